@@ -1,0 +1,63 @@
+"""The model card: README.md of a package, for a person."""
+
+from parity_export.gate import Report
+from parity_runtime import ModelContract
+from parity_runtime.commands.info import describe
+
+_PLAIN = """```python
+import numpy as np, onnxruntime
+
+session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
+inputs = {{{inputs}}}
+outputs = dict(zip([output.name for output in session.get_outputs()], session.run(None, inputs)))
+print(outputs["{output}"])
+```"""
+
+
+def model_card(contract: ModelContract, report: Report) -> bytes:
+    """Return the card as UTF-8 Markdown.
+
+    Args:
+        contract: of the model, measured.
+        report: of the gate that it passed.
+    """
+    sections = [
+        f"# {contract.name}",
+        "Exported from PyTorch to ONNX by Parity, and refused unless both give the same answers.",
+        "```\n" + "\n".join(line.rstrip() for line in describe(contract)) + "\n```",
+        "## What was compared",
+        _compared(report),
+        "Every configuration with its figures is in `parity.json`; `conformance.json` holds questions and answers "
+        "for any language, and `test_data_set_0` the same for ONNX's backend tests.",
+        "## Without Parity",
+        _PLAIN.format(inputs=_zeros(contract), output=contract.outputs[0].name),
+        _label_note(contract),
+    ]
+    return ("\n\n".join(section for section in sections if section) + "\n").encode()
+
+
+def _compared(report: Report) -> str:
+    rows = ["| output | values compared | largest deviation from float64 | outside tolerance |", "|---|---|---|---|"]
+    names = [difference.output for difference in report.cells[0].differences]
+    for name in names:
+        found = [difference for cell in report.cells for difference in cell.differences if difference.output == name]
+        rows.append(
+            f"| {name} | {sum(difference.compared for difference in found)} | "
+            f"{max(difference.max_abs for difference in found):.3g} | "
+            f"{sum(difference.outside for difference in found)} |"
+        )
+    return f"{len(report.cells)} configurations of onnxruntime against torch in float64:\n\n" + "\n".join(rows)
+
+
+def _zeros(contract: ModelContract) -> str:
+    return ", ".join(
+        f'"{spec.name}": np.zeros({[size if isinstance(size, int) else 1 for size in spec.shape]}, '
+        f"np.{'bool_' if spec.dtype == 'bool' else spec.dtype})"
+        for spec in contract.inputs
+    )
+
+
+def _label_note(contract: ModelContract) -> str:
+    if not contract.is_classifier:
+        return ""
+    return f"`label` is an index into `classes`: {', '.join(map(str, contract.classes))}."

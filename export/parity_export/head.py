@@ -1,0 +1,166 @@
+"""The end of a classifier's or a regression's graph: from what the module returns to what the contract promises.
+
+The head is written in ONNX, node by node, and not traced from torch: the gate compares it with a reference that
+shares no code with it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from parity_export.source import ModuleOutput
+from parity_runtime import InputError, ModelContract
+from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES, VALUE
+
+SMALLEST_PROBABILITY = 2.0**-24
+"""Where a probability must be turned into a logit, it is cut to [2^-24, 1 - 2^-24]: 1 - 2^-24 is the largest
+float32 below 1, so that both ends have a finite logit (about 16.6)."""
+
+_SHAPE_ONLY = {"Squeeze", "Unsqueeze", "Reshape", "Flatten", "Identity", "Transpose"}
+_SQUASHING = {"Sigmoid", "Softmax"}
+
+
+def add_head(model: ir.Model, contract: ModelContract, module_output: ModuleOutput) -> None:
+    """Give the graph the outputs of its contract, in place.
+
+    Raises:
+        InputError: the module returns several tensors, or its last operator contradicts ``module_output``.
+    """
+    graph = model.graph
+    if contract.task == "tensors":
+        _name_outputs(graph)
+        return
+    if len(graph.outputs) != 1:
+        raise InputError(f"the task {contract.task} takes a module that returns one tensor, not {len(graph.outputs)}")
+    returned = graph.outputs[0]
+    _free_names(graph, [spec.name for spec in contract.outputs])
+    if contract.task == "regression":
+        _set_outputs(graph, contract, {VALUE: _as_matrix(graph, returned)})
+    else:
+        logits = _logits(graph, returned, contract, module_output)
+        _set_outputs(graph, contract, _classifier_head(graph, logits, contract))
+
+
+def final_squashing(value: ir.Value) -> ir.Node | None:
+    """Return the Sigmoid or Softmax that gives ``value``, looking through operators that only reshape."""
+    node = value.producer()
+    while node is not None and node.op_type in _SHAPE_ONLY:
+        source = node.inputs[0]
+        node = source.producer() if source is not None else None
+    return node if node is not None and node.op_type in _SQUASHING else None
+
+
+def _logits(
+    graph: ir.Graph, returned: ir.Value, contract: ModelContract, module_output: ModuleOutput
+) -> ir.Value:
+    squashing = final_squashing(returned)
+    if module_output == "logits":
+        if squashing is not None:
+            raise InputError(
+                f"the module ends in {squashing.op_type}, so it returns probabilities, not logits; "
+                "export it with --output probabilities"
+            )
+        return _as_matrix(graph, returned)
+    wanted = "Sigmoid" if contract.task == "binary" else "Softmax"
+    if squashing is None:
+        return _logits_of_probabilities(graph, _as_matrix(graph, returned), contract)
+    if squashing.op_type != wanted:
+        raise InputError(f"the module ends in {squashing.op_type}; the task {contract.task} expects {wanted}")
+    if len(squashing.outputs[0].uses()) == 1 or squashing.outputs[0] is returned:
+        return _as_matrix(graph, _without(graph, squashing, returned))
+    return _logits_of_probabilities(graph, _as_matrix(graph, returned), contract)
+
+
+def _without(graph: ir.Graph, squashing: ir.Node, returned: ir.Value) -> ir.Value:
+    """Take the last activation out, so that the logits are exact, and return what then ends the graph."""
+    source, squashed = squashing.inputs[0], squashing.outputs[0]
+    if source is None:
+        raise InputError(f"the module's {squashing.op_type} has no input")
+    graph.outputs.clear()
+    ir.convenience.replace_all_uses_with(squashed, source)
+    graph.remove(squashing, safe=True)
+    return source if squashed is returned else returned
+
+
+def _logits_of_probabilities(graph: ir.Graph, given: ir.Value, contract: ModelContract) -> ir.Value:
+    low, high = _constant(graph, "low", SMALLEST_PROBABILITY), _constant(graph, "high", 1 - SMALLEST_PROBABILITY)
+    kept = _node(graph, "Clip", [given, low, high], "kept")
+    logarithm = _node(graph, "Log", [kept], "log")
+    if contract.task == "multiclass":
+        return logarithm
+    other = _node(graph, "Sub", [_constant(graph, "one", 1.0), kept], "other")
+    return _node(graph, "Sub", [logarithm, _node(graph, "Log", [other], "log_other")], "log_odds")
+
+
+def _classifier_head(graph: ir.Graph, logits: ir.Value, contract: ModelContract) -> dict[str, ir.Value]:
+    if contract.task == "multiclass":
+        label = _node(graph, "ArgMax", [logits], "argmax", axis=1, keepdims=0)
+        return {LABEL: label, PROBABILITIES: _node(graph, "Softmax", [logits], "softmax", axis=1), LOGITS: logits}
+    column = _node(graph, "Squeeze", [logits, _constant(graph, "last_axis", np.array([1]))], "column")
+    threshold = _constant(graph, "logit_threshold", np.float32(contract.logit_threshold or 0.0))
+    positive = _node(graph, "GreaterOrEqual", [column, threshold], "positive")
+    label = _node(graph, "Cast", [positive], "index", to=ir.DataType.INT64)
+    both = _node(graph, "Concat", [_node(graph, "Neg", [logits], "negated"), logits], "both", axis=1)
+    return {LABEL: label, PROBABILITIES: _node(graph, "Sigmoid", [both], "sigmoid"), LOGITS: logits}
+
+
+def _as_matrix(graph: ir.Graph, value: ir.Value) -> ir.Value:
+    """Return ``value`` as ``[batch, columns]``."""
+    if value.shape is not None and len(value.shape) == 1:
+        return _node(graph, "Unsqueeze", [value, _constant(graph, "column_axis", np.array([1]))], "matrix")
+    return value
+
+
+def _set_outputs(graph: ir.Graph, contract: ModelContract, values: dict[str, ir.Value]) -> None:
+    """Make ``values`` the graph's outputs under the contract's names, dtypes and shapes."""
+    graph.outputs.clear()
+    for spec in contract.outputs:
+        value = values[spec.name]
+        if value.is_graph_input() or value.is_initializer() or value in graph.outputs:
+            value = _node(graph, "Identity", [value], f"copy_{spec.name}")
+        value.name = spec.name
+        value.dtype = ir.DataType.from_numpy(np.dtype(spec.dtype))
+        value.shape = ir.Shape(spec.shape)
+        graph.outputs.append(value)
+
+
+def _name_outputs(graph: ir.Graph) -> None:
+    """Name the outputs of a tensors task ``output``, or ``output_0``, ``output_1``, ..."""
+    names = ["output"] if len(graph.outputs) == 1 else [f"output_{index}" for index in range(len(graph.outputs))]
+    _free_names(graph, names)
+    outputs = list(graph.outputs)
+    graph.outputs.clear()
+    for name, value in zip(names, outputs, strict=True):
+        shape, dtype = value.shape, value.dtype
+        if value.is_graph_input() or value.is_initializer() or value in graph.outputs:
+            value = _node(graph, "Identity", [value], f"copy_{name}")  # noqa: PLW2901
+        value.name, value.shape, value.dtype = name, shape, dtype
+        graph.outputs.append(value)
+
+
+def _free_names(graph: ir.Graph, names: Sequence[str]) -> None:
+    """Rename values that bear a name which the head needs; inputs keep theirs, so a clash there is an error."""
+    taken = {value.name for value in graph.inputs}
+    for name in names:
+        if name in taken:
+            raise InputError(f"an input is called {name!r}, as one of the outputs; give it another name")
+    for node in graph:
+        for value in node.outputs:
+            if value.name in names:
+                value.name = f"module.{value.name}"
+
+
+def _node(graph: ir.Graph, op_type: str, inputs: Sequence[ir.Value], name: str, **attributes: int) -> ir.Value:
+    node = ir.node(op_type, inputs, attributes or None, name=f"head.{name}")
+    node.outputs[0].name = f"head.{name}"
+    graph.append(node)
+    return node.outputs[0]
+
+
+def _constant(graph: ir.Graph, name: str, array: object) -> ir.Value:
+    array = np.asarray(array, np.float32) if isinstance(array, float) else np.asarray(array)
+    value = ir.Value(name=f"head.{name}", const_value=ir.tensor(array, name=f"head.{name}"))
+    value.shape, value.dtype = ir.Shape(array.shape), ir.DataType.from_numpy(array.dtype)
+    graph.register_initializer(value)
+    return value

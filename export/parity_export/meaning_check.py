@@ -1,0 +1,65 @@
+"""Whether a classifier's module returns what it was declared to return, judged by its outputs on the probes."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from parity_export.probes import SPECIAL, Probes
+from parity_export.source import ModelSource
+from parity_runtime import InputError
+
+_SUM_TOLERANCE = 1e-4  # a float32 softmax over thousands of classes sums to 1 within that
+_SATURATED = 0.02  # a sigmoid over the Gaussian probes (ten times the training range) comes that near to 0 or 1
+
+
+def check_meaning(source: ModelSource, probes: Probes) -> None:
+    """Refuse a classifier whose outputs contradict its declaration.
+
+    Probabilities must lie in [0, 1] and, for several classes, sum to 1. Logits must not: rows of several
+    outputs in [0, 1] that all sum to 1, or single outputs that fill [0, 1] from end to end and never leave it.
+
+    Raises:
+        InputError: says what was found and which declaration fits.
+    """
+    if not source.contract.is_classifier:
+        return
+    ordinary = probes.take(np.flatnonzero(probes.kinds != SPECIAL))
+    values = _returned(source, ordinary)
+    finite = values[np.isfinite(values).all(axis=1)]
+    if source.module_output == "probabilities":
+        _check_probabilities(finite)
+    elif _look_like_probabilities(finite):
+        raise InputError(
+            f"the module's outputs over {len(finite)} rows are probabilities (within [0, 1]), not logits; "
+            "export it with --output probabilities"
+        )
+
+
+def _returned(source: ModelSource, probes: Probes) -> NDArray[np.float32]:
+    with torch.no_grad():
+        returned = source.module(*[torch.from_numpy(probes.inputs[spec.name]) for spec in source.contract.inputs])
+    matrix: NDArray[np.float32] = returned.reshape(len(probes), -1).numpy()
+    return matrix
+
+
+def _check_probabilities(values: NDArray[np.float32]) -> None:
+    if values.size and (values.min() < 0 or values.max() > 1):
+        outside = values.min() if values.min() < 0 else values.max()
+        raise InputError(
+            f"the module was declared to return probabilities, but it returned {outside:.4g}; "
+            "export it with --output logits"
+        )
+    if values.shape[1] > 1 and not _sum_to_one(values):
+        raise InputError("the module was declared to return probabilities, but its rows do not sum to 1")
+
+
+def _look_like_probabilities(values: NDArray[np.float32]) -> bool:
+    if values.size == 0 or values.min() < 0 or values.max() > 1:
+        return False
+    if values.shape[1] > 1:
+        return _sum_to_one(values)
+    return bool(values.min() < _SATURATED and values.max() > 1 - _SATURATED)
+
+
+def _sum_to_one(values: NDArray[np.float32]) -> bool:
+    return bool((np.abs(values.sum(axis=1) - 1) < _SUM_TOLERANCE).all())

@@ -1,0 +1,101 @@
+"""What the torch module itself answers, in float32 and in float64."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from parity_export.head import SMALLEST_PROBABILITY
+from parity_export.source import ModelSource
+from parity_runtime import ModelContract
+from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES, VALUE
+from parity_runtime.inputs import Arrays
+
+
+class TorchReference:
+    """Evaluates a source's module and gives the outputs of its contract; shares no code with the graph's head.
+
+    Args:
+        source: the module and what it means.
+        double: evaluate in float64 (a copy of the module is made); the answers are float64 then.
+    """
+
+    def __init__(self, source: ModelSource, *, double: bool = False) -> None:
+        module = source.module
+        if double:
+            module = copy.deepcopy(module).double()
+        self._module = module.eval()
+        self._double = double
+        self._contract = source.contract
+        self._module_output = source.module_output
+
+    def __call__(self, inputs: Arrays) -> Arrays:
+        """Return every output by name for one batch of inputs by name."""
+        with torch.no_grad(), _LastSquashing() as squashing:
+            returned = self._module(*[self._tensor(inputs[spec.name]) for spec in self._contract.inputs])
+        if self._contract.task == "tensors":
+            return _named(self._contract, returned)
+        matrix = returned.reshape(len(returned), -1)  # [batch, columns]
+        if self._contract.task == "regression":
+            return {VALUE: matrix.numpy()}
+        logits = matrix if self._module_output == "logits" else self._logits(matrix, squashing.logits_of(returned))
+        return _classifier_outputs(self._contract, logits)
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        tensor = torch.from_numpy(np.ascontiguousarray(array))
+        return tensor.double() if self._double and tensor.is_floating_point() else tensor
+
+    def _logits(self, probabilities: Tensor, before: Tensor | None) -> Tensor:
+        if before is not None:
+            return before.reshape(probabilities.shape)
+        kept = probabilities.clamp(SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+        return kept.log() if self._contract.task == "multiclass" else kept.log() - torch.log1p(-kept)
+
+
+class _LastSquashing(TorchDispatchMode):
+    """Remembers what went into the last sigmoid or softmax, so that logits need not be recovered from it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: tuple[Tensor, Tensor] | None = None
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+        result = func(*args, **(kwargs or {}))
+        if func in (torch.ops.aten.sigmoid.default, torch.ops.aten._softmax.default):
+            self._last = (args[0], result)
+        return result
+
+    def logits_of(self, returned: Tensor) -> Tensor | None:
+        """Return the input of the last activation if ``returned`` is its result or a view of it."""
+        if self._last is None:
+            return None
+        before, after = self._last
+        same = returned.untyped_storage().data_ptr() == after.untyped_storage().data_ptr()
+        return before if same and returned.numel() == after.numel() else None
+
+
+def _classifier_outputs(contract: ModelContract, logits: Tensor) -> Arrays:
+    z = logits.numpy()
+    if contract.task == "binary":
+        label = (z[:, 0] >= contract.logit_threshold).astype(np.int64)
+        probabilities = torch.sigmoid(torch.cat([-logits, logits], dim=1)).numpy()
+    else:
+        label = z.argmax(axis=1)
+        probabilities = torch.softmax(logits, dim=1).numpy()
+    return {LABEL: label, PROBABILITIES: probabilities, LOGITS: z}
+
+
+def _named(contract: ModelContract, returned: Any) -> Arrays:
+    tensors = flatten(returned)
+    return {spec.name: tensor.numpy() for spec, tensor in zip(contract.outputs, tensors, strict=True)}
+
+
+def flatten(returned: Any) -> list[Tensor]:
+    """Return the tensors in what a module returned, in torch.export's order."""
+    from torch.utils._pytree import tree_leaves
+
+    return [leaf for leaf in tree_leaves(returned) if isinstance(leaf, Tensor)]

@@ -1,0 +1,265 @@
+"""What is exported: a torch module with its weights, and what its inputs and outputs mean."""
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from parity_runtime import Feature, InputError, ModelContract, TensorSpec, __version__
+from parity_runtime.contract import VALUE, Task, binary_logit_threshold, classifier_outputs
+from parity_runtime.inputs import Arrays
+from parity_runtime.table import Table
+from parity_training import Run, apply_state_dict, load_state_dict, weights_id
+from parity_training.run import TEST_TABLE
+
+ModuleOutput = Literal["logits", "probabilities"]
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A module to export.
+
+    Attributes:
+        module: with its weights, on the CPU; a copy in eval mode is exported.
+        contract: what it takes and gives; what an export measures is still empty.
+        module_output: classifiers only: what the module itself returns.
+        sample: real rows, by input name; None if there are none.
+    """
+
+    module: nn.Module
+    contract: ModelContract
+    module_output: ModuleOutput = "logits"
+    sample: Arrays | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What the outputs of a foreign module mean; the options of ``parity export``.
+
+    Attributes:
+        task: binary, multiclass, regression or tensors.
+        output: what a classifier returns: logits or probabilities.
+        classes: labels by index; 0, 1, ... by default.
+        positive: binary: must be the second class, which the module's output speaks of.
+        threshold: binary: the probability from which on a row is positive.
+        features: column names of a table; x1, x2, ... by default.
+        targets: names of the predicted columns.
+    """
+
+    task: Task = "tensors"
+    output: ModuleOutput | None = None
+    classes: Sequence[str | int] = ()
+    positive: str | int | None = None
+    threshold: float = 0.5
+    features: Sequence[str] = ()
+    targets: Sequence[str] = ()
+
+
+def source_from_run(run: Run) -> ModelSource:
+    """Return the source that a run describes, its held-out rows as the sample.
+
+    Raises:
+        InputError: the run has not finished, or its weights do not fit.
+        FormatError: its recipe is malformed.
+    """
+    module = run.module()
+    provenance = {"weights": weights_id(module.state_dict()), "seed": run.recipe.training.get("seed")}
+    contract = replace(run.recipe.contract, provenance=provenance | _versions())
+    return ModelSource(module, contract, sample=_test_rows(run))
+
+
+def source_from_module(
+    module: nn.Module, inputs: Sequence[TensorSpec], meaning: Meaning, name: str, sample: Arrays | None = None
+) -> ModelSource:
+    """Return the source of a live module.
+
+    Args:
+        module: with its weights; a copy in eval mode is exported.
+        inputs: one a positional argument of its ``forward``, in that order.
+        meaning: what its outputs mean.
+        name: the model's name.
+        sample: real rows by input name.
+
+    Raises:
+        InputError: the meaning contradicts itself or what the module returns.
+    """
+    if not inputs:
+        raise InputError('say what the module takes: --input "features: float32[batch, 2]", one for each argument')
+    width = _output_width(module, inputs)
+    provenance: dict[str, str | int | None] = {"weights": weights_id(module.state_dict())}
+    contract = ModelContract(
+        name=name,
+        task=meaning.task,
+        inputs=tuple(inputs),
+        features=_features(inputs, meaning),
+        provenance=provenance | _versions(),
+        **_task_fields(meaning, width),
+    )
+    return ModelSource(module, contract, meaning.output or "logits", sample)
+
+
+def load_module(location: str, arguments: Mapping[str, Any], weights: Path) -> nn.Module:
+    """Build ``package.module:Callable`` with ``arguments`` and load ``weights`` into it.
+
+    The folder at hand is searched first, as ``python -m`` does.
+
+    Raises:
+        InputError: it cannot be imported or called, gives no module, or the weights do not fit.
+    """
+    build = _resolve(location)
+    try:
+        module = build(**arguments)
+    except Exception as error:  # the user's own code
+        raise InputError(f"{location}({_spelled(arguments)}) failed: {error}") from error
+    if not isinstance(module, nn.Module):
+        raise InputError(f"{location} gives a {type(module).__name__}, not a torch.nn.Module")
+    apply_state_dict(module, load_state_dict(weights), str(weights))
+    return module.cpu().eval()
+
+
+def example_inputs(inputs: Sequence[TensorSpec], size: int = 2) -> tuple[torch.Tensor, ...]:
+    """Return zeros for each input, every dynamic dimension ``size`` long (torch specializes 0 and 1)."""
+    return tuple(
+        torch.zeros([dim if isinstance(dim, int) else size for dim in spec.shape], dtype=getattr(torch, spec.dtype))
+        for spec in inputs
+    )
+
+
+def _resolve(location: str) -> Any:
+    module_name, _, name = location.partition(":")
+    if not module_name or not name:
+        raise InputError(f"{location!r} is neither a run folder nor written as package.module:Callable")
+    if os.getcwd() not in sys.path:  # noqa: PTH109
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109
+    try:
+        found = getattr(importlib.import_module(module_name), name, None)
+    except Exception as error:  # the user's own code
+        raise InputError(f"cannot import {module_name}: {type(error).__name__}: {error}") from error
+    if not callable(found):
+        raise InputError(f"{module_name} has no callable {name!r}")
+    return found
+
+
+def _spelled(arguments: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+
+
+def _output_width(module: nn.Module, inputs: Sequence[TensorSpec]) -> int:
+    """Return the size of the last axis of what the module returns (1 for ``[batch]``); 0 if it is no such tensor."""
+    module.eval()
+    try:
+        with torch.no_grad():
+            returned = module(*example_inputs(inputs))
+    except Exception as error:  # the user's own code
+        listed = "; ".join(map(str, inputs))
+        raise InputError(f"the module does not accept {listed}: {_first_line(error)}") from error
+    if not isinstance(returned, torch.Tensor) or returned.ndim not in (1, 2):
+        return 0
+    return 1 if returned.ndim == 1 else returned.shape[1]
+
+
+def _task_fields(meaning: Meaning, width: int) -> dict[str, Any]:
+    match meaning.task:
+        case "binary":
+            return _binary_fields(meaning, width)
+        case "multiclass":
+            return _multiclass_fields(meaning, width)
+        case "regression":
+            return _regression_fields(meaning, width)
+    if meaning.classes or meaning.output:
+        raise InputError("--classes and --output go with --task binary or multiclass")
+    return {"outputs": (TensorSpec("output", "float32", ()),)}  # replaced by what the graph gives
+
+
+def _binary_fields(meaning: Meaning, width: int) -> dict[str, Any]:
+    if width != 1:
+        raise InputError(f"--task binary takes a module that returns [batch, 1] or [batch]; {_returns(width)}")
+    classes = _classes(meaning, 2)
+    if meaning.positive is not None and str(meaning.positive) != str(classes[1]):
+        raise InputError(
+            f"--positive {meaning.positive} is not the second class; the module's output speaks of {classes[1]}: "
+            "write the classes as --classes negative,positive"
+        )
+    if not 0 < meaning.threshold < 1:
+        raise InputError(f"--threshold {meaning.threshold} is not strictly between 0 and 1")
+    return {
+        "outputs": classifier_outputs(2),
+        "classes": classes,
+        "positive": classes[1],
+        "threshold": meaning.threshold,
+        "logit_threshold": binary_logit_threshold(meaning.threshold),
+        "targets": tuple(meaning.targets),
+    }
+
+
+def _multiclass_fields(meaning: Meaning, width: int) -> dict[str, Any]:
+    if width < 2:
+        raise InputError(f"--task multiclass takes a module that returns [batch, classes]; {_returns(width)}")
+    classes = _classes(meaning, width)
+    if len(classes) == 2:
+        outputs = tuple(
+            spec if spec.name != "logits" else TensorSpec("logits", "float32", ("batch", 2))
+            for spec in classifier_outputs(2)
+        )
+    else:
+        outputs = classifier_outputs(width)
+    return {"outputs": outputs, "classes": classes, "targets": tuple(meaning.targets)}
+
+
+def _regression_fields(meaning: Meaning, width: int) -> dict[str, Any]:
+    if width < 1 or meaning.output or meaning.classes:
+        raise InputError(f"--task regression takes a module that returns [batch, targets], no classes; {_returns(width)}")
+    targets = tuple(meaning.targets) or (("value",) if width == 1 else tuple(f"value{i + 1}" for i in range(width)))
+    if len(targets) != width:
+        raise InputError(f"--targets names {len(targets)} columns, but {_returns(width)}")
+    return {"outputs": (TensorSpec(VALUE, "float32", ("batch", width)),), "targets": targets}
+
+
+def _classes(meaning: Meaning, count: int) -> tuple[Any, ...]:
+    if meaning.output is None:
+        raise InputError("say what the module returns: --output logits or --output probabilities")
+    classes = tuple(meaning.classes) or tuple(range(count))
+    if len(classes) != count:
+        raise InputError(f"--classes names {len(classes)} classes, but the module tells {count} apart")
+    return classes
+
+
+def _features(inputs: Sequence[TensorSpec], meaning: Meaning) -> tuple[Feature, ...]:
+    spec = inputs[0]
+    table = len(inputs) == 1 and len(spec.shape) == 2 and isinstance(spec.shape[1], int) and spec.dtype == "float32"
+    if not table or (meaning.task == "tensors" and not meaning.features):
+        if meaning.features:
+            raise InputError("--features goes with one input of the shape float32[batch, number of features]")
+        return ()
+    names = tuple(meaning.features) or tuple(f"x{index + 1}" for index in range(int(spec.shape[1])))
+    if len(names) != spec.shape[1]:
+        raise InputError(f"--features names {len(names)} columns, but the input is {spec}")
+    return tuple(Feature(name, spec.name, index) for index, name in enumerate(names))
+
+
+def _test_rows(run: Run) -> Arrays | None:
+    path, contract = run.path / TEST_TABLE, run.recipe.contract
+    if not path.is_file():
+        return None
+    with path.open(encoding="utf-8", newline="") as file:
+        table = Table.read_csv(file, str(path))
+    return {contract.inputs[0].name: table.features(contract.features).astype(np.float32)}
+
+
+def _versions() -> dict[str, str | int | None]:
+    return {"parity": __version__, "torch": torch.__version__.partition("+")[0]}
+
+
+def _returns(width: int) -> str:
+    return f"this one returns {width} columns" if width else "this one returns something else"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,0 +1,56 @@
+"""How far onnxruntime may lie from float64, derived from how far torch itself does."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_export.probes import SPECIAL, Probes
+from parity_runtime import Tolerance
+from parity_runtime.inputs import Arrays
+
+TORCH_TESTING = {"float16": (1e-3, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
+"""torch.testing.assert_close's default (rtol, atol) by dtype, from its documentation."""
+
+TORCH_FACTOR = 8.0
+"""onnxruntime may deviate by this times torch's own largest float32 deviation: a sum in another order errs alike,
+and the largest error over some thousand rows varies by a small factor from one order to another."""
+
+
+def derive_tolerances(
+    probes: Probes, float32: Arrays, float64: Arrays, dtypes: dict[str, str], given: tuple[float, float] | None = None
+) -> dict[str, dict[str, Tolerance]]:
+    """Return the tolerance of every float output, for each of the `groups` of probes.
+
+    Args:
+        probes: the questions.
+        float32: torch's answers in float32.
+        float64: torch's answers in float64.
+        dtypes: the outputs' dtypes by name.
+        given: rtol and atol that a person set; they replace torch.testing's and are named as the source.
+    """
+    return {
+        group: {
+            name: _tolerance(float32[name][rows], float64[name][rows], dtypes[name], given)
+            for name in float64
+            if dtypes[name] in TORCH_TESTING
+        }
+        for group, rows in groups(probes).items()
+    }
+
+
+def groups(probes: Probes) -> dict[str, NDArray[np.bool_]]:
+    """Return which rows are ordinary and which special: special values must not widen the others' tolerance."""
+    special = probes.kinds == SPECIAL
+    return {"ordinary": ~special, "special": special}
+
+
+def _tolerance(
+    float32: NDArray[Any], float64: NDArray[Any], dtype: str, given: tuple[float, float] | None
+) -> Tolerance:
+    deviation = np.abs(float32.astype(np.float64) - float64)
+    largest = float(deviation[np.isfinite(deviation)].max(initial=0.0))
+    rtol, atol = given or TORCH_TESTING[dtype]
+    first = "rtol and atol were set by hand" if given else f"torch.testing's defaults for {dtype}"
+    source = f"{first}; floor: {TORCH_FACTOR:g} x torch's own largest deviation from float64, {largest:.3g}"
+    return Tolerance(rtol, atol, TORCH_FACTOR * largest, source)

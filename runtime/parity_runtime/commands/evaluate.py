@@ -1,0 +1,72 @@
+"""``parity evaluate``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_runtime.commands.options import package_argument, provider_option
+from parity_runtime.commands.predict import read_table, table_features
+from parity_runtime.contract import LABEL, PROBABILITIES, VALUE, ModelContract
+from parity_runtime.errors import InputError
+from parity_runtime.jsonfile import dump_json
+from parity_runtime.metrics import classification_metrics, regression_metrics
+from parity_runtime.predictor import Predictor
+from parity_runtime.session import Provider
+from parity_runtime.table import Table
+
+
+@click.command()
+@package_argument
+@click.argument("table")
+@click.option("--target", help="The column that holds the truth; by default the one that training used.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@provider_option
+def evaluate(package: Path, table: str, target: str | None, as_json: bool, provider: Provider) -> None:
+    """Answer the rows of TABLE (a CSV file, or - for stdin) and compare with the column TARGET."""
+    predictor = Predictor(package, provider=provider)
+    metrics = evaluate_table(predictor, read_table(table), target)
+    if as_json:
+        click.echo(dump_json(metrics), nl=False)
+        return
+    for name, value in metrics.items():
+        click.echo(f"{name:<11} {value:.6g}" if isinstance(value, float) else f"{name:<11} {value}")
+
+
+def evaluate_table(predictor: Predictor, table: Table, target: str | None = None) -> dict[str, Any]:
+    """Return the metrics of a predictor over a table.
+
+    Args:
+        predictor: a classifier, or a regression of one target.
+        table: the rows, with the features and the target.
+        target: the target's column; by default the contract's.
+
+    Raises:
+        InputError: a column is missing, a cell is no number, or a label is no class of the model.
+    """
+    contract = predictor.contract
+    if target is None and len(contract.targets) != 1:
+        raise InputError("the package names no single target; say which column holds the truth with --target")
+    target = target or contract.targets[0]
+    outputs = predictor.run({contract.inputs[0].name: table_features(contract, table)})
+    if contract.is_classifier:
+        true = class_indices(contract, table, target)
+        return classification_metrics(true, outputs[LABEL], outputs[PROBABILITIES])
+    column = contract.targets.index(target) if target in contract.targets else 0
+    return regression_metrics(table.numbers(target), outputs[VALUE][:, column])
+
+
+def class_indices(contract: ModelContract, table: Table, target: str) -> NDArray[np.int64]:
+    """Return the class index of every row, int64 ``[rows]``.
+
+    Raises:
+        InputError: names the first row whose cell is no class of the model.
+    """
+    index = {str(label): position for position, label in enumerate(contract.classes)}
+    cells = [cell.strip() for cell in table.column(target)]
+    for row, cell in enumerate(cells):
+        if cell not in index:
+            raise InputError(f"{table.where}, row {row + 1}: {target} is {cell!r}, no class of {', '.join(index)}")
+    return np.array([index[cell] for cell in cells], np.int64)

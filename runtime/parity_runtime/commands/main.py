@@ -1,0 +1,95 @@
+"""The group ``parity``: a static table of commands, each imported only when it runs."""
+
+import importlib
+import os
+import sys
+from typing import Any, NamedTuple
+
+import click
+
+from parity_runtime.errors import MissingExtraError, ParityError
+from parity_runtime.version import __version__
+
+
+class _Entry(NamedTuple):
+    location: str
+    extras: str
+    summary: str
+
+
+_COMMANDS = {
+    "train": _Entry("parity_training.commands.train:train", "train", "Train a network: data in, a run out."),
+    "plot": _Entry("parity_training.commands.plot:plot", "train,plot", "Draw the pictures of a run."),
+    "export": _Entry("parity_export.commands.export:export", "export,cpu", "Write a package that proved itself."),
+    "info": _Entry("parity_runtime.commands.info:info", "cpu", "Say what a package holds."),
+    "verify": _Entry("parity_runtime.commands.verify:verify", "cpu", "Check digests, replay the vectors."),
+    "predict": _Entry("parity_runtime.commands.predict:predict", "cpu", "Answer the rows of a table."),
+    "evaluate": _Entry("parity_runtime.commands.evaluate:evaluate", "cpu", "Compare answers with a known column."),
+}
+
+_OURS = {"parity_runtime", "parity_training", "parity_export"}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        """Return the commands in the order of the work."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command."""
+        entry = _COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, name = entry.location.partition(":")
+        try:
+            command: click.Command = getattr(importlib.import_module(module), name)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.partition(".")[0] in _OURS:
+                raise
+            raise MissingExtraError(
+                f"parity {cmd_name} needs {error.name}, which is not installed; "
+                f'from a checkout of Parity: pip install ".[{entry.extras}]"'
+            ) from error
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands from the table, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in _COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="parity")
+def parity() -> None:
+    """Train a model in PyTorch, ship it as ONNX, prove that both give the same answers."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 an error, 2 usage, 3 a gate said no, 130 interrupted."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        result: Any = parity.main(arguments, prog_name="parity", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except ParityError as error:
+        return _fail(str(error), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        # The reader has what it wanted; without this Python complains when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _fail(f"{error.filename or 'the system'}: {error.strerror}", 1)
+    return result if isinstance(result, int) else 0
+
+
+def _fail(message: str, exit_code: int) -> int:
+    click.echo(f"parity: {message}", err=True)
+    return exit_code

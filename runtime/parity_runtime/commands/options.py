@@ -1,0 +1,19 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parity_runtime.session import PROVIDERS
+
+package_argument: Callable[[Any], Any] = click.argument("package", type=click.Path(path_type=Path))
+
+provider_option: Callable[[Any], Any] = click.option(
+    "--provider",
+    type=click.Choice(PROVIDERS),
+    default="cpu",
+    show_default=True,
+    help="cuda means CUDA or an error; auto says what it chose.",
+)

@@ -1,0 +1,111 @@
+"""``parity predict``."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_runtime.commands.options import package_argument, provider_option
+from parity_runtime.contract import LABEL, PROBABILITIES, VALUE, ModelContract
+from parity_runtime.errors import InputError
+from parity_runtime.files import write_file
+from parity_runtime.predictor import Predictor
+from parity_runtime.session import Provider
+from parity_runtime.table import Table, write_csv
+
+
+@click.command()
+@package_argument
+@click.argument("table", required=False)
+@click.option("--row", "rows", multiple=True, metavar="A,B,...", help="One row of numbers; may be repeated.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where the table is written; stdout without it.")
+@provider_option
+def predict(package: Path, table: str | None, rows: tuple[str, ...], out: Path | None, provider: Provider) -> None:
+    """Answer the rows of TABLE, a CSV file with a header, or - for stdin.
+
+    Adds the columns label and probability_<class> (for a regression, the target's name); other columns pass
+    through untouched.
+    """
+    if (table is None) == (not rows):
+        raise click.UsageError("give either a TABLE or at least one --row")
+    predictor = Predictor(package, provider=provider)
+    contract = predictor.contract
+    source = _rows_table(contract, rows) if rows else read_table(str(table))
+    added = added_columns(contract)
+    source.refuse_columns(added)
+    answers = answer_columns(predictor, table_features(contract, source))
+    data = write_csv(
+        source.columns + added,
+        ([*row, *answer] for row, answer in zip(source.rows, zip(*answers, strict=True), strict=True)),
+    )
+    if out is None:
+        click.get_binary_stream("stdout").write(data)
+    else:
+        write_file(out, data)
+        click.echo(f"{len(source.rows)} rows answered in {out}", err=True)
+
+
+def read_table(name: str) -> Table:
+    """Read a CSV file, or stdin for ``-``.
+
+    Raises:
+        InputError: there is no such file, or it is not a table.
+    """
+    if name == "-":
+        return Table.read_csv(sys.stdin, "stdin")
+    try:
+        with Path(name).open(encoding="utf-8-sig", newline="") as file:
+            return Table.read_csv(file, name)
+    except OSError as error:
+        raise InputError(f"cannot read the table {name}: {error.strerror}") from error
+
+
+def table_features(contract: ModelContract, table: Table) -> NDArray[np.float64]:
+    """Return the columns that the model takes, float64 ``[rows, features]``, every cell acceptable to it.
+
+    Raises:
+        InputError: a column is missing, or a cell is refused (the row counts from 1, without the header).
+    """
+    if not contract.features:
+        raise InputError(f"{contract.name} takes {', '.join(map(str, contract.inputs))}, not rows of a table")
+    matrix = table.features(contract.features)
+    for feature in contract.features:
+        column = matrix[:, feature.index]
+        refused = np.isinf(column) | (np.isnan(column) & (feature.missing == "refuse"))
+        if refused.any():
+            row = int(np.argmax(refused))
+            cell = table.column(feature.name)[row]
+            raise InputError(f"{table.where}, row {row + 1}: {feature.name} is {cell!r}; this model takes numbers there")
+    return matrix
+
+
+def added_columns(contract: ModelContract) -> list[str]:
+    """Return the names of the columns that ``predict`` adds."""
+    if contract.is_classifier:
+        return [LABEL, *(f"probability_{label}" for label in contract.classes)]
+    return list(contract.targets)
+
+
+def answer_columns(predictor: Predictor, features: NDArray[np.float64]) -> list[list[str]]:
+    """Return the added columns as text; floats are the shortest text that reads back to the same float32."""
+    outputs = predictor.run({predictor.contract.inputs[0].name: features})
+    if predictor.contract.is_classifier:
+        labels = predictor.classes_[outputs[LABEL]]
+        return [[str(label) for label in labels], *_float_columns(outputs[PROBABILITIES])]
+    return _float_columns(outputs[VALUE])
+
+
+def _float_columns(matrix: NDArray[Any]) -> list[list[str]]:
+    return [[str(cell) for cell in column] for column in matrix.T]
+
+
+def _rows_table(contract: ModelContract, rows: tuple[str, ...]) -> Table:
+    columns = [feature.name for feature in sorted(contract.features, key=lambda feature: feature.index)]
+    cells = [[cell.strip() for cell in row.split(",")] for row in rows]
+    for row in cells:
+        if len(row) != len(columns):
+            raise InputError(f"--row {','.join(row)} has {len(row)} numbers; it takes {', '.join(columns)}")
+    return Table("--row", columns, cells)

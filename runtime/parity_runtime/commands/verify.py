@@ -1,0 +1,28 @@
+"""``parity verify``."""
+
+from pathlib import Path
+
+import click
+
+from parity_runtime.commands.options import package_argument, provider_option
+from parity_runtime.session import Provider
+from parity_runtime.verification import verify as verify_package
+
+
+@click.command()
+@package_argument
+@provider_option
+@click.option("--digest", help="The package id that is expected (parity info prints it).")
+def verify(package: Path, provider: Provider, digest: str | None) -> None:
+    """Check every file against the manifest and replay the recorded vectors on this machine.
+
+    Exits with 3 if a file differs, is missing or is not listed, or an answer lies outside its tolerance.
+    """
+    result = verify_package(package, provider=provider, digest=digest)
+    click.echo(f"{package}: {result.files} files are as they were packaged")
+    for deviation in result.deviations:
+        click.echo(
+            f"  {deviation.vectors:<9}{deviation.output:<14}{deviation.compared:>6} values agree, "
+            f"largest deviation {deviation.largest:.3g}"
+        )
+    click.echo(f"package {result.package_id}")

@@ -1,0 +1,251 @@
+"""What a model takes and gives, and what its numbers mean: the contract that every floor shares."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, get_args
+
+from parity_runtime.errors import FormatError
+from parity_runtime.jsonfile import FORMAT, check_format
+from parity_runtime.tensor_spec import TensorSpec
+from parity_runtime.tolerance import Tolerance
+
+Task = Literal["binary", "multiclass", "regression", "tensors"]
+TASKS: tuple[Task, ...] = get_args(Task)
+
+LABEL, PROBABILITIES, LOGITS, VALUE = "label", "probabilities", "logits", "value"
+"""The outputs of a graph whose task is known (the first two are sklearn-onnx's names)."""
+
+METADATA_KEY = "parity.contract"
+"""The key of an ONNX file's ``metadata_props`` under which the contract travels inside the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One column of a table model.
+
+    Attributes:
+        name: the column's name.
+        input: the graph input that takes it.
+        index: its position along that input's last axis.
+        dtype: the element type of the input.
+        missing: what the model does with a missing cell (NaN): ``impute`` or ``refuse``.
+        low: the smallest value seen in training, in the column's own unit; None if unknown.
+        high: the largest value seen in training.
+    """
+
+    name: str
+    input: str
+    index: int
+    dtype: str = "float32"
+    missing: Literal["impute", "refuse"] = "refuse"
+    low: float | None = None
+    high: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Read the JSON form; unknown keys are ignored.
+
+        Raises:
+            FormatError: a key is missing or of another type.
+        """
+        match value:
+            case {"name": str(), "input": str(), "index": int(), "dtype": str(), "missing": "impute" | "refuse"}:
+                return cls(**{name: value.get(name) for name in cls.__slots__})
+        raise FormatError(f"a feature is written as {{name, input, index, dtype, missing, low, high}}, found {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelContract:
+    """Everything that an application must know about a model; frozen, and the same in JSON.
+
+    Attributes:
+        name: the model's name.
+        task: what its outputs mean (`TASKS`).
+        inputs: the graph's inputs, in order.
+        outputs: the graph's outputs, in order.
+        features: the columns, for a model over a table; empty otherwise.
+        targets: the names of the predicted columns (regression: one per column of ``value``).
+        classes: the labels by index, all text or all integers; empty unless a classifier.
+        positive: binary only: the class whose probability the logit expresses, ``classes[1]``.
+        threshold: binary only: the probability from which on a row is positive.
+        logit_threshold: binary only: the float32 constant in the graph; a row is positive iff
+            ``logit >= logit_threshold``.
+        row_independent: whether rows of one batch do not influence one another; None until measured.
+        graphs: file names by kind: ``default``, and ``certified`` where there is one.
+        tolerance: by output name; empty until measured.
+        min_onnxruntime: the oldest onnxruntime that knows the graph's opset and IR version.
+        provenance: where the model is from: weights' id, versions, seed; text or integers.
+    """
+
+    name: str
+    task: Task
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    features: tuple[Feature, ...] = ()
+    targets: tuple[str, ...] = ()
+    classes: tuple[str, ...] | tuple[int, ...] = ()
+    positive: str | int | None = None
+    threshold: float | None = None
+    logit_threshold: float | None = None
+    row_independent: bool | None = None
+    graphs: Mapping[str, str] = field(default_factory=dict)
+    tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
+    min_onnxruntime: str | None = None
+    provenance: Mapping[str, str | int | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_task(self)
+        _check_features(self)
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether the graph gives ``label``, ``probabilities`` and ``logits``."""
+        return self.task in ("binary", "multiclass")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form, with its format."""
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "task": self.task,
+            "inputs": [spec.to_json() for spec in self.inputs],
+            "outputs": [spec.to_json() for spec in self.outputs],
+            "features": [feature.to_json() for feature in self.features],
+            "targets": list(self.targets),
+            "classes": list(self.classes),
+            "positive": self.positive,
+            "threshold": self.threshold,
+            "logit_threshold": self.logit_threshold,
+            "row_independent": self.row_independent,
+            "graphs": dict(self.graphs),
+            "tolerance": {name: tolerance.to_json() for name, tolerance in self.tolerance.items()},
+            "min_onnxruntime": self.min_onnxruntime,
+            "provenance": dict(self.provenance),
+        }
+
+    @classmethod
+    def from_json(cls, value: Any, where: str = "the contract") -> Self:
+        """Read the JSON form; unknown keys are ignored, a newer format is refused.
+
+        Raises:
+            FormatError: a key is missing, of another type, or contradicts another.
+        """
+        if not isinstance(value, dict):
+            raise FormatError(f"{where} is not a JSON object")
+        check_format(value, where)
+        try:
+            return cls(
+                name=_one_of(value, "name", str),
+                task=_one_of(value, "task", str),
+                inputs=tuple(TensorSpec.from_json(item) for item in _one_of(value, "inputs", list)),
+                outputs=tuple(TensorSpec.from_json(item) for item in _one_of(value, "outputs", list)),
+                features=tuple(Feature.from_json(item) for item in _one_of(value, "features", list)),
+                targets=tuple(_one_of(value, "targets", list)),
+                classes=tuple(_one_of(value, "classes", list)),
+                positive=_one_of(value, "positive", str, int, type(None)),
+                threshold=_one_of(value, "threshold", float, int, type(None)),
+                logit_threshold=_one_of(value, "logit_threshold", float, int, type(None)),
+                row_independent=_one_of(value, "row_independent", bool, type(None)),
+                graphs=_texts(value, "graphs"),
+                tolerance={
+                    name: Tolerance.from_json(item) for name, item in _one_of(value, "tolerance", dict).items()
+                },
+                min_onnxruntime=_one_of(value, "min_onnxruntime", str, type(None)),
+                provenance=_one_of(value, "provenance", dict),
+            )
+        except FormatError as error:
+            raise FormatError(f"{where}: {error}") from error
+
+
+def binary_logit_threshold(threshold: float) -> float:
+    """Return the float32 logit from which on a row is positive: ``log(p / (1 - p))`` rounded to float32.
+
+    Args:
+        threshold: a probability strictly between 0 and 1.
+
+    Raises:
+        FormatError: the probability is 0, 1 or outside.
+    """
+    if not 0 < threshold < 1:
+        raise FormatError(f"the threshold {threshold} is not strictly between 0 and 1")
+    import numpy as np
+
+    return float(np.float32(math.log(threshold) - math.log1p(-threshold)))
+
+
+def classifier_outputs(num_classes: int, batch: int | str = "batch") -> tuple[TensorSpec, ...]:
+    """Return the outputs of a classifier: ``label``, ``probabilities``, ``logits`` (one logit for two classes)."""
+    num_logits = 1 if num_classes == 2 else num_classes
+    return (
+        TensorSpec(LABEL, "int64", (batch,)),
+        TensorSpec(PROBABILITIES, "float32", (batch, num_classes)),
+        TensorSpec(LOGITS, "float32", (batch, num_logits)),
+    )
+
+
+def _check_task(contract: ModelContract) -> None:
+    task, classes = contract.task, contract.classes
+    if task not in TASKS:
+        raise FormatError(f"unknown task {task!r}; known are {', '.join(TASKS)}")
+    if not contract.inputs or not contract.outputs:
+        raise FormatError("a model has at least one input and one output")
+    kinds = {type(label) for label in classes}
+    if len(kinds) > 1 or not kinds <= {str, int}:
+        raise FormatError(f"classes must be all text or all integers, found {list(classes)!r}")
+    if len(set(classes)) != len(classes):
+        raise FormatError(f"classes repeat: {list(classes)!r}")
+    if task == "binary":
+        _check_binary(contract)
+    elif task == "multiclass" and len(classes) < 2:
+        raise FormatError(f"the task multiclass needs at least two classes, found {list(classes)!r}")
+    if contract.is_classifier and {LABEL, PROBABILITIES, LOGITS} - {spec.name for spec in contract.outputs}:
+        raise FormatError(f"a classifier gives {LABEL}, {PROBABILITIES} and {LOGITS}")
+    if not contract.is_classifier and classes:
+        raise FormatError(f"the task {task} has no classes, found {list(classes)!r}")
+
+
+def _check_binary(contract: ModelContract) -> None:
+    if len(contract.classes) != 2:
+        raise FormatError(f"the task binary needs two classes, found {list(contract.classes)!r}")
+    if contract.positive != contract.classes[1]:
+        raise FormatError(f"positive is {contract.positive!r}, but the second class is {contract.classes[1]!r}")
+    if contract.threshold is None or contract.logit_threshold is None:
+        raise FormatError("the task binary needs threshold and logit_threshold")
+    if contract.logit_threshold != binary_logit_threshold(contract.threshold):
+        raise FormatError(
+            f"logit_threshold is {contract.logit_threshold!r}, but the float32 logit of threshold "
+            f"{contract.threshold!r} is {binary_logit_threshold(contract.threshold)!r}"
+        )
+
+
+def _check_features(contract: ModelContract) -> None:
+    shapes = {spec.name: spec.shape for spec in contract.inputs}
+    names = [feature.name for feature in contract.features]
+    if len(set(names)) != len(names):
+        raise FormatError(f"feature names repeat: {names!r}")
+    for feature in contract.features:
+        width = shapes.get(feature.input, (None,))[-1]
+        if not isinstance(width, int) or not 0 <= feature.index < width:
+            raise FormatError(f"feature {feature.name!r} is column {feature.index} of input {feature.input!r}, "
+                              "which has no such column")  # fmt: skip
+
+
+def _one_of(value: dict[str, Any], key: str, *kinds: type) -> Any:
+    found = value.get(key)
+    if not isinstance(found, kinds) or (isinstance(found, bool) and bool not in kinds):
+        raise FormatError(f"{key!r} is {found!r}, not {' or '.join(kind.__name__ for kind in kinds)}")
+    if isinstance(found, float) and not math.isfinite(found):
+        raise FormatError(f"{key!r} is {found!r}, not finite")
+    return found
+
+
+def _texts(value: dict[str, Any], key: str) -> dict[str, str]:
+    found: dict[str, Any] = _one_of(value, key, dict)
+    if not all(isinstance(item, str) for item in found.values()):
+        raise FormatError(f"{key!r} holds something that is not text: {found!r}")
+    return found

@@ -1,0 +1,54 @@
+"""Every error that Parity raises on purpose.
+
+    ParityError                 exit 1   one sentence: what was wrong, where, and the way out
+    ├── InputError              exit 1   rows, columns, options or files that a caller handed in
+    ├── FormatError             exit 1   a run or package whose files are not what its format says
+    ├── MissingExtraError       exit 1   a library that this command needs is not installed
+    ├── ProviderError           exit 1   an execution provider that is not there
+    └── GateError               exit 3   a gate said no
+        ├── ParityRefusedError           the graph does not answer as the network does
+        ├── DigestError                  a file is not the one that its manifest lists
+        └── ConformanceError             a package does not answer as its recorded vectors say
+"""
+
+from typing import ClassVar
+
+
+class ParityError(Exception):
+    """Base of every error below; its text is one sentence that a user can act on."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class InputError(ParityError):
+    """Rows, columns, options or files that a caller handed in cannot be used."""
+
+
+class FormatError(ParityError):
+    """A run or a package holds something that its documented format does not allow."""
+
+
+class MissingExtraError(ParityError):
+    """A library that the job needs is not installed; the text names the extra that brings it."""
+
+
+class ProviderError(ParityError):
+    """The execution provider that was asked for cannot run this model here."""
+
+
+class GateError(ParityError):
+    """A gate said no; the process exits with 3."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class ParityRefusedError(GateError):
+    """The ONNX graph does not answer as the torch module does."""
+
+
+class DigestError(GateError):
+    """A file of a package is not the one that its manifest lists."""
+
+
+class ConformanceError(GateError):
+    """A package does not reproduce its recorded vectors on this machine."""

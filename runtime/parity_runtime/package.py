@@ -1,0 +1,134 @@
+"""A model package on disk: its files, their digests, its contract."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, Self
+
+from parity_runtime.contract import ModelContract
+from parity_runtime.errors import DigestError, FormatError, InputError
+from parity_runtime.jsonfile import FORMAT, check_format, dump_json, parse_json
+
+MANIFEST, CONTRACT, MODEL = "manifest.json", "contract.json", "model.onnx"
+CONFORMANCE, REPORT, CARD = "conformance.json", "parity.json", "README.md"
+
+_MAX_MANIFEST_BYTES = 2**20  # A package has some dozen files; a longer list was not written by Parity.
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """What the manifest says of one file: sha256 in lower-case hexadecimal, and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
+class Package:
+    """A package folder, opened for reading. Files are read whole, checked, and used from memory.
+
+    Attributes:
+        path: the folder.
+        id: sha256 of manifest.json, in hexadecimal: it identifies the package and all its files.
+        entries: the manifest, by relative path.
+    """
+
+    def __init__(self, path: Path, manifest: bytes) -> None:
+        self.path = path
+        self.id = hashlib.sha256(manifest).hexdigest()
+        self.entries = _parse_manifest(manifest, str(path / MANIFEST))
+
+    @classmethod
+    def open(cls, path: str | Path, digest: str | None = None) -> Self:
+        """Open the package at ``path``.
+
+        Args:
+            path: the package folder.
+            digest: the package id that is expected; None takes any.
+
+        Raises:
+            InputError: there is no package.
+            FormatError: the manifest is malformed or newer than this version.
+            DigestError: the package is not the one that ``digest`` names.
+        """
+        path = Path(path)
+        if not (path / MANIFEST).is_file():
+            raise InputError(f"{path} is no package: it has no {MANIFEST}; write one with parity export")
+        with (path / MANIFEST).open("rb") as file:
+            manifest = file.read(_MAX_MANIFEST_BYTES + 1)
+        if len(manifest) > _MAX_MANIFEST_BYTES:
+            raise FormatError(f"{path / MANIFEST} is larger than {_MAX_MANIFEST_BYTES} bytes")
+        package = cls(path, manifest)
+        if digest is not None and package.id != digest.lower().removeprefix("sha256:"):
+            raise DigestError(f"{path} is the package {package.id}, not {digest}; take the one that was meant")
+        return package
+
+    def read(self, name: str) -> bytes:
+        """Return a file's bytes, checked against the manifest.
+
+        Raises:
+            FormatError: the manifest does not list it.
+            DigestError: it is missing, or not the file that was packaged.
+        """
+        entry = self.entries.get(name)
+        if entry is None:
+            raise FormatError(f"{self.path / MANIFEST} does not list {name}; export the package again")
+        path = self.path / name
+        try:
+            with path.open("rb") as file:
+                data = file.read(entry.size + 1)
+        except OSError as error:
+            raise DigestError(f"{path} cannot be read: {error.strerror}; copy the whole package again") from error
+        if len(data) != entry.size or hashlib.sha256(data).hexdigest() != entry.sha256:
+            raise DigestError(f"{path} is not the file that was packaged (its sha256 differs); copy the package again")
+        return data
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Return a JSON file's object, its digest and its format checked."""
+        value = parse_json(self.read(name), str(self.path / name))
+        check_format(value, str(self.path / name))
+        return value
+
+    @cached_property
+    def contract(self) -> ModelContract:
+        """The contract in contract.json."""
+        return ModelContract.from_json(self.read_json(CONTRACT), str(self.path / CONTRACT))
+
+    def unlisted(self) -> list[str]:
+        """Return the relative paths of files in the folder that the manifest does not list, sorted."""
+        found = (path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if not path.is_dir())
+        return sorted(set(found) - set(self.entries) - {MANIFEST})
+
+
+def write_manifest(folder: Path) -> str:
+    """Write manifest.json over every file in ``folder`` and return the package's id."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    entries = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+    listed = {name: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)} for name, data in entries.items()}
+    manifest = dump_json({"format": FORMAT, "files": listed})
+    (folder / MANIFEST).write_bytes(manifest)
+    return hashlib.sha256(manifest).hexdigest()
+
+
+def _parse_manifest(data: bytes, where: str) -> dict[str, FileEntry]:
+    value = parse_json(data, where)
+    check_format(value, where)
+    files = value.get("files")
+    if not isinstance(files, dict):
+        raise FormatError(f"{where} has no object 'files'")
+    return {_checked_name(name, where): _parse_entry(entry, f"{where}: {name}") for name, entry in files.items()}
+
+
+def _parse_entry(entry: Any, where: str) -> FileEntry:
+    match entry:
+        case {"sha256": str(digest), "size": int(size)} if re.fullmatch("[0-9a-f]{64}", digest) and size >= 0:
+            return FileEntry(digest, size)
+    raise FormatError(f"{where} is written as {{sha256, size}}, found {entry!r}")
+
+
+def _checked_name(name: str, where: str) -> str:
+    parts = PurePosixPath(name).parts
+    if not parts or name != "/".join(parts) or ".." in parts or parts[0] == "/" or "\\" in name or "\0" in name:
+        raise FormatError(f"{where} lists {name!r}, which is no path inside the package")
+    return name

@@ -1,0 +1,106 @@
+"""Tables in text: CSV in, CSV out, columns by name, other columns untouched."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_runtime.contract import Feature
+from parity_runtime.errors import InputError
+
+
+@dataclass(frozen=True)
+class Table:
+    """A header and its rows, as text.
+
+    Attributes:
+        where: the file's name, for errors.
+        columns: the header.
+        rows: the cells, each row as long as the header.
+    """
+
+    where: str
+    columns: list[str]
+    rows: list[list[str]]
+
+    @classmethod
+    def read_csv(cls, text: TextIO, where: str) -> "Table":
+        """Read CSV with a header.
+
+        Raises:
+            InputError: no header, a doubled column, or a row of another length.
+        """
+        reader = csv.reader(text, strict=True)
+        try:
+            columns = [name.strip() for name in next(reader, [])]
+            rows = [_checked(row, columns, where, reader.line_num) for row in reader if row]
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise InputError(f"{where}, line {reader.line_num + 1}: not UTF-8 CSV: {error}") from error
+        if not columns:
+            raise InputError(f"{where} is empty; its first line must name the columns")
+        doubled = sorted({name for name in columns if columns.count(name) > 1})
+        if doubled:
+            raise InputError(f"{where} has the column {doubled[0]!r} twice")
+        return cls(where, columns, rows)
+
+    def column(self, name: str) -> list[str]:
+        """Return one column's cells.
+
+        Raises:
+            InputError: there is no such column.
+        """
+        if name not in self.columns:
+            raise InputError(f"{self.where} has no column {name!r}; it has {', '.join(self.columns)}")
+        index = self.columns.index(name)
+        return [row[index] for row in self.rows]
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """Return one column as float64 ``[rows]``; an empty cell is NaN.
+
+        Raises:
+            InputError: names the first row that holds no number (rows count from 1, without the header).
+        """
+        cells = self.column(name)
+        try:
+            return np.array([float(cell) if cell.strip() else np.nan for cell in cells], np.float64)
+        except ValueError:
+            row = next(index for index, cell in enumerate(cells) if not _is_number(cell))
+            raise InputError(f"{self.where}, row {row + 1}: {name} is {cells[row]!r}, not a number") from None
+
+    def features(self, features: Sequence[Feature]) -> NDArray[np.float64]:
+        """Return the features' columns in the graph's order, float64 ``[rows, features]``."""
+        ordered = sorted(features, key=lambda feature: feature.index)
+        return np.stack([self.numbers(feature.name) for feature in ordered], axis=1)
+
+    def refuse_columns(self, names: Iterable[str]) -> None:
+        """Raise `InputError` if one of ``names`` is a column already."""
+        for name in names:
+            if name in self.columns:
+                raise InputError(f"{self.where} has a column {name!r} already; rename it, so that neither is lost")
+
+
+def write_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+    """Return UTF-8 CSV with ``\\n`` at the end of each line."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _checked(row: list[str], columns: list[str], where: str, line: int) -> list[str]:
+    if len(row) != len(columns):
+        raise InputError(f"{where}, line {line}: {len(row)} cells, but the header names {len(columns)} columns")
+    return row
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell or "nan")
+    except ValueError:
+        return not cell.strip()
+    return True

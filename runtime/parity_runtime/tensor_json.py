@@ -1,0 +1,29 @@
+"""Arrays in JSON, exact: every float is the shortest decimal of its double, so any language reads the same bits."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_runtime.errors import FormatError
+from parity_runtime.tensor_spec import DTYPES
+
+
+def array_to_json(array: NDArray[Any]) -> dict[str, Any]:
+    """Return ``{"dtype", "shape", "data"}``, the data flat in row-major order; all values must be finite."""
+    return {"dtype": str(array.dtype), "shape": list(array.shape), "data": array.reshape(-1).tolist()}
+
+
+def array_from_json(value: Any, where: str) -> NDArray[Any]:
+    """Read what `array_to_json` wrote.
+
+    Raises:
+        FormatError: a key is missing, the dtype unknown, or the data does not fill the shape.
+    """
+    match value:
+        case {"dtype": str(dtype), "shape": list(shape), "data": list(data)} if dtype in DTYPES:
+            try:
+                return np.asarray(data, dtype).reshape(shape)
+            except (ValueError, TypeError, OverflowError) as error:
+                raise FormatError(f"{where}: the data does not fit {dtype}{shape}: {error}") from error
+    raise FormatError(f"{where}: a tensor is written as {{dtype, shape, data}}")

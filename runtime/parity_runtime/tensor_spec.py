@@ -1,0 +1,74 @@
+"""The name, dtype and shape of a tensor that goes into or comes out of a model."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Self
+
+from parity_runtime.errors import FormatError, InputError
+
+DTYPES = ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
+"""The element types that a package may take or give, by numpy's names."""
+
+_SPEC = re.compile(r"\s*(?P<name>[A-Za-z_][\w.\-]*)\s*:\s*(?P<dtype>\w+)\s*\[(?P<shape>[^\]]*)\]\s*")
+_DIMENSION = re.compile(r"[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """A tensor's contract.
+
+    Attributes:
+        name: its name in the graph.
+        dtype: one of `DTYPES`.
+        shape: sizes as integers; a dynamic dimension is a string, and the same string is the same size
+            everywhere in one call (``("batch", 3, 32, 32)``).
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise FormatError(f"tensor {self.name!r} has the dtype {self.dtype!r}; known are {', '.join(DTYPES)}")
+        for size in self.shape:
+            dynamic = isinstance(size, str) and _DIMENSION.fullmatch(size)
+            fixed = isinstance(size, int) and not isinstance(size, bool) and size >= 0
+            if not (dynamic or fixed):
+                raise FormatError(f"tensor {self.name!r} has the dimension {size!r}, neither a size nor a name")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the notation of the command line, ``"image: float32[batch, 3, 32, 32]"``.
+
+        Raises:
+            InputError: the text is not of that form.
+        """
+        match = _SPEC.fullmatch(text)
+        if match is None:
+            raise InputError(f'{text!r} is no tensor; write "name: float32[batch, 3]"')
+        sizes = [part.strip() for part in match["shape"].split(",")] if match["shape"].strip() else []
+        shape = tuple(int(size) if size.isdecimal() else size for size in sizes)
+        try:
+            return cls(match["name"], match["dtype"], shape)
+        except FormatError as error:
+            raise InputError(f"{text!r}: {error}") from error
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.dtype}[{', '.join(map(str, self.shape))}]"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form, ``{"name", "dtype", "shape"}``."""
+        return {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Read the JSON form; unknown keys are ignored.
+
+        Raises:
+            FormatError: a key is missing or of another type.
+        """
+        match value:
+            case {"name": str(name), "dtype": str(dtype), "shape": list(shape)}:
+                return cls(name, dtype, tuple(shape))
+        raise FormatError(f"a tensor is written as {{name, dtype, shape}}, found {value!r}")

@@ -1,0 +1,49 @@
+"""How far an answer may lie from the float64 result, and where that figure is from."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_runtime.errors import FormatError
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """The allowed deviation of one output: ``max(atol + rtol * |expected|, floor)``, elementwise.
+
+    Attributes:
+        rtol: relative part, dimensionless.
+        atol: absolute part, in the output's unit.
+        floor: an absolute deviation that is always allowed, in the output's unit: 8 x the largest deviation
+            of torch's own float32 result from float64.
+        source: where the figures are from, for a person.
+    """
+
+    rtol: float
+    atol: float
+    floor: float
+    source: str
+
+    def allowed(self, expected: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the allowed absolute deviation, float64, of the shape of ``expected``."""
+        relative = self.atol + self.rtol * np.abs(np.asarray(expected, np.float64))
+        return np.maximum(relative, self.floor)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Read the JSON form; unknown keys are ignored.
+
+        Raises:
+            FormatError: a key is missing, negative or of another type.
+        """
+        match value:
+            case {"rtol": (int() | float()) as rtol, "atol": (int() | float()) as atol, "floor": (int() | float()) as floor}:
+                if min(rtol, atol, floor) >= 0:
+                    return cls(float(rtol), float(atol), float(floor), str(value.get("source", "")))
+        raise FormatError(f"a tolerance is written as {{rtol, atol, floor, source}} with figures >= 0, found {value!r}")

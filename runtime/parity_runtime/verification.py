@@ -1,0 +1,54 @@
+"""Whether a package is the one that was exported, and answers here as it did there."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from parity_runtime.conformance import Conformance, Deviation, replay
+from parity_runtime.errors import ConformanceError, DigestError
+from parity_runtime.package import CONFORMANCE, Package
+from parity_runtime.predictor import Predictor
+from parity_runtime.session import Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `verify` found in a package that passed.
+
+    Attributes:
+        package_id: sha256 of the manifest.
+        files: how many files were checked.
+        deviations: the replayed vectors, an output each.
+    """
+
+    package_id: str
+    files: int
+    deviations: tuple[Deviation, ...]
+
+
+def verify(path: str | Path, *, provider: Provider = "cpu", digest: str | None = None) -> Verification:
+    """Check every file of a package and replay its conformance vectors here.
+
+    Raises:
+        DigestError: a file is missing, changed, or not listed.
+        ConformanceError: an answer lies outside its recorded tolerance.
+        ParityError: the package cannot be opened.
+    """
+    package = Package.open(path, digest)
+    for name in package.entries:
+        package.read(name)
+    unlisted = package.unlisted()
+    if unlisted:
+        raise DigestError(f"{package.path} holds {unlisted[0]}, which its manifest does not list; remove it")
+    conformance = Conformance.from_json(package.read_json(CONFORMANCE), str(package.path / CONFORMANCE))
+    deviations = replay(conformance, Predictor(path, provider=provider, digest=package.id))
+    failed = [deviation for deviation in deviations if deviation.failed]
+    if failed or not sum(deviation.compared for deviation in deviations):
+        worst = failed[0] if failed else None
+        found = (
+            f"{worst.failed} of {worst.compared} values of {worst.output} ({worst.vectors} vectors) lie outside "
+            f"their tolerance, by up to {worst.largest:.3g}"
+            if worst
+            else "it has no vectors to compare"
+        )
+        raise ConformanceError(f"{package.path} does not answer here as it was recorded: {found}")
+    return Verification(package.id, len(package.entries), tuple(deviations))

@@ -1,0 +1,1 @@
+"""The commands ``parity train`` and ``parity plot``."""

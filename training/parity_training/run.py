@@ -1,0 +1,114 @@
+"""A run on disk: what training leaves, and all that an export needs."""
+
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import nn
+
+from parity_runtime import FormatError, InputError, ModelContract, __version__
+from parity_runtime.files import write_file
+from parity_runtime.jsonfile import FORMAT, check_format, dump_json, parse_json
+from parity_training.networks import build_network
+from parity_training.weights import StateDict, apply_state_dict, load_state_dict
+
+RECIPE, STATE_DICT, CHECKPOINT = "recipe.json", "state_dict.pt", "checkpoint.pt"
+METRICS, EVALUATION, TEST_TABLE, TENSORBOARD = "metrics.jsonl", "evaluation.json", "test.csv", "tensorboard"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to rebuild a run's module, and how it was trained.
+
+    Attributes:
+        network: a name in `parity_training.networks.NETWORKS`.
+        arguments: its keyword arguments.
+        contract: what the network means; what only an export can measure is None there.
+        data: where the rows are from.
+        training: optimizer, loss, batch size, epochs, seed.
+    """
+
+    network: str
+    arguments: dict[str, Any]
+    contract: ModelContract
+    data: dict[str, Any]
+    training: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form, with its format and the versions at hand."""
+        return {
+            "format": FORMAT,
+            "network": {"name": self.network, "arguments": self.arguments},
+            "contract": self.contract.to_json(),
+            "data": self.data,
+            "training": self.training,
+            "versions": {"parity": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any], where: str) -> Self:
+        """Read the JSON form; unknown keys are ignored.
+
+        Raises:
+            FormatError: a key is missing or of another type.
+        """
+        check_format(value, where)
+        match value:
+            case {"network": {"name": str(name), "arguments": dict(arguments)}, "data": dict(data),
+                  "training": dict(training), "contract": dict(contract)}:  # fmt: skip
+                return cls(name, arguments, ModelContract.from_json(contract, where), data, training)
+        raise FormatError(f"{where} lacks network, contract, data or training")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder that holds at least its recipe.
+
+    Attributes:
+        path: the folder.
+        recipe: how to rebuild and how it was trained.
+    """
+
+    path: Path
+    recipe: Recipe
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Open the run at ``path``.
+
+        Raises:
+            InputError: there is no run.
+            FormatError: its recipe is malformed or newer than this version.
+        """
+        path = Path(path)
+        recipe = path / RECIPE
+        if not recipe.is_file():
+            raise InputError(f"{path} is no run: it has no {RECIPE}; write one with parity train")
+        return cls(path, Recipe.from_json(parse_json(recipe.read_bytes(), str(recipe)), str(recipe)))
+
+    def state_dict(self) -> StateDict:
+        """Return the trained weights.
+
+        Raises:
+            InputError: training did not finish, or the file is not a state_dict.
+        """
+        if not (self.path / STATE_DICT).is_file():
+            raise InputError(f"{self.path} has no {STATE_DICT}: its training did not finish; train it again")
+        return load_state_dict(self.path / STATE_DICT)
+
+    def module(self) -> nn.Module:
+        """Return the trained network, on the CPU, in eval mode.
+
+        Raises:
+            InputError: the weights do not fit the network.
+            FormatError: the recipe names no known network.
+        """
+        module = build_network(self.recipe.network, self.recipe.arguments)
+        apply_state_dict(module, self.state_dict(), str(self.path / STATE_DICT))
+        return module
+
+    def write_json(self, name: str, value: dict[str, Any]) -> None:
+        """Write a JSON file of the run, complete or not at all."""
+        write_file(self.path / name, dump_json(value))

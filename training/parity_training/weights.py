@@ -1,0 +1,110 @@
+"""state_dicts on disk: saved whole, loaded without running code, fitted to their module or refused, and named."""
+
+import hashlib
+import io
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from parity_runtime import InputError
+from parity_runtime.files import write_file
+
+StateDict = dict[str, Tensor]
+
+
+def save_object(value: Any, path: Path) -> None:
+    """Write ``value`` with torch.save, complete or not at all."""
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    write_file(path, buffer.getvalue())
+
+
+def load_object(path: Path) -> Any:
+    """Load a file of torch.save onto the CPU without running code from it.
+
+    Raises:
+        InputError: there is no such file, or it holds more than tensors and plain containers.
+    """
+    if not path.is_file():
+        raise InputError(f"there is no weights file {path}")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # zip, pickle and torch each raise their own
+        raise InputError(
+            f"{path} does not load as tensors alone (torch.load with weights_only=True); "
+            "save it again with torch.save(module.state_dict(), path)"
+        ) from error
+
+
+def load_state_dict(path: Path) -> StateDict:
+    """Load a state_dict: text keys, dense tensors.
+
+    Raises:
+        InputError: the file is missing, unsafe, or holds something else.
+    """
+    loaded = load_object(path)
+    if not isinstance(loaded, Mapping) or not loaded:
+        raise InputError(f"{path} holds a {type(loaded).__name__}, not a state_dict")
+    for name, tensor in loaded.items():
+        if not isinstance(name, str) or not isinstance(tensor, Tensor):
+            raise InputError(f"{path}: the entry {name!r} is a {type(tensor).__name__}, not a tensor")
+        check_dense(name, tensor, str(path))
+    return dict(loaded)
+
+
+def check_dense(name: str, tensor: Tensor, where: str) -> None:
+    """Raise `InputError` unless the tensor is dense, strided and holds its data."""
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
+        kind = "quantized" if tensor.is_quantized else "without data" if tensor.is_meta else str(tensor.layout)
+        raise InputError(f"{where}: the tensor {name!r} is {kind}; save it dense (tensor.to_dense())")
+
+
+def apply_state_dict(module: nn.Module, state_dict: StateDict, where: str) -> None:
+    """Load ``state_dict`` into ``module``: exactly its keys, shapes and dtypes.
+
+    Raises:
+        InputError: names the first tensor that is missing, not expected, or of another shape or dtype.
+    """
+    expected = module.state_dict()
+    missing = [name for name in expected if name not in state_dict]
+    if missing:
+        raise InputError(f"{where}: the tensor {missing[0]!r} is missing{_more(missing)}; is it another network's?")
+    extra = [name for name in state_dict if name not in expected]
+    if extra:
+        raise InputError(f"{where}: the network has no tensor {extra[0]!r}{_more(extra)}; is it another network's?")
+    for name, tensor in state_dict.items():
+        wanted = expected[name]
+        if tensor.shape != wanted.shape or tensor.dtype != wanted.dtype:
+            raise InputError(
+                f"{where}: the tensor {name!r} is {_described(tensor)}; the network has {_described(wanted)}"
+            )
+    module.load_state_dict(state_dict, strict=True)
+
+
+def weights_id(state_dict: Mapping[str, Tensor]) -> str:
+    """Return the identity of weights: sha256 in hexadecimal over their tensors, never over a file.
+
+    Hashed are, for each tensor in the order of its name: name, dtype and shape as text with a newline each, and
+    the elements' bytes, little-endian, row-major.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(state_dict):
+        tensor = state_dict[name].detach().cpu().contiguous()
+        digest.update(f"{name}\n{str(tensor.dtype).removeprefix('torch.')}\n{list(tensor.shape)}\n".encode())
+        raw = tensor.reshape(-1).view(torch.uint8).numpy()
+        if sys.byteorder == "big":
+            raw = raw.reshape(-1, tensor.element_size())[:, ::-1].copy()
+        digest.update(raw)
+    return digest.hexdigest()
+
+
+def _described(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}"
+
+
+def _more(names: list[str]) -> str:
+    return f" (and {len(names) - 1} more)" if len(names) > 1 else ""
