@@ -1,0 +1,78 @@
+# Needs Python 3.11 or later and make; everything else goes into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+RUN ?= runs/xor
+PACKAGE ?= packages/xor
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo train plots export verify predict evaluate test lint format typecheck dist clean
+
+help:  ## Say what each target does.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(READY)  ## Make .venv with everything that training, export, runtime and tests need.
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Parity needs Python 3.11 or later: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
+	@echo "Installing into $(VENV) (once; takes a minute or more)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	@touch $@
+
+demo: $(READY)  ## The whole line for XOR: train, plots, export, gate, verify, predict, evaluate.
+	@echo "1. Train the notebook's network on 5,000 noisy points"
+	@$(BIN)/parity train xor --out $(RUN) --force
+	@echo "2. Draw what it learned"
+	@$(BIN)/parity plot $(RUN)
+	@echo "3. Export it to ONNX; the gate compares onnxruntime with torch"
+	@$(BIN)/parity export $(RUN) $(PACKAGE) --force
+	@echo "4. Verify the package: digests, and its own questions and answers"
+	@$(BIN)/parity verify $(PACKAGE)
+	@echo "5. Answer the four corners, without torch"
+	@$(BIN)/parity predict $(PACKAGE) --row 0,0 --row 0,1 --row 1,0 --row 1,1
+	@echo "6. Evaluate it on the 500 held-out points"
+	@$(BIN)/parity evaluate $(PACKAGE) $(RUN)/test.csv
+	@echo "The pictures are $(RUN)/samples.png, loss.png and boundary.png; the package is $(PACKAGE)"
+
+train: $(READY)  ## Train XOR into runs/xor (RUN=...).
+	@$(BIN)/parity train xor --out $(RUN) --force
+
+plots: $(READY)  ## Draw the pictures of RUN.
+	@$(BIN)/parity plot $(RUN)
+
+export: $(READY)  ## Export RUN to PACKAGE, if the gate agrees.
+	@$(BIN)/parity export $(RUN) $(PACKAGE) --force
+
+verify: $(READY)  ## Check PACKAGE's digests and replay its vectors.
+	@$(BIN)/parity verify $(PACKAGE)
+
+predict: $(READY)  ## Answer the four corners with PACKAGE.
+	@$(BIN)/parity predict $(PACKAGE) --row 0,0 --row 0,1 --row 1,0 --row 1,1
+
+evaluate: $(READY)  ## Compare PACKAGE's answers with RUN's held-out labels.
+	@$(BIN)/parity evaluate $(PACKAGE) $(RUN)/test.csv
+
+test: $(READY)  ## Run the tests with coverage.
+	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+lint: $(READY)  ## Check style, and that imports point one way.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+format: $(READY)  ## Format the code.
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+typecheck: $(READY)  ## mypy --strict over the three packages.
+	@$(BIN)/mypy
+
+dist: $(READY)  ## Build the sdist and the wheel into dist/.
+	@rm -rf dist
+	@$(BIN)/python -m build --outdir dist .
+
+clean:  ## Remove what the targets made: .venv, caches, dist, runs, packages.
+	rm -rf $(VENV) dist build runs packages .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
