@@ -37,14 +37,13 @@ def model_card(contract: ModelContract, report: Report) -> bytes:
 
 
 def _compared(report: Report) -> str:
-    rows = ["| output | values compared | largest deviation from float64 | outside tolerance |", "|---|---|---|---|"]
-    names = [difference.output for difference in report.cells[0].differences]
-    for name in names:
-        found = [difference for cell in report.cells for difference in cell.differences if difference.output == name]
+    rows = ["| output | probes | values compared | largest deviation from float64 | outside tolerance |"]
+    rows.append("|---|---|---|---|---|")
+    for first in report.cells[0].differences:
+        found = report.differences(first.output, first.group)
         rows.append(
-            f"| {name} | {sum(difference.compared for difference in found)} | "
-            f"{max(difference.max_abs for difference in found):.3g} | "
-            f"{sum(difference.outside for difference in found)} |"
+            f"| {first.output} | {first.group} | {sum(one.compared for one in found)} | "
+            f"{max(one.max_abs for one in found):.3g} | {sum(one.outside for one in found)} |"
         )
     return f"{len(report.cells)} configurations of onnxruntime against torch in float64:\n\n" + "\n".join(rows)
 

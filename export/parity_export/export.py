@@ -5,21 +5,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import onnx_ir as ir
 from onnx import numpy_helper
 
 from parity_export.card import model_card
-from parity_export.gate import Expected, Report, run_gate
+from parity_export.comparison import Expected
+from parity_export.expectation import Expectation
+from parity_export.gate import Report, run_gate
 from parity_export.graph import export_graph
 from parity_export.head import add_head
-from parity_export.meaning_check import check_meaning
 from parity_export.onnxruntime_versions import oldest_onnxruntime
-from parity_export.probes import make_probes
-from parity_export.reference import TorchReference
 from parity_export.source import ModelSource
-from parity_export.tolerances import derive_tolerances
 from parity_export.vectors import make_conformance
 from parity_runtime import ModelContract, ParityRefusedError, TensorSpec
 from parity_runtime.conformance import OrdinaryVectors
@@ -27,6 +24,7 @@ from parity_runtime.contract import METADATA_KEY
 from parity_runtime.files import refuse_existing, staged_folder, write_file
 from parity_runtime.jsonfile import FORMAT, dump_json
 from parity_runtime.package import CARD, CONFORMANCE, CONTRACT, MODEL, REPORT, write_manifest
+from parity_runtime.session import import_onnxruntime
 from parity_runtime.verification import verify
 
 TEST_DATA = "test_data_set_0"
@@ -67,14 +65,15 @@ def export_package(source: ModelSource, target: str | Path, *, replace_existing:
     model = export_graph(source.module, source.contract.inputs)
     add_head(model, source.contract, source.module_output)
     source = replace(source, contract=_with_graph_outputs(source.contract, model))
-    expected = ask_torch(source)
+    expectation = Expectation(source)
+    expected = expectation(len(expectation.probes))
     contract = replace(
         source.contract,
         graphs={"default": MODEL},
         tolerance=expected.tolerances["ordinary"],
         min_onnxruntime=oldest_onnxruntime(model.opset_imports[""], model.ir_version),
     )
-    report = run_gate(_serialize(model), contract, expected)
+    report = run_gate(_serialize(model), contract, expectation, row_independent=expectation.row_independent)
     record = _record(contract, expected, report)
     if not report.passed:
         _refuse(target, record, report)
@@ -82,25 +81,10 @@ def export_package(source: ModelSource, target: str | Path, *, replace_existing:
     contract = replace(contract, row_independent=report.row_independent)
     model.metadata_props[METADATA_KEY] = json.dumps(contract.to_json(), ensure_ascii=False)
     files = {MODEL: _serialize(model), CONTRACT: dump_json(contract.to_json()), REPORT: dump_json(record)}
-    conformance = make_conformance(contract, expected)
+    conformance = make_conformance(contract, expected, expectation.reference)
     files |= {CONFORMANCE: dump_json(conformance.to_json()), CARD: model_card(contract, report)}
     files |= _test_data(conformance.ordinary)
     return Exported(target, _write(target, files, replace_existing=replace_existing), contract, report)
-
-
-def ask_torch(source: ModelSource) -> Expected:
-    """Return the probes of a source with torch's answers in float32 and float64, and the tolerances from both.
-
-    Raises:
-        InputError: the module's outputs contradict what it was declared to return.
-    """
-    double = TorchReference(source, double=True)
-    probes = make_probes(source, double)
-    check_meaning(source, probes)
-    with np.errstate(all="ignore"):
-        float32, float64 = TorchReference(source)(probes.inputs), double(probes.inputs)
-    dtypes = {spec.name: spec.dtype for spec in source.contract.outputs}
-    return Expected(probes, float32, float64, derive_tolerances(probes, float32, float64, dtypes))
 
 
 def refusal(target: Path) -> Path:
@@ -121,7 +105,8 @@ def _spec(value: ir.Value) -> TensorSpec:
 
 
 def _serialize(model: ir.Model) -> bytes:
-    return ir.to_proto(model).SerializeToString(deterministic=True)
+    data: bytes = ir.to_proto(model).SerializeToString(deterministic=True)
+    return data
 
 
 def _record(contract: ModelContract, expected: Expected, report: Report) -> dict[str, Any]:
@@ -132,7 +117,7 @@ def _record(contract: ModelContract, expected: Expected, report: Report) -> dict
         "passed": report.passed,
         "mismatches": report.mismatches,
         "provenance": dict(contract.provenance),
-        "versions": {"onnx": onnx.__version__, "onnxruntime": _onnxruntime_version()},
+        "versions": {"onnx": onnx.__version__, "onnxruntime": import_onnxruntime().__version__},
         "probes": expected.probes.counts(),
         "tolerances": {
             group: {name: tolerance.to_json() for name, tolerance in tolerances.items()}
@@ -141,12 +126,6 @@ def _record(contract: ModelContract, expected: Expected, report: Report) -> dict
         "row_independent": report.row_independent,
         "cells": [cell.to_json() for cell in report.cells],
     }
-
-
-def _onnxruntime_version() -> str:
-    from parity_runtime.session import import_onnxruntime
-
-    return str(import_onnxruntime().__version__)
 
 
 def _refuse(target: Path, record: dict[str, Any], report: Report) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import inspect
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -60,7 +61,7 @@ def canonical(model: ir.Model) -> ir.Model:
     result = ir.passes.Sequential(
         passes.ClearMetadataAndDocStringPass(),
         passes.RemoveUnusedNodesPass(),
-        passes.RemoveUnusedFunctionsPass(),
+        passes.RemoveUnusedFunctionsPass(),  # type: ignore[no-untyped-call]
         passes.RemoveUnusedOpsetsPass(),
         passes.TopologicalSortPass(),
     )(model).model
@@ -77,8 +78,6 @@ def _eval_copy(module: nn.Module) -> nn.Module:
 
 def _by_argument(module: nn.Module, shapes: tuple[Any, ...]) -> Any:
     """Return the dynamic shapes as torch wants them: in a tuple, nested once more for ``*args``."""
-    import inspect
-
     parameters = list(inspect.signature(module.forward).parameters.values())
     variadic = bool(parameters) and parameters[0].kind is inspect.Parameter.VAR_POSITIONAL
     return (shapes,) if variadic else shapes

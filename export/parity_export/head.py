@@ -51,9 +51,7 @@ def final_squashing(value: ir.Value) -> ir.Node | None:
     return node if node is not None and node.op_type in _SQUASHING else None
 
 
-def _logits(
-    graph: ir.Graph, returned: ir.Value, contract: ModelContract, module_output: ModuleOutput
-) -> ir.Value:
+def _logits(graph: ir.Graph, returned: ir.Value, contract: ModelContract, module_output: ModuleOutput) -> ir.Value:
     squashing = final_squashing(returned)
     if module_output == "logits":
         if squashing is not None:
@@ -84,7 +82,10 @@ def _without(graph: ir.Graph, squashing: ir.Node, returned: ir.Value) -> ir.Valu
 
 
 def _logits_of_probabilities(graph: ir.Graph, given: ir.Value, contract: ModelContract) -> ir.Value:
-    low, high = _constant(graph, "low", SMALLEST_PROBABILITY), _constant(graph, "high", 1 - SMALLEST_PROBABILITY)
+    low, high = (
+        _constant(graph, "low", SMALLEST_PROBABILITY),
+        _constant(graph, "high", 1 - SMALLEST_PROBABILITY),
+    )
     kept = _node(graph, "Clip", [given, low, high], "kept")
     logarithm = _node(graph, "Log", [kept], "log")
     if contract.task == "multiclass":
@@ -96,7 +97,11 @@ def _logits_of_probabilities(graph: ir.Graph, given: ir.Value, contract: ModelCo
 def _classifier_head(graph: ir.Graph, logits: ir.Value, contract: ModelContract) -> dict[str, ir.Value]:
     if contract.task == "multiclass":
         label = _node(graph, "ArgMax", [logits], "argmax", axis=1, keepdims=0)
-        return {LABEL: label, PROBABILITIES: _node(graph, "Softmax", [logits], "softmax", axis=1), LOGITS: logits}
+        return {
+            LABEL: label,
+            PROBABILITIES: _node(graph, "Softmax", [logits], "softmax", axis=1),
+            LOGITS: logits,
+        }
     column = _node(graph, "Squeeze", [logits, _constant(graph, "last_axis", np.array([1]))], "column")
     threshold = _constant(graph, "logit_threshold", np.float32(contract.logit_threshold or 0.0))
     positive = _node(graph, "GreaterOrEqual", [column, threshold], "positive")
@@ -132,10 +137,10 @@ def _name_outputs(graph: ir.Graph) -> None:
     outputs = list(graph.outputs)
     graph.outputs.clear()
     for name, value in zip(names, outputs, strict=True):
-        shape, dtype = value.shape, value.dtype
+        shape, kind = value.shape, value.type
         if value.is_graph_input() or value.is_initializer() or value in graph.outputs:
             value = _node(graph, "Identity", [value], f"copy_{name}")  # noqa: PLW2901
-        value.name, value.shape, value.dtype = name, shape, dtype
+        value.name, value.shape, value.type = name, shape, kind
         graph.outputs.append(value)
 
 

@@ -61,7 +61,7 @@ def make_probes(source: ModelSource, reference: Callable[[Arrays], Arrays]) -> P
     parts = [*_sample_rows(source, random), *_random_rows(contract, random), *_special_rows(contract)]
     if contract.is_classifier:
         ordinary = _concatenate([part for part in parts if part.kinds[0] != SPECIAL])
-        parts += _boundary_rows(contract, ordinary, reference, random)
+        parts += _boundary_rows(ordinary, reference, random)
     probes = _concatenate(parts)
     return probes.take(random.permutation(len(probes)))
 
@@ -121,7 +121,7 @@ def _special_rows(contract: ModelContract) -> Iterator[Probes]:
 
 
 def _boundary_rows(
-    contract: ModelContract, rows: Probes, reference: Callable[[Arrays], Arrays], random: np.random.Generator
+    rows: Probes, reference: Callable[[Arrays], Arrays], random: np.random.Generator
 ) -> Iterator[Probes]:
     """Yield rows where the label changes: halve the segment between two rows of different labels, all at once."""
     labels = reference(rows.inputs)[LABEL]
@@ -141,9 +141,6 @@ def _boundary_rows(
         end = {name: _where(same, end[name], middle[name]) for name in end}
     yield _labelled(BOUNDARY, start)
     yield _labelled(BOUNDARY, end)
-
-
-
 
 
 def _between(start: NDArray[np.generic], end: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from parity_export.head import SMALLEST_PROBABILITY
 from parity_export.source import ModelSource
@@ -56,14 +57,14 @@ class TorchReference:
         return kept.log() if self._contract.task == "multiclass" else kept.log() - torch.log1p(-kept)
 
 
-class _LastSquashing(TorchDispatchMode):
+class _LastSquashing(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Remembers what went into the last sigmoid or softmax, so that logits need not be recovered from it."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._last: tuple[Tensor, Tensor] | None = None
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         if func in (torch.ops.aten.sigmoid.default, torch.ops.aten._softmax.default):
             self._last = (args[0], result)
@@ -96,6 +97,4 @@ def _named(contract: ModelContract, returned: Any) -> Arrays:
 
 def flatten(returned: Any) -> list[Tensor]:
     """Return the tensors in what a module returned, in torch.export's order."""
-    from torch.utils._pytree import tree_leaves
-
     return [leaf for leaf in tree_leaves(returned) if isinstance(leaf, Tensor)]

@@ -215,7 +215,9 @@ def _multiclass_fields(meaning: Meaning, width: int) -> dict[str, Any]:
 
 def _regression_fields(meaning: Meaning, width: int) -> dict[str, Any]:
     if width < 1 or meaning.output or meaning.classes:
-        raise InputError(f"--task regression takes a module that returns [batch, targets], no classes; {_returns(width)}")
+        raise InputError(
+            f"--task regression takes a module that returns [batch, targets], no classes; {_returns(width)}"
+        )
     targets = tuple(meaning.targets) or (("value",) if width == 1 else tuple(f"value{i + 1}" for i in range(width)))
     if len(targets) != width:
         raise InputError(f"--targets names {len(targets)} columns, but {_returns(width)}")

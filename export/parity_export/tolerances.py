@@ -18,7 +18,11 @@ and the largest error over some thousand rows varies by a small factor from one 
 
 
 def derive_tolerances(
-    probes: Probes, float32: Arrays, float64: Arrays, dtypes: dict[str, str], given: tuple[float, float] | None = None
+    probes: Probes,
+    float32: Arrays,
+    float64: Arrays,
+    dtypes: dict[str, str],
+    given: tuple[float, float] | None = None,
 ) -> dict[str, dict[str, Tolerance]]:
     """Return the tolerance of every float output, for each of the `groups` of probes.
 

@@ -1,11 +1,12 @@
 """The conformance vectors of a package, chosen from the probes; their format is the runtime's."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.gate import Expected
+from parity_export.comparison import Expected
 from parity_export.probes import BOUNDARY, SPECIAL, margins
 from parity_runtime import ModelContract
 from parity_runtime.conformance import Conformance, HardProbes, OrdinaryVectors
@@ -21,17 +22,18 @@ _SAFETY = 4.0  # an expected value must allow this times the deviation that the 
 _SMALLEST_MARGIN = 0.01  # of the largest |logit|
 
 
-def make_conformance(contract: ModelContract, expected: Expected) -> Conformance:
+def make_conformance(contract: ModelContract, expected: Expected, reference: Callable[[Arrays], Arrays]) -> Conformance:
     """Return the ordinary vectors and, for a classifier, the hard probes of a model.
 
     Args:
         contract: of the model, its tolerance measured.
         expected: the probes with torch's float64 answers.
+        reference: torch in float64; the chosen rows are asked again, as the batch that they are recorded as.
     """
-    return Conformance(_ordinary(contract, expected), _hard(contract, expected))
+    return Conformance(_ordinary(contract, expected, reference), _hard(contract, expected, reference))
 
 
-def _ordinary(contract: ModelContract, expected: Expected) -> OrdinaryVectors:
+def _ordinary(contract: ModelContract, expected: Expected, reference: Callable[[Arrays], Arrays]) -> OrdinaryVectors:
     """Choose rows that any honest runner reproduces at `RTOL` and `ATOL`.
 
     Where a model has too few of them (an output that is near zero on every row), atol grows to what the gate's
@@ -43,16 +45,15 @@ def _ordinary(contract: ModelContract, expected: Expected) -> OrdinaryVectors:
     rows = rows[np.argsort(need[rows], kind="stable")]  # easiest first, else in the order of the probes
     rows = np.sort(rows[: _num_rows(expected)])
     atol = max(ATOL, _rounded_up(float(need[rows].max(initial=0.0))))
-    inputs = {name: array[rows] for name, array in expected.probes.inputs.items()}
-    return OrdinaryVectors(inputs, _rounded(contract, expected.float64, rows), RTOL, atol)
+    inputs = expected.probes.take(rows).inputs
+    return OrdinaryVectors(inputs, _rounded(contract, reference(inputs)), RTOL, atol)
 
 
 def _usable(contract: ModelContract, expected: Expected) -> NDArray[np.bool_]:
     """Return the rows that are no special values, finite everywhere and far from a decision."""
-    usable = expected.probes.kinds != SPECIAL
-    for name, values in expected.float64.items():
-        flat = np.isfinite(values) & np.isfinite(expected.float32[name])
-        usable &= flat.reshape(len(values), -1).all(axis=1)
+    usable: NDArray[np.bool_] = expected.probes.kinds != SPECIAL
+    for comparable in expected.comparable.values():
+        usable &= comparable.reshape(len(usable), -1).all(axis=1)
     if contract.is_classifier and usable.any():
         logits = expected.float64[LOGITS]
         usable &= margins(contract, logits) >= _SMALLEST_MARGIN * np.abs(logits[usable]).max()
@@ -72,7 +73,7 @@ def _needed_atol(expected: Expected) -> NDArray[np.float64]:
     return need
 
 
-def _hard(contract: ModelContract, expected: Expected) -> HardProbes | None:
+def _hard(contract: ModelContract, expected: Expected, reference: Callable[[Arrays], Arrays]) -> HardProbes | None:
     """Choose the rows nearest to a decision; their logits are held to the gate's tolerance."""
     if not contract.is_classifier:
         return None
@@ -81,16 +82,13 @@ def _hard(contract: ModelContract, expected: Expected) -> HardProbes | None:
         return None
     margin = margins(contract, expected.float64[LOGITS])
     rows = np.sort(rows[np.argsort(margin[rows], kind="stable")][: _num_rows(expected)])
-    tolerance = expected.allowed(LOGITS)[rows]
-    outputs = _rounded(contract, expected.float64, rows)
+    chosen = expected.probes.take(rows)
+    answers = reference(chosen.inputs)
+    tolerance = expected.tolerances["ordinary"][LOGITS].allowed(answers[LOGITS])
+    outputs = _rounded(contract, answers)
     del outputs[PROBABILITIES]
-    return HardProbes(
-        tuple(expected.probes.kinds[rows].tolist()),
-        {name: array[rows] for name, array in expected.probes.inputs.items()},
-        outputs,
-        {LOGITS: tolerance},
-        margin[rows] > 2 * tolerance.max(axis=1),
-    )
+    label_checked = margins(contract, answers[LOGITS]) > 2 * tolerance.max(axis=1)
+    return HardProbes(tuple(chosen.kinds.tolist()), chosen.inputs, outputs, {LOGITS: tolerance}, label_checked)
 
 
 def _num_rows(expected: Expected) -> int:
@@ -99,8 +97,8 @@ def _num_rows(expected: Expected) -> int:
     return max(2, min(_ROWS, _MAX_VALUES // max(1, values)))
 
 
-def _rounded(contract: ModelContract, outputs: Arrays, rows: NDArray[np.int64]) -> Arrays:
-    return {spec.name: outputs[spec.name][rows].astype(spec.dtype) for spec in contract.outputs}
+def _rounded(contract: ModelContract, outputs: Arrays) -> Arrays:
+    return {spec.name: outputs[spec.name].astype(spec.dtype) for spec in contract.outputs}
 
 
 def _rounded_up(value: float) -> float:
@@ -109,5 +107,3 @@ def _rounded_up(value: float) -> float:
         return 0.0
     unit = 10.0 ** math.floor(math.log10(value))
     return float(f"{math.ceil(value / unit) * unit:.1g}")
-
-

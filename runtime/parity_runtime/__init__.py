@@ -1,9 +1,9 @@
 """The runtime of Parity: the contract, the package, the predictor. numpy and onnxruntime, never torch.
 
-    from parity_runtime import Predictor
+from parity_runtime import Predictor
 
-    predictor = Predictor("packages/xor")
-    predictor.predict([[0.1, 0.9]])
+predictor = Predictor("packages/xor")
+predictor.predict([[0.1, 0.9]])
 """
 
 from parity_runtime.contract import Feature, ModelContract

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
+import numpy as np
+
 from parity_runtime.errors import FormatError
 from parity_runtime.jsonfile import FORMAT, check_format
 from parity_runtime.tensor_spec import TensorSpec
@@ -54,7 +56,13 @@ class Feature:
             FormatError: a key is missing or of another type.
         """
         match value:
-            case {"name": str(), "input": str(), "index": int(), "dtype": str(), "missing": "impute" | "refuse"}:
+            case {
+                "name": str(),
+                "input": str(),
+                "index": int(),
+                "dtype": str(),
+                "missing": "impute" | "refuse",
+            }:
                 return cls(**{name: value.get(name) for name in cls.__slots__})
         raise FormatError(f"a feature is written as {{name, input, index, dtype, missing, low, high}}, found {value!r}")
 
@@ -152,9 +160,7 @@ class ModelContract:
                 logit_threshold=_one_of(value, "logit_threshold", float, int, type(None)),
                 row_independent=_one_of(value, "row_independent", bool, type(None)),
                 graphs=_texts(value, "graphs"),
-                tolerance={
-                    name: Tolerance.from_json(item) for name, item in _one_of(value, "tolerance", dict).items()
-                },
+                tolerance={name: Tolerance.from_json(item) for name, item in _one_of(value, "tolerance", dict).items()},
                 min_onnxruntime=_one_of(value, "min_onnxruntime", str, type(None)),
                 provenance=_one_of(value, "provenance", dict),
             )
@@ -173,8 +179,6 @@ def binary_logit_threshold(threshold: float) -> float:
     """
     if not 0 < threshold < 1:
         raise FormatError(f"the threshold {threshold} is not strictly between 0 and 1")
-    import numpy as np
-
     return float(np.float32(math.log(threshold) - math.log1p(-threshold)))
 
 

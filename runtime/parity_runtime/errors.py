@@ -1,14 +1,14 @@
 """Every error that Parity raises on purpose.
 
-    ParityError                 exit 1   one sentence: what was wrong, where, and the way out
-    ├── InputError              exit 1   rows, columns, options or files that a caller handed in
-    ├── FormatError             exit 1   a run or package whose files are not what its format says
-    ├── MissingExtraError       exit 1   a library that this command needs is not installed
-    ├── ProviderError           exit 1   an execution provider that is not there
-    └── GateError               exit 3   a gate said no
-        ├── ParityRefusedError           the graph does not answer as the network does
-        ├── DigestError                  a file is not the one that its manifest lists
-        └── ConformanceError             a package does not answer as its recorded vectors say
+ParityError                 exit 1   one sentence: what was wrong, where, and the way out
+├── InputError              exit 1   rows, columns, options or files that a caller handed in
+├── FormatError             exit 1   a run or package whose files are not what its format says
+├── MissingExtraError       exit 1   a library that this command needs is not installed
+├── ProviderError           exit 1   an execution provider that is not there
+└── GateError               exit 3   a gate said no
+    ├── ParityRefusedError           the graph does not answer as the network does
+    ├── DigestError                  a file is not the one that its manifest lists
+    └── ConformanceError             a package does not answer as its recorded vectors say
 """
 
 from typing import ClassVar

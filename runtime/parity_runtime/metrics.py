@@ -29,9 +29,7 @@ def log_loss(true: NDArray[Any], probabilities: NDArray[Any]) -> float:
     return float(-np.log(np.clip(chosen, _SMALLEST_PROBABILITY, 1)).mean())
 
 
-def classification_metrics(
-    true: NDArray[Any], predicted: NDArray[Any], probabilities: NDArray[Any]
-) -> dict[str, Any]:
+def classification_metrics(true: NDArray[Any], predicted: NDArray[Any], probabilities: NDArray[Any]) -> dict[str, Any]:
     """Return the metrics of a classifier over all rows.
 
     Args:
@@ -56,14 +54,13 @@ def classification_metrics(
     f1 = _ratio(2 * precision * recall, precision + recall)
     binary = len(confusion) == 2
     counts = dict(zip(("tn", "fp", "fn", "tp"), confusion.ravel().tolist(), strict=True)) if binary else {}
-    averaged = (lambda values: float(values[1])) if binary else (lambda values: float(values.mean()))
     return {
         "rows": len(true),
         "accuracy": float(hits.sum() / len(true)),
         "log_loss": log_loss(true, probabilities),
-        "precision": averaged(precision),
-        "recall": averaged(recall),
-        "f1": averaged(f1),
+        "precision": _summary(precision),
+        "recall": _summary(recall),
+        "f1": _summary(f1),
         **counts,
         "confusion": confusion.tolist(),
     }
@@ -85,6 +82,10 @@ def regression_metrics(true: NDArray[Any], predicted: NDArray[Any]) -> dict[str,
         "rmse": float(np.sqrt(np.square(error).mean())),
         "r2": 1 - float(np.square(error).sum()) / spread if spread else 0.0,
     }
+
+
+def _summary(by_class: NDArray[np.float64]) -> float:
+    return float(by_class[1] if len(by_class) == 2 else by_class.mean())
 
 
 def _ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> NDArray[np.float64]:

@@ -63,7 +63,8 @@ class Predictor:
         """
         if self.contract.is_classifier:
             (label,) = self._answer(rows, [LABEL])
-            return self.classes_[label]
+            answers: NDArray[Any] = self.classes_[label]
+            return answers
         if self.contract.task == "regression":
             (value,) = self._answer(rows, [VALUE])
             return value[:, 0] if value.shape[1] == 1 else value

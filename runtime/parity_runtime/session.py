@@ -23,7 +23,7 @@ def import_onnxruntime() -> Any:
     # onnxruntime 1.29 and later start a thread and write below HOME when imported, unless this is set before.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
-        import onnxruntime
+        import onnxruntime  # noqa: PLC0415 -- the contract and the package work without it
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             'onnxruntime is not installed; from a checkout of Parity: pip install ".[cpu]" (or ".[gpu]")'
@@ -62,7 +62,9 @@ def create_session(
             enable_fallback=False,
         )
     except Exception as error:  # onnxruntime's exceptions derive from Exception directly
-        raise FormatError(f"onnxruntime {onnxruntime.__version__} cannot load the model: {_first_line(error)}") from error
+        raise FormatError(
+            f"onnxruntime {onnxruntime.__version__} cannot load the model: {_first_line(error)}"
+        ) from error
     if provider == "cuda" and _EXECUTION_PROVIDERS["cuda"] not in session.get_providers():
         raise ProviderError("CUDA was asked for, but the session runs on the CPU; check the driver and onnxruntime-gpu")
     return session

@@ -84,7 +84,7 @@ class Table:
 
 
 def write_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
-    """Return UTF-8 CSV with ``\\n`` at the end of each line."""
+    """Return UTF-8 CSV, each line ended by a single newline."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

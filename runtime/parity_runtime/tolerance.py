@@ -43,7 +43,11 @@ class Tolerance:
             FormatError: a key is missing, negative or of another type.
         """
         match value:
-            case {"rtol": (int() | float()) as rtol, "atol": (int() | float()) as atol, "floor": (int() | float()) as floor}:
+            case {
+                "rtol": (int() | float()) as rtol,
+                "atol": (int() | float()) as atol,
+                "floor": (int() | float()) as floor,
+            }:
                 if min(rtol, atol, floor) >= 0:
                     return cls(float(rtol), float(atol), float(floor), str(value.get("source", "")))
         raise FormatError(f"a tolerance is written as {{rtol, atol, floor, source}} with figures >= 0, found {value!r}")

@@ -26,7 +26,11 @@ class EpochResult:
 
 
 def train_epochs(
-    model: nn.Module, loader: Batches, optimizer: torch.optim.Optimizer, loss_function: LossFunction, num_epochs: int
+    model: nn.Module,
+    loader: Batches,
+    optimizer: torch.optim.Optimizer,
+    loss_function: LossFunction,
+    num_epochs: int,
 ) -> Iterator[EpochResult]:
     """Train a binary classifier that returns logits; yield after each epoch.
 
@@ -46,7 +50,7 @@ def train_epochs(
             optimizer.zero_grad()
             logits = model(features).squeeze(dim=1)  # [batch]
             loss = loss_function(logits, labels.float())
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             loss_sum += loss.detach() * len(labels)
             right += ((logits.detach() >= 0) == labels.bool()).sum()

@@ -44,7 +44,11 @@ class Recipe:
             "contract": self.contract.to_json(),
             "data": self.data,
             "training": self.training,
-            "versions": {"parity": __version__, "torch": torch.__version__, "python": platform.python_version()},
+            "versions": {
+                "parity": __version__,
+                "torch": torch.__version__,
+                "python": platform.python_version(),
+            },
         }
 
     @classmethod

@@ -126,7 +126,11 @@ def _fresh_folder(path: Path, *, replace: bool) -> Path:
 
 
 def _train(
-    run: Run, model: nn.Module, train: XORDataset, settings: XORSettings, on_epoch: Callable[[EpochResult], None]
+    run: Run,
+    model: nn.Module,
+    train: XORDataset,
+    settings: XORSettings,
+    on_epoch: Callable[[EpochResult], None],
 ) -> None:
     loader: DataLoader[Any] = DataLoader(train, batch_size=settings.batch_size, shuffle=True)
     optimizer = torch.optim.SGD(model.parameters(), lr=settings.learning_rate)
@@ -146,7 +150,10 @@ def _train(
 @contextlib.contextmanager
 def _log(folder: Path) -> Iterator[Callable[[EpochResult], None]]:
     """Give a function that writes one epoch to metrics.jsonl and to TensorBoard."""
-    with (folder / METRICS).open("w", encoding="utf-8") as metrics, SummaryWriter(str(folder / TENSORBOARD)) as board:
+    with (
+        (folder / METRICS).open("w", encoding="utf-8") as metrics,
+        SummaryWriter(str(folder / TENSORBOARD)) as board,
+    ):
 
         def write(result: EpochResult) -> None:
             metrics.write(json.dumps(asdict(result)) + "\n")
@@ -159,5 +166,3 @@ def _log(folder: Path) -> Iterator[Callable[[EpochResult], None]]:
 def _write_table(path: Path, points: XORDataset) -> None:
     rows = ([*map(str, row), str(label)] for row, label in zip(points.data.numpy(), points.label.tolist(), strict=True))
     write_file(path, write_csv([*FEATURE_NAMES, "label"], rows))
-
-

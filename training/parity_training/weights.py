@@ -98,7 +98,7 @@ def weights_id(state_dict: Mapping[str, Tensor]) -> str:
         raw = tensor.reshape(-1).view(torch.uint8).numpy()
         if sys.byteorder == "big":
             raw = raw.reshape(-1, tensor.element_size())[:, ::-1].copy()
-        digest.update(raw)
+        digest.update(raw.tobytes())
     return digest.hexdigest()
 
 

@@ -36,13 +36,13 @@ def predict(package: Path, table: str | None, rows: tuple[str, ...], out: Path |
     source = _rows_table(contract, rows) if rows else read_table(str(table))
     added = added_columns(contract)
     source.refuse_columns(added)
-    answers = answer_columns(predictor, table_features(contract, source))
+    answers = zip(*answer_columns(predictor, table_features(contract, source)), strict=True)
     data = write_csv(
         source.columns + added,
-        ([*row, *answer] for row, answer in zip(source.rows, zip(*answers, strict=True), strict=True)),
+        ([*row, *answer] for row, answer in zip(source.rows, answers, strict=True)),
     )
     if out is None:
-        click.get_binary_stream("stdout").write(data)
+        sys.stdout.buffer.write(data)
     else:
         write_file(out, data)
         click.echo(f"{len(source.rows)} rows answered in {out}", err=True)
@@ -78,7 +78,9 @@ def table_features(contract: ModelContract, table: Table) -> NDArray[np.float64]
         if refused.any():
             row = int(np.argmax(refused))
             cell = table.column(feature.name)[row]
-            raise InputError(f"{table.where}, row {row + 1}: {feature.name} is {cell!r}; this model takes numbers there")
+            raise InputError(
+                f"{table.where}, row {row + 1}: {feature.name} is {cell!r}; this model takes numbers there"
+            )
     return matrix
 
 

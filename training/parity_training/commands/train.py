@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 from tqdm import tqdm
@@ -26,11 +27,11 @@ _DEFAULTS = XORSettings()
 @click.option("--epochs", default=_DEFAULTS.epochs, help="Passes over the data.")
 @click.option("--seed", default=_DEFAULTS.seed, help="Of points, weights and order.")
 @click.option("--force", is_flag=True, help="Replace a run that stands there already.")
-def train(data: str, out: Path, force: bool, **settings: float) -> None:
+def train(data: str, out: Path, force: bool, **settings: Any) -> None:
     """Train a network on DATA and write a run. DATA is xor, the notebook's continuous XOR problem."""
     if data != "xor":
         raise InputError(f"unknown data {data!r}; known is xor")
-    chosen = XORSettings(**settings)  # type: ignore[arg-type] -- click gives each option its default's type
+    chosen = XORSettings(**settings)
     with tqdm(total=chosen.epochs, desc="training", unit="epoch", disable=None, leave=False) as bar:
 
         def advance(result: EpochResult) -> None:
