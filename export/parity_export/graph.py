@@ -1,7 +1,6 @@
 """torch.onnx.export, made canonical: the same module and versions give the same graph on any machine."""
 
 import contextlib
-import copy
 import inspect
 import logging
 import warnings
@@ -20,20 +19,19 @@ _REGISTRATION_LOGGER = "torch.onnx._internal.exporter._registration"  # logs tha
 
 
 def export_graph(module: nn.Module, inputs: Sequence[TensorSpec], opset: int | None = None) -> ir.Model:
-    """Return the module's graph, in eval mode, its own outputs and nothing else.
+    """Return the module's graph, its own outputs and nothing else.
 
     The graph carries no metadata, documentation, paths or unused values. An initializer that comes from the
     state_dict has its tensor's name.
 
     Args:
-        module: on the CPU.
+        module: on the CPU, in eval mode.
         inputs: one a positional argument of ``forward``; dynamic dimensions by name.
         opset: the ONNX opset; torch's own choice if None.
 
     Raises:
         InputError: torch cannot export the module with these inputs.
     """
-    module = _eval_copy(module)
     dimensions = {name: torch.export.Dim(name) for spec in inputs for name in spec.shape if isinstance(name, str)}
     shapes = tuple(
         {axis: dimensions[size] for axis, size in enumerate(spec.shape) if isinstance(size, str)} for spec in inputs
@@ -68,12 +66,6 @@ def canonical(model: ir.Model) -> ir.Model:
     result.metadata_props.clear()
     result.graph.metadata_props.clear()
     return result
-
-
-def _eval_copy(module: nn.Module) -> nn.Module:
-    if not any(part.training for part in module.modules()):
-        return module
-    return copy.deepcopy(module).eval()
 
 
 def _by_argument(module: nn.Module, shapes: tuple[Any, ...]) -> Any:

@@ -9,14 +9,14 @@ from parity_export.source import ModelSource
 from parity_runtime import InputError
 
 _SUM_TOLERANCE = 1e-4  # a float32 softmax over thousands of classes sums to 1 within that
-_SATURATED = 0.02  # a sigmoid over the Gaussian probes (ten times the training range) comes that near to 0 or 1
+_SPREAD = 0.5  # logits that never leave [0, 1] while they fill half of it would call every row positive
 
 
 def check_meaning(source: ModelSource, probes: Probes) -> None:
     """Refuse a classifier whose outputs contradict its declaration.
 
     Probabilities must lie in [0, 1] and, for several classes, sum to 1. Logits must not: rows of several
-    outputs in [0, 1] that all sum to 1, or single outputs that fill [0, 1] from end to end and never leave it.
+    outputs in [0, 1] that all sum to 1, or single outputs that fill half of [0, 1] and never leave it.
 
     Raises:
         InputError: says what was found and which declaration fits.
@@ -58,7 +58,7 @@ def _look_like_probabilities(values: NDArray[np.float32]) -> bool:
         return False
     if values.shape[1] > 1:
         return _sum_to_one(values)
-    return bool(values.min() < _SATURATED and values.max() > 1 - _SATURATED)
+    return bool(values.max() - values.min() > _SPREAD)
 
 
 def _sum_to_one(values: NDArray[np.float32]) -> bool:

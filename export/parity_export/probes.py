@@ -50,7 +50,9 @@ class Probes:
 
 
 def make_probes(source: ModelSource, reference: Callable[[Arrays], Arrays]) -> Probes:
-    """Return every kind of probe for a model, in a seeded random order, so that each slice holds several kinds.
+    """Return every kind of probe for a model: special values first, the others in a seeded random order.
+
+    So the first rows, which every batch size is asked, hold some of each kind.
 
     Args:
         source: the model.
@@ -63,7 +65,8 @@ def make_probes(source: ModelSource, reference: Callable[[Arrays], Arrays]) -> P
         ordinary = _concatenate([part for part in parts if part.kinds[0] != SPECIAL])
         parts += _boundary_rows(ordinary, reference, random)
     probes = _concatenate(parts)
-    return probes.take(random.permutation(len(probes)))
+    shuffled = random.permutation(len(probes))
+    return probes.take(shuffled[np.argsort(probes.kinds[shuffled] != SPECIAL, kind="stable")])
 
 
 def margins(contract: ModelContract, logits: NDArray[np.float64]) -> NDArray[np.float64]:

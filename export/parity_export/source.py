@@ -1,5 +1,6 @@
 """What is exported: a torch module with its weights, and what its inputs and outputs mean."""
 
+import copy
 import importlib
 import os
 import sys
@@ -27,7 +28,7 @@ class ModelSource:
     """A module to export.
 
     Attributes:
-        module: with its weights, on the CPU; a copy in eval mode is exported.
+        module: with its weights, on the CPU, in eval mode.
         contract: what it takes and gives; what an export measures is still empty.
         module_output: classifiers only: what the module itself returns.
         sample: real rows, by input name; None if there are none.
@@ -92,6 +93,7 @@ def source_from_module(
     """
     if not inputs:
         raise InputError('say what the module takes: --input "features: float32[batch, 2]", one for each argument')
+    module = _eval_copy(module)
     width = _output_width(module, inputs)
     provenance: dict[str, str | int | None] = {"weights": weights_id(module.state_dict())}
     contract = ModelContract(
@@ -132,6 +134,11 @@ def example_inputs(inputs: Sequence[TensorSpec], size: int = 2) -> tuple[torch.T
     )
 
 
+def _eval_copy(module: nn.Module) -> nn.Module:
+    """Return the module, or a copy of it where a part of it is in train mode: the caller's stays as it is."""
+    return copy.deepcopy(module).eval() if any(part.training for part in module.modules()) else module
+
+
 def _resolve(location: str) -> Any:
     module_name, _, name = location.partition(":")
     if not module_name or not name:
@@ -153,7 +160,6 @@ def _spelled(arguments: Mapping[str, Any]) -> str:
 
 def _output_width(module: nn.Module, inputs: Sequence[TensorSpec]) -> int:
     """Return the size of the last axis of what the module returns (1 for ``[batch]``); 0 if it is no such tensor."""
-    module.eval()
     try:
         with torch.no_grad():
             returned = module(*example_inputs(inputs))

@@ -1,0 +1,64 @@
+"""Fixtures that every room shares: one trained run, one exported package, the command line."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from parity_export import export_package, source_from_run
+from parity_runtime.commands import main
+from parity_training import Run, train_xor
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+    np.random.seed(0)  # noqa: NPY002 -- modules under test may use the global generator
+
+
+@pytest.fixture(scope="session")
+def xor_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The notebook's run, trained once."""
+    return train_xor(tmp_path_factory.mktemp("runs") / "xor")
+
+
+@pytest.fixture(scope="session")
+def xor_package(xor_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its package; tests that change files copy it first (``xor_copy``)."""
+    return export_package(source_from_run(xor_run), tmp_path_factory.mktemp("packages") / "xor").path
+
+
+@pytest.fixture
+def xor_copy(xor_package: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(xor_package, tmp_path / "copy"))
+
+
+class Answer:
+    """What a command printed and how it ended."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    def is_refused(self, code: int, *words: str) -> bool:
+        """One line on stderr that holds the words, nothing on stdout."""
+        one_line = len(self.err.strip().splitlines()) == 1
+        return (self.code, self.out) == (code, "") and one_line and all(word in self.err for word in words)
+
+    def __repr__(self) -> str:
+        return f"exit {self.code}\nstdout: {self.out}\nstderr: {self.err}"
+
+
+@pytest.fixture
+def parity(capfd: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    """Run the command line in this process."""
+
+    def run(*arguments: object) -> Answer:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main.main([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return Answer(int(stop.value.code or 0), out, err)
+
+    return run

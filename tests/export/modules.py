@@ -1,0 +1,78 @@
+"""Foreign modules, as a user would bring them."""
+
+import torch
+from torch import Tensor, nn
+
+
+class NotebookClassifier(nn.Module):
+    """The notebook's own class: it ends in a sigmoid."""
+
+    def __init__(self, num_inputs: int, num_hidden: int, num_outputs: int) -> None:
+        super().__init__()
+        self.linear1 = nn.Linear(num_inputs, num_hidden)
+        self.activation_f1 = nn.Tanh()
+        self.linear2 = nn.Linear(num_hidden, num_outputs)
+        self.activation_sig = nn.Sigmoid()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.linear1(x)
+        x = self.activation_f1(x)
+        x = self.linear2(x)
+        return self.activation_sig(x)
+
+
+class Squeezed(NotebookClassifier):
+    """Returns [batch]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).squeeze(1)
+
+
+class Averaged(NotebookClassifier):
+    """Returns probabilities that are no sigmoid's output."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 0.5 * super().forward(x) + 0.5 * super().forward(x / 2)
+
+
+class HandMade(NotebookClassifier):
+    """A sigmoid that no operator's name gives away."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 0.5 + 0.5 * torch.tanh(self.linear2(torch.tanh(self.linear1(x))) / 2)
+
+
+class Linear(nn.Module):
+    def __init__(self, inputs: int = 5, outputs: int = 3) -> None:
+        super().__init__()
+        self.l = nn.Linear(inputs, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.l(x)
+
+
+class Softmaxed(Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.softmax(super().forward(x), dim=-1)
+
+
+class BatchMean(Linear):
+    """Its rows influence one another."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x - x.mean(dim=0, keepdim=True))
+
+
+class Branching(Linear):
+    """Cannot be exported: it looks at its numbers."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if x.sum() > 0 else -super().forward(x)
+
+
+def not_a_module() -> int:
+    return 3
+
+
+def broken() -> nn.Module:
+    raise RuntimeError("no such file: vocabulary.txt")

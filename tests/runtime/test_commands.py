@@ -1,0 +1,139 @@
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from parity_training import Run
+
+POINTS = "id,x1,x2\na,0,0\nb,0,1\nc,1,0\nd,1,1\n"
+
+
+@pytest.fixture
+def points(tmp_path: Path) -> Path:
+    path = tmp_path / "points.csv"
+    path.write_text(POINTS)
+    return path
+
+
+def test_predict_adds_columns_and_passes_the_others_through(parity, xor_package: Path, points: Path) -> None:
+    lines = parity("predict", xor_package, points).out.splitlines()
+    assert lines[0] == "id,x1,x2,label,probability_0,probability_1"
+    assert [line.split(",")[:4] for line in lines[1:]] == [
+        ["a", "0", "0", "0"], ["b", "0", "1", "1"], ["c", "1", "0", "1"], ["d", "1", "1", "0"]
+    ]  # fmt: skip
+
+
+def test_predict_writes_the_same_to_a_file_and_reads_stdin(
+    parity, xor_package: Path, points: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = parity("predict", xor_package, points, "--out", tmp_path / "scored.csv")
+    assert (answer.code, answer.out) == (0, "")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(POINTS))
+    assert parity("predict", xor_package, "-").out == (tmp_path / "scored.csv").read_text()
+
+
+def test_rows_on_the_command_line(parity, xor_package: Path) -> None:
+    lines = parity("predict", xor_package, "--row", "0,1", "--row", "1, 1").out.splitlines()
+    assert [line.split(",")[2] for line in lines] == ["label", "1", "0"]
+
+
+def test_a_header_alone_gives_a_header(parity, xor_package: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").write_text("x1,x2\n")
+    answer = parity("predict", xor_package, tmp_path / "empty.csv")
+    assert (answer.code, answer.out) == (0, "x1,x2,label,probability_0,probability_1\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ["is empty"]),
+        ("x1\n1\n", ["no column 'x2'", "x1"]),
+        ("x1,x1,x2\n1,1,1\n", ["'x1' twice"]),
+        ("x1,x2\n1\n", ["line 2", "1 cells"]),
+        ("x1,x2\n1,2\n1,abc\n", ["row 2", "x2 is 'abc'", "not a number"]),
+        ("x1,x2\n1,\n", ["row 1", "x2 is ''"]),
+        ("x1,x2\n1,inf\n", ["row 1", "x2 is 'inf'"]),
+        ("x1,x2\n1,1e99\n", ["infinite in float32"]),
+        ("x1,x2,label\n1,1,1\n", ["'label' already"]),
+        ('x1,x2\n1,"2\n', ["not UTF-8 CSV"]),
+    ],
+)
+def test_a_bad_table_is_one_line_and_leaves_no_output(
+    parity, xor_package: Path, tmp_path: Path, text: str, words: list[str]
+) -> None:
+    (tmp_path / "bad.csv").write_text(text)
+    answer = parity("predict", xor_package, tmp_path / "bad.csv", "--out", tmp_path / "out.csv")
+    assert answer.is_refused(1, "bad.csv" if "infinite" not in words[0] else "features", *words), answer
+    assert os.listdir(tmp_path) == ["bad.csv"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        (["predict", "absent", "points.csv"], 1, "is no package"),
+        (["predict", "PACKAGE", "absent.csv"], 1, "cannot read the table"),
+        (["predict", "PACKAGE", "--row", "1"], 1, "1 numbers"),
+        (["predict", "PACKAGE", "--row", "1,x"], 1, "not a number"),
+        (["predict", "PACKAGE"], 2, "either a TABLE"),
+        (["predict", "PACKAGE", "--row", "1,1", "--provider", "tpu"], 2, "tpu"),
+        (["predict", "PACKAGE", "--row", "1,1", "--provider", "cuda"], 1, "CUDA"),
+        (["evaluate", "PACKAGE", "TABLE", "--target", "nothing"], 1, "no column 'nothing'"),
+        (["evaluate", "PACKAGE", "TABLE", "--target", "x1"], 1, "no class of 0, 1"),
+        (["info", "absent"], 1, "is no package"),
+        (["verify", "absent"], 1, "is no package"),
+        (["verify", "PACKAGE", "--digest", "00"], 3, "is the package"),
+        (["frobnicate"], 2, "No such command"),
+    ],
+)
+def test_a_mistake_has_its_exit_code_and_its_word(
+    parity, xor_package: Path, xor_run: Run, arguments: list[str], code: int, word: str
+) -> None:
+    names = {"PACKAGE": str(xor_package), "TABLE": str(xor_run.path / "test.csv")}
+    answer = parity(*[names.get(argument, argument) for argument in arguments])
+    assert answer.code == code, answer
+    assert word in answer.err
+    assert "Traceback" not in answer.err
+    assert code == 2 or len(answer.err.splitlines()) == 1
+
+
+def test_evaluate_prints_the_metrics_of_training(parity, xor_package: Path, xor_run: Run) -> None:
+    answer = parity("evaluate", xor_package, xor_run.path / "test.csv", "--target", "label", "--json")
+    found, trained = json.loads(answer.out), json.loads((xor_run.path / "evaluation.json").read_text())
+    assert found["confusion"] == trained["confusion"]
+    assert found["log_loss"] == pytest.approx(trained["log_loss"], abs=1e-6)
+    assert found["rows"] == 500
+    assert found["accuracy"] >= 0.995
+    assert "accuracy" in parity("evaluate", xor_package, xor_run.path / "test.csv").out
+
+
+def test_info_says_what_a_package_holds(parity, xor_package: Path) -> None:
+    answer = parity("info", xor_package)
+    for word in ("xor: binary", "features: float32[batch, 2]", "x1", "positive    1", "onnxruntime 1.18", "package"):
+        assert word in answer.out
+    assert json.loads(parity("info", xor_package, "--json").out)["format"] == "parity/1"
+
+
+def test_verify_exits_with_3_when_a_file_differs(parity, xor_copy: Path) -> None:
+    assert parity("verify", xor_copy).code == 0
+    with (xor_copy / "README.md").open("a") as file:
+        file.write("!")
+    assert parity("verify", xor_copy).is_refused(3, "README.md", "sha256 differs")
+
+
+def test_head_closes_the_pipe_quietly(xor_package: Path, tmp_path: Path) -> None:
+    (tmp_path / "many.csv").write_text("x1,x2\n" + "0.5,0.25\n" * 50_000)
+    script = "from parity_runtime.commands.main import main; main()"
+    command = f"{sys.executable} -c '{script}' predict {xor_package} {tmp_path / 'many.csv'} | head -n 2"
+    result = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+    assert (result.stderr, len(result.stdout.splitlines())) == ("", 2)
+
+
+def test_help_names_every_command_without_importing_them(parity) -> None:
+    answer = parity("--help")
+    for command in ("train", "plot", "export", "info", "verify", "predict", "evaluate"):
+        assert command in answer.out
+    assert parity("--version").out.startswith("parity, version ")

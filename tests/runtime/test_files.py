@@ -1,0 +1,93 @@
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from parity_runtime import InputError
+from parity_runtime.files import atomic_write, staged_folder, write_file
+
+MIB = 2**20
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    write_file(tmp_path / "a", b"one")
+    write_file(tmp_path / "a", b"two")
+    assert (tmp_path / "a").read_bytes() == b"two"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_an_error_while_writing_keeps_the_old_file_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    write_file(tmp_path / "a", b"old")
+    with pytest.raises(ZeroDivisionError), atomic_write(tmp_path / "a") as file:
+        file.write(b"new")
+        _ = 1 / 0
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_full_disk_is_named_and_the_old_file_survives(tmp_path: Path) -> None:
+    write_file(tmp_path / "a", b"old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MIB, hard))
+    try:
+        with pytest.raises(InputError, match="no room on the disk"):
+            write_file(tmp_path / "a", b"x" * (2 * MIB))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_missing_folder_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot write .*absent"):
+        write_file(tmp_path / "absent" / "a", b"")
+
+
+def test_a_staged_folder_appears_whole_and_an_existing_one_needs_replace(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "package"
+    with staged_folder(target) as staging:
+        (staging / "a").write_bytes(b"1")
+        assert not target.exists()
+    with pytest.raises(InputError, match="--force"), staged_folder(target):
+        pass
+    with staged_folder(target, replace=True) as staging:
+        (staging / "b").write_bytes(b"2")
+    assert os.listdir(target) == ["b"]
+    assert os.listdir(target.parent) == ["package"]
+
+
+def test_an_error_while_staging_keeps_the_old_folder(tmp_path: Path) -> None:
+    with staged_folder(tmp_path / "p") as staging:
+        (staging / "a").write_bytes(b"1")
+    with pytest.raises(ZeroDivisionError), staged_folder(tmp_path / "p", replace=True) as staging:
+        (staging / "b").write_bytes(b"2")
+        _ = 1 / 0
+    assert os.listdir(tmp_path / "p") == ["a"]
+    assert os.listdir(tmp_path) == ["p"]
+
+
+def test_kill_9_while_folders_are_exchanged_always_leaves_a_whole_one(tmp_path: Path) -> None:
+    """A writer alternates two folders of two files each; whenever it is killed, both files are of one folder."""
+    target = tmp_path / "p"
+    code = (
+        "import sys, itertools; from pathlib import Path; from parity_runtime.files import staged_folder\n"
+        "for i in itertools.count():\n"
+        "    with staged_folder(Path(sys.argv[1]), replace=True) as s:\n"
+        "        (s / 'a').write_text(str(i)); (s / 'b').write_text(str(i))\n"
+    )
+    for attempt in range(5):
+        writer = subprocess.Popen([sys.executable, "-c", code, str(target)])
+        deadline = time.monotonic() + 20
+        while not target.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.3 + 0.007 * attempt)
+        writer.kill()
+        writer.wait()
+        assert (target / "a").read_text() == (target / "b").read_text()

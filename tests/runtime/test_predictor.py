@@ -1,0 +1,113 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from parity_runtime import InputError, Predictor, ProviderError
+
+CORNERS = [[0, 0], [0, 1], [1, 0], [1, 1]]
+
+
+@pytest.fixture(scope="module")
+def predictor(xor_package: Path) -> Predictor:
+    return Predictor(xor_package)
+
+
+def test_the_corners_are_answered_0_1_1_0(predictor: Predictor) -> None:
+    assert predictor.predict(CORNERS).tolist() == [0, 1, 1, 0]
+    assert predictor.classes_.tolist() == [0, 1]
+    assert predictor.provider == "cpu"
+
+
+def test_probabilities_and_logits_agree_with_one_another(predictor: Predictor) -> None:
+    outputs = predictor.run({"features": CORNERS})
+    assert outputs["probabilities"].dtype == np.float32
+    assert outputs["logits"].shape == (4, 1)
+    np.testing.assert_allclose(outputs["probabilities"].sum(axis=1), 1, atol=1e-6)
+    expected = 1 / (1 + np.exp(-outputs["logits"][:, 0].astype(np.float64)))
+    np.testing.assert_allclose(outputs["probabilities"][:, 1], expected, atol=1e-6)
+    assert (outputs["label"] == (outputs["logits"][:, 0] >= 0)).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.uint8])
+def test_numbers_of_any_dtype_are_converted(predictor: Predictor, dtype: type) -> None:
+    assert predictor.predict(np.array(CORNERS, dtype)).tolist() == [0, 1, 1, 0]
+
+
+def test_memory_layout_does_not_matter(predictor: Predictor) -> None:
+    rows = np.asfortranarray(np.array(CORNERS * 2, np.float32))[::2]
+    assert predictor.predict(rows).tolist() == [0, 1, 0, 1]
+
+
+def test_columns_are_taken_by_name_in_any_order(predictor: Predictor) -> None:
+    columns = {"x2": [0.0, 1.0], "other": ["a", "b"], "x1": [0.0, 0.0]}
+    assert predictor.predict(columns).tolist() == [0, 1]
+
+
+def test_no_rows_give_empty_outputs(predictor: Predictor) -> None:
+    outputs = predictor.run({"features": np.zeros((0, 2), np.float32)})
+    assert {name: array.shape for name, array in outputs.items()} == {
+        "label": (0,), "probabilities": (0, 2), "logits": (0, 1)
+    }  # fmt: skip
+    assert predictor.predict(np.zeros((0, 2))).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ([[1.0]], r"shape \[1, 1\].*\[batch, 2\]"),
+        ([1.0, 2.0], "shape"),
+        (np.zeros((1, 2, 1)), "shape"),
+        ([[1.0, 2.0], [3.0]], "differ in length"),
+        ([["a", "b"]], "holds <U1"),
+        ([[1j, 2]], "complex"),
+        ([[None, 1.0]], "object"),
+        ([[True, False]], "bool"),
+        ([[np.nan, 1.0]], "row 0: x1 is nan"),
+        ([[0.0, 1.0], [1.0, -np.inf]], "row 1: x2 is -inf"),
+        ([[1e39, 0.0]], "infinite in float32"),
+        ({"x1": [0.0]}, "'x2' is missing"),
+        ({"x1": [0.0], "x2": [0.0, 1.0]}, "differ in length"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused_with_a_sentence(predictor: Predictor, rows: object, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        predictor.predict(rows)  # type: ignore[arg-type]
+
+
+def test_unknown_and_missing_inputs_are_refused(predictor: Predictor) -> None:
+    with pytest.raises(InputError, match="no input 'image'"):
+        predictor.run({"image": [[0, 0]]})
+    with pytest.raises(InputError, match="'features' is missing"):
+        predictor.run({})
+
+
+def test_unknown_options_are_refused(xor_package: Path) -> None:
+    with pytest.raises(InputError, match="unknown provider 'tpu'"):
+        Predictor(xor_package, provider="tpu")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="threads is 0"):
+        Predictor(xor_package, threads=0)
+
+
+def test_cuda_means_cuda_or_an_error(xor_package: Path) -> None:
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has CUDA; the cuda tests cover it")
+    with pytest.raises(ProviderError, match="no CUDA provider"):
+        Predictor(xor_package, provider="cuda")
+    assert Predictor(xor_package, provider="auto").provider == "cpu"
+
+
+@pytest.mark.cuda
+def test_cuda_answers_as_the_cpu_does(xor_package: Path, predictor: Predictor) -> None:
+    import onnxruntime
+
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        pytest.skip("onnxruntime-gpu is not installed")
+    rows = np.random.default_rng(0).uniform(-0.5, 1.5, (1000, 2)).astype(np.float32)
+    on_cuda = Predictor(xor_package, provider="cuda")
+    assert on_cuda.provider == "cuda"
+    tolerance = predictor.contract.tolerance["probabilities"]
+    difference = np.abs(on_cuda.predict_proba(rows) - predictor.predict_proba(rows))
+    assert (difference <= 2 * tolerance.allowed(predictor.predict_proba(rows))).all()

@@ -1,0 +1,88 @@
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from parity_runtime import InputError
+from parity_training import apply_state_dict, load_state_dict, weights_id
+from parity_training.weights import save_object
+
+
+def network() -> nn.Module:
+    return nn.Sequential(OrderedDict(a=nn.Linear(2, 3), b=nn.BatchNorm1d(3)))
+
+
+def test_weights_survive_the_disk_bit_for_bit(tmp_path: Path) -> None:
+    first, second = network(), network()
+    save_object(first.state_dict(), tmp_path / "w.pt")
+    apply_state_dict(second, load_state_dict(tmp_path / "w.pt"), "w.pt")
+    assert weights_id(first.state_dict()) == weights_id(second.state_dict())
+    for name, tensor in first.state_dict().items():
+        assert torch.equal(tensor, second.state_dict()[name])
+
+
+def test_the_identity_of_weights_is_of_tensors_and_not_of_a_file(tmp_path: Path) -> None:
+    state_dict = network().state_dict()
+    for name in ("one.pt", "another.tar"):
+        torch.save(state_dict, tmp_path / name)
+    assert (tmp_path / "one.pt").read_bytes() != (tmp_path / "another.tar").read_bytes()
+    ids = {weights_id(load_state_dict(tmp_path / name)) for name in ("one.pt", "another.tar")}
+    assert ids == {weights_id(state_dict)}
+    state_dict["a.bias"][0] = torch.nextafter(state_dict["a.bias"][0], torch.tensor(9.0))
+    assert weights_id(state_dict) not in ids
+
+
+def test_the_identity_of_known_weights_is_a_known_hash() -> None:
+    import hashlib
+
+    expected = hashlib.sha256(b"w\nfloat32\n[2]\n" + bytes.fromhex("0000803f00000040")).hexdigest()
+    assert weights_id({"w": torch.tensor([1.0, 2.0])}) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda weights: weights.pop("a.bias"), "'a.bias' is missing"),
+        (lambda weights: weights.update(c=torch.zeros(1)), "no tensor 'c'"),
+        (lambda weights: weights.update({"a.bias": torch.zeros(4)}), r"'a.bias' is float32\[4\]; .* float32\[3\]"),
+        (lambda weights: weights.update({"a.bias": torch.zeros(3).double()}), "float64"),
+    ],
+)
+def test_weights_of_another_network_are_refused(change, words: str) -> None:
+    weights = dict(network().state_dict())
+    change(weights)
+    with pytest.raises(InputError, match=words):
+        apply_state_dict(network(), weights, "w.pt")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"w": torch.eye(3).to_sparse()}, "sparse"),
+        ({"w": torch.zeros(2, device="meta")}, "without data"),
+        ({"w": 3}, "'w' is a int"),
+        ([torch.zeros(1)], "list, not a state_dict"),
+        ({}, "not a state_dict"),
+    ],
+)
+def test_what_is_no_dense_state_dict_is_refused(tmp_path: Path, value: object, words: str) -> None:
+    torch.save(value, tmp_path / "w.pt")
+    with pytest.raises(InputError, match=words):
+        load_state_dict(tmp_path / "w.pt")
+
+
+def test_a_pickle_with_code_does_not_run(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self):  # type: ignore[no-untyped-def]
+            return (Path(tmp_path / "ran").touch, ())
+
+    torch.save({"w": Evil()}, tmp_path / "evil.pt")
+    (tmp_path / "plain.pt").write_bytes(pickle.dumps(Evil()))
+    (tmp_path / "text.pt").write_text("not weights")
+    for name in ("evil.pt", "plain.pt", "text.pt", "absent.pt"):
+        with pytest.raises(InputError, match=name):
+            load_state_dict(tmp_path / name)
+    assert not (tmp_path / "ran").exists()
