@@ -1,14 +1,17 @@
 """Export: a run, or any module, into a model package that proved itself."""
 
 from parity_export.export import Exported, export_package
-from parity_export.source import Meaning, ModelSource, load_module, source_from_module, source_from_run
+from parity_export.options import ExportOptions
+from parity_export.source import Meaning, ModelSource, load_module, load_sample, source_from_module, source_from_run
 
 __all__ = [
+    "ExportOptions",
     "Exported",
     "Meaning",
     "ModelSource",
     "export_package",
     "load_module",
+    "load_sample",
     "source_from_module",
     "source_from_run",
 ]

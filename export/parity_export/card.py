@@ -39,13 +39,15 @@ def model_card(contract: ModelContract, report: Report) -> bytes:
 def _compared(report: Report) -> str:
     rows = ["| output | probes | values compared | largest deviation from float64 | outside tolerance |"]
     rows.append("|---|---|---|---|---|")
-    for first in report.cells[0].differences:
-        found = report.differences(first.output, first.group)
+    asked = dict.fromkeys((found.output, found.group) for cell in report.cells for found in cell.differences)
+    for output, group in asked:
+        found = report.differences(output, group)
         rows.append(
-            f"| {first.output} | {first.group} | {sum(one.compared for one in found)} | "
+            f"| {output} | {group} | {sum(one.compared for one in found)} | "
             f"{max(one.max_abs for one in found):.3g} | {sum(one.outside for one in found)} |"
         )
-    return f"{len(report.cells)} configurations of onnxruntime against torch in float64:\n\n" + "\n".join(rows)
+    engines = "onnxruntime and ONNX's reference evaluator"
+    return f"{len(report.cells)} configurations of {engines} against torch in float64:\n\n" + "\n".join(rows)
 
 
 def _zeros(contract: ModelContract) -> str:

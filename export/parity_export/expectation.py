@@ -1,14 +1,20 @@
 """What torch answers to the probes, asked in the batches that the gate asks in."""
 
-import numpy as np
+from collections.abc import Mapping
 
-from parity_export.comparison import Expected
-from parity_export.gate import close, in_batches
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_export.batching import Answer, Batches
+from parity_export.comparison import Expected, close
+from parity_export.drawing import Drawing, integer_limits
 from parity_export.meaning_check import check_meaning
-from parity_export.probes import SPECIAL, Probes, make_probes
+from parity_export.probes import EXTREME, GAUSSIAN, SEED, SPECIAL, Probes, concatenate
 from parity_export.reference import TorchReference
+from parity_export.searching import adversarial_rows, boundary_rows
 from parity_export.source import ModelSource
-from parity_export.tolerances import derive_tolerances
+from parity_export.tolerances import check_precision, derive_tolerances, groups
+from parity_runtime import InputError
 from parity_runtime.inputs import Arrays
 
 _INDEPENDENT_RTOL = 1e-9
@@ -24,21 +30,39 @@ class Expectation:
     Where rows of a batch influence one another (a module that subtracts the batch's mean), torch is asked in the
     same batches as onnxruntime; else once.
 
+    Args:
+        source: the module and what it means, its outputs known.
+        opponent: onnxruntime's answers, for the adversarial search.
+        dimensions: the size of every dynamic dimension but the batch.
+        given: rtol and atol that a person set.
+
     Attributes:
-        reference: torch in float64.
+        batches: how rows are asked.
+        torch_float32: torch's answers, outputs by name.
+        torch_float64: the same, computed in float64.
+        drawing: draws rows for the model.
         probes: the questions.
         row_independent: whether torch's rows do not influence one another.
     """
 
-    def __init__(self, source: ModelSource) -> None:
-        self._source = source
-        self.reference = TorchReference(source, double=True)
-        self._float32 = TorchReference(source)
-        self.probes: Probes = make_probes(source, self.reference)
-        check_meaning(source, self.probes)
-        self.row_independent: bool = self._measure_independence()
+    def __init__(
+        self,
+        source: ModelSource,
+        opponent: Answer,
+        dimensions: Mapping[str, int],
+        given: tuple[float, float] | None = None,
+    ) -> None:
+        self._source, self._given = source, given
+        self.dimensions = dict(dimensions)
+        self.batches = Batches(source.contract)
+        self.torch_float64 = TorchReference(source, double=True)
+        self.torch_float32 = TorchReference(source)
+        limits = integer_limits(source.contract, dimensions, self._accepts)
+        self.drawing = Drawing(source.contract, dimensions, limits)
+        self.probes: Probes = self._make_probes(opponent)
+        self.row_independent: bool = self.batches.name is not None and self._measure_independence()
         if not self.row_independent:  # one overflowing row would spoil every other row of its batch
-            self.probes = self.probes.take(np.flatnonzero(self.probes.kinds != SPECIAL))
+            self.probes = self.probes.without(SPECIAL, EXTREME)
         self._known: dict[int, Expected] = {}
 
     def __call__(self, batch: int) -> Expected:
@@ -48,24 +72,77 @@ class Expectation:
             self._known[size] = self._ask(size)
         return self._known[size]
 
+    def reference(self, inputs: Arrays) -> Arrays:
+        """Return torch's float64 answers to rows, rows first, as one batch."""
+        return self._together(self.torch_float64, inputs)
+
+    def float32(self, inputs: Arrays) -> Arrays:
+        """Return torch's float32 answers to rows, rows first, as one batch."""
+        return self._together(self.torch_float32, inputs)
+
+    def _together(self, answer: Answer, inputs: Arrays) -> Arrays:
+        rows = np.arange(len(next(iter(inputs.values()))))
+        with np.errstate(all="ignore"):
+            return self.batches.ask(answer, inputs, rows, len(rows))
+
+    def _make_probes(self, opponent: Answer) -> Probes:
+        """Return every kind of probe, mixed: the first rows, which every batch size is asked, hold some of each."""
+        random = np.random.default_rng(SEED)
+        parts = self.drawing.rows(random, self._source.sample)
+        ordinary = concatenate(parts).without(SPECIAL, EXTREME)
+        self._check_determinism(ordinary)
+        check_meaning(self._source, ordinary)
+        if self._source.contract.is_classifier:
+            parts += boundary_rows(ordinary, self.reference, random)
+        near = ordinary.without(GAUSSIAN)
+        parts += adversarial_rows(near, self.reference, lambda inputs: self._together(opponent, inputs), random)
+        probes = concatenate(parts)
+        return probes.take(_mixed(probes, random))
+
+    def _check_determinism(self, probes: Probes) -> None:
+        first, second = self.float32(probes.inputs), self.float32(probes.inputs)
+        for name, values in first.items():
+            if values.tobytes() != second[name].tobytes():
+                raise InputError(
+                    "the module answers the same rows differently each time; is dropout or noise left on in eval mode?"
+                )
+
+    def _accepts(self, inputs: Arrays) -> bool:
+        try:
+            self.float32(inputs)
+        except (IndexError, RuntimeError):
+            return False
+        return True
+
     def _ask(self, batch: int) -> Expected:
         rows = np.arange(len(self.probes))
         with np.errstate(all="ignore"):
-            float32 = in_batches(self._float32, self.probes.inputs, rows, batch)
-            float64 = in_batches(self.reference, self.probes.inputs, rows, batch)
+            float32 = self.batches.ask(self.torch_float32, self.probes.inputs, rows, batch)
+            float64 = self.batches.ask(self.torch_float64, self.probes.inputs, rows, batch)
         dtypes = {spec.name: spec.dtype for spec in self._source.contract.outputs}
-        return Expected(self.probes, float32, float64, derive_tolerances(self.probes, float32, float64, dtypes))
+        tolerances = derive_tolerances(self.probes, float32, float64, dtypes, self._given)
+        expected = Expected(self.probes, float32, float64, tolerances)
+        if self._given is None:
+            ordinary = groups(self.probes)["ordinary"]
+            answers = {name: values[ordinary] for name, values in float64.items()}
+            check_precision(answers, tolerances["ordinary"])
+        return expected
 
     def _measure_independence(self) -> bool:
         rows = np.arange(min(len(self.probes), _INDEPENDENT_ROWS))
         with np.errstate(all="ignore"):
-            together = in_batches(self.reference, self.probes.inputs, rows, len(rows))
-            alone = in_batches(self.reference, self.probes.inputs, rows, 1)
-        return _agree(together, alone)
+            together = self.batches.ask(self.torch_float64, self.probes.inputs, rows, len(rows))
+            alone = self.batches.ask(self.torch_float64, self.probes.inputs, rows, 1)
+        return all(
+            close(values, alone[name], _INDEPENDENT_RTOL * (1 + np.abs(np.nan_to_num(values.astype(np.float64)))))
+            for name, values in together.items()
+        )
 
 
-def _agree(first: Arrays, second: Arrays) -> bool:
-    return all(
-        close(values, second[name], _INDEPENDENT_RTOL * (1 + np.abs(np.nan_to_num(values.astype(np.float64)))))
-        for name, values in first.items()
-    )
+def _mixed(probes: Probes, random: np.random.Generator) -> NDArray[np.int64]:
+    """Return the rows in a seeded random order, an ordinary one before each special or extreme one."""
+    shuffled = random.permutation(len(probes))
+    ordinary = groups(probes)["ordinary"][shuffled]
+    others, rest = shuffled[~ordinary], shuffled[ordinary]
+    pairs = np.stack([rest[: len(others)], others], axis=1).reshape(-1)
+    return np.concatenate([pairs, rest[len(others) :]])

@@ -5,29 +5,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import onnx
+import numpy as np
 import onnx_ir as ir
 from onnx import numpy_helper
 
 from parity_export.card import model_card
-from parity_export.comparison import Expected
-from parity_export.expectation import Expectation
-from parity_export.gate import Report, run_gate
 from parity_export.graph import export_graph
 from parity_export.head import add_head
+from parity_export.initializers import Initializers, check_initializers
+from parity_export.judging import Verdict, judge, record
 from parity_export.onnxruntime_versions import oldest_onnxruntime
+from parity_export.options import ExportOptions
 from parity_export.source import ModelSource
 from parity_export.vectors import make_conformance
-from parity_runtime import ModelContract, ParityRefusedError, TensorSpec
+from parity_runtime import InputError, ModelContract, ParityRefusedError, Predictor, TensorSpec
 from parity_runtime.conformance import OrdinaryVectors
 from parity_runtime.contract import METADATA_KEY
 from parity_runtime.files import refuse_existing, staged_folder, write_file
-from parity_runtime.jsonfile import FORMAT, dump_json
-from parity_runtime.package import CARD, CONFORMANCE, CONTRACT, MODEL, REPORT, write_manifest
-from parity_runtime.session import import_onnxruntime
+from parity_runtime.jsonfile import dump_json
+from parity_runtime.package import CARD, CONFORMANCE, CONTRACT, MANIFEST, MODEL, REPORT, write_manifest
 from parity_runtime.verification import verify
 
 TEST_DATA = "test_data_set_0"
+
+_MAX_BYTES = 2**31 - 2**20  # protobuf's limit, and a mebibyte for what is no weight
 
 
 @dataclass(frozen=True)
@@ -38,53 +39,67 @@ class Exported:
         path: its folder.
         package_id: sha256 of its manifest.
         contract: measured.
-        report: of the gate.
+        verdict: of the gate.
     """
 
     path: Path
     package_id: str
     contract: ModelContract
-    report: Report
+    verdict: Verdict
 
 
-def export_package(source: ModelSource, target: str | Path, *, replace_existing: bool = False) -> Exported:
+def export_package(source: ModelSource, target: str | Path, options: ExportOptions | None = None) -> Exported:
     """Export a source, gate it, and write the package; nothing is written under ``target`` if the gate says no.
 
     Args:
         source: a module and what it means.
         target: the package folder.
-        replace_existing: exchange a package that stands there already.
+        options: opset, tolerance, whether to replace.
 
     Raises:
         ParityRefusedError: the graph does not answer as the module; the report is kept beside the target as
             ``<target>.refused.json``.
         InputError: the module cannot be exported, the target exists, or the meaning contradicts the outputs.
     """
-    target = Path(target)
-    refuse_existing(target, replace=replace_existing)
-    model = export_graph(source.module, source.contract.inputs)
-    add_head(model, source.contract, source.module_output)
-    source = replace(source, contract=_with_graph_outputs(source.contract, model))
-    expectation = Expectation(source)
-    expected = expectation(len(expectation.probes))
-    contract = replace(
-        source.contract,
-        graphs={"default": MODEL},
-        tolerance=expected.tolerances["ordinary"],
-        min_onnxruntime=oldest_onnxruntime(model.opset_imports[""], model.ir_version),
-    )
-    report = run_gate(_serialize(model), contract, expectation, row_independent=expectation.row_independent)
-    record = _record(contract, expected, report)
-    if not report.passed:
-        _refuse(target, record, report)
+    target, options = Path(target), options or ExportOptions()
+    refuse_existing(target, replace=options.replace)
+    if target.exists() and any(target.iterdir()) and not (target / MANIFEST).is_file():
+        raise InputError(f"{target} is not empty and holds no package; it is not replaced, choose another name")
+    model, initializers = build_graph(source, options)
+    source = replace(source, contract=with_graph_outputs(source.contract, model))
+    verdict = judge(serialize(model), source, options.tolerance)
+    verdict.report.mismatches += [f"the initializer {name} is not the state_dict's" for name in initializers.differing]
+    facts = record(source.contract, verdict) | {"initializers": initializers.to_json()}
+    if not verdict.report.passed:
+        _refuse(target, facts, verdict)
     refusal(target).unlink(missing_ok=True)
-    contract = replace(contract, row_independent=report.row_independent)
+    contract = _measured(source.contract, model, verdict)
     model.metadata_props[METADATA_KEY] = json.dumps(contract.to_json(), ensure_ascii=False)
-    files = {MODEL: _serialize(model), CONTRACT: dump_json(contract.to_json()), REPORT: dump_json(record)}
-    conformance = make_conformance(contract, expected, expectation.reference)
-    files |= {CONFORMANCE: dump_json(conformance.to_json()), CARD: model_card(contract, report)}
-    files |= _test_data(conformance.ordinary)
-    return Exported(target, _write(target, files, replace_existing=replace_existing), contract, report)
+    files = {MODEL: serialize(model), CONTRACT: dump_json(contract.to_json()), REPORT: dump_json(facts)}
+    package_id = _write(target, files | _evidence(contract, verdict), replace_existing=options.replace)
+    return Exported(target, package_id, contract, verdict)
+
+
+def build_graph(source: ModelSource, options: ExportOptions) -> tuple[ir.Model, Initializers]:
+    """Return the graph of a source with its head, and where its constants are from.
+
+    Raises:
+        InputError: the module is too large, or cannot be exported.
+    """
+    weights = sum(tensor.nbytes for tensor in source.module.state_dict().values())
+    if weights > _MAX_BYTES:
+        raise InputError(f"the weights take {weights} bytes; a package is one file of less than 2 GiB")
+    model = export_graph(source.module, source.contract.inputs, options.opset)
+    initializers = check_initializers(model, source.module)
+    add_head(model, source.contract, source.module_output)
+    model.ir_version = options.ir_version or model.ir_version
+    return model, initializers
+
+
+def serialize(model: ir.Model) -> bytes:
+    """Return a graph's bytes, the same for the same graph."""
+    data: bytes = ir.to_proto(model).SerializeToString(deterministic=True)
+    return data
 
 
 def refusal(target: Path) -> Path:
@@ -92,7 +107,8 @@ def refusal(target: Path) -> Path:
     return target.with_name(f"{target.name}.refused.json")
 
 
-def _with_graph_outputs(contract: ModelContract, model: ir.Model) -> ModelContract:
+def with_graph_outputs(contract: ModelContract, model: ir.Model) -> ModelContract:
+    """Return the contract with the outputs that a graph gives, where the task does not say them."""
     if contract.task != "tensors":
         return contract
     return replace(contract, outputs=tuple(_spec(value) for value in model.graph.outputs))
@@ -104,36 +120,35 @@ def _spec(value: ir.Value) -> TensorSpec:
     return TensorSpec(str(value.name), dtype, shape)
 
 
-def _serialize(model: ir.Model) -> bytes:
-    data: bytes = ir.to_proto(model).SerializeToString(deterministic=True)
-    return data
+def _measured(contract: ModelContract, model: ir.Model, verdict: Verdict) -> ModelContract:
+    return replace(
+        contract,
+        graphs={"default": MODEL},
+        tolerance=verdict.expected.tolerances["ordinary"],
+        min_onnxruntime=oldest_onnxruntime(model.opset_imports[""], model.ir_version),
+        row_independent=verdict.report.row_independent,
+    )
 
 
-def _record(contract: ModelContract, expected: Expected, report: Report) -> dict[str, Any]:
-    """Return what parity.json holds: what was asked, what was allowed and what was found; no timings, no dates."""
-    return {
-        "format": FORMAT,
-        "name": contract.name,
-        "passed": report.passed,
-        "mismatches": report.mismatches,
-        "provenance": dict(contract.provenance),
-        "versions": {"onnx": onnx.__version__, "onnxruntime": import_onnxruntime().__version__},
-        "probes": expected.probes.counts(),
-        "tolerances": {
-            group: {name: tolerance.to_json() for name, tolerance in tolerances.items()}
-            for group, tolerances in expected.tolerances.items()
-        },
-        "row_independent": report.row_independent,
-        "cells": [cell.to_json() for cell in report.cells],
-    }
-
-
-def _refuse(target: Path, record: dict[str, Any], report: Report) -> None:
-    reasons = report.reasons()
+def _refuse(target: Path, facts: dict[str, Any], verdict: Verdict) -> None:
+    reasons = verdict.report.reasons()
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_file(refusal(target), dump_json(record | {"reasons": reasons}))
-    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-    raise ParityRefusedError(f"no package: {reasons[0]}{more}; the whole report is {refusal(target)}")
+    write_file(refusal(target), dump_json(facts | {"reasons": reasons}))
+    raise ParityRefusedError(f"no package: {refusal_text(reasons)}; the whole report is {refusal(target)}")
+
+
+def refusal_text(reasons: list[str]) -> str:
+    """Return the first reason and how many more there are."""
+    return reasons[0] + (f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else "")
+
+
+def _evidence(contract: ModelContract, verdict: Verdict) -> dict[str, bytes]:
+    """Return the files that speak for a package: vectors and the model card."""
+    if verdict.expectation is None:
+        raise InputError("a graph that was not compared has no evidence")
+    conformance = make_conformance(contract, verdict.expectation)
+    files = {CONFORMANCE: dump_json(conformance.to_json()), CARD: model_card(contract, verdict.report)}
+    return files | _test_data(conformance.ordinary)
 
 
 def _test_data(vectors: OrdinaryVectors) -> dict[str, bytes]:
@@ -152,4 +167,21 @@ def _write(target: Path, files: dict[str, bytes], *, replace_existing: bool) -> 
             (staging / name).write_bytes(data)
         package_id = write_manifest(staging)
         verify(staging)  # the very bytes that are handed over: digests, contract, vectors
+        _check_no_rows(Predictor(staging))
     return package_id
+
+
+def _check_no_rows(predictor: Predictor) -> None:
+    """Ask for zero rows, which some kernels of onnxruntime abort on, through the runtime's guard."""
+    contract = predictor.contract
+    batch = contract.inputs[0].shape[:1]
+    if not batch or not isinstance(batch[0], str):
+        return
+    sizes = {name: 0 if name == batch[0] else 2 for spec in contract.inputs for name in spec.shape}
+    empty = {
+        spec.name: np.zeros([sizes[size] if isinstance(size, str) else size for size in spec.shape], spec.dtype)
+        for spec in contract.inputs
+    }
+    for spec in contract.outputs:
+        if spec.shape[:1] == batch and len(predictor.run(empty)[spec.name]) != 0:
+            raise InputError(f"{spec.name} is not empty for an empty batch")

@@ -1,19 +1,22 @@
-"""The parity gate: the same questions to torch and to every configuration of onnxruntime; one no is a no."""
+"""The parity gate: the same questions to torch and to every backend; one no is a no."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.comparison import Difference, Expected, compare
+from parity_export.batching import Answer
+from parity_export.comparison import Difference, close, compare
+from parity_export.engines import REFERENCE, Engine, engines
+from parity_export.expectation import Expectation
+from parity_export.source import first_line
 from parity_runtime import ModelContract
 from parity_runtime.inputs import Arrays
-from parity_runtime.session import OPTIMIZATIONS, Optimization, create_session
+from parity_runtime.session import create_session
 
-BATCH_SIZES = (1, 2, 3, 7, 64, 1000)
-_MAX_BATCHES = 64  # of one size: 64 single rows are enough to see that a batch of one answers like the others
+_INDEPENDENT_ROWS = 64
 
 _DTYPES = {
     "tensor(float)": "float32",
@@ -23,23 +26,21 @@ _DTYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """One way to run the graph."""
-
-    optimization: Optimization
-    threads: int
-    batch: int
-
-    def __str__(self) -> str:
-        return f"onnxruntime cpu, optimization {self.optimization}, {self.threads} thread(s), batch {self.batch}"
-
-
 @dataclass(frozen=True)
 class Cell:
-    """One configuration, compared on ``rows`` probes."""
+    """One engine at one batch size, compared on ``rows`` probes.
 
-    configuration: Configuration
+    Attributes:
+        engine: the backend and its configuration.
+        batch: how many rows were asked at a time.
+        dimensions: the sizes of the other dynamic dimensions.
+        rows: how many probes were asked.
+        differences: what was found, an output and a group of probes each.
+    """
+
+    engine: Engine
+    batch: int
+    dimensions: dict[str, int]
     rows: int
     differences: tuple[Difference, ...]
 
@@ -50,8 +51,26 @@ class Cell:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
-        differences = [difference.to_json() for difference in self.differences]
-        return asdict(self.configuration) | {"rows": self.rows, "differences": differences}
+        return self.engine.to_json() | {
+            "batch": self.batch,
+            "dimensions": self.dimensions,
+            "rows": self.rows,
+            "differences": [difference.to_json() for difference in self.differences],
+        }
+
+    def reasons(self) -> Iterator[str]:
+        """Yield why this cell failed, a line each."""
+        sizes = "".join(f", {name} {size}" for name, size in self.dimensions.items())
+        where = f"{self.engine}, batch {self.batch}{sizes}"
+        if not any(found.compared for found in self.differences):
+            yield f"{where}: nothing was compared"
+        for found in self.differences:
+            if found.outside:
+                distance = "" if found.output == "label" else f", by up to {found.max_abs:.3g}"
+                yield (
+                    f"{where}: {found.outside} of {found.compared} values of {found.output} ({found.group} probes) "
+                    f"differ{distance}"
+                )
 
 
 @dataclass
@@ -60,12 +79,16 @@ class Report:
 
     Attributes:
         mismatches: names, dtypes and shapes that differ from the contract; values are not compared then.
-        cells: the configurations.
+        cells: the engines at each batch size.
+        not_run: engines that could not run the graph, and why.
+        nonfinite: how answers to NaN and infinite inputs compare; reported, not gated.
         row_independent: whether rows of one batch do not influence one another; None if not reached.
     """
 
     mismatches: list[str] = field(default_factory=list)
     cells: list[Cell] = field(default_factory=list)
+    not_run: list[str] = field(default_factory=list)
+    nonfinite: dict[str, int] = field(default_factory=dict)
     row_independent: bool | None = None
 
     @property
@@ -74,98 +97,95 @@ class Report:
         return not self.mismatches and bool(self.cells) and not any(cell.failed for cell in self.cells)
 
     def differences(self, output: str, group: str) -> list[Difference]:
-        """Return one output's differences on one group of probes, a configuration each."""
+        """Return one output's differences on one group of probes, a cell each."""
         found = [difference for cell in self.cells for difference in cell.differences]
         return [difference for difference in found if (difference.output, difference.group) == (output, group)]
 
     def reasons(self) -> list[str]:
-        """Return why the gate says no, a line each, the configurations in order."""
+        """Return why the gate says no, a line each, the cells in order."""
         if not self.mismatches and not self.cells:
             return ["nothing was compared"]
-        return self.mismatches + [
-            f"{cell.configuration}: {reason}" for cell in self.cells if cell.failed for reason in _reasons(cell)
-        ]
+        return self.mismatches + [reason for cell in self.cells if cell.failed for reason in cell.reasons()]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "passed": self.passed,
+            "mismatches": self.mismatches,
+            "row_independent": self.row_independent,
+            "nonfinite": self.nonfinite,
+            "not_run": self.not_run,
+            "cells": [cell.to_json() for cell in self.cells],
+        }
 
 
-def run_gate(
-    model: bytes, contract: ModelContract, expected: Callable[[int], Expected], *, row_independent: bool
-) -> Report:
+def run_gate(model: bytes, contract: ModelContract, expectations: Sequence[Expectation]) -> Report:
     """Compare a serialized graph with torch: names, then dtypes and shapes, then values.
 
     Args:
         model: a serialized ONNX ModelProto.
         contract: what it must take and give.
-        expected: the questions and torch's answers, asked in batches of the given size.
-        row_independent: whether torch's rows do not influence one another.
+        expectations: the questions and torch's answers, one for each assignment of the dynamic dimensions.
     """
-    report = Report(mismatches=list(_mismatches(create_session(model), contract)))
+    report = Report(mismatches=interface_mismatches(create_session(model), contract))
     if report.mismatches:
         return report
-    for configuration in configurations():
-        session = create_session(model, threads=configuration.threads, optimization=configuration.optimization)
-        report.cells.append(_cell(session, configuration, contract, expected(configuration.batch)))
-    report.row_independent = row_independent and _row_independent(create_session(model), contract, expected(1))
+    for engine in engines(model):
+        answer = engine.load(model, contract)
+        for expectation in expectations:
+            report.cells += _cells(engine, answer, contract, expectation, report)
+    first, default = expectations[0], Engine("onnxruntime", optimization="all").load(model, contract)
+    report.row_independent = first.row_independent and _row_independent(default, first)
+    report.nonfinite = _nonfinite(default, first)
     return report
 
 
-def configurations() -> list[Configuration]:
-    """Return the configurations that every export must pass."""
-    return [Configuration(optimization, 1, batch) for optimization in OPTIMIZATIONS for batch in BATCH_SIZES]
-
-
-def in_batches(answer: Callable[[Arrays], Arrays], inputs: Arrays, rows: NDArray[np.int64], batch: int) -> Arrays:
-    """Return the outputs for ``rows`` of ``inputs``, asked in batches of ``batch``, the last one shorter."""
-    parts = [rows[start : start + batch] for start in range(0, len(rows), batch)]
-    answers = [answer({name: array[part] for name, array in inputs.items()}) for part in parts]
-    return {name: np.concatenate([outputs[name] for outputs in answers]) for name in answers[0]}
-
-
-def session_answers(session: Any, contract: ModelContract) -> Callable[[Arrays], Arrays]:
-    """Return a function from inputs by name to outputs by name."""
-    names = [spec.name for spec in contract.outputs]
-    return lambda inputs: dict(zip(names, session.run(names, inputs), strict=True))
-
-
-def _reasons(cell: Cell) -> Iterator[str]:
-    if not any(difference.compared for difference in cell.differences):
-        yield "nothing was compared"
-    for found in cell.differences:
-        if found.outside:
-            distance = "" if found.output == "label" else f", by up to {found.max_abs:.3g}"
-            yield (
-                f"{found.outside} of {found.compared} values of {found.output} ({found.group} probes) "
-                f"differ{distance} (worst: probe {found.worst_probe})"
-            )
-
-
-def _mismatches(session: Any, contract: ModelContract) -> Iterator[str]:
+def interface_mismatches(session: Any, contract: ModelContract) -> list[str]:
+    """Return how a session's inputs and outputs differ from the contract: names first, then dtypes and shapes."""
+    mismatches = []
     for side, specs, found in (
         ("inputs", contract.inputs, session.get_inputs()),
         ("outputs", contract.outputs, session.get_outputs()),
     ):
         names = [tensor.name for tensor in found]
         if names != [spec.name for spec in specs]:
-            yield f"the graph's {side} are {', '.join(names)}; expected {', '.join(spec.name for spec in specs)}"
+            mismatches.append(
+                f"the graph's {side} are {', '.join(names)}; expected {', '.join(spec.name for spec in specs)}"
+            )
             continue
         for spec, tensor in zip(specs, found, strict=True):
             given = f"{tensor.name}: {_DTYPES.get(tensor.type, tensor.type)}[{', '.join(map(str, tensor.shape))}]"
             if given != str(spec):
-                yield f"the graph has {given}; expected {spec}"
+                mismatches.append(f"the graph has {given}; expected {spec}")
+    return mismatches
 
 
-def _cell(session: Any, configuration: Configuration, contract: ModelContract, expected: Expected) -> Cell:
-    rows = np.arange(min(len(expected.probes), configuration.batch * _MAX_BATCHES))
-    found = in_batches(session_answers(session, contract), expected.probes.inputs, rows, configuration.batch)
-    return Cell(configuration, len(rows), tuple(compare(found, contract, expected, rows)))
+def _cells(
+    engine: Engine, answer: Answer, contract: ModelContract, expectation: Expectation, report: Report
+) -> Iterator[Cell]:
+    sizes = engine.batch_sizes if expectation.batches.name is not None else (1,)
+    for batch in sizes:
+        expected = expectation(batch)
+        rows = np.arange(min(len(expected.probes), batch * engine.max_batches))
+        try:
+            with np.errstate(all="ignore"):
+                found = expectation.batches.ask(answer, expected.probes.inputs, rows, batch)
+        except Exception as error:  # the reference evaluator's operators raise what they like
+            if engine != REFERENCE:
+                raise
+            report.not_run.append(f"{engine}: {type(error).__name__}: {first_line(error)}")
+            return
+        differences = tuple(compare(found, contract, expected, rows))
+        yield Cell(engine, batch, expectation.dimensions, len(rows), differences)
 
 
-def _row_independent(session: Any, contract: ModelContract, expected: Expected) -> bool:
+def _row_independent(answer: Answer, expectation: Expectation) -> bool:
     """Whether every row's answer stays within twice its tolerance when the other rows of its batch change."""
-    rows = np.arange(min(len(expected.probes), _MAX_BATCHES))
-    answer, inputs = session_answers(session, contract), expected.probes.inputs
-    together = in_batches(answer, inputs, rows, len(rows))
-    permuted = in_batches(answer, inputs, rows[::-1], len(rows))
-    alone = in_batches(answer, inputs, rows, 1)
+    expected = expectation(1)
+    rows = np.arange(min(len(expected.probes), _INDEPENDENT_ROWS))
+    inputs, ask = expected.probes.inputs, expectation.batches.ask
+    together, permuted = ask(answer, inputs, rows, len(rows)), ask(answer, inputs, rows[::-1], len(rows))
+    alone = ask(answer, inputs, rows, 1)
     return all(
         close(other[name], together[name], 2 * expected.allowed[name][rows])
         for other in (alone, {name: array[::-1] for name, array in permuted.items()})
@@ -173,8 +193,18 @@ def _row_independent(session: Any, contract: ModelContract, expected: Expected) 
     )
 
 
-def close(first: NDArray[Any], second: NDArray[Any], allowed: NDArray[np.float64]) -> bool:
-    """Whether two arrays differ by at most ``allowed`` everywhere; equal infinities and NaN are alike."""
-    with np.errstate(invalid="ignore"):
-        near = np.abs(first.astype(np.float64) - second.astype(np.float64)) <= allowed
-    return bool((near | (first == second) | (np.isnan(first) & np.isnan(second))).all())
+def _nonfinite(answer: Answer, expectation: Expectation) -> dict[str, int]:
+    """Count values that are alike (finite, NaN, or the same infinity) when every input is NaN or infinite."""
+    inputs = expectation.drawing.nonfinite()
+    rows = np.arange(len(next(iter(inputs.values()))))
+    found: Arrays = expectation.batches.ask(answer, inputs, rows, 1)
+    with np.errstate(all="ignore"):
+        wanted = expectation.batches.ask(expectation.torch_float32, inputs, rows, 1)
+    floats = [name for name, array in wanted.items() if array.dtype.kind == "f"]
+    alike = sum(int((_sort_of(found[name]) == _sort_of(wanted[name])).sum()) for name in floats)
+    return {"values": sum(wanted[name].size for name in floats), "alike": alike}
+
+
+def _sort_of(array: NDArray[Any]) -> NDArray[Any]:
+    """Return 0 for finite, 1 and -1 for the infinities, 2 for NaN."""
+    return np.where(np.isnan(array), 2, np.where(np.isinf(array), np.sign(array), 0))

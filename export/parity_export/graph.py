@@ -4,16 +4,25 @@ import contextlib
 import inspect
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import onnx_ir as ir
 import torch
 from onnx_ir.passes import common as passes
+from onnxscript import optimizer
 from torch import nn
 
 from parity_export.source import example_inputs
 from parity_runtime import InputError, TensorSpec
+
+_TORCH_WARNINGS = (
+    (r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning),  # its own copy of its own tree specs
+    (r"# The axis name: .* will not be used", UserWarning),  # two inputs share a dimension, as they should
+    (r"The tensor attributes? .*_flat_weights.* (was|were) assigned during export", UserWarning),  # its own LSTM
+    (r"_check_is_size will be removed", FutureWarning),  # its own while_loop
+    (r"The \.grad attribute of a Tensor that is not a leaf", UserWarning),  # its own while_loop
+)
 
 _REGISTRATION_LOGGER = "torch.onnx._internal.exporter._registration"  # logs that torchvision is absent
 
@@ -21,8 +30,8 @@ _REGISTRATION_LOGGER = "torch.onnx._internal.exporter._registration"  # logs tha
 def export_graph(module: nn.Module, inputs: Sequence[TensorSpec], opset: int | None = None) -> ir.Model:
     """Return the module's graph, its own outputs and nothing else.
 
-    The graph carries no metadata, documentation, paths or unused values. An initializer that comes from the
-    state_dict has its tensor's name.
+    The graph carries no metadata, documentation, paths or unused values. Every parameter and buffer is an
+    initializer of its own name, bit for bit: torch's optimizer would fold some of them into others.
 
     Args:
         module: on the CPU, in eval mode.
@@ -36,36 +45,67 @@ def export_graph(module: nn.Module, inputs: Sequence[TensorSpec], opset: int | N
     shapes = tuple(
         {axis: dimensions[size] for axis, size in enumerate(spec.shape) if isinstance(size, str)} for spec in inputs
     )
+    _forget_recurrent_kernels()
     try:
         with _quiet():
             program = torch.onnx.export(
                 module,
-                example_inputs(inputs),
+                example_inputs(module, inputs),
                 dynamo=True,
                 verbose=False,
                 input_names=[spec.name for spec in inputs],
                 dynamic_shapes=_by_argument(module, shapes),
                 opset_version=opset,
+                optimize=False,
             )
     except Exception as error:  # torch, onnxscript and the user's module each raise their own
         raise InputError(f"torch cannot export the module: {_reason(error)}") from error
     if program is None:
         raise InputError("torch exported nothing")
-    return canonical(program.model)
+    return canonical(program.model, {*module.state_dict(), *dict(module.named_buffers())})
 
 
-def canonical(model: ir.Model) -> ir.Model:
-    """Remove from a graph all that does not compute: metadata, documentation, unused nodes and values."""
+def canonical(model: ir.Model, weights: Collection[str]) -> ir.Model:
+    """Remove from a graph all that does not compute, and fold what is computed from the code's constants alone.
+
+    Args:
+        model: as torch exports it, not optimized.
+        weights: names of the module's tensors; no node that takes one is folded.
+    """
+    optimizer.fold_constants(model, onnx_shape_inference=True, should_fold=lambda node: _foldable(node, weights))
     result = ir.passes.Sequential(
-        passes.ClearMetadataAndDocStringPass(),
+        passes.InlinePass(),
+        passes.RemoveUnusedNodesPass(),
+        passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+        passes.CommonSubexpressionEliminationPass(),
+        passes.IdentityEliminationPass(),
         passes.RemoveUnusedNodesPass(),
         passes.RemoveUnusedFunctionsPass(),  # type: ignore[no-untyped-call]
         passes.RemoveUnusedOpsetsPass(),
+        passes.OutputFixPass(),
+        passes.NameFixPass(),
         passes.TopologicalSortPass(),
+        passes.ClearMetadataAndDocStringPass(),
     )(model).model
     result.metadata_props.clear()
     result.graph.metadata_props.clear()
     return result
+
+
+def _foldable(node: ir.Node, weights: Collection[str]) -> bool | None:
+    """Return False for a node that takes a weight; None leaves the choice to the folding's own rules."""
+    takes_weight = any(value is not None and value.name in weights for value in node.inputs)
+    return False if takes_weight else None
+
+
+def _forget_recurrent_kernels() -> None:
+    """Drop what torch remembers of its LSTM and GRU kernels.
+
+    torch.onnx.export (2.13) exchanges them while it traces, but a kernel remembered from an earlier call is used
+    instead, and that one fixes the length of the sequence.
+    """
+    for operator in (torch.ops.aten.lstm.input, torch.ops.aten.gru.input):
+        operator._dispatch_cache.clear()
 
 
 def _by_argument(module: nn.Module, shapes: tuple[Any, ...]) -> Any:
@@ -91,7 +131,9 @@ def _quiet() -> Iterator[None]:
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)`", category=FutureWarning)
+            warnings.filterwarnings("ignore", module=r"torch\.")
+            for message, category in _TORCH_WARNINGS:
+                warnings.filterwarnings("ignore", message=message, category=category)
             yield
     finally:
         logger.setLevel(level)

@@ -13,9 +13,9 @@ from parity_export.source import ModuleOutput
 from parity_runtime import InputError, ModelContract
 from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES, VALUE
 
-SMALLEST_PROBABILITY = 2.0**-24
-"""Where a probability must be turned into a logit, it is cut to [2^-24, 1 - 2^-24]: 1 - 2^-24 is the largest
-float32 below 1, so that both ends have a finite logit (about 16.6)."""
+SMALLEST_PROBABILITY = 2.0**-16
+"""Where a probability must be turned into a logit, it is cut to [2^-16, 1 - 2^-16], a logit of +-11.09: float32 holds
+numbers near 1 to 6e-8, so that a logit beyond is noise (an error of 6e-8 at 1 - 2^-16 moves it by 0.004)."""
 
 _SHAPE_ONLY = {"Squeeze", "Unsqueeze", "Reshape", "Flatten", "Identity", "Transpose"}
 _SQUASHING = {"Sigmoid", "Softmax"}
@@ -38,8 +38,12 @@ def add_head(model: ir.Model, contract: ModelContract, module_output: ModuleOutp
     if contract.task == "regression":
         _set_outputs(graph, contract, {VALUE: _as_matrix(graph, returned)})
     else:
-        logits = _logits(graph, returned, contract, module_output)
-        _set_outputs(graph, contract, _classifier_head(graph, logits, contract))
+        squashing = _squashing(returned, contract, module_output)
+        if module_output == "logits" or squashing is not None:
+            logits = returned if squashing is None else _without(graph, squashing, returned)
+            _set_outputs(graph, contract, _of_logits(graph, _as_matrix(graph, logits), contract))
+        else:
+            _set_outputs(graph, contract, _of_probabilities(graph, _as_matrix(graph, returned), contract))
 
 
 def final_squashing(value: ir.Value) -> ir.Node | None:
@@ -51,23 +55,25 @@ def final_squashing(value: ir.Value) -> ir.Node | None:
     return node if node is not None and node.op_type in _SQUASHING else None
 
 
-def _logits(graph: ir.Graph, returned: ir.Value, contract: ModelContract, module_output: ModuleOutput) -> ir.Value:
+def _squashing(returned: ir.Value, contract: ModelContract, module_output: ModuleOutput) -> ir.Node | None:
+    """Return the last activation where it can be taken out of the graph.
+
+    Raises:
+        InputError: it contradicts what the module was declared to return.
+    """
     squashing = final_squashing(returned)
-    if module_output == "logits":
-        if squashing is not None:
-            raise InputError(
-                f"the module ends in {squashing.op_type}, so it returns probabilities, not logits; "
-                "export it with --output probabilities"
-            )
-        return _as_matrix(graph, returned)
-    wanted = "Sigmoid" if contract.task == "binary" else "Softmax"
     if squashing is None:
-        return _logits_of_probabilities(graph, _as_matrix(graph, returned), contract)
+        return None
+    if module_output == "logits":
+        raise InputError(
+            f"the module ends in {squashing.op_type}, so it returns probabilities, not logits; "
+            "export it with --output probabilities"
+        )
+    wanted = "Sigmoid" if contract.task == "binary" else "Softmax"
     if squashing.op_type != wanted:
         raise InputError(f"the module ends in {squashing.op_type}; the task {contract.task} expects {wanted}")
-    if len(squashing.outputs[0].uses()) == 1 or squashing.outputs[0] is returned:
-        return _as_matrix(graph, _without(graph, squashing, returned))
-    return _logits_of_probabilities(graph, _as_matrix(graph, returned), contract)
+    alone = len(squashing.outputs[0].uses()) == 1 or squashing.outputs[0] is returned
+    return squashing if alone else None
 
 
 def _without(graph: ir.Graph, squashing: ir.Node, returned: ir.Value) -> ir.Value:
@@ -81,33 +87,46 @@ def _without(graph: ir.Graph, squashing: ir.Node, returned: ir.Value) -> ir.Valu
     return source if squashed is returned else returned
 
 
-def _logits_of_probabilities(graph: ir.Graph, given: ir.Value, contract: ModelContract) -> ir.Value:
-    low, high = (
-        _constant(graph, "low", SMALLEST_PROBABILITY),
-        _constant(graph, "high", 1 - SMALLEST_PROBABILITY),
-    )
+def _of_probabilities(graph: ir.Graph, given: ir.Value, contract: ModelContract) -> dict[str, ir.Value]:
+    """Return the outputs from probabilities that no activation at the end of the graph explains: they pass as they are.
+
+    Raises:
+        InputError: the threshold lies where float32 probabilities have no precise logit.
+    """
+    low, high = _constant(graph, "low", SMALLEST_PROBABILITY), _constant(graph, "high", 1 - SMALLEST_PROBABILITY)
     kept = _node(graph, "Clip", [given, low, high], "kept")
     logarithm = _node(graph, "Log", [kept], "log")
     if contract.task == "multiclass":
-        return logarithm
-    other = _node(graph, "Sub", [_constant(graph, "one", 1.0), kept], "other")
-    return _node(graph, "Sub", [logarithm, _node(graph, "Log", [other], "log_other")], "log_odds")
+        return {LABEL: _argmax(graph, logarithm), PROBABILITIES: given, LOGITS: logarithm}
+    if not SMALLEST_PROBABILITY < (contract.threshold or 0.5) < 1 - SMALLEST_PROBABILITY:
+        raise InputError(
+            f"--threshold {contract.threshold} is too near to 0 or 1 for a module that returns probabilities"
+        )
+    one = _constant(graph, "one", 1.0)
+    other = _node(graph, "Log", [_node(graph, "Sub", [one, kept], "other")], "log_other")
+    logits = _node(graph, "Sub", [logarithm, other], "log_odds")
+    both = _node(graph, "Concat", [_node(graph, "Sub", [one, given], "negative"), given], "both", axis=1)
+    return {LABEL: _threshold(graph, logits, contract), PROBABILITIES: both, LOGITS: logits}
 
 
-def _classifier_head(graph: ir.Graph, logits: ir.Value, contract: ModelContract) -> dict[str, ir.Value]:
+def _of_logits(graph: ir.Graph, logits: ir.Value, contract: ModelContract) -> dict[str, ir.Value]:
     if contract.task == "multiclass":
-        label = _node(graph, "ArgMax", [logits], "argmax", axis=1, keepdims=0)
-        return {
-            LABEL: label,
-            PROBABILITIES: _node(graph, "Softmax", [logits], "softmax", axis=1),
-            LOGITS: logits,
-        }
+        softmax = _node(graph, "Softmax", [logits], "softmax", axis=1)
+        return {LABEL: _argmax(graph, logits), PROBABILITIES: softmax, LOGITS: logits}
+    both = _node(graph, "Concat", [_node(graph, "Neg", [logits], "negated"), logits], "both", axis=1)
+    sigmoid = _node(graph, "Sigmoid", [both], "sigmoid")
+    return {LABEL: _threshold(graph, logits, contract), PROBABILITIES: sigmoid, LOGITS: logits}
+
+
+def _argmax(graph: ir.Graph, logits: ir.Value) -> ir.Value:
+    return _node(graph, "ArgMax", [logits], "argmax", axis=1, keepdims=0)
+
+
+def _threshold(graph: ir.Graph, logits: ir.Value, contract: ModelContract) -> ir.Value:
     column = _node(graph, "Squeeze", [logits, _constant(graph, "last_axis", np.array([1]))], "column")
     threshold = _constant(graph, "logit_threshold", np.float32(contract.logit_threshold or 0.0))
     positive = _node(graph, "GreaterOrEqual", [column, threshold], "positive")
-    label = _node(graph, "Cast", [positive], "index", to=ir.DataType.INT64)
-    both = _node(graph, "Concat", [_node(graph, "Neg", [logits], "negated"), logits], "both", axis=1)
-    return {LABEL: label, PROBABILITIES: _node(graph, "Sigmoid", [both], "sigmoid"), LOGITS: logits}
+    return _node(graph, "Cast", [positive], "index", to=ir.DataType.INT64)
 
 
 def _as_matrix(graph: ir.Graph, value: ir.Value) -> ir.Value:

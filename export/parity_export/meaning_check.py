@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from parity_export.probes import SPECIAL, Probes
+from parity_export.batching import Batches
+from parity_export.probes import Probes
 from parity_export.source import ModelSource
 from parity_runtime import InputError
 
@@ -23,8 +24,7 @@ def check_meaning(source: ModelSource, probes: Probes) -> None:
     """
     if not source.contract.is_classifier:
         return
-    ordinary = probes.take(np.flatnonzero(probes.kinds != SPECIAL))
-    values = _returned(source, ordinary)
+    values = _returned(source, probes)
     finite = values[np.isfinite(values).all(axis=1)]
     if source.module_output == "probabilities":
         _check_probabilities(finite)
@@ -36,8 +36,9 @@ def check_meaning(source: ModelSource, probes: Probes) -> None:
 
 
 def _returned(source: ModelSource, probes: Probes) -> NDArray[np.float32]:
+    call = Batches(source.contract).call(probes.inputs, np.arange(len(probes)))
     with torch.no_grad():
-        returned = source.module(*[torch.from_numpy(probes.inputs[spec.name]) for spec in source.contract.inputs])
+        returned = source.module(*[torch.from_numpy(call[spec.name]) for spec in source.contract.inputs])
     matrix: NDArray[np.float32] = returned.reshape(len(probes), -1).numpy()
     return matrix
 

@@ -43,16 +43,31 @@ class TorchReference:
         matrix = returned.reshape(len(returned), -1)  # [batch, columns]
         if self._contract.task == "regression":
             return {VALUE: matrix.numpy()}
-        logits = matrix if self._module_output == "logits" else self._logits(matrix, squashing.logits_of(returned))
-        return _classifier_outputs(self._contract, logits)
+        before = squashing.logits_of(returned) if self._module_output == "probabilities" else matrix
+        if before is None:
+            return self._outputs(self._log_odds(matrix), matrix)
+        logits = before.reshape(matrix.shape)
+        return self._outputs(logits, self._probabilities(logits))
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         tensor = torch.from_numpy(np.ascontiguousarray(array))
         return tensor.double() if self._double and tensor.is_floating_point() else tensor
 
-    def _logits(self, probabilities: Tensor, before: Tensor | None) -> Tensor:
-        if before is not None:
-            return before.reshape(probabilities.shape)
+    def _outputs(self, logits: Tensor, probabilities: Tensor) -> Arrays:
+        z = logits.numpy()
+        if self._contract.task == "multiclass":
+            return {LABEL: z.argmax(axis=1), PROBABILITIES: probabilities.numpy(), LOGITS: z}
+        label = (z[:, 0] >= self._contract.logit_threshold).astype(np.int64)
+        if probabilities.shape[1] == 1:
+            probabilities = torch.cat([1 - probabilities, probabilities], dim=1)
+        return {LABEL: label, PROBABILITIES: probabilities.numpy(), LOGITS: z}
+
+    def _probabilities(self, logits: Tensor) -> Tensor:
+        if self._contract.task == "multiclass":
+            return torch.softmax(logits, dim=1)
+        return torch.sigmoid(torch.cat([-logits, logits], dim=1))
+
+    def _log_odds(self, probabilities: Tensor) -> Tensor:
         kept = probabilities.clamp(SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
         return kept.log() if self._contract.task == "multiclass" else kept.log() - torch.log1p(-kept)
 
@@ -67,27 +82,18 @@ class _LastSquashing(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         if func in (torch.ops.aten.sigmoid.default, torch.ops.aten._softmax.default):
-            self._last = (args[0], result)
+            self._last = (args[0], result.clone())  # a copy: the module may go on in place
         return result
 
     def logits_of(self, returned: Tensor) -> Tensor | None:
-        """Return the input of the last activation if ``returned`` is its result or a view of it."""
+        """Return the input of the last activation, in the order of ``returned``, if that is what it gave."""
         if self._last is None:
             return None
         before, after = self._last
-        same = returned.untyped_storage().data_ptr() == after.untyped_storage().data_ptr()
-        return before if same and returned.numel() == after.numel() else None
-
-
-def _classifier_outputs(contract: ModelContract, logits: Tensor) -> Arrays:
-    z = logits.numpy()
-    if contract.task == "binary":
-        label = (z[:, 0] >= contract.logit_threshold).astype(np.int64)
-        probabilities = torch.sigmoid(torch.cat([-logits, logits], dim=1)).numpy()
-    else:
-        label = z.argmax(axis=1)
-        probabilities = torch.softmax(logits, dim=1).numpy()
-    return {LABEL: label, PROBABILITIES: probabilities, LOGITS: z}
+        same = returned.numel() == after.numel() and torch.allclose(
+            after.reshape(returned.shape), returned, rtol=0, atol=0, equal_nan=True
+        )
+        return before if same else None
 
 
 def _named(contract: ModelContract, returned: Any) -> Arrays:

@@ -4,6 +4,7 @@ import copy
 import importlib
 import os
 import sys
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,14 +14,19 @@ import numpy as np
 import torch
 from torch import nn
 
+from parity_export.batching import batch_name, rows_first
 from parity_runtime import Feature, InputError, ModelContract, TensorSpec, __version__
 from parity_runtime.contract import VALUE, Task, binary_logit_threshold, classifier_outputs
-from parity_runtime.inputs import Arrays
-from parity_runtime.table import Table
-from parity_training import Run, apply_state_dict, load_state_dict, weights_id
+from parity_runtime.inputs import Arrays, named_inputs
+from parity_runtime.table import Table, table_features
+from parity_training import Run, apply_state_dict, weights_id
 from parity_training.run import TEST_TABLE
+from parity_training.weights import StateDict
 
 ModuleOutput = Literal["logits", "probabilities"]
+
+EXAMPLE_SIZES = (2, 4, 16, 64)
+"""Sizes of dynamic dimensions that are tried until the module accepts one (pooling needs a certain width)."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Meaning:
         output: what a classifier returns: logits or probabilities.
         classes: labels by index; 0, 1, ... by default.
         positive: binary: must be the second class, which the module's output speaks of.
-        threshold: binary: the probability from which on a row is positive.
+        threshold: binary: the probability from which on a row is positive; 0.5 by default.
         features: column names of a table; x1, x2, ... by default.
         targets: names of the predicted columns.
     """
@@ -58,7 +64,7 @@ class Meaning:
     output: ModuleOutput | None = None
     classes: Sequence[str | int] = ()
     positive: str | int | None = None
-    threshold: float = 0.5
+    threshold: float | None = None
     features: Sequence[str] = ()
     targets: Sequence[str] = ()
 
@@ -94,7 +100,8 @@ def source_from_module(
     if not inputs:
         raise InputError('say what the module takes: --input "features: float32[batch, 2]", one for each argument')
     module = _eval_copy(module)
-    width = _output_width(module, inputs)
+    width = _output_width(module, inputs, meaning)
+    batch = _batch(inputs, meaning)
     provenance: dict[str, str | int | None] = {"weights": weights_id(module.state_dict())}
     contract = ModelContract(
         name=name,
@@ -102,15 +109,21 @@ def source_from_module(
         inputs=tuple(inputs),
         features=_features(inputs, meaning),
         provenance=provenance | _versions(),
-        **_task_fields(meaning, width),
+        **_task_fields(meaning, width, batch),
     )
     return ModelSource(module, contract, meaning.output or "logits", sample)
 
 
-def load_module(location: str, arguments: Mapping[str, Any], weights: Path) -> nn.Module:
-    """Build ``package.module:Callable`` with ``arguments`` and load ``weights`` into it.
+def load_module(location: str, arguments: Mapping[str, Any], state_dict: StateDict, where: str) -> nn.Module:
+    """Build ``package.module:Callable`` with ``arguments`` and load a state_dict into it.
 
     The folder at hand is searched first, as ``python -m`` does.
+
+    Args:
+        location: of a class or factory.
+        arguments: its keyword arguments.
+        state_dict: exactly the module's tensors.
+        where: the weights' file, for errors.
 
     Raises:
         InputError: it cannot be imported or called, gives no module, or the weights do not fit.
@@ -118,19 +131,57 @@ def load_module(location: str, arguments: Mapping[str, Any], weights: Path) -> n
     build = _resolve(location)
     try:
         module = build(**arguments)
-    except Exception as error:  # the user's own code
-        raise InputError(f"{location}({_spelled(arguments)}) failed: {error}") from error
+    except (Exception, SystemExit) as error:  # the user's own code
+        raise InputError(f"{location}({_spelled(arguments)}) failed: {first_line(error)}") from error
     if not isinstance(module, nn.Module):
         raise InputError(f"{location} gives a {type(module).__name__}, not a torch.nn.Module")
-    apply_state_dict(module, load_state_dict(weights), str(weights))
+    apply_state_dict(module, state_dict, where)
     return module.cpu().eval()
 
 
-def example_inputs(inputs: Sequence[TensorSpec], size: int = 2) -> tuple[torch.Tensor, ...]:
-    """Return zeros for each input, every dynamic dimension ``size`` long (torch specializes 0 and 1)."""
+def load_sample(path: Path, inputs: Sequence[TensorSpec]) -> Arrays:
+    """Read real inputs from an .npz of arrays by input name, and return them rows first.
+
+    Raises:
+        InputError: the file is missing, is no .npz of plain arrays, or an array does not fit its input.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(f"cannot read the sample {path}: {error}") from error
+    contract = ModelContract("sample", "tensors", tuple(inputs), (TensorSpec("output", "float32", ()),))
+    return rows_first(contract, named_inputs(contract, arrays))
+
+
+def example_inputs(module: nn.Module, inputs: Sequence[TensorSpec]) -> tuple[torch.Tensor, ...]:
+    """Return zeros that the module accepts, every dynamic dimension of a size of its own from 2 on.
+
+    torch.export specializes the sizes 0 and 1, and takes equal sizes for equal dimensions.
+
+    Raises:
+        InputError: the module accepts none of the sizes that are tried.
+    """
+    reason = ""
+    for base in EXAMPLE_SIZES:
+        example = zeros(inputs, base)
+        try:
+            with torch.no_grad():
+                module(*example)
+        except Exception as error:  # the user's own code
+            reason = reason or first_line(error)
+        else:
+            return example
+    raise InputError(f"the module does not accept {'; '.join(map(str, inputs))}: {reason}")
+
+
+def zeros(inputs: Sequence[TensorSpec], base: int) -> tuple[torch.Tensor, ...]:
+    """Return zeros for each input, the dynamic dimensions of the sizes ``base``, ``base + 1``, ..."""
+    names = dict.fromkeys(size for spec in inputs for size in spec.shape if isinstance(size, str))
+    sizes = {name: index + base for index, name in enumerate(names)}
+    shapes = [[sizes[size] if isinstance(size, str) else size for size in spec.shape] for spec in inputs]
     return tuple(
-        torch.zeros([dim if isinstance(dim, int) else size for dim in spec.shape], dtype=getattr(torch, spec.dtype))
-        for spec in inputs
+        torch.zeros(shape, dtype=getattr(torch, spec.dtype)) for shape, spec in zip(shapes, inputs, strict=True)
     )
 
 
@@ -147,8 +198,8 @@ def _resolve(location: str) -> Any:
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
     try:
         found = getattr(importlib.import_module(module_name), name, None)
-    except Exception as error:  # the user's own code
-        raise InputError(f"cannot import {module_name}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # the user's own code
+        raise InputError(f"cannot import {module_name}: {type(error).__name__}: {first_line(error)}") from error
     if not callable(found):
         raise InputError(f"{module_name} has no callable {name!r}")
     return found
@@ -158,33 +209,55 @@ def _spelled(arguments: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in arguments.items())
 
 
-def _output_width(module: nn.Module, inputs: Sequence[TensorSpec]) -> int:
+def _output_width(module: nn.Module, inputs: Sequence[TensorSpec], meaning: Meaning) -> int:
     """Return the size of the last axis of what the module returns (1 for ``[batch]``); 0 if it is no such tensor."""
-    try:
-        with torch.no_grad():
-            returned = module(*example_inputs(inputs))
-    except Exception as error:  # the user's own code
-        listed = "; ".join(map(str, inputs))
-        raise InputError(f"the module does not accept {listed}: {_first_line(error)}") from error
+    with torch.no_grad():
+        returned = module(*example_inputs(module, inputs))
     if not isinstance(returned, torch.Tensor) or returned.ndim not in (1, 2):
         return 0
+    if meaning.task != "tensors" and returned.dtype != torch.float32:
+        raise InputError(
+            f"--task {meaning.task} takes a module that returns float32; this one returns {returned.dtype}"
+        )
     return 1 if returned.ndim == 1 else returned.shape[1]
 
 
-def _task_fields(meaning: Meaning, width: int) -> dict[str, Any]:
+def _batch(inputs: Sequence[TensorSpec], meaning: Meaning) -> str:
+    """Return the name of the dimension that counts rows; a known task cannot do without."""
+    _check_options(meaning)
+    placeholder = (TensorSpec("output", "float32", ()),)
+    batch = batch_name(ModelContract("inputs", "tensors", tuple(inputs), placeholder))
+    if batch is None and meaning.task != "tensors":
+        raise InputError(f"--task {meaning.task} takes rows: name the batch in {inputs[0]}, as float32[batch, ...]")
+    return batch or "batch"
+
+
+def _check_options(meaning: Meaning) -> None:
+    """Refuse an option that its task has no use for: it would be lost silently."""
+    tasks = {
+        "output": ("binary", "multiclass"),
+        "classes": ("binary", "multiclass"),
+        "positive": ("binary",),
+        "threshold": ("binary",),
+        "targets": ("binary", "multiclass", "regression"),
+    }
+    for option, allowed in tasks.items():
+        if getattr(meaning, option) not in (None, ()) and meaning.task not in allowed:
+            raise InputError(f"--{option} goes with --task {' or '.join(allowed)}, not {meaning.task}")
+
+
+def _task_fields(meaning: Meaning, width: int, batch: str) -> dict[str, Any]:
     match meaning.task:
         case "binary":
-            return _binary_fields(meaning, width)
+            return _binary_fields(meaning, width, batch)
         case "multiclass":
-            return _multiclass_fields(meaning, width)
+            return _multiclass_fields(meaning, width, batch)
         case "regression":
-            return _regression_fields(meaning, width)
-    if meaning.classes or meaning.output:
-        raise InputError("--classes and --output go with --task binary or multiclass")
+            return _regression_fields(meaning, width, batch)
     return {"outputs": (TensorSpec("output", "float32", ()),)}  # replaced by what the graph gives
 
 
-def _binary_fields(meaning: Meaning, width: int) -> dict[str, Any]:
+def _binary_fields(meaning: Meaning, width: int, batch: str) -> dict[str, Any]:
     if width != 1:
         raise InputError(f"--task binary takes a module that returns [batch, 1] or [batch]; {_returns(width)}")
     classes = _classes(meaning, 2)
@@ -193,41 +266,40 @@ def _binary_fields(meaning: Meaning, width: int) -> dict[str, Any]:
             f"--positive {meaning.positive} is not the second class; the module's output speaks of {classes[1]}: "
             "write the classes as --classes negative,positive"
         )
-    if not 0 < meaning.threshold < 1:
-        raise InputError(f"--threshold {meaning.threshold} is not strictly between 0 and 1")
+    threshold = 0.5 if meaning.threshold is None else meaning.threshold
+    if not 0 < threshold < 1:
+        raise InputError(f"--threshold {threshold} is not strictly between 0 and 1")
     return {
-        "outputs": classifier_outputs(2),
+        "outputs": classifier_outputs(2, batch),
         "classes": classes,
         "positive": classes[1],
-        "threshold": meaning.threshold,
-        "logit_threshold": binary_logit_threshold(meaning.threshold),
+        "threshold": threshold,
+        "logit_threshold": binary_logit_threshold(threshold),
         "targets": tuple(meaning.targets),
     }
 
 
-def _multiclass_fields(meaning: Meaning, width: int) -> dict[str, Any]:
+def _multiclass_fields(meaning: Meaning, width: int, batch: str) -> dict[str, Any]:
     if width < 2:
         raise InputError(f"--task multiclass takes a module that returns [batch, classes]; {_returns(width)}")
     classes = _classes(meaning, width)
     if len(classes) == 2:
         outputs = tuple(
-            spec if spec.name != "logits" else TensorSpec("logits", "float32", ("batch", 2))
-            for spec in classifier_outputs(2)
+            spec if spec.name != "logits" else TensorSpec("logits", "float32", (batch, 2))
+            for spec in classifier_outputs(2, batch)
         )
     else:
-        outputs = classifier_outputs(width)
+        outputs = classifier_outputs(width, batch)
     return {"outputs": outputs, "classes": classes, "targets": tuple(meaning.targets)}
 
 
-def _regression_fields(meaning: Meaning, width: int) -> dict[str, Any]:
-    if width < 1 or meaning.output or meaning.classes:
-        raise InputError(
-            f"--task regression takes a module that returns [batch, targets], no classes; {_returns(width)}"
-        )
+def _regression_fields(meaning: Meaning, width: int, batch: str) -> dict[str, Any]:
+    if width < 1:
+        raise InputError(f"--task regression takes a module that returns [batch, targets]; {_returns(width)}")
     targets = tuple(meaning.targets) or (("value",) if width == 1 else tuple(f"value{i + 1}" for i in range(width)))
     if len(targets) != width:
         raise InputError(f"--targets names {len(targets)} columns, but {_returns(width)}")
-    return {"outputs": (TensorSpec(VALUE, "float32", ("batch", width)),), "targets": targets}
+    return {"outputs": (TensorSpec(VALUE, "float32", (batch, width)),), "targets": targets}
 
 
 def _classes(meaning: Meaning, count: int) -> tuple[Any, ...]:
@@ -254,11 +326,11 @@ def _features(inputs: Sequence[TensorSpec], meaning: Meaning) -> tuple[Feature, 
 
 def _test_rows(run: Run) -> Arrays | None:
     path, contract = run.path / TEST_TABLE, run.recipe.contract
-    if not path.is_file():
+    if not path.is_file() or not contract.features:
         return None
     with path.open(encoding="utf-8", newline="") as file:
         table = Table.read_csv(file, str(path))
-    return {contract.inputs[0].name: table.features(contract.features).astype(np.float32)}
+    return {contract.inputs[0].name: table_features(contract, table).astype(np.float32)} if table.rows else None
 
 
 def _versions() -> dict[str, str | int | None]:
@@ -269,5 +341,6 @@ def _returns(width: int) -> str:
     return f"this one returns {width} columns" if width else "this one returns something else"
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or its type where it has none."""
     return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.probes import SPECIAL, Probes
-from parity_runtime import Tolerance
+from parity_export.probes import EXTREME, SPECIAL, Probes
+from parity_runtime import InputError, Tolerance
 from parity_runtime.inputs import Arrays
 
 TORCH_TESTING = {"float16": (1e-3, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
@@ -15,6 +15,11 @@ TORCH_TESTING = {"float16": (1e-3, 1e-5), "float32": (1.3e-6, 1e-5), "float64": 
 TORCH_FACTOR = 8.0
 """onnxruntime may deviate by this times torch's own largest float32 deviation: a sum in another order errs alike,
 and the largest error over some thousand rows varies by a small factor from one order to another."""
+
+
+WORST_PRECISION = 0.01
+"""Of an output's largest value: a module whose float32 answers are that far from its float64 answers has at most
+two digits, and 8 times that would hide any defect."""
 
 
 def derive_tolerances(
@@ -44,9 +49,30 @@ def derive_tolerances(
 
 
 def groups(probes: Probes) -> dict[str, NDArray[np.bool_]]:
-    """Return which rows are ordinary and which special: special values must not widen the others' tolerance."""
-    special = probes.kinds == SPECIAL
-    return {"ordinary": ~special, "special": special}
+    """Return which rows are ordinary, special and extreme: special values must not widen the others' tolerance."""
+    special, extreme = probes.kinds == SPECIAL, probes.kinds == EXTREME
+    return {"ordinary": ~special & ~extreme, "special": special, "extreme": extreme}
+
+
+def check_precision(expected: dict[str, NDArray[Any]], tolerances: dict[str, Tolerance]) -> None:
+    """Refuse a module that float32 cannot evaluate: a tolerance derived from its own error would let anything pass.
+
+    Args:
+        expected: torch's float64 answers to ordinary probes, by output.
+        tolerances: derived from them, by output.
+
+    Raises:
+        InputError: torch's own float32 answers deviate by more than `WORST_PRECISION` of the largest value.
+    """
+    for name, tolerance in tolerances.items():
+        values = np.abs(expected[name][np.isfinite(expected[name])])
+        deviation, largest = tolerance.floor / TORCH_FACTOR, float(values.max(initial=0.0))
+        if deviation > max(WORST_PRECISION * largest, tolerance.atol):
+            raise InputError(
+                f"torch's own float32 {name} deviate from float64 by {deviation:.3g}, and the largest is "
+                f"{largest:.3g}: nothing can be compared with that; does the module compute in another dtype, or "
+                "saturate before its last layer (then return logits)? --rtol and --atol override this"
+            )
 
 
 def _tolerance(

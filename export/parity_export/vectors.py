@@ -1,14 +1,15 @@
 """The conformance vectors of a package, chosen from the probes; their format is the runtime's."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parity_export.comparison import Expected
-from parity_export.probes import BOUNDARY, SPECIAL, margins
-from parity_runtime import ModelContract
+from parity_export.expectation import Expectation
+from parity_export.probes import ADVERSARIAL, BOUNDARY, margins
+from parity_export.tolerances import groups
+from parity_runtime import InputError, ModelContract
 from parity_runtime.conformance import Conformance, HardProbes, OrdinaryVectors
 from parity_runtime.contract import LOGITS, PROBABILITIES
 from parity_runtime.inputs import Arrays
@@ -22,41 +23,44 @@ _SAFETY = 4.0  # an expected value must allow this times the deviation that the 
 _SMALLEST_MARGIN = 0.01  # of the largest |logit|
 
 
-def make_conformance(contract: ModelContract, expected: Expected, reference: Callable[[Arrays], Arrays]) -> Conformance:
+def make_conformance(contract: ModelContract, expectation: Expectation) -> Conformance:
     """Return the ordinary vectors and, for a classifier, the hard probes of a model.
 
     Args:
         contract: of the model, its tolerance measured.
-        expected: the probes with torch's float64 answers.
-        reference: torch in float64; the chosen rows are asked again, as the batch that they are recorded as.
+        expectation: the probes; the chosen rows are asked again, as the batch that they are recorded as.
     """
-    return Conformance(_ordinary(contract, expected, reference), _hard(contract, expected, reference))
+    expected = expectation(len(expectation.probes))
+    hard = _hard(contract, expected, expectation) if contract.is_classifier else None
+    return Conformance(_ordinary(contract, expected, expectation), hard)
 
 
-def _ordinary(contract: ModelContract, expected: Expected, reference: Callable[[Arrays], Arrays]) -> OrdinaryVectors:
+def _ordinary(contract: ModelContract, expected: Expected, expectation: Expectation) -> OrdinaryVectors:
     """Choose rows that any honest runner reproduces at `RTOL` and `ATOL`.
 
     Where a model has too few of them (an output that is near zero on every row), atol grows to what the gate's
     tolerance needs.
     """
-    usable = _usable(contract, expected)
     need = _needed_atol(expected)
-    rows = np.flatnonzero(usable)
+    rows = np.flatnonzero(_usable(contract, expected))
+    if not len(rows):
+        raise InputError(f"no probe of {contract.name} has finite answers; is the module trained?")
     rows = rows[np.argsort(need[rows], kind="stable")]  # easiest first, else in the order of the probes
-    rows = np.sort(rows[: _num_rows(expected)])
+    rows = np.sort(rows[: _num_rows(expected, expectation)])
     atol = max(ATOL, _rounded_up(float(need[rows].max(initial=0.0))))
-    inputs = expected.probes.take(rows).inputs
-    return OrdinaryVectors(inputs, _rounded(contract, reference(inputs)), RTOL, atol)
+    inputs = expectation.batches.call(expected.probes.inputs, rows)
+    return OrdinaryVectors(inputs, _rounded(contract, expectation.torch_float64(inputs)), RTOL, atol)
 
 
 def _usable(contract: ModelContract, expected: Expected) -> NDArray[np.bool_]:
     """Return the rows that are no special values, finite everywhere and far from a decision."""
-    usable: NDArray[np.bool_] = expected.probes.kinds != SPECIAL
+    usable: NDArray[np.bool_] = groups(expected.probes)["ordinary"].copy()
     for comparable in expected.comparable.values():
         usable &= comparable.reshape(len(usable), -1).all(axis=1)
     if contract.is_classifier and usable.any():
         logits = expected.float64[LOGITS]
-        usable &= margins(contract, logits) >= _SMALLEST_MARGIN * np.abs(logits[usable]).max()
+        clear = usable & (margins(contract, logits) >= _SMALLEST_MARGIN * np.abs(logits[usable]).max())
+        return clear if clear.any() else usable
     return usable
 
 
@@ -66,32 +70,40 @@ def _needed_atol(expected: Expected) -> NDArray[np.float64]:
     for name in expected.tolerances["ordinary"]:
         values = np.nan_to_num(np.abs(expected.float64[name]), posinf=0.0)
         deviation = np.abs(expected.float32[name].astype(np.float64) - expected.float64[name])
-        typical = float(np.nan_to_num(deviation[expected.probes.kinds != SPECIAL]).max(initial=0.0))
+        typical = float(np.nan_to_num(deviation[groups(expected.probes)["ordinary"]]).max(initial=0.0))
         short = _SAFETY * typical - RTOL * values
-        short = np.where(short > ATOL, short, 0.0)
+        short = np.where(np.isfinite(short) & (short > ATOL), short, 0.0)
         need = np.maximum(need, short.reshape(len(values), -1).max(axis=1))
     return need
 
 
-def _hard(contract: ModelContract, expected: Expected, reference: Callable[[Arrays], Arrays]) -> HardProbes | None:
-    """Choose the rows nearest to a decision; their logits are held to the gate's tolerance."""
-    if not contract.is_classifier:
-        return None
-    rows = np.flatnonzero(expected.probes.kinds == BOUNDARY)
+def _hard(contract: ModelContract, expected: Expected, expectation: Expectation) -> HardProbes | None:
+    """Choose rows nearest to a decision and rows that drive backends apart; the gate's tolerance holds for them."""
+    margin = margins(contract, expected.float64[LOGITS])
+    nearest = np.argsort(margin, kind="stable")
+    count = _num_rows(expected, expectation)
+    rows = np.sort(np.concatenate([_first(nearest, expected, kind, count) for kind in (BOUNDARY, ADVERSARIAL)]))
     if not len(rows):
         return None
-    margin = margins(contract, expected.float64[LOGITS])
-    rows = np.sort(rows[np.argsort(margin[rows], kind="stable")][: _num_rows(expected)])
-    chosen = expected.probes.take(rows)
-    answers = reference(chosen.inputs)
+    inputs = expectation.batches.call(expected.probes.inputs, rows)
+    answers = expectation.torch_float64(inputs)
     tolerance = expected.tolerances["ordinary"][LOGITS].allowed(answers[LOGITS])
     outputs = _rounded(contract, answers)
     del outputs[PROBABILITIES]
     label_checked = margins(contract, answers[LOGITS]) > 2 * tolerance.max(axis=1)
-    return HardProbes(tuple(chosen.kinds.tolist()), chosen.inputs, outputs, {LOGITS: tolerance}, label_checked)
+    return HardProbes(tuple(expected.probes.kinds[rows].tolist()), inputs, outputs, {LOGITS: tolerance}, label_checked)
 
 
-def _num_rows(expected: Expected) -> int:
+def _first(order: NDArray[np.int64], expected: Expected, kind: str, count: int) -> NDArray[np.int64]:
+    """Return the first rows of one kind whose answers are finite."""
+    fits = (expected.probes.kinds == kind) & expected.comparable[LOGITS].all(axis=1)
+    first: NDArray[np.int64] = order[fits[order]][:count]
+    return first
+
+
+def _num_rows(expected: Expected, expectation: Expectation) -> int:
+    if expectation.batches.name is None:
+        return 1
     arrays = [*expected.probes.inputs.values(), *expected.float64.values()]
     values = sum(array.size for array in arrays) // len(expected.probes)
     return max(2, min(_ROWS, _MAX_VALUES // max(1, values)))

@@ -150,7 +150,7 @@ def replay(conformance: Conformance, runner: Runner) -> list[Deviation]:
         if name == LABEL:
             checked = hard.label_checked
             results.append(_compare("hard", name, answers[name][checked], expected[checked], np.zeros(checked.sum())))
-        elif name in hard.tolerance:
+        elif name in hard.tolerance and name in answers:
             results.append(_compare("hard", name, answers[name], expected, hard.tolerance[name]))
     return results
 

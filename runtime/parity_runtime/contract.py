@@ -107,6 +107,7 @@ class ModelContract:
     provenance: Mapping[str, str | int | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        _check_names(self)
         _check_task(self)
         _check_features(self)
 
@@ -153,7 +154,7 @@ class ModelContract:
                 inputs=tuple(TensorSpec.from_json(item) for item in _one_of(value, "inputs", list)),
                 outputs=tuple(TensorSpec.from_json(item) for item in _one_of(value, "outputs", list)),
                 features=tuple(Feature.from_json(item) for item in _one_of(value, "features", list)),
-                targets=tuple(_one_of(value, "targets", list)),
+                targets=_names(value, "targets"),
                 classes=tuple(_one_of(value, "classes", list)),
                 positive=_one_of(value, "positive", str, int, type(None)),
                 threshold=_one_of(value, "threshold", float, int, type(None)),
@@ -192,6 +193,32 @@ def classifier_outputs(num_classes: int, batch: int | str = "batch") -> tuple[Te
     )
 
 
+def _check_names(contract: ModelContract) -> None:
+    """Refuse names that could not be told apart, or that would break a line or a column's header."""
+    named: dict[str, list[Any]] = {
+        "model": [contract.name],
+        "feature": [feature.name for feature in contract.features],
+        "target": list(contract.targets),
+        "class": list(contract.classes),
+    }
+    for kind, names in named.items():
+        for name in names:
+            if isinstance(name, str) and (not name.strip() or not name.isprintable()):
+                raise FormatError(f"the {kind} name {name!r} is empty or holds characters that do not print")
+        if len(set(map(str, names))) != len(names):
+            raise FormatError(f"{kind} names repeat: {names!r}")
+    clash = set(named["feature"]) & set(added_columns(contract))
+    if clash:
+        raise FormatError(f"a feature is called {min(clash)!r}, as a column that predictions add; rename it")
+
+
+def added_columns(contract: ModelContract) -> list[str]:
+    """Return the names of the columns that predictions add to a table; none for a model that returns tensors."""
+    if contract.is_classifier:
+        return [LABEL, *(f"probability_{label}" for label in contract.classes)]
+    return list(contract.targets)
+
+
 def _check_task(contract: ModelContract) -> None:
     task, classes = contract.task, contract.classes
     if task not in TASKS:
@@ -201,8 +228,6 @@ def _check_task(contract: ModelContract) -> None:
     kinds = {type(label) for label in classes}
     if len(kinds) > 1 or not kinds <= {str, int}:
         raise FormatError(f"classes must be all text or all integers, found {list(classes)!r}")
-    if len(set(classes)) != len(classes):
-        raise FormatError(f"classes repeat: {list(classes)!r}")
     if task == "binary":
         _check_binary(contract)
     elif task == "multiclass" and len(classes) < 2:
@@ -229,11 +254,13 @@ def _check_binary(contract: ModelContract) -> None:
 
 def _check_features(contract: ModelContract) -> None:
     shapes = {spec.name: spec.shape for spec in contract.inputs}
-    names = [feature.name for feature in contract.features]
-    if len(set(names)) != len(names):
-        raise FormatError(f"feature names repeat: {names!r}")
+    places = [(feature.input, feature.index) for feature in contract.features]
+    if len(set(places)) != len(places):
+        raise FormatError("two features stand in the same column")
     for feature in contract.features:
-        width = shapes.get(feature.input, (None,))[-1]
+        width = (shapes.get(feature.input) or (None,))[-1]
+        if feature.low is not None and feature.high is not None and not feature.low <= feature.high:
+            raise FormatError(f"feature {feature.name!r} has low {feature.low} above high {feature.high}")
         if not isinstance(width, int) or not 0 <= feature.index < width:
             raise FormatError(f"feature {feature.name!r} is column {feature.index} of input {feature.input!r}, "
                               "which has no such column")  # fmt: skip
@@ -246,6 +273,13 @@ def _one_of(value: dict[str, Any], key: str, *kinds: type) -> Any:
     if isinstance(found, float) and not math.isfinite(found):
         raise FormatError(f"{key!r} is {found!r}, not finite")
     return found
+
+
+def _names(value: dict[str, Any], key: str) -> tuple[str, ...]:
+    found: list[Any] = _one_of(value, key, list)
+    if not all(isinstance(item, str) for item in found):
+        raise FormatError(f"{key!r} holds something that is not text: {found!r}")
+    return tuple(found)
 
 
 def _texts(value: dict[str, Any], key: str) -> dict[str, str]:

@@ -21,11 +21,17 @@ _RENAME_EXCHANGE = 2  # linux/fs.h; both names exist before and after, so no mom
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Open a file that appears under ``path`` only when the block ends without an error.
 
-    A temporary file beside the target is written, fsynced and renamed over it; then the folder is fsynced.
+    A temporary file beside the target is written, fsynced and renamed over it; then the folder is fsynced. A
+    symbolic link is followed; a pipe or a device is written to as it is.
 
     Raises:
         InputError: the folder does not exist, or the disk is full.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with _explained(path), path.open("wb") as stream:
+            yield stream
+        return
+    path = path.resolve()
     with _explained(path):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
         try:
@@ -76,6 +82,9 @@ def refuse_existing(target: Path, *, replace: bool) -> None:
     """Raise `InputError` if ``target`` exists, unless it is a folder that may be replaced."""
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise InputError(f"{target} exists and is not a folder; choose another name")
+    blocking = next((parent for parent in target.parents if parent.exists() and not parent.is_dir()), None)
+    if blocking is not None:
+        raise InputError(f"{target} cannot be made: {blocking} is a file")
     if target.exists() and not replace:
         raise InputError(f"{target} exists; choose another name, or replace it with --force")
 

@@ -93,7 +93,10 @@ class Package:
     @cached_property
     def contract(self) -> ModelContract:
         """The contract in contract.json."""
-        return ModelContract.from_json(self.read_json(CONTRACT), str(self.path / CONTRACT))
+        contract = ModelContract.from_json(self.read_json(CONTRACT), str(self.path / CONTRACT))
+        if "default" not in contract.graphs:
+            raise FormatError(f"{self.path / CONTRACT} names no default graph")
+        return contract
 
     def unlisted(self) -> list[str]:
         """Return the relative paths of files in the folder that the manifest does not list, sorted."""

@@ -117,5 +117,12 @@ class Predictor:
 
 def _check_metadata(package: Package, session: Any) -> None:
     inside = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    if inside is None or json.loads(inside) != package.contract.to_json():
+    if inside is None or not _same_json(inside, package.contract):
         raise DigestError(f"{package.path}: contract.json and the contract inside the model disagree; export again")
+
+
+def _same_json(text: str, contract: ModelContract) -> bool:
+    try:
+        return bool(json.loads(text) == contract.to_json())
+    except ValueError:
+        return False

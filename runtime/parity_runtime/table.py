@@ -9,8 +9,10 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_runtime.contract import Feature
+from parity_runtime.contract import Feature, ModelContract
 from parity_runtime.errors import InputError
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Table:
         """
         cells = self.column(name)
         try:
-            return np.array([float(cell) if cell.strip() else np.nan for cell in cells], np.float64)
+            return np.array([_number(cell) for cell in cells], np.float64)
         except ValueError:
             row = next(index for index, cell in enumerate(cells) if not _is_number(cell))
             raise InputError(f"{self.where}, row {row + 1}: {name} is {cells[row]!r}, not a number") from None
@@ -81,6 +83,27 @@ class Table:
         for name in names:
             if name in self.columns:
                 raise InputError(f"{self.where} has a column {name!r} already; rename it, so that neither is lost")
+
+
+def table_features(contract: ModelContract, table: Table) -> NDArray[np.float64]:
+    """Return the columns that the model takes, float64 ``[rows, features]``, every cell acceptable to it.
+
+    Raises:
+        InputError: a column is missing, or a cell is refused (the row counts from 1, without the header).
+    """
+    if not contract.features:
+        raise InputError(f"{contract.name} takes {', '.join(map(str, contract.inputs))}, not rows of a table")
+    matrix = table.features(contract.features)
+    for feature in contract.features:
+        column = matrix[:, feature.index]
+        refused = (np.abs(column) > _LARGEST) | (np.isnan(column) & (feature.missing == "refuse"))
+        if refused.any():
+            row = int(np.argmax(refused))
+            cell = table.column(feature.name)[row]
+            raise InputError(
+                f"{table.where}, row {row + 1}: {feature.name} is {cell!r}; this model takes numbers that float32 holds"
+            )
+    return matrix
 
 
 def write_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
@@ -98,9 +121,18 @@ def _checked(row: list[str], columns: list[str], where: str, line: int) -> list[
     return row
 
 
+def _number(cell: str) -> float:
+    """Read a decimal number; Python alone would take 1_000 and other scripts' digits as well."""
+    if not cell or cell.isspace():
+        return float("nan")
+    if "_" in cell or not cell.isascii():
+        raise ValueError(cell)
+    return float(cell)
+
+
 def _is_number(cell: str) -> bool:
     try:
-        float(cell or "nan")
+        _number(cell)
     except ValueError:
-        return not cell.strip()
+        return False
     return True

@@ -10,7 +10,7 @@ DTYPES = ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "u
 """The element types that a package may take or give, by numpy's names."""
 
 _SPEC = re.compile(r"\s*(?P<name>[A-Za-z_][\w.\-]*)\s*:\s*(?P<dtype>\w+)\s*\[(?P<shape>[^\]]*)\]\s*")
-_DIMENSION = re.compile(r"[A-Za-z_]\w*")
+_DIMENSION = re.compile(r"[\w +*/()-]*[A-Za-z_][\w +*/()-]*")  # a name, or an output's "2*time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class TensorSpec:
         name: its name in the graph.
         dtype: one of `DTYPES`.
         shape: sizes as integers; a dynamic dimension is a string, and the same string is the same size
-            everywhere in one call (``("batch", 3, 32, 32)``).
+            everywhere in one call (``("batch", 3, 32, 32)``). An output's may be an expression, ``2*time``.
     """
 
     name: str

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parity_runtime.conformance import Conformance, Deviation, replay
-from parity_runtime.errors import ConformanceError, DigestError
+from parity_runtime.errors import ConformanceError, DigestError, FormatError
 from parity_runtime.package import CONFORMANCE, Package
 from parity_runtime.predictor import Predictor
 from parity_runtime.session import Provider
@@ -40,7 +40,11 @@ def verify(path: str | Path, *, provider: Provider = "cpu", digest: str | None =
     if unlisted:
         raise DigestError(f"{package.path} holds {unlisted[0]}, which its manifest does not list; remove it")
     conformance = Conformance.from_json(package.read_json(CONFORMANCE), str(package.path / CONFORMANCE))
-    deviations = replay(conformance, Predictor(path, provider=provider, digest=package.id))
+    predictor = Predictor(path, provider=provider, digest=package.id)
+    names = {spec.name for spec in package.contract.outputs}
+    if set(conformance.ordinary.outputs) != names:
+        raise FormatError(f"{package.path / CONFORMANCE} does not hold vectors of {', '.join(sorted(names))}")
+    deviations = replay(conformance, predictor)
     failed = [deviation for deviation in deviations if deviation.failed]
     if failed or not sum(deviation.compared for deviation in deviations):
         worst = failed[0] if failed else None

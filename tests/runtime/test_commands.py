@@ -32,7 +32,7 @@ def test_predict_writes_the_same_to_a_file_and_reads_stdin(
 ) -> None:
     answer = parity("predict", xor_package, points, "--out", tmp_path / "scored.csv")
     assert (answer.code, answer.out) == (0, "")
-    monkeypatch.setattr(sys, "stdin", io.StringIO(POINTS))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbf" + POINTS.encode())))
     assert parity("predict", xor_package, "-").out == (tmp_path / "scored.csv").read_text()
 
 
@@ -57,7 +57,7 @@ def test_a_header_alone_gives_a_header(parity, xor_package: Path, tmp_path: Path
         ("x1,x2\n1,2\n1,abc\n", ["row 2", "x2 is 'abc'", "not a number"]),
         ("x1,x2\n1,\n", ["row 1", "x2 is ''"]),
         ("x1,x2\n1,inf\n", ["row 1", "x2 is 'inf'"]),
-        ("x1,x2\n1,1e99\n", ["infinite in float32"]),
+        ("x1,x2\n1,1e99\n", ["row 1", "x2 is '1e99'", "float32"]),
         ("x1,x2,label\n1,1,1\n", ["'label' already"]),
         ('x1,x2\n1,"2\n', ["not UTF-8 CSV"]),
     ],
@@ -67,7 +67,7 @@ def test_a_bad_table_is_one_line_and_leaves_no_output(
 ) -> None:
     (tmp_path / "bad.csv").write_text(text)
     answer = parity("predict", xor_package, tmp_path / "bad.csv", "--out", tmp_path / "out.csv")
-    assert answer.is_refused(1, "bad.csv" if "infinite" not in words[0] else "features", *words), answer
+    assert answer.is_refused(1, "bad.csv", *words), answer
     assert os.listdir(tmp_path) == ["bad.csv"]
 
 

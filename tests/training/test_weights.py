@@ -65,7 +65,6 @@ def test_weights_of_another_network_are_refused(change, words: str) -> None:
         ({"w": torch.zeros(2, device="meta")}, "without data"),
         ({"w": 3}, "'w' is a int"),
         ([torch.zeros(1)], "list, not a state_dict"),
-        ({}, "not a state_dict"),
     ],
 )
 def test_what_is_no_dense_state_dict_is_refused(tmp_path: Path, value: object, words: str) -> None:

@@ -1,6 +1,5 @@
 """The pictures of a run: what was learned from, how it went, and where the classes meet."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from parity_runtime import InputError
 from parity_runtime.files import atomic_write
+from parity_runtime.jsonfile import parse_json
 from parity_runtime.table import Table
 from parity_training.run import METRICS, TEST_TABLE, Run
 from parity_training.train import XORSettings, xor_datasets
@@ -48,7 +48,8 @@ def _draw_samples(run: Run) -> Path:
 
 
 def _draw_loss(run: Run) -> Path:
-    lines = [json.loads(line) for line in (run.path / METRICS).read_text(encoding="utf-8").splitlines()]
+    text = (run.path / METRICS).read_text(encoding="utf-8")
+    lines = [parse_json(line.encode(), str(run.path / METRICS)) for line in text.splitlines()]
     if not lines:
         raise InputError(f"{run.path / METRICS} holds no epochs; train the run again")
     epochs = [line["epoch"] for line in lines]

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
-from torch.utils.tensorboard import SummaryWriter
 
 from parity_runtime import InputError
 from parity_runtime.files import refuse_existing, write_file
@@ -102,9 +101,11 @@ def xor_datasets(settings: XORSettings) -> tuple[XORDataset, XORDataset]:
 
 def _check(settings: XORSettings) -> None:
     for name, value in asdict(settings).items():
-        lowest = 0 if name in ("std", "seed") else 1e-12
-        if not lowest <= value < 2**63:
-            raise InputError(f"{name} is {value}; it must be {'at least 0' if lowest == 0 else 'greater than 0'}")
+        lowest, highest = (0 if name in ("std", "seed") else 1e-12), (2**63 - 1 if isinstance(value, int) else 1e6)
+        if not lowest <= value <= highest:
+            raise InputError(
+                f"{name} is {value}; it must be {'at least' if lowest == 0 else 'above'} 0 and at most {highest:g}"
+            )
 
 
 def _recipe(settings: XORSettings, train: XORDataset) -> Recipe:
@@ -150,6 +151,8 @@ def _train(
 @contextlib.contextmanager
 def _log(folder: Path) -> Iterator[Callable[[EpochResult], None]]:
     """Give a function that writes one epoch to metrics.jsonl and to TensorBoard."""
+    from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 -- half a second that an export does not need
+
     with (
         (folder / METRICS).open("w", encoding="utf-8") as metrics,
         SummaryWriter(str(folder / TENSORBOARD)) as board,

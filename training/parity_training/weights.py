@@ -3,6 +3,7 @@
 import hashlib
 import io
 import sys
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,12 @@ def load_object(path: Path) -> Any:
     """Load a file of torch.save onto the CPU without running code from it.
 
     Raises:
-        InputError: there is no such file, or it holds more than tensors and plain containers.
+        InputError: there is no such file, it inflates to far more than its size, or it holds more than tensors
+            and plain containers.
     """
     if not path.is_file():
         raise InputError(f"there is no weights file {path}")
+    _refuse_zip_bomb(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # zip, pickle and torch each raise their own
@@ -40,20 +43,69 @@ def load_object(path: Path) -> Any:
         ) from error
 
 
-def load_state_dict(path: Path) -> StateDict:
+def _refuse_zip_bomb(path: Path) -> None:
+    """torch.save stores its entries without compression; a deflated one may grow a thousandfold in memory."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        inflated = sum(entry.file_size for entry in archive.infolist())
+    if inflated > path.stat().st_size:
+        raise InputError(
+            f"{path} is compressed and inflates from {path.stat().st_size} to {inflated} bytes, which torch.save "
+            "never writes; save it again with torch.save(module.state_dict(), path)"
+        )
+
+
+def load_state_dict(path: Path, key: str | None = None, strip_prefix: str = "") -> StateDict:
     """Load a state_dict: text keys, dense tensors.
+
+    Args:
+        path: a file of torch.save, or ``.safetensors``.
+        key: the entry of a larger checkpoint that holds the state_dict (Lightning: ``state_dict``).
+        strip_prefix: taken off every name (Lightning: ``model.``, DistributedDataParallel: ``module.``).
 
     Raises:
         InputError: the file is missing, unsafe, or holds something else.
     """
-    loaded = load_object(path)
-    if not isinstance(loaded, Mapping) or not loaded:
+    loaded = _load_safetensors(path) if path.suffix == ".safetensors" else load_object(path)
+    if key is not None:
+        loaded = _entry(loaded, key, path)
+    if not isinstance(loaded, Mapping):
         raise InputError(f"{path} holds a {type(loaded).__name__}, not a state_dict")
     for name, tensor in loaded.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
-            raise InputError(f"{path}: the entry {name!r} is a {type(tensor).__name__}, not a tensor")
+            nested = [entry for entry, value in loaded.items() if isinstance(value, Mapping)]
+            way_out = f"; name the state_dict inside with --weights-key {nested[0]}" if nested else ""
+            raise InputError(f"{path}: the entry {name!r} is a {type(tensor).__name__}, not a tensor{way_out}")
         check_dense(name, tensor, str(path))
-    return dict(loaded)
+    return _stripped(dict(loaded), strip_prefix, path)
+
+
+def _load_safetensors(path: Path) -> StateDict:
+    if not path.is_file():
+        raise InputError(f"there is no weights file {path}")
+    from safetensors.torch import load_file  # noqa: PLC0415 -- of the [export] extra; training does without
+
+    try:
+        return load_file(path)
+    except Exception as error:  # safetensors raises its own, from Rust
+        raise InputError(f"{path} is no safetensors file: {error}") from error
+
+
+def _entry(loaded: Any, key: str, path: Path) -> Any:
+    if not isinstance(loaded, Mapping) or key not in loaded:
+        known = ", ".join(map(str, loaded)) if isinstance(loaded, Mapping) else type(loaded).__name__
+        raise InputError(f"{path} has no entry {key!r}; it holds {known}")
+    return loaded[key]
+
+
+def _stripped(state_dict: StateDict, prefix: str, path: Path) -> StateDict:
+    if not prefix:
+        return state_dict
+    others = [name for name in state_dict if not name.startswith(prefix)]
+    if others:
+        raise InputError(f"{path}: the tensor {others[0]!r} does not begin with the prefix {prefix!r}")
+    return {name.removeprefix(prefix): tensor for name, tensor in state_dict.items()}
 
 
 def check_dense(name: str, tensor: Tensor, where: str) -> None:

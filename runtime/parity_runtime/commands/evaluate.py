@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.commands.options import package_argument, provider_option
-from parity_runtime.commands.predict import read_table, table_features
+from parity_runtime.commands.predict import read_table
 from parity_runtime.contract import LABEL, PROBABILITIES, VALUE, ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.jsonfile import dump_json
 from parity_runtime.metrics import classification_metrics, regression_metrics
 from parity_runtime.predictor import Predictor
 from parity_runtime.session import Provider
-from parity_runtime.table import Table
+from parity_runtime.table import Table, table_features
 
 
 @click.command()
@@ -50,12 +50,27 @@ def evaluate_table(predictor: Predictor, table: Table, target: str | None = None
     if target is None and len(contract.targets) != 1:
         raise InputError("the package names no single target; say which column holds the truth with --target")
     target = target or contract.targets[0]
+    if contract.task == "tensors":
+        raise InputError(f"{contract.name} returns tensors without a meaning; there is nothing to evaluate")
     outputs = predictor.run({contract.inputs[0].name: table_features(contract, table)})
     if contract.is_classifier:
         true = class_indices(contract, table, target)
         return classification_metrics(true, outputs[LABEL], outputs[PROBABILITIES])
+    if target not in contract.targets and len(contract.targets) > 1:
+        raise InputError(f"{target!r} is none of the model's targets, {', '.join(contract.targets)}")
     column = contract.targets.index(target) if target in contract.targets else 0
-    return regression_metrics(table.numbers(target), outputs[VALUE][:, column])
+    return regression_metrics(_known_numbers(table, target), outputs[VALUE][:, column])
+
+
+def _known_numbers(table: Table, target: str) -> NDArray[np.float64]:
+    numbers = table.numbers(target)
+    unknown = ~(np.abs(numbers) <= np.finfo(np.float32).max)
+    if unknown.any():
+        row = int(np.argmax(unknown))
+        raise InputError(
+            f"{table.where}, row {row + 1}: {target} is {table.column(target)[row]!r}, no number to compare"
+        )
+    return numbers
 
 
 def class_indices(contract: ModelContract, table: Table, target: str) -> NDArray[np.int64]:

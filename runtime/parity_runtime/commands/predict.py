@@ -1,5 +1,6 @@
 """``parity predict``."""
 
+import io
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.commands.options import package_argument, provider_option
-from parity_runtime.contract import LABEL, PROBABILITIES, VALUE, ModelContract
+from parity_runtime.contract import LABEL, PROBABILITIES, VALUE, ModelContract, added_columns
 from parity_runtime.errors import InputError
 from parity_runtime.files import write_file
 from parity_runtime.predictor import Predictor
 from parity_runtime.session import Provider
-from parity_runtime.table import Table, write_csv
+from parity_runtime.table import Table, table_features, write_csv
 
 
 @click.command()
@@ -31,9 +32,13 @@ def predict(package: Path, table: str | None, rows: tuple[str, ...], out: Path |
     """
     if (table is None) == (not rows):
         raise click.UsageError("give either a TABLE or at least one --row")
+    if out is not None and package.resolve() in out.resolve().parents:
+        raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another place")
     predictor = Predictor(package, provider=provider)
     contract = predictor.contract
     source = _rows_table(contract, rows) if rows else read_table(str(table))
+    if contract.task == "tensors":
+        raise InputError(f"{contract.name} returns tensors without a meaning; use Predictor.run from Python")
     added = added_columns(contract)
     source.refuse_columns(added)
     answers = zip(*answer_columns(predictor, table_features(contract, source)), strict=True)
@@ -55,40 +60,12 @@ def read_table(name: str) -> Table:
         InputError: there is no such file, or it is not a table.
     """
     if name == "-":
-        return Table.read_csv(sys.stdin, "stdin")
+        return Table.read_csv(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", newline=""), "stdin")
     try:
         with Path(name).open(encoding="utf-8-sig", newline="") as file:
             return Table.read_csv(file, name)
     except OSError as error:
         raise InputError(f"cannot read the table {name}: {error.strerror}") from error
-
-
-def table_features(contract: ModelContract, table: Table) -> NDArray[np.float64]:
-    """Return the columns that the model takes, float64 ``[rows, features]``, every cell acceptable to it.
-
-    Raises:
-        InputError: a column is missing, or a cell is refused (the row counts from 1, without the header).
-    """
-    if not contract.features:
-        raise InputError(f"{contract.name} takes {', '.join(map(str, contract.inputs))}, not rows of a table")
-    matrix = table.features(contract.features)
-    for feature in contract.features:
-        column = matrix[:, feature.index]
-        refused = np.isinf(column) | (np.isnan(column) & (feature.missing == "refuse"))
-        if refused.any():
-            row = int(np.argmax(refused))
-            cell = table.column(feature.name)[row]
-            raise InputError(
-                f"{table.where}, row {row + 1}: {feature.name} is {cell!r}; this model takes numbers there"
-            )
-    return matrix
-
-
-def added_columns(contract: ModelContract) -> list[str]:
-    """Return the names of the columns that ``predict`` adds."""
-    if contract.is_classifier:
-        return [LABEL, *(f"probability_{label}" for label in contract.classes)]
-    return list(contract.targets)
 
 
 def answer_columns(predictor: Predictor, features: NDArray[np.float64]) -> list[list[str]]:
@@ -105,6 +82,8 @@ def _float_columns(matrix: NDArray[Any]) -> list[list[str]]:
 
 
 def _rows_table(contract: ModelContract, rows: tuple[str, ...]) -> Table:
+    if not contract.features:
+        raise InputError(f"{contract.name} takes {', '.join(map(str, contract.inputs))}, not rows of a table")
     columns = [feature.name for feature in sorted(contract.features, key=lambda feature: feature.index)]
     cells = [[cell.strip() for cell in row.split(",")] for row in rows]
     for row in cells:

@@ -1,0 +1,82 @@
+"""Rows and batches: which axis of which tensor counts rows, and asking the same rows in batches of any size."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_runtime import ModelContract, TensorSpec
+from parity_runtime.inputs import Arrays
+
+Answer = Callable[[Arrays], Arrays]
+"""From inputs by name to outputs by name."""
+
+
+def batch_name(contract: ModelContract) -> str | None:
+    """Return the dynamic dimension that counts rows: ``batch``, else the first input's first one; None if fixed."""
+    names = {size for spec in contract.inputs for size in spec.shape if isinstance(size, str)}
+    if "batch" in names:
+        return "batch"
+    first = contract.inputs[0].shape[:1]
+    return first[0] if first and isinstance(first[0], str) else None
+
+
+def row_axis(spec: TensorSpec, batch: str | None) -> int | None:
+    """Return the axis of a tensor that counts rows; None if it has none."""
+    return spec.shape.index(batch) if batch is not None and batch in spec.shape else None
+
+
+def rows_first(contract: ModelContract, inputs: Arrays) -> Arrays:
+    """Return a model's inputs, one call, as rows: the batch axis first; a tensor without one once a row.
+
+    Where no dimension is dynamic, the call is one row.
+    """
+    batch = batch_name(contract)
+    axes = {spec.name: row_axis(spec, batch) for spec in contract.inputs}
+    sizes = {inputs[name].shape[axis] for name, axis in axes.items() if axis is not None} or {1}
+    return {
+        name: np.broadcast_to(array, (max(sizes), *array.shape)) if axis is None else np.moveaxis(array, axis, 0)
+        for (name, axis), array in zip(axes.items(), (inputs[name] for name in axes), strict=True)
+    }
+
+
+class Batches:
+    """Asks rows in batches.
+
+    Arrays of rows have the row first, whatever the tensor's own axis (an LSTM's state is ``[layers, batch,
+    hidden]``). A tensor without a batch axis is the same for every row of a call. Where no dimension is dynamic,
+    a row is a whole call.
+
+    Args:
+        contract: of the model, its outputs known.
+    """
+
+    def __init__(self, contract: ModelContract) -> None:
+        self._contract = contract
+        self.name = batch_name(contract)
+
+    def ask(self, answer: Answer, inputs: Arrays, rows: NDArray[np.int64], batch: int) -> Arrays:
+        """Return the outputs for ``rows`` of ``inputs``, rows first, asked ``batch`` at a time, the last call fewer."""
+        size = batch if self.name is not None else 1
+        parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+        answers = [self._rows_first(answer(self.call(inputs, part)), len(part)) for part in parts]
+        return {name: np.concatenate([outputs[name] for outputs in answers]) for name in answers[0]}
+
+    def call(self, inputs: Arrays, rows: NDArray[np.int64]) -> Arrays:
+        """Return the model's inputs for some rows."""
+        return {spec.name: self._placed(spec, inputs[spec.name], rows) for spec in self._contract.inputs}
+
+    def _placed(self, spec: TensorSpec, array: NDArray[np.generic], rows: NDArray[np.int64]) -> NDArray[np.generic]:
+        axis = row_axis(spec, self.name)
+        if axis is None:
+            return np.ascontiguousarray(array[rows[0]])
+        return np.ascontiguousarray(np.moveaxis(array[rows], 0, axis))
+
+    def _rows_first(self, outputs: Arrays, size: int) -> Arrays:
+        return {spec.name: self._row_wise(spec, outputs[spec.name], size) for spec in self._contract.outputs}
+
+    def _row_wise(self, spec: TensorSpec, array: NDArray[np.generic], size: int) -> NDArray[np.generic]:
+        axis = row_axis(spec, self.name)
+        if axis is None or axis >= array.ndim:
+            return np.broadcast_to(array, (size, *array.shape))
+        return np.moveaxis(array, axis, 0)

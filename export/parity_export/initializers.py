@@ -1,0 +1,43 @@
+"""Where every constant of a graph is from: a tensor of the module, bit for bit, or something in its code."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import onnx_ir as ir
+from torch import nn
+
+
+@dataclass
+class Initializers:
+    """What was found.
+
+    Attributes:
+        from_module: how many initializers equal the parameter or buffer of their name, bit for bit.
+        differing: names of those that bear a tensor's name and differ from it.
+        constants: the others: what the module's code or the exporter brings in, by name, dtype and shape.
+    """
+
+    from_module: int = 0
+    differing: list[str] = field(default_factory=list)
+    constants: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return asdict(self)
+
+
+def check_initializers(model: ir.Model, module: nn.Module) -> Initializers:
+    """Compare a graph's initializers with the module's parameters and buffers."""
+    tensors = dict(module.named_parameters(remove_duplicate=False)) | dict(module.named_buffers(remove_duplicate=False))
+    found = Initializers()
+    for name, value in model.graph.initializers.items():
+        if value.const_value is None:
+            continue
+        array = value.const_value.numpy()
+        if name not in tensors:
+            found.constants.append(f"{name}: {array.dtype}{list(array.shape)}")
+        elif tensors[name].detach().cpu().numpy().tobytes() == array.tobytes():
+            found.from_module += 1
+        else:
+            found.differing.append(name)
+    return found

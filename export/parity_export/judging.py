@@ -1,0 +1,112 @@
+"""From a source and a graph to a verdict: the questions for each assignment of the dynamic dimensions, the gate."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import onnx
+
+from parity_export.batching import batch_name
+from parity_export.comparison import Expected
+from parity_export.engines import Engine
+from parity_export.expectation import Expectation
+from parity_export.gate import Report, interface_mismatches, run_gate
+from parity_export.source import ModelSource, example_inputs, first_line
+from parity_runtime import InputError, ModelContract
+from parity_runtime.jsonfile import FORMAT
+from parity_runtime.session import create_session, import_onnxruntime
+
+OTHER_SIZES = (1, 2, 7)
+"""Sizes of dynamic dimensions other than the batch: the questions are asked at the sizes of the sample, or at a size
+that torch accepts, then again at each of these."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate said of a graph, and what it was judged by.
+
+    Attributes:
+        report: the gate's.
+        expectation: the main questions; None where names, dtypes or shapes already differed.
+    """
+
+    report: Report
+    expectation: Expectation | None
+
+    @property
+    def expected(self) -> Expected:
+        """Torch's answers to the main questions, asked as one batch."""
+        if self.expectation is None:
+            raise InputError("nothing was compared: the graph's names, dtypes or shapes differ")
+        return self.expectation(len(self.expectation.probes))
+
+
+def judge(model: bytes, source: ModelSource, given: tuple[float, float] | None = None) -> Verdict:
+    """Compare a serialized graph with a source's module.
+
+    Args:
+        model: a serialized ONNX ModelProto.
+        source: the module, and the contract that the graph must fulfil.
+        given: rtol and atol that a person set.
+    """
+    mismatches = interface_mismatches(create_session(model), source.contract)
+    if mismatches:
+        return Verdict(Report(mismatches=mismatches), None)
+    refused: list[str] = []
+    expectations = list(_expectations(model, source, given, refused))
+    report = run_gate(model, source.contract, expectations)
+    report.not_run += refused
+    return Verdict(report, expectations[0])
+
+
+def record(contract: ModelContract, verdict: Verdict) -> dict[str, Any]:
+    """Return what a report holds on disk: what was asked, allowed and found; no timings, no dates."""
+    asked = verdict.expectation
+    tolerances = verdict.expected.tolerances if asked is not None else {}
+    return {
+        "format": FORMAT,
+        "name": contract.name,
+        "provenance": dict(contract.provenance),
+        "versions": {"onnx": onnx.__version__, "onnxruntime": import_onnxruntime().__version__},
+        "probes": asked.probes.counts() if asked is not None else {},
+        "tolerances": {
+            group: {name: tolerance.to_json() for name, tolerance in by_output.items()}
+            for group, by_output in tolerances.items()
+        },
+        **verdict.report.to_json(),
+    }
+
+
+def _expectations(
+    model: bytes, source: ModelSource, given: tuple[float, float] | None, refused: list[str]
+) -> Iterator[Expectation]:
+    opponent = Engine("onnxruntime", optimization="all").load(model, source.contract)
+    names = _other_dimensions(source.contract)
+    yield Expectation(source, opponent, _main_sizes(source, names), given)
+    for size in OTHER_SIZES if names else ():
+        dimensions = dict.fromkeys(names, size)
+        try:
+            yield Expectation(replace(source, sample=None), opponent, dimensions, given)
+        except (RuntimeError, ValueError, IndexError) as error:  # torch's own module does not take this size
+            refused.append(f"torch at {dimensions}: {first_line(error)}")
+
+
+def _other_dimensions(contract: ModelContract) -> list[str]:
+    batch = batch_name(contract)
+    names = dict.fromkeys(size for spec in contract.inputs for size in spec.shape if isinstance(size, str))
+    return [name for name in names if name != batch]
+
+
+def _main_sizes(source: ModelSource, names: list[str]) -> dict[str, int]:
+    """Return the sizes of the main questions: the sample's, where there is one, else those of the export."""
+    sizes: dict[str, int] = {}
+    for spec, example in zip(
+        source.contract.inputs, example_inputs(source.module, source.contract.inputs), strict=True
+    ):
+        sizes |= {name: size for name, size in zip(spec.shape, example.shape, strict=True) if name in names}
+    batch = batch_name(source.contract)
+    for spec in source.contract.inputs if source.sample is not None else ():
+        others = [size for size in spec.shape if size != batch]
+        found = (source.sample or {})[spec.name].shape[1:]
+        sizes |= {name: size for name, size in zip(others, found, strict=True) if isinstance(name, str)}
+    return sizes

@@ -1,0 +1,67 @@
+"""Every module of the zoo goes end to end: exported, gated, written, verified, and answered like torch on new rows."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from parity_export import Meaning, export_package, source_from_module
+from parity_export.batching import batch_name
+from parity_runtime import ModelContract, ParityRefusedError, Predictor, TensorSpec, verify
+from tests.parity.zoo import ZOO, Specimen
+
+FRESH_SEED = 987654321  # unlike the exporter's own
+TWO_FLOAT32_RESULTS = (
+    3e-5  # of the largest value: torch and onnxruntime each within some 1e-5 of float64 on unit inputs
+)
+
+
+def fresh_inputs(contract: ModelContract, batch: int, length: int) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(FRESH_SEED)
+    sizes = {name: length for spec in contract.inputs for name in spec.shape if isinstance(name, str)}
+    sizes[batch_name(contract) or ""] = batch
+    inputs = {}
+    for spec in contract.inputs:
+        shape = [sizes[size] if isinstance(size, str) else size for size in spec.shape]
+        drawn = random.standard_normal(shape)
+        inputs[spec.name] = (
+            random.integers(0, 7, shape) if spec.dtype == "int64" else drawn > 0 if spec.dtype == "bool" else drawn
+        ).astype(spec.dtype)
+    return inputs
+
+
+@pytest.mark.parametrize("specimen", ZOO, ids=[specimen.name for specimen in ZOO])
+def test_it_goes_end_to_end(specimen: Specimen, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    module = specimen.build().eval()
+    source = source_from_module(module, specimen.specs, specimen.meaning, specimen.name)
+    exported = export_package(source, tmp_path / "p")
+    assert verify(tmp_path / "p").deviations
+    assert not exported.verdict.report.not_run or specimen.name in KNOWN_GAPS, exported.verdict.report.not_run
+    predictor = Predictor(tmp_path / "p")
+    for batch, length in ((5, 9), (1, 3)):
+        inputs = fresh_inputs(predictor.contract, batch, length if specimen.name != "cnn-dynamic-size" else 24)
+        with torch.no_grad():
+            returned = module(*[torch.from_numpy(inputs[spec.name]) for spec in specimen.specs])
+        wanted = [tensor.numpy() for tensor in torch.utils._pytree.tree_leaves(returned)]
+        outputs = predictor.run(inputs)
+        found = [outputs["logits"]] if predictor.contract.is_classifier else list(outputs.values())
+        for one, other in zip(found, wanted, strict=True):
+            assert one.shape == other.shape
+            np.testing.assert_allclose(one, other, rtol=0, atol=TWO_FLOAT32_RESULTS * max(1.0, np.abs(other).max()))
+
+
+KNOWN_GAPS = {
+    "cnn-dynamic-size": "the smallest widths are refused by torch's own pooling",
+}
+
+
+def test_a_module_that_torch_itself_exports_wrongly_is_refused(tmp_path: Path) -> None:
+    """torch exports LogSigmoid as Log(Sigmoid(x)), which is -inf where the module answers -200."""
+    module = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LogSigmoid())
+    with torch.no_grad():
+        module[0].weight.copy_(torch.eye(2) * 200)
+    source = source_from_module(module, (TensorSpec("x", "float32", ("batch", 2)),), Meaning(), "m")
+    with pytest.raises(ParityRefusedError, match="differ, by up to inf"):
+        export_package(source, tmp_path / "p")
