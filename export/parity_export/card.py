@@ -1,5 +1,7 @@
 """The model card: README.md of a package, for a person."""
 
+from collections.abc import Sequence
+
 from parity_export.gate import Report
 from parity_runtime import ModelContract
 from parity_runtime.commands.info import describe
@@ -14,12 +16,13 @@ print(outputs["{output}"])
 ```"""
 
 
-def model_card(contract: ModelContract, report: Report) -> bytes:
+def model_card(contract: ModelContract, report: Report, pictures: Sequence[str] = ()) -> bytes:
     """Return the card as UTF-8 Markdown.
 
     Args:
         contract: of the model, measured.
         report: of the gate that it passed.
+        pictures: file names of the pictures beside it.
     """
     sections = [
         f"# {contract.name}",
@@ -27,6 +30,7 @@ def model_card(contract: ModelContract, report: Report) -> bytes:
         "```\n" + "\n".join(line.rstrip() for line in describe(contract)) + "\n```",
         "## What was compared",
         _compared(report),
+        "\n".join(f"![{name.removesuffix('.png')}]({name})" for name in pictures),
         "Every configuration with its figures is in `parity.json`; `conformance.json` holds questions and answers "
         "for any language, and `test_data_set_0` the same for ONNX's backend tests.",
         "## Without Parity",

@@ -52,14 +52,14 @@ class Expectation:
         dimensions: Mapping[str, int],
         given: tuple[float, float] | None = None,
     ) -> None:
-        self._source, self._given = source, given
+        self._source, self._given, self._opponent = source, given, opponent
         self.dimensions = dict(dimensions)
         self.batches = Batches(source.contract)
         self.torch_float64 = TorchReference(source, double=True)
         self.torch_float32 = TorchReference(source)
         limits = integer_limits(source.contract, dimensions, self._accepts)
         self.drawing = Drawing(source.contract, dimensions, limits)
-        self.probes: Probes = self._make_probes(opponent)
+        self.probes: Probes = self._make_probes()
         self.row_independent: bool = self.batches.name is not None and self._measure_independence()
         if not self.row_independent:  # one overflowing row would spoil every other row of its batch
             self.probes = self.probes.without(SPECIAL, EXTREME)
@@ -80,12 +80,16 @@ class Expectation:
         """Return torch's float32 answers to rows, rows first, as one batch."""
         return self._together(self.torch_float32, inputs)
 
+    def onnxruntime(self, inputs: Arrays) -> Arrays:
+        """Return onnxruntime's answers to rows, rows first, as one batch."""
+        return self._together(self._opponent, inputs)
+
     def _together(self, answer: Answer, inputs: Arrays) -> Arrays:
         rows = np.arange(len(next(iter(inputs.values()))))
         with np.errstate(all="ignore"):
             return self.batches.ask(answer, inputs, rows, len(rows))
 
-    def _make_probes(self, opponent: Answer) -> Probes:
+    def _make_probes(self) -> Probes:
         """Return every kind of probe, mixed: the first rows, which every batch size is asked, hold some of each."""
         random = np.random.default_rng(SEED)
         parts = self.drawing.rows(random, self._source.sample)
@@ -95,7 +99,7 @@ class Expectation:
         if self._source.contract.is_classifier:
             parts += boundary_rows(ordinary, self.reference, random)
         near = ordinary.without(GAUSSIAN)
-        parts += adversarial_rows(near, self.reference, lambda inputs: self._together(opponent, inputs), random)
+        parts += adversarial_rows(near, self.reference, self.onnxruntime, random)
         probes = concatenate(parts)
         return probes.take(_mixed(probes, random))
 

@@ -1,5 +1,6 @@
 """From a source to a package that proved itself: graph, questions, gate, files, in that order."""
 
+import importlib.util
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import onnx_ir as ir
 from onnx import numpy_helper
 
 from parity_export.card import model_card
+from parity_export.expectation import Expectation
 from parity_export.graph import export_graph
 from parity_export.head import add_head
 from parity_export.initializers import Initializers, check_initializers
@@ -76,7 +78,9 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     contract = _measured(source.contract, model, verdict)
     model.metadata_props[METADATA_KEY] = json.dumps(contract.to_json(), ensure_ascii=False)
     files = {MODEL: serialize(model), CONTRACT: dump_json(contract.to_json()), REPORT: dump_json(facts)}
-    package_id = _write(target, files | _evidence(contract, verdict), replace_existing=options.replace)
+    package_id = _write(
+        target, files | _evidence(contract, verdict, pictures=options.pictures), replace_existing=options.replace
+    )
     return Exported(target, package_id, contract, verdict)
 
 
@@ -142,13 +146,23 @@ def refusal_text(reasons: list[str]) -> str:
     return reasons[0] + (f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else "")
 
 
-def _evidence(contract: ModelContract, verdict: Verdict) -> dict[str, bytes]:
+def _evidence(contract: ModelContract, verdict: Verdict, *, pictures: bool) -> dict[str, bytes]:
     """Return the files that speak for a package: vectors and the model card."""
     if verdict.expectation is None:
         raise InputError("a graph that was not compared has no evidence")
     conformance = make_conformance(contract, verdict.expectation)
-    files = {CONFORMANCE: dump_json(conformance.to_json()), CARD: model_card(contract, verdict.report)}
-    return files | _test_data(conformance.ordinary)
+    drawn = _pictures(contract, verdict.expectation) if pictures else {}
+    card = model_card(contract, verdict.report, list(drawn))
+    return {CONFORMANCE: dump_json(conformance.to_json()), CARD: card} | drawn | _test_data(conformance.ordinary)
+
+
+def _pictures(contract: ModelContract, expectation: Expectation) -> dict[str, bytes]:
+    """Return the card's pictures; none where the [plot] extra is not installed."""
+    if importlib.util.find_spec("matplotlib") is None:
+        return {}
+    from parity_export.pictures import card_pictures  # noqa: PLC0415 -- needs the [plot] extra
+
+    return card_pictures(contract, expectation)
 
 
 def _test_data(vectors: OrdinaryVectors) -> dict[str, bytes]:

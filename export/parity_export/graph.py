@@ -2,7 +2,9 @@
 
 import contextlib
 import inspect
+import io
 import logging
+import sys
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -41,13 +43,23 @@ def export_graph(module: nn.Module, inputs: Sequence[TensorSpec], opset: int | N
     Raises:
         InputError: torch cannot export the module with these inputs.
     """
+    model = export_program(module, inputs, opset).model
+    return canonical(model, {*module.state_dict(), *dict(module.named_buffers())})
+
+
+def export_program(module: nn.Module, inputs: Sequence[TensorSpec], opset: int | None = None) -> torch.onnx.ONNXProgram:
+    """Return what torch.onnx.export makes of a module, not optimized.
+
+    Raises:
+        InputError: torch cannot export the module with these inputs.
+    """
     dimensions = {name: torch.export.Dim(name) for spec in inputs for name in spec.shape if isinstance(name, str)}
     shapes = tuple(
         {axis: dimensions[size] for axis, size in enumerate(spec.shape) if isinstance(size, str)} for spec in inputs
     )
     _forget_recurrent_kernels()
     try:
-        with _quiet():
+        with quiet():
             program = torch.onnx.export(
                 module,
                 example_inputs(module, inputs),
@@ -62,7 +74,7 @@ def export_graph(module: nn.Module, inputs: Sequence[TensorSpec], opset: int | N
         raise InputError(f"torch cannot export the module: {_reason(error)}") from error
     if program is None:
         raise InputError("torch exported nothing")
-    return canonical(program.model, {*module.state_dict(), *dict(module.named_buffers())})
+    return program
 
 
 def canonical(model: ir.Model, weights: Collection[str]) -> ir.Model:
@@ -124,16 +136,21 @@ def _reason(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence what torch says of itself; the user's own warnings stay."""
+def quiet() -> Iterator[None]:
+    """Silence what torch says of itself; the user's own warnings and prints stay.
+
+    When it fails torch prints the whole traced program, which is dropped: the error's cause says what went wrong.
+    """
     logger = logging.getLogger(_REGISTRATION_LOGGER)
     level = logger.level
     logger.setLevel(logging.ERROR)
+    printed = io.StringIO()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stderr(printed):
             warnings.filterwarnings("ignore", module=r"torch\.")
             for message, category in _TORCH_WARNINGS:
                 warnings.filterwarnings("ignore", message=message, category=category)
             yield
+        sys.stderr.write(printed.getvalue())
     finally:
         logger.setLevel(level)

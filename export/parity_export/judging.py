@@ -1,6 +1,6 @@
 """From a source and a graph to a verdict: the questions for each assignment of the dynamic dimensions, the gate."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,15 +41,21 @@ class Verdict:
         return self.expectation(len(self.expectation.probes))
 
 
-def judge(model: bytes, source: ModelSource, given: tuple[float, float] | None = None) -> Verdict:
-    """Compare a serialized graph with a source's module.
+def judge(
+    model: bytes,
+    source: ModelSource,
+    given: tuple[float, float] | None = None,
+    renamed: Mapping[str, str] | None = None,
+) -> Verdict:
+    """Compare a serialized graph with a source's module: names, then dtypes and shapes, then values.
 
     Args:
         model: a serialized ONNX ModelProto.
         source: the module, and the contract that the graph must fulfil.
         given: rtol and atol that a person set.
+        renamed: the contract's names of dynamic dimensions by the graph's own, for a foreign file.
     """
-    mismatches = interface_mismatches(create_session(model), source.contract)
+    mismatches = interface_mismatches(create_session(model), source.contract, renamed or {})
     if mismatches:
         return Verdict(Report(mismatches=mismatches), None)
     refused: list[str] = []

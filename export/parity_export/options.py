@@ -20,6 +20,7 @@ class ExportOptions:
         ir_version: the ONNX IR version; torch's own choice if None.
         rtol: replaces torch.testing's relative tolerance; given together with ``atol``, or not at all.
         atol: replaces torch.testing's absolute tolerance, in the output's unit.
+        pictures: draw the model card's pictures, where matplotlib is installed.
     """
 
     replace: bool = False
@@ -27,6 +28,7 @@ class ExportOptions:
     ir_version: int | None = None
     rtol: float | None = None
     atol: float | None = None
+    pictures: bool = True
 
     def __post_init__(self) -> None:
         newest = onnx.defs.onnx_opset_version()

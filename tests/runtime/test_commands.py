@@ -137,3 +137,26 @@ def test_help_names_every_command_without_importing_them(parity) -> None:
     for command in ("train", "plot", "export", "info", "verify", "predict", "evaluate"):
         assert command in answer.out
     assert parity("--version").out.startswith("parity, version ")
+
+
+def test_out_follows_a_link_writes_to_a_pipe_and_never_into_the_package(
+    parity, xor_copy: Path, points: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "real.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    assert parity("predict", xor_copy, points, "--out", tmp_path / "link.csv").code == 0
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "real.csv").read_text().startswith("id,x1,x2,label")
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["cat", str(tmp_path / "pipe")], stdout=subprocess.PIPE, text=True) as reader:
+        assert parity("predict", xor_copy, points, "--out", tmp_path / "pipe").code == 0
+        assert reader.communicate(timeout=20)[0].startswith("id,x1,x2,label")
+    assert (tmp_path / "pipe").is_fifo()
+    inside = parity("predict", xor_copy, points, "--out", xor_copy / "model.onnx")
+    assert inside.is_refused(1, "lies inside the package"), inside
+
+
+@pytest.mark.parametrize("cell", ["1_0", "\u0663"])
+def test_only_plain_decimal_numbers_are_numbers(parity, xor_package: Path, tmp_path: Path, cell: str) -> None:
+    (tmp_path / "t.csv").write_text(f"x1,x2\n1,{cell}\n", encoding="utf-8")
+    assert parity("predict", xor_package, tmp_path / "t.csv").is_refused(1, "not a number")

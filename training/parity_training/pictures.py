@@ -6,23 +6,19 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from parity_runtime import InputError
-from parity_runtime.files import atomic_write
+from parity_runtime.files import write_file
 from parity_runtime.jsonfile import parse_json
 from parity_runtime.table import Table
+from parity_training.figures import BLUE, ORANGE, new_figure, png
 from parity_training.run import METRICS, TEST_TABLE, Run
 from parity_training.train import XORSettings, xor_datasets
 
-BLUE, ORANGE = "#1f77b4", "#ff7f0e"
-"""Class 0 and class 1, everywhere."""
-
-_DOTS_PER_INCH = 150
 _GRID_POINTS = 400
 
 
@@ -40,7 +36,7 @@ def _draw_samples(run: Run) -> Path:
     data = run.recipe.data
     settings = XORSettings(data["size"], data["test_size"], data["std"], seed=run.recipe.training["seed"])
     train, _ = xor_datasets(settings)
-    figure, axes = _figure()
+    figure, axes = new_figure()
     _scatter(axes, run, train.data.numpy(), train.label.numpy())
     axes.set_title(f"Samples: {len(train)} training points")
     axes.grid(visible=True, alpha=0.3)
@@ -53,7 +49,7 @@ def _draw_loss(run: Run) -> Path:
     if not lines:
         raise InputError(f"{run.path / METRICS} holds no epochs; train the run again")
     epochs = [line["epoch"] for line in lines]
-    figure, axes = _figure()
+    figure, axes = new_figure()
     (loss,) = axes.plot(epochs, [line["loss"] for line in lines], color=BLUE, label="loss")
     axes.set(xlabel="epoch", ylabel="mean cross-entropy (nats)", ylim=(0, None))
     right = axes.twinx()
@@ -72,7 +68,7 @@ def _draw_boundary(run: Run, module: torch.nn.Module) -> Path:
     with torch.no_grad():
         logits = module(torch.from_numpy(points)).numpy().reshape(_GRID_POINTS, _GRID_POINTS)
     probability = 1 / (1 + np.exp(-logits))
-    figure, axes = _figure()
+    figure, axes = new_figure()
     colors = LinearSegmentedColormap.from_list("classes", [BLUE, "white", ORANGE])
     extent = (-0.5, 1.5, -0.5, 1.5)
     shown = axes.imshow(probability, colors, origin="lower", extent=extent, vmin=0, vmax=1, interpolation="bilinear")
@@ -101,13 +97,6 @@ def _scatter(axes: Axes, run: Run, data: NDArray[Any], label: NDArray[Any]) -> N
     axes.legend(loc="upper right", framealpha=0.9)
 
 
-def _figure() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(6, 5), dpi=_DOTS_PER_INCH, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.add_subplot()
-
-
 def _save(figure: Figure, path: Path) -> Path:
-    with atomic_write(path) as file:
-        figure.savefig(file, format="png", metadata={"Software": None})
+    write_file(path, png(figure))
     return path

@@ -21,6 +21,8 @@ _COMMANDS = {
     "train": _Entry("parity_training.commands.train:train", "train", "Train a network: data in, a run out."),
     "plot": _Entry("parity_training.commands.plot:plot", "train,plot", "Draw the pictures of a run."),
     "export": _Entry("parity_export.commands.export:export", "export,cpu", "Write a package that proved itself."),
+    "check": _Entry("parity_export.commands.check:check", "export,cpu", "Judge an ONNX file from any exporter."),
+    "diff": _Entry("parity_export.commands.diff:diff", "export,cpu", "Name the first node that departs."),
     "info": _Entry("parity_runtime.commands.info:info", "cpu", "Say what a package holds."),
     "verify": _Entry("parity_runtime.commands.verify:verify", "cpu", "Check digests, replay the vectors."),
     "predict": _Entry("parity_runtime.commands.predict:predict", "cpu", "Answer the rows of a table."),

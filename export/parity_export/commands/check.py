@@ -1,0 +1,43 @@
+"""``parity check``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parity_export.commands.module_options import bare_module, input_specs, module_options, sample
+from parity_export.foreign import check_model, model_inputs, read_model, refusal
+from parity_export.judging import record
+from parity_export.options import ExportOptions
+from parity_export.source import Meaning, source_from_module
+from parity_runtime.files import write_file
+from parity_runtime.jsonfile import dump_json
+
+
+@click.command()
+@click.argument("source")
+@click.argument("model", type=click.Path(path_type=Path))
+@module_options
+@click.option("--rtol", type=float, help="Widens the tolerance (with --atol).")
+@click.option("--atol", type=float, help="Widens the tolerance (with --rtol).")
+@click.option("--report", type=click.Path(path_type=Path), help="Where the whole report is written, as JSON.")
+def check(source: str, model: Path, report: Path | None, **options: Any) -> None:
+    """Judge the ONNX file MODEL, from any exporter, by the gate that parity export applies.
+
+    SOURCE is a run folder, or package.module:Callable with --weights; its own outputs are compared with MODEL's, in
+    order. Without --input the inputs are MODEL's. Exits with 3 if MODEL does not answer as the module.
+    """
+    tolerance = ExportOptions(rtol=options.pop("rtol"), atol=options.pop("atol")).tolerance
+    module, data = bare_module(source, options), read_model(model)
+    inputs = input_specs(options) or list(model_inputs(data))
+    judged = source_from_module(module, inputs, Meaning(), model.stem, sample(options, inputs))
+    verdict = check_model(judged, data, tolerance)
+    if report is not None:
+        write_file(report, dump_json(record(judged.contract, verdict)))
+    if not verdict.report.passed:
+        raise refusal(verdict)
+    if not any(isinstance(size, str) for spec in inputs for size in spec.shape):
+        click.echo(f"{model} takes one fixed shape only; say what it should take with --input", err=True)
+    cells = verdict.report.cells
+    compared = sum(difference.compared for cell in cells for difference in cell.differences)
+    click.echo(f"{model}: {compared} values in {len(cells)} configurations agree with torch")

@@ -1,0 +1,177 @@
+"""Checkpoints of every usual make, samples, options, and the mistakes that go with them."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from parity_export import ExportOptions, Meaning, export_package, load_sample, source_from_module
+from parity_runtime import InputError, Package, Predictor, TensorSpec
+from parity_training import load_state_dict, weights_id
+from tests.export import modules
+
+TABLE5 = (TensorSpec("x", "float32", ("batch", 5)),)
+EXPORT = ["export", "tests.export.modules:Linear"]
+INPUT = ["--input", "x: float32[batch, 5]"]
+
+
+@pytest.fixture
+def state_dict() -> dict[str, torch.Tensor]:
+    return dict(modules.Linear().state_dict())
+
+
+def test_safetensors_lightning_and_ddp_checkpoints_give_the_same_weights(state_dict, tmp_path: Path) -> None:
+    save_file(state_dict, tmp_path / "w.safetensors")
+    torch.save(
+        {"state_dict": {f"model.{name}": one for name, one in state_dict.items()}, "epoch": 3}, tmp_path / "l.ckpt"
+    )
+    torch.save({f"module.{name}": one for name, one in state_dict.items()}, tmp_path / "ddp.pt")
+    found = [
+        load_state_dict(tmp_path / "w.safetensors"),
+        load_state_dict(tmp_path / "l.ckpt", "state_dict", "model."),
+        load_state_dict(tmp_path / "ddp.pt", strip_prefix="module."),
+    ]
+    assert {weights_id(one) for one in found} == {weights_id(state_dict)}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("l.ckpt", [], "--weights-key state_dict"),
+        ("l.ckpt", ["--weights-key", "weights"], "has no entry 'weights'; it holds state_dict, epoch"),
+        ("l.ckpt", ["--weights-key", "state_dict"], "'l.weight' is missing"),
+        ("l.ckpt", ["--weights-key", "state_dict", "--strip-prefix", "net."], "does not begin with the prefix 'net.'"),
+        ("bad.safetensors", [], "is no safetensors file"),
+        ("absent.safetensors", [], "there is no weights file"),
+        ("bomb.pt", [], "is compressed and inflates"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_says_what_to_do(
+    parity, state_dict, tmp_path: Path, name: str, options: list[str], words: str
+) -> None:
+    torch.save(
+        {"state_dict": {f"model.{key}": one for key, one in state_dict.items()}, "epoch": 3}, tmp_path / "l.ckpt"
+    )
+    (tmp_path / "bad.safetensors").write_bytes(b"\x00" * 64)
+    torch.save({"l.weight": torch.zeros(1_000_000)}, tmp_path / "plain.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pt") as plain,
+        zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as bomb,
+    ):
+        for entry in plain.infolist():
+            bomb.writestr(entry.filename, plain.read(entry))
+    answer = parity(*EXPORT, tmp_path / "p", "--weights", tmp_path / name, *options, *INPUT)
+    assert answer.is_refused(1, words), answer
+    assert not (tmp_path / "p").exists()
+
+
+def test_real_samples_are_asked_and_bad_ones_refused(tmp_path: Path) -> None:
+    rows = np.random.default_rng(1).normal(size=(40, 5)).astype(np.float32)
+    np.savez(tmp_path / "s.npz", x=rows)
+    source = source_from_module(modules.Linear(), TABLE5, Meaning(), "m", load_sample(tmp_path / "s.npz", TABLE5))
+    exported = export_package(source, tmp_path / "p")
+    assert exported.verdict.expectation is not None
+    assert exported.verdict.expectation.probes.counts()["sample"] == 40
+    np.savez(tmp_path / "wide.npz", x=rows[:, :3])
+    np.savez(tmp_path / "named.npz", y=rows)
+    np.savez(tmp_path / "pickled.npz", x=np.array([{}], object))
+    (tmp_path / "text.npz").write_text("no")
+    reasons = {"wide": "shape", "named": "no input 'y'"} | dict.fromkeys(("pickled", "text", "absent"), "cannot read")
+    for name, words in reasons.items():
+        with pytest.raises(InputError, match=words):
+            load_sample(tmp_path / f"{name}.npz", TABLE5)
+
+
+@pytest.mark.parametrize(("opset", "ir_version", "oldest"), [(18, 8, "1.14"), (20, None, "1.18"), (21, 10, "1.18")])
+def test_opset_and_ir_version_are_chosen_and_the_oldest_onnxruntime_recorded(
+    opset: int, ir_version: int | None, oldest: str, tmp_path: Path
+) -> None:
+    source = source_from_module(modules.Linear(), TABLE5, Meaning(), "m")
+    exported = export_package(source, tmp_path / "p", ExportOptions(opset=opset, ir_version=ir_version))
+    model = onnx.load(tmp_path / "p" / "model.onnx")
+    assert model.opset_import[0].version == opset
+    assert ir_version in (None, model.ir_version)
+    assert exported.contract.min_onnxruntime == oldest
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"opset": 9}, "opset 9 is not between"),
+        ({"ir_version": 99}, "IR version 99"),
+        ({"rtol": 1e-3}, "together"),
+        ({"rtol": -1.0, "atol": 0.0}, "at least 0"),
+    ],
+)
+def test_options_out_of_range_are_refused(options: dict[str, float], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        ExportOptions(**options)  # type: ignore[arg-type]
+
+
+def test_a_tolerance_that_a_person_set_is_named_in_report_and_card(tmp_path: Path) -> None:
+    source = source_from_module(modules.Linear(), TABLE5, Meaning(), "m")
+    export_package(source, tmp_path / "p", ExportOptions(rtol=0.01, atol=0.1))
+    report = json.loads((tmp_path / "p" / "parity.json").read_text())
+    assert "set by hand" in report["tolerances"]["ordinary"]["output"]["source"]
+    assert "rtol 0.01, atol 0.1" in (tmp_path / "p" / "README.md").read_text()
+
+
+def test_force_never_replaces_a_folder_that_is_no_package(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "thesis.txt").write_text("years of work")
+    source = source_from_module(modules.Linear(), TABLE5, Meaning(), "m")
+    with pytest.raises(InputError, match="holds no package"):
+        export_package(source, tmp_path / "p", ExportOptions(replace=True))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="is a file"):
+        export_package(source, tmp_path / "file" / "p")
+    assert (tmp_path / "p" / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize(
+    ("meaning", "words"),
+    [
+        (Meaning(task="multiclass", output="logits", threshold=0.9), "--threshold goes with --task binary"),
+        (Meaning(task="multiclass", output="logits", positive="b"), "--positive goes with"),
+        (Meaning(task="regression", classes=("a",)), "--classes goes with"),
+        (Meaning(task="tensors", targets=("y",)), "--targets goes with"),
+        (Meaning(task="regression", targets=("y", "y", "z")), "target names repeat"),
+        (Meaning(task="regression", targets=("x1", "y", "z")), "a feature is called 'x1'"),
+        (Meaning(task="regression", features=("a", "", "c", "d", "e")), "is empty"),
+        (Meaning(task="multiclass", output="logits", classes=("a", "b\nc", "d")), "do not print"),
+        (Meaning(task="multiclass", output="logits", features=("label", "b", "c", "d", "e")), "rename it"),
+    ],
+)
+def test_options_that_would_be_lost_or_names_that_cannot_work_are_refused(meaning: Meaning, words: str) -> None:
+    from parity_runtime import ParityError
+
+    with pytest.raises(ParityError, match=words):
+        source_from_module(modules.Linear(), TABLE5, meaning, "m")
+
+
+@pytest.mark.parametrize(("text", "classes"), [("01,02,03", ["01", "02", "03"]), ("-1,0,1", [-1, 0, 1])])
+def test_class_names_are_kept_as_they_are_written(parity, state_dict, tmp_path: Path, text: str, classes: list) -> None:
+    torch.save(state_dict, tmp_path / "w.pt")
+    answer = parity(*EXPORT, tmp_path / "p", "--weights", tmp_path / "w.pt", *INPUT, "--task", "multiclass",
+                    "--output", "logits", f"--classes={text}")  # fmt: skip
+    assert answer.code == 0, answer
+    assert list(Package.open(tmp_path / "p").contract.classes) == classes
+
+
+def test_verbose_shows_torch_s_own_reason(parity, state_dict, tmp_path: Path) -> None:
+    torch.save(state_dict, tmp_path / "w.pt")
+    arguments = ["export", "tests.export.modules:Branching", tmp_path / "p", "--weights", tmp_path / "w.pt", *INPUT]
+    assert parity(*arguments).is_refused(1, "torch cannot export the module")
+    assert "Traceback" in parity(*arguments, "--verbose").err
+
+
+def test_a_model_that_returns_tensors_is_run_and_not_predicted(parity, state_dict, tmp_path: Path) -> None:
+    torch.save(state_dict, tmp_path / "w.pt")
+    assert parity(*EXPORT, tmp_path / "p", "--weights", tmp_path / "w.pt", *INPUT, "--features", "a,b,c,d,e").code == 0
+    assert parity("predict", tmp_path / "p", "--row", "1,2,3,4,5").is_refused(1, "without a meaning")
+    assert Predictor(tmp_path / "p").run({"x": [[1, 2, 3, 4, 5]]})["output"].shape == (1, 3)

@@ -1,0 +1,26 @@
+"""How every picture looks, and how it becomes a file: drawn without a display, the same bytes every time."""
+
+import io
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+BLUE, ORANGE = "#1f77b4", "#ff7f0e"
+"""Class 0 and class 1, or the first and the second of two things, everywhere."""
+
+_DOTS_PER_INCH = 150
+
+
+def new_figure() -> tuple[Figure, Axes]:
+    """Return an empty figure of 6 x 5 inches and its axes."""
+    figure = Figure(figsize=(6, 5), dpi=_DOTS_PER_INCH, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.add_subplot()
+
+
+def png(figure: Figure) -> bytes:
+    """Return the figure as PNG, without the software's name and version."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
