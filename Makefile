@@ -7,7 +7,7 @@ RUN ?= runs/xor
 PACKAGE ?= packages/xor
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo train plots export verify predict evaluate test lint format typecheck dist clean
+.PHONY: help install demo train plots export verify predict evaluate test bench lint format typecheck dist clean
 
 help:  ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ evaluate: $(READY)  ## Compare PACKAGE's answers with RUN's held-out labels.
 
 test: $(READY)  ## Run the tests with coverage.
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+bench: $(READY)  ## Measure what an export costs.
+	@$(BIN)/python benchmarks/export.py
 
 lint: $(READY)  ## Check style, and that imports point one way.
 	@$(BIN)/ruff check .

@@ -12,6 +12,28 @@ Answer = Callable[[Arrays], Arrays]
 """From inputs by name to outputs by name."""
 
 
+class Loaded:
+    """A backend that is loaded when it is first asked and let go when it is released: each holds the weights again.
+
+    Args:
+        load: makes the backend.
+    """
+
+    def __init__(self, load: Callable[[], Answer]) -> None:
+        self._load = load
+        self._answer: Answer | None = None
+
+    def __call__(self, inputs: Arrays) -> Arrays:
+        """Return the outputs by name."""
+        if self._answer is None:
+            self._answer = self._load()
+        return self._answer(inputs)
+
+    def release(self) -> None:
+        """Let the backend go; it is loaded again when it is asked again."""
+        self._answer = None
+
+
 def batch_name(contract: ModelContract) -> str | None:
     """Return the dynamic dimension that counts rows: ``batch``, else the first input's first one; None if fixed."""
     names = {size for spec in contract.inputs for size in spec.shape if isinstance(size, str)}

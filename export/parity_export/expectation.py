@@ -1,11 +1,11 @@
 """What torch answers to the probes, asked in the batches that the gate asks in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.batching import Answer, Batches
+from parity_export.batching import Answer, Batches, Loaded
 from parity_export.comparison import Expected, close
 from parity_export.drawing import Drawing, integer_limits
 from parity_export.meaning_check import check_meaning
@@ -48,14 +48,14 @@ class Expectation:
     def __init__(
         self,
         source: ModelSource,
-        opponent: Answer,
+        opponent: Loaded,
         dimensions: Mapping[str, int],
         given: tuple[float, float] | None = None,
     ) -> None:
         self._source, self._given, self._opponent = source, given, opponent
         self.dimensions = dict(dimensions)
         self.batches = Batches(source.contract)
-        self.torch_float64 = TorchReference(source, double=True)
+        self.torch_float64 = Loaded(lambda: TorchReference(source, double=True))
         self.torch_float32 = TorchReference(source)
         limits = integer_limits(source.contract, dimensions, self._accepts)
         self.drawing = Drawing(source.contract, dimensions, limits)
@@ -71,6 +71,17 @@ class Expectation:
         if size not in self._known:
             self._known[size] = self._ask(size)
         return self._known[size]
+
+    def prepare(self, batch_sizes: Sequence[int]) -> None:
+        """Ask torch all that will be needed at these batch sizes, and let the float64 copy and the opponent go."""
+        for batch in (len(self.probes), *batch_sizes):
+            self(batch)
+        self.release()
+
+    def release(self) -> None:
+        """Let the float64 copy and the opponent go until they are asked again."""
+        self.torch_float64.release()
+        self._opponent.release()
 
     def reference(self, inputs: Arrays) -> Arrays:
         """Return torch's float64 answers to rows, rows first, as one batch."""

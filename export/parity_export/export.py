@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 from onnx import numpy_helper
 
@@ -16,6 +17,7 @@ from parity_export.graph import export_graph
 from parity_export.head import add_head
 from parity_export.initializers import Initializers, check_initializers
 from parity_export.judging import Verdict, judge, record
+from parity_export.memory import LARGE, give_back
 from parity_export.onnxruntime_versions import oldest_onnxruntime
 from parity_export.options import ExportOptions
 from parity_export.source import ModelSource
@@ -69,18 +71,19 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
         raise InputError(f"{target} is not empty and holds no package; it is not replaced, choose another name")
     model, initializers = build_graph(source, options)
     source = replace(source, contract=with_graph_outputs(source.contract, model))
-    verdict = judge(serialize(model), source, options.tolerance)
+    graph = serialize(model)
+    if len(graph) > LARGE:
+        give_back()
+    verdict = judge(graph, source, options.tolerance)
     verdict.report.mismatches += [f"the initializer {name} is not the state_dict's" for name in initializers.differing]
     facts = record(source.contract, verdict) | {"initializers": initializers.to_json()}
     if not verdict.report.passed:
         _refuse(target, facts, verdict)
     refusal(target).unlink(missing_ok=True)
     contract = _measured(source.contract, model, verdict)
-    model.metadata_props[METADATA_KEY] = json.dumps(contract.to_json(), ensure_ascii=False)
-    files = {MODEL: serialize(model), CONTRACT: dump_json(contract.to_json()), REPORT: dump_json(facts)}
-    package_id = _write(
-        target, files | _evidence(contract, verdict, pictures=options.pictures), replace_existing=options.replace
-    )
+    files = {MODEL: with_metadata(graph, contract), CONTRACT: dump_json(contract.to_json()), REPORT: dump_json(facts)}
+    files |= _evidence(contract, verdict, pictures=options.pictures)
+    package_id = _write(target, files, replace_existing=options.replace)
     return Exported(target, package_id, contract, verdict)
 
 
@@ -104,6 +107,17 @@ def serialize(model: ir.Model) -> bytes:
     """Return a graph's bytes, the same for the same graph."""
     data: bytes = ir.to_proto(model).SerializeToString(deterministic=True)
     return data
+
+
+def with_metadata(graph: bytes, contract: ModelContract) -> bytes:
+    """Return a serialized graph with the contract in its metadata.
+
+    Two serialized protobuf messages, one after the other, are the two merged: the graph is not built again.
+    """
+    text = json.dumps(contract.to_json(), ensure_ascii=False)
+    entry = onnx.StringStringEntryProto(key=METADATA_KEY, value=text)
+    metadata: bytes = onnx.ModelProto(metadata_props=[entry]).SerializeToString(deterministic=True)
+    return graph + metadata
 
 
 def refusal(target: Path) -> Path:
@@ -153,6 +167,7 @@ def _evidence(contract: ModelContract, verdict: Verdict, *, pictures: bool) -> d
     conformance = make_conformance(contract, verdict.expectation)
     drawn = _pictures(contract, verdict.expectation) if pictures else {}
     card = model_card(contract, verdict.report, list(drawn))
+    verdict.expectation.release()
     return {CONFORMANCE: dump_json(conformance.to_json()), CARD: card} | drawn | _test_data(conformance.ordinary)
 
 
@@ -176,10 +191,14 @@ def _test_data(vectors: OrdinaryVectors) -> dict[str, bytes]:
 
 def _write(target: Path, files: dict[str, bytes], *, replace_existing: bool) -> str:
     with staged_folder(target, replace=replace_existing) as staging:
-        for name, data in files.items():
+        while files:
+            name, data = files.popitem()
             (staging / name).parent.mkdir(exist_ok=True)
             (staging / name).write_bytes(data)
+            del data
         package_id = write_manifest(staging)
+        if (staging / MODEL).stat().st_size > LARGE:
+            give_back()
         verify(staging)  # the very bytes that are handed over: digests, contract, vectors
         _check_no_rows(Predictor(staging))
     return package_id

@@ -12,6 +12,7 @@ from parity_export.batching import Answer
 from parity_export.comparison import Difference, close, compare
 from parity_export.engines import REFERENCE, Engine, engines
 from parity_export.expectation import Expectation
+from parity_export.memory import LARGE, give_back
 from parity_export.source import first_line
 from parity_runtime import ModelContract
 from parity_runtime.inputs import Arrays
@@ -129,13 +130,21 @@ def run_gate(model: bytes, contract: ModelContract, expectations: Sequence[Expec
     """
     report = Report()
     for engine in engines(model):
-        answer = engine.load(model, contract)
-        for expectation in expectations:
-            report.cells += _cells(engine, answer, contract, expectation, report)
-    first, default = expectations[0], Engine("onnxruntime", optimization="all").load(model, contract)
-    report.row_independent = first.row_independent and _row_independent(default, first)
-    report.nonfinite = _nonfinite(default, first)
+        report.cells += _engine_cells(engine, model, contract, expectations, report)
+        if len(model) > LARGE:
+            give_back()
+    default = Engine("onnxruntime", optimization="all").load(model, contract)
+    report.row_independent = expectations[0].row_independent and _row_independent(default, expectations[0])
+    report.nonfinite = _nonfinite(default, expectations[0])
     return report
+
+
+def _engine_cells(
+    engine: Engine, model: bytes, contract: ModelContract, expectations: Sequence[Expectation], report: Report
+) -> list[Cell]:
+    """Load an engine, ask it everything, and let it go: it holds the weights once more."""
+    answer = engine.load(model, contract)
+    return [cell for one in expectations for cell in _cells(engine, answer, contract, one, report)]
 
 
 def interface_mismatches(session: Any, contract: ModelContract, renamed: Mapping[str, str]) -> list[str]:

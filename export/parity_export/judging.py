@@ -6,11 +6,12 @@ from typing import Any
 
 import onnx
 
-from parity_export.batching import batch_name
+from parity_export.batching import Loaded, batch_name
 from parity_export.comparison import Expected
-from parity_export.engines import Engine
+from parity_export.engines import BATCH_SIZES, Engine
 from parity_export.expectation import Expectation
 from parity_export.gate import Report, interface_mismatches, run_gate
+from parity_export.memory import LARGE, give_back
 from parity_export.source import ModelSource, example_inputs, first_line
 from parity_runtime import InputError, ModelContract
 from parity_runtime.jsonfile import FORMAT
@@ -58,8 +59,15 @@ def judge(
     mismatches = interface_mismatches(create_session(model), source.contract, renamed or {})
     if mismatches:
         return Verdict(Report(mismatches=mismatches), None)
+    if len(model) > LARGE:
+        give_back()
     refused: list[str] = []
-    expectations = list(_expectations(model, source, given, refused))
+    expectations = []
+    for expectation in _expectations(model, source, given, refused):
+        expectation.prepare(BATCH_SIZES)
+        expectations.append(expectation)
+        if len(model) > LARGE:
+            give_back()
     report = run_gate(model, source.contract, expectations)
     report.not_run += refused
     return Verdict(report, expectations[0])
@@ -86,7 +94,7 @@ def record(contract: ModelContract, verdict: Verdict) -> dict[str, Any]:
 def _expectations(
     model: bytes, source: ModelSource, given: tuple[float, float] | None, refused: list[str]
 ) -> Iterator[Expectation]:
-    opponent = Engine("onnxruntime", optimization="all").load(model, source.contract)
+    opponent = Loaded(lambda: Engine("onnxruntime", optimization="all").load(model, source.contract))
     names = _other_dimensions(source.contract)
     yield Expectation(source, opponent, _main_sizes(source, names), given)
     for size in OTHER_SIZES if names else ():

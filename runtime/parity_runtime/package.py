@@ -107,11 +107,16 @@ class Package:
 def write_manifest(folder: Path) -> str:
     """Write manifest.json over every file in ``folder`` and return the package's id."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
-    entries = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
-    listed = {name: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)} for name, data in entries.items()}
+    listed = {path.relative_to(folder).as_posix(): _entry_of(path) for path in files}
     manifest = dump_json({"format": FORMAT, "files": listed})
     (folder / MANIFEST).write_bytes(manifest)
     return hashlib.sha256(manifest).hexdigest()
+
+
+def _entry_of(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"sha256": digest, "size": path.stat().st_size}
 
 
 def _parse_manifest(data: bytes, where: str) -> dict[str, FileEntry]:
