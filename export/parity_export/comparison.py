@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.probes import Probes, margins
-from parity_export.tolerances import groups
+from parity_export.probes import SUBNORMAL, Probes, margins
+from parity_export.tolerances import column_floors, groups
 from parity_runtime import ModelContract, Tolerance
 from parity_runtime.contract import LABEL, LOGITS
 from parity_runtime.inputs import Arrays
@@ -43,11 +43,13 @@ class Expected:
         return {name: np.isfinite(self.float32[name]) & np.isfinite(values) for name, values in self.float64.items()}
 
     def _allowed(self, name: str) -> NDArray[np.float64]:
-        values = self.float64[name]
+        values, float32 = self.float64[name], self.float32[name]
         allowed = np.zeros(values.shape)
         for group, rows in groups(self.probes).items():
-            if name in self.tolerances[group]:
-                allowed[rows] = self.tolerances[group][name].allowed(values[rows])
+            if name in self.tolerances[group] and rows.any():
+                columns = column_floors(float32[rows], values[rows])
+                relative = replace(self.tolerances[group][name], floor=0.0).allowed(values[rows])
+                allowed[rows] = np.maximum(relative, columns)
         return allowed
 
 
@@ -57,7 +59,7 @@ class Difference:
 
     Attributes:
         output: its name.
-        group: ``ordinary``, ``special`` or ``extreme`` probes.
+        group: of probes, `parity_export.tolerances.groups`.
         compared: how many values were compared (labels: rows whose margin exceeds the tolerance).
         outside: how many lie outside their tolerance (labels: how many rows flipped).
         max_abs: largest absolute deviation, in the output's unit; 0 for labels.
@@ -120,12 +122,9 @@ def _value_difference(
     name: str, group: str, found: NDArray[Any], expected: Expected, rows: NDArray[np.int64]
 ) -> Difference:
     exact = expected.float64[name][rows].astype(np.float64)
-    compared = expected.comparable[name][rows]
-    if group == "extreme":  # where one backend overflows inside, and another does not, both are within their rights
-        compared = compared & np.isfinite(found)
+    compared = _compared(name, group, found, expected, rows)
+    distance = np.where(compared, _distance(found.astype(np.float64), exact), 0.0)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        distance = np.where(compared, np.abs(found.astype(np.float64) - exact), 0.0)
-        distance = np.where(np.isnan(distance), np.inf, distance)
         relative = np.where(distance > 0, distance / np.abs(exact), 0.0)
         ulp = np.where(distance > 0, distance / np.spacing(np.abs(exact).astype(np.float32)).astype(np.float64), 0.0)
     worst = int(distance.reshape(len(rows), -1).max(axis=1, initial=0.0).argmax())
@@ -133,12 +132,40 @@ def _value_difference(
         name,
         group,
         int(compared.sum()),
-        int((distance > expected.allowed[name][rows]).sum()),
+        int((distance > np.nan_to_num(expected.allowed[name][rows], posinf=0.0)).sum()),
         float(distance.max(initial=0.0)),
         float(relative.max(initial=0.0)),
         float(np.nan_to_num(ulp, nan=np.inf).max(initial=0.0)),
         int(rows[worst]),
     )
+
+
+def _distance(found: NDArray[np.float64], exact: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return |found - exact|: 0 for equal infinities and for two NaN, infinite where only one is not finite."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        distance = np.nan_to_num(np.abs(found - exact), nan=np.inf, posinf=np.inf)
+    equal = (found == exact) | (np.isnan(found) & np.isnan(exact))
+    return np.where(equal, 0.0, distance)
+
+
+def _compared(
+    name: str, group: str, found: NDArray[Any], expected: Expected, rows: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return which values can be judged.
+
+    Not judged is what overflows float32 in torch but not in float64; an integer or boolean that torch's own float32
+    decides otherwise, or that hangs on a subnormal input, which a backend may flush to zero; and, on extreme rows,
+    what overflows in the backend. An infinity or NaN on which torch agrees with float64 must be answered.
+    """
+    float32, float64 = expected.float32[name][rows], expected.float64[name][rows]
+    if float64.dtype.kind != "f":
+        subnormal = expected.probes.kinds[rows] == SUBNORMAL
+        return np.asarray((float32 == float64) & ~subnormal.reshape(-1, *[1] * (float64.ndim - 1)))
+    compared = expected.comparable[name][rows]
+    if group == "extreme":
+        return np.asarray(compared & np.isfinite(found))
+    alike = ~np.isfinite(float64) & ((float32 == float64) | (np.isnan(float32) & np.isnan(float64)))
+    return np.asarray(compared | alike)
 
 
 def _label_difference(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_export.batching import batch_name, row_axis
-from parity_export.probes import EXTREME, GAUSSIAN, SAMPLE, SPECIAL, UNIFORM, Probes, labelled
+from parity_export.probes import EXTREME, GAUSSIAN, LARGE, SAMPLE, SPECIAL, SUBNORMAL, UNIFORM, Probes, labelled
 from parity_runtime import ModelContract, TensorSpec
 from parity_runtime.inputs import Arrays
 
@@ -15,7 +15,9 @@ _RANDOM_ROWS = 256  # of each random kind; with the sample it keeps XOR's gate w
 _SAMPLE_ROWS = 512
 _MAX_VALUES = 500_000  # of one kind over all inputs: larger inputs get fewer rows
 _MIN_ROWS = 8
-_HIGHEST_INTEGER = 2**16  # vocabularies and categories beyond that are probed up to there
+_HIGHEST_INDEX = 2**26  # no vocabulary is larger; what torch accepts beyond is no index
+_HIGHEST_INTEGER = 2**16  # so that integers which are no indices stay exact in float32
+_SMALL_INTEGER = 8
 
 
 @dataclass(frozen=True)
@@ -25,17 +27,17 @@ class Drawing:
     Attributes:
         contract: of the model.
         dimensions: the size of every dynamic dimension but the batch.
-        integer_limits: by integer input, the number that its values stay below.
+        integer_ranges: by integer input, its lowest and highest value.
     """
 
     contract: ModelContract
     dimensions: Mapping[str, int]
-    integer_limits: Mapping[str, int]
+    integer_ranges: Mapping[str, tuple[int, int]]
 
     def rows(self, random: np.random.Generator, sample: Arrays | None) -> list[Probes]:
         """Return the drawn probes, a part a kind."""
         parts = [self._sample(sample, random)] if sample is not None else []
-        for kind, draw in ((UNIFORM, self._uniform), (GAUSSIAN, self._gaussian)):
+        for kind, draw in ((UNIFORM, self._uniform), (GAUSSIAN, self._gaussian), (LARGE, self._large)):
             parts.append(labelled(kind, self._draw(draw, random)))
         return [*parts, *self._special()]
 
@@ -82,12 +84,23 @@ class Drawing:
         drawn: NDArray[np.float64] = (low + high) / 2 + random.standard_normal(shape) * scale * (high - low) / 2
         return drawn
 
+    def _large(self, spec: TensorSpec, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
+        """Draw around zero with 1e2, 1e3, ... 1e6 times the half width of the range as deviation, row by row."""
+        low, high = self._range(spec)
+        scale = np.resize(10.0 ** np.arange(2, 7), shape[0]).reshape(-1, *[1] * (len(shape) - 1))
+        drawn: NDArray[np.float64] = random.standard_normal(shape) * scale * (high - low) / 2
+        return drawn
+
     def _special(self) -> list[Probes]:
-        """Fill rows with one special value each: zeros, subnormals, the smallest normal, ones; and the largest."""
+        """Fill rows with one special value each: zeros, ones; subnormal and smallest normal; the largest."""
         limits = np.finfo(np.float32)
         tiny, smallest, largest = float(limits.tiny), float(limits.smallest_subnormal), float(limits.max)
-        special = [0.0, -0.0, smallest, -smallest, tiny, -tiny, 1.0, -1.0]
-        return [labelled(SPECIAL, self._filled(special)), labelled(EXTREME, self._filled([largest, -largest]))]
+        values = {
+            SPECIAL: [0.0, -0.0, 1.0, -1.0],
+            SUBNORMAL: [smallest, -smallest, tiny, -tiny],
+            EXTREME: [largest, -largest],
+        }
+        return [labelled(kind, self._filled(filling)) for kind, filling in values.items()]
 
     def _filled(self, values: list[float]) -> Arrays:
         return {
@@ -113,43 +126,60 @@ class Drawing:
                 low[feature.index], high[feature.index] = feature.low, feature.high
         return low, high
 
+    def _integers(self, spec: TensorSpec, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.int64]:
+        """Draw small numbers in every other row, and in the others each number of the range before one comes twice."""
+        low, high = self.integer_ranges[spec.name]
+        count = int(np.prod(shape))
+        if high - low < count:
+            rounds = [random.permutation(np.arange(low, high + 1)) for _ in range(count // (high - low + 1) + 1)]
+            return np.concatenate(rounds)[:count].reshape(shape)
+        drawn = random.integers(low, high + 1, shape)
+        drawn[::2] = random.integers(max(low, -_SMALL_INTEGER), min(high, _SMALL_INTEGER) + 1, drawn[::2].shape)
+        drawn.reshape(-1)[-1] = high
+        return drawn
+
     def _cast(self, spec: TensorSpec, values: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.generic]:
         if spec.dtype == "bool":
             return values > 0
         if spec.dtype.startswith(("int", "uint")):
-            return random.integers(0, self.integer_limits[spec.name], values.shape).astype(spec.dtype)
+            return self._integers(spec, values.shape, random).astype(spec.dtype)
         limits = np.finfo(spec.dtype)
         return np.clip(values, limits.min, limits.max).astype(spec.dtype)
 
 
-def integer_limits(
+def integer_ranges(
     contract: ModelContract, dimensions: Mapping[str, int], accepts: Callable[[Arrays], bool]
-) -> dict[str, int]:
-    """Return, for each integer input, the power of two that its values may stay below.
+) -> dict[str, tuple[int, int]]:
+    """Return the lowest and highest value of each integer input.
 
-    Indices of an embedding are refused by torch where they leave the table; the limit is doubled until then.
+    Torch refuses an index that leaves its table: the highest that it accepts is found by doubling and halving. An
+    input that is no index takes any integer, negative ones too.
 
     Args:
         contract: of the model.
         dimensions: the size of every dynamic dimension but the batch.
         accepts: whether torch answers rows, rows first.
     """
-    limits = {spec.name: 1 for spec in contract.inputs if spec.dtype.startswith(("int", "uint"))}
-    drawing = Drawing(contract, dimensions, limits)
+    drawing = Drawing(contract, dimensions, {})
     zeros = {spec.name: np.zeros((2, *drawing.row_shape(spec)), spec.dtype) for spec in contract.inputs}
-    for spec in contract.inputs:
-        if spec.name not in limits:
-            continue
-        highest = min(_HIGHEST_INTEGER, int(np.iinfo(spec.dtype).max) + 1)
-        while limits[spec.name] < highest:
-            tried = zeros | {spec.name: zeros[spec.name] + spec_value(spec, 2 * limits[spec.name] - 1)}
-            if not accepts(tried):
-                break
-            limits[spec.name] *= 2
-    return limits
+
+    def taken(spec: TensorSpec, value: int) -> bool:
+        return accepts(zeros | {spec.name: np.full_like(zeros[spec.name], value)})
+
+    return {
+        spec.name: _integer_range(spec, taken) for spec in contract.inputs if spec.dtype.startswith(("int", "uint"))
+    }
 
 
-def spec_value(spec: TensorSpec, value: int) -> np.generic:
-    """Return a number in the dtype of an input."""
-    scalar: np.generic = np.dtype(spec.dtype).type(value)
-    return scalar
+def _integer_range(spec: TensorSpec, taken: Callable[[TensorSpec, int], bool]) -> tuple[int, int]:
+    limits = np.iinfo(spec.dtype)
+    ceiling = min(_HIGHEST_INDEX, int(limits.max))
+    if taken(spec, ceiling):
+        highest = min(_HIGHEST_INTEGER, ceiling)
+        negative = limits.min < 0 and taken(spec, -1)
+        return (max(int(limits.min), -highest) if negative else 0), highest
+    accepted, refused = 0, ceiling
+    while refused - accepted > 1:
+        middle = (accepted + refused) // 2
+        accepted, refused = (middle, refused) if taken(spec, middle) else (accepted, middle)
+    return 0, accepted

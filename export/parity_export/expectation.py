@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from parity_export.batching import Answer, Batches, Loaded
 from parity_export.comparison import Expected, close
-from parity_export.drawing import Drawing, integer_limits
+from parity_export.drawing import Drawing, integer_ranges
 from parity_export.meaning_check import check_meaning
-from parity_export.probes import EXTREME, GAUSSIAN, SEED, SPECIAL, Probes, concatenate
+from parity_export.probes import EXTREME, GAUSSIAN, LARGE, SEED, SPECIAL, SUBNORMAL, Probes, concatenate
 from parity_export.reference import TorchReference
 from parity_export.searching import adversarial_rows, boundary_rows
 from parity_export.source import ModelSource
@@ -22,6 +22,8 @@ _INDEPENDENT_RTOL = 1e-9
 (1.1e-16 an operation) stays far below, and a row that looks at its neighbours far above."""
 
 _INDEPENDENT_ROWS = 64
+
+_MAX_VALUES = 16_000_000  # of one batch of inputs: 64 MB of float32
 
 
 class Expectation:
@@ -57,12 +59,12 @@ class Expectation:
         self.batches = Batches(source.contract)
         self.torch_float64 = Loaded(lambda: TorchReference(source, double=True))
         self.torch_float32 = TorchReference(source)
-        limits = integer_limits(source.contract, dimensions, self._accepts)
-        self.drawing = Drawing(source.contract, dimensions, limits)
+        ranges = integer_ranges(source.contract, dimensions, self._accepts)
+        self.drawing = Drawing(source.contract, dimensions, ranges)
         self.probes: Probes = self._make_probes()
         self.row_independent: bool = self.batches.name is not None and self._measure_independence()
         if not self.row_independent:  # one overflowing row would spoil every other row of its batch
-            self.probes = self.probes.without(SPECIAL, EXTREME)
+            self.probes = self.probes.without(LARGE, SPECIAL, SUBNORMAL, EXTREME)
         self._known: dict[int, Expected] = {}
 
     def __call__(self, batch: int) -> Expected:
@@ -71,6 +73,12 @@ class Expectation:
         if size not in self._known:
             self._known[size] = self._ask(size)
         return self._known[size]
+
+    @property
+    def largest_batch(self) -> int:
+        """How many rows are asked at once at most: a thousand of them, unless that takes too much memory."""
+        values = sum(int(array[0].size) for array in self.probes.inputs.values())
+        return max(len(self.probes), _MAX_VALUES // max(1, values))
 
     def prepare(self, batch_sizes: Sequence[int]) -> None:
         """Ask torch all that will be needed at these batch sizes, and let the float64 copy and the opponent go."""
@@ -104,7 +112,7 @@ class Expectation:
         """Return every kind of probe, mixed: the first rows, which every batch size is asked, hold some of each."""
         random = np.random.default_rng(SEED)
         parts = self.drawing.rows(random, self._source.sample)
-        ordinary = concatenate(parts).without(SPECIAL, EXTREME)
+        ordinary = concatenate(parts).without(LARGE, SPECIAL, SUBNORMAL, EXTREME)
         self._check_determinism(ordinary)
         check_meaning(self._source, ordinary)
         if self._source.contract.is_classifier:
@@ -155,9 +163,11 @@ class Expectation:
 
 
 def _mixed(probes: Probes, random: np.random.Generator) -> NDArray[np.int64]:
-    """Return the rows in a seeded random order, an ordinary one before each special or extreme one."""
+    """Return the rows in a seeded random order, an ordinary one before each other, filled ones before random ones."""
     shuffled = random.permutation(len(probes))
+    shuffled = shuffled[np.argsort(~np.isin(probes.kinds[shuffled], (SPECIAL, SUBNORMAL, EXTREME)), kind="stable")]
     ordinary = groups(probes)["ordinary"][shuffled]
     others, rest = shuffled[~ordinary], shuffled[ordinary]
-    pairs = np.stack([rest[: len(others)], others], axis=1).reshape(-1)
-    return np.concatenate([pairs, rest[len(others) :]])
+    common = min(len(rest), len(others))
+    pairs = np.stack([rest[:common], others[:common]], axis=1).reshape(-1)
+    return np.concatenate([pairs, rest[common:], others[common:]])

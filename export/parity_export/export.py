@@ -11,6 +11,7 @@ import onnx
 import onnx_ir as ir
 from onnx import numpy_helper
 
+from parity_export.batching import batch_name
 from parity_export.card import model_card
 from parity_export.expectation import Expectation
 from parity_export.graph import export_graph
@@ -20,6 +21,7 @@ from parity_export.judging import Verdict, judge, record
 from parity_export.memory import LARGE, give_back
 from parity_export.onnxruntime_versions import oldest_onnxruntime
 from parity_export.options import ExportOptions
+from parity_export.shapes import returned_shapes
 from parity_export.source import ModelSource
 from parity_export.vectors import make_conformance
 from parity_runtime import InputError, ModelContract, ParityRefusedError, Predictor, TensorSpec
@@ -70,7 +72,7 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     if target.exists() and any(target.iterdir()) and not (target / MANIFEST).is_file():
         raise InputError(f"{target} is not empty and holds no package; it is not replaced, choose another name")
     model, initializers = build_graph(source, options)
-    source = replace(source, contract=with_graph_outputs(source.contract, model))
+    source = replace(source, contract=with_graph_outputs(source, model))
     graph = serialize(model)
     if len(graph) > LARGE:
         give_back()
@@ -125,11 +127,20 @@ def refusal(target: Path) -> Path:
     return target.with_name(f"{target.name}.refused.json")
 
 
-def with_graph_outputs(contract: ModelContract, model: ir.Model) -> ModelContract:
-    """Return the contract with the outputs that a graph gives, where the task does not say them."""
-    if contract.task != "tensors":
-        return contract
-    return replace(contract, outputs=tuple(_spec(value) for value in model.graph.outputs))
+def with_graph_outputs(source: ModelSource, model: ir.Model) -> ModelContract:
+    """Return the contract with the outputs that a graph gives, where the task does not say them.
+
+    An axis that torch sees grow with the batch is called so in the graph too: after some operators the exporter
+    invents a name.
+    """
+    if source.contract.task != "tensors":
+        return source.contract
+    batch = batch_name(source.contract)
+    for value, (_, shape) in zip(model.graph.outputs, returned_shapes(source.module, source.contract), strict=True):
+        if batch is not None and value.shape is not None:
+            sizes = zip(shape, value.shape, strict=True)
+            value.shape = ir.Shape([batch if mine == batch else size for mine, size in sizes])
+    return replace(source.contract, outputs=tuple(_spec(value) for value in model.graph.outputs))
 
 
 def _spec(value: ir.Value) -> TensorSpec:

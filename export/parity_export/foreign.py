@@ -1,21 +1,23 @@
 """ONNX files that somebody else exported: judged by the same gate, without a package."""
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from parity_export.batching import rows_first
 from parity_export.gate import ONNXRUNTIME_DTYPES
 from parity_export.judging import Verdict, judge
-from parity_export.reference import flatten
-from parity_export.source import Meaning, ModelSource, example_inputs, source_from_module
-from parity_runtime import InputError, ParityRefusedError, TensorSpec
+from parity_export.options import ExportOptions
+from parity_export.shapes import returned_shapes
+from parity_export.source import Meaning, ModelSource, source_from_module
+from parity_runtime import InputError, ModelContract, ParityRefusedError, TensorSpec
 from parity_runtime.inputs import Arrays
 from parity_runtime.session import create_session
 
@@ -34,14 +36,8 @@ def check_model(source: ModelSource, model: bytes, given: tuple[float, float] | 
         InputError: the number of outputs differs.
         FormatError: onnxruntime cannot load the model.
     """
-    session = create_session(model)
-    renamed = _renamed(session, source.contract.inputs)
-    outputs = tuple(_spec(tensor, renamed) for tensor in session.get_outputs())
-    returned = flatten(source.module(*example_inputs(source.module, source.contract.inputs)))
-    if len(returned) != len(outputs):
-        raise InputError(f"the module returns {len(returned)} tensors, and the model {len(outputs)}")
-    contract = dataclasses.replace(source.contract, outputs=outputs)
-    return judge(model, dataclasses.replace(source, contract=contract), given, renamed)
+    contract = dataclasses.replace(source.contract, outputs=_outputs(source, model))
+    return judge(model, dataclasses.replace(source, contract=contract), given, foreign=True)
 
 
 def assert_parity(
@@ -58,7 +54,7 @@ def assert_parity(
         module: the original, on the CPU; a copy in eval mode is compared.
         model: the ONNX file, from any exporter, or its bytes.
         inputs: the module's positional arguments: specifications such as ``"x: float32[batch, 5]"``, or one
-            batch of real arrays by name, whose first axis is taken as the batch.
+            batch of real arrays by name, the model's own dynamic dimensions taken over.
         rtol: widens torch.testing's relative tolerance; with ``atol``.
         atol: widens torch.testing's absolute tolerance, in the output's unit; with ``rtol``.
 
@@ -67,13 +63,17 @@ def assert_parity(
         InputError: the module and the inputs do not fit.
     """
     data = model if isinstance(model, bytes) else read_model(Path(model))
+    tolerance = ExportOptions(rtol=rtol, atol=atol).tolerance
     if isinstance(inputs, Mapping):
-        specs, sample = _specs_of(inputs)
+        arrays = {name: np.asarray(array) for name, array in inputs.items()}
+        specs: tuple[TensorSpec, ...] = _specs_of(arrays, model_inputs(data))
+        contract = ModelContract("sample", "tensors", specs, (TensorSpec("output", "float32", ()),))
+        sample = rows_first(contract, arrays)
     else:
         specs = tuple(TensorSpec.parse(spec) if isinstance(spec, str) else spec for spec in inputs)
         sample = None
     source = source_from_module(module, specs, Meaning(), "model", sample)
-    verdict = check_model(source, data, None if rtol is None or atol is None else (rtol, atol))
+    verdict = check_model(source, data, tolerance)
     if not verdict.report.passed:
         raise AssertionError("\n".join(verdict.report.reasons()))
 
@@ -106,25 +106,27 @@ def model_inputs(model: bytes) -> tuple[TensorSpec, ...]:
     Raises:
         FormatError: onnxruntime cannot load the model.
     """
-    return tuple(_spec(tensor, ()) for tensor in create_session(model).get_inputs())
+    return tuple(_spec(tensor) for tensor in create_session(model).get_inputs())
 
 
-def _spec(tensor: Any, renamed: Mapping[str, str] | tuple[()]) -> TensorSpec:
+def _spec(tensor: Any) -> TensorSpec:
     sizes = [
-        dict(renamed).get(size, size) if size is not None else "batch" if axis == 0 else f"{tensor.name}_{axis}"
-        for axis, size in enumerate(tensor.shape)
+        size if size is not None else "batch" if axis == 0 else f"dim{axis}" for axis, size in enumerate(tensor.shape)
     ]
     return TensorSpec(tensor.name, ONNXRUNTIME_DTYPES.get(tensor.type, tensor.type), tuple(sizes))
 
 
-def _renamed(session: Any, inputs: Sequence[TensorSpec]) -> dict[str, str]:
-    """Return the contract's name of each dynamic dimension of a file, by the file's own name."""
-    return {
-        theirs: ours
-        for spec, tensor in zip(inputs, session.get_inputs(), strict=False)
-        for ours, theirs in zip(spec.shape, tensor.shape, strict=False)
-        if isinstance(ours, str) and isinstance(theirs, str)
-    }
+def _outputs(source: ModelSource, model: bytes) -> tuple[TensorSpec, ...]:
+    """Return what a model must give: its own names, and the dtypes and the axes of the batch of what torch returns.
+
+    Raises:
+        InputError: the number of outputs differs.
+    """
+    names = [tensor.name for tensor in create_session(model).get_outputs()]
+    shapes = returned_shapes(source.module, source.contract)
+    if len(shapes) != len(names):
+        raise InputError(f"the module returns {len(shapes)} tensors, and the model {len(names)}")
+    return tuple(TensorSpec(name, dtype, shape) for name, (dtype, shape) in zip(names, shapes, strict=True))
 
 
 def refusal(verdict: Verdict) -> ParityRefusedError:
@@ -134,8 +136,17 @@ def refusal(verdict: Verdict) -> ParityRefusedError:
     return ParityRefusedError(f"the model does not answer as the module: {reasons[0]}{more}")
 
 
-def _specs_of(inputs: Mapping[str, NDArray[Any]]) -> tuple[tuple[TensorSpec, ...], Arrays]:
-    arrays = {name: tensor.numpy() if isinstance(tensor, torch.Tensor) else np.asarray(tensor)
-              for name, tensor in inputs.items()}  # fmt: skip
-    specs = tuple(TensorSpec(name, str(array.dtype), ("batch", *array.shape[1:])) for name, array in arrays.items())
-    return specs, arrays
+def _specs_of(arrays: Arrays, taken: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+    """Return specifications of real arrays, dynamic where the model is, else fixed."""
+    theirs = {spec.name: spec.shape for spec in taken}
+    return tuple(
+        TensorSpec(
+            name,
+            str(array.dtype),
+            tuple(
+                wanted if isinstance(wanted, str) else size
+                for wanted, size in itertools.zip_longest(theirs.get(name, ()), array.shape)
+            )[: array.ndim],
+        )
+        for name, array in arrays.items()
+    )

@@ -26,7 +26,10 @@ _TORCH_WARNINGS = (
     (r"The \.grad attribute of a Tensor that is not a leaf", UserWarning),  # its own while_loop
 )
 
-_REGISTRATION_LOGGER = "torch.onnx._internal.exporter._registration"  # logs that torchvision is absent
+_LOGGERS = (
+    "torch.onnx._internal.exporter._registration",  # that torchvision is absent
+    "onnxscript.optimizer",  # what it does not fold
+)
 
 
 def export_graph(module: nn.Module, inputs: Sequence[TensorSpec], opset: int | None = None) -> ir.Model:
@@ -44,7 +47,9 @@ def export_graph(module: nn.Module, inputs: Sequence[TensorSpec], opset: int | N
         InputError: torch cannot export the module with these inputs.
     """
     model = export_program(module, inputs, opset).model
-    return canonical(model, {*module.state_dict(), *dict(module.named_buffers())})
+    model = canonical(model, {*module.state_dict(), *dict(module.named_buffers())})
+    _name_inputs(model.graph, inputs)
+    return model
 
 
 def export_program(module: nn.Module, inputs: Sequence[TensorSpec], opset: int | None = None) -> torch.onnx.ONNXProgram:
@@ -84,7 +89,8 @@ def canonical(model: ir.Model, weights: Collection[str]) -> ir.Model:
         model: as torch exports it, not optimized.
         weights: names of the module's tensors; no node that takes one is folded.
     """
-    optimizer.fold_constants(model, onnx_shape_inference=True, should_fold=lambda node: _foldable(node, weights))
+    with quiet():
+        optimizer.fold_constants(model, onnx_shape_inference=True, should_fold=lambda node: _foldable(node, weights))
     result = ir.passes.Sequential(
         passes.InlinePass(),
         passes.RemoveUnusedNodesPass(),
@@ -102,6 +108,17 @@ def canonical(model: ir.Model, weights: Collection[str]) -> ir.Model:
     result.metadata_props.clear()
     result.graph.metadata_props.clear()
     return result
+
+
+def _name_inputs(graph: ir.Graph, inputs: Sequence[TensorSpec]) -> None:
+    """Give the inputs their names again, which an input that is returned as it is loses to the output."""
+    names = {spec.name for spec in inputs}
+    for node in graph:
+        for value in node.outputs:
+            if value.name in names:
+                value.name = f"module.{value.name}"
+    for value, spec in zip(graph.inputs, inputs, strict=True):
+        value.name = spec.name
 
 
 def _foldable(node: ir.Node, weights: Collection[str]) -> bool | None:
@@ -141,9 +158,10 @@ def quiet() -> Iterator[None]:
 
     When it fails torch prints the whole traced program, which is dropped: the error's cause says what went wrong.
     """
-    logger = logging.getLogger(_REGISTRATION_LOGGER)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     printed = io.StringIO()
     try:
         with warnings.catch_warnings(), contextlib.redirect_stderr(printed):
@@ -153,4 +171,5 @@ def quiet() -> Iterator[None]:
             yield
         sys.stderr.write(printed.getvalue())
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -38,8 +38,8 @@ class ExportOptions:
             raise InputError(f"IR version {self.ir_version} is not between {_OLDEST_IR} and {onnx.IR_VERSION}")
         if (self.rtol is None) != (self.atol is None):
             raise InputError("give --rtol and --atol together: the one replaces nothing without the other")
-        if min(self.rtol or 0.0, self.atol or 0.0) < 0:
-            raise InputError("rtol and atol must be at least 0")
+        if not all(0 <= value < float("inf") for value in (self.rtol or 0.0, self.atol or 0.0)):
+            raise InputError("rtol and atol must be finite and at least 0")
 
     @property
     def tolerance(self) -> tuple[float, float] | None:

@@ -11,8 +11,8 @@ from parity_runtime.inputs import Arrays
 SEED = 20260101
 """Every search is seeded with it: the same model gets the same questions on every machine."""
 
-SAMPLE, UNIFORM, GAUSSIAN = "sample", "uniform", "gaussian"
-SPECIAL, EXTREME, BOUNDARY, ADVERSARIAL = "special", "extreme", "boundary", "adversarial"
+SAMPLE, UNIFORM, GAUSSIAN, LARGE = "sample", "uniform", "gaussian", "large"
+SPECIAL, SUBNORMAL, EXTREME, BOUNDARY, ADVERSARIAL = "special", "subnormal", "extreme", "boundary", "adversarial"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """What the torch module itself answers, in float32 and in float64."""
 
+import contextlib
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -36,10 +38,12 @@ class TorchReference:
 
     def __call__(self, inputs: Arrays) -> Arrays:
         """Return every output by name for one batch of inputs by name."""
-        with torch.no_grad(), _LastSquashing() as squashing:
-            returned = self._module(*[self._tensor(inputs[spec.name]) for spec in self._contract.inputs])
+        tensors = [self._tensor(inputs[spec.name]) for spec in self._contract.inputs]
+        with torch.no_grad(), _in_double() if self._double else contextlib.nullcontext(), _LastSquashing() as squashing:
+            returned = self._module(*tensors)
         if self._contract.task == "tensors":
             return _named(self._contract, returned)
+        returned = returned.detach()
         matrix = returned.reshape(len(returned), -1)  # [batch, columns]
         if self._contract.task == "regression":
             return {VALUE: matrix.numpy()}
@@ -72,6 +76,28 @@ class TorchReference:
         return kept.log() if self._contract.task == "multiclass" else kept.log() - torch.log1p(-kept)
 
 
+class _Promoting(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Makes float64 of every tensor that the module's code asks to be float32 or less."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if kwargs.get("dtype") in (torch.float32, torch.float16, torch.bfloat16):
+            kwargs["dtype"] = torch.float64
+        return func(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def _in_double() -> Iterator[None]:
+    """Compute in float64 also where the module's code makes or casts tensors itself (``x.float()``)."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with _Promoting():  # type: ignore[no-untyped-call]
+            yield
+    finally:
+        torch.set_default_dtype(before)
+
+
 class _LastSquashing(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Remembers what went into the last sigmoid or softmax, so that logits need not be recovered from it."""
 
@@ -98,7 +124,7 @@ class _LastSquashing(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def _named(contract: ModelContract, returned: Any) -> Arrays:
     tensors = flatten(returned)
-    return {spec.name: tensor.numpy() for spec, tensor in zip(contract.outputs, tensors, strict=True)}
+    return {spec.name: tensor.detach().numpy() for spec, tensor in zip(contract.outputs, tensors, strict=True)}
 
 
 def flatten(returned: Any) -> list[Tensor]:

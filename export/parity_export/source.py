@@ -2,6 +2,7 @@
 
 import copy
 import importlib
+import itertools
 import os
 import sys
 import zipfile
@@ -13,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from parity_export.batching import batch_name, rows_first
 from parity_runtime import Feature, InputError, ModelContract, TensorSpec, __version__
@@ -163,8 +165,8 @@ def example_inputs(module: nn.Module, inputs: Sequence[TensorSpec]) -> tuple[tor
         InputError: the module accepts none of the sizes that are tried.
     """
     reason = ""
-    for base in EXAMPLE_SIZES:
-        example = zeros(inputs, base)
+    for base, multiples in itertools.product(EXAMPLE_SIZES, (False, True)):
+        example = zeros(inputs, base, multiples=multiples)
         try:
             with torch.no_grad():
                 module(*example)
@@ -175,10 +177,20 @@ def example_inputs(module: nn.Module, inputs: Sequence[TensorSpec]) -> tuple[tor
     raise InputError(f"the module does not accept {'; '.join(map(str, inputs))}: {reason}")
 
 
-def zeros(inputs: Sequence[TensorSpec], base: int) -> tuple[torch.Tensor, ...]:
-    """Return zeros for each input, the dynamic dimensions of the sizes ``base``, ``base + 1``, ..."""
+def zeros(
+    inputs: Sequence[TensorSpec], base: int, dimensions: Mapping[str, int] | None = None, *, multiples: bool = False
+) -> tuple[torch.Tensor, ...]:
+    """Return zeros for each input.
+
+    Args:
+        inputs: what the module takes.
+        base: the dynamic dimensions get the sizes ``base``, ``base + 1``, ..., or its multiples.
+        dimensions: sizes of some of them.
+        multiples: whether to take multiples (two poolings of an image want sizes that 4 divides).
+    """
     names = dict.fromkeys(size for spec in inputs for size in spec.shape if isinstance(size, str))
-    sizes = {name: index + base for index, name in enumerate(names)}
+    step = base if multiples else 1
+    sizes = {name: base + index * step for index, name in enumerate(names)} | dict(dimensions or {})
     shapes = [[sizes[size] if isinstance(size, str) else size for size in spec.shape] for spec in inputs]
     return tuple(
         torch.zeros(shape, dtype=getattr(torch, spec.dtype)) for shape, spec in zip(shapes, inputs, strict=True)
@@ -213,6 +225,9 @@ def _output_width(module: nn.Module, inputs: Sequence[TensorSpec], meaning: Mean
     """Return the size of the last axis of what the module returns (1 for ``[batch]``); 0 if it is no such tensor."""
     with torch.no_grad():
         returned = module(*example_inputs(module, inputs))
+    for leaf in tree_leaves(returned):
+        if leaf is not None and not isinstance(leaf, torch.Tensor):
+            raise InputError(f"the module returns {leaf!r}, which is no tensor; a graph gives tensors alone")
     if not isinstance(returned, torch.Tensor) or returned.ndim not in (1, 2):
         return 0
     if meaning.task != "tensors" and returned.dtype != torch.float32:

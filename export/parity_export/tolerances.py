@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.probes import EXTREME, SPECIAL, Probes
+from parity_export.probes import EXTREME, GAUSSIAN, LARGE, SPECIAL, SUBNORMAL, Probes
 from parity_runtime import InputError, Tolerance
 from parity_runtime.inputs import Arrays
 
@@ -49,9 +49,32 @@ def derive_tolerances(
 
 
 def groups(probes: Probes) -> dict[str, NDArray[np.bool_]]:
-    """Return which rows are ordinary, special and extreme: special values must not widen the others' tolerance."""
-    special, extreme = probes.kinds == SPECIAL, probes.kinds == EXTREME
-    return {"ordinary": ~special & ~extreme, "special": special, "extreme": extreme}
+    """Return which rows belong to each group: what lies far away must not widen the tolerance of what does not."""
+    kinds = {"wide": (GAUSSIAN,), "large": (LARGE,), "special": (SPECIAL, SUBNORMAL), "extreme": (EXTREME,)}
+    members = {group: np.isin(probes.kinds, names) for group, names in kinds.items()}
+    return {"ordinary": ~np.any(list(members.values()), axis=0)} | members
+
+
+def column_floors(float32: NDArray[Any], float64: NDArray[Any]) -> NDArray[np.float64]:
+    """Return `TORCH_FACTOR` times torch's own largest deviation, for each place along the last axis.
+
+    A column of small numbers beside one of large numbers has a tolerance of its own: at least the median of the
+    relative deviations of all columns, because the largest of a few rows alone may be zero by chance.
+
+    Args:
+        float32: torch's answers ``[rows, ..., columns]``.
+        float64: the same in float64.
+    """
+    columns = float64.shape[-1] if float64.ndim > 1 else 1
+    exact = float64.astype(np.float64).reshape(-1, columns)
+    with np.errstate(invalid="ignore"):
+        deviation = np.abs(float32.astype(np.float64).reshape(-1, columns) - exact)
+    finite = np.isfinite(deviation)
+    largest = np.where(finite, deviation, 0.0).max(axis=0, initial=0.0)
+    scale = np.where(finite, np.abs(exact), 0.0).mean(axis=0) if len(exact) else np.zeros(columns)
+    relative = np.divide(largest, scale, out=np.zeros(columns), where=scale > 0)
+    floors: NDArray[np.float64] = TORCH_FACTOR * np.maximum(largest, np.median(relative) * scale)
+    return floors if float64.ndim > 1 else floors[0]
 
 
 def check_precision(expected: dict[str, NDArray[Any]], tolerances: dict[str, Tolerance]) -> None:
@@ -78,7 +101,8 @@ def check_precision(expected: dict[str, NDArray[Any]], tolerances: dict[str, Tol
 def _tolerance(
     float32: NDArray[Any], float64: NDArray[Any], dtype: str, given: tuple[float, float] | None
 ) -> Tolerance:
-    deviation = np.abs(float32.astype(np.float64) - float64)
+    with np.errstate(invalid="ignore"):
+        deviation = np.abs(float32.astype(np.float64) - float64)
     largest = float(deviation[np.isfinite(deviation)].max(initial=0.0))
     rtol, atol = given or TORCH_TESTING[dtype]
     first = "rtol and atol were set by hand" if given else f"torch.testing's defaults for {dtype}"

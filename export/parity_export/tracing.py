@@ -14,6 +14,7 @@ from torch import nn
 
 from parity_export.comparison import close
 from parity_export.graph import export_program
+from parity_export.source import first_line
 from parity_runtime import InputError, TensorSpec
 from parity_runtime.inputs import Arrays
 from parity_runtime.session import Optimization, Provider, create_session, import_onnxruntime
@@ -104,7 +105,10 @@ def onnx_trace(
             proto.graph.output.add().name = name
     session = create_session(proto.SerializeToString(), provider, optimization="disabled")
     names = [output.name for output in session.get_outputs()]
-    found = dict(zip(names, session.run(names, call), strict=True))
+    try:
+        found = dict(zip(names, session.run(names, call), strict=True))
+    except Exception as error:  # onnxruntime's own
+        raise InputError(f"onnxruntime fails on a batch of random rows: {first_line(error)}") from error
     return {name: found[name] for name in operators if isinstance(found.get(name), np.ndarray)}, operators
 
 

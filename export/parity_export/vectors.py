@@ -69,7 +69,8 @@ def _needed_atol(expected: Expected) -> NDArray[np.float64]:
     need = np.zeros(len(expected.probes))
     for name in expected.tolerances["ordinary"]:
         values = np.nan_to_num(np.abs(expected.float64[name]), posinf=0.0)
-        deviation = np.abs(expected.float32[name].astype(np.float64) - expected.float64[name])
+        with np.errstate(invalid="ignore"):
+            deviation = np.abs(expected.float32[name].astype(np.float64) - expected.float64[name])
         typical = float(np.nan_to_num(deviation[groups(expected.probes)["ordinary"]]).max(initial=0.0))
         short = _SAFETY * typical - RTOL * values
         short = np.where(np.isfinite(short) & (short > ATOL), short, 0.0)

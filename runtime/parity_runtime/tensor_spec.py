@@ -1,5 +1,6 @@
 """The name, dtype and shape of a tensor that goes into or comes out of a model."""
 
+import keyword
 import re
 from dataclasses import dataclass
 from typing import Any, Self
@@ -49,6 +50,9 @@ class TensorSpec:
             raise InputError(f'{text!r} is no tensor; write "name: float32[batch, 3]"')
         sizes = [part.strip() for part in match["shape"].split(",")] if match["shape"].strip() else []
         shape = tuple(int(size) if size.isdecimal() else size for size in sizes)
+        for size in shape:
+            if isinstance(size, str) and (not size.isidentifier() or keyword.iskeyword(size)):
+                raise InputError(f"{text!r}: {size!r} is neither a size nor a name; is a comma missing?")
         try:
             return cls(match["name"], match["dtype"], shape)
         except FormatError as error:

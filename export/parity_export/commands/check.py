@@ -40,4 +40,6 @@ def check(source: str, model: Path, report: Path | None, **options: Any) -> None
         click.echo(f"{model} takes one fixed shape only; say what it should take with --input", err=True)
     cells = verdict.report.cells
     compared = sum(difference.compared for cell in cells for difference in cell.differences)
+    for line in verdict.report.not_run:
+        click.echo(f"not run: {line}", err=True)
     click.echo(f"{model}: {compared} values in {len(cells)} configurations agree with torch")

@@ -8,8 +8,9 @@ import numpy as np
 
 from parity_export.batching import Batches
 from parity_export.commands.module_options import bare_module, input_specs, module_options
-from parity_export.drawing import Drawing, integer_limits
+from parity_export.drawing import Drawing, integer_ranges
 from parity_export.foreign import model_inputs, read_model
+from parity_export.options import ExportOptions
 from parity_export.probes import SEED
 from parity_export.reference import TorchReference
 from parity_export.source import Meaning, ModelSource, example_inputs, source_from_module
@@ -39,6 +40,7 @@ def diff(source: str, model: Path, between: str, rtol: float, atol: float, **opt
     are torch, onnxruntime with its optimizations disabled, basic or extended, and cuda. Values are matched by
     name, which torch.onnx.export keeps. Exits with 3 if a value departs.
     """
+    ExportOptions(rtol=rtol, atol=atol)
     first, second = _sides(between)
     data = Package.open(model).read("model.onnx") if model.is_dir() else read_model(model)
     module = bare_module(source, options)
@@ -84,7 +86,7 @@ def _call(source: ModelSource) -> Arrays:
             return False
         return True
 
-    limits = integer_limits(source.contract, dimensions, accepts)
+    limits = integer_ranges(source.contract, dimensions, accepts)
     rows = Drawing(source.contract, dimensions, limits).rows(np.random.default_rng(SEED), None)[0]
     return batches.call(rows.inputs, np.arange(min(len(rows), 64)))
 

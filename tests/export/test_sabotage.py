@@ -1,0 +1,165 @@
+"""Graphs that are wrong in one place, each found only by the question that was made for it."""
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import helper, numpy_helper
+from torch import Tensor, nn
+
+from parity_export import assert_parity
+from parity_export.export import serialize
+from parity_export.graph import export_graph
+from parity_runtime import TensorSpec
+
+TABLE = ["x: float32[batch, 4]"]
+SEQUENCE = ["x: float32[batch, time, 4]"]
+
+
+class Function(nn.Module):
+    """A module around a function, with a linear layer ``l`` and others by name."""
+
+    def __init__(self, function: Callable[..., object], **parts: nn.Module) -> None:
+        super().__init__()
+        self.function = function
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    def forward(self, x: Tensor) -> object:
+        return self.function(self, x)
+
+
+def exported(module: nn.Module, inputs: list[str]) -> onnx.ModelProto:
+    return onnx.load_from_string(serialize(export_graph(module.eval(), [TensorSpec.parse(text) for text in inputs])))
+
+
+def set_weight(model: onnx.ModelProto, name: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    tensor = next(one for one in model.graph.initializer if one.name == name)
+    tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(change(numpy_helper.to_array(tensor).copy())), name))
+
+
+def append(model: onnx.ModelProto, nodes: list[onnx.NodeProto], constants: dict[str, np.ndarray]) -> None:
+    """Put nodes behind the only output; they take ``raw`` and give the output's name."""
+    name = model.graph.output[0].name
+    for node in model.graph.node:
+        node.output[:] = ["raw" if output == name else output for output in node.output]
+    for node in nodes:
+        node.output[:] = [name if output == "OUT" else output for output in node.output]
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(numpy_helper.from_array(array, key) for key, array in constants.items())
+
+
+def refused(module: nn.Module, model: onnx.ModelProto, inputs: list[str], words: str) -> None:
+    with pytest.raises(AssertionError, match=words):
+        assert_parity(module, model.SerializeToString(), inputs)
+
+
+def scaled_beyond(axis: int, size: int) -> tuple[list[onnx.NodeProto], dict[str, np.ndarray]]:
+    """Nodes that add 1 where an axis of the input is longer than ``size``."""
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Gather", ["shape", "axis"], ["length"]),
+        helper.make_node("Greater", ["length", "size"], ["longer"]),
+        helper.make_node("Cast", ["longer"], ["one"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("Add", ["raw", "one"], ["OUT"]),
+    ]
+    return nodes, {"axis": np.array(axis), "size": np.array(size)}
+
+
+@pytest.mark.parametrize("rows", [64, 600])
+def test_a_defect_of_large_batches_alone_is_found(rows: int) -> None:
+    module = nn.Linear(4, 3)
+    model = exported(module, TABLE)
+    append(model, *scaled_beyond(0, rows))
+    refused(module, model, TABLE, "batch 1000")
+
+
+def test_a_defect_of_long_sequences_alone_is_found() -> None:
+    module = nn.Linear(4, 3)
+    model = exported(module, SEQUENCE)
+    append(model, *scaled_beyond(1, 7))
+    refused(module, model, SEQUENCE, "time 17")
+
+
+def test_a_sequence_that_is_cut_short_is_found() -> None:
+    module = nn.Linear(4, 3)
+    model = exported(module, SEQUENCE)
+    cut = helper.make_node("Slice", ["raw", "zero", "five", "one"], ["OUT"])
+    append(model, [cut], {"zero": np.array([0]), "five": np.array([5]), "one": np.array([1])})
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "cut"
+    refused(module, model, SEQUENCE, "time 17")
+
+
+def test_every_row_of_an_embedding_is_asked() -> None:
+    module = nn.Embedding(50, 6)
+    model = exported(module, ["x: int64[batch, time]"])
+
+    def one_row(array: np.ndarray) -> np.ndarray:
+        array[49] += 1
+        return array
+
+    set_weight(model, "weight", one_row)
+    refused(module, model, ["x: int64[batch, time]"], "differ, by up to 1")
+
+
+def test_negative_integers_are_asked_where_torch_takes_them() -> None:
+    module = Function(lambda _, x: torch.abs(x) * 2)
+    model = exported(module, ["x: int64[batch, 3]"])
+    next(node for node in model.graph.node if node.op_type == "Abs").op_type = "Identity"
+    refused(module, model, ["x: int64[batch, 3]"], "differ")
+
+
+def test_a_small_column_beside_a_large_one_has_a_tolerance_of_its_own() -> None:
+    module = Function(
+        lambda self, x: torch.cat([self.l(x) * 1e6, torch.sigmoid(self.k(x))], 1), l=nn.Linear(4, 1), k=nn.Linear(4, 1)
+    )
+    model = exported(module, TABLE)
+    set_weight(model, "k.weight", lambda array: array[:, ::-1])
+    refused(module, model, TABLE, "ordinary probes")
+
+
+def test_an_infinity_that_torch_means_must_be_answered() -> None:
+    module = Function(lambda _, x: x.masked_fill(x > 0, float("-inf")))
+    honest = exported(module, TABLE)
+    assert_parity(module, honest.SerializeToString(), TABLE)
+    append(honest, [helper.make_node("Max", ["raw", "floor"], ["OUT"])], {"floor": np.array(-1e9, np.float32)})
+    refused(module, honest, TABLE, "by up to inf")
+
+
+@pytest.mark.parametrize("bound", [50.0, 1e4])
+def test_a_clip_that_matters_for_large_numbers_alone_is_found(bound: float) -> None:
+    module = nn.Linear(4, 3)
+    model = exported(module, TABLE)
+    clip = helper.make_node("Clip", ["raw", "low", "high"], ["OUT"])
+    append(model, [clip], {"low": np.array(-bound, np.float32), "high": np.array(bound, np.float32)})
+    refused(module, model, TABLE, "large probes")
+
+
+def test_another_dtype_of_the_output_is_found() -> None:
+    module = nn.Linear(4, 3)
+    model = exported(module, TABLE)
+    append(model, [helper.make_node("Cast", ["raw"], ["OUT"], to=onnx.TensorProto.DOUBLE)], {})
+    model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
+    refused(module, model, TABLE, r"float64\[batch, 3\]; expected .*float32")
+
+
+def test_a_length_that_is_baked_in_fails_with_one_sentence() -> None:
+    module = nn.Linear(4, 3)
+    model = exported(module, SEQUENCE)
+    append(model, [helper.make_node("Reshape", ["raw", "baked"], ["OUT"])], {"baked": np.array([-1, 3, 3])})
+    refused(module, model, SEQUENCE, "fails at batch 1")
+
+
+def test_honest_modules_that_cast_return_nothing_or_decide_are_not_refused() -> None:
+    casting = Function(lambda self, x: self.l(x.float() / 255), l=nn.Linear(4, 2))
+    assert_parity(casting, serialize(export_graph(casting.eval(), [TensorSpec.parse("x: uint8[batch, 4]")])),
+                  ["x: uint8[batch, 4]"])  # fmt: skip
+    for function in (
+        lambda _, x: torch.tanh(x) > 0,
+        lambda self, x: (self.l(x), x),
+        lambda self, x: (self.l(x), None),
+    ):
+        module = Function(function, l=nn.Linear(4, 2))
+        assert_parity(module, exported(module, TABLE).SerializeToString(), TABLE)
