@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 from onnx import numpy_helper
+from onnx_ir.passes.common import ShapeInferencePass
 
 from parity_export.batching import batch_name
 from parity_export.card import model_card
@@ -22,7 +23,7 @@ from parity_export.memory import LARGE, give_back
 from parity_export.onnxruntime_versions import oldest_onnxruntime
 from parity_export.options import ExportOptions
 from parity_export.shapes import returned_shapes
-from parity_export.source import ModelSource
+from parity_export.source import ModelSource, first_line
 from parity_export.vectors import make_conformance
 from parity_runtime import InputError, ModelContract, ParityRefusedError, Predictor, TensorSpec
 from parity_runtime.conformance import OrdinaryVectors
@@ -74,6 +75,7 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     model, initializers = build_graph(source, options)
     source = replace(source, contract=with_graph_outputs(source, model))
     graph = serialize(model)
+    check_graph(graph)
     if len(graph) > LARGE:
         give_back()
     verdict = judge(graph, source, options.tolerance)
@@ -102,13 +104,25 @@ def build_graph(source: ModelSource, options: ExportOptions) -> tuple[ir.Model, 
     initializers = check_initializers(model, source.module)
     add_head(model, source.contract, source.module_output)
     model.ir_version = options.ir_version or model.ir_version
-    return model, initializers
+    return ShapeInferencePass()(model).model, initializers
 
 
 def serialize(model: ir.Model) -> bytes:
     """Return a graph's bytes, the same for the same graph."""
     data: bytes = ir.to_proto(model).SerializeToString(deterministic=True)
     return data
+
+
+def check_graph(graph: bytes) -> None:
+    """Run ONNX's own checker over a serialized graph.
+
+    Raises:
+        InputError: the graph is not valid ONNX, such as a length that its opset does not know.
+    """
+    try:
+        onnx.checker.check_model(graph)
+    except onnx.checker.ValidationError as error:
+        raise InputError(f"torch exported a graph that ONNX's checker refuses: {first_line(error)}") from error
 
 
 def with_metadata(graph: bytes, contract: ModelContract) -> bytes:

@@ -170,17 +170,24 @@ def test_the_graph_carries_nothing_but_what_computes(xor_package: Path, xor_run:
         assert graph[name].tobytes() == tensor.numpy().tobytes()
 
 
-def test_the_vectors_pass_the_onnx_backend_test_tolerances(xor_package: Path) -> None:
-    import onnxruntime
+@pytest.mark.filterwarnings("ignore:onnx.version is deprecated:DeprecationWarning")  # onnxruntime.backend's own
+def test_the_vectors_are_replayed_by_onnx_s_backend_tests(xor_package: Path) -> None:
+    """The backend and the comparison of onnx.backend.test; its Runner would first build a thousand tests of its own."""
+    from onnx.backend.test.runner import Runner
+    from onnxruntime.backend import backend
 
     folder = xor_package / "test_data_set_0"
     tensors = {
         path.stem: numpy_helper.to_array(onnx.TensorProto.FromString(path.read_bytes())) for path in folder.iterdir()
     }
-    session = onnxruntime.InferenceSession(xor_package / "model.onnx", providers=["CPUExecutionProvider"])
-    found = session.run(None, {"features": tensors["input_0"]})
-    for index, array in enumerate(found):
-        np.testing.assert_allclose(array, tensors[f"output_{index}"], rtol=1e-3, atol=1e-7)
+    expected = [tensors[f"output_{index}"] for index in range(3)]
+    found = backend.prepare(str(xor_package / "model.onnx"), "CPU").run([tensors["input_0"]])
+    Runner.assert_similar_outputs(expected, found, rtol=1e-3, atol=1e-7)
+    with pytest.raises(AssertionError):
+        Runner.assert_similar_outputs([*expected[:2], expected[2] * np.float32(1.01)], found, rtol=1e-3, atol=1e-7)
+
+
+def test_the_conformance_file_has_the_backend_tests_tolerances(xor_package: Path) -> None:
     conformance = json.loads((xor_package / "conformance.json").read_text())
     assert (conformance["ordinary"]["rtol"], conformance["ordinary"]["atol"]) == (1e-3, 1e-7)
     assert set(conformance["hard"]["kinds"]) == {"boundary", "adversarial"}
