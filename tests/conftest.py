@@ -1,32 +1,39 @@
-"""Fixtures that every room shares: one trained run, one exported package, the command line."""
+"""Fixtures that every room shares: one trained run, one exported package, the command line.
+
+tests/runtime must run where torch has never been: torch and what needs it are imported by the fixtures that use them.
+"""
 
 import shutil
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
-from parity_export import export_package, source_from_run
 from parity_runtime.commands import main
-from parity_training import Run, train_xor
 
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
-    torch.manual_seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
     np.random.seed(0)  # noqa: NPY002 -- modules under test may use the global generator
 
 
 @pytest.fixture(scope="session")
-def xor_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def xor_run(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The notebook's run, trained once."""
+    from parity_training import train_xor
+
     return train_xor(tmp_path_factory.mktemp("runs") / "xor")
 
 
 @pytest.fixture(scope="session")
-def xor_package(xor_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def xor_package(xor_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its package; tests that change files copy it first (``xor_copy``)."""
+    from parity_export import export_package, source_from_run
+
     return export_package(source_from_run(xor_run), tmp_path_factory.mktemp("packages") / "xor").path
 
 

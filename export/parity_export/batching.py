@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime import ModelContract, TensorSpec
+from parity_runtime.contract import batch_name
 from parity_runtime.inputs import Arrays
 
 Answer = Callable[[Arrays], Arrays]
@@ -32,15 +33,6 @@ class Loaded:
     def release(self) -> None:
         """Let the backend go; it is loaded again when it is asked again."""
         self._answer = None
-
-
-def batch_name(contract: ModelContract) -> str | None:
-    """Return the dynamic dimension that counts rows: ``batch``, else the first input's first one; None if fixed."""
-    names = {size for spec in contract.inputs for size in spec.shape if isinstance(size, str)}
-    if "batch" in names:
-        return "batch"
-    first = contract.inputs[0].shape[:1]
-    return first[0] if first and isinstance(first[0], str) else None
 
 
 def row_axis(spec: TensorSpec, batch: str | None) -> int | None:

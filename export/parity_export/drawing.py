@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.batching import batch_name, row_axis
+from parity_export.batching import row_axis
 from parity_export.probes import EXTREME, GAUSSIAN, LARGE, SAMPLE, SPECIAL, SUBNORMAL, UNIFORM, Probes, labelled
 from parity_runtime import ModelContract, TensorSpec
+from parity_runtime.contract import batch_name
 from parity_runtime.inputs import Arrays
 
 _RANDOM_ROWS = 256  # of each random kind; with the sample it keeps XOR's gate well under half a second

@@ -12,7 +12,6 @@ import onnx_ir as ir
 from onnx import numpy_helper
 from onnx_ir.passes.common import ShapeInferencePass
 
-from parity_export.batching import batch_name
 from parity_export.card import model_card
 from parity_export.expectation import Expectation
 from parity_export.graph import export_graph
@@ -27,7 +26,7 @@ from parity_export.source import ModelSource, first_line
 from parity_export.vectors import make_conformance
 from parity_runtime import InputError, ModelContract, ParityRefusedError, Predictor, TensorSpec
 from parity_runtime.conformance import OrdinaryVectors
-from parity_runtime.contract import METADATA_KEY
+from parity_runtime.contract import METADATA_KEY, batch_name
 from parity_runtime.files import refuse_existing, staged_folder, write_file
 from parity_runtime.jsonfile import dump_json
 from parity_runtime.package import CARD, CONFORMANCE, CONTRACT, MANIFEST, MODEL, REPORT, write_manifest
@@ -144,21 +143,28 @@ def refusal(target: Path) -> Path:
 def with_graph_outputs(source: ModelSource, model: ir.Model) -> ModelContract:
     """Return the contract with the outputs that a graph gives, where the task does not say them.
 
-    An axis that torch sees grow with the batch is called so in the graph too: after some operators the exporter
-    invents a name.
+    torch is asked which axes are which dynamic dimension: the exporter invents names, and fixes sizes, after some
+    operators. The graph's own word counts where an axis is computed from others (``2*time``).
     """
     if source.contract.task != "tensors":
         return source.contract
-    batch = batch_name(source.contract)
     for value, (_, shape) in zip(model.graph.outputs, returned_shapes(source.module, source.contract), strict=True):
-        if batch is not None and value.shape is not None:
-            sizes = zip(shape, value.shape, strict=True)
-            value.shape = ir.Shape([batch if mine == batch else size for mine, size in sizes])
+        declared = shape if value.shape is None else _sizes(value.shape)
+        value.shape = ir.Shape([_size(mine, theirs) for mine, theirs in zip(shape, declared, strict=True)])
     return replace(source.contract, outputs=tuple(_spec(value) for value in model.graph.outputs))
 
 
+def _size(returned: int | str, declared: int | str) -> int | str:
+    computed = isinstance(returned, str) and returned.startswith("dim")
+    return declared if computed and isinstance(declared, str) else returned
+
+
+def _sizes(shape: ir.Shape) -> tuple[int | str, ...]:
+    return tuple(size if isinstance(size, int) else str(size.value) for size in shape)
+
+
 def _spec(value: ir.Value) -> TensorSpec:
-    shape = tuple(size if isinstance(size, int) else str(size.value) for size in value.shape or ())
+    shape = () if value.shape is None else _sizes(value.shape)
     dtype = value.dtype.numpy().name if value.dtype is not None else "float32"
     return TensorSpec(str(value.name), dtype, shape)
 
@@ -232,14 +238,15 @@ def _write(target: Path, files: dict[str, bytes], *, replace_existing: bool) -> 
 def _check_no_rows(predictor: Predictor) -> None:
     """Ask for zero rows, which some kernels of onnxruntime abort on, through the runtime's guard."""
     contract = predictor.contract
-    batch = contract.inputs[0].shape[:1]
-    if not batch or not isinstance(batch[0], str):
+    batch = batch_name(contract)
+    if batch is None:
         return
-    sizes = {name: 0 if name == batch[0] else 2 for spec in contract.inputs for name in spec.shape}
+    sizes = {name: 0 if name == batch else 2 for spec in contract.inputs for name in spec.shape}
     empty = {
         spec.name: np.zeros([sizes[size] if isinstance(size, str) else size for size in spec.shape], spec.dtype)
         for spec in contract.inputs
     }
+    answers = predictor.run(empty)
     for spec in contract.outputs:
-        if spec.shape[:1] == batch and len(predictor.run(empty)[spec.name]) != 0:
+        if batch in spec.shape and answers[spec.name].shape[spec.shape.index(batch)] != 0:
             raise InputError(f"{spec.name} is not empty for an empty batch")

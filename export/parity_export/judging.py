@@ -7,14 +7,16 @@ from typing import Any
 import onnx
 import torch
 
-from parity_export.batching import Loaded, batch_name
+from parity_export.batching import Loaded
 from parity_export.comparison import Expected
 from parity_export.engines import BATCH_SIZES, Engine
 from parity_export.expectation import Expectation
-from parity_export.gate import Report, interface_mismatches, run_gate
+from parity_export.gate import Report, run_gate
 from parity_export.memory import LARGE, give_back
 from parity_export.source import ModelSource, example_inputs, first_line, zeros
 from parity_runtime import InputError, ModelContract
+from parity_runtime.contract import batch_name
+from parity_runtime.interface import interface_mismatches
 from parity_runtime.jsonfile import FORMAT
 from parity_runtime.session import create_session, import_onnxruntime
 

@@ -16,9 +16,9 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
-from parity_export.batching import batch_name, rows_first
+from parity_export.batching import rows_first
 from parity_runtime import Feature, InputError, ModelContract, TensorSpec, __version__
-from parity_runtime.contract import VALUE, Task, binary_logit_threshold, classifier_outputs
+from parity_runtime.contract import VALUE, Task, batch_name, binary_logit_threshold, classifier_outputs
 from parity_runtime.inputs import Arrays, named_inputs
 from parity_runtime.table import Table, table_features
 from parity_training import Run, apply_state_dict, weights_id

@@ -6,24 +6,30 @@ predictor = Predictor("packages/xor")
 predictor.predict([[0.1, 0.9]])
 """
 
-from parity_runtime.contract import Feature, ModelContract
-from parity_runtime.errors import (
-    ConformanceError,
-    DigestError,
-    FormatError,
-    GateError,
-    InputError,
-    MissingExtraError,
-    ParityError,
-    ParityRefusedError,
-    ProviderError,
-)
-from parity_runtime.package import Package
-from parity_runtime.predictor import Predictor
-from parity_runtime.tensor_spec import TensorSpec
-from parity_runtime.tolerance import Tolerance
-from parity_runtime.verification import Verification, verify
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from parity_runtime.version import __version__
+
+if TYPE_CHECKING:
+    from parity_runtime.contract import Feature, ModelContract
+    from parity_runtime.errors import (
+        ConformanceError,
+        DigestError,
+        FormatError,
+        GateError,
+        InputError,
+        MissingExtraError,
+        ParityError,
+        ParityRefusedError,
+        ProviderError,
+    )
+    from parity_runtime.loading import UncheckedModelWarning
+    from parity_runtime.package import Package
+    from parity_runtime.predictor import Predictor
+    from parity_runtime.tensor_spec import TensorSpec
+    from parity_runtime.tolerance import Tolerance
+    from parity_runtime.verification import Verification, verify
 
 __all__ = [
     "ConformanceError",
@@ -41,7 +47,28 @@ __all__ = [
     "ProviderError",
     "TensorSpec",
     "Tolerance",
+    "UncheckedModelWarning",
     "Verification",
     "__version__",
     "verify",
 ]
+
+_MODULES = {
+    "contract": ("Feature", "ModelContract"),
+    "loading": ("UncheckedModelWarning",),
+    "package": ("Package",),
+    "predictor": ("Predictor",),
+    "tensor_spec": ("TensorSpec",),
+    "tolerance": ("Tolerance",),
+    "verification": ("Verification", "verify"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name's module when the name is first used: ``parity predict`` needs few of them."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"parity_runtime.{_MODULE_OF.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value

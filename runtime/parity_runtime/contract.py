@@ -193,6 +193,15 @@ def classifier_outputs(num_classes: int, batch: int | str = "batch") -> tuple[Te
     )
 
 
+def batch_name(contract: ModelContract) -> str | None:
+    """Return the dynamic dimension that counts rows: ``batch``, else the first input's first one; None if fixed."""
+    names = {size for spec in contract.inputs for size in spec.shape if isinstance(size, str)}
+    if "batch" in names:
+        return "batch"
+    first = contract.inputs[0].shape[:1]
+    return first[0] if first and isinstance(first[0], str) else None
+
+
 def _check_names(contract: ModelContract) -> None:
     """Refuse names that could not be told apart, or that would break a line or a column's header."""
     named: dict[str, list[Any]] = {

@@ -1,24 +1,27 @@
 """What callers hand in, made into the arrays that a graph takes, or refused with a sentence."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from parity_runtime.buffers import all_finite
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
+from parity_runtime.session import first_line
 from parity_runtime.tensor_spec import TensorSpec
 
 Arrays = dict[str, NDArray[Any]]
 
 
-def table_inputs(contract: ModelContract, rows: ArrayLike | Mapping[str, ArrayLike]) -> Arrays:
+def table_inputs(contract: ModelContract, rows: Any) -> Arrays:
     """Return the graph's input for rows of a table.
 
     Args:
         contract: of a model with one input.
-        rows: ``[batch, ...]`` in the graph's order, or columns by feature name, each ``[batch]``.
+        rows: ``[batch, ...]`` in the graph's order, or columns by feature name, each ``[batch]``: a mapping, a
+            data frame (pandas, polars, pyarrow) or a structured array.
 
     Raises:
         InputError: the model has several inputs, a column is missing, or `checked_array` refuses the rows.
@@ -27,8 +30,8 @@ def table_inputs(contract: ModelContract, rows: ArrayLike | Mapping[str, ArrayLi
         names = ", ".join(spec.name for spec in contract.inputs)
         raise InputError(f"{contract.name} takes several inputs ({names}); use run() with a mapping of them")
     spec = contract.inputs[0]
-    matrix = _stack_columns(contract, rows) if isinstance(rows, Mapping) else rows
-    array = checked_array(spec, matrix)
+    columns = _column_names(rows)
+    array = checked_array(spec, rows if columns is None else _stack_columns(contract, rows, columns))
     check_cells(contract, array)
     return {spec.name: array}
 
@@ -53,7 +56,7 @@ def named_inputs(contract: ModelContract, arrays: Mapping[str, ArrayLike]) -> Ar
     return checked
 
 
-def checked_array(spec: TensorSpec, value: ArrayLike) -> NDArray[Any]:
+def checked_array(spec: TensorSpec, value: Any) -> NDArray[Any]:
     """Return ``value`` as a C-contiguous array of the input's dtype and shape.
 
     Numbers are converted where their value survives: float64 is rounded to float32, integers become floats.
@@ -63,17 +66,27 @@ def checked_array(spec: TensorSpec, value: ArrayLike) -> NDArray[Any]:
     Raises:
         InputError: the value cannot be converted, or has another shape.
     """
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise InputError(f"input {spec.name!r}: the rows differ in length; it takes {spec}") from error
+    array = _as_array(f"input {spec.name!r}", value)
     if array.dtype != spec.dtype:
-        array = _converted(spec, array)
+        array = _converted(spec, array, f"input {spec.name!r}")
     if len(array.shape) != len(spec.shape) or any(
         isinstance(size, int) and size != found for size, found in zip(spec.shape, array.shape, strict=True)
     ):
         raise InputError(f"input {spec.name!r} has the shape {list(array.shape)}; it takes {spec}")
     return np.ascontiguousarray(array)
+
+
+def _as_array(what: str, value: Any) -> NDArray[Any]:
+    if isinstance(getattr(value, "mask", None), np.ndarray):
+        raise InputError(
+            f"{what} is a masked array, whose mask would be lost; fill it, with NaN where a cell is missing"
+        )
+    try:
+        return np.asarray(value)
+    except MemoryError as error:
+        raise InputError(f"{what} does not fit into memory") from error
+    except Exception as error:  # whatever a foreign object raises in its __array__
+        raise InputError(f"{what} is no array, or its rows differ in length ({first_line(error)})") from error
 
 
 def dimensions(contract: ModelContract, arrays: Mapping[str, NDArray[Any]]) -> dict[str, int]:
@@ -96,7 +109,7 @@ def check_cells(contract: ModelContract, array: NDArray[Any]) -> None:
     Raises:
         InputError: names the row (from 0) and the feature of the first such cell.
     """
-    if not contract.features or array.dtype.kind != "f" or np.isfinite(array).all():
+    if not contract.features or array.dtype.kind != "f" or all_finite(array):
         return
     refused = np.isinf(array)
     for feature in contract.features:
@@ -108,29 +121,46 @@ def check_cells(contract: ModelContract, array: NDArray[Any]) -> None:
         raise InputError(f"row {row}: {name} is {array[row, column]}; this model takes finite numbers there")
 
 
-def _stack_columns(contract: ModelContract, columns: Mapping[str, ArrayLike]) -> NDArray[Any]:
+def _column_names(rows: Any) -> Sequence[Any] | None:
+    """Return the names of a mapping's, a data frame's or a structured array's columns; None for anything else."""
+    if isinstance(rows, Mapping):
+        return list(rows)
+    names = getattr(rows, "column_names", None)  # pyarrow
+    if names is None:
+        names = getattr(rows, "columns", None)  # pandas, polars
+    if names is None:
+        names = getattr(getattr(rows, "dtype", None), "names", None)  # a structured array
+    return None if names is None else list(names)
+
+
+def _stack_columns(contract: ModelContract, rows: Any, found: Sequence[Any]) -> NDArray[Any]:
     if not contract.features:
         raise InputError(f"{contract.name} has no named features; give an array")
-    ordered = sorted(contract.features, key=lambda feature: feature.index)
-    missing = [feature.name for feature in ordered if feature.name not in columns]
-    if missing:
-        raise InputError(f"the column {missing[0]!r} is missing; found {', '.join(map(str, columns)) or 'none'}")
-    try:
-        return np.stack([np.asarray(columns[feature.name]) for feature in ordered], axis=-1)
-    except ValueError as error:
-        raise InputError("the columns differ in length") from error
+    spec, arrays = contract.inputs[0], []
+    for feature in sorted(contract.features, key=lambda feature: feature.index):
+        if found.count(feature.name) != 1:
+            problem = "is there more than once" if feature.name in found else "is missing"
+            raise InputError(f"the column {feature.name!r} {problem}; found {', '.join(map(str, found)) or 'none'}")
+        what = f"the column {feature.name!r}"
+        array = _as_array(what, rows[feature.name])
+        if array.ndim != 1:
+            raise InputError(f"{what} has the shape {list(array.shape)}; it takes one number a row")
+        arrays.append(array if array.dtype == spec.dtype else _converted(spec, array, what))
+    if len({len(array) for array in arrays}) > 1:
+        raise InputError("the columns differ in length")
+    return np.stack(arrays, axis=-1)
 
 
-def _converted(spec: TensorSpec, array: NDArray[Any]) -> NDArray[Any]:
+def _converted(spec: TensorSpec, array: NDArray[Any], what: str) -> NDArray[Any]:
     wanted = np.dtype(spec.dtype)
     if array.size == 0 and array.dtype.kind == "f":
         return array.astype(wanted)
     if array.dtype.kind not in "biuf" or (wanted.kind == "b") != (array.dtype.kind == "b"):
-        raise InputError(f"input {spec.name!r} holds {array.dtype}; it takes {spec.dtype}")
+        raise InputError(f"{what} holds {array.dtype}; it takes {spec.dtype}")
     with np.errstate(over="ignore", invalid="ignore"):
         converted = array.astype(wanted)
     if wanted.kind in "iu" and not np.array_equal(converted, array):
-        raise InputError(f"input {spec.name!r} holds numbers that {spec.dtype} cannot hold")
+        raise InputError(f"{what} holds numbers that {spec.dtype} cannot hold")
     if wanted.kind == "f" and np.isinf(converted).any() and not np.array_equal(np.isinf(converted), np.isinf(array)):
-        raise InputError(f"input {spec.name!r} holds finite numbers that are infinite in {spec.dtype}")
+        raise InputError(f"{what} holds finite numbers that are infinite in {spec.dtype}")
     return converted

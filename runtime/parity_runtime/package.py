@@ -1,6 +1,5 @@
 """A model package on disk: its files, their digests, its contract."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
 from parity_runtime.contract import ModelContract
+from parity_runtime.digest import sha256_hex
 from parity_runtime.errors import DigestError, FormatError, InputError
 from parity_runtime.jsonfile import FORMAT, check_format, dump_json, parse_json
 
@@ -36,7 +36,7 @@ class Package:
 
     def __init__(self, path: Path, manifest: bytes) -> None:
         self.path = path
-        self.id = hashlib.sha256(manifest).hexdigest()
+        self.id = sha256_hex(manifest)
         self.entries = _parse_manifest(manifest, str(path / MANIFEST))
 
     @classmethod
@@ -60,8 +60,8 @@ class Package:
         if len(manifest) > _MAX_MANIFEST_BYTES:
             raise FormatError(f"{path / MANIFEST} is larger than {_MAX_MANIFEST_BYTES} bytes")
         package = cls(path, manifest)
-        if digest is not None and package.id != digest.lower().removeprefix("sha256:"):
-            raise DigestError(f"{path} is the package {package.id}, not {digest}; take the one that was meant")
+        if digest is not None:
+            check_digest(package.id, digest, f"{path} is the package")
         return package
 
     def read(self, name: str) -> bytes:
@@ -80,7 +80,7 @@ class Package:
                 data = file.read(entry.size + 1)
         except OSError as error:
             raise DigestError(f"{path} cannot be read: {error.strerror}; copy the whole package again") from error
-        if len(data) != entry.size or hashlib.sha256(data).hexdigest() != entry.sha256:
+        if len(data) != entry.size or sha256_hex(data) != entry.sha256:
             raise DigestError(f"{path} is not the file that was packaged (its sha256 differs); copy the package again")
         return data
 
@@ -104,19 +104,24 @@ class Package:
         return sorted(set(found) - set(self.entries) - {MANIFEST})
 
 
+def check_digest(found: str, expected: str, what: str) -> None:
+    """Raise `DigestError` unless two sha256 are the same; ``expected`` may begin with ``sha256:``."""
+    if found != expected.strip().lower().removeprefix("sha256:"):
+        raise DigestError(f"{what} {found}, not {expected}; take the one that was meant")
+
+
 def write_manifest(folder: Path) -> str:
     """Write manifest.json over every file in ``folder`` and return the package's id."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
     listed = {path.relative_to(folder).as_posix(): _entry_of(path) for path in files}
     manifest = dump_json({"format": FORMAT, "files": listed})
     (folder / MANIFEST).write_bytes(manifest)
-    return hashlib.sha256(manifest).hexdigest()
+    return sha256_hex(manifest)
 
 
 def _entry_of(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"sha256": digest, "size": path.stat().st_size}
+    data = path.read_bytes()
+    return {"sha256": sha256_hex(data), "size": len(data)}
 
 
 def _parse_manifest(data: bytes, where: str) -> dict[str, FileEntry]:

@@ -1,128 +1,178 @@
 """Answers from a model package, with onnxruntime and nothing else."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from parity_runtime.contract import LABEL, METADATA_KEY, PROBABILITIES, VALUE, ModelContract
-from parity_runtime.errors import DigestError, InputError
-from parity_runtime.inputs import Arrays, dimensions, named_inputs, table_inputs
-from parity_runtime.package import Package
+from parity_runtime.contract import LABEL, PROBABILITIES, VALUE, ModelContract
+from parity_runtime.errors import FormatError, InputError
+from parity_runtime.execution import Executor
+from parity_runtime.forking import survive_forks
+from parity_runtime.inputs import Arrays, named_inputs, table_inputs
+from parity_runtime.interface import interface_mismatches
+from parity_runtime.loading import LoadedModel, load_model
 from parity_runtime.session import Provider, create_session, session_provider
+
+Rows = ArrayLike | Mapping[str, ArrayLike]
 
 
 class Predictor:
     """A model package, loaded and ready to answer.
 
+    One predictor may be called from any number of threads at once. It pickles, with the model in it, so that it
+    can be sent to worker processes; after a fork the child makes a session of its own. `close`, or leaving a
+    ``with`` block, lets the session go.
+
     Args:
-        path: the package folder.
-        provider: ``cpu``, ``cuda`` (CUDA or an error) or ``auto``.
+        path: the package folder, or a bare ``.onnx`` file that carries its contract (no digests are checked then,
+            and an `UncheckedModelWarning` says so).
+        provider: ``cpu``, ``cuda`` (CUDA or an error) or ``auto`` (CUDA where it works; `provider` tells which).
         threads: threads within an operator; 1 is fastest for small models.
-        digest: the package id that is expected (``parity info`` prints it); None takes any.
+        tf32: on CUDA, let products round their factors to 10 bits of mantissa; torch does not by default.
+        digest: the package id that is expected (``parity info`` prints it; of a bare file its sha256); None takes any.
 
     Raises:
         InputError: there is no package at ``path``, or an option is unknown.
         DigestError: a file is not the one that was packaged.
-        FormatError: a file is malformed, or newer than this version.
+        FormatError: a file is malformed, newer than this version, keeps data elsewhere, or uses custom operators.
         ProviderError: the provider is not there.
+        MissingExtraError: onnxruntime is not installed.
     """
 
-    def __init__(
-        self, path: str | Path, *, provider: Provider = "cpu", threads: int = 1, digest: str | None = None
-    ) -> None:
-        package = Package.open(path, digest)
-        self.contract: ModelContract = package.contract
-        """What the model takes and gives."""
-        self.package_id: str = package.id
-        """sha256 of the package's manifest, in hexadecimal."""
-        model = package.read(self.contract.graphs["default"])
-        self._session = create_session(model, provider, threads)
-        _check_metadata(package, self._session)
-        self.provider: str = session_provider(self._session)
-        """What the session runs on: ``cpu`` or ``cuda``."""
-        self.classes_: NDArray[Any] = np.asarray(self.contract.classes)
-        """The labels by index, ``[classes]``; empty unless a classifier."""
-        self._output_names = [spec.name for spec in self.contract.outputs]
+    contract: ModelContract
+    """What the model takes and gives."""
+    package_id: str | None
+    """sha256 of the package's manifest, in hexadecimal; None for a bare model."""
+    provider: str
+    """What the session runs on: ``cpu`` or ``cuda``."""
+    classes_: NDArray[Any]
+    """The labels by index, ``[classes]``; empty unless a classifier."""
 
-    def predict(self, rows: ArrayLike | Mapping[str, ArrayLike]) -> NDArray[Any]:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        provider: Provider = "cpu",
+        threads: int = 1,
+        tf32: bool = False,
+        digest: str | None = None,
+    ) -> None:
+        self._start(load_model(path, digest), {"provider": provider, "threads": threads, "tf32": tf32})
+
+    def _start(self, model: LoadedModel, options: dict[str, Any]) -> None:
+        self._model, self._options = model, options
+        self._lock = Lock()
+        self._closed = False
+        self.contract, self.package_id = model.contract, model.package_id
+        self.classes_ = np.asarray(self.contract.classes)
+        self._classifies = self.contract.is_classifier
+        self._names = [spec.name for spec in self.contract.outputs]
+        self._dtype = np.dtype(self.contract.inputs[0].dtype)
+        self._executor: Executor | None = None
+        self._running()
+        survive_forks(self)
+
+    def _running(self) -> Executor:
+        """Return the executor; makes one at the start, and in a forked child at its first question."""
+        executor = self._executor
+        if executor is not None:
+            return executor
+        with self._lock:
+            if self._closed:
+                raise InputError(f"this predictor of {self.contract.name} is closed; open another")
+            if self._executor is None:
+                session = create_session(self._model.data, **self._options)
+                mismatches = interface_mismatches(session, self.contract, foreign=False)
+                if mismatches:
+                    raise FormatError(f"the model and its contract disagree: {mismatches[0]}")
+                self.provider = session_provider(session)
+                self._executor = Executor(session, self.contract, self._model.widest_row)
+            return self._executor
+
+    def predict(self, rows: Rows) -> NDArray[Any]:
         """Return the predicted class of each row, ``[batch]``, or the predicted values of a regression.
 
         Args:
-            rows: float32 ``[batch, features]`` (float64 and integers are converted), or columns by name.
+            rows: float32 ``[batch, features]`` in the contract's order (lists, float64 and integers are converted),
+                or columns by name, each ``[batch]``: a mapping, a data frame, a structured array. Columns that the
+                model does not take are ignored.
 
         Returns:
             For a classifier ``classes_[label]``; for a regression float32 ``[batch]``, or
             ``[batch, targets]`` with several targets, in the targets' own units.
 
         Raises:
-            InputError: the rows do not fit the contract.
+            InputError: the rows do not fit the contract; the sentence names the row and the feature.
         """
-        if self.contract.is_classifier:
-            (label,) = self._answer(rows, [LABEL])
-            answers: NDArray[Any] = self.classes_[label]
+        if self._classifies:
+            answers: NDArray[Any] = self.classes_[self._answer(LABEL, rows)]
             return answers
         if self.contract.task == "regression":
-            (value,) = self._answer(rows, [VALUE])
+            value = self._answer(VALUE, rows)
             return value[:, 0] if value.shape[1] == 1 else value
         raise InputError(f"{self.contract.name} returns tensors; use run()")
 
-    def predict_proba(self, rows: ArrayLike | Mapping[str, ArrayLike]) -> NDArray[np.float32]:
+    def predict_proba(self, rows: Rows) -> NDArray[np.float32]:
         """Return the probability of each class, float32 ``[batch, classes]``, in the order of ``classes_``.
+
+        Args:
+            rows: as in `predict`.
 
         Raises:
             InputError: the rows do not fit the contract, or the model is no classifier.
         """
-        if not self.contract.is_classifier:
+        if not self._classifies:
             raise InputError(f"{self.contract.name} is no classifier (its task is {self.contract.task})")
-        (probabilities,) = self._answer(rows, [PROBABILITIES])
-        return probabilities
+        return self._answer(PROBABILITIES, rows)
 
     def run(self, inputs: Mapping[str, ArrayLike]) -> Arrays:
         """Return every output by name.
 
         Args:
-            inputs: every input of the contract by name.
+            inputs: every input of the contract by name, each of the contract's shape and dtype (or converted as in
+                `predict`).
 
         Raises:
             InputError: an input is missing, unknown, or does not fit.
         """
         arrays = named_inputs(self.contract, inputs)
-        return dict(zip(self._output_names, self._run(self._output_names, arrays), strict=True))
+        return dict(zip(self._names, self._running().run(self._names, arrays), strict=True))
 
-    def _answer(self, rows: ArrayLike | Mapping[str, ArrayLike], outputs: list[str]) -> list[NDArray[Any]]:
-        return self._run(outputs, table_inputs(self.contract, rows))
+    def close(self) -> None:
+        """Let the session go. Questions in flight are answered; later ones raise `InputError`."""
+        with self._lock:
+            self._closed = True
+            self._executor = None
 
-    def _run(self, outputs: list[str], arrays: Arrays) -> list[NDArray[Any]]:
-        # Some onnxruntime kernels (GRU, LSTM) abort the whole process on an empty tensor.
-        if any(array.size == 0 for array in arrays.values()):
-            return self._empty(outputs, arrays)
-        answers: list[NDArray[Any]] = self._session.run(outputs, arrays)
-        return answers
+    def __enter__(self) -> Self:
+        return self
 
-    def _empty(self, outputs: list[str], arrays: Arrays) -> list[NDArray[Any]]:
-        sizes = dimensions(self.contract, arrays)
-        batch = self.contract.inputs[0].shape[0]
-        for name, size in sizes.items():
-            if size == 0 and name != batch:
-                raise InputError(f"{name} is 0; {self.contract.name} needs at least one")
-        specs = {spec.name: spec for spec in self.contract.outputs}
-        shapes = ([sizes.get(size, 0) if isinstance(size, str) else size for size in specs[name].shape]
-                  for name in outputs)  # fmt: skip
-        return [np.zeros(shape, specs[name].dtype) for name, shape in zip(outputs, shapes, strict=True)]
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {"model": self._model, "options": self._options}
 
-def _check_metadata(package: Package, session: Any) -> None:
-    inside = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    if inside is None or not _same_json(inside, package.contract):
-        raise DigestError(f"{package.path}: contract.json and the contract inside the model disagree; export again")
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._start(state["model"], state["options"])
 
+    def _answer(self, output: str, rows: Rows) -> NDArray[Any]:
+        executor = self._executor or self._running()
+        # A few rows of the right dtype, of a shape that was asked before: the buffers are there.
+        if type(rows) is np.ndarray and rows.dtype == self._dtype:
+            answer = executor.again(output, rows)
+            if answer is not None:
+                return answer
+        return executor.run([output], table_inputs(self.contract, rows))[0]
 
-def _same_json(text: str, contract: ModelContract) -> bool:
-    try:
-        return bool(json.loads(text) == contract.to_json())
-    except ValueError:
-        return False
+    def _forget_session(self) -> Executor | None:
+        """In a forked child: give up the parent's session, which must not be destroyed here, and return it."""
+        executor, self._executor, self._lock = self._executor, None, Lock()
+        return executor

@@ -24,15 +24,25 @@ def import_onnxruntime() -> Any:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime  # noqa: PLC0415 -- the contract and the package work without it
+
+        onnxruntime.InferenceSession  # noqa: B018 -- uninstalling one of two wheels leaves an empty package
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             'onnxruntime is not installed; from a checkout of Parity: pip install ".[cpu]" (or ".[gpu]")'
         ) from error
+    except (ImportError, AttributeError) as error:
+        remedy = _both_wheels() or "pip uninstall it and install it again"
+        raise MissingExtraError(f"onnxruntime is broken ({first_line(error)}); {remedy}") from error
     return onnxruntime
 
 
 def create_session(
-    model: bytes, provider: Provider = "cpu", threads: int = 1, optimization: Optimization = "all"
+    model: bytes,
+    provider: Provider = "cpu",
+    threads: int = 1,
+    optimization: Optimization = "all",
+    *,
+    tf32: bool = False,
 ) -> Any:
     """Return an ``onnxruntime.InferenceSession`` over ``model``.
 
@@ -41,6 +51,7 @@ def create_session(
         provider: ``cpu``; ``cuda``: CUDA or an error; ``auto``: CUDA where it works, else the CPU.
         threads: threads within an operator; 1 is fastest for small models.
         optimization: how far onnxruntime may rewrite the graph.
+        tf32: on CUDA, let products round their factors to 10 bits of mantissa; torch does not by default.
 
     Raises:
         InputError: an unknown provider, or fewer than one thread.
@@ -52,7 +63,7 @@ def create_session(
     if threads < 1:
         raise InputError(f"threads is {threads}; it must be at least 1")
     onnxruntime = import_onnxruntime()
-    wanted = _wanted_providers(onnxruntime, provider)
+    wanted = _wanted_providers(onnxruntime, provider, tf32)
     try:
         session = onnxruntime.InferenceSession(
             model,
@@ -63,7 +74,7 @@ def create_session(
         )
     except Exception as error:  # onnxruntime's exceptions derive from Exception directly
         raise FormatError(
-            f"onnxruntime {onnxruntime.__version__} cannot load the model: {_first_line(error)}"
+            f"onnxruntime {onnxruntime.__version__} cannot load the model: {first_line(error)}"
         ) from error
     if provider == "cuda" and _EXECUTION_PROVIDERS["cuda"] not in session.get_providers():
         raise ProviderError("CUDA was asked for, but the session runs on the CPU; check the driver and onnxruntime-gpu")
@@ -75,16 +86,31 @@ def session_provider(session: Any) -> str:
     return "cuda" if _EXECUTION_PROVIDERS["cuda"] in session.get_providers() else "cpu"
 
 
-def _wanted_providers(onnxruntime: Any, provider: Provider) -> list[Any]:
+def _wanted_providers(onnxruntime: Any, provider: Provider, tf32: bool) -> list[Any]:
     cpu, cuda = _EXECUTION_PROVIDERS["cpu"], _EXECUTION_PROVIDERS["cuda"]
-    built_in = cuda in onnxruntime.get_available_providers()
-    if provider == "cuda" and not built_in:
-        raise ProviderError(
-            "this onnxruntime has no CUDA provider; uninstall it and install Parity's [gpu] extra, or use provider cpu"
-        )
-    if provider == "cpu" or not built_in:
+    if provider == "cpu":
         return [cpu]
-    return [(cuda, {"use_tf32": "0"}), cpu]  # TF32 keeps 10 bits of the mantissa; torch leaves it off too.
+    if cuda in onnxruntime.get_available_providers():
+        return [(cuda, {"use_tf32": str(int(tf32))}), cpu]
+    both = _both_wheels()
+    if provider == "cuda" or both:  # who installed the GPU wheel and asks for auto means CUDA
+        remedy = both or "uninstall it and install Parity's [gpu] extra, or use provider cpu"
+        raise ProviderError(f"this onnxruntime has no CUDA provider; {remedy}")
+    return [cpu]
+
+
+def _both_wheels() -> str:
+    """Return a sentence where the wheels onnxruntime and onnxruntime-gpu are both installed, else an empty text."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 -- costs 20 ms
+
+    try:
+        found = [f"{name} {version(name)}" for name in ("onnxruntime", "onnxruntime-gpu")]
+    except PackageNotFoundError:
+        return ""
+    return (
+        f"{' and '.join(found)} are both installed and overwrite each other's files; "
+        "pip uninstall both, then install the one that is meant"
+    )
 
 
 def _options(onnxruntime: Any, threads: int, optimization: Optimization) -> Any:
@@ -104,5 +130,6 @@ def _options(onnxruntime: Any, threads: int, optimization: Optimization) -> Any:
     return options
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of an exception's text; onnxruntime's run over several."""
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

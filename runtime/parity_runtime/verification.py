@@ -17,11 +17,13 @@ class Verification:
     Attributes:
         package_id: sha256 of the manifest.
         files: how many files were checked.
+        provider: what the session ran on, ``cpu`` or ``cuda``.
         deviations: the replayed vectors, an output each.
     """
 
     package_id: str
     files: int
+    provider: str
     deviations: tuple[Deviation, ...]
 
 
@@ -55,4 +57,4 @@ def verify(path: str | Path, *, provider: Provider = "cpu", digest: str | None =
             else "it has no vectors to compare"
         )
         raise ConformanceError(f"{package.path} does not answer here as it was recorded: {found}")
-    return Verification(package.id, len(package.entries), tuple(deviations))
+    return Verification(package.id, len(package.entries), predictor.provider, tuple(deviations))

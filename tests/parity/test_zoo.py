@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from parity_export import Meaning, export_package, source_from_module
-from parity_export.batching import batch_name
 from parity_runtime import ModelContract, ParityRefusedError, Predictor, TensorSpec, verify
+from parity_runtime.contract import batch_name
 from tests.parity.zoo import ZOO, Specimen
 
 FRESH_SEED = 987654321  # unlike the exporter's own
@@ -31,6 +31,17 @@ def fresh_inputs(contract: ModelContract, batch: int, length: int) -> dict[str, 
     return inputs
 
 
+def assert_shapes_are_as_declared(
+    contract: ModelContract, inputs: dict[str, np.ndarray], outputs: dict[str, np.ndarray]
+) -> None:
+    sizes = {
+        name: size for spec in contract.inputs for name, size in zip(spec.shape, inputs[spec.name].shape, strict=True)
+    }
+    for spec in contract.outputs:
+        for declared, size in zip(spec.shape, outputs[spec.name].shape, strict=True):
+            assert size == (declared if isinstance(declared, int) else sizes.get(declared, size)), spec
+
+
 @pytest.mark.parametrize("specimen", ZOO, ids=[specimen.name for specimen in ZOO])
 def test_it_goes_end_to_end(specimen: Specimen, tmp_path: Path) -> None:
     torch.manual_seed(1)
@@ -46,6 +57,7 @@ def test_it_goes_end_to_end(specimen: Specimen, tmp_path: Path) -> None:
             returned = module(*[torch.from_numpy(inputs[spec.name]) for spec in specimen.specs])
         wanted = [tensor.numpy() for tensor in torch.utils._pytree.tree_leaves(returned)]
         outputs = predictor.run(inputs)
+        assert_shapes_are_as_declared(predictor.contract, inputs, outputs)
         found = [outputs["logits"]] if predictor.contract.is_classifier else list(outputs.values())
         for one, other in zip(found, wanted, strict=True):
             assert one.shape == other.shape

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from parity_training import Run
-
 POINTS = "id,x1,x2\na,0,0\nb,0,1\nc,1,0\nd,1,1\n"
 
 
@@ -90,9 +88,9 @@ def test_a_bad_table_is_one_line_and_leaves_no_output(
     ],
 )
 def test_a_mistake_has_its_exit_code_and_its_word(
-    parity, xor_package: Path, xor_run: Run, arguments: list[str], code: int, word: str
+    parity, xor_package: Path, xor_test: Path, arguments: list[str], code: int, word: str
 ) -> None:
-    names = {"PACKAGE": str(xor_package), "TABLE": str(xor_run.path / "test.csv")}
+    names = {"PACKAGE": str(xor_package), "TABLE": str(xor_test)}
     answer = parity(*[names.get(argument, argument) for argument in arguments])
     assert answer.code == code, answer
     assert word in answer.err
@@ -100,14 +98,14 @@ def test_a_mistake_has_its_exit_code_and_its_word(
     assert code == 2 or len(answer.err.splitlines()) == 1
 
 
-def test_evaluate_prints_the_metrics_of_training(parity, xor_package: Path, xor_run: Run) -> None:
-    answer = parity("evaluate", xor_package, xor_run.path / "test.csv", "--target", "label", "--json")
-    found, trained = json.loads(answer.out), json.loads((xor_run.path / "evaluation.json").read_text())
+def test_evaluate_prints_the_metrics_of_training(parity, xor_package: Path, xor_test: Path) -> None:
+    answer = parity("evaluate", xor_package, xor_test, "--target", "label", "--json")
+    found, trained = json.loads(answer.out), json.loads(xor_test.with_name("evaluation.json").read_text())
     assert found["confusion"] == trained["confusion"]
     assert found["log_loss"] == pytest.approx(trained["log_loss"], abs=1e-6)
     assert found["rows"] == 500
     assert found["accuracy"] >= 0.995
-    assert "accuracy" in parity("evaluate", xor_package, xor_run.path / "test.csv").out
+    assert "accuracy" in parity("evaluate", xor_package, xor_test).out
 
 
 def test_info_says_what_a_package_holds(parity, xor_package: Path) -> None:

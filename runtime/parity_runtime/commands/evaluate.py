@@ -7,7 +7,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_runtime.commands.options import package_argument, provider_option
+from parity_runtime.commands.options import package_argument, provider_option, say_provider
 from parity_runtime.commands.predict import read_table
 from parity_runtime.contract import LABEL, PROBABILITIES, VALUE, ModelContract
 from parity_runtime.errors import InputError
@@ -27,6 +27,7 @@ from parity_runtime.table import Table, table_features
 def evaluate(package: Path, table: str, target: str | None, as_json: bool, provider: Provider) -> None:
     """Answer the rows of TABLE (a CSV file, or - for stdin) and compare with the column TARGET."""
     predictor = Predictor(package, provider=provider)
+    say_provider(provider, predictor.provider)
     metrics = evaluate_table(predictor, read_table(table), target)
     if as_json:
         click.echo(dump_json(metrics), nl=False)

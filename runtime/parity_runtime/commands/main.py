@@ -3,7 +3,8 @@
 import importlib
 import os
 import sys
-from typing import Any, NamedTuple
+import warnings
+from typing import Any, NamedTuple, TextIO
 
 import click
 
@@ -74,6 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str] | None) -> int:
+    warnings.showwarning = _show_warning
     try:
         result: Any = parity.main(arguments, prog_name="parity", standalone_mode=False)
     except click.ClickException as error:
@@ -90,6 +92,18 @@ def _run(arguments: list[str] | None) -> int:
     except OSError as error:
         return _fail(f"{error.filename or 'the system'}: {error.strerror}", 1)
     return result if isinstance(result, int) else 0
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],  # noqa: ARG001
+    filename: str,  # noqa: ARG001
+    lineno: int,  # noqa: ARG001
+    file: TextIO | None = None,  # noqa: ARG001
+    line: str | None = None,  # noqa: ARG001
+) -> None:
+    """A user of the command line has no use for the line of Python that warns."""
+    click.echo(f"parity: {message}", err=True)
 
 
 def _fail(message: str, exit_code: int) -> int:

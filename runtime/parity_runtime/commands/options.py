@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from parity_runtime.session import PROVIDERS
+from parity_runtime.session import PROVIDERS, Provider
 
 package_argument: Callable[[Any], Any] = click.argument("package", type=click.Path(path_type=Path))
 
@@ -17,3 +17,9 @@ provider_option: Callable[[Any], Any] = click.option(
     show_default=True,
     help="cuda means CUDA or an error; auto says what it chose.",
 )
+
+
+def say_provider(asked: Provider, found: str) -> None:
+    """Say on stderr what ``auto`` chose."""
+    if asked == "auto":
+        click.echo(f"provider auto: runs on {found}", err=True)

@@ -9,10 +9,9 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_runtime.commands.options import package_argument, provider_option
+from parity_runtime.commands.options import package_argument, provider_option, say_provider
 from parity_runtime.contract import LABEL, PROBABILITIES, VALUE, ModelContract, added_columns
 from parity_runtime.errors import InputError
-from parity_runtime.files import write_file
 from parity_runtime.predictor import Predictor
 from parity_runtime.session import Provider
 from parity_runtime.table import Table, table_features, write_csv
@@ -35,6 +34,7 @@ def predict(package: Path, table: str | None, rows: tuple[str, ...], out: Path |
     if out is not None and package.resolve() in out.resolve().parents:
         raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another place")
     predictor = Predictor(package, provider=provider)
+    say_provider(provider, predictor.provider)
     contract = predictor.contract
     source = _rows_table(contract, rows) if rows else read_table(str(table))
     if contract.task == "tensors":
@@ -49,6 +49,8 @@ def predict(package: Path, table: str | None, rows: tuple[str, ...], out: Path |
     if out is None:
         sys.stdout.buffer.write(data)
     else:
+        from parity_runtime.files import write_file  # noqa: PLC0415 -- half of this command's start where it is not needed
+
         write_file(out, data)
         click.echo(f"{len(source.rows)} rows answered in {out}", err=True)
 

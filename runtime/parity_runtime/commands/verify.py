@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from parity_runtime.commands.options import package_argument, provider_option
+from parity_runtime.commands.options import package_argument, provider_option, say_provider
 from parity_runtime.session import Provider
 from parity_runtime.verification import verify as verify_package
 
@@ -19,6 +19,7 @@ def verify(package: Path, provider: Provider, digest: str | None) -> None:
     Exits with 3 if a file differs, is missing or is not listed, or an answer lies outside its tolerance.
     """
     result = verify_package(package, provider=provider, digest=digest)
+    say_provider(provider, result.provider)
     click.echo(f"{package}: {result.files} files are as they were packaged")
     for deviation in result.deviations:
         click.echo(

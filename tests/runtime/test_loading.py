@@ -1,0 +1,148 @@
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+from parity_runtime import (
+    DigestError,
+    FormatError,
+    InputError,
+    ModelContract,
+    Package,
+    ParityError,
+    Predictor,
+    UncheckedModelWarning,
+)
+from parity_runtime.digest import sha256_hex
+from parity_runtime.loading import load_model
+from parity_runtime.model_scan import scan_model
+from parity_runtime.package import write_manifest
+from tests.runtime.protobuf import field, metadata
+
+GRAPH, NODE, DOMAIN, ATTRIBUTE, INITIALIZER = 7, 1, 7, 5, 5
+EXTERNAL_DATA, DATA_LOCATION, EXTERNAL = 13, 14, 1
+
+
+@pytest.fixture
+def bare(xor_package: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "model.onnx"
+    path.write_bytes((xor_package / "model.onnx").read_bytes())
+    return path
+
+
+def test_a_bare_model_answers_and_says_that_it_has_no_digests(bare: Path, xor_package: Path) -> None:
+    with pytest.warns(UncheckedModelWarning, match="has no digests"):
+        predictor = Predictor(bare)
+    assert predictor.package_id is None
+    assert predictor.contract == Package.open(xor_package).contract
+    assert predictor.predict([[0, 1]]).tolist() == [1]
+
+
+def test_a_bare_model_can_be_pinned(bare: Path) -> None:
+    assert Predictor(bare, digest=f"sha256:{sha256_hex(bare.read_bytes()).upper()}").predict([[0, 1]]).tolist() == [1]
+    with pytest.raises(DigestError, match=r"model\.onnx is the file"):
+        Predictor(bare, digest="0" * 64)
+
+
+def test_the_command_line_says_it_in_one_line(bare: Path) -> None:
+    script = "from parity_runtime.commands.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "predict", str(bare), "--row", "0,1"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[1].startswith("0,1,1,")
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(f"parity: {bare} is a bare model: it has no digests")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "no ONNX model"),
+        (b"not a model at all", "no ONNX model"),
+        (b"\x08" + b"\xff" * 20, "more than 10 bytes"),
+        (field(GRAPH, b"")[:-1] + b"\x7f", "beyond its message"),
+        (field(8, b""), "holds no graph"),
+        (field(GRAPH, b""), "has no contract"),
+        (field(GRAPH, b"") + metadata("parity.contract", "{"), "not valid JSON"),
+        (field(GRAPH, b"") + metadata("parity.contract", '{"format": "parity/2"}'), "install a newer one"),
+    ],
+)
+def test_a_file_that_is_no_model_of_ours_is_one_sentence(bare: Path, data: bytes, reason: str) -> None:
+    bare.write_bytes(data)
+    with pytest.raises(FormatError, match=reason):
+        load_model(bare)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [field(DATA_LOCATION, EXTERNAL), field(EXTERNAL_DATA, field(1, b"location") + field(2, b"/etc/passwd"))],
+    ids=["location", "entries"],
+)
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda tensor: field(GRAPH, field(INITIALIZER, tensor)),
+        lambda tensor: field(GRAPH, field(NODE, field(ATTRIBUTE, field(5, tensor)))),
+        lambda tensor: field(GRAPH, field(NODE, field(ATTRIBUTE, field(6, field(INITIALIZER, tensor))))),
+        lambda tensor: field(GRAPH, field(15, field(1, tensor))),
+        lambda tensor: field(25, field(7, field(ATTRIBUTE, field(10, tensor)))),
+    ],
+    ids=["initializer", "attribute", "subgraph", "sparse", "function"],
+)
+def test_data_outside_the_file_is_refused_wherever_it_hides(bare: Path, tensor: bytes, place) -> None:  # type: ignore[no-untyped-def]
+    bare.write_bytes(bare.read_bytes() + place(tensor))
+    with pytest.raises(FormatError, match="outside the file"):
+        load_model(bare)
+
+
+def test_operators_outside_the_standard_are_refused_with_their_domain(bare: Path) -> None:
+    original = bare.read_bytes()
+    node = field(NODE, field(DOMAIN, b"com.example"))
+    bare.write_bytes(original + field(GRAPH, node))
+    with pytest.raises(FormatError, match=r"'com\.example'"):
+        load_model(bare)
+    # A function that the model itself brings is no custom operator.
+    scan_model(original + field(GRAPH, node) + field(25, field(1, b"f") + field(10, b"com.example")), "model")
+
+
+def test_the_scan_finds_the_widest_row(xor_package: Path, species_package: Path) -> None:
+    widths = {path.name: scan_model((path / "model.onnx").read_bytes(), "").widest_row
+              for path in (xor_package, species_package)}  # fmt: skip
+    assert widths == {"xor": 4, "species": 8}
+
+
+def test_a_contract_that_the_graph_does_not_fulfil_is_refused_although_both_copies_agree(
+    xor_package: Path, package_copy
+) -> None:  # type: ignore[no-untyped-def]
+    copy = package_copy(xor_package)
+    contract = json.loads((copy / "contract.json").read_text())
+    contract["inputs"][0]["shape"] = ["batch", 3]
+    text = json.dumps(contract)
+    (copy / "contract.json").write_text(text)
+    (copy / "model.onnx").write_bytes((copy / "model.onnx").read_bytes() + metadata("parity.contract", text))
+    write_manifest(copy)
+    assert ModelContract.from_json(contract).inputs[0].shape == ("batch", 3)
+    with pytest.raises(FormatError, match="the model and its contract disagree"):
+        Predictor(copy)
+
+
+def test_a_newer_format_is_refused_with_a_sentence(xor_package: Path, package_copy) -> None:  # type: ignore[no-untyped-def]
+    copy = package_copy(xor_package)
+    manifest = (copy / "manifest.json").read_text()
+    (copy / "manifest.json").write_text(manifest.replace("parity/1", "parity/2"))
+    with pytest.raises(FormatError, match="install a newer one"):
+        Predictor(copy)
+
+
+def test_every_format_error_names_its_file(bare: Path) -> None:
+    bare.write_bytes(b"\x00")
+    with pytest.raises(ParityError, match=str(bare)):
+        load_model(bare)
+
+
+def test_a_path_without_anything_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no package"), warnings.catch_warnings():
+        load_model(tmp_path / "absent.onnx")
