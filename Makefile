@@ -7,7 +7,7 @@ RUN ?= runs/xor
 PACKAGE ?= packages/xor
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo train plots export verify predict evaluate test bench lint format typecheck dist clean
+.PHONY: help install demo train plots export verify predict evaluate test soak bench lint format typecheck dist clean
 
 help:  ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,8 +57,12 @@ evaluate: $(READY)  ## Compare PACKAGE's answers with RUN's held-out labels.
 test: $(READY)  ## Run the tests with coverage.
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
-bench: $(READY)  ## Measure what an export costs.
+soak: $(READY)  ## Run the property tests of the runtime with thousands of examples each (some 10 minutes).
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/runtime/test_properties.py
+
+bench: $(READY)  ## Measure what an export and a prediction cost, beside bare torch.onnx and bare onnxruntime.
 	@$(BIN)/python benchmarks/export.py
+	@$(BIN)/python benchmarks/predictor.py
 
 lint: $(READY)  ## Check style, and that imports point one way.
 	@$(BIN)/ruff check .

@@ -3,12 +3,12 @@
 from typing import Any
 
 import numpy as np
+from numpy import isfinite
 from numpy.typing import NDArray
 
 from parity_runtime.tensor_spec import TensorSpec
 
-_MOST_ROWS = 64  # up to here copying in and out is cheaper than handing onnxruntime another array
-_MOST_BYTES = 2**16  # of one batch of inputs, so that the memory kept stays small whatever the model
+_MOST_BYTES = 2**16  # of an input or an output; up to here copying is cheaper than handing over another array
 _MOST_SHAPES = 64  # a service that is asked for sequences of every length must not keep buffers for each
 _PIECE = 2**16  # values
 
@@ -20,18 +20,19 @@ def all_finite(array: NDArray[Any]) -> bool:
     that the mask stays in the cache.
     """
     if array.size <= _PIECE:
-        return 0 not in np.isfinite(array).tobytes()
+        return 0 not in isfinite(array).tobytes()
     flat = array.reshape(-1)
-    return all(0 not in np.isfinite(flat[start : start + _PIECE]).tobytes() for start in range(0, flat.size, _PIECE))
+    return all(0 not in isfinite(flat[start : start + _PIECE]).tobytes() for start in range(0, flat.size, _PIECE))
 
 
 class Buffers:
     """One input and one output of fixed shapes, bound to a session; used by one thread at a time."""
 
-    __slots__ = ("answer", "binding", "rows")
+    __slots__ = ("answer", "binding", "finite", "rows")
 
     def __init__(self, session: Any, rows: tuple[str, NDArray[Any]], answer: tuple[str, NDArray[Any]]) -> None:
         self.rows, self.answer = rows[1], answer[1]
+        self.finite = np.empty(self.rows.shape, bool)
         self.binding = session.io_binding()
         bind(self.binding.bind_input, *rows)
         bind(self.binding.bind_output, *answer)
@@ -61,7 +62,7 @@ class BufferPool:
         except IndexError:
             return None
         buffers.rows[...] = rows
-        if not all_finite(buffers.rows):
+        if 0 in isfinite(rows, buffers.finite).tobytes():
             free.append(buffers)
             return None
         self._run(buffers.binding)
@@ -69,10 +70,9 @@ class BufferPool:
         free.append(buffers)
         return answer
 
-    def takes(self, rows: NDArray[Any]) -> bool:
-        """Whether rows are few enough, and not of ever other shapes."""
-        few = rows.nbytes <= _MOST_BYTES and len(rows) <= _MOST_ROWS
-        return few and len(self._free) < _MOST_SHAPES
+    def takes(self, rows: NDArray[Any], answer: NDArray[Any]) -> bool:
+        """Whether both are small, and not of ever other shapes."""
+        return max(rows.nbytes, answer.nbytes) <= _MOST_BYTES and len(self._free) < _MOST_SHAPES
 
     def ask(self, output: str, rows: NDArray[Any], answer: NDArray[Any]) -> NDArray[Any]:
         """Return an output, and keep the buffers for `again`.

@@ -94,25 +94,45 @@ class Conformance:
             FormatError: a key is missing or of another type.
         """
         try:
-            ordinary, hard = value["ordinary"], value["hard"]
-            return cls(
-                OrdinaryVectors(
-                    _arrays_from_json(ordinary["inputs"], where),
-                    _arrays_from_json(ordinary["outputs"], where),
-                    float(ordinary["rtol"]),
-                    float(ordinary["atol"]),
-                ),
-                hard
-                and HardProbes(
-                    tuple(map(str, hard["kinds"])),
-                    _arrays_from_json(hard["inputs"], where),
-                    _arrays_from_json(hard["outputs"], where),
-                    _arrays_from_json(hard["tolerance"], where),
-                    array_from_json(hard["label_checked"], where).astype(bool),
-                ),
-            )
+            conformance = cls(_ordinary(value["ordinary"], where), _hard(value["hard"], where))
+            _check_shapes(conformance)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise FormatError(f"{where} is not written as docs/package-format.md says: {error!r}") from error
+        return conformance
+
+
+def _ordinary(value: dict[str, Any], where: str) -> OrdinaryVectors:
+    return OrdinaryVectors(
+        _arrays_from_json(value["inputs"], where),
+        _arrays_from_json(value["outputs"], where),
+        float(value["rtol"]),
+        float(value["atol"]),
+    )
+
+
+def _hard(value: dict[str, Any] | None, where: str) -> HardProbes | None:
+    if value is None:
+        return None
+    return HardProbes(
+        tuple(map(str, value["kinds"])),
+        _arrays_from_json(value["inputs"], where),
+        _arrays_from_json(value["outputs"], where),
+        _arrays_from_json(value["tolerance"], where),
+        array_from_json(value["label_checked"], where).astype(bool),
+    )
+
+
+def _check_shapes(conformance: Conformance) -> None:
+    """Raise `ValueError` where the parts of one file do not fit one another."""
+    hard = conformance.hard
+    if hard is None:
+        return
+    shapes = {name: array.shape for name, array in hard.outputs.items()}
+    for name, tolerance in hard.tolerance.items():
+        if tolerance.shape != shapes.get(name):
+            raise ValueError(f"the tolerance of {name} has the shape {tolerance.shape}, not {shapes.get(name)}")
+    if LABEL in shapes and hard.label_checked.shape != shapes[LABEL]:
+        raise ValueError(f"label_checked has the shape {hard.label_checked.shape}, not {shapes[LABEL]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +167,15 @@ def replay(conformance: Conformance, runner: Runner) -> list[Deviation]:
         return results
     answers = runner.run(dict(hard.inputs))
     for name, expected in hard.outputs.items():
+        if name not in answers:
+            raise FormatError(f"the hard probes expect {name!r}, which is no output of the model")
+        found = answers[name]
         if name == LABEL:
-            checked = hard.label_checked
-            results.append(_compare("hard", name, answers[name][checked], expected[checked], np.zeros(checked.sum())))
-        elif name in hard.tolerance and name in answers:
-            results.append(_compare("hard", name, answers[name], expected, hard.tolerance[name]))
+            if found.shape == expected.shape:
+                found, expected = found[hard.label_checked], expected[hard.label_checked]  # noqa: PLW2901
+            results.append(_compare("hard", name, found, expected, np.zeros(1)))
+        elif name in hard.tolerance:
+            results.append(_compare("hard", name, found, expected, hard.tolerance[name]))
     return results
 
 

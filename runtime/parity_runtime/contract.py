@@ -62,7 +62,7 @@ class Feature:
                 "index": int(),
                 "dtype": str(),
                 "missing": "impute" | "refuse",
-            }:
+            } if all(isinstance(value.get(end), float | int | None) for end in ("low", "high")):
                 return cls(**{name: value.get(name) for name in cls.__slots__})
         raise FormatError(f"a feature is written as {{name, input, index, dtype, missing, low, high}}, found {value!r}")
 

@@ -69,11 +69,11 @@ class Executor:
     def _run(self, names: Sequence[str], arrays: Arrays, sizes: Sizes) -> list[NDArray[Any]]:
         if self._pool is not None and self._allocatable.issuperset(names):
             (rows,) = arrays.values()
-            if len(names) == 1 and self._pool.takes(rows):
-                return [self._pool.ask(names[0], rows, self._allocate(names[0], sizes))]
+            outputs = {name: self._allocate(name, sizes) for name in names}
+            if len(names) == 1 and self._pool.takes(rows, outputs[names[0]]):
+                return [self._pool.ask(names[0], rows, outputs[names[0]])]
             tile = self._tile(sizes)
             if self._contract.row_independent and len(rows) > tile:
-                outputs = {name: self._allocate(name, sizes) for name in names}
                 self._tiles(rows, outputs, tile)
                 return list(outputs.values())
         answers: list[NDArray[Any]] = self._session.run(list(names), arrays)

@@ -44,6 +44,43 @@ def test_columns_are_taken_by_name_in_any_order(predictor: Predictor) -> None:
     assert predictor.predict(columns).tolist() == [0, 1]
 
 
+class Frame:
+    """What pandas and polars have in common: columns, and a column by its name."""
+
+    def __init__(self, **columns: list[float]) -> None:
+        self._columns, self.columns = columns, list(columns)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return np.array(self._columns[name])
+
+
+class ArrowTable(Frame):
+    """What pyarrow has instead."""
+
+    def __init__(self, **columns: list[float]) -> None:
+        super().__init__(**columns)
+        self.column_names, self.columns = self.columns, list(columns.values())  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("kind", [Frame, ArrowTable])
+def test_the_columns_of_a_data_frame_are_found_by_name(predictor: Predictor, kind: type[Frame]) -> None:
+    assert predictor.predict(kind(x2=[0.0, 1.0], id=[7.0, 8.0], x1=[0.0, 0.0])).tolist() == [0, 1]
+    with pytest.raises(InputError, match="'x2' is missing; found x1"):
+        predictor.predict(kind(x1=[0.0]))
+
+
+def test_the_fields_of_a_structured_array_are_found_by_name(predictor: Predictor) -> None:
+    rows = np.array([(0, 0), (1, 0)], [("x2", "f4"), ("x1", "i8")])
+    assert predictor.predict(rows).tolist() == [0, 1]
+
+
+def test_a_doubled_column_is_refused(predictor: Predictor) -> None:
+    frame = Frame(x1=[0.0], x2=[0.0])
+    frame.columns = ["x1", "x2", "x2"]
+    with pytest.raises(InputError, match="'x2' is there more than once"):
+        predictor.predict(frame)
+
+
 def test_no_rows_give_empty_outputs(predictor: Predictor) -> None:
     outputs = predictor.run({"features": np.zeros((0, 2), np.float32)})
     assert {name: array.shape for name, array in outputs.items()} == {
@@ -67,6 +104,9 @@ def test_no_rows_give_empty_outputs(predictor: Predictor) -> None:
         ([[0.0, 1.0], [1.0, -np.inf]], "row 1: x2 is -inf"),
         ([[1e39, 0.0]], "infinite in float32"),
         ({"x1": [0.0]}, "'x2' is missing"),
+        ({"x1": ["a"], "x2": [0.0]}, "the column 'x1' holds <U1"),
+        ({"x1": [[0.0]], "x2": [0.0]}, r"the column 'x1' has the shape \[1, 1\]"),
+        (np.ma.masked_array([[0.0, 1.0]], [[True, False]]), "masked array"),
         ({"x1": [0.0], "x2": [0.0, 1.0]}, "differ in length"),
     ],
 )
@@ -87,6 +127,19 @@ def test_unknown_options_are_refused(xor_package: Path) -> None:
         Predictor(xor_package, provider="tpu")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="threads is 0"):
         Predictor(xor_package, threads=0)
+
+
+def test_a_regression_gives_its_values_and_no_probabilities(rent_package: Path) -> None:
+    predictor = Predictor(rent_package)
+    assert predictor.predict([[0.7, 3, 40], [0.5, 2, 10]]).shape == (2, 2)
+    assert predictor.classes_.shape == (0,)
+    with pytest.raises(InputError, match="is no classifier"):
+        predictor.predict_proba([[0.7, 3, 40]])
+
+
+def test_a_model_of_tensors_is_asked_with_run(series_package: Path) -> None:
+    with pytest.raises(InputError, match=r"returns tensors; use run\(\)"):
+        Predictor(series_package).predict(np.zeros((1, 1, 3)))
 
 
 def test_cuda_means_cuda_or_an_error(xor_package: Path) -> None:

@@ -1,0 +1,211 @@
+"""What the predictor costs beside bare onnxruntime, and what an application must install to have it.
+
+Prints one JSON object. Every time is a ratio of pairs that are measured in turn in one run: the median, with the
+quartiles beside it. ``--only latency,batches,threads,process,installed`` measures a part.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parity_runtime import Predictor
+from parity_runtime.session import create_session
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "tests" / "data" / "xor"
+ROWS = 10_000_000
+THREADS, THREAD_BATCH, THREAD_CALLS = 4, 4096, 400
+
+Job = Callable[[], object]
+
+
+def main() -> None:
+    """Measure and print."""
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "latency": latency,
+        "batches": batches,
+        "threads": threads,
+        "process": process,
+    }
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default=",".join(parts), help="which parts, separated by commas")
+    chosen = parser.parse_args().only.split(",")
+    print(json.dumps({name: parts[name]() for name in chosen}, indent=2))
+
+
+def latency() -> dict[str, Any]:
+    """Return predict_proba's time over that of ``session.run(None, {...})``, validation included."""
+    predictor, session = Predictor(PACKAGE), create_session((PACKAGE / "model.onnx").read_bytes())
+    results = {}
+    for rows, target in ((1, 0.85), (64, 1.05)):
+        features = random_rows(rows)
+        pair = (repeated(lambda x=features: predictor.predict_proba(x), 2000),
+                repeated(lambda x=features: session.run(None, {"features": x}), 2000))  # fmt: skip
+        results[f"batch {rows}"] = ratio(pair, 41) | {"target": f"at most {target}"}
+    return results
+
+
+def batches() -> dict[str, Any]:
+    """Return the throughput over 10M rows beside one raw run: the only call of a process, and call after call."""
+    features = random_rows(ROWS)
+    predictor, session = Predictor(PACKAGE), create_session((PACKAGE / "model.onnx").read_bytes())
+    again = ratio((lambda: session.run(None, {"features": features}), lambda: predictor.predict_proba(features)), 9)
+    first = [_first_calls() for _ in range(7)]
+    return {
+        "first call of a process": summary([raw["s"] / ours["s"] for raw, ours in first])
+        | {"peak_mb": {"raw": first[0][0]["mb"], "parity": first[0][1]["mb"]}, "target": "at least 1.2"},
+        "call after call": again | {"target": "at least 1.2"},
+    }
+
+
+def threads() -> dict[str, Any]:
+    """Return the throughput of four threads that call one predictor, over that of one thread; bare onnxruntime's too.
+
+    Between two calls a thread waits for the interpreter's lock: what bare onnxruntime reaches is the limit.
+    """
+    predictor, session = Predictor(PACKAGE), create_session((PACKAGE / "model.onnx").read_bytes())
+    features = random_rows(THREAD_BATCH)
+    with ThreadPoolExecutor(THREADS) as pool:
+        ours = scaling(lambda: predictor.predict_proba(features), pool)
+        raw = scaling(lambda: session.run(None, {"features": features}), pool)
+    return ours | {"onnxruntime": raw, "target": "at least 1.6", "cores": os.cpu_count()}
+
+
+def scaling(job: Job, pool: ThreadPoolExecutor) -> dict[str, Any]:
+    """Return how much longer one thread takes for what four do together."""
+    share = repeated(job, THREAD_CALLS)
+
+    def together() -> None:
+        for future in [pool.submit(share) for _ in range(THREADS)]:
+            future.result()
+
+    return ratio((repeated(job, THREAD_CALLS * THREADS), together), 15)
+
+
+def process() -> dict[str, Any]:
+    """Return ``parity predict --row`` over the bare imports, as whole processes of a fresh install, and its size."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = Path(folder) / "venv"
+        python = environment / "bin" / "python"
+        run([sys.executable, "-m", "venv", str(environment)])
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        run([*install, "--constraint", str(ROOT / "constraints.txt"), f"{ROOT}[cpu]"])
+        bare = [str(python), "-c", "import onnxruntime, click"]
+        ours = [str(environment / "bin" / "parity"), "predict", str(PACKAGE), "--row", "0,1"]
+        pairs = [(measured(bare), measured(ours)) for _ in range(31)][1:]
+        (site_packages,) = environment.glob("lib/python*/site-packages")
+        return {
+            "time": summary([ours["s"] / bare["s"] for bare, ours in pairs]) | {"target": "at most 1.35"},
+            "peak_memory": summary([ours["mb"] / bare["mb"] for bare, ours in pairs]) | {"target": "at most 1.3"},
+            "installed": installed(site_packages) | {"target": "at most 160 MB"},
+        }
+
+
+def installed(site_packages: Path) -> dict[str, Any]:
+    """Return the size of everything but pip and setuptools, in 10^6 bytes, and who is absent."""
+    tools = ("pip", "setuptools", "_distutils_hack", "pkg_resources", "distutils-precedence")
+    entries = [entry for entry in site_packages.iterdir() if not entry.name.startswith(tools)]
+    files = [file for entry in entries for file in ([entry] if entry.is_file() else entry.rglob("*")) if file.is_file()]
+    present = {entry.name.partition("-")[0] for entry in entries}
+    return {
+        "mb": round(sum(file.stat().st_size for file in files) / 1e6, 1),
+        "absent": sorted({"torch", "onnx", "pandas"} - present),
+    }
+
+
+def random_rows(rows: int) -> np.ndarray:
+    """Return points of the plane, float32 ``[rows, 2]``."""
+    return np.random.default_rng(0).random((rows, 2), np.float32)
+
+
+def repeated(job: Job, count: int) -> Callable[[], None]:
+    """Return a job that does another one several times."""
+
+    def run_all() -> None:
+        for _ in range(count):
+            job()
+
+    return run_all
+
+
+def ratio(pair: tuple[Job, Job], repeats: int) -> dict[str, Any]:
+    """Return how much longer the first job takes than the second, the two in turn."""
+    seconds = [(timed(pair[0]), timed(pair[1])) for _ in range(repeats + 1)][1:]
+    return summary([first / second for first, second in seconds])
+
+
+def timed(job: Job) -> float:
+    """Return the seconds that a job takes."""
+    start = time.perf_counter()
+    job()
+    return time.perf_counter() - start
+
+
+def summary(ratios: list[float]) -> dict[str, Any]:
+    """Return the median and the quartiles."""
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return {"ratio": round(middle, 3), "quartiles": [round(low, 3), round(high, 3)]}
+
+
+def measured(command: list[str]) -> dict[str, float]:
+    """Return the seconds and the peak memory in 10^6 bytes of a whole process."""
+    result: dict[str, float] = json.loads(run([sys.executable, "-S", "-c", _MEASURE, *command]))
+    return result
+
+
+def run(command: list[str]) -> str:
+    """Run a command and return what it printed."""
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=clean_environment()).stdout
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the environment without what keeps Python from using compiled modules."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
+# A child's peak begins with that of the process that starts it: a small one must.
+_MEASURE = """
+import json, os, subprocess, sys, time
+start = time.perf_counter()
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(child.pid, 0)
+seconds = time.perf_counter() - start
+if status: sys.exit(f"{sys.argv[1:]} failed")
+print(json.dumps({"s": seconds, "mb": usage.ru_maxrss * 1024 / 1e6}))
+"""
+
+_FIRST = """
+import json, sys, time
+import numpy as np
+from parity_runtime import Predictor
+from parity_runtime.session import create_session
+features = np.random.default_rng(0).random((int(sys.argv[3]), 2), np.float32)
+predictor, session = Predictor(sys.argv[2]), create_session(open(sys.argv[2] + "/model.onnx", "rb").read())
+start = time.perf_counter()
+if sys.argv[1] == "raw": session.run(None, {"features": features})
+else: predictor.predict_proba(features)
+seconds = time.perf_counter() - start
+peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(json.dumps({"s": seconds, "mb": peak * 1024 // 10**6}))
+"""
+
+
+def _first_calls() -> tuple[dict[str, float], dict[str, float]]:
+    raw, ours = (json.loads(run([sys.executable, "-c", _FIRST, which, str(PACKAGE), str(ROWS)]))
+                 for which in ("raw", "parity"))  # fmt: skip
+    return raw, ours
+
+
+if __name__ == "__main__":
+    main()
