@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from parity_runtime.errors import InputError
 
+CALIBRATION_BINS = 15
+"""The bins of the calibration error (Guo et al., ICML 2017, their choice)."""
+
 _SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 # The log of a float32 probability that rounded to 0 or 1 is cut there, as scikit-learn's log_loss does.
 
@@ -29,6 +32,42 @@ def log_loss(true: NDArray[Any], probabilities: NDArray[Any]) -> float:
     return float(-np.log(np.clip(chosen, _SMALLEST_PROBABILITY, 1)).mean())
 
 
+def roc_auc(positive: NDArray[np.bool_], score: NDArray[Any]) -> float | None:
+    """Return the area under the ROC curve: the probability that a positive row scores above a negative one.
+
+    Mann and Whitney's U over the number of pairs (Ann. Math. Stat. 18, 1947); ties count half. None without rows
+    of both kinds.
+
+    Args:
+        positive: bool ``[rows]``.
+        score: float ``[rows]``.
+    """
+    num_positive = int(np.count_nonzero(positive))
+    num_negative = len(positive) - num_positive
+    if not num_positive or not num_negative:
+        return None
+    _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
+    last_rank = np.cumsum(counts)
+    rank = (last_rank - (counts - 1) / 2)[place]  # the mean rank of equal scores
+    u = float(rank[positive].sum()) - num_positive * (num_positive + 1) / 2
+    return u / (num_positive * num_negative)
+
+
+def calibration_error(right: NDArray[np.bool_], confidence: NDArray[Any]) -> float:
+    """Return the expected calibration error of the predicted class (Guo et al., ICML 2017).
+
+    The mean over rows of ``|accuracy - mean confidence|`` of the row's bin, in 15 bins of equal width.
+
+    Args:
+        right: whether the prediction is right, bool ``[rows]``.
+        confidence: the probability of the predicted class, float ``[rows]``.
+    """
+    place = np.searchsorted(np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1], confidence)  # bins are open on the left
+    hits = np.bincount(place, weights=right, minlength=CALIBRATION_BINS)
+    total = np.bincount(place, weights=confidence.astype(np.float64), minlength=CALIBRATION_BINS)
+    return float(np.abs(hits - total).sum() / len(right))
+
+
 def classification_metrics(true: NDArray[Any], predicted: NDArray[Any], probabilities: NDArray[Any]) -> dict[str, Any]:
     """Return the metrics of a classifier over all rows.
 
@@ -38,9 +77,10 @@ def classification_metrics(true: NDArray[Any], predicted: NDArray[Any], probabil
         probabilities: float ``[rows, classes]``.
 
     Returns:
-        rows, accuracy, log_loss, confusion (row: true, column: predicted), precision, recall and f1; of the
-        positive class (index 1) for two classes, with tp, tn, fp, fn, else the unweighted mean over classes.
-        A ratio without a denominator is 0, as in scikit-learn.
+        rows, accuracy, log_loss, calibration_error, confusion (row: true, column: predicted), precision, recall,
+        f1 and roc_auc; of the positive class (index 1) for two classes, with tp, tn, fp, fn, else the unweighted
+        mean over classes (roc_auc: each class against the rest, None unless all are there). A ratio without a
+        denominator is 0, as in scikit-learn.
 
     Raises:
         InputError: there are no rows.
@@ -61,6 +101,8 @@ def classification_metrics(true: NDArray[Any], predicted: NDArray[Any], probabil
         "precision": _summary(precision),
         "recall": _summary(recall),
         "f1": _summary(f1),
+        "roc_auc": _roc_auc(true, probabilities),
+        "calibration_error": calibration_error(true == predicted, probabilities[np.arange(len(true)), predicted]),
         **counts,
         "confusion": confusion.tolist(),
     }
@@ -82,6 +124,14 @@ def regression_metrics(true: NDArray[Any], predicted: NDArray[Any]) -> dict[str,
         "rmse": float(np.sqrt(np.square(error).mean())),
         "r2": 1 - float(np.square(error).sum()) / spread if spread else 0.0,
     }
+
+
+def _roc_auc(true: NDArray[Any], probabilities: NDArray[Any]) -> float | None:
+    if probabilities.shape[1] == 2:
+        return roc_auc(true == 1, probabilities[:, 1])
+    areas = [roc_auc(true == index, column) for index, column in enumerate(probabilities.T)]
+    known = [area for area in areas if area is not None]
+    return float(np.mean(known)) if len(known) == len(areas) else None
 
 
 def _summary(by_class: NDArray[np.float64]) -> float:

@@ -2,8 +2,12 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import itertools
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO
 
 import numpy as np
@@ -23,31 +27,48 @@ class Table:
         where: the file's name, for errors.
         columns: the header.
         rows: the cells, each row as long as the header.
+        first_row: the number of the first of these rows in the file, from 1, without the header.
     """
 
     where: str
     columns: list[str]
     rows: list[list[str]]
+    first_row: int = 1
 
     @classmethod
     def read_csv(cls, text: TextIO, where: str) -> "Table":
-        """Read CSV with a header.
+        """Read CSV with a header, all of it.
+
+        Raises:
+            InputError: no header, a doubled column, or a row of another length.
+        """
+        return next(cls.chunks(text, where, size=None))
+
+    @classmethod
+    def chunks(cls, text: TextIO, where: str, size: int | None) -> Iterator["Table"]:
+        """Read CSV with a header, ``size`` rows at a time (None: all at once); a table without rows is given once.
 
         Raises:
             InputError: no header, a doubled column, or a row of another length.
         """
         reader = csv.reader(text, strict=True)
         try:
-            columns = [name.strip() for name in next(reader, [])]
-            rows = [_checked(row, columns, where, reader.line_num) for row in reader if row]
+            columns = _header(next(reader, []), where)
+            rows = (_checked(row, columns, where, reader.line_num) for row in reader if row)
+            first = 1
+            while True:
+                chunk = list(itertools.islice(rows, size))
+                if chunk or first == 1:
+                    yield cls(where, columns, chunk, first)
+                if size is None or len(chunk) < size:
+                    return
+                first += len(chunk)
         except (csv.Error, UnicodeDecodeError) as error:
             raise InputError(f"{where}, line {reader.line_num + 1}: not UTF-8 CSV: {error}") from error
-        if not columns:
-            raise InputError(f"{where} is empty; its first line must name the columns")
-        doubled = sorted({name for name in columns if columns.count(name) > 1})
-        if doubled:
-            raise InputError(f"{where} has the column {doubled[0]!r} twice")
-        return cls(where, columns, rows)
+
+    def place(self, row: int) -> str:
+        """Return where one of these rows stands: the file and the row in it."""
+        return f"{self.where}, row {self.first_row + row}"
 
     def column(self, name: str) -> list[str]:
         """Return one column's cells.
@@ -71,7 +92,7 @@ class Table:
             return np.array([_number(cell) for cell in cells], np.float64)
         except ValueError:
             row = next(index for index, cell in enumerate(cells) if not _is_number(cell))
-            raise InputError(f"{self.where}, row {row + 1}: {name} is {cells[row]!r}, not a number") from None
+            raise InputError(f"{self.place(row)}: {name} is {cells[row]!r}, not a number") from None
 
     def features(self, features: Sequence[Feature]) -> NDArray[np.float64]:
         """Return the features' columns in the graph's order, float64 ``[rows, features]``."""
@@ -101,7 +122,7 @@ def table_features(contract: ModelContract, table: Table) -> NDArray[np.float64]
             row = int(np.argmax(refused))
             cell = table.column(feature.name)[row]
             raise InputError(
-                f"{table.where}, row {row + 1}: {feature.name} is {cell!r}; this model takes numbers that float32 holds"
+                f"{table.place(row)}: {feature.name} is {cell!r}; this model takes numbers that float32 holds"
             )
     return matrix
 
@@ -113,6 +134,41 @@ def write_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
     writer.writerow(columns)
     writer.writerows(rows)
     return text.getvalue().encode()
+
+
+def read_chunks(name: str, size: int | None = None) -> Iterator[Table]:
+    """Read a CSV file, or stdin for ``-``, ``size`` rows at a time.
+
+    Raises:
+        InputError: there is no such file, or it is not a table.
+    """
+    if name == "-":
+        yield from Table.chunks(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", newline=""), "stdin", size)
+        return
+    try:
+        with Path(name).open(encoding="utf-8-sig", newline="") as file:
+            yield from Table.chunks(file, name, size)
+    except OSError as error:
+        raise InputError(f"cannot read the table {name}: {error.strerror}") from error
+
+
+def read_table(name: str) -> Table:
+    """Read a whole CSV file, or stdin for ``-``.
+
+    Raises:
+        InputError: there is no such file, or it is not a table.
+    """
+    return next(read_chunks(name))
+
+
+def _header(cells: list[str], where: str) -> list[str]:
+    columns = [name.strip() for name in cells]
+    if not columns:
+        raise InputError(f"{where} is empty; its first line must name the columns")
+    doubled = sorted({name for name, count in Counter(columns).items() if count > 1})
+    if doubled:
+        raise InputError(f"{where} has the column {doubled[0]!r} twice")
+    return columns
 
 
 def _checked(row: list[str], columns: list[str], where: str, line: int) -> list[str]:

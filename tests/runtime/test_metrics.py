@@ -28,6 +28,65 @@ def test_regression_metrics_by_hand() -> None:
     assert metrics == {"rows": 3, "mae": 1.0, "rmse": pytest.approx(np.sqrt(3)), "r2": pytest.approx(1 - 9 / 2)}
 
 
+def predictions(classes: int, rows: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    random = np.random.default_rng(classes)
+    probabilities = random.dirichlet(np.ones(classes), rows).round(2) + 0.01  # rounded, so that scores tie
+    true = random.integers(0, classes, rows)
+    return true, probabilities.argmax(axis=1), probabilities / probabilities.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+def test_classification_metrics_are_those_of_scikit_learn(classes: int) -> None:
+    sklearn = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
+    true, predicted, probabilities = predictions(classes)
+    found = classification_metrics(true, predicted, probabilities)
+    average = "binary" if classes == 2 else "macro"
+    scores = probabilities[:, 1] if classes == 2 else probabilities
+    wanted = {
+        "accuracy": sklearn.accuracy_score(true, predicted),
+        "log_loss": sklearn.log_loss(true, probabilities),
+        "precision": sklearn.precision_score(true, predicted, average=average),
+        "recall": sklearn.recall_score(true, predicted, average=average),
+        "f1": sklearn.f1_score(true, predicted, average=average),
+        "roc_auc": sklearn.roc_auc_score(true, scores, multi_class="ovr"),
+    }
+    assert {name: found[name] for name in wanted} == pytest.approx(wanted, rel=1e-6)
+    assert found["confusion"] == sklearn.confusion_matrix(true, predicted).tolist()
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_the_calibration_error_is_that_of_scikit_learns_curve(classes: int) -> None:
+    calibration = pytest.importorskip("sklearn.calibration", reason="scikit-learn is not installed")
+    true, predicted, probabilities = predictions(classes)
+    right, confidence = true == predicted, probabilities.max(axis=1)
+    accuracy, mean = calibration.calibration_curve(right, confidence, n_bins=15)
+    counts = np.histogram(-confidence, -np.linspace(0, 1, 16)[::-1])[0][
+        ::-1
+    ]  # mirrored: its bins are open on the right
+    wanted = (np.abs(accuracy - mean) * counts[counts > 0]).sum() / len(true)
+    assert classification_metrics(true, predicted, probabilities)["calibration_error"] == pytest.approx(
+        wanted, rel=1e-6
+    )
+
+
+def test_regression_metrics_are_those_of_scikit_learn() -> None:
+    sklearn = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
+    random = np.random.default_rng(0)
+    true, predicted = random.normal(100, 30, 300), random.normal(100, 30, 300)
+    assert regression_metrics(true, predicted) == pytest.approx({
+        "rows": 300,
+        "mae": sklearn.mean_absolute_error(true, predicted),
+        "rmse": sklearn.root_mean_squared_error(true, predicted),
+        "r2": sklearn.r2_score(true, predicted),
+    })  # fmt: skip
+
+
+def test_one_kind_of_row_has_no_roc_curve() -> None:
+    true = np.zeros(3, np.int64)
+    assert classification_metrics(true, true, np.full((3, 2), 0.5))["roc_auc"] is None
+    assert classification_metrics(true, true, np.full((3, 3), 1 / 3))["roc_auc"] is None
+
+
 def test_no_rows_are_refused() -> None:
     nothing = np.zeros(0, np.int64)
     with pytest.raises(InputError):

@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.commands.options import package_argument, provider_option, say_provider
-from parity_runtime.commands.predict import read_table
 from parity_runtime.contract import LABEL, PROBABILITIES, VALUE, ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.jsonfile import dump_json
 from parity_runtime.metrics import classification_metrics, regression_metrics
 from parity_runtime.predictor import Predictor
 from parity_runtime.session import Provider
-from parity_runtime.table import Table, table_features
+from parity_runtime.table import Table, read_table, table_features
 
 
 @click.command()
@@ -33,7 +32,7 @@ def evaluate(package: Path, table: str, target: str | None, as_json: bool, provi
         click.echo(dump_json(metrics), nl=False)
         return
     for name, value in metrics.items():
-        click.echo(f"{name:<11} {value:.6g}" if isinstance(value, float) else f"{name:<11} {value}")
+        click.echo(f"{name:<17} {value:.6g}" if isinstance(value, float) else f"{name:<17} {value}")
 
 
 def evaluate_table(predictor: Predictor, table: Table, target: str | None = None) -> dict[str, Any]:
@@ -68,9 +67,7 @@ def _known_numbers(table: Table, target: str) -> NDArray[np.float64]:
     unknown = ~(np.abs(numbers) <= np.finfo(np.float32).max)
     if unknown.any():
         row = int(np.argmax(unknown))
-        raise InputError(
-            f"{table.where}, row {row + 1}: {target} is {table.column(target)[row]!r}, no number to compare"
-        )
+        raise InputError(f"{table.place(row)}: {target} is {table.column(target)[row]!r}, no number to compare")
     return numbers
 
 
@@ -81,8 +78,15 @@ def class_indices(contract: ModelContract, table: Table, target: str) -> NDArray
         InputError: names the first row whose cell is no class of the model.
     """
     index = {str(label): position for position, label in enumerate(contract.classes)}
-    cells = [cell.strip() for cell in table.column(target)]
+    integers = all(isinstance(label, int) for label in contract.classes)
+    cells = [_integer_text(cell.strip()) if integers else cell.strip() for cell in table.column(target)]
     for row, cell in enumerate(cells):
         if cell not in index:
-            raise InputError(f"{table.where}, row {row + 1}: {target} is {cell!r}, no class of {', '.join(index)}")
+            raise InputError(f"{table.place(row)}: {target} is {cell!r}, no class of {', '.join(index)}")
     return np.array([index[cell] for cell in cells], np.int64)
+
+
+def _integer_text(cell: str) -> str:
+    """Return an integer written with a decimal point (``1.0``) without it; anything else as it is."""
+    whole, point, fraction = cell.partition(".")
+    return whole if point and not fraction.strip("0") else cell

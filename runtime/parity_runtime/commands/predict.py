@@ -1,6 +1,5 @@
 """``parity predict``."""
 
-import io
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from parity_runtime.contract import LABEL, PROBABILITIES, VALUE, ModelContract, 
 from parity_runtime.errors import InputError
 from parity_runtime.predictor import Predictor
 from parity_runtime.session import Provider
-from parity_runtime.table import Table, table_features, write_csv
+from parity_runtime.table import Table, read_table, table_features, write_csv
 
 
 @click.command()
@@ -53,21 +52,6 @@ def predict(package: Path, table: str | None, rows: tuple[str, ...], out: Path |
 
         write_file(out, data)
         click.echo(f"{len(source.rows)} rows answered in {out}", err=True)
-
-
-def read_table(name: str) -> Table:
-    """Read a CSV file, or stdin for ``-``.
-
-    Raises:
-        InputError: there is no such file, or it is not a table.
-    """
-    if name == "-":
-        return Table.read_csv(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", newline=""), "stdin")
-    try:
-        with Path(name).open(encoding="utf-8-sig", newline="") as file:
-            return Table.read_csv(file, name)
-    except OSError as error:
-        raise InputError(f"cannot read the table {name}: {error.strerror}") from error
 
 
 def answer_columns(predictor: Predictor, features: NDArray[np.float64]) -> list[list[str]]:
