@@ -6,9 +6,12 @@ import numpy as np
 from numpy import isfinite
 from numpy.typing import NDArray
 
+from parity_runtime.errors import InputError
+from parity_runtime.session import first_line
 from parity_runtime.tensor_spec import TensorSpec
 
 _MOST_BYTES = 2**16  # of an input or an output; up to here copying is cheaper than handing over another array
+_MOST_SPARE = 8  # buffers of one shape; more than that many threads at once make some anew
 _MOST_SHAPES = 64  # a service that is asked for sequences of every length must not keep buffers for each
 _PIECE = 2**16  # values
 
@@ -65,29 +68,43 @@ class BufferPool:
         if 0 in isfinite(rows, buffers.finite).tobytes():
             free.append(buffers)
             return None
-        self._run(buffers.binding)
-        answer = buffers.answer.copy()
-        free.append(buffers)
-        return answer
+        return self._answer(buffers, free)
 
-    def takes(self, rows: NDArray[Any], answer: NDArray[Any]) -> bool:
+    def takes(self, output: str, rows: NDArray[Any], answer_bytes: int) -> bool:
         """Whether both are small, and not of ever other shapes."""
-        return max(rows.nbytes, answer.nbytes) <= _MOST_BYTES and len(self._free) < _MOST_SHAPES
+        small = max(rows.nbytes, answer_bytes) <= _MOST_BYTES
+        return small and (len(self._free) < _MOST_SHAPES or (output, rows.shape) in self._free)
 
     def ask(self, output: str, rows: NDArray[Any], answer: NDArray[Any]) -> NDArray[Any]:
-        """Return an output, and keep the buffers for `again`.
+        """Return an output, and keep the buffers for the next question of this shape.
 
         Args:
             output: its name.
             rows: checked, of the input's dtype.
-            answer: an array of the output's shape and dtype, which the buffers keep.
+            answer: an array of the output's shape and dtype, which new buffers keep.
         """
         free = self._free.setdefault((output, rows.shape), [])
-        buffers = Buffers(self._session, (self._source.name, rows.copy()), (output, answer))
-        self._run(buffers.binding)
-        copy = answer.copy()
-        free.append(buffers)
-        return copy
+        try:
+            buffers = free.pop()
+        except IndexError:
+            buffers = Buffers(self._session, (self._source.name, np.empty_like(rows)), (output, answer))
+        buffers.rows[...] = rows
+        return self._answer(buffers, free)
+
+    def _answer(self, buffers: Buffers, free: list[Buffers]) -> NDArray[Any]:
+        try:
+            self._run(buffers.binding)
+        except Exception as error:  # onnxruntime's exceptions derive from Exception directly
+            raise refused(error) from error
+        answer = buffers.answer.copy()
+        if len(free) < _MOST_SPARE:
+            free.append(buffers)
+        return answer
+
+
+def refused(error: Exception) -> InputError:
+    """Return our error for what onnxruntime raised when it ran."""
+    return InputError(f"onnxruntime cannot answer these inputs: {first_line(error)}")
 
 
 def bind(method: Any, name: str, array: NDArray[Any]) -> None:

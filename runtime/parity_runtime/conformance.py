@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from parity_runtime.contract import LABEL
 from parity_runtime.errors import FormatError
 from parity_runtime.inputs import Arrays
-from parity_runtime.jsonfile import FORMAT
+from parity_runtime.jsonfile import FORMAT, finite_number
 from parity_runtime.tensor_json import array_from_json, array_to_json
 
 
@@ -105,8 +105,8 @@ def _ordinary(value: dict[str, Any], where: str) -> OrdinaryVectors:
     return OrdinaryVectors(
         _arrays_from_json(value["inputs"], where),
         _arrays_from_json(value["outputs"], where),
-        float(value["rtol"]),
-        float(value["atol"]),
+        finite_number(value["rtol"], f"{where}: rtol"),
+        finite_number(value["atol"], f"{where}: atol"),
     )
 
 

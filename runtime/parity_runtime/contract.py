@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 
 from parity_runtime.errors import FormatError
-from parity_runtime.jsonfile import FORMAT, check_format
+from parity_runtime.jsonfile import FORMAT, check_format, finite_number
 from parity_runtime.tensor_spec import TensorSpec
 from parity_runtime.tolerance import Tolerance
 
@@ -62,8 +62,12 @@ class Feature:
                 "index": int(),
                 "dtype": str(),
                 "missing": "impute" | "refuse",
-            } if all(isinstance(value.get(end), float | int | None) for end in ("low", "high")):
-                return cls(**{name: value.get(name) for name in cls.__slots__})
+            }:
+                low, high = (
+                    None if value.get(end) is None else finite_number(value[end], end) for end in ("low", "high")
+                )
+                plain = {key: value[key] for key in ("name", "input", "index", "dtype", "missing")}
+                return cls(**plain, low=low, high=high)
         raise FormatError(f"a feature is written as {{name, input, index, dtype, missing, low, high}}, found {value!r}")
 
 
@@ -241,10 +245,27 @@ def _check_task(contract: ModelContract) -> None:
         _check_binary(contract)
     elif task == "multiclass" and len(classes) < 2:
         raise FormatError(f"the task multiclass needs at least two classes, found {list(classes)!r}")
-    if contract.is_classifier and {LABEL, PROBABILITIES, LOGITS} - {spec.name for spec in contract.outputs}:
-        raise FormatError(f"a classifier gives {LABEL}, {PROBABILITIES} and {LOGITS}")
+    _check_outputs(contract)
     if not contract.is_classifier and classes:
         raise FormatError(f"the task {task} has no classes, found {list(classes)!r}")
+
+
+def _check_outputs(contract: ModelContract) -> None:
+    """Refuse outputs that are not what their task says, but for the batch and the number of logits."""
+    outputs = {spec.name: spec for spec in contract.outputs}
+    wanted: dict[str, tuple[str, tuple[int, ...]]] = {}
+    if contract.is_classifier:
+        logits = outputs[LOGITS].shape[-1:] if LOGITS in outputs else ()
+        count = len(contract.classes) if logits in ((1,), (len(contract.classes),)) else -1
+        wanted = {LABEL: ("int64", ()), PROBABILITIES: ("float32", (len(contract.classes),)),
+                  LOGITS: ("float32", (1 if logits == (1,) and count == 2 else count,))}  # fmt: skip
+    elif contract.task == "regression":
+        wanted = {VALUE: ("float32", (len(contract.targets),))}
+    for name, (dtype, row) in wanted.items():
+        spec = outputs.get(name)
+        if spec is None or spec.dtype != dtype or len(spec.shape) != len(row) + 1 or spec.shape[1:] != row:
+            of_row = ", ".join(map(str, ("batch", *row))).replace("-1", "1 or classes")
+            raise FormatError(f"the task {contract.task} gives {name}: {dtype}[{of_row}], found {spec or 'none'}")
 
 
 def _check_binary(contract: ModelContract) -> None:
@@ -279,9 +300,8 @@ def _one_of(value: dict[str, Any], key: str, *kinds: type) -> Any:
     found = value.get(key)
     if not isinstance(found, kinds) or (isinstance(found, bool) and bool not in kinds):
         raise FormatError(f"{key!r} is {found!r}, not {' or '.join(kind.__name__ for kind in kinds)}")
-    if isinstance(found, float) and not math.isfinite(found):
-        raise FormatError(f"{key!r} is {found!r}, not finite")
-    return found
+    numeric = float in kinds and found is not None
+    return finite_number(found, repr(key)) if numeric else found
 
 
 def _names(value: dict[str, Any], key: str) -> tuple[str, ...]:

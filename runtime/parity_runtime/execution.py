@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_runtime.buffers import BufferPool, bind
+from parity_runtime.buffers import BufferPool, bind, refused
 from parity_runtime.contract import ModelContract, batch_name
 from parity_runtime.errors import InputError
 from parity_runtime.inputs import Arrays, dimensions
-from parity_runtime.session import first_line, session_provider
+from parity_runtime.session import session_provider
 
 _TILE_BYTES = 2**20  # the second-level cache of a core; tiles of a quarter or of four times are slower
 _SMALLEST_TILE = 64  # rows; fewer pay more for the call than for the work
@@ -61,16 +61,16 @@ class Executor:
             return self._empty(names, sizes)
         try:
             return self._run(names, arrays, sizes)
-        except MemoryError:
+        except (MemoryError, InputError):
             raise
-        except Exception as error:
-            raise _refused(error) from error
+        except Exception as error:  # onnxruntime's exceptions derive from Exception directly
+            raise refused(error) from error
 
     def _run(self, names: Sequence[str], arrays: Arrays, sizes: Sizes) -> list[NDArray[Any]]:
         if self._pool is not None and self._allocatable.issuperset(names):
             (rows,) = arrays.values()
             outputs = {name: self._allocate(name, sizes) for name in names}
-            if len(names) == 1 and self._pool.takes(rows, outputs[names[0]]):
+            if len(names) == 1 and self._pool.takes(names[0], rows, outputs[names[0]].nbytes):
                 return [self._pool.ask(names[0], rows, outputs[names[0]])]
             tile = self._tile(sizes)
             if self._contract.row_independent and len(rows) > tile:
@@ -108,7 +108,3 @@ class Executor:
 
 def _never(output: str, rows: NDArray[Any]) -> None:
     """Answer nothing: the model has no bound buffers."""
-
-
-def _refused(error: Exception) -> InputError:
-    return InputError(f"onnxruntime cannot answer these inputs: {first_line(error)}")

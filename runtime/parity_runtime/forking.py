@@ -16,13 +16,14 @@ class Forkable(Protocol):
     def _forget_session(self) -> object: ...
 
 
-_living: weakref.WeakSet[Forkable] = weakref.WeakSet()
+# By identity: a subclass may compare by value, and then has no hash.
+_living: weakref.WeakValueDictionary[int, Forkable] = weakref.WeakValueDictionary()
 
 
 def survive_forks(predictor: Forkable) -> None:
     """From here on, a forked child makes ``predictor`` forget its session."""
     _watch()
-    _living.add(predictor)
+    _living[id(predictor)] = predictor
 
 
 @functools.cache
@@ -34,6 +35,6 @@ def _watch() -> None:
 def _forget() -> None:
     import ctypes  # noqa: PLC0415 -- only in a forked child
 
-    for predictor in list(_living):
+    for predictor in list(_living.values()):
         session = predictor._forget_session()
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))

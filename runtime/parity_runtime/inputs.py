@@ -32,7 +32,7 @@ def table_inputs(contract: ModelContract, rows: Any) -> Arrays:
     spec = contract.inputs[0]
     columns = _column_names(rows)
     array = checked_array(spec, rows if columns is None else _stack_columns(contract, rows, columns))
-    check_cells(contract, array)
+    check_cells(contract, spec.name, array)
     return {spec.name: array}
 
 
@@ -43,16 +43,22 @@ def named_inputs(contract: ModelContract, arrays: Mapping[str, ArrayLike]) -> Ar
         InputError: an input is missing, unknown, or does not fit.
     """
     specs = {spec.name: spec for spec in contract.inputs}
+    if not isinstance(arrays, Mapping):
+        raise InputError(
+            f"run() takes the inputs by name, a mapping of {', '.join(specs)}; found a {type(arrays).__name__}"
+        )
     for name in arrays:
         if name not in specs:
             raise InputError(f"{contract.name} has no input {name!r}; it takes {', '.join(specs)}")
     for name in specs:
         if name not in arrays:
             raise InputError(f"the input {name!r} is missing; {contract.name} takes {', '.join(specs)}")
+    if len(specs) == 1:
+        return table_inputs(contract, *arrays.values())
     checked = {name: checked_array(spec, arrays[name]) for name, spec in specs.items()}
     dimensions(contract, checked)
-    for array in checked.values():
-        check_cells(contract, array)
+    for name, array in checked.items():
+        check_cells(contract, name, array)
     return checked
 
 
@@ -67,6 +73,8 @@ def checked_array(spec: TensorSpec, value: Any) -> NDArray[Any]:
         InputError: the value cannot be converted, or has another shape.
     """
     array = _as_array(f"input {spec.name!r}", value)
+    if array.shape == (0,) and all(isinstance(size, int) for size in spec.shape[1:]):
+        array = array.reshape(0, *map(int, spec.shape[1:]))  # an empty list has no columns to count
     if array.dtype != spec.dtype:
         array = _converted(spec, array, f"input {spec.name!r}")
     if len(array.shape) != len(spec.shape) or any(
@@ -77,7 +85,8 @@ def checked_array(spec: TensorSpec, value: Any) -> NDArray[Any]:
 
 
 def _as_array(what: str, value: Any) -> NDArray[Any]:
-    if isinstance(getattr(value, "mask", None), np.ndarray):
+    parts = (value, *value) if isinstance(value, list | tuple) else (value,)
+    if any(isinstance(getattr(part, "mask", None), np.ndarray) for part in parts):
         raise InputError(
             f"{what} is a masked array, whose mask would be lost; fill it, with NaN where a cell is missing"
         )
@@ -103,22 +112,27 @@ def dimensions(contract: ModelContract, arrays: Mapping[str, NDArray[Any]]) -> d
     return sizes
 
 
-def check_cells(contract: ModelContract, array: NDArray[Any]) -> None:
-    """Refuse infinite cells, and missing ones (NaN) where the contract says so; only for tables.
+def check_cells(contract: ModelContract, name: str, array: NDArray[Any]) -> None:
+    """Refuse infinite cells, and missing ones (NaN) where the contract says so, in the input of that name.
+
+    An input without features is taken as it is.
 
     Raises:
         InputError: names the row (from 0) and the feature of the first such cell.
     """
-    if not contract.features or array.dtype.kind != "f" or all_finite(array):
+    if array.dtype.kind != "f" or not contract.features or all_finite(array):
+        return
+    features = [feature for feature in contract.features if feature.input == name]
+    if not features:
         return
     refused = np.isinf(array)
-    for feature in contract.features:
+    for feature in features:
         if feature.missing == "refuse":
-            refused[:, feature.index] |= np.isnan(array[:, feature.index])
+            refused[..., feature.index] |= np.isnan(array[..., feature.index])
     if refused.any():
-        row, column = (int(index) for index in np.argwhere(refused)[0])
-        name = next(feature.name for feature in contract.features if feature.index == column)
-        raise InputError(f"row {row}: {name} is {array[row, column]}; this model takes finite numbers there")
+        place = tuple(int(index) for index in np.argwhere(refused)[0])
+        named = next((feature.name for feature in features if feature.index == place[-1]), f"column {place[-1]}")
+        raise InputError(f"row {place[0]}: {named} is {array[place]}; this model takes finite numbers there")
 
 
 def _column_names(rows: Any) -> Sequence[Any] | None:
@@ -142,7 +156,7 @@ def _stack_columns(contract: ModelContract, rows: Any, found: Sequence[Any]) -> 
             problem = "is there more than once" if feature.name in found else "is missing"
             raise InputError(f"the column {feature.name!r} {problem}; found {', '.join(map(str, found)) or 'none'}")
         what = f"the column {feature.name!r}"
-        array = _as_array(what, rows[feature.name])
+        array = _as_array(what, _column(rows, feature.name))
         if array.ndim != 1:
             raise InputError(f"{what} has the shape {list(array.shape)}; it takes one number a row")
         arrays.append(array if array.dtype == spec.dtype else _converted(spec, array, what))
@@ -151,9 +165,16 @@ def _stack_columns(contract: ModelContract, rows: Any, found: Sequence[Any]) -> 
     return np.stack(arrays, axis=-1)
 
 
+def _column(rows: Any, name: str) -> Any:
+    try:
+        return rows[name]
+    except Exception as error:  # whatever a foreign object raises (a polars LazyFrame has no columns to take)
+        raise InputError(f"the column {name!r} cannot be taken: {first_line(error)}") from error
+
+
 def _converted(spec: TensorSpec, array: NDArray[Any], what: str) -> NDArray[Any]:
     wanted = np.dtype(spec.dtype)
-    if array.size == 0 and array.dtype.kind == "f":
+    if array.size == 0:
         return array.astype(wanted)
     if array.dtype.kind not in "biuf" or (wanted.kind == "b") != (array.dtype.kind == "b"):
         raise InputError(f"{what} holds {array.dtype}; it takes {spec.dtype}")

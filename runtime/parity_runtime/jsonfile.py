@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from typing import Any
 
 from parity_runtime.errors import FormatError
@@ -48,6 +49,17 @@ def check_format(value: dict[str, Any], where: str) -> None:
         raise FormatError(
             f"{where} has the format {found}, and this version of Parity reads up to {FORMAT}; install a newer one"
         )
+
+
+def finite_number(value: Any, what: str) -> float:
+    """Return a JSON number as a float.
+
+    Raises:
+        FormatError: it is no number, or larger than any float.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
+        return float(value)
+    raise FormatError(f"{what} is {str(value)[:40]}, not a finite number")
 
 
 def _refuse_constant(text: str) -> None:

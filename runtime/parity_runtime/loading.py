@@ -4,13 +4,15 @@ import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from parity_runtime.contract import METADATA_KEY, ModelContract
 from parity_runtime.digest import sha256_hex
 from parity_runtime.errors import DigestError, FormatError, InputError
 from parity_runtime.jsonfile import parse_json
 from parity_runtime.model_scan import ModelFacts, scan_model
-from parity_runtime.package import Package, check_digest
+from parity_runtime.package import CONTRACT, Package, check_digest
+from parity_runtime.reading import read_regular
 
 _LARGEST_MODEL = 2**31 - 1  # protobuf's own limit in bytes
 
@@ -49,26 +51,29 @@ def load_model(path: str | Path, digest: str | None = None) -> LoadedModel:
         FormatError: a file is malformed, newer than this version, keeps data elsewhere, or uses custom operators.
     """
     path = Path(path)
-    return _from_file(path, digest) if path.is_file() else _from_package(Package.open(path, digest))
+    try:
+        bare = path.exists() and not path.is_dir()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    return _from_file(path, digest) if bare else _from_package(Package.open(path, digest))
 
 
 def _from_package(package: Package) -> LoadedModel:
     name = package.contract.graphs["default"]
     model = package.read(name)
     facts = scan_model(model, str(package.path / name))
-    if not _same_json(facts.metadata.get(METADATA_KEY), package.contract):
+    if not _same_json(facts.metadata.get(METADATA_KEY), package.read_json(CONTRACT)):
         raise DigestError(f"{package.path}: contract.json and the contract inside the model disagree; export again")
     return LoadedModel(package.contract, model, facts.widest_row, package.id)
 
 
 def _from_file(path: Path, digest: str | None) -> LoadedModel:
     try:
-        with path.open("rb") as file:
-            model = file.read(_LARGEST_MODEL + 1)
+        if path.stat().st_size > _LARGEST_MODEL:
+            raise FormatError(f"{path} is larger than 2 GiB, which no ONNX model in one file can be")
+        model = read_regular(path, _LARGEST_MODEL)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    if len(model) > _LARGEST_MODEL:
-        raise FormatError(f"{path} is larger than 2 GiB, which no ONNX model in one file can be")
     facts = scan_model(model, str(path))
     contract = _contract_inside(facts, path)
     if digest is None:
@@ -91,8 +96,8 @@ def _contract_inside(facts: ModelFacts, path: Path) -> ModelContract:
     return ModelContract.from_json(parse_json(text.encode(), where), where)
 
 
-def _same_json(text: str | None, contract: ModelContract) -> bool:
+def _same_json(text: str | None, contract: dict[str, Any]) -> bool:
     try:
-        return text is not None and bool(json.loads(text) == contract.to_json())
+        return text is not None and bool(json.loads(text) == contract)
     except (ValueError, RecursionError):
         return False

@@ -7,7 +7,7 @@ https://protobuf.dev/programming-guides/encoding/.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 
 from parity_runtime.errors import FormatError
@@ -29,6 +29,9 @@ _EXTERNAL_DATA, _DATA_LOCATION = 13, 14  # of a TensorProto
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10
+_FIELD_NUMBERS = 2**29
+_DEEPEST = 100  # protobuf's own limit
+_MOST_FIELDS = 2**23  # some ten seconds; a graph of 100,000 nodes has about a million
 
 Field = tuple[int, int | memoryview]  # its number, and its value: an integer, or bytes
 
@@ -61,47 +64,72 @@ def scan_model(model: bytes, where: str) -> ModelFacts:
 
 def _scan(model: memoryview, where: str) -> ModelFacts:
     found = _Found()
-    todo = [("model", model)]
-    while todo:
-        kind, message = todo.pop()
-        found.graphs += kind == "graph"
-        for number, value in _fields(message):
-            if kind == "tensor" and (number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value != 0)):
-                raise FormatError(f"{where} keeps a tensor outside the file; a package holds all its data itself")
-            if not isinstance(value, memoryview):
-                continue
-            if number in _CHILDREN[kind]:
-                todo.append((_CHILDREN[kind][number], value))
-            else:
-                found.take(kind, number, value)
+    walks = [_Message("model", model)]  # one a level of nesting, so that a wide model takes no memory
+    for _ in range(_MOST_FIELDS):
+        try:
+            number, value = next(walks[-1].fields)
+        except StopIteration:
+            found.leave(walks.pop())
+            if not walks:
+                break
+            continue
+        message = walks[-1]
+        if message.kind == "tensor" and (number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value != 0)):
+            raise FormatError(f"{where} keeps a tensor outside the file; a package holds all its data itself")
+        if not isinstance(value, memoryview):
+            continue
+        child = _CHILDREN[message.kind].get(number)
+        if child is None:
+            found.take(message, number, value)
+        elif len(walks) > _DEEPEST:
+            raise ValueError(f"its messages are nested more than {_DEEPEST} deep")
+        else:
+            walks.append(_Message(child, value))
+    else:
+        raise ValueError(f"it has more than {_MOST_FIELDS} parts")
     if not found.graphs:
         raise ValueError("it holds no graph")
-    custom = found.domains - found.functions - _STANDARD_DOMAINS
+    custom = {operator for operator in found.operators - found.functions if operator[0] not in _STANDARD_DOMAINS}
     if custom:
-        raise FormatError(f"{where} uses operators of {min(custom)!r}; only those of the ONNX standard are run")
+        domain, name = min(custom)
+        raise FormatError(f"{where} uses the operator {name} of {domain!r}; only those of the ONNX standard are run")
     return ModelFacts(found.metadata, found.widest)
 
 
-@dataclass
+class _Message:
+    """A message that is being walked through; ``name`` and ``domain`` are a node's or a function's."""
+
+    def __init__(self, kind: str, data: memoryview) -> None:
+        self.kind, self.fields = kind, _fields(data)
+        self.name = self.domain = ""
+
+
 class _Found:
     """What the walk has gathered."""
 
-    metadata: dict[str, str] = field(default_factory=dict)
-    domains: set[str] = field(default_factory=set)
-    functions: set[str] = field(default_factory=set)
-    graphs: int = 0
-    widest: int = 1
+    def __init__(self) -> None:
+        self.metadata: dict[str, str] = {}
+        self.operators: set[tuple[str, str]] = set()
+        self.functions: set[tuple[str, str]] = set()
+        self.graphs, self.widest = 0, 1
 
-    def take(self, kind: str, number: int, value: memoryview) -> None:
-        match kind, number:
+    def take(self, message: _Message, number: int, value: memoryview) -> None:
+        match message.kind, number:
             case "model", 14:  # metadata_props
                 self.metadata |= _entry(value)
             case "graph", 11 | 12 | 13:  # input, output, value_info
                 self.widest = max(self.widest, _row_elements(value))
-            case "node", 7:  # domain
-                self.domains.add(str(value, "utf-8"))
-            case "function", 10:  # domain
-                self.functions.add(str(value, "utf-8"))
+            case ("node", 4) | ("function", 1):  # op_type, name; the last one counts, as in every protobuf reader
+                message.name = str(value, "utf-8")
+            case ("node", 7) | ("function", 10):  # domain
+                message.domain = str(value, "utf-8")
+
+    def leave(self, message: _Message) -> None:
+        self.graphs += message.kind == "graph"
+        if message.kind == "node":
+            self.operators.add((message.domain, message.name))
+        elif message.kind == "function":
+            self.functions.add((message.domain, message.name))
 
 
 def _fields(message: memoryview) -> Iterator[Field]:
@@ -109,6 +137,8 @@ def _fields(message: memoryview) -> Iterator[Field]:
     while position < end:
         key, position = _varint(message, position)
         number, wire = key >> 3, key & 7
+        if not 0 < number < _FIELD_NUMBERS:  # other readers cut off the upper bits, and would find another field
+            raise ValueError(f"a field has the number {number}")
         if wire == _VARINT:
             value, position = _varint(message, position)
             yield number, value
@@ -119,7 +149,7 @@ def _fields(message: memoryview) -> Iterator[Field]:
             size = 8 if wire == _FIXED64 else 4
         else:
             raise ValueError(f"a field has the wire type {wire}")
-        if number == 0 or size > end - position:
+        if size > end - position:
             raise ValueError("a field reaches beyond its message")
         yield number, message[position : position + size]
         position += size

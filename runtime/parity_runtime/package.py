@@ -10,6 +10,7 @@ from parity_runtime.contract import ModelContract
 from parity_runtime.digest import sha256_hex
 from parity_runtime.errors import DigestError, FormatError, InputError
 from parity_runtime.jsonfile import FORMAT, check_format, dump_json, parse_json
+from parity_runtime.reading import read_regular
 
 MANIFEST, CONTRACT, MODEL = "manifest.json", "contract.json", "model.onnx"
 CONFORMANCE, REPORT, CARD = "conformance.json", "parity.json", "README.md"
@@ -36,6 +37,7 @@ class Package:
 
     def __init__(self, path: Path, manifest: bytes) -> None:
         self.path = path
+        self._folder = path.absolute()  # the process may change its folder before the files are read
         self.id = sha256_hex(manifest)
         self.entries = _parse_manifest(manifest, str(path / MANIFEST))
 
@@ -53,10 +55,12 @@ class Package:
             DigestError: the package is not the one that ``digest`` names.
         """
         path = Path(path)
-        if not (path / MANIFEST).is_file():
+        if not _exists(path / MANIFEST):
             raise InputError(f"{path} is no package: it has no {MANIFEST}; write one with parity export")
-        with (path / MANIFEST).open("rb") as file:
-            manifest = file.read(_MAX_MANIFEST_BYTES + 1)
+        try:
+            manifest = read_regular(path / MANIFEST, _MAX_MANIFEST_BYTES)
+        except OSError as error:
+            raise InputError(f"{path / MANIFEST} cannot be read: {error.strerror}") from error
         if len(manifest) > _MAX_MANIFEST_BYTES:
             raise FormatError(f"{path / MANIFEST} is larger than {_MAX_MANIFEST_BYTES} bytes")
         package = cls(path, manifest)
@@ -74,10 +78,9 @@ class Package:
         entry = self.entries.get(name)
         if entry is None:
             raise FormatError(f"{self.path / MANIFEST} does not list {name}; export the package again")
-        path = self.path / name
+        path = self._folder / name
         try:
-            with path.open("rb") as file:
-                data = file.read(entry.size + 1)
+            data = read_regular(path, entry.size)
         except OSError as error:
             raise DigestError(f"{path} cannot be read: {error.strerror}; copy the whole package again") from error
         if len(data) != entry.size or sha256_hex(data) != entry.sha256:
@@ -100,12 +103,17 @@ class Package:
 
     def unlisted(self) -> list[str]:
         """Return the relative paths of files in the folder that the manifest does not list, sorted."""
-        found = (path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if not path.is_dir())
-        return sorted(set(found) - set(self.entries) - {MANIFEST})
+        listed = set(self.entries) | {MANIFEST}
+        folders = {parent.as_posix() for name in listed for parent in PurePosixPath(name).parents}
+        found = {path.relative_to(self._folder).as_posix(): path for path in self._folder.rglob("*")}
+        plain = {name for name, path in found.items() if not path.is_symlink() and path.is_dir()}
+        return sorted((set(found) - plain - listed) | (plain - folders))
 
 
 def check_digest(found: str, expected: str, what: str) -> None:
     """Raise `DigestError` unless two sha256 are the same; ``expected`` may begin with ``sha256:``."""
+    if not isinstance(expected, str):
+        raise InputError(f"digest is {expected!r}; give it as text, in hexadecimal")
     if found != expected.strip().lower().removeprefix("sha256:"):
         raise DigestError(f"{what} {found}, not {expected}; take the one that was meant")
 
@@ -135,13 +143,27 @@ def _parse_manifest(data: bytes, where: str) -> dict[str, FileEntry]:
 
 def _parse_entry(entry: Any, where: str) -> FileEntry:
     match entry:
-        case {"sha256": str(digest), "size": int(size)} if re.fullmatch("[0-9a-f]{64}", digest) and size >= 0:
+        case {"sha256": str(digest), "size": int(size)} if re.fullmatch("[0-9a-f]{64}", digest) and 0 <= size < 2**31:
             return FileEntry(digest, size)
     raise FormatError(f"{where} is written as {{sha256, size}}, found {entry!r}")
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:  # a folder that may not be entered, a name that is too long
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+
+
 def _checked_name(name: str, where: str) -> str:
     parts = PurePosixPath(name).parts
-    if not parts or name != "/".join(parts) or ".." in parts or parts[0] == "/" or "\\" in name or "\0" in name:
+    if (
+        not parts
+        or name != "/".join(parts)
+        or ".." in parts
+        or parts[0] == "/"
+        or "\\" in name
+        or not name.isprintable()
+    ):
         raise FormatError(f"{where} lists {name!r}, which is no path inside the package")
     return name

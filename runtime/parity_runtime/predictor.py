@@ -70,6 +70,7 @@ class Predictor:
         self._closed = False
         self.contract, self.package_id = model.contract, model.package_id
         self.classes_ = np.asarray(self.contract.classes)
+        self.classes_.flags.writeable = False
         self._classifies = self.contract.is_classifier
         self._names = [spec.name for spec in self.contract.outputs]
         self._dtype = np.dtype(self.contract.inputs[0].dtype)
@@ -158,10 +159,15 @@ class Predictor:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"model": self._model, "options": self._options}
+        """Everything but the session; a copy of a closed predictor is closed."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_executor", "_lock")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._start(state["model"], state["options"])
+        self.__dict__.update(state)
+        self._lock, self._executor = Lock(), None
+        if not self._closed:
+            self._running()
+        survive_forks(self)
 
     def _answer(self, output: str, rows: Rows) -> NDArray[Any]:
         executor = self._executor or self._running()

@@ -8,6 +8,8 @@ from parity_runtime.errors import FormatError, InputError, MissingExtraError, Pr
 Provider = Literal["cpu", "cuda", "auto"]
 PROVIDERS: tuple[Provider, ...] = get_args(Provider)
 
+_MOST_THREADS = 1024  # onnxruntime starts them all at once
+
 Optimization = Literal["disabled", "basic", "extended", "all"]
 OPTIMIZATIONS: tuple[Optimization, ...] = get_args(Optimization)
 
@@ -60,8 +62,8 @@ def create_session(
     """
     if provider not in PROVIDERS:
         raise InputError(f"unknown provider {provider!r}; known are {', '.join(PROVIDERS)}")
-    if threads < 1:
-        raise InputError(f"threads is {threads}; it must be at least 1")
+    if not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= _MOST_THREADS:
+        raise InputError(f"threads is {threads!r}; it must be a whole number from 1 to {_MOST_THREADS}")
     onnxruntime = import_onnxruntime()
     wanted = _wanted_providers(onnxruntime, provider, tf32)
     try:

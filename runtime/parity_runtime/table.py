@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from parity_runtime.contract import Feature, ModelContract
 from parity_runtime.errors import InputError
 
-_LARGEST = float(np.finfo(np.float32).max)
-
 
 @dataclass(frozen=True)
 class Table:
@@ -34,6 +32,9 @@ class Table:
     columns: list[str]
     rows: list[list[str]]
     first_row: int = 1
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
     @classmethod
     def read_csv(cls, text: TextIO, where: str) -> "Table":
@@ -117,7 +118,9 @@ def table_features(contract: ModelContract, table: Table) -> NDArray[np.float64]
     matrix = table.features(contract.features)
     for feature in contract.features:
         column = matrix[:, feature.index]
-        refused = (np.abs(column) > _LARGEST) | (np.isnan(column) & (feature.missing == "refuse"))
+        with np.errstate(over="ignore"):
+            infinite = np.isinf(column.astype(np.float32))
+        refused = infinite | (np.isnan(column) & (feature.missing == "refuse"))
         if refused.any():
             row = int(np.argmax(refused))
             cell = table.column(feature.name)[row]

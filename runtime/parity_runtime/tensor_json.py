@@ -14,6 +14,12 @@ def array_to_json(array: NDArray[Any]) -> dict[str, Any]:
     return {"dtype": str(array.dtype), "shape": list(array.shape), "data": array.reshape(-1).tolist()}
 
 
+def _same(found: NDArray[Any], converted: NDArray[Any]) -> bool:
+    """Whether finite numbers stayed what they were; a float may have been rounded."""
+    exact = converted.dtype.kind != "f"
+    return bool(np.isfinite(converted).all() and (not exact or (converted == found).all()))
+
+
 def array_from_json(value: Any, where: str) -> NDArray[Any]:
     """Read what `array_to_json` wrote.
 
@@ -23,7 +29,12 @@ def array_from_json(value: Any, where: str) -> NDArray[Any]:
     match value:
         case {"dtype": str(dtype), "shape": list(shape), "data": list(data)} if dtype in DTYPES:
             try:
-                return np.asarray(data, dtype).reshape(shape)
-            except (ValueError, TypeError, OverflowError) as error:
-                raise FormatError(f"{where}: the data does not fit {dtype}{shape}: {error}") from error
+                found = np.asarray(data)
+                converted = found.astype(dtype)
+                sizes_known = all(type(size) is int and size >= 0 for size in shape)
+                if sizes_known and (not data or (found.dtype.kind in "biuf" and _same(found, converted))):
+                    return converted.reshape(shape)
+            except (ValueError, TypeError, OverflowError):
+                pass
+            raise FormatError(f"{where}: the data does not fit {dtype}{shape}")
     raise FormatError(f"{where}: a tensor is written as {{dtype, shape, data}}")

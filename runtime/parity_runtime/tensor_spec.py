@@ -11,7 +11,7 @@ DTYPES = ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "u
 """The element types that a package may take or give, by numpy's names."""
 
 _SPEC = re.compile(r"\s*(?P<name>[A-Za-z_][\w.\-]*)\s*:\s*(?P<dtype>\w+)\s*\[(?P<shape>[^\]]*)\]\s*")
-_DIMENSION = re.compile(r"[\w +*/()-]*[A-Za-z_][\w +*/()-]*")  # a name, or an output's "2*time"
+_DIMENSION = re.compile(r"[\w +*/()-]+")  # a name, or an output's "2*time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class TensorSpec:
         if self.dtype not in DTYPES:
             raise FormatError(f"tensor {self.name!r} has the dtype {self.dtype!r}; known are {', '.join(DTYPES)}")
         for size in self.shape:
-            dynamic = isinstance(size, str) and _DIMENSION.fullmatch(size)
-            fixed = isinstance(size, int) and not isinstance(size, bool) and size >= 0
+            dynamic = isinstance(size, str) and _DIMENSION.fullmatch(size) and not size.isdecimal()
+            fixed = isinstance(size, int) and not isinstance(size, bool) and size >= 1
             if not (dynamic or fixed):
                 raise FormatError(f"tensor {self.name!r} has the dimension {size!r}, neither a size nor a name")
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.errors import FormatError
+from parity_runtime.jsonfile import finite_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,8 @@ class Tolerance:
         Raises:
             FormatError: a key is missing, negative or of another type.
         """
-        match value:
-            case {
-                "rtol": (int() | float()) as rtol,
-                "atol": (int() | float()) as atol,
-                "floor": (int() | float()) as floor,
-            }:
-                if min(rtol, atol, floor) >= 0:
-                    return cls(float(rtol), float(atol), float(floor), str(value.get("source", "")))
+        if isinstance(value, dict) and {"rtol", "atol", "floor"} <= set(value):
+            rtol, atol, floor = (finite_number(value[name], name) for name in ("rtol", "atol", "floor"))
+            if min(rtol, atol, floor) >= 0:
+                return cls(rtol, atol, floor, str(value.get("source", "")))
         raise FormatError(f"a tolerance is written as {{rtol, atol, floor, source}} with figures >= 0, found {value!r}")

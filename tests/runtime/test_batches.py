@@ -88,6 +88,17 @@ def test_buffers_are_not_kept_for_ever_more_shapes(series_package: Path, xor_pac
     assert len(executor._pool._free) == 64
 
 
+def test_asking_again_and_again_keeps_no_more_memory(xor_package: Path, rent_package: Path) -> None:
+    xor, rent = Predictor(xor_package), Predictor(rent_package)
+    for _ in range(50):
+        xor.predict([[0.1, 0.9]])
+        rent.run({"features": [[0.7, 3, 40]]})
+    for predictor in (xor, rent):
+        executor = predictor._executor
+        assert executor is not None and executor._pool is not None
+        assert [len(free) for free in executor._pool._free.values()] == [1]
+
+
 @pytest.mark.parametrize("size", [1, 64, 2**16, 2**16 + 1, 200_000])
 def test_a_single_value_that_is_not_finite_is_seen_wherever_it_stands(size: int) -> None:
     array = np.full(size, np.finfo(np.float32).max, np.float32)

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -20,7 +21,7 @@ from parity_runtime.digest import sha256_hex
 from parity_runtime.loading import load_model
 from parity_runtime.model_scan import scan_model
 from parity_runtime.package import write_manifest
-from tests.runtime.protobuf import field, metadata
+from tests.runtime.protobuf import field, metadata, varint
 
 GRAPH, NODE, DOMAIN, ATTRIBUTE, INITIALIZER = 7, 1, 7, 5, 5
 EXTERNAL_DATA, DATA_LOCATION, EXTERNAL = 13, 14, 1
@@ -98,14 +99,75 @@ def test_data_outside_the_file_is_refused_wherever_it_hides(bare: Path, tensor: 
         load_model(bare)
 
 
+def node(name: str, domain: str) -> bytes:
+    return field(GRAPH, field(NODE, field(4, name.encode()) + field(DOMAIN, domain.encode())))
+
+
 def test_operators_outside_the_standard_are_refused_with_their_domain(bare: Path) -> None:
     original = bare.read_bytes()
-    node = field(NODE, field(DOMAIN, b"com.example"))
-    bare.write_bytes(original + field(GRAPH, node))
-    with pytest.raises(FormatError, match=r"'com\.example'"):
+    bare.write_bytes(original + node("Own", "com.example"))
+    with pytest.raises(FormatError, match=r"the operator Own of 'com\.example'"):
         load_model(bare)
-    # A function that the model itself brings is no custom operator.
-    scan_model(original + field(GRAPH, node) + field(25, field(1, b"f") + field(10, b"com.example")), "model")
+
+
+def test_a_function_that_the_model_brings_is_no_custom_operator_but_covers_no_other(bare: Path) -> None:
+    original = bare.read_bytes()
+    function = field(25, field(1, b"Own") + field(10, b"com.microsoft"))
+    scan_model(original + node("Own", "com.microsoft") + function, "model")
+    with pytest.raises(FormatError, match="the operator Gelu"):
+        scan_model(original + node("Gelu", "com.microsoft") + function, "model")
+
+
+def test_a_field_number_that_other_readers_cut_short_hides_nothing(bare: Path) -> None:
+    hidden = varint(DATA_LOCATION << 3 | 1 << 32) + varint(EXTERNAL)
+    bare.write_bytes(bare.read_bytes() + field(GRAPH, field(INITIALIZER, hidden)))
+    with pytest.raises(FormatError, match="a field has the number"):
+        load_model(bare)
+
+
+@pytest.mark.parametrize(
+    "data", [bytes(40_000_000), field(GRAPH, b"\x0a\x00" * 5_000_000)], ids=["zeros", "empty nodes"]
+)
+def test_a_file_of_countless_parts_is_refused_soon(data: bytes) -> None:
+    with pytest.raises(FormatError, match=r"number 0|more than \d+ parts"):
+        scan_model(data, "model")
+
+
+def test_messages_within_messages_end_somewhere() -> None:
+    message = b""
+    for _ in range(300):
+        message = field(NODE, field(ATTRIBUTE, field(6, message)))
+    with pytest.raises(FormatError, match="nested more than"):
+        scan_model(field(GRAPH, message), "model")
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "contract.json", "manifest.json"])
+def test_a_pipe_in_a_package_is_refused_and_not_waited_for(xor_package: Path, package_copy, name: str) -> None:  # type: ignore[no-untyped-def]
+    copy = package_copy(xor_package)
+    (copy / name).unlink()
+    os.mkfifo(copy / name)
+    with pytest.raises(ParityError, match=f"{name}.*no regular file"):
+        Predictor(copy)
+
+
+def test_a_pipe_or_a_device_as_a_model_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.onnx")
+    for path in (tmp_path / "pipe.onnx", Path("/dev/zero")):
+        with pytest.raises(InputError, match="no regular file"):
+            Predictor(path)
+
+
+def test_a_contract_with_keys_of_a_later_version_is_read(xor_package: Path, package_copy) -> None:  # type: ignore[no-untyped-def]
+    copy = package_copy(xor_package)
+    contract = json.dumps(json.loads((copy / "contract.json").read_text()) | {"future_key": 1})
+    resign(copy, contract)
+    assert Predictor(copy).predict([[0, 1]]).tolist() == [1]
+
+
+def resign(copy: Path, contract: str) -> None:
+    (copy / "contract.json").write_text(contract)
+    (copy / "model.onnx").write_bytes((copy / "model.onnx").read_bytes() + metadata("parity.contract", contract))
+    write_manifest(copy)
 
 
 def test_the_scan_finds_the_widest_row(xor_package: Path, species_package: Path) -> None:
@@ -120,10 +182,7 @@ def test_a_contract_that_the_graph_does_not_fulfil_is_refused_although_both_copi
     copy = package_copy(xor_package)
     contract = json.loads((copy / "contract.json").read_text())
     contract["inputs"][0]["shape"] = ["batch", 3]
-    text = json.dumps(contract)
-    (copy / "contract.json").write_text(text)
-    (copy / "model.onnx").write_bytes((copy / "model.onnx").read_bytes() + metadata("parity.contract", text))
-    write_manifest(copy)
+    resign(copy, json.dumps(contract))
     assert ModelContract.from_json(contract).inputs[0].shape == ("batch", 3)
     with pytest.raises(FormatError, match="the model and its contract disagree"):
         Predictor(copy)

@@ -52,6 +52,47 @@ def test_a_missing_and_an_unlisted_file_are_found(xor_copy: Path) -> None:
         verify(xor_copy)
 
 
+@pytest.mark.parametrize(
+    "add", [lambda path: path.symlink_to("/etc"), Path.mkdir], ids=["link to a folder", "empty folder"]
+)
+def test_what_is_no_file_is_found_too(xor_copy: Path, add) -> None:  # type: ignore[no-untyped-def]
+    add(xor_copy / "extra")
+    with pytest.raises(DigestError, match="extra"):
+        verify(xor_copy)
+
+
+def test_a_package_is_read_from_where_it_was_opened(xor_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(xor_copy.parent)
+    package = Package.open(xor_copy.name)
+    monkeypatch.chdir("/")
+    assert package.contract.name == "xor"
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("manifest.json", '"size": ', f'"size": {2**63}'),
+        ("manifest.json", '"README.md"', '"\\ud800"'),
+        ("contract.json", '"rtol": ', f'"rtol": {10**400}'),
+        ("contract.json", '"low": ', f'"low": {10**400}'),
+        ("conformance.json", '"rtol": ', '"rtol": 1e999, "": '),
+        ("conformance.json", '"atol": ', '"atol": "5", "": '),
+        ("contract.json", '"dtype": "int64"', '"dtype": "float32"'),
+        ("contract.json", '"batch",\n        2', '"batch",\n        3'),
+    ],
+)
+def test_figures_and_names_that_no_reader_can_hold_are_refused(
+    xor_copy: Path, name: str, before: str, after: str
+) -> None:
+    text = (xor_copy / name).read_text()
+    assert before in text
+    (xor_copy / name).write_text(text.replace(before, after))
+    if name != "manifest.json":
+        write_manifest(xor_copy)
+    with pytest.raises(FormatError, match=name):
+        verify(xor_copy)
+
+
 def test_a_package_can_be_pinned_by_its_id(xor_package: Path) -> None:
     package_id = Package.open(xor_package).id
     assert Predictor(xor_package, digest=package_id).package_id == package_id

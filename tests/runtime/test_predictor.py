@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,7 @@ def test_no_rows_give_empty_outputs(predictor: Predictor) -> None:
         ({"x1": ["a"], "x2": [0.0]}, "the column 'x1' holds <U1"),
         ({"x1": [[0.0]], "x2": [0.0]}, r"the column 'x1' has the shape \[1, 1\]"),
         (np.ma.masked_array([[0.0, 1.0]], [[True, False]]), "masked array"),
+        ([np.ma.masked_array([0.0, 1.0], [True, False])], "masked array"),
         ({"x1": [0.0], "x2": [0.0, 1.0]}, "differ in length"),
     ],
 )
@@ -122,11 +124,51 @@ def test_unknown_and_missing_inputs_are_refused(predictor: Predictor) -> None:
         predictor.run({})
 
 
+@pytest.mark.parametrize("inputs", [None, np.zeros((1, 2)), [np.zeros((1, 2))], "features"])
+def test_run_wants_a_mapping(predictor: Predictor, inputs: object) -> None:
+    with pytest.raises(InputError, match="by name, a mapping of features"):
+        predictor.run(inputs)  # type: ignore[arg-type]
+
+
+def test_run_takes_the_columns_of_a_data_frame_by_name_as_well(predictor: Predictor) -> None:
+    frame = Frame(x2=[0.0, 1.0], x1=[0.0, 0.0])
+    assert predictor.run({"features": frame})["label"].tolist() == [0, 1]  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("rows", [[], np.zeros((0,)), {"x1": [], "x2": []}])
+def test_nothing_at_all_is_no_rows(predictor: Predictor, rows: object) -> None:
+    assert predictor.predict(rows).shape == (0,)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("threads", ["2", None, 1.5, True, 0, -1, 2**31])
+def test_threads_are_a_whole_number(xor_package: Path, threads: object) -> None:
+    with pytest.raises(InputError, match="threads is .*; it must be a whole number"):
+        Predictor(xor_package, threads=threads)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("digest", [123, b"x"])
+def test_a_digest_is_text(xor_package: Path, digest: object) -> None:
+    with pytest.raises(InputError, match="digest is"):
+        Predictor(xor_package, digest=digest)  # type: ignore[arg-type]
+
+
+def test_a_subclass_may_compare_by_value_and_keeps_its_attributes_in_a_pickle(xor_package: Path) -> None:
+    predictor = Named(xor_package)
+    predictor.note = "mine"
+    assert copy.deepcopy(predictor).note == "mine"
+    predictor.close()
+    with pytest.raises(InputError, match="is closed"):
+        copy.copy(predictor).predict([[0, 1]])
+
+
+class Named(Predictor):
+    note = ""
+    __hash__ = None  # type: ignore[assignment]
+
+
 def test_unknown_options_are_refused(xor_package: Path) -> None:
     with pytest.raises(InputError, match="unknown provider 'tpu'"):
         Predictor(xor_package, provider="tpu")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="threads is 0"):
-        Predictor(xor_package, threads=0)
 
 
 def test_a_regression_gives_its_values_and_no_probabilities(rent_package: Path) -> None:

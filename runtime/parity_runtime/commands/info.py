@@ -29,7 +29,8 @@ def describe(contract: ModelContract) -> list[str]:
     lines += [f"input       {spec}" for spec in contract.inputs]
     lines += [f"output      {spec}" for spec in contract.outputs]
     for feature in contract.features:
-        seen = "" if feature.low is None else f"; {feature.low:.4g} to {feature.high:.4g} in training"
+        known = feature.low is not None and feature.high is not None
+        seen = f"; {feature.low:.4g} to {feature.high:.4g} in training" if known else ""
         lines.append(f"feature     {feature.name} (missing: {feature.missing}{seen})")
     if contract.classes:
         lines.append(f"classes     {', '.join(map(str, contract.classes))}")

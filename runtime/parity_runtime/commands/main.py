@@ -81,8 +81,8 @@ def _run(arguments: list[str] | None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except ParityError as error:
-        return _fail(str(error), error.exit_code)
+    except (ParityError, Warning) as error:  # a warning is raised where the environment asks for that
+        return _fail(str(error), getattr(error, "exit_code", 1))
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
     except BrokenPipeError:

@@ -32,6 +32,8 @@ def predict(package: Path, table: str | None, rows: tuple[str, ...], out: Path |
         raise click.UsageError("give either a TABLE or at least one --row")
     if out is not None and package.resolve() in out.resolve().parents:
         raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another place")
+    if out is None and sys.stdout is None:
+        raise InputError("stdout is closed; write the answers to a file with --out")
     predictor = Predictor(package, provider=provider)
     say_provider(provider, predictor.provider)
     contract = predictor.contract
