@@ -1,10 +1,7 @@
 """What is exported: a torch module with its weights, and what its inputs and outputs mean."""
 
 import copy
-import importlib
 import itertools
-import os
-import sys
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +19,8 @@ from parity_runtime.contract import VALUE, Task, batch_name, binary_logit_thresh
 from parity_runtime.inputs import Arrays, named_inputs
 from parity_runtime.table import Table, table_features
 from parity_training import Run, apply_state_dict, weights_id
+from parity_training.callables import resolve_callable
+from parity_training.networks import Network
 from parity_training.run import TEST_TABLE
 from parity_training.weights import StateDict
 
@@ -71,14 +70,18 @@ class Meaning:
     targets: Sequence[str] = ()
 
 
-def source_from_run(run: Run) -> ModelSource:
+def source_from_run(run: Run, foreign: Network | None = None) -> ModelSource:
     """Return the source that a run describes, its held-out rows as the sample.
+
+    Args:
+        run: a finished one.
+        foreign: the callable of a run whose network is none of Parity's; a run names no code.
 
     Raises:
         InputError: the run has not finished, or its weights do not fit.
         FormatError: its recipe is malformed.
     """
-    module = run.module()
+    module = run.module(foreign)
     provenance = {"weights": weights_id(module.state_dict()), "seed": run.recipe.training.get("seed")}
     contract = replace(run.recipe.contract, provenance=provenance | _versions())
     return ModelSource(module, contract, sample=_test_rows(run))
@@ -130,7 +133,7 @@ def load_module(location: str, arguments: Mapping[str, Any], state_dict: StateDi
     Raises:
         InputError: it cannot be imported or called, gives no module, or the weights do not fit.
     """
-    build = _resolve(location)
+    build = resolve_callable(location)
     try:
         module = build(**arguments)
     except (Exception, SystemExit) as error:  # the user's own code
@@ -200,21 +203,6 @@ def zeros(
 def _eval_copy(module: nn.Module) -> nn.Module:
     """Return the module, or a copy of it where a part of it is in train mode: the caller's stays as it is."""
     return copy.deepcopy(module).eval() if any(part.training for part in module.modules()) else module
-
-
-def _resolve(location: str) -> Any:
-    module_name, _, name = location.partition(":")
-    if not module_name or not name:
-        raise InputError(f"{location!r} is neither a run folder nor written as package.module:Callable")
-    if os.getcwd() not in sys.path:  # noqa: PTH109
-        sys.path.insert(0, os.getcwd())  # noqa: PTH109
-    try:
-        found = getattr(importlib.import_module(module_name), name, None)
-    except (Exception, SystemExit) as error:  # the user's own code
-        raise InputError(f"cannot import {module_name}: {type(error).__name__}: {first_line(error)}") from error
-    if not callable(found):
-        raise InputError(f"{module_name} has no callable {name!r}")
-    return found
 
 
 def _spelled(arguments: Mapping[str, Any]) -> str:

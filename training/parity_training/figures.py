@@ -9,6 +9,12 @@ from matplotlib.figure import Figure
 BLUE, ORANGE = "#1f77b4", "#ff7f0e"
 """Class 0 and class 1, or the first and the second of two things, everywhere."""
 
+GREY = "#888888"
+"""What others are compared with."""
+
+CLASS_COLORS = (BLUE, ORANGE, "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#bcbd22", "#17becf")
+"""Classes by index; further ones are grey."""
+
 _DOTS_PER_INCH = 150
 
 

@@ -1,9 +1,8 @@
 """The networks that a run can name. A recipe resolves names here and nowhere else."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from parity_runtime import FormatError
@@ -34,20 +33,74 @@ class XORClassifier(nn.Module):
         return logits
 
 
-NETWORKS: dict[str, Callable[..., nn.Module]] = {"XORClassifier": XORClassifier}
+class MLP(nn.Module):
+    """A multilayer perceptron: per hidden layer a linear map, batch normalization if asked for, activation, dropout.
+
+    Args:
+        num_inputs: features of a row.
+        num_outputs: logits or values of a row.
+        hidden: neurons of each hidden layer.
+        activation: a module of torch.nn by name (ReLU, Tanh, GELU, ...).
+        dropout: the probability with which a neuron is silenced in training.
+        batch_norm: whether to normalize each hidden layer over the batch.
+    """
+
+    def __init__(
+        self,
+        num_inputs: int,
+        num_outputs: int,
+        hidden: Sequence[int] = (100,),
+        activation: str = "ReLU",
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        if not all(width > 0 for width in hidden):
+            raise ValueError(f"hidden is {list(hidden)}; every layer has at least one neuron")
+        layers: list[nn.Module] = []
+        for width in hidden:
+            layers.append(nn.Linear(num_inputs, width))
+            layers += [nn.BatchNorm1d(width)] * batch_norm
+            layers.append(_activation(activation))
+            layers += [nn.Dropout(dropout)] * (dropout > 0)
+            num_inputs = width
+        self.layers = nn.Sequential(*layers, nn.Linear(num_inputs, num_outputs))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return float32 ``[batch, num_outputs]`` of ``features``, float32 ``[batch, num_inputs]``."""
+        output: Tensor = self.layers(features)
+        return output
+
+
+def _activation(name: str) -> nn.Module:
+    kind = getattr(nn.modules.activation, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+        raise ValueError(f"torch.nn has no activation {name!r}")  # noqa: TRY004 -- the name is wrong, not its type
+    module: nn.Module = kind()
+    return module
+
+
+Network = Callable[..., nn.Module]
+
+NETWORKS: dict[str, Network] = {"MLP": MLP, "XORClassifier": XORClassifier}
 """Every network by the name that a recipe uses."""
 
 
-def build_network(name: str, arguments: Mapping[str, Any]) -> nn.Module:
-    """Build a network by its name, in eval mode, its weights not yet loaded.
+def build_network(name: str, arguments: Mapping[str, Any], foreign: Network | None = None) -> nn.Module:
+    """Build a network by its name, its weights not yet loaded.
+
+    Args:
+        name: one of `NETWORKS`, or whatever ``foreign`` is called.
+        arguments: keyword arguments.
+        foreign: a callable that a person handed in; it is called in place of the named network.
 
     Raises:
         FormatError: the name is unknown, or the network does not take the arguments.
     """
-    if name not in NETWORKS:
-        raise FormatError(f"unknown network {name!r}; known are {', '.join(sorted(NETWORKS))}")
+    if foreign is None and name not in NETWORKS:
+        way_out = f"; hand it in with --network {name}" if ":" in name else ""
+        raise FormatError(f"unknown network {name!r}; known are {', '.join(sorted(NETWORKS))}{way_out}")
     try:
-        with torch.random.fork_rng(devices=[]):
-            return NETWORKS[name](**arguments).eval()
-    except (TypeError, ValueError, RuntimeError) as error:
+        return (foreign or NETWORKS[name])(**arguments)
+    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise FormatError(f"the network {name} does not take {dict(arguments)!r}: {error}") from error

@@ -1,12 +1,13 @@
-"""The pictures of a run: what was learned from, how it went, and where the classes meet."""
+"""The pictures of a run: what was learned from, how it went, where the classes meet, how well they are told apart."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
@@ -14,87 +15,140 @@ from numpy.typing import NDArray
 from parity_runtime import InputError
 from parity_runtime.files import write_file
 from parity_runtime.jsonfile import parse_json
-from parity_runtime.table import Table
-from parity_training.figures import BLUE, ORANGE, new_figure, png
-from parity_training.run import METRICS, TEST_TABLE, Run
-from parity_training.train import XORSettings, xor_datasets
+from parity_training.evaluation import outputs_of, predicted_of, probabilities_of
+from parity_training.evaluation_pictures import draw_calibration, draw_confusion, draw_predictions, draw_roc
+from parity_training.figures import BLUE, CLASS_COLORS, GREY, ORANGE, new_figure, png
+from parity_training.held_out import HeldOut, held_out
+from parity_training.log import METRICS
+from parity_training.networks import Network
+from parity_training.run import Run
 
 _GRID_POINTS = 400
+_MARGIN = 0.1  # of the extent of the held-out rows, on each side
 
 
-def plot_run(run: Run) -> list[Path]:
-    """Draw samples.png, loss.png and boundary.png into the run's folder and return their paths.
+def plot_run(run: Run, foreign: Network | None = None) -> list[Path]:
+    """Draw the pictures that fit a run's task into its folder and return their paths.
+
+    Always loss.png; for two features samples.png and boundary.png; for a classifier confusion.png, roc.png and
+    calibration.png; for a regression predictions.png.
+
+    Args:
+        run: a finished one.
+        foreign: the callable of a run whose network is none of Parity's.
 
     Raises:
         InputError: the run has not finished.
     """
-    module = run.module()  # refuses an unfinished run before anything is drawn
-    return [_draw_samples(run), _draw_loss(run), _draw_boundary(run, module)]
+    rows = held_out(run, foreign)
+    drawers: dict[str, Callable[[HeldOut], Figure]] = {}
+    if rows.contract.is_classifier and rows.features.shape[1] == 2:
+        drawers |= {"samples.png": draw_samples, "boundary.png": draw_boundary}
+    if rows.contract.is_classifier:
+        drawers |= {"confusion.png": draw_confusion, "roc.png": draw_roc, "calibration.png": draw_calibration}
+    else:
+        drawers |= {"predictions.png": draw_predictions}
+    figures = {"loss.png": draw_loss(run)} | {name: draw(rows) for name, draw in drawers.items()}
+    return [_save(figure, run.path / name) for name, figure in figures.items()]
 
 
-def _draw_samples(run: Run) -> Path:
-    data = run.recipe.data
-    settings = XORSettings(data["size"], data["test_size"], data["std"], seed=run.recipe.training["seed"])
-    train, _ = xor_datasets(settings)
-    figure, axes = new_figure()
-    _scatter(axes, run, train.data.numpy(), train.label.numpy())
-    axes.set_title(f"Samples: {len(train)} training points")
-    axes.grid(visible=True, alpha=0.3)
-    return _save(figure, run.path / "samples.png")
-
-
-def _draw_loss(run: Run) -> Path:
+def draw_loss(run: Run) -> Figure:
+    """Return the loss of each epoch, and the metric of the validation rows."""
     text = (run.path / METRICS).read_text(encoding="utf-8")
     lines = [parse_json(line.encode(), str(run.path / METRICS)) for line in text.splitlines()]
     if not lines:
         raise InputError(f"{run.path / METRICS} holds no epochs; train the run again")
     epochs = [line["epoch"] for line in lines]
     figure, axes = new_figure()
-    (loss,) = axes.plot(epochs, [line["loss"] for line in lines], color=BLUE, label="loss")
-    axes.set(xlabel="epoch", ylabel="mean cross-entropy (nats)", ylim=(0, None))
-    right = axes.twinx()
-    (accuracy,) = right.plot(epochs, [line["accuracy"] for line in lines], color=ORANGE, label="accuracy")
-    right.set(ylabel="accuracy on the training rows", ylim=(0, 1.02))
-    right.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.legend(handles=[loss, accuracy], loc="center right")
+    handles = axes.plot(epochs, [line["loss"] for line in lines], color=BLUE, label="loss, training")
+    if lines[0]["validation_loss"] is not None:
+        validation = [line["validation_loss"] for line in lines]
+        handles += axes.plot(epochs, validation, color=BLUE, linestyle=":", label="loss, validation")
+        handles += _draw_metric(axes, epochs, lines)
+    axes.set(xlabel="epoch", ylabel=f"mean {run.recipe.training['loss']}", ylim=(0, None))
+    axes.legend(handles=handles, loc="center right")
     axes.set_title("Training")
-    return _save(figure, run.path / "loss.png")
+    return figure
 
 
-def _draw_boundary(run: Run, module: torch.nn.Module) -> Path:
-    contract = run.recipe.contract
-    grid = np.linspace(-0.5, 1.5, _GRID_POINTS, dtype=np.float32)
-    points = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)  # [grid * grid, 2]
-    with torch.no_grad():
-        logits = module(torch.from_numpy(points)).numpy().reshape(_GRID_POINTS, _GRID_POINTS)
-    probability = 1 / (1 + np.exp(-logits))
+def _draw_metric(axes: Axes, epochs: list[int], lines: list[dict[str, Any]]) -> list[Any]:
+    name = next(name for name in ("accuracy", "rmse") if name in lines[0])
+    right = axes.twinx()
+    handles = right.plot(epochs, [line[name] for line in lines], color=ORANGE, label=f"{name}, validation")
+    if name == "accuracy":
+        right.set_ylim(0, 1.02)
+        right.yaxis.set_major_formatter(PercentFormatter(1.0))
+    else:
+        right.set_ylim(0, None)
+    right.set_ylabel("accuracy" if name == "accuracy" else "RMSE, in the target's unit")
+    return handles
+
+
+def draw_samples(rows: HeldOut) -> Figure:
+    """Return the held-out rows of a classifier over two features."""
     figure, axes = new_figure()
+    _scatter(axes, rows)
+    axes.set_title(f"Samples: {len(rows.true)} held-out rows")
+    axes.grid(visible=True, alpha=0.3)
+    return figure
+
+
+def draw_boundary(rows: HeldOut) -> Figure:
+    """Return the probability (two classes) or the class that a network gives over the plane."""
+    extent = [_extent(column) for column in rows.features.T]
+    x, y = (np.linspace(*ends, _GRID_POINTS, dtype=np.float32) for ends in extent)
+    points = torch.from_numpy(np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2))  # [grid * grid, 2]
+    logits = outputs_of(rows.module, points, torch.arange(len(points)))
+    figure, axes = new_figure()
+    if rows.contract.task == "binary":
+        _shade_probability(figure, axes, rows, (x, y), logits)
+    else:
+        label = predicted_of(logits, None).reshape(_GRID_POINTS, _GRID_POINTS)
+        colors = ListedColormap(_colors(len(rows.contract.classes)))
+        axes.imshow(label, colors, origin="lower", extent=(*extent[0], *extent[1]), aspect="auto", alpha=0.35,
+                    vmin=-0.5, vmax=len(rows.contract.classes) - 0.5, interpolation="nearest")  # fmt: skip
+    _scatter(axes, rows)
+    axes.set(xlim=extent[0], ylim=extent[1])
+    axes.set_title("Decision boundary and held-out rows")
+    return figure
+
+
+def _shade_probability(
+    figure: Figure, axes: Axes, rows: HeldOut, grid: tuple[NDArray[Any], NDArray[Any]], logits: torch.Tensor
+) -> None:
+    shape = (_GRID_POINTS, _GRID_POINTS)
+    probability = probabilities_of(logits)[:, 1].reshape(shape)
     colors = LinearSegmentedColormap.from_list("classes", [BLUE, "white", ORANGE])
-    extent = (-0.5, 1.5, -0.5, 1.5)
+    extent = (grid[0][0], grid[0][-1], grid[1][0], grid[1][-1])
     shown = axes.imshow(probability, colors, origin="lower", extent=extent, vmin=0, vmax=1, interpolation="bilinear")
-    axes.contour(grid, grid, logits, levels=[contract.logit_threshold], colors="#333", linewidths=1)
-    figure.colorbar(shown, ax=axes, label=f"probability of class {contract.positive}", shrink=0.8)
-    _scatter(axes, run, *_test_points(run))
-    axes.set(xlim=(-0.5, 1.5), ylim=(-0.5, 1.5))
-    axes.set_title("Decision boundary and test points")
-    return _save(figure, run.path / "boundary.png")
+    level = rows.contract.logit_threshold
+    margin = logits.numpy().reshape(shape)
+    if margin.min() < (level or 0.0) < margin.max():
+        axes.contour(*grid, margin, levels=[level], colors="#333", linewidths=1)
+    figure.colorbar(shown, ax=axes, label=f"probability of class {rows.contract.positive}", shrink=0.8)
 
 
-def _test_points(run: Run) -> tuple[NDArray[Any], NDArray[Any]]:
-    contract, path = run.recipe.contract, run.path / TEST_TABLE
-    with path.open(encoding="utf-8", newline="") as file:
-        table = Table.read_csv(file, str(path))
-    return table.features(contract.features), table.numbers(contract.targets[0]).astype(np.int64)
+def _extent(column: NDArray[Any]) -> tuple[float, float]:
+    known = column[~np.isnan(column)]
+    low, high = float(known.min()), float(known.max())
+    margin = _MARGIN * (high - low) or 1.0
+    return low - margin, high + margin
 
 
-def _scatter(axes: Axes, run: Run, data: NDArray[Any], label: NDArray[Any]) -> None:
-    contract = run.recipe.contract
-    for index, color in enumerate((BLUE, ORANGE)):
-        rows = data[label == index]
-        axes.scatter(rows[:, 0], rows[:, 1], s=14, color=color, edgecolor="#333", linewidth=0.4,
+def _scatter(axes: Axes, rows: HeldOut) -> None:
+    contract = rows.contract
+    for index, color in enumerate(_colors(len(contract.classes))):
+        chosen = rows.features[rows.true == index]
+        axes.scatter(chosen[:, 0], chosen[:, 1], s=14, color=color, edgecolor="#333", linewidth=0.4,
                      label=f"class {contract.classes[index]}")  # fmt: skip
-    axes.set(xlabel=contract.features[0].name, ylabel=contract.features[1].name, aspect="equal")
+    spread = np.nanmax(rows.features, axis=0) - np.nanmin(rows.features, axis=0)
+    alike = 0.5 < spread[0] / max(spread[1], 1e-30) < 2
+    axes.set(xlabel=contract.features[0].name, ylabel=contract.features[1].name, aspect="equal" if alike else "auto")
     axes.legend(loc="upper right", framealpha=0.9)
+
+
+def _colors(count: int) -> list[str]:
+    return [CLASS_COLORS[index % len(CLASS_COLORS)] if index < len(CLASS_COLORS) else GREY for index in range(count)]
 
 
 def _save(figure: Figure, path: Path) -> Path:

@@ -11,11 +11,12 @@ from torch import nn
 from parity_runtime import FormatError, InputError, ModelContract, __version__
 from parity_runtime.files import write_file
 from parity_runtime.jsonfile import FORMAT, check_format, dump_json, parse_json
-from parity_training.networks import build_network
+from parity_training.networks import Network, build_network
+from parity_training.preprocessing import TableNetwork
 from parity_training.weights import StateDict, apply_state_dict, load_state_dict
 
 RECIPE, STATE_DICT, CHECKPOINT = "recipe.json", "state_dict.pt", "checkpoint.pt"
-METRICS, EVALUATION, TEST_TABLE, TENSORBOARD = "metrics.jsonl", "evaluation.json", "test.csv", "tensorboard"
+EVALUATION, TEST_TABLE = "evaluation.json", "test.csv"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Recipe:
         contract: what the network means; what only an export can measure is None there.
         data: where the rows are from.
         training: optimizer, loss, batch size, epochs, seed.
+        preprocessing: arguments of `TableNetwork` around the network; None where it takes rows as they are.
     """
 
     network: str
@@ -35,12 +37,13 @@ class Recipe:
     contract: ModelContract
     data: dict[str, Any]
     training: dict[str, Any]
+    preprocessing: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, with its format and the versions at hand."""
         return {
             "format": FORMAT,
-            "network": {"name": self.network, "arguments": self.arguments},
+            "network": {"name": self.network, "arguments": self.arguments, "preprocessing": self.preprocessing},
             "contract": self.contract.to_json(),
             "data": self.data,
             "training": self.training,
@@ -62,8 +65,26 @@ class Recipe:
         match value:
             case {"network": {"name": str(name), "arguments": dict(arguments)}, "data": dict(data),
                   "training": dict(training), "contract": dict(contract)}:  # fmt: skip
-                return cls(name, arguments, ModelContract.from_json(contract, where), data, training)
+                preprocessing = value["network"].get("preprocessing")
+                return cls(name, arguments, ModelContract.from_json(contract, where), data, training, preprocessing)
         raise FormatError(f"{where} lacks network, contract, data or training")
+
+    def build(self, foreign: Network | None = None) -> nn.Module:
+        """Build the module, its weights not yet loaded.
+
+        Args:
+            foreign: the callable of a run whose network is none of Parity's; a recipe names no code.
+
+        Raises:
+            FormatError: the network is unknown, or does not take its arguments.
+        """
+        body = build_network(self.network, self.arguments, foreign)
+        if self.preprocessing is None:
+            return body
+        try:
+            return TableNetwork(body, **self.preprocessing)
+        except (TypeError, RuntimeError) as error:
+            raise FormatError(f"the recipe's preprocessing {self.preprocessing} is not understood: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -99,18 +120,23 @@ class Run:
             InputError: training did not finish, or the file is not a state_dict.
         """
         if not (self.path / STATE_DICT).is_file():
-            raise InputError(f"{self.path} has no {STATE_DICT}: its training did not finish; train it again")
+            raise InputError(f"{self.path} has no {STATE_DICT}: its training did not finish; continue it with --resume")
         return load_state_dict(self.path / STATE_DICT)
 
-    def module(self) -> nn.Module:
+    def module(self, foreign: Network | None = None) -> nn.Module:
         """Return the trained network, on the CPU, in eval mode.
+
+        Args:
+            foreign: the callable of a run whose network is none of Parity's.
 
         Raises:
             InputError: the weights do not fit the network.
             FormatError: the recipe names no known network.
         """
-        module = build_network(self.recipe.network, self.recipe.arguments)
-        apply_state_dict(module, self.state_dict(), str(self.path / STATE_DICT))
+        weights = self.state_dict()
+        with torch.random.fork_rng(devices=[]):
+            module = self.recipe.build(foreign).eval()
+        apply_state_dict(module, weights, str(self.path / STATE_DICT))
         return module
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:

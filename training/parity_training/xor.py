@@ -1,11 +1,17 @@
 """The continuous XOR problem of the notebook: two noisy bits, and whether exactly one of them is set."""
 
+from dataclasses import dataclass
+
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from parity_runtime import Feature, ModelContract, TensorSpec
+from parity_runtime import Feature, InputError, ModelContract, TensorSpec
 from parity_runtime.contract import binary_logit_threshold, classifier_outputs
+from parity_training.problem import Problem
+from parity_training.settings import TrainSettings
+from parity_training.split import Split
 
 FEATURE_NAMES = ("x1", "x2")
 
@@ -34,6 +40,70 @@ class XORDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         return self.data[index], self.label[index]
+
+
+@dataclass(frozen=True, slots=True)
+class XORSettings:
+    """The notebook's figures.
+
+    Attributes:
+        size: training points.
+        validation_size: points that the progress is measured on.
+        test_size: held-out points.
+        std: standard deviation of the noise.
+        hidden: neurons of the hidden layer.
+        learning_rate: of SGD.
+        batch_size: rows of one step.
+        epochs: passes over the data.
+        seed: of the points, the initial weights and the order of the rows.
+    """
+
+    size: int = 5000
+    validation_size: int = 500
+    test_size: int = 500
+    std: float = 0.1
+    hidden: int = 4
+    learning_rate: float = 0.03
+    batch_size: int = 128
+    epochs: int = 200
+    seed: int = 1234
+
+    def __post_init__(self) -> None:
+        for name in ("size", "test_size", "hidden"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.validation_size < 0 or not 0 <= self.std <= 1e6:
+            raise InputError(f"validation_size is {self.validation_size} and std {self.std}; they must be at least 0")
+
+    def training(self) -> TrainSettings:
+        """Return how the notebook trains."""
+        return TrainSettings(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            optimizer="SGD",
+            learning_rate=self.learning_rate,
+            seed=self.seed,
+        )
+
+
+def xor_problem(settings: XORSettings) -> Problem:
+    """Return the problem: training, validation and held-out points, the same every time."""
+    sizes = (settings.size, settings.validation_size, settings.test_size)
+    train, validation, test = (
+        XORDataset(size, settings.std, seed=(settings.seed + number) % 2**63)
+        for size, number in zip(sizes, (0, 2, 1), strict=True)
+    )
+    parts = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+    drawn = ("size", "validation_size", "test_size", "std", "seed")
+    source = {"source": "xor"} | {name: getattr(settings, name) for name in drawn}
+    return Problem(
+        torch.cat([train.data, validation.data, test.data]),
+        torch.cat([train.label, validation.label, test.label]),
+        Split(*parts),
+        xor_contract(train),
+        source,
+        preprocessed=False,
+    )
 
 
 def xor_contract(train: XORDataset) -> ModelContract:

@@ -12,7 +12,7 @@ from parity_export.commands.module_options import (
     is_run,
     labels,
     module_options,
-    names,
+    run_network,
     sample,
 )
 from parity_export.export import Exported, export_package
@@ -26,6 +26,7 @@ from parity_export.source import (
 from parity_runtime import InputError
 from parity_runtime.contract import TASKS
 from parity_training import Run
+from parity_training.commands.arguments import names
 
 
 @click.command()
@@ -80,12 +81,12 @@ def story(exported: Exported) -> list[str]:
 
 
 def _run_source(source: str, options: dict[str, Any]) -> ModelSource:
-    given = [name for name, value in options.items() if value not in (None, (), "")]
+    given = [name for name, value in options.items() if value not in (None, (), "") and name != "network"]
     if given:
         raise click.UsageError(
             f"--{given[0].removesuffix('uments')} goes with package.module:Callable; a run says it itself"
         )
-    return source_from_run(Run.open(source))
+    return source_from_run(Run.open(source), run_network(options))
 
 
 def _module_source(source: str, options: dict[str, Any]) -> ModelSource:

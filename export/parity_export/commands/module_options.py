@@ -1,6 +1,5 @@
 """The options that name a foreign module and its weights, for export, check and diff."""
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +12,8 @@ from parity_export.source import load_module, load_sample
 from parity_runtime import TensorSpec
 from parity_runtime.inputs import Arrays
 from parity_training import Run, load_state_dict
+from parity_training.callables import resolve_callable
+from parity_training.commands.arguments import name_values, names
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--weights", type=click.Path(path_type=Path), help="The state_dict of a foreign module."),
@@ -20,6 +21,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--strip-prefix", default="", help="Taken off every tensor's name, such as model. or module."),
     click.option("--arg", "arguments", multiple=True, metavar="NAME=VALUE", help="Keyword arguments of the callable."),
     click.option("--input", "inputs", multiple=True, metavar="SPEC", help='"features: float32[batch, 2]"; repeatable.'),
+    click.option("--network", help="The package.module:Callable of a run whose network is not Parity's."),
     click.option("--samples", type=click.Path(path_type=Path), help="An .npz of real inputs by name."),
 )
 
@@ -46,12 +48,17 @@ def foreign_module(source: str, options: dict[str, Any]) -> nn.Module:
     if weights is None:
         raise click.UsageError(f"{source} needs its state_dict: --weights FILE")
     state_dict = load_state_dict(weights, options["weights_key"], options["strip_prefix"])
-    return load_module(source, dict(map(_argument, options["arguments"])), state_dict, str(weights))
+    return load_module(source, name_values("--arg", options["arguments"]), state_dict, str(weights))
 
 
 def bare_module(source: str, options: dict[str, Any]) -> nn.Module:
     """Return the module of a run, or a foreign one."""
-    return Run.open(source).module() if is_run(source) else foreign_module(source, options)
+    return Run.open(source).module(run_network(options)) if is_run(source) else foreign_module(source, options)
+
+
+def run_network(options: dict[str, Any]) -> Callable[..., Any] | None:
+    """Return the callable of a run whose network is none of Parity's, where one was given."""
+    return None if options["network"] is None else resolve_callable(options["network"])
 
 
 def input_specs(options: dict[str, Any]) -> list[TensorSpec]:
@@ -64,23 +71,7 @@ def sample(options: dict[str, Any], inputs: Sequence[TensorSpec]) -> Arrays | No
     return load_sample(options["samples"], inputs) if options["samples"] is not None else None
 
 
-def names(text: str | None) -> tuple[str, ...]:
-    """Read ``a,b,c``."""
-    return () if text is None else tuple(part.strip() for part in text.split(","))
-
-
 def labels(text: str | None) -> tuple[str | int, ...]:
     """Read ``a,b,c`` as text, or as integers where all are written as such."""
     found = names(text)
     return tuple(map(int, found)) if all(re.fullmatch("0|-?[1-9][0-9]{0,15}", name) for name in found) else found
-
-
-def _argument(text: str) -> tuple[str, Any]:
-    """Read ``name=value``; the value is JSON where it is valid JSON, else text."""
-    name, separator, value = text.partition("=")
-    if not separator or not name.isidentifier():
-        raise click.UsageError(f"--arg {text!r} is not written as name=value")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import click
 
+from parity_training.callables import resolve_callable
 from parity_training.pictures import plot_run
 from parity_training.run import Run
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-def plot(run: Path) -> None:
+@click.option("--network", help="The package.module:Callable of a run whose network is not Parity's.")
+def plot(run: Path, network: str | None) -> None:
     """Draw the pictures of a RUN into its folder."""
-    for picture in plot_run(Run.open(run)):
+    for picture in plot_run(Run.open(run), None if network is None else resolve_callable(network)):
         click.echo(picture)

@@ -1,50 +1,168 @@
 """``parity train``."""
 
 import json
+from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from tqdm import tqdm
 
 from parity_runtime import InputError
+from parity_training.callables import resolve_callable
+from parity_training.commands.train_options import train_options
 from parity_training.loop import EpochResult
+from parity_training.networks import Network
+from parity_training.problem import Problem
 from parity_training.run import EVALUATION, Run
-from parity_training.train import XORSettings, train_xor
+from parity_training.settings import TrainSettings
+from parity_training.tables import TableDataset, TableSettings, settings_from_source, table_problem
+from parity_training.train import NetworkChoice, resume, train_problem
+from parity_training.xor import XORSettings, xor_problem
 
-_DEFAULTS = XORSettings()
+_XOR_ONLY = ("size", "validation_size", "test_size", "std")
+_TABLE_ONLY = ("target", "features", "drop_columns", "task", "positive", "threshold", "validation", "test")
+_KEPT_ON_RESUME = ("data", "out", "resume_run", "network")
+
+_TABLE_PATIENCE = 20  # epochs
+_STEPS_AN_EPOCH = 20  # of a small table, so that 200 epochs are some thousand steps
+_BATCH_SIZES = (8, 128)
 
 
-@click.command(context_settings={"show_default": True})
+@click.command()
 @click.argument("data")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The run folder to make.")
-@click.option("--size", default=_DEFAULTS.size, help="Training points.")
-@click.option("--test-size", default=_DEFAULTS.test_size, help="Held-out points.")
-@click.option("--std", default=_DEFAULTS.std, help="Standard deviation of the noise.")
-@click.option("--hidden", default=_DEFAULTS.hidden, help="Neurons of the hidden layer.")
-@click.option("--learning-rate", default=_DEFAULTS.learning_rate, help="Of SGD.")
-@click.option("--batch-size", default=_DEFAULTS.batch_size, help="Rows of one step.")
-@click.option("--epochs", default=_DEFAULTS.epochs, help="Passes over the data.")
-@click.option("--seed", default=_DEFAULTS.seed, help="Of points, weights and order.")
 @click.option("--force", is_flag=True, help="Replace a run that stands there already.")
-def train(data: str, out: Path, force: bool, **settings: Any) -> None:
-    """Train a network on DATA and write a run. DATA is xor, the notebook's continuous XOR problem."""
-    if data != "xor":
-        raise InputError(f"unknown data {data!r}; known is xor")
-    chosen = XORSettings(**settings)
-    with tqdm(total=chosen.epochs, desc="training", unit="epoch", disable=None, leave=False) as bar:
+@click.option("--resume", "resume_run", is_flag=True, help="Continue the run in --out, with its own settings.")
+@train_options
+@click.pass_context
+def train(context: click.Context, /, data: str, out: Path, force: bool, resume_run: bool, **options: Any) -> None:
+    """Train a network on DATA and write a run.
 
-        def advance(result: EpochResult) -> None:
-            bar.set_postfix(loss=f"{result.loss:.4f}", accuracy=f"{result.accuracy:.2%}", refresh=False)
-            bar.update()
+    DATA is a table with a header (CSV; Parquet, Arrow or Feather with the [tables] extra), or xor, the notebook's
+    continuous XOR problem. A table's numbers are standardized and its missing cells filled by the network itself.
 
-        run = train_xor(out, chosen, replace=force, on_epoch=advance)
-    click.echo(_story(run, chosen))
+    Ctrl-C or SIGTERM saves the run; the same command with --resume continues it.
+    """
+    given = {name: value for name, value in options.items() if _is_given(context, name)}
+    network = given.get("network")
+    foreign = resolve_callable(network) if network is not None and ":" in network else None
+    if resume_run:
+        _refuse_settings(context)
+        run = _resumed(data, out, foreign)
+    else:
+        run = _trained(data, out, given, foreign, force=force)
+    click.echo(_story(run))
 
 
-def _story(run: Run, settings: XORSettings) -> str:
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) not in (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
+
+
+def _refuse_settings(context: click.Context) -> None:
+    for parameter in context.command.params:
+        if parameter.name not in _KEPT_ON_RESUME and _is_given(context, str(parameter.name)):
+            raise InputError(f"--resume continues with the run's own settings; leave out {parameter.opts[0]}")
+
+
+def _trained(data: str, out: Path, given: dict[str, Any], foreign: Network | None, *, force: bool) -> Run:
+    problem, name, settings = _xor(given) if data == "xor" else _table(data, out, given)
+    own = {item.name for item in fields(TrainSettings)}
+    settings = replace(settings, **{name: value for name, value in given.items() if name in own})
+    arguments = given.get("arguments", {})
+    if "hidden" in given:
+        if data != "xor":
+            raise InputError("--hidden goes with xor; of an MLP write --arg hidden=[64,64]")
+        arguments = {"num_hidden": given["hidden"]} | arguments
+    choice = NetworkChoice(given.get("network", name), arguments, foreign)
+    with _progress(settings.epochs) as on_epoch:
+        return train_problem(problem, choice, settings, out, replace_existing=force, on_epoch=on_epoch)
+
+
+def _resumed(data: str, out: Path, foreign: Network | None) -> Run:
+    run = Run.open(out)
+    source = run.recipe.data
+    if (source.get("source") == "xor") != (data == "xor"):
+        raise InputError(f"{out} was trained on other data than {data}")
+    if data == "xor":
+        known = {item.name for item in fields(XORSettings)}
+        problem = xor_problem(XORSettings(**{name: value for name, value in source.items() if name in known}))
+    else:
+        settings = settings_from_source(source)
+        problem = table_problem(TableDataset(data, settings), settings, run.recipe.contract.name)
+    with _progress(run.recipe.training["epochs"]) as on_epoch:
+        return resume(out, problem, foreign, on_epoch)
+
+
+def _xor(given: dict[str, Any]) -> tuple[Problem, str, TrainSettings]:
+    _refuse_others(given, _TABLE_ONLY, "a table; DATA is xor")
+    known = {item.name for item in fields(XORSettings)}
+    settings = XORSettings(**{name: value for name, value in given.items() if name in known})
+    return xor_problem(settings), "XORClassifier", settings.training()
+
+
+def _table(data: str, out: Path, given: dict[str, Any]) -> tuple[Problem, str, TrainSettings]:
+    _refuse_others(given, _XOR_ONLY, f"xor; DATA is {data}")
+    if "target" not in given:
+        raise InputError(f"say which column of {data} is to be predicted, with --target")
+    known = {item.name for item in fields(TableSettings)}
+    settings = TableSettings(**{name: value for name, value in given.items() if name in known})
+    dataset = TableDataset(data, settings)
+    problem = table_problem(dataset, settings, out.name or Path(data).stem)
+    click.echo(_described(dataset, problem), err=True)
+    smallest, largest = _BATCH_SIZES
+    batch_size = min(max(len(problem.split.train) // _STEPS_AN_EPOCH, smallest), largest)
+    return problem, "MLP", TrainSettings(batch_size=batch_size, patience=_TABLE_PATIENCE)
+
+
+def _refuse_others(given: dict[str, Any], others: tuple[str, ...], whose: str) -> None:
+    wrong = next((name for name in others if name in given), None)
+    if wrong is not None:
+        raise InputError(f"--{wrong.replace('_', '-')} goes with {whose}")
+
+
+def _described(dataset: TableDataset, problem: Problem) -> str:
+    """Return what a table turned out to be, as a person reads it."""
+    classes = f" ({', '.join(map(str, dataset.classes))})" if dataset.classes else ""
+    positive = f", positive is {problem.contract.positive}" if dataset.task == "binary" else ""
+    imputed = sum(feature.missing == "impute" for feature in problem.contract.features)
+    split = problem.split
+    lines = [
+        f"{dataset.task}{classes}{positive}: {len(dataset.features)} features, {len(split.train)} rows to train on, "
+        f"{len(split.validation)} to validate, {len(split.test)} held out"
+    ]
+    if imputed:
+        lines.append(f"missing cells are filled with their column's mean, in {imputed} columns")
+    if dataset.without_target:
+        lines.append(f"{dataset.without_target} rows have no {problem.contract.targets[0]} and are left out")
+    return "\n".join(lines)
+
+
+class _progress:  # noqa: N801 -- used as a function
+    """A progress bar with the loss and the metric of each epoch."""
+
+    def __init__(self, epochs: int) -> None:
+        self.bar = tqdm(total=epochs, desc="training", unit="epoch", disable=None, leave=False)
+
+    def __enter__(self) -> Callable[[EpochResult], None]:
+        return self._advance
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def _advance(self, result: EpochResult) -> None:
+        self.bar.set_postfix(loss=f"{result.loss:.4f}", refresh=False,
+                             **{name: f"{value:.4g}" for name, value in result.metrics.items()})  # fmt: skip
+        self.bar.update(result.epoch - self.bar.n)
+
+
+def _story(run: Run) -> str:
     evaluation = json.loads((run.path / EVALUATION).read_text(encoding="utf-8"))
-    return (
-        f"trained on {settings.size} points for {settings.epochs} epochs; "
-        f"{evaluation['accuracy']:.2%} of {evaluation['rows']} held-out points are right\nrun: {run.path}"
-    )
+    rows = f"{evaluation['rows']} held-out rows"
+    if "accuracy" in evaluation:
+        found = f"{evaluation['accuracy']:.2%} of {rows} are right"
+    else:
+        found = f"RMSE {evaluation['rmse']:.4g} and R2 {evaluation['r2']:.4f} on {rows}"
+    return f"{found}\nrun: {run.path}"

@@ -1,0 +1,120 @@
+"""Batches of rows: the DataLoader's interface, and a way that never touches single rows when they lie in memory."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+_AT_ONCE = 2**16  # rows that are gathered together; the batches are views of them
+
+Batch = tuple[Tensor, Tensor]
+
+
+class EpochSampler(Sampler[int]):
+    """The order of the rows in an epoch: it depends on the seed and the epoch alone, so a resumed run has it again.
+
+    Args:
+        rows: how many there are.
+        shuffle: in an order of its own every epoch; else as they lie.
+        seed: of the orders.
+    """
+
+    def __init__(self, rows: int, *, shuffle: bool, seed: int) -> None:
+        self.rows, self.shuffle, self.seed = rows, shuffle, seed
+        self.epoch = self.start = 0
+
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """Choose the epoch, and how many of its rows are left out because they have been seen."""
+        self.epoch, self.start = epoch, start
+
+    def order(self) -> Tensor:
+        """Return the rows still to come in this epoch, int64 ``[rows - start]``."""
+        if not self.shuffle:
+            return torch.arange(self.start, self.rows)
+        generator = torch.Generator().manual_seed((self.seed + self.epoch * 0x9E3779B97F4A7C15) % 2**63)
+        return torch.randperm(self.rows, generator=generator)[self.start :]
+
+    def __len__(self) -> int:
+        return self.rows - self.start
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.order().tolist())
+
+
+class TensorLoader:
+    """Batches of rows that lie in memory.
+
+    Args:
+        data: float32 ``[rows, ...]``.
+        target: ``[rows]`` or ``[rows, targets]``.
+        sampler: the order; over all rows, or over ``part``.
+        batch_size: rows of a batch.
+        drop_last: leave out a last batch that is smaller.
+        part: the rows that belong to it, int64; None takes all.
+    """
+
+    def __init__(
+        self,
+        data: Tensor,
+        target: Tensor,
+        sampler: EpochSampler,
+        batch_size: int,
+        *,
+        drop_last: bool = False,
+        part: Tensor | None = None,
+    ) -> None:
+        self.data, self.target, self.part = data, target, part
+        self.sampler, self.batch_size, self.drop_last = sampler, batch_size, drop_last
+
+    def __len__(self) -> int:
+        rows = len(self.sampler)
+        return rows // self.batch_size if self.drop_last else -(-rows // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        order = self.sampler.order()
+        order = order[: len(self) * self.batch_size]
+        for rows in torch.split(order, max(_AT_ONCE // self.batch_size, 1) * self.batch_size):
+            chosen = rows if self.part is None else self.part[rows]
+            data, target = self.data[chosen], self.target[chosen]
+            yield from zip(torch.split(data, self.batch_size), torch.split(target, self.batch_size), strict=True)
+
+
+def data_loader(  # noqa: PLR0913 -- the options of torch's DataLoader
+    dataset: Dataset[Batch],
+    batch_size: int = 1,
+    *,
+    shuffle: bool = False,
+    num_workers: int = 0,
+    pin_memory: bool = False,
+    drop_last: bool = False,
+    seed: int = 0,
+) -> "TensorLoader | DataLoader[Batch]":
+    """Return batches of a dataset, with the options of torch's DataLoader.
+
+    A dataset that holds its rows as the tensors ``data`` and ``label`` is batched straight from them; any other, or
+    one that is loaded by processes, through a DataLoader. The order is the same either way; `EpochSampler.set_epoch`
+    of the loader's ``sampler`` chooses another.
+
+    Args:
+        dataset: rows.
+        batch_size: rows of a batch.
+        shuffle: in a new order every epoch.
+        num_workers: processes that load rows; 0 loads them in this one.
+        pin_memory: copy batches into memory that CUDA can fetch from.
+        drop_last: leave out a last batch that is smaller.
+        seed: of the orders.
+    """
+    rows = len(dataset)  # type: ignore[arg-type]
+    sampler = EpochSampler(rows, shuffle=shuffle, seed=seed)
+    data, label = getattr(dataset, "data", None), getattr(dataset, "label", None)
+    if isinstance(data, Tensor) and isinstance(label, Tensor) and not num_workers and not pin_memory:
+        return TensorLoader(data, label, sampler, batch_size, drop_last=drop_last)
+    return DataLoader(
+        dataset,
+        batch_size,
+        sampler=sampler,
+        num_workers=num_workers,
+        pin_memory=pin_memory,
+        drop_last=drop_last,
+    )

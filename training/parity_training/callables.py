@@ -1,0 +1,31 @@
+"""Networks of other people: ``package.module:Callable``, named on the command line or in Python, never by a file."""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from parity_runtime import InputError
+
+
+def resolve_callable(location: str) -> Callable[..., Any]:
+    """Return ``package.module:Callable``; the folder at hand is searched first, as ``python -m`` does.
+
+    Raises:
+        InputError: it is not written so, cannot be imported, or is not there.
+    """
+    module_name, _, name = location.partition(":")
+    if not module_name or not name:
+        raise InputError(f"{location!r} is neither a run folder nor written as package.module:Callable")
+    if os.getcwd() not in sys.path:  # noqa: PTH109
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109
+    try:
+        found = getattr(importlib.import_module(module_name), name, None)
+    except (Exception, SystemExit) as error:  # the user's own code
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(f"cannot import {module_name}: {type(error).__name__}: {reason}") from error
+    if not callable(found):
+        raise InputError(f"{module_name} has no callable {name!r}")
+    network: Callable[..., Any] = found
+    return network

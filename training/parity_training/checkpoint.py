@@ -1,0 +1,89 @@
+"""Checkpoints: what resuming needs, complete on disk at any moment."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from parity_runtime import FormatError, InputError
+from parity_training.loop import Progress, Training
+from parity_training.weights import load_object, save_object
+
+_SECONDS = 5.0  # A kill loses at most this much work; a checkpoint an epoch would cost tiny networks half their time.
+
+
+class Checkpoints:
+    """Writes a training's state to one file, replaced as a whole.
+
+    Args:
+        path: the file.
+        training: what is saved.
+    """
+
+    def __init__(self, path: Path, training: Training) -> None:
+        self._path, self._training = path, training
+        self._saved = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether the last one is old enough."""
+        return time.monotonic() - self._saved >= _SECONDS
+
+    def save(self) -> None:
+        """Write the state as it is.
+
+        Raises:
+            InputError: the disk is full; the earlier checkpoint is as it was.
+        """
+        training, progress = self._training, self._training.progress
+        state = {
+            "model": training.model.state_dict(),
+            "optimizer": training.optimizer.state_dict(),
+            "scheduler": None if training.scheduler is None else training.scheduler.state_dict(),
+            "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "epoch": progress.epoch,
+            "step": progress.step,
+            "losses": torch.stack(progress.losses) if progress.losses else torch.zeros(0),
+            "best_loss": progress.best_loss,
+            "best_epoch": progress.best_epoch,
+            "best_weights": progress.best_weights,
+        }
+        save_object(state, self._path)
+        self._saved = time.monotonic()
+
+
+def restore(path: Path, training: Training) -> None:
+    """Put a training back where a checkpoint was taken.
+
+    Raises:
+        InputError: there is no checkpoint, or it is not one of this run.
+    """
+    if not path.is_file():
+        raise InputError(f"{path.parent} has no {path.name}: nothing was saved yet; train it anew with --force")
+    state = load_object(path)
+    try:
+        training.model.load_state_dict(state["model"])
+        training.optimizer.load_state_dict(state["optimizer"])
+        if training.scheduler is not None:
+            training.scheduler.load_state_dict(state["scheduler"])
+        torch.set_rng_state(state["rng"])
+        if torch.cuda.is_available():
+            torch.cuda.set_rng_state_all(state["cuda_rng"])
+        training.progress = _progress(state)
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise FormatError(f"{path} is no checkpoint of this run: {reason}") from error
+
+
+def _progress(state: dict[str, Any]) -> Progress:
+    losses: Tensor = state["losses"]
+    return Progress(
+        epoch=int(state["epoch"]),
+        step=int(state["step"]),
+        losses=list(losses),
+        best_loss=float(state["best_loss"]),
+        best_epoch=int(state["best_epoch"]),
+        best_weights=dict(state["best_weights"]),
+    )

@@ -1,0 +1,29 @@
+"""How lists of names and ``name=value`` pairs are written on the command line."""
+
+import json
+from typing import Any
+
+import click
+
+
+def names(text: str | None) -> tuple[str, ...]:
+    """Read ``a,b,c``."""
+    return () if text is None else tuple(part.strip() for part in text.split(","))
+
+
+def name_values(option: str, texts: tuple[str, ...]) -> dict[str, Any]:
+    """Read ``name=value`` pairs; a value is JSON where it is valid JSON, else text.
+
+    Raises:
+        click.UsageError: one is not written so, or a name comes twice.
+    """
+    arguments: dict[str, Any] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or not name.isidentifier() or name in arguments:
+            raise click.UsageError(f"{option} {text!r} is not written as name=value, or comes twice")
+        try:
+            arguments[name] = json.loads(value)
+        except ValueError:
+            arguments[name] = value
+    return arguments

@@ -1,0 +1,80 @@
+"""How a network is trained: the figures that a recipe records and a resumed run takes over."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from parity_runtime import FormatError, InputError
+
+Arguments = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """The figures of a training.
+
+    Attributes:
+        epochs: passes over the training rows, at most.
+        batch_size: rows of one step.
+        optimizer: a class of torch.optim by name.
+        optimizer_arguments: its keyword arguments but for the learning rate and the weight decay.
+        learning_rate: of the optimizer.
+        weight_decay: of the optimizer.
+        scheduler: a class of torch.optim.lr_scheduler by name, stepped once an epoch; None keeps the rate.
+        scheduler_arguments: its keyword arguments.
+        loss: a loss of torch.nn by name; None takes the task's own.
+        class_weights: ``balanced``, or a weight a class; None weighs rows alike.
+        clip_norm: the largest norm of all gradients together; None clips nothing.
+        patience: epochs without a smaller validation loss after which training stops; None never.
+        seed: of the initial weights, the order of the rows, the split and dropout.
+        num_workers: processes that load batches; 0 takes them straight from memory.
+        device: ``auto`` (CUDA if it is there), ``cpu``, ``cuda``.
+    """
+
+    epochs: int = 200
+    batch_size: int = 128
+    optimizer: str = "Adam"
+    optimizer_arguments: Arguments = field(default_factory=dict)
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    scheduler: str | None = None
+    scheduler_arguments: Arguments = field(default_factory=dict)
+    loss: str | None = None
+    class_weights: str | Sequence[float] | None = None
+    clip_norm: float | None = None
+    patience: int | None = None
+    seed: int = 1234
+    num_workers: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name, lowest in (("epochs", 1), ("batch_size", 1), ("patience", 1), ("num_workers", 0), ("seed", 0)):
+            _check_range(name, getattr(self, name), lowest, 2**63 - 1)
+        for name in ("learning_rate", "clip_norm"):
+            _check_range(name, getattr(self, name), 1e-12, 1e6)
+        _check_range("weight_decay", self.weight_decay, 0, 1e6)
+        if isinstance(self.class_weights, str) and self.class_weights != "balanced":
+            raise InputError(f"class_weights is {self.class_weights!r}; give balanced, or a number for each class")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any], where: str) -> Self:
+        """Read the JSON form; unknown keys are ignored.
+
+        Raises:
+            FormatError: a value is out of range or of another type.
+        """
+        try:
+            return cls(**{item.name: value[item.name] for item in fields(cls) if item.name in value})
+        except (InputError, TypeError) as error:
+            raise FormatError(f"{where}: {error}") from error
+
+
+def _check_range(name: str, value: float | None, lowest: float, highest: float) -> None:
+    if value is not None and not (math.isfinite(value) and lowest <= value <= highest):
+        above = f"at least {lowest:g}" if lowest >= 1 or lowest == 0 else "above 0"
+        raise InputError(f"{name} is {value}; it must be {above} and at most {highest:g}")

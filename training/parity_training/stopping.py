@@ -1,0 +1,52 @@
+"""SIGTERM and Ctrl-C while training: the step is finished and saved before the process ends."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+from parity_runtime import ParityError
+
+
+class StoppedError(ParityError):
+    """Training was stopped by a signal and can be resumed; the process exits with 128 and the signal's number."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number  # type: ignore[misc]
+
+
+class StopRequest:
+    """Whether somebody asked to stop.
+
+    Attributes:
+        signal_number: of the signal that came; 0 while none has.
+    """
+
+    signal_number: int = 0
+
+
+@contextlib.contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Note SIGTERM and SIGINT instead of ending; a second one ends at once, as it would without this.
+
+    Python delivers signals to the main thread alone: in another one nothing is changed.
+    """
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        request.signal_number = number
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,235 @@
+"""A problem from a table: which columns, which task, which classes."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from parity_runtime import Feature, InputError, ModelContract, TensorSpec
+from parity_runtime.contract import VALUE, Task, binary_logit_threshold, classifier_outputs
+from parity_training.columns import Columns, Target, read_columns
+from parity_training.problem import Problem
+from parity_training.split import stratified_split
+
+MOST_CLASSES = 20
+"""A target of more distinct integers is a regression, unless the task is given."""
+
+TableTask = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True, slots=True)
+class TableSettings:
+    """What a table is to mean.
+
+    Attributes:
+        target: the column to predict.
+        features: the columns to predict from; all others by default.
+        drop_columns: columns to leave out.
+        task: ``classification`` or ``regression``; None lets the target decide.
+        positive: two classes: the one whose probability is predicted; the second in order by default.
+        threshold: two classes: the probability from which on a row is positive.
+        validation: fraction of the rows that decide when to stop and which weights are best.
+        test: fraction of the rows that are held out until the end.
+        seed: of the split.
+    """
+
+    target: str
+    features: tuple[str, ...] = ()
+    drop_columns: tuple[str, ...] = ()
+    task: TableTask | None = None
+    positive: str | None = None
+    threshold: float = 0.5
+    validation: float = 0.1
+    test: float = 0.1
+    seed: int = 1234
+
+
+class TableDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Rows of a CSV, Parquet or Arrow file, in memory.
+
+    Args:
+        path: the file.
+        settings: what its columns mean.
+
+    Attributes:
+        data: float32 ``[rows, features]``; NaN where a cell is missing.
+        label: class indices, int64 ``[rows]``; of a regression float32 ``[rows]``.
+        features: the columns' names.
+        task: binary, multiclass or regression.
+        classes: the labels by index, text or integers; empty for a regression.
+        without_target: how many rows were left out because their target is missing.
+
+    Raises:
+        InputError: the table cannot be learned from; the sentence names the column or the row.
+    """
+
+    def __init__(self, path: str | Path, settings: TableSettings) -> None:
+        columns = read_columns(str(path), settings.target, settings.features, settings.drop_columns)
+        self.features, self.without_target = columns.features, columns.without_target
+        self.task: Task
+        self.classes: tuple[str, ...] | tuple[int, ...] = ()
+        self.data = torch.from_numpy(columns.data)
+        if is_regression(columns.target, settings.task):
+            self.task = "regression"
+            self.label = torch.from_numpy(_regression_target(columns, settings))
+        else:
+            index, self.classes = _classes(columns, settings)
+            self.label = torch.from_numpy(index)
+            self.task = "binary" if len(self.classes) == 2 else "multiclass"
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.data[index], self.label[index]
+
+
+def table_problem(dataset: TableDataset, settings: TableSettings, name: str) -> Problem:
+    """Return the problem of a table: its split, its contract, and what a recipe keeps of it.
+
+    Args:
+        dataset: the rows.
+        settings: what they mean.
+        name: the model's name.
+
+    Raises:
+        InputError: the fractions leave nothing to train on, or a name cannot be used.
+    """
+    group = np.zeros(len(dataset), np.int64) if dataset.task == "regression" else dataset.label.numpy()
+    split = stratified_split(group, settings.validation, settings.test, settings.seed)
+    source: dict[str, Any] = {
+        "source": "table",
+        "rows": len(dataset),
+        "sha256": _fingerprint(dataset),
+        "target": settings.target,
+        "features": list(dataset.features),
+        "task": dataset.task,
+        "classes": list(dataset.classes),
+        "threshold": settings.threshold,
+        "validation": settings.validation,
+        "test": settings.test,
+        "seed": settings.seed,
+    }
+    contract = _contract(dataset, settings, name, torch.from_numpy(split.train))
+    return Problem(dataset.data, dataset.label, split, contract, source, preprocessed=True)
+
+
+def settings_from_source(source: dict[str, Any]) -> TableSettings:
+    """Return the settings that read the same rows again, from what a recipe keeps."""
+    classes = source["classes"]
+    return TableSettings(
+        target=source["target"],
+        features=tuple(source["features"]),
+        task="regression" if source["task"] == "regression" else "classification",
+        positive=str(classes[1]) if len(classes) == 2 else None,
+        threshold=source["threshold"],
+        validation=source["validation"],
+        test=source["test"],
+        seed=source["seed"],
+    )
+
+
+def is_regression(target: Target, task: TableTask | None) -> bool:
+    """Whether a target is a number to predict: given, or not integers, or more of them than any list of classes."""
+    if task is not None:
+        return task == "regression"
+    if target.numbers is None:
+        return False
+    distinct = np.unique(np.concatenate(target.numbers))
+    return len(distinct) > MOST_CLASSES or not np.array_equal(distinct, np.round(distinct))
+
+
+def _regression_target(columns: Columns, settings: TableSettings) -> NDArray[np.float32]:
+    if columns.target.numbers is None:
+        raise InputError(f"{columns.target.not_a_number}: a regression predicts numbers")
+    if settings.positive is not None:
+        raise InputError(f"--positive goes with two classes; {settings.target} is a regression")
+    numbers = np.concatenate(columns.target.numbers)
+    if not np.isfinite(numbers).all() or np.abs(numbers).max() > np.finfo(np.float32).max:
+        raise InputError(f"{columns.where}: {settings.target} is infinite, or beyond float32, in some row")
+    return numbers.astype(np.float32)
+
+
+def _classes(columns: Columns, settings: TableSettings) -> tuple[NDArray[np.int64], tuple[str, ...] | tuple[int, ...]]:
+    """Return the class index of each row, int64 ``[rows]``, and the classes in order."""
+    target = columns.target
+    integers = target.numbers is not None and _all_integers(target.numbers)
+    if integers and target.numbers is not None:
+        values, index = np.unique(np.concatenate(target.numbers).astype(np.int64), return_inverse=True)
+        classes: list[Any] = values.tolist()
+    elif target.texts is not None:
+        classes = sorted(target.texts)
+        place = {text: position for position, text in enumerate(classes)}
+        by_code = np.array([place[text] for text in target.texts], np.int64)
+        index = by_code[np.concatenate(target.codes)]
+    else:
+        raise InputError(f"{columns.where}: {settings.target} has too many different values to be classes")
+    if len(classes) < 2:
+        raise InputError(
+            f"{columns.where}: every {settings.target} is {classes[0]!r}; two classes or more can be told apart"
+        )
+    if settings.positive is not None:
+        classes, index = _positive_second(classes, index, settings.positive)
+    return index.astype(np.int64), tuple(classes)
+
+
+def _all_integers(numbers: Sequence[NDArray[np.float64]]) -> bool:
+    return all(np.array_equal(part, np.round(part)) and (np.abs(part) < 2**53).all() for part in numbers)
+
+
+def _positive_second(
+    classes: list[Any], index: NDArray[np.int64], positive: str
+) -> tuple[list[Any], NDArray[np.int64]]:
+    if len(classes) != 2:
+        raise InputError(f"--positive goes with two classes; there are {len(classes)}")
+    if positive not in map(str, classes):
+        raise InputError(f"--positive {positive} is no class; there are {classes[0]} and {classes[1]}")
+    return (classes, index) if str(classes[1]) == positive else (classes[::-1], 1 - index)
+
+
+def _contract(dataset: TableDataset, settings: TableSettings, name: str, train: Tensor) -> ModelContract:
+    binary = dataset.task == "binary"
+    outputs = (
+        (TensorSpec(VALUE, "float32", ("batch", 1)),)
+        if dataset.task == "regression"
+        else classifier_outputs(len(dataset.classes))
+    )
+    return ModelContract(
+        name=name,
+        task=dataset.task,
+        inputs=(TensorSpec("features", "float32", ("batch", len(dataset.features))),),
+        outputs=outputs,
+        features=_features(dataset, train),
+        targets=(settings.target,),
+        classes=dataset.classes,
+        positive=dataset.classes[1] if binary else None,
+        threshold=settings.threshold if binary else None,
+        logit_threshold=binary_logit_threshold(settings.threshold) if binary else None,
+    )
+
+
+def _features(dataset: TableDataset, train: Tensor) -> tuple[Feature, ...]:
+    features = []
+    for index, name in enumerate(dataset.features):
+        column = dataset.data[:, index].numpy()
+        known = column[train.numpy()]
+        known = known[~np.isnan(known)]
+        low, high = (float(known.min()), float(known.max())) if len(known) else (None, None)
+        missing: Literal["impute", "refuse"] = "impute" if np.isnan(column).any() else "refuse"
+        features.append(Feature(name, "features", index, missing=missing, low=low, high=high))
+    return tuple(features)
+
+
+def _fingerprint(dataset: TableDataset) -> str:
+    """Return sha256 over the rows: a resumed run must have the same."""
+    digest = hashlib.sha256(repr((dataset.features, dataset.classes)).encode())
+    digest.update(dataset.data.numpy().data.cast("B"))
+    digest.update(dataset.label.numpy().tobytes())
+    return digest.hexdigest()
