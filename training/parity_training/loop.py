@@ -11,9 +11,9 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from parity_runtime import InputError
 from parity_training.batches import TensorLoader
+from parity_training.objectives import LossFunction
 from parity_training.stopping import StopRequest
 
-LossFunction = Callable[[Tensor, Tensor], Tensor]
 Validate = Callable[[], tuple[float, dict[str, float]]]
 
 
@@ -73,6 +73,7 @@ class Training:
         num_epochs: passes over the data, at most.
         scheduler: of the learning rate, stepped once an epoch; None keeps it.
         clip_norm: the largest norm of all gradients together; None clips nothing.
+        repeats: whether the optimizer wants to ask for the loss itself, as LBFGS does.
         patience: epochs without a smaller validation loss after which it ends; None: never.
         validate: returns the loss and the metrics of the validation rows; None where there are none.
         stop: whether somebody asked to stop.
@@ -86,6 +87,7 @@ class Training:
     num_epochs: int
     scheduler: Any = None
     clip_norm: float | None = None
+    repeats: bool = False
     patience: int | None = None
     validate: Validate | None = None
     stop: StopRequest = field(default_factory=StopRequest)
@@ -110,25 +112,31 @@ class Training:
 
     def _train_epoch(self) -> None:
         progress, device = self.progress, next(self.model.parameters()).device
+        parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.model.train()
         self.loader.sampler.set_epoch(progress.epoch, progress.step * self.loader.batch_size)
         for features, targets in self.loader:
             # Step 0: the batch goes to the device where the model lies.
             features, targets = features.to(device), targets.to(device)  # noqa: PLW2901
-            # Steps 1 to 5: gradients to zero, predictions, loss, backpropagation, update.
-            loss: Any = self.optimizer.step(lambda: self._loss_with_gradients(features, targets))  # noqa: B023 -- at once
+            if self.repeats:  # such as LBFGS, which asks for the loss several times a step
+                loss: Any = self.optimizer.step(lambda: self._loss_and_gradients(parameters, features, targets))  # noqa: B023
+            else:
+                loss = self._loss_and_gradients(parameters, features, targets)
+                self.optimizer.step()  # Step 5: the parameters go against their gradients.
             progress.losses.append(loss.detach())
             progress.step += 1
             if self.stop.signal_number:
                 return
 
-    def _loss_with_gradients(self, features: Tensor, targets: Tensor) -> Any:
-        self.optimizer.zero_grad()
-        outputs = self.model(features)  # [batch, outputs]
-        loss = self.loss_function(outputs, targets)
-        loss.backward()  # type: ignore[no-untyped-call]
+    def _loss_and_gradients(self, parameters: list[nn.Parameter], features: Tensor, targets: Tensor) -> Any:
+        outputs = self.model(features)  # Step 2: predictions, [batch, outputs].
+        loss = self.loss_function(outputs, targets)  # Step 3: the mean loss of the batch.
+        # Steps 1 and 4: backpropagation. The gradients are new tensors, so there is nothing to set to zero.
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
         if self.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+            nn.utils.clip_grad_norm_(parameters, self.clip_norm)
         return loss
 
     def _end_epoch(self) -> EpochResult:

@@ -5,14 +5,17 @@ sigmoid in one step, which neither rounds to log(0) nor loses its gradient where
 the sigmoid first, as the notebook does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from parity_runtime import InputError
 from parity_runtime.contract import Task
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
 
 LOSSES: dict[Task, tuple[str, ...]] = {
     "binary": ("BCEWithLogitsLoss", "BCELoss"),
@@ -40,52 +43,26 @@ class Objective:
         """Return targets as the loss takes them: float32, or int64 for several classes; ``[rows]``."""
         return target if self.name == "CrossEntropyLoss" else target.float()
 
-    def loss_function(self, device: torch.device) -> nn.Module:
-        """Return a module from outputs ``[batch, outputs]`` and prepared targets ``[batch]`` to the mean loss."""
+    def loss_function(self, device: torch.device) -> LossFunction:
+        """Return a function from outputs ``[batch, outputs]`` and prepared targets ``[batch]`` to the mean loss."""
         weights = None if self.weights is None else self.weights.to(device)
         match self.name:
             case "CrossEntropyLoss":
-                return nn.CrossEntropyLoss(weight=weights)
+                return lambda outputs, target: functional.cross_entropy(outputs, target, weights)
             case "BCEWithLogitsLoss":
                 ratio = None if weights is None else weights[1] / weights[0]
-                return _OfColumn(nn.BCEWithLogitsLoss(pos_weight=ratio))
+                return lambda outputs, target: functional.binary_cross_entropy_with_logits(
+                    outputs.squeeze(1), target, pos_weight=ratio
+                )
             case "BCELoss":
-                return _WeightedBCE(weights)
+                return lambda outputs, target: functional.binary_cross_entropy(
+                    torch.sigmoid(outputs).squeeze(1),
+                    target,
+                    None if weights is None else weights[target.long()] / weights[0],
+                )
             case name:
-                return _Scaled(getattr(nn, name)(), self.scale)
-
-
-class _OfColumn(nn.Module):
-    """A loss of the single column of the outputs."""
-
-    def __init__(self, loss: nn.Module) -> None:
-        super().__init__()
-        self.loss = loss
-
-    def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
-        value: Tensor = self.loss(outputs.squeeze(1), target)
-        return value
-
-
-class _WeightedBCE(nn.Module):
-    def __init__(self, weights: Tensor | None) -> None:
-        super().__init__()
-        self.weights = weights
-
-    def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
-        weight = None if self.weights is None else self.weights[target.long()] / self.weights[0]
-        probability = torch.sigmoid(outputs).squeeze(1)  # [batch]
-        return nn.functional.binary_cross_entropy(probability, target, weight)
-
-
-class _Scaled(nn.Module):
-    def __init__(self, loss: nn.Module, scale: float) -> None:
-        super().__init__()
-        self.loss, self.scale = loss, scale
-
-    def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
-        value: Tensor = self.loss(outputs.squeeze(1) / self.scale, target / self.scale)
-        return value
+                loss, scale = getattr(nn, name)(), self.scale
+                return lambda outputs, target: loss(outputs.squeeze(1) / scale, target / scale)
 
 
 def make_objective(

@@ -9,6 +9,8 @@ from parity_runtime import FormatError, InputError
 
 Arguments = dict[str, Any]
 
+DEFAULT_SEED = 1234
+
 
 @dataclass(frozen=True, slots=True)
 class TrainSettings:
@@ -44,7 +46,7 @@ class TrainSettings:
     class_weights: str | Sequence[float] | None = None
     clip_norm: float | None = None
     patience: int | None = None
-    seed: int = 1234
+    seed: int = DEFAULT_SEED
     num_workers: int = 0
     device: str = "auto"
 

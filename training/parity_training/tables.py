@@ -16,10 +16,16 @@ from parity_runtime import Feature, InputError, ModelContract, TensorSpec
 from parity_runtime.contract import VALUE, Task, binary_logit_threshold, classifier_outputs
 from parity_training.columns import Columns, Target, read_columns
 from parity_training.problem import Problem
+from parity_training.settings import DEFAULT_SEED, TrainSettings
 from parity_training.split import stratified_split
 
 MOST_CLASSES = 20
 """A target of more distinct integers is a regression, unless the task is given."""
+
+PATIENCE, STEPS_AN_EPOCH = 20, 20
+"""Epochs without a better one after which a table's training ends, and the steps that an epoch has at least."""
+
+_SMALLEST_BATCH, _LARGEST_BATCH = 8, 128  # rows
 
 TableTask = Literal["classification", "regression"]
 
@@ -48,7 +54,7 @@ class TableSettings:
     threshold: float = 0.5
     validation: float = 0.1
     test: float = 0.1
-    seed: int = 1234
+    seed: int = DEFAULT_SEED
 
 
 class TableDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -119,6 +125,15 @@ def table_problem(dataset: TableDataset, settings: TableSettings, name: str) -> 
     }
     contract = _contract(dataset, settings, name, torch.from_numpy(split.train))
     return Problem(dataset.data, dataset.label, split, contract, source, preprocessed=True)
+
+
+def table_defaults(problem: Problem, seed: int = DEFAULT_SEED) -> TrainSettings:
+    """Return how a table is trained on where nobody says otherwise: Adam, until validation no longer improves.
+
+    Batches are small enough that an epoch of a small table has some steps.
+    """
+    batch_size = min(max(len(problem.split.train) // STEPS_AN_EPOCH, _SMALLEST_BATCH), _LARGEST_BATCH)
+    return TrainSettings(batch_size=batch_size, patience=PATIENCE, seed=seed)
 
 
 def settings_from_source(source: dict[str, Any]) -> TableSettings:

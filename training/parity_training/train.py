@@ -21,7 +21,7 @@ from parity_training.evaluation import metrics_of, outputs_of, predicted_of
 from parity_training.log import open_log
 from parity_training.loop import EpochResult, Training
 from parity_training.networks import Network
-from parity_training.objectives import Objective, make_objective
+from parity_training.objectives import LossFunction, Objective, make_objective
 from parity_training.optimizers import make_optimizer, make_scheduler
 from parity_training.preprocessing import TableNetwork
 from parity_training.problem import Problem, moments
@@ -176,9 +176,10 @@ def _prepare(problem: Problem, recipe: Recipe, foreign: Network | None, settings
         loss_function,
         settings.epochs,
         make_scheduler(optimizer, settings),
-        settings.clip_norm,
-        settings.patience,
-        _validation(problem, model, objective, loss_function) if len(problem.split.validation) else None,
+        clip_norm=settings.clip_norm,
+        repeats=settings.optimizer == "LBFGS",
+        patience=settings.patience,
+        validate=_validation(problem, model, objective, loss_function) if len(problem.split.validation) else None,
     )
 
 
@@ -224,9 +225,13 @@ def _seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         torch.use_deterministic_algorithms(True, warn_only=True)
+        memory = torch.utils.deterministic
+        fill = memory.fill_uninitialized_memory  # type: ignore[attr-defined]
+        memory.fill_uninitialized_memory = False  # type: ignore[attr-defined] # it costs more than it could show
         try:
             yield
         finally:
+            memory.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
             torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
 
 
@@ -290,7 +295,7 @@ def _loader(problem: Problem, objective: Objective, settings: TrainSettings) -> 
 
 
 def _validation(
-    problem: Problem, model: nn.Module, objective: Objective, loss_function: nn.Module
+    problem: Problem, model: nn.Module, objective: Objective, loss_function: LossFunction
 ) -> Callable[[], tuple[float, dict[str, float]]]:
     rows = problem.part("validation")
     target = objective.prepare(problem.target[rows])

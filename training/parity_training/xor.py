@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from parity_runtime import Feature, InputError, ModelContract, TensorSpec
 from parity_runtime.contract import binary_logit_threshold, classifier_outputs
 from parity_training.problem import Problem
-from parity_training.settings import TrainSettings
+from parity_training.settings import DEFAULT_SEED, TrainSettings
 from parity_training.split import Split
 
 FEATURE_NAMES = ("x1", "x2")
@@ -66,7 +66,7 @@ class XORSettings:
     learning_rate: float = 0.03
     batch_size: int = 128
     epochs: int = 200
-    seed: int = 1234
+    seed: int = DEFAULT_SEED
 
     def __post_init__(self) -> None:
         for name in ("size", "test_size", "hidden"):

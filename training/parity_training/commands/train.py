@@ -18,17 +18,13 @@ from parity_training.networks import Network
 from parity_training.problem import Problem
 from parity_training.run import EVALUATION, Run
 from parity_training.settings import TrainSettings
-from parity_training.tables import TableDataset, TableSettings, settings_from_source, table_problem
+from parity_training.tables import TableDataset, TableSettings, settings_from_source, table_defaults, table_problem
 from parity_training.train import NetworkChoice, resume, train_problem
 from parity_training.xor import XORSettings, xor_problem
 
 _XOR_ONLY = ("size", "validation_size", "test_size", "std")
 _TABLE_ONLY = ("target", "features", "drop_columns", "task", "positive", "threshold", "validation", "test")
 _KEPT_ON_RESUME = ("data", "out", "resume_run", "network")
-
-_TABLE_PATIENCE = 20  # epochs
-_STEPS_AN_EPOCH = 20  # of a small table, so that 200 epochs are some thousand steps
-_BATCH_SIZES = (8, 128)
 
 
 @click.command()
@@ -112,9 +108,7 @@ def _table(data: str, out: Path, given: dict[str, Any]) -> tuple[Problem, str, T
     dataset = TableDataset(data, settings)
     problem = table_problem(dataset, settings, out.name or Path(data).stem)
     click.echo(_described(dataset, problem), err=True)
-    smallest, largest = _BATCH_SIZES
-    batch_size = min(max(len(problem.split.train) // _STEPS_AN_EPOCH, smallest), largest)
-    return problem, "MLP", TrainSettings(batch_size=batch_size, patience=_TABLE_PATIENCE)
+    return problem, "MLP", table_defaults(problem, settings.seed)
 
 
 def _refuse_others(given: dict[str, Any], others: tuple[str, ...], whose: str) -> None:

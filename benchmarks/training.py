@@ -1,0 +1,309 @@
+"""What training costs beside the notebook's own loop, scikit-learn, skorch and Lightning, and how good it is.
+
+Prints one JSON object. Times are ratios of jobs that take turns in one process, medians with quartiles; Parity
+trains with its progress callback, its log and its validation on. skorch and Lightning are left out where they are
+not installed. ``--only speed,memory,loader,quality`` measures a part.
+"""
+
+import argparse
+import importlib.util
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from parity_runtime.table import write_csv
+from parity_training import (
+    TableDataset,
+    TableSettings,
+    XORDataset,
+    XORSettings,
+    table_problem,
+    train_problem,
+    train_xor,
+)
+from parity_training.batches import EpochSampler, TensorLoader
+from parity_training.tables import table_defaults
+from parity_training.train import NetworkChoice
+
+EPOCHS, SIZE, BATCH, RATE = 200, 5000, 128, 0.03
+ROUNDS = 5
+BIG = (1_000_000, 30)
+
+
+def main() -> None:
+    """Measure and print."""
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "speed": speed,
+        "memory": memory,
+        "loader": loader,
+        "quality": quality,
+    }
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default=",".join(parts), help="which parts, separated by commas")
+    parser.add_argument("--read", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.read:
+        print(json.dumps(_peak_of_reading(arguments.read)))
+        return
+    warnings.simplefilter("ignore")
+    print(json.dumps({name: parts[name]() for name in arguments.only.split(",")}, indent=2))
+
+
+def speed() -> dict[str, Any]:
+    """Return how much longer the others take for the notebook's job: 5,000 points, batch 128, 200 epochs."""
+    jobs: dict[str, Callable[[], float]] = {"parity": _parity, "notebook": _notebook, "scikit-learn": _sklearn}
+    if importlib.util.find_spec("skorch"):
+        jobs["skorch"] = _skorch
+    if importlib.util.find_spec("lightning"):
+        jobs["lightning"] = _lightning
+    seconds: dict[str, list[float]] = {name: [] for name in jobs}
+    accuracy: dict[str, float] = {}
+    for _ in range(ROUNDS + 1):
+        for name, job in jobs.items():
+            start = time.perf_counter()
+            accuracy[name] = job()
+            seconds[name].append(time.perf_counter() - start)
+    targets = {"notebook": "at least 2.5", "skorch": "at least 4", "lightning": "at least 5", "scikit-learn": "aim: 1"}
+    results: dict[str, Any] = {
+        "parity": {"s": round(statistics.median(seconds["parity"][1:]), 3), "accuracy": accuracy["parity"]}
+    }
+    for name in list(jobs)[1:]:
+        ratios = [theirs / ours for theirs, ours in zip(seconds[name][1:], seconds["parity"][1:], strict=True)]
+        results[name] = _summary(ratios) | {"target": targets[name], "accuracy": accuracy[name]}
+    return results
+
+
+def memory() -> dict[str, Any]:
+    """Return the peak memory of reading a CSV of 1,000,000 x 30 and training one epoch, above an idle process."""
+    rows, columns = BIG
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "big.csv"
+        _write_big(path)
+        found = json.loads(subprocess.run(
+            [sys.executable, __file__, "--read", str(path)], capture_output=True, check=True, text=True
+        ).stdout)  # fmt: skip
+    data = rows * columns * 4
+    return {"data_mb": data / 1e6, "ratio": round((found["peak"] - found["idle"]) / data, 2), "target": "at most 2.5"}
+
+
+def loader() -> dict[str, Any]:
+    """Return the part of an epoch over 1,000,000 x 30 rows that goes into making batches."""
+    rows, columns = BIG
+    data, target = torch.rand(rows, columns), torch.randint(0, 2, (rows,)).float()
+    batches = TensorLoader(data, target, EpochSampler(rows, shuffle=True, seed=0), BATCH, part=torch.arange(rows))
+    model = nn.Sequential(nn.Linear(columns, 100), nn.ReLU(), nn.Linear(100, 1))
+    optimizer, loss = torch.optim.Adam(model.parameters(), fused=True), nn.BCEWithLogitsLoss()
+
+    def epoch() -> None:
+        for features, labels in batches:
+            optimizer.zero_grad()
+            loss(model(features).squeeze(1), labels).backward()
+            optimizer.step()
+
+    def only_batches() -> None:
+        for _ in batches:
+            pass
+
+    fractions = []
+    for _ in range(3):
+        whole, part = _timed(epoch), _timed(only_batches)
+        fractions.append(part / whole)
+    return {"fraction": round(statistics.median(fractions), 4), "target": "at most 0.1"}
+
+
+def quality() -> dict[str, Any]:
+    """Return the scores over 10 stratified splits beside scikit-learn's MLP on standardized columns."""
+    from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris  # noqa: PLC0415
+
+    results = {}
+    for name, load in {"iris": load_iris, "breast cancer": load_breast_cancer, "diabetes": load_diabetes}.items():
+        data = load()
+        regression = name == "diabetes"
+        ours, theirs = zip(
+            *(_split_scores(data.data, data.target, seed, regression=regression) for seed in range(10)), strict=True
+        )
+        mean = statistics.mean(ours), statistics.mean(theirs)
+        target = "RMSE within 5 %" if regression else "within a point of accuracy"
+        results[name] = {"parity": round(mean[0], 4), "scikit-learn": round(mean[1], 4), "target": target}
+    return results
+
+
+def _split_scores(data: np.ndarray, target: np.ndarray, seed: int, *, regression: bool) -> tuple[float, float]:
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415
+    from sklearn.neural_network import MLPClassifier, MLPRegressor  # noqa: PLC0415
+    from sklearn.pipeline import make_pipeline  # noqa: PLC0415
+    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
+
+    train, test, train_y, test_y = train_test_split(
+        data, target, test_size=0.25, random_state=seed, stratify=None if regression else target
+    )
+    kind = MLPRegressor if regression else MLPClassifier
+    peer = make_pipeline(StandardScaler(), kind(max_iter=2000, random_state=seed)).fit(train, train_y)
+    with tempfile.TemporaryDirectory() as folder:
+        path, names = Path(folder) / "train.csv", [f"c{index}" for index in range(data.shape[1])]
+        rows = ([*map(str, row), str(label)] for row, label in zip(train, train_y, strict=True))
+        path.write_bytes(write_csv([*names, "target"], rows))
+        settings = TableSettings("target", seed=seed)
+        problem = table_problem(TableDataset(path, settings), settings, "benchmark")
+        run = train_problem(problem, NetworkChoice(), table_defaults(problem, seed), Path(folder) / "run")
+        with torch.no_grad():
+            outputs = run.module()(torch.from_numpy(test.astype(np.float32))).numpy()
+    if regression:
+        return _rmse(outputs[:, 0], test_y), _rmse(peer.predict(test), test_y)
+    predicted = outputs.argmax(axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] >= 0).astype(int)
+    return float((predicted == test_y).mean()), float(peer.score(test, test_y))
+
+
+def _rmse(predicted: np.ndarray, true: np.ndarray) -> float:
+    return float(np.sqrt(np.square(predicted - true).mean()))
+
+
+def _points() -> tuple[XORDataset, XORDataset]:
+    return XORDataset(SIZE, seed=1), XORDataset(500, seed=2)
+
+
+def _parity() -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        run = train_xor(Path(folder) / "run", XORSettings(size=SIZE, epochs=EPOCHS), on_epoch=lambda _: None)
+        return float(json.loads((run.path / "evaluation.json").read_text())["accuracy"])
+
+
+class Notebook(nn.Module):
+    """The notebook's network, its sigmoid included."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear1, self.activation_f1 = nn.Linear(2, 4), nn.Tanh()
+        self.linear2, self.activation_sig = nn.Linear(4, 1), nn.Sigmoid()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return probabilities, ``[batch, 1]``."""
+        probability: torch.Tensor = self.activation_sig(self.linear2(self.activation_f1(self.linear1(x))))
+        return probability
+
+
+def _notebook() -> float:
+    train, test = _points()
+    model, loss_module = Notebook(), nn.BCELoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
+    loader = DataLoader(train, batch_size=BATCH, shuffle=True)
+    device = torch.device("cpu")
+    model.train()
+    for _ in range(EPOCHS):
+        epoch_loss = 0.0
+        for data_inputs, data_labels in loader:
+            inputs, labels = data_inputs.to(device), data_labels.to(device)
+            optimizer.zero_grad()
+            predictions = model(inputs).squeeze(dim=1)
+            loss = loss_module(predictions, labels.float())
+            loss.backward()
+            optimizer.step()
+            epoch_loss += loss.item()
+    with torch.no_grad():
+        return float(((model(test.data)[:, 0] >= 0.5) == test.label).float().mean())
+
+
+def _sklearn() -> float:
+    from sklearn.neural_network import MLPClassifier  # noqa: PLC0415
+
+    train, test = _points()
+    model = MLPClassifier((4,), activation="tanh", solver="sgd", learning_rate_init=RATE, momentum=0, batch_size=BATCH,
+                          max_iter=EPOCHS, tol=0, n_iter_no_change=EPOCHS + 1, random_state=0)  # fmt: skip
+    model.fit(train.data.numpy(), train.label.numpy())
+    return float(model.score(test.data.numpy(), test.label.numpy()))
+
+
+def _skorch() -> float:
+    from skorch import NeuralNetBinaryClassifier  # noqa: PLC0415
+
+    train, test = _points()
+    net = NeuralNetBinaryClassifier(
+        Notebook, criterion=nn.BCELoss, optimizer=torch.optim.SGD, lr=RATE, batch_size=BATCH, max_epochs=EPOCHS,
+        iterator_train__shuffle=True, train_split=None, verbose=0,
+    )  # fmt: skip
+    net.fit(train.data, train.label.float())
+    with torch.no_grad():
+        return float(((net.module_(test.data)[:, 0] >= 0.5) == test.label).float().mean())
+
+
+def _lightning() -> float:
+    import logging  # noqa: PLC0415
+
+    import lightning  # noqa: PLC0415
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+
+    class Lit(lightning.LightningModule):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.net, self.loss = Notebook(), nn.BCELoss()
+
+        def training_step(self, batch: Any, _: int) -> Any:
+            return self.loss(self.net(batch[0]).squeeze(1), batch[1].float())
+
+        def configure_optimizers(self) -> Any:
+            return torch.optim.SGD(self.parameters(), lr=RATE)
+
+    train, test = _points()
+    model = Lit()
+    trainer = lightning.Trainer(max_epochs=EPOCHS, accelerator="cpu", logger=False, enable_checkpointing=False,
+                                enable_progress_bar=False, enable_model_summary=False)  # fmt: skip
+    trainer.fit(model, DataLoader(train, batch_size=BATCH, shuffle=True))
+    with torch.no_grad():
+        return float(((model.net(test.data)[:, 0] >= 0.5) == test.label).float().mean())
+
+
+def _write_big(path: Path) -> None:
+    rows, columns = BIG
+    random = np.random.default_rng(0)
+    with path.open("w") as file:
+        file.write(",".join(f"c{index}" for index in range(columns)) + ",target\n")
+        for _ in range(rows // 10_000):
+            block = random.standard_normal((10_000, columns))
+            label = (block[:, 0] + block[:, 1] > 0).astype(int)
+            np.savetxt(file, np.column_stack([block, label]), fmt=["%.4f"] * columns + ["%d"], delimiter=",")
+
+
+def _peak_of_reading(path: str) -> dict[str, int]:
+    from torch.utils.tensorboard import SummaryWriter  # noqa: F401, PLC0415 -- part of an idle process
+
+    idle = _status("VmRSS")
+    with tempfile.TemporaryDirectory() as folder:
+        settings = TableSettings("target")
+        problem = table_problem(TableDataset(path, settings), settings, "big")
+        from dataclasses import replace  # noqa: PLC0415
+
+        train_problem(problem, NetworkChoice(), replace(table_defaults(problem), epochs=1), Path(folder) / "run")
+    return {"idle": idle, "peak": _status("VmHWM")}
+
+
+def _status(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
+
+
+def _timed(job: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    job()
+    return time.perf_counter() - start
+
+
+def _summary(ratios: list[float]) -> dict[str, Any]:
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return {"ratio": round(middle, 2), "quartiles": [round(low, 2), round(high, 2)]}
+
+
+if __name__ == "__main__":
+    main()
