@@ -154,7 +154,8 @@ def _split_scores(data: np.ndarray, target: np.ndarray, seed: int, *, regression
     with tempfile.TemporaryDirectory() as folder:
         path, names = Path(folder) / "train.csv", [f"c{index}" for index in range(data.shape[1])]
         rows = ([*map(str, row), str(label)] for row, label in zip(train, train_y, strict=True))
-        path.write_bytes(write_csv([*names, "target"], rows))
+        with path.open("wb") as file:
+            write_csv(file, [*names, "target"], rows)
         settings = TableSettings("target", seed=seed)
         problem = table_problem(TableDataset(path, settings), settings, "benchmark")
         run = train_problem(problem, NetworkChoice(), table_defaults(problem, seed), Path(folder) / "run")

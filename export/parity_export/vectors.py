@@ -54,7 +54,7 @@ def _ordinary(contract: ModelContract, expected: Expected, expectation: Expectat
 
 def _usable(contract: ModelContract, expected: Expected) -> NDArray[np.bool_]:
     """Return the rows that are no special values, finite everywhere and far from a decision."""
-    usable: NDArray[np.bool_] = groups(expected.probes)["ordinary"].copy()
+    usable: NDArray[np.bool_] = groups(expected.probes)["ordinary"] & _writable(expected)
     for comparable in expected.comparable.values():
         usable &= comparable.reshape(len(usable), -1).all(axis=1)
     if contract.is_classifier and usable.any():
@@ -62,6 +62,15 @@ def _usable(contract: ModelContract, expected: Expected) -> NDArray[np.bool_]:
         clear = usable & (margins(contract, logits) >= _SMALLEST_MARGIN * np.abs(logits[usable]).max())
         return clear if clear.any() else usable
     return usable
+
+
+def _writable(expected: Expected) -> NDArray[np.bool_]:
+    """Return the rows without a missing cell: JSON has no NaN."""
+    writable = np.ones(len(expected.probes), bool)
+    for array in expected.probes.inputs.values():
+        if array.dtype.kind == "f":
+            writable &= np.isfinite(array.reshape(len(writable), -1)).all(axis=1)
+    return writable
 
 
 def _needed_atol(expected: Expected) -> NDArray[np.float64]:
@@ -97,7 +106,7 @@ def _hard(contract: ModelContract, expected: Expected, expectation: Expectation)
 
 def _first(order: NDArray[np.int64], expected: Expected, kind: str, count: int) -> NDArray[np.int64]:
     """Return the first rows of one kind whose answers are finite."""
-    fits = (expected.probes.kinds == kind) & expected.comparable[LOGITS].all(axis=1)
+    fits = (expected.probes.kinds == kind) & expected.comparable[LOGITS].all(axis=1) & _writable(expected)
     first: NDArray[np.int64] = order[fits[order]][:count]
     return first
 

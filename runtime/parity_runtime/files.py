@@ -142,7 +142,9 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise InputError(f"no room on the disk to write {path}; nothing was changed there") from error
+            raise InputError(
+                f"the disk is full (or a limit is reached): no room to write {path}; nothing was changed there"
+            ) from error
         if error.filename is None:
             raise
         raise InputError(f"cannot write {path}: {error.strerror}") from error

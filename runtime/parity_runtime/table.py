@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,13 +130,13 @@ def table_features(contract: ModelContract, table: Table) -> NDArray[np.float64]
     return matrix
 
 
-def write_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
-    """Return UTF-8 CSV, each line ended by a single newline."""
-    text = io.StringIO(newline="")
+def write_csv(file: BinaryIO, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write UTF-8 CSV, each line ended by a single newline, row by row."""
+    text = io.TextIOWrapper(file, "utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(rows)
-    return text.getvalue().encode()
+    text.detach()  # flushes, and leaves the file open
 
 
 def read_chunks(name: str, size: int | None = None) -> Iterator[Table]:

@@ -9,10 +9,12 @@ from PIL import Image
 
 from parity_runtime import FormatError, InputError
 from parity_training import Run, XORClassifier, XORDataset, XORSettings, train_xor, weights_id
-from parity_training.loop import train_epochs
+from parity_training.batches import EpochSampler, TensorLoader
+from parity_training.loop import Training
+from parity_training.objectives import Objective
 from parity_training.pictures import plot_run
 
-QUICK = XORSettings(size=256, test_size=32, epochs=2)
+QUICK = XORSettings(size=256, validation_size=32, test_size=32, epochs=2)
 
 
 def test_a_run_holds_what_the_design_says(xor_run: Run) -> None:
@@ -57,29 +59,30 @@ def test_training_leaves_the_caller_s_random_numbers_alone(tmp_path: Path) -> No
 def test_the_loop_computes_what_the_notebook_computes() -> None:
     """One epoch by hand with plain torch: the same weights, and the mean loss over rows."""
     data = XORDataset(10, seed=0)
-    batches = [(data.data[:6], data.label[:6]), (data.data[6:], data.label[6:])]
     torch.manual_seed(0)
-    model = XORClassifier()
-    twin = XORClassifier()
+    model, twin = XORClassifier(), XORClassifier()
     twin.load_state_dict(model.state_dict())
-    loss = torch.nn.BCEWithLogitsLoss()
     optimizer, other = (torch.optim.SGD(net.parameters(), lr=0.5) for net in (model, twin))
-    (result,) = train_epochs(model, batches, optimizer, loss, 1)
-    total = 0.0
-    for features, labels in batches:
+    loader = TensorLoader(data.data, data.label.float(), EpochSampler(10, shuffle=False, seed=0), 6)
+    training = Training(model, loader, optimizer, Objective("BCEWithLogitsLoss").loss_function(torch.device("cpu")), 1)
+    (result,) = training.epochs()
+    loss, total = torch.nn.BCEWithLogitsLoss(), 0.0
+    for rows in (slice(0, 6), slice(6, 10)):
         other.zero_grad()
-        value = loss(twin(features)[:, 0], labels.float())
+        value = loss(twin(data.data[rows])[:, 0], data.label[rows].float())
         value.backward()
         other.step()
-        total += value.detach().item() * len(labels)
+        total += value.detach().item() * len(data.label[rows])
     assert weights_id(model.state_dict()) == weights_id(twin.state_dict())
     assert (result.epoch, result.loss) == (1, pytest.approx(total / 10))
 
 
 def test_the_pictures_show_both_classes(xor_run: Run) -> None:
     pictures = plot_run(xor_run)
-    assert [path.name for path in pictures] == ["samples.png", "loss.png", "boundary.png"]
-    boundary = np.asarray(Image.open(pictures[2]).convert("RGB")).reshape(-1, 3).astype(int)
+    assert {path.name for path in pictures} == {
+        "loss.png", "samples.png", "boundary.png", "confusion.png", "roc.png", "calibration.png"
+    }  # fmt: skip
+    boundary = np.asarray(Image.open(xor_run.path / "boundary.png").convert("RGB")).reshape(-1, 3).astype(int)
     for color in ((31, 119, 180), (255, 127, 14)):
         near = np.abs(boundary - color).sum(axis=1) < 30
         assert near.mean() > 0.1, color

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-_AT_ONCE = 2**16  # rows that are gathered together; the batches are views of them
+_AT_ONCE = 2**14  # rows that are gathered together; the batches are views of them
 
 Batch = tuple[Tensor, Tensor]
 

@@ -11,7 +11,7 @@ from parity_runtime import FormatError, InputError
 from parity_training.loop import Progress, Training
 from parity_training.weights import load_object, save_object
 
-_SECONDS = 5.0  # A kill loses at most this much work; a checkpoint an epoch would cost tiny networks half their time.
+_SECONDS = 1.0  # A kill loses no more work than this; one an epoch would cost tiny networks half their time.
 
 
 class Checkpoints:

@@ -11,6 +11,7 @@ from parity_runtime.arrow import SUFFIXES, ArrowChunk, arrow_chunks
 from parity_runtime.table import Table, read_chunks
 
 _CHUNK_ROWS = 4096
+_GROWTH = 1.125  # of the array that rows are gathered in
 _MOST_TEXTS = 1000  # distinct targets; a column with more is no list of classes
 
 # A column whose float32 values step by more than this part of its deviation loses what it tells rows apart by.
@@ -97,7 +98,8 @@ class _Reader:
     def __init__(self, path: str, target: str, features: tuple[str, ...], dropped: tuple[str, ...]) -> None:
         self.path, self.target, self.features, self.dropped = path, target, features, dropped
         self.names: tuple[str, ...] = ()
-        self.parts: list[NDArray[np.float32]] = []
+        self.data = np.empty((0, 0), np.float32)
+        self.rows = 0
         self.targets = Target()
         self.without_target = 0
         self.spread = _Spread()
@@ -108,18 +110,25 @@ class _Reader:
         known = np.array([bool(cell) and cell.lower() != "nan" for cell in cells], bool)
         self.targets.add(cells, known, chunk, self.target)
         self.without_target += len(cells) - int(known.sum())
-        part = np.empty((int(known.sum()), len(self.names)), np.float32)
         matrix = np.empty((len(cells), len(self.names)))
         for index, name in enumerate(self.names):
             matrix[:, index] = self._numbers(chunk, name)
         _refuse_infinite(chunk, self.names, matrix)
-        part[:] = matrix[known]
         self.spread.add(matrix[known])
-        self.parts.append(part)
+        self._append(matrix[known])
+
+    def _append(self, matrix: NDArray[np.float64]) -> None:
+        """Grow the array in place: two copies of a large table at once would be the peak of a whole training."""
+        end = self.rows + len(matrix)
+        if end > len(self.data):
+            self.data.resize((max(end, int(_GROWTH * len(self.data))), matrix.shape[1]), refcheck=False)
+        with np.errstate(over="ignore"):  # `_Spread.check` names the column
+            self.data[self.rows : end] = matrix
+        self.rows = end
 
     def finish(self) -> Columns:
-        data = np.concatenate(self.parts) if self.parts else np.empty((0, 0), np.float32)
-        self.parts.clear()
+        data = self.data
+        data.resize((self.rows, len(self.names)), refcheck=False)
         if not len(data):
             left_out = f" ({self.without_target} have no {self.target})" if self.without_target else ""
             raise InputError(f"{self.path} has no rows to train on{left_out}")
@@ -160,6 +169,10 @@ class _Spread:
         self.largest: NDArray[np.float64] | float = 0.0
 
     def add(self, matrix: NDArray[np.float64]) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):  # `check` names the column
+            self._add(matrix)
+
+    def _add(self, matrix: NDArray[np.float64]) -> None:
         known = ~np.isnan(matrix)
         count = known.sum(axis=0)
         filled = np.where(known, matrix, 0.0)

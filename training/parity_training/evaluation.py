@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from parity_runtime.metrics import classification_metrics, regression_metrics
 from parity_training.problem import Problem
 
-_ROWS_AT_ONCE = 2**14
+_ROWS_AT_ONCE = 2**12
 
 
 @torch.no_grad()

@@ -10,6 +10,9 @@ from parity_runtime import ModelContract
 from parity_training.split import Split
 
 
+_ROWS_AT_ONCE = 2**12  # so that the doubles of a piece are small beside the rows
+
+
 @dataclass(frozen=True)
 class Problem:
     """Rows and their meaning.
@@ -50,7 +53,7 @@ def moments(data: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         data: float32 ``[rows, features]``.
         rows: int64 row numbers.
     """
-    pieces = torch.split(rows, 2**16)
+    pieces = torch.split(rows, _ROWS_AT_ONCE)
     count = sum((~torch.isnan(data[piece])).sum(dim=0) for piece in pieces)
     safe = torch.as_tensor(count).clamp(min=1)
     mean = torch.as_tensor(sum(torch.nansum(data[piece].double(), dim=0) for piece in pieces)) / safe

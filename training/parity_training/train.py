@@ -132,6 +132,8 @@ def resume(
         raise InputError(f"{run.path} has finished; there is nothing to resume")
     if run.recipe.data != problem.source:
         raise InputError(f"{run.path} was trained on other rows; resume it with the same data")
+    for torn in run.path.glob(".*.partial"):  # of a process that was killed while it wrote
+        torn.unlink()
     settings = TrainSettings.from_json(run.recipe.training, str(run.path / RECIPE))
     with _seeded(settings.seed):
         training = _prepare(problem, run.recipe, foreign, settings)
@@ -336,4 +338,4 @@ def _write_test_rows(path: Path, problem: Problem) -> None:
         for row, label in zip(problem.data[rows].numpy(), labels, strict=True)
     )
     with atomic_write(path) as file:
-        file.write(write_csv(names, cells))
+        write_csv(file, names, cells)

@@ -43,17 +43,15 @@ def predict(package: Path, table: str | None, rows: tuple[str, ...], out: Path |
     added = added_columns(contract)
     source.refuse_columns(added)
     answers = zip(*answer_columns(predictor, table_features(contract, source)), strict=True)
-    data = write_csv(
-        source.columns + added,
-        ([*row, *answer] for row, answer in zip(source.rows, answers, strict=True)),
-    )
+    scored = ([*row, *answer] for row, answer in zip(source.rows, answers, strict=True))
     if out is None:
-        sys.stdout.buffer.write(data)
-    else:
-        from parity_runtime.files import write_file  # noqa: PLC0415 -- half of this command's start where it is not needed
+        write_csv(sys.stdout.buffer, source.columns + added, scored)
+        return
+    from parity_runtime.files import atomic_write  # noqa: PLC0415 -- half of this command's start where it is not needed
 
-        write_file(out, data)
-        click.echo(f"{len(source.rows)} rows answered in {out}", err=True)
+    with atomic_write(out) as file:
+        write_csv(file, source.columns + added, scored)
+    click.echo(f"{len(source.rows)} rows answered in {out}", err=True)
 
 
 def answer_columns(predictor: Predictor, features: NDArray[np.float64]) -> list[list[str]]:

@@ -1,0 +1,133 @@
+"""Runs that are stopped, killed or run out of disk: there is always a checkpoint, and it leads to the same weights."""
+
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from parity_training import Run, weights_id
+from parity_training.weights import load_object
+from tests.training.tables import classes_table
+
+KILLS = int(os.environ.get("PARITY_KILLS", "3"))  # make soak asks for 50
+SCRIPT = "from parity_runtime.commands.main import main; main()"
+NETWORK = ("--arg", "hidden=[16,16]", "--arg", "dropout=0.2", "--scheduler", "StepLR",
+           "--scheduler-arg", "step_size=20", "--patience", "1000", "--epochs", "150", "--batch-size", "8", "--class-weights", "balanced")  # fmt: skip
+
+
+def command(data: Path, out: Path, *options: str) -> list[str]:
+    return [sys.executable, "-c", SCRIPT, "train", str(data), "--out", str(out), *options]
+
+
+def finish(data: Path, out: Path, *options: str) -> str:
+    subprocess.run(command(data, out, *options), check=True, capture_output=True, timeout=120)
+    return weights_id(Run.open(out).state_dict())
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return classes_table(tmp_path_factory.mktemp("data") / "t.csv", rows=400)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    finish(data, out, "--target", "kind", *NETWORK)
+    return Run.open(out)
+
+
+def start(data: Path, out: Path, *options: str) -> subprocess.Popen[str]:
+    """Start a training and wait until it has begun."""
+    process = subprocess.Popen(command(data, out, *options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    give_up = time.monotonic() + 60
+    while not (out / "tensorboard").exists() and process.poll() is None and time.monotonic() < give_up:
+        time.sleep(0.01)
+    return process
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_saves_says_how_to_go_on_and_going_on_gives_the_same_weights(
+    data: Path, uninterrupted: Run, tmp_path: Path, number: int, code: int
+) -> None:
+    process = start(data, tmp_path / "run", "--target", "kind", *NETWORK)
+    time.sleep(0.4)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert "parity: stopped in epoch" in err and "--resume" in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "run" / "state_dict.pt").exists()
+    assert 0 < load_object(tmp_path / "run" / "checkpoint.pt")["epoch"] < 150
+    assert finish(data, tmp_path / "run", "--resume") == weights_id(uninterrupted.state_dict())
+    for name in ("metrics.jsonl", "evaluation.json", "recipe.json", "test.csv"):
+        assert (tmp_path / "run" / name).read_bytes() == (uninterrupted.path / name).read_bytes(), name
+
+
+def test_a_run_that_is_killed_again_and_again_ends_with_the_same_weights(
+    data: Path, uninterrupted: Run, tmp_path: Path
+) -> None:
+    chance, run = random.Random(4), tmp_path / "run"
+    process = start(data, run, "--target", "kind", *NETWORK)
+    for _ in range(KILLS):
+        time.sleep(chance.uniform(0, 1.6))
+        process.kill()
+        process.communicate()
+        if (run / "state_dict.pt").exists():
+            break
+        checkpoint = load_object(run / "checkpoint.pt")
+        assert all(bool(torch.isfinite(tensor).all()) for tensor in checkpoint["model"].values())
+        process = start(data, run, "--resume")
+    process.kill()
+    process.communicate()
+    if not (run / "state_dict.pt").exists():
+        finish(data, run, "--resume")
+    assert weights_id(Run.open(run).state_dict()) == weights_id(uninterrupted.state_dict())
+    assert (run / "metrics.jsonl").read_bytes() == (uninterrupted.path / "metrics.jsonl").read_bytes()
+    assert not list(run.glob(".*.partial"))
+
+
+def test_a_full_disk_is_said_and_the_old_checkpoint_survives(data: Path, tmp_path: Path) -> None:
+    """A limit on the size of files, which the first checkpoint keeps and the next, with Adam's moments, does not."""
+    options = ("--target", "kind", "--arg", "hidden=[200,200]", "--epochs", "400", "--patience", "1000")
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+
+    done = subprocess.run(
+        command(data, tmp_path / "run", *options), preexec_fn=limit, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "disk is full" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert load_object(tmp_path / "run" / "checkpoint.pt")["epoch"] == 0
+    assert not list((tmp_path / "run").glob(".*.partial"))
+    whole = finish(data, tmp_path / "whole", *options)
+    assert finish(data, tmp_path / "run", "--resume") == whole
+
+
+def test_resuming_wants_the_same_rows_an_unfinished_run_and_no_other_settings(
+    parity, data: Path, uninterrupted: Run, tmp_path: Path
+) -> None:
+    run = uninterrupted.path
+    assert parity("train", data, "--out", run, "--resume").is_refused(1, "has finished")
+    assert parity("train", data, "--out", tmp_path, "--resume").is_refused(1, "is no run")
+    assert parity("train", data, "--out", run, "--resume", "--epochs", 9).is_refused(1, "leave out --epochs")
+    assert parity("train", "xor", "--out", run, "--resume").is_refused(1, "other data than xor")
+    unfinished = tmp_path / "unfinished"
+    unfinished.mkdir()
+    for name in ("recipe.json", "checkpoint.pt"):
+        (unfinished / name).write_bytes((run / name).read_bytes())
+    other = classes_table(tmp_path / "other.csv", rows=401)
+    assert parity("train", other, "--out", unfinished, "--resume").is_refused(1, "on other rows")
+    (unfinished / "checkpoint.pt").write_bytes(b"torn")
+    assert parity("train", data, "--out", unfinished, "--resume").is_refused(1, "checkpoint.pt")
+    (unfinished / "checkpoint.pt").unlink()
+    assert parity("train", data, "--out", unfinished, "--resume").is_refused(1, "no checkpoint.pt")

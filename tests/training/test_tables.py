@@ -1,0 +1,233 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from parity_runtime import InputError
+from parity_training import (
+    NetworkChoice,
+    Run,
+    TableDataset,
+    TableSettings,
+    TrainSettings,
+    table_problem,
+    train_problem,
+)
+from parity_training.split import stratified_split
+from tests.training.tables import classes_table, prices_table, write_table
+
+QUICK = TrainSettings(epochs=3, batch_size=16)
+
+
+@pytest.mark.parametrize(
+    ("cells", "task", "classes"),
+    [
+        (["no", "yes"] * 4, "binary", ("no", "yes")),
+        ([2, 1, 0, 2] * 3, "multiclass", (0, 1, 2)),
+        (["1.0", "0.0"] * 4, "binary", (0, 1)),
+        ([0.5, 1, 2, 3], "regression", ()),
+        (list(range(21)), "regression", ()),
+        (list(range(20)), "multiclass", tuple(range(20))),
+        (["a", "b", "c"] * 2, "multiclass", ("a", "b", "c")),
+    ],
+)
+def test_the_target_decides_the_task(
+    tmp_path: Path, cells: list[object], task: str, classes: tuple[object, ...]
+) -> None:
+    path = write_table(tmp_path / "t.csv", {"x": range(len(cells)), "y": cells})
+    dataset = TableDataset(path, TableSettings("y"))
+    assert (dataset.task, dataset.classes) == (task, classes)
+    assert dataset.label.dtype == (torch.float32 if task == "regression" else torch.int64)
+
+
+def test_the_task_and_the_positive_class_can_be_said(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.csv", {"x": range(30), "y": list(range(30))})
+    assert TableDataset(path, TableSettings("y", task="classification")).task == "multiclass"
+    path = write_table(tmp_path / "u.csv", {"x": range(4), "y": ["no", "yes"] * 2})
+    dataset = TableDataset(path, TableSettings("y", positive="no"))
+    assert dataset.classes == ("yes", "no")
+    assert dataset.label.tolist() == [1, 0, 1, 0]
+    path = write_table(tmp_path / "v.csv", {"x": range(4), "y": [0, 1, 0, 1]})
+    assert TableDataset(path, TableSettings("y", task="regression")).task == "regression"
+
+
+@pytest.mark.parametrize(
+    ("columns", "settings", "words"),
+    [
+        ({"x": [], "y": []}, {}, "no rows"),
+        ({"x": [1, 2], "y": [None, ""]}, {}, "no rows to train on .2 have no y"),
+        ({"x": [1, 2], "y": ["a", "a"]}, {}, "every y is 'a'"),
+        ({"x": [1, "Paris"], "y": ["a", "b"]}, {}, "row 2: x is 'Paris'.*--drop-columns x"),
+        ({"x": [1, "inf"], "y": ["a", "b"]}, {}, "row 2: x is infinite"),
+        ({"x": [1, 1e300], "y": ["a", "b"]}, {}, "'x' reaches 1e.300"),
+        ({"x": [None, None], "y": ["a", "b"]}, {}, "the column 'x' is empty"),
+        (
+            {"time": [1.7e9 + i for i in range(9)], "y": list("ababababa")},
+            {},
+            "'time' reaches 1.7e.09, where float32 steps",
+        ),
+        ({"x": [1, 2], "y": ["a", "b"]}, {"features": ("x", "y")}, "is the target and cannot be a feature"),
+        ({"x": [1, 2], "y": ["a", "b"]}, {"features": ("z",)}, "no column 'z'"),
+        ({"x": [1, 2], "y": ["a", "b"]}, {"drop_columns": ("x",)}, "no column to predict from"),
+        ({"x": [1, 2], "y": ["a", "b"]}, {"positive": "c"}, "c is no class"),
+        ({"x": [1, 2, 3], "y": ["a", "b", "c"]}, {"positive": "c"}, "goes with two classes"),
+        ({"x": [1, 2], "y": ["a", "b"]}, {"task": "regression"}, "not a number.*a regression predicts numbers"),
+        ({"x": [1, 2], "y": [0.5, "inf"]}, {"task": "regression"}, "infinite"),
+        ({"x": [1, 2], "y": ["a", "b"]}, {"validation": 0.6, "test": 0.5}, "less than 1 together"),
+        ({"x": [1, 2], "y": ["a", "b"]}, {"threshold": 1.5}, "strictly between 0 and 1"),
+    ],
+)
+def test_a_table_that_cannot_be_learned_from_is_one_sentence(
+    tmp_path: Path, columns: dict[str, object], settings: dict[str, object], words: str
+) -> None:
+    path = write_table(tmp_path / "t.csv", columns)
+    from parity_runtime import ParityError
+
+    with pytest.raises(ParityError, match=words) as found:
+        chosen = TableSettings("y", **settings)  # type: ignore[arg-type]
+        table_problem(TableDataset(path, chosen), chosen, "t")
+    assert "\n" not in str(found.value)
+
+
+def test_a_doubled_column_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,x,y\n1,2,a\n")
+    with pytest.raises(InputError, match="'x' twice"):
+        TableDataset(tmp_path / "t.csv", TableSettings("y"))
+
+
+def test_rows_without_a_target_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.csv", {"x": [1, 2, 3, 4], "y": ["a", None, "b", "NaN"]})
+    dataset = TableDataset(path, TableSettings("y"))
+    assert (dataset.without_target, dataset.data[:, 0].tolist()) == (2, [1, 3])
+
+
+def test_missing_cells_are_nan_and_the_contract_says_which_columns_are_filled(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.csv", {"x": [1, None, 3, 4], "z": [1, 2, 3, 4], "y": ["a", "b"] * 2})
+    settings = TableSettings("y", validation=0, test=0)
+    problem = table_problem(TableDataset(path, settings), settings, "t")
+    assert torch.isnan(problem.data).tolist() == [[False, False], [True, False], [False, False], [False, False]]
+    assert [feature.missing for feature in problem.contract.features] == ["impute", "refuse"]
+    assert [(feature.low, feature.high) for feature in problem.contract.features] == [(1, 4), (1, 4)]
+
+
+def test_preprocessing_is_fitted_on_the_training_rows_alone(tmp_path: Path) -> None:
+    path = classes_table(tmp_path / "t.csv")
+    settings = TableSettings("kind", validation=0.2, test=0.2)
+    problem = table_problem(TableDataset(path, settings), settings, "t")
+    state_dict = train_problem(problem, NetworkChoice(), QUICK, tmp_path / "run").state_dict()
+    rows = problem.data[problem.part("train")].double().numpy()
+    np.testing.assert_allclose(state_dict["standardization.mean"], np.nanmean(rows, axis=0), rtol=1e-6)
+    np.testing.assert_allclose(state_dict["standardization.scale"], np.nanstd(rows, axis=0), rtol=1e-6)
+    np.testing.assert_allclose(state_dict["imputation.fill"], np.nanmean(rows, axis=0), rtol=1e-6)
+
+
+def test_a_constant_column_and_a_column_that_is_missing_in_training_do_no_harm(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.csv", {"x": list(range(60)), "one": [1e9] * 60, "y": ["a"] * 30 + ["b"] * 30})
+    settings = TableSettings("y")
+    run = train_problem(
+        table_problem(TableDataset(path, settings), settings, "t"), NetworkChoice(), QUICK, tmp_path / "r"
+    )
+    assert run.state_dict()["standardization.scale"][1] == 1
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in run.state_dict().values())
+
+
+def test_every_class_has_its_share_in_every_part() -> None:
+    group = np.repeat([0, 1, 2], [100, 30, 10])
+    split = stratified_split(group, 0.2, 0.1, seed=3)
+    parts = (split.train, split.validation, split.test)
+    assert sorted(np.concatenate(parts)) == list(range(140))
+    assert [np.bincount(group[part]).tolist() for part in parts] == [[70, 21, 7], [20, 6, 2], [10, 3, 1]]
+    assert (stratified_split(group, 0.2, 0.1, seed=3).test == split.test).all()
+    assert (stratified_split(group, 0.2, 0.1, seed=4).test != split.test).any()
+
+
+def test_a_class_of_one_row_is_trained_on() -> None:
+    split = stratified_split(np.array([0] * 20 + [1]), 0.1, 0.1, seed=0)
+    assert 20 in split.train
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_parquet_and_arrow_give_what_csv_gives(tmp_path: Path, kind: str) -> None:
+    import pyarrow
+    from pyarrow import csv, ipc, parquet
+
+    path = classes_table(tmp_path / "t.csv")
+    table = csv.read_csv(path)
+    other = tmp_path / f"t.{kind}"
+    if kind == "parquet":
+        parquet.write_table(table, other)
+    else:
+        with pyarrow.OSFile(str(other), "wb") as sink, ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+    first, second = (TableDataset(name, TableSettings("kind")) for name in (path, other))
+    assert torch.equal(torch.nan_to_num(first.data), torch.nan_to_num(second.data))
+    assert (first.classes, first.label.tolist()) == (second.classes, second.label.tolist())
+    with pytest.raises(InputError, match="kind holds (large_)?string, not numbers"):
+        TableDataset(other, TableSettings("large", features=("kind",)))
+
+
+def test_ten_thousand_columns_are_learned_from(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    header = ",".join(f"c{index}" for index in range(10_000)) + ",y"
+    lines = [",".join(map(str, random.normal(size=10_000).round(3))) + f",{row % 2}" for row in range(40)]
+    (tmp_path / "wide.csv").write_text("\n".join([header, *lines]) + "\n")
+    settings = TableSettings("y")
+    problem = table_problem(TableDataset(tmp_path / "wide.csv", settings), settings, "wide")
+    run = train_problem(problem, NetworkChoice("MLP", {"hidden": [4]}), QUICK, tmp_path / "run")
+    assert run.state_dict()["body.layers.0.weight"].shape == (4, 10_000)
+
+
+def test_a_classifier_over_a_table_goes_the_whole_line(parity, tmp_path: Path) -> None:
+    path = classes_table(tmp_path / "t.csv", classes=("cat", "dog", "owl"))
+    trained = parity("train", path, "--target", "kind", "--out", tmp_path / "run", "--epochs", 40)
+    assert "multiclass (cat, dog, owl): 2 features" in trained.err
+    assert "missing cells are filled" in trained.err
+    assert parity("plot", tmp_path / "run").code == 0
+    assert parity("export", tmp_path / "run", tmp_path / "package", "--no-pictures").code == 0
+    evaluated = json.loads(parity("evaluate", tmp_path / "package", tmp_path / "run" / "test.csv", "--json").out)
+    trained_metrics = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert evaluated.pop("confusion") == trained_metrics.pop("confusion")
+    assert evaluated == pytest.approx(trained_metrics, abs=1e-5)
+    assert evaluated["accuracy"] > 0.9
+    row = parity("predict", tmp_path / "package", "--row", "1600,").out.splitlines()[1].split(",")
+    assert row[:3] == ["1600", "", "owl"]
+
+
+def test_a_regression_over_a_table_goes_the_whole_line(parity, tmp_path: Path) -> None:
+    path = prices_table(tmp_path / "t.csv")
+    trained = parity("train", path, "--target", "price", "--out", tmp_path / "run", "--epochs", 60, "--patience", 60)
+    assert "regression: 2 features" in trained.err
+    assert "R2" in trained.out
+    assert parity("plot", tmp_path / "run").code == 0
+    assert (tmp_path / "run" / "predictions.png").stat().st_size > 5000
+    assert parity("export", tmp_path / "run", tmp_path / "package", "--no-pictures").code == 0
+    evaluated = json.loads(parity("evaluate", tmp_path / "package", tmp_path / "run" / "test.csv", "--json").out)
+    assert evaluated == pytest.approx(json.loads((tmp_path / "run" / "evaluation.json").read_text()), rel=1e-5)
+    assert evaluated["r2"] > 0.9
+    header = parity("predict", tmp_path / "package", "--row", "100,20").out.splitlines()[0]
+    assert header == "area,age,price"
+
+
+def test_a_network_of_one_s_own_is_trained_exported_and_named_again(
+    parity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_nets.py").write_text(
+        "from torch import nn\n"
+        "def Wide(num_inputs, num_outputs, width=8):\n"
+        "    return nn.Sequential(nn.Linear(num_inputs, width), nn.GELU(), nn.Linear(width, num_outputs))\n"
+        "def Wrong(num_inputs): return nn.Linear(num_inputs, 7)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    path = classes_table(tmp_path / "t.csv")
+    common = ("train", path, "--target", "kind", "--epochs", 2, "--out", tmp_path / "run")
+    refused = parity(*common, "--network", "my_nets:Wrong")
+    assert refused.code == 1 and "returns [2, 7] for 2 rows" in refused.err
+    assert parity(*common, "--network", "my_nets:Wide", "--arg", "width=5").code == 0
+    assert Run.open(tmp_path / "run").state_dict()["body.0.weight"].shape == (5, 2)
+    refused = parity("export", tmp_path / "run", tmp_path / "package")
+    assert refused.is_refused(1, "unknown network 'my_nets:Wide'", "--network my_nets:Wide")
+    exported = parity("export", tmp_path / "run", tmp_path / "package", "--network", "my_nets:Wide", "--no-pictures")
+    assert exported.code == 0, exported
+    assert parity("plot", tmp_path / "run", "--network", "my_nets:Wide").code == 0
