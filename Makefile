@@ -34,7 +34,7 @@ demo: $(READY)  ## The whole line for XOR: train, plots, export, gate, verify, p
 	@$(BIN)/parity predict $(PACKAGE) --row 0,0 --row 0,1 --row 1,0 --row 1,1
 	@echo "6. Evaluate it on the 500 held-out points"
 	@$(BIN)/parity evaluate $(PACKAGE) $(RUN)/test.csv
-	@echo "The pictures are $(RUN)/samples.png, loss.png and boundary.png; the package is $(PACKAGE)"
+	@echo "The pictures are in $(RUN): samples, loss, boundary, confusion, roc, calibration; the package is $(PACKAGE)"
 
 train: $(READY)  ## Train XOR into runs/xor (RUN=...).
 	@$(BIN)/parity train xor --out $(RUN) --force
@@ -57,12 +57,14 @@ evaluate: $(READY)  ## Compare PACKAGE's answers with RUN's held-out labels.
 test: $(READY)  ## Run the tests with coverage.
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
-soak: $(READY)  ## Run the property tests of the runtime with thousands of examples each (some 10 minutes).
+soak: $(READY)  ## Thousands of examples of each property test, and 50 kills of a training (some 10 minutes).
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/runtime/test_properties.py
+	@PARITY_KILLS=50 $(BIN)/python -m pytest tests/training/test_resume.py
 
-bench: $(READY)  ## Measure what an export and a prediction cost, beside bare torch.onnx and bare onnxruntime.
+bench: $(READY)  ## Measure export, prediction and training beside what others do.
 	@$(BIN)/python benchmarks/export.py
 	@$(BIN)/python benchmarks/predictor.py
+	@$(BIN)/python benchmarks/training.py
 
 lint: $(READY)  ## Check style, and that imports point one way.
 	@$(BIN)/ruff check .

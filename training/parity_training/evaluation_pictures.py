@@ -63,13 +63,12 @@ def draw_calibration(rows: HeldOut) -> Figure:
     mean = np.bincount(place, weights=confidence, minlength=CALIBRATION_BINS)[filled] / counts[filled]
     figure, axes = new_figure()
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="as probable as claimed")
-    axes.plot(mean, accuracy, color=ORANGE, linewidth=1)
     sizes = 20 + 180 * counts[filled] / counts.max()
     axes.scatter(mean, accuracy, s=sizes, color=ORANGE, edgecolor="#333", linewidth=0.6, label="a bin (area: rows)")
     lowest = max(0.0, 1 / len(rows.contract.classes) - 0.05)
     axes.set(xlabel="probability of the predicted class", ylabel="fraction that is right", xlim=(lowest, 1.02))
     axes.set_ylim(-0.02, 1.05)
-    axes.legend(loc="upper left", markerscale=0.6)
+    figure.legend(loc="outside lower center", ncols=2, markerscale=0.6)
     axes.set_title(f"Calibration: expected error {calibration_error(right, confidence):.4f}")
     return figure
 

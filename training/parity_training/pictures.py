@@ -65,8 +65,9 @@ def draw_loss(run: Run) -> Figure:
         validation = [line["validation_loss"] for line in lines]
         handles += axes.plot(epochs, validation, color=BLUE, linestyle=":", label="loss, validation")
         handles += _draw_metric(axes, epochs, lines)
-    axes.set(xlabel="epoch", ylabel=f"mean {run.recipe.training['loss']}", ylim=(0, None))
-    axes.legend(handles=handles, loc="center right")
+    unit = " of the standardized target" if run.recipe.contract.task == "regression" else ""
+    axes.set(xlabel="epoch", ylabel=f"mean {run.recipe.training['loss']}{unit}", ylim=(0, None))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     axes.set_title("Training")
     return figure
 

@@ -9,7 +9,6 @@ from torch import Tensor
 from parity_runtime import ModelContract
 from parity_training.split import Split
 
-
 _ROWS_AT_ONCE = 2**12  # so that the doubles of a piece are small beside the rows
 
 
