@@ -12,16 +12,16 @@ def names(text: str | None) -> tuple[str, ...]:
 
 
 def name_values(option: str, texts: tuple[str, ...]) -> dict[str, Any]:
-    """Read ``name=value`` pairs; a value is JSON where it is valid JSON, else text.
+    """Read ``name=value`` pairs; a value is JSON where it is valid JSON, else text; of two the last one counts.
 
     Raises:
-        click.UsageError: one is not written so, or a name comes twice.
+        click.UsageError: one is not written so.
     """
     arguments: dict[str, Any] = {}
     for text in texts:
         name, separator, value = text.partition("=")
-        if not separator or not name.isidentifier() or name in arguments:
-            raise click.UsageError(f"{option} {text!r} is not written as name=value, or comes twice")
+        if not separator or not name.isidentifier():
+            raise click.UsageError(f"{option} {text!r} is not written as name=value")
         try:
             arguments[name] = json.loads(value)
         except ValueError:
