@@ -1,5 +1,7 @@
 from pathlib import Path
 
+from tests.training.tables import classes_table
+
 
 def test_train_and_plot_tell_what_they_did(parity, tmp_path: Path) -> None:
     answer = parity("train", "xor", "--out", tmp_path / "r", "--epochs", 2, "--size", 200, "--test-size", 50)
@@ -22,3 +24,37 @@ def test_mistakes_are_one_line(parity, tmp_path: Path) -> None:
     assert parity("plot", tmp_path).is_refused(1, "is no run")
     assert parity("train", "xor").code == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_force_replaces_a_run_and_nothing_else(parity, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "recipe.json").write_text('{"cake": 1}')
+    quick = ("train", "xor", "--epochs", 1, "--size", 64, "--force", "--out")
+    assert parity(*quick, tmp_path / "other").is_refused(1, "holds no run")
+    assert parity(*quick, tmp_path / "run").code == 0
+    (tmp_path / "run" / "data.csv").write_text("years of work")
+    assert parity(*quick, tmp_path / "run").is_refused(1, "data.csv", "would be lost")
+    assert (tmp_path / "run" / "data.csv").read_text() == "years of work"
+    (tmp_path / "run" / "data.csv").unlink()
+    assert parity("plot", tmp_path / "run").code == 0
+    assert parity(*quick, tmp_path / "run").code == 0
+
+
+def test_what_was_evaluated_is_said(parity, tmp_path: Path) -> None:
+    path = classes_table(tmp_path / "t.csv")
+    common = ("train", path, "--target", "kind", "--epochs", 1, "--test", 0)
+    assert "of 20 validation rows" in parity(*common, "--out", tmp_path / "a").out
+    assert "of 200 training rows" in parity(*common, "--validation", 0, "--out", tmp_path / "b").out
+
+
+def test_a_header_alone_is_one_line(parity, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,y")
+    answer = parity("train", tmp_path / "t.csv", "--target", "y", "--out", tmp_path / "run")
+    assert answer.is_refused(1, "has no rows to train on")
+
+
+def test_thirty_classes_are_drawn_without_a_legend_over_them(parity, tmp_path: Path) -> None:
+    path = classes_table(tmp_path / "t.csv", rows=600, classes=tuple(f"${index}_$" for index in range(30)))
+    write = ("train", path, "--target", "kind", "--epochs", 1, "--out", tmp_path / "run")
+    assert parity(*write).code == 0
+    assert len(parity("plot", tmp_path / "run").out.split()) == 6

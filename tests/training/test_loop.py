@@ -99,16 +99,16 @@ def test_any_optimizer_of_torch_trains(
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments"), [("StepLR", {"step_size": 1, "gamma": 0.5}), ("ReduceLROnPlateau", {"patience": 0})]
+    ("name", "arguments"),
+    [("StepLR", {"step_size": 1, "gamma": 0.5}), ("ReduceLROnPlateau", {"patience": 0, "threshold": 0.9})],
 )
 def test_a_scheduler_changes_the_learning_rate(
     problem: Problem, tmp_path: Path, name: str, arguments: dict[str, object]
 ) -> None:
-    plain = run_of(problem, tmp_path / "plain", optimizer="SGD", learning_rate=5.0)
-    scheduled = run_of(
-        problem, tmp_path / "run", optimizer="SGD", learning_rate=5.0, scheduler=name, scheduler_arguments=arguments
-    )
-    assert weights_id(plain.state_dict()) != weights_id(scheduled.state_dict())
+    wild = {"optimizer": "SGD", "learning_rate": 1.0, "epochs": 8}
+    plain = run_of(problem, tmp_path / "plain", **wild)
+    scheduled = run_of(problem, tmp_path / "run", scheduler=name, scheduler_arguments=arguments, **wild)
+    assert (plain.path / "metrics.jsonl").read_bytes() != (scheduled.path / "metrics.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -122,6 +122,14 @@ def test_a_scheduler_changes_the_learning_rate(
         ({"scheduler": "StepLR"}, "does not take"),
         ({"loss": "MSELoss"}, "MSELoss does not go with the task binary"),
         ({"class_weights": [1.0]}, "a positive number for each of 2"),
+        ({"class_weights": [1.0, float("inf")]}, "a positive number for each of 2"),
+        ({"optimizer_arguments": {"betas": [0.9]}}, "torch.optim.Adam does not take"),
+        ({"optimizer": "SparseAdam"}, "SparseAdam|training failed in epoch 1"),
+        ({"scheduler": "LRScheduler"}, "does not take"),
+        ({"scheduler": "StepLR", "scheduler_arguments": {"step_size": 0}}, "training failed in epoch 1|does not take"),
+        ({"scheduler": "StepLR", "scheduler_arguments": {"step_size": "abc"}}, "training failed|does not take"),
+        ({"scheduler_arguments": {"step_size": 3}}, "go with a scheduler"),
+        ({"batch_size": 32.5}, "batch_size is 32.5; it must be a whole number"),
         ({"class_weights": "even"}, "balanced"),
         ({"device": "tpu9"}, "unknown device"),
         ({"learning_rate": -1.0}, "learning_rate is -1"),
@@ -165,7 +173,7 @@ def test_a_loss_that_explodes_is_one_sentence_and_leaves_a_checkpoint_that_loads
     settings = TableSettings("price")
     problem = table_problem(TableDataset(prices_table(tmp_path / "t.csv"), settings), settings, "t")
     with pytest.raises(InputError, match=r"the loss is .* in epoch \d+; lower the learning rate"):
-        run_of(problem, tmp_path / "run", optimizer="SGD", learning_rate=1e4, epochs=50)
+        run_of(problem, tmp_path / "run", optimizer="SGD", learning_rate=1.0, batch_size=300, epochs=50)
     checkpoint = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
     assert all(bool(torch.isfinite(tensor).all()) for tensor in checkpoint["model"].values())
     assert not (tmp_path / "run" / "state_dict.pt").exists()
@@ -202,7 +210,7 @@ def test_gradients_are_clipped_together(problem: Problem, tmp_path: Path) -> Non
 @pytest.mark.parametrize("loss", ["BCEWithLogitsLoss", "BCELoss"])
 def test_class_weights_weigh_rows_by_their_class(loss: str) -> None:
     target = torch.tensor([0, 0, 0, 1])
-    objective = make_objective(loss, "binary", "balanced", target)
+    objective = make_objective(TrainSettings(loss=loss, class_weights="balanced"), "binary", target, 2)
     assert objective.weights is not None
     assert objective.weights.tolist() == pytest.approx([4 / 6, 2.0])  # scikit-learn's n / (classes * count)
     logits = torch.tensor([[0.3], [-0.2], [1.0], [0.1]])
@@ -213,9 +221,10 @@ def test_class_weights_weigh_rows_by_their_class(loss: str) -> None:
 
 def test_the_losses_of_several_classes_and_of_values_are_torch_s_own() -> None:
     logits, target = torch.randn(5, 3), torch.tensor([0, 1, 2, 1, 0])
-    objective = make_objective(None, "multiclass", [1.0, 2.0, 3.0], target)
+    objective = make_objective(TrainSettings(class_weights=[1.0, 2.0, 3.0]), "multiclass", target, 3)
     expected = nn.CrossEntropyLoss(torch.tensor([1.0, 2.0, 3.0]))(logits, target)
     assert objective.loss_function(torch.device("cpu"))(logits, objective.prepare(target)) == expected
     values = torch.tensor([10.0, 20.0])
-    squared = make_objective(None, "regression", None, values, scale=5.0).loss_function(torch.device("cpu"))
+    objective = make_objective(TrainSettings(), "regression", values, 0, scale=5.0)
+    squared = objective.loss_function(torch.device("cpu"))
     assert squared(torch.tensor([[15.0], [20.0]]), values) == pytest.approx(0.5)  # in standard deviations

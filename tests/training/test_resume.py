@@ -66,7 +66,8 @@ def test_a_signal_saves_says_how_to_go_on_and_going_on_gives_the_same_weights(
     assert "parity: stopped in epoch" in err and "--resume" in err
     assert "Traceback" not in err
     assert not (tmp_path / "run" / "state_dict.pt").exists()
-    assert 0 < load_object(tmp_path / "run" / "checkpoint.pt")["epoch"] < 150
+    checkpoint = load_object(tmp_path / "run" / "checkpoint.pt")
+    assert (0, 0) < (checkpoint["epoch"], checkpoint["step"]) < (150, 0)
     assert finish(data, tmp_path / "run", "--resume") == weights_id(uninterrupted.state_dict())
     for name in ("metrics.jsonl", "evaluation.json", "recipe.json", "test.csv"):
         assert (tmp_path / "run" / name).read_bytes() == (uninterrupted.path / name).read_bytes(), name
@@ -133,3 +134,21 @@ def test_resuming_wants_the_same_rows_an_unfinished_run_and_no_other_settings(
     assert parity("train", data, "--out", unfinished, "--resume").is_refused(1, "checkpoint.pt")
     (unfinished / "checkpoint.pt").unlink()
     assert parity("train", data, "--out", unfinished, "--resume").is_refused(1, "no checkpoint.pt")
+
+
+def test_a_signal_in_the_last_step_of_an_epoch_is_resumed_like_any_other(data: Path, tmp_path: Path) -> None:
+    """With one batch an epoch every signal comes in the last step."""
+    options = ("--target", "kind", "--epochs", "1500", "--patience", "1500", "--batch-size", "320")
+    process = start(data, tmp_path / "run", *options)
+    time.sleep(0.4)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert finish(data, tmp_path / "run", "--resume") == finish(data, tmp_path / "whole", *options)
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+def test_processes_that_load_batches_leave_the_random_numbers_of_dropout_alone(data: Path, tmp_path: Path) -> None:
+    options = ("--target", "kind", "--epochs", "6", "--patience", "9", "--batch-size", "4", "--arg", "dropout=0.5")
+    ids = {finish(data, tmp_path / workers, *options, "--num-workers", workers) for workers in ("0", "1")}
+    assert len(ids) == 1

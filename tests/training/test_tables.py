@@ -31,6 +31,7 @@ QUICK = TrainSettings(epochs=3, batch_size=16)
         (list(range(21)), "regression", ()),
         (list(range(20)), "multiclass", tuple(range(20))),
         (["a", "b", "c"] * 2, "multiclass", ("a", "b", "c")),
+        (["007", "008"] * 3, "binary", ("007", "008")),
     ],
 )
 def test_the_target_decides_the_task(
@@ -75,6 +76,11 @@ def test_the_task_and_the_positive_class_can_be_said(tmp_path: Path) -> None:
         ({"x": [1, 2, 3], "y": ["a", "b", "c"]}, {"positive": "c"}, "goes with two classes"),
         ({"x": [1, 2], "y": ["a", "b"]}, {"task": "regression"}, "not a number.*a regression predicts numbers"),
         ({"x": [1, 2], "y": [0.5, "inf"]}, {"task": "regression"}, "infinite"),
+        ({"x": range(9), "y": [1.7e9 + i + 0.5 for i in range(9)]}, {}, "float32 cannot tell the values of y apart"),
+        ({"x": range(9), "y": [i * 1e-50 for i in range(9)]}, {"task": "regression"}, "float32 cannot tell"),
+        ({"x": [1, 2], "y": ["a", "b"]}, {"drop_columns": ("y",)}, "the target and cannot be dropped"),
+        ({"x": [1, 2, 3], "y": ["a", "b", "c"]}, {"threshold": 0.7}, "--threshold goes with two classes"),
+        ({"x": [1, 2], "y": ["a", "b"]}, {"seed": -1}, "seed is -1"),
         ({"x": [1, 2], "y": ["a", "b"]}, {"validation": 0.6, "test": 0.5}, "less than 1 together"),
         ({"x": [1, 2], "y": ["a", "b"]}, {"threshold": 1.5}, "strictly between 0 and 1"),
     ],
@@ -143,9 +149,15 @@ def test_every_class_has_its_share_in_every_part() -> None:
     assert (stratified_split(group, 0.2, 0.1, seed=4).test != split.test).any()
 
 
-def test_a_class_of_one_row_is_trained_on() -> None:
-    split = stratified_split(np.array([0] * 20 + [1]), 0.1, 0.1, seed=0)
-    assert 20 in split.train
+@pytest.mark.parametrize("seed", range(20))
+def test_a_class_of_one_row_is_trained_on(seed: int) -> None:
+    assert 20 in stratified_split(np.array([0] * 20 + [1]), 0.3, 0.3, seed=seed).train
+
+
+def test_many_small_classes_give_each_part_its_share_of_all_rows() -> None:
+    split = stratified_split(np.repeat(np.arange(1000), 3), 0.1, 0.1, seed=0)
+    assert [len(part) for part in (split.train, split.validation, split.test)] == pytest.approx([2400, 300, 300], abs=2)
+    assert len(np.unique(split.train // 3)) == 1000
 
 
 @pytest.mark.parametrize("kind", ["parquet", "arrow"])
@@ -188,6 +200,7 @@ def test_a_classifier_over_a_table_goes_the_whole_line(parity, tmp_path: Path) -
     assert parity("export", tmp_path / "run", tmp_path / "package", "--no-pictures").code == 0
     evaluated = json.loads(parity("evaluate", tmp_path / "package", tmp_path / "run" / "test.csv", "--json").out)
     trained_metrics = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert trained_metrics.pop("part") == "test"
     assert evaluated.pop("confusion") == trained_metrics.pop("confusion")
     assert evaluated == pytest.approx(trained_metrics, abs=1e-5)
     assert evaluated["accuracy"] > 0.9
@@ -204,7 +217,9 @@ def test_a_regression_over_a_table_goes_the_whole_line(parity, tmp_path: Path) -
     assert (tmp_path / "run" / "predictions.png").stat().st_size > 5000
     assert parity("export", tmp_path / "run", tmp_path / "package", "--no-pictures").code == 0
     evaluated = json.loads(parity("evaluate", tmp_path / "package", tmp_path / "run" / "test.csv", "--json").out)
-    assert evaluated == pytest.approx(json.loads((tmp_path / "run" / "evaluation.json").read_text()), rel=1e-5)
+    trained_metrics = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert trained_metrics.pop("part") == "test"
+    assert evaluated == pytest.approx(trained_metrics, rel=1e-5)
     assert evaluated["r2"] > 0.9
     header = parity("predict", tmp_path / "package", "--row", "100,20").out.splitlines()[0]
     assert header == "area,age,price"

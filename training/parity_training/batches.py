@@ -26,7 +26,7 @@ class EpochSampler(Sampler[int]):
 
     def set_epoch(self, epoch: int, start: int = 0) -> None:
         """Choose the epoch, and how many of its rows are left out because they have been seen."""
-        self.epoch, self.start = epoch, start
+        self.epoch, self.start = epoch, min(start, self.rows)
 
     def order(self) -> Tensor:
         """Return the rows still to come in this epoch, int64 ``[rows - start]``."""
@@ -74,6 +74,8 @@ class TensorLoader:
     def __iter__(self) -> Iterator[Batch]:
         order = self.sampler.order()
         order = order[: len(self) * self.batch_size]
+        if not len(order):  # torch.split would give one empty batch
+            return
         for rows in torch.split(order, max(_AT_ONCE // self.batch_size, 1) * self.batch_size):
             chosen = rows if self.part is None else self.part[rows]
             data, target = self.data[chosen], self.target[chosen]
@@ -117,4 +119,10 @@ def data_loader(  # noqa: PLR0913 -- the options of torch's DataLoader
         num_workers=num_workers,
         pin_memory=pin_memory,
         drop_last=drop_last,
+        generator=own_generator(seed),
     )
+
+
+def own_generator(seed: int) -> torch.Generator:
+    """Return a generator for a DataLoader, which else draws from torch's global one at every start of an epoch."""
+    return torch.Generator().manual_seed(seed)

@@ -71,14 +71,16 @@ def restore(path: Path, training: Training) -> None:
         torch.set_rng_state(state["rng"])
         if torch.cuda.is_available():
             torch.cuda.set_rng_state_all(state["cuda_rng"])
-        training.progress = _progress(state)
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        training.progress = _progress(state, next(training.model.parameters()).device)
+    except Exception as error:  # torch's, of every kind
         reason = str(error).partition("\n")[0]
         raise FormatError(f"{path} is no checkpoint of this run: {reason}") from error
 
 
-def _progress(state: dict[str, Any]) -> Progress:
-    losses: Tensor = state["losses"]
+def _progress(state: dict[str, Any], device: torch.device) -> Progress:
+    losses: Tensor = state["losses"].to(device)
+    if state["epoch"] and not state["best_weights"]:
+        raise ValueError("it has no best weights")
     return Progress(
         epoch=int(state["epoch"]),
         step=int(state["step"]),

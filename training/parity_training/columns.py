@@ -1,5 +1,6 @@
 """The columns of a file as arrays, read in chunks so that the text is never in memory as a whole."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from parity_runtime.table import Table, read_chunks
 
 _CHUNK_ROWS = 4096
 _GROWTH = 1.125  # of the array that rows are gathered in
+_LEADING_ZERO = re.compile(r"[+-]?0[0-9]")
 _MOST_TEXTS = 1000  # distinct targets; a column with more is no list of classes
 
 # A column whose float32 values step by more than this part of its deviation loses what it tells rows apart by.
@@ -40,6 +42,9 @@ class Target:
 
     def add(self, cells: Sequence[str], known: NDArray[np.bool_], chunk: Chunk, name: str) -> None:
         """Take a chunk's cells, those that are ``known``."""
+        coded = next((cell for cell in cells if _LEADING_ZERO.match(cell)), None)
+        if coded is not None:  # 007 is a code, not a number
+            self.numbers, self.not_a_number = None, f"{name} holds {coded!r}, which is no number"
         if self.numbers is not None:
             try:
                 self.numbers.append(chunk.numbers(name)[known])
@@ -119,6 +124,8 @@ class _Reader:
 
     def _append(self, matrix: NDArray[np.float64]) -> None:
         """Grow the array in place: two copies of a large table at once would be the peak of a whole training."""
+        if not len(matrix):
+            return
         end = self.rows + len(matrix)
         if end > len(self.data):
             self.data.resize((max(end, int(_GROWTH * len(self.data))), matrix.shape[1]), refcheck=False)
@@ -128,8 +135,9 @@ class _Reader:
 
     def finish(self) -> Columns:
         data = self.data
-        data.resize((self.rows, len(self.names)), refcheck=False)
-        if not len(data):
+        if self.rows:
+            data.resize((self.rows, len(self.names)), refcheck=False)
+        if not self.rows:
             left_out = f" ({self.without_target} have no {self.target})" if self.without_target else ""
             raise InputError(f"{self.path} has no rows to train on{left_out}")
         self.spread.check(self.path, self.names)
@@ -139,6 +147,8 @@ class _Reader:
         for name in (self.target, *self.features, *self.dropped):
             if name not in columns:
                 raise InputError(f"{self.path} has no column {name!r}; it has {_listed(columns)}")
+        if self.target in self.dropped:
+            raise InputError(f"{self.target!r} is the target and cannot be dropped")
         if self.target in self.features:
             raise InputError(f"{self.target!r} is the target and cannot be a feature as well")
         doubled = {name for name in self.features if self.features.count(name) > 1}

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from parity_runtime.metrics import CALIBRATION_BINS, calibration_error, confusion_matrix, regression_metrics, roc_auc
-from parity_training.figures import BLUE, GREY, ORANGE, new_figure
+from parity_training.figures import BLUE, GREY, ORANGE, class_name, new_figure
 from parity_training.held_out import HeldOut
 
 _MOST_NUMBERED = 12  # classes; more cells than that cannot be read with a number in each
@@ -13,7 +13,7 @@ _MOST_CURVES = 10
 
 def draw_confusion(rows: HeldOut) -> Figure:
     """Return the counts of true against predicted classes."""
-    classes = [str(label) for label in rows.contract.classes]
+    classes = [class_name(label) for label in rows.contract.classes]
     counts = confusion_matrix(rows.true, rows.predicted, len(classes))
     figure, axes = new_figure()
     shown = axes.imshow(counts, cmap="Blues", vmin=0)
@@ -25,7 +25,8 @@ def draw_confusion(rows: HeldOut) -> Figure:
                       color="white" if dark else "black")  # fmt: skip
         axes.set_xticks(range(len(classes)), classes, rotation=45 if max(map(len, classes)) > 8 else 0)
         axes.set_yticks(range(len(classes)), classes)
-    axes.set(xlabel="predicted class", ylabel="true class")
+    by_index = "" if len(classes) <= _MOST_NUMBERED else ", by index"
+    axes.set(xlabel=f"predicted class{by_index}", ylabel=f"true class{by_index}")
     axes.set_title(f"{np.trace(counts)} of {counts.sum()} held-out rows are right")
     return figure
 
@@ -45,7 +46,7 @@ def draw_roc(rows: HeldOut) -> Figure:
         hits = np.cumsum(positive[order])[last] / positive.sum()
         alarms = np.cumsum(~positive[order])[last] / (~positive).sum()
         color = BLUE if len(classes) == 2 else None
-        axes.plot([0, *alarms], [0, *hits], color=color, label=f"{classes[index]}: area {area:.4f}")
+        axes.plot([0, *alarms], [0, *hits], color=color, label=f"{class_name(classes[index])}: area {area:.4f}")
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="chance: area 0.5")
     axes.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     axes.legend(loc="lower right")

@@ -13,9 +13,17 @@ GREY = "#888888"
 """What others are compared with."""
 
 CLASS_COLORS = (BLUE, ORANGE, "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#bcbd22", "#17becf")
-"""Classes by index; further ones are grey."""
+"""Classes by index, as far as they can be told apart."""
 
+_LONGEST_NAME = 24
 _DOTS_PER_INCH = 150
+
+
+def class_name(label: str | int) -> str:
+    """Return a class's name as a picture shows it: not too long, and its dollars not taken for mathematics."""
+    text = str(label)
+    short = text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 3]}..."
+    return short.replace("$", r"\$")
 
 
 def new_figure() -> tuple[Figure, Axes]:

@@ -144,13 +144,14 @@ class Training:
         loss = self._mean_loss()
         validation_loss, metrics = (None, {}) if self.validate is None else self.validate()
         if not math.isfinite(loss) or not math.isfinite(validation_loss or 0.0):
-            raise InputError(f"the loss is {loss} in epoch {progress.epoch + 1}; lower the learning rate")
-        progress.epoch += 1
-        progress.step, progress.losses = 0, []
+            found = loss if validation_loss is None or not math.isfinite(loss) else validation_loss
+            raise InputError(f"the loss is {found} in epoch {progress.epoch + 1}; lower the learning rate")
         if isinstance(self.scheduler, ReduceLROnPlateau):
             self.scheduler.step(loss if validation_loss is None else validation_loss)
         elif self.scheduler is not None:
             self.scheduler.step()
+        progress.epoch += 1
+        progress.step, progress.losses = 0, []
         best = validation_loss is None or validation_loss < progress.best_loss
         if best:
             progress.best_loss, progress.best_epoch = validation_loss or 0.0, progress.epoch

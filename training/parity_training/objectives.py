@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from parity_runtime import InputError
 from parity_runtime.contract import Task
+from parity_training.settings import TrainSettings
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -66,35 +67,38 @@ class Objective:
 
 
 def make_objective(
-    name: str | None, task: Task, class_weights: str | Sequence[float] | None, target: Tensor, scale: float = 1.0
+    settings: TrainSettings, task: Task, target: Tensor, num_classes: int, scale: float = 1.0
 ) -> Objective:
     """Return the objective of a task.
 
     Args:
-        name: of the loss; None takes the task's default.
+        settings: its loss (None takes the task's default) and class weights (``balanced``: rows over classes and
+            the class's rows, as scikit-learn's; or one a class).
         task: binary, multiclass or regression.
-        class_weights: ``balanced``: rows over classes and the class's rows, as scikit-learn's; or one a class.
         target: the training targets, by which ``balanced`` weighs.
+        num_classes: 0 for a regression.
         scale: regression: the target's standard deviation.
 
     Raises:
         InputError: the loss is not one of the task's, or the weights do not fit the classes.
     """
-    losses = LOSSES[task]
+    losses, name, class_weights = LOSSES[task], settings.loss, settings.class_weights
     if name is not None and name not in losses:
         raise InputError(f"the loss {name} does not go with the task {task}; choose {' or '.join(losses)}")
     if class_weights is not None and task == "regression":
         raise InputError("class weights go with classes; this is a regression")
-    return Objective(name or losses[0], _weights(class_weights, target), scale)
+    return Objective(name or losses[0], _weights(class_weights, target, num_classes), scale)
 
 
-def _weights(class_weights: str | Sequence[float] | None, target: Tensor) -> Tensor | None:
+def _weights(class_weights: str | Sequence[float] | None, target: Tensor, num_classes: int) -> Tensor | None:
     if class_weights is None:
         return None
-    counts = torch.bincount(target)
+    counts = torch.bincount(target, minlength=num_classes).clamp(min=1)  # a class may be in other parts alone
     if isinstance(class_weights, str):
         return (len(target) / (len(counts) * counts)).float()
     weights = torch.tensor(class_weights, dtype=torch.float32)
-    if len(weights) != len(counts) or not bool((weights > 0).all()):
-        raise InputError(f"class_weights are {list(class_weights)}; give a positive number for each of {len(counts)}")
+    if len(weights) != len(counts) or not bool(((weights > 1e-6) & (weights < 1e6)).all()):
+        raise InputError(
+            f"class_weights are {list(class_weights)}; give a positive number for each of {len(counts)}, 1e-6 to 1e6"
+        )
     return weights

@@ -24,11 +24,11 @@ def make_optimizer(model: nn.Module, settings: TrainSettings) -> Optimizer:
     arguments: dict[str, Any] = {"lr": settings.learning_rate} | settings.optimizer_arguments
     if settings.weight_decay:
         arguments["weight_decay"] = settings.weight_decay
-    if "fused" in taken:
-        arguments.setdefault("fused", True)  # one kernel over all parameters
+    if "fused" in taken and not {"fused", "foreach", "differentiable"} & set(arguments):
+        arguments["fused"] = True  # one kernel over all parameters
     try:
         return kind(model.parameters(), **arguments)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except Exception as error:  # torch's, of every kind
         raise InputError(f"torch.optim.{settings.optimizer} does not take {arguments}: {error}") from error
 
 
@@ -46,7 +46,7 @@ def make_scheduler(optimizer: Optimizer, settings: TrainSettings) -> Any:
         raise InputError(f"torch.optim.lr_scheduler has no scheduler {settings.scheduler!r}")
     try:
         return kind(optimizer, **settings.scheduler_arguments)
-    except (TypeError, ValueError) as error:
+    except Exception as error:
         raise InputError(
             f"the scheduler {settings.scheduler} does not take {settings.scheduler_arguments}: {error}"
         ) from error

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, ListedColormap
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from parity_runtime.files import write_file
 from parity_runtime.jsonfile import parse_json
 from parity_training.evaluation import outputs_of, predicted_of, probabilities_of
 from parity_training.evaluation_pictures import draw_calibration, draw_confusion, draw_predictions, draw_roc
-from parity_training.figures import BLUE, CLASS_COLORS, GREY, ORANGE, new_figure, png
+from parity_training.figures import BLUE, CLASS_COLORS, ORANGE, class_name, new_figure, png
 from parity_training.held_out import HeldOut, held_out
 from parity_training.log import METRICS
 from parity_training.networks import Network
@@ -58,6 +59,8 @@ def draw_loss(run: Run) -> Figure:
     lines = [parse_json(line.encode(), str(run.path / METRICS)) for line in text.splitlines()]
     if not lines:
         raise InputError(f"{run.path / METRICS} holds no epochs; train the run again")
+    if not all({"epoch", "loss", "validation_loss"} <= set(line) for line in lines):
+        raise InputError(f"{run.path / METRICS} is not written as docs/run-format.md says; train the run again")
     epochs = [line["epoch"] for line in lines]
     figure, axes = new_figure()
     handles = axes.plot(epochs, [line["loss"] for line in lines], color=BLUE, label="loss, training")
@@ -141,15 +144,18 @@ def _scatter(axes: Axes, rows: HeldOut) -> None:
     for index, color in enumerate(_colors(len(contract.classes))):
         chosen = rows.features[rows.true == index]
         axes.scatter(chosen[:, 0], chosen[:, 1], s=14, color=color, edgecolor="#333", linewidth=0.4,
-                     label=f"class {contract.classes[index]}")  # fmt: skip
+                     label=class_name(contract.classes[index]))  # fmt: skip
     spread = np.nanmax(rows.features, axis=0) - np.nanmin(rows.features, axis=0)
     alike = 0.5 < spread[0] / max(spread[1], 1e-30) < 2
     axes.set(xlabel=contract.features[0].name, ylabel=contract.features[1].name, aspect="equal" if alike else "auto")
-    axes.legend(loc="upper right", framealpha=0.9)
+    if len(contract.classes) <= len(CLASS_COLORS):
+        axes.legend(loc="upper right", framealpha=0.9)
 
 
 def _colors(count: int) -> list[str]:
-    return [CLASS_COLORS[index % len(CLASS_COLORS)] if index < len(CLASS_COLORS) else GREY for index in range(count)]
+    if count <= len(CLASS_COLORS):
+        return list(CLASS_COLORS[:count])
+    return [to_hex(colormaps["turbo"](index / (count - 1))) for index in range(count)]
 
 
 def _save(figure: Figure, path: Path) -> Path:

@@ -18,6 +18,11 @@ from parity_training.weights import StateDict, apply_state_dict, load_state_dict
 RECIPE, STATE_DICT, CHECKPOINT = "recipe.json", "state_dict.pt", "checkpoint.pt"
 EVALUATION, TEST_TABLE = "evaluation.json", "test.csv"
 
+PICTURES = tuple(
+    f"{name}.png" for name in ("loss", "samples", "boundary", "confusion", "roc", "calibration", "predictions")
+)
+"""What ``parity plot`` may add."""
+
 
 @dataclass(frozen=True)
 class Recipe:

@@ -53,6 +53,11 @@ class TrainSettings:
     def __post_init__(self) -> None:
         for name, lowest in (("epochs", 1), ("batch_size", 1), ("patience", 1), ("num_workers", 0), ("seed", 0)):
             _check_range(name, getattr(self, name), lowest, 2**63 - 1)
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+                raise InputError(f"{name} is {value!r}; it must be a whole number")
+        if self.scheduler is None and self.scheduler_arguments:
+            raise InputError("scheduler_arguments go with a scheduler; name one")
         for name in ("learning_rate", "clip_norm"):
             _check_range(name, getattr(self, name), 1e-12, 1e6)
         _check_range("weight_decay", self.weight_decay, 0, 1e6)

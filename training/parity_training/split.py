@@ -39,14 +39,21 @@ def stratified_split(group: NDArray[np.integer], validation: float, test: float,
     """
     if not (0 <= validation < 1 and 0 <= test < 1 and validation + test < 1):
         raise InputError(f"validation {validation:g} and test {test:g} must be at least 0 and less than 1 together")
-    order = np.random.default_rng(seed).permutation(len(group))
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(group))
     order = order[np.argsort(group[order], kind="stable")]  # groups one after the other, shuffled within
-    # The middle of each row's place within its group, as a fraction of the group: the first `test` of each is held out.
-    _, first, counts = np.unique(group[order], return_index=True, return_counts=True)
-    place = (np.arange(len(group)) - np.repeat(first, counts) + 0.5) / np.repeat(counts, counts)
-    held_out = place < test
-    validating = ~held_out & (place < test + validation)
+    held_out = _systematic(len(order), test, random.random())
+    validating = np.zeros(len(order), bool)
+    validating[~held_out] = _systematic(int((~held_out).sum()), validation / (1 - test), random.random())
+    trained = np.isin(group[order], group[order][~held_out & ~validating])
+    held_out, validating = held_out & trained, validating & trained  # what is never trained on cannot be told
     parts = [np.sort(order[chosen]) for chosen in (~held_out & ~validating, validating, held_out)]
     if not len(parts[0]):
         raise InputError(f"{len(group)} rows leave none to train on; give more rows, or --validation 0 --test 0")
     return Split(*parts)
+
+
+def _systematic(count: int, fraction: float, start: float) -> NDArray[np.bool_]:
+    """Choose every ``1 / fraction``-th of some rows, from a random start: each stretch of them has its share."""
+    chosen: NDArray[np.bool_] = np.diff(np.floor(np.arange(count + 1) * fraction + start + 1e-9)) > 0
+    return chosen

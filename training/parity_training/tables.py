@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from parity_runtime import Feature, InputError, ModelContract, TensorSpec
+from parity_runtime import Feature, FormatError, InputError, ModelContract, TensorSpec
 from parity_runtime.contract import VALUE, Task, binary_logit_threshold, classifier_outputs
-from parity_training.columns import Columns, Target, read_columns
+from parity_training.columns import COARSEST_STEP, Columns, Target, read_columns
 from parity_training.problem import Problem
 from parity_training.settings import DEFAULT_SEED, TrainSettings
 from parity_training.split import stratified_split
@@ -55,6 +55,10 @@ class TableSettings:
     validation: float = 0.1
     test: float = 0.1
     seed: int = DEFAULT_SEED
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"seed is {self.seed}; it must be at least 0 and less than 2^63")
 
 
 class TableDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -108,6 +112,8 @@ def table_problem(dataset: TableDataset, settings: TableSettings, name: str) -> 
     Raises:
         InputError: the fractions leave nothing to train on, or a name cannot be used.
     """
+    if dataset.task != "binary" and settings.threshold != 0.5:
+        raise InputError(f"--threshold goes with two classes; {settings.target} is a {dataset.task} target")
     group = np.zeros(len(dataset), np.int64) if dataset.task == "regression" else dataset.label.numpy()
     split = stratified_split(group, settings.validation, settings.test, settings.seed)
     source: dict[str, Any] = {
@@ -137,7 +143,18 @@ def table_defaults(problem: Problem, seed: int = DEFAULT_SEED) -> TrainSettings:
 
 
 def settings_from_source(source: dict[str, Any]) -> TableSettings:
-    """Return the settings that read the same rows again, from what a recipe keeps."""
+    """Return the settings that read the same rows again, from what a recipe keeps.
+
+    Raises:
+        FormatError: something is missing, or of another type.
+    """
+    try:
+        return _settings_from_source(source)
+    except (KeyError, TypeError, IndexError) as error:
+        raise FormatError(f"the recipe's data cannot be read: {error!r}") from error
+
+
+def _settings_from_source(source: dict[str, Any]) -> TableSettings:
     classes = source["classes"]
     return TableSettings(
         target=source["target"],
@@ -169,7 +186,13 @@ def _regression_target(columns: Columns, settings: TableSettings) -> NDArray[np.
     numbers = np.concatenate(columns.target.numbers)
     if not np.isfinite(numbers).all() or np.abs(numbers).max() > np.finfo(np.float32).max:
         raise InputError(f"{columns.where}: {settings.target} is infinite, or beyond float32, in some row")
-    return numbers.astype(np.float32)
+    rounded = numbers.astype(np.float32)
+    if np.abs(rounded - numbers).max() > COARSEST_STEP * numbers.std():
+        raise InputError(
+            f"{columns.where}: float32 cannot tell the values of {settings.target} apart (they differ by some "
+            f"{numbers.std():.3g} around {numbers.mean():.6g}); subtract an offset, or change the unit"
+        )
+    return rounded
 
 
 def _classes(columns: Columns, settings: TableSettings) -> tuple[NDArray[np.int64], tuple[str, ...] | tuple[int, ...]]:

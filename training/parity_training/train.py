@@ -3,7 +3,7 @@
 import contextlib
 import inspect
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,20 +12,20 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
-from parity_runtime import FormatError, InputError
+from parity_runtime import FormatError, InputError, ParityError
 from parity_runtime.files import atomic_write, refuse_existing
 from parity_runtime.table import write_csv
-from parity_training.batches import EpochSampler, TensorLoader
+from parity_training.batches import EpochSampler, TensorLoader, own_generator
 from parity_training.checkpoint import Checkpoints, restore
 from parity_training.evaluation import metrics_of, outputs_of, predicted_of
-from parity_training.log import open_log
+from parity_training.log import METRICS, TENSORBOARD, open_log
 from parity_training.loop import EpochResult, Training
 from parity_training.networks import Network
 from parity_training.objectives import LossFunction, Objective, make_objective
 from parity_training.optimizers import make_optimizer, make_scheduler
 from parity_training.preprocessing import TableNetwork
 from parity_training.problem import Problem, moments
-from parity_training.run import CHECKPOINT, EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Recipe, Run
+from parity_training.run import CHECKPOINT, EVALUATION, PICTURES, RECIPE, STATE_DICT, TEST_TABLE, Recipe, Run
 from parity_training.settings import TrainSettings
 from parity_training.stopping import StoppedError, StopRequest, stop_requests
 from parity_training.weights import save_object
@@ -53,7 +53,10 @@ class NetworkChoice:
         from parity_training.networks import NETWORKS  # noqa: PLC0415
 
         builder = self.foreign or NETWORKS.get(self.name)
-        taken = inspect.signature(builder).parameters if builder else {}
+        try:
+            taken: Collection[str] = inspect.signature(builder).parameters if builder else ()
+        except ValueError:  # a class without a signature, such as dict
+            taken = ()
         sizes = {"num_inputs": problem.data.shape[1], "num_outputs": problem.num_outputs}
         return {name: size for name, size in sizes.items() if name in taken} | self.arguments
 
@@ -109,7 +112,12 @@ def train_problem(
         run.write_json(RECIPE, recipe.to_json())
         _write_test_rows(run.path / TEST_TABLE, problem)
         Checkpoints(run.path / CHECKPOINT, training).save()
-        return _finish(run, problem, training, on_epoch)
+        try:
+            return _finish(run, problem, training, on_epoch)
+        except InputError:
+            if training.progress.epoch == 0:  # it never ran: there is nothing to keep or to resume
+                shutil.rmtree(run.path)
+            raise
 
 
 def resume(
@@ -144,7 +152,7 @@ def resume(
 
 
 def _recipe(problem: Problem, choice: NetworkChoice, settings: TrainSettings) -> Recipe:
-    objective = make_objective(settings.loss, problem.contract.task, settings.class_weights, _train_target(problem))
+    objective = make_objective(settings, problem.contract.task, _train_target(problem), len(problem.contract.classes))
     preprocessing = None
     if problem.preprocessed:
         preprocessing = {
@@ -166,9 +174,8 @@ def _prepare(problem: Problem, recipe: Recipe, foreign: Network | None, settings
     scale = _fit_preprocessing(model, problem)
     _check_outputs(model, problem)
     model.to(device)
-    objective = make_objective(
-        settings.loss, problem.contract.task, settings.class_weights, _train_target(problem), scale
-    )
+    classes = len(problem.contract.classes)
+    objective = make_objective(settings, problem.contract.task, _train_target(problem), classes, scale)
     optimizer = make_optimizer(model, settings)
     loss_function = objective.loss_function(device)
     return Training(
@@ -189,7 +196,7 @@ def _finish(run: Run, problem: Problem, training: Training, on_epoch: OnEpoch) -
     """Train to the end, or to the next signal, and write what a finished run holds."""
     checkpoints = Checkpoints(run.path / CHECKPOINT, training)
     with stop_requests() as training.stop, open_log(run.path, training.progress.epoch) as log:
-        for result in training.epochs():
+        for result in _explained(training):
             log.write(result)
             on_epoch(result)
             if checkpoints.due():
@@ -200,11 +207,28 @@ def _finish(run: Run, problem: Problem, training: Training, on_epoch: OnEpoch) -
         _refuse_stopped(run, training.stop, training)
     training.model.load_state_dict(training.progress.best_weights)
     model = training.model.cpu()
-    rows = problem.part("test") if len(problem.split.test) else problem.part("validation")
-    rows = rows if len(rows) else problem.part("train")
-    run.write_json(EVALUATION, metrics_of(problem, outputs_of(model, problem.data, rows), rows))
+    part = _evaluated_part(problem)
+    rows = problem.part(part)
+    metrics = metrics_of(problem, outputs_of(model, problem.data, rows), rows)
+    run.write_json(EVALUATION, {"part": part} | metrics)
     save_object(dict(model.state_dict()), run.path / STATE_DICT)  # the last file: a run that has it has finished
     return run
+
+
+def _explained(training: Training) -> Iterator[EpochResult]:
+    """Train, and turn what torch or somebody's own network raises into one sentence."""
+    try:
+        yield from training.epochs()
+    except (ParityError, OSError):
+        raise
+    except Exception as error:  # torch's, of every kind
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise InputError(f"training failed in epoch {training.progress.epoch + 1}: {reason}") from error
+
+
+def _evaluated_part(problem: Problem) -> str:
+    """Return the part that is evaluated at the end: rows that were neither trained nor decided on, if there are any."""
+    return next(name for name in ("test", "validation", "train") if len(problem.part(name)))
 
 
 def _refuse_stopped(run: Run, stop: StopRequest, training: Training) -> None:
@@ -293,6 +317,7 @@ def _loader(problem: Problem, objective: Objective, settings: TrainSettings) -> 
         sampler=sampler,
         num_workers=settings.num_workers,
         drop_last=drop_last,
+        generator=own_generator(settings.seed),
     )
 
 
@@ -319,17 +344,31 @@ def _validation(
 def _fresh_folder(path: Path, *, replace: bool) -> Path:
     refuse_existing(path, replace=replace)
     if path.exists():
-        if any(path.iterdir()) and not (path / RECIPE).is_file():
-            raise InputError(f"{path} is not empty and holds no run; it is not replaced, choose another name")
+        if any(path.iterdir()):
+            _refuse_other_files(path)
         shutil.rmtree(path)
     path.mkdir(parents=True)
     return path
 
 
+def _refuse_other_files(path: Path) -> None:
+    """Raise `InputError` unless a folder holds a run and nothing else: what is replaced is lost."""
+    try:
+        Run.open(path)
+    except ParityError as error:
+        raise InputError(f"{path} is not empty and holds no run; it is not replaced, choose another name") from error
+    ours = {RECIPE, CHECKPOINT, EVALUATION, TEST_TABLE, STATE_DICT, METRICS, TENSORBOARD, *PICTURES}
+    others = sorted(
+        entry.name for entry in path.iterdir() if entry.name not in ours and not entry.name.endswith(".partial")
+    )
+    if others:
+        raise InputError(f"{path} holds {others[0]}, which is no file of a run and would be lost; move it away first")
+
+
 def _write_test_rows(path: Path, problem: Problem) -> None:
     """Write the held-out rows with their labels, as a table that predict and evaluate take."""
     contract = problem.contract
-    rows = problem.part("test") if len(problem.split.test) else problem.part("validation")
+    rows = problem.part(_evaluated_part(problem))
     target = problem.target[rows].tolist()
     labels = [contract.classes[index] for index in target] if contract.is_classifier else problem.target[rows].numpy()
     names = [*(feature.name for feature in contract.features), contract.targets[0]]

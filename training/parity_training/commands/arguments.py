@@ -23,7 +23,11 @@ def name_values(option: str, texts: tuple[str, ...]) -> dict[str, Any]:
         if not separator or not name.isidentifier():
             raise click.UsageError(f"{option} {text!r} is not written as name=value")
         try:
-            arguments[name] = json.loads(value)
+            arguments[name] = json.loads(value, parse_constant=_refuse)  # NaN and Infinity stay text
         except ValueError:
             arguments[name] = value
     return arguments
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")

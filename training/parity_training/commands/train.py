@@ -24,6 +24,7 @@ from parity_training.xor import XORSettings, xor_problem
 
 _XOR_ONLY = ("size", "validation_size", "test_size", "std")
 _TABLE_ONLY = ("target", "features", "drop_columns", "task", "positive", "threshold", "validation", "test")
+_SHOWN_CLASSES = 10
 _KEPT_ON_RESUME = ("data", "out", "resume_run", "network")
 
 
@@ -88,7 +89,7 @@ def _resumed(data: str, out: Path, foreign: Network | None) -> Run:
     else:
         settings = settings_from_source(source)
         problem = table_problem(TableDataset(data, settings), settings, run.recipe.contract.name)
-    with _progress(run.recipe.training["epochs"]) as on_epoch:
+    with _progress(int(run.recipe.training.get("epochs", 0))) as on_epoch:
         return resume(out, problem, foreign, on_epoch)
 
 
@@ -119,7 +120,8 @@ def _refuse_others(given: dict[str, Any], others: tuple[str, ...], whose: str) -
 
 def _described(dataset: TableDataset, problem: Problem) -> str:
     """Return what a table turned out to be, as a person reads it."""
-    classes = f" ({', '.join(map(str, dataset.classes))})" if dataset.classes else ""
+    shown = [*map(str, dataset.classes[:_SHOWN_CLASSES]), *["..."] * (len(dataset.classes) > _SHOWN_CLASSES)]
+    classes = f" ({', '.join(shown)})" if shown else ""
     positive = f", positive is {problem.contract.positive}" if dataset.task == "binary" else ""
     imputed = sum(feature.missing == "impute" for feature in problem.contract.features)
     split = problem.split
@@ -154,7 +156,8 @@ class _progress:  # noqa: N801 -- used as a function
 
 def _story(run: Run) -> str:
     evaluation = json.loads((run.path / EVALUATION).read_text(encoding="utf-8"))
-    rows = f"{evaluation['rows']} held-out rows"
+    part = {"test": "held-out", "validation": "validation", "train": "training"}[evaluation["part"]]
+    rows = f"{evaluation['rows']} {part} rows"
     if "accuracy" in evaluation:
         found = f"{evaluation['accuracy']:.2%} of {rows} are right"
     else:
