@@ -34,8 +34,8 @@ from parity_training import (
     train_xor,
 )
 from parity_training.batches import EpochSampler, TensorLoader
+from parity_training.preparation import NetworkChoice
 from parity_training.tables import table_defaults
-from parity_training.train import NetworkChoice
 
 EPOCHS, SIZE, BATCH, RATE = 200, 5000, 128, 0.03
 ROUNDS = 5

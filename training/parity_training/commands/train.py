@@ -15,11 +15,12 @@ from parity_training.callables import resolve_callable
 from parity_training.commands.train_options import train_options
 from parity_training.loop import EpochResult
 from parity_training.networks import Network
+from parity_training.preparation import NetworkChoice
 from parity_training.problem import Problem
 from parity_training.run import EVALUATION, Run
 from parity_training.settings import TrainSettings
 from parity_training.tables import TableDataset, TableSettings, settings_from_source, table_defaults, table_problem
-from parity_training.train import NetworkChoice, resume, train_problem
+from parity_training.train import resume, train_problem
 from parity_training.xor import XORSettings, xor_problem
 
 _XOR_ONLY = ("size", "validation_size", "test_size", "std")
