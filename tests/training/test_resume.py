@@ -73,17 +73,21 @@ def test_a_signal_saves_says_how_to_go_on_and_going_on_gives_the_same_weights(
         assert (tmp_path / "run" / name).read_bytes() == (uninterrupted.path / name).read_bytes(), name
 
 
-def test_a_run_that_is_killed_again_and_again_ends_with_the_same_weights(
+def test_runs_that_are_killed_again_and_again_end_with_the_same_weights(
     data: Path, uninterrupted: Run, tmp_path: Path
 ) -> None:
-    chance, run = random.Random(4), tmp_path / "run"
-    process = start(data, run, "--target", "kind", *NETWORK)
-    for _ in range(KILLS):
+    chance = random.Random(4)
+    run, begin = tmp_path / "0" / "run", ("--target", "kind", *NETWORK)
+    process = start(data, run, *begin)
+    for kill in range(KILLS):
         time.sleep(chance.uniform(0, 1.6))
         process.kill()
         process.communicate()
-        if (run / "state_dict.pt").exists():
-            break
+        if (run / "state_dict.pt").exists():  # finished before the kill: that run is done, the next one begins
+            check_same(run, uninterrupted)
+            run = tmp_path / str(kill + 1) / "run"
+            process = start(data, run, *begin)
+            continue
         checkpoint = load_object(run / "checkpoint.pt")
         assert all(bool(torch.isfinite(tensor).all()) for tensor in checkpoint["model"].values())
         process = start(data, run, "--resume")
@@ -91,9 +95,13 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_weights(
     process.communicate()
     if not (run / "state_dict.pt").exists():
         finish(data, run, "--resume")
+    check_same(run, uninterrupted)
+    assert not list(run.glob(".*.partial"))
+
+
+def check_same(run: Path, uninterrupted: Run) -> None:
     assert weights_id(Run.open(run).state_dict()) == weights_id(uninterrupted.state_dict())
     assert (run / "metrics.jsonl").read_bytes() == (uninterrupted.path / "metrics.jsonl").read_bytes()
-    assert not list(run.glob(".*.partial"))
 
 
 def test_a_full_disk_is_said_and_the_old_checkpoint_survives(data: Path, tmp_path: Path) -> None:
