@@ -22,11 +22,12 @@ from parity_export.memory import LARGE, give_back
 from parity_export.onnxruntime_versions import oldest_onnxruntime
 from parity_export.options import ExportOptions
 from parity_export.shapes import returned_shapes
-from parity_export.source import ModelSource, first_line
+from parity_export.source import ModelSource
 from parity_export.vectors import make_conformance
 from parity_runtime import InputError, ModelContract, ParityRefusedError, Predictor, TensorSpec
 from parity_runtime.conformance import OrdinaryVectors
 from parity_runtime.contract import METADATA_KEY, batch_name
+from parity_runtime.errors import first_line
 from parity_runtime.files import refuse_existing, staged_folder, write_file
 from parity_runtime.jsonfile import dump_json
 from parity_runtime.package import CARD, CONFORMANCE, CONTRACT, MANIFEST, MODEL, REPORT, write_manifest

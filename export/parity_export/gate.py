@@ -12,8 +12,8 @@ from parity_export.comparison import Difference, close, compare
 from parity_export.engines import REFERENCE, Engine, engines
 from parity_export.expectation import Expectation
 from parity_export.memory import LARGE, give_back
-from parity_export.source import first_line
 from parity_runtime import ModelContract
+from parity_runtime.errors import first_line
 from parity_runtime.inputs import Arrays
 
 _INDEPENDENT_ROWS = 64

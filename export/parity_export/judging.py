@@ -13,9 +13,10 @@ from parity_export.engines import BATCH_SIZES, Engine
 from parity_export.expectation import Expectation
 from parity_export.gate import Report, run_gate
 from parity_export.memory import LARGE, give_back
-from parity_export.source import ModelSource, example_inputs, first_line, zeros
+from parity_export.source import ModelSource, example_inputs, zeros
 from parity_runtime import InputError, ModelContract
 from parity_runtime.contract import batch_name
+from parity_runtime.errors import first_line
 from parity_runtime.interface import interface_mismatches
 from parity_runtime.jsonfile import FORMAT
 from parity_runtime.session import create_session, import_onnxruntime

@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 from parity_export.batching import rows_first
 from parity_runtime import Feature, InputError, ModelContract, TensorSpec, __version__
 from parity_runtime.contract import VALUE, Task, batch_name, binary_logit_threshold, classifier_outputs
+from parity_runtime.errors import first_line
 from parity_runtime.inputs import Arrays, named_inputs
 from parity_runtime.table import Table, table_features
 from parity_training import Run, apply_state_dict, weights_id
@@ -342,8 +343,3 @@ def _versions() -> dict[str, str | int | None]:
 
 def _returns(width: int) -> str:
     return f"this one returns {width} columns" if width else "this one returns something else"
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text, or its type where it has none."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -14,8 +14,8 @@ from torch import nn
 
 from parity_export.comparison import close
 from parity_export.graph import export_program
-from parity_export.source import first_line
 from parity_runtime import InputError, TensorSpec
+from parity_runtime.errors import first_line
 from parity_runtime.inputs import Arrays
 from parity_runtime.session import Optimization, Provider, create_session, import_onnxruntime
 

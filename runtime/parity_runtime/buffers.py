@@ -6,26 +6,12 @@ import numpy as np
 from numpy import isfinite
 from numpy.typing import NDArray
 
-from parity_runtime.errors import InputError
-from parity_runtime.session import first_line
+from parity_runtime.errors import InputError, first_line
 from parity_runtime.tensor_spec import TensorSpec
 
 _MOST_BYTES = 2**16  # of an input or an output; up to here copying is cheaper than handing over another array
 _MOST_SPARE = 8  # buffers of one shape; more than that many threads at once make some anew
 _MOST_SHAPES = 64  # a service that is asked for sequences of every length must not keep buffers for each
-_PIECE = 2**16  # values
-
-
-def all_finite(array: NDArray[Any]) -> bool:
-    """Whether a C-contiguous float array holds neither NaN nor infinity.
-
-    Looking for a zero byte in the mask costs a third of ``.all()`` on a few rows; large arrays go in pieces, so
-    that the mask stays in the cache.
-    """
-    if array.size <= _PIECE:
-        return 0 not in isfinite(array).tobytes()
-    flat = array.reshape(-1)
-    return all(0 not in isfinite(flat[start : start + _PIECE]).tobytes() for start in range(0, flat.size, _PIECE))
 
 
 class Buffers:

@@ -52,3 +52,8 @@ class DigestError(GateError):
 
 class ConformanceError(GateError):
     """A package does not reproduce its recorded vectors on this machine."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or its type where it has none: ours say one sentence."""
+    return str(error).strip().partition("\n")[0].strip() or type(error).__name__

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from parity_runtime.buffers import all_finite
 from parity_runtime.contract import ModelContract
-from parity_runtime.errors import InputError
-from parity_runtime.session import first_line
+from parity_runtime.errors import InputError, first_line
 from parity_runtime.tensor_spec import TensorSpec
 
 Arrays = dict[str, NDArray[Any]]
+
+_PIECE = 2**16  # values
 
 
 def table_inputs(contract: ModelContract, rows: Any) -> Arrays:
@@ -133,6 +133,18 @@ def check_cells(contract: ModelContract, name: str, array: NDArray[Any]) -> None
         place = tuple(int(index) for index in np.argwhere(refused)[0])
         named = next((feature.name for feature in features if feature.index == place[-1]), f"column {place[-1]}")
         raise InputError(f"row {place[0]}: {named} is {array[place]}; this model takes finite numbers there")
+
+
+def all_finite(array: NDArray[Any]) -> bool:
+    """Whether a C-contiguous float array holds neither NaN nor infinity.
+
+    Looking for a zero byte in the mask costs a third of ``.all()`` on a few rows; large arrays go in pieces, so
+    that the mask stays in the cache.
+    """
+    if array.size <= _PIECE:
+        return 0 not in np.isfinite(array).tobytes()
+    flat = array.reshape(-1)
+    return all(0 not in np.isfinite(flat[start : start + _PIECE]).tobytes() for start in range(0, flat.size, _PIECE))
 
 
 def _column_names(rows: Any) -> Sequence[Any] | None:

@@ -15,7 +15,7 @@ from parity_runtime.execution import Executor
 from parity_runtime.forking import survive_forks
 from parity_runtime.inputs import Arrays, named_inputs, table_inputs
 from parity_runtime.interface import interface_mismatches
-from parity_runtime.loading import LoadedModel, load_model
+from parity_runtime.loading import load_model
 from parity_runtime.session import Provider, create_session, session_provider
 
 Rows = ArrayLike | Mapping[str, ArrayLike]
@@ -62,10 +62,9 @@ class Predictor:
         tf32: bool = False,
         digest: str | None = None,
     ) -> None:
-        self._start(load_model(path, digest), {"provider": provider, "threads": threads, "tf32": tf32})
-
-    def _start(self, model: LoadedModel, options: dict[str, Any]) -> None:
-        self._model, self._options = model, options
+        model = load_model(path, digest)
+        self._model = model
+        self._options: dict[str, Any] = {"provider": provider, "threads": threads, "tf32": tf32}
         self._lock = Lock()
         self._closed = False
         self.contract, self.package_id = model.contract, model.package_id

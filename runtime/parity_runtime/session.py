@@ -3,7 +3,7 @@
 import os
 from typing import Any, Literal, get_args
 
-from parity_runtime.errors import FormatError, InputError, MissingExtraError, ProviderError
+from parity_runtime.errors import FormatError, InputError, MissingExtraError, ProviderError, first_line
 
 Provider = Literal["cpu", "cuda", "auto"]
 PROVIDERS: tuple[Provider, ...] = get_args(Provider)
@@ -130,8 +130,3 @@ def _options(onnxruntime: Any, threads: int, optimization: Optimization) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4  # What goes wrong is raised; onnxruntime would print it on stderr as well.
     return options
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an exception's text; onnxruntime's run over several."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

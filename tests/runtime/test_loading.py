@@ -2,7 +2,6 @@ import json
 import os
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import pytest
@@ -203,5 +202,5 @@ def test_every_format_error_names_its_file(bare: Path) -> None:
 
 
 def test_a_path_without_anything_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no package"), warnings.catch_warnings():
+    with pytest.raises(InputError, match="is no package"):
         load_model(tmp_path / "absent.onnx")

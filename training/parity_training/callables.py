@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from parity_runtime import InputError
+from parity_runtime.errors import first_line
 
 
 def resolve_callable(location: str) -> Callable[..., Any]:
@@ -23,8 +24,7 @@ def resolve_callable(location: str) -> Callable[..., Any]:
     try:
         found = getattr(importlib.import_module(module_name), name, None)
     except (Exception, SystemExit) as error:  # the user's own code
-        reason = str(error).strip().partition("\n")[0]
-        raise InputError(f"cannot import {module_name}: {type(error).__name__}: {reason}") from error
+        raise InputError(f"cannot import {module_name}: {type(error).__name__}: {first_line(error)}") from error
     if not callable(found):
         raise InputError(f"{module_name} has no callable {name!r}")
     network: Callable[..., Any] = found

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from parity_runtime import FormatError, InputError
+from parity_runtime.errors import first_line
 from parity_training.loop import Progress, Training
 from parity_training.weights import load_object, save_object
 
@@ -73,8 +74,7 @@ def restore(path: Path, training: Training) -> None:
             torch.cuda.set_rng_state_all(state["cuda_rng"])
         training.progress = _progress(state, next(training.model.parameters()).device)
     except Exception as error:  # torch's, of every kind
-        reason = str(error).partition("\n")[0]
-        raise FormatError(f"{path} is no checkpoint of this run: {reason}") from error
+        raise FormatError(f"{path} is no checkpoint of this run: {first_line(error)}") from error
 
 
 def _progress(state: dict[str, Any], device: torch.device) -> Progress:

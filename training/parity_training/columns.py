@@ -134,14 +134,12 @@ class _Reader:
         self.rows = end
 
     def finish(self) -> Columns:
-        data = self.data
-        if self.rows:
-            data.resize((self.rows, len(self.names)), refcheck=False)
         if not self.rows:
             left_out = f" ({self.without_target} have no {self.target})" if self.without_target else ""
             raise InputError(f"{self.path} has no rows to train on{left_out}")
         self.spread.check(self.path, self.names)
-        return Columns(self.path, self.names, data, self.targets, self.without_target)
+        self.data.resize((self.rows, len(self.names)), refcheck=False)
+        return Columns(self.path, self.names, self.data, self.targets, self.without_target)
 
     def _choose(self, columns: list[str]) -> tuple[str, ...]:
         for name in (self.target, *self.features, *self.dropped):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from parity_runtime import FormatError, InputError
+from parity_runtime.errors import first_line
 from parity_training.batches import EpochSampler, TensorLoader, own_generator
 from parity_training.evaluation import outputs_of, predicted_of
 from parity_training.loop import Training
@@ -128,8 +129,7 @@ def _check_outputs(model: nn.Module, problem: Problem) -> None:
     try:
         shape = list(outputs_of(model, problem.data, rows).shape)
     except Exception as error:  # the user's own code
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"the network does not take {problem.contract.inputs[0]}: {reason}") from error
+        raise InputError(f"the network does not take {problem.contract.inputs[0]}: {first_line(error)}") from error
     if shape != [len(rows), problem.num_outputs]:
         raise InputError(
             f"the network returns {shape} for {len(rows)} rows; it must return [rows, {problem.num_outputs}]"

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from parity_runtime import InputError, ParityError
+from parity_runtime.errors import first_line
 from parity_training.checkpoint import Checkpoints, restore
 from parity_training.evaluation import metrics_of, outputs_of
 from parity_training.log import open_log
@@ -145,8 +146,7 @@ def _explained(training: Training) -> Iterator[EpochResult]:
     except (ParityError, OSError):
         raise
     except Exception as error:  # torch's, of every kind
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise InputError(f"training failed in epoch {training.progress.epoch + 1}: {reason}") from error
+        raise InputError(f"training failed in epoch {training.progress.epoch + 1}: {first_line(error)}") from error
 
 
 def _refuse_stopped(run: Run, stop: StopRequest, training: Training) -> None:
