@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from parity_export.gate import Report
+from parity_export.proving import Proof
 from parity_runtime import ModelContract
 from parity_runtime.commands.info import describe
 
@@ -16,12 +17,15 @@ print(outputs["{output}"])
 ```"""
 
 
-def model_card(contract: ModelContract, report: Report, pictures: Sequence[str] = ()) -> bytes:
+def model_card(
+    contract: ModelContract, report: Report, proof: Proof | None = None, pictures: Sequence[str] = ()
+) -> bytes:  # fmt: skip
     """Return the card as UTF-8 Markdown.
 
     Args:
         contract: of the model, measured.
         report: of the gate that it passed.
+        proof: what is proven, where there is a certified graph.
         pictures: file names of the pictures beside it.
     """
     sections = [
@@ -30,6 +34,7 @@ def model_card(contract: ModelContract, report: Report, pictures: Sequence[str] 
         "```\n" + "\n".join(line.rstrip() for line in describe(contract)) + "\n```",
         "## What was compared",
         _compared(report),
+        _proven(contract, proof),
         "\n".join(f"![{name.removesuffix('.png')}]({name})" for name in pictures),
         "Every configuration with its figures is in `parity.json`; `conformance.json` holds questions and answers "
         "for any language, and `test_data_set_0` the same for ONNX's backend tests.",
@@ -52,6 +57,23 @@ def _compared(report: Report) -> str:
         )
     engines = "onnxruntime and ONNX's reference evaluator"
     return f"{len(report.cells)} configurations of {engines} against torch in float64:\n\n" + "\n".join(rows)
+
+
+def _proven(contract: ModelContract, proof: Proof | None) -> str:
+    """Return what a certified graph proves, and of whom."""
+    if proof is None:
+        return ""
+    labels = (
+        f" and `certified` where no compliant backend gives another label ({proof.certified} of {proof.rows} probes)"
+    )
+    subject = "of the graph and of the torch module" if not proof.torch_gaps else "of the graph alone: "
+    return (
+        "## What is proven\n\n`model_certified.onnx` gives the same answers, and beside them `radius`, how far any "
+        f"compliant backend can be from the exact value (at most {proof.largest_radius:.3g} on ordinary probes)"
+        f"{labels if contract.is_classifier else ''}. That is a proof {subject}{'; '.join(proof.torch_gaps)}. "
+        f"Measured or documented are the elementary functions of {', '.join(proof.measured)}; of others it is assumed "
+        "that they are as exact."
+    )
 
 
 def _zeros(contract: ModelContract) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,12 +25,14 @@ class Expected:
         float32: torch's answers in float32, by output.
         float64: torch's answers in float64, by output.
         tolerances: by group of probes (`parity_export.tolerances.groups`), then by output.
+        radii: proven bounds by output, of its shape; empty where nothing is proven.
     """
 
     probes: Probes
     float32: Arrays
     float64: Arrays
     tolerances: dict[str, dict[str, Tolerance]]
+    radii: Arrays = field(default_factory=dict)
 
     @cached_property
     def allowed(self) -> Arrays:
@@ -50,7 +52,8 @@ class Expected:
                 columns = column_floors(float32[rows], values[rows])
                 relative = replace(self.tolerances[group][name], floor=0.0).allowed(values[rows])
                 allowed[rows] = np.maximum(relative, columns)
-        return allowed
+        radius = self.radii.get(name)
+        return allowed if radius is None else np.minimum(allowed, np.where(np.isfinite(radius), radius, np.inf))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from parity_export.searching import adversarial_rows, boundary_rows
 from parity_export.source import ModelSource
 from parity_export.tolerances import check_precision, derive_tolerances, groups
 from parity_runtime import InputError
+from parity_runtime.contract import LOGITS, RADIUS, VALUE, certified_contract
 from parity_runtime.inputs import Arrays
 
 _INDEPENDENT_RTOL = 1e-9
@@ -37,6 +38,7 @@ class Expectation:
         opponent: onnxruntime's answers, for the adversarial search.
         dimensions: the size of every dynamic dimension but the batch.
         given: rtol and atol that a person set.
+        certified: the answers of the certified graph, where torch's float64 answers are the exact ones of it.
 
     Attributes:
         batches: how rows are asked.
@@ -53,8 +55,9 @@ class Expectation:
         opponent: Loaded,
         dimensions: Mapping[str, int],
         given: tuple[float, float] | None = None,
+        certified: Loaded | None = None,
     ) -> None:
-        self._source, self._given, self._opponent = source, given, opponent
+        self._source, self._given, self._opponent, self._certified = source, given, opponent, certified
         self.dimensions = dict(dimensions)
         self.batches = Batches(source.contract)
         self.torch_float64 = Loaded(lambda: TorchReference(source, double=True))
@@ -73,6 +76,11 @@ class Expectation:
         if size not in self._known:
             self._known[size] = self._ask(size)
         return self._known[size]
+
+    @property
+    def ordinary(self) -> NDArray[np.bool_]:
+        """Which probes lie where the model is used."""
+        return groups(self.probes)["ordinary"]
 
     @property
     def largest_batch(self) -> int:
@@ -102,6 +110,10 @@ class Expectation:
     def onnxruntime(self, inputs: Arrays) -> Arrays:
         """Return onnxruntime's answers to rows, rows first, as one batch."""
         return self._together(self._opponent, inputs)
+
+    def proof(self, call: Arrays) -> Arrays:
+        """Return what the certified graph answers to one call; nothing where there is none."""
+        return {} if self._certified is None else self._certified(call)
 
     def _together(self, answer: Answer, inputs: Arrays) -> Arrays:
         rows = np.arange(len(next(iter(inputs.values()))))
@@ -144,10 +156,15 @@ class Expectation:
             float64 = self.batches.ask(self.torch_float64, self.probes.inputs, rows, batch)
         dtypes = {spec.name: spec.dtype for spec in self._source.contract.outputs}
         tolerances = derive_tolerances(self.probes, float32, float64, dtypes, self._given)
-        expected = Expected(self.probes, float32, float64, tolerances)
+        proof: Arrays = {}
+        if self._certified is not None:
+            asked = Batches(certified_contract(self._source.contract))
+            proof = asked.ask(self._certified, self.probes.inputs, rows, batch)
+        bounded = LOGITS if LOGITS in proof else VALUE
+        radii = {bounded: proof[RADIUS]} if RADIUS in proof else {}
+        expected = Expected(self.probes, float32, float64, tolerances, radii)
         if self._given is None:
-            ordinary = groups(self.probes)["ordinary"]
-            answers = {name: values[ordinary] for name, values in float64.items()}
+            answers = {name: values[self.ordinary] for name, values in float64.items()}
             check_precision(answers, tolerances["ordinary"])
         return expected
 

@@ -1,6 +1,5 @@
 """From a source to a package that proved itself: graph, questions, gate, files, in that order."""
 
-import importlib.util
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,11 +8,13 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_ir as ir
-from onnx import numpy_helper
 from onnx_ir.passes.common import ShapeInferencePass
 
-from parity_export.card import model_card
-from parity_export.expectation import Expectation
+from parity_export.batching import Loaded
+from parity_export.certify import certify
+from parity_export.certify.coverage import code_constants, torch_gaps
+from parity_export.engines import Engine
+from parity_export.evidence import evidence, pictures
 from parity_export.graph import export_graph
 from parity_export.head import add_head
 from parity_export.initializers import Initializers, check_initializers
@@ -21,19 +22,16 @@ from parity_export.judging import Verdict, judge, record
 from parity_export.memory import LARGE, give_back
 from parity_export.onnxruntime_versions import oldest_onnxruntime
 from parity_export.options import ExportOptions
+from parity_export.proving import Proof, prove
 from parity_export.shapes import returned_shapes
-from parity_export.source import ModelSource
-from parity_export.vectors import make_conformance
+from parity_export.source import ModelSource, example_inputs
 from parity_runtime import InputError, ModelContract, ParityRefusedError, Predictor, TensorSpec
-from parity_runtime.conformance import OrdinaryVectors
-from parity_runtime.contract import METADATA_KEY, batch_name
+from parity_runtime.contract import METADATA_KEY, batch_name, certified_contract
 from parity_runtime.errors import first_line
 from parity_runtime.files import refuse_existing, staged_folder, write_file
 from parity_runtime.jsonfile import dump_json
-from parity_runtime.package import CARD, CONFORMANCE, CONTRACT, MANIFEST, MODEL, REPORT, write_manifest
+from parity_runtime.package import CERTIFIED_MODEL, CONTRACT, MANIFEST, MODEL, REPORT, write_manifest
 from parity_runtime.verification import verify
-
-TEST_DATA = "test_data_set_0"
 
 _MAX_BYTES = 2**31 - 2**20  # protobuf's limit, and a mebibyte for what is no weight
 
@@ -47,12 +45,14 @@ class Exported:
         package_id: sha256 of its manifest.
         contract: measured.
         verdict: of the gate.
+        proof: what the certified graph proves; None without one.
     """
 
     path: Path
     package_id: str
     contract: ModelContract
     verdict: Verdict
+    proof: Proof | None = None
 
 
 def export_package(source: ModelSource, target: str | Path, options: ExportOptions | None = None) -> Exported:
@@ -78,17 +78,42 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     check_graph(graph)
     if len(graph) > LARGE:
         give_back()
-    verdict = judge(graph, source, options.tolerance)
+    certified = certify(graph, source.contract) if options.certified else None
+    proof = None if certified is None else _claims(source, graph)
+    exact = proof is not None and proof.exact
+    verdict = judge(graph, source, options.tolerance, certified=_answers(certified, source) if exact else None)
     verdict.report.mismatches += [f"the initializer {name} is not the state_dict's" for name in initializers.differing]
     facts = record(source.contract, verdict) | {"initializers": initializers.to_json()}
+    if certified is not None and proof is not None and verdict.expectation is not None:
+        prove(certified, source.contract, verdict.expectation, proof)
+        verdict.report.mismatches += proof.violations
+        facts |= verdict.report.to_json() | {"proof": proof.to_json()}
     if not verdict.report.passed:
         _refuse(target, facts, verdict)
     refusal(target).unlink(missing_ok=True)
     contract = _measured(source.contract, model, verdict)
+    if certified is not None:
+        contract = replace(contract, graphs={**contract.graphs, "certified": CERTIFIED_MODEL})
     files = {MODEL: with_metadata(graph, contract), CONTRACT: dump_json(contract.to_json()), REPORT: dump_json(facts)}
-    files |= _evidence(contract, verdict, pictures=options.pictures)
+    if certified is not None:
+        files[CERTIFIED_MODEL] = with_metadata(certified, contract)
+    pictured = pictures(contract, verdict, certified) if options.pictures else {}
+    files |= pictured | evidence(contract, verdict, proof, list(pictured))
     package_id = _write(target, files, replace_existing=options.replace)
-    return Exported(target, package_id, contract, verdict)
+    return Exported(target, package_id, contract, verdict, proof)
+
+
+def _claims(source: ModelSource, graph: bytes) -> Proof:
+    """Return what a certificate of the graph will speak for."""
+    inputs = example_inputs(source.module, source.contract.inputs)
+    return Proof(torch_gaps(source, inputs, graph), exact=not code_constants(source.module, graph))
+
+
+def _answers(certified: bytes | None, source: ModelSource) -> Loaded | None:
+    if certified is None:
+        return None
+    contract = certified_contract(source.contract)
+    return Loaded(lambda: Engine("onnxruntime", optimization="all").load(certified, contract))
 
 
 def build_graph(source: ModelSource, options: ExportOptions) -> tuple[ir.Model, Initializers]:
@@ -190,35 +215,6 @@ def _refuse(target: Path, facts: dict[str, Any], verdict: Verdict) -> None:
 def refusal_text(reasons: list[str]) -> str:
     """Return the first reason and how many more there are."""
     return reasons[0] + (f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else "")
-
-
-def _evidence(contract: ModelContract, verdict: Verdict, *, pictures: bool) -> dict[str, bytes]:
-    """Return the files that speak for a package: vectors and the model card."""
-    if verdict.expectation is None:
-        raise InputError("a graph that was not compared has no evidence")
-    conformance = make_conformance(contract, verdict.expectation)
-    drawn = _pictures(contract, verdict.expectation) if pictures else {}
-    card = model_card(contract, verdict.report, list(drawn))
-    verdict.expectation.release()
-    return {CONFORMANCE: dump_json(conformance.to_json()), CARD: card} | drawn | _test_data(conformance.ordinary)
-
-
-def _pictures(contract: ModelContract, expectation: Expectation) -> dict[str, bytes]:
-    """Return the card's pictures; none where the [plot] extra is not installed."""
-    if importlib.util.find_spec("matplotlib") is None:
-        return {}
-    from parity_export.pictures import card_pictures  # noqa: PLC0415 -- needs the [plot] extra
-
-    return card_pictures(contract, expectation)
-
-
-def _test_data(vectors: OrdinaryVectors) -> dict[str, bytes]:
-    """Return the ordinary vectors as files of the ONNX backend-test layout."""
-    return {
-        f"{TEST_DATA}/{side}_{index}.pb": numpy_helper.from_array(array, name).SerializeToString(deterministic=True)
-        for side, arrays in (("input", vectors.inputs), ("output", vectors.outputs))
-        for index, (name, array) in enumerate(arrays.items())
-    }
 
 
 def _write(target: Path, files: dict[str, bytes], *, replace_existing: bool) -> str:

@@ -54,6 +54,7 @@ def judge(
     given: tuple[float, float] | None = None,
     *,
     foreign: bool = False,
+    certified: Loaded | None = None,
 ) -> Verdict:
     """Compare a serialized graph with a source's module: names, then dtypes and shapes, then values.
 
@@ -62,6 +63,7 @@ def judge(
         source: the module, and the contract that the graph must fulfil.
         given: rtol and atol that a person set.
         foreign: the graph is another exporter's.
+        certified: the answers of the certified graph, whose radii the tolerances may not exceed; None without one.
     """
     mismatches = interface_mismatches(create_session(model), source.contract, foreign=foreign)
     if mismatches:
@@ -70,7 +72,7 @@ def judge(
         give_back()
     refused: list[str] = []
     expectations = []
-    for expectation in _expectations(model, source, given, refused):
+    for expectation in _expectations(model, source, given, refused, certified):
         expectation.prepare(BATCH_SIZES)
         expectations.append(expectation)
         if len(model) > LARGE:
@@ -99,11 +101,15 @@ def record(contract: ModelContract, verdict: Verdict) -> dict[str, Any]:
 
 
 def _expectations(
-    model: bytes, source: ModelSource, given: tuple[float, float] | None, refused: list[str]
+    model: bytes,
+    source: ModelSource,
+    given: tuple[float, float] | None,
+    refused: list[str],
+    certified: Loaded | None,
 ) -> Iterator[Expectation]:
     opponent = Loaded(lambda: Engine("onnxruntime", optimization="all").load(model, source.contract))
     names = _other_dimensions(source.contract)
-    yield Expectation(source, opponent, _main_sizes(source, names), given)
+    yield Expectation(source, opponent, _main_sizes(source, names), given, certified)
     tried = 0
     for size in OTHER_SIZES if names else ():
         dimensions = dict.fromkeys(names, size)
@@ -112,7 +118,7 @@ def _expectations(
             refused.append(f"torch at {dimensions}: {reason}")
         elif tried < _OTHER_ASKED:
             tried += 1
-            yield Expectation(replace(source, sample=None), opponent, dimensions, given)
+            yield Expectation(replace(source, sample=None), opponent, dimensions, given, certified)
 
 
 def _refusal(source: ModelSource, dimensions: dict[str, int]) -> str | None:

@@ -21,6 +21,7 @@ class ExportOptions:
         rtol: replaces torch.testing's relative tolerance; given together with ``atol``, or not at all.
         atol: replaces torch.testing's absolute tolerance, in the output's unit.
         pictures: draw the model card's pictures, where matplotlib is installed.
+        certified: add a graph whose every answer carries its proven rounding error.
     """
 
     replace: bool = False
@@ -29,6 +30,7 @@ class ExportOptions:
     rtol: float | None = None
     atol: float | None = None
     pictures: bool = True
+    certified: bool = False
 
     def __post_init__(self) -> None:
         newest = onnx.defs.onnx_opset_version()

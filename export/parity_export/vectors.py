@@ -11,7 +11,7 @@ from parity_export.probes import ADVERSARIAL, BOUNDARY, margins
 from parity_export.tolerances import groups
 from parity_runtime import InputError, ModelContract
 from parity_runtime.conformance import Conformance, HardProbes, OrdinaryVectors
-from parity_runtime.contract import LOGITS, PROBABILITIES
+from parity_runtime.contract import CERTIFIED, LOGITS, PROBABILITIES, RADIUS
 from parity_runtime.inputs import Arrays
 
 RTOL, ATOL = 1e-3, 1e-7
@@ -88,7 +88,11 @@ def _needed_atol(expected: Expected) -> NDArray[np.float64]:
 
 
 def _hard(contract: ModelContract, expected: Expected, expectation: Expectation) -> HardProbes | None:
-    """Choose rows nearest to a decision and rows that drive backends apart; the gate's tolerance holds for them."""
+    """Choose rows nearest to a decision and rows that drive backends apart.
+
+    Their tolerance is the proven radius, and labels are checked where they are certified; without a proof the gate's
+    tolerance holds, and labels are checked where the margin exceeds it twice.
+    """
     margin = margins(contract, expected.float64[LOGITS])
     nearest = np.argsort(margin, kind="stable")
     count = _num_rows(expected, expectation)
@@ -98,9 +102,14 @@ def _hard(contract: ModelContract, expected: Expected, expectation: Expectation)
     inputs = expectation.batches.call(expected.probes.inputs, rows)
     answers = expectation.torch_float64(inputs)
     tolerance = expected.tolerances["ordinary"][LOGITS].allowed(answers[LOGITS])
+    proof = expectation.proof(inputs)
+    label_checked = margins(contract, answers[LOGITS]) > 2 * tolerance.max(axis=1)
+    if CERTIFIED in proof:  # the recorded value is the exact one, rounded to float32
+        radius = proof[RADIUS] + np.spacing(np.abs(answers[LOGITS]).astype(np.float32)) / 2
+        tolerance = np.where(np.isfinite(radius), radius.astype(np.float64), tolerance)
+        label_checked = np.where(np.isfinite(radius).all(axis=1), proof[CERTIFIED], label_checked)
     outputs = _rounded(contract, answers)
     del outputs[PROBABILITIES]
-    label_checked = margins(contract, answers[LOGITS]) > 2 * tolerance.max(axis=1)
     return HardProbes(tuple(expected.probes.kinds[rows].tolist()), inputs, outputs, {LOGITS: tolerance}, label_checked)
 
 

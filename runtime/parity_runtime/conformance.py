@@ -140,7 +140,7 @@ class Deviation:
     """One output of one set of vectors, compared.
 
     Attributes:
-        vectors: ``ordinary`` or ``hard``.
+        vectors: ``ordinary`` or ``hard``; ``, certified`` is added where the certified graph answered.
         output: its name.
         compared: how many values.
         failed: how many lie outside their tolerance.

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -17,6 +17,9 @@ TASKS: tuple[Task, ...] = get_args(Task)
 
 LABEL, PROBABILITIES, LOGITS, VALUE = "label", "probabilities", "logits", "value"
 """The outputs of a graph whose task is known (the first two are sklearn-onnx's names)."""
+
+RADIUS, CERTIFIED = "radius", "certified"
+"""The outputs that a certified graph adds."""
 
 METADATA_KEY = "parity.contract"
 """The key of an ONNX file's ``metadata_props`` under which the contract travels inside the model."""
@@ -120,6 +123,11 @@ class ModelContract:
         """Whether the graph gives ``label``, ``probabilities`` and ``logits``."""
         return self.task in ("binary", "multiclass")
 
+    @property
+    def columns(self) -> list[Feature]:
+        """The features in the graph's order."""
+        return sorted(self.features, key=lambda feature: feature.index)
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, with its format."""
         return {
@@ -195,6 +203,21 @@ def classifier_outputs(num_classes: int, batch: int | str = "batch") -> tuple[Te
         TensorSpec(PROBABILITIES, "float32", (batch, num_classes)),
         TensorSpec(LOGITS, "float32", (batch, num_logits)),
     )
+
+
+def certified_contract(contract: ModelContract) -> ModelContract:
+    """Return the contract of the certified graph: it also gives ``radius``, and for a classifier ``certified``.
+
+    Raises:
+        FormatError: the model returns tensors without a meaning.
+    """
+    if contract.task == "tensors":
+        raise FormatError(f"{contract.name} returns tensors without a meaning, which are not certified")
+    answer = next(spec for spec in contract.outputs if spec.name == (LOGITS if contract.is_classifier else VALUE))
+    added = [replace(answer, name=RADIUS)]
+    if contract.is_classifier:
+        added.append(TensorSpec(CERTIFIED, "bool", answer.shape[:1]))
+    return replace(contract, outputs=(*contract.outputs, *added))
 
 
 def batch_name(contract: ModelContract) -> str | None:

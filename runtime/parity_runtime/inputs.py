@@ -163,7 +163,7 @@ def _stack_columns(contract: ModelContract, rows: Any, found: Sequence[Any]) -> 
     if not contract.features:
         raise InputError(f"{contract.name} has no named features; give an array")
     spec, arrays = contract.inputs[0], []
-    for feature in sorted(contract.features, key=lambda feature: feature.index):
+    for feature in contract.columns:
         if found.count(feature.name) != 1:
             problem = "is there more than once" if feature.name in found else "is missing"
             raise InputError(f"the column {feature.name!r} {problem}; found {', '.join(map(str, found)) or 'none'}")
@@ -186,7 +186,7 @@ def _column(rows: Any, name: str) -> Any:
 
 def _converted(spec: TensorSpec, array: NDArray[Any], what: str) -> NDArray[Any]:
     wanted = np.dtype(spec.dtype)
-    if array.size == 0:
+    if array.size == 0 and array.dtype.kind != "c":
         return array.astype(wanted)
     if array.dtype.kind not in "biuf" or (wanted.kind == "b") != (array.dtype.kind == "b"):
         raise InputError(f"{what} holds {array.dtype}; it takes {spec.dtype}")

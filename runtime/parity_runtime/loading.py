@@ -2,11 +2,11 @@
 
 import json
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from parity_runtime.contract import METADATA_KEY, ModelContract
+from parity_runtime.contract import METADATA_KEY, ModelContract, certified_contract
 from parity_runtime.digest import sha256_hex
 from parity_runtime.errors import DigestError, FormatError, InputError
 from parity_runtime.jsonfile import parse_json
@@ -38,15 +38,16 @@ class LoadedModel:
     package_id: str | None
 
 
-def load_model(path: str | Path, digest: str | None = None) -> LoadedModel:
+def load_model(path: str | Path, digest: str | None = None, *, certified: bool = False) -> LoadedModel:
     """Read a package folder, or a bare ``.onnx`` file with the contract in its metadata.
 
     Args:
         path: the folder or the file.
         digest: of a package the expected package id, of a bare file the expected sha256; None takes any.
+        certified: read the certified graph (a bare file must be one); its outputs stand in the contract then.
 
     Raises:
-        InputError: there is nothing to read at ``path``.
+        InputError: there is nothing to read at ``path``, or no certified graph.
         DigestError: a file is not the one that was packaged, or not the one that ``digest`` names.
         FormatError: a file is malformed, newer than this version, keeps data elsewhere, or uses custom operators.
     """
@@ -55,11 +56,14 @@ def load_model(path: str | Path, digest: str | None = None) -> LoadedModel:
         bare = path.exists() and not path.is_dir()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    return _from_file(path, digest) if bare else _from_package(Package.open(path, digest))
+    model = _from_file(path, digest) if bare else _from_package(Package.open(path, digest), certified=certified)
+    return replace(model, contract=certified_contract(model.contract)) if certified else model
 
 
-def _from_package(package: Package) -> LoadedModel:
-    name = package.contract.graphs["default"]
+def _from_package(package: Package, *, certified: bool) -> LoadedModel:
+    name = package.contract.graphs.get("certified" if certified else "default")
+    if name is None:
+        raise InputError(f"{package.path} has no certified graph; export it with --certified")
     model = package.read(name)
     facts = scan_model(model, str(package.path / name))
     if not _same_json(facts.metadata.get(METADATA_KEY), package.read_json(CONTRACT)):

@@ -13,6 +13,7 @@ from parity_runtime.jsonfile import FORMAT, check_format, dump_json, parse_json
 from parity_runtime.reading import read_regular
 
 MANIFEST, CONTRACT, MODEL = "manifest.json", "contract.json", "model.onnx"
+CERTIFIED_MODEL = "model_certified.onnx"
 CONFORMANCE, REPORT, CARD = "conformance.json", "parity.json", "README.md"
 
 _MAX_MANIFEST_BYTES = 2**20  # A package has some dozen files; a longer list was not written by Parity.

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from parity_runtime.contract import LABEL, PROBABILITIES, VALUE, ModelContract
+from parity_runtime.contract import CERTIFIED, LABEL, PROBABILITIES, RADIUS, VALUE, ModelContract
 from parity_runtime.errors import FormatError, InputError
 from parity_runtime.execution import Executor
 from parity_runtime.forking import survive_forks
@@ -35,9 +35,10 @@ class Predictor:
         threads: threads within an operator; 1 is fastest for small models.
         tf32: on CUDA, let products round their factors to 10 bits of mantissa; torch does not by default.
         digest: the package id that is expected (``parity info`` prints it; of a bare file its sha256); None takes any.
+        certified: answer with the certified graph, so that `certified`, `radius` and `run` tell what is proven.
 
     Raises:
-        InputError: there is no package at ``path``, or an option is unknown.
+        InputError: there is no package at ``path``, an option is unknown, or the package has no certified graph.
         DigestError: a file is not the one that was packaged.
         FormatError: a file is malformed, newer than this version, keeps data elsewhere, or uses custom operators.
         ProviderError: the provider is not there.
@@ -61,8 +62,9 @@ class Predictor:
         threads: int = 1,
         tf32: bool = False,
         digest: str | None = None,
+        certified: bool = False,
     ) -> None:
-        model = load_model(path, digest)
+        model = load_model(path, digest, certified=certified)
         self._model = model
         self._options: dict[str, Any] = {"provider": provider, "threads": threads, "tf32": tf32}
         self._lock = Lock()
@@ -130,6 +132,34 @@ class Predictor:
             raise InputError(f"{self.contract.name} is no classifier (its task is {self.contract.task})")
         return self._answer(PROBABILITIES, rows)
 
+    def certified(self, rows: Rows) -> NDArray[np.bool_]:
+        """Return whether each row's label is proven, bool ``[batch]``: no compliant backend gives another.
+
+        docs/proof.md says what a compliant backend is.
+
+        Args:
+            rows: as in `predict`.
+
+        Raises:
+            InputError: the rows do not fit the contract, the model is no classifier, or the predictor was not made
+                with ``certified=True``.
+        """
+        return self._answer(self._proven(CERTIFIED), rows)
+
+    def radius(self, rows: Rows) -> NDArray[np.float32]:
+        """Return how far any compliant evaluation can be from the exact logits or values, in their own unit.
+
+        Args:
+            rows: as in `predict`.
+
+        Returns:
+            float32, of the shape of ``logits`` or ``value``; infinite where nothing is proven.
+
+        Raises:
+            InputError: the rows do not fit the contract, or the predictor was not made with ``certified=True``.
+        """
+        return self._answer(self._proven(RADIUS), rows)
+
     def run(self, inputs: Mapping[str, ArrayLike]) -> Arrays:
         """Return every output by name.
 
@@ -167,6 +197,12 @@ class Predictor:
         if not self._closed:
             self._running()
         survive_forks(self)
+
+    def _proven(self, output: str) -> str:
+        if output not in self._names:
+            remedy = "is no classifier" if RADIUS in self._names else "was opened without certified=True"
+            raise InputError(f"{self.contract.name} {remedy}")
+        return output
 
     def _answer(self, output: str, rows: Rows) -> NDArray[Any]:
         executor = self._executor or self._running()

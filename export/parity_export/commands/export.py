@@ -17,6 +17,7 @@ from parity_export.commands.module_options import (
 )
 from parity_export.export import Exported, export_package
 from parity_export.options import ExportOptions
+from parity_export.proving import Proof
 from parity_export.source import (
     Meaning,
     ModelSource,
@@ -46,6 +47,7 @@ from parity_training.commands.arguments import names
 @click.option("--ir-version", type=int, help="The ONNX IR version [default: torch's choice].")
 @click.option("--rtol", type=float, help="Widens the tolerance (with --atol); the report and the card say so.")
 @click.option("--atol", type=float, help="Widens the tolerance (with --rtol).")
+@click.option("--certified", is_flag=True, help="Add a graph whose every answer carries its proven rounding error.")
 @click.option("--no-pictures", is_flag=True, help="Leave the model card's pictures out.")
 @click.option("--verbose", is_flag=True, help="Show torch's own reason when it cannot export.")
 def export(source: str, target: Path, force: bool, verbose: bool, **options: Any) -> None:
@@ -55,7 +57,8 @@ def export(source: str, target: Path, force: bool, verbose: bool, **options: Any
     nothing but TARGET.refused.json if the graph does not answer as the module.
     """
     chosen_options = {name: options.pop(name) for name in ("opset", "ir_version", "rtol", "atol")}
-    how = ExportOptions(replace=force, pictures=not options.pop("no_pictures"), **chosen_options)
+    pictures, certified = not options.pop("no_pictures"), options.pop("certified")
+    how = ExportOptions(replace=force, pictures=pictures, certified=certified, **chosen_options)
     try:
         chosen = _run_source(source, options) if is_run(source) else _module_source(source, options)
         exported = export_package(chosen, target, how)
@@ -77,7 +80,20 @@ def story(exported: Exported) -> list[str]:
     for name, tolerance in exported.contract.tolerance.items():
         worst = max(found.max_abs for found in exported.verdict.report.differences(name, "ordinary"))
         lines.append(f"  {name}: largest deviation from float64 {worst:.3g} (allowed at least {tolerance.floor:.3g})")
+    if exported.proof is not None:
+        lines += _proven(exported.proof)
     return [*lines, f"package: {exported.path}", f"id: {exported.package_id}"]
+
+
+def _proven(proof: Proof) -> list[str]:
+    """Return what is proven, and of whom."""
+    labels = "" if proof.certified is None else f", {proof.certified} labels certified"
+    subject = "the graph and the torch module" if not proof.torch_gaps else "the graph alone: " + proof.torch_gaps[0]
+    return [
+        f"proof: {proof.bounded} of {proof.rows} probes have a radius (at most {proof.largest_radius:.3g} on ordinary "
+        f"ones){labels}",
+        f"  it speaks for {subject}",
+    ]
 
 
 def _run_source(source: str, options: dict[str, Any]) -> ModelSource:

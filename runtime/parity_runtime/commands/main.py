@@ -24,6 +24,7 @@ _COMMANDS = {
     "export": _Entry("parity_export.commands.export:export", "export,cpu", "Write a package that proved itself."),
     "check": _Entry("parity_export.commands.check:check", "export,cpu", "Judge an ONNX file from any exporter."),
     "diff": _Entry("parity_export.commands.diff:diff", "export,cpu", "Name the first node that departs."),
+    "certify": _Entry("parity_export.commands.certify:certify", "export,cpu", "Say which labels are proven."),
     "info": _Entry("parity_runtime.commands.info:info", "cpu", "Say what a package holds."),
     "verify": _Entry("parity_runtime.commands.verify:verify", "cpu", "Check digests, replay the vectors."),
     "predict": _Entry("parity_runtime.commands.predict:predict", "cpu", "Answer the rows of a table."),

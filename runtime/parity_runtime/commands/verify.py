@@ -23,7 +23,7 @@ def verify(package: Path, provider: Provider, digest: str | None) -> None:
     click.echo(f"{package}: {result.files} files are as they were packaged")
     for deviation in result.deviations:
         click.echo(
-            f"  {deviation.vectors:<9}{deviation.output:<14}{deviation.compared:>6} values agree, "
+            f"  {deviation.vectors:<20}{deviation.output:<14}{deviation.compared:>6} values agree, "
             f"largest deviation {deviation.largest:.3g}"
         )
     click.echo(f"package {result.package_id}")

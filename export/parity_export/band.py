@@ -1,0 +1,121 @@
+"""The picture of what is not certified: a band along the decision boundary of a model with two features."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from parity_export.certificate import Answers, CertifiedModel, ranges
+from parity_runtime.contract import CERTIFIED, LABEL
+from parity_training.figures import CLASS_COLORS, class_name, new_figure, png
+
+BAND = "band.png"
+
+_GRID = 320
+_MARGIN = 0.25  # of a feature's range, on both sides
+_BAND = "#333333"
+_WINDOW = 3.0  # of the band's width, on both sides of the boundary
+_STEPS = 64  # halvings of a segment in float64
+
+Plane = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def has_band(model: CertifiedModel) -> bool:
+    """Whether a model has such a picture: a classifier of two features whose ranges are known."""
+    known = all(feature.low is not None and feature.high is not None for feature in model.contract.features)
+    return model.contract.is_classifier and len(model.contract.features) == 2 and known
+
+
+def band_picture(model: CertifiedModel) -> bytes | None:
+    """Return the PNG of the plane, and of the band under a magnifying glass; None if one class fills the plane.
+
+    Args:
+        model: a classifier of two features, their ranges known.
+    """
+    answers = Answers(model)
+    low, high = ranges(model.contract)
+    margin = _MARGIN * (high - low)
+    plane = _plane(low - margin, high + margin)
+    found = _labels(answers, plane)
+    crossing = _crossing(answers, plane, found)
+    if crossing is None:
+        return None
+    figure, _ = new_figure()
+    figure.set_size_inches(10, 5)
+    figure.clear()
+    left, right = figure.subplots(1, 2)
+    _draw(left, model, plane, found)
+    left.plot(*crossing, "o", markersize=9, markerfacecolor="none", markeredgecolor="black")
+    width = _width(answers, crossing, low, high)
+    reach = _WINDOW * width * (high - low) / np.max(high - low)
+    near = _plane(crossing - reach, crossing + reach)
+    _draw(right, model, near, _labels(answers, near), tuple(crossing))
+    left.set_title("Labels; the circle is magnified")
+    right.set_title(f"Not certified: a band {2 * width:.1e} wide along {model.contract.features[0].name}")
+    names = [class_name(label) for label in model.contract.classes]
+    patches = [Patch(color=color, alpha=0.5, label=name) for color, name in zip(CLASS_COLORS, names, strict=False)]
+    patches.append(Patch(color=_BAND, label="not certified: another backend may answer another class"))
+    figure.legend(handles=patches, loc="outside lower center", ncols=min(4, len(patches)))
+    return png(figure)
+
+
+def _plane(low: NDArray[np.float64], high: NDArray[np.float64]) -> Plane:
+    x, y = (np.linspace(*ends, _GRID) for ends in zip(low, high, strict=True))
+    return x, y
+
+
+def _labels(answers: Answers, plane: Plane) -> NDArray[np.int64]:
+    """Return the label over a plane, ``[y, x]``, and -1 where it is not certified."""
+    points = np.stack(np.meshgrid(*plane), axis=-1).reshape(-1, 2)
+    found = answers(points)
+    labels: NDArray[np.int64] = np.where(found[CERTIFIED], found[LABEL], -1).reshape(_GRID, _GRID)
+    return labels
+
+
+def _crossing(answers: Answers, plane: Plane, labels: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """Return a point of the boundary near the middle of the plane; None if there is none."""
+    changes = np.argwhere((labels[:, 1:] != labels[:, :-1]) & (labels[:, 1:] >= 0) & (labels[:, :-1] >= 0))
+    if not len(changes):
+        return None
+    row, column = changes[np.argmin(np.abs(changes - _GRID / 2).sum(axis=1))]
+    start, end = (np.array([plane[0][column + side], plane[1][row]]) for side in (0, 1))
+    label = labels[row, column]
+    for _ in range(_STEPS):
+        middle = (start + end) / 2
+        same = int(answers(middle[None])[LABEL][0]) == label
+        start, end = (middle, end) if same else (start, middle)
+    return start
+
+
+def _width(
+    answers: Answers, crossing: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
+) -> float:
+    """Return how far from the boundary, along the first feature, rows are not certified."""
+    steps = np.geomspace(1e-9, 1.0, 400) * float((high - low)[0])
+    sides = [
+        answers(crossing + np.stack([sign * steps, np.zeros_like(steps)], axis=1))[CERTIFIED] for sign in (1, -1)
+    ]  # fmt: skip
+    return float(steps[min(len(steps) - 1, max(int(np.argmax(side)) for side in sides))])
+
+
+def _draw(
+    axes: Axes, model: CertifiedModel, plane: Plane, labels: NDArray[np.int64], around: Sequence[float] = (0.0, 0.0)
+) -> None:
+    x, y = plane[0] - around[0], plane[1] - around[1]
+    colors = ListedColormap([_BAND, *_lighter(len(model.contract.classes))])
+    axes.imshow(labels, colors, origin="lower", extent=(x[0], x[-1], y[0], y[-1]), aspect="auto",
+                vmin=-1.5, vmax=len(model.contract.classes) - 0.5, interpolation="nearest")  # fmt: skip
+    names = [feature.name for feature in model.contract.columns]
+    offsets = [f" {'-' if value > 0 else '+'} {abs(value):.6g}" if value else "" for value in around]
+    axes.set(xlabel=f"{names[0]}{offsets[0]}", ylabel=f"{names[1]}{offsets[1]}")
+    axes.ticklabel_format(style="sci", scilimits=(-2, 4))
+
+
+def _lighter(count: int) -> list[str]:
+    """Return the classes' colours, half way to white."""
+    channels = [[int(color[place : place + 2], 16) for place in (1, 3, 5)] for color in CLASS_COLORS]
+    light = ["#" + "".join(f"{(channel + 255) // 2:02x}" for channel in color) for color in channels]
+    return [light[index % len(light)] for index in range(count)]

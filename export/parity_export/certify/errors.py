@@ -1,0 +1,15 @@
+"""What says that a graph cannot be certified."""
+
+import onnx_ir as ir
+
+from parity_runtime import InputError
+
+
+class CannotCertifyError(InputError):
+    """A graph has no proof: an operator without a rule, or one that is not of the form that its rule is proven for."""
+
+
+def refusal(node: ir.Node, reason: str = "") -> CannotCertifyError:
+    """Return the error that names a node."""
+    what = f"operator {node.op_type} at node {node.name or node.outputs[0].name}"
+    return CannotCertifyError(f"cannot certify: {what}{f' ({reason})' if reason else ''}")

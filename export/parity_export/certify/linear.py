@@ -1,0 +1,211 @@
+"""Inner products: Gemm, MatMul, Conv."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from parity_export.certify.arithmetic import FLUSH, FLUSHED, UNIT, U, gamma
+from parity_export.certify.errors import refusal
+from parity_export.certify.radius import Folding, Radius
+from parity_export.certify.scope import Scope
+
+_LARGEST_WEIGHT = 2.0**126
+_ROUNDINGS_BESIDE_THE_SUM = 8
+"""Of the radius's own evaluation: two of |v'| times its factor plus t, one of each rounded constant, some to spare."""
+
+Evaluate = Callable[[ir.Value, ir.Value, ir.Value], ir.Value]
+
+
+@dataclass(frozen=True)
+class InnerProducts:
+    """What a linear node computes: sums of products of its input with weights, and a bias.
+
+    Attributes:
+        weight: float32.
+        axes: of ``weight`` that are summed over.
+        bias: float32 ``[outputs]``, or None.
+        extra: roundings of a term beside those of its sum.
+        amplified: what a flushed number may be multiplied by.
+    """
+
+    weight: NDArray[np.float32]
+    axes: tuple[int, ...]
+    bias: NDArray[np.float32] | None
+    extra: int = 0
+    amplified: float = 1.0
+
+    @property
+    def terms(self) -> int:
+        """How many products one output sums."""
+        return int(np.prod([self.weight.shape[axis] for axis in self.axes]))
+
+
+def gemm(scope: Scope, node: ir.Node) -> Radius:
+    """Y = A B + C with constant B and C: see `inner_products`. alpha and beta must be 1."""
+    if (_attribute(node, "alpha", 1.0), _attribute(node, "beta", 1.0), _attribute(node, "transA", 0)) != (1.0, 1.0, 0):
+        raise refusal(node, "alpha and beta must be 1, and A not transposed")
+    weight = _constant(scope, node, 1)
+    bias = None if len(node.inputs) < 3 or node.inputs[2] is None else _constant(scope, node, 2)
+    transposed = bool(_attribute(node, "transB", 0))
+    outputs = weight.shape[0 if transposed else 1]
+    if bias is not None:
+        if bias.shape not in ((), (1,), (outputs,), (1, 1), (1, outputs)):
+            raise refusal(node, f"C has the shape {list(bias.shape)}, not one number for each output")
+        bias = np.broadcast_to(bias.reshape(-1), outputs)
+    products = InnerProducts(weight, (1 if transposed else 0,), bias)
+    return inner_products(
+        scope, node, products, lambda a, b, c: scope.emit("Gemm", [a, b, c], {"transB": int(transposed)})
+    )
+
+
+def matmul(scope: Scope, node: ir.Node) -> Radius:
+    """Y = A B with a constant matrix B: see `inner_products`.
+
+    A backend may fuse a scalar factor f of A into the sum (onnxruntime's FusedMatMul): it sums A B and multiplies by f
+    at the end. That rounds each term once more, twice where f is a reciprocal; multiplies what was flushed by f; and
+    the sum without f must not overflow, which the radius of 2n sum |f A B| shows where 2n |f| >= 2.
+    """
+    weight = _constant(scope, node, 1)
+    if weight.ndim != 2:
+        raise refusal(node, "its second factor must be a matrix")
+    factor, roundings = _factor_before(scope, scope.operand(node))
+    products = InnerProducts(weight, (0,), None, extra=1 + roundings, amplified=max(1.0, factor))
+    if products.terms * factor < 1:
+        raise refusal(node, f"the factor {factor:g} before it: fused, the sum may overflow before it is multiplied")
+    return inner_products(
+        scope, node, products, lambda a, b, c: scope.emit("Add", [scope.emit("MatMul", [a, b]), c])
+    )  # fmt: skip
+
+
+def _factor_before(scope: Scope, x: ir.Value) -> tuple[float, int]:
+    """Return the magnitude of the scalar that x was multiplied by last, 1 if by none, and its roundings."""
+    node = x.producer()
+    if node is None or node.op_type not in ("Mul", "Div"):
+        return 1.0, 0
+    for index in (1, 0) if node.op_type == "Mul" else (1,):
+        constant, other = scope.constant(node.inputs[index]), node.inputs[1 - index]
+        if constant is not None and constant.size == 1 and other is not None:
+            magnitude = abs(float(constant.reshape(())))
+            before, roundings = _factor_before(scope, other)
+            return before * (magnitude if node.op_type == "Mul" else 1 / magnitude), roundings + 1
+    return 1.0, 0
+
+
+def conv(scope: Scope, node: ir.Node) -> Radius:
+    """The convolution of X with W, plus B, both constant; padding adds zeros, exactly: see `inner_products`."""
+    weight = _constant(scope, node, 1)
+    bias = None if len(node.inputs) < 3 or node.inputs[2] is None else _constant(scope, node, 2)
+    products = InnerProducts(weight, tuple(range(1, weight.ndim)), bias)
+    return inner_products(
+        scope, node, products, lambda a, b, c: scope.emit("Conv", [a, b, c], dict(node.attributes))
+    )  # fmt: skip
+
+
+def inner_products(scope: Scope, node: ir.Node, products: InnerProducts, evaluate: Evaluate) -> Radius:
+    """Return the radius of y = W x + b, an inner product of k terms in any order, with or without FMA.
+
+    With n = k + 1 (k without a bias) and every compliant x within e of the exact one, |x| <= |x'| + 2e and
+
+        |y - exact| <= |W| e + gamma_n (|W| (|x'| + 2e) + |b|) + (n + 1)(1 + gamma_n) 2^-126
+
+    (Higham, section 3.1, for the first two terms). At most n values can be flushed while the sum is formed, in whatever
+    order: a product or the bias that becomes zero leaves the sum as it was, and a partial sum can only be flushed if
+    two of the terms under it were not; so every flush uses up a term. One more is the result, where it is read. A
+    flushed weight changes its product by 2^-126 (|x'| + 2e): a subnormal one grows by 2^-101 / q, q below.
+
+    In units of u/2, with e = s t + a |x'| + c, it is ``W' (t + (q/p) |x'|) + b'`` with p = (1 + 2 gamma_n) s,
+    q = (1 + 2 gamma_n) a + 2 gamma_n / u and W' = p |W|: one more product like the node's own.
+
+    Args:
+        scope: the graph.
+        node: takes x as its first input.
+        products: W and b.
+        evaluate: appends the nodes of W' x + b' for x, W', b'.
+    """
+    x = scope.operand(node)
+    radius = scope.radius(x)
+    terms = products.terms
+    n = terms + (products.bias is not None) + products.extra
+    error = gamma(n)
+    weight = np.abs(products.weight.astype(np.float64))
+    used = weight[weight > 0]
+    folding = Folding(n, float(used.min(initial=np.inf)), float(used.max(initial=0.0)))
+    p, q = (1 + 2 * error) * radius.scale, (1 + 2 * error) * radius.relative + error / UNIT
+    weight = np.where((weight > 0) & (weight < FLUSH), weight + FLUSH / UNIT / q, weight)
+    if radius.tensor is None and not radius.relative:  # the same exact x everywhere
+        operand, factor = scope.magnitude(x), q
+    else:
+        operand, factor = scope.emit("Mul", [scope.magnitude(x), scope.number(q / p)]), p
+        if radius.tensor is not None:
+            operand = scope.emit("Add", [operand, radius.tensor])
+    evaluated = 1 + gamma(terms + _ROUNDINGS_BESIDE_THE_SUM)
+    constant = weight.sum(axis=products.axes) * ((1 + 2 * error) * radius.constant + (q + 3 * p) * FLUSH)
+    constant = constant + (n + 1) * (1 + error) * FLUSHED * products.amplified
+    if products.bias is not None:
+        constant = constant + error / UNIT * np.abs(products.bias.astype(np.float64))
+    total = evaluate(operand, scope.number(factor * evaluated * weight), scope.number(evaluated * constant))
+    return Radius(total, folding=folding)
+
+
+@dataclass(frozen=True)
+class AffineMap:
+    """y = scale z + shift with constants that broadcast against z.
+
+    Attributes:
+        scale: magnitudes.
+        shift: the sum of the magnitudes of all that is added.
+        roundings: m, that a term takes part in at most.
+    """
+
+    scale: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    roundings: int
+
+
+def after_linear(scope: Scope, node: ir.Node, affine: AffineMap, index: int = 0) -> Radius:
+    """Return the radius of y = scale z + shift where z = W x + b is a linear node's.
+
+    A backend may compute it as written, or fold it into W and b beforehand. Either way a term of W x, of b or of
+    ``shift`` takes part in at most n + m roundings, so that
+
+        |y - exact| <= |scale| e_z gamma_(n+m) / gamma_n + gamma_(n+m) |shift| + (n + m + 1) 2^-126
+
+    because e_z is at least |W| e + gamma_n (|W| |x| + |b|) (`inner_products`). Folded weights must stay normal.
+
+    Args:
+        scope: the graph.
+        node: takes z.
+        affine: what it does with z.
+        index: of z among the node's inputs.
+    """
+    radius = scope.radius(scope.operand(node, index))
+    folding, total, scale = radius.folding, radius.tensor, affine.scale
+    if folding is None or total is None:
+        raise refusal(node)
+    n = folding.roundings + affine.roundings
+    used, largest = scale[scale > 0], max(1.0, float(scale.max()))
+    low, high = folding.smallest * float(used.min(initial=1.0)), folding.largest * largest
+    if (scale != 1).any() and (min(low, float(used.min(initial=1.0))) < 2 * FLUSH or high > _LARGEST_WEIGHT):
+        raise refusal(node, "folded into the weights before it, one would leave float32's normal range")
+    growth = gamma(n) / gamma(folding.roundings)
+    if (scale != 1).any():
+        total = scope.emit("Mul", [total, scope.number(scale)])
+    if affine.shift.any():
+        total = scope.emit("Add", [total, scope.number(gamma(n) / UNIT * affine.shift)])
+    constant = growth * largest * (radius.constant + 4 * FLUSH) + (n + 1) * (1 + gamma(n)) * FLUSHED
+    return Radius(total, radius.scale * growth * (1 + 4 * U), 0.0, constant, Folding(n, low, high))
+
+
+def _constant(scope: Scope, node: ir.Node, index: int) -> NDArray[np.float32]:
+    array = scope.constant(node.inputs[index])
+    if array is None or array.dtype != np.float32:
+        raise refusal(node, f"its input {index} is not a float32 constant")
+    return array
+
+
+def _attribute(node: ir.Node, name: str, default: Any) -> Any:
+    return node.attributes[name].value if name in node.attributes else default

@@ -1,0 +1,143 @@
+"""A graph in, the same graph with a radius beside its logits or values out."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from numpy.typing import NDArray
+from onnx.reference import ReferenceEvaluator
+from onnx_ir.passes import common as passes
+
+from parity_export.certify.admission import INTEGERS, check_graph, check_node
+from parity_export.certify.arithmetic import FLUSHED, UNIT, U
+from parity_export.certify.errors import CannotCertifyError, refusal
+from parity_export.certify.radius import Radius
+from parity_export.certify.rules import COMPARISONS, RULES
+from parity_export.certify.scope import Scope
+from parity_runtime import ModelContract
+from parity_runtime.contract import CERTIFIED, LABEL, LOGITS, RADIUS, VALUE
+
+_EXACT_ON_CONSTANTS = ("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Slice", "Expand")
+
+
+def certify(graph: bytes, contract: ModelContract) -> bytes:
+    """Return a serialized graph that also answers ``radius``, and for a classifier ``certified``.
+
+    The nodes that compute the answers stay as they are. ``radius`` float32 has the shape of ``logits`` or ``value``:
+    every compliant evaluation (docs/proof.md) lies within it of the exact value. ``certified`` bool ``[batch]``: every
+    compliant evaluation gives the same label.
+
+    Args:
+        graph: a serialized ModelProto; its metadata is left out.
+        contract: of the model.
+
+    Raises:
+        CannotCertifyError: an operator has no rule, or the model returns tensors without a meaning.
+    """
+    if contract.task == "tensors":
+        raise CannotCertifyError(f"cannot certify: {contract.name} returns tensors without a meaning")
+    proto = onnx.load_from_string(graph)
+    del proto.metadata_props[:]
+    model = ir.from_proto(proto)
+    check_graph(model, contract)
+    model = passes.ShapeInferencePass()(model).model
+    outputs = {str(value.name): value for value in model.graph.outputs}
+    answer = outputs[LOGITS if contract.is_classifier else VALUE]
+    scope = Scope(model.graph)
+    for value in model.graph.inputs:
+        if value.dtype == ir.DataType.FLOAT:
+            scope.set(value, Radius(constant=FLUSHED))
+    for node in _needed(answer):
+        _apply(scope, node, model.opset_imports)
+    radius = _finish(scope, answer)
+    added = [(RADIUS, radius, ir.DataType.FLOAT, answer.shape)]
+    if contract.task == "binary":
+        certified = _binary(scope, answer, radius, contract.logit_threshold or 0.0)
+    elif contract.task == "multiclass":
+        certified = _multiclass(scope, answer, radius, outputs[LABEL], len(contract.classes))
+    if contract.is_classifier:
+        added.append((CERTIFIED, certified, ir.DataType.BOOL, outputs[LABEL].shape))
+    for name, value, dtype, shape in added:
+        value.name, value.dtype, value.shape = name, dtype, shape
+        model.graph.outputs.append(value)
+    model = ir.passes.Sequential(passes.RemoveUnusedNodesPass(), passes.ShapeInferencePass())(model).model
+    data: bytes = ir.to_proto(model).SerializeToString(deterministic=True)
+    return data
+
+
+def _needed(answer: ir.Value) -> list[ir.Node]:
+    """Return the nodes that a value is computed by, in their order in the graph."""
+    needed: set[ir.Node] = set()
+    waiting = [answer]
+    while waiting:
+        node = waiting.pop().producer()
+        if node is not None and node not in needed:
+            needed.add(node)
+            waiting += [value for value in node.inputs if value is not None]
+    graph = answer.graph
+    return [node for node in graph if node in needed] if graph is not None else []
+
+
+def _apply(scope: Scope, node: ir.Node, opsets: dict[str, int]) -> None:
+    """Record what is known of a node's result.
+
+    Raises:
+        CannotCertifyError: nothing is.
+    """
+    check_node(node)
+    constants = [scope.constant(value) for value in node.inputs if value is not None]
+    result = node.outputs[0]
+    if node.op_type in COMPARISONS:
+        scope.choose(result)
+    elif scope.chosen(node) and (node.op_type != "Where" or result.dtype != ir.DataType.FLOAT):
+        raise refusal(node, "it depends on a comparison")
+    elif node.op_type in _EXACT_ON_CONSTANTS and all(array is not None for array in constants):
+        scope.fold(result, _evaluate(node, [array for array in constants if array is not None], opsets))
+    elif node.op_type == "Shape" or not any(scope.knows(value) for value in node.inputs):
+        if result.dtype is None or result.dtype.is_floating_point() or node.op_type not in INTEGERS:
+            raise refusal(node, "it computes from constants or integers")
+    elif node.op_type not in RULES:
+        raise refusal(node)
+    else:
+        scope.set(result, RULES[node.op_type](scope, node))
+
+
+def _evaluate(node: ir.Node, inputs: list[NDArray[Any]], opsets: dict[str, int]) -> NDArray[Any]:
+    names = [str(value.name) for value in node.inputs if value is not None]
+    evaluator = ReferenceEvaluator(ir.to_proto(node), opsets=dict(opsets))
+    result: NDArray[Any] = evaluator.run(None, dict(zip(names, inputs, strict=True)))[0]  # type: ignore[index]
+    return result
+
+
+def _finish(scope: Scope, answer: ir.Value) -> ir.Value:
+    """Return the radius in the answer's own unit, +inf where nothing is claimed."""
+    total, scale = scope.tensor(answer)
+    radius = scope.emit("Mul", [total, scope.number([[UNIT * scale * (1 + 4 * U)]])])
+    infinite = scope.initializer(np.array([[np.inf]], np.float32))
+    return scope.emit("Where", [scope.emit("Less", [radius, infinite]), radius, infinite])
+
+
+def _binary(scope: Scope, logits: ir.Value, radius: ir.Value, threshold: float) -> ir.Value:
+    """Certify z >= c: |z' - c| > 2 R, because z' lies within R of the exact z, and so does every compliant one.
+
+    The difference rounds by at most u of itself, which 2 R (1 + 8u) pays for. Nothing that is NaN is greater.
+    """
+    constant = scope.initializer(np.array([[threshold]], np.float32))
+    margin = scope.emit("Abs", [scope.emit("Sub", [logits, constant])])
+    reach = scope.emit("Mul", [radius, scope.number([[2 * (1 + 8 * U)]])])
+    return scope.emit("Squeeze", [scope.emit("Greater", [margin, reach]), scope.initializer(np.array([1]))])
+
+
+def _multiclass(scope: Scope, logits: ir.Value, radius: ir.Value, label: ir.Value, classes: int) -> ir.Value:
+    """Certify the largest logit: z'_i - z'_j > 2 (R_i + R_j) for every other j, counted.
+
+    The label itself is never counted (0 > 4 R_i is false), so that all others are iff there are one less than classes.
+    """
+    column = scope.emit("Unsqueeze", [label, scope.initializer(np.array([1]))])
+    best, best_radius = (scope.emit("GatherElements", [values, column], {"axis": 1}) for values in (logits, radius))
+    margin = scope.emit("Sub", [best, logits])
+    reach = scope.emit("Mul", [scope.emit("Add", [best_radius, radius]), scope.number([[2 * (1 + 8 * U)]])])
+    behind = scope.emit("Cast", [scope.emit("Greater", [margin, reach])], {"to": ir.DataType.INT32})
+    count = scope.emit("ReduceSum", [behind, scope.initializer(np.array([1]))], {"keepdims": 0})
+    return scope.emit("Equal", [count, scope.initializer(np.array([classes - 1], np.int32))])

@@ -1,0 +1,117 @@
+"""The proof at the gate: every engine runs the certified graph, and none may leave its own radius."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_export.batching import Batches
+from parity_export.certify.elementary import table
+from parity_export.engines import REFERENCE, Engine, engines
+from parity_export.expectation import Expectation
+from parity_runtime import ModelContract
+from parity_runtime.contract import CERTIFIED, LABEL, LOGITS, RADIUS, VALUE, certified_contract
+from parity_runtime.inputs import Arrays
+
+_FLOAT64 = 1 + 2.0**-20  # what float64's own rounding may add to an error of float32's size
+
+
+@dataclass
+class Proof:
+    """What a certified graph says of the gate's probes, and whether it kept its word.
+
+    Attributes:
+        torch_gaps: why the certificate does not speak for the torch module; empty where it does.
+        exact: whether torch's float64 answers are the exact ones of the graph.
+        rows: probes that were asked.
+        bounded: of them, rows for which a radius is claimed.
+        certified: of them, rows whose label is proven; None for a regression.
+        median_radius: of the claimed ones, in the output's unit.
+        largest_radius: of the claimed ones on ordinary probes.
+        nearest: the largest share of its radius that a deviation from float64 took, by engine.
+        measured: backends whose elementary functions were measured or are documented; others are assumed to do as well.
+        violations: a line each.
+    """
+
+    torch_gaps: list[str]
+    exact: bool
+    rows: int = 0
+    bounded: int = 0
+    certified: int | None = None
+    median_radius: float = 0.0
+    largest_radius: float = 0.0
+    nearest: dict[str, float] = field(default_factory=dict)
+    measured: list[str] = field(default_factory=lambda: sorted({row["backend"] for row in table()}))
+    violations: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return asdict(self)
+
+
+def prove(graph: bytes, contract: ModelContract, expectation: Expectation, proof: Proof) -> None:
+    """Run a certified graph on every engine, and record in ``proof`` what it says and whether that is so.
+
+    Args:
+        graph: certified, serialized.
+        contract: of the model.
+        expectation: the questions and torch's answers.
+        proof: its claims are known, its figures are filled in.
+    """
+    wanted = certified_contract(contract)
+    first: Arrays | None = None
+    for engine in engines(graph):
+        found = _ask(engine, graph, wanted, expectation)
+        first = first or found
+        _compare(str(engine), found, first, expectation, proof)
+    if first is not None and not proof.torch_gaps:
+        expected = expectation(len(expectation.probes))
+        _compare("torch float32", {**expected.float32, RADIUS: first[RADIUS]}, first, expectation, proof)
+    if first is not None:
+        _record(first, expectation, proof)
+
+
+def _ask(engine: Engine, graph: bytes, contract: ModelContract, expectation: Expectation) -> Arrays:
+    """Return the answers to all probes; ONNX's reference evaluator is asked the first few."""
+    batch = engine.batch_sizes[-1]
+    count = min(len(expectation.probes), batch * engine.max_batches if engine == REFERENCE else len(expectation.probes))
+    with np.errstate(all="ignore"):
+        answer = engine.load(graph, contract)
+        return Batches(contract).ask(answer, expectation.probes.inputs, np.arange(count), batch)
+
+
+def _compare(engine: str, found: Arrays, first: Arrays, expectation: Expectation, proof: Proof) -> None:
+    """Compare one engine with the exact answers, where they are known, and with the first engine."""
+    output = LOGITS if LOGITS in found else VALUE
+    count = len(found[output])
+    expected = expectation(len(expectation.probes))
+    radius, others = found[RADIUS].astype(np.float64), first[RADIUS][:count].astype(np.float64)
+    if proof.exact:
+        exact = expected.float64[output][:count].astype(np.float64)
+        share = _share(found[output], exact, radius)
+        proof.nearest[engine] = float(share.max(initial=0.0))
+        if not (share <= _FLOAT64).all():
+            proof.violations.append(f"{engine}: {int((share > _FLOAT64).sum())} values leave their proven radius")
+    if not (_share(found[output], first[output][:count].astype(np.float64), radius + others) <= _FLOAT64).all():
+        proof.violations.append(f"{engine} and the first engine are further apart than both their radii")
+    if CERTIFIED in first and (found[LABEL] != first[LABEL][:count])[first[CERTIFIED][:count]].any():
+        proof.violations.append(f"{engine} gives another label where it is certified")
+
+
+def _share(found: NDArray[Any], exact: NDArray[np.float64], radius: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return |found - exact| / radius; 0 where no radius is claimed, infinite where a claimed value is not finite."""
+    claimed = np.isfinite(radius)
+    with np.errstate(all="ignore"):
+        share = np.abs(found.astype(np.float64) - exact) / radius
+    return np.where(claimed, np.nan_to_num(share, nan=np.inf, posinf=np.inf), 0.0)
+
+
+def _record(first: Arrays, expectation: Expectation, proof: Proof) -> None:
+    radius = first[RADIUS].reshape(len(first[RADIUS]), -1)
+    claimed = np.isfinite(radius).all(axis=1)
+    ordinary = claimed & expectation.ordinary
+    proof.rows, proof.bounded = len(radius), int(claimed.sum())
+    proof.certified = int(first[CERTIFIED].sum()) if CERTIFIED in first else None
+    proof.median_radius = float(np.median(radius[claimed])) if claimed.any() else 0.0
+    proof.largest_radius = float(radius[ordinary].max(initial=0.0))

@@ -1,0 +1,220 @@
+"""Evaluates an ONNX graph node by node, in whatever arithmetic it is given. Shares no code with the product's rules."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from tests.proof.arithmetic import Array, Compliant, Exact
+
+Arithmetic = Exact | Compliant
+Attributes = dict[str, Any]
+
+EPSILON = float(np.float32(1e-5))  # BatchNormalization's default
+
+
+def evaluate(graph: bytes, inputs: dict[str, Array], arithmetic: Arithmetic) -> dict[str, Array]:
+    """Return every value of the graph by name; float inputs and constants are taken as float32 and converted."""
+    model = onnx.load_from_string(graph).graph
+    values: dict[str, Any] = {"": None}
+    for name, array in {**{i.name: numpy_helper.to_array(i) for i in model.initializer}, **inputs}.items():
+        values[name] = array.astype(arithmetic.dtype) if array.dtype == np.float32 else array
+    folded: set[str] = set()
+    with np.errstate(all="ignore"):
+        for node in model.node:
+            if node.output[0] in folded:
+                continue
+            attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+            arguments = [values[name] for name in node.input]
+            if isinstance(arithmetic, Compliant) and arithmetic.fold and node.op_type == "Gemm":
+                follower = _foldable(model, node)
+                if follower is not None:
+                    arguments = _fold(arithmetic, node, arguments, follower, values)
+                    folded.add(follower.output[0])
+                    values[follower.output[0]] = _gemm(arithmetic, arguments, attributes | {"transB": 0})
+                    continue
+            values[node.output[0]] = OPERATORS[node.op_type](arithmetic, arguments, attributes)
+    return values
+
+
+def _foldable(model: onnx.GraphProto, gemm: onnx.NodeProto) -> onnx.NodeProto | None:
+    """Return the only consumer of a Gemm if it is an affine map with constants."""
+    constants = {i.name for i in model.initializer}
+    users = [node for node in model.node if gemm.output[0] in node.input]
+    if len(users) != 1 or users[0].op_type not in ("BatchNormalization", "Mul", "Add"):
+        return None
+    return users[0] if {*users[0].input} <= constants | {gemm.output[0]} else None
+
+
+def _fold(a: Compliant, gemm: onnx.NodeProto, arguments: list[Array], follower: onnx.NodeProto, values: Any) -> list:
+    """Return a Gemm's arguments with the map behind it folded into weights [k, m] and bias, in float32."""
+    x, weight = arguments[0], arguments[1]
+    if any(attribute.name == "transB" and attribute.i for attribute in gemm.attribute):
+        weight = weight.T
+    bias = arguments[2] if len(arguments) > 2 else np.zeros(weight.shape[1], np.float32)
+    others = [values[name] for name in follower.input if name != gemm.output[0]]
+    if follower.op_type == "Add":
+        return [x, weight, a.rounded(bias.astype(float) + others[0])]
+    if follower.op_type == "Mul":
+        return [x, a.rounded(weight.astype(float) * others[0]), a.rounded(bias.astype(float) * others[0])]
+    _, shift, mean, _ = others
+    factor = _normalizer(a, others)
+    difference = a.rounded(bias.astype(float) - mean)
+    return [
+        x,
+        a.rounded(weight.astype(float) * factor),
+        a.rounded(a.rounded(difference.astype(float) * factor).astype(float) + shift),
+    ]
+
+
+def _normalizer(a: Arithmetic, constants: list[Array]) -> Array:
+    scale, _, _, variance = constants
+    root = a.rounded(np.sqrt(a.rounded(variance.astype(float) + EPSILON).astype(float)))
+    return a.rounded(a.rounded(1 / root.astype(float)).astype(float) * scale)
+
+
+def _gemm(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    weight = x[1].T if attributes.get("transB") else x[1]
+    return a.dot(x[0], weight, x[2] if len(x) > 2 else None)
+
+
+def _binary(compute: Callable[[Array, Array], Array]) -> Callable[..., Array]:
+    def run(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
+        if x[0].dtype.kind != "f":
+            return compute(x[0], x[1])
+        return a.rounded(compute(a.read(x[0]).astype(np.float64), a.read(x[1]).astype(np.float64)))
+
+    return run
+
+
+def _exactly(compute: Callable[..., Array]) -> Callable[..., Array]:
+    return lambda a, x, attributes: compute(*[a.read(one) if one is not None else None for one in x])
+
+
+def _function(name: str) -> Callable[..., Array]:
+    return lambda a, x, attributes: a.function(name, x[0])
+
+
+def _gelu(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    return a.function("GeluTanh" if attributes.get("approximate") == b"tanh" else "Gelu", x[0])
+
+
+def _leaky(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    slope = x[1] if len(x) > 1 else np.float32(attributes.get("alpha", 0.01))
+    return np.where(x[0] >= 0, a.read(x[0]), a.rounded(a.read(x[0]).astype(np.float64) * slope))
+
+
+def _batch_norm(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    shape = (-1, *[1] * (x[0].ndim - 2))
+    factor = _normalizer(a, x[1:]).astype(np.float64).reshape(shape)
+    _, _, shift, mean, _ = (array.astype(np.float64).reshape(shape) if array.ndim == 1 else array for array in x)
+    centred = a.rounded(a.read(x[0]).astype(np.float64) - mean).astype(np.float64)
+    return a.rounded(a.rounded(centred * factor).astype(np.float64) + shift)
+
+
+def _patches(x: Array, kernel: list[int], attributes: Attributes, fill: float) -> Array:
+    """Return ``[batch, channels, *out, *kernel]``."""
+    pads, strides = attributes.get("pads", [0, 0, 0, 0]), attributes.get("strides", [1, 1])
+    padded = np.pad(x, ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])), constant_values=fill)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(2, 3))
+    return windows[:, :, :: strides[0], :: strides[1]]
+
+
+def _conv(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    weight = x[1]
+    windows = _patches(x[0], list(weight.shape[2:]), attributes, 0.0)  # [batch, channels, h, w, kh, kw]
+    batch, _, height, width = windows.shape[:4]
+    rows = windows.transpose(0, 2, 3, 1, 4, 5).reshape(batch, height, width, -1)
+    answer = a.dot(rows, weight.reshape(len(weight), -1).T, x[2] if len(x) > 2 else None)
+    return answer.transpose(0, 3, 1, 2)
+
+
+def _max_pool(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    return _patches(a.read(x[0]), attributes["kernel_shape"], attributes, -np.inf).max(axis=(-1, -2))
+
+
+def _average_pool(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    windows = _patches(x[0], attributes["kernel_shape"], attributes, 0.0)
+    rows = windows.reshape(*windows.shape[:4], -1)
+    total = a.dot(rows, np.ones((rows.shape[-1], 1), rows.dtype), None)[..., 0]
+    return a.rounded(total.astype(np.float64) / rows.shape[-1])
+
+
+def _reduce(kind: str) -> Callable[..., Array]:
+    def run(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+        axes = tuple(int(axis) for axis in x[1])
+        if kind == "max":
+            return a.read(x[0]).max(axis=axes, keepdims=bool(attributes.get("keepdims", 1)))
+        if x[0].dtype.kind != "f":
+            return x[0].sum(axis=axes, keepdims=bool(attributes.get("keepdims", 1)))
+        moved = np.moveaxis(x[0], axes, range(-len(axes), 0))
+        rows = moved.reshape(*moved.shape[: -len(axes)], -1)
+        total = a.dot(rows, np.ones((rows.shape[-1], 1), rows.dtype), None)[..., 0]
+        found = a.rounded(total.astype(np.float64) / rows.shape[-1]) if kind == "mean" else total
+        return np.expand_dims(found, axes) if attributes.get("keepdims", 1) else found
+
+    return run
+
+
+def _clip(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
+    low, high = (x[1] if len(x) > 1 else None), (x[2] if len(x) > 2 else None)
+    low, high = (-np.inf if low is None else low), (np.inf if high is None else high)
+    return np.minimum(np.maximum(a.read(x[0]), low), high).astype(x[0].dtype)
+
+
+def _slice(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
+    steps = x[4] if len(x) > 4 else np.ones(len(x[1]), int)
+    cut = [slice(None)] * x[0].ndim
+    for start, end, axis, step in zip(x[1], x[2], x[3], steps, strict=True):
+        cut[int(axis)] = slice(int(start), int(end), int(step))
+    return x[0][tuple(cut)]
+
+
+def _softmax(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
+    shifted = np.exp(x[0] - x[0].max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+OPERATORS: dict[str, Callable[..., Array]] = {
+    "Gemm": _gemm,
+    "MatMul": lambda a, x, attributes: a.dot(x[0], x[1], None),
+    "Conv": _conv,
+    "BatchNormalization": _batch_norm,
+    "Add": _binary(np.add),
+    "Sub": _binary(np.subtract),
+    "Mul": _binary(np.multiply),
+    "Div": _binary(np.divide),
+    "Neg": _exactly(np.negative),
+    "Abs": _exactly(np.abs),
+    "Identity": _exactly(lambda x: x),
+    "Relu": _exactly(lambda x: np.maximum(x, 0)),
+    "Clip": _clip,
+    "LeakyRelu": _leaky,
+    "PRelu": _leaky,
+    "Gelu": _gelu,
+    **{name: _function(name) for name in ("Tanh", "Sigmoid", "Erf", "HardSigmoid", "Softplus", "Elu", "Celu", "Selu")},
+    **{name: _function(name) for name in ("Mish", "HardSwish")},
+    "MaxPool": _max_pool,
+    "AveragePool": _average_pool,
+    "ReduceMean": _reduce("mean"),
+    "ReduceSum": _reduce("sum"),
+    "ReduceMax": _reduce("max"),
+    "Concat": lambda a, x, attributes: np.concatenate(x, axis=attributes["axis"]),
+    "Reshape": lambda a, x, attributes: x[0].reshape([int(n) if n else x[0].shape[i] for i, n in enumerate(x[1])]),
+    "Transpose": lambda a, x, attributes: x[0].transpose(attributes["perm"]),
+    "Squeeze": lambda a, x, attributes: x[0].squeeze(tuple(int(axis) for axis in x[1])),
+    "Unsqueeze": lambda a, x, attributes: np.expand_dims(x[0], tuple(int(axis) for axis in x[1])),
+    "Slice": _slice,
+    "Softmax": _softmax,
+    "ArgMax": lambda a, x, attributes: x[0].argmax(axis=attributes["axis"]),
+    "GreaterOrEqual": _exactly(np.greater_equal),
+    "Greater": _exactly(np.greater),
+    "Less": _exactly(np.less),
+    "Equal": _exactly(np.equal),
+    "IsNaN": _exactly(np.isnan),
+    "Where": _exactly(np.where),
+    "Cast": lambda a, x, attributes: x[0].astype({7: np.int64, 6: np.int32}[attributes["to"]]),
+    "GatherElements": lambda a, x, attributes: np.take_along_axis(x[0], x[1], axis=attributes["axis"]),
+}

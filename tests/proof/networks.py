@@ -1,0 +1,103 @@
+"""The trained networks that the proof is tried on, from data that everyone has."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.datasets import load_breast_cancer, load_iris
+from torch import nn
+
+from parity_export import ModelSource, source_from_run
+from parity_export.certificate import ranges
+from parity_export.certify import certify
+from parity_export.export import build_graph, serialize
+from parity_export.options import ExportOptions
+from parity_training import (
+    NetworkChoice,
+    TableDataset,
+    TableSettings,
+    TrainSettings,
+    XORSettings,
+    table_problem,
+    train_problem,
+    train_xor,
+)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained network, exported and certified.
+
+    Attributes:
+        name: of its data.
+        source: the torch module and its contract.
+        plain: the serialized graph.
+        certified: the same, certified.
+    """
+
+    name: str
+    source: ModelSource
+    plain: bytes
+    certified: bytes
+
+    def uniform(self, count: int, random: np.random.Generator) -> np.ndarray:
+        """Draw rows over the features' ranges, a quarter wider on both sides."""
+        low, high = ranges(self.source.contract)
+        margin = (high - low) / 4
+        return random.uniform(low - margin, high + margin, (count, len(low))).astype(np.float32)
+
+    def exact(self, rows: np.ndarray) -> np.ndarray:
+        """Return the logits, computed by torch in float64."""
+        return _answered(self.source.module.double(), rows.astype(np.float64))
+
+    def torch(self, rows: np.ndarray) -> np.ndarray:
+        """Return the logits, computed by torch in float32."""
+        return _answered(self.source.module.float(), rows)
+
+
+def _answered(module: nn.Module, rows: np.ndarray) -> np.ndarray:
+    with torch.no_grad():
+        return module(torch.from_numpy(rows)).numpy().reshape(len(rows), -1)
+
+
+def _subject(name: str, run: Any) -> Subject:
+    source = source_from_run(run)
+    plain = serialize(build_graph(source, ExportOptions())[0])
+    return Subject(name, source, plain, certify(plain, source.contract))
+
+
+def xor() -> Subject:
+    with tempfile.TemporaryDirectory() as folder:
+        return _subject("XOR, 2-4-1 tanh", train_xor(Path(folder) / "run", XORSettings(epochs=100)))
+
+
+def _table(name: str, data: Any, choice: NetworkChoice, epochs: int) -> Subject:
+    with tempfile.TemporaryDirectory() as folder:
+        columns = [f"c{index}" for index in range(data.data.shape[1])]
+        table = Path(folder) / "table.csv"
+        rows = np.column_stack([data.data, data.target])
+        np.savetxt(table, rows, delimiter=",", header=",".join([*columns, "kind"]), comments="", fmt="%.9g")
+        settings = TableSettings("kind")
+        problem = table_problem(TableDataset(table, settings), settings, "table")
+        train = TrainSettings(epochs=epochs, batch_size=32, learning_rate=1e-2, optimizer="adam")
+        return _subject(name, train_problem(problem, choice, train, Path(folder) / "run"))
+
+
+def iris() -> Subject:
+    return _table("iris, 4-100-3 ReLU", load_iris(), NetworkChoice(), 30)
+
+
+def cancer() -> Subject:
+    return _table("breast cancer, 30-100-1 ReLU", load_breast_cancer(), NetworkChoice(), 10)
+
+
+def deep() -> Subject:
+    deep_tanh = NetworkChoice(arguments={"hidden": [128, 128, 128], "activation": "Tanh"})
+    return _table("breast cancer, 30-128-128-128-1 tanh", load_breast_cancer(), deep_tanh, 10)
+
+
+SUBJECTS: dict[str, Callable[[], Subject]] = {"xor": xor, "iris": iris, "cancer": cancer, "deep": deep}

@@ -1,0 +1,222 @@
+"""Is the proof ever wrong? Random, boundary and adversarial points, on every backend that is at hand.
+
+    python -m tests.proof.soundness [--points 1000000] [xor iris cancer deep]
+
+prints a line a network. Every point is asked of torch, of onnxruntime and of the certified graph, in a configuration
+that changes from chunk to chunk; a part of the points also of ONNX's reference evaluator, and of float32 evaluators
+that sum in random and adversarial order.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx.reference import ReferenceEvaluator
+
+from parity_export.engines import session_answer
+from parity_runtime.contract import CERTIFIED, LABEL, LOGITS, RADIUS, certified_contract
+from parity_runtime.session import OPTIMIZATIONS
+from tests.proof.arithmetic import COMPLIANT, Compliant
+from tests.proof.evaluator import evaluate
+from tests.proof.networks import SUBJECTS, Subject
+
+CHUNK = 2**15
+_FEW, _FEWER = 2048, 64  # rows of a chunk that the evaluators in Python are asked
+_POOL = 256  # points that are kept as the worst, and moved about
+_FLOAT64 = 1 + 2.0**-20  # what float64's own rounding may add
+
+ADVERSARIAL = {f"adversarial {sign:+d}": Compliant(f"adversarial {sign:+d}", error=float(sign)) for sign in (1, -1)}
+
+
+@dataclass
+class Found:
+    """What was found on one network.
+
+    Attributes:
+        points: that were asked, by kind.
+        asked: by backend.
+        worst: the largest |computed - exact| / radius, by backend.
+        deviation: the largest |computed - exact|.
+        radius: the largest.
+        certified: of the uniform points.
+        violations: values outside a radius, and labels that differ although certified.
+    """
+
+    points: Counter[str] = field(default_factory=Counter)
+    asked: Counter[str] = field(default_factory=Counter)
+    worst: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    deviation: float = 0.0
+    radius: float = 0.0
+    certified: int = 0
+    violations: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "points": dict(self.points),
+            "asked": dict(self.asked),
+            "violations": self.violations,
+            "largest_radius": self.radius,
+            "largest_deviation": self.deviation,
+            "radius_over_deviation": self.radius / self.deviation,
+            "certified_of_uniform": self.certified / self.points["uniform"],
+            "worst_share": {name: round(share, 4) for name, share in self.worst.items()},
+        }
+
+
+def search(subject: Subject, points: int, seed: int = 0) -> Found:
+    """Ask some points of everything."""
+    random, found = np.random.default_rng(seed), Found()
+    pool = subject.uniform(_POOL, random)
+    boundary = boundary_points(subject, random)
+    sessions = cycle(list(_sessions(subject.certified, subject)))
+    plains, torches, python = cycle(list(_sessions(subject.plain, subject))), _torches(), _python()
+    kinds = cycle(("uniform", "uniform", "boundary", "adversarial"))
+    while found.points.total() < points:
+        kind = next(kinds)
+        rows = {
+            "uniform": lambda: subject.uniform(CHUNK, random),
+            "boundary": lambda: jittered(boundary, random),
+            "adversarial": lambda pool=pool: jittered(pool, random),
+        }[kind]()
+        exact = subject.exact(rows)
+        name, ask = next(sessions)
+        proof = ask(rows)
+        answers = {name: proof}
+        name, ask = next(plains)
+        answers[f"plain, {name}"] = ask(rows)
+        name, ask = next(torches)
+        answers[name] = ask(subject, rows)
+        share = judge(found, subject, exact, answers, proof)
+        few = rows[:: CHUNK // _FEW]
+        name, backend = next(python)
+        few = few if "adversarial" not in name and "reference" not in name else few[:: _FEW // _FEWER]
+        judge(found, subject, subject.exact(few), *_in_python(subject, name, backend, few))
+        found.points[kind] += len(rows)
+        if kind == "uniform":
+            found.certified += int(proof[CERTIFIED].sum())
+            found.radius = max(found.radius, float(proof[RADIUS].max()))
+        best = np.argsort(-share)[: _POOL // 8]
+        pool = np.concatenate([rows[best], pool])[:_POOL]
+    return found
+
+
+def judge(
+    found: Found, subject: Subject, exact: np.ndarray, answers: dict[str, dict[str, np.ndarray]], proof: dict[str, Any]
+) -> np.ndarray:
+    """Compare answers with the exact ones by a certified graph's own word; return each row's largest share."""
+    largest = np.zeros(len(exact))
+    labels = labels_of(subject, exact)
+    for name, answer in answers.items():
+        error = np.abs(answer[LOGITS].astype(np.float64) - exact)
+        share = (error / proof[RADIUS]).max(axis=1)
+        wrong = proof[CERTIFIED] & (labels_of(subject, answer[LOGITS]) != labels)
+        if LABEL in answer:
+            wrong |= proof[CERTIFIED] & (answer[LABEL] != labels)
+        found.violations += int((~(share <= _FLOAT64)).sum()) + int(wrong.sum())
+        found.asked[name] += len(exact)
+        found.worst[name] = max(found.worst[name], float(share.max()))
+        found.deviation = max(found.deviation, float(error.max()))
+        largest = np.maximum(largest, share)
+    return largest
+
+
+def labels_of(subject: Subject, logits: np.ndarray) -> np.ndarray:
+    if subject.source.contract.task == "binary":
+        return (logits[:, 0] >= subject.source.contract.logit_threshold).astype(np.int64)
+    return logits.argmax(axis=1)
+
+
+def boundary_points(subject: Subject, random: np.random.Generator) -> np.ndarray:
+    """Halve segments between points of different labels until they are neighbours."""
+    start, end = subject.uniform(8 * _POOL, random), subject.uniform(8 * _POOL, random)
+    first = labels_of(subject, subject.exact(start))
+    differ = first != labels_of(subject, subject.exact(end))
+    start, end, first = start[differ].astype(np.float64), end[differ].astype(np.float64), first[differ]
+    for _ in range(40):
+        middle = ((start + end) / 2).astype(np.float32)
+        same = (labels_of(subject, subject.exact(middle)) == first)[:, None]
+        start, end = np.where(same, middle, start), np.where(same, end, middle)
+    return start.astype(np.float32)
+
+
+def jittered(points: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Move points by some units in the last place, or by up to a thousandth."""
+    chosen = points[random.integers(0, len(points), CHUNK)]
+    size = 2.0 ** random.uniform(-24, -10, (CHUNK, 1))
+    return (chosen * (1 + size * random.standard_normal(chosen.shape))).astype(np.float32)
+
+
+def _sessions(graph: bytes, subject: Subject) -> Iterator[tuple[str, Any]]:
+    contract = subject.source.contract if graph is subject.plain else certified_contract(subject.source.contract)
+    levels = onnxruntime.GraphOptimizationLevel
+    known = (levels.ORT_DISABLE_ALL, levels.ORT_ENABLE_BASIC, levels.ORT_ENABLE_EXTENDED, levels.ORT_ENABLE_ALL)
+    for level, name in zip(known, OPTIMIZATIONS, strict=True):
+        for threads, zero in ((1, "0"), (2, "0"), (1, "1")):
+            options = onnxruntime.SessionOptions()
+            options.graph_optimization_level, options.intra_op_num_threads = level, threads
+            options.log_severity_level = 4
+            options.add_session_config_entry("session.set_denormal_as_zero", zero)
+            session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            answer = session_answer(session, contract)
+            flushed = ", denormals as zero" if zero == "1" else ""
+            yield (
+                f"onnxruntime {name}, {threads} thread(s){flushed}",
+                lambda rows, answer=answer: answer({"features": rows}),
+            )
+
+
+def _torches() -> Iterator[tuple[str, Any]]:
+    for batch, flush in cycle([(7, False), (64, True), (1000, False), (CHUNK, True), (CHUNK, False)]):
+        name = f"torch, batch {batch}{', denormals flushed' if flush else ''}"
+        yield name, lambda subject, rows, batch=batch, flush=flush: {LOGITS: _torch(subject, rows, batch, flush)}
+
+
+def _torch(subject: Subject, rows: np.ndarray, batch: int, flush: bool) -> np.ndarray:
+    torch.set_flush_denormal(flush)
+    try:
+        return np.concatenate([subject.torch(rows[at : at + batch]) for at in range(0, len(rows), batch)])
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def _python() -> Iterator[tuple[str, Any]]:
+    yield from cycle([*COMPLIANT.items(), *ADVERSARIAL.items(), ("reference evaluator", None)])
+
+
+def _in_python(subject: Subject, name: str, backend: Compliant | None, rows: np.ndarray) -> tuple[Any, Any]:
+    """Return the answers to the plain and to the certified graph, and the latter's."""
+    inputs = {"features": rows}
+    if backend is not None:
+        proof = evaluate(subject.certified, inputs, backend)
+        return {name: proof, f"plain, {name}": evaluate(subject.plain, inputs, backend)}, proof
+    evaluator = ReferenceEvaluator(onnx.load_from_string(subject.certified))
+    proof = dict(zip(evaluator.output_names, evaluator.run(None, inputs), strict=True))
+    return {name: proof}, proof
+
+
+def main() -> int:
+    """Search and print; the exit code says whether anything was wrong."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("subjects", nargs="*", default=list(SUBJECTS))
+    parser.add_argument("--points", type=int, default=1_000_000)
+    options = parser.parse_args()
+    violations = 0
+    for name in options.subjects:
+        subject = SUBJECTS[name]()
+        found = search(subject, options.points)
+        print(json.dumps({"network": subject.name} | found.to_json()), flush=True)  # noqa: T201
+        violations += found.violations
+    return int(violations > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

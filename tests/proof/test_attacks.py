@@ -1,0 +1,186 @@
+"""Graphs that somebody built to be certified wrongly. Each is refused by name, or its radius holds."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from parity_export.certify import CannotCertifyError, certify
+from parity_runtime import InputError, ModelContract, TensorSpec
+from parity_runtime.contract import binary_logit_threshold, classifier_outputs
+from parity_runtime.session import create_session
+from tests.proof.graphs import Node, value_graph
+
+ONE = np.ones(1, np.float32)
+
+
+def refused(nodes: list[Node], constants: dict[str, Any], inputs: list[int], match: str, opset: int = 22) -> None:
+    graph, contract = value_graph(nodes, constants, inputs, 1)
+    model = onnx.load_from_string(graph)
+    model.opset_import[0].version = opset
+    with pytest.raises(CannotCertifyError, match=match):
+        certify(model.SerializeToString(), contract)
+
+
+def test_an_index_that_a_comparison_chose() -> None:
+    nodes: list[Node] = [
+        ("Gemm", ["features", "w"], {}),
+        ("Greater", ["Gemm0", "zero"], {}),
+        ("Where", ["Greater1", "first", "second"], {}),
+        ("Squeeze", ["Where2"], {}),
+        ("Gather", ["features", "Squeeze3"], {"axis": 1}),
+    ]
+    constants = {"w": np.ones((3, 1), np.float32), "zero": 0 * ONE, "first": np.array([0]), "second": np.array([1])}
+    refused(nodes, constants, [3], "operator Where at node Where2 .it depends on a comparison")
+
+
+def test_a_subgraph_that_looks_at_a_value() -> None:
+    branches = [
+        helper.make_graph(
+            [helper.make_node(operator, ["features"], ["index"], axis=1, keepdims=0)],
+            operator,
+            [],
+            [helper.make_tensor_value_info("index", TensorProto.INT64, None)],
+        )
+        for operator in ("ArgMax", "ArgMin")
+    ]
+    nodes: list[Node] = [
+        ("If", ["yes"], {"then_branch": branches[0], "else_branch": branches[1]}),
+        ("Gather", ["features", "If0"], {"axis": 1}),
+    ]
+    refused(nodes, {"yes": np.array(True)}, [3], "operator If at node If0 .it has a subgraph")
+
+
+def test_a_small_factor_that_a_backend_fuses_into_a_product() -> None:
+    nodes: list[Node] = [("Mul", ["features", "c"], {}), ("MatMul", ["Mul0", "w"], {})]
+    constants = {"c": np.float32([1e-30]), "w": np.full((2, 1), 1e5, np.float32)}
+    refused(nodes, constants, [2], "operator MatMul at node value .the factor 1e-30 before it")
+
+
+def test_a_large_factor_that_a_backend_fuses_into_a_product() -> None:
+    nodes: list[Node] = [("Mul", ["features", "c"], {}), ("MatMul", ["Mul0", "w"], {})]
+    graph, contract = value_graph(nodes, {"c": np.float32([1e30]), "w": np.full((1, 1), 1e-5, np.float32)}, [1], 1)
+    rows = np.full((1, 1), 1e-34, np.float32)
+    radius = create_session(certify(graph, contract)).run(["radius"], {"features": rows})[0]
+    assert radius[0, 0] > 2e-9  # a backend that flushes 1e-34 times 1e-5 answers 0 instead of 1e-9
+
+
+@pytest.mark.parametrize("nodes", [
+    [("Relu", ["features"], {}), ("Div", ["Relu0", "c"], {})],
+    [("Gemm", ["features", "w"], {}), ("Div", ["Gemm0", "c"], {})],
+])  # fmt: skip
+def test_a_divisor_whose_reciprocal_is_subnormal(nodes: list[Node]) -> None:
+    constants = {"c": np.float32([3e38]), "w": np.full((1, 1), 16, np.float32)}
+    refused(nodes, constants, [1], "operator Div at node value")
+
+
+def test_an_old_opset() -> None:
+    refused([("Relu", ["features"], {})], {}, [1], "opset 11; 18 or later", opset=11)
+
+
+@pytest.mark.parametrize("shape", [(3, 1), (2, 3)])
+def test_a_bias_for_each_row(shape: tuple[int, int]) -> None:
+    constants = {"w": np.ones((3, 3), np.float32), "b": np.ones(shape, np.float32)}
+    refused([("Gemm", ["features", "w", "b"], {})], constants, [3], "operator Gemm at node value .C has the shape")
+
+
+def test_a_weight_that_a_caller_may_replace() -> None:
+    graph, contract = value_graph([("Gemm", ["features", "w"], {})], {"w": np.ones((1, 1), np.float32)}, [1], 1)
+    model = onnx.load_from_string(graph)
+    model.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [1, 1]))
+    with pytest.raises(CannotCertifyError, match="operator Gemm at node value .its input 1 is not a float32 constant"):
+        certify(model.SerializeToString(), contract)
+
+
+def test_a_window_in_the_padding_alone() -> None:
+    pool = {"kernel_shape": [2], "dilations": [3], "pads": [1, 1]}
+    nodes: list[Node] = [("MaxPool", ["features"], pool), ("Reshape", ["MaxPool0", "s"], {})]
+    refused(
+        nodes, {"s": np.array([0, -1])}, [1, 2], "operator MaxPool at node MaxPool0 .a window may lie in the padding"
+    )
+
+
+def test_a_mean_that_overflows_beside_x() -> None:
+    constants = {"s": np.float32([1e-30]), "b": 0 * ONE, "m": np.float32([-3.4e38]), "v": ONE}
+    nodes: list[Node] = [("BatchNormalization", ["features", "s", "b", "m", "v"], {})]
+    refused(nodes, constants, [1], "x - mean may overflow")
+
+
+def test_a_variance_that_is_flushed() -> None:
+    constants = {"s": ONE, "b": 0 * ONE, "m": 0 * ONE, "v": np.float32([1e-38])}
+    nodes: list[Node] = [("BatchNormalization", ["features", "s", "b", "m", "v"], {"epsilon": 1e-38})]
+    refused(nodes, constants, [1], "variance is not positive, or subnormal")
+
+
+def test_a_slope_that_is_no_number() -> None:
+    refused([("LeakyRelu", ["features"], {"alpha": float("nan")})], {}, [1], "operator LeakyRelu .*not finite")
+
+
+def test_an_average_of_windows_that_stick_out() -> None:
+    pool = {"kernel_shape": [2], "strides": [2], "ceil_mode": 1}
+    nodes: list[Node] = [("AveragePool", ["features"], pool), ("Reshape", ["AveragePool0", "s"], {})]
+    refused(nodes, {"s": np.array([0, -1])}, [1, 3], "operator AveragePool .*ceil_mode")
+
+
+def test_a_sum_of_more_numbers_than_float32_counts() -> None:
+    nodes: list[Node] = [("ReduceSum", ["features", "axes"], {"keepdims": 1})]
+    refused(nodes, {"axes": np.array([1])}, [2**24 - 1], "a sum of 16777215 numbers")
+
+
+def test_a_graph_that_is_certified_already() -> None:
+    graph, contract = value_graph([("Relu", ["features"], {})], {}, [1], 1)
+    with pytest.raises(CannotCertifyError, match="is it certified"):
+        certify(certify(graph, contract), contract)
+
+
+def test_a_process_that_flushes_subnormal_numbers() -> None:
+    graph, contract = value_graph([("Relu", ["features"], {})], {}, [1], 1)
+    torch.set_flush_denormal(True)
+    try:
+        with pytest.raises(InputError, match="flushes subnormal numbers"):
+            certify(graph, contract)
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def classifier(threshold: float) -> tuple[bytes, ModelContract]:
+    """A binary graph whose label is made with another threshold than its contract says."""
+    constants = {"w": np.ones((2, 1), np.float32), "t": np.float32(0.25), "axis": np.array([1])}
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gemm", ["features", "w"], ["logits"]),
+            helper.make_node("Sigmoid", ["logits"], ["probability"]),
+            helper.make_node("Concat", ["probability", "probability"], ["probabilities"], axis=1),
+            helper.make_node("Squeeze", ["logits", "axis"], ["column"]),
+            helper.make_node("GreaterOrEqual", ["column", "t"], ["positive"]),
+            helper.make_node("Cast", ["positive"], ["label"], to=TensorProto.INT64),
+        ],
+        "g",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", 2])],
+        [
+            helper.make_tensor_value_info("label", TensorProto.INT64, ["batch"]),
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 2]),
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 1]),
+        ],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    contract = ModelContract(
+        "g",
+        "binary",
+        (TensorSpec("features", "float32", ("batch", 2)),),
+        classifier_outputs(2),
+        classes=("no", "yes"),
+        positive="yes",
+        threshold=threshold,
+        logit_threshold=binary_logit_threshold(threshold),
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
+    return model.SerializeToString(), contract
+
+
+def test_a_label_of_another_threshold() -> None:
+    with pytest.raises(CannotCertifyError, match="the label is not the comparison"):
+        certify(*classifier(0.5))

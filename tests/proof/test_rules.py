@@ -1,0 +1,125 @@
+"""Every rule: it holds, it is needed, and where nothing can be claimed nothing is."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from parity_export.certify import CannotCertifyError, certify
+from parity_runtime.session import create_session
+from tests.proof.arithmetic import COMPLIANT, Exact
+from tests.proof.cases import CASES, Case
+from tests.proof.evaluator import evaluate
+from tests.proof.graphs import Node, value_graph
+
+NAMES = [case.name for case in CASES]
+
+
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def test_the_worst_case_comes_near_to_the_radius_and_stays_below(case: Case) -> None:
+    graph, contract = case.graph()
+    certified = certify(graph, contract)
+    inputs = {"features": case.rows}
+    exact = evaluate(graph, inputs, Exact())["value"]
+    worst = 0.0
+    radii = [create_session(certified).run(["radius"], inputs)[0]]
+    radii += [evaluate(certified, inputs, backend)["radius"] for backend in COMPLIANT.values()]
+    for name, backend in COMPLIANT.items():
+        error = np.abs(evaluate(graph, inputs, backend)["value"] - exact)
+        for radius in radii:
+            assert (error <= radius).all(), f"{name}: {(error / radius).max()}"
+            worst = max(worst, float((error / radius).max()))
+    assert worst >= case.least
+
+
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+@pytest.mark.parametrize("filling", [np.nan, np.inf, -np.inf])
+def test_nothing_is_claimed_for_inputs_that_are_not_finite(case: Case, filling: float) -> None:
+    graph, contract = case.graph()
+    certified = certify(graph, contract)
+    rows = np.full_like(case.rows[:2], filling)
+    for level in ("disabled", "all"):
+        radius, value = create_session(certified, optimization=level).run(["radius", "value"], {"features": rows})
+        assert np.isposinf(radius).all(), value
+    assert np.isposinf(evaluate(certified, {"features": rows}, COMPLIANT["forward"])["radius"]).all()
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.overflows], ids=lambda case: case.name)
+def test_nothing_is_claimed_where_a_sum_may_overflow(case: Case) -> None:
+    graph, contract = case.graph()
+    same = np.full_like(case.rows[:1], 3e38)
+    opposite = same.copy()
+    opposite.reshape(-1)[::2] = -3e38
+    session = create_session(certify(graph, contract))
+    assert any(np.isposinf(session.run(["radius"], {"features": rows})[0]).any() for rows in (same, opposite))
+
+
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def test_it_holds_on_random_and_subnormal_rows(case: Case) -> None:
+    graph, contract = case.graph()
+    certified = certify(graph, contract)
+    random = np.random.default_rng(3)
+    shape = (60, *case.rows.shape[1:])
+    for scale in (1.0, 1e-30, 2.0**-126, 2.0**-130, 1e6):
+        inputs = {"features": (random.standard_normal(shape) * scale).astype(np.float32)}
+        exact = evaluate(graph, inputs, Exact())["value"]
+        for name, backend in COMPLIANT.items():
+            found = evaluate(certified, inputs, backend)
+            assert (np.abs(found["value"] - exact) <= found["radius"]).all(), (name, scale)
+
+
+def value_of(nodes: list[Node], constants: dict[str, Any]) -> Any:
+    graph, contract = value_graph(nodes, constants, [3], 3)
+    return certify(graph, contract)
+
+
+ONE, AXIS = np.float32([1.0]), np.array([1])
+
+
+@pytest.mark.parametrize(
+    ("operator", "nodes", "constants"),
+    [
+        ("ArgMax", [("ArgMax", ["features"], {"axis": 1}), ("Cast", ["ArgMax0"], {"to": 1})], {}),
+        ("TopK", [("TopK", ["features", "k"], {})], {"k": AXIS}),
+        ("Round", [("Round", ["features"], {})], {}),
+        ("Floor", [("Floor", ["features"], {})], {}),
+        (
+            "Cast",
+            [("Cast", ["features"], {"to": 7}), ("Gather", ["features", "Cast0"], {})],
+            {},
+        ),
+        ("Where", [("Greater", ["features", "c"], {}), ("Where", ["Greater0", "features", "c"], {})], {"c": ONE}),
+        (
+            "Where",
+            [("Mul", ["features", "c"], {}), ("IsNaN", ["Mul0"], {}), ("Where", ["IsNaN1", "c", "Mul0"], {})],
+            {"c": np.float32([2.0])},
+        ),
+        ("Cast", [("Greater", ["features", "c"], {}), ("Cast", ["Greater0"], {"to": 1})], {"c": ONE}),
+        ("Gemm", [("Gemm", ["features", "w"], {"alpha": 2.0})], {"w": np.eye(3, dtype=np.float32)}),
+        ("Gemm", [("Gemm", ["features", "w", "b"], {"beta": 0.5})], {"w": np.eye(3, dtype=np.float32), "b": ONE}),
+        ("Exp", [("Exp", ["features"], {})], {}),
+        ("Div", [("Div", ["c", "features"], {})], {"c": ONE}),
+        ("MatMul", [("MatMul", ["features", "features"], {})], {}),
+        ("Elu", [("Elu", ["features"], {"alpha": 2.0})], {}),
+        ("HardSigmoid", [("HardSigmoid", ["features"], {})], {}),
+        ("LayerNormalization", [("LayerNormalization", ["features", "c"], {})], {"c": np.ones(3, np.float32)}),
+        ("Mul", [("Mul", ["features", "c"], {})], {"c": np.float32([1e-40])}),
+    ],
+)
+def test_what_has_no_rule_is_refused_by_name(operator: str, nodes: list[Node], constants: dict[str, Any]) -> None:
+    with pytest.raises(CannotCertifyError, match=f"cannot certify: operator {operator} at node "):
+        value_of(nodes, constants)
+
+
+def test_a_constant_that_is_not_finite_is_refused() -> None:
+    with pytest.raises(CannotCertifyError, match="constant c is not finite"):
+        value_of([("Add", ["features", "c"], {})], {"c": np.float32([np.inf])})
+
+
+def test_a_missing_cell_is_imputed_and_certified() -> None:
+    nodes = [("IsNaN", ["features"], {}), ("Where", ["IsNaN0", "c", "features"], {}), ("Mul", ["Where1", "d"], {})]
+    graph = value_of(nodes, {"c": np.float32([1, 2, 3]), "d": np.float32([0.3])})
+    rows = np.float32([[np.nan, 1, np.nan], [0, np.inf, 1]])
+    radius = create_session(graph).run(["radius"], {"features": rows})[0]
+    assert np.isfinite(radius[0]).all()
+    assert np.isposinf(radius[1, 1])
