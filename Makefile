@@ -26,15 +26,17 @@ demo: $(READY)  ## The whole line for XOR: train, plots, export, gate, verify, p
 	@$(BIN)/parity train xor --out $(RUN) --force
 	@echo "2. Draw what it learned"
 	@$(BIN)/parity plot $(RUN)
-	@echo "3. Export it to ONNX; the gate compares onnxruntime with torch"
-	@$(BIN)/parity export $(RUN) $(PACKAGE) --force
+	@echo "3. Export it to ONNX; the gate compares onnxruntime with torch, and proves how far any backend can be"
+	@$(BIN)/parity export $(RUN) $(PACKAGE) --certified --force
 	@echo "4. Verify the package: digests, and its own questions and answers"
 	@$(BIN)/parity verify $(PACKAGE)
-	@echo "5. Answer the four corners, without torch"
-	@$(BIN)/parity predict $(PACKAGE) --row 0,0 --row 0,1 --row 1,0 --row 1,1
+	@echo "5. Answer the four corners, without torch, each with its proof"
+	@$(BIN)/parity predict $(PACKAGE) --certified --row 0,0 --row 0,1 --row 1,0 --row 1,1
 	@echo "6. Evaluate it on the 500 held-out points"
 	@$(BIN)/parity evaluate $(PACKAGE) $(RUN)/test.csv
-	@echo "The pictures are in $(RUN): samples, loss, boundary, confusion, roc, calibration; the package is $(PACKAGE)"
+	@echo "7. Say which labels no backend can change, over 100,000 points"
+	@$(BIN)/parity certify $(PACKAGE)
+	@echo "The pictures are in $(RUN): samples, loss, boundary, confusion, roc, calibration; the package is $(PACKAGE), its band.png what is not certified"
 
 train: $(READY)  ## Train XOR into runs/xor (RUN=...).
 	@$(BIN)/parity train xor --out $(RUN) --force
@@ -57,14 +59,16 @@ evaluate: $(READY)  ## Compare PACKAGE's answers with RUN's held-out labels.
 test: $(READY)  ## Run the tests with coverage.
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
-soak: $(READY)  ## Thousands of examples of each property test, and 50 kills of a training (some 10 minutes).
+soak: $(READY)  ## Thousands of examples of each property test, 50 kills, 100 million points against the proof (1 hour).
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/runtime/test_properties.py
 	@PARITY_KILLS=50 $(BIN)/python -m pytest tests/training/test_resume.py
+	@$(BIN)/python -m tests.proof.soundness --points 100000000
 
-bench: $(READY)  ## Measure export, prediction and training beside what others do.
+bench: $(READY)  ## Measure export, prediction, training and certification beside what others do.
 	@$(BIN)/python benchmarks/export.py
 	@$(BIN)/python benchmarks/predictor.py
 	@$(BIN)/python benchmarks/training.py
+	@$(BIN)/python benchmarks/certified.py
 
 lint: $(READY)  ## Check style, and that imports point one way.
 	@$(BIN)/ruff check .

@@ -1,9 +1,11 @@
 """How exactly torch and onnxruntime compute the elementary functions, over every float32.
 
     python benchmarks/elementary.py [--stride N] [--write] [FUNCTION ...]
+    python benchmarks/elementary.py --example examples/elementary
 
 prints one line of JSON a function and backend: the rows of ``parity_export/certify/elementary.json``, which ``--write``
-replaces. All 2^32 values take five minutes a function; with ``--stride N`` every N-th is asked.
+replaces. All 2^32 values take five minutes a function; with ``--stride N`` every N-th is asked. ``--example`` writes
+the graph and the limits that the checker in JavaScript reads.
 """
 
 import argparse
@@ -20,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from parity_export.certify import elementary
-from parity_export.certify.elementary import ELEMENTARY, one_function_graph
+from parity_export.certify.elementary import ELEMENTARY, accuracy, functions_graph
 from parity_runtime.session import create_session
 
 ALPHAS = 2.0**-25 * np.arange(41)
@@ -41,7 +43,11 @@ def main() -> None:
     parser.add_argument("functions", nargs="*", default=list(ELEMENTARY))
     parser.add_argument("--stride", type=int, default=1)
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--example", type=Path)
     options = parser.parse_args()
+    if options.example is not None:
+        write_example(options.example)
+        return
     rows = []
     for name in options.functions:
         for row in measure(name, options.stride):
@@ -95,7 +101,7 @@ def _torch(name: str) -> Answer:
 
 
 def _session(name: str, level: Any) -> Answer:
-    session = create_session(one_function_graph(name), optimization=level)
+    session = create_session(functions_graph([name]), optimization=level)
     return lambda x: np.asarray(session.run(None, {"x": x})[0])
 
 
@@ -107,6 +113,13 @@ def _all_float32(stride: int) -> Iterator[NDArray[np.float32]]:
         x = x[np.isfinite(x)]
         if len(x):
             yield x
+
+
+def write_example(folder: Path) -> None:
+    """Write what examples/elementary reads: the functions as one graph, and what the proof allows each."""
+    (folder / "elementary.onnx").write_bytes(functions_graph(list(ELEMENTARY)))
+    limits = {name: {"alpha": accuracy(name).alpha, "beta": accuracy(name).beta} for name in ELEMENTARY}
+    (folder / "limits.json").write_text(json.dumps(limits, indent=1) + "\n")
 
 
 def write(rows: list[dict[str, Any]]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from parity_export.gate import Report
-from parity_export.proving import Proof
+from parity_export.proof import Proof
 from parity_runtime import ModelContract
 from parity_runtime.commands.info import describe
 

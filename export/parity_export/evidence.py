@@ -8,11 +8,10 @@ from onnx import numpy_helper
 from parity_export.card import model_card
 from parity_export.certificate import CertifiedModel
 from parity_export.judging import Verdict
-from parity_export.proving import Proof
+from parity_export.proof import Proof
 from parity_export.vectors import make_conformance
 from parity_runtime import InputError, ModelContract
 from parity_runtime.conformance import OrdinaryVectors
-from parity_runtime.contract import certified_contract
 from parity_runtime.jsonfile import dump_json
 from parity_runtime.package import CARD, CONFORMANCE
 
@@ -38,7 +37,7 @@ def evidence(
     return {CONFORMANCE: dump_json(conformance.to_json()), CARD: card} | _test_data(conformance.ordinary)
 
 
-def pictures(contract: ModelContract, verdict: Verdict, certified: bytes | None) -> dict[str, bytes]:
+def pictures(contract: ModelContract, verdict: Verdict, proof: Proof | None) -> dict[str, bytes]:
     """Return the card's pictures by file name; none where the [plot] extra is not installed."""
     if importlib.util.find_spec("matplotlib") is None or verdict.expectation is None:
         return {}
@@ -46,9 +45,9 @@ def pictures(contract: ModelContract, verdict: Verdict, certified: bytes | None)
     from parity_export.pictures import card_pictures  # noqa: PLC0415
 
     drawn = card_pictures(contract, verdict.expectation)
-    if certified is None:
+    if proof is None:
         return drawn
-    model = CertifiedModel(certified_contract(contract), "", certified)
+    model = CertifiedModel(proof.contract, "", proof.graph)
     band = band_picture(model) if has_band(model) else None
     return drawn if band is None else {BAND: band} | drawn
 

@@ -10,10 +10,6 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import ShapeInferencePass
 
-from parity_export.batching import Loaded
-from parity_export.certify import certify
-from parity_export.certify.coverage import code_constants, torch_gaps
-from parity_export.engines import Engine
 from parity_export.evidence import evidence, pictures
 from parity_export.graph import export_graph
 from parity_export.head import add_head
@@ -22,11 +18,12 @@ from parity_export.judging import Verdict, judge, record
 from parity_export.memory import LARGE, give_back
 from parity_export.onnxruntime_versions import oldest_onnxruntime
 from parity_export.options import ExportOptions
-from parity_export.proving import Proof, prove
+from parity_export.proof import Proof, claim
+from parity_export.proving import prove
 from parity_export.shapes import returned_shapes
-from parity_export.source import ModelSource, example_inputs
+from parity_export.source import ModelSource
 from parity_runtime import InputError, ModelContract, ParityRefusedError, Predictor, TensorSpec
-from parity_runtime.contract import METADATA_KEY, batch_name, certified_contract
+from parity_runtime.contract import METADATA_KEY, batch_name
 from parity_runtime.errors import first_line
 from parity_runtime.files import refuse_existing, staged_folder, write_file
 from parity_runtime.jsonfile import dump_json
@@ -78,42 +75,27 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     check_graph(graph)
     if len(graph) > LARGE:
         give_back()
-    certified = certify(graph, source.contract) if options.certified else None
-    proof = None if certified is None else _claims(source, graph)
-    exact = proof is not None and proof.exact
-    verdict = judge(graph, source, options.tolerance, certified=_answers(certified, source) if exact else None)
+    proof = claim(source, graph) if options.certified else None
+    verdict = judge(graph, source, options.tolerance, proof)
     verdict.report.mismatches += [f"the initializer {name} is not the state_dict's" for name in initializers.differing]
-    facts = record(source.contract, verdict) | {"initializers": initializers.to_json()}
-    if certified is not None and proof is not None and verdict.expectation is not None:
-        prove(certified, source.contract, verdict.expectation, proof)
+    if proof is not None and verdict.expectation is not None:
+        prove(proof, verdict.expectation)
         verdict.report.mismatches += proof.violations
-        facts |= verdict.report.to_json() | {"proof": proof.to_json()}
+    facts = record(source.contract, verdict) | {"initializers": initializers.to_json()}
+    facts |= {} if proof is None else {"proof": proof.to_json()}
     if not verdict.report.passed:
         _refuse(target, facts, verdict)
     refusal(target).unlink(missing_ok=True)
     contract = _measured(source.contract, model, verdict)
-    if certified is not None:
+    if proof is not None:
         contract = replace(contract, graphs={**contract.graphs, "certified": CERTIFIED_MODEL})
     files = {MODEL: with_metadata(graph, contract), CONTRACT: dump_json(contract.to_json()), REPORT: dump_json(facts)}
-    if certified is not None:
-        files[CERTIFIED_MODEL] = with_metadata(certified, contract)
-    pictured = pictures(contract, verdict, certified) if options.pictures else {}
+    if proof is not None:
+        files[CERTIFIED_MODEL] = with_metadata(proof.graph, contract)
+    pictured = pictures(contract, verdict, proof) if options.pictures else {}
     files |= pictured | evidence(contract, verdict, proof, list(pictured))
     package_id = _write(target, files, replace_existing=options.replace)
     return Exported(target, package_id, contract, verdict, proof)
-
-
-def _claims(source: ModelSource, graph: bytes) -> Proof:
-    """Return what a certificate of the graph will speak for."""
-    inputs = example_inputs(source.module, source.contract.inputs)
-    return Proof(torch_gaps(source, inputs, graph), exact=not code_constants(source.module, graph))
-
-
-def _answers(certified: bytes | None, source: ModelSource) -> Loaded | None:
-    if certified is None:
-        return None
-    contract = certified_contract(source.contract)
-    return Loaded(lambda: Engine("onnxruntime", optimization="all").load(certified, contract))
 
 
 def build_graph(source: ModelSource, options: ExportOptions) -> tuple[ir.Model, Initializers]:

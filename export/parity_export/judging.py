@@ -13,6 +13,7 @@ from parity_export.engines import BATCH_SIZES, Engine
 from parity_export.expectation import Expectation
 from parity_export.gate import Report, run_gate
 from parity_export.memory import LARGE, give_back
+from parity_export.proof import Proof
 from parity_export.source import ModelSource, example_inputs, zeros
 from parity_runtime import InputError, ModelContract
 from parity_runtime.contract import batch_name
@@ -52,9 +53,9 @@ def judge(
     model: bytes,
     source: ModelSource,
     given: tuple[float, float] | None = None,
+    proof: Proof | None = None,
     *,
     foreign: bool = False,
-    certified: Loaded | None = None,
 ) -> Verdict:
     """Compare a serialized graph with a source's module: names, then dtypes and shapes, then values.
 
@@ -62,8 +63,8 @@ def judge(
         model: a serialized ONNX ModelProto.
         source: the module, and the contract that the graph must fulfil.
         given: rtol and atol that a person set.
+        proof: of the certified graph, whose radii the tolerances may not exceed; None without one.
         foreign: the graph is another exporter's.
-        certified: the answers of the certified graph, whose radii the tolerances may not exceed; None without one.
     """
     mismatches = interface_mismatches(create_session(model), source.contract, foreign=foreign)
     if mismatches:
@@ -72,6 +73,7 @@ def judge(
         give_back()
     refused: list[str] = []
     expectations = []
+    certified = None if proof is None or not proof.exact else proof.answers()
     for expectation in _expectations(model, source, given, refused, certified):
         expectation.prepare(BATCH_SIZES)
         expectations.append(expectation)

@@ -1,68 +1,30 @@
 """The proof at the gate: every engine runs the certified graph, and none may leave its own radius."""
 
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parity_export.batching import Batches
-from parity_export.certify.elementary import table
 from parity_export.engines import REFERENCE, Engine, engines
 from parity_export.expectation import Expectation
-from parity_runtime import ModelContract
-from parity_runtime.contract import CERTIFIED, LABEL, LOGITS, RADIUS, VALUE, certified_contract
+from parity_export.proof import Proof
+from parity_runtime.contract import CERTIFIED, LABEL, LOGITS, RADIUS, VALUE
 from parity_runtime.inputs import Arrays
 
 _FLOAT64 = 1 + 2.0**-20  # what float64's own rounding may add to an error of float32's size
 
 
-@dataclass
-class Proof:
-    """What a certified graph says of the gate's probes, and whether it kept its word.
-
-    Attributes:
-        torch_gaps: why the certificate does not speak for the torch module; empty where it does.
-        exact: whether torch's float64 answers are the exact ones of the graph.
-        rows: probes that were asked.
-        bounded: of them, rows for which a radius is claimed.
-        certified: of them, rows whose label is proven; None for a regression.
-        median_radius: of the claimed ones, in the output's unit.
-        largest_radius: of the claimed ones on ordinary probes.
-        nearest: the largest share of its radius that a deviation from float64 took, by engine.
-        measured: backends whose elementary functions were measured or are documented; others are assumed to do as well.
-        violations: a line each.
-    """
-
-    torch_gaps: list[str]
-    exact: bool
-    rows: int = 0
-    bounded: int = 0
-    certified: int | None = None
-    median_radius: float = 0.0
-    largest_radius: float = 0.0
-    nearest: dict[str, float] = field(default_factory=dict)
-    measured: list[str] = field(default_factory=lambda: sorted({row["backend"] for row in table()}))
-    violations: list[str] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return asdict(self)
-
-
-def prove(graph: bytes, contract: ModelContract, expectation: Expectation, proof: Proof) -> None:
+def prove(proof: Proof, expectation: Expectation) -> None:
     """Run a certified graph on every engine, and record in ``proof`` what it says and whether that is so.
 
     Args:
-        graph: certified, serialized.
-        contract: of the model.
-        expectation: the questions and torch's answers.
         proof: its claims are known, its figures are filled in.
+        expectation: the questions and torch's answers.
     """
-    wanted = certified_contract(contract)
     first: Arrays | None = None
-    for engine in engines(graph):
-        found = _ask(engine, graph, wanted, expectation)
+    for engine in engines(proof.graph):
+        found = _ask(engine, proof, expectation)
         first = first or found
         _compare(str(engine), found, first, expectation, proof)
     if first is not None and not proof.torch_gaps:
@@ -72,13 +34,13 @@ def prove(graph: bytes, contract: ModelContract, expectation: Expectation, proof
         _record(first, expectation, proof)
 
 
-def _ask(engine: Engine, graph: bytes, contract: ModelContract, expectation: Expectation) -> Arrays:
+def _ask(engine: Engine, proof: Proof, expectation: Expectation) -> Arrays:
     """Return the answers to all probes; ONNX's reference evaluator is asked the first few."""
     batch = engine.batch_sizes[-1]
     count = min(len(expectation.probes), batch * engine.max_batches if engine == REFERENCE else len(expectation.probes))
     with np.errstate(all="ignore"):
-        answer = engine.load(graph, contract)
-        return Batches(contract).ask(answer, expectation.probes.inputs, np.arange(count), batch)
+        answer = engine.load(proof.graph, proof.contract)
+        return Batches(proof.contract).ask(answer, expectation.probes.inputs, np.arange(count), batch)
 
 
 def _compare(engine: str, found: Arrays, first: Arrays, expectation: Expectation, proof: Proof) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from parity_export import Meaning, export_package, source_from_module, source_from_run
+from parity_export import ExportOptions, Meaning, export_package, source_from_module, source_from_run
 from parity_runtime import TensorSpec
 from parity_training import train_xor
 
@@ -32,11 +32,13 @@ class Series(nn.Module):
 
 
 def make() -> None:
-    """Write xor, species, rent and series."""
+    """Write xor, species, rent and series, and two of them certified."""
     run = train_xor(HERE / "run")
     for name in KEPT:
         shutil.copy(run.path / name, HERE / name)
     export_package(source_from_run(run), HERE / "xor")
+    proven = ExportOptions(certified=True, pictures=False)
+    export_package(source_from_run(run), HERE / "proven", proven)
     shutil.rmtree(run.path)
     torch.manual_seed(7)
     species = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
@@ -58,6 +60,7 @@ def make() -> None:
     ]
     for source in sources:
         export_package(source, HERE / source.contract.name)
+    export_package(sources[1], HERE / "proven_rent", proven)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def _table(name: str, data: Any, choice: NetworkChoice, epochs: int) -> Subject:
         np.savetxt(table, rows, delimiter=",", header=",".join([*columns, "kind"]), comments="", fmt="%.9g")
         settings = TableSettings("kind")
         problem = table_problem(TableDataset(table, settings), settings, "table")
-        train = TrainSettings(epochs=epochs, batch_size=32, learning_rate=1e-2, optimizer="adam")
+        train = TrainSettings(epochs=epochs, batch_size=32, learning_rate=1e-2, optimizer="Adam")
         return _subject(name, train_problem(problem, choice, train, Path(folder) / "run"))
 
 

@@ -27,6 +27,18 @@ def xor_test() -> Path:
 
 
 @pytest.fixture(scope="session")
+def proven_package() -> Path:
+    """The same classifier, with a certified graph."""
+    return DATA / "proven"
+
+
+@pytest.fixture(scope="session")
+def proven_rent_package() -> Path:
+    """The regression, with a certified graph."""
+    return DATA / "proven_rent"
+
+
+@pytest.fixture(scope="session")
 def species_package() -> Path:
     """Three classes with names, over a, b, c and d."""
     return DATA / "species"

@@ -6,7 +6,7 @@ benchmarks/elementary.py, or documented by the vendor. docs/proof.md says what t
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -109,19 +109,19 @@ ELEMENTARY = {
 """Every function by its name in elementary.json. ``Silu`` is what SiLU is exported to, x Sigmoid(x)."""
 
 
-def one_function_graph(name: str) -> bytes:
-    """Return a serialized graph that computes one function: ``x`` float32 ``[n]`` to ``y``."""
-    nodes = ELEMENTARY[name].nodes
-    outputs = [*(op_type for op_type, _, _ in nodes[:-1]), "y"]
+def functions_graph(names: Sequence[str]) -> bytes:
+    """Return a serialized graph that computes functions: ``x`` float32 ``[n]`` to an output of each name."""
+    nodes = []
+    for name in names:
+        steps = ELEMENTARY[name].nodes
+        for index, (op_type, inputs, attributes) in enumerate(steps):
+            taken = [f"{name}.{source}" if source != "x" else "x" for source in inputs]
+            output = name if index == len(steps) - 1 else f"{name}.{op_type}"
+            nodes.append(helper.make_node(op_type, taken, [output], **attributes))
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in names]
     graph = helper.make_graph(
-        [
-            helper.make_node(op_type, list(inputs), [output], **attributes)
-            for (op_type, inputs, attributes), output in zip(nodes, outputs, strict=True)
-        ],
-        name,
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])],
-    )
+        nodes, "elementary", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])], outputs
+    )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=10)
     data: bytes = model.SerializeToString(deterministic=True)
     return data

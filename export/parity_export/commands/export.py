@@ -17,7 +17,7 @@ from parity_export.commands.module_options import (
 )
 from parity_export.export import Exported, export_package
 from parity_export.options import ExportOptions
-from parity_export.proving import Proof
+from parity_export.proof import Proof
 from parity_export.source import (
     Meaning,
     ModelSource,

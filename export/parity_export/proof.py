@@ -1,0 +1,70 @@
+"""A certified graph, and what it claims."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from parity_export.batching import Loaded
+from parity_export.certify import certify
+from parity_export.certify.coverage import code_constants, torch_gaps
+from parity_export.certify.elementary import table
+from parity_export.engines import Engine
+from parity_export.source import ModelSource, example_inputs
+from parity_runtime import ModelContract
+from parity_runtime.contract import certified_contract
+
+
+@dataclass
+class Proof:
+    """A certified graph, what it says of the gate's probes, and whether it kept its word.
+
+    Attributes:
+        graph: serialized.
+        contract: of the certified graph.
+        torch_gaps: why the certificate does not speak for the torch module; empty where it does.
+        exact: whether torch's float64 answers are the exact ones of the graph.
+        rows: probes that were asked.
+        bounded: of them, rows for which a radius is claimed.
+        certified: of them, rows whose label is proven; None for a regression.
+        median_radius: of the claimed ones, in the output's unit.
+        largest_radius: of the claimed ones on ordinary probes.
+        nearest: the largest share of its radius that a deviation from float64 took, by engine.
+        measured: backends whose elementary functions were measured or are documented; others are assumed to do as well.
+        violations: a line each.
+    """
+
+    graph: bytes
+    contract: ModelContract
+    torch_gaps: list[str]
+    exact: bool
+    rows: int = 0
+    bounded: int = 0
+    certified: int | None = None
+    median_radius: float = 0.0
+    largest_radius: float = 0.0
+    nearest: dict[str, float] = field(default_factory=dict)
+    measured: list[str] = field(default_factory=lambda: sorted({row["backend"] for row in table()}))
+    violations: list[str] = field(default_factory=list)
+
+    def answers(self) -> Loaded:
+        """Return what answers with the certified graph."""
+        return Loaded(lambda: Engine("onnxruntime", optimization="all").load(self.graph, self.contract))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form, without the graph."""
+        return {name: value for name, value in vars(self).items() if name not in ("graph", "contract")}
+
+
+def claim(source: ModelSource, graph: bytes) -> Proof:
+    """Certify a graph, and say what the certificate speaks for.
+
+    Args:
+        source: the module that it was exported from.
+        graph: serialized, with its head.
+
+    Raises:
+        CannotCertifyError: an operator has no rule.
+    """
+    certified = certify(graph, source.contract)
+    gaps = torch_gaps(source, example_inputs(source.module, source.contract.inputs), graph)
+    exact = not code_constants(source.module, graph)
+    return Proof(certified, certified_contract(source.contract), gaps, exact)

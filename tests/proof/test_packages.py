@@ -1,0 +1,229 @@
+"""The proof in the line: exported, gated, recorded, asked."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from parity_export import ExportOptions, Meaning, export_package, source_from_module
+from parity_export.certify import CannotCertifyError
+from parity_export.certify.elementary import Accuracy
+from parity_export.export import build_graph, serialize
+from parity_export.judging import judge
+from parity_export.proof import claim
+from parity_export.proving import prove
+from parity_export.source import ModelSource
+from parity_runtime import ParityRefusedError, Predictor, TensorSpec
+from tests.export.modules import NotebookClassifier
+from tests.proof.networks import SUBJECTS, Subject
+
+SPECS = [TensorSpec("features", "float32", ("batch", 2))]
+BINARY = Meaning("binary", "logits", ("no", "yes"))
+
+
+def source_of(module: nn.Module, meaning: Meaning = BINARY) -> ModelSource:
+    torch.manual_seed(0)
+    return source_from_module(module, SPECS, meaning, "model")
+
+
+def small(*middle: nn.Module) -> ModelSource:
+    torch.manual_seed(0)
+    return source_of(nn.Sequential(nn.Linear(2, 6), *middle, nn.Linear(6, 1)))
+
+
+@pytest.fixture(scope="module")
+def subject() -> Subject:
+    return SUBJECTS["xor"]()
+
+
+@pytest.fixture(scope="module")
+def package(subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_package(subject.source, tmp_path_factory.mktemp("p") / "xor", ExportOptions(certified=True)).path
+
+
+def test_the_package_holds_the_proof(package: Path) -> None:
+    assert {path.name for path in package.iterdir()} >= {"model_certified.onnx", "band.png"}
+    report = json.loads((package / "parity.json").read_text())["proof"]
+    assert report["violations"] == [] and report["torch_gaps"] == []
+    assert 0 < max(report["nearest"].values()) < 1
+    assert report["certified"] > 0.8 * report["rows"]
+    assert "a proof of the graph and of the torch module" in (package / "README.md").read_text()
+
+
+def test_hard_probes_are_held_to_the_radius(package: Path) -> None:
+    hard = json.loads((package / "conformance.json").read_text())["hard"]
+    rows = np.array(hard["inputs"]["features"]["data"], np.float32).reshape(-1, 2)
+    proven = Predictor(package, certified=True)
+    radius, certified = proven.radius(rows), proven.certified(rows)
+    tolerance = np.array(hard["tolerance"]["logits"]["data"]).reshape(-1, 1)
+    assert (tolerance >= radius).all() and (tolerance <= 1.1 * radius).all()
+    assert hard["label_checked"]["data"] == certified.tolist()
+    assert certified.any() and not certified.all()
+
+
+def test_the_same_source_gives_the_same_bytes(subject: Subject, package: Path, tmp_path: Path) -> None:
+    other = export_package(subject.source, tmp_path / "other", ExportOptions(certified=True)).path
+    for name in ("model_certified.onnx", "conformance.json", "parity.json", "band.png"):
+        assert (other / name).read_bytes() == (package / name).read_bytes(), name
+
+
+def test_a_radius_that_is_too_small_is_refused_by_the_gate(subject: Subject, tmp_path: Path) -> None:
+    proof = claim(subject.source, subject.plain)
+    model = onnx.load_from_string(proof.graph)
+    (last,) = [node for node in model.graph.node if node.op_type == "Mul" and node.output[0] in _before_radius(model)]
+    for initializer in model.graph.initializer:
+        if initializer.name == last.input[1]:
+            initializer.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(initializer) / 50, initializer.name))
+    proof.graph = model.SerializeToString()
+    verdict = judge(subject.plain, subject.source)
+    assert verdict.expectation is not None
+    prove(proof, verdict.expectation)
+    assert any("leave their proven radius" in line for line in proof.violations)
+
+
+def _before_radius(model: onnx.ModelProto) -> list[str]:
+    return list(next(node for node in model.graph.node if "radius" in node.output).input)
+
+
+def test_the_gates_tolerance_is_the_radius_where_that_is_smaller(subject: Subject) -> None:
+    proof = claim(subject.source, subject.plain)
+    verdict = judge(subject.plain, subject.source, (0.1, 0.1), proof)
+    allowed = verdict.expected.allowed["logits"]
+    assert np.median(allowed) < 1e-4
+    assert np.median(judge(subject.plain, subject.source, (0.1, 0.1)).expected.allowed["logits"]) > 1e-2
+
+
+def test_what_cannot_be_certified_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(CannotCertifyError, match="cannot certify: operator LayerNormalization at node "):
+        export_package(small(nn.LayerNorm(6)), tmp_path / "p", ExportOptions(certified=True))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("middle", [
+    (nn.Tanh(),), (nn.ReLU(),), (nn.Sigmoid(),), (nn.SiLU(),), (nn.GELU(),), (nn.ELU(),), (nn.SELU(),), (nn.CELU(),),
+    (nn.Softplus(),), (nn.Mish(),), (nn.Hardswish(),), (nn.Hardsigmoid(),), (nn.Hardtanh(),), (nn.LeakyReLU(0.25),),
+    (nn.PReLU(),), (nn.GELU("tanh"),), (nn.BatchNorm1d(6), nn.ReLU()), (nn.ReLU(), nn.Dropout(0.5)),
+], ids=str)  # fmt: skip
+def test_every_activation_goes_through_the_gate_and_covers_torch(middle: tuple[nn.Module, ...]) -> None:
+    source = small(*middle)
+    graph = serialize(build_graph(source, ExportOptions())[0])
+    proof = claim(source, graph)
+    assert proof.torch_gaps == [] and proof.exact
+    verdict = judge(graph, source, None, proof)
+    assert verdict.expectation is not None
+    prove(proof, verdict.expectation)
+    assert proof.violations == [] and verdict.report.passed, verdict.report.reasons()
+    assert proof.certified is not None and proof.certified > 0.5 * proof.rows
+
+
+class Residual(nn.Module):
+    """Everything that a rule has to look at twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(2, 6), nn.Linear(6, 6, bias=False), nn.Linear(9, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = torch.relu(self.first(x))
+        hidden = hidden + self.second(hidden)
+        gated = hidden * torch.sigmoid(self.second(hidden))
+        return self.last(torch.cat([gated, hidden[:, :3].abs() * 0.5], dim=1)) - 0.25
+
+
+class Convolution(nn.Module):
+    """Rows of a table, folded into a picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(2, 64), nn.Unflatten(1, (1, 8, 8)),
+            nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(4, 4, 3, groups=2), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(4, 1),
+        )  # fmt: skip
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x)
+
+
+@pytest.mark.parametrize("module", [Residual, Convolution])
+def test_whole_networks_go_through_the_gate(module: type[nn.Module]) -> None:
+    torch.manual_seed(1)
+    source = source_of(module())
+    graph = serialize(build_graph(source, ExportOptions())[0])
+    proof = claim(source, graph)
+    assert proof.torch_gaps == []
+    verdict = judge(graph, source, None, proof)
+    assert verdict.expectation is not None
+    prove(proof, verdict.expectation)
+    assert proof.violations == [] and verdict.report.passed, verdict.report.reasons()
+
+
+def test_a_module_that_ends_in_a_sigmoid_is_covered_by_its_logits() -> None:
+    meaning = Meaning("binary", "probabilities", ("no", "yes"))
+    source = source_of(NotebookClassifier(2, 4, 1), meaning)
+    assert claim(source, serialize(build_graph(source, ExportOptions())[0])).torch_gaps == []
+
+
+class Written(nn.Module):
+    """Computes what the graph computes, in other operators."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        z = self.linear(x)
+        return z * torch.sigmoid(z) * 0.3
+
+
+def test_a_module_that_runs_other_operators_is_not_covered() -> None:
+    source = source_of(Written())
+    proof = claim(source, serialize(build_graph(source, ExportOptions())[0]))
+    assert any(gap.startswith("torch runs sigmoid 1 times, the graph 0 times") for gap in proof.torch_gaps)
+    assert not proof.exact  # 0.3 is another number in float64
+
+
+def test_a_violation_stops_the_export(subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proof that is wrong somewhere must never be handed over: its constants are made too small here."""
+    monkeypatch.setattr("parity_export.certify.linear.gamma", lambda n: n * 2.0**-34)
+    monkeypatch.setattr("parity_export.certify.activations.accuracy", lambda name: Accuracy(0.0, 0.0))
+    with pytest.raises(ParityRefusedError, match="no package"):
+        export_package(subject.source, tmp_path / "p", ExportOptions(certified=True))
+    assert not (tmp_path / "p").exists()
+    assert (tmp_path / "p.refused.json").exists()
+
+
+def test_certify_says_what_is_proven(parity, package: Path, tmp_path: Path) -> None:
+    answer = parity("certify", package)
+    assert answer.code == 0 and "labels are certified" in answer.out and "100000 rows drawn" in answer.out
+    table = tmp_path / "t.csv"
+    table.write_text("id,x2,x1\n1,1,0\n2,1,1\n3,1e38,1e38\n")
+    answer = parity("certify", package, table, "--out", tmp_path / "out")
+    assert "2 of 3 labels are certified" in answer.out
+    assert "not proven: row 3: x1=1e+38, x2=1e+38" in answer.out
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"certificate.json", "unproven.csv", "band.png"}
+    lines = (tmp_path / "out" / "unproven.csv").read_text().splitlines()
+    assert lines[0] == "row,x1,x2,label,answer_0,radius_0" and lines[1].startswith("3,1e+38,1e+38,")
+    figures = json.loads(parity("certify", package, table, "--json").out)
+    assert (figures["rows"], figures["certified"]) == (3, 2)
+
+
+def test_certify_takes_a_package_without_a_certified_graph(parity) -> None:
+    data = Path(__file__).parent.parent / "data"
+    before = sorted(path.name for path in (data / "xor").iterdir())
+    assert "500 of 500 labels are certified" in parity("certify", data / "xor", data / "test.csv").out
+    assert sorted(path.name for path in (data / "xor").iterdir()) == before
+    assert parity("certify", data / "series").is_refused(1, "cannot certify: series returns tensors")
+    assert parity("certify", data / "rent").is_refused(1, "nothing says what rent is asked; give a table of rows")
+    assert parity("certify", data / "xor", "--out", data / "xor" / "x").is_refused(1, "lies inside the package")
+    assert parity("certify", data / "absent").is_refused(1, "is no package")
+
+
+def test_export_says_what_is_proven(parity, xor_run, tmp_path: Path) -> None:
+    answer = parity("export", xor_run.path, tmp_path / "p", "--certified", "--no-pictures")
+    assert "probes have a radius" in answer.out and "it speaks for the graph and the torch module" in answer.out
