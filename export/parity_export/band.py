@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
@@ -39,27 +40,31 @@ def band_picture(model: CertifiedModel) -> bytes | None:
     low, high = ranges(model.contract)
     margin = _MARGIN * (high - low)
     plane = _plane(low - margin, high + margin)
-    found = _labels(answers, plane)
-    crossing = _crossing(answers, plane, found)
+    labels = _labels(answers, plane)
+    crossing = _crossing(answers, plane, labels)
     if crossing is None:
         return None
-    figure, _ = new_figure()
-    figure.set_size_inches(10, 5)
-    figure.clear()
-    left, right = figure.subplots(1, 2)
-    _draw(left, model, plane, found)
-    left.plot(*crossing, "o", markersize=9, markerfacecolor="none", markeredgecolor="black")
-    width = _width(answers, crossing, low, high)
-    reach = _WINDOW * width * (high - low) / np.max(high - low)
+    axis, width = _width(answers, crossing, high - low)
+    reach = _WINDOW * width * (high - low) / (high - low)[axis]
     near = _plane(crossing - reach, crossing + reach)
-    _draw(right, model, near, _labels(answers, near), tuple(crossing))
+    figure, (left, right) = _figure()
+    _draw(left, model, plane, labels)
+    left.plot(*crossing, "o", markersize=9, markerfacecolor="none", markeredgecolor="black")
     left.set_title("Labels; the circle is magnified")
-    right.set_title(f"Not certified: a band {2 * width:.1e} wide along {model.contract.features[0].name}")
+    _draw(right, model, near, _labels(answers, near), tuple(crossing))
+    right.set_title(f"Not certified: a band {2 * width:.1e} wide along {model.contract.columns[axis].name}")
     names = [class_name(label) for label in model.contract.classes]
     patches = [Patch(color=color, alpha=0.5, label=name) for color, name in zip(CLASS_COLORS, names, strict=False)]
     patches.append(Patch(color=_BAND, label="not certified: another backend may answer another class"))
     figure.legend(handles=patches, loc="outside lower center", ncols=min(4, len(patches)))
     return png(figure)
+
+
+def _figure() -> tuple[Figure, list[Axes]]:
+    figure, _ = new_figure()
+    figure.set_size_inches(10, 5)
+    figure.clear()
+    return figure, list(figure.subplots(1, 2))
 
 
 def _plane(low: NDArray[np.float64], high: NDArray[np.float64]) -> Plane:
@@ -90,15 +95,18 @@ def _crossing(answers: Answers, plane: Plane, labels: NDArray[np.int64]) -> NDAr
     return start
 
 
-def _width(
-    answers: Answers, crossing: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
-) -> float:
-    """Return how far from the boundary, along the first feature, rows are not certified."""
-    steps = np.geomspace(1e-9, 1.0, 400) * float((high - low)[0])
-    sides = [
-        answers(crossing + np.stack([sign * steps, np.zeros_like(steps)], axis=1))[CERTIFIED] for sign in (1, -1)
-    ]  # fmt: skip
-    return float(steps[min(len(steps) - 1, max(int(np.argmax(side)) for side in sides))])
+def _width(answers: Answers, crossing: NDArray[np.float64], spans: NDArray[np.float64]) -> tuple[int, float]:
+    """Return the feature along which the band is narrowest, and how far from the boundary it reaches there."""
+    steps = np.geomspace(1e-9, 1.0, 400)
+    reaches = []
+    for axis, span in enumerate(spans):
+        moves = np.zeros((len(steps), 2))
+        moves[:, axis] = steps * span
+        sides = [answers(crossing + sign * moves)[CERTIFIED] for sign in (1, -1)]
+        first = max(int(np.argmax(side)) if side.any() else len(steps) - 1 for side in sides)
+        reaches.append((steps[first], axis, steps[first] * span))
+    _, axis, reach = min(reaches)
+    return axis, float(reach)
 
 
 def _draw(

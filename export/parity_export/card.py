@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from parity_export.gate import Report
-from parity_export.proof import Proof
+from parity_export.proof import Proof, precision, subject
 from parity_runtime import ModelContract
 from parity_runtime.commands.info import describe
 
@@ -66,13 +66,11 @@ def _proven(contract: ModelContract, proof: Proof | None) -> str:
     labels = (
         f" and `certified` where no compliant backend gives another label ({proof.certified} of {proof.rows} probes)"
     )
-    subject = "of the graph and of the torch module" if not proof.torch_gaps else "of the graph alone: "
     return (
         "## What is proven\n\n`model_certified.onnx` gives the same answers, and beside them `radius`, how far any "
         f"compliant backend can be from the exact value (at most {proof.largest_radius:.3g} on ordinary probes)"
-        f"{labels if contract.is_classifier else ''}. That is a proof {subject}{'; '.join(proof.torch_gaps)}. "
-        f"Measured or documented are the elementary functions of {', '.join(proof.measured)}; of others it is assumed "
-        "that they are as exact."
+        f"{labels if contract.is_classifier else ''}. It speaks for {subject(proof.torch_gaps)}. How exact the "
+        f"elementary functions are is {precision(proof.measured)}."
     )
 
 

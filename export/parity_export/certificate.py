@@ -1,6 +1,6 @@
 """What a package's certified graph says of many rows: how many labels are proven, how large the radii are."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.certify import certify
+from parity_export.certify import certify, functions_of
+from parity_export.certify.elementary import backends
 from parity_export.engines import Engine
 from parity_runtime import InputError, ModelContract
 from parity_runtime.contract import CERTIFIED, LABEL, LOGITS, RADIUS, VALUE, certified_contract
 from parity_runtime.inputs import Arrays, table_inputs
-from parity_runtime.package import Package
+from parity_runtime.package import REPORT, Package
 from parity_runtime.table import read_chunks, table_features
 
 DRAWN_ROWS = 100_000
@@ -31,11 +32,15 @@ class CertifiedModel:
         contract: of the certified graph, with ``radius`` and ``certified`` among the outputs.
         package_id: of the package that it is from.
         graph: serialized.
+        measured: backends whose elementary functions were measured or are documented.
+        torch_gaps: why it does not speak for the torch module; None where that is unknown.
     """
 
     contract: ModelContract
     package_id: str
     graph: bytes
+    measured: Sequence[str]
+    torch_gaps: Sequence[str] | None = None
 
     @classmethod
     def open(cls, path: str | Path) -> "CertifiedModel":
@@ -46,11 +51,14 @@ class CertifiedModel:
             ParityError: the package cannot be opened.
         """
         package = Package.open(path)
-        name = package.contract.graphs.get("certified")
-        graph = (
-            package.read(name) if name else certify(package.read(package.contract.graphs["default"]), package.contract)
-        )
-        return cls(certified_contract(package.contract), package.id, graph)
+        graphs, contract = package.contract.graphs, certified_contract(package.contract)
+        plain = package.read(graphs["default"])
+        measured = backends(functions_of(plain, package.contract))
+        if "certified" in graphs:
+            proof = package.read_json(REPORT).get("proof")
+            gaps = proof.get("torch_gaps") if isinstance(proof, dict) else None
+            return cls(contract, package.id, package.read(graphs["certified"]), measured, gaps)
+        return cls(contract, package.id, certify(plain, package.contract), measured)
 
 
 class Answers:

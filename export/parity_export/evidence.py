@@ -47,7 +47,7 @@ def pictures(contract: ModelContract, verdict: Verdict, proof: Proof | None) -> 
     drawn = card_pictures(contract, verdict.expectation)
     if proof is None:
         return drawn
-    model = CertifiedModel(proof.contract, "", proof.graph)
+    model = CertifiedModel(proof.contract, "", proof.graph, proof.measured)
     band = band_picture(model) if has_band(model) else None
     return drawn if band is None else {BAND: band} | drawn
 

@@ -1,12 +1,13 @@
 """A certified graph, and what it claims."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from parity_export.batching import Loaded
-from parity_export.certify import certify
+from parity_export.certify import certify, functions_of
 from parity_export.certify.coverage import code_constants, torch_gaps
-from parity_export.certify.elementary import table
+from parity_export.certify.elementary import backends
 from parity_export.engines import Engine
 from parity_export.source import ModelSource, example_inputs
 from parity_runtime import ModelContract
@@ -28,7 +29,7 @@ class Proof:
         median_radius: of the claimed ones, in the output's unit.
         largest_radius: of the claimed ones on ordinary probes.
         nearest: the largest share of its radius that a deviation from float64 took, by engine.
-        measured: backends whose elementary functions were measured or are documented; others are assumed to do as well.
+        measured: backends whose elementary functions were measured or are documented.
         violations: a line each.
     """
 
@@ -36,13 +37,13 @@ class Proof:
     contract: ModelContract
     torch_gaps: list[str]
     exact: bool
+    measured: list[str]
     rows: int = 0
     bounded: int = 0
     certified: int | None = None
     median_radius: float = 0.0
     largest_radius: float = 0.0
     nearest: dict[str, float] = field(default_factory=dict)
-    measured: list[str] = field(default_factory=lambda: sorted({row["backend"] for row in table()}))
     violations: list[str] = field(default_factory=list)
 
     def answers(self) -> Loaded:
@@ -52,6 +53,22 @@ class Proof:
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, without the graph."""
         return {name: value for name, value in vars(self).items() if name not in ("graph", "contract")}
+
+
+def subject(torch_gaps: Sequence[str] | None) -> str:
+    """Return what a certificate speaks for.
+
+    Args:
+        torch_gaps: as in `Proof`; None where the graph was certified later, without the module.
+    """
+    if torch_gaps is None:
+        return "the graph alone, because it was exported without --certified"
+    return f"the graph alone, because {'; '.join(torch_gaps)}" if torch_gaps else "the graph and the torch module"
+
+
+def precision(measured: Sequence[str]) -> str:
+    """Return for which backends it is known how exact their elementary functions are."""
+    return f"measured or documented for {', '.join(measured)}; assumed for others"
 
 
 def claim(source: ModelSource, graph: bytes) -> Proof:
@@ -67,4 +84,5 @@ def claim(source: ModelSource, graph: bytes) -> Proof:
     certified = certify(graph, source.contract)
     gaps = torch_gaps(source, example_inputs(source.module, source.contract.inputs), graph)
     exact = not code_constants(source.module, graph)
-    return Proof(certified, certified_contract(source.contract), gaps, exact)
+    measured = backends(functions_of(graph, source.contract))
+    return Proof(certified, certified_contract(source.contract), gaps, exact, measured)

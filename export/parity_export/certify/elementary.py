@@ -6,7 +6,7 @@ benchmarks/elementary.py, or documented by the vendor. docs/proof.md says what t
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -145,6 +145,13 @@ def accuracy(name: str) -> Accuracy:
     """Return what holds for every backend that has a row: the largest alpha, and the largest beta."""
     rows = [row for row in table() if row["function"] == name]
     return Accuracy(max(row["alpha"] for row in rows), max(row["beta"] for row in rows))
+
+
+def backends(functions: Collection[str]) -> list[str]:
+    """Return the backends that have a row for each of some functions; others are assumed to be as exact."""
+    known = {(row["backend"].partition(",")[0], row["function"]) for row in table()}
+    names = sorted({backend for backend, _ in known})
+    return [backend for backend in names if all((backend, function) in known for function in functions)]
 
 
 @cache

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 from onnx_ir.passes import common as passes
 
+from parity_export.certify.activations import function_of
 from parity_export.certify.admission import INTEGERS, check_graph, check_node
 from parity_export.certify.arithmetic import FLUSHED, UNIT, U
 from parity_export.certify.errors import CannotCertifyError, refusal
@@ -64,6 +65,14 @@ def certify(graph: bytes, contract: ModelContract) -> bytes:
     model = ir.passes.Sequential(passes.RemoveUnusedNodesPass(), passes.ShapeInferencePass())(model).model
     data: bytes = ir.to_proto(model).SerializeToString(deterministic=True)
     return data
+
+
+def functions_of(graph: bytes, contract: ModelContract) -> set[str]:
+    """Return the names of the elementary functions that a graph's logits or values are computed with."""
+    model = ir.from_proto(onnx.load_from_string(graph))
+    outputs = {str(value.name): value for value in model.graph.outputs}
+    found = {function_of(node) for node in _needed(outputs[LOGITS if contract.is_classifier else VALUE])}
+    return {name for name in found if name is not None}
 
 
 def _needed(answer: ir.Value) -> list[ir.Node]:

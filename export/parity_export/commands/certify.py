@@ -16,6 +16,7 @@ from parity_export.certificate import (
     drawn_chunks,
     table_chunks,
 )
+from parity_export.proof import precision, subject
 from parity_runtime.commands.options import package_argument
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
@@ -48,7 +49,7 @@ def certify(package: Path, table: str | None, out: Path | None, as_json: bool) -
         click.echo(json.dumps(certificate.to_json()))
     else:
         where = f"{DRAWN_ROWS} rows drawn over the features' ranges" if table is None else f"the rows of {table}"
-        for line in _story(model.contract, certificate, where):
+        for line in [*_story(model.contract, certificate, where), *_scope(model)]:
             click.echo(line)
     if out is not None:
         _write(out, model, certificate)
@@ -74,6 +75,11 @@ def _story(contract: ModelContract, certificate: Certificate, where: str) -> lis
         lines.append(f"  not proven: row {row.row}: {features}{label} ({numbers})")
     rest = len(certificate.unproven) - _SHOWN
     return [*lines, *([f"  and {rest} more"] if rest > 0 else [])]
+
+
+def _scope(model: CertifiedModel) -> list[str]:
+    """Return for whom that holds."""
+    return [f"it speaks for {subject(model.torch_gaps)}", f"elementary functions: {precision(model.measured)}"]
 
 
 def _write(out: Path, model: CertifiedModel, certificate: Certificate) -> None:

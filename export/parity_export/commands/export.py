@@ -17,7 +17,7 @@ from parity_export.commands.module_options import (
 )
 from parity_export.export import Exported, export_package
 from parity_export.options import ExportOptions
-from parity_export.proof import Proof
+from parity_export.proof import Proof, subject
 from parity_export.source import (
     Meaning,
     ModelSource,
@@ -88,11 +88,10 @@ def story(exported: Exported) -> list[str]:
 def _proven(proof: Proof) -> list[str]:
     """Return what is proven, and of whom."""
     labels = "" if proof.certified is None else f", {proof.certified} labels certified"
-    subject = "the graph and the torch module" if not proof.torch_gaps else "the graph alone: " + proof.torch_gaps[0]
     return [
         f"proof: {proof.bounded} of {proof.rows} probes have a radius (at most {proof.largest_radius:.3g} on ordinary "
         f"ones){labels}",
-        f"  it speaks for {subject}",
+        f"  it speaks for {subject(proof.torch_gaps)}",
     ]
 
 
