@@ -30,6 +30,7 @@ class Proof:
         largest_radius: of the claimed ones on ordinary probes.
         nearest: the largest share of its radius that a deviation from float64 took, by engine.
         measured: backends whose elementary functions were measured or are documented.
+        not_run: engines that could not run the certified graph, and why.
         violations: a line each.
     """
 
@@ -44,6 +45,7 @@ class Proof:
     median_radius: float = 0.0
     largest_radius: float = 0.0
     nearest: dict[str, float] = field(default_factory=dict)
+    not_run: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
 
     def answers(self) -> Loaded:
