@@ -1,6 +1,6 @@
 """A worst case for every rule: a graph, and inputs whose true error comes near to what the rule allows."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,6 @@ class Case:
     outputs: int
     overflows: bool = True
     least: float = 0.5
-    more: dict[str, Any] = field(default_factory=dict)
 
     def graph(self) -> Any:
         return value_graph(self.nodes, self.constants, self.rows.shape[1:], self.outputs)
@@ -140,7 +139,6 @@ ELEMENTWISE = [
         },
         RANDOM.uniform(1, 2, (300, 3000)).astype(np.float32),
         3000,
-        least=0.4,  # seven roundings never all take the same side as far as they can
     ),
 ]
 POOLING = [
@@ -203,4 +201,28 @@ EXACT = [
         outputs=1,
     ),
 ]
-CASES = LINEAR + ELEMENTWISE + POOLING + FUNCTIONS + EXACT
+BIG = np.float32(2.0**10)
+CANCELLED = np.concatenate([[[BIG]], np.full((1, K - 2), BIG * U), [[-BIG]]], axis=1).astype(np.float32)
+"""Summed forward: BIG, then halves of its last place that are lost, then -BIG: 0 in place of 62 * 2^-14 = 0.0038."""
+
+STEEPEST = {
+    "Tanh": 0.0, "Sigmoid": 0.0, "Erf": 0.0, "HardSigmoid": 0.0, "Gelu": 1.4142, "Softplus": 30.0, "Elu": 2.0,
+    "Celu": 2.0, "Selu": -0.01, "Mish": 1.4, "HardSwish": 2.98, "Relu": 1.0, "LeakyRelu": 1.0, "Abs": 1.0,
+}  # fmt: skip
+"""Where each function is steepest, or nearly."""
+
+STEEP = [
+    Case(
+        f"{name} where it is steepest",
+        [
+            ("Gemm", ["features", "w", "b"], {"transB": 1}),
+            (name, ["Gemm0"], {"alpha": 1 / 6, "beta": 0.5} if name == "HardSigmoid" else {}),
+        ],
+        {"w": _ones(1, K), "b": np.float32([at])},
+        CANCELLED,
+        1,
+        least=0.4,  # BIG and -BIG both count among the magnitudes, and only one of them was rounded
+    )
+    for name, at in STEEPEST.items()
+]
+CASES = LINEAR + ELEMENTWISE + POOLING + FUNCTIONS + EXACT + STEEP

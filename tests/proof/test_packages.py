@@ -52,7 +52,7 @@ def test_the_package_holds_the_proof(package: Path) -> None:
     assert report["violations"] == [] and report["torch_gaps"] == []
     assert 0 < max(report["nearest"].values()) < 1
     assert report["certified"] > 0.8 * report["rows"]
-    assert "a proof of the graph and of the torch module" in (package / "README.md").read_text()
+    assert "It speaks for the graph and the torch module" in (package / "README.md").read_text()
 
 
 def test_hard_probes_are_held_to_the_radius(package: Path) -> None:
