@@ -28,6 +28,7 @@ _COMMANDS = {
     "info": _Entry("parity_runtime.commands.info:info", "cpu", "Say what a package holds."),
     "verify": _Entry("parity_runtime.commands.verify:verify", "cpu", "Check digests, replay the vectors."),
     "predict": _Entry("parity_runtime.commands.predict:predict", "cpu", "Answer the rows of a table."),
+    "bench": _Entry("parity_runtime.commands.bench:bench", "cpu", "Measure a package on this machine."),
     "evaluate": _Entry("parity_runtime.commands.evaluate:evaluate", "cpu", "Compare answers with a known column."),
 }
 
