@@ -8,7 +8,8 @@ ParityError                 exit 1   one sentence: what was wrong, where, and th
 └── GateError               exit 3   a gate said no
     ├── ParityRefusedError           the graph does not answer as the network does
     ├── DigestError                  a file is not the one that its manifest lists
-    └── ConformanceError             a package does not answer as its recorded vectors say
+    ├── ConformanceError             a package does not answer as its recorded vectors say
+    └── LimitError                   a metric is not as good as was asked for
 """
 
 from typing import ClassVar
@@ -52,6 +53,10 @@ class DigestError(GateError):
 
 class ConformanceError(GateError):
     """A package does not reproduce its recorded vectors on this machine."""
+
+
+class LimitError(GateError):
+    """A metric of an evaluation is not as good as was asked for."""
 
 
 def first_line(error: BaseException) -> str:

@@ -98,6 +98,26 @@ def test_a_mistake_has_its_exit_code_and_its_word(
     assert code == 2 or len(answer.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("limits", "code", "words"),
+    [
+        (["--at-least", "accuracy=0.99", "--at-most", "log_loss=0.5"], 0, ""),
+        (["--at-least", "accuracy=0.99", "--at-least", "rows=501"], 3, "rows is 500, not at least 501"),
+        (["--at-most", "log_loss=0.0001"], 3, "log_loss is 0.0"),
+        (["--at-least", "accuracy=nan"], 3, "not at least nan"),
+        (["--at-least", "beauty=1"], 2, "there is no metric 'beauty'; there are rows, accuracy"),
+        (["--at-least", "confusion=1"], 2, "there is no metric 'confusion'"),
+        (["--at-least", "accuracy"], 2, "'accuracy' is no limit; write it as accuracy=0.99"),
+    ],
+)
+def test_evaluate_is_a_gate(
+    parity, xor_package: Path, xor_test: Path, limits: list[str], code: int, words: str
+) -> None:
+    answer = parity("evaluate", xor_package, xor_test, *limits)
+    assert answer.code == code and words in answer.err
+    assert ("accuracy" in answer.out) == (code in (0, 3))
+
+
 def test_evaluate_prints_the_metrics_of_training(parity, xor_package: Path, xor_test: Path) -> None:
     answer = parity("evaluate", xor_package, xor_test, "--target", "label", "--json")
     found, trained = json.loads(answer.out), json.loads(xor_test.with_name("evaluation.json").read_text())

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from parity_runtime.commands.options import package_argument, provider_option, say_provider
 from parity_runtime.contract import LABEL, PROBABILITIES, VALUE, ModelContract
-from parity_runtime.errors import InputError
+from parity_runtime.errors import InputError, LimitError
 from parity_runtime.jsonfile import dump_json
 from parity_runtime.metrics import classification_metrics, regression_metrics
 from parity_runtime.predictor import Predictor
@@ -22,17 +22,43 @@ from parity_runtime.table import Table, read_table, table_features
 @click.argument("table")
 @click.option("--target", help="The column that holds the truth; by default the one that training used.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--at-least", multiple=True, metavar="METRIC=X", help="Exit with 3 if a metric is less; may be repeated.")
+@click.option("--at-most", multiple=True, metavar="METRIC=X", help="Exit with 3 if a metric is more.")
 @provider_option
-def evaluate(package: Path, table: str, target: str | None, as_json: bool, provider: Provider) -> None:
-    """Answer the rows of TABLE (a CSV file, or - for stdin) and compare with the column TARGET."""
+def evaluate(package: Path, table: str, target: str | None, as_json: bool, provider: Provider, **limits: Any) -> None:
+    """Answer the rows of TABLE (a CSV file, or - for stdin) and compare with the column TARGET.
+
+    --at-least accuracy=0.99 and --at-most rmse=50 make it a gate: the metrics are printed all the same.
+    """
+    known = [(sign, *_limit(text)) for sign in ("at_least", "at_most") for text in limits[sign]]
     predictor = Predictor(package, provider=provider)
     say_provider(provider, predictor.provider)
     metrics = evaluate_table(predictor, read_table(table), target)
+    _check_names(metrics, [name for _, name, _ in known])
     if as_json:
         click.echo(dump_json(metrics), nl=False)
-        return
-    for name, value in metrics.items():
-        click.echo(f"{name:<17} {value:.6g}" if isinstance(value, float) else f"{name:<17} {value}")
+    else:
+        for name, value in metrics.items():
+            click.echo(f"{name:<17} {value:.6g}" if isinstance(value, float) else f"{name:<17} {value}")
+    for sign, name, bound in known:
+        found = metrics[name]
+        if found is None or not (found >= bound if sign == "at_least" else found <= bound):
+            raise LimitError(f"{name} is {found}, not {sign.replace('_', ' ')} {bound:g}")
+
+
+def _limit(text: str) -> tuple[str, float]:
+    name, _, bound = text.partition("=")
+    try:
+        return name, float(bound)
+    except ValueError:
+        raise click.UsageError(f"{text!r} is no limit; write it as accuracy=0.99") from None
+
+
+def _check_names(metrics: dict[str, Any], names: list[str]) -> None:
+    numbers = [name for name, value in metrics.items() if value is None or isinstance(value, int | float)]
+    for name in names:
+        if name not in numbers:
+            raise click.UsageError(f"there is no metric {name!r}; there are {', '.join(numbers)}")
 
 
 def evaluate_table(predictor: Predictor, table: Table, target: str | None = None) -> dict[str, Any]:
