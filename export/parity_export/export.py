@@ -79,7 +79,7 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     verdict = judge(graph, source, options.tolerance, proof)
     verdict.report.mismatches += [f"the initializer {name} is not the state_dict's" for name in initializers.differing]
     if proof is not None and verdict.expectation is not None:
-        prove(proof, verdict.expectation)
+        prove(proof, graph, verdict.expectation)
         verdict.report.mismatches += proof.violations
     facts = record(source.contract, verdict) | {"initializers": initializers.to_json()}
     facts |= {} if proof is None else {"proof": proof.to_json()}

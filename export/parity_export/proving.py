@@ -1,14 +1,17 @@
 """The proof at the gate: every engine runs the certified graph, and none may leave its own radius."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from parity_export.batching import Batches
 from parity_export.engines import REFERENCE, Engine, engines
 from parity_export.expectation import Expectation
 from parity_export.proof import Proof
+from parity_runtime import ModelContract
 from parity_runtime.contract import CERTIFIED, LABEL, LOGITS, RADIUS, VALUE
 from parity_runtime.errors import first_line
 from parity_runtime.inputs import Arrays
@@ -16,23 +19,29 @@ from parity_runtime.inputs import Arrays
 _FLOAT64 = 1 + 2.0**-20  # what float64's own rounding may add to an error of float32's size
 
 
-def prove(proof: Proof, expectation: Expectation) -> None:
-    """Run a certified graph on every engine, and record in ``proof`` what it says and whether that is so.
+def prove(proof: Proof, plain: bytes, expectation: Expectation) -> None:
+    """Run a graph and its certified form on every engine; record what is claimed, and whether it is so.
+
+    The plain graph is asked as well, because a backend may rewrite it where the certified one has nodes in the way.
 
     Args:
         proof: its claims are known, its figures are filled in.
+        plain: the graph that was certified, serialized.
         expectation: the questions and torch's answers.
     """
     first: Arrays | None = None
-    for engine in engines(proof.graph):
+    for engine, graph in ((engine, graph) for engine in engines(proof.graph) for graph in (proof.graph, plain)):
         try:
-            found = _ask(engine, proof, expectation)
+            found = _ask(engine, graph, proof.contract, expectation)
         except Exception as error:  # onnxruntime's and the reference evaluator's own
-            reason = f"{engine} fails on the certified graph: {first_line(error)}"
+            reason = f"{engine} fails on the {'plain' if graph is plain else 'certified'} graph: {first_line(error)}"
             (proof.not_run if engine == REFERENCE else proof.violations).append(reason)
             continue
         first = first or found
-        _compare(str(engine), found, first, expectation, proof)
+        count = len(next(iter(found.values())))
+        radius = {} if RADIUS in found else {RADIUS: first[RADIUS][:count]}
+        name = f"{engine}, plain graph" if graph is plain else str(engine)
+        _compare(name, found | radius, first, expectation, proof)
     if first is not None and not proof.torch_gaps:
         expected = expectation(len(expectation.probes))
         _compare("torch float32", {**expected.float32, RADIUS: first[RADIUS]}, first, expectation, proof)
@@ -40,13 +49,15 @@ def prove(proof: Proof, expectation: Expectation) -> None:
         _record(first, expectation, proof)
 
 
-def _ask(engine: Engine, proof: Proof, expectation: Expectation) -> Arrays:
+def _ask(engine: Engine, graph: bytes, contract: ModelContract, expectation: Expectation) -> Arrays:
     """Return the answers to all probes; ONNX's reference evaluator is asked the first few."""
     batch = engine.batch_sizes[-1]
     count = min(len(expectation.probes), batch * engine.max_batches if engine == REFERENCE else len(expectation.probes))
     with np.errstate(all="ignore"):
-        answer = engine.load(proof.graph, proof.contract)
-        return Batches(proof.contract).ask(answer, expectation.probes.inputs, np.arange(count), batch)
+        names = {value.name for value in onnx.load_from_string(graph).graph.output}
+        contract = replace(contract, outputs=tuple(spec for spec in contract.outputs if spec.name in names))
+        answer = engine.load(graph, contract)
+        return Batches(contract).ask(answer, expectation.probes.inputs, np.arange(count), batch)
 
 
 def _compare(engine: str, found: Arrays, first: Arrays, expectation: Expectation, proof: Proof) -> None:

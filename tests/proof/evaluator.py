@@ -89,6 +89,13 @@ def _binary(compute: Callable[[Array, Array], Array]) -> Callable[..., Array]:
     return run
 
 
+def _divide(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    """Also as a product with the rounded reciprocal, as some backends divide by a constant."""
+    if isinstance(a, Compliant) and a.fold:
+        return _binary(np.multiply)(a, [x[0], a.rounded(1 / x[1].astype(np.float64))], attributes)
+    return _binary(np.divide)(a, x, attributes)
+
+
 def _exactly(compute: Callable[..., Array]) -> Callable[..., Array]:
     return lambda a, x, attributes: compute(*[a.read(one) if one is not None else None for one in x])
 
@@ -185,7 +192,7 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "Add": _binary(np.add),
     "Sub": _binary(np.subtract),
     "Mul": _binary(np.multiply),
-    "Div": _binary(np.divide),
+    "Div": _divide,
     "Neg": _exactly(np.negative),
     "Abs": _exactly(np.abs),
     "Identity": _exactly(lambda x: x),

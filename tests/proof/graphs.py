@@ -20,7 +20,7 @@ def value_graph(
     """
     names = [f"{op_type}{index}" for index, (op_type, _, _) in enumerate(nodes[:-1])] + ["value"]
     made = [
-        helper.make_node(op_type, taken, [name], name=name, **attributes)
+        helper.make_node(op_type, taken, [name, f"{name}.indices"][: 1 + (op_type == "TopK")], name=name, **attributes)
         for (op_type, taken, attributes), name in zip(nodes, names, strict=True)
     ]
     graph = helper.make_graph(

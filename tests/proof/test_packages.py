@@ -82,7 +82,7 @@ def test_a_radius_that_is_too_small_is_refused_by_the_gate(subject: Subject, tmp
     proof.graph = model.SerializeToString()
     verdict = judge(subject.plain, subject.source)
     assert verdict.expectation is not None
-    prove(proof, verdict.expectation)
+    prove(proof, subject.plain, verdict.expectation)
     assert any("leave their proven radius" in line for line in proof.violations)
 
 
@@ -116,7 +116,7 @@ def test_every_activation_goes_through_the_gate_and_covers_torch(middle: tuple[n
     assert proof.torch_gaps == [] and proof.exact
     verdict = judge(graph, source, None, proof)
     assert verdict.expectation is not None
-    prove(proof, verdict.expectation)
+    prove(proof, graph, verdict.expectation)
     assert proof.violations == [] and verdict.report.passed, verdict.report.reasons()
     assert proof.certified is not None and proof.certified > 0.5 * proof.rows
 
@@ -159,7 +159,7 @@ def test_whole_networks_go_through_the_gate(module: type[nn.Module]) -> None:
     assert proof.torch_gaps == []
     verdict = judge(graph, source, None, proof)
     assert verdict.expectation is not None
-    prove(proof, verdict.expectation)
+    prove(proof, graph, verdict.expectation)
     assert proof.violations == [] and verdict.report.passed, verdict.report.reasons()
 
 
@@ -186,6 +186,62 @@ def test_a_module_that_runs_other_operators_is_not_covered() -> None:
     proof = claim(source, serialize(build_graph(source, ExportOptions())[0]))
     assert any(gap.startswith("torch runs sigmoid 1 times, the graph 0 times") for gap in proof.torch_gaps)
     assert not proof.exact  # 0.3 is another number in float64
+
+
+class WithAlpha(nn.Module):
+    """The exporter multiplies 0.1 by 3.3 beforehand; torch does it itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2, 1, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(torch.sub(x, 0.1, alpha=3.3))
+
+
+class WrittenGelu(nn.Module):
+    """onnxruntime takes this for a Gelu, and computes with the exact square root of 2."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(2, 4), nn.Linear(4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = self.first(x)
+        return self.last(hidden * 0.5 * (1 + torch.erf(hidden / 1.4142)))
+
+
+class WrittenTanhGelu(WrittenGelu):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = self.first(x)
+        inner = 0.79788 * (hidden + 0.044715 * hidden * hidden * hidden)
+        return self.last(0.5 * hidden * (1 + torch.tanh(inner)))
+
+
+def test_a_constant_that_torch_never_saw_is_not_covered() -> None:
+    source = source_of(WithAlpha())
+    gaps = claim(source, serialize(build_graph(source, ExportOptions())[0])).torch_gaps
+    assert any("sub with alpha" in gap for gap in gaps) and any(
+        "never given the graph's constant" in gap for gap in gaps
+    )
+
+
+@pytest.mark.parametrize("module", [WrittenGelu, WrittenTanhGelu])
+def test_a_gelu_that_a_backend_would_replace_is_refused(module: type[nn.Module]) -> None:
+    source = source_of(module())
+    with pytest.raises(CannotCertifyError, match="use torch.nn.GELU"):
+        claim(source, serialize(build_graph(source, ExportOptions())[0]))
+
+
+def test_the_gate_sees_what_a_backend_makes_of_the_plain_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same Gelu, its refusal taken away: the certified graph keeps its word, the plain one does not."""
+    monkeypatch.setattr("parity_export.certify.activations._refuse_written_gelu", lambda scope, node: None)
+    source = source_of(WrittenGelu())
+    graph = serialize(build_graph(source, ExportOptions())[0])
+    proof, verdict = claim(source, graph), judge(graph, source)
+    assert verdict.expectation is not None
+    prove(proof, graph, verdict.expectation)
+    assert proof.violations and all("plain graph" in line for line in proof.violations)
 
 
 def test_a_violation_stops_the_export(subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

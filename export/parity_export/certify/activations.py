@@ -1,5 +1,6 @@
 """Activations: the piecewise linear ones, and the elementary functions of the table."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -22,10 +23,10 @@ _TANH_CURVATURE = 0.7699
 _SIGMOID_CURVATURE = 0.09623
 """max |sigmoid''| = 1 / (6 sqrt 3), at sigmoid = 1/2 +- 1/sqrt 12."""
 
-_FUSED_GELU = 4 * U * 0.484 / UNIT
-"""A backend that fuses a Gelu which is written as x / sqrt 2, Erf, ... multiplies by a rounded 1 / sqrt 2 where the
-graph divides by a rounded sqrt 2: the argument moves by at most 4u of itself, and max |t erf'(t)| =
-sqrt(2 / (pi e)) < 0.484."""
+_GELU_SCALES = {"Erf": (math.sqrt(2), math.sqrt(0.5)), "Tanh": (math.sqrt(2 / math.pi), math.sqrt(math.pi / 2))}
+_NEARLY = 1e-3
+"""onnxruntime takes what looks like a written-out Gelu for one, comparing its constants to 1e-5, and computes with its
+own constants then. Such a function of a scaled x is refused; torch.nn.GELU is one operator."""
 
 _SOFTPLUS_THRESHOLD = 20.0
 _SOFTPLUS_JUMP = 2.07e-9
@@ -69,11 +70,21 @@ def elementary(scope: Scope, node: ir.Node) -> Radius:
     """
     name = _name(node)
     x = scope.operand(node)
-    radius = _global(scope, name, x)
-    maker = x.producer()
-    if name == "Erf" and maker is not None and maker.op_type in ("Mul", "Div"):
-        return replace(radius, constant=radius.constant + _FUSED_GELU)
-    return radius
+    if name == "Erf":
+        _refuse_written_gelu(scope, node)
+    return _global(scope, name, x)
+
+
+def _refuse_written_gelu(scope: Scope, node: ir.Node) -> None:
+    """Refuse an Erf or a Tanh that may be the middle of a Gelu."""
+    maker = scope.operand(node).producer()
+    if maker is None or maker.op_type not in ("Mul", "Div"):
+        return
+    for value in maker.inputs:
+        constant = scope.constant(value)
+        for scale in _GELU_SCALES[node.op_type] if constant is not None and constant.size == 1 else ():
+            if constant is not None and abs(float(constant.reshape(())) / scale - 1) < _NEARLY:
+                raise refusal(node, "it may be a part of a written-out Gelu; use torch.nn.GELU")
 
 
 def silu(scope: Scope, node: ir.Node) -> Radius | None:
@@ -121,6 +132,7 @@ def tanh(scope: Scope, node: ir.Node) -> Radius:
     Over [x' - 2e, x' + 2e] the slope 1 - tanh^2 changes by at most 2e max |tanh''|, and tanh(x')^2 differs from f'^2
     by at most (alpha + beta)(2 + alpha + beta).
     """
+    _refuse_written_gelu(scope, node)
     known = accuracy("Tanh")
     f = node.outputs[0]
     highest = 1 + 2.01 * (known.alpha + known.beta)

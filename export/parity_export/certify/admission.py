@@ -58,14 +58,15 @@ def _check_label(label: ir.Value, logits: ir.Value, contract: ModelContract) -> 
     if contract.task == "binary":
         compared = _maker(_first(_maker(label, "Cast")), "GreaterOrEqual")
         squeezed = _maker(_first(compared), "Squeeze")
-        threshold = compared and compared.inputs[1] and compared.inputs[1].const_value
-        if squeezed and threshold and threshold.numpy() == np.float32(contract.logit_threshold or 0.0):
-            source = squeezed.inputs[0]
+        threshold = None if compared is None else compared.inputs[1]
+        wanted = [float(np.float32(contract.logit_threshold or 0.0))]
+        if squeezed and threshold and threshold.const_value and not threshold.is_graph_input():
+            source = squeezed.inputs[0] if threshold.const_value.numpy().reshape(-1).tolist() == wanted else None
     else:
         largest = _maker(label, "ArgMax")
         columns = logits.shape[1] if logits.shape is not None else None
-        if largest and columns == len(contract.classes) and _attribute(largest, "axis") == 1:
-            source = None if _attribute(largest, "select_last_index") else largest.inputs[0]
+        if largest and columns == len(contract.classes) and _plain(largest):
+            source = largest.inputs[0]
     if source is None or _behind(source) is not _behind(logits):
         raise CannotCertifyError("cannot certify: the label is not the comparison of the logits that the contract says")
 
@@ -80,8 +81,14 @@ def _first(node: ir.Node | None) -> ir.Value | None:
     return None if node is None else node.inputs[0]
 
 
-def _attribute(node: ir.Node, name: str) -> int:
-    return node.attributes[name].as_int() if name in node.attributes else 0
+def _plain(largest: ir.Node) -> bool:
+    """Whether an ArgMax gives, for each row, the index of the first of its largest values."""
+    chosen = {name: attribute.as_int() for name, attribute in largest.attributes.items()}
+    return {"axis": 0, "keepdims": 1, "select_last_index": 0} | chosen == {
+        "axis": 1,
+        "keepdims": 0,
+        "select_last_index": 0,
+    }
 
 
 def _behind(value: ir.Value) -> ir.Value:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, numpy_helper
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from parity_export.certify.rules import MOVING
 from parity_export.source import ModelSource
@@ -51,16 +52,38 @@ _UNCOUNTED = (*MOVING, "Concat", "Shape", "Identity", "Greater")
 _ONNX = {"Gemm": ("product", "add"), "MatMul": ("product",), "Selu": ("elu",)}
 
 
+_CHANGES = {"alpha": 1, "beta": 1, "rounding_mode": None, "dtype": None, "divisor_override": None}
+"""Arguments that make another operation of an ATen operator, and what they are otherwise. Activations have some of the
+same names; the parameters of theirs that were not measured are refused by their rules."""
+
+_OPERATIONS = {"add", "sub", "rsub", "addmm", "div", "mean", "sum", "avg_pool1d", "avg_pool2d"}
+
+
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Lists the operators that torch runs."""
+    """Lists the operators that torch runs, and the numbers that they are given."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.names: list[str] = []
+        self.numbers: set[bytes] = {_bytes(value) for value in (0.0, 1.0, 20.0)}  # also defaults that are not passed
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.names.append(func.overloadpacket.__name__)
-        return func(*args, **(kwargs or {}))
+        kwargs = dict(kwargs or {})
+        name = str(func.overloadpacket.__name__)
+        given = dict(zip((argument.name for argument in func._schema.arguments), args, strict=False)) | kwargs
+        changes = [key for key, usual in _CHANGES.items() if key in given and given[key] != usual]
+        self.names.append(f"{name} with {changes[0]}" if name in _OPERATIONS and changes else name)
+        for value in tree_leaves((args, kwargs)):
+            if isinstance(value, int | float):
+                self.numbers.add(_bytes(value))
+            elif isinstance(value, torch.Tensor) and value.dtype == torch.float32:
+                self.numbers.add(value.detach().numpy().tobytes())
+        return func(*args, **kwargs)
+
+
+def _bytes(value: float) -> bytes:
+    with np.errstate(over="ignore"):
+        return np.float32(value).tobytes()
 
 
 def torch_gaps(source: ModelSource, inputs: tuple[torch.Tensor, ...], graph: bytes) -> list[str]:
@@ -83,8 +106,13 @@ def torch_gaps(source: ModelSource, inputs: tuple[torch.Tensor, ...], graph: byt
     theirs = Counter[str]()
     for name in names:
         theirs.update(() if name in _MOVED else _TORCH.get(name, (f"its {name}",)))
-    ours = _operations(onnx.load_from_string(graph).graph, LOGITS if source.contract.is_classifier else VALUE)
-    return [f"torch runs {operation} {theirs[operation]} times, the graph {ours[operation]} times"
+    model = onnx.load_from_string(graph)
+    ours = _operations(model.graph, LOGITS if source.contract.is_classifier else VALUE)
+    strange = [
+        name for name, array in _of_code(source.module, model).items() if array.tobytes() not in recorder.numbers
+    ]
+    gaps = [f"torch was never given the graph's constant {name}" for name in strange]
+    return gaps + [f"torch runs {operation} {theirs[operation]} times, the graph {ours[operation]} times"
             for operation in sorted(theirs | ours) if theirs[operation] != ours[operation]]  # fmt: skip
 
 
@@ -94,13 +122,19 @@ def code_constants(module: nn.Module, graph: bytes) -> list[str]:
     Torch computes with such a number in float64 when it is asked in float64, the graph with its float32: then torch's
     float64 answers are not the exact ones of the graph.
     """
+    constants = _of_code(module, onnx.load_from_string(graph))
+    return [name for name, array in constants.items() if not _short(array)]
+
+
+def _of_code(module: nn.Module, model: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
+    """Return a graph's float32 constants that are no tensors of the module, without those of the head."""
     tensors = {*module.state_dict(), *dict(module.named_buffers())}
     arrays = {
         initializer.name: numpy_helper.to_array(initializer)
-        for initializer in onnx.load_from_string(graph).graph.initializer
-        if initializer.name not in tensors
+        for initializer in model.graph.initializer
+        if initializer.name not in tensors and not initializer.name.startswith("head.")
     }
-    return [name for name, array in arrays.items() if array.dtype == np.float32 and not _short(array)]
+    return {name: array for name, array in arrays.items() if array.dtype == np.float32}
 
 
 def _short(array: NDArray[Any]) -> bool:

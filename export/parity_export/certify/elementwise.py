@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from parity_export.certify.arithmetic import FLUSH, FLUSHED, UNIT, U, gamma
 from parity_export.certify.errors import refusal
 from parity_export.certify.linear import AffineMap, after_linear
-from parity_export.certify.radius import Radius
+from parity_export.certify.radius import Factor, Radius
 from parity_export.certify.scope import Scope
 
 _ROUNDED = 2 * (1 + 2 * U)
@@ -48,6 +48,8 @@ def add(scope: Scope, node: ir.Node) -> Radius:
 
 def _add_constant(scope: Scope, node: ir.Node, index: int, constant: NDArray[np.float64]) -> Radius:
     radius = scope.radius(scope.operand(node, index))
+    if not constant.any() and (index == 0 or node.op_type == "Add"):
+        return radius
     if radius.folding is not None:
         return after_linear(scope, node, AffineMap(np.ones(1), np.abs(constant), 1), index)
     if radius.tensor is not None or radius.relative:
@@ -82,7 +84,7 @@ def scaled(scope: Scope, node: ir.Node, index: int, factor: NDArray[np.float64],
         node: takes x.
         index: of x among the node's inputs.
         factor: c.
-        folded: roundings of a term if it is folded; a reciprocal is rounded itself.
+        folded: roundings of a term: 1, or 2 where c is a divisor, whose reciprocal is rounded itself.
     """
     radius = scope.radius(scope.operand(node, index))
     factor = np.abs(factor)
@@ -93,12 +95,14 @@ def scaled(scope: Scope, node: ir.Node, index: int, factor: NDArray[np.float64],
     if radius.folding is not None:
         return after_linear(scope, node, AffineMap(factor, np.zeros(1), folded), index)
     exact = bool((np.frexp(factor)[0] == 0.5).all() and factor.max() <= 1)
-    rounded, largest = (0.0 if exact else _ROUNDED), float(factor.max())
+    rounded, largest = (0.0 if exact else folded * _ROUNDED), float(factor.max())
+    known = radius.factor.then(largest, folded) if factor.size == 1 else Factor()
     if radius.tensor is None and not radius.relative:  # the same exact x everywhere
-        return Radius(None, 1.0, rounded, largest * radius.constant + 4 * FLUSHED)
+        return Radius(None, 1.0, rounded, largest * radius.constant + 4 * FLUSHED, factor=known)
     total, scale = scope.tensor(scope.operand(node, index))
     total = scope.emit("Mul", [total, scope.number(factor)])
-    return Radius(total, scale * _ONCE * _ONCE, rounded, 2 * largest * FLUSH + 4 * FLUSHED)
+    constant = 2 * largest * FLUSH + 4 * FLUSHED
+    return Radius(total, scale * _ONCE * _ONCE * _ONCE, rounded, constant, factor=known)
 
 
 def product(scope: Scope, node: ir.Node) -> Radius:
@@ -127,6 +131,8 @@ def same(scope: Scope, node: ir.Node) -> Radius:
 
 def clip(scope: Scope, node: ir.Node) -> Radius:
     """V = min(max(x, low), high): exact, and no two values come further apart."""
+    if all(bound is None for bound in node.inputs[1:]):
+        return scope.radius(scope.operand(node))
     for bound in node.inputs[1:]:
         if bound is not None and scope.constant(bound) is None:
             raise refusal(node, "its bounds must be constant")

@@ -1,7 +1,7 @@
 """Inner products: Gemm, MatMul, Conv."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from parity_export.certify.arithmetic import FLUSH, FLUSHED, UNIT, U, gamma
 from parity_export.certify.errors import refusal
-from parity_export.certify.radius import Folding, Radius
+from parity_export.certify.radius import Factor, Folding, Radius
 from parity_export.certify.scope import Scope
 
 _LARGEST_WEIGHT = 2.0**126
@@ -65,34 +65,22 @@ def gemm(scope: Scope, node: ir.Node) -> Radius:
 def matmul(scope: Scope, node: ir.Node) -> Radius:
     """Y = A B with a constant matrix B: see `inner_products`.
 
-    A backend may fuse a scalar factor f of A into the sum (onnxruntime's FusedMatMul): it sums A B and multiplies by f
-    at the end. That rounds each term once more, twice where f is a reciprocal; multiplies what was flushed by f; and
-    the sum without f must not overflow, which the radius of 2n sum |f A B| shows where 2n |f| >= 2.
+    A backend may fuse scalar factors of A into the sum (onnxruntime's FusedMatMul): it sums A B and multiplies by their
+    product f at the end. That rounds each term once more for each factor, twice for a reciprocal; multiplies what was
+    flushed by f; and the sum without f must not overflow, which the radius of 2n sum |f A B| shows where n |f| >= 1.
     """
     weight = _constant(scope, node, 1)
     if weight.ndim != 2:
         raise refusal(node, "its second factor must be a matrix")
-    factor, roundings = _factor_before(scope, scope.operand(node))
-    products = InnerProducts(weight, (0,), None, extra=1 + roundings, amplified=max(1.0, factor))
-    if products.terms * factor < 1:
-        raise refusal(node, f"the factor {factor:g} before it: fused, the sum may overflow before it is multiplied")
-    return inner_products(
+    factor = scope.radius(scope.operand(node)).factor
+    products = InnerProducts(weight, (0,), None, extra=1 + factor.roundings, amplified=factor.high)
+    if products.terms * factor.low < 1:
+        raise refusal(node, f"the factor {factor.low:g} before it: fused, the sum may overflow before it is multiplied")
+    radius = inner_products(
         scope, node, products, lambda a, b, c: scope.emit("Add", [scope.emit("MatMul", [a, b]), c])
     )  # fmt: skip
-
-
-def _factor_before(scope: Scope, x: ir.Value) -> tuple[float, int]:
-    """Return the magnitude of the scalar that x was multiplied by last, 1 if by none, and its roundings."""
-    node = x.producer()
-    if node is None or node.op_type not in ("Mul", "Div"):
-        return 1.0, 0
-    for index in (1, 0) if node.op_type == "Mul" else (1,):
-        constant, other = scope.constant(node.inputs[index]), node.inputs[1 - index]
-        if constant is not None and constant.size == 1 and other is not None:
-            magnitude = abs(float(constant.reshape(())))
-            before, roundings = _factor_before(scope, other)
-            return before * (magnitude if node.op_type == "Mul" else 1 / magnitude), roundings + 1
-    return 1.0, 0
+    folding = radius.folding and replace(radius.folding, alpha=(factor.low, factor.high))
+    return replace(radius, folding=folding)
 
 
 def conv(scope: Scope, node: ir.Node) -> Radius:
@@ -191,13 +179,21 @@ def after_linear(scope: Scope, node: ir.Node, affine: AffineMap, index: int = 0)
     low, high = folding.smallest * float(used.min(initial=1.0)), folding.largest * largest
     if (scale != 1).any() and (min(low, float(used.min(initial=1.0))) < 2 * FLUSH or high > _LARGEST_WEIGHT):
         raise refusal(node, "folded into the weights before it, one would leave float32's normal range")
+    alpha, factor = folding.alpha, Factor()
+    if scale.size == 1 and not affine.shift.any():  # a scalar may be multiplied by those before the sum
+        scalar = float(scale.reshape(()))
+        alpha = (min(alpha[0], alpha[0] * scalar), max(alpha[1], alpha[1] * scalar))
+        factor = radius.factor.then(scalar, affine.roundings)
+    if alpha[0] < 2 * FLUSH or alpha[1] > _LARGEST_WEIGHT:
+        raise refusal(node, "multiplied with the factor before the sum, it would leave float32's normal range")
     growth = gamma(n) / gamma(folding.roundings)
     if (scale != 1).any():
         total = scope.emit("Mul", [total, scope.number(scale)])
     if affine.shift.any():
         total = scope.emit("Add", [total, scope.number(gamma(n) / UNIT * affine.shift)])
     constant = growth * largest * (radius.constant + 4 * FLUSH) + (n + 1) * (1 + gamma(n)) * FLUSHED
-    return Radius(total, radius.scale * growth * (1 + 4 * U), 0.0, constant, Folding(n, low, high))
+    kept = Folding(n, low, high, alpha)
+    return Radius(total, radius.scale * growth * (1 + 4 * U), 0.0, constant, kept, factor)
 
 
 def _constant(scope: Scope, node: ir.Node, index: int) -> NDArray[np.float32]:

@@ -16,6 +16,8 @@ def maximum(scope: Scope, node: ir.Node) -> Radius:
     """
     x = scope.operand(node)
     _refuse_empty_windows(node)
+    if _window(scope, node) < 1:
+        raise refusal(node, "it takes the maximum of nothing")
     total, scale = scope.tensor(x)
     infinite = scope.initializer(np.array([np.inf], np.float32))
     known = scope.emit("Where", [scope.emit("Less", [total, infinite]), total, infinite])

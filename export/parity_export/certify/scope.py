@@ -99,7 +99,7 @@ class Scope:
             total = self.emit("Add", [total, self.number(radius.constant + FLUSHED)])
         if total is not radius.tensor:
             scale *= 1 + 4 * U  # four roundings above; the radius is a sum of numbers that are not negative
-            self._radii[value] = Radius(total, scale, folding=radius.folding)
+            self._radii[value] = Radius(total, scale, folding=radius.folding, factor=radius.factor)
         return total, scale
 
     def magnitude(self, value: ir.Value) -> ir.Value:

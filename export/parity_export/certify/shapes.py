@@ -25,6 +25,8 @@ def joined(scope: Scope, node: ir.Node) -> Radius:
     """Concat: the radii, joined."""
     values = [scope.operand(node, index) for index in range(len(node.inputs))]
     radii = [scope.radius(value) for value in values]
+    if len(values) == 1:
+        return radii[0]
     if all(radius.tensor is None for radius in radii):
         return Radius(None, 1.0, max(radius.relative for radius in radii), max(radius.constant for radius in radii))
     parts = [scope.tensor(value) for value in values]

@@ -18,6 +18,7 @@ from parity_export.certify.rules import COMPARISONS, RULES
 from parity_export.certify.scope import Scope
 from parity_runtime import ModelContract
 from parity_runtime.contract import CERTIFIED, LABEL, LOGITS, RADIUS, VALUE
+from parity_runtime.errors import first_line
 
 _EXACT_ON_CONSTANTS = ("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Slice", "Expand")
 
@@ -40,9 +41,8 @@ def certify(graph: bytes, contract: ModelContract) -> bytes:
         raise CannotCertifyError(f"cannot certify: {contract.name} returns tensors without a meaning")
     proto = onnx.load_from_string(graph)
     del proto.metadata_props[:]
-    model = ir.from_proto(proto)
-    check_graph(model, contract)
-    model = passes.ShapeInferencePass()(model).model
+    check_graph(ir.from_proto(proto), contract)
+    model = ir.from_proto(_with_shapes(proto, strict=False))
     outputs = {str(value.name): value for value in model.graph.outputs}
     answer = outputs[LOGITS if contract.is_classifier else VALUE]
     scope = Scope(model.graph)
@@ -51,6 +51,8 @@ def certify(graph: bytes, contract: ModelContract) -> bytes:
             scope.set(value, Radius(constant=FLUSHED))
     for node in _needed(answer):
         _apply(scope, node, model.opset_imports)
+    if not scope.knows(answer):
+        raise CannotCertifyError(f"cannot certify: {answer.name} is not computed from the inputs")
     radius = _finish(scope, answer)
     added = [(RADIUS, radius, ir.DataType.FLOAT, answer.shape)]
     if contract.task == "binary":
@@ -62,9 +64,21 @@ def certify(graph: bytes, contract: ModelContract) -> bytes:
     for name, value, dtype, shape in added:
         value.name, value.dtype, value.shape = name, dtype, shape
         model.graph.outputs.append(value)
-    model = ir.passes.Sequential(passes.RemoveUnusedNodesPass(), passes.ShapeInferencePass())(model).model
-    data: bytes = ir.to_proto(model).SerializeToString(deterministic=True)
+    finished = _with_shapes(ir.to_proto(passes.RemoveUnusedNodesPass()(model).model), strict=True)
+    data: bytes = finished.SerializeToString(deterministic=True)
     return data
+
+
+def _with_shapes(model: onnx.ModelProto, *, strict: bool) -> onnx.ModelProto:
+    """Return a model with its shapes inferred.
+
+    Raises:
+        CannotCertifyError: one contradicts another.
+    """
+    try:
+        return onnx.shape_inference.infer_shapes(model, strict_mode=strict, data_prop=True)
+    except onnx.shape_inference.InferenceError as error:
+        raise CannotCertifyError(f"cannot certify: its shapes contradict one another: {first_line(error)}") from error
 
 
 def functions_of(graph: bytes, contract: ModelContract) -> set[str]:
@@ -109,13 +123,19 @@ def _apply(scope: Scope, node: ir.Node, opsets: dict[str, int]) -> None:
     elif node.op_type not in RULES:
         raise refusal(node)
     else:
-        scope.set(result, RULES[node.op_type](scope, node))
+        try:
+            scope.set(result, RULES[node.op_type](scope, node))
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise refusal(node, f"its parts do not fit: {first_line(error)}") from error
 
 
 def _evaluate(node: ir.Node, inputs: list[NDArray[Any]], opsets: dict[str, int]) -> NDArray[Any]:
     names = [str(value.name) for value in node.inputs if value is not None]
     evaluator = ReferenceEvaluator(ir.to_proto(node), opsets=dict(opsets))
-    result: NDArray[Any] = evaluator.run(None, dict(zip(names, inputs, strict=True)))[0]  # type: ignore[index]
+    try:
+        result: NDArray[Any] = evaluator.run(None, dict(zip(names, inputs, strict=True)))[0]  # type: ignore[index]
+    except Exception as error:  # the reference evaluator's own
+        raise refusal(node, first_line(error)) from error
     return result
 
 
@@ -124,7 +144,8 @@ def _finish(scope: Scope, answer: ir.Value) -> ir.Value:
     total, scale = scope.tensor(answer)
     radius = scope.emit("Mul", [total, scope.number([[UNIT * scale * (1 + 4 * U)]])])
     infinite = scope.initializer(np.array([[np.inf]], np.float32))
-    return scope.emit("Where", [scope.emit("Less", [radius, infinite]), radius, infinite])
+    known = scope.emit("Less", [scope.emit("Abs", [radius]), infinite])
+    return scope.emit("Where", [known, radius, infinite])
 
 
 def _binary(scope: Scope, logits: ir.Value, radius: ir.Value, threshold: float) -> ir.Value:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,17 +43,23 @@ def certify(package: Path, table: str | None, out: Path | None, as_json: bool) -
     """
     if out is not None and package.resolve() in (out.resolve(), *out.resolve().parents):
         raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another place")
+    if out is not None and out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; --out takes a folder")
+    if out is None and sys.stdout is None:
+        raise InputError("stdout is closed; write what is found into a folder with --out")
     model = CertifiedModel.open(package)
     chunks = drawn_chunks(model) if table is None else table_chunks(model, table)
     certificate = certify_rows(model, chunks)
+    if not certificate.rows:
+        raise InputError(f"{table} has no rows")
+    if out is not None:
+        _write(out, model, certificate)
     if as_json:
         click.echo(json.dumps(certificate.to_json()))
     else:
         where = f"{DRAWN_ROWS} rows drawn over the features' ranges" if table is None else f"the rows of {table}"
         for line in [*_story(model.contract, certificate, where), *_scope(model)]:
             click.echo(line)
-    if out is not None:
-        _write(out, model, certificate)
 
 
 def _story(contract: ModelContract, certificate: Certificate, where: str) -> list[str]:
