@@ -2,6 +2,7 @@
 
     python benchmarks/elementary.py [--stride N] [--write] [FUNCTION ...]
     python benchmarks/elementary.py --example examples/elementary
+    python benchmarks/elementary.py --markdown
 
 prints one line of JSON a function and backend: the rows of ``parity_export/certify/elementary.json``, which ``--write``
 replaces. All 2^32 values take five minutes a function; with ``--stride N`` every N-th is asked. ``--example`` writes
@@ -44,9 +45,13 @@ def main() -> None:
     parser.add_argument("--stride", type=int, default=1)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--example", type=Path)
+    parser.add_argument("--markdown", action="store_true")
     options = parser.parse_args()
     if options.example is not None:
         write_example(options.example)
+        return
+    if options.markdown:
+        print("\n".join(markdown()))
         return
     rows = []
     for name in options.functions:
@@ -113,6 +118,26 @@ def _all_float32(stride: int) -> Iterator[NDArray[np.float32]]:
         x = x[np.isfinite(x)]
         if len(x):
             yield x
+
+
+def markdown() -> list[str]:
+    """Return the table as docs/proof.md shows it, a line a function."""
+    lines = ["| function | alpha | beta | of that, by backend |", "|---|---|---|---|"]
+    for name in ELEMENTARY:
+        known = accuracy(name)
+        rows = [row for row in elementary.table() if row["function"] == name]
+        parts = {_named(row): f"{_named(row)} {row['beta']:.2g}" for row in rows if "source" not in row}
+        parts |= {"CUDA": "CUDA 5u"} if any("source" in row for row in rows) else {}
+        lines.append(f"| {name} | {known.alpha * 2**24:g} u | {known.beta:.3g} | {', '.join(parts.values())} |")
+    return lines
+
+
+def _named(row: dict[str, Any]) -> str:
+    name, _, rest = row["backend"].partition(",")
+    sampled = f" (every {row['stride']}th)" if row["stride"] > 1 else ""
+    return (name.split()[0] + (" wasm" if "WebAssembly" in rest else "") + sampled).replace(
+        "onnxruntime-web wasm", "WebAssembly"
+    )
 
 
 def write_example(folder: Path) -> None:

@@ -211,6 +211,7 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "Concat": lambda a, x, attributes: np.concatenate(x, axis=attributes["axis"]),
     "Reshape": lambda a, x, attributes: x[0].reshape([int(n) if n else x[0].shape[i] for i, n in enumerate(x[1])]),
     "Transpose": lambda a, x, attributes: x[0].transpose(attributes["perm"]),
+    "Expand": lambda a, x, attributes: np.broadcast_to(x[0], np.broadcast_shapes(x[0].shape, tuple(x[1]))),
     "Squeeze": lambda a, x, attributes: x[0].squeeze(tuple(int(axis) for axis in x[1])),
     "Unsqueeze": lambda a, x, attributes: np.expand_dims(x[0], tuple(int(axis) for axis in x[1])),
     "Slice": _slice,

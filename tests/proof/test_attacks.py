@@ -11,7 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 from parity_export.certify import CannotCertifyError, certify
 from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.contract import binary_logit_threshold, classifier_outputs
-from parity_runtime.session import create_session
+from parity_runtime.session import OPTIMIZATIONS, create_session
+from tests.proof.arithmetic import Exact
+from tests.proof.evaluator import evaluate
 from tests.proof.graphs import Node, value_graph
 
 ONE = np.ones(1, np.float32)
@@ -66,6 +68,96 @@ def test_a_large_factor_that_a_backend_fuses_into_a_product() -> None:
     rows = np.full((1, 1), 1e-34, np.float32)
     radius = create_session(certify(graph, contract)).run(["radius"], {"features": rows})[0]
     assert radius[0, 0] > 2e-9  # a backend that flushes 1e-34 times 1e-5 answers 0 instead of 1e-9
+
+
+MOVES: dict[str, list[Node]] = {
+    "Transpose": [("Transpose", ["Mul0"], {"perm": [0, 2, 1]}), ("MatMul", ["Transpose1", "w"], {})],
+    "Identity": [("Identity", ["Mul0"], {}), ("MatMul", ["Identity1", "w"], {})],
+    "Add": [("Add", ["Mul0", "zero"], {}), ("MatMul", ["Add1", "w"], {})],
+    "Sub": [("Sub", ["Mul0", "zero"], {}), ("MatMul", ["Sub1", "w"], {})],
+    "Expand": [("Expand", ["Mul0", "shape"], {}), ("MatMul", ["Expand1", "w"], {})],
+    "Concat": [("Concat", ["Mul0"], {"axis": 1}), ("MatMul", ["Concat1", "w"], {})],
+    "Clip": [("Clip", ["Mul0"], {}), ("MatMul", ["Clip1", "w"], {})],
+}
+
+
+@pytest.mark.parametrize("between", MOVES)
+@pytest.mark.parametrize(("factor", "weight", "x"), [(1e-30, 1e20, 1e25), (1e30, 1e-13, 1e-30)])
+def test_a_factor_that_a_backend_moves_past_what_only_moves(
+    between: str, factor: float, weight: float, x: float
+) -> None:
+    nodes: list[Node] = [
+        ("Mul", ["features", "c"], {}),
+        *MOVES[between],
+        ("Reshape", ["MatMul2", "flat"], {}),
+    ]
+    constants = {
+        "c": np.float32([factor]),
+        "w": np.full((1, 1), weight, np.float32),
+        "zero": 0 * ONE,
+        "shape": np.array([1, 1, 1]),
+        "flat": np.array([-1, 1]),
+    }
+    graph, contract = value_graph(nodes, constants, [1, 1], 1)
+    rows = np.full((1, 1, 1), x, np.float32)
+    try:
+        certified = certify(graph, contract)
+    except CannotCertifyError as error:
+        assert "operator MatMul at node MatMul2" in str(error)
+        return
+    exact = evaluate(graph, {"features": rows}, Exact())["value"]
+    radius = create_session(certified).run(["radius"], {"features": rows})[0]
+    for level in OPTIMIZATIONS:
+        for model in (graph, certified):
+            found = create_session(model, optimization=level).run(["value"], {"features": rows})[0]
+            assert (np.abs(found - exact) <= radius).all(), level
+
+
+def test_factors_on_both_sides_of_a_product() -> None:
+    nodes: list[Node] = [
+        ("Mul", ["features", "c"], {}),
+        ("MatMul", ["Mul0", "w"], {}),
+        ("Mul", ["MatMul1", "c"], {}),
+    ]
+    constants = {"c": np.float32([1e30]), "w": np.ones((1, 1), np.float32)}
+    refused(nodes, constants, [1], "operator Mul at node value .multiplied with the factor before the sum")
+
+
+def test_factors_whose_product_is_harmless() -> None:
+    nodes: list[Node] = [
+        ("Mul", ["features", "small"], {}),
+        ("Mul", ["Mul0", "large"], {}),
+        ("MatMul", ["Mul1", "w"], {}),
+    ]
+    constants = {"small": np.float32([1e-30]), "large": np.float32([1e30]), "w": np.ones((1, 1), np.float32)}
+    graph, contract = value_graph(nodes, constants, [1], 1)
+    radius = create_session(certify(graph, contract)).run(["radius"], {"features": np.ones((1, 1), np.float32)})[0]
+    assert radius[0, 0] > 1e30 * 2.0**-126  # a backend may flush before it multiplies by 1e30
+    constants["small"], constants["large"] = constants["large"], constants["small"]
+    refused(nodes, constants, [1], "operator MatMul at node value .the factor 1e-30 before it")
+
+
+def test_the_maximum_of_nothing() -> None:
+    nodes: list[Node] = [
+        ("Slice", ["features", "zero", "zero", "one"], {}),
+        ("ReduceMax", ["Slice0", "one"], {"keepdims": 1}),
+    ]
+    refused(nodes, {"zero": np.array([0]), "one": np.array([1])}, [3], "operator ReduceMax .*the maximum of nothing")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "constants", "match"),
+    [
+        ([("Reshape", ["c", "s"], {}), ("Add", ["features", "Reshape0"], {})],
+         {"c": np.ones((3, 2), np.float32), "s": np.array([5, 1])}, "operator Reshape|shapes contradict"),
+        ([("PRelu", ["features", "c"], {})], {"c": np.ones((0,), np.float32)}, "cannot certify"),
+        ([("Identity", ["c"], {})], {"c": np.ones((1, 1), np.float32)}, "is not computed from the inputs"),
+        ([("Reshape", ["features", "s"], {}), ("Relu", ["Reshape0"], {})],
+         {"s": np.array([-1, 7])}, "shapes contradict"),
+    ],
+)  # fmt: skip
+def test_graphs_whose_parts_do_not_fit(nodes: list[Node], constants: dict[str, Any], match: str) -> None:
+    refused(nodes, constants, [1], match)
 
 
 @pytest.mark.parametrize("nodes", [
