@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.elementary import markdown
-
 ROOT = Path(__file__).parent.parent.parent
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TEXT = (ROOT / "docs" / "proof.md").read_text()
@@ -19,10 +17,12 @@ def test_its_python_runs() -> None:
 
 
 def test_its_table_is_the_one_that_the_proof_uses() -> None:
-    assert "\n".join(markdown()) in TEXT
+    command = [sys.executable, ROOT / "benchmarks" / "elementary.py", "--markdown"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() in TEXT
 
 
 def test_every_rule_that_it_names_is_there() -> None:
     for module, name in re.findall(r"`(\w+)\.(\w+)`", TEXT):
         path = ROOT / "export" / "parity_export" / "certify" / f"{module}.py"
-        assert not path.exists() or f"def {name}(" in path.read_text(), (module, name)
+        assert not path.exists() or name == "py" or f"def {name}(" in path.read_text(), (module, name)
