@@ -44,9 +44,7 @@ def check_node(node: ir.Node) -> None:
     """Refuse a node of another domain, with a subgraph, or with several results."""
     if node.domain not in ("", "ai.onnx"):
         raise refusal(node, f"of the domain {node.domain}")
-    if any(
-        attribute.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for attribute in node.attributes.values()
-    ):
+    if {attribute.type for attribute in node.attributes.values()} & {ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS}:
         raise refusal(node, "it has a subgraph")
     if len(node.outputs) != 1:
         raise refusal(node, "it has several results")
@@ -83,12 +81,9 @@ def _first(node: ir.Node | None) -> ir.Value | None:
 
 def _plain(largest: ir.Node) -> bool:
     """Whether an ArgMax gives, for each row, the index of the first of its largest values."""
-    chosen = {name: attribute.as_int() for name, attribute in largest.attributes.items()}
-    return {"axis": 0, "keepdims": 1, "select_last_index": 0} | chosen == {
-        "axis": 1,
-        "keepdims": 0,
-        "select_last_index": 0,
-    }
+    found = {"axis": 0, "keepdims": 1, "select_last_index": 0}
+    found |= {name: attribute.as_int() for name, attribute in largest.attributes.items()}
+    return found == {"axis": 1, "keepdims": 0, "select_last_index": 0}
 
 
 def _behind(value: ir.Value) -> ir.Value:

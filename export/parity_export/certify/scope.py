@@ -88,9 +88,7 @@ class Scope:
         total, scale = radius.tensor, radius.scale
         if total is None:  # x - x is 0, or NaN where x is not finite
             total, scale = self.emit("Sub", [value, value]), 1.0
-        elif (
-            scale > _NEGLIGIBLE_SCALE
-        ):  # a smaller one is left: it is at least 1, so that it may scale the other parts too
+        elif scale > _NEGLIGIBLE_SCALE:  # a smaller one is left to apply: it is at least 1, and so may scale all parts
             total, scale = self.emit("Mul", [total, self.number(scale)]), 1.0
         if radius.relative:
             part = self.emit("Mul", [self.magnitude(value), self.number(radius.relative)])

@@ -54,19 +54,18 @@ def certify(graph: bytes, contract: ModelContract) -> bytes:
     if not scope.knows(answer):
         raise CannotCertifyError(f"cannot certify: {answer.name} is not computed from the inputs")
     radius = _finish(scope, answer)
-    added = [(RADIUS, radius, ir.DataType.FLOAT, answer.shape)]
-    if contract.task == "binary":
-        certified = _binary(scope, answer, radius, contract.logit_threshold or 0.0)
-    elif contract.task == "multiclass":
-        certified = _multiclass(scope, answer, radius, outputs[LABEL], len(contract.classes))
+    _add_output(model.graph, radius, RADIUS, ir.DataType.FLOAT, answer.shape)
     if contract.is_classifier:
-        added.append((CERTIFIED, certified, ir.DataType.BOOL, outputs[LABEL].shape))
-    for name, value, dtype, shape in added:
-        value.name, value.dtype, value.shape = name, dtype, shape
-        model.graph.outputs.append(value)
+        certified = _certified(scope, (outputs[LABEL], answer, radius), contract)
+        _add_output(model.graph, certified, CERTIFIED, ir.DataType.BOOL, outputs[LABEL].shape)
     finished = _with_shapes(ir.to_proto(passes.RemoveUnusedNodesPass()(model).model), strict=True)
     data: bytes = finished.SerializeToString(deterministic=True)
     return data
+
+
+def _add_output(graph: ir.Graph, value: ir.Value, name: str, dtype: ir.DataType, shape: ir.Shape | None) -> None:
+    value.name, value.dtype, value.shape = name, dtype, shape
+    graph.outputs.append(value)
 
 
 def _with_shapes(model: onnx.ModelProto, *, strict: bool) -> onnx.ModelProto:
@@ -146,6 +145,13 @@ def _finish(scope: Scope, answer: ir.Value) -> ir.Value:
     infinite = scope.initializer(np.array([[np.inf]], np.float32))
     known = scope.emit("Less", [scope.emit("Abs", [radius]), infinite])
     return scope.emit("Where", [known, radius, infinite])
+
+
+def _certified(scope: Scope, values: tuple[ir.Value, ir.Value, ir.Value], contract: ModelContract) -> ir.Value:
+    label, logits, radius = values
+    if contract.task == "binary":
+        return _binary(scope, logits, radius, contract.logit_threshold or 0.0)
+    return _multiclass(scope, logits, radius, label, len(contract.classes))
 
 
 def _binary(scope: Scope, logits: ir.Value, radius: ir.Value, threshold: float) -> ir.Value:
