@@ -17,6 +17,8 @@ TORCH_FACTOR = 8.0
 and the largest error over some thousand rows varies by a small factor from one order to another."""
 
 
+_TELLING = 0.25  # of the rows: a column with fewer numbers that are not zero has no scale of its own
+
 WORST_PRECISION = 0.01
 """Of an output's largest value: a module whose float32 answers are that far from its float64 answers has at most
 two digits, and 8 times that would hide any defect."""
@@ -59,7 +61,7 @@ def column_floors(float32: NDArray[Any], float64: NDArray[Any]) -> NDArray[np.fl
     """Return `TORCH_FACTOR` times torch's own largest deviation, for each place along the last axis.
 
     A column of small numbers beside one of large numbers has a tolerance of its own: at least the median of the
-    relative deviations of all columns, because the largest of a few rows alone may be zero by chance.
+    deviations of all columns relative to their scales, because the largest of a few rows alone may be zero by chance.
 
     Args:
         float32: torch's answers ``[rows, ..., columns]``.
@@ -71,10 +73,27 @@ def column_floors(float32: NDArray[Any], float64: NDArray[Any]) -> NDArray[np.fl
         deviation = np.abs(float32.astype(np.float64).reshape(-1, columns) - exact)
     finite = np.isfinite(deviation)
     largest = np.where(finite, deviation, 0.0).max(axis=0, initial=0.0)
-    scale = np.where(finite, np.abs(exact), 0.0).mean(axis=0) if len(exact) else np.zeros(columns)
+    scale, typical = _scales(np.where(finite, exact, 0.0))
     relative = np.divide(largest, scale, out=np.zeros(columns), where=scale > 0)
-    floors: NDArray[np.float64] = TORCH_FACTOR * np.maximum(largest, np.median(relative) * scale)
+    known = np.median(relative[typical]) if typical.any() else 0.0
+    floors: NDArray[np.float64] = TORCH_FACTOR * np.maximum(largest, known * scale)
     return floors if float64.ndim > 1 else floors[0]
+
+
+def _scales(exact: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return each column's scale ``[columns]``, and for which columns their own numbers tell it.
+
+    Every row counts alike, whatever its size: rows differ by 1e4 among the large probes, and one row would decide
+    alone. A zero tells nothing: a ReLU that is silent on most rows may err like any other where it is not; of such
+    columns the scale is the median of the others'.
+    """
+    size = np.sqrt(np.square(exact).mean(axis=1, keepdims=True))
+    relative = np.divide(exact, size, out=np.zeros_like(exact), where=size > 0)
+    count = (relative != 0).sum(axis=0)
+    scale = np.sqrt(np.square(relative).sum(axis=0) / np.maximum(count, 1)) * size.max(initial=0.0)
+    typical = count >= max(1.0, _TELLING * len(exact))
+    common = float(np.median(scale[typical])) if typical.any() else 0.0
+    return np.where(typical, scale, np.maximum(scale, common)), typical
 
 
 def check_precision(expected: dict[str, NDArray[Any]], tolerances: dict[str, Tolerance]) -> None:
