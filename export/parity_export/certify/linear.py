@@ -128,8 +128,9 @@ def inner_products(scope: Scope, node: ir.Node, products: InnerProducts, evaluat
         operand, factor = scope.magnitude(x), q
     else:
         operand, factor = scope.emit("Mul", [scope.magnitude(x), scope.number(q / p)]), p
-        if radius.tensor is not None:
-            operand = scope.emit("Add", [operand, radius.tensor])
+        # Something is always added: a factor alone might be fused into the sum behind it, and could not overflow here.
+        rest = scope.number(FLUSHED) if radius.tensor is None else radius.tensor
+        operand = scope.emit("Add", [operand, rest])
     evaluated = 1 + gamma(terms + _ROUNDINGS_BESIDE_THE_SUM)
     constant = weight.sum(axis=products.axes) * ((1 + 2 * error) * radius.constant + (q + 3 * p) * FLUSH)
     constant = constant + (n + 1) * (1 + error) * FLUSHED * products.amplified
