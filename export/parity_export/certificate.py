@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 from parity_export.certify import certify, functions_of
 from parity_export.certify.elementary import backends
 from parity_export.engines import Engine
+from parity_export.probes import SEED
 from parity_runtime import InputError, ModelContract
-from parity_runtime.contract import CERTIFIED, LABEL, LOGITS, RADIUS, VALUE, certified_contract
+from parity_runtime.contract import CERTIFIED, LABEL, RADIUS, certified_contract
 from parity_runtime.inputs import Arrays, table_inputs
+from parity_runtime.loading import load_model
 from parity_runtime.package import REPORT, Package
 from parity_runtime.table import read_chunks, table_features
 
 DRAWN_ROWS = 100_000
-SEED = 20260101
-"""The rows that are drawn where there is no table: the same on every machine."""
+"""Where there is no table; seeded, so that they are the same on every machine."""
 
 _CHUNK = 50_000
 
@@ -51,13 +52,13 @@ class CertifiedModel:
             ParityError: the package cannot be opened.
         """
         package = Package.open(path)
-        graphs, contract = package.contract.graphs, certified_contract(package.contract)
-        plain = package.read(graphs["default"])
+        contract = certified_contract(package.contract)
+        plain = load_model(path, package.id).data
         measured = backends(functions_of(plain, package.contract))
-        if "certified" in graphs:
+        if "certified" in package.contract.graphs:
             proof = package.read_json(REPORT).get("proof")
             gaps = proof.get("torch_gaps") if isinstance(proof, dict) else None
-            return cls(contract, package.id, package.read(graphs["certified"]), measured, gaps)
+            return cls(contract, package.id, load_model(path, package.id, certified=True).data, measured, gaps)
         return cls(contract, package.id, certify(plain, package.contract), measured)
 
 
@@ -146,7 +147,7 @@ def certify_rows(model: CertifiedModel, chunks: Iterable[NDArray[np.float64]]) -
 
 
 def _unproven(contract: ModelContract, before: int, index: int, chunk: NDArray[np.float64], found: Arrays) -> Unproven:
-    answer = found[LOGITS if contract.is_classifier else VALUE][index]
+    answer = found[contract.bounded][index]
     label = contract.classes[int(found[LABEL][index])] if contract.is_classifier else None
     return Unproven(before + index + 1, chunk[index], answer, found[RADIUS][index], label)
 

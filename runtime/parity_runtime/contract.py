@@ -124,6 +124,11 @@ class ModelContract:
         return self.task in ("binary", "multiclass")
 
     @property
+    def bounded(self) -> str:
+        """The output whose rounding error a certified graph bounds."""
+        return LOGITS if self.is_classifier else VALUE
+
+    @property
     def columns(self) -> list[Feature]:
         """The features in the graph's order."""
         return sorted(self.features, key=lambda feature: feature.index)
@@ -213,7 +218,7 @@ def certified_contract(contract: ModelContract) -> ModelContract:
     """
     if contract.task == "tensors":
         raise FormatError(f"{contract.name} returns tensors without a meaning, which are not certified")
-    answer = next(spec for spec in contract.outputs if spec.name == (LOGITS if contract.is_classifier else VALUE))
+    answer = next(spec for spec in contract.outputs if spec.name == contract.bounded)
     added = [replace(answer, name=RADIUS)]
     if contract.is_classifier:
         added.append(TensorSpec(CERTIFIED, "bool", answer.shape[:1]))

@@ -1,6 +1,7 @@
 """The proof in the line: exported, gated, recorded, asked."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from parity_export.proof import claim
 from parity_export.proving import prove
 from parity_export.source import ModelSource
 from parity_runtime import ParityRefusedError, Predictor, TensorSpec
+from parity_runtime.package import write_manifest
 from tests.export.modules import NotebookClassifier
 from tests.proof.networks import SUBJECTS, Subject
 
@@ -278,6 +280,19 @@ def test_certify_takes_a_package_without_a_certified_graph(parity) -> None:
     assert parity("certify", data / "rent").is_refused(1, "nothing says what rent is asked; give a table of rows")
     assert parity("certify", data / "xor", "--out", data / "xor" / "x").is_refused(1, "lies inside the package")
     assert parity("certify", data / "absent").is_refused(1, "is no package")
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model_certified.onnx"])
+def test_certify_reads_no_weights_from_elsewhere(parity, package: Path, tmp_path: Path, name: str) -> None:
+    copy = Path(shutil.copytree(package, tmp_path / "copy"))
+    model = onnx.load(copy / name)
+    onnx.external_data_helper.set_external_data(model.graph.initializer[0], "secret.bin")
+    model.graph.initializer[0].ClearField("raw_data")
+    (copy / name).write_bytes(model.SerializeToString())
+    (copy / "manifest.json").unlink()
+    write_manifest(copy)
+    answer = parity("certify", copy)
+    assert answer.is_refused(1, str(copy / name)), answer
 
 
 def test_export_says_what_is_proven(parity, xor_run, tmp_path: Path) -> None:

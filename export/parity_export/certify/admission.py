@@ -5,7 +5,7 @@ import onnx_ir as ir
 
 from parity_export.certify.errors import CannotCertifyError, refusal
 from parity_runtime import InputError, ModelContract
-from parity_runtime.contract import CERTIFIED, LABEL, LOGITS, RADIUS, VALUE
+from parity_runtime.contract import CERTIFIED, LABEL, LOGITS, RADIUS
 
 OLDEST_OPSET = 18
 """The exporter's; before 13 axes were attributes, and before 18 some reductions had others."""
@@ -33,7 +33,7 @@ def check_graph(model: ir.Model, contract: ModelContract) -> None:
     if taken:
         raise CannotCertifyError(f"cannot certify: the graph has a value {min(taken)} already; is it certified?")
     outputs = {str(value.name): value for value in model.graph.outputs}
-    missing = [name for name in ([LOGITS, LABEL] if contract.is_classifier else [VALUE]) if name not in outputs]
+    missing = [name for name in [contract.bounded, *[LABEL] * contract.is_classifier] if name not in outputs]
     if missing:
         raise CannotCertifyError(f"cannot certify: the graph has no output {missing[0]}")
     if contract.is_classifier:

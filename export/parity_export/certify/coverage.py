@@ -14,7 +14,6 @@ from torch.utils._pytree import tree_leaves
 
 from parity_export.certify.rules import MOVING
 from parity_export.source import ModelSource
-from parity_runtime.contract import LOGITS, VALUE
 
 _TORCH = {
     "addmm": ("product", "add"),
@@ -107,7 +106,7 @@ def torch_gaps(source: ModelSource, inputs: tuple[torch.Tensor, ...], graph: byt
     for name in names:
         theirs.update(() if name in _MOVED else _TORCH.get(name, (f"its {name}",)))
     model = onnx.load_from_string(graph)
-    ours = _operations(model.graph, LOGITS if source.contract.is_classifier else VALUE)
+    ours = _operations(model.graph, source.contract.bounded)
     strange = [
         name for name, array in _of_code(source.module, model).items() if array.tobytes() not in recorder.numbers
     ]
@@ -145,15 +144,16 @@ def _short(array: NDArray[Any]) -> bool:
 def _operations(graph: onnx.GraphProto, output: str) -> Counter[str]:
     """Count the operations that compute an output, in torch's terms."""
     producers = {name: node for node in graph.node for name in node.output}
-    needed, waiting = [], [output]
+    needed: dict[str, NodeProto] = {}
+    waiting = [output]
     while waiting:
-        node = producers.get(waiting.pop())
-        if node is not None and node not in needed:
-            needed.append(node)
-            waiting += node.input
+        name = waiting.pop()
+        if name in producers and name not in needed:
+            needed[name] = producers[name]
+            waiting += producers[name].input
     constants = {initializer.name: numpy_helper.to_array(initializer) for initializer in graph.initializer}
     found = Counter[str]()
-    for node in needed:
+    for node in needed.values():
         found.update(_of_node(node, constants, producers))
     return found
 

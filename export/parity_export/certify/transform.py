@@ -17,7 +17,7 @@ from parity_export.certify.radius import Radius
 from parity_export.certify.rules import COMPARISONS, RULES
 from parity_export.certify.scope import Scope
 from parity_runtime import ModelContract
-from parity_runtime.contract import CERTIFIED, LABEL, LOGITS, RADIUS, VALUE
+from parity_runtime.contract import CERTIFIED, LABEL, RADIUS
 from parity_runtime.errors import first_line
 
 _EXACT_ON_CONSTANTS = ("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Slice", "Expand")
@@ -44,7 +44,7 @@ def certify(graph: bytes, contract: ModelContract) -> bytes:
     check_graph(ir.from_proto(proto), contract)
     model = ir.from_proto(_with_shapes(proto, strict=False))
     outputs = {str(value.name): value for value in model.graph.outputs}
-    answer = outputs[LOGITS if contract.is_classifier else VALUE]
+    answer = outputs[contract.bounded]
     scope = Scope(model.graph)
     for value in model.graph.inputs:
         if value.dtype == ir.DataType.FLOAT:
@@ -84,7 +84,7 @@ def functions_of(graph: bytes, contract: ModelContract) -> set[str]:
     """Return the names of the elementary functions that a graph's logits or values are computed with."""
     model = ir.from_proto(onnx.load_from_string(graph))
     outputs = {str(value.name): value for value in model.graph.outputs}
-    found = {function_of(node) for node in _needed(outputs[LOGITS if contract.is_classifier else VALUE])}
+    found = {function_of(node) for node in _needed(outputs[contract.bounded])}
     return {name for name in found if name is not None}
 
 
