@@ -23,7 +23,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from parity_runtime.table import write_csv
+from parity_runtime.tables.csv_file import write_csv
 from parity_training import (
     TableDataset,
     TableSettings,

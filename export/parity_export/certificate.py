@@ -17,7 +17,8 @@ from parity_runtime.contract import CERTIFIED, LABEL, RADIUS, certified_contract
 from parity_runtime.inputs import Arrays, table_inputs
 from parity_runtime.loading import load_model
 from parity_runtime.package import REPORT, Package
-from parity_runtime.table import read_chunks, table_features
+from parity_runtime.tables.features import table_features
+from parity_runtime.tables.reading import TableFile
 
 DRAWN_ROWS = 100_000
 """Where there is no table; seeded, so that they are the same on every machine."""
@@ -154,7 +155,7 @@ def _unproven(contract: ModelContract, before: int, index: int, chunk: NDArray[n
 
 def table_chunks(model: CertifiedModel, name: str) -> Iterator[NDArray[np.float64]]:
     """Read a table's features, some thousand rows at a time."""
-    for table in read_chunks(name, _CHUNK):
+    for table in TableFile.named(name).chunks(_CHUNK):
         yield table_features(model.contract, table)
 
 

@@ -18,7 +18,8 @@ from parity_runtime import Feature, InputError, ModelContract, TensorSpec, __ver
 from parity_runtime.contract import VALUE, Task, batch_name, binary_logit_threshold, classifier_outputs
 from parity_runtime.errors import first_line
 from parity_runtime.inputs import Arrays, named_inputs
-from parity_runtime.table import Table, table_features
+from parity_runtime.tables.features import table_features
+from parity_runtime.tables.reading import read_table
 from parity_training import Run, apply_state_dict, weights_id
 from parity_training.callables import resolve_callable
 from parity_training.networks import Network
@@ -332,9 +333,8 @@ def _test_rows(run: Run) -> Arrays | None:
     path, contract = run.path / TEST_TABLE, run.recipe.contract
     if not path.is_file() or not contract.features:
         return None
-    with path.open(encoding="utf-8", newline="") as file:
-        table = Table.read_csv(file, str(path))
-    return {contract.inputs[0].name: table_features(contract, table).astype(np.float32)} if table.rows else None
+    table = read_table(str(path))
+    return {contract.inputs[0].name: table_features(contract, table).astype(np.float32)} if len(table) else None
 
 
 def _versions() -> dict[str, str | int | None]:

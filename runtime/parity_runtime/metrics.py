@@ -1,5 +1,7 @@
 """How good predictions are: one numpy implementation, for training and for ``parity evaluate``."""
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,8 @@ from parity_runtime.errors import InputError
 
 CALIBRATION_BINS = 15
 """The bins of the calibration error (Guo et al., ICML 2017, their choice)."""
+
+_TILE_ROWS = 2**16
 
 _SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 # The log of a float32 probability that rounded to 0 or 1 is cut there, as scikit-learn's log_loss does.
@@ -24,12 +28,6 @@ def confusion_matrix(true: NDArray[Any], predicted: NDArray[Any], num_classes: i
     """
     flat = np.bincount(true * num_classes + predicted, minlength=num_classes**2)
     return flat.reshape(num_classes, num_classes)
-
-
-def log_loss(true: NDArray[Any], probabilities: NDArray[Any]) -> float:
-    """Return the mean cross-entropy in nats of float probabilities ``[rows, classes]``."""
-    chosen = probabilities[np.arange(len(true)), true].astype(np.float64)
-    return float(-np.log(np.clip(chosen, _SMALLEST_PROBABILITY, 1)).mean())
 
 
 def roc_auc(positive: NDArray[np.bool_], score: NDArray[Any]) -> float | None:
@@ -53,82 +51,187 @@ def roc_auc(positive: NDArray[np.bool_], score: NDArray[Any]) -> float | None:
     return u / (num_positive * num_negative)
 
 
-def calibration_error(right: NDArray[np.bool_], confidence: NDArray[Any]) -> float:
-    """Return the expected calibration error of the predicted class (Guo et al., ICML 2017).
-
-    The mean over rows of ``|accuracy - mean confidence|`` of the row's bin, in 15 bins of equal width.
+def calibration_bins(right: NDArray[np.bool_], confidence: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the rows, the hits and the summed confidence of each of 15 bins of equal width, float64 ``[3, bins]``.
 
     Args:
         right: whether the prediction is right, bool ``[rows]``.
         confidence: the probability of the predicted class, float ``[rows]``.
     """
     place = np.searchsorted(np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1], confidence)  # bins are open on the left
-    hits = np.bincount(place, weights=right, minlength=CALIBRATION_BINS)
-    total = np.bincount(place, weights=confidence.astype(np.float64), minlength=CALIBRATION_BINS)
-    return float(np.abs(hits - total).sum() / len(right))
+    weights = (None, right.astype(np.float64), confidence.astype(np.float64))
+    return np.stack([np.bincount(place, weight, CALIBRATION_BINS) for weight in weights])
+
+
+def calibration_error(bins: NDArray[np.float64]) -> float:
+    """Return the expected calibration error of the predicted class (Guo et al., ICML 2017).
+
+    The mean over rows of ``|accuracy - mean confidence|`` of the row's bin.
+
+    Args:
+        bins: the sum of `calibration_bins` over all rows.
+    """
+    return float(np.abs(bins[1] - bins[2]).sum() / bins[0].sum())
+
+
+class ClassificationMetrics:
+    """How good a classifier is, over rows that come in any number of parts.
+
+    Sums are taken in tiles of fixed size, so that the metrics are the same bits whatever the parts. Everything but the
+    area under the ROC curve takes constant memory; that keeps the row's class and the
+    probability of each class (of two classes, of one).
+
+    Args:
+        num_classes: how many classes there are.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        self._tiles = _Tiles(self._add)
+        self._confusion = np.zeros((num_classes, num_classes), np.int64)
+        self._log_loss = 0.0
+        self._calibration = np.zeros((3, CALIBRATION_BINS))
+        self._true: list[NDArray[np.int32]] = []
+        self._scores: list[NDArray[Any]] = []
+
+    def update(self, true: NDArray[Any], predicted: NDArray[Any], probabilities: NDArray[Any]) -> None:
+        """Take rows.
+
+        Args:
+            true: class indices, integers ``[rows]``.
+            predicted: class indices, integers ``[rows]``.
+            probabilities: float ``[rows, classes]``.
+        """
+        self._tiles.update(true, predicted, probabilities)
+
+    def _add(self, true: NDArray[Any], predicted: NDArray[Any], probabilities: NDArray[Any]) -> None:
+        rows = np.arange(len(true))
+        self._confusion += confusion_matrix(true, predicted, len(self._confusion))
+        chosen = probabilities[rows, true].astype(np.float64)
+        self._log_loss -= float(np.log(np.clip(chosen, _SMALLEST_PROBABILITY, 1)).sum())
+        confidence = probabilities[rows, predicted].astype(np.float64)
+        self._calibration += calibration_bins(true == predicted, confidence)
+        self._true.append(true.astype(np.int32))
+        binary = len(self._confusion) == 2
+        self._scores.append((probabilities[:, 1:] if binary else probabilities).copy())
+
+    def result(self) -> dict[str, Any]:
+        """Return the metrics.
+
+        Returns:
+            rows, accuracy, log_loss (the mean cross-entropy in nats), calibration_error, confusion (row: true, column:
+            predicted), precision, recall, f1 and roc_auc; of the positive class (index 1) for two classes, with tp,
+            tn, fp, fn, else the unweighted mean over classes (roc_auc: each class against the rest, None unless all
+            are there). A ratio without a denominator is 0, as in scikit-learn.
+
+        Raises:
+            InputError: there are no rows.
+        """
+        self._tiles.finish()
+        confusion, rows = self._confusion, int(self._confusion.sum())
+        hits = np.diag(confusion).astype(np.float64)
+        precision = _ratio(hits, confusion.sum(axis=0))
+        recall = _ratio(hits, confusion.sum(axis=1))
+        f1 = _ratio(2 * precision * recall, precision + recall)
+        binary = len(confusion) == 2
+        counts = dict(zip(("tn", "fp", "fn", "tp"), confusion.ravel().tolist(), strict=True)) if binary else {}
+        return {
+            "rows": rows,
+            "accuracy": float(hits.sum() / rows),
+            "log_loss": self._log_loss / rows,
+            "precision": _summary(precision),
+            "recall": _summary(recall),
+            "f1": _summary(f1),
+            "roc_auc": _roc_auc(np.concatenate(self._true), np.concatenate(self._scores)),
+            "calibration_error": calibration_error(self._calibration),
+            **counts,
+            "confusion": confusion.tolist(),
+        }
+
+
+class RegressionMetrics:
+    """How good a regression of one target is, over rows that come in any number of parts; in constant memory."""
+
+    def __init__(self) -> None:
+        self._tiles = _Tiles(self._add)
+        self._rows, self._mean, self._spread = 0, 0.0, 0.0
+        self._absolute, self._squared = 0.0, 0.0
+
+    def update(self, true: NDArray[Any], predicted: NDArray[Any]) -> None:
+        """Take rows, float ``[rows]`` both."""
+        self._tiles.update(true, predicted)
+
+    def _add(self, true: NDArray[Any], predicted: NDArray[Any]) -> None:
+        true = true.astype(np.float64)
+        error = predicted.astype(np.float64) - true
+        self._absolute += float(np.abs(error).sum())
+        self._squared += float(np.square(error).sum())
+        # The spread of two parts together: Chan, Golub and LeVeque, 1979.
+        mean, total = float(true.mean()), self._rows + len(true)
+        apart = mean - self._mean
+        self._spread += float(np.square(true - mean).sum()) + apart**2 * self._rows * len(true) / total
+        self._mean += apart * len(true) / total
+        self._rows = total
+
+    def result(self) -> dict[str, Any]:
+        """Return rows, mae, rmse (in the target's unit) and r2.
+
+        Raises:
+            InputError: there are no rows.
+        """
+        self._tiles.finish()
+        return {
+            "rows": self._rows,
+            "mae": self._absolute / self._rows,
+            "rmse": math.sqrt(self._squared / self._rows),
+            "r2": 1 - self._squared / self._spread if self._spread else 0.0,
+        }
+
+
+class _Tiles:
+    """Cuts rows that come in parts into tiles of fixed size."""
+
+    def __init__(self, add: Callable[..., None]) -> None:
+        self._add = add
+        self._waiting: list[tuple[NDArray[Any], ...]] = []
+        self._rows, self._any = 0, False
+
+    def update(self, *columns: NDArray[Any]) -> None:
+        self._any |= len(columns[0]) > 0
+        self._waiting.append(columns)
+        self._rows += len(columns[0])
+        if self._rows < _TILE_ROWS:
+            return
+        whole = [np.concatenate(parts) for parts in zip(*self._waiting, strict=True)]
+        end = self._rows - self._rows % _TILE_ROWS
+        for start in range(0, end, _TILE_ROWS):
+            self._add(*(column[start : start + _TILE_ROWS] for column in whole))
+        self._waiting, self._rows = [tuple(column[end:] for column in whole)], self._rows - end
+
+    def finish(self) -> None:
+        if not self._any:
+            raise InputError("there are no rows to evaluate")
+        if self._rows:
+            self._add(*(np.concatenate(parts) for parts in zip(*self._waiting, strict=True)))
+        self._waiting, self._rows = [], 0
 
 
 def classification_metrics(true: NDArray[Any], predicted: NDArray[Any], probabilities: NDArray[Any]) -> dict[str, Any]:
-    """Return the metrics of a classifier over all rows.
-
-    Args:
-        true: class indices, integers ``[rows]``.
-        predicted: class indices, integers ``[rows]``.
-        probabilities: float ``[rows, classes]``.
-
-    Returns:
-        rows, accuracy, log_loss, calibration_error, confusion (row: true, column: predicted), precision, recall,
-        f1 and roc_auc; of the positive class (index 1) for two classes, with tp, tn, fp, fn, else the unweighted
-        mean over classes (roc_auc: each class against the rest, None unless all are there). A ratio without a
-        denominator is 0, as in scikit-learn.
-
-    Raises:
-        InputError: there are no rows.
-    """
-    if len(true) == 0:
-        raise InputError("there are no rows to evaluate")
-    confusion = confusion_matrix(true, predicted, probabilities.shape[1])
-    hits = np.diag(confusion).astype(np.float64)
-    precision = _ratio(hits, confusion.sum(axis=0))
-    recall = _ratio(hits, confusion.sum(axis=1))
-    f1 = _ratio(2 * precision * recall, precision + recall)
-    binary = len(confusion) == 2
-    counts = dict(zip(("tn", "fp", "fn", "tp"), confusion.ravel().tolist(), strict=True)) if binary else {}
-    return {
-        "rows": len(true),
-        "accuracy": float(hits.sum() / len(true)),
-        "log_loss": log_loss(true, probabilities),
-        "precision": _summary(precision),
-        "recall": _summary(recall),
-        "f1": _summary(f1),
-        "roc_auc": _roc_auc(true, probabilities),
-        "calibration_error": calibration_error(true == predicted, probabilities[np.arange(len(true)), predicted]),
-        **counts,
-        "confusion": confusion.tolist(),
-    }
+    """Return `ClassificationMetrics` of all rows at once."""
+    metrics = ClassificationMetrics(probabilities.shape[1])
+    metrics.update(true, predicted, probabilities)
+    return metrics.result()
 
 
 def regression_metrics(true: NDArray[Any], predicted: NDArray[Any]) -> dict[str, Any]:
-    """Return rows, mae, rmse (in the target's unit) and r2 of one target, float ``[rows]``.
-
-    Raises:
-        InputError: there are no rows.
-    """
-    if len(true) == 0:
-        raise InputError("there are no rows to evaluate")
-    true, error = true.astype(np.float64), predicted.astype(np.float64) - true.astype(np.float64)
-    spread = float(np.square(true - true.mean()).sum())
-    return {
-        "rows": len(true),
-        "mae": float(np.abs(error).mean()),
-        "rmse": float(np.sqrt(np.square(error).mean())),
-        "r2": 1 - float(np.square(error).sum()) / spread if spread else 0.0,
-    }
+    """Return `RegressionMetrics` of all rows at once."""
+    metrics = RegressionMetrics()
+    metrics.update(true, predicted)
+    return metrics.result()
 
 
 def _roc_auc(true: NDArray[Any], probabilities: NDArray[Any]) -> float | None:
-    if probabilities.shape[1] == 2:
-        return roc_auc(true == 1, probabilities[:, 1])
+    if probabilities.shape[1] == 1:
+        return roc_auc(true == 1, probabilities[:, 0])
     areas = [roc_auc(true == index, column) for index, column in enumerate(probabilities.T)]
     known = [area for area in areas if area is not None]
     return float(np.mean(known)) if len(known) == len(areas) else None

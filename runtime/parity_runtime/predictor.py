@@ -160,6 +160,11 @@ class Predictor:
         """
         return self._answer(self._proven(RADIUS), rows)
 
+    @property
+    def has_proof(self) -> bool:
+        """Whether it answers with the certified graph."""
+        return RADIUS in self._names
+
     def run(self, inputs: Mapping[str, ArrayLike]) -> Arrays:
         """Return every output by name.
 
@@ -200,7 +205,7 @@ class Predictor:
 
     def _proven(self, output: str) -> str:
         if output not in self._names:
-            remedy = "is no classifier" if RADIUS in self._names else "was opened without certified=True"
+            remedy = "is no classifier" if self.has_proof else "was opened without certified=True"
             raise InputError(f"{self.contract.name} {remedy}")
         return output
 

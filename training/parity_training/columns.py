@@ -1,15 +1,15 @@
 """The columns of a file as arrays, read in chunks so that the text is never in memory as a whole."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime import InputError
-from parity_runtime.arrow import SUFFIXES, ArrowChunk, arrow_chunks
-from parity_runtime.table import Table, read_chunks
+from parity_runtime.tables.chunk import Chunk, listed
+from parity_runtime.tables.reading import TableFile
 
 _CHUNK_ROWS = 4096
 _GROWTH = 1.125  # of the array that rows are gathered in
@@ -18,10 +18,6 @@ _MOST_TEXTS = 1000  # distinct targets; a column with more is no list of classes
 
 # A column whose float32 values step by more than this part of its deviation loses what it tells rows apart by.
 COARSEST_STEP = 1e-3
-
-
-Chunk = Table | ArrowChunk
-"""Some rows of a table, from text or from Arrow."""
 
 
 @dataclass
@@ -47,7 +43,7 @@ class Target:
             self.numbers, self.not_a_number = None, f"{name} holds {coded!r}, which is no number"
         if self.numbers is not None:
             try:
-                self.numbers.append(chunk.numbers(name)[known])
+                self.numbers.append(chunk.numbers([name])[known, 0])
             except InputError as error:
                 self.numbers, self.not_a_number = None, str(error)
         if self.texts is not None:
@@ -90,13 +86,9 @@ def read_columns(path: str, target: str, features: Sequence[str] = (), dropped: 
         InputError: a column is missing, named twice, not numeric, infinite, empty, or beyond float32; no rows.
     """
     reader = _Reader(path, target, tuple(features), tuple(dropped))
-    for chunk in _chunks(path):
+    for chunk in TableFile.named(path).chunks(_CHUNK_ROWS):
         reader.take(chunk)
     return reader.finish()
-
-
-def _chunks(path: str) -> Iterator[Chunk]:
-    yield from arrow_chunks(path, _CHUNK_ROWS) if path.endswith(SUFFIXES) else read_chunks(path, _CHUNK_ROWS)
 
 
 class _Reader:
@@ -115,9 +107,7 @@ class _Reader:
         known = np.array([bool(cell) and cell.lower() != "nan" for cell in cells], bool)
         self.targets.add(cells, known, chunk, self.target)
         self.without_target += len(cells) - int(known.sum())
-        matrix = np.empty((len(cells), len(self.names)))
-        for index, name in enumerate(self.names):
-            matrix[:, index] = self._numbers(chunk, name)
+        matrix = self._numbers(chunk)
         _refuse_infinite(chunk, self.names, matrix)
         self.spread.add(matrix[known])
         self._append(matrix[known])
@@ -144,7 +134,7 @@ class _Reader:
     def _choose(self, columns: list[str]) -> tuple[str, ...]:
         for name in (self.target, *self.features, *self.dropped):
             if name not in columns:
-                raise InputError(f"{self.path} has no column {name!r}; it has {_listed(columns)}")
+                raise InputError(f"{self.path} has no column {name!r}; it has {listed(columns)}")
         if self.target in self.dropped:
             raise InputError(f"{self.target!r} is the target and cannot be dropped")
         if self.target in self.features:
@@ -158,13 +148,16 @@ class _Reader:
             raise InputError(f"{self.path} leaves no column to predict from, or drops one that is a feature")
         return names
 
-    def _numbers(self, chunk: Chunk, name: str) -> NDArray[np.float64]:
-        try:
-            return chunk.numbers(name)
-        except InputError as error:
-            raise InputError(
-                f"{error}; a feature holds numbers: leave the column out with --drop-columns {name}, or encode it"
-            ) from error
+    def _numbers(self, chunk: Chunk) -> NDArray[np.float64]:
+        matrix, refused = chunk.read(self.names)
+        for name in self.names if refused else ():
+            try:
+                chunk.numbers([name])
+            except InputError as error:
+                raise InputError(
+                    f"{error}; a feature holds numbers: leave the column out with --drop-columns {name}, or encode it"
+                ) from error
+        return matrix
 
 
 class _Spread:
@@ -213,7 +206,3 @@ def _refuse_infinite(chunk: Chunk, names: Sequence[str], matrix: NDArray[np.floa
     if np.isinf(matrix).any():
         row, column = np.argwhere(np.isinf(matrix))[0]
         raise InputError(f"{chunk.place(int(row))}: {names[column]} is infinite; a feature is finite, or missing")
-
-
-def _listed(columns: Sequence[str]) -> str:
-    return ", ".join(columns[:20]) + (f" and {len(columns) - 20} more" if len(columns) > 20 else "")

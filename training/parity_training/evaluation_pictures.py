@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from parity_runtime.metrics import CALIBRATION_BINS, calibration_error, confusion_matrix, regression_metrics, roc_auc
+from parity_runtime.metrics import calibration_bins, calibration_error, confusion_matrix, regression_metrics, roc_auc
 from parity_training.figures import BLUE, GREY, ORANGE, class_name, new_figure
 from parity_training.held_out import HeldOut
 
@@ -57,20 +57,25 @@ def draw_roc(rows: HeldOut) -> Figure:
 def draw_calibration(rows: HeldOut) -> Figure:
     """Return how often predictions are right against the probability that they claim."""
     right, confidence = rows.predicted == rows.true, rows.probabilities[np.arange(len(rows.true)), rows.predicted]
-    place = np.searchsorted(np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1], confidence)
-    counts = np.bincount(place, minlength=CALIBRATION_BINS)
-    filled = counts > 0
-    accuracy = np.bincount(place, weights=right, minlength=CALIBRATION_BINS)[filled] / counts[filled]
-    mean = np.bincount(place, weights=confidence, minlength=CALIBRATION_BINS)[filled] / counts[filled]
+    bins = calibration_bins(right, confidence)
+    counts, hits, summed = bins[:, bins[0] > 0]
     figure, axes = new_figure()
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="as probable as claimed")
-    sizes = 20 + 180 * counts[filled] / counts.max()
-    axes.scatter(mean, accuracy, s=sizes, color=ORANGE, edgecolor="#333", linewidth=0.6, label="a bin (area: rows)")
+    sizes = 20 + 180 * counts / counts.max()
+    axes.scatter(
+        summed / counts,
+        hits / counts,
+        s=sizes,
+        color=ORANGE,
+        edgecolor="#333",
+        linewidth=0.6,
+        label="a bin (area: rows)",
+    )
     lowest = max(0.0, 1 / len(rows.contract.classes) - 0.05)
     axes.set(xlabel="probability of the predicted class", ylabel="fraction that is right", xlim=(lowest, 1.02))
     axes.set_ylim(-0.02, 1.05)
     figure.legend(loc="outside lower center", ncols=2, markerscale=0.6)
-    axes.set_title(f"Calibration: expected error {calibration_error(right, confidence):.4f}")
+    axes.set_title(f"Calibration: expected error {calibration_error(bins):.4f}")
     return figure
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from parity_runtime import InputError, ModelContract
 from parity_runtime.commands.evaluate import class_indices
-from parity_runtime.table import read_table
+from parity_runtime.tables.reading import read_table
 from parity_training.evaluation import outputs_of, predicted_of, probabilities_of
 from parity_training.networks import Network
 from parity_training.run import TEST_TABLE, Run
@@ -52,10 +52,10 @@ def held_out(run: Run, foreign: Network | None = None) -> HeldOut:
     """
     module = run.module(foreign)  # refuses an unfinished run
     contract, table = run.recipe.contract, read_table(str(run.path / TEST_TABLE))
-    if not table.rows:
+    if not len(table):
         raise InputError(f"{run.path / TEST_TABLE} holds no rows; train with --test or --validation above 0")
-    features = table.features(contract.features).astype(np.float32)
+    features = table.numbers([feature.name for feature in contract.columns]).astype(np.float32)
     target = contract.targets[0]
-    true = class_indices(contract, table, target) if contract.is_classifier else table.numbers(target)
+    true = class_indices(contract, table, target) if contract.is_classifier else table.numbers([target])[:, 0]
     data = torch.from_numpy(features)
     return HeldOut(contract, features, true, outputs_of(module, data, torch.arange(len(data))), module)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from parity_runtime import InputError, ParityError
 from parity_runtime.files import atomic_write, refuse_existing
-from parity_runtime.table import write_csv
+from parity_runtime.tables.csv_file import write_csv
 from parity_training.log import METRICS, TENSORBOARD
 from parity_training.problem import Problem
 from parity_training.run import CHECKPOINT, EVALUATION, PICTURES, RECIPE, STATE_DICT, TEST_TABLE, Run

@@ -23,7 +23,7 @@ from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.files import atomic_write, write_file
 from parity_runtime.jsonfile import dump_json
-from parity_runtime.table import write_csv
+from parity_runtime.tables.csv_file import write_csv
 
 _SHOWN = 5
 

@@ -1,5 +1,6 @@
 """``parity evaluate``."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.commands.options import package_argument, provider_option, say_provider
+from parity_runtime.commands.table_options import table_file, table_options
 from parity_runtime.contract import LABEL, PROBABILITIES, VALUE, ModelContract
 from parity_runtime.errors import InputError, LimitError
 from parity_runtime.jsonfile import dump_json
-from parity_runtime.metrics import classification_metrics, regression_metrics
+from parity_runtime.metrics import ClassificationMetrics, RegressionMetrics
 from parity_runtime.predictor import Predictor
+from parity_runtime.scoring.job import chunk_size
 from parity_runtime.session import Provider
-from parity_runtime.table import Table, read_table, table_features
+from parity_runtime.tables.chunk import Chunk
+from parity_runtime.tables.features import table_features
 
 
 @click.command()
@@ -24,16 +28,20 @@ from parity_runtime.table import Table, read_table, table_features
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--at-least", multiple=True, metavar="METRIC=X", help="Exit with 3 if a metric is less; may be repeated.")
 @click.option("--at-most", multiple=True, metavar="METRIC=X", help="Exit with 3 if a metric is more.")
+@table_options
 @provider_option
-def evaluate(package: Path, table: str, target: str | None, as_json: bool, provider: Provider, **limits: Any) -> None:
-    """Answer the rows of TABLE (a CSV file, or - for stdin) and compare with the column TARGET.
+def evaluate(package: Path, table: str, target: str | None, as_json: bool, provider: Provider, **options: Any) -> None:
+    """Answer the rows of TABLE and compare with the column TARGET.
 
-    --at-least accuracy=0.99 and --at-most rmse=50 make it a gate: the metrics are printed all the same.
+    TABLE is CSV, JSON Lines, .npy, Parquet or Arrow; - is stdin. --at-least accuracy=0.99 and --at-most rmse=50 make
+    it a gate: the metrics are printed all the same.
     """
+    limits = {sign: options.pop(sign) for sign in ("at_least", "at_most")}
     known = [(sign, *_limit(text)) for sign in ("at_least", "at_most") for text in limits[sign]]
     predictor = Predictor(package, provider=provider)
     say_provider(provider, predictor.provider)
-    metrics = evaluate_table(predictor, read_table(table), target)
+    chunks = table_file(predictor.contract, table, **options).chunks(chunk_size(predictor.contract, None))
+    metrics = evaluate_chunks(predictor, chunks, target)
     _check_names(metrics, [name for _, name, _ in known])
     if as_json:
         click.echo(dump_json(metrics), nl=False)
@@ -61,35 +69,49 @@ def _check_names(metrics: dict[str, Any], names: list[str]) -> None:
             raise click.UsageError(f"there is no metric {name!r}; there are {', '.join(numbers)}")
 
 
-def evaluate_table(predictor: Predictor, table: Table, target: str | None = None) -> dict[str, Any]:
+def evaluate_chunks(predictor: Predictor, chunks: Iterable[Chunk], target: str | None = None) -> dict[str, Any]:
     """Return the metrics of a predictor over a table.
 
     Args:
         predictor: a classifier, or a regression of one target.
-        table: the rows, with the features and the target.
+        chunks: the rows, with the features and the target.
         target: the target's column; by default the contract's.
 
     Raises:
-        InputError: a column is missing, a cell is no number, or a label is no class of the model.
+        InputError: a column is missing, a cell is no number, a label is no class of the model; no rows.
     """
     contract = predictor.contract
+    if contract.task == "tensors":
+        raise InputError(f"{contract.name} returns tensors without a meaning; there is nothing to evaluate")
     if target is None and len(contract.targets) != 1:
         raise InputError("the package names no single target; say which column holds the truth with --target")
     target = target or contract.targets[0]
-    if contract.task == "tensors":
-        raise InputError(f"{contract.name} returns tensors without a meaning; there is nothing to evaluate")
-    outputs = predictor.run({contract.inputs[0].name: table_features(contract, table)})
-    if contract.is_classifier:
-        true = class_indices(contract, table, target)
-        return classification_metrics(true, outputs[LABEL], outputs[PROBABILITIES])
-    if target not in contract.targets and len(contract.targets) > 1:
+    if target not in contract.targets and len(contract.targets) > 1 and not contract.is_classifier:
         raise InputError(f"{target!r} is none of the model's targets, {', '.join(contract.targets)}")
+    compare = _classes if contract.is_classifier else _values
+    return compare(predictor, chunks, target)
+
+
+def _classes(predictor: Predictor, chunks: Iterable[Chunk], target: str) -> dict[str, Any]:
+    contract = predictor.contract
+    metrics = ClassificationMetrics(len(contract.classes))
+    for chunk in chunks:
+        outputs = predictor.run({contract.inputs[0].name: table_features(contract, chunk)})
+        metrics.update(class_indices(contract, chunk, target), outputs[LABEL], outputs[PROBABILITIES])
+    return metrics.result()
+
+
+def _values(predictor: Predictor, chunks: Iterable[Chunk], target: str) -> dict[str, Any]:
+    contract, metrics = predictor.contract, RegressionMetrics()
     column = contract.targets.index(target) if target in contract.targets else 0
-    return regression_metrics(_known_numbers(table, target), outputs[VALUE][:, column])
+    for chunk in chunks:
+        outputs = predictor.run({contract.inputs[0].name: table_features(contract, chunk)})
+        metrics.update(_known_numbers(chunk, target), outputs[VALUE][:, column])
+    return metrics.result()
 
 
-def _known_numbers(table: Table, target: str) -> NDArray[np.float64]:
-    numbers = table.numbers(target)
+def _known_numbers(table: Chunk, target: str) -> NDArray[np.float64]:
+    numbers = table.numbers([target])[:, 0]
     unknown = ~(np.abs(numbers) <= np.finfo(np.float32).max)
     if unknown.any():
         row = int(np.argmax(unknown))
@@ -97,7 +119,7 @@ def _known_numbers(table: Table, target: str) -> NDArray[np.float64]:
     return numbers
 
 
-def class_indices(contract: ModelContract, table: Table, target: str) -> NDArray[np.int64]:
+def class_indices(contract: ModelContract, table: Chunk, target: str) -> NDArray[np.int64]:
     """Return the class index of every row, int64 ``[rows]``.
 
     Raises:

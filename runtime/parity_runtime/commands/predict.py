@@ -1,83 +1,124 @@
 """``parity predict``."""
 
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 
 from parity_runtime.commands.options import package_argument, provider_option, say_provider
-from parity_runtime.contract import CERTIFIED, LABEL, PROBABILITIES, RADIUS, VALUE, ModelContract, added_columns
+from parity_runtime.commands.table_options import names, table_file, table_options
+from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.predictor import Predictor
+from parity_runtime.scoring.job import Job, chunk_size
+from parity_runtime.scoring.progress import progress
+from parity_runtime.scoring.score import Scored
 from parity_runtime.session import Provider
-from parity_runtime.table import Table, read_table, table_features, write_csv
+from parity_runtime.tables.chunk import Chunk
+from parity_runtime.tables.csv_file import rows_chunk
+from parity_runtime.tables.reading import TEXT, TableFile, table_format
+
+_SHOWN = 20  # reasons; a broken file has one for each of its rows
 
 
 @click.command()
 @package_argument
 @click.argument("table", required=False)
 @click.option("--row", "rows", multiple=True, metavar="A,B,...", help="One row of numbers; may be repeated.")
-@click.option("--out", type=click.Path(path_type=Path), help="Where the table is written; stdout without it.")
-@click.option("--certified", is_flag=True, help="Also say what is proven of each row: certified, and radius.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where the answers are written; stdout without it.")
+@click.option("--certified", is_flag=True, help="Also say what is proven of each row: certified, or radius_<target>.")
+@click.option(
+    "--columns", metavar="A,B,...", help="The columns to write, of the table's and the answers [default: all]."
+)
+@click.option(
+    "--errors",
+    type=click.Choice(["stop", "skip", "null"]),
+    default="stop",
+    show_default=True,
+    help="At a row that cannot be answered: write nothing, leave it out, or leave its answers empty.",
+)
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Batches worked on at once.")
+@click.option("--batch", type=click.IntRange(1), metavar="ROWS", help="Rows answered at once [default: 32768].")
+@click.option("--spreadsheet-safe", is_flag=True, help="CSV: an apostrophe before cells that a spreadsheet would run.")
+@table_options
 @provider_option
-def predict(
-    package: Path, table: str | None, rows: tuple[str, ...], out: Path | None, certified: bool, provider: Provider
-) -> None:
-    """Answer the rows of TABLE, a CSV file with a header, or - for stdin.
+def predict(package: Path, table: str | None, rows: tuple[str, ...], provider: Provider, **options: Any) -> None:
+    """Answer the rows of TABLE: CSV, JSON Lines, .npy, Parquet or Arrow; - is stdin.
 
-    Adds the columns label and probability_<class> (for a regression, the target's name); other columns pass
-    through untouched. --certified adds certified (true: no compliant backend gives another label) or, for a
-    regression, radius_<target> (how far any compliant backend can be from the exact value).
+    Adds the columns label and probability_<class> (for a regression, the target's name) behind the table's own,
+    which pass through as they are. The answers have the table's format, or are CSV where --out ends in .csv; a
+    table of any size takes the same memory. The file named by --out is complete or absent.
+
+    Cells that a spreadsheet would run as formulas pass through as well, unless --spreadsheet-safe is given.
     """
     if (table is None) == (not rows):
         raise click.UsageError("give either a TABLE or at least one --row")
+    out: Path | None = options.pop("out")
     if out is not None and package.resolve() in out.resolve().parents:
         raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another place")
     if out is None and sys.stdout is None:
         raise InputError("stdout is closed; write the answers to a file with --out")
-    predictor = Predictor(package, provider=provider, certified=certified)
+    predictor = Predictor(package, provider=provider, certified=options.pop("certified"))
     say_provider(provider, predictor.provider)
-    contract = predictor.contract
-    source = _rows_table(contract, rows) if rows else read_table(str(table))
-    if contract.task == "tensors":
-        raise InputError(f"{contract.name} returns tensors without a meaning; use Predictor.run from Python")
-    added = added_columns(contract) + (proof_columns(contract) if certified else [])
-    source.refuse_columns(added)
-    answers = zip(*answer_columns(predictor, table_features(contract, source)), strict=True)
-    scored = ([*row, *answer] for row, answer in zip(source.rows, answers, strict=True))
-    if out is None:
-        write_csv(sys.stdout.buffer, source.columns + added, scored)
-        return
-    from parity_runtime.files import atomic_write  # noqa: PLC0415 -- half of this command's start where it is not needed
-
-    with atomic_write(out) as file:
-        write_csv(file, source.columns + added, scored)
-    click.echo(f"{len(source.rows)} rows answered in {out}", err=True)
+    if predictor.contract.task == "tensors":
+        raise InputError(f"{predictor.contract.name} returns tensors without a meaning; use Predictor.run from Python")
+    file = table_file(
+        predictor.contract,
+        table or "--row",
+        **{key: options.pop(key) for key in ("format_name", "delimiter", "header")},
+    )
+    job = Job(**options | {"columns": names(options["columns"])})
+    size = chunk_size(predictor.contract, job.batch)
+    chunks = iter([_rows_chunk(predictor.contract, rows)]) if rows else file.chunks(size)
+    _Run(predictor, file, job, chunks).write(out)
 
 
-def answer_columns(predictor: Predictor, features: NDArray[np.float64]) -> list[list[str]]:
-    """Return the added columns as text; floats are the shortest text that reads back to the same float32."""
-    outputs = predictor.run({predictor.contract.inputs[0].name: features})
-    if predictor.contract.is_classifier:
-        labels = predictor.classes_[outputs[LABEL]]
-        proof = [["true" if proven else "false" for proven in outputs[CERTIFIED]]] if CERTIFIED in outputs else []
-        return [[str(label) for label in labels], *_float_columns(outputs[PROBABILITIES]), *proof]
-    return _float_columns(outputs[VALUE]) + (_float_columns(outputs[RADIUS]) if RADIUS in outputs else [])
+class _Run:
+    """One table on its way, and what is said of it on stderr."""
+
+    def __init__(self, predictor: Predictor, table: TableFile, job: Job, chunks: Iterator[Chunk]) -> None:
+        self._predictor, self._table, self._job, self._chunks = predictor, table, job, chunks
+        self._rows = 0
+        self._refused = 0
+
+    def write(self, out: Path | None) -> None:
+        """Write the answers to a file, or to stdout."""
+        if out is None:
+            self._answer(sys.stdout.buffer, self._table.format if self._table.format in TEXT else "csv")
+            sys.stdout.buffer.flush()
+            return
+        # half of this command's start where it is not needed
+        from parity_runtime.files import atomic_write  # noqa: PLC0415
+
+        found = table_format(str(out)) if out.suffix else self._table.format
+        with atomic_write(out) as file:
+            self._answer(file, found)
+        click.echo(f"{self._rows} rows answered in {out}", err=True)
+
+    def _answer(self, file: BinaryIO, format_name: str) -> None:
+        with progress(self._table, quiet=os.isatty(1)) as show:
+
+            def watch(scored: Scored) -> None:
+                self._tell(scored)
+                show(scored)
+
+            self._job.run(self._predictor, self._chunks, file, format_name, watch)
+        if self._refused:
+            done = "left out" if self._job.errors == "skip" else "left without an answer"
+            click.echo(f"parity: {self._refused} rows were {done}", err=True)
+
+    def _tell(self, scored: Scored) -> None:
+        self._rows += len(scored.chunk) - int(scored.unanswered.sum())
+        for place, reason in scored.refused.items():
+            self._refused += 1
+            if self._refused <= _SHOWN:
+                click.echo(f"parity: {place}: {reason}", err=True)
 
 
-def proof_columns(contract: ModelContract) -> list[str]:
-    """Return the names of the columns that say what is proven of a row."""
-    return [CERTIFIED] if contract.is_classifier else [f"{RADIUS}_{target}" for target in contract.targets]
-
-
-def _float_columns(matrix: NDArray[Any]) -> list[list[str]]:
-    return [[str(cell) for cell in column] for column in matrix.T]
-
-
-def _rows_table(contract: ModelContract, rows: tuple[str, ...]) -> Table:
+def _rows_chunk(contract: ModelContract, rows: tuple[str, ...]) -> Chunk:
     if not contract.features:
         raise InputError(f"{contract.name} takes {', '.join(map(str, contract.inputs))}, not rows of a table")
     columns = [feature.name for feature in contract.columns]
@@ -85,4 +126,4 @@ def _rows_table(contract: ModelContract, rows: tuple[str, ...]) -> Table:
     for row in cells:
         if len(row) != len(columns):
             raise InputError(f"--row {','.join(row)} has {len(row)} numbers; it takes {', '.join(columns)}")
-    return Table("--row", columns, cells)
+    return rows_chunk("--row", columns, cells)

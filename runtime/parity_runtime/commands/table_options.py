@@ -1,0 +1,44 @@
+"""Options that say how a table is written."""
+
+import csv
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from parity_runtime.contract import ModelContract
+from parity_runtime.tables.csv_file import CsvDialect
+from parity_runtime.tables.reading import FORMATS, TableFile, table_format
+
+_FORMATS = tuple(dict.fromkeys(FORMATS.values()))
+
+
+def names(text: str | None) -> tuple[str, ...]:
+    """Return the names of a comma-separated list; one that holds a comma is quoted as in CSV."""
+    return tuple(name.strip() for name in next(csv.reader([text]))) if text else ()
+
+
+def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --format, --delimiter and --header."""
+    for option in reversed((
+        click.option("--format", "format_name", type=click.Choice(_FORMATS),
+                     help="The table's format [default: by its suffix; CSV for - and for any other]."),
+        click.option("--delimiter", metavar="CHAR",
+                     help="What separates the cells of CSV; tab for a tab [default: a comma; a tab for .tsv]."),
+        click.option("--header", metavar="A,B,...", help="The columns of CSV that has no header line."),
+    )):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def table_file(
+    contract: ModelContract, name: str, *, format_name: str | None, delimiter: str | None, header: str | None
+) -> TableFile:
+    """Return the table that the options describe."""
+    separator = "\t" if delimiter == "tab" or (delimiter is None and name.endswith(".tsv")) else delimiter or ","
+    if len(separator) != 1 or not separator.isascii() or separator in '"\r\n\0':
+        raise click.UsageError(
+            f"--delimiter {separator!r} is not one character that can separate cells; try ';' or tab"
+        )
+    columns = [feature.name for feature in contract.columns]
+    return TableFile(name, format_name or table_format(name), CsvDialect(separator, names(header)), columns)

@@ -1,0 +1,1 @@
+"""Files in, answers out: chunk by chunk, in order, in constant memory."""

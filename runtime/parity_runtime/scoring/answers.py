@@ -1,0 +1,51 @@
+"""What a model says of some rows, as the columns that are added to a table."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_runtime.contract import CERTIFIED, LABEL, PROBABILITIES, RADIUS, VALUE, ModelContract, added_columns
+from parity_runtime.inputs import Arrays
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One added column.
+
+    Attributes:
+        name: of the column.
+        values: float32, bool, or of a label the index into ``classes``; ``[rows]``.
+        classes: the labels by index; empty for another column.
+    """
+
+    name: str
+    values: NDArray[Any]
+    classes: tuple[str | int, ...] = ()
+
+    def keep(self, rows: NDArray[np.bool_]) -> Self:
+        """Return the answers of these rows without the others."""
+        return type(self)(self.name, self.values[rows], self.classes)
+
+
+def answer_names(contract: ModelContract, *, certified: bool) -> list[str]:
+    """Return the names of the columns that are added; with ``certified`` those that say what is proven as well."""
+    proof = [CERTIFIED] if contract.is_classifier else [f"{RADIUS}_{target}" for target in contract.targets]
+    return added_columns(contract) + (proof if certified else [])
+
+
+def answer_columns(contract: ModelContract, outputs: Arrays) -> list[Answer]:
+    """Return the added columns, in the order of `answer_names`.
+
+    Args:
+        contract: of a model over a table.
+        outputs: every output by name, each ``[rows, ...]``.
+    """
+    names = answer_names(contract, certified=RADIUS in outputs)
+    if contract.is_classifier:
+        values = [outputs[LABEL], *outputs[PROBABILITIES].T, *([outputs[CERTIFIED]] if CERTIFIED in outputs else [])]
+    else:
+        values = [*outputs[VALUE].T, *(outputs[RADIUS].T if RADIUS in outputs else [])]
+    classes = [contract.classes if name == LABEL and contract.is_classifier else () for name in names]
+    return [Answer(*column) for column in zip(names, values, classes, strict=True)]

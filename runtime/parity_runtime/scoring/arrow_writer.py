@@ -1,0 +1,71 @@
+"""Answers as Parquet or Arrow, from either; needs the [tables] extra."""
+
+from typing import Any, BinaryIO
+
+from parity_runtime.errors import InputError
+from parity_runtime.scoring.answers import Answer
+from parity_runtime.scoring.score import Scored
+from parity_runtime.scoring.writer import Layout, Writer
+from parity_runtime.tables.arrow_file import ArrowChunk
+from parity_runtime.tables.chunk import Chunk
+
+_GROUP_ROWS = 2**19  # of a row group: many small ones make a Parquet file large and slow
+
+
+class ArrowWriter(Writer[Any]):
+    """Writes record batches; a Parquet file's row groups hold half a million rows."""
+
+    def __init__(self, file: BinaryIO, layout: Layout, head: Chunk, *, parquet: bool) -> None:
+        super().__init__(file, layout)
+        if not isinstance(head, ArrowChunk):
+            raise InputError("Parquet and Arrow are written from Parquet or Arrow; name the answers .csv")
+        self._parquet = parquet
+        self._writer: Any = None
+        self._waiting: list[Any] = []
+        self._rows = 0
+
+    def encode(self, scored: Scored) -> Any:
+        """Return the rows as a ``pyarrow.RecordBatch``."""
+        chunk: Any = scored.chunk  # an `ArrowChunk`, as all chunks of a table
+        batch = chunk.batch.select(self.layout.table)
+        for answer in self.layout.chosen(scored.answers):
+            batch = batch.append_column(answer.name, arrow_column(answer, scored.unanswered))
+        return batch
+
+    def write(self, piece: Any) -> None:
+        """Write encoded rows, a group at a time."""
+        if self._writer is None:
+            self._writer = self._opened(piece.schema)
+        self._waiting.append(piece)
+        self._rows += piece.num_rows
+        if self._rows >= _GROUP_ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        """Write the rows that wait, and the file's end."""
+        self._flush()
+        self._writer.close()
+
+    def _opened(self, schema: Any) -> Any:
+        from pyarrow import ipc, parquet  # noqa: PLC0415 -- of the [tables] extra
+
+        return parquet.ParquetWriter(self.file, schema) if self._parquet else ipc.new_file(self.file, schema)
+
+    def _flush(self) -> None:
+        import pyarrow  # noqa: PLC0415
+
+        if self._waiting:
+            self._writer.write_table(pyarrow.Table.from_batches(self._waiting))
+        self._waiting, self._rows = [], 0
+
+
+def arrow_column(answer: Answer, unanswered: Any) -> Any:
+    """Return a column as a ``pyarrow.Array``, null where a row has no answer."""
+    import pyarrow  # noqa: PLC0415
+
+    mask = unanswered if unanswered.any() else None
+    values = pyarrow.array(answer.values, mask=mask)
+    if not answer.classes:
+        return values
+    classes = pyarrow.array(answer.classes)
+    return pyarrow.DictionaryArray.from_arrays(values, classes).cast(classes.type)

@@ -1,0 +1,83 @@
+"""Answers as CSV, from any table; the cells of a CSV table keep their own bytes."""
+
+from collections.abc import Sequence
+from typing import BinaryIO, TypeGuard
+
+import numpy as np
+
+from parity_runtime.scoring.answers import Answer
+from parity_runtime.scoring.score import Scored
+from parity_runtime.scoring.spreadsheet import harmless
+from parity_runtime.scoring.writer import Layout, Writer
+from parity_runtime.tables.chunk import Chunk
+from parity_runtime.tables.csv_chunk import CsvChunk
+from parity_runtime.tables.csv_file import csv_line
+from parity_runtime.tables.float_text import Cells, choice_cells, float32_cells, interleaved, joined
+
+
+class CsvWriter(Writer[bytes]):
+    """Writes CSV, with the delimiter and the line ends of a CSV table.
+
+    Args:
+        file: where to.
+        layout: which columns.
+        head: rows of the table.
+        spreadsheet_safe: write an apostrophe before what a spreadsheet would run.
+    """
+
+    def __init__(self, file: BinaryIO, layout: Layout, head: Chunk, *, spreadsheet_safe: bool = False) -> None:
+        super().__init__(file, layout)
+        self._safe = spreadsheet_safe
+        self._delimiter, self._newline = ",", b"\n"
+        if isinstance(head, CsvChunk):
+            self._delimiter, self._newline = head.header.delimiter, head.header.newline
+        table = head.header.line if self._keeps(head) else self._line(layout.table)
+        names = [names for names in (table, self._line(layout.answers)) if names]
+        self._header = self._delimiter.encode().join(names) + self._newline
+
+    def begin(self) -> None:
+        """Write the names of the columns."""
+        self.file.write(self._header)
+
+    def encode(self, scored: Scored) -> bytes:
+        """Return the rows' lines."""
+        if not len(scored.chunk):
+            return b""
+        return interleaved(self._records(scored), self._endings(scored))
+
+    def write(self, piece: bytes) -> None:
+        """Write encoded rows."""
+        self.file.write(piece)
+
+    def _endings(self, scored: Scored) -> list[bytes]:
+        answers = self.layout.chosen(scored.answers)
+        between = self._delimiter.encode()
+        before = [between] * len(answers)
+        if answers and not self.layout.table:
+            before[0] = b""
+        parts = [part for cut, answer in zip(before, answers, strict=True) for part in (cut, self._cells(answer))]
+        endings = joined([*parts, self._newline], len(scored.chunk))
+        for row in np.flatnonzero(scored.unanswered):
+            endings[row] = b"".join(before) + self._newline
+        return endings
+
+    def _records(self, scored: Scored) -> list[bytes]:
+        chunk = scored.chunk
+        if self._keeps(chunk):
+            return chunk.completed() if scored.unanswered.any() else chunk.records
+        if not self.layout.table:
+            return [b""] * len(chunk)
+        return [self._line(row) for row in chunk.texts(self.layout.table)]
+
+    def _keeps(self, chunk: Chunk) -> TypeGuard[CsvChunk]:
+        """Whether the rows are written as they stand in the file."""
+        return isinstance(chunk, CsvChunk) and self.layout.table == chunk.columns and not self._safe
+
+    def _cells(self, answer: Answer) -> Cells:
+        if answer.values.dtype == np.float32:
+            return float32_cells(answer.values)
+        texts = [self._line([str(label)]) for label in answer.classes or ("false", "true")]
+        return choice_cells(answer.values.astype(np.intp), texts)
+
+    def _line(self, cells: Sequence[str]) -> bytes:
+        return csv_line([harmless(cell) for cell in cells] if self._safe else cells, self._delimiter)

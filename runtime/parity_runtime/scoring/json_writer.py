@@ -1,0 +1,64 @@
+"""Answers as JSON Lines: each line's own text, with the answers before its closing brace."""
+
+import json
+
+import numpy as np
+
+from parity_runtime.errors import InputError
+from parity_runtime.scoring.answers import Answer
+from parity_runtime.scoring.score import Scored
+from parity_runtime.scoring.writer import Writer
+from parity_runtime.tables.float_text import Cells, choice_cells, float32_cells, float32_text, interleaved, joined
+from parity_runtime.tables.json_lines import JsonChunk
+
+
+class JsonWriter(Writer[bytes]):
+    """Writes JSON Lines; what is infinite or NaN is null, as JSON has no word for it."""
+
+    def encode(self, scored: Scored) -> bytes:
+        """Return the rows' lines."""
+        chunk = scored.chunk
+        if not isinstance(chunk, JsonChunk) or not len(chunk):
+            return b""
+        endings = self._endings(scored)
+        openings = [self._opening(chunk, row) for row in range(len(chunk))]
+        for row in chunk.malformed:  # not answered, and no object that could say so
+            openings[row], endings[row] = chunk.records[row], b"\n"
+        return interleaved(openings, endings)
+
+    def write(self, piece: bytes) -> None:
+        """Write encoded rows."""
+        self.file.write(piece)
+
+    def _endings(self, scored: Scored) -> list[bytes]:
+        answers = self.layout.chosen(scored.answers)
+        keys = [json.dumps(answer.name, ensure_ascii=False).encode() + b": " for answer in answers]
+        cuts = [b"" if index == 0 and not self.layout.table else b", " for index in range(len(answers))]
+        names = [cut + key for cut, key in zip(cuts, keys, strict=True)]
+        parts = [part for name, answer in zip(names, answers, strict=True) for part in (name, _cells(answer))]
+        endings = joined([*parts, b"}\n"], len(scored.chunk))
+        for row in np.flatnonzero(scored.unanswered):
+            endings[row] = b"".join(name + b"null" for name in names) + b"}\n"
+        return endings
+
+    def _opening(self, chunk: JsonChunk, row: int) -> bytes:
+        """Return a line without its closing brace."""
+        found = chunk.objects[row]
+        for name in self.layout.answers:
+            if name in found:
+                raise InputError(f"{chunk.place(row)} has a key {name!r} already; rename it, so that neither is lost")
+        if self.layout.table == chunk.columns:
+            return chunk.records[row][:-1].rstrip()
+        kept = {name: found[name] for name in self.layout.table if name in found}
+        return json.dumps(kept, ensure_ascii=False).encode()[:-1]
+
+
+def _cells(answer: Answer) -> Cells:
+    if answer.values.dtype == np.float32:
+        return float32_cells(answer.values, _spelled)
+    texts = [json.dumps(label, ensure_ascii=False).encode() for label in answer.classes or (False, True)]
+    return choice_cells(answer.values.astype(np.intp), texts)
+
+
+def _spelled(value: np.float32) -> str:
+    return float32_text(value) if np.isfinite(value) else "null"

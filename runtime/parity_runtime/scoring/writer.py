@@ -1,0 +1,71 @@
+"""What every format of answers has in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Generic, TypeVar
+
+from parity_runtime.errors import InputError
+from parity_runtime.scoring.answers import Answer
+from parity_runtime.scoring.score import Scored
+from parity_runtime.tables.chunk import listed
+
+Piece = TypeVar("Piece")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns that are written.
+
+    Attributes:
+        table: those of the table, in its order.
+        answers: those that are added, behind them.
+    """
+
+    table: list[str]
+    answers: list[str]
+
+    @classmethod
+    def choose(cls, table: Sequence[str], answers: Sequence[str], chosen: Sequence[str]) -> "Layout":
+        """Return the chosen columns of a table and of the answers; all of them where none is chosen.
+
+        Raises:
+            InputError: there is no such column.
+        """
+        for name in chosen:
+            if name not in table and name not in answers:
+                raise InputError(f"there is no column {name!r} to write; there are {listed([*table, *answers])}")
+        return cls(
+            [name for name in table if not chosen or name in chosen],
+            [name for name in answers if not chosen or name in chosen],
+        )
+
+    def chosen(self, answers: Sequence[Answer]) -> list[Answer]:
+        """Return the answers that are written."""
+        return [answer for answer in answers if answer.name in self.answers]
+
+
+class Writer(ABC, Generic[Piece]):
+    """Writes answers in one format.
+
+    Args:
+        file: where to.
+        layout: which columns.
+    """
+
+    def __init__(self, file: BinaryIO, layout: Layout) -> None:
+        self.file, self.layout = file, layout
+
+    @abstractmethod
+    def encode(self, scored: Scored) -> Piece:
+        """Return rows as they will be written; any thread may call it."""
+
+    def begin(self) -> None:  # noqa: B027 -- most formats have no header that is known before the rows
+        """Write what stands at the start of the file."""
+
+    @abstractmethod
+    def write(self, piece: Piece) -> None:
+        """Write encoded rows, in their order."""
+
+    def close(self) -> None:
+        """Write what stands at the end of the file."""

@@ -1,0 +1,40 @@
+"""Chooses the writer of a file's format."""
+
+from typing import Any, BinaryIO
+
+from parity_runtime.errors import InputError
+from parity_runtime.scoring.arrow_writer import ArrowWriter
+from parity_runtime.scoring.csv_writer import CsvWriter
+from parity_runtime.scoring.json_writer import JsonWriter
+from parity_runtime.scoring.npy_writer import NpyWriter
+from parity_runtime.scoring.writer import Layout, Writer
+from parity_runtime.tables.chunk import Chunk
+from parity_runtime.tables.json_lines import JsonChunk
+
+
+def create_writer(
+    format_name: str, file: BinaryIO, layout: Layout, head: Chunk, *, spreadsheet_safe: bool = False
+) -> Writer[Any]:
+    """Return the writer of a format.
+
+    Args:
+        format_name: one of the formats of a table.
+        file: where to.
+        layout: which columns.
+        head: the table's first rows.
+        spreadsheet_safe: of CSV: write an apostrophe before what a spreadsheet would run.
+
+    Raises:
+        InputError: answers of this table cannot be written in that format.
+    """
+    if format_name == "csv":
+        return CsvWriter(file, layout, head, spreadsheet_safe=spreadsheet_safe)
+    if spreadsheet_safe:
+        raise InputError(f"--spreadsheet-safe is for CSV, not for {format_name}")
+    if format_name == "jsonl":
+        if not isinstance(head, JsonChunk):
+            raise InputError("JSON Lines are written from JSON Lines; name the answers .csv")
+        return JsonWriter(file, layout)
+    if format_name == "npy":
+        return NpyWriter(file, layout, head)
+    return ArrowWriter(file, layout, head, parquet=format_name == "parquet")

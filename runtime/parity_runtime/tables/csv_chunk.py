@@ -1,0 +1,155 @@
+"""Rows of CSV: their bytes as they stand in the file, read into cells or numbers where that is asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import compress
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_runtime.tables.chunk import Chunk, Refused, number
+from parity_runtime.tables.plain_numbers import plain_numbers
+
+
+@dataclass(frozen=True)
+class CsvHeader:
+    r"""What stands before the rows.
+
+    Attributes:
+        where: the file's name.
+        columns: the names.
+        line: the header as it stands in the file, without its line end.
+        delimiter: what separates cells, one character.
+        newline: what ends the header's line: ``\n`` or ``\r\n``.
+    """
+
+    where: str
+    columns: list[str]
+    line: bytes
+    delimiter: str = ","
+    newline: bytes = b"\n"
+
+
+class CsvChunk(Chunk):
+    """Some rows of a CSV file.
+
+    Args:
+        header: of the file.
+        records: the rows' bytes, UTF-8, without line ends.
+        first_row: the number of the first in the file.
+        cells: the rows' cells where they are known; None where no cell is quoted, and they are read when needed.
+    """
+
+    def __init__(
+        self, header: CsvHeader, records: list[bytes], first_row: int = 1, cells: list[list[str]] | None = None
+    ) -> None:
+        self.header, self.records, self.first_row = header, records, first_row
+        self.where, self.columns = header.where, header.columns
+        self.quoted = cells is not None
+        if cells is not None:
+            self.cells = cells
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @cached_property
+    def cells(self) -> list[list[str]]:
+        """The cells of each row."""
+        return [record.decode().split(self.header.delimiter) for record in self.records]
+
+    @cached_property
+    def malformed(self) -> Refused:
+        """The rows that have more or fewer cells than the header."""
+        width = len(self.columns)
+        return {
+            row: f"{len(cells)} cells, but the header names {width} columns"
+            for row, cells in enumerate(self.cells)
+            if len(cells) != width
+        }
+
+    def column(self, name: str) -> list[str]:
+        """Return one column's cells."""
+        index = self.index(name)
+        self.refuse(self.malformed)
+        return [cells[index] for cells in self.cells]
+
+    def texts(self, names: Sequence[str]) -> list[Sequence[str]]:
+        """Return the cells of each row; empty where a row has too few."""
+        indices = [self.index(name) for name in names]
+        width = len(self.columns)
+        full = [cells if len(cells) >= width else [*cells, *[""] * (width - len(cells))] for cells in self.cells]
+        return [[cells[index] for index in indices] for cells in full]
+
+    def completed(self) -> list[bytes]:
+        """Return the records, empty cells added to those that have too few."""
+        records, between = list(self.records), self.header.delimiter.encode()
+        for row in self.malformed:
+            records[row] += between * (len(self.columns) - len(self.cells[row]))
+        return records
+
+    def cell(self, row: int, name: str) -> str:
+        """Return one cell as text."""
+        return self.cells[row][self.index(name)]
+
+    def read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
+        """Return columns as numbers, and which rows have a cell that is none."""
+        indices = [self.index(name) for name in names]
+        if not self.quoted and self.records:
+            matrix = plain_numbers(self.records, len(self.columns), indices, self.header.delimiter)
+            if matrix is not None:
+                # The fast readers spell NaN in more ways than `number` allows.
+                odd = np.isnan(matrix).any(axis=1)
+                return matrix, self._check(np.asarray(odd), names, indices)
+        return self._read_cells(names, indices)
+
+    def keep(self, rows: NDArray[np.bool_]) -> Self:
+        """Return these rows without the others."""
+        kept = list(compress(self.records, rows))
+        return type(self)(self.header, kept, self.first_row, list(compress(self.cells, rows)) if self.quoted else None)
+
+    def _check(self, odd: NDArray[np.bool_], names: Sequence[str], indices: list[int]) -> Refused:
+        rows = np.flatnonzero(odd)
+        if not len(rows):
+            return {}
+        refused = self.keep(odd)._read_cells(names, indices)[1]
+        return {int(rows[row]): reason for row, reason in refused.items()}
+
+    def _read_cells(self, names: Sequence[str], indices: list[int]) -> tuple[NDArray[np.float64], Refused]:
+        refused = dict(self.malformed)
+        matrix = np.full((len(self), len(names)), np.nan)
+        cells = [[""] * len(self.columns) if row in refused else row_cells for row, row_cells in enumerate(self.cells)]
+        for place, (name, index) in enumerate(zip(names, indices, strict=True)):
+            column = [row_cells[index] for row_cells in cells]
+            try:
+                matrix[:, place] = np.fromiter(map(number, column), np.float64, len(column))
+            except ValueError:
+                self._read_column(matrix[:, place], name, column, refused)
+        return matrix, refused
+
+    def _read_column(self, out: NDArray[np.float64], name: str, column: list[str], refused: Refused) -> None:
+        for row, cell in enumerate(column):
+            try:
+                out[row] = number(cell)
+            except ValueError:
+                refused.setdefault(row, f"{name} is {cell!r}, not a number{_comma(cell)}")
+
+    def _hint(self, name: str) -> str:
+        for delimiter, spelled in ((";", "';'"), ("\t", "tab"), ("|", "'|'")):
+            if delimiter != self.header.delimiter and name in self.header.line.decode().split(delimiter):
+                return f" (is it separated otherwise? --delimiter {spelled})"
+        try:
+            [number(column) for column in self.columns]
+        except ValueError:
+            return ""
+        return " (is its header missing? name its columns with --header)"
+
+
+def _comma(cell: str) -> str:
+    """Return a hint where a comma stands for the decimal point."""
+    try:
+        number(cell.replace(",", ".", 1))
+    except ValueError:
+        return ""
+    return " (numbers take a decimal point)" if "," in cell else ""

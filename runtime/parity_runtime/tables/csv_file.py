@@ -1,0 +1,162 @@
+"""CSV files, some rows at a time; quoted cells, and what is odd, are the csv module's matter."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import BinaryIO
+
+from parity_runtime.errors import InputError
+from parity_runtime.tables.chunk import refuse_doubled
+from parity_runtime.tables.csv_chunk import CsvChunk, CsvHeader
+
+_BOM = b"\xef\xbb\xbf"
+_LONGEST_HEADER = 2**24  # bytes
+_OTHER_FILES = {b"\x1f\x8b": "gzip: decompress it first", b"PK": "a zip file or a spreadsheet: save it as CSV",
+                b"\xff\xfe": "UTF-16: convert it to UTF-8", b"\xfe\xff": "UTF-16: convert it to UTF-8",
+                b"PAR1": "Parquet: name it .parquet", b"\x93NUMPY": "an array: name it .npy"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CsvDialect:
+    """How a file's CSV is written.
+
+    Attributes:
+        delimiter: what separates cells, one ASCII character.
+        columns: the names of the columns of a file that has no header; empty where the first line names them.
+    """
+
+    delimiter: str = ","
+    columns: Sequence[str] = ()
+
+
+PLAIN_CSV = CsvDialect()
+
+
+def csv_chunks(file: BinaryIO, where: str, size: int | None, dialect: CsvDialect = PLAIN_CSV) -> Iterator[CsvChunk]:
+    """Read UTF-8 CSV, at most ``size`` rows at a time (None: all at once); a file without rows is given once.
+
+    Empty lines are left out. A byte order mark is no part of the first name.
+
+    Raises:
+        InputError: no header, a doubled column, or what is no CSV.
+    """
+    reader = _Reader(file, where, dialect.delimiter)
+    header = reader.header(dialect.columns)
+    first = 1
+    while True:
+        records, cells, at_end = reader.take(size)
+        if records or (first == 1 and at_end):
+            yield CsvChunk(header, records, first, cells)
+        first += len(records)
+        if at_end:
+            return
+
+
+def rows_chunk(where: str, columns: list[str], cells: list[list[str]]) -> CsvChunk:
+    """Return rows of text as a chunk."""
+    records = [csv_line(row) for row in cells]
+    return CsvChunk(CsvHeader(where, columns, csv_line(columns)), records, cells=cells)
+
+
+def csv_line(cells: Iterable[str], delimiter: str = ",") -> bytes:
+    """Return cells as one line of CSV without its end, quoted where that is needed."""
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator="").writerow(cells)
+    return text.getvalue().encode()
+
+
+def write_csv(file: BinaryIO, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write UTF-8 CSV, each line ended by a single newline, row by row."""
+    text = io.TextIOWrapper(file, "utf-8", newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    text.detach()  # flushes, and leaves the file open
+
+
+class _Reader:
+    """Takes records from a file: lines, but where a quoted cell holds a line end."""
+
+    def __init__(self, file: BinaryIO, where: str, delimiter: str) -> None:
+        self._file: Iterator[bytes] = file
+        self._first = file.readline(_LONGEST_HEADER)
+        self._where, self._delimiter = where, delimiter
+        self._lines = 0  # taken so far
+
+    def header(self, columns: Sequence[str]) -> CsvHeader:
+        self._refuse_other_files()
+        first = self._first.removeprefix(_BOM)
+        newline = b"\r\n" if first.endswith(b"\r\n") else b"\n"
+        self._file = chain([first] if first else [], self._file)
+        if columns:
+            names, line = list(columns), csv_line(columns, self._delimiter)
+        else:
+            records, cells, _ = self.take(1)
+            if not records:
+                raise InputError(f"{self._where} is empty; its first line must name the columns")
+            found = cells[0] if cells else records[0].decode().split(self._delimiter)
+            names, line = [name.strip() for name in found], records[0]
+        refuse_doubled(self._where, names)
+        return CsvHeader(self._where, names, line, self._delimiter, newline)
+
+    def take(self, size: int | None) -> tuple[list[bytes], list[list[str]] | None, bool]:
+        """Return records, their cells where some are quoted, and whether the file ends there."""
+        lines = list(islice(self._file, size))
+        at_end = size is None or len(lines) < size
+        block = b"".join(lines)
+        self._decode(block, self._lines)
+        if b'"' in block:
+            return *self._quoted(lines), at_end
+        self._lines += len(lines)
+        if b"\r" in block:
+            block = block.replace(b"\r\n", b"\n").removesuffix(b"\r")
+            if b"\r" in block:
+                raise InputError(f"{self._where} has a carriage return within a line; end its lines with a newline")
+        records = block.removesuffix(b"\n").split(b"\n")
+        return ([record for record in records if record] if b"" in records else records), None, at_end
+
+    def _quoted(self, lines: list[bytes]) -> tuple[list[bytes], list[list[str]]]:
+        """Return the records of ``lines``, of which the last may take more lines to its end."""
+        taken: list[bytes] = []
+
+        def texts() -> Iterator[str]:
+            for line in chain(lines, self._file):
+                taken.append(line)
+                yield self._decode(line, self._lines + len(taken) - 1)
+
+        reader = csv.reader(texts(), delimiter=self._delimiter, strict=True)
+        records: list[bytes] = []
+        cells: list[list[str]] = []
+        start = 0
+        try:
+            for row in reader:
+                if row:
+                    record = b"".join(taken[start : reader.line_num])
+                    records.append(record.removesuffix(b"\n").removesuffix(b"\r"))
+                    cells.append(row)
+                start = reader.line_num
+                if start >= len(lines):
+                    break
+        except csv.Error as error:
+            line = self._lines + start + 1
+            raise InputError(f"{self._where}, line {line}: not CSV: {error}; is a quote left open?") from error
+        self._lines += len(taken)
+        return records, cells
+
+    def _decode(self, block: bytes, before: int) -> str:
+        try:
+            return block.decode()
+        except UnicodeDecodeError as error:
+            line = before + block[: error.start].count(b"\n") + 1
+            raise InputError(f"{self._where}, line {line}: not UTF-8; convert the file to UTF-8 first") from error
+
+    def _refuse_other_files(self) -> None:
+        for start, hint in _OTHER_FILES.items():
+            if self._first.startswith(start):
+                raise InputError(f"{self._where} is no CSV but {hint}")
+        if b"\0" in self._first:
+            raise InputError(f"{self._where} is no text, or UTF-16: convert it to UTF-8")
+        if len(self._first) == _LONGEST_HEADER or b"\r" in self._first.rstrip(b"\r\n"):
+            raise InputError(f"{self._where} has no newline at the end of its first line; end its lines with newlines")

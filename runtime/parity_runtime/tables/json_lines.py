@@ -1,0 +1,162 @@
+"""JSON Lines: one object a line, its bytes as they stand in the file."""
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import compress, islice
+from typing import Any, BinaryIO, NoReturn, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_runtime.errors import InputError
+from parity_runtime.tables.chunk import Chunk, Refused
+
+_NUMBERS = {int, float, type(None)}
+_BOM = b"\xef\xbb\xbf"
+
+
+class JsonChunk(Chunk):
+    """Some lines of a JSON Lines file.
+
+    Args:
+        where: the file's name.
+        columns: the keys of the file's first line.
+        records: the lines' bytes, without white space around them.
+        first_row: the number of the first in the file.
+    """
+
+    def __init__(self, where: str, columns: list[str], records: list[bytes], first_row: int) -> None:
+        self.where, self.columns, self.records, self.first_row = where, columns, records, first_row
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @cached_property
+    def _parsed(self) -> tuple[list[dict[str, Any]], Refused]:
+        objects: list[dict[str, Any]] = []
+        malformed: Refused = {}
+        for row, record in enumerate(self.records):
+            try:
+                objects.append(parse_object(record))
+            except ValueError as error:
+                objects.append({})
+                malformed[row] = f"no JSON object: {error}"
+        return objects, malformed
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        """Each line's object; an empty one for a line that holds none."""
+        return self._parsed[0]
+
+    @property
+    def malformed(self) -> Refused:
+        """The lines that hold no object."""
+        return self._parsed[1]
+
+    def column(self, name: str) -> list[str]:
+        """Return one key's values as text: text as it is, anything else as JSON."""
+        self.refuse(self.malformed)
+        if all(name not in value for value in self.objects):
+            self.index(name)
+        return [_text(value.get(name)) for value in self.objects]
+
+    def texts(self, names: Sequence[str]) -> list[Sequence[str]]:
+        """Return the values of each line as text."""
+        return [[_text(value.get(name)) for name in names] for value in self.objects]
+
+    def cell(self, row: int, name: str) -> str:
+        """Return one value as text."""
+        return _text(self.objects[row].get(name))
+
+    def read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
+        """Return keys as numbers, and which lines have a value that is none; null is a missing cell."""
+        refused = dict(self.malformed)
+        matrix = np.full((len(self), len(names)), np.nan)
+        for place, name in enumerate(names):
+            if self.first_row == 1:
+                self.index(name)
+            values = [value.get(name, refused) for value in self.objects]  # `refused` is no JSON value
+            if {*map(type, values)} <= _NUMBERS:
+                matrix[:, place] = _floats(values)
+            else:
+                self._read_values(matrix[:, place], name, values, refused)
+        return matrix, refused
+
+    def keep(self, rows: NDArray[np.bool_]) -> Self:
+        """Return these rows without the others."""
+        return type(self)(self.where, self.columns, list(compress(self.records, rows)), self.first_row)
+
+    def _read_values(self, out: NDArray[np.float64], name: str, values: list[Any], refused: Refused) -> None:
+        for row, value in enumerate(values):
+            if type(value) in _NUMBERS:
+                out[row : row + 1] = _floats([value])
+            elif value is refused:
+                refused.setdefault(row, f"there is no {name!r}")
+            else:
+                refused.setdefault(row, f"{name} is {json.dumps(value)[:80]}, not a number")
+
+
+def json_chunks(file: BinaryIO, where: str, size: int | None) -> Iterator[JsonChunk]:
+    """Read JSON Lines, at most ``size`` rows at a time; empty lines are left out.
+
+    Raises:
+        InputError: the first line holds no object.
+    """
+    columns: list[str] | None = None
+    first = 1
+    while True:
+        lines = list(islice(file, size))
+        records = [record for line in lines if (record := line.strip())]
+        if columns is None and records:
+            records[0] = records[0].removeprefix(_BOM)
+            columns = _keys(where, records[0])
+        if columns is not None and (records or first == 1):
+            yield JsonChunk(where, columns, records, first)
+        first += len(records)
+        if size is None or len(lines) < size:
+            break
+    if columns is None:
+        raise InputError(f'{where} is empty; its lines must hold objects, such as {{"x": 1}}')
+
+
+def parse_object(record: bytes) -> dict[str, Any]:
+    """Return the JSON object of one line.
+
+    Raises:
+        ValueError: it is none, a key stands twice, or it is not strict JSON (NaN, Infinity).
+    """
+    found = json.loads(record.decode(), object_pairs_hook=_object, parse_constant=_refuse)
+    if not isinstance(found, dict):
+        raise ValueError(f"found {record.decode()[:40]!r}")  # noqa: TRY004 -- as json's own errors
+    return found
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _keys(where: str, record: bytes) -> list[str]:
+    try:
+        return list(parse_object(record))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f'{where}, row 1: no JSON object: {error}; each line holds one, such as {{"x": 1}}') from error
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def _floats(values: list[Any]) -> NDArray[np.float64]:
+    """Return numbers as float64; None is NaN, and an integer beyond float64 infinite."""
+    try:
+        return np.array([np.nan if value is None else float(value) for value in values], np.float64)
+    except OverflowError:
+        return np.array([np.nan if value is None else float(str(value)) for value in values], np.float64)
