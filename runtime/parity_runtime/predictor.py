@@ -1,6 +1,6 @@
 """Answers from a model package, with onnxruntime and nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -177,6 +177,24 @@ class Predictor:
         """
         arrays = named_inputs(self.contract, inputs)
         return dict(zip(self._names, self._running().run(self._names, arrays), strict=True))
+
+    def stream(self, batches: Iterable[Any], *, threads: int = 1) -> Iterator[Any]:
+        """Answer batches one after the other, in their order and in constant memory.
+
+        Args:
+            batches: any mixture of rows as `predict` takes them, and of Arrow record batches.
+            threads: how many batches are answered at once; as many are taken ahead.
+
+        Yields:
+            For rows what `run` returns, every output by name. For a ``pyarrow.RecordBatch`` the same batch with the
+            columns that ``parity predict`` adds.
+
+        Raises:
+            InputError: a batch does not fit the contract; the batches before it have been answered.
+        """
+        from parity_runtime.scoring.stream import stream  # noqa: PLC0415 -- a predictor starts without it
+
+        return stream(self, batches, threads)
 
     def close(self) -> None:
         """Let the session go. Questions in flight are answered; later ones raise `InputError`."""

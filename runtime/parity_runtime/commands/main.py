@@ -35,12 +35,23 @@ _COMMANDS = {
 _OURS = {"parity_runtime", "parity_training", "parity_export"}
 
 
+class _ReaderLeftError(Exception):
+    """The process behind a pipe has closed it."""
+
+
 class LazyGroup(click.Group):
     """A group that knows its commands by name and imports the one that is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
         """Return the commands in the order of the work."""
         return list(_COMMANDS)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a reader that has what it wants is no error (to click it is one)."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderLeftError from error
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import one command."""
@@ -87,8 +98,8 @@ def _run(arguments: list[str] | None) -> int:
         return _fail(str(error), getattr(error, "exit_code", 1))
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
-    except BrokenPipeError:
-        # The reader has what it wanted; without this Python complains when it flushes stdout at exit.
+    except _ReaderLeftError:
+        # Without this Python complains when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:

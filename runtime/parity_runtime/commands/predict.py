@@ -1,6 +1,5 @@
 """``parity predict``."""
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,8 +86,7 @@ class _Run:
     def write(self, out: Path | None) -> None:
         """Write the answers to a file, or to stdout."""
         if out is None:
-            self._answer(sys.stdout.buffer, self._table.format if self._table.format in TEXT else "csv")
-            sys.stdout.buffer.flush()
+            self._to_stdout()
             return
         # half of this command's start where it is not needed
         from parity_runtime.files import atomic_write  # noqa: PLC0415
@@ -98,8 +96,17 @@ class _Run:
             self._answer(file, found)
         click.echo(f"{self._rows} rows answered in {out}", err=True)
 
+    def _to_stdout(self) -> None:
+        try:
+            self._answer(sys.stdout.buffer, self._table.format if self._table.format in TEXT else "csv")
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            if isinstance(error, BrokenPipeError) or error.filename is not None:
+                raise
+            raise InputError(f"cannot write to stdout: {error.strerror}") from error
+
     def _answer(self, file: BinaryIO, format_name: str) -> None:
-        with progress(self._table, quiet=os.isatty(1)) as show:
+        with progress(self._table, quiet=file is sys.stdout.buffer and file.isatty()) as show:
 
             def watch(scored: Scored) -> None:
                 self._tell(scored)

@@ -1,6 +1,10 @@
 """Answers as Parquet or Arrow, from either; needs the [tables] extra."""
 
+from collections.abc import Sequence
 from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from parity_runtime.errors import InputError
 from parity_runtime.scoring.answers import Answer
@@ -28,9 +32,7 @@ class ArrowWriter(Writer[Any]):
         """Return the rows as a ``pyarrow.RecordBatch``."""
         chunk: Any = scored.chunk  # an `ArrowChunk`, as all chunks of a table
         batch = chunk.batch.select(self.layout.table)
-        for answer in self.layout.chosen(scored.answers):
-            batch = batch.append_column(answer.name, arrow_column(answer, scored.unanswered))
-        return batch
+        return with_answers(batch, self.layout.chosen(scored.answers), scored.unanswered)
 
     def write(self, piece: Any) -> None:
         """Write encoded rows, a group at a time."""
@@ -59,12 +61,17 @@ class ArrowWriter(Writer[Any]):
         self._waiting, self._rows = [], 0
 
 
-def arrow_column(answer: Answer, unanswered: Any) -> Any:
-    """Return a column as a ``pyarrow.Array``, null where a row has no answer."""
+def with_answers(batch: Any, answers: Sequence[Answer], unanswered: NDArray[np.bool_]) -> Any:
+    """Return a ``pyarrow.RecordBatch`` with the answers as columns, null where a row has none."""
+    for answer in answers:
+        batch = batch.append_column(answer.name, _column(answer, unanswered))
+    return batch
+
+
+def _column(answer: Answer, unanswered: NDArray[np.bool_]) -> Any:
     import pyarrow  # noqa: PLC0415
 
-    mask = unanswered if unanswered.any() else None
-    values = pyarrow.array(answer.values, mask=mask)
+    values = pyarrow.array(answer.values, mask=unanswered if unanswered.any() else None)
     if not answer.classes:
         return values
     classes = pyarrow.array(answer.classes)

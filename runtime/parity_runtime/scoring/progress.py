@@ -26,7 +26,7 @@ def progress(table: TableFile, *, quiet: bool) -> Iterator[Callable[[Scored], No
         quiet: show nothing (the answers go to the same terminal).
     """
     size = _size(table)
-    if quiet or not sys.stderr.isatty() or (size is not None and size < _WORTH_A_BAR):
+    if quiet or sys.stderr is None or not sys.stderr.isatty() or (size is not None and size < _WORTH_A_BAR):
         yield lambda _: None
     elif size is None:
         yield _Counter().add
@@ -46,6 +46,7 @@ class _Counter:
 
 
 def _size(table: TableFile) -> int | None:
+    """Return the bytes of what `_bytes` counts; None where they are unknown."""
     try:
         return os.stat(table.name).st_size if table.format in ("csv", "jsonl", "npy") else None  # noqa: PTH116
     except OSError:

@@ -60,7 +60,7 @@ class Writer(ABC, Generic[Piece]):
     def encode(self, scored: Scored) -> Piece:
         """Return rows as they will be written; any thread may call it."""
 
-    def begin(self) -> None:  # noqa: B027 -- most formats have no header that is known before the rows
+    def begin(self) -> None:
         """Write what stands at the start of the file."""
 
     @abstractmethod

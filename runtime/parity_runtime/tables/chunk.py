@@ -103,7 +103,8 @@ class Chunk(ABC):
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return the first of many names, for a sentence."""
+    """Return the first of many names, for a sentence on one line."""
+    names = [name if name.isprintable() else repr(name) for name in names]
     return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
