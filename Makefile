@@ -64,11 +64,12 @@ soak: $(READY)  ## Thousands of examples of each property test, 50 kills, 100 mi
 	@PARITY_KILLS=50 $(BIN)/python -m pytest tests/training/test_resume.py
 	@$(BIN)/python -m tests.proof.soundness --points 100000000
 
-bench: $(READY)  ## Measure export, prediction, training and certification beside what others do.
+bench: $(READY)  ## Measure export, prediction, training, certification and scoring beside what others do.
 	@$(BIN)/python benchmarks/export.py
 	@$(BIN)/python benchmarks/predictor.py
 	@$(BIN)/python benchmarks/training.py
 	@$(BIN)/python benchmarks/certified.py
+	@$(BIN)/python benchmarks/scoring.py
 
 lint: $(READY)  ## Check style, and that imports point one way.
 	@$(BIN)/ruff check .

@@ -4,44 +4,29 @@ Prints one JSON object. Every time is a ratio of pairs that are measured in turn
 quartiles beside it. ``--only latency,batches,threads,process,installed`` measures a part.
 """
 
-import argparse
 import json
 import os
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import ROOT, Job, measured, print_parts, ratio, run, summary
 
 from parity_runtime import Predictor
 from parity_runtime.session import create_session
 
-ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tests" / "data" / "xor"
 ROWS = 10_000_000
 THREADS, THREAD_BATCH, THREAD_CALLS = 4, 4096, 400
 
-Job = Callable[[], object]
-
 
 def main() -> None:
     """Measure and print."""
-    parts: dict[str, Callable[[], dict[str, Any]]] = {
-        "latency": latency,
-        "batches": batches,
-        "threads": threads,
-        "process": process,
-    }
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default=",".join(parts), help="which parts, separated by commas")
-    chosen = parser.parse_args().only.split(",")
-    print(json.dumps({name: parts[name]() for name in chosen}, indent=2))
+    print_parts(__doc__, {"latency": latency, "batches": batches, "threads": threads, "process": process})
 
 
 def latency() -> dict[str, Any]:
@@ -138,52 +123,6 @@ def repeated(job: Job, count: int) -> Callable[[], None]:
 
     return run_all
 
-
-def ratio(pair: tuple[Job, Job], repeats: int) -> dict[str, Any]:
-    """Return how much longer the first job takes than the second, the two in turn."""
-    seconds = [(timed(pair[0]), timed(pair[1])) for _ in range(repeats + 1)][1:]
-    return summary([first / second for first, second in seconds])
-
-
-def timed(job: Job) -> float:
-    """Return the seconds that a job takes."""
-    start = time.perf_counter()
-    job()
-    return time.perf_counter() - start
-
-
-def summary(ratios: list[float]) -> dict[str, Any]:
-    """Return the median and the quartiles."""
-    low, middle, high = statistics.quantiles(ratios, n=4)
-    return {"ratio": round(middle, 3), "quartiles": [round(low, 3), round(high, 3)]}
-
-
-def measured(command: list[str]) -> dict[str, float]:
-    """Return the seconds and the peak memory in 10^6 bytes of a whole process."""
-    result: dict[str, float] = json.loads(run([sys.executable, "-S", "-c", _MEASURE, *command]))
-    return result
-
-
-def run(command: list[str]) -> str:
-    """Run a command and return what it printed."""
-    return subprocess.run(command, check=True, capture_output=True, text=True, env=clean_environment()).stdout
-
-
-def clean_environment() -> dict[str, str]:
-    """Return the environment without what keeps Python from using compiled modules."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-
-
-# A child's peak begins with that of the process that starts it: a small one must.
-_MEASURE = """
-import json, os, subprocess, sys, time
-start = time.perf_counter()
-child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
-_, status, usage = os.wait4(child.pid, 0)
-seconds = time.perf_counter() - start
-if status: sys.exit(f"{sys.argv[1:]} failed")
-print(json.dumps({"s": seconds, "mb": usage.ru_maxrss * 1024 / 1e6}))
-"""
 
 _FIRST = """
 import json, sys, time

@@ -406,9 +406,8 @@ def test_evaluate_reads_every_format_and_says_the_same(parity, xor_package: Path
 
         parquet.write_table(pyarrow.Table.from_pylist(rows), path)
     found = json.loads(parity("evaluate", xor_package, path, "--target", "label", "--json").out)
-    (tmp_path / "again.csv").write_text(
-        csv_text([["x1", "x2", "label"], *([str(v) for v in r.values()] for r in rows)])
-    )
+    cells = [["x1", "x2", "label"], *([str(value) for value in row.values()] for row in rows)]
+    (tmp_path / "again.csv").write_text(csv_text(cells))
     same = json.loads(parity("evaluate", xor_package, tmp_path / "again.csv", "--target", "label", "--json").out)
     assert found == same
     assert found["rows"] == ROWS and found["accuracy"] == pytest.approx(np.mean(
