@@ -80,8 +80,9 @@ format: $(READY)  ## Format the code.
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-typecheck: $(READY)  ## mypy --strict over the three packages.
+typecheck: $(READY)  ## mypy --strict over the three packages and the service.
 	@$(BIN)/mypy
+	@MYPYPATH=examples/python-service $(BIN)/mypy --strict examples/python-service
 
 dist: $(READY)  ## Build the sdist and the wheel into dist/.
 	@rm -rf dist

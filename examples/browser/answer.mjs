@@ -1,0 +1,58 @@
+// What the model answers at one point, shown and said.
+
+import { element, short, swatch } from "./dom.mjs";
+import { classColor } from "./palette.mjs";
+
+/** Shows the first row of `answers`. */
+export function showAnswer(target, contract, answers) {
+  const { label, chance, chances } = read(contract, answers);
+  const rows = contract.classes.map((name, index) => bar(name, index, chances[index], index === label));
+  const heading = element("p", { class: "label" }, swatch(classColor(label)), String(contract.classes[label]));
+  const sure = element("p", { class: "chance" }, `probability ${percent(chance)}`);
+  target.replaceChildren(
+    element("div", { class: "found" }, heading, sure),
+    element("div", { class: "bars" }, ...rows),
+    ...proof(answers),
+  );
+}
+
+/** The same as one sentence, for who does not see the page. */
+export function sayAnswer(contract, answers, features, point) {
+  const { label, chance } = read(contract, answers);
+  const place = features.map(({ name }, index) => `${name} ${short(point[index])}`).join(", ");
+  const proven = answers.certified ? (answers.certified[0] ? ", certified" : ", not certified") : "";
+  return `${place}: ${contract.classes[label]}, probability ${percent(chance)}${proven}`;
+}
+
+function read(contract, { labels, probabilities }) {
+  const chances = Array.from(probabilities.subarray(0, contract.classes.length));
+  return { label: labels[0], chance: chances[labels[0]], chances };
+}
+
+function bar(name, index, chance, chosen) {
+  const fill = element("span", { class: "fill" });
+  fill.style.setProperty("--color", classColor(index));
+  fill.style.setProperty("--share", String(chance));
+  const track = element("span", { class: "track", "aria-hidden": "true" }, fill);
+  return element(
+    "div",
+    { class: chosen ? "bar chosen" : "bar" },
+    element("span", { class: "name" }, String(name)),
+    track,
+    element("span", { class: "number" }, percent(chance)),
+  );
+}
+
+function proof({ certified }) {
+  if (!certified) return [];
+  const text = certified[0]
+    ? "Certified: no compliant runtime gives another label"
+    : "Not certified: another runtime may give another label";
+  return [element("p", { class: certified[0] ? "badge good" : "badge open" }, text)];
+}
+
+function percent(chance) {
+  const shown = (100 * chance).toFixed(2);
+  if (shown === "100.00" && chance < 1) return "> 99.99 %";
+  return shown === "0.00" && chance > 0 ? "< 0.01 %" : `${shown} %`;
+}

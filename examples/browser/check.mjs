@@ -1,0 +1,147 @@
+// node check.mjs URL [SCREENSHOT] [--expect plane|table|alert|red] [--width 1100] [--dark]
+//
+// Opens the page in a real Chromium and exits with 1 and a line where it does not do what it should. `plane` (the
+// default) expects a painted plane, an answer after a click, and green verdicts; `table` verdicts without a plane;
+// `red` verdicts of which some are red; `alert` a message, and nothing else.
+
+import { parseArgs } from "node:util";
+import { chromium } from "playwright-core";
+
+const {
+  values: options,
+  positionals: [url, screenshot],
+} = parseArgs({
+  allowPositionals: true,
+  options: {
+    expect: { type: "string", default: "plane" },
+    width: { type: "string", default: "1100" },
+    dark: { type: "boolean" },
+  },
+});
+const CHECKS = { plane: [verdicts, plane], table: [verdicts, noPlane], red: [redVerdict], alert: [alerted] };
+const HEIGHT = 900;
+
+if (!url || !CHECKS[options.expect]) stop("give a URL, and --expect plane, table, red or alert", 2);
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox"],
+});
+try {
+  console.log(await check());
+} catch (error) {
+  process.exitCode = 1;
+  console.error(`check: ${String(error.message).split("\n", 1)[0]}`);
+} finally {
+  await browser.close();
+}
+
+async function check() {
+  const page = await browser.newPage({
+    viewport: { width: Number(options.width), height: HEIGHT },
+    colorScheme: options.dark ? "dark" : "light",
+  });
+  const problems = watch(page);
+  await page.goto(url);
+  await page.waitForFunction(() => document.querySelector("#verdict:not([hidden]), #problem:not(:empty)"), null, {
+    timeout: 60_000,
+  });
+  const said = [];
+  for (const expected of CHECKS[options.expect]) said.push(await expected(page));
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  if (wide > 0) throw new Error(`the page is ${wide} pixels wider than its window`);
+  if (screenshot) await page.screenshot({ path: screenshot, fullPage: true });
+  // A browser logs every file that it was refused, which is what --expect alert provokes.
+  if (problems.length > 0 && options.expect !== "alert") throw new Error(problems[0]);
+  return `${url}: ${said.join("; ")}`;
+}
+
+function watch(page) {
+  const problems = [];
+  const { origin } = new URL(url);
+  page.on(
+    "console",
+    (message) => ["error", "warning"].includes(message.type()) && problems.push(`the console says: ${message.text()}`),
+  );
+  page.on("pageerror", (error) => problems.push(`an error is not caught: ${error.message}`));
+  page.on(
+    "request",
+    (request) =>
+      !request.url().startsWith(origin) &&
+      !request.url().startsWith("data:") &&
+      problems.push(`the page asks ${request.url()}`),
+  );
+  return problems;
+}
+
+async function verdicts(page) {
+  await noProblem(page);
+  const marks = await page.locator(".mark").allTextContents();
+  if (marks.length === 0) throw new Error("there are no verdicts");
+  if (!marks.every((text) => text === "agrees")) throw new Error("a verdict is red");
+  return `${marks.length} verdicts agree`;
+}
+
+async function redVerdict(page) {
+  await noProblem(page);
+  const red = await page.locator(".mark.bad").count();
+  const overall = await page.locator("#verdict").textContent();
+  if (red === 0 || !overall.includes("not")) throw new Error("no verdict is red");
+  return `${red} verdicts are red`;
+}
+
+async function plane(page) {
+  await page.waitForSelector("#answer .label, #no-plane:not([hidden])", { timeout: 30_000 });
+  if (await page.locator("#no-plane").isVisible())
+    throw new Error(`no plane is painted: ${await page.locator("#no-plane").textContent()}`);
+  const { blue, orange } = await page.evaluate(countColors);
+  if (blue < 1000 || orange < 1000)
+    throw new Error(`the plane is not painted (${blue} blue pixels, ${orange} orange ones)`);
+  const before = await page.locator("#point").evaluate((form) => [...form.elements].map(({ value }) => value).join());
+  await page.locator("#canvas").click({ position: { x: 120, y: 90 } });
+  await page.waitForFunction(
+    (old) => [...document.querySelector("#point").elements].map(({ value }) => value).join() !== old,
+    before,
+    { timeout: 5000 },
+  );
+  await page.waitForFunction(() => /probability/.test(document.querySelector("#announcement").textContent), null, {
+    timeout: 5000,
+  });
+  return `painted (${blue} blue pixels, ${orange} orange ones); a click answers "${await page.locator("#announcement").textContent()}"`;
+}
+
+async function noPlane(page) {
+  if (await page.locator("#plane").isVisible()) throw new Error("a plane is painted, where there is none");
+  return await page.locator("#no-plane").textContent();
+}
+
+async function alerted(page) {
+  const text = await page.locator("#problem").textContent();
+  const shown = await page.locator("section:visible").count();
+  if (!text || shown > 0)
+    throw new Error(text ? "something stays on the page beside the message" : "there is no message");
+  return text;
+}
+
+async function noProblem(page) {
+  const text = await page.locator("#problem").textContent();
+  if (text) throw new Error(`the page says: ${text}`);
+}
+
+// Runs in the page.
+function countColors() {
+  const canvas = document.querySelector("#canvas");
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const found = { blue: 0, orange: 0 };
+  for (let at = 0; at < data.length; at += 4) {
+    if (data[at + 3] === 0) continue;
+    const [red, , blue] = data.subarray(at, at + 3);
+    if (blue > red + 15) found.blue++;
+    if (red > blue + 15) found.orange++;
+  }
+  return found;
+}
+
+function stop(reason, code) {
+  console.error(`check: ${reason}`);
+  process.exit(code);
+}

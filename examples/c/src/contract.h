@@ -1,0 +1,32 @@
+/* What a model takes and gives, and what its numbers mean: contract.json. */
+#ifndef PARITY_CONTRACT_H
+#define PARITY_CONTRACT_H
+
+#include "feature.h"
+#include "package.h"
+#include "spec.h"
+
+enum task { BINARY, MULTICLASS, REGRESSION, TENSORS };
+enum graph { DEFAULT, CERTIFIED, GRAPHS };
+
+/* Names and texts belong to `json`. */
+struct contract {
+    json_t *json;
+    const char *name;
+    enum task task;
+    struct specs inputs, outputs[GRAPHS]; /* the certified graph gives more outputs */
+    struct features features;
+    const json_t *classes; /* texts or integers by label; empty unless a classifier */
+    const json_t *targets;
+    const char *files[GRAPHS]; /* NULL where there is no such graph */
+};
+
+bool contract_read(struct contract *contract, const struct package *package, struct failure *failure);
+void contract_free(struct contract *contract);
+
+bool contract_classifies(const struct contract *contract);
+
+/* Refuses what contradicts itself; contract_read asks it. */
+bool contract_check(const struct contract *contract, const struct place *place);
+
+#endif

@@ -1,0 +1,43 @@
+#include "feature.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool parse_feature(const struct place *place, const json_t *value, struct feature *feature)
+{
+    const json_t *index = json_object_get(value, "index");
+    feature->name = get_text(place, value, "name");
+    feature->input = feature->name == NULL ? NULL : get_text(place, value, "input");
+    const char *missing = feature->input == NULL ? NULL : get_text(place, value, "missing");
+    if (missing == NULL)
+        return false;
+    if (!json_is_integer(index))
+        return malformed(place, "the index of the feature %s is no whole number", feature->name);
+    feature->index = json_integer_value(index);
+    feature->impute = strcmp(missing, "impute") == 0;
+    return feature->impute || strcmp(missing, "refuse") == 0 ||
+           malformed(place, "'missing' of the feature %s is neither impute nor refuse", feature->name);
+}
+
+static int by_column(const void *left, const void *right)
+{
+    const struct feature *a = left, *b = right;
+    int order = strcmp(a->input, b->input);
+    return order != 0 ? order : (a->index > b->index) - (a->index < b->index);
+}
+
+bool features_parse(const struct place *place, const json_t *json, struct features *features)
+{
+    const json_t *list = get_array(place, json, "features");
+    size_t count = json_array_size(list);
+    if (list == NULL)
+        return false;
+    features->items = calloc(count > 0 ? count : 1, sizeof *features->items);
+    if (features->items == NULL)
+        return fail_memory(place->failure);
+    for (; features->count < count; features->count++)
+        if (!parse_feature(place, json_array_get(list, features->count), &features->items[features->count]))
+            return false;
+    qsort(features->items, count, sizeof *features->items, by_column);
+    return true;
+}

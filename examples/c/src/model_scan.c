@@ -1,0 +1,105 @@
+#include "model_scan.h"
+
+#include <stdint.h>
+
+/* A model is protocol-buffer messages within messages. The walk goes through those that can hold a tensor; the numbers
+ * are those of onnx.proto. */
+enum kind { MODEL, TRAINING, GRAPH, FUNCTION, NODE, ATTRIBUTE, SPARSE, TENSOR, NO_MESSAGE };
+enum verdict { INSIDE, OUTSIDE, BROKEN };
+enum { VARINT, FIXED64, BYTES, FIXED32 = 5 }; /* wire types */
+enum { EXTERNAL_DATA = 13, DATA_LOCATION = 14 }; /* of a TensorProto */
+enum { DEEPEST = 100 };                          /* protobuf's own limit */
+
+static const struct {
+    enum kind parent;
+    uint64_t field;
+    enum kind child;
+} CHILDREN[] = {
+    {MODEL, 7, GRAPH},       {MODEL, 20, TRAINING},   {MODEL, 25, FUNCTION},    {TRAINING, 1, GRAPH},
+    {TRAINING, 2, GRAPH},    {GRAPH, 1, NODE},        {GRAPH, 5, TENSOR},       {GRAPH, 15, SPARSE},
+    {FUNCTION, 7, NODE},     {FUNCTION, 11, ATTRIBUTE}, {NODE, 5, ATTRIBUTE},   {ATTRIBUTE, 5, TENSOR},
+    {ATTRIBUTE, 6, GRAPH},   {ATTRIBUTE, 10, TENSOR}, {ATTRIBUTE, 11, GRAPH},   {ATTRIBUTE, 22, SPARSE},
+    {ATTRIBUTE, 23, SPARSE}, {SPARSE, 1, TENSOR},     {SPARSE, 2, TENSOR},
+};
+
+struct message {
+    const unsigned char *at, *end;
+};
+
+struct field {
+    uint64_t number, value; /* of a varint */
+    unsigned int wire;
+    struct message content; /* of bytes */
+};
+
+static enum kind child_of(enum kind parent, uint64_t field)
+{
+    for (size_t i = 0; i < sizeof CHILDREN / sizeof *CHILDREN; i++)
+        if (CHILDREN[i].parent == parent && CHILDREN[i].field == field)
+            return CHILDREN[i].child;
+    return NO_MESSAGE;
+}
+
+static bool take_varint(struct message *message, uint64_t *value)
+{
+    *value = 0;
+    for (unsigned int shift = 0; shift < 70 && message->at < message->end; shift += 7) {
+        const unsigned char byte = *message->at++;
+        *value |= shift < 64 ? (uint64_t)(byte & 0x7f) << shift : 0;
+        if (byte < 0x80)
+            return true;
+    }
+    return false;
+}
+
+static bool take_field(struct message *message, struct field *field)
+{
+    uint64_t key, size;
+    if (!take_varint(message, &key))
+        return false;
+    *field = (struct field){.number = key >> 3, .wire = (unsigned int)(key & 7)};
+    /* Other readers cut off the upper bits of a large number, and would find another field. */
+    if (field->number == 0 || field->number >= (uint64_t)1 << 29)
+        return false;
+    if (field->wire == VARINT)
+        return take_varint(message, &field->value);
+    size = field->wire == FIXED64 ? 8 : 4;
+    if (field->wire == BYTES ? !take_varint(message, &size) : field->wire != FIXED64 && field->wire != FIXED32)
+        return false;
+    if (size > (size_t)(message->end - message->at))
+        return false;
+    field->content = (struct message){message->at, message->at + size};
+    message->at += size;
+    return true;
+}
+
+static enum verdict scan(struct message message, enum kind kind, int depth)
+{
+    struct field field;
+    if (depth > DEEPEST)
+        return BROKEN;
+    while (message.at < message.end) {
+        if (!take_field(&message, &field))
+            return BROKEN;
+        const bool stored = field.wire == VARINT && field.value == 0;
+        if (kind == TENSOR && (field.number == EXTERNAL_DATA || (field.number == DATA_LOCATION && !stored)))
+            return OUTSIDE;
+        const enum kind child = field.wire == BYTES ? child_of(kind, field.number) : NO_MESSAGE;
+        const enum verdict verdict = child == NO_MESSAGE ? INSIDE : scan(field.content, child, depth + 1);
+        if (verdict != INSIDE)
+            return verdict;
+    }
+    return INSIDE;
+}
+
+bool model_scan(const struct bytes *model, const struct place *place)
+{
+    switch (scan((struct message){model->data, model->data + model->size}, MODEL, 0)) {
+    case INSIDE:
+        return true;
+    case OUTSIDE:
+        return malformed(place, "it keeps a tensor outside the file; a package holds all its data itself");
+    default:
+        return malformed(place, "it is no ONNX model");
+    }
+}

@@ -1,0 +1,124 @@
+/* One batch through a session. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "session.h"
+
+/* The size that the inputs give a named dimension, or -1. */
+static int64_t named_size(const struct specs *specs, const struct tensor *inputs, const char *name)
+{
+    for (size_t i = 0; i < specs->count; i++)
+        for (size_t axis = 0; axis < specs->items[i].rank; axis++)
+            if (specs->items[i].dimensions[axis] != NULL && strcmp(specs->items[i].dimensions[axis], name) == 0)
+                return inputs[i].shape[axis];
+    return -1;
+}
+
+/* Whether tensors fit their specs, a named dimension being one size in the whole call. A name that no input has is an
+ * expression such as 2*time, whose size only onnxruntime knows. */
+static bool all_fit(const struct session *session, const struct specs *specs, const struct tensor *tensors,
+                    const struct tensor *inputs, struct failure *failure)
+{
+    for (size_t i = 0; i < specs->count; i++) {
+        const struct spec *spec = &specs->items[i];
+        if (!spec_fits(spec, &tensors[i]))
+            return fail(failure, EXIT_ERROR, "the tensor %s has not the dtype or the shape of the contract",
+                        spec->name);
+        for (size_t axis = 0; axis < spec->rank; axis++) {
+            const char *name = spec->dimensions[axis];
+            int64_t size = name == NULL ? -1 : named_size(session->inputs, inputs, name);
+            if (size >= 0 && tensors[i].shape[axis] != size)
+                return fail(failure, EXIT_ERROR, "the tensor %s has another size of %s than the inputs have",
+                            spec->name, name);
+        }
+    }
+    return true;
+}
+
+/* Copies what onnxruntime answered. */
+static bool take(const struct runtime *runtime, const OrtValue *value, const struct spec *spec, struct tensor *tensor,
+                 struct failure *failure)
+{
+    const OrtApi *api = runtime->api;
+    OrtTensorTypeAndShapeInfo *info = NULL;
+    ONNXTensorElementDataType type = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+    void *data = NULL;
+    *tensor = (struct tensor){.dtype = spec->dtype};
+    bool done = runtime_done(runtime, api->GetTensorTypeAndShape(value, &info), "answer", failure) &&
+                runtime_done(runtime, api->GetTensorElementType(info, &type), "answer", failure) &&
+                runtime_done(runtime, api->GetDimensionsCount(info, &tensor->rank), "answer", failure);
+    if (done && (type != spec->dtype->onnx || tensor->rank != spec->rank))
+        done = fail(failure, EXIT_ERROR, "the answer %s has not the dtype or the rank of the contract", spec->name);
+    done = done && runtime_done(runtime, api->GetDimensions(info, tensor->shape, tensor->rank), "answer", failure) &&
+           runtime_done(runtime, api->GetTensorMutableData((OrtValue *)value, &data), "answer", failure) &&
+           (tensor_allocate(tensor) || fail_memory(failure));
+    if (done && tensor->count > 0)
+        memcpy(tensor->data, data, tensor->count * tensor->dtype->size);
+    if (info != NULL)
+        api->ReleaseTensorTypeAndShapeInfo(info);
+    return done;
+}
+
+static bool give(const struct session *session, const struct tensor *inputs, OrtValue **values,
+                 struct failure *failure)
+{
+    const struct runtime *runtime = session->runtime;
+    bool done = true;
+    for (size_t i = 0; done && i < session->inputs->count; i++)
+        done = runtime_done(runtime,
+                            runtime->api->CreateTensorWithDataAsOrtValue(
+                                runtime->memory, inputs[i].data, inputs[i].count * inputs[i].dtype->size,
+                                inputs[i].shape, inputs[i].rank, inputs[i].dtype->onnx, &values[i]),
+                            "take the rows", failure);
+    return done;
+}
+
+/* `values` are the inputs, then the outputs; `names` likewise. */
+static bool ask(const struct session *session, const struct tensor *inputs, OrtValue **values, const char **names,
+                struct failure *failure)
+{
+    const size_t count = session->inputs->count;
+    for (size_t i = 0; i < count; i++)
+        names[i] = session->inputs->items[i].name;
+    for (size_t i = 0; i < session->outputs->count; i++)
+        names[count + i] = session->outputs->items[i].name;
+    return give(session, inputs, values, failure) &&
+           runtime_done(session->runtime,
+                        session->runtime->api->Run(session->session, NULL, names, (const OrtValue *const *)values,
+                                                   count, names + count, session->outputs->count, values + count),
+                        "answer", failure);
+}
+
+/* onnxruntime's kernels for sequences abort the process on an empty tensor. */
+static bool none_empty(const struct session *session, const struct tensor *inputs, struct failure *failure)
+{
+    for (size_t i = 0; i < session->inputs->count; i++)
+        if (inputs[i].count == 0)
+            return fail(failure, EXIT_ERROR, "the input %s is empty; give at least one row",
+                        session->inputs->items[i].name);
+    return true;
+}
+
+bool session_run(const struct session *session, const struct tensor *inputs, struct tensor *outputs,
+                 struct failure *failure)
+{
+    const size_t first = session->inputs->count, count = session->outputs->count;
+    OrtValue **values = calloc(first + count, sizeof *values);
+    const char **names = calloc(first + count, sizeof *names);
+    for (size_t i = 0; i < count; i++)
+        outputs[i] = (struct tensor){0};
+    bool done = (values != NULL && names != NULL) || fail_memory(failure);
+    done = done && all_fit(session, session->inputs, inputs, inputs, failure) &&
+           none_empty(session, inputs, failure) && ask(session, inputs, values, names, failure);
+    for (size_t i = 0; done && i < count; i++)
+        done = take(session->runtime, values[first + i], &session->outputs->items[i], &outputs[i], failure);
+    done = done && all_fit(session, session->outputs, outputs, inputs, failure);
+    for (size_t i = 0; values != NULL && i < first + count; i++)
+        if (values[i] != NULL)
+            session->runtime->api->ReleaseValue(values[i]);
+    free(names);
+    free(values);
+    for (size_t i = 0; !done && i < count; i++)
+        tensor_free(&outputs[i]);
+    return done;
+}

@@ -1,0 +1,61 @@
+#include "session.h"
+
+#include <stdlib.h>
+
+#include "model_scan.h"
+
+static bool set_options(const OrtApi *api, OrtSessionOptions *options, const struct runtime *runtime,
+                        struct failure *failure)
+{
+    /* These are the Python runtime's. One thread is fastest for small models; a spinning pool would burn a core. */
+    OrtStatus *(*const set[])(OrtSessionOptions *, int) = {api->SetIntraOpNumThreads, api->SetInterOpNumThreads};
+    bool done = runtime_done(runtime, api->SetSessionGraphOptimizationLevel(options, ORT_ENABLE_ALL), "start", failure);
+    for (size_t i = 0; done && i < sizeof set / sizeof *set; i++)
+        done = runtime_done(runtime, set[i](options, 1), "start", failure);
+    return done &&
+           runtime_done(runtime, api->AddSessionConfigEntry(options, "session.intra_op.allow_spinning", "0"), "start",
+                        failure) &&
+           runtime_done(runtime, api->SetSessionLogSeverityLevel(options, ORT_LOGGING_LEVEL_FATAL), "start", failure);
+}
+
+static bool create(struct session *session, const struct bytes *model, struct failure *failure)
+{
+    const struct runtime *runtime = session->runtime;
+    const OrtApi *api = runtime->api;
+    OrtSessionOptions *options = NULL;
+    bool created = runtime_done(runtime, api->CreateSessionOptions(&options), "start", failure) &&
+                   set_options(api, options, runtime, failure) &&
+                   runtime_done(runtime,
+                                api->CreateSessionFromArray(runtime->env, model->data, model->size, options,
+                                                            &session->session),
+                                "load the model", failure);
+    if (options != NULL)
+        api->ReleaseSessionOptions(options);
+    return created;
+}
+
+bool session_open(struct session *session, const struct runtime *runtime, const struct package *package,
+                  const struct contract *contract, enum graph graph, struct failure *failure)
+{
+    struct bytes model;
+    const char *file = contract->files[graph];
+    *session = (struct session){runtime, &contract->inputs, &contract->outputs[graph], NULL};
+    if (file == NULL)
+        return fail(failure, EXIT_ERROR, "%s has no certified graph; export it with --certified", package->folder);
+    if (!package_read(package, file, &model, failure))
+        return false;
+    const struct place place = {package->folder, file, failure};
+    bool opened = model_scan(&model, &place) && create(session, &model, failure) &&
+                  session_check(session, contract, &place);
+    free(model.data);
+    if (!opened)
+        session_close(session);
+    return opened;
+}
+
+void session_close(struct session *session)
+{
+    if (session->session != NULL)
+        session->runtime->api->ReleaseSession(session->session);
+    *session = (struct session){0};
+}

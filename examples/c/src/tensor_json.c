@@ -1,0 +1,50 @@
+#include "tensor.h"
+
+static bool parse_element(struct tensor *tensor, size_t index, const json_t *value)
+{
+    switch (tensor->dtype->kind) {
+    case FLOATING:
+        return json_is_number(value) && tensor_store(tensor, index, json_number_value(value));
+    case INTEGER:
+        return json_is_integer(value) && tensor_store_integer(tensor, index, json_integer_value(value));
+    default:
+        return json_is_boolean(value) && tensor_store_integer(tensor, index, json_is_true(value));
+    }
+}
+
+static bool parse_shape(const struct place *place, const char *name, const json_t *shape, struct tensor *tensor)
+{
+    tensor->rank = json_array_size(shape);
+    if (tensor->rank > MAX_RANK)
+        return malformed(place, "the tensor %s has more than %d dimensions", name, MAX_RANK);
+    for (size_t i = 0; i < tensor->rank; i++) {
+        const json_t *size = json_array_get(shape, i);
+        if (!json_is_integer(size) || json_integer_value(size) < 0)
+            return malformed(place, "the tensor %s has a size that is no whole number", name);
+        tensor->shape[i] = json_integer_value(size);
+    }
+    return true;
+}
+
+bool tensor_parse(const struct place *place, const char *name, const json_t *value, struct tensor *tensor)
+{
+    const char *dtype = get_text(place, value, "dtype");
+    const json_t *shape = dtype == NULL ? NULL : get_array(place, value, "shape");
+    const json_t *data = shape == NULL ? NULL : get_array(place, value, "data");
+    *tensor = (struct tensor){.dtype = dtype == NULL ? NULL : dtype_named(dtype)};
+    if (data == NULL)
+        return false;
+    if (tensor->dtype == NULL)
+        return malformed(place, "the tensor %s has the dtype %s, which this program does not know", name, dtype);
+    if (!parse_shape(place, name, shape, tensor))
+        return false;
+    size_t count = json_array_size(data);
+    bool filled = tensor_has(tensor, count); /* counted before memory is taken */
+    if (filled && !tensor_allocate(tensor))
+        return fail_memory(place->failure);
+    for (size_t i = 0; filled && i < count; i++)
+        filled = parse_element(tensor, i, json_array_get(data, i));
+    if (!filled)
+        tensor_free(tensor);
+    return filled || malformed(place, "the data of %s does not fit its dtype and shape", name);
+}

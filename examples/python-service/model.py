@@ -1,0 +1,97 @@
+"""A predictor, as the Open Inference Protocol sees a model."""
+
+import json
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from protocol import BYTES, Arrays, InferRequest, RequestError, parse_request, tensor_json, tensor_metadata
+
+from parity_runtime import InputError, Predictor
+
+_QUICK = 1e-3  # seconds; a thread costs a quarter of a millisecond, and holds up no one
+PLATFORM = "onnx_onnxv1"
+CLASS = "class"
+"""An output that the graph has not: the class by its name."""
+
+
+class Model:
+    """A predictor's metadata and answers, in the protocol's JSON; any number of threads may ask.
+
+    Args:
+        predictor: of a package.
+        max_rows: the largest batch.
+    """
+
+    def __init__(self, predictor: Predictor, max_rows: int) -> None:
+        self.name = predictor.contract.name
+        self.version = predictor.package_id or ""
+        self._predictor = predictor
+        self._max_rows = max_rows
+        self._inputs = {spec.name: spec for spec in predictor.contract.inputs}
+        self._names = [spec.name for spec in predictor.contract.outputs]
+        self._classes = predictor.classes_.astype(str)
+        self.quick = self._seconds() < _QUICK
+        """Whether a row is answered sooner than it is handed to a thread."""
+        if self._classes.size:
+            self._names.append(CLASS)
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what the model takes and gives."""
+        contract = self._predictor.contract
+        outputs = [tensor_metadata(spec) for spec in contract.outputs]
+        if CLASS in self._names:
+            outputs.append({"name": CLASS, "datatype": BYTES, "shape": [-1]})
+        inputs = [tensor_metadata(spec) for spec in contract.inputs]
+        return {
+            "name": self.name,
+            "versions": [self.version],
+            "platform": PLATFORM,
+            "inputs": inputs,
+            "outputs": outputs,
+        }
+
+    def _seconds(self) -> float:
+        """Return how long one row takes, with every other dynamic dimension 1; the first question is not counted."""
+        specs = self._inputs.values()
+        row = {spec.name: np.zeros([s if isinstance(s, int) else 1 for s in spec.shape], spec.dtype) for spec in specs}
+        times = []
+        for _ in range(3):
+            start = perf_counter()
+            self._predictor.run(row)
+            times.append(perf_counter() - start)
+        return min(times[1:])
+
+    def infer(self, body: bytes) -> bytes:
+        """Answer the body of an inference.
+
+        Raises:
+            RequestError: it cannot be answered.
+        """
+        request = parse_request(body, self._inputs)
+        names = self._names if request.outputs is None else self._known(request.outputs)
+        self._check_rows(request.inputs)
+        try:
+            answers = self._predictor.run(request.inputs)
+        except InputError as error:
+            raise RequestError(str(error)) from error
+        if CLASS in names:
+            answers[CLASS] = self._classes[answers["label"]]
+        return self._encode(request, {name: answers[name] for name in names})
+
+    def _known(self, names: list[str]) -> list[str]:
+        unknown = [name for name in names if name not in self._names]
+        if unknown:
+            raise RequestError(f"there is no output {unknown[0]!r}; the model gives {', '.join(self._names)}")
+        return names
+
+    def _check_rows(self, inputs: Arrays) -> None:
+        rows = max((array.shape[0] for array in inputs.values() if array.ndim), default=0)
+        if rows > self._max_rows:
+            raise RequestError(f"a batch of {rows} rows is more than {self._max_rows}; send it in parts", 413)
+
+    def _encode(self, request: InferRequest, answers: Arrays) -> bytes:
+        identity = {} if request.id is None else {"id": request.id}
+        outputs = [tensor_json(name, array) for name, array in answers.items()]
+        value = {"model_name": self.name, "model_version": self.version, **identity, "outputs": outputs}
+        return json.dumps(value, allow_nan=False).encode()

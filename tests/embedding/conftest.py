@@ -1,0 +1,133 @@
+"""Packages for the examples, and the examples in folders of their own, installed as their READMEs say."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from parity_runtime import Predictor
+
+ROOT = Path(__file__).parent.parent.parent
+EXAMPLES = ROOT / "examples"
+DATA = ROOT / "tests" / "data"
+PARITY = Path(sys.executable).parent / "parity"
+
+Edit = Callable[[Path], None]
+
+
+@pytest.fixture(scope="session")
+def iris_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classes over four features, with a certified graph."""
+    from sklearn.datasets import load_iris
+
+    folder, data = tmp_path_factory.mktemp("iris"), load_iris()
+    names = [name.removesuffix(" (cm)").replace(" ", "_") for name in data.feature_names]
+    with (folder / "iris.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*names, "species"])
+        writer.writerows([*row, data.target_names[kind]] for row, kind in zip(data.data, data.target, strict=True))
+    for command in ("train iris.csv --target species --out run", "export run iris --certified"):
+        subprocess.run([PARITY, *command.split()], cwd=folder, check=True, capture_output=True)
+    return folder / "iris"
+
+
+@pytest.fixture(scope="session")
+def packages(iris_package: Path) -> dict[str, Path]:
+    """What the examples are tried on: XOR and iris with certified graphs, a regression of two targets, an LSTM."""
+    return {"xor": DATA / "proven", "iris": iris_package, "rent": DATA / "proven_rent", "series": DATA / "series"}
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Copy an example beside nothing else, and install its npm packages."""
+
+    def install(name: str) -> Path:
+        for tool in ("node", "npm"):
+            if shutil.which(tool) is None:
+                pytest.skip(f"{tool} is not installed")
+        ignored = shutil.ignore_patterns("node_modules", "vendor")
+        folder = Path(shutil.copytree(EXAMPLES / name, tmp_path_factory.mktemp(name) / name, ignore=ignored))
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        return folder
+
+    return install
+
+
+def random_rows(package: Path, count: int) -> np.ndarray:
+    """Return rows over what the features ranged over in training, and beyond; float32 ``[count, features]``."""
+    features = Predictor(package).contract.columns
+    random = np.random.default_rng(5)
+    return np.stack([
+        random.uniform((low := feature.low or 0.0) - 1, (feature.high or 1.0) + 1 + 0 * low, count)
+        for feature in features
+    ], axis=1).astype(np.float32)  # fmt: skip
+
+
+def write_table(path: Path, package: Path, rows: np.ndarray) -> Path:
+    """Write rows as CSV with an id, and a cell that has to be quoted."""
+    names = [feature.name for feature in Predictor(package).contract.columns]
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", *names, "note"])
+        writer.writerows([index, *map(str, row), 'a "b", c'] for index, row in enumerate(rows))
+    return path
+
+
+def repacked(package: Path, name: str, change: Callable[[dict], None]) -> None:  # type: ignore[type-arg]
+    """Change a JSON file of a package and write its new digest into the manifest, as a forger would."""
+    value = json.loads((package / name).read_text())
+    change(value)
+    data = json.dumps(value).encode()
+    (package / name).write_bytes(data)
+    manifest = json.loads((package / "manifest.json").read_text())
+    manifest["files"][name] = {"sha256": sha256(data).hexdigest(), "size": len(data)}
+    (package / "manifest.json").write_text(json.dumps(manifest))
+
+
+def _flip_a_bit(package: Path) -> None:
+    data = bytearray((package / "model.onnx").read_bytes())
+    data[len(data) // 2] ^= 1
+    (package / "model.onnx").write_bytes(data)
+
+
+def _swap_classes(package: Path) -> None:
+    repacked(package, "contract.json", lambda contract: contract.update(
+        classes=contract["classes"][::-1], positive=contract["classes"][0]))  # fmt: skip
+
+
+def _escape(package: Path) -> None:
+    manifest = json.loads((package / "manifest.json").read_text())
+    manifest["files"]["../outside"] = {"sha256": "0" * 64, "size": 0}
+    (package / "manifest.json").write_text(json.dumps(manifest))
+
+
+DAMAGES: dict[str, tuple[Edit, str]] = {
+    "a flipped bit": (_flip_a_bit, "model.onnx is not the file that was packaged"),
+    "a missing file": (lambda package: (package / "model.onnx").unlink(), "model.onnx"),
+    "a missing manifest": (lambda package: (package / "manifest.json").unlink(), "manifest.json"),
+    "a cut manifest": (lambda package: (package / "manifest.json").write_text('{"format": "par'), "manifest.json"),
+    "another contract": (_swap_classes, "contract"),
+    "a newer format": (
+        lambda package: repacked(package, "contract.json", lambda contract: contract.update(format="parity/2")),
+        "parity/2",
+    ),
+    "a path outside": (_escape, "../outside"),
+}
+"""What every example must refuse, and a word that its message must hold."""
+
+
+def change_expected(package: Path) -> None:
+    """Change one recorded answer, and the manifest with it."""
+
+    def change(conformance: dict) -> None:  # type: ignore[type-arg]
+        conformance["ordinary"]["outputs"]["probabilities"]["data"][0] = 0.25
+
+    repacked(package, "conformance.json", change)

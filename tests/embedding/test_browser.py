@@ -1,0 +1,94 @@
+"""The browser example, in a real headless Chromium."""
+
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.embedding.conftest import DAMAGES, change_expected
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="module")
+def site(installed: Callable[[str], Path]) -> Iterator[tuple[Path, str]]:
+    """The page's folder and its address on a plain static server."""
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    folder = installed("browser")
+    subprocess.run(["npm", "run", "vendor"], cwd=folder, check=True, capture_output=True)
+    handler = functools.partial(_Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """A test has no use for the log."""
+
+
+@pytest.fixture
+def check(site: tuple[Path, str], tmp_path: Path):  # type: ignore[no-untyped-def]
+    """Open the page over a package and say whether it does what is expected."""
+    folder, address = site
+
+    def run(package: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+        shutil.rmtree(folder / "package", ignore_errors=True)
+        shutil.copytree(package, folder / "package")
+        picture = tmp_path / "page.png"
+        picture.unlink(missing_ok=True)
+        command = ["node", "check.mjs", address, str(picture), *options]
+        done = subprocess.run(
+            command, cwd=folder, env=os.environ | {"CHROMIUM": str(CHROMIUM)}, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert picture.is_file() == (done.returncode == 0)
+        return done
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("xor", []), ("xor", ["--dark", "--width", "360"]), ("iris", []), ("iris", ["--width", "360"])],
+)
+def test_the_boundary_is_painted_and_a_click_is_answered(
+    check, packages: dict[str, Path], name: str, options: list[str]
+) -> None:
+    done = check(packages[name], *options)
+    assert done.returncode == 0, done.stderr
+    assert "verdicts agree" in done.stdout and "probability" in done.stdout and "ertified" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["rent", "series"])
+def test_without_classes_there_are_the_verdicts(check, packages: dict[str, Path], name: str) -> None:
+    done = check(packages[name], "--expect", "table")
+    assert done.returncode == 0, done.stderr
+
+
+def test_another_answer_than_the_recorded_one_is_red(check, packages: dict[str, Path], tmp_path: Path) -> None:
+    package = Path(shutil.copytree(packages["xor"], tmp_path / "changed"))
+    change_expected(package)
+    done = check(package, "--expect", "red")
+    assert done.returncode == 0, done.stderr
+    assert check(package).returncode == 1
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_package_is_a_message_and_nothing_else(
+    check, packages: dict[str, Path], tmp_path: Path, damage: str
+) -> None:
+    package = Path(shutil.copytree(packages["xor"], tmp_path / "damaged"))
+    edit, words = DAMAGES[damage]
+    edit(package)
+    done = check(package, "--expect", "alert")
+    assert done.returncode == 0, done.stderr
+    assert words in done.stdout

@@ -1,0 +1,101 @@
+"""The C example: built with the sanitizers against the library of onnxruntime's wheel; Python's bits."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from parity_runtime import Predictor
+from tests.embedding.conftest import DAMAGES, EXAMPLES, change_expected
+
+Program = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def _missing() -> str | None:
+    for tool in ("gcc", "make", "pkg-config"):
+        if shutil.which(tool) is None:
+            return f"{tool} is not installed"
+    found = subprocess.run(["pkg-config", "--exists", "jansson", "libcrypto"], check=False)
+    return "libjansson-dev or libssl-dev is not installed" if found.returncode else None
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example, copied and built with the address, leak and undefined-behaviour sanitizers."""
+    missing = _missing()
+    if missing:
+        pytest.skip(missing)
+    copy = Path(
+        shutil.copytree(EXAMPLES / "c", tmp_path_factory.mktemp("c") / "c", ignore=shutil.ignore_patterns("build"))
+    )
+    command = ["make", "-j2", "asan", f"PYTHON={sys.executable}"]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return copy
+
+
+@pytest.fixture(scope="module")
+def program(folder: Path) -> Program:
+    def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
+        command = [str(folder / "build" / "asan" / "parity"), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["xor", "iris", "rent", "series"])
+def test_the_vectors_are_answered_as_recorded(program: Program, packages: dict[str, Path], name: str) -> None:
+    done = program("verify", packages[name])
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert Predictor(packages[name]).package_id in done.stdout
+
+
+@pytest.mark.parametrize("name", ["xor", "iris", "rent"])
+def test_the_bits_are_pythons(folder: Path, packages: dict[str, Path], name: str) -> None:
+    command = [sys.executable, "compare.py", "build/asan/parity", str(packages[name])]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line.count(", 0 differ") for line in done.stdout.splitlines()] == [1, 1]
+
+
+def test_a_row_is_answered(program: Program, packages: dict[str, Path]) -> None:
+    done = program("answer", "--certified", packages["xor"], "0,1", "1,1")
+    header, first, second = (line.split(",") for line in done.stdout.splitlines())
+    column = header.index("label")
+    assert (first[column], second[column]) == ("1", "0")
+    assert first[header.index("certified")] == "true"
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_package_is_refused(program: Program, packages: dict[str, Path], tmp_path: Path, damage: str) -> None:
+    package = Path(shutil.copytree(packages["xor"], tmp_path / "package"))
+    edit, words = DAMAGES[damage]
+    edit(package)
+    for command in (["verify", package], ["answer", package, "0,1"]):
+        done = program(*command)
+        assert done.returncode in (1, 3) and (done.stdout == "" or command[0] == "verify")
+        assert len(done.stderr.splitlines()) == 1 and words in done.stderr, done.stderr
+
+
+def test_another_answer_than_the_recorded_one_fails(
+    program: Program, packages: dict[str, Path], tmp_path: Path
+) -> None:
+    package = Path(shutil.copytree(packages["xor"], tmp_path / "package"))
+    change_expected(package)
+    assert program("verify", package).returncode == 3
+
+
+@pytest.mark.parametrize("row", ["0", "0,1,2", "0,abc", "0,inf", "0,", "0,1e39", ""])
+def test_a_bad_row_is_one_line(program: Program, packages: dict[str, Path], row: str) -> None:
+    done = program("answer", packages["xor"], row)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1), done
+
+
+def test_hostile_copies_give_one_line_and_no_crash(folder: Path, packages: dict[str, Path]) -> None:
+    command = [sys.executable, "fuzz.py", "build/asan/parity", str(packages["xor"]), "20"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[-1].endswith(" 0 bad")

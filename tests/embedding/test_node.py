@@ -1,0 +1,125 @@
+"""The Node example: the same answers as Python's, and the same refusals."""
+
+import csv
+import filecmp
+import io
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from parity_runtime import Predictor
+from tests.embedding.conftest import DAMAGES, EXAMPLES, change_expected, random_rows, write_table
+
+VERSION = "1.30.0"  # of onnxruntime-node, in its package.json
+
+
+@pytest.fixture(scope="module")
+def node(installed: Callable[[str], Path]) -> Callable[..., "subprocess.CompletedProcess[bytes]"]:
+    folder = installed("node")
+
+    def run(*arguments: object, table: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+        command = ["node", "score.mjs", *map(str, arguments)]
+        return subprocess.run(command, cwd=folder, input=table, capture_output=True, check=False)
+
+    return run
+
+
+def test_both_examples_hold_the_same_reader() -> None:
+    names = sorted(path.name for path in (EXAMPLES / "node" / "reader").iterdir())
+    assert names == sorted(path.name for path in (EXAMPLES / "browser" / "reader").iterdir())
+    _, differ, errors = filecmp.cmpfiles(
+        EXAMPLES / "node" / "reader", EXAMPLES / "browser" / "reader", names, shallow=False
+    )
+    assert (differ, errors) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["xor", "iris", "rent", "series"])
+def test_the_vectors_are_answered_as_recorded(node, packages: dict[str, Path], name: str) -> None:
+    done = node(packages[name], "--verify")
+    assert (done.returncode, done.stderr) == (0, b""), done.stdout
+    assert Predictor(packages[name]).package_id in done.stdout.decode()
+    assert ("certified" in done.stdout.decode()) == (name != "series")
+
+
+@pytest.mark.parametrize("name", ["xor", "iris", "rent"])
+def test_a_table_is_answered_as_by_parity_predict(
+    node, parity, packages: dict[str, Path], tmp_path: Path, name: str
+) -> None:
+    package = packages[name]
+    table = write_table(tmp_path / "t.csv", package, random_rows(package, 5_000))
+    ours = parity("predict", package, table, "--certified").out
+    done = node(package, "--certified", table=table.read_bytes())
+    assert (done.returncode, done.stderr) == (0, b"")
+    if onnxruntime.__version__ == VERSION:
+        assert done.stdout.decode() == ours
+    left, right = (list(csv.DictReader(io.StringIO(text))) for text in (ours, done.stdout.decode()))
+    assert list(left[0]) == list(right[0]) and len(left) == len(right) == 5_000
+    tolerance = Predictor(package).contract.tolerance
+    for column in left[0]:
+        ours_column, theirs = ([row[column] for row in rows] for rows in (left, right))
+        if column in ("certified", "label") or column.startswith("radius_"):
+            continue
+        if column.startswith("probability_") or column in Predictor(package).contract.targets:
+            limit = tolerance["probabilities" if column.startswith("probability_") else "value"]
+            exact = np.array(ours_column, float)
+            allowed = 2 * np.maximum(limit.atol + limit.rtol * np.abs(exact), limit.floor)
+            assert (np.abs(np.array(theirs, float) - exact) <= allowed).all()
+        else:
+            assert ours_column == theirs
+    for row, other in zip(left, right, strict=True) if name != "rent" else ():
+        assert row["label"] == other["label"] or "true" not in (row["certified"], other["certified"])
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_package_is_refused(node, packages: dict[str, Path], tmp_path: Path, damage: str) -> None:
+    package = Path(shutil.copytree(packages["xor"], tmp_path / "package"))
+    edit, words = DAMAGES[damage]
+    edit(package)
+    for options in ([], ["--verify"]):
+        done = node(package, *options, table=b"x1,x2\n0,1\n")
+        assert done.returncode in (1, 3) and done.stdout == b""
+        assert len(done.stderr.splitlines()) == 1 and words in done.stderr.decode(), done.stderr
+
+
+def test_another_answer_than_the_recorded_one_fails(node, packages: dict[str, Path], tmp_path: Path) -> None:
+    package = Path(shutil.copytree(packages["xor"], tmp_path / "package"))
+    change_expected(package)
+    done = node(package, "--verify")
+    assert done.returncode == 3 and b"FAIL" in done.stdout
+
+
+def test_the_package_can_be_pinned(node, packages: dict[str, Path]) -> None:
+    package_id = Predictor(packages["xor"]).package_id
+    assert node(packages["xor"], "--digest", package_id, table=b"x1,x2\n0,1\n").returncode == 0
+    done = node(packages["xor"], "--digest", "0" * 64, table=b"x1,x2\n0,1\n")
+    assert done.returncode == 3 and package_id.encode() in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (b"", "empty"), (b"x1\n1\n", "x2"), (b"x1,x2,x2\n1,1,1\n", "twice"), (b"x1,x2\n1,abc\n", "row 1"),
+        (b"x1,x2\n1,2\n1\n", "line 3"), (b"x1,x2\n1,\n", "row 1"), (b"x1,x2\n1,Infinity\n", "row 1"),
+        (b"x1,x2\n1,1e39\n", "row 1"), (b'x1,x2\n1,"2\n', "quote"), (b"x1,x2,label\n1,2,3\n", "label"),
+        (b"x1,x2\n1,\xff\n", "UTF-8"),
+    ],
+)  # fmt: skip
+def test_a_bad_table_is_one_line(node, packages: dict[str, Path], table: bytes, words: str) -> None:
+    done = node(packages["xor"], table=table)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert words.lower() in done.stderr.decode().lower(), done.stderr
+
+
+def test_an_opened_predictor_answers_as_the_readme_says(installed, packages: dict[str, Path]) -> None:
+    folder = installed("node")
+    readme = (folder / "README.md").read_text()
+    code = readme.partition("```js\n")[2].partition("```")[0].replace("../../packages/xor", str(packages["xor"]))
+    (folder / "readme.mjs").write_text(code)
+    done = subprocess.run(["node", "readme.mjs"], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "[ 1, 0 ]" and done.stdout.splitlines()[-1] == "true"

@@ -1,0 +1,231 @@
+"""The Python service: every question goes to a running server."""
+
+import json
+import math
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from parity_runtime import Predictor
+from tests.embedding.conftest import DATA, EXAMPLES
+
+pytest.importorskip("fastapi")
+httpx = pytest.importorskip("httpx")
+
+SERVICE = EXAMPLES / "python-service"
+PACKAGE = DATA / "proven"
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Iterator[Predictor]:
+    with Predictor(PACKAGE, certified=True) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    process, port = start(PACKAGE, "--certified", "--max-rows", "100", "--max-bytes", "20000", "--drain", "0")
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as opened:
+        yield opened
+    process.send_signal(signal.SIGTERM)
+    assert (process.wait(20), process.communicate()[1]) == (0, "")
+
+
+def start(package: Path, *options: str) -> tuple[subprocess.Popen[str], int]:
+    command = [sys.executable, str(SERVICE / "serve.py"), str(package), "--port", "0", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return process, int(process.stdout.readline().rpartition(" ")[2] or 0)
+
+
+def tensor(**changes: Any) -> dict[str, Any]:
+    return {"name": "features", "shape": [2, 2], "datatype": "FP32", "data": [0.1, 0.9, 0.5, 0.5], **changes}
+
+
+def url(predictor: Predictor) -> str:
+    return f"/v2/models/{predictor.contract.name}"
+
+
+def test_health_and_metadata(client: Any, predictor: Predictor) -> None:
+    assert client.get("/v2").json()["name"] == "parity"
+    assert client.get("/v2/health/live").json() == {"live": True}
+    assert client.get("/v2/health/ready").json() == {"ready": True}
+    assert client.get(f"{url(predictor)}/ready").json() == {"name": predictor.contract.name, "ready": True}
+    metadata = client.get(url(predictor)).json()
+    assert metadata["inputs"] == [{"name": "features", "datatype": "FP32", "shape": [-1, 2]}]
+    names = [output["name"] for output in metadata["outputs"]]
+    assert names == ["label", "probabilities", "logits", "radius", "certified", "class"]
+    assert client.get(f"{url(predictor)}/versions/{predictor.package_id}").json() == metadata
+
+
+def test_answers_are_the_predictors(client: Any, predictor: Predictor) -> None:
+    answer = client.post(f"{url(predictor)}/infer", json={"id": "7", "inputs": [tensor()]}).json()
+    assert (answer["id"], answer["model_name"]) == ("7", predictor.contract.name)
+    expected = predictor.run({"features": [[0.1, 0.9], [0.5, 0.5]]})
+    for output in answer["outputs"]:
+        if output["name"] == "class":
+            assert output["data"] == list(predictor.predict([[0.1, 0.9], [0.5, 0.5]]).astype(str))
+            continue
+        array = expected[output["name"]]
+        assert output["shape"] == list(array.shape)
+        assert (np.array(output["data"], array.dtype) == array.reshape(-1)).all()
+
+
+def test_nested_data_and_chosen_outputs(client: Any, predictor: Predictor) -> None:
+    body = {"inputs": [tensor(data=[[0.1, 0.9], [0.5, 0.5]])], "outputs": [{"name": "class"}, {"name": "label"}]}
+    answer = client.post(f"{url(predictor)}/infer", json=body).json()
+    assert [output["name"] for output in answer["outputs"]] == ["class", "label"]
+    assert "id" not in answer
+
+
+BAD: list[Any] = [
+    "",
+    "{",
+    "[]",
+    "[" * 10_000,
+    "null",
+    b"\xff",
+    {},
+    {"inputs": []},
+    {"inputs": {}},
+    {"inputs": [1]},
+    {"inputs": [{"name": 1}]},
+    {"inputs": [tensor(), tensor()]},
+    {"inputs": [tensor(name="other")]},
+    {"inputs": [tensor(name="x" * 5000)]},
+    {"inputs": [tensor(datatype="FP64")]},
+    {"inputs": [tensor(datatype=None)]},
+    {"inputs": [tensor(shape=[2, 3])]},
+    {"inputs": [tensor(shape=[4])]},
+    {"inputs": [tensor(shape=[-2, -2])]},
+    {"inputs": [tensor(shape=[2.0, 2])]},
+    {"inputs": [tensor(shape=[True, 4])]},
+    {"inputs": [tensor(shape=[0, 2**70], data=[])]},
+    {"inputs": [tensor(shape=[2**70, 2])]},
+    {"inputs": [tensor(shape="x")]},
+    {"inputs": [tensor(shape=[1] * 100, data=[1])]},
+    {"inputs": [tensor(shape=[], data=[1])]},
+    {"inputs": [tensor(data="0.1")]},
+    {"inputs": [tensor(data=[0.1, "0.9", 0.5, 0.5])]},
+    {"inputs": [tensor(data=[0.1, True, 0.5, 0.5])]},
+    {"inputs": [tensor(data=[[0.1, 0.9], [0.5]])]},
+    {"inputs": [tensor(data=[[0.1, 0.9], 0.5])]},
+    {"inputs": [tensor(data=[0.5, [0.1, 0.9], 1, 1])]},
+    {"inputs": [tensor(data=[[[0.1, 0.9]], [[0.5, 0.5]]])]},
+    {"inputs": [tensor(data=[10**400, 1, 1, 1])]},
+    {"inputs": [tensor(data=[1e39, 1, 1, 1])]},
+    {"inputs": [tensor()], "outputs": [{"name": "other"}]},
+    {"inputs": [tensor()], "outputs": "label"},
+    {"inputs": [tensor()], "outputs": []},
+    {"inputs": [tensor()], "id": 7},
+    {"inputs": [tensor()], "parameters": []},
+    {"inputs": [tensor(parameters=1)]},
+]
+
+
+@pytest.mark.parametrize("body", BAD)
+def test_bad_requests(client: Any, predictor: Predictor, body: Any) -> None:
+    content = body if isinstance(body, str | bytes) else json.dumps(body)
+    answer = client.post(f"{url(predictor)}/infer", content=content)
+    assert answer.status_code in (400, 413)
+    assert list(answer.json()) == ["error"]
+    assert 0 < len(answer.json()["error"]) <= 300
+
+
+@pytest.mark.parametrize(("cell", "text"), [("NaN", "nan"), ("null", "nan"), ("-Infinity", "-inf"), ("1e999", "inf")])
+def test_cells_that_are_no_numbers(client: Any, predictor: Predictor, cell: str, text: str) -> None:
+    content = json.dumps({"inputs": [tensor(data=[0.1, 0.9, 0.5, 77])]}).replace("77", cell)
+    answer = client.post(f"{url(predictor)}/infer", content=content)
+    assert answer.status_code == 400
+    assert f"row 1: x2 is {text}" in answer.json()["error"]
+
+
+def test_what_is_not_finite_is_null(client: Any, predictor: Predictor) -> None:
+    body = {"inputs": [tensor(data=[3e38, -3e38, 0, 0])], "outputs": [{"name": "radius"}, {"name": "certified"}]}
+    radius, certified = client.post(f"{url(predictor)}/infer", json=body).json()["outputs"]
+    assert radius["data"][0] is None
+    assert certified["data"][0] is False
+    assert math.isfinite(radius["data"][1])
+
+
+def test_no_rows(client: Any, predictor: Predictor) -> None:
+    answer = client.post(f"{url(predictor)}/infer", json={"inputs": [tensor(shape=[0, 2], data=[])]})
+    assert [output["data"] for output in answer.json()["outputs"]] == [[]] * 6
+
+
+def test_limits(client: Any, predictor: Predictor) -> None:
+    rows = {"inputs": [tensor(shape=[101, 2], data=[0] * 202)]}
+    assert client.post(f"{url(predictor)}/infer", json=rows).status_code == 413
+    assert client.post(f"{url(predictor)}/infer", content=b" " * 20_001).status_code == 413
+    pieces = (b" " * 1001 for _ in range(20))  # without Content-Length
+    assert client.post(f"{url(predictor)}/infer", content=pieces).status_code == 413
+
+
+def test_unknown_paths(client: Any, predictor: Predictor) -> None:
+    for method, path, status in [
+        ("GET", "/v2/models/other", 404),
+        ("GET", "/v2/models/other/ready", 404),
+        ("POST", "/v2/models/other/infer", 404),
+        ("GET", f"{url(predictor)}/versions/1", 404),
+        ("GET", "/", 404),
+        ("GET", f"{url(predictor)}/infer", 405),
+    ]:
+        answer = client.request(method, path)
+        assert answer.status_code == status
+        assert list(answer.json()) == ["error"]
+
+
+def test_stops_after_the_last_answer() -> None:
+    process, port = start(PACKAGE, "--drain", "1")
+    base = f"http://127.0.0.1:{port}"
+    body = json.dumps({"inputs": [tensor()]}).encode()
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as slow:
+        name = Predictor(PACKAGE).contract.name
+        head = f"POST /v2/models/{name}/infer HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
+        slow.sendall(head.encode() + body[:10])
+        time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        draining = httpx.get(f"{base}/v2/health/ready")
+        assert (draining.status_code, draining.json()) == (503, {"ready": False})
+        assert httpx.get(f"{base}/v2/health/live").status_code == 200
+        threading.Timer(1.5, slow.sendall, (body[10:],)).start()  # after the socket is closed to others
+        answer = b""
+        while piece := slow.recv(65536):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"}")
+    assert process.wait(20) == 0
+    assert process.communicate()[1] == ""
+
+
+def test_refuses_a_tampered_package(tmp_path: Path) -> None:
+    copy = tmp_path / "package"
+    copy.mkdir()
+    for path in PACKAGE.iterdir():
+        if path.is_file():
+            (copy / path.name).write_bytes(path.read_bytes())
+    model = bytearray((copy / "model.onnx").read_bytes())
+    model[100] ^= 1
+    (copy / "model.onnx").write_bytes(model)
+    process, _ = start(copy)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert len(errors.splitlines()) == 1
+    assert "not the file that was packaged" in errors
+
+
+def test_the_load_generator_finds_no_error() -> None:
+    command = [sys.executable, str(SERVICE / "load.py"), str(PACKAGE), "--clients", "50", "--seconds", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " 0 errors" in done.stdout.splitlines()[0] and "own cost" in done.stdout.splitlines()[-1]
