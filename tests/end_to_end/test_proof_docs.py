@@ -1,4 +1,4 @@
-"""docs/proof.md: its Python runs, its table is the table."""
+"""docs/proof.md: its table is the table, its rules are there."""
 
 import re
 import subprocess
@@ -6,14 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TEXT = (ROOT / "docs" / "proof.md").read_text()
-
-
-def test_its_python_runs() -> None:
-    code = "\n".join(BLOCK.findall(TEXT)).replace("packages/xor", "tests/data/proven")
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "[ True  True]\n(1, 1)\n"), done.stderr
 
 
 def test_its_table_is_the_one_that_the_proof_uses() -> None:

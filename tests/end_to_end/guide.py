@@ -1,0 +1,47 @@
+"""python guide.py GUIDE.md: run every command and every Python block of a guide, in its order, in one session.
+
+Blocks of Python share their names, blocks of sh the folder. A block behind a line ``<!-- not run: reason -->`` is left
+out.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+_NOT_RUN = re.compile(r"<!-- not run: .+ -->")
+LANGUAGES = {"sh", "python"}
+"""What is run."""
+
+
+def blocks(text: str) -> list[tuple[str, str, bool]]:
+    """Return the language, the code, and whether it is left out, of every fenced block."""
+    lines = text.split("\n")
+    found, start = [], None
+    for number, line in enumerate(lines):
+        if line.startswith("```") and start is None:
+            start = number
+        elif line == "```" and start is not None:
+            before = next((other for other in reversed(lines[:start]) if other.strip()), "")
+            code = "\n".join(lines[start + 1 : number]) + "\n"
+            found.append((lines[start].removeprefix("```"), code, _NOT_RUN.fullmatch(before) is not None))
+            start = None
+    return found
+
+
+def main(guide: str) -> None:
+    """Run a guide in the current folder."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for language, code, left_out in blocks(Path(guide).read_text(encoding="utf-8")):
+        sys.stdout.flush()
+        if left_out or language not in LANGUAGES:
+            continue
+        if language == "sh":
+            subprocess.run(["bash", "-euo", "pipefail", "-c", code], check=True)
+        else:
+            exec(compile(code, guide, "exec"), names)  # noqa: S102 -- a guide of our own
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

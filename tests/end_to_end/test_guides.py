@@ -1,0 +1,71 @@
+"""Every command and every block of Python in README and docs runs as it stands, or says why it is not run."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.guide import LANGUAGES, blocks
+
+ROOT = Path(__file__).parent.parent.parent
+GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DRIVER = Path(__file__).parent / "guide.py"
+
+SAYS = {
+    "README.md": ["[1 0]", "accuracy", "proven"],
+    "tutorial.md": ["XORClassifier(", "17 parameters", "[0 1 1 0]", "[ True  True  True  True]"],
+    "your-module.md": ["width", "(3, 2)"],
+    "operations.md": ["accuracy"],
+    "runtime.md": [
+        "['setosa' 'virginica']", "x: float32[batch, time, 3]", "{'output_0': (2, 7, 4), 'output_1': (2, 2)}",
+        "row 0: rooms is nan; this model takes finite numbers there",
+    ],
+    "scoring.md": [
+        "id,x1,x2,label,probability_0,probability_1", '"a;b";1', '{"x1": 0, "x2": 1, "tags": ["a", "b"], "label": 1, ',
+        "0,abc,,,", "(1000, 2)",
+    ],
+    "training.md": ["TableNetwork"],
+    "proof.md": ["[ True  True]\n(1, 1)"],
+}  # fmt: skip
+"""What a guide prints, so that a block that does nothing is found."""
+
+
+def runs(guide: Path) -> bool:
+    return any(language in LANGUAGES and not left_out for language, _, left_out in blocks(guide.read_text()))
+
+
+@pytest.mark.parametrize("guide", [guide for guide in GUIDES if runs(guide)], ids=lambda guide: guide.name)
+def test_a_guide_runs_as_it_stands(guide: Path, tmp_path: Path) -> None:
+    for folder in ("tests/data", "examples/elementary"):
+        ignored = shutil.ignore_patterns("node_modules")
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": "."}
+    command = [sys.executable, "-W", "error", str(DRIVER), str(guide)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    for line in SAYS.get(guide.name, []):
+        assert line in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.name)
+def test_every_block_says_what_it_is(guide: Path) -> None:
+    for language, code, _ in blocks(guide.read_text()):
+        assert language in LANGUAGES | {"json", "text"}, code
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.name)
+def test_every_link_leads_somewhere(guide: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", guide.read_text()):
+        path, _, anchor = target.partition("#")
+        if path.startswith("http"):
+            continue
+        file = (guide.parent / path).resolve() if path else guide
+        assert file.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+            slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert anchor in slugs, target
