@@ -5,6 +5,7 @@ import ctypes
 import errno
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -31,7 +32,12 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         with _explained(path), path.open("wb") as stream:
             yield stream
         return
-    path = path.resolve()
+    try:
+        path = path.resolve()
+    except RuntimeError as error:  # links that lead to one another
+        raise InputError(f"cannot write {path}: it is a link to itself") from error
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder")
     with _explained(path):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
         try:
@@ -39,7 +45,8 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(name, 0o666 & ~_umask())  # noqa: PTH101 -- mkstemp's 0600 would hide it from other users
+            # mkstemp's 0600 would hide it from other users.
+            os.chmod(name, stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask())  # noqa: PTH101
             os.replace(name, path)  # noqa: PTH105
             _fsync_folder(path.parent)
         except BaseException:

@@ -182,8 +182,9 @@ class Predictor:
         """Answer batches one after the other, in their order and in constant memory.
 
         Args:
-            batches: any mixture of rows as `predict` takes them, and of Arrow record batches.
-            threads: how many batches are answered at once; as many are taken ahead.
+            batches: any mixture of rows as `predict` takes them, and of Arrow record batches; of a model with several
+                inputs mappings, as `run` takes them.
+            threads: how many batches are answered at once; as many, and one, are taken ahead.
 
         Yields:
             For rows what `run` returns, every output by name. For a ``pyarrow.RecordBatch`` the same batch with the

@@ -104,7 +104,7 @@ def test_a_mistake_has_its_exit_code_and_its_word(
         (["--at-least", "accuracy=0.99", "--at-most", "log_loss=0.5"], 0, ""),
         (["--at-least", "accuracy=0.99", "--at-least", "rows=501"], 3, "rows is 500, not at least 501"),
         (["--at-most", "log_loss=0.0001"], 3, "log_loss is 0.0"),
-        (["--at-least", "accuracy=nan"], 3, "not at least nan"),
+        (["--at-least", "accuracy=nan"], 2, "'accuracy=nan' is no limit"),
         (["--at-least", "beauty=1"], 2, "there is no metric 'beauty'; there are rows, accuracy"),
         (["--at-least", "confusion=1"], 2, "there is no metric 'confusion'"),
         (["--at-least", "accuracy"], 2, "'accuracy' is no limit; write it as accuracy=0.99"),

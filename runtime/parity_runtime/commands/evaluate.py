@@ -1,5 +1,6 @@
 """``parity evaluate``."""
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ from parity_runtime.commands.options import package_argument, provider_option, s
 from parity_runtime.commands.table_options import table_file, table_options
 from parity_runtime.contract import LABEL, PROBABILITIES, VALUE, ModelContract
 from parity_runtime.errors import InputError, LimitError
+from parity_runtime.inputs import Arrays
 from parity_runtime.jsonfile import dump_json
-from parity_runtime.metrics import ClassificationMetrics, RegressionMetrics
+from parity_runtime.metrics import ClassificationMetrics, RegressionMetrics, classification_metrics, regression_metrics
 from parity_runtime.predictor import Predictor
+from parity_runtime.scoring.answers import answer_columns
 from parity_runtime.scoring.job import chunk_size
+from parity_runtime.scoring.score import NO_ANSWER, no_answers
 from parity_runtime.session import Provider
-from parity_runtime.tables.chunk import Chunk
+from parity_runtime.tables.chunk import Chunk, shown
 from parity_runtime.tables.features import table_features
 
 
@@ -40,33 +44,44 @@ def evaluate(package: Path, table: str, target: str | None, as_json: bool, provi
     known = [(sign, *_limit(text)) for sign in ("at_least", "at_most") for text in limits[sign]]
     predictor = Predictor(package, provider=provider)
     say_provider(provider, predictor.provider)
+    _check_names(predictor.contract, [name for _, name, _ in known])
     chunks = table_file(predictor.contract, table, **options).chunks(chunk_size(predictor.contract, None))
     metrics = evaluate_chunks(predictor, chunks, target)
-    _check_names(metrics, [name for _, name, _ in known])
     if as_json:
         click.echo(dump_json(metrics), nl=False)
     else:
         for name, value in metrics.items():
             click.echo(f"{name:<17} {value:.6g}" if isinstance(value, float) else f"{name:<17} {value}")
-    for sign, name, bound in known:
-        found = metrics[name]
-        if found is None or not (found >= bound if sign == "at_least" else found <= bound):
-            raise LimitError(f"{name} is {found}, not {sign.replace('_', ' ')} {bound:g}")
+    missed = [f"{name} is {metrics[name]}, not {sign.replace('_', ' ')} {bound:g}"
+              for sign, name, bound in known if not _holds(sign, metrics[name], bound)]  # fmt: skip
+    if missed:
+        raise LimitError("; ".join(missed))
+
+
+def _holds(sign: str, found: float | None, bound: float) -> bool:
+    return found is not None and (found >= bound if sign == "at_least" else found <= bound)
 
 
 def _limit(text: str) -> tuple[str, float]:
     name, _, bound = text.partition("=")
     try:
-        return name, float(bound)
+        limit = float(bound)
     except ValueError:
-        raise click.UsageError(f"{text!r} is no limit; write it as accuracy=0.99") from None
+        limit = math.nan
+    if math.isnan(limit):
+        raise click.UsageError(f"{text!r} is no limit; write it as accuracy=0.99")
+    return name, limit
 
 
-def _check_names(metrics: dict[str, Any], names: list[str]) -> None:
-    numbers = [name for name, value in metrics.items() if value is None or isinstance(value, int | float)]
+def _check_names(contract: ModelContract, names: list[str]) -> None:
+    """Refuse limits of metrics that there are not, before any row is read."""
+    row = np.zeros(1, np.int64)
+    classes = len(contract.classes)
+    some = classification_metrics(row, row, np.eye(classes)[:1]) if classes else regression_metrics(row, row)
+    known = [name for name, value in some.items() if not isinstance(value, list)]
     for name in names:
-        if name not in numbers:
-            raise click.UsageError(f"there is no metric {name!r}; there are {', '.join(numbers)}")
+        if name not in known:
+            raise click.UsageError(f"there is no metric {name!r}; there are {', '.join(known)}")
 
 
 def evaluate_chunks(predictor: Predictor, chunks: Iterable[Chunk], target: str | None = None) -> dict[str, Any]:
@@ -96,7 +111,7 @@ def _classes(predictor: Predictor, chunks: Iterable[Chunk], target: str) -> dict
     contract = predictor.contract
     metrics = ClassificationMetrics(len(contract.classes))
     for chunk in chunks:
-        outputs = predictor.run({contract.inputs[0].name: table_features(contract, chunk)})
+        outputs = _answers(predictor, chunk)
         metrics.update(class_indices(contract, chunk, target), outputs[LABEL], outputs[PROBABILITIES])
     return metrics.result()
 
@@ -105,9 +120,21 @@ def _values(predictor: Predictor, chunks: Iterable[Chunk], target: str) -> dict[
     contract, metrics = predictor.contract, RegressionMetrics()
     column = contract.targets.index(target) if target in contract.targets else 0
     for chunk in chunks:
-        outputs = predictor.run({contract.inputs[0].name: table_features(contract, chunk)})
+        outputs = _answers(predictor, chunk)
         metrics.update(_known_numbers(chunk, target), outputs[VALUE][:, column])
     return metrics.result()
+
+
+def _answers(predictor: Predictor, chunk: Chunk) -> Arrays:
+    """Return the outputs for a chunk, all of them finite.
+
+    Raises:
+        InputError: names the first row that cannot be answered.
+    """
+    contract = predictor.contract
+    outputs = predictor.run({contract.inputs[0].name: table_features(contract, chunk)})
+    chunk.refuse(dict.fromkeys(no_answers(answer_columns(contract, outputs)), NO_ANSWER))
+    return outputs
 
 
 def _known_numbers(table: Chunk, target: str) -> NDArray[np.float64]:
@@ -115,7 +142,7 @@ def _known_numbers(table: Chunk, target: str) -> NDArray[np.float64]:
     unknown = ~(np.abs(numbers) <= np.finfo(np.float32).max)
     if unknown.any():
         row = int(np.argmax(unknown))
-        raise InputError(f"{table.place(row)}: {target} is {table.column(target)[row]!r}, no number to compare")
+        raise InputError(f"{table.place(row)}: {target} is {shown(table.cell(row, target))}, no number to compare")
     return numbers
 
 
@@ -130,7 +157,7 @@ def class_indices(contract: ModelContract, table: Chunk, target: str) -> NDArray
     cells = [_integer_text(cell.strip()) if integers else cell.strip() for cell in table.column(target)]
     for row, cell in enumerate(cells):
         if cell not in index:
-            raise InputError(f"{table.place(row)}: {target} is {cell!r}, no class of {', '.join(index)}")
+            raise InputError(f"{table.place(row)}: {target} is {shown(cell)}, no class of {', '.join(index)}")
     return np.array([index[cell] for cell in cells], np.int64)
 
 

@@ -100,7 +100,8 @@ def _run(arguments: list[str] | None) -> int:
         return _fail("interrupted", 130)
     except _ReaderLeftError:
         # Without this Python complains when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
         return _fail(f"{error.filename or 'the system'}: {error.strerror}", 1)

@@ -1,5 +1,7 @@
 """``parity predict``."""
 
+import contextlib
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +22,7 @@ from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.csv_file import rows_chunk
 from parity_runtime.tables.reading import TEXT, TableFile, table_format
 
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _SHOWN = 20  # reasons; a broken file has one for each of its rows
 
 
@@ -55,24 +58,38 @@ def predict(package: Path, table: str | None, rows: tuple[str, ...], provider: P
     """
     if (table is None) == (not rows):
         raise click.UsageError("give either a TABLE or at least one --row")
-    out: Path | None = options.pop("out")
-    if out is not None and package.resolve() in out.resolve().parents:
-        raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another place")
-    if out is None and sys.stdout is None:
-        raise InputError("stdout is closed; write the answers to a file with --out")
+    spelled = {key: options.pop(key) for key in ("format_name", "delimiter", "header")}
+    if rows and any(spelled.values()):
+        raise click.UsageError("--format, --delimiter and --header are for a TABLE, not for --row")
+    out = _output(options.pop("out"), package, table)
     predictor = Predictor(package, provider=provider, certified=options.pop("certified"))
     say_provider(provider, predictor.provider)
     if predictor.contract.task == "tensors":
         raise InputError(f"{predictor.contract.name} returns tensors without a meaning; use Predictor.run from Python")
-    file = table_file(
-        predictor.contract,
-        table or "--row",
-        **{key: options.pop(key) for key in ("format_name", "delimiter", "header")},
-    )
+    file = table_file(predictor.contract, table or "--row", **spelled)
     job = Job(**options | {"columns": names(options["columns"])})
     size = chunk_size(predictor.contract, job.batch)
     chunks = iter([_rows_chunk(predictor.contract, rows)]) if rows else file.chunks(size)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was begun is cleared away
     _Run(predictor, file, job, chunks).write(out)
+
+
+def _output(out: Path | None, package: Path, table: str | None) -> Path | None:
+    """Return where the answers go, None for stdout.
+
+    Raises:
+        InputError: they would replace the model or the table, or stdout is closed.
+    """
+    if out is not None and str(out) not in ("-", "/dev/stdout"):
+        target = out.resolve() if not out.is_symlink() or out.exists() else out
+        if package.resolve() in (target, *target.parents):
+            raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another")
+        if table is not None and target.is_file() and target == Path(table).resolve():
+            raise InputError(f"{out} is the table itself, of which rows or columns may be lost; choose another")
+        return out
+    if sys.stdout is None:
+        raise InputError("stdout is closed; write the answers to a file with --out")
+    return None
 
 
 class _Run:
@@ -91,22 +108,25 @@ class _Run:
         # half of this command's start where it is not needed
         from parity_runtime.files import atomic_write  # noqa: PLC0415
 
-        found = table_format(str(out)) if out.suffix else self._table.format
+        if out.suffix.lower() in _COMPRESSED:
+            raise InputError(f"{out}: answers are not compressed; pipe them through a program that does")
+        found = table_format(str(out), self._table.format)
         with atomic_write(out) as file:
-            self._answer(file, found)
-        click.echo(f"{self._rows} rows answered in {out}", err=True)
+            self._answer(file, found, quiet=False)
+        _say(f"{self._rows} rows answered in {out}")
 
     def _to_stdout(self) -> None:
         try:
-            self._answer(sys.stdout.buffer, self._table.format if self._table.format in TEXT else "csv")
+            found = self._table.format if self._table.format in TEXT else "csv"
+            self._answer(sys.stdout.buffer, found, quiet=sys.stdout.isatty())
             sys.stdout.buffer.flush()
         except OSError as error:
             if isinstance(error, BrokenPipeError) or error.filename is not None:
                 raise
             raise InputError(f"cannot write to stdout: {error.strerror}") from error
 
-    def _answer(self, file: BinaryIO, format_name: str) -> None:
-        with progress(self._table, quiet=file is sys.stdout.buffer and file.isatty()) as show:
+    def _answer(self, file: BinaryIO, format_name: str, *, quiet: bool) -> None:
+        with progress(self._table, quiet=quiet) as show:
 
             def watch(scored: Scored) -> None:
                 self._tell(scored)
@@ -115,14 +135,20 @@ class _Run:
             self._job.run(self._predictor, self._chunks, file, format_name, watch)
         if self._refused:
             done = "left out" if self._job.errors == "skip" else "left without an answer"
-            click.echo(f"parity: {self._refused} rows were {done}", err=True)
+            _say(f"parity: {self._refused} rows were {done}")
 
     def _tell(self, scored: Scored) -> None:
         self._rows += len(scored.chunk) - int(scored.unanswered.sum())
         for place, reason in scored.refused.items():
             self._refused += 1
             if self._refused <= _SHOWN:
-                click.echo(f"parity: {place}: {reason}", err=True)
+                _say(f"parity: {place}: {reason}")
+
+
+def _say(text: str) -> None:
+    """Say something on stderr; nobody may be listening, which is no reason to stop the work."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
 
 
 def _rows_chunk(contract: ModelContract, rows: tuple[str, ...]) -> Chunk:

@@ -15,7 +15,12 @@ _FORMATS = tuple(dict.fromkeys(FORMATS.values()))
 
 def names(text: str | None) -> tuple[str, ...]:
     """Return the names of a comma-separated list; one that holds a comma is quoted as in CSV."""
-    return tuple(name.strip() for name in next(csv.reader([text]))) if text else ()
+    if not text:
+        return ()
+    try:
+        return tuple(name.strip() for name in next(csv.reader([text], strict=True)))
+    except csv.Error as error:
+        raise click.UsageError(f"{text!r} is no list of names: {error}") from error
 
 
 def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,10 +40,11 @@ def table_file(
     contract: ModelContract, name: str, *, format_name: str | None, delimiter: str | None, header: str | None
 ) -> TableFile:
     """Return the table that the options describe."""
-    separator = "\t" if delimiter == "tab" or (delimiter is None and name.endswith(".tsv")) else delimiter or ","
-    if len(separator) != 1 or not separator.isascii() or separator in '"\r\n\0':
-        raise click.UsageError(
-            f"--delimiter {separator!r} is not one character that can separate cells; try ';' or tab"
-        )
+    kind = format_name or table_format(name)
+    if kind != "csv" and (delimiter or header):
+        raise click.UsageError(f"--delimiter and --header are for CSV, not for {kind}")
+    separator = "\t" if delimiter == "tab" or (not delimiter and name.lower().endswith(".tsv")) else delimiter or ","
+    if len(separator) != 1 or not separator.isascii() or separator.isalnum() or separator in '"\r\n\0+-. ':
+        raise click.UsageError(f"--delimiter {separator!r} is no single character that can separate cells")
     columns = [feature.name for feature in contract.columns]
-    return TableFile(name, format_name or table_format(name), CsvDialect(separator, names(header)), columns)
+    return TableFile(name, kind, CsvDialect(separator, names(header)), columns)

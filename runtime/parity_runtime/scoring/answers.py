@@ -1,6 +1,6 @@
 """What a model says of some rows, as the columns that are added to a table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -18,15 +18,17 @@ class Answer:
         name: of the column.
         values: float32, bool, or of a label the index into ``classes``; ``[rows]``.
         classes: the labels by index; empty for another column.
+        bounds: whether it says how far another column may be off: infinite where nothing is proven.
     """
 
     name: str
     values: NDArray[Any]
     classes: tuple[str | int, ...] = ()
+    bounds: bool = False
 
     def keep(self, rows: NDArray[np.bool_]) -> Self:
         """Return the answers of these rows without the others."""
-        return type(self)(self.name, self.values[rows], self.classes)
+        return replace(self, values=self.values[rows])
 
 
 def answer_names(contract: ModelContract, *, certified: bool) -> list[str]:
@@ -48,4 +50,5 @@ def answer_columns(contract: ModelContract, outputs: Arrays) -> list[Answer]:
     else:
         values = [*outputs[VALUE].T, *(outputs[RADIUS].T if RADIUS in outputs else [])]
     classes = [contract.classes if name == LABEL and contract.is_classifier else () for name in names]
-    return [Answer(*column) for column in zip(names, values, classes, strict=True)]
+    bounds = [index >= len(added_columns(contract)) for index in range(len(names))]
+    return [Answer(*column) for column in zip(names, values, classes, bounds, strict=True)]

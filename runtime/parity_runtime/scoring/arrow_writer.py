@@ -32,6 +32,7 @@ class ArrowWriter(Writer[Any]):
         """Return the rows as a ``pyarrow.RecordBatch``."""
         chunk: Any = scored.chunk  # an `ArrowChunk`, as all chunks of a table
         batch = chunk.batch.select(self.layout.table)
+        batch = batch if self._parquet else _decoded(batch)
         return with_answers(batch, self.layout.chosen(scored.answers), scored.unanswered)
 
     def write(self, piece: Any) -> None:
@@ -59,6 +60,16 @@ class ArrowWriter(Writer[Any]):
         if self._waiting:
             self._writer.write_table(pyarrow.Table.from_batches(self._waiting))
         self._waiting, self._rows = [], 0
+
+
+def _decoded(batch: Any) -> Any:
+    """Return a batch without dictionaries: an Arrow file holds one for each column, and batches may have others."""
+    import pyarrow  # noqa: PLC0415
+
+    for index, field in enumerate(batch.schema):
+        if pyarrow.types.is_dictionary(field.type):
+            batch = batch.set_column(index, field.name, batch.column(index).cast(field.type.value_type))
+    return batch
 
 
 def with_answers(batch: Any, answers: Sequence[Answer], unanswered: NDArray[np.bool_]) -> Any:

@@ -58,7 +58,7 @@ class CsvWriter(Writer[bytes]):
         parts = [part for cut, answer in zip(before, answers, strict=True) for part in (cut, self._cells(answer))]
         endings = joined([*parts, self._newline], len(scored.chunk))
         for row in np.flatnonzero(scored.unanswered):
-            endings[row] = b"".join(before) + self._newline
+            endings[row] = (b"".join(before) if len(before) + len(self.layout.table) > 1 else b'""') + self._newline
         return endings
 
     def _records(self, scored: Scored) -> list[bytes]:

@@ -54,7 +54,7 @@ class Job:
         """
         head = next(chunks)
         names = answer_names(predictor.contract, certified=predictor.has_proof)
-        head.refuse_columns(names)
+        head.refuse_columns(name for name in names if not self.columns or name in self.columns)
         layout = Layout.choose(head.columns, names, self.columns)
         writer = create_writer(format_name, file, layout, head, spreadsheet_safe=self.spreadsheet_safe)
 

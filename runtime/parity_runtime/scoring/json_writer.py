@@ -9,7 +9,7 @@ from parity_runtime.scoring.answers import Answer
 from parity_runtime.scoring.score import Scored
 from parity_runtime.scoring.writer import Writer
 from parity_runtime.tables.float_text import Cells, choice_cells, float32_cells, float32_text, interleaved, joined
-from parity_runtime.tables.json_lines import JsonChunk
+from parity_runtime.tables.json_lines import JsonChunk, members
 
 
 class JsonWriter(Writer[bytes]):
@@ -22,6 +22,9 @@ class JsonWriter(Writer[bytes]):
             return b""
         endings = self._endings(scored)
         openings = [self._opening(chunk, row) for row in range(len(chunk))]
+        for row, opening in enumerate(openings):
+            if opening.rstrip() == b"{":  # nothing stands before the answers
+                endings[row] = endings[row].removeprefix(b", ")
         for row in chunk.malformed:  # not answered, and no object that could say so
             openings[row], endings[row] = chunk.records[row], b"\n"
         return interleaved(openings, endings)
@@ -33,8 +36,7 @@ class JsonWriter(Writer[bytes]):
     def _endings(self, scored: Scored) -> list[bytes]:
         answers = self.layout.chosen(scored.answers)
         keys = [json.dumps(answer.name, ensure_ascii=False).encode() + b": " for answer in answers]
-        cuts = [b"" if index == 0 and not self.layout.table else b", " for index in range(len(answers))]
-        names = [cut + key for cut, key in zip(cuts, keys, strict=True)]
+        names = [b", " + key for key in keys]
         parts = [part for name, answer in zip(names, answers, strict=True) for part in (name, _cells(answer))]
         endings = joined([*parts, b"}\n"], len(scored.chunk))
         for row in np.flatnonzero(scored.unanswered):
@@ -49,8 +51,9 @@ class JsonWriter(Writer[bytes]):
                 raise InputError(f"{chunk.place(row)} has a key {name!r} already; rename it, so that neither is lost")
         if self.layout.table == chunk.columns:
             return chunk.records[row][:-1].rstrip()
-        kept = {name: found[name] for name in self.layout.table if name in found}
-        return json.dumps(kept, ensure_ascii=False).encode()[:-1]
+        kept = members(chunk.records[row].decode()) if found else {}
+        pairs = [f"{json.dumps(name, ensure_ascii=False)}: {kept[name]}" for name in self.layout.table if name in kept]
+        return ("{" + ", ".join(pairs)).encode(errors="backslashreplace")
 
 
 def _cells(answer: Answer) -> Cells:

@@ -57,7 +57,10 @@ class NpyWriter(Writer[NDArray[Any]]):
     def _header(self) -> None:
         descr = npy.dtype_to_descr(self._dtype or np.dtype([]))
         facts = {"descr": descr, "fortran_order": False, "shape": (self._rows,)}
-        npy.write_array_header_2_0(self.file, facts)
+        try:
+            npy.write_array_header_2_0(self.file, facts)
+        except UnicodeEncodeError as error:
+            raise InputError("an .npy file has no place for names beyond Latin-1; write .csv") from error
 
 
 def _values(answer: Answer) -> NDArray[Any]:

@@ -29,8 +29,10 @@ def progress(table: TableFile, *, quiet: bool) -> Iterator[Callable[[Scored], No
     if quiet or sys.stderr is None or not sys.stderr.isatty() or (size is not None and size < _WORTH_A_BAR):
         yield lambda _: None
     elif size is None:
-        yield _Counter().add
-        click.echo(err=True)
+        try:
+            yield _Counter().add
+        finally:
+            click.echo(err=True)
     else:
         with click.progressbar(length=size, file=sys.stderr) as bar:
             yield lambda scored: bar.update(_bytes(scored.chunk))
@@ -47,6 +49,8 @@ class _Counter:
 
 def _size(table: TableFile) -> int | None:
     """Return the bytes of what `_bytes` counts; None where they are unknown."""
+    if table.name == "-":
+        return None
     try:
         return os.stat(table.name).st_size if table.format in ("csv", "jsonl", "npy") else None  # noqa: PTH116
     except OSError:

@@ -17,6 +17,8 @@ from parity_runtime.tables.features import read_features
 Errors = Literal["stop", "skip", "null"]
 """What becomes of a row that cannot be answered: the job stops, the row is left out, or it has no answer."""
 
+NO_ANSWER = "the model computes no finite answer for these numbers"
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -49,6 +51,10 @@ def score(predictor: Predictor, chunk: Chunk, errors: Errors = "stop") -> Scored
         chunk.refuse(refused)
     outputs = predictor.run({predictor.contract.inputs[0].name: matrix})
     answers = answer_columns(predictor.contract, outputs)
+    for row in no_answers(answers):
+        refused.setdefault(row, NO_ANSWER)
+    if errors == "stop":
+        chunk.refuse(refused)
     unanswered = np.zeros(len(chunk), np.bool_)
     unanswered[list(refused)] = True
     places = {chunk.place(row): refused[row] for row in sorted(refused)}
@@ -58,20 +64,35 @@ def score(predictor: Predictor, chunk: Chunk, errors: Errors = "stop") -> Scored
     return Scored(chunk, answers, unanswered, places)
 
 
+def no_answers(answers: Iterable[Answer]) -> list[int]:
+    """Return the rows whose answers are no numbers: what the model computes went beyond float32."""
+    floats = [answer.values for answer in answers if answer.values.dtype == np.float32 and not answer.bounds]
+    return [int(row) for row in np.flatnonzero(~np.isfinite(floats).all(axis=0))] if floats else []
+
+
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """Return ``work(item)`` of every item in the items' order; no more than ``threads`` wait to be taken."""
+    """Return ``work(item)`` of every item in the items' order; ``threads`` items and one are taken ahead."""
     if threads == 1:
         yield from map(work, items)
         return
     waiting: deque[Future[Result]] = deque()
+    source = iter(items)
     with ThreadPoolExecutor(threads) as pool:
         try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > threads:
+            failure: Exception | None = None
+            more = True
+            while more or waiting:
+                try:
+                    while more and len(waiting) <= threads:
+                        waiting.append(pool.submit(work, next(source)))
+                except StopIteration:
+                    more = False
+                except Exception as error:  # the results before it come first
+                    failure, more = error, False
+                if waiting:
                     yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            if failure is not None:
+                raise failure
         finally:
             for future in waiting:
                 future.cancel()

@@ -5,7 +5,6 @@ from itertools import count
 from typing import Any
 
 from parity_runtime.errors import InputError
-from parity_runtime.inputs import table_inputs
 from parity_runtime.predictor import Predictor
 from parity_runtime.scoring.answers import answer_names
 from parity_runtime.scoring.arrow_writer import with_answers
@@ -20,9 +19,17 @@ def stream(predictor: Predictor, batches: Iterable[Any], threads: int) -> Iterat
     return in_order(lambda numbered: _answer(predictor, *numbered), zip(count(1), batches), threads)
 
 
+def _run(predictor: Predictor, number: int, batch: Any) -> Any:
+    inputs = predictor.contract.inputs
+    try:
+        return predictor.run({inputs[0].name: batch} if len(inputs) == 1 else batch)
+    except InputError as error:
+        raise InputError(f"batch {number}: {error}") from error
+
+
 def _answer(predictor: Predictor, number: int, batch: Any) -> Any:
     if type(batch).__name__ != "RecordBatch" or not type(batch).__module__.startswith("pyarrow"):
-        return predictor.run(table_inputs(predictor.contract, batch))
+        return _run(predictor, number, batch)
     chunk = ArrowChunk(f"batch {number}", batch, 1)
     chunk.refuse_columns(answer_names(predictor.contract, certified=predictor.has_proof))
     scored = score(predictor, chunk)

@@ -1,7 +1,6 @@
 """Parquet and Arrow files; needs the [tables] extra."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -30,10 +29,26 @@ class ArrowChunk(Chunk):
         return int(self.batch.num_rows)
 
     def column(self, name: str) -> list[str]:
-        """Return one column as text; a missing cell is empty."""
-        array = self.batch.column(self.index(name))
-        spell = _float32 if str(array.type) == "float" else str
-        return ["" if cell is None else spell(cell) for cell in array.to_pylist()]
+        """Return one column as text; a missing cell is empty.
+
+        Raises:
+            InputError: there is no such column, or its cells are no text: lists, say.
+        """
+        return self._texts(name, self.batch.column(self.index(name)))
+
+    def cell(self, row: int, name: str) -> str:
+        """Return one cell as text."""
+        return self._texts(name, self.batch.column(self.index(name)).slice(row, 1))[0]
+
+    def _texts(self, name: str, array: Any) -> list[str]:
+        import pyarrow  # noqa: PLC0415 -- of the [tables] extra
+
+        spell = {"float": _float32, "double": repr}.get(str(array.type))
+        try:
+            cells = (array if spell else array.cast(pyarrow.string())).to_pylist()
+        except (pyarrow.ArrowException, UnicodeDecodeError) as error:
+            raise InputError(f"{self.where}: {name} holds {array.type}, which CSV has no cells for") from error
+        return ["" if cell is None else spell(cell) if spell else cell for cell in cells]
 
     def read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
         """Return columns as numbers; a column of another type is refused as a whole."""
@@ -51,14 +66,15 @@ class ArrowChunk(Chunk):
     def _numbers(self, name: str) -> Any:
         import pyarrow  # noqa: PLC0415
 
-        array = self.batch.column(self.index(name))
-        kind = array.type.value_type if pyarrow.types.is_dictionary(array.type) else array.type
-        numeric = (pyarrow.types.is_primitive, pyarrow.types.is_decimal, pyarrow.types.is_null)
-        if not any(check(kind) for check in numeric):  # a cast would read text
-            raise InputError(f"{self.where}: {name} holds {array.type}, not numbers")
+        array, types = self.batch.column(self.index(name)), pyarrow.types
         try:
+            array = array.cast(array.type.value_type) if types.is_dictionary(array.type) else array
+            if types.is_decimal(array.type):
+                array = array.cast(pyarrow.string())  # a cast to float64 would not round to the nearest
+            elif not (types.is_integer(array.type) or types.is_floating(array.type) or types.is_null(array.type)):
+                raise InputError(f"{self.where}: {name} holds {array.type}, not numbers")
             return array.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
-        except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError) as error:
+        except pyarrow.ArrowException as error:
             raise InputError(f"{self.where}: {name} holds {array.type}, not numbers") from error
 
 
@@ -66,7 +82,7 @@ def _float32(value: float) -> str:
     return float32_text(np.float32(value))
 
 
-def arrow_chunks(name: str, size: int | None) -> Iterator[ArrowChunk]:
+def arrow_chunks(name: str, size: int | None, *, parquet: bool) -> Iterator[ArrowChunk]:
     """Read a Parquet, Arrow IPC or Feather file, at most ``size`` rows at a time; an empty one is given once.
 
     Raises:
@@ -81,27 +97,31 @@ def arrow_chunks(name: str, size: int | None) -> Iterator[ArrowChunk]:
         ) from error
     first = 1
     try:
-        for batch in _whole(name) if size is None else _batches(name, size):
+        for batch in _whole(name, parquet) if size is None else _batches(name, size, parquet):
             yield ArrowChunk(name, batch, first)
             first += batch.num_rows
-    except pyarrow.ArrowInvalid as error:
-        raise InputError(f"{name} is no {Path(name).suffix} file: {str(error).partition(chr(10))[0]}") from error
+    except pyarrow.ArrowException as error:
+        raise InputError(
+            f"{name} is no {'Parquet' if parquet else 'Arrow'} file: {str(error).partition(chr(10))[0]}"
+        ) from error
     except OSError as error:
         raise InputError(f"cannot read the table {name}: {error.strerror or error}") from error
 
 
-def _whole(name: str) -> Iterator[Any]:
+def _whole(name: str, is_parquet: bool) -> Iterator[Any]:
     import pyarrow  # noqa: PLC0415
 
-    table = pyarrow.Table.from_batches(list(_batches(name, 2**20))).combine_chunks()
-    yield table.to_batches()[0] if len(table) else pyarrow.RecordBatch.from_pylist([], schema=table.schema)
+    table = pyarrow.Table.from_batches(list(_batches(name, 2**20, is_parquet))).combine_chunks()
+    if len(batches := table.to_batches()) > 1:
+        raise InputError(f"{name} is too large for one batch, and rows of this model influence one another")
+    yield batches[0] if batches else pyarrow.RecordBatch.from_pylist([], schema=table.schema)
 
 
-def _batches(name: str, size: int) -> Iterator[Any]:
+def _batches(name: str, size: int, is_parquet: bool) -> Iterator[Any]:
     import pyarrow  # noqa: PLC0415
     from pyarrow import ipc, parquet  # noqa: PLC0415
 
-    if name.endswith(".parquet"):
+    if is_parquet:
         with parquet.ParquetFile(name) as file:
             yield from file.iter_batches(size)
             if not file.metadata.num_rows:

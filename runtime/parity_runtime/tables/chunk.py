@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from parity_runtime.errors import InputError
 
+_LONGEST_SHOWN = 60  # characters
+
 Refused = dict[int, str]
 """What is wrong with rows, by their place in the chunk."""
 
@@ -106,6 +108,11 @@ def listed(names: Sequence[str]) -> str:
     """Return the first of many names, for a sentence on one line."""
     names = [name if name.isprintable() else repr(name) for name in names]
     return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+
+
+def shown(cell: str) -> str:
+    """Return a cell for a sentence: quoted, and not the whole of a long one."""
+    return repr(cell) if len(cell) <= _LONGEST_SHOWN else f"{cell[:_LONGEST_SHOWN]!r}..."
 
 
 def refuse_doubled(where: str, columns: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_runtime.tables.chunk import Chunk, Refused, number
+from parity_runtime.tables.chunk import Chunk, Refused, number, shown
 from parity_runtime.tables.plain_numbers import plain_numbers
 
 
@@ -133,10 +133,10 @@ class CsvChunk(Chunk):
             try:
                 out[row] = number(cell)
             except ValueError:
-                refused.setdefault(row, f"{name} is {cell!r}, not a number{_comma(cell)}")
+                refused.setdefault(row, f"{name} is {shown(cell)}, not a number{_comma(cell)}")
 
     def _hint(self, name: str) -> str:
-        for delimiter, spelled in ((";", "';'"), ("\t", "tab"), ("|", "'|'")):
+        for delimiter, spelled in ((",", "','"), (";", "';'"), ("\t", "tab"), ("|", "'|'")):
             if delimiter != self.header.delimiter and name in self.header.line.decode().split(delimiter):
                 return f" (is it separated otherwise? --delimiter {spelled})"
         try:

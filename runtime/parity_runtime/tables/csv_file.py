@@ -13,9 +13,12 @@ from parity_runtime.tables.csv_chunk import CsvChunk, CsvHeader
 
 _BOM = b"\xef\xbb\xbf"
 _LONGEST_HEADER = 2**24  # bytes
-_OTHER_FILES = {b"\x1f\x8b": "gzip: decompress it first", b"PK": "a zip file or a spreadsheet: save it as CSV",
+_LONGEST_CELL = 2**24  # bytes; a quote that is left open would take the rest of the file
+_LONGEST_BLOCK = 2**25  # bytes; fewer rows are read at once where they are long
+_FEW_LINES = 1024
+_OTHER_FILES = {b"\x1f\x8b": "gzip: decompress it first", b"PK\x03\x04": "a zip file or a spreadsheet: save it as CSV",
                 b"\xff\xfe": "UTF-16: convert it to UTF-8", b"\xfe\xff": "UTF-16: convert it to UTF-8",
-                b"PAR1": "Parquet: name it .parquet", b"\x93NUMPY": "an array: name it .npy"}  # fmt: skip
+                b"PAR1\x15": "Parquet: name it .parquet", b"\x93NUMPY": "an array: name it .npy"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,17 +66,15 @@ def rows_chunk(where: str, columns: list[str], cells: list[list[str]]) -> CsvChu
 def csv_line(cells: Iterable[str], delimiter: str = ",") -> bytes:
     """Return cells as one line of CSV without its end, quoted where that is needed."""
     text = io.StringIO()
-    csv.writer(text, delimiter=delimiter, lineterminator="").writerow(cells)
-    return text.getvalue().encode()
+    csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerow(
+        cells
+    )  # it quotes what is in its own line end
+    return text.getvalue().removesuffix("\r\n").encode(errors="backslashreplace")
 
 
 def write_csv(file: BinaryIO, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Write UTF-8 CSV, each line ended by a single newline, row by row."""
-    text = io.TextIOWrapper(file, "utf-8", newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    text.detach()  # flushes, and leaves the file open
+    file.writelines(csv_line(row) + b"\n" for row in chain([columns], rows))
 
 
 class _Reader:
@@ -93,18 +94,19 @@ class _Reader:
         if columns:
             names, line = list(columns), csv_line(columns, self._delimiter)
         else:
-            records, cells, _ = self.take(1)
+            records, cells, at_end = self.take(1)
+            while not records and not at_end:  # empty lines
+                records, cells, at_end = self.take(1)
             if not records:
                 raise InputError(f"{self._where} is empty; its first line must name the columns")
             found = cells[0] if cells else records[0].decode().split(self._delimiter)
             names, line = [name.strip() for name in found], records[0]
-        refuse_doubled(self._where, names)
+        refuse_doubled(self._where, [name for name in names if name])  # spreadsheets end lines with empty cells
         return CsvHeader(self._where, names, line, self._delimiter, newline)
 
     def take(self, size: int | None) -> tuple[list[bytes], list[list[str]] | None, bool]:
         """Return records, their cells where some are quoted, and whether the file ends there."""
-        lines = list(islice(self._file, size))
-        at_end = size is None or len(lines) < size
+        lines, at_end = self._some_lines(size)
         block = b"".join(lines)
         self._decode(block, self._lines)
         if b'"' in block:
@@ -113,28 +115,47 @@ class _Reader:
         if b"\r" in block:
             block = block.replace(b"\r\n", b"\n").removesuffix(b"\r")
             if b"\r" in block:
-                raise InputError(f"{self._where} has a carriage return within a line; end its lines with a newline")
+                raise self._stray_return()
         records = block.removesuffix(b"\n").split(b"\n")
         return ([record for record in records if record] if b"" in records else records), None, at_end
 
+    def _some_lines(self, size: int | None) -> tuple[list[bytes], bool]:
+        """Return at most ``size`` lines, fewer where they are long, and whether the file ends there."""
+        if size is None:
+            return list(self._file), True
+        lines: list[bytes] = []
+        length = 0
+        while len(lines) < size and length < _LONGEST_BLOCK:
+            wanted = min(size - len(lines), _FEW_LINES)
+            more = list(islice(self._file, wanted))
+            lines += more
+            length += sum(map(len, more))
+            if len(more) < wanted:
+                return lines, True
+        return lines, False
+
     def _quoted(self, lines: list[bytes]) -> tuple[list[bytes], list[list[str]]]:
-        """Return the records of ``lines``, of which the last may take more lines to its end."""
+        """Return the records of ``lines``, of which the last may take more lines to its end, and their cells."""
         taken: list[bytes] = []
 
         def texts() -> Iterator[str]:
+            beyond = 0
             for line in chain(lines, self._file):
+                beyond += len(line) if len(taken) >= len(lines) else 0
+                if beyond > _LONGEST_CELL:
+                    raise csv.Error("a cell does not end")
                 taken.append(line)
                 yield self._decode(line, self._lines + len(taken) - 1)
 
-        reader = csv.reader(texts(), delimiter=self._delimiter, strict=True)
         records: list[bytes] = []
         cells: list[list[str]] = []
         start = 0
+        limit = csv.field_size_limit(_LONGEST_CELL)
         try:
+            reader = csv.reader(texts(), delimiter=self._delimiter, strict=True)
             for row in reader:
                 if row:
-                    record = b"".join(taken[start : reader.line_num])
-                    records.append(record.removesuffix(b"\n").removesuffix(b"\r"))
+                    records.append(self._record(taken[start : reader.line_num]))
                     cells.append(row)
                 start = reader.line_num
                 if start >= len(lines):
@@ -142,8 +163,19 @@ class _Reader:
         except csv.Error as error:
             line = self._lines + start + 1
             raise InputError(f"{self._where}, line {line}: not CSV: {error}; is a quote left open?") from error
+        finally:
+            csv.field_size_limit(limit)
         self._lines += len(taken)
         return records, cells
+
+    def _record(self, lines: list[bytes]) -> bytes:
+        record = b"".join(lines).removesuffix(b"\n").removesuffix(b"\r")
+        if record.endswith(b"\r"):
+            raise self._stray_return()
+        return record
+
+    def _stray_return(self) -> InputError:
+        return InputError(f"{self._where} has a carriage return within a line; end its lines with a newline")
 
     def _decode(self, block: bytes, before: int) -> str:
         try:

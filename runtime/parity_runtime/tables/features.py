@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
-from parity_runtime.tables.chunk import Chunk, Refused
+from parity_runtime.tables.chunk import Chunk, Refused, shown
 
 
 def read_features(contract: ModelContract, chunk: Chunk) -> tuple[NDArray[np.float64], Refused]:
@@ -25,7 +25,7 @@ def read_features(contract: ModelContract, chunk: Chunk) -> tuple[NDArray[np.flo
     for row, column in _unacceptable(contract, matrix).items():
         if row not in refused:
             cell = chunk.cell(row, names[column])
-            refused[row] = f"{names[column]} is {cell!r}; this model takes numbers that float32 holds"
+            refused[row] = f"{names[column]} is {shown(cell)}; this model takes numbers that float32 holds"
     matrix[list(refused)] = 0.0
     return matrix, refused
 

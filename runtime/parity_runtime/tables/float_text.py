@@ -19,7 +19,7 @@ _POWERS = 10.0 ** np.arange(23)  # exact in float64
 _INTEGERS = 10 ** np.arange(19, dtype=np.int64)
 _FOUR_DIGITS = np.array([f"{number:04d}" for number in range(10_000)], "S4").view(np.uint32)
 _ZERO = ord("0")
-_END = 1  # a control character: no name that a contract may have holds one
+_END = 255  # a byte that UTF-8 never has
 
 Integers = NDArray[np.int64]
 Cells = NDArray[np.uint8]
@@ -168,7 +168,7 @@ def joined(parts: Sequence[Cells | bytes], rows: int) -> list[bytes]:
     """Return each row's parts as one text.
 
     Args:
-        parts: cells ``[rows, width]``, or bytes that are the same for all rows; none holds the byte 1.
+        parts: cells ``[rows, width]``, or bytes that are the same for all rows; UTF-8.
         rows: how many.
     """
     end = np.full((rows, 1), _END, np.uint8)

@@ -13,6 +13,7 @@ from parity_runtime.errors import InputError
 from parity_runtime.tables.chunk import Chunk, Refused
 
 _NUMBERS = {int, float, type(None)}
+_NOTHING = object()
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -21,7 +22,7 @@ class JsonChunk(Chunk):
 
     Args:
         where: the file's name.
-        columns: the keys of the file's first line.
+        columns: the keys of the file's first object.
         records: the lines' bytes, without white space around them.
         first_row: the number of the first in the file.
     """
@@ -39,7 +40,7 @@ class JsonChunk(Chunk):
         for row, record in enumerate(self.records):
             try:
                 objects.append(parse_object(record))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 objects.append({})
                 malformed[row] = f"no JSON object: {error}"
         return objects, malformed
@@ -63,7 +64,22 @@ class JsonChunk(Chunk):
 
     def texts(self, names: Sequence[str]) -> list[Sequence[str]]:
         """Return the values of each line as text."""
-        return [[_text(value.get(name)) for name in names] for value in self.objects]
+        if names == self.columns:
+            self._refuse_other_keys()
+        found = [
+            members(record.decode()) if value else {} for record, value in zip(self.records, self.objects, strict=True)
+        ]
+        return [[_cell(values.get(name, "null")) for name in names] for values in found]
+
+    def _refuse_other_keys(self) -> None:
+        known = set(self.columns)
+        for row, value in enumerate(self.objects):
+            other = next((key for key in value if key not in known), None)
+            if other is not None:
+                raise InputError(
+                    f"{self.place(row)} has a key {other!r}, which the first row has not, and CSV has one header; "
+                    "choose columns with --columns, or write .jsonl"
+                )
 
     def cell(self, row: int, name: str) -> str:
         """Return one value as text."""
@@ -74,9 +90,9 @@ class JsonChunk(Chunk):
         refused = dict(self.malformed)
         matrix = np.full((len(self), len(names)), np.nan)
         for place, name in enumerate(names):
-            if self.first_row == 1:
+            if self.first_row == 1 and all(name not in value for value in self.objects):
                 self.index(name)
-            values = [value.get(name, refused) for value in self.objects]  # `refused` is no JSON value
+            values = [value.get(name, _NOTHING) for value in self.objects]
             if {*map(type, values)} <= _NUMBERS:
                 matrix[:, place] = _floats(values)
             else:
@@ -91,10 +107,10 @@ class JsonChunk(Chunk):
         for row, value in enumerate(values):
             if type(value) in _NUMBERS:
                 out[row : row + 1] = _floats([value])
-            elif value is refused:
+            elif value is _NOTHING:
                 refused.setdefault(row, f"there is no {name!r}")
             else:
-                refused.setdefault(row, f"{name} is {json.dumps(value)[:80]}, not a number")
+                refused.setdefault(row, f"{name} is {json.dumps(value)[:60]}, not a number")
 
 
 def json_chunks(file: BinaryIO, where: str, size: int | None) -> Iterator[JsonChunk]:
@@ -110,7 +126,7 @@ def json_chunks(file: BinaryIO, where: str, size: int | None) -> Iterator[JsonCh
         records = [record for line in lines if (record := line.strip())]
         if columns is None and records:
             records[0] = records[0].removeprefix(_BOM)
-            columns = _keys(where, records[0])
+            columns = _keys(where, records)
         if columns is not None and (records or first == 1):
             yield JsonChunk(where, columns, records, first)
         first += len(records)
@@ -143,11 +159,40 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _keys(where: str, record: bytes) -> list[str]:
-    try:
-        return list(parse_object(record))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f'{where}, row 1: no JSON object: {error}; each line holds one, such as {{"x": 1}}') from error
+def members(text: str) -> dict[str, str]:
+    """Return the members of a JSON object by key, each as it is written."""
+    decoder, found = json.JSONDecoder(), {}
+    place = _skip(text, text.index("{") + 1)
+    while text[place] != "}":
+        key, place = decoder.raw_decode(text, place)
+        place = _skip(text, _skip(text, place) + 1)
+        end = decoder.raw_decode(text, place)[1]
+        found[key] = text[place:end]
+        place = _skip(text, end)
+        place = _skip(text, place + 1) if text[place] == "," else place
+    return found
+
+
+def _skip(text: str, place: int) -> int:
+    while text[place] in " \t\r\n":
+        place += 1
+    return place
+
+
+def _cell(member: str) -> str:
+    """Return a member as text: a string's characters, an empty cell for null, anything else as it is written."""
+    return str(json.loads(member)) if member.startswith('"') else "" if member == "null" else member
+
+
+def _keys(where: str, records: list[bytes]) -> list[str]:
+    """Return the keys of the first line that holds an object."""
+    problem: Exception | None = None
+    for record in records:
+        try:
+            return list(parse_object(record))
+        except (ValueError, RecursionError) as error:
+            problem = problem or error
+    raise InputError(f"{where}, row 1: no JSON object: {problem}; each line holds one") from problem
 
 
 def _text(value: Any) -> str:

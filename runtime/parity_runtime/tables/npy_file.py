@@ -31,8 +31,12 @@ class ArrayChunk(Chunk):
     def column(self, name: str) -> list[str]:
         """Return one column as text."""
         self.index(name)
-        column = self.array[name]
-        return [*map(float32_text, column)] if column.dtype == np.float32 else [*map(str, column.tolist())]
+        return [_text(value) for value in self.array[name]]
+
+    def cell(self, row: int, name: str) -> str:
+        """Return one cell as text."""
+        self.index(name)
+        return _text(self.array[name][row])
 
     def read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
         """Return columns as numbers; no cell of an array is refused."""
@@ -49,6 +53,12 @@ class ArrayChunk(Chunk):
     def keep(self, rows: NDArray[np.bool_]) -> Self:
         """Return these rows without the others."""
         return type(self)(self.where, self.array[rows], self.first_row)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")
+    return float32_text(value) if isinstance(value, np.float32) else str(value.tolist())
 
 
 def npy_chunks(name: str, size: int | None, columns: Sequence[str]) -> Iterator[ArrayChunk]:

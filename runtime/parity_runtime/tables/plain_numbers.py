@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _FEW = 4096  # rows; importing pyarrow takes longer than reading them
+_LARGEST = 2**31 - 2  # bytes of a block of pyarrow's
 
 
 def plain_numbers(records: list[bytes], width: int, columns: list[int], delimiter: str) -> NDArray[np.float64] | None:
@@ -22,9 +23,17 @@ def plain_numbers(records: list[bytes], width: int, columns: list[int], delimite
         columns: which of them hold numbers.
         delimiter: what separates cells.
     """
-    if len(records) >= _FEW and _has_pyarrow():
-        return _with_pyarrow(b"\n".join(records), width, columns, delimiter)
-    return _with_numpy(b"\n".join(records), width, columns, delimiter)
+    # What is white space, or a mark, to one reader and not to another is made a letter, which none takes for a number.
+    block = b"\n".join(records).translate(_translation(delimiter))
+    if len(records) >= _FEW and len(block) < _LARGEST and _has_pyarrow():
+        return _with_pyarrow(block, width, columns, delimiter)
+    return _with_numpy(block, width, columns, delimiter)
+
+
+@cache
+def _translation(delimiter: str) -> bytes:
+    kept = {ord(delimiter), ord("\t"), ord("\n")}
+    return bytes(value if value in kept or 32 <= value < 127 else ord("x") for value in range(256))
 
 
 @cache
@@ -69,7 +78,7 @@ def _numpy(array: Any) -> NDArray[np.float64]:
 def _with_numpy(block: bytes, width: int, columns: list[int], delimiter: str) -> NDArray[np.float64] | None:
     if not _regular(block, width, delimiter):
         return None
-    text = block.decode()
+    text = block.decode("ascii")
     try:
         return _load(text, columns, delimiter)
     except ValueError:

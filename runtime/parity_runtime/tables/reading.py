@@ -58,7 +58,7 @@ class TableFile:
         if self.name == "-" and self.format not in TEXT:
             raise InputError(f"{self.format} cannot be read from stdin; give the file's name")
         if self.format in ("parquet", "arrow"):
-            yield from arrow_chunks(self.name, size)
+            yield from arrow_chunks(self.name, size, parquet=self.format == "parquet")
         elif self.format == "npy":
             yield from npy_chunks(self.name, size, self.columns)
         else:
@@ -85,9 +85,9 @@ class TableFile:
         return nullcontext(sys.stdin.buffer)
 
 
-def table_format(name: str) -> str:
-    """Return the format that a file's suffix names; CSV for any other suffix, and for stdin."""
-    return FORMATS.get(Path(name).suffix.lower(), "csv")
+def table_format(name: str, default: str = "csv") -> str:
+    """Return the format that a file's suffix names; the default for any other suffix, and for stdin."""
+    return FORMATS.get(Path(name).suffix.lower(), default)
 
 
 def read_table(name: str) -> Chunk:
