@@ -52,6 +52,10 @@ class Job:
         Raises:
             InputError: a column is missing or is there already, or a row cannot be answered.
         """
+        if self.errors != "stop" and not predictor.contract.row_independent:
+            raise InputError(
+                f"rows of {predictor.contract.name} influence one another: leaving one out would change the others"
+            )
         head = next(chunks)
         names = answer_names(predictor.contract, certified=predictor.has_proof)
         head.refuse_columns(name for name in names if not self.columns or name in self.columns)

@@ -1,0 +1,58 @@
+"""Nothing opens a socket, from training to prediction."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PARITY = Path(sys.executable).parent / "parity"
+GUARD = """
+import os, sys
+
+def refuse(event, arguments):
+    if event in ("socket.__new__", "socket.getaddrinfo"):
+        os.write(2, f"{event} {arguments}\\n".encode())
+        os._exit(77)
+
+sys.addaudithook(refuse)
+"""
+LINE = (
+    "train xor --out run --epochs 20",
+    "plot run",
+    "export run package --certified",
+    "info package",
+    "verify package",
+    "certify package",
+    "predict package run/test.csv --columns x1,x2",
+    "evaluate package run/test.csv",
+    "bench package --seconds 0.02",
+)
+
+
+def guarded(folder: Path) -> dict[str, str]:
+    """The environment of a Python that ends at its first socket."""
+    (folder / "guard").mkdir()
+    (folder / "guard" / "sitecustomize.py").write_text(GUARD)
+    return os.environ | {"PYTHONPATH": str(folder / "guard"), "HOME": str(folder)}
+
+
+def test_the_guard_ends_a_process_that_opens_a_socket(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import socket; socket.socket()"]
+    assert subprocess.run(command, env=guarded(tmp_path), check=False).returncode == 77
+
+
+@pytest.mark.parametrize("isolated", [False, True], ids=["guarded", "without a network"])
+def test_the_whole_line_needs_no_network(tmp_path: Path, isolated: bool) -> None:
+    unshare = shutil.which("unshare")
+    prefix = [str(unshare), "--net"] if isolated else []
+    if isolated and (unshare is None or subprocess.run([*prefix, "true"], check=False, capture_output=True).returncode):
+        pytest.skip("this system does not let a test take its network away")
+    environment = guarded(tmp_path)
+    for command in LINE:
+        done = subprocess.run([*prefix, str(PARITY), *command.split()], cwd=tmp_path, env=environment,
+                              capture_output=True, text=True, check=False)  # fmt: skip
+        assert done.returncode == 0, (command, done.stderr)
+    assert not (tmp_path / ".cache" / "Microsoft").exists()
