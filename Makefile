@@ -56,20 +56,17 @@ predict: $(READY)  ## Answer the four corners with PACKAGE.
 evaluate: $(READY)  ## Compare PACKAGE's answers with RUN's held-out labels.
 	@$(BIN)/parity evaluate $(PACKAGE) $(RUN)/test.csv
 
-test: $(READY)  ## Run the tests with coverage.
-	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+test: $(READY)  ## Run the tests with coverage, in two processes.
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
 soak: $(READY)  ## Thousands of examples of each property test, 50 kills, 100 million points against the proof (1 hour).
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/runtime/test_properties.py
 	@PARITY_KILLS=50 $(BIN)/python -m pytest tests/training/test_resume.py
 	@$(BIN)/python -m tests.proof.soundness --points 100000000
 
-bench: $(READY)  ## Measure export, prediction, training, certification and scoring beside what others do.
-	@$(BIN)/python benchmarks/export.py
-	@$(BIN)/python benchmarks/predictor.py
-	@$(BIN)/python benchmarks/training.py
-	@$(BIN)/python benchmarks/certified.py
-	@$(BIN)/python benchmarks/scoring.py
+bench: $(READY)  ## Measure everything beside what others do (20 minutes), and write docs/benchmarks.md.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[bench]"
+	@$(BIN)/python benchmarks/report.py
 
 lint: $(READY)  ## Check style, and that imports point one way.
 	@$(BIN)/ruff check .

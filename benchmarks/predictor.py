@@ -1,11 +1,12 @@
 """What the predictor costs beside bare onnxruntime, and what an application must install to have it.
 
 Prints one JSON object. Every time is a ratio of pairs that are measured in turn in one run: the median, with the
-quartiles beside it. ``--only latency,batches,threads,process,installed`` measures a part.
+quartiles beside it. ``--only latency,torch,growth,batches,threads,process`` measures a part.
 """
 
 import json
 import os
+import statistics
 import sys
 import tempfile
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import ROOT, Job, measured, print_parts, ratio, run, summary
+from common import ROOT, Job, measured, print_parts, ratio, run, summary, timed
 
 from parity_runtime import Predictor
 from parity_runtime.session import create_session
@@ -26,7 +27,10 @@ THREADS, THREAD_BATCH, THREAD_CALLS = 4, 4096, 400
 
 def main() -> None:
     """Measure and print."""
-    print_parts(__doc__, {"latency": latency, "batches": batches, "threads": threads, "process": process})
+    print_parts(__doc__, {
+        "latency": latency, "torch": eager, "growth": growth,
+        "batches": batches, "threads": threads, "process": process,
+    })  # fmt: skip
 
 
 def latency() -> dict[str, Any]:
@@ -38,6 +42,39 @@ def latency() -> dict[str, Any]:
         pair = (repeated(lambda x=features: predictor.predict_proba(x), 2000),
                 repeated(lambda x=features: session.run(None, {"features": x}), 2000))  # fmt: skip
         results[f"batch {rows}"] = ratio(pair, 41) | {"target": f"at most {target}"}
+    return results
+
+
+def eager() -> dict[str, Any]:
+    """Return torch's time over ours for the same network, in eval mode, without gradients, on one thread."""
+    import torch  # noqa: PLC0415 -- heavy, and of this part alone
+
+    from parity_training import XORClassifier  # noqa: PLC0415
+
+    torch.set_num_threads(1)
+    predictor, network = Predictor(PACKAGE), XORClassifier().eval()
+    compiled = torch.compile(network)
+    results = {}
+    for rows, calls in ((1, 1000), (1024, 200)):
+        features = random_rows(rows)
+        tensor = torch.from_numpy(features)
+        for name, module in (("torch eager", network), ("torch.compile", compiled)):
+            with torch.inference_mode():
+                pair = (repeated(lambda m=module, x=tensor: torch.sigmoid(m(x)), calls),
+                        repeated(lambda x=features: predictor.predict_proba(x), calls))  # fmt: skip
+                results[f"{name} over parity, batch {rows}"] = ratio(pair, 21) | {"target": "reported"}
+    return results
+
+
+def growth() -> dict[str, Any]:
+    """Return the nanoseconds a row that an answer takes, by the number of rows."""
+    predictor = Predictor(PACKAGE)
+    results = {}
+    for rows in (1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000):
+        features, calls = random_rows(rows), max(1, 100_000 // rows)
+        job = repeated(lambda x=features: predictor.predict_proba(x), calls)
+        seconds = statistics.median([timed(job) for _ in range(5)])
+        results[f"{rows:,} rows"] = {"ns_a_row": round(1e9 * seconds / calls / rows, 1)}
     return results
 
 

@@ -5,7 +5,6 @@ trains with its progress callback, its log and its validation on. skorch and Lig
 not installed. ``--only speed,memory,loader,quality`` measures a part.
 """
 
-import argparse
 import importlib.util
 import json
 import statistics
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from common import print_parts, summary, timed
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -44,21 +44,11 @@ BIG = (1_000_000, 30)
 
 def main() -> None:
     """Measure and print."""
-    parts: dict[str, Callable[[], dict[str, Any]]] = {
-        "speed": speed,
-        "memory": memory,
-        "loader": loader,
-        "quality": quality,
-    }
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default=",".join(parts), help="which parts, separated by commas")
-    parser.add_argument("--read", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.read:
-        print(json.dumps(_peak_of_reading(arguments.read)))
+    if sys.argv[1:2] == ["--read"]:
+        print(json.dumps(_peak_of_reading(sys.argv[2])))
         return
     warnings.simplefilter("ignore")
-    print(json.dumps({name: parts[name]() for name in arguments.only.split(",")}, indent=2))
+    print_parts(__doc__, {"speed": speed, "memory": memory, "loader": loader, "quality": quality})
 
 
 def speed() -> dict[str, Any]:
@@ -81,7 +71,7 @@ def speed() -> dict[str, Any]:
     }
     for name in list(jobs)[1:]:
         ratios = [theirs / ours for theirs, ours in zip(seconds[name][1:], seconds["parity"][1:], strict=True)]
-        results[name] = _summary(ratios) | {"target": targets[name], "accuracy": accuracy[name]}
+        results[name] = summary(ratios) | {"target": targets[name], "accuracy": accuracy[name]}
     return results
 
 
@@ -118,7 +108,7 @@ def loader() -> dict[str, Any]:
 
     fractions = []
     for _ in range(3):
-        whole, part = _timed(epoch), _timed(only_batches)
+        whole, part = timed(epoch), timed(only_batches)
         fractions.append(part / whole)
     return {"fraction": round(statistics.median(fractions), 4), "target": "at most 0.1"}
 
@@ -293,17 +283,6 @@ def _peak_of_reading(path: str) -> dict[str, int]:
 def _status(name: str) -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
-
-
-def _timed(job: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    job()
-    return time.perf_counter() - start
-
-
-def _summary(ratios: list[float]) -> dict[str, Any]:
-    low, middle, high = statistics.quantiles(ratios, n=4)
-    return {"ratio": round(middle, 2), "quartiles": [round(low, 2), round(high, 2)]}
 
 
 if __name__ == "__main__":
