@@ -3,9 +3,12 @@
 import { element, short, swatch } from "./dom.mjs";
 import { classColor } from "./palette.mjs";
 
+const NO_ANSWER = "The model computes no finite answer for these numbers";
+
 /** Shows the first row of `answers`. */
 export function showAnswer(target, contract, answers) {
   const { label, chance, chances } = read(contract, answers);
+  if (!Number.isFinite(chance)) return target.replaceChildren(element("p", { class: "badge open" }, NO_ANSWER));
   const rows = contract.classes.map((name, index) => bar(name, index, chances[index], index === label));
   const heading = element("p", { class: "label" }, swatch(classColor(label)), String(contract.classes[label]));
   const sure = element("p", { class: "chance" }, `probability ${percent(chance)}`);
@@ -19,6 +22,7 @@ export function showAnswer(target, contract, answers) {
 /** The same as one sentence, for who does not see the page. */
 export function sayAnswer(contract, answers, features, point) {
   const { label, chance } = read(contract, answers);
+  if (!Number.isFinite(chance)) return NO_ANSWER;
   const place = features.map(({ name }, index) => `${name} ${short(point[index])}`).join(", ");
   const proven = answers.certified ? (answers.certified[0] ? ", certified" : ", not certified") : "";
   return `${place}: ${contract.classes[label]}, probability ${percent(chance)}${proven}`;

@@ -50,6 +50,7 @@ async function check() {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   if (wide > 0) throw new Error(`the page is ${wide} pixels wider than its window`);
   if (screenshot) await page.screenshot({ path: screenshot, fullPage: true });
+  if (options.expect !== "alert") await noProblem(page); // also after the page was laid out again
   // A browser logs every file that it was refused, which is what --expect alert provokes.
   if (problems.length > 0 && options.expect !== "alert") throw new Error(problems[0]);
   return `${url}: ${said.join("; ")}`;

@@ -8,6 +8,7 @@ import { cells, rowsAt } from "./plane.mjs";
 
 const MOST_CELLS = 200; // across
 const FEWEST_CELLS = 40;
+const SMALLEST = 80; // pixels: the axes alone take sixty
 const SLOW = 150; // milliseconds that asking for all of them may take
 
 export class Painter {
@@ -34,6 +35,8 @@ export class Painter {
   #draw(plane) {
     const { view, axes } = this.painted;
     const { clientWidth: width, clientHeight: height } = this.canvas;
+    this.frame = undefined; // nothing is drawn while the page is hidden; its observer paints when it is shown
+    if (width < SMALLEST || height < SMALLEST) return;
     const context = this.#fresh(this.#layer, width, height);
     this.#fresh(this.canvas, width, height);
     this.frame = frameOf(width, height, view);

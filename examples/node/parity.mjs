@@ -55,7 +55,7 @@ export async function loadPackage(folder, { digest, certified = false } = {}) {
 export async function replay(folder, { digest } = {}) {
   const opened = await openPackage(folderSource(folder), digest);
   for (const name of opened.entries.keys()) await opened.read(name);
-  const unlisted = (await filesIn(folder)).find((name) => name !== "manifest.json" && !opened.entries.has(name));
+  const unlisted = (await unlistedIn(folder, [...opened.entries.keys(), "manifest.json"]))[0];
   if (unlisted) throw new DigestError(`${folder} holds ${unlisted}, which its manifest does not list; remove it`);
   const { passed, results } = await replayPackage(opened, ort, OPTIONS);
   return { packageId: opened.id, files: opened.entries.size, passed, results };
@@ -106,6 +106,7 @@ export class Predictor {
       throw new InputError(
         `${this.contract.name} has no input ${unknown}; it takes ${Object.keys(tensors).join(", ")}`,
       );
+    checkNamedSizes(this.contract, tensors);
     checkCells(this.contract, tensors);
     return this.#run(tensors);
   }
@@ -116,6 +117,20 @@ export class Predictor {
     checkCells(this.contract, inputs);
     if (tensor.dims[0] === 0) return new Float32Array(0); // onnxruntime is asked for nothing
     return (await this.#run(inputs, [output]))[output].data;
+  }
+}
+
+// The same name is the same size in one call.
+function checkNamedSizes({ inputs }, tensors) {
+  const sizes = new Map();
+  for (const { name, shape } of inputs) {
+    for (const [at, dimension] of shape.entries()) {
+      const size = tensors[name].dims[at];
+      if (typeof dimension !== "string") continue;
+      if ((sizes.get(dimension) ?? size) !== size)
+        throw new InputError(`the input ${name} has ${dimension} = ${size}, but another has ${sizes.get(dimension)}`);
+      sizes.set(dimension, size);
+    }
   }
 }
 
@@ -158,8 +173,11 @@ async function readRegular(file, limit) {
   }
 }
 
-async function filesIn(folder) {
+async function unlistedIn(folder, listed) {
   const found = await readdir(folder, { recursive: true, withFileTypes: true });
-  const plain = found.filter((entry) => !entry.isDirectory());
-  return plain.map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)).split(path.sep).join("/"));
+  const nameOf = (entry) => path.relative(folder, path.join(entry.parentPath, entry.name)).split(path.sep).join("/");
+  return found
+    .map((entry) => [nameOf(entry), entry.isDirectory()])
+    .filter(([name, isFolder]) => !listed.some((known) => (isFolder ? known.startsWith(`${name}/`) : known === name)))
+    .map(([name]) => name);
 }

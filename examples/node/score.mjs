@@ -84,12 +84,21 @@ async function score(folder, asked) {
       const outputs = await predictor.run({
         [contract.inputs[0].name]: { dims: [rows.length, features.length], data },
       });
+      checkAnswers(contract, outputs, (index) => `${WHERE}, row ${first + index}`);
       await write(
         rows.map(({ text }, index) => `${text},${csvText(answer(contract, outputs, index))}${newline}`).join(""),
       );
     },
   });
   return 0;
+}
+
+// A label beside what is no number means nothing.
+function checkAnswers(contract, outputs, place) {
+  const { data, dims } = outputs[isClassifier(contract) ? "probabilities" : "value"];
+  const at = data.findIndex((number) => !Number.isFinite(number));
+  if (at >= 0)
+    throw new InputError(`${place(Math.floor(at / dims[1]))}: the model computes no finite answer for these numbers`);
 }
 
 function proofColumns(contract) {

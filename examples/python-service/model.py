@@ -75,6 +75,7 @@ class Model:
             answers = self._predictor.run(request.inputs)
         except InputError as error:
             raise RequestError(str(error)) from error
+        self._check_answers(answers)
         if CLASS in names:
             answers[CLASS] = self._classes[answers["label"]]
         return self._encode(request, {name: answers[name] for name in names})
@@ -89,6 +90,13 @@ class Model:
         rows = max((array.shape[0] for array in inputs.values() if array.ndim), default=0)
         if rows > self._max_rows:
             raise RequestError(f"a batch of {rows} rows is more than {self._max_rows}; send it in parts", 413)
+
+    def _check_answers(self, answers: Arrays) -> None:
+        """Refuse rows whose answer is no number: a label beside it would mean nothing."""
+        for name in ("probabilities", "value") if self._predictor.contract.task != "tensors" else ():
+            if name in answers and not np.isfinite(answers[name]).all():
+                row = int(np.argmin(np.isfinite(answers[name]).all(axis=1)))
+                raise RequestError(f"row {row}: the model computes no finite answer for these numbers")
 
     def _encode(self, request: InferRequest, answers: Arrays) -> bytes:
         identity = {} if request.id is None else {"id": request.id}

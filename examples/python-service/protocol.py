@@ -31,6 +31,7 @@ BYTES = "BYTES"
 Arrays = dict[str, NDArray[Any]]
 
 
+_LARGEST_SIZE = 2**31
 _LONGEST_TEXT = 300  # what a client sent is quoted; its whole body shall not come back
 
 
@@ -72,7 +73,7 @@ def parse_request(body: bytes, specs: Mapping[str, TensorSpec]) -> InferRequest:
         RequestError: the body is not what the protocol says, or a tensor is not what the model takes.
     """
     try:
-        value = json.loads(body)
+        value = json.loads(body.decode(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise RequestError(f"the body is not JSON: {error}") from error
     if not isinstance(value, dict):
@@ -99,6 +100,10 @@ def tensor_json(name: str, array: NDArray[Any]) -> dict[str, Any]:
         data = [number if np.isfinite(number) else None for number in data]
     datatype = DATATYPES.get(str(array.dtype), BYTES)
     return {"name": name, "shape": list(array.shape), "datatype": datatype, "data": data}
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is no JSON")
 
 
 def _tensors(value: dict[str, Any], key: str) -> list[Any]:
@@ -132,8 +137,11 @@ def _parse_input(item: Any, specs: Mapping[str, TensorSpec]) -> tuple[str, NDArr
     if item.get("datatype") != wanted:
         raise RequestError(f"input {name!r} has the datatype {item.get('datatype')!r}; it takes {wanted}")
     shape, data = item.get("shape"), item.get("data")
-    if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
+    # Before any product of them is taken: a long list of large sizes would hold up the process for seconds.
+    if not isinstance(shape, list) or not all(type(size) is int and 0 <= size <= _LARGEST_SIZE for size in shape[:16]):
         raise RequestError(f"the shape of input {name!r} is no list of sizes")
+    if len(shape) != len(spec.shape):
+        raise RequestError(f"input {name!r} has {len(shape)} dimensions; it takes {spec}")
     if not isinstance(data, list):
         raise RequestError(f"the data of input {name!r} is no list")
     return name, _array(spec, shape, _flat(name, shape, data))
@@ -154,7 +162,7 @@ def _flat(name: str, shape: list[int], data: list[Any]) -> list[Any]:
 def _array(spec: TensorSpec, shape: list[int], data: list[Any]) -> NDArray[Any]:
     """Return an array; numbers are not rounded yet, so that the predictor can refuse what does not fit.
 
-    A null is a missing cell, NaN; the contract says whether the model takes it.
+    A null is a missing cell, NaN; the predictor refuses it where the contract says so.
     """
     floating = spec.dtype.startswith("float")
     kinds = {float, int, type(None)} if floating else {bool} if spec.dtype == "bool" else {int}

@@ -43,6 +43,7 @@ def create_app(predictor: Predictor, limits: Limits) -> FastAPI:
     app.include_router(_model)
     app.add_exception_handler(RequestError, _refuse)
     app.add_exception_handler(HTTPException, _refuse)
+    app.add_exception_handler(Exception, _fail)  # logged, and answered in the protocol's form
     return app
 
 
@@ -135,6 +136,11 @@ def _readiness(request: Request, value: dict[str, Any]) -> JSONResponse:
 def _leaving(request: Request) -> dict[str, str]:
     """Return headers: a service that is about to stop asks its clients to come back on a new connection."""
     return {"connection": "close"} if request.app.state.draining else {}
+
+
+async def _fail(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """Answer a fault of ours."""
+    return JSONResponse({"error": "the service failed on this request; its log says why"}, 500)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:  # noqa: ARG001

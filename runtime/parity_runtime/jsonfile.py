@@ -31,7 +31,7 @@ def parse_json(data: bytes, where: str) -> dict[str, Any]:
     if len(data) > _MAX_BYTES:
         raise FormatError(f"{where} has {len(data)} bytes; such a file is never larger than {_MAX_BYTES}")
     try:
-        value = json.loads(data, parse_constant=_refuse_constant)
+        value = json.loads(data.decode(), parse_constant=_refuse_constant)  # json alone would take UTF-16 as well
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{where} is not valid JSON: {error}") from error
     if not isinstance(value, dict):

@@ -99,3 +99,8 @@ def test_hostile_copies_give_one_line_and_no_crash(folder: Path, packages: dict[
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert done.stdout.splitlines()[-1].endswith(" 0 bad")
+
+
+def test_what_the_model_cannot_compute_is_no_answer(program: Program, packages: dict[str, Path]) -> None:
+    done = program("answer", packages["iris"], "5,3,1,0.2", "3e38,-3e38,3e38,-3e38")
+    assert done.returncode == 1 and "row 1: the model computes no finite answer" in done.stderr

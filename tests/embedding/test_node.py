@@ -123,3 +123,16 @@ def test_an_opened_predictor_answers_as_the_readme_says(installed, packages: dic
     done = subprocess.run(["node", "readme.mjs"], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == "[ 1, 0 ]" and done.stdout.splitlines()[-1] == "true"
+
+
+def test_what_the_model_cannot_compute_is_no_answer(node, packages: dict[str, Path]) -> None:
+    names = ",".join(feature.name for feature in Predictor(packages["iris"]).contract.columns)
+    done = node(packages["iris"], table=f"{names}\n5,3,1,0.2\n3e38,-3e38,3e38,-3e38\n".encode())
+    assert done.returncode == 1 and b"row 2: the model computes no finite answer" in done.stderr
+
+
+def test_an_empty_folder_that_is_not_listed_is_refused(node, packages: dict[str, Path], tmp_path: Path) -> None:
+    package = Path(shutil.copytree(packages["xor"], tmp_path / "package"))
+    (package / "empty").mkdir()
+    done = node(package, "--verify")
+    assert done.returncode == 3 and b"empty" in done.stderr

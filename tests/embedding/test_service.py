@@ -141,7 +141,23 @@ def test_bad_requests(client: Any, predictor: Predictor, body: Any) -> None:
     assert 0 < len(answer.json()["error"]) <= 300
 
 
-@pytest.mark.parametrize(("cell", "text"), [("NaN", "nan"), ("null", "nan"), ("-Infinity", "-inf"), ("1e999", "inf")])
+@pytest.mark.parametrize("literal", ["NaN", "-Infinity"])
+def test_what_is_no_json_is_no_number(client: Any, predictor: Predictor, literal: str) -> None:
+    content = json.dumps({"inputs": [tensor(data=[0.1, 0.9, 0.5, 77])]}).replace("77", literal)
+    answer = client.post(f"{url(predictor)}/infer", content=content)
+    assert answer.status_code == 400 and literal in answer.json()["error"]
+
+
+@pytest.mark.parametrize("shape", [[9] * 400_000, [10**4000, 10**4000], [10**4000], [2, 10**400]])
+def test_a_hostile_shape_is_refused_at_once(client: Any, predictor: Predictor, shape: list[int]) -> None:
+    content = json.dumps({"inputs": [tensor(shape=shape[:3_000])]})
+    started = time.monotonic()
+    answer = client.post(f"{url(predictor)}/infer", content=content)
+    assert answer.status_code == 400 and time.monotonic() - started < 5
+    assert list(answer.json()) == ["error"]
+
+
+@pytest.mark.parametrize(("cell", "text"), [("null", "nan"), ("1e999", "inf")])
 def test_cells_that_are_no_numbers(client: Any, predictor: Predictor, cell: str, text: str) -> None:
     content = json.dumps({"inputs": [tensor(data=[0.1, 0.9, 0.5, 77])]}).replace("77", cell)
     answer = client.post(f"{url(predictor)}/infer", content=content)

@@ -122,3 +122,11 @@ def test_a_malformed_manifest_is_one_sentence(xor_copy: Path, text: str) -> None
     (xor_copy / "manifest.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(FormatError, match=r"manifest\.json"):
         Package.open(xor_copy)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_json_is_utf_8_without_a_mark(encoding: str) -> None:
+    from parity_runtime.jsonfile import parse_json
+
+    with pytest.raises(FormatError, match="not valid JSON"):
+        parse_json('{"format": "parity/1"}'.encode(encoding), "contract.json")

@@ -1,6 +1,7 @@
 #include "answer.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,16 @@ static void print_values(const struct tensor *tensor, size_t row, bool bits)
     }
 }
 
+/* A label beside what is no number means nothing. */
+static bool finite_row(const struct tensor *tensor, size_t row)
+{
+    const size_t width = tensor->shape[0] > 0 ? tensor->count / (size_t)tensor->shape[0] : 0;
+    for (size_t i = row * width; i < (row + 1) * width; i++)
+        if (tensor->dtype->kind == FLOATING && !isfinite(tensor_number(tensor, i)))
+            return false;
+    return true;
+}
+
 static const struct tensor *output(const struct session *session, const struct tensor *outputs, const char *name)
 {
     const size_t i = find_spec(session->outputs, name);
@@ -88,6 +99,9 @@ static bool print_row(const struct session *session, const struct contract *cont
 {
     const struct tensor *label = output(session, outputs, "label");
     const char *const columns[][2] = {{"value", "radius"}, {"probabilities", "certified"}};
+    const struct tensor *numbers = output(session, outputs, columns[contract_classifies(contract)][0]);
+    if (numbers != NULL && !finite_row(numbers, row))
+        return fail(failure, EXIT_ERROR, "row %zu: the model computes no finite answer for these numbers", row);
     printf("%zu", row);
     if (contract_classifies(contract)) {
         const int64_t class = tensor_integer(label, row);
