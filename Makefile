@@ -7,7 +7,7 @@ RUN ?= runs/xor
 PACKAGE ?= packages/xor
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo train plots export verify predict evaluate test soak bench lint format typecheck dist clean
+.PHONY: help install demo train plots export verify predict evaluate test soak bench lint format typecheck dist smoke clean
 
 help:  ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ typecheck: $(READY)  ## mypy --strict over the three packages and the service.
 dist: $(READY)  ## Build the sdist and the wheel into dist/.
 	@rm -rf dist
 	@$(BIN)/python -m build --outdir dist .
+
+smoke: dist  ## Install the wheel with each extra, outside the checkout, and use it (some minutes).
+	@$(BIN)/python tests/end_to_end/smoke.py dist/*.whl
 
 clean:  ## Remove what the targets made: .venv, caches, dist, runs, packages.
 	rm -rf $(VENV) dist build runs packages .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
