@@ -7,7 +7,7 @@ RUN ?= runs/xor
 PACKAGE ?= packages/xor
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo train plots export verify predict evaluate test soak bench lint format typecheck dist smoke clean
+.PHONY: help install demo train plots export verify predict evaluate test soak bench lint format typecheck dist clean
 
 help:  ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,12 +81,10 @@ typecheck: $(READY)  ## mypy --strict over the three packages and the service.
 	@$(BIN)/mypy
 	@MYPYPATH=examples/python-service $(BIN)/mypy --strict examples/python-service
 
-dist: $(READY)  ## Build the sdist and the wheel into dist/.
+dist: $(READY)  ## Build the sdist and the wheel; install both outside the checkout and use every extra (4 minutes).
 	@rm -rf dist
 	@$(BIN)/python -m build --outdir dist .
-
-smoke: dist  ## Install the wheel with each extra, outside the checkout, and use it (some minutes).
-	@$(BIN)/python tests/end_to_end/smoke.py dist/*.whl
+	@$(BIN)/python tests/end_to_end/smoke.py dist/*.whl dist/*.tar.gz
 
 clean:  ## Remove what the targets made: .venv, caches, dist, runs, packages.
 	rm -rf $(VENV) dist build runs packages .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,57 +1,80 @@
-"""python smoke.py WHEEL [EXTRAS ...]: install a wheel with each set of extras, outside the checkout, and use it.
+"""python smoke.py WHEEL SDIST: install what is released, outside the checkout, with more and more extras, and use it.
 
-Each set gets an environment of its own. What it should do is done; what it lacks must be said in one sentence.
+Each chain has an environment of its own, to which one set of extras after the other is added. What a set can do is
+done; what it lacks must be said in one sentence that names the extra.
 """
 
 import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 XOR = str(ROOT / "tests" / "data" / "xor")
 PARQUET = "import pyarrow.parquet as p, pyarrow; p.write_table(pyarrow.table({'x1': [0.0], 'x2': [1.0]}), 't.parquet')"
-
-WORKS: dict[str, list[str]] = {
-    "": ["parity --help", "python -c 'import parity_runtime'"],
-    "cpu": [f"parity verify {XOR}", f"parity predict {XOR} --row 0,1", f"parity bench {XOR} --seconds 0.02"],
-    "cpu,tables": [f'python -c "{PARQUET}"', f"parity predict {XOR} t.parquet"],
-    "train": ["parity train xor --out run --epochs 2"],
-    "train,plot": ["parity train xor --out run --epochs 2", "parity plot run"],
-    "cpu,train,export": ["parity train xor --out run --epochs 20", "parity export run package --certified",
-                         "parity certify package", "parity verify package"],
-}  # fmt: skip
-"""What each set of extras can do."""
-
-LACKS: dict[str, list[tuple[str, str]]] = {
-    "": [(f"parity predict {XOR} --row 0,1", "[cpu]"), ("parity train xor --out run", "[train]")],
-    "cpu": [("parity train xor --out run", "[train]"), (f"parity predict {XOR} t.parquet", "[tables]")],
-    "train": [("parity plot run", "[train,plot]"), ("parity export run package", "[export,cpu]")],
-}
-"""What it cannot, and the extra that the sentence must name."""
+MODULE = "import torch; torch.manual_seed(0); torch.save(torch.nn.Linear(3, 2).state_dict(), 'net.pt')"
 
 
-def main(wheel: str, *chosen: str) -> None:
-    """Try every set of extras."""
-    for extras in chosen or WORKS:
+@dataclass(frozen=True)
+class Stage:
+    """A set of extras, what works with it, and what does not: the command and the extra that its sentence names."""
+
+    extras: str
+    works: tuple[str, ...]
+    lacks: tuple[tuple[str, str], ...] = ()
+
+
+RUNTIME = (
+    Stage("", ("parity --help", "python -c 'import parity_runtime'", f"parity info {XOR}"),
+          ((f"parity predict {XOR} --row 0,1", "[cpu]"), ("parity train xor --out run", "[train]"))),
+    Stage("cpu", (f"parity verify {XOR}", f"parity predict {XOR} --row 0,1", f"parity bench {XOR} --seconds 0.02"),
+          (("parity train xor --out run", "[train]"), (f"parity predict {XOR} t.parquet", "[tables]"))),
+    Stage("cpu,tables", (f'python -c "{PARQUET}"', f"parity predict {XOR} t.parquet")),
+)  # fmt: skip
+TRAINING = (
+    Stage("train", ("parity train xor --out run --epochs 2",),
+          (("parity plot run", "[train,plot]"), ("parity export run package", "[export,cpu]"))),
+    Stage("train,plot", ("parity plot run",)),
+)  # fmt: skip
+EXPORT = (
+    Stage("cpu,export", (f'python -c "{MODULE}"',
+                         "parity export torch.nn:Linear net --weights net.pt --arg in_features=3 --arg out_features=2"
+                         " --input 'x: float32[batch, 3]'", "parity verify net"),
+          (("parity train xor --out run", "[train]"),)),
+    Stage("cpu,export,train", ("parity train xor --out run --epochs 20", "parity export run package --certified",
+                               "parity certify package", "parity verify package",
+                               "parity evaluate package run/test.csv")),
+)  # fmt: skip
+
+
+def main(wheel: str, sdist: str) -> None:
+    """Try every chain with the wheel, and the shortest with the sdist."""
+    for release, chain in ((wheel, RUNTIME), (sdist, RUNTIME), (wheel, TRAINING), (wheel, EXPORT)):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            install(folder, f"{Path(wheel).resolve()}[{extras}]" if extras else str(Path(wheel).resolve()))
-            for command in WORKS[extras]:
-                done = run(folder, command)
-                assert done.returncode == 0, f"[{extras}] {command}: {done.stderr}"
-            for command, word in LACKS.get(extras, []):
-                done = run(folder, command)
-                assert done.returncode == 1, f"[{extras}] {command} works"
-                assert word in done.stderr, f"[{extras}] {command}: {done.stderr}"
-                assert len(done.stderr.splitlines()) == 1, done.stderr
-        print(f"[{extras}] works, and says what it lacks")  # noqa: T201
+            subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+            for stage in chain:
+                install(folder, str(Path(release).resolve()) + (f"[{stage.extras}]" if stage.extras else ""))
+                try_out(folder, stage)
+                print(f"{Path(release).name} [{stage.extras}] works, and says what it lacks", flush=True)  # noqa: T201
+
+
+def try_out(folder: Path, stage: Stage) -> None:
+    """Do what a set of extras can do, and ask for what it cannot."""
+    for command in stage.works:
+        done = run(folder, command)
+        assert done.returncode == 0, f"[{stage.extras}] {command}: {done.stderr}"
+    for command, word in stage.lacks:
+        done = run(folder, command)
+        assert done.returncode == 1, f"[{stage.extras}] {command} works"
+        assert word in done.stderr, f"[{stage.extras}] {command}: {done.stderr}"
+        assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
 def install(folder: Path, requirement: str) -> None:
-    """Make an environment with one requirement."""
-    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+    """Add a requirement to a folder's environment."""
     pip = [str(folder / "venv" / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "--constraint", str(ROOT / "constraints.txt"), requirement], check=True)
 

@@ -1,0 +1,119 @@
+"""The page that shows the figures: a table a subject, with the target and whether it is met.
+
+A *figure* is a dictionary with a target and a ratio, or a size in 10^6 bytes (``mb``); a *series* is a dictionary of
+numbers by size, one of several that grow together.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+SUBJECTS = {
+    "training": "Training",
+    "export": "Export",
+    "predictor": "Prediction",
+    "install": "What an application installs and waits for",
+    "scoring": "Files",
+    "certified": "Proof",
+}
+Figures = dict[str, Any]
+
+
+def page(known: dict[str, Figures]) -> str:
+    """Return the page in Markdown, of what ``benchmarks/results`` keeps."""
+    parts = [_HEAD]
+    for name, title in SUBJECTS.items():
+        if name in known:
+            found = known[name]
+            versions = ", ".join(f"{library} {number}" for library, number in found["versions"].items())
+            parts.append(f"## {title}\n\n`python benchmarks/{name}.py`, on {found['machine']}; {versions}.\n")
+            parts += tables(found["figures"])
+    return "\n".join(parts)
+
+
+def tables(found: Figures) -> list[str]:
+    """Return a subject's tables: figures, series, and all else."""
+    nodes = list(walk(found))
+    rows = [_row(name, node) for name, node in nodes if is_figure(node)]
+    parts = ["| figure | median | quartiles | target | |\n|---|---|---|---|---|\n" + "".join(rows)] if rows else []
+    parts += [_table(title, columns) for title, columns in series(found).items()]
+    rest = [f"| {name} | {_text(node)} |\n" for name, node in nodes if not isinstance(node, dict)]
+    return parts + (["| also | |\n|---|---|\n" + "".join(rest)] if rest else [])
+
+
+def walk(found: Figures, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Yield every figure, series and single value with its name."""
+    for name, node in found.items():
+        if isinstance(node, dict) and not is_figure(node) and not is_series(node):
+            yield from walk(node, (*path, name))
+        else:
+            yield ": ".join((*path, name)), node
+
+
+def is_figure(node: Any) -> bool:
+    """Whether this is a figure."""
+    return isinstance(node, dict) and "target" in node
+
+
+def is_series(node: Any) -> bool:
+    """Whether this is a series."""
+    return isinstance(node, dict) and len(node) > 3 and all(isinstance(value, int | float) for value in node.values())
+
+
+def series(found: Figures) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the series by title and by name: the last comma parts the two."""
+    groups: dict[str, dict[str, dict[str, float]]] = {}
+    for name, node in walk(found):
+        if is_series(node):
+            title, _, which = name.rpartition(", ")
+            groups.setdefault(title.removeprefix("growth: "), {})[which] = node
+    return groups
+
+
+def met(figures: Figures) -> bool | None:
+    """Whether a figure reaches its target; None where it has none."""
+    words = str(figures["target"]).split()
+    if words[:2] == ["at", "most"]:
+        return bool(value(figures) <= float(words[2]))
+    return bool(value(figures) >= float(words[2])) if words[:2] == ["at", "least"] else None
+
+
+def value(figures: Figures) -> float:
+    """Return a figure's number."""
+    return float(figures["ratio"] if "ratio" in figures else figures["mb"])
+
+
+def _row(name: str, figures: Figures) -> str:
+    verdict = {True: "met", False: "**missed**", None: ""}[met(figures)]
+    unit = "" if "ratio" in figures else " MB"
+    spread = " to ".join(f"{quartile:.3g}" for quartile in figures.get("quartiles", []))
+    others = {key: item for key, item in figures.items() if key not in {"ratio", "mb", "quartiles", "target"}}
+    remark = f" ({', '.join(f'{key} {_text(item)}' for key, item in others.items())})" if others else ""
+    target = figures["target"] + (unit if met(figures) is not None else "")
+    return f"| {name}{remark} | {value(figures):.3g}{unit} | {spread} | {target} | {verdict} |\n"
+
+
+def _table(title: str, columns: dict[str, dict[str, float]]) -> str:
+    sizes = list(next(iter(columns.values())))
+    lines = [f"| {title} | {' | '.join(sizes)} |", "|---" * (len(sizes) + 1) + "|"]
+    lines += [f"| {name} | {' | '.join(_text(column[size]) for size in sizes)} |" for name, column in columns.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _text(node: Any) -> str:
+    if isinstance(node, float):
+        return f"{node:,.0f}" if node >= 1000 else f"{node:.4g}"
+    if isinstance(node, dict):
+        return ", ".join(f"{key} {_text(item)}" for key, item in node.items())
+    return ", ".join(map(_text, node)) if isinstance(node, list) else str(node)
+
+
+_HEAD = """# Benchmarks
+
+`make bench` measures all of this again and writes this page; the figures stand in `benchmarks/results`. A ratio is of
+jobs that take turns in one run, "A over B" the time of A divided by the time of B: the median, with the quartiles
+beside it. The peers are the extra `[bench]`. A target that is missed says so.
+
+![Every ratio that has a target, with its quartiles.](images/benchmarks.png)
+
+![How answers and exports grow with rows, width and depth.](images/growth.png)
+"""
