@@ -1,6 +1,6 @@
 """The picture of what is not certified: a band along the decision boundary of a model with two features."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,37 +9,39 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from parity_export.certificate import Answers, CertifiedModel, ranges
+from parity_export.certified_model import CertifiedModel
+from parity_export.ranges import ranges, widened
+from parity_runtime import ModelContract
 from parity_runtime.contract import CERTIFIED, LABEL
+from parity_runtime.inputs import Arrays
 from parity_training.figures import CLASS_COLORS, class_name, new_figure, png
 
 BAND = "band.png"
 
 _GRID = 320
-_MARGIN = 0.25  # of a feature's range, on both sides
 _BAND = "#333333"
 _WINDOW = 3.0  # of the band's width, on both sides of the boundary
 _STEPS = 64  # halvings of a segment in float64
 
+RowAnswers = Callable[[NDArray[np.float64]], Arrays]
 Plane = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-def has_band(model: CertifiedModel) -> bool:
+def has_band(contract: ModelContract) -> bool:
     """Whether a model has such a picture: a classifier of two features whose ranges are known."""
-    known = all(feature.low is not None and feature.high is not None for feature in model.contract.features)
-    return model.contract.is_classifier and len(model.contract.features) == 2 and known
+    known = all(feature.low is not None and feature.high is not None for feature in contract.features)
+    return contract.is_classifier and len(contract.features) == 2 and known
 
 
 def band_picture(model: CertifiedModel) -> bytes | None:
     """Return the PNG of the plane, and of the band under a magnifying glass; None if one class fills the plane.
 
     Args:
-        model: a classifier of two features, their ranges known.
+        model: one that `has_band`.
     """
-    answers = Answers(model)
+    answers = model.on_rows()
     low, high = ranges(model.contract)
-    margin = _MARGIN * (high - low)
-    plane = _plane(low - margin, high + margin)
+    plane = _plane(*widened((low, high)))
     labels = _labels(answers, plane)
     crossing = _crossing(answers, plane, labels)
     if crossing is None:
@@ -72,7 +74,7 @@ def _plane(low: NDArray[np.float64], high: NDArray[np.float64]) -> Plane:
     return x, y
 
 
-def _labels(answers: Answers, plane: Plane) -> NDArray[np.int64]:
+def _labels(answers: RowAnswers, plane: Plane) -> NDArray[np.int64]:
     """Return the label over a plane, ``[y, x]``, and -1 where it is not certified."""
     points = np.stack(np.meshgrid(*plane), axis=-1).reshape(-1, 2)
     found = answers(points)
@@ -80,7 +82,7 @@ def _labels(answers: Answers, plane: Plane) -> NDArray[np.int64]:
     return labels
 
 
-def _crossing(answers: Answers, plane: Plane, labels: NDArray[np.int64]) -> NDArray[np.float64] | None:
+def _crossing(answers: RowAnswers, plane: Plane, labels: NDArray[np.int64]) -> NDArray[np.float64] | None:
     """Return a point of the boundary near the middle of the plane; None if there is none."""
     changes = np.argwhere((labels[:, 1:] != labels[:, :-1]) & (labels[:, 1:] >= 0) & (labels[:, :-1] >= 0))
     if not len(changes):
@@ -95,7 +97,7 @@ def _crossing(answers: Answers, plane: Plane, labels: NDArray[np.int64]) -> NDAr
     return start
 
 
-def _width(answers: Answers, crossing: NDArray[np.float64], spans: NDArray[np.float64]) -> tuple[int, float]:
+def _width(answers: RowAnswers, crossing: NDArray[np.float64], spans: NDArray[np.float64]) -> tuple[int, float]:
     """Return the feature along which the band is narrowest, and how far from the boundary it reaches there."""
     steps = np.geomspace(1e-9, 1.0, 400)
     reaches = []

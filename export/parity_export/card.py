@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from parity_export.gate import Report
-from parity_export.proof import Proof, precision, subject
+from parity_export.proof import Proof
 from parity_runtime import ModelContract
 from parity_runtime.commands.info import describe
 
@@ -69,8 +69,8 @@ def _proven(contract: ModelContract, proof: Proof | None) -> str:
     return (
         "## What is proven\n\n`model_certified.onnx` gives the same answers, and beside them `radius`, how far any "
         f"compliant backend can be from the exact value (at most {proof.largest_radius:.3g} on ordinary probes)"
-        f"{labels if contract.is_classifier else ''}. It speaks for {subject(proof.torch_gaps)}. How exact the "
-        f"elementary functions are is {precision(proof.measured)}."
+        f"{labels if contract.is_classifier else ''}. It speaks for {proof.model.subject()}. How exact the "
+        f"elementary functions are is {proof.model.precision()}."
     )
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from parity_export.batching import row_axis
 from parity_export.probes import EXTREME, GAUSSIAN, LARGE, SAMPLE, SPECIAL, SUBNORMAL, UNIFORM, Probes, labelled
+from parity_export.ranges import Ends, widened
 from parity_runtime import ModelContract, TensorSpec
 from parity_runtime.contract import batch_name
 from parity_runtime.inputs import Arrays
@@ -74,9 +75,7 @@ class Drawing:
 
     def _uniform(self, spec: TensorSpec, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
         """Draw from the features' range, a quarter of its width wider on both sides."""
-        low, high = self._range(spec)
-        margin = (high - low) / 4
-        return random.uniform(low - margin, high + margin, shape)
+        return random.uniform(*widened(self._range(spec)), shape)
 
     def _gaussian(self, spec: TensorSpec, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
         """Draw around the middle of the range, its half width as deviation, scaled by 1, 3 or 10 row by row."""
@@ -118,7 +117,7 @@ class Drawing:
         limits = np.finfo(spec.dtype)
         return [value if not np.isfinite(value) else float(np.clip(value, limits.min, limits.max)) for value in values]
 
-    def _range(self, spec: TensorSpec) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _range(self, spec: TensorSpec) -> Ends:
         """Return the lowest and highest value of each column as seen in training; -1 and 1 where unknown."""
         width = spec.shape[-1] if self.contract.features and isinstance(spec.shape[-1], int) else 1
         low, high = np.full(width, -1.0), np.full(width, 1.0)

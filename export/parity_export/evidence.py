@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from onnx import numpy_helper
 
 from parity_export.card import model_card
-from parity_export.certificate import CertifiedModel
 from parity_export.judging import Verdict
 from parity_export.proof import Proof
 from parity_export.vectors import make_conformance
@@ -47,8 +46,7 @@ def pictures(contract: ModelContract, verdict: Verdict, proof: Proof | None) -> 
     drawn = card_pictures(contract, verdict.expectation)
     if proof is None:
         return drawn
-    model = CertifiedModel(proof.contract, "", proof.graph, proof.measured)
-    band = band_picture(model) if has_band(model) else None
+    band = band_picture(proof.model) if has_band(proof.model.contract) else None
     return drawn if band is None else {BAND: band} | drawn
 
 

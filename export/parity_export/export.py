@@ -91,7 +91,7 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
         contract = replace(contract, graphs={**contract.graphs, "certified": CERTIFIED_MODEL})
     files = {MODEL: with_metadata(graph, contract), CONTRACT: dump_json(contract.to_json()), REPORT: dump_json(facts)}
     if proof is not None:
-        files[CERTIFIED_MODEL] = with_metadata(proof.graph, contract)
+        files[CERTIFIED_MODEL] = with_metadata(proof.model.graph, contract)
     pictured = pictures(contract, verdict, proof) if options.pictures else {}
     files |= pictured | evidence(contract, verdict, proof, list(pictured))
     package_id = _write(target, files, replace_existing=options.replace)

@@ -73,7 +73,7 @@ def judge(
         give_back()
     refused: list[str] = []
     expectations = []
-    certified = None if proof is None or not proof.exact else proof.answers()
+    certified = None if proof is None or not proof.exact else proof.model.on_inputs()
     for expectation in _expectations(model, source, given, refused, certified):
         expectation.prepare(BATCH_SIZES)
         expectations.append(expectation)

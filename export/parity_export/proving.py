@@ -28,12 +28,14 @@ def prove(proof: Proof, plain: bytes, expectation: Expectation) -> None:
         plain: the graph that was certified, serialized.
         expectation: the questions and torch's answers.
     """
-    answers = tuple(spec for spec in proof.contract.outputs if spec.name not in (RADIUS, CERTIFIED))
-    plain_contract = replace(proof.contract, outputs=answers)
+    answers = tuple(spec for spec in proof.model.contract.outputs if spec.name not in (RADIUS, CERTIFIED))
+    plain_contract = replace(proof.model.contract, outputs=answers)
     first: Arrays | None = None
-    for engine, graph in ((engine, graph) for engine in engines(proof.graph) for graph in (proof.graph, plain)):
+    for engine, graph in (
+        (engine, graph) for engine in engines(proof.model.graph) for graph in (proof.model.graph, plain)
+    ):
         try:
-            found = _ask(engine, graph, plain_contract if graph is plain else proof.contract, expectation)
+            found = _ask(engine, graph, plain_contract if graph is plain else proof.model.contract, expectation)
         except Exception as error:  # onnxruntime's and the reference evaluator's own
             reason = f"{engine} fails on the {'plain' if graph is plain else 'certified'} graph: {first_line(error)}"
             (proof.not_run if engine == REFERENCE else proof.violations).append(reason)
@@ -43,7 +45,7 @@ def prove(proof: Proof, plain: bytes, expectation: Expectation) -> None:
         radius = {} if RADIUS in found else {RADIUS: first[RADIUS][:count]}
         name = f"{engine}, plain graph" if graph is plain else str(engine)
         _compare(name, found | radius, first, expectation, proof)
-    if first is not None and not proof.torch_gaps:
+    if first is not None and not proof.model.torch_gaps:
         expected = expectation(len(expectation.probes))
         _compare("torch float32", {**expected.float32, RADIUS: first[RADIUS]}, first, expectation, proof)
     if first is not None:

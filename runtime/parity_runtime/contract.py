@@ -128,6 +128,10 @@ class ModelContract:
         """The output whose rounding error a certified graph bounds."""
         return LOGITS if self.is_classifier else VALUE
 
+    def output(self, name: str) -> TensorSpec:
+        """Return an output by its name."""
+        return next(spec for spec in self.outputs if spec.name == name)
+
     @property
     def columns(self) -> list[Feature]:
         """The features in the graph's order."""
@@ -218,7 +222,7 @@ def certified_contract(contract: ModelContract) -> ModelContract:
     """
     if contract.task == "tensors":
         raise FormatError(f"{contract.name} returns tensors without a meaning, which are not certified")
-    answer = next(spec for spec in contract.outputs if spec.name == contract.bounded)
+    answer = contract.output(contract.bounded)
     added = [replace(answer, name=RADIUS)]
     if contract.is_classifier:
         added.append(TensorSpec(CERTIFIED, "bool", answer.shape[:1]))

@@ -12,10 +12,10 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from torch import nn
 
 from parity_export import ModelSource, source_from_run
-from parity_export.certificate import ranges
 from parity_export.certify import certify
 from parity_export.export import build_graph, serialize
 from parity_export.options import ExportOptions
+from parity_export.ranges import ranges, widened
 from parity_training import (
     NetworkChoice,
     TableDataset,
@@ -46,9 +46,8 @@ class Subject:
 
     def uniform(self, count: int, random: np.random.Generator) -> np.ndarray:
         """Draw rows over the features' ranges, a quarter wider on both sides."""
-        low, high = ranges(self.source.contract)
-        margin = (high - low) / 4
-        return random.uniform(low - margin, high + margin, (count, len(low))).astype(np.float32)
+        low, high = widened(ranges(self.source.contract))
+        return random.uniform(low, high, (count, len(low))).astype(np.float32)
 
     def exact(self, rows: np.ndarray) -> np.ndarray:
         """Return the logits, computed by torch in float64."""

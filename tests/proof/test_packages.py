@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,12 +77,12 @@ def test_the_same_source_gives_the_same_bytes(subject: Subject, package: Path, t
 
 def test_a_radius_that_is_too_small_is_refused_by_the_gate(subject: Subject, tmp_path: Path) -> None:
     proof = claim(subject.source, subject.plain)
-    model = onnx.load_from_string(proof.graph)
+    model = onnx.load_from_string(proof.model.graph)
     (last,) = [node for node in model.graph.node if node.op_type == "Mul" and node.output[0] in _before_radius(model)]
     for initializer in model.graph.initializer:
         if initializer.name == last.input[1]:
             initializer.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(initializer) / 50, initializer.name))
-    proof.graph = model.SerializeToString()
+    proof.model = replace(proof.model, graph=model.SerializeToString())
     verdict = judge(subject.plain, subject.source)
     assert verdict.expectation is not None
     prove(proof, subject.plain, verdict.expectation)

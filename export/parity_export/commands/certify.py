@@ -2,27 +2,23 @@
 
 import importlib.util
 import json
+import shutil
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
-from parity_export.certificate import (
-    DRAWN_ROWS,
-    Certificate,
-    CertifiedModel,
-    Unproven,
-    certify_rows,
-    drawn_chunks,
-    table_chunks,
-)
-from parity_export.proof import precision, subject
+from parity_export.certificate import DRAWN_ROWS, Certificate, Unproven, drawn_chunks, table_chunks
+from parity_export.certified_model import CertifiedModel
 from parity_runtime.commands.options import package_argument
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.files import atomic_write, write_file
 from parity_runtime.jsonfile import dump_json
+from parity_runtime.package import Package
 from parity_runtime.tables.csv_file import write_csv
 
 _SHOWN = 5
@@ -48,30 +44,48 @@ def certify(package: Path, table: str | None, out: Path | None, as_json: bool) -
     if out is None and sys.stdout is None:
         raise InputError("stdout is closed; write what is found into a folder with --out")
     model = CertifiedModel.open(package)
-    chunks = drawn_chunks(model) if table is None else table_chunks(model, table)
-    certificate = certify_rows(model, chunks)
-    if not certificate.rows:
-        raise InputError(f"{table} has no rows")
-    if out is not None:
-        _write(out, model, certificate)
+    chunks = drawn_chunks(model.contract) if table is None else table_chunks(model.contract, table)
+    certificate, first = Certificate(model), list[Unproven]()
+    with tempfile.TemporaryFile() as rows:
+        write_csv(rows, _columns(model.contract), map(_cells, _first(certificate.ask(chunks), first)))
+        if not certificate.rows:
+            raise InputError(f"{table} has no rows")
+        if out is not None:
+            rows.seek(0)
+            _write(out, rows, {"package": Package.open(package).id, **certificate.to_json()}, model)
     if as_json:
         click.echo(json.dumps(certificate.to_json()))
     else:
         where = f"{DRAWN_ROWS} rows drawn over the features' ranges" if table is None else f"the rows of {table}"
-        for line in [*_story(model.contract, certificate, where), *_scope(model)]:
+        story = _story(model.contract, certificate, where)
+        for line in [*story, *_examples(certificate, first, model.contract), *_scope(model)]:
             click.echo(line)
+
+
+def _first(rows: Iterator[Unproven], first: list[Unproven]) -> Iterator[Unproven]:
+    """Pass rows on, and keep the first few."""
+    for row in rows:
+        if len(first) < _SHOWN:
+            first.append(row)
+        yield row
 
 
 def _story(contract: ModelContract, certificate: Certificate, where: str) -> list[str]:
     """Return what was found, for a person."""
     what = "labels are certified" if contract.is_classifier else "values have a proven radius"
     unit = "of a logit" if contract.is_classifier else "in the targets' own unit"
-    lines = [
+    figures = certificate.to_json()
+    return [
         f"{contract.name}: {certificate.certified} of {certificate.rows} {what} "
         f"({100 * certificate.share:.4f} %), over {where}",
-        f"radius {unit}: at most {certificate.largest_radius:.3g}, median {certificate.median_radius:.3g}",
+        f"radius {unit}: at most {figures['largest_radius']:.3g}, median {figures['median_radius']:.3g}",
     ]
-    for row in certificate.unproven[:_SHOWN]:
+
+
+def _examples(certificate: Certificate, first: list[Unproven], contract: ModelContract) -> list[str]:
+    """Return the first rows that are not proven, and how many more there are."""
+    lines = []
+    for row in first:
         features = ", ".join(
             f"{feature.name}={value:.7g}" for feature, value in zip(contract.columns, row.features, strict=True)
         )
@@ -80,29 +94,20 @@ def _story(contract: ModelContract, certificate: Certificate, where: str) -> lis
         )
         label = "" if row.label is None else f" -> {row.label}"
         lines.append(f"  not proven: row {row.row}: {features}{label} ({numbers})")
-    rest = len(certificate.unproven) - _SHOWN
+    rest = certificate.rows - certificate.certified - len(first)
     return [*lines, *([f"  and {rest} more"] if rest > 0 else [])]
 
 
 def _scope(model: CertifiedModel) -> list[str]:
     """Return for whom that holds."""
-    return [f"it speaks for {subject(model.torch_gaps)}", f"elementary functions: {precision(model.measured)}"]
+    return [f"it speaks for {model.subject()}", f"elementary functions: {model.precision()}"]
 
 
-def _write(out: Path, model: CertifiedModel, certificate: Certificate) -> None:
+def _write(out: Path, rows: IO[bytes], facts: dict[str, Any], model: CertifiedModel) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    contract = model.contract
-    facts = {"package": model.package_id, **certificate.to_json()}
     write_file(out / "certificate.json", dump_json(facts))
-    columns = [
-        "row",
-        *(feature.name for feature in contract.columns),
-        *(["label"] if contract.is_classifier else []),
-    ]
-    outputs = [str(index) for index in range(len(certificate.unproven[0].answer))] if certificate.unproven else []
-    columns += [f"answer_{index}" for index in outputs] + [f"radius_{index}" for index in outputs]
     with atomic_write(out / "unproven.csv") as file:
-        write_csv(file, columns, (_cells(row) for row in certificate.unproven))
+        shutil.copyfileobj(rows, file)
     if importlib.util.find_spec("matplotlib") is not None:
         _draw(out, model)
 
@@ -110,9 +115,16 @@ def _write(out: Path, model: CertifiedModel, certificate: Certificate) -> None:
 def _draw(out: Path, model: CertifiedModel) -> None:
     from parity_export.band import BAND, band_picture, has_band  # noqa: PLC0415 -- needs the [plot] extra
 
-    picture = band_picture(model) if has_band(model) else None
+    picture = band_picture(model) if has_band(model.contract) else None
     if picture is not None:
         write_file(out / BAND, picture)
+
+
+def _columns(contract: ModelContract) -> list[str]:
+    answer = contract.output(contract.bounded)
+    label = ["label"] if contract.is_classifier else []
+    numbers = [f"{kind}_{index}" for kind in ("answer", "radius") for index in range(int(answer.shape[1]))]
+    return ["row", *(feature.name for feature in contract.columns), *label, *numbers]
 
 
 def _cells(row: Unproven) -> list[str]:

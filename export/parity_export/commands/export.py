@@ -17,7 +17,7 @@ from parity_export.commands.module_options import (
 )
 from parity_export.export import Exported, export_package
 from parity_export.options import ExportOptions
-from parity_export.proof import Proof, subject
+from parity_export.proof import Proof
 from parity_export.source import (
     Meaning,
     ModelSource,
@@ -91,7 +91,7 @@ def _proven(proof: Proof) -> list[str]:
     return [
         f"proof: {proof.bounded} of {proof.rows} probes have a radius (at most {proof.largest_radius:.3g} on ordinary "
         f"ones){labels}",
-        f"  it speaks for {subject(proof.torch_gaps)}",
+        f"  it speaks for {proof.model.subject()}",
     ]
 
 

@@ -1,0 +1,31 @@
+"""Over which values a model's features are asked: what they ranged over in training, and a little more."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_runtime import InputError, ModelContract
+
+Ends = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+_MARGIN = 0.25  # of the range, on both sides: what is asked beyond training, and still near it
+
+
+def ranges(contract: ModelContract) -> Ends:
+    """Return the lowest and highest value of each feature as seen in training, each ``[features]``.
+
+    Raises:
+        InputError: they are unknown.
+    """
+    features = contract.columns
+    known = [(feature.low, feature.high) for feature in features if None not in (feature.low, feature.high)]
+    if not known or len(known) != len(features):
+        raise InputError(f"nothing says what {contract.name} is asked; give a table of rows")
+    low, high = np.array(known, np.float64).T
+    return low, high
+
+
+def widened(ends: Ends) -> Ends:
+    """Return ranges that are a quarter wider on both sides."""
+    low, high = ends
+    margin = _MARGIN * (high - low)
+    return low - margin, high + margin
