@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -116,7 +117,7 @@ def test_every_activation_goes_through_the_gate_and_covers_torch(middle: tuple[n
     source = small(*middle)
     graph = serialize(build_graph(source, ExportOptions())[0])
     proof = claim(source, graph)
-    assert proof.torch_gaps == [] and proof.exact
+    assert proof.model.torch_gaps == [] and proof.exact
     verdict = judge(graph, source, None, proof)
     assert verdict.expectation is not None
     prove(proof, graph, verdict.expectation)
@@ -159,7 +160,7 @@ def test_whole_networks_go_through_the_gate(module: type[nn.Module]) -> None:
     source = source_of(module())
     graph = serialize(build_graph(source, ExportOptions())[0])
     proof = claim(source, graph)
-    assert proof.torch_gaps == []
+    assert proof.model.torch_gaps == []
     verdict = judge(graph, source, None, proof)
     assert verdict.expectation is not None
     prove(proof, graph, verdict.expectation)
@@ -169,7 +170,7 @@ def test_whole_networks_go_through_the_gate(module: type[nn.Module]) -> None:
 def test_a_module_that_ends_in_a_sigmoid_is_covered_by_its_logits() -> None:
     meaning = Meaning("binary", "probabilities", ("no", "yes"))
     source = source_of(NotebookClassifier(2, 4, 1), meaning)
-    assert claim(source, serialize(build_graph(source, ExportOptions())[0])).torch_gaps == []
+    assert claim(source, serialize(build_graph(source, ExportOptions())[0])).model.torch_gaps == []
 
 
 class Written(nn.Module):
@@ -187,8 +188,57 @@ class Written(nn.Module):
 def test_a_module_that_runs_other_operators_is_not_covered() -> None:
     source = source_of(Written())
     proof = claim(source, serialize(build_graph(source, ExportOptions())[0]))
-    assert any(gap.startswith("torch runs sigmoid 1 times, the graph 0 times") for gap in proof.torch_gaps)
+    assert any(gap.startswith("torch runs sigmoid 1 times, the graph 0 times") for gap in proof.model.torch_gaps)
     assert not proof.exact  # 0.3 is another number in float64
+
+
+class Crossed(nn.Module):
+    """Two modules of the same weights and operations, wired in another way."""
+
+    def __init__(self, *, crossed: bool, order: str = "tanh first") -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(2, 4), nn.Linear(2, 4), nn.Linear(4, 1)
+        self.crossed, self.order = crossed, order
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first, second = self.first(x), self.second(x)
+        if self.crossed:
+            first, second = second, first
+        if self.order == "tanh first":
+            return self.last(torch.relu(torch.tanh(-first)) - second)
+        return self.last(-torch.tanh(torch.relu(first)) - second)
+
+
+@pytest.mark.parametrize("other", [{"crossed": True}, {"crossed": False, "order": "relu first"}], ids=str)
+def test_a_module_that_is_wired_in_another_way_is_not_covered(other: dict[str, Any]) -> None:
+    source = source_of(Crossed(crossed=False))
+    graph = serialize(build_graph(source, ExportOptions())[0])
+    assert claim(source, graph).model.torch_gaps == []
+    wired = Crossed(**other)
+    wired.load_state_dict(source.module.state_dict())
+    (gap,) = claim(source_of(wired), graph).model.torch_gaps
+    assert "from other values than the graph" in gap
+
+
+class Kept(nn.Module):
+    """Returns what it computes, or what it computes from that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2, 2)
+        self.early = False
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = self.linear(x)
+        last = torch.tanh(hidden)
+        return hidden if self.early else last
+
+
+def test_a_module_that_returns_another_of_its_values_is_not_covered() -> None:
+    source = source_of(Kept(), Meaning("multiclass", "logits", ("no", "yes")))
+    graph = serialize(build_graph(source, ExportOptions())[0])
+    source.module.early = True
+    assert claim(source, graph).model.torch_gaps == ["torch returns another of its values than the graph"]
 
 
 class WithAlpha(nn.Module):
@@ -223,7 +273,7 @@ class WrittenTanhGelu(WrittenGelu):
 
 def test_a_constant_that_torch_never_saw_is_not_covered() -> None:
     source = source_of(WithAlpha())
-    gaps = claim(source, serialize(build_graph(source, ExportOptions())[0])).torch_gaps
+    gaps = claim(source, serialize(build_graph(source, ExportOptions())[0])).model.torch_gaps
     assert any("sub with alpha" in gap for gap in gaps) and any(
         "never given the graph's constant" in gap for gap in gaps
     )
