@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from parity_export.certified_model import CertifiedModel
-from parity_export.ranges import ranges, widened
+from parity_export.ranges import ranges, spread, widened
 from parity_runtime import ModelContract
 from parity_runtime.contract import CERTIFIED, LABEL
 from parity_runtime.inputs import Arrays
@@ -40,7 +40,7 @@ def band_picture(model: CertifiedModel) -> bytes | None:
         model: one that `has_band`.
     """
     answers = model.on_rows()
-    low, high = ranges(model.contract)
+    low, high = spread(ranges(model.contract))
     plane = _plane(*widened((low, high)))
     labels = _labels(answers, plane)
     crossing = _crossing(answers, plane, labels)

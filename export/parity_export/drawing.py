@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from parity_export.batching import row_axis
 from parity_export.probes import EXTREME, GAUSSIAN, LARGE, SAMPLE, SPECIAL, SUBNORMAL, UNIFORM, Probes, labelled
-from parity_export.ranges import Ends, widened
+from parity_export.ranges import Ends, spread, widened
 from parity_runtime import ModelContract, TensorSpec
 from parity_runtime.contract import batch_name
 from parity_runtime.inputs import Arrays
@@ -118,13 +118,13 @@ class Drawing:
         return [value if not np.isfinite(value) else float(np.clip(value, limits.min, limits.max)) for value in values]
 
     def _range(self, spec: TensorSpec) -> Ends:
-        """Return the lowest and highest value of each column as seen in training; -1 and 1 where unknown."""
+        """Return the ends of each column's range in training; -1 and 1 where unknown; all have a width."""
         width = spec.shape[-1] if self.contract.features and isinstance(spec.shape[-1], int) else 1
         low, high = np.full(width, -1.0), np.full(width, 1.0)
         for feature in self.contract.features:
             if feature.low is not None and feature.high is not None:
                 low[feature.index], high[feature.index] = feature.low, feature.high
-        return low, high
+        return spread((low, high))
 
     def _integers(self, spec: TensorSpec, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.int64]:
         """Draw small numbers in every other row, and in the others each number of the range before one comes twice."""

@@ -24,8 +24,15 @@ def ranges(contract: ModelContract) -> Ends:
     return low, high
 
 
-def widened(ends: Ends) -> Ends:
-    """Return ranges that are a quarter wider on both sides."""
+def spread(ends: Ends) -> Ends:
+    """Return ranges that all have a width: a column that was constant in training is asked around its one value."""
     low, high = ends
+    half = np.where(high > low, 0.0, np.where(low == 0, 1.0, np.abs(low)) / 2)
+    return low - half, high + half
+
+
+def widened(ends: Ends) -> Ends:
+    """Return ranges that are a quarter wider on both sides, and have a width."""
+    low, high = spread(ends)
     margin = _MARGIN * (high - low)
     return low - margin, high + margin

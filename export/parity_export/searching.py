@@ -73,9 +73,10 @@ def adversarial_rows(rows: Probes, first: Answer, second: Answer, random: np.ran
 def _apart(inputs: Arrays, first: Answer, second: Answer) -> NDArray[np.float64]:
     """Return the largest difference over the float outputs of each row, each output in units of its own spread."""
     apart = np.zeros(len(next(iter(inputs.values()))))
+    ours = first(inputs)
     try:
-        ours, theirs = first(inputs), second(inputs)
-    except Exception:  # a backend that cannot answer is the gate's to report
+        theirs = second(inputs)
+    except Exception:  # onnxruntime's own; that it cannot answer is the gate's to report
         return apart
     for name, values in ours.items():
         if values.dtype.kind == "f" and values.size and values.shape == theirs[name].shape:

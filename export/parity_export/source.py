@@ -155,7 +155,7 @@ def load_sample(path: Path, inputs: Sequence[TensorSpec]) -> Arrays:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, MemoryError, zipfile.BadZipFile) as error:
         raise InputError(f"cannot read the sample {path}: {error}") from error
     contract = ModelContract("sample", "tensors", tuple(inputs), (TensorSpec("output", "float32", ()),))
     return rows_first(contract, named_inputs(contract, arrays))

@@ -17,7 +17,7 @@ from parity_export.graph import export_program
 from parity_runtime import InputError, TensorSpec
 from parity_runtime.errors import first_line
 from parity_runtime.inputs import Arrays
-from parity_runtime.session import Optimization, Provider, create_session, import_onnxruntime
+from parity_runtime.session import Optimization, Provider, create_session
 
 Trace = dict[str, NDArray[Any]]
 """Values by name, in topological order."""
@@ -113,18 +113,11 @@ def onnx_trace(
 
 
 def _optimized(model: bytes, optimization: Optimization) -> bytes:
-    onnxruntime = import_onnxruntime()
-    levels = onnxruntime.GraphOptimizationLevel
     with tempfile.TemporaryDirectory() as folder:
-        options = onnxruntime.SessionOptions()
+        path = Path(folder) / "optimized.onnx"
         # Layout changes of the level "all" exist for one processor only and cannot be written to a file.
-        options.graph_optimization_level = (
-            levels.ORT_ENABLE_BASIC if optimization == "basic" else levels.ORT_ENABLE_EXTENDED
-        )
-        options.optimized_model_filepath = str(Path(folder) / "optimized.onnx")
-        options.log_severity_level = 4
-        onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        return (Path(folder) / "optimized.onnx").read_bytes()
+        create_session(model, optimization="basic" if optimization == "basic" else "extended", optimized=str(path))
+        return path.read_bytes()
 
 
 def _departure(

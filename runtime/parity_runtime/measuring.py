@@ -1,5 +1,6 @@
 """What a package costs on the machine at hand, beside bare onnxruntime in the same process."""
 
+import json
 import statistics
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from parity_runtime.inputs import Arrays
 from parity_runtime.loading import load_model
 from parity_runtime.package import MODEL
 from parity_runtime.predictor import Predictor
-from parity_runtime.session import Provider, create_session
+from parity_runtime.session import EXECUTION_PROVIDERS, Provider, create_session
 
 BATCHES = (1, 16, 256, 4096, 65536)
 PERCENTILES = (50, 90, 99, 99.9)
@@ -69,9 +70,13 @@ class Bench:
     def start(self) -> dict[str, dict[str, float]]:
         """Return what a new process takes to its first answer: seconds, and its peak memory in MB."""
         model = self.path / MODEL if self.path.is_dir() else self.path
+        predictor = Predictor(self.path, provider=self.provider)
+        inputs = random_inputs(predictor.contract, 1)
+        zeros = {name: (array.dtype.name, array.shape) for name, array in inputs.items()}
+        provider = EXECUTION_PROVIDERS[predictor.provider]
         return {
-            "parity": _started(_PARITY + _PEAK, self.path, self.provider),
-            "onnxruntime": _started(_ONNXRUNTIME + _PEAK, model, self.provider),
+            "parity": _started(_PARITY + _PEAK, str(self.path), self.provider),
+            "onnxruntime": _started(_ONNXRUNTIME + _PEAK, str(model), provider, json.dumps(zeros)),
         }
 
     def _load(self, threads: int) -> tuple[ModelContract, Callable[[Arrays], tuple[Job, Job]]]:
@@ -134,17 +139,12 @@ predictor.run(random_inputs(predictor.contract, 1))
 """
 
 _ONNXRUNTIME = """
-import os, sys
+import json, os, sys
 import numpy
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
-provider = {"cpu": "CPUExecutionProvider"}.get(sys.argv[2], "CUDAExecutionProvider")
-session = onnxruntime.InferenceSession(sys.argv[1], providers=[provider])
-kinds = {"tensor(float)": "float32", "tensor(int64)": "int64", "tensor(bool)": "bool"}
-session.run(None, {
-    value.name: numpy.zeros([size if isinstance(size, int) else 1 for size in value.shape], kinds[value.type])
-    for value in session.get_inputs()
-})
+session = onnxruntime.InferenceSession(sys.argv[1], providers=[sys.argv[2]])
+session.run(None, {name: numpy.zeros(shape, dtype) for name, (dtype, shape) in json.loads(sys.argv[3]).items()})
 """
 
 _PEAK = """
@@ -157,8 +157,8 @@ except OSError:  # no Linux
 """
 
 
-def _started(script: str, path: Path, provider: str) -> dict[str, float]:
-    command = [sys.executable, "-c", script, str(path), provider]
+def _started(script: str, *arguments: str) -> dict[str, float]:
+    command = [sys.executable, "-c", script, *arguments]
     seconds, peaks = [], []
     for _ in range(_STARTS):
         start = time.perf_counter()

@@ -13,7 +13,8 @@ _MOST_THREADS = 1024  # onnxruntime starts them all at once
 Optimization = Literal["disabled", "basic", "extended", "all"]
 OPTIMIZATIONS: tuple[Optimization, ...] = get_args(Optimization)
 
-_EXECUTION_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+EXECUTION_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+"""onnxruntime's names of the providers."""
 
 
 def import_onnxruntime() -> Any:
@@ -45,6 +46,7 @@ def create_session(
     optimization: Optimization = "all",
     *,
     tf32: bool = False,
+    optimized: str = "",
 ) -> Any:
     """Return an ``onnxruntime.InferenceSession`` over ``model``.
 
@@ -54,6 +56,7 @@ def create_session(
         threads: threads within an operator; 1 is fastest for small models.
         optimization: how far onnxruntime may rewrite the graph.
         tf32: on CUDA, let products round their factors to 10 bits of mantissa; torch does not by default.
+        optimized: a file for the graph as onnxruntime has rewritten it; empty for none.
 
     Raises:
         InputError: an unknown provider, or fewer than one thread.
@@ -69,7 +72,7 @@ def create_session(
     try:
         session = onnxruntime.InferenceSession(
             model,
-            sess_options=_options(onnxruntime, threads, optimization),
+            sess_options=_options(onnxruntime, threads, optimization, optimized),
             providers=wanted,
             # Without this a failing provider prints a banner and silently becomes the CPU.
             enable_fallback=False,
@@ -78,18 +81,18 @@ def create_session(
         raise FormatError(
             f"onnxruntime {onnxruntime.__version__} cannot load the model: {first_line(error)}"
         ) from error
-    if provider == "cuda" and _EXECUTION_PROVIDERS["cuda"] not in session.get_providers():
+    if provider == "cuda" and EXECUTION_PROVIDERS["cuda"] not in session.get_providers():
         raise ProviderError("CUDA was asked for, but the session runs on the CPU; check the driver and onnxruntime-gpu")
     return session
 
 
 def session_provider(session: Any) -> str:
     """Return ``cuda`` or ``cpu``: what the session really runs on."""
-    return "cuda" if _EXECUTION_PROVIDERS["cuda"] in session.get_providers() else "cpu"
+    return "cuda" if EXECUTION_PROVIDERS["cuda"] in session.get_providers() else "cpu"
 
 
 def _wanted_providers(onnxruntime: Any, provider: Provider, tf32: bool) -> list[Any]:
-    cpu, cuda = _EXECUTION_PROVIDERS["cpu"], _EXECUTION_PROVIDERS["cuda"]
+    cpu, cuda = EXECUTION_PROVIDERS["cpu"], EXECUTION_PROVIDERS["cuda"]
     if provider == "cpu":
         return [cpu]
     if cuda in onnxruntime.get_available_providers():
@@ -115,7 +118,7 @@ def _both_wheels() -> str:
     )
 
 
-def _options(onnxruntime: Any, threads: int, optimization: Optimization) -> Any:
+def _options(onnxruntime: Any, threads: int, optimization: Optimization, optimized: str) -> Any:
     levels = onnxruntime.GraphOptimizationLevel
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = {
@@ -128,5 +131,7 @@ def _options(onnxruntime: Any, threads: int, optimization: Optimization) -> Any:
     options.inter_op_num_threads = 1
     # A spinning pool burns a whole core between calls.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if optimized:
+        options.optimized_model_filepath = optimized
     options.log_severity_level = 4  # What goes wrong is raised; onnxruntime would print it on stderr as well.
     return options

@@ -64,3 +64,11 @@ def test_a_mistake_has_its_exit_code_and_its_word(
     assert "Traceback" not in answer.err
     assert code == 2 or len(answer.err.splitlines()) == 1, answer
     assert sorted(weights.parent.iterdir()) == before
+
+
+def test_a_module_of_int32_goes_the_whole_line(parity, tmp_path: Path) -> None:
+    torch.save(torch.nn.Embedding(9, 3).state_dict(), tmp_path / "w.pt")
+    arguments = ("--weights", tmp_path / "w.pt", "--arg", "num_embeddings=9", "--arg", "embedding_dim=3")
+    assert parity("export", "torch.nn:Embedding", tmp_path / "p", *arguments, "--input", "x: int32[batch, 4]").code == 0
+    answer = parity("bench", tmp_path / "p", "--seconds", "0.01", "--json")
+    assert answer.code == 0, answer

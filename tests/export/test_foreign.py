@@ -109,6 +109,16 @@ def test_diff_names_the_first_value_that_departs(parity, files: dict[str, str]) 
     assert parity("diff", "x:y", files["bad.onnx"], "--between", "torch,tpu").code == 2
 
 
+@TORCHS_OWN
+def test_diff_says_what_onnxruntime_cannot_load(parity, files: dict[str, str], tmp_path: Path) -> None:
+    model = onnx.load(files["bad.onnx"])
+    model.graph.node[0].op_type = "Unheard"
+    (tmp_path / "unheard.onnx").write_bytes(model.SerializeToString())
+    command = ("diff", "tests.export.modules:Linear", tmp_path / "unheard.onnx", "--weights", files["w.pt"])
+    answer = parity(*command, "--input", SPEC, "--between", "basic,disabled")
+    assert answer.is_refused(1, "Unheard"), answer
+
+
 def test_diff_finds_the_node_in_a_package_s_middle(parity, xor_run: Run, xor_package: Path, tmp_path: Path) -> None:
     answer = parity("diff", xor_run.path, xor_package)
     assert answer.code == 0

@@ -8,13 +8,14 @@ import pytest
 import torch
 from onnx import numpy_helper
 
+from parity_export.drawing import Drawing
 from parity_export.engines import BATCH_SIZES, OPTIMIZATIONS
 from parity_export.export import build_graph, serialize
 from parity_export.gate import Report
 from parity_export.judging import judge
 from parity_export.options import ExportOptions
 from parity_export.source import Meaning, ModelSource, source_from_module, source_from_run
-from parity_runtime import TensorSpec
+from parity_runtime import Feature, ModelContract, TensorSpec
 from parity_training import Run
 
 
@@ -165,3 +166,11 @@ def test_a_module_that_cannot_be_compared_is_refused(kind: str, tmp_path) -> Non
     with pytest.raises(InputError, match="nothing can be compared" if kind == "dtype" else "differently each time"):
         export_package(source, tmp_path / "p")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_column_that_was_constant_in_training_is_varied() -> None:
+    features = tuple(Feature(name, "x", index, low=7.0, high=7.0) for index, name in enumerate("ab"))
+    inputs, outputs = (TensorSpec("x", "float32", ("batch", 2)),), (TensorSpec("value", "float32", ("batch", 1)),)
+    contract = ModelContract("constant", "regression", inputs, outputs, features=features, targets=("y",))
+    for probes in Drawing(contract, {}, {}).rows(np.random.default_rng(0), None)[:3]:
+        assert (np.ptp(probes.inputs["x"], axis=0) > 1).all()

@@ -81,7 +81,10 @@ def test_real_samples_are_asked_and_bad_ones_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "named.npz", y=rows)
     np.savez(tmp_path / "pickled.npz", x=np.array([{}], object))
     (tmp_path / "text.npz").write_text("no")
-    reasons = {"wide": "shape", "named": "no input 'y'"} | dict.fromkeys(("pickled", "text", "absent"), "cannot read")
+    with zipfile.ZipFile(tmp_path / "huge.npz", "w") as archive, archive.open("x.npy", "w") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": (10**12, 2)})
+    unreadable = dict.fromkeys(("pickled", "text", "absent", "huge"), "cannot read")
+    reasons = {"wide": "shape", "named": "no input 'y'"} | unreadable
     for name, words in reasons.items():
         with pytest.raises(InputError, match=words):
             load_sample(tmp_path / f"{name}.npz", TABLE5)

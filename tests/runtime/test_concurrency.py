@@ -39,13 +39,9 @@ def test_threads_share_one_predictor(predictor: Predictor, expected: list[bytes]
     assert all(one == expected for one in found)
 
 
-def test_it_pickles_with_its_model_and_options(predictor: Predictor, expected: list[bytes]) -> None:
+def test_it_pickles_with_its_model(predictor: Predictor, expected: list[bytes]) -> None:
     copy = pickle.loads(pickle.dumps(predictor))
-    assert (copy.package_id, copy.provider, copy.contract) == (
-        "cpu" and predictor.package_id,
-        "cpu",
-        predictor.contract,
-    )
+    assert (copy.package_id, copy.provider, copy.contract) == (predictor.package_id, "cpu", predictor.contract)
     assert answers(copy) == expected
 
 

@@ -191,6 +191,15 @@ def test_ten_thousand_columns_are_learned_from(tmp_path: Path) -> None:
     assert run.state_dict()["body.layers.0.weight"].shape == (4, 10_000)
 
 
+def test_a_column_whose_name_holds_a_comma_can_be_named(parity, tmp_path: Path) -> None:
+    rows = "".join(f"{row},{row % 3},{row % 2}\n" for row in range(40))
+    (tmp_path / "t.csv").write_text(f'"a,b",c,y\n{rows}')
+    options = ("--target", "y", "--features", '"a,b",c', "--epochs", 1)
+    assert parity("train", tmp_path / "t.csv", *options, "--out", tmp_path / "run").code == 0
+    recipe = json.loads((tmp_path / "run" / "recipe.json").read_text())
+    assert [feature["name"] for feature in recipe["contract"]["features"]] == ["a,b", "c"]
+
+
 def test_a_classifier_over_a_table_goes_the_whole_line(parity, tmp_path: Path) -> None:
     path = classes_table(tmp_path / "t.csv", classes=("cat", "dog", "owl"))
     trained = parity("train", path, "--target", "kind", "--out", tmp_path / "run", "--epochs", 40)

@@ -25,9 +25,9 @@ from parity_export.source import (
     source_from_run,
 )
 from parity_runtime import InputError
+from parity_runtime.commands.options import names
 from parity_runtime.contract import TASKS
 from parity_training import Run
-from parity_training.commands.arguments import names
 
 
 @click.command()

@@ -10,10 +10,11 @@ from torch import nn
 
 from parity_export.source import load_module, load_sample
 from parity_runtime import TensorSpec
+from parity_runtime.commands.options import names
 from parity_runtime.inputs import Arrays
 from parity_training import Run, load_state_dict
 from parity_training.callables import resolve_callable
-from parity_training.commands.arguments import name_values, names
+from parity_training.commands.arguments import name_values
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--weights", type=click.Path(path_type=Path), help="The state_dict of a foreign module."),

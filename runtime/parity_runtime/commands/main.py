@@ -103,9 +103,15 @@ def _run(arguments: list[str] | None) -> int:
         if sys.stdout is not None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        return _fail(f"{error.filename or 'the system'}: {error.strerror}", 1)
+    except (OSError, MemoryError) as error:
+        return _fail(_of_the_system(error), 1)
     return result if isinstance(result, int) else 0
+
+
+def _of_the_system(error: OSError | MemoryError) -> str:
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {error}".removesuffix(": ")
+    return f"{error.filename or 'the system'}: {error.strerror}"
 
 
 def _show_warning(

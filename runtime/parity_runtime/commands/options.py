@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,16 @@ provider_option: Callable[[Any], Any] = click.option(
     show_default=True,
     help="cuda means CUDA or an error; auto says what it chose.",
 )
+
+
+def names(text: str | None) -> tuple[str, ...]:
+    """Return the names of a comma-separated list; one that holds a comma is quoted as in CSV."""
+    if not text:
+        return ()
+    try:
+        return tuple(name.strip() for name in next(csv.reader([text], strict=True)))
+    except csv.Error as error:
+        raise click.UsageError(f"{text!r} is no list of names: {error}") from error
 
 
 def say_provider(asked: Provider, found: str) -> None:

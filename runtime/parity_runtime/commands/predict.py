@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 
 import click
 
-from parity_runtime.commands.options import package_argument, provider_option, say_provider
-from parity_runtime.commands.table_options import names, table_file, table_options
+from parity_runtime.commands.options import names, package_argument, provider_option, say_provider
+from parity_runtime.commands.table_options import table_file, table_options
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.predictor import Predictor

@@ -1,26 +1,16 @@
 """Options that say how a table is written."""
 
-import csv
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from parity_runtime.commands.options import names
 from parity_runtime.contract import ModelContract
 from parity_runtime.tables.csv_file import CsvDialect
 from parity_runtime.tables.reading import FORMATS, TableFile, table_format
 
 _FORMATS = tuple(dict.fromkeys(FORMATS.values()))
-
-
-def names(text: str | None) -> tuple[str, ...]:
-    """Return the names of a comma-separated list; one that holds a comma is quoted as in CSV."""
-    if not text:
-        return ()
-    try:
-        return tuple(name.strip() for name in next(csv.reader([text], strict=True)))
-    except csv.Error as error:
-        raise click.UsageError(f"{text!r} is no list of names: {error}") from error
 
 
 def table_options(command: Callable[..., Any]) -> Callable[..., Any]:

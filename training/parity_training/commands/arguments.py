@@ -1,14 +1,9 @@
-"""How lists of names and ``name=value`` pairs are written on the command line."""
+"""How ``name=value`` pairs are written on the command line."""
 
 import json
 from typing import Any
 
 import click
-
-
-def names(text: str | None) -> tuple[str, ...]:
-    """Read ``a,b,c``."""
-    return () if text is None else tuple(part.strip() for part in text.split(","))
 
 
 def name_values(option: str, texts: tuple[str, ...]) -> dict[str, Any]:

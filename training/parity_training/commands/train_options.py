@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from parity_training.commands.arguments import name_values, names
+from parity_runtime.commands.options import names
+from parity_training.commands.arguments import name_values
 from parity_training.networks import NETWORKS
 
 
