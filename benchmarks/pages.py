@@ -21,13 +21,20 @@ Figures = dict[str, Any]
 def page(known: dict[str, Figures]) -> str:
     """Return the page in Markdown, of what ``benchmarks/results`` keeps."""
     parts = [_HEAD]
+    places = [_place(found) for found in known.values()]
+    common = max(places, key=places.count) if places else ""
+    parts.append(f"Measured on {common}.\n")
     for name, title in SUBJECTS.items():
         if name in known:
-            found = known[name]
-            versions = ", ".join(f"{library} {number}" for library, number in found["versions"].items())
-            parts.append(f"## {title}\n\n`python benchmarks/{name}.py`, on {found['machine']}; {versions}.\n")
-            parts += tables(found["figures"])
+            place = _place(known[name])
+            parts.append(f"## {title}\n\n`python benchmarks/{name}.py`{'' if place == common else f', on {place}'}\n")
+            parts += tables(known[name]["figures"])
     return "\n".join(parts)
+
+
+def _place(found: Figures) -> str:
+    versions = ", ".join(f"{library} {number}" for library, number in found["versions"].items())
+    return f"{found['machine']}; {versions}"
 
 
 def tables(found: Figures) -> list[str]:
@@ -45,8 +52,9 @@ def walk(found: Figures, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]
     for name, node in found.items():
         if isinstance(node, dict) and not is_figure(node) and not is_series(node):
             yield from walk(node, (*path, name))
-        else:
-            yield ": ".join((*path, name)), node
+        else:  # the name of a figure says it all, but for memory beside time
+            parts = (*path, name) if not isinstance(node, dict) else (*path[1:], name)
+            yield ": ".join(parts), node
 
 
 def is_figure(node: Any) -> bool:
@@ -65,7 +73,7 @@ def series(found: Figures) -> dict[str, dict[str, dict[str, float]]]:
     for name, node in walk(found):
         if is_series(node):
             title, _, which = name.rpartition(", ")
-            groups.setdefault(title.removeprefix("growth: "), {})[which] = node
+            groups.setdefault(title, {})[which] = node
     return groups
 
 

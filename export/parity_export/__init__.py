@@ -2,8 +2,10 @@
 
 from parity_export.export import Exported, export_package
 from parity_export.foreign import assert_parity, check_model
+from parity_export.loading import load_module, load_sample
+from parity_export.meaning import Meaning
 from parity_export.options import ExportOptions
-from parity_export.source import Meaning, ModelSource, load_module, load_sample, source_from_module, source_from_run
+from parity_export.source import ModelSource, source_from_module, source_from_run
 
 __all__ = [
     "ExportOptions",

@@ -54,10 +54,10 @@ def band_picture(model: CertifiedModel) -> bytes | None:
     left.plot(*crossing, "o", markersize=9, markerfacecolor="none", markeredgecolor="black")
     left.set_title("Labels; the circle is magnified")
     _draw(right, model, near, _labels(answers, near), tuple(crossing))
-    right.set_title(f"Not certified: a band {2 * width:.1e} wide along {model.contract.columns[axis].name}")
+    right.set_title(f"Not certified: here {2 * width:.1e} wide along {model.contract.columns[axis].name}")
     names = [class_name(label) for label in model.contract.classes]
     patches = [Patch(color=color, alpha=0.5, label=name) for color, name in zip(CLASS_COLORS, names, strict=False)]
-    patches.append(Patch(color=_BAND, label="not certified: another backend may answer another class"))
+    patches.append(Patch(color=_BAND, label="not certified: another class is not excluded"))
     figure.legend(handles=patches, loc="outside lower center", ncols=min(4, len(patches)))
     return png(figure)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from parity_export.batching import Loaded
 from parity_export.certify import certify, functions_of
 from parity_export.certify.elementary import backends
-from parity_export.engines import Engine
+from parity_export.engines import DEFAULT
 from parity_runtime import ModelContract
 from parity_runtime.contract import certified_contract
 from parity_runtime.inputs import Arrays, table_inputs
@@ -70,7 +70,7 @@ class CertifiedModel:
 
     def on_inputs(self) -> Loaded:
         """Return what answers inputs by name with every output by name."""
-        return Loaded(lambda: Engine("onnxruntime", optimization="all").load(self.graph, self.contract))
+        return Loaded(lambda: DEFAULT.load(self.graph, self.contract))
 
     def on_rows(self) -> Callable[[NDArray[Any]], Arrays]:
         """Return what answers ``rows [batch, features]`` with every output by name."""

@@ -64,6 +64,9 @@ class Engine:
 
 REFERENCE = Engine("onnx-reference")
 
+DEFAULT = Engine("onnxruntime", optimization="all")
+"""As an application runs it."""
+
 
 def engines(model: bytes) -> Iterator[Engine]:
     """Yield every engine that a graph must pass, on every provider that really runs it here."""

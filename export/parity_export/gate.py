@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from parity_export.batching import Answer
 from parity_export.comparison import Difference, close, compare
-from parity_export.engines import REFERENCE, Engine, engines
+from parity_export.engines import DEFAULT, REFERENCE, Engine, engines
 from parity_export.expectation import Expectation
 from parity_export.memory import LARGE, give_back
 from parity_runtime import ModelContract
@@ -127,7 +127,7 @@ def run_gate(model: bytes, contract: ModelContract, expectations: Sequence[Expec
             give_back()
     if report.mismatches:
         return report
-    default = Engine("onnxruntime", optimization="all").load(model, contract)
+    default = DEFAULT.load(model, contract)
     report.row_independent = expectations[0].row_independent and _row_independent(default, expectations[0])
     report.nonfinite = _nonfinite(default, expectations[0])
     return report

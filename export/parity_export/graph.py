@@ -15,7 +15,7 @@ from onnx_ir.passes import common as passes
 from onnxscript import optimizer
 from torch import nn
 
-from parity_export.source import example_inputs
+from parity_export.examples import example_inputs
 from parity_runtime import InputError, TensorSpec
 
 _TORCH_WARNINGS = (

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from parity_export.source import ModuleOutput
+from parity_export.meaning import ModuleOutput
 from parity_runtime import InputError, ModelContract
 from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES, VALUE
 

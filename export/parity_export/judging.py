@@ -9,12 +9,13 @@ import torch
 
 from parity_export.batching import Loaded
 from parity_export.comparison import Expected
-from parity_export.engines import BATCH_SIZES, Engine
+from parity_export.engines import BATCH_SIZES, DEFAULT
+from parity_export.examples import example_sizes, zeros
 from parity_export.expectation import Expectation
 from parity_export.gate import Report, run_gate
 from parity_export.memory import LARGE, give_back
 from parity_export.proof import Proof
-from parity_export.source import ModelSource, example_inputs, zeros
+from parity_export.source import ModelSource
 from parity_runtime import InputError, ModelContract
 from parity_runtime.contract import batch_name
 from parity_runtime.errors import first_line
@@ -109,7 +110,7 @@ def _expectations(
     refused: list[str],
     certified: Loaded | None,
 ) -> Iterator[Expectation]:
-    opponent = Loaded(lambda: Engine("onnxruntime", optimization="all").load(model, source.contract))
+    opponent = Loaded(lambda: DEFAULT.load(model, source.contract))
     names = _other_dimensions(source.contract)
     yield Expectation(source, opponent, _main_sizes(source, names), given, certified)
     tried = 0
@@ -141,11 +142,8 @@ def _other_dimensions(contract: ModelContract) -> list[str]:
 
 def _main_sizes(source: ModelSource, names: list[str]) -> dict[str, int]:
     """Return the sizes of the main questions: the sample's, where there is one, else those of the export."""
-    sizes: dict[str, int] = {}
-    for spec, example in zip(
-        source.contract.inputs, example_inputs(source.module, source.contract.inputs), strict=True
-    ):
-        sizes |= {name: size for name, size in zip(spec.shape, example.shape, strict=True) if name in names}
+    accepted = example_sizes(source.module, source.contract.inputs)
+    sizes = {name: accepted[name] for name in names}
     batch = batch_name(source.contract)
     for spec in source.contract.inputs if source.sample is not None else ():
         others = [size for size in spec.shape if size != batch]

@@ -5,7 +5,8 @@ from typing import Any
 
 from parity_export.certified_model import CertifiedModel
 from parity_export.certify.coverage import code_constants, torch_gaps
-from parity_export.source import ModelSource, example_inputs
+from parity_export.examples import example_inputs
+from parity_export.source import ModelSource
 
 
 @dataclass

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
+from parity_export.examples import example_sizes, zeros
 from parity_export.reference import flatten
-from parity_export.source import example_inputs, zeros
 from parity_runtime import ModelContract
 
 _MORE = 3
@@ -22,15 +22,10 @@ def returned_shapes(module: nn.Module, contract: ModelContract) -> list[tuple[st
         module: on the CPU, in eval mode.
         contract: names the inputs.
     """
-    example = example_inputs(module, contract.inputs)
-    sizes = {
-        name: size
-        for spec, tensor in zip(contract.inputs, example, strict=True)
-        for name, size in zip(spec.shape, tensor.shape, strict=True)
-        if isinstance(name, str)
-    }
+    sizes = example_sizes(module, contract.inputs)
     with torch.no_grad():
-        dtypes = [str(leaf.dtype).removeprefix("torch.") for leaf in flatten(module(*example))]
+        returned = flatten(module(*zeros(contract.inputs, 2, sizes)))
+    dtypes = [str(leaf.dtype).removeprefix("torch.") for leaf in returned]
     base = _shapes(module, contract, sizes)
     grown = {name: _grown(module, contract, sizes, name) for name in sizes}
     return [

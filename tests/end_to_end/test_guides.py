@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from click import Context
 
+from parity_runtime.commands.main import parity
 from tests.end_to_end.guide import LANGUAGES, blocks
 
 ROOT = Path(__file__).parent.parent.parent
-GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+GUIDES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 DRIVER = Path(__file__).parent / "guide.py"
 
 SAYS = {
@@ -70,3 +72,12 @@ def test_every_link_leads_somewhere(guide: Path) -> None:
             headings = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
             slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
             assert anchor in slugs, target
+
+
+def test_every_option_is_in_some_guide() -> None:
+    text = "".join(guide.read_text() for guide in GUIDES)
+    for name in parity.list_commands(Context(parity)):
+        command = parity.get_command(Context(parity), name)
+        assert command is not None
+        options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
+        assert [option for option in options if not re.search(rf"{option}(?![\w-])", text)] == [], name

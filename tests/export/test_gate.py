@@ -13,8 +13,9 @@ from parity_export.engines import BATCH_SIZES, OPTIMIZATIONS
 from parity_export.export import build_graph, serialize
 from parity_export.gate import Report
 from parity_export.judging import judge
+from parity_export.meaning import Meaning
 from parity_export.options import ExportOptions
-from parity_export.source import Meaning, ModelSource, source_from_module, source_from_run
+from parity_export.source import ModelSource, source_from_module, source_from_run
 from parity_runtime import Feature, ModelContract, TensorSpec
 from parity_training import Run
 

@@ -39,6 +39,7 @@ class Compliant:
         order: of a sum: ``forward``, ``backward``, ``random``, ``small`` (small terms first), ``large``, ``tree``, or
             ``adversarial +1`` and ``-1``: the next term is the one whose addition errs most in that direction.
         fused: products are not rounded before they are added (FMA).
+        wide: sums are kept in float64 and rounded once.
         flush: subnormal numbers become zero where they are written, and where they are read.
         fold: affine maps are folded into the linear map before them.
         error: what an elementary function adds of what it may: -1, 0 or 1 times, or ``random``.
@@ -46,6 +47,7 @@ class Compliant:
 
     order: str = "forward"
     fused: bool = False
+    wide: bool = False
     flush: bool = False
     fold: bool = False
     error: float | str = 0.0
@@ -66,6 +68,8 @@ class Compliant:
         terms = [x[..., index, None] * weight[index] for index in range(len(weight))]  # exact in float64
         if bias is not None:
             terms.append(np.broadcast_to(self.read(bias).astype(np.float64), terms[0].shape))
+        if self.wide:
+            return self.rounded(sum(terms))
         if not self.fused:
             terms = [self.rounded(term).astype(np.float64) for term in terms]
         if self.order == "tree":
@@ -121,5 +125,6 @@ COMPLIANT = {
     "random, flushed, functions above": Compliant("random", flush=True, error=1.0),
     "small first, functions below": Compliant("small", error=-1.0),
     "large first, folded": Compliant("large", fold=True, error="random"),
+    "in float64, flushed, functions above": Compliant(wide=True, flush=True, error=1.0),
     "tree, FMA, flushed, folded": Compliant("tree", fused=True, flush=True, fold=True, error="random"),
 }

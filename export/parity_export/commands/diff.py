@@ -9,11 +9,13 @@ import numpy as np
 from parity_export.batching import Batches
 from parity_export.commands.module_options import bare_module, input_specs, module_options
 from parity_export.drawing import Drawing, integer_ranges
+from parity_export.examples import example_sizes
 from parity_export.foreign import model_inputs, read_model
+from parity_export.meaning import Meaning
 from parity_export.options import ExportOptions
 from parity_export.probes import SEED
 from parity_export.reference import TorchReference
-from parity_export.source import Meaning, ModelSource, example_inputs, source_from_module
+from parity_export.source import ModelSource, source_from_module
 from parity_export.tolerances import TORCH_TESTING
 from parity_export.tracing import Departure, Trace, first_departure, onnx_trace, torch_trace
 from parity_runtime import GateError, Package
@@ -69,14 +71,7 @@ def _sides(between: str) -> tuple[str, str]:
 
 def _call(source: ModelSource) -> Arrays:
     """Return one batch of seeded random rows."""
-    dimensions = {
-        name: size
-        for spec, example in zip(
-            source.contract.inputs, example_inputs(source.module, source.contract.inputs), strict=True
-        )
-        for name, size in zip(spec.shape, example.shape, strict=True)
-        if isinstance(name, str)
-    }
+    dimensions = example_sizes(source.module, source.contract.inputs)
     batches, reference = Batches(source.contract), TorchReference(source)
 
     def accepts(inputs: Arrays) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from torch import nn
 
-from parity_export.source import load_module, load_sample
+from parity_export.loading import load_module, load_sample
 from parity_runtime import TensorSpec
 from parity_runtime.commands.options import names
 from parity_runtime.inputs import Arrays
