@@ -45,7 +45,7 @@ def summary(ratios: list[float]) -> dict[str, Any]:
 
 
 def measured(command: list[str]) -> dict[str, float]:
-    """Return the seconds and the peak memory in 10^6 bytes of a whole process."""
+    """Return the seconds (``s``) and the peak memory in 10^6 bytes (``mb``) of a whole process."""
     result: dict[str, float] = json.loads(run([sys.executable, "-S", "-c", _MEASURE, *command]))
     return result
 

@@ -29,7 +29,7 @@ Plane = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 def has_band(contract: ModelContract) -> bool:
     """Whether a model has such a picture: a classifier of two features whose ranges are known."""
-    known = all(feature.low is not None and feature.high is not None for feature in contract.features)
+    known = all(feature.range is not None for feature in contract.features)
     return contract.is_classifier and len(contract.features) == 2 and known
 
 

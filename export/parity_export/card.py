@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from parity_export.gate import Report
 from parity_export.proof import Proof
 from parity_runtime import ModelContract
-from parity_runtime.commands.info import describe
+from parity_runtime.description import describe
 
 _PLAIN = """```python
 import numpy as np, onnxruntime

@@ -175,7 +175,7 @@ def _label_difference(
     group: str, found: Arrays, contract: ModelContract, expected: Expected, rows: NDArray[np.int64]
 ) -> Difference:
     """Count rows whose label differs although their float64 margin exceeds the tolerance of the logits."""
-    reach = label_reach(contract, expected.allowed[LOGITS][rows])
+    reach = _label_reach(contract, expected.allowed[LOGITS][rows])
     decided = margins(contract, expected.float64[LOGITS][rows]) > reach
     decided &= expected.comparable[LOGITS][rows].all(axis=1)
     if group == "extreme":
@@ -186,7 +186,7 @@ def _label_difference(
     )
 
 
-def label_reach(contract: ModelContract, allowed: NDArray[np.float64]) -> NDArray[np.float64]:
+def _label_reach(contract: ModelContract, allowed: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return by how much each row's margin may err: one logit's tolerance, or of several the two largest together."""
     if contract.task == "binary":
         return allowed[:, 0]

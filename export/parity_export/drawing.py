@@ -122,8 +122,8 @@ class Drawing:
         width = spec.shape[-1] if self.contract.features and isinstance(spec.shape[-1], int) else 1
         low, high = np.full(width, -1.0), np.full(width, 1.0)
         for feature in self.contract.features:
-            if feature.low is not None and feature.high is not None:
-                low[feature.index], high[feature.index] = feature.low, feature.high
+            if feature.range is not None:
+                low[feature.index], high[feature.index] = feature.range
         return spread((low, high))
 
     def _integers(self, spec: TensorSpec, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.int64]:

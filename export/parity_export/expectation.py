@@ -22,7 +22,7 @@ _INDEPENDENT_RTOL = 1e-9
 """Rows are independent if float64 answers to 64 rows, together and alone, agree to that: float64's own rounding
 (1.1e-16 an operation) stays far below, and a row that looks at its neighbours far above."""
 
-_INDEPENDENT_ROWS = 64
+INDEPENDENT_ROWS = 64
 
 _MAX_VALUES = 16_000_000  # of one batch of inputs: 64 MB of float32
 
@@ -169,7 +169,7 @@ class Expectation:
         return expected
 
     def _measure_independence(self) -> bool:
-        rows = np.arange(min(len(self.probes), _INDEPENDENT_ROWS))
+        rows = np.arange(min(len(self.probes), INDEPENDENT_ROWS))
         with np.errstate(all="ignore"):
             together = self.batches.ask(self.torch_float64, self.probes.inputs, rows, len(rows))
             alone = self.batches.ask(self.torch_float64, self.probes.inputs, rows, 1)

@@ -70,7 +70,7 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     if target.exists() and any(target.iterdir()) and not (target / MANIFEST).is_file():
         raise InputError(f"{target} is not empty and holds no package; it is not replaced, choose another name")
     model, initializers = build_graph(source, options)
-    source = replace(source, contract=with_graph_outputs(source, model))
+    source = replace(source, contract=_with_graph_outputs(source, model))
     graph = serialize(model)
     check_graph(graph)
     if len(graph) > LARGE:
@@ -85,13 +85,13 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     facts |= {} if proof is None else {"proof": proof.to_json()}
     if not verdict.report.passed:
         _refuse(target, facts, verdict)
-    refusal(target).unlink(missing_ok=True)
+    _refused_path(target).unlink(missing_ok=True)
     contract = _measured(source.contract, model, verdict)
     if proof is not None:
         contract = replace(contract, graphs={**contract.graphs, "certified": CERTIFIED_MODEL})
-    files = {MODEL: with_metadata(graph, contract), CONTRACT: dump_json(contract.to_json()), REPORT: dump_json(facts)}
+    files = {MODEL: _with_metadata(graph, contract), CONTRACT: dump_json(contract.to_json()), REPORT: dump_json(facts)}
     if proof is not None:
-        files[CERTIFIED_MODEL] = with_metadata(proof.model.graph, contract)
+        files[CERTIFIED_MODEL] = _with_metadata(proof.model.graph, contract)
     pictured = pictures(contract, verdict, proof) if options.pictures else {}
     files |= pictured | evidence(contract, verdict, proof, list(pictured))
     package_id = _write(target, files, replace_existing=options.replace)
@@ -132,7 +132,7 @@ def check_graph(graph: bytes) -> None:
         raise InputError(f"torch exported a graph that ONNX's checker refuses: {first_line(error)}") from error
 
 
-def with_metadata(graph: bytes, contract: ModelContract) -> bytes:
+def _with_metadata(graph: bytes, contract: ModelContract) -> bytes:
     """Return a serialized graph with the contract in its metadata.
 
     Two serialized protobuf messages, one after the other, are the two merged: the graph is not built again.
@@ -143,12 +143,12 @@ def with_metadata(graph: bytes, contract: ModelContract) -> bytes:
     return graph + metadata
 
 
-def refusal(target: Path) -> Path:
+def _refused_path(target: Path) -> Path:
     """Return where the report of a refused export is kept."""
     return target.with_name(f"{target.name}.refused.json")
 
 
-def with_graph_outputs(source: ModelSource, model: ir.Model) -> ModelContract:
+def _with_graph_outputs(source: ModelSource, model: ir.Model) -> ModelContract:
     """Return the contract with the outputs that a graph gives, where the task does not say them.
 
     torch is asked which axes are which dynamic dimension: the exporter invents names, and fixes sizes, after some
@@ -188,15 +188,10 @@ def _measured(contract: ModelContract, model: ir.Model, verdict: Verdict) -> Mod
 
 
 def _refuse(target: Path, facts: dict[str, Any], verdict: Verdict) -> None:
-    reasons = verdict.report.reasons()
+    path = _refused_path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_file(refusal(target), dump_json(facts | {"reasons": reasons}))
-    raise ParityRefusedError(f"no package: {refusal_text(reasons)}; the whole report is {refusal(target)}")
-
-
-def refusal_text(reasons: list[str]) -> str:
-    """Return the first reason and how many more there are."""
-    return reasons[0] + (f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else "")
+    write_file(path, dump_json(facts | {"reasons": verdict.report.reasons()}))
+    raise ParityRefusedError(f"no package: {verdict.report.reason()}; the whole report is {path}")
 
 
 def _write(target: Path, files: dict[str, bytes], *, replace_existing: bool) -> str:

@@ -17,7 +17,7 @@ from parity_export.meaning import Meaning
 from parity_export.options import ExportOptions
 from parity_export.shapes import returned_shapes
 from parity_export.source import ModelSource, source_from_module
-from parity_runtime import InputError, ModelContract, ParityRefusedError, TensorSpec
+from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.inputs import Arrays
 from parity_runtime.interface import ONNXRUNTIME_DTYPES
 from parity_runtime.session import create_session
@@ -128,13 +128,6 @@ def _outputs(source: ModelSource, model: bytes) -> tuple[TensorSpec, ...]:
     if len(shapes) != len(names):
         raise InputError(f"the module returns {len(shapes)} tensors, and the model {len(names)}")
     return tuple(TensorSpec(name, dtype, shape) for name, (dtype, shape) in zip(names, shapes, strict=True))
-
-
-def refusal(verdict: Verdict) -> ParityRefusedError:
-    """Return the error that says why a model was refused."""
-    reasons = verdict.report.reasons()
-    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-    return ParityRefusedError(f"the model does not answer as the module: {reasons[0]}{more}")
 
 
 def _specs_of(arrays: Arrays, taken: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:

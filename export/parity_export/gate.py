@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 from parity_export.batching import Answer
 from parity_export.comparison import Difference, close, compare
 from parity_export.engines import DEFAULT, REFERENCE, Engine, engines
-from parity_export.expectation import Expectation
+from parity_export.expectation import INDEPENDENT_ROWS, Expectation
 from parity_export.memory import LARGE, give_back
 from parity_runtime import ModelContract
 from parity_runtime.errors import first_line
 from parity_runtime.inputs import Arrays
-
-_INDEPENDENT_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -100,6 +98,16 @@ class Report:
             return ["nothing was compared"]
         return self.mismatches + [reason for cell in self.cells if cell.failed for reason in cell.reasons()]
 
+    def reason(self) -> str:
+        """Return the first reason, and how many more there are."""
+        first, *others = self.reasons()
+        return f"{first} (and {len(others)} more)" if others else first
+
+    @property
+    def compared(self) -> int:
+        """How many values were compared."""
+        return sum(difference.compared for cell in self.cells for difference in cell.differences)
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
@@ -164,7 +172,7 @@ def _cells(
 def _row_independent(answer: Answer, expectation: Expectation) -> bool:
     """Whether every row's answer stays within twice its tolerance when the other rows of its batch change."""
     expected = expectation(1)
-    rows = np.arange(min(len(expected.probes), _INDEPENDENT_ROWS))
+    rows = np.arange(min(len(expected.probes), INDEPENDENT_ROWS))
     inputs, ask = expected.probes.inputs, expectation.batches.ask
     together, permuted = ask(answer, inputs, rows, len(rows)), ask(answer, inputs, rows[::-1], len(rows))
     alone = ask(answer, inputs, rows, 1)

@@ -1,4 +1,4 @@
-"""torch.onnx.export, made canonical: the same module and versions give the same graph on any machine."""
+"""torch.onnx.export, made _canonical: the same module and versions give the same graph on any machine."""
 
 import contextlib
 import inspect
@@ -47,7 +47,7 @@ def export_graph(module: nn.Module, inputs: Sequence[TensorSpec], opset: int | N
         InputError: torch cannot export the module with these inputs.
     """
     model = export_program(module, inputs, opset).model
-    model = canonical(model, {*module.state_dict(), *dict(module.named_buffers())})
+    model = _canonical(model, {*module.state_dict(), *dict(module.named_buffers())})
     _name_inputs(model.graph, inputs)
     return model
 
@@ -82,7 +82,7 @@ def export_program(module: nn.Module, inputs: Sequence[TensorSpec], opset: int |
     return program
 
 
-def canonical(model: ir.Model, weights: Collection[str]) -> ir.Model:
+def _canonical(model: ir.Model, weights: Collection[str]) -> ir.Model:
     """Remove from a graph all that does not compute, and fold what is computed from the code's constants alone.
 
     Args:

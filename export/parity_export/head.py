@@ -46,7 +46,7 @@ def add_head(model: ir.Model, contract: ModelContract, module_output: ModuleOutp
             _set_outputs(graph, contract, _of_probabilities(graph, _as_matrix(graph, returned), contract))
 
 
-def final_squashing(value: ir.Value) -> ir.Node | None:
+def _final_squashing(value: ir.Value) -> ir.Node | None:
     """Return the Sigmoid or Softmax that gives ``value``, looking through operators that only reshape."""
     node = value.producer()
     while node is not None and node.op_type in _SHAPE_ONLY:
@@ -61,7 +61,7 @@ def _squashing(returned: ir.Value, contract: ModelContract, module_output: Modul
     Raises:
         InputError: it contradicts what the module was declared to return.
     """
-    squashing = final_squashing(returned)
+    squashing = _final_squashing(returned)
     if squashing is None:
         return None
     if module_output == "logits":

@@ -16,9 +16,8 @@ def ranges(contract: ModelContract) -> Ends:
     Raises:
         InputError: they are unknown.
     """
-    features = contract.columns
-    known = [(feature.low, feature.high) for feature in features if None not in (feature.low, feature.high)]
-    if not known or len(known) != len(features):
+    known = [feature.range for feature in contract.columns if feature.range is not None]
+    if not known or len(known) != len(contract.columns):
         raise InputError(f"nothing says what {contract.name} is asked; give a table of rows")
     low, high = np.array(known, np.float64).T
     return low, high

@@ -47,6 +47,11 @@ class Feature:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """The smallest and the largest value seen in training; None if either is unknown."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {name: getattr(self, name) for name in self.__slots__}
@@ -321,7 +326,7 @@ def _check_features(contract: ModelContract) -> None:
         raise FormatError("two features stand in the same column")
     for feature in contract.features:
         width = (shapes.get(feature.input) or (None,))[-1]
-        if feature.low is not None and feature.high is not None and not feature.low <= feature.high:
+        if feature.range is not None and not feature.range[0] <= feature.range[1]:
             raise FormatError(f"feature {feature.name!r} has low {feature.low} above high {feature.high}")
         if not isinstance(width, int) or not 0 <= feature.index < width:
             raise FormatError(f"feature {feature.name!r} is column {feature.index} of input {feature.input!r}, "

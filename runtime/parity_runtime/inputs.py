@@ -24,15 +24,15 @@ def table_inputs(contract: ModelContract, rows: Any) -> Arrays:
             data frame (pandas, polars, pyarrow) or a structured array.
 
     Raises:
-        InputError: the model has several inputs, a column is missing, or `checked_array` refuses the rows.
+        InputError: the model has several inputs, a column is missing, or `_checked_array` refuses the rows.
     """
     if len(contract.inputs) != 1:
         names = ", ".join(spec.name for spec in contract.inputs)
         raise InputError(f"{contract.name} takes several inputs ({names}); use run() with a mapping of them")
     spec = contract.inputs[0]
     columns = _column_names(rows)
-    array = checked_array(spec, rows if columns is None else _stack_columns(contract, rows, columns))
-    check_cells(contract, spec.name, array)
+    array = _checked_array(spec, rows if columns is None else _stack_columns(contract, rows, columns))
+    _check_cells(contract, spec.name, array)
     return {spec.name: array}
 
 
@@ -55,14 +55,14 @@ def named_inputs(contract: ModelContract, arrays: Mapping[str, ArrayLike]) -> Ar
             raise InputError(f"the input {name!r} is missing; {contract.name} takes {', '.join(specs)}")
     if len(specs) == 1:
         return table_inputs(contract, *arrays.values())
-    checked = {name: checked_array(spec, arrays[name]) for name, spec in specs.items()}
+    checked = {name: _checked_array(spec, arrays[name]) for name, spec in specs.items()}
     dimensions(contract, checked)
     for name, array in checked.items():
-        check_cells(contract, name, array)
+        _check_cells(contract, name, array)
     return checked
 
 
-def checked_array(spec: TensorSpec, value: Any) -> NDArray[Any]:
+def _checked_array(spec: TensorSpec, value: Any) -> NDArray[Any]:
     """Return ``value`` as a C-contiguous array of the input's dtype and shape.
 
     Numbers are converted where their value survives: float64 is rounded to float32, integers become floats.
@@ -112,7 +112,7 @@ def dimensions(contract: ModelContract, arrays: Mapping[str, NDArray[Any]]) -> d
     return sizes
 
 
-def check_cells(contract: ModelContract, name: str, array: NDArray[Any]) -> None:
+def _check_cells(contract: ModelContract, name: str, array: NDArray[Any]) -> None:
     """Refuse infinite cells, and missing ones (NaN) where the contract says so, in the input of that name.
 
     An input without features is taken as it is.

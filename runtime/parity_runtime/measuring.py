@@ -103,8 +103,8 @@ def random_inputs(contract: ModelContract, batch: int) -> Arrays:
         shape = [size if isinstance(size, int) else batch if size == rows else _OTHER_SIZE for size in spec.shape]
         drawn: NDArray[Any] = random.standard_normal(shape) if spec.dtype.startswith("float") else np.zeros(shape)
         for feature in contract.features:
-            if feature.input == spec.name and feature.low is not None and feature.high is not None:
-                drawn[..., feature.index] = random.uniform(feature.low, feature.high, drawn.shape[:-1])
+            if feature.input == spec.name and feature.range is not None:
+                drawn[..., feature.index] = random.uniform(*feature.range, drawn.shape[:-1])
         inputs[spec.name] = drawn.astype(spec.dtype)
     return inputs
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from parity_runtime import InputError, ModelContract
-from parity_runtime.commands.evaluate import class_indices
+from parity_runtime.evaluating import class_indices
 from parity_runtime.tables.reading import read_table
 from parity_training.evaluation import outputs_of, predicted_of, probabilities_of
 from parity_training.networks import Network

@@ -44,16 +44,16 @@ def plot_run(run: Run, foreign: Network | None = None) -> list[Path]:
     rows = held_out(run, foreign)
     drawers: dict[str, Callable[[HeldOut], Figure]] = {}
     if rows.contract.is_classifier and rows.features.shape[1] == 2:
-        drawers |= {"samples.png": draw_samples, "boundary.png": draw_boundary}
+        drawers |= {"samples.png": _draw_samples, "boundary.png": _draw_boundary}
     if rows.contract.is_classifier:
         drawers |= {"confusion.png": draw_confusion, "roc.png": draw_roc, "calibration.png": draw_calibration}
     else:
         drawers |= {"predictions.png": draw_predictions}
-    figures = {"loss.png": draw_loss(run)} | {name: draw(rows) for name, draw in drawers.items()}
+    figures = {"loss.png": _draw_loss(run)} | {name: draw(rows) for name, draw in drawers.items()}
     return [_save(figure, run.path / name) for name, figure in figures.items()]
 
 
-def draw_loss(run: Run) -> Figure:
+def _draw_loss(run: Run) -> Figure:
     """Return the loss of each epoch, and the metric of the validation rows."""
     text = (run.path / METRICS).read_text(encoding="utf-8")
     lines = [parse_json(line.encode(), str(run.path / METRICS)) for line in text.splitlines()]
@@ -88,7 +88,7 @@ def _draw_metric(axes: Axes, epochs: list[int], lines: list[dict[str, Any]]) -> 
     return handles
 
 
-def draw_samples(rows: HeldOut) -> Figure:
+def _draw_samples(rows: HeldOut) -> Figure:
     """Return the held-out rows of a classifier over two features."""
     figure, axes = new_figure()
     _scatter(axes, rows)
@@ -97,7 +97,7 @@ def draw_samples(rows: HeldOut) -> Figure:
     return figure
 
 
-def draw_boundary(rows: HeldOut) -> Figure:
+def _draw_boundary(rows: HeldOut) -> Figure:
     """Return the probability (two classes) or the class that a network gives over the plane."""
     extent = [_extent(column) for column in rows.features.T]
     x, y = (np.linspace(*ends, _GRID_POINTS, dtype=np.float32) for ends in extent)

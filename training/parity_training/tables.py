@@ -86,7 +86,7 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
         self.task: Task
         self.classes: tuple[str, ...] | tuple[int, ...] = ()
         self.data = torch.from_numpy(columns.data)
-        if is_regression(columns.target, settings.task):
+        if _is_regression(columns.target, settings.task):
             self.task = "regression"
             self.label = torch.from_numpy(_regression_target(columns, settings))
         else:
@@ -168,7 +168,7 @@ def _settings_from_source(source: dict[str, Any]) -> TableSettings:
     )
 
 
-def is_regression(target: Target, task: TableTask | None) -> bool:
+def _is_regression(target: Target, task: TableTask | None) -> bool:
     """Whether a target is a number to predict: given, or not integers, or more of them than any list of classes."""
     if task is not None:
         return task == "regression"

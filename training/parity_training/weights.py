@@ -77,7 +77,7 @@ def load_state_dict(path: Path, key: str | None = None, strip_prefix: str = "") 
             nested = [entry for entry, value in loaded.items() if isinstance(value, Mapping)]
             way_out = f"; name the state_dict inside with --weights-key {nested[0]}" if nested else ""
             raise InputError(f"{path}: the entry {name!r} is a {type(tensor).__name__}, not a tensor{way_out}")
-        check_dense(name, tensor, str(path))
+        _check_dense(name, tensor, str(path))
     return _stripped(dict(loaded), strip_prefix, path)
 
 
@@ -108,7 +108,7 @@ def _stripped(state_dict: StateDict, prefix: str, path: Path) -> StateDict:
     return {name.removeprefix(prefix): tensor for name, tensor in state_dict.items()}
 
 
-def check_dense(name: str, tensor: Tensor, where: str) -> None:
+def _check_dense(name: str, tensor: Tensor, where: str) -> None:
     """Raise `InputError` unless the tensor is dense, strided and holds its data."""
     if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
         kind = "quantized" if tensor.is_quantized else "without data" if tensor.is_meta else str(tensor.layout)

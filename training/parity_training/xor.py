@@ -100,13 +100,13 @@ def xor_problem(settings: XORSettings) -> Problem:
         torch.cat([train.data, validation.data, test.data]),
         torch.cat([train.label, validation.label, test.label]),
         Split(*parts),
-        xor_contract(train),
+        _xor_contract(train),
         source,
         preprocessed=False,
     )
 
 
-def xor_contract(train: XORDataset) -> ModelContract:
+def _xor_contract(train: XORDataset) -> ModelContract:
     """Return the contract of a classifier trained on ``train``."""
     low, high = train.data.amin(dim=0).tolist(), train.data.amax(dim=0).tolist()
     features = tuple(

@@ -89,11 +89,11 @@ def _refuse_written_gelu(scope: Scope, node: ir.Node) -> None:
 
 def silu(scope: Scope, node: ir.Node) -> Radius | None:
     """V = x sigmoid(x), one function of the table; None if a Mul is something else."""
-    x = argument_of_silu(node)
+    x = _argument_of_silu(node)
     return None if x is None else _global(scope, "Silu", x)
 
 
-def argument_of_silu(node: ir.Node) -> ir.Value | None:
+def _argument_of_silu(node: ir.Node) -> ir.Value | None:
     """Return x if a node is a Mul of x and its sigmoid."""
     for x, other in (node.inputs, node.inputs[::-1]):
         producer = None if other is None else other.producer()
@@ -104,7 +104,7 @@ def argument_of_silu(node: ir.Node) -> ir.Value | None:
 
 def function_of(node: ir.Node) -> str | None:
     """Return the name of the function of the table that a node computes; None if it computes none."""
-    if node.op_type == "Mul" and argument_of_silu(node) is not None:
+    if node.op_type == "Mul" and _argument_of_silu(node) is not None:
         return "Silu"
     return _name(node) if node.op_type in ELEMENTARY else None
 

@@ -1,1 +1,1 @@
-"""The command ``parity export``."""
+"""The commands that need torch and onnx: export, check, diff, certify."""

@@ -6,11 +6,12 @@ from typing import Any
 import click
 
 from parity_export.commands.module_options import bare_module, input_specs, module_options, sample
-from parity_export.foreign import check_model, model_inputs, read_model, refusal
+from parity_export.foreign import check_model, model_inputs, read_model
 from parity_export.judging import record
 from parity_export.meaning import Meaning
 from parity_export.options import ExportOptions
 from parity_export.source import source_from_module
+from parity_runtime import ParityRefusedError
 from parity_runtime.files import write_file
 from parity_runtime.jsonfile import dump_json
 
@@ -36,11 +37,10 @@ def check(source: str, model: Path, report: Path | None, **options: Any) -> None
     if report is not None:
         write_file(report, dump_json(record(judged.contract, verdict)))
     if not verdict.report.passed:
-        raise refusal(verdict)
+        raise ParityRefusedError(f"the model does not answer as the module: {verdict.report.reason()}")
     if not any(isinstance(size, str) for spec in inputs for size in spec.shape):
         click.echo(f"{model} takes one fixed shape only; say what it should take with --input", err=True)
     cells = verdict.report.cells
-    compared = sum(difference.compared for cell in cells for difference in cell.differences)
     for line in verdict.report.not_run:
         click.echo(f"not run: {line}", err=True)
-    click.echo(f"{model}: {compared} values in {len(cells)} configurations agree with torch")
+    click.echo(f"{model}: {verdict.report.compared} values in {len(cells)} configurations agree with torch")

@@ -20,6 +20,7 @@ from parity_export.tolerances import TORCH_TESTING
 from parity_export.tracing import Departure, Trace, first_departure, onnx_trace, torch_trace
 from parity_runtime import GateError, Package
 from parity_runtime.inputs import Arrays
+from parity_runtime.package import MODEL
 from parity_runtime.session import Optimization
 
 _RTOL, _ATOL = TORCH_TESTING["float32"]
@@ -44,7 +45,7 @@ def diff(source: str, model: Path, between: str, rtol: float, atol: float, **opt
     """
     ExportOptions(rtol=rtol, atol=atol)
     first, second = _sides(between)
-    data = Package.open(model).read("model.onnx") if model.is_dir() else read_model(model)
+    data = Package.open(model).read(MODEL) if model.is_dir() else read_model(model)
     module = bare_module(source, options)
     inputs = input_specs(options) or list(model_inputs(data))
     judged = source_from_module(module, inputs, Meaning(), model.stem)

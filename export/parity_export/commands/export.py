@@ -70,11 +70,10 @@ def export(source: str, target: Path, force: bool, verbose: bool, **options: Any
 
 def story(exported: Exported) -> list[str]:
     """Return what an export did, for a person."""
-    cells = exported.verdict.report.cells
-    compared = sum(difference.compared for cell in cells for difference in cell.differences)
-    lines = [f"gate: {compared} values in {len(cells)} configurations of onnxruntime agree with torch"]
+    report = exported.verdict.report
+    lines = [f"gate: {report.compared} values in {len(report.cells)} configurations of onnxruntime agree with torch"]
     for name, tolerance in exported.contract.tolerance.items():
-        worst = max(found.max_abs for found in exported.verdict.report.differences(name, "ordinary"))
+        worst = max(found.max_abs for found in report.differences(name, "ordinary"))
         lines.append(f"  {name}: largest deviation from float64 {worst:.3g} (allowed at least {tolerance.floor:.3g})")
     if exported.proof is not None:
         lines += _proven(exported.proof)

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from parity_runtime.commands.options import package_argument
-from parity_runtime.contract import ModelContract
-from parity_runtime.package import Package
+from parity_runtime.description import describe
+from parity_runtime.package import CONTRACT, Package
 
 
 @click.command()
@@ -16,33 +16,8 @@ def info(package: Path, as_json: bool) -> None:
     """Say what a package holds: what it takes, what it gives, and where it is from."""
     opened = Package.open(package)
     if as_json:
-        click.echo(opened.read("contract.json"), nl=False)
+        click.echo(opened.read(CONTRACT), nl=False)
         return
     for line in describe(opened.contract):
         click.echo(line)
     click.echo(f"package     {opened.id}")
-
-
-def describe(contract: ModelContract) -> list[str]:
-    """Return the contract as lines that a person reads."""
-    lines = [f"{contract.name}: {contract.task}", ""]
-    lines += [f"input       {spec}" for spec in contract.inputs]
-    lines += [f"output      {spec}" for spec in contract.outputs]
-    for feature in contract.features:
-        known = feature.low is not None and feature.high is not None
-        seen = f"; {feature.low:.4g} to {feature.high:.4g} in training" if known else ""
-        lines.append(f"feature     {feature.name} (missing: {feature.missing}{seen})")
-    if contract.classes:
-        lines.append(f"classes     {', '.join(map(str, contract.classes))}")
-    if contract.task == "binary":
-        lines.append(f"positive    {contract.positive} (from probability {contract.threshold} on)")
-    if contract.targets:
-        lines.append(f"targets     {', '.join(contract.targets)}")
-    lines.append(f"rows        {'independent' if contract.row_independent else 'influence one another'}")
-    for name, tolerance in contract.tolerance.items():
-        lines.append(f"tolerance   {name}: rtol {tolerance.rtol:.3g}, atol {tolerance.atol:.3g}, "
-                     f"floor {tolerance.floor:.3g}")  # fmt: skip
-    if "certified" in contract.graphs:
-        lines.append("certified   every answer can carry its proven rounding error (--certified)")
-    lines.append(f"needs       onnxruntime {contract.min_onnxruntime} or later")
-    return lines + [f"{key:<11} {value}" for key, value in contract.provenance.items() if value is not None]

@@ -39,7 +39,7 @@ class JsonChunk(Chunk):
         malformed: Refused = {}
         for row, record in enumerate(self.records):
             try:
-                objects.append(parse_object(record))
+                objects.append(_parse_object(record))
             except (ValueError, RecursionError) as error:
                 objects.append({})
                 malformed[row] = f"no JSON object: {error}"
@@ -136,7 +136,7 @@ def json_chunks(file: BinaryIO, where: str, size: int | None) -> Iterator[JsonCh
         raise InputError(f'{where} is empty; its lines must hold objects, such as {{"x": 1}}')
 
 
-def parse_object(record: bytes) -> dict[str, Any]:
+def _parse_object(record: bytes) -> dict[str, Any]:
     """Return the JSON object of one line.
 
     Raises:
@@ -189,7 +189,7 @@ def _keys(where: str, records: list[bytes]) -> list[str]:
     problem: Exception | None = None
     for record in records:
         try:
-            return list(parse_object(record))
+            return list(_parse_object(record))
         except (ValueError, RecursionError) as error:
             problem = problem or error
     raise InputError(f"{where}, row 1: no JSON object: {problem}; each line holds one") from problem
