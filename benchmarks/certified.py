@@ -13,7 +13,7 @@ from torch import nn
 
 from parity_export import Meaning, source_from_module
 from parity_export.certify import certify
-from parity_export.export import build_graph, serialize
+from parity_export.graph.building import build_graph, serialize
 from parity_export.options import ExportOptions
 from parity_runtime import TensorSpec
 from parity_runtime.session import create_session

@@ -16,7 +16,7 @@ import torch
 from common import print_parts, ratio, timed
 
 from parity_export import ExportOptions, Meaning, ModelSource, export_package, source_from_module, source_from_run
-from parity_export.graph import quiet
+from parity_export.graph.exporter import quiet
 from parity_runtime import TensorSpec
 from parity_training import XORClassifier, XORSettings, train_xor
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from parity_export.gate import Report
-from parity_export.proof import Proof
+from parity_export.gate.report import Report
+from parity_export.proof.claim import Proof
 from parity_runtime import ModelContract
 from parity_runtime.description import describe
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from onnx import numpy_helper
 
 from parity_export.card import model_card
-from parity_export.judging import Verdict
-from parity_export.proof import Proof
+from parity_export.gate.judging import Verdict
+from parity_export.proof.claim import Proof
 from parity_export.vectors import make_conformance
 from parity_runtime import InputError, ModelContract
 from parity_runtime.conformance import OrdinaryVectors
@@ -40,8 +40,8 @@ def pictures(contract: ModelContract, verdict: Verdict, proof: Proof | None) -> 
     """Return the card's pictures by file name; none where the [plot] extra is not installed."""
     if importlib.util.find_spec("matplotlib") is None or verdict.expectation is None:
         return {}
-    from parity_export.band import BAND, band_picture, has_band  # noqa: PLC0415 -- needs the [plot] extra
     from parity_export.pictures import card_pictures  # noqa: PLC0415
+    from parity_export.proof.band import BAND, band_picture, has_band  # noqa: PLC0415 -- needs the [plot] extra
 
     drawn = card_pictures(contract, verdict.expectation)
     if proof is None:

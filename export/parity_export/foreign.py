@@ -11,11 +11,11 @@ import onnx
 from numpy.typing import NDArray
 from torch import nn
 
-from parity_export.batching import rows_first
-from parity_export.judging import Verdict, judge
+from parity_export.gate.batching import rows_first
+from parity_export.gate.judging import Verdict, judge
+from parity_export.graph.shapes import returned_shapes
 from parity_export.meaning import Meaning
 from parity_export.options import ExportOptions
-from parity_export.shapes import returned_shapes
 from parity_export.source import ModelSource, source_from_module
 from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.inputs import Arrays

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from parity_export.batching import rows_first
+from parity_export.gate.batching import rows_first
 from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.errors import first_line
 from parity_runtime.inputs import Arrays, named_inputs

@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.comparison import Expected
-from parity_export.expectation import Expectation
-from parity_export.probes import margins
-from parity_export.tolerances import groups
+from parity_export.gate.comparison import Expected
+from parity_export.gate.expectation import Expectation
+from parity_export.gate.probes import margins
+from parity_export.gate.tolerances import groups
 from parity_runtime import ModelContract
 from parity_runtime.contract import LOGITS
 from parity_training.figures import BLUE, ORANGE, new_figure, png

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
-from parity_export.examples import example_inputs
+from parity_export.graph.examples import example_inputs
 from parity_export.meaning import Meaning, ModuleOutput, check_options, feature_fields, task_fields
 from parity_runtime import InputError, ModelContract, TensorSpec, __version__
 from parity_runtime.contract import batch_name

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from parity_export.comparison import close
-from parity_export.graph import export_program
+from parity_export.gate.comparison import close
+from parity_export.graph.exporter import export_program
 from parity_runtime import InputError, TensorSpec
 from parity_runtime.errors import first_line
 from parity_runtime.inputs import Arrays

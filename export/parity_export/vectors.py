@@ -5,10 +5,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.comparison import Expected
-from parity_export.expectation import Expectation
-from parity_export.probes import ADVERSARIAL, BOUNDARY, margins
-from parity_export.tolerances import groups
+from parity_export.gate.comparison import Expected
+from parity_export.gate.expectation import Expectation
+from parity_export.gate.probes import ADVERSARIAL, BOUNDARY, margins
+from parity_export.gate.tolerances import groups
 from parity_runtime import InputError, ModelContract
 from parity_runtime.conformance import Conformance, HardProbes, OrdinaryVectors
 from parity_runtime.contract import CERTIFIED, LOGITS, PROBABILITIES, RADIUS

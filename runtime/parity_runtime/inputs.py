@@ -24,7 +24,7 @@ def table_inputs(contract: ModelContract, rows: Any) -> Arrays:
             data frame (pandas, polars, pyarrow) or a structured array.
 
     Raises:
-        InputError: the model has several inputs, a column is missing, or `_checked_array` refuses the rows.
+        InputError: the model has several inputs, a column is missing, or the rows do not fit it.
     """
     if len(contract.inputs) != 1:
         names = ", ".join(spec.name for spec in contract.inputs)

@@ -8,11 +8,11 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from parity_export.drawing import Drawing
-from parity_export.engines import BATCH_SIZES, OPTIMIZATIONS
-from parity_export.export import build_graph, serialize
-from parity_export.gate import Report
-from parity_export.judging import judge
+from parity_export.gate.drawing import Drawing
+from parity_export.gate.engines import BATCH_SIZES, OPTIMIZATIONS
+from parity_export.gate.judging import judge
+from parity_export.gate.report import Report
+from parity_export.graph.building import build_graph, serialize
 from parity_export.meaning import Meaning
 from parity_export.options import ExportOptions
 from parity_export.source import ModelSource, source_from_module, source_from_run

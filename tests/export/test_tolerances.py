@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from parity_export.tolerances import TORCH_FACTOR, column_floors
+from parity_export.gate.tolerances import TORCH_FACTOR, column_floors
 
 WIDTH, ROWS = 800, 24
 

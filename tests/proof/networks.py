@@ -13,9 +13,9 @@ from torch import nn
 
 from parity_export import ModelSource, source_from_run
 from parity_export.certify import certify
-from parity_export.export import build_graph, serialize
+from parity_export.gate.ranges import ranges, widened
+from parity_export.graph.building import build_graph, serialize
 from parity_export.options import ExportOptions
-from parity_export.ranges import ranges, widened
 from parity_training import (
     NetworkChoice,
     TableDataset,

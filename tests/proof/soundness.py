@@ -22,7 +22,7 @@ import onnxruntime
 import torch
 from onnx.reference import ReferenceEvaluator
 
-from parity_export.engines import session_answer
+from parity_export.gate.engines import session_answer
 from parity_runtime import ModelContract
 from parity_runtime.contract import CERTIFIED, LABEL, LOGITS, RADIUS, certified_contract
 from parity_runtime.session import OPTIMIZATIONS

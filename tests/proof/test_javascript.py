@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from parity_export.certify.elementary import ELEMENTARY, accuracy, functions_graph
-from parity_export.engines import session_answer
+from parity_export.gate.engines import session_answer
 from parity_runtime.contract import certified_contract
 from parity_runtime.session import create_session
 from tests.proof.networks import SUBJECTS

@@ -16,10 +16,10 @@ from torch import nn
 from parity_export import ExportOptions, Meaning, export_package, source_from_module
 from parity_export.certify import CannotCertifyError
 from parity_export.certify.elementary import Accuracy
-from parity_export.export import build_graph, serialize
-from parity_export.judging import judge
-from parity_export.proof import claim
-from parity_export.proving import prove
+from parity_export.gate.judging import judge
+from parity_export.graph.building import build_graph, serialize
+from parity_export.proof.claim import claim
+from parity_export.proof.proving import prove
 from parity_export.source import ModelSource
 from parity_runtime import ParityRefusedError, Predictor, TensorSpec
 from parity_runtime.package import write_manifest

@@ -11,8 +11,8 @@ from typing import IO, Any
 
 import click
 
-from parity_export.certificate import DRAWN_ROWS, Certificate, Unproven, drawn_chunks, table_chunks
-from parity_export.certified_model import CertifiedModel
+from parity_export.proof.certificate import DRAWN_ROWS, Certificate, Unproven, drawn_chunks, table_chunks
+from parity_export.proof.certified_model import CertifiedModel
 from parity_runtime.commands.options import package_argument
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
@@ -113,7 +113,7 @@ def _write(out: Path, rows: IO[bytes], facts: dict[str, Any], model: CertifiedMo
 
 
 def _draw(out: Path, model: CertifiedModel) -> None:
-    from parity_export.band import BAND, band_picture, has_band  # noqa: PLC0415 -- needs the [plot] extra
+    from parity_export.proof.band import BAND, band_picture, has_band  # noqa: PLC0415 -- needs the [plot] extra
 
     picture = band_picture(model) if has_band(model.contract) else None
     if picture is not None:

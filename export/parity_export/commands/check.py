@@ -7,7 +7,7 @@ import click
 
 from parity_export.commands.module_options import bare_module, input_specs, module_options, sample
 from parity_export.foreign import check_model, model_inputs, read_model
-from parity_export.judging import record
+from parity_export.gate.judging import record
 from parity_export.meaning import Meaning
 from parity_export.options import ExportOptions
 from parity_export.source import source_from_module

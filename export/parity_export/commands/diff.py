@@ -6,17 +6,17 @@ from typing import Any, cast
 import click
 import numpy as np
 
-from parity_export.batching import Batches
 from parity_export.commands.module_options import bare_module, input_specs, module_options
-from parity_export.drawing import Drawing, integer_ranges
-from parity_export.examples import example_sizes
 from parity_export.foreign import model_inputs, read_model
+from parity_export.gate.batching import Batches
+from parity_export.gate.drawing import Drawing, integer_ranges
+from parity_export.gate.probes import SEED
+from parity_export.gate.reference import TorchReference
+from parity_export.gate.tolerances import TORCH_TESTING
+from parity_export.graph.examples import example_sizes
 from parity_export.meaning import Meaning
 from parity_export.options import ExportOptions
-from parity_export.probes import SEED
-from parity_export.reference import TorchReference
 from parity_export.source import ModelSource, source_from_module
-from parity_export.tolerances import TORCH_TESTING
 from parity_export.tracing import Departure, Trace, first_departure, onnx_trace, torch_trace
 from parity_runtime import GateError, Package
 from parity_runtime.inputs import Arrays

@@ -18,7 +18,7 @@ from parity_export.commands.module_options import (
 from parity_export.export import Exported, export_package
 from parity_export.meaning import Meaning
 from parity_export.options import ExportOptions
-from parity_export.proof import Proof
+from parity_export.proof.claim import Proof
 from parity_export.source import ModelSource, source_from_module, source_from_run
 from parity_runtime import InputError
 from parity_runtime.commands.options import names

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.batching import Answer
-from parity_export.comparison import Difference, close, compare
-from parity_export.engines import DEFAULT, REFERENCE, Engine, engines
-from parity_export.expectation import INDEPENDENT_ROWS, Expectation
+from parity_export.gate.batching import Answer
+from parity_export.gate.comparison import Difference, close, compare
+from parity_export.gate.engines import DEFAULT, REFERENCE, Engine, engines
+from parity_export.gate.expectation import INDEPENDENT_ROWS, Expectation
 from parity_export.memory import LARGE, give_back
 from parity_runtime import ModelContract
 from parity_runtime.errors import first_line

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.probes import SUBNORMAL, Probes, margins
-from parity_export.tolerances import column_floors, groups
+from parity_export.gate.probes import SUBNORMAL, Probes, margins
+from parity_export.gate.tolerances import column_floors, groups
 from parity_runtime import ModelContract, Tolerance
 from parity_runtime.contract import LABEL, LOGITS
 from parity_runtime.inputs import Arrays
@@ -24,7 +24,7 @@ class Expected:
         probes: the questions.
         float32: torch's answers in float32, by output.
         float64: torch's answers in float64, by output.
-        tolerances: by group of probes (`parity_export.tolerances.groups`), then by output.
+        tolerances: by group of probes (`parity_export.gate.tolerances.groups`), then by output.
         radii: proven bounds by output, of its shape; empty where nothing is proven.
     """
 
@@ -62,7 +62,7 @@ class Difference:
 
     Attributes:
         output: its name.
-        group: of probes, `parity_export.tolerances.groups`.
+        group: of probes, `parity_export.gate.tolerances.groups`.
         compared: how many values were compared (labels: rows whose margin exceeds the tolerance).
         outside: how many lie outside their tolerance (labels: how many rows flipped).
         max_abs: largest absolute deviation, in the output's unit; 0 for labels.

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.batching import row_axis
-from parity_export.probes import EXTREME, GAUSSIAN, LARGE, SAMPLE, SPECIAL, SUBNORMAL, UNIFORM, Probes, labelled
-from parity_export.ranges import Ends, spread, widened
+from parity_export.gate.batching import row_axis
+from parity_export.gate.probes import EXTREME, GAUSSIAN, LARGE, SAMPLE, SPECIAL, SUBNORMAL, UNIFORM, Probes, labelled
+from parity_export.gate.ranges import Ends, spread, widened
 from parity_runtime import ModelContract, TensorSpec
 from parity_runtime.contract import batch_name
 from parity_runtime.inputs import Arrays

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.probes import EXTREME, GAUSSIAN, LARGE, SPECIAL, SUBNORMAL, Probes
+from parity_export.gate.probes import EXTREME, GAUSSIAN, LARGE, SPECIAL, SUBNORMAL, Probes
 from parity_runtime import InputError, Tolerance
 from parity_runtime.inputs import Arrays
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from parity_export.head import SMALLEST_PROBABILITY
+from parity_export.graph.head import SMALLEST_PROBABILITY
 from parity_export.source import ModelSource
 from parity_runtime import ModelContract
 from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES, VALUE

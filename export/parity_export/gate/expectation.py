@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.batching import Answer, Batches, Loaded
-from parity_export.comparison import Expected, close
-from parity_export.drawing import Drawing, integer_ranges
-from parity_export.meaning_check import check_meaning
-from parity_export.probes import EXTREME, GAUSSIAN, LARGE, SEED, SPECIAL, SUBNORMAL, Probes, concatenate
-from parity_export.reference import TorchReference
-from parity_export.searching import adversarial_rows, boundary_rows
+from parity_export.gate.batching import Answer, Batches, Loaded
+from parity_export.gate.comparison import Expected, close
+from parity_export.gate.drawing import Drawing, integer_ranges
+from parity_export.gate.meaning_check import check_meaning
+from parity_export.gate.probes import EXTREME, GAUSSIAN, LARGE, SEED, SPECIAL, SUBNORMAL, Probes, concatenate
+from parity_export.gate.reference import TorchReference
+from parity_export.gate.searching import adversarial_rows, boundary_rows
+from parity_export.gate.tolerances import check_precision, derive_tolerances, groups
 from parity_export.source import ModelSource
-from parity_export.tolerances import check_precision, derive_tolerances, groups
 from parity_runtime import InputError
 from parity_runtime.contract import LOGITS, RADIUS, VALUE, certified_contract
 from parity_runtime.inputs import Arrays

@@ -7,14 +7,14 @@ from typing import Any
 import onnx
 import torch
 
-from parity_export.batching import Loaded
-from parity_export.comparison import Expected
-from parity_export.engines import BATCH_SIZES, DEFAULT
-from parity_export.examples import example_sizes, zeros
-from parity_export.expectation import Expectation
-from parity_export.gate import Report, run_gate
+from parity_export.gate.batching import Loaded
+from parity_export.gate.comparison import Expected
+from parity_export.gate.engines import BATCH_SIZES, DEFAULT
+from parity_export.gate.expectation import Expectation
+from parity_export.gate.report import Report, run_gate
+from parity_export.graph.examples import example_sizes, zeros
 from parity_export.memory import LARGE, give_back
-from parity_export.proof import Proof
+from parity_export.proof.claim import Proof
 from parity_export.source import ModelSource
 from parity_runtime import InputError, ModelContract
 from parity_runtime.contract import batch_name

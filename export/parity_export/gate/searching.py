@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.batching import Answer
-from parity_export.probes import ADVERSARIAL, BOUNDARY, Probes, labelled
+from parity_export.gate.batching import Answer
+from parity_export.gate.probes import ADVERSARIAL, BOUNDARY, Probes, labelled
 from parity_runtime.contract import LABEL
 from parity_runtime.inputs import Arrays
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from parity_export.certified_model import CertifiedModel
 from parity_export.certify.coverage import code_constants, torch_gaps
-from parity_export.examples import example_inputs
+from parity_export.graph.examples import example_inputs
+from parity_export.proof.certified_model import CertifiedModel
 from parity_export.source import ModelSource
 
 

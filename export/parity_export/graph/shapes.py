@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from parity_export.examples import example_sizes, zeros
-from parity_export.reference import flatten
+from parity_export.gate.reference import flatten
+from parity_export.graph.examples import example_sizes, zeros
 from parity_runtime import ModelContract
 
 _MORE = 3

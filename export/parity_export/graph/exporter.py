@@ -1,4 +1,4 @@
-"""torch.onnx.export, made _canonical: the same module and versions give the same graph on any machine."""
+"""torch.onnx.export, made canonical: the same module and versions give the same graph on any machine."""
 
 import contextlib
 import inspect
@@ -15,7 +15,7 @@ from onnx_ir.passes import common as passes
 from onnxscript import optimizer
 from torch import nn
 
-from parity_export.examples import example_inputs
+from parity_export.graph.examples import example_inputs
 from parity_runtime import InputError, TensorSpec
 
 _TORCH_WARNINGS = (

@@ -7,7 +7,7 @@ from typing import Any
 import onnx
 from onnx.reference import ReferenceEvaluator
 
-from parity_export.batching import Answer
+from parity_export.gate.batching import Answer
 from parity_runtime import FormatError, ModelContract, ProviderError
 from parity_runtime.inputs import Arrays
 from parity_runtime.session import OPTIMIZATIONS, Optimization, Provider, create_session, import_onnxruntime

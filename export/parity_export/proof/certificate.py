@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.certified_model import CertifiedModel
-from parity_export.probes import SEED
-from parity_export.ranges import ranges, widened
+from parity_export.gate.probes import SEED
+from parity_export.gate.ranges import ranges, widened
+from parity_export.proof.certified_model import CertifiedModel
 from parity_runtime import ModelContract
 from parity_runtime.contract import CERTIFIED, LABEL, RADIUS
 from parity_runtime.inputs import Arrays

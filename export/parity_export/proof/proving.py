@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.batching import Batches
-from parity_export.engines import REFERENCE, Engine, engines
-from parity_export.expectation import Expectation
-from parity_export.proof import Proof
+from parity_export.gate.batching import Batches
+from parity_export.gate.engines import REFERENCE, Engine, engines
+from parity_export.gate.expectation import Expectation
+from parity_export.proof.claim import Proof
 from parity_runtime import ModelContract
 from parity_runtime.contract import CERTIFIED, LABEL, LOGITS, RADIUS, VALUE
 from parity_runtime.errors import first_line

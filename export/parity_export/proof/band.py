@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from parity_export.certified_model import CertifiedModel
-from parity_export.ranges import ranges, spread, widened
+from parity_export.gate.ranges import ranges, spread, widened
+from parity_export.proof.certified_model import CertifiedModel
 from parity_runtime import ModelContract
 from parity_runtime.contract import CERTIFIED, LABEL
 from parity_runtime.inputs import Arrays

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from parity_export.batching import Batches
-from parity_export.probes import Probes
+from parity_export.gate.batching import Batches
+from parity_export.gate.probes import Probes
 from parity_export.source import ModelSource
 from parity_runtime import InputError
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from parity_export.batching import Loaded
 from parity_export.certify import certify, functions_of
 from parity_export.certify.elementary import backends
-from parity_export.engines import DEFAULT
+from parity_export.gate.batching import Loaded
+from parity_export.gate.engines import DEFAULT
 from parity_runtime import ModelContract
 from parity_runtime.contract import certified_contract
 from parity_runtime.inputs import Arrays, table_inputs
