@@ -220,6 +220,15 @@ def test_a_module_that_is_wired_in_another_way_is_not_covered(other: dict[str, A
     assert "from other values than the graph" in gap
 
 
+def test_a_module_of_another_slope_is_not_covered() -> None:
+    source = small(nn.LeakyReLU(0.25))
+    graph = serialize(build_graph(source, ExportOptions())[0])
+    for slope in (0.125, 0.01):
+        source.module[1].negative_slope = slope
+        (gap,) = claim(source, graph).model.torch_gaps
+        assert "leakyrelu from other values" in gap
+
+
 class Kept(nn.Module):
     """Returns what it computes, or what it computes from that."""
 

@@ -10,6 +10,7 @@ from parity_export.certify.rules import MOVING
 
 _MOVED = (*MOVING, "Identity")
 _OPERATIONS = {"Gemm": ("product", "add"), "MatMul": ("product",), "Selu": ("elu",)}
+_SLOPE = 0.01  # of LeakyRelu, by default
 _ONE_OPERAND = ("Clip", "ReduceMean", "ReduceSum", "ReduceMax")  # their other inputs are bounds and axes
 
 
@@ -61,6 +62,9 @@ class GraphFlow:
             return joined(node.op_type.lower(), prints)
         if node.op_type in _ONE_OPERAND:
             prints = prints[:1]
+        if node.op_type == "LeakyRelu":
+            slopes = [attribute.f for attribute in node.attribute if attribute.name == "alpha"] or [_SLOPE]
+            prints.append(content(np.array(slopes, np.float32)))
         return self.flow.add(self._names(node), prints)
 
     def _softplus(self, values: list[bytes]) -> bytes:

@@ -38,7 +38,7 @@ _OPERATIONS = {
 """What ATen's operators are in a graph; those that move elements are left out on both sides."""
 
 _MOVED = {"view", "_unsafe_view", "t", "transpose", "permute", "unsqueeze", "squeeze", "expand", "slice", "select",
-          "cat", "clone", "detach", "alias", "empty", "reshape", "_to_copy", "copy_"}  # fmt: skip
+          "cat", "clone", "detach", "alias", "empty", "reshape", "_to_copy"}  # fmt: skip
 
 _SQUASHING = ("sigmoid", "_softmax")
 
@@ -48,6 +48,7 @@ same names; the parameters of theirs that were not measured are refused by their
 
 _CHANGING = {"add", "sub", "rsub", "addmm", "div", "mean", "sum", "avg_pool1d", "avg_pool2d"}
 _NEUTRAL = (None, 1.0, 0.0, None, None)  # the scale and the shift of a batch normalization without them
+_SLOPE = 0.01  # of leaky_relu, which torch does not pass on
 _WITH_NUMBERS = {"add", "sub", "rsub", "mul", "div"}
 
 
@@ -109,7 +110,7 @@ class TorchFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _recorded(self, name: str, given: dict[str, Any], operands: list[bytes]) -> bytes:
         """Return the print of an operator's result, and record it if it computes."""
         if name in _MOVED:
-            return operands[-1] if len(operands) == 1 or name == "copy_" else joined("concat", operands)
+            return operands[0] if len(operands) == 1 else joined("concat", operands)
         if name in _SQUASHING:
             self._squashed = len(self.flow.operations), operands[0]
         changes = [key for key, usual in _CHANGES.items() if key in given and given[key] != usual]
@@ -125,6 +126,8 @@ class TorchFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]
         elif name not in _WITH_NUMBERS:
             values = [value for value in values if isinstance(value, torch.Tensor)]
         prints = [self._print(value) for value in values if isinstance(value, torch.Tensor | int | float)]
+        if name == "leaky_relu":
+            prints.append(self._print(args[1] if len(args) > 1 else _SLOPE))
         if name == "addmm":  # (bias, x, W)
             return [*prints[1:], prints[0]]
         return prints[::-1] if name == "rsub" else prints
