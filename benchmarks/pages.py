@@ -53,8 +53,7 @@ def walk(found: Figures, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]
         if isinstance(node, dict) and not is_figure(node) and not is_series(node):
             yield from walk(node, (*path, name))
         else:  # the name of a figure says it all, but for memory beside time
-            parts = (*path, name) if not isinstance(node, dict) else (*path[1:], name)
-            yield ": ".join(parts), node
+            yield ": ".join((*path[1:], name)), node
 
 
 def is_figure(node: Any) -> bool:

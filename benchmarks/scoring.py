@@ -64,10 +64,10 @@ def csv() -> dict[str, Any]:
     source, out = csv_file(MILLION), path("ours.csv")
     bare, fast = ours(source, out, WITHOUT_PYARROW), ours(source, out)
     cases = {
-        "pandas over parity": (PANDAS, bare, "at least 2.5"),
-        "pyarrow over parity[tables]": (PYARROW, fast, "at least 1"),
-        "pyarrow over parity[tables], 2 threads": (PYARROW, [*fast, "--threads", "2"], "reported"),
-        "polars over parity[tables]": (POLARS, fast, "reported"),
+        "CSV: pandas over parity": (PANDAS, bare, "at least 2.5"),
+        "CSV: pyarrow over parity[tables]": (PYARROW, fast, "at least 1"),
+        "CSV: pyarrow over parity[tables], 2 threads": (PYARROW, [*fast, "--threads", "2"], "reported"),
+        "CSV: polars over parity[tables]": (POLARS, fast, "reported"),
     }
     return {name: compared(script, command, source, "csv") | {"target": target}
             for name, (script, command, target) in cases.items()}  # fmt: skip
@@ -83,7 +83,7 @@ def parquet() -> dict[str, Any]:
     found = compared(PYARROW, ours(source, path("ours.parquet")), source, "parquet")
     low, high = (round(1 / quartile, 3) for quartile in reversed(found["quartiles"]))
     figures = {"ratio": round(1 / found["ratio"], 3), "quartiles": [low, high], "target": "at most 1.3"}
-    return {"parity over pyarrow": figures}
+    return {"Parquet: parity[tables] over pyarrow": figures}
 
 
 def memory() -> dict[str, Any]:
@@ -92,7 +92,7 @@ def memory() -> dict[str, Any]:
     peaks = {rows: measured(ours(csv_file(rows), out, WITHOUT_PYARROW))["mb"] for rows in (MILLION, 10 * MILLION)}
     fast = {rows: measured(ours(csv_file(rows), out))["mb"] for rows in (MILLION, 10 * MILLION)}
     return {
-        f"10M rows over 1M, {name}": {
+        f"peak memory, 10M rows over 1M, {name}": {
             "ratio": round(found[10 * MILLION] / found[MILLION], 3),
             "target": "at most 1.2",
             "megabytes": [round(value) for value in found.values()],
@@ -119,8 +119,8 @@ def pipe() -> dict[str, Any]:
             assert process.stdout is not None
             digests[name] = hashlib.file_digest(process.stdout, "sha256").hexdigest()  # type: ignore[arg-type]
             assert process.wait() == 0
-    return {"the same bytes": [name for name, found in digests.items() if found == digests["by name"]],
-            "of": len(digests)}  # fmt: skip
+    equal = [name for name, found in digests.items() if found == digests["by name"]]
+    return {f"10M rows, the same bytes in {len(equal)} of {len(digests)} ways": "; ".join(equal)}
 
 
 def compared(script: str, command: list[str], source: str, suffix: str) -> dict[str, Any]:
