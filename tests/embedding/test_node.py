@@ -118,7 +118,7 @@ def test_a_bad_table_is_one_line(node, packages: dict[str, Path], table: bytes, 
 def test_an_opened_predictor_answers_as_the_readme_says(installed, packages: dict[str, Path]) -> None:
     folder = installed("node")
     readme = (folder / "README.md").read_text()
-    code = readme.partition("```js\n")[2].partition("```")[0].replace("../../packages/xor", str(packages["xor"]))
+    code = readme.partition("```js\n")[2].partition("```")[0].replace("../../tests/data/proven", str(packages["xor"]))
     (folder / "readme.mjs").write_text(code)
     done = subprocess.run(["node", "readme.mjs"], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

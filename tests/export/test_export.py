@@ -117,10 +117,10 @@ def test_a_refused_export_keeps_its_report_and_writes_no_package(
     xor_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The source's module is changed after its graph was taken: a wrong weight, as an exporter's bug would give."""
-    from parity_export import export
+    from parity_export.graph import building
 
     source = source_from_run(xor_run)
-    honest = export.export_graph
+    honest = building.export_graph
 
     def buggy(module: nn.Module, inputs: object, opset: int | None = None) -> object:
         graph = honest(module, inputs, opset)  # type: ignore[arg-type]
@@ -136,7 +136,7 @@ def test_a_refused_export_keeps_its_report_and_writes_no_package(
         tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) - np.float32(0.01), tensor.name))
         return onnx_ir.from_proto(proto)
 
-    monkeypatch.setattr(export, "export_graph", buggy)
+    monkeypatch.setattr(building, "export_graph", buggy)
     with pytest.raises(ParityRefusedError, match="no package"):
         export_package(source, tmp_path / "p")
     assert os.listdir(tmp_path) == ["p.refused.json"]

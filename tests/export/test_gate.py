@@ -131,7 +131,8 @@ def test_a_train_mode_leak_is_refused_although_the_default_optimization_hides_it
 
 def test_one_bit_of_one_initializer_is_refused_by_its_name(graph, source, tmp_path, monkeypatch) -> None:
     """A last bit changes answers by less than any tolerance; the comparison with the state_dict finds it."""
-    from parity_export import export, export_package
+    from parity_export import export_package
+    from parity_export.graph import building
     from parity_runtime import ParityRefusedError
 
     def flipped(*arguments: object) -> object:
@@ -142,8 +143,8 @@ def test_one_bit_of_one_initializer_is_refused_by_its_name(graph, source, tmp_pa
         weight.const_value = type(weight.const_value)(torch.from_numpy(array), name="linear1.weight")
         return model
 
-    HONEST = export.export_graph
-    monkeypatch.setattr(export, "export_graph", flipped)
+    HONEST = building.export_graph
+    monkeypatch.setattr(building, "export_graph", flipped)
     with pytest.raises(ParityRefusedError, match=r"initializer linear1\.weight"):
         export_package(source, tmp_path / "p")
 
