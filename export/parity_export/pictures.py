@@ -16,6 +16,13 @@ ERRORS, MARGINS = "errors.png", "margins.png"
 _BINS = 60
 
 
+_AXES = {
+    True: ("distance of the float64 logit from the threshold", "|logit - float64| of onnxruntime"),
+    False: ("gap between the two largest float64 logits", "two largest |logit - float64| of onnxruntime, together"),
+}
+"""What margins.png shows, of one logit or of several."""
+
+
 def card_pictures(contract: ModelContract, expectation: Expectation) -> dict[str, bytes]:
     """Return the pictures of a model as PNG by file name; margins.png only for a classifier.
 
@@ -35,7 +42,9 @@ def card_pictures(contract: ModelContract, expectation: Expectation) -> dict[str
     if contract.is_classifier:
         margin = margins(contract, expected.float64[LOGITS][rows])
         # Two logits can close the gap between them from both sides.
-        pictures[MARGINS] = _margins(margin, np.sort(onnxruntime_error, axis=1)[:, -2:].sum(axis=1))
+        pictures[MARGINS] = _margins(
+            margin, np.sort(onnxruntime_error, axis=1)[:, -2:].sum(axis=1), _AXES[contract.task == "binary"]
+        )
     return pictures
 
 
@@ -62,7 +71,7 @@ def _errors(
     return png(figure)
 
 
-def _margins(margin: NDArray[np.float64], error: NDArray[np.float64]) -> bytes:
+def _margins(margin: NDArray[np.float64], error: NDArray[np.float64], labels: tuple[str, str]) -> bytes:
     figure, axes = new_figure()
     low = max(float(error[error > 0].min(initial=1.0)), 1e-12) / 2
     axes.scatter(np.maximum(margin, low), np.maximum(error, low), s=8, color=BLUE, alpha=0.6, linewidth=0)
@@ -70,10 +79,7 @@ def _margins(margin: NDArray[np.float64], error: NDArray[np.float64]) -> bytes:
     axes.plot(span, span, color=ORANGE, label="error = margin: above, a label could flip")
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set(
-        xlabel="float64 margin: the logit from the threshold, or the two largest logits from each other",
-        ylabel="onnxruntime's |logit - float64|, of several logits the two largest together",
-    )
+    axes.set(xlabel=labels[0], ylabel=labels[1])
     axes.set_title(f"Error against margin on {len(margin)} probes")
     axes.legend(loc="upper left")
     return png(figure)

@@ -5,7 +5,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +22,7 @@ from parity_runtime.package import Package
 from parity_runtime.tables.csv_file import write_csv
 
 _SHOWN = 5
+_LISTED = 10  # features or numbers of a row
 
 
 @click.command()
@@ -86,16 +87,21 @@ def _examples(certificate: Certificate, first: list[Unproven], contract: ModelCo
     """Return the first rows that are not proven, and how many more there are."""
     lines = []
     for row in first:
-        features = ", ".join(
+        features = _listed(
             f"{feature.name}={value:.7g}" for feature, value in zip(contract.columns, row.features, strict=True)
         )
-        numbers = ", ".join(
-            f"{value:.3g} +- {radius:.3g}" for value, radius in zip(row.answer, row.radius, strict=True)
-        )
+        numbers = _listed(f"{value:.3g} +- {radius:.3g}" for value, radius in zip(row.answer, row.radius, strict=True))
         label = "" if row.label is None else f" -> {row.label}"
         lines.append(f"  not proven: row {row.row}: {features}{label} ({numbers})")
     rest = certificate.rows - certificate.certified - len(first)
     return [*lines, *([f"  and {rest} more"] if rest > 0 else [])]
+
+
+def _listed(parts: Iterable[str]) -> str:
+    """Return the first few parts, and how many more there are; --out has them all."""
+    first = list(parts)
+    rest = len(first) - _LISTED
+    return ", ".join([*first[:_LISTED], *([f"and {rest} more"] if rest > 0 else [])])
 
 
 def _scope(model: CertifiedModel) -> list[str]:
