@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import Job, print_parts, ratio, timed
+from common import SIZES, Job, print_parts, ratio, timed
 from torch import nn
 
 from parity_export import Meaning, source_from_module
@@ -46,7 +46,7 @@ def growth() -> dict[str, Any]:
     sessions = _sessions(XORClassifier(), 2)
     by_rows = {str(rows): _nanoseconds(sessions, rows, 2) for rows in (1, 10, 100, 1000, 10_000, 100_000)}
     by_size = {}
-    for depth, width in ((1, 32), (1, 256), (1, 1024), (4, 256), (16, 256)):
+    for depth, width in SIZES:
         module = MLP(16, 1, hidden=(width,) * depth, activation="Tanh")
         by_size[f"{depth} x {width}"] = _nanoseconds(_sessions(module, 16), _ROWS, 16)
     for subject, table in (("rows, XOR", by_rows), (f"depth x width, {_ROWS} rows", by_size)):

@@ -13,6 +13,9 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 
+SIZES = ((1, 32), (1, 256), (1, 1024), (4, 256), (16, 256))
+"""Depth and width of the networks by which growth is measured."""
+
 Job = Callable[[], object]
 Part = Callable[[], dict[str, Any]]
 

@@ -8,17 +8,16 @@ import subprocess
 import sys
 import tempfile
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
-from common import print_parts, ratio, timed
+from common import SIZES, print_parts, ratio, timed
 
 from parity_export import ExportOptions, Meaning, ModelSource, export_package, source_from_module, source_from_run
 from parity_export.graph.exporter import quiet
 from parity_runtime import TensorSpec
-from parity_training import XORClassifier, XORSettings, train_xor
+from parity_training import MLP, XORClassifier, XORSettings, train_xor
 
 _REPEATS = 9
 
@@ -56,7 +55,7 @@ def growth() -> dict[str, Any]:
     """Return the seconds of an export by the width and the depth of a network of 16 features, certified and not."""
     found: dict[str, dict[str, float]] = {"plain": {}, "certified": {}}
     _bare()  # what torch loads at its first export belongs to none of them
-    for depth, width in ((1, 32), (1, 256), (1, 1024), (4, 256), (16, 256)):
+    for depth, width in SIZES:
         source = deep_source(depth, width)
         for name, seconds in found.items():
             options = ExportOptions(replace=True, pictures=False, certified=name == "certified")
@@ -69,9 +68,7 @@ def growth() -> dict[str, Any]:
 def deep_source(depth: int, width: int) -> ModelSource:
     """Return a network of 16 features and two classes with hidden layers of tanh."""
     torch.manual_seed(0)
-    sizes = [16, *[width] * depth]
-    hidden = [part for pair in pairwise(sizes) for part in (torch.nn.Linear(*pair), torch.nn.Tanh())]
-    module = torch.nn.Sequential(*hidden, torch.nn.Linear(width, 2))
+    module = MLP(16, 2, hidden=(width,) * depth, activation="Tanh")
     return source_from_module(
         module, (TensorSpec("x", "float32", ("batch", 16)),), Meaning("multiclass", "logits", ("a", "b")), "net"
     )

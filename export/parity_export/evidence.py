@@ -7,6 +7,7 @@ from onnx import numpy_helper
 
 from parity_export.card import model_card
 from parity_export.gate.judging import Verdict
+from parity_export.proof.certified_model import CertifiedModel
 from parity_export.proof.claim import Proof
 from parity_export.vectors import make_conformance
 from parity_runtime import InputError, ModelContract
@@ -38,16 +39,26 @@ def evidence(
 
 def pictures(contract: ModelContract, verdict: Verdict, proof: Proof | None) -> dict[str, bytes]:
     """Return the card's pictures by file name; none where the [plot] extra is not installed."""
-    if importlib.util.find_spec("matplotlib") is None or verdict.expectation is None:
+    if not _can_draw() or verdict.expectation is None:
         return {}
-    from parity_export.pictures import card_pictures  # noqa: PLC0415
-    from parity_export.proof.band import BAND, band_picture, has_band  # noqa: PLC0415 -- needs the [plot] extra
+    from parity_export.pictures import card_pictures  # noqa: PLC0415 -- needs the [plot] extra
 
     drawn = card_pictures(contract, verdict.expectation)
-    if proof is None:
-        return drawn
-    band = band_picture(proof.model) if has_band(proof.model.contract) else None
-    return drawn if band is None else {BAND: band} | drawn
+    return drawn if proof is None else band(proof.model) | drawn
+
+
+def band(model: CertifiedModel) -> dict[str, bytes]:
+    """Return the picture of what is not certified by its file name; none without the [plot] extra, or two features."""
+    if not _can_draw():
+        return {}
+    from parity_export.proof.band import BAND, band_picture  # noqa: PLC0415 -- needs the [plot] extra
+
+    picture = band_picture(model)
+    return {} if picture is None else {BAND: picture}
+
+
+def _can_draw() -> bool:
+    return importlib.util.find_spec("matplotlib") is not None
 
 
 def _test_data(vectors: OrdinaryVectors) -> dict[str, bytes]:

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+SLOPE = 0.01
+"""Of a leaky relu where none is given, in torch and in ONNX."""
+
 _COMMUTING = ("add", "mul")
 _FIRST, _SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 """Odd numbers of no pattern, as in SplitMix64 and xxHash: they spread the bits of a number over 64."""
@@ -34,12 +37,16 @@ class Flow:
             names: one operation of all operands; or a product of the first two, and then a sum with the third.
             operands: their prints.
         """
-        count = len(operands) if len(names) == 1 else len(names)
-        value = b""
-        for index, name in enumerate(names):
-            given = operands[:count] if index == 0 else (value, operands[count + index - 1])
-            value = joined(name, sorted(given) if name in _COMMUTING else given)
-            self.operations.append((name, value))
+        first, *rest = names
+        count = len(operands) - len(rest)
+        value = self._record(first, operands[:count])
+        for name, operand in zip(rest, operands[count:], strict=True):
+            value = self._record(name, (value, operand))
+        return value
+
+    def _record(self, name: str, operands: Sequence[bytes]) -> bytes:
+        value = joined(name, sorted(operands) if name in _COMMUTING else operands)
+        self.operations.append((name, value))
         return value
 
 

@@ -5,12 +5,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, numpy_helper
 
-from parity_export.certify.flow import Flow, content, joined
+from parity_export.certify.flow import SLOPE, Flow, content, joined
 from parity_export.certify.rules import MOVING
 
 _MOVED = (*MOVING, "Identity")
 _OPERATIONS = {"Gemm": ("product", "add"), "MatMul": ("product",), "Selu": ("elu",)}
-_SLOPE = 0.01  # of LeakyRelu, by default
 _ONE_OPERAND = ("Clip", "ReduceMean", "ReduceSum", "ReduceMax")  # their other inputs are bounds and axes
 
 
@@ -51,8 +50,7 @@ class GraphFlow:
         if node.op_type in _MOVED or self._multiplies_by_one(node):
             return self._print(node.input[0])
         makers = [self._producers.get(name) for name in node.input]
-        kinds = ["" if maker is None else maker.op_type for maker in makers]
-        if node.op_type == "Where" and kinds[0] == "Greater":  # a part of torch's softplus
+        if node.op_type == "Where" and makers[0] is not None and makers[0].op_type == "Greater":  # of torch's softplus
             return self._softplus([self._print(name) for name in node.input[1:]])
         for name, maker in zip(node.input, makers, strict=True):
             if _is_silu(node, maker):  # recorded at its Sigmoid
@@ -63,7 +61,7 @@ class GraphFlow:
         if node.op_type in _ONE_OPERAND:
             prints = prints[:1]
         if node.op_type == "LeakyRelu":
-            slopes = [attribute.f for attribute in node.attribute if attribute.name == "alpha"] or [_SLOPE]
+            slopes = [attribute.f for attribute in node.attribute if attribute.name == "alpha"] or [SLOPE]
             prints.append(content(np.array(slopes, np.float32)))
         return self.flow.add(self._names(node), prints)
 
@@ -84,9 +82,9 @@ class GraphFlow:
         return bool((self._constants.get(node.input[1], np.zeros(1)) == 1).all())
 
     def _print(self, name: str) -> bytes:
-        if name in self._constants:
+        if name in self._constants and name not in self._prints:
             array: NDArray[np.generic] = self._constants[name]
-            self._prints.setdefault(name, content(array) if array.dtype == np.float32 else b"")
+            self._prints[name] = content(array) if array.dtype == np.float32 else b""
         return self._prints[name]
 
 

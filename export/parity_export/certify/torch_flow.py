@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from parity_export.certify.flow import Flow, content, joined
+from parity_export.certify.flow import SLOPE, Flow, content, joined
 
 _OPERATIONS = {
     "addmm": ("product", "add"),
@@ -48,7 +48,6 @@ same names; the parameters of theirs that were not measured are refused by their
 
 _CHANGING = {"add", "sub", "rsub", "addmm", "div", "mean", "sum", "avg_pool1d", "avg_pool2d"}
 _NEUTRAL = (None, 1.0, 0.0, None, None)  # the scale and the shift of a batch normalization without them
-_SLOPE = 0.01  # of leaky_relu, which torch does not pass on
 _WITH_NUMBERS = {"add", "sub", "rsub", "mul", "div"}
 
 
@@ -127,7 +126,7 @@ class TorchFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]
             values = [value for value in values if isinstance(value, torch.Tensor)]
         prints = [self._print(value) for value in values if isinstance(value, torch.Tensor | int | float)]
         if name == "leaky_relu":
-            prints.append(self._print(args[1] if len(args) > 1 else _SLOPE))
+            prints.append(self._print(args[1] if len(args) > 1 else SLOPE))
         if name == "addmm":  # (bias, x, W)
             return [*prints[1:], prints[0]]
         return prints[::-1] if name == "rsub" else prints

@@ -1,6 +1,5 @@
 """``parity certify``."""
 
-import importlib.util
 import json
 import shutil
 import sys
@@ -11,6 +10,7 @@ from typing import IO, Any
 
 import click
 
+from parity_export.evidence import band
 from parity_export.proof.certificate import DRAWN_ROWS, Certificate, Unproven, drawn_chunks, table_chunks
 from parity_export.proof.certified_model import CertifiedModel
 from parity_runtime.commands.options import package_argument
@@ -51,14 +51,15 @@ def certify(package: Path, table: str | None, out: Path | None, as_json: bool) -
         write_csv(rows, _columns(model.contract), map(_cells, _first(certificate.ask(chunks), first)))
         if not certificate.rows:
             raise InputError(f"{table} has no rows")
+        figures = certificate.to_json()
         if out is not None:
             rows.seek(0)
-            _write(out, rows, {"package": Package.open(package).id, **certificate.to_json()}, model)
+            _write(out, rows, {"package": Package.open(package).id, **figures}, model)
     if as_json:
-        click.echo(json.dumps(certificate.to_json()))
+        click.echo(json.dumps(figures))
     else:
         where = f"{DRAWN_ROWS} rows drawn over the features' ranges" if table is None else f"the rows of {table}"
-        story = _story(model.contract, certificate, where)
+        story = _story(model.contract, figures, where)
         for line in [*story, *_examples(certificate, first, model.contract), *_scope(model)]:
             click.echo(line)
 
@@ -71,14 +72,13 @@ def _first(rows: Iterator[Unproven], first: list[Unproven]) -> Iterator[Unproven
         yield row
 
 
-def _story(contract: ModelContract, certificate: Certificate, where: str) -> list[str]:
+def _story(contract: ModelContract, figures: dict[str, Any], where: str) -> list[str]:
     """Return what was found, for a person."""
     what = "labels are certified" if contract.is_classifier else "values have a proven radius"
     unit = "of a logit" if contract.is_classifier else "in the targets' own unit"
-    figures = certificate.to_json()
     return [
-        f"{contract.name}: {certificate.certified} of {certificate.rows} {what} "
-        f"({100 * certificate.share:.4f} %), over {where}",
+        f"{contract.name}: {figures['certified']} of {figures['rows']} {what} "
+        f"({100 * figures['share']:.4f} %), over {where}",
         f"radius {unit}: at most {figures['largest_radius']:.3g}, median {figures['median_radius']:.3g}",
     ]
 
@@ -114,16 +114,8 @@ def _write(out: Path, rows: IO[bytes], facts: dict[str, Any], model: CertifiedMo
     write_file(out / "certificate.json", dump_json(facts))
     with atomic_write(out / "unproven.csv") as file:
         shutil.copyfileobj(rows, file)
-    if importlib.util.find_spec("matplotlib") is not None:
-        _draw(out, model)
-
-
-def _draw(out: Path, model: CertifiedModel) -> None:
-    from parity_export.proof.band import BAND, band_picture, has_band  # noqa: PLC0415 -- needs the [plot] extra
-
-    picture = band_picture(model) if has_band(model.contract) else None
-    if picture is not None:
-        write_file(out / BAND, picture)
+    for name, picture in band(model).items():
+        write_file(out / name, picture)
 
 
 def _columns(contract: ModelContract) -> list[str]:

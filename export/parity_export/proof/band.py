@@ -27,18 +27,21 @@ RowAnswers = Callable[[NDArray[np.float64]], Arrays]
 Plane = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-def has_band(contract: ModelContract) -> bool:
+def _has_band(contract: ModelContract) -> bool:
     """Whether a model has such a picture: a classifier of two features whose ranges are known."""
     known = all(feature.range is not None for feature in contract.features)
     return contract.is_classifier and len(contract.features) == 2 and known
 
 
 def band_picture(model: CertifiedModel) -> bytes | None:
-    """Return the PNG of the plane, and of the band under a magnifying glass; None if one class fills the plane.
+    """Return the PNG of the plane, and of the band under a magnifying glass.
 
     Args:
-        model: one that `has_band`.
+        model: there is no picture, None, unless it classifies by two features whose ranges are known, and more than
+            one class is seen.
     """
+    if not _has_band(model.contract):
+        return None
     answers = model.on_rows()
     low, high = spread(ranges(model.contract))
     plane = _plane(*widened((low, high)))
