@@ -30,6 +30,7 @@ class Difference:
         max_rel: largest deviation relative to the float64 value.
         max_ulp: largest deviation in float32 units in the last place of the float64 value.
         worst_probe: the row of the probes with the largest deviation, or of the first flip.
+        share: the largest part of its tolerance that a value took; 0 for labels and where values must be equal.
     """
 
     output: str
@@ -40,6 +41,7 @@ class Difference:
     max_rel: float = 0.0
     max_ulp: float = 0.0
     worst_probe: int = 0
+    share: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form; what is not finite becomes null."""
@@ -95,13 +97,21 @@ def _value_difference(
     return Difference(
         name,
         group,
-        int(compared.sum()),
-        int((compared & outside(name, answers, expected, rows)).sum()),
-        float(distance.max(initial=0.0)),
-        float(relative.max(initial=0.0)),
-        float(np.nan_to_num(ulp, nan=np.inf).max(initial=0.0)),
-        int(rows[worst]),
+        compared=int(compared.sum()),
+        outside=int((compared & outside(name, answers, expected, rows)).sum()),
+        max_abs=float(distance.max(initial=0.0)),
+        max_rel=float(relative.max(initial=0.0)),
+        max_ulp=float(np.nan_to_num(ulp, nan=np.inf).max(initial=0.0)),
+        worst_probe=int(rows[worst]),
+        share=_share(expected.beyond(name, found.astype(np.float64), rows), expected.allowed[name][rows], compared),
     )
+
+
+def _share(beyond: NDArray[np.float64], allowed: NDArray[np.float64], compared: NDArray[np.bool_]) -> float:
+    judged = compared & (allowed > 0) & np.isfinite(allowed)
+    with np.errstate(invalid="ignore", over="ignore"):
+        part = np.divide(beyond, allowed, out=np.zeros_like(beyond), where=judged)
+    return float(np.nan_to_num(part, posinf=np.inf).max(initial=0.0))
 
 
 def away(found: Arrays, expected: Expected, rows: NDArray[np.int64]) -> NDArray[np.int64]:
