@@ -8,27 +8,8 @@ import torch
 
 from parity_export import Meaning, export_package, source_from_module
 from parity_runtime import ModelContract, ParityRefusedError, Predictor, TensorSpec, verify
-from parity_runtime.contract import batch_name
+from tests.parity.fresh_rows import TWO_FLOAT32_RESULTS, fresh_inputs
 from tests.parity.zoo import ZOO, Specimen
-
-FRESH_SEED = 987654321  # unlike the exporter's own
-TWO_FLOAT32_RESULTS = (
-    3e-5  # of the largest value: torch and onnxruntime each within some 1e-5 of float64 on unit inputs
-)
-
-
-def fresh_inputs(contract: ModelContract, batch: int, length: int) -> dict[str, np.ndarray]:
-    random = np.random.default_rng(FRESH_SEED)
-    sizes = {name: length for spec in contract.inputs for name in spec.shape if isinstance(name, str)}
-    sizes[batch_name(contract) or ""] = batch
-    inputs = {}
-    for spec in contract.inputs:
-        shape = [sizes[size] if isinstance(size, str) else size for size in spec.shape]
-        drawn = random.standard_normal(shape)
-        inputs[spec.name] = (
-            random.integers(0, 7, shape) if spec.dtype == "int64" else drawn > 0 if spec.dtype == "bool" else drawn
-        ).astype(spec.dtype)
-    return inputs
 
 
 def assert_shapes_are_as_declared(

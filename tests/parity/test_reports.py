@@ -1,0 +1,134 @@
+"""Each public report is tried: it answers as the module does in float64, or it is refused for a reason that is true."""
+
+import copy
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx.parser
+import pytest
+import torch
+from torch import nn
+
+from parity_export import ExportOptions, Meaning, ModelSource, assert_parity, export_package, source_from_module
+from parity_export.graph.exporter import export_program
+from parity_runtime import InputError, ParityRefusedError, Predictor, TensorSpec
+from parity_runtime.session import create_session
+from tests.parity.fresh_rows import TWO_FLOAT32_RESULTS, fresh_inputs
+from tests.parity.reports import REPORTS, VALUES, Report
+
+Inputs = dict[str, np.ndarray]
+
+OTHERWISE = 1e-3  # far above what two float32 results differ by
+
+DOCS = Path(__file__).parents[2] / "docs" / "parity.md"
+
+
+def graph_of(report: Report) -> bytes:
+    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 20]> report {report.graph}')
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def in_float64(module: nn.Module, inputs: Inputs) -> list[np.ndarray]:
+    tensors = [torch.from_numpy(array) for array in inputs.values()]
+    with torch.no_grad():
+        returned = copy.deepcopy(module).double()(
+            *[one.double() if one.is_floating_point() else one for one in tensors]
+        )
+    return [tensor.numpy() for tensor in torch.utils._pytree.tree_leaves(returned)]
+
+
+def assert_it_answers(source: ModelSource, answer: Callable[[Inputs], Sequence[np.ndarray]]) -> None:
+    for batch, length in ((5, 9), (1, 4)):
+        inputs = fresh_inputs(source.contract, batch, length)
+        for found, wanted in zip(answer(inputs), in_float64(source.module, inputs), strict=True):
+            assert found.shape == wanted.shape
+            scale = max(1.0, float(np.abs(wanted).max())) if wanted.dtype.kind == "f" else 0.0
+            np.testing.assert_allclose(found, wanted, rtol=0, atol=TWO_FLOAT32_RESULTS * scale)
+
+
+def try_export(report: Report, source: ModelSource, folder: Path) -> None:
+    if report.refusal:
+        with pytest.raises((ParityRefusedError, InputError), match=report.refusal):
+            export_package(source, folder / "p")
+        return
+    export_package(source, folder / "p", ExportOptions(pictures=False))
+    predictor = Predictor(folder / "p")
+    assert_it_answers(source, lambda inputs: list(predictor.run(inputs).values()))
+
+
+def try_graph(report: Report, source: ModelSource) -> None:
+    model = graph_of(report)
+    if report.refusal:
+        with pytest.raises(AssertionError, match=report.refusal):
+            assert_parity(source.module, model, report.inputs)
+        return
+    assert_parity(source.module, model, report.inputs)
+    session = create_session(model)
+    assert_it_answers(source, lambda inputs: session.run(None, inputs))
+
+
+def source_of(report: Report) -> ModelSource:
+    torch.manual_seed(1)
+    specs = [TensorSpec.parse(text) for text in report.inputs]
+    return source_from_module(report.module().eval(), specs, Meaning(), "report")
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        pytest.param(report, id=report.number, marks=[pytest.mark.xfail(reason=report.gap)] if report.gap else [])
+        for report in REPORTS
+    ],
+)
+def test_it_answers_as_the_module_or_is_refused_for_its_reason(report: Report, tmp_path: Path) -> None:
+    source = source_of(report)
+    if report.graph:
+        try_graph(report, source)
+    else:
+        try_export(report, source, tmp_path)
+
+
+def runs(report: Report, source: ModelSource) -> Callable[[Inputs], Sequence[np.ndarray]]:
+    """Return onnxruntime's answers to the graph as it is, or as torch.onnx.export makes it."""
+    proto = export_program(source.module, source.contract.inputs).model_proto if not report.graph else None
+    session = create_session(graph_of(report) if proto is None else proto.SerializeToString())
+    return lambda inputs: session.run(None, inputs)
+
+
+@pytest.mark.parametrize("report", [pytest.param(report, id=report.number) for report in REPORTS if report.witness])
+def test_onnxruntime_really_answers_otherwise_where_values_are_the_reason(report: Report) -> None:
+    """No gate takes part: the graph, onnxruntime, and the module in float64."""
+    source = source_of(report)
+    inputs = {
+        spec.name: np.asarray(value, spec.dtype)
+        for spec, value in zip(source.contract.inputs, report.witness, strict=True)
+    }
+    found, wanted = runs(report, source)(inputs)[0], in_float64(source.module, inputs)[0]
+    assert np.isfinite(wanted).all()
+    assert found.shape == wanted.shape
+    with np.errstate(invalid="ignore"):
+        assert not (np.abs(found.astype(np.float64) - wanted) <= OTHERWISE).all(), (found, wanted)
+
+
+NEEDLESS = [report for report in REPORTS if report.gap and not report.refusal]
+
+
+@pytest.mark.parametrize("report", [pytest.param(report, id=report.number) for report in NEEDLESS])
+def test_onnxruntime_answers_as_the_module_where_a_gap_refuses_it(report: Report) -> None:
+    torch._dynamo.reset()  # torch.cond keeps what it compiled under a gate's dispatch mode, and fails on it
+    source = source_of(report)
+    assert_it_answers(source, runs(report, source))
+
+
+def test_every_refusal_for_values_has_a_witness() -> None:
+    assert [report.number for report in REPORTS if (report.refusal == VALUES) != bool(report.witness)] == []
+
+
+def test_the_table_of_the_docs_names_the_same_reports() -> None:
+    section = DOCS.read_text().split("## Public reports that were tried")[1].split("\n## ")[0]
+    rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in section.splitlines() if "#" in line]
+    assert [row for row in rows if re.fullmatch(r"[\w.-]+/[\w.-]+#\d+", row[1])] == [report.row for report in REPORTS]
+    assert len({report.number for report in REPORTS}) == len(REPORTS)
