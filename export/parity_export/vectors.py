@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_export.gate.batching import by_row
 from parity_export.gate.expectation import Expectation
 from parity_export.gate.expected import Expected
 from parity_export.gate.probes import ADVERSARIAL, BOUNDARY, margins
@@ -56,7 +57,7 @@ def _usable(contract: ModelContract, expected: Expected) -> NDArray[np.bool_]:
     """Return the rows that are no special values, finite everywhere, and far from a decision or a jump."""
     usable: NDArray[np.bool_] = groups(expected.probes)["ordinary"] & _writable(expected) & expected.settled
     for comparable in expected.comparable.values():
-        usable &= comparable.reshape(len(usable), -1).all(axis=1)
+        usable &= by_row(comparable).all(axis=1)
     if contract.is_classifier and usable.any():
         logits = expected.float64[LOGITS]
         clear = usable & (margins(contract, logits) >= _SMALLEST_MARGIN * np.abs(logits[usable]).max())
@@ -69,7 +70,7 @@ def _writable(expected: Expected) -> NDArray[np.bool_]:
     writable = np.ones(len(expected.probes), bool)
     for array in expected.probes.inputs.values():
         if array.dtype.kind == "f":
-            writable &= np.isfinite(array.reshape(len(writable), -1)).all(axis=1)
+            writable &= np.isfinite(by_row(array)).all(axis=1)
     return writable
 
 
@@ -83,7 +84,7 @@ def _needed_atol(expected: Expected) -> NDArray[np.float64]:
         typical = float(np.nan_to_num(deviation[groups(expected.probes)["ordinary"]]).max(initial=0.0))
         short = _SAFETY * typical - RTOL * values
         short = np.where(np.isfinite(short) & (short > ATOL), short, 0.0)
-        need = np.maximum(need, short.reshape(len(values), -1).max(axis=1))
+        need = np.maximum(need, by_row(short).max(axis=1, initial=0.0))
     return need
 
 

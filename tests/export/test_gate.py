@@ -176,3 +176,10 @@ def test_a_column_that_was_constant_in_training_is_varied() -> None:
     contract = ModelContract("constant", "regression", inputs, outputs, features=features, targets=("y",))
     for probes in Drawing(contract, {}, {}).rows(np.random.default_rng(0), None)[:3]:
         assert (np.ptp(probes.inputs["x"], axis=0) > 1).all()
+
+
+def test_a_filled_row_keeps_to_the_indices_that_torch_takes(tmp_path) -> None:
+    from parity_export import export_package
+
+    source = source_from_module(torch.nn.Embedding(1, 3), (TensorSpec.parse("x: int64[batch, 4]"),), Meaning(), "m")
+    assert export_package(source, tmp_path / "p", ExportOptions(pictures=False)).verdict.report.passed

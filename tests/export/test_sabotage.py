@@ -163,3 +163,26 @@ def test_honest_modules_that_cast_return_nothing_or_decide_are_not_refused() -> 
     ):
         module = Function(function, l=nn.Linear(4, 2))
         assert_parity(module, exported(module, TABLE).SerializeToString(), TABLE)
+
+
+@pytest.mark.parametrize("epsilon", [1e-12, 1e-3])
+def test_another_epsilon_is_found_among_small_rows(epsilon: float) -> None:
+    module = nn.LayerNorm(16, eps=1e-6)
+    model = exported(module, ["x: float32[batch, 16]"])
+    node = next(node for node in model.graph.node if node.op_type == "LayerNormalization")
+    next(one for one in node.attribute if one.name == "epsilon").f = epsilon
+    refused(module, model, ["x: float32[batch, 16]"], r"\(small probes\)")
+
+
+def test_a_threshold_near_zero_is_found() -> None:
+    module = Function(lambda _, x: nn.functional.threshold(x, 1e-3, 0.0))
+    refused(module, exported(Function(lambda _, x: torch.relu(x)), TABLE), TABLE, r"\(small probes\)")
+
+
+@pytest.mark.parametrize("through", [onnx.TensorProto.FLOAT, onnx.TensorProto.INT32])
+def test_ids_and_seconds_that_lose_digits_are_found(through: int) -> None:
+    module = Function(lambda _, x: x + 1)
+    model = exported(module, ["x: int64[batch, 3]"])
+    append(model, [helper.make_node("Cast", ["raw"], ["lost"], to=through),
+                   helper.make_node("Cast", ["lost"], ["OUT"], to=onnx.TensorProto.INT64)], {})  # fmt: skip
+    refused(module, model, ["x: int64[batch, 3]"], r"\(large probes\)")

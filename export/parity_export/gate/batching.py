@@ -1,6 +1,8 @@
 """Rows and batches: which axis of which tensor counts rows, and asking the same rows in batches of any size."""
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,11 @@ class Loaded:
     def release(self) -> None:
         """Let the backend go; it is loaded again when it is asked again."""
         self._answer = None
+
+
+def by_row(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array ``[rows, ...]`` as ``[rows, values]``, also where there are none."""
+    return array.reshape(len(array), math.prod(array.shape[1:]))
 
 
 def row_axis(spec: TensorSpec, batch: str | None) -> int | None:

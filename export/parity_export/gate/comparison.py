@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_export.gate.batching import by_row
 from parity_export.gate.expected import Expected
 from parity_export.gate.probabilities import unexplained
 from parity_export.gate.probes import margins
@@ -93,7 +94,7 @@ def _value_difference(
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         relative = np.where(distance > 0, distance / np.abs(exact), 0.0)
         ulp = np.where(distance > 0, distance / np.spacing(np.abs(exact).astype(np.float32)).astype(np.float64), 0.0)
-    worst = int(distance.reshape(len(rows), -1).max(axis=1, initial=0.0).argmax())
+    worst = int(by_row(distance).max(axis=1, initial=0.0).argmax())
     return Difference(
         name,
         group,
@@ -126,7 +127,7 @@ def away(found: Arrays, expected: Expected, rows: NDArray[np.int64]) -> NDArray[
     for name, wanted in expected.float64.items():
         if found[name].shape == (len(rows), *wanted.shape[1:]):
             left = outside(name, found, expected, rows)
-            mask |= left.reshape(len(rows), -1).any(axis=1)
+            mask |= by_row(left).any(axis=1)
     return np.unique(rows[mask])
 
 

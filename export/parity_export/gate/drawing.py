@@ -7,7 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_export.gate.batching import row_axis
-from parity_export.gate.probes import EXTREME, GAUSSIAN, LARGE, SAMPLE, SPECIAL, SUBNORMAL, UNIFORM, Probes, labelled
+from parity_export.gate.probes import (
+    EXTREME,
+    GAUSSIAN,
+    LARGE,
+    SAMPLE,
+    SMALL,
+    SPECIAL,
+    SUBNORMAL,
+    UNIFORM,
+    Probes,
+    labelled,
+)
 from parity_export.gate.ranges import Ends, spread, widened
 from parity_runtime import ModelContract, TensorSpec
 from parity_runtime.contract import batch_name
@@ -20,6 +31,7 @@ _MIN_ROWS = 8
 _HIGHEST_INDEX = 2**26  # no vocabulary is larger; what torch accepts beyond is no index
 _HIGHEST_INTEGER = 2**16  # so that integers which are no indices stay exact in float32
 _SMALL_INTEGER = 8
+_LARGEST_INTEGER = 2**40
 
 
 @dataclass(frozen=True)
@@ -39,8 +51,8 @@ class Drawing:
     def rows(self, random: np.random.Generator, sample: Arrays | None) -> list[Probes]:
         """Return the drawn probes, a part a kind."""
         parts = [self._sample(sample, random)] if sample is not None else []
-        for kind, draw in ((UNIFORM, self._uniform), (GAUSSIAN, self._gaussian), (LARGE, self._large)):
-            parts.append(labelled(kind, self._draw(draw, random)))
+        draws = {UNIFORM: self._uniform, GAUSSIAN: self._gaussian, SMALL: self._small, LARGE: self._large}
+        parts += [labelled(kind, self._draw(kind, draw, random)) for kind, draw in draws.items()]
         return [*parts, *self._special()]
 
     def nonfinite(self) -> Arrays:
@@ -63,12 +75,15 @@ class Drawing:
         chosen = np.sort(random.permutation(rows)[: self._num_rows(_SAMPLE_ROWS)])
         return labelled(SAMPLE, {name: array[chosen] for name, array in sample.items()})
 
-    def _draw(self, draw: Callable[..., NDArray[np.float64]], random: np.random.Generator) -> Arrays:
+    def _draw(self, kind: str, draw: Callable[..., NDArray[np.float64]], random: np.random.Generator) -> Arrays:
         rows = self._num_rows(_RANDOM_ROWS)
         batch = batch_name(self.contract)
         inputs: Arrays = {}
         for spec in self.contract.inputs:
-            drawn = self._cast(spec, draw(spec, (rows, *self.row_shape(spec)), random), random)
+            shape = (rows, *self.row_shape(spec))
+            integer = spec.dtype.startswith(("int", "uint"))
+            integers = self._large_integers if kind == LARGE else self._integers
+            drawn = integers(spec, shape, random) if integer else self._cast(spec, draw(spec, shape, random))
             shared = row_axis(spec, batch) is None and batch is not None
             inputs[spec.name] = np.broadcast_to(drawn[:1], drawn.shape) if shared else drawn
         return inputs
@@ -84,10 +99,19 @@ class Drawing:
         drawn: NDArray[np.float64] = (low + high) / 2 + random.standard_normal(shape) * scale * (high - low) / 2
         return drawn
 
+    def _small(self, spec: TensorSpec, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
+        """Draw around zero with 1e-1, 1e-2, ... 1e-6 times the half width of the range as deviation, row by row."""
+        return self._around_zero(-np.arange(1, 7), spec, shape, random)
+
     def _large(self, spec: TensorSpec, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
         """Draw around zero with 1e2, 1e3, ... 1e6 times the half width of the range as deviation, row by row."""
+        return self._around_zero(np.arange(2, 7), spec, shape, random)
+
+    def _around_zero(
+        self, powers: NDArray[np.int64], spec: TensorSpec, shape: tuple[int, ...], random: np.random.Generator
+    ) -> NDArray[np.float64]:
         low, high = self._range(spec)
-        scale = np.resize(10.0 ** np.arange(2, 7), shape[0]).reshape(-1, *[1] * (len(shape) - 1))
+        scale = np.resize(np.power(10.0, powers), shape[0]).reshape(-1, *[1] * (len(shape) - 1))
         drawn: NDArray[np.float64] = random.standard_normal(shape) * scale * (high - low) / 2
         return drawn
 
@@ -105,11 +129,18 @@ class Drawing:
     def _filled(self, values: list[float]) -> Arrays:
         return {
             spec.name: np.stack([
-                np.full(self.row_shape(spec), value if spec.dtype.startswith("float") else abs(value) == 1, spec.dtype)
+                np.full(self.row_shape(spec), self._filling(spec, value), spec.dtype)
                 for value in self._representable(spec, values)
             ])
             for spec in self.contract.inputs
         }  # fmt: skip
+
+    def _filling(self, spec: TensorSpec, value: float) -> float:
+        """Return what fills an input: the value itself; of other dtypes than floats 1 for +-1, where 1 is taken."""
+        if spec.dtype.startswith("float"):
+            return value
+        low, high = self.integer_ranges.get(spec.name, (0, 1))
+        return min(max(int(abs(value) == 1), low), high)
 
     def _representable(self, spec: TensorSpec, values: list[float]) -> list[float]:
         if not spec.dtype.startswith("float"):
@@ -126,23 +157,33 @@ class Drawing:
                 low[feature.index], high[feature.index] = feature.range
         return spread((low, high))
 
-    def _integers(self, spec: TensorSpec, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.int64]:
+    def _large_integers(
+        self, spec: TensorSpec, shape: tuple[int, ...], random: np.random.Generator
+    ) -> NDArray[np.generic]:
+        """Draw ids and seconds, beyond what float32 and int32 hold, where any integer is taken."""
+        low, high = self.integer_ranges[spec.name]
+        if high < _HIGHEST_INTEGER:
+            return self._integers(spec, shape, random)
+        highest = min(_LARGEST_INTEGER, int(np.iinfo(spec.dtype).max))
+        return random.integers(
+            max(-highest, int(np.iinfo(spec.dtype).min)) if low < 0 else 0, highest, shape, spec.dtype
+        )
+
+    def _integers(self, spec: TensorSpec, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.generic]:
         """Draw small numbers in every other row, and in the others each number of the range before one comes twice."""
         low, high = self.integer_ranges[spec.name]
         count = int(np.prod(shape))
         if high - low < count:
             rounds = [random.permutation(np.arange(low, high + 1)) for _ in range(count // (high - low + 1) + 1)]
-            return np.concatenate(rounds)[:count].reshape(shape)
+            return np.concatenate(rounds)[:count].reshape(shape).astype(spec.dtype)
         drawn = random.integers(low, high + 1, shape)
         drawn[::2] = random.integers(max(low, -_SMALL_INTEGER), min(high, _SMALL_INTEGER) + 1, drawn[::2].shape)
         drawn.reshape(-1)[-1] = high
-        return drawn
+        return drawn.astype(spec.dtype)
 
-    def _cast(self, spec: TensorSpec, values: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.generic]:
+    def _cast(self, spec: TensorSpec, values: NDArray[np.float64]) -> NDArray[np.generic]:
         if spec.dtype == "bool":
             return values > 0
-        if spec.dtype.startswith(("int", "uint")):
-            return self._integers(spec, values.shape, random).astype(spec.dtype)
         limits = np.finfo(spec.dtype)
         return np.clip(values, limits.min, limits.max).astype(spec.dtype)
 

@@ -12,7 +12,7 @@ from parity_export.gate.envelope import Envelope
 from parity_export.gate.expected import Expected
 from parity_export.gate.float32_samples import float32_samples, neighbours
 from parity_export.gate.meaning_check import check_meaning
-from parity_export.gate.probes import EXTREME, GAUSSIAN, LARGE, SEED, SPECIAL, SUBNORMAL, Probes, concatenate
+from parity_export.gate.probes import EXTREME, GAUSSIAN, LARGE, SEED, SMALL, SPECIAL, SUBNORMAL, Probes, concatenate
 from parity_export.gate.reference import TorchReference
 from parity_export.gate.searching import adversarial_rows, boundary_rows
 from parity_export.gate.tolerances import check_precision, groups
@@ -130,7 +130,7 @@ class Expectation:
         """Return every kind of probe, mixed: the first rows, which every batch size is asked, hold some of each."""
         random = np.random.default_rng(SEED)
         parts = self.drawing.rows(random, self._source.sample)
-        ordinary = concatenate(parts).without(LARGE, SPECIAL, SUBNORMAL, EXTREME)
+        ordinary = concatenate(parts).without(SMALL, LARGE, SPECIAL, SUBNORMAL, EXTREME)
         self._check_determinism(ordinary)
         check_meaning(self._source, ordinary)
         if self._source.contract.is_classifier:

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_export.gate.batching import by_row
 from parity_export.gate.envelope import Envelope
 from parity_export.gate.probabilities import relative_tolerance
 from parity_export.gate.probes import Probes
@@ -79,7 +80,7 @@ class Expected:
             if name == LABEL and LOGITS in self.float64:
                 continue
             apart = self.envelope.deviation(name, exact.astype(np.float64)) > self.allowed[name]
-            settled &= ~apart.reshape(len(settled), -1).any(axis=1)
+            settled &= ~by_row(apart).any(axis=1)
         return settled
 
     def beyond(self, name: str, found: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:

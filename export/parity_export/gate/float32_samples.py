@@ -19,6 +19,7 @@ from parity_export.gate.probes import (
     LARGE,
     SAMPLE,
     SEED,
+    SMALL,
     SPECIAL,
     SUBNORMAL,
     UNIFORM,
@@ -31,7 +32,7 @@ SMALL_BATCH = 3
 """Kernels choose another order of summation for a handful of rows than for hundreds."""
 
 _FAR = (LARGE, SPECIAL, SUBNORMAL, EXTREME)
-_DRAWN = (SAMPLE, UNIFORM, GAUSSIAN, LARGE, BOUNDARY, ADVERSARIAL)
+_DRAWN = (SAMPLE, UNIFORM, GAUSSIAN, SMALL, LARGE, BOUNDARY, ADVERSARIAL)
 """Rows whose numbers are not special: where a comparison with 0 or 1 decides, it must be asked exactly there."""
 
 _FAR_SAMPLES = 2
@@ -79,6 +80,7 @@ def float32_samples(source: ModelSource, *, independent: bool) -> Iterator[Sampl
     yield Sample("inputs moved by an ulp", _answer(source, change=_moved_inputs), _DRAWN)
     yield Sample("operands moved by an ulp", _answer(source, lambda: MovedOperands(SEED)))
     yield Sample("subnormal inputs are zero", _answer(source, change=_flushed), (SUBNORMAL,))
+    yield Sample("zeros of the other sign", _answer(source, change=_other_zeros), (SPECIAL, SUBNORMAL))
     for index in range(_FAR_SAMPLES):
         far = _answer(source, _moved_kernels(SEED + 1 + index))
         yield Sample("activations moved by a kernel's error", far, _FAR)
@@ -162,9 +164,19 @@ def _moved(array: NDArray[np.generic], random: np.random.Generator) -> NDArray[n
 
 
 def _flushed(inputs: Arrays) -> Arrays:
+    return {name: _without_subnormals(array) for name, array in inputs.items()}
+
+
+def _other_zeros(inputs: Arrays) -> Arrays:
+    """Flush, and give zeros the other sign: x + 0 loses it, and so may a backend that leaves out such an addition."""
     return {
-        name: np.where(np.abs(array) < _TINY, np.copysign(0, array).astype(array.dtype), array)
-        if array.dtype == np.float32
-        else array
-        for name, array in inputs.items()
+        name: np.where(array == 0, -array, array) if array.dtype.kind == "f" else array
+        for name, array in _flushed(inputs).items()
     }
+
+
+def _without_subnormals(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    if array.dtype != np.float32:
+        return array
+    zeros = np.copysign(np.float32(0), array.astype(np.float32))
+    return np.where(np.abs(array.astype(np.float32)) < _TINY, zeros, array)

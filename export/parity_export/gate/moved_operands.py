@@ -49,6 +49,8 @@ class MovedOperands(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kernels: move the results of activations by `KERNEL_ERROR` as well.
     """
 
+    supports_higher_order_operators = True
+
     def __init__(self, seed: int, ulps: float = 1.0, *, kernels: bool = False) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._random = torch.Generator().manual_seed(seed)
@@ -57,6 +59,8 @@ class MovedOperands(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if not isinstance(func, torch._ops.OpOverload):  # torch.cond and its kin
+            return func(*args, **kwargs)
         name = func.overloadpacket.__name__
         written = 1 if func._schema.is_mutable else 0  # what is written in place must stay the caller's tensor
         name = name.removesuffix("_") if written else name
@@ -87,6 +91,8 @@ class TieOrder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         ties: whether equal values were met.
     """
 
+    supports_higher_order_operators = True
+
     def __init__(self, *, lowest: bool) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._lowest = lowest
@@ -94,6 +100,8 @@ class TieOrder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
+        if not isinstance(func, torch._ops.OpOverload):
+            return func(*args, **kwargs)
         name = f"{func.overloadpacket.__name__}.{func._overloadname}"
         if name not in _ORDERING:
             return func(*args, **kwargs)

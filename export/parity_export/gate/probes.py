@@ -12,7 +12,8 @@ SEED = 20260101
 """Every search is seeded with it: the same model gets the same questions on every machine."""
 
 SAMPLE, UNIFORM, GAUSSIAN, LARGE = "sample", "uniform", "gaussian", "large"
-SPECIAL, SUBNORMAL, EXTREME, BOUNDARY, ADVERSARIAL = "special", "subnormal", "extreme", "boundary", "adversarial"
+SMALL, SPECIAL, SUBNORMAL, EXTREME = "small", "special", "subnormal", "extreme"
+BOUNDARY, ADVERSARIAL = "boundary", "adversarial"
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,8 @@ class TorchReference:
 class _Promoting(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Makes float64 of every tensor that the module's code asks to be float32 or less."""
 
+    supports_higher_order_operators = True
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
         if kwargs.get("dtype") in (torch.float32, torch.float16, torch.bfloat16):
@@ -118,6 +120,8 @@ def _in_double() -> Iterator[None]:
 
 class _LastSquashing(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Remembers what went into the last sigmoid or softmax, so that logits need not be recovered from it."""
+
+    supports_higher_order_operators = True
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

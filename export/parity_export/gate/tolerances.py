@@ -3,12 +3,13 @@
 docs/parity.md states the rule and its chance of a false refusal.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.gate.probes import EXTREME, GAUSSIAN, LARGE, SPECIAL, SUBNORMAL, Probes
+from parity_export.gate.probes import EXTREME, GAUSSIAN, LARGE, SMALL, SPECIAL, SUBNORMAL, Probes
 from parity_runtime import InputError, Tolerance
 
 TORCH_TESTING = {"float16": (1e-3, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
@@ -31,6 +32,13 @@ WORST_PRECISION = 0.01
 """Of an output's largest value: a module whose float32 answers are that far from its float64 answers has at most
 two digits, and 8 times that would hide any defect."""
 
+_KINDS = {
+    "wide": (GAUSSIAN,),
+    "small": (SMALL,),
+    "large": (LARGE,),
+    "special": (SPECIAL, SUBNORMAL),
+    "extreme": (EXTREME,),
+}
 _TELLING = 0.25  # of the rows: a column with fewer numbers that are not zero has no scale of its own
 _JUMP = 1e-3  # of a column's scale, and a thousand times what 90 % of the values deviate by at most
 _BUCKET = 4.0  # columns whose scales differ by less share one
@@ -38,8 +46,7 @@ _BUCKET = 4.0  # columns whose scales differ by less share one
 
 def groups(probes: Probes) -> dict[str, NDArray[np.bool_]]:
     """Return which rows belong to each group: what lies far away must not widen the tolerance of what does not."""
-    kinds = {"wide": (GAUSSIAN,), "large": (LARGE,), "special": (SPECIAL, SUBNORMAL), "extreme": (EXTREME,)}
-    members = {group: np.isin(probes.kinds, names) for group, names in kinds.items()}
+    members = {group: np.isin(probes.kinds, kinds) for group, kinds in _KINDS.items()}
     return {"ordinary": ~np.any(list(members.values()), axis=0)} | members
 
 
@@ -85,7 +92,8 @@ def row_floors(deviation: NDArray[np.float64], exact: NDArray[np.float64]) -> ND
     """
     columns = exact.shape[-1] if exact.ndim > 1 else 1
     scale = _scales(_matrix(exact))
-    largest = deviation.reshape(len(exact), -1, columns).max(axis=1, initial=0.0)  # [rows, columns]
+    inner = math.prod(exact.shape[1:-1])
+    largest = deviation.reshape(len(exact), inner, columns).max(axis=1, initial=0.0)  # [rows, columns]
     relative = np.divide(largest, scale, out=np.zeros_like(largest), where=scale > 0)
     found = FAR_FACTOR * np.maximum(_shared(relative, scale) * scale, largest)
     shape = (len(exact), *[1] * (exact.ndim - 2), columns) if exact.ndim > 1 else (len(exact),)
@@ -94,7 +102,7 @@ def row_floors(deviation: NDArray[np.float64], exact: NDArray[np.float64]) -> ND
 
 def _matrix(array: NDArray[np.float64]) -> NDArray[np.float64]:
     columns = array.shape[-1] if array.ndim > 1 else 1
-    matrix = array.astype(np.float64).reshape(-1, columns)
+    matrix = array.astype(np.float64).reshape(math.prod(array.shape) // max(1, columns), columns)
     return np.asarray(np.where(np.isfinite(matrix), matrix, 0.0))
 
 
