@@ -12,15 +12,18 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from parity_export.graph.head import SMALLEST_PROBABILITY
 from parity_export.source import ModelSource
 from parity_runtime import ModelContract
 from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES, VALUE
 from parity_runtime.inputs import Arrays
 
+_CUT = 2.0**-16
+"""docs/parity.md: a probability that no activation explains is cut to [2^-16, 1 - 2^-16] to make a logit of it. Written
+here once more, because a referee that takes the number from the graph's head finds it right whatever it is."""
+
 
 class TorchReference:
-    """Evaluates a source's module and gives the outputs of its contract; shares no code with the graph's head.
+    """Evaluates a source's module and gives the outputs of its contract; shares nothing with the graph's head.
 
     Args:
         source: the module and what it means.
@@ -72,7 +75,7 @@ class TorchReference:
         return torch.sigmoid(torch.cat([-logits, logits], dim=1))
 
     def _log_odds(self, probabilities: Tensor) -> Tensor:
-        kept = probabilities.clamp(SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+        kept = probabilities.clamp(_CUT, 1 - _CUT)
         return kept.log() if self._contract.task == "multiclass" else kept.log() - torch.log1p(-kept)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
+from parity_export.graph.nodes import constant, node
+from parity_export.graph.probabilities import SHAPE_ONLY, logistic, softmax, spell_out_sigmoids
 from parity_export.meaning import ModuleOutput
 from parity_runtime import InputError, ModelContract
 from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES, VALUE
@@ -17,7 +19,6 @@ SMALLEST_PROBABILITY = 2.0**-16
 """Where a probability must be turned into a logit, it is cut to [2^-16, 1 - 2^-16], a logit of +-11.09: float32 holds
 numbers near 1 to 6e-8, so that a logit beyond is noise (an error of 6e-8 at 1 - 2^-16 moves it by 0.004)."""
 
-_SHAPE_ONLY = {"Squeeze", "Unsqueeze", "Reshape", "Flatten", "Identity", "Transpose"}
 _SQUASHING = {"Sigmoid", "Softmax"}
 
 
@@ -30,6 +31,7 @@ def add_head(model: ir.Model, contract: ModelContract, module_output: ModuleOutp
     graph = model.graph
     if contract.task == "tensors":
         _name_outputs(graph)
+        spell_out_sigmoids(graph)
         return
     if len(graph.outputs) != 1:
         raise InputError(f"the task {contract.task} takes a module that returns one tensor, not {len(graph.outputs)}")
@@ -43,16 +45,17 @@ def add_head(model: ir.Model, contract: ModelContract, module_output: ModuleOutp
             logits = returned if squashing is None else _without(graph, squashing, returned)
             _set_outputs(graph, contract, _of_logits(graph, _as_matrix(graph, logits), contract))
         else:
-            _set_outputs(graph, contract, _of_probabilities(graph, _as_matrix(graph, returned), contract))
+            spell_out_sigmoids(graph)
+            _set_outputs(graph, contract, _of_probabilities(graph, _as_matrix(graph, graph.outputs[0]), contract))
 
 
 def _final_squashing(value: ir.Value) -> ir.Node | None:
     """Return the Sigmoid or Softmax that gives ``value``, looking through operators that only reshape."""
-    node = value.producer()
-    while node is not None and node.op_type in _SHAPE_ONLY:
-        source = node.inputs[0]
-        node = source.producer() if source is not None else None
-    return node if node is not None and node.op_type in _SQUASHING else None
+    maker = value.producer()
+    while maker is not None and maker.op_type in SHAPE_ONLY:
+        source = maker.inputs[0]
+        maker = source.producer() if source is not None else None
+    return maker if maker is not None and maker.op_type in _SQUASHING else None
 
 
 def _squashing(returned: ir.Value, contract: ModelContract, module_output: ModuleOutput) -> ir.Node | None:
@@ -93,46 +96,44 @@ def _of_probabilities(graph: ir.Graph, given: ir.Value, contract: ModelContract)
     Raises:
         InputError: the threshold lies where float32 probabilities have no precise logit.
     """
-    low, high = _constant(graph, "low", SMALLEST_PROBABILITY), _constant(graph, "high", 1 - SMALLEST_PROBABILITY)
-    kept = _node(graph, "Clip", [given, low, high], "kept")
-    logarithm = _node(graph, "Log", [kept], "log")
+    low, high = constant(graph, "low", SMALLEST_PROBABILITY), constant(graph, "high", 1 - SMALLEST_PROBABILITY)
+    kept = node(graph, "Clip", [given, low, high], "kept")
+    logarithm = node(graph, "Log", [kept], "log")
     if contract.task == "multiclass":
         return {LABEL: _argmax(graph, logarithm), PROBABILITIES: given, LOGITS: logarithm}
     if not SMALLEST_PROBABILITY < (contract.threshold or 0.5) < 1 - SMALLEST_PROBABILITY:
         raise InputError(
             f"--threshold {contract.threshold} is too near to 0 or 1 for a module that returns probabilities"
         )
-    one = _constant(graph, "one", 1.0)
-    other = _node(graph, "Log", [_node(graph, "Sub", [one, kept], "other")], "log_other")
-    logits = _node(graph, "Sub", [logarithm, other], "log_odds")
-    both = _node(graph, "Concat", [_node(graph, "Sub", [one, given], "negative"), given], "both", axis=1)
+    one = constant(graph, "one", 1.0)
+    other = node(graph, "Log", [node(graph, "Sub", [one, kept], "other")], "log_other")
+    logits = node(graph, "Sub", [logarithm, other], "log_odds")
+    both = node(graph, "Concat", [node(graph, "Sub", [one, given], "negative"), given], "both", axis=1)
     return {LABEL: _threshold(graph, logits, contract), PROBABILITIES: both, LOGITS: logits}
 
 
 def _of_logits(graph: ir.Graph, logits: ir.Value, contract: ModelContract) -> dict[str, ir.Value]:
     if contract.task == "multiclass":
-        softmax = _node(graph, "Softmax", [logits], "softmax", axis=1)
-        return {LABEL: _argmax(graph, logits), PROBABILITIES: softmax, LOGITS: logits}
-    both = _node(graph, "Concat", [_node(graph, "Neg", [logits], "negated"), logits], "both", axis=1)
-    sigmoid = _node(graph, "Sigmoid", [both], "sigmoid")
-    return {LABEL: _threshold(graph, logits, contract), PROBABILITIES: sigmoid, LOGITS: logits}
+        return {LABEL: _argmax(graph, logits), PROBABILITIES: softmax(graph, logits), LOGITS: logits}
+    both = node(graph, "Concat", [logits, node(graph, "Neg", [logits], "negated")], "both", axis=1)
+    return {LABEL: _threshold(graph, logits, contract), PROBABILITIES: logistic(graph, both), LOGITS: logits}
 
 
 def _argmax(graph: ir.Graph, logits: ir.Value) -> ir.Value:
-    return _node(graph, "ArgMax", [logits], "argmax", axis=1, keepdims=0)
+    return node(graph, "ArgMax", [logits], "argmax", axis=1, keepdims=0)
 
 
 def _threshold(graph: ir.Graph, logits: ir.Value, contract: ModelContract) -> ir.Value:
-    column = _node(graph, "Squeeze", [logits, _constant(graph, "last_axis", np.array([1]))], "column")
-    threshold = _constant(graph, "logit_threshold", np.float32(contract.logit_threshold or 0.0))
-    positive = _node(graph, "GreaterOrEqual", [column, threshold], "positive")
-    return _node(graph, "Cast", [positive], "index", to=ir.DataType.INT64)
+    column = node(graph, "Squeeze", [logits, constant(graph, "last_axis", np.array([1]))], "column")
+    threshold = constant(graph, "logit_threshold", np.float32(contract.logit_threshold or 0.0))
+    positive = node(graph, "GreaterOrEqual", [column, threshold], "positive")
+    return node(graph, "Cast", [positive], "index", to=ir.DataType.INT64)
 
 
 def _as_matrix(graph: ir.Graph, value: ir.Value) -> ir.Value:
     """Return ``value`` as ``[batch, columns]``."""
     if value.shape is not None and len(value.shape) == 1:
-        return _node(graph, "Unsqueeze", [value, _constant(graph, "column_axis", np.array([1]))], "matrix")
+        return node(graph, "Unsqueeze", [value, constant(graph, "column_axis", np.array([1]))], "matrix")
     return value
 
 
@@ -142,7 +143,7 @@ def _set_outputs(graph: ir.Graph, contract: ModelContract, values: dict[str, ir.
     for spec in contract.outputs:
         value = values[spec.name]
         if value.is_graph_input() or value.is_initializer() or value in graph.outputs:
-            value = _node(graph, "Identity", [value], f"copy_{spec.name}")
+            value = node(graph, "Identity", [value], f"copy_{spec.name}")
         value.name = spec.name
         value.dtype = ir.DataType.from_numpy(np.dtype(spec.dtype))
         value.shape = ir.Shape(spec.shape)
@@ -158,7 +159,7 @@ def _name_outputs(graph: ir.Graph) -> None:
     for name, value in zip(names, outputs, strict=True):
         shape, kind = value.shape, value.type
         if value.is_graph_input() or value.is_initializer() or value in graph.outputs:
-            value = _node(graph, "Identity", [value], f"copy_{name}")  # noqa: PLW2901
+            value = node(graph, "Identity", [value], f"copy_{name}")  # noqa: PLW2901
         value.name, value.shape, value.type = name, shape, kind
         graph.outputs.append(value)
 
@@ -169,22 +170,7 @@ def _free_names(graph: ir.Graph, names: Sequence[str]) -> None:
     for name in names:
         if name in taken:
             raise InputError(f"an input is called {name!r}, as one of the outputs; give it another name")
-    for node in graph:
-        for value in node.outputs:
+    for maker in graph:
+        for value in maker.outputs:
             if value.name in names:
                 value.name = f"module.{value.name}"
-
-
-def _node(graph: ir.Graph, op_type: str, inputs: Sequence[ir.Value], name: str, **attributes: int) -> ir.Value:
-    node = ir.node(op_type, inputs, attributes or None, name=f"head.{name}")
-    node.outputs[0].name = f"head.{name}"
-    graph.append(node)
-    return node.outputs[0]
-
-
-def _constant(graph: ir.Graph, name: str, array: object) -> ir.Value:
-    array = np.asarray(array, np.float32) if isinstance(array, float) else np.asarray(array)
-    value = ir.Value(name=f"head.{name}", const_value=ir.tensor(array, name=f"head.{name}"))
-    value.shape, value.dtype = ir.Shape(array.shape), ir.DataType.from_numpy(array.dtype)
-    graph.register_initializer(value)
-    return value
