@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.embedding.conftest import DAMAGES, change_expected
+from tests.embedding.conftest import DAMAGES, NO_CLASS, change_expected
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -66,6 +66,19 @@ def test_the_boundary_is_painted_and_a_click_is_answered(
     done = check(packages[name], *options)
     assert done.returncode == 0, done.stderr
     assert "verdicts agree" in done.stdout and "probability" in done.stdout and "ertified" in done.stdout
+    assert "an emptied field has no answer; 1e30 is marked as outside" in done.stdout
+
+
+def test_a_model_whose_ranges_are_unknown_marks_nothing(check, species_package: Path) -> None:
+    done = check(species_package)
+    assert done.returncode == 0, done.stderr
+    assert "no range is known" in done.stdout
+
+
+def test_a_label_that_is_no_class_is_a_message_and_nothing_else(check, strange_package: Path) -> None:
+    done = check(strange_package, "--expect", "late")
+    assert done.returncode == 0, done.stderr
+    assert NO_CLASS.format(8) in done.stdout
 
 
 @pytest.mark.parametrize("name", ["rent", "series"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from parity_runtime import Predictor
-from tests.embedding.conftest import DAMAGES, EXAMPLES, change_expected
+from tests.embedding.conftest import DAMAGES, EXAMPLES, NO_CLASS, STRANGE, change_expected, record_strange
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -86,6 +86,18 @@ def test_another_answer_than_the_recorded_one_fails(
     package = Path(shutil.copytree(packages["xor"], tmp_path / "package"))
     change_expected(package)
     assert program("verify", package).returncode == 3
+
+
+@pytest.mark.parametrize(("row", "label"), STRANGE)
+def test_a_label_that_is_no_class_is_refused(program: Program, strange_package: Path, row: str, label: int) -> None:
+    for options in ([], ["--certified"], ["--bits"]):
+        done = program("answer", *options, strange_package, "0,1", row)
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (3, "", 1)
+        assert done.stderr.startswith(f"parity: {NO_CLASS.format(label)}")
+    assert program("verify", strange_package).returncode == 0  # its vectors hold no such row
+    record_strange(strange_package, row, label)
+    done = program("verify", strange_package)
+    assert done.returncode == 3 and done.stderr.startswith(f"parity: {NO_CLASS.format(label)}")
 
 
 @pytest.mark.parametrize("row", ["0", "0,1,2", "0,abc", "0,inf", "0,", "0,1e39", ""])

@@ -24,7 +24,8 @@ SAYS = {
     "operations.md": ["accuracy"],
     "runtime.md": [
         "['setosa' 'virginica']", "x: float32[batch, time, 3]", "{'output_0': (2, 7, 4), 'output_1': (2, 2)}",
-        "[[False False]", "row 0: rooms is nan, a missing cell, which this model does not take; fill it or leave the row out",
+        "row 0: rooms is nan, a missing cell, which this model does not take; fill it or leave the row out",
+        "[[False False]",
     ],
     "scoring.md": [
         "id,x1,x2,label,probability_0,probability_1", '"a;b";1', '{"x1": 0, "x2": 1, "tags": ["a", "b"], "label": 1, ',
