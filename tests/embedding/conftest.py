@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from parity_runtime import Predictor
+from tests.embedding.rare import CASES, make_package
 from tests.runtime.strange_labels import shift_labels
 
 ROOT = Path(__file__).parent.parent.parent
@@ -49,6 +50,13 @@ def species_package() -> Path:
 def strange_package(tmp_path: Path) -> Path:
     """XOR, whose graphs answer labels that are no class for rows that its vectors do not hold."""
     return shift_labels(Path(shutil.copytree(DATA / "proven", tmp_path / "strange")))
+
+
+@pytest.fixture(scope="session")
+def rare_packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Linear models of one number, whose probabilities are as rare as float32 holds."""
+    folder = tmp_path_factory.mktemp("rare")
+    return {name: make_package(folder, name) for name in CASES}
 
 
 @pytest.fixture(scope="session")

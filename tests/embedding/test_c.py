@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from parity_runtime import Predictor
 from tests.embedding.conftest import DAMAGES, EXAMPLES, NO_CLASS, STRANGE, change_expected, record_strange
+from tests.embedding.rare import CASES, ROWS, check_probabilities
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -59,6 +61,23 @@ def test_the_bits_are_pythons(folder: Path, packages: dict[str, Path], name: str
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [line.count(", 0 differ") for line in done.stdout.splitlines()] == [1, 1]
+
+
+@pytest.mark.parametrize("options", [[], ["--certified"]])
+@pytest.mark.parametrize("name", CASES)
+def test_rare_probabilities_are_exact_and_never_fall(
+    folder: Path, rare_packages: dict[str, Path], name: str, options: list[str]
+) -> None:
+    command = [folder / "build" / "asan" / "parity", "answer", "--bits", *options, rare_packages[name], "-"]
+    table = "".join(f"{number!r}\n" for number in ROWS[:, 0].tolist())
+    done = subprocess.run(command, input=table, capture_output=True, text=True, check=True)
+    header, *lines = (line.split(",") for line in done.stdout.splitlines())
+
+    def floats(output: str) -> np.ndarray:
+        columns = [at for at, column in enumerate(header) if column.rpartition("_")[0] == output]
+        return np.array([[int(line[at], 16) for at in columns] for line in lines], np.uint32).view(np.float32)
+
+    check_probabilities(name, floats("logits"), floats("probabilities"))
 
 
 def test_a_row_is_answered(program: Program, packages: dict[str, Path]) -> None:

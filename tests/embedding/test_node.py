@@ -24,6 +24,7 @@ from tests.embedding.conftest import (
     record_strange,
     write_table,
 )
+from tests.embedding.rare import CASES, ROWS, check_probabilities
 
 VERSION = "1.30.0"  # of onnxruntime-node, in its package.json
 
@@ -148,6 +149,23 @@ def test_a_label_that_is_no_class_is_refused(node, installed, strange_package: P
     record_strange(strange_package, row, label)
     done = node(strange_package, "--verify")
     assert done.returncode == 3 and NO_CLASS.format(label) in done.stderr.decode()
+
+
+@pytest.mark.parametrize("certified", ["false", "true"])
+@pytest.mark.parametrize("name", CASES)
+def test_rare_probabilities_are_exact_and_never_fall(
+    installed, rare_packages: dict[str, Path], name: str, certified: str
+) -> None:
+    code = f"""import {{ loadPackage }} from "./parity.mjs";
+    const predictor = await loadPackage({json.dumps(str(rare_packages[name]))}, {{ certified: {certified} }});
+    const data = {json.dumps(ROWS[:, 0].tolist())};
+    const answers = await predictor.run({{ z: {{ dims: [data.length, 1], data }} }});
+    const found = ["logits", "probabilities"].map((name) => [...answers[name].data]);
+    console.log(JSON.stringify(found));"""
+    command = ["node", "--input-type=module", "-"]
+    done = subprocess.run(command, cwd=installed("node"), input=code, capture_output=True, text=True, check=True)
+    logits, probabilities = (np.array(part, np.float32).reshape(len(ROWS), -1) for part in json.loads(done.stdout))
+    check_probabilities(name, logits, probabilities)
 
 
 def test_no_class_stands_beside_nan(installed, species_package: Path) -> None:
