@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.gate.comparison import Expected
 from parity_export.gate.expectation import Expectation
+from parity_export.gate.expected import Expected
 from parity_export.gate.probes import margins
 from parity_export.gate.tolerances import groups
 from parity_runtime import ModelContract

@@ -5,8 +5,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.gate.comparison import Expected
 from parity_export.gate.expectation import Expectation
+from parity_export.gate.expected import Expected
 from parity_export.gate.probes import ADVERSARIAL, BOUNDARY, margins
 from parity_export.gate.tolerances import groups
 from parity_runtime import InputError, ModelContract
@@ -53,8 +53,8 @@ def _ordinary(contract: ModelContract, expected: Expected, expectation: Expectat
 
 
 def _usable(contract: ModelContract, expected: Expected) -> NDArray[np.bool_]:
-    """Return the rows that are no special values, finite everywhere and far from a decision."""
-    usable: NDArray[np.bool_] = groups(expected.probes)["ordinary"] & _writable(expected)
+    """Return the rows that are no special values, finite everywhere, and far from a decision or a jump."""
+    usable: NDArray[np.bool_] = groups(expected.probes)["ordinary"] & _writable(expected) & expected.settled
     for comparable in expected.comparable.values():
         usable &= comparable.reshape(len(usable), -1).all(axis=1)
     if contract.is_classifier and usable.any():
@@ -116,6 +116,7 @@ def _hard(contract: ModelContract, expected: Expected, expectation: Expectation)
 def _first(order: NDArray[np.int64], expected: Expected, kind: str, count: int) -> NDArray[np.int64]:
     """Return the first rows of one kind whose answers are finite."""
     fits = (expected.probes.kinds == kind) & expected.comparable[LOGITS].all(axis=1) & _writable(expected)
+    fits &= expected.settled
     first: NDArray[np.int64] = order[fits[order]][:count]
     return first
 

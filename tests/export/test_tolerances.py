@@ -1,10 +1,11 @@
-"""The floors of the tolerance: honest backends stay below them, whatever the columns are."""
+"""What a backend is allowed: honest arithmetic stays inside, whatever the columns are, and a jump widens nothing."""
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
-from parity_export.gate.tolerances import TORCH_FACTOR, column_floors
+from parity_export.gate.tolerances import FACTOR, FAR_FACTOR, column_floors, row_floors
 
 WIDTH, ROWS = 800, 24
 
@@ -20,7 +21,8 @@ def permuted(layers: list[nn.Module], rows: torch.Tensor, random: np.random.Gene
     return rows
 
 
-def test_a_wide_network_that_ends_in_relu_is_not_refused_for_its_silent_columns() -> None:
+@pytest.mark.parametrize("floors", [column_floors, row_floors])
+def test_a_wide_network_that_ends_in_relu_is_not_refused_for_its_silent_columns(floors) -> None:
     """Rows from 1e2 to 1e6, as the large probes are: a column may be zero on all but a row, and err there like any."""
     torch.manual_seed(0)
     random = np.random.default_rng(0)
@@ -32,28 +34,45 @@ def test_a_wide_network_that_ends_in_relu_is_not_refused_for_its_silent_columns(
         float32 = module(x).numpy()
         others = [permuted(layers, x, random).numpy() for _ in range(6)]
         float64 = module.double()(x.double()).numpy()
-    allowed = np.maximum(1e-5 + 1.3e-6 * np.abs(float64), column_floors(float32, float64))
-    assert sum(int((np.abs(other - float64) > allowed).sum()) for other in others) <= 1  # of 115,200
+    allowed = np.maximum(1e-5 + 1.3e-6 * np.abs(float64), floors(np.abs(float32 - float64), float64))
+    assert sum(int((np.abs(other - float64) > allowed).sum()) for other in others) == 0  # of 115,200
 
 
 def test_a_small_column_beside_a_large_one_keeps_its_own_floor() -> None:
     random = np.random.default_rng(0)
     exact = random.uniform(0.5, 1, (100, 2)) * [1e6, 1e-3]
-    found = exact * (1 + 1e-7 * random.uniform(-1, 1, exact.shape))
-    floors = column_floors(found, exact)
-    assert TORCH_FACTOR * 1e-7 * 1e6 / 2 < floors[0] < TORCH_FACTOR * 1e-7 * 1e6 * 2
-    assert TORCH_FACTOR * 1e-7 * 1e-3 / 2 < floors[1] < TORCH_FACTOR * 1e-7 * 1e-3 * 20
+    floors = column_floors(np.abs(1e-7 * random.uniform(-1, 1, exact.shape) * exact), exact)
+    assert FACTOR * 1e-7 * 1e6 / 2 < floors[0] < FACTOR * 1e-7 * 1e6 * 2
+    assert FACTOR * 1e-7 * 1e-3 / 2 < floors[1] < FACTOR * 1e-7 * 1e-3 * 20
 
 
-def test_a_column_that_torch_computes_exactly_has_the_floor_of_the_others() -> None:
+def test_a_column_that_torch_computes_exactly_has_the_floor_of_those_of_its_scale() -> None:
     random = np.random.default_rng(0)
     exact = random.standard_normal((50, 4))
-    found = exact * (1 + 1e-7 * random.uniform(-1, 1, exact.shape))
-    found[:, 2] = exact[:, 2]
-    floors = column_floors(found, exact)
+    deviation = np.abs(1e-7 * random.uniform(-1, 1, exact.shape) * exact)
+    deviation[:, 2] = 0
+    floors = column_floors(deviation, exact)
     assert floors[2] > floors.max() / 10
+
+
+def test_a_jump_widens_the_tolerance_of_no_other_value() -> None:
+    exact = np.ones((200, 1))
+    deviation = np.full((200, 1), 1e-7)
+    without = column_floors(deviation, exact)
+    deviation[7] = 24.0
+    assert column_floors(deviation, exact) == without
+
+
+def test_a_far_row_answers_for_itself() -> None:
+    exact = np.ones((3, 2)) * [[1e2], [1e4], [1e6]]
+    deviation = exact * [[1e-7], [0.0], [1e-2]]
+    floors = row_floors(deviation, exact)
+    assert floors.shape == exact.shape
+    assert (floors[1] == 0).all()
+    np.testing.assert_allclose(floors[[0, 2]], FAR_FACTOR * deviation[[0, 2]])
 
 
 def test_nothing_but_zeros_has_no_floor() -> None:
     assert (column_floors(np.zeros((5, 3)), np.zeros((5, 3))) == 0).all()
     assert column_floors(np.zeros(5), np.zeros(5)) == 0
+    assert (row_floors(np.zeros((5, 3)), np.zeros((5, 3))) == 0).all()

@@ -41,6 +41,6 @@ def check(source: str, model: Path, report: Path | None, **options: Any) -> None
     if not any(isinstance(size, str) for spec in inputs for size in spec.shape):
         click.echo(f"{model} takes one fixed shape only; say what it should take with --input", err=True)
     cells = verdict.report.cells
-    for line in verdict.report.not_run:
-        click.echo(f"not run: {line}", err=True)
+    for line in verdict.report.remarks():
+        click.echo(line, err=True)
     click.echo(f"{model}: {verdict.report.compared} values in {len(cells)} configurations agree with torch")

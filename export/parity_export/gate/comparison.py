@@ -2,58 +2,19 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.gate.probes import SUBNORMAL, Probes, margins
-from parity_export.gate.tolerances import column_floors, groups
-from parity_runtime import ModelContract, Tolerance
-from parity_runtime.contract import LABEL, LOGITS
+from parity_export.gate.expected import Expected
+from parity_export.gate.probabilities import unexplained
+from parity_export.gate.probes import margins
+from parity_export.gate.tolerances import groups
+from parity_runtime import ModelContract
+from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES
 from parity_runtime.inputs import Arrays
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What torch answers to the probes.
-
-    Attributes:
-        probes: the questions.
-        float32: torch's answers in float32, by output.
-        float64: torch's answers in float64, by output.
-        tolerances: by group of probes (`parity_export.gate.tolerances.groups`), then by output.
-        radii: proven bounds by output, of its shape; empty where nothing is proven.
-    """
-
-    probes: Probes
-    float32: Arrays
-    float64: Arrays
-    tolerances: dict[str, dict[str, Tolerance]]
-    radii: Arrays = field(default_factory=dict)
-
-    @cached_property
-    def allowed(self) -> Arrays:
-        """The allowed absolute deviation of every value, by output, of its shape; 0 where it must be equal."""
-        return {name: self._allowed(name) for name in self.float64}
-
-    @cached_property
-    def comparable(self) -> Arrays:
-        """Which values can be compared, bool, by output: not what overflows float32 in torch itself."""
-        return {name: np.isfinite(self.float32[name]) & np.isfinite(values) for name, values in self.float64.items()}
-
-    def _allowed(self, name: str) -> NDArray[np.float64]:
-        values, float32 = self.float64[name], self.float32[name]
-        allowed = np.zeros(values.shape)
-        for group, rows in groups(self.probes).items():
-            if name in self.tolerances[group] and rows.any():
-                columns = column_floors(float32[rows], values[rows])
-                relative = replace(self.tolerances[group][name], floor=0.0).allowed(values[rows])
-                allowed[rows] = np.maximum(relative, columns)
-        radius = self.radii.get(name)
-        return allowed if radius is None else np.minimum(allowed, np.where(np.isfinite(radius), radius, np.inf))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +79,13 @@ def _output_differences(
             if name == LABEL and contract.is_classifier:
                 yield _label_difference(group, answers, contract, expected, rows[inside])
             else:
-                yield _value_difference(name, group, answers[name], expected, rows[inside])
+                yield _value_difference(name, group, answers, expected, rows[inside])
 
 
 def _value_difference(
-    name: str, group: str, found: NDArray[Any], expected: Expected, rows: NDArray[np.int64]
+    name: str, group: str, answers: Arrays, expected: Expected, rows: NDArray[np.int64]
 ) -> Difference:
-    exact = expected.float64[name][rows].astype(np.float64)
+    found, exact = answers[name], expected.float64[name][rows].astype(np.float64)
     compared = _compared(name, group, found, expected, rows)
     distance = np.where(compared, _distance(found.astype(np.float64), exact), 0.0)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
@@ -135,12 +96,38 @@ def _value_difference(
         name,
         group,
         int(compared.sum()),
-        int((distance > np.nan_to_num(expected.allowed[name][rows], posinf=0.0)).sum()),
+        int((compared & outside(name, answers, expected, rows)).sum()),
         float(distance.max(initial=0.0)),
         float(relative.max(initial=0.0)),
         float(np.nan_to_num(ulp, nan=np.inf).max(initial=0.0)),
         int(rows[worst]),
     )
+
+
+def away(found: Arrays, expected: Expected, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return which of the rows have a value outside of what is allowed, each once.
+
+    Args:
+        found: answers by output, one row for each of ``rows``.
+        expected: torch's answers to all probes.
+        rows: which probes were asked.
+    """
+    mask = np.zeros(len(rows), bool)
+    for name, wanted in expected.float64.items():
+        if found[name].shape == (len(rows), *wanted.shape[1:]):
+            left = outside(name, found, expected, rows)
+            mask |= left.reshape(len(rows), -1).any(axis=1)
+    return np.unique(rows[mask])
+
+
+def outside(name: str, answers: Arrays, expected: Expected, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which values leave what is allowed, whether or not they can be judged."""
+    found, exact = answers[name].astype(np.float64), expected.float64[name][rows].astype(np.float64)
+    away = expected.beyond(name, found, rows) > np.nan_to_num(expected.allowed[name][rows], posinf=0.0)
+    away |= np.isnan(exact) & ~np.isnan(found)
+    if name == PROBABILITIES and LOGITS in answers and expected.explained:
+        away |= unexplained(answers[name], answers[LOGITS])
+    return np.asarray(away)
 
 
 def _distance(found: NDArray[np.float64], exact: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -156,26 +143,24 @@ def _compared(
 ) -> NDArray[np.bool_]:
     """Return which values can be judged.
 
-    Not judged is what overflows float32 in torch but not in float64; an integer or boolean that torch's own float32
-    decides otherwise, or that hangs on a subnormal input, which a backend may flush to zero; and, on extreme rows,
-    what overflows in the backend. An infinity or NaN on which torch agrees with float64 must be answered.
+    Not judged is what overflows float32 in an honest evaluation but not in float64; and, on extreme rows, what
+    overflows in the backend. An infinity or NaN on which all of them agree must be answered.
     """
-    float32, float64 = expected.float32[name][rows], expected.float64[name][rows]
-    if float64.dtype.kind != "f":
-        subnormal = expected.probes.kinds[rows] == SUBNORMAL
-        return np.asarray((float32 == float64) & ~subnormal.reshape(-1, *[1] * (float64.ndim - 1)))
+    exact = expected.float64[name]
+    if exact.dtype.kind != "f":
+        return np.ones(exact[rows].shape, bool)
     compared = expected.comparable[name][rows]
     if group == "extreme":
         return np.asarray(compared & np.isfinite(found))
-    alike = ~np.isfinite(float64) & ((float32 == float64) | (np.isnan(float32) & np.isnan(float64)))
-    return np.asarray(compared | alike)
+    return np.asarray(compared | expected.envelope.agree(name, exact)[rows])
 
 
 def _label_difference(
     group: str, found: Arrays, contract: ModelContract, expected: Expected, rows: NDArray[np.int64]
 ) -> Difference:
     """Count rows whose label differs although their float64 margin exceeds the tolerance of the logits."""
-    reach = _label_reach(contract, expected.allowed[LOGITS][rows])
+    honest = expected.envelope.deviation(LOGITS, expected.float64[LOGITS][rows], rows)
+    reach = _label_reach(contract, np.maximum(expected.allowed[LOGITS][rows], honest))
     decided = margins(contract, expected.float64[LOGITS][rows]) > reach
     decided &= expected.comparable[LOGITS][rows].all(axis=1)
     if group == "extreme":

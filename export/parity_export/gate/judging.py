@@ -8,9 +8,9 @@ import onnx
 import torch
 
 from parity_export.gate.batching import Loaded
-from parity_export.gate.comparison import Expected
 from parity_export.gate.engines import BATCH_SIZES, DEFAULT
 from parity_export.gate.expectation import Expectation
+from parity_export.gate.expected import Expected
 from parity_export.gate.report import Report, run_gate
 from parity_export.graph.examples import example_sizes, zeros
 from parity_export.memory import LARGE, give_back

@@ -2,7 +2,8 @@
 
 import contextlib
 import copy
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,16 +29,23 @@ class TorchReference:
     Args:
         source: the module and what it means.
         double: evaluate in float64 (a copy of the module is made); the answers are float64 then.
+        prepare: changes each input tensor before it is given to the module, such as its memory format.
+
+    Attributes:
+        explained: whether the probabilities of the last answer were made of the logits; else they were the module's.
     """
 
-    def __init__(self, source: ModelSource, *, double: bool = False) -> None:
+    def __init__(
+        self, source: ModelSource, *, double: bool = False, prepare: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
         module = source.module
         if double:
             module = copy.deepcopy(module).double()
         self._module = module.eval()
-        self._double = double
+        self._double, self._prepare = double, prepare
         self._contract = source.contract
         self._module_output = source.module_output
+        self.explained = True
 
     def __call__(self, inputs: Arrays) -> Arrays:
         """Return every output by name for one batch of inputs by name."""
@@ -51,6 +59,7 @@ class TorchReference:
         if self._contract.task == "regression":
             return {VALUE: matrix.numpy()}
         before = squashing.logits_of(returned) if self._module_output == "probabilities" else matrix
+        self.explained = before is not None
         if before is None:
             return self._outputs(self._log_odds(matrix), matrix)
         logits = before.reshape(matrix.shape)
@@ -58,16 +67,22 @@ class TorchReference:
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         tensor = torch.from_numpy(np.ascontiguousarray(array))
-        return tensor.double() if self._double and tensor.is_floating_point() else tensor
+        tensor = tensor.double() if self._double and tensor.is_floating_point() else tensor
+        return tensor if self._prepare is None else self._prepare(tensor)
 
     def _outputs(self, logits: Tensor, probabilities: Tensor) -> Arrays:
         z = logits.numpy()
         if self._contract.task == "multiclass":
             return {LABEL: z.argmax(axis=1), PROBABILITIES: probabilities.numpy(), LOGITS: z}
-        label = (z[:, 0] >= self._contract.logit_threshold).astype(np.int64)
+        label = (z[:, 0] >= self._threshold()).astype(np.int64)
         if probabilities.shape[1] == 1:
             probabilities = torch.cat([1 - probabilities, probabilities], dim=1)
         return {LABEL: label, PROBABILITIES: probabilities.numpy(), LOGITS: z}
+
+    def _threshold(self) -> float:
+        """Return the logit of the contract's threshold, from its definition: the graph has its own constant."""
+        probability = 0.5 if self._contract.threshold is None else self._contract.threshold
+        return math.log(probability) - math.log1p(-probability)
 
     def _probabilities(self, logits: Tensor) -> Tensor:
         if self._contract.task == "multiclass":

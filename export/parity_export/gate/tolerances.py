@@ -1,4 +1,7 @@
-"""How far onnxruntime may lie from float64, derived from how far torch itself does."""
+"""How far a backend may lie from float64: what honest float32 evaluations of the module deviate by, and some room.
+
+docs/parity.md states the rule and its chance of a false refusal.
+"""
 
 from typing import Any
 
@@ -7,47 +10,30 @@ from numpy.typing import NDArray
 
 from parity_export.gate.probes import EXTREME, GAUSSIAN, LARGE, SPECIAL, SUBNORMAL, Probes
 from parity_runtime import InputError, Tolerance
-from parity_runtime.inputs import Arrays
 
 TORCH_TESTING = {"float16": (1e-3, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
 """torch.testing.assert_close's default (rtol, atol) by dtype, from its documentation."""
 
-TORCH_FACTOR = 8.0
-"""onnxruntime may deviate by this times torch's own largest float32 deviation: a sum in another order errs alike,
-and the largest error over some thousand rows varies by a small factor from one order to another."""
+FACTOR = 8.0
+"""A backend may deviate by this times the largest deviation of the honest evaluations: a sum in another order errs
+alike, and the largest error over some thousand values varies by a small factor from one order to another."""
 
+FAR_FACTOR = 64.0
+"""The same, of a row far from what the module is used for: its own few values are all that tells its error."""
 
-_TELLING = 0.25  # of the rows: a column with fewer numbers that are not zero has no scale of its own
+FAR_RTOL = 1e-3
+"""Of a far value itself: what is nearer is right in kind, whatever float32 does there."""
+
+FAR = ("large", "special", "extreme")
+"""The groups of probes that decide only where something breaks in kind."""
 
 WORST_PRECISION = 0.01
 """Of an output's largest value: a module whose float32 answers are that far from its float64 answers has at most
 two digits, and 8 times that would hide any defect."""
 
-
-def derive_tolerances(
-    probes: Probes,
-    float32: Arrays,
-    float64: Arrays,
-    dtypes: dict[str, str],
-    given: tuple[float, float] | None = None,
-) -> dict[str, dict[str, Tolerance]]:
-    """Return the tolerance of every float output, for each of the `groups` of probes.
-
-    Args:
-        probes: the questions.
-        float32: torch's answers in float32.
-        float64: torch's answers in float64.
-        dtypes: the outputs' dtypes by name.
-        given: rtol and atol that a person set; they replace torch.testing's and are named as the source.
-    """
-    return {
-        group: {
-            name: _tolerance(float32[name][rows], float64[name][rows], dtypes[name], given)
-            for name in float64
-            if dtypes[name] in TORCH_TESTING
-        }
-        for group, rows in groups(probes).items()
-    }
+_TELLING = 0.25  # of the rows: a column with fewer numbers that are not zero has no scale of its own
+_JUMP = 1e-3  # of a column's scale, and a thousand times what 90 % of the values deviate by at most
+_BUCKET = 4.0  # columns whose scales differ by less share one
 
 
 def groups(probes: Probes) -> dict[str, NDArray[np.bool_]]:
@@ -57,35 +43,67 @@ def groups(probes: Probes) -> dict[str, NDArray[np.bool_]]:
     return {"ordinary": ~np.any(list(members.values()), axis=0)} | members
 
 
-def column_floors(float32: NDArray[Any], float64: NDArray[Any]) -> NDArray[np.float64]:
-    """Return `TORCH_FACTOR` times torch's own largest deviation, for each place along the last axis.
-
-    A column of small numbers beside one of large numbers has a tolerance of its own: at least the median of the
-    deviations of all columns relative to their scales, because the largest of a few rows alone may be zero by chance.
+def floors(group: str, deviation: NDArray[np.float64], exact: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the deviation that is allowed whatever the value is, broadcast against ``exact``.
 
     Args:
-        float32: torch's answers ``[rows, ..., columns]``.
-        float64: the same in float64.
+        group: of the rows.
+        deviation: the largest of the honest evaluations, of the shape of ``exact``.
+        exact: the answers ``[rows, ..., columns]``.
     """
-    columns = float64.shape[-1] if float64.ndim > 1 else 1
-    exact = float64.astype(np.float64).reshape(-1, columns)
-    with np.errstate(invalid="ignore"):
-        deviation = np.abs(float32.astype(np.float64).reshape(-1, columns) - exact)
-    finite = np.isfinite(deviation)
-    largest = np.where(finite, deviation, 0.0).max(axis=0, initial=0.0)
-    scale, typical = _scales(np.where(finite, exact, 0.0))
-    relative = np.divide(largest, scale, out=np.zeros(columns), where=scale > 0)
-    known = np.median(relative[typical]) if typical.any() else 0.0
-    floors: NDArray[np.float64] = TORCH_FACTOR * np.maximum(largest, known * scale)
-    return floors if float64.ndim > 1 else floors[0]
+    return row_floors(deviation, exact) if group in FAR else column_floors(deviation, exact)
 
 
-def _scales(exact: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return each column's scale ``[columns]``, and for which columns their own numbers tell it.
+def column_floors(deviation: NDArray[np.float64], exact: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return `FACTOR` times the largest honest deviation, for each place along the last axis.
+
+    Columns whose scales are alike share it, each relative to its scale: the largest of a few values alone may be small
+    by chance. A column of small numbers beside one of large numbers keeps a floor of its own. Values beside a jump of
+    the module are left out: there an honest answer is another one altogether.
+
+    Args:
+        deviation: ``[rows, ..., columns]``, as in `floors`.
+        exact: the same shape.
+    """
+    rows, columns = _matrix(exact), _matrix(deviation)
+    scale = _scales(rows)
+    relative = np.divide(columns, scale, out=np.zeros_like(columns), where=scale > 0)
+    largest = np.where(_jumps(relative), 0.0, relative).max(axis=0, initial=0.0)
+    unscaled = np.where(scale > 0, 0.0, columns.max(axis=0, initial=0.0))
+    found: NDArray[np.float64] = FACTOR * (_shared(largest, scale) * scale + unscaled)
+    return found if exact.ndim > 1 else found[0]
+
+
+def row_floors(deviation: NDArray[np.float64], exact: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return `FAR_FACTOR` times each row's largest honest deviation among columns of like scales.
+
+    Rows differ by 1e4 among the large probes, so that each answers for itself.
+
+    Args:
+        deviation: ``[rows, ..., columns]``, as in `floors`.
+        exact: the same shape.
+    """
+    columns = exact.shape[-1] if exact.ndim > 1 else 1
+    scale = _scales(_matrix(exact))
+    largest = deviation.reshape(len(exact), -1, columns).max(axis=1, initial=0.0)  # [rows, columns]
+    relative = np.divide(largest, scale, out=np.zeros_like(largest), where=scale > 0)
+    found = FAR_FACTOR * np.maximum(_shared(relative, scale) * scale, largest)
+    shape = (len(exact), *[1] * (exact.ndim - 2), columns) if exact.ndim > 1 else (len(exact),)
+    return np.asarray(found.reshape(shape))
+
+
+def _matrix(array: NDArray[np.float64]) -> NDArray[np.float64]:
+    columns = array.shape[-1] if array.ndim > 1 else 1
+    matrix = array.astype(np.float64).reshape(-1, columns)
+    return np.asarray(np.where(np.isfinite(matrix), matrix, 0.0))
+
+
+def _scales(exact: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the scale of each column ``[columns]``: the root mean square of its values.
 
     Every row counts alike, whatever its size: rows differ by 1e4 among the large probes, and one row would decide
-    alone. A zero tells nothing: a ReLU that is silent on most rows may err like any other where it is not; of such
-    columns the scale is the median of the others'.
+    alone. A zero tells nothing: a ReLU that is silent on most rows may err like any other where it is not; the scale
+    of such a column is the median of the others'.
     """
     size = np.sqrt(np.square(exact).mean(axis=1, keepdims=True))
     relative = np.divide(exact, size, out=np.zeros_like(exact), where=size > 0)
@@ -93,37 +111,64 @@ def _scales(exact: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
     scale = np.sqrt(np.square(relative).sum(axis=0) / np.maximum(count, 1)) * size.max(initial=0.0)
     typical = count >= max(1.0, _TELLING * len(exact))
     common = float(np.median(scale[typical])) if typical.any() else 0.0
-    return np.where(typical, scale, np.maximum(scale, common)), typical
+    scales: NDArray[np.float64] = np.where(typical, scale, np.maximum(scale, common))
+    return scales
 
 
-def check_precision(expected: dict[str, NDArray[Any]], tolerances: dict[str, Tolerance]) -> None:
+def _shared(relative: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the largest of ``relative [..., columns]`` among the columns whose scale is within `_BUCKET` of each."""
+    with np.errstate(divide="ignore"):
+        buckets = np.floor(np.log(np.where(scale > 0, scale, 1.0)) / np.log(_BUCKET)).astype(np.int64)
+    found = np.array(relative)
+    for bucket in np.unique(buckets[scale > 0]):
+        near = (np.abs(buckets - bucket) <= 1) & (scale > 0)
+        own = (buckets == bucket) & (scale > 0)
+        found[..., own] = relative[..., near].max(axis=-1, keepdims=True)
+    return found
+
+
+def _jumps(relative: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which deviations are no rounding: large, and few, where all others are a thousand times smaller."""
+    usual = float(np.quantile(relative, 0.9)) if relative.size else 0.0
+    return np.asarray(relative > max(_JUMP, 1000 * usual))
+
+
+def check_precision(name: str, float32: NDArray[Any], exact: NDArray[Any], tolerance: Tolerance) -> None:
     """Refuse a module that float32 cannot evaluate: a tolerance derived from its own error would let anything pass.
 
     Args:
-        expected: torch's float64 answers to ordinary probes, by output.
-        tolerances: derived from them, by output.
+        name: of the output.
+        float32: torch's own answers to ordinary probes.
+        exact: the same in float64.
+        tolerance: derived for the output.
 
     Raises:
         InputError: torch's own float32 answers deviate by more than `WORST_PRECISION` of the largest value.
     """
-    for name, tolerance in tolerances.items():
-        values = np.abs(expected[name][np.isfinite(expected[name])])
-        deviation, largest = tolerance.floor / TORCH_FACTOR, float(values.max(initial=0.0))
-        if deviation > max(WORST_PRECISION * largest, tolerance.atol):
-            raise InputError(
-                f"torch's own float32 {name} deviate from float64 by {deviation:.3g}, and the largest is "
-                f"{largest:.3g}: nothing can be compared with that; does the module compute in another dtype, or "
-                "saturate before its last layer (then return logits)? --rtol and --atol override this"
-            )
-
-
-def _tolerance(
-    float32: NDArray[Any], float64: NDArray[Any], dtype: str, given: tuple[float, float] | None
-) -> Tolerance:
+    values = np.abs(exact[np.isfinite(exact)])
     with np.errstate(invalid="ignore"):
-        deviation = np.abs(float32.astype(np.float64) - float64)
-    largest = float(deviation[np.isfinite(deviation)].max(initial=0.0))
+        deviation = _matrix(np.abs(float32.astype(np.float64) - exact))
+    scale = _scales(_matrix(exact))
+    relative = np.divide(deviation, scale, out=np.zeros_like(deviation), where=scale > 0)
+    worst = float(np.where(_jumps(relative), 0.0, deviation).max(initial=0.0))
+    largest = float(values.max(initial=0.0))
+    if worst > max(WORST_PRECISION * largest, tolerance.atol):
+        raise InputError(
+            f"torch's own float32 {name} deviate from float64 by {worst:.3g}, and the largest is "
+            f"{largest:.3g}: nothing can be compared with that; does the module compute in another dtype, or "
+            "saturate before its last layer (then return logits)? --rtol and --atol override this"
+        )
+
+
+def tolerance_of(largest: float, dtype: str, given: tuple[float, float] | None) -> Tolerance:
+    """Return the tolerance of an output, for contract and report.
+
+    Args:
+        largest: floor of its columns.
+        dtype: of the output.
+        given: rtol and atol that a person set; they replace torch.testing's and are named as the source.
+    """
     rtol, atol = given or TORCH_TESTING[dtype]
     first = "rtol and atol were set by hand" if given else f"torch.testing's defaults for {dtype}"
-    source = f"{first}; floor: {TORCH_FACTOR:g} x torch's own largest deviation from float64, {largest:.3g}"
-    return Tolerance(rtol, atol, TORCH_FACTOR * largest, source)
+    source = f"{first}; floor: {FACTOR:g} x the largest deviation of honest float32 evaluations from float64"
+    return Tolerance(rtol, atol, largest, source)

@@ -30,7 +30,7 @@ def logistic(graph: ir.Graph, negated: ir.Value, name: str = "") -> ir.Value:
 
 
 def softmax(graph: ir.Graph, logits: ir.Value) -> ir.Value:
-    """Return the softmax of ``logits [batch, classes]``, which never falls when its logit rises: 1 / (1 + others / own).
+    """Return the softmax of ``logits [batch, classes]``, never falling when its logit rises: 1 / (1 + others / own).
 
     With e_i = exp(z_i - max z), ``own`` is e_i and ``others`` the sum of the e_j before and behind it, each added up in
     one order. Rounding keeps the order of numbers, so that every operator is monotone in z_i. A quotient e_i / sum e
@@ -80,7 +80,9 @@ def _spell_out(graph: ir.Graph, sigmoid: ir.Node) -> None:
     if source is None or source.dtype not in (None, ir.DataType.FLOAT):
         return
     result = logistic(graph, node(graph, "Neg", [source], f"{name}.negated"), f"{name}.")
-    result.dtype, result.shape = squashed.dtype, squashed.shape
+    if squashed.dtype is not None:
+        result.dtype = squashed.dtype
+    result.shape = squashed.shape
     ir.convenience.replace_all_uses_with(squashed, result, replace_graph_outputs=True)
     graph.remove(sigmoid, safe=True)
     result.name = name

@@ -1,0 +1,58 @@
+"""Probabilities are compared relatively: a rare one is as exact as its logit explains."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_export.gate.tolerances import FACTOR
+
+U = 2.0**-24
+"""The unit roundoff of float32."""
+
+_TINY = float(np.finfo(np.float32).tiny)
+
+_ROUNDINGS = 16
+"""Of exp, a sum, a quotient and a reciprocal, each exact to two units in the last place, with some to spare."""
+
+
+def relative_tolerance(
+    exact: NDArray[np.float64], logits: NDArray[np.float64], own: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Return the allowed absolute deviation of probabilities: a part of each, never an amount beside it.
+
+    Logits that are off by d_i change the logarithm of a probability by at most d_i and the largest of the d_j, because
+    d log p_i = dz_i - sum_j p_j dz_j; of one logit by d, because d log sigmoid(z) = sigmoid(-z) dz. What lies below the
+    smallest normal float32 may be zero.
+
+    Args:
+        exact: ``[rows, classes]``.
+        logits: allowed deviation of each logit ``[rows, k]``, k = 1 for two classes with one logit.
+        own: largest deviation of honest evaluations ``[rows, classes]``, for a module whose probabilities do not come
+            from the logits.
+    """
+    reach = logits if logits.shape[1] == 1 else logits + logits.max(axis=1, keepdims=True)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        relative = np.expm1(reach) + (_ROUNDINGS + exact.shape[1]) * U
+        if own is not None:
+            honest = np.where(exact > _TINY, own / exact, 0.0).max(axis=0, initial=0.0)
+            relative = np.maximum(relative, FACTOR * honest)
+        return np.asarray(np.nan_to_num(relative * exact, nan=0.0, posinf=np.inf) + _TINY)
+
+
+def unexplained(probabilities: NDArray[np.float32], logits: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which probabilities are not what the logits beside them make of them, ``[rows, classes]``.
+
+    The difference of two logits rounds by u of itself, and the sum over k classes k times; else a few units.
+
+    Args:
+        probabilities: as a backend answered them.
+        logits: its answer to the same rows ``[rows, k]``.
+    """
+    z = logits.astype(np.float64)
+    z = np.concatenate([np.zeros_like(z), z], axis=1) if z.shape[1] == 1 else z
+    with np.errstate(invalid="ignore", over="ignore"):
+        below = z - z.max(axis=1, keepdims=True)
+        exact = np.exp(below)
+        exact = exact / exact.sum(axis=1, keepdims=True)
+        reach = (_ROUNDINGS + z.shape[1] + 2 * np.abs(below).max(axis=1, keepdims=True)) * U
+        apart = np.abs(probabilities - exact) > reach * exact + _TINY
+    return np.asarray(apart & np.isfinite(z).all(axis=1, keepdims=True))

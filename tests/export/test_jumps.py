@@ -1,0 +1,116 @@
+"""Beside a jump, and where values tie, honest backends answer either side; everywhere else the gate is as strict."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import helper
+from torch import Tensor, nn
+from torch.nn import functional
+
+from parity_export import ExportOptions, Meaning, assert_parity, export_package, source_from_module
+from parity_export.gate.moved_operands import MovedOperands, TieOrder
+from parity_runtime import Predictor, TensorSpec
+from tests.export.test_sabotage import Function, append, exported, refused
+
+TWELVE = ["x: float32[batch, 12]"]
+
+
+def package(module: nn.Module, specs: list[str], folder) -> Predictor:
+    source = source_from_module(module.eval(), [TensorSpec.parse(spec) for spec in specs], Meaning(), "m")
+    return Predictor(export_package(source, folder / "p", ExportOptions(pictures=False)).path)
+
+
+JUMPS = {
+    "hour of the day": lambda _, x: torch.remainder(x, 24.0),
+    "floor of a quotient": lambda _, x: torch.floor_divide(x, 0.1),
+    "rounded product": lambda _, x: torch.round(x * 3.3),
+    "comparison of a sum": lambda _, x: torch.where(x.sum(1, keepdim=True) > 0.1, x, -x),
+}
+
+
+@pytest.mark.parametrize("name", JUMPS)
+def test_a_module_with_jumps_exports(name: str, tmp_path) -> None:
+    predictor = package(Function(JUMPS[name]), ["x: float32[batch, 3]"], tmp_path)
+    rows = np.random.default_rng(5).uniform(-50, 50, (1000, 3)).astype(np.float32)
+    found = predictor.run({"x": rows})["output"]
+    wanted = JUMPS[name](None, torch.from_numpy(rows)).numpy()
+    assert (np.abs(found - wanted) < 1e-3).mean() > 0.99
+
+
+def best(_: object, x: Tensor) -> tuple[Tensor, Tensor]:
+    value, index = functional.relu(x).topk(4, dim=1)
+    return (x * torch.arange(1.0, 13)).gather(1, index), value
+
+
+def test_ties_and_what_is_gathered_by_a_tied_index_are_nobodys(tmp_path) -> None:
+    package(Function(best), TWELVE, tmp_path)
+
+
+def test_a_gather_by_a_wrong_index_is_found_all_the_same() -> None:
+    model = exported(Function(best), TWELVE)
+    gather = next(node for node in model.graph.node if node.op_type == "GatherElements")
+    index = gather.input[1]
+    gather.input[1] = "shifted"
+    model.graph.node.insert(
+        list(model.graph.node).index(gather), helper.make_node("Sub", ["eleven", index], ["shifted"])
+    )
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(11), "eleven"))
+    refused(Function(best), model, TWELVE, "ordinary probes")
+
+
+def test_a_wrong_period_is_found() -> None:
+    module, other = (Function(lambda _, x, n=n: torch.remainder(x, n)) for n in (24.0, 12.0))
+    refused(module, exported(other, TWELVE), TWELVE, "ordinary probes")
+
+
+@pytest.mark.parametrize("operator", ["Greater", "GreaterOrEqual"])
+def test_a_comparison_is_asked_at_equality_itself(operator: str) -> None:
+    """At 0 exactly every backend decides alike: > in the place of >= is wrong there, however few rows lie there."""
+    module = Function(lambda _, x: torch.where(x >= 0, 1.0, 0.0))
+    model = exported(module, TWELVE)
+    next(node for node in model.graph.node if node.op_type == "GreaterOrEqual").op_type = operator
+    if operator == "GreaterOrEqual":
+        assert_parity(module, model.SerializeToString(), TWELVE)
+    else:
+        refused(module, model, TWELVE, "special probes")
+
+
+def test_moved_operands_answer_both_sides_of_a_jump_and_change_nothing_exact() -> None:
+    x = torch.full((1000,), 24.0)
+    with MovedOperands(0):
+        moved = torch.remainder(x, 24.0)
+        kept = (x >= 24, x.round(), torch.relu(x))
+    assert set((moved > 12).tolist()) == {True, False}
+    assert all(bool((array == array[0]).all()) for array in kept)
+
+
+def test_moved_operands_leave_what_is_written_in_place_to_the_caller() -> None:
+    x = torch.ones(4)
+    with MovedOperands(0):
+        y = x.mul_(2.0)
+    assert y is x
+    np.testing.assert_allclose(x.numpy(), 2.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("lowest", [True, False])
+def test_equal_values_are_ordered_by_their_index(lowest: bool) -> None:
+    x = torch.tensor([[1.0, 3.0, 3.0, 0.0, 3.0]])
+    with TieOrder(lowest=lowest) as mode:
+        top = x.topk(2, dim=1).indices
+        most, first = x.max(dim=1).indices, x.argmax(dim=1, keepdim=True)
+        rising = x.sort(dim=1).indices
+        of_all = x.argmin()
+    assert mode.ties
+    assert top.tolist() == ([[1, 2]] if lowest else [[4, 2]])
+    assert most.tolist() == [1 if lowest else 4]
+    assert first.tolist() == [[1 if lowest else 4]]
+    assert rising.tolist() == [[3, 0, *((1, 2, 4) if lowest else (4, 2, 1))]]
+    assert int(of_all) == 3
+
+
+def test_a_constant_shift_at_the_end_is_found_where_a_module_jumps() -> None:
+    module = Function(JUMPS["hour of the day"])
+    model = exported(module, TWELVE)
+    append(model, [helper.make_node("Add", ["raw", "shift"], ["OUT"])], {"shift": np.array(1e-3, np.float32)})
+    refused(module, model, TWELVE, "ordinary probes")
