@@ -95,7 +95,7 @@ export class Predictor {
     if (!this.contract.outputs.some(({ name }) => name === "certified")) {
       throw new InputError(`${this.contract.name} was not opened with {certified: true}, or is no classifier`);
     }
-    return Array.from((await this.#ask(rows, ["certified"])).certified.data, Boolean);
+    return Array.from((await this.#ask(rows, ["label", "certified"])).certified.data, Boolean);
   }
 
   /** Every output by name, `{type, dims, data}`, from every input by name: `{dims, data}`, its numbers row-major. */

@@ -156,9 +156,12 @@ class Predictor:
         Raises:
             InputError: the rows do not fit the contract, the model is no classifier, or the predictor was not made
                 with ``certified=True``.
+            ConformanceError: the graph answers a label that is no class of the contract.
         """
-        certified: NDArray[np.bool_] = self._answer(self._proven(CERTIFIED), rows)
-        return certified
+        labels, certified = self._answer((LABEL, self._proven(CERTIFIED)), rows)
+        check_labels(self.contract, labels)
+        answers: NDArray[np.bool_] = certified
+        return answers
 
     def radius(self, rows: Rows) -> NDArray[np.float32]:
         """Return how far any compliant evaluation can be from the exact logits or values, in their own unit.

@@ -39,6 +39,13 @@ def test_a_label_out_of_range_is_refused(strange: Path, shift: int, label: int, 
                 ask(bad)
 
 
+def test_no_such_label_is_certified(strange: Path) -> None:
+    predictor = Predictor(strange, certified=True)
+    assert predictor.certified([[0, 1]]).tolist() == [True]
+    with pytest.raises(ConformanceError, match=NO_CLASS.format(8)):
+        predictor.certified([[0, 1], row(7)])
+
+
 def test_a_stream_refuses_it(strange: Path) -> None:
     answers = Predictor(strange).stream([[[0, 1]], [row(7)]])
     assert next(answers)["label"].tolist() == [1]
