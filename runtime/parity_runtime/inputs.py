@@ -132,11 +132,6 @@ def _check_cells(contract: ModelContract, name: str, array: NDArray[Any]) -> Non
     if refused.any():
         place = tuple(int(index) for index in np.argwhere(refused)[0])
         named = next((feature.name for feature in features if feature.index == place[-1]), f"column {place[-1]}")
-        if np.isnan(array[place]):
-            raise InputError(
-                f"row {place[0]}: {named} is nan, a missing cell, which this model does not take; fill it or leave the "
-                "row out"
-            )
         raise InputError(f"row {place[0]}: {named} is {array[place]}; this model takes finite numbers there")
 
 

@@ -165,9 +165,7 @@ def test_a_hostile_shape_is_refused_at_once(client: Any, predictor: Predictor, s
     assert list(answer.json()) == ["error"]
 
 
-@pytest.mark.parametrize(
-    ("cell", "text"), [("null", "nan, a missing cell, which this model"), ("1e999", "inf; this model")]
-)
+@pytest.mark.parametrize(("cell", "text"), [("null", "nan"), ("1e999", "inf")])
 def test_cells_that_are_no_numbers(client: Any, predictor: Predictor, cell: str, text: str) -> None:
     content = json.dumps({"inputs": [tensor(data=[0.1, 0.9, 0.5, 77])]}).replace("77", cell)
     answer = client.post(f"{url(predictor)}/infer", content=content)

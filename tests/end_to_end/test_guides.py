@@ -24,7 +24,7 @@ SAYS = {
     "operations.md": ["accuracy"],
     "runtime.md": [
         "['setosa' 'virginica']", "x: float32[batch, time, 3]", "{'output_0': (2, 7, 4), 'output_1': (2, 2)}",
-        "row 0: rooms is nan, a missing cell, which this model does not take; fill it or leave the row out",
+        "row 0: rooms is nan; this model takes finite numbers there",
         "[[False False]",
     ],
     "scoring.md": [
