@@ -2,30 +2,39 @@
 
 import { element, short, swatch } from "./dom.mjs";
 import { classColor } from "./palette.mjs";
+import { sayOutside } from "./seen.mjs";
 
 const NO_ANSWER = "The model computes no finite answer for these numbers";
 
-/** Shows the first row of `answers`. */
-export function showAnswer(target, contract, answers) {
+/** Shows the first row of `answers`, which are at a point of the features. */
+export function showAnswer(target, contract, answers, features, point) {
   const { label, chance, chances } = read(contract, answers);
-  if (!Number.isFinite(chance)) return target.replaceChildren(element("p", { class: "badge open" }, NO_ANSWER));
+  if (!chances.every(Number.isFinite)) return showNone(target, NO_ANSWER);
+  const outside = sayOutside(features, point);
   const rows = contract.classes.map((name, index) => bar(name, index, chances[index], index === label));
   const heading = element("p", { class: "label" }, swatch(classColor(label)), String(contract.classes[label]));
   const sure = element("p", { class: "chance" }, `probability ${percent(chance)}`);
   target.replaceChildren(
     element("div", { class: "found" }, heading, sure),
     element("div", { class: "bars" }, ...rows),
-    ...proof(answers),
+    ...(outside ? [element("p", { class: "badge open" }, outside)] : []),
+    ...proof(answers, outside),
   );
+}
+
+/** Shows why there is no answer, in the place of any. */
+export function showNone(target, reason) {
+  target.replaceChildren(element("p", { class: "badge open" }, reason));
 }
 
 /** The same as one sentence, for who does not see the page. */
 export function sayAnswer(contract, answers, features, point) {
-  const { label, chance } = read(contract, answers);
-  if (!Number.isFinite(chance)) return NO_ANSWER;
+  const { label, chance, chances } = read(contract, answers);
+  if (!chances.every(Number.isFinite)) return NO_ANSWER;
   const place = features.map(({ name }, index) => `${name} ${short(point[index])}`).join(", ");
   const proven = answers.certified ? (answers.certified[0] ? ", certified" : ", not certified") : "";
-  return `${place}: ${contract.classes[label]}, probability ${percent(chance)}${proven}`;
+  const outside = sayOutside(features, point);
+  return `${place}: ${contract.classes[label]}, probability ${percent(chance)}${proven}${outside && `. ${outside}`}`;
 }
 
 function read(contract, { labels, probabilities }) {
@@ -47,12 +56,13 @@ function bar(name, index, chance, chosen) {
   );
 }
 
-function proof({ certified }) {
+// Outside what was seen the badge is not green: it is about rounding alone.
+function proof({ certified }, outside) {
   if (!certified) return [];
-  const text = certified[0]
-    ? "Certified: no compliant runtime gives another label"
-    : "Not certified: another runtime may give another label";
-  return [element("p", { class: certified[0] ? "badge good" : "badge open" }, text)];
+  if (!certified[0])
+    return [element("p", { class: "badge open" }, "Not certified: another runtime may give another label")];
+  const text = "Certified: no compliant runtime gives another label. That is about rounding, not about being right";
+  return [element("p", { class: outside ? "badge plain" : "badge good" }, text)];
 }
 
 function percent(chance) {

@@ -1,8 +1,9 @@
 // node check.mjs URL [SCREENSHOT] [--expect plane|table|alert|red] [--width 1100] [--dark]
 //
 // Opens the page in a real Chromium and exits with 1 and a line where it does not do what it should. `plane` (the
-// default) expects a painted plane, an answer after a click, and green verdicts; `table` verdicts without a plane;
-// `red` verdicts of which some are red; `alert` a message, and nothing else.
+// default) expects a painted plane, an answer after a click, none beside an emptied field, a mark on a number far outside
+// what the model has seen, and green verdicts; `table` verdicts without a plane; `red` verdicts of which some are red;
+// `alert` a message, and nothing else; `late` a plane, and a message after a number for which the graph answers no class.
 
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
@@ -18,10 +19,17 @@ const {
     dark: { type: "boolean" },
   },
 });
-const CHECKS = { plane: [verdicts, plane], table: [verdicts, noPlane], red: [redVerdict], alert: [alerted] };
+const CHECKS = {
+  plane: [verdicts, plane, emptied, outside],
+  late: [plane, late],
+  table: [verdicts, noPlane],
+  red: [redVerdict],
+  alert: [alerted],
+};
+const MESSAGES = ["alert", "late"]; // that the page shows them is what is expected
 const HEIGHT = 900;
 
-if (!url || !CHECKS[options.expect]) stop("give a URL, and --expect plane, table, red or alert", 2);
+if (!url || !CHECKS[options.expect]) stop("give a URL, and --expect plane, table, red, alert or late", 2);
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: ["--no-sandbox"],
@@ -50,9 +58,9 @@ async function check() {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   if (wide > 0) throw new Error(`the page is ${wide} pixels wider than its window`);
   if (screenshot) await page.screenshot({ path: screenshot, fullPage: true });
-  if (options.expect !== "alert") await noProblem(page); // also after the page was laid out again
+  if (!MESSAGES.includes(options.expect)) await noProblem(page); // also after the page was laid out again
   // A browser logs every file that it was refused, which is what --expect alert provokes.
-  if (problems.length > 0 && options.expect !== "alert") throw new Error(problems[0]);
+  if (problems.length > 0 && !MESSAGES.includes(options.expect)) throw new Error(problems[0]);
   return `${url}: ${said.join("; ")}`;
 }
 
@@ -108,6 +116,48 @@ async function plane(page) {
     timeout: 5000,
   });
   return `painted (${blue} blue pixels, ${orange} orange ones); a click answers "${await page.locator("#announcement").textContent()}"`;
+}
+
+async function emptied(page) {
+  const field = page.locator("#point input").first();
+  const before = await field.inputValue();
+  await field.fill("");
+  await page.waitForFunction(() => /^Enter a number/.test(document.querySelector("#announcement").textContent));
+  for (const hover of [false, true]) {
+    if (hover) await page.locator("#canvas").hover({ position: { x: 150, y: 120 } });
+    await page.waitForTimeout(300); // for an answer that must not come
+    const shown = await page.locator("#answer").innerText();
+    if (!/^Enter a number for \S+$/.test(shown)) throw new Error(`beside an emptied field stands "${shown}"`);
+  }
+  await page.mouse.move(0, 0);
+  await field.blur();
+  await page.waitForSelector("#answer .label");
+  if ((await field.inputValue()) !== before) throw new Error("a field that was emptied and left is not what it was");
+  return "an emptied field has no answer";
+}
+
+async function outside(page) {
+  const known = await page.locator("#unseen-note").isHidden();
+  const field = page.locator("#point input").first();
+  await field.fill("1e30");
+  await page.waitForFunction(() => /1e\+30.*probability/.test(document.querySelector("#announcement").textContent));
+  const said = await page.locator("#announcement").textContent();
+  const marked = [
+    /Outside what the model has seen/.test(said),
+    /Outside what the model has seen/.test(await page.locator("#answer").innerText()),
+    await field.evaluate((input) => input.classList.contains("outside")),
+    (await page.locator("#answer .good").count()) === 0,
+  ];
+  if (known && marked.includes(false)) throw new Error(`1e30 is not marked as outside: "${said}"`);
+  if (!known && marked.slice(0, 3).includes(true)) throw new Error("a mark, where no range is known");
+  await page.locator("#whole").click();
+  return known ? "1e30 is marked as outside" : "no range is known";
+}
+
+async function late(page) {
+  await page.locator("#point input").first().fill("7e6");
+  await page.waitForSelector("#problem:not(:empty)");
+  return alerted(page);
 }
 
 async function noPlane(page) {

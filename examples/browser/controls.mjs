@@ -1,24 +1,30 @@
 // The form beside the plane: a number for each feature, and which two features the plane shows.
 
 import { byId, element, short } from "./dom.mjs";
+import { outsideAt } from "./seen.mjs";
 
-/** Makes the inputs; calls `onPoint(index, value)` and `onAxes([x, y])`. Returns how to show a point. */
-export function makeControls(features, axes, { onPoint, onAxes }) {
-  const inputs = features.map(({ name }, index) => numberInput(name, index, onPoint));
+/**
+ * Makes the inputs; calls `onPoint(index, value)`, `onNone(reason)` while what stands there is no number, `onLeave()` when
+ * it is left, and `onAxes([x, y])`. Returns how to show a point.
+ */
+export function makeControls(features, axes, { onPoint, onNone, onLeave, onAxes }) {
+  const inputs = features.map(({ name }, index) => numberInput(name, { onPoint, onNone, onLeave }, index));
   byId("point").replaceChildren(
     ...inputs.map((input, index) => element("label", {}, element("span", {}, features[index].name), input)),
   );
   byId("point").addEventListener("submit", (event) => event.preventDefault());
   if (features.length > 2) makeAxes(features, axes, onAxes);
   return (point, [x, y]) => {
+    const outside = outsideAt(features, point);
     inputs.forEach((input, index) => {
       input.classList.toggle("fixed", index !== x && index !== y);
+      input.classList.toggle("outside", outside.includes(index));
       if (input !== document.activeElement) input.value = short(point[index]);
     });
   };
 }
 
-function numberInput(name, index, onPoint) {
+function numberInput(name, { onPoint, onNone, onLeave }, index) {
   const input = element("input", {
     type: "number",
     step: "any",
@@ -28,12 +34,13 @@ function numberInput(name, index, onPoint) {
   });
   input.addEventListener("input", () => {
     const value = Math.fround(input.valueAsNumber);
-    if (Number.isFinite(value)) onPoint(index, value);
     input.setAttribute("aria-invalid", String(!Number.isFinite(value)));
+    if (Number.isFinite(value)) onPoint(index, value);
+    else onNone(Number.isNaN(value) ? `Enter a number for ${name}` : `${name} is larger than float32 holds`);
   });
   input.addEventListener("blur", () => {
     input.setAttribute("aria-invalid", "false");
-    onPoint(index, undefined); // shows what is in use
+    onLeave(); // shows what is in use
   });
   return input;
 }

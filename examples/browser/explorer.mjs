@@ -1,6 +1,6 @@
 // What is seen of the plane and where the cross-hair is; what changes is painted, answered and said.
 
-import { sayAnswer, showAnswer } from "./answer.mjs";
+import { sayAnswer, showAnswer, showNone } from "./answer.mjs";
 import { makeControls } from "./controls.mjs";
 import { byId } from "./dom.mjs";
 import { latest } from "./latest.mjs";
@@ -16,6 +16,7 @@ const SAY_AFTER = 400; // milliseconds of rest: moving on is not a stream of wor
 export class Explorer {
   #axes = [0, 1];
   #hover = null; // where the pointer is, while it keeps nothing
+  #none = null; // why nothing is answered, while what stands in a field is no number
 
   constructor(contract, { input, features }, { sessions, points, onError }) {
     this.contract = contract;
@@ -29,8 +30,12 @@ export class Explorer {
     this.answer = latest(() => this.#answer(), onError);
     this.showPoint = makeControls(features, this.#axes, {
       onPoint: (index, value) => this.enter(index, value),
+      onNone: (reason) => this.showNone(reason),
+      onLeave: () => this.leave(),
       onAxes: (axes) => this.turn(axes),
     });
+    byId("certified-note").hidden = !this.proven;
+    byId("unseen-note").hidden = features.some(({ seen }) => seen);
     this.#wire(onError);
   }
 
@@ -78,9 +83,25 @@ export class Explorer {
   }
 
   enter(index, value) {
-    if (value === undefined) return this.showPoint(this.point, this.#axes);
+    this.#none = null;
     this.point = this.point.map((old, at) => (at === index ? value : old));
+    this.answer(); // before the plane is painted, which takes longer
     this.look(holding(this.view, this.at(this.point)));
+  }
+
+  /** A field is left: what is in use stands in it, and is answered. */
+  leave() {
+    if (this.#none) this.say("");
+    this.#none = null;
+    this.answer();
+  }
+
+  /** Nothing is answered, and no answer stays. */
+  showNone(reason) {
+    this.#none = reason;
+    clearTimeout(this.saying);
+    showNone(byId("answer"), reason);
+    this.say(reason);
   }
 
   turn(axes) {
@@ -107,6 +128,7 @@ export class Explorer {
     showLegend(this.contract, {
       proven: this.proven,
       flat: this.features.length === 2,
+      seen: this.#axes.some((axis) => this.features[axis].seen),
       uncertified: this.painter.painted.uncertified,
     });
     await this.answer();
@@ -116,8 +138,10 @@ export class Explorer {
     const point = this.#hover ?? this.point;
     this.painter.drawCrossHair(point);
     this.showPoint(point, this.#axes);
+    if (this.#none) return;
     const answers = await this.ask(Float32Array.from(point));
-    showAnswer(byId("answer"), this.contract, answers);
+    if (this.#none) return; // a field was emptied meanwhile
+    showAnswer(byId("answer"), this.contract, answers, this.features, point);
     clearTimeout(this.saying);
     if (!this.#hover)
       this.saying = setTimeout(() => this.say(sayAnswer(this.contract, answers, this.features, point)), SAY_AFTER);

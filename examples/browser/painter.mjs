@@ -5,6 +5,7 @@ import { crossings } from "./crossings.mjs";
 import { frameOf } from "./frame.mjs";
 import { pageColors } from "./palette.mjs";
 import { cells, rowsAt } from "./plane.mjs";
+import { paintSeen } from "./seen.mjs";
 
 const MOST_CELLS = 200; // across
 const FEWEST_CELLS = 40;
@@ -46,6 +47,12 @@ export class Painter {
       names: axes.map((axis) => this.features[axis].name),
       colors: this.colors,
     });
+    paintSeen(
+      context,
+      this.frame,
+      axes.map((axis) => this.features[axis].seen),
+      this.colors,
+    );
     const points = this.points.map(({ point, label }) => ({ x: point[axes[0]], y: point[axes[1]], label }));
     paintPoints(context, this.frame, points, this.features.length === 2, this.colors);
   }

@@ -1,9 +1,11 @@
 // The plane of two features that is painted, and how the model is asked about it.
 
 import { columns, isClassifier } from "./reader/contract.mjs";
+import { seenRange } from "./seen.mjs";
 
 /**
- * Returns `{input, features}`, each feature with its `low`, `high` and `middle`; or `{problem}`, why there is no plane.
+ * Returns `{input, features}`, each feature with the `low` and `high` that are painted, its `middle`, and the range that
+ * was `seen`; or `{problem}`, why there is no plane.
  * `conformance` lends its inputs' extremes where the contract knows none.
  */
 export function planeOf(contract, conformance) {
@@ -13,6 +15,7 @@ export function planeOf(contract, conformance) {
   const { data } = conformance.ordinary.inputs[input];
   const features = columns(contract).map((feature) => ({
     name: feature.name,
+    seen: seenRange(feature),
     ...rangeOf(feature, data, contract.features.length),
   }));
   return { input, features };

@@ -14,15 +14,19 @@ export function zoomed({ x, y }, [atX, atY], factor) {
 /** The view that reaches so far from a point on both sides. */
 export function around(point, reaches) {
   const [x, y] = point.map((value, index) => {
-    const reach = Math.max(reaches[index], Math.max(Math.abs(value) * 2 ** -24, 2 ** -120) * FEWEST_FLOATS);
+    const reach = Math.max(reaches[index], leastReach(value));
     return [value - reach, value + reach];
   });
   return { x, y };
 }
 
-/** The view with the point in it: moved only as far as that needs. */
+const leastReach = (value) => Math.max(Math.abs(value) * 2 ** -24, 2 ** -120) * FEWEST_FLOATS;
+
+/** The view with the point in it: moved only as far as that needs, and made wider where float32 has no finer numbers. */
 export function holding({ x, y }, point) {
   const [newX, newY] = [x, y].map(([low, high], index) => {
+    const least = leastReach(point[index]);
+    if (high - low < 2 * least) return [point[index] - least, point[index] + least];
     const by = Math.max(0, point[index] - high) + Math.min(0, point[index] - low);
     return [low + by, high + by];
   });

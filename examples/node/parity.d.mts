@@ -78,7 +78,10 @@ export class Predictor {
   readonly contract: Contract;
   /** The labels by index; empty unless a classifier. */
   readonly classes: Label[];
-  /** A classifier's classes; a regression's values, of several targets an array for each row. */
+  /**
+   * A classifier's classes, or an InputError where the probabilities of a row are not finite; a regression's values, of
+   * several targets an array for each row.
+   */
   predict(rows: Rows): Promise<Label[] | Float32Array | Float32Array[]>;
   predictProba(rows: Rows): Promise<Float32Array[]>;
   /** Whether each row's label is proven; needs `{certified: true}`. */
@@ -95,4 +98,5 @@ export class ParityError extends Error {
 export class InputError extends ParityError {}
 export class FormatError extends ParityError {}
 export class DigestError extends ParityError {}
+/** A package does not answer here as its recorded vectors or its contract say. */
 export class ConformanceError extends ParityError {}

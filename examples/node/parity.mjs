@@ -5,6 +5,7 @@ import { constants } from "node:fs";
 import { open, readdir } from "node:fs/promises";
 import path from "node:path";
 import { DigestError, InputError } from "./reader/errors.mjs";
+import { NO_ANSWER, firstUnanswered } from "./reader/answers.mjs";
 import { isClassifier } from "./reader/contract.mjs";
 import { openPackage } from "./reader/package.mjs";
 import { replayPackage } from "./reader/replay.mjs";
@@ -71,20 +72,22 @@ export class Predictor {
     this.#run = run;
   }
 
-  /** The class of each row; of a regression the values, Float32Array, or one for each row with several targets. */
+  /**
+   * The class of each row; of a regression the values, Float32Array, or one for each row with several targets. A row
+   * for which the model computes no finite probabilities has no class: that is an InputError.
+   */
   async predict(rows) {
-    if (isClassifier(this.contract))
-      return Array.from(await this.#column(rows, "label"), (label) => this.classes[Number(label)]);
+    if (isClassifier(this.contract)) return this.#classes(rows);
     if (this.contract.task !== "regression") throw new InputError(`${this.contract.name} returns tensors; use run()`);
     const width = this.contract.targets.length;
-    const values = await this.#column(rows, "value");
+    const values = (await this.#ask(rows, ["value"])).value.data;
     return width === 1 ? values : split(values, width);
   }
 
-  /** The probability of each class, a Float32Array for each row, in the order of `classes`. */
+  /** The probability of each class, a Float32Array for each row, in the order of `classes`; NaN where it is none. */
   async predictProba(rows) {
     if (!isClassifier(this.contract)) throw new InputError(`${this.contract.name} is no classifier; use predict()`);
-    return split(await this.#column(rows, "probabilities"), this.classes.length);
+    return split((await this.#ask(rows, ["probabilities"])).probabilities.data, this.classes.length);
   }
 
   /** Whether each row's label is proven: no compliant backend gives another. */
@@ -92,7 +95,7 @@ export class Predictor {
     if (!this.contract.outputs.some(({ name }) => name === "certified")) {
       throw new InputError(`${this.contract.name} was not opened with {certified: true}, or is no classifier`);
     }
-    return Array.from(await this.#column(rows, "certified"), Boolean);
+    return Array.from((await this.#ask(rows, ["label", "certified"])).certified.data, Boolean);
   }
 
   /** Every output by name, `{type, dims, data}`, from every input by name: `{dims, data}`, its numbers row-major. */
@@ -111,12 +114,19 @@ export class Predictor {
     return this.#run(tensors);
   }
 
-  async #column(rows, output) {
+  async #classes(rows) {
+    const answers = await this.#ask(rows, ["label", "probabilities"]);
+    const row = firstUnanswered(this.contract, answers);
+    if (row >= 0) throw new InputError(`row ${row}: ${NO_ANSWER}`);
+    return Array.from(answers.label.data, (label) => this.classes[Number(label)]);
+  }
+
+  async #ask(rows, outputs) {
     const tensor = rowsTensor(this.contract, rows);
     const inputs = { [this.contract.inputs[0].name]: tensor };
     checkCells(this.contract, inputs);
-    if (tensor.dims[0] === 0) return new Float32Array(0); // onnxruntime is asked for nothing
-    return (await this.#run(inputs, [output]))[output].data;
+    if (tensor.dims[0] > 0) return this.#run(inputs, outputs);
+    return Object.fromEntries(outputs.map((name) => [name, { data: new Float32Array(0), dims: [0, 0] }]));
   }
 }
 

@@ -28,6 +28,10 @@ export function checkCells(contract, inputs) {
     if (at < 0) continue;
     const feature = features.find(({ index }) => index === at % dims.at(-1))?.name ?? `column ${at % dims.at(-1)}`;
     const row = Math.floor((at * dims[0]) / data.length);
+    if (Number.isNaN(data[at]))
+      throw new InputError(
+        `row ${row}: ${feature} is NaN, a missing cell, which this model does not take; fill it or leave the row out`,
+      );
     throw new InputError(`row ${row}: ${feature} is ${data[at]}; this model takes finite numbers there`);
   }
 }

@@ -9,6 +9,7 @@ import { csvText, readCsv } from "./csv.mjs";
 import { float32Text } from "./float32.mjs";
 import { cellNumbers, findFeatures } from "./numbers.mjs";
 import { InputError, ParityError, loadPackage, replay } from "./parity.mjs";
+import { NO_ANSWER, firstUnanswered } from "./reader/answers.mjs";
 import { addedColumns } from "./reader/meaning.mjs";
 import { isClassifier } from "./reader/contract.mjs";
 
@@ -95,10 +96,8 @@ async function score(folder, asked) {
 
 // A label beside what is no number means nothing.
 function checkAnswers(contract, outputs, place) {
-  const { data, dims } = outputs[isClassifier(contract) ? "probabilities" : "value"];
-  const at = data.findIndex((number) => !Number.isFinite(number));
-  if (at >= 0)
-    throw new InputError(`${place(Math.floor(at / dims[1]))}: the model computes no finite answer for these numbers`);
+  const row = firstUnanswered(contract, outputs);
+  if (row >= 0) throw new InputError(`${place(row)}: ${NO_ANSWER}`);
 }
 
 function proofColumns(contract) {

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from protocol import BYTES, Arrays, InferRequest, RequestError, parse_request, tensor_json, tensor_metadata
 
-from parity_runtime import InputError, Predictor
+from parity_runtime import ConformanceError, InputError, Predictor
 
 _QUICK = 1e-3  # seconds; a thread costs a quarter of a millisecond, and holds up no one
 PLATFORM = "onnx_onnxv1"
@@ -75,6 +75,8 @@ class Model:
             answers = self._predictor.run(request.inputs)
         except InputError as error:
             raise RequestError(str(error)) from error
+        except ConformanceError as error:  # the model's fault, whatever the rows
+            raise RequestError(str(error), 500) from error
         self._check_answers(answers)
         if CLASS in names:
             answers[CLASS] = self._classes[answers["label"]]

@@ -39,7 +39,7 @@ class RequestError(Exception):
     """A request cannot be answered; its text goes to the client.
 
     Attributes:
-        status: the HTTP status, 4xx.
+        status: the HTTP status: 4xx, or 500 where the model is at fault.
     """
 
     def __init__(self, text: str, status: int = 400) -> None:
@@ -103,7 +103,7 @@ def tensor_json(name: str, array: NDArray[Any]) -> dict[str, Any]:
 
 
 def _refuse_constant(text: str) -> None:
-    raise ValueError(f"{text} is no JSON")
+    raise ValueError(f"{text} is no number of JSON, in which a missing cell is null")
 
 
 def _tensors(value: dict[str, Any], key: str) -> list[Any]:

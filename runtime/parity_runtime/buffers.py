@@ -1,5 +1,6 @@
 """Small batches through memory that onnxruntime is bound to once, which halves the cost of asking for a row."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -7,43 +8,59 @@ from numpy import isfinite
 from numpy.typing import NDArray
 
 from parity_runtime.errors import InputError, first_line
+from parity_runtime.inputs import Arrays
 from parity_runtime.tensor_spec import TensorSpec
 
-_MOST_BYTES = 2**16  # of an input or an output; up to here copying is cheaper than handing over another array
+Asked = str | tuple[str, ...]
+"""An output's name, or the names of several."""
+
+_MOST_BYTES = 2**16  # of an input or of one output; up to here copying is cheaper than handing over another array
 _MOST_SPARE = 8  # buffers of one shape; more than that many threads at once make some anew
 _MOST_SHAPES = 64  # a service that is asked for sequences of every length must not keep buffers for each
 
 
+class _Together:
+    """Several outputs' arrays, copied as one is."""
+
+    def __init__(self, arrays: Iterable[NDArray[Any]]) -> None:
+        self._arrays = tuple(arrays)
+
+    def copy(self) -> list[NDArray[Any]]:
+        return [array.copy() for array in self._arrays]
+
+
 class Buffers:
-    """One input and one output of fixed shapes, bound to a session; used by one thread at a time."""
+    """One input and one output, or several, of fixed shapes, bound to a session; used by one thread at a time."""
 
     __slots__ = ("answer", "binding", "finite", "rows")
 
-    def __init__(self, session: Any, rows: tuple[str, NDArray[Any]], answer: tuple[str, NDArray[Any]]) -> None:
-        self.rows, self.answer = rows[1], answer[1]
+    def __init__(self, session: Any, rows: tuple[str, NDArray[Any]], answers: Arrays) -> None:
+        self.rows = rows[1]
+        self.answer = _Together(answers.values()) if len(answers) > 1 else next(iter(answers.values()))
         self.finite = np.empty(self.rows.shape, bool)
         self.binding = session.io_binding()
         bind(self.binding.bind_input, *rows)
-        bind(self.binding.bind_output, *answer)
+        for name, array in answers.items():
+            bind(self.binding.bind_output, name, array)
 
 
 class BufferPool:
-    """Bound buffers of one session, by output and shape; any number of threads may ask at once."""
+    """Bound buffers of one session, by what is asked and shape; any number of threads may ask at once."""
 
     def __init__(self, session: Any, source: TensorSpec) -> None:
         self._run = session.run_with_iobinding
         self._session = session
         self._source = source
-        self._free: dict[tuple[str, tuple[int, ...]], list[Buffers]] = {}
+        self._free: dict[tuple[Asked, tuple[int, ...]], list[Buffers]] = {}
 
-    def again(self, output: str, rows: NDArray[Any]) -> NDArray[Any] | None:
+    def again(self, asked: Asked, rows: NDArray[Any]) -> Any:
         """Return an output for rows like those of an earlier `ask`, or None where these must be looked at first.
 
         Args:
-            output: its name.
+            asked: an output's name; or several names, whose outputs come in a list.
             rows: of the input's dtype; None is returned for a shape without free buffers, and for NaN or infinity.
         """
-        free = self._free.get((output, rows.shape))
+        free = self._free.get((asked, rows.shape))
         if not free:
             return None
         try:
@@ -56,28 +73,28 @@ class BufferPool:
             return None
         return self._answer(buffers, free)
 
-    def takes(self, output: str, rows: NDArray[Any], answer_bytes: int) -> bool:
-        """Whether both are small, and not of ever other shapes."""
-        small = max(rows.nbytes, answer_bytes) <= _MOST_BYTES
-        return small and (len(self._free) < _MOST_SHAPES or (output, rows.shape) in self._free)
+    def takes(self, rows: NDArray[Any], answers: Arrays) -> bool:
+        """Whether all are small, and not of ever other shapes."""
+        small = max(array.nbytes for array in (rows, *answers.values())) <= _MOST_BYTES
+        return small and (len(self._free) < _MOST_SHAPES or (_asked(answers), rows.shape) in self._free)
 
-    def ask(self, output: str, rows: NDArray[Any], answer: NDArray[Any]) -> NDArray[Any]:
-        """Return an output, and keep the buffers for the next question of this shape.
+    def ask(self, rows: NDArray[Any], answers: Arrays) -> list[NDArray[Any]]:
+        """Return outputs, and keep the buffers for the next question of this shape.
 
         Args:
-            output: its name.
             rows: checked, of the input's dtype.
-            answer: an array of the output's shape and dtype, which new buffers keep.
+            answers: by the outputs' names arrays of their shapes and dtypes, which new buffers keep.
         """
-        free = self._free.setdefault((output, rows.shape), [])
+        free = self._free.setdefault((_asked(answers), rows.shape), [])
         try:
             buffers = free.pop()
         except IndexError:
-            buffers = Buffers(self._session, (self._source.name, np.empty_like(rows)), (output, answer))
+            buffers = Buffers(self._session, (self._source.name, np.empty_like(rows)), answers)
         buffers.rows[...] = rows
-        return self._answer(buffers, free)
+        answer = self._answer(buffers, free)
+        return answer if len(answers) > 1 else [answer]
 
-    def _answer(self, buffers: Buffers, free: list[Buffers]) -> NDArray[Any]:
+    def _answer(self, buffers: Buffers, free: list[Buffers]) -> Any:
         try:
             self._run(buffers.binding)
         except Exception as error:  # onnxruntime's exceptions derive from Exception directly
@@ -86,6 +103,10 @@ class BufferPool:
         if len(free) < _MOST_SPARE:
             free.append(buffers)
         return answer
+
+
+def _asked(answers: Arrays) -> Asked:
+    return next(iter(answers)) if len(answers) == 1 else tuple(answers)
 
 
 def refused(error: Exception) -> InputError:

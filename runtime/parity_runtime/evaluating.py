@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_runtime.answer_checks import NO_ANSWER
 from parity_runtime.contract import LABEL, PROBABILITIES, VALUE, ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.inputs import Arrays
 from parity_runtime.metrics import ClassificationMetrics, RegressionMetrics
 from parity_runtime.predictor import Predictor
 from parity_runtime.scoring.answers import answer_columns
-from parity_runtime.scoring.score import NO_ANSWER, no_answers
+from parity_runtime.scoring.score import no_answers
 from parity_runtime.tables.chunk import Chunk, shown
 from parity_runtime.tables.features import table_features
 

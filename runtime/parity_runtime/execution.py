@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_runtime.buffers import BufferPool, bind, refused
+from parity_runtime.buffers import Asked, BufferPool, bind, refused
 from parity_runtime.contract import ModelContract, batch_name
 from parity_runtime.errors import InputError
 from parity_runtime.inputs import Arrays, dimensions
 from parity_runtime.session import session_provider
 
 _TILE_BYTES = 2**20  # the second-level cache of a core; tiles of a quarter or of four times are slower
+_MOST_BOUND = 2  # outputs that buffers are kept for: as many as one method of a predictor asks for
 _SMALLEST_TILE = 64  # rows; fewer pay more for the call than for the work
 
 Sizes = dict[str, int]
@@ -70,8 +71,8 @@ class Executor:
         if self._pool is not None and self._allocatable.issuperset(names):
             (rows,) = arrays.values()
             outputs = {name: self._allocate(name, sizes) for name in names}
-            if len(names) == 1 and self._pool.takes(names[0], rows, outputs[names[0]].nbytes):
-                return [self._pool.ask(names[0], rows, outputs[names[0]])]
+            if len(names) <= _MOST_BOUND and self._pool.takes(rows, outputs):
+                return self._pool.ask(rows, outputs)
             tile = self._tile(sizes)
             if self._contract.row_independent and len(rows) > tile:
                 self._tiles(rows, outputs, tile)
@@ -106,5 +107,5 @@ class Executor:
         return [np.zeros(shape, spec.dtype) for shape, spec in zip(shapes, specs, strict=True)]
 
 
-def _never(output: str, rows: NDArray[Any]) -> None:
+def _never(asked: Asked, rows: NDArray[Any]) -> None:
     """Answer nothing: the model has no bound buffers."""

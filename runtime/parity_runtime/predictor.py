@@ -9,6 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from parity_runtime.answer_checks import check_finite, check_labels
+from parity_runtime.buffers import Asked
 from parity_runtime.contract import CERTIFIED, LABEL, PROBABILITIES, RADIUS, VALUE, ModelContract
 from parity_runtime.errors import FormatError, InputError
 from parity_runtime.execution import Executor
@@ -16,9 +18,12 @@ from parity_runtime.forking import survive_forks
 from parity_runtime.inputs import Arrays, named_inputs, table_inputs
 from parity_runtime.interface import interface_mismatches
 from parity_runtime.loading import load_model
+from parity_runtime.ranges import check_ranges, outside_range
 from parity_runtime.session import Provider, create_session, session_provider
 
 Rows = ArrayLike | Mapping[str, ArrayLike]
+
+_CLASS = (LABEL, PROBABILITIES)
 
 
 class Predictor:
@@ -109,18 +114,25 @@ class Predictor:
             ``[batch, targets]`` with several targets, in the targets' own units.
 
         Raises:
-            InputError: the rows do not fit the contract; the sentence names the row and the feature.
+            InputError: the rows do not fit the contract, or the model computes no finite probabilities for one of
+                them, whose class would mean nothing; the sentence names the row.
+            ConformanceError: the graph answers a label that is no class of the contract.
         """
         if self._classifies:
-            answers: NDArray[Any] = self.classes_[self._answer(LABEL, rows)]
+            labels, probabilities = self._answer(_CLASS, rows)
+            check_labels(self.contract, labels)
+            check_finite(probabilities)
+            answers: NDArray[Any] = self.classes_[labels]
             return answers
         if self.contract.task == "regression":
-            value = self._answer(VALUE, rows)
+            value: NDArray[np.float32] = self._answer(VALUE, rows)
             return value[:, 0] if value.shape[1] == 1 else value
         raise InputError(f"{self.contract.name} returns tensors; use run()")
 
     def predict_proba(self, rows: Rows) -> NDArray[np.float32]:
         """Return the probability of each class, float32 ``[batch, classes]``, in the order of ``classes_``.
+
+        Probabilities are NaN where the model computes no finite ones.
 
         Args:
             rows: as in `predict`.
@@ -130,7 +142,8 @@ class Predictor:
         """
         if not self._classifies:
             raise InputError(f"{self.contract.name} is no classifier (its task is {self.contract.task})")
-        return self._answer(PROBABILITIES, rows)
+        probabilities: NDArray[np.float32] = self._answer(PROBABILITIES, rows)
+        return probabilities
 
     def certified(self, rows: Rows) -> NDArray[np.bool_]:
         """Return whether each row's label is proven, bool ``[batch]``: no compliant backend gives another.
@@ -143,8 +156,12 @@ class Predictor:
         Raises:
             InputError: the rows do not fit the contract, the model is no classifier, or the predictor was not made
                 with ``certified=True``.
+            ConformanceError: the graph answers a label that is no class of the contract.
         """
-        return self._answer(self._proven(CERTIFIED), rows)
+        labels, certified = self._answer((LABEL, self._proven(CERTIFIED)), rows)
+        check_labels(self.contract, labels)
+        answers: NDArray[np.bool_] = certified
+        return answers
 
     def radius(self, rows: Rows) -> NDArray[np.float32]:
         """Return how far any compliant evaluation can be from the exact logits or values, in their own unit.
@@ -158,15 +175,33 @@ class Predictor:
         Raises:
             InputError: the rows do not fit the contract, or the predictor was not made with ``certified=True``.
         """
-        return self._answer(self._proven(RADIUS), rows)
+        radius: NDArray[np.float32] = self._answer(self._proven(RADIUS), rows)
+        return radius
 
     @property
     def has_proof(self) -> bool:
         """Whether it answers with the certified graph."""
         return RADIUS in self._names
 
+    def outside_range(self, rows: Rows) -> NDArray[np.bool_]:
+        """Return which cells lie outside what the model has seen in training, bool ``[batch, features]``.
+
+        Its answer to such a row is an extrapolation, whatever its probability and whether or not it is certified.
+        Both ends of a feature's range are rounded to float32, as the cells are. A missing cell (NaN), and one of a
+        feature whose range the contract does not know, is not outside.
+
+        Args:
+            rows: as in `predict`.
+
+        Raises:
+            InputError: the rows do not fit the contract, or it knows the range of no feature.
+        """
+        check_ranges(self.contract)
+        (cells,) = table_inputs(self.contract, rows).values()
+        return outside_range(self.contract, cells)
+
     def run(self, inputs: Mapping[str, ArrayLike]) -> Arrays:
-        """Return every output by name.
+        """Return every output by name, NaN and infinities among them where the model computes nothing finite.
 
         Args:
             inputs: every input of the contract by name, each of the contract's shape and dtype (or converted as in
@@ -174,9 +209,13 @@ class Predictor:
 
         Raises:
             InputError: an input is missing, unknown, or does not fit.
+            ConformanceError: the graph answers a label that is no class of the contract.
         """
         arrays = named_inputs(self.contract, inputs)
-        return dict(zip(self._names, self._running().run(self._names, arrays), strict=True))
+        answers = dict(zip(self._names, self._running().run(self._names, arrays), strict=True))
+        if self._classifies:
+            check_labels(self.contract, answers[LABEL])
+        return answers
 
     def stream(self, batches: Iterable[Any], *, threads: int = 1) -> Iterator[Any]:
         """Answer batches one after the other, in their order and in constant memory.
@@ -228,14 +267,16 @@ class Predictor:
             raise InputError(f"{self.contract.name} {remedy}")
         return output
 
-    def _answer(self, output: str, rows: Rows) -> NDArray[Any]:
+    def _answer(self, asked: Asked, rows: Rows) -> Any:
+        """Return one output as an array, several as a list."""
         executor = self._executor or self._running()
         # A few rows of the right dtype, of a shape that was asked before: the buffers are there.
         if type(rows) is np.ndarray and rows.dtype == self._dtype:
-            answer = executor.again(output, rows)
+            answer = executor.again(asked, rows)
             if answer is not None:
                 return answer
-        return executor.run([output], table_inputs(self.contract, rows))[0]
+        inputs = table_inputs(self.contract, rows)
+        return executor.run([asked], inputs)[0] if isinstance(asked, str) else executor.run(asked, inputs)
 
     def _forget_session(self) -> Executor | None:
         """In a forked child: give up the parent's session, which must not be destroyed here, and return it."""

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from parity_runtime import Predictor
+from tests.embedding.rare import CASES, make_package
+from tests.runtime.strange_labels import shift_labels
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
@@ -39,6 +41,25 @@ def iris_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def species_package() -> Path:
+    """Three classes over four features, whose ranges the contract does not know."""
+    return DATA / "species"
+
+
+@pytest.fixture
+def strange_package(tmp_path: Path) -> Path:
+    """XOR, whose graphs answer labels that are no class for rows that its vectors do not hold."""
+    return shift_labels(Path(shutil.copytree(DATA / "proven", tmp_path / "strange")))
+
+
+@pytest.fixture(scope="session")
+def rare_packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Linear models of one number, whose probabilities are as rare as float32 holds."""
+    folder = tmp_path_factory.mktemp("rare")
+    return {name: make_package(folder, name) for name in CASES}
+
+
+@pytest.fixture(scope="session")
 def packages(iris_package: Path) -> dict[str, Path]:
     """What the examples are tried on: XOR and iris with certified graphs, a regression of two targets, an LSTM."""
     return {"xor": DATA / "proven", "iris": iris_package, "rent": DATA / "proven_rent", "series": DATA / "series"}
@@ -59,6 +80,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
         return folder
 
     return install
+
+
+STRANGE = [("7000010,0", 8), ("-3000010,0", -2)]
+"""Rows for which `strange_package` answers no class, and the label that it answers."""
+
+NO_CLASS = "xor answers the label {}, but its contract has 2 classes, 0 to 1: none of its answers can be trusted"
 
 
 def random_rows(package: Path, count: int) -> np.ndarray:
@@ -90,6 +117,16 @@ def repacked(package: Path, name: str, change: Callable[[dict], None]) -> None: 
     manifest = json.loads((package / "manifest.json").read_text())
     manifest["files"][name] = {"sha256": sha256(data).hexdigest(), "size": len(data)}
     (package / "manifest.json").write_text(json.dumps(manifest))
+
+
+def record_strange(package: Path, row: str, label: int) -> None:
+    """Record a row of `STRANGE` and its label in the vectors."""
+
+    def change(conformance: dict) -> None:  # type: ignore[type-arg]
+        conformance["ordinary"]["inputs"]["features"]["data"][:2] = [float(cell) for cell in row.split(",")]
+        conformance["ordinary"]["outputs"]["label"]["data"][0] = label
+
+    repacked(package, "conformance.json", change)
 
 
 def _flip_a_bit(package: Path) -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import json
 import os
 import shutil
 import subprocess
@@ -9,9 +10,11 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.embedding.conftest import DAMAGES, change_expected
+from tests.embedding.conftest import DAMAGES, NO_CLASS, change_expected
+from tests.embedding.rare import CASES, ROWS, check_probabilities
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -66,6 +69,37 @@ def test_the_boundary_is_painted_and_a_click_is_answered(
     done = check(packages[name], *options)
     assert done.returncode == 0, done.stderr
     assert "verdicts agree" in done.stdout and "probability" in done.stdout and "ertified" in done.stdout
+    assert "an emptied field has no answer; 1e30 is marked as outside" in done.stdout
+
+
+def test_a_model_whose_ranges_are_unknown_marks_nothing(check, species_package: Path) -> None:
+    done = check(species_package)
+    assert done.returncode == 0, done.stderr
+    assert "no range is known" in done.stdout
+
+
+def test_a_label_that_is_no_class_is_a_message_and_nothing_else(check, strange_package: Path) -> None:
+    done = check(strange_package, "--expect", "late")
+    assert done.returncode == 0, done.stderr
+    assert NO_CLASS.format(8) in done.stdout
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_rare_probabilities_are_exact_and_never_fall(
+    site: tuple[Path, str], rare_packages: dict[str, Path], name: str
+) -> None:
+    folder, address = site
+    shutil.copy(Path(__file__).parent / "ask_page.mjs", folder)
+    shutil.copytree(rare_packages[name], folder / name)
+    done = subprocess.run(
+        ["node", "ask_page.mjs", address, name], cwd=folder, input=json.dumps(ROWS[:, 0].tolist()),
+        env=os.environ | {"CHROMIUM": str(CHROMIUM)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for answers in json.loads(done.stdout).values():
+        logits, probabilities = (
+            np.array(answers[key], np.float32).reshape(len(ROWS), -1) for key in ("logits", "probabilities")
+        )
+        check_probabilities(name, logits, probabilities)
 
 
 @pytest.mark.parametrize("name", ["rent", "series"])

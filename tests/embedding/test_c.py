@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from parity_runtime import Predictor
-from tests.embedding.conftest import DAMAGES, EXAMPLES, change_expected
+from tests.embedding.conftest import DAMAGES, EXAMPLES, NO_CLASS, STRANGE, change_expected, record_strange
+from tests.embedding.rare import CASES, ROWS, check_probabilities
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -61,6 +63,23 @@ def test_the_bits_are_pythons(folder: Path, packages: dict[str, Path], name: str
     assert [line.count(", 0 differ") for line in done.stdout.splitlines()] == [1, 1]
 
 
+@pytest.mark.parametrize("options", [[], ["--certified"]])
+@pytest.mark.parametrize("name", CASES)
+def test_rare_probabilities_are_exact_and_never_fall(
+    folder: Path, rare_packages: dict[str, Path], name: str, options: list[str]
+) -> None:
+    command = [folder / "build" / "asan" / "parity", "answer", "--bits", *options, rare_packages[name], "-"]
+    table = "".join(f"{number!r}\n" for number in ROWS[:, 0].tolist())
+    done = subprocess.run(command, input=table, capture_output=True, text=True, check=True)
+    header, *lines = (line.split(",") for line in done.stdout.splitlines())
+
+    def floats(output: str) -> np.ndarray:
+        columns = [at for at, column in enumerate(header) if column.rpartition("_")[0] == output]
+        return np.array([[int(line[at], 16) for at in columns] for line in lines], np.uint32).view(np.float32)
+
+    check_probabilities(name, floats("logits"), floats("probabilities"))
+
+
 def test_a_row_is_answered(program: Program, packages: dict[str, Path]) -> None:
     done = program("answer", "--certified", packages["xor"], "0,1", "1,1")
     header, first, second = (line.split(",") for line in done.stdout.splitlines())
@@ -86,6 +105,18 @@ def test_another_answer_than_the_recorded_one_fails(
     package = Path(shutil.copytree(packages["xor"], tmp_path / "package"))
     change_expected(package)
     assert program("verify", package).returncode == 3
+
+
+@pytest.mark.parametrize(("row", "label"), STRANGE)
+def test_a_label_that_is_no_class_is_refused(program: Program, strange_package: Path, row: str, label: int) -> None:
+    for options in ([], ["--certified"], ["--bits"]):
+        done = program("answer", *options, strange_package, "0,1", row)
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (3, "", 1)
+        assert done.stderr.startswith(f"parity: {NO_CLASS.format(label)}")
+    assert program("verify", strange_package).returncode == 0  # its vectors hold no such row
+    record_strange(strange_package, row, label)
+    done = program("verify", strange_package)
+    assert done.returncode == 3 and done.stderr.startswith(f"parity: {NO_CLASS.format(label)}")
 
 
 @pytest.mark.parametrize("row", ["0", "0,1,2", "0,abc", "0,inf", "0,", "0,1e39", ""])

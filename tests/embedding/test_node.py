@@ -3,6 +3,7 @@
 import csv
 import filecmp
 import io
+import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -13,7 +14,17 @@ import onnxruntime
 import pytest
 
 from parity_runtime import Predictor
-from tests.embedding.conftest import DAMAGES, EXAMPLES, change_expected, random_rows, write_table
+from tests.embedding.conftest import (
+    DAMAGES,
+    EXAMPLES,
+    NO_CLASS,
+    STRANGE,
+    change_expected,
+    random_rows,
+    record_strange,
+    write_table,
+)
+from tests.embedding.rare import CASES, ROWS, check_probabilities
 
 VERSION = "1.30.0"  # of onnxruntime-node, in its package.json
 
@@ -123,6 +134,53 @@ def test_an_opened_predictor_answers_as_the_readme_says(installed, packages: dic
     done = subprocess.run(["node", "readme.mjs"], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == "[ 1, 0 ]" and done.stdout.splitlines()[-1] == "true"
+
+
+@pytest.mark.parametrize(("row", "label"), STRANGE)
+def test_a_label_that_is_no_class_is_refused(node, installed, strange_package: Path, row: str, label: int) -> None:
+    for options in ([], ["--certified"]):
+        done = node(strange_package, *options, table=f"x1,x2\n{row}\n".encode())
+        assert done.returncode == 3 and len(done.stdout.splitlines()) == 1  # the header
+        assert done.stderr.decode().startswith(f"score: {NO_CLASS.format(label)}")
+        assert len(done.stderr.splitlines()) == 1
+    said = predictions(installed("node"), strange_package, f"[[{row}]]")
+    assert said.startswith(f"ConformanceError {NO_CLASS.format(label)}")
+    assert node(strange_package, "--verify").returncode == 0  # its vectors hold no such row
+    record_strange(strange_package, row, label)
+    done = node(strange_package, "--verify")
+    assert done.returncode == 3 and NO_CLASS.format(label) in done.stderr.decode()
+
+
+@pytest.mark.parametrize("certified", ["false", "true"])
+@pytest.mark.parametrize("name", CASES)
+def test_rare_probabilities_are_exact_and_never_fall(
+    installed, rare_packages: dict[str, Path], name: str, certified: str
+) -> None:
+    code = f"""import {{ loadPackage }} from "./parity.mjs";
+    const predictor = await loadPackage({json.dumps(str(rare_packages[name]))}, {{ certified: {certified} }});
+    const data = {json.dumps(ROWS[:, 0].tolist())};
+    const answers = await predictor.run({{ z: {{ dims: [data.length, 1], data }} }});
+    const found = ["logits", "probabilities"].map((name) => [...answers[name].data]);
+    console.log(JSON.stringify(found));"""
+    command = ["node", "--input-type=module", "-"]
+    done = subprocess.run(command, cwd=installed("node"), input=code, capture_output=True, text=True, check=True)
+    logits, probabilities = (np.array(part, np.float32).reshape(len(ROWS), -1) for part in json.loads(done.stdout))
+    check_probabilities(name, logits, probabilities)
+
+
+def test_no_class_stands_beside_nan(installed, species_package: Path) -> None:
+    said = predictions(installed("node"), species_package, "[[0, 0, 0, 0], [3e38, -3e38, 3e38, -3e38]]")
+    assert said == "InputError row 1: the model computes no finite answer for these numbers\n"
+
+
+def predictions(folder: Path, package: Path, rows: str) -> str:
+    """Return what a program prints that asks for the classes of rows."""
+    code = f"""import {{ loadPackage }} from "./parity.mjs";
+    const predictor = await loadPackage({json.dumps(str(package))});
+    try {{ console.log(await predictor.predict({rows})); }}
+    catch (error) {{ console.log(error.name, error.message); }}"""
+    command = ["node", "--input-type=module", "--eval", code]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
 def test_what_the_model_cannot_compute_is_no_answer(node, packages: dict[str, Path]) -> None:

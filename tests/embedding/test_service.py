@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 from parity_runtime import Predictor
-from tests.embedding.conftest import DATA, EXAMPLES
+from tests.embedding.conftest import DATA, EXAMPLES, NO_CLASS, STRANGE
 
 pytest.importorskip("fastapi")
 httpx = pytest.importorskip("httpx")
@@ -33,11 +34,8 @@ def predictor() -> Iterator[Predictor]:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
-    process, port = start(PACKAGE, "--certified", "--max-rows", "100", "--max-bytes", "20000", "--drain", "0")
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as opened:
+    with serving(PACKAGE, "--certified", "--max-rows", "100", "--max-bytes", "20000") as opened:
         yield opened
-    process.send_signal(signal.SIGTERM)
-    assert (process.wait(20), process.communicate()[1]) == (0, "")
 
 
 def start(package: Path, *options: str) -> tuple[subprocess.Popen[str], int]:
@@ -45,6 +43,16 @@ def start(package: Path, *options: str) -> tuple[subprocess.Popen[str], int]:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     return process, int(process.stdout.readline().rpartition(" ")[2] or 0)
+
+
+@contextmanager
+def serving(package: Path, *options: str) -> Iterator[Any]:
+    """A client of a server of its own; the server says nothing on stderr."""
+    process, port = start(package, *options, "--drain", "0")
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as opened:
+        yield opened
+    process.send_signal(signal.SIGTERM)
+    assert (process.wait(20), process.communicate()[1]) == (0, "")
 
 
 def tensor(**changes: Any) -> dict[str, Any]:
@@ -163,6 +171,25 @@ def test_cells_that_are_no_numbers(client: Any, predictor: Predictor, cell: str,
     answer = client.post(f"{url(predictor)}/infer", content=content)
     assert answer.status_code == 400
     assert f"row 1: x2 is {text}" in answer.json()["error"]
+
+
+def test_a_row_without_a_finite_answer_is_refused() -> None:
+    with serving(DATA / "species") as opened:
+        rows = tensor(shape=[2, 4], data=[0, 0, 0, 0, 3e38, -3e38, 3e38, -3e38])
+        answer = opened.post("/v2/models/species/infer", json={"inputs": [rows]})
+    error = "row 1: the model computes no finite answer for these numbers"
+    assert (answer.status_code, answer.json()) == (400, {"error": error})
+
+
+@pytest.mark.parametrize(("row", "label"), STRANGE)
+def test_a_label_that_is_no_class_is_a_clear_error(strange_package: Path, row: str, label: int) -> None:
+    with serving(strange_package) as opened:
+        good = opened.post("/v2/models/xor/infer", json={"inputs": [tensor()]})
+        assert good.status_code == 200
+        rows = tensor(shape=[1, 2], data=[float(cell) for cell in row.split(",")])
+        answer = opened.post("/v2/models/xor/infer", json={"inputs": [rows]})
+    assert (answer.status_code, list(answer.json())) == (500, ["error"])
+    assert answer.json()["error"].startswith(NO_CLASS.format(label))
 
 
 def test_what_is_not_finite_is_null(client: Any, predictor: Predictor) -> None:

@@ -25,10 +25,11 @@ SAYS = {
     "runtime.md": [
         "['setosa' 'virginica']", "x: float32[batch, time, 3]", "{'output_0': (2, 7, 4), 'output_1': (2, 2)}",
         "row 0: rooms is nan; this model takes finite numbers there",
+        "[[False False]",
     ],
     "scoring.md": [
         "id,x1,x2,label,probability_0,probability_1", '"a;b";1', '{"x1": 0, "x2": 1, "tags": ["a", "b"], "label": 1, ',
-        "0,abc,,,", "(1000, 2)",
+        "0,abc,,,", "(1000, 2)", "probability_1,outside_range", "1e30,0,,,",
     ],
     "training.md": ["TableNetwork"],
     "proof.md": ["[ True  True]\n(1, 1)"],

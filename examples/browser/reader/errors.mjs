@@ -20,7 +20,7 @@ export class DigestError extends ParityError {
   exitCode = 3;
 }
 
-/** The package does not answer here as it was recorded. */
+/** The package does not answer here as it was recorded, or as its contract says. */
 export class ConformanceError extends ParityError {
   exitCode = 3;
 }

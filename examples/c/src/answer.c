@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "labels.h"
+
 /* Quotes a text as RFC 4180 says, where it needs it. */
 static void print_text(const char *prefix, const char *text)
 {
@@ -104,11 +106,8 @@ static bool print_row(const struct session *session, const struct contract *cont
         return fail(failure, EXIT_ERROR, "row %zu: the model computes no finite answer for these numbers", row);
     printf("%zu", row);
     if (contract_classifies(contract)) {
-        const int64_t class = tensor_integer(label, row);
-        if (class < 0 || (uint64_t)class >= json_array_size(contract->classes))
-            return fail(failure, EXIT_ERROR, "row %zu has the label %" PRId64 ", which is no class", row, class);
         putchar(',');
-        print_name("", json_array_get(contract->classes, (size_t)class));
+        print_name("", json_array_get(contract->classes, (size_t)tensor_integer(label, row)));
     }
     for (size_t i = 0; i < 2; i++) {
         const struct tensor *tensor = output(session, outputs, columns[contract_classifies(contract)][i]);
@@ -151,7 +150,8 @@ bool answer(const struct session *session, const struct contract *contract, cons
     struct tensor batch = {0};
     struct tensor *outputs = calloc(session->outputs->count, sizeof *outputs);
     bool done = outputs != NULL || fail_memory(failure);
-    done = done && rows_parse(contract, lines, &batch, failure) && session_run(session, &batch, outputs, failure);
+    done = done && rows_parse(contract, lines, &batch, failure) && session_run(session, &batch, outputs, failure) &&
+           labels_check(contract, session->outputs, outputs, failure);
     if (done && bits)
         print_all_bits(session, outputs, lines->count);
     else if (done)

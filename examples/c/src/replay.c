@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "labels.h"
+
 struct verdict {
     size_t compared, failed;
     double largest; /* deviation */
@@ -92,7 +94,8 @@ static bool ask(const struct question *question, const struct contract *contract
     struct tensor *answers = calloc(session->outputs->count, sizeof *answers);
     if (answers == NULL)
         return fail_memory(failure);
-    bool done = session_run(session, question->vectors->inputs, answers, failure);
+    bool done = session_run(session, question->vectors->inputs, answers, failure) &&
+                labels_check(contract, session->outputs, answers, failure);
     /* A certified graph gives the default graph's outputs first. */
     for (size_t i = 0; done && i < contract->outputs[DEFAULT].count; i++)
         judge(question, &contract->outputs[DEFAULT], i, &answers[i], tally);

@@ -1,5 +1,6 @@
 // A session over a graph that was checked against its contract.
 
+import { checkLabels } from "./answers.mjs";
 import { certifiedContract } from "./contract.mjs";
 import { DigestError, FormatError, InputError, firstLine } from "./errors.mjs";
 import { sameJson } from "./json.mjs";
@@ -62,7 +63,9 @@ async function answer(session, ort, contract, inputs, names) {
     name,
     new ort.Tensor(type, data, dims),
   ]);
-  return session.run(Object.fromEntries(tensors), names ?? contract.outputs.map(({ name }) => name));
+  const answers = await session.run(Object.fromEntries(tensors), names ?? contract.outputs.map(({ name }) => name));
+  checkLabels(contract, answers);
+  return answers;
 }
 
 // onnxruntime-web refuses a second question while it answers the first.

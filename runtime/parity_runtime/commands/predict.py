@@ -42,6 +42,14 @@ _SHOWN = 20  # reasons; a broken file has one for each of its rows
     show_default=True,
     help="At a row that cannot be answered: write nothing, leave it out, or leave its answers empty.",
 )
+@click.option(
+    "--outside-range",
+    type=click.Choice(["ignore", "mark", "refuse"]),
+    default="ignore",
+    show_default=True,
+    help="At a row with a feature outside what the model has seen in training: answer it as any other, say so in a "
+    "column outside_range (true or false), or treat it as a row that cannot be answered.",
+)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Batches worked on at once.")
 @click.option("--batch", type=click.IntRange(1), metavar="ROWS", help="Rows answered at once [default: 32768].")
 @click.option("--spreadsheet-safe", is_flag=True, help="CSV: an apostrophe before cells that a spreadsheet would run.")

@@ -31,6 +31,10 @@ class Answer:
         return replace(self, values=self.values[rows])
 
 
+OUTSIDE_RANGE = "outside_range"
+"""The added column that says whether a feature of the row lies outside what the model has seen in training."""
+
+
 def answer_names(contract: ModelContract, *, certified: bool) -> list[str]:
     """Return the names of the columns that are added; with ``certified`` those that say what is proven as well."""
     proof = [CERTIFIED] if contract.is_classifier else [f"{RADIUS}_{target}" for target in contract.targets]

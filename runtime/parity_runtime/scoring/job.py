@@ -8,8 +8,9 @@ from typing import Any, BinaryIO
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.predictor import Predictor
-from parity_runtime.scoring.answers import answer_names
-from parity_runtime.scoring.score import Errors, Scored, in_order, score
+from parity_runtime.ranges import check_ranges
+from parity_runtime.scoring.answers import OUTSIDE_RANGE, answer_names
+from parity_runtime.scoring.score import Errors, OutsideRange, Scored, in_order, score
 from parity_runtime.scoring.writer import Layout
 from parity_runtime.scoring.writing import create_writer
 from parity_runtime.tables.chunk import Chunk
@@ -27,6 +28,7 @@ class Job:
         errors: what becomes of a row that cannot be answered.
         threads: how many chunks are worked on at once.
         batch: rows of one chunk; None for `BATCH`, or all where rows influence one another.
+        outside_range: what becomes of a row outside what the model has seen in training.
         spreadsheet_safe: of CSV: write an apostrophe before what a spreadsheet would run.
     """
 
@@ -34,6 +36,7 @@ class Job:
     errors: Errors = "stop"
     threads: int = 1
     batch: int | None = None
+    outside_range: OutsideRange = "ignore"
     spreadsheet_safe: bool = False
 
     def run(
@@ -50,20 +53,25 @@ class Job:
             watch: is told of each chunk after it was written.
 
         Raises:
-            InputError: a column is missing or is there already, or a row cannot be answered.
+            InputError: a column is missing or is there already, a row cannot be answered, or rows outside what the
+                model has seen are asked for and the contract knows the range of no feature.
+            ConformanceError: the graph answers a label that is no class of the contract.
         """
         if self.errors != "stop" and not predictor.contract.row_independent:
             raise InputError(
                 f"rows of {predictor.contract.name} influence one another: leaving one out would change the others"
             )
+        if self.outside_range != "ignore":
+            check_ranges(predictor.contract)
         head = next(chunks)
         names = answer_names(predictor.contract, certified=predictor.has_proof)
+        names += [OUTSIDE_RANGE] if self.outside_range == "mark" else []
         head.refuse_columns(name for name in names if not self.columns or name in self.columns)
         layout = Layout.choose(head.columns, names, self.columns)
         writer = create_writer(format_name, file, layout, head, spreadsheet_safe=self.spreadsheet_safe)
 
         def work(chunk: Chunk) -> tuple[Scored, Any]:
-            scored = score(predictor, chunk, self.errors)
+            scored = score(predictor, chunk, self.errors, self.outside_range)
             return scored, writer.encode(scored)
 
         begun = False

@@ -9,15 +9,18 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_runtime.answer_checks import NO_ANSWER
 from parity_runtime.predictor import Predictor
-from parity_runtime.scoring.answers import Answer, answer_columns
+from parity_runtime.scoring.answers import OUTSIDE_RANGE, Answer, answer_columns
+from parity_runtime.scoring.outside import outside_cells, outside_reasons
 from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.features import read_features
 
 Errors = Literal["stop", "skip", "null"]
 """What becomes of a row that cannot be answered: the job stops, the row is left out, or it has no answer."""
 
-NO_ANSWER = "the model computes no finite answer for these numbers"
+OutsideRange = Literal["ignore", "mark", "refuse"]
+"""What becomes of a row outside what the model has seen: nothing, a column says so, or it cannot be answered."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -40,17 +43,26 @@ class Scored:
     refused: dict[str, str]
 
 
-def score(predictor: Predictor, chunk: Chunk, errors: Errors = "stop") -> Scored:
+def score(
+    predictor: Predictor, chunk: Chunk, errors: Errors = "stop", outside_range: OutsideRange = "ignore"
+) -> Scored:
     """Answer the rows of a chunk.
 
     Raises:
         InputError: a column is missing; or, with ``stop``, names the first row that cannot be answered.
+        ConformanceError: the graph answers a label that is no class of the contract.
     """
     matrix, refused = read_features(predictor.contract, chunk)
+    outside = None if outside_range == "ignore" else outside_cells(predictor.contract, matrix)
+    if outside is not None and outside_range == "refuse":
+        refused = outside_reasons(predictor.contract, chunk, outside) | refused
+        matrix[list(refused)] = 0.0
     if errors == "stop":
         chunk.refuse(refused)
     outputs = predictor.run({predictor.contract.inputs[0].name: matrix})
     answers = answer_columns(predictor.contract, outputs)
+    if outside is not None and outside_range == "mark":
+        answers.append(Answer(OUTSIDE_RANGE, np.asarray(outside.any(axis=1))))
     for row in no_answers(answers):
         refused.setdefault(row, NO_ANSWER)
     if errors == "stop":
