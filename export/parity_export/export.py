@@ -23,6 +23,7 @@ from parity_runtime.contract import METADATA_KEY, batch_name
 from parity_runtime.files import refuse_existing, staged_folder, write_file
 from parity_runtime.jsonfile import dump_json
 from parity_runtime.package import CERTIFIED_MODEL, CONTRACT, MANIFEST, MODEL, REPORT, write_manifest
+from parity_runtime.paths import refuse_unwritable
 from parity_runtime.verification import verify
 
 
@@ -62,6 +63,7 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     refuse_existing(target, replace=options.replace)
     if target.exists() and any(target.iterdir()) and not (target / MANIFEST).is_file():
         raise InputError(f"{target} is not empty and holds no package; it is not replaced, choose another name")
+    refuse_unwritable(target)
     model, initializers = build_graph(source, options)
     source = replace(source, contract=with_graph_outputs(source, model))
     graph = serialize(model)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 from torch import nn
 
@@ -17,9 +16,12 @@ from parity_export.graph.shapes import returned_shapes
 from parity_export.meaning import Meaning
 from parity_export.options import ExportOptions
 from parity_export.source import ModelSource, source_from_module
-from parity_runtime import InputError, ModelContract, TensorSpec
+from parity_runtime import FormatError, InputError, ModelContract, TensorSpec
 from parity_runtime.inputs import Arrays
 from parity_runtime.interface import ONNXRUNTIME_DTYPES
+from parity_runtime.loading import LARGEST_MODEL
+from parity_runtime.model_scan import scan_model
+from parity_runtime.reading import read_regular
 from parity_runtime.session import create_session
 
 
@@ -34,9 +36,10 @@ def check_model(source: ModelSource, model: bytes, given: tuple[float, float] | 
         given: rtol and atol that a person set.
 
     Raises:
-        InputError: the number of outputs differs.
+        InputError: the number of outputs differs, or the model is none that a package could hold.
         FormatError: onnxruntime cannot load the model.
     """
+    checked_model(model, "the model")
     contract = dataclasses.replace(source.contract, outputs=_outputs(source, model))
     return judge(model, dataclasses.replace(source, contract=contract), given, foreign=True)
 
@@ -63,7 +66,7 @@ def assert_parity(
         AssertionError: says in which configurations which outputs differ, and by how much.
         InputError: the module and the inputs do not fit.
     """
-    data = model if isinstance(model, bytes) else read_model(Path(model))
+    data = checked_model(model, "the model") if isinstance(model, bytes) else read_model(Path(model))
     tolerance = ExportOptions(rtol=rtol, atol=atol).tolerance
     if isinstance(inputs, Mapping):
         arrays = {name: np.asarray(array) for name, array in inputs.items()}
@@ -83,21 +86,28 @@ def read_model(path: Path) -> bytes:
     """Return the bytes of an ONNX file.
 
     Raises:
-        InputError: there is no such file, or its weights lie in other files.
+        InputError: there is no such file, it is no ONNX model, its weights lie in other files, or it uses operators
+            outside the ONNX standard.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path, LARGEST_MODEL)
     except OSError as error:
         raise InputError(f"cannot read the model {path}: {error.strerror}") from error
+    if len(data) > LARGEST_MODEL:
+        raise InputError(f"{path} is larger than 2 GiB, which no ONNX model in one file can be")
+    return checked_model(data, str(path))
+
+
+def checked_model(data: bytes, where: str) -> bytes:
+    """Return a model's bytes, after the checks that a package's model goes through before onnxruntime sees it.
+
+    Raises:
+        InputError: they are no ONNX model, keep weights in other files, or use custom operators.
+    """
     try:
-        proto = onnx.load_from_string(data)
-    except Exception as error:  # protobuf's own
-        raise InputError(f"{path} is no ONNX model") from error
-    external = [
-        tensor.name for tensor in proto.graph.initializer if onnx.external_data_helper.uses_external_data(tensor)
-    ]
-    if external:
-        raise InputError(f"{path}: the tensor {external[0]!r} lies in another file; save the model as one file")
+        scan_model(data, where)
+    except FormatError as error:
+        raise InputError(str(error)) from error
     return data
 
 

@@ -1,20 +1,27 @@
 """What a user names on the command line: a callable with its weights, a file of samples."""
 
+import math
+import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import numpy as np
+from numpy.lib import format as npy_format
+from numpy.typing import NDArray
 from torch import nn
 
 from parity_export.gate.batching import rows_first
 from parity_runtime import InputError, ModelContract, TensorSpec
-from parity_runtime.errors import first_line
+from parity_runtime.errors import first_line, out_of_memory
 from parity_runtime.inputs import Arrays, named_inputs
+from parity_runtime.reading import open_regular
 from parity_training import apply_state_dict
 from parity_training.callables import resolve_callable
 from parity_training.weights import StateDict
+
+# of an .npz: samples that compress a hundredfold are mostly zeros; anything up to a gigabyte is read
+_MOST_INFLATED, _ALWAYS_INFLATED = 100, 2**30
 
 
 def load_module(location: str, arguments: Mapping[str, Any], state_dict: StateDict, where: str) -> nn.Module:
@@ -49,12 +56,40 @@ def load_sample(path: Path, inputs: Sequence[TensorSpec]) -> Arrays:
         InputError: the file is missing, is no .npz of plain arrays, or an array does not fit its input.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, MemoryError, zipfile.BadZipFile) as error:
-        raise InputError(f"cannot read the sample {path}: {error}") from error
+        with open_regular(path) as file:
+            arrays = _arrays(file)
+    except Exception as error:  # zipfile and numpy raise what their parsers happen to raise
+        if out_of_memory(error):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise InputError(f"cannot read the sample {path}: {reason or first_line(error)}") from error
     contract = ModelContract("sample", "tensors", tuple(inputs), (TensorSpec("output", "float32", ()),))
     return rows_first(contract, named_inputs(contract, arrays))
+
+
+def _arrays(file: BinaryIO) -> Arrays:
+    """Return the arrays of an .npz; those of an archive that inflates to far more than its size are not read."""
+    size = os.fstat(file.fileno()).st_size
+    with zipfile.ZipFile(file) as archive:
+        inflated = sum(entry.file_size for entry in archive.infolist())
+        if inflated > _MOST_INFLATED * size + _ALWAYS_INFLATED:
+            raise ValueError(f"it inflates from {size} to {inflated} bytes; save it with numpy.savez, uncompressed")
+        return {entry.filename.removesuffix(".npy"): _array(archive, entry) for entry in archive.infolist()}
+
+
+def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
+    """Return one array, whose header is believed as far as its bytes go."""
+    with archive.open(entry) as file:
+        version = npy_format.read_magic(file)
+        read_header = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}.get(version)
+        if read_header is None:
+            raise ValueError(f"{entry.filename} is no array of numbers")
+        shape, _, dtype = read_header(file)
+        if math.prod(shape) * dtype.itemsize > entry.file_size:
+            raise ValueError(f"{entry.filename} is said to be {dtype}{list(shape)}, and holds {entry.file_size} bytes")
+    with archive.open(entry) as file:
+        array: NDArray[Any] = npy_format.read_array(file, allow_pickle=False)
+        return array
 
 
 def _spelled(arguments: Mapping[str, Any]) -> str:

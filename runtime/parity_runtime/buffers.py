@@ -7,7 +7,7 @@ import numpy as np
 from numpy import isfinite
 from numpy.typing import NDArray
 
-from parity_runtime.errors import InputError, first_line
+from parity_runtime.errors import InputError, first_line, out_of_memory
 from parity_runtime.inputs import Arrays
 from parity_runtime.tensor_spec import TensorSpec
 
@@ -109,8 +109,10 @@ def _asked(answers: Arrays) -> Asked:
     return next(iter(answers)) if len(answers) == 1 else tuple(answers)
 
 
-def refused(error: Exception) -> InputError:
+def refused(error: Exception) -> InputError | MemoryError:
     """Return our error for what onnxruntime raised when it ran."""
+    if out_of_memory(error):
+        return MemoryError(f"onnxruntime cannot answer these inputs: {first_line(error)}")
     return InputError(f"onnxruntime cannot answer these inputs: {first_line(error)}")
 
 

@@ -15,6 +15,7 @@ from parity_runtime.contract import LABEL
 from parity_runtime.errors import FormatError
 from parity_runtime.inputs import Arrays
 from parity_runtime.jsonfile import FORMAT, finite_number
+from parity_runtime.printable import shown
 from parity_runtime.tensor_json import array_from_json, array_to_json
 
 
@@ -97,7 +98,7 @@ class Conformance:
             conformance = cls(_ordinary(value["ordinary"], where), _hard(value["hard"], where))
             _check_shapes(conformance)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise FormatError(f"{where} is not written as docs/package-format.md says: {error!r}") from error
+            raise FormatError(f"{where} is not written as docs/package-format.md says: {shown(error)}") from error
         return conformance
 
 
@@ -168,7 +169,7 @@ def replay(conformance: Conformance, runner: Runner) -> list[Deviation]:
     answers = runner.run(dict(hard.inputs))
     for name, expected in hard.outputs.items():
         if name not in answers:
-            raise FormatError(f"the hard probes expect {name!r}, which is no output of the model")
+            raise FormatError(f"the hard probes expect {shown(name)}, which is no output of the model")
         found = answers[name]
         if name == LABEL:
             if found.shape == expected.shape:

@@ -9,6 +9,7 @@ import numpy as np
 
 from parity_runtime.errors import FormatError
 from parity_runtime.jsonfile import FORMAT, check_format, finite_number
+from parity_runtime.printable import shown
 from parity_runtime.tensor_spec import TensorSpec
 from parity_runtime.tolerance import Tolerance
 
@@ -76,7 +77,9 @@ class Feature:
                 )
                 plain = {key: value[key] for key in ("name", "input", "index", "dtype", "missing")}
                 return cls(**plain, low=low, high=high)
-        raise FormatError(f"a feature is written as {{name, input, index, dtype, missing, low, high}}, found {value!r}")
+        raise FormatError(
+            f"a feature is written as {{name, input, index, dtype, missing, low, high}}, found {shown(value)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,12 +257,12 @@ def _check_names(contract: ModelContract) -> None:
     for kind, names in named.items():
         for name in names:
             if isinstance(name, str) and (not name.strip() or not name.isprintable()):
-                raise FormatError(f"the {kind} name {name!r} is empty or holds characters that do not print")
+                raise FormatError(f"the {kind} name {shown(name)} is empty or holds characters that do not print")
         if len(set(map(str, names))) != len(names):
-            raise FormatError(f"{kind} names repeat: {names!r}")
+            raise FormatError(f"{kind} names repeat: {shown(names)}")
     clash = set(named["feature"]) & set(added_columns(contract))
     if clash:
-        raise FormatError(f"a feature is called {min(clash)!r}, as a column that predictions add; rename it")
+        raise FormatError(f"a feature is called {shown(min(clash))}, as a column that predictions add; rename it")
 
 
 def added_columns(contract: ModelContract) -> list[str]:
@@ -272,19 +275,19 @@ def added_columns(contract: ModelContract) -> list[str]:
 def _check_task(contract: ModelContract) -> None:
     task, classes = contract.task, contract.classes
     if task not in TASKS:
-        raise FormatError(f"unknown task {task!r}; known are {', '.join(TASKS)}")
+        raise FormatError(f"unknown task {shown(task)}; known are {', '.join(TASKS)}")
     if not contract.inputs or not contract.outputs:
         raise FormatError("a model has at least one input and one output")
     kinds = {type(label) for label in classes}
     if len(kinds) > 1 or not kinds <= {str, int}:
-        raise FormatError(f"classes must be all text or all integers, found {list(classes)!r}")
+        raise FormatError(f"classes must be all text or all integers, found {shown(list(classes))}")
     if task == "binary":
         _check_binary(contract)
     elif task == "multiclass" and len(classes) < 2:
-        raise FormatError(f"the task multiclass needs at least two classes, found {list(classes)!r}")
+        raise FormatError(f"the task multiclass needs at least two classes, found {shown(list(classes))}")
     _check_outputs(contract)
     if not contract.is_classifier and classes:
-        raise FormatError(f"the task {task} has no classes, found {list(classes)!r}")
+        raise FormatError(f"the task {task} has no classes, found {shown(list(classes))}")
 
 
 def _check_outputs(contract: ModelContract) -> None:
@@ -307,15 +310,17 @@ def _check_outputs(contract: ModelContract) -> None:
 
 def _check_binary(contract: ModelContract) -> None:
     if len(contract.classes) != 2:
-        raise FormatError(f"the task binary needs two classes, found {list(contract.classes)!r}")
+        raise FormatError(f"the task binary needs two classes, found {shown(list(contract.classes))}")
     if contract.positive != contract.classes[1]:
-        raise FormatError(f"positive is {contract.positive!r}, but the second class is {contract.classes[1]!r}")
+        raise FormatError(
+            f"positive is {shown(contract.positive)}, but the second class is {shown(contract.classes[1])}"
+        )
     if contract.threshold is None or contract.logit_threshold is None:
         raise FormatError("the task binary needs threshold and logit_threshold")
     if contract.logit_threshold != binary_logit_threshold(contract.threshold):
         raise FormatError(
-            f"logit_threshold is {contract.logit_threshold!r}, but the float32 logit of threshold "
-            f"{contract.threshold!r} is {binary_logit_threshold(contract.threshold)!r}"
+            f"logit_threshold is {shown(contract.logit_threshold)}, but the float32 logit of threshold "
+            f"{shown(contract.threshold)} is {shown(binary_logit_threshold(contract.threshold))}"
         )
 
 
@@ -327,16 +332,18 @@ def _check_features(contract: ModelContract) -> None:
     for feature in contract.features:
         width = (shapes.get(feature.input) or (None,))[-1]
         if feature.range is not None and not feature.range[0] <= feature.range[1]:
-            raise FormatError(f"feature {feature.name!r} has low {feature.low} above high {feature.high}")
+            raise FormatError(f"feature {shown(feature.name)} has low {feature.low} above high {feature.high}")
         if not isinstance(width, int) or not 0 <= feature.index < width:
-            raise FormatError(f"feature {feature.name!r} is column {feature.index} of input {feature.input!r}, "
-                              "which has no such column")  # fmt: skip
+            raise FormatError(
+                f"feature {shown(feature.name)} is column {feature.index} of input {shown(feature.input)}, "
+                "which has no such column"
+            )
 
 
 def _one_of(value: dict[str, Any], key: str, *kinds: type) -> Any:
     found = value.get(key)
     if not isinstance(found, kinds) or (isinstance(found, bool) and bool not in kinds):
-        raise FormatError(f"{key!r} is {found!r}, not {' or '.join(kind.__name__ for kind in kinds)}")
+        raise FormatError(f"{shown(key)} is {shown(found)}, not {' or '.join(kind.__name__ for kind in kinds)}")
     numeric = float in kinds and found is not None
     return finite_number(found, repr(key)) if numeric else found
 
@@ -344,12 +351,12 @@ def _one_of(value: dict[str, Any], key: str, *kinds: type) -> Any:
 def _names(value: dict[str, Any], key: str) -> tuple[str, ...]:
     found: list[Any] = _one_of(value, key, list)
     if not all(isinstance(item, str) for item in found):
-        raise FormatError(f"{key!r} holds something that is not text: {found!r}")
+        raise FormatError(f"{shown(key)} holds something that is not text: {shown(found)}")
     return tuple(found)
 
 
 def _texts(value: dict[str, Any], key: str) -> dict[str, str]:
     found: dict[str, Any] = _one_of(value, key, dict)
     if not all(isinstance(item, str) for item in found.values()):
-        raise FormatError(f"{key!r} holds something that is not text: {found!r}")
+        raise FormatError(f"{shown(key)} holds something that is not text: {shown(found)}")
     return found

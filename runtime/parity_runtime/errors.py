@@ -1,9 +1,9 @@
 """Every error that Parity raises on purpose.
 
 ParityError                 exit 1   one sentence: what was wrong, where, and the way out
-├── InputError              exit 1   rows, columns, options or files that a caller handed in
+├── InputError              exit 1   rows, columns, options or files that a caller handed in; a ValueError too
 ├── FormatError             exit 1   a run or package whose files are not what its format says
-├── MissingExtraError       exit 1   a library that this command needs is not installed
+├── MissingExtraError       exit 1   a library that this command needs is not installed; an ImportError too
 ├── ProviderError           exit 1   an execution provider that is not there
 └── GateError               exit 3   a gate said no
     ├── ParityRefusedError           the graph does not answer as the network does
@@ -14,14 +14,20 @@ ParityError                 exit 1   one sentence: what was wrong, where, and th
 
 from typing import ClassVar
 
+from parity_runtime.printable import sentence
+
 
 class ParityError(Exception):
     """Base of every error below; its text is one sentence that a user can act on."""
 
     exit_code: ClassVar[int] = 1
 
+    def __str__(self) -> str:
+        """The sentence: one line that prints, no longer than a screen, whatever a stranger's file put into it."""
+        return sentence(super().__str__())
 
-class InputError(ParityError):
+
+class InputError(ParityError, ValueError):
     """Rows, columns, options or files that a caller handed in cannot be used."""
 
 
@@ -29,7 +35,7 @@ class FormatError(ParityError):
     """A run or a package holds something that its documented format does not allow."""
 
 
-class MissingExtraError(ParityError):
+class MissingExtraError(ParityError, ImportError):
     """A library that the job needs is not installed; the text names the extra that brings it."""
 
 
@@ -57,6 +63,25 @@ class ConformanceError(GateError):
 
 class LimitError(GateError):
     """A metric of an evaluation is not as good as was asked for."""
+
+
+_OUT_OF_MEMORY = (
+    "bad_alloc", "bad allocation", "not enough memory", "out of memory", "cannot allocate memory",
+    "can't allocate memory", "failed to allocate memory", "failed to map segment", "unable to allocate",
+)  # fmt: skip
+
+
+def out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that it came of, says that memory ran out.
+
+    torch, onnxruntime and the system's loader have words of their own for it.
+    """
+    while error is not None:
+        text = str(error)[:2000].lower()
+        if isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def first_line(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from parity_runtime.errors import InputError
+from parity_runtime.paths import resolved
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # linux/fs.h; both names exist before and after, so no moment has neither.
@@ -32,10 +33,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         with _explained(path), path.open("wb") as stream:
             yield stream
         return
-    try:
-        path = path.resolve()
-    except RuntimeError as error:  # links that lead to one another
-        raise InputError(f"cannot write {path}: it is a link to itself") from error
+    path = resolved(path)
     if path.is_dir():
         raise InputError(f"cannot write {path}: it is a folder")
     with _explained(path):

@@ -3,14 +3,22 @@
 import json
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
-from parity_runtime.errors import FormatError
+from parity_runtime.errors import FormatError, InputError
+from parity_runtime.printable import shown
+from parity_runtime.reading import read_regular
 
 FORMAT = "parity/1"
 """The format that this version writes; a reader refuses a larger number."""
 
-_MAX_BYTES = 256 * 2**20  # Conformance vectors of an image model take a few megabytes; 256 MiB is no honest file.
+MAX_BYTES = 64 * 2**20
+"""The largest JSON file that is read: conformance vectors take some 4 MB."""
+
+# A parsed value takes up to 64 bytes and a place in its container, whatever it takes in the file.
+_MOST_CONTAINERS = 2**20  # objects and lists; the contract of a table has one for each feature
+_MOST_VALUES = 2**22
 
 
 def dump_json(value: Any) -> bytes:
@@ -28,8 +36,9 @@ def parse_json(data: bytes, where: str) -> dict[str, Any]:
     Raises:
         FormatError: not UTF-8, not JSON, not an object, or too large.
     """
-    if len(data) > _MAX_BYTES:
-        raise FormatError(f"{where} has {len(data)} bytes; such a file is never larger than {_MAX_BYTES}")
+    check_size(len(data), where)
+    if data.count(b"[") + data.count(b"{") > _MOST_CONTAINERS or data.count(b",") > _MOST_VALUES:
+        raise FormatError(f"{where} holds more than {_MOST_VALUES} values; such a file has some 100,000 at most")
     try:
         value = json.loads(data.decode(), parse_constant=_refuse_constant)  # json alone would take UTF-16 as well
     except (ValueError, RecursionError) as error:
@@ -39,12 +48,36 @@ def parse_json(data: bytes, where: str) -> dict[str, Any]:
     return value
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a file that holds one JSON object.
+
+    Raises:
+        InputError: it cannot be read, or is no regular file.
+        FormatError: as `parse_json`.
+    """
+    try:
+        data = read_regular(path, MAX_BYTES)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    return parse_json(data, str(path))
+
+
+def check_size(size: int, where: str) -> None:
+    """Refuse a JSON file of more bytes than any has."""
+    if size > MAX_BYTES:
+        raise FormatError(
+            f"{where} has more than {MAX_BYTES} bytes, and no such file is that large; is it the right one?"
+        )
+
+
 def check_format(value: dict[str, Any], where: str) -> None:
     """Refuse an object whose ``format`` is missing, unknown, or newer than this version reads."""
     found = value.get("format")
     match = re.fullmatch(r"parity/([1-9][0-9]{0,5})", found) if isinstance(found, str) else None
     if match is None:
-        raise FormatError(f'{where} does not say "format": "{FORMAT}" (found {found!r}); it was not written by Parity')
+        raise FormatError(
+            f'{where} does not say "format": "{FORMAT}" (found {shown(found)}); it was not written by Parity'
+        )
     if int(match[1]) > int(FORMAT.removeprefix("parity/")):
         raise FormatError(
             f"{where} has the format {found}, and this version of Parity reads up to {FORMAT}; install a newer one"
@@ -59,7 +92,7 @@ def finite_number(value: Any, what: str) -> float:
     """
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
         return float(value)
-    raise FormatError(f"{what} is {str(value)[:40]}, not a finite number")
+    raise FormatError(f"{what} is {shown(value)}, not a finite number")
 
 
 def _refuse_constant(text: str) -> None:

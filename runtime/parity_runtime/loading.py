@@ -1,6 +1,5 @@
 """A model, read and checked: from a package folder, or from a bare .onnx file that carries its contract."""
 
-import json
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,8 @@ from parity_runtime.model_scan import ModelFacts, scan_model
 from parity_runtime.package import CONTRACT, Package, check_digest
 from parity_runtime.reading import read_regular
 
-_LARGEST_MODEL = 2**31 - 1  # protobuf's own limit in bytes
+LARGEST_MODEL = 2**31 - 1
+"""Protobuf's own limit, in bytes."""
 
 
 class UncheckedModelWarning(UserWarning):
@@ -73,9 +73,9 @@ def _from_package(package: Package, *, certified: bool) -> LoadedModel:
 
 def _from_file(path: Path, digest: str | None) -> LoadedModel:
     try:
-        if path.stat().st_size > _LARGEST_MODEL:
+        if path.stat().st_size > LARGEST_MODEL:
             raise FormatError(f"{path} is larger than 2 GiB, which no ONNX model in one file can be")
-        model = read_regular(path, _LARGEST_MODEL)
+        model = read_regular(path, LARGEST_MODEL)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     facts = scan_model(model, str(path))
@@ -102,6 +102,6 @@ def _contract_inside(facts: ModelFacts, path: Path) -> ModelContract:
 
 def _same_json(text: str | None, contract: dict[str, Any]) -> bool:
     try:
-        return text is not None and bool(json.loads(text) == contract)
-    except (ValueError, RecursionError):
+        return text is not None and parse_json(text.encode(), "the contract inside") == contract
+    except FormatError:
         return False

@@ -9,7 +9,8 @@ from typing import Any, Self
 from parity_runtime.contract import ModelContract
 from parity_runtime.digest import sha256_hex
 from parity_runtime.errors import DigestError, FormatError, InputError
-from parity_runtime.jsonfile import FORMAT, check_format, dump_json, parse_json
+from parity_runtime.jsonfile import FORMAT, check_format, check_size, dump_json, parse_json
+from parity_runtime.printable import shown
 from parity_runtime.reading import read_regular
 
 MANIFEST, CONTRACT, MODEL = "manifest.json", "contract.json", "model.onnx"
@@ -90,6 +91,8 @@ class Package:
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Return a JSON file's object, its digest and its format checked."""
+        if name in self.entries:
+            check_size(self.entries[name].size, str(self.path / name))
         value = parse_json(self.read(name), str(self.path / name))
         check_format(value, str(self.path / name))
         return value
@@ -146,7 +149,7 @@ def _parse_entry(entry: Any, where: str) -> FileEntry:
     match entry:
         case {"sha256": str(digest), "size": int(size)} if re.fullmatch("[0-9a-f]{64}", digest) and 0 <= size < 2**31:
             return FileEntry(digest, size)
-    raise FormatError(f"{where} is written as {{sha256, size}}, found {entry!r}")
+    raise FormatError(f"{where} is written as {{sha256, size}}, found {shown(entry)}")
 
 
 def _exists(path: Path) -> bool:
@@ -166,5 +169,5 @@ def _checked_name(name: str, where: str) -> str:
         or "\\" in name
         or not name.isprintable()
     ):
-        raise FormatError(f"{where} lists {name!r}, which is no path inside the package")
+        raise FormatError(f"{where} lists {shown(name)}, which is no path inside the package")
     return name

@@ -1,8 +1,9 @@
-"""Bytes of a file that somebody else wrote: a regular file, of a size that is known before memory is taken."""
+"""Files that somebody else wrote: regular ones, of a size that is known before memory is taken; tables may be pipes."""
 
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 
 def read_regular(path: Path, limit: int) -> bytes:
@@ -11,10 +12,34 @@ def read_regular(path: Path, limit: int) -> bytes:
     Raises:
         OSError: it cannot be read, or is no regular file (a pipe would be waited for, a device never ends).
     """
+    with open_regular(path) as file:
+        return file.read(min(os.fstat(file.fileno()).st_size, limit) + 1)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file (a pipe would be waited for, a device never ends).
+    """
     # Without O_NONBLOCK the opening of a pipe waits for a writer.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-    with open(descriptor, "rb") as file:  # noqa: PTH123 -- a descriptor
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(0, "it is no regular file")
-        return file.read(min(status.st_size, limit) + 1)
+    file = open(descriptor, "rb")  # noqa: PTH123, SIM115 -- a descriptor, and the caller closes it
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise OSError(0, "it is no regular file")
+    return file
+
+
+def open_stream(path: Path) -> BinaryIO:
+    """Open a file, a pipe or a terminal for reading.
+
+    Raises:
+        OSError: it cannot be read, or is a device, which never ends.
+    """
+    file = path.open("rb")
+    mode = os.fstat(file.fileno()).st_mode
+    if stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not file.isatty()):
+        file.close()
+        raise OSError(0, "it is a device")
+    return file

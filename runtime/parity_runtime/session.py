@@ -3,7 +3,7 @@
 import os
 from typing import Any, Literal, get_args
 
-from parity_runtime.errors import FormatError, InputError, MissingExtraError, ProviderError, first_line
+from parity_runtime.errors import FormatError, InputError, MissingExtraError, ProviderError, first_line, out_of_memory
 
 Provider = Literal["cpu", "cuda", "auto"]
 PROVIDERS: tuple[Provider, ...] = get_args(Provider)
@@ -21,7 +21,8 @@ def import_onnxruntime() -> Any:
     """Import onnxruntime with its telemetry off.
 
     Raises:
-        MissingExtraError: it is not installed.
+        MissingExtraError: it is not installed, or broken.
+        MemoryError: there is not enough memory for it.
     """
     # onnxruntime 1.29 and later start a thread and write below HOME when imported, unless this is set before.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -34,6 +35,8 @@ def import_onnxruntime() -> Any:
             'onnxruntime is not installed; from a checkout of Parity: pip install ".[cpu]" (or ".[gpu]")'
         ) from error
     except (ImportError, AttributeError) as error:
+        if out_of_memory(error):
+            raise MemoryError(f"onnxruntime cannot be loaded ({first_line(error)})") from error
         remedy = _both_wheels() or "pip uninstall it and install it again"
         raise MissingExtraError(f"onnxruntime is broken ({first_line(error)}); {remedy}") from error
     return onnxruntime
@@ -62,6 +65,7 @@ def create_session(
         InputError: an unknown provider, or fewer than one thread.
         ProviderError: CUDA was asked for and the session does not run on it.
         FormatError: onnxruntime cannot load the bytes.
+        MemoryError: there is not enough memory for them.
     """
     if provider not in PROVIDERS:
         raise InputError(f"unknown provider {provider!r}; known are {', '.join(PROVIDERS)}")
@@ -78,6 +82,8 @@ def create_session(
             enable_fallback=False,
         )
     except Exception as error:  # onnxruntime's exceptions derive from Exception directly
+        if out_of_memory(error):
+            raise MemoryError(f"onnxruntime cannot load the model ({first_line(error)})") from error
         raise FormatError(
             f"onnxruntime {onnxruntime.__version__} cannot load the model: {first_line(error)}"
         ) from error

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from parity_runtime.errors import FormatError, InputError
+from parity_runtime.printable import shown
 
 DTYPES = ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
 """The element types that a package may take or give, by numpy's names."""
@@ -31,12 +32,16 @@ class TensorSpec:
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
-            raise FormatError(f"tensor {self.name!r} has the dtype {self.dtype!r}; known are {', '.join(DTYPES)}")
+            raise FormatError(
+                f"tensor {shown(self.name)} has the dtype {shown(self.dtype)}; known are {', '.join(DTYPES)}"
+            )
         for size in self.shape:
             dynamic = isinstance(size, str) and _DIMENSION.fullmatch(size) and not size.isdecimal()
-            fixed = isinstance(size, int) and not isinstance(size, bool) and size >= 1
+            fixed = isinstance(size, int) and not isinstance(size, bool) and 1 <= size < 2**63
             if not (dynamic or fixed):
-                raise FormatError(f"tensor {self.name!r} has the dimension {size!r}, neither a size nor a name")
+                raise FormatError(
+                    f"tensor {shown(self.name)} has the dimension {shown(size)}, neither a size nor a name"
+                )
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -47,16 +52,16 @@ class TensorSpec:
         """
         match = _SPEC.fullmatch(text)
         if match is None:
-            raise InputError(f'{text!r} is no tensor; write "name: float32[batch, 3]"')
+            raise InputError(f'{shown(text)} is no tensor; write "name: float32[batch, 3]"')
         sizes = [part.strip() for part in match["shape"].split(",")] if match["shape"].strip() else []
-        shape = tuple(int(size) if size.isdecimal() else size for size in sizes)
+        shape = tuple(int(size) if size.isdecimal() and len(size) < 20 else size for size in sizes)
         for size in shape:
             if isinstance(size, str) and (not size.isidentifier() or keyword.iskeyword(size)):
-                raise InputError(f"{text!r}: {size!r} is neither a size nor a name; is a comma missing?")
+                raise InputError(f"{shown(text)}: {shown(size)} is neither a size nor a name; is a comma missing?")
         try:
             return cls(match["name"], match["dtype"], shape)
         except FormatError as error:
-            raise InputError(f"{text!r}: {error}") from error
+            raise InputError(f"{shown(text)}: {error}") from error
 
     def __str__(self) -> str:
         return f"{self.name}: {self.dtype}[{', '.join(map(str, self.shape))}]"
@@ -75,4 +80,4 @@ class TensorSpec:
         match value:
             case {"name": str(name), "dtype": str(dtype), "shape": list(shape)}:
                 return cls(name, dtype, tuple(shape))
-        raise FormatError(f"a tensor is written as {{name, dtype, shape}}, found {value!r}")
+        raise FormatError(f"a tensor is written as {{name, dtype, shape}}, found {shown(value)}")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from parity_runtime.errors import FormatError
 from parity_runtime.jsonfile import finite_number
+from parity_runtime.printable import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +48,6 @@ class Tolerance:
             rtol, atol, floor = (finite_number(value[name], name) for name in ("rtol", "atol", "floor"))
             if min(rtol, atol, floor) >= 0:
                 return cls(rtol, atol, floor, str(value.get("source", "")))
-        raise FormatError(f"a tolerance is written as {{rtol, atol, floor, source}} with figures >= 0, found {value!r}")
+        raise FormatError(
+            f"a tolerance is written as {{rtol, atol, floor, source}} with figures >= 0, found {shown(value)}"
+        )

@@ -9,6 +9,8 @@ import torch
 
 from parity_runtime import InputError, ParityError
 from parity_runtime.errors import first_line
+from parity_runtime.files import refuse_existing
+from parity_runtime.paths import refuse_unwritable
 from parity_training.checkpoint import Checkpoints, restore
 from parity_training.evaluation import metrics_of, outputs_of
 from parity_training.log import open_log
@@ -70,6 +72,8 @@ def train_problem(
         InputError: the folder exists, a setting does not fit, or the loss is no longer finite.
         StoppedError: SIGTERM or Ctrl-C came; the run can be resumed.
     """
+    refuse_existing(Path(out), replace=replace_existing)
+    refuse_unwritable(Path(out))
     recipe = make_recipe(problem, choice, settings)
     with _seeded(settings.seed):
         training = prepare(problem, recipe, choice.foreign, settings)  # refuses before anything is written

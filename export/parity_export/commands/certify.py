@@ -14,11 +14,13 @@ from parity_export.evidence import band
 from parity_export.proof.certificate import DRAWN_ROWS, Certificate, Unproven, drawn_chunks, table_chunks
 from parity_export.proof.certified_model import CertifiedModel
 from parity_runtime.commands.options import package_argument
+from parity_runtime.commands.saying import say
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.files import atomic_write, write_file
 from parity_runtime.jsonfile import dump_json
 from parity_runtime.package import Package
+from parity_runtime.paths import refuse_unwritable, resolved
 from parity_runtime.tables.csv_file import write_csv
 
 _SHOWN = 5
@@ -38,10 +40,12 @@ def certify(package: Path, table: str | None, out: Path | None, as_json: bool) -
     Without a TABLE rows are drawn evenly over what the features ranged over in training, and a quarter beyond.
     A package without a certified graph is certified in memory, and stays as it is. docs/proof.md says what is proven.
     """
-    if out is not None and package.resolve() in (out.resolve(), *out.resolve().parents):
+    if out is not None and resolved(package) in (resolved(out), *resolved(out).parents):
         raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another place")
     if out is not None and out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; --out takes a folder")
+    if out is not None:
+        refuse_unwritable(resolved(out) / "certificate.json")
     if out is None and sys.stdout is None:
         raise InputError("stdout is closed; write what is found into a folder with --out")
     model = CertifiedModel.open(package)
@@ -61,7 +65,7 @@ def certify(package: Path, table: str | None, out: Path | None, as_json: bool) -
         where = f"{DRAWN_ROWS} rows drawn over the features' ranges" if table is None else f"the rows of {table}"
         story = _story(model.contract, figures, where)
         for line in [*story, *_examples(certificate, first, model.contract), *_scope(model)]:
-            click.echo(line)
+            say(line)
 
 
 def _first(rows: Iterator[Unproven], first: list[Unproven]) -> Iterator[Unproven]:

@@ -12,8 +12,10 @@ from parity_export.meaning import Meaning
 from parity_export.options import ExportOptions
 from parity_export.source import source_from_module
 from parity_runtime import ParityRefusedError
+from parity_runtime.commands.saying import say
 from parity_runtime.files import write_file
 from parity_runtime.jsonfile import dump_json
+from parity_runtime.paths import refuse_unwritable, resolved
 
 
 @click.command()
@@ -30,6 +32,8 @@ def check(source: str, model: Path, report: Path | None, **options: Any) -> None
     order. Without --input the inputs are MODEL's. Exits with 3 if MODEL does not answer as the module.
     """
     tolerance = ExportOptions(rtol=options.pop("rtol"), atol=options.pop("atol")).tolerance
+    if report is not None:
+        refuse_unwritable(resolved(report))
     module, data = bare_module(source, options), read_model(model)
     inputs = input_specs(options) or list(model_inputs(data))
     judged = source_from_module(module, inputs, Meaning(), model.stem, sample(options, inputs))
@@ -39,8 +43,8 @@ def check(source: str, model: Path, report: Path | None, **options: Any) -> None
     if not verdict.report.passed:
         raise ParityRefusedError(f"the model does not answer as the module: {verdict.report.reason()}")
     if not any(isinstance(size, str) for spec in inputs for size in spec.shape):
-        click.echo(f"{model} takes one fixed shape only; say what it should take with --input", err=True)
+        say(f"{model} takes one fixed shape only; say what it should take with --input", err=True)
     cells = verdict.report.cells
     for line in verdict.report.remarks():
-        click.echo(line, err=True)
-    click.echo(f"{model}: {verdict.report.compared} values in {len(cells)} configurations agree with torch")
+        say(line, err=True)
+    say(f"{model}: {verdict.report.compared} values in {len(cells)} configurations agree with torch")

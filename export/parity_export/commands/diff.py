@@ -18,9 +18,10 @@ from parity_export.meaning import Meaning
 from parity_export.options import ExportOptions
 from parity_export.source import ModelSource, source_from_module
 from parity_export.tracing import Departure, Trace, first_departure, onnx_trace, torch_trace
-from parity_runtime import GateError, Package
+from parity_runtime import GateError
+from parity_runtime.commands.saying import say
 from parity_runtime.inputs import Arrays
-from parity_runtime.package import MODEL
+from parity_runtime.loading import load_model
 from parity_runtime.session import Optimization
 
 _RTOL, _ATOL = TORCH_TESTING["float32"]
@@ -45,7 +46,7 @@ def diff(source: str, model: Path, between: str, rtol: float, atol: float, **opt
     """
     ExportOptions(rtol=rtol, atol=atol)
     first, second = _sides(between)
-    data = Package.open(model).read(MODEL) if model.is_dir() else read_model(model)
+    data = load_model(model).data if model.is_dir() else read_model(model)
     module = bare_module(source, options)
     inputs = input_specs(options) or list(model_inputs(data))
     judged = source_from_module(module, inputs, Meaning(), model.stem)
@@ -56,10 +57,10 @@ def diff(source: str, model: Path, between: str, rtol: float, atol: float, **opt
     if not compared:
         raise GateError("nothing was compared: the two sides share no value name; did another exporter rename them?")
     if departure is None:
-        click.echo(f"{compared} values agree between {first} and {second}")
+        say(f"{compared} values agree between {first} and {second}")
         return
     for line in _story(departure, first, second):
-        click.echo(line)
+        say(line)
     raise GateError(f"{departure.name} ({departure.operator}) departs by {departure.max_abs:.3g}")
 
 

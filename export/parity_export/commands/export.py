@@ -22,6 +22,7 @@ from parity_export.proof.claim import Proof
 from parity_export.source import ModelSource, source_from_module, source_from_run
 from parity_runtime import InputError
 from parity_runtime.commands.options import names
+from parity_runtime.commands.saying import say
 from parity_runtime.contract import TASKS
 from parity_training import Run
 
@@ -60,12 +61,13 @@ def export(source: str, target: Path, force: bool, verbose: bool, **options: Any
         exported = export_package(chosen, target, how)
     except InputError as error:
         if verbose and error.__cause__ is not None:
-            click.echo("".join(traceback.format_exception(error.__cause__)), err=True)
+            for line in "".join(traceback.format_exception(error.__cause__)).splitlines():
+                say(line, err=True)
         raise
     for line in exported.verdict.report.remarks():
-        click.echo(line, err=True)
+        say(line, err=True)
     for line in story(exported):
-        click.echo(line)
+        say(line)
 
 
 def story(exported: Exported) -> list[str]:

@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from parity_runtime.commands.options import package_argument, provider_option, say_provider
+from parity_runtime.commands.saying import say
 from parity_runtime.commands.table_options import table_file, table_options
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import LimitError
@@ -45,7 +46,7 @@ def evaluate(package: Path, table: str, target: str | None, as_json: bool, provi
         click.echo(dump_json(metrics), nl=False)
     else:
         for name, value in metrics.items():
-            click.echo(f"{name:<17} {value:.6g}" if isinstance(value, float) else f"{name:<17} {value}")
+            say(f"{name:<17} {value:.6g}" if isinstance(value, float) else f"{name:<17} {value}")
     missed = [f"{name} is {metrics[name]}, not {sign.replace('_', ' ')} {bound:g}"
               for sign, name, bound in known if not _holds(sign, metrics[name], bound)]  # fmt: skip
     if missed:

@@ -5,8 +5,10 @@ from pathlib import Path
 import click
 
 from parity_runtime.commands.options import package_argument
+from parity_runtime.commands.saying import say
 from parity_runtime.description import describe
 from parity_runtime.package import CONTRACT, Package
+from parity_runtime.printable import printable_json
 
 
 @click.command()
@@ -16,8 +18,9 @@ def info(package: Path, as_json: bool) -> None:
     """Say what a package holds: what it takes, what it gives, and where it is from."""
     opened = Package.open(package)
     if as_json:
-        click.echo(opened.read(CONTRACT), nl=False)
+        opened.read_json(CONTRACT)  # its format is checked
+        click.echo(printable_json(opened.read(CONTRACT).decode()), nl=False)
         return
     for line in describe(opened.contract):
-        click.echo(line)
-    click.echo(f"package     {opened.id}")
+        say(line)
+    say(f"package     {opened.id}")

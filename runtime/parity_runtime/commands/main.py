@@ -1,6 +1,7 @@
 """The group ``parity``: a static table of commands, each imported only when it runs."""
 
 import importlib
+import io
 import os
 import sys
 import warnings
@@ -8,7 +9,9 @@ from typing import Any, NamedTuple, TextIO
 
 import click
 
-from parity_runtime.errors import MissingExtraError, ParityError
+from parity_runtime.commands.saying import say
+from parity_runtime.errors import MissingExtraError, ParityError, first_line, out_of_memory
+from parity_runtime.printable import sentence
 from parity_runtime.version import __version__
 
 
@@ -92,8 +95,7 @@ def _run(arguments: list[str] | None) -> int:
     try:
         result: Any = parity.main(arguments, prog_name="parity", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _fail_to_use(error)
     except (ParityError, Warning) as error:  # a warning is raised where the environment asks for that
         return _fail(str(error), getattr(error, "exit_code", 1))
     except (click.Abort, KeyboardInterrupt):
@@ -103,15 +105,31 @@ def _run(arguments: list[str] | None) -> int:
         if sys.stdout is not None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (OSError, MemoryError) as error:
+    except Exception as error:
+        # torch and the loader of libraries have errors of their own for memory
+        if not isinstance(error, OSError) and not out_of_memory(error):
+            raise
         return _fail(_of_the_system(error), 1)
     return result if isinstance(result, int) else 0
 
 
-def _of_the_system(error: OSError | MemoryError) -> str:
-    if isinstance(error, MemoryError):
-        return f"not enough memory: {error}".removesuffix(": ")
-    return f"{error.filename or 'the system'}: {error.strerror}"
+def _fail_to_use(error: click.ClickException) -> int:
+    text = io.StringIO()
+    error.show(text)
+    for line in text.getvalue().splitlines():
+        say(line, err=True)
+    return error.exit_code
+
+
+def _of_the_system(error: Exception) -> str:
+    if isinstance(error, OSError) and not out_of_memory(error):
+        return f"{_named(error.filename)}: {error.strerror or error}"
+    reason = first_line(error) if str(error).strip() else ""
+    return f"not enough memory: {reason}".removesuffix(": ")
+
+
+def _named(filename: str | bytes | None) -> str:
+    return "the system" if filename is None else os.fsdecode(filename)
 
 
 def _show_warning(
@@ -123,9 +141,9 @@ def _show_warning(
     line: str | None = None,  # noqa: ARG001
 ) -> None:
     """A user of the command line has no use for the line of Python that warns."""
-    click.echo(f"parity: {message}", err=True)
+    click.echo(sentence(f"parity: {message}"), err=True)
 
 
 def _fail(message: str, exit_code: int) -> int:
-    click.echo(f"parity: {message}", err=True)
+    click.echo(sentence(f"parity: {message}"), err=True)
     return exit_code

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from parity_runtime.commands.saying import say
 from parity_runtime.session import PROVIDERS, Provider
 
 package_argument: Callable[[Any], Any] = click.argument("package", type=click.Path(path_type=Path))
@@ -33,4 +34,4 @@ def names(text: str | None) -> tuple[str, ...]:
 def say_provider(asked: Provider, found: str) -> None:
     """Say on stderr what ``auto`` chose."""
     if asked == "auto":
-        click.echo(f"provider auto: runs on {found}", err=True)
+        say(f"provider auto: runs on {found}", err=True)

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import click
 
 from parity_runtime.commands.options import names, package_argument, provider_option, say_provider
+from parity_runtime.commands.saying import say
 from parity_runtime.commands.table_options import table_file, table_options
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
@@ -89,11 +90,16 @@ def _output(out: Path | None, package: Path, table: str | None) -> Path | None:
         InputError: they would replace the model or the table, or stdout is closed.
     """
     if out is not None and str(out) not in ("-", "/dev/stdout"):
-        target = out.resolve() if not out.is_symlink() or out.exists() else out
-        if package.resolve() in (target, *target.parents):
+        # half of this command's start where it is not needed
+        from parity_runtime.paths import refuse_unwritable, resolved  # noqa: PLC0415
+
+        target = resolved(out)
+        if resolved(package) in (target, *target.parents):
             raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another")
-        if table is not None and target.is_file() and target == Path(table).resolve():
+        if table is not None and target.is_file() and target == resolved(Path(table)):
             raise InputError(f"{out} is the table itself, of which rows or columns may be lost; choose another")
+        if out.is_file() or not out.exists():  # a pipe is written to as it is
+            refuse_unwritable(target)
         return out
     if sys.stdout is None:
         raise InputError("stdout is closed; write the answers to a file with --out")
@@ -156,7 +162,7 @@ class _Run:
 def _say(text: str) -> None:
     """Say something on stderr; nobody may be listening, which is no reason to stop the work."""
     with contextlib.suppress(OSError):
-        click.echo(text, err=True)
+        say(text, err=True)
 
 
 def _rows_chunk(contract: ModelContract, rows: tuple[str, ...]) -> Chunk:

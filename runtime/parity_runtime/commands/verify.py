@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from parity_runtime.commands.options import package_argument, provider_option, say_provider
+from parity_runtime.commands.saying import say
 from parity_runtime.session import Provider
 from parity_runtime.verification import verify as verify_package
 
@@ -20,10 +21,10 @@ def verify(package: Path, provider: Provider, digest: str | None) -> None:
     """
     result = verify_package(package, provider=provider, digest=digest)
     say_provider(provider, result.provider)
-    click.echo(f"{package}: {result.files} files are as they were packaged")
+    say(f"{package}: {result.files} files are as they were packaged")
     for deviation in result.deviations:
-        click.echo(
+        say(
             f"  {deviation.vectors:<20}{deviation.output:<14}{deviation.compared:>6} values agree, "
             f"largest deviation {deviation.largest:.3g}"
         )
-    click.echo(f"package {result.package_id}")
+    say(f"package {result.package_id}")

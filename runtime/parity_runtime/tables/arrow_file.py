@@ -1,12 +1,14 @@
 """Parquet and Arrow files; needs the [tables] extra."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.errors import InputError, MissingExtraError
+from parity_runtime.reading import open_regular
 from parity_runtime.tables.chunk import Chunk, Refused, refuse_doubled
 from parity_runtime.tables.float_text import float32_text
 
@@ -97,6 +99,7 @@ def arrow_chunks(name: str, size: int | None, *, parquet: bool) -> Iterator[Arro
         ) from error
     first = 1
     try:
+        open_regular(Path(name)).close()  # pyarrow would wait for a pipe
         for batch in _whole(name, parquet) if size is None else _batches(name, size, parquet):
             yield ArrowChunk(name, batch, first)
             first += batch.num_rows

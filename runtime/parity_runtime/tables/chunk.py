@@ -117,9 +117,11 @@ def shown(cell: str) -> str:
 
 def refuse_doubled(where: str, columns: Sequence[str]) -> None:
     """Raise `InputError` if a name stands twice."""
-    if len(set(columns)) < len(columns):
-        doubled = next(name for name in columns if columns.count(name) > 1)
-        raise InputError(f"{where} has the column {doubled!r} twice")
+    seen: set[str] = set()
+    for name in columns:
+        if name in seen:
+            raise InputError(f"{where} has the column {name!r} twice")
+        seen.add(name)
 
 
 def number(text: str) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.errors import InputError
+from parity_runtime.reading import open_regular
 from parity_runtime.tables.chunk import Chunk, Refused, listed
 from parity_runtime.tables.float_text import float32_text
 
@@ -82,6 +83,7 @@ def npy_chunks(name: str, size: int | None, columns: Sequence[str]) -> Iterator[
 
 def _mapped(name: str) -> np.memmap[Any, Any]:
     try:
+        open_regular(Path(name)).close()  # numpy would wait for a pipe
         array = np.load(name, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise InputError(f"cannot read the table {name}: {error.strerror or 'it is no .npy file'}") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from parity_runtime.errors import InputError
+from parity_runtime.reading import open_stream
 from parity_runtime.tables.arrow_file import arrow_chunks
 from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.csv_file import PLAIN_CSV, CsvDialect, csv_chunks
@@ -79,7 +80,7 @@ class TableFile:
 
     def _open(self) -> "nullcontext[BinaryIO] | BinaryIO":
         if self.name != "-":
-            return Path(self.name).open("rb")
+            return open_stream(Path(self.name))
         if sys.stdin is None:
             raise InputError("stdin is closed; give a file's name")
         return nullcontext(sys.stdin.buffer)

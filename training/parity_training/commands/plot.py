@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from parity_runtime.commands.saying import say
 from parity_training.callables import resolve_callable
 from parity_training.pictures import plot_run
 from parity_training.run import Run
@@ -15,4 +16,4 @@ from parity_training.run import Run
 def plot(run: Path, network: str | None) -> None:
     """Draw the pictures of a RUN into its folder."""
     for picture in plot_run(Run.open(run), None if network is None else resolve_callable(network)):
-        click.echo(picture)
+        say(str(picture))

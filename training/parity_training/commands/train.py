@@ -1,6 +1,5 @@
 """``parity train``."""
 
-import json
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -11,6 +10,10 @@ from click.core import ParameterSource
 from tqdm import tqdm
 
 from parity_runtime import InputError
+from parity_runtime.commands.saying import say
+from parity_runtime.files import refuse_existing
+from parity_runtime.jsonfile import read_json
+from parity_runtime.paths import refuse_unwritable
 from parity_training.callables import resolve_callable
 from parity_training.commands.train_options import train_options
 from parity_training.loop import EpochResult
@@ -52,7 +55,8 @@ def train(context: click.Context, /, data: str, out: Path, force: bool, resume_r
         run = _resumed(data, out, foreign)
     else:
         run = _trained(data, out, given, foreign, force=force)
-    click.echo(_story(run))
+    for line in _story(run):
+        say(line)
 
 
 def _is_given(context: click.Context, name: str) -> bool:
@@ -66,6 +70,8 @@ def _refuse_settings(context: click.Context) -> None:
 
 
 def _trained(data: str, out: Path, given: dict[str, Any], foreign: Network | None, *, force: bool) -> Run:
+    refuse_existing(out, replace=force)
+    refuse_unwritable(out)
     problem, name, settings = _xor(given) if data == "xor" else _table(data, out, given)
     own = {item.name for item in fields(TrainSettings)}
     settings = replace(settings, **{name: value for name, value in given.items() if name in own})
@@ -109,7 +115,8 @@ def _table(data: str, out: Path, given: dict[str, Any]) -> tuple[Problem, str, T
     settings = TableSettings(**{name: value for name, value in given.items() if name in known})
     dataset = TableDataset(data, settings)
     problem = table_problem(dataset, settings, out.name or Path(data).stem)
-    click.echo(_described(dataset, problem), err=True)
+    for line in _described(dataset, problem):
+        say(line, err=True)
     return problem, "MLP", table_defaults(problem, settings.seed)
 
 
@@ -119,7 +126,7 @@ def _refuse_others(given: dict[str, Any], others: tuple[str, ...], whose: str) -
         raise InputError(f"--{wrong.replace('_', '-')} goes with {whose}")
 
 
-def _described(dataset: TableDataset, problem: Problem) -> str:
+def _described(dataset: TableDataset, problem: Problem) -> list[str]:
     """Return what a table turned out to be, as a person reads it."""
     shown = [*map(str, dataset.classes[:_SHOWN_CLASSES]), *["..."] * (len(dataset.classes) > _SHOWN_CLASSES)]
     classes = f" ({', '.join(shown)})" if shown else ""
@@ -134,7 +141,7 @@ def _described(dataset: TableDataset, problem: Problem) -> str:
         lines.append(f"missing cells are filled with their column's mean, in {imputed} columns")
     if dataset.without_target:
         lines.append(f"{dataset.without_target} rows have no {problem.contract.targets[0]} and are left out")
-    return "\n".join(lines)
+    return lines
 
 
 class _progress:  # noqa: N801 -- used as a function
@@ -155,12 +162,12 @@ class _progress:  # noqa: N801 -- used as a function
         self.bar.update(result.epoch - self.bar.n)
 
 
-def _story(run: Run) -> str:
-    evaluation = json.loads((run.path / EVALUATION).read_text(encoding="utf-8"))
+def _story(run: Run) -> list[str]:
+    evaluation = read_json(run.path / EVALUATION)
     part = {"test": "held-out", "validation": "validation", "train": "training"}[evaluation["part"]]
     rows = f"{evaluation['rows']} {part} rows"
     if "accuracy" in evaluation:
         found = f"{evaluation['accuracy']:.2%} of {rows} are right"
     else:
         found = f"RMSE {evaluation['rmse']:.4g} and R2 {evaluation['r2']:.4f} on {rows}"
-    return f"{found}\nrun: {run.path}"
+    return [found, f"run: {run.path}"]
