@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from parity_runtime import FormatError, InputError
-from parity_runtime.errors import first_line
+from parity_runtime.errors import first_line, out_of_memory
 from parity_training.loop import Progress, Training
+from parity_training.optimizers import check_optimizer
 from parity_training.weights import load_object, save_object
 
 _SECONDS = 1.0  # A kill loses no more work than this; one an epoch would cost tiny networks half their time.
@@ -55,30 +56,48 @@ class Checkpoints:
         self._saved = time.monotonic()
 
 
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Return what a checkpoint holds.
+
+    Raises:
+        InputError: there is none, or it is no file of torch.save.
+        FormatError: it holds something else.
+    """
+    if not path.is_file():
+        raise InputError(f"{path.parent} has no {path.name}: nothing was saved yet; train it anew with --force")
+    state = load_object(path)
+    if not isinstance(state, dict) or not isinstance(state.get("model"), dict):
+        raise FormatError(f"{path} is no checkpoint of this run: it holds no model")
+    return state
+
+
 def restore(path: Path, training: Training) -> None:
     """Put a training back where a checkpoint was taken.
 
     Raises:
         InputError: there is no checkpoint, or it is not one of this run.
     """
-    if not path.is_file():
-        raise InputError(f"{path.parent} has no {path.name}: nothing was saved yet; train it anew with --force")
-    state = load_object(path)
+    state = load_checkpoint(path)
     try:
         training.model.load_state_dict(state["model"])
         training.optimizer.load_state_dict(state["optimizer"])
+        check_optimizer(training.optimizer)
         if training.scheduler is not None:
             training.scheduler.load_state_dict(state["scheduler"])
         torch.set_rng_state(state["rng"])
         if torch.cuda.is_available():
             torch.cuda.set_rng_state_all(state["cuda_rng"])
-        training.progress = _progress(state, next(training.model.parameters()).device)
+        training.progress = _progress(state, training)
     except Exception as error:  # torch's, of every kind
+        if out_of_memory(error):
+            raise MemoryError(f"{path} cannot be loaded ({first_line(error)})") from error
         raise FormatError(f"{path} is no checkpoint of this run: {first_line(error)}") from error
 
 
-def _progress(state: dict[str, Any], device: torch.device) -> Progress:
-    losses: Tensor = state["losses"].to(device)
+def _progress(state: dict[str, Any], training: Training) -> Progress:
+    losses: Tensor = state["losses"].to(next(training.model.parameters()).device)
+    if losses.ndim != 1 or len(losses) > len(training.loader):
+        raise ValueError("it has the losses of more steps than an epoch has")
     if state["epoch"] and not state["best_weights"]:
         raise ValueError("it has no best weights")
     return Progress(

@@ -4,8 +4,12 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+from parity_runtime import InputError
 from parity_runtime.files import write_file
+from parity_runtime.jsonfile import MAX_BYTES, parse_json
+from parity_runtime.reading import read_regular
 from parity_training.loop import EpochResult
 
 METRICS, TENSORBOARD = "metrics.jsonl", "tensorboard"
@@ -16,6 +20,43 @@ class Log:
 
     def __init__(self, write: Callable[[EpochResult], None], flush: Callable[[], None]) -> None:
         self.write, self.flush = write, flush
+
+
+def read_epochs(folder: Path) -> list[dict[str, Any]]:
+    """Read the epochs of a run, the lines of metrics.jsonl.
+
+    Raises:
+        InputError: there are none, or a line is not written as docs/run-format.md says.
+    """
+    path = folder / METRICS
+    try:
+        lines = read_regular(path, MAX_BYTES).splitlines()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    if not lines:
+        raise InputError(f"{path} holds no epochs; train the run again")
+    epochs = [parse_json(line, str(path)) for line in lines]
+    if not all(_is_epoch(epoch, epochs[0]) for epoch in epochs):
+        raise InputError(f"{path} is not written as docs/run-format.md says; train the run again")
+    return epochs
+
+
+def _is_epoch(line: dict[str, Any], first: dict[str, Any]) -> bool:
+    """Whether a line holds the figures of an epoch, the same ones as the first line."""
+    validated = line.get("validation_loss") is not None
+    figures = ["epoch", "loss", *(["validation_loss", *_metrics(line)] if validated else [])]
+    numbers = all(type(line.get(name)) in (int, float) and abs(line[name]) < 1e300 for name in figures)
+    return (
+        numbers
+        and "validation_loss" in line
+        and line.keys() == first.keys()
+        and len(figures) != 3
+        and (validated == (first["validation_loss"] is not None))
+    )
+
+
+def _metrics(line: dict[str, Any]) -> list[str]:
+    return [name for name in ("accuracy", "rmse") if name in line]
 
 
 @contextlib.contextmanager

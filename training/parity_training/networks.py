@@ -6,6 +6,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from parity_runtime import FormatError
+from parity_runtime.errors import first_line, out_of_memory
+from parity_runtime.printable import shown
 
 
 class XORClassifier(nn.Module):
@@ -33,6 +35,10 @@ class XORClassifier(nn.Module):
         return logits
 
 
+MOST_LAYERS = 1000
+"""Hidden layers of an MLP; one takes some 10 kB beside its weights."""
+
+
 class MLP(nn.Module):
     """A multilayer perceptron: per hidden layer a linear map, batch normalization if asked for, activation, dropout.
 
@@ -56,7 +62,9 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         if not all(width > 0 for width in hidden):
-            raise ValueError(f"hidden is {list(hidden)}; every layer has at least one neuron")
+            raise ValueError(f"hidden is {shown(list(hidden))}; every layer has at least one neuron")
+        if len(hidden) > MOST_LAYERS:
+            raise ValueError(f"hidden has {len(hidden)} layers; an MLP has {MOST_LAYERS} at most")
         layers: list[nn.Module] = []
         for width in hidden:
             layers.append(nn.Linear(num_inputs, width))
@@ -96,11 +104,14 @@ def build_network(name: str, arguments: Mapping[str, Any], foreign: Network | No
 
     Raises:
         FormatError: the name is unknown, or the network does not take the arguments.
+        MemoryError: it takes more than there is.
     """
     if foreign is None and name not in NETWORKS:
         way_out = f"; hand it in with --network {name}" if ":" in name else ""
-        raise FormatError(f"unknown network {name!r}; known are {', '.join(sorted(NETWORKS))}{way_out}")
+        raise FormatError(f"unknown network {shown(name)}; known are {', '.join(sorted(NETWORKS))}{way_out}")
     try:
         return (foreign or NETWORKS[name])(**arguments)
-    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
-        raise FormatError(f"the network {name} does not take {dict(arguments)!r}: {error}") from error
+    except Exception as error:  # torch's, of every kind, and the user's own code
+        if out_of_memory(error):
+            raise MemoryError(f"the network {name} takes too much ({first_line(error)})") from error
+        raise FormatError(f"the network {name} does not take {shown(dict(arguments))}: {first_line(error)}") from error

@@ -4,10 +4,12 @@ import inspect
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer, lr_scheduler
 
 from parity_runtime import InputError
+from parity_runtime.errors import first_line
+from parity_runtime.printable import shown
 from parity_training.settings import TrainSettings
 
 
@@ -29,7 +31,9 @@ def make_optimizer(model: nn.Module, settings: TrainSettings) -> Optimizer:
     try:
         return kind(model.parameters(), **arguments)
     except Exception as error:  # torch's, of every kind
-        raise InputError(f"torch.optim.{settings.optimizer} does not take {arguments}: {error}") from error
+        raise InputError(
+            f"torch.optim.{settings.optimizer} does not take {shown(arguments)}: {first_line(error)}"
+        ) from error
 
 
 def make_scheduler(optimizer: Optimizer, settings: TrainSettings) -> Any:
@@ -48,5 +52,33 @@ def make_scheduler(optimizer: Optimizer, settings: TrainSettings) -> Any:
         return kind(optimizer, **settings.scheduler_arguments)
     except Exception as error:
         raise InputError(
-            f"the scheduler {settings.scheduler} does not take {settings.scheduler_arguments}: {error}"
+            f"the scheduler {settings.scheduler} does not take {shown(settings.scheduler_arguments)}: "
+            f"{first_line(error)}"
         ) from error
+
+
+def check_optimizer(optimizer: Optimizer) -> None:
+    """Refuse the state of an optimizer that was loaded from a file where its tensors do not fit their parameters.
+
+    torch's fused kernels read and write as many elements as the parameter has, whatever the state's tensors hold.
+
+    Raises:
+        ValueError: names the first such tensor.
+    """
+    if "fused" not in inspect.signature(type(optimizer)).parameters:
+        return  # its arithmetic is torch's own, which checks shapes
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and not (_is_number(value) if name == "step" else _is_like(value, parameter)):
+                raise ValueError(f"its {name} is {value.dtype} {list(value.shape)}, and does not fit its parameter")
+
+
+def _is_number(value: Tensor) -> bool:
+    return value.shape == () and value.dtype == torch.float32
+
+
+def _is_like(value: Tensor, parameter: Tensor) -> bool:
+    """Whether a tensor has the parameter's shape and type, and an element of its own for each of the parameter's."""
+    there = value.untyped_storage().nbytes() // value.element_size() - value.storage_offset()
+    plain = value.layout == torch.strided and value.device == parameter.device
+    return plain and value.shape == parameter.shape and value.dtype == parameter.dtype and value.numel() <= there

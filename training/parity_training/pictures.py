@@ -13,14 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from parity_runtime import InputError
 from parity_runtime.files import write_file
-from parity_runtime.jsonfile import parse_json
 from parity_training.evaluation import outputs_of, predicted_of, probabilities_of
 from parity_training.evaluation_pictures import draw_calibration, draw_confusion, draw_predictions, draw_roc
 from parity_training.figures import BLUE, CLASS_COLORS, ORANGE, class_name, new_figure, png
 from parity_training.held_out import HeldOut, held_out
-from parity_training.log import METRICS
+from parity_training.log import read_epochs
 from parity_training.networks import Network
 from parity_training.run import Run
 
@@ -55,12 +53,7 @@ def plot_run(run: Run, foreign: Network | None = None) -> list[Path]:
 
 def _draw_loss(run: Run) -> Figure:
     """Return the loss of each epoch, and the metric of the validation rows."""
-    text = (run.path / METRICS).read_text(encoding="utf-8")
-    lines = [parse_json(line.encode(), str(run.path / METRICS)) for line in text.splitlines()]
-    if not lines:
-        raise InputError(f"{run.path / METRICS} holds no epochs; train the run again")
-    if not all({"epoch", "loss", "validation_loss"} <= set(line) for line in lines):
-        raise InputError(f"{run.path / METRICS} is not written as docs/run-format.md says; train the run again")
+    lines = read_epochs(run.path)
     epochs = [line["epoch"] for line in lines]
     figure, axes = new_figure()
     handles = axes.plot(epochs, [line["loss"] for line in lines], color=BLUE, label="loss, training")
@@ -69,7 +62,7 @@ def _draw_loss(run: Run) -> Figure:
         handles += axes.plot(epochs, validation, color=BLUE, linestyle=":", label="loss, validation")
         handles += _draw_metric(axes, epochs, lines)
     unit = " of the standardized target" if run.recipe.contract.task == "regression" else ""
-    axes.set(xlabel="epoch", ylabel=f"mean {run.recipe.training['loss']}{unit}", ylim=(0, None))
+    axes.set(xlabel="epoch", ylabel=f"mean {run.recipe.training.get('loss')}{unit}", ylim=(0, None))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     axes.set_title("Training")
     return figure

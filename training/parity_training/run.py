@@ -1,5 +1,6 @@
 """A run on disk: what training leaves, and all that an export needs."""
 
+import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +9,15 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from parity_runtime import FormatError, InputError, ModelContract, __version__
+from parity_runtime import FormatError, InputError, ModelContract, TensorSpec, __version__
+from parity_runtime.errors import first_line
 from parity_runtime.files import write_file
-from parity_runtime.jsonfile import FORMAT, check_format, dump_json, parse_json
+from parity_runtime.jsonfile import FORMAT, check_format, dump_json, read_json
+from parity_runtime.printable import shown
 from parity_training.networks import Network, build_network
 from parity_training.preprocessing import TableNetwork
-from parity_training.weights import StateDict, apply_state_dict, load_state_dict
+from parity_training.settings import TrainSettings
+from parity_training.weights import StateDict, apply_state_dict, check_state_dict, load_state_dict
 
 RECIPE, STATE_DICT, CHECKPOINT = "recipe.json", "state_dict.pt", "checkpoint.pt"
 EVALUATION, TEST_TABLE = "evaluation.json", "test.csv"
@@ -71,7 +75,10 @@ class Recipe:
             case {"network": {"name": str(name), "arguments": dict(arguments)}, "data": dict(data),
                   "training": dict(training), "contract": dict(contract)}:  # fmt: skip
                 preprocessing = value["network"].get("preprocessing")
-                return cls(name, arguments, ModelContract.from_json(contract, where), data, training, preprocessing)
+                if not isinstance(preprocessing, dict | None):
+                    raise FormatError(f"{where}: preprocessing is {shown(preprocessing)}, not an object")
+                TrainSettings.from_json(training, where)
+                return cls(name, arguments, _contract(contract, where), data, training, preprocessing)
         raise FormatError(f"{where} lacks network, contract, data or training")
 
     def build(self, foreign: Network | None = None) -> nn.Module:
@@ -81,15 +88,67 @@ class Recipe:
             foreign: the callable of a run whose network is none of Parity's; a recipe names no code.
 
         Raises:
+            FormatError: the network is unknown, does not take its arguments, or takes more memory than there is.
+        """
+        if foreign is None:
+            self._refuse_larger_than_memory()
+        return self._built(foreign)
+
+    def shapes(self) -> nn.Module:
+        """Build the module on the device ``meta``: shapes without elements, which take no memory.
+
+        Raises:
             FormatError: the network is unknown, or does not take its arguments.
         """
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            return self._built(None)
+
+    def _refuse_larger_than_memory(self) -> None:
+        taken = sum(tensor.numel() * tensor.element_size() for tensor in self.shapes().state_dict().values())
+        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else taken
+        if taken > there:
+            raise FormatError(
+                f"the network {self.network} with {shown(self.arguments)} takes {taken / 2**30:.3g} GiB, and this "
+                f"machine has {there / 2**30:.3g}; make it smaller"
+            )
+
+    def _built(self, foreign: Network | None) -> nn.Module:
         body = build_network(self.network, self.arguments, foreign)
         if self.preprocessing is None:
             return body
         try:
             return TableNetwork(body, **self.preprocessing)
-        except (TypeError, RuntimeError) as error:
-            raise FormatError(f"the recipe's preprocessing {self.preprocessing} is not understood: {error}") from error
+        except Exception as error:  # torch's, of every kind
+            raise FormatError(
+                f"the recipe's preprocessing {shown(self.preprocessing)} is not understood: {first_line(error)}"
+            ) from error
+
+
+def _contract(value: dict[str, Any], where: str) -> ModelContract:
+    """Read the contract of a recipe: rows of float32 features, one target at least, and a known task."""
+    contract = ModelContract.from_json(value, where)
+    rows = (TensorSpec(contract.inputs[0].name, "float32", ("batch", len(contract.features))),)
+    if contract.task == "tensors" or not contract.targets or not contract.features or contract.inputs != rows:
+        raise FormatError(f"{where}: the contract is not that of a table with a target, which a run is trained on")
+    return contract
+
+
+def _check_rows(module: nn.Module, contract: ModelContract, where: Path) -> None:
+    """Ask a network for two rows: the contract beside its weights may be another model's.
+
+    Raises:
+        FormatError: it does not take the contract's features, or does not return its outputs.
+    """
+    num_outputs = contract.output(contract.bounded).shape[-1]
+    try:
+        with torch.no_grad():
+            shape = list(module(torch.zeros(2, len(contract.features))).shape)
+    except Exception as error:  # torch's, of every kind, and the user's own code
+        raise FormatError(f"{where}: the network does not take its rows: {first_line(error)}") from error
+    if shape != [2, num_outputs]:
+        raise FormatError(
+            f"{where}: the network returns {shape} for two rows, and the contract says [2, {num_outputs}]"
+        )
 
 
 @dataclass(frozen=True)
@@ -116,7 +175,7 @@ class Run:
         recipe = path / RECIPE
         if not recipe.is_file():
             raise InputError(f"{path} is no run: it has no {RECIPE}; write one with parity train")
-        return cls(path, Recipe.from_json(parse_json(recipe.read_bytes(), str(recipe)), str(recipe)))
+        return cls(path, Recipe.from_json(read_json(recipe), str(recipe)))
 
     def state_dict(self) -> StateDict:
         """Return the trained weights.
@@ -136,12 +195,15 @@ class Run:
 
         Raises:
             InputError: the weights do not fit the network.
-            FormatError: the recipe names no known network.
+            FormatError: the recipe names no known network, or one that does not go with its contract.
         """
         weights = self.state_dict()
+        if foreign is None:  # a recipe may ask for any size: its weights must be there before memory is taken
+            check_state_dict(self.recipe.shapes(), weights, str(self.path / STATE_DICT))
         with torch.random.fork_rng(devices=[]):
             module = self.recipe.build(foreign).eval()
         apply_state_dict(module, weights, str(self.path / STATE_DICT))
+        _check_rows(module, self.recipe.contract, self.path / RECIPE)
         return module
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:

@@ -1,15 +1,18 @@
 """How a network is trained: the figures that a recipe records and a resumed run takes over."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 from parity_runtime import FormatError, InputError
+from parity_runtime.printable import shown
+from parity_training.field_types import check_types
 
 Arguments = dict[str, Any]
 
 DEFAULT_SEED = 1234
+
+_MOST_WORKERS = 1024  # processes; a recipe may ask for any number of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +54,17 @@ class TrainSettings:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        for name, lowest in (("epochs", 1), ("batch_size", 1), ("patience", 1), ("num_workers", 0), ("seed", 0)):
+        check_types(self)
+        _check_range("num_workers", self.num_workers, 0, _MOST_WORKERS)
+        for name, lowest in (("epochs", 1), ("batch_size", 1), ("patience", 1), ("seed", 0)):
             _check_range(name, getattr(self, name), lowest, 2**63 - 1)
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-                raise InputError(f"{name} is {value!r}; it must be a whole number")
         if self.scheduler is None and self.scheduler_arguments:
             raise InputError("scheduler_arguments go with a scheduler; name one")
         for name in ("learning_rate", "clip_norm"):
             _check_range(name, getattr(self, name), 1e-12, 1e6)
         _check_range("weight_decay", self.weight_decay, 0, 1e6)
         if isinstance(self.class_weights, str) and self.class_weights != "balanced":
-            raise InputError(f"class_weights is {self.class_weights!r}; give balanced, or a number for each class")
+            raise InputError(f"class_weights is {shown(self.class_weights)}; give balanced, or a number for each class")
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -82,6 +84,6 @@ class TrainSettings:
 
 
 def _check_range(name: str, value: float | None, lowest: float, highest: float) -> None:
-    if value is not None and not (math.isfinite(value) and lowest <= value <= highest):
+    if value is not None and not (lowest <= value <= highest):
         above = f"at least {lowest:g}" if lowest >= 1 or lowest == 0 else "above 0"
-        raise InputError(f"{name} is {value}; it must be {above} and at most {highest:g}")
+        raise InputError(f"{name} is {shown(value)}; it must be {above} and at most {highest:g}")

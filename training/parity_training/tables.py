@@ -14,7 +14,9 @@ from torch.utils.data import Dataset
 
 from parity_runtime import Feature, FormatError, InputError, ModelContract, TensorSpec
 from parity_runtime.contract import VALUE, Task, binary_logit_threshold, classifier_outputs
+from parity_runtime.printable import shown
 from parity_training.columns import COARSEST_STEP, Columns, Target, read_columns
+from parity_training.field_types import check_types
 from parity_training.problem import Problem
 from parity_training.settings import DEFAULT_SEED, TrainSettings
 from parity_training.split import stratified_split
@@ -57,6 +59,7 @@ class TableSettings:
     seed: int = DEFAULT_SEED
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed is {self.seed}; it must be at least 0 and less than 2^63")
 
@@ -150,8 +153,8 @@ def settings_from_source(source: dict[str, Any]) -> TableSettings:
     """
     try:
         return _settings_from_source(source)
-    except (KeyError, TypeError, IndexError) as error:
-        raise FormatError(f"the recipe's data cannot be read: {error!r}") from error
+    except (KeyError, TypeError, IndexError, InputError) as error:
+        raise FormatError(f"the recipe's data cannot be read: {shown(error)}") from error
 
 
 def _settings_from_source(source: dict[str, Any]) -> TableSettings:

@@ -11,7 +11,7 @@ from parity_runtime import InputError, ParityError
 from parity_runtime.errors import first_line
 from parity_runtime.files import refuse_existing
 from parity_runtime.paths import refuse_unwritable
-from parity_training.checkpoint import Checkpoints, restore
+from parity_training.checkpoint import Checkpoints, load_checkpoint, restore
 from parity_training.evaluation import metrics_of, outputs_of
 from parity_training.log import open_log
 from parity_training.loop import EpochResult, Training
@@ -22,7 +22,7 @@ from parity_training.run import CHECKPOINT, EVALUATION, RECIPE, STATE_DICT, TEST
 from parity_training.run_folder import evaluated_part, fresh_folder, write_test_rows
 from parity_training.settings import TrainSettings
 from parity_training.stopping import StoppedError, StopRequest, stop_requests
-from parity_training.weights import save_object
+from parity_training.weights import check_state_dict, save_object
 from parity_training.xor import XORSettings, xor_problem
 
 OnEpoch = Callable[[EpochResult], None]
@@ -112,6 +112,10 @@ def resume(
     for torn in run.path.glob(".*.partial"):  # of a process that was killed while it wrote
         torn.unlink()
     settings = TrainSettings.from_json(run.recipe.training, str(run.path / RECIPE))
+    if foreign is None:  # a recipe may ask for any size: its weights must be there before memory is taken
+        check_state_dict(
+            run.recipe.shapes(), load_checkpoint(run.path / CHECKPOINT)["model"], str(run.path / CHECKPOINT)
+        )
     with _seeded(settings.seed):
         training = prepare(problem, run.recipe, foreign, settings)
         restore(run.path / CHECKPOINT, training)

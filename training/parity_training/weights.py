@@ -2,17 +2,20 @@
 
 import hashlib
 import io
+import os
 import sys
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor, nn
 
 from parity_runtime import InputError
+from parity_runtime.errors import first_line, out_of_memory
 from parity_runtime.files import write_file
+from parity_runtime.reading import open_regular
+from parity_training.bombs import refuse_bombs, refuse_grown
 
 StateDict = dict[str, Tensor]
 
@@ -31,29 +34,30 @@ def load_object(path: Path) -> Any:
         InputError: there is no such file, it inflates to far more than its size, or it holds more than tensors
             and plain containers.
     """
-    if not path.is_file():
+    with _opened(path) as file:
+        try:
+            refuse_bombs(file, path)
+            loaded = torch.load(file, map_location="cpu", weights_only=True)
+            refuse_grown(loaded, os.fstat(file.fileno()).st_size, path)
+        except InputError:
+            raise
+        except Exception as error:  # zip, pickle and torch each raise their own
+            if out_of_memory(error):
+                raise MemoryError(f"{path} cannot be loaded ({first_line(error)})") from error
+            raise InputError(
+                f"{path} does not load as tensors alone (torch.load with weights_only=True); "
+                "save it again with torch.save(module.state_dict(), path)"
+            ) from error
+    return loaded
+
+
+def _opened(path: Path) -> BinaryIO:
+    if not os.path.lexists(path):
         raise InputError(f"there is no weights file {path}")
-    _refuse_zip_bomb(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # zip, pickle and torch each raise their own
-        raise InputError(
-            f"{path} does not load as tensors alone (torch.load with weights_only=True); "
-            "save it again with torch.save(module.state_dict(), path)"
-        ) from error
-
-
-def _refuse_zip_bomb(path: Path) -> None:
-    """torch.save stores its entries without compression; a deflated one may grow a thousandfold in memory."""
-    if not zipfile.is_zipfile(path):
-        return
-    with zipfile.ZipFile(path) as archive:
-        inflated = sum(entry.file_size for entry in archive.infolist())
-    if inflated > path.stat().st_size:
-        raise InputError(
-            f"{path} is compressed and inflates from {path.stat().st_size} to {inflated} bytes, which torch.save "
-            "never writes; save it again with torch.save(module.state_dict(), path)"
-        )
+        return open_regular(path)
+    except OSError as error:
+        raise InputError(f"the weights file {path} cannot be read: {error.strerror}") from error
 
 
 def load_state_dict(path: Path, key: str | None = None, strip_prefix: str = "") -> StateDict:
@@ -82,13 +86,14 @@ def load_state_dict(path: Path, key: str | None = None, strip_prefix: str = "") 
 
 
 def _load_safetensors(path: Path) -> StateDict:
-    if not path.is_file():
-        raise InputError(f"there is no weights file {path}")
+    _opened(path).close()
     from safetensors.torch import load_file  # noqa: PLC0415 -- of the [export] extra; training does without
 
     try:
         return load_file(path)
     except Exception as error:  # safetensors raises its own, from Rust
+        if out_of_memory(error):
+            raise MemoryError(f"{path} cannot be loaded ({first_line(error)})") from error
         raise InputError(f"{path} is no safetensors file: {error}") from error
 
 
@@ -121,6 +126,16 @@ def apply_state_dict(module: nn.Module, state_dict: StateDict, where: str) -> No
     Raises:
         InputError: names the first tensor that is missing, not expected, or of another shape or dtype.
     """
+    check_state_dict(module, state_dict, where)
+    module.load_state_dict(state_dict, strict=True)
+
+
+def check_state_dict(module: nn.Module, state_dict: StateDict, where: str) -> None:
+    """Refuse weights that are not exactly a module's, which may be on the device ``meta``.
+
+    Raises:
+        InputError: as `apply_state_dict`.
+    """
     expected = module.state_dict()
     missing = [name for name in expected if name not in state_dict]
     if missing:
@@ -134,7 +149,6 @@ def apply_state_dict(module: nn.Module, state_dict: StateDict, where: str) -> No
             raise InputError(
                 f"{where}: the tensor {name!r} is {_described(tensor)}; the network has {_described(wanted)}"
             )
-    module.load_state_dict(state_dict, strict=True)
 
 
 def weights_id(state_dict: Mapping[str, Tensor]) -> str:

@@ -9,11 +9,15 @@ from torch.utils.data import Dataset
 
 from parity_runtime import Feature, InputError, ModelContract, TensorSpec
 from parity_runtime.contract import binary_logit_threshold, classifier_outputs
+from parity_training.field_types import check_types
 from parity_training.problem import Problem
 from parity_training.settings import DEFAULT_SEED, TrainSettings
 from parity_training.split import Split
 
 FEATURE_NAMES = ("x1", "x2")
+
+MOST_POINTS = 10**8
+"""Points of a problem: they take 1.6 GB."""
 
 
 class XORDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -69,9 +73,15 @@ class XORSettings:
     seed: int = DEFAULT_SEED
 
     def __post_init__(self) -> None:
+        check_types(self)
         for name in ("size", "test_size", "hidden"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        points = self.size + self.test_size + max(self.validation_size, 0)
+        if points > MOST_POINTS:
+            raise InputError(f"size, validation_size and test_size are {points} points; draw {MOST_POINTS} at most")
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"seed is {self.seed}; it must be at least 0 and less than 2^63")
         if self.validation_size < 0 or not 0 <= self.std <= 1e6:
             raise InputError(f"validation_size is {self.validation_size} and std {self.std}; they must be at least 0")
 

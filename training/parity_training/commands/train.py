@@ -20,7 +20,7 @@ from parity_training.loop import EpochResult
 from parity_training.networks import Network
 from parity_training.preparation import NetworkChoice
 from parity_training.problem import Problem
-from parity_training.run import EVALUATION, Run
+from parity_training.run import EVALUATION, RECIPE, Run
 from parity_training.settings import TrainSettings
 from parity_training.tables import TableDataset, TableSettings, settings_from_source, table_defaults, table_problem
 from parity_training.train import resume, train_problem
@@ -96,7 +96,8 @@ def _resumed(data: str, out: Path, foreign: Network | None) -> Run:
     else:
         settings = settings_from_source(source)
         problem = table_problem(TableDataset(data, settings), settings, run.recipe.contract.name)
-    with _progress(int(run.recipe.training.get("epochs", 0))) as on_epoch:
+    epochs = TrainSettings.from_json(run.recipe.training, str(out / RECIPE)).epochs
+    with _progress(epochs) as on_epoch:
         return resume(out, problem, foreign, on_epoch)
 
 
