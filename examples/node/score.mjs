@@ -12,6 +12,7 @@ import { InputError, ParityError, loadPackage, replay } from "./parity.mjs";
 import { NO_ANSWER, firstUnanswered } from "./reader/answers.mjs";
 import { addedColumns } from "./reader/meaning.mjs";
 import { isClassifier } from "./reader/contract.mjs";
+import { printable } from "./reader/errors.mjs";
 
 const BATCH = 4096; // rows; a model whose rows influence one another gets the whole table at once
 const WHERE = "stdin";
@@ -119,6 +120,6 @@ async function write(text) {
 }
 
 function stop(reason, code) {
-  console.error(`score: ${reason}`);
+  console.error(`score: ${printable(String(reason))}`);
   process.exit(code);
 }

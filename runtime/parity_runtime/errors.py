@@ -69,19 +69,27 @@ _OUT_OF_MEMORY = (
     "bad_alloc", "bad allocation", "not enough memory", "out of memory", "cannot allocate memory",
     "can't allocate memory", "failed to allocate memory", "failed to map segment", "unable to allocate",
 )  # fmt: skip
+_LONGEST_READ = 10_000  # characters of an error
 
 
-def out_of_memory(error: BaseException | None) -> bool:
-    """Whether an error, or one that it came of, says that memory ran out.
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error, or one that it came of, says that memory ran out."""
+    return memory_reason(error) is not None
+
+
+def memory_reason(error: BaseException | None) -> str | None:
+    """Return the line of an error, or of one that it came of, that says that memory ran out; None if none does.
 
     torch, onnxruntime and the system's loader have words of their own for it.
     """
     while error is not None:
-        text = str(error)[:2000].lower()
-        if isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY):
-            return True
+        for line in str(error)[:_LONGEST_READ].splitlines():
+            if any(words in line.lower() for words in _OUT_OF_MEMORY):
+                return line.strip()
+        if isinstance(error, MemoryError):
+            return first_line(error) if str(error).strip() else ""
         error = error.__cause__ or error.__context__
-    return False
+    return None
 
 
 def first_line(error: BaseException) -> str:

@@ -52,7 +52,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10
 _FIELD_NUMBERS = 2**29
 _DEEPEST = 100  # protobuf's own limit
-_MOST_FIELDS = 2**20 + 2**18  # one to two seconds; a graph of 100,000 nodes has about a million
+_MOST_FIELDS = 2**20  # one to two seconds; a graph of 100,000 nodes has about a million
 _WIDEST = 2**62  # elements of a row, at most
 
 # A run of fields that hold a number and mean nothing here; left out are the varints of field 1 (a dimension's size) and
@@ -83,7 +83,7 @@ def scan_model(model: bytes, where: str) -> ModelFacts:
     """Read a serialized ModelProto's metadata and refuse what onnxruntime must not be given.
 
     Raises:
-        FormatError: not a ModelProto, one of more than 1.3 million parts, data outside the file, an operator outside
+        FormatError: not a ModelProto, one of more than a million parts, data outside the file, an operator outside
             the ONNX standard, or a function that a runtime would replace by a kernel of its own.
     """
     if model[4:8] == _ORT_FORMAT:

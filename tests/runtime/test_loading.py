@@ -111,10 +111,10 @@ def test_operators_outside_the_standard_are_refused_with_their_domain(bare: Path
 
 def test_a_function_that_the_model_brings_is_no_custom_operator_but_covers_no_other(bare: Path) -> None:
     original = bare.read_bytes()
-    function = field(25, field(1, b"Own") + field(10, b"com.microsoft"))
-    scan_model(original + node("Own", "com.microsoft") + function, "model")
+    function = field(25, field(1, b"Own") + field(10, b"com.example"))
+    scan_model(original + node("Own", "com.example") + function, "model")
     with pytest.raises(FormatError, match="the operator Gelu"):
-        scan_model(original + node("Gelu", "com.microsoft") + function, "model")
+        scan_model(original + node("Gelu", "com.example") + function, "model")
 
 
 def test_a_field_number_that_other_readers_cut_short_hides_nothing(bare: Path) -> None:

@@ -6,6 +6,7 @@ import { isObject, parseObject } from "./json.mjs";
 
 const MANIFEST = "manifest.json";
 const LARGEST_MANIFEST = 2 ** 20; // some dozen files; a longer list was not written by Parity
+const LARGEST_JSON = 64 * 2 ** 20;
 
 /**
  * Opens a package. `source` is how to reach it, so that Node and a browser share every check:
@@ -52,6 +53,9 @@ class Package {
   }
 
   async readJson(name) {
+    if (this.entries.get(name)?.size > LARGEST_JSON) {
+      throw new FormatError(`${this.where}/${name} is too large; such a file has some megabytes at most`);
+    }
     return parseObject(await this.read(name), `${this.where}/${name}`);
   }
 }

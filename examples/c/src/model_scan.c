@@ -1,6 +1,7 @@
 #include "model_scan.h"
 
 #include <stdint.h>
+#include <string.h>
 
 /* A model is protocol-buffer messages within messages. The walk goes through those that can hold a tensor; the numbers
  * are those of onnx.proto. */
@@ -94,6 +95,10 @@ static enum verdict scan(struct message message, enum kind kind, int depth)
 
 bool model_scan(const struct bytes *model, const struct place *place)
 {
+    /* At byte 4 this marks a flatbuffer, which onnxruntime would read in place of the ModelProto that is scanned. */
+    static const char ORT_FORMAT[] = {'O', 'R', 'T', 'M'};
+    if (model->size >= 8 && memcmp(model->data + 4, ORT_FORMAT, sizeof ORT_FORMAT) == 0)
+        return malformed(place, "it is in onnxruntime's own format; a package holds an ONNX model");
     switch (scan((struct message){model->data, model->data + model->size}, MODEL, 0)) {
     case INSIDE:
         return true;

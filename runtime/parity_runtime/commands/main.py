@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TextIO
 import click
 
 from parity_runtime.commands.saying import say
-from parity_runtime.errors import MissingExtraError, ParityError, first_line, out_of_memory
+from parity_runtime.errors import MissingExtraError, ParityError, memory_reason, out_of_memory
 from parity_runtime.printable import sentence
 from parity_runtime.version import __version__
 
@@ -122,10 +122,10 @@ def _fail_to_use(error: click.ClickException) -> int:
 
 
 def _of_the_system(error: Exception) -> str:
-    if isinstance(error, OSError) and not out_of_memory(error):
+    reason = memory_reason(error)
+    if isinstance(error, OSError) and reason is None:
         return f"{_named(error.filename)}: {error.strerror or error}"
-    reason = first_line(error) if str(error).strip() else ""
-    return f"not enough memory: {reason}".removesuffix(": ")
+    return f"not enough memory: {reason or ''}".removesuffix(": ")
 
 
 def _named(filename: str | bytes | None) -> str:

@@ -1,0 +1,107 @@
+"""Paths that no honest user names on purpose, and a machine without memory: one sentence each."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from parity_runtime import InputError, Predictor
+from parity_runtime.paths import refuse_unwritable, resolved
+
+MAIN = "from parity_runtime.commands.main import main; main()"
+BYTE = os.fsdecode(b"\xff")
+
+
+def run(*arguments: object, memory: int = 0, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({memory}, {memory}))\n" if memory else ""
+    command = [sys.executable, "-c", limit + MAIN, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, check=False, timeout=60, cwd=cwd)
+
+
+def reason(done: subprocess.CompletedProcess[bytes], code: int = 1) -> str:
+    assert done.returncode == code, done
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("parity: ") and "Traceback" not in line
+    return line
+
+
+def test_paths_that_are_no_utf_8_are_used_and_shown_escaped(xor_package: Path, package_copy, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    copy = package_copy(xor_package).rename(tmp_path / f"pack{BYTE}age")
+    (tmp_path / f"t{BYTE}.csv").write_text("x1,x2\n0,1\n")
+    assert Predictor(copy).predict([[0, 1]]).tolist() == [1]
+    out = tmp_path / f"out{BYTE}.csv"
+    done = run("predict", copy, tmp_path / f"t{BYTE}.csv", "--out", out)
+    assert done.returncode == 0 and out.read_text().startswith("x1,x2,label"), done
+    assert b"out\\udcff.csv" in done.stderr
+    assert b"pack\\udcffage: " in run("verify", copy).stdout
+    assert "nothing\\udcff" in reason(run("verify", tmp_path / f"nothing{BYTE}"))
+    assert "nothing\\udcff" in reason(run("predict", copy, tmp_path / f"nothing{BYTE}.csv"))
+    assert b"\\udcff" in run(f"in{BYTE}fo").stderr
+
+
+@pytest.mark.parametrize("command", [["info"], ["verify"], ["bench"], ["predict", "--row", "0,1"]])
+def test_a_name_that_is_too_long_is_one_short_sentence(command: list[str]) -> None:
+    line = reason(run(command[0], "x" * 5000, *command[1:]))
+    assert "File name too long" in line and len(line) < 1600
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".parquet", ".arrow"])
+def test_a_pipe_is_not_waited_for_where_a_file_is_needed(xor_package: Path, tmp_path: Path, suffix: str) -> None:
+    if suffix != ".npy":
+        pytest.importorskip("pyarrow")
+    pipe = tmp_path / f"pipe{suffix}"
+    os.mkfifo(pipe)
+    assert "no regular file" in reason(run("predict", xor_package, pipe))
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_device_never_ends_and_is_refused(xor_package: Path, form: str) -> None:
+    assert "it is a device" in reason(run("predict", xor_package, "/dev/zero", "--format", form))
+
+
+def test_a_table_may_come_through_a_pipe(xor_package: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    writer = subprocess.Popen([sys.executable, "-c", f"open({str(pipe)!r}, 'w').write('x1,x2\\n0,1\\n')"])
+    done = run("predict", xor_package, pipe)
+    assert writer.wait() == 0 and done.returncode == 0 and done.stdout.count(b"\n") == 2
+
+
+def test_links_that_lead_to_one_another_are_one_sentence(xor_package: Path, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+    for name in ("loop", "one"):
+        with pytest.raises(InputError, match="link to itself"):
+            resolved(tmp_path / name)
+        assert "link to itself" in reason(run("predict", xor_package, "--row", "0,1", "--out", tmp_path / name))
+        assert (tmp_path / name).is_symlink()
+    (tmp_path / "good").symlink_to("absent")
+    assert resolved(tmp_path / "good") == tmp_path.resolve() / "absent"
+    assert "loop" in reason(run("info", tmp_path / "loop"))
+
+
+@pytest.mark.parametrize("name", ["/proc/answers.csv", "x" * 250, "y" * 300 + "/answers.csv"])
+def test_a_target_that_cannot_be_written_is_refused_before_the_work(
+    xor_package: Path, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(InputError, match="cannot write"):
+        refuse_unwritable(tmp_path / name)
+    done = run("predict", xor_package, "no-such-table.csv", "--out", name, cwd=tmp_path)
+    assert "no-such-table" not in reason(done)
+    refuse_unwritable(tmp_path / "new" / "deep" / "answers.csv")
+    assert os.listdir(tmp_path) == []
+
+
+def test_too_little_memory_is_called_so(xor_package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not broken, and not to be installed again."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    refused = 0
+    for megabytes in range(110, 220, 20):  # below, numpy's own library ends the process
+        done = run("predict", xor_package, "--row", "0,1", memory=megabytes * 2**20)
+        if done.returncode:
+            refused += 1
+            assert "not enough memory" in reason(done) and "install" not in reason(done)
+    assert refused
