@@ -1,0 +1,148 @@
+"""Every parser of files that somebody else may have written, as a function of bytes: a result, or one of our errors.
+
+What a target lets through any other exception of is a finding, and so is a sentence that is long or does not print.
+torch is imported by the targets that need it, when they are first asked.
+"""
+
+import functools
+import io
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from parity_runtime import ModelContract, ParityError, TensorSpec
+from parity_runtime.conformance import Conformance
+from parity_runtime.description import describe
+from parity_runtime.jsonfile import parse_json
+from parity_runtime.model_scan import scan_model
+from parity_runtime.package import Package
+from parity_runtime.printable import SCREEN, printable
+from parity_runtime.tables.csv_file import csv_chunks
+from parity_runtime.tables.json_lines import json_chunks
+from parity_runtime.tables.npy_file import npy_chunks
+
+Target = Callable[[bytes], object]
+
+_COLUMNS = ("x1", "x2")
+_ROWS = 3  # of a chunk, so that small tables have several
+
+
+def fuzz(name: str, data: bytes) -> None:
+    """Give bytes to a target; its errors must be ours, in one printable line of a screen at most."""
+    try:
+        TARGETS[name](data)
+    except ParityError as error:
+        text = str(error)
+        assert 0 < len(text) <= SCREEN and text.isprintable(), repr(text)
+    except MemoryError as error:
+        raise AssertionError(f"{name} took memory: {error}") from error
+
+
+def _model(data: bytes) -> object:
+    return scan_model(data, "model.onnx")
+
+
+def _manifest(data: bytes) -> object:
+    return Package(Path("package"), data).entries
+
+
+def _contract(data: bytes) -> object:
+    contract = ModelContract.from_json(parse_json(data, "contract.json"), "contract.json")
+    assert ModelContract.from_json(contract.to_json()) == contract
+    return [printable(line) for line in describe(contract)]
+
+
+def _conformance(data: bytes) -> object:
+    return Conformance.from_json(parse_json(data, "conformance.json"), "conformance.json")
+
+
+def _csv(data: bytes) -> object:
+    return [_cells(chunk) for chunk in csv_chunks(io.BytesIO(data), "table.csv", _ROWS)]
+
+
+def _json_lines(data: bytes) -> object:
+    return [_cells(chunk) for chunk in json_chunks(io.BytesIO(data), "table.jsonl", _ROWS)]
+
+
+def _npy(data: bytes) -> object:
+    return [_cells(chunk) for chunk in npy_chunks(str(_file(data, ".npy")), _ROWS, _COLUMNS)]
+
+
+def _cells(chunk: Any) -> object:
+    names = chunk.columns[:3]
+    matrix, refused = chunk.read(names)
+    return matrix, refused, [chunk.column(name) for name in names] if not refused else None
+
+
+def _tensor_spec(data: bytes) -> object:
+    text = data.decode(errors="surrogateescape")
+    spec = TensorSpec.parse(text)
+    assert TensorSpec.parse(str(spec)) == spec
+    return spec
+
+
+def _recipe(data: bytes) -> object:
+    from parity_training.run import Recipe
+
+    return Recipe.from_json(parse_json(data, "recipe.json"), "recipe.json").shapes()
+
+
+def _weights(data: bytes) -> object:
+    from parity_training import load_state_dict
+
+    return load_state_dict(_file(data, ".pt"))
+
+
+def _safetensors(data: bytes) -> object:
+    from parity_training import load_state_dict
+
+    return load_state_dict(_file(data, ".safetensors"))
+
+
+def _checkpoint(data: bytes) -> object:
+    from parity_training.checkpoint import restore
+
+    return restore(_file(data, ".checkpoint"), _training())
+
+
+@functools.cache
+def _training() -> Any:
+    from parity_training.preparation import NetworkChoice, make_recipe, prepare
+    from parity_training.settings import TrainSettings
+    from parity_training.xor import XORSettings, xor_problem
+
+    problem = xor_problem(XORSettings(size=16, validation_size=4, test_size=4))
+    settings = TrainSettings(epochs=1)
+    recipe = make_recipe(problem, NetworkChoice("XORClassifier"), settings)
+    return prepare(problem, recipe, None, settings)
+
+
+def _file(data: bytes, suffix: str) -> Path:
+    path = Path(_folder()) / f"fuzz{suffix}"
+    path.write_bytes(data)
+    return path
+
+
+@functools.cache
+def _folder() -> str:
+    in_memory = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
+    return tempfile.mkdtemp(prefix="parity-fuzz-", dir=in_memory)
+
+
+TARGETS: dict[str, Target] = {
+    "model": _model,
+    "manifest": _manifest,
+    "contract": _contract,
+    "conformance": _conformance,
+    "csv": _csv,
+    "json_lines": _json_lines,
+    "npy": _npy,
+    "tensor_spec": _tensor_spec,
+    "recipe": _recipe,
+    "weights": _weights,
+    "safetensors": _safetensors,
+    "checkpoint": _checkpoint,
+}
+"""By the name of their corpus in tests/data/fuzz."""
