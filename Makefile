@@ -59,10 +59,12 @@ evaluate: $(READY)  ## Compare PACKAGE's answers with RUN's held-out labels.
 test: $(READY)  ## Run the tests with coverage, in two processes.
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
-soak: $(READY)  ## Thousands of examples of each property test, 50 kills, 100 million points against the proof (1 hour).
+soak: $(READY)  ## Thousands of examples of each property test, fuzzing, 50 kills, 100 million points against the proof (2 hours).
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/runtime/test_properties.py
 	@PARITY_KILLS=50 $(BIN)/python -m pytest tests/training/test_resume.py
 	@$(BIN)/python -m tests.proof.soundness --points 100000000
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[fuzz]"
+	@$(BIN)/python -W ignore -m tests.fuzz.run --seconds 300
 
 bench: $(READY)  ## Measure everything beside what others do (20 minutes), and write docs/benchmarks.md.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[bench]"

@@ -46,6 +46,7 @@ class Predictor:
         InputError: there is no package at ``path``, an option is unknown, or the package has no certified graph.
         DigestError: a file is not the one that was packaged.
         FormatError: a file is malformed, newer than this version, keeps data elsewhere, or uses custom operators.
+        MemoryError: there is not enough memory for onnxruntime or the model.
         ProviderError: the provider is not there.
         MissingExtraError: onnxruntime is not installed.
     """
