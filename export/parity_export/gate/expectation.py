@@ -27,6 +27,7 @@ _INDEPENDENT_RTOL = 1e-9
 
 INDEPENDENT_ROWS = 64
 
+_JUMP = 4.0  # tolerances: rounding moves no value so far, because a tolerance is eight times what it does
 _CLOSER = 0.25  # of the rows: a backend that answers more of them otherwise has no jumps, but another function
 
 _MAX_VALUES = 16_000_000  # of one batch of inputs: 64 MB of float32
@@ -195,8 +196,8 @@ class Expectation:
     def look_closer(self, rows: NDArray[np.int64]) -> bool:
         """Ask the module many times a few ulps beside rows that some backend answers otherwise.
 
-        A value that such a neighbour has as well lies beside a jump of the module, and belongs to its envelope; what is
-        allowed otherwise stays as it is.
+        A neighbour that answers far outside of what is allowed shows a jump of the module: both sides of it belong to
+        the envelope of that value. What is allowed otherwise stays as it is.
 
         Returns:
             Whether rows were asked that had not been.
@@ -205,8 +206,13 @@ class Expectation:
         if not self.row_independent or not 0 < len(new) <= _CLOSER * len(self.probes):
             return False
         self._looked_at = np.concatenate([self._looked_at, new])
-        expected = self(len(self.probes))
-        expected.envelope.ask(neighbours(self._source), self.batches, self.probes, new, len(new))
+        expected, probes = self(len(self.probes)), self.probes.take(new)
+        near = Envelope({name: array[new] for name, array in expected.float32.items()})
+        near.ask(neighbours(self._source), self.batches, probes, np.arange(len(new)), len(new))
+        for name, allowed in expected.allowed.items():
+            exact = expected.float64[name][new].astype(np.float64)
+            jumps = near.deviation(name, exact) > _JUMP * allowed[new]
+            expected.envelope.widen(name, near, new, jumps)
         return True
 
     def _measure_independence(self) -> bool:
