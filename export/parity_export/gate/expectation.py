@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from parity_export.gate.batching import Answer, Batches, Loaded
 from parity_export.gate.comparison import Expected, close
+from parity_export.gate.determinism import check_determinism
 from parity_export.gate.drawing import Drawing, integer_ranges
 from parity_export.gate.meaning_check import check_meaning
 from parity_export.gate.probes import EXTREME, GAUSSIAN, LARGE, SEED, SPECIAL, SUBNORMAL, Probes, concatenate
@@ -14,7 +15,6 @@ from parity_export.gate.reference import TorchReference
 from parity_export.gate.searching import adversarial_rows, boundary_rows
 from parity_export.gate.tolerances import check_precision, derive_tolerances, groups
 from parity_export.source import ModelSource
-from parity_runtime import InputError
 from parity_runtime.contract import LOGITS, RADIUS, VALUE, certified_contract
 from parity_runtime.inputs import Arrays
 
@@ -125,7 +125,7 @@ class Expectation:
         random = np.random.default_rng(SEED)
         parts = self.drawing.rows(random, self._source.sample)
         ordinary = concatenate(parts).without(LARGE, SPECIAL, SUBNORMAL, EXTREME)
-        self._check_determinism(ordinary)
+        check_determinism(self._source.module, self.float32, ordinary.inputs)
         check_meaning(self._source, ordinary)
         if self._source.contract.is_classifier:
             parts += boundary_rows(ordinary, self.reference, random)
@@ -133,14 +133,6 @@ class Expectation:
         parts += adversarial_rows(near, self.reference, self.onnxruntime, random)
         probes = concatenate(parts)
         return probes.take(_mixed(probes, random))
-
-    def _check_determinism(self, probes: Probes) -> None:
-        first, second = self.float32(probes.inputs), self.float32(probes.inputs)
-        for name, values in first.items():
-            if values.tobytes() != second[name].tobytes():
-                raise InputError(
-                    "the module answers the same rows differently each time; is dropout or noise left on in eval mode?"
-                )
 
     def _accepts(self, inputs: Arrays) -> bool:
         try:
