@@ -123,7 +123,7 @@ def _refuse(target: Path, facts: dict[str, Any], verdict: Verdict) -> None:
     path = _refused_path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, dump_json(facts | {"reasons": verdict.report.reasons()}))
-    raise ParityRefusedError(f"no package: {verdict.report.reason()}; the whole report is {path}")
+    raise ParityRefusedError(f"no package: {verdict.reason()}; the whole report is {path}")
 
 
 def _write(target: Path, files: dict[str, bytes], *, replace_existing: bool) -> str:

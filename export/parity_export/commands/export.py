@@ -62,8 +62,8 @@ def export(source: str, target: Path, force: bool, verbose: bool, **options: Any
         if verbose and error.__cause__ is not None:
             click.echo("".join(traceback.format_exception(error.__cause__)), err=True)
         raise
-    for line in exported.verdict.report.not_run:
-        click.echo(f"not run: {line}", err=True)
+    for line in [*exported.verdict.notes, *(f"not run: {line}" for line in exported.verdict.report.not_run)]:
+        click.echo(line, err=True)
     for line in story(exported):
         click.echo(line)
 
