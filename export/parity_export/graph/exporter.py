@@ -15,6 +15,8 @@ from torch import nn
 
 from parity_export.binding import Binding, bind
 from parity_export.graph.examples import example_inputs
+from parity_export.graph.inner_shapes import infer_shapes
+from parity_export.graph.resizing import resized, settle_resizing
 from parity_runtime import InputError, TensorSpec
 
 _TORCH_WARNINGS = (
@@ -48,7 +50,8 @@ def export_graph(module: nn.Module, inputs: Sequence[TensorSpec], opset: int | N
     model = export_program(module, inputs, opset).model
     model = _canonical(model, {*module.state_dict(), *dict(module.named_buffers())})
     _name_inputs(model.graph, bind(module, inputs))
-    return model
+    written = resized(model.graph)
+    return settle_resizing(infer_shapes(model), written)
 
 
 def export_program(module: nn.Module, inputs: Sequence[TensorSpec], opset: int | None = None) -> torch.onnx.ONNXProgram:
