@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
+from parity_export.binding import Binding, bare, bind
 from parity_export.graph.examples import example_inputs
 from parity_export.meaning import Meaning, ModuleOutput, check_options, feature_fields, task_fields
 from parity_runtime import InputError, ModelContract, TensorSpec, __version__
@@ -37,6 +38,11 @@ class ModelSource:
     module_output: ModuleOutput = "logits"
     sample: Arrays | None = None
 
+    @property
+    def call(self) -> Binding:
+        """The module as a function of the contract's inputs."""
+        return bind(self.module, self.contract.inputs)
+
 
 def source_from_run(run: Run, foreign: Network | None = None) -> ModelSource:
     """Return the source that a run describes, its held-out rows as the sample.
@@ -46,10 +52,11 @@ def source_from_run(run: Run, foreign: Network | None = None) -> ModelSource:
         foreign: the callable of a run whose network is none of Parity's; a run names no code.
 
     Raises:
-        InputError: the run has not finished, or its weights do not fit.
+        InputError: the run has not finished, its weights do not fit, or one has a dtype that numpy lacks.
         FormatError: its recipe is malformed.
     """
     module = run.module(foreign)
+    _check_dtypes(module)
     provenance = {"weights": weights_id(module.state_dict()), "seed": run.recipe.training.get("seed")}
     contract = replace(run.recipe.contract, provenance=provenance | _versions())
     return ModelSource(module, contract, sample=_test_rows(run))
@@ -61,18 +68,21 @@ def source_from_module(
     """Return the source of a live module.
 
     Args:
-        module: with its weights; a copy in eval mode is exported.
-        inputs: one a positional argument of its ``forward``, in that order.
+        module: with its weights; a copy in eval mode is exported, without wrappers such as torch.compile's.
+        inputs: named as the parameters of its ``forward``, in any order; where a name is no parameter, one a
+            positional argument, in that order.
         meaning: what its outputs mean.
         name: the model's name.
         sample: real rows by input name.
 
     Raises:
-        InputError: the meaning contradicts itself or what the module returns.
+        InputError: the inputs are not what the module takes, a tensor of it has a dtype that numpy lacks, or the
+            meaning contradicts itself or what the module returns.
     """
     if not inputs:
         raise InputError('say what the module takes: --input "features: float32[batch, 2]", one for each argument')
-    module = _eval_copy(module)
+    module = _eval_copy(bare(module))
+    _check_dtypes(module)
     width = _output_width(module, inputs, meaning)
     batch = _batch(inputs, meaning)
     provenance: dict[str, str | int | None] = {"weights": weights_id(module.state_dict())}
@@ -92,13 +102,40 @@ def _eval_copy(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module).eval() if any(part.training for part in module.modules()) else module
 
 
+def _check_dtypes(module: nn.Module) -> None:
+    """Refuse a tensor that neither numpy nor onnxruntime's processors compute with, such as bfloat16."""
+    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        if not _numpy_has(tensor.dtype):
+            raise InputError(
+                f"the module's {name} is {_name(tensor.dtype)}, in which neither numpy nor onnxruntime on a CPU "
+                f"computes; export it in float32: module.float(), and no casts to {_name(tensor.dtype)} in its forward"
+            )
+
+
+def _numpy_has(dtype: torch.dtype) -> bool:
+    try:
+        torch.empty(0, dtype=dtype).numpy()
+    except (TypeError, RuntimeError):
+        return False
+    return True
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
 def _output_width(module: nn.Module, inputs: Sequence[TensorSpec], meaning: Meaning) -> int:
     """Return the size of the last axis of what the module returns (1 for ``[batch]``); 0 if it is no such tensor."""
     with torch.no_grad():
-        returned = module(*example_inputs(module, inputs))
+        returned = bind(module, inputs)(*example_inputs(module, inputs))
     for leaf in tree_leaves(returned):
         if leaf is not None and not isinstance(leaf, torch.Tensor):
             raise InputError(f"the module returns {leaf!r}, which is no tensor; a graph gives tensors alone")
+        if leaf is not None and not _numpy_has(leaf.dtype):
+            raise InputError(
+                f"the module returns {_name(leaf.dtype)}, which numpy lacks, so no answer can be compared; "
+                "end its forward with .float()"
+            )
     if not isinstance(returned, torch.Tensor) or returned.ndim not in (1, 2):
         return 0
     if meaning.task != "tensors" and returned.dtype != torch.float32:

@@ -11,7 +11,9 @@ import torch
 from safetensors.torch import save_file
 
 from parity_export import ExportOptions, Meaning, export_package, load_sample, source_from_module
+from parity_export.graph.onnxruntime_versions import check_loads, oldest_onnxruntime
 from parity_runtime import InputError, Package, Predictor, TensorSpec
+from parity_runtime.session import import_onnxruntime
 from parity_training import load_state_dict, weights_id
 from tests.export import modules
 
@@ -100,6 +102,31 @@ def test_opset_and_ir_version_are_chosen_and_the_oldest_onnxruntime_recorded(
     assert model.opset_import[0].version == opset
     assert ir_version in (None, model.ir_version)
     assert exported.contract.min_onnxruntime == oldest
+
+
+@pytest.mark.parametrize(("opset", "ir_version"), [(25, None), (None, 13), (25, 13)])
+def test_versions_beyond_the_known_releases_are_those_of_the_installed_onnxruntime(
+    opset: int | None, ir_version: int | None, tmp_path: Path
+) -> None:
+    try:
+        check_loads(opset or 18, ir_version or 8)
+    except InputError:
+        pytest.skip("the installed onnxruntime is older")
+    source = source_from_module(modules.Linear(), TABLE5, Meaning(), "m")
+    exported = export_package(source, tmp_path / "p", ExportOptions(opset=opset, ir_version=ir_version))
+    assert exported.contract.min_onnxruntime == ".".join(import_onnxruntime().__version__.split(".")[:2])
+
+
+def test_versions_that_onnxruntime_does_not_load_are_refused_before_torch_exports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where onnx is newer than onnxruntime; torch would refuse the module for another reason."""
+    monkeypatch.setattr(onnx, "IR_VERSION", 99)
+    source = source_from_module(modules.Branching(), TABLE5, Meaning(), "m")
+    with pytest.raises(InputError, match="does not load opset 18 with IR version 99, .*choose a lower --opset or"):
+        export_package(source, tmp_path / "p", ExportOptions(ir_version=99))
+    with pytest.raises(InputError, match="does not load opset 999 with IR version 8"):
+        oldest_onnxruntime(999, 8)
 
 
 @pytest.mark.parametrize(

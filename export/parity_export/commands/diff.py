@@ -49,6 +49,8 @@ def diff(source: str, model: Path, between: str, rtol: float, atol: float, **opt
     module = bare_module(source, options)
     inputs = input_specs(options) or list(model_inputs(data))
     judged = source_from_module(module, inputs, Meaning(), model.stem)
+    if judged.call.note is not None:
+        click.echo(judged.call.note, err=True)
     call = _call(judged)
     ours, operators = _trace(first, judged, data, call)
     theirs, more = _trace(second, judged, data, call)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from parity_export.gate.batching import Answer, Batches, Loaded
 from parity_export.gate.comparison import close
+from parity_export.gate.determinism import check_determinism
 from parity_export.gate.drawing import Drawing, integer_ranges
 from parity_export.gate.envelope import Envelope
 from parity_export.gate.expected import Expected
@@ -17,7 +18,6 @@ from parity_export.gate.reference import TorchReference
 from parity_export.gate.searching import adversarial_rows, boundary_rows
 from parity_export.gate.tolerances import check_precision, groups
 from parity_export.source import ModelSource
-from parity_runtime import InputError
 from parity_runtime.contract import LOGITS, PROBABILITIES, RADIUS, certified_contract
 from parity_runtime.inputs import Arrays
 
@@ -132,7 +132,7 @@ class Expectation:
         random = np.random.default_rng(SEED)
         parts = self.drawing.rows(random, self._source.sample)
         ordinary = concatenate(parts).without(SMALL, LARGE, SPECIAL, SUBNORMAL, EXTREME)
-        self._check_determinism(ordinary)
+        check_determinism(self._source.module, self.float32, ordinary.inputs)
         check_meaning(self._source, ordinary)
         if self._source.contract.is_classifier:
             parts += boundary_rows(ordinary, self.reference, random)
@@ -140,14 +140,6 @@ class Expectation:
         parts += adversarial_rows(near, self.reference, self.onnxruntime, random)
         probes = concatenate(parts)
         return probes.take(_mixed(probes, random))
-
-    def _check_determinism(self, probes: Probes) -> None:
-        first, second = self.float32(probes.inputs), self.float32(probes.inputs)
-        for name, values in first.items():
-            if values.tobytes() != second[name].tobytes():
-                raise InputError(
-                    "the module answers the same rows differently each time; is dropout or noise left on in eval mode?"
-                )
 
     def _accepts(self, inputs: Arrays) -> bool:
         try:

@@ -147,7 +147,7 @@ def run_gate(model: bytes, contract: ModelContract, expectations: Sequence[Expec
         report.cells += _engine_cells(engine, model, contract, expectations, report)
         if len(model) > LARGE:
             give_back()
-    if report.mismatches:
+    if not report.passed:  # its answers may not even have the shapes that the rest compares
         return report
     report.evaluator = list(_evaluator_alone(model, expectations, report))
     default = DEFAULT.load(model, contract)

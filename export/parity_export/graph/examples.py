@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
+from parity_export.binding import bind
 from parity_runtime import InputError, TensorSpec
 from parity_runtime.errors import first_line
 
@@ -19,19 +20,20 @@ def example_inputs(module: nn.Module, inputs: Sequence[TensorSpec]) -> tuple[tor
     torch.export specializes the sizes 0 and 1, and takes equal sizes for equal dimensions.
 
     Raises:
-        InputError: the module accepts none of the sizes that are tried.
+        InputError: the module accepts none of the sizes that are tried, or the inputs are not its parameters.
     """
-    reason = ""
+    reason, call = "", bind(module, inputs)
     for base, multiples in itertools.product(EXAMPLE_SIZES, (False, True)):
         example = zeros(inputs, base, multiples=multiples)
         try:
             with torch.no_grad():
-                module(*example)
+                call(*example)
         except Exception as error:  # the user's own code
             reason = reason or first_line(error)
         else:
             return example
-    raise InputError(f"the module does not accept {'; '.join(map(str, inputs))}: {reason}")
+    note = "" if call.note is None else f" ({call.note})"
+    raise InputError(f"the module does not accept {'; '.join(map(str, inputs))}: {reason}{note}")
 
 
 def zeros(

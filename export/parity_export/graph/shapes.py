@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from parity_export.binding import bind
 from parity_export.gate.reference import flatten
 from parity_export.graph.examples import example_sizes, zeros
 from parity_runtime import ModelContract
@@ -24,7 +25,7 @@ def returned_shapes(module: nn.Module, contract: ModelContract) -> list[tuple[st
     """
     sizes = example_sizes(module, contract.inputs)
     with torch.no_grad():
-        returned = flatten(module(*zeros(contract.inputs, 2, sizes)))
+        returned = flatten(bind(module, contract.inputs)(*zeros(contract.inputs, 2, sizes)))
     dtypes = [str(leaf.dtype).removeprefix("torch.") for leaf in returned]
     base = _shapes(module, contract, sizes)
     grown = {name: _grown(module, contract, sizes, name) for name in sizes}
@@ -59,4 +60,4 @@ def _grown(module: nn.Module, contract: ModelContract, sizes: dict[str, int], na
 
 def _shapes(module: nn.Module, contract: ModelContract, sizes: dict[str, int]) -> Shapes:
     with torch.no_grad():
-        return [tuple(leaf.shape) for leaf in flatten(module(*zeros(contract.inputs, 2, sizes)))]
+        return [tuple(leaf.shape) for leaf in flatten(bind(module, contract.inputs)(*zeros(contract.inputs, 2, sizes)))]
