@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from parity_runtime.predictor import Predictor
 from parity_runtime.scoring.answers import Answer, answer_columns
-from parity_runtime.tables.chunk import Chunk
+from parity_runtime.tables.chunk import Chunk, Refusal
 from parity_runtime.tables.features import read_features
 
 Errors = Literal["stop", "skip", "null"]
@@ -52,12 +52,12 @@ def score(predictor: Predictor, chunk: Chunk, errors: Errors = "stop") -> Scored
     outputs = predictor.run({predictor.contract.inputs[0].name: matrix})
     answers = answer_columns(predictor.contract, outputs)
     for row in no_answers(answers):
-        refused.setdefault(row, NO_ANSWER)
+        refused.setdefault(row, Refusal(NO_ANSWER))
     if errors == "stop":
         chunk.refuse(refused)
     unanswered = np.zeros(len(chunk), np.bool_)
     unanswered[list(refused)] = True
-    places = {chunk.place(row): refused[row] for row in sorted(refused)}
+    places = {chunk.place(row): refused[row].problem for row in sorted(refused)}
     if errors == "skip" and refused:
         kept = ~unanswered
         return Scored(chunk.keep(kept), [answer.keep(kept) for answer in answers], unanswered[kept], places)
