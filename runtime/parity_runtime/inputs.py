@@ -179,7 +179,8 @@ def _stack_columns(contract: ModelContract, rows: Any, found: Sequence[Any]) -> 
             listed = ", ".join(map(str, found)) or "none"
             raise InputError(f"the column {feature.name!r} {problem}; found {listed}", column=feature.name)
         what = f"the column {feature.name!r}"
-        array = _as_array(what, _column(rows, feature.name))
+        cells = _column(rows, feature.name)
+        array = _unspelled(_as_array(what, cells), cells)
         if array.ndim != 1:
             raise InputError(f"{what} has the shape {list(array.shape)}; it takes one number a row")
         array = _cells(contract, array, feature.name) if spec.dtype.startswith("float") else array
@@ -192,11 +193,16 @@ def _stack_columns(contract: ModelContract, rows: Any, found: Sequence[Any]) -> 
 def _matrix(contract: ModelContract, rows: Any) -> Any:
     """Return rows as they are, but for objects among them: None is a missing cell there as in a column."""
     spec = contract.inputs[0]
-    array = _as_array(f"input {spec.name!r}", rows)
+    array = _unspelled(_as_array(f"input {spec.name!r}", rows), rows)
     if array.dtype.kind != "O" or array.shape[1:] != (len(contract.columns),) or not spec.dtype.startswith("float"):
         return array
     columns = [_cells(contract, array[:, feature.index], feature.name) for feature in contract.columns]
     return np.stack(columns, axis=-1)
+
+
+def _unspelled(array: NDArray[Any], value: Any) -> NDArray[Any]:
+    """Return a list's array with its own objects: numpy makes text of the numbers that stand beside text."""
+    return np.array(value, object) if array.dtype.kind == "U" and isinstance(value, list | tuple) else array
 
 
 def _cells(contract: ModelContract, array: NDArray[Any], name: str) -> NDArray[Any]:
@@ -205,6 +211,8 @@ def _cells(contract: ModelContract, array: NDArray[Any], name: str) -> NDArray[A
     Raises:
         InputError: names the first cell of a column of objects that is neither a number nor missing.
     """
+    if array.dtype.kind not in "OUT" and contract.missing_values is None:
+        return array
     values = CellValues(contract.missing_values)
     if array.dtype.kind in "OUT":
         array = np.array([_cell(values, cell, row, name) for row, cell in enumerate(array.tolist(), 1)], np.float64)

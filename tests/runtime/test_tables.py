@@ -23,7 +23,7 @@ from parity_runtime.tables.csv_file import csv_chunks, csv_line
 PARITY = str(Path(sys.executable).parent / "parity")
 ODD = ["0\u00a0", "\u00a00", "\u20030", "0\u2028", "0\x85", "0\x1f", "\ufeff0", "1_0", "\u0663", "0x1p3", "nan(3)",
        "+1", ".5", "1.", " 1 ", "\t1", "1e5", "1e999", "-inf", "NaN", "-nan", "", " ", "1d5", "1 2", "true",
-       "1,5"]  # fmt: skip
+       "1,5", "NA", "N/A", "-", "?", ".", "None "]  # fmt: skip
 
 
 def answer_of(parity, package: Path, path: Path, *options: object) -> str:  # type: ignore[no-untyped-def]

@@ -70,17 +70,30 @@ class CellValues:
         Raises:
             ValueError: the cell is neither.
         """
+        if self._like_python and "_" not in cell and cell.isascii():  # `plain_number`, without the price of a call
+            try:
+                value = float(cell)
+            except ValueError:
+                return self._missing(cell)
+            return value if value == value else self._missing(cell)  # noqa: PLR0124 -- NaN is a word as well
         try:
-            value = plain_number(cell) if self._like_python else self._spelled(cell.strip())
+            value = plain_number(cell) if self._is_pointed else self._spelled(cell.strip())
         except ValueError:
-            if self.is_missing(cell, in_numbers=True):
-                return float("nan")
-            raise
+            return self._missing(cell)
         return float("nan") if value in self.missing_numbers else value
+
+    def _missing(self, cell: str) -> float:
+        if self.is_missing(cell, in_numbers=True):
+            return float("nan")
+        raise ValueError(cell)
+
+    @cached_property
+    def _is_pointed(self) -> bool:
+        return self.is_plain and self.decimal == "."
 
     @cached_property
     def _like_python(self) -> bool:
-        return self.is_plain and self.decimal == "."
+        return self._is_pointed and not self.missing_numbers
 
     @cached_property
     def _number_in_text(self) -> re.Pattern[str]:

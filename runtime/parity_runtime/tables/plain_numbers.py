@@ -112,14 +112,20 @@ def _with_numpy(block: bytes, columns: list[int], layout: Layout) -> NDArray[np.
     if not _regular(block, layout.width, layout.delimiter):
         return None
     text = block.decode("ascii")
-    try:
-        return _load(text, columns, layout.delimiter)
-    except ValueError:
-        filled = _filled(text, layout)
-    try:
-        return _load(filled, columns, layout.delimiter) if filled != text else None
-    except ValueError:
-        return None
+    for words in (
+        [],
+        [""],
+        _words(layout),
+    ):  # a table without missing cells, or with empty ones alone, pays for no more
+        filled = _filled(text, layout.delimiter, words)
+        if words and filled == text:
+            continue
+        text = filled
+        try:
+            return _load(text, columns, layout.delimiter)
+        except ValueError:
+            continue
+    return None
 
 
 def _load(text: str, columns: list[int], delimiter: str) -> NDArray[np.float64]:
@@ -128,12 +134,14 @@ def _load(text: str, columns: list[int], delimiter: str) -> NDArray[np.float64]:
     return matrix
 
 
-def _filled(text: str, layout: Layout) -> str:
-    """Return the text with nan in every missing cell."""
+def _filled(text: str, delimiter: str, words: list[str]) -> str:
+    """Return the text with nan in every cell that is one of some words."""
+    if not words:
+        return text
     text = f"\n{text}\n"
-    for word in ["", *(word for word in _words(layout) if word in text)]:
-        for before in (layout.delimiter, layout.delimiter, "\n"):  # twice: a cell beside another shares its delimiter
-            for behind in (layout.delimiter, "\n"):
+    for word in words:
+        for before in (delimiter, delimiter, "\n") if word in text else ():  # twice: two cells share a delimiter
+            for behind in (delimiter, "\n"):
                 text = text.replace(f"{before}{word}{behind}", f"{before}nan{behind}")
     return text[1:-1]
 
