@@ -24,11 +24,11 @@ SAYS = {
     "operations.md": ["accuracy"],
     "runtime.md": [
         "['setosa' 'virginica']", "x: float32[batch, time, 3]", "{'output_0': (2, 7, 4), 'output_1': (2, 2)}",
-        "row 1: rooms is missing, and this model takes no missing cell there",
+        "row 1: rooms is missing, and this model takes no missing cell there", "1 rooms",
     ],
     "scoring.md": [
         "id,x1,x2,label,probability_0,probability_1", '"a;b";1', '{"x1": 0, "x2": 1, "tags": ["a", "b"], "label": 1, ',
-        "0,abc,,,", "(1000, 2)",
+        "0,abc,,,", "(1000, 2)", "0;0,75;1;", '0,"$1,000.50",', "0,absent,,,",
     ],
     "training.md": ["TableNetwork"],
     "proof.md": ["[ True  True]\n(1, 1)"],
