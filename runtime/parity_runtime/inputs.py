@@ -1,8 +1,6 @@
 """What callers hand in, made into the arrays that a graph takes, or refused with a sentence."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -228,7 +226,8 @@ def _cell(values: CellValues, cell: Any, row: int, name: str) -> float:
         if values.is_missing(cell, in_numbers=True):
             return float("nan")
         raise InputError(f"{name} is {shown(cell)}, which is text; it takes numbers", row=row, column=name)
-    if isinstance(cell, bool | np.bool_) or not isinstance(cell, Real | Decimal):
+    no_number = isinstance(cell, bool | np.bool_ | np.ndarray) or np.iscomplexobj(cell)
+    if no_number or not hasattr(cell, "__float__"):
         raise InputError(f"{name} is a {type(cell).__name__}; it takes numbers", row=row, column=name)
     try:
         return float(cell)

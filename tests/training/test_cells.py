@@ -88,6 +88,8 @@ def test_a_text_target_says_what_a_word_for_a_missing_cell_is(parity, tmp_path: 
     a_class = options_of(refused.err.partition(" makes it missing, ")[2], "--missing-values", " a class")
     kept = parity(*common, tmp_path / "b", *a_class)
     assert kept.code == 0 and "multiclass (NA, no, yes)" in kept.err and "left out" not in kept.err
+    dash = write_table(tmp_path / "v.csv", {"size": SIZES, "sold": with_cell(SOLD, 10, "-")})
+    assert TableDataset(dash, TableSettings("sold")).classes == ("-", "no", "yes")
     empty = write_table(tmp_path / "u.csv", {"size": SIZES, "sold": with_cell(SOLD, 10, None)})
     assert TableDataset(empty, TableSettings("sold")).without_target == 1
 

@@ -122,7 +122,7 @@ class _Reader:
         end = self.rows + len(matrix)
         if end > len(self.data):
             self.data.resize((max(end, int(_GROWTH * len(self.data))), matrix.shape[1]), refcheck=False)
-        with np.errstate(over="ignore"):  # `_Spread.check` names the column
+        with np.errstate(over="ignore"):  # `Spread.check` names the column
             self.data[self.rows : end] = matrix
         self.rows = end
 
@@ -145,8 +145,8 @@ class _Reader:
         doubled = {name for name in self.features if self.features.count(name) > 1}
         if doubled:
             raise InputError(f"the feature {min(doubled)!r} is named twice")
-        index = [name for place, name in enumerate(columns) if is_index(columns, place)]
-        self.index = tuple(name for name in index if name not in (self.target, *self.features, *self.dropped))
+        index = [name for place, name in enumerate(columns) if is_index(columns, place) and not self.features]
+        self.index = tuple(name for name in index if name not in (self.target, *self.dropped))
         left_out = {"", self.target, *self.dropped, *self.index}
         names = self.features or tuple(name for name in columns if name not in left_out)
         if not names or set(names) & set(self.dropped):
@@ -162,8 +162,9 @@ class _Reader:
             try:
                 chunk.numbers([name])
             except InputError as error:
-                chunks = chain([chunk], rest)
-                raise odd_column(chunks, name, self.rows, self.words) or self._explained(error) from error
+                before = self.spread.known(self.names.index(name))
+                found = odd_column(chain([chunk], rest), name, before, self.words)
+                raise found or self._explained(error) from error
         return matrix
 
     def _explained(self, error: InputError) -> InputError:

@@ -19,7 +19,7 @@ def odd_column(chunks: Iterable[Chunk], name: str, before: int, words: Counter[s
     Args:
         chunks: from the first such cell on.
         name: the column.
-        before: how many rows stood before, with numbers in them.
+        before: how many numbers stood before.
         words: the words for a missing cell that were met in features.
     """
     column = _OddColumn(name, before)

@@ -39,6 +39,10 @@ class Spread:
         self.count = total
         self.largest = np.maximum(self.largest, np.abs(filled).max(axis=0, initial=0.0))
 
+    def known(self, column: int) -> int:
+        """Return how many cells of a column are numbers."""
+        return int(np.atleast_1d(self.count)[column]) if np.ndim(self.count) else 0
+
     def check(self, where: str, names: Sequence[str]) -> None:
         """Refuse columns without a single number, and those that float32 cannot tell apart."""
         count, largest = np.asarray(self.count), np.asarray(self.largest)

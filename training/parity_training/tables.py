@@ -115,6 +115,7 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
         if numbers is None:
             _refuse_no_classes(columns, settings)
         elif np.isnan(numbers).any():  # a word that is missing among numbers alone
+            self.words = self.words + columns.target.dashes
             columns = columns.keep(~np.isnan(numbers))
             numbers = numbers[~np.isnan(numbers)]
         self.without_target = columns.without_target

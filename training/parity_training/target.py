@@ -36,6 +36,7 @@ class Target:
         num_numbers: how many cells are numbers.
         num_odd: how many are not.
         words: the words for a missing cell that were met, with their counts.
+        dashes: of the cells that are missing among numbers alone, and text elsewhere, their counts.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Target:
     num_numbers: int = 0
     num_odd: int = 0
     words: Counter[str] = field(default_factory=Counter)
+    dashes: Counter[str] = field(default_factory=Counter)
     values: CellValues = PLAIN
 
     def add(self, cells: Sequence[str], chunk: Chunk) -> None:
@@ -83,7 +85,7 @@ class Target:
         codes = {row for row, cell in enumerate(cells) if _LEADING_ZERO.match(cell)}
         numbers[list(codes)] = np.nan
         odd |= codes
-        self.words.update(cells[row] for row in np.flatnonzero(np.isnan(numbers)).tolist() if row not in odd)
+        self.dashes.update(cells[row] for row in np.flatnonzero(np.isnan(numbers)).tolist() if row not in odd)
         return numbers, sorted(odd)
 
     def as_numbers(self) -> NDArray[np.float64] | None:

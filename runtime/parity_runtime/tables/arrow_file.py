@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.errors import InputError, MissingExtraError
-from parity_runtime.tables.cell_patterns import spelling
 from parity_runtime.tables.chunk import Chunk, Refused, refuse_doubled, shown
 from parity_runtime.tables.float_text import float32_text
 
@@ -89,6 +88,8 @@ class ArrowChunk(Chunk):
         """Return a column of text in which every cell is missing."""
         odd = [cell for cell in self.column(name) if not self.values.is_missing(cell, in_numbers=True)]
         if odd:
+            from parity_runtime.tables.cell_patterns import spelling  # noqa: PLC0415 -- few tables need it
+
             found = spelling(odd, self.values)
             raise self._no_numbers(name, f": {shown(found.cells[0])} is {found.what}, as text" if found else "")
         return np.full(len(self), np.nan)

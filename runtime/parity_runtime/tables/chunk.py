@@ -68,7 +68,8 @@ class Chunk(ABC):
         Raises:
             InputError: there is no such column, or a row is none.
         """
-        return np.array([self.values.is_missing(cell) for cell in self.column(name)], np.bool_)
+        words = self.values.tokens | {""}
+        return np.fromiter((cell.strip() in words for cell in self.column(name)), np.bool_, len(self))
 
     def read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
         """Return columns as numbers, and which rows have a cell that is none.

@@ -9,7 +9,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_runtime.tables.cell_patterns import spelling
 from parity_runtime.tables.cell_values import plain_number
 from parity_runtime.tables.chunk import Chunk, Refusal, Refused, shown
 from parity_runtime.tables.plain_numbers import Layout, plain_numbers
@@ -136,6 +135,8 @@ class CsvChunk(Chunk):
         return matrix, refused
 
     def _read_column(self, out: NDArray[np.float64], name: str, column: list[str], refused: Refused) -> None:
+        from parity_runtime.tables.cell_patterns import spelling  # noqa: PLC0415 -- few tables need it
+
         odd = {}
         for row, cell in enumerate(column):
             try:

@@ -9,7 +9,6 @@ from itertools import chain, islice
 from typing import BinaryIO
 
 from parity_runtime.errors import InputError
-from parity_runtime.tables.cell_patterns import decimal_comma
 from parity_runtime.tables.cell_values import PLAIN, CellValues
 from parity_runtime.tables.chunk import refuse_doubled
 from parity_runtime.tables.csv_chunk import CsvChunk, CsvHeader
@@ -126,6 +125,8 @@ class _Reader:
         """Return the decimal sign; a file that commas delimit is read with points, as they would have to be quoted."""
         if self._delimiter == ",":
             return "."
+        from parity_runtime.tables.cell_patterns import decimal_comma  # noqa: PLC0415 -- few tables need it
+
         lines, _ = self._some_lines(_SAMPLED)
         self._file = chain(lines, self._file)
         text = b"".join(lines).decode(errors="replace")

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.errors import InputError
-from parity_runtime.tables.cell_patterns import spelling
 from parity_runtime.tables.chunk import Chunk, Refusal, Refused
 
 _NUMBERS = {int, float, type(None)}
@@ -103,6 +102,8 @@ class JsonChunk(Chunk):
         return type(self)(self.where, self.columns, list(compress(self.records, rows)), self.first_row)
 
     def _read_values(self, out: NDArray[np.float64], name: str, values: list[Any], refused: Refused) -> None:
+        from parity_runtime.tables.cell_patterns import spelling  # noqa: PLC0415 -- few tables need it
+
         texts = [value for value in values if isinstance(value, str)]
         found = spelling((text for text in texts if not self.values.is_missing(text, in_numbers=True)), self.values)
         for row, value in enumerate(values):
