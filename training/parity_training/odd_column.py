@@ -51,8 +51,9 @@ class _OddColumn:
                 if cell not in self.first:
                     self.first[cell] = chunk.error(row, "", self.name)
             else:
-                self.has_decimals |= chunk.values.decimal in cell
-                self.numbers += not chunk.values.is_missing(cell, in_numbers=True)
+                if not chunk.values.is_missing(cell, in_numbers=True):
+                    self.has_decimals |= chunk.values.decimal in cell
+                    self.numbers += 1
 
     def error(self, words: set[str]) -> InputError | None:
         found = spelling(self.odd.elements(), self.values, has_decimals=self.has_decimals)

@@ -109,18 +109,17 @@ class CsvChunk(Chunk):
 
     def _check(self, matrix: NDArray[np.float64], names: Sequence[str], indices: list[int]) -> Refused:
         """Return the rows with a NaN that is no missing cell: the fast readers spell it in more ways than we do."""
+        unknown = np.isnan(matrix)
         odd = np.zeros(len(self), np.bool_)
-        for row, place in zip(*np.nonzero(np.isnan(matrix)), strict=True):
-            cell = self._cells_of(row)[indices[place]]
-            odd[row] |= not self.values.is_missing(cell, in_numbers=True)
+        for row in np.flatnonzero(unknown.any(axis=1)):
+            cells = self.records[row].decode().split(self.header.delimiter)
+            places = np.flatnonzero(unknown[row])
+            odd[row] = not all(self.values.is_missing(cells[indices[place]], in_numbers=True) for place in places)
         if not odd.any():
             return {}
         rows = np.flatnonzero(odd)
         refused = self.keep(odd)._read_cells(names, indices)[1]
         return {int(rows[row]): reason for row, reason in refused.items()}
-
-    def _cells_of(self, row: int) -> list[str]:
-        return self.records[row].decode().split(self.header.delimiter)
 
     def _read_cells(self, names: Sequence[str], indices: list[int]) -> tuple[NDArray[np.float64], Refused]:
         refused = dict(self.malformed)
@@ -143,8 +142,8 @@ class CsvChunk(Chunk):
                 out[row] = self.values.number(cell)
             except ValueError:
                 odd[row] = cell
-        others = (cell for row, cell in enumerate(column) if row not in odd)
-        found = spelling(odd.values(), self.values, has_decimals=any(self.values.decimal in cell for cell in others))
+        has_decimals = any(self.values.decimal in column[row] for row in np.flatnonzero(~np.isnan(out)))
+        found = spelling(odd.values(), self.values, has_decimals=has_decimals)
         problem = f"{found.what}; {found.way_out}" if found else "not a number"
         for row, cell in odd.items():
             why = problem if found is None or cell in found.cells else "not a number"
