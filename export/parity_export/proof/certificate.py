@@ -91,9 +91,9 @@ def _unproven(certificate: Certificate, index: int, chunk: NDArray[np.float64], 
     return Unproven(certificate.rows + index + 1, chunk[index], answer, radius, label)
 
 
-def table_chunks(contract: ModelContract, name: str) -> Iterator[NDArray[np.float64]]:
+def table_chunks(contract: ModelContract, file: TableFile) -> Iterator[NDArray[np.float64]]:
     """Read a table's features, some thousand rows at a time."""
-    for table in TableFile.named(name).chunks(_CHUNK):
+    for table in file.chunks(_CHUNK):
         yield table_features(contract, table)
 
 
