@@ -130,7 +130,15 @@ def _output_width(module: nn.Module, inputs: Sequence[TensorSpec], meaning: Mean
         returned = bind(module, inputs)(*example_inputs(module, inputs))
     for leaf in tree_leaves(returned):
         if leaf is not None and not isinstance(leaf, torch.Tensor):
-            raise InputError(f"the module returns {leaf!r}, which is no tensor; a graph gives tensors alone")
+            raise InputError(
+                f"the module returns a {type(leaf).__name__}, which is no tensor; a graph gives tensors alone: return "
+                "them one by one, or in a tuple, a list or a dict"
+            )
+        if leaf is not None and leaf.is_complex():
+            raise InputError(
+                f"the module returns {_name(leaf.dtype)}, which no operator of ONNX gives; return "
+                "torch.view_as_real(...), whose last axis holds the real and the imaginary part"
+            )
         if leaf is not None and not _numpy_has(leaf.dtype):
             raise InputError(
                 f"the module returns {_name(leaf.dtype)}, which numpy lacks, so no answer can be compared; "

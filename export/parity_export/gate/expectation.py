@@ -13,12 +13,26 @@ from parity_export.gate.envelope import Envelope
 from parity_export.gate.expected import Expected
 from parity_export.gate.float32_samples import float32_samples, neighbours
 from parity_export.gate.meaning_check import check_meaning
-from parity_export.gate.probes import EXTREME, GAUSSIAN, LARGE, SEED, SMALL, SPECIAL, SUBNORMAL, Probes, concatenate
+from parity_export.gate.probes import (
+    EXTREME,
+    GAUSSIAN,
+    LARGE,
+    SAMPLE,
+    SEED,
+    SMALL,
+    SPECIAL,
+    SUBNORMAL,
+    UNIFORM,
+    Probes,
+    concatenate,
+)
 from parity_export.gate.reference import TorchReference
 from parity_export.gate.searching import adversarial_rows, boundary_rows
 from parity_export.gate.tolerances import check_precision, groups
 from parity_export.source import ModelSource
+from parity_runtime import InputError
 from parity_runtime.contract import LOGITS, PROBABILITIES, RADIUS, certified_contract
+from parity_runtime.errors import first_line
 from parity_runtime.inputs import Arrays
 
 _INDEPENDENT_RTOL = 1e-9
@@ -51,6 +65,7 @@ class Expectation:
         torch_float32: torch's answers, outputs by name.
         torch_float64: the same, computed in float64.
         drawing: draws rows for the model.
+        refused: the kinds of probes that torch itself refuses, and its own sentence, a line each.
         probes: the questions.
         row_independent: whether torch's rows do not influence one another.
     """
@@ -70,6 +85,7 @@ class Expectation:
         self.torch_float32 = TorchReference(source)
         ranges = integer_ranges(source.contract, dimensions, self._accepts)
         self.drawing = Drawing(source.contract, dimensions, ranges)
+        self.refused: list[str] = []
         self.probes: Probes = self._make_probes()
         self.row_independent: bool = self.batches.name is not None and self._measure_independence()
         if not self.row_independent:  # one overflowing row would spoil every other row of its batch
@@ -130,7 +146,7 @@ class Expectation:
     def _make_probes(self) -> Probes:
         """Return every kind of probe, mixed: the first rows, which every batch size is asked, hold some of each."""
         random = np.random.default_rng(SEED)
-        parts = self.drawing.rows(random, self._source.sample)
+        parts = self._answered(self.drawing.rows(random, self._source.sample))
         ordinary = concatenate(parts).without(SMALL, LARGE, SPECIAL, SUBNORMAL, EXTREME)
         check_determinism(self._source.module, self.float32, ordinary.inputs)
         check_meaning(self._source, ordinary)
@@ -140,6 +156,35 @@ class Expectation:
         parts += adversarial_rows(near, self.reference, self.onnxruntime, random)
         probes = concatenate(parts)
         return probes.take(_mixed(probes, random))
+
+    def _answered(self, parts: list[Probes]) -> list[Probes]:
+        """Return the parts that torch answers; what it refuses is noted with its own sentence.
+
+        Raises:
+            InputError: it refuses rows of the range that the model is used in.
+        """
+        if self._refusal(concatenate(parts)) is None:
+            return parts
+        reasons = [(part, self._refusal(part)) for part in parts]
+        for part, reason in reasons:
+            kind = str(part.kinds[0])
+            if reason is not None and kind in (SAMPLE, UNIFORM):
+                raise InputError(
+                    f"the module itself fails on {kind} rows: {reason}; give rows that it takes with --samples, and "
+                    "say with --input what its inputs are"
+                )
+            if reason is not None:
+                self.refused.append(f"torch on {kind} probes: {reason}")
+        return [part for part, reason in reasons if reason is None]
+
+    def _refusal(self, probes: Probes) -> str | None:
+        """Return why the module does not answer rows, in float32 or in float64; None if it does."""
+        try:
+            for answer in (self.float32, self.reference):
+                answer(probes.inputs)
+        except Exception as error:  # the user's own code
+            return first_line(error)
+        return None
 
     def _accepts(self, inputs: Arrays) -> bool:
         try:

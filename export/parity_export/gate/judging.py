@@ -1,6 +1,6 @@
 """From a source and a graph to a verdict: the questions for each assignment of the dynamic dimensions, the gate."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -93,6 +93,7 @@ def judge(
     for expectation in _expectations(model, source, given, refused, certified):
         expectation.prepare(BATCH_SIZES)
         expectations.append(expectation)
+        refused += [f"{line}{_at(expectation.dimensions)}" for line in expectation.refused]
         if len(model) > LARGE:
             give_back()
     report = run_gate(model, source.contract, expectations)
@@ -140,6 +141,10 @@ def _expectations(
         elif tried < _OTHER_ASKED:
             tried += 1
             yield Expectation(replace(source, sample=None), opponent, dimensions, given, certified)
+
+
+def _at(dimensions: Mapping[str, int]) -> str:
+    return f", at {dict(dimensions)}" if dimensions else ""
 
 
 def _refusal(source: ModelSource, dimensions: dict[str, int]) -> str | None:
