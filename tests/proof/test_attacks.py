@@ -226,6 +226,13 @@ def test_a_variance_that_is_flushed() -> None:
     refused(nodes, constants, [1], "variance is not positive, or subnormal")
 
 
+def test_a_variance_whose_reciprocal_is_flushed() -> None:
+    """onnxruntime 1.20 squares 1 / sqrt(variance)."""
+    constants = {"s": ONE, "b": 0 * ONE, "m": 0 * ONE, "v": np.float32([1e38])}
+    nodes: list[Node] = [("BatchNormalization", ["features", "s", "b", "m", "v"], {})]
+    refused(nodes, constants, [1], "operator BatchNormalization .*its variance is above 2.125")
+
+
 def test_a_slope_that_is_no_number() -> None:
     refused([("LeakyRelu", ["features"], {"alpha": float("nan")})], {}, [1], "operator LeakyRelu .*not finite")
 
