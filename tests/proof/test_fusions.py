@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,7 @@ OTHERS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+@cache
 def exported(function: Callable[[Tensor], Tensor]) -> tuple[ModelSource, bytes]:
     torch.manual_seed(0)
     meaning, specs = Meaning("binary", "logits", ("no", "yes")), [TensorSpec("features", "float32", ("batch", 4))]
