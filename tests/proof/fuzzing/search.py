@@ -121,7 +121,7 @@ def _compare(found: Found, name: str, values: np.ndarray, exact: np.ndarray, rad
 def _reason(message: str) -> str:
     """Return a refusal without the names and numbers of its graph."""
     message = message.removeprefix("cannot certify: ")
-    return re.sub(r" at node \S+", "", re.sub(r"(?<![a-zA-Z])[-+]?\d[\d.e+-]*", "N", message))
+    return re.sub(r" at node \S+", "", re.sub(r"(?<!\w)[-+]?\d[\d.e+-]*", "N", message))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
