@@ -234,6 +234,7 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "ArgMax": lambda a, x, attributes: x[0].argmax(axis=attributes["axis"]),
     "GreaterOrEqual": _exactly(np.greater_equal),
     "Greater": _exactly(np.greater),
+    "And": lambda a, x, attributes: np.logical_and(x[0], x[1]),
     "Less": _exactly(np.less),
     "Equal": _exactly(np.equal),
     "IsNaN": _exactly(np.isnan),
