@@ -67,9 +67,10 @@ $(OLDEST)/.ready: $(READY)
 	@$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check "onnxruntime==1.20.*" numpy
 	@touch $@
 
-soak: $(READY) $(OLDEST)/.ready  ## Thousands of examples of each property test, 50 kills, 100 million points and random graphs against the proof (1 hour).
+soak: $(READY) $(OLDEST)/.ready  ## Property tests at length, 50 kills, right graphs that must pass, and the search for a hole in the proof (2 hours).
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/runtime/test_properties.py
 	@PARITY_KILLS=50 $(BIN)/python -m pytest tests/training/test_resume.py
+	@$(BIN)/python -m tests.parity.false_refusals --seeds 20
 	@$(BIN)/python -m tests.proof.soundness --points 100000000
 	@$(BIN)/python -m tests.proof.fuzzing.search --outputs 30000000 --python $(OLDEST)/bin/python
 
