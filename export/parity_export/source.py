@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import nn
-from torch.utils._pytree import tree_leaves
 
 from parity_export.binding import Binding, bare, bind
-from parity_export.graph.examples import example_inputs
+from parity_export.graph.examples import Example
 from parity_export.meaning import Meaning, ModuleOutput, check_options, feature_fields, task_fields
+from parity_export.module_checks import check_dtypes, check_returned, check_sizes
 from parity_runtime import InputError, ModelContract, TensorSpec, __version__
 from parity_runtime.contract import batch_name
 from parity_runtime.inputs import Arrays
@@ -56,7 +56,7 @@ def source_from_run(run: Run, foreign: Network | None = None) -> ModelSource:
         FormatError: its recipe is malformed.
     """
     module = run.module(foreign)
-    _check_dtypes(module)
+    check_dtypes(module)
     provenance = {"weights": weights_id(module.state_dict()), "seed": run.recipe.training.get("seed")}
     contract = replace(run.recipe.contract, provenance=provenance | _versions())
     return ModelSource(module, contract, sample=_test_rows(run))
@@ -82,7 +82,7 @@ def source_from_module(
     if not inputs:
         raise InputError('say what the module takes: --input "features: float32[batch, 2]", one for each argument')
     module = _eval_copy(bare(module))
-    _check_dtypes(module)
+    check_dtypes(module)
     width = _output_width(module, inputs, meaning)
     batch = _batch(inputs, meaning)
     provenance: dict[str, str | int | None] = {"weights": weights_id(module.state_dict())}
@@ -102,48 +102,13 @@ def _eval_copy(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module).eval() if any(part.training for part in module.modules()) else module
 
 
-def _check_dtypes(module: nn.Module) -> None:
-    """Refuse a tensor that neither numpy nor onnxruntime's processors compute with, such as bfloat16."""
-    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
-        if not _numpy_has(tensor.dtype):
-            raise InputError(
-                f"the module's {name} is {_name(tensor.dtype)}, in which neither numpy nor onnxruntime on a CPU "
-                f"computes; export it in float32: module.float(), and no casts to {_name(tensor.dtype)} in its forward"
-            )
-
-
-def _numpy_has(dtype: torch.dtype) -> bool:
-    try:
-        torch.empty(0, dtype=dtype).numpy()
-    except (TypeError, RuntimeError):
-        return False
-    return True
-
-
-def _name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
-
-
 def _output_width(module: nn.Module, inputs: Sequence[TensorSpec], meaning: Meaning) -> int:
     """Return the size of the last axis of what the module returns (1 for ``[batch]``); 0 if it is no such tensor."""
+    call, example = bind(module, inputs), Example.of(module, inputs)
     with torch.no_grad():
-        returned = bind(module, inputs)(*example_inputs(module, inputs))
-    for leaf in tree_leaves(returned):
-        if leaf is not None and not isinstance(leaf, torch.Tensor):
-            raise InputError(
-                f"the module returns a {type(leaf).__name__}, which is no tensor; a graph gives tensors alone: return "
-                "them one by one, or in a tuple, a list or a dict"
-            )
-        if leaf is not None and leaf.is_complex():
-            raise InputError(
-                f"the module returns {_name(leaf.dtype)}, which no operator of ONNX gives; return "
-                "torch.view_as_real(...), whose last axis holds the real and the imaginary part"
-            )
-        if leaf is not None and not _numpy_has(leaf.dtype):
-            raise InputError(
-                f"the module returns {_name(leaf.dtype)}, which numpy lacks, so no answer can be compared; "
-                "end its forward with .float()"
-            )
+        returned = call(*example.tensors())
+    check_returned(returned)
+    check_sizes(call, example, returned)
     if not isinstance(returned, torch.Tensor) or returned.ndim not in (1, 2):
         return 0
     if meaning.task != "tensors" and returned.dtype != torch.float32:

@@ -289,7 +289,6 @@ INDICES = [
     Report(
         "masked_select, whose length the values decide", "pytorch/pytorch#26034", lambda: Call(lambda x: x[x > 0]),
         VECTOR, "refused: the values decide how many numbers it gives", "values decide|depends on the values",
-        gap="refused with another reason: a dimension of 0",
     ),
     Report(
         "EmbeddingBag with padding_idx", "pytorch/pytorch#128930",

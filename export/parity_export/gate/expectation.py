@@ -86,6 +86,7 @@ class Expectation:
         ranges = integer_ranges(source.contract, dimensions, self._accepts)
         self.drawing = Drawing(source.contract, dimensions, ranges)
         self.refused: list[str] = []
+        self._declined: set[int] = set()
         self.probes: Probes = self._make_probes()
         self.row_independent: bool = self.batches.name is not None and self._measure_independence()
         if not self.row_independent:  # one overflowing row would spoil every other row of its batch
@@ -112,10 +113,23 @@ class Expectation:
         return max(len(self.probes), _MAX_VALUES // max(1, values))
 
     def prepare(self, batch_sizes: Sequence[int]) -> None:
-        """Ask torch all that will be needed at these batch sizes, and let the float64 copy and the opponent go."""
-        for batch in (len(self.probes), *batch_sizes):
-            self(batch)
+        """Ask torch all that will be needed at these batch sizes, and let the float64 copy and the opponent go.
+
+        A size that torch refuses is noted, and no backend is asked at it.
+        """
+        for batch in dict.fromkeys((len(self.probes), *batch_sizes)):
+            try:
+                self(batch)
+            except InputError:
+                raise
+            except Exception as error:  # the user's own code
+                self.refused.append(f"torch in batches of {batch}: {first_line(error)}")
+                self._declined.add(batch)
         self.release()
+
+    def takes(self, batch: int) -> bool:
+        """Whether torch answers the probes in batches of a size."""
+        return batch not in self._declined
 
     def release(self) -> None:
         """Let the float64 copy and the opponent go until they are asked again."""
@@ -254,9 +268,12 @@ class Expectation:
 
     def _measure_independence(self) -> bool:
         rows = np.arange(min(len(self.probes), INDEPENDENT_ROWS))
-        with np.errstate(all="ignore"):
-            together = self.batches.ask(self.torch_float64, self.probes.inputs, rows, len(rows))
-            alone = self.batches.ask(self.torch_float64, self.probes.inputs, rows, 1)
+        try:
+            with np.errstate(all="ignore"):
+                together = self.batches.ask(self.torch_float64, self.probes.inputs, rows, len(rows))
+                alone = self.batches.ask(self.torch_float64, self.probes.inputs, rows, 1)
+        except Exception:
+            return False
         return all(
             close(values, alone[name], _INDEPENDENT_RTOL * (1 + np.abs(np.nan_to_num(values.astype(np.float64)))))
             for name, values in together.items()

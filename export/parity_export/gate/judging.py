@@ -12,7 +12,7 @@ from parity_export.gate.engines import BATCH_SIZES, DEFAULT
 from parity_export.gate.expectation import Expectation
 from parity_export.gate.expected import Expected
 from parity_export.gate.report import Report, run_gate
-from parity_export.graph.examples import example_sizes, zeros
+from parity_export.graph.examples import Example
 from parity_export.memory import LARGE, give_back
 from parity_export.proof.claim import Proof
 from parity_export.source import ModelSource
@@ -151,7 +151,7 @@ def _refusal(source: ModelSource, dimensions: dict[str, int]) -> str | None:
     """Return why the module itself does not take these sizes; None if it does."""
     try:
         with torch.no_grad():
-            source.call(*zeros(source.contract.inputs, 2, dimensions))
+            source.call(*Example.of(source.module, source.contract.inputs).tensors(dimensions))
     except Exception as error:  # the user's own code
         return first_line(error)
     return None
@@ -162,8 +162,8 @@ def _check_one_row(source: ModelSource) -> None:
     batch = batch_name(source.contract)
     if batch is None:
         return
-    sizes = example_sizes(source.module, source.contract.inputs)
-    reason = _refusal(source, sizes | {batch: 1})
+    sizes = Example.of(source.module, source.contract.inputs).sizes
+    reason = _refusal(source, {batch: 1})
     if reason is not None:
         fixed = [
             replace(spec, shape=tuple(sizes[batch] if size == batch else size for size in spec.shape))
@@ -184,7 +184,7 @@ def _other_dimensions(contract: ModelContract) -> list[str]:
 
 def _main_sizes(source: ModelSource, names: list[str]) -> dict[str, int]:
     """Return the sizes of the main questions: the sample's, where there is one, else those of the export."""
-    accepted = example_sizes(source.module, source.contract.inputs)
+    accepted = Example.of(source.module, source.contract.inputs).sizes
     sizes = {name: accepted[name] for name in names}
     batch = batch_name(source.contract)
     for spec in source.contract.inputs if source.sample is not None else ():

@@ -14,7 +14,7 @@ from onnxscript import optimizer
 from torch import nn
 
 from parity_export.binding import Binding, bind
-from parity_export.graph.examples import example_inputs
+from parity_export.graph.examples import Example
 from parity_export.graph.inner_shapes import infer_shapes
 from parity_export.graph.resizing import resized, settle_resizing
 from parity_runtime import InputError, TensorSpec
@@ -65,7 +65,7 @@ def export_program(module: nn.Module, inputs: Sequence[TensorSpec], opset: int |
         {axis: dimensions[size] for axis, size in enumerate(spec.shape) if isinstance(size, str)} for spec in inputs
     ]
     call = bind(module, inputs)
-    example = call.arguments(example_inputs(module, inputs))
+    example = call.arguments(Example.of(module, inputs).tensors())
     _forget_recurrent_kernels()
     try:
         with quiet():
