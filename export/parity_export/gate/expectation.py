@@ -47,6 +47,10 @@ _CLOSER = 0.25  # of the rows: a backend that answers more of them otherwise has
 _MAX_VALUES = 16_000_000  # of one batch of inputs: 64 MB of float32
 
 
+class _TorchRefusedError(Exception):
+    """The module itself does not answer the probes in batches of some size."""
+
+
 class Expectation:
     """The probes of a source and torch's answers to them.
 
@@ -116,14 +120,19 @@ class Expectation:
         """Ask torch all that will be needed at these batch sizes, and let the float64 copy and the opponent go.
 
         A size that torch refuses is noted, and no backend is asked at it.
+
+        Raises:
+            InputError: torch refuses all rows as one batch.
         """
         for batch in dict.fromkeys((len(self.probes), *batch_sizes)):
             try:
                 self(batch)
-            except InputError:
-                raise
-            except Exception as error:  # the user's own code
-                self.refused.append(f"torch in batches of {batch}: {first_line(error)}")
+            except _TorchRefusedError as error:
+                if batch == len(self.probes):
+                    raise InputError(
+                        f"the module itself fails on a batch of {batch} rows: {error}; fix its size with --input"
+                    ) from error
+                self.refused.append(f"torch in batches of {batch}: {error}")
                 self._declined.add(batch)
         self.release()
 
@@ -209,9 +218,12 @@ class Expectation:
 
     def _ask(self, batch: int) -> Expected:
         rows = np.arange(len(self.probes))
-        with np.errstate(all="ignore"):
-            float32 = self.batches.ask(self.torch_float32, self.probes.inputs, rows, batch)
-            float64 = self.batches.ask(self.torch_float64, self.probes.inputs, rows, batch)
+        try:
+            with np.errstate(all="ignore"):
+                float32 = self.batches.ask(self.torch_float32, self.probes.inputs, rows, batch)
+                float64 = self.batches.ask(self.torch_float64, self.probes.inputs, rows, batch)
+        except Exception as error:  # the user's own code
+            raise _TorchRefusedError(first_line(error)) from error
         envelope = Envelope(float32)
         samples = float32_samples(self._source, independent=self.row_independent)
         envelope.ask(samples, self.batches, self.probes, rows, batch)
