@@ -63,14 +63,14 @@ def source_from_run(run: Run, foreign: Network | None = None) -> ModelSource:
 
 
 def source_from_module(
-    module: nn.Module, inputs: Sequence[TensorSpec], meaning: Meaning, name: str, sample: Arrays | None = None
+    module: nn.Module, inputs: Sequence[TensorSpec | str], meaning: Meaning, name: str, sample: Arrays | None = None
 ) -> ModelSource:
     """Return the source of a live module.
 
     Args:
         module: with its weights; a copy in eval mode is exported, without wrappers such as torch.compile's.
-        inputs: named as the parameters of its ``forward``, in any order; where a name is no parameter, one a
-            positional argument, in that order.
+        inputs: specifications such as ``"x: float32[batch, 5]"``, named as the parameters of its ``forward``, in any
+            order; where a name is no parameter, one a positional argument, in that order.
         meaning: what its outputs mean.
         name: the model's name.
         sample: real rows by input name.
@@ -81,16 +81,17 @@ def source_from_module(
     """
     if not inputs:
         raise InputError('say what the module takes: --input "features: float32[batch, 2]", one for each argument')
+    specs = [TensorSpec.parse(spec) if isinstance(spec, str) else spec for spec in inputs]
     module = _eval_copy(bare(module))
     check_dtypes(module)
-    width = _output_width(module, inputs, meaning)
-    batch = _batch(inputs, meaning)
+    width = _output_width(module, specs, meaning)
+    batch = _batch(specs, meaning)
     provenance: dict[str, str | int | None] = {"weights": weights_id(module.state_dict())}
     contract = ModelContract(
         name=name,
         task=meaning.task,
-        inputs=tuple(inputs),
-        features=feature_fields(inputs, meaning),
+        inputs=tuple(specs),
+        features=feature_fields(specs, meaning),
         provenance=provenance | _versions(),
         **task_fields(meaning, width, batch),
     )

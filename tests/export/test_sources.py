@@ -205,3 +205,10 @@ def test_a_model_that_returns_tensors_is_run_and_not_predicted(parity, state_dic
     assert parity(*EXPORT, tmp_path / "p", "--weights", tmp_path / "w.pt", *INPUT, "--features", "a,b,c,d,e").code == 0
     assert parity("predict", tmp_path / "p", "--row", "1,2,3,4,5").is_refused(1, "without a meaning")
     assert Predictor(tmp_path / "p").run({"x": [[1, 2, 3, 4, 5]]})["output"].shape == (1, 3)
+
+
+def test_specifications_are_taken_as_text_like_everywhere() -> None:
+    spelled = source_from_module(modules.Linear(), ["x: float32[batch, 5]"], Meaning(), "m")
+    assert spelled.contract.inputs == source_from_module(modules.Linear(), TABLE5, Meaning(), "m").contract.inputs
+    with pytest.raises(InputError, match="float31"):
+        source_from_module(modules.Linear(), ["x: float31[batch, 5]"], Meaning(), "m")
