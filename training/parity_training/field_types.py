@@ -10,6 +10,7 @@ from parity_runtime import InputError
 from parity_runtime.printable import shown
 
 _PLAIN: dict[Any, tuple[type, str]] = {
+    bool: (bool, "true or false"),
     int: (Integral, "a whole number"),
     float: (Real, "a number"),
     str: (str, "text"),
@@ -35,7 +36,7 @@ def check_types(settings: Any) -> None:
 def _fits(value: Any, declared: Any) -> bool:
     declared = types.NoneType if declared is None else declared
     if declared in _PLAIN:
-        return isinstance(value, _PLAIN[declared][0]) and not isinstance(value, bool)
+        return isinstance(value, _PLAIN[declared][0]) and (declared is bool or not isinstance(value, bool))
     origin, inner = get_origin(declared), get_args(declared)
     if origin in (Union, types.UnionType):
         return any(_fits(value, kind) for kind in inner)

@@ -15,6 +15,7 @@ from parity_export.proof.certificate import DRAWN_ROWS, Certificate, Unproven, d
 from parity_export.proof.certified_model import CertifiedModel
 from parity_runtime.commands.options import package_argument
 from parity_runtime.commands.saying import say
+from parity_runtime.commands.table_options import read_options, table_file, table_options
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.files import atomic_write, write_file
@@ -22,6 +23,7 @@ from parity_runtime.jsonfile import dump_json
 from parity_runtime.package import Package
 from parity_runtime.paths import refuse_unwritable, resolved
 from parity_runtime.tables.csv_file import write_csv
+from parity_runtime.tables.reading import ReadOptions
 
 _SHOWN = 5
 _LISTED = 10  # features or numbers of a row
@@ -34,22 +36,23 @@ _LISTED = 10  # features or numbers of a row
     "--out", type=click.Path(path_type=Path), help="A folder for the rows that are not proven, and the picture."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-def certify(package: Path, table: str | None, out: Path | None, as_json: bool) -> None:
-    """Say which labels of PACKAGE no compliant backend can change, over the rows of TABLE (CSV, or - for stdin).
+@table_options
+def certify(package: Path, table: str | None, out: Path | None, as_json: bool, **options: Any) -> None:
+    """Say which labels of PACKAGE no compliant backend can change, over the rows of TABLE.
+
+    TABLE is CSV, JSON Lines, .npy, Parquet or Arrow; - is stdin.
 
     Without a TABLE rows are drawn evenly over what the features ranged over in training, and a quarter beyond.
     A package without a certified graph is certified in memory, and stays as it is. docs/proof.md says what is proven.
     """
-    if out is not None and resolved(package) in (resolved(out), *resolved(out).parents):
-        raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another place")
-    if out is not None and out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; --out takes a folder")
-    if out is not None:
-        refuse_unwritable(resolved(out) / "certificate.json")
-    if out is None and sys.stdout is None:
-        raise InputError("stdout is closed; write what is found into a folder with --out")
+    _check_out(out, package)
     model = CertifiedModel.open(package)
-    chunks = drawn_chunks(model.contract) if table is None else table_chunks(model.contract, table)
+    reading = read_options(options)
+    if table is None and reading != ReadOptions():
+        raise click.UsageError("how a table is written is for a TABLE, and there is none")
+    chunks = drawn_chunks(model.contract)
+    if table is not None:
+        chunks = table_chunks(model.contract, table_file(model.contract, table, reading))
     certificate, first = Certificate(model), list[Unproven]()
     with tempfile.TemporaryFile() as rows:
         write_csv(rows, _columns(model.contract), map(_cells, _first(certificate.ask(chunks), first)))
@@ -66,6 +69,20 @@ def certify(package: Path, table: str | None, out: Path | None, as_json: bool) -
         story = _story(model.contract, figures, where)
         for line in [*story, *_examples(certificate, first, model.contract), *_scope(model)]:
             say(line)
+
+
+def _check_out(out: Path | None, package: Path) -> None:
+    """Refuse a folder that must not, or cannot, be written; stdout that is closed."""
+    if out is None:
+        if sys.stdout is None:
+            raise InputError("stdout is closed; write what is found into a folder with --out")
+        return
+    target = resolved(out)
+    if resolved(package) in (target, *target.parents):
+        raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another place")
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{out} is a file; --out takes a folder")
+    refuse_unwritable(target / "certificate.json")
 
 
 def _first(rows: Iterator[Unproven], first: list[Unproven]) -> Iterator[Unproven]:

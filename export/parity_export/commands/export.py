@@ -64,7 +64,7 @@ def export(source: str, target: Path, force: bool, verbose: bool, **options: Any
             for line in "".join(traceback.format_exception(error.__cause__)).splitlines():
                 say(line, err=True)
         raise
-    for line in exported.verdict.report.remarks():
+    for line in [*exported.verdict.notes, *exported.verdict.report.remarks()]:
         say(line, err=True)
     for line in story(exported):
         say(line)
