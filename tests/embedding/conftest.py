@@ -140,6 +140,19 @@ def _swap_classes(package: Path) -> None:
         classes=contract["classes"][::-1], positive=contract["classes"][0]))  # fmt: skip
 
 
+def replace_model(package: Path, model: bytes) -> None:
+    """Put another model into a package, and its digest into the manifest, as a forger would."""
+    (package / "model.onnx").write_bytes(model)
+    manifest = json.loads((package / "manifest.json").read_text())
+    manifest["files"]["model.onnx"] = {"sha256": sha256(model).hexdigest(), "size": len(model)}
+    (package / "manifest.json").write_text(json.dumps(manifest))
+
+
+def _other_format(package: Path) -> None:
+    """A ModelProto that onnxruntime would take for a model in its own format: a text of six letters in front."""
+    replace_model(package, b"\x32\x06abORTM" + (package / "model.onnx").read_bytes())
+
+
 def _escape(package: Path) -> None:
     manifest = json.loads((package / "manifest.json").read_text())
     manifest["files"]["../outside"] = {"sha256": "0" * 64, "size": 0}
@@ -157,6 +170,7 @@ DAMAGES: dict[str, tuple[Edit, str]] = {
         "parity/2",
     ),
     "a path outside": (_escape, "../outside"),
+    "onnxruntime's own format": (_other_format, "own format"),
 }
 """What every example must refuse, and a word that its message must hold."""
 

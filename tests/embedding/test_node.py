@@ -16,15 +16,18 @@ import pytest
 from parity_runtime import Predictor
 from tests.embedding.conftest import (
     DAMAGES,
+    DATA,
     EXAMPLES,
     NO_CLASS,
     STRANGE,
     change_expected,
     random_rows,
     record_strange,
+    replace_model,
     write_table,
 )
 from tests.embedding.rare import CASES, ROWS, check_probabilities
+from tests.runtime.protobuf import field
 
 VERSION = "1.30.0"  # of onnxruntime-node, in its package.json
 
@@ -194,3 +197,36 @@ def test_an_empty_folder_that_is_not_listed_is_refused(node, packages: dict[str,
     (package / "empty").mkdir()
     done = node(package, "--verify")
     assert done.returncode == 3 and b"empty" in done.stderr
+
+
+NASTY = b"\x1b[2J\n\xe2\x80\xae" + b"x" * 5000  # the name of an operator
+
+
+def _operator(domain: str, body: bytes = b"") -> bytes:
+    """Return a node of an operator Gelu, and a function of that name."""
+    name, where = field(4, b"Gelu"), domain.encode()
+    return field(7, field(1, name + field(7, where))) + field(25, field(1, b"Gelu") + body + field(10, where))
+
+
+@pytest.mark.parametrize(
+    ("added", "words"),
+    [
+        (_operator("com.microsoft"), "brings a function com.microsoft.Gelu"),
+        (_operator("ai.onnx"), "brings a function ai.onnx.Gelu"),
+        (_operator("own", field(7, field(4, b"Evil") + field(7, b"own"))), "uses the operator own.Evil"),
+        (
+            field(7, field(1, field(4, b"\x1b[2J\n\xe2\x80\xae" + b"x" * 5000) + field(7, b"own"))),
+            "\\u{001b}[2J\\u{000a}\\u{202e}",
+        ),
+        (field(7, b"\x0a\x00" * 2**21), "more than 1048576 parts"),
+    ],
+    ids=["custom", "standard", "within a function", "a name that does not print", "countless nodes"],
+)
+def test_models_that_would_run_something_else_are_refused(node, tmp_path: Path, added: bytes, words: str) -> None:
+    package = Path(shutil.copytree(DATA / "xor", tmp_path / "package"))
+    replace_model(package, (package / "model.onnx").read_bytes() + added)
+    done = node(package, "--verify")
+    (line,) = done.stderr.decode().splitlines()
+    assert (done.returncode, done.stdout) == (1, b"") and words in line and len(line) < 1600 and line.isprintable(), (
+        line
+    )
