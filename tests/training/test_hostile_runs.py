@@ -238,3 +238,18 @@ def test_the_fixture_s_run_is_whole(run: Path) -> None:
     buffer = io.BytesIO()
     torch.save(Run.open(run).state_dict(), buffer)
     assert buffer.tell()
+
+
+def test_paths_that_are_no_utf_8_are_read_and_no_run_is_written_there(parity, run: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    import os
+
+    from safetensors.torch import save_file
+
+    byte = os.fsdecode(b"\xff")
+    weights = tmp_path / f"w{byte}.safetensors"
+    save_file({"a": torch.ones(2)}, tmp_path / "w.safetensors")
+    (tmp_path / "w.safetensors").rename(weights)
+    assert load_state_dict(weights)["a"].tolist() == [1, 1]
+    assert Run.open(run.rename(tmp_path / f"run{byte}")).module() is not None
+    answer = parity("train", "xor", "--out", tmp_path / f"new{byte}")
+    assert answer.is_refused(1, "new\\udcff has a name that is no UTF-8"), answer

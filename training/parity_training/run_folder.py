@@ -5,6 +5,7 @@ from pathlib import Path
 
 from parity_runtime import InputError, ParityError
 from parity_runtime.files import atomic_write, refuse_existing
+from parity_runtime.paths import refuse_unwritable
 from parity_runtime.tables.csv_file import write_csv
 from parity_training.log import METRICS, TENSORBOARD
 from parity_training.problem import Problem
@@ -14,6 +15,21 @@ from parity_training.run import CHECKPOINT, EVALUATION, PICTURES, RECIPE, STATE_
 def evaluated_part(problem: Problem) -> str:
     """Return the part that is evaluated at the end: rows that were neither trained nor decided on, if there are any."""
     return next(name for name in ("test", "validation", "train") if len(problem.part(name)))
+
+
+def check_folder(path: Path, *, replace: bool) -> None:
+    """Ask, before the work, whether a run can be made at ``path``.
+
+    Raises:
+        InputError: something stands there that may not be replaced, it cannot be written, or its name is no UTF-8.
+    """
+    refuse_existing(path, replace=replace)
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"the run {path} has a name that is no UTF-8, which TensorBoard cannot write to; choose "
+                         "another") from error  # fmt: skip
+    refuse_unwritable(path)
 
 
 def fresh_folder(path: Path, *, replace: bool) -> Path:

@@ -9,8 +9,6 @@ import torch
 
 from parity_runtime import InputError, ParityError
 from parity_runtime.errors import first_line
-from parity_runtime.files import refuse_existing
-from parity_runtime.paths import refuse_unwritable
 from parity_training.checkpoint import Checkpoints, load_checkpoint, restore
 from parity_training.evaluation import metrics_of, outputs_of
 from parity_training.log import open_log
@@ -19,7 +17,7 @@ from parity_training.networks import Network
 from parity_training.preparation import NetworkChoice, make_recipe, prepare
 from parity_training.problem import Problem
 from parity_training.run import CHECKPOINT, EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Run
-from parity_training.run_folder import evaluated_part, fresh_folder, write_test_rows
+from parity_training.run_folder import check_folder, evaluated_part, fresh_folder, write_test_rows
 from parity_training.settings import TrainSettings
 from parity_training.stopping import StoppedError, StopRequest, stop_requests
 from parity_training.weights import check_state_dict, save_object
@@ -72,8 +70,7 @@ def train_problem(
         InputError: the folder exists, a setting does not fit, or the loss is no longer finite.
         StoppedError: SIGTERM or Ctrl-C came; the run can be resumed.
     """
-    refuse_existing(Path(out), replace=replace_existing)
-    refuse_unwritable(Path(out))
+    check_folder(Path(out), replace=replace_existing)
     recipe = make_recipe(problem, choice, settings)
     with _seeded(settings.seed):
         training = prepare(problem, recipe, choice.foreign, settings)  # refuses before anything is written
@@ -111,6 +108,7 @@ def resume(
         raise InputError(f"{run.path} was trained on other rows; resume it with the same data")
     for torn in run.path.glob(".*.partial"):  # of a process that was killed while it wrote
         torn.unlink()
+    check_folder(run.path, replace=True)
     settings = TrainSettings.from_json(run.recipe.training, str(run.path / RECIPE))
     if foreign is None:  # a recipe may ask for any size: its weights must be there before memory is taken
         check_state_dict(

@@ -86,15 +86,16 @@ def load_state_dict(path: Path, key: str | None = None, strip_prefix: str = "") 
 
 
 def _load_safetensors(path: Path) -> StateDict:
-    _opened(path).close()
-    from safetensors.torch import load_file  # noqa: PLC0415 -- of the [export] extra; training does without
+    from safetensors.torch import load, load_file  # noqa: PLC0415 -- of the [export] extra; training does without
 
-    try:
-        return load_file(path)
-    except Exception as error:  # safetensors raises its own, from Rust
-        if out_of_memory(error):
-            raise MemoryError(f"{path} cannot be loaded ({first_line(error)})") from error
-        raise InputError(f"{path} is no safetensors file: {error}") from error
+    with _opened(path) as file:
+        try:
+            # safetensors takes no path that is no UTF-8
+            return load_file(path) if str(path).isprintable() else load(file.read())
+        except Exception as error:  # safetensors raises its own, from Rust
+            if out_of_memory(error):
+                raise MemoryError(f"{path} cannot be loaded ({first_line(error)})") from error
+            raise InputError(f"{path} is no safetensors file: {error}") from error
 
 
 def _entry(loaded: Any, key: str, path: Path) -> Any:

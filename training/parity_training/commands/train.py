@@ -12,9 +12,7 @@ from tqdm import tqdm
 from parity_runtime import InputError
 from parity_runtime.commands.saying import say
 from parity_runtime.commands.table_options import read_options, table_options, tell
-from parity_runtime.files import refuse_existing
 from parity_runtime.jsonfile import read_json
-from parity_runtime.paths import refuse_unwritable
 from parity_runtime.tables.cell_values import left_out_rows
 from parity_runtime.tables.reading import ReadOptions
 from parity_training.callables import resolve_callable
@@ -24,6 +22,7 @@ from parity_training.networks import Network
 from parity_training.preparation import NetworkChoice
 from parity_training.problem import Problem
 from parity_training.run import EVALUATION, RECIPE, Run
+from parity_training.run_folder import check_folder
 from parity_training.settings import TrainSettings
 from parity_training.tables import TableDataset, TableSettings, settings_from_source, table_defaults, table_problem
 from parity_training.train import resume, train_problem
@@ -78,8 +77,7 @@ def _refuse_settings(context: click.Context) -> None:
 
 
 def _trained(data: str, out: Path, given: dict[str, Any], foreign: Network | None, *, force: bool) -> Run:
-    refuse_existing(out, replace=force)
-    refuse_unwritable(out)
+    check_folder(out, replace=force)
     problem, name, settings = _xor(given) if data == "xor" else _table(data, out, given)
     own = {item.name for item in fields(TrainSettings)}
     settings = replace(settings, **{name: value for name, value in given.items() if name in own})
