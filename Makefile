@@ -3,12 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-OLDEST := $(VENV)/oldest
+LOWEST := $(VENV)/lowest
 RUN ?= runs/xor
 PACKAGE ?= packages/xor
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo train plots export verify predict evaluate test oldest soak bench lint format typecheck dist clean
+.PHONY: help install demo train plots export verify predict evaluate test lowest soak bench lint format typecheck dist clean
 
 help:  ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,19 +60,23 @@ evaluate: $(READY)  ## Compare PACKAGE's answers with RUN's held-out labels.
 test: $(READY)  ## Run the tests with coverage, in two processes.
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
-oldest: $(OLDEST)/.ready  ## Make .venv/oldest, with the oldest onnxruntime that Parity allows.
+lowest: $(LOWEST)/.ready  ## Run the runtime's tests on the lowest versions that pyproject.toml allows, in .venv/lowest.
+	@$(LOWEST)/bin/python -m pytest -q tests/runtime
 
-$(OLDEST)/.ready: $(READY)
-	@test -x $(OLDEST)/bin/python || $(BIN)/python -m venv $(OLDEST)
-	@$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check "onnxruntime==1.20.*" numpy
+$(LOWEST)/.ready: $(READY)
+	@test -x $(LOWEST)/bin/python || $(BIN)/python -m venv $(LOWEST)
+	@$(BIN)/uv pip compile --quiet --no-deps --resolution lowest-direct --extra cpu --extra tables pyproject.toml \
+	    --output-file $(LOWEST)/lowest.txt
+	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -r $(LOWEST)/lowest.txt pytest hypothesis
+	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-soak: $(READY) $(OLDEST)/.ready  ## Property tests at length, fuzzing of every parser, 50 kills, right graphs that must pass, and the search for a hole in the proof (3 hours).
+soak: $(READY) $(LOWEST)/.ready  ## Property tests at length, fuzzing of every parser, 50 kills, right graphs that must pass, and the search for a hole in the proof (3 hours).
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/runtime/test_properties.py
 	@PARITY_KILLS=50 $(BIN)/python -m pytest tests/training/test_resume.py
 	@$(BIN)/python -m tests.parity.false_refusals --seeds 20
 	@$(BIN)/python -m tests.proof.soundness --points 100000000
-	@$(BIN)/python -m tests.proof.fuzzing.search --outputs 30000000 --python $(OLDEST)/bin/python
+	@$(BIN)/python -m tests.proof.fuzzing.search --outputs 30000000 --python $(LOWEST)/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[fuzz]"
 	@$(BIN)/python -W ignore -m tests.fuzz.run --seconds 300
 

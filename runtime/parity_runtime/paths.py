@@ -30,11 +30,11 @@ def refuse_unwritable(target: Path) -> None:
     """
     folder = target.parent
     try:
+        _check_name(target.name)
         while not os.path.lexists(folder) and folder != folder.parent:
             _check_name(folder.name)
             folder = folder.parent
-        # as a file is written: under a name of its own beside the target
-        tempfile.NamedTemporaryFile(prefix=f".{target.name}.", suffix=".partial", dir=folder).close()
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise InputError(f"cannot write {target}: {folder}: {error.strerror}") from error
 

@@ -12,7 +12,7 @@ from tests.proof.fuzzing.backends import Backends
 from tests.proof.fuzzing.builder import Builder
 from tests.proof.fuzzing.search import search
 
-OLDEST = Path(sys.prefix) / "oldest/bin/python"  # after `make oldest`
+OLDEST = Path(sys.prefix) / "lowest/bin/python"  # after `make lowest`
 
 
 @pytest.fixture(scope="module")

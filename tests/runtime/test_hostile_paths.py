@@ -83,7 +83,7 @@ def test_links_that_lead_to_one_another_are_one_sentence(xor_package: Path, tmp_
     assert "loop" in reason(run("info", tmp_path / "loop"))
 
 
-@pytest.mark.parametrize("name", ["/proc/answers.csv", "x" * 250, "y" * 300 + "/answers.csv"])
+@pytest.mark.parametrize("name", ["/proc/answers.csv", "x" * 256, "y" * 300 + "/answers.csv"])
 def test_a_target_that_cannot_be_written_is_refused_before_the_work(
     xor_package: Path, tmp_path: Path, name: str
 ) -> None:

@@ -19,9 +19,9 @@ def relative_tolerance(
 ) -> NDArray[np.float64]:
     """Return the allowed absolute deviation of probabilities: a part of each, never an amount beside it.
 
-    Logits that are off by d_i change the logarithm of a probability by at most d_i and the largest of the d_j, because
-    d log p_i = dz_i - sum_j p_j dz_j; of one logit by d, because d log sigmoid(z) = sigmoid(-z) dz. What lies below the
-    smallest normal float32 may be zero.
+    Logits that are off by d_i change log p_i = z_i - log sum_j e^(z_j) by at most d_i + log sum_j p_j e^(d_j), and the
+    log sigmoid of one logit by d, whose derivative is sigmoid(-z). What lies below the smallest normal float32 may be
+    zero; all that lies between 0 and 1 is at most 1 away.
 
     Args:
         exact: ``[rows, classes]``.
@@ -29,13 +29,15 @@ def relative_tolerance(
         own: largest deviation of honest evaluations ``[rows, classes]``, for a module whose probabilities do not come
             from the logits.
     """
-    reach = logits if logits.shape[1] == 1 else logits + logits.max(axis=1, keepdims=True)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        shifted = np.logaddexp.reduce(np.log(exact) + logits, axis=1, keepdims=True)
+        reach = logits if logits.shape[1] == 1 else logits + np.maximum(shifted, 0.0)
         relative = np.expm1(reach) + (_ROUNDINGS + exact.shape[1]) * U
         if own is not None:
             honest = np.where(exact > _TINY, own / exact, 0.0).max(axis=0, initial=0.0)
             relative = np.maximum(relative, FACTOR * honest)
-        return np.asarray(np.nan_to_num(relative * exact, nan=0.0, posinf=np.inf) + _TINY)
+        allowed = np.where(exact > 0, relative * exact, 0.0) + _TINY
+    return np.asarray(np.minimum(np.nan_to_num(allowed, nan=1.0, posinf=1.0), 1.0))
 
 
 def unexplained(probabilities: NDArray[np.float32], logits: NDArray[np.float32]) -> NDArray[np.bool_]:
