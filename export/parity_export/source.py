@@ -49,10 +49,11 @@ def source_from_run(run: Run, foreign: Network | None = None) -> ModelSource:
         InputError: the run has not finished, or its weights do not fit.
         FormatError: its recipe is malformed.
     """
-    module = run.module(foreign)
+    with run.reading():
+        module, sample = run.module(foreign), _test_rows(run)
     provenance = {"weights": weights_id(module.state_dict()), "seed": run.recipe.training.get("seed")}
     contract = replace(run.recipe.contract, provenance=provenance | _versions())
-    return ModelSource(module, contract, sample=_test_rows(run))
+    return ModelSource(module, contract, sample=sample)
 
 
 def source_from_module(

@@ -1,6 +1,8 @@
 """A run on disk: what training leaves, and all that an export needs."""
 
+import contextlib
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -9,19 +11,25 @@ import torch
 from torch import nn
 
 from parity_runtime import FormatError, InputError, ModelContract, __version__
-from parity_runtime.files import write_file
+from parity_runtime.files import beside, write_file
 from parity_runtime.jsonfile import FORMAT, check_format, dump_json, parse_json
+from parity_runtime.locks import held
 from parity_training.networks import Network, build_network
 from parity_training.preprocessing import TableNetwork
 from parity_training.weights import StateDict, apply_state_dict, load_state_dict
 
-RECIPE, STATE_DICT, CHECKPOINT = "recipe.json", "state_dict.pt", "checkpoint.pt"
+RECIPE, STATE_DICT = "recipe.json", "state_dict.pt"
 EVALUATION, TEST_TABLE = "evaluation.json", "test.csv"
 
 PICTURES = tuple(
     f"{name}.png" for name in ("loss", "samples", "boundary", "confusion", "roc", "calibration", "predictions")
 )
 """What ``parity plot`` may add."""
+
+
+def unfinished_path(run: Path) -> Path:
+    """Return where a run stands until its training has finished: ``NAME.unfinished``, beside it."""
+    return beside(run, "", ".unfinished")
 
 
 @dataclass(frozen=True)
@@ -115,6 +123,12 @@ class Run:
         path = Path(path)
         recipe = path / RECIPE
         if not recipe.is_file():
+            unfinished = unfinished_path(path.absolute())
+            if (unfinished / RECIPE).is_file():
+                raise InputError(
+                    f"{path} has not finished: its training stands in {unfinished.name} beside it; continue it with "
+                    f"parity train ... --out {path} --resume"
+                )
             raise InputError(f"{path} is no run: it has no {RECIPE}; write one with parity train")
         return cls(path, Recipe.from_json(parse_json(recipe.read_bytes(), str(recipe)), str(recipe)))
 
@@ -138,12 +152,34 @@ class Run:
             InputError: the weights do not fit the network.
             FormatError: the recipe names no known network.
         """
-        weights = self.state_dict()
+        with self.reading():
+            weights = self.state_dict()
         with torch.random.fork_rng(devices=[]):
             module = self.recipe.build(foreign).eval()
         apply_state_dict(module, weights, str(self.path / STATE_DICT))
         return module
 
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Read files of one and the same run: no process trains in the folder or replaces it while the block runs.
+
+        Raises:
+            InputError: a process does, or has replaced the run since it was opened.
+        """
+        with contextlib.ExitStack() as lock:
+            try:
+                lock.enter_context(held(self.path.resolve(), f"writing {self.path}", shared=True))
+            except FileNotFoundError as error:
+                raise InputError(f"{self.path} is gone; was it moved or removed?") from error
+            if _normal(Run.open(self.path).recipe) != _normal(self.recipe):
+                raise InputError(f"{self.path} was replaced while it was read; give the command again")
+            yield
+
     def write_json(self, name: str, value: dict[str, Any]) -> None:
         """Write a JSON file of the run, complete or not at all."""
         write_file(self.path / name, dump_json(value))
+
+
+def _normal(recipe: Recipe) -> Recipe:
+    """Return a recipe as it comes back from its file."""
+    return Recipe.from_json(parse_json(dump_json(recipe.to_json()), RECIPE), RECIPE)

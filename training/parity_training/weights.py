@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from parity_runtime import InputError
+from parity_runtime.errors import first_line
 from parity_runtime.files import write_file
 
 StateDict = dict[str, Tensor]
@@ -28,32 +29,57 @@ def load_object(path: Path) -> Any:
     """Load a file of torch.save onto the CPU without running code from it.
 
     Raises:
-        InputError: there is no such file, it inflates to far more than its size, or it holds more than tensors
-            and plain containers.
+        InputError: there is no such file, it is damaged, it inflates to far more than its size, or it holds more than
+            tensors and plain containers.
     """
     if not path.is_file():
         raise InputError(f"there is no weights file {path}")
-    _refuse_zip_bomb(path)
+    archive = _begins_as_zip(path)
+    if archive:
+        _check_archive(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # zip, pickle and torch each raise their own
+        damaged = "" if archive else "is damaged, or "
         raise InputError(
-            f"{path} does not load as tensors alone (torch.load with weights_only=True); "
+            f"{path} {damaged}does not load as tensors alone (torch.load with weights_only=True); "
             "save it again with torch.save(module.state_dict(), path)"
         ) from error
 
 
-def _refuse_zip_bomb(path: Path) -> None:
-    """torch.save stores its entries without compression; a deflated one may grow a thousandfold in memory."""
-    if not zipfile.is_zipfile(path):
-        return
-    with zipfile.ZipFile(path) as archive:
-        inflated = sum(entry.file_size for entry in archive.infolist())
-    if inflated > path.stat().st_size:
+def _begins_as_zip(path: Path) -> bool:
+    """Whether a file begins as torch.save's do: one whose end is torn is no less a damaged archive."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04" or zipfile.is_zipfile(path)
+
+
+def _check_archive(path: Path) -> None:
+    """Raise `InputError` where an archive is damaged or compressed; torch.load checks neither.
+
+    torch.save writes a checksum of each entry, and stores its entries without compression; a deflated one may grow a
+    thousandfold in memory.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            inflated = sum(entry.file_size for entry in entries)
+            compressed = inflated > path.stat().st_size
+            # torch.serialization.set_crc32_options(False) writes zeros: then there is nothing to compare with.
+            checked = not compressed and any(entry.CRC for entry in entries)
+            damaged = archive.testzip() if checked else None
+    except Exception as error:  # zipfile raises its own, struct's, and others, as the damage comes
+        raise _damaged(path, first_line(error)) from error
+    if compressed:
         raise InputError(
             f"{path} is compressed and inflates from {path.stat().st_size} to {inflated} bytes, which torch.save "
             "never writes; save it again with torch.save(module.state_dict(), path)"
         )
+    if damaged is not None:
+        raise _damaged(path, f"the checksum of {damaged} inside it does not fit its bytes")
+
+
+def _damaged(path: Path, reason: str) -> InputError:
+    return InputError(f"{path} is damaged: {reason}; take an undamaged copy, or make it again")
 
 
 def load_state_dict(path: Path, key: str | None = None, strip_prefix: str = "") -> StateDict:
@@ -89,7 +115,7 @@ def _load_safetensors(path: Path) -> StateDict:
     try:
         return load_file(path)
     except Exception as error:  # safetensors raises its own, from Rust
-        raise InputError(f"{path} is no safetensors file: {error}") from error
+        raise InputError(f"{path} is no safetensors file, or is damaged: {first_line(error)}") from error
 
 
 def _entry(loaded: Any, key: str, path: Path) -> Any:

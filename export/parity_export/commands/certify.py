@@ -10,17 +10,18 @@ from typing import IO, Any
 
 import click
 
-from parity_export.evidence import band
+from parity_export.evidence import BAND, band
 from parity_export.proof.certificate import DRAWN_ROWS, Certificate, Unproven, drawn_chunks, table_chunks
 from parity_export.proof.certified_model import CertifiedModel
 from parity_runtime.commands.options import package_argument
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
-from parity_runtime.files import atomic_write, write_file
 from parity_runtime.jsonfile import dump_json
 from parity_runtime.package import Package
+from parity_runtime.staging import refuse_existing, staged_folder
 from parity_runtime.tables.csv_file import write_csv
 
+_FIGURES, _UNPROVEN = "certificate.json", "unproven.csv"
 _SHOWN = 5
 _LISTED = 10  # features or numbers of a row
 
@@ -40,8 +41,8 @@ def certify(package: Path, table: str | None, out: Path | None, as_json: bool) -
     """
     if out is not None and package.resolve() in (out.resolve(), *out.resolve().parents):
         raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another place")
-    if out is not None and out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; --out takes a folder")
+    if out is not None:
+        refuse_existing(out, replace=True, check=_refuse_lost_files)
     if out is None and sys.stdout is None:
         raise InputError("stdout is closed; write what is found into a folder with --out")
     model = CertifiedModel.open(package)
@@ -110,12 +111,19 @@ def _scope(model: CertifiedModel) -> list[str]:
 
 
 def _write(out: Path, rows: IO[bytes], facts: dict[str, Any], model: CertifiedModel) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    write_file(out / "certificate.json", dump_json(facts))
-    with atomic_write(out / "unproven.csv") as file:
-        shutil.copyfileobj(rows, file)
-    for name, picture in band(model).items():
-        write_file(out / name, picture)
+    with staged_folder(out, replace=True, check=_refuse_lost_files) as staging:
+        (staging / _FIGURES).write_bytes(dump_json(facts))
+        with (staging / _UNPROVEN).open("wb") as file:
+            shutil.copyfileobj(rows, file)
+        for name, picture in band(model).items():
+            (staging / name).write_bytes(picture)
+
+
+def _refuse_lost_files(out: Path) -> None:
+    """Raise `InputError` unless a folder holds what certify wrote and nothing else: what is replaced is lost."""
+    others = sorted(path.name for path in out.iterdir() if path.name not in (_FIGURES, _UNPROVEN, BAND))
+    if others:
+        raise InputError(f"{out} holds {others[0]}, which certify did not write; give --out a folder of its own")
 
 
 def _columns(contract: ModelContract) -> list[str]:
