@@ -31,14 +31,15 @@ class NoLocksError(InputError):
 
 
 @contextlib.contextmanager
-def held(path: Path, doing: str, *, shared: bool = False, seconds: float = 0.0) -> Iterator[None]:
-    """Hold the lock of what stands at ``path`` while the block runs; a file system without locks gives none.
+def held(path: Path, doing: str, *, shared: bool = False, seconds: float = 0.0, needed: bool = False) -> Iterator[None]:
+    """Hold the lock of what stands at ``path`` while the block runs.
 
     Args:
         path: a file or a folder.
         doing: what a process that holds it does, for the message: ``writing runs/x``.
         shared: others may hold it in the same way.
         seconds: how long another process is waited for.
+        needed: a file system without locks is an error; without this the block runs there all the same.
 
     Raises:
         InputError: another process holds it.
@@ -47,6 +48,8 @@ def held(path: Path, doing: str, *, shared: bool = False, seconds: float = 0.0) 
     try:
         descriptor = take(path, doing, shared=shared, seconds=seconds)
     except NoLocksError:
+        if needed:
+            raise
         yield
         return
     try:

@@ -80,6 +80,8 @@ def owned_folder(folder: Path, doing: str) -> Iterator[Callable[[], bool]]:
 def publish(staging: Path, target: Path, *, replace: bool, check: Check) -> None:
     """Give a filled folder, whose lock is held, its name in one step; the folder that had the name is removed.
 
+    A folder is removed under the name that the next command clears: a kill may leave a part of it.
+
     Raises:
         InputError: the target exists and may not be replaced, or another process does not finish reading it.
     """
@@ -95,7 +97,7 @@ def publish(staging: Path, target: Path, *, replace: bool, check: Check) -> None
         try:
             fsync_folder(target.parent)
         finally:
-            remove(staging)
+            throw_away(staging, target)
 
 
 def refuse_existing(target: Path, *, replace: bool, check: Check = lambda _: None) -> None:
@@ -151,6 +153,26 @@ def _rename_exchange(first: Path, second: Path) -> bool:
     if number in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
         return False
     raise OSError(number, os.strerror(number), str(second))
+
+
+def throw_away(folder: Path, target: Path) -> None:
+    """Remove a folder, whose lock is held, that ``target`` no longer needs: out of sight at once, then file by file."""
+    aside = beside(target, ".", ".partial")
+    with contextlib.suppress(OSError):
+        folder.rename(aside)
+        folder = aside
+    remove(folder)
+
+
+def clear_leftover(target: Path) -> None:
+    """Remove what a killed process was writing, or removing, for ``target``.
+
+    Raises:
+        InputError: that process lives.
+    """
+    leftover = beside(target, ".", ".partial")
+    with contextlib.suppress(FileNotFoundError), held(leftover, f"writing {target}", needed=True):
+        remove(leftover)
 
 
 def empty(folder: Path) -> None:

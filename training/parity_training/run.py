@@ -20,6 +20,8 @@ from parity_training.weights import StateDict, apply_state_dict, load_state_dict
 
 RECIPE, STATE_DICT = "recipe.json", "state_dict.pt"
 EVALUATION, TEST_TABLE = "evaluation.json", "test.csv"
+REPLACED = ".replaced"
+"""Marks a run whose name another one is about to take: under the name of an unfinished run it is nothing to resume."""
 
 PICTURES = tuple(
     f"{name}.png" for name in ("loss", "samples", "boundary", "confusion", "roc", "calibration", "predictions")
@@ -29,7 +31,7 @@ PICTURES = tuple(
 
 def unfinished_path(run: Path) -> Path:
     """Return where a run stands until its training has finished: ``NAME.unfinished``, beside it."""
-    return beside(run, "", ".unfinished")
+    return beside(run, "", ".unfinished") if run.name else run
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,7 @@ class Run:
         Raises:
             InputError: training did not finish, or the file is not a state_dict.
         """
-        if not (self.path / STATE_DICT).is_file():
-            raise InputError(f"{self.path} has no {STATE_DICT}: its training did not finish; continue it with --resume")
+        self._refuse_unfinished()
         return load_state_dict(self.path / STATE_DICT)
 
     def module(self, foreign: Network | None = None) -> nn.Module:
@@ -152,6 +153,7 @@ class Run:
             InputError: the weights do not fit the network.
             FormatError: the recipe names no known network.
         """
+        self._refuse_unfinished()
         with self.reading():
             weights = self.state_dict()
         with torch.random.fork_rng(devices=[]):
@@ -168,7 +170,7 @@ class Run:
         """
         with contextlib.ExitStack() as lock:
             try:
-                lock.enter_context(held(self.path.resolve(), f"writing {self.path}", shared=True))
+                lock.enter_context(held(self.path.resolve(), f"writing {self.path}", shared=True, seconds=10))
             except FileNotFoundError as error:
                 raise InputError(f"{self.path} is gone; was it moved or removed?") from error
             if _normal(Run.open(self.path).recipe) != _normal(self.recipe):
@@ -178,6 +180,10 @@ class Run:
     def write_json(self, name: str, value: dict[str, Any]) -> None:
         """Write a JSON file of the run, complete or not at all."""
         write_file(self.path / name, dump_json(value))
+
+    def _refuse_unfinished(self) -> None:
+        if not (self.path / STATE_DICT).is_file():
+            raise InputError(f"{self.path} has no {STATE_DICT}: its training did not finish; continue it with --resume")
 
 
 def _normal(recipe: Recipe) -> Recipe:

@@ -8,7 +8,7 @@ from parity_runtime.tables.csv_file import write_csv
 from parity_training.checkpoint import CHECKPOINT, PREVIOUS
 from parity_training.log import METRICS, TENSORBOARD
 from parity_training.problem import Problem
-from parity_training.run import EVALUATION, PICTURES, RECIPE, STATE_DICT, TEST_TABLE
+from parity_training.run import EVALUATION, PICTURES, RECIPE, REPLACED, STATE_DICT, TEST_TABLE
 
 
 def evaluated_part(problem: Problem) -> str:
@@ -19,7 +19,7 @@ def evaluated_part(problem: Problem) -> str:
 def refuse_lost_files(path: Path) -> None:
     """Raise `InputError` unless a folder holds a run and nothing else: what is replaced is lost."""
     entries = sorted(path.iterdir())
-    if not any(entry.name in (RECIPE, CHECKPOINT) for entry in entries):
+    if not any(entry.name in (RECIPE, f".{RECIPE}.partial", CHECKPOINT) for entry in entries):
         raise InputError(f"{path} is not empty and holds no run; it is not replaced, choose another name")
     for entry in [*entries, *sorted(path.glob(f"{TENSORBOARD}/*"))]:
         if not _is_ours(entry.relative_to(path)) or (entry.is_dir() and entry.name != TENSORBOARD):
@@ -34,7 +34,7 @@ def _is_ours(name: Path) -> bool:
     return name.name in _OURS or any(name.name in (f".{ours}.partial", f".{ours}.old") for ours in _OURS)
 
 
-_OURS = {RECIPE, CHECKPOINT, PREVIOUS, EVALUATION, TEST_TABLE, STATE_DICT, METRICS, TENSORBOARD, *PICTURES}
+_OURS = {RECIPE, CHECKPOINT, PREVIOUS, EVALUATION, TEST_TABLE, STATE_DICT, METRICS, TENSORBOARD, REPLACED, *PICTURES}
 
 
 def write_test_rows(path: Path, problem: Problem) -> None:

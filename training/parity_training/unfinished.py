@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from parity_runtime import InputError
-from parity_runtime.files import explained
+from parity_runtime.files import explained, fsync_folder
 from parity_runtime.locks import held
-from parity_runtime.staging import empty, owned_folder, publish, recover, refuse_existing, remove
+from parity_runtime.staging import clear_leftover, owned_folder, publish, recover, refuse_existing, throw_away
 from parity_training.checkpoint import CHECKPOINT, PREVIOUS
-from parity_training.run import RECIPE, STATE_DICT, Run, unfinished_path
+from parity_training.run import RECIPE, REPLACED, STATE_DICT, Run, unfinished_path
 from parity_training.run_folder import refuse_lost_files
 
 
@@ -40,28 +40,32 @@ def begun(target: Path, *, replace: bool) -> Iterator[Path]:
     folder = unfinished_path(target)
     with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
+        _clear(folder, target, discard=replace)
         with owned_folder(folder, f"training {target}") as still_there:
             recover(target)
             refuse_existing(target, replace=replace, check=refuse_lost_files)
-            _clear(folder, discard=replace)
+            if any(folder.iterdir()):
+                raise InputError(f"{folder} was begun by another process meanwhile; give the command again")
             try:
                 yield folder
             except BaseException:
                 if still_there() and not _has_checkpoint(folder):
-                    remove(folder)
+                    throw_away(folder, target)
                 raise
 
 
-def _clear(folder: Path, *, discard: bool) -> None:
-    """Empty an unfinished run; one without a checkpoint holds nothing that could be continued."""
-    if not any(folder.iterdir()):
-        return
-    if not discard and _has_checkpoint(folder):
-        raise UnfinishedError(
-            f"{folder} holds a training that was stopped; continue it with --resume, or discard it with --force"
-        )
-    refuse_lost_files(folder)
-    empty(folder)
+def _clear(folder: Path, target: Path, *, discard: bool) -> None:
+    """Remove an unfinished run that may be discarded; without a checkpoint there is nothing to continue."""
+    clear_leftover(target)
+    with contextlib.suppress(FileNotFoundError), held(folder, f"training {target}", needed=True):
+        if not any(folder.iterdir()):
+            return
+        if not discard and _has_checkpoint(folder) and not (folder / REPLACED).exists():
+            raise UnfinishedError(
+                f"{folder} holds a training that was stopped; continue it with --resume, or discard it with --force"
+            )
+        refuse_lost_files(folder)
+        throw_away(folder, target)
 
 
 def _has_checkpoint(folder: Path) -> bool:
@@ -81,6 +85,7 @@ def reopened(target: Path, *, replace: bool) -> Iterator[Run]:
     """
     folder = _where(target)
     with explained(target), held(folder, f"training {target}"):
+        clear_leftover(target)
         if folder == target:
             folder = target.rename(unfinished_path(target))
         recover(target)
@@ -98,6 +103,10 @@ def _where(target: Path) -> Path:
     """Return where the unfinished run stands: Parity 0.1 trained in the target itself."""
     _refuse_name(target)
     folder = unfinished_path(target)
+    if (folder / REPLACED).exists():  # a process was killed while it removed the run that it had replaced
+        with contextlib.suppress(FileNotFoundError), held(folder, f"training {target}", needed=True):
+            if (folder / REPLACED).exists():  # still, with its lock
+                throw_away(folder, target)
     if (folder / RECIPE).is_file():
         return folder
     Run.open(target)  # says that there is no run
@@ -124,8 +133,13 @@ def put_in_place(run: Run, target: Path, *, replace: bool) -> Run:
     (run.path / PREVIOUS).unlink(missing_ok=True)
     with explained(target):
         try:
+            refuse_existing(target, replace=replace, check=refuse_lost_files)
+            if target.exists():
+                (target / REPLACED).touch()
+                fsync_folder(target)
             publish(run.path, target, replace=replace, check=refuse_lost_files)
         except InputError as error:
+            (target / REPLACED).unlink(missing_ok=True)
             raise InputError(f"{error}; the finished run stands in {run.path}: --resume gives it its name") from error
     return Run(target, run.recipe)
 

@@ -45,7 +45,10 @@ def certify(package: Path, table: str | None, out: Path | None, as_json: bool) -
         refuse_existing(out, replace=True, check=_refuse_lost_files)
     if out is None and sys.stdout is None:
         raise InputError("stdout is closed; write what is found into a folder with --out")
+    opened = Package.open(package)
     model = CertifiedModel.open(package)
+    if opened.was_replaced():
+        raise InputError(f"{package} was replaced while it was read; give the command again")
     chunks = drawn_chunks(model.contract) if table is None else table_chunks(model.contract, table)
     certificate, first = Certificate(model), list[Unproven]()
     with tempfile.TemporaryFile() as rows:
@@ -55,7 +58,7 @@ def certify(package: Path, table: str | None, out: Path | None, as_json: bool) -
         figures = certificate.to_json()
         if out is not None:
             rows.seek(0)
-            _write(out, rows, {"package": Package.open(package).id, **figures}, model)
+            _write(out, rows, {"package": opened.id, **figures}, model)
     if as_json:
         click.echo(json.dumps(figures))
     else:
