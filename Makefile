@@ -59,9 +59,10 @@ evaluate: $(READY)  ## Compare PACKAGE's answers with RUN's held-out labels.
 test: $(READY)  ## Run the tests with coverage, in two processes.
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
-soak: $(READY)  ## Thousands of examples of each property test, 50 kills, 100 million points against the proof (1 hour).
+soak: $(READY)  ## Thousands of examples of each property test, 300 kills, 100 million points against the proof (1 hour).
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/runtime/test_properties.py
 	@PARITY_KILLS=50 $(BIN)/python -m pytest tests/training/test_resume.py
+	@$(BIN)/python -m tests.end_to_end.kills
 	@$(BIN)/python -m tests.proof.soundness --points 100000000
 
 bench: $(READY)  ## Measure everything beside what others do (20 minutes), and write docs/benchmarks.md.

@@ -1,11 +1,10 @@
-"""A sitecustomize: kills its process (SIGKILL) before the n-th of its calls that change a folder.
+"""A sitecustomize: sends its process a signal before the n-th of its calls that change a folder.
 
 KILL_ROOT is the folder that is watched; KILL_AT is n, counted from 1 (0: never), or EVENT:n for the n-th of one kind;
-KILL_LOG is a file that gets a line for each of the calls.
+KILL_LOG is a file that gets a line for each of the calls, KILL_SIGNAL the signal's number.
 """
 
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,7 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     _seen += _kind in ("", event)
     os.write(_log, f"{event} {place.removeprefix(_root)}\n".encode())
     if _seen == int(_number) and _kind in ("", event):
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), int(os.environ["KILL_SIGNAL"]))
 
 
 sys.addaudithook(_hook)
