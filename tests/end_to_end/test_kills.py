@@ -44,7 +44,7 @@ def test_a_kill_leaves_the_old_or_the_new_and_the_next_command_works(kills: Kill
 def test_a_signal_clears_up_and_says_so(kills: Kills, name: str, at: str, number: signal.Signals) -> None:
     code, err = kills.signalled(job_of(name), at, number)
     assert code == 128 + number, err
-    assert err.splitlines()[-1] == f"parity: stopped by {number.name}; what was not finished is removed"
+    assert err.splitlines()[-1] == f"parity: stopped by {number.name}; nothing half-written is left"
     assert "Traceback" not in err
 
 

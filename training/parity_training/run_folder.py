@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from parity_runtime import InputError
+from parity_runtime import InputError, ParityError
 from parity_runtime.files import atomic_write
 from parity_runtime.tables.csv_file import write_csv
 from parity_training.checkpoint import CHECKPOINT, PREVIOUS
 from parity_training.log import METRICS, TENSORBOARD
 from parity_training.problem import Problem
-from parity_training.run import EVALUATION, PICTURES, RECIPE, REPLACED, STATE_DICT, TEST_TABLE
+from parity_training.run import EVALUATION, PICTURES, RECIPE, REPLACED, STATE_DICT, TEST_TABLE, Run
 
 
 def evaluated_part(problem: Problem) -> str:
@@ -19,12 +19,23 @@ def evaluated_part(problem: Problem) -> str:
 def refuse_lost_files(path: Path) -> None:
     """Raise `InputError` unless a folder holds a run and nothing else: what is replaced is lost."""
     entries = sorted(path.iterdir())
-    if not any(entry.name in (RECIPE, f".{RECIPE}.partial", CHECKPOINT) for entry in entries):
+    if not _holds_run(path):
         raise InputError(f"{path} is not empty and holds no run; it is not replaced, choose another name")
     for entry in [*entries, *sorted(path.glob(f"{TENSORBOARD}/*"))]:
         if not _is_ours(entry.relative_to(path)) or (entry.is_dir() and entry.name != TENSORBOARD):
             name = entry.relative_to(path)
             raise InputError(f"{path} holds {name}, which is no file of a run and would be lost; move it away first")
+
+
+def _holds_run(path: Path) -> bool:
+    """Whether a folder holds a run, be it damaged or killed at its very beginning."""
+    if any((path / name).exists() for name in (CHECKPOINT, f".{RECIPE}.partial")):
+        return True
+    try:
+        Run.open(path)
+    except ParityError:
+        return False
+    return True
 
 
 def _is_ours(name: Path) -> bool:

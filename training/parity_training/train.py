@@ -8,7 +8,7 @@ import torch
 
 from parity_runtime import InputError, ParityError
 from parity_runtime.errors import first_line
-from parity_runtime.staging import remove
+from parity_runtime.staging import throw_away
 from parity_training.checkpoint import Checkpoints, restore
 from parity_training.evaluation import metrics_of, outputs_of
 from parity_training.log import open_log
@@ -86,7 +86,7 @@ def train_problem(
                 _finish(run, problem, training, on_epoch)
             except InputError:
                 if training.progress.epoch == 0:  # it never ran: there is nothing to keep or to resume
-                    remove(run.path)
+                    throw_away(folder, target)
                 raise
             return put_in_place(run, target, replace=replace_existing)
 

@@ -15,7 +15,7 @@ class Terminated(BaseException):
     """
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name}; what was not finished is removed")
+        super().__init__(f"stopped by {signal.Signals(number).name}; nothing half-written is left")
         self.exit_code = 128 + number
 
 
