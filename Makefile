@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+OLDEST := $(VENV)/oldest
 RUN ?= runs/xor
 PACKAGE ?= packages/xor
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo train plots export verify predict evaluate test soak bench lint format typecheck dist clean
+.PHONY: help install demo train plots export verify predict evaluate test oldest soak bench lint format typecheck dist clean
 
 help:  ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,11 +60,20 @@ evaluate: $(READY)  ## Compare PACKAGE's answers with RUN's held-out labels.
 test: $(READY)  ## Run the tests with coverage, in two processes.
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
-soak: $(READY)  ## Thousands of examples of each property test, 300 kills, 100 million points against the proof (1 hour).
+oldest: $(OLDEST)/.ready  ## Make .venv/oldest, with the oldest onnxruntime that Parity allows.
+
+$(OLDEST)/.ready: $(READY)
+	@test -x $(OLDEST)/bin/python || $(BIN)/python -m venv $(OLDEST)
+	@$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check "onnxruntime==1.20.*" numpy
+	@touch $@
+
+soak: $(READY) $(OLDEST)/.ready  ## Property tests at length, 400 kills, right graphs that must pass, and the search for a hole in the proof (2 hours).
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/runtime/test_properties.py
 	@PARITY_KILLS=50 $(BIN)/python -m pytest tests/training/test_resume.py
 	@$(BIN)/python -m tests.end_to_end.kills
+	@$(BIN)/python -m tests.parity.false_refusals --seeds 20
 	@$(BIN)/python -m tests.proof.soundness --points 100000000
+	@$(BIN)/python -m tests.proof.fuzzing.search --outputs 30000000 --python $(OLDEST)/bin/python
 
 bench: $(READY)  ## Measure everything beside what others do (20 minutes), and write docs/benchmarks.md.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[bench]"

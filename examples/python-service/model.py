@@ -98,7 +98,7 @@ class Model:
         for name in ("probabilities", "value") if self._predictor.contract.task != "tensors" else ():
             if name in answers and not np.isfinite(answers[name]).all():
                 row = int(np.argmin(np.isfinite(answers[name]).all(axis=1)))
-                raise RequestError(f"row {row}: the model computes no finite answer for these numbers")
+                raise RequestError(f"row {row + 1}: the model computes no finite answer for these numbers")
 
     def _encode(self, request: InferRequest, answers: Arrays) -> bytes:
         identity = {} if request.id is None else {"id": request.id}

@@ -12,9 +12,9 @@ import onnx_ir as ir
 from parity_export.evidence import evidence, pictures
 from parity_export.gate.judging import Verdict, judge, record
 from parity_export.graph.building import build_graph, check_graph, serialize, with_graph_outputs
-from parity_export.graph.onnxruntime_versions import oldest_onnxruntime
+from parity_export.graph.onnxruntime_versions import check_loads, oldest_onnxruntime
 from parity_export.memory import LARGE, give_back
-from parity_export.options import ExportOptions
+from parity_export.options import OLDEST_IR, OLDEST_OPSET, ExportOptions
 from parity_export.proof.claim import Proof, claim
 from parity_export.proof.proving import prove
 from parity_export.source import ModelSource
@@ -57,10 +57,12 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     Raises:
         ParityRefusedError: the graph does not answer as the module; the report is kept beside the target as
             ``<target>.refused.json``.
-        InputError: the module cannot be exported, the target exists, or the meaning contradicts the outputs.
+        InputError: the module cannot be exported, the target exists, the installed onnxruntime does not know the opset
+            or the IR version, or the meaning contradicts the outputs.
     """
     target, options = Path(target), options or ExportOptions()
     refuse_existing(target, replace=options.replace, check=_refuse_lost_files)
+    check_loads(options.opset or OLDEST_OPSET, options.ir_version or OLDEST_IR)
     model, initializers = build_graph(source, options)
     source = replace(source, contract=with_graph_outputs(source, model))
     graph = serialize(model)
@@ -134,7 +136,7 @@ def _refuse(target: Path, facts: dict[str, Any], verdict: Verdict) -> None:
     path = _refused_path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, dump_json(facts | {"reasons": verdict.report.reasons()}))
-    raise ParityRefusedError(f"no package: {verdict.report.reason()}; the whole report is {path}")
+    raise ParityRefusedError(f"no package: {verdict.reason()}; the whole report is {path}")
 
 
 def _write(target: Path, files: dict[str, bytes], *, replace_existing: bool) -> str:

@@ -26,7 +26,8 @@ from parity_runtime.session import create_session
 def check_model(source: ModelSource, model: bytes, given: tuple[float, float] | None = None) -> Verdict:
     """Judge an ONNX model against a module.
 
-    Names are the file's own: a module's tensors meet the file's outputs in their order.
+    Names are the file's own: inputs of the same name meet, in whatever order they stand; a module's tensors meet the
+    file's outputs in their order.
 
     Args:
         source: the module, its task ``tensors``.
@@ -54,8 +55,9 @@ def assert_parity(
     Args:
         module: the original, on the CPU; a copy in eval mode is compared.
         model: the ONNX file, from any exporter, or its bytes.
-        inputs: the module's positional arguments: specifications such as ``"x: float32[batch, 5]"``, or one
-            batch of real arrays by name, the model's own dynamic dimensions taken over.
+        inputs: specifications such as ``"x: float32[batch, 5]"``, or one batch of real arrays by name, the model's
+            own dynamic dimensions taken over. The names are the file's; one that is no parameter of ``forward`` makes
+            all of them positional arguments, in their order.
         rtol: widens torch.testing's relative tolerance; with ``atol``.
         atol: widens torch.testing's absolute tolerance, in the output's unit; with ``rtol``.
 
@@ -76,7 +78,7 @@ def assert_parity(
     source = source_from_module(module, specs, Meaning(), "model", sample)
     verdict = check_model(source, data, tolerance)
     if not verdict.report.passed:
-        raise AssertionError("\n".join(verdict.report.reasons()))
+        raise AssertionError("\n".join([*verdict.report.reasons(), *verdict.notes]))
 
 
 def read_model(path: Path) -> bytes:

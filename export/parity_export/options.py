@@ -6,8 +6,8 @@ import onnx
 
 from parity_runtime import InputError
 
-_OLDEST_OPSET = 18  # torch's own decompositions are written for 18 and converted from there
-_OLDEST_IR = 8
+OLDEST_OPSET = 18  # torch's own decompositions are written for 18 and converted from there
+OLDEST_IR = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,10 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         newest = onnx.defs.onnx_opset_version()
-        if self.opset is not None and not _OLDEST_OPSET <= self.opset <= newest:
-            raise InputError(f"opset {self.opset} is not between {_OLDEST_OPSET} and {newest}")
-        if self.ir_version is not None and not _OLDEST_IR <= self.ir_version <= onnx.IR_VERSION:
-            raise InputError(f"IR version {self.ir_version} is not between {_OLDEST_IR} and {onnx.IR_VERSION}")
+        if self.opset is not None and not OLDEST_OPSET <= self.opset <= newest:
+            raise InputError(f"opset {self.opset} is not between {OLDEST_OPSET} and {newest}")
+        if self.ir_version is not None and not OLDEST_IR <= self.ir_version <= onnx.IR_VERSION:
+            raise InputError(f"IR version {self.ir_version} is not between {OLDEST_IR} and {onnx.IR_VERSION}")
         if (self.rtol is None) != (self.atol is None):
             raise InputError("give --rtol and --atol together: the one replaces nothing without the other")
         if not all(0 <= value < float("inf") for value in (self.rtol or 0.0, self.atol or 0.0)):

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import nn
-from torch.utils._pytree import tree_leaves
 
-from parity_export.graph.examples import example_inputs
+from parity_export.binding import Binding, bare, bind
+from parity_export.graph.examples import Example
 from parity_export.meaning import Meaning, ModuleOutput, check_options, feature_fields, task_fields
+from parity_export.module_checks import check_dtypes, check_returned, check_sizes
 from parity_runtime import InputError, ModelContract, TensorSpec, __version__
 from parity_runtime.contract import batch_name
 from parity_runtime.inputs import Arrays
@@ -37,6 +38,11 @@ class ModelSource:
     module_output: ModuleOutput = "logits"
     sample: Arrays | None = None
 
+    @property
+    def call(self) -> Binding:
+        """The module as a function of the contract's inputs."""
+        return bind(self.module, self.contract.inputs)
+
 
 def source_from_run(run: Run, foreign: Network | None = None) -> ModelSource:
     """Return the source that a run describes, its held-out rows as the sample.
@@ -46,42 +52,47 @@ def source_from_run(run: Run, foreign: Network | None = None) -> ModelSource:
         foreign: the callable of a run whose network is none of Parity's; a run names no code.
 
     Raises:
-        InputError: the run has not finished, or its weights do not fit.
+        InputError: the run has not finished, its weights do not fit, or one has a dtype that numpy lacks.
         FormatError: its recipe is malformed.
     """
     with run.reading():
         module, sample = run.module(foreign), _test_rows(run)
+    check_dtypes(module)
     provenance = {"weights": weights_id(module.state_dict()), "seed": run.recipe.training.get("seed")}
     contract = replace(run.recipe.contract, provenance=provenance | _versions())
     return ModelSource(module, contract, sample=sample)
 
 
 def source_from_module(
-    module: nn.Module, inputs: Sequence[TensorSpec], meaning: Meaning, name: str, sample: Arrays | None = None
+    module: nn.Module, inputs: Sequence[TensorSpec | str], meaning: Meaning, name: str, sample: Arrays | None = None
 ) -> ModelSource:
     """Return the source of a live module.
 
     Args:
-        module: with its weights; a copy in eval mode is exported.
-        inputs: one a positional argument of its ``forward``, in that order.
+        module: with its weights; a copy in eval mode is exported, without wrappers such as torch.compile's.
+        inputs: specifications such as ``"x: float32[batch, 5]"``, named as the parameters of its ``forward``, in any
+            order; where a name is no parameter, one a positional argument, in that order.
         meaning: what its outputs mean.
         name: the model's name.
         sample: real rows by input name.
 
     Raises:
-        InputError: the meaning contradicts itself or what the module returns.
+        InputError: the inputs are not what the module takes, a tensor of it has a dtype that numpy lacks, or the
+            meaning contradicts itself or what the module returns.
     """
     if not inputs:
         raise InputError('say what the module takes: --input "features: float32[batch, 2]", one for each argument')
-    module = _eval_copy(module)
-    width = _output_width(module, inputs, meaning)
-    batch = _batch(inputs, meaning)
+    specs = [TensorSpec.parse(spec) if isinstance(spec, str) else spec for spec in inputs]
+    module = _eval_copy(bare(module))
+    check_dtypes(module)
+    width = _output_width(module, specs, meaning)
+    batch = _batch(specs, meaning)
     provenance: dict[str, str | int | None] = {"weights": weights_id(module.state_dict())}
     contract = ModelContract(
         name=name,
         task=meaning.task,
-        inputs=tuple(inputs),
-        features=feature_fields(inputs, meaning),
+        inputs=tuple(specs),
+        features=feature_fields(specs, meaning),
         provenance=provenance | _versions(),
         **task_fields(meaning, width, batch),
     )
@@ -95,11 +106,11 @@ def _eval_copy(module: nn.Module) -> nn.Module:
 
 def _output_width(module: nn.Module, inputs: Sequence[TensorSpec], meaning: Meaning) -> int:
     """Return the size of the last axis of what the module returns (1 for ``[batch]``); 0 if it is no such tensor."""
+    call, example = bind(module, inputs), Example.of(module, inputs)
     with torch.no_grad():
-        returned = module(*example_inputs(module, inputs))
-    for leaf in tree_leaves(returned):
-        if leaf is not None and not isinstance(leaf, torch.Tensor):
-            raise InputError(f"the module returns {leaf!r}, which is no tensor; a graph gives tensors alone")
+        returned = call(*example.tensors())
+    check_returned(returned)
+    check_sizes(call, example, returned)
     if not isinstance(returned, torch.Tensor) or returned.ndim not in (1, 2):
         return 0
     if meaning.task != "tensors" and returned.dtype != torch.float32:

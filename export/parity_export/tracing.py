@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from parity_export.binding import bind
 from parity_export.gate.comparison import close
 from parity_export.graph.exporter import export_program
 from parity_runtime import InputError, TensorSpec
@@ -85,7 +86,8 @@ def torch_trace(module: nn.Module, inputs: Sequence[TensorSpec], call: Arrays) -
 
     graph_module = program.module(check_guards=False)
     with torch.no_grad():
-        Recorder(graph_module).run(*[torch.from_numpy(call[spec.name]) for spec in inputs])
+        tensors = bind(module, inputs).in_order([torch.from_numpy(call[spec.name]) for spec in inputs])
+        Recorder(graph_module).run(*tensors, enable_io_processing=False)
     return values
 
 

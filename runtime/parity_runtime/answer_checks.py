@@ -45,8 +45,8 @@ def check_finite(answers: NDArray[Any]) -> None:
         answers: float ``[batch, ...]``, C-contiguous.
 
     Raises:
-        InputError: names the first row (from 0) that has no finite answer.
+        InputError: names the first row (from 1) that has no finite answer.
     """
     if not all_finite(answers):
         finite = np.isfinite(answers).reshape(len(answers), -1).all(axis=1)
-        raise InputError(f"row {int(np.argmin(finite))}: {NO_ANSWER}")
+        raise InputError(NO_ANSWER, row=int(np.argmin(finite)) + 1)

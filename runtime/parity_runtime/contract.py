@@ -100,6 +100,8 @@ class ModelContract:
         tolerance: by output name; empty until measured.
         min_onnxruntime: the oldest onnxruntime that knows the graph's opset and IR version.
         provenance: where the model is from: weights' id, versions, seed; text or integers.
+        missing_values: the cells of a table that are missing beside the empty one, where training was told so; None
+            for `parity_runtime.tables.cell_values.MISSING_TOKENS`.
     """
 
     name: str
@@ -117,6 +119,7 @@ class ModelContract:
     tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
     min_onnxruntime: str | None = None
     provenance: Mapping[str, str | int | None] = field(default_factory=dict)
+    missing_values: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         _check_names(self)
@@ -144,6 +147,7 @@ class ModelContract:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, with its format."""
+        told = {} if self.missing_values is None else {"missing_values": list(self.missing_values)}
         return {
             "format": FORMAT,
             "name": self.name,
@@ -161,6 +165,7 @@ class ModelContract:
             "tolerance": {name: tolerance.to_json() for name, tolerance in self.tolerance.items()},
             "min_onnxruntime": self.min_onnxruntime,
             "provenance": dict(self.provenance),
+            **told,
         }
 
     @classmethod
@@ -190,6 +195,7 @@ class ModelContract:
                 tolerance={name: Tolerance.from_json(item) for name, item in _one_of(value, "tolerance", dict).items()},
                 min_onnxruntime=_one_of(value, "min_onnxruntime", str, type(None)),
                 provenance=_one_of(value, "provenance", dict),
+                missing_values=None if value.get("missing_values") is None else _names(value, "missing_values"),
             )
         except FormatError as error:
             raise FormatError(f"{where}: {error}") from error

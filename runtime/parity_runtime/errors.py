@@ -22,7 +22,32 @@ class ParityError(Exception):
 
 
 class InputError(ParityError):
-    """Rows, columns, options or files that a caller handed in cannot be used."""
+    """Rows, columns, options or files that a caller handed in cannot be used.
+
+    Its text names the place in front of the problem: ``t.csv, row 7: x is missing``.
+
+    Args:
+        problem: what is wrong, and the way out.
+        path: the file (or batch) of a table, where it is one row's fault.
+        row: the row, from 1, without a header; of a stream over all its batches.
+        column: the column.
+
+    Attributes:
+        problem: what is wrong, without the place.
+        path: the file, or None.
+        row: the row, or None.
+        column: the column, or None.
+    """
+
+    def __init__(
+        self, problem: str, *, path: str | None = None, row: int | None = None, column: str | None = None
+    ) -> None:
+        super().__init__(problem)
+        self.problem, self.path, self.row, self.column = problem, path, row, column
+
+    def __str__(self) -> str:
+        place = [part for part in (self.path, None if self.row is None else f"row {self.row}") if part]
+        return f"{', '.join(place)}: {self.problem}" if place else self.problem
 
 
 class FormatError(ParityError):

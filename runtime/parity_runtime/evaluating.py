@@ -1,6 +1,6 @@
 """How good a package's answers are, over a table whose truth is known."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,14 @@ from parity_runtime.metrics import ClassificationMetrics, RegressionMetrics
 from parity_runtime.predictor import Predictor
 from parity_runtime.scoring.answers import answer_columns
 from parity_runtime.scoring.score import no_answers
-from parity_runtime.tables.chunk import Chunk, shown
+from parity_runtime.tables.chunk import Chunk, Refusal, shown
 from parity_runtime.tables.features import table_features
 
 
 def evaluate_chunks(predictor: Predictor, chunks: Iterable[Chunk], target: str | None = None) -> dict[str, Any]:
     """Return the metrics of a predictor over a table.
+
+    A row without a truth cannot be compared: it is left out, and counted as ``without_target``.
 
     Args:
         predictor: a classifier, or a regression of one target.
@@ -27,7 +29,7 @@ def evaluate_chunks(predictor: Predictor, chunks: Iterable[Chunk], target: str |
         target: the target's column; by default the contract's.
 
     Raises:
-        InputError: a column is missing, a cell is no number, a label is no class of the model; no rows.
+        InputError: a column is missing, a cell is no number, a label is no class of the model; no rows to compare.
     """
     contract = predictor.contract
     if contract.task == "tensors":
@@ -38,7 +40,28 @@ def evaluate_chunks(predictor: Predictor, chunks: Iterable[Chunk], target: str |
     if target not in contract.targets and len(contract.targets) > 1 and not contract.is_classifier:
         raise InputError(f"{target!r} is none of the model's targets, {', '.join(contract.targets)}")
     compare = _classes if contract.is_classifier else _values
-    return compare(predictor, chunks, target)
+    known = _Known(contract, chunks, target)
+    metrics = compare(predictor, known, target)
+    return metrics | {"without_target": known.left_out}
+
+
+class _Known:
+    """The rows of chunks whose target is not missing; counts the others."""
+
+    def __init__(self, contract: ModelContract, chunks: Iterable[Chunk], target: str) -> None:
+        self._contract, self._chunks, self._target = contract, chunks, target
+        self.left_out = 0
+
+    def __iter__(self) -> Iterator[Chunk]:
+        rows = 0
+        for chunk in self._chunks:
+            missing = missing_targets(self._contract, chunk, self._target)
+            self.left_out += int(missing.sum())
+            rows += len(chunk) - int(missing.sum())
+            if not missing.all():
+                yield chunk.keep(~missing) if missing.any() else chunk
+        if not rows and self.left_out:
+            raise InputError(f"{chunk.where}: {self._target} is missing in all {self.left_out} rows")
 
 
 def _classes(predictor: Predictor, chunks: Iterable[Chunk], target: str) -> dict[str, Any]:
@@ -67,7 +90,7 @@ def _answers(predictor: Predictor, chunk: Chunk) -> Arrays:
     """
     contract = predictor.contract
     outputs = predictor.run({contract.inputs[0].name: table_features(contract, chunk)})
-    chunk.refuse(dict.fromkeys(no_answers(answer_columns(contract, outputs)), NO_ANSWER))
+    chunk.refuse(dict.fromkeys(no_answers(answer_columns(contract, outputs)), Refusal(NO_ANSWER)))
     return outputs
 
 
@@ -76,8 +99,24 @@ def _known_numbers(table: Chunk, target: str) -> NDArray[np.float64]:
     unknown = ~(np.abs(numbers) <= np.finfo(np.float32).max)
     if unknown.any():
         row = int(np.argmax(unknown))
-        raise InputError(f"{table.place(row)}: {target} is {shown(table.cell(row, target))}, no number to compare")
+        raise table.error(row, f"{target} is {shown(table.cell(row, target))}, no number to compare", target)
     return numbers
+
+
+def missing_targets(contract: ModelContract, table: Chunk, target: str) -> NDArray[np.bool_]:
+    """Return which rows have no truth, bool ``[rows]``; a class of the model is one, whatever it is called.
+
+    Raises:
+        InputError: there is no such column, or a row is none.
+    """
+    if not contract.is_classifier:
+        return np.isnan(table.numbers([target])[:, 0])
+    missing = table.missing(target)
+    if not isinstance(contract.classes[0], int):
+        names = set(contract.classes)
+        return missing & np.array([cell.strip() not in names for cell in table.column(target)], np.bool_)
+    words = (table.values.is_missing(cell, in_numbers=True) for cell in table.column(target))
+    return missing | np.fromiter(words, np.bool_, len(table))
 
 
 def class_indices(contract: ModelContract, table: Chunk, target: str) -> NDArray[np.int64]:
@@ -91,7 +130,8 @@ def class_indices(contract: ModelContract, table: Chunk, target: str) -> NDArray
     cells = [_integer_text(cell.strip()) if integers else cell.strip() for cell in table.column(target)]
     for row, cell in enumerate(cells):
         if cell not in index:
-            raise InputError(f"{table.place(row)}: {target} is {shown(cell)}, no class of {', '.join(index)}")
+            what = f"is {shown(cell)}, no class of" if cell else "is missing; it takes a class,"
+            raise table.error(row, f"{target} {what} {', '.join(index)}", target)
     return np.array([index[cell] for cell in cells], np.int64)
 
 

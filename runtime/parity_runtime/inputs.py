@@ -8,11 +8,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError, first_line
+from parity_runtime.tables.cell_values import CellValues, missing_cell
+from parity_runtime.tables.chunk import shown
 from parity_runtime.tensor_spec import TensorSpec
 
 Arrays = dict[str, NDArray[Any]]
 
 _PIECE = 2**16  # values
+_NOTHING = ("NAType", "NaTType")  # pandas' own missing cells
 
 
 def table_inputs(contract: ModelContract, rows: Any) -> Arrays:
@@ -21,7 +24,8 @@ def table_inputs(contract: ModelContract, rows: Any) -> Arrays:
     Args:
         contract: of a model with one input.
         rows: ``[batch, ...]`` in the graph's order, or columns by feature name, each ``[batch]``: a mapping, a
-            data frame (pandas, polars, pyarrow) or a structured array.
+            data frame (pandas, polars, pyarrow) or a structured array. NaN is a missing cell; in columns None, an
+            empty text and the contract's words for it (`CellValues`) are as well.
 
     Raises:
         InputError: the model has several inputs, a column is missing, or the rows do not fit it.
@@ -31,7 +35,9 @@ def table_inputs(contract: ModelContract, rows: Any) -> Arrays:
         raise InputError(f"{contract.name} takes several inputs ({names}); use run() with a mapping of them")
     spec = contract.inputs[0]
     columns = _column_names(rows)
-    array = _checked_array(spec, rows if columns is None else _stack_columns(contract, rows, columns))
+    array = _checked_array(
+        spec, _matrix(contract, rows) if columns is None else _stack_columns(contract, rows, columns)
+    )
     _check_cells(contract, spec.name, array)
     return {spec.name: array}
 
@@ -118,7 +124,7 @@ def _check_cells(contract: ModelContract, name: str, array: NDArray[Any]) -> Non
     An input without features is taken as it is.
 
     Raises:
-        InputError: names the row (from 0) and the feature of the first such cell.
+        InputError: names the row (from 1) and the feature of the first such cell.
     """
     if array.dtype.kind != "f" or not contract.features or all_finite(array):
         return
@@ -132,7 +138,9 @@ def _check_cells(contract: ModelContract, name: str, array: NDArray[Any]) -> Non
     if refused.any():
         place = tuple(int(index) for index in np.argwhere(refused)[0])
         named = next((feature.name for feature in features if feature.index == place[-1]), f"column {place[-1]}")
-        raise InputError(f"row {place[0]}: {named} is {array[place]}; this model takes finite numbers there")
+        infinite = f"{named} is {array[place]}; this model takes finite numbers there"
+        problem = missing_cell(named) if np.isnan(array[place]) else infinite
+        raise InputError(problem, row=place[0] + 1, column=named)
 
 
 def all_finite(array: NDArray[Any]) -> bool:
@@ -166,15 +174,65 @@ def _stack_columns(contract: ModelContract, rows: Any, found: Sequence[Any]) -> 
     for feature in contract.columns:
         if found.count(feature.name) != 1:
             problem = "is there more than once" if feature.name in found else "is missing"
-            raise InputError(f"the column {feature.name!r} {problem}; found {', '.join(map(str, found)) or 'none'}")
+            listed = ", ".join(map(str, found)) or "none"
+            raise InputError(f"the column {feature.name!r} {problem}; found {listed}", column=feature.name)
         what = f"the column {feature.name!r}"
-        array = _as_array(what, _column(rows, feature.name))
+        cells = _column(rows, feature.name)
+        array = _unspelled(_as_array(what, cells), cells)
         if array.ndim != 1:
             raise InputError(f"{what} has the shape {list(array.shape)}; it takes one number a row")
+        array = _cells(contract, array, feature.name) if spec.dtype.startswith("float") else array
         arrays.append(array if array.dtype == spec.dtype else _converted(spec, array, what))
     if len({len(array) for array in arrays}) > 1:
         raise InputError("the columns differ in length")
     return np.stack(arrays, axis=-1)
+
+
+def _matrix(contract: ModelContract, rows: Any) -> Any:
+    """Return rows as they are, but for objects among them: None is a missing cell there as in a column."""
+    spec = contract.inputs[0]
+    array = _unspelled(_as_array(f"input {spec.name!r}", rows), rows)
+    if array.dtype.kind != "O" or array.shape[1:] != (len(contract.columns),) or not spec.dtype.startswith("float"):
+        return array
+    columns = [_cells(contract, array[:, feature.index], feature.name) for feature in contract.columns]
+    return np.stack(columns, axis=-1)
+
+
+def _unspelled(array: NDArray[Any], value: Any) -> NDArray[Any]:
+    """Return a list's array with its own objects: numpy makes text of the numbers that stand beside text."""
+    return np.array(value, object) if array.dtype.kind == "U" and isinstance(value, list | tuple) else array
+
+
+def _cells(contract: ModelContract, array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return a column with NaN where a cell is missing.
+
+    Raises:
+        InputError: names the first cell of a column of objects that is neither a number nor missing.
+    """
+    if array.dtype.kind not in "OUT" and contract.missing_values is None:
+        return array
+    values = CellValues(contract.missing_values)
+    if array.dtype.kind in "OUT":
+        array = np.array([_cell(values, cell, row, name) for row, cell in enumerate(array.tolist(), 1)], np.float64)
+    if values.missing_numbers and array.dtype.kind in "iuf":
+        array = np.where(np.isin(array, values.missing_numbers), np.nan, array)
+    return array
+
+
+def _cell(values: CellValues, cell: Any, row: int, name: str) -> float:
+    if cell is None or type(cell).__name__ in _NOTHING:
+        return float("nan")
+    if isinstance(cell, str):
+        if values.is_missing(cell, in_numbers=True):
+            return float("nan")
+        raise InputError(f"{name} is {shown(cell)}, which is text; it takes numbers", row=row, column=name)
+    no_number = isinstance(cell, bool | np.bool_ | np.ndarray) or np.iscomplexobj(cell)
+    if no_number or not hasattr(cell, "__float__"):
+        raise InputError(f"{name} is a {type(cell).__name__}; it takes numbers", row=row, column=name)
+    try:
+        return float(cell)
+    except OverflowError:  # an integer beyond float64
+        return float("inf")
 
 
 def _column(rows: Any, name: str) -> Any:

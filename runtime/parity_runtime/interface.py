@@ -1,8 +1,10 @@
 """Whether a session takes and gives what a contract says."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from parity_runtime.contract import ModelContract
+from parity_runtime.tensor_spec import TensorSpec
 
 ONNXRUNTIME_DTYPES = {
     "tensor(float)": "float32",
@@ -19,13 +21,14 @@ def interface_mismatches(session: Any, contract: ModelContract, *, foreign: bool
     Args:
         session: of the graph.
         contract: what it must take and give.
-        foreign: the graph is another exporter's: it may call its dynamic dimensions as it likes, and may have more.
+        foreign: the graph is another exporter's: its inputs may stand in another order, it may call its dynamic
+            dimensions as it likes and have more, and what it declares of its outputs' shapes is not looked at.
     """
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if foreign:
+        inputs = _in_order(inputs, contract.inputs)
     mismatches = []
-    for side, specs, found in (
-        ("inputs", contract.inputs, session.get_inputs()),
-        ("outputs", contract.outputs, session.get_outputs()),
-    ):
+    for side, specs, found in (("inputs", contract.inputs, inputs), ("outputs", contract.outputs, outputs)):
         names = [tensor.name for tensor in found]
         if names != [spec.name for spec in specs]:
             mismatches.append(
@@ -33,13 +36,43 @@ def interface_mismatches(session: Any, contract: ModelContract, *, foreign: bool
             )
             continue
         for spec, tensor in zip(specs, found, strict=True):
-            dtype, shape = ONNXRUNTIME_DTYPES.get(tensor.type, tensor.type), tuple(tensor.shape)
-            fits = _general_enough(spec.shape, shape) if foreign else spec.shape == shape
-            if dtype != spec.dtype or not fits:
-                mismatches.append(
-                    f"the graph has {tensor.name}: {dtype}[{', '.join(map(str, shape))}]; expected {spec}"
-                )
+            if not foreign:
+                fits = _same(spec.shape, tuple(tensor.shape), unknown=side == "outputs")
+            else:
+                fits = side == "outputs" or _general_enough(spec.shape, tuple(tensor.shape))
+            if not fits or _dtype(tensor) != spec.dtype:
+                mismatches.append(_mismatch(tensor, spec))
     return mismatches
+
+
+def shape_mismatches(session: Any, outputs: Sequence[TensorSpec]) -> list[str]:
+    """Return which outputs another exporter's graph declares with a size where another or any is expected."""
+    return [
+        _mismatch(tensor, spec)
+        for spec, tensor in zip(outputs, session.get_outputs(), strict=True)
+        if not _general_enough(spec.shape, tuple(tensor.shape))
+    ]
+
+
+def _in_order(tensors: Sequence[Any], specs: Sequence[TensorSpec]) -> list[Any]:
+    """Return a session's tensors in the order of specifications, those without one last."""
+    names = [spec.name for spec in specs]
+    return sorted(tensors, key=lambda tensor: names.index(tensor.name) if tensor.name in names else len(names))
+
+
+def _dtype(tensor: Any) -> str:
+    return ONNXRUNTIME_DTYPES.get(tensor.type, str(tensor.type))
+
+
+def _mismatch(tensor: Any, spec: TensorSpec) -> str:
+    return f"the graph has {tensor.name}: {_dtype(tensor)}[{', '.join(map(str, tensor.shape))}]; expected {spec}"
+
+
+def _same(wanted: tuple[int | str, ...], found: tuple[int | str | None, ...], *, unknown: bool) -> bool:
+    """Whether two shapes are the same; where onnxruntime infers no size of an output, it may be ``unknown``."""
+    return len(wanted) == len(found) and all(
+        size == theirs or (unknown and theirs is None) for size, theirs in zip(wanted, found, strict=True)
+    )
 
 
 def _general_enough(wanted: tuple[int | str, ...], found: tuple[int | str | None, ...]) -> bool:

@@ -165,19 +165,19 @@ def test_a_hostile_shape_is_refused_at_once(client: Any, predictor: Predictor, s
     assert list(answer.json()) == ["error"]
 
 
-@pytest.mark.parametrize(("cell", "text"), [("null", "nan"), ("1e999", "inf")])
+@pytest.mark.parametrize(("cell", "text"), [("null", "missing"), ("1e999", "inf")])
 def test_cells_that_are_no_numbers(client: Any, predictor: Predictor, cell: str, text: str) -> None:
     content = json.dumps({"inputs": [tensor(data=[0.1, 0.9, 0.5, 77])]}).replace("77", cell)
     answer = client.post(f"{url(predictor)}/infer", content=content)
     assert answer.status_code == 400
-    assert f"row 1: x2 is {text}" in answer.json()["error"]
+    assert f"row 2: x2 is {text}" in answer.json()["error"]
 
 
 def test_a_row_without_a_finite_answer_is_refused() -> None:
     with serving(DATA / "species") as opened:
         rows = tensor(shape=[2, 4], data=[0, 0, 0, 0, 3e38, -3e38, 3e38, -3e38])
         answer = opened.post("/v2/models/species/infer", json={"inputs": [rows]})
-    error = "row 1: the model computes no finite answer for these numbers"
+    error = "row 2: the model computes no finite answer for these numbers"
     assert (answer.status_code, answer.json()) == (400, {"error": error})
 
 

@@ -24,12 +24,12 @@ SAYS = {
     "operations.md": ["accuracy"],
     "runtime.md": [
         "['setosa' 'virginica']", "x: float32[batch, time, 3]", "{'output_0': (2, 7, 4), 'output_1': (2, 2)}",
-        "row 0: rooms is nan; this model takes finite numbers there",
-        "[[False False]",
+        "row 1: rooms is missing, and this model takes no missing cell there", "1 rooms", "[[False False]",
     ],
     "scoring.md": [
         "id,x1,x2,label,probability_0,probability_1", '"a;b";1', '{"x1": 0, "x2": 1, "tags": ["a", "b"], "label": 1, ',
-        "0,abc,,,", "(1000, 2)", "probability_1,outside_range", "1e30,0,,,",
+        "0,abc,,,", "(1000, 2)", "0;0,75;1;", '0,"$1,000.50",', "0,absent,,,",
+        "probability_1,outside_range", "1e30,0,,,",
     ],
     "training.md": ["TableNetwork"],
     "proof.md": ["[ True  True]\n(1, 1)"],

@@ -76,3 +76,15 @@ def not_a_module() -> int:
 
 def broken() -> nn.Module:
     raise RuntimeError("no such file: vocabulary.txt")
+
+
+class Named(nn.Module):
+    """Its second parameter is left out by most who call it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.e, self.k = nn.Embedding(10, 4), nn.Embedding(2, 4)
+
+    def forward(self, ids: Tensor, mask: Tensor | None = None, kinds: Tensor | None = None) -> Tensor:
+        h = self.e(ids) if kinds is None else self.e(ids) + self.k(kinds)
+        return h.mean(1) if mask is None else (h * mask.unsqueeze(-1)).sum(1)

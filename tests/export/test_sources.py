@@ -11,7 +11,9 @@ import torch
 from safetensors.torch import save_file
 
 from parity_export import ExportOptions, Meaning, export_package, load_sample, source_from_module
+from parity_export.graph.onnxruntime_versions import check_loads, oldest_onnxruntime
 from parity_runtime import InputError, Package, Predictor, TensorSpec
+from parity_runtime.session import import_onnxruntime
 from parity_training import load_state_dict, weights_id
 from tests.export import modules
 
@@ -102,6 +104,31 @@ def test_opset_and_ir_version_are_chosen_and_the_oldest_onnxruntime_recorded(
     assert exported.contract.min_onnxruntime == oldest
 
 
+@pytest.mark.parametrize(("opset", "ir_version"), [(25, None), (None, 13), (25, 13)])
+def test_versions_beyond_the_known_releases_are_those_of_the_installed_onnxruntime(
+    opset: int | None, ir_version: int | None, tmp_path: Path
+) -> None:
+    try:
+        check_loads(opset or 18, ir_version or 8)
+    except InputError:
+        pytest.skip("the installed onnxruntime is older")
+    source = source_from_module(modules.Linear(), TABLE5, Meaning(), "m")
+    exported = export_package(source, tmp_path / "p", ExportOptions(opset=opset, ir_version=ir_version))
+    assert exported.contract.min_onnxruntime == ".".join(import_onnxruntime().__version__.split(".")[:2])
+
+
+def test_versions_that_onnxruntime_does_not_load_are_refused_before_torch_exports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where onnx is newer than onnxruntime; torch would refuse the module for another reason."""
+    monkeypatch.setattr(onnx, "IR_VERSION", 99)
+    source = source_from_module(modules.Branching(), TABLE5, Meaning(), "m")
+    with pytest.raises(InputError, match="does not load opset 18 with IR version 99, .*choose a lower --opset or"):
+        export_package(source, tmp_path / "p", ExportOptions(ir_version=99))
+    with pytest.raises(InputError, match="does not load opset 999 with IR version 8"):
+        oldest_onnxruntime(999, 8)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -178,3 +205,10 @@ def test_a_model_that_returns_tensors_is_run_and_not_predicted(parity, state_dic
     assert parity(*EXPORT, tmp_path / "p", "--weights", tmp_path / "w.pt", *INPUT, "--features", "a,b,c,d,e").code == 0
     assert parity("predict", tmp_path / "p", "--row", "1,2,3,4,5").is_refused(1, "without a meaning")
     assert Predictor(tmp_path / "p").run({"x": [[1, 2, 3, 4, 5]]})["output"].shape == (1, 3)
+
+
+def test_specifications_are_taken_as_text_like_everywhere() -> None:
+    spelled = source_from_module(modules.Linear(), ["x: float32[batch, 5]"], Meaning(), "m")
+    assert spelled.contract.inputs == source_from_module(modules.Linear(), TABLE5, Meaning(), "m").contract.inputs
+    with pytest.raises(InputError, match="float31"):
+        source_from_module(modules.Linear(), ["x: float31[batch, 5]"], Meaning(), "m")

@@ -124,12 +124,10 @@ POOLING = [
     Report(
         "average pooling with ceil_mode whose last window lies in the padding", "pytorch/pytorch#131272",
         lambda: nn.AvgPool2d(3, 3, 1, ceil_mode=True), ("x: float32[batch, 3, 2, 2]",),
-        gap="refused for the size that ONNX's shape inference declares; onnxruntime gives torch's size and values",
     ),
     Report(
         "max pooling with ceil_mode and padding", "microsoft/onnxruntime#15446",
         lambda: nn.MaxPool3d(3, padding=1, ceil_mode=True), ("x: float32[batch, 2, 3, 6, 5]",),
-        gap="refused for the size that ONNX's shape inference declares; onnxruntime gives torch's size and values",
     ),
     Report(
         "Pad before AveragePool, fused", "microsoft/onnxruntime#22177", lambda: Call(modules.average_pool_of_padded),
@@ -193,7 +191,6 @@ NORMALIZATION = [
         "BatchNorm without running statistics, one row", "pytorch/pytorch#75252",
         lambda: nn.BatchNorm1d(3, track_running_stats=False), ("x: float32[batch, 3]",),
         "refused: torch itself takes no single row", "more than 1 value per channel",
-        gap="torch's own refusal of a single row ends in a traceback",
     ),
     Report(
         "BatchNormalization left in training mode", "microsoft/onnxruntime#26584", lambda: nn.BatchNorm1d(2),
@@ -234,7 +231,6 @@ SEQUENCES = [
     Report(
         "two LSTMs, one over the reversed sequence, of dynamic length", "pytorch/pytorch#191855", modules.BothWays,
         ("x: float32[batch, time, 4]",),
-        gap="refused for the fixed length that torch declares; onnxruntime answers as torch at every length",
     ),
     Report("pack_padded_sequence", "pytorch/pytorch#48460", modules.Packed,
            ("x: float32[batch, 5, 3]", "lengths: int64[batch]"), "refused: torch does not export it", CANNOT),
@@ -255,7 +251,6 @@ SEQUENCES = [
     Report(
         "padding to an even length", "pytorch/pytorch#60179", lambda: Call(modules.in_pairs),
         ("x: float32[batch, time, 3]",),
-        gap="refused: the length is an expression of others, which Parity takes for no dimension",
     ),
     Report(
         "torch.cond", "pytorch/pytorch#145300", lambda: Call(modules.doubled_if_positive), ("x: float32[3, 2]",),
@@ -294,7 +289,6 @@ INDICES = [
     Report(
         "masked_select, whose length the values decide", "pytorch/pytorch#26034", lambda: Call(lambda x: x[x > 0]),
         VECTOR, "refused: the values decide how many numbers it gives", "values decide|depends on the values",
-        gap="refused with another reason: a dimension of 0",
     ),
     Report(
         "EmbeddingBag with padding_idx", "pytorch/pytorch#128930",

@@ -49,11 +49,12 @@ def assert_it_answers(source: ModelSource, answer: Callable[[Inputs], Sequence[n
             np.testing.assert_allclose(found, wanted, rtol=0, atol=TWO_FLOAT32_RESULTS * scale)
 
 
-def try_export(report: Report, source: ModelSource, folder: Path) -> None:
+def try_export(report: Report, folder: Path) -> None:
     if report.refusal:
         with pytest.raises((ParityRefusedError, InputError), match=report.refusal):
-            export_package(source, folder / "p")
+            export_package(source_of(report), folder / "p")
         return
+    source = source_of(report)
     export_package(source, folder / "p", ExportOptions(pictures=False))
     if report.outcome.startswith(EXCUSED):
         return
@@ -86,11 +87,10 @@ def source_of(report: Report) -> ModelSource:
     ],
 )
 def test_it_answers_as_the_module_or_is_refused_for_its_reason(report: Report, tmp_path: Path) -> None:
-    source = source_of(report)
     if report.graph:
-        try_graph(report, source)
+        try_graph(report, source_of(report))
     else:
-        try_export(report, source, tmp_path)
+        try_export(report, tmp_path)
 
 
 def runs(report: Report, source: ModelSource) -> Callable[[Inputs], Sequence[np.ndarray]]:

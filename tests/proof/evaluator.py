@@ -16,8 +16,12 @@ EPSILON = float(np.float32(1e-5))  # BatchNormalization's default
 
 
 def evaluate(graph: bytes, inputs: dict[str, Array], arithmetic: Arithmetic) -> dict[str, Array]:
-    """Return every value of the graph by name; float inputs and constants are taken as float32 and converted."""
+    """Return the graph's values by name; float inputs and constants are taken as float32 and converted.
+
+    What the probabilities alone are made of is left out: nothing is proven of them.
+    """
     model = onnx.load_from_string(graph).graph
+    _without_probabilities(model)
     values: dict[str, Any] = {"": None}
     for name, array in {**{i.name: numpy_helper.to_array(i) for i in model.initializer}, **inputs}.items():
         values[name] = array.astype(arithmetic.dtype) if array.dtype == np.float32 else array
@@ -37,6 +41,17 @@ def evaluate(graph: bytes, inputs: dict[str, Array], arithmetic: Arithmetic) -> 
                     continue
             values[node.output[0]] = OPERATORS[node.op_type](arithmetic, arguments, attributes)
     return values
+
+
+def _without_probabilities(model: onnx.GraphProto) -> None:
+    """Remove the nodes that no other output needs, in place."""
+    needed = {output.name for output in model.output} - {"probabilities"}
+    for index in reversed(range(len(model.node))):
+        node = model.node[index]
+        if needed & {*node.output}:
+            needed |= {*node.input}
+        else:
+            del model.node[index]
 
 
 def _foldable(model: onnx.GraphProto, gemm: onnx.NodeProto) -> onnx.NodeProto | None:
@@ -219,6 +234,7 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "ArgMax": lambda a, x, attributes: x[0].argmax(axis=attributes["axis"]),
     "GreaterOrEqual": _exactly(np.greater_equal),
     "Greater": _exactly(np.greater),
+    "And": lambda a, x, attributes: np.logical_and(x[0], x[1]),
     "Less": _exactly(np.less),
     "Equal": _exactly(np.equal),
     "IsNaN": _exactly(np.isnan),

@@ -9,6 +9,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from parity_export.certify import CannotCertifyError, certify
+from parity_export.certify.arithmetic import UNIT
 from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.contract import binary_logit_threshold, classifier_outputs
 from parity_runtime.session import OPTIMIZATIONS, create_session
@@ -137,6 +138,24 @@ def test_factors_whose_product_is_harmless() -> None:
     refused(nodes, constants, [1], "operator MatMul at node value .the factor 1e-30 before it")
 
 
+@pytest.mark.parametrize("behind", [[("Mul", ["Conv0", "c"], {})], [("HardSigmoid", ["Conv0"], {"alpha": 1 / 6})]])
+def test_a_factor_that_a_backend_folds_into_the_radius(behind: list[Node]) -> None:
+    """The sum overflows where the factor is applied behind it, and where it is folded into the weights it does not."""
+    nodes: list[Node] = [("Conv", ["features", "w"], {}), *behind, ("Reshape", [f"{behind[0][0]}1", "s"], {})]
+    constants = {"w": np.full((1, 1, 1), 4, np.float32), "c": np.float32([2.0**-5]), "s": np.array([-1, 1])}
+    graph, contract = value_graph(nodes, constants, [1, 1], 1)
+    rows = np.full((1, 1, 1), 1e38, np.float32)
+    for optimization in OPTIMIZATIONS:
+        session = create_session(certify(graph, contract), optimization=optimization)
+        assert np.isposinf(session.run(["radius"], {"features": rows})[0]), optimization
+
+
+def test_a_transpose_that_does_nothing() -> None:
+    """onnxruntime 1.20 takes it, beside a Gemm, for one that swaps the axes."""
+    nodes: list[Node] = [("Gemm", ["features", "w"], {}), ("Transpose", ["Gemm0"], {"perm": [0, 1]})]
+    refused(nodes, {"w": np.ones((1, 1), np.float32)}, [1], "operator Transpose at node value .it does nothing")
+
+
 def test_the_maximum_of_nothing() -> None:
     nodes: list[Node] = [
         ("Slice", ["features", "zero", "zero", "one"], {}),
@@ -207,6 +226,13 @@ def test_a_variance_that_is_flushed() -> None:
     refused(nodes, constants, [1], "variance is not positive, or subnormal")
 
 
+def test_a_variance_whose_reciprocal_is_flushed() -> None:
+    """onnxruntime 1.20 squares 1 / sqrt(variance)."""
+    constants = {"s": ONE, "b": 0 * ONE, "m": 0 * ONE, "v": np.float32([1e38])}
+    nodes: list[Node] = [("BatchNormalization", ["features", "s", "b", "m", "v"], {})]
+    refused(nodes, constants, [1], "operator BatchNormalization .*its variance is above 2.125")
+
+
 def test_a_slope_that_is_no_number() -> None:
     refused([("LeakyRelu", ["features"], {"alpha": float("nan")})], {}, [1], "operator LeakyRelu .*not finite")
 
@@ -238,9 +264,19 @@ def test_a_process_that_flushes_subnormal_numbers() -> None:
         torch.set_flush_denormal(False)
 
 
-def classifier(threshold: float) -> tuple[bytes, ModelContract]:
-    """A binary graph whose label is made with another threshold than its contract says."""
-    constants = {"w": np.ones((2, 1), np.float32), "t": np.float32(0.25), "axis": np.array([1])}
+@pytest.mark.parametrize("sign", [-1.0, np.nan])
+def test_a_radius_that_is_negative_or_no_number_certifies_nothing(monkeypatch: pytest.MonkeyPatch, sign: float) -> None:
+    graph, contract = classifier(0.5, logit=0.0)
+    monkeypatch.setattr("parity_export.certify.transform.UNIT", sign * UNIT)
+    session = create_session(certify(graph, contract))
+    rows = np.random.default_rng(0).uniform(-2, 2, (64, 2)).astype(np.float32)
+    radius, certified = session.run(["radius", "certified"], {"features": rows})
+    assert np.isposinf(radius).all() and not certified.any()
+
+
+def classifier(threshold: float, logit: float = 0.25) -> tuple[bytes, ModelContract]:
+    """A binary graph whose label is made with another threshold than its contract says, or the same."""
+    constants = {"w": np.ones((2, 1), np.float32), "t": np.float32(logit), "axis": np.array([1])}
     graph = helper.make_graph(
         [
             helper.make_node("Gemm", ["features", "w"], ["logits"]),

@@ -83,7 +83,7 @@ def test_no_class_stands_beside_nan(species_package: Path, rows: int) -> None:
     bad[rows // 2 :] = BEYOND
     for _ in range(2):
         assert (predictor.predict(good) == predictor.classes_[predictor.predict_proba(good).argmax(1)]).all()
-        with pytest.raises(InputError, match=f"row {rows // 2}: the model computes no finite answer"):
+        with pytest.raises(InputError, match=f"row {rows // 2 + 1}: the model computes no finite answer"):
             predictor.predict(bad)
     assert np.isnan(predictor.predict_proba(bad)[rows // 2]).any()
 

@@ -65,8 +65,9 @@ def test_a_missing_or_infinite_cell_is_refused_also_where_the_buffers_are_warm(
         predictor.predict(good)
     wrong = good.copy()
     wrong[-1, 1] = bad
-    with pytest.raises(InputError, match=f"row {rows - 1}: x2 is {bad}"):
+    with pytest.raises(InputError, match=f"row {rows}: x2 is {'missing' if np.isnan(bad) else bad}") as found:
         predictor.predict(wrong)
+    assert (found.value.row, found.value.column) == (rows, "x2")
     assert len(predictor.predict(good)) == rows
 
 

@@ -212,7 +212,7 @@ def test_what_is_proven_beyond_numbers_is_null_in_json(parity, proven_rent_packa
 
 
 BAD = [["x1", "x2"], ["0", "0"], ["1", "abc"], ["1", "0"], ["1"], ["0", "1", "2"], ["inf", "1"], ["1", ""], ["0", "1"]]
-REASONS = ["row 2: x2 is 'abc'", "row 4: 1 cells", "row 5: 3 cells", "row 6: x1 is 'inf'", "row 7: x2 is ''"]
+REASONS = ["row 2: x2 is 'abc'", "row 4: 1 cells", "row 5: 3 cells", "row 6: x1 is 'inf'", "row 7: x2 is missing"]
 
 
 @pytest.mark.parametrize("batch", [1, 2, 100])
@@ -257,7 +257,7 @@ def test_json_lines_that_cannot_be_answered(parity, xor_package: Path, tmp_path:
     done = parity("predict", xor_package, tmp_path / "t.jsonl", "--errors", "skip")
     assert [json.loads(line)["label"] for line in done.out.splitlines()] == [1, 0]
     for reason in ["row 2: there is no 'x2'", "row 3: x1 is true", "row 4: x1 is \"1\"", "row 5: no JSON object",
-                   "row 7: no JSON object: NaN", "row 8: no JSON object: a key stands twice", "row 9: x1 is ''",
+                   "row 7: no JSON object: NaN", "row 8: no JSON object: a key stands twice", "row 9: x1 is missing",
                    "9 rows were left out"]:  # fmt: skip
         assert reason in done.err
     null = parity("predict", xor_package, tmp_path / "t.jsonl", "--errors", "null").out.splitlines()

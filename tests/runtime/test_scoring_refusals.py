@@ -11,9 +11,9 @@ import pytest
     [
         ("t.csv", b"", ["empty"]),
         ("t.csv", b"\n\n", ["empty"]),
-        ("t.csv", b"x1;x2\n1;2\n", ["no column 'x1'", "--delimiter ';'"]),
-        ("t.csv", b"x1\tx2\n1\t2\n", ["--delimiter tab"]),
-        ("t.csv", b'x1,x2\n"0,5",1\n', ["row 1: x1 is '0,5'", "decimal point"]),
+        ("t.csv", b"x1;x2;a,b\n1;2;3\n", ["no column 'x1'", "--delimiter ';'"]),
+        ("t.csv", b"x1\tx2\ta,b\n1\t2\t3\n", ["--delimiter tab"]),
+        ("t.csv", b'x1,x2\n"0,5",1\n', ["row 1: x1 is '0,5', a number with a decimal comma", "--decimal ,"]),
         ("t.csv", b"0.1,0.2\n0.3,0.4\n", ["no column 'x1'", "--header"]),
         ("t.csv", b"x1,x2\n1,2\n\xe9,2\n", ["line 3", "UTF-8"]),
         ("t.csv", "x1,x2\n1,2\n".encode("utf-16"), ["UTF-16"]),
@@ -63,7 +63,7 @@ def test_a_file_that_is_no_table_is_one_line(
         (np.zeros((2, 3), np.float32).T, ["column by column"]),
         (np.zeros(2, [("x1", "f4"), ("x2", "U1")]), ["x2 holds", "not numbers"]),
         (np.zeros(2, [("x1", "f4")]), ["no column 'x2'"]),
-        (np.full((2, 2), np.nan), ["row 1", "x1 is 'nan'"]),
+        (np.full((2, 2), np.nan), ["row 1: x1 is missing"]),
     ],
 )
 def test_an_array_that_is_no_table_is_one_line(

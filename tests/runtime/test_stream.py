@@ -46,5 +46,5 @@ def test_a_stream_of_record_batches_has_the_commands_columns(xor_package: Path) 
     (found,) = Predictor(xor_package).stream([batch])
     assert found.schema.names == ["id", "x2", "x1", "label", "probability_0", "probability_1"]
     assert found.column("label").to_pylist() == [1, 0]
-    with pytest.raises(InputError, match="batch 2, row 1: x2"):
+    with pytest.raises(InputError, match="batch 2, row 3: x2 is missing"):
         list(Predictor(xor_package).stream([batch, pyarrow.RecordBatch.from_pydict({"x1": [1.0], "x2": [None]})]))

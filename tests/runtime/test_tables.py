@@ -23,7 +23,7 @@ from parity_runtime.tables.csv_file import csv_chunks, csv_line
 PARITY = str(Path(sys.executable).parent / "parity")
 ODD = ["0\u00a0", "\u00a00", "\u20030", "0\u2028", "0\x85", "0\x1f", "\ufeff0", "1_0", "\u0663", "0x1p3", "nan(3)",
        "+1", ".5", "1.", " 1 ", "\t1", "1e5", "1e999", "-inf", "NaN", "-nan", "", " ", "1d5", "1 2", "true",
-       "1,5"]  # fmt: skip
+       "1,5", "NA", "N/A", "-", "?", ".", "None "]  # fmt: skip
 
 
 def answer_of(parity, package: Path, path: Path, *options: object) -> str:  # type: ignore[no-untyped-def]
@@ -206,7 +206,7 @@ def test_one_column_of_no_answers_keeps_its_rows(parity, xor_package: Path, tmp_
 def test_reasons_cost_no_more_for_many_rows(parity, xor_package: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "t.npy", np.full((60_000, 2), np.nan))
     started = time.monotonic()
-    assert parity("predict", xor_package, tmp_path / "t.npy").is_refused(1, "row 1: x1 is 'nan'")
+    assert parity("predict", xor_package, tmp_path / "t.npy").is_refused(1, "row 1: x1 is missing")
     assert parity("predict", xor_package, tmp_path / "t.npy", "--errors", "skip").code == 0
     assert time.monotonic() - started < 30  # a second; 33 s for a quarter of the rows where each looks at all
 
@@ -267,7 +267,7 @@ def test_answers_before_a_source_that_fails_are_given(xor_package: Path) -> None
             for outputs in Predictor(xor_package).stream(source(), threads=threads):
                 found.append(outputs["label"][0])  # noqa: PERF401 -- what came before the error is looked at
         assert found == [1] * 5
-        with pytest.raises(InputError, match="batch 2: row 0: x2 is nan"):
+        with pytest.raises(InputError, match="batch 2, row 2: x2 is missing"):
             list(Predictor(xor_package).stream([[[0, 1]], [[0, float("nan")]]], threads=threads))
 
 

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -205,6 +206,29 @@ def test_gradients_are_clipped_together(problem: Problem, tmp_path: Path) -> Non
     )
     moved = [clipped.state_dict()[name] - tensor for name, tensor in start.items() if name.startswith("body")]
     assert torch.sqrt(sum((tensor**2).sum() for tensor in moved)) == pytest.approx(0.01, rel=1e-3)
+
+
+class Hooked(MLP):
+    """Counts how often a gradient of its first layer is ready, as memory-saving optimizers do."""
+
+    seen: ClassVar[list[torch.Tensor]] = []
+
+    def __init__(self, num_inputs: int, num_outputs: int) -> None:
+        super().__init__(num_inputs, num_outputs, hidden=(4,))
+        first = next(self.parameters())
+        first.register_post_accumulate_grad_hook(lambda parameter: self.seen.append(parameter.grad.clone()))
+
+
+@pytest.mark.parametrize(("optimizer", "arguments"), [("SGD", {}), ("LBFGS", {"max_iter": 1, "line_search_fn": None})])
+def test_hooks_on_accumulated_gradients_fire_once_a_step(
+    tmp_path: Path, optimizer: str, arguments: dict[str, object]
+) -> None:
+    problem = xor_problem(XORSettings(size=64, validation_size=16, test_size=16))
+    Hooked.seen.clear()
+    choice = NetworkChoice(f"{__name__}:Hooked", foreign=Hooked)
+    run_of(problem, tmp_path / "run", choice, optimizer=optimizer, optimizer_arguments=arguments)
+    assert len(Hooked.seen) == 3 * 4  # epochs times steps
+    assert all(bool(gradient.abs().sum() > 0) for gradient in Hooked.seen)
 
 
 @pytest.mark.parametrize("loss", ["BCEWithLogitsLoss", "BCELoss"])

@@ -29,7 +29,8 @@ QUICK = TrainSettings(epochs=3, batch_size=16)
         (["1.0", "0.0"] * 4, "binary", (0, 1)),
         ([0.5, 1, 2, 3], "regression", ()),
         (list(range(21)), "regression", ()),
-        (list(range(20)), "multiclass", tuple(range(20))),
+        (list(range(20)) * 2, "multiclass", tuple(range(20))),
+        (list(range(20)), "regression", ()),
         (["a", "b", "c"] * 2, "multiclass", ("a", "b", "c")),
         (["007", "008"] * 3, "binary", ("007", "008")),
     ],
@@ -63,7 +64,7 @@ def test_the_task_and_the_positive_class_can_be_said(tmp_path: Path) -> None:
         ({"x": [1, "Paris"], "y": ["a", "b"]}, {}, "row 2: x is 'Paris'.*--drop-columns x"),
         ({"x": [1, "inf"], "y": ["a", "b"]}, {}, "row 2: x is infinite"),
         ({"x": [1, 1e300], "y": ["a", "b"]}, {}, "'x' reaches 1e.300"),
-        ({"x": [None, None], "y": ["a", "b"]}, {}, "the column 'x' is empty"),
+        ({"x": [None, None], "y": ["a", "b"]}, {}, "the column 'x' holds no number"),
         (
             {"time": [1.7e9 + i for i in range(9)], "y": list("ababababa")},
             {},
@@ -72,17 +73,17 @@ def test_the_task_and_the_positive_class_can_be_said(tmp_path: Path) -> None:
         ({"x": [1, 2], "y": ["a", "b"]}, {"features": ("x", "y")}, "is the target and cannot be a feature"),
         ({"x": [1, 2], "y": ["a", "b"]}, {"features": ("z",)}, "no column 'z'"),
         ({"x": [1, 2], "y": ["a", "b"]}, {"drop_columns": ("x",)}, "no column to predict from"),
-        ({"x": [1, 2], "y": ["a", "b"]}, {"positive": "c"}, "c is no class"),
-        ({"x": [1, 2, 3], "y": ["a", "b", "c"]}, {"positive": "c"}, "goes with two classes"),
+        ({"x": range(4), "y": ["a", "b"] * 2}, {"positive": "c"}, "c is no class"),
+        ({"x": range(6), "y": ["a", "b", "c"] * 2}, {"positive": "c"}, "goes with two classes"),
         ({"x": [1, 2], "y": ["a", "b"]}, {"task": "regression"}, "not a number.*a regression predicts numbers"),
         ({"x": [1, 2], "y": [0.5, "inf"]}, {"task": "regression"}, "infinite"),
         ({"x": range(9), "y": [1.7e9 + i + 0.5 for i in range(9)]}, {}, "float32 cannot tell the values of y apart"),
         ({"x": range(9), "y": [i * 1e-50 for i in range(9)]}, {"task": "regression"}, "float32 cannot tell"),
         ({"x": [1, 2], "y": ["a", "b"]}, {"drop_columns": ("y",)}, "the target and cannot be dropped"),
-        ({"x": [1, 2, 3], "y": ["a", "b", "c"]}, {"threshold": 0.7}, "--threshold goes with two classes"),
+        ({"x": range(6), "y": ["a", "b", "c"] * 2}, {"threshold": 0.7}, "--threshold goes with two classes"),
         ({"x": [1, 2], "y": ["a", "b"]}, {"seed": -1}, "seed is -1"),
-        ({"x": [1, 2], "y": ["a", "b"]}, {"validation": 0.6, "test": 0.5}, "less than 1 together"),
-        ({"x": [1, 2], "y": ["a", "b"]}, {"threshold": 1.5}, "strictly between 0 and 1"),
+        ({"x": range(4), "y": ["a", "b"] * 2}, {"validation": 0.6, "test": 0.5}, "less than 1 together"),
+        ({"x": range(4), "y": ["a", "b"] * 2}, {"threshold": 1.5}, "strictly between 0 and 1"),
     ],
 )
 def test_a_table_that_cannot_be_learned_from_is_one_sentence(
@@ -104,9 +105,9 @@ def test_a_doubled_column_is_refused(tmp_path: Path) -> None:
 
 
 def test_rows_without_a_target_are_left_out_and_counted(tmp_path: Path) -> None:
-    path = write_table(tmp_path / "t.csv", {"x": [1, 2, 3, 4], "y": ["a", None, "b", "NaN"]})
+    path = write_table(tmp_path / "t.csv", {"x": range(6), "y": ["a", None, "b", " ", "a", "b"]})
     dataset = TableDataset(path, TableSettings("y"))
-    assert (dataset.without_target, dataset.data[:, 0].tolist()) == (2, [1, 3])
+    assert (dataset.without_target, dataset.data[:, 0].tolist()) == (2, [0, 2, 4, 5])
 
 
 def test_missing_cells_are_nan_and_the_contract_says_which_columns_are_filled(tmp_path: Path) -> None:
@@ -208,6 +209,7 @@ def test_a_classifier_over_a_table_goes_the_whole_line(parity, tmp_path: Path) -
     assert parity("plot", tmp_path / "run").code == 0
     assert parity("export", tmp_path / "run", tmp_path / "package", "--no-pictures").code == 0
     evaluated = json.loads(parity("evaluate", tmp_path / "package", tmp_path / "run" / "test.csv", "--json").out)
+    assert evaluated.pop("without_target") == 0
     trained_metrics = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert trained_metrics.pop("part") == "test"
     assert evaluated.pop("confusion") == trained_metrics.pop("confusion")
@@ -226,6 +228,7 @@ def test_a_regression_over_a_table_goes_the_whole_line(parity, tmp_path: Path) -
     assert (tmp_path / "run" / "predictions.png").stat().st_size > 5000
     assert parity("export", tmp_path / "run", tmp_path / "package", "--no-pictures").code == 0
     evaluated = json.loads(parity("evaluate", tmp_path / "package", tmp_path / "run" / "test.csv", "--json").out)
+    assert evaluated.pop("without_target") == 0
     trained_metrics = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert trained_metrics.pop("part") == "test"
     assert evaluated == pytest.approx(trained_metrics, rel=1e-5)

@@ -1,8 +1,8 @@
 """A problem from a table: which columns, which task, which classes."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,13 +14,15 @@ from torch.utils.data import Dataset
 
 from parity_runtime import Feature, FormatError, InputError, ModelContract, TensorSpec
 from parity_runtime.contract import VALUE, Task, binary_logit_threshold, classifier_outputs
-from parity_training.columns import COARSEST_STEP, Columns, Target, read_columns
+from parity_runtime.tables.reading import ReadOptions, TableFile
+from parity_training.columns import Columns, read_columns
 from parity_training.problem import Problem
 from parity_training.settings import DEFAULT_SEED, TrainSettings
 from parity_training.split import stratified_split
+from parity_training.spread import COARSEST_STEP
 
 MOST_CLASSES = 20
-"""A target of more distinct integers is a regression, unless the task is given."""
+"""A target of more distinct integers, or of fewer than two rows each, is a regression, unless the task is given."""
 
 PATIENCE, STEPS_AN_EPOCH = 20, 20
 """Epochs without a better one after which a table's training ends, and the steps that an epoch has at least."""
@@ -44,6 +46,10 @@ class TableSettings:
         validation: fraction of the rows that decide when to stop and which weights are best.
         test: fraction of the rows that are held out until the end.
         seed: of the split.
+        missing_values: the cells that are missing beside the empty one; None for
+            `parity_runtime.tables.cell_values.MISSING_TOKENS`. The package reads its tables likewise.
+        format, delimiter, header, decimal, thousands, currency, percent: how the file is written, where that is not
+            found: as in `ReadOptions`.
     """
 
     target: str
@@ -55,18 +61,33 @@ class TableSettings:
     validation: float = 0.1
     test: float = 0.1
     seed: int = DEFAULT_SEED
+    missing_values: tuple[str, ...] | None = None
+    format: str | None = None
+    delimiter: str | None = None
+    header: tuple[str, ...] = ()
+    decimal: str | None = None
+    thousands: str | None = None
+    currency: tuple[str, ...] = ()
+    percent: bool = False
 
     def __post_init__(self) -> None:
+        _ = self.reading  # refuses what is no option
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed is {self.seed}; it must be at least 0 and less than 2^63")
 
+    @property
+    def reading(self) -> ReadOptions:
+        """How the file is written."""
+        return ReadOptions(**{item.name: getattr(self, item.name) for item in fields(ReadOptions)})
+
 
 class TableDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Rows of a CSV, Parquet or Arrow file, in memory.
+    """Rows of a CSV, JSON Lines, Parquet or Arrow file, in memory.
 
     Args:
         path: the file.
         settings: what its columns mean.
+        tell: is told, in a sentence, what was found out about how the file is written.
 
     Attributes:
         data: float32 ``[rows, features]``; NaN where a cell is missing.
@@ -75,22 +96,35 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
         task: binary, multiclass or regression.
         classes: the labels by index, text or integers; empty for a regression.
         without_target: how many rows were left out because their target is missing.
+        words: the words for a missing cell that were met in the target, with their counts.
+        index: the columns that were left out as an index; an unnamed one is empty.
 
     Raises:
         InputError: the table cannot be learned from; the sentence names the column or the row.
     """
 
-    def __init__(self, path: str | Path, settings: TableSettings) -> None:
-        columns = read_columns(str(path), settings.target, settings.features, settings.drop_columns)
-        self.features, self.without_target = columns.features, columns.without_target
+    def __init__(
+        self, path: str | Path, settings: TableSettings, *, tell: Callable[[str], None] = lambda _: None
+    ) -> None:
+        file = TableFile.named(str(path), settings.reading, tell=tell)
+        columns = read_columns(file, settings.target, settings.features, settings.drop_columns)
+        self.features, self.index, self.words = columns.features, columns.index, columns.target.words
         self.task: Task
         self.classes: tuple[str, ...] | tuple[int, ...] = ()
+        numbers = columns.target.as_numbers()
+        if numbers is None:
+            _refuse_no_classes(columns, settings)
+        elif np.isnan(numbers).any():  # a word that is missing among numbers alone
+            self.words = self.words + columns.target.dashes
+            columns = columns.keep(~np.isnan(numbers))
+            numbers = numbers[~np.isnan(numbers)]
+        self.without_target = columns.without_target
         self.data = torch.from_numpy(columns.data)
-        if _is_regression(columns.target, settings.task):
+        if numbers is not None and _is_regression(numbers, settings.task):
             self.task = "regression"
-            self.label = torch.from_numpy(_regression_target(columns, settings))
+            self.label = torch.from_numpy(_regression_target(columns, numbers, settings))
         else:
-            index, self.classes = _classes(columns, settings)
+            index, self.classes = _classes(columns, numbers, settings)
             self.label = torch.from_numpy(index)
             self.task = "binary" if len(self.classes) == 2 else "multiclass"
 
@@ -129,6 +163,9 @@ def table_problem(dataset: TableDataset, settings: TableSettings, name: str) -> 
         "test": settings.test,
         "seed": settings.seed,
     }
+    told = asdict(settings.reading)
+    source |= {name: told[name] for name in told if told[name] != getattr(ReadOptions(), name)}
+    source = {key: list(value) if isinstance(value, tuple) else value for key, value in source.items()}  # as in JSON
     contract = _contract(dataset, settings, name, torch.from_numpy(split.train))
     return Problem(dataset.data, dataset.label, split, contract, source, preprocessed=True)
 
@@ -156,6 +193,8 @@ def settings_from_source(source: dict[str, Any]) -> TableSettings:
 
 def _settings_from_source(source: dict[str, Any]) -> TableSettings:
     classes = source["classes"]
+    told = {item.name: source[item.name] for item in fields(ReadOptions) if item.name in source}
+    reading: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
     return TableSettings(
         target=source["target"],
         features=tuple(source["features"]),
@@ -165,25 +204,32 @@ def _settings_from_source(source: dict[str, Any]) -> TableSettings:
         validation=source["validation"],
         test=source["test"],
         seed=source["seed"],
+        **reading,
     )
 
 
-def _is_regression(target: Target, task: TableTask | None) -> bool:
-    """Whether a target is a number to predict: given, or not integers, or more of them than any list of classes."""
+def _refuse_no_classes(columns: Columns, settings: TableSettings) -> None:
+    """Refuse a target that is no column of numbers and may be no list of classes, unless it is said to be one."""
+    target = columns.target
+    if settings.task != "classification":
+        target.refuse_odd_numbers()
+    if settings.task == "regression":
+        target.refuse_text()
+    if settings.missing_values is None:
+        target.refuse_doubtful_words(columns.words)
+
+
+def _is_regression(numbers: NDArray[np.float64], task: TableTask | None) -> bool:
+    """Whether numbers are to be predicted as such: given, or not integers, or too many for a list of classes."""
     if task is not None:
         return task == "regression"
-    if target.numbers is None:
-        return False
-    distinct = np.unique(np.concatenate(target.numbers))
-    return len(distinct) > MOST_CLASSES or not np.array_equal(distinct, np.round(distinct))
+    distinct = np.unique(numbers)
+    return len(distinct) > min(MOST_CLASSES, len(numbers) / 2) or not np.array_equal(distinct, np.round(distinct))
 
 
-def _regression_target(columns: Columns, settings: TableSettings) -> NDArray[np.float32]:
-    if columns.target.numbers is None:
-        raise InputError(f"{columns.target.not_a_number}: a regression predicts numbers")
+def _regression_target(columns: Columns, numbers: NDArray[np.float64], settings: TableSettings) -> NDArray[np.float32]:
     if settings.positive is not None:
         raise InputError(f"--positive goes with two classes; {settings.target} is a regression")
-    numbers = np.concatenate(columns.target.numbers)
     if not np.isfinite(numbers).all() or np.abs(numbers).max() > np.finfo(np.float32).max:
         raise InputError(f"{columns.where}: {settings.target} is infinite, or beyond float32, in some row")
     rounded = numbers.astype(np.float32)
@@ -195,18 +241,23 @@ def _regression_target(columns: Columns, settings: TableSettings) -> NDArray[np.
     return rounded
 
 
-def _classes(columns: Columns, settings: TableSettings) -> tuple[NDArray[np.int64], tuple[str, ...] | tuple[int, ...]]:
+def _classes(
+    columns: Columns, numbers: NDArray[np.float64] | None, settings: TableSettings
+) -> tuple[NDArray[np.int64], tuple[str, ...] | tuple[int, ...]]:
     """Return the class index of each row, int64 ``[rows]``, and the classes in order."""
     target = columns.target
-    integers = target.numbers is not None and _all_integers(target.numbers)
-    if integers and target.numbers is not None:
-        values, index = np.unique(np.concatenate(target.numbers).astype(np.int64), return_inverse=True)
-        classes: list[Any] = values.tolist()
+    classes: list[Any]
+    if numbers is not None and np.array_equal(numbers, np.round(numbers)) and (np.abs(numbers) < 2**53).all():
+        values, index = np.unique(numbers.astype(np.int64), return_inverse=True)
+        classes = values.tolist()
     elif target.texts is not None:
-        classes = sorted(target.texts)
+        codes = np.concatenate(target.codes)
+        names = list(target.texts)
+        classes = sorted(names[code] for code in np.unique(codes))
         place = {text: position for position, text in enumerate(classes)}
-        by_code = np.array([place[text] for text in target.texts], np.int64)
-        index = by_code[np.concatenate(target.codes)]
+        index = np.array([place.get(text, -1) for text in names], np.int64)[codes]
+        if settings.task is None:
+            target.refuse_few_rows(classes, len(index))
     else:
         raise InputError(f"{columns.where}: {settings.target} has too many different values to be classes")
     if len(classes) < 2:
@@ -216,10 +267,6 @@ def _classes(columns: Columns, settings: TableSettings) -> tuple[NDArray[np.int6
     if settings.positive is not None:
         classes, index = _positive_second(classes, index, settings.positive)
     return index.astype(np.int64), tuple(classes)
-
-
-def _all_integers(numbers: Sequence[NDArray[np.float64]]) -> bool:
-    return all(np.array_equal(part, np.round(part)) and (np.abs(part) < 2**53).all() for part in numbers)
 
 
 def _positive_second(
@@ -250,6 +297,7 @@ def _contract(dataset: TableDataset, settings: TableSettings, name: str, train: 
         positive=dataset.classes[1] if binary else None,
         threshold=settings.threshold if binary else None,
         logit_threshold=binary_logit_threshold(settings.threshold) if binary else None,
+        missing_values=settings.missing_values,
     )
 
 

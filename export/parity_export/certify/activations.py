@@ -1,6 +1,5 @@
 """Activations: the piecewise linear ones, and the elementary functions of the table."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -22,11 +21,6 @@ _TANH_CURVATURE = 0.7699
 """max |tanh''| = 4 / (3 sqrt 3), at tanh^2 = 1/3."""
 _SIGMOID_CURVATURE = 0.09623
 """max |sigmoid''| = 1 / (6 sqrt 3), at sigmoid = 1/2 +- 1/sqrt 12."""
-
-_GELU_SCALES = {"Erf": (math.sqrt(2), math.sqrt(0.5)), "Tanh": (math.sqrt(2 / math.pi), math.sqrt(math.pi / 2))}
-_NEARLY = 1e-3
-"""onnxruntime takes what looks like a written-out Gelu for one, comparing its constants to 1e-5, and computes with its
-own constants then. Such a function of a scaled x is refused; torch.nn.GELU is one operator."""
 
 _SOFTPLUS_THRESHOLD = 20.0
 _SOFTPLUS_JUMP = 2.07e-9
@@ -68,23 +62,7 @@ def elementary(scope: Scope, node: ir.Node) -> Radius:
 
     |f(x)| of another compliant x is at most |f(x')| + 2 L e, and |f(x')| <= (|f'| + beta) / (1 - alpha).
     """
-    name = _name(node)
-    x = scope.operand(node)
-    if name == "Erf":
-        _refuse_written_gelu(scope, node)
-    return _global(scope, name, x)
-
-
-def _refuse_written_gelu(scope: Scope, node: ir.Node) -> None:
-    """Refuse an Erf or a Tanh that may be the middle of a Gelu."""
-    maker = scope.operand(node).producer()
-    if maker is None or maker.op_type not in ("Mul", "Div"):
-        return
-    for value in maker.inputs:
-        constant = scope.constant(value)
-        for scale in _GELU_SCALES[node.op_type] if constant is not None and constant.size == 1 else ():
-            if constant is not None and abs(float(constant.reshape(())) / scale - 1) < _NEARLY:
-                raise refusal(node, "it may be a part of a written-out Gelu; use torch.nn.GELU")
+    return _global(scope, _name(node), scope.operand(node))
 
 
 def silu(scope: Scope, node: ir.Node) -> Radius | None:
@@ -114,7 +92,7 @@ def _global(scope: Scope, name: str, x: ir.Value) -> Radius:
     known, function = accuracy(name), ELEMENTARY[name]
     steepest = max(1.0, function.slope)
     if function.slope < 1:
-        total = scope.emit("Mul", [total, scope.number(function.slope)])
+        total = scope.emit("Mul", [scope.shielded(total), scope.number(function.slope)])
     scale *= steepest * (1 + 2 * known.alpha) * (1 + 4 * U)
     return replace(computed(known, bounded=function.bounded), tensor=total, scale=scale)
 
@@ -132,7 +110,6 @@ def tanh(scope: Scope, node: ir.Node) -> Radius:
     Over [x' - 2e, x' + 2e] the slope 1 - tanh^2 changes by at most 2e max |tanh''|, and tanh(x')^2 differs from f'^2
     by at most (alpha + beta)(2 + alpha + beta).
     """
-    _refuse_written_gelu(scope, node)
     known = accuracy("Tanh")
     f = node.outputs[0]
     highest = 1 + 2.01 * (known.alpha + known.beta)

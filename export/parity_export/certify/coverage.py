@@ -25,7 +25,7 @@ def torch_gaps(source: ModelSource, inputs: tuple[torch.Tensor, ...], graph: byt
         inputs: examples of its arguments.
         graph: serialized, with its head.
     """
-    torch_flow = TorchFlow.of(source.module, inputs, squashed=source.module_output == "probabilities")
+    torch_flow = TorchFlow.of(source.call, inputs, squashed=source.module_output == "probabilities")
     model = onnx.load_from_string(graph)
     graph_flow = GraphFlow(model.graph, source.contract.bounded)
     strange = [

@@ -189,7 +189,7 @@ def after_linear(scope: Scope, node: ir.Node, affine: AffineMap, index: int = 0)
         raise refusal(node, "multiplied with the factor before the sum, it would leave float32's normal range")
     growth = gamma(n) / gamma(folding.roundings)
     if (scale != 1).any():
-        total = scope.emit("Mul", [total, scope.number(scale)])
+        total = scope.emit("Mul", [scope.shielded(total) if (scale < 1).any() else total, scope.number(scale)])
     if affine.shift.any():
         total = scope.emit("Add", [total, scope.number(gamma(n) / UNIT * affine.shift)])
     constant = growth * largest * (radius.constant + 4 * FLUSH) + (n + 1) * (1 + gamma(n)) * FLUSHED

@@ -13,6 +13,10 @@ from parity_export.certify.scope import Scope
 _LARGEST_MEAN = 2.0**126
 """Beside it an x whose radius is finite is below 2^124, so that x - mean does not overflow."""
 
+_LARGEST_VARIANCE = 2.0**125
+"""onnxruntime 1.20 takes the root by a step of Newton's method that computes 1 / variance: where that is subnormal, and
+the process flushes such numbers, it is 3/2 of the root."""
+
 _ROUNDINGS = 7
 """That a term of scale (x - mean) / sqrt(var + epsilon) + B takes part in at most, in every formula below. In s:
 epsilon as binary32 and var + epsilon, which the square root halves; the square root; the reciprocal; the product with
@@ -39,6 +43,8 @@ def batch_normalization(scope: Scope, node: ir.Node) -> Radius:
     epsilon = float(np.float32(node.attributes["epsilon"].value if "epsilon" in node.attributes else 1e-5))
     if (variance + epsilon < 2 * FLUSH).any() or _subnormal(variance) or _subnormal(np.array(epsilon)):
         raise refusal(node, "its variance is not positive, or subnormal")
+    if (variance + epsilon > _LARGEST_VARIANCE).any():
+        raise refusal(node, "its variance is above 2^125, and its reciprocal subnormal")
     if (np.abs(mean) > _LARGEST_MEAN).any():
         raise refusal(node, "x - mean may overflow")
     factor = np.abs(scale) / np.sqrt(variance + epsilon)

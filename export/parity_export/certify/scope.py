@@ -109,6 +109,14 @@ class Scope:
             self._magnitudes[value] = self.emit("Abs", [value])
         return self._magnitudes[value]
 
+    def shielded(self, total: ir.Value) -> ir.Value:
+        """Return a radius that may now be multiplied by less than 1.
+
+        A backend may fold a factor into the linear map before it; then the map's sum would not overflow any more where
+        that of the value itself does. Nothing is folded past an Abs.
+        """
+        return self.emit("Abs", [total])
+
     def number(self, array: Any) -> ir.Value:
         """Return a float32 constant, rounded upward."""
         return self.initializer(upward(array))

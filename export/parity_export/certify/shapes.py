@@ -15,6 +15,8 @@ def moved(scope: Scope, node: ir.Node) -> Radius:
     for value in node.inputs[1:]:
         if value is not None and scope.knows(value):
             raise refusal(node, "where it takes elements from is computed")
+    if node.op_type == "Transpose" and "perm" in node.attributes and list(node.attributes["perm"].as_ints()) == [0, 1]:
+        raise refusal(node, "it does nothing, and onnxruntime 1.20 takes it for one that swaps the axes; leave it out")
     if radius.tensor is None:
         return radius
     total = scope.emit(node.op_type, [radius.tensor, *node.inputs[1:]], dict(node.attributes))

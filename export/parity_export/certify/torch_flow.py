@@ -1,11 +1,10 @@
 """The operations that torch runs, in the terms of `flow`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -70,12 +69,12 @@ class TorchFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._squashed: tuple[int, bytes] | None = None
 
     @classmethod
-    def of(cls, module: nn.Module, inputs: Sequence[torch.Tensor], *, squashed: bool) -> "TorchFlow":
+    def of(cls, module: Callable[..., Any], inputs: Sequence[torch.Tensor], *, squashed: bool) -> "TorchFlow":
         """Run a module.
 
         Args:
-            module: in eval mode, float32.
-            inputs: examples of its arguments.
+            module: in eval mode, float32, as a function of its inputs.
+            inputs: examples of them.
             squashed: whether to leave out the last Sigmoid or Softmax, which stands behind the logits.
         """
         recorder = cls()

@@ -13,9 +13,11 @@ from parity_export.certify.activations import function_of
 from parity_export.certify.admission import INTEGERS, check_graph, check_node
 from parity_export.certify.arithmetic import FLUSHED, UNIT, U
 from parity_export.certify.errors import CannotCertifyError, refusal
+from parity_export.certify.fusions import refuse_inexact_fusions
 from parity_export.certify.radius import Radius
 from parity_export.certify.rules import COMPARISONS, RULES
 from parity_export.certify.scope import Scope
+from parity_export.certify.written_gelu import refuse_written_gelus
 from parity_runtime import ModelContract
 from parity_runtime.contract import CERTIFIED, LABEL, RADIUS
 from parity_runtime.errors import first_line
@@ -35,7 +37,8 @@ def certify(graph: bytes, contract: ModelContract) -> bytes:
         contract: of the model.
 
     Raises:
-        CannotCertifyError: an operator has no rule, or the model returns tensors without a meaning.
+        CannotCertifyError: an operator has no rule, the installed onnxruntime puts another function in the place of
+            operators, or the model returns tensors without a meaning.
     """
     if contract.task == "tensors":
         raise CannotCertifyError(f"cannot certify: {contract.name} returns tensors without a meaning")
@@ -49,8 +52,10 @@ def certify(graph: bytes, contract: ModelContract) -> bytes:
     for value in model.graph.inputs:
         if value.dtype == ir.DataType.FLOAT:
             scope.set(value, Radius(constant=FLUSHED))
-    for node in _needed(answer):
+    needed = _needed(answer)
+    for node in needed:
         _apply(scope, node, model.opset_imports)
+    refuse_written_gelus(scope, needed)
     if not scope.knows(answer):
         raise CannotCertifyError(f"cannot certify: {answer.name} is not computed from the inputs")
     radius = _finish(scope, answer)
@@ -60,6 +65,9 @@ def certify(graph: bytes, contract: ModelContract) -> bytes:
         _add_output(model.graph, certified, CERTIFIED, ir.DataType.BOOL, outputs[LABEL].shape)
     finished = _with_shapes(ir.to_proto(passes.RemoveUnusedNodesPass()(model).model), strict=True)
     data: bytes = finished.SerializeToString(deterministic=True)
+    written = [name for name in (contract.bounded, LABEL) if name in outputs]
+    refuse_inexact_fusions(graph, written)
+    refuse_inexact_fusions(data, [*written, RADIUS, *[CERTIFIED] * contract.is_classifier])
     return data
 
 
@@ -139,11 +147,14 @@ def _evaluate(node: ir.Node, inputs: list[NDArray[Any]], opsets: dict[str, int])
 
 
 def _finish(scope: Scope, answer: ir.Value) -> ir.Value:
-    """Return the radius in the answer's own unit, +inf where nothing is claimed."""
+    """Return the radius in the answer's own unit, +inf where nothing is claimed: where it is NaN, or negative."""
     total, scale = scope.tensor(answer)
-    radius = scope.emit("Mul", [total, scope.number([[UNIT * scale * (1 + 4 * U)]])])
+    radius = scope.emit("Mul", [scope.shielded(total), scope.number([[UNIT * scale * (1 + 4 * U)]])])
     infinite = scope.initializer(np.array([[np.inf]], np.float32))
-    known = scope.emit("Less", [scope.emit("Abs", [radius]), infinite])
+    zero = scope.initializer(np.array([[0.0]], np.float32))
+    known = scope.emit(
+        "And", [scope.emit("Less", [radius, infinite]), scope.emit("GreaterOrEqual", [radius, zero])]
+    )  # fmt: skip
     return scope.emit("Where", [known, radius, infinite])
 
 

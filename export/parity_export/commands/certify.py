@@ -14,12 +14,14 @@ from parity_export.evidence import BAND, band
 from parity_export.proof.certificate import DRAWN_ROWS, Certificate, Unproven, drawn_chunks, table_chunks
 from parity_export.proof.certified_model import CertifiedModel
 from parity_runtime.commands.options import package_argument
+from parity_runtime.commands.table_options import read_options, table_file, table_options
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.jsonfile import dump_json
 from parity_runtime.package import Package
 from parity_runtime.staging import refuse_existing, staged_folder
 from parity_runtime.tables.csv_file import write_csv
+from parity_runtime.tables.reading import ReadOptions
 
 _FIGURES, _UNPROVEN = "certificate.json", "unproven.csv"
 _SHOWN = 5
@@ -33,23 +35,23 @@ _LISTED = 10  # features or numbers of a row
     "--out", type=click.Path(path_type=Path), help="A folder for the rows that are not proven, and the picture."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-def certify(package: Path, table: str | None, out: Path | None, as_json: bool) -> None:
-    """Say which labels of PACKAGE no compliant backend can change, over the rows of TABLE (CSV, or - for stdin).
+@table_options
+def certify(package: Path, table: str | None, out: Path | None, as_json: bool, **options: Any) -> None:
+    """Say which labels of PACKAGE no compliant backend can change, over the rows of TABLE.
+
+    TABLE is CSV, JSON Lines, .npy, Parquet or Arrow; - is stdin.
 
     Without a TABLE rows are drawn evenly over what the features ranged over in training, and a quarter beyond.
     A package without a certified graph is certified in memory, and stays as it is. docs/proof.md says what is proven.
     """
-    if out is not None and package.resolve() in (out.resolve(), *out.resolve().parents):
-        raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another place")
-    if out is not None:
-        refuse_existing(out, replace=True, check=_refuse_lost_files)
-    if out is None and sys.stdout is None:
-        raise InputError("stdout is closed; write what is found into a folder with --out")
-    opened = Package.open(package)
-    model = CertifiedModel.open(package)
-    if opened.was_replaced():
-        raise InputError(f"{package} was replaced while it was read; give the command again")
-    chunks = drawn_chunks(model.contract) if table is None else table_chunks(model.contract, table)
+    _check_out(package, out)
+    opened, model = _open(package)
+    reading = read_options(options)
+    if table is None and reading != ReadOptions():
+        raise click.UsageError("how a table is written is for a TABLE, and there is none")
+    chunks = drawn_chunks(model.contract)
+    if table is not None:
+        chunks = table_chunks(model.contract, table_file(model.contract, table, reading))
     certificate, first = Certificate(model), list[Unproven]()
     with tempfile.TemporaryFile() as rows:
         write_csv(rows, _columns(model.contract), map(_cells, _first(certificate.ask(chunks), first)))
@@ -66,6 +68,24 @@ def certify(package: Path, table: str | None, out: Path | None, as_json: bool) -
         story = _story(model.contract, figures, where)
         for line in [*story, *_examples(certificate, first, model.contract), *_scope(model)]:
             click.echo(line)
+
+
+def _check_out(package: Path, out: Path | None) -> None:
+    """Raise `InputError` unless what is found can be handed over."""
+    if out is not None and package.resolve() in (out.resolve(), *out.resolve().parents):
+        raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another place")
+    if out is not None:
+        refuse_existing(out, replace=True, check=_refuse_lost_files)
+    elif sys.stdout is None:
+        raise InputError("stdout is closed; write what is found into a folder with --out")
+
+
+def _open(path: Path) -> tuple[Package, CertifiedModel]:
+    """Return a package and its certified graph: of one package, although an export may replace it meanwhile."""
+    package, model = Package.open(path), CertifiedModel.open(path)
+    if package.was_replaced():
+        raise InputError(f"{path} was replaced while it was read; give the command again")
+    return package, model
 
 
 def _first(rows: Iterator[Unproven], first: list[Unproven]) -> Iterator[Unproven]:

@@ -37,10 +37,10 @@ def check(source: str, model: Path, report: Path | None, **options: Any) -> None
     if report is not None:
         write_file(report, dump_json(record(judged.contract, verdict)))
     if not verdict.report.passed:
-        raise ParityRefusedError(f"the model does not answer as the module: {verdict.report.reason()}")
+        raise ParityRefusedError(f"the model does not answer as the module: {verdict.reason()}")
     if not any(isinstance(size, str) for spec in inputs for size in spec.shape):
         click.echo(f"{model} takes one fixed shape only; say what it should take with --input", err=True)
     cells = verdict.report.cells
-    for line in verdict.report.remarks():
+    for line in [*verdict.notes, *verdict.report.remarks()]:
         click.echo(line, err=True)
     click.echo(f"{model}: {verdict.report.compared} values in {len(cells)} configurations agree with torch")

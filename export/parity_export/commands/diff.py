@@ -13,7 +13,7 @@ from parity_export.gate.drawing import Drawing, integer_ranges
 from parity_export.gate.probes import SEED
 from parity_export.gate.reference import TorchReference
 from parity_export.gate.tolerances import TORCH_TESTING
-from parity_export.graph.examples import example_sizes
+from parity_export.graph.examples import Example
 from parity_export.meaning import Meaning
 from parity_export.options import ExportOptions
 from parity_export.source import ModelSource, source_from_module
@@ -49,6 +49,8 @@ def diff(source: str, model: Path, between: str, rtol: float, atol: float, **opt
     module = bare_module(source, options)
     inputs = input_specs(options) or list(model_inputs(data))
     judged = source_from_module(module, inputs, Meaning(), model.stem)
+    if judged.call.note is not None:
+        click.echo(judged.call.note, err=True)
     call = _call(judged)
     ours, operators = _trace(first, judged, data, call)
     theirs, more = _trace(second, judged, data, call)
@@ -72,7 +74,7 @@ def _sides(between: str) -> tuple[str, str]:
 
 def _call(source: ModelSource) -> Arrays:
     """Return one batch of seeded random rows."""
-    dimensions = example_sizes(source.module, source.contract.inputs)
+    dimensions = Example.of(source.module, source.contract.inputs).sizes
     batches, reference = Batches(source.contract), TorchReference(source)
 
     def accepts(inputs: Arrays) -> bool:

@@ -62,7 +62,7 @@ def export(source: str, target: Path, force: bool, verbose: bool, **options: Any
         if verbose and error.__cause__ is not None:
             click.echo("".join(traceback.format_exception(error.__cause__)), err=True)
         raise
-    for line in exported.verdict.report.remarks():
+    for line in [*exported.verdict.notes, *exported.verdict.report.remarks()]:
         click.echo(line, err=True)
     for line in story(exported):
         click.echo(line)

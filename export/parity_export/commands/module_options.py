@@ -21,7 +21,9 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--weights-key", help="The entry of a checkpoint that holds the state_dict, such as state_dict."),
     click.option("--strip-prefix", default="", help="Taken off every tensor's name, such as model. or module."),
     click.option("--arg", "arguments", multiple=True, metavar="NAME=VALUE", help="Keyword arguments of the callable."),
-    click.option("--input", "inputs", multiple=True, metavar="SPEC", help='"features: float32[batch, 2]"; repeatable.'),
+    click.option(
+        "--input", "inputs", multiple=True, metavar="SPEC", help='"x: float32[batch, 2]" of forward(x); repeatable.'
+    ),
     click.option("--network", help="The package.module:Callable of a run whose network is not Parity's."),
     click.option("--samples", type=click.Path(path_type=Path), help="An .npz of real inputs by name."),
 )

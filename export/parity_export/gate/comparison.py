@@ -32,6 +32,7 @@ class Difference:
         max_ulp: largest deviation in float32 units in the last place of the float64 value.
         worst_probe: the row of the probes with the largest deviation, or of the first flip.
         share: the largest part of its tolerance that a value took; 0 for labels and where values must be equal.
+        values: how many there were; of an axis of no elements none.
     """
 
     output: str
@@ -43,6 +44,7 @@ class Difference:
     max_ulp: float = 0.0
     worst_probe: int = 0
     share: float = 0.0
+    values: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form; what is not finite becomes null."""
@@ -104,6 +106,7 @@ def _value_difference(
         max_rel=float(relative.max(initial=0.0)),
         max_ulp=float(np.nan_to_num(ulp, nan=np.inf).max(initial=0.0)),
         worst_probe=int(rows[worst]),
+        values=compared.size,
         share=_share(expected.beyond(name, found.astype(np.float64), rows), expected.allowed[name][rows], compared),
     )
 
@@ -178,7 +181,12 @@ def _label_difference(
         decided &= np.isfinite(found[LOGITS]).all(axis=1)
     flipped = decided & (found[LABEL] != expected.float64[LABEL][rows])
     return Difference(
-        LABEL, group, int(decided.sum()), int(flipped.sum()), worst_probe=int(rows[int(flipped.argmax())])
+        LABEL,
+        group,
+        int(decided.sum()),
+        int(flipped.sum()),
+        worst_probe=int(rows[int(flipped.argmax())]),
+        values=len(rows),
     )
 
 

@@ -45,6 +45,12 @@ class Envelope:
                 self.low[name][rows] = np.minimum(self.low[name][rows], array)
                 self.high[name][rows] = np.maximum(self.high[name][rows], array)
 
+    def widen(self, name: str, other: "Envelope", rows: NDArray[np.int64], where: NDArray[np.bool_]) -> None:
+        """Include another envelope of some rows, at the values that ``where`` says."""
+        low, high = self.low[name][rows], self.high[name][rows]
+        self.low[name][rows] = np.where(where, np.fmin(low, other.low[name]), low)
+        self.high[name][rows] = np.where(where, np.fmax(high, other.high[name]), high)
+
     def deviation(
         self, name: str, exact: NDArray[np.float64], rows: NDArray[np.int64] | None = None
     ) -> NDArray[np.float64]:

@@ -7,18 +7,32 @@ from numpy.typing import NDArray
 
 from parity_export.gate.batching import Answer, Batches, Loaded
 from parity_export.gate.comparison import close
+from parity_export.gate.determinism import check_determinism
 from parity_export.gate.drawing import Drawing, integer_ranges
 from parity_export.gate.envelope import Envelope
 from parity_export.gate.expected import Expected
 from parity_export.gate.float32_samples import float32_samples, neighbours
 from parity_export.gate.meaning_check import check_meaning
-from parity_export.gate.probes import EXTREME, GAUSSIAN, LARGE, SEED, SMALL, SPECIAL, SUBNORMAL, Probes, concatenate
+from parity_export.gate.probes import (
+    EXTREME,
+    GAUSSIAN,
+    LARGE,
+    SAMPLE,
+    SEED,
+    SMALL,
+    SPECIAL,
+    SUBNORMAL,
+    UNIFORM,
+    Probes,
+    concatenate,
+)
 from parity_export.gate.reference import TorchReference
 from parity_export.gate.searching import adversarial_rows, boundary_rows
 from parity_export.gate.tolerances import check_precision, groups
 from parity_export.source import ModelSource
 from parity_runtime import InputError
 from parity_runtime.contract import LOGITS, PROBABILITIES, RADIUS, certified_contract
+from parity_runtime.errors import first_line
 from parity_runtime.inputs import Arrays
 
 _INDEPENDENT_RTOL = 1e-9
@@ -27,9 +41,14 @@ _INDEPENDENT_RTOL = 1e-9
 
 INDEPENDENT_ROWS = 64
 
+_JUMP = 4.0  # tolerances: rounding moves no value so far, because a tolerance is eight times what it does
 _CLOSER = 0.25  # of the rows: a backend that answers more of them otherwise has no jumps, but another function
 
 _MAX_VALUES = 16_000_000  # of one batch of inputs: 64 MB of float32
+
+
+class _TorchRefusedError(Exception):
+    """The module itself does not answer the probes in batches of some size."""
 
 
 class Expectation:
@@ -50,6 +69,7 @@ class Expectation:
         torch_float32: torch's answers, outputs by name.
         torch_float64: the same, computed in float64.
         drawing: draws rows for the model.
+        refused: the kinds of probes that torch itself refuses, and its own sentence, a line each.
         probes: the questions.
         row_independent: whether torch's rows do not influence one another.
     """
@@ -69,6 +89,8 @@ class Expectation:
         self.torch_float32 = TorchReference(source)
         ranges = integer_ranges(source.contract, dimensions, self._accepts)
         self.drawing = Drawing(source.contract, dimensions, ranges)
+        self.refused: list[str] = []
+        self._declined: set[int] = set()
         self.probes: Probes = self._make_probes()
         self.row_independent: bool = self.batches.name is not None and self._measure_independence()
         if not self.row_independent:  # one overflowing row would spoil every other row of its batch
@@ -95,10 +117,28 @@ class Expectation:
         return max(len(self.probes), _MAX_VALUES // max(1, values))
 
     def prepare(self, batch_sizes: Sequence[int]) -> None:
-        """Ask torch all that will be needed at these batch sizes, and let the float64 copy and the opponent go."""
-        for batch in (len(self.probes), *batch_sizes):
-            self(batch)
+        """Ask torch all that will be needed at these batch sizes, and let the float64 copy and the opponent go.
+
+        A size that torch refuses is noted, and no backend is asked at it.
+
+        Raises:
+            InputError: torch refuses all rows as one batch.
+        """
+        for batch in dict.fromkeys((len(self.probes), *batch_sizes)):
+            try:
+                self(batch)
+            except _TorchRefusedError as error:
+                if batch == len(self.probes):
+                    raise InputError(
+                        f"the module itself fails on a batch of {batch} rows: {error}; fix its size with --input"
+                    ) from error
+                self.refused.append(f"torch in batches of {batch}: {error}")
+                self._declined.add(batch)
         self.release()
+
+    def takes(self, batch: int) -> bool:
+        """Whether torch answers the probes in batches of a size."""
+        return batch not in self._declined
 
     def release(self) -> None:
         """Let the float64 copy and the opponent go until they are asked again."""
@@ -129,9 +169,9 @@ class Expectation:
     def _make_probes(self) -> Probes:
         """Return every kind of probe, mixed: the first rows, which every batch size is asked, hold some of each."""
         random = np.random.default_rng(SEED)
-        parts = self.drawing.rows(random, self._source.sample)
+        parts = self._answered(self.drawing.rows(random, self._source.sample))
         ordinary = concatenate(parts).without(SMALL, LARGE, SPECIAL, SUBNORMAL, EXTREME)
-        self._check_determinism(ordinary)
+        check_determinism(self._source.module, self.float32, ordinary.inputs)
         check_meaning(self._source, ordinary)
         if self._source.contract.is_classifier:
             parts += boundary_rows(ordinary, self.reference, random)
@@ -140,13 +180,34 @@ class Expectation:
         probes = concatenate(parts)
         return probes.take(_mixed(probes, random))
 
-    def _check_determinism(self, probes: Probes) -> None:
-        first, second = self.float32(probes.inputs), self.float32(probes.inputs)
-        for name, values in first.items():
-            if values.tobytes() != second[name].tobytes():
+    def _answered(self, parts: list[Probes]) -> list[Probes]:
+        """Return the parts that torch answers; what it refuses is noted with its own sentence.
+
+        Raises:
+            InputError: it refuses rows of the range that the model is used in.
+        """
+        if self._refusal(concatenate(parts)) is None:
+            return parts
+        reasons = [(part, self._refusal(part)) for part in parts]
+        for part, reason in reasons:
+            kind = str(part.kinds[0])
+            if reason is not None and kind in (SAMPLE, UNIFORM):
                 raise InputError(
-                    "the module answers the same rows differently each time; is dropout or noise left on in eval mode?"
+                    f"the module itself fails on {kind} rows: {reason}; give rows that it takes with --samples, and "
+                    "say with --input what its inputs are"
                 )
+            if reason is not None:
+                self.refused.append(f"torch on {kind} probes: {reason}")
+        return [part for part, reason in reasons if reason is None]
+
+    def _refusal(self, probes: Probes) -> str | None:
+        """Return why the module does not answer rows, in float32 or in float64; None if it does."""
+        try:
+            for answer in (self.float32, self.reference):
+                answer(probes.inputs)
+        except Exception as error:  # the user's own code
+            return first_line(error)
+        return None
 
     def _accepts(self, inputs: Arrays) -> bool:
         try:
@@ -157,9 +218,12 @@ class Expectation:
 
     def _ask(self, batch: int) -> Expected:
         rows = np.arange(len(self.probes))
-        with np.errstate(all="ignore"):
-            float32 = self.batches.ask(self.torch_float32, self.probes.inputs, rows, batch)
-            float64 = self.batches.ask(self.torch_float64, self.probes.inputs, rows, batch)
+        try:
+            with np.errstate(all="ignore"):
+                float32 = self.batches.ask(self.torch_float32, self.probes.inputs, rows, batch)
+                float64 = self.batches.ask(self.torch_float64, self.probes.inputs, rows, batch)
+        except Exception as error:  # the user's own code
+            raise _TorchRefusedError(first_line(error)) from error
         envelope = Envelope(float32)
         samples = float32_samples(self._source, independent=self.row_independent)
         envelope.ask(samples, self.batches, self.probes, rows, batch)
@@ -195,8 +259,8 @@ class Expectation:
     def look_closer(self, rows: NDArray[np.int64]) -> bool:
         """Ask the module many times a few ulps beside rows that some backend answers otherwise.
 
-        A value that such a neighbour has as well lies beside a jump of the module, and belongs to its envelope; what is
-        allowed otherwise stays as it is.
+        A neighbour that answers far outside of what is allowed shows a jump of the module: both sides of it belong to
+        the envelope of that value. What is allowed otherwise stays as it is.
 
         Returns:
             Whether rows were asked that had not been.
@@ -205,15 +269,23 @@ class Expectation:
         if not self.row_independent or not 0 < len(new) <= _CLOSER * len(self.probes):
             return False
         self._looked_at = np.concatenate([self._looked_at, new])
-        expected = self(len(self.probes))
-        expected.envelope.ask(neighbours(self._source), self.batches, self.probes, new, len(new))
+        expected, probes = self(len(self.probes)), self.probes.take(new)
+        near = Envelope({name: array[new] for name, array in expected.float32.items()})
+        near.ask(neighbours(self._source), self.batches, probes, np.arange(len(new)), len(new))
+        for name, allowed in expected.allowed.items():
+            exact = expected.float64[name][new].astype(np.float64)
+            jumps = near.deviation(name, exact) > _JUMP * allowed[new]
+            expected.envelope.widen(name, near, new, jumps)
         return True
 
     def _measure_independence(self) -> bool:
         rows = np.arange(min(len(self.probes), INDEPENDENT_ROWS))
-        with np.errstate(all="ignore"):
-            together = self.batches.ask(self.torch_float64, self.probes.inputs, rows, len(rows))
-            alone = self.batches.ask(self.torch_float64, self.probes.inputs, rows, 1)
+        try:
+            with np.errstate(all="ignore"):
+                together = self.batches.ask(self.torch_float64, self.probes.inputs, rows, len(rows))
+                alone = self.batches.ask(self.torch_float64, self.probes.inputs, rows, 1)
+        except Exception:
+            return False
         return all(
             close(values, alone[name], _INDEPENDENT_RTOL * (1 + np.abs(np.nan_to_num(values.astype(np.float64)))))
             for name, values in together.items()

@@ -1,6 +1,6 @@
 """From a source and a graph to a verdict: the questions for each assignment of the dynamic dimensions, the gate."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,14 +12,14 @@ from parity_export.gate.engines import BATCH_SIZES, DEFAULT
 from parity_export.gate.expectation import Expectation
 from parity_export.gate.expected import Expected
 from parity_export.gate.report import Report, run_gate
-from parity_export.graph.examples import example_sizes, zeros
+from parity_export.graph.examples import Example
 from parity_export.memory import LARGE, give_back
 from parity_export.proof.claim import Proof
 from parity_export.source import ModelSource
 from parity_runtime import InputError, ModelContract
 from parity_runtime.contract import batch_name
 from parity_runtime.errors import first_line
-from parity_runtime.interface import interface_mismatches
+from parity_runtime.interface import interface_mismatches, shape_mismatches
 from parity_runtime.jsonfile import FORMAT
 from parity_runtime.session import create_session, import_onnxruntime
 
@@ -37,10 +37,16 @@ class Verdict:
     Attributes:
         report: the gate's.
         expectation: the main questions; None where names, dtypes or shapes already differed.
+        notes: what a person should know of how the module was asked, a line each.
     """
 
     report: Report
     expectation: Expectation | None
+    notes: tuple[str, ...] = ()
+
+    def reason(self) -> str:
+        """Return the report's first reason, and the notes, which may explain it."""
+        return "; ".join([self.report.reason(), *self.notes])
 
     @property
     def expected(self) -> Expected:
@@ -60,16 +66,25 @@ def judge(
 ) -> Verdict:
     """Compare a serialized graph with a source's module: names, then dtypes and shapes, then values.
 
+    Of another exporter's graph the answers' own shapes count, not the declared ones: exporters declare sizes that they
+    saw once.
+
     Args:
         model: a serialized ONNX ModelProto.
         source: the module, and the contract that the graph must fulfil.
         given: rtol and atol that a person set.
         proof: of the certified graph, whose radii the tolerances may not exceed; None without one.
         foreign: the graph is another exporter's.
+
+    Raises:
+        InputError: the module takes no batch of one row, or answers the same rows differently each time.
     """
-    mismatches = interface_mismatches(create_session(model), source.contract, foreign=foreign)
+    notes = () if source.call.note is None else (source.call.note,)
+    session = create_session(model)
+    mismatches = interface_mismatches(session, source.contract, foreign=foreign)
     if mismatches:
-        return Verdict(Report(mismatches=mismatches), None)
+        return Verdict(Report(mismatches=mismatches), None, notes)
+    _check_one_row(source)
     if len(model) > LARGE:
         give_back()
     refused: list[str] = []
@@ -78,11 +93,14 @@ def judge(
     for expectation in _expectations(model, source, given, refused, certified):
         expectation.prepare(BATCH_SIZES)
         expectations.append(expectation)
+        refused += [f"{line}{_at(expectation.dimensions)}" for line in expectation.refused]
         if len(model) > LARGE:
             give_back()
     report = run_gate(model, source.contract, expectations)
     report.not_run += refused
-    return Verdict(report, expectations[0])
+    if foreign and not report.passed:
+        report.mismatches[:0] = shape_mismatches(session, source.contract.outputs)
+    return Verdict(report, expectations[0], notes)
 
 
 def record(contract: ModelContract, verdict: Verdict) -> dict[str, Any]:
@@ -93,6 +111,7 @@ def record(contract: ModelContract, verdict: Verdict) -> dict[str, Any]:
         "format": FORMAT,
         "name": contract.name,
         "provenance": dict(contract.provenance),
+        "notes": list(verdict.notes),
         "versions": {"onnx": onnx.__version__, "onnxruntime": import_onnxruntime().__version__},
         "probes": asked.probes.counts() if asked is not None else {},
         "tolerances": {
@@ -124,14 +143,37 @@ def _expectations(
             yield Expectation(replace(source, sample=None), opponent, dimensions, given, certified)
 
 
+def _at(dimensions: Mapping[str, int]) -> str:
+    return f", at {dict(dimensions)}" if dimensions else ""
+
+
 def _refusal(source: ModelSource, dimensions: dict[str, int]) -> str | None:
     """Return why the module itself does not take these sizes; None if it does."""
     try:
         with torch.no_grad():
-            source.module(*zeros(source.contract.inputs, 2, dimensions))
+            source.call(*Example.of(source.module, source.contract.inputs).tensors(dimensions))
     except Exception as error:  # the user's own code
         return first_line(error)
     return None
+
+
+def _check_one_row(source: ModelSource) -> None:
+    """Refuse a module that takes several rows and not a single one, as batch normalization over the batch itself."""
+    batch = batch_name(source.contract)
+    if batch is None:
+        return
+    sizes = Example.of(source.module, source.contract.inputs).sizes
+    reason = _refusal(source, {batch: 1})
+    if reason is not None:
+        fixed = [
+            replace(spec, shape=tuple(sizes[batch] if size == batch else size for size in spec.shape))
+            for spec in source.contract.inputs
+        ]
+        options = " ".join(f'--input "{spec}"' for spec in fixed)
+        raise InputError(
+            f"torch takes no batch of one row here ({reason}), and a model with the dimension {batch} must; give "
+            f"normalizations running statistics, or fix the size: {options}"
+        )
 
 
 def _other_dimensions(contract: ModelContract) -> list[str]:
@@ -142,7 +184,7 @@ def _other_dimensions(contract: ModelContract) -> list[str]:
 
 def _main_sizes(source: ModelSource, names: list[str]) -> dict[str, int]:
     """Return the sizes of the main questions: the sample's, where there is one, else those of the export."""
-    accepted = example_sizes(source.module, source.contract.inputs)
+    accepted = Example.of(source.module, source.contract.inputs).sizes
     sizes = {name: accepted[name] for name in names}
     batch = batch_name(source.contract)
     for spec in source.contract.inputs if source.sample is not None else ():

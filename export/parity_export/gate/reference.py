@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from parity_export.binding import bind
 from parity_export.source import ModelSource
 from parity_runtime import ModelContract
 from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES, VALUE
@@ -41,7 +42,7 @@ class TorchReference:
         module = source.module
         if double:
             module = copy.deepcopy(module).double()
-        self._module = module.eval()
+        self._call = bind(module.eval(), source.contract.inputs)
         self._double, self._prepare = double, prepare
         self._contract = source.contract
         self._module_output = source.module_output
@@ -51,7 +52,7 @@ class TorchReference:
         """Return every output by name for one batch of inputs by name."""
         tensors = [self._tensor(inputs[spec.name]) for spec in self._contract.inputs]
         with torch.no_grad(), _in_double() if self._double else contextlib.nullcontext(), _LastSquashing() as squashing:
-            returned = self._module(*tensors)
+            returned = self._call(*tensors)
         if self._contract.task == "tensors":
             return _named(self._contract, returned)
         returned = returned.detach()

@@ -113,7 +113,7 @@ def _scales(exact: NDArray[np.float64]) -> NDArray[np.float64]:
     alone. A zero tells nothing: a ReLU that is silent on most rows may err like any other where it is not; the scale
     of such a column is the median of the others'.
     """
-    size = np.sqrt(np.square(exact).mean(axis=1, keepdims=True))
+    size = np.sqrt(np.square(exact).sum(axis=1, keepdims=True) / max(1, exact.shape[1]))
     relative = np.divide(exact, size, out=np.zeros_like(exact), where=size > 0)
     count = (relative != 0).sum(axis=0)
     scale = np.sqrt(np.square(relative).sum(axis=0) / np.maximum(count, 1)) * size.max(initial=0.0)

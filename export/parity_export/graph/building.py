@@ -1,5 +1,6 @@
 """The graph of a source, with its head; and what the contract takes over from it."""
 
+import re
 from dataclasses import replace
 
 import onnx
@@ -14,6 +15,8 @@ from parity_export.options import ExportOptions
 from parity_export.source import ModelSource
 from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.errors import first_line
+
+_EXPRESSION = re.compile(r"(?!unk__|None)[\w +*()-]+")  # not what inference calls a size that it does not know
 
 _MAX_BYTES = 2**31 - 2**20  # protobuf's limit, and a mebibyte for what is no weight
 
@@ -68,7 +71,7 @@ def with_graph_outputs(source: ModelSource, model: ir.Model) -> ModelContract:
 
 def _size(returned: int | str, declared: int | str) -> int | str:
     computed = isinstance(returned, str) and returned.startswith("dim")
-    return declared if computed and isinstance(declared, str) else returned
+    return declared if computed and isinstance(declared, str) and _EXPRESSION.fullmatch(declared) else returned
 
 
 def _sizes(shape: ir.Shape) -> tuple[int | str, ...]:

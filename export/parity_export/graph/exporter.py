@@ -1,13 +1,11 @@
 """torch.onnx.export, made canonical: the same module and versions give the same graph on any machine."""
 
 import contextlib
-import inspect
 import io
 import logging
 import sys
 import warnings
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
 
 import onnx_ir as ir
 import torch
@@ -15,7 +13,10 @@ from onnx_ir.passes import common as passes
 from onnxscript import optimizer
 from torch import nn
 
-from parity_export.graph.examples import example_inputs
+from parity_export.binding import Binding, bind
+from parity_export.graph.examples import Example
+from parity_export.graph.inner_shapes import infer_shapes
+from parity_export.graph.resizing import resized, settle_resizing
 from parity_runtime import InputError, TensorSpec
 
 _TORCH_WARNINGS = (
@@ -40,7 +41,7 @@ def export_graph(module: nn.Module, inputs: Sequence[TensorSpec], opset: int | N
 
     Args:
         module: on the CPU, in eval mode.
-        inputs: one a positional argument of ``forward``; dynamic dimensions by name.
+        inputs: of ``forward``; dynamic dimensions by name.
         opset: the ONNX opset; torch's own choice if None.
 
     Raises:
@@ -48,8 +49,9 @@ def export_graph(module: nn.Module, inputs: Sequence[TensorSpec], opset: int | N
     """
     model = export_program(module, inputs, opset).model
     model = _canonical(model, {*module.state_dict(), *dict(module.named_buffers())})
-    _name_inputs(model.graph, inputs)
-    return model
+    _name_inputs(model.graph, bind(module, inputs))
+    written = resized(model.graph)
+    return settle_resizing(infer_shapes(model), written)
 
 
 def export_program(module: nn.Module, inputs: Sequence[TensorSpec], opset: int | None = None) -> torch.onnx.ONNXProgram:
@@ -59,19 +61,22 @@ def export_program(module: nn.Module, inputs: Sequence[TensorSpec], opset: int |
         InputError: torch cannot export the module with these inputs.
     """
     dimensions = {name: torch.export.Dim(name) for spec in inputs for name in spec.shape if isinstance(name, str)}
-    shapes = tuple(
+    shapes = [
         {axis: dimensions[size] for axis, size in enumerate(spec.shape) if isinstance(size, str)} for spec in inputs
-    )
+    ]
+    call = bind(module, inputs)
+    example = call.arguments(Example.of(module, inputs).tensors())
     _forget_recurrent_kernels()
     try:
         with quiet():
             program = torch.onnx.export(
                 module,
-                example_inputs(module, inputs),
+                example.args,
+                kwargs=example.kwargs,
                 dynamo=True,
                 verbose=False,
-                input_names=[spec.name for spec in inputs],
-                dynamic_shapes=_by_argument(module, shapes),
+                input_names=call.in_order(call.names),
+                dynamic_shapes=dict(call.arguments(shapes).arguments),
                 opset_version=opset,
                 optimize=False,
             )
@@ -110,15 +115,20 @@ def _canonical(model: ir.Model, weights: Collection[str]) -> ir.Model:
     return result
 
 
-def _name_inputs(graph: ir.Graph, inputs: Sequence[TensorSpec]) -> None:
-    """Give the inputs their names again, which an input that is returned as it is loses to the output."""
-    names = {spec.name for spec in inputs}
+def _name_inputs(graph: ir.Graph, call: Binding) -> None:
+    """Give the inputs their names again, which an input that is returned as it is loses to the output, and their order.
+
+    Torch has them in the order of ``forward``'s parameters.
+    """
     for node in graph:
         for value in node.outputs:
-            if value.name in names:
+            if value.name in call.names:
                 value.name = f"module.{value.name}"
-    for value, spec in zip(graph.inputs, inputs, strict=True):
-        value.name = spec.name
+    for value, name in zip(graph.inputs, call.in_order(call.names), strict=True):
+        value.name = name
+    values = sorted(graph.inputs, key=lambda value: call.names.index(str(value.name)))
+    graph.inputs.clear()
+    graph.inputs.extend(values)
 
 
 def _foldable(node: ir.Node, weights: Collection[str]) -> bool | None:
@@ -135,13 +145,6 @@ def _forget_recurrent_kernels() -> None:
     """
     for operator in (torch.ops.aten.lstm.input, torch.ops.aten.gru.input):
         operator._dispatch_cache.clear()
-
-
-def _by_argument(module: nn.Module, shapes: tuple[Any, ...]) -> Any:
-    """Return the dynamic shapes as torch wants them: in a tuple, nested once more for ``*args``."""
-    parameters = list(inspect.signature(module.forward).parameters.values())
-    variadic = bool(parameters) and parameters[0].kind is inspect.Parameter.VAR_POSITIONAL
-    return (shapes,) if variadic else shapes
 
 
 def _reason(error: Exception) -> str:

@@ -3,8 +3,9 @@
 import torch
 from torch import nn
 
+from parity_export.binding import Binding, bind
 from parity_export.gate.reference import flatten
-from parity_export.graph.examples import example_sizes, zeros
+from parity_export.graph.examples import Example
 from parity_runtime import ModelContract
 
 _MORE = 3
@@ -22,12 +23,13 @@ def returned_shapes(module: nn.Module, contract: ModelContract) -> list[tuple[st
         module: on the CPU, in eval mode.
         contract: names the inputs.
     """
-    sizes = example_sizes(module, contract.inputs)
+    example = Example.of(module, contract.inputs)
+    call, sizes = bind(module, contract.inputs), dict(example.sizes)
     with torch.no_grad():
-        returned = flatten(module(*zeros(contract.inputs, 2, sizes)))
+        returned = flatten(call(*example.tensors()))
     dtypes = [str(leaf.dtype).removeprefix("torch.") for leaf in returned]
-    base = _shapes(module, contract, sizes)
-    grown = {name: _grown(module, contract, sizes, name) for name in sizes}
+    base = [tuple(leaf.shape) for leaf in returned]
+    grown = {name: _grown(call, example, name) for name in sizes}
     return [
         (dtype, tuple(_axis(sizes, base, grown, (leaf, axis)) for axis in range(len(base[leaf]))))
         for leaf, dtype in enumerate(dtypes)
@@ -47,16 +49,12 @@ def _axis(
     return name if is_it else f"dim{axis}"
 
 
-def _grown(module: nn.Module, contract: ModelContract, sizes: dict[str, int], name: str) -> tuple[int, Shapes] | None:
+def _grown(call: Binding, example: Example, name: str) -> tuple[int, Shapes] | None:
     """Return a larger size of one dimension and the shapes there; None where the module takes no such size."""
-    for size in (sizes[name] + _MORE, 2 * sizes[name]):
+    for size in (example.sizes[name] + _MORE, 2 * example.sizes[name]):
         try:
-            return size, _shapes(module, contract, sizes | {name: size})
+            with torch.no_grad():
+                return size, [tuple(leaf.shape) for leaf in flatten(call(*example.tensors({name: size})))]
         except Exception:  # noqa: S112 -- the user's own code, which may want multiples of a size
             continue
     return None
-
-
-def _shapes(module: nn.Module, contract: ModelContract, sizes: dict[str, int]) -> Shapes:
-    with torch.no_grad():
-        return [tuple(leaf.shape) for leaf in flatten(module(*zeros(contract.inputs, 2, sizes)))]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from parity_export.gate.probes import SEED
 from parity_export.gate.ranges import ranges, widened
-from parity_export.proof.certified_model import CertifiedModel
+from parity_export.proof.certified_model import CertifiedModel, is_claimed
 from parity_runtime import ModelContract
 from parity_runtime.contract import CERTIFIED, LABEL, RADIUS
 from parity_runtime.inputs import Arrays
@@ -65,10 +65,10 @@ class Certificate:
         answers = self.model.on_rows()
         for chunk in chunks:
             found = answers(chunk)
-            finite = np.isfinite(found[RADIUS]).all(axis=1)
-            proven = found.get(CERTIFIED, finite)
+            claimed = is_claimed(found[RADIUS]).all(axis=1)
+            proven = found.get(CERTIFIED, claimed) & claimed
             yield from (_unproven(self, int(row), chunk, found) for row in np.flatnonzero(~proven))
-            self._radii.append(found[RADIUS][finite].max(axis=1))
+            self._radii.append(found[RADIUS][claimed].max(axis=1))
             self.rows, self.certified = self.rows + len(chunk), self.certified + int(proven.sum())
 
     @property
@@ -91,9 +91,9 @@ def _unproven(certificate: Certificate, index: int, chunk: NDArray[np.float64], 
     return Unproven(certificate.rows + index + 1, chunk[index], answer, radius, label)
 
 
-def table_chunks(contract: ModelContract, name: str) -> Iterator[NDArray[np.float64]]:
+def table_chunks(contract: ModelContract, file: TableFile) -> Iterator[NDArray[np.float64]]:
     """Read a table's features, some thousand rows at a time."""
-    for table in TableFile.named(name).chunks(_CHUNK):
+    for table in file.chunks(_CHUNK):
         yield table_features(contract, table)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from parity_export.certify import certify, functions_of
@@ -16,6 +17,12 @@ from parity_runtime.contract import certified_contract
 from parity_runtime.inputs import Arrays, table_inputs
 from parity_runtime.loading import load_model
 from parity_runtime.package import REPORT, Package
+
+
+def is_claimed(radius: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return where a radius claims something: where it is a finite number that is not negative."""
+    claimed: NDArray[np.bool_] = np.isfinite(radius) & (radius >= 0)
+    return claimed
 
 
 @dataclass(frozen=True)

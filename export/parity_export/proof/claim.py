@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parity_export.certify.coverage import code_constants, torch_gaps
-from parity_export.graph.examples import example_inputs
+from parity_export.graph.examples import Example
 from parity_export.proof.certified_model import CertifiedModel
 from parity_export.source import ModelSource
 
@@ -53,5 +53,5 @@ def claim(source: ModelSource, graph: bytes) -> Proof:
     Raises:
         CannotCertifyError: an operator has no rule.
     """
-    gaps = torch_gaps(source, example_inputs(source.module, source.contract.inputs), graph)
+    gaps = torch_gaps(source, Example.of(source.module, source.contract.inputs).tensors(), graph)
     return Proof(CertifiedModel.of(source.contract, graph, gaps), exact=not code_constants(source.module, graph))

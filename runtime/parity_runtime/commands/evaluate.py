@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from parity_runtime.commands.options import package_argument, provider_option, say_provider
-from parity_runtime.commands.table_options import table_file, table_options
+from parity_runtime.commands.table_options import read_options, table_file, table_options
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import LimitError
 from parity_runtime.evaluating import evaluate_chunks
@@ -17,6 +17,7 @@ from parity_runtime.metrics import classification_metrics, regression_metrics
 from parity_runtime.predictor import Predictor
 from parity_runtime.scoring.job import chunk_size
 from parity_runtime.session import Provider
+from parity_runtime.tables.cell_values import left_out_rows
 
 
 @click.command()
@@ -32,18 +33,21 @@ def evaluate(package: Path, table: str, target: str | None, as_json: bool, provi
     """Answer the rows of TABLE and compare with the column TARGET.
 
     TABLE is CSV, JSON Lines, .npy, Parquet or Arrow; - is stdin. --at-least accuracy=0.99 and --at-most rmse=50 make
-    it a gate: the metrics are printed all the same.
+    it a gate: the metrics are printed all the same. Rows whose target is missing are left out, and counted.
     """
     limits = {sign: options.pop(sign) for sign in ("at_least", "at_most")}
     known = [(sign, *_limit(text)) for sign in ("at_least", "at_most") for text in limits[sign]]
     predictor = Predictor(package, provider=provider)
     say_provider(provider, predictor.provider)
     _check_names(predictor.contract, [name for _, name, _ in known])
-    chunks = table_file(predictor.contract, table, **options).chunks(chunk_size(predictor.contract, None))
+    chunks = table_file(predictor.contract, table, read_options(options)).chunks(chunk_size(predictor.contract, None))
     metrics = evaluate_chunks(predictor, chunks, target)
     if as_json:
         click.echo(dump_json(metrics), nl=False)
     else:
+        left_out = metrics.pop("without_target")
+        if left_out:
+            click.echo(f"parity: {left_out_rows(left_out, target or predictor.contract.targets[0])}", err=True)
         for name, value in metrics.items():
             click.echo(f"{name:<17} {value:.6g}" if isinstance(value, float) else f"{name:<17} {value}")
     missed = [f"{name} is {metrics[name]}, not {sign.replace('_', ' ')} {bound:g}"

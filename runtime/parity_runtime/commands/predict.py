@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import click
 
 from parity_runtime.commands.options import names, package_argument, provider_option, say_provider
-from parity_runtime.commands.table_options import table_file, table_options
+from parity_runtime.commands.table_options import TABLE_OPTIONS, read_options, table_file, table_options
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.predictor import Predictor
@@ -65,18 +65,20 @@ def predict(package: Path, table: str | None, rows: tuple[str, ...], provider: P
     """
     if (table is None) == (not rows):
         raise click.UsageError("give either a TABLE or at least one --row")
-    spelled = {key: options.pop(key) for key in ("format_name", "delimiter", "header")}
-    if rows and any(spelled.values()):
-        raise click.UsageError("--format, --delimiter and --header are for a TABLE, not for --row")
+    spelled = {key: options.pop(key) for key in TABLE_OPTIONS}
+    wrong = [key for key, value in spelled.items() if value is not None and key != "missing_values"] if rows else []
+    if wrong:
+        option = wrong[0].removesuffix("_name")
+        raise click.UsageError(f"--{option} is for a TABLE, not for --row")
     out = _output(options.pop("out"), package, table)
     predictor = Predictor(package, provider=provider, certified=options.pop("certified"))
     say_provider(provider, predictor.provider)
     if predictor.contract.task == "tensors":
         raise InputError(f"{predictor.contract.name} returns tensors without a meaning; use Predictor.run from Python")
-    file = table_file(predictor.contract, table or "--row", **spelled)
+    file = table_file(predictor.contract, table or "--row", read_options(spelled))
     job = Job(**options | {"columns": names(options["columns"])})
     size = chunk_size(predictor.contract, job.batch)
-    chunks = iter([_rows_chunk(predictor.contract, rows)]) if rows else file.chunks(size)
+    chunks = iter([_rows_chunk(file, predictor.contract, rows)]) if rows else file.chunks(size)
     _Run(predictor, file, job, chunks).write(out)
 
 
@@ -157,7 +159,7 @@ def _say(text: str) -> None:
         click.echo(text, err=True)
 
 
-def _rows_chunk(contract: ModelContract, rows: tuple[str, ...]) -> Chunk:
+def _rows_chunk(file: TableFile, contract: ModelContract, rows: tuple[str, ...]) -> Chunk:
     if not contract.features:
         raise InputError(f"{contract.name} takes {', '.join(map(str, contract.inputs))}, not rows of a table")
     columns = [feature.name for feature in contract.columns]
@@ -165,4 +167,6 @@ def _rows_chunk(contract: ModelContract, rows: tuple[str, ...]) -> Chunk:
     for row in cells:
         if len(row) != len(columns):
             raise InputError(f"--row {','.join(row)} has {len(row)} numbers; it takes {', '.join(columns)}")
-    return rows_chunk("--row", columns, cells)
+    chunk = rows_chunk("--row", columns, cells)
+    chunk.values = file.dialect.values
+    return chunk

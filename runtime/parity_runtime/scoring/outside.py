@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from parity_runtime.contract import ModelContract
 from parity_runtime.ranges import ends, outside_range
-from parity_runtime.tables.chunk import Chunk, Refused, shown
+from parity_runtime.tables.chunk import Chunk, Refusal, Refused, shown
 
 
 def outside_cells(contract: ModelContract, matrix: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -24,7 +24,8 @@ def outside_reasons(contract: ModelContract, chunk: Chunk, outside: NDArray[np.b
         feature = contract.columns[int(np.argmax(outside[row]))]
         low, high = ends(feature, _dtype(contract))
         cell = shown(chunk.cell(row, feature.name))
-        reasons[row] = f"{feature.name} is {cell}, outside what the model has seen in training, {low!s} to {high!s}"
+        problem = f"{feature.name} is {cell}, outside what the model has seen in training, {low!s} to {high!s}"
+        reasons[row] = Refusal(problem, feature.name)
     return reasons
 
 

@@ -13,7 +13,7 @@ from parity_runtime.answer_checks import NO_ANSWER
 from parity_runtime.predictor import Predictor
 from parity_runtime.scoring.answers import OUTSIDE_RANGE, Answer, answer_columns
 from parity_runtime.scoring.outside import outside_cells, outside_reasons
-from parity_runtime.tables.chunk import Chunk
+from parity_runtime.tables.chunk import Chunk, Refusal
 from parity_runtime.tables.features import read_features
 
 Errors = Literal["stop", "skip", "null"]
@@ -64,12 +64,12 @@ def score(
     if outside is not None and outside_range == "mark":
         answers.append(Answer(OUTSIDE_RANGE, np.asarray(outside.any(axis=1))))
     for row in no_answers(answers):
-        refused.setdefault(row, NO_ANSWER)
+        refused.setdefault(row, Refusal(NO_ANSWER))
     if errors == "stop":
         chunk.refuse(refused)
     unanswered = np.zeros(len(chunk), np.bool_)
     unanswered[list(refused)] = True
-    places = {chunk.place(row): refused[row] for row in sorted(refused)}
+    places = {chunk.place(row): refused[row].problem for row in sorted(refused)}
     if errors == "skip" and refused:
         kept = ~unanswered
         return Scored(chunk.keep(kept), [answer.keep(kept) for answer in answers], unanswered[kept], places)

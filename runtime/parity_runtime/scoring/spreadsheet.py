@@ -1,6 +1,6 @@
 """Cells that a spreadsheet would run as formulas."""
 
-from parity_runtime.tables.chunk import number
+from parity_runtime.tables.cell_values import plain_number
 
 _STARTS = ("=", "+", "-", "@", "\t", "\r")
 # OWASP, "CSV Injection": https://owasp.org/www-community/attacks/CSV_Injection
@@ -11,10 +11,10 @@ def harmless(cell: str) -> str:
 
     Numbers stay as they are, negative ones too.
     """
-    if not cell.lstrip(" ").startswith(_STARTS):
+    if not cell.strip() or not cell.lstrip(" ").startswith(_STARTS):
         return cell
     try:
-        number(cell)
+        plain_number(cell)
     except ValueError:
         return f"'{cell}"
     return cell

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.errors import InputError, MissingExtraError
-from parity_runtime.tables.chunk import Chunk, Refused, refuse_doubled
+from parity_runtime.tables.chunk import Chunk, Refused, refuse_doubled, shown
 from parity_runtime.tables.float_text import float32_text
 
 
@@ -50,15 +50,20 @@ class ArrowChunk(Chunk):
             raise InputError(f"{self.where}: {name} holds {array.type}, which CSV has no cells for") from error
         return ["" if cell is None else spell(cell) if spell else cell for cell in cells]
 
-    def read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
-        """Return columns as numbers; a column of another type is refused as a whole."""
+    def missing(self, name: str) -> NDArray[np.bool_]:
+        """Return which cells are missing: null, NaN, and in a column of text the words for it."""
+        try:
+            return np.isnan(self.read([name])[0][:, 0])
+        except InputError:  # no numbers
+            return super().missing(name)
+
+    def _read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
         matrix = np.empty((len(self), len(names)))
         for place, name in enumerate(names):
             matrix[:, place] = self._numbers(name)
         return matrix, {}
 
-    def keep(self, rows: NDArray[np.bool_]) -> Self:
-        """Return these rows without the others."""
+    def _keep(self, rows: NDArray[np.bool_]) -> Self:
         import pyarrow  # noqa: PLC0415 -- of the [tables] extra
 
         return type(self)(self.where, self.batch.filter(pyarrow.array(rows)), self.first_row)
@@ -71,11 +76,27 @@ class ArrowChunk(Chunk):
             array = array.cast(array.type.value_type) if types.is_dictionary(array.type) else array
             if types.is_decimal(array.type):
                 array = array.cast(pyarrow.string())  # a cast to float64 would not round to the nearest
+            elif types.is_string(array.type) or types.is_large_string(array.type):
+                return self._nothing(name)
             elif not (types.is_integer(array.type) or types.is_floating(array.type) or types.is_null(array.type)):
-                raise InputError(f"{self.where}: {name} holds {array.type}, not numbers")
+                raise self._no_numbers(name)
             return array.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
         except pyarrow.ArrowException as error:
-            raise InputError(f"{self.where}: {name} holds {array.type}, not numbers") from error
+            raise self._no_numbers(name) from error
+
+    def _nothing(self, name: str) -> NDArray[np.float64]:
+        """Return a column of text in which every cell is missing."""
+        odd = [cell for cell in self.column(name) if not self.values.is_missing(cell, in_numbers=True)]
+        if odd:
+            from parity_runtime.tables.cell_patterns import spelling  # noqa: PLC0415 -- few tables need it
+
+            found = spelling(odd, self.values)
+            raise self._no_numbers(name, f": {shown(found.cells[0])} is {found.what}, as text" if found else "")
+        return np.full(len(self), np.nan)
+
+    def _no_numbers(self, name: str, why: str = "") -> InputError:
+        kind = self.batch.column(self.index(name)).type
+        return InputError(f"{self.where}: {name} holds {kind}, not numbers{why}", column=name)
 
 
 def _float32(value: float) -> str:

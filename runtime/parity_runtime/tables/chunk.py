@@ -2,16 +2,25 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.errors import InputError
+from parity_runtime.tables.cell_values import PLAIN, CellValues
 
 _LONGEST_SHOWN = 60  # characters
 
-Refused = dict[int, str]
+
+class Refusal(NamedTuple):
+    """What is wrong with a row, and in which column where it is one column's fault."""
+
+    problem: str
+    column: str | None = None
+
+
+Refused = dict[int, Refusal]
 """What is wrong with rows, by their place in the chunk."""
 
 
@@ -22,11 +31,15 @@ class Chunk(ABC):
         where: the file's name, for errors.
         columns: the names of the columns.
         first_row: the number of the first of these rows in the file, from 1, without a header.
+        values: how cells are to be understood.
+        row_numbers: the number of each row in the file, where some were left out; None where they follow one another.
     """
 
     where: str
     columns: list[str]
     first_row: int
+    values: CellValues = PLAIN
+    row_numbers: NDArray[np.int64] | None = None
 
     @abstractmethod
     def __len__(self) -> int:
@@ -49,7 +62,15 @@ class Chunk(ABC):
         """Return one cell as text."""
         return self.column(name)[row]
 
-    @abstractmethod
+    def missing(self, name: str) -> NDArray[np.bool_]:
+        """Return which cells of a column are missing, whether it holds text or numbers: bool ``[rows]``.
+
+        Raises:
+            InputError: there is no such column, or a row is none.
+        """
+        words = self.values.tokens | {""}
+        return np.fromiter((cell.strip() in words for cell in self.column(name)), np.bool_, len(self))
+
     def read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
         """Return columns as numbers, and which rows have a cell that is none.
 
@@ -59,10 +80,27 @@ class Chunk(ABC):
         Raises:
             InputError: there is no such column.
         """
+        matrix, refused = self._read(names)
+        if self.values.missing_numbers:
+            matrix[np.isin(matrix, self.values.missing_numbers)] = np.nan
+        return matrix, refused
+
+    def keep(self, rows: NDArray[np.bool_]) -> Self:
+        """Return these rows without the others; each keeps its number in the file."""
+        kept = self._keep(rows)
+        numbers = self.row_numbers
+        if numbers is None:
+            numbers = np.arange(self.first_row, self.first_row + len(self))
+        kept.values, kept.row_numbers = self.values, numbers[rows]
+        return kept
 
     @abstractmethod
-    def keep(self, rows: NDArray[np.bool_]) -> Self:
-        """Return these rows without the others; `first_row` stays."""
+    def _read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
+        """Return what `read` does, missing numbers still numbers."""
+
+    @abstractmethod
+    def _keep(self, rows: NDArray[np.bool_]) -> Self:
+        """Return these rows without the others."""
 
     def numbers(self, names: Sequence[str]) -> NDArray[np.float64]:
         """Return columns as float64 ``[rows, names]``; a missing cell is NaN.
@@ -76,13 +114,21 @@ class Chunk(ABC):
 
     def place(self, row: int) -> str:
         """Return where one of these rows stands: the file and the row in it."""
-        return f"{self.where}, row {self.first_row + row}"
+        return f"{self.where}, row {self.row_number(row)}"
+
+    def row_number(self, row: int) -> int:
+        """Return the number in the file of one of these rows, from 1."""
+        return self.first_row + row if self.row_numbers is None else int(self.row_numbers[row])
+
+    def error(self, row: int, problem: str, column: str | None = None) -> InputError:
+        """Return the error that one of these rows is."""
+        return InputError(problem, path=self.where, row=self.row_number(row), column=column)
 
     def refuse(self, refused: Refused) -> None:
         """Raise `InputError` for the first row that is refused, if there is one."""
         if refused:
             row = min(refused)
-            raise InputError(f"{self.place(row)}: {refused[row]}")
+            raise self.error(row, *refused[row])
 
     def index(self, name: str) -> int:
         """Return a column's place.
@@ -120,16 +166,3 @@ def refuse_doubled(where: str, columns: Sequence[str]) -> None:
     if len(set(columns)) < len(columns):
         doubled = next(name for name in columns if columns.count(name) > 1)
         raise InputError(f"{where} has the column {doubled!r} twice")
-
-
-def number(text: str) -> float:
-    """Read a decimal number; an empty cell is NaN. Python alone would take 1_000 and other scripts' digits as well.
-
-    Raises:
-        ValueError: the text is no number.
-    """
-    if not text or text.isspace():
-        return float("nan")
-    if "_" in text or not text.isascii():
-        raise ValueError(text)
-    return float(text)

@@ -9,8 +9,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_runtime.tables.chunk import Chunk, Refused, number, shown
-from parity_runtime.tables.plain_numbers import plain_numbers
+from parity_runtime.tables.cell_values import plain_number
+from parity_runtime.tables.chunk import Chunk, Refusal, Refused, shown
+from parity_runtime.tables.plain_numbers import Layout, plain_numbers
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class CsvChunk(Chunk):
         """The rows that have more or fewer cells than the header."""
         width = len(self.columns)
         return {
-            row: f"{len(cells)} cells, but the header names {width} columns"
+            row: Refusal(f"{len(cells)} cells, but the header names {width} columns")
             for row, cells in enumerate(self.cells)
             if len(cells) != width
         }
@@ -93,26 +94,30 @@ class CsvChunk(Chunk):
         """Return one cell as text."""
         return self.cells[row][self.index(name)]
 
-    def read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
-        """Return columns as numbers, and which rows have a cell that is none."""
+    def _read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
         indices = [self.index(name) for name in names]
-        if not self.quoted and self.records:
-            matrix = plain_numbers(self.records, len(self.columns), indices, self.header.delimiter)
+        if not self.quoted and self.records and self.values.is_plain:
+            layout = Layout(len(self.columns), self.header.delimiter, self.values)
+            matrix = plain_numbers(self.records, indices, layout)
             if matrix is not None:
-                # The fast readers spell NaN in more ways than `number` allows.
-                odd = np.isnan(matrix).any(axis=1)
-                return matrix, self._check(np.asarray(odd), names, indices)
+                return matrix, self._check(matrix, names, indices)
         return self._read_cells(names, indices)
 
-    def keep(self, rows: NDArray[np.bool_]) -> Self:
-        """Return these rows without the others."""
+    def _keep(self, rows: NDArray[np.bool_]) -> Self:
         kept = list(compress(self.records, rows))
         return type(self)(self.header, kept, self.first_row, list(compress(self.cells, rows)) if self.quoted else None)
 
-    def _check(self, odd: NDArray[np.bool_], names: Sequence[str], indices: list[int]) -> Refused:
-        rows = np.flatnonzero(odd)
-        if not len(rows):
+    def _check(self, matrix: NDArray[np.float64], names: Sequence[str], indices: list[int]) -> Refused:
+        """Return the rows with a NaN that is no missing cell: the fast readers spell it in more ways than we do."""
+        unknown = np.isnan(matrix)
+        odd = np.zeros(len(self), np.bool_)
+        for row in np.flatnonzero(unknown.any(axis=1)):
+            cells = self.records[row].decode().split(self.header.delimiter)
+            places = np.flatnonzero(unknown[row])
+            odd[row] = not all(self.values.is_missing(cells[indices[place]], in_numbers=True) for place in places)
+        if not odd.any():
             return {}
+        rows = np.flatnonzero(odd)
         refused = self.keep(odd)._read_cells(names, indices)[1]
         return {int(rows[row]): reason for row, reason in refused.items()}
 
@@ -123,33 +128,33 @@ class CsvChunk(Chunk):
         for place, (name, index) in enumerate(zip(names, indices, strict=True)):
             column = [row_cells[index] for row_cells in cells]
             try:
-                matrix[:, place] = np.fromiter(map(number, column), np.float64, len(column))
+                matrix[:, place] = np.fromiter(map(self.values.number, column), np.float64, len(column))
             except ValueError:
                 self._read_column(matrix[:, place], name, column, refused)
         return matrix, refused
 
     def _read_column(self, out: NDArray[np.float64], name: str, column: list[str], refused: Refused) -> None:
+        from parity_runtime.tables.cell_patterns import spelling  # noqa: PLC0415 -- few tables need it
+
+        odd = {}
         for row, cell in enumerate(column):
             try:
-                out[row] = number(cell)
+                out[row] = self.values.number(cell)
             except ValueError:
-                refused.setdefault(row, f"{name} is {shown(cell)}, not a number{_comma(cell)}")
+                odd[row] = cell
+        has_decimals = any(self.values.decimal in column[row] for row in np.flatnonzero(~np.isnan(out)))
+        found = spelling(odd.values(), self.values, has_decimals=has_decimals)
+        problem = f"{found.what}; {found.way_out}" if found else "not a number"
+        for row, cell in odd.items():
+            why = problem if found is None or cell in found.cells else "not a number"
+            refused.setdefault(row, Refusal(f"{name} is {shown(cell)}, {why}", name))
 
     def _hint(self, name: str) -> str:
         for delimiter, spelled in ((",", "','"), (";", "';'"), ("\t", "tab"), ("|", "'|'")):
             if delimiter != self.header.delimiter and name in self.header.line.decode().split(delimiter):
                 return f" (is it separated otherwise? --delimiter {spelled})"
         try:
-            [number(column) for column in self.columns]
+            [plain_number(column) for column in self.columns]
         except ValueError:
             return ""
         return " (is its header missing? name its columns with --header)"
-
-
-def _comma(cell: str) -> str:
-    """Return a hint where a comma stands for the decimal point."""
-    try:
-        number(cell.replace(",", ".", 1))
-    except ValueError:
-        return ""
-    return " (numbers take a decimal point)" if "," in cell else ""

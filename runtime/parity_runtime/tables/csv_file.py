@@ -2,12 +2,14 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import BinaryIO
 
 from parity_runtime.errors import InputError
+from parity_runtime.tables.cell_values import PLAIN, CellValues
 from parity_runtime.tables.chunk import refuse_doubled
 from parity_runtime.tables.csv_chunk import CsvChunk, CsvHeader
 
@@ -16,6 +18,9 @@ _LONGEST_HEADER = 2**24  # bytes
 _LONGEST_CELL = 2**24  # bytes; a quote that is left open would take the rest of the file
 _LONGEST_BLOCK = 2**25  # bytes; fewer rows are read at once where they are long
 _FEW_LINES = 1024
+_DELIMITERS = ",;\t|"
+_SAMPLED = 1024  # rows that show the decimal sign
+_QUOTED = re.compile(rb'"[^"]*(?:"|$)')
 _OTHER_FILES = {b"\x1f\x8b": "gzip: decompress it first", b"PK\x03\x04": "a zip file or a spreadsheet: save it as CSV",
                 b"\xff\xfe": "UTF-16: convert it to UTF-8", b"\xfe\xff": "UTF-16: convert it to UTF-8",
                 b"PAR1\x15": "Parquet: name it .parquet", b"\x93NUMPY": "an array: name it .npy"}  # fmt: skip
@@ -26,12 +31,18 @@ class CsvDialect:
     """How a file's CSV is written.
 
     Attributes:
-        delimiter: what separates cells, one ASCII character.
+        delimiter: what separates cells, one ASCII character; None for a comma, or where the first line has none for
+            the first of semicolon, tab and bar that it has.
         columns: the names of the columns of a file that has no header; empty where the first line names them.
+        values: what cells mean.
+        decimal: the decimal sign, which counts instead of that of ``values``; None for a point, or in a file that no
+            comma delimits for what its first rows show.
     """
 
-    delimiter: str = ","
+    delimiter: str | None = None
     columns: Sequence[str] = ()
+    values: CellValues = PLAIN
+    decimal: str | None = None
 
 
 PLAIN_CSV = CsvDialect()
@@ -47,11 +58,14 @@ def csv_chunks(file: BinaryIO, where: str, size: int | None, dialect: CsvDialect
     """
     reader = _Reader(file, where, dialect.delimiter)
     header = reader.header(dialect.columns)
+    values = replace(dialect.values, decimal=dialect.decimal or reader.decimal())
     first = 1
     while True:
         records, cells, at_end = reader.take(size)
         if records or (first == 1 and at_end):
-            yield CsvChunk(header, records, first, cells)
+            chunk = CsvChunk(header, records, first, cells)
+            chunk.values = values
+            yield chunk
         first += len(records)
         if at_end:
             return
@@ -80,10 +94,11 @@ def write_csv(file: BinaryIO, columns: Sequence[str], rows: Iterable[Sequence[st
 class _Reader:
     """Takes records from a file: lines, but where a quoted cell holds a line end."""
 
-    def __init__(self, file: BinaryIO, where: str, delimiter: str) -> None:
+    def __init__(self, file: BinaryIO, where: str, delimiter: str | None) -> None:
         self._file: Iterator[bytes] = file
         self._first = file.readline(_LONGEST_HEADER)
-        self._where, self._delimiter = where, delimiter
+        self._where, self._delimiter = where, delimiter or ","
+        self._is_told = delimiter is not None
         self._lines = 0  # taken so far
 
     def header(self, columns: Sequence[str]) -> CsvHeader:
@@ -91,6 +106,8 @@ class _Reader:
         first = self._first.removeprefix(_BOM)
         newline = b"\r\n" if first.endswith(b"\r\n") else b"\n"
         self._file = chain([first] if first else [], self._file)
+        if not self._is_told:
+            self._delimiter = self._found_delimiter(len(columns))
         if columns:
             names, line = list(columns), csv_line(columns, self._delimiter)
         else:
@@ -103,6 +120,34 @@ class _Reader:
             names, line = [name.strip() for name in found], records[0]
         refuse_doubled(self._where, [name for name in names if name])  # spreadsheets end lines with empty cells
         return CsvHeader(self._where, names, line, self._delimiter, newline)
+
+    def decimal(self) -> str:
+        """Return the decimal sign; a file that commas delimit is read with points, as they would have to be quoted."""
+        if self._delimiter == ",":
+            return "."
+        from parity_runtime.tables.cell_patterns import decimal_comma  # noqa: PLC0415 -- few tables need it
+
+        lines, _ = self._some_lines(_SAMPLED)
+        self._file = chain(lines, self._file)
+        text = b"".join(lines).decode(errors="replace")
+        cells = (cell.strip(' "\r') for line in text.split("\n") for cell in line.split(self._delimiter))
+        return "," if "," in text and decimal_comma(cells) else "."
+
+    def _found_delimiter(self, width: int) -> str:
+        """Return what separates the cells of the first line, of which there are ``width`` where that is known."""
+        lines = list(islice(self._file, 1))
+        while lines and not lines[-1].strip():
+            more = list(islice(self._file, 1))
+            if not more:
+                break
+            lines += more
+        self._file = chain(lines, self._file)
+        bare = _QUOTED.sub(b"", lines[-1] if lines else b"")
+        counts = {delimiter: bare.count(delimiter.encode()) for delimiter in _DELIMITERS}
+        fitting = [
+            delimiter for delimiter in counts if (counts[delimiter] == width - 1 if width else counts[delimiter])
+        ]
+        return fitting[0] if fitting else ","
 
     def take(self, size: int | None) -> tuple[list[bytes], list[list[str]] | None, bool]:
         """Return records, their cells where some are quoted, and whether the file ends there."""

@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
-from parity_runtime.tables.chunk import Chunk, Refused, shown
+from parity_runtime.tables.cell_values import missing_cell
+from parity_runtime.tables.chunk import Chunk, Refusal, Refused, shown
 
 
 def read_features(contract: ModelContract, chunk: Chunk) -> tuple[NDArray[np.float64], Refused]:
@@ -24,8 +25,9 @@ def read_features(contract: ModelContract, chunk: Chunk) -> tuple[NDArray[np.flo
     matrix, refused = chunk.read(names)
     for row, column in _unacceptable(contract, matrix).items():
         if row not in refused:
-            cell = chunk.cell(row, names[column])
-            refused[row] = f"{names[column]} is {shown(cell)}; this model takes numbers that float32 holds"
+            name = names[column]
+            beyond = f"{name} is {shown(chunk.cell(row, name))}; this model takes numbers that float32 holds"
+            refused[row] = Refusal(missing_cell(name) if np.isnan(matrix[row, column]) else beyond, name)
     matrix[list(refused)] = 0.0
     return matrix, refused
 

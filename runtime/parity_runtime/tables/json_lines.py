@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.errors import InputError
-from parity_runtime.tables.chunk import Chunk, Refused
+from parity_runtime.tables.chunk import Chunk, Refusal, Refused
 
 _NUMBERS = {int, float, type(None)}
 _NOTHING = object()
@@ -42,7 +42,7 @@ class JsonChunk(Chunk):
                 objects.append(_parse_object(record))
             except (ValueError, RecursionError) as error:
                 objects.append({})
-                malformed[row] = f"no JSON object: {error}"
+                malformed[row] = Refusal(f"no JSON object: {error}")
         return objects, malformed
 
     @property
@@ -85,8 +85,7 @@ class JsonChunk(Chunk):
         """Return one value as text."""
         return _text(self.objects[row].get(name))
 
-    def read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
-        """Return keys as numbers, and which lines have a value that is none; null is a missing cell."""
+    def _read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
         refused = dict(self.malformed)
         matrix = np.full((len(self), len(names)), np.nan)
         for place, name in enumerate(names):
@@ -99,18 +98,24 @@ class JsonChunk(Chunk):
                 self._read_values(matrix[:, place], name, values, refused)
         return matrix, refused
 
-    def keep(self, rows: NDArray[np.bool_]) -> Self:
-        """Return these rows without the others."""
+    def _keep(self, rows: NDArray[np.bool_]) -> Self:
         return type(self)(self.where, self.columns, list(compress(self.records, rows)), self.first_row)
 
     def _read_values(self, out: NDArray[np.float64], name: str, values: list[Any], refused: Refused) -> None:
+        from parity_runtime.tables.cell_patterns import spelling  # noqa: PLC0415 -- few tables need it
+
+        texts = [value for value in values if isinstance(value, str)]
+        found = spelling((text for text in texts if not self.values.is_missing(text, in_numbers=True)), self.values)
         for row, value in enumerate(values):
             if type(value) in _NUMBERS:
                 out[row : row + 1] = _floats([value])
             elif value is _NOTHING:
-                refused.setdefault(row, f"there is no {name!r}")
-            else:
-                refused.setdefault(row, f"{name} is {json.dumps(value)[:60]}, not a number")
+                refused.setdefault(row, Refusal(f"there is no {name!r}", name))
+            elif isinstance(value, str) and found and value in found.cells:
+                problem = f"{name} is {json.dumps(value)[:60]}, {found.what} in quotes; write it as a JSON number"
+                refused.setdefault(row, Refusal(problem, name))
+            elif not (isinstance(value, str) and self.values.is_missing(value, in_numbers=True)):
+                refused.setdefault(row, Refusal(f"{name} is {json.dumps(value)[:60]}, not a number", name))
 
 
 def json_chunks(file: BinaryIO, where: str, size: int | None) -> Iterator[JsonChunk]:

@@ -38,20 +38,24 @@ class ArrayChunk(Chunk):
         self.index(name)
         return _text(self.array[name][row])
 
-    def read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
-        """Return columns as numbers; no cell of an array is refused."""
+    def missing(self, name: str) -> NDArray[np.bool_]:
+        """Return which cells are missing: NaN in a column of numbers, an empty cell or a word for it in one of text."""
+        if self.array.dtype[self.index(name)].kind not in "iuf":
+            return super().missing(name)
+        return np.isnan(self.read([name])[0][:, 0])
+
+    def _read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
         matrix = np.empty((len(self), len(names)))
         for place, name in enumerate(names):
             self.index(name)
             column = self.array[name]
             if column.dtype.kind not in "iuf" or column.ndim != 1:
-                raise InputError(f"{self.where}: {name} holds {column.dtype}, not numbers")
+                raise InputError(f"{self.where}: {name} holds {column.dtype}, not numbers", column=name)
             with np.errstate(over="ignore", invalid="ignore"):
                 matrix[:, place] = column
         return matrix, {}
 
-    def keep(self, rows: NDArray[np.bool_]) -> Self:
-        """Return these rows without the others."""
+    def _keep(self, rows: NDArray[np.bool_]) -> Self:
         return type(self)(self.where, self.array[rows], self.first_row)
 
 

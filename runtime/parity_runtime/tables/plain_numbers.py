@@ -5,35 +5,68 @@ Both round correctly, so that the numbers are the same bits. Where either has a 
 
 import importlib.util
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from parity_runtime.tables.cell_values import CellValues
 
 _FEW = 4096  # rows; importing pyarrow takes longer than reading them
 _LARGEST = 2**31 - 2  # bytes of a block of pyarrow's
 
 
-def plain_numbers(records: list[bytes], width: int, columns: list[int], delimiter: str) -> NDArray[np.float64] | None:
-    """Return columns as float64 ``[rows, columns]``, NaN where a cell is empty; None where a row or a cell is odd.
+_UNKNOWN = "x"
+
+
+class Layout(NamedTuple):
+    """How rows of plain numbers are written.
+
+    Attributes:
+        width: how many cells each row should have.
+        delimiter: what separates cells.
+        values: what they mean; numbers are plain ones, with either decimal sign.
+    """
+
+    width: int
+    delimiter: str
+    values: CellValues
+
+
+def plain_numbers(records: list[bytes], columns: list[int], layout: Layout) -> NDArray[np.float64] | None:
+    """Return columns as float64 ``[rows, columns]``, NaN where a cell is missing; None where a row or a cell is odd.
+
+    A cell of NaN may be a word that is none for a missing cell: the caller looks at rows that have one.
 
     Args:
         records: the rows, without quotes and line ends, none of them empty.
-        width: how many cells each row should have.
-        columns: which of them hold numbers.
-        delimiter: what separates cells.
+        columns: which of their cells hold numbers.
+        layout: how they are written.
     """
     # What is white space, or a mark, to one reader and not to another is made a letter, which none takes for a number.
-    block = b"\n".join(records).translate(_translation(delimiter))
+    block = b"\n".join(records).translate(_translation(layout.delimiter, layout.values.decimal))
     if len(records) >= _FEW and len(block) < _LARGEST and _has_pyarrow():
-        return _with_pyarrow(block, width, columns, delimiter)
-    return _with_numpy(block, width, columns, delimiter)
+        return _with_pyarrow(block, columns, layout)
+    return _with_numpy(block, columns, layout)
 
 
 @cache
-def _translation(delimiter: str) -> bytes:
+def _translation(delimiter: str, decimal: str) -> bytes:
     kept = {ord(delimiter), ord("\t"), ord("\n")}
-    return bytes(value if value in kept or 32 <= value < 127 else ord("x") for value in range(256))
+    table = [value if value in kept or 32 <= value < 127 else ord(_UNKNOWN) for value in range(256)]
+    if decimal == ",":
+        table[ord(".")] = ord(_UNKNOWN)
+        table[ord(",")] = ord("." if delimiter != "," else ",")
+    return bytes(table)
+
+
+@cache
+def _words(layout: Layout) -> list[str]:
+    """Return the words for a missing cell that stand as they are after the translation."""
+    table = _translation(layout.delimiter, layout.values.decimal)
+    changed = {*layout.delimiter, *_UNKNOWN, *'"\r\n', *",."}
+    kept = [word for word in layout.values.number_tokens if word == "." or not changed & {*word}]
+    return sorted(word for word in kept if word.isascii() and word.encode().translate(table) == word.encode())
 
 
 @cache
@@ -41,21 +74,21 @@ def _has_pyarrow() -> bool:
     return importlib.util.find_spec("pyarrow") is not None
 
 
-def _with_pyarrow(block: bytes, width: int, columns: list[int], delimiter: str) -> NDArray[np.float64] | None:
+def _with_pyarrow(block: bytes, columns: list[int], layout: Layout) -> NDArray[np.float64] | None:
     import pyarrow  # noqa: PLC0415 -- of the [tables] extra
     from pyarrow import csv  # noqa: PLC0415
 
-    names = [str(column) for column in range(width)]
+    names = [str(column) for column in range(layout.width)]
     wanted = [names[column] for column in columns]
     try:
         table = csv.read_csv(
             pyarrow.BufferReader(block),
             csv.ReadOptions(use_threads=False, column_names=names, block_size=len(block) + 1),
-            csv.ParseOptions(delimiter=delimiter, quote_char=False),
+            csv.ParseOptions(delimiter=layout.delimiter, quote_char=False),
             csv.ConvertOptions(
                 include_columns=list(dict.fromkeys(wanted)),
                 column_types=dict.fromkeys(wanted, pyarrow.float64()),
-                null_values=[""],
+                null_values=["", *_words(layout)],
                 check_utf8=False,
             ),
         )
@@ -75,18 +108,24 @@ def _numpy(array: Any) -> NDArray[np.float64]:
     return numbers
 
 
-def _with_numpy(block: bytes, width: int, columns: list[int], delimiter: str) -> NDArray[np.float64] | None:
-    if not _regular(block, width, delimiter):
+def _with_numpy(block: bytes, columns: list[int], layout: Layout) -> NDArray[np.float64] | None:
+    if not _regular(block, layout.width, layout.delimiter):
         return None
     text = block.decode("ascii")
-    try:
-        return _load(text, columns, delimiter)
-    except ValueError:
-        filled = _filled(text, delimiter)
-    try:
-        return _load(filled, columns, delimiter) if filled != text else None
-    except ValueError:
-        return None
+    for words in (
+        [],
+        [""],
+        _words(layout),
+    ):  # a table without missing cells, or with empty ones alone, pays for no more
+        filled = _filled(text, layout.delimiter, words)
+        if words and filled == text:
+            continue
+        text = filled
+        try:
+            return _load(text, columns, layout.delimiter)
+        except ValueError:
+            continue
+    return None
 
 
 def _load(text: str, columns: list[int], delimiter: str) -> NDArray[np.float64]:
@@ -95,12 +134,16 @@ def _load(text: str, columns: list[int], delimiter: str) -> NDArray[np.float64]:
     return matrix
 
 
-def _filled(text: str, delimiter: str) -> str:
-    """Return the text with nan in every empty cell."""
-    empty = f"{delimiter}nan{delimiter}"
-    text = text.replace(2 * delimiter, empty).replace(2 * delimiter, empty)
-    text = text.replace(f"{delimiter}\n", f"{delimiter}nan\n").replace(f"\n{delimiter}", f"\nnan{delimiter}")
-    return ("nan" if text.startswith(delimiter) else "") + text + ("nan" if text.endswith(delimiter) else "")
+def _filled(text: str, delimiter: str, words: list[str]) -> str:
+    """Return the text with nan in every cell that is one of some words."""
+    if not words:
+        return text
+    text = f"\n{text}\n"
+    for word in words:
+        for before in (delimiter, delimiter, "\n") if word in text else ():  # twice: two cells share a delimiter
+            for behind in (delimiter, "\n"):
+                text = text.replace(f"{before}{word}{behind}", f"{before}nan{behind}")
+    return text[1:-1]
 
 
 def _regular(block: bytes, width: int, delimiter: str) -> bool:

@@ -12,6 +12,9 @@ from click.core import ParameterSource
 from tqdm import tqdm
 
 from parity_runtime import InputError
+from parity_runtime.commands.table_options import read_options, say, table_options
+from parity_runtime.tables.cell_values import left_out_rows
+from parity_runtime.tables.reading import ReadOptions
 from parity_training.callables import resolve_callable
 from parity_training.commands.train_options import train_options
 from parity_training.loop import EpochResult
@@ -27,7 +30,8 @@ from parity_training.unfinished import UnfinishedError, find_unfinished
 from parity_training.xor import XORSettings, xor_problem
 
 _XOR_ONLY = ("size", "validation_size", "test_size", "std")
-_TABLE_ONLY = ("target", "features", "drop_columns", "task", "positive", "threshold", "validation", "test")
+_READING = tuple(item.name for item in fields(ReadOptions))
+_TABLE_ONLY = ("target", "features", "drop_columns", "task", "positive", "threshold", "validation", "test", *_READING)
 _SHOWN_CLASSES = 10
 _KEPT_ON_RESUME = ("data", "out", "force", "resume_run", "network")
 
@@ -38,17 +42,21 @@ _KEPT_ON_RESUME = ("data", "out", "force", "resume_run", "network")
 @click.option("--force", is_flag=True, help="Replace a run that stands there, and discard a stopped one.")
 @click.option("--resume", "resume_run", is_flag=True, help="Continue the run in --out, with its own settings.")
 @train_options
+@table_options
 @click.pass_context
 def train(context: click.Context, /, data: str, out: Path, force: bool, resume_run: bool, **options: Any) -> None:
     """Train a network on DATA and write a run.
 
-    DATA is a table with a header (CSV; Parquet, Arrow or Feather with the [tables] extra), or xor, the notebook's
-    continuous XOR problem. A table's numbers are standardized and its missing cells filled by the network itself.
+    DATA is a table with a header (CSV or JSON Lines; Parquet, Arrow or Feather with the [tables] extra), or xor, the
+    notebook's continuous XOR problem. A table's numbers are standardized and its missing cells filled by the network
+    itself.
 
     The run appears under --out when it has finished; until then it stands in OUT.unfinished, and a run that it
     replaces is whole. Ctrl-C, SIGTERM or SIGHUP saves it there; --resume continues it.
     """
     given = {name: value for name, value in options.items() if _is_given(context, name)}
+    if "format_name" in given:
+        given["format"] = given.pop("format_name")
     network = given.get("network")
     foreign = resolve_callable(network) if network is not None and ":" in network else None
     going_on = _resume_command(data, out, network, force=force)
@@ -120,9 +128,10 @@ def _table(data: str, out: Path, given: dict[str, Any]) -> tuple[Problem, str, T
     _refuse_others(given, _XOR_ONLY, f"xor; DATA is {data}")
     if "target" not in given:
         raise InputError(f"say which column of {data} is to be predicted, with --target")
+    read_options(given | {"format_name": given.get("format")})  # what is no option is wrong usage, exit code 2
     known = {item.name for item in fields(TableSettings)}
     settings = TableSettings(**{name: value for name, value in given.items() if name in known})
-    dataset = TableDataset(data, settings)
+    dataset = TableDataset(data, settings, tell=say)
     problem = table_problem(dataset, settings, out.name or Path(data).stem)
     click.echo(_described(dataset, problem), err=True)
     return problem, "MLP", table_defaults(problem, settings.seed)
@@ -148,8 +157,17 @@ def _described(dataset: TableDataset, problem: Problem) -> str:
     if imputed:
         lines.append(f"missing cells are filled with their column's mean, in {imputed} columns")
     if dataset.without_target:
-        lines.append(f"{dataset.without_target} rows have no {problem.contract.targets[0]} and are left out")
+        words = ", ".join(f"{word}: {count}" for word, count in dataset.words.most_common())
+        lines.append(left_out_rows(dataset.without_target, problem.contract.targets[0]) + f" ({words})" * bool(words))
+    lines += [_index(name) for name in dataset.index]
     return "\n".join(lines)
+
+
+def _index(name: str) -> str:
+    """Return what is said of a column that is left out as an index."""
+    if not name:
+        return "the unnamed first column is an index and is left out"
+    return f"{name} is an index and is left out; --features takes it as a feature"
 
 
 class _progress:  # noqa: N801 -- used as a function

@@ -1,0 +1,131 @@
+"""A graph in float64: every operator as ONNX defines it, with the graph's own constants, and a clear no."""
+
+import copy
+import warnings
+from functools import cache
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from parity_export import ExportOptions, Meaning, source_from_module
+from parity_export.gate.graph_float64 import graph_float64
+from parity_export.gate.operators_float64 import OPERATORS
+from parity_export.graph.building import build_graph, serialize
+from parity_runtime import InputError, TensorSpec
+from tests.proof.arithmetic import Exact
+from tests.proof.cases import CASES, Case
+from tests.proof.evaluator import evaluate
+
+
+@cache
+def examples() -> list[Any]:
+    """ONNX's own examples of operators, of those that round nothing to a format of few bits."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # casts of NaN among them
+        from onnx.backend.test.case.node import collect_testcases
+
+        cases = collect_testcases(None)
+    return [case for case in cases if not any(word in case.name for word in ("training", "cast", "bfloat16"))]
+
+
+def model_of(nodes: list[Any], inputs: list[Any], outputs: list[str], constants: dict[str, Any] | None = None) -> bytes:
+    initializers = [numpy_helper.from_array(np.asarray(array), name) for name, array in (constants or {}).items()]
+    graph = helper.make_graph(nodes, "g", inputs, [onnx.ValueInfoProto(name=name) for name in outputs], initializers)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9).SerializeToString()
+
+
+def floats(name: str, *shape: Any) -> Any:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+@pytest.mark.parametrize("operator", sorted(OPERATORS))
+def test_operators_are_what_onnx_says(operator: str) -> None:
+    """ONNX's own examples of each operator that is written here."""
+    cases = [case for case in examples() if case.model.graph.node[0].op_type == operator]
+    for case in cases:
+        graph, (inputs, outputs) = case.model.graph, case.data_sets[0]
+        names = [value.name for value in graph.output]
+        given = dict(zip([value.name for value in graph.input], map(np.asarray, inputs), strict=True))
+        found = graph_float64(case.model.SerializeToString(), names)(given)
+        for name, wanted in zip(names, outputs, strict=True):
+            np.testing.assert_allclose(found[name], wanted, rtol=1e-3, atol=1e-5, err_msg=case.name)
+    assert cases or operator in ("Cast", "Swish", "RMSNormalization")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_it_is_as_exact_as_an_evaluator_that_shares_no_code_with_it(case: Case) -> None:
+    graph, _ = case.graph()
+    found = graph_float64(graph, ["value"])({"features": case.rows})["value"]
+    exact = evaluate(graph, {"features": case.rows}, Exact())["value"]
+    np.testing.assert_allclose(found, exact, rtol=1e-14, atol=1e-16)
+
+
+def test_a_module_and_its_graph_agree_to_float64s_rounding() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1, stride=2), nn.BatchNorm2d(4), nn.GELU(), nn.ConvTranspose2d(4, 2, 3, stride=2),
+        nn.AvgPool2d(2, ceil_mode=True), nn.Flatten(), nn.Linear(40, 6), nn.LayerNorm(6), nn.Softplus(),
+        nn.Unflatten(1, (2, 3)), nn.GroupNorm(1, 2), nn.MaxPool1d(2), nn.Softmax(2),
+    ).eval()  # fmt: skip
+    source = source_from_module(module, [TensorSpec.parse("x: float32[batch, 2, 7, 6]")], Meaning("tensors"), "model")
+    model, _ = build_graph(source, ExportOptions())
+    name = str(model.graph.outputs[0].name)
+    x = torch.randn(3, 2, 7, 6)
+    found = graph_float64(serialize(model), [name])({"x": x.numpy()})[name]
+    with torch.no_grad():
+        exact = copy.deepcopy(module).double()(x.double()).numpy()
+    np.testing.assert_allclose(found, exact, rtol=1e-13, atol=1e-15)
+
+
+def test_constants_are_those_of_the_graph() -> None:
+    """0.1 is a float32 there, in a node and among the initializers."""
+    tenth = numpy_helper.from_array(np.float32([0.1]))
+    nodes = [
+        helper.make_node("Constant", [], ["a"], value=tenth),
+        helper.make_node("Constant", [], ["b"], value_float=0.1),
+        helper.make_node("Sum", ["x", "a", "b", "c"], ["y"]),
+    ]
+    found = graph_float64(model_of(nodes, [floats("x", 1)], ["y"], {"c": np.float32([0.1])}), ["y"])
+    assert found({"x": np.zeros(1, np.float32)})["y"] == 3 * np.float64(np.float32(0.1))
+
+
+def test_casts_between_floats_round_nothing() -> None:
+    nodes = [
+        helper.make_node("Cast", ["x"], ["half"], to=TensorProto.FLOAT16),
+        helper.make_node("Neg", ["half"], ["y"]),
+    ]
+    found = graph_float64(model_of(nodes, [floats("x", 1)], ["y"]), ["y"])({"x": np.float32([0.1])})["y"]
+    assert found.dtype == np.float64 and found == -np.float64(np.float32(0.1))
+
+
+def test_a_subgraph_takes_values_from_outside() -> None:
+    branches = {
+        key: helper.make_graph([helper.make_node(operator, ["z"], ["w"])], key, [], [floats("w", None)])
+        for key, operator in (("then_branch", "Tanh"), ("else_branch", "Erf"))
+    }
+    nodes = [
+        helper.make_node("Mul", ["x", "c"], ["z"]),
+        helper.make_node("Greater", ["x", "c"], ["greater"]),
+        helper.make_node("If", ["greater"], ["y"], **branches),
+    ]
+    answer = graph_float64(model_of(nodes, [floats("x")], ["y"], {"c": np.float32(0.5)}), ["y"])
+    assert abs(answer({"x": np.float32(1)})["y"] - np.tanh(0.5)) < 1e-15
+    assert abs(answer({"x": np.float32(0.25)})["y"] - torch.erf(torch.tensor(0.125).double()).item()) < 1e-7
+
+
+def test_what_cannot_be_evaluated_is_named() -> None:
+    node = helper.make_node("Resize", ["x", "", "s"], ["y"], "enlarged", mode="linear",
+                            coordinate_transformation_mode="align_corners")  # fmt: skip
+    model = model_of([node], [floats("x", 1, 1, 3)], ["y"], {"s": np.float32([1, 1, 1.5])})
+    with pytest.raises(InputError, match="operator Resize at node enlarged cannot be evaluated in float64: ONNX's"):
+        graph_float64(model, ["y"])({"x": np.ones((1, 1, 3), np.float32)})
+    with pytest.raises(InputError, match="the graph has no value z"):
+        graph_float64(model, ["z"])
+    strange = helper.make_node("Strange", ["x"], ["y"], "n", domain="somewhere")
+    with pytest.raises(InputError, match="operator Strange at node n cannot be evaluated in float64: "):
+        graph_float64(model_of([strange], [floats("x", 1)], ["y"]), ["y"])({"x": np.ones(1, np.float32)})

@@ -1,0 +1,122 @@
+"""Modules that cannot be exported as they are: each refusal says what was seen, and its way out works."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from parity_export import ExportOptions, Meaning, assert_parity, export_package, source_from_module
+from parity_runtime import InputError, Predictor, TensorSpec
+
+TABLE = "x: float32[batch, 4]"
+CALLS: list[int] = []
+
+
+class Changing(nn.Linear):
+    """Changes something of its own, or of the world, in every call; ``used`` in its answer or not."""
+
+    def __init__(self, what: str, *, used: bool = True) -> None:
+        super().__init__(4, 3)
+        self.what, self.used, self.count = what, used, 0
+        self.last = torch.zeros(())
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.what == "parameter":
+            with torch.no_grad():
+                self.bias.add_(1e-3)
+        changed = {"buffer": self._buffer, "attribute": self._attribute, "tensor": self._tensor, "world": self._world,
+                   "noise": torch.rand}.get(self.what, lambda _: 0.0)(())  # fmt: skip
+        y = super().forward(x)
+        return y + changed if self.used else y
+
+    def _buffer(self, _: object) -> Tensor:
+        self.calls += 1
+        return self.calls
+
+    def _attribute(self, _: object) -> float:
+        self.count += 1
+        return float(self.count)
+
+    def _tensor(self, _: object) -> Tensor:
+        self.last = self.last + 1
+        return self.last
+
+    def _world(self, _: object) -> float:
+        CALLS.append(1)
+        return float(len(CALLS))
+
+
+class HalfWeights(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.l = nn.Linear(4, 2).bfloat16()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.l(x.bfloat16()).float()
+
+
+class HalfAnswers(nn.Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).bfloat16()
+
+
+def exported(module: nn.Module, target: Path, spec: str = TABLE) -> Path:
+    source = source_from_module(module.eval(), [TensorSpec.parse(spec)], Meaning(), "m")
+    return export_package(source, target, ExportOptions(pictures=False)).path
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("buffer", "forward changes the buffer calls,.*self.training"),
+        ("parameter", "forward changes the parameter bias,"),
+        ("attribute", "forward changes the attribute count,"),
+        ("tensor", "forward changes the attribute last,"),
+        ("noise", "draws random numbers: is dropout or noise left on"),
+        ("world", "no tensor and no number of it changes"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The tensor attribute.* assigned during export:UserWarning")
+def test_a_module_that_answers_differently_each_time_is_told_what_was_seen(
+    what: str, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=f"differently each time; .*{words}") as caught:
+        exported(Changing(what), tmp_path / "p")
+    assert what == "noise" or "dropout" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_module_that_counts_its_calls_and_answers_alike_is_exported(tmp_path: Path) -> None:
+    module = Changing("buffer", used=False)
+    x = torch.randn(5, 4)
+    found = Predictor(exported(module, tmp_path / "p")).run({"x": x.numpy()})["output"]
+    assert abs(found - module(x).detach().numpy()).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        (HalfWeights(), r"l\.weight is bfloat16, .*in float32: module\.float\(\)"),
+        (HalfAnswers(4, 2), r"returns bfloat16, .*\.float\(\)"),
+    ],
+)
+def test_bfloat16_is_refused_by_its_name(module: nn.Module, words: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        exported(module, tmp_path / "p")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match=words):
+        assert_parity(module, exported(nn.Linear(4, 2), tmp_path / "other") / "model.onnx", [TABLE])
+
+
+def test_a_module_that_takes_no_single_row_is_refused_and_exported_with_a_fixed_batch(tmp_path: Path) -> None:
+    module = nn.BatchNorm1d(4, track_running_stats=False)
+    with pytest.raises(InputError, match="torch takes no batch of one row here.*more than 1 value") as caught:
+        exported(module, tmp_path / "p")
+    assert "\n" not in str(caught.value)
+    way_out = str(caught.value).rpartition('--input "')[2].rstrip('"')
+    x = torch.randn(2, 4)
+    found = Predictor(exported(module, tmp_path / "p", way_out)).run({"x": x.numpy()})["output"]
+    assert abs(found - module(x).detach().numpy()).max() < 1e-5

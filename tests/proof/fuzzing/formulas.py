@@ -1,0 +1,115 @@
+"""Formulas that onnxruntime's optimizer looks for, written out, and some that it might.
+
+Each is named after the optimizer's pass (``strings libonnxruntime.so | grep Fusion``), if there is one.
+"""
+
+import math
+
+import numpy as np
+
+from tests.proof.fuzzing.builder import Builder, either
+from tests.proof.fuzzing.layers import linear_map, nothing
+
+
+def _near(b: Builder, exact: float) -> np.ndarray:
+    """A constant of a formula, in full, or to five digits, as people write it."""
+    return np.float32(exact if b.chance(0.5) else float(f"{exact:.5g}"))
+
+
+def _through(b: Builder, value: str) -> str:
+    """Sometimes put in what does nothing."""
+    if b.chance(0.3):
+        before, b.current = b.current, value
+        nothing(b)
+        value, b.current = b.current, before
+    return value
+
+
+def erf_gelu(b: Builder) -> None:
+    """GeluFusion: x (1 + erf(x / sqrt 2)) / 2, in every order."""
+    x = b.current
+    scaled = b.node("Div", x, _near(b, math.sqrt(2))) if b.chance(0.5) else b.node("Mul", x, _near(b, math.sqrt(0.5)))
+    shifted = b.node("Add", *either(b, b.node("Erf", _through(b, scaled)), np.float32(1)))
+    _half_times(b, x, shifted)
+
+
+def _half_times(b: Builder, x: str, shifted: str) -> None:
+    half = np.float32(0.5 if b.chance(0.9) else 0.25)
+    factors: list[object] = [x, _through(b, shifted), half]
+    order = b.random.permutation(3)
+    b.go_on(b.node("Mul", b.node("Mul", factors[order[0]], factors[order[1]]), factors[order[2]]))
+
+
+def tanh_gelu(b: Builder) -> None:
+    """FastGeluFusion: x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, factored or not."""
+    x, c, k = b.current, _near(b, math.sqrt(2 / math.pi)), np.float32(0.044715)
+    square = b.node("Mul", x, x)
+    if b.chance(0.5):
+        inner = b.node("Add", *either(b, b.node("Mul", square, k), np.float32(1)))
+        argument = b.node("Mul", b.node("Mul", x, c), inner)
+    else:
+        cube = b.node("Mul", b.node("Mul", square, x), k) if b.chance(0.7) else b.node("Mul", b.node("Pow", x, 3.0), k)
+        argument = b.node("Mul", *either(b, b.node("Add", x, cube), c))
+    _half_times(b, x, b.node("Add", *either(b, b.node("Tanh", _through(b, argument)), np.float32(1))))
+
+
+def normal_distribution(b: Builder) -> None:
+    """(1 + erf(x / sqrt 2)) / 2 alone, which is no Gelu."""
+    shifted = b.node("Add", b.node("Erf", b.node("Div", b.current, _near(b, math.sqrt(2)))), np.float32(1))
+    b.go_on(b.node("Mul", shifted, np.float32(0.5)))
+
+
+def quick_gelu(b: Builder) -> None:
+    """QuickGeluFusion: x sigmoid(a x)."""
+    scaled = b.node("Mul", b.current, np.float32(b.random.choice([1.702, 1.0, 2.0, -0.5, 30.0])))
+    b.go_on(b.node("Mul", *either(b, b.current, b.node("Sigmoid", _through(b, scaled)))))
+
+
+def bias_gelu(b: Builder) -> None:
+    """BiasGeluFusion: a Gelu of a sum with a vector."""
+    b.go_on(b.node("Add", b.node("MatMul", b.current, b.weights(b.shape[-1], b.shape[-1])), b.weights(b.shape[-1])))
+    b.go_on(b.node("Gelu", b.current, approximate=str(b.random.choice(["none", "tanh"]))))
+
+
+def written_hard_swish(b: Builder) -> None:
+    """x clip(x + 3, 0, 6) / 6, as the paper has it; ReluClipFusion too."""
+    clipped = b.node("Clip", b.node("Add", b.current, np.float32(3)), np.float32(0), np.float32(6))
+    b.go_on(b.node("Div", b.node("Mul", b.current, clipped), np.float32(6)))
+
+
+def relu_clip(b: Builder) -> None:
+    b.go_on(b.node("Clip", b.node("Relu", b.current), np.float32(-1), np.float32(b.random.uniform(0, 6))))
+
+
+def written_mish(b: Builder) -> None:
+    b.go_on(b.node("Mul", b.current, b.node("Tanh", b.node("Softplus", b.current))))
+
+
+def layer_normalization(b: Builder) -> None:
+    """LayerNormFusion, SimplifiedLayerNormFusion, SkipLayerNormFusion: no rule takes them, whole or written out."""
+    x, axes = b.current, np.array([-1])
+    if b.chance(0.5):
+        b.go_on(b.node("LayerNormalization", x, b.weights(b.shape[-1]), b.weights(b.shape[-1])))
+        return
+    centred = b.node("Sub", x, b.node("ReduceMean", x, axes)) if b.chance(0.7) else x
+    square = b.node("Pow", centred, 2.0) if b.chance(0.5) else b.node("Mul", centred, centred)
+    root = b.node("Sqrt", b.node("Add", b.node("ReduceMean", square, axes), np.float32(1e-5)))
+    b.go_on(b.node("Add", b.node("Mul", b.node("Div", centred, root), b.weights(b.shape[-1])), b.weights(b.shape[-1])))
+
+
+def written_variance(b: Builder) -> None:
+    """The part of a normalization that has rules: the squares of what is left of x without its mean."""
+    centred = b.node("Sub", b.current, b.node("ReduceMean", b.current, np.array([-1])))
+    b.go_on(b.node("Mul", centred, centred))
+
+
+def attention(b: Builder) -> None:
+    """AttentionFusion, BiasSoftmaxFusion, MatMulScaleFusion: no rule takes them."""
+    query, key = linear_map(b, b.shape[-1]), linear_map(b, b.shape[-1])
+    scores = b.node("Mul", b.node("Mul", query, key), np.float32(0.5))
+    b.go_on(b.node("Mul", b.node("Softmax", scores), b.current))
+
+
+def reciprocal(b: Builder) -> None:
+    """DivMulFusion: 1 / x times y; no rule takes a computed divisor."""
+    b.go_on(b.node("Mul", b.node("Div", np.float32(1), b.node("Sigmoid", b.current)), b.current))

@@ -1,0 +1,142 @@
+"""Is the proof ever wrong on a graph that nobody thought of? Random graphs, on every onnxruntime that is at hand.
+
+    python -m tests.proof.fuzzing.search [--outputs 30000000] [--seed 0] [--first 0] [--python OTHER/bin/python ...]
+
+prints what was found; every graph is named by its number, and ``--first N --outputs 1`` asks graph N again. A graph
+that cannot be certified is counted by reason. Of one that is, every value of the plain and of the certified graph, at
+every optimization level of each onnxruntime, subnormal numbers kept and flushed, must lie within the smallest radius
+that any of them claims of the exact value.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from parity_export.certify import CannotCertifyError, certify
+from parity_export.gate.graph_float64 import graph_float64
+from tests.proof.fuzzing.backends import Backends
+from tests.proof.fuzzing.graphs import random_graph, random_rows
+
+ROWS = 32
+_FLOAT64 = 1 + 2.0**-20  # what float64's own rounding may add
+
+
+@dataclass
+class Found:
+    """What was found.
+
+    Attributes:
+        graphs: that were asked.
+        refused: how many could not be certified, by reason.
+        outputs: values that were compared, by backend; only those of which a radius is claimed.
+        not_run: graphs and levels that a backend refuses to run, by reason.
+        unclaimed: values of certified graphs of which none is.
+        blocks: how many certified graphs hold each block.
+        worst: the largest share of its radius that an error took.
+        violations: a line each.
+    """
+
+    graphs: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    outputs: Counter[str] = field(default_factory=Counter)
+    not_run: Counter[str] = field(default_factory=Counter)
+    unclaimed: int = 0
+    blocks: Counter[str] = field(default_factory=Counter)
+    worst: float = 0.0
+    violations: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        totals = {"graphs": self.graphs, "outputs": self.outputs.total(), "unclaimed": self.unclaimed}
+        return totals | {
+            "worst_share": self.worst,
+            "violations": self.violations,
+            "by_backend": dict(self.outputs),
+            "not_run": dict(self.not_run),
+            "refused": dict(self.refused.most_common()),
+            "certified_with": dict(self.blocks.most_common()),
+        }
+
+
+def search(backends: Backends, outputs: int, seed: int = 0, first: int = 0) -> Found:
+    """Ask random graphs until so many outputs were compared."""
+    found, number = Found(), first
+    while found.outputs.total() < outputs:
+        random = np.random.default_rng([seed, number])
+        graph, contract, blocks = random_graph(random)
+        found.graphs += 1
+        try:
+            certified = certify(graph, contract)
+        except CannotCertifyError as error:
+            found.refused[_reason(str(error))] += 1
+        else:
+            found.blocks.update({*blocks})
+            judge(found, f"graph {number} {blocks}", graph, certified, random_rows(random, contract, ROWS), backends)
+        number += 1
+    return found
+
+
+def judge(found: Found, name: str, plain: bytes, certified: bytes, rows: np.ndarray, backends: Backends) -> None:
+    """Ask a graph and its certified form of everything, and compare the values with the exact ones."""
+    with np.errstate(all="ignore"):
+        exact = graph_float64(plain, ["value"])({"features": rows})["value"]
+    answers = backends.ask({"plain": plain, "certified": certified}, rows)
+    radii = np.stack([array for arrays in answers.values() for key, array in arrays.items() if key.endswith("radius")])
+    radius = radii.astype(np.float64).min(axis=0)  # NaN where one is
+    before = len(found.violations)
+    for backend, arrays in answers.items():
+        for key, values in arrays.items():
+            if key.endswith("error"):
+                found.not_run[f"{backend}: {_reason(str(values))}"] += 1
+            elif key.endswith("value"):
+                _compare(found, f"{name}, {backend}, {key}", values, exact, radius)
+                found.outputs[backend] += int(np.isfinite(radius).sum())
+    del found.violations[before + 2 :]  # what one graph does wrong it does in many configurations
+    found.unclaimed += int((~np.isfinite(radius)).sum())
+
+
+def _compare(found: Found, name: str, values: np.ndarray, exact: np.ndarray, radius: np.ndarray) -> None:
+    if values.shape != exact.shape:
+        found.violations.append(f"{name}: a value of the shape {values.shape}, not {exact.shape}")
+        return
+    with np.errstate(all="ignore"):
+        error = np.abs(values.astype(np.float64) - exact)
+        share = np.where((error == 0) & (radius >= 0), 0.0, error / radius)
+    wrong = ~((radius >= 0) & (np.isposinf(radius) | (share <= _FLOAT64)))
+    found.worst = max(found.worst, float(share[np.isfinite(radius)].max(initial=0.0)))
+    if wrong.any():
+        at = tuple(int(index) for index in np.argwhere(wrong)[0])
+        found.violations.append(
+            f"{name}: {int(wrong.sum())} values leave their radius; at {at} {values[at]!r} is {error[at]:.3g} from "
+            f"{exact[at]!r}, the radius {radius[at]:.3g}"
+        )
+
+
+def _reason(message: str) -> str:
+    """Return a refusal without the names and numbers of its graph."""
+    message = message.removeprefix("cannot certify: ")
+    return re.sub(r" at node \S+", "", re.sub(r"(?<!\w)[-+]?\d[\d.e+-]*", "N", message))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Search and print; the exit code says whether anything was wrong."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--outputs", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--python", action="append", default=[], help="an interpreter with another onnxruntime")
+    options = parser.parse_args(arguments)
+    with Backends([sys.executable, *options.python]) as backends:
+        found = search(backends, options.outputs, options.seed, options.first)
+    print(json.dumps(found.to_json(), indent=1))  # noqa: T201
+    return int(bool(found.violations))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

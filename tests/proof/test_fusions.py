@@ -1,0 +1,137 @@
+"""What onnxruntime puts in the place of operators: three lines of defence, each alone."""
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from parity_export import ExportOptions, Meaning, source_from_module
+from parity_export.certify import CannotCertifyError
+from parity_export.gate.judging import judge
+from parity_export.graph.building import build_graph, serialize
+from parity_export.proof.claim import claim
+from parity_export.proof.proving import prove
+from parity_export.source import ModelSource
+from parity_runtime import TensorSpec
+
+GUARDS = ("refuse_written_gelus", "refuse_inexact_fusions")
+
+
+class Between(nn.Module):
+    """A function of numbers between two linear maps."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.first, self.last, self.function = nn.Linear(4, 2), nn.Linear(2, 1), function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.function(self.first(x)))
+
+
+class Copied(nn.Module):
+    """A Gelu with an Identity in it: torch's detach is one in the graph."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 0.5 * x * (1 + torch.erf((x / 1.4142).clone()))
+
+
+FUSED: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh, factored": lambda x: 0.5 * x * (1 + torch.tanh(0.79788 * x * (1 + 0.044715 * x * x))),
+    "erf": lambda x: 0.5 * x * (1 + torch.erf(x / 1.4142)),
+    "erf, the half last": lambda x: x * (1 + torch.erf(x / 1.4142)) * 0.5,
+    "erf, times 1": lambda x: 0.5 * x * (1 + torch.erf(x / 1.4142 * 1.0)),
+    "erf, plus 0": lambda x: 0.5 * x * (1 + torch.erf(x / 1.4142 + 0.0)),
+    "erf, copied": Copied(),
+}
+"""Spellings for which onnxruntime 1.32 puts an operator of its own."""
+
+ALIKE: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": lambda x: 0.5 * x * (1 + torch.tanh(0.79788 * (x + 0.044715 * x * x * x))),
+    "erf of a product": lambda x: 0.5 * x * (1 + torch.erf(x * 0.70711)),
+    "erf, its sign turned": lambda x: 0.5 * x * (1 - torch.erf(-x * 0.70711)),
+    "erf, multiplied out": lambda x: 0.5 * x + 0.5 * x * torch.erf(x * 0.70711),
+    "erf of what is computed twice": lambda x: 0.5 * (x + 1.0) * (1 + torch.erf((1.0 + x) / 1.4142)),
+}
+"""Spellings that another version may take for one."""
+
+OTHERS: dict[str, Callable[[Tensor], Tensor]] = {
+    "the normal distribution": lambda x: 0.5 * (1 + torch.erf(x / math.sqrt(2))),
+    "a Gelu of another number": lambda x: 0.5 * x * (1 + torch.erf(x / 1.5)),
+    "the tanh of a Gelu": lambda x: torch.tanh(0.79788 * (x + 0.044715 * x * x * x)),
+    "gated by the erf of another": lambda x: 0.5 * x[:, :1] * (1 + torch.erf(x[:, 1:] / 1.4142)) + x,
+    "QuickGelu": lambda x: x * torch.sigmoid(1.702 * x),
+}
+
+
+@cache
+def exported(function: Callable[[Tensor], Tensor]) -> tuple[ModelSource, bytes]:
+    torch.manual_seed(0)
+    meaning, specs = Meaning("binary", "logits", ("no", "yes")), [TensorSpec("features", "float32", ("batch", 4))]
+    source = source_from_module(Between(function).eval(), specs, meaning, "model")
+    return source, serialize(build_graph(source, ExportOptions())[0])
+
+
+def without(monkeypatch: pytest.MonkeyPatch, *guards: str) -> None:
+    for guard in guards:
+        monkeypatch.setattr(f"parity_export.certify.transform.{guard}", lambda *_: None)
+
+
+@pytest.mark.parametrize("name", [*FUSED, *ALIKE])
+def test_a_written_gelu_is_found_however_it_is_spelled(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    without(monkeypatch, "refuse_inexact_fusions")
+    with pytest.raises(CannotCertifyError, match="it ends a written-out Gelu.*; use torch.nn.GELU"):
+        claim(*exported((FUSED | ALIKE)[name]))
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_what_onnxruntime_fuses_is_found_in_its_own_graph(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    without(monkeypatch, "refuse_written_gelus")
+    with pytest.raises(CannotCertifyError, match=r"level (basic|extended) puts a Gelu( by tanh)? in the"):
+        claim(*exported(FUSED[name]))
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_the_gate_sees_what_a_backend_makes_of_the_plain_graph(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Also where torch's float64 answers are not the exact ones of the graph."""
+    without(monkeypatch, *GUARDS)
+    source, graph = exported(FUSED[name])
+    proof, verdict = claim(source, graph), judge(graph, source)
+    assert not proof.exact and verdict.expectation is not None
+    prove(proof, graph, verdict.expectation)
+    assert any(line.endswith("leave their proven radius") and "plain graph" in line for line in proof.violations)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_no_gelu_is_certified(name: str) -> None:
+    source, graph = exported(OTHERS[name])
+    proof, verdict = claim(source, graph), judge(graph, source)
+    assert verdict.expectation is not None
+    prove(proof, graph, verdict.expectation)
+    assert proof.violations == [] and proof.bounded > 0
+
+
+class Sequences(nn.Module):
+    """A Linear of a sequence is a MatMul and an Add: onnxruntime fuses that Add into the Gelu."""
+
+    def __init__(self, approximate: str) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Unflatten(1, (1, 2)), nn.Linear(2, 3), nn.GELU(approximate), nn.Flatten(), nn.Linear(3, 2)
+        )
+
+    def forward(self, x: Tensor) -> Any:
+        return self.layers(x)
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_a_bias_that_is_fused_into_a_gelu_is_certified(approximate: str) -> None:
+    source, graph = exported(Sequences(approximate))
+    proof, verdict = claim(source, graph), judge(graph, source)
+    assert verdict.expectation is not None
+    prove(proof, graph, verdict.expectation)
+    assert proof.violations == [] and np.isfinite(proof.largest_radius)

@@ -1,0 +1,45 @@
+"""A small part of the search over random graphs that ``make soak`` runs whole."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from parity_export.certify.elementary import Accuracy
+from tests.proof.fuzzing.backends import Backends
+from tests.proof.fuzzing.builder import Builder
+from tests.proof.fuzzing.search import search
+
+OLDEST = Path(sys.prefix) / "oldest/bin/python"  # after `make oldest`
+
+
+@pytest.fixture(scope="module")
+def backends() -> Iterator[Backends]:
+    with Backends([sys.executable, *[str(OLDEST)] * OLDEST.exists()]) as started:
+        yield started
+
+
+def test_no_onnxruntime_leaves_a_radius_on_a_random_graph(backends: Backends) -> None:
+    found = search(backends, 250_000, seed=7)
+    assert found.violations == []
+    assert found.refused and len(found.blocks) > 20
+    assert 0.1 < found.worst < 1 and found.unclaimed < found.outputs.total() / 10
+
+
+def test_a_rule_that_claims_too_much_is_found(backends: Backends, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search itself must be able to fail."""
+    monkeypatch.setattr("parity_export.certify.linear.gamma", lambda n: n * 2.0**-34)
+    monkeypatch.setattr("parity_export.certify.activations.accuracy", lambda name: Accuracy(0.0, 0.0))
+    assert search(backends, 100_000, seed=7).violations
+
+
+def test_every_level_is_asked_with_subnormal_numbers_kept_and_flushed(backends: Backends) -> None:
+    builder = Builder(np.random.default_rng(), (1,))
+    tiny = builder.node("Abs", builder.node("Mul", "features", np.float32(1e-10)))
+    builder.go_on(builder.node("Mul", tiny, np.float32(1e20)))
+    graph, _ = builder.finish()
+    for name, answers in backends.ask({"plain": graph}, np.full((1, 1), 1e-30, np.float32)).items():
+        assert {key.split("|")[1] for key in answers} == {"disabled", "basic", "extended", "all"}
+        assert all(bool(value) != name.endswith("flushed") for value in answers.values()), name
