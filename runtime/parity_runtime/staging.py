@@ -93,11 +93,20 @@ def publish(staging: Path, target: Path, *, replace: bool, check: Check) -> None
         return
     # Readers hold the old folder's lock, and so does this process while it is removed under the staging name.
     with held(target, f"reading {target}", seconds=_PATIENCE):
-        exchange(staging, target)
+        old = target.stat()
         try:
+            exchange(staging, target)
             fsync_folder(target.parent)
         finally:
-            throw_away(staging, target)
+            if _is_folder(staging, old):  # also where a signal came in the midst
+                throw_away(staging, target)
+
+
+def _is_folder(path: Path, found: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.stat(), found)
+    except FileNotFoundError:
+        return False
 
 
 def refuse_existing(target: Path, *, replace: bool, check: Check = lambda _: None) -> None:

@@ -32,7 +32,9 @@ _LISTED = 10  # features or numbers of a row
 @package_argument
 @click.argument("table", required=False)
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="A folder for the rows that are not proven, and the picture."
+    "--out",
+    type=click.Path(path_type=Path),
+    help="A folder of its own for the rows that are not proven, and the picture.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @table_options
