@@ -71,9 +71,10 @@ $(LOWEST)/.ready: $(READY)
 	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-soak: $(READY) $(LOWEST)/.ready  ## Property tests at length, fuzzing of every parser, 50 kills, right graphs that must pass, and the search for a hole in the proof (3 hours).
+soak: $(READY) $(LOWEST)/.ready  ## Property tests at length, fuzzing of every parser, 400 kills, right graphs that must pass, and the search for a hole in the proof (3 hours).
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/runtime/test_properties.py
 	@PARITY_KILLS=50 $(BIN)/python -m pytest tests/training/test_resume.py
+	@$(BIN)/python -m tests.end_to_end.kills
 	@$(BIN)/python -m tests.parity.false_refusals --seeds 20
 	@$(BIN)/python -m tests.proof.soundness --points 100000000
 	@$(BIN)/python -m tests.proof.fuzzing.search --outputs 30000000 --python $(LOWEST)/bin/python

@@ -15,7 +15,7 @@ from parity_runtime.conformance import OrdinaryVectors
 from parity_runtime.jsonfile import dump_json
 from parity_runtime.package import CARD, CONFORMANCE
 
-TEST_DATA = "test_data_set_0"
+TEST_DATA, BAND = "test_data_set_0", "band.png"
 
 
 def evidence(
@@ -51,7 +51,7 @@ def band(model: CertifiedModel) -> dict[str, bytes]:
     """Return the picture of what is not certified by its file name; none without the [plot] extra, or two features."""
     if not _can_draw():
         return {}
-    from parity_export.proof.band import BAND, band_picture  # noqa: PLC0415 -- needs the [plot] extra
+    from parity_export.proof.band import band_picture  # noqa: PLC0415 -- needs the [plot] extra
 
     picture = band_picture(model)
     return {} if picture is None else {BAND: picture}

@@ -18,12 +18,13 @@ from parity_export.options import OLDEST_IR, OLDEST_OPSET, ExportOptions
 from parity_export.proof.claim import Proof, claim
 from parity_export.proof.proving import prove
 from parity_export.source import ModelSource
-from parity_runtime import InputError, ModelContract, ParityRefusedError, Predictor
+from parity_runtime import InputError, ModelContract, ParityError, ParityRefusedError, Predictor
 from parity_runtime.contract import METADATA_KEY, batch_name
-from parity_runtime.files import refuse_existing, staged_folder, write_file
+from parity_runtime.files import write_file
 from parity_runtime.jsonfile import dump_json
-from parity_runtime.package import CERTIFIED_MODEL, CONTRACT, MANIFEST, MODEL, REPORT, write_manifest
+from parity_runtime.package import CERTIFIED_MODEL, CONTRACT, MANIFEST, MODEL, REPORT, Package, write_manifest
 from parity_runtime.paths import refuse_unwritable
+from parity_runtime.staging import refuse_existing, staged_folder
 from parity_runtime.verification import verify
 
 
@@ -61,9 +62,7 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
             or the IR version, or the meaning contradicts the outputs.
     """
     target, options = Path(target), options or ExportOptions()
-    refuse_existing(target, replace=options.replace)
-    if target.exists() and any(target.iterdir()) and not (target / MANIFEST).is_file():
-        raise InputError(f"{target} is not empty and holds no package; it is not replaced, choose another name")
+    refuse_existing(target, replace=options.replace, check=_refuse_lost_files)
     refuse_unwritable(target)
     check_loads(options.opset or OLDEST_OPSET, options.ir_version or OLDEST_IR)
     model, initializers = build_graph(source, options)
@@ -82,7 +81,6 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     facts |= {} if proof is None else {"proof": proof.to_json()}
     if not verdict.report.passed:
         _refuse(target, facts, verdict)
-    _refused_path(target).unlink(missing_ok=True)
     contract = _measured(source.contract, model, verdict)
     if proof is not None:
         contract = replace(contract, graphs={**contract.graphs, "certified": CERTIFIED_MODEL})
@@ -92,7 +90,22 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     pictured = pictures(contract, verdict, proof) if options.pictures else {}
     files |= pictured | evidence(contract, verdict, proof, list(pictured))
     package_id = _write(target, files, replace_existing=options.replace)
+    _refused_path(target).unlink(missing_ok=True)
     return Exported(target, package_id, contract, verdict, proof)
+
+
+def _refuse_lost_files(target: Path) -> None:
+    """Raise `InputError` unless a folder holds a package and nothing else: what is replaced is lost."""
+    if not (target / MANIFEST).is_file():
+        raise InputError(f"{target} is not empty and holds no package; it is not replaced, choose another name")
+    try:
+        others = Package.open(target).unlisted()
+    except ParityError as error:
+        raise InputError(f"{target} is not replaced, its files are not known: {error}; move it away first") from error
+    if others:
+        raise InputError(
+            f"{target} holds {others[0]}, which is no file of the package and would be lost; move it away first"
+        )
 
 
 def _with_metadata(graph: bytes, contract: ModelContract) -> bytes:
@@ -129,7 +142,7 @@ def _refuse(target: Path, facts: dict[str, Any], verdict: Verdict) -> None:
 
 
 def _write(target: Path, files: dict[str, bytes], *, replace_existing: bool) -> str:
-    with staged_folder(target, replace=replace_existing) as staging:
+    with staged_folder(target, replace=replace_existing, check=_refuse_lost_files) as staging:
         while files:
             name, data = files.popitem()
             (staging / name).parent.mkdir(exist_ok=True)

@@ -55,11 +55,12 @@ def source_from_run(run: Run, foreign: Network | None = None) -> ModelSource:
         InputError: the run has not finished, its weights do not fit, or one has a dtype that numpy lacks.
         FormatError: its recipe is malformed.
     """
-    module = run.module(foreign)
+    with run.reading():
+        module, sample = run.module(foreign), _test_rows(run)
     check_dtypes(module)
     provenance = {"weights": weights_id(module.state_dict()), "seed": run.recipe.training.get("seed")}
     contract = replace(run.recipe.contract, provenance=provenance | _versions())
-    return ModelSource(module, contract, sample=_test_rows(run))
+    return ModelSource(module, contract, sample=sample)
 
 
 def source_from_module(

@@ -1,55 +1,58 @@
-"""Files and folders that are complete or absent, also after kill -9 or a full disk."""
+"""Files that are complete or absent, also after kill -9 or a full disk."""
 
 import contextlib
-import ctypes
 import errno
+import hashlib
 import os
-import shutil
 import stat
-import sys
-import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from parity_runtime.errors import InputError
+from parity_runtime.locks import hold, is_at, release, take
 from parity_runtime.paths import resolved
 
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2  # linux/fs.h; both names exist before and after, so no moment has neither.
+_LONGEST_NAME = 255  # bytes, of nearly every file system
+_TRIES = 100
 
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Open a file that appears under ``path`` only when the block ends without an error.
 
-    A temporary file beside the target is written, fsynced and renamed over it; then the folder is fsynced. A
-    symbolic link is followed; a pipe or a device is written to as it is.
+    A file beside the target, ``.NAME.partial``, is written, fsynced and renamed over it; then the folder is fsynced.
+    What a killed process left there is removed. A symbolic link is followed; a pipe or a device is written to as it is.
 
     Raises:
-        InputError: the folder does not exist, or the disk is full.
+        InputError: the folder does not exist, the disk is full, or another process is writing the same file.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
-        with _explained(path), path.open("wb") as stream:
+        with explained(path), path.open("wb") as stream:
             yield stream
         return
     path = resolved(path)
     if path.is_dir():
         raise InputError(f"cannot write {path}: it is a folder")
-    with _explained(path):
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    with explained(path):
+        partial = beside(path, ".", ".partial")
+        descriptor = _new_file(partial, path)
         try:
-            with os.fdopen(handle, "wb") as file:
+            with os.fdopen(descriptor, "wb", closefd=False) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            # mkstemp's 0600 would hide it from other users.
-            os.chmod(name, stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask())  # noqa: PTH101
-            os.replace(name, path)  # noqa: PTH105
-            _fsync_folder(path.parent)
+            # Until here nobody else can read what is not finished.
+            os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask())
+            partial.replace(path)
+            fsync_folder(path.parent)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            if is_at(partial, descriptor):
+                partial.unlink()
             raise
+        finally:
+            release(descriptor)
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -58,75 +61,50 @@ def write_file(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-@contextlib.contextmanager
-def staged_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
-    """Give a folder to fill; it takes the name ``target`` in one step when the block ends without an error.
-
-    Args:
-        target: where the folder will stand. Its parents are made.
-        replace: exchange an existing target for the staged folder; the old one is removed afterwards.
-
-    Raises:
-        InputError: the target exists and ``replace`` is false, or the disk is full.
-    """
-    refuse_existing(target, replace=replace)
-    with _explained(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+def _new_file(partial: Path, path: Path) -> int:
+    """Make and lock a file that nobody else writes; a link or a file that stands there is never written through."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(FileNotFoundError):  # its process has just renamed it
+            _clear_leftover(partial, path)
         try:
-            staging.chmod(0o777 & ~_umask())
-            yield staging
-            _fsync_tree(staging)
-            _exchange(staging, target, replace=replace)
-            _fsync_folder(target.parent)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            continue
+        # Another process may have taken it for a leftover before it was locked.
+        if hold(descriptor) is not False and is_at(partial, descriptor):
+            return descriptor
+        release(descriptor)
+        time.sleep(0.01)
+    raise InputError(f"cannot write {path}: other processes are writing it all the time; stop them")
 
 
-def refuse_existing(target: Path, *, replace: bool) -> None:
-    """Raise `InputError` if ``target`` exists, unless it is a folder that may be replaced."""
-    if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise InputError(f"{target} exists and is not a folder; choose another name")
-    blocking = next((parent for parent in target.parents if parent.exists() and not parent.is_dir()), None)
-    if blocking is not None:
-        raise InputError(f"{target} cannot be made: {blocking} is a file")
-    if target.exists() and not replace:
-        raise InputError(f"{target} exists; choose another name, or replace it with --force")
+def _clear_leftover(partial: Path, path: Path) -> None:
+    if partial.is_symlink():  # nothing of ours; the link goes, not what it leads to
+        partial.unlink()
+        return
+    descriptor = take(partial, f"writing {path}", flags=os.O_RDWR)
+    try:
+        partial.unlink()
+    finally:
+        release(descriptor)
 
 
-def _exchange(staging: Path, target: Path, *, replace: bool) -> None:
-    if not replace or not target.exists():
-        staging.rename(target)
-    elif not _rename_exchange(staging, target):
-        # A system without an atomic exchange: for the moment between the renames the target has no name,
-        # and the old folder survives beside it.
-        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
-        target.rename(aside / "old")
-        staging.rename(target)
-        shutil.rmtree(aside)
+def beside(path: Path, before: str, after: str) -> Path:
+    """Return a name in the folder of ``path`` for what belongs to it: its own name with something before and after.
+
+    A name that would be too long for a file system keeps its beginning, and a digest in place of the rest.
+    """
+    name = f"{before}{path.name}{after}"
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+        room = _LONGEST_NAME - len(os.fsencode(f"{before}~{digest}{after}"))
+        start = os.fsencode(path.name)[:room].decode(errors="ignore")
+        name = f"{before}{start}~{digest}{after}"
+    return path.with_name(name)
 
 
-def _rename_exchange(first: Path, second: Path) -> bool:
-    if not sys.platform.startswith("linux"):
-        return False
-    libc = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(libc, "renameat2"):
-        return False
-    names = os.fsencode(first), os.fsencode(second)
-    return bool(libc.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0)
-
-
-def _fsync_tree(folder: Path) -> None:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        else:
-            _fsync_folder(path)
-    _fsync_folder(folder)
-
-
-def _fsync_folder(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -141,7 +119,7 @@ def _umask() -> int:
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """Turn an operating system's error into one sentence that names the target and the way out."""
     try:
         yield
@@ -152,4 +130,6 @@ def _explained(path: Path) -> Iterator[None]:
             ) from error
         if error.filename is None:
             raise
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+        found = os.fsdecode(error.filename)
+        where = "" if found == str(path) else f" ({found})"
+        raise InputError(f"cannot write {path}{where}: {error.strerror}") from error

@@ -56,8 +56,18 @@ def load_model(path: str | Path, digest: str | None = None, *, certified: bool =
         bare = path.exists() and not path.is_dir()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    model = _from_file(path, digest) if bare else _from_package(Package.open(path, digest), certified=certified)
+    model = _from_file(path, digest) if bare else _from_folder(path, digest, certified=certified)
     return replace(model, contract=certified_contract(model.contract)) if certified else model
+
+
+def _from_folder(path: Path, digest: str | None, *, certified: bool) -> LoadedModel:
+    package = Package.open(path, digest)
+    try:
+        return _from_package(package, certified=certified)
+    except DigestError:
+        if not package.was_replaced():
+            raise
+    return _from_folder(path, digest, certified=certified)  # its first files were the old package's
 
 
 def _from_package(package: Package, *, certified: bool) -> LoadedModel:

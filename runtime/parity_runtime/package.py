@@ -70,6 +70,10 @@ class Package:
             check_digest(package.id, digest, f"{path} is the package")
         return package
 
+    def was_replaced(self) -> bool:
+        """Whether another package stands in the folder by now; an export with --force exchanges it as a whole."""
+        return Package.open(self.path).id != self.id
+
     def read(self, name: str) -> bytes:
         """Return a file's bytes, checked against the manifest.
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from parity_runtime import InputError
-from parity_runtime.files import atomic_write, staged_folder, write_file
+from parity_runtime.files import atomic_write, write_file
+from parity_runtime.staging import staged_folder
 
 MIB = 2**20
 
@@ -77,7 +78,7 @@ def test_kill_9_while_folders_are_exchanged_always_leaves_a_whole_one(tmp_path: 
     """A writer alternates two folders of two files each; whenever it is killed, both files are of one folder."""
     target = tmp_path / "p"
     code = (
-        "import sys, itertools; from pathlib import Path; from parity_runtime.files import staged_folder\n"
+        "import sys, itertools; from pathlib import Path; from parity_runtime.staging import staged_folder\n"
         "for i in itertools.count():\n"
         "    with staged_folder(Path(sys.argv[1]), replace=True) as s:\n"
         "        (s / 'a').write_text(str(i)); (s / 'b').write_text(str(i))\n"
@@ -91,3 +92,43 @@ def test_kill_9_while_folders_are_exchanged_always_leaves_a_whole_one(tmp_path: 
         writer.kill()
         writer.wait()
         assert (target / "a").read_text() == (target / "b").read_text()
+
+
+def test_a_folder_that_was_made_meanwhile_is_kept(tmp_path: Path) -> None:
+    target = tmp_path / "p"
+    with pytest.raises(InputError, match="--force"), staged_folder(target) as staging:
+        (staging / "a").write_bytes(b"1")
+        target.mkdir()
+        (target / "theirs").write_bytes(b"2")
+    assert os.listdir(target) == ["theirs"]
+    assert os.listdir(tmp_path) == ["p"]
+
+
+def test_what_came_into_the_old_folder_meanwhile_is_asked_about_again(tmp_path: Path) -> None:
+    def check(folder: Path) -> None:
+        if (folder / "notes").exists():
+            raise InputError("it holds notes")
+
+    target = tmp_path / "p"
+    target.mkdir()
+    with pytest.raises(InputError, match="holds notes"), staged_folder(target, replace=True, check=check):
+        (target / "notes").write_bytes(b"1")
+    assert os.listdir(target) == ["notes"]
+    assert os.listdir(tmp_path) == ["p"]
+
+
+def test_a_system_without_an_exchange_keeps_the_old_folder_aside_and_the_next_run_puts_it_back(tmp_path: Path) -> None:
+    """Killed between the renames, the name is free: what was set aside takes it again."""
+    target = tmp_path / "p"
+    (tmp_path / ".p.old").mkdir()
+    (tmp_path / ".p.old" / "a").write_bytes(b"old")
+    with pytest.raises(InputError, match="--force"), staged_folder(target):
+        pass
+    assert (target / "a").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["p"]
+
+
+@pytest.mark.parametrize("name", [".", "..", "/"])
+def test_a_name_that_no_folder_can_be_given_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="no name for a folder"), staged_folder(Path(name), replace=True):
+        pass

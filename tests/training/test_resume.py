@@ -3,6 +3,7 @@
 import os
 import random
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,6 +23,10 @@ NETWORK = (
     *("--arg", "hidden=[16,16]", "--arg", "dropout=0.2", "--scheduler", "StepLR", "--scheduler-arg", "step_size=20"),
     *("--patience", "1000", "--epochs", "150", "--batch-size", "8", "--class-weights", "balanced"),
 )
+
+
+def unfinished(out: Path) -> Path:
+    return out.with_name(f"{out.name}.unfinished")
 
 
 def command(data: Path, out: Path, *options: str) -> list[str]:
@@ -49,12 +54,12 @@ def start(data: Path, out: Path, *options: str) -> subprocess.Popen[str]:
     """Start a training and wait until it has begun."""
     process = subprocess.Popen(command(data, out, *options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     give_up = time.monotonic() + 60
-    while not (out / "tensorboard").exists() and process.poll() is None and time.monotonic() < give_up:
+    while not (unfinished(out) / "tensorboard").exists() and process.poll() is None and time.monotonic() < give_up:
         time.sleep(0.01)
     return process
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_a_signal_saves_says_how_to_go_on_and_going_on_gives_the_same_weights(
     data: Path, uninterrupted: Run, tmp_path: Path, number: int, code: int
 ) -> None:
@@ -63,10 +68,12 @@ def test_a_signal_saves_says_how_to_go_on_and_going_on_gives_the_same_weights(
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == code, err
-    assert "parity: stopped in epoch" in err and "--resume" in err
+    assert "parity: stopped in epoch" in err
     assert "Traceback" not in err
-    assert not (tmp_path / "run" / "state_dict.pt").exists()
-    checkpoint = load_object(tmp_path / "run" / "checkpoint.pt")
+    going_on = err.splitlines()[-1].rpartition("to continue: parity ")[2]
+    assert shlex.split(going_on) == ["train", str(data), "--out", str(tmp_path / "run"), "--resume"]
+    assert not (tmp_path / "run").exists()
+    checkpoint = load_object(tmp_path / "run.unfinished" / "checkpoint.pt")
     assert (0, 0) < (checkpoint["epoch"], checkpoint["step"]) < (150, 0)
     assert finish(data, tmp_path / "run", "--resume") == weights_id(uninterrupted.state_dict())
     for name in ("metrics.jsonl", "evaluation.json", "recipe.json", "test.csv"):
@@ -88,7 +95,7 @@ def test_runs_that_are_killed_again_and_again_end_with_the_same_weights(
             run = tmp_path / str(kill + 1) / "run"
             process = start(data, run, *begin)
             continue
-        checkpoint = load_object(run / "checkpoint.pt")
+        checkpoint = load_object(unfinished(run) / "checkpoint.pt")
         assert all(bool(torch.isfinite(tensor).all()) for tensor in checkpoint["model"].values())
         process = start(data, run, "--resume")
     process.kill()
@@ -97,6 +104,7 @@ def test_runs_that_are_killed_again_and_again_end_with_the_same_weights(
         finish(data, run, "--resume")
     check_same(run, uninterrupted)
     assert not list(run.glob(".*.partial"))
+    assert os.listdir(run.parent) == ["run"]
 
 
 def check_same(run: Path, uninterrupted: Run) -> None:
@@ -118,8 +126,8 @@ def test_a_full_disk_is_said_and_the_old_checkpoint_survives(data: Path, tmp_pat
     assert done.returncode == 1, done.stderr
     assert "disk is full" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
-    assert load_object(tmp_path / "run" / "checkpoint.pt")["epoch"] == 0
-    assert not list((tmp_path / "run").glob(".*.partial"))
+    assert load_object(tmp_path / "run.unfinished" / "checkpoint.pt")["epoch"] == 0
+    assert not list((tmp_path / "run.unfinished").glob(".*.partial"))
     whole = finish(data, tmp_path / "whole", *options)
     assert finish(data, tmp_path / "run", "--resume") == whole
 
@@ -131,17 +139,50 @@ def test_resuming_wants_the_same_rows_an_unfinished_run_and_no_other_settings(
     assert parity("train", data, "--out", run, "--resume").is_refused(1, "has finished")
     assert parity("train", data, "--out", tmp_path, "--resume").is_refused(1, "is no run")
     assert parity("train", data, "--out", run, "--resume", "--epochs", 9).is_refused(1, "leave out --epochs")
-    assert parity("train", "xor", "--out", run, "--resume").is_refused(1, "other data than xor")
-    unfinished = tmp_path / "unfinished"
-    unfinished.mkdir()
+    place = tmp_path / "other" / "run"
+    waiting = unfinished(place)
+    waiting.mkdir(parents=True)
     for name in ("recipe.json", "checkpoint.pt"):
-        (unfinished / name).write_bytes((run / name).read_bytes())
+        (waiting / name).write_bytes((run / name).read_bytes())
+    assert parity("train", "xor", "--out", place, "--resume").is_refused(1, "other data than xor")
     other = classes_table(tmp_path / "other.csv", rows=401)
-    assert parity("train", other, "--out", unfinished, "--resume").is_refused(1, "on other rows")
-    (unfinished / "checkpoint.pt").write_bytes(b"torn")
-    assert parity("train", data, "--out", unfinished, "--resume").is_refused(1, "checkpoint.pt")
-    (unfinished / "checkpoint.pt").unlink()
-    assert parity("train", data, "--out", unfinished, "--resume").is_refused(1, "no checkpoint.pt")
+    assert parity("train", other, "--out", place, "--resume").is_refused(1, "on other rows")
+    assert parity("train", data, "--out", waiting, "--resume").is_refused(1, "name of an unfinished run")
+    (waiting / "checkpoint.pt").write_bytes(b"torn")
+    assert parity("train", data, "--out", place, "--resume").is_refused(1, "checkpoint.pt is damaged")
+    (waiting / "checkpoint.pt").unlink()
+    assert parity("train", data, "--out", place, "--resume").is_refused(1, "no checkpoint.pt")
+
+
+def test_a_run_that_parity_0_1_left_in_its_own_folder_is_resumed(
+    data: Path, uninterrupted: Run, tmp_path: Path
+) -> None:
+    process = start(data, tmp_path / "run", "--target", "kind", *NETWORK)
+    process.kill()
+    process.communicate()
+    unfinished(tmp_path / "run").rename(tmp_path / "run")
+    assert finish(data, tmp_path / "run", "--resume") == weights_id(uninterrupted.state_dict())
+    assert os.listdir(tmp_path) == ["run"]
+
+
+def test_a_damaged_checkpoint_is_said_and_the_one_before_leads_to_the_same_weights(
+    data: Path, uninterrupted: Run, tmp_path: Path
+) -> None:
+    process = start(data, tmp_path / "run", "--target", "kind", *NETWORK)
+    time.sleep(0.4)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    last = tmp_path / "run.unfinished" / "checkpoint.pt"
+    epoch = load_object(last)["epoch"]
+    data_of_it = bytearray(last.read_bytes())
+    middle = data_of_it.index(b"PK", len(data_of_it) // 2)
+    data_of_it[middle - 600 : middle - 100] = bytes(500)  # a block that the disk lost, within an entry
+    last.write_bytes(data_of_it)
+    done = subprocess.run(command(data, tmp_path / "run", "--resume"), capture_output=True, text=True, check=True)
+    assert "checkpoint.pt is damaged" in done.stderr and "checkpoint.previous.pt is taken instead" in done.stderr
+    assert epoch > 0
+    check_same(tmp_path / "run", uninterrupted)
+    assert not (tmp_path / "run" / "checkpoint.previous.pt").exists()
 
 
 def test_a_signal_in_the_last_step_of_an_epoch_is_resumed_like_any_other(data: Path, tmp_path: Path) -> None:

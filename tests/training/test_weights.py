@@ -1,4 +1,5 @@
 import pickle
+import random
 from collections import OrderedDict
 from pathlib import Path
 
@@ -85,3 +86,61 @@ def test_a_pickle_with_code_does_not_run(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=name):
             load_state_dict(tmp_path / name)
     assert not (tmp_path / "ran").exists()
+
+
+def damaged(data: bytes, kind: str, chance: random.Random) -> bytes:
+    changed = bytearray(data)
+    if kind == "torn":
+        return data[: chance.randrange(len(data))]
+    if kind == "zeroed":
+        begin = chance.randrange(len(data))
+        end = min(begin + 512, len(data))
+        changed[begin:end] = bytes(end - begin)
+    else:  # the central directory stands at the end
+        changed[len(data) - 1 - chance.randrange(600)] ^= 1 << chance.randrange(8)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("kind", ["torn", "zeroed", "directory"])
+def test_damaged_weights_are_one_sentence_and_never_other_weights(tmp_path: Path, kind: str) -> None:
+    """torch.load takes a zeroed block for weights."""
+    whole, chance = {"a": torch.randn(60, 60), "b": torch.randn(3)}, random.Random(5)
+    save_object(whole, tmp_path / "w.pt")
+    data, refused = (tmp_path / "w.pt").read_bytes(), 0
+    for _ in range(100):
+        (tmp_path / "w.pt").write_bytes(damaged(data, kind, chance))
+        try:
+            found = load_state_dict(tmp_path / "w.pt")
+        except InputError as error:
+            assert "\n" not in str(error) and str(tmp_path / "w.pt") in str(error)
+            refused += 1
+        else:
+            assert weights_id(found) == weights_id(whole)
+    assert refused > 60
+
+
+def test_a_zeroed_block_is_said_to_be_damage(tmp_path: Path) -> None:
+    save_object({"a": torch.ones(5000)}, tmp_path / "w.pt")
+    data = (tmp_path / "w.pt").read_bytes()
+    (tmp_path / "w.pt").write_bytes(data[:8192] + bytes(4096) + data[12288:])
+    with pytest.raises(InputError, match=r"w.pt is damaged: the checksum of .*data/0 inside it does not fit its bytes"):
+        load_state_dict(tmp_path / "w.pt")
+
+
+def test_weights_that_were_saved_without_checksums_load(tmp_path: Path) -> None:
+    torch.serialization.set_crc32_options(compute_crc32=False)
+    try:
+        torch.save({"a": torch.ones(3)}, tmp_path / "w.pt")
+    finally:
+        torch.serialization.set_crc32_options(compute_crc32=True)
+    assert load_state_dict(tmp_path / "w.pt")["a"].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("cut", [0, 4, 20, 100])
+def test_torn_safetensors_are_one_sentence(tmp_path: Path, cut: int) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.ones(30)}, tmp_path / "w.safetensors")
+    (tmp_path / "w.safetensors").write_bytes((tmp_path / "w.safetensors").read_bytes()[:cut])
+    with pytest.raises(InputError, match="is no safetensors file, or is damaged"):
+        load_state_dict(tmp_path / "w.safetensors")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from parity_runtime import InputError
+from parity_training.archives import stored_bytes
 
 # Bytes of tensors for a byte of the file: tied weights are stored once, and counted as often as they are tied.
 _GROWTH = 8
@@ -31,14 +32,13 @@ def refuse_bombs(file: BinaryIO, path: Path) -> None:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
             inflated, size = sum(entry.file_size for entry in entries), file.seek(0, 2)
-            if inflated > size:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries) or inflated > size:
                 raise InputError(
                     f"{path} is compressed and inflates from {size} to {inflated} bytes, which torch.save never "
                     f"writes; {_SAVE_AGAIN}"
                 )
             pickles = [entry for entry in entries if entry.filename.endswith(".pkl")]
-            blocks = (archive.read(entry) for entry in pickles)
-            _refuse_bytearrays(blocks, path)
+            _refuse_bytearrays((stored_bytes(file, entry) for entry in pickles), path)
     else:
         file.seek(0)
         _refuse_bytearrays(iter(lambda: file.read(_BLOCK), b""), path)

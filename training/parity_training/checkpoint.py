@@ -1,6 +1,7 @@
-"""Checkpoints: what resuming needs, complete on disk at any moment."""
+"""Checkpoints: what resuming needs, complete on disk at any moment, and the one before it."""
 
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from parity_runtime import FormatError, InputError
 from parity_runtime.errors import first_line, out_of_memory
+from parity_runtime.staging import exchange
 from parity_training.loop import Progress, Training
 from parity_training.optimizers import check_optimizer
 from parity_training.weights import load_object, save_object
@@ -16,16 +18,19 @@ from parity_training.weights import load_object, save_object
 _SECONDS = 1.0  # A kill loses no more work than this; one an epoch would cost tiny networks half their time.
 
 
+CHECKPOINT, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
+
+
 class Checkpoints:
-    """Writes a training's state to one file, replaced as a whole.
+    """Writes a training's state into its folder, and keeps the one before: a disk may damage what was written.
 
     Args:
-        path: the file.
+        folder: of the run.
         training: what is saved.
     """
 
-    def __init__(self, path: Path, training: Training) -> None:
-        self._path, self._training = path, training
+    def __init__(self, folder: Path, training: Training) -> None:
+        self._path, self._previous, self._training = folder / CHECKPOINT, folder / PREVIOUS, training
         self._saved = time.monotonic()
 
     def due(self) -> bool:
@@ -52,7 +57,11 @@ class Checkpoints:
             "best_epoch": progress.best_epoch,
             "best_weights": progress.best_weights,
         }
-        save_object(state, self._path)
+        if self._path.is_file():
+            save_object(state, self._previous)  # in place of the oldest; at no moment are there fewer than before
+            exchange(self._previous, self._path)
+        else:
+            save_object(state, self._path)
         self._saved = time.monotonic()
 
 
@@ -71,12 +80,44 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-def restore(path: Path, training: Training) -> None:
-    """Put a training back where a checkpoint was taken.
+def saved_weights(folder: Path) -> tuple[dict[str, Any], Path]:
+    """Return the weights of the last checkpoint that can be read, and its path.
 
     Raises:
-        InputError: there is no checkpoint, or it is not one of this run.
+        InputError: there is no checkpoint, or none that can be read.
+        FormatError: it holds something else.
     """
+    path, previous = folder / CHECKPOINT, folder / PREVIOUS
+    try:
+        return load_checkpoint(path)["model"], path
+    except (InputError, FormatError):
+        if not previous.is_file():
+            raise
+    return load_checkpoint(previous)["model"], previous
+
+
+def restore(folder: Path, training: Training) -> None:
+    """Put a training back where a checkpoint was taken: the last one, or the one before where that is damaged.
+
+    The one before costs a second of work and changes nothing of the result, so a warning says that it is taken.
+
+    Raises:
+        InputError: there is no checkpoint, or none that can be read.
+        FormatError: it is not one of this run.
+    """
+    path, previous = folder / CHECKPOINT, folder / PREVIOUS
+    if not path.is_file() and not previous.is_file():
+        raise InputError(f"{folder} has no {path.name}: nothing was saved yet; give the command that began it again")
+    try:
+        _restore(path, training)
+    except (InputError, FormatError) as error:
+        if not previous.is_file():
+            raise
+        _restore(previous, training)
+        warnings.warn(f"{first_line(error)}; {previous} is taken instead, which is whole", stacklevel=2)
+
+
+def _restore(path: Path, training: Training) -> None:
     state = load_checkpoint(path)
     try:
         training.model.load_state_dict(state["model"])

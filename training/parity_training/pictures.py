@@ -32,13 +32,21 @@ def plot_run(run: Run, foreign: Network | None = None) -> list[Path]:
     Always loss.png; for two features samples.png and boundary.png; for a classifier confusion.png, roc.png and
     calibration.png; for a regression predictions.png.
 
+    No process replaces the run meanwhile.
+
     Args:
         run: a finished one.
         foreign: the callable of a run whose network is none of Parity's.
 
     Raises:
-        InputError: the run has not finished.
+        InputError: the run has not finished, or another process replaces it.
     """
+    with run.reading():
+        figures = _figures(run, foreign)
+        return [_save(figure, run.path / name) for name, figure in figures.items()]
+
+
+def _figures(run: Run, foreign: Network | None) -> dict[str, Figure]:
     rows = held_out(run, foreign)
     drawers: dict[str, Callable[[HeldOut], Figure]] = {}
     if rows.contract.is_classifier and rows.features.shape[1] == 2:
@@ -47,8 +55,7 @@ def plot_run(run: Run, foreign: Network | None = None) -> list[Path]:
         drawers |= {"confusion.png": draw_confusion, "roc.png": draw_roc, "calibration.png": draw_calibration}
     else:
         drawers |= {"predictions.png": draw_predictions}
-    figures = {"loss.png": _draw_loss(run)} | {name: draw(rows) for name, draw in drawers.items()}
-    return [_save(figure, run.path / name) for name, figure in figures.items()]
+    return {"loss.png": _draw_loss(run)} | {name: draw(rows) for name, draw in drawers.items()}
 
 
 def _draw_loss(run: Run) -> Figure:

@@ -1,7 +1,9 @@
 """A run on disk: what training leaves, and all that an export needs."""
 
+import contextlib
 import os
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -11,21 +13,29 @@ from torch import nn
 
 from parity_runtime import FormatError, InputError, ModelContract, TensorSpec, __version__
 from parity_runtime.errors import first_line
-from parity_runtime.files import write_file
-from parity_runtime.jsonfile import FORMAT, check_format, dump_json, read_json
+from parity_runtime.files import beside, write_file
+from parity_runtime.jsonfile import FORMAT, check_format, dump_json, parse_json, read_json
+from parity_runtime.locks import held
 from parity_runtime.printable import shown
 from parity_training.networks import Network, build_network
 from parity_training.preprocessing import TableNetwork
 from parity_training.settings import TrainSettings
 from parity_training.weights import StateDict, apply_state_dict, check_state_dict, load_state_dict
 
-RECIPE, STATE_DICT, CHECKPOINT = "recipe.json", "state_dict.pt", "checkpoint.pt"
+RECIPE, STATE_DICT = "recipe.json", "state_dict.pt"
 EVALUATION, TEST_TABLE = "evaluation.json", "test.csv"
+REPLACED = ".replaced"
+"""Marks a run whose name another one is about to take: under the name of an unfinished run it is nothing to resume."""
 
 PICTURES = tuple(
     f"{name}.png" for name in ("loss", "samples", "boundary", "confusion", "roc", "calibration", "predictions")
 )
 """What ``parity plot`` may add."""
+
+
+def unfinished_path(run: Path) -> Path:
+    """Return where a run stands until its training has finished: ``NAME.unfinished``, beside it."""
+    return beside(run, "", ".unfinished") if run.name else run
 
 
 @dataclass(frozen=True)
@@ -174,6 +184,12 @@ class Run:
         path = Path(path)
         recipe = path / RECIPE
         if not recipe.is_file():
+            unfinished = unfinished_path(path.absolute())
+            if (unfinished / RECIPE).is_file():
+                raise InputError(
+                    f"{path} has not finished: its training stands in {unfinished.name} beside it; continue it with "
+                    f"parity train ... --out {path} --resume"
+                )
             raise InputError(f"{path} is no run: it has no {RECIPE}; write one with parity train")
         return cls(path, Recipe.from_json(read_json(recipe), str(recipe)))
 
@@ -183,8 +199,7 @@ class Run:
         Raises:
             InputError: training did not finish, or the file is not a state_dict.
         """
-        if not (self.path / STATE_DICT).is_file():
-            raise InputError(f"{self.path} has no {STATE_DICT}: its training did not finish; continue it with --resume")
+        self._refuse_unfinished()
         return load_state_dict(self.path / STATE_DICT)
 
     def module(self, foreign: Network | None = None) -> nn.Module:
@@ -197,7 +212,9 @@ class Run:
             InputError: the weights do not fit the network.
             FormatError: the recipe names no known network, or one that does not go with its contract.
         """
-        weights = self.state_dict()
+        self._refuse_unfinished()
+        with self.reading():
+            weights = self.state_dict()
         if foreign is None:  # a recipe may ask for any size: its weights must be there before memory is taken
             check_state_dict(self.recipe.shapes(), weights, str(self.path / STATE_DICT))
         with torch.random.fork_rng(devices=[]):
@@ -206,6 +223,31 @@ class Run:
         _check_rows(module, self.recipe.contract, self.path / RECIPE)
         return module
 
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Read files of one and the same run: no process trains in the folder or replaces it while the block runs.
+
+        Raises:
+            InputError: a process does, or has replaced the run since it was opened.
+        """
+        with contextlib.ExitStack() as lock:
+            try:
+                lock.enter_context(held(self.path.resolve(), f"writing {self.path}", shared=True, seconds=10))
+            except FileNotFoundError as error:
+                raise InputError(f"{self.path} is gone; was it moved or removed?") from error
+            if _normal(Run.open(self.path).recipe) != _normal(self.recipe):
+                raise InputError(f"{self.path} was replaced while it was read; give the command again")
+            yield
+
     def write_json(self, name: str, value: dict[str, Any]) -> None:
         """Write a JSON file of the run, complete or not at all."""
         write_file(self.path / name, dump_json(value))
+
+    def _refuse_unfinished(self) -> None:
+        if not (self.path / STATE_DICT).is_file():
+            raise InputError(f"{self.path} has no {STATE_DICT}: its training did not finish; continue it with --resume")
+
+
+def _normal(recipe: Recipe) -> Recipe:
+    """Return a recipe as it comes back from its file."""
+    return Recipe.from_json(parse_json(dump_json(recipe.to_json()), RECIPE), RECIPE)

@@ -1,15 +1,16 @@
-"""The folder of a run: made anew or replaced, and the held-out rows in it."""
+"""The folder of a run: which files belong to it, and the held-out rows in it."""
 
-import shutil
 from pathlib import Path
 
 from parity_runtime import InputError, ParityError
-from parity_runtime.files import atomic_write, refuse_existing
+from parity_runtime.files import atomic_write
 from parity_runtime.paths import refuse_unwritable
+from parity_runtime.staging import refuse_existing
 from parity_runtime.tables.csv_file import write_csv
+from parity_training.checkpoint import CHECKPOINT, PREVIOUS
 from parity_training.log import METRICS, TENSORBOARD
 from parity_training.problem import Problem
-from parity_training.run import CHECKPOINT, EVALUATION, PICTURES, RECIPE, STATE_DICT, TEST_TABLE, Run
+from parity_training.run import EVALUATION, PICTURES, RECIPE, REPLACED, STATE_DICT, TEST_TABLE, Run
 
 
 def evaluated_part(problem: Problem) -> str:
@@ -23,7 +24,7 @@ def check_folder(path: Path, *, replace: bool) -> None:
     Raises:
         InputError: something stands there that may not be replaced, it cannot be written, or its name is no UTF-8.
     """
-    refuse_existing(path, replace=replace)
+    refuse_existing(path, replace=replace, check=refuse_lost_files)
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
@@ -32,33 +33,36 @@ def check_folder(path: Path, *, replace: bool) -> None:
     refuse_unwritable(path)
 
 
-def fresh_folder(path: Path, *, replace: bool) -> Path:
-    """Make an empty folder for a run, in place of an earlier run where it may be replaced.
-
-    Raises:
-        InputError: something stands there that is no run, holds other files as well, or may not be replaced.
-    """
-    refuse_existing(path, replace=replace)
-    if path.exists():
-        if any(path.iterdir()):
-            _refuse_other_files(path)
-        shutil.rmtree(path)
-    path.mkdir(parents=True)
-    return path
-
-
-def _refuse_other_files(path: Path) -> None:
+def refuse_lost_files(path: Path) -> None:
     """Raise `InputError` unless a folder holds a run and nothing else: what is replaced is lost."""
+    entries = sorted(path.iterdir())
+    if not _holds_run(path):
+        raise InputError(f"{path} is not empty and holds no run; it is not replaced, choose another name")
+    for entry in [*entries, *sorted(path.glob(f"{TENSORBOARD}/*"))]:
+        if not _is_ours(entry.relative_to(path)) or (entry.is_dir() and entry.name != TENSORBOARD):
+            name = entry.relative_to(path)
+            raise InputError(f"{path} holds {name}, which is no file of a run and would be lost; move it away first")
+
+
+def _holds_run(path: Path) -> bool:
+    """Whether a folder holds a run, be it damaged or killed at its very beginning."""
+    if any((path / name).exists() for name in (CHECKPOINT, f".{RECIPE}.partial")):
+        return True
     try:
         Run.open(path)
-    except ParityError as error:
-        raise InputError(f"{path} is not empty and holds no run; it is not replaced, choose another name") from error
-    ours = {RECIPE, CHECKPOINT, EVALUATION, TEST_TABLE, STATE_DICT, METRICS, TENSORBOARD, *PICTURES}
-    others = sorted(
-        entry.name for entry in path.iterdir() if entry.name not in ours and not entry.name.endswith(".partial")
-    )
-    if others:
-        raise InputError(f"{path} holds {others[0]}, which is no file of a run and would be lost; move it away first")
+    except ParityError:
+        return False
+    return True
+
+
+def _is_ours(name: Path) -> bool:
+    """Whether a file in a run's folder is one that Parity writes, or one that a killed process left."""
+    if name.parent.name == TENSORBOARD:
+        return name.name.startswith("events.out.tfevents.")
+    return name.name in _OURS or any(name.name in (f".{ours}.partial", f".{ours}.old") for ours in _OURS)
+
+
+_OURS = {RECIPE, CHECKPOINT, PREVIOUS, EVALUATION, TEST_TABLE, STATE_DICT, METRICS, TENSORBOARD, REPLACED, *PICTURES}
 
 
 def write_test_rows(path: Path, problem: Problem) -> None:

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C while training: the step is finished and saved before the process ends."""
+"""SIGTERM, SIGHUP and Ctrl-C while training: the step is finished and saved before the process ends."""
 
 import contextlib
 import signal
@@ -8,12 +8,19 @@ from types import FrameType
 
 from parity_runtime import ParityError
 
+_STOPPING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)]
+
 
 class StoppedError(ParityError):
-    """Training was stopped by a signal and can be resumed; the process exits with 128 and the signal's number."""
+    """Training was stopped by a signal and can be resumed; the process exits with 128 and the signal's number.
+
+    Attributes:
+        signal_number: of the signal.
+    """
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
+        self.signal_number = signal_number
         self.exit_code = 128 + signal_number  # type: ignore[misc]
 
 
@@ -29,15 +36,17 @@ class StopRequest:
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Note SIGTERM and SIGINT instead of ending; a second one ends at once, as it would without this.
+    """Note SIGTERM, SIGHUP and SIGINT instead of ending; a second one does what it would do without this.
 
-    Python delivers signals to the main thread alone: in another one nothing is changed.
+    A signal that is ignored stays ignored: nohup asks for that. Python delivers signals to the main thread alone: in
+    another one nothing is changed.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in _STOPPING}
+    before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
 
     def note(number: int, _frame: FrameType | None) -> None:
         request.signal_number = number

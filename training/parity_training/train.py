@@ -1,7 +1,6 @@
 """From a problem to a run: the notebook's life-cycle, resumable at any moment."""
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,17 +8,19 @@ import torch
 
 from parity_runtime import InputError, ParityError
 from parity_runtime.errors import first_line
-from parity_training.checkpoint import Checkpoints, load_checkpoint, restore
+from parity_runtime.staging import throw_away
+from parity_training.checkpoint import Checkpoints, restore, saved_weights
 from parity_training.evaluation import metrics_of, outputs_of
 from parity_training.log import open_log
 from parity_training.loop import EpochResult, Training
 from parity_training.networks import Network
 from parity_training.preparation import NetworkChoice, make_recipe, prepare
 from parity_training.problem import Problem
-from parity_training.run import CHECKPOINT, EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Run
-from parity_training.run_folder import check_folder, evaluated_part, fresh_folder, write_test_rows
+from parity_training.run import EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Run
+from parity_training.run_folder import check_folder, evaluated_part, write_test_rows
 from parity_training.settings import TrainSettings
 from parity_training.stopping import StoppedError, StopRequest, stop_requests
+from parity_training.unfinished import begun, put_in_place, reopened
 from parity_training.weights import check_state_dict, save_object
 from parity_training.xor import XORSettings, xor_problem
 
@@ -34,7 +35,7 @@ def train_xor(
     Args:
         out: the run folder to make.
         settings: the notebook's figures by default.
-        replace: remove a run that stands there already.
+        replace: take the place of a run that stands there already; it is whole until this one has finished.
         on_epoch: called after each epoch, for a progress bar.
 
     Raises:
@@ -63,68 +64,80 @@ def train_problem(
         choice: the network.
         settings: how it is trained.
         out: the run folder to make.
-        replace_existing: remove a run that stands there already.
+        replace_existing: take the place of a run that stands there already; it is whole until this one has
+            finished. An unfinished one is discarded.
         on_epoch: called after each epoch.
 
     Raises:
         InputError: the folder exists, a setting does not fit, or the loss is no longer finite.
-        StoppedError: SIGTERM or Ctrl-C came; the run can be resumed.
+        UnfinishedError: one that was stopped stands in ``<out>.unfinished``.
+        StoppedError: SIGTERM, SIGHUP or Ctrl-C came; the run can be resumed.
     """
-    check_folder(Path(out), replace=replace_existing)
+    target = Path(out)
+    check_folder(target, replace=replace_existing)
     recipe = make_recipe(problem, choice, settings)
     with _seeded(settings.seed):
         training = prepare(problem, recipe, choice.foreign, settings)  # refuses before anything is written
-        run = Run(fresh_folder(Path(out), replace=replace_existing), recipe)
-        run.write_json(RECIPE, recipe.to_json())
-        write_test_rows(run.path / TEST_TABLE, problem)
-        Checkpoints(run.path / CHECKPOINT, training).save()
-        try:
-            return _finish(run, problem, training, on_epoch)
-        except InputError:
-            if training.progress.epoch == 0:  # it never ran: there is nothing to keep or to resume
-                shutil.rmtree(run.path)
-            raise
+        with begun(target, replace=replace_existing) as folder:
+            run = Run(folder, recipe)
+            run.write_json(RECIPE, recipe.to_json())
+            write_test_rows(run.path / TEST_TABLE, problem)
+            Checkpoints(run.path, training).save()  # from here on it can be resumed
+            try:
+                _finish(run, problem, training, on_epoch)
+            except InputError:
+                if training.progress.epoch == 0:  # it never ran: there is nothing to keep or to resume
+                    throw_away(folder, target)
+                raise
+            return put_in_place(run, target, replace=replace_existing)
 
 
 def resume(
-    out: str | Path, problem: Problem, foreign: Network | None = None, on_epoch: OnEpoch = lambda _: None
+    out: str | Path,
+    problem: Problem,
+    foreign: Network | None = None,
+    on_epoch: OnEpoch = lambda _: None,
+    *,
+    replace_existing: bool = False,
 ) -> Run:
     """Continue a run that was stopped or killed, and write what an uninterrupted one would have written.
 
     Args:
-        out: the run folder.
+        out: the run folder; what was begun stands in ``<out>.unfinished``.
         problem: the same rows.
         foreign: the network's callable, where it is none of Parity's.
         on_epoch: called after each epoch that is still to come.
+        replace_existing: take the place of a run that stands there already.
 
     Raises:
         InputError: there is no run, it has finished, or the rows are not its own.
-        StoppedError: SIGTERM or Ctrl-C came again.
+        StoppedError: SIGTERM, SIGHUP or Ctrl-C came again.
     """
-    run = Run.open(out)
-    if (run.path / STATE_DICT).is_file():
-        raise InputError(f"{run.path} has finished; there is nothing to resume")
-    if run.recipe.data != problem.source:
-        raise InputError(f"{run.path} was trained on other rows; resume it with the same data")
-    for torn in run.path.glob(".*.partial"):  # of a process that was killed while it wrote
-        torn.unlink()
-    check_folder(run.path, replace=True)
+    target = Path(out)
+    with reopened(target, replace=replace_existing) as run:
+        if run.recipe.data != problem.source:
+            raise InputError(f"{target} was trained on other rows; resume it with the same data")
+        if not (run.path / STATE_DICT).is_file():  # else it was killed between its last file and its name
+            _continue(run, problem, foreign, on_epoch)
+        return put_in_place(run, target, replace=replace_existing)
+
+
+def _continue(run: Run, problem: Problem, foreign: Network | None, on_epoch: OnEpoch) -> None:
     settings = TrainSettings.from_json(run.recipe.training, str(run.path / RECIPE))
     if foreign is None:  # a recipe may ask for any size: its weights must be there before memory is taken
-        check_state_dict(
-            run.recipe.shapes(), load_checkpoint(run.path / CHECKPOINT)["model"], str(run.path / CHECKPOINT)
-        )
+        weights, path = saved_weights(run.path)
+        check_state_dict(run.recipe.shapes(), weights, str(path))
     with _seeded(settings.seed):
         training = prepare(problem, run.recipe, foreign, settings)
-        restore(run.path / CHECKPOINT, training)
+        restore(run.path, training)
         if not (run.path / TEST_TABLE).is_file():
             write_test_rows(run.path / TEST_TABLE, problem)
-        return _finish(run, problem, training, on_epoch)
+        _finish(run, problem, training, on_epoch)
 
 
-def _finish(run: Run, problem: Problem, training: Training, on_epoch: OnEpoch) -> Run:
+def _finish(run: Run, problem: Problem, training: Training, on_epoch: OnEpoch) -> None:
     """Train to the end, or to the next signal, and write what a finished run holds."""
-    checkpoints = Checkpoints(run.path / CHECKPOINT, training)
+    checkpoints = Checkpoints(run.path, training)
     with stop_requests() as training.stop, open_log(run.path, training.progress.epoch) as log:
         for result in _explained(training):
             log.write(result)
@@ -142,7 +155,6 @@ def _finish(run: Run, problem: Problem, training: Training, on_epoch: OnEpoch) -
     metrics = metrics_of(problem, outputs_of(model, problem.data, rows), rows)
     run.write_json(EVALUATION, {"part": part} | metrics)
     save_object(dict(model.state_dict()), run.path / STATE_DICT)  # the last file: a run that has it has finished
-    return run
 
 
 def _explained(training: Training) -> Iterator[EpochResult]:
@@ -159,8 +171,7 @@ def _refuse_stopped(run: Run, stop: StopRequest, training: Training) -> None:
     if stop.signal_number:
         progress = training.progress
         raise StoppedError(
-            f"stopped in epoch {progress.epoch + 1} of {training.num_epochs} and saved; to continue, give the same "
-            f"command with --resume (the run is {run.path})",
+            f"stopped in epoch {progress.epoch + 1} of {training.num_epochs} and saved in {run.path}",
             stop.signal_number,
         )
 

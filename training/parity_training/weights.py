@@ -15,6 +15,7 @@ from parity_runtime import InputError
 from parity_runtime.errors import first_line, out_of_memory
 from parity_runtime.files import write_file
 from parity_runtime.reading import open_regular
+from parity_training.archives import begins_as_zip, refuse_damaged
 from parity_training.bombs import refuse_bombs, refuse_grown
 
 StateDict = dict[str, Tensor]
@@ -31,11 +32,12 @@ def load_object(path: Path) -> Any:
     """Load a file of torch.save onto the CPU without running code from it.
 
     Raises:
-        InputError: there is no such file, it inflates to far more than its size, or it holds more than tensors
-            and plain containers.
+        InputError: there is no such file, it is damaged, it inflates to far more than its size, or it holds more than
+            tensors and plain containers.
     """
     with _opened(path) as file:
         try:
+            refuse_damaged(file, path)
             refuse_bombs(file, path)
             loaded = torch.load(file, map_location="cpu", weights_only=True)
             refuse_grown(loaded, os.fstat(file.fileno()).st_size, path)
@@ -44,8 +46,9 @@ def load_object(path: Path) -> Any:
         except Exception as error:  # zip, pickle and torch each raise their own
             if out_of_memory(error):
                 raise MemoryError(f"{path} cannot be loaded ({first_line(error)})") from error
+            damaged = "" if begins_as_zip(file) else "is damaged, or "
             raise InputError(
-                f"{path} does not load as tensors alone (torch.load with weights_only=True); "
+                f"{path} {damaged}does not load as tensors alone (torch.load with weights_only=True); "
                 "save it again with torch.save(module.state_dict(), path)"
             ) from error
     return loaded
@@ -95,7 +98,7 @@ def _load_safetensors(path: Path) -> StateDict:
         except Exception as error:  # safetensors raises its own, from Rust
             if out_of_memory(error):
                 raise MemoryError(f"{path} cannot be loaded ({first_line(error)})") from error
-            raise InputError(f"{path} is no safetensors file: {error}") from error
+            raise InputError(f"{path} is no safetensors file, or is damaged: {first_line(error)}") from error
 
 
 def _entry(loaded: Any, key: str, path: Path) -> Any:

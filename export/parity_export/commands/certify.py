@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import click
 
-from parity_export.evidence import band
+from parity_export.evidence import BAND, band
 from parity_export.proof.certificate import DRAWN_ROWS, Certificate, Unproven, drawn_chunks, table_chunks
 from parity_export.proof.certified_model import CertifiedModel
 from parity_runtime.commands.options import package_argument
@@ -18,13 +18,14 @@ from parity_runtime.commands.saying import say
 from parity_runtime.commands.table_options import read_options, table_file, table_options
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
-from parity_runtime.files import atomic_write, write_file
 from parity_runtime.jsonfile import dump_json
 from parity_runtime.package import Package
 from parity_runtime.paths import refuse_unwritable, resolved
+from parity_runtime.staging import refuse_existing, staged_folder
 from parity_runtime.tables.csv_file import write_csv
 from parity_runtime.tables.reading import ReadOptions
 
+_FIGURES, _UNPROVEN = "certificate.json", "unproven.csv"
 _SHOWN = 5
 _LISTED = 10  # features or numbers of a row
 
@@ -33,7 +34,9 @@ _LISTED = 10  # features or numbers of a row
 @package_argument
 @click.argument("table", required=False)
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="A folder for the rows that are not proven, and the picture."
+    "--out",
+    type=click.Path(path_type=Path),
+    help="A folder of its own for the rows that are not proven, and the picture.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @table_options
@@ -46,7 +49,7 @@ def certify(package: Path, table: str | None, out: Path | None, as_json: bool, *
     A package without a certified graph is certified in memory, and stays as it is. docs/proof.md says what is proven.
     """
     _check_out(out, package)
-    model = CertifiedModel.open(package)
+    opened, model = _open(package)
     reading = read_options(options)
     if table is None and reading != ReadOptions():
         raise click.UsageError("how a table is written is for a TABLE, and there is none")
@@ -61,7 +64,7 @@ def certify(package: Path, table: str | None, out: Path | None, as_json: bool, *
         figures = certificate.to_json()
         if out is not None:
             rows.seek(0)
-            _write(out, rows, {"package": Package.open(package).id, **figures}, model)
+            _write(out, rows, {"package": opened.id, **figures}, model)
     if as_json:
         click.echo(json.dumps(figures))
     else:
@@ -80,9 +83,16 @@ def _check_out(out: Path | None, package: Path) -> None:
     target = resolved(out)
     if resolved(package) in (target, *target.parents):
         raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another place")
-    if target.exists() and not target.is_dir():
-        raise InputError(f"{out} is a file; --out takes a folder")
-    refuse_unwritable(target / "certificate.json")
+    refuse_existing(out, replace=True, check=_refuse_lost_files)
+    refuse_unwritable(target)
+
+
+def _open(path: Path) -> tuple[Package, CertifiedModel]:
+    """Return a package and its certified graph: of one package, although an export may replace it meanwhile."""
+    package, model = Package.open(path), CertifiedModel.open(path)
+    if package.was_replaced():
+        raise InputError(f"{path} was replaced while it was read; give the command again")
+    return package, model
 
 
 def _first(rows: Iterator[Unproven], first: list[Unproven]) -> Iterator[Unproven]:
@@ -131,12 +141,19 @@ def _scope(model: CertifiedModel) -> list[str]:
 
 
 def _write(out: Path, rows: IO[bytes], facts: dict[str, Any], model: CertifiedModel) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    write_file(out / "certificate.json", dump_json(facts))
-    with atomic_write(out / "unproven.csv") as file:
-        shutil.copyfileobj(rows, file)
-    for name, picture in band(model).items():
-        write_file(out / name, picture)
+    with staged_folder(out, replace=True, check=_refuse_lost_files) as staging:
+        (staging / _FIGURES).write_bytes(dump_json(facts))
+        with (staging / _UNPROVEN).open("wb") as file:
+            shutil.copyfileobj(rows, file)
+        for name, picture in band(model).items():
+            (staging / name).write_bytes(picture)
+
+
+def _refuse_lost_files(out: Path) -> None:
+    """Raise `InputError` unless a folder holds what certify wrote and nothing else: what is replaced is lost."""
+    others = sorted(path.name for path in out.iterdir() if path.name not in (_FIGURES, _UNPROVEN, BAND))
+    if others:
+        raise InputError(f"{out} holds {others[0]}, which certify did not write; give --out a folder of its own")
 
 
 def _columns(contract: ModelContract) -> list[str]:

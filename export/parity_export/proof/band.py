@@ -16,8 +16,6 @@ from parity_runtime.contract import CERTIFIED, LABEL
 from parity_runtime.inputs import Arrays
 from parity_training.figures import CLASS_COLORS, class_name, new_figure, png
 
-BAND = "band.png"
-
 _GRID = 320
 _BAND = "#333333"
 _WINDOW = 3.0  # of the band's width, on both sides of the boundary

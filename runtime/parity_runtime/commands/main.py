@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TextIO
 import click
 
 from parity_runtime.commands.saying import say
+from parity_runtime.commands.signals import Terminated, termination_raises
 from parity_runtime.errors import MissingExtraError, ParityError, memory_reason, out_of_memory
 from parity_runtime.printable import sentence
 from parity_runtime.version import __version__
@@ -86,8 +87,13 @@ def parity() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 an error, 2 usage, 3 a gate said no, 130 interrupted."""
-    sys.exit(_run(arguments))
+    """Run the command line and exit: 0 done, 1 an error, 2 usage, 3 a gate said no, 128 and more a signal."""
+    try:
+        with termination_raises():
+            code = _run(arguments)
+    except Terminated as stop:
+        code = _fail(str(stop), stop.exit_code)
+    sys.exit(code)
 
 
 def _run(arguments: list[str] | None) -> int:

@@ -1,7 +1,6 @@
 """``parity predict``."""
 
 import contextlib
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,7 +80,6 @@ def predict(package: Path, table: str | None, rows: tuple[str, ...], provider: P
     job = Job(**options | {"columns": names(options["columns"])})
     size = chunk_size(predictor.contract, job.batch)
     chunks = iter([_rows_chunk(file, predictor.contract, rows)]) if rows else file.chunks(size)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was begun is cleared away
     _Run(predictor, file, job, chunks).write(out)
 
 

@@ -1,5 +1,6 @@
 """``parity train``."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -24,21 +25,23 @@ from parity_training.problem import Problem
 from parity_training.run import EVALUATION, RECIPE, Run
 from parity_training.run_folder import check_folder
 from parity_training.settings import TrainSettings
+from parity_training.stopping import StoppedError
 from parity_training.tables import TableDataset, TableSettings, settings_from_source, table_defaults, table_problem
 from parity_training.train import resume, train_problem
+from parity_training.unfinished import UnfinishedError, find_unfinished
 from parity_training.xor import XORSettings, xor_problem
 
 _XOR_ONLY = ("size", "validation_size", "test_size", "std")
 _READING = tuple(item.name for item in fields(ReadOptions))
 _TABLE_ONLY = ("target", "features", "drop_columns", "task", "positive", "threshold", "validation", "test", *_READING)
 _SHOWN_CLASSES = 10
-_KEPT_ON_RESUME = ("data", "out", "resume_run", "network")
+_KEPT_ON_RESUME = ("data", "out", "force", "resume_run", "network")
 
 
 @click.command()
 @click.argument("data")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The run folder to make.")
-@click.option("--force", is_flag=True, help="Replace a run that stands there already.")
+@click.option("--force", is_flag=True, help="Replace a run that stands there, and discard a stopped one.")
 @click.option("--resume", "resume_run", is_flag=True, help="Continue the run in --out, with its own settings.")
 @train_options
 @table_options
@@ -50,20 +53,32 @@ def train(context: click.Context, /, data: str, out: Path, force: bool, resume_r
     notebook's continuous XOR problem. A table's numbers are standardized and its missing cells filled by the network
     itself.
 
-    Ctrl-C or SIGTERM saves the run; the same command with --resume continues it.
+    The run appears under --out when it has finished; until then it stands in OUT.unfinished, and a run that it
+    replaces is whole. Ctrl-C, SIGTERM or SIGHUP saves it there; --resume continues it.
     """
     given = {name: value for name, value in options.items() if _is_given(context, name)}
     if "format_name" in given:
         given["format"] = given.pop("format_name")
     network = given.get("network")
     foreign = resolve_callable(network) if network is not None and ":" in network else None
-    if resume_run:
-        _refuse_settings(context)
-        run = _resumed(data, out, foreign)
-    else:
-        run = _trained(data, out, given, foreign, force=force)
+    going_on = _resume_command(data, out, network, force=force)
+    try:
+        if resume_run:
+            _refuse_settings(context)
+            run = _resumed(data, out, foreign, force=force)
+        else:
+            run = _trained(data, out, given, foreign, force=force)
+    except UnfinishedError as error:
+        raise InputError(f"{error}; to continue: {going_on}") from error
+    except StoppedError as stopped:
+        raise StoppedError(f"{stopped}; to continue: {going_on}", stopped.signal_number) from stopped
     for line in _story(run):
         say(line)
+
+
+def _resume_command(data: str, out: Path, network: str | None, *, force: bool) -> str:
+    named = [] if network is None or ":" not in network else ["--network", network]
+    return shlex.join(["parity", "train", data, "--out", str(out), *named, *["--force"] * force, "--resume"])
 
 
 def _is_given(context: click.Context, name: str) -> bool:
@@ -91,8 +106,8 @@ def _trained(data: str, out: Path, given: dict[str, Any], foreign: Network | Non
         return train_problem(problem, choice, settings, out, replace_existing=force, on_epoch=on_epoch)
 
 
-def _resumed(data: str, out: Path, foreign: Network | None) -> Run:
-    run = Run.open(out)
+def _resumed(data: str, out: Path, foreign: Network | None, *, force: bool) -> Run:
+    run = find_unfinished(out)
     source = run.recipe.data
     if (source.get("source") == "xor") != (data == "xor"):
         raise InputError(f"{out} was trained on other data than {data}")
@@ -104,7 +119,7 @@ def _resumed(data: str, out: Path, foreign: Network | None) -> Run:
         problem = table_problem(TableDataset(data, settings), settings, run.recipe.contract.name)
     epochs = TrainSettings.from_json(run.recipe.training, str(out / RECIPE)).epochs
     with _progress(epochs) as on_epoch:
-        return resume(out, problem, foreign, on_epoch)
+        return resume(out, problem, foreign, on_epoch, replace_existing=force)
 
 
 def _xor(given: dict[str, Any]) -> tuple[Problem, str, TrainSettings]:
