@@ -32,7 +32,7 @@ _LISTED = 10  # features or numbers of a row
 @package_argument
 @click.argument("table", required=False)
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="A folder of its own, for the rows that are not proven and the picture."
+    "--out",
     type=click.Path(path_type=Path),
     help="A folder of its own for the rows that are not proven, and the picture.",
 )
