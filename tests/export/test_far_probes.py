@@ -110,3 +110,16 @@ def test_log_sigmoid_is_refused_where_it_answers_infinity() -> None:
     module = nn.Sequential(nn.Linear(4, 2), nn.LogSigmoid())
     nn.init.constant_(module[0].weight, 60.0)
     refused(module, exported(module, TABLE), TABLE, "by up to inf")
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        *(torch.exp, torch.sinh, torch.sqrt, torch.log, lambda x: x.pow(2.2)),
+        lambda x: (x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True),
+    ],
+    ids=["exp", "sinh", "sqrt", "log", "pow", "standardized"],
+)  # fmt: skip
+def test_what_overflows_or_is_no_number_on_both_sides_is_no_difference(function, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    export(Function(lambda self, x: function(self.l(x)), l=nn.Linear(4, 3)), TABLE, tmp_path)

@@ -94,19 +94,26 @@ def test_moved_operands_leave_what_is_written_in_place_to_the_caller() -> None:
 
 
 @pytest.mark.parametrize("lowest", [True, False])
-def test_equal_values_are_ordered_by_their_index(lowest: bool) -> None:
+def test_equal_values_are_ordered_by_their_index_where_torch_leaves_it_open(lowest: bool) -> None:
     x = torch.tensor([[1.0, 3.0, 3.0, 0.0, 3.0]])
     with TieOrder(lowest=lowest) as mode:
         top = x.topk(2, dim=1).indices
-        most, first = x.max(dim=1).indices, x.argmax(dim=1, keepdim=True)
         rising = x.sort(dim=1).indices
-        of_all = x.argmin()
+        first, stable = x.argmax(dim=1), x.sort(dim=1, stable=True).indices
     assert mode.ties
     assert top.tolist() == ([[1, 2]] if lowest else [[4, 2]])
-    assert most.tolist() == [1 if lowest else 4]
-    assert first.tolist() == [[1 if lowest else 4]]
     assert rising.tolist() == [[3, 0, *((1, 2, 4) if lowest else (4, 2, 1))]]
-    assert int(of_all) == 3
+    assert (first.tolist(), stable.tolist()) == ([1], [[3, 0, 1, 2, 4]])
+
+
+def test_the_first_of_equal_values_is_what_argmax_says() -> None:
+    """torch documents the first maximum, so that the last one is another answer."""
+    module = Function(lambda _, x: (x > 0).float().argmax(1))
+    model = exported(module, TWELVE)
+    assert_parity(module, model.SerializeToString(), TWELVE)
+    node = next(node for node in model.graph.node if node.op_type == "ArgMax")
+    next(one for one in node.attribute if one.name == "select_last_index").i = 1
+    refused(module, model, TWELVE, "ordinary probes")
 
 
 def test_a_constant_shift_at_the_end_is_found_where_a_module_jumps() -> None:

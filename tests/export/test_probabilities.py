@@ -165,3 +165,28 @@ def test_the_threshold_is_the_referees_own(tmp_path, monkeypatch) -> None:
     source = source_of(Function(lambda x: x), dataclasses.replace(BINARY, threshold=0.9))
     with pytest.raises(ParityRefusedError, match="of label"):
         export_package(source, tmp_path / "p", ExportOptions(pictures=False))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: torch.sigmoid(x).clamp(1e-7, 1 - 1e-7),
+        lambda x: torch.sigmoid(x) * 1.0,
+        lambda x: torch.where(x > -3, torch.sigmoid(x), 0.0),
+        lambda x: torch.sigmoid(x.double()).float(),
+        lambda x: 0.5 * (1 + torch.tanh(x / 2)),
+        lambda x: x.clone().sigmoid_(),
+    ],
+    ids=["clamped", "times one", "masked", "in double", "by tanh", "in place"],
+)
+def test_probabilities_as_people_write_them_lie_between_zero_and_one(function, tmp_path) -> None:
+    predictor = package(Function(function), OWN, tmp_path)
+    found = predictor.predict_proba(GRID)
+    assert ((found >= 0) & (found <= 1)).all()
+    exact = function(torch.from_numpy(GRID).double()).numpy()[:, 0]
+    assert np.abs(found[:, 1] - exact).max() < 1e-6
+
+
+def test_a_softmax_that_is_cut_below_has_the_logits_of_what_it_gives(tmp_path) -> None:
+    module = Function(lambda x: torch.softmax(torch.cat([x, -x, 0 * x], 1), 1).clamp(min=1e-7))
+    package(module, Meaning("multiclass", "probabilities"), tmp_path)

@@ -186,3 +186,51 @@ def test_ids_and_seconds_that_lose_digits_are_found(through: int) -> None:
     append(model, [helper.make_node("Cast", ["raw"], ["lost"], to=through),
                    helper.make_node("Cast", ["lost"], ["OUT"], to=onnx.TensorProto.INT64)], {})  # fmt: skip
     refused(module, model, ["x: int64[batch, 3]"], r"\(large probes\)")
+
+
+@pytest.mark.parametrize("fill", [None, 0.4])
+def test_a_missing_cell_that_is_filled_otherwise_is_found(fill: float | None) -> None:
+    def imputed(self: Function, x: Tensor, value: float | None = 0.3) -> Tensor:
+        return self.l(x if value is None else torch.where(torch.isnan(x), value, x))
+
+    module = Function(imputed, l=nn.Linear(4, 2))
+    assert_parity(module, exported(module, TABLE).SerializeToString(), TABLE)
+    other = exported(Function(lambda self, x: imputed(self, x, fill), l=module.l), TABLE)
+    refused(module, other, TABLE, "where cells are missing")
+
+
+COMPARISONS = {
+    "an age": (lambda _, x: (x >= 18).float(), lambda _, x: (x > 18).float()),
+    "a half": (lambda _, x: (x > 0.5).float(), lambda _, x: (x >= 0.5).float()),
+    "a code": (lambda _, x: (x == 2).float(), lambda _, x: (x == 3).float()),
+    "a code that is gone": (lambda _, x: (x == 2).float(), lambda _, x: x * 0),
+    "buckets": (
+        lambda _, x: torch.bucketize(x, torch.tensor([18.0, 25, 40])).float(),
+        lambda _, x: torch.bucketize(x, torch.tensor([18.0, 25, 40]), right=True).float(),
+    ),
+    "rounding": (lambda _, x: torch.round(x), lambda _, x: torch.floor(x + 0.5)),
+}
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_a_decision_is_asked_where_it_lies(name: str) -> None:
+    right, wrong = (Function(function) for function in COMPARISONS[name])
+    assert_parity(right, exported(right, TABLE).SerializeToString(), TABLE)
+    refused(right, exported(wrong, TABLE), TABLE, "special probes")
+
+
+CUTS = {
+    "a prefix": (lambda _, x: x[:, :100].sum(1), lambda _, x: x[:, :99].sum(1)),
+    "a suffix": (lambda _, x: x[:, -32:].sum(1), lambda _, x: x[:, -31:].sum(1)),
+    "positions": (
+        lambda _, x: x + torch.arange(x.shape[1])[:, None],
+        lambda _, x: x + torch.arange(x.shape[1]).clamp(max=64)[:, None],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_a_sequence_is_asked_beyond_where_it_is_cut(name: str) -> None:
+    right, wrong = (Function(function) for function in CUTS[name])
+    assert_parity(right, exported(right, SEQUENCE).SerializeToString(), SEQUENCE)
+    refused(right, exported(wrong, SEQUENCE), SEQUENCE, "time (128|101|100|33)")

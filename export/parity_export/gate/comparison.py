@@ -137,7 +137,8 @@ def away(found: Arrays, expected: Expected, rows: NDArray[np.int64]) -> NDArray[
 def outside(name: str, answers: Arrays, expected: Expected, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return which values leave what is allowed, whether or not they can be judged."""
     found, exact = answers[name].astype(np.float64), expected.float64[name][rows].astype(np.float64)
-    away = expected.beyond(name, found, rows) > np.nan_to_num(expected.allowed[name][rows], posinf=0.0)
+    allowed = np.where(np.isinf(exact), 0.0, expected.allowed[name][rows])
+    away = expected.beyond(name, found, rows) > np.nan_to_num(allowed, nan=np.inf, posinf=np.inf)
     away |= np.isnan(exact) & ~np.isnan(found)
     if name == PROBABILITIES and LOGITS in answers and expected.explained:
         away |= unexplained(answers[name], answers[LOGITS])

@@ -1,6 +1,6 @@
 """Probes that are drawn: real rows, random ones over and beyond the range of training, special values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,8 @@ _MIN_ROWS = 8
 _HIGHEST_INDEX = 2**26  # no vocabulary is larger; what torch accepts beyond is no index
 _HIGHEST_INTEGER = 2**16  # so that integers which are no indices stay exact in float32
 _SMALL_INTEGER = 8
+_TIES = (0.5, -0.5, 1.5, -1.5, 2.5, -2.5)  # halves are rounded to even, away from zero, or upward
+_MISSING_ROWS, _MISSING_SHARE = 8, 0.25
 _LARGEST_INTEGER = 2**40
 
 
@@ -42,11 +44,13 @@ class Drawing:
         contract: of the model.
         dimensions: the size of every dynamic dimension but the batch.
         integer_ranges: by integer input, its lowest and highest value.
+        compared: numbers that the module or its graph compares with.
     """
 
     contract: ModelContract
     dimensions: Mapping[str, int]
     integer_ranges: Mapping[str, tuple[int, int]]
+    compared: Sequence[float] = ()
 
     def rows(self, random: np.random.Generator, sample: Arrays | None) -> list[Probes]:
         """Return the drawn probes, a part a kind."""
@@ -58,6 +62,17 @@ class Drawing:
     def nonfinite(self) -> Arrays:
         """Return rows of NaN, infinity and minus infinity: reported, not gated."""
         return self._filled([np.nan, np.inf, -np.inf])
+
+    def missing(self, random: np.random.Generator) -> Arrays:
+        """Return rows of the range with a cell in four missing (NaN), and one that is nothing else."""
+        drawn = self._draw(UNIFORM, self._uniform, random)
+        rows = {name: array[:_MISSING_ROWS].copy() for name, array in drawn.items()}
+        for array in rows.values():
+            if array.dtype.kind == "f":
+                gone = random.random(array.shape) < _MISSING_SHARE
+                gone[0] = True
+                array[gone] = np.nan
+        return rows
 
     def row_shape(self, spec: TensorSpec) -> tuple[int, ...]:
         """Return the shape of one row of an input: its shape without the batch axis."""
@@ -116,15 +131,24 @@ class Drawing:
         return drawn
 
     def _special(self) -> list[Probes]:
-        """Fill rows with one special value each: zeros, ones; subnormal and smallest normal; the largest."""
+        """Fill rows with one special value each: zeros, ones, halves, where the code compares; the smallest, the largest."""
         limits = np.finfo(np.float32)
         tiny, smallest, largest = float(limits.tiny), float(limits.smallest_subnormal), float(limits.max)
         values = {
-            SPECIAL: [0.0, -0.0, 1.0, -1.0],
+            SPECIAL: [0.0, -0.0, 1.0, -1.0, *_TIES, *self._beside(self.compared)],
             SUBNORMAL: [smallest, -smallest, tiny, -tiny],
             EXTREME: [largest, -largest],
         }
         return [labelled(kind, self._filled(filling)) for kind, filling in values.items()]
+
+    @staticmethod
+    def _beside(numbers: Sequence[float]) -> list[float]:
+        """Return each number as float32, its two neighbours, and the integers beside it."""
+        limits = np.finfo(np.float32)
+        exact = [np.float32(value) for value in numbers if abs(value) <= limits.max]
+        ends = (np.float32(np.inf), -np.float32(np.inf))
+        near = [float(beside) for value in exact for beside in (value, *(np.nextafter(value, end) for end in ends))]
+        return list(dict.fromkeys([*near, *(float(value) + step for value in numbers for step in (-1, 1))]))
 
     def _filled(self, values: list[float]) -> Arrays:
         return {
@@ -136,11 +160,17 @@ class Drawing:
         }  # fmt: skip
 
     def _filling(self, spec: TensorSpec, value: float) -> float:
-        """Return what fills an input: the value itself; of other dtypes than floats 1 for +-1, where 1 is taken."""
+        """Return what fills an input: the value itself, of integers the nearest that is taken; of booleans whether it is 1.
+
+        A negative number becomes its size where none is taken.
+        """
         if spec.dtype.startswith("float"):
             return value
+        if spec.dtype == "bool" or not np.isfinite(value):
+            return float(abs(value) == 1)
         low, high = self.integer_ranges.get(spec.name, (0, 1))
-        return min(max(int(abs(value) == 1), low), high)
+        whole = int(np.clip(value, -_LARGEST_INTEGER, _LARGEST_INTEGER))
+        return min(max(abs(whole) if low >= 0 else whole, low), high)
 
     def _representable(self, spec: TensorSpec, values: list[float]) -> list[float]:
         if not spec.dtype.startswith("float"):

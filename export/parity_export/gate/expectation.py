@@ -63,6 +63,7 @@ class Expectation:
         dimensions: the size of every dynamic dimension but the batch.
         given: rtol and atol that a person set.
         certified: the answers of the certified graph, where torch's float64 answers are the exact ones of it.
+        compared: numbers that the module or its graph compares with.
 
     Attributes:
         batches: how rows are asked.
@@ -81,6 +82,7 @@ class Expectation:
         dimensions: Mapping[str, int],
         given: tuple[float, float] | None = None,
         certified: Loaded | None = None,
+        compared: Sequence[float] = (),
     ) -> None:
         self._source, self._given, self._opponent, self._certified = source, given, opponent, certified
         self.dimensions = dict(dimensions)
@@ -88,7 +90,7 @@ class Expectation:
         self.torch_float64 = Loaded(lambda: TorchReference(source, double=True))
         self.torch_float32 = TorchReference(source)
         ranges = integer_ranges(source.contract, dimensions, self._accepts)
-        self.drawing = Drawing(source.contract, dimensions, ranges)
+        self.drawing = Drawing(source.contract, dimensions, ranges, compared)
         self.refused: list[str] = []
         self._declined: set[int] = set()
         self.probes: Probes = self._make_probes()

@@ -96,7 +96,7 @@ class Expected:
             low, high = np.where(proven, exact, low), np.where(proven, exact, high)
         with np.errstate(invalid="ignore", over="ignore"):
             outside = np.maximum(np.maximum(found - high, low - found), 0.0)
-        return np.where(np.isnan(found), np.inf, outside)
+        return np.where(np.isnan(found) & ~np.isnan(exact), np.inf, np.nan_to_num(outside, nan=0.0, posinf=np.inf))
 
     def _allowed(self, name: str) -> NDArray[np.float64]:
         values = self.float64[name]

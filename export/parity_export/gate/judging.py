@@ -8,6 +8,7 @@ import onnx
 import torch
 
 from parity_export.gate.batching import Loaded
+from parity_export.gate.code_numbers import CodeNumbers, code_numbers
 from parity_export.gate.engines import BATCH_SIZES, DEFAULT
 from parity_export.gate.expectation import Expectation
 from parity_export.gate.expected import Expected
@@ -25,8 +26,10 @@ from parity_runtime.session import create_session, import_onnxruntime
 
 OTHER_SIZES = (1, 2, 5, 17, 8, 32, 64)
 """Sizes of dynamic dimensions other than the batch: the questions are asked at the sizes of the sample, or at a size
-that torch accepts, then again at the first four of these that torch accepts."""
+that torch accepts, then again at the first four of these that torch accepts, at a long one, and one beyond each integer at
+which the graph may cut an axis."""
 
+LONG = 128
 _OTHER_ASKED = 4
 
 
@@ -90,7 +93,9 @@ def judge(
     refused: list[str] = []
     expectations = []
     certified = None if proof is None or not proof.exact else proof.model.on_inputs()
-    for expectation in _expectations(model, source, given, refused, certified):
+    numbers = code_numbers(model, source)
+    asked = _expectations(model, source, refused, numbers, {"given": given, "certified": certified})
+    for expectation in asked:
         expectation.prepare(BATCH_SIZES)
         expectations.append(expectation)
         refused += [f"{line}{_at(expectation.dimensions)}" for line in expectation.refused]
@@ -123,24 +128,31 @@ def record(contract: ModelContract, verdict: Verdict) -> dict[str, Any]:
 
 
 def _expectations(
-    model: bytes,
-    source: ModelSource,
-    given: tuple[float, float] | None,
-    refused: list[str],
-    certified: Loaded | None,
+    model: bytes, source: ModelSource, refused: list[str], numbers: CodeNumbers, options: dict[str, Any]
 ) -> Iterator[Expectation]:
     opponent = Loaded(lambda: DEFAULT.load(model, source.contract))
     names = _other_dimensions(source.contract)
-    yield Expectation(source, opponent, _main_sizes(source, names), given, certified)
-    tried = 0
-    for size in OTHER_SIZES if names else ():
+    yield Expectation(source, opponent, _main_sizes(source, names), compared=numbers.compared, **options)
+    without = replace(source, sample=None)
+    for size in _accepted_sizes(source, names, refused, numbers.lengths) if names else ():
+        yield Expectation(without, opponent, dict.fromkeys(names, size), compared=numbers.compared, **options)
+
+
+def _accepted_sizes(
+    source: ModelSource, names: list[str], refused: list[str], lengths: tuple[int, ...]
+) -> Iterator[int]:
+    """Yield the sizes at which questions are asked again; what torch refuses is noted."""
+    left = _OTHER_ASKED
+    for size in dict.fromkeys((*OTHER_SIZES, LONG, *lengths)):
+        if size in OTHER_SIZES and not left:
+            continue
         dimensions = dict.fromkeys(names, size)
         reason = _refusal(source, dimensions)
         if reason is not None:
             refused.append(f"torch at {dimensions}: {reason}")
-        elif tried < _OTHER_ASKED:
-            tried += 1
-            yield Expectation(replace(source, sample=None), opponent, dimensions, given, certified)
+        else:
+            left -= size in OTHER_SIZES
+            yield size
 
 
 def _at(dimensions: Mapping[str, int]) -> str:

@@ -83,9 +83,9 @@ class MovedOperands(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class TieOrder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Runs a module with the lowest (or highest) index first among equal values, wherever it sorts or takes the best.
+    """Runs a module with the lowest (or highest) index first among equal values, wherever it sorts or takes the best k.
 
-    torch leaves their order open. ONNX's TopK and ArgMax take the lowest index.
+    torch leaves their order open. ONNX's TopK takes the lowest index.
 
     Attributes:
         ties: whether equal values were met.
@@ -110,23 +110,14 @@ class TieOrder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         given = defaults | dict(zip(names, args, strict=False)) | kwargs
         return self._ordered(name, given)
 
-    def _ordered(self, name: str, given: dict[str, Any]) -> Any:
-        tensor, axis = given["self"], given.get("dim", -1)
-        keepdim = bool(given.get("keepdim"))
-        if axis is None:
-            tensor, axis, keepdim = tensor.reshape(-1), 0, False
+    def _ordered(self, name: str, given: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        tensor, axis = given["self"], given["dim"]
         if tensor.ndim == 0:
-            tensor, axis, keepdim = tensor.reshape(1), 0, False
-        largest = given.get("largest", given.get("descending", name.startswith(("max", "argmax"))))
+            return tensor.clone(), torch.zeros_like(tensor, dtype=torch.int64)
+        largest = given["largest"] if name.startswith("topk") else given["descending"]
         values, indices = self._sorted(tensor, axis, descending=bool(largest))
-        if name.startswith("sort"):
-            return values, indices
-        if name.startswith("topk"):
-            return values.narrow(axis, 0, given["k"]), indices.narrow(axis, 0, given["k"])
-        best, index = (one.narrow(axis, 0, 1) for one in (values, indices))
-        if not keepdim:
-            best, index = best.squeeze(axis), index.squeeze(axis)
-        return index if name.startswith("arg") else (best, index)
+        count = given["k"] if name.startswith("topk") else tensor.shape[axis]
+        return values.narrow(axis, 0, count), indices.narrow(axis, 0, count)
 
     def _sorted(self, tensor: Tensor, axis: int, *, descending: bool) -> tuple[Tensor, Tensor]:
         source = tensor if self._lowest else tensor.flip(axis)
@@ -137,4 +128,5 @@ class TieOrder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return values, indices if self._lowest else tensor.shape[axis] - 1 - indices
 
 
-_ORDERING = {"topk.default", "sort.default", "sort.stable", "max.dim", "min.dim", "argmax.default", "argmin.default"}
+_ORDERING = {"topk.default", "sort.default"}
+"""Whose order of equal values torch leaves open. Its argmax and max give the first of them, as documented."""

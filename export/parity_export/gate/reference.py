@@ -55,11 +55,11 @@ class TorchReference:
             returned = self._call(*tensors)
         if self._contract.task == "tensors":
             return _named(self._contract, returned)
+        before = squashing.logits_of(returned) if self._module_output == "probabilities" else returned
         returned = returned.detach()
         matrix = returned.reshape(len(returned), -1)  # [batch, columns]
         if self._contract.task == "regression":
             return {VALUE: matrix.numpy()}
-        before = squashing.logits_of(returned) if self._module_output == "probabilities" else matrix
         self.explained = before is not None
         if before is None:
             return self._outputs(self._log_odds(matrix), matrix)
@@ -119,30 +119,55 @@ def _in_double() -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
+_MOVES = {
+    "view",
+    "_unsafe_view",
+    "reshape",
+    "squeeze",
+    "unsqueeze",
+    "t",
+    "transpose",
+    "permute",
+    "alias",
+    "detach",
+    "clone",
+}
+"""ATen operators that change the shape of a tensor and none of its values."""
+
+
 class _LastSquashing(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Remembers what went into the last sigmoid or softmax, so that logits need not be recovered from it."""
+    """Remembers what went into each sigmoid and softmax, so that logits need not be recovered from it."""
 
     supports_higher_order_operators = True
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._last: tuple[Tensor, Tensor] | None = None
+        self._logits: dict[int, Tensor] = {}
+        self._kept: list[Tensor] = []  # an identity is a tensor's own only while that lives
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if func in (torch.ops.aten.sigmoid.default, torch.ops.aten._softmax.default):
-            self._last = (args[0], result.clone())  # a copy: the module may go on in place
+        kwargs = kwargs or {}
+        if not isinstance(func, torch._ops.OpOverload):  # torch.cond and its kin
+            return func(*args, **kwargs)
+        name, first = func.overloadpacket.__name__, args[0] if args else None
+        known = self._logits.get(id(first)) if isinstance(first, Tensor) else None
+        before = first.clone() if name == "sigmoid_" else first  # type: ignore[union-attr]
+        result = func(*args, **kwargs)
+        if name in ("sigmoid", "sigmoid_", "_softmax"):
+            self._remember(result, before)
+        elif known is not None and name in _MOVES:
+            self._remember(result, func(known, *args[1:], **kwargs))
+        elif known is not None and func._schema.is_mutable:  # the module goes on in place
+            del self._logits[id(first)]
         return result
 
+    def _remember(self, result: Tensor, logits: Any) -> None:
+        self._kept.append(result)
+        self._logits[id(result)] = logits
+
     def logits_of(self, returned: Tensor) -> Tensor | None:
-        """Return the input of the last activation, in the order of ``returned``, if that is what it gave."""
-        if self._last is None:
-            return None
-        before, after = self._last
-        same = returned.numel() == after.numel() and torch.allclose(
-            after.reshape(returned.shape), returned, rtol=0, atol=0, equal_nan=True
-        )
-        return before if same else None
+        """Return the input of the activation that gave ``returned``, in its order; None if none did as it is."""
+        return self._logits.get(id(returned))
 
 
 def _named(contract: ModelContract, returned: Any) -> Arrays:

@@ -12,6 +12,7 @@ from parity_export.gate.comparison import Difference, away, close, compare
 from parity_export.gate.engines import DEFAULT, REFERENCE, Engine, engines
 from parity_export.gate.evaluator_difference import differing_operator
 from parity_export.gate.expectation import INDEPENDENT_ROWS, Expectation
+from parity_export.gate.missing_cells import missing_cells
 from parity_export.memory import LARGE, give_back
 from parity_runtime import ModelContract
 from parity_runtime.errors import first_line
@@ -158,6 +159,7 @@ def run_gate(model: bytes, contract: ModelContract, expectations: Sequence[Expec
     default = DEFAULT.load(model, contract)
     report.row_independent = expectations[0].row_independent and _row_independent(default, expectations[0])
     report.nonfinite = _nonfinite(default, expectations[0])
+    report.mismatches += missing_cells(default, expectations[0])
     return report
 
 

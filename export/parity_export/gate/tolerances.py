@@ -39,6 +39,7 @@ _KINDS = {
     "special": (SPECIAL, SUBNORMAL),
     "extreme": (EXTREME,),
 }
+_LARGEST = float(np.finfo(np.float32).max)  # beyond it nothing is compared, and a square overflows
 _TELLING = 0.25  # of the rows: a column with fewer numbers that are not zero has no scale of its own
 _JUMP = 1e-3  # of a column's scale, and a thousand times what 90 % of the values deviate by at most
 _BUCKET = 4.0  # columns whose scales differ by less share one
@@ -103,7 +104,7 @@ def row_floors(deviation: NDArray[np.float64], exact: NDArray[np.float64]) -> ND
 def _matrix(array: NDArray[np.float64]) -> NDArray[np.float64]:
     columns = array.shape[-1] if array.ndim > 1 else 1
     matrix = array.astype(np.float64).reshape(math.prod(array.shape) // max(1, columns), columns)
-    return np.asarray(np.where(np.isfinite(matrix), matrix, 0.0))
+    return np.asarray(np.where(np.abs(matrix) <= _LARGEST, matrix, 0.0))  # NaN is neither
 
 
 def _scales(exact: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -98,6 +98,8 @@ def _of_probabilities(graph: ir.Graph, given: ir.Value, contract: ModelContract)
     """
     low, high = constant(graph, "low", SMALLEST_PROBABILITY), constant(graph, "high", 1 - SMALLEST_PROBABILITY)
     kept = node(graph, "Clip", [given, low, high], "kept")
+    # A backend's tanh may be larger than 1 by its last bit: (1 + tanh) / 2 is a probability all the same.
+    given = node(graph, "Clip", [given, constant(graph, "never", 0.0), constant(graph, "always", 1.0)], "probability")
     logarithm = node(graph, "Log", [kept], "log")
     if contract.task == "multiclass":
         return {LABEL: _argmax(graph, logarithm), PROBABILITIES: given, LOGITS: logarithm}

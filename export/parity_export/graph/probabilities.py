@@ -61,7 +61,7 @@ def _shown(graph: ir.Graph) -> set[ir.Value]:
     """Return the probabilities that an output is made of."""
     probabilities: set[ir.Value] = set()
     for maker in graph:
-        computed = [value for value in maker.inputs if value is not None and value.const_value is None]
+        computed = [value for value in maker.inputs if _is_number(value)]
         carried = maker.op_type in _KEEPS_RARE and bool(computed) and probabilities.issuperset(computed)
         if maker.op_type in _PROBABILITIES or carried:
             probabilities.update(maker.outputs)
@@ -73,6 +73,12 @@ def _shown(graph: ir.Graph) -> set[ir.Value]:
             shown.add(value)
             waiting += [source for source in maker_of.inputs if source is not None and source in probabilities]
     return shown
+
+
+def _is_number(value: ir.Value | None) -> bool:
+    """Whether a value is computed and no condition, index or shape."""
+    whole = value is not None and value.dtype is not None and not value.dtype.is_floating_point()
+    return value is not None and value.const_value is None and not whole
 
 
 def _spell_out(graph: ir.Graph, sigmoid: ir.Node) -> None:
