@@ -131,7 +131,7 @@ class Drawing:
         return drawn
 
     def _special(self) -> list[Probes]:
-        """Fill rows with one special value each: zeros, ones, halves, where the code compares; the smallest, the largest."""
+        """Fill rows with one special value each: zeros, ones, halves, what the code compares with; smallest, largest."""
         limits = np.finfo(np.float32)
         tiny, smallest, largest = float(limits.tiny), float(limits.smallest_subnormal), float(limits.max)
         values = {
@@ -160,7 +160,7 @@ class Drawing:
         }  # fmt: skip
 
     def _filling(self, spec: TensorSpec, value: float) -> float:
-        """Return what fills an input: the value itself, of integers the nearest that is taken; of booleans whether it is 1.
+        """Return what fills an input: the value itself; of integers the nearest that is taken; of booleans if it is 1.
 
         A negative number becomes its size where none is taken.
         """

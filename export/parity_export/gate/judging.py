@@ -26,8 +26,8 @@ from parity_runtime.session import create_session, import_onnxruntime
 
 OTHER_SIZES = (1, 2, 5, 17, 8, 32, 64)
 """Sizes of dynamic dimensions other than the batch: the questions are asked at the sizes of the sample, or at a size
-that torch accepts, then again at the first four of these that torch accepts, at a long one, and one beyond each integer at
-which the graph may cut an axis."""
+that torch accepts, then again at the first four of these that torch accepts, at a long one, and one beyond each
+integer at which the graph may cut an axis."""
 
 LONG = 128
 _OTHER_ASKED = 4
