@@ -223,6 +223,38 @@ def test_an_index_is_left_out_named_and_passes_through(parity, tmp_path: Path) -
     assert (kept.features, kept.index) == (("__index_level_0__", "size"), ())
 
 
+@pytest.mark.parametrize(
+    ("names", "index"),
+    [
+        (["Unnamed: 0", "Unnamed: 0.1"], ("Unnamed: 0", "Unnamed: 0.1")),
+        (["Unnamed: 0.1", "Unnamed: 0"], ("Unnamed: 0.1", "Unnamed: 0")),
+        (["Unnamed: 0.1.1", "Unnamed: 0.1", "Unnamed: 0"], ("Unnamed: 0.1.1", "Unnamed: 0.1", "Unnamed: 0")),
+        (["", "Unnamed: 0"], ("", "Unnamed: 0")),
+        (["Unnamed: 0", "Unnamed: 1"], ("Unnamed: 0", "Unnamed: 1")),
+        (["id", "Unnamed: 1"], ()),
+        (["Unnamed: 0", "id", "Unnamed: 2"], ("Unnamed: 0",)),
+    ],
+)
+def test_an_index_that_was_saved_more_than_once_is_left_out_as_a_whole(
+    tmp_path: Path, names: list[str], index: tuple[str, ...]
+) -> None:
+    columns = {name: range(60) for name in names}
+    path = write_table(tmp_path / "t.csv", {**columns, "size": SIZES, "price": PRICES})
+    dataset = TableDataset(path, TableSettings("price"))
+    assert dataset.index == index
+    assert dataset.features == (*(name for name in names if name not in index), "size")
+
+
+def test_columns_that_look_like_an_index_alone_can_be_taken(parity, tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.csv", {"Unnamed: 0": SIZES, "Unnamed: 1": SIZES, "price": PRICES})
+    common = ("train", path, "--target", "price", "--out", tmp_path / "run", "--epochs", 1)
+    refused = parity(*common)
+    assert refused.is_refused(
+        1, "leaves no column to predict from, as the rest counts as an index (Unnamed: 0, Unnamed: 1)"
+    )
+    assert "2 features" in parity(*common, *options_of(refused.err, "--features")).err
+
+
 def test_a_column_without_a_name_holds_nothing_or_is_refused(tmp_path: Path) -> None:
     rows = "".join(f"{size},{price},,\n" for size, price in zip(SIZES, PRICES, strict=True))
     (tmp_path / "t.csv").write_text(f"size,price,,\n{rows}")
