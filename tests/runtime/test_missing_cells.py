@@ -162,6 +162,9 @@ def test_a_fast_reader_reads_what_the_slow_one_reads(
         (["12\u202f345"], "a number with separated thousands", ["--thousands ' '"]),
         (["5 €", "EUR 7"], "an amount of money", ["--currency 'EUR,€'"]),
         (["45 %"], "a percentage", ["--percent"]),
+        (["\u00a01288"], "a number with a space that is no ASCII space", ["--thousands ' '"]),
+        (["- 5"], "a number with a space behind its sign", ["--thousands ' '"]),
+        (["1288"], "a number", ["write it as a number"]),
         (["0,5", "1,234,567"], "a number with a comma", ["write them all in one way"]),
     ],
 )
@@ -174,7 +177,7 @@ def test_numbers_in_another_spelling_are_called_so_and_their_options_read_them(
 
 
 @pytest.mark.parametrize(
-    "cells", [["Paris"], ["2024-01-02"], ["192.168.0.1"], ["1,2,3"], ["Paris", "$5"], ["a1", "b2"]]
+    "cells", [["Paris"], ["2024-01-02"], ["192.168.0.1"], ["1,2,3"], ["Paris", "$5"], ["a1", "b2"], ["+-5"], ["-$-5"]]
 )
 def test_text_is_no_number_in_another_spelling(cells: list[str]) -> None:
     assert spelling(cells, PLAIN) is None

@@ -136,6 +136,38 @@ def test_money_is_never_classes_and_is_read_by_the_options_of_the_message(parity
     assert TableDataset(path, settings).label.tolist() == PRICES
 
 
+@pytest.mark.parametrize(
+    ("size", "price"), [("\u00a0{}", "{}"), ("{}\u202f", "{}"), ("{}", "\u00a0{}"), ("{}", "{}\u3000"), ("- {}", "{}")]
+)
+def test_a_number_in_odd_spaces_is_called_so_and_read_by_the_option_of_the_message(
+    parity, tmp_path: Path, size: str, price: str
+) -> None:
+    cells = {"size": [size.format(cell) for cell in SIZES], "price": [price.format(cell) for cell in PRICES]}
+    path = write_table(tmp_path / "t.csv", cells)
+    common = ("train", path, "--target", "price", "--out", tmp_path / "run", "--epochs", 1)
+    refused = parity(*common)
+    place = "behind its sign" if "-" in size else "that is no ASCII space"
+    assert refused.is_refused(1, f"a number with a space {place}; read it with --thousands ' '")
+    assert "regression: 1 features" in parity(*common, *options_of(refused.err, "--thousands")).err
+
+
+@pytest.mark.parametrize("cell", ["7", "+7", "$7", "7.5"])
+def test_numbers_as_text_in_json_are_called_so_and_can_be_classes(parity, tmp_path: Path, cell: str) -> None:
+    lines = [{"size": size, "kind": cell if size > 90 else 1} for size in SIZES]
+    path = tmp_path / "t.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    common = ("train", path, "--target", "kind", "--out", tmp_path / "run", "--epochs", 1)
+    refused = parity(*common)
+    assert refused.is_refused(1, f"kind is '{cell}', a") and ", as text; write it as a number, or say" in refused.err
+    assert "binary" in parity(*common, *options_of(refused.err, "--task", " if ")).err
+
+
+def test_codes_beside_text_are_no_numbers_in_another_spelling(tmp_path: Path) -> None:
+    kinds = ["007", "008", "none"] * 20
+    path = write_table(tmp_path / "t.csv", {"size": SIZES, "kind": kinds})
+    assert TableDataset(path, TableSettings("kind")).classes == ("007", "008", "none")
+
+
 def test_a_comma_that_may_be_either_is_refused_with_both_options(parity, tmp_path: Path) -> None:
     path = write_table(
         tmp_path / "t.csv", {"area": [f'"{size // 10},{size}0"' for size in range(60, 99)], "y": range(39)}
