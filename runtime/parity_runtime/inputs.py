@@ -24,8 +24,9 @@ def table_inputs(contract: ModelContract, rows: Any) -> Arrays:
     Args:
         contract: of a model with one input.
         rows: ``[batch, ...]`` in the graph's order, or columns by feature name, each ``[batch]``: a mapping, a
-            data frame (pandas, polars, pyarrow) or a structured array. NaN is a missing cell; in columns None, an
-            empty text and the contract's words for it (`CellValues`) are as well.
+            data frame (pandas, polars, pyarrow) or a structured array. NaN is a missing cell; in columns, lists and
+            arrays of objects None, an empty text and the contract's words for it (`CellValues`), numbers among
+            them, are as well. An array of numbers is taken as it is.
 
     Raises:
         InputError: the model has several inputs, a column is missing, or the rows do not fit it.
@@ -189,10 +190,13 @@ def _stack_columns(contract: ModelContract, rows: Any, found: Sequence[Any]) -> 
 
 
 def _matrix(contract: ModelContract, rows: Any) -> Any:
-    """Return rows as they are, but for objects among them: None is a missing cell there as in a column."""
+    """Return rows with NaN where a cell is missing, as in columns; an array of numbers as it is."""
     spec = contract.inputs[0]
     array = _unspelled(_as_array(f"input {spec.name!r}", rows), rows)
-    if array.dtype.kind != "O" or array.shape[1:] != (len(contract.columns),) or not spec.dtype.startswith("float"):
+    is_told = isinstance(rows, list | tuple) and contract.missing_values is not None
+    if not (is_told or array.dtype.kind == "O"):
+        return array
+    if array.ndim != 2 or array.shape[1] != len(contract.columns) or not spec.dtype.startswith("float"):
         return array
     columns = [_cells(contract, array[:, feature.index], feature.name) for feature in contract.columns]
     return np.stack(columns, axis=-1)

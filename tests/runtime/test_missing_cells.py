@@ -6,6 +6,7 @@ import json
 import pickle
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,6 +111,30 @@ def test_columns_of_objects_are_numbers_or_missing(contract: ModelContract) -> N
     told = replace(imputing, missing_values=("-999", "absent"))
     found = table_inputs(told, {"x1": [-999, 1], "x2": np.array(["absent", -999.0], object)})["features"]
     np.testing.assert_array_equal(found, np.array([[np.nan, np.nan], [1, np.nan]], np.float32))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[1, -999.0]], ((1, -999),), [[1, np.float64(-999)]], [np.array([1.0, -999])], [[1, "absent"]],
+        np.array([[1, -999]], object), {"x1": [1], "x2": [-999]}, {"x1": np.ones(1), "x2": np.array([-999.0])},
+    ],
+)  # fmt: skip
+def test_a_number_that_means_missing_is_one_in_lists_as_in_columns(contract: ModelContract, rows: Any) -> None:
+    refusing = replace(contract, missing_values=("-999", "absent"))
+    features = tuple(replace(feature, missing="impute") for feature in contract.features)
+    found = table_inputs(replace(refusing, features=features), rows)["features"]
+    np.testing.assert_array_equal(found, np.array([[1, np.nan]], np.float32))
+    with pytest.raises(InputError, match="row 1: x2 is missing"):
+        table_inputs(refusing, rows)
+
+
+def test_an_array_of_numbers_is_taken_as_it_is(contract: ModelContract) -> None:
+    told = replace(contract, missing_values=("-999",))
+    for dtype in (np.float32, np.float64, np.int64):
+        found = table_inputs(told, np.array([[1, -999]], dtype))["features"]
+        np.testing.assert_array_equal(found, np.array([[1, -999]], np.float32))
+    assert table_inputs(told, [])["features"].shape == (0, 2)
 
 
 def test_the_words_of_a_contract_are_in_its_json_and_an_older_one_has_none(contract: ModelContract) -> None:
