@@ -247,6 +247,11 @@ def test_a_decimal_comma_is_found_where_nothing_contradicts_it() -> None:
         ("x1;x2\n1,500;0\n2,500;1\n", [], "row 1: x1 is '1,500', a number whose comma may separate"),
         ("x1;x2\n0,5;0.5\n", [], "row 1: x1 is '0,5', a number with a decimal comma; read it with --decimal ,"),
         ("x1;x2\n0.5;1\n", ["--decimal", ","], "x1 is '0.5', a number with a decimal point; read it with --decimal ."),
+        (
+            "x1;x2\n1.500;0,5\n",
+            [],
+            "--thousands . --decimal , if 1.500 is 1500; if it is 1.500, write it with a decimal",
+        ),
         ('x1,x2\n"1,000",1\n.,0\n', [], "--thousands , if 1,000 is 1000, or with --decimal , if it is 1.000"),
         ('x1,x2\n"1,000",1\n0.5,0\n', [], "a number with separated thousands; read it with --thousands ,"),
         ('x1,x2\n"1,000",1\n', [], "--thousands , if 1,000 is 1000, or with --decimal , if it is 1.000"),

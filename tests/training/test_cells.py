@@ -235,6 +235,21 @@ def test_semicolons_and_decimal_commas_are_found_in_every_command(parity, tmp_pa
     assert parity("evaluate", tmp_path / "package", tmp_path / "run" / "test.csv").code == 0
 
 
+@pytest.mark.parametrize("cell", ["{}.{:03d} €", "{}.{:03d}", "{}.{:03d},5 €", "{} {:03d},5 €", "{}.{:03d}.000"])
+def test_the_options_of_a_message_carry_the_decimal_comma_that_was_found(parity, tmp_path: Path, cell: str) -> None:
+    rows = "".join(f"{row},{row % 9};{cell.format(1 + row % 3, row * 7)}\n" for row in range(40))
+    (tmp_path / "t.csv").write_text(f"a;price\n{rows}")
+    common = ("train", tmp_path / "t.csv", "--target", "price", "--out", tmp_path / "run", "--epochs", 1)
+    refused = parity(*common)
+    assert refused.code == 1 and "row 1: price is" in refused.err
+    told = options_of(refused.err, "--currency" if "€" in cell else "--thousands", " if ")
+    assert told[-2:] == ["--decimal", ","]
+    trained = parity(*common, *told)
+    assert trained.code == 0 and "regression: 1 features" in trained.err
+    settings = TableSettings("price", currency=("€",), thousands=told[told.index("--thousands") + 1], decimal=",")
+    assert int(TableDataset(tmp_path / "t.csv", settings).label[1]) == (2_007_000 if cell.endswith("000") else 2007)
+
+
 def test_an_index_is_left_out_named_and_passes_through(parity, tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet

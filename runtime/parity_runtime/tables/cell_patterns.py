@@ -70,14 +70,22 @@ def spelling(cells: Iterable[str], values: CellValues, *, has_decimals: bool = F
         return Pattern(tuple(found), what, "and other cells of the column contradict it: write them all in one way")
     if not options and not choices:
         return _plain_digits(tuple(found), values)
-    ways = [" ".join([*options, *separator]) for separator in choices or [[]]]
+    ways = [" ".join([*options, *_with_decimal(separator, values)]) for separator in choices or [[]]]
     if len(ways) == 1:
         percent = " (45% is then 0.45)" if "--percent" in options else ""
         return Pattern(tuple(found), what, f"read it with {ways[0]}{percent}")
     digits = next(amount.digits for amount in amounts if _kind(_turned(amount.digits, values.decimal)) == "either")
     whole, fraction = (_turned(digits, values.decimal).replace(",", sign) for sign in ("", "."))
     way_out = f"read it with {ways[0]} if {digits} is {whole}, or with {ways[1]} if it is {fraction}"
+    if values.decimal == ",":  # other cells show it, or the caller says so: another sign would refuse those
+        way_out = f"read it with {ways[0]} if {digits} is {whole}; if it is {fraction}, write it with a decimal comma"
     return Pattern(tuple(found), what, way_out)
+
+
+def _with_decimal(separator: list[str], values: CellValues) -> list[str]:
+    """Return the options of a separator with the decimal comma beside it, which may have been found in the file."""
+    is_said = not separator or any(option.startswith("--decimal") for option in separator)
+    return separator if is_said or values.decimal == "." else [*separator, f"--decimal {values.decimal}"]
 
 
 def _plain_digits(cells: tuple[str, ...], values: CellValues) -> Pattern | None:
