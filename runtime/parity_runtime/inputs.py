@@ -24,8 +24,9 @@ def table_inputs(contract: ModelContract, rows: Any) -> Arrays:
     Args:
         contract: of a model with one input.
         rows: ``[batch, ...]`` in the graph's order, or columns by feature name, each ``[batch]``: a mapping, a
-            data frame (pandas, polars, pyarrow) or a structured array. NaN is a missing cell; in columns None, an
-            empty text and the contract's words for it (`CellValues`) are as well.
+            data frame (pandas, polars, pyarrow) or a structured array. NaN is a missing cell; in columns, lists and
+            arrays of objects None, an empty text and the contract's words for it (`CellValues`), numbers among
+            them, are as well. An array of numbers is taken as it is.
 
     Raises:
         InputError: the model has several inputs, a column is missing, or the rows do not fit it.
@@ -36,7 +37,7 @@ def table_inputs(contract: ModelContract, rows: Any) -> Arrays:
     spec = contract.inputs[0]
     columns = _column_names(rows)
     array = _checked_array(
-        spec, _matrix(contract, rows) if columns is None else _stack_columns(contract, rows, columns)
+        contract, spec, _matrix(contract, rows) if columns is None else _stack_columns(contract, rows, columns)
     )
     _check_cells(contract, spec.name, array)
     return {spec.name: array}
@@ -61,14 +62,14 @@ def named_inputs(contract: ModelContract, arrays: Mapping[str, ArrayLike]) -> Ar
             raise InputError(f"the input {name!r} is missing; {contract.name} takes {', '.join(specs)}")
     if len(specs) == 1:
         return table_inputs(contract, *arrays.values())
-    checked = {name: _checked_array(spec, arrays[name]) for name, spec in specs.items()}
+    checked = {name: _checked_array(contract, spec, arrays[name]) for name, spec in specs.items()}
     dimensions(contract, checked)
     for name, array in checked.items():
         _check_cells(contract, name, array)
     return checked
 
 
-def _checked_array(spec: TensorSpec, value: Any) -> NDArray[Any]:
+def _checked_array(contract: ModelContract, spec: TensorSpec, value: Any) -> NDArray[Any]:
     """Return ``value`` as a C-contiguous array of the input's dtype and shape.
 
     Numbers are converted where their value survives: float64 is rounded to float32, integers become floats.
@@ -82,7 +83,7 @@ def _checked_array(spec: TensorSpec, value: Any) -> NDArray[Any]:
     if array.shape == (0,) and all(isinstance(size, int) for size in spec.shape[1:]):
         array = array.reshape(0, *map(int, spec.shape[1:]))  # an empty list has no columns to count
     if array.dtype != spec.dtype:
-        array = _converted(spec, array, f"input {spec.name!r}")
+        array = _converted(spec, array, f"input {spec.name!r}", _names(contract, spec, array))
     if len(array.shape) != len(spec.shape) or any(
         isinstance(size, int) and size != found for size, found in zip(spec.shape, array.shape, strict=True)
     ):
@@ -182,17 +183,20 @@ def _stack_columns(contract: ModelContract, rows: Any, found: Sequence[Any]) -> 
         if array.ndim != 1:
             raise InputError(f"{what} has the shape {list(array.shape)}; it takes one number a row")
         array = _cells(contract, array, feature.name) if spec.dtype.startswith("float") else array
-        arrays.append(array if array.dtype == spec.dtype else _converted(spec, array, what))
+        arrays.append(array if array.dtype == spec.dtype else _converted(spec, array, what, [feature.name]))
     if len({len(array) for array in arrays}) > 1:
         raise InputError("the columns differ in length")
     return np.stack(arrays, axis=-1)
 
 
 def _matrix(contract: ModelContract, rows: Any) -> Any:
-    """Return rows as they are, but for objects among them: None is a missing cell there as in a column."""
+    """Return rows with NaN where a cell is missing, as in columns; an array of numbers as it is."""
     spec = contract.inputs[0]
     array = _unspelled(_as_array(f"input {spec.name!r}", rows), rows)
-    if array.dtype.kind != "O" or array.shape[1:] != (len(contract.columns),) or not spec.dtype.startswith("float"):
+    is_told = isinstance(rows, list | tuple) and contract.missing_values is not None
+    if not (is_told or array.dtype.kind == "O"):
+        return array
+    if array.ndim != 2 or array.shape[1] != len(contract.columns) or not spec.dtype.startswith("float"):
         return array
     columns = [_cells(contract, array[:, feature.index], feature.name) for feature in contract.columns]
     return np.stack(columns, axis=-1)
@@ -242,7 +246,26 @@ def _column(rows: Any, name: str) -> Any:
         raise InputError(f"the column {name!r} cannot be taken: {first_line(error)}") from error
 
 
-def _converted(spec: TensorSpec, array: NDArray[Any], what: str) -> NDArray[Any]:
+def _names(contract: ModelContract, spec: TensorSpec, array: NDArray[Any]) -> list[str]:
+    """Return the columns of a table's rows in their order; none for an input that is no table, or not of its width."""
+    places = {feature.index: feature.name for feature in contract.features if feature.input == spec.name}
+    if not places or array.ndim != 2 or array.shape[1] != spec.shape[-1]:
+        return []
+    return [places.get(place, f"column {place}") for place in range(array.shape[1])]
+
+
+def _converted(spec: TensorSpec, array: NDArray[Any], what: str, names: Sequence[str]) -> NDArray[Any]:
+    """Return an array in the input's dtype.
+
+    Args:
+        spec: of the input.
+        array: of any dtype: the input, or one of its columns.
+        what: it is called in an error.
+        names: of its columns, which an error names with the row; empty where it is no table.
+
+    Raises:
+        InputError: it holds something else than numbers, or a number that the dtype cannot hold.
+    """
     wanted = np.dtype(spec.dtype)
     if array.size == 0 and array.dtype.kind != "c":
         return array.astype(wanted)
@@ -250,8 +273,22 @@ def _converted(spec: TensorSpec, array: NDArray[Any], what: str) -> NDArray[Any]
         raise InputError(f"{what} holds {array.dtype}; it takes {spec.dtype}")
     with np.errstate(over="ignore", invalid="ignore"):
         converted = array.astype(wanted)
-    if wanted.kind in "iu" and not np.array_equal(converted, array):
-        raise InputError(f"{what} holds numbers that {spec.dtype} cannot hold")
-    if wanted.kind == "f" and np.isinf(converted).any() and not np.array_equal(np.isinf(converted), np.isinf(array)):
-        raise InputError(f"{what} holds finite numbers that are infinite in {spec.dtype}")
+    if wanted.kind in "iu":
+        _refuse_unheld(array, converted != array, names, f"a number that {spec.dtype} cannot hold", what)
+    if wanted.kind == "f" and np.isinf(converted).any():
+        infinite = np.isinf(converted) & ~np.isinf(array)
+        _refuse_unheld(array, infinite, names, f"a finite number that is infinite in {spec.dtype}", what)
     return converted
+
+
+def _refuse_unheld(
+    array: NDArray[Any], refused: NDArray[np.bool_], names: Sequence[str], problem: str, what: str
+) -> None:
+    """Refuse the first number that a dtype cannot hold; by its row, from 1, and its column where it is in a table."""
+    if not refused.any():
+        return
+    place = tuple(int(index) for index in np.argwhere(refused)[0])
+    if not names:
+        raise InputError(f"{what} holds {array[place]} at {list(place)}, {problem}")
+    name = names[place[1] if len(place) > 1 else 0]
+    raise InputError(f"{name} is {array[place]}, {problem}", row=place[0] + 1, column=name)

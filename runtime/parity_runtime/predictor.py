@@ -108,7 +108,8 @@ class Predictor:
         Args:
             rows: float32 ``[batch, features]`` in the contract's order (lists, float64 and integers are converted),
                 or columns by name, each ``[batch]``: a mapping, a data frame, a structured array. Columns that the
-                model does not take are ignored.
+                model does not take are ignored. The contract's words for a missing cell, numbers (-999) among them, are
+                missing in columns, lists and arrays of objects; an array of numbers is taken as it is.
 
         Returns:
             For a classifier ``classes_[label]``; for a regression float32 ``[batch]``, or

@@ -6,6 +6,7 @@ import json
 import pickle
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,6 +113,30 @@ def test_columns_of_objects_are_numbers_or_missing(contract: ModelContract) -> N
     np.testing.assert_array_equal(found, np.array([[np.nan, np.nan], [1, np.nan]], np.float32))
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[1, -999.0]], ((1, -999),), [[1, np.float64(-999)]], [np.array([1.0, -999])], [[1, "absent"]],
+        np.array([[1, -999]], object), {"x1": [1], "x2": [-999]}, {"x1": np.ones(1), "x2": np.array([-999.0])},
+    ],
+)  # fmt: skip
+def test_a_number_that_means_missing_is_one_in_lists_as_in_columns(contract: ModelContract, rows: Any) -> None:
+    refusing = replace(contract, missing_values=("-999", "absent"))
+    features = tuple(replace(feature, missing="impute") for feature in contract.features)
+    found = table_inputs(replace(refusing, features=features), rows)["features"]
+    np.testing.assert_array_equal(found, np.array([[1, np.nan]], np.float32))
+    with pytest.raises(InputError, match="row 1: x2 is missing"):
+        table_inputs(refusing, rows)
+
+
+def test_an_array_of_numbers_is_taken_as_it_is(contract: ModelContract) -> None:
+    told = replace(contract, missing_values=("-999",))
+    for dtype in (np.float32, np.float64, np.int64):
+        found = table_inputs(told, np.array([[1, -999]], dtype))["features"]
+        np.testing.assert_array_equal(found, np.array([[1, -999]], np.float32))
+    assert table_inputs(told, [])["features"].shape == (0, 2)
+
+
 def test_the_words_of_a_contract_are_in_its_json_and_an_older_one_has_none(contract: ModelContract) -> None:
     assert "missing_values" not in contract.to_json()
     told = replace(contract, missing_values=("absent", "-999"))
@@ -162,6 +187,9 @@ def test_a_fast_reader_reads_what_the_slow_one_reads(
         (["12\u202f345"], "a number with separated thousands", ["--thousands ' '"]),
         (["5 €", "EUR 7"], "an amount of money", ["--currency 'EUR,€'"]),
         (["45 %"], "a percentage", ["--percent"]),
+        (["\u00a01288"], "a number with a space that is no ASCII space", ["--thousands ' '"]),
+        (["- 5"], "a number with a space behind its sign", ["--thousands ' '"]),
+        (["1288"], "a number", ["write it as a number"]),
         (["0,5", "1,234,567"], "a number with a comma", ["write them all in one way"]),
     ],
 )
@@ -174,7 +202,7 @@ def test_numbers_in_another_spelling_are_called_so_and_their_options_read_them(
 
 
 @pytest.mark.parametrize(
-    "cells", [["Paris"], ["2024-01-02"], ["192.168.0.1"], ["1,2,3"], ["Paris", "$5"], ["a1", "b2"]]
+    "cells", [["Paris"], ["2024-01-02"], ["192.168.0.1"], ["1,2,3"], ["Paris", "$5"], ["a1", "b2"], ["+-5"], ["-$-5"]]
 )
 def test_text_is_no_number_in_another_spelling(cells: list[str]) -> None:
     assert spelling(cells, PLAIN) is None
@@ -219,6 +247,11 @@ def test_a_decimal_comma_is_found_where_nothing_contradicts_it() -> None:
         ("x1;x2\n1,500;0\n2,500;1\n", [], "row 1: x1 is '1,500', a number whose comma may separate"),
         ("x1;x2\n0,5;0.5\n", [], "row 1: x1 is '0,5', a number with a decimal comma; read it with --decimal ,"),
         ("x1;x2\n0.5;1\n", ["--decimal", ","], "x1 is '0.5', a number with a decimal point; read it with --decimal ."),
+        (
+            "x1;x2\n1.500;0,5\n",
+            [],
+            "--thousands . --decimal , if 1.500 is 1500; if it is 1.500, write it with a decimal",
+        ),
         ('x1,x2\n"1,000",1\n.,0\n', [], "--thousands , if 1,000 is 1000, or with --decimal , if it is 1.000"),
         ('x1,x2\n"1,000",1\n0.5,0\n', [], "a number with separated thousands; read it with --thousands ,"),
         ('x1,x2\n"1,000",1\n', [], "--thousands , if 1,000 is 1000, or with --decimal , if it is 1.000"),

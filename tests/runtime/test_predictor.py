@@ -1,10 +1,13 @@
 import copy
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from parity_runtime import InputError, Predictor, ProviderError
+from parity_runtime.inputs import table_inputs
 
 CORNERS = [[0, 0], [0, 1], [1, 0], [1, 1]]
 
@@ -117,6 +120,29 @@ def test_no_rows_give_empty_outputs(predictor: Predictor) -> None:
 def test_rows_that_do_not_fit_are_refused_with_a_sentence(predictor: Predictor, rows: object, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         predictor.predict(rows)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rows", [[[0, 1], [1, 1e39]], np.array([[0, 1], [1, 1e39]]), {"x1": [0, 1], "x2": [1, 1e39]}])
+def test_a_number_beyond_float32_is_named_by_its_row_and_its_column(predictor: Predictor, rows: Any) -> None:
+    for ask, first in ((lambda: predictor.predict(rows), 0), (lambda: list(predictor.stream([[[0, 1]] * 3, rows])), 3)):
+        with pytest.raises(InputError) as refused:
+            ask()
+        assert (refused.value.row, refused.value.column) == (first + 2, "x2")
+        assert f"row {first + 2}: x2 is 1e+39, a finite number that is infinite in float32" in str(refused.value)
+
+
+def test_a_number_that_an_integer_input_cannot_hold_is_named_by_its_place(predictor: Predictor) -> None:
+    (spec,), contract = predictor.contract.inputs, predictor.contract
+    whole = replace(contract, inputs=(replace(spec, dtype="int64"),))
+    for rows in ([[0, 1], [0.5, 1]], {"x1": [0, 0.5], "x2": [1, 1]}):
+        with pytest.raises(InputError, match="row 2: x1 is 0.5, a number that int64 cannot hold") as refused:
+            table_inputs(whole, rows)
+        assert (refused.value.row, refused.value.column) == (2, "x1")
+    unnamed = replace(
+        whole, task="tensors", features=(), classes=(), positive=None, threshold=None, logit_threshold=None
+    )
+    with pytest.raises(InputError, match=r"input 'features' holds 0.5 at \[1, 0\], a number that int64 cannot hold"):
+        table_inputs(unnamed, [[0, 1], [0.5, 1]])
 
 
 def test_unknown_and_missing_inputs_are_refused(predictor: Predictor) -> None:

@@ -136,6 +136,38 @@ def test_money_is_never_classes_and_is_read_by_the_options_of_the_message(parity
     assert TableDataset(path, settings).label.tolist() == PRICES
 
 
+@pytest.mark.parametrize(
+    ("size", "price"), [("\u00a0{}", "{}"), ("{}\u202f", "{}"), ("{}", "\u00a0{}"), ("{}", "{}\u3000"), ("- {}", "{}")]
+)
+def test_a_number_in_odd_spaces_is_called_so_and_read_by_the_option_of_the_message(
+    parity, tmp_path: Path, size: str, price: str
+) -> None:
+    cells = {"size": [size.format(cell) for cell in SIZES], "price": [price.format(cell) for cell in PRICES]}
+    path = write_table(tmp_path / "t.csv", cells)
+    common = ("train", path, "--target", "price", "--out", tmp_path / "run", "--epochs", 1)
+    refused = parity(*common)
+    place = "behind its sign" if "-" in size else "that is no ASCII space"
+    assert refused.is_refused(1, f"a number with a space {place}; read it with --thousands ' '")
+    assert "regression: 1 features" in parity(*common, *options_of(refused.err, "--thousands")).err
+
+
+@pytest.mark.parametrize("cell", ["7", "+7", "$7", "7.5"])
+def test_numbers_as_text_in_json_are_called_so_and_can_be_classes(parity, tmp_path: Path, cell: str) -> None:
+    lines = [{"size": size, "kind": cell if size > 90 else 1} for size in SIZES]
+    path = tmp_path / "t.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    common = ("train", path, "--target", "kind", "--out", tmp_path / "run", "--epochs", 1)
+    refused = parity(*common)
+    assert refused.is_refused(1, f"kind is '{cell}', a") and ", as text; write it as a number, or say" in refused.err
+    assert "binary" in parity(*common, *options_of(refused.err, "--task", " if ")).err
+
+
+def test_codes_beside_text_are_no_numbers_in_another_spelling(tmp_path: Path) -> None:
+    kinds = ["007", "008", "none"] * 20
+    path = write_table(tmp_path / "t.csv", {"size": SIZES, "kind": kinds})
+    assert TableDataset(path, TableSettings("kind")).classes == ("007", "008", "none")
+
+
 def test_a_comma_that_may_be_either_is_refused_with_both_options(parity, tmp_path: Path) -> None:
     path = write_table(
         tmp_path / "t.csv", {"area": [f'"{size // 10},{size}0"' for size in range(60, 99)], "y": range(39)}
@@ -203,6 +235,21 @@ def test_semicolons_and_decimal_commas_are_found_in_every_command(parity, tmp_pa
     assert parity("evaluate", tmp_path / "package", tmp_path / "run" / "test.csv").code == 0
 
 
+@pytest.mark.parametrize("cell", ["{}.{:03d} €", "{}.{:03d}", "{}.{:03d},5 €", "{} {:03d},5 €", "{}.{:03d}.000"])
+def test_the_options_of_a_message_carry_the_decimal_comma_that_was_found(parity, tmp_path: Path, cell: str) -> None:
+    rows = "".join(f"{row},{row % 9};{cell.format(1 + row % 3, row * 7)}\n" for row in range(40))
+    (tmp_path / "t.csv").write_text(f"a;price\n{rows}")
+    common = ("train", tmp_path / "t.csv", "--target", "price", "--out", tmp_path / "run", "--epochs", 1)
+    refused = parity(*common)
+    assert refused.code == 1 and "row 1: price is" in refused.err
+    told = options_of(refused.err, "--currency" if "€" in cell else "--thousands", " if ")
+    assert told[-2:] == ["--decimal", ","]
+    trained = parity(*common, *told)
+    assert trained.code == 0 and "regression: 1 features" in trained.err
+    settings = TableSettings("price", currency=("€",), thousands=told[told.index("--thousands") + 1], decimal=",")
+    assert int(TableDataset(tmp_path / "t.csv", settings).label[1]) == (2_007_000 if cell.endswith("000") else 2007)
+
+
 def test_an_index_is_left_out_named_and_passes_through(parity, tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
@@ -221,6 +268,38 @@ def test_an_index_is_left_out_named_and_passes_through(parity, tmp_path: Path) -
     assert passed.out.splitlines()[:2] == ["size,__index_level_0__", "50,0"]
     kept = TableDataset(tmp_path / "t.parquet", TableSettings("price", features=("__index_level_0__", "size")))
     assert (kept.features, kept.index) == (("__index_level_0__", "size"), ())
+
+
+@pytest.mark.parametrize(
+    ("names", "index"),
+    [
+        (["Unnamed: 0", "Unnamed: 0.1"], ("Unnamed: 0", "Unnamed: 0.1")),
+        (["Unnamed: 0.1", "Unnamed: 0"], ("Unnamed: 0.1", "Unnamed: 0")),
+        (["Unnamed: 0.1.1", "Unnamed: 0.1", "Unnamed: 0"], ("Unnamed: 0.1.1", "Unnamed: 0.1", "Unnamed: 0")),
+        (["", "Unnamed: 0"], ("", "Unnamed: 0")),
+        (["Unnamed: 0", "Unnamed: 1"], ("Unnamed: 0", "Unnamed: 1")),
+        (["id", "Unnamed: 1"], ()),
+        (["Unnamed: 0", "id", "Unnamed: 2"], ("Unnamed: 0",)),
+    ],
+)
+def test_an_index_that_was_saved_more_than_once_is_left_out_as_a_whole(
+    tmp_path: Path, names: list[str], index: tuple[str, ...]
+) -> None:
+    columns = {name: range(60) for name in names}
+    path = write_table(tmp_path / "t.csv", {**columns, "size": SIZES, "price": PRICES})
+    dataset = TableDataset(path, TableSettings("price"))
+    assert dataset.index == index
+    assert dataset.features == (*(name for name in names if name not in index), "size")
+
+
+def test_columns_that_look_like_an_index_alone_can_be_taken(parity, tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.csv", {"Unnamed: 0": SIZES, "Unnamed: 1": SIZES, "price": PRICES})
+    common = ("train", path, "--target", "price", "--out", tmp_path / "run", "--epochs", 1)
+    refused = parity(*common)
+    assert refused.is_refused(
+        1, "leaves no column to predict from, as the rest counts as an index (Unnamed: 0, Unnamed: 1)"
+    )
+    assert "2 features" in parity(*common, *options_of(refused.err, "--features")).err
 
 
 def test_a_column_without_a_name_holds_nothing_or_is_refused(tmp_path: Path) -> None:

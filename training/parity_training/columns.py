@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, takewhile
 from typing import Self
 
 import numpy as np
@@ -22,6 +22,7 @@ from parity_training.way_out import option
 _CHUNK_ROWS = 4096
 _GROWTH = 1.125  # of the array that rows are gathered in
 _INDEX_LEVEL = re.compile(r"__index_level_\d+__")  # what pandas writes an unnamed index as into Parquet
+_SAVED_INDEX = re.compile(r"Unnamed: \d+(?:\.\d+)*")  # what pandas calls an index in CSV that it reads and saves again
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,17 @@ def read_columns(file: TableFile, target: str, features: Sequence[str] = (), dro
     return reader.finish()
 
 
-def is_index(columns: Sequence[str], place: int) -> bool:
-    """Whether a column is an index by its name: the first without one, or what pandas calls an index."""
-    name = columns[place]
-    return (place == 0 and name in ("", "Unnamed: 0")) or bool(_INDEX_LEVEL.fullmatch(name))
+def index_columns(columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that are an index by their names: the first without one, and what pandas calls an index.
+
+    pandas calls any column ``Unnamed: N`` that has no name; such a column is an index at the front alone.
+    """
+    front = list(takewhile(lambda column: _is_saved_index(*column), enumerate(columns)))
+    return tuple(name for place, name in enumerate(columns) if place < len(front) or _INDEX_LEVEL.fullmatch(name))
+
+
+def _is_saved_index(place: int, name: str) -> bool:
+    return (not place and not name) or bool(_SAVED_INDEX.fullmatch(name))
 
 
 class _Reader:
@@ -145,10 +153,16 @@ class _Reader:
         doubled = {name for name in self.features if self.features.count(name) > 1}
         if doubled:
             raise InputError(f"the feature {min(doubled)!r} is named twice")
-        index = [name for place, name in enumerate(columns) if is_index(columns, place) and not self.features]
+        index = () if self.features else index_columns(columns)
         self.index = tuple(name for name in index if name not in (self.target, *self.dropped))
         left_out = {"", self.target, *self.dropped, *self.index}
         names = self.features or tuple(name for name in columns if name not in left_out)
+        named = [name for name in self.index if name]
+        if not names and named:
+            raise InputError(
+                f"{self.path} leaves no column to predict from, as the rest counts as an index ({listed(named)}); "
+                f"if it is none, take it with {option('--features', named)}"
+            )
         if not names or set(names) & set(self.dropped):
             raise InputError(f"{self.path} leaves no column to predict from, or drops one that is a feature")
         return names

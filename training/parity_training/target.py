@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime import InputError
-from parity_runtime.tables.cell_patterns import spelling
+from parity_runtime.tables.cell_patterns import Pattern, spelling
 from parity_runtime.tables.cell_values import PLAIN, CellValues
 from parity_runtime.tables.chunk import Chunk, shown
+from parity_runtime.tables.csv_chunk import CsvChunk
 from parity_training.way_out import option
 
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]")
@@ -37,6 +38,8 @@ class Target:
         num_odd: how many are not.
         words: the words for a missing cell that were met, with their counts.
         dashes: of the cells that are missing among numbers alone, and text elsewhere, their counts.
+        values: how the cells are read.
+        is_csv: whether the file's format has text alone, and numbers are read from it.
     """
 
     name: str
@@ -51,10 +54,11 @@ class Target:
     words: Counter[str] = field(default_factory=Counter)
     dashes: Counter[str] = field(default_factory=Counter)
     values: CellValues = PLAIN
+    is_csv: bool = True
 
     def add(self, cells: Sequence[str], chunk: Chunk) -> None:
         """Take a chunk's cells, none of them missing."""
-        self.values = chunk.values
+        self.values, self.is_csv = chunk.values, isinstance(chunk, CsvChunk)
         if self.numbers is not None:
             self._add_numbers(cells, chunk)
         if self.texts is not None:
@@ -65,9 +69,10 @@ class Target:
     def _add_numbers(self, cells: Sequence[str], chunk: Chunk) -> None:
         numbers, odd = self._read(cells, chunk)
         for row in odd:
-            if cells[row] in self.odd or len(self.odd) < _MOST_TEXTS:
-                self.odd[cells[row]] += 1
-                self.first_odd.setdefault(cells[row], chunk.row_number(row))
+            cell = _as_written(cells[row], row, chunk, self.name)
+            if cell in self.odd or len(self.odd) < _MOST_TEXTS:
+                self.odd[cell] += 1
+                self.first_odd.setdefault(cell, chunk.row_number(row))
         self.num_odd += len(odd)
         self.num_numbers += int((~np.isnan(numbers)).sum())
         if self.numbers is not None:
@@ -99,20 +104,32 @@ class Target:
             InputError: shows the cells, and says how to read them.
         """
         codes = all(_LEADING_ZERO.match(cell) for cell in self.odd)
-        found = None if codes else spelling(self.odd.elements(), self.values)
+        found = None if codes else self._spelling()
         if found:
             cell = found.cells[0]
-            raise self._error(cell, f"{self.name} is {shown(cell)}, {found.what}; {found.way_out}")
+            what, way_out = found.what, found.way_out
+            if not self.is_csv:  # the options that read another spelling are for CSV
+                what = f"{what}, as text"
+                way_out = "write it as a number, or say --task classification if all are classes"
+            raise self._error(cell, f"{self.name} is {shown(cell)}, {what}; {way_out}")
         if self.num_odd and self.num_numbers >= self.num_odd and not codes:
             some = ", ".join(f"{shown(cell)} (row {self.first_odd[cell]})" for cell in list(self.odd)[:_SHOWN])
             more = ", ..." if len(self.odd) > _SHOWN else ""
             missing = sorted({*self.words, *self.odd})
-            hint = f"give {option('--missing-values', missing)} if they are missing, " if len(missing) <= _SHOWN else ""
+            can_be_words = len(missing) <= _SHOWN and all(cell == cell.strip() for cell in missing)
+            hint = f"give {option('--missing-values', missing)} if they are missing, " if can_be_words else ""
             raise InputError(
                 f"{self.where}: {self.name} holds {self.num_numbers} numbers and {self.num_odd} cells that are none: "
                 f"{some}{more}; correct them, {hint}or say --task classification if all are classes",
                 column=self.name,
             )
+
+    def _spelling(self) -> Pattern | None:
+        """Return how the numbers among the odd cells are spelled; a code such as 007 is none, but counts as a cell."""
+        found = spelling(self.odd.elements(), self.values)
+        if found and any(_LEADING_ZERO.match(cell) for cell in found.cells):
+            return spelling((cell for cell in self.odd.elements() if not _LEADING_ZERO.match(cell)), self.values)
+        return found
 
     def refuse_text(self) -> None:
         """Raise `InputError` if some cell is no number."""
@@ -150,3 +167,14 @@ class Target:
 
     def _error(self, cell: str, problem: str) -> InputError:
         return InputError(problem, path=self.where, row=self.first_odd[cell], column=self.name)
+
+
+def _as_written(cell: str, row: int, chunk: Chunk, name: str) -> str:
+    """Return an odd cell with the spaces around it where it is they that are odd, as those that are no ASCII spaces."""
+    if not isinstance(chunk, CsvChunk) or _LEADING_ZERO.match(cell) or not cell.isascii():
+        return cell
+    try:
+        chunk.values.number(cell)
+    except ValueError:
+        return cell
+    return chunk.cell(row, name).strip(" \t\r\n")

@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from parity_runtime.tables.cell_values import CellValues
 
@@ -68,14 +68,47 @@ def spelling(cells: Iterable[str], values: CellValues, *, has_decimals: bool = F
     what = f"{what} {how}".strip()
     if how and not choices:
         return Pattern(tuple(found), what, "and other cells of the column contradict it: write them all in one way")
-    ways = [" ".join([*options, *separator]) for separator in choices or [[]]]
+    if not options and not choices:
+        return _plain_digits(tuple(found), values)
+    ways = [" ".join([*options, *_with_decimal(separator, values)]) for separator in choices or [[]]]
     if len(ways) == 1:
         percent = " (45% is then 0.45)" if "--percent" in options else ""
         return Pattern(tuple(found), what, f"read it with {ways[0]}{percent}")
     digits = next(amount.digits for amount in amounts if _kind(_turned(amount.digits, values.decimal)) == "either")
     whole, fraction = (_turned(digits, values.decimal).replace(",", sign) for sign in ("", "."))
     way_out = f"read it with {ways[0]} if {digits} is {whole}, or with {ways[1]} if it is {fraction}"
+    if values.decimal == ",":  # other cells show it, or the caller says so: another sign would refuse those
+        way_out = f"read it with {ways[0]} if {digits} is {whole}; if it is {fraction}, write it with a decimal comma"
     return Pattern(tuple(found), what, way_out)
+
+
+def _with_decimal(separator: list[str], values: CellValues) -> list[str]:
+    """Return the options of a separator with the decimal comma beside it, which may have been found in the file."""
+    is_said = not separator or any(option.startswith("--decimal") for option in separator)
+    return separator if is_said or values.decimal == "." else [*separator, f"--decimal {values.decimal}"]
+
+
+def _plain_digits(cells: tuple[str, ...], values: CellValues) -> Pattern | None:
+    """Return why cells of digits are no numbers; None where no option reads them.
+
+    They are text in a format that has numbers, or hold spaces that a plain number has not.
+    """
+    if all(_reads(values, cell) for cell in cells):
+        return Pattern(cells, "a number", "write it as a number, not as text")
+    spaced = replace(values, thousands=" ")
+    cells = tuple(cell for cell in cells if not _reads(values, cell) and _reads(spaced, cell))
+    if not cells:
+        return None
+    place = "behind its sign" if cells[0].isascii() else "that is no ASCII space"
+    return Pattern(cells, f"a number with a space {place}", "read it with --thousands ' '")
+
+
+def _reads(values: CellValues, cell: str) -> bool:
+    try:
+        values.number(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _sign_options(amounts: list[_Amount], values: CellValues) -> list[str]:
@@ -100,7 +133,7 @@ def decimal_comma(cells: Iterable[str]) -> bool:
 
 def _amount(cell: str, values: CellValues) -> _Amount | None:
     found = _AMOUNT.fullmatch(cell)
-    if found is None or not re.search(r"\d", found["digits"]):
+    if found is None or not re.search(r"\d", found["digits"]) or len(re.findall(r"[+-]", cell)) > 1:
         return None
     turned = _turned(found["digits"], values.decimal)
     if not _DECIMAL.fullmatch(turned) and not _kind(turned):
