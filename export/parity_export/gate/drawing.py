@@ -131,7 +131,7 @@ class Drawing:
         return drawn
 
     def _special(self) -> list[Probes]:
-        """Fill rows with one special value each: zeros, ones, halves, what the code compares with; smallest, largest."""
+        """Fill rows with one special value each: zeros, ones, halves, what the code compares with, the smallest."""
         limits = np.finfo(np.float32)
         tiny, smallest, largest = float(limits.tiny), float(limits.smallest_subnormal), float(limits.max)
         values = {
