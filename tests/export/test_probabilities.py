@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from parity_export import ExportOptions, Meaning, export_package, meaning, source_from_module
 from parity_export.gate.judging import judge
+from parity_export.gate.probabilities import relative_tolerance
 from parity_export.graph import head
 from parity_export.graph.building import build_graph, serialize
 from parity_export.source import ModelSource
@@ -190,3 +191,11 @@ def test_probabilities_as_people_write_them_lie_between_zero_and_one(function, t
 def test_a_softmax_that_is_cut_below_has_the_logits_of_what_it_gives(tmp_path) -> None:
     module = Function(lambda x: torch.softmax(torch.cat([x, -x, 0 * x], 1), 1).clamp(min=1e-7))
     package(module, Meaning("multiclass", "probabilities"), tmp_path)
+
+
+def test_a_logit_that_may_be_anywhere_matters_as_much_as_its_probability() -> None:
+    exact, tolerances = np.array([[0.0, 1.0], [0.5, 0.5]]), np.array([[1e5, 1e-5], [1e5, 1e-5]])
+    allowed = relative_tolerance(exact, tolerances)
+    assert allowed[0, 0] < 1e-37
+    assert allowed[0, 1] < 1e-4  # the other class has no part in the sum
+    assert (allowed[1] == 1).all()  # all that lies between 0 and 1
