@@ -99,8 +99,10 @@ def test_too_little_memory_is_called_so(xor_package: Path, monkeypatch: pytest.M
     """Not broken, and not to be installed again."""
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     refused = 0
-    for megabytes in range(110, 220, 20):  # below, numpy's own library ends the process
+    for megabytes in range(210, 60, -10):
         done = run("predict", xor_package, "--row", "0,1", memory=megabytes * 2**20)
+        if done.returncode and not done.stderr.startswith("parity:"):
+            break  # numpy's own library ends the process
         if done.returncode:
             refused += 1
             assert "not enough memory" in reason(done) and "install" not in reason(done)
