@@ -101,7 +101,7 @@ def test_too_little_memory_is_called_so(xor_package: Path, monkeypatch: pytest.M
     refused = 0
     for megabytes in range(210, 60, -10):
         done = run("predict", xor_package, "--row", "0,1", memory=megabytes * 2**20)
-        if done.returncode and not done.stderr.startswith("parity:"):
+        if done.returncode and not done.stderr.startswith(b"parity:"):
             break  # numpy's own library ends the process
         if done.returncode:
             refused += 1
