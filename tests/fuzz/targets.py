@@ -102,9 +102,10 @@ def _safetensors(data: bytes) -> object:
 
 
 def _checkpoint(data: bytes) -> object:
-    from parity_training.checkpoint import restore
+    from parity_training.checkpoint import CHECKPOINT, restore
 
-    return restore(_file(data, ".checkpoint"), _training())
+    (Path(_folder()) / CHECKPOINT).write_bytes(data)
+    return restore(Path(_folder()), _training())
 
 
 @functools.cache

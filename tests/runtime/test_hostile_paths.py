@@ -17,7 +17,9 @@ BYTE = os.fsdecode(b"\xff")
 def run(*arguments: object, memory: int = 0, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
     limit = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({memory}, {memory}))\n" if memory else ""
     command = [sys.executable, "-c", limit + MAIN, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, check=False, timeout=60, cwd=cwd)
+    # A tracer takes memory of its own, and speaks where there is none.
+    untraced = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    return subprocess.run(command, capture_output=True, check=False, timeout=60, cwd=cwd, env=untraced)
 
 
 def reason(done: subprocess.CompletedProcess[bytes], code: int = 1) -> str:

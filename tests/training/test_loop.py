@@ -175,9 +175,9 @@ def test_a_loss_that_explodes_is_one_sentence_and_leaves_a_checkpoint_that_loads
     problem = table_problem(TableDataset(prices_table(tmp_path / "t.csv"), settings), settings, "t")
     with pytest.raises(InputError, match=r"the loss is .* in epoch \d+; lower the learning rate"):
         run_of(problem, tmp_path / "run", optimizer="SGD", learning_rate=1.0, batch_size=300, epochs=50)
-    checkpoint = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    checkpoint = torch.load(tmp_path / "run.unfinished" / "checkpoint.pt", weights_only=True)
     assert all(bool(torch.isfinite(tensor).all()) for tensor in checkpoint["model"].values())
-    assert not (tmp_path / "run" / "state_dict.pt").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_training_ends_when_it_no_longer_improves_and_keeps_the_best_weights(problem: Problem, tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ class Expectation:
         compared: numbers that the module or its graph compares with.
 
     Attributes:
+        given: rtol and atol that a person set.
         batches: how rows are asked.
         torch_float32: torch's answers, outputs by name.
         torch_float64: the same, computed in float64.
@@ -84,7 +85,7 @@ class Expectation:
         certified: Loaded | None = None,
         compared: Sequence[float] = (),
     ) -> None:
-        self._source, self._given, self._opponent, self._certified = source, given, opponent, certified
+        self._source, self.given, self._opponent, self._certified = source, given, opponent, certified
         self.dimensions = dict(dimensions)
         self.batches = Batches(source.contract)
         self.torch_float64 = Loaded(lambda: TorchReference(source, double=True))
@@ -240,11 +241,11 @@ class Expectation:
             float64,
             envelope,
             dtypes={spec.name: spec.dtype for spec in self._source.contract.outputs},
-            given=self._given,
+            given=self.given,
             radii=self._radii(batch),
             explained=self.torch_float32.explained,
         )
-        if self._given is None:
+        if self.given is None:
             self._check_precision(expected)
         return expected
 

@@ -38,13 +38,16 @@ def missing_cells(answer: Answer, expectation: Expectation) -> Iterator[str]:
     found: Arrays = expectation.batches.ask(answer, inputs, rows, batch)
     for name, wanted in exact.items():
         if wanted.dtype.kind == "f" and found[name].shape == wanted.shape:
-            wrong = _wrong(found[name], float32[name], wanted)
+            wrong = _wrong(found[name], float32[name], wanted, expectation.given or (0.0, 0.0))
             if wrong.any():
                 yield f"{int(wrong.sum())} of {wrong.size} values of {name} differ where cells are missing (NaN)"
 
 
-def _wrong(found: NDArray[np.float32], float32: NDArray[np.float32], exact: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _wrong(
+    found: NDArray[np.float32], float32: NDArray[np.float32], exact: NDArray[np.float64], given: tuple[float, float]
+) -> NDArray[np.bool_]:
+    rtol, atol = max(_RTOL, given[0]), max(_ATOL, given[1])
     with np.errstate(invalid="ignore", over="ignore"):
         apart, own = np.abs(found.astype(np.float64) - exact), np.abs(float32.astype(np.float64) - exact)
-        near = apart <= np.maximum(_ATOL + _RTOL * np.abs(exact), _FACTOR * own)
+        near = apart <= np.maximum(atol + rtol * np.abs(exact), _FACTOR * own)
     return np.asarray(np.isfinite(exact) & np.isfinite(float32) & ~near)

@@ -30,6 +30,7 @@ _TORCH_WARNINGS = (
 _LOGGERS = (
     "torch.onnx._internal.exporter._registration",  # that torchvision is absent
     "onnxscript.optimizer",  # what it does not fold
+    "torch.fx.experimental.symbolic_shapes",  # the whole of its reasoning where it fails; the error says the cause
 )
 
 
