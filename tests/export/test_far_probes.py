@@ -13,6 +13,7 @@ from parity_export import ExportOptions, Meaning, export_package, source_from_mo
 from parity_export.export import Exported
 from parity_runtime import TensorSpec
 from tests.export.test_sabotage import TABLE, Function, append, exported, refused
+from tests.parity.architectures import STATES, Recurrence
 
 IMAGE = ["x: float32[batch, 3, 9, 10]"]
 
@@ -22,23 +23,10 @@ def export(module: nn.Module, specs: list[str], folder: Path) -> Exported:
     return export_package(source, folder / "p", ExportOptions(pictures=False))
 
 
-class Step(nn.Module):
-    """A recurrence whose states are inputs: of any size on paper, small in life."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.cell = nn.LSTM(6, 4, batch_first=True)
-
-    def forward(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        y, (h, c) = self.cell(x, (h, c))
-        return y, h, c
-
-
 @pytest.mark.parametrize("seed", range(2))
 def test_a_stateful_lstm_exports(seed: int, tmp_path: Path) -> None:
     torch.manual_seed(seed)
-    specs = ["x: float32[batch, 5, 6]", "h: float32[1, batch, 4]", "c: float32[1, batch, 4]"]
-    assert export(Step(), specs, tmp_path).verdict.report.passed
+    assert export(Recurrence(), [*STATES], tmp_path).verdict.report.passed
 
 
 class Gated(nn.Module):

@@ -15,6 +15,7 @@ from parity_export.graph.building import build_graph, serialize, with_graph_outp
 from parity_export.graph.exporter import export_graph
 from parity_runtime import ModelContract, Predictor, TensorSpec
 from parity_runtime.session import create_session
+from tests.parity.architectures import Recurrence
 
 SEQUENCE = "x: float32[batch, time, 6]"
 
@@ -37,18 +38,6 @@ class Two(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.b(self.a(x)[0])[0]
-
-
-class States(nn.Module):
-    """Its states are inputs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.r = nn.LSTM(6, 4, batch_first=True)
-
-    def forward(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        y, (h, c) = self.r(x, (h, c))
-        return y, h, c
 
 
 def built(module: nn.Module, *inputs: str) -> tuple[bytes, ModelContract]:
@@ -91,7 +80,7 @@ def test_what_stands_behind_a_recurrent_layer_keeps_the_length_s_name(
 
 
 def test_states_that_are_inputs_have_their_shapes() -> None:
-    graph, contract = built(States(), SEQUENCE, "h: float32[1, batch, 4]", "c: float32[1, batch, 4]")
+    graph, contract = built(Recurrence(), SEQUENCE, "h: float32[1, batch, 4]", "c: float32[1, batch, 4]")
     shapes = [("batch", "time", 4), (1, "batch", 4), (1, "batch", 4)]
     assert [spec.shape for spec in contract.outputs] == shapes
     assert [tuple(output.shape) for output in create_session(graph).get_outputs()] == shapes
