@@ -343,6 +343,13 @@ def test_certify_reads_no_weights_from_elsewhere(parity, package: Path, tmp_path
     assert answer.is_refused(1, str(copy / name)), answer
 
 
+def test_tensors_are_not_certified_and_nothing_is_written(tmp_path: Path) -> None:
+    source = source_from_module(nn.Sequential(nn.Linear(3, 2), nn.ReLU()), ["x: float32[batch, 3]"])
+    with pytest.raises(CannotCertifyError, match="returns tensors without a meaning; parity export gives it one"):
+        export_package(source, tmp_path / "package", ExportOptions(certified=True))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_export_says_what_is_proven(parity, xor_run, tmp_path: Path) -> None:
     answer = parity("export", xor_run.path, tmp_path / "p", "--certified", "--no-pictures")
     assert "probes have a radius" in answer.out and "it speaks for the graph and the torch module" in answer.out

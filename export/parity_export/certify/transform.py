@@ -41,7 +41,10 @@ def certify(graph: bytes, contract: ModelContract) -> bytes:
             operators, or the model returns tensors without a meaning.
     """
     if contract.task == "tensors":
-        raise CannotCertifyError(f"cannot certify: {contract.name} returns tensors without a meaning")
+        raise CannotCertifyError(
+            f"cannot certify: {contract.name} returns tensors without a meaning; parity export gives it one with --task "
+            "binary, multiclass or regression"
+        )
     proto = onnx.load_from_string(graph)
     del proto.metadata_props[:]
     check_graph(ir.from_proto(proto), contract)
