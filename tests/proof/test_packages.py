@@ -344,7 +344,7 @@ def test_certify_reads_no_weights_from_elsewhere(parity, package: Path, tmp_path
 
 
 def test_tensors_are_not_certified_and_nothing_is_written(tmp_path: Path) -> None:
-    source = source_from_module(nn.Sequential(nn.Linear(3, 2), nn.ReLU()), ["x: float32[batch, 3]"])
+    source = source_from_module(nn.Sequential(nn.Linear(3, 2), nn.ReLU()), ["x: float32[batch, 3]"], Meaning(), "m")
     with pytest.raises(CannotCertifyError, match="returns tensors without a meaning; parity export gives it one"):
         export_package(source, tmp_path / "package", ExportOptions(certified=True))
     assert list(tmp_path.iterdir()) == []
