@@ -21,7 +21,7 @@ MILLION = 1_000_000
 PAIRS = 7
 FOLDER = tempfile.TemporaryDirectory()
 
-PREDICT = "import sys; from parity_runtime.commands.main import main; main(['predict', *sys.argv[1:]])"
+PREDICT = "import sys; from parity_runtime.cli.main import main; main(['predict', *sys.argv[1:]])"
 WITHOUT_PYARROW = f"import sys; sys.modules['pyarrow'] = None; {PREDICT}"
 MODEL = """
 import sys

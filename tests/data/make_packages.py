@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from parity_export import ExportOptions, Meaning, export_package, source_from_module, source_from_run
+from parity_export import ExportOptions, OutputSpec, export_package, source_from_module, source_from_run
 from parity_runtime import TensorSpec
 from parity_training import train_xor
 
@@ -47,16 +47,16 @@ def make() -> None:
         source_from_module(
             species,
             [TensorSpec("features", "float32", ("batch", 4))],
-            Meaning("multiclass", "logits", ("setosa", "versicolor", "virginica"), features=("a", "b", "c", "d")),
+            OutputSpec("multiclass", "logits", ("setosa", "versicolor", "virginica"), features=("a", "b", "c", "d")),
             "species",
         ),
         source_from_module(
             rent,
             [TensorSpec("features", "float32", ("batch", 3))],
-            Meaning("regression", features=("area", "rooms", "age"), targets=("cold", "warm")),
+            OutputSpec("regression", features=("area", "rooms", "age"), targets=("cold", "warm")),
             "rent",
         ),
-        source_from_module(Series(), [TensorSpec("x", "float32", ("batch", "time", 3))], Meaning(), "series"),
+        source_from_module(Series(), [TensorSpec("x", "float32", ("batch", "time", 3))], OutputSpec(), "series"),
     ]
     for source in sources:
         export_package(source, HERE / source.contract.name)

@@ -194,10 +194,10 @@ def test_a_label_that_is_no_class_is_a_clear_error(strange_package: Path, row: s
 
 def test_what_is_not_finite_is_null(client: Any, predictor: Predictor) -> None:
     body = {"inputs": [tensor(data=[3e38, -3e38, 0, 0])], "outputs": [{"name": "radius"}, {"name": "certified"}]}
-    radius, certified = client.post(f"{url(predictor)}/infer", json=body).json()["outputs"]
-    assert radius["data"][0] is None
+    bound, certified = client.post(f"{url(predictor)}/infer", json=body).json()["outputs"]
+    assert bound["data"][0] is None
     assert certified["data"][0] is False
-    assert math.isfinite(radius["data"][1])
+    assert math.isfinite(bound["data"][1])
 
 
 def test_no_rows(client: Any, predictor: Predictor) -> None:

@@ -23,14 +23,14 @@ from typing import IO, Any
 
 import torch
 
-from parity_runtime.commands import main
-from parity_runtime.verification import verify
+from parity_runtime.cli import main
+from parity_runtime.verification.verify import verify
 from parity_training import Run, weights_id
 from parity_training.run import REPLACED
 
 FORKS = False
 HOOK = Path(__file__).with_name("kill_hook.py")
-PARITY = [sys.executable, "-c", "from parity_runtime.commands.main import main; main()"]
+PARITY = [sys.executable, "-c", "from parity_runtime.cli.main import main; main()"]
 TRAIN = ["train", "xor", "--out", "runs/x", "--size", "256", "--epochs", "4"]
 RESUME = ["train", "xor", "--out", "runs/x", "--resume", "--force"]
 EXPORT = ["export", "runs/x", "packages/x", "--force"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click import Context
 
-from parity_runtime.commands.main import parity
+from parity_runtime.cli.main import parity
 from tests.end_to_end.guide import LANGUAGES, blocks
 
 ROOT = Path(__file__).parent.parent.parent

@@ -21,10 +21,10 @@ import onnx
 import torch
 from onnx.reference import ReferenceEvaluator
 
-from parity_export.gate.engines import session_answer
+from parity_export.gate.backends import session_answer
 from parity_runtime import ModelContract
-from parity_runtime.contract import CERTIFIED, LABEL, LOGITS, RADIUS, certified_contract
-from parity_runtime.session import OPTIMIZATIONS, create_session
+from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, LOGITS, certified_contract
+from parity_runtime.inference.session import OPTIMIZATIONS, create_session
 from tests.proof.arithmetic import COMPLIANT, Compliant
 from tests.proof.evaluator import evaluate
 from tests.proof.fuzzing.backends import Backend
@@ -50,7 +50,7 @@ class Found:
         asked: evaluations, by family of backends.
         worst: the largest |computed - exact| / radius, by family.
         deviation: the largest |computed - exact|.
-        radius: the largest.
+        bound: the largest.
         certified: of the uniform points.
         violations: values outside a radius, and labels that differ although certified.
     """
@@ -59,7 +59,7 @@ class Found:
     asked: Counter[str] = field(default_factory=Counter)
     worst: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     deviation: float = 0.0
-    radius: float = 0.0
+    bound: float = 0.0
     certified: int = 0
     violations: int = 0
 
@@ -68,9 +68,9 @@ class Found:
             "points": dict(self.points),
             "asked": dict(self.asked),
             "violations": self.violations,
-            "largest_radius": self.radius,
+            "largest_radius": self.bound,
             "largest_deviation": self.deviation,
-            "radius_over_deviation": self.radius / self.deviation,
+            "radius_over_deviation": self.bound / self.deviation,
             "certified_of_uniform": self.certified / self.points["uniform"],
             "worst_share": {name: round(share, 4) for name, share in self.worst.items()},
         }
@@ -100,22 +100,22 @@ def search(subject: Subject, points: int, seed: int = 0) -> Found:
         answers[f"plain, {name}"] = ask(rows)
         name, ask = next(torches)
         answers[name] = ask(subject, rows)
-        share = judge(found, subject, exact, answers, proof)
+        share = run_gate(found, subject, exact, answers, proof)
         few = rows[:: CHUNK // _FEW]
         name, backend = next(python)
         few = few if "another order" in name else few[:: _FEW // _FEWER]
-        judge(found, subject, subject.exact(few), *_in_python(subject, name, backend, few))
+        run_gate(found, subject, subject.exact(few), *_in_python(subject, name, backend, few))
         found.points[kind] += len(rows)
         if kind == "uniform":
             found.certified += int(proof[CERTIFIED].sum())
-            found.radius = max(found.radius, float(proof[RADIUS].max()))
+            found.bound = max(found.bound, float(proof[ERROR_BOUND].max()))
         best = np.argsort(-share)[: _POOL // 8]
         pool = np.concatenate([rows[best], pool])[:_POOL]
     flushed.close()
     return found
 
 
-def judge(
+def run_gate(
     found: Found, subject: Subject, exact: np.ndarray, answers: dict[str, dict[str, np.ndarray]], proof: dict[str, Any]
 ) -> np.ndarray:
     """Compare answers with the exact ones by a certified graph's own word; return each row's largest share."""
@@ -123,7 +123,7 @@ def judge(
     labels = labels_of(subject, exact)
     for name, answer in answers.items():
         error = np.abs(answer[LOGITS].astype(np.float64) - exact)
-        share = np.where(proof[RADIUS] >= 0, error / proof[RADIUS], np.inf).max(axis=1)
+        share = np.where(proof[ERROR_BOUND] >= 0, error / proof[ERROR_BOUND], np.inf).max(axis=1)
         wrong = proof[CERTIFIED] & (labels_of(subject, answer[LOGITS]) != labels)
         if LABEL in answer:
             wrong |= proof[CERTIFIED] & (answer[LABEL] != labels)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parity_export.certify.elementary import Accuracy
+from parity_export.error_bounds.elementary_functions import Accuracy
 from tests.proof.fuzzing.backends import Backends
 from tests.proof.fuzzing.builder import Builder
 from tests.proof.fuzzing.search import search
@@ -30,8 +30,8 @@ def test_no_onnxruntime_leaves_a_radius_on_a_random_graph(backends: Backends) ->
 
 def test_a_rule_that_claims_too_much_is_found(backends: Backends, monkeypatch: pytest.MonkeyPatch) -> None:
     """The search itself must be able to fail."""
-    monkeypatch.setattr("parity_export.certify.linear.gamma", lambda n: n * 2.0**-34)
-    monkeypatch.setattr("parity_export.certify.activations.accuracy", lambda name: Accuracy(0.0, 0.0))
+    monkeypatch.setattr("parity_export.error_bounds.operators.linear.gamma", lambda n: n * 2.0**-34)
+    monkeypatch.setattr("parity_export.error_bounds.operators.activations.accuracy", lambda name: Accuracy(0.0, 0.0))
     assert search(backends, 100_000, seed=7).violations
 
 

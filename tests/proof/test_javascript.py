@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parity_export.certify.elementary import ELEMENTARY, accuracy, functions_graph
-from parity_export.gate.engines import session_answer
+from parity_export.error_bounds.elementary_functions import ELEMENTARY, accuracy, functions_graph
+from parity_export.gate.backends import session_answer
 from parity_runtime.contract import certified_contract
-from parity_runtime.session import create_session
+from parity_runtime.inference.session import create_session
 from tests.proof.networks import SUBJECTS
 from tests.proof.soundness import boundary_points, jittered
 
@@ -77,8 +77,8 @@ def test_what_python_certifies_is_answered_alike_there(checker: Path, tmp_path: 
     for certified in (theirs["certified"], ours["certified"]):
         assert (theirs["label"] == ours["label"])[certified].all()
     exact = subject.exact(rows)[:, 0]
-    for radius in (theirs["radius"], ours["radius"][:, 0]):
-        assert (np.abs(theirs["logits"] - exact) <= radius).all()
+    for bound in (theirs["radius"], ours["radius"][:, 0]):
+        assert (np.abs(theirs["logits"] - exact) <= bound).all()
 
 
 @pytest.mark.parametrize("arguments", [("--stride", "0"), ("--stride", "x"), ("Cosine",)])

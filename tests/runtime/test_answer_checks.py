@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from parity_runtime import ConformanceError, InputError, Predictor, verify
-from parity_runtime.package import write_manifest
+from parity_runtime.package.manifest import write_manifest
 from tests.runtime.strange_labels import STEP, shift_labels
 
 NO_CLASS = "xor answers the label {}, but its contract has 2 classes, 0 to 1"

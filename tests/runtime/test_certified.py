@@ -10,7 +10,7 @@ import pytest
 
 from parity_runtime import InputError, Predictor, verify
 from parity_runtime.errors import DigestError
-from parity_runtime.package import write_manifest
+from parity_runtime.package.manifest import write_manifest
 
 CORNERS = [[0, 0], [0, 1], [1, 0], [1, 1]]
 
@@ -20,12 +20,12 @@ def test_labels_are_the_same_and_carry_their_proof(proven_package: Path) -> None
     rows = np.random.default_rng(0).uniform(-0.5, 1.5, (5000, 2)).astype(np.float32)
     assert (plain.predict(rows) == proven.predict(rows)).all()
     assert proven.certified(rows).mean() > 0.999
-    radius = proven.radius(rows)
-    assert radius.shape == (5000, 1)
-    assert (radius > 0).all() and radius.max() < 1e-4
+    bound = proven.bound(rows)
+    assert bound.shape == (5000, 1)
+    assert (bound > 0).all() and bound.max() < 1e-4
     outputs = proven.run({"features": rows})
     assert list(outputs) == ["label", "probabilities", "logits", "radius", "certified"]
-    assert (np.abs(outputs["logits"] - plain.run({"features": rows})["logits"]) <= 2 * radius).all()
+    assert (np.abs(outputs["logits"] - plain.run({"features": rows})["logits"]) <= 2 * bound).all()
 
 
 def test_a_row_on_the_boundary_is_not_certified(proven_package: Path) -> None:
@@ -40,13 +40,13 @@ def test_a_row_on_the_boundary_is_not_certified(proven_package: Path) -> None:
 
 def test_what_overflows_has_no_radius(proven_package: Path) -> None:
     proven = Predictor(proven_package, certified=True)
-    assert np.isposinf(proven.radius([[3e38, 3e38]])).all()
+    assert np.isposinf(proven.bound([[3e38, 3e38]])).all()
     assert not proven.certified([[3e38, 3e38]]).any()
 
 
 def test_a_regression_has_a_radius_for_each_target(proven_rent_package: Path) -> None:
     proven = Predictor(proven_rent_package, certified=True)
-    assert proven.radius([[50, 2, 10]]).shape == (1, 2)
+    assert proven.bound([[50, 2, 10]]).shape == (1, 2)
     with pytest.raises(InputError, match="rent is no classifier"):
         proven.certified([[50, 2, 10]])
 
@@ -55,7 +55,7 @@ def test_who_did_not_ask_for_a_proof_is_told(xor_package: Path, proven_package: 
     with pytest.raises(InputError, match="has no certified graph; export it with --certified"):
         Predictor(xor_package, certified=True)
     with pytest.raises(InputError, match="was opened without certified=True"):
-        Predictor(proven_package).radius(CORNERS)
+        Predictor(proven_package).bound(CORNERS)
     assert Predictor(proven_package).contract.graphs["certified"] == "model_certified.onnx"
 
 

@@ -16,10 +16,10 @@ from parity_runtime import (
     Predictor,
     UncheckedModelWarning,
 )
-from parity_runtime.digest import sha256_hex
-from parity_runtime.loading import load_model
-from parity_runtime.model_scan import scan_model
-from parity_runtime.package import write_manifest
+from parity_runtime.files.digest import sha256_hex
+from parity_runtime.package.loader import load_model
+from parity_runtime.package.manifest import write_manifest
+from parity_runtime.package.model_scan import scan_model
 from tests.runtime.protobuf import field, metadata, varint
 
 GRAPH, NODE, DOMAIN, ATTRIBUTE, INITIALIZER = 7, 1, 7, 5, 5
@@ -48,7 +48,7 @@ def test_a_bare_model_can_be_pinned(bare: Path) -> None:
 
 
 def test_the_command_line_says_it_in_one_line(bare: Path) -> None:
-    script = "from parity_runtime.commands.main import main; main()"
+    script = "from parity_runtime.cli.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", script, "predict", str(bare), "--row", "0,1"], capture_output=True, text=True, check=True
     )

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parity_runtime import FormatError, InputError, ModelContract, Predictor
-from parity_runtime.inputs import table_inputs
+from parity_runtime.inference.input_validation import table_inputs
 from parity_runtime.tables import plain_numbers
 from parity_runtime.tables.cell_patterns import decimal_comma, spelling
 from parity_runtime.tables.cell_values import MISSING_IN_NUMBERS, MISSING_TOKENS, PLAIN, CellValues

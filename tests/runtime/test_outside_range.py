@@ -34,11 +34,11 @@ def ranged(package: Path, name: str, low: float | None, high: float | None, **ch
 def test_each_cell_is_told(xor_package: Path, ends: tuple[float, float]) -> None:
     predictor = Predictor(xor_package)
     rows = np.array([[0, 1], [1e30, 0], [0, -1e30], [-9, 9], ends], np.float32)
-    found = predictor.outside_range(rows)
+    found = predictor.out_of_range(rows)
     assert found.dtype == bool
     assert found[:4].tolist() == [[False, False], [True, False], [False, True], [True, True]]
-    assert (found == predictor.outside_range({"x2": rows[:, 1], "x1": rows[:, 0]})).all()
-    assert predictor.outside_range(np.zeros((0, 2))).shape == (0, 2)
+    assert (found == predictor.out_of_range({"x2": rows[:, 1], "x1": rows[:, 0]})).all()
+    assert predictor.out_of_range(np.zeros((0, 2))).shape == (0, 2)
 
 
 def test_the_extremes_of_training_are_inside_and_their_neighbours_are_not(
@@ -47,25 +47,25 @@ def test_the_extremes_of_training_are_inside_and_their_neighbours_are_not(
     predictor = Predictor(xor_package)
     low, high = np.array(ends, np.float32)
     beyond = [[np.nextafter(low, np.float32(-9)), 0], [np.nextafter(high, np.float32(9)), 0]]
-    assert not predictor.outside_range([[low, 0], [high, 0]]).any()
-    assert predictor.outside_range(beyond)[:, 0].all()
+    assert not predictor.out_of_range([[low, 0], [high, 0]]).any()
+    assert predictor.out_of_range(beyond)[:, 0].all()
 
 
 def test_an_end_that_float32_rounds_inwards_is_rounded_as_the_cells_are(package_copy, xor_package: Path) -> None:
     predictor = ranged(package_copy(xor_package), "x1", -0.1, 0.1)  # float32(0.1) is above 0.1
-    assert not predictor.outside_range([[0.1, 0], [-0.1, 0]]).any()
+    assert not predictor.out_of_range([[0.1, 0], [-0.1, 0]]).any()
 
 
 def test_missing_cells_and_unknown_ranges_are_not_outside(package_copy, species_package: Path) -> None:
     predictor = ranged(package_copy(species_package), "b", -1.0, 1.0, missing="impute")
-    found = predictor.outside_range([[9, 0, 9, 9], [0, np.nan, 0, 0], [0, 2, 0, 0]])
+    found = predictor.out_of_range([[9, 0, 9, 9], [0, np.nan, 0, 0], [0, 2, 0, 0]])
     assert found.tolist() == [[False] * 4, [False] * 4, [False, True, False, False]]
 
 
 @pytest.mark.parametrize("name", ["species_package", "series_package"])
 def test_without_any_range_nothing_can_be_said(name: str, request: pytest.FixtureRequest) -> None:
     with pytest.raises(InputError, match="does not say what its features ranged over"):
-        Predictor(request.getfixturevalue(name)).outside_range([[0, 0, 0, 0]])
+        Predictor(request.getfixturevalue(name)).out_of_range([[0, 0, 0, 0]])
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from parity_runtime import InputError, Predictor, ProviderError
-from parity_runtime.inputs import table_inputs
+from parity_runtime.inference.input_validation import table_inputs
 
 CORNERS = [[0, 0], [0, 1], [1, 0], [1, 1]]
 

@@ -135,8 +135,8 @@ def test_arrays(parity, xor_package: Path, tmp_path: Path, answers: list[list[st
     assert (found["x1"] == POINTS[:, 0]).all() and (found["x2"] == POINTS[:, 1]).all()
     assert [[str(row["label"]), float32_text(row["probability_0"]), float32_text(row["probability_1"])]
             for row in found] == answers  # fmt: skip
-    again = parity("predict", xor_package, tmp_path / "o.npy")
-    assert again.is_refused(1, "a column 'label' already")
+    run_cached = parity("predict", xor_package, tmp_path / "o.npy")
+    assert run_cached.is_refused(1, "a column 'label' already")
     text = parity("predict", xor_package, tmp_path / "t.npy").out.splitlines()
     assert [line.split(",")[2:] for line in text[1:]] == answers
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity_runtime.commands import main
+from parity_runtime.cli import main
 
 PARITY = str(Path(sys.executable).parent / "parity")
 ROWS = 400_000
@@ -111,7 +111,7 @@ def test_a_full_disk_behind_stdout_is_said(xor_package: Path, large: Path) -> No
 
 def test_memory_does_not_grow_with_the_rows(xor_package: Path, large: Path, tmp_path: Path) -> None:
     """Eight times the rows take the same memory; the benchmark says how much, this test that nothing is kept."""
-    code = ("import resource, sys; from parity_runtime.commands.main import _run; "
+    code = ("import resource, sys; from parity_runtime.cli.main import _run; "
             "code = _run(sys.argv[1:]); "
             "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr); sys.exit(code)")  # fmt: skip
     peaks = []

@@ -332,13 +332,13 @@ def test_parquet_and_arrays_say_missing_in_their_own_way(tmp_path: Path) -> None
 
 
 def test_a_run_is_resumed_with_the_cells_that_it_was_trained_on(tmp_path: Path) -> None:
-    from parity_training import NetworkChoice, Run, TrainSettings, table_problem, train_problem
-    from parity_training.tables import settings_from_source
+    from parity_training import NetworkChoice, Run, TrainSettings, table_data, train_model
+    from parity_training.data.table import settings_from_source
 
     path = write_table(tmp_path / "t.csv", {"size": with_cell(SIZES, 3, "absent"), "price": PRICES})
     settings = TableSettings("price", missing_values=("absent",), thousands=",")
-    problem = table_problem(TableDataset(path, settings), settings, "t")
-    train_problem(problem, NetworkChoice(), TrainSettings(epochs=1), tmp_path / "run")
-    again = settings_from_source(Run.open(tmp_path / "run").recipe.data)
-    assert (again.missing_values, again.thousands, again.features) == (("absent",), ",", ("size",))
-    assert table_problem(TableDataset(path, again), again, "t").source == Run.open(tmp_path / "run").recipe.data
+    training_data = table_data(TableDataset(path, settings), settings, "t")
+    train_model(training_data, NetworkChoice(), TrainSettings(epochs=1), tmp_path / "run")
+    run_cached = settings_from_source(Run.open(tmp_path / "run").recipe.data)
+    assert (run_cached.missing_values, run_cached.thousands, run_cached.features) == (("absent",), ",", ("size",))
+    assert table_data(TableDataset(path, run_cached), run_cached, "t").source == Run.open(tmp_path / "run").recipe.data

@@ -9,22 +9,22 @@ from numpy.typing import NDArray
 
 from parity_runtime import ModelContract, TensorSpec
 from parity_runtime.contract import batch_name
-from parity_runtime.inputs import Arrays
+from parity_runtime.inference.input_validation import Arrays
 
-Answer = Callable[[Arrays], Arrays]
+ModelFunction = Callable[[Arrays], Arrays]
 """From inputs by name to outputs by name."""
 
 
-class Loaded:
+class LazyModel:
     """A backend that is loaded when it is first asked and let go when it is released: each holds the weights again.
 
     Args:
         load: makes the backend.
     """
 
-    def __init__(self, load: Callable[[], Answer]) -> None:
+    def __init__(self, load: Callable[[], ModelFunction]) -> None:
         self._load = load
-        self._answer: Answer | None = None
+        self._answer: ModelFunction | None = None
 
     def __call__(self, inputs: Arrays) -> Arrays:
         """Return the outputs by name."""
@@ -76,7 +76,7 @@ class Batches:
         self._contract = contract
         self.name = batch_name(contract)
 
-    def ask(self, answer: Answer, inputs: Arrays, rows: NDArray[np.int64], batch: int) -> Arrays:
+    def ask(self, answer: ModelFunction, inputs: Arrays, rows: NDArray[np.int64], batch: int) -> Arrays:
         """Return the outputs for ``rows`` of ``inputs``, rows first, asked ``batch`` at a time, the last call fewer."""
         size = batch if self.name is not None else 1
         parts = [rows[start : start + size] for start in range(0, len(rows), size)]
