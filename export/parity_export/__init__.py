@@ -10,8 +10,8 @@ from parity_export.sources.output_spec import OutputSpec
 __all__ = [
     "ExportOptions",
     "Exported",
-    "Meaning",
     "ModelSource",
+    "OutputSpec",
     "assert_parity",
     "check_model",
     "export_package",

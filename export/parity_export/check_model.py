@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from parity_export.export_options import ExportOptions
-from parity_export.gate.batching import rows_first
 from parity_export.gate.run_gate import GateResult, run_gate
 from parity_export.graph.output_shapes import returned_shapes
+from parity_export.sources.batch_axis import rows_first
 from parity_export.sources.model_source import ModelSource, source_from_module
 from parity_export.sources.output_spec import OutputSpec
 from parity_runtime import FormatError, InputError, ModelContract, TensorSpec

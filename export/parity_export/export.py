@@ -37,14 +37,14 @@ class Exported:
         package_id: sha256 of its manifest.
         contract: measured.
         gate_result: of the gate.
-        proof: what the certified graph proves; None without one.
+        bound_report: what the certified graph proves; None without one.
     """
 
     path: Path
     package_id: str
     contract: ModelContract
     gate_result: GateResult
-    proof: BoundReport | None = None
+    bound_report: BoundReport | None = None
 
 
 def export_package(source: ModelSource, target: str | Path, options: ExportOptions | None = None) -> Exported:
@@ -71,29 +71,31 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     check_graph(graph)
     if len(graph) > LARGE:
         give_back()
-    proof = derive_bounds(source, graph) if options.certified else None
-    gate_result = run_gate(graph, source, options.tolerance, proof)
+    bound_report = derive_bounds(source, graph) if options.certified else None
+    gate_result = run_gate(
+        graph, source, options.tolerance, None if bound_report is None else bound_report.exact_bounds()
+    )
     gate_result.report.mismatches += [
         f"the initializer {name} is not the state_dict's" for name in initializers.differing
     ]
-    if proof is not None and gate_result.oracle is not None:
-        check_bounds(proof, graph, gate_result.oracle)
-        gate_result.report.mismatches += proof.violations
+    if bound_report is not None and gate_result.oracle is not None:
+        check_bounds(bound_report, graph, gate_result.oracle)
+        gate_result.report.mismatches += bound_report.violations
     facts = record(source.contract, gate_result) | {"initializers": initializers.to_json()}
-    facts |= {} if proof is None else {"proof": proof.to_json()}
+    facts |= {} if bound_report is None else {"error_bounds": bound_report.to_json()}
     if not gate_result.report.passed:
         _refuse(target, facts, gate_result)
     contract = _measured(source.contract, model, gate_result)
-    if proof is not None:
+    if bound_report is not None:
         contract = replace(contract, graphs={**contract.graphs, "certified": CERTIFIED_MODEL})
     files = {MODEL: _with_metadata(graph, contract), CONTRACT: dump_json(contract.to_json()), REPORT: dump_json(facts)}
-    if proof is not None:
-        files[CERTIFIED_MODEL] = _with_metadata(proof.model.graph, contract)
-    pictured = pictures(contract, gate_result, proof) if options.pictures else {}
-    files |= pictured | artifacts(contract, gate_result, proof, list(pictured))
+    if bound_report is not None:
+        files[CERTIFIED_MODEL] = _with_metadata(bound_report.model.graph, contract)
+    pictured = pictures(contract, gate_result, bound_report) if options.pictures else {}
+    files |= pictured | artifacts(contract, gate_result, bound_report, list(pictured))
     package_id = _write(target, files, replace_existing=options.replace)
     _refused_path(target).unlink(missing_ok=True)
-    return Exported(target, package_id, contract, gate_result, proof)
+    return Exported(target, package_id, contract, gate_result, bound_report)
 
 
 def _refuse_lost_files(target: Path) -> None:

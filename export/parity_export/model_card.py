@@ -18,14 +18,14 @@ print(outputs["{output}"])
 
 
 def model_card(
-    contract: ModelContract, report: Report, proof: BoundReport | None = None, pictures: Sequence[str] = ()
+    contract: ModelContract, report: Report, proven: BoundReport | None = None, pictures: Sequence[str] = ()
 ) -> bytes:  # fmt: skip
     """Return the card as UTF-8 Markdown.
 
     Args:
         contract: of the model, measured.
         report: of the gate that it passed.
-        proof: what is proven, where there is a certified graph.
+        proven: what is proven, where there is a certified graph.
         pictures: file names of the pictures beside it.
     """
     sections = [
@@ -34,7 +34,7 @@ def model_card(
         "```\n" + "\n".join(line.rstrip() for line in summarize(contract)) + "\n```",
         "## What was compared",
         _compared(report),
-        _proven(contract, proof),
+        _proven(contract, proven),
         "\n".join(f"![{name.removesuffix('.png')}]({name})" for name in pictures),
         "Every configuration with its figures is in `parity.json`; `conformance.json` holds questions and answers "
         "for any language, and `test_data_set_0` the same for ONNX's backend tests.",
@@ -59,18 +59,18 @@ def _compared(report: Report) -> str:
     return f"{len(report.results)} configurations of {backends} against torch in float64:\n\n" + "\n".join(rows)
 
 
-def _proven(contract: ModelContract, proof: BoundReport | None) -> str:
+def _proven(contract: ModelContract, proven: BoundReport | None) -> str:
     """Return what a certified graph proves, and of whom."""
-    if proof is None:
+    if proven is None:
         return ""
     labels = (
-        f" and `certified` where no compliant backend gives another label ({proof.certified} of {proof.rows} probes)"
+        f" and `certified` where no compliant backend gives another label ({proven.certified} of {proven.rows} probes)"
     )
     return (
-        "## What is proven\n\n`model_certified.onnx` gives the same answers, and beside them `bound`, how far any "
-        f"compliant backend can be from the exact value (at most {proof.largest_bound:.3g} on ordinary probes)"
-        f"{labels if contract.is_classifier else ''}. It speaks for {proof.model.subject()}. How exact the "
-        f"elementary functions are is {proof.model.precision()}."
+        "## What is proven\n\n`model_certified.onnx` gives the same answers, and beside them `error_bound`, how far "
+        f"any compliant backend can be from the exact value (at most {proven.largest_bound:.3g} on ordinary probes)"
+        f"{labels if contract.is_classifier else ''}. It speaks for {proven.model.subject()}. How exact the "
+        f"elementary functions are is {proven.model.precision()}."
     )
 
 

@@ -91,7 +91,7 @@ def _needed_atol(expected: ExpectedOutputs) -> NDArray[np.float64]:
 def _hard(contract: ModelContract, expected: ExpectedOutputs, oracle: Oracle) -> HardVectors | None:
     """Choose rows nearest to a decision and rows that drive backends apart.
 
-    Their tolerance is the proven radius, and labels are checked where they are certified; without a proof the gate's
+    Their tolerance is the error bound, and labels are checked where they are certified; without one the gate's
     tolerance holds, and labels are checked where the margin exceeds it twice.
     """
     margin = margins(contract, expected.float64[LOGITS])
@@ -103,12 +103,12 @@ def _hard(contract: ModelContract, expected: ExpectedOutputs, oracle: Oracle) ->
     inputs = oracle.batches.call(expected.probes.inputs, rows)
     answers = oracle.torch_float64(inputs)
     tolerance = expected.tolerances["ordinary"][LOGITS].allowed(answers[LOGITS])
-    proof = oracle.proof(inputs)
+    bound_report = oracle.bound_report(inputs)
     label_checked = margins(contract, answers[LOGITS]) > 2 * tolerance.max(axis=1)
-    if CERTIFIED in proof:  # the recorded value is the exact one, rounded to float32
-        bound = proof[ERROR_BOUND] + np.spacing(np.abs(answers[LOGITS]).astype(np.float32)) / 2
+    if CERTIFIED in bound_report:  # the recorded value is the exact one, rounded to float32
+        bound = bound_report[ERROR_BOUND] + np.spacing(np.abs(answers[LOGITS]).astype(np.float32)) / 2
         tolerance = np.where(np.isfinite(bound), bound.astype(np.float64), tolerance)
-        label_checked = np.where(np.isfinite(bound).all(axis=1), proof[CERTIFIED], label_checked)
+        label_checked = np.where(np.isfinite(bound).all(axis=1), bound_report[CERTIFIED], label_checked)
     outputs = _rounded(contract, answers)
     del outputs[PROBABILITIES]
     return HardVectors(tuple(expected.probes.kinds[rows].tolist()), inputs, outputs, {LOGITS: tolerance}, label_checked)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from parity_runtime.inference.predictor import Predictor
     from parity_runtime.package.loader import UncheckedModelWarning
     from parity_runtime.package.manifest import Package
+    from parity_runtime.scoring.predict_batches import predict_batches
     from parity_runtime.tensor_spec import TensorSpec
     from parity_runtime.tolerance import Tolerance
     from parity_runtime.verification.verify import Verification, verify
@@ -52,6 +53,7 @@ __all__ = [
     "UncheckedModelWarning",
     "Verification",
     "__version__",
+    "predict_batches",
     "verify",
 ]
 
@@ -60,6 +62,7 @@ _MODULES = {
     "package.loader": ("UncheckedModelWarning",),
     "package.manifest": ("Package",),
     "inference.predictor": ("Predictor",),
+    "scoring.predict_batches": ("predict_batches",),
     "tensor_spec": ("TensorSpec",),
     "tolerance": ("Tolerance",),
     "verification.verify": ("Verification", "verify"),

@@ -19,7 +19,7 @@ TASKS: tuple[Task, ...] = get_args(Task)
 LABEL, PROBABILITIES, LOGITS, VALUE = "label", "probabilities", "logits", "value"
 """The outputs of a graph whose task is known (the first two are sklearn-onnx's names)."""
 
-ERROR_BOUND, CERTIFIED = "radius", "certified"
+ERROR_BOUND, CERTIFIED = "error_bound", "certified"
 """The outputs that a certified graph adds."""
 
 METADATA_KEY = "parity.contract"
@@ -173,7 +173,7 @@ class ModelContract:
 
     @classmethod
     def from_json(cls, value: Any, where: str = "the contract") -> Self:
-        """Read the JSON form; unknown keys are ignored, a newer format is refused.
+        """Read the JSON form; unknown keys are ignored, a newer format is refused (parity/1 has the same keys).
 
         Raises:
             FormatError: a key is missing, of another type, or contradicts another.

@@ -38,7 +38,7 @@ def make() -> None:
         shutil.copy(run.path / name, HERE / name)
     export_package(source_from_run(run), HERE / "xor")
     proven = ExportOptions(certified=True, pictures=False)
-    export_package(source_from_run(run), HERE / "proven", proven)
+    export_package(source_from_run(run), HERE / "xor_certified", proven)
     shutil.rmtree(run.path)
     torch.manual_seed(7)
     species = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
@@ -60,7 +60,7 @@ def make() -> None:
     ]
     for source in sources:
         export_package(source, HERE / source.contract.name)
-    export_package(sources[1], HERE / "proven_rent", proven)
+    export_package(sources[1], HERE / "rent_certified", proven)
 
 
 if __name__ == "__main__":

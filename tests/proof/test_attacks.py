@@ -1,4 +1,4 @@
-"""Graphs that somebody built to be certified wrongly. Each is refused by name, or its radius holds."""
+"""Graphs that somebody built to be certified wrongly. Each is refused by name, or its error bound holds."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ from parity_export.error_bounds.rounding_model import UNIT
 from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.contract import binary_logit_threshold, classifier_outputs
 from parity_runtime.inference.session import OPTIMIZATIONS, create_session
-from tests.proof.arithmetic import Exact
-from tests.proof.evaluator import evaluate
-from tests.proof.graphs import Node, value_graph
+from tests.bound_report.arithmetic import Exact
+from tests.bound_report.evaluator import evaluate
+from tests.bound_report.graphs import Node, value_graph
 
 ONE = np.ones(1, np.float32)
 
@@ -67,7 +67,7 @@ def test_a_large_factor_that_a_backend_fuses_into_a_product() -> None:
     nodes: list[Node] = [("Mul", ["features", "c"], {}), ("MatMul", ["Mul0", "w"], {})]
     graph, contract = value_graph(nodes, {"c": np.float32([1e30]), "w": np.full((1, 1), 1e-5, np.float32)}, [1], 1)
     rows = np.full((1, 1), 1e-34, np.float32)
-    bound = create_session(propagate_error_bounds(graph, contract)).run(["radius"], {"features": rows})[0]
+    bound = create_session(propagate_error_bounds(graph, contract)).run(["error_bound"], {"features": rows})[0]
     assert bound[0, 0] > 2e-9  # a backend that flushes 1e-34 times 1e-5 answers 0 instead of 1e-9
 
 
@@ -107,7 +107,7 @@ def test_a_factor_that_a_backend_moves_past_what_only_moves(
         assert "operator MatMul at node MatMul2" in str(error)
         return
     exact = evaluate(graph, {"features": rows}, Exact())["value"]
-    bound = create_session(certified).run(["radius"], {"features": rows})[0]
+    bound = create_session(certified).run(["error_bound"], {"features": rows})[0]
     for level in OPTIMIZATIONS:
         for model in (graph, certified):
             found = create_session(model, optimization=level).run(["value"], {"features": rows})[0]
@@ -133,7 +133,7 @@ def test_factors_whose_product_is_harmless() -> None:
     constants = {"small": np.float32([1e-30]), "large": np.float32([1e30]), "w": np.ones((1, 1), np.float32)}
     graph, contract = value_graph(nodes, constants, [1], 1)
     bound = create_session(propagate_error_bounds(graph, contract)).run(
-        ["radius"], {"features": np.ones((1, 1), np.float32)}
+        ["error_bound"], {"features": np.ones((1, 1), np.float32)}
     )[0]
     assert bound[0, 0] > 1e30 * 2.0**-126  # a backend may flush before it multiplies by 1e30
     constants["small"], constants["large"] = constants["large"], constants["small"]
@@ -141,7 +141,7 @@ def test_factors_whose_product_is_harmless() -> None:
 
 
 @pytest.mark.parametrize("behind", [[("Mul", ["Conv0", "c"], {})], [("HardSigmoid", ["Conv0"], {"alpha": 1 / 6})]])
-def test_a_factor_that_a_backend_folds_into_the_radius(behind: list[Node]) -> None:
+def test_a_factor_that_a_backend_folds_into_the_error_bound(behind: list[Node]) -> None:
     """The sum overflows where the factor is applied behind it, and where it is folded into the weights it does not."""
     nodes: list[Node] = [("Conv", ["features", "w"], {}), *behind, ("Reshape", [f"{behind[0][0]}1", "s"], {})]
     constants = {"w": np.full((1, 1, 1), 4, np.float32), "c": np.float32([2.0**-5]), "s": np.array([-1, 1])}
@@ -149,7 +149,7 @@ def test_a_factor_that_a_backend_folds_into_the_radius(behind: list[Node]) -> No
     rows = np.full((1, 1, 1), 1e38, np.float32)
     for optimization in OPTIMIZATIONS:
         session = create_session(propagate_error_bounds(graph, contract), optimization=optimization)
-        assert np.isposinf(session.run(["radius"], {"features": rows})[0]), optimization
+        assert np.isposinf(session.run(["error_bound"], {"features": rows})[0]), optimization
 
 
 def test_a_transpose_that_does_nothing() -> None:
@@ -267,12 +267,14 @@ def test_a_process_that_flushes_subnormal_numbers() -> None:
 
 
 @pytest.mark.parametrize("sign", [-1.0, np.nan])
-def test_a_radius_that_is_negative_or_no_number_certifies_nothing(monkeypatch: pytest.MonkeyPatch, sign: float) -> None:
+def test_an_error_bound_that_is_negative_or_no_number_certifies_nothing(
+    monkeypatch: pytest.MonkeyPatch, sign: float
+) -> None:
     graph, contract = classifier(0.5, logit=0.0)
     monkeypatch.setattr("parity_export.error_bounds.propagate.UNIT", sign * UNIT)
     session = create_session(propagate_error_bounds(graph, contract))
     rows = np.random.default_rng(0).uniform(-2, 2, (64, 2)).astype(np.float32)
-    bound, certified = session.run(["radius", "certified"], {"features": rows})
+    bound, certified = session.run(["error_bound", "certified"], {"features": rows})
     assert np.isposinf(bound).all() and not certified.any()
 
 

@@ -103,19 +103,21 @@ def test_the_gate_sees_what_a_backend_makes_of_the_plain_graph(monkeypatch: pyte
     """Also where torch's float64 answers are not the exact ones of the graph."""
     without(monkeypatch, *GUARDS)
     source, graph = exported(FUSED[name])
-    proof, gate_result = derive_bounds(source, graph), run_gate(graph, source)
-    assert not proof.exact and gate_result.oracle is not None
-    check_bounds(proof, graph, gate_result.oracle)
-    assert any(line.endswith("leave their proven radius") and "plain graph" in line for line in proof.violations)
+    bound_report, gate_result = derive_bounds(source, graph), run_gate(graph, source)
+    assert not bound_report.exact and gate_result.oracle is not None
+    check_bounds(bound_report, graph, gate_result.oracle)
+    assert any(
+        line.endswith("leave their proven error bound") and "plain graph" in line for line in bound_report.violations
+    )
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_is_no_gelu_is_certified(name: str) -> None:
     source, graph = exported(OTHERS[name])
-    proof, gate_result = derive_bounds(source, graph), run_gate(graph, source)
+    bound_report, gate_result = derive_bounds(source, graph), run_gate(graph, source)
     assert gate_result.oracle is not None
-    check_bounds(proof, graph, gate_result.oracle)
-    assert proof.violations == [] and proof.bounded > 0
+    check_bounds(bound_report, graph, gate_result.oracle)
+    assert bound_report.violations == [] and bound_report.bounded > 0
 
 
 class Sequences(nn.Module):
@@ -134,7 +136,7 @@ class Sequences(nn.Module):
 @pytest.mark.parametrize("approximate", ["none", "tanh"])
 def test_a_bias_that_is_fused_into_a_gelu_is_certified(approximate: str) -> None:
     source, graph = exported(Sequences(approximate))
-    proof, gate_result = derive_bounds(source, graph), run_gate(graph, source)
+    bound_report, gate_result = derive_bounds(source, graph), run_gate(graph, source)
     assert gate_result.oracle is not None
-    check_bounds(proof, graph, gate_result.oracle)
-    assert proof.violations == [] and np.isfinite(proof.largest_bound)
+    check_bounds(bound_report, graph, gate_result.oracle)
+    assert bound_report.violations == [] and np.isfinite(bound_report.largest_bound)

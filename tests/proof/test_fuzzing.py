@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from parity_export.error_bounds.elementary_functions import Accuracy
-from tests.proof.fuzzing.backends import Backends
-from tests.proof.fuzzing.builder import Builder
-from tests.proof.fuzzing.search import search
+from tests.bound_report.fuzzing.backends import Backends
+from tests.bound_report.fuzzing.builder import Builder
+from tests.bound_report.fuzzing.search import search
 
 OLDEST = Path(sys.prefix) / "lowest/bin/python"  # after `make lowest`
 
@@ -21,7 +21,7 @@ def backends() -> Iterator[Backends]:
         yield started
 
 
-def test_no_onnxruntime_leaves_a_radius_on_a_random_graph(backends: Backends) -> None:
+def test_no_onnxruntime_leaves_an_error_bound_on_a_random_graph(backends: Backends) -> None:
     found = search(backends, 500_000, seed=7)
     assert found.violations == []
     assert found.refused and len(found.blocks) > 20

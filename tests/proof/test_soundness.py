@@ -5,10 +5,10 @@ import pytest
 
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND
 from parity_runtime.inference.session import create_session
-from tests.proof.networks import SUBJECTS, Subject
-from tests.proof.soundness import CHUNK, search
+from tests.bound_report.networks import SUBJECTS, Subject
+from tests.bound_report.soundness import CHUNK, search
 
-LARGEST_RATIO = 8.0  # of the radius to the largest deviation that was observed, for XOR
+LARGEST_RATIO = 8.0  # of the error bound to the largest deviation that was observed, for XOR
 
 
 @pytest.fixture(scope="module", params=["xor", "iris", "cancer"])
@@ -16,7 +16,7 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     return SUBJECTS[request.param]()
 
 
-def test_no_backend_leaves_a_radius_or_changes_a_certified_label(subject: Subject) -> None:
+def test_no_backend_leaves_an_error_bound_or_changes_a_certified_label(subject: Subject) -> None:
     found = search(subject, 6 * CHUNK)
     assert found.violations == 0
     assert found.points["adversarial"] and found.points["boundary"]
@@ -25,7 +25,7 @@ def test_no_backend_leaves_a_radius_or_changes_a_certified_label(subject: Subjec
         assert found.bound / found.deviation <= LARGEST_RATIO
 
 
-def test_a_radius_that_is_too_small_is_found(subject: Subject) -> None:
+def test_an_error_bound_that_is_too_small_is_found(subject: Subject) -> None:
     """The search itself must be able to fail."""
     rows = subject.uniform(20_000, np.random.default_rng(1))
     bound, certified = create_session(subject.certified).run([ERROR_BOUND, CERTIFIED], {"features": rows})

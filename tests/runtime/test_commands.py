@@ -132,7 +132,7 @@ def test_info_says_what_a_package_holds(parity, xor_package: Path) -> None:
     answer = parity("info", xor_package)
     for word in ("xor: binary", "features: float32[batch, 2]", "x1", "positive    1", "onnxruntime 1.18", "package"):
         assert word in answer.out
-    assert json.loads(parity("info", xor_package, "--json").out)["format"] == "parity/1"
+    assert json.loads(parity("info", xor_package, "--json").out)["format"] == "parity/2"
 
 
 def test_verify_exits_with_3_when_a_file_differs(parity, xor_copy: Path) -> None:

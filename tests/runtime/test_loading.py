@@ -190,7 +190,7 @@ def test_a_contract_that_the_graph_does_not_fulfil_is_refused_although_both_copi
 def test_a_newer_format_is_refused_with_a_sentence(xor_package: Path, package_copy) -> None:  # type: ignore[no-untyped-def]
     copy = package_copy(xor_package)
     manifest = (copy / "manifest.json").read_text()
-    (copy / "manifest.json").write_text(manifest.replace("parity/1", "parity/2"))
+    (copy / "manifest.json").write_text(manifest.replace("parity/2", "parity/3"))
     with pytest.raises(FormatError, match="install a newer one"):
         Predictor(copy)
 

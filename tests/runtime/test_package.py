@@ -116,7 +116,7 @@ def test_a_manifest_cannot_name_files_outside_its_package(xor_copy: Path, name: 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{", "{}", '{"format": "parity/2", "files": {}}', '{"format": "parity/1"}', "\xff", "[" * 100_000],
+    ["", "[]", "{", "{}", '{"format": "parity/3", "files": {}}', '{"format": "parity/1"}', "\xff", "[" * 100_000],
 )
 def test_a_malformed_manifest_is_one_sentence(xor_copy: Path, text: str) -> None:
     (xor_copy / "manifest.json").write_bytes(text.encode("latin-1"))

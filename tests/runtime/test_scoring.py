@@ -191,24 +191,24 @@ def test_an_array_without_rows_gives_one_without_rows(parity, xor_package: Path,
     assert np.load(tmp_path / "o.npy").dtype.names[-1] == "probability_1"
 
 
-def test_a_regression_and_its_radius(parity, proven_rent_package: Path, tmp_path: Path) -> None:
-    predictor = Predictor(proven_rent_package, certified=True)
+def test_a_regression_and_its_radius(parity, certified_rent_package: Path, tmp_path: Path) -> None:
+    predictor = Predictor(certified_rent_package, certified=True)
     names = [feature.name for feature in predictor.contract.columns]
     (tmp_path / "t.csv").write_text(",".join(names) + "\n" + ",".join("1" * len(names)) + "\n")
-    header, row = parity("predict", proven_rent_package, tmp_path / "t.csv", "--certified").out.splitlines()
+    header, row = parity("predict", certified_rent_package, tmp_path / "t.csv", "--certified").out.splitlines()
     found = dict(zip(header.split(","), row.split(","), strict=True))
     outputs = predictor.run({"features": np.ones((1, len(names)))})
     for index, target in enumerate(predictor.contract.targets):
         assert found[target] == float32_text(outputs["value"][0, index])
-        assert found[f"radius_{target}"] == float32_text(outputs["radius"][0, index])
+        assert found[f"error_bound_{target}"] == float32_text(outputs["error_bound"][0, index])
 
 
-def test_what_is_proven_beyond_numbers_is_null_in_json(parity, proven_rent_package: Path, tmp_path: Path) -> None:
-    names = [feature.name for feature in Predictor(proven_rent_package).contract.columns]
+def test_what_is_proven_beyond_numbers_is_null_in_json(parity, certified_rent_package: Path, tmp_path: Path) -> None:
+    names = [feature.name for feature in Predictor(certified_rent_package).contract.columns]
     (tmp_path / "t.jsonl").write_text(json.dumps(dict.fromkeys(names, 3e38)) + "\n")
-    done = parity("predict", proven_rent_package, tmp_path / "t.jsonl", "--certified")
+    done = parity("predict", certified_rent_package, tmp_path / "t.jsonl", "--certified")
     found = json.loads(done.out)
-    assert all(value is None for name, value in found.items() if name.startswith("radius_")), found
+    assert all(value is None for name, value in found.items() if name.startswith("error_bound_")), found
 
 
 BAD = [["x1", "x2"], ["0", "0"], ["1", "abc"], ["1", "0"], ["1"], ["0", "1", "2"], ["inf", "1"], ["1", ""], ["0", "1"]]

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity_runtime import InputError, Predictor
+from parity_runtime import InputError, Predictor, predict_batches
 from parity_runtime.tables import plain_numbers
 from parity_runtime.tables.csv_file import csv_chunks, csv_line
 
@@ -264,11 +264,11 @@ def test_answers_before_a_source_that_fails_are_given(xor_package: Path) -> None
     for threads in (1, 2, 4):
         found = []
         with pytest.raises(OSError, match="gone"):
-            for outputs in Predictor(xor_package).stream(source(), threads=threads):
+            for outputs in predict_batches(Predictor(xor_package), source(), threads=threads):
                 found.append(outputs["label"][0])  # noqa: PERF401 -- what came before the error is looked at
         assert found == [1] * 5
         with pytest.raises(InputError, match="batch 2, row 2: x2 is missing"):
-            list(Predictor(xor_package).stream([[[0, 1]], [[0, float("nan")]]], threads=threads))
+            list(predict_batches(Predictor(xor_package), [[[0, 1]], [[0, float("nan")]]], threads=threads))
 
 
 def test_a_labelled_table_is_answered_where_its_label_is_left_out(parity, xor_package: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from parity_runtime.package.manifest import Package
 from parity_runtime.tables.csv_file import write_csv
 from parity_runtime.tables.table_file import ReadOptions
 
-_FIGURES, _UNPROVEN = "certificate.json", "unproven.csv"
+_FIGURES, _UNCERTIFIED = "certificate.json", "uncertified.csv"
 _SHOWN = 5
 _LISTED = 10  # features or numbers of a row
 
@@ -105,12 +105,12 @@ def _first(rows: Iterator[UncertifiedRow], first: list[UncertifiedRow]) -> Itera
 
 def _summary(contract: ModelContract, figures: dict[str, Any], where: str) -> list[str]:
     """Return what was found, for a person."""
-    what = "labels are certified" if contract.is_classifier else "values have a proven radius"
+    what = "labels are certified" if contract.is_classifier else "values have a proven error bound"
     unit = "of a logit" if contract.is_classifier else "in the targets' own unit"
     return [
         f"{contract.name}: {figures['certified']} of {figures['rows']} {what} "
         f"({100 * figures['share']:.4f} %), over {where}",
-        f"radius {unit}: at most {figures['largest_bound']:.3g}, median {figures['median_bound']:.3g}",
+        f"error bound {unit}: at most {figures['largest_bound']:.3g}, median {figures['median_bound']:.3g}",
     ]
 
 
@@ -143,7 +143,7 @@ def _scope(model: CertifiedModel) -> list[str]:
 def _write(out: Path, rows: IO[bytes], facts: dict[str, Any], model: CertifiedModel) -> None:
     with staged_folder(out, replace=True, check=_refuse_lost_files) as staging:
         (staging / _FIGURES).write_bytes(dump_json(facts))
-        with (staging / _UNPROVEN).open("wb") as file:
+        with (staging / _UNCERTIFIED).open("wb") as file:
             shutil.copyfileobj(rows, file)
         for name, picture in band(model).items():
             (staging / name).write_bytes(picture)
@@ -151,7 +151,7 @@ def _write(out: Path, rows: IO[bytes], facts: dict[str, Any], model: CertifiedMo
 
 def _refuse_lost_files(out: Path) -> None:
     """Raise `InputError` unless a folder holds what certify wrote and nothing else: what is replaced is lost."""
-    others = sorted(path.name for path in out.iterdir() if path.name not in (_FIGURES, _UNPROVEN, BAND))
+    others = sorted(path.name for path in out.iterdir() if path.name not in (_FIGURES, _UNCERTIFIED, BAND))
     if others:
         raise InputError(f"{out} holds {others[0]}, which certify did not write; give --out a folder of its own")
 
@@ -159,7 +159,7 @@ def _refuse_lost_files(out: Path) -> None:
 def _columns(contract: ModelContract) -> list[str]:
     answer = contract.output(contract.bounded)
     label = ["label"] if contract.is_classifier else []
-    numbers = [f"{kind}_{index}" for kind in ("answer", "radius") for index in range(int(answer.shape[1]))]
+    numbers = [f"{kind}_{index}" for kind in ("value", "error_bound") for index in range(int(answer.shape[1]))]
     return ["row", *(feature.name for feature in contract.columns), *label, *numbers]
 
 

@@ -77,18 +77,18 @@ def summary(exported: Exported) -> list[str]:
     for name, tolerance in exported.contract.tolerance.items():
         worst = max(found.max_abs for found in report.differences(name, "ordinary"))
         lines.append(f"  {name}: largest deviation from float64 {worst:.3g} (allowed at least {tolerance.floor:.3g})")
-    if exported.proof is not None:
-        lines += _certified_output(exported.proof)
+    if exported.bound_report is not None:
+        lines += _bounds_summary(exported.bound_report)
     return [*lines, f"package: {exported.path}", f"id: {exported.package_id}"]
 
 
-def _certified_output(proof: BoundReport) -> list[str]:
+def _bounds_summary(report: BoundReport) -> list[str]:
     """Return what is proven, and of whom."""
-    labels = "" if proof.certified is None else f", {proof.certified} labels certified"
+    labels = "" if report.certified is None else f", {report.certified} labels certified"
     return [
-        f"proof: {proof.bounded} of {proof.rows} probes have a radius (at most {proof.largest_bound:.3g} on ordinary "
+        f"proof: {report.bounded} of {report.rows} probes have an error bound (at most {report.largest_bound:.3g} on ordinary "
         f"ones){labels}",
-        f"  it speaks for {proof.model.subject()}",
+        f"  it speaks for {report.model.subject()}",
     ]
 
 

@@ -1,4 +1,4 @@
-"""How the radius of a tensor is known while the graph is built."""
+"""How the error bound of a tensor is known while the graph is built."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ class Folding:
     """What a value must be known by if a backend may fold a following affine map into the linear map that gives it.
 
     Attributes:
-        roundings: n; the radius of the value is at least gamma_n times the sum of its terms' magnitudes.
+        roundings: n; the error bound of the value is at least gamma_n times the sum of its terms' magnitudes.
         smallest: the smallest magnitude of a weight that is not zero.
         largest: the largest magnitude of a weight.
         alpha: the smallest and the largest scalar that may be multiplied by at the end.

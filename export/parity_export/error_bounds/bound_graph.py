@@ -16,10 +16,10 @@ _NEVER_NEGATIVE = {"Relu", "Sigmoid", "Abs", "HardSigmoid"}
 
 
 class BoundBuilder:
-    """A graph, the radii of its float values, and its constants.
+    """A graph, the error bounds of its float values, and its constants.
 
     Args:
-        graph: nodes are appended to it, their names begin with ``radius.``.
+        graph: nodes are appended to it, their names begin with ``error_bound.``.
     """
 
     def __init__(self, graph: ir.Graph) -> None:
@@ -57,11 +57,11 @@ class BoundBuilder:
         return any(value in self._chosen for value in node.inputs)
 
     def knows(self, value: ir.Value | None) -> bool:
-        """Whether a value has a radius."""
+        """Whether a value has an error bound."""
         return value in self._bounds
 
     def operand(self, node: ir.Node, index: int = 0) -> ir.Value:
-        """Return a node's input, which must have a radius.
+        """Return a node's input, which must have an error bound.
 
         Raises:
             CannotCertifyError: it is constant, absent, or no float32.
@@ -72,15 +72,15 @@ class BoundBuilder:
         return value
 
     def bound(self, value: ir.Value) -> Bound:
-        """Return the radius of a value that has one."""
+        """Return the error bound of a value that has one."""
         return self._bounds[value]
 
     def set(self, value: ir.Value, bound: Bound) -> None:
-        """Record the radius of a value."""
+        """Record the error bound of a value."""
         self._bounds[value] = bound
 
     def tensor(self, value: ir.Value) -> tuple[ir.Value, float]:
-        """Return the whole radius of a value as one tensor of the graph, and the scale that is left to apply.
+        """Return the whole error bound of a value as one tensor of the graph, and the scale that is left to apply.
 
         It is NaN or infinite wherever the value is not finite.
         """
@@ -96,7 +96,7 @@ class BoundBuilder:
         if bound.constant or total is not bound.tensor:
             total = self.emit("Add", [total, self.number(bound.constant + FLUSHED)])
         if total is not bound.tensor:
-            scale *= 1 + 4 * U  # four roundings above; the radius is a sum of numbers that are not negative
+            scale *= 1 + 4 * U  # four roundings above; the error bound is a sum of numbers that are not negative
             self._bounds[value] = Bound(total, scale, folding=bound.folding, factor=bound.factor)
         return total, scale
 
@@ -110,7 +110,7 @@ class BoundBuilder:
         return self._magnitudes[value]
 
     def shielded(self, total: ir.Value) -> ir.Value:
-        """Return a radius that may now be multiplied by less than 1.
+        """Return an error bound that may now be multiplied by less than 1.
 
         A backend may fold a factor into the linear map before it; then the map's sum would not overflow any more where
         that of the value itself does. Nothing is folded past an Abs.
@@ -125,7 +125,7 @@ class BoundBuilder:
         """Return a constant as it is; one value for equal ones."""
         key = (array.tobytes(), array.shape, array.dtype.str)
         if key not in self._numbers:
-            name = f"radius.constant_{len(self._numbers)}"
+            name = f"error_bound.constant_{len(self._numbers)}"
             value = ir.Value(name=name, const_value=ir.tensor(array, name=name))
             value.shape, value.dtype = ir.Shape(array.shape), ir.DataType.from_numpy(array.dtype)
             self._graph.register_initializer(value)
@@ -134,7 +134,7 @@ class BoundBuilder:
 
     def emit(self, op_type: str, inputs: Sequence[ir.Value | None], attributes: Any = None) -> ir.Value:
         """Append a node with one output and return that."""
-        name = f"radius.{op_type}_{self._count}"
+        name = f"error_bound.{op_type}_{self._count}"
         self._count += 1
         node = ir.node(op_type, inputs, attributes, name=name)
         node.outputs[0].name = name

@@ -5,6 +5,7 @@ from typing import Any
 
 from parity_export.error_bounds.certified_model import CertifiedModel
 from parity_export.error_bounds.torch_equivalence import code_constants, torch_gaps
+from parity_export.gate.batching import LazyModel
 from parity_export.sources.example_inputs import Example
 from parity_export.sources.model_source import ModelSource
 
@@ -17,11 +18,11 @@ class BoundReport:
         model: the certified graph, and for whom it speaks.
         exact: whether torch's float64 answers are the exact ones of the graph.
         rows: probes that were asked.
-        bounded: of them, rows for which a radius is claimed.
+        bounded: of them, rows for which an error bound is claimed.
         certified: of them, rows whose label is proven; None for a regression.
         median_bound: of the claimed ones, in the output's unit.
         largest_bound: of the claimed ones on ordinary probes.
-        nearest: the largest share of its radius that a deviation from float64 took, by engine.
+        nearest: the largest share of its error bound that a deviation from float64 took, by engine.
         not_run: engines that could not run the certified graph, and why.
         violations: a line each.
     """
@@ -36,6 +37,10 @@ class BoundReport:
     nearest: dict[str, float] = field(default_factory=dict)
     not_run: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
+
+    def exact_bounds(self) -> LazyModel | None:
+        """Return the certified graph, where its bounds hold for torch's float64 answers as well; else None."""
+        return self.model.on_inputs() if self.exact else None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, without the graph."""

@@ -1,4 +1,4 @@
-"""What a certified graph says of many rows: how many labels are proven, how large the radii are."""
+"""What a certified graph says of many rows: how many labels are proven, how large the error bounds are."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ _CHUNK = 50_000
 
 @dataclass(frozen=True)
 class UncertifiedRow:
-    """One row whose label is not proven; of a regression, one without a finite radius.
+    """One row whose label is not proven; of a regression, one without a finite error bound.
 
     Attributes:
         row: its number, from 1.
@@ -48,7 +48,7 @@ class Certificate:
     Attributes:
         model: what is asked.
         rows: how many were asked.
-        certified: of them, rows whose label is proven; of a regression, rows with a finite radius.
+        certified: of them, rows whose label is proven; of a regression, rows with a finite error bound.
     """
 
     model: CertifiedModel
@@ -77,11 +77,11 @@ class Certificate:
         return self.certified / self.rows if self.rows else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON form: the rows, and the finite radii in the output's own unit, 0 if there is none."""
+        """Return the JSON form: the rows, and the finite error bounds in the output's own unit, 0 if there is none."""
         bounds = np.concatenate([np.zeros(0, np.float32), *self._bounds])
         largest, median = (float(bounds.max()), float(np.median(bounds))) if len(bounds) else (0.0, 0.0)
         return {"rows": self.rows, "certified": self.certified, "share": self.share,
-                "largest_radius": largest, "median_radius": median}  # fmt: skip
+                "largest_bound": largest, "median_bound": median}  # fmt: skip
 
 
 def _uncertified(certificate: Certificate, index: int, chunk: NDArray[np.float64], found: Arrays) -> UncertifiedRow:

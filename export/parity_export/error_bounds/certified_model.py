@@ -20,7 +20,7 @@ from parity_runtime.package.manifest import REPORT, Package
 
 
 def is_bounded(bound: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return where a radius claims something: where it is a finite number that is not negative."""
+    """Return where an error bound claims something: where it is a finite number that is not negative."""
     claimed: NDArray[np.bool_] = np.isfinite(bound) & (bound >= 0)
     return claimed
 
@@ -30,7 +30,7 @@ class CertifiedModel:
     """A certified graph.
 
     Attributes:
-        contract: of the certified graph, with ``bound`` and ``certified`` among the outputs.
+        contract: of the certified graph, with ``error_bound`` and ``certified`` among the outputs.
         graph: serialized.
         measured: backends whose elementary functions were measured or are documented.
         torch_gaps: why it does not speak for the torch module; empty where it does, None where that is unknown
@@ -70,8 +70,8 @@ class CertifiedModel:
         if "certified" not in package.contract.graphs:
             return cls.of(package.contract, plain)
         graph = load_model(path, package.id, certified=True).data
-        proof = package.read_json(REPORT).get("proof")
-        gaps = proof.get("torch_gaps") if isinstance(proof, dict) else None
+        bound_report = package.read_json(REPORT).get("error_bounds")
+        gaps = bound_report.get("torch_gaps") if isinstance(bound_report, dict) else None
         measured = backends(functions_of(plain, package.contract))
         return cls(certified_contract(package.contract), graph, measured, gaps)
 

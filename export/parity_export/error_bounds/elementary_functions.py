@@ -1,7 +1,7 @@
 """The elementary functions that a proof knows, and how exactly each backend computes them.
 
-A backend computes f within ``alpha |f(x)| + beta``. The pairs stand in elementary_functions.json: measured over every float32 by
-benchmarks/elementary.py, or documented by the vendor. docs/proof.md says what that covers.
+A backend computes f within ``alpha |f(x)| + beta``. The pairs stand in elementary_functions.json: measured over every
+float32 by benchmarks/elementary.py, or documented by the vendor. docs/proof.md says what that covers.
 """
 
 import json

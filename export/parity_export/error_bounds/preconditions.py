@@ -29,7 +29,7 @@ def check_graph(model: ir.Model, contract: ModelContract) -> None:
     if model.opset_imports.get("", 0) < OLDEST_OPSET:
         raise CannotCertifyError(f"cannot certify: opset {model.opset_imports.get('', 0)}; {OLDEST_OPSET} or later")
     names = {str(value.name) for node in model.graph for value in node.outputs} | {*model.graph.initializers}
-    taken = [name for name in names if name in (ERROR_BOUND, CERTIFIED) or name.startswith("radius.")]
+    taken = [name for name in names if name in (ERROR_BOUND, CERTIFIED) or name.startswith("error_bound.")]
     if taken:
         raise CannotCertifyError(f"cannot certify: the graph has a value {min(taken)} already; is it certified?")
     outputs = {str(value.name): value for value in model.graph.outputs}

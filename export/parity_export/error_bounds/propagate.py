@@ -1,4 +1,4 @@
-"""A graph in, the same graph with a radius beside its logits or values out."""
+"""A graph in, the same graph with an error bound beside its logits or values out."""
 
 from typing import Any
 
@@ -26,10 +26,10 @@ _EXACT_ON_CONSTANTS = ("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze"
 
 
 def propagate_error_bounds(graph: bytes, contract: ModelContract) -> bytes:
-    """Return a serialized graph that also answers ``bound``, and for a classifier ``certified``.
+    """Return a serialized graph that also answers ``error_bound``, and for a classifier ``certified``.
 
-    The nodes that compute the answers stay as they are. ``bound`` float32 has the shape of ``logits`` or ``value``:
-    every compliant evaluation (docs/proof.md) lies within it of the exact value. ``certified`` bool ``[batch]``: every
+    The nodes that compute the answers stay as they are. ``error_bound`` float32 has the shape of ``logits`` or
+    ``value``: every compliant evaluation (docs/proof.md) lies within it of the exact value. ``certified`` bool ``[batch]``: every
     compliant evaluation gives the same label.
 
     Args:
@@ -150,7 +150,7 @@ def _evaluate(node: ir.Node, inputs: list[NDArray[Any]], opsets: dict[str, int])
 
 
 def _finish(builder: BoundBuilder, answer: ir.Value) -> ir.Value:
-    """Return the radius in the answer's own unit, +inf where nothing is claimed: where it is NaN, or negative."""
+    """Return the error bound in the answer's own unit, +inf where nothing is claimed: where it is NaN, or negative."""
     total, scale = builder.tensor(answer)
     bound = builder.emit("Mul", [builder.shielded(total), builder.number([[UNIT * scale * (1 + 4 * U)]])])
     infinite = builder.initializer(np.array([[np.inf]], np.float32))
@@ -185,9 +185,9 @@ def _multiclass(builder: BoundBuilder, logits: ir.Value, bound: ir.Value, label:
     The label itself is never counted (0 > 4 R_i is false), so that all others are iff there are one less than classes.
     """
     column = builder.emit("Unsqueeze", [label, builder.initializer(np.array([1]))])
-    best, best_radius = (builder.emit("GatherElements", [values, column], {"axis": 1}) for values in (logits, bound))
+    best, best_bound = (builder.emit("GatherElements", [values, column], {"axis": 1}) for values in (logits, bound))
     margin = builder.emit("Sub", [best, logits])
-    reach = builder.emit("Mul", [builder.emit("Add", [best_radius, bound]), builder.number([[2 * (1 + 8 * U)]])])
+    reach = builder.emit("Mul", [builder.emit("Add", [best_bound, bound]), builder.number([[2 * (1 + 8 * U)]])])
     behind = builder.emit("Cast", [builder.emit("Greater", [margin, reach])], {"to": ir.DataType.INT32})
     count = builder.emit("ReduceSum", [behind, builder.initializer(np.array([1]))], {"keepdims": 0})
     return builder.emit("Equal", [count, builder.initializer(np.array([classes - 1], np.int32))])

@@ -1,4 +1,4 @@
-"""Rows and batches: which axis of which tensor counts rows, and asking the same rows in batches of any size."""
+"""Rows in batches of any size, through anything that answers a batch."""
 
 import math
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_export.sources.batch_axis import row_axis
 from parity_runtime import ModelContract, TensorSpec
 from parity_runtime.contract import batch_name
 from parity_runtime.inference.input_validation import Arrays
@@ -40,25 +41,6 @@ class LazyModel:
 def by_row(array: NDArray[Any]) -> NDArray[Any]:
     """Return an array ``[rows, ...]`` as ``[rows, values]``, also where there are none."""
     return array.reshape(len(array), math.prod(array.shape[1:]))
-
-
-def row_axis(spec: TensorSpec, batch: str | None) -> int | None:
-    """Return the axis of a tensor that counts rows; None if it has none."""
-    return spec.shape.index(batch) if batch is not None and batch in spec.shape else None
-
-
-def rows_first(contract: ModelContract, inputs: Arrays) -> Arrays:
-    """Return a model's inputs, one call, as rows: the batch axis first; a tensor without one once a row.
-
-    Where no dimension is dynamic, the call is one row.
-    """
-    batch = batch_name(contract)
-    axes = {spec.name: row_axis(spec, batch) for spec in contract.inputs}
-    sizes = {inputs[name].shape[axis] for name, axis in axes.items() if axis is not None} or {1}
-    return {
-        name: np.broadcast_to(array, (max(sizes), *array.shape)) if axis is None else np.moveaxis(array, axis, 0)
-        for (name, axis), array in zip(axes.items(), (inputs[name] for name in axes), strict=True)
-    }
 
 
 class Batches:

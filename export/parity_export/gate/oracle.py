@@ -165,7 +165,7 @@ class Oracle:
         """Return onnxruntime's answers to rows, rows first, as one batch."""
         return self._together(self._default_backend, inputs)
 
-    def proof(self, call: Arrays) -> Arrays:
+    def bound_report(self, call: Arrays) -> Arrays:
         """Return what the certified graph answers to one call; nothing where there is none."""
         return {} if self._certified is None else self._certified(call)
 

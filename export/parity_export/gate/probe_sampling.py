@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.gate.batching import row_axis
 from parity_export.gate.probe_ranges import Ends, spread, widened
 from parity_export.gate.probes import (
     EXTREME,
@@ -20,6 +19,7 @@ from parity_export.gate.probes import (
     Probes,
     labelled,
 )
+from parity_export.sources.batch_axis import row_axis
 from parity_runtime import ModelContract, TensorSpec
 from parity_runtime.contract import batch_name
 from parity_runtime.inference.input_validation import Arrays

@@ -7,7 +7,6 @@ from typing import Any
 import onnx
 import torch
 
-from parity_export.error_bounds.bound_report import BoundReport
 from parity_export.gate.backends import BATCH_SIZES, DEFAULT
 from parity_export.gate.batching import LazyModel
 from parity_export.gate.decision_constants import CodeNumbers, code_numbers
@@ -63,7 +62,7 @@ def run_gate(
     model: bytes,
     source: ModelSource,
     given: tuple[float, float] | None = None,
-    proof: BoundReport | None = None,
+    certified: LazyModel | None = None,
     *,
     external: bool = False,
 ) -> GateResult:
@@ -76,7 +75,7 @@ def run_gate(
         model: a serialized ONNX ModelProto.
         source: the module, and the contract that the graph must fulfil.
         given: rtol and atol that a person set.
-        proof: of the certified graph, whose radii the tolerances may not exceed; None without one.
+        certified: the certified graph, whose error bounds the tolerances may not exceed; None without one.
         external: the graph is another exporter's.
 
     Raises:
@@ -92,7 +91,6 @@ def run_gate(
         give_back()
     refused: list[str] = []
     oracles = []
-    certified = None if proof is None or not proof.exact else proof.model.on_inputs()
     numbers = code_numbers(model, source)
     asked = _oracles(model, source, refused, numbers, {"given": given, "certified": certified})
     for oracle in asked:

@@ -11,9 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
-from parity_export.sources.argument_binding import bind
+from parity_export.sources.argument_binding import bind, flatten
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import ModelContract
 from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES, VALUE
@@ -173,8 +172,3 @@ class _LastSquashing(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def _named(contract: ModelContract, returned: Any) -> Arrays:
     tensors = flatten(returned)
     return {spec.name: tensor.detach().numpy() for spec, tensor in zip(contract.outputs, tensors, strict=True)}
-
-
-def flatten(returned: Any) -> list[Tensor]:
-    """Return the tensors in what a module returned, in torch.export's order."""
-    return [leaf for leaf in tree_leaves(returned) if isinstance(leaf, Tensor)]

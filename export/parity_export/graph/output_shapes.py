@@ -3,8 +3,7 @@
 import torch
 from torch import nn
 
-from parity_export.gate.torch_reference import flatten
-from parity_export.sources.argument_binding import Binding, bind
+from parity_export.sources.argument_binding import Binding, bind, flatten
 from parity_export.sources.example_inputs import Example
 from parity_runtime import ModelContract
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from parity_runtime import InputError, TensorSpec
 
@@ -151,3 +152,8 @@ def _spelled(signature: inspect.Signature) -> str:
     """Return the parameters on one line, without their types."""
     bare_parameters = [one.replace(annotation=inspect.Parameter.empty) for one in signature.parameters.values()]
     return textwrap.shorten(str(inspect.Signature(bare_parameters)), _LONGEST)
+
+
+def flatten(returned: Any) -> list[Tensor]:
+    """Return the tensors in what a module returned, in torch.export's order."""
+    return [leaf for leaf in tree_leaves(returned) if isinstance(leaf, Tensor)]

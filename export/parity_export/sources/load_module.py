@@ -11,7 +11,7 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 from torch import nn
 
-from parity_export.gate.batching import rows_first
+from parity_export.sources.batch_axis import rows_first
 from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.errors import first_line, out_of_memory
 from parity_runtime.files.open_file import open_regular

@@ -31,7 +31,9 @@ _SHOWN = 20  # reasons; a broken file has one for each of its rows
 @click.argument("table", required=False)
 @click.option("--row", "rows", multiple=True, metavar="A,B,...", help="One row of numbers; may be repeated.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the answers are written; stdout without it.")
-@click.option("--certified", is_flag=True, help="Also say what is proven of each row: certified, or radius_<target>.")
+@click.option(
+    "--certified", is_flag=True, help="Also say what is proven of each row: certified, or error_bound_<target>."
+)
 @click.option(
     "--columns", metavar="A,B,...", help="The columns to write, of the table's and the answers [default: all]."
 )
@@ -43,12 +45,12 @@ _SHOWN = 20  # reasons; a broken file has one for each of its rows
     help="At a row that cannot be answered: write nothing, leave it out, or leave its answers empty.",
 )
 @click.option(
-    "--outside-range",
+    "--out-of-range",
     type=click.Choice(["ignore", "mark", "refuse"]),
     default="ignore",
     show_default=True,
     help="At a row with a feature outside what the model has seen in training: answer it as any other, say so in a "
-    "column outside_range (true or false), or treat it as a row that cannot be answered.",
+    "column out_of_range (true or false), or treat it as a row that cannot be answered.",
 )
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Batches worked on at once.")
 @click.option("--batch", type=click.IntRange(1), metavar="ROWS", help="Rows answered at once [default: 32768].")

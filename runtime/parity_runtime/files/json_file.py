@@ -10,7 +10,7 @@ from parity_runtime.errors import FormatError, InputError
 from parity_runtime.files.open_file import read_regular
 from parity_runtime.printable import shown
 
-FORMAT = "parity/1"
+FORMAT = "parity/2"
 """The format that this version writes; a reader refuses a larger number."""
 
 MAX_BYTES = 64 * 2**20
@@ -70,8 +70,8 @@ def check_size(size: int, where: str) -> None:
         )
 
 
-def check_format(value: dict[str, Any], where: str) -> None:
-    """Refuse an object whose ``format`` is missing, unknown, or newer than this version reads."""
+def check_format(value: dict[str, Any], where: str) -> int:
+    """Return the number of an object's ``format``; refuse one that is missing, unknown, or newer than is read here."""
     found = value.get("format")
     match = re.fullmatch(r"parity/([1-9][0-9]{0,5})", found) if isinstance(found, str) else None
     if match is None:
@@ -82,6 +82,7 @@ def check_format(value: dict[str, Any], where: str) -> None:
         raise FormatError(
             f"{where} has the format {found}, and this version of Parity reads up to {FORMAT}; install a newer one"
         )
+    return int(match[1])
 
 
 def finite_number(value: Any, what: str) -> float:

@@ -1,6 +1,6 @@
 """Answers from a model package, with onnxruntime and nothing else."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -218,25 +218,6 @@ class Predictor:
         if self._classifies:
             check_labels(self.contract, answers[LABEL])
         return answers
-
-    def stream(self, batches: Iterable[Any], *, threads: int = 1) -> Iterator[Any]:
-        """Answer batches one after the other, in their order and in constant memory.
-
-        Args:
-            batches: any mixture of rows as `predict` takes them, and of Arrow record batches; of a model with several
-                inputs mappings, as `run` takes them.
-            threads: how many batches are answered at once; as many, and one, are taken ahead.
-
-        Yields:
-            For rows what `run` returns, every output by name. For a ``pyarrow.RecordBatch`` the same batch with the
-            columns that ``parity predict`` adds.
-
-        Raises:
-            InputError: a batch does not fit the contract; the batches before it have been answered.
-        """
-        from parity_runtime.scoring.predict_batches import stream  # noqa: PLC0415 -- a predictor starts without it
-
-        return stream(self, batches, threads)
 
     def close(self) -> None:
         """Let the session go. Questions in flight are answered; later ones raise `InputError`."""

@@ -1,6 +1,7 @@
 """A model package on disk: its files, their digests, its contract."""
 
 import re
+import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,7 @@ MANIFEST, CONTRACT, MODEL = "manifest.json", "contract.json", "model.onnx"
 CERTIFIED_MODEL = "model_certified.onnx"
 CONFORMANCE, REPORT, CARD = "conformance.json", "parity.json", "README.md"
 
+_OLDEST_FORMAT = 2
 _MAX_MANIFEST_BYTES = 2**20  # A package has some dozen files; a longer list was not written by Parity.
 
 
@@ -94,11 +96,19 @@ class Package:
         return data
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """Return a JSON file's object, its digest and its format checked."""
+        """Return a JSON file's object, its digest and its format checked.
+
+        Raises:
+            FormatError: Parity 0.1.0 wrote it: a certified graph's outputs had other names then.
+        """
         if name in self.entries:
             check_size(self.entries[name].size, str(self.path / name))
         value = parse_json(self.read(name), str(self.path / name))
-        check_format(value, str(self.path / name))
+        if check_format(value, str(self.path / name)) < _OLDEST_FORMAT:
+            raise FormatError(
+                f"{self.path / name} has the format {value['format']} of Parity 0.1.0; this version reads {FORMAT}: "
+                f"export the run or the module again: parity export ... {shlex.quote(str(self.path))} --force"
+            )
         return value
 
     @cached_property

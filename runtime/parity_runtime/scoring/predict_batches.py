@@ -12,8 +12,29 @@ from parity_runtime.tables.arrow_file import ArrowChunk
 from parity_runtime.tables.cell_values import CellValues
 
 
-def stream(predictor: Predictor, batches: Iterable[Any], threads: int) -> Iterator[Any]:
-    """Answer batches in their order; `Predictor.stream` says what they may be."""
+def predict_batches(predictor: Predictor, batches: Iterable[Any], *, threads: int = 1) -> Iterator[Any]:
+    """Answer batches one after the other, in their order and in constant memory.
+
+    >>> from parity_runtime import Predictor, predict_batches
+    >>> predictor = Predictor("packages/xor")
+    >>> for outputs in predict_batches(predictor, [[[0.1, 0.9]], [[0.9, 1.1], [0, 0]]]):
+    ...     print(outputs["label"])
+    [1]
+    [0 0]
+
+    Args:
+        predictor: answers each batch.
+        batches: any mixture of rows as `Predictor.predict` takes them, and of Arrow record batches; of a model with
+            several inputs mappings, as `Predictor.run` takes them.
+        threads: how many batches are answered at once; as many, and one, are taken ahead.
+
+    Yields:
+        For rows what `Predictor.run` returns, every output by name. For a ``pyarrow.RecordBatch`` the same batch with
+        the columns that ``parity predict`` adds.
+
+    Raises:
+        InputError: a batch does not fit the contract; the batches before it have been answered.
+    """
     if threads < 1:
         raise InputError(f"threads is {threads}; at least one thread works")
     return in_order(lambda counted: _answer(predictor, *counted), _counted(batches), threads)

@@ -31,7 +31,7 @@ class PredictionColumn:
         return replace(self, values=self.values[rows])
 
 
-OUT_OF_RANGE = "outside_range"
+OUT_OF_RANGE = "out_of_range"
 """The added column that says whether a feature of the row lies outside what the model has seen in training."""
 
 

@@ -4,8 +4,8 @@
 
 prints what was found; every graph is named by its number, and ``--first N --outputs 1`` asks graph N again. A graph
 that cannot be certified is counted by reason. Of one that is, every value of the plain and of the certified graph, at
-every optimization level of each onnxruntime, subnormal numbers kept and flushed, must lie within the smallest radius
-that any of them claims of the exact value.
+every optimization level of each onnxruntime, subnormal numbers kept and flushed, must lie within the smallest error
+bound that any of them claims of the exact value.
 """
 
 import argparse
@@ -21,8 +21,8 @@ import numpy as np
 
 from parity_export.error_bounds import CannotCertifyError, propagate_error_bounds
 from parity_export.gate.graph_float64 import graph_float64
-from tests.proof.fuzzing.backends import Backends
-from tests.proof.fuzzing.graphs import random_graph, random_rows
+from tests.bound_report.fuzzing.backends import Backends
+from tests.bound_report.fuzzing.graphs import random_graph, random_rows
 
 ROWS = 32
 _FLOAT64 = 1 + 2.0**-20  # what float64's own rounding may add
@@ -35,11 +35,11 @@ class Found:
     Attributes:
         graphs: that were asked.
         refused: how many could not be certified, by reason.
-        outputs: values that were compared, by backend; only those of which a radius is claimed.
+        outputs: values that were compared, by backend; only those of which an error bound is claimed.
         not_run: graphs and levels that a backend refuses to run, by reason.
         unclaimed: values of certified graphs of which none is.
         blocks: how many certified graphs hold each block.
-        worst: the largest share of its radius that an error took.
+        worst: the largest share of its error bound that an error took.
         violations: a line each.
     """
 
@@ -87,7 +87,9 @@ def run_gate(found: Found, name: str, plain: bytes, certified: bytes, rows: np.n
     with np.errstate(all="ignore"):
         exact = graph_float64(plain, ["value"])({"features": rows})["value"]
     answers = backends.ask({"plain": plain, "certified": certified}, rows)
-    bounds = np.stack([array for arrays in answers.values() for key, array in arrays.items() if key.endswith("radius")])
+    bounds = np.stack(
+        [array for arrays in answers.values() for key, array in arrays.items() if key.endswith("error_bound")]
+    )
     bound = bounds.astype(np.float64).min(axis=0)  # NaN where one is
     before = len(found.violations)
     for backend, arrays in answers.items():
@@ -113,8 +115,8 @@ def _compare(found: Found, name: str, values: np.ndarray, exact: np.ndarray, bou
     if wrong.any():
         at = tuple(int(index) for index in np.argwhere(wrong)[0])
         found.violations.append(
-            f"{name}: {int(wrong.sum())} values leave their radius; at {at} {values[at]!r} is {error[at]:.3g} from "
-            f"{exact[at]!r}, the radius {bound[at]:.3g}"
+            f"{name}: {int(wrong.sum())} values leave their bound; at {at} {values[at]!r} is {error[at]:.3g} from "
+            f"{exact[at]!r}, the error bound {bound[at]:.3g}"
         )
 
 

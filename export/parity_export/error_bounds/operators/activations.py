@@ -31,7 +31,7 @@ def relu(builder: BoundBuilder, node: ir.Node) -> Bound:
     """V = max(x, 0): exact; slope 1, and 0 where x' + 2e < 0, so that every compliant x is negative.
 
     The slope is 2^126 (x' + 2e) clipped to [0, 1]: 1 from 2^-126 on, below which the maximum is zero but for one flush.
-    Whatever Clip makes of NaN, its product with a radius that is not finite is not finite.
+    Whatever Clip makes of NaN, its product with an error bound that is not finite is not finite.
     """
     x = builder.operand(node)
     total, scale = builder.tensor(x)

@@ -75,7 +75,7 @@ def divide(builder: BoundBuilder, node: ir.Node) -> Bound:
 
 
 def scaled(builder: BoundBuilder, node: ir.Node, index: int, factor: NDArray[np.float64], folded: int = 1) -> Bound:
-    """Return the radius of x times constants: pre = |c| e_x; nothing is rounded where |c| is 1, 1/2, 1/4, ...
+    """Return the error bound of x times constants: pre = |c| e_x; nothing is rounded where |c| is 1, 1/2, 1/4, ...
 
     After a linear map the factor may be folded into the weights (`after_linear`).
 

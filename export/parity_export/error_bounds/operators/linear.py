@@ -15,7 +15,7 @@ from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, g
 
 _LARGEST_WEIGHT = 2.0**126
 _ROUNDINGS_BESIDE_THE_SUM = 8
-"""Of the radius's own evaluation: two of |v'| times its factor plus t, one of each rounded constant, some to spare."""
+"""Of the bound's own evaluation: two of |v'| times its factor plus t, one of each rounded constant, some to spare."""
 
 Evaluate = Callable[[ir.Value, ir.Value, ir.Value], ir.Value]
 
@@ -67,7 +67,7 @@ def matmul(builder: BoundBuilder, node: ir.Node) -> Bound:
 
     A backend may fuse scalar factors of A into the sum (onnxruntime's FusedMatMul): it sums A B and multiplies by their
     product f at the end. That rounds each term once more for each factor, twice for a reciprocal; multiplies what was
-    flushed by f; and the sum without f must not overflow, which the radius of 2n sum |f A B| shows where n |f| >= 1.
+    flushed by f; and the sum without f must not overflow, which the bound of 2n sum |f A B| shows where n |f| >= 1.
     """
     weight = _constant(builder, node, 1)
     if weight.ndim != 2:
@@ -94,7 +94,7 @@ def conv(builder: BoundBuilder, node: ir.Node) -> Bound:
 
 
 def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts, evaluate: Evaluate) -> Bound:
-    """Return the radius of y = W x + b, an inner product of k terms in any order, with or without FMA.
+    """Return the error bound of y = W x + b, an inner product of k terms in any order, with or without FMA.
 
     With n = k + 1 (k without a bias) and every compliant x within e of the exact one, |x| <= |x'| + 2e and
 
@@ -156,7 +156,7 @@ class AffineMap:
 
 
 def after_linear(builder: BoundBuilder, node: ir.Node, affine: AffineMap, index: int = 0) -> Bound:
-    """Return the radius of y = scale z + shift where z = W x + b is a linear node's.
+    """Return the error bound of y = scale z + shift where z = W x + b is a linear node's.
 
     A backend may compute it as written, or fold it into W and b beforehand. Either way a term of W x, of b or of
     ``shift`` takes part in at most n + m roundings, so that

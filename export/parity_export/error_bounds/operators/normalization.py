@@ -11,7 +11,7 @@ from parity_export.error_bounds.operators.linear import AffineMap, after_linear
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
 
 _LARGEST_MEAN = 2.0**126
-"""Beside it an x whose radius is finite is below 2^124, so that x - mean does not overflow."""
+"""Beside it an x whose error bound is finite is below 2^124, so that x - mean does not overflow."""
 
 _LARGEST_VARIANCE = 2.0**125
 """onnxruntime 1.20 takes the root by a step of Newton's method that computes 1 / variance: where that is subnormal, and

@@ -12,7 +12,7 @@ from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, gamm
 def maximum(builder: BoundBuilder, node: ir.Node) -> Bound:
     """V = max of a window: exact, and no maximum comes further apart than one of its elements: the same maximum of e.
 
-    Some backends lose a NaN in a maximum; a radius that is NaN becomes infinite before it.
+    Some backends lose a NaN in a maximum; an error bound that is NaN becomes infinite before it.
     """
     x = builder.operand(node)
     _refuse_empty_windows(node)

@@ -1,4 +1,4 @@
-"""Operators that move elements and change none: the same operator moves the radius."""
+"""Operators that move elements and change none: the same operator moves the error bound."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def moved(builder: BoundBuilder, node: ir.Node) -> Bound:
 
 
 def joined(builder: BoundBuilder, node: ir.Node) -> Bound:
-    """Concat: the radii, joined."""
+    """Concat: the error bounds, joined."""
     values = [builder.operand(node, index) for index in range(len(node.inputs))]
     bounds = [builder.bound(value) for value in values]
     if len(values) == 1:
