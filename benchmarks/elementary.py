@@ -4,9 +4,9 @@
     python benchmarks/elementary.py --example examples/elementary
     python benchmarks/elementary.py --markdown
 
-prints one line of JSON a function and backend: the rows of ``error_bounds/elementary_functions.json``, which ``--write``
-replaces. All 2^32 values take five minutes a function; with ``--stride N`` every N-th is asked. ``--example`` writes
-the graph and the limits that the checker in JavaScript reads.
+prints one line of JSON a function and backend: the rows of ``error_bounds/elementary_functions.json``, which
+``--write`` replaces. All 2^32 values take five minutes a function; with ``--stride N`` every N-th is asked.
+``--example`` writes the graph and the limits that the checker in JavaScript reads.
 """
 
 import argparse

@@ -86,8 +86,8 @@ def _bounds_summary(report: BoundReport) -> list[str]:
     """Return what is proven, and of whom."""
     labels = "" if report.certified is None else f", {report.certified} labels certified"
     return [
-        f"proof: {report.bounded} of {report.rows} probes have an error bound (at most {report.largest_bound:.3g} on ordinary "
-        f"ones){labels}",
+        f"proof: {report.bounded} of {report.rows} probes have an error bound (at most {report.largest_bound:.3g} "
+        f"on ordinary ones){labels}",
         f"  it speaks for {report.model.subject()}",
     ]
 

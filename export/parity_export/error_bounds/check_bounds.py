@@ -97,8 +97,8 @@ def _compare(backend: str, found: Arrays, first: Arrays, exact: Arrays, report: 
 def _share(found: NDArray[Any], exact: NDArray[Any], bound: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return |found - exact| / error bound: 0 where no error bound is claimed, which is infinite then.
 
-    A claimed value that is not finite takes an infinite share, and so does every value of an error bound that is negative
-    or NaN: nothing lies within that.
+    A claimed value that is not finite takes an infinite share, and so does every value of an error bound that is
+    negative or NaN: nothing lies within that.
     """
     with np.errstate(all="ignore"):
         error = np.abs(found.astype(np.float64) - exact)

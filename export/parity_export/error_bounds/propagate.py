@@ -29,8 +29,8 @@ def propagate_error_bounds(graph: bytes, contract: ModelContract) -> bytes:
     """Return a serialized graph that also answers ``error_bound``, and for a classifier ``certified``.
 
     The nodes that compute the answers stay as they are. ``error_bound`` float32 has the shape of ``logits`` or
-    ``value``: every compliant evaluation (docs/proof.md) lies within it of the exact value. ``certified`` bool ``[batch]``: every
-    compliant evaluation gives the same label.
+    ``value``: every compliant evaluation (docs/proof.md) lies within it of the exact value. ``certified`` bool
+    ``[batch]``: every compliant evaluation gives the same label.
 
     Args:
         graph: a serialized ModelProto; its metadata is left out.

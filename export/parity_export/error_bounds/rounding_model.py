@@ -17,8 +17,8 @@ FLUSH = 2.0**-126
 """The smallest normal binary32: what is smaller may become zero, wherever it is written or read."""
 
 UNIT = 2.0**-25
-"""Error bounds are multiples of half a unit roundoff. Every rounding term is then at least twice the sum that it belongs
-to, so that the bound overflows to infinity before the sum can in any order; and no bound is subnormal."""
+"""Error bounds are multiples of half a unit roundoff. Every rounding term is then at least twice the sum that it
+belongs to, so that the bound overflows to infinity before the sum can in any order; and no bound is subnormal."""
 
 FLUSHED = FLUSH / UNIT * (1 + 2.0**-10)
 """One value that is flushed, in units; the thousandth pays for what the error bound's own evaluation loses by flushing,
