@@ -171,8 +171,12 @@ DAMAGES: dict[str, tuple[Edit, str]] = {
     "a cut manifest": (lambda package: (package / "manifest.json").write_text('{"format": "par'), "manifest.json"),
     "another contract": (_swap_classes, "contract"),
     "a newer format": (
-        lambda package: repacked(package, "contract.json", lambda contract: contract.update(format="parity/2")),
-        "parity/2",
+        lambda package: repacked(package, "contract.json", lambda contract: contract.update(format="parity/3")),
+        "parity/3",
+    ),
+    "an older format": (
+        lambda package: repacked(package, "contract.json", lambda contract: contract.update(format="parity/1")),
+        "which Parity 0.1.0 wrote",
     ),
     "a path outside": (_escape, "../outside"),
     "onnxruntime's own format": (_other_format, "own format"),

@@ -313,7 +313,7 @@ def kill_all() -> None:
 if __name__ == "__main__":
     FORKS = True
     torch.set_num_threads(1)
-    for module in ("training.commands.train", "training.pictures", "export.commands.export", "export.commands.certify"):
+    for module in ("training.cli.train", "training.reports.run_plots", "export.cli.export", "export.cli.certify"):
         importlib.import_module(f"parity_{module}")
     importlib.import_module("torch.utils.tensorboard")
     kill_all()

@@ -67,7 +67,7 @@ def test_the_command_line_says_it_in_one_line(bare: Path) -> None:
         (field(8, b""), "holds no graph"),
         (field(GRAPH, b""), "has no contract"),
         (field(GRAPH, b"") + metadata("parity.contract", "{"), "not valid JSON"),
-        (field(GRAPH, b"") + metadata("parity.contract", '{"format": "parity/2"}'), "install a newer one"),
+        (field(GRAPH, b"") + metadata("parity.contract", '{"format": "parity/3"}'), "install a newer one"),
     ],
 )
 def test_a_file_that_is_no_model_of_ours_is_one_sentence(bare: Path, data: bytes, reason: str) -> None:

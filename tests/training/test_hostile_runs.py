@@ -172,13 +172,13 @@ import torch, dataclasses
 from parity_runtime import ParityError
 from parity_training.fitting.prepare import NetworkChoice
 from parity_training.settings import TrainSettings
-from parity_training.train import resume, train_problem
+from parity_training.train import resume, train_model
 from parity_training.weights.state_dict import load_object, save_object
-from parity_training.data.xor import XORSettings, xor_problem
+from parity_training.data.xor import XORSettings, xor_data
 from pathlib import Path
-problem = xor_problem(XORSettings(size=64, validation_size=8, test_size=8))
+data = xor_data(XORSettings(size=64, validation_size=8, test_size=8))
 out = Path({str(tmp_path / "run")!r})
-train_problem(problem, NetworkChoice("XORClassifier", {{"num_hidden": 1000}}), TrainSettings(epochs=1), out)
+train_model(data, NetworkChoice("XORClassifier", {{"num_hidden": 1000}}), TrainSettings(epochs=1), out)
 (out / "state_dict.pt").unlink()
 recipe = (out / "recipe.json").read_text()
 (out / "recipe.json").write_text(recipe.replace('"epochs": 1,', '"epochs": 3,'))
@@ -189,7 +189,7 @@ for entry in state["optimizer"]["state"].values():
             entry[name] = {damage}
 save_object(state, out / "checkpoint.pt")
 try:
-    resume(out, problem)
+    resume(out, data)
 except ParityError as error:
     print(error)
 """

@@ -230,7 +230,7 @@ def test_hooks_on_accumulated_gradients_fire_once_a_step(
 ) -> None:
     training_data = xor_data(XORSettings(size=64, validation_size=16, test_size=16))
     Hooked.seen.clear()
-    choice = NetworkChoice(f"{__name__}:Hooked", external=Hooked)
+    choice = NetworkChoice(f"{__name__}:Hooked", user_network=Hooked)
     run_of(training_data, tmp_path / "run", choice, optimizer=optimizer, optimizer_arguments=arguments)
     assert len(Hooked.seen) == 3 * 4  # epochs times steps
     assert all(bool(gradient.abs().sum() > 0) for gradient in Hooked.seen)

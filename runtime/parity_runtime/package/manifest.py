@@ -106,8 +106,8 @@ class Package:
         value = parse_json(self.read(name), str(self.path / name))
         if check_format(value, str(self.path / name)) < _OLDEST_FORMAT:
             raise FormatError(
-                f"{self.path / name} has the format {value['format']} of Parity 0.1.0; this version reads {FORMAT}: "
-                f"export the run or the module again: parity export ... {shlex.quote(str(self.path))} --force"
+                f"{self.path / name} has the format {value['format']}, which Parity 0.1.0 wrote; this version reads "
+                f"{FORMAT}: export the run or the module again: parity export ... {shlex.quote(str(self.path))} --force"
             )
         return value
 
