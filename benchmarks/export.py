@@ -1,6 +1,6 @@
 """What an export costs: time against the bare torch.onnx.export, memory against the weights.
 
-Prints one JSON object. Time is the median of ratios of neighbouring runs in one process, warm, without pictures; memory
+Prints one JSON object. Time is the median of ratios of neighbouring runs in one process, warm, without plots; memory
 is the peak of a process of its own above one that has torch and onnxruntime imported.
 """
 

@@ -108,7 +108,7 @@ def pipe() -> dict[str, Any]:
     for name, table, options in (
         ("by name", source, []),
         ("pipe", "-", []),
-        ("pipe, batches of 1000", "-", ["--batch", "1000"]),
+        ("pipe, batches of 1000", "-", ["--batch-size", "1000"]),
         ("by name, 2 threads", source, ["--threads", "2"]),
         ("by name, without pyarrow", source, []),
     ):

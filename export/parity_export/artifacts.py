@@ -19,7 +19,7 @@ TEST_DATA, BAND = "test_data_set_0", "band.png"
 
 
 def artifacts(
-    contract: ModelContract, gate_result: GateResult, bound_report: BoundReport | None, pictured: Sequence[str]
+    contract: ModelContract, gate_result: GateResult, bound_report: BoundReport | None, plotted: Sequence[str]
 ) -> dict[str, bytes]:
     """Return the files that speak for a package: vectors and the model card.
 
@@ -27,18 +27,18 @@ def artifacts(
         contract: of the model, measured.
         gate_result: of the gate that it passed.
         bound_report: what is proven; None without a certified graph.
-        pictured: the pictures' file names.
+        plotted: the pictures' file names.
     """
     if gate_result.oracle is None:
         raise InputError("a graph that was not compared has no evidence")
     conformance = make_conformance(contract, gate_result.oracle)
-    card = model_card(contract, gate_result.report, bound_report, pictured)
+    card = model_card(contract, gate_result.report, bound_report, plotted)
     gate_result.oracle.release()
     return {CONFORMANCE: dump_json(conformance.to_json()), CARD: card} | _test_data(conformance.ordinary)
 
 
-def pictures(contract: ModelContract, gate_result: GateResult, bound_report: BoundReport | None) -> dict[str, bytes]:
-    """Return the card's pictures by file name; none where the [plot] extra is not installed."""
+def plots(contract: ModelContract, gate_result: GateResult, bound_report: BoundReport | None) -> dict[str, bytes]:
+    """Return the card's plots by file name; none where the [plot] extra is not installed."""
     if not _can_draw() or gate_result.oracle is None:
         return {}
     from parity_export.model_card_plots import plot_card  # noqa: PLC0415 -- needs the [plot] extra

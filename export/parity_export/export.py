@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from parity_export.artifacts import artifacts, pictures
+from parity_export.artifacts import artifacts, plots
 from parity_export.error_bounds.bound_report import BoundReport, derive_bounds
 from parity_export.error_bounds.check_bounds import check_bounds
 from parity_export.export_options import OLDEST_IR, OLDEST_OPSET, ExportOptions
@@ -91,8 +91,8 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     files = {MODEL: _with_metadata(graph, contract), CONTRACT: dump_json(contract.to_json()), REPORT: dump_json(facts)}
     if bound_report is not None:
         files[CERTIFIED_MODEL] = _with_metadata(bound_report.model.graph, contract)
-    pictured = pictures(contract, gate_result, bound_report) if options.pictures else {}
-    files |= pictured | artifacts(contract, gate_result, bound_report, list(pictured))
+    plotted = plots(contract, gate_result, bound_report) if options.plots else {}
+    files |= plotted | artifacts(contract, gate_result, bound_report, list(plotted))
     package_id = _write(target, files, replace_existing=options.replace)
     _refused_path(target).unlink(missing_ok=True)
     return Exported(target, package_id, contract, gate_result, bound_report)

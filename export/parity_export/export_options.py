@@ -20,7 +20,7 @@ class ExportOptions:
         ir_version: the ONNX IR version; torch's own choice if None.
         rtol: replaces torch.testing's relative tolerance; given together with ``atol``, or not at all.
         atol: replaces torch.testing's absolute tolerance, in the output's unit.
-        pictures: draw the model card's pictures, where matplotlib is installed.
+        plots: draw the model card's plots, where matplotlib is installed.
         certified: add a graph whose every answer carries its proven rounding error.
     """
 
@@ -29,7 +29,7 @@ class ExportOptions:
     ir_version: int | None = None
     rtol: float | None = None
     atol: float | None = None
-    pictures: bool = True
+    plots: bool = True
     certified: bool = False
 
     def __post_init__(self) -> None:

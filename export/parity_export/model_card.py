@@ -18,7 +18,7 @@ print(outputs["{output}"])
 
 
 def model_card(
-    contract: ModelContract, report: Report, proven: BoundReport | None = None, pictures: Sequence[str] = ()
+    contract: ModelContract, report: Report, proven: BoundReport | None = None, plots: Sequence[str] = ()
 ) -> bytes:  # fmt: skip
     """Return the card as UTF-8 Markdown.
 
@@ -26,7 +26,7 @@ def model_card(
         contract: of the model, measured.
         report: of the gate that it passed.
         proven: what is proven, where there is a certified graph.
-        pictures: file names of the pictures beside it.
+        plots: file names of the pictures beside it.
     """
     sections = [
         f"# {contract.name}",
@@ -35,7 +35,7 @@ def model_card(
         "## What was compared",
         _compared(report),
         _proven(contract, proven),
-        "\n".join(f"![{name.removesuffix('.png')}]({name})" for name in pictures),
+        "\n".join(f"![{name.removesuffix('.png')}]({name})" for name in plots),
         "Every configuration with its figures is in `parity.json`; `conformance.json` holds questions and answers "
         "for any language, and `test_data_set_0` the same for ONNX's backend tests.",
         "## Without Parity",

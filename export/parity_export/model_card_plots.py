@@ -1,4 +1,4 @@
-"""The pictures of a model card: how large the errors are, and how near they come to a decision."""
+"""The plots of a model card: how large the errors are, and how near they come to a decision."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ _AXES = {
 
 
 def plot_card(contract: ModelContract, oracle: Oracle) -> dict[str, bytes]:
-    """Return the pictures of a model as PNG by file name; margins.png only for a classifier.
+    """Return the plots of a model as PNG by file name; margins.png only for a classifier.
 
     Args:
         contract: of the model.
@@ -38,14 +38,14 @@ def plot_card(contract: ModelContract, oracle: Oracle) -> dict[str, bytes]:
     theirs = oracle.onnxruntime(expected.probes.inputs)
     onnxruntime_error = np.abs(theirs[name][rows].astype(np.float64) - expected.float64[name][rows])
     torch_error = np.abs(expected.float32[name][rows].astype(np.float64) - expected.float64[name][rows])
-    pictures = {ERRORS: _errors(name, onnxruntime_error, torch_error, expected)}
+    plots = {ERRORS: _errors(name, onnxruntime_error, torch_error, expected)}
     if contract.is_classifier:
         margin = margins(contract, expected.float64[LOGITS][rows])
         # Two logits can close the gap between them from both sides.
-        pictures[MARGINS] = _margins(
+        plots[MARGINS] = _margins(
             margin, np.sort(onnxruntime_error, axis=1)[:, -2:].sum(axis=1), _AXES[contract.task == "binary"]
         )
-    return pictures
+    return plots
 
 
 def _comparable(expected: ExpectedOutputs, name: str) -> NDArray[np.bool_]:

@@ -37,7 +37,7 @@ def make() -> None:
     for name in KEPT:
         shutil.copy(run.path / name, HERE / name)
     export_package(source_from_run(run), HERE / "xor")
-    proven = ExportOptions(certified=True, pictures=False)
+    proven = ExportOptions(certified=True, plots=False)
     export_package(source_from_run(run), HERE / "xor_certified", proven)
     shutil.rmtree(run.path)
     torch.manual_seed(7)

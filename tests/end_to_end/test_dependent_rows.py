@@ -30,5 +30,5 @@ def test_the_whole_table_is_one_batch(parity, tmp_path: Path) -> None:
     table.write_text("x1,x2\n" + "".join(f"{a},{b}\n" for a, b in rows.tolist()))
     found = parity("predict", package, table, "--columns", "y").out.splitlines()[1:]
     assert (np.array(found, np.float32) == Predictor(package).predict(rows)).all()
-    assert parity("predict", package, table, "--batch", "100").is_refused(1, "the whole table is one batch")
+    assert parity("predict", package, table, "--batch-size", "100").is_refused(1, "the whole table is one batch")
     assert parity("predict", package, table, "--errors", "skip").is_refused(1, "would change the others")

@@ -20,7 +20,7 @@ IMAGE = ["x: float32[batch, 3, 9, 10]"]
 
 def export(module: nn.Module, specs: list[str], folder: Path) -> Exported:
     source = source_from_module(module.eval(), [TensorSpec.parse(spec) for spec in specs], OutputSpec(), "m")
-    return export_package(source, folder / "p", ExportOptions(pictures=False))
+    return export_package(source, folder / "p", ExportOptions(plots=False))
 
 
 @pytest.mark.parametrize("seed", range(2))

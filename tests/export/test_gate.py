@@ -182,4 +182,4 @@ def test_a_filled_row_keeps_to_the_indices_that_torch_takes(tmp_path) -> None:
     from parity_export import export_package
 
     source = source_from_module(torch.nn.Embedding(1, 3), (TensorSpec.parse("x: int64[batch, 4]"),), OutputSpec(), "m")
-    assert export_package(source, tmp_path / "p", ExportOptions(pictures=False)).gate_result.report.passed
+    assert export_package(source, tmp_path / "p", ExportOptions(plots=False)).gate_result.report.passed

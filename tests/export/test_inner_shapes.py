@@ -70,7 +70,7 @@ def test_what_stands_behind_a_recurrent_layer_keeps_the_length_s_name(
     module: nn.Module, last: int, tmp_path: Path
 ) -> None:
     source = source_from_module(module, [TensorSpec.parse(SEQUENCE)], OutputSpec(), "m")
-    exported = export_package(source, tmp_path / "p", ExportOptions(pictures=False))
+    exported = export_package(source, tmp_path / "p", ExportOptions(plots=False))
     assert exported.contract.outputs[0].shape == ("batch", "time", last)
     for batch, time in ((1, 1), (3, 11), (5, 40)):
         x = np.random.default_rng(time).standard_normal((batch, time, 6)).astype(np.float32)
@@ -127,7 +127,7 @@ def test_upsampling_by_a_fraction_goes_the_whole_line(tmp_path: Path) -> None:
     source = source_from_module(
         nn.Upsample(scale_factor=2.3), [TensorSpec.parse("x: float32[batch, 3, 9, 10]")], OutputSpec(), "m"
     )
-    exported = export_package(source, tmp_path / "p", ExportOptions(pictures=False))
+    exported = export_package(source, tmp_path / "p", ExportOptions(plots=False))
     assert exported.contract.outputs[0].shape == ("batch", 3, 20, 23)
 
 

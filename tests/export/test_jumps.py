@@ -18,7 +18,7 @@ TWELVE = ["x: float32[batch, 12]"]
 
 def package(module: nn.Module, specs: list[str], folder) -> Predictor:
     source = source_from_module(module.eval(), [TensorSpec.parse(spec) for spec in specs], OutputSpec(), "m")
-    return Predictor(export_package(source, folder / "p", ExportOptions(pictures=False)).path)
+    return Predictor(export_package(source, folder / "p", ExportOptions(plots=False)).path)
 
 
 JUMPS = {

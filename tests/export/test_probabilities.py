@@ -40,7 +40,7 @@ def source_of(module: nn.Module, declared: OutputSpec, spec: str = ONE) -> Model
 
 
 def package(module: nn.Module, declared: OutputSpec, folder) -> Predictor:
-    return Predictor(export_package(source_of(module, declared), folder / "p", ExportOptions(pictures=False)).path)
+    return Predictor(export_package(source_of(module, declared), folder / "p", ExportOptions(plots=False)).path)
 
 
 def neighbours(start: float, count: int = 20_000) -> np.ndarray:
@@ -165,7 +165,7 @@ def test_the_threshold_is_the_referees_own(tmp_path, monkeypatch) -> None:
         monkeypatch.setattr(module, "binary_logit_threshold", lambda _: 0.25)
     source = source_of(Function(lambda x: x), dataclasses.replace(BINARY, threshold=0.9))
     with pytest.raises(ParityRefusedError, match="of label"):
-        export_package(source, tmp_path / "p", ExportOptions(pictures=False))
+        export_package(source, tmp_path / "p", ExportOptions(plots=False))
 
 
 @pytest.mark.parametrize(

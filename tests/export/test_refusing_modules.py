@@ -18,7 +18,7 @@ TABLE = ("x: float32[batch, 4]",)
 
 def report_of(module: nn.Module, specs: tuple[str, ...], folder: Path) -> Report:
     source = source_from_module(module.eval(), [TensorSpec.parse(spec) for spec in specs], OutputSpec(), "m")
-    return export_package(source, folder / "p", ExportOptions(pictures=False)).gate_result.report
+    return export_package(source, folder / "p", ExportOptions(plots=False)).gate_result.report
 
 
 class Edges(nn.Module):

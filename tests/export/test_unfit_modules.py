@@ -64,7 +64,7 @@ class HalfAnswers(nn.Linear):
 
 def exported(module: nn.Module, target: Path, spec: str = TABLE) -> Path:
     source = source_from_module(module.eval(), [TensorSpec.parse(spec)], OutputSpec(), "m")
-    return export_package(source, target, ExportOptions(pictures=False)).path
+    return export_package(source, target, ExportOptions(plots=False)).path
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def try_export(report: Report, folder: Path) -> None:
             export_package(source_of(report), folder / "p")
         return
     source = source_of(report)
-    export_package(source, folder / "p", ExportOptions(pictures=False))
+    export_package(source, folder / "p", ExportOptions(plots=False))
     if report.outcome.startswith(EXCUSED):
         return
     predictor = Predictor(folder / "p")

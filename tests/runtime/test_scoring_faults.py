@@ -35,7 +35,16 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def scoring(xor_package: Path, large: Path, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """A scoring to a file, caught in the middle."""
-    command = [PARITY, "predict", str(xor_package), str(large), "--out", str(tmp_path / "out.csv"), "--batch", "64"]
+    command = [
+        PARITY,
+        "predict",
+        str(xor_package),
+        str(large),
+        "--out",
+        str(tmp_path / "out.csv"),
+        "--batch-size",
+        "64",
+    ]
     # A signal that arrives while coverage's tracer runs may be lost in it.
     untraced = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, env=untraced)
@@ -120,7 +129,7 @@ def test_memory_does_not_grow_with_the_rows(xor_package: Path, large: Path, tmp_
         path = tmp_path / f"{rows}.csv"
         path.write_text("".join(lines[: rows + 1]))
         command = [sys.executable, "-c", code, "predict", str(xor_package), str(path), "--out", str(tmp_path / "o.csv"),
-                   "--batch", "8192"]  # fmt: skip
+                   "--batch-size", "8192"]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=True, close_fds=True)
         peaks.append(int(done.stderr.splitlines()[-1]))
     assert peaks[1] < 1.25 * peaks[0], peaks

@@ -161,7 +161,9 @@ def test_a_stray_carriage_return_is_refused_whatever_stands_beside_it(
     for quoted in ("q", '"q"'):
         (tmp_path / "t.csv").write_bytes(f"x1,x2,note\n0,1,{quoted}\n0,1,b\r\r\n1,1,c\n".encode())
         for batch in (1, 100):
-            done = parity("predict", xor_package, tmp_path / "t.csv", "--batch", batch, "--out", tmp_path / "o.csv")
+            done = parity(
+                "predict", xor_package, tmp_path / "t.csv", "--batch-size", batch, "--out", tmp_path / "o.csv"
+            )
             assert done.is_refused(1, "carriage return"), done
 
 
@@ -170,7 +172,7 @@ def test_long_cells_pass_and_an_open_quote_does_not_take_the_file(parity, xor_pa
         (tmp_path / "t.csv").write_text(f"note,x1,x2\n{cell},0,1\n")
         assert parity("predict", xor_package, tmp_path / "t.csv", "--columns", "label").out == "label\n1\n"
     (tmp_path / "t.csv").write_text('note,x1,x2\n"open,0,1\n' + "a,0,1\n" * 3_000_000)
-    done = parity("predict", xor_package, tmp_path / "t.csv", "--batch", 100)
+    done = parity("predict", xor_package, tmp_path / "t.csv", "--batch-size", 100)
     assert done.is_refused(1, "line 2", "quote"), done
 
 
@@ -247,7 +249,7 @@ def test_parquet_of_every_kind(parity, xor_package: Path, tmp_path: Path) -> Non
     cells = list(csv.DictReader(io.StringIO(parity("predict", xor_package, source, "--columns", "when,flag,kind").out)))
     assert [cell["flag"] for cell in cells] == ["true", ""] and cells[0]["when"].endswith("000001")
     assert parity("predict", xor_package, source).is_refused(1, "many holds list", "no cells")
-    assert parity("predict", xor_package, source, "--batch", 1, "--out", tmp_path / "o.arrow").code == 0
+    assert parity("predict", xor_package, source, "--batch-size", 1, "--out", tmp_path / "o.arrow").code == 0
     assert feather.read_table(tmp_path / "o.arrow")["kind"].to_pylist() == ["a", "b"]
     source.rename(tmp_path / "t.pq")
     done = parity("predict", xor_package, tmp_path / "t.pq", "--format", "parquet", "--columns", "label")
@@ -319,7 +321,7 @@ def test_a_terminated_job_leaves_nothing(xor_package: Path, tmp_path: Path) -> N
         str(tmp_path / "t.csv"),
         "--out",
         str(tmp_path / "o.csv"),
-        "--batch",
+        "--batch-size",
         "64",
     ]
     process = subprocess.Popen(command)

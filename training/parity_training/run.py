@@ -27,7 +27,7 @@ EVALUATION, TEST_TABLE = "evaluation.json", "test.csv"
 REPLACED = ".replaced"
 """Marks a run whose name another one is about to take: under the name of an unfinished run it is nothing to resume."""
 
-PICTURES = tuple(
+PLOTS = tuple(
     f"{name}.png" for name in ("loss", "samples", "boundary", "confusion", "roc", "calibration", "predictions")
 )
 """What ``parity plot`` may add."""

@@ -10,7 +10,7 @@ from parity_runtime.tables.csv_file import write_csv
 from parity_training.data.training_data import TrainingData
 from parity_training.fitting.checkpoint import CHECKPOINT, PREVIOUS
 from parity_training.fitting.training_log import METRICS, TENSORBOARD
-from parity_training.run import EVALUATION, PICTURES, RECIPE, REPLACED, STATE_DICT, TEST_TABLE, Run
+from parity_training.run import EVALUATION, PLOTS, RECIPE, REPLACED, STATE_DICT, TEST_TABLE, Run
 
 
 def evaluated_part(training_data: TrainingData) -> str:
@@ -62,7 +62,7 @@ def _is_ours(name: Path) -> bool:
     return name.name in _OURS or any(name.name in (f".{ours}.partial", f".{ours}.old") for ours in _OURS)
 
 
-_OURS = {RECIPE, CHECKPOINT, PREVIOUS, EVALUATION, TEST_TABLE, STATE_DICT, METRICS, TENSORBOARD, REPLACED, *PICTURES}
+_OURS = {RECIPE, CHECKPOINT, PREVIOUS, EVALUATION, TEST_TABLE, STATE_DICT, METRICS, TENSORBOARD, REPLACED, *PLOTS}
 
 
 def write_test_rows(path: Path, training_data: TrainingData) -> None:

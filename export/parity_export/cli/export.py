@@ -45,7 +45,7 @@ from parity_training import Run
 @click.option("--rtol", type=float, help="Widens the tolerance (with --atol); the report and the card say so.")
 @click.option("--atol", type=float, help="Widens the tolerance (with --rtol).")
 @click.option("--certified", is_flag=True, help="Add a graph whose every answer carries its proven rounding error.")
-@click.option("--no-pictures", is_flag=True, help="Leave the model card's pictures out.")
+@click.option("--no-plots", is_flag=True, help="Leave the model card's plots out.")
 @click.option("--verbose", is_flag=True, help="Show torch's own reason when it cannot export.")
 def export(source: str, target: Path, force: bool, verbose: bool, **options: Any) -> None:
     """Export SOURCE into the package folder TARGET, if both give the same answers.
@@ -54,8 +54,8 @@ def export(source: str, target: Path, force: bool, verbose: bool, **options: Any
     nothing but TARGET.refused.json if the graph does not answer as the module.
     """
     chosen_options = {name: options.pop(name) for name in ("opset", "ir_version", "rtol", "atol")}
-    pictures, certified = not options.pop("no_pictures"), options.pop("certified")
-    how = ExportOptions(replace=force, pictures=pictures, certified=certified, **chosen_options)
+    plots, certified = not options.pop("no_plots"), options.pop("certified")
+    how = ExportOptions(replace=force, plots=plots, certified=certified, **chosen_options)
     try:
         chosen = _run_source(source, options) if is_run(source) else _module_source(source, options)
         exported = export_package(chosen, target, how)

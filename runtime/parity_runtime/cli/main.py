@@ -24,7 +24,7 @@ class _Entry(NamedTuple):
 
 _COMMANDS = {
     "train": _Entry("parity_training.cli.train:train", "train", "Train a network: data in, a run out."),
-    "plot": _Entry("parity_training.cli.plot:plot", "train,plot", "Draw the pictures of a run."),
+    "plot": _Entry("parity_training.cli.plot:plot", "train,plot", "Draw the plots of a run."),
     "export": _Entry("parity_export.cli.export:export", "export,cpu", "Write a package that proved itself."),
     "check": _Entry("parity_export.cli.check:check", "export,cpu", "Judge an ONNX file from any exporter."),
     "diff": _Entry("parity_export.cli.diff:diff", "export,cpu", "Name the first node that departs."),

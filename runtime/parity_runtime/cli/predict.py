@@ -53,7 +53,7 @@ _SHOWN = 20  # reasons; a broken file has one for each of its rows
     "column out_of_range (true or false), or treat it as a row that cannot be answered.",
 )
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Batches worked on at once.")
-@click.option("--batch", type=click.IntRange(1), metavar="ROWS", help="Rows answered at once [default: 32768].")
+@click.option("--batch-size", type=click.IntRange(1), metavar="ROWS", help="Rows answered at once [default: 32768].")
 @click.option("--spreadsheet-safe", is_flag=True, help="CSV: an apostrophe before cells that a spreadsheet would run.")
 @table_options
 @provider_option
@@ -80,7 +80,7 @@ def predict(package: Path, table: str | None, rows: tuple[str, ...], provider: P
         raise InputError(f"{predictor.contract.name} returns tensors without a meaning; use Predictor.run from Python")
     file = table_file(predictor.contract, table or "--row", read_options(spelled))
     job = ScoringJob(**options | {"columns": names(options["columns"])})
-    size = chunk_size(predictor.contract, job.batch)
+    size = chunk_size(predictor.contract, job.batch_size)
     chunks = iter([_rows_chunk(file, predictor.contract, rows)]) if rows else file.chunks(size)
     _Run(predictor, file, job, chunks).write(out)
 

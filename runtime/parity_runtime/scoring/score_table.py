@@ -27,7 +27,7 @@ class ScoringJob:
         columns: the columns to write, of the table's and the answers; empty for all.
         errors: what becomes of a row that cannot be answered.
         threads: how many chunks are worked on at once.
-        batch: rows of one chunk; None for `BATCH`, or all where rows influence one another.
+        batch_size: rows of one chunk; None for `BATCH`, or all where rows influence one another.
         out_of_range: what becomes of a row outside what the model has seen in training.
         spreadsheet_safe: of CSV: write an apostrophe before what a spreadsheet would run.
     """
@@ -35,7 +35,7 @@ class ScoringJob:
     columns: tuple[str, ...] = ()
     errors: Errors = "stop"
     threads: int = 1
-    batch: int | None = None
+    batch_size: int | None = None
     out_of_range: OutsideRange = "ignore"
     spreadsheet_safe: bool = False
 
@@ -84,14 +84,16 @@ class ScoringJob:
         writer.close()
 
 
-def chunk_size(contract: ModelContract, batch: int | None) -> int | None:
+def chunk_size(contract: ModelContract, batch_size: int | None) -> int | None:
     """Return how many rows go through the model at once; None for all of them.
 
     Raises:
         InputError: rows of the model influence one another, so that no batch but the whole table means anything.
     """
     if contract.row_independent:
-        return batch or BATCH
-    if batch is not None:
-        raise InputError(f"rows of {contract.name} influence one another: the whole table is one batch; omit --batch")
+        return batch_size or BATCH
+    if batch_size is not None:
+        raise InputError(
+            f"rows of {contract.name} influence one another: the whole table is one batch; omit --batch-size"
+        )
     return None

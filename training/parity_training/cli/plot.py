@@ -14,6 +14,6 @@ from parity_training.run import Run
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--network", help="The package.module:Callable of a run whose network is not Parity's.")
 def plot(run: Path, network: str | None) -> None:
-    """Draw the pictures of a RUN into its folder."""
+    """Draw the plots of a RUN into its folder."""
     for picture in plot_run(Run.open(run), None if network is None else resolve_callable(network)):
         echo_line(str(picture))

@@ -1,4 +1,4 @@
-"""The pictures of an evaluation: which classes are mistaken, how rows rank, whether probabilities can be believed."""
+"""The plots of an evaluation: which classes are mistaken, how rows rank, whether probabilities can be believed."""
 
 import numpy as np
 from matplotlib.figure import Figure

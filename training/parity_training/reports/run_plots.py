@@ -1,4 +1,4 @@
-"""The pictures of a run: what was learned from, how it went, where the classes meet, how well they are told apart."""
+"""The plots of a run: what was learned from, how it went, where the classes meet, how well they are told apart."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The held-out rows of a run, and what its network says of them: what the pictures of an evaluation show."""
+"""The held-out rows of a run, and what its network says of them: what the plots of an evaluation show."""
 
 from dataclasses import dataclass
 from typing import Any
