@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +20,11 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 
 @pytest.fixture(scope="module")
-def site(installed: Callable[[str], Path]) -> Iterator[tuple[Path, str]]:
+def site(javascript_examples: Path) -> Iterator[tuple[Path, str]]:
     """The page's folder and its address on a plain static server."""
     if CHROMIUM is None:
         pytest.skip("chromium is not installed")
-    folder = installed("browser")
+    folder = javascript_examples / "browser"
     subprocess.run(["npm", "run", "vendor"], cwd=folder, check=True, capture_output=True)
     handler = functools.partial(_Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -63,13 +63,13 @@ def check(site: tuple[Path, str], tmp_path: Path):  # type: ignore[no-untyped-de
     ("name", "options"),
     [("xor", []), ("xor", ["--dark", "--width", "360"]), ("iris", []), ("iris", ["--width", "360"])],
 )
-def test_the_boundary_is_painted_and_a_click_is_answered(
+def test_the_boundary_is_painted_and_a_click_is_predicted(
     check, packages: dict[str, Path], name: str, options: list[str]
 ) -> None:
     done = check(packages[name], *options)
     assert done.returncode == 0, done.stderr
-    assert "verdicts agree" in done.stdout and "probability" in done.stdout and "ertified" in done.stdout
-    assert "an emptied field has no answer; 1e30 is marked as outside" in done.stdout
+    assert "results agree" in done.stdout and "probability" in done.stdout and "ertified" in done.stdout
+    assert "an emptied field has no prediction; the uncertified band is found; 1e30 is marked as out of range" in done.stdout
 
 
 def test_a_model_whose_ranges_are_unknown_marks_nothing(check, species_package: Path) -> None:
@@ -89,10 +89,10 @@ def test_rare_probabilities_are_exact_and_never_fall(
     site: tuple[Path, str], rare_packages: dict[str, Path], name: str
 ) -> None:
     folder, address = site
-    shutil.copy(Path(__file__).parent / "ask_page.mjs", folder)
+    shutil.copy(Path(__file__).parent / "predict_in_page.mjs", folder)
     shutil.copytree(rare_packages[name], folder / name)
     done = subprocess.run(
-        ["node", "ask_page.mjs", address, name], cwd=folder, input=json.dumps(ROWS[:, 0].tolist()),
+        ["node", "predict_in_page.mjs", address, name], cwd=folder, input=json.dumps(ROWS[:, 0].tolist()),
         env=os.environ | {"CHROMIUM": str(CHROMIUM)}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     for answers in json.loads(done.stdout).values():
@@ -103,17 +103,31 @@ def test_rare_probabilities_are_exact_and_never_fall(
 
 
 @pytest.mark.parametrize("name", ["rent", "series"])
-def test_without_classes_there_are_the_verdicts(check, packages: dict[str, Path], name: str) -> None:
+def test_without_classes_there_are_the_results(check, packages: dict[str, Path], name: str) -> None:
     done = check(packages[name], "--expect", "table")
     assert done.returncode == 0, done.stderr
 
 
-def test_another_answer_than_the_recorded_one_is_red(check, packages: dict[str, Path], tmp_path: Path) -> None:
+def test_another_output_than_the_expected_one_is_red(check, packages: dict[str, Path], tmp_path: Path) -> None:
     package = Path(shutil.copytree(packages["xor"], tmp_path / "changed"))
     change_expected(package)
     done = check(package, "--expect", "red")
     assert done.returncode == 0, done.stderr
     assert check(package).returncode == 1
+
+
+@pytest.mark.parametrize("missing", ["vendor", "vendor/parity-reader", "vendor/noble"])
+def test_without_what_it_loads_the_page_says_how_to_get_it(
+    check, site: tuple[Path, str], packages: dict[str, Path], missing: str
+) -> None:
+    folder, _ = site
+    (folder / missing).rename(folder / "aside")
+    try:
+        done = check(packages["xor"], "--expect", "alert")
+    finally:
+        (folder / "aside").rename(folder / missing)
+    assert done.returncode == 0, done.stderr
+    assert "npm run vendor" in done.stdout
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -13,24 +13,16 @@ from parity_export.error_bounds.elementary_functions import ELEMENTARY, accuracy
 from parity_export.gate.backends import session_answer
 from parity_runtime.contract import certified_contract
 from parity_runtime.inference.session import create_session
-from tests.bound_report.networks import SUBJECTS
-from tests.bound_report.soundness import boundary_points, jittered
+from tests.proof.networks import SUBJECTS
+from tests.proof.soundness import boundary_points, jittered
 
 ANSWER = Path(__file__).parent / "answer.mjs"
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "elementary"
 
 
 @pytest.fixture(scope="module")
-def checker(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example in a folder of its own, its packages installed."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("node and npm are not installed")
-    folder = Path(shutil.copytree(
-        EXAMPLE, tmp_path_factory.mktemp("js") / "elementary", ignore=shutil.ignore_patterns("node_modules")
-    ))  # fmt: skip
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    return folder
+def checker(javascript_examples: Path) -> Path:
+    return javascript_examples / "elementary"
 
 
 def node(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
