@@ -51,7 +51,7 @@ function showPlane(contract, { passed, testVectors, sessions: { default: model, 
     return;
   }
   byId("plane").hidden = false;
-  const sessions = { default: model, certified: passed ? certified : undefined }; // a runtime that fails certifies nothing
+  const sessions = { default: model, certified: passed ? certified : undefined }; // one that fails certifies nothing
   new Explorer(contract, plane, { sessions, points: testInputs(plane, testVectors), onError: showError });
 }
 

@@ -1,9 +1,10 @@
 // node check.mjs URL [SCREENSHOT] [--expect plane|table|red|alert|late] [--width 1100] [--dark]
 //
 // Opens the page in a real Chromium and exits with 1 and a line where it does not do what it should. `plane` (the
-// default) expects a painted plane, a prediction after a click, none beside an emptied field, a mark on a number far
-// outside the range of the training data, a zoom to the uncertified band where there is one, and green results; `table` results without a plane; `red` results of which some
-// are red; `alert` a message, and nothing else; `late` a plane, and a message after a number whose label is no class.
+// default) expects green results, a painted plane, a prediction after a click, none beside an emptied field, a zoom to
+// the uncertified band of a certified graph, and a mark on a number far outside the range of the training data; `table`
+// results without a plane; `red` results of which some are red; `alert` a message, and nothing else; `late` a plane, and
+// a message after a number whose label is no class.
 
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";

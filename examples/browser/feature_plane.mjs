@@ -46,7 +46,7 @@ function extentOf({ low, high, index }, data, width) {
   return { low: from - margin, high: to + margin, middle: Number(((from + to) / 2).toPrecision(4)) };
 }
 
-/** Returns `predict(rows)`: the outputs for rows of features, flat, of the model and, where there is one, its certified graph. */
+/** Returns `predict(rows)`: the outputs of the model, and of its certified graph if any, for rows of features, flat. */
 export function predictor({ input, features }, { default: model, certified: certifiedModel }) {
   return async (data) => {
     const inputs = { [input]: { type: "float32", dims: [data.length / features.length, features.length], data } };

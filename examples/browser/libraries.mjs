@@ -2,7 +2,7 @@
 
 const OPTIONS = { executionProviders: ["wasm"], graphOptimizationLevel: "all" };
 
-/** Returns onnxruntime, its session options, and `sha256(bytes)` as hexadecimal. Fails where vendor/ is not complete. */
+/** Returns onnxruntime, its session options, and `sha256(bytes)` in hexadecimal; fails where vendor/ is not complete. */
 export async function loadLibraries() {
   const [ort, { sha256 }] = await Promise.all([
     import("./vendor/onnxruntime/ort.mjs"),

@@ -1,7 +1,7 @@
 // node check.mjs [--stride 1024] [--web] [--json] [FUNCTION ...]
 //
-// Prints a line a function, and exits with 3 where a limit does not hold. --web takes onnxruntime-web's WebAssembly, the
-// one that browsers run; --json prints the rows of the table of measured errors.
+// Prints a line a function, and exits with 3 where a limit does not hold. --web takes onnxruntime-web's WebAssembly,
+// which browsers run; --json prints the rows of the table of measured errors.
 
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";

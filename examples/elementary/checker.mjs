@@ -1,4 +1,4 @@
-// Evaluates elementary functions with a JavaScript onnxruntime over the float32 values, and compares with the allowed error.
+// Evaluates elementary functions with a JavaScript onnxruntime over the float32 values, and compares with what is allowed.
 
 import { FUNCTIONS } from "./functions.mjs";
 

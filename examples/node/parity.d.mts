@@ -38,7 +38,7 @@ export class Predictor {
    * infinite where nothing is certified. Needs `{certified: true}`.
    */
   errorBound(rows: Rows): Promise<Float32Array[]>;
-  /** Which cells lie outside what the model has seen in training, an array for each row. */
+  /** Which cells lie outside the range of the training data, an array for each row. */
   outOfRange(rows: Rows): boolean[][];
   run(inputs: Record<string, { dims: readonly number[]; data: ArrayLike<Cell> }>): Promise<Tensors>;
 }

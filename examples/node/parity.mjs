@@ -110,7 +110,7 @@ export class Predictor {
   }
 
   /**
-   * Which cells lie outside what the model has seen in training, an array of booleans for each row. A missing cell, and
+   * Which cells lie outside the range of the training data, an array of booleans for each row. A missing cell, and
    * one of a feature whose range the contract does not know, does not.
    */
   outOfRange(rows) {

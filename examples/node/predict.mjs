@@ -65,7 +65,9 @@ async function report(folder, settings) {
     );
   }
   console.log(
-    passed ? `package ${packageId}` : `${folder} does not compute here what its test vectors expect; do not use it here`,
+    passed
+      ? `package ${packageId}`
+      : `${folder} does not compute here what its test vectors expect; do not use it here`,
   );
   return passed ? 0 : 3;
 }

@@ -1,4 +1,4 @@
-// What the model has seen in training: the range of each feature that the contract knows.
+// The range of the training data, of each feature whose range the contract knows.
 
 /** A feature's range `[low, high]`, rounded to float32 where its cells are; null where the contract knows none. */
 export function trainingRange({ low, high, dtype }) {
