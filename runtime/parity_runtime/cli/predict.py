@@ -10,12 +10,12 @@ import click
 
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import names, package_argument, provider_option, say_provider
+from parity_runtime.cli.progress import table_progress
 from parity_runtime.cli.table_options import TABLE_OPTIONS, read_options, table_file, table_options
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.session import Provider
-from parity_runtime.scoring.progress import progress
 from parity_runtime.scoring.score_chunk import Scored
 from parity_runtime.scoring.score_table import ScoringJob, chunk_size
 from parity_runtime.tables.chunk import Chunk
@@ -142,7 +142,7 @@ class _Run:
             raise InputError(f"cannot write to stdout: {error.strerror}") from error
 
     def _answer(self, file: BinaryIO, format_name: str, *, quiet: bool) -> None:
-        with progress(self._table, quiet=quiet) as show:
+        with table_progress(self._table, quiet=quiet) as show:
 
             def watch(scored: Scored) -> None:
                 self._tell(scored)
