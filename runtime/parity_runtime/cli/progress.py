@@ -47,14 +47,14 @@ def progress_bar(length: int, label: str, describe: Callable[[Any], str]) -> Ite
 
 
 @contextmanager
-def table_progress(table: TableFile, *, quiet: bool) -> Iterator[Callable[[Scored], None]]:
+def table_progress(table: TableFile | None, *, quiet: bool) -> Iterator[Callable[[Scored], None]]:
     """Show a bar on stderr where that is a terminal; a count of rows where the file's length is unknown.
 
     Args:
-        table: what is read.
+        table: what is read; None for a few rows in memory.
         quiet: show nothing (the answers go to the same terminal).
     """
-    size = _size(table)
+    size = 0 if table is None else _size(table)
     if quiet or not on_terminal() or (size is not None and size < _WORTH_A_BAR):
         yield lambda _: None
     elif size is None:
