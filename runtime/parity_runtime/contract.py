@@ -139,6 +139,18 @@ class ModelContract:
         """The output whose rounding error a certified graph bounds."""
         return LOGITS if self.is_classifier else VALUE
 
+    @property
+    def brief(self) -> str:
+        """The task and what it takes, in a few words: ``binary, 2 features``."""
+        count, what = (len(self.features), "feature") if self.features else (len(self.inputs), "input")
+        return f"{self.task}, {count} {what}{'s' * (count != 1)}"
+
+    def __repr__(self) -> str:
+        count, what = (len(self.classes), "classes") if self.is_classifier else (len(self.outputs), "outputs")
+        if self.task == "regression":
+            count, what = len(self.targets), "targets"
+        return f"ModelContract({self.name!r}, {self.brief}, {count} {what.removesuffix('s') if count == 1 else what})"
+
     def output(self, name: str) -> TensorSpec:
         """Return an output by its name."""
         return next(spec for spec in self.outputs if spec.name == name)
