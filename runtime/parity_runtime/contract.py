@@ -30,6 +30,10 @@ METADATA_KEY = "parity.contract"
 class Feature:
     """One column of a table model.
 
+    >>> from parity_runtime import Feature
+    >>> Feature("age", "features", 0, low=0.0, high=99.0).range
+    (0.0, 99.0)
+
     Attributes:
         name: the column's name.
         input: the graph input that takes it.
@@ -85,6 +89,15 @@ class Feature:
 @dataclass(frozen=True, slots=True)
 class ModelContract:
     """Everything that an application must know about a model; frozen, and the same in JSON.
+
+    >>> from parity_runtime import Package
+    >>> contract = Package.open("tests/data/species").contract
+    >>> contract
+    ModelContract('species', multiclass, 4 features, 3 classes)
+    >>> contract.classes
+    ('setosa', 'versicolor', 'virginica')
+    >>> str(contract.inputs[0])
+    'features: float32[batch, 4]'
 
     Attributes:
         name: the model's name.

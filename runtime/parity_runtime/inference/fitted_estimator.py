@@ -79,14 +79,18 @@ class FittedEstimator(ABC):
             mean over its targets (1 where a constant target is met exactly, else 0).
 
         Raises:
-            InputError: the rows do not fit the contract, ``truth`` has another shape, or the model returns tensors.
+            InputError: the rows do not fit the contract, there are none, ``truth`` has another shape or is text where
+                the classes are none, or the model returns tensors.
         """
         answers, truth = self.predict(rows), np.asarray(truth)
-        if truth.shape != answers.shape:
+        if truth.shape != answers.shape or not len(answers):
             raise InputError(f"the truth has the shape {list(truth.shape)}; the answers have {list(answers.shape)}")
+        if "U" in (truth.dtype.kind, answers.dtype.kind) and truth.dtype.kind not in (answers.dtype.kind, "O"):
+            raise InputError(f"the truth holds {truth.dtype}; the classes are {answers.dtype}, such as {answers[0]!r}")
+        weights = None if sample_weight is None else np.asarray(sample_weight, np.float64)
         if self.contract.is_classifier:
-            return float(np.average(answers == truth, weights=sample_weight))
-        return _r2(truth.astype(np.float64), answers.astype(np.float64), sample_weight)
+            return float(np.average(answers == truth, weights=weights))
+        return _r2(truth.astype(np.float64), answers.astype(np.float64), weights)
 
     def fit(self, X: Any, y: Any = None, **_: Any) -> NoReturn:  # noqa: ARG002 -- scikit-learn's signature
         """Refuse: the model was fitted before it was exported.
@@ -119,10 +123,10 @@ class FittedEstimator(ABC):
         )
 
 
-def _r2(truth: NDArray[np.float64], answers: NDArray[np.float64], weights: ArrayLike | None) -> float:
+def _r2(truth: NDArray[np.float64], answers: NDArray[np.float64], weights: NDArray[np.float64] | None) -> float:
     mean = np.average(truth, axis=0, weights=weights)
     error = np.average((truth - answers) ** 2, axis=0, weights=weights)
     spread = np.average((truth - mean) ** 2, axis=0, weights=weights)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.where(spread > 0, 1 - error / spread, np.where(error > 0, 0.0, 1.0))
+        found: NDArray[np.float64] = np.where(spread > 0, 1 - error / spread, np.where(error > 0, 0.0, 1.0))
     return float(found.mean())

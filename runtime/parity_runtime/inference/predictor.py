@@ -34,6 +34,7 @@ class Predictor(FittedEstimator):
     can be sent to worker processes; after a fork the child makes a session of its own. `close`, or leaving a
     ``with`` block, lets the session go. scikit-learn's tools take it as a fitted estimator.
 
+    >>> from parity_runtime import Predictor
     >>> predictor = Predictor("tests/data/species")
     >>> predictor
     Predictor('tests/data/species', multiclass, 4 features, cpu)

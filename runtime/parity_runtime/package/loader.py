@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ class LoadedModel:
     """
 
     contract: ModelContract
-    data: bytes
+    data: bytes = field(repr=False)
     widest_row: int
     package_id: str | None
 

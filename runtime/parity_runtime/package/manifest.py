@@ -33,6 +33,13 @@ class FileEntry:
 class Package:
     """A package folder, opened for reading. Files are read whole, checked, and used from memory.
 
+    >>> from parity_runtime import Package
+    >>> package = Package.open("tests/data/xor")
+    >>> package.contract
+    ModelContract('xor', binary, 2 features, 2 classes)
+    >>> package.read_json("contract.json")["classes"]
+    [0, 1]
+
     Attributes:
         path: the folder.
         id: sha256 of manifest.json, in hexadecimal: it identifies the package and all its files.
@@ -44,6 +51,9 @@ class Package:
         self._folder = path.absolute()  # the process may change its folder before the files are read
         self.id = hashlib.sha256(manifest).hexdigest()
         self.entries = _parse_manifest(manifest, str(path / MANIFEST))
+
+    def __repr__(self) -> str:
+        return f"Package({str(self.path)!r}, {len(self.entries)} files, id {self.id[:12]})"
 
     @classmethod
     def open(cls, path: str | Path, digest: str | None = None) -> Self:

@@ -38,6 +38,10 @@ TableTask = Literal["classification", "regression"]
 class TableSettings:
     """What a table is to mean.
 
+    >>> from parity_training import TableSettings
+    >>> TableSettings("species", drop_columns=("id",), task="classification").test
+    0.1
+
     Attributes:
         target: the column to predict.
         features: the columns to predict from; all others by default.
@@ -87,6 +91,13 @@ class TableSettings:
 class TableDataset(Dataset[tuple[Tensor, Tensor]]):
     """Rows of a CSV, JSON Lines, Parquet or Arrow file, in memory.
 
+    >>> from parity_training import TableDataset, TableSettings
+    >>> dataset = TableDataset("tests/data/test.csv", TableSettings("label"))
+    >>> dataset
+    TableDataset(binary, 2 features, 500 rows)
+    >>> dataset.features, dataset.classes, dataset.data.dtype
+    (('x1', 'x2'), (0, 1), torch.float32)
+
     Args:
         path: the file.
         settings: what its columns mean.
@@ -131,6 +142,9 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
             self.label = torch.from_numpy(index)
             self.task = "binary" if len(self.classes) == 2 else "multiclass"
 
+    def __repr__(self) -> str:
+        return f"TableDataset({self.task}, {len(self.features)} features, {len(self)} rows)"
+
     def __len__(self) -> int:
         return len(self.data)
 
@@ -140,6 +154,11 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
 
 def table_data(dataset: TableDataset, settings: TableSettings, name: str) -> TrainingData:
     """Return the problem of a table: its split, its contract, and what a recipe keeps of it.
+
+    >>> from parity_training import TableDataset, TableSettings, table_data
+    >>> settings = TableSettings("label")
+    >>> table_data(TableDataset("tests/data/test.csv", settings), settings, name="points")
+    TrainingData(binary, 2 features, 500 rows: 400 train, 50 validation, 50 test)
 
     Args:
         dataset: the rows.

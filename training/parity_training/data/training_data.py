@@ -18,6 +18,13 @@ _ROWS_AT_ONCE = 2**12  # so that the doubles of a piece are small beside the row
 class TrainingData:
     """Rows and their meaning.
 
+    >>> from parity_training import XORSettings, xor_data
+    >>> data = xor_data(XORSettings(size=100, validation_size=20, test_size=10))
+    >>> data
+    TrainingData(binary, 2 features, 130 rows: 100 train, 20 validation, 10 test)
+    >>> data.data.shape, data.target.dtype
+    (torch.Size([130, 2]), torch.int64)
+
     Attributes:
         data: float32 ``[rows, features]``; NaN where a cell is missing.
         target: class indices, int64 ``[rows]``; of a regression float32 ``[rows]``, in the target's unit.
@@ -33,6 +40,10 @@ class TrainingData:
     contract: ModelContract
     source: dict[str, Any]
     preprocessed: bool
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{len(self.part(name))} {name}" for name in ("train", "validation", "test"))
+        return f"TrainingData({self.contract.brief}, {len(self.data)} rows: {parts})"
 
     @property
     def num_outputs(self) -> int:
