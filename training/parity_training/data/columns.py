@@ -187,8 +187,8 @@ class _Reader:
         if error.column is None:
             return error
         drop = option_hint("--drop-columns", [error.column])
-        training_data = f"{error.problem}; a feature holds numbers: leave the column out with {drop}, or encode it"
-        return InputError(training_data, path=error.path, row=error.row, column=error.column)
+        problem = f"{error.problem}; a feature holds numbers: leave the column out with {drop}, or encode it"
+        return InputError(problem, path=error.path, row=error.row, column=error.column)
 
 
 def _refuse_unnamed(chunk: Chunk) -> None:
