@@ -9,7 +9,7 @@ import numpy as np
 
 from parity_runtime.errors import FormatError
 from parity_runtime.files.json_file import FORMAT, check_format, finite_number
-from parity_runtime.printable import shown
+from parity_runtime.printable import counted, shown
 from parity_runtime.tensor_spec import TensorSpec
 from parity_runtime.tolerance import Tolerance
 
@@ -155,14 +155,14 @@ class ModelContract:
     @property
     def brief(self) -> str:
         """The task and what it takes, in a few words: ``binary, 2 features``."""
-        count, what = (len(self.features), "feature") if self.features else (len(self.inputs), "input")
-        return f"{self.task}, {count} {what}{'s' * (count != 1)}"
+        given = counted(len(self.features), "feature") if self.features else counted(len(self.inputs), "input")
+        return f"{self.task}, {given}"
 
     def __repr__(self) -> str:
-        count, what = (len(self.classes), "classes") if self.is_classifier else (len(self.outputs), "outputs")
-        if self.task == "regression":
-            count, what = len(self.targets), "targets"
-        return f"ModelContract({self.name!r}, {self.brief}, {count} {what.removesuffix('s') if count == 1 else what})"
+        returned = counted(len(self.outputs), "output")
+        if self.task != "tensors":
+            returned = f"{len(self.classes)} classes" if self.is_classifier else counted(len(self.targets), "target")
+        return f"ModelContract({self.name!r}, {self.brief}, {returned})"
 
     def output(self, name: str) -> TensorSpec:
         """Return an output by its name."""

@@ -78,6 +78,12 @@ def test_a_truth_that_cannot_be_compared_is_refused(xor_package: Path, truth: li
         Predictor(xor_package).score(np.empty((0, 2)), [])
 
 
+@pytest.mark.parametrize("weights", [[1.0], [0.0, 0.0], [[1.0, 1.0]]])
+def test_weights_that_do_not_fit_are_refused(xor_package: Path, weights: list[object]) -> None:
+    with pytest.raises(InputError, match="give each of 2 rows a weight"):
+        Predictor(xor_package).score([[0, 1], [1, 1]], [1, 0], weights)
+
+
 def test_it_is_not_fitted_again(xor_package: Path) -> None:
     with pytest.raises(InputError, match="FrozenEstimator"):
         Predictor(xor_package).fit([[0, 1]], [1])

@@ -80,7 +80,7 @@ class FittedEstimator(ABC):
 
         Raises:
             InputError: the rows do not fit the contract, there are none, ``truth`` has another shape or is text where
-                the classes are none, or the model returns tensors.
+                the classes are none, ``sample_weight`` does not fit, or the model returns tensors.
         """
         answers, truth = self.predict(rows), np.asarray(truth)
         if truth.shape != answers.shape or not len(answers):
@@ -88,6 +88,9 @@ class FittedEstimator(ABC):
         if "U" in (truth.dtype.kind, answers.dtype.kind) and truth.dtype.kind not in (answers.dtype.kind, "O"):
             raise InputError(f"the truth holds {truth.dtype}; the classes are {answers.dtype}, such as {answers[0]!r}")
         weights = None if sample_weight is None else np.asarray(sample_weight, np.float64)
+        if weights is not None and (weights.shape != answers.shape[:1] or not weights.sum() > 0):
+            raise InputError(f"sample_weight has the shape {list(weights.shape)}; give each of {len(answers)} rows a "
+                             "weight, and one of them more than 0")  # fmt: skip
         if self.contract.is_classifier:
             return float(np.average(answers == truth, weights=weights))
         return _r2(truth.astype(np.float64), answers.astype(np.float64), weights)

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from parity_runtime import Feature, FormatError, InputError, ModelContract, TensorSpec
 from parity_runtime.contract import VALUE, Task, binary_logit_threshold, classifier_outputs
-from parity_runtime.printable import shown
+from parity_runtime.printable import counted, shown
 from parity_runtime.tables.table_file import ReadOptions, TableFile
 from parity_training.data.columns import Columns, read_columns
 from parity_training.data.float32_precision import COARSEST_STEP
@@ -143,7 +143,7 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
             self.task = "binary" if len(self.classes) == 2 else "multiclass"
 
     def __repr__(self) -> str:
-        return f"TableDataset({self.task}, {len(self.features)} features, {len(self)} rows)"
+        return f"TableDataset({self.task}, {counted(len(self.features), 'feature')}, {counted(len(self), 'row')})"
 
     def __len__(self) -> int:
         return len(self.data)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from parity_runtime import ModelContract
 from parity_runtime.evaluation.running_stats import RunningStats
+from parity_runtime.printable import counted
 from parity_training.data.split import Split
 
 _ROWS_AT_ONCE = 2**12  # so that the doubles of a piece are small beside the rows
@@ -43,7 +44,7 @@ class TrainingData:
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{len(self.part(name))} {name}" for name in ("train", "validation", "test"))
-        return f"TrainingData({self.contract.brief}, {len(self.data)} rows: {parts})"
+        return f"TrainingData({self.contract.brief}, {counted(len(self.data), 'row')}: {parts})"
 
     @property
     def num_outputs(self) -> int:
