@@ -10,7 +10,7 @@ from parity_export.gate.comparison import Difference
 
 @dataclass(frozen=True)
 class BackendResult:
-    """One engine at one batch size, compared on ``rows`` probes.
+    """One backend at one batch size, compared on ``rows`` probes.
 
     Attributes:
         backend: the backend and its configuration.
@@ -46,7 +46,7 @@ class BackendResult:
         }
 
     def reasons(self) -> Iterator[str]:
-        """Yield why this cell failed, a line each."""
+        """Yield why this result failed, a line each."""
         sizes = "".join(f", {name} {size}" for name, size in self.dimensions.items())
         where = f"{self.backend}, batch {self.batch}{sizes}"
         if self._compared_nothing:

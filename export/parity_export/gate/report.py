@@ -23,12 +23,12 @@ from parity_runtime.inference.input_validation import Arrays
 
 @dataclass
 class Report:
-    """What the gate found. It passes iff there is no mismatch, at least one cell, and no cell failed.
+    """What the gate found. It passes iff there is no mismatch, at least one result, and no result failed.
 
     Attributes:
         mismatches: names, dtypes and shapes that differ from the contract; values are not compared then.
-        results: the engines at each batch size.
-        not_run: engines that could not run the graph, and why.
+        results: each backend at each batch size and assignment of the dimensions.
+        not_run: backends that could not run the graph, and why.
         evaluator: where ONNX's reference evaluator alone answers otherwise, a line each; reported, not gated: it has
             faults of its own, and every configuration of onnxruntime agrees with torch.
         nonfinite: how answers to NaN and infinite inputs compare; reported, not gated.
@@ -49,18 +49,18 @@ class Report:
 
     @property
     def _decisive(self) -> list[BackendResult]:
-        """The failed cells that refuse: ONNX's reference evaluator does not refuse alone."""
+        """The failed results that refuse: ONNX's reference evaluator does not refuse alone."""
         return [
             result for result in self.results if result.failed and not (result.backend == REFERENCE and self.evaluator)
         ]
 
     def differences(self, output: str, group: str) -> list[Difference]:
-        """Return one output's differences on one group of probes, a cell each."""
+        """Return one output's differences on one group of probes, a result each."""
         found = [difference for result in self.results for difference in result.differences]
         return [difference for difference in found if (difference.output, difference.group) == (output, group)]
 
     def reasons(self) -> list[str]:
-        """Return why the gate says no, a line each, the cells in order."""
+        """Return why the gate says no, a line each, the results in order."""
         if not self.mismatches and not self.compared and not self._decisive:
             return ["nothing was compared"]
         return self.mismatches + [reason for result in self._decisive for reason in result.reasons()]

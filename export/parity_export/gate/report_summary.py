@@ -24,7 +24,7 @@ def summary_rows(results: Sequence[BackendResult]) -> list[dict[str, Any]]:
     for result in results:
         for found in result.differences:
             by_row.setdefault((result.backend, found.output), []).append((result, found))
-    return [backend.to_json() | {"output": output} | _row(cells) for (backend, output), cells in by_row.items()]
+    return [backend.to_json() | {"output": output} | _row(answers) for (backend, output), answers in by_row.items()]
 
 
 def batch_sizes(results: Iterable[BackendResult]) -> dict[str, list[int]]:
@@ -44,18 +44,18 @@ def dimensions(results: Iterable[BackendResult]) -> list[dict[str, int]]:
     return found
 
 
-def _row(cells: list[Found]) -> dict[str, Any]:
-    counts = {name: sum(getattr(found, name) for _, found in cells) for name in ("values", "compared", "outside")}
-    row = counts | {"outside_at": _place(cells, "outside")}
+def _row(answers: list[Found]) -> dict[str, Any]:
+    counts = {name: sum(getattr(found, name) for _, found in answers) for name in ("values", "compared", "outside")}
+    row = counts | {"outside_at": _place(answers, "outside")}
     for figure in _FIGURES:
-        largest = max(_size(found, figure) for _, found in cells)
-        row |= {figure: largest if math.isfinite(largest) else None, f"{figure}_at": _place(cells, figure)}
+        largest = max(_size(found, figure) for _, found in answers)
+        row |= {figure: largest if math.isfinite(largest) else None, f"{figure}_at": _place(answers, figure)}
     return row
 
 
-def _place(cells: list[Found], figure: str) -> dict[str, Any] | None:
+def _place(answers: list[Found], figure: str) -> dict[str, Any] | None:
     """Return where a figure is largest, the first of several; None where it is 0 everywhere."""
-    result, found = max(cells, key=lambda cell: _size(cell[1], figure))
+    result, found = max(answers, key=lambda answer: _size(answer[1], figure))
     if not _size(found, figure):
         return None
     return {"group": found.group, "batch": result.batch, "dimensions": result.dimensions}
