@@ -1,6 +1,7 @@
 """How every picture looks, and how it becomes a file: drawn without a display, the same bytes every time."""
 
 import io
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -46,7 +47,7 @@ def png(figure: Figure) -> bytes:
     A palette of 256 colours takes a third of the bytes of full colour, and is exact but for the rarest shades of
     edges. A gradient, most of whose pixels would move and show bands, keeps full colour.
     """
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)  # its methods are not typed
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     few = picture.quantize(method=Image.Quantize.MAXCOVERAGE, kmeans=_UNTIL_STILL, dither=Image.Dither.NONE)
