@@ -76,4 +76,4 @@ def _items(value: "list[Any] | tuple[Any, ...] | dict[Any, Any]") -> str:
 
 def counted(number: int, noun: str) -> str:
     """Return ``1 feature``, ``2 features``."""
-    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
