@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import SIZES, Job, print_parts, ratio, timed
+from common import SIZES, ScoringJob, print_parts, ratio, timed
 from torch import nn
 
-from parity_export import Meaning, source_from_module
-from parity_export.certify import certify
-from parity_export.graph.building import build_graph, serialize
-from parity_export.options import ExportOptions
+from parity_export import OutputSpec, source_from_module
+from parity_export.error_bounds import propagate_error_bounds
+from parity_export.export_options import ExportOptions
+from parity_export.graph.build_graph import build_graph, serialize
 from parity_runtime import TensorSpec
-from parity_runtime.session import create_session
+from parity_runtime.inference.session import create_session
 from parity_training import MLP, XORClassifier
 
 _ROWS, _ROUNDS, _CALLS = 1024, 101, 20
-_MEANING = Meaning("binary", "logits", ("no", "yes"))
+_MEANING = OutputSpec("binary", "logits", ("no", "yes"))
 
 
 def main() -> None:
@@ -71,10 +71,10 @@ def _nanoseconds(sessions: list[Any], count: int, columns: int) -> list[float]:
 def _sessions(module: nn.Module, columns: int) -> list[Any]:
     source = source_from_module(module, [TensorSpec("features", "float32", ("batch", columns))], _MEANING, "model")
     plain = serialize(build_graph(source, ExportOptions())[0])
-    return [create_session(plain), create_session(certify(plain, source.contract))]
+    return [create_session(plain), create_session(propagate_error_bounds(plain, source.contract))]
 
 
-def _asked(session: Any, rows: Any, calls: int) -> Job:
+def _asked(session: Any, rows: Any, calls: int) -> ScoringJob:
     def ask() -> None:
         for _ in range(calls):
             session.run(None, {"features": rows})

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 SIZES = ((1, 32), (1, 256), (1, 1024), (4, 256), (16, 256))
 """Depth and width of the networks by which growth is measured."""
 
-Job = Callable[[], object]
+ScoringJob = Callable[[], object]
 Part = Callable[[], dict[str, Any]]
 
 
@@ -28,13 +28,13 @@ def print_parts(description: str | None, parts: dict[str, Part]) -> None:
     print(json.dumps({name: parts[name]() for name in chosen}, indent=2))
 
 
-def ratio(pair: tuple[Job, Job], repeats: int) -> dict[str, Any]:
+def ratio(pair: tuple[ScoringJob, ScoringJob], repeats: int) -> dict[str, Any]:
     """Return how much longer the first job takes than the second, the two in turn; the first round is left out."""
     seconds = [(timed(pair[0]), timed(pair[1])) for _ in range(repeats + 1)][1:]
     return summary([first / second for first, second in seconds])
 
 
-def timed(job: Job) -> float:
+def timed(job: ScoringJob) -> float:
     """Return the seconds that a job takes."""
     start = time.perf_counter()
     job()

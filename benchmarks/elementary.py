@@ -4,9 +4,9 @@
     python benchmarks/elementary.py --example examples/elementary
     python benchmarks/elementary.py --markdown
 
-prints one line of JSON a function and backend: the rows of ``parity_export/certify/elementary.json``, which ``--write``
-replaces. All 2^32 values take five minutes a function; with ``--stride N`` every N-th is asked. ``--example`` writes
-the graph and the limits that the checker in JavaScript reads.
+prints one line of JSON a function and backend: the rows of ``error_bounds/elementary_functions.json``, which
+``--write`` replaces. All 2^32 values take five minutes a function; with ``--stride N`` every N-th is asked.
+``--example`` writes the graph and the limits that the checker in JavaScript reads.
 """
 
 import argparse
@@ -22,9 +22,9 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from parity_export.certify import elementary
-from parity_export.certify.elementary import ELEMENTARY, accuracy, functions_graph
-from parity_runtime.session import create_session
+from parity_export.error_bounds import elementary_functions
+from parity_export.error_bounds.elementary_functions import ELEMENTARY, accuracy, functions_graph
+from parity_runtime.inference.session import create_session
 
 ALPHAS = 2.0**-25 * np.arange(41)
 """Candidates for the relative part of an error: halves of u = 2^-24."""
@@ -35,7 +35,7 @@ LARGEST = 2.0**125
 _CHUNK = 2**22  # values asked at once
 _PART = 2**14  # neighbouring float32 that share one figure, the smallest |f| among them
 
-Answer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+PredictionColumn = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 def main() -> None:
@@ -65,7 +65,7 @@ def main() -> None:
 def measure(name: str, stride: int) -> list[dict[str, Any]]:
     """Return what bounds a function's error on each backend."""
     torch.set_num_threads(1)
-    backends: dict[str, Answer] = {f"torch {torch.__version__}": _torch(name)} | {
+    backends: dict[str, PredictionColumn] = {f"torch {torch.__version__}": _torch(name)} | {
         f"onnxruntime {onnxruntime.__version__}, optimization {level}": _session(name, level)
         for level in ("disabled", "all")
     }
@@ -101,11 +101,11 @@ def _cpu() -> str:
     return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
-def _torch(name: str) -> Answer:
+def _torch(name: str) -> PredictionColumn:
     return lambda x: np.asarray(ELEMENTARY[name].torch(torch.from_numpy(x)).numpy())
 
 
-def _session(name: str, level: Any) -> Answer:
+def _session(name: str, level: Any) -> PredictionColumn:
     session = create_session(functions_graph([name]), optimization=level)
     return lambda x: np.asarray(session.run(None, {"x": x})[0])
 
@@ -125,7 +125,7 @@ def markdown() -> list[str]:
     lines = ["| function | alpha | beta | of that, by backend |", "|---|---|---|---|"]
     for name in ELEMENTARY:
         known = accuracy(name)
-        rows = [row for row in elementary.table() if row["function"] == name]
+        rows = [row for row in elementary_functions.table() if row["function"] == name]
         parts = {_named(row): f"{_named(row)} {row['beta']:.2g}" for row in rows if "source" not in row}
         parts |= {"CUDA": "CUDA 5u"} if any("source" in row for row in rows) else {}
         lines.append(f"| {name} | {known.alpha * 2**24:g} u | {known.beta:.3g} | {', '.join(parts.values())} |")
@@ -149,7 +149,7 @@ def write_example(folder: Path) -> None:
 
 def write(rows: list[dict[str, Any]]) -> None:
     """Put rows in place of those of the same function and backend; documented ones stay."""
-    path = Path(elementary.__file__).with_name("elementary.json")
+    path = Path(elementary_functions.__file__).with_name("elementary_functions.json")
     table = json.loads(path.read_text()) if path.exists() else {"rows": []}
     replaced = {(row["function"], row["backend"]) for row in rows}
     kept = [row for row in table["rows"] if (row["function"], row["backend"]) not in replaced]

@@ -1,6 +1,6 @@
 """What an export costs: time against the bare torch.onnx.export, memory against the weights.
 
-Prints one JSON object. Time is the median of ratios of neighbouring runs in one process, warm, without pictures; memory
+Prints one JSON object. Time is the median of ratios of neighbouring runs in one process, warm, without plots; memory
 is the peak of a process of its own above one that has torch and onnxruntime imported.
 """
 
@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from common import SIZES, print_parts, ratio, timed
 
-from parity_export import ExportOptions, Meaning, ModelSource, export_package, source_from_module, source_from_run
-from parity_export.graph.exporter import quiet
+from parity_export import ExportOptions, ModelSource, OutputSpec, export_package, source_from_module, source_from_run
+from parity_export.graph.torch_export import quiet
 from parity_runtime import TensorSpec
 from parity_training import MLP, XORClassifier, XORSettings, train_xor
 
@@ -70,7 +70,7 @@ def deep_source(depth: int, width: int) -> ModelSource:
     torch.manual_seed(0)
     module = MLP(16, 2, hidden=(width,) * depth, activation="Tanh")
     return source_from_module(
-        module, (TensorSpec("x", "float32", ("batch", 16)),), Meaning("multiclass", "logits", ("a", "b")), "net"
+        module, (TensorSpec("x", "float32", ("batch", 16)),), OutputSpec("multiclass", "logits", ("a", "b")), "net"
     )
 
 
@@ -81,7 +81,7 @@ def export_large() -> str:
     width = 2500
     layers = [layer for _ in range(4) for layer in (torch.nn.Linear(width, width), torch.nn.ReLU())]
     module = torch.nn.Sequential(*layers).eval()
-    source = source_from_module(module, (TensorSpec("x", "float32", ("batch", width)),), Meaning(), "large")
+    source = source_from_module(module, (TensorSpec("x", "float32", ("batch", width)),), OutputSpec(), "large")
     with tempfile.TemporaryDirectory() as folder:
         export_package(source, Path(folder) / "package", ExportOptions(pictures=False))
     weights = sum(tensor.nbytes for tensor in module.state_dict().values())

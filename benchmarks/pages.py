@@ -90,13 +90,13 @@ def value(figures: Figures) -> float:
 
 
 def _row(name: str, figures: Figures) -> str:
-    verdict = {True: "met", False: "**missed**", None: ""}[met(figures)]
+    gate_result = {True: "met", False: "**missed**", None: ""}[met(figures)]
     unit = "" if "ratio" in figures else " MB"
     spread = " to ".join(f"{quartile:.3g}" for quartile in figures.get("quartiles", []))
     others = {key: item for key, item in figures.items() if key not in {"ratio", "mb", "quartiles", "target"}}
     remark = f" ({', '.join(f'{key} {_text(item)}' for key, item in others.items())})" if others else ""
     target = figures["target"] + (unit if met(figures) is not None else "")
-    return f"| {name}{remark} | {value(figures):.3g}{unit} | {spread} | {target} | {verdict} |\n"
+    return f"| {name}{remark} | {value(figures):.3g}{unit} | {spread} | {target} | {gate_result} |\n"
 
 
 def _table(title: str, columns: dict[str, dict[str, float]]) -> str:

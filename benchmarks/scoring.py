@@ -21,7 +21,7 @@ MILLION = 1_000_000
 PAIRS = 7
 FOLDER = tempfile.TemporaryDirectory()
 
-PREDICT = "import sys; from parity_runtime.commands.main import main; main(['predict', *sys.argv[1:]])"
+PREDICT = "import sys; from parity_runtime.cli.main import main; main(['predict', *sys.argv[1:]])"
 WITHOUT_PYARROW = f"import sys; sys.modules['pyarrow'] = None; {PREDICT}"
 MODEL = """
 import sys
@@ -108,7 +108,7 @@ def pipe() -> dict[str, Any]:
     for name, table, options in (
         ("by name", source, []),
         ("pipe", "-", []),
-        ("pipe, batches of 1000", "-", ["--batch", "1000"]),
+        ("pipe, batches of 1000", "-", ["--batch-size", "1000"]),
         ("by name, 2 threads", source, ["--threads", "2"]),
         ("by name, without pyarrow", source, []),
     ):

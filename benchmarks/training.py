@@ -29,13 +29,13 @@ from parity_training import (
     TableSettings,
     XORDataset,
     XORSettings,
-    table_problem,
-    train_problem,
+    table_data,
+    train_model,
     train_xor,
 )
-from parity_training.batches import EpochSampler, TensorLoader
-from parity_training.preparation import NetworkChoice
-from parity_training.tables import table_defaults
+from parity_training.data.batches import EpochSampler, TensorLoader
+from parity_training.data.table import table_defaults
+from parity_training.fitting.prepare import NetworkChoice
 
 EPOCHS, SIZE, BATCH, RATE = 200, 5000, 128, 0.03
 ROUNDS = 5
@@ -156,8 +156,8 @@ def _split_scores(data: np.ndarray, target: np.ndarray, seed: int, *, regression
         with path.open("wb") as file:
             write_csv(file, [*names, "target"], rows)
         settings = TableSettings("target", seed=seed)
-        problem = table_problem(TableDataset(path, settings), settings, "benchmark")
-        run = train_problem(problem, NetworkChoice(), table_defaults(problem, seed), Path(folder) / "run")
+        problem = table_data(TableDataset(path, settings), settings, "benchmark")
+        run = train_model(problem, NetworkChoice(), table_defaults(problem, seed), Path(folder) / "run")
         with torch.no_grad():
             outputs = run.module()(torch.from_numpy(test.astype(np.float32))).numpy()
     if regression:
@@ -283,10 +283,10 @@ def _peak_of_reading(path: str) -> dict[str, int]:
     idle = _status("VmRSS")
     with tempfile.TemporaryDirectory() as folder:
         settings = TableSettings("target")
-        problem = table_problem(TableDataset(path, settings), settings, "big")
+        problem = table_data(TableDataset(path, settings), settings, "big")
         from dataclasses import replace  # noqa: PLC0415
 
-        train_problem(problem, NetworkChoice(), replace(table_defaults(problem), epochs=1), Path(folder) / "run")
+        train_model(problem, NetworkChoice(), replace(table_defaults(problem), epochs=1), Path(folder) / "run")
     return {"idle": idle, "peak": _status("VmHWM")}
 
 

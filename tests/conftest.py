@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity_runtime.commands import main
+from parity_runtime.cli import main
 
 
 @pytest.fixture(autouse=True)

@@ -20,8 +20,8 @@ from typing import Any
 NUMBERS: list[Any] = [-1, 0, 3, 1e308, -0.5, 2**31, 2**62, 2**63 - 1, 2**64]
 VALUES = [*NUMBERS, None, True, "", "x", "../x", "float16", [], {}, [[]]]
 SHAPES = [[2**62, 2**62], [2**32, 2**32], [2**31, 2**33, 4], [-1, 2], [0], [1] * 17, [2**63 - 1], [0, 2**62, 2**62]]
-HEADS = ['{"format": "parity/2"}', '{"format": "parity/01"}', '{"format": 1}', '{"format": "parity/1"}']
-REPEATED = '{"format": "parity/1", "format": "parity/1"}'
+HEADS = ['{"format": "parity/3"}', '{"format": "parity/01"}', '{"format": 1}', '{"format": "parity/2"}']
+REPEATED = '{"format": "parity/2", "format": "parity/2"}'
 TEXTS = [*HEADS, REPEATED, "", "{", "[]", "nan", "\x00", "[" * 100_000, '{"a":' * 100_000]
 Damage = Callable[[Path], None]
 

@@ -102,11 +102,11 @@ function checkAnswers(contract, outputs, place) {
 }
 
 function proofColumns(contract) {
-  return isClassifier(contract) ? ["certified"] : contract.targets.map((target) => `radius_${target}`);
+  return isClassifier(contract) ? ["certified"] : contract.targets.map((target) => `error_bound_${target}`);
 }
 
-function answer(contract, { label, probabilities, certified, value, radius }, row) {
-  if (!isClassifier(contract)) return [...floats(value, row), ...(radius ? floats(radius, row) : [])];
+function answer(contract, { label, probabilities, certified, value, error_bound: bound }, row) {
+  if (!isClassifier(contract)) return [...floats(value, row), ...(bound ? floats(bound, row) : [])];
   const proof = certified ? [certified.data[row] ? "true" : "false"] : [];
   return [String(contract.classes[Number(label.data[row])]), ...floats(probabilities, row), ...proof];
 }

@@ -64,7 +64,7 @@ class Server(uvicorn.Server):
 @click.option("--host", default="127.0.0.1", help="The address to listen on.")
 @click.option("--port", default=8000, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option("--digest", help="The package id that is expected.")
-@click.option("--certified", is_flag=True, help="Answer with the certified graph: radius, and certified.")
+@click.option("--certified", is_flag=True, help="Answer with the certified graph: error bound, and certified.")
 @click.option("--threads", default=1, type=click.IntRange(1, 1024), help="Threads within an operator.")
 @click.option("--max-rows", default=10_000, type=click.IntRange(1), help="The largest batch.")
 @click.option("--max-bytes", default=2**20, type=click.IntRange(1), help="The largest body.")

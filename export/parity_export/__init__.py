@@ -1,17 +1,17 @@
 """Export: a run, or any module, into a model package that proved itself."""
 
+from parity_export.check_model import assert_parity, check_model
 from parity_export.export import Exported, export_package
-from parity_export.foreign import assert_parity, check_model
-from parity_export.loading import load_module, load_sample
-from parity_export.meaning import Meaning
-from parity_export.options import ExportOptions
-from parity_export.source import ModelSource, source_from_module, source_from_run
+from parity_export.export_options import ExportOptions
+from parity_export.sources.load_module import load_module, load_sample
+from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
+from parity_export.sources.output_spec import OutputSpec
 
 __all__ = [
     "ExportOptions",
     "Exported",
-    "Meaning",
     "ModelSource",
+    "OutputSpec",
     "assert_parity",
     "check_model",
     "export_package",

@@ -9,23 +9,23 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from parity_export.evidence import evidence, pictures
-from parity_export.gate.judging import Verdict, judge, record
-from parity_export.graph.building import build_graph, check_graph, serialize, with_graph_outputs
-from parity_export.graph.onnxruntime_versions import check_loads, oldest_onnxruntime
+from parity_export.artifacts import artifacts, plots
+from parity_export.error_bounds.bound_report import BoundReport, derive_bounds
+from parity_export.error_bounds.check_bounds import check_bounds
+from parity_export.export_options import OLDEST_IR, OLDEST_OPSET, ExportOptions
+from parity_export.gate.run_gate import GateResult, record, run_gate
+from parity_export.graph.build_graph import build_graph, check_graph, serialize, with_graph_outputs
+from parity_export.graph.onnx_versions import check_loads, oldest_onnxruntime
 from parity_export.memory import LARGE, give_back
-from parity_export.options import OLDEST_IR, OLDEST_OPSET, ExportOptions
-from parity_export.proof.claim import Proof, claim
-from parity_export.proof.proving import prove
-from parity_export.source import ModelSource
+from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError, ModelContract, ParityError, ParityRefusedError, Predictor
 from parity_runtime.contract import METADATA_KEY, batch_name
-from parity_runtime.files import write_file
-from parity_runtime.jsonfile import dump_json
-from parity_runtime.package import CERTIFIED_MODEL, CONTRACT, MANIFEST, MODEL, REPORT, Package, write_manifest
-from parity_runtime.paths import refuse_unwritable
-from parity_runtime.staging import refuse_existing, staged_folder
-from parity_runtime.verification import verify
+from parity_runtime.files.atomic_write import write_file
+from parity_runtime.files.json_file import dump_json
+from parity_runtime.files.paths import refuse_unwritable
+from parity_runtime.files.staged_folder import refuse_existing, staged_folder
+from parity_runtime.package.manifest import CERTIFIED_MODEL, CONTRACT, MANIFEST, MODEL, REPORT, Package, write_manifest
+from parity_runtime.verification.verify import verify
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class Exported:
         path: its folder.
         package_id: sha256 of its manifest.
         contract: measured.
-        verdict: of the gate.
-        proof: what the certified graph proves; None without one.
+        gate_result: of the gate.
+        bound_report: what the certified graph proves; None without one.
     """
 
     path: Path
     package_id: str
     contract: ModelContract
-    verdict: Verdict
-    proof: Proof | None = None
+    gate_result: GateResult
+    bound_report: BoundReport | None = None
 
 
 def export_package(source: ModelSource, target: str | Path, options: ExportOptions | None = None) -> Exported:
@@ -71,27 +71,31 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     check_graph(graph)
     if len(graph) > LARGE:
         give_back()
-    proof = claim(source, graph) if options.certified else None
-    verdict = judge(graph, source, options.tolerance, proof)
-    verdict.report.mismatches += [f"the initializer {name} is not the state_dict's" for name in initializers.differing]
-    if proof is not None and verdict.expectation is not None:
-        prove(proof, graph, verdict.expectation)
-        verdict.report.mismatches += proof.violations
-    facts = record(source.contract, verdict) | {"initializers": initializers.to_json()}
-    facts |= {} if proof is None else {"proof": proof.to_json()}
-    if not verdict.report.passed:
-        _refuse(target, facts, verdict)
-    contract = _measured(source.contract, model, verdict)
-    if proof is not None:
+    bound_report = derive_bounds(source, graph) if options.certified else None
+    gate_result = run_gate(
+        graph, source, options.tolerance, None if bound_report is None else bound_report.exact_bounds()
+    )
+    gate_result.report.mismatches += [
+        f"the initializer {name} is not the state_dict's" for name in initializers.differing
+    ]
+    if bound_report is not None and gate_result.oracle is not None:
+        check_bounds(bound_report, graph, gate_result.oracle)
+        gate_result.report.mismatches += bound_report.violations
+    facts = record(source.contract, gate_result) | {"initializers": initializers.to_json()}
+    facts |= {} if bound_report is None else {"error_bounds": bound_report.to_json()}
+    if not gate_result.report.passed:
+        _refuse(target, facts, gate_result)
+    contract = _measured(source.contract, model, gate_result)
+    if bound_report is not None:
         contract = replace(contract, graphs={**contract.graphs, "certified": CERTIFIED_MODEL})
     files = {MODEL: _with_metadata(graph, contract), CONTRACT: dump_json(contract.to_json()), REPORT: dump_json(facts)}
-    if proof is not None:
-        files[CERTIFIED_MODEL] = _with_metadata(proof.model.graph, contract)
-    pictured = pictures(contract, verdict, proof) if options.pictures else {}
-    files |= pictured | evidence(contract, verdict, proof, list(pictured))
+    if bound_report is not None:
+        files[CERTIFIED_MODEL] = _with_metadata(bound_report.model.graph, contract)
+    plotted = plots(contract, gate_result, bound_report) if options.plots else {}
+    files |= plotted | artifacts(contract, gate_result, bound_report, list(plotted))
     package_id = _write(target, files, replace_existing=options.replace)
     _refused_path(target).unlink(missing_ok=True)
-    return Exported(target, package_id, contract, verdict, proof)
+    return Exported(target, package_id, contract, gate_result, bound_report)
 
 
 def _refuse_lost_files(target: Path) -> None:
@@ -124,21 +128,21 @@ def _refused_path(target: Path) -> Path:
     return target.with_name(f"{target.name}.refused.json")
 
 
-def _measured(contract: ModelContract, model: ir.Model, verdict: Verdict) -> ModelContract:
+def _measured(contract: ModelContract, model: ir.Model, gate_result: GateResult) -> ModelContract:
     return replace(
         contract,
         graphs={"default": MODEL},
-        tolerance=verdict.expected.tolerances["ordinary"],
+        tolerance=gate_result.expected.tolerances["ordinary"],
         min_onnxruntime=oldest_onnxruntime(model.opset_imports[""], model.ir_version),
-        row_independent=verdict.report.row_independent,
+        row_independent=gate_result.report.row_independent,
     )
 
 
-def _refuse(target: Path, facts: dict[str, Any], verdict: Verdict) -> None:
+def _refuse(target: Path, facts: dict[str, Any], gate_result: GateResult) -> None:
     path = _refused_path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, dump_json(facts | {"reasons": verdict.report.reasons()}))
-    raise ParityRefusedError(f"no package: {verdict.reason()}; the whole report is {path}")
+    write_file(path, dump_json(facts | {"reasons": gate_result.report.reasons()}))
+    raise ParityRefusedError(f"no package: {gate_result.reason()}; the whole report is {path}")
 
 
 def _write(target: Path, files: dict[str, bytes], *, replace_existing: bool) -> str:

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
         ParityRefusedError,
         ProviderError,
     )
-    from parity_runtime.loading import UncheckedModelWarning
-    from parity_runtime.package import Package
-    from parity_runtime.predictor import Predictor
+    from parity_runtime.inference.predictor import Predictor
+    from parity_runtime.package.loader import UncheckedModelWarning
+    from parity_runtime.package.manifest import Package
+    from parity_runtime.scoring.predict_batches import predict_batches
     from parity_runtime.tensor_spec import TensorSpec
     from parity_runtime.tolerance import Tolerance
-    from parity_runtime.verification import Verification, verify
+    from parity_runtime.verification.verify import Verification, verify
 
 __all__ = [
     "ConformanceError",
@@ -52,17 +53,19 @@ __all__ = [
     "UncheckedModelWarning",
     "Verification",
     "__version__",
+    "predict_batches",
     "verify",
 ]
 
 _MODULES = {
     "contract": ("Feature", "ModelContract"),
-    "loading": ("UncheckedModelWarning",),
-    "package": ("Package",),
-    "predictor": ("Predictor",),
+    "package.loader": ("UncheckedModelWarning",),
+    "package.manifest": ("Package",),
+    "inference.predictor": ("Predictor",),
+    "scoring.predict_batches": ("predict_batches",),
     "tensor_spec": ("TensorSpec",),
     "tolerance": ("Tolerance",),
-    "verification": ("Verification", "verify"),
+    "verification.verify": ("Verification", "verify"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

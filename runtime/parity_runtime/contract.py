@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 
 from parity_runtime.errors import FormatError
-from parity_runtime.jsonfile import FORMAT, check_format, finite_number
+from parity_runtime.files.json_file import FORMAT, check_format, finite_number
 from parity_runtime.printable import shown
 from parity_runtime.tensor_spec import TensorSpec
 from parity_runtime.tolerance import Tolerance
@@ -19,7 +19,7 @@ TASKS: tuple[Task, ...] = get_args(Task)
 LABEL, PROBABILITIES, LOGITS, VALUE = "label", "probabilities", "logits", "value"
 """The outputs of a graph whose task is known (the first two are sklearn-onnx's names)."""
 
-RADIUS, CERTIFIED = "radius", "certified"
+ERROR_BOUND, CERTIFIED = "error_bound", "certified"
 """The outputs that a certified graph adds."""
 
 METADATA_KEY = "parity.contract"
@@ -173,7 +173,7 @@ class ModelContract:
 
     @classmethod
     def from_json(cls, value: Any, where: str = "the contract") -> Self:
-        """Read the JSON form; unknown keys are ignored, a newer format is refused.
+        """Read the JSON form; unknown keys are ignored, a newer format is refused (parity/1 has the same keys).
 
         Raises:
             FormatError: a key is missing, of another type, or contradicts another.
@@ -229,7 +229,7 @@ def classifier_outputs(num_classes: int, batch: int | str = "batch") -> tuple[Te
 
 
 def certified_contract(contract: ModelContract) -> ModelContract:
-    """Return the contract of the certified graph: it also gives ``radius``, and for a classifier ``certified``.
+    """Return the contract of the certified graph: it also gives ``error_bound``, and for a classifier ``certified``.
 
     Raises:
         FormatError: the model returns tensors without a meaning.
@@ -237,7 +237,7 @@ def certified_contract(contract: ModelContract) -> ModelContract:
     if contract.task == "tensors":
         raise FormatError(f"{contract.name} returns tensors without a meaning, which are not certified")
     answer = contract.output(contract.bounded)
-    added = [replace(answer, name=RADIUS)]
+    added = [replace(answer, name=ERROR_BOUND)]
     if contract.is_classifier:
         added.append(TensorSpec(CERTIFIED, "bool", answer.shape[:1]))
     return replace(contract, outputs=(*contract.outputs, *added))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.errors import FormatError
-from parity_runtime.jsonfile import finite_number
+from parity_runtime.files.json_file import finite_number
 from parity_runtime.printable import shown
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from parity_export import ExportOptions, Meaning, export_package, source_from_module, source_from_run
+from parity_export import ExportOptions, OutputSpec, export_package, source_from_module, source_from_run
 from parity_runtime import TensorSpec
 from parity_training import train_xor
 
@@ -37,8 +37,8 @@ def make() -> None:
     for name in KEPT:
         shutil.copy(run.path / name, HERE / name)
     export_package(source_from_run(run), HERE / "xor")
-    proven = ExportOptions(certified=True, pictures=False)
-    export_package(source_from_run(run), HERE / "proven", proven)
+    proven = ExportOptions(certified=True, plots=False)
+    export_package(source_from_run(run), HERE / "xor_certified", proven)
     shutil.rmtree(run.path)
     torch.manual_seed(7)
     species = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
@@ -47,20 +47,20 @@ def make() -> None:
         source_from_module(
             species,
             [TensorSpec("features", "float32", ("batch", 4))],
-            Meaning("multiclass", "logits", ("setosa", "versicolor", "virginica"), features=("a", "b", "c", "d")),
+            OutputSpec("multiclass", "logits", ("setosa", "versicolor", "virginica"), features=("a", "b", "c", "d")),
             "species",
         ),
         source_from_module(
             rent,
             [TensorSpec("features", "float32", ("batch", 3))],
-            Meaning("regression", features=("area", "rooms", "age"), targets=("cold", "warm")),
+            OutputSpec("regression", features=("area", "rooms", "age"), targets=("cold", "warm")),
             "rent",
         ),
-        source_from_module(Series(), [TensorSpec("x", "float32", ("batch", "time", 3))], Meaning(), "series"),
+        source_from_module(Series(), [TensorSpec("x", "float32", ("batch", "time", 3))], OutputSpec(), "series"),
     ]
     for source in sources:
         export_package(source, HERE / source.contract.name)
-    export_package(sources[1], HERE / "proven_rent", proven)
+    export_package(sources[1], HERE / "rent_certified", proven)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def species_package() -> Path:
 @pytest.fixture
 def strange_package(tmp_path: Path) -> Path:
     """XOR, whose graphs answer labels that are no class for rows that its vectors do not hold."""
-    return shift_labels(Path(shutil.copytree(DATA / "proven", tmp_path / "strange")))
+    return shift_labels(Path(shutil.copytree(DATA / "xor_certified", tmp_path / "strange")))
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +62,12 @@ def rare_packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def packages(iris_package: Path) -> dict[str, Path]:
     """What the examples are tried on: XOR and iris with certified graphs, a regression of two targets, an LSTM."""
-    return {"xor": DATA / "proven", "iris": iris_package, "rent": DATA / "proven_rent", "series": DATA / "series"}
+    return {
+        "xor": DATA / "xor_certified",
+        "iris": iris_package,
+        "rent": DATA / "rent_certified",
+        "series": DATA / "series",
+    }
 
 
 @pytest.fixture(scope="session")
@@ -166,8 +171,12 @@ DAMAGES: dict[str, tuple[Edit, str]] = {
     "a cut manifest": (lambda package: (package / "manifest.json").write_text('{"format": "par'), "manifest.json"),
     "another contract": (_swap_classes, "contract"),
     "a newer format": (
-        lambda package: repacked(package, "contract.json", lambda contract: contract.update(format="parity/2")),
-        "parity/2",
+        lambda package: repacked(package, "contract.json", lambda contract: contract.update(format="parity/3")),
+        "parity/3",
+    ),
+    "an older format": (
+        lambda package: repacked(package, "contract.json", lambda contract: contract.update(format="parity/1")),
+        "which Parity 0.1.0 wrote",
     ),
     "a path outside": (_escape, "../outside"),
     "onnxruntime's own format": (_other_format, "own format"),

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from parity_export import ExportOptions, Meaning, export_package, source_from_module
+from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
 from parity_runtime import TensorSpec
 
 ROWS = np.unique(
@@ -53,9 +53,9 @@ def make_package(folder: Path, name: str) -> Path:
     task, classes = ("binary", ("no", "yes")) if len(case.slopes) == 1 else ("multiclass", ("a", "b", "c"))
     source = source_from_module(
         linear.eval(), [TensorSpec.parse("z: float32[batch, 1]")],
-        Meaning(task, "logits", classes, features=("z",)), name,
+        OutputSpec(task, "logits", classes, features=("z",)), name,
     )  # fmt: skip
-    return export_package(source, folder / name, ExportOptions(certified=True, pictures=False)).path
+    return export_package(source, folder / name, ExportOptions(certified=True, plots=False)).path
 
 
 def check_probabilities(name: str, logits: NDArray[np.float32], probabilities: NDArray[np.float32]) -> None:

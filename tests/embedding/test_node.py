@@ -76,7 +76,7 @@ def test_a_table_is_answered_as_by_parity_predict(
     tolerance = Predictor(package).contract.tolerance
     for column in left[0]:
         ours_column, theirs = ([row[column] for row in rows] for rows in (left, right))
-        if column in ("certified", "label") or column.startswith("radius_"):
+        if column in ("certified", "label") or column.startswith("error_bound_"):
             continue
         if column.startswith("probability_") or column in Predictor(package).contract.targets:
             limit = tolerance["probabilities" if column.startswith("probability_") else "value"]
@@ -132,7 +132,11 @@ def test_a_bad_table_is_one_line(node, packages: dict[str, Path], table: bytes, 
 def test_an_opened_predictor_answers_as_the_readme_says(installed, packages: dict[str, Path]) -> None:
     folder = installed("node")
     readme = (folder / "README.md").read_text()
-    code = readme.partition("```js\n")[2].partition("```")[0].replace("../../tests/data/proven", str(packages["xor"]))
+    code = (
+        readme.partition("```js\n")[2]
+        .partition("```")[0]
+        .replace("../../tests/data/xor_certified", str(packages["xor"]))
+    )
     (folder / "readme.mjs").write_text(code)
     done = subprocess.run(["node", "readme.mjs"], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

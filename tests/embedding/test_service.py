@@ -23,7 +23,7 @@ pytest.importorskip("fastapi")
 httpx = pytest.importorskip("httpx")
 
 SERVICE = EXAMPLES / "python-service"
-PACKAGE = DATA / "proven"
+PACKAGE = DATA / "xor_certified"
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_health_and_metadata(client: Any, predictor: Predictor) -> None:
     metadata = client.get(url(predictor)).json()
     assert metadata["inputs"] == [{"name": "features", "datatype": "FP32", "shape": [-1, 2]}]
     names = [output["name"] for output in metadata["outputs"]]
-    assert names == ["label", "probabilities", "logits", "radius", "certified", "class"]
+    assert names == ["label", "probabilities", "logits", "error_bound", "certified", "class"]
     assert client.get(f"{url(predictor)}/versions/{predictor.package_id}").json() == metadata
 
 
@@ -193,11 +193,11 @@ def test_a_label_that_is_no_class_is_a_clear_error(strange_package: Path, row: s
 
 
 def test_what_is_not_finite_is_null(client: Any, predictor: Predictor) -> None:
-    body = {"inputs": [tensor(data=[3e38, -3e38, 0, 0])], "outputs": [{"name": "radius"}, {"name": "certified"}]}
-    radius, certified = client.post(f"{url(predictor)}/infer", json=body).json()["outputs"]
-    assert radius["data"][0] is None
+    body = {"inputs": [tensor(data=[3e38, -3e38, 0, 0])], "outputs": [{"name": "error_bound"}, {"name": "certified"}]}
+    bound, certified = client.post(f"{url(predictor)}/infer", json=body).json()["outputs"]
+    assert bound["data"][0] is None
     assert certified["data"][0] is False
-    assert math.isfinite(radius["data"][1])
+    assert math.isfinite(bound["data"][1])
 
 
 def test_no_rows(client: Any, predictor: Predictor) -> None:

@@ -23,14 +23,14 @@ from typing import IO, Any
 
 import torch
 
-from parity_runtime.commands import main
-from parity_runtime.verification import verify
+from parity_runtime.cli import main
+from parity_runtime.verification.verify import verify
 from parity_training import Run, weights_id
 from parity_training.run import REPLACED
 
 FORKS = False
 HOOK = Path(__file__).with_name("kill_hook.py")
-PARITY = [sys.executable, "-c", "from parity_runtime.commands.main import main; main()"]
+PARITY = [sys.executable, "-c", "from parity_runtime.cli.main import main; main()"]
 TRAIN = ["train", "xor", "--out", "runs/x", "--size", "256", "--epochs", "4"]
 RESUME = ["train", "xor", "--out", "runs/x", "--resume", "--force"]
 EXPORT = ["export", "runs/x", "packages/x", "--force"]
@@ -313,7 +313,7 @@ def kill_all() -> None:
 if __name__ == "__main__":
     FORKS = True
     torch.set_num_threads(1)
-    for module in ("training.commands.train", "training.pictures", "export.commands.export", "export.commands.certify"):
+    for module in ("training.cli.train", "training.reports.run_plots", "export.cli.export", "export.cli.certify"):
         importlib.import_module(f"parity_{module}")
     importlib.import_module("torch.utils.tensorboard")
     kill_all()

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from parity_export import Meaning, export_package, source_from_module
+from parity_export import OutputSpec, export_package, source_from_module
 from parity_runtime import Predictor, TensorSpec
 
 
@@ -22,7 +22,7 @@ class Centred(torch.nn.Module):
 
 def test_the_whole_table_is_one_batch(parity, tmp_path: Path) -> None:
     specs = [TensorSpec("features", "float32", ("batch", 2))]
-    source = source_from_module(Centred(), specs, Meaning("regression", targets=("y",)), "centred")
+    source = source_from_module(Centred(), specs, OutputSpec("regression", targets=("y",)), "centred")
     package = export_package(source, tmp_path / "package").path
     assert Predictor(package).contract.row_independent is False
     rows = np.random.default_rng(0).random((70_000, 2), np.float32)
@@ -30,5 +30,5 @@ def test_the_whole_table_is_one_batch(parity, tmp_path: Path) -> None:
     table.write_text("x1,x2\n" + "".join(f"{a},{b}\n" for a, b in rows.tolist()))
     found = parity("predict", package, table, "--columns", "y").out.splitlines()[1:]
     assert (np.array(found, np.float32) == Predictor(package).predict(rows)).all()
-    assert parity("predict", package, table, "--batch", "100").is_refused(1, "the whole table is one batch")
+    assert parity("predict", package, table, "--batch-size", "100").is_refused(1, "the whole table is one batch")
     assert parity("predict", package, table, "--errors", "skip").is_refused(1, "would change the others")

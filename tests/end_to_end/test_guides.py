@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click import Context
 
-from parity_runtime.commands.main import parity
+from parity_runtime.cli.main import parity
 from tests.end_to_end.guide import LANGUAGES, blocks
 
 ROOT = Path(__file__).parent.parent.parent
@@ -18,7 +18,7 @@ GUIDES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob
 DRIVER = Path(__file__).parent / "guide.py"
 
 SAYS = {
-    "README.md": ["[1 0]", "accuracy", "proven"],
+    "README.md": ["[1 0]", "accuracy", "xor_certified"],
     "tutorial.md": ["XORClassifier(", "17 parameters", "[0 1 1 0]", "[ True  True  True  True]"],
     "your-module.md": ["width", "(3, 2)"],
     "operations.md": ["accuracy"],
@@ -29,7 +29,7 @@ SAYS = {
     "scoring.md": [
         "id,x1,x2,label,probability_0,probability_1", '"a;b";1', '{"x1": 0, "x2": 1, "tags": ["a", "b"], "label": 1, ',
         "0,abc,,,", "(1000, 2)", "0;0,75;1;", '0,"$1,000.50",', "0,absent,,,",
-        "probability_1,outside_range", "1e30,0,,,",
+        "probability_1,out_of_range", "1e30,0,,,",
     ],
     "training.md": ["TableNetwork"],
     "proof.md": ["[ True  True]\n(1, 1)"],

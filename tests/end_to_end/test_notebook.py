@@ -68,7 +68,7 @@ if __name__ == "__main__":
     main()
 """
 
-PARITY = [sys.executable, "-c", "from parity_runtime.commands.main import main; main()"]
+PARITY = [sys.executable, "-c", "from parity_runtime.cli.main import main; main()"]
 
 
 def test_a_state_dict_of_the_notebook_gives_the_notebook_s_probabilities(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from parity_export.certify.rules import COMPARISONS, RULES
+from parity_export.error_bounds.registry import COMPARISONS, RULES
 
 ROOT = Path(__file__).parent.parent.parent
 CERTIFY = ROOT / "export" / "parity_export" / "certify"

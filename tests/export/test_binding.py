@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from parity_export import ExportOptions, Meaning, assert_parity, export_package, source_from_module
-from parity_export.binding import bind
-from parity_export.tracing import torch_trace
+from parity_export import ExportOptions, OutputSpec, assert_parity, export_package, source_from_module
+from parity_export.divergence import torch_trace
+from parity_export.sources.argument_binding import bind
 from parity_runtime import InputError, Package, Predictor, TensorSpec
 from tests.export.modules import Named
 
@@ -68,11 +68,11 @@ def floats(*names: str) -> dict[str, np.ndarray]:
 
 def answer(module: nn.Module, names: tuple[str, ...], target: Path) -> tuple[np.ndarray, dict[str, np.ndarray], str]:
     """Export a module with these inputs; return the package's answer, the inputs, and what the export said."""
-    source = source_from_module(module, specs(*names), Meaning(), "m")
-    exported = export_package(source, target, ExportOptions(pictures=False))
+    source = source_from_module(module, specs(*names), OutputSpec(), "m")
+    exported = export_package(source, target, ExportOptions(plots=False))
     assert [spec.name for spec in exported.contract.inputs] == list(names)
     inputs = floats(*names)
-    return Predictor(target).run(inputs)["output"], inputs, " ".join(exported.verdict.notes)
+    return Predictor(target).run(inputs)["output"], inputs, " ".join(exported.gate_result.notes)
 
 
 @pytest.mark.parametrize("names", [("mask", "shift", "x"), ("x", "shift"), ("shift", "x")])
@@ -137,7 +137,7 @@ def test_inputs_that_cannot_be_the_parameters_are_refused_with_the_parameters(
     module: nn.Module, names: tuple[str, ...], words: str
 ) -> None:
     with pytest.raises(InputError, match=words) as caught:
-        source_from_module(module, specs(*names), Meaning(), "m")
+        source_from_module(module, specs(*names), OutputSpec(), "m")
     assert "\n" not in str(caught.value)
 
 

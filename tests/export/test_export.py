@@ -11,7 +11,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from parity_export import ExportOptions, Meaning, export_package, source_from_module, source_from_run
+from parity_export import ExportOptions, OutputSpec, export_package, source_from_module, source_from_run
 from parity_runtime import InputError, ParityRefusedError, Predictor, TensorSpec
 from parity_training import Run
 from tests.export import modules
@@ -29,9 +29,9 @@ def notebook(kind: type[modules.NotebookClassifier] = modules.NotebookClassifier
     return module
 
 
-def binary(**changes: object) -> Meaning:
+def binary(**changes: object) -> OutputSpec:
     values = {"task": "binary", "output": "probabilities", "classes": ("no", "yes")} | changes
-    return Meaning(**values)  # type: ignore[arg-type]
+    return OutputSpec(**values)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", [modules.NotebookClassifier, modules.Squeezed, modules.Averaged])
@@ -50,8 +50,8 @@ def test_a_binary_module_that_returns_probabilities_answers_the_same(kind: type,
 @pytest.mark.parametrize(("kind", "output"), [(modules.Linear, "logits"), (modules.Softmaxed, "probabilities")])
 def test_a_multiclass_module_answers_the_same(kind: type, output: str, tmp_path: Path) -> None:
     module = kind()
-    meaning = Meaning(task="multiclass", output=output, classes=("a", "b", "c"))  # type: ignore[arg-type]
-    export_package(source_from_module(module, TABLE5, meaning, "m"), tmp_path / "p")
+    output_spec = OutputSpec(task="multiclass", output=output, classes=("a", "b", "c"))  # type: ignore[arg-type]
+    export_package(source_from_module(module, TABLE5, output_spec, "m"), tmp_path / "p")
     predictor = Predictor(tmp_path / "p")
     rows = torch.randn(200, 5)
     with torch.no_grad():
@@ -63,21 +63,21 @@ def test_a_multiclass_module_answers_the_same(kind: type, output: str, tmp_path:
 def test_a_regression_and_a_bare_module_answer_the_same(tmp_path: Path) -> None:
     module, rows = modules.Linear(), torch.randn(50, 5)
     expected = module(rows).detach().numpy()
-    export_package(source_from_module(module, TABLE5, Meaning(task="regression"), "m"), tmp_path / "r")
+    export_package(source_from_module(module, TABLE5, OutputSpec(task="regression"), "m"), tmp_path / "r")
     np.testing.assert_allclose(Predictor(tmp_path / "r").predict(rows.numpy()), expected, atol=2e-6)
-    export_package(source_from_module(module, TABLE5, Meaning(), "m"), tmp_path / "t")
+    export_package(source_from_module(module, TABLE5, OutputSpec(), "m"), tmp_path / "t")
     found = Predictor(tmp_path / "t").run({"x": rows.numpy()})
     np.testing.assert_allclose(found["output"], expected, atol=2e-6)
 
 
 def test_rows_that_influence_one_another_are_recorded_as_such(tmp_path: Path) -> None:
-    source = source_from_module(modules.BatchMean(), TABLE5, Meaning(task="regression"), "m")
+    source = source_from_module(modules.BatchMean(), TABLE5, OutputSpec(task="regression"), "m")
     assert export_package(source, tmp_path / "p").contract.row_independent is False
 
 
 def test_a_module_in_train_mode_is_exported_in_eval_mode_and_left_as_it_was(tmp_path: Path) -> None:
     module = nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 2)).train()
-    export_package(source_from_module(module, TABLE5, Meaning(task="regression"), "m"), tmp_path / "p")
+    export_package(source_from_module(module, TABLE5, OutputSpec(task="regression"), "m"), tmp_path / "p")
     assert all(part.training for part in module.modules())
     rows = torch.randn(9, 5)
     expected = module.eval()(rows).detach().numpy()
@@ -89,26 +89,31 @@ def test_a_module_in_train_mode_is_exported_in_eval_mode_and_left_as_it_was(tmp_
     [
         (notebook(), TABLE2, binary(output="logits"), "ends in Sigmoid.*--output probabilities"),
         (notebook(modules.HandMade), TABLE2, binary(output="logits"), "are probabilities"),
-        (modules.Softmaxed(), TABLE5, Meaning(task="multiclass", output="logits"), "ends in Softmax"),
-        (modules.Linear(), TABLE5, Meaning(task="multiclass", output="probabilities"), "--output logits"),
+        (modules.Softmaxed(), TABLE5, OutputSpec(task="multiclass", output="logits"), "ends in Softmax"),
+        (modules.Linear(), TABLE5, OutputSpec(task="multiclass", output="probabilities"), "--output logits"),
         (modules.Linear(), TABLE5, binary(), "returns 3 columns"),
-        (modules.Linear(), TABLE5, Meaning(task="multiclass"), "say what the module returns"),
-        (modules.Linear(), TABLE5, Meaning(task="multiclass", output="logits", classes=("a",)), "names 1 classes"),
+        (modules.Linear(), TABLE5, OutputSpec(task="multiclass"), "say what the module returns"),
+        (modules.Linear(), TABLE5, OutputSpec(task="multiclass", output="logits", classes=("a",)), "names 1 classes"),
         (notebook(), TABLE2, binary(positive="no"), "not the second class"),
         (notebook(), TABLE2, binary(threshold=1.0), "strictly between"),
-        (modules.Linear(), TABLE2, Meaning(), "does not accept x: float32"),
-        (modules.Linear(), (), Meaning(), "--input"),
-        (modules.Linear(), TABLE5, Meaning(task="regression", targets=("y",)), "names 1 columns"),
-        (modules.Linear(), TABLE5, Meaning(task="regression", features=("a",)), "names 1 columns"),
-        (modules.Branching(), TABLE5, Meaning(), "torch cannot export the module"),
-        (modules.Linear(), (TensorSpec("value", "float32", ("batch", 5)),), Meaning(task="regression"), "another name"),
+        (modules.Linear(), TABLE2, OutputSpec(), "does not accept x: float32"),
+        (modules.Linear(), (), OutputSpec(), "--input"),
+        (modules.Linear(), TABLE5, OutputSpec(task="regression", targets=("y",)), "names 1 columns"),
+        (modules.Linear(), TABLE5, OutputSpec(task="regression", features=("a",)), "names 1 columns"),
+        (modules.Branching(), TABLE5, OutputSpec(), "torch cannot export the module"),
+        (
+            modules.Linear(),
+            (TensorSpec("value", "float32", ("batch", 5)),),
+            OutputSpec(task="regression"),
+            "another name",
+        ),
     ],
 )
 def test_what_contradicts_itself_is_one_sentence_and_leaves_nothing(
-    module: nn.Module, inputs: tuple[TensorSpec, ...], meaning: Meaning, words: str, tmp_path: Path
+    module: nn.Module, inputs: tuple[TensorSpec, ...], output_spec: OutputSpec, words: str, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=words) as caught:
-        export_package(source_from_module(module, inputs, meaning, "m"), tmp_path / "p")
+        export_package(source_from_module(module, inputs, output_spec, "m"), tmp_path / "p")
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -117,10 +122,10 @@ def test_a_refused_export_keeps_its_report_and_writes_no_package(
     xor_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The source's module is changed after its graph was taken: a wrong weight, as an exporter's bug would give."""
-    from parity_export.graph import building
+    from parity_export.graph import build_graph
 
     source = source_from_run(xor_run)
-    honest = building.export_graph
+    honest = build_graph.export_graph
 
     def buggy(module: nn.Module, inputs: object, opset: int | None = None) -> object:
         graph = honest(module, inputs, opset)  # type: ignore[arg-type]
@@ -136,7 +141,7 @@ def test_a_refused_export_keeps_its_report_and_writes_no_package(
         tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) - np.float32(0.01), tensor.name))
         return onnx_ir.from_proto(proto)
 
-    monkeypatch.setattr(building, "export_graph", buggy)
+    monkeypatch.setattr(build_graph, "export_graph", buggy)
     with pytest.raises(ParityRefusedError, match="no package"):
         export_package(source, tmp_path / "p")
     assert os.listdir(tmp_path) == ["p.refused.json"]
@@ -200,7 +205,7 @@ def test_two_processes_with_different_hash_seeds_write_the_same_bytes(xor_run: R
         folder = tmp_path / f"somewhere{seed}"
         folder.mkdir()
         subprocess.run(
-            [sys.executable, "-c", "from parity_runtime.commands.main import main; main()", "export",
+            [sys.executable, "-c", "from parity_runtime.cli.main import main; main()", "export",
              str(xor_run.path), "package"],
             cwd=folder, env=os.environ | {"PYTHONHASHSEED": seed}, check=True, capture_output=True,
         )  # fmt: skip

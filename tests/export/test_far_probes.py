@@ -9,7 +9,7 @@ from onnx import helper
 from torch import Tensor, nn
 from torch.nn import functional
 
-from parity_export import ExportOptions, Meaning, export_package, source_from_module
+from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
 from parity_export.export import Exported
 from parity_runtime import TensorSpec
 from tests.export.test_sabotage import TABLE, Function, append, exported, refused
@@ -20,14 +20,14 @@ IMAGE = ["x: float32[batch, 3, 9, 10]"]
 
 
 def export(module: nn.Module, specs: list[str], folder: Path) -> Exported:
-    source = source_from_module(module.eval(), [TensorSpec.parse(spec) for spec in specs], Meaning(), "m")
-    return export_package(source, folder / "p", ExportOptions(pictures=False))
+    source = source_from_module(module.eval(), [TensorSpec.parse(spec) for spec in specs], OutputSpec(), "m")
+    return export_package(source, folder / "p", ExportOptions(plots=False))
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_a_stateful_lstm_exports(seed: int, tmp_path: Path) -> None:
     torch.manual_seed(seed)
-    assert export(Recurrence(), [*STATES], tmp_path).verdict.report.passed
+    assert export(Recurrence(), [*STATES], tmp_path).gate_result.report.passed
 
 
 class Gated(nn.Module):
@@ -80,7 +80,7 @@ EVALUATOR_FAULTS = {
 
 @pytest.mark.parametrize("operator", ["Resize", pytest.param("MaxPool", marks=refused_before("1.29")), "GridSample"])
 def test_the_reference_evaluator_does_not_refuse_alone(operator: str, tmp_path: Path) -> None:
-    report = export(Function(EVALUATOR_FAULTS[operator]), IMAGE, tmp_path).verdict.report
+    report = export(Function(EVALUATOR_FAULTS[operator]), IMAGE, tmp_path).gate_result.report
     told = report.evaluator + report.not_run
     assert len(told) == 1
     assert operator in told[0]

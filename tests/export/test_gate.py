@@ -7,15 +7,15 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
+from parity_export.gate.compare_backends import run_gate
 
-from parity_export.gate.drawing import Drawing
-from parity_export.gate.engines import BATCH_SIZES, OPTIMIZATIONS
-from parity_export.gate.judging import judge
+from parity_export.export_options import ExportOptions
+from parity_export.gate.backends import BATCH_SIZES, OPTIMIZATIONS
+from parity_export.gate.probe_sampling import ProbeSampler
 from parity_export.gate.report import Report
-from parity_export.graph.building import build_graph, serialize
-from parity_export.meaning import Meaning
-from parity_export.options import ExportOptions
-from parity_export.source import ModelSource, source_from_module, source_from_run
+from parity_export.graph.build_graph import build_graph, serialize
+from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
+from parity_export.sources.output_spec import OutputSpec
 from parity_runtime import Feature, ModelContract, TensorSpec
 from parity_training import Run
 
@@ -36,7 +36,7 @@ def graph(honest: bytes) -> onnx.ModelProto:
 
 
 def verdict_on(graph: onnx.ModelProto, source: ModelSource) -> Report:
-    return judge(graph.SerializeToString(), source).report
+    return run_gate(graph.SerializeToString(), source).report
 
 
 def initializer(graph: onnx.ModelProto, name: str) -> onnx.TensorProto:
@@ -52,14 +52,14 @@ def test_the_honest_graph_passes_every_configuration(graph, source) -> None:
     report = verdict_on(graph, source)
     assert report.passed, report.reasons()
     assert report.row_independent
-    engines = {
-        (cell.engine.backend, cell.engine.optimization, cell.engine.threads, cell.batch) for cell in report.cells
+    backends = {
+        (cell.backend.runtime, cell.backend.optimization, cell.backend.threads, cell.batch) for cell in report.results
     }
-    assert engines >= {
+    assert backends >= {
         ("onnxruntime", level, threads, batch) for level in OPTIMIZATIONS for threads in (1, 2) for batch in BATCH_SIZES
     }
-    assert engines >= {("onnx-reference", "disabled", 1, batch) for batch in (1, 2, 3, 7)}
-    assert all(cell.rows >= 64 for cell in report.cells if cell.engine.backend == "onnxruntime")
+    assert backends >= {("onnx-reference", "disabled", 1, batch) for batch in (1, 2, 3, 7)}
+    assert all(cell.rows >= 64 for cell in report.results if cell.backend.runtime == "onnxruntime")
     labels = report.differences("label", "ordinary")
     assert sum(difference.compared for difference in labels) > 10_000
 
@@ -78,7 +78,7 @@ def test_a_wrong_weight_is_refused(graph, source) -> None:
 def test_a_flipped_threshold_is_refused(graph, source) -> None:
     set_initializer(graph, "head.logit_threshold", lambda array: array + np.float32(0.5))
     report = verdict_on(graph, source)
-    assert {difference.output for cell in report.cells for difference in cell.differences if difference.outside} == {
+    assert {difference.output for cell in report.results for difference in cell.differences if difference.outside} == {
         "label"
     }
 
@@ -100,7 +100,7 @@ def test_swapped_outputs_and_a_fixed_batch_are_refused_before_values_are_compare
     first, second = swapped.graph.output[1].name, swapped.graph.output[2].name
     swapped.graph.output[1].name, swapped.graph.output[2].name = second, first
     report = verdict_on(swapped, source)
-    assert (report.cells, report.passed) == ([], False)
+    assert (report.results, report.passed) == ([], False)
     assert "outputs are label, logits, probabilities" in report.reasons()[0]
     graph.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2
     report = verdict_on(graph, source)
@@ -116,7 +116,7 @@ def test_a_gate_that_compared_nothing_says_no() -> None:
 def test_a_train_mode_leak_is_refused_although_the_default_optimization_hides_it() -> None:
     """onnxruntime's optimizer removes Dropout(training_mode=True); only the unoptimized session shows it."""
     module = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 3)).eval()
-    source = source_from_module(module, (TensorSpec("x", "float32", ("batch", 4)),), Meaning(task="regression"), "m")
+    source = source_from_module(module, (TensorSpec("x", "float32", ("batch", 4)),), OutputSpec(task="regression"), "m")
     with pytest.warns(UserWarning, match="in training mode"):
         program = torch.onnx.export(
             module.train(), (torch.zeros(2, 4),), dynamo=True, verbose=False, input_names=["x"],
@@ -126,13 +126,13 @@ def test_a_train_mode_leak_is_refused_although_the_default_optimization_hides_it
     model = program.model_proto
     assert "Dropout" in {node.op_type for node in model.graph.node}
     report = verdict_on(model, source)
-    assert "disabled" in {cell.engine.optimization for cell in report.cells if cell.failed}
+    assert "disabled" in {cell.backend.optimization for cell in report.results if cell.failed}
 
 
 def test_one_bit_of_one_initializer_is_refused_by_its_name(graph, source, tmp_path, monkeypatch) -> None:
     """A last bit changes answers by less than any tolerance; the comparison with the state_dict finds it."""
     from parity_export import export_package
-    from parity_export.graph import building
+    from parity_export.graph import build_graph
     from parity_runtime import ParityRefusedError
 
     def flipped(*arguments: object) -> object:
@@ -143,8 +143,8 @@ def test_one_bit_of_one_initializer_is_refused_by_its_name(graph, source, tmp_pa
         weight.const_value = type(weight.const_value)(torch.from_numpy(array), name="linear1.weight")
         return model
 
-    HONEST = building.export_graph
-    monkeypatch.setattr(building, "export_graph", flipped)
+    HONEST = build_graph.export_graph
+    monkeypatch.setattr(build_graph, "export_graph", flipped)
     with pytest.raises(ParityRefusedError, match=r"initializer linear1\.weight"):
         export_package(source, tmp_path / "p")
 
@@ -164,7 +164,7 @@ def test_a_module_that_cannot_be_compared_is_refused(kind: str, tmp_path) -> Non
             return y * (2.0 if y.dtype == torch.float64 else 1.0)
 
     inputs = (TensorSpec("x", "float32", ("batch", 4)),)
-    source = source_from_module(Unfit(4, 3), inputs, Meaning(task="regression"), "m")
+    source = source_from_module(Unfit(4, 3), inputs, OutputSpec(task="regression"), "m")
     with pytest.raises(InputError, match="nothing can be compared" if kind == "dtype" else "differently each time"):
         export_package(source, tmp_path / "p")
     assert list(tmp_path.iterdir()) == []
@@ -174,12 +174,12 @@ def test_a_column_that_was_constant_in_training_is_varied() -> None:
     features = tuple(Feature(name, "x", index, low=7.0, high=7.0) for index, name in enumerate("ab"))
     inputs, outputs = (TensorSpec("x", "float32", ("batch", 2)),), (TensorSpec("value", "float32", ("batch", 1)),)
     contract = ModelContract("constant", "regression", inputs, outputs, features=features, targets=("y",))
-    for probes in Drawing(contract, {}, {}).rows(np.random.default_rng(0), None)[:3]:
+    for probes in ProbeSampler(contract, {}, {}).rows(np.random.default_rng(0), None)[:3]:
         assert (np.ptp(probes.inputs["x"], axis=0) > 1).all()
 
 
 def test_a_filled_row_keeps_to_the_indices_that_torch_takes(tmp_path) -> None:
     from parity_export import export_package
 
-    source = source_from_module(torch.nn.Embedding(1, 3), (TensorSpec.parse("x: int64[batch, 4]"),), Meaning(), "m")
-    assert export_package(source, tmp_path / "p", ExportOptions(pictures=False)).verdict.report.passed
+    source = source_from_module(torch.nn.Embedding(1, 3), (TensorSpec.parse("x: int64[batch, 4]"),), OutputSpec(), "m")
+    assert export_package(source, tmp_path / "p", ExportOptions(plots=False)).gate_result.report.passed

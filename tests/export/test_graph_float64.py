@@ -12,15 +12,15 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from parity_export import ExportOptions, Meaning, source_from_module
+from parity_export import ExportOptions, OutputSpec, source_from_module
 from parity_export.gate.graph_float64 import graph_float64
 from parity_export.gate.operators_float64 import OPERATORS
-from parity_export.graph.building import build_graph, serialize
+from parity_export.graph.build_graph import build_graph, serialize
 from parity_runtime import InputError, TensorSpec
+from tests.bound_report.arithmetic import Exact
+from tests.bound_report.cases import CASES, Case
+from tests.bound_report.evaluator import evaluate
 from tests.older_onnxruntime import refused_before
-from tests.proof.arithmetic import Exact
-from tests.proof.cases import CASES, Case
-from tests.proof.evaluator import evaluate
 
 
 @cache
@@ -79,7 +79,9 @@ def test_a_module_and_its_graph_agree_to_float64s_rounding() -> None:
         nn.AvgPool2d(2, ceil_mode=True), nn.Flatten(), nn.Linear(40, 6), nn.LayerNorm(6), nn.Softplus(),
         nn.Unflatten(1, (2, 3)), nn.GroupNorm(1, 2), nn.MaxPool1d(2), nn.Softmax(2),
     ).eval()  # fmt: skip
-    source = source_from_module(module, [TensorSpec.parse("x: float32[batch, 2, 7, 6]")], Meaning("tensors"), "model")
+    source = source_from_module(
+        module, [TensorSpec.parse("x: float32[batch, 2, 7, 6]")], OutputSpec("tensors"), "model"
+    )
     model, _ = build_graph(source, ExportOptions())
     name = str(model.graph.outputs[0].name)
     x = torch.randn(3, 2, 7, 6)

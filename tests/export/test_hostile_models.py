@@ -10,7 +10,7 @@ import torch
 from onnx import TensorProto, helper
 
 from parity_export import assert_parity
-from parity_export.loading import load_sample
+from parity_export.sources.load_module import load_sample
 from parity_runtime import InputError, TensorSpec
 
 SPEC = "x: float32[batch, 2]"
@@ -113,7 +113,7 @@ def test_pipes_and_devices_are_no_models_weights_or_samples(
 
 
 def test_a_package_that_is_compared_goes_through_the_loader(parity, weights: Path, xor_copy: Path) -> None:  # type: ignore[no-untyped-def]
-    from parity_runtime.package import write_manifest
+    from parity_runtime.package.manifest import write_manifest
 
     (xor_copy / "model.onnx").write_bytes(outside(xor_copy.parent / "m.onnx").read_bytes())
     (xor_copy / "manifest.json").unlink()

@@ -10,11 +10,11 @@ from onnx import helper
 from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
-from parity_export import ExportOptions, Meaning, assert_parity, export_package, source_from_module
-from parity_export.graph.building import build_graph, serialize, with_graph_outputs
-from parity_export.graph.exporter import export_graph
+from parity_export import ExportOptions, OutputSpec, assert_parity, export_package, source_from_module
+from parity_export.graph.build_graph import build_graph, serialize, with_graph_outputs
+from parity_export.graph.torch_export import export_graph
 from parity_runtime import ModelContract, Predictor, TensorSpec
-from parity_runtime.session import create_session
+from parity_runtime.inference.session import create_session
 from tests.parity.architectures import Recurrence
 
 SEQUENCE = "x: float32[batch, time, 6]"
@@ -41,7 +41,7 @@ class Two(nn.Module):
 
 
 def built(module: nn.Module, *inputs: str) -> tuple[bytes, ModelContract]:
-    source = source_from_module(module.eval(), [TensorSpec.parse(text) for text in inputs], Meaning(), "m")
+    source = source_from_module(module.eval(), [TensorSpec.parse(text) for text in inputs], OutputSpec(), "m")
     model, _ = build_graph(source, ExportOptions())
     contract = with_graph_outputs(source, model)
     return serialize(model), contract
@@ -69,8 +69,8 @@ class Stretched(nn.Module):
 def test_what_stands_behind_a_recurrent_layer_keeps_the_length_s_name(
     module: nn.Module, last: int, tmp_path: Path
 ) -> None:
-    source = source_from_module(module, [TensorSpec.parse(SEQUENCE)], Meaning(), "m")
-    exported = export_package(source, tmp_path / "p", ExportOptions(pictures=False))
+    source = source_from_module(module, [TensorSpec.parse(SEQUENCE)], OutputSpec(), "m")
+    exported = export_package(source, tmp_path / "p", ExportOptions(plots=False))
     assert exported.contract.outputs[0].shape == ("batch", "time", last)
     for batch, time in ((1, 1), (3, 11), (5, 40)):
         x = np.random.default_rng(time).standard_normal((batch, time, 6)).astype(np.float32)
@@ -125,9 +125,9 @@ def test_a_fixed_size_beside_a_dynamic_one_is_resized_twice() -> None:
 
 def test_upsampling_by_a_fraction_goes_the_whole_line(tmp_path: Path) -> None:
     source = source_from_module(
-        nn.Upsample(scale_factor=2.3), [TensorSpec.parse("x: float32[batch, 3, 9, 10]")], Meaning(), "m"
+        nn.Upsample(scale_factor=2.3), [TensorSpec.parse("x: float32[batch, 3, 9, 10]")], OutputSpec(), "m"
     )
-    exported = export_package(source, tmp_path / "p", ExportOptions(pictures=False))
+    exported = export_package(source, tmp_path / "p", ExportOptions(plots=False))
     assert exported.contract.outputs[0].shape == ("batch", 3, 20, 23)
 
 

@@ -8,8 +8,8 @@ from onnx import helper
 from torch import Tensor, nn
 from torch.nn import functional
 
-from parity_export import ExportOptions, Meaning, assert_parity, export_package, source_from_module
-from parity_export.gate.moved_operands import MovedOperands, TieOrder
+from parity_export import ExportOptions, OutputSpec, assert_parity, export_package, source_from_module
+from parity_export.gate.monte_carlo_arithmetic import MonteCarloArithmetic, TieOrder
 from parity_runtime import Predictor, TensorSpec
 from tests.export.test_sabotage import Function, append, exported, refused
 from tests.older_onnxruntime import refused_before
@@ -18,8 +18,8 @@ TWELVE = ["x: float32[batch, 12]"]
 
 
 def package(module: nn.Module, specs: list[str], folder) -> Predictor:
-    source = source_from_module(module.eval(), [TensorSpec.parse(spec) for spec in specs], Meaning(), "m")
-    return Predictor(export_package(source, folder / "p", ExportOptions(pictures=False)).path)
+    source = source_from_module(module.eval(), [TensorSpec.parse(spec) for spec in specs], OutputSpec(), "m")
+    return Predictor(export_package(source, folder / "p", ExportOptions(plots=False)).path)
 
 
 JUMPS = {
@@ -80,7 +80,7 @@ def test_a_comparison_is_asked_at_equality_itself(operator: str) -> None:
 
 def test_moved_operands_answer_both_sides_of_a_jump_and_change_nothing_exact() -> None:
     x = torch.full((1000,), 24.0)
-    with MovedOperands(0):
+    with MonteCarloArithmetic(0):
         moved = torch.remainder(x, 24.0)
         kept = (x >= 24, x.round(), torch.relu(x))
     assert set((moved > 12).tolist()) == {True, False}
@@ -89,7 +89,7 @@ def test_moved_operands_answer_both_sides_of_a_jump_and_change_nothing_exact() -
 
 def test_moved_operands_leave_what_is_written_in_place_to_the_caller() -> None:
     x = torch.ones(4)
-    with MovedOperands(0):
+    with MonteCarloArithmetic(0):
         y = x.mul_(2.0)
     assert y is x
     np.testing.assert_allclose(x.numpy(), 2.0, rtol=1e-6)

@@ -7,20 +7,20 @@ import onnx
 import pytest
 import torch
 from onnx import helper, numpy_helper
+from parity_export.gate.compare_backends import run_gate
 from torch import Tensor, nn
 
-from parity_export import ExportOptions, Meaning, export_package, meaning, source_from_module
-from parity_export.gate.judging import judge
-from parity_export.gate.probabilities import relative_tolerance
+from parity_export import ExportOptions, OutputSpec, export_package, output_spec, source_from_module
+from parity_export.gate.probability_tolerance import relative_tolerance
 from parity_export.graph import head
-from parity_export.graph.building import build_graph, serialize
-from parity_export.source import ModelSource
+from parity_export.graph.build_graph import build_graph, serialize
+from parity_export.sources.model_source import ModelSource
 from parity_runtime import ParityRefusedError, Predictor, TensorSpec, contract
-from parity_runtime.session import create_session
+from parity_runtime.inference.session import create_session
 
 ONE = "x: float32[batch, 1]"
-BINARY, OWN = Meaning("binary", "logits"), Meaning("binary", "probabilities")
-CLASSES = Meaning("multiclass", "logits")
+BINARY, OWN = OutputSpec("binary", "logits"), OutputSpec("binary", "probabilities")
+CLASSES = OutputSpec("multiclass", "logits")
 U = 2.0**-24
 SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 
@@ -35,12 +35,12 @@ class Function(nn.Module):
         return self.function(x * self.scale)
 
 
-def source_of(module: nn.Module, declared: Meaning, spec: str = ONE) -> ModelSource:
+def source_of(module: nn.Module, declared: OutputSpec, spec: str = ONE) -> ModelSource:
     return source_from_module(module.eval(), [TensorSpec.parse(spec)], declared, "case")
 
 
-def package(module: nn.Module, declared: Meaning, folder) -> Predictor:
-    return Predictor(export_package(source_of(module, declared), folder / "p", ExportOptions(pictures=False)).path)
+def package(module: nn.Module, declared: OutputSpec, folder) -> Predictor:
+    return Predictor(export_package(source_of(module, declared), folder / "p", ExportOptions(plots=False)).path)
 
 
 def neighbours(start: float, count: int = 20_000) -> np.ndarray:
@@ -68,12 +68,12 @@ GRID = np.linspace(-90, 90, 4001, dtype=np.float32)[:, None]
         (torch.sigmoid, OWN),
         (lambda x: torch.sigmoid(x).squeeze(1), OWN),
         (lambda x: (torch.sigmoid(x) + torch.sigmoid(x - 1)) / 2, OWN),
-        (torch.sigmoid, Meaning()),
-        (lambda x: torch.sigmoid(x) * torch.sigmoid(x + 2), Meaning()),
+        (torch.sigmoid, OutputSpec()),
+        (lambda x: torch.sigmoid(x) * torch.sigmoid(x + 2), OutputSpec()),
     ],
     ids=["logits", "logits of one axis", "own sigmoid", "squeezed sigmoid", "mean of two", "tensors", "product of two"],
 )
-def test_two_classes(function, declared: Meaning, tmp_path) -> None:
+def test_two_classes(function, declared: OutputSpec, tmp_path) -> None:
     predictor = package(Function(function), declared, tmp_path)
     z = torch.from_numpy(GRID).double()
     given = function(z) if declared.output != "logits" else torch.sigmoid(function(z))
@@ -105,15 +105,15 @@ def test_infinite_logits_have_probabilities_of_zero_and_one(tmp_path) -> None:
 
 
 def test_a_gate_of_a_network_keeps_its_sigmoid() -> None:
-    source = source_of(Function(lambda x: x * torch.sigmoid(x)), Meaning())
+    source = source_of(Function(lambda x: x * torch.sigmoid(x)), OutputSpec())
     assert "Sigmoid" in {node.op_type for node in build_graph(source, ExportOptions())[0].graph}
 
 
-def sabotaged(module: nn.Module, declared: Meaning, change) -> list[str]:
+def sabotaged(module: nn.Module, declared: OutputSpec, change) -> list[str]:
     source = source_of(module, declared)
     graph = onnx.load_from_string(serialize(build_graph(source, ExportOptions())[0]))
     change(graph.graph)
-    return judge(graph.SerializeToString(), source).report.reasons()
+    return run_gate(graph.SerializeToString(), source).report.reasons()
 
 
 def last(graph: onnx.GraphProto, operator: str) -> onnx.NodeProto:
@@ -155,17 +155,17 @@ def test_the_cut_of_probabilities_is_the_referees_own(monkeypatch) -> None:
     module = Function(lambda x: 0.5 + 0.5 * torch.tanh(2 * x))
     monkeypatch.setattr(head, "SMALLEST_PROBABILITY", 0.25)
     source = source_of(module, OWN)
-    reasons = judge(serialize(build_graph(source, ExportOptions())[0]), source).report.reasons()
+    reasons = run_gate(serialize(build_graph(source, ExportOptions())[0]), source).report.reasons()
     assert any("of logits" in reason for reason in reasons)
 
 
 def test_the_threshold_is_the_referees_own(tmp_path, monkeypatch) -> None:
     """The contract's constant and the graph's are one number: the referee takes it from the threshold itself."""
-    for module in (contract, meaning):
+    for module in (contract, output_spec):
         monkeypatch.setattr(module, "binary_logit_threshold", lambda _: 0.25)
     source = source_of(Function(lambda x: x), dataclasses.replace(BINARY, threshold=0.9))
     with pytest.raises(ParityRefusedError, match="of label"):
-        export_package(source, tmp_path / "p", ExportOptions(pictures=False))
+        export_package(source, tmp_path / "p", ExportOptions(plots=False))
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_probabilities_as_people_write_them_lie_between_zero_and_one(function, t
 
 def test_a_softmax_that_is_cut_below_has_the_logits_of_what_it_gives(tmp_path) -> None:
     module = Function(lambda x: torch.softmax(torch.cat([x, -x, 0 * x], 1), 1).clamp(min=1e-7))
-    package(module, Meaning("multiclass", "probabilities"), tmp_path)
+    package(module, OutputSpec("multiclass", "probabilities"), tmp_path)
 
 
 def test_a_logit_that_may_be_anywhere_matters_as_much_as_its_probability() -> None:

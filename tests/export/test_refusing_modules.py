@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from parity_export import ExportOptions, Meaning, export_package, source_from_module
+from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
 from parity_export.gate.report import Report
 from parity_runtime import InputError, TensorSpec
 from tests.export.test_sabotage import Function
@@ -17,8 +17,8 @@ TABLE = ("x: float32[batch, 4]",)
 
 
 def report_of(module: nn.Module, specs: tuple[str, ...], folder: Path) -> Report:
-    source = source_from_module(module.eval(), [TensorSpec.parse(spec) for spec in specs], Meaning(), "m")
-    return export_package(source, folder / "p", ExportOptions(pictures=False)).verdict.report
+    source = source_from_module(module.eval(), [TensorSpec.parse(spec) for spec in specs], OutputSpec(), "m")
+    return export_package(source, folder / "p", ExportOptions(plots=False)).gate_result.report
 
 
 class Edges(nn.Module):
@@ -31,7 +31,7 @@ class Edges(nn.Module):
 def test_a_batch_that_torch_refuses_is_listed_and_no_backend_is_asked(tmp_path: Path) -> None:
     report = report_of(Edges(), ("x: float32[nodes, 4]", "edges: int64[2, count]"), tmp_path)
     assert any("torch in batches of 1: index 1 is out of bounds" in line for line in report.not_run)
-    batches = {cell.batch for cell in report.cells}
+    batches = {cell.batch for cell in report.results}
     assert 1 not in batches
     assert {2, 3, 7} <= batches
 
@@ -61,7 +61,7 @@ def test_rows_of_the_range_that_torch_refuses_refuse_the_export(tmp_path: Path) 
 def test_an_axis_of_no_elements_at_some_sizes_is_no_failure(tmp_path: Path) -> None:
     module = Function(lambda _, x: x[:, : x.shape[1] - x.shape[1] % 3] * 2)
     report = report_of(module, ("x: float32[batch, time]",), tmp_path)
-    assert any(not any(found.values for found in cell.differences) for cell in report.cells)
+    assert any(not any(found.values for found in cell.differences) for cell in report.results)
     assert report.compared
 
 

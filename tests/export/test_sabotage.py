@@ -10,8 +10,8 @@ from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
 from parity_export import assert_parity
-from parity_export.graph.building import serialize
-from parity_export.graph.exporter import export_graph
+from parity_export.graph.build_graph import serialize
+from parity_export.graph.torch_export import export_graph
 from parity_runtime import TensorSpec
 
 TABLE = ["x: float32[batch, 4]"]

@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from parity_export import ExportOptions, Meaning, export_package, load_sample, source_from_module
-from parity_export.graph.onnxruntime_versions import check_loads, oldest_onnxruntime
+from parity_export import ExportOptions, OutputSpec, export_package, load_sample, source_from_module
+from parity_export.graph.onnx_versions import check_loads, oldest_onnxruntime
 from parity_runtime import InputError, Package, Predictor, TensorSpec
-from parity_runtime.session import import_onnxruntime
+from parity_runtime.inference.session import import_onnxruntime
 from parity_training import load_state_dict, weights_id
 from tests.export import modules
 
@@ -75,10 +75,10 @@ def test_a_checkpoint_that_does_not_fit_says_what_to_do(
 def test_real_samples_are_asked_and_bad_ones_refused(tmp_path: Path) -> None:
     rows = np.random.default_rng(1).normal(size=(40, 5)).astype(np.float32)
     np.savez(tmp_path / "s.npz", x=rows)
-    source = source_from_module(modules.Linear(), TABLE5, Meaning(), "m", load_sample(tmp_path / "s.npz", TABLE5))
+    source = source_from_module(modules.Linear(), TABLE5, OutputSpec(), "m", load_sample(tmp_path / "s.npz", TABLE5))
     exported = export_package(source, tmp_path / "p")
-    assert exported.verdict.expectation is not None
-    assert exported.verdict.expectation.probes.counts()["sample"] == 40
+    assert exported.gate_result.oracle is not None
+    assert exported.gate_result.oracle.probes.counts()["sample"] == 40
     np.savez(tmp_path / "wide.npz", x=rows[:, :3])
     np.savez(tmp_path / "named.npz", y=rows)
     np.savez(tmp_path / "pickled.npz", x=np.array([{}], object))
@@ -96,7 +96,7 @@ def test_real_samples_are_asked_and_bad_ones_refused(tmp_path: Path) -> None:
 def test_opset_and_ir_version_are_chosen_and_the_oldest_onnxruntime_recorded(
     opset: int, ir_version: int | None, oldest: str, tmp_path: Path
 ) -> None:
-    source = source_from_module(modules.Linear(), TABLE5, Meaning(), "m")
+    source = source_from_module(modules.Linear(), TABLE5, OutputSpec(), "m")
     exported = export_package(source, tmp_path / "p", ExportOptions(opset=opset, ir_version=ir_version))
     model = onnx.load(tmp_path / "p" / "model.onnx")
     assert model.opset_import[0].version == opset
@@ -112,7 +112,7 @@ def test_versions_beyond_the_known_releases_are_those_of_the_installed_onnxrunti
         check_loads(opset or 18, ir_version or 8)
     except InputError:
         pytest.skip("the installed onnxruntime is older")
-    source = source_from_module(modules.Linear(), TABLE5, Meaning(), "m")
+    source = source_from_module(modules.Linear(), TABLE5, OutputSpec(), "m")
     exported = export_package(source, tmp_path / "p", ExportOptions(opset=opset, ir_version=ir_version))
     assert exported.contract.min_onnxruntime == ".".join(import_onnxruntime().__version__.split(".")[:2])
 
@@ -122,7 +122,7 @@ def test_versions_that_onnxruntime_does_not_load_are_refused_before_torch_export
 ) -> None:
     """Where onnx is newer than onnxruntime; torch would refuse the module for another reason."""
     monkeypatch.setattr(onnx, "IR_VERSION", 99)
-    source = source_from_module(modules.Branching(), TABLE5, Meaning(), "m")
+    source = source_from_module(modules.Branching(), TABLE5, OutputSpec(), "m")
     with pytest.raises(InputError, match="does not load opset 18 with IR version 99, .*choose a lower --opset or"):
         export_package(source, tmp_path / "p", ExportOptions(ir_version=99))
     with pytest.raises(InputError, match="does not load opset 999 with IR version 8"):
@@ -144,7 +144,7 @@ def test_options_out_of_range_are_refused(options: dict[str, float], words: str)
 
 
 def test_a_tolerance_that_a_person_set_is_named_in_report_and_card(tmp_path: Path) -> None:
-    source = source_from_module(modules.Linear(), TABLE5, Meaning(), "m")
+    source = source_from_module(modules.Linear(), TABLE5, OutputSpec(), "m")
     export_package(source, tmp_path / "p", ExportOptions(rtol=0.01, atol=0.1))
     report = json.loads((tmp_path / "p" / "parity.json").read_text())
     assert "set by hand" in report["tolerances"]["ordinary"]["output"]["source"]
@@ -154,7 +154,7 @@ def test_a_tolerance_that_a_person_set_is_named_in_report_and_card(tmp_path: Pat
 def test_force_never_replaces_a_folder_that_is_no_package(tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "thesis.txt").write_text("years of work")
-    source = source_from_module(modules.Linear(), TABLE5, Meaning(), "m")
+    source = source_from_module(modules.Linear(), TABLE5, OutputSpec(), "m")
     with pytest.raises(InputError, match="holds no package"):
         export_package(source, tmp_path / "p", ExportOptions(replace=True))
     (tmp_path / "file").write_text("")
@@ -166,22 +166,22 @@ def test_force_never_replaces_a_folder_that_is_no_package(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("meaning", "words"),
     [
-        (Meaning(task="multiclass", output="logits", threshold=0.9), "--threshold goes with --task binary"),
-        (Meaning(task="multiclass", output="logits", positive="b"), "--positive goes with"),
-        (Meaning(task="regression", classes=("a",)), "--classes goes with"),
-        (Meaning(task="tensors", targets=("y",)), "--targets goes with"),
-        (Meaning(task="regression", targets=("y", "y", "z")), "target names repeat"),
-        (Meaning(task="regression", targets=("x1", "y", "z")), "a feature is called 'x1'"),
-        (Meaning(task="regression", features=("a", "", "c", "d", "e")), "is empty"),
-        (Meaning(task="multiclass", output="logits", classes=("a", "b\nc", "d")), "do not print"),
-        (Meaning(task="multiclass", output="logits", features=("label", "b", "c", "d", "e")), "rename it"),
+        (OutputSpec(task="multiclass", output="logits", threshold=0.9), "--threshold goes with --task binary"),
+        (OutputSpec(task="multiclass", output="logits", positive="b"), "--positive goes with"),
+        (OutputSpec(task="regression", classes=("a",)), "--classes goes with"),
+        (OutputSpec(task="tensors", targets=("y",)), "--targets goes with"),
+        (OutputSpec(task="regression", targets=("y", "y", "z")), "target names repeat"),
+        (OutputSpec(task="regression", targets=("x1", "y", "z")), "a feature is called 'x1'"),
+        (OutputSpec(task="regression", features=("a", "", "c", "d", "e")), "is empty"),
+        (OutputSpec(task="multiclass", output="logits", classes=("a", "b\nc", "d")), "do not print"),
+        (OutputSpec(task="multiclass", output="logits", features=("label", "b", "c", "d", "e")), "rename it"),
     ],
 )
-def test_options_that_would_be_lost_or_names_that_cannot_work_are_refused(meaning: Meaning, words: str) -> None:
+def test_options_that_would_be_lost_or_names_that_cannot_work_are_refused(output_spec: OutputSpec, words: str) -> None:
     from parity_runtime import ParityError
 
     with pytest.raises(ParityError, match=words):
-        source_from_module(modules.Linear(), TABLE5, meaning, "m")
+        source_from_module(modules.Linear(), TABLE5, output_spec, "m")
 
 
 @pytest.mark.parametrize(("text", "classes"), [("01,02,03", ["01", "02", "03"]), ("-1,0,1", [-1, 0, 1])])
@@ -208,7 +208,7 @@ def test_a_model_that_returns_tensors_is_run_and_not_predicted(parity, state_dic
 
 
 def test_specifications_are_taken_as_text_like_everywhere() -> None:
-    spelled = source_from_module(modules.Linear(), ["x: float32[batch, 5]"], Meaning(), "m")
-    assert spelled.contract.inputs == source_from_module(modules.Linear(), TABLE5, Meaning(), "m").contract.inputs
+    spelled = source_from_module(modules.Linear(), ["x: float32[batch, 5]"], OutputSpec(), "m")
+    assert spelled.contract.inputs == source_from_module(modules.Linear(), TABLE5, OutputSpec(), "m").contract.inputs
     with pytest.raises(InputError, match="float31"):
-        source_from_module(modules.Linear(), ["x: float31[batch, 5]"], Meaning(), "m")
+        source_from_module(modules.Linear(), ["x: float31[batch, 5]"], OutputSpec(), "m")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from parity_export import ExportOptions, Meaning, assert_parity, export_package, source_from_module
+from parity_export import ExportOptions, OutputSpec, assert_parity, export_package, source_from_module
 from parity_runtime import InputError, Predictor, TensorSpec
 
 TABLE = "x: float32[batch, 4]"
@@ -63,8 +63,8 @@ class HalfAnswers(nn.Linear):
 
 
 def exported(module: nn.Module, target: Path, spec: str = TABLE) -> Path:
-    source = source_from_module(module.eval(), [TensorSpec.parse(spec)], Meaning(), "m")
-    return export_package(source, target, ExportOptions(pictures=False)).path
+    source = source_from_module(module.eval(), [TensorSpec.parse(spec)], OutputSpec(), "m")
+    return export_package(source, target, ExportOptions(plots=False)).path
 
 
 @pytest.mark.parametrize(

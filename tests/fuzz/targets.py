@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from parity_runtime import ModelContract, ParityError, TensorSpec
-from parity_runtime.conformance import Conformance
-from parity_runtime.description import describe
-from parity_runtime.jsonfile import parse_json
-from parity_runtime.model_scan import scan_model
-from parity_runtime.package import Package
+from parity_runtime.files.json_file import parse_json
+from parity_runtime.package.manifest import Package
+from parity_runtime.package.model_scan import scan_model
+from parity_runtime.package.summary import summarize
 from parity_runtime.printable import SCREEN, printable
 from parity_runtime.tables.csv_file import csv_chunks
 from parity_runtime.tables.json_lines import json_chunks
 from parity_runtime.tables.npy_file import npy_chunks
+from parity_runtime.verification.test_vectors import VectorSet
 
 Target = Callable[[bytes], object]
 
@@ -51,11 +51,11 @@ def _manifest(data: bytes) -> object:
 def _contract(data: bytes) -> object:
     contract = ModelContract.from_json(parse_json(data, "contract.json"), "contract.json")
     assert ModelContract.from_json(contract.to_json()) == contract
-    return [printable(line) for line in describe(contract)]
+    return [printable(line) for line in summarize(contract)]
 
 
 def _conformance(data: bytes) -> object:
-    return Conformance.from_json(parse_json(data, "conformance.json"), "conformance.json")
+    return VectorSet.from_json(parse_json(data, "conformance.json"), "conformance.json")
 
 
 def _csv(data: bytes) -> object:
@@ -102,7 +102,7 @@ def _safetensors(data: bytes) -> object:
 
 
 def _checkpoint(data: bytes) -> object:
-    from parity_training.checkpoint import CHECKPOINT, restore
+    from parity_training.fitting.checkpoint import CHECKPOINT, restore
 
     (Path(_folder()) / CHECKPOINT).write_bytes(data)
     return restore(Path(_folder()), _training())
@@ -110,11 +110,11 @@ def _checkpoint(data: bytes) -> object:
 
 @functools.cache
 def _training() -> Any:
-    from parity_training.preparation import NetworkChoice, make_recipe, prepare
+    from parity_training.data.xor import XORSettings, xor_data
+    from parity_training.fitting.prepare import NetworkChoice, make_recipe, prepare
     from parity_training.settings import TrainSettings
-    from parity_training.xor import XORSettings, xor_problem
 
-    problem = xor_problem(XORSettings(size=16, validation_size=4, test_size=4))
+    problem = xor_data(XORSettings(size=16, validation_size=4, test_size=4))
     settings = TrainSettings(epochs=1)
     recipe = make_recipe(problem, NetworkChoice("XORClassifier"), settings)
     return prepare(problem, recipe, None, settings)

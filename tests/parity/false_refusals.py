@@ -13,13 +13,13 @@ from pathlib import Path
 import onnx
 import torch
 from onnx import numpy_helper
+from parity_export.gate.compare_backends import run_gate
 from torch import nn
 
 from parity_export import ExportOptions, source_from_module
-from parity_export.gate.judging import judge
 from parity_export.gate.report import Report
-from parity_export.graph.building import build_graph, serialize, with_graph_outputs
-from parity_export.source import ModelSource
+from parity_export.graph.build_graph import build_graph, serialize, with_graph_outputs
+from parity_export.sources.model_source import ModelSource
 from tests.parity.architectures import ARCHITECTURES
 from tests.parity.zoo import ZOO, Specimen
 
@@ -28,7 +28,7 @@ SPECIMENS = [*ZOO, *ARCHITECTURES]
 
 def source_of(specimen: Specimen, seed: int) -> ModelSource:
     torch.manual_seed(seed)
-    return source_from_module(specimen.build().eval(), specimen.specs, specimen.meaning, specimen.name)
+    return source_from_module(specimen.build().eval(), specimen.specs, specimen.output_spec, specimen.name)
 
 
 def with_weights(graph: onnx.ModelProto, module: nn.Module) -> bytes:
@@ -50,7 +50,7 @@ def reports(specimen: Specimen, seeds: int) -> list[Report]:
     for seed in range(seeds):
         other = source_of(specimen, seed)
         judged = ModelSource(other.module, contract, other.module_output, other.sample)
-        found.append(judge(with_weights(graph, other.module), judged).report)
+        found.append(run_gate(with_weights(graph, other.module), judged).report)
     return found
 
 
@@ -61,7 +61,7 @@ def row(specimen: Specimen, seeds: int) -> tuple[str, int]:
     refused = [report for report in found if not report.passed]
     for report in refused:
         sys.stderr.write(f"{specimen.name}: {report.reason()}\n")
-    gated = [cell for report in found for cell in report.cells if cell.engine.backend == "onnxruntime"]
+    gated = [cell for report in found for cell in report.results if cell.backend.runtime == "onnxruntime"]
     share = max(difference.share for cell in gated for difference in cell.differences)
     seconds = (time.perf_counter() - start) / seeds
     return f"| {specimen.name} | {seeds} | {len(refused)} | {share:.2f} | {seconds:.1f} |", len(refused)

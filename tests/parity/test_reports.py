@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from parity_export import ExportOptions, Meaning, ModelSource, assert_parity, export_package, source_from_module
-from parity_export.graph.exporter import export_program
+from parity_export import ExportOptions, ModelSource, OutputSpec, assert_parity, export_package, source_from_module
+from parity_export.graph.torch_export import export_program
 from parity_runtime import InputError, ParityRefusedError, Predictor, TensorSpec
-from parity_runtime.session import create_session
+from parity_runtime.inference.session import create_session
 from tests.older_onnxruntime import refused_before
 from tests.parity.fresh_rows import TWO_FLOAT32_RESULTS, fresh_inputs
 from tests.parity.reports import EXCUSED, REPORTS, VALUES, Report
@@ -56,7 +56,7 @@ def try_export(report: Report, folder: Path) -> None:
             export_package(source_of(report), folder / "p")
         return
     source = source_of(report)
-    export_package(source, folder / "p", ExportOptions(pictures=False))
+    export_package(source, folder / "p", ExportOptions(plots=False))
     if report.outcome.startswith(EXCUSED):
         return
     predictor = Predictor(folder / "p")
@@ -77,7 +77,7 @@ def try_graph(report: Report, source: ModelSource) -> None:
 def source_of(report: Report) -> ModelSource:
     torch.manual_seed(1)
     specs = [TensorSpec.parse(text) for text in report.inputs]
-    return source_from_module(report.module().eval(), specs, Meaning(), "report")
+    return source_from_module(report.module().eval(), specs, OutputSpec(), "report")
 
 
 POOLING = (

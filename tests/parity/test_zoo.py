@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from parity_export import Meaning, export_package, source_from_module
+from parity_export import OutputSpec, export_package, source_from_module
 from parity_runtime import ModelContract, ParityRefusedError, Predictor, TensorSpec, verify
 from tests.parity.fresh_rows import TWO_FLOAT32_RESULTS, fresh_inputs
 from tests.parity.zoo import ZOO, Specimen
@@ -27,10 +27,10 @@ def assert_shapes_are_as_declared(
 def test_it_goes_end_to_end(specimen: Specimen, tmp_path: Path) -> None:
     torch.manual_seed(1)
     module = specimen.build().eval()
-    source = source_from_module(module, specimen.specs, specimen.meaning, specimen.name)
+    source = source_from_module(module, specimen.specs, specimen.output_spec, specimen.name)
     exported = export_package(source, tmp_path / "p")
     assert verify(tmp_path / "p").deviations
-    assert not exported.verdict.report.not_run or specimen.name in KNOWN_GAPS, exported.verdict.report.not_run
+    assert not exported.gate_result.report.not_run or specimen.name in KNOWN_GAPS, exported.gate_result.report.not_run
     predictor = Predictor(tmp_path / "p")
     for batch, length in ((5, 9), (1, 3)):
         inputs = fresh_inputs(predictor.contract, batch, length if specimen.name != "cnn-dynamic-size" else 24)
@@ -55,6 +55,6 @@ def test_a_module_that_torch_itself_exports_wrongly_is_refused(tmp_path: Path) -
     module = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LogSigmoid())
     with torch.no_grad():
         module[0].weight.copy_(torch.eye(2) * 200)
-    source = source_from_module(module, (TensorSpec("x", "float32", ("batch", 2)),), Meaning(), "m")
+    source = source_from_module(module, (TensorSpec("x", "float32", ("batch", 2)),), OutputSpec(), "m")
     with pytest.raises(ParityRefusedError, match="differ, by up to inf"):
         export_package(source, tmp_path / "p")

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from parity_export import Meaning
+from parity_export import OutputSpec
 from parity_runtime import TensorSpec
 
-TENSORS = Meaning()
-REGRESSION = Meaning(task="regression")
-BINARY = Meaning(task="binary", output="logits")
-CLASSES = Meaning(task="multiclass", output="logits")
+TENSORS = OutputSpec()
+REGRESSION = OutputSpec(task="regression")
+BINARY = OutputSpec(task="binary", output="logits")
+CLASSES = OutputSpec(task="multiclass", output="logits")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Specimen:
     name: str
     build: Callable[[], nn.Module]
     inputs: tuple[str, ...]
-    meaning: Meaning = TENSORS
+    output_spec: OutputSpec = TENSORS
 
     @property
     def specs(self) -> tuple[TensorSpec, ...]:

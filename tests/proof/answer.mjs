@@ -9,7 +9,7 @@ const bytes = await readFile(rows);
 const x = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 const session = await ort.InferenceSession.create(new Uint8Array(await readFile(model)));
 const answers = await session.run({ features: new ort.Tensor("float32", x, [x.length / columns, Number(columns)]) });
-for (const name of ["logits", "radius"]) await writeFile(`${out}.${name}`, Buffer.from(answers[name].data.buffer));
+for (const name of ["logits", "error_bound"]) await writeFile(`${out}.${name}`, Buffer.from(answers[name].data.buffer));
 await writeFile(`${out}.label`, Buffer.from(Uint8Array.from(answers.label.data, Number)));
 await writeFile(`${out}.certified`, Buffer.from(Uint8Array.from(answers.certified.data)));
 process.exit(0);

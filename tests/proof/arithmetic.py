@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from parity_export.certify.elementary import ELEMENTARY, accuracy
+from parity_export.error_bounds.elementary_functions import ELEMENTARY, accuracy
 
 TINY = np.float32(2.0**-126)
 Array = NDArray[np.generic]

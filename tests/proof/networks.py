@@ -12,18 +12,18 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from torch import nn
 
 from parity_export import ModelSource, source_from_run
-from parity_export.certify import certify
-from parity_export.gate.ranges import ranges, widened
-from parity_export.graph.building import build_graph, serialize
-from parity_export.options import ExportOptions
+from parity_export.error_bounds import propagate_error_bounds
+from parity_export.export_options import ExportOptions
+from parity_export.gate.probe_ranges import ranges, widened
+from parity_export.graph.build_graph import build_graph, serialize
 from parity_training import (
     NetworkChoice,
     TableDataset,
     TableSettings,
     TrainSettings,
     XORSettings,
-    table_problem,
-    train_problem,
+    table_data,
+    train_model,
     train_xor,
 )
 
@@ -66,7 +66,7 @@ def _answered(module: nn.Module, rows: np.ndarray) -> np.ndarray:
 def _subject(name: str, run: Any) -> Subject:
     source = source_from_run(run)
     plain = serialize(build_graph(source, ExportOptions())[0])
-    return Subject(name, source, plain, certify(plain, source.contract))
+    return Subject(name, source, plain, propagate_error_bounds(plain, source.contract))
 
 
 def xor() -> Subject:
@@ -81,9 +81,9 @@ def _table(name: str, data: Any, choice: NetworkChoice, epochs: int) -> Subject:
         rows = np.column_stack([data.data, data.target])
         np.savetxt(table, rows, delimiter=",", header=",".join([*columns, "kind"]), comments="", fmt="%.9g")
         settings = TableSettings("kind")
-        problem = table_problem(TableDataset(table, settings), settings, "table")
+        problem = table_data(TableDataset(table, settings), settings, "table")
         train = TrainSettings(epochs=epochs, batch_size=32, learning_rate=1e-2, optimizer="Adam")
-        return _subject(name, train_problem(problem, choice, train, Path(folder) / "run"))
+        return _subject(name, train_model(problem, choice, train, Path(folder) / "run"))
 
 
 def iris() -> Subject:

@@ -21,14 +21,14 @@ import onnx
 import torch
 from onnx.reference import ReferenceEvaluator
 
-from parity_export.gate.engines import session_answer
+from parity_export.gate.backends import session_answer
 from parity_runtime import ModelContract
-from parity_runtime.contract import CERTIFIED, LABEL, LOGITS, RADIUS, certified_contract
-from parity_runtime.session import OPTIMIZATIONS, create_session
-from tests.proof.arithmetic import COMPLIANT, Compliant
-from tests.proof.evaluator import evaluate
-from tests.proof.fuzzing.backends import Backend
-from tests.proof.networks import SUBJECTS, Subject
+from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, LOGITS, certified_contract
+from parity_runtime.inference.session import OPTIMIZATIONS, create_session
+from tests.bound_report.arithmetic import COMPLIANT, Compliant
+from tests.bound_report.evaluator import evaluate
+from tests.bound_report.fuzzing.backends import Backend
+from tests.bound_report.networks import SUBJECTS, Subject
 
 CHUNK = 2**17
 _FEW, _FEWER = 2048, 64  # rows of a chunk that the evaluators in Python are asked
@@ -48,18 +48,18 @@ class Found:
     Attributes:
         points: that were asked, by kind.
         asked: evaluations, by family of backends.
-        worst: the largest |computed - exact| / radius, by family.
+        worst: the largest |computed - exact| / error bound, by family.
         deviation: the largest |computed - exact|.
-        radius: the largest.
+        bound: the largest.
         certified: of the uniform points.
-        violations: values outside a radius, and labels that differ although certified.
+        violations: values outside an error bound, and labels that differ although certified.
     """
 
     points: Counter[str] = field(default_factory=Counter)
     asked: Counter[str] = field(default_factory=Counter)
     worst: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     deviation: float = 0.0
-    radius: float = 0.0
+    bound: float = 0.0
     certified: int = 0
     violations: int = 0
 
@@ -68,9 +68,9 @@ class Found:
             "points": dict(self.points),
             "asked": dict(self.asked),
             "violations": self.violations,
-            "largest_radius": self.radius,
+            "largest_bound": self.bound,
             "largest_deviation": self.deviation,
-            "radius_over_deviation": self.radius / self.deviation,
+            "error_bound_over_deviation": self.bound / self.deviation,
             "certified_of_uniform": self.certified / self.points["uniform"],
             "worst_share": {name: round(share, 4) for name, share in self.worst.items()},
         }
@@ -94,39 +94,43 @@ def search(subject: Subject, points: int, seed: int = 0) -> Found:
         }[kind]()
         exact = subject.exact(rows)
         name, ask = next(sessions)
-        proof = ask(rows)
-        answers = {name: proof}
+        bound_report = ask(rows)
+        answers = {name: bound_report}
         name, ask = next(plains)
         answers[f"plain, {name}"] = ask(rows)
         name, ask = next(torches)
         answers[name] = ask(subject, rows)
-        share = judge(found, subject, exact, answers, proof)
+        share = run_gate(found, subject, exact, answers, bound_report)
         few = rows[:: CHUNK // _FEW]
         name, backend = next(python)
         few = few if "another order" in name else few[:: _FEW // _FEWER]
-        judge(found, subject, subject.exact(few), *_in_python(subject, name, backend, few))
+        run_gate(found, subject, subject.exact(few), *_in_python(subject, name, backend, few))
         found.points[kind] += len(rows)
         if kind == "uniform":
-            found.certified += int(proof[CERTIFIED].sum())
-            found.radius = max(found.radius, float(proof[RADIUS].max()))
+            found.certified += int(bound_report[CERTIFIED].sum())
+            found.bound = max(found.bound, float(bound_report[ERROR_BOUND].max()))
         best = np.argsort(-share)[: _POOL // 8]
         pool = np.concatenate([rows[best], pool])[:_POOL]
     flushed.close()
     return found
 
 
-def judge(
-    found: Found, subject: Subject, exact: np.ndarray, answers: dict[str, dict[str, np.ndarray]], proof: dict[str, Any]
+def run_gate(
+    found: Found,
+    subject: Subject,
+    exact: np.ndarray,
+    answers: dict[str, dict[str, np.ndarray]],
+    bound_report: dict[str, Any],
 ) -> np.ndarray:
     """Compare answers with the exact ones by a certified graph's own word; return each row's largest share."""
     largest = np.zeros(len(exact))
     labels = labels_of(subject, exact)
     for name, answer in answers.items():
         error = np.abs(answer[LOGITS].astype(np.float64) - exact)
-        share = np.where(proof[RADIUS] >= 0, error / proof[RADIUS], np.inf).max(axis=1)
-        wrong = proof[CERTIFIED] & (labels_of(subject, answer[LOGITS]) != labels)
+        share = np.where(bound_report[ERROR_BOUND] >= 0, error / bound_report[ERROR_BOUND], np.inf).max(axis=1)
+        wrong = bound_report[CERTIFIED] & (labels_of(subject, answer[LOGITS]) != labels)
         if LABEL in answer:
-            wrong |= proof[CERTIFIED] & (answer[LABEL] != labels)
+            wrong |= bound_report[CERTIFIED] & (answer[LABEL] != labels)
         found.violations += int((~(share <= _FLOAT64)).sum()) + int(wrong.sum())
         family = name.removeprefix("plain, ").split(":")[0]
         found.asked[family] += len(exact)
@@ -211,11 +215,11 @@ def _in_python(subject: Subject, name: str, backend: Compliant | None, rows: np.
     """Return the answers to the plain and to the certified graph, and the latter's."""
     inputs = {"features": rows}
     if backend is not None:
-        proof = evaluate(subject.certified, inputs, backend)
-        return {name: proof, f"plain, {name}": evaluate(subject.plain, inputs, backend)}, proof
+        bound_report = evaluate(subject.certified, inputs, backend)
+        return {name: bound_report, f"plain, {name}": evaluate(subject.plain, inputs, backend)}, bound_report
     evaluator = ReferenceEvaluator(onnx.load_from_string(subject.certified))
-    proof = dict(zip(evaluator.output_names, evaluator.run(None, inputs), strict=True))
-    return {name: proof}, proof
+    bound_report = dict(zip(evaluator.output_names, evaluator.run(None, inputs), strict=True))
+    return {name: bound_report}, bound_report
 
 
 def main() -> int:

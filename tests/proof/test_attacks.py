@@ -1,4 +1,4 @@
-"""Graphs that somebody built to be certified wrongly. Each is refused by name, or its radius holds."""
+"""Graphs that somebody built to be certified wrongly. Each is refused by name, or its error bound holds."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from parity_export.certify import CannotCertifyError, certify
-from parity_export.certify.arithmetic import UNIT
+from parity_export.error_bounds import CannotCertifyError, propagate_error_bounds
+from parity_export.error_bounds.rounding_model import UNIT
 from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.contract import binary_logit_threshold, classifier_outputs
-from parity_runtime.session import OPTIMIZATIONS, create_session
-from tests.proof.arithmetic import Exact
-from tests.proof.evaluator import evaluate
-from tests.proof.graphs import Node, value_graph
+from parity_runtime.inference.session import OPTIMIZATIONS, create_session
+from tests.bound_report.arithmetic import Exact
+from tests.bound_report.evaluator import evaluate
+from tests.bound_report.graphs import Node, value_graph
 
 ONE = np.ones(1, np.float32)
 
@@ -25,7 +25,7 @@ def refused(nodes: list[Node], constants: dict[str, Any], inputs: list[int], mat
     model = onnx.load_from_string(graph)
     model.opset_import[0].version = opset
     with pytest.raises(CannotCertifyError, match=match):
-        certify(model.SerializeToString(), contract)
+        propagate_error_bounds(model.SerializeToString(), contract)
 
 
 def test_an_index_that_a_comparison_chose() -> None:
@@ -67,8 +67,8 @@ def test_a_large_factor_that_a_backend_fuses_into_a_product() -> None:
     nodes: list[Node] = [("Mul", ["features", "c"], {}), ("MatMul", ["Mul0", "w"], {})]
     graph, contract = value_graph(nodes, {"c": np.float32([1e30]), "w": np.full((1, 1), 1e-5, np.float32)}, [1], 1)
     rows = np.full((1, 1), 1e-34, np.float32)
-    radius = create_session(certify(graph, contract)).run(["radius"], {"features": rows})[0]
-    assert radius[0, 0] > 2e-9  # a backend that flushes 1e-34 times 1e-5 answers 0 instead of 1e-9
+    bound = create_session(propagate_error_bounds(graph, contract)).run(["error_bound"], {"features": rows})[0]
+    assert bound[0, 0] > 2e-9  # a backend that flushes 1e-34 times 1e-5 answers 0 instead of 1e-9
 
 
 MOVES: dict[str, list[Node]] = {
@@ -102,16 +102,16 @@ def test_a_factor_that_a_backend_moves_past_what_only_moves(
     graph, contract = value_graph(nodes, constants, [1, 1], 1)
     rows = np.full((1, 1, 1), x, np.float32)
     try:
-        certified = certify(graph, contract)
+        certified = propagate_error_bounds(graph, contract)
     except CannotCertifyError as error:
         assert "operator MatMul at node MatMul2" in str(error)
         return
     exact = evaluate(graph, {"features": rows}, Exact())["value"]
-    radius = create_session(certified).run(["radius"], {"features": rows})[0]
+    bound = create_session(certified).run(["error_bound"], {"features": rows})[0]
     for level in OPTIMIZATIONS:
         for model in (graph, certified):
             found = create_session(model, optimization=level).run(["value"], {"features": rows})[0]
-            assert (np.abs(found - exact) <= radius).all(), level
+            assert (np.abs(found - exact) <= bound).all(), level
 
 
 def test_factors_on_both_sides_of_a_product() -> None:
@@ -132,22 +132,24 @@ def test_factors_whose_product_is_harmless() -> None:
     ]
     constants = {"small": np.float32([1e-30]), "large": np.float32([1e30]), "w": np.ones((1, 1), np.float32)}
     graph, contract = value_graph(nodes, constants, [1], 1)
-    radius = create_session(certify(graph, contract)).run(["radius"], {"features": np.ones((1, 1), np.float32)})[0]
-    assert radius[0, 0] > 1e30 * 2.0**-126  # a backend may flush before it multiplies by 1e30
+    bound = create_session(propagate_error_bounds(graph, contract)).run(
+        ["error_bound"], {"features": np.ones((1, 1), np.float32)}
+    )[0]
+    assert bound[0, 0] > 1e30 * 2.0**-126  # a backend may flush before it multiplies by 1e30
     constants["small"], constants["large"] = constants["large"], constants["small"]
     refused(nodes, constants, [1], "operator MatMul at node value .the factor 1e-30 before it")
 
 
 @pytest.mark.parametrize("behind", [[("Mul", ["Conv0", "c"], {})], [("HardSigmoid", ["Conv0"], {"alpha": 1 / 6})]])
-def test_a_factor_that_a_backend_folds_into_the_radius(behind: list[Node]) -> None:
+def test_a_factor_that_a_backend_folds_into_the_error_bound(behind: list[Node]) -> None:
     """The sum overflows where the factor is applied behind it, and where it is folded into the weights it does not."""
     nodes: list[Node] = [("Conv", ["features", "w"], {}), *behind, ("Reshape", [f"{behind[0][0]}1", "s"], {})]
     constants = {"w": np.full((1, 1, 1), 4, np.float32), "c": np.float32([2.0**-5]), "s": np.array([-1, 1])}
     graph, contract = value_graph(nodes, constants, [1, 1], 1)
     rows = np.full((1, 1, 1), 1e38, np.float32)
     for optimization in OPTIMIZATIONS:
-        session = create_session(certify(graph, contract), optimization=optimization)
-        assert np.isposinf(session.run(["radius"], {"features": rows})[0]), optimization
+        session = create_session(propagate_error_bounds(graph, contract), optimization=optimization)
+        assert np.isposinf(session.run(["error_bound"], {"features": rows})[0]), optimization
 
 
 def test_a_transpose_that_does_nothing() -> None:
@@ -203,7 +205,7 @@ def test_a_weight_that_a_caller_may_replace() -> None:
     model = onnx.load_from_string(graph)
     model.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [1, 1]))
     with pytest.raises(CannotCertifyError, match="operator Gemm at node value .its input 1 is not a float32 constant"):
-        certify(model.SerializeToString(), contract)
+        propagate_error_bounds(model.SerializeToString(), contract)
 
 
 def test_a_window_in_the_padding_alone() -> None:
@@ -251,7 +253,7 @@ def test_a_sum_of_more_numbers_than_float32_counts() -> None:
 def test_a_graph_that_is_certified_already() -> None:
     graph, contract = value_graph([("Relu", ["features"], {})], {}, [1], 1)
     with pytest.raises(CannotCertifyError, match="is it certified"):
-        certify(certify(graph, contract), contract)
+        propagate_error_bounds(propagate_error_bounds(graph, contract), contract)
 
 
 def test_a_process_that_flushes_subnormal_numbers() -> None:
@@ -259,19 +261,21 @@ def test_a_process_that_flushes_subnormal_numbers() -> None:
     torch.set_flush_denormal(True)
     try:
         with pytest.raises(InputError, match="flushes subnormal numbers"):
-            certify(graph, contract)
+            propagate_error_bounds(graph, contract)
     finally:
         torch.set_flush_denormal(False)
 
 
 @pytest.mark.parametrize("sign", [-1.0, np.nan])
-def test_a_radius_that_is_negative_or_no_number_certifies_nothing(monkeypatch: pytest.MonkeyPatch, sign: float) -> None:
+def test_an_error_bound_that_is_negative_or_no_number_certifies_nothing(
+    monkeypatch: pytest.MonkeyPatch, sign: float
+) -> None:
     graph, contract = classifier(0.5, logit=0.0)
-    monkeypatch.setattr("parity_export.certify.transform.UNIT", sign * UNIT)
-    session = create_session(certify(graph, contract))
+    monkeypatch.setattr("parity_export.error_bounds.propagate.UNIT", sign * UNIT)
+    session = create_session(propagate_error_bounds(graph, contract))
     rows = np.random.default_rng(0).uniform(-2, 2, (64, 2)).astype(np.float32)
-    radius, certified = session.run(["radius", "certified"], {"features": rows})
-    assert np.isposinf(radius).all() and not certified.any()
+    bound, certified = session.run(["error_bound", "certified"], {"features": rows})
+    assert np.isposinf(bound).all() and not certified.any()
 
 
 def classifier(threshold: float, logit: float = 0.25) -> tuple[bytes, ModelContract]:
@@ -311,4 +315,4 @@ def classifier(threshold: float, logit: float = 0.25) -> tuple[bytes, ModelContr
 
 def test_a_label_of_another_threshold() -> None:
     with pytest.raises(CannotCertifyError, match="the label is not the comparison"):
-        certify(*classifier(0.5))
+        propagate_error_bounds(*classifier(0.5))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from parity_export.certify import activations
-from parity_export.certify.elementary import ELEMENTARY
+from parity_export.error_bounds.elementary_functions import ELEMENTARY
+from parity_export.error_bounds.operators import activations
 
 DENSE = torch.linspace(-30, 30, 3_000_001, dtype=torch.float64)
 

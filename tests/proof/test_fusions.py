@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from parity_export.gate.compare_backends import run_gate
 from torch import Tensor, nn
 
-from parity_export import ExportOptions, Meaning, source_from_module
-from parity_export.certify import CannotCertifyError
-from parity_export.gate.judging import judge
-from parity_export.graph.building import build_graph, serialize
-from parity_export.proof.claim import claim
-from parity_export.proof.proving import prove
-from parity_export.source import ModelSource
+from parity_export import ExportOptions, OutputSpec, source_from_module
+from parity_export.error_bounds import CannotCertifyError
+from parity_export.error_bounds.bound_report import derive_bounds
+from parity_export.error_bounds.check_bounds import check_bounds
+from parity_export.graph.build_graph import build_graph, serialize
+from parity_export.sources.model_source import ModelSource
 from parity_runtime import TensorSpec
 
 GUARDS = ("refuse_written_gelus", "refuse_inexact_fusions")
@@ -71,28 +71,31 @@ OTHERS: dict[str, Callable[[Tensor], Tensor]] = {
 @cache
 def exported(function: Callable[[Tensor], Tensor]) -> tuple[ModelSource, bytes]:
     torch.manual_seed(0)
-    meaning, specs = Meaning("binary", "logits", ("no", "yes")), [TensorSpec("features", "float32", ("batch", 4))]
-    source = source_from_module(Between(function).eval(), specs, meaning, "model")
+    output_spec, specs = (
+        OutputSpec("binary", "logits", ("no", "yes")),
+        [TensorSpec("features", "float32", ("batch", 4))],
+    )
+    source = source_from_module(Between(function).eval(), specs, output_spec, "model")
     return source, serialize(build_graph(source, ExportOptions())[0])
 
 
 def without(monkeypatch: pytest.MonkeyPatch, *guards: str) -> None:
     for guard in guards:
-        monkeypatch.setattr(f"parity_export.certify.transform.{guard}", lambda *_: None)
+        monkeypatch.setattr(f"parity_export.error_bounds.propagate.{guard}", lambda *_: None)
 
 
 @pytest.mark.parametrize("name", [*FUSED, *ALIKE])
 def test_a_written_gelu_is_found_however_it_is_spelled(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     without(monkeypatch, "refuse_inexact_fusions")
     with pytest.raises(CannotCertifyError, match="it ends a written-out Gelu.*; use torch.nn.GELU"):
-        claim(*exported((FUSED | ALIKE)[name]))
+        derive_bounds(*exported((FUSED | ALIKE)[name]))
 
 
 @pytest.mark.parametrize("name", FUSED)
 def test_what_onnxruntime_fuses_is_found_in_its_own_graph(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     without(monkeypatch, "refuse_written_gelus")
     with pytest.raises(CannotCertifyError, match=r"level (basic|extended) puts a Gelu( by tanh)? in the"):
-        claim(*exported(FUSED[name]))
+        derive_bounds(*exported(FUSED[name]))
 
 
 @pytest.mark.parametrize("name", FUSED)
@@ -100,19 +103,21 @@ def test_the_gate_sees_what_a_backend_makes_of_the_plain_graph(monkeypatch: pyte
     """Also where torch's float64 answers are not the exact ones of the graph."""
     without(monkeypatch, *GUARDS)
     source, graph = exported(FUSED[name])
-    proof, verdict = claim(source, graph), judge(graph, source)
-    assert not proof.exact and verdict.expectation is not None
-    prove(proof, graph, verdict.expectation)
-    assert any(line.endswith("leave their proven radius") and "plain graph" in line for line in proof.violations)
+    bound_report, gate_result = derive_bounds(source, graph), run_gate(graph, source)
+    assert not bound_report.exact and gate_result.oracle is not None
+    check_bounds(bound_report, graph, gate_result.oracle)
+    assert any(
+        line.endswith("leave their proven error bound") and "plain graph" in line for line in bound_report.violations
+    )
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_is_no_gelu_is_certified(name: str) -> None:
     source, graph = exported(OTHERS[name])
-    proof, verdict = claim(source, graph), judge(graph, source)
-    assert verdict.expectation is not None
-    prove(proof, graph, verdict.expectation)
-    assert proof.violations == [] and proof.bounded > 0
+    bound_report, gate_result = derive_bounds(source, graph), run_gate(graph, source)
+    assert gate_result.oracle is not None
+    check_bounds(bound_report, graph, gate_result.oracle)
+    assert bound_report.violations == [] and bound_report.bounded > 0
 
 
 class Sequences(nn.Module):
@@ -131,7 +136,7 @@ class Sequences(nn.Module):
 @pytest.mark.parametrize("approximate", ["none", "tanh"])
 def test_a_bias_that_is_fused_into_a_gelu_is_certified(approximate: str) -> None:
     source, graph = exported(Sequences(approximate))
-    proof, verdict = claim(source, graph), judge(graph, source)
-    assert verdict.expectation is not None
-    prove(proof, graph, verdict.expectation)
-    assert proof.violations == [] and np.isfinite(proof.largest_radius)
+    bound_report, gate_result = derive_bounds(source, graph), run_gate(graph, source)
+    assert gate_result.oracle is not None
+    check_bounds(bound_report, graph, gate_result.oracle)
+    assert bound_report.violations == [] and np.isfinite(bound_report.largest_bound)

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parity_export.certify.elementary import Accuracy
-from tests.proof.fuzzing.backends import Backends
-from tests.proof.fuzzing.builder import Builder
-from tests.proof.fuzzing.search import search
+from parity_export.error_bounds.elementary_functions import Accuracy
+from tests.bound_report.fuzzing.backends import Backends
+from tests.bound_report.fuzzing.builder import Builder
+from tests.bound_report.fuzzing.search import search
 
 OLDEST = Path(sys.prefix) / "lowest/bin/python"  # after `make lowest`
 
@@ -21,7 +21,7 @@ def backends() -> Iterator[Backends]:
         yield started
 
 
-def test_no_onnxruntime_leaves_a_radius_on_a_random_graph(backends: Backends) -> None:
+def test_no_onnxruntime_leaves_an_error_bound_on_a_random_graph(backends: Backends) -> None:
     found = search(backends, 500_000, seed=7)
     assert found.violations == []
     assert found.refused and len(found.blocks) > 20
@@ -30,8 +30,8 @@ def test_no_onnxruntime_leaves_a_radius_on_a_random_graph(backends: Backends) ->
 
 def test_a_rule_that_claims_too_much_is_found(backends: Backends, monkeypatch: pytest.MonkeyPatch) -> None:
     """The search itself must be able to fail."""
-    monkeypatch.setattr("parity_export.certify.linear.gamma", lambda n: n * 2.0**-34)
-    monkeypatch.setattr("parity_export.certify.activations.accuracy", lambda name: Accuracy(0.0, 0.0))
+    monkeypatch.setattr("parity_export.error_bounds.operators.linear.gamma", lambda n: n * 2.0**-34)
+    monkeypatch.setattr("parity_export.error_bounds.operators.activations.accuracy", lambda name: Accuracy(0.0, 0.0))
     assert search(backends, 100_000, seed=7).violations
 
 

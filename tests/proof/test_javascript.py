@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parity_export.certify.elementary import ELEMENTARY, accuracy, functions_graph
-from parity_export.gate.engines import session_answer
+from parity_export.error_bounds.elementary_functions import ELEMENTARY, accuracy, functions_graph
+from parity_export.gate.backends import session_answer
 from parity_runtime.contract import certified_contract
-from parity_runtime.session import create_session
-from tests.proof.networks import SUBJECTS
-from tests.proof.soundness import boundary_points, jittered
+from parity_runtime.inference.session import create_session
+from tests.bound_report.networks import SUBJECTS
+from tests.bound_report.soundness import boundary_points, jittered
 
 ANSWER = Path(__file__).parent / "answer.mjs"
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "elementary"
@@ -59,7 +59,7 @@ def test_a_limit_that_is_too_small_fails(checker: Path) -> None:
 
 @pytest.mark.parametrize("runtime", ["node", "web"])
 def test_what_python_certifies_is_answered_alike_there(checker: Path, tmp_path: Path, runtime: str) -> None:
-    """XOR, on the boundary and beside it, in native and WebAssembly kernels: labels, and each other's radii."""
+    """XOR, on the boundary and beside it, in native and WebAssembly kernels: labels, and each other's error bounds."""
     subject = SUBJECTS["xor"]()
     random = np.random.default_rng(4)
     near = boundary_points(subject, random)
@@ -71,14 +71,14 @@ def test_what_python_certifies_is_answered_alike_there(checker: Path, tmp_path: 
     shutil.copy(ANSWER, checker / "answer.mjs")
     command = ["node", "answer.mjs", runtime, tmp_path / "model.onnx", tmp_path / "rows", "2", tmp_path / "out"]
     subprocess.run(command, cwd=checker, check=True, capture_output=True)
-    kinds = {"logits": np.float32, "radius": np.float32, "label": np.uint8, "certified": np.bool_}
+    kinds = {"logits": np.float32, "error_bound": np.float32, "label": np.uint8, "certified": np.bool_}
     theirs = {name: np.fromfile(tmp_path / f"out.{name}", kind) for name, kind in kinds.items()}
     assert 0.2 < theirs["certified"].mean() < 1 and (theirs["certified"] != ours["certified"]).mean() < 0.01
     for certified in (theirs["certified"], ours["certified"]):
         assert (theirs["label"] == ours["label"])[certified].all()
     exact = subject.exact(rows)[:, 0]
-    for radius in (theirs["radius"], ours["radius"][:, 0]):
-        assert (np.abs(theirs["logits"] - exact) <= radius).all()
+    for bound in (theirs["error_bound"], ours["error_bound"][:, 0]):
+        assert (np.abs(theirs["logits"] - exact) <= bound).all()
 
 
 @pytest.mark.parametrize("arguments", [("--stride", "0"), ("--stride", "x"), ("Cosine",)])

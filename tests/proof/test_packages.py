@@ -11,29 +11,29 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
+from parity_export.gate.compare_backends import run_gate
 from torch import nn
 
-from parity_export import ExportOptions, Meaning, export_package, source_from_module
-from parity_export.certify import CannotCertifyError
-from parity_export.certify.elementary import Accuracy
-from parity_export.gate.judging import judge
-from parity_export.graph.building import build_graph, serialize
-from parity_export.proof.certificate import Certificate
-from parity_export.proof.claim import claim
-from parity_export.proof.proving import prove
-from parity_export.source import ModelSource
+from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
+from parity_export.error_bounds import CannotCertifyError
+from parity_export.error_bounds.bound_report import derive_bounds
+from parity_export.error_bounds.certificate import Certificate
+from parity_export.error_bounds.check_bounds import check_bounds
+from parity_export.error_bounds.elementary_functions import Accuracy
+from parity_export.graph.build_graph import build_graph, serialize
+from parity_export.sources.model_source import ModelSource
 from parity_runtime import ParityRefusedError, Predictor, TensorSpec
-from parity_runtime.package import write_manifest
+from parity_runtime.package.manifest import write_manifest
+from tests.bound_report.networks import SUBJECTS, Subject
 from tests.export.modules import NotebookClassifier
-from tests.proof.networks import SUBJECTS, Subject
 
 SPECS = [TensorSpec("features", "float32", ("batch", 2))]
-BINARY = Meaning("binary", "logits", ("no", "yes"))
+BINARY = OutputSpec("binary", "logits", ("no", "yes"))
 
 
-def source_of(module: nn.Module, meaning: Meaning = BINARY) -> ModelSource:
+def source_of(module: nn.Module, output_spec: OutputSpec = BINARY) -> ModelSource:
     torch.manual_seed(0)
-    return source_from_module(module, SPECS, meaning, "model")
+    return source_from_module(module, SPECS, output_spec, "model")
 
 
 def small(*middle: nn.Module) -> ModelSource:
@@ -53,20 +53,20 @@ def package(subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_package_holds_the_proof(package: Path) -> None:
     assert {path.name for path in package.iterdir()} >= {"model_certified.onnx", "band.png"}
-    report = json.loads((package / "parity.json").read_text())["proof"]
+    report = json.loads((package / "parity.json").read_text())["error_bounds"]
     assert report["violations"] == [] and report["torch_gaps"] == []
     assert 0 < max(report["nearest"].values()) < 1
     assert report["certified"] > 0.8 * report["rows"]
     assert "It speaks for the graph and the torch module" in (package / "README.md").read_text()
 
 
-def test_hard_probes_are_held_to_the_radius(package: Path) -> None:
+def test_hard_probes_are_held_to_the_error_bound(package: Path) -> None:
     hard = json.loads((package / "conformance.json").read_text())["hard"]
     rows = np.array(hard["inputs"]["features"]["data"], np.float32).reshape(-1, 2)
     proven = Predictor(package, certified=True)
-    radius, certified = proven.radius(rows), proven.certified(rows)
+    bound, certified = proven.bound(rows), proven.certified(rows)
     tolerance = np.array(hard["tolerance"]["logits"]["data"]).reshape(-1, 1)
-    assert (tolerance >= radius).all() and (tolerance <= 1.1 * radius).all()
+    assert (tolerance >= bound).all() and (tolerance <= 1.1 * bound).all()
     assert hard["label_checked"]["data"] == certified.tolist()
     assert certified.any() and not certified.all()
 
@@ -77,54 +77,54 @@ def test_the_same_source_gives_the_same_bytes(subject: Subject, package: Path, t
         assert (other / name).read_bytes() == (package / name).read_bytes(), name
 
 
-def test_a_radius_that_is_too_small_is_refused_by_the_gate(subject: Subject, tmp_path: Path) -> None:
-    proof = claim(subject.source, subject.plain)
-    model = onnx.load_from_string(proof.model.graph)
-    (last,) = [node for node in model.graph.node if node.op_type == "Mul" and node.output[0] in _before_radius(model)]
+def test_an_error_bound_that_is_too_small_is_refused_by_the_gate(subject: Subject, tmp_path: Path) -> None:
+    bound_report = derive_bounds(subject.source, subject.plain)
+    model = onnx.load_from_string(bound_report.model.graph)
+    (last,) = [node for node in model.graph.node if node.op_type == "Mul" and node.output[0] in _before_bound(model)]
     for initializer in model.graph.initializer:
         if initializer.name == last.input[1]:
             initializer.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(initializer) / 50, initializer.name))
-    proof.model = replace(proof.model, graph=model.SerializeToString())
-    verdict = judge(subject.plain, subject.source)
-    assert verdict.expectation is not None
-    prove(proof, subject.plain, verdict.expectation)
-    assert any("leave their proven radius" in line for line in proof.violations)
+    bound_report.model = replace(bound_report.model, graph=model.SerializeToString())
+    gate_result = run_gate(subject.plain, subject.source)
+    assert gate_result.oracle is not None
+    check_bounds(bound_report, subject.plain, gate_result.oracle)
+    assert any("leave their proven error bound" in line for line in bound_report.violations)
 
 
 @pytest.mark.parametrize("factor", [-1.0, np.nan], ids=["negative", "NaN"])
-def test_a_radius_that_is_negative_or_no_number_is_refused_by_the_gate(subject: Subject, factor: float) -> None:
-    proof = claim(subject.source, subject.plain)
-    proof.model = replace(proof.model, graph=_times(proof.model.graph, factor))
-    verdict = judge(subject.plain, subject.source)
-    assert verdict.expectation is not None
-    prove(proof, subject.plain, verdict.expectation)
-    assert any("leave their proven radius" in line for line in proof.violations)
-    assert proof.bounded == proof.certified == 0
-    certificate = Certificate(proof.model)
+def test_an_error_bound_that_is_negative_or_no_number_is_refused_by_the_gate(subject: Subject, factor: float) -> None:
+    bound_report = derive_bounds(subject.source, subject.plain)
+    bound_report.model = replace(bound_report.model, graph=_times(bound_report.model.graph, factor))
+    gate_result = run_gate(subject.plain, subject.source)
+    assert gate_result.oracle is not None
+    check_bounds(bound_report, subject.plain, gate_result.oracle)
+    assert any("leave their proven error bound" in line for line in bound_report.violations)
+    assert bound_report.bounded == bound_report.certified == 0
+    certificate = Certificate(bound_report.model)
     assert len(list(certificate.ask([np.zeros((5, 2)), np.ones((5, 2))]))) == 10
     assert (certificate.rows, certificate.certified) == (10, 0)
 
 
 def _times(graph: bytes, factor: float) -> bytes:
-    """Return a certified graph whose radii are what they were times a number."""
+    """Return a certified graph whose error bounds are what they were times a number."""
     model = onnx.load_from_string(graph)
-    (last,) = [node for node in model.graph.node if "radius" in node.output]
-    last.output[0] = "radius.before"
-    model.graph.initializer.append(numpy_helper.from_array(np.float32([factor]), "radius.factor"))
-    model.graph.node.append(onnx.helper.make_node("Mul", ["radius.before", "radius.factor"], ["radius"]))
+    (last,) = [node for node in model.graph.node if "error_bound" in node.output]
+    last.output[0] = "error_bound.before"
+    model.graph.initializer.append(numpy_helper.from_array(np.float32([factor]), "error_bound.factor"))
+    model.graph.node.append(onnx.helper.make_node("Mul", ["error_bound.before", "error_bound.factor"], ["error_bound"]))
     return model.SerializeToString()
 
 
-def _before_radius(model: onnx.ModelProto) -> list[str]:
-    return list(next(node for node in model.graph.node if "radius" in node.output).input)
+def _before_bound(model: onnx.ModelProto) -> list[str]:
+    return list(next(node for node in model.graph.node if "error_bound" in node.output).input)
 
 
-def test_the_gates_tolerance_is_the_radius_where_that_is_smaller(subject: Subject) -> None:
-    proof = claim(subject.source, subject.plain)
-    verdict = judge(subject.plain, subject.source, (0.1, 0.1), proof)
-    allowed = verdict.expected.allowed["logits"]
+def test_the_gates_tolerance_is_the_error_bound_where_that_is_smaller(subject: Subject) -> None:
+    bound_report = derive_bounds(subject.source, subject.plain)
+    gate_result = run_gate(subject.plain, subject.source, (0.1, 0.1), bound_report)
+    allowed = gate_result.expected.allowed["logits"]
     assert np.median(allowed) < 1e-4
-    assert np.median(judge(subject.plain, subject.source, (0.1, 0.1)).expected.allowed["logits"]) > 1e-2
+    assert np.median(run_gate(subject.plain, subject.source, (0.1, 0.1)).expected.allowed["logits"]) > 1e-2
 
 
 def test_what_cannot_be_certified_is_not_written(tmp_path: Path) -> None:
@@ -141,13 +141,13 @@ def test_what_cannot_be_certified_is_not_written(tmp_path: Path) -> None:
 def test_every_activation_goes_through_the_gate_and_covers_torch(middle: tuple[nn.Module, ...]) -> None:
     source = small(*middle)
     graph = serialize(build_graph(source, ExportOptions())[0])
-    proof = claim(source, graph)
-    assert proof.model.torch_gaps == [] and proof.exact
-    verdict = judge(graph, source, None, proof)
-    assert verdict.expectation is not None
-    prove(proof, graph, verdict.expectation)
-    assert proof.violations == [] and verdict.report.passed, verdict.report.reasons()
-    assert proof.certified is not None and proof.certified > 0.5 * proof.rows
+    bound_report = derive_bounds(source, graph)
+    assert bound_report.model.torch_gaps == [] and bound_report.exact
+    gate_result = run_gate(graph, source, None, bound_report)
+    assert gate_result.oracle is not None
+    check_bounds(bound_report, graph, gate_result.oracle)
+    assert bound_report.violations == [] and gate_result.report.passed, gate_result.report.reasons()
+    assert bound_report.certified is not None and bound_report.certified > 0.5 * bound_report.rows
 
 
 class Residual(nn.Module):
@@ -184,18 +184,18 @@ def test_whole_networks_go_through_the_gate(module: type[nn.Module]) -> None:
     torch.manual_seed(1)
     source = source_of(module())
     graph = serialize(build_graph(source, ExportOptions())[0])
-    proof = claim(source, graph)
-    assert proof.model.torch_gaps == []
-    verdict = judge(graph, source, None, proof)
-    assert verdict.expectation is not None
-    prove(proof, graph, verdict.expectation)
-    assert proof.violations == [] and verdict.report.passed, verdict.report.reasons()
+    bound_report = derive_bounds(source, graph)
+    assert bound_report.model.torch_gaps == []
+    gate_result = run_gate(graph, source, None, bound_report)
+    assert gate_result.oracle is not None
+    check_bounds(bound_report, graph, gate_result.oracle)
+    assert bound_report.violations == [] and gate_result.report.passed, gate_result.report.reasons()
 
 
 def test_a_module_that_ends_in_a_sigmoid_is_covered_by_its_logits() -> None:
-    meaning = Meaning("binary", "probabilities", ("no", "yes"))
-    source = source_of(NotebookClassifier(2, 4, 1), meaning)
-    assert claim(source, serialize(build_graph(source, ExportOptions())[0])).model.torch_gaps == []
+    output_spec = OutputSpec("binary", "probabilities", ("no", "yes"))
+    source = source_of(NotebookClassifier(2, 4, 1), output_spec)
+    assert derive_bounds(source, serialize(build_graph(source, ExportOptions())[0])).model.torch_gaps == []
 
 
 class Written(nn.Module):
@@ -212,9 +212,9 @@ class Written(nn.Module):
 
 def test_a_module_that_runs_other_operators_is_not_covered() -> None:
     source = source_of(Written())
-    proof = claim(source, serialize(build_graph(source, ExportOptions())[0]))
-    assert any(gap.startswith("torch runs sigmoid 1 times, the graph 0 times") for gap in proof.model.torch_gaps)
-    assert not proof.exact  # 0.3 is another number in float64
+    bound_report = derive_bounds(source, serialize(build_graph(source, ExportOptions())[0]))
+    assert any(gap.startswith("torch runs sigmoid 1 times, the graph 0 times") for gap in bound_report.model.torch_gaps)
+    assert not bound_report.exact  # 0.3 is another number in float64
 
 
 class Crossed(nn.Module):
@@ -238,10 +238,10 @@ class Crossed(nn.Module):
 def test_a_module_that_is_wired_in_another_way_is_not_covered(other: dict[str, Any]) -> None:
     source = source_of(Crossed(crossed=False))
     graph = serialize(build_graph(source, ExportOptions())[0])
-    assert claim(source, graph).model.torch_gaps == []
+    assert derive_bounds(source, graph).model.torch_gaps == []
     wired = Crossed(**other)
     wired.load_state_dict(source.module.state_dict())
-    (gap,) = claim(source_of(wired), graph).model.torch_gaps
+    (gap,) = derive_bounds(source_of(wired), graph).model.torch_gaps
     assert "from other values than the graph" in gap
 
 
@@ -250,7 +250,7 @@ def test_a_module_of_another_slope_is_not_covered() -> None:
     graph = serialize(build_graph(source, ExportOptions())[0])
     for slope in (0.125, 0.01):
         source.module[1].negative_slope = slope
-        (gap,) = claim(source, graph).model.torch_gaps
+        (gap,) = derive_bounds(source, graph).model.torch_gaps
         assert "leakyrelu from other values" in gap
 
 
@@ -269,10 +269,10 @@ class Kept(nn.Module):
 
 
 def test_a_module_that_returns_another_of_its_values_is_not_covered() -> None:
-    source = source_of(Kept(), Meaning("multiclass", "logits", ("no", "yes")))
+    source = source_of(Kept(), OutputSpec("multiclass", "logits", ("no", "yes")))
     graph = serialize(build_graph(source, ExportOptions())[0])
     source.module.early = True
-    assert claim(source, graph).model.torch_gaps == ["torch returns another of its values than the graph"]
+    assert derive_bounds(source, graph).model.torch_gaps == ["torch returns another of its values than the graph"]
 
 
 class WithAlpha(nn.Module):
@@ -288,7 +288,7 @@ class WithAlpha(nn.Module):
 
 def test_a_constant_that_torch_never_saw_is_not_covered() -> None:
     source = source_of(WithAlpha())
-    gaps = claim(source, serialize(build_graph(source, ExportOptions())[0])).model.torch_gaps
+    gaps = derive_bounds(source, serialize(build_graph(source, ExportOptions())[0])).model.torch_gaps
     assert any("sub with alpha" in gap for gap in gaps) and any(
         "never given the graph's constant" in gap for gap in gaps
     )
@@ -296,8 +296,8 @@ def test_a_constant_that_torch_never_saw_is_not_covered() -> None:
 
 def test_a_violation_stops_the_export(subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proof that is wrong somewhere must never be handed over: its constants are made too small here."""
-    monkeypatch.setattr("parity_export.certify.linear.gamma", lambda n: n * 2.0**-34)
-    monkeypatch.setattr("parity_export.certify.activations.accuracy", lambda name: Accuracy(0.0, 0.0))
+    monkeypatch.setattr("parity_export.error_bounds.operators.linear.gamma", lambda n: n * 2.0**-34)
+    monkeypatch.setattr("parity_export.error_bounds.operators.activations.accuracy", lambda name: Accuracy(0.0, 0.0))
     with pytest.raises(ParityRefusedError, match="no package"):
         export_package(subject.source, tmp_path / "p", ExportOptions(certified=True))
     assert not (tmp_path / "p").exists()
@@ -312,9 +312,9 @@ def test_certify_says_what_is_proven(parity, package: Path, tmp_path: Path) -> N
     answer = parity("certify", package, table, "--out", tmp_path / "out")
     assert "2 of 3 labels are certified" in answer.out
     assert "not proven: row 3: x1=1e+38, x2=1e+38" in answer.out
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"certificate.json", "unproven.csv", "band.png"}
-    lines = (tmp_path / "out" / "unproven.csv").read_text().splitlines()
-    assert lines[0] == "row,x1,x2,label,answer_0,radius_0" and lines[1].startswith("3,1e+38,1e+38,")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"certificate.json", "uncertified.csv", "band.png"}
+    lines = (tmp_path / "out" / "uncertified.csv").read_text().splitlines()
+    assert lines[0] == "row,x1,x2,label,value_0,error_bound_0" and lines[1].startswith("3,1e+38,1e+38,")
     figures = json.loads(parity("certify", package, table, "--json").out)
     assert (figures["rows"], figures["certified"]) == (3, 2)
 
@@ -343,6 +343,13 @@ def test_certify_reads_no_weights_from_elsewhere(parity, package: Path, tmp_path
     assert answer.is_refused(1, str(copy / name)), answer
 
 
+def test_tensors_are_not_certified_and_nothing_is_written(tmp_path: Path) -> None:
+    source = source_from_module(nn.Sequential(nn.Linear(3, 2), nn.ReLU()), ["x: float32[batch, 3]"], OutputSpec(), "m")
+    with pytest.raises(CannotCertifyError, match="returns tensors without a meaning; parity export gives it one"):
+        export_package(source, tmp_path / "package", ExportOptions(certified=True))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_export_says_what_is_proven(parity, xor_run, tmp_path: Path) -> None:
-    answer = parity("export", xor_run.path, tmp_path / "p", "--certified", "--no-pictures")
-    assert "probes have a radius" in answer.out and "it speaks for the graph and the torch module" in answer.out
+    answer = parity("export", xor_run.path, tmp_path / "p", "--certified", "--no-plots")
+    assert "probes have an error bound" in answer.out and "it speaks for the graph and the torch module" in answer.out

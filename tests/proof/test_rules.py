@@ -5,30 +5,30 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity_export.certify import CannotCertifyError, certify
-from parity_runtime.session import create_session
-from tests.proof.arithmetic import COMPLIANT, Exact
-from tests.proof.cases import CASES, Case
-from tests.proof.evaluator import evaluate
-from tests.proof.graphs import Node, value_graph
+from parity_export.error_bounds import CannotCertifyError, propagate_error_bounds
+from parity_runtime.inference.session import create_session
+from tests.bound_report.arithmetic import COMPLIANT, Exact
+from tests.bound_report.cases import CASES, Case
+from tests.bound_report.evaluator import evaluate
+from tests.bound_report.graphs import Node, value_graph
 
 NAMES = [case.name for case in CASES]
 
 
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
-def test_the_worst_case_comes_near_to_the_radius_and_stays_below(case: Case) -> None:
+def test_the_worst_case_comes_near_to_the_error_bound_and_stays_below(case: Case) -> None:
     graph, contract = case.graph()
-    certified = certify(graph, contract)
+    certified = propagate_error_bounds(graph, contract)
     inputs = {"features": case.rows}
     exact = evaluate(graph, inputs, Exact())["value"]
     worst = 0.0
-    radii = [create_session(certified).run(["radius"], inputs)[0]]
-    radii += [evaluate(certified, inputs, backend)["radius"] for backend in COMPLIANT.values()]
+    bounds = [create_session(certified).run(["error_bound"], inputs)[0]]
+    bounds += [evaluate(certified, inputs, backend)["error_bound"] for backend in COMPLIANT.values()]
     for name, backend in COMPLIANT.items():
         error = np.abs(evaluate(graph, inputs, backend)["value"] - exact)
-        for radius in radii:
-            assert (error <= radius).all(), f"{name}: {(error / radius).max()}"
-            worst = max(worst, float((error / radius).max()))
+        for bound in bounds:
+            assert (error <= bound).all(), f"{name}: {(error / bound).max()}"
+            worst = max(worst, float((error / bound).max()))
     assert worst >= case.least
 
 
@@ -36,12 +36,12 @@ def test_the_worst_case_comes_near_to_the_radius_and_stays_below(case: Case) -> 
 @pytest.mark.parametrize("filling", [np.nan, np.inf, -np.inf])
 def test_nothing_is_claimed_for_inputs_that_are_not_finite(case: Case, filling: float) -> None:
     graph, contract = case.graph()
-    certified = certify(graph, contract)
+    certified = propagate_error_bounds(graph, contract)
     rows = np.full_like(case.rows[:2], filling)
     for level in ("disabled", "all"):
-        radius, value = create_session(certified, optimization=level).run(["radius", "value"], {"features": rows})
-        assert np.isposinf(radius).all(), value
-    assert np.isposinf(evaluate(certified, {"features": rows}, COMPLIANT["forward"])["radius"]).all()
+        bound, value = create_session(certified, optimization=level).run(["error_bound", "value"], {"features": rows})
+        assert np.isposinf(bound).all(), value
+    assert np.isposinf(evaluate(certified, {"features": rows}, COMPLIANT["forward"])["error_bound"]).all()
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.overflows], ids=lambda case: case.name)
@@ -50,14 +50,14 @@ def test_nothing_is_claimed_where_a_sum_may_overflow(case: Case) -> None:
     same = np.full_like(case.rows[:1], 3e38)
     opposite = same.copy()
     opposite.reshape(-1)[::2] = -3e38
-    session = create_session(certify(graph, contract))
-    assert any(np.isposinf(session.run(["radius"], {"features": rows})[0]).any() for rows in (same, opposite))
+    session = create_session(propagate_error_bounds(graph, contract))
+    assert any(np.isposinf(session.run(["error_bound"], {"features": rows})[0]).any() for rows in (same, opposite))
 
 
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
 def test_it_holds_on_random_and_subnormal_rows(case: Case) -> None:
     graph, contract = case.graph()
-    certified = certify(graph, contract)
+    certified = propagate_error_bounds(graph, contract)
     random = np.random.default_rng(3)
     shape = (60, *case.rows.shape[1:])
     for scale in (1.0, 1e-30, 2.0**-126, 2.0**-130, 1e6):
@@ -65,12 +65,12 @@ def test_it_holds_on_random_and_subnormal_rows(case: Case) -> None:
         exact = evaluate(graph, inputs, Exact())["value"]
         for name, backend in COMPLIANT.items():
             found = evaluate(certified, inputs, backend)
-            assert (np.abs(found["value"] - exact) <= found["radius"]).all(), (name, scale)
+            assert (np.abs(found["value"] - exact) <= found["error_bound"]).all(), (name, scale)
 
 
 def value_of(nodes: list[Node], constants: dict[str, Any]) -> Any:
     graph, contract = value_graph(nodes, constants, [3], 3)
-    return certify(graph, contract)
+    return propagate_error_bounds(graph, contract)
 
 
 ONE, AXIS = np.float32([1.0]), np.array([1])
@@ -120,6 +120,6 @@ def test_a_missing_cell_is_imputed_and_certified() -> None:
     nodes = [("IsNaN", ["features"], {}), ("Where", ["IsNaN0", "c", "features"], {}), ("Mul", ["Where1", "d"], {})]
     graph = value_of(nodes, {"c": np.float32([1, 2, 3]), "d": np.float32([0.3])})
     rows = np.float32([[np.nan, 1, np.nan], [0, np.inf, 1]])
-    radius = create_session(graph).run(["radius"], {"features": rows})[0]
-    assert np.isfinite(radius[0]).all()
-    assert np.isposinf(radius[1, 1])
+    bound = create_session(graph).run(["error_bound"], {"features": rows})[0]
+    assert np.isfinite(bound[0]).all()
+    assert np.isposinf(bound[1, 1])

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from parity_runtime.contract import CERTIFIED, RADIUS
-from parity_runtime.session import create_session
-from tests.proof.networks import SUBJECTS, Subject
-from tests.proof.soundness import CHUNK, search
+from parity_runtime.contract import CERTIFIED, ERROR_BOUND
+from parity_runtime.inference.session import create_session
+from tests.bound_report.networks import SUBJECTS, Subject
+from tests.bound_report.soundness import CHUNK, search
 
-LARGEST_RATIO = 8.0  # of the radius to the largest deviation that was observed, for XOR
+LARGEST_RATIO = 8.0  # of the error bound to the largest deviation that was observed, for XOR
 
 
 @pytest.fixture(scope="module", params=["xor", "iris", "cancer"])
@@ -16,21 +16,21 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     return SUBJECTS[request.param]()
 
 
-def test_no_backend_leaves_a_radius_or_changes_a_certified_label(subject: Subject) -> None:
+def test_no_backend_leaves_an_error_bound_or_changes_a_certified_label(subject: Subject) -> None:
     found = search(subject, 6 * CHUNK)
     assert found.violations == 0
     assert found.points["adversarial"] and found.points["boundary"]
     assert found.certified / found.points["uniform"] > 0.999
     if subject.name.startswith("XOR"):
-        assert found.radius / found.deviation <= LARGEST_RATIO
+        assert found.bound / found.deviation <= LARGEST_RATIO
 
 
-def test_a_radius_that_is_too_small_is_found(subject: Subject) -> None:
+def test_an_error_bound_that_is_too_small_is_found(subject: Subject) -> None:
     """The search itself must be able to fail."""
     rows = subject.uniform(20_000, np.random.default_rng(1))
-    radius, certified = create_session(subject.certified).run([RADIUS, CERTIFIED], {"features": rows})
+    bound, certified = create_session(subject.certified).run([ERROR_BOUND, CERTIFIED], {"features": rows})
     assert certified.mean() > 0.999
-    assert not (np.abs(subject.torch(rows) - subject.exact(rows)) <= radius / 100).all()
+    assert not (np.abs(subject.torch(rows) - subject.exact(rows)) <= bound / 100).all()
 
 
 def test_xor_is_certified_almost_everywhere() -> None:

@@ -27,15 +27,15 @@ def xor_test() -> Path:
 
 
 @pytest.fixture(scope="session")
-def proven_package() -> Path:
+def certified_package() -> Path:
     """The same classifier, with a certified graph."""
-    return DATA / "proven"
+    return DATA / "xor_certified"
 
 
 @pytest.fixture(scope="session")
-def proven_rent_package() -> Path:
+def certified_rent_package() -> Path:
     """The regression, with a certified graph."""
-    return DATA / "proven_rent"
+    return DATA / "rent_certified"
 
 
 @pytest.fixture(scope="session")

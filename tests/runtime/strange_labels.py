@@ -4,7 +4,7 @@ import struct
 from pathlib import Path
 
 from parity_runtime import Package
-from parity_runtime.package import write_manifest
+from parity_runtime.package.manifest import write_manifest
 from tests.runtime.protobuf import field
 
 GRAPH, NODE, INITIALIZER = 7, 1, 5

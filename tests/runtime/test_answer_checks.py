@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parity_runtime import ConformanceError, InputError, Predictor, verify
-from parity_runtime.package import write_manifest
+from parity_runtime import ConformanceError, InputError, Predictor, predict_batches, verify
+from parity_runtime.package.manifest import write_manifest
 from tests.runtime.strange_labels import STEP, shift_labels
 
 NO_CLASS = "xor answers the label {}, but its contract has 2 classes, 0 to 1"
@@ -16,8 +16,8 @@ BEYOND = [3e38, -3e38, 3e38, -3e38]
 
 
 @pytest.fixture
-def strange(package_copy, proven_package: Path) -> Path:
-    return shift_labels(package_copy(proven_package))
+def strange(package_copy, certified_package: Path) -> Path:
+    return shift_labels(package_copy(certified_package))
 
 
 def row(label: int) -> list[float]:
@@ -47,7 +47,7 @@ def test_no_such_label_is_certified(strange: Path) -> None:
 
 
 def test_a_stream_refuses_it(strange: Path) -> None:
-    answers = Predictor(strange).stream([[[0, 1]], [row(7)]])
+    answers = predict_batches(Predictor(strange), [[[0, 1]], [row(7)]])
     assert next(answers)["label"].tolist() == [1]
     with pytest.raises(ConformanceError, match=NO_CLASS.format(8)):
         next(answers)

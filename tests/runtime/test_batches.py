@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from parity_runtime import InputError, Predictor
-from parity_runtime.inputs import all_finite
-from parity_runtime.session import create_session
+from parity_runtime.inference.input_validation import all_finite
+from parity_runtime.inference.session import create_session
 
 TILE = 65_536  # XOR's widest row has 4 elements of 4 bytes; a mebibyte holds that many
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from parity_runtime import Predictor
-from parity_runtime.measuring import BATCHES, random_inputs
+from parity_runtime.evaluation.benchmark import BATCHES, random_inputs
 
 
 @pytest.mark.parametrize("name", ["xor", "rent", "series"])
@@ -35,7 +35,7 @@ def test_a_person_gets_a_table(parity, xor_package: Path) -> None:
     assert "new process to the first answer" in answer.out
 
 
-@pytest.mark.filterwarnings("ignore::parity_runtime.loading.UncheckedModelWarning")
+@pytest.mark.filterwarnings("ignore::parity_runtime.package.loader.UncheckedModelWarning")
 def test_a_bare_model_is_measured_too(parity, xor_package: Path) -> None:
     answer = parity("bench", xor_package / "model.onnx", "--seconds", "0.01", "--threads", "1", "--json")
     assert answer.code == 0 and json.loads(answer.out)["start"]["onnxruntime"]["seconds"] > 0

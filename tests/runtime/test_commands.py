@@ -132,7 +132,7 @@ def test_info_says_what_a_package_holds(parity, xor_package: Path) -> None:
     answer = parity("info", xor_package)
     for word in ("xor: binary", "features: float32[batch, 2]", "x1", "positive    1", "onnxruntime 1.18", "package"):
         assert word in answer.out
-    assert json.loads(parity("info", xor_package, "--json").out)["format"] == "parity/1"
+    assert json.loads(parity("info", xor_package, "--json").out)["format"] == "parity/2"
 
 
 def test_verify_exits_with_3_when_a_file_differs(parity, xor_copy: Path) -> None:
@@ -144,7 +144,7 @@ def test_verify_exits_with_3_when_a_file_differs(parity, xor_copy: Path) -> None
 
 def test_head_closes_the_pipe_quietly(xor_package: Path, tmp_path: Path) -> None:
     (tmp_path / "many.csv").write_text("x1,x2\n" + "0.5,0.25\n" * 50_000)
-    script = "from parity_runtime.commands.main import main; main()"
+    script = "from parity_runtime.cli.main import main; main()"
     command = f"{sys.executable} -c '{script}' predict {xor_package} {tmp_path / 'many.csv'} | head -n 2"
     result = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert (result.stderr, len(result.stdout.splitlines())) == ("", 2)

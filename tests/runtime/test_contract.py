@@ -41,8 +41,8 @@ def test_unknown_keys_are_ignored() -> None:
 
 
 def test_a_newer_format_is_refused_with_a_sentence() -> None:
-    with pytest.raises(FormatError, match=r"parity/2.*install a newer one"):
-        ModelContract.from_json(binary_contract().to_json() | {"format": "parity/2"})
+    with pytest.raises(FormatError, match=r"parity/3.*install a newer one"):
+        ModelContract.from_json(binary_contract().to_json() | {"format": "parity/3"})
 
 
 @pytest.mark.parametrize(

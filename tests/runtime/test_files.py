@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from parity_runtime import InputError
-from parity_runtime.files import atomic_write, write_file
-from parity_runtime.staging import staged_folder
+from parity_runtime.files.atomic_write import atomic_write, write_file
+from parity_runtime.files.staged_folder import staged_folder
 
 MIB = 2**20
 
@@ -78,7 +78,8 @@ def test_kill_9_while_folders_are_exchanged_always_leaves_a_whole_one(tmp_path: 
     """A writer alternates two folders of two files each; whenever it is killed, both files are of one folder."""
     target = tmp_path / "p"
     code = (
-        "import sys, itertools; from pathlib import Path; from parity_runtime.staging import staged_folder\n"
+        "import sys, itertools; from pathlib import Path\n"
+        "from parity_runtime.files.staged_folder import staged_folder\n"
         "for i in itertools.count():\n"
         "    with staged_folder(Path(sys.argv[1]), replace=True) as s:\n"
         "        (s / 'a').write_text(str(i)); (s / 'b').write_text(str(i))\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from parity_runtime import FormatError
-from parity_runtime.model_scan import scan_model
+from parity_runtime.package.model_scan import scan_model
 from tests.runtime.protobuf import field
 
 GRAPH, NODE, ATTRIBUTE, VALUE, FUNCTION = 7, 1, 5, 11, 25

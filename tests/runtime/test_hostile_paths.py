@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from parity_runtime import InputError, Predictor
-from parity_runtime.paths import refuse_unwritable, resolved
+from parity_runtime.files.paths import refuse_unwritable, resolved
 
-MAIN = "from parity_runtime.commands.main import main; main()"
+MAIN = "from parity_runtime.cli.main import main; main()"
 BYTE = os.fsdecode(b"\xff")
 
 

@@ -9,8 +9,8 @@ import pytest
 
 import parity_runtime
 from parity_runtime import FormatError, InputError, MissingExtraError, ParityError, TensorSpec, verify
-from parity_runtime.jsonfile import parse_json
-from parity_runtime.package import write_manifest
+from parity_runtime.files.json_file import parse_json
+from parity_runtime.package.manifest import write_manifest
 from parity_runtime.printable import SCREEN, printable, printable_json, sentence, shown
 from tests.runtime.protobuf import metadata
 
@@ -85,7 +85,8 @@ def test_info_shows_no_character_that_steers_a_terminal(parity, xor_package: Pat
 )
 def test_a_small_file_of_countless_values_takes_no_memory(start: str, part: str, count: int) -> None:
     code = (
-        "import resource, sys; from parity_runtime.jsonfile import parse_json; from parity_runtime import FormatError\n"
+        "import resource, sys; from parity_runtime import FormatError\n"
+        "from parity_runtime.files.json_file import parse_json\n"
         f"data = ({start!r} + {part!r} * {count}).encode()\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "try: parse_json(data, 'file')\n"

@@ -50,7 +50,7 @@ def test_without_onnxruntime_the_package_opens_and_a_session_says_what_is_missin
 
 def test_a_command_without_its_extra_says_which(tmp_path: Path) -> None:
     code = BLOCK.format(absent=["torch"]) + (
-        "from parity_runtime.commands.main import main\nmain(['train', 'xor', '--out', 'x'])"
+        "from parity_runtime.cli.main import main\nmain(['train', 'xor', '--out', 'x'])"
     )
     result = python(code)
     assert result.returncode == 1

@@ -16,10 +16,10 @@ from parity_runtime import (
     Predictor,
     UncheckedModelWarning,
 )
-from parity_runtime.digest import sha256_hex
-from parity_runtime.loading import load_model
-from parity_runtime.model_scan import scan_model
-from parity_runtime.package import write_manifest
+from parity_runtime.files.digest import sha256_hex
+from parity_runtime.package.loader import load_model
+from parity_runtime.package.manifest import write_manifest
+from parity_runtime.package.model_scan import scan_model
 from tests.runtime.protobuf import field, metadata, varint
 
 GRAPH, NODE, DOMAIN, ATTRIBUTE, INITIALIZER = 7, 1, 7, 5, 5
@@ -48,7 +48,7 @@ def test_a_bare_model_can_be_pinned(bare: Path) -> None:
 
 
 def test_the_command_line_says_it_in_one_line(bare: Path) -> None:
-    script = "from parity_runtime.commands.main import main; main()"
+    script = "from parity_runtime.cli.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", script, "predict", str(bare), "--row", "0,1"], capture_output=True, text=True, check=True
     )
@@ -67,7 +67,7 @@ def test_the_command_line_says_it_in_one_line(bare: Path) -> None:
         (field(8, b""), "holds no graph"),
         (field(GRAPH, b""), "has no contract"),
         (field(GRAPH, b"") + metadata("parity.contract", "{"), "not valid JSON"),
-        (field(GRAPH, b"") + metadata("parity.contract", '{"format": "parity/2"}'), "install a newer one"),
+        (field(GRAPH, b"") + metadata("parity.contract", '{"format": "parity/3"}'), "install a newer one"),
     ],
 )
 def test_a_file_that_is_no_model_of_ours_is_one_sentence(bare: Path, data: bytes, reason: str) -> None:
@@ -190,7 +190,7 @@ def test_a_contract_that_the_graph_does_not_fulfil_is_refused_although_both_copi
 def test_a_newer_format_is_refused_with_a_sentence(xor_package: Path, package_copy) -> None:  # type: ignore[no-untyped-def]
     copy = package_copy(xor_package)
     manifest = (copy / "manifest.json").read_text()
-    (copy / "manifest.json").write_text(manifest.replace("parity/1", "parity/2"))
+    (copy / "manifest.json").write_text(manifest.replace("parity/2", "parity/3"))
     with pytest.raises(FormatError, match="install a newer one"):
         Predictor(copy)
 

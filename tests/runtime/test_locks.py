@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from parity_runtime import InputError
-from parity_runtime.files import write_file
-from parity_runtime.locks import NoLocksError, held
-from parity_runtime.staging import staged_folder
+from parity_runtime.files.atomic_write import write_file
+from parity_runtime.files.locks import NoLocksError, held
+from parity_runtime.files.staged_folder import staged_folder
 
 WRITER = """
 import sys, time
 from pathlib import Path
-from parity_runtime.files import atomic_write
-from parity_runtime.staging import staged_folder
+from parity_runtime.files.atomic_write import atomic_write
+from parity_runtime.files.staged_folder import staged_folder
 target = Path(sys.argv[1])
 if sys.argv[2] == "folder":
     with staged_folder(target, replace=True) as folder:
@@ -89,7 +89,7 @@ def test_what_a_killed_process_left_is_cleared_by_the_next_that_writes(kind: str
 def test_the_lock_of_a_killed_process_does_not_live_on_in_its_children(tmp_path: Path) -> None:
     """Workers that load batches are forked; they outlive a killed parent for seconds."""
     code = (
-        "import os, sys, time; from pathlib import Path; from parity_runtime.locks import held\n"
+        "import os, sys, time; from pathlib import Path; from parity_runtime.files.locks import held\n"
         "with held(Path(sys.argv[1]), 'training'):\n"
         "    if os.fork() == 0: time.sleep(60)\n"
         "    print('ready', flush=True); time.sleep(60)\n"

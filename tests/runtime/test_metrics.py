@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from parity_runtime import InputError
-from parity_runtime.metrics import classification_metrics, regression_metrics
+from parity_runtime.evaluation.metrics import classification_metrics, regression_metrics
 
 
 def test_binary_metrics_by_hand() -> None:

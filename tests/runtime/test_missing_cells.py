@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity_runtime import FormatError, InputError, ModelContract, Predictor
-from parity_runtime.inputs import table_inputs
+from parity_runtime import FormatError, InputError, ModelContract, Predictor, predict_batches
+from parity_runtime.inference.input_validation import table_inputs
 from parity_runtime.tables import plain_numbers
 from parity_runtime.tables.cell_patterns import decimal_comma, spelling
 from parity_runtime.tables.cell_values import MISSING_IN_NUMBERS, MISSING_TOKENS, PLAIN, CellValues
@@ -79,7 +79,7 @@ def test_a_row_is_counted_over_the_whole_stream(xor_package: Path, size: int) ->
     named = [{"x1": batch[:, 0], "x2": batch[:, 1]} for batch in batches]
     for source in (batches, [batch.tolist() for batch in batches], named):
         with pytest.raises(InputError, match=f"row {bad}: {SAID}") as found:
-            list(predictor.stream(source, threads=2))
+            list(predict_batches(predictor, source, threads=2))
         assert (found.value.row, found.value.column) == (bad, "x2")
         assert found.value.path == f"batch {-(-bad // size)}"
 

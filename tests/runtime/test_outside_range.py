@@ -34,11 +34,11 @@ def ranged(package: Path, name: str, low: float | None, high: float | None, **ch
 def test_each_cell_is_told(xor_package: Path, ends: tuple[float, float]) -> None:
     predictor = Predictor(xor_package)
     rows = np.array([[0, 1], [1e30, 0], [0, -1e30], [-9, 9], ends], np.float32)
-    found = predictor.outside_range(rows)
+    found = predictor.out_of_range(rows)
     assert found.dtype == bool
     assert found[:4].tolist() == [[False, False], [True, False], [False, True], [True, True]]
-    assert (found == predictor.outside_range({"x2": rows[:, 1], "x1": rows[:, 0]})).all()
-    assert predictor.outside_range(np.zeros((0, 2))).shape == (0, 2)
+    assert (found == predictor.out_of_range({"x2": rows[:, 1], "x1": rows[:, 0]})).all()
+    assert predictor.out_of_range(np.zeros((0, 2))).shape == (0, 2)
 
 
 def test_the_extremes_of_training_are_inside_and_their_neighbours_are_not(
@@ -47,25 +47,25 @@ def test_the_extremes_of_training_are_inside_and_their_neighbours_are_not(
     predictor = Predictor(xor_package)
     low, high = np.array(ends, np.float32)
     beyond = [[np.nextafter(low, np.float32(-9)), 0], [np.nextafter(high, np.float32(9)), 0]]
-    assert not predictor.outside_range([[low, 0], [high, 0]]).any()
-    assert predictor.outside_range(beyond)[:, 0].all()
+    assert not predictor.out_of_range([[low, 0], [high, 0]]).any()
+    assert predictor.out_of_range(beyond)[:, 0].all()
 
 
 def test_an_end_that_float32_rounds_inwards_is_rounded_as_the_cells_are(package_copy, xor_package: Path) -> None:
     predictor = ranged(package_copy(xor_package), "x1", -0.1, 0.1)  # float32(0.1) is above 0.1
-    assert not predictor.outside_range([[0.1, 0], [-0.1, 0]]).any()
+    assert not predictor.out_of_range([[0.1, 0], [-0.1, 0]]).any()
 
 
 def test_missing_cells_and_unknown_ranges_are_not_outside(package_copy, species_package: Path) -> None:
     predictor = ranged(package_copy(species_package), "b", -1.0, 1.0, missing="impute")
-    found = predictor.outside_range([[9, 0, 9, 9], [0, np.nan, 0, 0], [0, 2, 0, 0]])
+    found = predictor.out_of_range([[9, 0, 9, 9], [0, np.nan, 0, 0], [0, 2, 0, 0]])
     assert found.tolist() == [[False] * 4, [False] * 4, [False, True, False, False]]
 
 
 @pytest.mark.parametrize("name", ["species_package", "series_package"])
 def test_without_any_range_nothing_can_be_said(name: str, request: pytest.FixtureRequest) -> None:
     with pytest.raises(InputError, match="does not say what its features ranged over"):
-        Predictor(request.getfixturevalue(name)).outside_range([[0, 0, 0, 0]])
+        Predictor(request.getfixturevalue(name)).out_of_range([[0, 0, 0, 0]])
 
 
 @pytest.fixture
@@ -81,24 +81,24 @@ def cells(text: str, column: str) -> list[str]:
 
 
 def test_a_column_marks_them(parity, xor_package: Path, table: Path) -> None:
-    answer = parity("predict", xor_package, table, "--errors", "null", "--outside-range", "mark")
-    assert answer.out.splitlines()[0] == f"id,x1,x2,{ADDED},outside_range"
-    assert cells(answer.out, "outside_range") == ["false", "true", "", "true", "false"]
+    answer = parity("predict", xor_package, table, "--errors", "null", "--out-of-range", "mark")
+    assert answer.out.splitlines()[0] == f"id,x1,x2,{ADDED},out_of_range"
+    assert cells(answer.out, "out_of_range") == ["false", "true", "", "true", "false"]
     plain = parity("predict", xor_package, table, "--errors", "null")
     assert cells(plain.out, "probability_1") == cells(answer.out, "probability_1")
     assert plain.out.splitlines()[0] == f"id,x1,x2,{ADDED}"
-    only = parity("predict", xor_package, "--row", "0,9", "--outside-range", "mark", "--columns", "outside_range")
-    assert only.out == "outside_range\ntrue\n"
+    only = parity("predict", xor_package, "--row", "0,9", "--out-of-range", "mark", "--columns", "out_of_range")
+    assert only.out == "out_of_range\ntrue\n"
 
 
-def test_the_proof_stands_before_the_mark(parity, proven_package: Path) -> None:
-    answer = parity("predict", proven_package, "--row", "-9,0", "--certified", "--outside-range", "mark")
-    assert answer.out.splitlines()[0] == f"x1,x2,{ADDED},certified,outside_range"
+def test_the_proof_stands_before_the_mark(parity, certified_package: Path) -> None:
+    answer = parity("predict", certified_package, "--row", "-9,0", "--certified", "--out-of-range", "mark")
+    assert answer.out.splitlines()[0] == f"x1,x2,{ADDED},certified,out_of_range"
 
 
 @pytest.mark.parametrize(("errors", "ids"), [("skip", ["a", "e"]), ("null", ["a", "b", "c", "d", "e"])])
 def test_they_are_refused_as_errors_says(parity, xor_package: Path, table: Path, errors: str, ids: list[str]) -> None:
-    answer = parity("predict", xor_package, table, "--errors", errors, "--outside-range", "refuse")
+    answer = parity("predict", xor_package, table, "--errors", errors, "--out-of-range", "refuse")
     assert (answer.code, cells(answer.out, "id")) == (0, ids)
     assert [bool(cell) for cell in cells(answer.out, "label")] == [name in ("a", "e") for name in ids]
     assert "row 2: x1 is '1e30', outside what the model has seen in training, -0.32" in answer.err
@@ -106,29 +106,29 @@ def test_they_are_refused_as_errors_says(parity, xor_package: Path, table: Path,
 
 
 def test_the_first_one_stops_the_job(parity, xor_package: Path, table: Path) -> None:
-    answer = parity("predict", xor_package, table, "--outside-range", "refuse")
+    answer = parity("predict", xor_package, table, "--out-of-range", "refuse")
     assert (answer.code, answer.out) == (1, "")
     assert answer.err.count("\n") == 1 and "row 2: x1 is '1e30', outside" in answer.err
 
 
 def test_every_format_holds_the_mark(parity, xor_package: Path, tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text('{"x1": 0, "x2": 1}\n{"x1": 5, "x2": 1}\n')
-    lines = parity("predict", xor_package, tmp_path / "t.jsonl", "--outside-range", "mark").out.splitlines()
-    assert [json.loads(line)["outside_range"] for line in lines] == [False, True]
+    lines = parity("predict", xor_package, tmp_path / "t.jsonl", "--out-of-range", "mark").out.splitlines()
+    assert [json.loads(line)["out_of_range"] for line in lines] == [False, True]
     np.save(tmp_path / "t.npy", np.array([[0, 1], [5, 1]], np.float32))
-    parity("predict", xor_package, tmp_path / "t.npy", "--outside-range", "mark", "--out", tmp_path / "s.npy")
-    assert np.load(tmp_path / "s.npy")["outside_range"].tolist() == [False, True]
+    parity("predict", xor_package, tmp_path / "t.npy", "--out-of-range", "mark", "--out", tmp_path / "s.npy")
+    assert np.load(tmp_path / "s.npy")["out_of_range"].tolist() == [False, True]
 
 
 @pytest.mark.parametrize("choice", ["mark", "refuse"])
 def test_a_contract_without_ranges_is_one_sentence(parity, species_package: Path, choice: str) -> None:
-    answer = parity("predict", species_package, "--row", "0,0,0,0", "--outside-range", choice)
+    answer = parity("predict", species_package, "--row", "0,0,0,0", "--out-of-range", choice)
     assert (answer.code, answer.out) == (1, "")
     assert answer.err.startswith("parity: the contract of species does not say what its features ranged over")
 
 
 def test_a_column_of_that_name_is_not_lost(parity, xor_package: Path, tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("x1,x2,outside_range\n0,1,x\n")
-    answer = parity("predict", xor_package, tmp_path / "t.csv", "--outside-range", "mark")
-    assert answer.code == 1 and "has a column 'outside_range' already" in answer.err
+    (tmp_path / "t.csv").write_text("x1,x2,out_of_range\n0,1,x\n")
+    answer = parity("predict", xor_package, tmp_path / "t.csv", "--out-of-range", "mark")
+    assert answer.code == 1 and "has a column 'out_of_range' already" in answer.err
     assert parity("predict", xor_package, tmp_path / "t.csv").code == 0

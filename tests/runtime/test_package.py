@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from parity_runtime import DigestError, FormatError, InputError, Package, Predictor, verify
-from parity_runtime.package import write_manifest
+from parity_runtime.package.manifest import write_manifest
 
 
 def test_every_file_of_a_package_is_listed_and_verified(xor_package: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_manifest_cannot_name_files_outside_its_package(xor_copy: Path, name: 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{", "{}", '{"format": "parity/2", "files": {}}', '{"format": "parity/1"}', "\xff", "[" * 100_000],
+    ["", "[]", "{", "{}", '{"format": "parity/3", "files": {}}', '{"format": "parity/1"}', "\xff", "[" * 100_000],
 )
 def test_a_malformed_manifest_is_one_sentence(xor_copy: Path, text: str) -> None:
     (xor_copy / "manifest.json").write_bytes(text.encode("latin-1"))
@@ -126,7 +126,7 @@ def test_a_malformed_manifest_is_one_sentence(xor_copy: Path, text: str) -> None
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_json_is_utf_8_without_a_mark(encoding: str) -> None:
-    from parity_runtime.jsonfile import parse_json
+    from parity_runtime.files.json_file import parse_json
 
     with pytest.raises(FormatError, match="not valid JSON"):
         parse_json('{"format": "parity/1"}'.encode(encoding), "contract.json")

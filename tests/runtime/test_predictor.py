@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity_runtime import InputError, Predictor, ProviderError
-from parity_runtime.inputs import table_inputs
+from parity_runtime import InputError, Predictor, ProviderError, predict_batches
+from parity_runtime.inference.input_validation import table_inputs
 
 CORNERS = [[0, 0], [0, 1], [1, 0], [1, 1]]
 
@@ -124,7 +124,10 @@ def test_rows_that_do_not_fit_are_refused_with_a_sentence(predictor: Predictor, 
 
 @pytest.mark.parametrize("rows", [[[0, 1], [1, 1e39]], np.array([[0, 1], [1, 1e39]]), {"x1": [0, 1], "x2": [1, 1e39]}])
 def test_a_number_beyond_float32_is_named_by_its_row_and_its_column(predictor: Predictor, rows: Any) -> None:
-    for ask, first in ((lambda: predictor.predict(rows), 0), (lambda: list(predictor.stream([[[0, 1]] * 3, rows])), 3)):
+    for ask, first in (
+        (lambda: predictor.predict(rows), 0),
+        (lambda: list(predict_batches(predictor, [[[0, 1]] * 3, rows])), 3),
+    ):
         with pytest.raises(InputError) as refused:
             ask()
         assert (refused.value.row, refused.value.column) == (first + 2, "x2")

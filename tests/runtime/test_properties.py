@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from parity_runtime import Package, ParityError, Predictor, verify
-from parity_runtime.loading import load_model
-from parity_runtime.model_scan import scan_model
-from parity_runtime.package import write_manifest
+from parity_runtime.package.loader import load_model
+from parity_runtime.package.manifest import write_manifest
+from parity_runtime.package.model_scan import scan_model
 
 BIT_FLIPS = 400
 

@@ -48,7 +48,7 @@ def expected(answers: list[list[str]], table: Path) -> str:
 def test_csv_has_the_same_bytes_whatever_the_batch_and_the_threads(
     parity, xor_package: Path, table: Path, answers: list[list[str]], batch: int | None, threads: int
 ) -> None:
-    options = ["--threads", threads, *(["--batch", batch] if batch else [])]
+    options = ["--threads", threads, *(["--batch-size", batch] if batch else [])]
     assert parity("predict", xor_package, table, *options).out == expected(answers, table)
     done = parity("predict", xor_package, table, *options, "--out", table.parent / "out.csv")
     assert done.err.endswith(f"{ROWS} rows answered in {table.parent / 'out.csv'}\n")
@@ -56,7 +56,7 @@ def test_csv_has_the_same_bytes_whatever_the_batch_and_the_threads(
 
 
 def test_a_pipe_has_the_same_bytes_as_a_file(xor_package: Path, table: Path, answers: list[list[str]]) -> None:
-    command = [PARITY, "predict", str(xor_package), "-", "--batch", "64"]
+    command = [PARITY, "predict", str(xor_package), "-", "--batch-size", "64"]
     done = subprocess.run(command, input=table.read_bytes(), capture_output=True, check=True)
     assert done.stdout.decode() == expected(answers, table)
 
@@ -113,7 +113,7 @@ def test_only_some_columns_are_written(parity, xor_package: Path, table: Path, a
 def test_json_lines_keep_their_text(parity, xor_package: Path, tmp_path: Path, answers: list[list[str]]) -> None:
     lines = [f'{{"id": {row},  "x1":{a}, "x2": {b}, "deep": {{"é": [1, null]}}}}' for row, (a, b) in enumerate(POINTS)]
     (tmp_path / "t.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    for options in ([], ["--batch", "7", "--threads", "2"]):
+    for options in ([], ["--batch-size", "7", "--threads", "2"]):
         found = parity("predict", xor_package, tmp_path / "t.jsonl", *options).out.splitlines()
         for line, before, (label, *numbers) in zip(found, lines, answers, strict=True):
             assert line.startswith(before[:-1])
@@ -128,15 +128,15 @@ def test_json_lines_keep_their_text(parity, xor_package: Path, tmp_path: Path, a
 
 def test_arrays(parity, xor_package: Path, tmp_path: Path, answers: list[list[str]]) -> None:
     np.save(tmp_path / "t.npy", POINTS)
-    done = parity("predict", xor_package, tmp_path / "t.npy", "--batch", 99, "--out", tmp_path / "o.npy")
+    done = parity("predict", xor_package, tmp_path / "t.npy", "--batch-size", 99, "--out", tmp_path / "o.npy")
     assert done.code == 0, done
     found = np.load(tmp_path / "o.npy")
     assert found.dtype.names == ("x1", "x2", "label", "probability_0", "probability_1")
     assert (found["x1"] == POINTS[:, 0]).all() and (found["x2"] == POINTS[:, 1]).all()
     assert [[str(row["label"]), float32_text(row["probability_0"]), float32_text(row["probability_1"])]
             for row in found] == answers  # fmt: skip
-    again = parity("predict", xor_package, tmp_path / "o.npy")
-    assert again.is_refused(1, "a column 'label' already")
+    run_cached = parity("predict", xor_package, tmp_path / "o.npy")
+    assert run_cached.is_refused(1, "a column 'label' already")
     text = parity("predict", xor_package, tmp_path / "t.npy").out.splitlines()
     assert [line.split(",")[2:] for line in text[1:]] == answers
 
@@ -164,7 +164,7 @@ def test_arrow_and_parquet(parity, xor_package: Path, tmp_path: Path, answers: l
     else:
         feather.write_feather(table, source, compression="uncompressed")
     for batch in (7, 1000):
-        done = parity("predict", xor_package, source, "--batch", batch, "--threads", 2, "--out", out)
+        done = parity("predict", xor_package, source, "--batch-size", batch, "--threads", 2, "--out", out)
         assert done.code == 0, done
         found = (parquet.read_table if suffix == ".parquet" else feather.read_table)(out)
         assert found.select(["id", "x2", "x1"]).equals(table)
@@ -191,24 +191,24 @@ def test_an_array_without_rows_gives_one_without_rows(parity, xor_package: Path,
     assert np.load(tmp_path / "o.npy").dtype.names[-1] == "probability_1"
 
 
-def test_a_regression_and_its_radius(parity, proven_rent_package: Path, tmp_path: Path) -> None:
-    predictor = Predictor(proven_rent_package, certified=True)
+def test_a_regression_and_its_radius(parity, certified_rent_package: Path, tmp_path: Path) -> None:
+    predictor = Predictor(certified_rent_package, certified=True)
     names = [feature.name for feature in predictor.contract.columns]
     (tmp_path / "t.csv").write_text(",".join(names) + "\n" + ",".join("1" * len(names)) + "\n")
-    header, row = parity("predict", proven_rent_package, tmp_path / "t.csv", "--certified").out.splitlines()
+    header, row = parity("predict", certified_rent_package, tmp_path / "t.csv", "--certified").out.splitlines()
     found = dict(zip(header.split(","), row.split(","), strict=True))
     outputs = predictor.run({"features": np.ones((1, len(names)))})
     for index, target in enumerate(predictor.contract.targets):
         assert found[target] == float32_text(outputs["value"][0, index])
-        assert found[f"radius_{target}"] == float32_text(outputs["radius"][0, index])
+        assert found[f"error_bound_{target}"] == float32_text(outputs["error_bound"][0, index])
 
 
-def test_what_is_proven_beyond_numbers_is_null_in_json(parity, proven_rent_package: Path, tmp_path: Path) -> None:
-    names = [feature.name for feature in Predictor(proven_rent_package).contract.columns]
+def test_what_is_proven_beyond_numbers_is_null_in_json(parity, certified_rent_package: Path, tmp_path: Path) -> None:
+    names = [feature.name for feature in Predictor(certified_rent_package).contract.columns]
     (tmp_path / "t.jsonl").write_text(json.dumps(dict.fromkeys(names, 3e38)) + "\n")
-    done = parity("predict", proven_rent_package, tmp_path / "t.jsonl", "--certified")
+    done = parity("predict", certified_rent_package, tmp_path / "t.jsonl", "--certified")
     found = json.loads(done.out)
-    assert all(value is None for name, value in found.items() if name.startswith("radius_")), found
+    assert all(value is None for name, value in found.items() if name.startswith("error_bound_")), found
 
 
 BAD = [["x1", "x2"], ["0", "0"], ["1", "abc"], ["1", "0"], ["1"], ["0", "1", "2"], ["inf", "1"], ["1", ""], ["0", "1"]]
@@ -218,7 +218,7 @@ REASONS = ["row 2: x2 is 'abc'", "row 4: 1 cells", "row 5: 3 cells", "row 6: x1 
 @pytest.mark.parametrize("batch", [1, 2, 100])
 def test_rows_that_cannot_be_answered_are_left_out(parity, xor_package: Path, tmp_path: Path, batch: int) -> None:
     (tmp_path / "t.csv").write_text(csv_text(BAD))
-    done = parity("predict", xor_package, tmp_path / "t.csv", "--errors", "skip", "--batch", batch)
+    done = parity("predict", xor_package, tmp_path / "t.csv", "--errors", "skip", "--batch-size", batch)
     assert [line.split(",")[:3] for line in done.out.splitlines()[1:]] == [list("000"), list("101"), list("011")]
     for reason in [*REASONS, "5 rows were left out"]:
         assert reason in done.err
@@ -228,7 +228,7 @@ def test_rows_that_cannot_be_answered_are_left_out(parity, xor_package: Path, tm
 @pytest.mark.parametrize("batch", [1, 2, 100])
 def test_rows_that_cannot_be_answered_have_no_answer(parity, xor_package: Path, tmp_path: Path, batch: int) -> None:
     (tmp_path / "t.csv").write_text(csv_text(BAD))
-    done = parity("predict", xor_package, tmp_path / "t.csv", "--errors", "null", "--batch", batch)
+    done = parity("predict", xor_package, tmp_path / "t.csv", "--errors", "null", "--batch-size", batch)
     lines = done.out.splitlines()[1:]
     assert [lines[row] for row in (1, 3, 4, 5, 6)] == ["1,abc,,,", "1,,,,", "0,1,2,,,", "inf,1,,,", "1,,,,"]
     assert [lines[row].split(",")[2] for row in (0, 2, 7)] == ["0", "1", "1"]
@@ -244,7 +244,9 @@ def test_the_answers_beside_bad_rows_are_the_same_bits(
     for row in range(3, ROWS, 5):
         lines[row] = "bad,,"
     table.write_text("\n".join(lines))
-    done = parity("predict", xor_package, table, "--errors", "skip", "--batch", 11, "--columns", "label,probability_0")
+    done = parity(
+        "predict", xor_package, table, "--errors", "skip", "--batch-size", 11, "--columns", "label,probability_0"
+    )
     kept = [answer for row, answer in enumerate(answers) if (row + 1 - 3) % 5 or row + 1 < 3]
     assert done.out.splitlines()[1:] == [",".join(answer[:2]) for answer in kept]
 
@@ -270,7 +272,7 @@ def test_json_lines_that_cannot_be_answered(parity, xor_package: Path, tmp_path:
 
 def test_many_bad_rows_are_counted_not_listed(parity, xor_package: Path, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("x1,x2\n" + "a,b\n" * 500)
-    done = parity("predict", xor_package, tmp_path / "t.csv", "--errors", "skip", "--batch", 7)
+    done = parity("predict", xor_package, tmp_path / "t.csv", "--errors", "skip", "--batch-size", 7)
     assert len(done.err.splitlines()) == 21 and "500 rows" in done.err
 
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity_runtime.commands import main
+from parity_runtime.cli import main
 
 PARITY = str(Path(sys.executable).parent / "parity")
 ROWS = 400_000
@@ -35,7 +35,16 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def scoring(xor_package: Path, large: Path, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """A scoring to a file, caught in the middle."""
-    command = [PARITY, "predict", str(xor_package), str(large), "--out", str(tmp_path / "out.csv"), "--batch", "64"]
+    command = [
+        PARITY,
+        "predict",
+        str(xor_package),
+        str(large),
+        "--out",
+        str(tmp_path / "out.csv"),
+        "--batch-size",
+        "64",
+    ]
     # A signal that arrives while coverage's tracer runs may be lost in it.
     untraced = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, env=untraced)
@@ -111,7 +120,7 @@ def test_a_full_disk_behind_stdout_is_said(xor_package: Path, large: Path) -> No
 
 def test_memory_does_not_grow_with_the_rows(xor_package: Path, large: Path, tmp_path: Path) -> None:
     """Eight times the rows take the same memory; the benchmark says how much, this test that nothing is kept."""
-    code = ("import resource, sys; from parity_runtime.commands.main import _run; "
+    code = ("import resource, sys; from parity_runtime.cli.main import _run; "
             "code = _run(sys.argv[1:]); "
             "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr); sys.exit(code)")  # fmt: skip
     peaks = []
@@ -120,7 +129,7 @@ def test_memory_does_not_grow_with_the_rows(xor_package: Path, large: Path, tmp_
         path = tmp_path / f"{rows}.csv"
         path.write_text("".join(lines[: rows + 1]))
         command = [sys.executable, "-c", code, "predict", str(xor_package), str(path), "--out", str(tmp_path / "o.csv"),
-                   "--batch", "8192"]  # fmt: skip
+                   "--batch-size", "8192"]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=True, close_fds=True)
         peaks.append(int(done.stderr.splitlines()[-1]))
     assert peaks[1] < 1.25 * peaks[0], peaks

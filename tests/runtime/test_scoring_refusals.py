@@ -87,7 +87,9 @@ def test_answers_have_the_format_of_the_table_or_are_csv(
     assert not (tmp_path / out).exists()
 
 
-@pytest.mark.parametrize("options", [["--delimiter", "ab"], ["--delimiter", '"'], ["--threads", "0"], ["--batch", "0"]])
+@pytest.mark.parametrize(
+    "options", [["--delimiter", "ab"], ["--delimiter", '"'], ["--threads", "0"], ["--batch-size", "0"]]
+)
 def test_options_that_make_no_sense_are_usage_errors(
     parity, xor_package: Path, tmp_path: Path, options: list[str]
 ) -> None:

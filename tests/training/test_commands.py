@@ -7,9 +7,9 @@ def test_train_and_plot_tell_what_they_did(parity, tmp_path: Path) -> None:
     answer = parity("train", "xor", "--out", tmp_path / "r", "--epochs", 2, "--size", 200, "--test-size", 50)
     assert answer.code == 0
     assert "of 50 held-out rows are right" in answer.out
-    pictures = parity("plot", tmp_path / "r").out.split()
-    assert {"samples.png", "loss.png", "boundary.png"} <= {Path(picture).name for picture in pictures}
-    assert all(Path(picture).stat().st_size > 5000 for picture in pictures)
+    plots = parity("plot", tmp_path / "r").out.split()
+    assert {"samples.png", "loss.png", "boundary.png"} <= {Path(picture).name for picture in plots}
+    assert all(Path(picture).stat().st_size > 5000 for picture in plots)
 
 
 def test_mistakes_are_one_line(parity, tmp_path: Path) -> None:

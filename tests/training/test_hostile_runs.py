@@ -17,11 +17,11 @@ import torch
 
 from parity_runtime import FormatError, InputError, ParityError
 from parity_training import Run, load_state_dict
+from parity_training.data.table import TableSettings
+from parity_training.data.xor import XORSettings, xor_data
 from parity_training.settings import TrainSettings
-from parity_training.tables import TableSettings
 from parity_training.train import resume, train_xor
-from parity_training.weights import load_object, save_object
-from parity_training.xor import XORSettings, xor_problem
+from parity_training.weights.state_dict import load_object, save_object
 
 HUGE = 10**15
 SMALL = XORSettings(size=64, validation_size=8, test_size=8, epochs=1)
@@ -76,7 +76,7 @@ def test_a_hostile_recipe_is_one_sentence(run: Path, name: str) -> None:
     assert str(caught.value).isprintable() and len(str(caught.value)) < 700
     (run / "state_dict.pt").unlink()
     with pytest.raises(ParityError) as caught:
-        resume(run, xor_problem(SMALL))
+        resume(run, xor_data(SMALL))
     assert str(caught.value).isprintable() and len(str(caught.value)) < 700
 
 
@@ -156,7 +156,7 @@ def test_a_hostile_checkpoint_is_one_sentence(run: Path, name: str) -> None:
     CHECKPOINTS[name](state)
     save_object(state, run / "checkpoint.pt")
     with pytest.raises(ParityError, match=r"checkpoint\.pt") as caught:
-        resume(run, xor_problem(SMALL))
+        resume(run, xor_data(SMALL))
     assert len(str(caught.value)) < 500
 
 
@@ -170,15 +170,15 @@ def test_an_optimizer_s_state_that_does_not_fit_is_refused_and_not_read_beyond_i
     code = f"""
 import torch, dataclasses
 from parity_runtime import ParityError
-from parity_training.preparation import NetworkChoice
+from parity_training.fitting.prepare import NetworkChoice
 from parity_training.settings import TrainSettings
-from parity_training.train import resume, train_problem
-from parity_training.weights import load_object, save_object
-from parity_training.xor import XORSettings, xor_problem
+from parity_training.train import resume, train_model
+from parity_training.weights.state_dict import load_object, save_object
+from parity_training.data.xor import XORSettings, xor_data
 from pathlib import Path
-problem = xor_problem(XORSettings(size=64, validation_size=8, test_size=8))
+data = xor_data(XORSettings(size=64, validation_size=8, test_size=8))
 out = Path({str(tmp_path / "run")!r})
-train_problem(problem, NetworkChoice("XORClassifier", {{"num_hidden": 1000}}), TrainSettings(epochs=1), out)
+train_model(data, NetworkChoice("XORClassifier", {{"num_hidden": 1000}}), TrainSettings(epochs=1), out)
 (out / "state_dict.pt").unlink()
 recipe = (out / "recipe.json").read_text()
 (out / "recipe.json").write_text(recipe.replace('"epochs": 1,', '"epochs": 3,'))
@@ -189,7 +189,7 @@ for entry in state["optimizer"]["state"].values():
             entry[name] = {damage}
 save_object(state, out / "checkpoint.pt")
 try:
-    resume(out, problem)
+    resume(out, data)
 except ParityError as error:
     print(error)
 """

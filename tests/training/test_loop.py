@@ -18,13 +18,13 @@ from parity_training import (
     XORDataset,
     XORSettings,
     data_loader,
-    table_problem,
-    train_problem,
+    table_data,
+    train_model,
     weights_id,
-    xor_problem,
+    xor_data,
 )
-from parity_training.objectives import make_objective
-from parity_training.problem import Problem
+from parity_training.data.training_data import TrainingData
+from parity_training.fitting.objectives import make_objective
 from tests.training.tables import classes_table, prices_table
 
 POINTS = XORDataset(103, seed=0)
@@ -71,20 +71,23 @@ def test_without_shuffling_rows_come_as_they_lie() -> None:
 
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
 def test_workers_train_the_same_weights(tmp_path: Path) -> None:
-    problem = xor_problem(XORSettings(size=64, validation_size=16, test_size=16))
-    ids = [weights_id(run_of(problem, tmp_path / str(workers), num_workers=workers).state_dict()) for workers in (0, 1)]
+    training_data = xor_data(XORSettings(size=64, validation_size=16, test_size=16))
+    ids = [
+        weights_id(run_of(training_data, tmp_path / str(workers), num_workers=workers).state_dict())
+        for workers in (0, 1)
+    ]
     assert ids[0] == ids[1]
 
 
-def run_of(problem: Problem, out: Path, choice: NetworkChoice | None = None, **settings: object):  # type: ignore[no-untyped-def]
+def run_of(training_data: TrainingData, out: Path, choice: NetworkChoice | None = None, **settings: object):  # type: ignore[no-untyped-def]
     chosen = TrainSettings(**{"epochs": 3, "batch_size": 16} | settings)  # type: ignore[arg-type]
-    return train_problem(problem, choice or NetworkChoice(), chosen, out)
+    return train_model(training_data, choice or NetworkChoice(), chosen, out)
 
 
 @pytest.fixture
-def problem(tmp_path: Path) -> Problem:
+def training_data(tmp_path: Path) -> TrainingData:
     settings = TableSettings("kind")
-    return table_problem(TableDataset(classes_table(tmp_path / "t.csv"), settings), settings, "t")
+    return table_data(TableDataset(classes_table(tmp_path / "t.csv"), settings), settings, "t")
 
 
 @pytest.mark.parametrize(
@@ -93,9 +96,9 @@ def problem(tmp_path: Path) -> Problem:
      ("LBFGS", {"max_iter": 3}), ("Adagrad", {})],
 )  # fmt: skip
 def test_any_optimizer_of_torch_trains(
-    problem: Problem, tmp_path: Path, name: str, arguments: dict[str, object]
+    training_data: TrainingData, tmp_path: Path, name: str, arguments: dict[str, object]
 ) -> None:
-    run = run_of(problem, tmp_path / "run", optimizer=name, optimizer_arguments=arguments, learning_rate=0.01)
+    run = run_of(training_data, tmp_path / "run", optimizer=name, optimizer_arguments=arguments, learning_rate=0.01)
     assert all(bool(torch.isfinite(tensor).all()) for tensor in run.state_dict().values())
 
 
@@ -104,11 +107,11 @@ def test_any_optimizer_of_torch_trains(
     [("StepLR", {"step_size": 1, "gamma": 0.5}), ("ReduceLROnPlateau", {"patience": 0, "threshold": 0.9})],
 )
 def test_a_scheduler_changes_the_learning_rate(
-    problem: Problem, tmp_path: Path, name: str, arguments: dict[str, object]
+    training_data: TrainingData, tmp_path: Path, name: str, arguments: dict[str, object]
 ) -> None:
     wild = {"optimizer": "SGD", "learning_rate": 1.0, "epochs": 8}
-    plain = run_of(problem, tmp_path / "plain", **wild)
-    scheduled = run_of(problem, tmp_path / "run", scheduler=name, scheduler_arguments=arguments, **wild)
+    plain = run_of(training_data, tmp_path / "plain", **wild)
+    scheduled = run_of(training_data, tmp_path / "run", scheduler=name, scheduler_arguments=arguments, **wild)
     assert (plain.path / "metrics.jsonl").read_bytes() != (scheduled.path / "metrics.jsonl").read_bytes()
 
 
@@ -138,19 +141,19 @@ def test_a_scheduler_changes_the_learning_rate(
     ],
 )
 def test_a_setting_that_does_not_fit_is_refused_before_anything_is_written(
-    problem: Problem, tmp_path: Path, settings: dict[str, object], words: str
+    training_data: TrainingData, tmp_path: Path, settings: dict[str, object], words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
-        run_of(problem, tmp_path / "run", **settings)
+        run_of(training_data, tmp_path / "run", **settings)
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("arguments", [{"hidden": [0]}, {"activation": "Magic"}, {"widths": 3}, {"dropout": 7}])
 def test_a_network_does_not_take_what_it_does_not_know(
-    problem: Problem, tmp_path: Path, arguments: dict[str, object]
+    training_data: TrainingData, tmp_path: Path, arguments: dict[str, object]
 ) -> None:
     with pytest.raises(InputError, match="the network MLP does not take"):
-        run_of(problem, tmp_path / "run", NetworkChoice("MLP", arguments))
+        run_of(training_data, tmp_path / "run", NetworkChoice("MLP", arguments))
     assert not (tmp_path / "run").exists()
 
 
@@ -164,45 +167,47 @@ def test_an_mlp_has_the_layers_that_were_asked_for() -> None:
 
 def test_batch_normalization_and_dropout_train_also_with_one_row_too_many(tmp_path: Path) -> None:
     settings = TableSettings("kind", validation=0, test=0)
-    problem = table_problem(TableDataset(classes_table(tmp_path / "t.csv", rows=33), settings), settings, "t")
+    training_data = table_data(TableDataset(classes_table(tmp_path / "t.csv", rows=33), settings), settings, "t")
     choice = NetworkChoice("MLP", {"batch_norm": True, "dropout": 0.5})
-    run = run_of(problem, tmp_path / "run", choice)  # 33 rows in batches of 16 leave a batch of one
+    run = run_of(training_data, tmp_path / "run", choice)  # 33 rows in batches of 16 leave a batch of one
     assert all(bool(torch.isfinite(tensor).all()) for tensor in run.state_dict().values())
 
 
 def test_a_loss_that_explodes_is_one_sentence_and_leaves_a_checkpoint_that_loads(tmp_path: Path) -> None:
     settings = TableSettings("price")
-    problem = table_problem(TableDataset(prices_table(tmp_path / "t.csv"), settings), settings, "t")
+    training_data = table_data(TableDataset(prices_table(tmp_path / "t.csv"), settings), settings, "t")
     with pytest.raises(InputError, match=r"the loss is .* in epoch \d+; lower the learning rate"):
-        run_of(problem, tmp_path / "run", optimizer="SGD", learning_rate=1.0, batch_size=300, epochs=50)
+        run_of(training_data, tmp_path / "run", optimizer="SGD", learning_rate=1.0, batch_size=300, epochs=50)
     checkpoint = torch.load(tmp_path / "run.unfinished" / "checkpoint.pt", weights_only=True)
     assert all(bool(torch.isfinite(tensor).all()) for tensor in checkpoint["model"].values())
     assert not (tmp_path / "run").exists()
 
 
-def test_training_ends_when_it_no_longer_improves_and_keeps_the_best_weights(problem: Problem, tmp_path: Path) -> None:
+def test_training_ends_when_it_no_longer_improves_and_keeps_the_best_weights(
+    training_data: TrainingData, tmp_path: Path
+) -> None:
     import json
 
-    run = run_of(problem, tmp_path / "run", epochs=400, patience=5, learning_rate=0.05)
+    run = run_of(training_data, tmp_path / "run", epochs=400, patience=5, learning_rate=0.05)
     lines = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
     losses = [line["validation_loss"] for line in lines]
     best = int(np.argmin(losses))
     assert len(lines) < 400
     assert len(lines) == best + 1 + 5
-    rows = problem.part("validation")
+    rows = training_data.part("validation")
     with torch.no_grad():
-        logits = run.module()(problem.data[rows])[:, 0]
-    assert nn.functional.binary_cross_entropy_with_logits(logits, problem.target[rows].float()) == pytest.approx(
+        logits = run.module()(training_data.data[rows])[:, 0]
+    assert nn.functional.binary_cross_entropy_with_logits(logits, training_data.target[rows].float()) == pytest.approx(
         losses[best]
     )
 
 
-def test_gradients_are_clipped_together(problem: Problem, tmp_path: Path) -> None:
+def test_gradients_are_clipped_together(training_data: TrainingData, tmp_path: Path) -> None:
     start = torch.load(
-        run_of(problem, tmp_path / "a", epochs=1, optimizer="SGD", learning_rate=1e-12).path / "state_dict.pt"
+        run_of(training_data, tmp_path / "a", epochs=1, optimizer="SGD", learning_rate=1e-12).path / "state_dict.pt"
     )
     clipped = run_of(
-        problem, tmp_path / "b", epochs=1, batch_size=1000, optimizer="SGD", learning_rate=1.0, clip_norm=0.01
+        training_data, tmp_path / "b", epochs=1, batch_size=1000, optimizer="SGD", learning_rate=1.0, clip_norm=0.01
     )
     moved = [clipped.state_dict()[name] - tensor for name, tensor in start.items() if name.startswith("body")]
     assert torch.sqrt(sum((tensor**2).sum() for tensor in moved)) == pytest.approx(0.01, rel=1e-3)
@@ -223,10 +228,10 @@ class Hooked(MLP):
 def test_hooks_on_accumulated_gradients_fire_once_a_step(
     tmp_path: Path, optimizer: str, arguments: dict[str, object]
 ) -> None:
-    problem = xor_problem(XORSettings(size=64, validation_size=16, test_size=16))
+    training_data = xor_data(XORSettings(size=64, validation_size=16, test_size=16))
     Hooked.seen.clear()
-    choice = NetworkChoice(f"{__name__}:Hooked", foreign=Hooked)
-    run_of(problem, tmp_path / "run", choice, optimizer=optimizer, optimizer_arguments=arguments)
+    choice = NetworkChoice(f"{__name__}:Hooked", user_network=Hooked)
+    run_of(training_data, tmp_path / "run", choice, optimizer=optimizer, optimizer_arguments=arguments)
     assert len(Hooked.seen) == 3 * 4  # epochs times steps
     assert all(bool(gradient.abs().sum() > 0) for gradient in Hooked.seen)
 

@@ -14,11 +14,11 @@ import pytest
 import torch
 
 from parity_training import Run, weights_id
-from parity_training.weights import load_object
+from parity_training.weights.state_dict import load_object
 from tests.training.tables import classes_table
 
 KILLS = int(os.environ.get("PARITY_KILLS", "3"))  # make soak asks for 50
-SCRIPT = "from parity_runtime.commands.main import main; main()"
+SCRIPT = "from parity_runtime.cli.main import main; main()"
 NETWORK = (
     *("--arg", "hidden=[16,16]", "--arg", "dropout=0.2", "--scheduler", "StepLR", "--scheduler-arg", "step_size=20"),
     *("--patience", "1000", "--epochs", "150", "--batch-size", "8", "--class-weights", "balanced"),

@@ -9,10 +9,10 @@ from PIL import Image
 
 from parity_runtime import FormatError, InputError
 from parity_training import Run, XORClassifier, XORDataset, XORSettings, train_xor, weights_id
-from parity_training.batches import EpochSampler, TensorLoader
-from parity_training.loop import Training
-from parity_training.objectives import Objective
-from parity_training.pictures import plot_run
+from parity_training.data.batches import EpochSampler, TensorLoader
+from parity_training.fitting.loop import TrainingLoop
+from parity_training.fitting.objectives import Objective
+from parity_training.reports.run_plots import plot_run
 
 QUICK = XORSettings(size=256, validation_size=32, test_size=32, epochs=2)
 
@@ -64,7 +64,9 @@ def test_the_loop_computes_what_the_notebook_computes() -> None:
     twin.load_state_dict(model.state_dict())
     optimizer, other = (torch.optim.SGD(net.parameters(), lr=0.5) for net in (model, twin))
     loader = TensorLoader(data.data, data.label.float(), EpochSampler(10, shuffle=False, seed=0), 6)
-    training = Training(model, loader, optimizer, Objective("BCEWithLogitsLoss").loss_function(torch.device("cpu")), 1)
+    training = TrainingLoop(
+        model, loader, optimizer, Objective("BCEWithLogitsLoss").loss_function(torch.device("cpu")), 1
+    )
     (result,) = training.epochs()
     loss, total = torch.nn.BCEWithLogitsLoss(), 0.0
     for rows in (slice(0, 6), slice(6, 10)):
@@ -78,8 +80,8 @@ def test_the_loop_computes_what_the_notebook_computes() -> None:
 
 
 def test_the_pictures_show_both_classes(xor_run: Run) -> None:
-    pictures = plot_run(xor_run)
-    assert {path.name for path in pictures} == {
+    plots = plot_run(xor_run)
+    assert {path.name for path in plots} == {
         "loss.png", "samples.png", "boundary.png", "confusion.png", "roc.png", "calibration.png"
     }  # fmt: skip
     boundary = np.asarray(Image.open(xor_run.path / "boundary.png").convert("RGB")).reshape(-1, 3).astype(int)

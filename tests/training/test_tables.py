@@ -12,10 +12,10 @@ from parity_training import (
     TableDataset,
     TableSettings,
     TrainSettings,
-    table_problem,
-    train_problem,
+    table_data,
+    train_model,
 )
-from parity_training.split import stratified_split
+from parity_training.data.split import stratified_split
 from tests.training.tables import classes_table, prices_table, write_table
 
 QUICK = TrainSettings(epochs=3, batch_size=16)
@@ -94,7 +94,7 @@ def test_a_table_that_cannot_be_learned_from_is_one_sentence(
 
     with pytest.raises(ParityError, match=words) as found:
         chosen = TableSettings("y", **settings)  # type: ignore[arg-type]
-        table_problem(TableDataset(path, chosen), chosen, "t")
+        table_data(TableDataset(path, chosen), chosen, "t")
     assert "\n" not in str(found.value)
 
 
@@ -113,18 +113,18 @@ def test_rows_without_a_target_are_left_out_and_counted(tmp_path: Path) -> None:
 def test_missing_cells_are_nan_and_the_contract_says_which_columns_are_filled(tmp_path: Path) -> None:
     path = write_table(tmp_path / "t.csv", {"x": [1, None, 3, 4], "z": [1, 2, 3, 4], "y": ["a", "b"] * 2})
     settings = TableSettings("y", validation=0, test=0)
-    problem = table_problem(TableDataset(path, settings), settings, "t")
-    assert torch.isnan(problem.data).tolist() == [[False, False], [True, False], [False, False], [False, False]]
-    assert [feature.missing for feature in problem.contract.features] == ["impute", "refuse"]
-    assert [(feature.low, feature.high) for feature in problem.contract.features] == [(1, 4), (1, 4)]
+    training_data = table_data(TableDataset(path, settings), settings, "t")
+    assert torch.isnan(training_data.data).tolist() == [[False, False], [True, False], [False, False], [False, False]]
+    assert [feature.missing for feature in training_data.contract.features] == ["impute", "refuse"]
+    assert [(feature.low, feature.high) for feature in training_data.contract.features] == [(1, 4), (1, 4)]
 
 
 def test_preprocessing_is_fitted_on_the_training_rows_alone(tmp_path: Path) -> None:
     path = classes_table(tmp_path / "t.csv")
     settings = TableSettings("kind", validation=0.2, test=0.2)
-    problem = table_problem(TableDataset(path, settings), settings, "t")
-    state_dict = train_problem(problem, NetworkChoice(), QUICK, tmp_path / "run").state_dict()
-    rows = problem.data[problem.part("train")].double().numpy()
+    training_data = table_data(TableDataset(path, settings), settings, "t")
+    state_dict = train_model(training_data, NetworkChoice(), QUICK, tmp_path / "run").state_dict()
+    rows = training_data.data[training_data.part("train")].double().numpy()
     np.testing.assert_allclose(state_dict["standardization.mean"], np.nanmean(rows, axis=0), rtol=1e-6)
     np.testing.assert_allclose(state_dict["standardization.scale"], np.nanstd(rows, axis=0), rtol=1e-6)
     np.testing.assert_allclose(state_dict["imputation.fill"], np.nanmean(rows, axis=0), rtol=1e-6)
@@ -133,9 +133,7 @@ def test_preprocessing_is_fitted_on_the_training_rows_alone(tmp_path: Path) -> N
 def test_a_constant_column_and_a_column_that_is_missing_in_training_do_no_harm(tmp_path: Path) -> None:
     path = write_table(tmp_path / "t.csv", {"x": list(range(60)), "one": [1e9] * 60, "y": ["a"] * 30 + ["b"] * 30})
     settings = TableSettings("y")
-    run = train_problem(
-        table_problem(TableDataset(path, settings), settings, "t"), NetworkChoice(), QUICK, tmp_path / "r"
-    )
+    run = train_model(table_data(TableDataset(path, settings), settings, "t"), NetworkChoice(), QUICK, tmp_path / "r")
     assert run.state_dict()["standardization.scale"][1] == 1
     assert all(bool(torch.isfinite(tensor).all()) for tensor in run.state_dict().values())
 
@@ -187,8 +185,8 @@ def test_ten_thousand_columns_are_learned_from(tmp_path: Path) -> None:
     lines = [",".join(map(str, random.normal(size=10_000).round(3))) + f",{row % 2}" for row in range(40)]
     (tmp_path / "wide.csv").write_text("\n".join([header, *lines]) + "\n")
     settings = TableSettings("y")
-    problem = table_problem(TableDataset(tmp_path / "wide.csv", settings), settings, "wide")
-    run = train_problem(problem, NetworkChoice("MLP", {"hidden": [4]}), QUICK, tmp_path / "run")
+    training_data = table_data(TableDataset(tmp_path / "wide.csv", settings), settings, "wide")
+    run = train_model(training_data, NetworkChoice("MLP", {"hidden": [4]}), QUICK, tmp_path / "run")
     assert run.state_dict()["body.layers.0.weight"].shape == (4, 10_000)
 
 
@@ -207,7 +205,7 @@ def test_a_classifier_over_a_table_goes_the_whole_line(parity, tmp_path: Path) -
     assert "multiclass (cat, dog, owl): 2 features" in trained.err
     assert "missing cells are filled" in trained.err
     assert parity("plot", tmp_path / "run").code == 0
-    assert parity("export", tmp_path / "run", tmp_path / "package", "--no-pictures").code == 0
+    assert parity("export", tmp_path / "run", tmp_path / "package", "--no-plots").code == 0
     evaluated = json.loads(parity("evaluate", tmp_path / "package", tmp_path / "run" / "test.csv", "--json").out)
     assert evaluated.pop("without_target") == 0
     trained_metrics = json.loads((tmp_path / "run" / "evaluation.json").read_text())
@@ -226,7 +224,7 @@ def test_a_regression_over_a_table_goes_the_whole_line(parity, tmp_path: Path) -
     assert "R2" in trained.out
     assert parity("plot", tmp_path / "run").code == 0
     assert (tmp_path / "run" / "predictions.png").stat().st_size > 5000
-    assert parity("export", tmp_path / "run", tmp_path / "package", "--no-pictures").code == 0
+    assert parity("export", tmp_path / "run", tmp_path / "package", "--no-plots").code == 0
     evaluated = json.loads(parity("evaluate", tmp_path / "package", tmp_path / "run" / "test.csv", "--json").out)
     assert evaluated.pop("without_target") == 0
     trained_metrics = json.loads((tmp_path / "run" / "evaluation.json").read_text())
@@ -255,6 +253,6 @@ def test_a_network_of_one_s_own_is_trained_exported_and_named_again(
     assert Run.open(tmp_path / "run").state_dict()["body.0.weight"].shape == (5, 2)
     refused = parity("export", tmp_path / "run", tmp_path / "package")
     assert refused.is_refused(1, "unknown network 'my_nets:Wide'", "--network my_nets:Wide")
-    exported = parity("export", tmp_path / "run", tmp_path / "package", "--network", "my_nets:Wide", "--no-pictures")
+    exported = parity("export", tmp_path / "run", tmp_path / "package", "--network", "my_nets:Wide", "--no-plots")
     assert exported.code == 0, exported
     assert parity("plot", tmp_path / "run", "--network", "my_nets:Wide").code == 0

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from parity_runtime import InputError
-from parity_runtime.locks import held
+from parity_runtime.files.locks import held
 from parity_training import Run, XORSettings, train_xor, weights_id
-from parity_training.pictures import plot_run
+from parity_training.reports.run_plots import plot_run
 
 QUICK = XORSettings(size=256, validation_size=32, test_size=32, epochs=2)
-SCRIPT = "from parity_runtime.commands.main import main; main()"
+SCRIPT = "from parity_runtime.cli.main import main; main()"
 
 
 def start(folder: Path, *options: str) -> subprocess.Popen[str]:

@@ -1,23 +1,22 @@
 """Training: data, networks, the loop, and the run that they leave."""
 
-from parity_training.batches import TensorLoader, data_loader
+from parity_training.data.batches import TensorLoader, data_loader
+from parity_training.data.table import TableDataset, TableSettings, table_data
+from parity_training.data.training_data import TrainingData
+from parity_training.data.xor import XORDataset, XORSettings, xor_data
+from parity_training.fitting.prepare import NetworkChoice
+from parity_training.fitting.stop_signals import StoppedError
 from parity_training.networks import MLP, NETWORKS, XORClassifier, build_network
-from parity_training.preparation import NetworkChoice
-from parity_training.preprocessing import TableNetwork
-from parity_training.problem import Problem
+from parity_training.networks.table_network import TableNetwork
 from parity_training.run import Recipe, Run
 from parity_training.settings import TrainSettings
-from parity_training.stopping import StoppedError
-from parity_training.tables import TableDataset, TableSettings, table_problem
-from parity_training.train import resume, train_problem, train_xor
-from parity_training.weights import apply_state_dict, load_state_dict, weights_id
-from parity_training.xor import XORDataset, XORSettings, xor_problem
+from parity_training.train import resume, train_model, train_xor
+from parity_training.weights.state_dict import apply_state_dict, load_state_dict, weights_id
 
 __all__ = [
     "MLP",
     "NETWORKS",
     "NetworkChoice",
-    "Problem",
     "Recipe",
     "Run",
     "StoppedError",
@@ -26,6 +25,7 @@ __all__ = [
     "TableSettings",
     "TensorLoader",
     "TrainSettings",
+    "TrainingData",
     "XORClassifier",
     "XORDataset",
     "XORSettings",
@@ -34,9 +34,9 @@ __all__ = [
     "data_loader",
     "load_state_dict",
     "resume",
-    "table_problem",
-    "train_problem",
+    "table_data",
+    "train_model",
     "train_xor",
     "weights_id",
-    "xor_problem",
+    "xor_data",
 ]

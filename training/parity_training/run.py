@@ -13,21 +13,21 @@ from torch import nn
 
 from parity_runtime import FormatError, InputError, ModelContract, TensorSpec, __version__
 from parity_runtime.errors import first_line
-from parity_runtime.files import beside, write_file
-from parity_runtime.jsonfile import FORMAT, check_format, dump_json, parse_json, read_json
-from parity_runtime.locks import held
+from parity_runtime.files.atomic_write import beside, write_file
+from parity_runtime.files.json_file import FORMAT, check_format, dump_json, parse_json, read_json
+from parity_runtime.files.locks import held
 from parity_runtime.printable import shown
-from parity_training.networks import Network, build_network
-from parity_training.preprocessing import TableNetwork
+from parity_training.networks.registry import Network, build_network
+from parity_training.networks.table_network import TableNetwork
 from parity_training.settings import TrainSettings
-from parity_training.weights import StateDict, apply_state_dict, check_state_dict, load_state_dict
+from parity_training.weights.state_dict import StateDict, apply_state_dict, check_state_dict, load_state_dict
 
 RECIPE, STATE_DICT = "recipe.json", "state_dict.pt"
 EVALUATION, TEST_TABLE = "evaluation.json", "test.csv"
 REPLACED = ".replaced"
 """Marks a run whose name another one is about to take: under the name of an unfinished run it is nothing to resume."""
 
-PICTURES = tuple(
+PLOTS = tuple(
     f"{name}.png" for name in ("loss", "samples", "boundary", "confusion", "roc", "calibration", "predictions")
 )
 """What ``parity plot`` may add."""
@@ -43,7 +43,7 @@ class Recipe:
     """How to rebuild a run's module, and how it was trained.
 
     Attributes:
-        network: a name in `parity_training.networks.NETWORKS`.
+        network: a name in `parity_training.networks.registry.NETWORKS`.
         arguments: its keyword arguments.
         contract: what the network means; what only an export can measure is None there.
         data: where the rows are from.
@@ -91,18 +91,18 @@ class Recipe:
                 return cls(name, arguments, _contract(contract, where), data, training, preprocessing)
         raise FormatError(f"{where} lacks network, contract, data or training")
 
-    def build(self, foreign: Network | None = None) -> nn.Module:
+    def build(self, user_network: Network | None = None) -> nn.Module:
         """Build the module, its weights not yet loaded.
 
         Args:
-            foreign: the callable of a run whose network is none of Parity's; a recipe names no code.
+            user_network: the callable of a run whose network is none of Parity's; a recipe names no code.
 
         Raises:
             FormatError: the network is unknown, does not take its arguments, or takes more memory than there is.
         """
-        if foreign is None:
+        if user_network is None:
             self._refuse_larger_than_memory()
-        return self._built(foreign)
+        return self._built(user_network)
 
     def shapes(self) -> nn.Module:
         """Build the module on the device ``meta``: shapes without elements, which take no memory.
@@ -122,8 +122,8 @@ class Recipe:
                 f"machine has {there / 2**30:.3g}; make it smaller"
             )
 
-    def _built(self, foreign: Network | None) -> nn.Module:
-        body = build_network(self.network, self.arguments, foreign)
+    def _built(self, user_network: Network | None) -> nn.Module:
+        body = build_network(self.network, self.arguments, user_network)
         if self.preprocessing is None:
             return body
         try:
@@ -202,11 +202,11 @@ class Run:
         self._refuse_unfinished()
         return load_state_dict(self.path / STATE_DICT)
 
-    def module(self, foreign: Network | None = None) -> nn.Module:
+    def module(self, user_network: Network | None = None) -> nn.Module:
         """Return the trained network, on the CPU, in eval mode.
 
         Args:
-            foreign: the callable of a run whose network is none of Parity's.
+            user_network: the callable of a run whose network is none of Parity's.
 
         Raises:
             InputError: the weights do not fit the network.
@@ -215,10 +215,10 @@ class Run:
         self._refuse_unfinished()
         with self.reading():
             weights = self.state_dict()
-        if foreign is None:  # a recipe may ask for any size: its weights must be there before memory is taken
+        if user_network is None:  # a recipe may ask for any size: its weights must be there before memory is taken
             check_state_dict(self.recipe.shapes(), weights, str(self.path / STATE_DICT))
         with torch.random.fork_rng(devices=[]):
-            module = self.recipe.build(foreign).eval()
+            module = self.recipe.build(user_network).eval()
         apply_state_dict(module, weights, str(self.path / STATE_DICT))
         _check_rows(module, self.recipe.contract, self.path / RECIPE)
         return module

@@ -3,19 +3,19 @@
 from pathlib import Path
 
 from parity_runtime import InputError, ParityError
-from parity_runtime.files import atomic_write
-from parity_runtime.paths import refuse_unwritable
-from parity_runtime.staging import refuse_existing
+from parity_runtime.files.atomic_write import atomic_write
+from parity_runtime.files.paths import refuse_unwritable
+from parity_runtime.files.staged_folder import refuse_existing
 from parity_runtime.tables.csv_file import write_csv
-from parity_training.checkpoint import CHECKPOINT, PREVIOUS
-from parity_training.log import METRICS, TENSORBOARD
-from parity_training.problem import Problem
-from parity_training.run import EVALUATION, PICTURES, RECIPE, REPLACED, STATE_DICT, TEST_TABLE, Run
+from parity_training.data.training_data import TrainingData
+from parity_training.fitting.checkpoint import CHECKPOINT, PREVIOUS
+from parity_training.fitting.training_log import METRICS, TENSORBOARD
+from parity_training.run import EVALUATION, PLOTS, RECIPE, REPLACED, STATE_DICT, TEST_TABLE, Run
 
 
-def evaluated_part(problem: Problem) -> str:
+def evaluated_part(training_data: TrainingData) -> str:
     """Return the part that is evaluated at the end: rows that were neither trained nor decided on, if there are any."""
-    return next(name for name in ("test", "validation", "train") if len(problem.part(name)))
+    return next(name for name in ("test", "validation", "train") if len(training_data.part(name)))
 
 
 def check_folder(path: Path, *, replace: bool) -> None:
@@ -62,19 +62,21 @@ def _is_ours(name: Path) -> bool:
     return name.name in _OURS or any(name.name in (f".{ours}.partial", f".{ours}.old") for ours in _OURS)
 
 
-_OURS = {RECIPE, CHECKPOINT, PREVIOUS, EVALUATION, TEST_TABLE, STATE_DICT, METRICS, TENSORBOARD, REPLACED, *PICTURES}
+_OURS = {RECIPE, CHECKPOINT, PREVIOUS, EVALUATION, TEST_TABLE, STATE_DICT, METRICS, TENSORBOARD, REPLACED, *PLOTS}
 
 
-def write_test_rows(path: Path, problem: Problem) -> None:
+def write_test_rows(path: Path, training_data: TrainingData) -> None:
     """Write the held-out rows with their labels, as a table that predict and evaluate take."""
-    contract = problem.contract
-    rows = problem.part(evaluated_part(problem))
-    target = problem.target[rows].tolist()
-    labels = [contract.classes[index] for index in target] if contract.is_classifier else problem.target[rows].numpy()
+    contract = training_data.contract
+    rows = training_data.part(evaluated_part(training_data))
+    target = training_data.target[rows].tolist()
+    labels = (
+        [contract.classes[index] for index in target] if contract.is_classifier else training_data.target[rows].numpy()
+    )
     names = [*(feature.name for feature in contract.features), contract.targets[0]]
     cells = (
         [*("" if value != value else str(value) for value in row), str(label)]  # noqa: PLR0124 -- NaN
-        for row, label in zip(problem.data[rows].numpy(), labels, strict=True)
+        for row, label in zip(training_data.data[rows].numpy(), labels, strict=True)
     )
     with atomic_write(path) as file:
         write_csv(file, names, cells)

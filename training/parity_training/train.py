@@ -8,21 +8,21 @@ import torch
 
 from parity_runtime import InputError, ParityError
 from parity_runtime.errors import first_line
-from parity_runtime.staging import throw_away
-from parity_training.checkpoint import Checkpoints, restore, saved_weights
-from parity_training.evaluation import metrics_of, outputs_of
-from parity_training.log import open_log
-from parity_training.loop import EpochResult, Training
-from parity_training.networks import Network
-from parity_training.preparation import NetworkChoice, make_recipe, prepare
-from parity_training.problem import Problem
+from parity_runtime.files.staged_folder import throw_away
+from parity_training.data.training_data import TrainingData
+from parity_training.data.xor import XORSettings, xor_data
+from parity_training.fitting.checkpoint import Checkpoints, restore, saved_weights
+from parity_training.fitting.evaluation import metrics_of, outputs_of
+from parity_training.fitting.loop import EpochResult, TrainingLoop
+from parity_training.fitting.prepare import NetworkChoice, make_recipe, prepare
+from parity_training.fitting.stop_signals import StoppedError, StopRequest, stop_requests
+from parity_training.fitting.training_log import open_log
+from parity_training.networks.registry import Network
 from parity_training.run import EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Run
 from parity_training.run_folder import check_folder, evaluated_part, write_test_rows
 from parity_training.settings import TrainSettings
-from parity_training.stopping import StoppedError, StopRequest, stop_requests
-from parity_training.unfinished import begun, put_in_place, reopened
-from parity_training.weights import check_state_dict, save_object
-from parity_training.xor import XORSettings, xor_problem
+from parity_training.unfinished_run import begun, put_in_place, reopened
+from parity_training.weights.state_dict import check_state_dict, save_object
 
 OnEpoch = Callable[[EpochResult], None]
 
@@ -43,13 +43,13 @@ def train_xor(
     """
     settings = settings or XORSettings()
     choice = NetworkChoice("XORClassifier", {"num_hidden": settings.hidden})
-    return train_problem(
-        xor_problem(settings), choice, settings.training(), out, replace_existing=replace, on_epoch=on_epoch
+    return train_model(
+        xor_data(settings), choice, settings.training(), out, replace_existing=replace, on_epoch=on_epoch
     )
 
 
-def train_problem(
-    problem: Problem,
+def train_model(
+    training_data: TrainingData,
     choice: NetworkChoice,
     settings: TrainSettings,
     out: str | Path,
@@ -60,7 +60,7 @@ def train_problem(
     """Train a network on a problem and write a run.
 
     Args:
-        problem: the rows and what they mean.
+        training_data: the rows and what they mean.
         choice: the network.
         settings: how it is trained.
         out: the run folder to make.
@@ -70,21 +70,21 @@ def train_problem(
 
     Raises:
         InputError: the folder exists, a setting does not fit, or the loss is no longer finite.
-        UnfinishedError: one that was stopped stands in ``<out>.unfinished``.
+        UnfinishedRunError: one that was stopped stands in ``<out>.unfinished``.
         StoppedError: SIGTERM, SIGHUP or Ctrl-C came; the run can be resumed.
     """
     target = Path(out)
     check_folder(target, replace=replace_existing)
-    recipe = make_recipe(problem, choice, settings)
+    recipe = make_recipe(training_data, choice, settings)
     with _seeded(settings.seed):
-        training = prepare(problem, recipe, choice.foreign, settings)  # refuses before anything is written
+        training = prepare(training_data, recipe, choice.user_network, settings)  # refuses before anything is written
         with begun(target, replace=replace_existing) as folder:
             run = Run(folder, recipe)
             run.write_json(RECIPE, recipe.to_json())
-            write_test_rows(run.path / TEST_TABLE, problem)
+            write_test_rows(run.path / TEST_TABLE, training_data)
             Checkpoints(run.path, training).save()  # from here on it can be resumed
             try:
-                _finish(run, problem, training, on_epoch)
+                _finish(run, training_data, training, on_epoch)
             except InputError:
                 if training.progress.epoch == 0:  # it never ran: there is nothing to keep or to resume
                     throw_away(folder, target)
@@ -94,8 +94,8 @@ def train_problem(
 
 def resume(
     out: str | Path,
-    problem: Problem,
-    foreign: Network | None = None,
+    training_data: TrainingData,
+    user_network: Network | None = None,
     on_epoch: OnEpoch = lambda _: None,
     *,
     replace_existing: bool = False,
@@ -104,8 +104,8 @@ def resume(
 
     Args:
         out: the run folder; what was begun stands in ``<out>.unfinished``.
-        problem: the same rows.
-        foreign: the network's callable, where it is none of Parity's.
+        training_data: the same rows.
+        user_network: the network's callable, where it is none of Parity's.
         on_epoch: called after each epoch that is still to come.
         replace_existing: take the place of a run that stands there already.
 
@@ -115,27 +115,27 @@ def resume(
     """
     target = Path(out)
     with reopened(target, replace=replace_existing) as run:
-        if run.recipe.data != problem.source:
+        if run.recipe.data != training_data.source:
             raise InputError(f"{target} was trained on other rows; resume it with the same data")
         if not (run.path / STATE_DICT).is_file():  # else it was killed between its last file and its name
-            _continue(run, problem, foreign, on_epoch)
+            _continue(run, training_data, user_network, on_epoch)
         return put_in_place(run, target, replace=replace_existing)
 
 
-def _continue(run: Run, problem: Problem, foreign: Network | None, on_epoch: OnEpoch) -> None:
+def _continue(run: Run, training_data: TrainingData, user_network: Network | None, on_epoch: OnEpoch) -> None:
     settings = TrainSettings.from_json(run.recipe.training, str(run.path / RECIPE))
-    if foreign is None:  # a recipe may ask for any size: its weights must be there before memory is taken
+    if user_network is None:  # a recipe may ask for any size: its weights must be there before memory is taken
         weights, path = saved_weights(run.path)
         check_state_dict(run.recipe.shapes(), weights, str(path))
     with _seeded(settings.seed):
-        training = prepare(problem, run.recipe, foreign, settings)
+        training = prepare(training_data, run.recipe, user_network, settings)
         restore(run.path, training)
         if not (run.path / TEST_TABLE).is_file():
-            write_test_rows(run.path / TEST_TABLE, problem)
-        _finish(run, problem, training, on_epoch)
+            write_test_rows(run.path / TEST_TABLE, training_data)
+        _finish(run, training_data, training, on_epoch)
 
 
-def _finish(run: Run, problem: Problem, training: Training, on_epoch: OnEpoch) -> None:
+def _finish(run: Run, training_data: TrainingData, training: TrainingLoop, on_epoch: OnEpoch) -> None:
     """Train to the end, or to the next signal, and write what a finished run holds."""
     checkpoints = Checkpoints(run.path, training)
     with stop_requests() as training.stop, open_log(run.path, training.progress.epoch) as log:
@@ -150,14 +150,14 @@ def _finish(run: Run, problem: Problem, training: Training, on_epoch: OnEpoch) -
         _refuse_stopped(run, training.stop, training)
     training.model.load_state_dict(training.progress.best_weights)
     model = training.model.cpu()
-    part = evaluated_part(problem)
-    rows = problem.part(part)
-    metrics = metrics_of(problem, outputs_of(model, problem.data, rows), rows)
+    part = evaluated_part(training_data)
+    rows = training_data.part(part)
+    metrics = metrics_of(training_data, outputs_of(model, training_data.data, rows), rows)
     run.write_json(EVALUATION, {"part": part} | metrics)
     save_object(dict(model.state_dict()), run.path / STATE_DICT)  # the last file: a run that has it has finished
 
 
-def _explained(training: Training) -> Iterator[EpochResult]:
+def _explained(training: TrainingLoop) -> Iterator[EpochResult]:
     """Train, and turn what torch or somebody's own network raises into one sentence."""
     try:
         yield from training.epochs()
@@ -167,7 +167,7 @@ def _explained(training: Training) -> Iterator[EpochResult]:
         raise InputError(f"training failed in epoch {training.progress.epoch + 1}: {first_line(error)}") from error
 
 
-def _refuse_stopped(run: Run, stop: StopRequest, training: Training) -> None:
+def _refuse_stopped(run: Run, stop: StopRequest, training: TrainingLoop) -> None:
     if stop.signal_number:
         progress = training.progress
         raise StoppedError(

@@ -2,7 +2,7 @@
 
 import { FormatError, firstLine } from "./errors.mjs";
 
-const NEWEST = 1; // "parity/1"
+const FORMAT = 2; // "parity/2"
 
 /** Parses bytes as one JSON object of a known format, or says why not. */
 export function parseObject(bytes, where) {
@@ -43,9 +43,12 @@ function parse(bytes, where) {
 function checkFormat(found, where) {
   const number = typeof found === "string" ? /^parity\/([1-9][0-9]{0,5})$/.exec(found)?.[1] : undefined;
   if (number === undefined) {
-    throw new FormatError(`${where} does not say "format": "parity/${NEWEST}"; it was not written by Parity`);
+    throw new FormatError(`${where} does not say "format": "parity/${FORMAT}"; it was not written by Parity`);
   }
-  if (Number(number) > NEWEST) {
+  if (Number(number) > FORMAT) {
     throw new FormatError(`${where} has the format ${found}: it was written by a newer Parity; update this reader`);
+  }
+  if (Number(number) < FORMAT) {
+    throw new FormatError(`${where} has the format ${found}, which Parity 0.1.0 wrote; export the model again`);
   }
 }

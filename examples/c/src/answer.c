@@ -82,7 +82,7 @@ static const struct tensor *output(const struct session *session, const struct t
 
 static void print_header(const struct session *session, const struct contract *contract)
 {
-    const bool proven = find_spec(session->outputs, "radius") < session->outputs->count;
+    const bool proven = find_spec(session->outputs, "error_bound") < session->outputs->count;
     if (contract_classifies(contract)) {
         printf("row,label");
         print_names("probability_", contract->classes);
@@ -92,7 +92,7 @@ static void print_header(const struct session *session, const struct contract *c
     printf("row");
     print_names("", contract->targets);
     if (proven)
-        print_names("radius_", contract->targets);
+        print_names("error_bound_", contract->targets);
     putchar('\n');
 }
 
@@ -100,7 +100,7 @@ static bool print_row(const struct session *session, const struct contract *cont
                       size_t row, struct failure *failure)
 {
     const struct tensor *label = output(session, outputs, "label");
-    const char *const columns[][2] = {{"value", "radius"}, {"probabilities", "certified"}};
+    const char *const columns[][2] = {{"value", "error_bound"}, {"probabilities", "certified"}};
     const struct tensor *numbers = output(session, outputs, columns[contract_classifies(contract)][0]);
     if (numbers != NULL && !finite_row(numbers, row))
         return fail(failure, EXIT_ERROR, "row %zu: the model computes no finite answer for these numbers", row);

@@ -36,7 +36,7 @@ static bool parse_task(const struct place *place, struct contract *contract)
     return malformed(place, "unknown task '%s'; take a newer program", task);
 }
 
-/* The certified graph gives the default graph's outputs, radius, and for a classifier certified. */
+/* The certified graph gives the default graph's outputs, error_bound, and for a classifier certified. */
 static bool add_proof(const struct place *place, struct contract *contract)
 {
     const struct specs *plain = &contract->outputs[DEFAULT];
@@ -50,7 +50,7 @@ static bool add_proof(const struct place *place, struct contract *contract)
     memcpy(proven->items, plain->items, plain->count * sizeof *plain->items);
     proven->count = plain->count;
     proven->items[proven->count] = plain->items[bounded];
-    proven->items[proven->count++].name = "radius";
+    proven->items[proven->count++].name = "error_bound";
     if (contract_classifies(contract)) {
         struct spec *certified = &proven->items[proven->count++];
         *certified = plain->items[bounded];

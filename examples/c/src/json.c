@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const size_t LARGEST_FILE = (size_t)256 << 20; /* the vectors of an image model take a few megabytes */
-static const long NEWEST_FORMAT = 1;
+static const long FORMAT = 2;
 
 bool malformed(const struct place *place, const char *format, ...)
 {
@@ -17,7 +17,7 @@ bool malformed(const struct place *place, const char *format, ...)
     return fail(place->failure, EXIT_ERROR, "%s/%s: %s", place->folder, place->file, text);
 }
 
-/* "parity/1"; a larger number is a newer format. */
+/* "parity/2"; a larger number is a newer format, a smaller one Parity 0.1.0's. */
 static bool check_format(const struct place *place, const json_t *object)
 {
     static const char PREFIX[] = "parity/";
@@ -25,10 +25,12 @@ static bool check_format(const struct place *place, const json_t *object)
     const char *number = found != NULL && strncmp(found, PREFIX, strlen(PREFIX)) == 0 ? found + strlen(PREFIX) : "";
     size_t digits = strspn(number, "0123456789");
     if (digits == 0 || digits > 6 || number[0] == '0' || number[digits] != '\0')
-        return malformed(place, "it does not say \"format\": \"parity/1\"; it was not written by Parity");
-    if (strtol(number, NULL, 10) > NEWEST_FORMAT)
+        return malformed(place, "it does not say \"format\": \"parity/2\"; it was not written by Parity");
+    if (strtol(number, NULL, 10) > FORMAT)
         return malformed(place, "its format is %s, and this program reads up to parity/%ld; take a newer one", found,
-                         NEWEST_FORMAT);
+                         FORMAT);
+    if (strtol(number, NULL, 10) < FORMAT)
+        return malformed(place, "its format is %s, which Parity 0.1.0 wrote; export the model again", found);
     return true;
 }
 

@@ -41,10 +41,10 @@ export function readContract(value, where) {
   return contract;
 }
 
-/** The contract of the certified graph: it also gives `radius`, and for a classifier `certified`. */
+/** The contract of the certified graph: it also gives `error_bound`, and for a classifier `certified`. */
 export function certifiedContract(contract) {
   const answer = contract.outputs.find(({ name }) => name === (isClassifier(contract) ? "logits" : "value"));
-  const added = [{ ...answer, name: "radius" }];
+  const added = [{ ...answer, name: "error_bound" }];
   if (isClassifier(contract)) added.push({ name: "certified", dtype: "bool", shape: answer.shape.slice(0, 1) });
   return { ...contract, outputs: [...contract.outputs, ...added] };
 }

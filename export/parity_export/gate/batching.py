@@ -1,4 +1,4 @@
-"""Rows and batches: which axis of which tensor counts rows, and asking the same rows in batches of any size."""
+"""Rows in batches of any size, through anything that answers a batch."""
 
 import math
 from collections.abc import Callable
@@ -7,24 +7,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_export.sources.batch_axis import row_axis
 from parity_runtime import ModelContract, TensorSpec
 from parity_runtime.contract import batch_name
-from parity_runtime.inputs import Arrays
+from parity_runtime.inference.input_validation import Arrays
 
-Answer = Callable[[Arrays], Arrays]
+ModelFunction = Callable[[Arrays], Arrays]
 """From inputs by name to outputs by name."""
 
 
-class Loaded:
+class LazyModel:
     """A backend that is loaded when it is first asked and let go when it is released: each holds the weights again.
 
     Args:
         load: makes the backend.
     """
 
-    def __init__(self, load: Callable[[], Answer]) -> None:
+    def __init__(self, load: Callable[[], ModelFunction]) -> None:
         self._load = load
-        self._answer: Answer | None = None
+        self._answer: ModelFunction | None = None
 
     def __call__(self, inputs: Arrays) -> Arrays:
         """Return the outputs by name."""
@@ -42,25 +43,6 @@ def by_row(array: NDArray[Any]) -> NDArray[Any]:
     return array.reshape(len(array), math.prod(array.shape[1:]))
 
 
-def row_axis(spec: TensorSpec, batch: str | None) -> int | None:
-    """Return the axis of a tensor that counts rows; None if it has none."""
-    return spec.shape.index(batch) if batch is not None and batch in spec.shape else None
-
-
-def rows_first(contract: ModelContract, inputs: Arrays) -> Arrays:
-    """Return a model's inputs, one call, as rows: the batch axis first; a tensor without one once a row.
-
-    Where no dimension is dynamic, the call is one row.
-    """
-    batch = batch_name(contract)
-    axes = {spec.name: row_axis(spec, batch) for spec in contract.inputs}
-    sizes = {inputs[name].shape[axis] for name, axis in axes.items() if axis is not None} or {1}
-    return {
-        name: np.broadcast_to(array, (max(sizes), *array.shape)) if axis is None else np.moveaxis(array, axis, 0)
-        for (name, axis), array in zip(axes.items(), (inputs[name] for name in axes), strict=True)
-    }
-
-
 class Batches:
     """Asks rows in batches.
 
@@ -76,7 +58,7 @@ class Batches:
         self._contract = contract
         self.name = batch_name(contract)
 
-    def ask(self, answer: Answer, inputs: Arrays, rows: NDArray[np.int64], batch: int) -> Arrays:
+    def ask(self, answer: ModelFunction, inputs: Arrays, rows: NDArray[np.int64], batch: int) -> Arrays:
         """Return the outputs for ``rows`` of ``inputs``, rows first, asked ``batch`` at a time, the last call fewer."""
         size = batch if self.name is not None else 1
         parts = [rows[start : start + size] for start in range(0, len(rows), size)]

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_export.gate.batching import by_row
-from parity_export.gate.expected import Expected
-from parity_export.gate.probabilities import unexplained
+from parity_export.gate.expected_outputs import ExpectedOutputs
+from parity_export.gate.probability_tolerance import unexplained
 from parity_export.gate.probes import margins
 from parity_export.gate.tolerances import groups
 from parity_runtime import ModelContract
 from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES
-from parity_runtime.inputs import Arrays
+from parity_runtime.inference.input_validation import Arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,9 @@ class Difference:
         }
 
 
-def compare(found: Arrays, contract: ModelContract, expected: Expected, rows: NDArray[np.int64]) -> list[Difference]:
+def compare(
+    found: Arrays, contract: ModelContract, expected: ExpectedOutputs, rows: NDArray[np.int64]
+) -> list[Difference]:
     """Compare the answers to some probes with torch's.
 
     Args:
@@ -71,7 +73,7 @@ def compare(found: Arrays, contract: ModelContract, expected: Expected, rows: ND
 
 
 def _output_differences(
-    name: str, found: Arrays, contract: ModelContract, expected: Expected, rows: NDArray[np.int64]
+    name: str, found: Arrays, contract: ModelContract, expected: ExpectedOutputs, rows: NDArray[np.int64]
 ) -> Iterator[Difference]:
     wanted = expected.float64[name]
     if found[name].shape != (len(rows), *wanted.shape[1:]):
@@ -88,7 +90,7 @@ def _output_differences(
 
 
 def _value_difference(
-    name: str, group: str, answers: Arrays, expected: Expected, rows: NDArray[np.int64]
+    name: str, group: str, answers: Arrays, expected: ExpectedOutputs, rows: NDArray[np.int64]
 ) -> Difference:
     found, exact = answers[name], expected.float64[name][rows].astype(np.float64)
     compared = _compared(name, group, found, expected, rows)
@@ -118,7 +120,7 @@ def _share(beyond: NDArray[np.float64], allowed: NDArray[np.float64], compared: 
     return float(np.nan_to_num(part, posinf=np.inf).max(initial=0.0))
 
 
-def away(found: Arrays, expected: Expected, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def away(found: Arrays, expected: ExpectedOutputs, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return which of the rows have a value outside of what is allowed, each once.
 
     Args:
@@ -134,7 +136,7 @@ def away(found: Arrays, expected: Expected, rows: NDArray[np.int64]) -> NDArray[
     return np.unique(rows[mask])
 
 
-def outside(name: str, answers: Arrays, expected: Expected, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+def outside(name: str, answers: Arrays, expected: ExpectedOutputs, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return which values leave what is allowed, whether or not they can be judged."""
     found, exact = answers[name].astype(np.float64), expected.float64[name][rows].astype(np.float64)
     allowed = np.where(np.isinf(exact), 0.0, expected.allowed[name][rows])
@@ -154,7 +156,7 @@ def _distance(found: NDArray[np.float64], exact: NDArray[np.float64]) -> NDArray
 
 
 def _compared(
-    name: str, group: str, found: NDArray[Any], expected: Expected, rows: NDArray[np.int64]
+    name: str, group: str, found: NDArray[Any], expected: ExpectedOutputs, rows: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Return which values can be judged.
 
@@ -171,7 +173,7 @@ def _compared(
 
 
 def _label_difference(
-    group: str, found: Arrays, contract: ModelContract, expected: Expected, rows: NDArray[np.int64]
+    group: str, found: Arrays, contract: ModelContract, expected: ExpectedOutputs, rows: NDArray[np.int64]
 ) -> Difference:
     """Count rows whose label differs although their float64 margin exceeds the tolerance of the logits."""
     honest = expected.envelope.deviation(LOGITS, expected.float64[LOGITS][rows], rows)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from parity_runtime import InputError
-from parity_runtime.inputs import Arrays
+from parity_runtime.inference.input_validation import Arrays
 
 
 def check_determinism(module: nn.Module, answer: Callable[[Arrays], Arrays], inputs: Arrays) -> None:

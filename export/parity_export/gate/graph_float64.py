@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from onnx import AttributeProto, TensorProto, helper, inliner, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from parity_export.gate.batching import Answer
+from parity_export.gate.batching import ModelFunction
 from parity_export.gate.operators_float64 import OPERATORS, Attributes, NotThisOperatorError
 from parity_runtime import InputError
 from parity_runtime.errors import first_line
-from parity_runtime.inputs import Arrays
-from parity_runtime.session import create_session
+from parity_runtime.inference.input_validation import Arrays
+from parity_runtime.inference.session import create_session
 
 _FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16}
 _TYPE_ATTRIBUTES = ("to", "dtype")  # of Cast, EyeLike, RandomNormal, ...: which type the result has
@@ -31,7 +31,7 @@ _WRONG_REFERENCE = {"Resize": "align_corners"}
 Computed = Callable[[list[Any]], Sequence[Any]]
 
 
-def graph_float64(model: bytes, outputs: Sequence[str]) -> Answer:
+def graph_float64(model: bytes, outputs: Sequence[str]) -> ModelFunction:
     """Return what answers inputs by name with a graph's exact outputs by name, but for float64's own rounding.
 
     Every float in the graph becomes float64: its inputs, its constants, and what a Cast to float32 or float16 gives.

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime import ModelContract
-from parity_runtime.inputs import Arrays
+from parity_runtime.inference.input_validation import Arrays
 
 SEED = 20260101
 """Every search is seeded with it: the same model gets the same questions on every machine."""

@@ -7,31 +7,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.gate.batching import Answer
+from parity_export.gate.backends import DEFAULT, REFERENCE, Backend, backends
+from parity_export.gate.batching import ModelFunction
 from parity_export.gate.comparison import Difference, away, close, compare
-from parity_export.gate.engines import DEFAULT, REFERENCE, Engine, engines
-from parity_export.gate.evaluator_difference import differing_operator
-from parity_export.gate.expectation import INDEPENDENT_ROWS, Expectation
-from parity_export.gate.missing_cells import missing_cells
+from parity_export.gate.missing_values import missing_cells
+from parity_export.gate.oracle import INDEPENDENT_ROWS, Oracle
+from parity_export.gate.reference_evaluator import differing_operator
 from parity_export.memory import LARGE, give_back
 from parity_runtime import ModelContract
 from parity_runtime.errors import first_line
-from parity_runtime.inputs import Arrays
+from parity_runtime.inference.input_validation import Arrays
 
 
 @dataclass(frozen=True)
-class Cell:
+class BackendResult:
     """One engine at one batch size, compared on ``rows`` probes.
 
     Attributes:
-        engine: the backend and its configuration.
+        backend: the backend and its configuration.
         batch: how many rows were asked at a time.
         dimensions: the sizes of the other dynamic dimensions.
         rows: how many probes were asked.
         differences: what was found, an output and a group of probes each.
     """
 
-    engine: Engine
+    backend: Backend
     batch: int
     dimensions: dict[str, int]
     rows: int
@@ -49,7 +49,7 @@ class Cell:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return self.engine.to_json() | {
+        return self.backend.to_json() | {
             "batch": self.batch,
             "dimensions": self.dimensions,
             "rows": self.rows,
@@ -59,7 +59,7 @@ class Cell:
     def reasons(self) -> Iterator[str]:
         """Yield why this cell failed, a line each."""
         sizes = "".join(f", {name} {size}" for name, size in self.dimensions.items())
-        where = f"{self.engine}, batch {self.batch}{sizes}"
+        where = f"{self.backend}, batch {self.batch}{sizes}"
         if self._compared_nothing:
             yield f"{where}: nothing was compared"
         for found in self.differences:
@@ -77,7 +77,7 @@ class Report:
 
     Attributes:
         mismatches: names, dtypes and shapes that differ from the contract; values are not compared then.
-        cells: the engines at each batch size.
+        results: the engines at each batch size.
         not_run: engines that could not run the graph, and why.
         evaluator: where ONNX's reference evaluator alone answers otherwise, a line each; reported, not gated: it has
             faults of its own, and every configuration of onnxruntime agrees with torch.
@@ -86,7 +86,7 @@ class Report:
     """
 
     mismatches: list[str] = field(default_factory=list)
-    cells: list[Cell] = field(default_factory=list)
+    results: list[BackendResult] = field(default_factory=list)
     not_run: list[str] = field(default_factory=list)
     evaluator: list[str] = field(default_factory=list)
     nonfinite: dict[str, int] = field(default_factory=dict)
@@ -98,20 +98,22 @@ class Report:
         return not self.mismatches and bool(self.compared) and not self._decisive
 
     @property
-    def _decisive(self) -> list[Cell]:
+    def _decisive(self) -> list[BackendResult]:
         """The failed cells that refuse: ONNX's reference evaluator does not refuse alone."""
-        return [cell for cell in self.cells if cell.failed and not (cell.engine == REFERENCE and self.evaluator)]
+        return [
+            result for result in self.results if result.failed and not (result.backend == REFERENCE and self.evaluator)
+        ]
 
     def differences(self, output: str, group: str) -> list[Difference]:
         """Return one output's differences on one group of probes, a cell each."""
-        found = [difference for cell in self.cells for difference in cell.differences]
+        found = [difference for result in self.results for difference in result.differences]
         return [difference for difference in found if (difference.output, difference.group) == (output, group)]
 
     def reasons(self) -> list[str]:
         """Return why the gate says no, a line each, the cells in order."""
         if not self.mismatches and not self.compared and not self._decisive:
             return ["nothing was compared"]
-        return self.mismatches + [reason for cell in self._decisive for reason in cell.reasons()]
+        return self.mismatches + [reason for result in self._decisive for reason in result.reasons()]
 
     def reason(self) -> str:
         """Return the first reason, and how many more there are."""
@@ -125,7 +127,7 @@ class Report:
     @property
     def compared(self) -> int:
         """How many values were compared."""
-        return sum(difference.compared for cell in self.cells for difference in cell.differences)
+        return sum(difference.compared for result in self.results for difference in result.differences)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -136,81 +138,81 @@ class Report:
             "nonfinite": self.nonfinite,
             "not_run": self.not_run,
             "evaluator": self.evaluator,
-            "cells": [cell.to_json() for cell in self.cells],
+            "cells": [result.to_json() for result in self.results],
         }
 
 
-def run_gate(model: bytes, contract: ModelContract, expectations: Sequence[Expectation]) -> Report:
+def compare_backends(model: bytes, contract: ModelContract, oracles: Sequence[Oracle]) -> Report:
     """Compare a serialized graph, whose interface fits, with torch.
 
     Args:
         model: a serialized ONNX ModelProto.
         contract: what it must take and give.
-        expectations: the questions and torch's answers, one for each assignment of the dynamic dimensions.
+        oracles: the questions and torch's answers, one for each assignment of the dynamic dimensions.
     """
     report = Report()
-    for engine in engines(model):
-        report.cells += _engine_cells(engine, model, contract, expectations, report)
+    for backend in backends(model):
+        report.results += _backend_results(backend, model, contract, oracles, report)
         if len(model) > LARGE:
             give_back()
-    report.evaluator = list(_evaluator_alone(model, expectations, report))
+    report.evaluator = list(_evaluator_alone(model, oracles, report))
     if not report.passed:  # its answers may not even have the shapes that the rest compares
         return report
     default = DEFAULT.load(model, contract)
-    report.row_independent = expectations[0].row_independent and _row_independent(default, expectations[0])
-    report.nonfinite = _nonfinite(default, expectations[0])
-    report.mismatches += missing_cells(default, expectations[0])
+    report.row_independent = oracles[0].row_independent and _row_independent(default, oracles[0])
+    report.nonfinite = _nonfinite(default, oracles[0])
+    report.mismatches += missing_cells(default, oracles[0])
     return report
 
 
-def _evaluator_alone(model: bytes, expectations: Sequence[Expectation], report: Report) -> Iterator[str]:
+def _evaluator_alone(model: bytes, oracles: Sequence[Oracle], report: Report) -> Iterator[str]:
     """Yield which operator ONNX's reference evaluator computes otherwise, where all of onnxruntime agrees."""
-    failed = [cell for cell in report.cells if cell.failed]
-    if report.mismatches or not failed or any(cell.engine != REFERENCE for cell in failed):
+    failed = [result for result in report.results if result.failed]
+    if report.mismatches or not failed or any(result.backend != REFERENCE for result in failed):
         return
-    cell = failed[0]
-    expectation = next(one for one in expectations if one.dimensions == cell.dimensions)
-    worst = max(cell.differences, key=lambda found: found.outside)
-    call = expectation.batches.call(expectation.probes.inputs, np.array([worst.worst_probe]))
+    result = failed[0]
+    oracle = next(one for one in oracles if one.dimensions == result.dimensions)
+    worst = max(result.differences, key=lambda found: found.outside)
+    call = oracle.batches.call(oracle.probes.inputs, np.array([worst.worst_probe]))
     operator = differing_operator(model, call)
     yield f"{REFERENCE} alone differs ({worst.outside} values of {worst.output}), by {operator}"
 
 
-def _engine_cells(
-    engine: Engine, model: bytes, contract: ModelContract, expectations: Sequence[Expectation], report: Report
-) -> list[Cell]:
+def _backend_results(
+    backend: Backend, model: bytes, contract: ModelContract, oracles: Sequence[Oracle], report: Report
+) -> list[BackendResult]:
     """Load an engine, ask it everything, and let it go: it holds the weights once more."""
-    answer = engine.load(model, contract)
-    return [cell for one in expectations for cell in _cells(engine, answer, contract, one, report)]
+    answer = backend.load(model, contract)
+    return [result for one in oracles for result in _results(backend, answer, contract, one, report)]
 
 
-def _cells(
-    engine: Engine, answer: Answer, contract: ModelContract, expectation: Expectation, report: Report
-) -> Iterator[Cell]:
-    sizes = engine.batch_sizes if expectation.batches.name is not None else (1,)
-    for batch in filter(expectation.takes, dict.fromkeys(min(size, expectation.largest_batch) for size in sizes)):
-        expected = expectation(batch)
-        available = max(len(expected.probes), batch) if expectation.row_independent else len(expected.probes)
-        count = min(available, batch * engine.max_batches)
+def _results(
+    backend: Backend, answer: ModelFunction, contract: ModelContract, oracle: Oracle, report: Report
+) -> Iterator[BackendResult]:
+    sizes = backend.batch_sizes if oracle.batches.name is not None else (1,)
+    for batch in filter(oracle.accepts, dict.fromkeys(min(size, oracle.largest_batch) for size in sizes)):
+        expected = oracle(batch)
+        available = max(len(expected.probes), batch) if oracle.row_independent else len(expected.probes)
+        count = min(available, batch * backend.max_batches)
         rows = np.resize(np.arange(len(expected.probes)), count)  # asked again where a batch takes more than there are
         try:
             with np.errstate(all="ignore"):
-                found = expectation.batches.ask(answer, expected.probes.inputs, rows, batch)
+                found = oracle.batches.ask(answer, expected.probes.inputs, rows, batch)
         except Exception as error:  # onnxruntime's and the reference evaluator's own
-            reason = f"{engine} fails at batch {batch}: {first_line(error)}"
-            (report.not_run if engine == REFERENCE else report.mismatches).append(reason)
+            reason = f"{backend} fails at batch {batch}: {first_line(error)}"
+            (report.not_run if backend == REFERENCE else report.mismatches).append(reason)
             return
         differences = tuple(compare(found, contract, expected, rows))
-        if any(one.outside for one in differences) and expectation.look_closer(away(found, expected, rows)):
+        if any(one.outside for one in differences) and oracle.look_closer(away(found, expected, rows)):
             differences = tuple(compare(found, contract, expected, rows))
-        yield Cell(engine, batch, expectation.dimensions, count, differences)
+        yield BackendResult(backend, batch, oracle.dimensions, count, differences)
 
 
-def _row_independent(answer: Answer, expectation: Expectation) -> bool:
+def _row_independent(answer: ModelFunction, oracle: Oracle) -> bool:
     """Whether every row's answer stays within twice its tolerance when the other rows of its batch change."""
-    expected = expectation(1)
+    expected = oracle(1)
     rows = np.arange(min(len(expected.probes), INDEPENDENT_ROWS))
-    inputs, ask = expected.probes.inputs, expectation.batches.ask
+    inputs, ask = expected.probes.inputs, oracle.batches.ask
     together, permuted = ask(answer, inputs, rows, len(rows)), ask(answer, inputs, rows[::-1], len(rows))
     alone = ask(answer, inputs, rows, 1)
     return all(
@@ -220,16 +222,16 @@ def _row_independent(answer: Answer, expectation: Expectation) -> bool:
     )
 
 
-def _nonfinite(answer: Answer, expectation: Expectation) -> dict[str, int]:
+def _nonfinite(answer: ModelFunction, oracle: Oracle) -> dict[str, int]:
     """Count values that are alike (finite, NaN, or the same infinity) when every input is NaN or infinite."""
-    inputs = expectation.drawing.nonfinite()
+    inputs = oracle.sampler.nonfinite()
     rows = np.arange(len(next(iter(inputs.values()))))
     try:
         with np.errstate(all="ignore"):
-            wanted = expectation.batches.ask(expectation.torch_float32, inputs, rows, 1)
+            wanted = oracle.batches.ask(oracle.torch_float32, inputs, rows, 1)
     except Exception:
         return {}
-    found: Arrays = expectation.batches.ask(answer, inputs, rows, 1)
+    found: Arrays = oracle.batches.ask(answer, inputs, rows, 1)
     floats = [name for name, array in wanted.items() if array.dtype.kind == "f"]
     alike = sum(int((_sort_of(found[name]) == _sort_of(wanted[name])).sum()) for name in floats)
     return {"values": sum(wanted[name].size for name in floats), "alike": alike}

@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from parity_export.graph.nodes import constant, node
 from parity_export.graph.probabilities import SHAPE_ONLY, logistic, softmax, spell_out_sigmoids
-from parity_export.meaning import ModuleOutput
+from parity_export.sources.output_spec import ModuleOutput
 from parity_runtime import InputError, ModelContract
 from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES, VALUE
 

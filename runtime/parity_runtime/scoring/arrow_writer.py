@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.errors import InputError
-from parity_runtime.scoring.answers import Answer
-from parity_runtime.scoring.score import Scored
+from parity_runtime.scoring.prediction_columns import PredictionColumn
+from parity_runtime.scoring.score_chunk import Scored
 from parity_runtime.scoring.writer import Layout, Writer
 from parity_runtime.tables.arrow_file import ArrowChunk
 from parity_runtime.tables.chunk import Chunk
@@ -72,14 +72,14 @@ def _decoded(batch: Any) -> Any:
     return batch
 
 
-def with_answers(batch: Any, answers: Sequence[Answer], unanswered: NDArray[np.bool_]) -> Any:
+def with_answers(batch: Any, answers: Sequence[PredictionColumn], unanswered: NDArray[np.bool_]) -> Any:
     """Return a ``pyarrow.RecordBatch`` with the answers as columns, null where a row has none."""
     for answer in answers:
         batch = batch.append_column(answer.name, _column(answer, unanswered))
     return batch
 
 
-def _column(answer: Answer, unanswered: NDArray[np.bool_]) -> Any:
+def _column(answer: PredictionColumn, unanswered: NDArray[np.bool_]) -> Any:
     import pyarrow  # noqa: PLC0415
 
     values = pyarrow.array(answer.values, mask=unanswered if unanswered.any() else None)

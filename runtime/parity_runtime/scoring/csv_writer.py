@@ -5,9 +5,9 @@ from typing import BinaryIO, TypeGuard
 
 import numpy as np
 
-from parity_runtime.scoring.answers import Answer
-from parity_runtime.scoring.score import Scored
-from parity_runtime.scoring.spreadsheet import harmless
+from parity_runtime.scoring.formula_injection import neutralize_formulas
+from parity_runtime.scoring.prediction_columns import PredictionColumn
+from parity_runtime.scoring.score_chunk import Scored
 from parity_runtime.scoring.writer import Layout, Writer
 from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.csv_chunk import CsvChunk
@@ -73,11 +73,11 @@ class CsvWriter(Writer[bytes]):
         """Whether the rows are written as they stand in the file."""
         return isinstance(chunk, CsvChunk) and self.layout.table == chunk.columns and not self._safe
 
-    def _cells(self, answer: Answer) -> Cells:
+    def _cells(self, answer: PredictionColumn) -> Cells:
         if answer.values.dtype == np.float32:
             return float32_cells(answer.values)
         texts = [self._line([str(label)]) for label in answer.classes or ("false", "true")]
         return choice_cells(answer.values.astype(np.intp), texts)
 
     def _line(self, cells: Sequence[str]) -> bytes:
-        return csv_line([harmless(cell) for cell in cells] if self._safe else cells, self._delimiter)
+        return csv_line([neutralize_formulas(cell) for cell in cells] if self._safe else cells, self._delimiter)

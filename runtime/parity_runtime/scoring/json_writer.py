@@ -5,8 +5,8 @@ import json
 import numpy as np
 
 from parity_runtime.errors import InputError
-from parity_runtime.scoring.answers import Answer
-from parity_runtime.scoring.score import Scored
+from parity_runtime.scoring.prediction_columns import PredictionColumn
+from parity_runtime.scoring.score_chunk import Scored
 from parity_runtime.scoring.writer import Writer
 from parity_runtime.tables.float_text import Cells, choice_cells, float32_cells, float32_text, interleaved, joined
 from parity_runtime.tables.json_lines import JsonChunk, members
@@ -56,7 +56,7 @@ class JsonWriter(Writer[bytes]):
         return ("{" + ", ".join(pairs)).encode(errors="backslashreplace")
 
 
-def _cells(answer: Answer) -> Cells:
+def _cells(answer: PredictionColumn) -> Cells:
     if answer.values.dtype == np.float32:
         return float32_cells(answer.values, _spelled)
     texts = [json.dumps(label, ensure_ascii=False).encode() for label in answer.classes or (False, True)]

@@ -7,8 +7,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from parity_runtime.errors import InputError
-from parity_runtime.scoring.answers import Answer
-from parity_runtime.scoring.score import Scored
+from parity_runtime.scoring.prediction_columns import PredictionColumn
+from parity_runtime.scoring.score_chunk import Scored
 from parity_runtime.scoring.writer import Layout, Writer
 from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.npy_file import ArrayChunk
@@ -63,5 +63,5 @@ class NpyWriter(Writer[NDArray[Any]]):
             raise InputError("an .npy file has no place for names beyond Latin-1; write .csv") from error
 
 
-def _values(answer: Answer) -> NDArray[Any]:
+def _values(answer: PredictionColumn) -> NDArray[Any]:
     return np.asarray(answer.classes)[answer.values] if answer.classes else answer.values

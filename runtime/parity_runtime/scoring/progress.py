@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from parity_runtime.scoring.score import Scored
+from parity_runtime.scoring.score_chunk import Scored
 from parity_runtime.tables.csv_chunk import CsvChunk
 from parity_runtime.tables.json_lines import JsonChunk
 from parity_runtime.tables.npy_file import ArrayChunk
-from parity_runtime.tables.reading import TableFile
+from parity_runtime.tables.table_file import TableFile
 
 _WORTH_A_BAR = 2**22  # bytes; a smaller file is answered before one could read it
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import BinaryIO, Generic, TypeVar
 
 from parity_runtime.errors import InputError
-from parity_runtime.scoring.answers import Answer
-from parity_runtime.scoring.score import Scored
+from parity_runtime.scoring.prediction_columns import PredictionColumn
+from parity_runtime.scoring.score_chunk import Scored
 from parity_runtime.tables.chunk import listed
 
 Piece = TypeVar("Piece")
@@ -40,7 +40,7 @@ class Layout:
             [name for name in answers if not chosen or name in chosen],
         )
 
-    def chosen(self, answers: Sequence[Answer]) -> list[Answer]:
+    def chosen(self, answers: Sequence[PredictionColumn]) -> list[PredictionColumn]:
         """Return the answers that are written."""
         return [answer for answer in answers if answer.name in self.answers]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.errors import InputError
-from parity_runtime.reading import open_regular
+from parity_runtime.files.open_file import open_regular
 from parity_runtime.tables.chunk import Chunk, Refused, listed
 from parity_runtime.tables.float_text import float32_text
 

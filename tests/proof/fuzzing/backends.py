@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from parity_runtime.session import OPTIMIZATIONS
+from parity_runtime.inference.session import OPTIMIZATIONS
 
 WORKER = Path(__file__).with_name("worker.py")
 DENORMALS = ("kept", "flushed")

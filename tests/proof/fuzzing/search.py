@@ -4,8 +4,8 @@
 
 prints what was found; every graph is named by its number, and ``--first N --outputs 1`` asks graph N again. A graph
 that cannot be certified is counted by reason. Of one that is, every value of the plain and of the certified graph, at
-every optimization level of each onnxruntime, subnormal numbers kept and flushed, must lie within the smallest radius
-that any of them claims of the exact value.
+every optimization level of each onnxruntime, subnormal numbers kept and flushed, must lie within the smallest error
+bound that any of them claims of the exact value.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from parity_export.certify import CannotCertifyError, certify
+from parity_export.error_bounds import CannotCertifyError, propagate_error_bounds
 from parity_export.gate.graph_float64 import graph_float64
-from tests.proof.fuzzing.backends import Backends
-from tests.proof.fuzzing.graphs import random_graph, random_rows
+from tests.bound_report.fuzzing.backends import Backends
+from tests.bound_report.fuzzing.graphs import random_graph, random_rows
 
 ROWS = 32
 _FLOAT64 = 1 + 2.0**-20  # what float64's own rounding may add
@@ -35,11 +35,11 @@ class Found:
     Attributes:
         graphs: that were asked.
         refused: how many could not be certified, by reason.
-        outputs: values that were compared, by backend; only those of which a radius is claimed.
+        outputs: values that were compared, by backend; only those of which an error bound is claimed.
         not_run: graphs and levels that a backend refuses to run, by reason.
         unclaimed: values of certified graphs of which none is.
         blocks: how many certified graphs hold each block.
-        worst: the largest share of its radius that an error took.
+        worst: the largest share of its error bound that an error took.
         violations: a line each.
     """
 
@@ -72,49 +72,51 @@ def search(backends: Backends, outputs: int, seed: int = 0, first: int = 0) -> F
         graph, contract, blocks = random_graph(random)
         found.graphs += 1
         try:
-            certified = certify(graph, contract)
+            certified = propagate_error_bounds(graph, contract)
         except CannotCertifyError as error:
             found.refused[_reason(str(error))] += 1
         else:
             found.blocks.update({*blocks})
-            judge(found, f"graph {number} {blocks}", graph, certified, random_rows(random, contract, ROWS), backends)
+            run_gate(found, f"graph {number} {blocks}", graph, certified, random_rows(random, contract, ROWS), backends)
         number += 1
     return found
 
 
-def judge(found: Found, name: str, plain: bytes, certified: bytes, rows: np.ndarray, backends: Backends) -> None:
+def run_gate(found: Found, name: str, plain: bytes, certified: bytes, rows: np.ndarray, backends: Backends) -> None:
     """Ask a graph and its certified form of everything, and compare the values with the exact ones."""
     with np.errstate(all="ignore"):
         exact = graph_float64(plain, ["value"])({"features": rows})["value"]
     answers = backends.ask({"plain": plain, "certified": certified}, rows)
-    radii = np.stack([array for arrays in answers.values() for key, array in arrays.items() if key.endswith("radius")])
-    radius = radii.astype(np.float64).min(axis=0)  # NaN where one is
+    bounds = np.stack(
+        [array for arrays in answers.values() for key, array in arrays.items() if key.endswith("error_bound")]
+    )
+    bound = bounds.astype(np.float64).min(axis=0)  # NaN where one is
     before = len(found.violations)
     for backend, arrays in answers.items():
         for key, values in arrays.items():
             if key.endswith("error"):
                 found.not_run[f"{backend}: {_reason(str(values))}"] += 1
             elif key.endswith("value"):
-                _compare(found, f"{name}, {backend}, {key}", values, exact, radius)
-                found.outputs[backend] += int(np.isfinite(radius).sum())
+                _compare(found, f"{name}, {backend}, {key}", values, exact, bound)
+                found.outputs[backend] += int(np.isfinite(bound).sum())
     del found.violations[before + 2 :]  # what one graph does wrong it does in many configurations
-    found.unclaimed += int((~np.isfinite(radius)).sum())
+    found.unclaimed += int((~np.isfinite(bound)).sum())
 
 
-def _compare(found: Found, name: str, values: np.ndarray, exact: np.ndarray, radius: np.ndarray) -> None:
+def _compare(found: Found, name: str, values: np.ndarray, exact: np.ndarray, bound: np.ndarray) -> None:
     if values.shape != exact.shape:
         found.violations.append(f"{name}: a value of the shape {values.shape}, not {exact.shape}")
         return
     with np.errstate(all="ignore"):
         error = np.abs(values.astype(np.float64) - exact)
-        share = np.where((error == 0) & (radius >= 0), 0.0, error / radius)
-    wrong = ~((radius >= 0) & (np.isposinf(radius) | (share <= _FLOAT64)))
-    found.worst = max(found.worst, float(share[np.isfinite(radius)].max(initial=0.0)))
+        share = np.where((error == 0) & (bound >= 0), 0.0, error / bound)
+    wrong = ~((bound >= 0) & (np.isposinf(bound) | (share <= _FLOAT64)))
+    found.worst = max(found.worst, float(share[np.isfinite(bound)].max(initial=0.0)))
     if wrong.any():
         at = tuple(int(index) for index in np.argwhere(wrong)[0])
         found.violations.append(
-            f"{name}: {int(wrong.sum())} values leave their radius; at {at} {values[at]!r} is {error[at]:.3g} from "
-            f"{exact[at]!r}, the radius {radius[at]:.3g}"
+            f"{name}: {int(wrong.sum())} values leave their bound; at {at} {values[at]!r} is {error[at]:.3g} from "
+            f"{exact[at]!r}, the error bound {bound[at]:.3g}"
         )
 
 

@@ -1,0 +1,158 @@
+"""ONNX files that somebody else exported: judged by the same gate, without a package."""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from parity_export.export_options import ExportOptions
+from parity_export.gate.run_gate import GateResult, run_gate
+from parity_export.graph.output_shapes import returned_shapes
+from parity_export.sources.batch_axis import rows_first
+from parity_export.sources.model_source import ModelSource, source_from_module
+from parity_export.sources.output_spec import OutputSpec
+from parity_runtime import FormatError, InputError, ModelContract, TensorSpec
+from parity_runtime.files.open_file import read_regular
+from parity_runtime.inference.input_validation import Arrays
+from parity_runtime.inference.session import create_session
+from parity_runtime.inference.signature import ONNXRUNTIME_DTYPES
+from parity_runtime.package.loader import LARGEST_MODEL
+from parity_runtime.package.model_scan import scan_model
+
+
+def check_model(source: ModelSource, model: bytes, given: tuple[float, float] | None = None) -> GateResult:
+    """Judge an ONNX model against a module.
+
+    Names are the file's own: inputs of the same name meet, in whatever order they stand; a module's tensors meet the
+    file's outputs in their order.
+
+    Args:
+        source: the module, its task ``tensors``.
+        model: a serialized ONNX ModelProto without external data.
+        given: rtol and atol that a person set.
+
+    Raises:
+        InputError: the number of outputs differs, or the model is none that a package could hold.
+        FormatError: onnxruntime cannot load the model.
+    """
+    checked_model(model, "the model")
+    contract = dataclasses.replace(source.contract, outputs=_outputs(source, model))
+    return run_gate(model, dataclasses.replace(source, contract=contract), given, external=True)
+
+
+def assert_parity(
+    module: nn.Module,
+    model: str | Path | bytes,
+    inputs: Sequence[TensorSpec | str] | Mapping[str, NDArray[Any]],
+    *,
+    rtol: float | None = None,
+    atol: float | None = None,
+) -> None:
+    """Fail unless an ONNX model answers as a torch module does; for pytest.
+
+    Args:
+        module: the original, on the CPU; a copy in eval mode is compared.
+        model: the ONNX file, from any exporter, or its bytes.
+        inputs: specifications such as ``"x: float32[batch, 5]"``, or one batch of real arrays by name, the model's
+            own dynamic dimensions taken over. The names are the file's; one that is no parameter of ``forward`` makes
+            all of them positional arguments, in their order.
+        rtol: widens torch.testing's relative tolerance; with ``atol``.
+        atol: widens torch.testing's absolute tolerance, in the output's unit; with ``rtol``.
+
+    Raises:
+        AssertionError: says in which configurations which outputs differ, and by how much.
+        InputError: the module and the inputs do not fit.
+    """
+    data = checked_model(model, "the model") if isinstance(model, bytes) else read_model(Path(model))
+    tolerance = ExportOptions(rtol=rtol, atol=atol).tolerance
+    if isinstance(inputs, Mapping):
+        arrays = {name: np.asarray(array) for name, array in inputs.items()}
+        specs: tuple[TensorSpec, ...] = _specs_of(arrays, model_inputs(data))
+        contract = ModelContract("sample", "tensors", specs, (TensorSpec("output", "float32", ()),))
+        sample = rows_first(contract, arrays)
+    else:
+        specs = tuple(TensorSpec.parse(spec) if isinstance(spec, str) else spec for spec in inputs)
+        sample = None
+    source = source_from_module(module, specs, OutputSpec(), "model", sample)
+    gate_result = check_model(source, data, tolerance)
+    if not gate_result.report.passed:
+        raise AssertionError("\n".join([*gate_result.report.reasons(), *gate_result.notes]))
+
+
+def read_model(path: Path) -> bytes:
+    """Return the bytes of an ONNX file.
+
+    Raises:
+        InputError: there is no such file, it is no ONNX model, its weights lie in other files, or it uses operators
+            outside the ONNX standard.
+    """
+    try:
+        data = read_regular(path, LARGEST_MODEL)
+    except OSError as error:
+        raise InputError(f"cannot read the model {path}: {error.strerror}") from error
+    if len(data) > LARGEST_MODEL:
+        raise InputError(f"{path} is larger than 2 GiB, which no ONNX model in one file can be")
+    return checked_model(data, str(path))
+
+
+def checked_model(data: bytes, where: str) -> bytes:
+    """Return a model's bytes, after the checks that a package's model goes through before onnxruntime sees it.
+
+    Raises:
+        InputError: they are no ONNX model, keep weights in other files, or use custom operators.
+    """
+    try:
+        scan_model(data, where)
+    except FormatError as error:
+        raise InputError(str(error)) from error
+    return data
+
+
+def model_inputs(model: bytes) -> tuple[TensorSpec, ...]:
+    """Return what a model takes, by its own names; a first dimension without a name is called ``batch``.
+
+    Raises:
+        FormatError: onnxruntime cannot load the model.
+    """
+    return tuple(_spec(tensor) for tensor in create_session(model).get_inputs())
+
+
+def _spec(tensor: Any) -> TensorSpec:
+    sizes = [
+        size if size is not None else "batch" if axis == 0 else f"dim{axis}" for axis, size in enumerate(tensor.shape)
+    ]
+    return TensorSpec(tensor.name, ONNXRUNTIME_DTYPES.get(tensor.type, tensor.type), tuple(sizes))
+
+
+def _outputs(source: ModelSource, model: bytes) -> tuple[TensorSpec, ...]:
+    """Return what a model must give: its own names, and the dtypes and the axes of the batch of what torch returns.
+
+    Raises:
+        InputError: the number of outputs differs.
+    """
+    names = [tensor.name for tensor in create_session(model).get_outputs()]
+    shapes = returned_shapes(source.module, source.contract)
+    if len(shapes) != len(names):
+        raise InputError(f"the module returns {len(shapes)} tensors, and the model {len(names)}")
+    return tuple(TensorSpec(name, dtype, shape) for name, (dtype, shape) in zip(names, shapes, strict=True))
+
+
+def _specs_of(arrays: Arrays, taken: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+    """Return specifications of real arrays, dynamic where the model is, else fixed."""
+    theirs = {spec.name: spec.shape for spec in taken}
+    return tuple(
+        TensorSpec(
+            name,
+            str(array.dtype),
+            tuple(
+                wanted if isinstance(wanted, str) else size
+                for wanted, size in itertools.zip_longest(theirs.get(name, ()), array.shape)
+            )[: array.ndim],
+        )
+        for name, array in arrays.items()
+    )

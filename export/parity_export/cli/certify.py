@@ -1,0 +1,169 @@
+"""``parity certify``."""
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from parity_export.artifacts import BAND, band
+from parity_export.error_bounds.certificate import DRAWN_ROWS, Certificate, UncertifiedRow, drawn_chunks, table_chunks
+from parity_export.error_bounds.certified_model import CertifiedModel
+from parity_runtime.cli.echo import echo_line
+from parity_runtime.cli.options import package_argument
+from parity_runtime.cli.table_options import read_options, table_file, table_options
+from parity_runtime.contract import ModelContract
+from parity_runtime.errors import InputError
+from parity_runtime.files.json_file import dump_json
+from parity_runtime.files.paths import refuse_unwritable, resolved
+from parity_runtime.files.staged_folder import refuse_existing, staged_folder
+from parity_runtime.package.manifest import Package
+from parity_runtime.tables.csv_file import write_csv
+from parity_runtime.tables.table_file import ReadOptions
+
+_FIGURES, _UNCERTIFIED = "certificate.json", "uncertified.csv"
+_SHOWN = 5
+_LISTED = 10  # features or numbers of a row
+
+
+@click.command()
+@package_argument
+@click.argument("table", required=False)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="A folder of its own for the rows that are not proven, and the picture.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@table_options
+def certify(package: Path, table: str | None, out: Path | None, as_json: bool, **options: Any) -> None:
+    """Say which labels of PACKAGE no compliant backend can change, over the rows of TABLE.
+
+    TABLE is CSV, JSON Lines, .npy, Parquet or Arrow; - is stdin.
+
+    Without a TABLE rows are drawn evenly over what the features ranged over in training, and a quarter beyond.
+    A package without a certified graph is certified in memory, and stays as it is. docs/proof.md says what is proven.
+    """
+    _check_out(out, package)
+    opened, model = _open(package)
+    reading = read_options(options)
+    if table is None and reading != ReadOptions():
+        raise click.UsageError("how a table is written is for a TABLE, and there is none")
+    chunks = drawn_chunks(model.contract)
+    if table is not None:
+        chunks = table_chunks(model.contract, table_file(model.contract, table, reading))
+    certificate, first = Certificate(model), list[UncertifiedRow]()
+    with tempfile.TemporaryFile() as rows:
+        write_csv(rows, _columns(model.contract), map(_cells, _first(certificate.ask(chunks), first)))
+        if not certificate.rows:
+            raise InputError(f"{table} has no rows")
+        figures = certificate.to_json()
+        if out is not None:
+            rows.seek(0)
+            _write(out, rows, {"package": opened.id, **figures}, model)
+    if as_json:
+        click.echo(json.dumps(figures))
+    else:
+        where = f"{DRAWN_ROWS} rows drawn over the features' ranges" if table is None else f"the rows of {table}"
+        summary = _summary(model.contract, figures, where)
+        for line in [*summary, *_examples(certificate, first, model.contract), *_scope(model)]:
+            echo_line(line)
+
+
+def _check_out(out: Path | None, package: Path) -> None:
+    """Refuse a folder that must not, or cannot, be written; stdout that is closed."""
+    if out is None:
+        if sys.stdout is None:
+            raise InputError("stdout is closed; write what is found into a folder with --out")
+        return
+    target = resolved(out)
+    if resolved(package) in (target, *target.parents):
+        raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another place")
+    refuse_existing(out, replace=True, check=_refuse_lost_files)
+    refuse_unwritable(target)
+
+
+def _open(path: Path) -> tuple[Package, CertifiedModel]:
+    """Return a package and its certified graph: of one package, although an export may replace it meanwhile."""
+    package, model = Package.open(path), CertifiedModel.open(path)
+    if package.was_replaced():
+        raise InputError(f"{path} was replaced while it was read; give the command again")
+    return package, model
+
+
+def _first(rows: Iterator[UncertifiedRow], first: list[UncertifiedRow]) -> Iterator[UncertifiedRow]:
+    """Pass rows on, and keep the first few."""
+    for row in rows:
+        if len(first) < _SHOWN:
+            first.append(row)
+        yield row
+
+
+def _summary(contract: ModelContract, figures: dict[str, Any], where: str) -> list[str]:
+    """Return what was found, for a person."""
+    what = "labels are certified" if contract.is_classifier else "values have a proven error bound"
+    unit = "of a logit" if contract.is_classifier else "in the targets' own unit"
+    return [
+        f"{contract.name}: {figures['certified']} of {figures['rows']} {what} "
+        f"({100 * figures['share']:.4f} %), over {where}",
+        f"error bound {unit}: at most {figures['largest_bound']:.3g}, median {figures['median_bound']:.3g}",
+    ]
+
+
+def _examples(certificate: Certificate, first: list[UncertifiedRow], contract: ModelContract) -> list[str]:
+    """Return the first rows that are not proven, and how many more there are."""
+    lines = []
+    for row in first:
+        features = _listed(
+            f"{feature.name}={value:.7g}" for feature, value in zip(contract.columns, row.features, strict=True)
+        )
+        numbers = _listed(f"{value:.3g} +- {bound:.3g}" for value, bound in zip(row.answer, row.bound, strict=True))
+        label = "" if row.label is None else f" -> {row.label}"
+        lines.append(f"  not proven: row {row.row}: {features}{label} ({numbers})")
+    rest = certificate.rows - certificate.certified - len(first)
+    return [*lines, *([f"  and {rest} more"] if rest > 0 else [])]
+
+
+def _listed(parts: Iterable[str]) -> str:
+    """Return the first few parts, and how many more there are; --out has them all."""
+    first = list(parts)
+    rest = len(first) - _LISTED
+    return ", ".join([*first[:_LISTED], *([f"and {rest} more"] if rest > 0 else [])])
+
+
+def _scope(model: CertifiedModel) -> list[str]:
+    """Return for whom that holds."""
+    return [f"it speaks for {model.subject()}", f"elementary functions: {model.precision()}"]
+
+
+def _write(out: Path, rows: IO[bytes], facts: dict[str, Any], model: CertifiedModel) -> None:
+    with staged_folder(out, replace=True, check=_refuse_lost_files) as staging:
+        (staging / _FIGURES).write_bytes(dump_json(facts))
+        with (staging / _UNCERTIFIED).open("wb") as file:
+            shutil.copyfileobj(rows, file)
+        for name, picture in band(model).items():
+            (staging / name).write_bytes(picture)
+
+
+def _refuse_lost_files(out: Path) -> None:
+    """Raise `InputError` unless a folder holds what certify wrote and nothing else: what is replaced is lost."""
+    others = sorted(path.name for path in out.iterdir() if path.name not in (_FIGURES, _UNCERTIFIED, BAND))
+    if others:
+        raise InputError(f"{out} holds {others[0]}, which certify did not write; give --out a folder of its own")
+
+
+def _columns(contract: ModelContract) -> list[str]:
+    answer = contract.output(contract.bounded)
+    label = ["label"] if contract.is_classifier else []
+    numbers = [f"{kind}_{index}" for kind in ("value", "error_bound") for index in range(int(answer.shape[1]))]
+    return ["row", *(feature.name for feature in contract.columns), *label, *numbers]
+
+
+def _cells(row: UncertifiedRow) -> list[str]:
+    label = [] if row.label is None else [str(row.label)]
+    numbers: list[Any] = [*row.features, *label, *row.answer, *row.bound]
+    return [str(row.row), *(str(number) for number in numbers)]

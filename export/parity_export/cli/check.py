@@ -1,0 +1,50 @@
+"""``parity check``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parity_export.check_model import check_model, model_inputs, read_model
+from parity_export.cli.module_options import bare_module, input_specs, module_options, sample
+from parity_export.export_options import ExportOptions
+from parity_export.gate.run_gate import record
+from parity_export.sources.model_source import source_from_module
+from parity_export.sources.output_spec import OutputSpec
+from parity_runtime import ParityRefusedError
+from parity_runtime.cli.echo import echo_line
+from parity_runtime.files.atomic_write import write_file
+from parity_runtime.files.json_file import dump_json
+from parity_runtime.files.paths import refuse_unwritable, resolved
+
+
+@click.command()
+@click.argument("source")
+@click.argument("model", type=click.Path(path_type=Path))
+@module_options
+@click.option("--rtol", type=float, help="Widens the tolerance (with --atol).")
+@click.option("--atol", type=float, help="Widens the tolerance (with --rtol).")
+@click.option("--report", type=click.Path(path_type=Path), help="Where the whole report is written, as JSON.")
+def check(source: str, model: Path, report: Path | None, **options: Any) -> None:
+    """Judge the ONNX file MODEL, from any exporter, by the gate that parity export applies.
+
+    SOURCE is a run folder, or package.module:Callable with --weights; its own outputs are compared with MODEL's, in
+    order. Without --input the inputs are MODEL's. Exits with 3 if MODEL does not answer as the module.
+    """
+    tolerance = ExportOptions(rtol=options.pop("rtol"), atol=options.pop("atol")).tolerance
+    if report is not None:
+        refuse_unwritable(resolved(report))
+    module, data = bare_module(source, options), read_model(model)
+    inputs = input_specs(options) or list(model_inputs(data))
+    judged = source_from_module(module, inputs, OutputSpec(), model.stem, sample(options, inputs))
+    gate_result = check_model(judged, data, tolerance)
+    if report is not None:
+        write_file(report, dump_json(record(judged.contract, gate_result)))
+    if not gate_result.report.passed:
+        raise ParityRefusedError(f"the model does not answer as the module: {gate_result.reason()}")
+    if not any(isinstance(size, str) for spec in inputs for size in spec.shape):
+        echo_line(f"{model} takes one fixed shape only; say what it should take with --input", err=True)
+    cells = gate_result.report.results
+    for line in [*gate_result.notes, *gate_result.report.remarks()]:
+        echo_line(line, err=True)
+    echo_line(f"{model}: {gate_result.report.compared} values in {len(cells)} configurations agree with torch")

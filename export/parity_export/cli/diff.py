@@ -1,0 +1,106 @@
+"""``parity diff``."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import click
+import numpy as np
+
+from parity_export.check_model import model_inputs, read_model
+from parity_export.cli.module_options import bare_module, input_specs, module_options
+from parity_export.divergence import Divergence, Trace, first_divergence, onnx_trace, torch_trace
+from parity_export.export_options import ExportOptions
+from parity_export.gate.batching import Batches
+from parity_export.gate.probe_sampling import ProbeSampler, integer_ranges
+from parity_export.gate.probes import SEED
+from parity_export.gate.tolerances import TORCH_TESTING
+from parity_export.gate.torch_reference import TorchReference
+from parity_export.sources.example_inputs import Example
+from parity_export.sources.model_source import ModelSource, source_from_module
+from parity_export.sources.output_spec import OutputSpec
+from parity_runtime import GateError
+from parity_runtime.cli.echo import echo_line
+from parity_runtime.inference.input_validation import Arrays
+from parity_runtime.inference.session import Optimization
+from parity_runtime.package.loader import load_model
+
+_RTOL, _ATOL = TORCH_TESTING["float32"]
+_SIDES = ("torch", "disabled", "basic", "extended", "cuda")
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("source")
+@click.argument("model", type=click.Path(path_type=Path))
+@module_options
+@click.option(
+    "--between", default="torch,disabled", metavar="A,B", help="Two of torch, disabled, basic, extended, cuda."
+)
+@click.option("--rtol", default=_RTOL, help="Relative deviation from which on a value departs.")
+@click.option("--atol", default=_ATOL, help="Absolute deviation from which on a value departs.")
+def diff(source: str, model: Path, between: str, rtol: float, atol: float, **options: Any) -> None:
+    """Name the first node, in topological order, whose output departs between two ways of computing it.
+
+    SOURCE is a run folder, or package.module:Callable with --weights; MODEL is a package or an ONNX file. The sides
+    are torch, onnxruntime with its optimizations disabled, basic or extended, and cuda. Values are matched by
+    name, which torch.onnx.export keeps. Exits with 3 if a value departs.
+    """
+    ExportOptions(rtol=rtol, atol=atol)
+    first, second = _sides(between)
+    data = load_model(model).data if model.is_dir() else read_model(model)
+    module = bare_module(source, options)
+    inputs = input_specs(options) or list(model_inputs(data))
+    judged = source_from_module(module, inputs, OutputSpec(), model.stem)
+    if judged.call.note is not None:
+        echo_line(judged.call.note, err=True)
+    call = _call(judged)
+    ours, operators = _trace(first, judged, data, call)
+    theirs, more = _trace(second, judged, data, call)
+    departure, compared = first_divergence(ours, theirs, more | operators, rtol, atol)
+    if not compared:
+        raise GateError("nothing was compared: the two sides share no value name; did another exporter rename them?")
+    if departure is None:
+        echo_line(f"{compared} values agree between {first} and {second}")
+        return
+    for line in _summary(departure, first, second):
+        echo_line(line)
+    raise GateError(f"{departure.name} ({departure.operator}) departs by {departure.max_abs:.3g}")
+
+
+def _sides(between: str) -> tuple[str, str]:
+    sides = [side.strip() for side in between.split(",")]
+    if len(sides) != 2 or set(sides) - set(_SIDES):
+        raise click.UsageError(f"--between {between} is not two of {', '.join(_SIDES)}")
+    return sides[0], sides[1]
+
+
+def _call(source: ModelSource) -> Arrays:
+    """Return one batch of seeded random rows."""
+    dimensions = Example.of(source.module, source.contract.inputs).sizes
+    batches, reference = Batches(source.contract), TorchReference(source)
+
+    def accepts(inputs: Arrays) -> bool:
+        try:
+            reference(batches.call(inputs, np.arange(2)))
+        except (IndexError, RuntimeError):
+            return False
+        return True
+
+    limits = integer_ranges(source.contract, dimensions, accepts)
+    rows = ProbeSampler(source.contract, dimensions, limits).rows(np.random.default_rng(SEED), None)[0]
+    return batches.call(rows.inputs, np.arange(min(len(rows), 64)))
+
+
+def _trace(side: str, source: ModelSource, model: bytes, call: Arrays) -> tuple[Trace, dict[str, str]]:
+    if side == "torch":
+        return torch_trace(source.module, source.contract.inputs, call), {}
+    if side == "cuda":
+        return onnx_trace(model, call, provider="cuda")
+    return onnx_trace(model, call, cast(Optimization, side))
+
+
+def _summary(departure: Divergence, first: str, second: str) -> list[str]:
+    lines = [f"value      {departure.name}, computed by {departure.operator}"]
+    lines.append(f"departs    by up to {departure.max_abs:.6g}, the {departure.compared}. value that was compared")
+    lines.append(f"before it  {departure.before or 'nothing'} agreed")
+    lines.append(f"{'index':>10} {first:>16} {second:>16}")
+    return lines + [f"{index:>10} {one:>16.9g} {other:>16.9g}" for index, one, other in departure.around]

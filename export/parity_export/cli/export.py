@@ -1,0 +1,116 @@
+"""``parity export``."""
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parity_export.cli.module_options import (
+    input_specs,
+    is_run,
+    labels,
+    module_options,
+    run_network,
+    sample,
+    user_module,
+)
+from parity_export.error_bounds.bound_report import BoundReport
+from parity_export.export import Exported, export_package
+from parity_export.export_options import ExportOptions
+from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
+from parity_export.sources.output_spec import OutputSpec
+from parity_runtime import InputError
+from parity_runtime.cli.echo import echo_line
+from parity_runtime.cli.options import names
+from parity_runtime.contract import TASKS
+from parity_training import Run
+
+
+@click.command()
+@click.argument("source")
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace a package that stands there already.")
+@module_options
+@click.option("--task", type=click.Choice(TASKS), help="What a foreign module's output means [default: tensors].")
+@click.option("--output", type=click.Choice(["logits", "probabilities"]), help="What a foreign classifier returns.")
+@click.option("--classes", metavar="A,B,...", help="Labels by index [default: 0,1,...].")
+@click.option("--positive", help="The class that a binary output speaks of; must be the second.")
+@click.option("--threshold", type=float, help="Probability from which on a row is positive [default: 0.5].")
+@click.option("--features", metavar="A,B,...", help="Column names [default: x1,x2,...].")
+@click.option("--targets", metavar="A,B,...", help="Names of the predicted columns.")
+@click.option("--name", help="The model's name [default: the callable's].")
+@click.option("--opset", type=int, help="The ONNX opset [default: torch's choice].")
+@click.option("--ir-version", type=int, help="The ONNX IR version [default: torch's choice].")
+@click.option("--rtol", type=float, help="Widens the tolerance (with --atol); the report and the card say so.")
+@click.option("--atol", type=float, help="Widens the tolerance (with --rtol).")
+@click.option("--certified", is_flag=True, help="Add a graph whose every answer carries its proven rounding error.")
+@click.option("--no-plots", is_flag=True, help="Leave the model card's plots out.")
+@click.option("--verbose", is_flag=True, help="Show torch's own reason when it cannot export.")
+def export(source: str, target: Path, force: bool, verbose: bool, **options: Any) -> None:
+    """Export SOURCE into the package folder TARGET, if both give the same answers.
+
+    SOURCE is a run folder, or package.module:Callable with --weights and --input. Exits with 3 and writes
+    nothing but TARGET.refused.json if the graph does not answer as the module.
+    """
+    chosen_options = {name: options.pop(name) for name in ("opset", "ir_version", "rtol", "atol")}
+    plots, certified = not options.pop("no_plots"), options.pop("certified")
+    how = ExportOptions(replace=force, plots=plots, certified=certified, **chosen_options)
+    try:
+        chosen = _run_source(source, options) if is_run(source) else _module_source(source, options)
+        exported = export_package(chosen, target, how)
+    except InputError as error:
+        if verbose and error.__cause__ is not None:
+            for line in "".join(traceback.format_exception(error.__cause__)).splitlines():
+                echo_line(line, err=True)
+        raise
+    for line in [*exported.gate_result.notes, *exported.gate_result.report.remarks()]:
+        echo_line(line, err=True)
+    for line in summary(exported):
+        echo_line(line)
+
+
+def summary(exported: Exported) -> list[str]:
+    """Return what an export did, for a person."""
+    report = exported.gate_result.report
+    lines = [f"gate: {report.compared} values in {len(report.results)} configurations of onnxruntime agree with torch"]
+    for name, tolerance in exported.contract.tolerance.items():
+        worst = max(found.max_abs for found in report.differences(name, "ordinary"))
+        lines.append(f"  {name}: largest deviation from float64 {worst:.3g} (allowed at least {tolerance.floor:.3g})")
+    if exported.bound_report is not None:
+        lines += _bounds_summary(exported.bound_report)
+    return [*lines, f"package: {exported.path}", f"id: {exported.package_id}"]
+
+
+def _bounds_summary(report: BoundReport) -> list[str]:
+    """Return what is proven, and of whom."""
+    labels = "" if report.certified is None else f", {report.certified} labels certified"
+    return [
+        f"proof: {report.bounded} of {report.rows} probes have an error bound (at most {report.largest_bound:.3g} "
+        f"on ordinary ones){labels}",
+        f"  it speaks for {report.model.subject()}",
+    ]
+
+
+def _run_source(source: str, options: dict[str, Any]) -> ModelSource:
+    given = [name for name, value in options.items() if value not in (None, (), "") and name != "network"]
+    if given:
+        raise click.UsageError(
+            f"--{given[0].removesuffix('uments')} goes with package.module:Callable; a run says it itself"
+        )
+    return source_from_run(Run.open(source), run_network(options))
+
+
+def _module_source(source: str, options: dict[str, Any]) -> ModelSource:
+    module, inputs = user_module(source, options), input_specs(options)
+    output_spec = OutputSpec(
+        task=options["task"] or "tensors",
+        output=options["output"],
+        classes=labels(options["classes"]),
+        positive=options["positive"],
+        threshold=options["threshold"],
+        features=names(options["features"]),
+        targets=names(options["targets"]),
+    )
+    name = options["name"] or source.rpartition(":")[2]
+    return source_from_module(module, inputs, output_spec, name, sample(options, inputs))

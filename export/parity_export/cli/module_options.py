@@ -1,0 +1,80 @@
+"""The options that name a foreign module and its weights, for export, check and diff."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from torch import nn
+
+from parity_export.sources.load_module import load_module, load_sample
+from parity_runtime import TensorSpec
+from parity_runtime.cli.options import names
+from parity_runtime.inference.input_validation import Arrays
+from parity_training import Run, load_state_dict
+from parity_training.callables import resolve_callable
+from parity_training.cli.arguments import name_values
+
+_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option("--weights", type=click.Path(path_type=Path), help="The state_dict of a foreign module."),
+    click.option("--weights-key", help="The entry of a checkpoint that holds the state_dict, such as state_dict."),
+    click.option("--strip-prefix", default="", help="Taken off every tensor's name, such as model. or module."),
+    click.option("--arg", "arguments", multiple=True, metavar="NAME=VALUE", help="Keyword arguments of the callable."),
+    click.option(
+        "--input", "inputs", multiple=True, metavar="SPEC", help='"x: float32[batch, 2]" of forward(x); repeatable.'
+    ),
+    click.option("--network", help="The package.module:Callable of a run whose network is not Parity's."),
+    click.option("--samples", type=click.Path(path_type=Path), help="An .npz of real inputs by name."),
+)
+
+
+def module_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options to a command; they arrive as keyword arguments."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def is_run(source: str) -> bool:
+    """Whether SOURCE names a run folder rather than ``package.module:Callable``."""
+    return ":" not in source or Path(source).is_dir()
+
+
+def user_module(source: str, options: dict[str, Any]) -> nn.Module:
+    """Return ``package.module:Callable`` with its weights.
+
+    Raises:
+        InputError: it cannot be built, or the weights do not fit.
+    """
+    weights = options["weights"]
+    if weights is None:
+        raise click.UsageError(f"{source} needs its state_dict: --weights FILE")
+    state_dict = load_state_dict(weights, options["weights_key"], options["strip_prefix"])
+    return load_module(source, name_values("--arg", options["arguments"]), state_dict, str(weights))
+
+
+def bare_module(source: str, options: dict[str, Any]) -> nn.Module:
+    """Return the module of a run, or a foreign one."""
+    return Run.open(source).module(run_network(options)) if is_run(source) else user_module(source, options)
+
+
+def run_network(options: dict[str, Any]) -> Callable[..., Any] | None:
+    """Return the callable of a run whose network is none of Parity's, where one was given."""
+    return None if options["network"] is None else resolve_callable(options["network"])
+
+
+def input_specs(options: dict[str, Any]) -> list[TensorSpec]:
+    """Return the inputs that were given, in their order."""
+    return [TensorSpec.parse(text) for text in options["inputs"]]
+
+
+def sample(options: dict[str, Any], inputs: Sequence[TensorSpec]) -> Arrays | None:
+    """Return the real inputs that were given, rows first."""
+    return load_sample(options["samples"], inputs) if options["samples"] is not None else None
+
+
+def labels(text: str | None) -> tuple[str | int, ...]:
+    """Read ``a,b,c`` as text, or as integers where all are written as such."""
+    found = names(text)
+    return tuple(map(int, found)) if all(re.fullmatch("0|-?[1-9][0-9]{0,15}", name) for name in found) else found

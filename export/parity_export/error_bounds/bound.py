@@ -1,0 +1,65 @@
+"""How the error bound of a tensor is known while the graph is built."""
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+
+@dataclass(frozen=True)
+class Factor:
+    """Scalars that a value was multiplied by last, one after the other; a backend may multiply by some of them later.
+
+    Attributes:
+        low: the smallest product of the last of them, however many; 1 or less.
+        high: the largest; 1 or more.
+        roundings: that multiplying later adds: one for each, two for a reciprocal.
+    """
+
+    low: float = 1.0
+    high: float = 1.0
+    roundings: int = 0
+
+    def then(self, scalar: float, roundings: int) -> "Factor":
+        """Return the factor after one more multiplication."""
+        return Factor(min(1.0, scalar * self.low), max(1.0, scalar * self.high), self.roundings + roundings)
+
+
+@dataclass(frozen=True)
+class Folding:
+    """What a value must be known by if a backend may fold a following affine map into the linear map that gives it.
+
+    Attributes:
+        roundings: n; the error bound of the value is at least gamma_n times the sum of its terms' magnitudes.
+        smallest: the smallest magnitude of a weight that is not zero.
+        largest: the largest magnitude of a weight.
+        alpha: the smallest and the largest scalar that may be multiplied by at the end.
+    """
+
+    roundings: int
+    smallest: float
+    largest: float
+    alpha: tuple[float, float] = (1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Every compliant evaluation of a tensor v lies within ``scale t + relative |v'| + constant`` units of v.
+
+    v is the exact value, v' the one that the graph at hand computed, a unit is `arithmetic.UNIT`. Where a number is not
+    finite nothing is claimed. The parts are added up in the graph only where a rule needs their sum.
+
+    Attributes:
+        tensor: t, computed in the graph, of v's shape; None where there is none.
+        scale: at least 1 for what t's own evaluation may have lost by rounding.
+        relative: of |v'|.
+        constant: the same for every element.
+        folding: where v comes from a linear map.
+        factor: what v was multiplied by last.
+    """
+
+    tensor: ir.Value | None = None
+    scale: float = 1.0
+    relative: float = 0.0
+    constant: float = 0.0
+    folding: Folding | None = None
+    factor: Factor = Factor()

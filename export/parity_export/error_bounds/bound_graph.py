@@ -1,0 +1,142 @@
+"""The graph that is being certified: what is known of its values, and how nodes are added."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from parity_export.error_bounds.bound import Bound
+from parity_export.error_bounds.errors import CannotCertifyError, refusal
+from parity_export.error_bounds.rounding_model import FLUSHED, U, upward
+
+_NEGLIGIBLE_SCALE = 1 + 2.0**-10
+_NEVER_NEGATIVE = {"Relu", "Sigmoid", "Abs", "HardSigmoid"}
+
+
+class BoundBuilder:
+    """A graph, the error bounds of its float values, and its constants.
+
+    Args:
+        graph: nodes are appended to it, their names begin with ``error_bound.``.
+    """
+
+    def __init__(self, graph: ir.Graph) -> None:
+        self._graph = graph
+        self._bounds: dict[ir.Value, Bound] = {}
+        self._folded: dict[ir.Value, NDArray[Any]] = {}
+        self._chosen: set[ir.Value] = set()
+        self._numbers: dict[tuple[bytes, tuple[int, ...], str], ir.Value] = {}
+        self._magnitudes: dict[ir.Value, ir.Value] = {}
+        self._count = 0
+
+    def constant(self, value: ir.Value | None) -> NDArray[Any] | None:
+        """Return what a value is in every evaluation; None if it is computed."""
+        if value is None:
+            return None
+        if value in self._folded:
+            return self._folded[value]
+        if value.const_value is None or value.is_graph_input():  # a caller may replace an input's default
+            return None
+        array: NDArray[Any] = value.const_value.numpy()
+        if array.dtype == np.float32 and not np.isfinite(array).all():
+            raise CannotCertifyError(f"cannot certify: the constant {value.name} is not finite")
+        return array
+
+    def fold(self, value: ir.Value, array: NDArray[Any]) -> None:
+        """Record that a computed value is constant, exactly."""
+        self._folded[value] = array
+
+    def choose(self, value: ir.Value) -> None:
+        """Record that a value depends on a comparison, so that only the rule of Where may take it."""
+        self._chosen.add(value)
+
+    def chosen(self, node: ir.Node) -> bool:
+        """Whether an input of a node depends on a comparison."""
+        return any(value in self._chosen for value in node.inputs)
+
+    def knows(self, value: ir.Value | None) -> bool:
+        """Whether a value has an error bound."""
+        return value in self._bounds
+
+    def operand(self, node: ir.Node, index: int = 0) -> ir.Value:
+        """Return a node's input, which must have an error bound.
+
+        Raises:
+            CannotCertifyError: it is constant, absent, or no float32.
+        """
+        value = node.inputs[index]
+        if value is None or value not in self._bounds:
+            raise refusal(node, f"its input {index} is not a float32 tensor that is computed")
+        return value
+
+    def bound(self, value: ir.Value) -> Bound:
+        """Return the error bound of a value that has one."""
+        return self._bounds[value]
+
+    def set(self, value: ir.Value, bound: Bound) -> None:
+        """Record the error bound of a value."""
+        self._bounds[value] = bound
+
+    def tensor(self, value: ir.Value) -> tuple[ir.Value, float]:
+        """Return the whole error bound of a value as one tensor of the graph, and the scale that is left to apply.
+
+        It is NaN or infinite wherever the value is not finite.
+        """
+        bound = self._bounds[value]
+        total, scale = bound.tensor, bound.scale
+        if total is None:  # x - x is 0, or NaN where x is not finite
+            total, scale = self.emit("Sub", [value, value]), 1.0
+        elif scale > _NEGLIGIBLE_SCALE:  # a smaller one is left to apply: it is at least 1, and so may scale all parts
+            total, scale = self.emit("Mul", [total, self.number(scale)]), 1.0
+        if bound.relative:
+            part = self.emit("Mul", [self.magnitude(value), self.number(bound.relative)])
+            total = self.emit("Add", [total, part])
+        if bound.constant or total is not bound.tensor:
+            total = self.emit("Add", [total, self.number(bound.constant + FLUSHED)])
+        if total is not bound.tensor:
+            scale *= 1 + 4 * U  # four roundings above; the error bound is a sum of numbers that are not negative
+            self._bounds[value] = Bound(total, scale, folding=bound.folding, factor=bound.factor)
+        return total, scale
+
+    def magnitude(self, value: ir.Value) -> ir.Value:
+        """Return |v|."""
+        producer = value.producer()
+        if producer is not None and producer.op_type in _NEVER_NEGATIVE:
+            return value
+        if value not in self._magnitudes:
+            self._magnitudes[value] = self.emit("Abs", [value])
+        return self._magnitudes[value]
+
+    def shielded(self, total: ir.Value) -> ir.Value:
+        """Return an error bound that may now be multiplied by less than 1.
+
+        A backend may fold a factor into the linear map before it; then the map's sum would not overflow any more where
+        that of the value itself does. Nothing is folded past an Abs.
+        """
+        return self.emit("Abs", [total])
+
+    def number(self, array: Any) -> ir.Value:
+        """Return a float32 constant, rounded upward."""
+        return self.initializer(upward(array))
+
+    def initializer(self, array: NDArray[Any]) -> ir.Value:
+        """Return a constant as it is; one value for equal ones."""
+        key = (array.tobytes(), array.shape, array.dtype.str)
+        if key not in self._numbers:
+            name = f"error_bound.constant_{len(self._numbers)}"
+            value = ir.Value(name=name, const_value=ir.tensor(array, name=name))
+            value.shape, value.dtype = ir.Shape(array.shape), ir.DataType.from_numpy(array.dtype)
+            self._graph.register_initializer(value)
+            self._numbers[key] = value
+        return self._numbers[key]
+
+    def emit(self, op_type: str, inputs: Sequence[ir.Value | None], attributes: Any = None) -> ir.Value:
+        """Append a node with one output and return that."""
+        name = f"error_bound.{op_type}_{self._count}"
+        self._count += 1
+        node = ir.node(op_type, inputs, attributes, name=name)
+        node.outputs[0].name = name
+        self._graph.append(node)
+        return node.outputs[0]

@@ -1,0 +1,96 @@
+"""A certified graph that can be asked, and for whom it speaks."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_export.error_bounds import functions_of, propagate_error_bounds
+from parity_export.error_bounds.elementary_functions import backends
+from parity_export.gate.backends import DEFAULT
+from parity_export.gate.batching import LazyModel
+from parity_runtime import ModelContract
+from parity_runtime.contract import certified_contract
+from parity_runtime.inference.input_validation import Arrays, table_inputs
+from parity_runtime.package.loader import load_model
+from parity_runtime.package.manifest import REPORT, Package
+
+
+def is_bounded(bound: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return where an error bound claims something: where it is a finite number that is not negative."""
+    claimed: NDArray[np.bool_] = np.isfinite(bound) & (bound >= 0)
+    return claimed
+
+
+@dataclass(frozen=True)
+class CertifiedModel:
+    """A certified graph.
+
+    Attributes:
+        contract: of the certified graph, with ``error_bound`` and ``certified`` among the outputs.
+        graph: serialized.
+        measured: backends whose elementary functions were measured or are documented.
+        torch_gaps: why it does not speak for the torch module; empty where it does, None where that is unknown
+            because the graph was certified without the module.
+    """
+
+    contract: ModelContract
+    graph: bytes
+    measured: Sequence[str]
+    torch_gaps: Sequence[str] | None = None
+
+    @classmethod
+    def of(cls, contract: ModelContract, plain: bytes, torch_gaps: Sequence[str] | None = None) -> "CertifiedModel":
+        """Certify a graph.
+
+        Args:
+            contract: of the plain graph.
+            plain: serialized, with its head.
+            torch_gaps: as in the class.
+
+        Raises:
+            CannotCertifyError: an operator has no rule.
+        """
+        graph = propagate_error_bounds(plain, contract)
+        return cls(certified_contract(contract), graph, backends(functions_of(plain, contract)), torch_gaps)
+
+    @classmethod
+    def open(cls, path: str | Path) -> "CertifiedModel":
+        """Take a package's certified graph, or certify its graph now.
+
+        Raises:
+            CannotCertifyError: an operator has no rule.
+            ParityError: the package cannot be opened.
+        """
+        package = Package.open(path)
+        plain = load_model(path, package.id).data
+        if "certified" not in package.contract.graphs:
+            return cls.of(package.contract, plain)
+        graph = load_model(path, package.id, certified=True).data
+        bound_report = package.read_json(REPORT).get("error_bounds")
+        gaps = bound_report.get("torch_gaps") if isinstance(bound_report, dict) else None
+        measured = backends(functions_of(plain, package.contract))
+        return cls(certified_contract(package.contract), graph, measured, gaps)
+
+    def on_inputs(self) -> LazyModel:
+        """Return what answers inputs by name with every output by name."""
+        return LazyModel(lambda: DEFAULT.load(self.graph, self.contract))
+
+    def on_rows(self) -> Callable[[NDArray[Any]], Arrays]:
+        """Return what answers ``rows [batch, features]`` with every output by name."""
+        answers = self.on_inputs()
+        return lambda rows: answers(table_inputs(self.contract, rows))
+
+    def subject(self) -> str:
+        """Return what the certificate speaks for, for a person."""
+        if self.torch_gaps is None:
+            return "the graph alone, because it was exported without --certified"
+        gaps = "; ".join(self.torch_gaps)
+        return f"the graph alone, because {gaps}" if gaps else "the graph and the torch module"
+
+    def precision(self) -> str:
+        """Return for which backends it is known how exact their elementary functions are."""
+        return f"measured or documented for {', '.join(self.measured)}; assumed for others"

@@ -1,0 +1,95 @@
+"""The operations that compute an output of an ONNX graph, in torch's terms and those of `flow`."""
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import NodeProto, numpy_helper
+
+from parity_export.error_bounds.data_flow import SLOPE, Flow, content, joined
+from parity_export.error_bounds.registry import MOVING
+
+_MOVED = (*MOVING, "Identity")
+_OPERATIONS = {"Gemm": ("product", "add"), "MatMul": ("product",), "Selu": ("elu",)}
+_ONE_OPERAND = ("Clip", "ReduceMean", "ReduceSum", "ReduceMax")  # their other inputs are bounds and axes
+
+
+class GraphFlow:
+    """Follows a graph to one of its outputs.
+
+    Attributes:
+        flow: its operations.
+        result: the print of the output.
+    """
+
+    def __init__(self, graph: onnx.GraphProto, output: str) -> None:
+        self.flow = Flow()
+        self._producers = {name: node for node in graph.node for name in node.output}
+        self._constants = {initializer.name: numpy_helper.to_array(initializer) for initializer in graph.initializer}
+        inputs = [value.name for value in graph.input if value.name not in self._constants]
+        self._prints = {name: joined(f"input {index}", []) for index, name in enumerate(inputs)}
+        needed = self._needed(output)
+        for node in graph.node:
+            if node.output[0] in needed:
+                value = self._of(node)
+                self._prints |= dict.fromkeys(node.output, value)
+        self.result = self._print(output)
+
+    def _needed(self, output: str) -> set[str]:
+        """Return the first output of every node that takes part."""
+        needed: set[str] = set()
+        waiting = [output]
+        while waiting:
+            node = self._producers.get(waiting.pop())
+            if node is not None and node.output[0] not in needed:
+                needed.add(node.output[0])
+                waiting += node.input
+        return needed
+
+    def _of(self, node: NodeProto) -> bytes:
+        """Return the print of a node's result; record it unless it moves elements or is a part of torch's operator."""
+        if node.op_type in _MOVED or self._multiplies_by_one(node):
+            return self._print(node.input[0])
+        makers = [self._producers.get(name) for name in node.input]
+        if node.op_type == "Where" and makers[0] is not None and makers[0].op_type == "Greater":  # of torch's softplus
+            return self._softplus([self._print(name) for name in node.input[1:]])
+        for name, maker in zip(node.input, makers, strict=True):
+            if _is_silu(node, maker):  # recorded at its Sigmoid
+                return self._print(name)
+        prints = [self._print(name) for name in node.input if name]
+        if node.op_type in ("Concat", "Shape", "Greater", "Constant"):
+            return joined(node.op_type.lower(), prints)
+        if node.op_type in _ONE_OPERAND:
+            prints = prints[:1]
+        if node.op_type == "LeakyRelu":
+            slopes = [attribute.f for attribute in node.attribute if attribute.name == "alpha"] or [SLOPE]
+            prints.append(content(np.array(slopes, np.float32)))
+        return self.flow.add(self._names(node), prints)
+
+    def _softplus(self, values: list[bytes]) -> bytes:
+        """Return the one of two values that a Softplus gives; a print of its own if none does."""
+        given = [value for value in values if ("softplus", value) in self.flow.operations]
+        return given[0] if given else joined("where", values)
+
+    def _names(self, node: NodeProto) -> tuple[str, ...]:
+        if node.op_type == "Sigmoid" and any(_is_silu(other, node) for other in self._producers.values()):
+            return ("silu",)
+        names = _OPERATIONS.get(node.op_type, (node.op_type.lower(),))
+        return names[: len(node.input) - 1] if node.op_type == "Gemm" else names
+
+    def _multiplies_by_one(self, node: NodeProto) -> bool:
+        if node.op_type not in ("Mul", "Div"):
+            return False
+        return bool((self._constants.get(node.input[1], np.zeros(1)) == 1).all())
+
+    def _print(self, name: str) -> bytes:
+        if name in self._constants and name not in self._prints:
+            array: NDArray[np.generic] = self._constants[name]
+            self._prints[name] = content(array) if array.dtype == np.float32 else b""
+        return self._prints[name]
+
+
+def _is_silu(product: NodeProto, sigmoid: NodeProto | None) -> bool:
+    """Whether a node is x times the sigmoid of x."""
+    if sigmoid is None or (product.op_type, sigmoid.op_type) != ("Mul", "Sigmoid"):
+        return False
+    return {*product.input} == {sigmoid.input[0], sigmoid.output[0]}

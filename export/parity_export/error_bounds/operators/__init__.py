@@ -1,0 +1,1 @@
+"""The error rule of each ONNX operator."""

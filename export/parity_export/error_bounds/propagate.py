@@ -1,0 +1,193 @@
+"""A graph in, the same graph with an error bound beside its logits or values out."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from numpy.typing import NDArray
+from onnx.reference import ReferenceEvaluator
+from onnx_ir.passes import common as passes
+
+from parity_export.error_bounds.backend_fusions import refuse_inexact_fusions
+from parity_export.error_bounds.bound import Bound
+from parity_export.error_bounds.bound_graph import BoundBuilder
+from parity_export.error_bounds.errors import CannotCertifyError, refusal
+from parity_export.error_bounds.gelu_fusion import refuse_written_gelus
+from parity_export.error_bounds.operators.activations import function_of
+from parity_export.error_bounds.preconditions import INTEGERS, check_graph, check_node
+from parity_export.error_bounds.registry import COMPARISONS, RULES
+from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
+from parity_runtime import ModelContract
+from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL
+from parity_runtime.errors import first_line
+
+_EXACT_ON_CONSTANTS = ("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Slice", "Expand")
+
+
+def propagate_error_bounds(graph: bytes, contract: ModelContract) -> bytes:
+    """Return a serialized graph that also answers ``error_bound``, and for a classifier ``certified``.
+
+    The nodes that compute the answers stay as they are. ``error_bound`` float32 has the shape of ``logits`` or
+    ``value``: every compliant evaluation (docs/proof.md) lies within it of the exact value. ``certified`` bool
+    ``[batch]``: every compliant evaluation gives the same label.
+
+    Args:
+        graph: a serialized ModelProto; its metadata is left out.
+        contract: of the model.
+
+    Raises:
+        CannotCertifyError: an operator has no rule, the installed onnxruntime puts another function in the place of
+            operators, or the model returns tensors without a meaning.
+    """
+    if contract.task == "tensors":
+        raise CannotCertifyError(
+            f"cannot certify: {contract.name} returns tensors without a meaning; parity export gives it one with "
+            "--task binary, multiclass or regression"
+        )
+    proto = onnx.load_from_string(graph)
+    del proto.metadata_props[:]
+    check_graph(ir.from_proto(proto), contract)
+    model = ir.from_proto(_with_shapes(proto, strict=False))
+    outputs = {str(value.name): value for value in model.graph.outputs}
+    answer = outputs[contract.bounded]
+    builder = BoundBuilder(model.graph)
+    for value in model.graph.inputs:
+        if value.dtype == ir.DataType.FLOAT:
+            builder.set(value, Bound(constant=FLUSHED))
+    needed = _needed(answer)
+    for node in needed:
+        _apply(builder, node, model.opset_imports)
+    refuse_written_gelus(builder, needed)
+    if not builder.knows(answer):
+        raise CannotCertifyError(f"cannot certify: {answer.name} is not computed from the inputs")
+    bound = _finish(builder, answer)
+    _add_output(model.graph, bound, ERROR_BOUND, ir.DataType.FLOAT, answer.shape)
+    if contract.is_classifier:
+        certified = _certified(builder, (outputs[LABEL], answer, bound), contract)
+        _add_output(model.graph, certified, CERTIFIED, ir.DataType.BOOL, outputs[LABEL].shape)
+    finished = _with_shapes(ir.to_proto(passes.RemoveUnusedNodesPass()(model).model), strict=True)
+    data: bytes = finished.SerializeToString(deterministic=True)
+    written = [name for name in (contract.bounded, LABEL) if name in outputs]
+    refuse_inexact_fusions(graph, written)
+    refuse_inexact_fusions(data, [*written, ERROR_BOUND, *[CERTIFIED] * contract.is_classifier])
+    return data
+
+
+def _add_output(graph: ir.Graph, value: ir.Value, name: str, dtype: ir.DataType, shape: ir.Shape | None) -> None:
+    value.name, value.dtype, value.shape = name, dtype, shape
+    graph.outputs.append(value)
+
+
+def _with_shapes(model: onnx.ModelProto, *, strict: bool) -> onnx.ModelProto:
+    """Return a model with its shapes inferred.
+
+    Raises:
+        CannotCertifyError: one contradicts another.
+    """
+    try:
+        return onnx.shape_inference.infer_shapes(model, strict_mode=strict, data_prop=True)
+    except onnx.shape_inference.InferenceError as error:
+        raise CannotCertifyError(f"cannot certify: its shapes contradict one another: {first_line(error)}") from error
+
+
+def functions_of(graph: bytes, contract: ModelContract) -> set[str]:
+    """Return the names of the elementary functions that a graph's logits or values are computed with."""
+    model = ir.from_proto(onnx.load_from_string(graph))
+    outputs = {str(value.name): value for value in model.graph.outputs}
+    found = {function_of(node) for node in _needed(outputs[contract.bounded])}
+    return {name for name in found if name is not None}
+
+
+def _needed(answer: ir.Value) -> list[ir.Node]:
+    """Return the nodes that a value is computed by, in their order in the graph."""
+    needed: set[ir.Node] = set()
+    waiting = [answer]
+    while waiting:
+        node = waiting.pop().producer()
+        if node is not None and node not in needed:
+            needed.add(node)
+            waiting += [value for value in node.inputs if value is not None]
+    graph = answer.graph
+    return [node for node in graph if node in needed] if graph is not None else []
+
+
+def _apply(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> None:
+    """Record what is known of a node's result.
+
+    Raises:
+        CannotCertifyError: nothing is.
+    """
+    check_node(node)
+    constants = [builder.constant(value) for value in node.inputs if value is not None]
+    result = node.outputs[0]
+    if node.op_type in COMPARISONS:
+        builder.choose(result)
+    elif builder.chosen(node) and (node.op_type != "Where" or result.dtype != ir.DataType.FLOAT):
+        raise refusal(node, "it depends on a comparison")
+    elif node.op_type in _EXACT_ON_CONSTANTS and all(array is not None for array in constants):
+        builder.fold(result, _evaluate(node, [array for array in constants if array is not None], opsets))
+    elif node.op_type == "Shape" or not any(builder.knows(value) for value in node.inputs):
+        if result.dtype is None or result.dtype.is_floating_point() or node.op_type not in INTEGERS:
+            raise refusal(node, "it computes from constants or integers")
+    elif node.op_type not in RULES:
+        raise refusal(node)
+    else:
+        try:
+            builder.set(result, RULES[node.op_type](builder, node))
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise refusal(node, f"its parts do not fit: {first_line(error)}") from error
+
+
+def _evaluate(node: ir.Node, inputs: list[NDArray[Any]], opsets: dict[str, int]) -> NDArray[Any]:
+    names = [str(value.name) for value in node.inputs if value is not None]
+    evaluator = ReferenceEvaluator(ir.to_proto(node), opsets=dict(opsets))
+    try:
+        result: NDArray[Any] = evaluator.run(None, dict(zip(names, inputs, strict=True)))[0]  # type: ignore[index]
+    except Exception as error:  # the reference evaluator's own
+        raise refusal(node, first_line(error)) from error
+    return result
+
+
+def _finish(builder: BoundBuilder, answer: ir.Value) -> ir.Value:
+    """Return the error bound in the answer's own unit, +inf where nothing is claimed: where it is NaN, or negative."""
+    total, scale = builder.tensor(answer)
+    bound = builder.emit("Mul", [builder.shielded(total), builder.number([[UNIT * scale * (1 + 4 * U)]])])
+    infinite = builder.initializer(np.array([[np.inf]], np.float32))
+    zero = builder.initializer(np.array([[0.0]], np.float32))
+    known = builder.emit(
+        "And", [builder.emit("Less", [bound, infinite]), builder.emit("GreaterOrEqual", [bound, zero])]
+    )  # fmt: skip
+    return builder.emit("Where", [known, bound, infinite])
+
+
+def _certified(builder: BoundBuilder, values: tuple[ir.Value, ir.Value, ir.Value], contract: ModelContract) -> ir.Value:
+    label, logits, bound = values
+    if contract.task == "binary":
+        return _binary(builder, logits, bound, contract.logit_threshold or 0.0)
+    return _multiclass(builder, logits, bound, label, len(contract.classes))
+
+
+def _binary(builder: BoundBuilder, logits: ir.Value, bound: ir.Value, threshold: float) -> ir.Value:
+    """Certify z >= c: |z' - c| > 2 R, because z' lies within R of the exact z, and so does every compliant one.
+
+    The difference rounds by at most u of itself, which 2 R (1 + 8u) pays for. Nothing that is NaN is greater.
+    """
+    constant = builder.initializer(np.array([[threshold]], np.float32))
+    margin = builder.emit("Abs", [builder.emit("Sub", [logits, constant])])
+    reach = builder.emit("Mul", [bound, builder.number([[2 * (1 + 8 * U)]])])
+    return builder.emit("Squeeze", [builder.emit("Greater", [margin, reach]), builder.initializer(np.array([1]))])
+
+
+def _multiclass(builder: BoundBuilder, logits: ir.Value, bound: ir.Value, label: ir.Value, classes: int) -> ir.Value:
+    """Certify the largest logit: z'_i - z'_j > 2 (R_i + R_j) for every other j, counted.
+
+    The label itself is never counted (0 > 4 R_i is false), so that all others are iff there are one less than classes.
+    """
+    column = builder.emit("Unsqueeze", [label, builder.initializer(np.array([1]))])
+    best, best_bound = (builder.emit("GatherElements", [values, column], {"axis": 1}) for values in (logits, bound))
+    margin = builder.emit("Sub", [best, logits])
+    reach = builder.emit("Mul", [builder.emit("Add", [best_bound, bound]), builder.number([[2 * (1 + 8 * U)]])])
+    behind = builder.emit("Cast", [builder.emit("Greater", [margin, reach])], {"to": ir.DataType.INT32})
+    count = builder.emit("ReduceSum", [behind, builder.initializer(np.array([1]))], {"keepdims": 0})
+    return builder.emit("Equal", [count, builder.initializer(np.array([classes - 1], np.int32))])

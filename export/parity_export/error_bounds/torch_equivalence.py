@@ -1,0 +1,78 @@
+"""Whether a certificate of a graph speaks for the torch module as well: the same weights, the same operations."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from torch import nn
+
+from parity_export.error_bounds.graph_data_flow import GraphFlow
+from parity_export.error_bounds.torch_data_flow import TorchFlow
+from parity_export.sources.model_source import ModelSource
+
+
+def torch_gaps(source: ModelSource, inputs: tuple[torch.Tensor, ...], graph: bytes) -> list[str]:
+    """Return why a certificate of a graph does not speak for the module; nothing where it does.
+
+    The Sigmoid or Softmax that a module ends in stands behind the logits, and is left out.
+
+    Args:
+        source: the module, in eval mode, and what it returns.
+        inputs: examples of its arguments.
+        graph: serialized, with its head.
+    """
+    torch_flow = TorchFlow.of(source.call, inputs, squashed=source.module_output == "probabilities")
+    model = onnx.load_from_string(graph)
+    graph_flow = GraphFlow(model.graph, source.contract.bounded)
+    strange = [
+        name for name, array in _of_code(source.module, model).items() if array.tobytes() not in torch_flow.numbers
+    ]
+    gaps = [f"torch was never given the graph's constant {name}" for name in strange]
+    return gaps + (_counts(torch_flow, graph_flow) or _wiring(torch_flow, graph_flow))
+
+
+def _counts(theirs: TorchFlow, ours: GraphFlow) -> list[str]:
+    """Return the operations that one runs more often than the other."""
+    run, made = (Counter(name for name, _ in flow.operations) for flow in (theirs.flow, ours.flow))
+    return [f"torch runs {name} {run[name]} times, the graph {made[name]} times"
+            for name in sorted(run | made) if run[name] != made[name]]  # fmt: skip
+
+
+def _wiring(theirs: TorchFlow, ours: GraphFlow) -> list[str]:
+    """Return the first operation that the graph gives other values, and whether another one is returned."""
+    rest = Counter(ours.flow.operations)
+    for name, value in theirs.flow.operations:
+        if not rest[name, value]:
+            return [f"torch computes {name} from other values than the graph"]
+        rest[name, value] -= 1
+    return [] if theirs.result == ours.result else ["torch returns another of its values than the graph"]
+
+
+def code_constants(module: nn.Module, graph: bytes) -> list[str]:
+    """Return the graph's float constants that the module's code brings in and that float16 does not hold.
+
+    Torch computes with such a number in float64 when it is asked in float64, the graph with its float32: then torch's
+    float64 answers are not the exact ones of the graph.
+    """
+    constants = _of_code(module, onnx.load_from_string(graph))
+    return [name for name, array in constants.items() if not _short(array)]
+
+
+def _of_code(module: nn.Module, model: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
+    """Return a graph's float32 constants that are no tensors of the module, without those of the head."""
+    tensors = {*module.state_dict(), *dict(module.named_buffers())}
+    arrays = {
+        initializer.name: numpy_helper.to_array(initializer)
+        for initializer in model.graph.initializer
+        if initializer.name not in tensors and not initializer.name.startswith("head.")
+    }
+    return {name: array for name, array in arrays.items() if array.dtype == np.float32}
+
+
+def _short(array: NDArray[Any]) -> bool:
+    with np.errstate(over="ignore"):
+        return bool((array.astype(np.float16).astype(np.float32) == array).all())

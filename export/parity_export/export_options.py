@@ -1,0 +1,49 @@
+"""How a package is exported, beside what is exported."""
+
+from dataclasses import dataclass
+
+import onnx
+
+from parity_runtime import InputError
+
+OLDEST_OPSET = 18  # torch's own decompositions are written for 18 and converted from there
+OLDEST_IR = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """Choices of an export; the defaults fit.
+
+    Attributes:
+        replace: exchange a package that stands there already.
+        opset: the ONNX opset; torch's own choice if None.
+        ir_version: the ONNX IR version; torch's own choice if None.
+        rtol: replaces torch.testing's relative tolerance; given together with ``atol``, or not at all.
+        atol: replaces torch.testing's absolute tolerance, in the output's unit.
+        plots: draw the model card's plots, where matplotlib is installed.
+        certified: add a graph whose every answer carries its proven rounding error.
+    """
+
+    replace: bool = False
+    opset: int | None = None
+    ir_version: int | None = None
+    rtol: float | None = None
+    atol: float | None = None
+    plots: bool = True
+    certified: bool = False
+
+    def __post_init__(self) -> None:
+        newest = onnx.defs.onnx_opset_version()
+        if self.opset is not None and not OLDEST_OPSET <= self.opset <= newest:
+            raise InputError(f"opset {self.opset} is not between {OLDEST_OPSET} and {newest}")
+        if self.ir_version is not None and not OLDEST_IR <= self.ir_version <= onnx.IR_VERSION:
+            raise InputError(f"IR version {self.ir_version} is not between {OLDEST_IR} and {onnx.IR_VERSION}")
+        if (self.rtol is None) != (self.atol is None):
+            raise InputError("give --rtol and --atol together: the one replaces nothing without the other")
+        if not all(0 <= value < float("inf") for value in (self.rtol or 0.0, self.atol or 0.0)):
+            raise InputError("rtol and atol must be finite and at least 0")
+
+    @property
+    def tolerance(self) -> tuple[float, float] | None:
+        """The tolerance that a person set, as (rtol, atol)."""
+        return None if self.rtol is None or self.atol is None else (self.rtol, self.atol)

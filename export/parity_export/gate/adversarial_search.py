@@ -1,0 +1,109 @@
+"""Probes that are searched for: points on the decision boundary, and points where onnxruntime and torch part."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_export.gate.batching import ModelFunction
+from parity_export.gate.probes import ADVERSARIAL, BOUNDARY, Probes, labelled
+from parity_runtime.contract import LABEL
+from parity_runtime.inference.input_validation import Arrays
+
+_BOUNDARY_ROWS = 64
+_BISECTIONS = 60  # halvings of a segment in float64: enough to reach neighbouring float32 values anywhere
+_SEARCH_ROWS = 32
+_SEARCH_ROUNDS = 12
+
+
+def boundary_rows(rows: Probes, reference: ModelFunction, random: np.random.Generator) -> Iterator[Probes]:
+    """Yield rows where the label changes: halve the segment between two rows of different labels, all at once.
+
+    Args:
+        rows: where to start from.
+        reference: torch in float64, rows first.
+        random: pairs the rows.
+    """
+    labels = reference(rows.inputs)[LABEL]
+    shuffled = random.permutation(len(rows))
+    pairs = np.stack([np.arange(len(rows)), shuffled])[:, labels != labels[shuffled]][:, :_BOUNDARY_ROWS]
+    floats = {name for name, array in rows.inputs.items() if array.dtype.kind == "f"}
+    if pairs.size == 0 or not floats:
+        return
+    start, end = ({name: array[side] for name, array in rows.inputs.items()} for side in pairs)
+    end |= {name: start[name] for name in start if name not in floats}
+    start_labels, end_labels = reference(start)[LABEL], reference(end)[LABEL]
+    for _ in range(_BISECTIONS):
+        middle = {name: _between(start[name], end[name]) if name in floats else start[name] for name in start}
+        same = reference(middle)[LABEL] == start_labels
+        start = {name: _where(same, middle[name], start[name]) for name in start}
+        end = {name: _where(same, end[name], middle[name]) for name in end}
+    crossing = np.flatnonzero(start_labels != end_labels)
+    for side in (start, end):
+        yield labelled(BOUNDARY, side).take(crossing)
+
+
+def adversarial_rows(
+    rows: Probes, first: ModelFunction, second: ModelFunction, random: np.random.Generator
+) -> Iterator[Probes]:
+    """Yield rows that drive two answers apart: keep the worst, move them a little, keep the worst again.
+
+    The search is bounded by count and seeded, so that it finds the same rows every time.
+
+    Args:
+        rows: where to start from, and how far to go.
+        first: torch in float64, rows first.
+        second: onnxruntime, rows first.
+        random: moves the rows.
+    """
+    if not any(array.dtype.kind == "f" for array in rows.inputs.values()):
+        return
+    apart = _apart(rows.inputs, first, second)
+    best = rows.take(np.argsort(-apart, kind="stable")[:_SEARCH_ROWS])
+    score = _apart(best.inputs, first, second)
+    ranges = {name: (array.min(axis=0), array.max(axis=0)) for name, array in rows.inputs.items()}
+    for step in range(_SEARCH_ROUNDS):
+        moved = {name: _moved(array, ranges[name], 10.0 ** -(step / 2), random) for name, array in best.inputs.items()}
+        found = _apart(moved, first, second)
+        better = found > score
+        inputs = {name: _where(better, moved[name], array) for name, array in best.inputs.items()}
+        best, score = Probes(inputs, best.kinds), np.maximum(score, found)
+    yield labelled(ADVERSARIAL, best.inputs)
+
+
+def _apart(inputs: Arrays, first: ModelFunction, second: ModelFunction) -> NDArray[np.float64]:
+    """Return the largest difference over the float outputs of each row, each output in units of its own spread."""
+    apart = np.zeros(len(next(iter(inputs.values()))))
+    ours = first(inputs)
+    try:
+        theirs = second(inputs)
+    except Exception:  # onnxruntime's own; that it cannot answer is the gate's to report
+        return apart
+    for name, values in ours.items():
+        if values.dtype.kind == "f" and values.size and values.shape == theirs[name].shape:
+            with np.errstate(invalid="ignore", over="ignore"):
+                difference = np.abs(theirs[name].astype(np.float64) - values).reshape(len(values), -1)
+            scale = float(np.median(np.abs(values[np.isfinite(values)]))) if np.isfinite(values).any() else 0.0
+            apart = np.maximum(apart, np.nan_to_num(difference, posinf=0.0).max(axis=1) / (scale or 1.0))
+    return apart
+
+
+def _moved(
+    array: NDArray[Any], within: tuple[NDArray[Any], NDArray[Any]], step: float, random: np.random.Generator
+) -> NDArray[Any]:
+    """Move floats by a part of their range, and keep them inside it: far away every backend errs more."""
+    if array.dtype.kind != "f":
+        return array
+    low, high = within
+    moved = array + step * (high.astype(np.float64) - low) * random.standard_normal(array.shape)
+    clipped: NDArray[Any] = np.clip(moved, low, high).astype(array.dtype)
+    return clipped
+
+
+def _between(start: NDArray[np.generic], end: NDArray[np.generic]) -> NDArray[np.generic]:
+    return ((start.astype(np.float64) + end.astype(np.float64)) / 2).astype(start.dtype)
+
+
+def _where(mask: NDArray[np.bool_], yes: NDArray[np.generic], no: NDArray[np.generic]) -> NDArray[np.generic]:
+    return np.where(mask.reshape(-1, *[1] * (yes.ndim - 1)), yes, no)

@@ -1,0 +1,97 @@
+"""The backends that a graph is run on: onnxruntime in every configuration, and ONNX's reference evaluator."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import onnx
+from onnx.reference import ReferenceEvaluator
+
+from parity_export.gate.batching import ModelFunction
+from parity_runtime import FormatError, ModelContract, ProviderError
+from parity_runtime.inference.input_validation import Arrays
+from parity_runtime.inference.session import OPTIMIZATIONS, Optimization, Provider, create_session, import_onnxruntime
+
+BATCH_SIZES = (1, 2, 3, 7, 64, 1000)
+THREADS = (1, 2)
+REFERENCE_BATCH_SIZES = (1, 2, 3, 7)  # the reference evaluator is written in Python
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One way to run a graph.
+
+    Attributes:
+        runtime: ``onnxruntime``, or ``onnx-reference``, an implementation that shares no code with it.
+        provider: of onnxruntime: ``cpu`` or ``cuda``.
+        optimization: of onnxruntime: how far it may rewrite the graph.
+        threads: of onnxruntime, within an operator.
+    """
+
+    runtime: str
+    provider: Provider = "cpu"
+    optimization: Optimization = "disabled"
+    threads: int = 1
+
+    def __str__(self) -> str:
+        if self.runtime == "onnxruntime":
+            return f"onnxruntime {self.provider}, optimization {self.optimization}, {self.threads} thread(s)"
+        return "ONNX reference evaluator"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return asdict(self)
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """The batch sizes that it is asked in."""
+        return BATCH_SIZES if self.runtime == "onnxruntime" else REFERENCE_BATCH_SIZES
+
+    @property
+    def max_batches(self) -> int:
+        """How many batches of one size it is asked."""
+        return 64 if self.runtime == "onnxruntime" else 2
+
+    def load(self, model: bytes, contract: ModelContract) -> ModelFunction:
+        """Return the graph's answers on this backend."""
+        if self.runtime == "onnxruntime":
+            session = create_session(model, self.provider, self.threads, self.optimization)
+            return session_answer(session, contract)
+        evaluator = ReferenceEvaluator(onnx.load_from_string(model))
+        names = [spec.name for spec in contract.outputs]
+        return lambda inputs: dict(zip(names, evaluator.run(names, inputs), strict=True))
+
+
+REFERENCE = Backend("onnx-reference")
+
+DEFAULT = Backend("onnxruntime", optimization="all")
+"""As an application runs it."""
+
+
+def backends(model: bytes) -> Iterator[Backend]:
+    """Yield every engine that a graph must pass, on every provider that really runs it here."""
+    for provider in _providers(model):
+        for optimization in OPTIMIZATIONS:
+            for threads in THREADS if provider == "cpu" else (1,):
+                yield Backend("onnxruntime", provider, optimization, threads)
+    yield REFERENCE
+
+
+def session_answer(session: Any, contract: ModelContract) -> ModelFunction:
+    """Return a session's answers, outputs by name."""
+    names = [spec.name for spec in contract.outputs]
+
+    def answer(inputs: Arrays) -> Arrays:
+        return dict(zip(names, session.run(names, inputs), strict=True))
+
+    return answer
+
+
+def _providers(model: bytes) -> list[Provider]:
+    if "CUDAExecutionProvider" not in import_onnxruntime().get_available_providers():
+        return ["cpu"]
+    try:
+        create_session(model, "cuda")
+    except (ProviderError, FormatError):  # built in, but no device that works
+        return ["cpu"]
+    return ["cpu", "cuda"]

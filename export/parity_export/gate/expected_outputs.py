@@ -1,0 +1,137 @@
+"""What is right: torch's answers to the probes, and how far from them a backend may answer."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_export.gate.batching import by_row
+from parity_export.gate.probability_tolerance import relative_tolerance
+from parity_export.gate.probes import Probes
+from parity_export.gate.rounding_envelope import Envelope
+from parity_export.gate.tolerances import FAR, FAR_RTOL, TORCH_TESTING, floors, groups, tolerance_of
+from parity_runtime import Tolerance
+from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES
+from parity_runtime.inference.input_validation import Arrays
+
+_TINY = float(np.finfo(np.float32).tiny)
+
+
+@dataclass(frozen=True)
+class ExpectedOutputs:
+    """What torch answers to the probes.
+
+    Attributes:
+        probes: the questions.
+        float32: torch's answers in float32, by output.
+        float64: torch's answers in float64, by output.
+        envelope: of honest float32 evaluations.
+        dtypes: of the outputs, by name.
+        given: rtol and atol that a person set.
+        bounds: proven bounds by output, of its shape; empty where nothing is proven.
+        explained: whether probabilities are a function of the logits beside them; else they are the module's own.
+    """
+
+    probes: Probes
+    float32: Arrays
+    float64: Arrays
+    envelope: Envelope
+    dtypes: dict[str, str]
+    given: tuple[float, float] | None = None
+    bounds: Arrays = field(default_factory=dict)
+    explained: bool = True
+
+    @cached_property
+    def allowed(self) -> Arrays:
+        """The allowed absolute deviation of every value, by output, of its shape; 0 where it must be equal."""
+        names = sorted(self.float64, key=lambda name: name == PROBABILITIES)  # their tolerance follows the logits'
+        allowed: Arrays = {}
+        for name in names:
+            rare = name == PROBABILITIES and LOGITS in allowed
+            allowed[name] = self._probabilities(allowed[LOGITS]) if rare else self._allowed(name)
+        return allowed
+
+    @cached_property
+    def tolerances(self) -> dict[str, dict[str, Tolerance]]:
+        """The tolerance of every float output, by group of probes, in the form that contract and report give it."""
+        return {
+            group: {
+                name: self._tolerance(name, group, rows)
+                for name, dtype in self.dtypes.items()
+                if dtype in TORCH_TESTING
+            }
+            for group, rows in groups(self.probes).items()
+        }
+
+    @cached_property
+    def comparable(self) -> Arrays:
+        """Which values can be compared, bool, by output: not what overflows in an honest float32 evaluation."""
+        return {name: self.envelope.finite(name) & np.isfinite(values) for name, values in self.float64.items()}
+
+    @cached_property
+    def settled(self) -> NDArray[np.bool_]:
+        """Which rows all honest evaluations answer alike ``[rows]``: none of their values lies beside a jump.
+
+        A label follows from its logits, which may lie on both sides of the threshold.
+        """
+        settled = np.ones(len(self.probes), bool)
+        for name, exact in self.float64.items():
+            if name == LABEL and LOGITS in self.float64:
+                continue
+            apart = self.envelope.deviation(name, exact.astype(np.float64)) > self.allowed[name]
+            settled &= ~by_row(apart).any(axis=1)
+        return settled
+
+    def beyond(self, name: str, found: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return how far answers lie outside of the envelope and the exact value; 0 within.
+
+        Where a bound is proven there is no envelope: the distance from the exact value itself counts.
+        """
+        exact = self.float64[name][rows].astype(np.float64)
+        low = np.fmin(self.envelope.low[name][rows].astype(np.float64), exact)
+        high = np.fmax(self.envelope.high[name][rows].astype(np.float64), exact)
+        if name in self.bounds:
+            proven = np.isfinite(self.bounds[name][rows])
+            low, high = np.where(proven, exact, low), np.where(proven, exact, high)
+        with np.errstate(invalid="ignore", over="ignore"):
+            outside = np.maximum(np.maximum(found - high, low - found), 0.0)
+        return np.where(np.isnan(found) & ~np.isnan(exact), np.inf, np.nan_to_num(outside, nan=0.0, posinf=np.inf))
+
+    def _allowed(self, name: str) -> NDArray[np.float64]:
+        values = self.float64[name]
+        allowed = np.zeros(values.shape)
+        if self.dtypes.get(name) not in TORCH_TESTING:
+            return allowed
+        rtol, atol = self.given or TORCH_TESTING[self.dtypes[name]]
+        deviation = self.envelope.deviation(name, values)
+        for group, rows in groups(self.probes).items():
+            if rows.any():
+                size = np.abs(values[rows])
+                near = atol + (max(rtol, FAR_RTOL) if group in FAR else rtol) * size
+                allowed[rows] = np.maximum(near, floors(group, deviation[rows], values[rows]))
+        bound = self.bounds.get(name)
+        return allowed if bound is None else np.minimum(allowed, np.where(np.isfinite(bound), bound, np.inf))
+
+    def _probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        exact = self.float64[PROBABILITIES]
+        if self.explained:
+            return relative_tolerance(exact, logits)
+        own, allowed = self.envelope.deviation(PROBABILITIES, exact), np.zeros(exact.shape)
+        for rows in groups(self.probes).values():
+            allowed[rows] = relative_tolerance(exact[rows], logits[rows], own[rows])
+        return allowed
+
+    def _tolerance(self, name: str, group: str, rows: NDArray[np.bool_]) -> Tolerance:
+        exact = self.float64[name][rows]
+        if name == PROBABILITIES and LOGITS in self.float64:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                relative = np.where(exact > _TINY, (self.allowed[name][rows] - _TINY) / exact, 0.0)
+            return Tolerance(_finite_max(relative), _TINY, 0.0, "a part of each probability, explained by the logits'")
+        deviation = self.envelope.deviation(name, self.float64[name])[rows]
+        largest = _finite_max(floors(group, deviation, exact)) if rows.any() else 0.0
+        return tolerance_of(largest, self.dtypes[name], self.given)
+
+
+def _finite_max(array: NDArray[np.float64]) -> float:
+    return float(array[np.isfinite(array)].max(initial=0.0))

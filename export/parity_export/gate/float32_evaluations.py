@@ -1,0 +1,182 @@
+"""Several honest float32 evaluations of the module: what any backend may answer that rounds as float32 rounds."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from parity_export.gate.batching import ModelFunction
+from parity_export.gate.monte_carlo_arithmetic import MonteCarloArithmetic, TieOrder
+from parity_export.gate.probes import (
+    ADVERSARIAL,
+    BOUNDARY,
+    EXTREME,
+    GAUSSIAN,
+    LARGE,
+    SAMPLE,
+    SEED,
+    SMALL,
+    SPECIAL,
+    SUBNORMAL,
+    UNIFORM,
+)
+from parity_export.gate.torch_reference import TorchReference
+from parity_export.sources.model_source import ModelSource
+from parity_runtime.inference.input_validation import Arrays
+
+SMALL_BATCH = 3
+"""Kernels choose another order of summation for a handful of rows than for hundreds."""
+
+_FAR = (LARGE, SPECIAL, SUBNORMAL, EXTREME)
+_DRAWN = (SAMPLE, UNIFORM, GAUSSIAN, SMALL, LARGE, BOUNDARY, ADVERSARIAL)
+"""Rows whose numbers are not special: where a comparison with 0 or 1 decides, it must be asked exactly there."""
+
+_FAR_SAMPLES = 2
+_NEIGHBOURS = 32
+_NEIGHBOUR_ULPS = 4.0
+_TINY = float(np.finfo(np.float32).tiny)
+
+Context = Callable[[], contextlib.AbstractContextManager[object]]
+Change = Callable[[Arrays], Arrays]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One honest evaluation.
+
+    Attributes:
+        name: what is done otherwise.
+        answer: outputs by name.
+        kinds: of the probes that it is asked; all if None.
+        batch: rows at a time; as many as the others if None.
+    """
+
+    name: str
+    answer: ModelFunction
+    kinds: tuple[str, ...] | None = None
+    batch: int | None = None
+
+    def accepts(self, kinds: NDArray[np.str_]) -> NDArray[np.bool_]:
+        """Return which probes it is asked, by their kinds."""
+        return np.ones(len(kinds), bool) if self.kinds is None else np.isin(kinds, self.kinds)
+
+
+def float32_samples(source: ModelSource, *, independent: bool) -> Iterator[Sample]:
+    """Yield honest evaluations of a module beside torch's own, which is asked first.
+
+    Args:
+        source: the module and what it means.
+        independent: rows do not influence one another, and may be asked in other batches.
+    """
+    yield Sample("other kernels and threads", _answer(source, _other_kernels))
+    if independent:
+        yield Sample("small batches", _answer(source), batch=SMALL_BATCH)
+    if any(len(spec.shape) == 4 and spec.dtype == "float32" for spec in source.contract.inputs):
+        yield Sample("channels last", _answer(source, prepare=_channels_last))
+    yield Sample("inputs moved by an ulp", _answer(source, change=_moved_inputs), _DRAWN)
+    yield Sample("operands moved by an ulp", _answer(source, lambda: MonteCarloArithmetic(SEED)))
+    yield Sample("subnormal inputs are zero", _answer(source, change=_flushed), (SUBNORMAL,))
+    yield Sample("zeros of the other sign", _answer(source, change=_other_zeros), (SPECIAL, SUBNORMAL))
+    for index in range(_FAR_SAMPLES):
+        far = _answer(source, _moved_kernels(SEED + 1 + index))
+        yield Sample("activations moved by a kernel's error", far, _FAR)
+    lowest = TieOrder(lowest=True)
+    yield Sample("ties by the lowest index", _answer(source, lambda: lowest))
+    if lowest.ties:
+        yield Sample("ties by the highest index", _answer(source, lambda: TieOrder(lowest=False)))
+
+
+def neighbours(source: ModelSource) -> Iterator[Sample]:
+    """Yield many evaluations a few ulps away, for values that may lie beside a jump of the module."""
+    for index in range(_NEIGHBOURS):
+        seed = SEED + 100 + index
+        context: Context = lambda seed=seed: MonteCarloArithmetic(seed, _NEIGHBOUR_ULPS)  # type: ignore[misc] # noqa: E731
+        yield Sample("operands moved by four ulps", _answer(source, context))
+
+
+def _answer(
+    source: ModelSource,
+    context: Context = contextlib.nullcontext,
+    change: Change | None = None,
+    prepare: Callable[[Tensor], Tensor] | None = None,
+) -> ModelFunction:
+    reference = TorchReference(source, prepare=prepare)
+
+    def answer(inputs: Arrays) -> Arrays:
+        with context():
+            return reference(inputs if change is None else change(inputs))
+
+    return answer
+
+
+@contextlib.contextmanager
+def _own_kernels() -> Iterator[None]:
+    """Compute without oneDNN and NNPACK, whose convolution by fast transforms errs by far more than a sum does."""
+    before = torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
+    try:
+        with torch.backends.nnpack.flags(enabled=False):
+            yield
+    finally:
+        torch.backends.mkldnn.enabled = before
+
+
+@contextlib.contextmanager
+def _other_kernels() -> Iterator[None]:
+    """Compute by torch's own kernels, and on one thread where there are several, or on two."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2 if threads == 1 else 1)
+    try:
+        with _own_kernels():
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _moved_kernels(seed: int) -> Context:
+    @contextlib.contextmanager
+    def context() -> Iterator[None]:
+        # oneDNN's LSTM is one operator; without it the gates are activations that can be moved.
+        with _own_kernels(), MonteCarloArithmetic(seed, kernels=True):
+            yield
+
+    return context
+
+
+def _channels_last(tensor: Tensor) -> Tensor:
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+
+
+def _moved_inputs(inputs: Arrays) -> Arrays:
+    random = np.random.default_rng(SEED)
+    return {name: _moved(array, random) for name, array in inputs.items()}
+
+
+def _moved(array: NDArray[np.generic], random: np.random.Generator) -> NDArray[np.generic]:
+    if array.dtype.kind != "f":
+        return array
+    ends = random.choice(np.array([-np.inf, np.inf]), array.shape).astype(array.dtype)
+    return np.asarray(np.nextafter(array, ends))
+
+
+def _flushed(inputs: Arrays) -> Arrays:
+    return {name: _without_subnormals(array) for name, array in inputs.items()}
+
+
+def _other_zeros(inputs: Arrays) -> Arrays:
+    """Flush, and give zeros the other sign: x + 0 loses it, and so may a backend that leaves out such an addition."""
+    return {
+        name: np.where(array == 0, -array, array) if array.dtype.kind == "f" else array
+        for name, array in _flushed(inputs).items()
+    }
+
+
+def _without_subnormals(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    if array.dtype != np.float32:
+        return array
+    zeros = np.copysign(np.float32(0), array.astype(np.float32))
+    return np.where(np.abs(array.astype(np.float32)) < _TINY, zeros, array)

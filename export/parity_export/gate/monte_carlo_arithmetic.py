@@ -1,0 +1,132 @@
+"""Torch, rounding otherwise: every operand of an operator that rounds is moved by a unit in the last place.
+
+An operator that is given operands moved at random answers as some honest backend might that computed them in another
+order (Monte Carlo arithmetic: D. S. Parker, Monte Carlo Arithmetic, UCLA CSD-970002, 1997).
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
+
+ULP = 2.0**-23
+"""The largest relative distance of neighbouring float32 numbers."""
+
+KERNEL_ERROR = 3e-7
+"""|torch.tanh - onnxruntime's Tanh| over all float32 is at most 2.99e-7, of Sigmoid 1.79e-7 (docs/proof.md): such a
+kernel is exact to an absolute error, whatever it is multiplied by afterwards."""
+
+_ROUNDING = frozenset({
+    *("add", "sub", "rsub", "mul", "div", "floor_divide", "remainder", "fmod", "pow", "sqrt", "rsqrt", "reciprocal"),
+    *("addcmul", "addcdiv", "lerp", "hypot", "atan2", "square"),
+    *("addmm", "mm", "bmm", "baddbmm", "addbmm", "addmv", "mv", "dot", "linear", "matmul", "_addmm_activation"),
+    *("convolution", "_convolution", "mkldnn_convolution", "_slow_conv2d_forward", "thnn_conv2d", "conv_transpose2d"),
+    *("native_layer_norm", "native_group_norm", "native_batch_norm", "_native_batch_norm_legit_no_training"),
+    *("_native_batch_norm_legit", "_fused_rms_norm", "mean", "sum", "prod", "cumsum", "cumprod", "logsumexp"),
+    *("var", "std", "var_mean", "std_mean", "norm", "linalg_vector_norm", "_cdist_forward", "_euclidean_dist"),
+    *("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "asin", "acos", "atan"),
+    *("sinh", "cosh", "asinh", "acosh", "atanh", "sigmoid", "tanh", "erf", "erfc", "gelu", "silu", "softplus"),
+    *("elu", "celu", "mish", "hardswish", "hardsigmoid", "log_sigmoid_forward", "_softmax", "_log_softmax"),
+    *("avg_pool1d", "avg_pool2d", "avg_pool3d", "_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "grid_sampler_2d"),
+    *("upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d", "_upsample_bilinear2d_aa", "mkldnn_rnn_layer"),
+    *("_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_attention_math", "upsample_trilinear3d"),
+})  # fmt: skip
+"""Names of ATen operators whose results are rounded. A comparison, a maximum or a rounding to integers is exact: given
+the same operands every backend decides alike, so that theirs are not moved."""
+
+_BOUNDED = {"sigmoid", "tanh", "erf", "hardsigmoid"}
+_SCALED = {"gelu", "silu", "mish", "hardswish"}
+
+
+class MonteCarloArithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Runs a module with moved operands.
+
+    Args:
+        seed: of the moves.
+        ulps: how far an operand is moved at most, in units in the last place.
+        kernels: move the results of activations by `KERNEL_ERROR` as well.
+    """
+
+    supports_higher_order_operators = True
+
+    def __init__(self, seed: int, ulps: float = 1.0, *, kernels: bool = False) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._random = torch.Generator().manual_seed(seed)
+        self._reach = ulps * ULP
+        self._kernels = kernels
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if not isinstance(func, torch._ops.OpOverload):  # torch.cond and its kin
+            return func(*args, **kwargs)
+        name = func.overloadpacket.__name__
+        written = 1 if func._schema.is_mutable else 0  # what is written in place must stay the caller's tensor
+        name = name.removesuffix("_") if written else name
+        if name in _ROUNDING:
+            args = (*args[:written], *tree_map(self._moved, tuple(args[written:])))
+        result = func(*args, **kwargs)
+        if self._kernels and name in _BOUNDED | _SCALED:
+            size = 1.0 if name in _BOUNDED else args[0].abs()
+            result.add_(KERNEL_ERROR * size * self._signs(result))
+        return result
+
+    def _moved(self, value: Any) -> Any:
+        if not isinstance(value, Tensor) or value.dtype != torch.float32:
+            return value
+        return value * (1 + self._reach * self._signs(value))
+
+    def _signs(self, tensor: Tensor) -> Tensor:
+        """Return -1, 0 or 1 for each element."""
+        return (torch.rand(tensor.shape, generator=self._random) * 3).floor_().sub_(1)
+
+
+class TieOrder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Runs a module with the lowest (or highest) index first among equal values, wherever it sorts or takes the best k.
+
+    torch leaves their order open. ONNX's TopK takes the lowest index.
+
+    Attributes:
+        ties: whether equal values were met.
+    """
+
+    supports_higher_order_operators = True
+
+    def __init__(self, *, lowest: bool) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._lowest = lowest
+        self.ties = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if not isinstance(func, torch._ops.OpOverload):
+            return func(*args, **kwargs)
+        name = f"{func.overloadpacket.__name__}.{func._overloadname}"
+        if name not in _ORDERING:
+            return func(*args, **kwargs)
+        names = [argument.name for argument in func._schema.arguments]
+        defaults = {argument.name: argument.default_value for argument in func._schema.arguments}
+        given = defaults | dict(zip(names, args, strict=False)) | kwargs
+        return self._ordered(name, given)
+
+    def _ordered(self, name: str, given: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        tensor, axis = given["self"], given["dim"]
+        if tensor.ndim == 0:
+            return tensor.clone(), torch.zeros_like(tensor, dtype=torch.int64)
+        largest = given["largest"] if name.startswith("topk") else given["descending"]
+        values, indices = self._sorted(tensor, axis, descending=bool(largest))
+        count = given["k"] if name.startswith("topk") else tensor.shape[axis]
+        return values.narrow(axis, 0, count), indices.narrow(axis, 0, count)
+
+    def _sorted(self, tensor: Tensor, axis: int, *, descending: bool) -> tuple[Tensor, Tensor]:
+        source = tensor if self._lowest else tensor.flip(axis)
+        values, indices = torch.sort(source, dim=axis, descending=descending, stable=True)
+        if tensor.shape[axis] > 1:
+            rest = tensor.shape[axis] - 1
+            self.ties |= bool((values.narrow(axis, 0, rest) == values.narrow(axis, 1, rest)).any())
+        return values, indices if self._lowest else tensor.shape[axis] - 1 - indices
+
+
+_ORDERING = {"topk.default", "sort.default"}
+"""Whose order of equal values torch leaves open. Its argmax and max give the first of them, as documented."""

@@ -1,0 +1,66 @@
+"""Whether a classifier's module returns what it was declared to return, judged by its outputs on the probes."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from parity_export.gate.batching import Batches
+from parity_export.gate.probes import Probes
+from parity_export.sources.model_source import ModelSource
+from parity_runtime import InputError
+
+_SUM_TOLERANCE = 1e-4  # a float32 softmax over thousands of classes sums to 1 within that
+_SPREAD = 0.5  # logits that never leave [0, 1] while they fill half of it would call every row positive
+
+
+def check_output_spec(source: ModelSource, probes: Probes) -> None:
+    """Refuse a classifier whose outputs contradict its declaration.
+
+    Probabilities must lie in [0, 1] and, for several classes, sum to 1. Logits must not: rows of several
+    outputs in [0, 1] that all sum to 1, or single outputs that fill half of [0, 1] and never leave it.
+
+    Raises:
+        InputError: says what was found and which declaration fits.
+    """
+    if not source.contract.is_classifier:
+        return
+    values = _returned(source, probes)
+    finite = values[np.isfinite(values).all(axis=1)]
+    if source.module_output == "probabilities":
+        _check_probabilities(finite)
+    elif _look_like_probabilities(finite):
+        raise InputError(
+            f"the module's outputs over {len(finite)} rows are probabilities (within [0, 1]), not logits; "
+            "export it with --output probabilities"
+        )
+
+
+def _returned(source: ModelSource, probes: Probes) -> NDArray[np.float32]:
+    call = Batches(source.contract).call(probes.inputs, np.arange(len(probes)))
+    with torch.no_grad():
+        returned = source.call(*[torch.from_numpy(call[spec.name]) for spec in source.contract.inputs])
+    matrix: NDArray[np.float32] = returned.reshape(len(probes), -1).numpy()
+    return matrix
+
+
+def _check_probabilities(values: NDArray[np.float32]) -> None:
+    if values.size and (values.min() < 0 or values.max() > 1):
+        outside = values.min() if values.min() < 0 else values.max()
+        raise InputError(
+            f"the module was declared to return probabilities, but it returned {outside:.4g}; "
+            "export it with --output logits"
+        )
+    if values.shape[1] > 1 and not _sum_to_one(values):
+        raise InputError("the module was declared to return probabilities, but its rows do not sum to 1")
+
+
+def _look_like_probabilities(values: NDArray[np.float32]) -> bool:
+    if values.size == 0 or values.min() < 0 or values.max() > 1:
+        return False
+    if values.shape[1] > 1:
+        return _sum_to_one(values)
+    return bool(values.max() - values.min() > _SPREAD)
+
+
+def _sum_to_one(values: NDArray[np.float32]) -> bool:
+    return bool((np.abs(values.sum(axis=1) - 1) < _SUM_TOLERANCE).all())

@@ -1,0 +1,71 @@
+"""Where ONNX's reference evaluator alone answers otherwise: which operator it computes differently."""
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx.reference import ReferenceEvaluator
+
+from parity_export.gate.comparison import close
+from parity_runtime.errors import first_line
+from parity_runtime.inference.input_validation import Arrays
+from parity_runtime.inference.session import create_session
+
+_RTOL, _ATOL = 1e-3, 1e-5  # onnx.backend.test's relative tolerance, and a value of it near zero
+
+
+def differing_operator(model: bytes, call: Arrays) -> str:
+    """Return a sentence that names the first operator that the evaluator computes otherwise than onnxruntime.
+
+    Each operator is asked by itself, given what onnxruntime computed before it.
+
+    Args:
+        model: a serialized ONNX ModelProto.
+        call: the model's inputs.
+    """
+    proto = onnx.load_from_string(model)
+    values = _onnxruntime_values(proto, call)
+    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    versions = {entry.domain: entry.version for entry in proto.opset_import}
+    known = {**constants, **values, **call}
+    for node in proto.graph.node:
+        if all(name in known for name in [*node.input, *node.output] if name):
+            reason = _difference(node, known, versions)
+            if reason is not None:
+                since = onnx.defs.get_schema(node.op_type, versions[node.domain], node.domain).since_version
+                return f"{node.op_type} ({node.name or node.output[0]}; {node.op_type}-{since} in ONNX's specification)"
+    return "no operator by itself"
+
+
+def _onnxruntime_values(proto: onnx.ModelProto, call: Arrays) -> dict[str, NDArray[np.generic]]:
+    shown = onnx.ModelProto()
+    shown.CopyFrom(proto)
+    given = {output.name for output in shown.graph.output}
+    shown.graph.output.extend(
+        onnx.ValueInfoProto(name=name)
+        for node in shown.graph.node
+        for name in node.output
+        if name and name not in given
+    )
+    session = create_session(shown.SerializeToString(), optimization="disabled")
+    names = [output.name for output in session.get_outputs()]
+    found = zip(names, session.run(names, call), strict=True)
+    return {name: array for name, array in found if isinstance(array, np.ndarray)}
+
+
+def _difference(node: onnx.NodeProto, known: dict[str, NDArray[np.generic]], versions: dict[str, int]) -> str | None:
+    """Return why an operator's answer differs from the one that is known; None if it does not."""
+    given = {name: known[name] for name in node.input if name}
+    try:
+        with np.errstate(all="ignore"):
+            found = ReferenceEvaluator(node, opsets=versions).run(None, given)
+    except Exception as error:  # the evaluator's own
+        return first_line(error)
+    for name, array in zip(node.output, found, strict=False):
+        if name and isinstance(array, np.ndarray):
+            wanted = known[name]
+            if array.shape != wanted.shape:
+                return "another shape"
+            allowed = _ATOL + _RTOL * np.abs(np.nan_to_num(wanted.astype(np.float64)))
+            if not close(array, wanted, allowed):
+                return "other values"
+    return None

@@ -1,0 +1,77 @@
+"""The lowest and the highest of several honest answers to the same questions."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_export.gate.batching import Batches
+from parity_export.gate.float32_evaluations import Sample
+from parity_export.gate.probes import Probes
+from parity_runtime.inference.input_validation import Arrays
+
+
+class Envelope:
+    """Where honest float32 evaluations of a module lie, value by value.
+
+    A value that one of them does not answer with a number has a NaN here: they differ in kind.
+
+    Args:
+        float32: torch's own answers, rows first.
+
+    Attributes:
+        low: the lowest answers by output, of the outputs' shapes and dtypes.
+        high: the highest.
+    """
+
+    def __init__(self, float32: Arrays) -> None:
+        self.low = {name: array.copy() for name, array in float32.items()}
+        self.high = {name: array.copy() for name, array in float32.items()}
+
+    def ask(
+        self, samples: Iterable[Sample], batches: Batches, probes: Probes, rows: NDArray[np.int64], batch: int
+    ) -> None:
+        """Include the answers of samples to some rows, asked ``batch`` at a time unless a sample says otherwise."""
+        for sample in samples:
+            asked = rows[sample.accepts(probes.kinds[rows])]
+            if len(asked):
+                with np.errstate(all="ignore"):
+                    answers = batches.ask(sample.answer, probes.inputs, asked, sample.batch or batch)
+                self._include(answers, asked)
+
+    def _include(self, answers: Arrays, rows: NDArray[np.int64]) -> None:
+        for name, array in answers.items():
+            if array.shape[1:] == self.low[name].shape[1:]:  # a shape that depends on values may be another
+                self.low[name][rows] = np.minimum(self.low[name][rows], array)
+                self.high[name][rows] = np.maximum(self.high[name][rows], array)
+
+    def widen(self, name: str, other: "Envelope", rows: NDArray[np.int64], where: NDArray[np.bool_]) -> None:
+        """Include another envelope of some rows, at the values that ``where`` says."""
+        low, high = self.low[name][rows], self.high[name][rows]
+        self.low[name][rows] = np.where(where, np.fmin(low, other.low[name]), low)
+        self.high[name][rows] = np.where(where, np.fmax(high, other.high[name]), high)
+
+    def deviation(
+        self, name: str, exact: NDArray[np.float64], rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
+        """Return how far the honest answers lie from the exact ones at most; 0 where one of either is no number.
+
+        Args:
+            name: of the output.
+            exact: of the rows.
+            rows: which; all if None.
+        """
+        low, high = (side[name] if rows is None else side[name][rows] for side in (self.low, self.high))
+        with np.errstate(invalid="ignore", over="ignore"):
+            deviation = np.maximum(high.astype(np.float64) - exact, exact - low.astype(np.float64))
+        return np.where(np.isfinite(deviation), np.maximum(deviation, 0.0), 0.0)
+
+    def agree(self, name: str, exact: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return where all of them, and the exact answer, are the same infinity, or NaN."""
+        low, high = self.low[name], self.high[name]
+        same = (low == exact) & (high == exact) & ~np.isfinite(exact)
+        return np.asarray(same | (np.isnan(exact) & np.isnan(low) & np.isnan(high)))
+
+    def finite(self, name: str) -> NDArray[np.bool_]:
+        """Return where all of them are numbers."""
+        return np.asarray(np.isfinite(self.low[name]) & np.isfinite(self.high[name]))

@@ -1,0 +1,204 @@
+"""From a source and a graph to a verdict: the questions for each assignment of the dynamic dimensions, the gate."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import onnx
+import torch
+
+from parity_export.gate.backends import BATCH_SIZES, DEFAULT
+from parity_export.gate.batching import LazyModel
+from parity_export.gate.decision_constants import CodeNumbers, code_numbers
+from parity_export.gate.expected_outputs import ExpectedOutputs
+from parity_export.gate.oracle import Oracle
+from parity_export.gate.report import Report, compare_backends
+from parity_export.memory import LARGE, give_back
+from parity_export.sources.example_inputs import Example
+from parity_export.sources.model_source import ModelSource
+from parity_runtime import InputError, ModelContract
+from parity_runtime.contract import batch_name
+from parity_runtime.errors import first_line
+from parity_runtime.files.json_file import FORMAT
+from parity_runtime.inference.session import create_session, import_onnxruntime
+from parity_runtime.inference.signature import shape_mismatches, signature_mismatches
+
+OTHER_SIZES = (1, 2, 5, 17, 8, 32, 64)
+"""Sizes of dynamic dimensions other than the batch: the questions are asked at the sizes of the sample, or at a size
+that torch accepts, then again at the first four of these that torch accepts, at a long one, and one beyond each
+integer at which the graph may cut an axis."""
+
+LONG = 128
+_OTHER_ASKED = 4
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """What the gate said of a graph, and what it was judged by.
+
+    Attributes:
+        report: the gate's.
+        oracle: the main questions; None where names, dtypes or shapes already differed.
+        notes: what a person should know of how the module was asked, a line each.
+    """
+
+    report: Report
+    oracle: Oracle | None
+    notes: tuple[str, ...] = ()
+
+    def reason(self) -> str:
+        """Return the report's first reason, and the notes, which may explain it."""
+        return "; ".join([self.report.reason(), *self.notes])
+
+    @property
+    def expected(self) -> ExpectedOutputs:
+        """Torch's answers to the main questions, asked as one batch."""
+        if self.oracle is None:
+            raise InputError("nothing was compared: the graph's names, dtypes or shapes differ")
+        return self.oracle(len(self.oracle.probes))
+
+
+def run_gate(
+    model: bytes,
+    source: ModelSource,
+    given: tuple[float, float] | None = None,
+    certified: LazyModel | None = None,
+    *,
+    external: bool = False,
+) -> GateResult:
+    """Compare a serialized graph with a source's module: names, then dtypes and shapes, then values.
+
+    Of another exporter's graph the answers' own shapes count, not the declared ones: exporters declare sizes that they
+    saw once.
+
+    Args:
+        model: a serialized ONNX ModelProto.
+        source: the module, and the contract that the graph must fulfil.
+        given: rtol and atol that a person set.
+        certified: the certified graph, whose error bounds the tolerances may not exceed; None without one.
+        external: the graph is another exporter's.
+
+    Raises:
+        InputError: the module takes no batch of one row, or answers the same rows differently each time.
+    """
+    notes = () if source.call.note is None else (source.call.note,)
+    session = create_session(model)
+    mismatches = signature_mismatches(session, source.contract, external=external)
+    if mismatches:
+        return GateResult(Report(mismatches=mismatches), None, notes)
+    _check_one_row(source)
+    if len(model) > LARGE:
+        give_back()
+    refused: list[str] = []
+    oracles = []
+    numbers = code_numbers(model, source)
+    asked = _oracles(model, source, refused, numbers, {"given": given, "certified": certified})
+    for oracle in asked:
+        oracle.prepare(BATCH_SIZES)
+        oracles.append(oracle)
+        refused += [f"{line}{_at(oracle.dimensions)}" for line in oracle.refused]
+        if len(model) > LARGE:
+            give_back()
+    report = compare_backends(model, source.contract, oracles)
+    report.not_run += refused
+    if external and not report.passed:
+        report.mismatches[:0] = shape_mismatches(session, source.contract.outputs)
+    return GateResult(report, oracles[0], notes)
+
+
+def record(contract: ModelContract, gate_result: GateResult) -> dict[str, Any]:
+    """Return what a report holds on disk: what was asked, allowed and found; no timings, no dates."""
+    asked = gate_result.oracle
+    tolerances = gate_result.expected.tolerances if asked is not None else {}
+    return {
+        "format": FORMAT,
+        "name": contract.name,
+        "provenance": dict(contract.provenance),
+        "notes": list(gate_result.notes),
+        "versions": {"onnx": onnx.__version__, "onnxruntime": import_onnxruntime().__version__},
+        "probes": asked.probes.counts() if asked is not None else {},
+        "tolerances": {
+            group: {name: tolerance.to_json() for name, tolerance in by_output.items()}
+            for group, by_output in tolerances.items()
+        },
+        **gate_result.report.to_json(),
+    }
+
+
+def _oracles(
+    model: bytes, source: ModelSource, refused: list[str], numbers: CodeNumbers, options: dict[str, Any]
+) -> Iterator[Oracle]:
+    default_backend = LazyModel(lambda: DEFAULT.load(model, source.contract))
+    names = _other_dimensions(source.contract)
+    yield Oracle(source, default_backend, _main_sizes(source, names), compared=numbers.compared, **options)
+    without = replace(source, sample=None)
+    for size in _accepted_sizes(source, names, refused, numbers.lengths) if names else ():
+        yield Oracle(without, default_backend, dict.fromkeys(names, size), compared=numbers.compared, **options)
+
+
+def _accepted_sizes(
+    source: ModelSource, names: list[str], refused: list[str], lengths: tuple[int, ...]
+) -> Iterator[int]:
+    """Yield the sizes at which questions are asked again; what torch refuses is noted."""
+    left = _OTHER_ASKED
+    for size in dict.fromkeys((*OTHER_SIZES, LONG, *lengths)):
+        if size in OTHER_SIZES and not left:
+            continue
+        dimensions = dict.fromkeys(names, size)
+        reason = _refusal(source, dimensions)
+        if reason is not None:
+            refused.append(f"torch at {dimensions}: {reason}")
+        else:
+            left -= size in OTHER_SIZES
+            yield size
+
+
+def _at(dimensions: Mapping[str, int]) -> str:
+    return f", at {dict(dimensions)}" if dimensions else ""
+
+
+def _refusal(source: ModelSource, dimensions: dict[str, int]) -> str | None:
+    """Return why the module itself does not take these sizes; None if it does."""
+    try:
+        with torch.no_grad():
+            source.call(*Example.of(source.module, source.contract.inputs).tensors(dimensions))
+    except Exception as error:  # the user's own code
+        return first_line(error)
+    return None
+
+
+def _check_one_row(source: ModelSource) -> None:
+    """Refuse a module that takes several rows and not a single one, as batch normalization over the batch itself."""
+    batch = batch_name(source.contract)
+    if batch is None:
+        return
+    sizes = Example.of(source.module, source.contract.inputs).sizes
+    reason = _refusal(source, {batch: 1})
+    if reason is not None:
+        fixed = [
+            replace(spec, shape=tuple(sizes[batch] if size == batch else size for size in spec.shape))
+            for spec in source.contract.inputs
+        ]
+        options = " ".join(f'--input "{spec}"' for spec in fixed)
+        raise InputError(
+            f"torch takes no batch of one row here ({reason}), and a model with the dimension {batch} must; give "
+            f"normalizations running statistics, or fix the size: {options}"
+        )
+
+
+def _other_dimensions(contract: ModelContract) -> list[str]:
+    batch = batch_name(contract)
+    names = dict.fromkeys(size for spec in contract.inputs for size in spec.shape if isinstance(size, str))
+    return [name for name in names if name != batch]
+
+
+def _main_sizes(source: ModelSource, names: list[str]) -> dict[str, int]:
+    """Return the sizes of the main questions: the sample's, where there is one, else those of the export."""
+    accepted = Example.of(source.module, source.contract.inputs).sizes
+    sizes = {name: accepted[name] for name in names}
+    batch = batch_name(source.contract)
+    for spec in source.contract.inputs if source.sample is not None else ():
+        others = [size for size in spec.shape if size != batch]
+        found = (source.sample or {})[spec.name].shape[1:]
+        sizes |= {name: size for name, size in zip(others, found, strict=True) if isinstance(name, str)}
+    return sizes

@@ -1,0 +1,174 @@
+"""What the torch module itself answers, in float32 and in float64."""
+
+import contextlib
+import copy
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from parity_export.sources.argument_binding import bind, flatten
+from parity_export.sources.model_source import ModelSource
+from parity_runtime import ModelContract
+from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES, VALUE
+from parity_runtime.inference.input_validation import Arrays
+
+_CUT = 2.0**-16
+"""docs/parity.md: a probability that no activation explains is cut to [2^-16, 1 - 2^-16] to make a logit of it. Written
+here once more, because a referee that takes the number from the graph's head finds it right whatever it is."""
+
+
+class TorchReference:
+    """Evaluates a source's module and gives the outputs of its contract; shares nothing with the graph's head.
+
+    Args:
+        source: the module and what it means.
+        double: evaluate in float64 (a copy of the module is made); the answers are float64 then.
+        prepare: changes each input tensor before it is given to the module, such as its memory format.
+
+    Attributes:
+        explained: whether the probabilities of the last answer were made of the logits; else they were the module's.
+    """
+
+    def __init__(
+        self, source: ModelSource, *, double: bool = False, prepare: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
+        module = source.module
+        if double:
+            module = copy.deepcopy(module).double()
+        self._call = bind(module.eval(), source.contract.inputs)
+        self._double, self._prepare = double, prepare
+        self._contract = source.contract
+        self._module_output = source.module_output
+        self.explained = True
+
+    def __call__(self, inputs: Arrays) -> Arrays:
+        """Return every output by name for one batch of inputs by name."""
+        tensors = [self._tensor(inputs[spec.name]) for spec in self._contract.inputs]
+        with torch.no_grad(), _in_double() if self._double else contextlib.nullcontext(), _LastSquashing() as squashing:
+            returned = self._call(*tensors)
+        if self._contract.task == "tensors":
+            return _named(self._contract, returned)
+        before = squashing.logits_of(returned) if self._module_output == "probabilities" else returned
+        returned = returned.detach()
+        matrix = returned.reshape(len(returned), -1)  # [batch, columns]
+        if self._contract.task == "regression":
+            return {VALUE: matrix.numpy()}
+        self.explained = before is not None
+        if before is None:
+            return self._outputs(self._log_odds(matrix), matrix)
+        logits = before.reshape(matrix.shape)
+        return self._outputs(logits, self._probabilities(logits))
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        tensor = torch.from_numpy(np.ascontiguousarray(array))
+        tensor = tensor.double() if self._double and tensor.is_floating_point() else tensor
+        return tensor if self._prepare is None else self._prepare(tensor)
+
+    def _outputs(self, logits: Tensor, probabilities: Tensor) -> Arrays:
+        z = logits.numpy()
+        if self._contract.task == "multiclass":
+            return {LABEL: z.argmax(axis=1), PROBABILITIES: probabilities.numpy(), LOGITS: z}
+        label = (z[:, 0] >= self._threshold()).astype(np.int64)
+        if probabilities.shape[1] == 1:
+            probabilities = torch.cat([1 - probabilities, probabilities], dim=1)
+        return {LABEL: label, PROBABILITIES: probabilities.numpy(), LOGITS: z}
+
+    def _threshold(self) -> float:
+        """Return the logit of the contract's threshold, from its definition: the graph has its own constant."""
+        probability = 0.5 if self._contract.threshold is None else self._contract.threshold
+        return math.log(probability) - math.log1p(-probability)
+
+    def _probabilities(self, logits: Tensor) -> Tensor:
+        if self._contract.task == "multiclass":
+            return torch.softmax(logits, dim=1)
+        return torch.sigmoid(torch.cat([-logits, logits], dim=1))
+
+    def _log_odds(self, probabilities: Tensor) -> Tensor:
+        kept = probabilities.clamp(_CUT, 1 - _CUT)
+        return kept.log() if self._contract.task == "multiclass" else kept.log() - torch.log1p(-kept)
+
+
+class _Promoting(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Makes float64 of every tensor that the module's code asks to be float32 or less."""
+
+    supports_higher_order_operators = True
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if kwargs.get("dtype") in (torch.float32, torch.float16, torch.bfloat16):
+            kwargs["dtype"] = torch.float64
+        return func(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def _in_double() -> Iterator[None]:
+    """Compute in float64 also where the module's code makes or casts tensors itself (``x.float()``)."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with _Promoting():  # type: ignore[no-untyped-call]
+            yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+_MOVES = {
+    "view",
+    "_unsafe_view",
+    "reshape",
+    "squeeze",
+    "unsqueeze",
+    "t",
+    "transpose",
+    "permute",
+    "alias",
+    "detach",
+    "clone",
+}
+"""ATen operators that change the shape of a tensor and none of its values."""
+
+
+class _LastSquashing(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Remembers what went into each sigmoid and softmax, so that logits need not be recovered from it."""
+
+    supports_higher_order_operators = True
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._logits: dict[int, Tensor] = {}
+        self._kept: list[Tensor] = []  # an identity is a tensor's own only while that lives
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if not isinstance(func, torch._ops.OpOverload):  # torch.cond and its kin
+            return func(*args, **kwargs)
+        name, first = func.overloadpacket.__name__, args[0] if args else None
+        known = self._logits.get(id(first)) if isinstance(first, Tensor) else None
+        before = first.clone() if name == "sigmoid_" else first  # type: ignore[union-attr]
+        result = func(*args, **kwargs)
+        if name in ("sigmoid", "sigmoid_", "_softmax"):
+            self._remember(result, before)
+        elif known is not None and name in _MOVES:
+            self._remember(result, func(known, *args[1:], **kwargs))
+        elif known is not None and func._schema.is_mutable:  # the module goes on in place
+            del self._logits[id(first)]
+        return result
+
+    def _remember(self, result: Tensor, logits: Any) -> None:
+        self._kept.append(result)
+        self._logits[id(result)] = logits
+
+    def logits_of(self, returned: Tensor) -> Tensor | None:
+        """Return the input of the activation that gave ``returned``, in its order; None if none did as it is."""
+        return self._logits.get(id(returned))
+
+
+def _named(contract: ModelContract, returned: Any) -> Arrays:
+    tensors = flatten(returned)
+    return {spec.name: tensor.detach().numpy() for spec, tensor in zip(contract.outputs, tensors, strict=True)}

@@ -1,0 +1,59 @@
+"""Which onnxruntime is old enough, and which is too old, for a graph."""
+
+import onnx
+from onnx import TensorProto, helper
+
+from parity_runtime import FormatError, InputError
+from parity_runtime.errors import first_line
+from parity_runtime.inference.session import create_session, import_onnxruntime
+
+_RELEASES = (
+    ("1.14", 18, 8),
+    ("1.15", 19, 9),
+    ("1.17", 20, 9),
+    ("1.18", 21, 10),
+    ("1.21", 22, 10),
+    ("1.22", 23, 11),
+    ("1.24", 24, 12),
+)
+"""(onnxruntime, newest ai.onnx opset, newest IR version), from onnxruntime's version matrix and the ONNX release
+that each one builds with (onnx.helper.VERSION_TABLE gives the opset and IR of an ONNX release). Later releases are
+known by being asked, where they are installed."""
+
+
+def check_loads(opset: int, ir_version: int) -> None:
+    """Ask the installed onnxruntime whether it loads a graph of an opset and an IR version.
+
+    Raises:
+        InputError: it does not, so that nothing could be compared.
+    """
+    try:
+        create_session(_tiny_graph(opset, ir_version))
+    except FormatError as error:
+        raise InputError(
+            f"the installed onnxruntime does not load opset {opset} with IR version {ir_version}, so nothing could be "
+            f"compared: choose a lower --opset or --ir-version, or install a newer one ({first_line(error)})"
+        ) from error
+
+
+def oldest_onnxruntime(opset: int, ir_version: int) -> str:
+    """Return the oldest onnxruntime release (major.minor) that is known to load an opset and an IR version.
+
+    That is the installed one at the latest.
+
+    Raises:
+        InputError: the installed one does not.
+    """
+    check_loads(opset, ir_version)
+    installed = ".".join(import_onnxruntime().__version__.split(".")[:2])
+    known = [release for release, newest, newest_ir in _RELEASES if opset <= newest and ir_version <= newest_ir]
+    return min([*known, installed], key=lambda release: tuple(map(int, release.split("."))))
+
+
+def _tiny_graph(opset: int, ir_version: int) -> bytes:
+    """Return a graph that gives its input as it is."""
+    given, copied = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", "y"))
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "tiny", [given], [copied])
+    opsets = [helper.make_opsetid(onnx.defs.ONNX_DOMAIN, opset)]
+    model: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=ir_version).SerializeToString()
+    return model

@@ -1,0 +1,179 @@
+"""torch.onnx.export, made canonical: the same module and versions give the same graph on any machine."""
+
+import contextlib
+import io
+import logging
+import sys
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+
+import onnx_ir as ir
+import torch
+from onnx_ir.passes import common as passes
+from onnxscript import optimizer
+from torch import nn
+
+from parity_export.graph.exact_resize import resized, settle_resizing
+from parity_export.graph.shape_inference import infer_shapes
+from parity_export.sources.argument_binding import Binding, bind
+from parity_export.sources.example_inputs import Example
+from parity_runtime import InputError, TensorSpec
+
+_TORCH_WARNINGS = (
+    (r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning),  # its own copy of its own tree specs
+    (r"# The axis name: .* will not be used", UserWarning),  # two inputs share a dimension, as they should
+    (r"The tensor attributes? .*_flat_weights.* (was|were) assigned during export", UserWarning),  # its own LSTM
+    (r"_check_is_size will be removed", FutureWarning),  # its own while_loop
+    (r"The \.grad attribute of a Tensor that is not a leaf", UserWarning),  # its own while_loop
+)
+
+_LOGGERS = (
+    "torch.onnx._internal.exporter._registration",  # that torchvision is absent
+    "onnxscript.optimizer",  # what it does not fold
+    "torch.fx.experimental.symbolic_shapes",  # the whole of its reasoning where it fails; the error says the cause
+)
+
+
+def export_graph(module: nn.Module, inputs: Sequence[TensorSpec], opset: int | None = None) -> ir.Model:
+    """Return the module's graph, its own outputs and nothing else.
+
+    The graph carries no metadata, documentation, paths or unused values. Every parameter and buffer is an
+    initializer of its own name, bit for bit: torch's optimizer would fold some of them into others.
+
+    Args:
+        module: on the CPU, in eval mode.
+        inputs: of ``forward``; dynamic dimensions by name.
+        opset: the ONNX opset; torch's own choice if None.
+
+    Raises:
+        InputError: torch cannot export the module with these inputs.
+    """
+    model = export_program(module, inputs, opset).model
+    model = _canonical(model, {*module.state_dict(), *dict(module.named_buffers())})
+    _name_inputs(model.graph, bind(module, inputs))
+    written = resized(model.graph)
+    return settle_resizing(infer_shapes(model), written)
+
+
+def export_program(module: nn.Module, inputs: Sequence[TensorSpec], opset: int | None = None) -> torch.onnx.ONNXProgram:
+    """Return what torch.onnx.export makes of a module, not optimized.
+
+    Raises:
+        InputError: torch cannot export the module with these inputs.
+    """
+    dimensions = {name: torch.export.Dim(name) for spec in inputs for name in spec.shape if isinstance(name, str)}
+    shapes = [
+        {axis: dimensions[size] for axis, size in enumerate(spec.shape) if isinstance(size, str)} for spec in inputs
+    ]
+    call = bind(module, inputs)
+    example = call.arguments(Example.of(module, inputs).tensors())
+    _forget_recurrent_kernels()
+    try:
+        with quiet():
+            program = torch.onnx.export(
+                module,
+                example.args,
+                kwargs=example.kwargs,
+                dynamo=True,
+                verbose=False,
+                input_names=call.in_order(call.names),
+                dynamic_shapes=dict(call.arguments(shapes).arguments),
+                opset_version=opset,
+                optimize=False,
+            )
+    except Exception as error:  # torch, onnxscript and the user's module each raise their own
+        raise InputError(f"torch cannot export the module: {_reason(error)}") from error
+    if program is None:
+        raise InputError("torch exported nothing")
+    return program
+
+
+def _canonical(model: ir.Model, weights: Collection[str]) -> ir.Model:
+    """Remove from a graph all that does not compute, and fold what is computed from the code's constants alone.
+
+    Args:
+        model: as torch exports it, not optimized.
+        weights: names of the module's tensors; no node that takes one is folded.
+    """
+    with quiet():
+        optimizer.fold_constants(model, onnx_shape_inference=True, should_fold=lambda node: _foldable(node, weights))
+    result = ir.passes.Sequential(
+        passes.InlinePass(),
+        passes.RemoveUnusedNodesPass(),
+        passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+        passes.CommonSubexpressionEliminationPass(),
+        passes.IdentityEliminationPass(),
+        passes.RemoveUnusedNodesPass(),
+        passes.RemoveUnusedFunctionsPass(),  # type: ignore[no-untyped-call]
+        passes.RemoveUnusedOpsetsPass(),
+        passes.OutputFixPass(),
+        passes.NameFixPass(),
+        passes.TopologicalSortPass(),
+        passes.ClearMetadataAndDocStringPass(),
+    )(model).model
+    result.metadata_props.clear()
+    result.graph.metadata_props.clear()
+    return result
+
+
+def _name_inputs(graph: ir.Graph, call: Binding) -> None:
+    """Give the inputs their names again, which an input that is returned as it is loses to the output, and their order.
+
+    Torch has them in the order of ``forward``'s parameters.
+    """
+    for node in graph:
+        for value in node.outputs:
+            if value.name in call.names:
+                value.name = f"module.{value.name}"
+    for value, name in zip(graph.inputs, call.in_order(call.names), strict=True):
+        value.name = name
+    values = sorted(graph.inputs, key=lambda value: call.names.index(str(value.name)))
+    graph.inputs.clear()
+    graph.inputs.extend(values)
+
+
+def _foldable(node: ir.Node, weights: Collection[str]) -> bool | None:
+    """Return False for a node that takes a weight; None leaves the choice to the folding's own rules."""
+    takes_weight = any(value is not None and value.name in weights for value in node.inputs)
+    return False if takes_weight else None
+
+
+def _forget_recurrent_kernels() -> None:
+    """Drop what torch remembers of its LSTM and GRU kernels.
+
+    torch.onnx.export (2.13) exchanges them while it traces, but a kernel remembered from an earlier call is used
+    instead, and that one fixes the length of the sequence.
+    """
+    for operator in (torch.ops.aten.lstm.input, torch.ops.aten.gru.input):
+        operator._dispatch_cache.clear()
+
+
+def _reason(error: Exception) -> str:
+    """Return the innermost cause's first line: the outer ones speak of torch's strategies."""
+    while error.__cause__ is not None and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Silence what torch says of itself; the user's own warnings and prints stay.
+
+    When it fails torch prints the whole traced program, which is dropped: the error's cause says what went wrong.
+    """
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    printed = io.StringIO()
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stderr(printed):
+            warnings.filterwarnings("ignore", module=r"torch\.")
+            for message, category in _TORCH_WARNINGS:
+                warnings.filterwarnings("ignore", message=message, category=category)
+            yield
+        sys.stderr.write(printed.getvalue())
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,88 @@
+"""The model card: README.md of a package, for a person."""
+
+from collections.abc import Sequence
+
+from parity_export.error_bounds.bound_report import BoundReport
+from parity_export.gate.report import Report
+from parity_runtime import ModelContract
+from parity_runtime.package.summary import summarize
+
+_PLAIN = """```python
+import numpy as np, onnxruntime
+
+session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
+inputs = {{{inputs}}}
+outputs = dict(zip([output.name for output in session.get_outputs()], session.run(None, inputs)))
+print(outputs["{output}"])
+```"""
+
+
+def model_card(
+    contract: ModelContract, report: Report, proven: BoundReport | None = None, plots: Sequence[str] = ()
+) -> bytes:  # fmt: skip
+    """Return the card as UTF-8 Markdown.
+
+    Args:
+        contract: of the model, measured.
+        report: of the gate that it passed.
+        proven: what is proven, where there is a certified graph.
+        plots: file names of the pictures beside it.
+    """
+    sections = [
+        f"# {contract.name}",
+        "Exported from PyTorch to ONNX by Parity, and refused unless both give the same answers.",
+        "```\n" + "\n".join(line.rstrip() for line in summarize(contract)) + "\n```",
+        "## What was compared",
+        _compared(report),
+        _proven(contract, proven),
+        "\n".join(f"![{name.removesuffix('.png')}]({name})" for name in plots),
+        "Every configuration with its figures is in `parity.json`; `conformance.json` holds questions and answers "
+        "for any language, and `test_data_set_0` the same for ONNX's backend tests.",
+        "## Without Parity",
+        _PLAIN.format(inputs=_zeros(contract), output=contract.outputs[0].name),
+        _label_note(contract),
+    ]
+    return ("\n\n".join(section for section in sections if section) + "\n").encode()
+
+
+def _compared(report: Report) -> str:
+    rows = ["| output | probes | values compared | largest deviation from float64 | outside tolerance |"]
+    rows.append("|---|---|---|---|---|")
+    asked = dict.fromkeys((found.output, found.group) for result in report.results for found in result.differences)
+    for output, group in asked:
+        found = report.differences(output, group)
+        rows.append(
+            f"| {output} | {group} | {sum(one.compared for one in found)} | "
+            f"{max(one.max_abs for one in found):.3g} | {sum(one.outside for one in found)} |"
+        )
+    backends = "onnxruntime and ONNX's reference evaluator"
+    return f"{len(report.results)} configurations of {backends} against torch in float64:\n\n" + "\n".join(rows)
+
+
+def _proven(contract: ModelContract, proven: BoundReport | None) -> str:
+    """Return what a certified graph proves, and of whom."""
+    if proven is None:
+        return ""
+    labels = (
+        f" and `certified` where no compliant backend gives another label ({proven.certified} of {proven.rows} probes)"
+    )
+    return (
+        "## What is proven\n\n`model_certified.onnx` gives the same answers, and beside them `error_bound`, how far "
+        f"any compliant backend can be from the exact value (at most {proven.largest_bound:.3g} on ordinary probes)"
+        f"{labels if contract.is_classifier else ''}. It speaks for {proven.model.subject()}. How exact the "
+        f"elementary functions are is {proven.model.precision()}."
+    )
+
+
+def _zeros(contract: ModelContract) -> str:
+    return ", ".join(
+        f'"{spec.name}": np.zeros({[size if isinstance(size, int) else 1 for size in spec.shape]}, '
+        f"np.{'bool_' if spec.dtype == 'bool' else spec.dtype})"
+        for spec in contract.inputs
+    )
+
+
+def _label_note(contract: ModelContract) -> str:
+    if not contract.is_classifier:
+        return ""
+    return f"`label` is an index into `classes`: {', '.join(map(str, contract.classes))}."

@@ -1,0 +1,142 @@
+"""The conformance vectors of a package, chosen from the probes; their format is the runtime's."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_export.gate.batching import by_row
+from parity_export.gate.expected_outputs import ExpectedOutputs
+from parity_export.gate.oracle import Oracle
+from parity_export.gate.probes import ADVERSARIAL, BOUNDARY, margins
+from parity_export.gate.tolerances import groups
+from parity_runtime import InputError, ModelContract
+from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LOGITS, PROBABILITIES
+from parity_runtime.inference.input_validation import Arrays
+from parity_runtime.verification.test_vectors import HardVectors, OrdinaryVectors, VectorSet
+
+RTOL, ATOL = 1e-3, 1e-7
+"""onnx.backend.test's defaults: what every ONNX runner is held to."""
+
+_ROWS = 16
+_MAX_VALUES = 200_000  # numbers in conformance.json; about 4 MB of text
+_SAFETY = 4.0  # an expected value must allow this times the deviation that the gate tolerates
+_SMALLEST_MARGIN = 0.01  # of the largest |logit|
+
+
+def make_conformance(contract: ModelContract, oracle: Oracle) -> VectorSet:
+    """Return the ordinary vectors and, for a classifier, the hard probes of a model.
+
+    Args:
+        contract: of the model, its tolerance measured.
+        oracle: the probes; the chosen rows are asked again, as the batch that they are recorded as.
+    """
+    expected = oracle(len(oracle.probes))
+    hard = _hard(contract, expected, oracle) if contract.is_classifier else None
+    return VectorSet(_ordinary(contract, expected, oracle), hard)
+
+
+def _ordinary(contract: ModelContract, expected: ExpectedOutputs, oracle: Oracle) -> OrdinaryVectors:
+    """Choose rows that any honest runner reproduces at `RTOL` and `ATOL`.
+
+    Where a model has too few of them (an output that is near zero on every row), atol grows to what the gate's
+    tolerance needs.
+    """
+    need = _needed_atol(expected)
+    rows = np.flatnonzero(_usable(contract, expected))
+    if not len(rows):
+        raise InputError(f"no probe of {contract.name} has finite answers; is the module trained?")
+    rows = rows[np.argsort(need[rows], kind="stable")]  # easiest first, else in the order of the probes
+    rows = np.sort(rows[: _num_rows(expected, oracle)])
+    atol = max(ATOL, _rounded_up(float(need[rows].max(initial=0.0))))
+    inputs = oracle.batches.call(expected.probes.inputs, rows)
+    return OrdinaryVectors(inputs, _rounded(contract, oracle.torch_float64(inputs)), RTOL, atol)
+
+
+def _usable(contract: ModelContract, expected: ExpectedOutputs) -> NDArray[np.bool_]:
+    """Return the rows that are no special values, finite everywhere, and far from a decision or a jump."""
+    usable: NDArray[np.bool_] = groups(expected.probes)["ordinary"] & _writable(expected) & expected.settled
+    for comparable in expected.comparable.values():
+        usable &= by_row(comparable).all(axis=1)
+    if contract.is_classifier and usable.any():
+        logits = expected.float64[LOGITS]
+        clear = usable & (margins(contract, logits) >= _SMALLEST_MARGIN * np.abs(logits[usable]).max())
+        return clear if clear.any() else usable
+    return usable
+
+
+def _writable(expected: ExpectedOutputs) -> NDArray[np.bool_]:
+    """Return the rows without a missing cell: JSON has no NaN."""
+    writable = np.ones(len(expected.probes), bool)
+    for array in expected.probes.inputs.values():
+        if array.dtype.kind == "f":
+            writable &= np.isfinite(by_row(array)).all(axis=1)
+    return writable
+
+
+def _needed_atol(expected: ExpectedOutputs) -> NDArray[np.float64]:
+    """Return the atol that each row needs beside `RTOL`, 0 where `RTOL` and `ATOL` allow enough."""
+    need = np.zeros(len(expected.probes))
+    for name in expected.tolerances["ordinary"]:
+        values = np.nan_to_num(np.abs(expected.float64[name]), posinf=0.0)
+        with np.errstate(invalid="ignore"):
+            deviation = np.abs(expected.float32[name].astype(np.float64) - expected.float64[name])
+        typical = float(np.nan_to_num(deviation[groups(expected.probes)["ordinary"]]).max(initial=0.0))
+        short = _SAFETY * typical - RTOL * values
+        short = np.where(np.isfinite(short) & (short > ATOL), short, 0.0)
+        need = np.maximum(need, by_row(short).max(axis=1, initial=0.0))
+    return need
+
+
+def _hard(contract: ModelContract, expected: ExpectedOutputs, oracle: Oracle) -> HardVectors | None:
+    """Choose rows nearest to a decision and rows that drive backends apart.
+
+    Their tolerance is the error bound, and labels are checked where they are certified; without one the gate's
+    tolerance holds, and labels are checked where the margin exceeds it twice.
+    """
+    margin = margins(contract, expected.float64[LOGITS])
+    nearest = np.argsort(margin, kind="stable")
+    count = _num_rows(expected, oracle)
+    rows = np.sort(np.concatenate([_first(nearest, expected, kind, count) for kind in (BOUNDARY, ADVERSARIAL)]))
+    if not len(rows):
+        return None
+    inputs = oracle.batches.call(expected.probes.inputs, rows)
+    answers = oracle.torch_float64(inputs)
+    tolerance = expected.tolerances["ordinary"][LOGITS].allowed(answers[LOGITS])
+    bound_report = oracle.bound_report(inputs)
+    label_checked = margins(contract, answers[LOGITS]) > 2 * tolerance.max(axis=1)
+    if CERTIFIED in bound_report:  # the recorded value is the exact one, rounded to float32
+        bound = bound_report[ERROR_BOUND] + np.spacing(np.abs(answers[LOGITS]).astype(np.float32)) / 2
+        tolerance = np.where(np.isfinite(bound), bound.astype(np.float64), tolerance)
+        label_checked = np.where(np.isfinite(bound).all(axis=1), bound_report[CERTIFIED], label_checked)
+    outputs = _rounded(contract, answers)
+    del outputs[PROBABILITIES]
+    return HardVectors(tuple(expected.probes.kinds[rows].tolist()), inputs, outputs, {LOGITS: tolerance}, label_checked)
+
+
+def _first(order: NDArray[np.int64], expected: ExpectedOutputs, kind: str, count: int) -> NDArray[np.int64]:
+    """Return the first rows of one kind whose answers are finite."""
+    fits = (expected.probes.kinds == kind) & expected.comparable[LOGITS].all(axis=1) & _writable(expected)
+    fits &= expected.settled
+    first: NDArray[np.int64] = order[fits[order]][:count]
+    return first
+
+
+def _num_rows(expected: ExpectedOutputs, oracle: Oracle) -> int:
+    if oracle.batches.name is None:
+        return 1
+    arrays = [*expected.probes.inputs.values(), *expected.float64.values()]
+    values = sum(array.size for array in arrays) // len(expected.probes)
+    return max(2, min(_ROWS, _MAX_VALUES // max(1, values)))
+
+
+def _rounded(contract: ModelContract, outputs: Arrays) -> Arrays:
+    return {spec.name: outputs[spec.name].astype(spec.dtype) for spec in contract.outputs}
+
+
+def _rounded_up(value: float) -> float:
+    """Round up to one significant digit, so that the figure reads well and does not change with the last bit."""
+    if value == 0:
+        return 0.0
+    unit = 10.0 ** math.floor(math.log10(value))
+    return float(f"{math.ceil(value / unit) * unit:.1g}")

@@ -1,0 +1,146 @@
+"""What is exported: a torch module with its weights, and what its inputs and outputs mean."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from parity_export.sources.argument_binding import Binding, bare, bind
+from parity_export.sources.example_inputs import Example
+from parity_export.sources.module_checks import check_dtypes, check_returned, check_sizes
+from parity_export.sources.output_spec import ModuleOutput, OutputSpec, check_options, feature_fields, task_fields
+from parity_runtime import InputError, ModelContract, TensorSpec, __version__
+from parity_runtime.contract import batch_name
+from parity_runtime.inference.input_validation import Arrays
+from parity_runtime.tables.feature_columns import table_features
+from parity_runtime.tables.table_file import read_table
+from parity_training import Run, weights_id
+from parity_training.networks.registry import Network
+from parity_training.run import TEST_TABLE
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A module to export.
+
+    Attributes:
+        module: with its weights, on the CPU, in eval mode.
+        contract: what it takes and gives; what an export measures is still empty.
+        module_output: classifiers only: what the module itself returns.
+        sample: real rows, by input name; None if there are none.
+    """
+
+    module: nn.Module
+    contract: ModelContract
+    module_output: ModuleOutput = "logits"
+    sample: Arrays | None = None
+
+    @property
+    def call(self) -> Binding:
+        """The module as a function of the contract's inputs."""
+        return bind(self.module, self.contract.inputs)
+
+
+def source_from_run(run: Run, user_network: Network | None = None) -> ModelSource:
+    """Return the source that a run describes, its held-out rows as the sample.
+
+    Args:
+        run: a finished one.
+        user_network: the callable of a run whose network is none of Parity's; a run names no code.
+
+    Raises:
+        InputError: the run has not finished, its weights do not fit, or one has a dtype that numpy lacks.
+        FormatError: its recipe is malformed.
+    """
+    with run.reading():
+        module, sample = run.module(user_network), _test_rows(run)
+    check_dtypes(module)
+    provenance = {"weights": weights_id(module.state_dict()), "seed": run.recipe.training.get("seed")}
+    contract = replace(run.recipe.contract, provenance=provenance | _versions())
+    return ModelSource(module, contract, sample=sample)
+
+
+def source_from_module(
+    module: nn.Module,
+    inputs: Sequence[TensorSpec | str],
+    output_spec: OutputSpec,
+    name: str,
+    sample: Arrays | None = None,
+) -> ModelSource:
+    """Return the source of a live module.
+
+    Args:
+        module: with its weights; a copy in eval mode is exported, without wrappers such as torch.compile's.
+        inputs: specifications such as ``"x: float32[batch, 5]"``, named as the parameters of its ``forward``, in any
+            order; where a name is no parameter, one a positional argument, in that order.
+        output_spec: what its outputs mean.
+        name: the model's name.
+        sample: real rows by input name.
+
+    Raises:
+        InputError: the inputs are not what the module takes, a tensor of it has a dtype that numpy lacks, or the
+            meaning contradicts itself or what the module returns.
+    """
+    if not inputs:
+        raise InputError('say what the module takes: --input "features: float32[batch, 2]", one for each argument')
+    specs = [TensorSpec.parse(spec) if isinstance(spec, str) else spec for spec in inputs]
+    module = _eval_copy(bare(module))
+    check_dtypes(module)
+    width = _output_width(module, specs, output_spec)
+    batch = _batch(specs, output_spec)
+    provenance: dict[str, str | int | None] = {"weights": weights_id(module.state_dict())}
+    contract = ModelContract(
+        name=name,
+        task=output_spec.task,
+        inputs=tuple(specs),
+        features=feature_fields(specs, output_spec),
+        provenance=provenance | _versions(),
+        **task_fields(output_spec, width, batch),
+    )
+    return ModelSource(module, contract, output_spec.output or "logits", sample)
+
+
+def _eval_copy(module: nn.Module) -> nn.Module:
+    """Return the module, or a copy of it where a part of it is in train mode: the caller's stays as it is."""
+    return copy.deepcopy(module).eval() if any(part.training for part in module.modules()) else module
+
+
+def _output_width(module: nn.Module, inputs: Sequence[TensorSpec], output_spec: OutputSpec) -> int:
+    """Return the size of the last axis of what the module returns (1 for ``[batch]``); 0 if it is no such tensor."""
+    call, example = bind(module, inputs), Example.of(module, inputs)
+    with torch.no_grad():
+        returned = call(*example.tensors())
+    check_returned(returned)
+    check_sizes(call, example, returned)
+    if not isinstance(returned, torch.Tensor) or returned.ndim not in (1, 2):
+        return 0
+    if output_spec.task != "tensors" and returned.dtype != torch.float32:
+        raise InputError(
+            f"--task {output_spec.task} takes a module that returns float32; this one returns {returned.dtype}"
+        )
+    return 1 if returned.ndim == 1 else returned.shape[1]
+
+
+def _batch(inputs: Sequence[TensorSpec], output_spec: OutputSpec) -> str:
+    """Return the name of the dimension that counts rows; a known task cannot do without."""
+    check_options(output_spec)
+    placeholder = (TensorSpec("output", "float32", ()),)
+    batch = batch_name(ModelContract("inputs", "tensors", tuple(inputs), placeholder))
+    if batch is None and output_spec.task != "tensors":
+        raise InputError(f"--task {output_spec.task} takes rows: name the batch in {inputs[0]}, as float32[batch, ...]")
+    return batch or "batch"
+
+
+def _test_rows(run: Run) -> Arrays | None:
+    path, contract = run.path / TEST_TABLE, run.recipe.contract
+    if not path.is_file() or not contract.features:
+        return None
+    table = read_table(str(path))
+    return {contract.inputs[0].name: table_features(contract, table).astype(np.float32)} if len(table) else None
+
+
+def _versions() -> dict[str, str | int | None]:
+    return {"parity": __version__, "torch": torch.__version__.partition("+")[0]}

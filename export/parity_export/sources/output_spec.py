@@ -1,0 +1,144 @@
+"""What the outputs of a foreign module mean, and what that makes of its contract."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from parity_runtime import Feature, InputError, TensorSpec
+from parity_runtime.contract import VALUE, Task, binary_logit_threshold, classifier_outputs
+
+ModuleOutput = Literal["logits", "probabilities"]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSpec:
+    """What the outputs of a foreign module mean; the options of ``parity export``.
+
+    Attributes:
+        task: binary, multiclass, regression or tensors.
+        output: what a classifier returns: logits or probabilities.
+        classes: labels by index; 0, 1, ... by default.
+        positive: binary: must be the second class, which the module's output speaks of.
+        threshold: binary: the probability from which on a row is positive; 0.5 by default.
+        features: column names of a table; x1, x2, ... by default.
+        targets: names of the predicted columns.
+    """
+
+    task: Task = "tensors"
+    output: ModuleOutput | None = None
+    classes: Sequence[str | int] = ()
+    positive: str | int | None = None
+    threshold: float | None = None
+    features: Sequence[str] = ()
+    targets: Sequence[str] = ()
+
+
+def check_options(output_spec: OutputSpec) -> None:
+    """Refuse an option that its task has no use for: it would be lost silently."""
+    tasks = {
+        "output": ("binary", "multiclass"),
+        "classes": ("binary", "multiclass"),
+        "positive": ("binary",),
+        "threshold": ("binary",),
+        "targets": ("binary", "multiclass", "regression"),
+    }
+    for option, allowed in tasks.items():
+        if getattr(output_spec, option) not in (None, ()) and output_spec.task not in allowed:
+            raise InputError(f"--{option} goes with --task {' or '.join(allowed)}, not {output_spec.task}")
+
+
+def task_fields(output_spec: OutputSpec, width: int, batch: str) -> dict[str, Any]:
+    """Return the contract's fields that a task decides: outputs, classes, threshold, targets.
+
+    Args:
+        output_spec: checked.
+        width: columns that the module returns; 0 for anything else than a matrix.
+        batch: the dimension that counts rows.
+
+    Raises:
+        InputError: the meaning contradicts itself or the width.
+    """
+    match output_spec.task:
+        case "binary":
+            return _binary_fields(output_spec, width, batch)
+        case "multiclass":
+            return _multiclass_fields(output_spec, width, batch)
+        case "regression":
+            return _regression_fields(output_spec, width, batch)
+    return {"outputs": (TensorSpec("output", "float32", ()),)}  # replaced by what the graph gives
+
+
+def _binary_fields(output_spec: OutputSpec, width: int, batch: str) -> dict[str, Any]:
+    if width != 1:
+        raise InputError(f"--task binary takes a module that returns [batch, 1] or [batch]; {_returns(width)}")
+    classes = _classes(output_spec, 2)
+    if output_spec.positive is not None and str(output_spec.positive) != str(classes[1]):
+        raise InputError(
+            f"--positive {output_spec.positive} is not the second class; the module's output speaks of {classes[1]}: "
+            "write the classes as --classes negative,positive"
+        )
+    threshold = 0.5 if output_spec.threshold is None else output_spec.threshold
+    if not 0 < threshold < 1:
+        raise InputError(f"--threshold {threshold} is not strictly between 0 and 1")
+    return {
+        "outputs": classifier_outputs(2, batch),
+        "classes": classes,
+        "positive": classes[1],
+        "threshold": threshold,
+        "logit_threshold": binary_logit_threshold(threshold),
+        "targets": tuple(output_spec.targets),
+    }
+
+
+def _multiclass_fields(output_spec: OutputSpec, width: int, batch: str) -> dict[str, Any]:
+    if width < 2:
+        raise InputError(f"--task multiclass takes a module that returns [batch, classes]; {_returns(width)}")
+    classes = _classes(output_spec, width)
+    if len(classes) == 2:
+        outputs = tuple(
+            spec if spec.name != "logits" else TensorSpec("logits", "float32", (batch, 2))
+            for spec in classifier_outputs(2, batch)
+        )
+    else:
+        outputs = classifier_outputs(width, batch)
+    return {"outputs": outputs, "classes": classes, "targets": tuple(output_spec.targets)}
+
+
+def _regression_fields(output_spec: OutputSpec, width: int, batch: str) -> dict[str, Any]:
+    if width < 1:
+        raise InputError(f"--task regression takes a module that returns [batch, targets]; {_returns(width)}")
+    targets = tuple(output_spec.targets) or (("value",) if width == 1 else tuple(f"value{i + 1}" for i in range(width)))
+    if len(targets) != width:
+        raise InputError(f"--targets names {len(targets)} columns, but {_returns(width)}")
+    return {"outputs": (TensorSpec(VALUE, "float32", (batch, width)),), "targets": targets}
+
+
+def _classes(output_spec: OutputSpec, count: int) -> tuple[Any, ...]:
+    if output_spec.output is None:
+        raise InputError("say what the module returns: --output logits or --output probabilities")
+    classes = tuple(output_spec.classes) or tuple(range(count))
+    if len(classes) != count:
+        raise InputError(f"--classes names {len(classes)} classes, but the module tells {count} apart")
+    return classes
+
+
+def feature_fields(inputs: Sequence[TensorSpec], output_spec: OutputSpec) -> tuple[Feature, ...]:
+    """Return the columns of a table; none where the module takes no table.
+
+    Raises:
+        InputError: columns are named for a module that takes no table, or another number of them.
+    """
+    spec = inputs[0]
+    table = len(inputs) == 1 and len(spec.shape) == 2 and isinstance(spec.shape[1], int) and spec.dtype == "float32"
+    if not table or (output_spec.task == "tensors" and not output_spec.features):
+        if output_spec.features:
+            raise InputError("--features goes with one input of the shape float32[batch, number of features]")
+        return ()
+    names = tuple(output_spec.features) or tuple(f"x{index + 1}" for index in range(int(spec.shape[1])))
+    if len(names) != spec.shape[1]:
+        raise InputError(f"--features names {len(names)} columns, but the input is {spec}")
+    return tuple(Feature(name, spec.name, index) for index, name in enumerate(names))
+
+
+def _returns(width: int) -> str:
+    return f"this one returns {width} columns" if width else "this one returns something else"

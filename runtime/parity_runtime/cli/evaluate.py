@@ -1,0 +1,83 @@
+"""``parity evaluate``."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from parity_runtime.cli.echo import echo_line
+from parity_runtime.cli.options import package_argument, provider_option, say_provider
+from parity_runtime.cli.table_options import read_options, table_file, table_options
+from parity_runtime.contract import ModelContract
+from parity_runtime.errors import LimitError
+from parity_runtime.evaluation.evaluate import evaluate_chunks
+from parity_runtime.evaluation.metrics import classification_metrics, regression_metrics
+from parity_runtime.files.json_file import dump_json
+from parity_runtime.inference.predictor import Predictor
+from parity_runtime.inference.session import Provider
+from parity_runtime.scoring.score_table import chunk_size
+from parity_runtime.tables.cell_values import left_out_rows
+
+
+@click.command()
+@package_argument
+@click.argument("table")
+@click.option("--target", help="The column that holds the truth; by default the one that training used.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--at-least", multiple=True, metavar="METRIC=X", help="Exit with 3 if a metric is less; may be repeated.")
+@click.option("--at-most", multiple=True, metavar="METRIC=X", help="Exit with 3 if a metric is more.")
+@table_options
+@provider_option
+def evaluate(package: Path, table: str, target: str | None, as_json: bool, provider: Provider, **options: Any) -> None:
+    """Answer the rows of TABLE and compare with the column TARGET.
+
+    TABLE is CSV, JSON Lines, .npy, Parquet or Arrow; - is stdin. --at-least accuracy=0.99 and --at-most rmse=50 make
+    it a gate: the metrics are printed all the same. Rows whose target is missing are left out, and counted.
+    """
+    limits = {sign: options.pop(sign) for sign in ("at_least", "at_most")}
+    known = [(sign, *_limit(text)) for sign in ("at_least", "at_most") for text in limits[sign]]
+    predictor = Predictor(package, provider=provider)
+    say_provider(provider, predictor.provider)
+    _check_names(predictor.contract, [name for _, name, _ in known])
+    chunks = table_file(predictor.contract, table, read_options(options)).chunks(chunk_size(predictor.contract, None))
+    metrics = evaluate_chunks(predictor, chunks, target)
+    if as_json:
+        click.echo(dump_json(metrics), nl=False)
+    else:
+        left_out = metrics.pop("without_target")
+        if left_out:
+            echo_line(f"parity: {left_out_rows(left_out, target or predictor.contract.targets[0])}", err=True)
+        for name, value in metrics.items():
+            echo_line(f"{name:<17} {value:.6g}" if isinstance(value, float) else f"{name:<17} {value}")
+    missed = [f"{name} is {metrics[name]}, not {sign.replace('_', ' ')} {bound:g}"
+              for sign, name, bound in known if not _holds(sign, metrics[name], bound)]  # fmt: skip
+    if missed:
+        raise LimitError("; ".join(missed))
+
+
+def _holds(sign: str, found: float | None, bound: float) -> bool:
+    return found is not None and (found >= bound if sign == "at_least" else found <= bound)
+
+
+def _limit(text: str) -> tuple[str, float]:
+    name, _, bound = text.partition("=")
+    try:
+        limit = float(bound)
+    except ValueError:
+        limit = math.nan
+    if math.isnan(limit):
+        raise click.UsageError(f"{text!r} is no limit; write it as accuracy=0.99")
+    return name, limit
+
+
+def _check_names(contract: ModelContract, names: list[str]) -> None:
+    """Refuse limits of metrics that there are not, before any row is read."""
+    row = np.zeros(1, np.int64)
+    classes = len(contract.classes)
+    some = classification_metrics(row, row, np.eye(classes)[:1]) if classes else regression_metrics(row, row)
+    known = [name for name, value in some.items() if not isinstance(value, list)]
+    for name in names:
+        if name not in known:
+            raise click.UsageError(f"there is no metric {name!r}; there are {', '.join(known)}")

@@ -1,0 +1,26 @@
+"""``parity info``."""
+
+from pathlib import Path
+
+import click
+
+from parity_runtime.cli.echo import echo_line
+from parity_runtime.cli.options import package_argument
+from parity_runtime.package.manifest import CONTRACT, Package
+from parity_runtime.package.summary import summarize
+from parity_runtime.printable import printable_json
+
+
+@click.command()
+@package_argument
+@click.option("--json", "as_json", is_flag=True, help="Print contract.json instead.")
+def info(package: Path, as_json: bool) -> None:
+    """Say what a package holds: what it takes, what it gives, and where it is from."""
+    opened = Package.open(package)
+    if as_json:
+        opened.read_json(CONTRACT)  # its format is checked
+        click.echo(printable_json(opened.read(CONTRACT).decode()), nl=False)
+        return
+    for line in summarize(opened.contract):
+        echo_line(line)
+    echo_line(f"package     {opened.id}")

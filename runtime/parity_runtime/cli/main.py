@@ -1,0 +1,155 @@
+"""The group ``parity``: a static table of commands, each imported only when it runs."""
+
+import importlib
+import io
+import os
+import sys
+import warnings
+from typing import Any, NamedTuple, TextIO
+
+import click
+
+from parity_runtime.cli.echo import echo_line
+from parity_runtime.cli.signals import Terminated, termination_raises
+from parity_runtime.errors import MissingExtraError, ParityError, memory_reason, out_of_memory
+from parity_runtime.printable import sentence
+from parity_runtime.version import __version__
+
+
+class _Entry(NamedTuple):
+    location: str
+    extras: str
+    summary: str
+
+
+_COMMANDS = {
+    "train": _Entry("parity_training.cli.train:train", "train", "Train a network: data in, a run out."),
+    "plot": _Entry("parity_training.cli.plot:plot", "train,plot", "Draw the plots of a run."),
+    "export": _Entry("parity_export.cli.export:export", "export,cpu", "Write a package that proved itself."),
+    "check": _Entry("parity_export.cli.check:check", "export,cpu", "Judge an ONNX file from any exporter."),
+    "diff": _Entry("parity_export.cli.diff:diff", "export,cpu", "Name the first node that departs."),
+    "certify": _Entry("parity_export.cli.certify:certify", "export,cpu", "Say which labels are proven."),
+    "info": _Entry("parity_runtime.cli.info:info", "cpu", "Say what a package holds."),
+    "verify": _Entry("parity_runtime.cli.verify:verify", "cpu", "Check digests, replay the vectors."),
+    "predict": _Entry("parity_runtime.cli.predict:predict", "cpu", "Answer the rows of a table."),
+    "bench": _Entry("parity_runtime.cli.bench:bench", "cpu", "Measure a package on this machine."),
+    "evaluate": _Entry("parity_runtime.cli.evaluate:evaluate", "cpu", "Compare answers with a known column."),
+}
+
+_OURS = {"parity_runtime", "parity_training", "parity_export"}
+
+
+class _ReaderLeftError(Exception):
+    """The process behind a pipe has closed it."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        """Return the commands in the order of the work."""
+        return list(_COMMANDS)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a reader that has what it wants is no error (to click it is one)."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderLeftError from error
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command."""
+        entry = _COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, name = entry.location.partition(":")
+        try:
+            command: click.Command = getattr(importlib.import_module(module), name)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.partition(".")[0] in _OURS:
+                raise
+            raise MissingExtraError(
+                f"parity {cmd_name} needs {error.name}, which is not installed; "
+                f'from a checkout of Parity: pip install ".[{entry.extras}]"'
+            ) from error
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands from the table, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in _COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="parity")
+def parity() -> None:
+    """Train a model in PyTorch, ship it as ONNX, prove that both give the same answers."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 an error, 2 usage, 3 a gate said no, 128 and more a signal."""
+    try:
+        with termination_raises():
+            code = _run(arguments)
+    except Terminated as stop:
+        code = _fail(str(stop), stop.exit_code)
+    sys.exit(code)
+
+
+def _run(arguments: list[str] | None) -> int:
+    warnings.showwarning = _show_warning
+    try:
+        result: Any = parity.main(arguments, prog_name="parity", standalone_mode=False)
+    except click.ClickException as error:
+        return _fail_to_use(error)
+    except (ParityError, Warning) as error:  # a warning is raised where the environment asks for that
+        return _fail(str(error), getattr(error, "exit_code", 1))
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", 130)
+    except _ReaderLeftError:
+        # Without this Python complains when it flushes stdout at exit.
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        # torch and the loader of libraries have errors of their own for memory
+        if not isinstance(error, OSError) and not out_of_memory(error):
+            raise
+        return _fail(_of_the_system(error), 1)
+    return result if isinstance(result, int) else 0
+
+
+def _fail_to_use(error: click.ClickException) -> int:
+    text = io.StringIO()
+    error.show(text)
+    for line in text.getvalue().splitlines():
+        echo_line(line, err=True)
+    return error.exit_code
+
+
+def _of_the_system(error: Exception) -> str:
+    reason = memory_reason(error)
+    if isinstance(error, OSError) and reason is None:
+        return f"{_named(error.filename)}: {error.strerror or error}"
+    return f"not enough memory: {reason or ''}".removesuffix(": ")
+
+
+def _named(filename: str | bytes | None) -> str:
+    return "the system" if filename is None else os.fsdecode(filename)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],  # noqa: ARG001
+    filename: str,  # noqa: ARG001
+    lineno: int,  # noqa: ARG001
+    file: TextIO | None = None,  # noqa: ARG001
+    line: str | None = None,  # noqa: ARG001
+) -> None:
+    """A user of the command line has no use for the line of Python that warns."""
+    click.echo(sentence(f"parity: {message}"), err=True)
+
+
+def _fail(message: str, exit_code: int) -> int:
+    click.echo(sentence(f"parity: {message}"), err=True)
+    return exit_code

@@ -1,0 +1,180 @@
+"""``parity predict``."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from parity_runtime.cli.echo import echo_line
+from parity_runtime.cli.options import names, package_argument, provider_option, say_provider
+from parity_runtime.cli.table_options import TABLE_OPTIONS, read_options, table_file, table_options
+from parity_runtime.contract import ModelContract
+from parity_runtime.errors import InputError
+from parity_runtime.inference.predictor import Predictor
+from parity_runtime.inference.session import Provider
+from parity_runtime.scoring.progress import progress
+from parity_runtime.scoring.score_chunk import Scored
+from parity_runtime.scoring.score_table import ScoringJob, chunk_size
+from parity_runtime.tables.chunk import Chunk
+from parity_runtime.tables.csv_file import rows_chunk
+from parity_runtime.tables.table_file import TEXT, TableFile, table_format
+
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+_SHOWN = 20  # reasons; a broken file has one for each of its rows
+
+
+@click.command()
+@package_argument
+@click.argument("table", required=False)
+@click.option("--row", "rows", multiple=True, metavar="A,B,...", help="One row of numbers; may be repeated.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where the answers are written; stdout without it.")
+@click.option(
+    "--certified", is_flag=True, help="Also say what is proven of each row: certified, or error_bound_<target>."
+)
+@click.option(
+    "--columns", metavar="A,B,...", help="The columns to write, of the table's and the answers [default: all]."
+)
+@click.option(
+    "--errors",
+    type=click.Choice(["stop", "skip", "null"]),
+    default="stop",
+    show_default=True,
+    help="At a row that cannot be answered: write nothing, leave it out, or leave its answers empty.",
+)
+@click.option(
+    "--out-of-range",
+    type=click.Choice(["ignore", "mark", "refuse"]),
+    default="ignore",
+    show_default=True,
+    help="At a row with a feature outside what the model has seen in training: answer it as any other, say so in a "
+    "column out_of_range (true or false), or treat it as a row that cannot be answered.",
+)
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Batches worked on at once.")
+@click.option("--batch-size", type=click.IntRange(1), metavar="ROWS", help="Rows answered at once [default: 32768].")
+@click.option("--spreadsheet-safe", is_flag=True, help="CSV: an apostrophe before cells that a spreadsheet would run.")
+@table_options
+@provider_option
+def predict(package: Path, table: str | None, rows: tuple[str, ...], provider: Provider, **options: Any) -> None:
+    """Answer the rows of TABLE: CSV, JSON Lines, .npy, Parquet or Arrow; - is stdin.
+
+    Adds the columns label and probability_<class> (for a regression, the target's name) behind the table's own,
+    which pass through as they are. The answers have the table's format, or are CSV where --out ends in .csv; a
+    table of any size takes the same memory. The file named by --out is complete or absent.
+
+    Cells that a spreadsheet would run as formulas pass through as well, unless --spreadsheet-safe is given.
+    """
+    if (table is None) == (not rows):
+        raise click.UsageError("give either a TABLE or at least one --row")
+    spelled = {key: options.pop(key) for key in TABLE_OPTIONS}
+    wrong = [key for key, value in spelled.items() if value is not None and key != "missing_values"] if rows else []
+    if wrong:
+        option = wrong[0].removesuffix("_name")
+        raise click.UsageError(f"--{option} is for a TABLE, not for --row")
+    out = _output(options.pop("out"), package, table)
+    predictor = Predictor(package, provider=provider, certified=options.pop("certified"))
+    say_provider(provider, predictor.provider)
+    if predictor.contract.task == "tensors":
+        raise InputError(f"{predictor.contract.name} returns tensors without a meaning; use Predictor.run from Python")
+    file = table_file(predictor.contract, table or "--row", read_options(spelled))
+    job = ScoringJob(**options | {"columns": names(options["columns"])})
+    size = chunk_size(predictor.contract, job.batch_size)
+    chunks = iter([_rows_chunk(file, predictor.contract, rows)]) if rows else file.chunks(size)
+    _Run(predictor, file, job, chunks).write(out)
+
+
+def _output(out: Path | None, package: Path, table: str | None) -> Path | None:
+    """Return where the answers go, None for stdout.
+
+    Raises:
+        InputError: they would replace the model or the table, or stdout is closed.
+    """
+    if out is not None and str(out) not in ("-", "/dev/stdout"):
+        # half of this command's start where it is not needed
+        from parity_runtime.files.paths import refuse_unwritable, resolved  # noqa: PLC0415
+
+        target = resolved(out)
+        if resolved(package) in (target, *target.parents):
+            raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another")
+        if table is not None and target.is_file() and target == resolved(Path(table)):
+            raise InputError(f"{out} is the table itself, of which rows or columns may be lost; choose another")
+        if out.is_file() or not out.exists():  # a pipe is written to as it is
+            refuse_unwritable(target)
+        return out
+    if sys.stdout is None:
+        raise InputError("stdout is closed; write the answers to a file with --out")
+    return None
+
+
+class _Run:
+    """One table on its way, and what is said of it on stderr."""
+
+    def __init__(self, predictor: Predictor, table: TableFile, job: ScoringJob, chunks: Iterator[Chunk]) -> None:
+        self._predictor, self._table, self._job, self._chunks = predictor, table, job, chunks
+        self._rows = 0
+        self._refused = 0
+
+    def write(self, out: Path | None) -> None:
+        """Write the answers to a file, or to stdout."""
+        if out is None:
+            self._to_stdout()
+            return
+        # half of this command's start where it is not needed
+        from parity_runtime.files.atomic_write import atomic_write  # noqa: PLC0415
+
+        if out.suffix.lower() in _COMPRESSED:
+            raise InputError(f"{out}: answers are not compressed; pipe them through a program that does")
+        found = table_format(str(out), self._table.format)
+        with atomic_write(out) as file:
+            self._answer(file, found, quiet=False)
+        _say(f"{self._rows} rows answered in {out}")
+
+    def _to_stdout(self) -> None:
+        try:
+            found = self._table.format if self._table.format in TEXT else "csv"
+            self._answer(sys.stdout.buffer, found, quiet=sys.stdout.isatty())
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            if isinstance(error, BrokenPipeError) or error.filename is not None:
+                raise
+            raise InputError(f"cannot write to stdout: {error.strerror}") from error
+
+    def _answer(self, file: BinaryIO, format_name: str, *, quiet: bool) -> None:
+        with progress(self._table, quiet=quiet) as show:
+
+            def watch(scored: Scored) -> None:
+                self._tell(scored)
+                show(scored)
+
+            self._job.run(self._predictor, self._chunks, file, format_name, watch)
+        if self._refused:
+            done = "left out" if self._job.errors == "skip" else "left without an answer"
+            _say(f"parity: {self._refused} rows were {done}")
+
+    def _tell(self, scored: Scored) -> None:
+        self._rows += len(scored.chunk) - int(scored.unanswered.sum())
+        for place, reason in scored.refused.items():
+            self._refused += 1
+            if self._refused <= _SHOWN:
+                _say(f"parity: {place}: {reason}")
+
+
+def _say(text: str) -> None:
+    """Say something on stderr; nobody may be listening, which is no reason to stop the work."""
+    with contextlib.suppress(OSError):
+        echo_line(text, err=True)
+
+
+def _rows_chunk(file: TableFile, contract: ModelContract, rows: tuple[str, ...]) -> Chunk:
+    if not contract.features:
+        raise InputError(f"{contract.name} takes {', '.join(map(str, contract.inputs))}, not rows of a table")
+    columns = [feature.name for feature in contract.columns]
+    cells = [[cell.strip() for cell in row.split(",")] for row in rows]
+    for row in cells:
+        if len(row) != len(columns):
+            raise InputError(f"--row {','.join(row)} has {len(row)} numbers; it takes {', '.join(columns)}")
+    chunk = rows_chunk("--row", columns, cells)
+    chunk.values = file.dialect.values
+    return chunk

@@ -1,0 +1,71 @@
+"""Options that say how a table is written."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from parity_runtime.cli.echo import echo_line
+from parity_runtime.cli.options import names
+from parity_runtime.contract import ModelContract
+from parity_runtime.errors import InputError
+from parity_runtime.tables.cell_values import MISSING_TOKENS
+from parity_runtime.tables.table_file import FORMATS, ReadOptions, TableFile
+
+_FORMATS = tuple(dict.fromkeys(FORMATS.values()))
+
+TABLE_OPTIONS = ("format_name", "delimiter", "header", "missing_values", "decimal", "thousands", "currency", "percent")
+"""The names under which the options arrive."""
+
+
+def _listed(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else names(text)
+
+
+def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --format, --delimiter, --header, --missing-values, --decimal, --thousands, --currency and --percent."""
+    for option in reversed((
+        click.option("--format", "format_name", type=click.Choice(_FORMATS),
+                     help="The table's format [default: by its suffix; CSV for - and for any other]."),
+        click.option("--delimiter", metavar="CHAR",
+                     help="What separates the cells of CSV; tab for a tab [default: found in the first line]."),
+        click.option("--header", callback=_listed, metavar="A,B,...", help="The columns of CSV without a header line."),
+        click.option("--missing-values", callback=_listed, metavar="A,B,...",
+                     help="The cells that are missing, beside the empty one; '' for none "
+                          f"[default: {', '.join(MISSING_TOKENS)}; among numbers also - ? and .]."),
+        click.option("--decimal", metavar="CHAR", help="The decimal sign of numbers in CSV: . or , "
+                                                       "[default: a point; without commas between cells, as found]."),
+        click.option("--thousands", metavar="CHAR", help="What separates thousands in CSV: , . ' or a space."),
+        click.option("--currency", callback=_listed, metavar="A,B,...",
+                     help="Signs or codes beside numbers in CSV, such as $,EUR: they are left out."),
+        click.option("--percent", is_flag=True, default=None, help="Read 45% in CSV as 0.45."),
+    )):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def read_options(given: dict[str, Any]) -> ReadOptions:
+    """Return what the options of `table_options` say.
+
+    Raises:
+        click.UsageError: one is none that there is, or contradicts another.
+    """
+    named = {"format" if name == "format_name" else name: given.get(name) for name in TABLE_OPTIONS}
+    try:
+        return ReadOptions(**{name: value for name, value in named.items() if value is not None})
+    except InputError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def table_file(contract: ModelContract, name: str, options: ReadOptions) -> TableFile:
+    """Return the table that the options describe, as the model reads it."""
+    columns = [feature.name for feature in contract.columns]
+    try:
+        return TableFile.named(name, options, trained=contract.missing_values, columns=columns, tell=tell)
+    except InputError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def tell(text: str) -> None:
+    """Say on stderr what was found out about a table."""
+    echo_line(f"parity: {text}", err=True)

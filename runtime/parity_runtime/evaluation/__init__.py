@@ -1,0 +1,1 @@
+"""How good a package's predictions are, and how fast."""

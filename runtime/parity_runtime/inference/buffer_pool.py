@@ -1,0 +1,121 @@
+"""Small batches through memory that onnxruntime is bound to once, which halves the cost of asking for a row."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy import isfinite
+from numpy.typing import NDArray
+
+from parity_runtime.errors import InputError, first_line, out_of_memory
+from parity_runtime.inference.input_validation import Arrays
+from parity_runtime.tensor_spec import TensorSpec
+
+Asked = str | tuple[str, ...]
+"""An output's name, or the names of several."""
+
+_MOST_BYTES = 2**16  # of an input or of one output; up to here copying is cheaper than handing over another array
+_MOST_SPARE = 8  # buffers of one shape; more than that many threads at once make some anew
+_MOST_SHAPES = 64  # a service that is asked for sequences of every length must not keep buffers for each
+
+
+class _Together:
+    """Several outputs' arrays, copied as one is."""
+
+    def __init__(self, arrays: Iterable[NDArray[Any]]) -> None:
+        self._arrays = tuple(arrays)
+
+    def copy(self) -> list[NDArray[Any]]:
+        return [array.copy() for array in self._arrays]
+
+
+class Buffers:
+    """One input and one output, or several, of fixed shapes, bound to a session; used by one thread at a time."""
+
+    __slots__ = ("answer", "binding", "finite", "rows")
+
+    def __init__(self, session: Any, rows: tuple[str, NDArray[Any]], answers: Arrays) -> None:
+        self.rows = rows[1]
+        self.answer = _Together(answers.values()) if len(answers) > 1 else next(iter(answers.values()))
+        self.finite = np.empty(self.rows.shape, bool)
+        self.binding = session.io_binding()
+        bind(self.binding.bind_input, *rows)
+        for name, array in answers.items():
+            bind(self.binding.bind_output, name, array)
+
+
+class BufferPool:
+    """Bound buffers of one session, by what is asked and shape; any number of threads may ask at once."""
+
+    def __init__(self, session: Any, source: TensorSpec) -> None:
+        self._run = session.run_with_iobinding
+        self._session = session
+        self._source = source
+        self._free: dict[tuple[Asked, tuple[int, ...]], list[Buffers]] = {}
+
+    def run_cached(self, asked: Asked, rows: NDArray[Any]) -> Any:
+        """Return an output for rows like those of an earlier `ask`, or None where these must be looked at first.
+
+        Args:
+            asked: an output's name; or several names, whose outputs come in a list.
+            rows: of the input's dtype; None is returned for a shape without free buffers, and for NaN or infinity.
+        """
+        free = self._free.get((asked, rows.shape))
+        if not free:
+            return None
+        try:
+            buffers = free.pop()  # whoever pops them owns them
+        except IndexError:
+            return None
+        buffers.rows[...] = rows
+        if 0 in isfinite(rows, buffers.finite).tobytes():
+            free.append(buffers)
+            return None
+        return self._answer(buffers, free)
+
+    def accepts(self, rows: NDArray[Any], answers: Arrays) -> bool:
+        """Whether all are small, and not of ever other shapes."""
+        small = max(array.nbytes for array in (rows, *answers.values())) <= _MOST_BYTES
+        return small and (len(self._free) < _MOST_SHAPES or (_asked(answers), rows.shape) in self._free)
+
+    def ask(self, rows: NDArray[Any], answers: Arrays) -> list[NDArray[Any]]:
+        """Return outputs, and keep the buffers for the next question of this shape.
+
+        Args:
+            rows: checked, of the input's dtype.
+            answers: by the outputs' names arrays of their shapes and dtypes, which new buffers keep.
+        """
+        free = self._free.setdefault((_asked(answers), rows.shape), [])
+        try:
+            buffers = free.pop()
+        except IndexError:
+            buffers = Buffers(self._session, (self._source.name, np.empty_like(rows)), answers)
+        buffers.rows[...] = rows
+        answer = self._answer(buffers, free)
+        return answer if len(answers) > 1 else [answer]
+
+    def _answer(self, buffers: Buffers, free: list[Buffers]) -> Any:
+        try:
+            self._run(buffers.binding)
+        except Exception as error:  # onnxruntime's exceptions derive from Exception directly
+            raise refused(error) from error
+        answer = buffers.answer.copy()
+        if len(free) < _MOST_SPARE:
+            free.append(buffers)
+        return answer
+
+
+def _asked(answers: Arrays) -> Asked:
+    return next(iter(answers)) if len(answers) == 1 else tuple(answers)
+
+
+def refused(error: Exception) -> InputError | MemoryError:
+    """Return our error for what onnxruntime raised when it ran."""
+    if out_of_memory(error):
+        return MemoryError(f"onnxruntime cannot answer these inputs: {first_line(error)}")
+    return InputError(f"onnxruntime cannot answer these inputs: {first_line(error)}")
+
+
+def bind(method: Any, name: str, array: NDArray[Any]) -> None:
+    """Bind a C-contiguous array's memory with ``IOBinding.bind_input`` or ``bind_output``; keep it alive meanwhile."""
+    method(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)

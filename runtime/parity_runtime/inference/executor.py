@@ -1,0 +1,111 @@
+"""How checked arrays go through a session: whole, in tiles that fit the cache, or through bound buffers."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_runtime.contract import ModelContract, batch_name
+from parity_runtime.errors import InputError
+from parity_runtime.inference.buffer_pool import Asked, BufferPool, bind, refused
+from parity_runtime.inference.input_validation import Arrays, dimensions
+from parity_runtime.inference.session import session_provider
+
+_TILE_BYTES = 2**20  # the second-level cache of a core; tiles of a quarter or of four times are slower
+_MOST_BOUND = 2  # outputs that buffers are kept for: as many as one method of a predictor asks for
+_SMALLEST_TILE = 64  # rows; fewer pay more for the call than for the work
+
+Sizes = dict[str, int]
+
+
+class Executor:
+    """One session and the ways to run it; any number of threads may call it at once.
+
+    Args:
+        session: an ``onnxruntime.InferenceSession`` that takes and gives what the contract says.
+        contract: of the model.
+        widest_row: the largest number of elements that one row of any tensor of the graph has.
+    """
+
+    def __init__(self, session: Any, contract: ModelContract, widest_row: int) -> None:
+        self._session = session
+        self._contract = contract
+        self._widest_row = widest_row
+        self._outputs = {spec.name: spec for spec in contract.outputs}
+        self._batch = batch_name(contract)
+        first = {spec.shape[:1] for spec in (*contract.inputs, *contract.outputs)}
+        one_input = first == {(self._batch,)} and len(contract.inputs) == 1 and session_provider(session) == "cpu"
+        self._pool = BufferPool(session, contract.inputs[0]) if one_input else None
+        named = {size for spec in contract.inputs for size in spec.shape if isinstance(size, str)}
+        # An output's dimension may be computed from others ("2*time"): only onnxruntime knows its size then.
+        self._allocatable = {
+            spec.name for spec in contract.outputs if {size for size in spec.shape if isinstance(size, str)} <= named
+        }
+        self.run_cached = self._pool.run_cached if self._pool else _never
+
+    def run(self, names: Sequence[str], arrays: Arrays) -> list[NDArray[Any]]:
+        """Return outputs in the order of ``names``.
+
+        Args:
+            names: of the outputs.
+            arrays: every input by name, checked against the contract.
+
+        Raises:
+            InputError: a dimension other than the batch is 0, or onnxruntime refuses the values (an index out of
+                range, say).
+        """
+        sizes = dimensions(self._contract, arrays)
+        # Some onnxruntime kernels (GRU, LSTM) abort the whole process on an empty tensor.
+        if not all(array.size for array in arrays.values()):
+            return self._empty(names, sizes)
+        try:
+            return self._run(names, arrays, sizes)
+        except (MemoryError, InputError):
+            raise
+        except Exception as error:  # onnxruntime's exceptions derive from Exception directly
+            raise refused(error) from error
+
+    def _run(self, names: Sequence[str], arrays: Arrays, sizes: Sizes) -> list[NDArray[Any]]:
+        if self._pool is not None and self._allocatable.issuperset(names):
+            (rows,) = arrays.values()
+            outputs = {name: self._allocate(name, sizes) for name in names}
+            if len(names) <= _MOST_BOUND and self._pool.accepts(rows, outputs):
+                return self._pool.ask(rows, outputs)
+            tile = self._tile(sizes)
+            if self._contract.row_independent and len(rows) > tile:
+                self._tiles(rows, outputs, tile)
+                return list(outputs.values())
+        answers: list[NDArray[Any]] = self._session.run(list(names), arrays)
+        return answers
+
+    def _allocate(self, name: str, sizes: Sizes) -> NDArray[Any]:
+        spec = self._outputs[name]
+        return np.empty([sizes[size] if isinstance(size, str) else size for size in spec.shape], spec.dtype)
+
+    def _tiles(self, rows: NDArray[Any], outputs: Arrays, tile: int) -> None:
+        binding = self._session.io_binding()
+        name = self._contract.inputs[0].name
+        for start in range(0, len(rows), tile):
+            bind(binding.bind_input, name, rows[start : start + tile])
+            for output, array in outputs.items():
+                bind(binding.bind_output, output, array[start : start + tile])
+            self._session.run_with_iobinding(binding)
+
+    def _tile(self, sizes: Sizes) -> int:
+        """Return how many rows keep the widest tensor of the graph in the cache."""
+        others = prod(sizes.values()) // sizes[str(self._batch)]
+        return max(_SMALLEST_TILE, _TILE_BYTES // (4 * self._widest_row * others))
+
+    def _empty(self, names: Sequence[str], sizes: Sizes) -> list[NDArray[Any]]:
+        for name, size in sizes.items():
+            if size == 0 and name != self._batch:
+                raise InputError(f"{name} is 0; {self._contract.name} needs at least one")
+        specs = [self._outputs[name] for name in names]
+        shapes = [tuple(sizes.get(size, 0) if isinstance(size, str) else size for size in spec.shape) for spec in specs]
+        return [np.zeros(shape, spec.dtype) for shape, spec in zip(shapes, specs, strict=True)]
+
+
+def _never(asked: Asked, rows: NDArray[Any]) -> None:
+    """Answer nothing: the model has no bound buffers."""

@@ -1,0 +1,52 @@
+"""What an answer must be before anyone reads a class out of it: a label of the contract, beside finite numbers."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_runtime.contract import ModelContract
+from parity_runtime.errors import ConformanceError, InputError
+from parity_runtime.inference.input_validation import all_finite
+
+NO_ANSWER = "the model computes no finite answer for these numbers"
+"""Said of a row whose probabilities or values are NaN or infinite: what the model computes went beyond float32."""
+
+_FEW = 16  # labels; up to here Python's own numbers are looked at sooner than an array is
+
+
+def check_labels(contract: ModelContract, labels: NDArray[np.int64]) -> None:
+    """Refuse labels that are no index into the contract's classes; numpy would take -1 for the last class.
+
+    Args:
+        contract: of a classifier.
+        labels: int64 ``[batch]``, C-contiguous.
+
+    Raises:
+        ConformanceError: names the first such label.
+    """
+    count = len(contract.classes)
+    if labels.size <= _FEW:
+        if all(0 <= label < count for label in labels.tolist()):
+            return
+    elif labels.view(np.uint64).max() < count:  # a negative number is a huge one there
+        return
+    strange = labels[(labels < 0) | (labels >= count)][0]
+    raise ConformanceError(
+        f"{contract.name} answers the label {strange}, but its contract has {count} classes, 0 to {count - 1}: "
+        "none of its answers can be trusted; export the model again"
+    )
+
+
+def check_finite(answers: NDArray[Any]) -> None:
+    """Refuse answers that are no numbers.
+
+    Args:
+        answers: float ``[batch, ...]``, C-contiguous.
+
+    Raises:
+        InputError: names the first row (from 1) that has no finite answer.
+    """
+    if not all_finite(answers):
+        finite = np.isfinite(answers).reshape(len(answers), -1).all(axis=1)
+        raise InputError(NO_ANSWER, row=int(np.argmin(finite)) + 1)

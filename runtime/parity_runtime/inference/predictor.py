@@ -1,0 +1,267 @@
+"""Answers from a model package, with onnxruntime and nothing else."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, PROBABILITIES, VALUE, ModelContract
+from parity_runtime.errors import FormatError, InputError
+from parity_runtime.inference.buffer_pool import Asked
+from parity_runtime.inference.executor import Executor
+from parity_runtime.inference.fork_safety import survive_forks
+from parity_runtime.inference.input_validation import Arrays, named_inputs, table_inputs
+from parity_runtime.inference.output_validation import check_finite, check_labels
+from parity_runtime.inference.session import Provider, create_session, session_provider
+from parity_runtime.inference.signature import signature_mismatches
+from parity_runtime.inference.training_range import check_has_ranges, out_of_range
+from parity_runtime.package.loader import load_model
+
+Rows = ArrayLike | Mapping[str, ArrayLike]
+
+_CLASS = (LABEL, PROBABILITIES)
+
+
+class Predictor:
+    """A model package, loaded and ready to answer.
+
+    One predictor may be called from any number of threads at once. It pickles, with the model in it, so that it
+    can be sent to worker processes; after a fork the child makes a session of its own. `close`, or leaving a
+    ``with`` block, lets the session go.
+
+    Args:
+        path: the package folder, or a bare ``.onnx`` file that carries its contract (no digests are checked then,
+            and an `UncheckedModelWarning` says so).
+        provider: ``cpu``, ``cuda`` (CUDA or an error) or ``auto`` (CUDA where it works; `provider` tells which).
+        threads: threads within an operator; 1 is fastest for small models.
+        tf32: on CUDA, let products round their factors to 10 bits of mantissa; torch does not by default.
+        digest: the package id that is expected (``parity info`` prints it; of a bare file its sha256); None takes any.
+        certified: answer with the certified graph, so that `certified`, `error_bound` and `run` tell what is proven.
+
+    Raises:
+        InputError: there is no package at ``path``, an option is unknown, or the package has no certified graph.
+        DigestError: a file is not the one that was packaged.
+        FormatError: a file is malformed, newer than this version, keeps data elsewhere, or uses custom operators.
+        MemoryError: there is not enough memory for onnxruntime or the model.
+        ProviderError: the provider is not there.
+        MissingExtraError: onnxruntime is not installed.
+    """
+
+    contract: ModelContract
+    """What the model takes and gives."""
+    package_id: str | None
+    """sha256 of the package's manifest, in hexadecimal; None for a bare model."""
+    provider: str
+    """What the session runs on: ``cpu`` or ``cuda``."""
+    classes_: NDArray[Any]
+    """The labels by index, ``[classes]``; empty unless a classifier."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        provider: Provider = "cpu",
+        threads: int = 1,
+        tf32: bool = False,
+        digest: str | None = None,
+        certified: bool = False,
+    ) -> None:
+        model = load_model(path, digest, certified=certified)
+        self._model = model
+        self._options: dict[str, Any] = {"provider": provider, "threads": threads, "tf32": tf32}
+        self._lock = Lock()
+        self._closed = False
+        self.contract, self.package_id = model.contract, model.package_id
+        self.classes_ = np.asarray(self.contract.classes)
+        self.classes_.flags.writeable = False
+        self._classifies = self.contract.is_classifier
+        self._names = [spec.name for spec in self.contract.outputs]
+        self._dtype = np.dtype(self.contract.inputs[0].dtype)
+        self._executor: Executor | None = None
+        self._running()
+        survive_forks(self)
+
+    def _running(self) -> Executor:
+        """Return the executor; makes one at the start, and in a forked child at its first question."""
+        executor = self._executor
+        if executor is not None:
+            return executor
+        with self._lock:
+            if self._closed:
+                raise InputError(f"this predictor of {self.contract.name} is closed; open another")
+            if self._executor is None:
+                session = create_session(self._model.data, **self._options)
+                mismatches = signature_mismatches(session, self.contract, external=False)
+                if mismatches:
+                    raise FormatError(f"the model and its contract disagree: {mismatches[0]}")
+                self.provider = session_provider(session)
+                self._executor = Executor(session, self.contract, self._model.widest_row)
+            return self._executor
+
+    def predict(self, rows: Rows) -> NDArray[Any]:
+        """Return the predicted class of each row, ``[batch]``, or the predicted values of a regression.
+
+        Args:
+            rows: float32 ``[batch, features]`` in the contract's order (lists, float64 and integers are converted),
+                or columns by name, each ``[batch]``: a mapping, a data frame, a structured array. Columns that the
+                model does not take are ignored. The contract's words for a missing cell, numbers (-999) among them, are
+                missing in columns, lists and arrays of objects; an array of numbers is taken as it is.
+
+        Returns:
+            For a classifier ``classes_[label]``; for a regression float32 ``[batch]``, or
+            ``[batch, targets]`` with several targets, in the targets' own units.
+
+        Raises:
+            InputError: the rows do not fit the contract, or the model computes no finite probabilities for one of
+                them, whose class would mean nothing; the sentence names the row.
+            ConformanceError: the graph answers a label that is no class of the contract.
+        """
+        if self._classifies:
+            labels, probabilities = self._answer(_CLASS, rows)
+            check_labels(self.contract, labels)
+            check_finite(probabilities)
+            answers: NDArray[Any] = self.classes_[labels]
+            return answers
+        if self.contract.task == "regression":
+            value: NDArray[np.float32] = self._answer(VALUE, rows)
+            return value[:, 0] if value.shape[1] == 1 else value
+        raise InputError(f"{self.contract.name} returns tensors; use run()")
+
+    def predict_proba(self, rows: Rows) -> NDArray[np.float32]:
+        """Return the probability of each class, float32 ``[batch, classes]``, in the order of ``classes_``.
+
+        Probabilities are NaN where the model computes no finite ones.
+
+        Args:
+            rows: as in `predict`.
+
+        Raises:
+            InputError: the rows do not fit the contract, or the model is no classifier.
+        """
+        if not self._classifies:
+            raise InputError(f"{self.contract.name} is no classifier (its task is {self.contract.task})")
+        probabilities: NDArray[np.float32] = self._answer(PROBABILITIES, rows)
+        return probabilities
+
+    def certified(self, rows: Rows) -> NDArray[np.bool_]:
+        """Return whether each row's label is proven, bool ``[batch]``: no compliant backend gives another.
+
+        docs/proof.md says what a compliant backend is.
+
+        Args:
+            rows: as in `predict`.
+
+        Raises:
+            InputError: the rows do not fit the contract, the model is no classifier, or the predictor was not made
+                with ``certified=True``.
+            ConformanceError: the graph answers a label that is no class of the contract.
+        """
+        labels, certified = self._answer((LABEL, self._certified_output(CERTIFIED)), rows)
+        check_labels(self.contract, labels)
+        answers: NDArray[np.bool_] = certified
+        return answers
+
+    def error_bound(self, rows: Rows) -> NDArray[np.float32]:
+        """Return how far any compliant evaluation can be from the exact logits or values, in their own unit.
+
+        Args:
+            rows: as in `predict`.
+
+        Returns:
+            float32, of the shape of ``logits`` or ``value``; infinite where nothing is proven.
+
+        Raises:
+            InputError: the rows do not fit the contract, or the predictor was not made with ``certified=True``.
+        """
+        error_bound: NDArray[np.float32] = self._answer(self._certified_output(ERROR_BOUND), rows)
+        return error_bound
+
+    @property
+    def has_error_bounds(self) -> bool:
+        """Whether it answers with the certified graph."""
+        return ERROR_BOUND in self._names
+
+    def out_of_range(self, rows: Rows) -> NDArray[np.bool_]:
+        """Return which cells lie outside what the model has seen in training, bool ``[batch, features]``.
+
+        Its answer to such a row is an extrapolation, whatever its probability and whether or not it is certified.
+        Both ends of a feature's range are rounded to float32, as the cells are. A missing cell (NaN), and one of a
+        feature whose range the contract does not know, is not outside.
+
+        Args:
+            rows: as in `predict`.
+
+        Raises:
+            InputError: the rows do not fit the contract, or it knows the range of no feature.
+        """
+        check_has_ranges(self.contract)
+        (cells,) = table_inputs(self.contract, rows).values()
+        return out_of_range(self.contract, cells)
+
+    def run(self, inputs: Mapping[str, ArrayLike]) -> Arrays:
+        """Return every output by name, NaN and infinities among them where the model computes nothing finite.
+
+        Args:
+            inputs: every input of the contract by name, each of the contract's shape and dtype (or converted as in
+                `predict`).
+
+        Raises:
+            InputError: an input is missing, unknown, or does not fit.
+            ConformanceError: the graph answers a label that is no class of the contract.
+        """
+        arrays = named_inputs(self.contract, inputs)
+        answers = dict(zip(self._names, self._running().run(self._names, arrays), strict=True))
+        if self._classifies:
+            check_labels(self.contract, answers[LABEL])
+        return answers
+
+    def close(self) -> None:
+        """Let the session go. Questions in flight are answered; later ones raise `InputError`."""
+        with self._lock:
+            self._closed = True
+            self._executor = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the session; a copy of a closed predictor is closed."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_executor", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock, self._executor = Lock(), None
+        if not self._closed:
+            self._running()
+        survive_forks(self)
+
+    def _certified_output(self, output: str) -> str:
+        if output not in self._names:
+            remedy = "is no classifier" if self.has_error_bounds else "was opened without certified=True"
+            raise InputError(f"{self.contract.name} {remedy}")
+        return output
+
+    def _answer(self, asked: Asked, rows: Rows) -> Any:
+        """Return one output as an array, several as a list."""
+        executor = self._executor or self._running()
+        # A few rows of the right dtype, of a shape that was asked before: the buffers are there.
+        if type(rows) is np.ndarray and rows.dtype == self._dtype:
+            answer = executor.run_cached(asked, rows)
+            if answer is not None:
+                return answer
+        inputs = table_inputs(self.contract, rows)
+        return executor.run([asked], inputs)[0] if isinstance(asked, str) else executor.run(asked, inputs)
+
+    def _forget_session(self) -> Executor | None:
+        """In a forked child: give up the parent's session, which must not be destroyed here, and return it."""
+        executor, self._executor, self._lock = self._executor, None, Lock()
+        return executor

@@ -1,0 +1,1 @@
+"""The model package on disk: its manifest, its digests, its model, read without onnxruntime."""

@@ -1,0 +1,117 @@
+"""A model, read and checked: from a package folder, or from a bare .onnx file that carries its contract."""
+
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from parity_runtime.contract import METADATA_KEY, ModelContract, certified_contract
+from parity_runtime.errors import DigestError, FormatError, InputError
+from parity_runtime.files.digest import sha256_hex
+from parity_runtime.files.json_file import parse_json
+from parity_runtime.files.open_file import read_regular
+from parity_runtime.package.manifest import CONTRACT, Package, check_digest
+from parity_runtime.package.model_scan import ModelFacts, scan_model
+
+LARGEST_MODEL = 2**31 - 1
+"""Protobuf's own limit, in bytes."""
+
+
+class UncheckedModelWarning(UserWarning):
+    """A bare model was loaded: nothing says that its bytes are those that were exported."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """Everything that a session needs, in memory; it pickles.
+
+    Attributes:
+        contract: what the model takes and gives.
+        data: the serialized ModelProto.
+        widest_row: the largest number of elements that one row of any tensor has.
+        package_id: sha256 of the package's manifest; None for a bare model.
+    """
+
+    contract: ModelContract
+    data: bytes
+    widest_row: int
+    package_id: str | None
+
+
+def load_model(path: str | Path, digest: str | None = None, *, certified: bool = False) -> LoadedModel:
+    """Read a package folder, or a bare ``.onnx`` file with the contract in its metadata.
+
+    Args:
+        path: the folder or the file.
+        digest: of a package the expected package id, of a bare file the expected sha256; None takes any.
+        certified: read the certified graph (a bare file must be one); its outputs stand in the contract then.
+
+    Raises:
+        InputError: there is nothing to read at ``path``, or no certified graph.
+        DigestError: a file is not the one that was packaged, or not the one that ``digest`` names.
+        FormatError: a file is malformed, newer than this version, keeps data elsewhere, or uses custom operators.
+    """
+    path = Path(path)
+    try:
+        bare = path.exists() and not path.is_dir()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    model = _from_file(path, digest) if bare else _from_folder(path, digest, certified=certified)
+    return replace(model, contract=certified_contract(model.contract)) if certified else model
+
+
+def _from_folder(path: Path, digest: str | None, *, certified: bool) -> LoadedModel:
+    package = Package.open(path, digest)
+    try:
+        return _from_package(package, certified=certified)
+    except DigestError:
+        if not package.was_replaced():
+            raise
+    return _from_folder(path, digest, certified=certified)  # its first files were the old package's
+
+
+def _from_package(package: Package, *, certified: bool) -> LoadedModel:
+    name = package.contract.graphs.get("certified" if certified else "default")
+    if name is None:
+        raise InputError(f"{package.path} has no certified graph; export it with --certified")
+    model = package.read(name)
+    facts = scan_model(model, str(package.path / name))
+    if not _same_json(facts.metadata.get(METADATA_KEY), package.read_json(CONTRACT)):
+        raise DigestError(f"{package.path}: contract.json and the contract inside the model disagree; export again")
+    return LoadedModel(package.contract, model, facts.widest_row, package.id)
+
+
+def _from_file(path: Path, digest: str | None) -> LoadedModel:
+    try:
+        if path.stat().st_size > LARGEST_MODEL:
+            raise FormatError(f"{path} is larger than 2 GiB, which no ONNX model in one file can be")
+        model = read_regular(path, LARGEST_MODEL)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    facts = scan_model(model, str(path))
+    contract = _contract_inside(facts, path)
+    if digest is None:
+        warnings.warn(
+            f"{path} is a bare model: it has no digests, so nothing says that it is the one that was exported; "
+            f"load its package, or pin it with digest={sha256_hex(model)}",
+            UncheckedModelWarning,
+            stacklevel=4,
+        )
+    else:
+        check_digest(sha256_hex(model), digest, f"{path} is the file")
+    return LoadedModel(contract, model, facts.widest_row, None)
+
+
+def _contract_inside(facts: ModelFacts, path: Path) -> ModelContract:
+    text = facts.metadata.get(METADATA_KEY)
+    if text is None:
+        raise FormatError(f'{path} has no contract in metadata_props["{METADATA_KEY}"]; parity export writes one')
+    where = f"{path}: the contract inside"
+    return ModelContract.from_json(parse_json(text.encode(), where), where)
+
+
+def _same_json(text: str | None, contract: dict[str, Any]) -> bool:
+    try:
+        return text is not None and parse_json(text.encode(), "the contract inside") == contract
+    except FormatError:
+        return False

@@ -1,0 +1,187 @@
+"""A model package on disk: its files, their digests, its contract."""
+
+import re
+import shlex
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, Self
+
+from parity_runtime.contract import ModelContract
+from parity_runtime.errors import DigestError, FormatError, InputError
+from parity_runtime.files.digest import sha256_hex
+from parity_runtime.files.json_file import FORMAT, check_format, check_size, dump_json, parse_json
+from parity_runtime.files.open_file import read_regular
+from parity_runtime.printable import shown
+
+MANIFEST, CONTRACT, MODEL = "manifest.json", "contract.json", "model.onnx"
+CERTIFIED_MODEL = "model_certified.onnx"
+CONFORMANCE, REPORT, CARD = "conformance.json", "parity.json", "README.md"
+
+_OLDEST_FORMAT = 2
+_MAX_MANIFEST_BYTES = 2**20  # A package has some dozen files; a longer list was not written by Parity.
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """What the manifest says of one file: sha256 in lower-case hexadecimal, and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
+class Package:
+    """A package folder, opened for reading. Files are read whole, checked, and used from memory.
+
+    Attributes:
+        path: the folder.
+        id: sha256 of manifest.json, in hexadecimal: it identifies the package and all its files.
+        entries: the manifest, by relative path.
+    """
+
+    def __init__(self, path: Path, manifest: bytes) -> None:
+        self.path = path
+        self._folder = path.absolute()  # the process may change its folder before the files are read
+        self.id = sha256_hex(manifest)
+        self.entries = _parse_manifest(manifest, str(path / MANIFEST))
+
+    @classmethod
+    def open(cls, path: str | Path, digest: str | None = None) -> Self:
+        """Open the package at ``path``.
+
+        Args:
+            path: the package folder.
+            digest: the package id that is expected; None takes any.
+
+        Raises:
+            InputError: there is no package.
+            FormatError: the manifest is malformed or newer than this version.
+            DigestError: the package is not the one that ``digest`` names.
+        """
+        path = Path(path)
+        if not _exists(path / MANIFEST):
+            raise InputError(f"{path} is no package: it has no {MANIFEST}; write one with parity export")
+        try:
+            manifest = read_regular(path / MANIFEST, _MAX_MANIFEST_BYTES)
+        except OSError as error:
+            raise InputError(f"{path / MANIFEST} cannot be read: {error.strerror}") from error
+        if len(manifest) > _MAX_MANIFEST_BYTES:
+            raise FormatError(f"{path / MANIFEST} is larger than {_MAX_MANIFEST_BYTES} bytes")
+        package = cls(path, manifest)
+        if digest is not None:
+            check_digest(package.id, digest, f"{path} is the package")
+        return package
+
+    def was_replaced(self) -> bool:
+        """Whether another package stands in the folder by now; an export with --force exchanges it as a whole."""
+        return Package.open(self.path).id != self.id
+
+    def read(self, name: str) -> bytes:
+        """Return a file's bytes, checked against the manifest.
+
+        Raises:
+            FormatError: the manifest does not list it.
+            DigestError: it is missing, or not the file that was packaged.
+        """
+        entry = self.entries.get(name)
+        if entry is None:
+            raise FormatError(f"{self.path / MANIFEST} does not list {name}; export the package again")
+        path = self._folder / name
+        try:
+            data = read_regular(path, entry.size)
+        except OSError as error:
+            raise DigestError(f"{path} cannot be read: {error.strerror}; copy the whole package again") from error
+        if len(data) != entry.size or sha256_hex(data) != entry.sha256:
+            raise DigestError(f"{path} is not the file that was packaged (its sha256 differs); copy the package again")
+        return data
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Return a JSON file's object, its digest and its format checked.
+
+        Raises:
+            FormatError: Parity 0.1.0 wrote it: a certified graph's outputs had other names then.
+        """
+        if name in self.entries:
+            check_size(self.entries[name].size, str(self.path / name))
+        value = parse_json(self.read(name), str(self.path / name))
+        if check_format(value, str(self.path / name)) < _OLDEST_FORMAT:
+            raise FormatError(
+                f"{self.path / name} has the format {value['format']}, which Parity 0.1.0 wrote; this version reads "
+                f"{FORMAT}: export the run or the module again: parity export ... {shlex.quote(str(self.path))} --force"
+            )
+        return value
+
+    @cached_property
+    def contract(self) -> ModelContract:
+        """The contract in contract.json."""
+        contract = ModelContract.from_json(self.read_json(CONTRACT), str(self.path / CONTRACT))
+        if "default" not in contract.graphs:
+            raise FormatError(f"{self.path / CONTRACT} names no default graph")
+        return contract
+
+    def unlisted(self) -> list[str]:
+        """Return the relative paths of files in the folder that the manifest does not list, sorted."""
+        listed = set(self.entries) | {MANIFEST}
+        folders = {parent.as_posix() for name in listed for parent in PurePosixPath(name).parents}
+        found = {path.relative_to(self._folder).as_posix(): path for path in self._folder.rglob("*")}
+        plain = {name for name, path in found.items() if not path.is_symlink() and path.is_dir()}
+        return sorted((set(found) - plain - listed) | (plain - folders))
+
+
+def check_digest(found: str, expected: str, what: str) -> None:
+    """Raise `DigestError` unless two sha256 are the same; ``expected`` may begin with ``sha256:``."""
+    if not isinstance(expected, str):
+        raise InputError(f"digest is {expected!r}; give it as text, in hexadecimal")
+    if found != expected.strip().lower().removeprefix("sha256:"):
+        raise DigestError(f"{what} {found}, not {expected}; take the one that was meant")
+
+
+def write_manifest(folder: Path) -> str:
+    """Write manifest.json over every file in ``folder`` and return the package's id."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    listed = {path.relative_to(folder).as_posix(): _entry_of(path) for path in files}
+    manifest = dump_json({"format": FORMAT, "files": listed})
+    (folder / MANIFEST).write_bytes(manifest)
+    return sha256_hex(manifest)
+
+
+def _entry_of(path: Path) -> dict[str, Any]:
+    data = path.read_bytes()
+    return {"sha256": sha256_hex(data), "size": len(data)}
+
+
+def _parse_manifest(data: bytes, where: str) -> dict[str, FileEntry]:
+    value = parse_json(data, where)
+    check_format(value, where)
+    files = value.get("files")
+    if not isinstance(files, dict):
+        raise FormatError(f"{where} has no object 'files'")
+    return {_checked_name(name, where): _parse_entry(entry, f"{where}: {name}") for name, entry in files.items()}
+
+
+def _parse_entry(entry: Any, where: str) -> FileEntry:
+    match entry:
+        case {"sha256": str(digest), "size": int(size)} if re.fullmatch("[0-9a-f]{64}", digest) and 0 <= size < 2**31:
+            return FileEntry(digest, size)
+    raise FormatError(f"{where} is written as {{sha256, size}}, found {shown(entry)}")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:  # a folder that may not be entered, a name that is too long
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _checked_name(name: str, where: str) -> str:
+    parts = PurePosixPath(name).parts
+    if (
+        not parts
+        or name != "/".join(parts)
+        or ".." in parts
+        or parts[0] == "/"
+        or "\\" in name
+        or not name.isprintable()
+    ):
+        raise FormatError(f"{where} lists {shown(name)}, which is no path inside the package")
+    return name

@@ -1,0 +1,58 @@
+"""What a model says of some rows, as the columns that are added to a table."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, PROBABILITIES, VALUE, ModelContract, added_columns
+from parity_runtime.inference.input_validation import Arrays
+
+
+@dataclass(frozen=True)
+class PredictionColumn:
+    """One added column.
+
+    Attributes:
+        name: of the column.
+        values: float32, bool, or of a label the index into ``classes``; ``[rows]``.
+        classes: the labels by index; empty for another column.
+        bounds: whether it says how far another column may be off: infinite where nothing is proven.
+    """
+
+    name: str
+    values: NDArray[Any]
+    classes: tuple[str | int, ...] = ()
+    bounds: bool = False
+
+    def keep(self, rows: NDArray[np.bool_]) -> Self:
+        """Return the answers of these rows without the others."""
+        return replace(self, values=self.values[rows])
+
+
+OUT_OF_RANGE = "out_of_range"
+"""The added column that says whether a feature of the row lies outside what the model has seen in training."""
+
+
+def prediction_names(contract: ModelContract, *, certified: bool) -> list[str]:
+    """Return the names of the columns that are added; with ``certified`` those that say what is proven as well."""
+    proof = [CERTIFIED] if contract.is_classifier else [f"{ERROR_BOUND}_{target}" for target in contract.targets]
+    return added_columns(contract) + (proof if certified else [])
+
+
+def prediction_columns(contract: ModelContract, outputs: Arrays) -> list[PredictionColumn]:
+    """Return the added columns, in the order of `prediction_names`.
+
+    Args:
+        contract: of a model over a table.
+        outputs: every output by name, each ``[rows, ...]``.
+    """
+    names = prediction_names(contract, certified=ERROR_BOUND in outputs)
+    if contract.is_classifier:
+        values = [outputs[LABEL], *outputs[PROBABILITIES].T, *([outputs[CERTIFIED]] if CERTIFIED in outputs else [])]
+    else:
+        values = [*outputs[VALUE].T, *(outputs[ERROR_BOUND].T if ERROR_BOUND in outputs else [])]
+    classes = [contract.classes if name == LABEL and contract.is_classifier else () for name in names]
+    bounds = [index >= len(added_columns(contract)) for index in range(len(names))]
+    return [PredictionColumn(*column) for column in zip(names, values, classes, bounds, strict=True)]

@@ -1,0 +1,108 @@
+"""Chunks of a table through a predictor: in order, with any number of threads, the same bits whatever their size."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_runtime.inference.output_validation import NO_ANSWER
+from parity_runtime.inference.predictor import Predictor
+from parity_runtime.scoring.out_of_range import out_of_range_cells, out_of_range_reasons
+from parity_runtime.scoring.prediction_columns import OUT_OF_RANGE, PredictionColumn, prediction_columns
+from parity_runtime.tables.chunk import Chunk, Refusal
+from parity_runtime.tables.feature_columns import read_features
+
+Errors = Literal["stop", "skip", "null"]
+"""What becomes of a row that cannot be answered: the job stops, the row is left out, or it has no answer."""
+
+OutsideRange = Literal["ignore", "mark", "refuse"]
+"""What becomes of a row outside what the model has seen: nothing, a column says so, or it cannot be answered."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Some rows and their answers.
+
+    Attributes:
+        chunk: the rows.
+        answers: the added columns, each ``[rows]``.
+        unanswered: bool ``[rows]``: the rows whose answers mean nothing.
+        refused: what was wrong with the rows that were skipped or not answered, by place: ``t.csv, row 7``.
+    """
+
+    chunk: Chunk
+    answers: list[PredictionColumn]
+    unanswered: NDArray[np.bool_]
+    refused: dict[str, str]
+
+
+def score(predictor: Predictor, chunk: Chunk, errors: Errors = "stop", out_of_range: OutsideRange = "ignore") -> Scored:
+    """Answer the rows of a chunk.
+
+    Raises:
+        InputError: a column is missing; or, with ``stop``, names the first row that cannot be answered.
+        ConformanceError: the graph answers a label that is no class of the contract.
+    """
+    matrix, refused = read_features(predictor.contract, chunk)
+    outside = None if out_of_range == "ignore" else out_of_range_cells(predictor.contract, matrix)
+    if outside is not None and out_of_range == "refuse":
+        refused = out_of_range_reasons(predictor.contract, chunk, outside) | refused
+        matrix[list(refused)] = 0.0
+    if errors == "stop":
+        chunk.refuse(refused)
+    outputs = predictor.run({predictor.contract.inputs[0].name: matrix})
+    answers = prediction_columns(predictor.contract, outputs)
+    if outside is not None and out_of_range == "mark":
+        answers.append(PredictionColumn(OUT_OF_RANGE, np.asarray(outside.any(axis=1))))
+    for row in no_predictions(answers):
+        refused.setdefault(row, Refusal(NO_ANSWER))
+    if errors == "stop":
+        chunk.refuse(refused)
+    unanswered = np.zeros(len(chunk), np.bool_)
+    unanswered[list(refused)] = True
+    places = {chunk.place(row): refused[row].problem for row in sorted(refused)}
+    if errors == "skip" and refused:
+        kept = ~unanswered
+        return Scored(chunk.keep(kept), [answer.keep(kept) for answer in answers], unanswered[kept], places)
+    return Scored(chunk, answers, unanswered, places)
+
+
+def no_predictions(answers: Iterable[PredictionColumn]) -> list[int]:
+    """Return the rows whose answers are no numbers: what the model computes went beyond float32."""
+    floats = [answer.values for answer in answers if answer.values.dtype == np.float32 and not answer.bounds]
+    return [int(row) for row in np.flatnonzero(~np.isfinite(floats).all(axis=0))] if floats else []
+
+
+def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+    """Return ``work(item)`` of every item in the items' order; ``threads`` items and one are taken ahead."""
+    if threads == 1:
+        yield from map(work, items)
+        return
+    waiting: deque[Future[Result]] = deque()
+    source = iter(items)
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            failure: Exception | None = None
+            more = True
+            while more or waiting:
+                try:
+                    while more and len(waiting) <= threads:
+                        waiting.append(pool.submit(work, next(source)))
+                except StopIteration:
+                    more = False
+                except Exception as error:  # the results before it come first
+                    failure, more = error, False
+                if waiting:
+                    yield waiting.popleft().result()
+            if failure is not None:
+                raise failure
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,99 @@
+"""A table through a predictor, from its first row to its last."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, BinaryIO
+
+from parity_runtime.contract import ModelContract
+from parity_runtime.errors import InputError
+from parity_runtime.inference.predictor import Predictor
+from parity_runtime.inference.training_range import check_has_ranges
+from parity_runtime.scoring.create_writer import create_writer
+from parity_runtime.scoring.prediction_columns import OUT_OF_RANGE, prediction_names
+from parity_runtime.scoring.score_chunk import Errors, OutsideRange, Scored, in_order, score
+from parity_runtime.scoring.writer import Layout
+from parity_runtime.tables.chunk import Chunk
+
+BATCH = 2**15
+"""Rows of one chunk, unless one says: enough to make the work between them small, and a few megabytes."""
+
+
+@dataclass(frozen=True)
+class ScoringJob:
+    """How a table is answered.
+
+    Attributes:
+        columns: the columns to write, of the table's and the answers; empty for all.
+        errors: what becomes of a row that cannot be answered.
+        threads: how many chunks are worked on at once.
+        batch_size: rows of one chunk; None for `BATCH`, or all where rows influence one another.
+        out_of_range: what becomes of a row outside what the model has seen in training.
+        spreadsheet_safe: of CSV: write an apostrophe before what a spreadsheet would run.
+    """
+
+    columns: tuple[str, ...] = ()
+    errors: Errors = "stop"
+    threads: int = 1
+    batch_size: int | None = None
+    out_of_range: OutsideRange = "ignore"
+    spreadsheet_safe: bool = False
+
+    def run(
+        self, predictor: Predictor, chunks: Iterator[Chunk], file: BinaryIO, format_name: str,
+        watch: Callable[[Scored], None],
+    ) -> None:  # fmt: skip
+        """Answer every chunk and write it.
+
+        Args:
+            predictor: with the certified graph where the proof is wanted.
+            chunks: of the table, `chunk_size` rows each.
+            file: where the answers go.
+            format_name: their format.
+            watch: is told of each chunk after it was written.
+
+        Raises:
+            InputError: a column is missing or is there already, a row cannot be answered, or rows outside what the
+                model has seen are asked for and the contract knows the range of no feature.
+            ConformanceError: the graph answers a label that is no class of the contract.
+        """
+        if self.errors != "stop" and not predictor.contract.row_independent:
+            raise InputError(
+                f"rows of {predictor.contract.name} influence one another: leaving one out would change the others"
+            )
+        if self.out_of_range != "ignore":
+            check_has_ranges(predictor.contract)
+        head = next(chunks)
+        names = prediction_names(predictor.contract, certified=predictor.has_error_bounds)
+        names += [OUT_OF_RANGE] if self.out_of_range == "mark" else []
+        head.refuse_columns(name for name in names if not self.columns or name in self.columns)
+        layout = Layout.choose(head.columns, names, self.columns)
+        writer = create_writer(format_name, file, layout, head, spreadsheet_safe=self.spreadsheet_safe)
+
+        def work(chunk: Chunk) -> tuple[Scored, Any]:
+            scored = score(predictor, chunk, self.errors, self.out_of_range)
+            return scored, writer.encode(scored)
+
+        begun = False
+        for scored, piece in in_order(work, chain([head], chunks), self.threads):
+            if not begun:  # not before rows are answered: where the first cannot be, nothing is written
+                writer.begin()
+                begun = True
+            writer.write(piece)
+            watch(scored)
+        writer.close()
+
+
+def chunk_size(contract: ModelContract, batch_size: int | None) -> int | None:
+    """Return how many rows go through the model at once; None for all of them.
+
+    Raises:
+        InputError: rows of the model influence one another, so that no batch but the whole table means anything.
+    """
+    if contract.row_independent:
+        return batch_size or BATCH
+    if batch_size is not None:
+        raise InputError(
+            f"rows of {contract.name} influence one another: the whole table is one batch; omit --batch-size"
+        )
+    return None

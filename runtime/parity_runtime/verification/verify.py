@@ -1,0 +1,72 @@
+"""Whether a package is the one that was exported, and answers here as it did there."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from parity_runtime.errors import ConformanceError, DigestError, FormatError
+from parity_runtime.inference.predictor import Predictor
+from parity_runtime.inference.session import Provider
+from parity_runtime.package.manifest import CONFORMANCE, Package
+from parity_runtime.verification.test_vectors import Deviation, VectorSet, replay
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `verify` found in a package that passed.
+
+    Attributes:
+        package_id: sha256 of the manifest.
+        files: how many files were checked.
+        provider: what the session ran on, ``cpu`` or ``cuda``.
+        deviations: the replayed vectors, an output each.
+    """
+
+    package_id: str
+    files: int
+    provider: str
+    deviations: tuple[Deviation, ...]
+
+
+def verify(path: str | Path, *, provider: Provider = "cpu", digest: str | None = None) -> Verification:
+    """Check every file of a package and replay its conformance vectors here.
+
+    Raises:
+        DigestError: a file is missing, changed, or not listed.
+        ConformanceError: an answer lies outside its recorded tolerance.
+        ParityError: the package cannot be opened.
+    """
+    package = Package.open(path, digest)
+    try:
+        return _verify(package, provider)
+    except DigestError:
+        if not package.was_replaced():
+            raise
+    return verify(path, provider=provider, digest=digest)
+
+
+def _verify(package: Package, provider: Provider) -> Verification:
+    for name in package.entries:
+        package.read(name)
+    unlisted = package.unlisted()
+    if unlisted:
+        raise DigestError(f"{package.path} holds {unlisted[0]}, which its manifest does not list; remove it")
+    conformance = VectorSet.from_json(package.read_json(CONFORMANCE), str(package.path / CONFORMANCE))
+    predictor = Predictor(package.path, provider=provider, digest=package.id)
+    names = {spec.name for spec in package.contract.outputs}
+    if set(conformance.ordinary.outputs) != names:
+        raise FormatError(f"{package.path / CONFORMANCE} does not hold vectors of {', '.join(sorted(names))}")
+    deviations = replay(conformance, predictor)
+    if "certified" in package.contract.graphs:
+        proven = Predictor(package.path, provider=provider, digest=package.id, certified=True)
+        deviations += [replace(found, vectors=f"{found.vectors}, certified") for found in replay(conformance, proven)]
+    failed = [deviation for deviation in deviations if deviation.failed]
+    if failed or not sum(deviation.compared for deviation in deviations):
+        worst = failed[0] if failed else None
+        found = (
+            f"{worst.failed} of {worst.compared} values of {worst.output} ({worst.vectors} vectors) lie outside "
+            f"their tolerance, by up to {worst.largest:.3g}"
+            if worst
+            else "it has no vectors to compare"
+        )
+        raise ConformanceError(f"{package.path} does not answer here as it was recorded: {found}")
+    return Verification(package.id, len(package.entries), predictor.provider, tuple(deviations))

@@ -1,0 +1,206 @@
+"""``parity train``."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+from tqdm import tqdm
+
+from parity_runtime import InputError
+from parity_runtime.cli.echo import echo_line
+from parity_runtime.cli.table_options import read_options, table_options, tell
+from parity_runtime.files.json_file import read_json
+from parity_runtime.tables.cell_values import left_out_rows
+from parity_runtime.tables.table_file import ReadOptions
+from parity_training.callables import resolve_callable
+from parity_training.cli.train_options import train_options
+from parity_training.data.table import TableDataset, TableSettings, settings_from_source, table_data, table_defaults
+from parity_training.data.training_data import TrainingData
+from parity_training.data.xor import XORSettings, xor_data
+from parity_training.fitting.loop import EpochResult
+from parity_training.fitting.prepare import NetworkChoice
+from parity_training.fitting.stop_signals import StoppedError
+from parity_training.networks.registry import Network
+from parity_training.run import EVALUATION, RECIPE, Run
+from parity_training.run_folder import check_folder
+from parity_training.settings import TrainSettings
+from parity_training.train import resume, train_model
+from parity_training.unfinished_run import UnfinishedRunError, find_unfinished
+
+_XOR_ONLY = ("size", "validation_size", "test_size", "std")
+_READING = tuple(item.name for item in fields(ReadOptions))
+_TABLE_ONLY = ("target", "features", "drop_columns", "task", "positive", "threshold", "validation", "test", *_READING)
+_SHOWN_CLASSES = 10
+_KEPT_ON_RESUME = ("data", "out", "force", "resume_run", "network")
+
+
+@click.command()
+@click.argument("data")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The run folder to make.")
+@click.option("--force", is_flag=True, help="Replace a run that stands there, and discard a stopped one.")
+@click.option("--resume", "resume_run", is_flag=True, help="Continue the run in --out, with its own settings.")
+@train_options
+@table_options
+@click.pass_context
+def train(context: click.Context, /, data: str, out: Path, force: bool, resume_run: bool, **options: Any) -> None:
+    """Train a network on DATA and write a run.
+
+    DATA is a table with a header (CSV or JSON Lines; Parquet, Arrow or Feather with the [tables] extra), or xor, the
+    notebook's continuous XOR problem. A table's numbers are standardized and its missing cells filled by the network
+    itself.
+
+    The run appears under --out when it has finished; until then it stands in OUT.unfinished, and a run that it
+    replaces is whole. Ctrl-C, SIGTERM or SIGHUP saves it there; --resume continues it.
+    """
+    given = {name: value for name, value in options.items() if _is_given(context, name)}
+    if "format_name" in given:
+        given["format"] = given.pop("format_name")
+    network = given.get("network")
+    user_network = resolve_callable(network) if network is not None and ":" in network else None
+    going_on = _resume_command(data, out, network, force=force)
+    try:
+        if resume_run:
+            _refuse_settings(context)
+            run = _resumed(data, out, user_network, force=force)
+        else:
+            run = _trained(data, out, given, user_network, force=force)
+    except UnfinishedRunError as error:
+        raise InputError(f"{error}; to continue: {going_on}") from error
+    except StoppedError as stopped:
+        raise StoppedError(f"{stopped}; to continue: {going_on}", stopped.signal_number) from stopped
+    for line in _summary(run):
+        echo_line(line)
+
+
+def _resume_command(data: str, out: Path, network: str | None, *, force: bool) -> str:
+    named = [] if network is None or ":" not in network else ["--network", network]
+    return shlex.join(["parity", "train", data, "--out", str(out), *named, *["--force"] * force, "--resume"])
+
+
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) not in (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
+
+
+def _refuse_settings(context: click.Context) -> None:
+    for parameter in context.command.params:
+        if parameter.name not in _KEPT_ON_RESUME and _is_given(context, str(parameter.name)):
+            raise InputError(f"--resume continues with the run's own settings; leave out {parameter.opts[0]}")
+
+
+def _trained(data: str, out: Path, given: dict[str, Any], user_network: Network | None, *, force: bool) -> Run:
+    check_folder(out, replace=force)
+    training_data, name, settings = _xor(given) if data == "xor" else _table(data, out, given)
+    own = {item.name for item in fields(TrainSettings)}
+    settings = replace(settings, **{name: value for name, value in given.items() if name in own})
+    arguments = given.get("arguments", {})
+    if "hidden" in given:
+        if data != "xor":
+            raise InputError("--hidden goes with xor; of an MLP write --arg hidden=[64,64]")
+        arguments = {"num_hidden": given["hidden"]} | arguments
+    choice = NetworkChoice(given.get("network", name), arguments, user_network)
+    with _progress(settings.epochs) as on_epoch:
+        return train_model(training_data, choice, settings, out, replace_existing=force, on_epoch=on_epoch)
+
+
+def _resumed(data: str, out: Path, user_network: Network | None, *, force: bool) -> Run:
+    run = find_unfinished(out)
+    source = run.recipe.data
+    if (source.get("source") == "xor") != (data == "xor"):
+        raise InputError(f"{out} was trained on other data than {data}")
+    if data == "xor":
+        known = {item.name for item in fields(XORSettings)}
+        training_data = xor_data(XORSettings(**{name: value for name, value in source.items() if name in known}))
+    else:
+        settings = settings_from_source(source)
+        training_data = table_data(TableDataset(data, settings), settings, run.recipe.contract.name)
+    epochs = TrainSettings.from_json(run.recipe.training, str(out / RECIPE)).epochs
+    with _progress(epochs) as on_epoch:
+        return resume(out, training_data, user_network, on_epoch, replace_existing=force)
+
+
+def _xor(given: dict[str, Any]) -> tuple[TrainingData, str, TrainSettings]:
+    _refuse_others(given, _TABLE_ONLY, "a table; DATA is xor")
+    known = {item.name for item in fields(XORSettings)}
+    settings = XORSettings(**{name: value for name, value in given.items() if name in known})
+    return xor_data(settings), "XORClassifier", settings.training()
+
+
+def _table(data: str, out: Path, given: dict[str, Any]) -> tuple[TrainingData, str, TrainSettings]:
+    _refuse_others(given, _XOR_ONLY, f"xor; DATA is {data}")
+    if "target" not in given:
+        raise InputError(f"say which column of {data} is to be predicted, with --target")
+    read_options(given | {"format_name": given.get("format")})  # what is no option is wrong usage, exit code 2
+    known = {item.name for item in fields(TableSettings)}
+    settings = TableSettings(**{name: value for name, value in given.items() if name in known})
+    dataset = TableDataset(data, settings, tell=tell)
+    training_data = table_data(dataset, settings, out.name or Path(data).stem)
+    for line in _described(dataset, training_data):
+        echo_line(line, err=True)
+    return training_data, "MLP", table_defaults(training_data, settings.seed)
+
+
+def _refuse_others(given: dict[str, Any], others: tuple[str, ...], whose: str) -> None:
+    wrong = next((name for name in others if name in given), None)
+    if wrong is not None:
+        raise InputError(f"--{wrong.replace('_', '-')} goes with {whose}")
+
+
+def _described(dataset: TableDataset, training_data: TrainingData) -> list[str]:
+    """Return what a table turned out to be, as a person reads it."""
+    shown = [*map(str, dataset.classes[:_SHOWN_CLASSES]), *["..."] * (len(dataset.classes) > _SHOWN_CLASSES)]
+    classes = f" ({', '.join(shown)})" if shown else ""
+    positive = f", positive is {training_data.contract.positive}" if dataset.task == "binary" else ""
+    imputed = sum(feature.missing == "impute" for feature in training_data.contract.features)
+    split = training_data.split
+    lines = [
+        f"{dataset.task}{classes}{positive}: {len(dataset.features)} features, {len(split.train)} rows to train on, "
+        f"{len(split.validation)} to validate, {len(split.test)} held out"
+    ]
+    if imputed:
+        lines.append(f"missing cells are filled with their column's mean, in {imputed} columns")
+    if dataset.without_target:
+        words = ", ".join(f"{word}: {count}" for word, count in dataset.words.most_common())
+        lines.append(
+            left_out_rows(dataset.without_target, training_data.contract.targets[0]) + f" ({words})" * bool(words)
+        )
+    return lines + [_index(name) for name in dataset.index]
+
+
+def _index(name: str) -> str:
+    """Return what is said of a column that is left out as an index."""
+    if not name:
+        return "the unnamed first column is an index and is left out"
+    return f"{name} is an index and is left out; --features takes it as a feature"
+
+
+class _progress:  # noqa: N801 -- used as a function
+    """A progress bar with the loss and the metric of each epoch."""
+
+    def __init__(self, epochs: int) -> None:
+        self.bar = tqdm(total=epochs, desc="training", unit="epoch", disable=None, leave=False)
+
+    def __enter__(self) -> Callable[[EpochResult], None]:
+        return self._advance
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def _advance(self, result: EpochResult) -> None:
+        self.bar.set_postfix(loss=f"{result.loss:.4f}", refresh=False,
+                             **{name: f"{value:.4g}" for name, value in result.metrics.items()})  # fmt: skip
+        self.bar.update(result.epoch - self.bar.n)
+
+
+def _summary(run: Run) -> list[str]:
+    evaluation = read_json(run.path / EVALUATION)
+    part = {"test": "held-out", "validation": "validation", "train": "training"}[evaluation["part"]]
+    rows = f"{evaluation['rows']} {part} rows"
+    if "accuracy" in evaluation:
+        found = f"{evaluation['accuracy']:.2%} of {rows} are right"
+    else:
+        found = f"RMSE {evaluation['rmse']:.4g} and R2 {evaluation['r2']:.4f} on {rows}"
+    return [found, f"run: {run.path}"]

@@ -1,0 +1,76 @@
+"""The options of ``parity train``; what is not given takes the default of the data's kind."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from parity_runtime.cli.options import names
+from parity_training.cli.arguments import name_values
+from parity_training.networks.registry import NETWORKS
+
+
+def _listed(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
+    return names(text)
+
+
+def _paired(_context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
+    return name_values(parameter.opts[0], texts)
+
+
+def _class_weights(_context: click.Context, parameter: click.Parameter, text: str | None) -> Any:
+    if text is None or text == "balanced":
+        return text
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise click.BadParameter("give balanced, or a number for each class", param=parameter) from error
+
+
+def _list(name: str, text: str) -> Callable[[Any], Any]:
+    return click.option(name, callback=_listed, metavar="A,B,...", help=text)
+
+
+def _pairs(name: str, target: str, text: str) -> Callable[[Any], Any]:
+    return click.option(name, target, multiple=True, callback=_paired, metavar="NAME=VALUE", help=text)
+
+
+_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option("--target", help="Table: the column to predict."),
+    _list("--features", "Table: the columns to predict from [default: all others]."),
+    _list("--drop-columns", "Table: columns to leave out."),
+    click.option("--task", type=click.Choice(["classification", "regression"]), help="Table: what the target is."),
+    click.option("--positive", help="Table: the class whose probability is predicted [default: the second of two]."),
+    click.option("--threshold", type=float, help="Table: positive from this probability on [default: 0.5]."),
+    click.option("--validation", type=float, help="Table: fraction that decides when to stop [default: 0.1]."),
+    click.option("--test", type=float, help="Table: fraction that is held out until the end [default: 0.1]."),
+    click.option("--size", type=int, help="xor: training points [default: 5000]."),
+    click.option("--validation-size", type=int, help="xor: points that progress is measured on [default: 500]."),
+    click.option("--test-size", type=int, help="xor: held-out points [default: 500]."),
+    click.option("--std", type=float, help="xor: standard deviation of the noise [default: 0.1]."),
+    click.option("--hidden", type=int, help="xor: neurons of the hidden layer [default: 4]."),
+    click.option("--network", help=f"{', '.join(NETWORKS)}, or package.module:Callable [default: MLP]."),
+    _pairs("--arg", "arguments", "Of the network: hidden=[64,64], activation=Tanh, dropout=0.1; repeatable."),
+    click.option("--epochs", type=int, help="Passes over the data, at most [default: 200]."),
+    click.option("--batch-size", type=int, help="Rows of one step [default: 128; fewer for a small table]."),
+    click.option("--optimizer", help="A class of torch.optim [default: Adam; SGD for xor]."),
+    _pairs("--optimizer-arg", "optimizer_arguments", "Of the optimizer: momentum=0.9; repeatable."),
+    click.option("--learning-rate", type=float, help="Of the optimizer [default: 0.001; 0.03 for xor]."),
+    click.option("--weight-decay", type=float, help="Of the optimizer [default: 0]."),
+    click.option("--scheduler", help="A class of torch.optim.lr_scheduler, stepped once an epoch."),
+    _pairs("--scheduler-arg", "scheduler_arguments", "Of the scheduler: step_size=50; repeatable."),
+    click.option("--loss", help="A loss of torch.nn [default: BCEWithLogitsLoss, CrossEntropyLoss or MSELoss]."),
+    click.option("--class-weights", callback=_class_weights, metavar="W", help="balanced, or a weight a class: 1,5."),
+    click.option("--clip-norm", type=float, help="The largest norm of all gradients together."),
+    click.option("--patience", type=int, help="Stop after as many epochs without a better one [default: table: 20]."),
+    click.option("--seed", type=int, help="Of points, split, weights and order [default: 1234]."),
+    click.option("--num-workers", type=int, help="Processes that load batches [default: 0, straight from memory]."),
+    click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="[default: auto, CUDA where it is]"),
+)
+
+
+def train_options(command: Any) -> Any:
+    """Add the options to a command; they arrive as keyword arguments."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command

@@ -1,0 +1,1 @@
+"""Data to train on: the notebook's XOR, and tables."""

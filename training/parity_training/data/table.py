@@ -1,0 +1,324 @@
+"""A problem from a table: which columns, which task, which classes."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from parity_runtime import Feature, FormatError, InputError, ModelContract, TensorSpec
+from parity_runtime.contract import VALUE, Task, binary_logit_threshold, classifier_outputs
+from parity_runtime.printable import shown
+from parity_runtime.tables.table_file import ReadOptions, TableFile
+from parity_training.data.columns import Columns, read_columns
+from parity_training.data.float32_precision import COARSEST_STEP
+from parity_training.data.split import stratified_split
+from parity_training.data.training_data import TrainingData
+from parity_training.field_types import check_types
+from parity_training.settings import DEFAULT_SEED, TrainSettings
+
+MOST_CLASSES = 20
+"""A target of more distinct integers, or of fewer than two rows each, is a regression, unless the task is given."""
+
+PATIENCE, STEPS_AN_EPOCH = 20, 20
+"""Epochs without a better one after which a table's training ends, and the steps that an epoch has at least."""
+
+_SMALLEST_BATCH, _LARGEST_BATCH = 8, 128  # rows
+
+TableTask = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True, slots=True)
+class TableSettings:
+    """What a table is to mean.
+
+    Attributes:
+        target: the column to predict.
+        features: the columns to predict from; all others by default.
+        drop_columns: columns to leave out.
+        task: ``classification`` or ``regression``; None lets the target decide.
+        positive: two classes: the one whose probability is predicted; the second in order by default.
+        threshold: two classes: the probability from which on a row is positive.
+        validation: fraction of the rows that decide when to stop and which weights are best.
+        test: fraction of the rows that are held out until the end.
+        seed: of the split.
+        missing_values: the cells that are missing beside the empty one; None for
+            `parity_runtime.tables.cell_values.MISSING_TOKENS`. The package reads its tables likewise.
+        format, delimiter, header, decimal, thousands, currency, percent: how the file is written, where that is not
+            found: as in `ReadOptions`.
+    """
+
+    target: str
+    features: tuple[str, ...] = ()
+    drop_columns: tuple[str, ...] = ()
+    task: TableTask | None = None
+    positive: str | None = None
+    threshold: float = 0.5
+    validation: float = 0.1
+    test: float = 0.1
+    seed: int = DEFAULT_SEED
+    missing_values: tuple[str, ...] | None = None
+    format: str | None = None
+    delimiter: str | None = None
+    header: tuple[str, ...] = ()
+    decimal: str | None = None
+    thousands: str | None = None
+    currency: tuple[str, ...] = ()
+    percent: bool = False
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        _ = self.reading  # refuses what is no option
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"seed is {self.seed}; it must be at least 0 and less than 2^63")
+
+    @property
+    def reading(self) -> ReadOptions:
+        """How the file is written."""
+        return ReadOptions(**{item.name: getattr(self, item.name) for item in fields(ReadOptions)})
+
+
+class TableDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Rows of a CSV, JSON Lines, Parquet or Arrow file, in memory.
+
+    Args:
+        path: the file.
+        settings: what its columns mean.
+        tell: is told, in a sentence, what was found out about how the file is written.
+
+    Attributes:
+        data: float32 ``[rows, features]``; NaN where a cell is missing.
+        label: class indices, int64 ``[rows]``; of a regression float32 ``[rows]``.
+        features: the columns' names.
+        task: binary, multiclass or regression.
+        classes: the labels by index, text or integers; empty for a regression.
+        without_target: how many rows were left out because their target is missing.
+        words: the words for a missing cell that were met in the target, with their counts.
+        index: the columns that were left out as an index; an unnamed one is empty.
+
+    Raises:
+        InputError: the table cannot be learned from; the sentence names the column or the row.
+    """
+
+    def __init__(
+        self, path: str | Path, settings: TableSettings, *, tell: Callable[[str], None] = lambda _: None
+    ) -> None:
+        file = TableFile.named(str(path), settings.reading, tell=tell)
+        columns = read_columns(file, settings.target, settings.features, settings.drop_columns)
+        self.features, self.index, self.words = columns.features, columns.index, columns.target.words
+        self.task: Task
+        self.classes: tuple[str, ...] | tuple[int, ...] = ()
+        numbers = columns.target.as_numbers()
+        if numbers is None:
+            _refuse_no_classes(columns, settings)
+        elif np.isnan(numbers).any():  # a word that is missing among numbers alone
+            self.words = self.words + columns.target.dashes
+            columns = columns.keep(~np.isnan(numbers))
+            numbers = numbers[~np.isnan(numbers)]
+        self.without_target = columns.without_target
+        self.data = torch.from_numpy(columns.data)
+        if numbers is not None and _is_regression(numbers, settings.task):
+            self.task = "regression"
+            self.label = torch.from_numpy(_regression_target(columns, numbers, settings))
+        else:
+            index, self.classes = _classes(columns, numbers, settings)
+            self.label = torch.from_numpy(index)
+            self.task = "binary" if len(self.classes) == 2 else "multiclass"
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.data[index], self.label[index]
+
+
+def table_data(dataset: TableDataset, settings: TableSettings, name: str) -> TrainingData:
+    """Return the problem of a table: its split, its contract, and what a recipe keeps of it.
+
+    Args:
+        dataset: the rows.
+        settings: what they mean.
+        name: the model's name.
+
+    Raises:
+        InputError: the fractions leave nothing to train on, or a name cannot be used.
+    """
+    if dataset.task != "binary" and settings.threshold != 0.5:
+        raise InputError(f"--threshold goes with two classes; {settings.target} is a {dataset.task} target")
+    group = np.zeros(len(dataset), np.int64) if dataset.task == "regression" else dataset.label.numpy()
+    split = stratified_split(group, settings.validation, settings.test, settings.seed)
+    source: dict[str, Any] = {
+        "source": "table",
+        "rows": len(dataset),
+        "sha256": _fingerprint(dataset),
+        "target": settings.target,
+        "features": list(dataset.features),
+        "task": dataset.task,
+        "classes": list(dataset.classes),
+        "threshold": settings.threshold,
+        "validation": settings.validation,
+        "test": settings.test,
+        "seed": settings.seed,
+    }
+    told = asdict(settings.reading)
+    source |= {name: told[name] for name in told if told[name] != getattr(ReadOptions(), name)}
+    source = {key: list(value) if isinstance(value, tuple) else value for key, value in source.items()}  # as in JSON
+    contract = _contract(dataset, settings, name, torch.from_numpy(split.train))
+    return TrainingData(dataset.data, dataset.label, split, contract, source, preprocessed=True)
+
+
+def table_defaults(training_data: TrainingData, seed: int = DEFAULT_SEED) -> TrainSettings:
+    """Return how a table is trained on where nobody says otherwise: Adam, until validation no longer improves.
+
+    Batches are small enough that an epoch of a small table has some steps.
+    """
+    batch_size = min(max(len(training_data.split.train) // STEPS_AN_EPOCH, _SMALLEST_BATCH), _LARGEST_BATCH)
+    return TrainSettings(batch_size=batch_size, patience=PATIENCE, seed=seed)
+
+
+def settings_from_source(source: dict[str, Any]) -> TableSettings:
+    """Return the settings that read the same rows again, from what a recipe keeps.
+
+    Raises:
+        FormatError: something is missing, or of another type.
+    """
+    try:
+        return _settings_from_source(source)
+    except (KeyError, TypeError, IndexError, InputError) as error:
+        raise FormatError(f"the recipe's data cannot be read: {shown(error)}") from error
+
+
+def _settings_from_source(source: dict[str, Any]) -> TableSettings:
+    classes = source["classes"]
+    told = {item.name: source[item.name] for item in fields(ReadOptions) if item.name in source}
+    reading: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+    return TableSettings(
+        target=source["target"],
+        features=tuple(source["features"]),
+        task="regression" if source["task"] == "regression" else "classification",
+        positive=str(classes[1]) if len(classes) == 2 else None,
+        threshold=source["threshold"],
+        validation=source["validation"],
+        test=source["test"],
+        seed=source["seed"],
+        **reading,
+    )
+
+
+def _refuse_no_classes(columns: Columns, settings: TableSettings) -> None:
+    """Refuse a target that is no column of numbers and may be no list of classes, unless it is said to be one."""
+    target = columns.target
+    if settings.task != "classification":
+        target.refuse_odd_numbers()
+    if settings.task == "regression":
+        target.refuse_text()
+    if settings.missing_values is None:
+        target.refuse_doubtful_words(columns.words)
+
+
+def _is_regression(numbers: NDArray[np.float64], task: TableTask | None) -> bool:
+    """Whether numbers are to be predicted as such: given, or not integers, or too many for a list of classes."""
+    if task is not None:
+        return task == "regression"
+    distinct = np.unique(numbers)
+    return len(distinct) > min(MOST_CLASSES, len(numbers) / 2) or not np.array_equal(distinct, np.round(distinct))
+
+
+def _regression_target(columns: Columns, numbers: NDArray[np.float64], settings: TableSettings) -> NDArray[np.float32]:
+    if settings.positive is not None:
+        raise InputError(f"--positive goes with two classes; {settings.target} is a regression")
+    if not np.isfinite(numbers).all() or np.abs(numbers).max() > np.finfo(np.float32).max:
+        raise InputError(f"{columns.where}: {settings.target} is infinite, or beyond float32, in some row")
+    rounded = numbers.astype(np.float32)
+    if np.abs(rounded - numbers).max() > COARSEST_STEP * numbers.std():
+        raise InputError(
+            f"{columns.where}: float32 cannot tell the values of {settings.target} apart (they differ by some "
+            f"{numbers.std():.3g} around {numbers.mean():.6g}); subtract an offset, or change the unit"
+        )
+    return rounded
+
+
+def _classes(
+    columns: Columns, numbers: NDArray[np.float64] | None, settings: TableSettings
+) -> tuple[NDArray[np.int64], tuple[str, ...] | tuple[int, ...]]:
+    """Return the class index of each row, int64 ``[rows]``, and the classes in order."""
+    target = columns.target
+    classes: list[Any]
+    if numbers is not None and np.array_equal(numbers, np.round(numbers)) and (np.abs(numbers) < 2**53).all():
+        values, index = np.unique(numbers.astype(np.int64), return_inverse=True)
+        classes = values.tolist()
+    elif target.texts is not None:
+        codes = np.concatenate(target.codes)
+        names = list(target.texts)
+        classes = sorted(names[code] for code in np.unique(codes))
+        place = {text: position for position, text in enumerate(classes)}
+        index = np.array([place.get(text, -1) for text in names], np.int64)[codes]
+        if settings.task is None:
+            target.refuse_few_rows(classes, len(index))
+    else:
+        raise InputError(f"{columns.where}: {settings.target} has too many different values to be classes")
+    if len(classes) < 2:
+        raise InputError(
+            f"{columns.where}: every {settings.target} is {classes[0]!r}; two classes or more can be told apart"
+        )
+    if settings.positive is not None:
+        classes, index = _positive_second(classes, index, settings.positive)
+    return index.astype(np.int64), tuple(classes)
+
+
+def _positive_second(
+    classes: list[Any], index: NDArray[np.int64], positive: str
+) -> tuple[list[Any], NDArray[np.int64]]:
+    if len(classes) != 2:
+        raise InputError(f"--positive goes with two classes; there are {len(classes)}")
+    if positive not in map(str, classes):
+        raise InputError(f"--positive {positive} is no class; there are {classes[0]} and {classes[1]}")
+    return (classes, index) if str(classes[1]) == positive else (classes[::-1], 1 - index)
+
+
+def _contract(dataset: TableDataset, settings: TableSettings, name: str, train: Tensor) -> ModelContract:
+    binary = dataset.task == "binary"
+    outputs = (
+        (TensorSpec(VALUE, "float32", ("batch", 1)),)
+        if dataset.task == "regression"
+        else classifier_outputs(len(dataset.classes))
+    )
+    return ModelContract(
+        name=name,
+        task=dataset.task,
+        inputs=(TensorSpec("features", "float32", ("batch", len(dataset.features))),),
+        outputs=outputs,
+        features=_features(dataset, train),
+        targets=(settings.target,),
+        classes=dataset.classes,
+        positive=dataset.classes[1] if binary else None,
+        threshold=settings.threshold if binary else None,
+        logit_threshold=binary_logit_threshold(settings.threshold) if binary else None,
+        missing_values=settings.missing_values,
+    )
+
+
+def _features(dataset: TableDataset, train: Tensor) -> tuple[Feature, ...]:
+    features = []
+    for index, name in enumerate(dataset.features):
+        column = dataset.data[:, index].numpy()
+        known = column[train.numpy()]
+        known = known[~np.isnan(known)]
+        low, high = (float(known.min()), float(known.max())) if len(known) else (None, None)
+        missing: Literal["impute", "refuse"] = "impute" if np.isnan(column).any() else "refuse"
+        features.append(Feature(name, "features", index, missing=missing, low=low, high=high))
+    return tuple(features)
+
+
+def _fingerprint(dataset: TableDataset) -> str:
+    """Return sha256 over the rows: a resumed run must have the same."""
+    digest = hashlib.sha256(repr((dataset.features, dataset.classes)).encode())
+    digest.update(dataset.data.numpy().data.cast("B"))
+    digest.update(dataset.label.numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,180 @@
+"""The column that is to be predicted: numbers or classes, whichever its cells say."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_runtime import InputError
+from parity_runtime.tables.cell_patterns import Pattern, spelling
+from parity_runtime.tables.cell_values import PLAIN, CellValues
+from parity_runtime.tables.chunk import Chunk, shown
+from parity_runtime.tables.csv_chunk import CsvChunk
+from parity_training.data.option_hint import option_hint
+
+_LEADING_ZERO = re.compile(r"[+-]?0[0-9]")
+_MOST_TEXTS = 1000  # distinct targets; a column with more is no list of classes
+_SHOWN = 5
+_MANY_CLASSES = 20  # from here on a class takes more rows than `_ROWS_A_CLASS`
+_ROWS_A_CLASS, _ROWS_OF_MANY = 2, 10  # of ten rows, one validates and one is held out
+
+
+@dataclass
+class Target:
+    """The target's cells, read both ways; rows in which it is missing were left out before.
+
+    Attributes:
+        name: of the column.
+        where: the file.
+        numbers: float64 ``[rows]``, NaN where a cell is none; None once the column is no column of numbers.
+        texts: every distinct cell with its code; None when there are more than any list of classes has.
+        codes: the code of each row.
+        odd: the cells that are no numbers, with their counts; of many different ones the first thousand.
+        first_odd: the row of each of them where it stands first.
+        num_numbers: how many cells are numbers.
+        num_odd: how many are not.
+        words: the words for a missing cell that were met, with their counts.
+        dashes: of the cells that are missing among numbers alone, and text elsewhere, their counts.
+        values: how the cells are read.
+        is_csv: whether the file's format has text alone, and numbers are read from it.
+    """
+
+    name: str
+    where: str
+    numbers: list[NDArray[np.float64]] | None = field(default_factory=list)
+    texts: dict[str, int] | None = field(default_factory=dict)
+    codes: list[NDArray[np.int32]] = field(default_factory=list)
+    odd: Counter[str] = field(default_factory=Counter)
+    first_odd: dict[str, int] = field(default_factory=dict)
+    num_numbers: int = 0
+    num_odd: int = 0
+    words: Counter[str] = field(default_factory=Counter)
+    dashes: Counter[str] = field(default_factory=Counter)
+    values: CellValues = PLAIN
+    is_csv: bool = True
+
+    def add(self, cells: Sequence[str], chunk: Chunk) -> None:
+        """Take a chunk's cells, none of them missing."""
+        self.values, self.is_csv = chunk.values, isinstance(chunk, CsvChunk)
+        if self.numbers is not None:
+            self._add_numbers(cells, chunk)
+        if self.texts is not None:
+            self.codes.append(np.array([self.texts.setdefault(cell, len(self.texts)) for cell in cells], np.int32))
+            if len(self.texts) > _MOST_TEXTS:
+                self.texts = None
+
+    def _add_numbers(self, cells: Sequence[str], chunk: Chunk) -> None:
+        numbers, odd = self._read(cells, chunk)
+        for row in odd:
+            cell = _as_written(cells[row], row, chunk, self.name)
+            if cell in self.odd or len(self.odd) < _MOST_TEXTS:
+                self.odd[cell] += 1
+                self.first_odd.setdefault(cell, chunk.row_number(row))
+        self.num_odd += len(odd)
+        self.num_numbers += int((~np.isnan(numbers)).sum())
+        if self.numbers is not None:
+            self.numbers.append(numbers)
+        if self.num_odd > _MOST_TEXTS and not self.num_numbers:
+            self.numbers = None  # text, beyond doubt
+
+    def _read(self, cells: Sequence[str], chunk: Chunk) -> tuple[NDArray[np.float64], list[int]]:
+        """Return the cells as numbers, and which are none: text, and codes such as 007."""
+        try:
+            matrix, refused = chunk.read([self.name])
+            numbers, odd = matrix[:, 0], set(refused)
+        except InputError:  # a column of another type
+            numbers, odd = np.full(len(cells), np.nan), set(range(len(cells)))
+        codes = {row for row, cell in enumerate(cells) if _LEADING_ZERO.match(cell)}
+        numbers[list(codes)] = np.nan
+        odd |= codes
+        self.dashes.update(cells[row] for row in np.flatnonzero(np.isnan(numbers)).tolist() if row not in odd)
+        return numbers, sorted(odd)
+
+    def as_numbers(self) -> NDArray[np.float64] | None:
+        """Return the cells as float64 ``[rows]``, NaN where one is missing among numbers; None if it is none."""
+        return None if self.numbers is None or self.num_odd or not self.num_numbers else np.concatenate(self.numbers)
+
+    def refuse_odd_numbers(self) -> None:
+        """Refuse numbers in another spelling, and numbers among which some cells are none; text is none of either.
+
+        Raises:
+            InputError: shows the cells, and says how to read them.
+        """
+        codes = all(_LEADING_ZERO.match(cell) for cell in self.odd)
+        found = None if codes else self._spelling()
+        if found:
+            cell = found.cells[0]
+            what, way_out = found.what, found.way_out
+            if not self.is_csv:  # the options that read another spelling are for CSV
+                what = f"{what}, as text"
+                way_out = "write it as a number, or say --task classification if all are classes"
+            raise self._error(cell, f"{self.name} is {shown(cell)}, {what}; {way_out}")
+        if self.num_odd and self.num_numbers >= self.num_odd and not codes:
+            some = ", ".join(f"{shown(cell)} (row {self.first_odd[cell]})" for cell in list(self.odd)[:_SHOWN])
+            more = ", ..." if len(self.odd) > _SHOWN else ""
+            missing = sorted({*self.words, *self.odd})
+            can_be_words = len(missing) <= _SHOWN and all(cell == cell.strip() for cell in missing)
+            hint = f"give {option_hint('--missing-values', missing)} if they are missing, " if can_be_words else ""
+            raise InputError(
+                f"{self.where}: {self.name} holds {self.num_numbers} numbers and {self.num_odd} cells that are none: "
+                f"{some}{more}; correct them, {hint}or say --task classification if all are classes",
+                column=self.name,
+            )
+
+    def _spelling(self) -> Pattern | None:
+        """Return how the numbers among the odd cells are spelled; a code such as 007 is none, but counts as a cell."""
+        found = spelling(self.odd.elements(), self.values)
+        if found and any(_LEADING_ZERO.match(cell) for cell in found.cells):
+            return spelling((cell for cell in self.odd.elements() if not _LEADING_ZERO.match(cell)), self.values)
+        return found
+
+    def refuse_text(self) -> None:
+        """Raise `InputError` if some cell is no number."""
+        for cell in self.odd:
+            raise self._error(cell, f"{self.name} is {shown(cell)}, not a number: a regression predicts numbers")
+
+    def refuse_doubtful_words(self, others: Counter[str]) -> None:
+        """Refuse classes beside words that may mean a missing cell, or be a class.
+
+        Args:
+            others: the words that were met in the features.
+        """
+        if self.words:
+            met = ", ".join(
+                f"{word} in {count} {'row' if count == 1 else 'rows'}" for word, count in self.words.most_common()
+            )
+            yes = option_hint("--missing-values", sorted({*self.words, *others}))
+            no = option_hint("--missing-values", sorted({*others} - {*self.words}))
+            raise InputError(
+                f"{self.where}: {self.name} holds text, and {met}; say whether that is a missing cell or a class; "
+                f"{yes} makes it missing, {no} a class",
+                column=self.name,
+            )
+
+    def refuse_few_rows(self, classes: Sequence[object], rows: int) -> None:
+        """Refuse so many texts that they are no list of classes, or one that a table of its size cannot teach."""
+        many = len(classes) > _MANY_CLASSES
+        if rows < (_ROWS_OF_MANY if many else _ROWS_A_CLASS) * len(classes):
+            some = ", ".join([*(shown(str(name)) for name in classes[:_SHOWN]), *["..."] * (len(classes) > _SHOWN)])
+            raise InputError(
+                f"{self.where}: {self.name} is text of {len(classes)} kinds in {rows} rows ({some}), too few of "
+                "each to learn from; choose another --target, or say --task classification if they are classes",
+                column=self.name,
+            )
+
+    def _error(self, cell: str, training_data: str) -> InputError:
+        return InputError(training_data, path=self.where, row=self.first_odd[cell], column=self.name)
+
+
+def _as_written(cell: str, row: int, chunk: Chunk, name: str) -> str:
+    """Return an odd cell with the spaces around it where it is they that are odd, as those that are no ASCII spaces."""
+    if not isinstance(chunk, CsvChunk) or _LEADING_ZERO.match(cell) or not cell.isascii():
+        return cell
+    try:
+        chunk.values.number(cell)
+    except ValueError:
+        return cell
+    return chunk.cell(row, name).strip(" \t\r\n")

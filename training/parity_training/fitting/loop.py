@@ -1,0 +1,168 @@
+"""The training loop, explicit as in the notebook."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from parity_runtime import InputError
+from parity_training.data.batches import TensorLoader
+from parity_training.fitting.objectives import LossFunction
+from parity_training.fitting.stop_signals import StopRequest
+
+Validate = Callable[[], tuple[float, dict[str, float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class EpochResult:
+    """What one pass over the training data gave.
+
+    Attributes:
+        epoch: counted from 1.
+        loss: mean loss over the training rows, measured while training, in the loss function's unit.
+        validation_loss: mean loss over the validation rows after the epoch; None without any.
+        metrics: of the validation rows after the epoch: ``accuracy``, or ``rmse`` in the target's unit.
+        best: whether no earlier epoch had a smaller validation loss (without validation: the last one).
+    """
+
+    epoch: int
+    loss: float
+    validation_loss: float | None
+    metrics: dict[str, float]
+    best: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form, a line of metrics.jsonl."""
+        return {"epoch": self.epoch, "loss": self.loss, "validation_loss": self.validation_loss} | self.metrics
+
+
+@dataclass
+class Progress:
+    """How far a training has come: what a checkpoint keeps beside weights, optimizer and random state.
+
+    Attributes:
+        epoch: finished epochs.
+        step: steps done of the next one.
+        losses: of these steps, each the mean over its batch.
+        best_loss: the smallest validation loss.
+        best_epoch: where it was.
+        best_weights: the state_dict there.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    losses: list[Tensor] = field(default_factory=list)
+    best_loss: float = math.inf
+    best_epoch: int = 0
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass
+class TrainingLoop:
+    """Everything that takes part in the loop.
+
+    Attributes:
+        model: trained in place, on the device where it lies.
+        loader: gives ``(features, targets)`` batches.
+        optimizer: over the model's parameters.
+        loss_function: from outputs and targets to the mean loss of a batch.
+        num_epochs: passes over the data, at most.
+        scheduler: of the learning rate, stepped once an epoch; None keeps it.
+        clip_norm: the largest norm of all gradients together; None clips nothing.
+        repeats: whether the optimizer wants to ask for the loss itself, as LBFGS does.
+        patience: epochs without a smaller validation loss after which it ends; None: never.
+        validate: returns the loss and the metrics of the validation rows; None where there are none.
+        stop: whether somebody asked to stop.
+        progress: where it starts, and how far it has come.
+    """
+
+    model: nn.Module
+    loader: TensorLoader
+    optimizer: torch.optim.Optimizer
+    loss_function: LossFunction
+    num_epochs: int
+    scheduler: Any = None
+    clip_norm: float | None = None
+    repeats: bool = False
+    patience: int | None = None
+    validate: Validate | None = None
+    stop: StopRequest = field(default_factory=StopRequest)
+    progress: Progress = field(default_factory=Progress)
+
+    def epochs(self) -> Iterator[EpochResult]:
+        """Train, and yield after each epoch; ends early when asked to stop, in the middle of an epoch too.
+
+        Raises:
+            InputError: the loss is no longer finite.
+        """
+        while not self._finished():
+            self._train_epoch()
+            if self.stop.signal_number:
+                return
+            yield self._end_epoch()
+
+    def _finished(self) -> bool:
+        progress = self.progress
+        out_of_patience = self.patience is not None and progress.epoch - progress.best_epoch >= self.patience
+        return progress.epoch >= self.num_epochs or out_of_patience
+
+    def _train_epoch(self) -> None:
+        progress, device = self.progress, next(self.model.parameters()).device
+        parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        self.model.train()
+        self.loader.sampler.set_epoch(progress.epoch, progress.step * self.loader.batch_size)
+        for features, targets in self.loader:
+            # Step 0: the batch goes to the device where the model lies.
+            features, targets = features.to(device), targets.to(device)  # noqa: PLW2901
+            if self.repeats:  # such as LBFGS, which asks for the loss several times a step
+                loss: Any = self.optimizer.step(lambda: self._loss_and_gradients(parameters, features, targets))  # noqa: B023
+            else:
+                loss = self._loss_and_gradients(parameters, features, targets)
+                self.optimizer.step()  # Step 5: the parameters go against their gradients.
+            progress.losses.append(loss.detach())
+            progress.step += 1
+            if self.stop.signal_number:
+                return
+
+    def _loss_and_gradients(self, parameters: list[nn.Parameter], features: Tensor, targets: Tensor) -> Any:
+        for parameter in parameters:  # Step 1: no gradients. optimizer.zero_grad() takes a sixth of a small step.
+            parameter.grad = None
+        outputs = self.model(features)  # Step 2: predictions, [batch, outputs].
+        loss = self.loss_function(outputs, targets)  # Step 3: the mean loss of the batch.
+        # Step 4: backpropagation into the parameters' gradients, whose hooks it calls.
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.clip_norm is not None:
+            nn.utils.clip_grad_norm_(parameters, self.clip_norm)
+        return loss
+
+    def _end_epoch(self) -> EpochResult:
+        progress = self.progress
+        loss = self._mean_loss()
+        validation_loss, metrics = (None, {}) if self.validate is None else self.validate()
+        if not math.isfinite(loss) or not math.isfinite(validation_loss or 0.0):
+            found = loss if validation_loss is None or not math.isfinite(loss) else validation_loss
+            raise InputError(f"the loss is {found} in epoch {progress.epoch + 1}; lower the learning rate")
+        if isinstance(self.scheduler, ReduceLROnPlateau):
+            self.scheduler.step(loss if validation_loss is None else validation_loss)
+        elif self.scheduler is not None:
+            self.scheduler.step()
+        progress.epoch += 1
+        progress.step, progress.losses = 0, []
+        best = validation_loss is None or validation_loss < progress.best_loss
+        if best:
+            progress.best_loss, progress.best_epoch = validation_loss or 0.0, progress.epoch
+            progress.best_weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        return EpochResult(progress.epoch, loss, validation_loss, metrics, best)
+
+    def _mean_loss(self) -> float:
+        """Return the mean over the rows; every batch but the last has the same size."""
+        sampler, size = self.loader.sampler, self.loader.batch_size
+        losses = torch.stack(self.progress.losses).double()
+        weights = torch.full_like(losses, size)
+        if not self.loader.drop_last:
+            weights[-1] = sampler.rows - size * (len(losses) - 1)
+        return float((losses * weights).sum() / weights.sum())

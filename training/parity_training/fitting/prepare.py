@@ -1,0 +1,188 @@
+"""What a training needs before its first step: network, fitted preprocessing, loss, optimizer, batches."""
+
+import inspect
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Subset, TensorDataset
+
+from parity_runtime import FormatError, InputError
+from parity_runtime.errors import first_line
+from parity_training.data.batches import EpochSampler, TensorLoader, own_generator
+from parity_training.data.training_data import TrainingData, moments
+from parity_training.fitting.evaluation import outputs_of, predicted_of
+from parity_training.fitting.loop import TrainingLoop
+from parity_training.fitting.objectives import LossFunction, Objective, make_objective
+from parity_training.fitting.optimizers import make_optimizer, make_scheduler
+from parity_training.networks.registry import NETWORKS, Network
+from parity_training.networks.table_network import TableNetwork
+from parity_training.run import Recipe
+from parity_training.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class NetworkChoice:
+    """Which network is trained.
+
+    Attributes:
+        name: one of `parity_training.networks.registry.NETWORKS`; of a foreign one ``package.module:Callable``.
+        arguments: keyword arguments; num_inputs and num_outputs are added where the network takes them.
+        user_network: the callable, where it is none of Parity's.
+    """
+
+    name: str = "MLP"
+    arguments: dict[str, Any] = field(default_factory=dict)
+    user_network: Network | None = None
+
+    def for_data(self, training_data: TrainingData) -> dict[str, Any]:
+        """Return the arguments for a problem's columns and outputs."""
+        builder = self.user_network or NETWORKS.get(self.name)
+        try:
+            taken: Collection[str] = inspect.signature(builder).parameters if builder else ()
+        except ValueError:  # a class without a signature, such as dict
+            taken = ()
+        sizes = {"num_inputs": training_data.data.shape[1], "num_outputs": training_data.num_outputs}
+        return {name: size for name, size in sizes.items() if name in taken} | self.arguments
+
+
+def make_recipe(training_data: TrainingData, choice: NetworkChoice, settings: TrainSettings) -> Recipe:
+    """Return what a run keeps of a training: network, preprocessing, contract, rows, figures.
+
+    Raises:
+        InputError: the loss or the class weights do not fit the task.
+    """
+    objective = make_objective(
+        settings, training_data.contract.task, _train_target(training_data), len(training_data.contract.classes)
+    )
+    preprocessing = None
+    if training_data.preprocessed:
+        preprocessing = {
+            "num_features": training_data.data.shape[1],
+            "impute": any(feature.missing == "impute" for feature in training_data.contract.features),
+            "num_targets": 1 if training_data.contract.task == "regression" else 0,
+        }
+    training = replace(settings, loss=objective.name).to_json()
+    return Recipe(
+        choice.name,
+        choice.for_data(training_data),
+        training_data.contract,
+        training_data.source,
+        training,
+        preprocessing,
+    )
+
+
+def prepare(
+    training_data: TrainingData, recipe: Recipe, user_network: Network | None, settings: TrainSettings
+) -> TrainingLoop:
+    """Return the training of a recipe at its very beginning; the seed has just been set."""
+    device = _device(settings.device)
+    try:
+        model = recipe.build(user_network)
+    except FormatError as error:
+        raise InputError(str(error)) from error
+    scale = _fit_preprocessing(model, training_data)
+    _check_outputs(model, training_data)
+    model.to(device)
+    classes = len(training_data.contract.classes)
+    objective = make_objective(settings, training_data.contract.task, _train_target(training_data), classes, scale)
+    optimizer = make_optimizer(model, settings)
+    loss_function = objective.loss_function(device)
+    return TrainingLoop(
+        model,
+        _loader(training_data, objective, settings),
+        optimizer,
+        loss_function,
+        settings.epochs,
+        make_scheduler(optimizer, settings),
+        clip_norm=settings.clip_norm,
+        repeats=settings.optimizer == "LBFGS",
+        patience=settings.patience,
+        validate=_validation(training_data, model, objective, loss_function)
+        if len(training_data.split.validation)
+        else None,
+    )
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("CUDA was asked for and torch finds none; use --device cpu")
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"unknown device {name!r}; known are auto, cpu, cuda") from error
+
+
+def _train_target(training_data: TrainingData) -> Tensor:
+    return training_data.target[training_data.part("train")]
+
+
+def _fit_preprocessing(model: nn.Module, training_data: TrainingData) -> float:
+    """Fit a table's preprocessing on the training rows; return the target's standard deviation (1 for classes)."""
+    if not isinstance(model, TableNetwork):
+        return 1.0
+    rows = training_data.part("train")
+    mean, scale = moments(training_data.data, rows)
+    if training_data.contract.task != "regression":
+        model.fit(mean, scale)
+        return 1.0
+    target_mean, target_scale = moments(training_data.target[:, None], rows)
+    model.fit(mean, scale, float(target_mean), float(target_scale))
+    return float(target_scale)
+
+
+def _check_outputs(model: nn.Module, training_data: TrainingData) -> None:
+    """Ask the network for two rows before it is trained for hours."""
+    rows = training_data.part("train")[:2]
+    try:
+        shape = list(outputs_of(model, training_data.data, rows).shape)
+    except Exception as error:  # the user's own code
+        raise InputError(
+            f"the network does not take {training_data.contract.inputs[0]}: {first_line(error)}"
+        ) from error
+    if shape != [len(rows), training_data.num_outputs]:
+        raise InputError(
+            f"the network returns {shape} for {len(rows)} rows; it must return [rows, {training_data.num_outputs}]"
+        )
+
+
+def _loader(training_data: TrainingData, objective: Objective, settings: TrainSettings) -> Any:
+    """Return the training batches. A last batch of a single row is left out: batch normalization cannot take it."""
+    part, target = training_data.part("train"), objective.prepare(training_data.target)
+    sampler = EpochSampler(len(part), shuffle=True, seed=settings.seed)
+    drop_last = len(part) > settings.batch_size and len(part) % settings.batch_size == 1
+    if not settings.num_workers:
+        return TensorLoader(training_data.data, target, sampler, settings.batch_size, drop_last=drop_last, part=part)
+    return DataLoader(
+        Subset(TensorDataset(training_data.data, target), part.tolist()),
+        settings.batch_size,
+        sampler=sampler,
+        num_workers=settings.num_workers,
+        drop_last=drop_last,
+        generator=own_generator(settings.seed),
+    )
+
+
+def _validation(
+    training_data: TrainingData, model: nn.Module, objective: Objective, loss_function: LossFunction
+) -> Callable[[], tuple[float, dict[str, float]]]:
+    rows = training_data.part("validation")
+    target = objective.prepare(training_data.target[rows])
+    true = training_data.target[rows].numpy()
+    contract = training_data.contract
+
+    @torch.no_grad()
+    def validate() -> tuple[float, dict[str, float]]:
+        outputs = outputs_of(model, training_data.data, rows)
+        device = next(model.parameters()).device
+        loss = float(loss_function(outputs.to(device), target.to(device)))
+        if contract.task == "regression":
+            return loss, {"rmse": float((outputs[:, 0] - target).square().mean().sqrt())}
+        return loss, {"accuracy": float((predicted_of(outputs, contract.logit_threshold) == true).mean())}
+
+    return validate

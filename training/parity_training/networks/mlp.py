@@ -1,0 +1,59 @@
+"""The multilayer perceptron that tables are trained with."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from parity_runtime.printable import shown
+
+MOST_LAYERS = 1000
+"""Hidden layers of an MLP; one takes some 10 kB beside its weights."""
+
+
+class MLP(nn.Module):
+    """A multilayer perceptron: per hidden layer a linear map, batch normalization if asked for, activation, dropout.
+
+    Args:
+        num_inputs: features of a row.
+        num_outputs: logits or values of a row.
+        hidden: neurons of each hidden layer.
+        activation: a module of torch.nn by name (ReLU, Tanh, GELU, ...).
+        dropout: the probability with which a neuron is silenced in training.
+        batch_norm: whether to normalize each hidden layer over the batch.
+    """
+
+    def __init__(
+        self,
+        num_inputs: int,
+        num_outputs: int,
+        hidden: Sequence[int] = (100,),
+        activation: str = "ReLU",
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        if not all(width > 0 for width in hidden):
+            raise ValueError(f"hidden is {shown(list(hidden))}; every layer has at least one neuron")
+        if len(hidden) > MOST_LAYERS:
+            raise ValueError(f"hidden has {len(hidden)} layers; an MLP has {MOST_LAYERS} at most")
+        layers: list[nn.Module] = []
+        for width in hidden:
+            layers.append(nn.Linear(num_inputs, width))
+            layers += [nn.BatchNorm1d(width)] * batch_norm
+            layers.append(_activation(activation))
+            layers += [nn.Dropout(dropout)] * (dropout > 0)
+            num_inputs = width
+        self.layers = nn.Sequential(*layers, nn.Linear(num_inputs, num_outputs))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return float32 ``[batch, num_outputs]`` of ``features``, float32 ``[batch, num_inputs]``."""
+        output: Tensor = self.layers(features)
+        return output
+
+
+def _activation(name: str) -> nn.Module:
+    kind = getattr(nn.modules.activation, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+        raise ValueError(f"torch.nn has no activation {name!r}")  # noqa: TRY004 -- the name is wrong, not its type
+    module: nn.Module = kind()
+    return module

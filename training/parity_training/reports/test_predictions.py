@@ -1,0 +1,61 @@
+"""The held-out rows of a run, and what its network says of them: what the plots of an evaluation show."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from parity_runtime import InputError, ModelContract
+from parity_runtime.evaluation.evaluate import class_indices
+from parity_runtime.tables.table_file import read_table
+from parity_training.fitting.evaluation import outputs_of, predicted_of, probabilities_of
+from parity_training.networks.registry import Network
+from parity_training.run import TEST_TABLE, Run
+
+
+@dataclass(frozen=True)
+class HeldOutPredictions:
+    """Rows, their truth, and the network's answers.
+
+    Attributes:
+        contract: of the run.
+        features: float32 ``[rows, features]``.
+        true: class indices, int64 ``[rows]``; of a regression float64, in the target's unit.
+        outputs: logits or values, float32 ``[rows, outputs]``.
+        module: the network, in eval mode.
+    """
+
+    contract: ModelContract
+    features: NDArray[np.float32]
+    true: NDArray[Any]
+    outputs: torch.Tensor
+    module: torch.nn.Module
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """Of each class, float32 ``[rows, classes]``."""
+        return probabilities_of(self.outputs)
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """Class indices, int64 ``[rows]``."""
+        return predicted_of(self.outputs, self.contract.logit_threshold)
+
+
+def predict_test_rows(run: Run, user_network: Network | None = None) -> HeldOutPredictions:
+    """Answer a run's held-out rows with its network.
+
+    Raises:
+        InputError: the run has not finished.
+    """
+    module = run.module(user_network)  # refuses an unfinished run
+    contract, table = run.recipe.contract, read_table(str(run.path / TEST_TABLE))
+    if not len(table):
+        raise InputError(f"{run.path / TEST_TABLE} holds no rows; train with --test or --validation above 0")
+    features = table.numbers([feature.name for feature in contract.columns]).astype(np.float32)
+    target = contract.targets[0]
+    true = class_indices(contract, table, target) if contract.is_classifier else table.numbers([target])[:, 0]
+    data = torch.from_numpy(features)
+    return HeldOutPredictions(contract, features, true, outputs_of(module, data, torch.arange(len(data))), module)

@@ -1,0 +1,156 @@
+"""A run that is being trained: it stands beside its target, locked, and takes the target's name when it has finished.
+
+The run that it replaces is whole until then. What a stopped or killed training leaves is kept under its own name,
+``NAME.unfinished``, for ``--resume``.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from parity_runtime import InputError
+from parity_runtime.files.atomic_write import explained, fsync_folder
+from parity_runtime.files.locks import held
+from parity_runtime.files.staged_folder import (
+    clear_leftover,
+    owned_folder,
+    publish,
+    recover,
+    refuse_existing,
+    throw_away,
+)
+from parity_training.fitting.checkpoint import CHECKPOINT, PREVIOUS
+from parity_training.run import RECIPE, REPLACED, STATE_DICT, Run, unfinished_path
+from parity_training.run_folder import refuse_lost_files
+
+
+class UnfinishedRunError(InputError):
+    """A training of the same run was stopped or killed before: it can be continued or discarded."""
+
+
+@contextlib.contextmanager
+def begun(target: Path, *, replace: bool) -> Iterator[Path]:
+    """Give the empty folder that a run is trained in, locked while the block runs.
+
+    When the block ends with an error the folder stays, if there is a checkpoint to go on from.
+
+    Args:
+        target: the run to make.
+        replace: it may exist, and so may an unfinished one, which is discarded.
+
+    Raises:
+        UnfinishedRunError: an unfinished one is there, with a checkpoint, and must not be discarded.
+        InputError: the target exists and must not be replaced, another process trains it, or the disk is full.
+    """
+    _refuse_name(target)
+    refuse_existing(target, replace=replace, check=refuse_lost_files)
+    folder = unfinished_path(target)
+    with explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _clear(folder, target, discard=replace)
+        with owned_folder(folder, f"training {target}") as still_there:
+            recover(target)
+            refuse_existing(target, replace=replace, check=refuse_lost_files)
+            if any(folder.iterdir()):
+                raise InputError(f"{folder} was begun by another process meanwhile; give the command again")
+            try:
+                yield folder
+            except BaseException:
+                if still_there() and not _has_checkpoint(folder):
+                    throw_away(folder, target)
+                raise
+
+
+def _clear(folder: Path, target: Path, *, discard: bool) -> None:
+    """Remove an unfinished run that may be discarded; without a checkpoint there is nothing to continue."""
+    clear_leftover(target)
+    with contextlib.suppress(FileNotFoundError), held(folder, f"training {target}", needed=True):
+        if not any(folder.iterdir()):
+            return
+        if not discard and _has_checkpoint(folder) and not (folder / REPLACED).exists():
+            raise UnfinishedRunError(
+                f"{folder} holds a training that was stopped; continue it with --resume, or discard it with --force"
+            )
+        refuse_lost_files(folder)
+        throw_away(folder, target)
+
+
+def _has_checkpoint(folder: Path) -> bool:
+    return (folder / CHECKPOINT).is_file() or (folder / PREVIOUS).is_file()
+
+
+@contextlib.contextmanager
+def reopened(target: Path, *, replace: bool) -> Iterator[Run]:
+    """Give the unfinished run of a target, locked while the block runs.
+
+    Args:
+        target: the run that it will be.
+        replace: the target may exist.
+
+    Raises:
+        InputError: there is none, another process trains it, or the target exists and must not be replaced.
+    """
+    folder = _where(target)
+    with explained(target), held(folder, f"training {target}"):
+        clear_leftover(target)
+        if folder == target:
+            folder = target.rename(unfinished_path(target))
+        recover(target)
+        _refuse_unless(target, folder, replace=replace)
+        yield Run.open(folder)
+
+
+def _refuse_unless(target: Path, folder: Path, *, replace: bool) -> None:
+    if target.exists() and not replace:
+        raise InputError(f"{target} exists beside {folder}, which would replace it; if it may, add --force to --resume")
+    refuse_existing(target, replace=replace, check=refuse_lost_files)
+
+
+def _where(target: Path) -> Path:
+    """Return where the unfinished run stands: Parity 0.1 trained in the target itself."""
+    _refuse_name(target)
+    folder = unfinished_path(target)
+    if (folder / REPLACED).exists():  # a process was killed while it removed the run that it had replaced
+        with contextlib.suppress(FileNotFoundError), held(folder, f"training {target}", needed=True):
+            if (folder / REPLACED).exists():  # still, with its lock
+                throw_away(folder, target)
+    if (folder / RECIPE).is_file():
+        return folder
+    Run.open(target)  # says that there is no run
+    if (target / STATE_DICT).is_file():
+        raise InputError(f"{target} has finished; there is nothing to resume")
+    return target
+
+
+def find_unfinished(target: Path) -> Run:
+    """Return the unfinished run of a target, to read its recipe.
+
+    Raises:
+        InputError: there is none.
+    """
+    return Run.open(_where(target))
+
+
+def put_in_place(run: Run, target: Path, *, replace: bool) -> Run:
+    """Give a finished run its name; a run that had it is removed.
+
+    Raises:
+        InputError: the target must not be replaced; the finished run stays where it was trained.
+    """
+    (run.path / PREVIOUS).unlink(missing_ok=True)
+    with explained(target):
+        try:
+            refuse_existing(target, replace=replace, check=refuse_lost_files)
+            if target.exists():
+                (target / REPLACED).touch()
+                fsync_folder(target)
+            publish(run.path, target, replace=replace, check=refuse_lost_files)
+        except InputError as error:
+            (target / REPLACED).unlink(missing_ok=True)
+            raise InputError(f"{error}; the finished run stands in {run.path}: --resume gives it its name") from error
+    return Run(target, run.recipe)
+
+
+def _refuse_name(target: Path) -> None:
+    if target.name.endswith(".unfinished"):
+        raise InputError(f"{target} is the name of an unfinished run; give the name of the run itself")

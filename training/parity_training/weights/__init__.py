@@ -1,0 +1,1 @@
+"""state_dicts on disk, read without running code."""
