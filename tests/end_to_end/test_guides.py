@@ -14,7 +14,10 @@ from parity_runtime.cli.main import parity
 from tests.end_to_end.guide import LANGUAGES, blocks
 
 ROOT = Path(__file__).parent.parent.parent
-GUIDES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+GUIDES = [
+    *(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 DRIVER = Path(__file__).parent / "guide.py"
 
 SAYS = {
