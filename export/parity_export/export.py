@@ -21,7 +21,7 @@ from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError, ModelContract, ParityError, ParityRefusedError, Predictor
 from parity_runtime.contract import METADATA_KEY, batch_name
 from parity_runtime.files.atomic_write import write_file
-from parity_runtime.files.json_file import dump_json
+from parity_runtime.files.json_file import dump_json, dump_table
 from parity_runtime.files.paths import refuse_unwritable
 from parity_runtime.files.staged_folder import refuse_existing, staged_folder
 from parity_runtime.package.manifest import CERTIFIED_MODEL, CONTRACT, MANIFEST, MODEL, REPORT, Package, write_manifest
@@ -31,6 +31,15 @@ from parity_runtime.verification.verify import verify
 @dataclass(frozen=True)
 class Exported:
     """A package that was written.
+
+    >>> from torch import nn
+    >>> from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
+    >>> source = source_from_module(nn.Linear(2, 1), ["x: float32[batch, 2]"], OutputSpec("regression"), "line")
+    >>> exported = export_package(source, "packages/line", ExportOptions(replace=True, plots=False))
+    >>> exported
+    Exported('packages/line', regression, 2 features)
+    >>> exported.contract.graphs
+    {'default': 'model.onnx'}
 
     Attributes:
         path: its folder.
@@ -46,9 +55,22 @@ class Exported:
     gate_result: GateResult
     bound_report: BoundReport | None = None
 
+    def __repr__(self) -> str:
+        certified = "" if self.bound_report is None else ", certified"
+        return f"Exported({str(self.path)!r}, {self.contract.brief}{certified})"
+
 
 def export_package(source: ModelSource, target: str | Path, options: ExportOptions | None = None) -> Exported:
     """Export a source, gate it, and write the package; nothing is written under ``target`` if the gate says no.
+
+    >>> from torch import nn
+    >>> from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
+    >>> from parity_runtime import Predictor
+    >>> spec = OutputSpec("multiclass", output="logits", classes=("red", "green", "blue"))
+    >>> source = source_from_module(nn.Linear(2, 3), ["x: float32[batch, 2]"], spec, "colours")
+    >>> path = export_package(source, "packages/colours", ExportOptions(replace=True, plots=False)).path
+    >>> Predictor(path)
+    Predictor('packages/colours', multiclass, 2 features, cpu)
 
     Args:
         source: a module and what it means.
@@ -81,14 +103,15 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     if bound_report is not None and gate_result.oracle is not None:
         check_bounds(bound_report, graph, gate_result.oracle)
         gate_result.report.mismatches += bound_report.violations
-    facts = record(source.contract, gate_result) | {"initializers": initializers.to_json()}
+    facts = record(source.contract, gate_result, full=options.report == "full")
+    facts |= {"initializers": initializers.to_json()}
     facts |= {} if bound_report is None else {"error_bounds": bound_report.to_json()}
     if not gate_result.report.passed:
         _refuse(target, facts, gate_result)
     contract = _measured(source.contract, model, gate_result)
     if bound_report is not None:
         contract = replace(contract, graphs={**contract.graphs, "certified": CERTIFIED_MODEL})
-    files = {MODEL: _with_metadata(graph, contract), CONTRACT: dump_json(contract.to_json()), REPORT: dump_json(facts)}
+    files = {MODEL: _with_metadata(graph, contract), CONTRACT: dump_json(contract.to_json()), REPORT: dump_table(facts)}
     if bound_report is not None:
         files[CERTIFIED_MODEL] = _with_metadata(bound_report.model.graph, contract)
     plotted = plots(contract, gate_result, bound_report) if options.plots else {}
@@ -141,7 +164,7 @@ def _measured(contract: ModelContract, model: ir.Model, gate_result: GateResult)
 def _refuse(target: Path, facts: dict[str, Any], gate_result: GateResult) -> None:
     path = _refused_path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, dump_json(facts | {"reasons": gate_result.report.reasons()}))
+    write_file(path, dump_table(facts))
     raise ParityRefusedError(f"no package: {gate_result.reason()}; the whole report is {path}")
 
 

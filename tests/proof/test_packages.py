@@ -11,7 +11,6 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
-from parity_export.gate.compare_backends import run_gate
 from torch import nn
 
 from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
@@ -20,12 +19,13 @@ from parity_export.error_bounds.bound_report import derive_bounds
 from parity_export.error_bounds.certificate import Certificate
 from parity_export.error_bounds.check_bounds import check_bounds
 from parity_export.error_bounds.elementary_functions import Accuracy
+from parity_export.gate.run_gate import run_gate
 from parity_export.graph.build_graph import build_graph, serialize
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import ParityRefusedError, Predictor, TensorSpec
 from parity_runtime.package.manifest import write_manifest
-from tests.bound_report.networks import SUBJECTS, Subject
 from tests.export.modules import NotebookClassifier
+from tests.proof.networks import SUBJECTS, Subject
 
 SPECS = [TensorSpec("features", "float32", ("batch", 2))]
 BINARY = OutputSpec("binary", "logits", ("no", "yes"))
@@ -52,7 +52,7 @@ def package(subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_package_holds_the_proof(package: Path) -> None:
-    assert {path.name for path in package.iterdir()} >= {"model_certified.onnx", "band.png"}
+    assert (package / "model_certified.onnx").exists() and (package / "plots" / "band.png").exists()
     report = json.loads((package / "parity.json").read_text())["error_bounds"]
     assert report["violations"] == [] and report["torch_gaps"] == []
     assert 0 < max(report["nearest"].values()) < 1
@@ -73,7 +73,7 @@ def test_hard_probes_are_held_to_the_error_bound(package: Path) -> None:
 
 def test_the_same_source_gives_the_same_bytes(subject: Subject, package: Path, tmp_path: Path) -> None:
     other = export_package(subject.source, tmp_path / "other", ExportOptions(certified=True)).path
-    for name in ("model_certified.onnx", "conformance.json", "parity.json", "band.png"):
+    for name in ("model_certified.onnx", "conformance.json", "parity.json", "plots/band.png"):
         assert (other / name).read_bytes() == (package / name).read_bytes(), name
 
 
