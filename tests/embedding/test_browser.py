@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from parity_export.error_bounds.elementary_functions import ELEMENTARY
 from tests.embedding.conftest import DAMAGES, NO_CLASS, change_expected
 from tests.embedding.rare import CASES, ROWS, check_probabilities
 
@@ -26,10 +28,17 @@ def site(javascript_examples: Path) -> Iterator[tuple[Path, str]]:
         pytest.skip("chromium is not installed")
     folder = javascript_examples / "browser"
     subprocess.run(["npm", "run", "vendor"], cwd=folder, check=True, capture_output=True)
+    with serving(folder) as address:
+        yield folder, address
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """A plain static server over a folder: its address."""
     handler = functools.partial(_Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{server.server_port}/"
+        yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
 
 
@@ -140,3 +149,15 @@ def test_a_damaged_package_is_a_message_and_nothing_else(
     done = check(package, "--expect", "alert")
     assert done.returncode == 0, done.stderr
     assert words in done.stdout
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_the_page_of_elementary_functions_says_that_the_limits_hold(javascript_examples: Path) -> None:
+    folder = javascript_examples / "elementary"
+    shutil.copy(Path(__file__).parent / "elementary_page.mjs", folder)
+    with serving(javascript_examples) as address:
+        done = subprocess.run(
+            ["node", "elementary_page.mjs", f"{address}elementary/?stride=1000003"], cwd=folder,
+            env=os.environ | {"CHROMIUM": str(CHROMIUM)}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    assert done.stdout.splitlines() == ["The limits hold here.", str(len(ELEMENTARY))]
