@@ -11,7 +11,6 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
-from parity_export.gate.compare_backends import run_gate
 from torch import nn
 
 from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
@@ -20,12 +19,13 @@ from parity_export.error_bounds.bound_report import derive_bounds
 from parity_export.error_bounds.certificate import Certificate
 from parity_export.error_bounds.check_bounds import check_bounds
 from parity_export.error_bounds.elementary_functions import Accuracy
+from parity_export.gate.run_gate import run_gate
 from parity_export.graph.build_graph import build_graph, serialize
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import ParityRefusedError, Predictor, TensorSpec
 from parity_runtime.package.manifest import write_manifest
-from tests.bound_report.networks import SUBJECTS, Subject
 from tests.export.modules import NotebookClassifier
+from tests.proof.networks import SUBJECTS, Subject
 
 SPECS = [TensorSpec("features", "float32", ("batch", 2))]
 BINARY = OutputSpec("binary", "logits", ("no", "yes"))
