@@ -39,9 +39,9 @@ def product(builder: BoundBuilder, node: ir.Node) -> Bound:
 
 def worst_cases() -> list[WorstCase]:
     """Return products just above 1, and factors that a backend may fold into a Gemm."""
-    half = np.float32(0.5)
+    factor, half = np.array([1 + 321 * 2.0**-20], np.float32), np.float32(0.5)
     return [
-        WorstCase("Mul constant", [("Mul", ["features", "c"], {})], {"c": np.array([1 + 321 * 2.0**-20], np.float32)}, narrow()),
+        WorstCase("Mul constant", [("Mul", ["features", "c"], {})], {"c": factor}, narrow()),
         WorstCase("Mul", [*two_columns(), ("Mul", ["Slice0", "Slice1"], {})], INTEGERS, narrow(2)),
         behind_gemm("Gemm, Mul", [("Mul", ["Gemm0", "c"], {})], {"c": np.full(4, 0.7, np.float32)}),
         behind_gemm("Mul by a half", [("Relu", ["Gemm0"], {}), ("Mul", ["Relu1", "c"], {})], {"c": half}),
