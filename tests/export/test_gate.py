@@ -7,12 +7,12 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
-from parity_export.gate.compare_backends import run_gate
 
 from parity_export.export_options import ExportOptions
 from parity_export.gate.backends import BATCH_SIZES, OPTIMIZATIONS
 from parity_export.gate.probe_sampling import ProbeSampler
 from parity_export.gate.report import Report
+from parity_export.gate.run_gate import run_gate
 from parity_export.graph.build_graph import build_graph, serialize
 from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
 from parity_export.sources.output_spec import OutputSpec

@@ -13,11 +13,11 @@ from pathlib import Path
 import onnx
 import torch
 from onnx import numpy_helper
-from parity_export.gate.compare_backends import run_gate
 from torch import nn
 
 from parity_export import ExportOptions, source_from_module
 from parity_export.gate.report import Report
+from parity_export.gate.run_gate import run_gate
 from parity_export.graph.build_graph import build_graph, serialize, with_graph_outputs
 from parity_export.sources.model_source import ModelSource
 from tests.parity.architectures import ARCHITECTURES
