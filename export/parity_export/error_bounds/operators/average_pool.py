@@ -25,5 +25,5 @@ OPERATOR = OperatorRule(
     "the same mean of (1 + 2 gamma_n) e + gamma_n abs(x'), n = k + 1",
     partial(pooled_sum, divided=True),
     worst_cases,
-    aten=tuple(AtenOperator(name, fixed={"divisor_override": None}) for name in ("avg_pool1d", "avg_pool2d")),
+    aten=(AtenOperator("avg_pool1d"), AtenOperator("avg_pool2d", fixed={"divisor_override": None})),
 )

@@ -9,7 +9,7 @@ from torch.nn import functional
 from parity_export.error_bounds.aten_operator import aten
 from parity_export.error_bounds.elementary_functions import Elementary, one_node
 from parity_export.error_bounds.operator_rule import OperatorRule, WorstCase
-from parity_export.error_bounds.operators.shared.elementary import of_one_slope
+from parity_export.error_bounds.operators.shared.elementary import formula, of_one_slope
 from parity_export.error_bounds.operators.shared.worst_case_graphs import activation_cases, over_a_range
 
 _SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
@@ -40,13 +40,10 @@ def worst_cases() -> list[WorstCase]:
 
 OPERATOR = OperatorRule(
     "Gelu",
-    "L e + alpha abs(f') + beta, L = 1.1290 over all reals",
+    formula(GELU, GELU_BY_TANH),
     of_one_slope(GELU, GELU_BY_TANH),
     worst_cases,
     aten=aten("gelu"),
     opset=20,
-    functions=(
-        GELU,
-        GELU_BY_TANH,
-    ),
+    functions=(GELU, GELU_BY_TANH),
 )

@@ -6,7 +6,7 @@ from torch.nn import functional
 from parity_export.error_bounds.aten_operator import aten
 from parity_export.error_bounds.elementary_functions import Elementary, one_node
 from parity_export.error_bounds.operator_rule import OperatorRule
-from parity_export.error_bounds.operators.shared.elementary import of_one_slope
+from parity_export.error_bounds.operators.shared.elementary import formula, of_one_slope
 from parity_export.error_bounds.operators.shared.worst_case_graphs import activation_cases
 
 _SIXTH = float(np.float32(1 / 6))
@@ -23,7 +23,7 @@ HARD_SIGMOID = Elementary(
 
 OPERATOR = OperatorRule(
     "HardSigmoid",
-    "L e + alpha abs(f') + beta, L = 1/6 over all reals",
+    formula(HARD_SIGMOID),
     of_one_slope(HARD_SIGMOID),
     lambda: activation_cases("HardSigmoid", 0.0, {"alpha": 1 / 6, "beta": 0.5}),
     aten=aten("hardsigmoid"),

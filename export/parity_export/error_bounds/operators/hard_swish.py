@@ -5,7 +5,7 @@ from torch.nn import functional
 from parity_export.error_bounds.aten_operator import aten
 from parity_export.error_bounds.elementary_functions import Elementary, one_node
 from parity_export.error_bounds.operator_rule import OperatorRule
-from parity_export.error_bounds.operators.shared.elementary import of_one_slope
+from parity_export.error_bounds.operators.shared.elementary import formula, of_one_slope
 from parity_export.error_bounds.operators.shared.worst_case_graphs import activation_cases
 
 HARD_SWISH = Elementary(
@@ -14,7 +14,7 @@ HARD_SWISH = Elementary(
 
 OPERATOR = OperatorRule(
     "HardSwish",
-    "L e + alpha abs(f') + beta, L = 1.5 over all reals",
+    formula(HARD_SWISH),
     of_one_slope(HARD_SWISH),
     lambda: activation_cases("HardSwish", 2.98),
     aten=aten("hardswish"),

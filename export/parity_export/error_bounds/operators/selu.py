@@ -7,7 +7,7 @@ from torch.nn import functional
 from parity_export.error_bounds.aten_operator import aten
 from parity_export.error_bounds.elementary_functions import Elementary, one_node
 from parity_export.error_bounds.operator_rule import OperatorRule
-from parity_export.error_bounds.operators.shared.elementary import of_one_slope
+from parity_export.error_bounds.operators.shared.elementary import formula, of_one_slope
 from parity_export.error_bounds.operators.shared.worst_case_graphs import activation_cases
 
 _ALPHA, _SCALE = float(np.float32(1.6732632423543772)), float(np.float32(1.0507009873554805))
@@ -23,7 +23,7 @@ SELU = Elementary(
 
 OPERATOR = OperatorRule(
     "Selu",
-    "L e + alpha abs(f') + beta, L = 1.7581 over all reals",
+    formula(SELU),
     of_one_slope(SELU),
     lambda: activation_cases("Selu", -0.01),
     aten=aten("elu"),

@@ -9,7 +9,7 @@ from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.elementary_functions import Elementary, one_node
 from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.operator_rule import Node, OperatorRule, WorstCase
-from parity_export.error_bounds.operators.shared.elementary import exact_sigmoid, with_one_slope
+from parity_export.error_bounds.operators.shared.elementary import exact_sigmoid, formula, with_one_slope
 from parity_export.error_bounds.operators.shared.worst_case_graphs import over_a_range
 
 SILU = Elementary(
@@ -46,7 +46,7 @@ def worst_cases() -> list[WorstCase]:
 
 OPERATOR = OperatorRule(
     "Silu",
-    "L e + alpha abs(f') + beta, L = 1.0999 over all reals",
+    formula(SILU),
     silu,
     worst_cases,
     aten=aten("silu"),

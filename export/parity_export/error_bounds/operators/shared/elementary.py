@@ -43,6 +43,11 @@ def of_one_slope(*functions: Elementary) -> ErrorRule:
     return lambda builder, node: with_one_slope(builder, measured_function(node, functions), builder.operand(node))
 
 
+def formula(*functions: Elementary) -> str:
+    """Return the error bound of `of_one_slope` in a line."""
+    return f"L e + alpha abs(f') + beta, L = {max(function.slope for function in functions):.5g} over all reals"
+
+
 def with_one_slope(builder: BoundBuilder, function: Elementary, x: ir.Value) -> Bound:
     """V = f(x) of the table, slope L over all reals: |v - exact| <= L e (1 + 2 alpha) + alpha |f'| + beta, and flushes.
 
