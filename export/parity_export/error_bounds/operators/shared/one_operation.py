@@ -1,4 +1,4 @@
-"""Arithmetic on elements: Add, Sub, Mul, Div, Neg, Abs, Clip.
+"""One operation on two elements, the error bound that Add, Sub, Mul and Div share.
 
 One operation rounds once: a compliant result differs from ``x op y`` of its own operands by at most u |x op y| and
 2^-126 where it is flushed. With operands within ``pre`` of the exact ones in total, |x op y| is at most
@@ -16,14 +16,16 @@ from numpy.typing import NDArray
 from parity_export.error_bounds.bound import Bound, Factor
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
-from parity_export.error_bounds.operators.linear import AffineMap, after_linear
+from parity_export.error_bounds.operators.shared.affine_map import AffineMap, after_linear
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
 
-_ROUNDED = 2 * (1 + 2 * U)
+ROUNDED = 2 * (1 + 2 * U)
+"""The factor of |v'| in units of u/2."""
+
 _ONCE = 1 + 2 * U
 
 
-def add(builder: BoundBuilder, node: ir.Node) -> Bound:
+def add_or_subtract(builder: BoundBuilder, node: ir.Node) -> Bound:
     """V = x + y, or x - y: pre = e_x + e_y. What is added to a linear map may be fused into it as its bias.
 
     A constant: `after_linear`. A computed y takes part in at most n + 1 roundings then, as do the terms of the map:
@@ -32,7 +34,7 @@ def add(builder: BoundBuilder, node: ir.Node) -> Bound:
     for index in (0, 1):
         constant = builder.constant(node.inputs[1 - index])
         if constant is not None:
-            return _add_constant(builder, node, index, _checked(builder, node, index, constant))
+            return _add_constant(builder, node, index, checked_constant(builder, node, index, constant))
     values = builder.operand(node, 0), builder.operand(node, 1)
     foldings = [builder.bound(value).folding for value in values]
     (first, first_scale), (second, second_scale) = map(builder.tensor, values)
@@ -43,7 +45,7 @@ def add(builder: BoundBuilder, node: ir.Node) -> Bound:
             part = builder.emit("Mul", [builder.magnitude(other), builder.number(error / UNIT)])
             total = builder.emit("Add", [total, part])
             scale *= error / gamma(folding.roundings) * (1 + 2 * error) * _ONCE
-    return Bound(total, scale * _ONCE * _ONCE, _ROUNDED, 4 * FLUSHED)
+    return Bound(total, scale * _ONCE * _ONCE, ROUNDED, 4 * FLUSHED)
 
 
 def _add_constant(builder: BoundBuilder, node: ir.Node, index: int, constant: NDArray[np.float64]) -> Bound:
@@ -54,24 +56,7 @@ def _add_constant(builder: BoundBuilder, node: ir.Node, index: int, constant: ND
         return after_linear(builder, node, AffineMap(np.ones(1), np.abs(constant), 1), index)
     if bound.tensor is not None or bound.relative:
         bound = Bound(*builder.tensor(builder.operand(node, index)))
-    return Bound(bound.tensor, bound.scale * _ONCE, _ROUNDED, _ONCE * bound.constant + 4 * FLUSHED)
-
-
-def multiply(builder: BoundBuilder, node: ir.Node) -> Bound:
-    """V = x c: pre = |c| e_x (`scaled`). V = x y: see `product`."""
-    for index in (0, 1):
-        constant = builder.constant(node.inputs[1 - index])
-        if constant is not None:
-            return scaled(builder, node, index, _checked(builder, node, index, constant))
-    return product(builder, node)
-
-
-def divide(builder: BoundBuilder, node: ir.Node) -> Bound:
-    """V = x / c: pre = e_x / |c| (`scaled`). The divisor must be constant and not zero."""
-    constant = builder.constant(node.inputs[1])
-    if constant is None or (constant == 0).any():
-        raise refusal(node, "the divisor must be constant, and not zero")
-    return scaled(builder, node, 0, 1 / _checked(builder, node, 0, constant), folded=2)
+    return Bound(bound.tensor, bound.scale * _ONCE, ROUNDED, _ONCE * bound.constant + 4 * FLUSHED)
 
 
 def scaled(builder: BoundBuilder, node: ir.Node, index: int, factor: NDArray[np.float64], folded: int = 1) -> Bound:
@@ -95,7 +80,7 @@ def scaled(builder: BoundBuilder, node: ir.Node, index: int, factor: NDArray[np.
     if bound.folding is not None:
         return after_linear(builder, node, AffineMap(factor, np.zeros(1), folded), index)
     exact = bool((np.frexp(factor)[0] == 0.5).all() and factor.max() <= 1)
-    rounded, largest = (0.0 if exact else folded * _ROUNDED), float(factor.max())
+    rounded, largest = (0.0 if exact else folded * ROUNDED), float(factor.max())
     known = bound.factor.then(largest, folded) if factor.size == 1 else Factor()
     if bound.tensor is None and not bound.relative:  # the same exact x everywhere
         return Bound(None, 1.0, rounded, largest * bound.constant + 4 * FLUSHED, factor=known)
@@ -105,40 +90,9 @@ def scaled(builder: BoundBuilder, node: ir.Node, index: int, factor: NDArray[np.
     return Bound(total, scale * _ONCE * _ONCE * _ONCE, rounded, constant, factor=known)
 
 
-def product(builder: BoundBuilder, node: ir.Node) -> Bound:
-    """V = x y, both computed: pre = |x'| e_y + |y'| e_x + 3 e_x e_y.
-
-    For compliant x, y and the exact X, Y: |x y - X Y| <= |x| |y - Y| + |Y| |x - X|, where |x| <= |x'| + 2 e_x and
-    |Y| <= |y'| + e_y. A magnitude may be read as zero when it is subnormal: 2^-100 is added to it.
-    """
-    x, y = builder.operand(node, 0), builder.operand(node, 1)
-    (e_x, x_scale), (e_y, y_scale) = builder.tensor(x), builder.tensor(y)
-    tiny, scale = builder.number(2.0**-100), max(x_scale, y_scale)
-    reach = builder.emit("Mul", [e_x, builder.number(3 * UNIT * scale)])
-    reach = builder.emit("Add", [builder.emit("Add", [reach, tiny]), builder.magnitude(x)])
-    first = builder.emit("Mul", [reach, e_y])
-    second = builder.emit("Mul", [builder.emit("Add", [builder.magnitude(y), tiny]), e_x])
-    return Bound(builder.emit("Add", [first, second]), scale * (1 + 12 * U), _ROUNDED, 5 * FLUSHED)
-
-
-def same(builder: BoundBuilder, node: ir.Node) -> Bound:
-    """V = -x, |x| or x: exact, and no two values come further apart."""
-    bound = builder.bound(builder.operand(node))
-    return bound if node.op_type == "Identity" else Bound(bound.tensor, bound.scale, bound.relative, bound.constant)
-
-
-def clip(builder: BoundBuilder, node: ir.Node) -> Bound:
-    """V = min(max(x, low), high): exact, and no two values come further apart."""
-    if all(bound is None for bound in node.inputs[1:]):
-        return builder.bound(builder.operand(node))
-    for bound in node.inputs[1:]:
-        if bound is not None and builder.constant(bound) is None:
-            raise refusal(node, "its bounds must be constant")
-    total, scale = builder.tensor(builder.operand(node, 0))
-    return Bound(total, scale, 0.0, 2 * FLUSHED)
-
-
-def _checked(builder: BoundBuilder, node: ir.Node, index: int, constant: NDArray[np.generic]) -> NDArray[np.float64]:
+def checked_constant(
+    builder: BoundBuilder, node: ir.Node, index: int, constant: NDArray[np.generic]
+) -> NDArray[np.float64]:
     """Return a constant operand in float64; it must be normal, and broadcast to the other operand's shape."""
     if constant.dtype != np.float32:
         raise refusal(node, f"its constant is {constant.dtype}")

@@ -1,13 +1,19 @@
 """BatchNormalization, in the three ways in which it is computed."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from parity_export.error_bounds.aten_operator import AtenOperator, Operand
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
-from parity_export.error_bounds.operators.linear import AffineMap, after_linear
+from parity_export.error_bounds.operator_rule import Node, OperatorRule, WorstCase
+from parity_export.error_bounds.operators.shared.affine_map import AffineMap, after_linear
+from parity_export.error_bounds.operators.shared.worst_case_graphs import behind_gemm, uniform
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
 
 _LARGEST_MEAN = 2.0**126
@@ -27,7 +33,7 @@ def batch_normalization(builder: BoundBuilder, node: ir.Node) -> Bound:
     """V = s x + B - s mean with s = scale / sqrt(var + epsilon), constants by channel.
 
     Computed as (x - mean) s + B, or as x s + (B - mean s), or folded into a linear map before it
-    (`parity_export.error_bounds.operators.linear.after_linear`). With m = 7 roundings of every term:
+    (`affine_map.after_linear`). With m = 7 roundings of every term:
 
         |v - exact| <= |s| e (1 + 2 gamma_m) + gamma_m (|s| |x'| + |s| |mean| + |B|) + flushes
     """
@@ -66,3 +72,39 @@ def batch_normalization(builder: BoundBuilder, node: ir.Node) -> Bound:
 def _subnormal(array: NDArray[np.float64]) -> bool:
     """Whether an element is so small, and not zero, that it or a product with it may be flushed."""
     return bool(((array != 0) & (np.abs(array) < 2 * FLUSH)).any())
+
+
+def _operands(args: Sequence[Any]) -> list[Operand]:
+    """Return x, scale, B, mean and variance; a batch normalization without scale and B has 1 and 0."""
+    neutral = (None, 1.0, 0.0, None, None)
+    given = [usual if value is None else value for value, usual in zip(args[:5], neutral, strict=True)]
+    return [value for value in given if value is not None]
+
+
+def worst_cases() -> list[WorstCase]:
+    """Return many channels with constants of their own, and one that a backend may fold into a Gemm."""
+    channels, names = 3000, ["s", "c", "m", "v"]
+    ranges = {"s": (0.5, 2), "c": (-0.01, 0.01), "m": (-0.01, 0.01), "v": (0.5, 2)}
+    drawn = uniform(0, 1, 4, channels)
+    constants = {name: low + (high - low) * drawn[index] for index, (name, (low, high)) in enumerate(ranges.items())}
+    behind: list[Node] = [("BatchNormalization", ["Gemm0", *names], {})]
+    folded = {name: np.full(4, value, np.float32) for name, value in zip(names, (0.7, 0.1, 0.3, 1), strict=True)}
+    return [
+        WorstCase(
+            "BatchNormalization",
+            [("BatchNormalization", ["features", *names], {})],
+            {name: array.astype(np.float32) for name, array in constants.items()},
+            1 + uniform(0, 1, 300, channels),
+            channels,
+        ),
+        behind_gemm("Gemm, BatchNormalization", behind, folded),
+    ]
+
+
+OPERATOR = OperatorRule(
+    "BatchNormalization",
+    "abs(s) e (1 + 2 gamma_7) + gamma_7 (abs(s x') + abs(s mean) + abs(B)), s = scale / sqrt(var + epsilon)",
+    batch_normalization,
+    worst_cases,
+    aten=(AtenOperator("native_batch_norm", _operands),),
+)

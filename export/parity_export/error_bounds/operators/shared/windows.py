@@ -1,4 +1,4 @@
-"""Sums and maxima over windows or axes."""
+"""Sums and maxima over windows or axes, the error bounds that pooling and reductions share."""
 
 import numpy as np
 import onnx_ir as ir
@@ -39,23 +39,18 @@ def _refuse_empty_windows(node: ir.Node) -> None:
         raise refusal(node, "a window may lie in the padding alone")
 
 
-def mean(builder: BoundBuilder, node: ir.Node) -> Bound:
-    """V = sum of k elements / k: an inner product with weights 1/k, which is rounded once more than a sum of k.
+def pooled_sum(builder: BoundBuilder, node: ir.Node, *, divided: bool) -> Bound:
+    """V = sum of k elements, or that / k: the same sum of (1 + 2 gamma_n) e + gamma_n |x'|.
 
-    A term takes part in k - 1 additions, the rounding of 1/k or none, and one product or quotient: n = k + 1 in the
-    bound of `parity_export.error_bounds.operators.linear.inner_products`.
+    The bound of `inner_products.inner_products` with weights 1 and n = k. With weights 1/k a term takes part in k - 1
+    additions, the rounding of 1/k or none, and one product or quotient: n = k + 1.
+
+    Args:
+        builder: the graph.
+        node: sums x, its first input.
+        divided: whether it divides by k.
     """
-    return _sum(builder, node, _window(builder, node), divided=True)
-
-
-def total_of(builder: BoundBuilder, node: ir.Node) -> Bound:
-    """V = sum of k elements: n = k in the bound of `parity_export.error_bounds.operators.linear.inner_products`."""
-    return _sum(builder, node, _window(builder, node), divided=False)
-
-
-def _sum(builder: BoundBuilder, node: ir.Node, count: int, *, divided: bool) -> Bound:
-    """Return the same sum of (1 + 2 gamma_n) e + gamma_n |x'|."""
-    x = builder.operand(node)
+    x, count = builder.operand(node), _window(builder, node)
     if "ceil_mode" in node.attributes and node.attributes["ceil_mode"].as_int():
         raise refusal(node, "ceil_mode: backends divide by different numbers")
     n = count + divided
