@@ -10,6 +10,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from parity_export.error_bounds.certified_model import CertifiedModel
+from parity_export.gate.bisection import bisect
 from parity_export.gate.probe_ranges import ranges, spread, widened
 from parity_runtime import ModelContract
 from parity_runtime.contract import CERTIFIED, LABEL
@@ -19,7 +20,8 @@ from parity_training.reports.figures import CLASS_COLORS, class_name, new_figure
 _GRID = 320
 _BAND = "#333333"
 _WINDOW = 3.0  # of the band's width, on both sides of the boundary
-_STEPS = 64  # halvings of a segment in float64
+_HALVINGS = 64  # of a segment: more than float64 has bits
+_POINT = "point"
 
 RowAnswers = Callable[[NDArray[np.float64]], Arrays]
 Plane = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -89,13 +91,10 @@ def _crossing(answers: RowAnswers, plane: Plane, labels: NDArray[np.int64]) -> N
     if not len(changes):
         return None
     row, column = changes[np.argmin(np.abs(changes - _GRID / 2).sum(axis=1))]
-    start, end = (np.array([plane[0][column + side], plane[1][row]]) for side in (0, 1))
+    start, end = ({_POINT: np.array([[plane[0][column + side], plane[1][row]]])} for side in (0, 1))
     label = labels[row, column]
-    for _ in range(_STEPS):
-        middle = (start + end) / 2
-        same = int(answers(middle[None])[LABEL][0]) == label
-        start, end = (middle, end) if same else (start, middle)
-    return start
+    before, _ = bisect(start, end, lambda rows: np.asarray(answers(rows[_POINT])[LABEL] == label), _HALVINGS)
+    return np.asarray(before[_POINT][0], np.float64)
 
 
 def _width(answers: RowAnswers, crossing: NDArray[np.float64], spans: NDArray[np.float64]) -> tuple[int, float]:

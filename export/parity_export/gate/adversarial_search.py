@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_export.gate.batching import ModelFunction
+from parity_export.gate.bisection import bisect, where
 from parity_export.gate.probes import ADVERSARIAL, BOUNDARY, Probes, labelled
 from parity_runtime.contract import LABEL
 from parity_runtime.inference.input_validation import Arrays
@@ -34,13 +35,9 @@ def boundary_rows(rows: Probes, reference: ModelFunction, random: np.random.Gene
     start, end = ({name: array[side] for name, array in rows.inputs.items()} for side in pairs)
     end |= {name: start[name] for name in start if name not in floats}
     start_labels, end_labels = reference(start)[LABEL], reference(end)[LABEL]
-    for _ in range(_BISECTIONS):
-        middle = {name: _between(start[name], end[name]) if name in floats else start[name] for name in start}
-        same = reference(middle)[LABEL] == start_labels
-        start = {name: _where(same, middle[name], start[name]) for name in start}
-        end = {name: _where(same, end[name], middle[name]) for name in end}
+    sides = bisect(start, end, lambda rows: np.asarray(reference(rows)[LABEL] == start_labels), _BISECTIONS)
     crossing = np.flatnonzero(start_labels != end_labels)
-    for side in (start, end):
+    for side in sides:
         yield labelled(BOUNDARY, side).take(crossing)
 
 
@@ -67,7 +64,7 @@ def adversarial_rows(
         moved = {name: _moved(array, ranges[name], 10.0 ** -(step / 2), random) for name, array in best.inputs.items()}
         found = _apart(moved, first, second)
         better = found > score
-        inputs = {name: _where(better, moved[name], array) for name, array in best.inputs.items()}
+        inputs = {name: where(better, moved[name], array) for name, array in best.inputs.items()}
         best, score = Probes(inputs, best.kinds), np.maximum(score, found)
     yield labelled(ADVERSARIAL, best.inputs)
 
@@ -99,11 +96,3 @@ def _moved(
     moved = array + step * (high.astype(np.float64) - low) * random.standard_normal(array.shape)
     clipped: NDArray[Any] = np.clip(moved, low, high).astype(array.dtype)
     return clipped
-
-
-def _between(start: NDArray[np.generic], end: NDArray[np.generic]) -> NDArray[np.generic]:
-    return ((start.astype(np.float64) + end.astype(np.float64)) / 2).astype(start.dtype)
-
-
-def _where(mask: NDArray[np.bool_], yes: NDArray[np.generic], no: NDArray[np.generic]) -> NDArray[np.generic]:
-    return np.where(mask.reshape(-1, *[1] * (yes.ndim - 1)), yes, no)
