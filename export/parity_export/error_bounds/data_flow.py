@@ -41,6 +41,11 @@ class Flow:
             value = self._record(name, (value, operand))
         return value
 
+    def leave_out(self, result: bytes) -> None:
+        """Forget the last operation that gives a result."""
+        index = max(index for index, (_, value) in enumerate(self.operations) if value == result)
+        del self.operations[index]
+
     def _record(self, name: str, operands: Sequence[bytes]) -> bytes:
         value = joined(name, sorted(operands) if name in _COMMUTING else operands)
         self.operations.append((name, value))

@@ -11,11 +11,10 @@ from torch.utils._pytree import tree_leaves
 from parity_export.error_bounds.aten_operator import tensors
 from parity_export.error_bounds.data_flow import Flow, content, joined
 from parity_export.error_bounds.registry import ATEN
+from parity_export.gate.last_squashing import LastSquashing
 
 _MOVED = frozenset(operator.name for operator, rule in ATEN.values() if rule.moves) | {"empty"}
 """What changes no element; an empty tensor has none."""
-
-_SQUASHING = ("sigmoid", "_softmax")
 
 
 class TorchFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -34,7 +33,6 @@ class TorchFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.numbers: set[bytes] = {_bytes(value) for value in (0.0, 1.0, 20.0)}  # also defaults that are not passed
         self._prints: dict[int, bytes] = {}
         self._kept: list[torch.Tensor] = []  # an identity is a tensor's own only while that lives
-        self._squashed: tuple[int, bytes] | None = None
 
     @classmethod
     def of(cls, module: Callable[..., Any], inputs: Sequence[torch.Tensor], *, squashed: bool) -> "TorchFlow":
@@ -43,17 +41,18 @@ class TorchFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]
         Args:
             module: in eval mode, float32, as a function of its inputs.
             inputs: examples of them.
-            squashed: whether to leave out the last Sigmoid or Softmax, which stands behind the logits.
+            squashed: whether to leave out the Sigmoid or Softmax that it ends in, which stands behind the logits.
         """
         recorder = cls()
         for index, tensor in enumerate(inputs):
             recorder._name(tensor, joined(f"input {index}", []))
-        with torch.no_grad(), recorder:
-            returned = module(*inputs)
-        recorder.result = recorder._print(tree_leaves(returned)[0])
-        if squashed and recorder._squashed is not None:
-            index, recorder.result = recorder._squashed
-            del recorder.flow.operations[index]
+        with torch.no_grad(), recorder, LastSquashing() as squashing:
+            returned = tree_leaves(module(*inputs))[0]
+        recorder.result = recorder._print(returned)
+        logits = squashing.logits_of(returned) if squashed else None
+        if logits is not None:
+            recorder.flow.leave_out(recorder.result)
+            recorder.result = recorder._print(logits)
         return recorder
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -77,8 +76,6 @@ class TorchFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Return the print of an operator's result, and record it if it computes."""
         if name in _MOVED:
             return operands[0] if len(operands) == 1 else joined("concat", operands)
-        if name in _SQUASHING:
-            self._squashed = len(self.flow.operations), operands[0]
         if name not in ATEN:
             return self.flow.add((f"its {name}",), operands)
         operator, rule = ATEN[name]
