@@ -98,18 +98,35 @@ class ExpectedOutputs:
             outside = np.maximum(np.maximum(found - high, low - found), 0.0)
         return np.where(np.isnan(found) & ~np.isnan(exact), np.inf, np.nan_to_num(outside, nan=0.0, posinf=np.inf))
 
+    @cached_property
+    def _floors(self) -> dict[tuple[str, str], NDArray[np.float64]]:
+        """The floors by output and group, broadcast against its rows; none of a group without rows.
+
+        They are those of the envelope before it was widened beside jumps: what is allowed is what is said to be.
+        """
+        found = {}
+        for name, values in self.float64.items():
+            if self.dtypes.get(name) in TORCH_TESTING and not self._follows_logits(name):
+                deviation = self.envelope.deviation(name, values)
+                for group, rows in groups(self.probes).items():
+                    if rows.any():
+                        found[name, group] = floors(group, deviation[rows], values[rows])
+        return found
+
+    def _follows_logits(self, name: str) -> bool:
+        return name == PROBABILITIES and LOGITS in self.float64
+
     def _allowed(self, name: str) -> NDArray[np.float64]:
         values = self.float64[name]
         allowed = np.zeros(values.shape)
         if self.dtypes.get(name) not in TORCH_TESTING:
             return allowed
         rtol, atol = self.given or TORCH_TESTING[self.dtypes[name]]
-        deviation = self.envelope.deviation(name, values)
         for group, rows in groups(self.probes).items():
             if rows.any():
                 size = np.abs(values[rows])
                 near = atol + (max(rtol, FAR_RTOL) if group in FAR else rtol) * size
-                allowed[rows] = np.maximum(near, floors(group, deviation[rows], values[rows]))
+                allowed[rows] = np.maximum(near, self._floors[name, group])
         bound = self.bounds.get(name)
         return allowed if bound is None else np.minimum(allowed, np.where(np.isfinite(bound), bound, np.inf))
 
@@ -123,13 +140,12 @@ class ExpectedOutputs:
         return allowed
 
     def _tolerance(self, name: str, group: str, rows: NDArray[np.bool_]) -> Tolerance:
-        exact = self.float64[name][rows]
-        if name == PROBABILITIES and LOGITS in self.float64:
+        if self._follows_logits(name):
+            exact = self.float64[name][rows]
             with np.errstate(invalid="ignore", divide="ignore"):
                 relative = np.where(exact > _TINY, (self.allowed[name][rows] - _TINY) / exact, 0.0)
             return Tolerance(_finite_max(relative), _TINY, 0.0, "a part of each probability, explained by the logits'")
-        deviation = self.envelope.deviation(name, self.float64[name])[rows]
-        largest = _finite_max(floors(group, deviation, exact)) if rows.any() else 0.0
+        largest = _finite_max(self._floors[name, group]) if rows.any() else 0.0
         return tolerance_of(largest, self.dtypes[name], self.given)
 
 
