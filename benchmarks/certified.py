@@ -14,7 +14,8 @@ from torch import nn
 from parity_export import OutputSpec, source_from_module
 from parity_export.error_bounds import propagate_error_bounds
 from parity_export.export_options import ExportOptions
-from parity_export.graph.build_graph import build_graph, serialize
+from parity_export.graph.attach_head import attach_head
+from parity_export.graph.trace import trace
 from parity_runtime import TensorSpec
 from parity_runtime.inference.session import create_session
 from parity_training import MLP, XORClassifier
@@ -70,7 +71,7 @@ def _nanoseconds(sessions: list[Any], count: int, columns: int) -> list[float]:
 
 def _sessions(module: nn.Module, columns: int) -> list[Any]:
     source = source_from_module(module, [TensorSpec("features", "float32", ("batch", columns))], _MEANING, "model")
-    plain = serialize(build_graph(source, ExportOptions())[0])
+    plain = attach_head(trace(source, ExportOptions())).data
     return [create_session(plain), create_session(propagate_error_bounds(plain, source.contract))]
 
 

@@ -10,22 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from parity_export.export_graph import ExportGraph
 from parity_export.export_options import ExportOptions
 from parity_export.gate.run_gate import GateResult, run_gate
 from parity_export.graph.output_shapes import returned_shapes
+from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.batch_axis import rows_first
 from parity_export.sources.model_source import ModelSource, source_from_module
 from parity_export.sources.output_spec import OutputSpec
 from parity_runtime import FormatError, InputError, ModelContract, TensorSpec
 from parity_runtime.files.open_file import read_regular
 from parity_runtime.inference.input_validation import Arrays
-from parity_runtime.inference.session import create_session
 from parity_runtime.inference.signature import ONNXRUNTIME_DTYPES
 from parity_runtime.package.loader import LARGEST_MODEL
 from parity_runtime.package.model_scan import scan_model
 
 
-def check_model(source: ModelSource, model: bytes, given: tuple[float, float] | None = None) -> GateResult:
+def check_model(source: ModelSource, model: bytes | OnnxGraph, given: tuple[float, float] | None = None) -> GateResult:
     """Judge an ONNX model against a module.
 
     Names are the file's own: inputs of the same name meet, in whatever order they stand; a module's tensors meet the
@@ -42,16 +43,16 @@ def check_model(source: ModelSource, model: bytes, given: tuple[float, float] | 
 
     Args:
         source: the module, its task ``tensors``.
-        model: a serialized ONNX ModelProto without external data.
+        model: a serialized ONNX ModelProto without external data, or what `read_model` returned.
         given: rtol and atol that a person set.
 
     Raises:
         InputError: the number of outputs differs, or the model is none that a package could hold.
         FormatError: onnxruntime cannot load the model.
     """
-    checked_model(model, "the model")
-    contract = dataclasses.replace(source.contract, outputs=_outputs(source, model))
-    return run_gate(model, dataclasses.replace(source, contract=contract), given, external=True)
+    graph = checked_model(model, "the model") if isinstance(model, bytes) else model
+    contract = dataclasses.replace(source.contract, outputs=_outputs(source, graph))
+    return run_gate(ExportGraph(dataclasses.replace(source, contract=contract), graph), given, external=True)
 
 
 def assert_parity(
@@ -89,24 +90,24 @@ def assert_parity(
         AssertionError: says in which configurations which outputs differ, and by how much.
         InputError: the module and the inputs do not fit.
     """
-    data = checked_model(model, "the model") if isinstance(model, bytes) else read_model(Path(model))
+    graph = checked_model(model, "the model") if isinstance(model, bytes) else read_model(Path(model))
     tolerance = ExportOptions(rtol=rtol, atol=atol).tolerance
     if isinstance(inputs, Mapping):
         arrays = {name: np.asarray(array) for name, array in inputs.items()}
-        specs: tuple[TensorSpec, ...] = _specs_of(arrays, model_inputs(data))
+        specs: tuple[TensorSpec, ...] = _specs_of(arrays, model_inputs(graph))
         contract = ModelContract("sample", "tensors", specs, (TensorSpec("output", "float32", ()),))
         sample = rows_first(contract, arrays)
     else:
         specs = tuple(TensorSpec.parse(spec) if isinstance(spec, str) else spec for spec in inputs)
         sample = None
     source = source_from_module(module, specs, OutputSpec(), "model", sample)
-    gate_result = check_model(source, data, tolerance)
+    gate_result = check_model(source, graph, tolerance)
     if not gate_result.report.passed:
         raise AssertionError("\n".join([*gate_result.report.reasons(), *gate_result.notes]))
 
 
-def read_model(path: Path) -> bytes:
-    """Return the bytes of an ONNX file.
+def read_model(path: Path) -> OnnxGraph:
+    """Return the graph of an ONNX file.
 
     Raises:
         InputError: there is no such file, it is no ONNX model, its weights lie in other files, or it uses operators
@@ -121,8 +122,8 @@ def read_model(path: Path) -> bytes:
     return checked_model(data, str(path))
 
 
-def checked_model(data: bytes, where: str) -> bytes:
-    """Return a model's bytes, after the checks that a package's model goes through before onnxruntime sees it.
+def checked_model(data: bytes, where: str) -> OnnxGraph:
+    """Return a model's graph, after the checks that a package's model goes through before onnxruntime sees it.
 
     Raises:
         InputError: they are no ONNX model, keep weights in other files, or use custom operators.
@@ -131,16 +132,16 @@ def checked_model(data: bytes, where: str) -> bytes:
         scan_model(data, where)
     except FormatError as error:
         raise InputError(str(error)) from error
-    return data
+    return OnnxGraph(data)
 
 
-def model_inputs(model: bytes) -> tuple[TensorSpec, ...]:
+def model_inputs(model: OnnxGraph) -> tuple[TensorSpec, ...]:
     """Return what a model takes, by its own names; a first dimension without a name is called ``batch``.
 
     Raises:
         FormatError: onnxruntime cannot load the model.
     """
-    return tuple(_spec(tensor) for tensor in create_session(model).get_inputs())
+    return tuple(_spec(tensor) for tensor in model.session().get_inputs())
 
 
 def _spec(tensor: Any) -> TensorSpec:
@@ -150,14 +151,14 @@ def _spec(tensor: Any) -> TensorSpec:
     return TensorSpec(tensor.name, ONNXRUNTIME_DTYPES.get(tensor.type, tensor.type), tuple(sizes))
 
 
-def _outputs(source: ModelSource, model: bytes) -> tuple[TensorSpec, ...]:
+def _outputs(source: ModelSource, model: OnnxGraph) -> tuple[TensorSpec, ...]:
     """Return what a model must give: its own names, and the dtypes and the axes of the batch of what torch returns.
 
     Raises:
         InputError: the number of outputs differs.
     """
-    names = [tensor.name for tensor in create_session(model).get_outputs()]
-    shapes = returned_shapes(source.module, source.contract)
+    names = [tensor.name for tensor in model.session().get_outputs()]
+    shapes = returned_shapes(source)
     if len(shapes) != len(names):
         raise InputError(f"the module returns {len(shapes)} tensors, and the model {len(names)}")
     return tuple(TensorSpec(name, dtype, shape) for name, (dtype, shape) in zip(names, shapes, strict=True))

@@ -1,21 +1,18 @@
 """Every intermediate value of a network, on both sides: torch's by node, ONNX's by value name."""
 
-import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from parity_export.gate.comparison import close
 from parity_export.graph.torch_export import export_program
-from parity_export.sources.argument_binding import bind
-from parity_runtime import InputError, TensorSpec
+from parity_export.onnx_graph import OnnxGraph
+from parity_export.sources.model_source import ModelSource
+from parity_runtime import InputError
 from parity_runtime.errors import first_line
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.session import Optimization, Provider, create_session
@@ -70,9 +67,9 @@ def first_divergence(
     return None, compared
 
 
-def torch_trace(module: nn.Module, inputs: Sequence[TensorSpec], call: Arrays) -> Trace:
+def torch_trace(source: ModelSource, call: Arrays) -> Trace:
     """Return what each node of the module's exported program computes, in float32, by node name."""
-    program = export_program(module, inputs).exported_program
+    program = export_program(source.module, source.example).exported_program
     if program is None:
         raise InputError("torch gives no program to trace")
     values: Trace = {}
@@ -86,20 +83,21 @@ def torch_trace(module: nn.Module, inputs: Sequence[TensorSpec], call: Arrays) -
 
     graph_module = program.module(check_guards=False)
     with torch.no_grad():
-        tensors = bind(module, inputs).in_order([torch.from_numpy(call[spec.name]) for spec in inputs])
+        tensors = source.call.in_order([torch.from_numpy(call[spec.name]) for spec in source.contract.inputs])
         Recorder(graph_module).run(*tensors, enable_io_processing=False)
     return values
 
 
 def onnx_trace(
-    model: bytes, call: Arrays, optimization: Optimization = "disabled", provider: Provider = "cpu"
+    graph: OnnxGraph, call: Arrays, optimization: Optimization = "disabled", provider: Provider = "cpu"
 ) -> tuple[Trace, dict[str, str]]:
     """Return every value that a graph computes, and the operator of each, by value name.
 
     An optimized graph is written out as onnxruntime has rewritten it, and its surviving values are read from there:
     asking the original for intermediate values would forbid the very fusions that are to be seen.
     """
-    proto = onnx.load_from_string(model if optimization == "disabled" else _optimized(model, optimization))
+    proto = onnx.ModelProto()
+    proto.CopyFrom(graph.proto if optimization == "disabled" else graph.optimized(_writable(optimization)))
     operators = {name: node.op_type for node in proto.graph.node for name in node.output if name}
     given = {output.name for output in proto.graph.output}
     for name in operators:
@@ -114,12 +112,9 @@ def onnx_trace(
     return {name: found[name] for name in operators if isinstance(found.get(name), np.ndarray)}, operators
 
 
-def _optimized(model: bytes, optimization: Optimization) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "optimized.onnx"
-        # Layout changes of the level "all" exist for one processor only and cannot be written to a file.
-        create_session(model, optimization="basic" if optimization == "basic" else "extended", optimized=str(path))
-        return path.read_bytes()
+def _writable(optimization: Optimization) -> Optimization:
+    """Return a level whose graph any processor runs: the layouts of the level ``all`` exist for one only."""
+    return "basic" if optimization == "basic" else "extended"
 
 
 def _departure(

@@ -143,7 +143,7 @@ def test_inputs_that_cannot_be_the_parameters_are_refused_with_the_parameters(
 
 def test_a_trace_has_the_values_of_the_parameters_that_were_named() -> None:
     inputs = floats("shift", "x")
-    trace = torch_trace(Difference().eval(), specs("shift", "x"), inputs)
+    trace = torch_trace(source_from_module(Difference().eval(), specs("shift", "x"), OutputSpec(), "m"), inputs)
     np.testing.assert_allclose(list(trace.values())[-1], inputs["x"] - 100 * inputs["shift"], atol=1e-4)
 
 

@@ -122,13 +122,12 @@ def test_a_refused_export_keeps_its_report_and_writes_no_package(
     xor_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The source's module is changed after its graph was taken: a wrong weight, as an exporter's bug would give."""
-    from parity_export.graph import build_graph
-
     source = source_from_run(xor_run)
-    honest = build_graph.export_graph
+
+    from parity_export.graph.torch_export import export_graph
 
     def buggy(module: nn.Module, inputs: object, opset: int | None = None) -> object:
-        graph = honest(module, inputs, opset)  # type: ignore[arg-type]
+        graph = export_graph(module, inputs, opset)  # type: ignore[arg-type]
         with torch.no_grad():
             module.linear2.bias.add_(0.01)  # type: ignore[operator, union-attr]
         return onnx_copy(graph)
@@ -141,7 +140,7 @@ def test_a_refused_export_keeps_its_report_and_writes_no_package(
         tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) - np.float32(0.01), tensor.name))
         return onnx_ir.from_proto(proto)
 
-    monkeypatch.setattr(build_graph, "export_graph", buggy)
+    monkeypatch.setattr("parity_export.graph.trace.export_graph", buggy)
     with pytest.raises(ParityRefusedError, match="no package"):
         export_package(source, tmp_path / "p")
     assert os.listdir(tmp_path) == ["p.refused.json"]

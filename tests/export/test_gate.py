@@ -8,12 +8,15 @@ import pytest
 import torch
 from onnx import numpy_helper
 
+from parity_export.export_graph import ExportGraph
 from parity_export.export_options import ExportOptions
 from parity_export.gate.backends import BATCH_SIZES, OPTIMIZATIONS
 from parity_export.gate.probe_sampling import ProbeSampler
 from parity_export.gate.report import Report
 from parity_export.gate.run_gate import run_gate
-from parity_export.graph.build_graph import build_graph, serialize
+from parity_export.graph.attach_head import attach_head
+from parity_export.graph.torch_export import export_graph
+from parity_export.graph.trace import trace
 from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
 from parity_export.sources.output_spec import OutputSpec
 from parity_runtime import Feature, ModelContract, TensorSpec
@@ -27,7 +30,7 @@ def source(xor_run: Run) -> ModelSource:
 
 @pytest.fixture(scope="module")
 def honest(source: ModelSource) -> bytes:
-    return serialize(build_graph(source, ExportOptions())[0])
+    return attach_head(trace(source, ExportOptions())).data
 
 
 @pytest.fixture
@@ -36,7 +39,7 @@ def graph(honest: bytes) -> onnx.ModelProto:
 
 
 def verdict_on(graph: onnx.ModelProto, source: ModelSource) -> Report:
-    return run_gate(graph.SerializeToString(), source).report
+    return run_gate(ExportGraph.of(source, graph)).report
 
 
 def initializer(graph: onnx.ModelProto, name: str) -> onnx.TensorProto:
@@ -132,19 +135,17 @@ def test_a_train_mode_leak_is_refused_although_the_default_optimization_hides_it
 def test_one_bit_of_one_initializer_is_refused_by_its_name(graph, source, tmp_path, monkeypatch) -> None:
     """A last bit changes answers by less than any tolerance; the comparison with the state_dict finds it."""
     from parity_export import export_package
-    from parity_export.graph import build_graph
     from parity_runtime import ParityRefusedError
 
     def flipped(*arguments: object) -> object:
-        model = HONEST(*arguments)
+        model = export_graph(*arguments)
         weight = model.graph.initializers["linear1.weight"]
         array = weight.const_value.numpy().copy()
         array.view(np.uint32)[0, 0] ^= 1
         weight.const_value = type(weight.const_value)(torch.from_numpy(array), name="linear1.weight")
         return model
 
-    HONEST = build_graph.export_graph
-    monkeypatch.setattr(build_graph, "export_graph", flipped)
+    monkeypatch.setattr("parity_export.graph.trace.export_graph", flipped)
     with pytest.raises(ParityRefusedError, match=r"initializer linear1\.weight"):
         export_package(source, tmp_path / "p")
 

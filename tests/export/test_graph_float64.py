@@ -13,9 +13,12 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from parity_export import ExportOptions, OutputSpec, source_from_module
+from parity_export.gate.batching import ModelFunction
 from parity_export.gate.graph_float64 import graph_float64
 from parity_export.gate.operators_float64 import OPERATORS
-from parity_export.graph.build_graph import build_graph, serialize
+from parity_export.graph.attach_head import attach_head
+from parity_export.graph.trace import trace
+from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import InputError, TensorSpec
 from tests.older_onnxruntime import refused_before
 from tests.proof.arithmetic import Exact
@@ -40,6 +43,10 @@ def model_of(nodes: list[Any], inputs: list[Any], outputs: list[str], constants:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9).SerializeToString()
 
 
+def float64(model: bytes, outputs: list[str]) -> ModelFunction:
+    return graph_float64(OnnxGraph(model), outputs)
+
+
 def floats(name: str, *shape: Any) -> Any:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
@@ -58,7 +65,7 @@ def test_operators_are_what_onnx_says(operator: str) -> None:
         graph, (inputs, outputs) = case.model.graph, case.data_sets[0]
         names = [value.name for value in graph.output]
         given = dict(zip([value.name for value in graph.input], map(np.asarray, inputs), strict=True))
-        found = graph_float64(case.model.SerializeToString(), names)(given)
+        found = graph_float64(OnnxGraph(case.model), names)(given)
         for name, wanted in zip(names, outputs, strict=True):
             np.testing.assert_allclose(found[name], wanted, rtol=1e-3, atol=1e-5, err_msg=case.name)
     assert cases or operator in ("Cast", "Swish", "RMSNormalization")
@@ -67,7 +74,7 @@ def test_operators_are_what_onnx_says(operator: str) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_it_is_as_exact_as_an_evaluator_that_shares_no_code_with_it(case: Case) -> None:
     graph, _ = case.graph()
-    found = graph_float64(graph, ["value"])({"features": case.rows})["value"]
+    found = graph_float64(OnnxGraph(graph), ["value"])({"features": case.rows})["value"]
     exact = evaluate(graph, {"features": case.rows}, Exact())["value"]
     np.testing.assert_allclose(found, exact, rtol=1e-14, atol=1e-16)
 
@@ -82,10 +89,10 @@ def test_a_module_and_its_graph_agree_to_float64s_rounding() -> None:
     source = source_from_module(
         module, [TensorSpec.parse("x: float32[batch, 2, 7, 6]")], OutputSpec("tensors"), "model"
     )
-    model, _ = build_graph(source, ExportOptions())
-    name = str(model.graph.outputs[0].name)
+    graph = attach_head(trace(source, ExportOptions()))
+    name = str(graph.model.graph.outputs[0].name)
     x = torch.randn(3, 2, 7, 6)
-    found = graph_float64(serialize(model), [name])({"x": x.numpy()})[name]
+    found = graph_float64(graph.onnx, [name])({"x": x.numpy()})[name]
     with torch.no_grad():
         exact = copy.deepcopy(module).double()(x.double()).numpy()
     np.testing.assert_allclose(found, exact, rtol=1e-13, atol=1e-15)
@@ -99,7 +106,7 @@ def test_constants_are_those_of_the_graph() -> None:
         helper.make_node("Constant", [], ["b"], value_float=0.1),
         helper.make_node("Sum", ["x", "a", "b", "c"], ["y"]),
     ]
-    found = graph_float64(model_of(nodes, [floats("x", 1)], ["y"], {"c": np.float32([0.1])}), ["y"])
+    found = float64(model_of(nodes, [floats("x", 1)], ["y"], {"c": np.float32([0.1])}), ["y"])
     assert found({"x": np.zeros(1, np.float32)})["y"] == 3 * np.float64(np.float32(0.1))
 
 
@@ -108,7 +115,7 @@ def test_casts_between_floats_round_nothing() -> None:
         helper.make_node("Cast", ["x"], ["half"], to=TensorProto.FLOAT16),
         helper.make_node("Neg", ["half"], ["y"]),
     ]
-    found = graph_float64(model_of(nodes, [floats("x", 1)], ["y"]), ["y"])({"x": np.float32([0.1])})["y"]
+    found = float64(model_of(nodes, [floats("x", 1)], ["y"]), ["y"])({"x": np.float32([0.1])})["y"]
     assert found.dtype == np.float64 and found == -np.float64(np.float32(0.1))
 
 
@@ -122,7 +129,7 @@ def test_a_subgraph_takes_values_from_outside() -> None:
         helper.make_node("Greater", ["x", "c"], ["greater"]),
         helper.make_node("If", ["greater"], ["y"], **branches),
     ]
-    answer = graph_float64(model_of(nodes, [floats("x")], ["y"], {"c": np.float32(0.5)}), ["y"])
+    answer = float64(model_of(nodes, [floats("x")], ["y"], {"c": np.float32(0.5)}), ["y"])
     assert abs(answer({"x": np.float32(1)})["y"] - np.tanh(0.5)) < 1e-15
     assert abs(answer({"x": np.float32(0.25)})["y"] - torch.erf(torch.tensor(0.125).double()).item()) < 1e-7
 
@@ -132,9 +139,9 @@ def test_what_cannot_be_evaluated_is_named() -> None:
                             coordinate_transformation_mode="align_corners")  # fmt: skip
     model = model_of([node], [floats("x", 1, 1, 3)], ["y"], {"s": np.float32([1, 1, 1.5])})
     with pytest.raises(InputError, match="operator Resize at node enlarged cannot be evaluated in float64: ONNX's"):
-        graph_float64(model, ["y"])({"x": np.ones((1, 1, 3), np.float32)})
+        float64(model, ["y"])({"x": np.ones((1, 1, 3), np.float32)})
     with pytest.raises(InputError, match="the graph has no value z"):
-        graph_float64(model, ["z"])
+        float64(model, ["z"])
     strange = helper.make_node("Strange", ["x"], ["y"], "n", domain="somewhere")
     with pytest.raises(InputError, match="operator Strange at node n cannot be evaluated in float64: "):
-        graph_float64(model_of([strange], [floats("x", 1)], ["y"]), ["y"])({"x": np.ones(1, np.float32)})
+        float64(model_of([strange], [floats("x", 1)], ["y"]), ["y"])({"x": np.ones(1, np.float32)})

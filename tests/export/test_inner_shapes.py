@@ -11,8 +11,11 @@ from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
 from parity_export import ExportOptions, OutputSpec, assert_parity, export_package, source_from_module
-from parity_export.graph.build_graph import build_graph, serialize, with_graph_outputs
+from parity_export.graph.attach_head import attach_head
 from parity_export.graph.torch_export import export_graph
+from parity_export.graph.trace import trace
+from parity_export.onnx_graph import OnnxGraph
+from parity_export.sources.example_inputs import Example
 from parity_runtime import ModelContract, Predictor, TensorSpec
 from parity_runtime.inference.session import create_session
 from tests.parity.architectures import Recurrence
@@ -42,9 +45,8 @@ class Two(nn.Module):
 
 def built(module: nn.Module, *inputs: str) -> tuple[bytes, ModelContract]:
     source = source_from_module(module.eval(), [TensorSpec.parse(text) for text in inputs], OutputSpec(), "m")
-    model, _ = build_graph(source, ExportOptions())
-    contract = with_graph_outputs(source, model)
-    return serialize(model), contract
+    graph = attach_head(trace(source, ExportOptions()))
+    return graph.data, graph.contract
 
 
 class Stretched(nn.Module):
@@ -142,7 +144,8 @@ def test_a_size_that_has_no_name_is_declared_as_one_that_changes(tmp_path: Path)
 def declared_too_narrowly(tmp_path: Path) -> tuple[nn.Module, Path]:
     """A right file of torch's own exporter, which declares the length of its example."""
     module = Recurrent(nn.LSTM(6, 5, batch_first=True)).eval()
-    model = onnx.load_from_string(serialize(export_graph(module, [TensorSpec.parse(SEQUENCE)])))
+    example = Example.of(module, [TensorSpec.parse(SEQUENCE)])
+    model = onnx.load_from_string(OnnxGraph(export_graph(module, example)).data)
     model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 3
     onnx.save(model, tmp_path / "m.onnx")
     assert create_session((tmp_path / "m.onnx").read_bytes()).get_outputs()[0].shape == ["batch", 3, 3]

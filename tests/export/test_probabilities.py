@@ -10,10 +10,12 @@ from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
 from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
+from parity_export.export_graph import ExportGraph
 from parity_export.gate.probability_tolerance import relative_tolerance
 from parity_export.gate.run_gate import run_gate
 from parity_export.graph import head
-from parity_export.graph.build_graph import build_graph, serialize
+from parity_export.graph.attach_head import attach_head
+from parity_export.graph.trace import trace
 from parity_export.sources import output_spec
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import ParityRefusedError, Predictor, TensorSpec, contract
@@ -107,14 +109,14 @@ def test_infinite_logits_have_probabilities_of_zero_and_one(tmp_path) -> None:
 
 def test_a_gate_of_a_network_keeps_its_sigmoid() -> None:
     source = source_of(Function(lambda x: x * torch.sigmoid(x)), OutputSpec())
-    assert "Sigmoid" in {node.op_type for node in build_graph(source, ExportOptions())[0].graph}
+    assert "Sigmoid" in {node.op_type for node in attach_head(trace(source, ExportOptions())).model.graph}
 
 
 def sabotaged(module: nn.Module, declared: OutputSpec, change) -> list[str]:
     source = source_of(module, declared)
-    graph = onnx.load_from_string(serialize(build_graph(source, ExportOptions())[0]))
+    graph = onnx.load_from_string(attach_head(trace(source, ExportOptions())).data)
     change(graph.graph)
-    return run_gate(graph.SerializeToString(), source).report.reasons()
+    return run_gate(ExportGraph.of(source, graph)).report.reasons()
 
 
 def last(graph: onnx.GraphProto, operator: str) -> onnx.NodeProto:
@@ -156,7 +158,7 @@ def test_the_cut_of_probabilities_is_the_referees_own(monkeypatch) -> None:
     module = Function(lambda x: 0.5 + 0.5 * torch.tanh(2 * x))
     monkeypatch.setattr(head, "SMALLEST_PROBABILITY", 0.25)
     source = source_of(module, OWN)
-    reasons = run_gate(serialize(build_graph(source, ExportOptions())[0]), source).report.reasons()
+    reasons = run_gate(attach_head(trace(source, ExportOptions()))).report.reasons()
     assert any("of logits" in reason for reason in reasons)
 
 

@@ -10,8 +10,9 @@ from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
 from parity_export import assert_parity
-from parity_export.graph.build_graph import serialize
 from parity_export.graph.torch_export import export_graph
+from parity_export.onnx_graph import OnnxGraph
+from parity_export.sources.example_inputs import Example
 from parity_runtime import TensorSpec
 
 TABLE = ["x: float32[batch, 4]"]
@@ -32,7 +33,8 @@ class Function(nn.Module):
 
 
 def exported(module: nn.Module, inputs: list[str]) -> onnx.ModelProto:
-    return onnx.load_from_string(serialize(export_graph(module.eval(), [TensorSpec.parse(text) for text in inputs])))
+    example = Example.of(module.eval(), [TensorSpec.parse(text) for text in inputs])
+    return onnx.load_from_string(OnnxGraph(export_graph(module, example)).data)
 
 
 def set_weight(model: onnx.ModelProto, name: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
@@ -154,7 +156,7 @@ def test_a_length_that_is_baked_in_fails_with_one_sentence() -> None:
 
 def test_honest_modules_that_cast_return_nothing_or_decide_are_not_refused() -> None:
     casting = Function(lambda self, x: self.l(x.float() / 255), l=nn.Linear(4, 2))
-    assert_parity(casting, serialize(export_graph(casting.eval(), [TensorSpec.parse("x: uint8[batch, 4]")])),
+    assert_parity(casting, exported(casting, ["x: uint8[batch, 4]"]).SerializeToString(),
                   ["x: uint8[batch, 4]"])  # fmt: skip
     for function in (
         lambda _, x: torch.tanh(x) > 0,

@@ -1,11 +1,17 @@
 """What a backend is allowed: honest arithmetic stays inside, whatever the columns are, and a jump widens nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from parity_export import ExportOptions, OutputSpec, source_from_module
+from parity_export.gate.run_gate import run_gate
 from parity_export.gate.tolerances import FACTOR, FAR_FACTOR, column_floors, row_floors
+from parity_export.graph.attach_head import attach_head
+from parity_export.graph.trace import trace
 
 WIDTH, ROWS = 800, 24
 
@@ -76,3 +82,13 @@ def test_nothing_but_zeros_has_no_floor() -> None:
     assert (column_floors(np.zeros((5, 3)), np.zeros((5, 3))) == 0).all()
     assert column_floors(np.zeros(5), np.zeros(5)) == 0
     assert (row_floors(np.zeros((5, 3)), np.zeros((5, 3))) == 0).all()
+
+
+def test_what_is_said_to_be_allowed_is_what_was_allowed() -> None:
+    """A jump that is found later widens the envelope; the contract's tolerance is the one that the gate applied."""
+    source = source_from_module(nn.Linear(3, 2), ["x: float32[batch, 3]"], OutputSpec(), "m")
+    gate_result = run_gate(attach_head(trace(source, ExportOptions())), (1e-5, 1e-5))
+    expected = replace(gate_result.expected)  # one that has derived nothing yet
+    assert expected.allowed["output"].size
+    expected.envelope.high["output"] += np.float32(1e3)
+    assert expected.tolerances["ordinary"]["output"].floor < 1e-3

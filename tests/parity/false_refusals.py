@@ -8,6 +8,7 @@ import logging
 import sys
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -16,9 +17,11 @@ from onnx import numpy_helper
 from torch import nn
 
 from parity_export import ExportOptions, source_from_module
+from parity_export.export_graph import ExportGraph
 from parity_export.gate.report import Report
 from parity_export.gate.run_gate import run_gate
-from parity_export.graph.build_graph import build_graph, serialize, with_graph_outputs
+from parity_export.graph.attach_head import attach_head
+from parity_export.graph.trace import trace
 from parity_export.sources.model_source import ModelSource
 from tests.parity.architectures import ARCHITECTURES
 from tests.parity.zoo import ZOO, Specimen
@@ -43,14 +46,13 @@ def with_weights(graph: onnx.ModelProto, module: nn.Module) -> bytes:
 def reports(specimen: Specimen, seeds: int) -> list[Report]:
     """Return what the gate says of a specimen with each seed's weights, exported once."""
     source = source_of(specimen, 0)
-    model, _ = build_graph(source, ExportOptions())
-    contract = with_graph_outputs(source, model)
-    graph = onnx.load_from_string(serialize(model))
+    exported = attach_head(trace(source, ExportOptions()))
+    graph = onnx.load_from_string(exported.data)
     found = []
     for seed in range(seeds):
         other = source_of(specimen, seed)
-        judged = ModelSource(other.module, contract, other.module_output, other.sample)
-        found.append(run_gate(with_weights(graph, other.module), judged).report)
+        judged = replace(other, contract=exported.contract)
+        found.append(run_gate(ExportGraph.of(judged, with_weights(graph, other.module))).report)
     return found
 
 

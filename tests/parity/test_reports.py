@@ -104,7 +104,7 @@ def test_it_answers_as_the_module_or_is_refused_for_its_reason(report: Report, t
 
 def runs(report: Report, source: ModelSource) -> Callable[[Inputs], Sequence[np.ndarray]]:
     """Return onnxruntime's answers to the graph as it is, or as torch.onnx.export makes it."""
-    proto = export_program(source.module, source.contract.inputs).model_proto if not report.graph else None
+    proto = export_program(source.module, source.example).model_proto if not report.graph else None
     session = create_session(graph_of(report) if proto is None else proto.SerializeToString())
     return lambda inputs: session.run(None, inputs)
 

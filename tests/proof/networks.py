@@ -13,9 +13,11 @@ from torch import nn
 
 from parity_export import ModelSource, source_from_run
 from parity_export.error_bounds import propagate_error_bounds
+from parity_export.export_graph import ExportGraph
 from parity_export.export_options import ExportOptions
 from parity_export.gate.probe_ranges import ranges, widened
-from parity_export.graph.build_graph import build_graph, serialize
+from parity_export.graph.attach_head import attach_head
+from parity_export.graph.trace import trace
 from parity_training import (
     NetworkChoice,
     TableDataset,
@@ -44,6 +46,11 @@ class Subject:
     plain: bytes
     certified: bytes
 
+    @property
+    def graph(self) -> ExportGraph:
+        """The plain graph with its source."""
+        return ExportGraph.of(self.source, self.plain)
+
     def uniform(self, count: int, random: np.random.Generator) -> np.ndarray:
         """Draw rows over the features' ranges, a quarter wider on both sides."""
         low, high = widened(ranges(self.source.contract))
@@ -65,7 +72,7 @@ def _answered(module: nn.Module, rows: np.ndarray) -> np.ndarray:
 
 def _subject(name: str, run: Any) -> Subject:
     source = source_from_run(run)
-    plain = serialize(build_graph(source, ExportOptions())[0])
+    plain = attach_head(trace(source, ExportOptions())).data
     return Subject(name, source, plain, propagate_error_bounds(plain, source.contract))
 
 

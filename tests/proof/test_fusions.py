@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from parity_export import ExportOptions, OutputSpec, source_from_module
 from parity_export.error_bounds import CannotCertifyError
-from parity_export.error_bounds.bound_report import derive_bounds
 from parity_export.error_bounds.check_bounds import check_bounds
+from parity_export.error_bounds.derive_bounds import derive_bounds
+from parity_export.export_graph import ExportGraph
 from parity_export.gate.run_gate import run_gate
-from parity_export.graph.build_graph import build_graph, serialize
-from parity_export.sources.model_source import ModelSource
+from parity_export.graph.attach_head import attach_head
+from parity_export.graph.trace import trace
 from parity_runtime import TensorSpec
 
 GUARDS = ("refuse_written_gelus", "refuse_inexact_fusions")
@@ -69,14 +70,14 @@ OTHERS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @cache
-def exported(function: Callable[[Tensor], Tensor]) -> tuple[ModelSource, bytes]:
+def exported(function: Callable[[Tensor], Tensor]) -> ExportGraph:
     torch.manual_seed(0)
     output_spec, specs = (
         OutputSpec("binary", "logits", ("no", "yes")),
         [TensorSpec("features", "float32", ("batch", 4))],
     )
     source = source_from_module(Between(function).eval(), specs, output_spec, "model")
-    return source, serialize(build_graph(source, ExportOptions())[0])
+    return attach_head(trace(source, ExportOptions()))
 
 
 def without(monkeypatch: pytest.MonkeyPatch, *guards: str) -> None:
@@ -88,22 +89,22 @@ def without(monkeypatch: pytest.MonkeyPatch, *guards: str) -> None:
 def test_a_written_gelu_is_found_however_it_is_spelled(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     without(monkeypatch, "refuse_inexact_fusions")
     with pytest.raises(CannotCertifyError, match="it ends a written-out Gelu.*; use torch.nn.GELU"):
-        derive_bounds(*exported((FUSED | ALIKE)[name]))
+        derive_bounds(exported((FUSED | ALIKE)[name]))
 
 
 @pytest.mark.parametrize("name", FUSED)
 def test_what_onnxruntime_fuses_is_found_in_its_own_graph(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     without(monkeypatch, "refuse_written_gelus")
     with pytest.raises(CannotCertifyError, match=r"level (basic|extended) puts a Gelu( by tanh)? in the"):
-        derive_bounds(*exported(FUSED[name]))
+        derive_bounds(exported(FUSED[name]))
 
 
 @pytest.mark.parametrize("name", FUSED)
 def test_the_gate_sees_what_a_backend_makes_of_the_plain_graph(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Also where torch's float64 answers are not the exact ones of the graph."""
     without(monkeypatch, *GUARDS)
-    source, graph = exported(FUSED[name])
-    bound_report, gate_result = derive_bounds(source, graph), run_gate(graph, source)
+    graph = exported(FUSED[name])
+    bound_report, gate_result = derive_bounds(graph), run_gate(graph)
     assert not bound_report.exact and gate_result.oracle is not None
     check_bounds(bound_report, graph, gate_result.oracle)
     assert any(
@@ -113,8 +114,8 @@ def test_the_gate_sees_what_a_backend_makes_of_the_plain_graph(monkeypatch: pyte
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_is_no_gelu_is_certified(name: str) -> None:
-    source, graph = exported(OTHERS[name])
-    bound_report, gate_result = derive_bounds(source, graph), run_gate(graph, source)
+    graph = exported(OTHERS[name])
+    bound_report, gate_result = derive_bounds(graph), run_gate(graph)
     assert gate_result.oracle is not None
     check_bounds(bound_report, graph, gate_result.oracle)
     assert bound_report.violations == [] and bound_report.bounded > 0
@@ -135,8 +136,8 @@ class Sequences(nn.Module):
 
 @pytest.mark.parametrize("approximate", ["none", "tanh"])
 def test_a_bias_that_is_fused_into_a_gelu_is_certified(approximate: str) -> None:
-    source, graph = exported(Sequences(approximate))
-    bound_report, gate_result = derive_bounds(source, graph), run_gate(graph, source)
+    graph = exported(Sequences(approximate))
+    bound_report, gate_result = derive_bounds(graph), run_gate(graph)
     assert gate_result.oracle is not None
     check_bounds(bound_report, graph, gate_result.oracle)
     assert bound_report.violations == [] and np.isfinite(bound_report.largest_bound)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,15 @@ from torch import nn
 
 from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
 from parity_export.error_bounds import CannotCertifyError
-from parity_export.error_bounds.bound_report import derive_bounds
 from parity_export.error_bounds.certificate import Certificate
 from parity_export.error_bounds.check_bounds import check_bounds
+from parity_export.error_bounds.derive_bounds import derive_bounds
 from parity_export.error_bounds.elementary_functions import Accuracy
+from parity_export.export_graph import ExportGraph
 from parity_export.gate.run_gate import run_gate
-from parity_export.graph.build_graph import build_graph, serialize
+from parity_export.graph.attach_head import attach_head
+from parity_export.graph.trace import trace
+from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import ParityRefusedError, Predictor, TensorSpec
 from parity_runtime.package.manifest import write_manifest
@@ -64,7 +68,7 @@ def test_hard_probes_are_held_to_the_error_bound(package: Path) -> None:
     hard = json.loads((package / "conformance.json").read_text())["hard"]
     rows = np.array(hard["inputs"]["features"]["data"], np.float32).reshape(-1, 2)
     proven = Predictor(package, certified=True)
-    bound, certified = proven.bound(rows), proven.certified(rows)
+    bound, certified = proven.error_bound(rows), proven.certified(rows)
     tolerance = np.array(hard["tolerance"]["logits"]["data"]).reshape(-1, 1)
     assert (tolerance >= bound).all() and (tolerance <= 1.1 * bound).all()
     assert hard["label_checked"]["data"] == certified.tolist()
@@ -78,26 +82,26 @@ def test_the_same_source_gives_the_same_bytes(subject: Subject, package: Path, t
 
 
 def test_an_error_bound_that_is_too_small_is_refused_by_the_gate(subject: Subject, tmp_path: Path) -> None:
-    bound_report = derive_bounds(subject.source, subject.plain)
-    model = onnx.load_from_string(bound_report.model.graph)
+    bound_report = derive_bounds(subject.graph)
+    model = onnx.load_from_string(bound_report.model.graph.data)
     (last,) = [node for node in model.graph.node if node.op_type == "Mul" and node.output[0] in _before_bound(model)]
     for initializer in model.graph.initializer:
         if initializer.name == last.input[1]:
             initializer.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(initializer) / 50, initializer.name))
-    bound_report.model = replace(bound_report.model, graph=model.SerializeToString())
-    gate_result = run_gate(subject.plain, subject.source)
+    bound_report.model = replace(bound_report.model, graph=OnnxGraph(model))
+    gate_result = run_gate(subject.graph)
     assert gate_result.oracle is not None
-    check_bounds(bound_report, subject.plain, gate_result.oracle)
+    check_bounds(bound_report, subject.graph, gate_result.oracle)
     assert any("leave their proven error bound" in line for line in bound_report.violations)
 
 
 @pytest.mark.parametrize("factor", [-1.0, np.nan], ids=["negative", "NaN"])
 def test_an_error_bound_that_is_negative_or_no_number_is_refused_by_the_gate(subject: Subject, factor: float) -> None:
-    bound_report = derive_bounds(subject.source, subject.plain)
+    bound_report = derive_bounds(subject.graph)
     bound_report.model = replace(bound_report.model, graph=_times(bound_report.model.graph, factor))
-    gate_result = run_gate(subject.plain, subject.source)
+    gate_result = run_gate(subject.graph)
     assert gate_result.oracle is not None
-    check_bounds(bound_report, subject.plain, gate_result.oracle)
+    check_bounds(bound_report, subject.graph, gate_result.oracle)
     assert any("leave their proven error bound" in line for line in bound_report.violations)
     assert bound_report.bounded == bound_report.certified == 0
     certificate = Certificate(bound_report.model)
@@ -105,14 +109,14 @@ def test_an_error_bound_that_is_negative_or_no_number_is_refused_by_the_gate(sub
     assert (certificate.rows, certificate.certified) == (10, 0)
 
 
-def _times(graph: bytes, factor: float) -> bytes:
+def _times(graph: OnnxGraph, factor: float) -> OnnxGraph:
     """Return a certified graph whose error bounds are what they were times a number."""
-    model = onnx.load_from_string(graph)
+    model = onnx.load_from_string(graph.data)
     (last,) = [node for node in model.graph.node if "error_bound" in node.output]
     last.output[0] = "error_bound.before"
     model.graph.initializer.append(numpy_helper.from_array(np.float32([factor]), "error_bound.factor"))
     model.graph.node.append(onnx.helper.make_node("Mul", ["error_bound.before", "error_bound.factor"], ["error_bound"]))
-    return model.SerializeToString()
+    return OnnxGraph(model)
 
 
 def _before_bound(model: onnx.ModelProto) -> list[str]:
@@ -120,11 +124,11 @@ def _before_bound(model: onnx.ModelProto) -> list[str]:
 
 
 def test_the_gates_tolerance_is_the_error_bound_where_that_is_smaller(subject: Subject) -> None:
-    bound_report = derive_bounds(subject.source, subject.plain)
-    gate_result = run_gate(subject.plain, subject.source, (0.1, 0.1), bound_report)
+    bound_report = derive_bounds(subject.graph)
+    gate_result = run_gate(subject.graph, (0.1, 0.1), bound_report.exact_bounds())
     allowed = gate_result.expected.allowed["logits"]
     assert np.median(allowed) < 1e-4
-    assert np.median(run_gate(subject.plain, subject.source, (0.1, 0.1)).expected.allowed["logits"]) > 1e-2
+    assert np.median(run_gate(subject.graph, (0.1, 0.1)).expected.allowed["logits"]) > 1e-2
 
 
 def test_what_cannot_be_certified_is_not_written(tmp_path: Path) -> None:
@@ -140,10 +144,10 @@ def test_what_cannot_be_certified_is_not_written(tmp_path: Path) -> None:
 ], ids=str)  # fmt: skip
 def test_every_activation_goes_through_the_gate_and_covers_torch(middle: tuple[nn.Module, ...]) -> None:
     source = small(*middle)
-    graph = serialize(build_graph(source, ExportOptions())[0])
-    bound_report = derive_bounds(source, graph)
+    graph = attach_head(trace(source, ExportOptions()))
+    bound_report = derive_bounds(graph)
     assert bound_report.model.torch_gaps == [] and bound_report.exact
-    gate_result = run_gate(graph, source, None, bound_report)
+    gate_result = run_gate(graph, None, bound_report.exact_bounds())
     assert gate_result.oracle is not None
     check_bounds(bound_report, graph, gate_result.oracle)
     assert bound_report.violations == [] and gate_result.report.passed, gate_result.report.reasons()
@@ -183,10 +187,10 @@ class Convolution(nn.Module):
 def test_whole_networks_go_through_the_gate(module: type[nn.Module]) -> None:
     torch.manual_seed(1)
     source = source_of(module())
-    graph = serialize(build_graph(source, ExportOptions())[0])
-    bound_report = derive_bounds(source, graph)
+    graph = attach_head(trace(source, ExportOptions()))
+    bound_report = derive_bounds(graph)
     assert bound_report.model.torch_gaps == []
-    gate_result = run_gate(graph, source, None, bound_report)
+    gate_result = run_gate(graph, None, bound_report.exact_bounds())
     assert gate_result.oracle is not None
     check_bounds(bound_report, graph, gate_result.oracle)
     assert bound_report.violations == [] and gate_result.report.passed, gate_result.report.reasons()
@@ -195,7 +199,7 @@ def test_whole_networks_go_through_the_gate(module: type[nn.Module]) -> None:
 def test_a_module_that_ends_in_a_sigmoid_is_covered_by_its_logits() -> None:
     output_spec = OutputSpec("binary", "probabilities", ("no", "yes"))
     source = source_of(NotebookClassifier(2, 4, 1), output_spec)
-    assert derive_bounds(source, serialize(build_graph(source, ExportOptions())[0])).model.torch_gaps == []
+    assert derive_bounds(attach_head(trace(source, ExportOptions()))).model.torch_gaps == []
 
 
 class Written(nn.Module):
@@ -212,7 +216,7 @@ class Written(nn.Module):
 
 def test_a_module_that_runs_other_operators_is_not_covered() -> None:
     source = source_of(Written())
-    bound_report = derive_bounds(source, serialize(build_graph(source, ExportOptions())[0]))
+    bound_report = derive_bounds(attach_head(trace(source, ExportOptions())))
     assert any(gap.startswith("torch runs sigmoid 1 times, the graph 0 times") for gap in bound_report.model.torch_gaps)
     assert not bound_report.exact  # 0.3 is another number in float64
 
@@ -237,20 +241,20 @@ class Crossed(nn.Module):
 @pytest.mark.parametrize("other", [{"crossed": True}, {"crossed": False, "order": "relu first"}], ids=str)
 def test_a_module_that_is_wired_in_another_way_is_not_covered(other: dict[str, Any]) -> None:
     source = source_of(Crossed(crossed=False))
-    graph = serialize(build_graph(source, ExportOptions())[0])
-    assert derive_bounds(source, graph).model.torch_gaps == []
+    graph = attach_head(trace(source, ExportOptions()))
+    assert derive_bounds(graph).model.torch_gaps == []
     wired = Crossed(**other)
     wired.load_state_dict(source.module.state_dict())
-    (gap,) = derive_bounds(source_of(wired), graph).model.torch_gaps
+    (gap,) = derive_bounds(ExportGraph(source_of(wired), graph.onnx)).model.torch_gaps
     assert "from other values than the graph" in gap
 
 
 def test_a_module_of_another_slope_is_not_covered() -> None:
     source = small(nn.LeakyReLU(0.25))
-    graph = serialize(build_graph(source, ExportOptions())[0])
+    graph = attach_head(trace(source, ExportOptions()))
     for slope in (0.125, 0.01):
         source.module[1].negative_slope = slope
-        (gap,) = derive_bounds(source, graph).model.torch_gaps
+        (gap,) = derive_bounds(graph).model.torch_gaps
         assert "leakyrelu from other values" in gap
 
 
@@ -270,9 +274,9 @@ class Kept(nn.Module):
 
 def test_a_module_that_returns_another_of_its_values_is_not_covered() -> None:
     source = source_of(Kept(), OutputSpec("multiclass", "logits", ("no", "yes")))
-    graph = serialize(build_graph(source, ExportOptions())[0])
+    graph = attach_head(trace(source, ExportOptions()))
     source.module.early = True
-    assert derive_bounds(source, graph).model.torch_gaps == ["torch returns another of its values than the graph"]
+    assert derive_bounds(graph).model.torch_gaps == ["torch returns another of its values than the graph"]
 
 
 class WithAlpha(nn.Module):
@@ -288,7 +292,7 @@ class WithAlpha(nn.Module):
 
 def test_a_constant_that_torch_never_saw_is_not_covered() -> None:
     source = source_of(WithAlpha())
-    gaps = derive_bounds(source, serialize(build_graph(source, ExportOptions())[0])).model.torch_gaps
+    gaps = derive_bounds(attach_head(trace(source, ExportOptions()))).model.torch_gaps
     assert any("sub with alpha" in gap for gap in gaps) and any(
         "never given the graph's constant" in gap for gap in gaps
     )
@@ -353,3 +357,22 @@ def test_tensors_are_not_certified_and_nothing_is_written(tmp_path: Path) -> Non
 def test_export_says_what_is_proven(parity, xor_run, tmp_path: Path) -> None:
     answer = parity("export", xor_run.path, tmp_path / "p", "--certified", "--no-plots")
     assert "probes have an error bound" in answer.out and "it speaks for the graph and the torch module" in answer.out
+
+
+class Gated(nn.Module):
+    """A sigmoid that is no probability stands behind the one that is; the last one is reshaped, or taken in place."""
+
+    def __init__(self, last: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(2, 4), nn.Linear(4, 1), last
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.second(torch.sigmoid(self.first(x))))
+
+
+@pytest.mark.parametrize("last", [torch.sigmoid, lambda z: torch.sigmoid(z).reshape(-1), lambda z: z.sigmoid_()])
+def test_the_sigmoid_that_a_module_ends_in_is_told_from_those_before_it(
+    last: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
+    source = source_of(Gated(last), OutputSpec("binary", "probabilities", ("no", "yes")))
+    assert derive_bounds(attach_head(trace(source, ExportOptions()))).model.torch_gaps == []

@@ -44,10 +44,10 @@ def check(source: str, model: Path, out: Path | None, report: ReportDetail | Non
         raise click.UsageError(
             "--report says what the report holds, and there is no file for it; add --out report.json"
         )
-    module, data = bare_module(source, options), read_model(model)
-    inputs = input_specs(options) or list(model_inputs(data))
+    module, graph = bare_module(source, options), read_model(model)
+    inputs = input_specs(options) or list(model_inputs(graph))
     judged = source_from_module(module, inputs, OutputSpec(), model.stem, sample(options, inputs))
-    gate_result = check_model(judged, data, tolerance)
+    gate_result = check_model(judged, graph, tolerance)
     if out is not None:
         write_file(out, dump_table(record(judged.contract, gate_result, full=report == "full")))
     if not gate_result.report.passed:

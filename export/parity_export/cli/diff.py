@@ -15,7 +15,7 @@ from parity_export.gate.probe_sampling import ProbeSampler, integer_ranges
 from parity_export.gate.probes import SEED
 from parity_export.gate.tolerances import TORCH_TESTING
 from parity_export.gate.torch_reference import TorchReference
-from parity_export.sources.example_inputs import Example
+from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.model_source import ModelSource, source_from_module
 from parity_export.sources.output_spec import OutputSpec
 from parity_runtime import GateError
@@ -46,15 +46,15 @@ def diff(source: str, model: Path, between: str, rtol: float, atol: float, **opt
     """
     ExportOptions(rtol=rtol, atol=atol)
     first, second = _sides(between)
-    data = load_model(model).data if model.is_dir() else read_model(model)
+    graph = OnnxGraph(load_model(model).data) if model.is_dir() else read_model(model)
     module = bare_module(source, options)
-    inputs = input_specs(options) or list(model_inputs(data))
+    inputs = input_specs(options) or list(model_inputs(graph))
     judged = source_from_module(module, inputs, OutputSpec(), model.stem)
     if judged.call.note is not None:
         echo_line(judged.call.note, err=True)
     call = _call(judged)
-    ours, operators = _trace(first, judged, data, call)
-    theirs, more = _trace(second, judged, data, call)
+    ours, operators = _trace(first, judged, graph, call)
+    theirs, more = _trace(second, judged, graph, call)
     departure, compared = first_divergence(ours, theirs, more | operators, rtol, atol)
     if not compared:
         raise GateError("nothing was compared: the two sides share no value name; did another exporter rename them?")
@@ -75,7 +75,7 @@ def _sides(between: str) -> tuple[str, str]:
 
 def _call(source: ModelSource) -> Arrays:
     """Return one batch of seeded random rows."""
-    dimensions = Example.of(source.module, source.contract.inputs).sizes
+    dimensions = source.example.sizes
     batches, reference = Batches(source.contract), TorchReference(source)
 
     def accepts(inputs: Arrays) -> bool:
@@ -90,12 +90,12 @@ def _call(source: ModelSource) -> Arrays:
     return batches.call(rows.inputs, np.arange(min(len(rows), 64)))
 
 
-def _trace(side: str, source: ModelSource, model: bytes, call: Arrays) -> tuple[Trace, dict[str, str]]:
+def _trace(side: str, source: ModelSource, graph: OnnxGraph, call: Arrays) -> tuple[Trace, dict[str, str]]:
     if side == "torch":
-        return torch_trace(source.module, source.contract.inputs, call), {}
+        return torch_trace(source, call), {}
     if side == "cuda":
-        return onnx_trace(model, call, provider="cuda")
-    return onnx_trace(model, call, cast(Optimization, side))
+        return onnx_trace(graph, call, provider="cuda")
+    return onnx_trace(graph, call, cast(Optimization, side))
 
 
 def _summary(departure: Divergence, first: str, second: str) -> list[str]:

@@ -1,16 +1,15 @@
 """What onnxruntime makes of a graph before it runs it: an operator that it puts in may be another function."""
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import onnx
 from onnx.defs import get_schema, has
 
 from parity_export.error_bounds.errors import CannotCertifyError
-from parity_runtime.inference.session import OPTIMIZATIONS, Optimization, create_session, import_onnxruntime
+from parity_export.onnx_graph import OnnxGraph
+from parity_runtime.inference.session import OPTIMIZATIONS, import_onnxruntime
 
 _ONNX = ("", "ai.onnx")
 _MICROSOFT, _NCHWC = "com.microsoft", "com.microsoft.nchwc"
@@ -36,21 +35,21 @@ EXACT_FUSIONS = {
 _CONTAINED = {"BiasGelu": "Gelu", "FastGelu": "Gelu by tanh", "QuickGelu": "Sigmoid"}
 
 
-def refuse_inexact_fusions(graph: bytes, outputs: Sequence[str]) -> None:
+def refuse_inexact_fusions(graph: OnnxGraph, outputs: Sequence[str]) -> None:
     """Refuse a graph in which the installed onnxruntime, at some optimization level, puts another function.
 
     Args:
-        graph: a serialized ModelProto.
+        graph: without external data.
         outputs: what must be computed as written; the head behind them may be fused.
 
     Raises:
         CannotCertifyError: an operator appears that is none of `EXACT_FUSIONS`, or one appears more often.
     """
-    model = onnx.load_from_string(graph)
+    model = graph.proto
     nodes = _needed(model.graph, outputs)
     written = Counter(name for node in nodes for name in (*_names(node), *_definition(node, model)))
-    for level, optimized in _optimized(graph):
-        made = Counter(name for node in _needed(optimized.graph, outputs) for name in _names(node))
+    for level in OPTIMIZATIONS:
+        made = Counter(name for node in _needed(graph.optimized(level).graph, outputs) for name in _names(node))
         more = [name for name in made if made[name] > written[name] and name not in EXACT_FUSIONS]
         if more:
             raise CannotCertifyError(
@@ -58,15 +57,6 @@ def refuse_inexact_fusions(graph: bytes, outputs: Sequence[str]) -> None:
                 f"{min(more)} in the place of operators of the graph, which may be another function; write that as one "
                 "operator, as torch.nn.GELU is, or in another way"
             )
-
-
-def _optimized(graph: bytes) -> Iterator[tuple[Optimization, onnx.ModelProto]]:
-    """Yield a graph as onnxruntime rewrites it at every level; layouts of the level ``all`` are this processor's."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "optimized.onnx"
-        for level in OPTIMIZATIONS:
-            create_session(graph, optimization=level, optimized=str(path))
-            yield level, onnx.load(path)
 
 
 def _needed(graph: onnx.GraphProto, outputs: Sequence[str]) -> list[onnx.NodeProto]:

@@ -1,13 +1,10 @@
 """What a certified graph claims of the gate's probes."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from parity_export.error_bounds.certified_model import CertifiedModel
-from parity_export.error_bounds.torch_equivalence import code_constants, torch_gaps
 from parity_export.gate.batching import LazyModel
-from parity_export.sources.example_inputs import Example
-from parity_export.sources.model_source import ModelSource
 
 
 @dataclass
@@ -46,18 +43,3 @@ class BoundReport:
         """Return the JSON form, without the graph."""
         figures = {name: value for name, value in vars(self).items() if name != "model"}
         return {"torch_gaps": self.model.torch_gaps, "measured": self.model.measured} | figures
-
-
-def derive_bounds(source: ModelSource, graph: bytes) -> BoundReport:
-    """Certify a graph, and say what the certificate speaks for.
-
-    Args:
-        source: the module that it was exported from.
-        graph: serialized, with its head.
-
-    Raises:
-        CannotCertifyError: an operator has no rule, or the outputs have no meaning that a bound could stand for.
-    """
-    model = CertifiedModel.of(source.contract, graph)  # what cannot be certified has no flow to compare
-    gaps = torch_gaps(source, Example.of(source.module, source.contract.inputs).tensors(), graph)
-    return BoundReport(replace(model, torch_gaps=gaps), exact=not code_constants(source.module, graph))

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.error_bounds import functions_of, propagate_error_bounds
+from parity_export.error_bounds import functions_of, with_error_bounds
 from parity_export.error_bounds.elementary_functions import backends
 from parity_export.gate.backends import DEFAULT
 from parity_export.gate.batching import LazyModel
+from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import ModelContract
 from parity_runtime.contract import certified_contract
 from parity_runtime.inference.input_validation import Arrays, table_inputs
@@ -31,30 +32,30 @@ class CertifiedModel:
 
     Attributes:
         contract: of the certified graph, with ``error_bound`` and ``certified`` among the outputs.
-        graph: serialized.
+        graph: with both outputs.
         measured: backends whose elementary functions were measured or are documented.
         torch_gaps: why it does not speak for the torch module; empty where it does, None where that is unknown
             because the graph was certified without the module.
     """
 
     contract: ModelContract
-    graph: bytes
+    graph: OnnxGraph
     measured: Sequence[str]
     torch_gaps: Sequence[str] | None = None
 
     @classmethod
-    def of(cls, contract: ModelContract, plain: bytes, torch_gaps: Sequence[str] | None = None) -> "CertifiedModel":
+    def of(cls, contract: ModelContract, plain: OnnxGraph, torch_gaps: Sequence[str] | None = None) -> "CertifiedModel":
         """Certify a graph.
 
         Args:
             contract: of the plain graph.
-            plain: serialized, with its head.
+            plain: with its head.
             torch_gaps: as in the class.
 
         Raises:
             CannotCertifyError: an operator has no rule.
         """
-        graph = propagate_error_bounds(plain, contract)
+        graph = with_error_bounds(plain, contract)
         return cls(certified_contract(contract), graph, backends(functions_of(plain, contract)), torch_gaps)
 
     @classmethod
@@ -66,10 +67,10 @@ class CertifiedModel:
             ParityError: the package cannot be opened.
         """
         package = Package.open(path)
-        plain = load_model(path, package.id).data
+        plain = OnnxGraph(load_model(path, package.id).data)
         if "certified" not in package.contract.graphs:
             return cls.of(package.contract, plain)
-        graph = load_model(path, package.id, certified=True).data
+        graph = OnnxGraph(load_model(path, package.id, certified=True).data)
         bound_report = package.read_json(REPORT).get("error_bounds")
         gaps = bound_report.get("torch_gaps") if isinstance(bound_report, dict) else None
         measured = backends(functions_of(plain, package.contract))

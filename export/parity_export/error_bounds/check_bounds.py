@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from parity_export.error_bounds.bound_report import BoundReport
 from parity_export.error_bounds.certified_model import is_bounded
+from parity_export.export_graph import ExportGraph
 from parity_export.gate.backends import REFERENCE, Backend, backends
 from parity_export.gate.batching import Batches
 from parity_export.gate.graph_float64 import graph_float64
 from parity_export.gate.oracle import Oracle
+from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import ModelContract
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL
 from parity_runtime.errors import first_line
@@ -20,8 +22,8 @@ from parity_runtime.inference.input_validation import Arrays
 _FLOAT64 = 1 + 2.0**-20  # what float64's own rounding may add to an error of float32's size
 
 
-def check_bounds(report: BoundReport, plain: bytes, oracle: Oracle) -> None:
-    """Run a graph and its certified form on every engine; record what is claimed, and whether it is so.
+def check_bounds(report: BoundReport, plain: ExportGraph, oracle: Oracle) -> list[str]:
+    """Run a graph and its certified form on every backend; record what is claimed, and whether it is so.
 
     The exact answers are those of the graph with its own float32 constants, in float64 (`graph_float64`): torch's are
     others where its code brings in a number that is no float32. The plain graph is asked as well, because a backend may
@@ -29,18 +31,21 @@ def check_bounds(report: BoundReport, plain: bytes, oracle: Oracle) -> None:
 
     Args:
         report: its claims are known, its figures are filled in.
-        plain: the graph that was certified, serialized.
+        plain: the graph that was certified.
         oracle: the questions and torch's answers.
+
+    Returns:
+        The report's violations.
     """
     contract = report.model.contract
     answers = tuple(spec for spec in contract.outputs if spec.name not in (ERROR_BOUND, CERTIFIED))
     plain_contract = replace(contract, outputs=answers)
-    graphs = {"": (report.model.graph, contract), ", plain graph": (plain, plain_contract)}
+    graphs = {"": (report.model.graph, contract), ", plain graph": (plain.onnx, plain_contract)}
     try:
-        exact = _exact(plain, plain_contract, oracle)
+        exact = _exact(plain.onnx, plain_contract, oracle)
     except Exception as error:  # torch's, onnxruntime's and the reference evaluator's own
         report.violations.append(f"the graph has no exact answers to compare with: {first_line(error)}")
-        return
+        return report.violations
     first: Arrays | None = None
     for backend in backends(report.model.graph):
         for name, (graph, asked) in graphs.items():
@@ -58,9 +63,10 @@ def check_bounds(report: BoundReport, plain: bytes, oracle: Oracle) -> None:
         _compare("torch float32", {**expected.float32, ERROR_BOUND: first[ERROR_BOUND]}, first, exact, report)
     if first is not None:
         _record(first, oracle, report)
+    return report.violations
 
 
-def _exact(plain: bytes, contract: ModelContract, oracle: Oracle) -> Arrays:
+def _exact(plain: OnnxGraph, contract: ModelContract, oracle: Oracle) -> Arrays:
     """Return the graph's own answers to all probes in float64, rows first."""
     names = [spec.name for spec in contract.outputs]
     rows = np.arange(len(oracle.probes))
@@ -68,7 +74,7 @@ def _exact(plain: bytes, contract: ModelContract, oracle: Oracle) -> Arrays:
         return Batches(contract).ask(graph_float64(plain, names), oracle.probes.inputs, rows, len(rows))
 
 
-def _ask(backend: Backend, graph: bytes, contract: ModelContract, oracle: Oracle) -> Arrays:
+def _ask(backend: Backend, graph: OnnxGraph, contract: ModelContract, oracle: Oracle) -> Arrays:
     """Return the answers to all probes; ONNX's reference evaluator is asked the first few."""
     batch = backend.batch_sizes[-1]
     count = min(len(oracle.probes), batch * backend.max_batches if backend == REFERENCE else len(oracle.probes))

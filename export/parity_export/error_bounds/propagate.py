@@ -17,6 +17,7 @@ from parity_export.error_bounds.gelu_fusion import refuse_written_gelus
 from parity_export.error_bounds.preconditions import INTEGERS, check_graph, check_node
 from parity_export.error_bounds.registry import COMPARISONS, moving, rule_of
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
+from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import ModelContract
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL
 from parity_runtime.errors import first_line
@@ -25,14 +26,19 @@ _EXACT_ON_CONSTANTS = moving("keeps") | {"Slice"}
 
 
 def propagate_error_bounds(graph: bytes, contract: ModelContract) -> bytes:
-    """Return a serialized graph that also answers ``error_bound``, and for a classifier ``certified``.
+    """Return a serialized graph with error bounds: `with_error_bounds` from bytes to bytes."""
+    return with_error_bounds(OnnxGraph(graph), contract).data
+
+
+def with_error_bounds(graph: OnnxGraph, contract: ModelContract) -> OnnxGraph:
+    """Return a graph that also answers ``error_bound``, and for a classifier ``certified``.
 
     The nodes that compute the answers stay as they are. ``error_bound`` float32 has the shape of ``logits`` or
     ``value``: every compliant evaluation (docs/proof.md) lies within it of the exact value. ``certified`` bool
     ``[batch]``: every compliant evaluation gives the same label.
 
     Args:
-        graph: a serialized ModelProto; its metadata is left out.
+        graph: without external data; its metadata is left out.
         contract: of the model.
 
     Raises:
@@ -44,10 +50,10 @@ def propagate_error_bounds(graph: bytes, contract: ModelContract) -> bytes:
             f"cannot certify: {contract.name} returns tensors without a meaning; parity export gives it one with "
             "--task binary, multiclass or regression"
         )
-    proto = onnx.load_from_string(graph)
-    del proto.metadata_props[:]
-    check_graph(ir.from_proto(proto), contract)
-    model = ir.from_proto(_with_shapes(proto, strict=False))
+    check_graph(graph.model, contract)
+    shaped = _with_shapes(graph.proto, strict=False)
+    del shaped.metadata_props[:]
+    model = ir.from_proto(shaped)
     outputs = {str(value.name): value for value in model.graph.outputs}
     answer = outputs[contract.bounded]
     builder = BoundBuilder(model.graph)
@@ -66,11 +72,11 @@ def propagate_error_bounds(graph: bytes, contract: ModelContract) -> bytes:
         certified = _certified(builder, (outputs[LABEL], answer, bound), contract)
         _add_output(model.graph, certified, CERTIFIED, ir.DataType.BOOL, outputs[LABEL].shape)
     finished = _with_shapes(ir.to_proto(passes.RemoveUnusedNodesPass()(model).model), strict=True)
-    data: bytes = finished.SerializeToString(deterministic=True)
+    certified_graph = OnnxGraph(finished)
     written = [name for name in (contract.bounded, LABEL) if name in outputs]
     refuse_inexact_fusions(graph, written)
-    refuse_inexact_fusions(data, [*written, ERROR_BOUND, *[CERTIFIED] * contract.is_classifier])
-    return data
+    refuse_inexact_fusions(certified_graph, [*written, ERROR_BOUND, *[CERTIFIED] * contract.is_classifier])
+    return certified_graph
 
 
 def _add_output(graph: ir.Graph, value: ir.Value, name: str, dtype: ir.DataType, shape: ir.Shape | None) -> None:
@@ -90,11 +96,10 @@ def _with_shapes(model: onnx.ModelProto, *, strict: bool) -> onnx.ModelProto:
         raise CannotCertifyError(f"cannot certify: its shapes contradict one another: {first_line(error)}") from error
 
 
-def functions_of(graph: bytes, contract: ModelContract) -> set[str]:
+def functions_of(graph: OnnxGraph, contract: ModelContract) -> set[str]:
     """Return the names of the elementary functions that a graph's logits or values are computed with."""
-    model = ir.from_proto(onnx.load_from_string(graph))
-    outputs = {str(value.name): value for value in model.graph.outputs}
-    builder = BoundBuilder(model.graph)
+    outputs = {str(value.name): value for value in graph.model.graph.outputs}
+    builder = BoundBuilder(graph.model.graph)
     nodes = _needed(outputs[contract.bounded])
     found = [rule.function(node) for node in nodes if (rule := rule_of(builder, node)) is not None]
     return {function.name for function in found if function is not None}

@@ -4,33 +4,23 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-import onnx
-import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
-from torch import nn
 
 from parity_export.error_bounds.graph_data_flow import GraphFlow
 from parity_export.error_bounds.torch_data_flow import TorchFlow
-from parity_export.sources.model_source import ModelSource
+from parity_export.export_graph import ExportGraph
 
 
-def torch_gaps(source: ModelSource, inputs: tuple[torch.Tensor, ...], graph: bytes) -> list[str]:
-    """Return why a certificate of a graph does not speak for the module; nothing where it does.
+def torch_gaps(graph: ExportGraph) -> list[str]:
+    """Return why a certificate of a graph does not speak for its module; nothing where it does.
 
     The Sigmoid or Softmax that a module ends in stands behind the logits, and is left out.
-
-    Args:
-        source: the module, in eval mode, and what it returns.
-        inputs: examples of its arguments.
-        graph: serialized, with its head.
     """
-    torch_flow = TorchFlow.of(source.call, inputs, squashed=source.module_output == "probabilities")
-    model = onnx.load_from_string(graph)
-    graph_flow = GraphFlow(model.graph, source.contract.bounded)
-    strange = [
-        name for name, array in _of_code(source.module, model).items() if array.tobytes() not in torch_flow.numbers
-    ]
+    source = graph.source
+    torch_flow = TorchFlow.of(source.call, source.example.tensors(), squashed=source.module_output == "probabilities")
+    graph_flow = GraphFlow(graph.onnx.proto.graph, source.contract.bounded)
+    strange = [name for name, array in _of_code(graph).items() if array.tobytes() not in torch_flow.numbers]
     gaps = [f"torch was never given the graph's constant {name}" for name in strange]
     return gaps + (_counts(torch_flow, graph_flow) or _wiring(torch_flow, graph_flow))
 
@@ -52,22 +42,22 @@ def _wiring(theirs: TorchFlow, ours: GraphFlow) -> list[str]:
     return [] if theirs.result == ours.result else ["torch returns another of its values than the graph"]
 
 
-def code_constants(module: nn.Module, graph: bytes) -> list[str]:
-    """Return the graph's float constants that the module's code brings in and that float16 does not hold.
+def code_constants(graph: ExportGraph) -> list[str]:
+    """Return the graph's float constants that its module's code brings in and that float16 does not hold.
 
     Torch computes with such a number in float64 when it is asked in float64, the graph with its float32: then torch's
     float64 answers are not the exact ones of the graph.
     """
-    constants = _of_code(module, onnx.load_from_string(graph))
-    return [name for name, array in constants.items() if not _short(array)]
+    return [name for name, array in _of_code(graph).items() if not _short(array)]
 
 
-def _of_code(module: nn.Module, model: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
-    """Return a graph's float32 constants that are no tensors of the module, without those of the head."""
+def _of_code(graph: ExportGraph) -> dict[str, NDArray[np.float32]]:
+    """Return a graph's float32 constants that are no tensors of its module, without those of the head."""
+    module = graph.source.module
     tensors = {*module.state_dict(), *dict(module.named_buffers())}
     arrays = {
         initializer.name: numpy_helper.to_array(initializer)
-        for initializer in model.graph.initializer
+        for initializer in graph.onnx.proto.graph.initializer
         if initializer.name not in tensors and not initializer.name.startswith("head.")
     }
     return {name: array for name, array in arrays.items() if array.dtype == np.float32}

@@ -4,13 +4,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import onnx
-from onnx.reference import ReferenceEvaluator
-
 from parity_export.gate.batching import ModelFunction
+from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import FormatError, ModelContract, ProviderError
 from parity_runtime.inference.input_validation import Arrays
-from parity_runtime.inference.session import OPTIMIZATIONS, Optimization, Provider, create_session, import_onnxruntime
+from parity_runtime.inference.session import OPTIMIZATIONS, Optimization, Provider, import_onnxruntime
 
 BATCH_SIZES = (1, 2, 3, 7, 64, 1000)
 THREADS = (1, 2)
@@ -52,12 +50,11 @@ class Backend:
         """How many batches of one size it is asked."""
         return 64 if self.runtime == "onnxruntime" else 2
 
-    def load(self, model: bytes, contract: ModelContract) -> ModelFunction:
+    def load(self, graph: OnnxGraph, contract: ModelContract) -> ModelFunction:
         """Return the graph's answers on this backend."""
         if self.runtime == "onnxruntime":
-            session = create_session(model, self.provider, self.threads, self.optimization)
-            return session_answer(session, contract)
-        evaluator = ReferenceEvaluator(onnx.load_from_string(model))
+            return session_answer(graph.session(self.provider, self.threads, self.optimization), contract)
+        evaluator = graph.evaluator()
         names = [spec.name for spec in contract.outputs]
         return lambda inputs: dict(zip(names, evaluator.run(names, inputs), strict=True))
 
@@ -68,9 +65,9 @@ DEFAULT = Backend("onnxruntime", optimization="all")
 """As an application runs it."""
 
 
-def backends(model: bytes) -> Iterator[Backend]:
+def backends(graph: OnnxGraph) -> Iterator[Backend]:
     """Yield every engine that a graph must pass, on every provider that really runs it here."""
-    for provider in _providers(model):
+    for provider in _providers(graph):
         for optimization in OPTIMIZATIONS:
             for threads in THREADS if provider == "cpu" else (1,):
                 yield Backend("onnxruntime", provider, optimization, threads)
@@ -87,11 +84,11 @@ def session_answer(session: Any, contract: ModelContract) -> ModelFunction:
     return answer
 
 
-def _providers(model: bytes) -> list[Provider]:
+def _providers(graph: OnnxGraph) -> list[Provider]:
     if "CUDAExecutionProvider" not in import_onnxruntime().get_available_providers():
         return ["cpu"]
     try:
-        create_session(model, "cuda")
+        graph.session("cuda")
     except (ProviderError, FormatError):  # built in, but no device that works
         return ["cpu"]
     return ["cpu", "cuda"]

@@ -11,7 +11,7 @@ from onnx import numpy_helper
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from parity_export.sources.example_inputs import Example
+from parity_export.export_graph import ExportGraph
 from parity_export.sources.model_source import ModelSource
 
 _COMPARED = {"ge", "gt", "le", "lt", "eq", "ne", "bucketize", "searchsorted"}
@@ -48,11 +48,11 @@ class CodeNumbers:
     lengths: tuple[int, ...] = ()
 
 
-def code_numbers(model: bytes, source: ModelSource) -> CodeNumbers:
-    """Return the numbers of a graph and of a module: one of the two may be wrong."""
-    graph = onnx.load_from_string(model).graph
-    compared = dict.fromkeys([*_of_module(source), *(value for value, _ in _of_graph(graph, _COMPARING))])
-    whole = dict.fromkeys(int(value) for value, integer in _of_graph(graph, _CUTTING) if integer)
+def code_numbers(graph: ExportGraph) -> CodeNumbers:
+    """Return the numbers of a graph and of its module: one of the two may be wrong."""
+    written = graph.onnx.proto.graph
+    compared = dict.fromkeys([*_of_module(graph.source), *(value for value, _ in _of_graph(written, _COMPARING))])
+    whole = dict.fromkeys(int(value) for value, integer in _of_graph(written, _CUTTING) if integer)
     lengths = sorted({abs(value) + 1 for value in whole if 2 < abs(value) < _LONGEST})
     return CodeNumbers(tuple(compared)[:_MOST], tuple(lengths[-2:]))
 
@@ -96,7 +96,7 @@ def _of_module(source: ModelSource) -> list[float]:
     compared = _Compared()
     try:
         with torch.no_grad(), compared:
-            source.call(*Example.of(source.module, source.contract.inputs).tensors())
+            source.call(*source.example.tensors())
     except Exception:  # noqa: S110 -- the user's own code, which the gate asks and reports on
         pass
     return [value for value in compared.numbers if np.isfinite(value)]

@@ -18,6 +18,7 @@ from onnx.reference import ReferenceEvaluator
 
 from parity_export.gate.batching import ModelFunction
 from parity_export.gate.operators_float64 import OPERATORS, Attributes, NotThisOperatorError
+from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import InputError
 from parity_runtime.errors import first_line
 from parity_runtime.inference.input_validation import Arrays
@@ -31,19 +32,20 @@ _WRONG_REFERENCE = {"Resize": "align_corners"}
 Computed = Callable[[list[Any]], Sequence[Any]]
 
 
-def graph_float64(model: bytes, outputs: Sequence[str]) -> ModelFunction:
+def graph_float64(graph: OnnxGraph, outputs: Sequence[str]) -> ModelFunction:
     """Return what answers inputs by name with a graph's exact outputs by name, but for float64's own rounding.
 
     Every float in the graph becomes float64: its inputs, its constants, and what a Cast to float32 or float16 gives.
 
     Args:
-        model: a serialized ONNX ModelProto without external data.
-        outputs: which values of the graph are wanted.
+        graph: without external data.
+        outputs: which of its values are wanted.
 
     Raises:
         InputError: the graph has no such value. When asked: an operator cannot be evaluated in float64.
     """
-    proto = onnx.load_from_string(model)
+    proto = onnx.ModelProto()
+    proto.CopyFrom(graph.proto)
     if proto.functions:
         proto = inliner.inline_local_functions(proto)
     _to_float64(proto.graph)

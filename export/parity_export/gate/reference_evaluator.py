@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
 from parity_export.gate.comparison import close
+from parity_export.onnx_graph import OnnxGraph
 from parity_runtime.errors import first_line
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.session import create_session
@@ -13,16 +14,16 @@ from parity_runtime.inference.session import create_session
 _RTOL, _ATOL = 1e-3, 1e-5  # onnx.backend.test's relative tolerance, and a value of it near zero
 
 
-def differing_operator(model: bytes, call: Arrays) -> str:
+def differing_operator(graph: OnnxGraph, call: Arrays) -> str:
     """Return a sentence that names the first operator that the evaluator computes otherwise than onnxruntime.
 
     Each operator is asked by itself, given what onnxruntime computed before it.
 
     Args:
-        model: a serialized ONNX ModelProto.
+        graph: the model.
         call: the model's inputs.
     """
-    proto = onnx.load_from_string(model)
+    proto = graph.proto
     values = _onnxruntime_values(proto, call)
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
     versions = {entry.domain: entry.version for entry in proto.opset_import}

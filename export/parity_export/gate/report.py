@@ -15,7 +15,7 @@ from parity_export.gate.missing_values import missing_cells
 from parity_export.gate.oracle import INDEPENDENT_ROWS, Oracle
 from parity_export.gate.reference_evaluator import differing_operator
 from parity_export.gate.report_summary import batch_sizes, dimensions, summary_rows
-from parity_export.memory import LARGE, give_back
+from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import ModelContract
 from parity_runtime.errors import first_line
 from parity_runtime.inference.input_validation import Arrays
@@ -102,30 +102,29 @@ class Report:
         }
 
 
-def compare_backends(model: bytes, contract: ModelContract, oracles: Sequence[Oracle]) -> Report:
-    """Compare a serialized graph, whose interface fits, with torch.
+def compare_backends(graph: OnnxGraph, contract: ModelContract, oracles: Sequence[Oracle]) -> Report:
+    """Compare a graph, whose interface fits, with torch.
 
     Args:
-        model: a serialized ONNX ModelProto.
+        graph: a model.
         contract: what it must take and give.
         oracles: the questions and torch's answers, one for each assignment of the dynamic dimensions.
     """
     report = Report()
-    for backend in backends(model):
-        report.results += _backend_results(backend, model, contract, oracles, report)
-        if len(model) > LARGE:
-            give_back()
-    report.evaluator = list(_evaluator_alone(model, oracles, report))
+    for backend in backends(graph):
+        report.results += _backend_results(backend, graph, contract, oracles, report)
+        graph.give_back()
+    report.evaluator = list(_evaluator_alone(graph, oracles, report))
     if not report.passed:  # its answers may not even have the shapes that the rest compares
         return report
-    default = DEFAULT.load(model, contract)
+    default = DEFAULT.load(graph, contract)
     report.row_independent = oracles[0].row_independent and _row_independent(default, oracles[0])
     report.nonfinite = _nonfinite(default, oracles[0])
     report.mismatches += missing_cells(default, oracles[0])
     return report
 
 
-def _evaluator_alone(model: bytes, oracles: Sequence[Oracle], report: Report) -> Iterator[str]:
+def _evaluator_alone(graph: OnnxGraph, oracles: Sequence[Oracle], report: Report) -> Iterator[str]:
     """Yield which operator ONNX's reference evaluator computes otherwise, where all of onnxruntime agrees."""
     failed = [result for result in report.results if result.failed]
     if report.mismatches or not failed or any(result.backend != REFERENCE for result in failed):
@@ -134,15 +133,15 @@ def _evaluator_alone(model: bytes, oracles: Sequence[Oracle], report: Report) ->
     oracle = next(one for one in oracles if one.dimensions == result.dimensions)
     worst = max(result.differences, key=lambda found: found.outside)
     call = oracle.batches.call(oracle.probes.inputs, np.array([worst.worst_probe]))
-    operator = differing_operator(model, call)
+    operator = differing_operator(graph, call)
     yield f"{REFERENCE} alone differs ({worst.outside} values of {worst.output}), by {operator}"
 
 
 def _backend_results(
-    backend: Backend, model: bytes, contract: ModelContract, oracles: Sequence[Oracle], report: Report
+    backend: Backend, graph: OnnxGraph, contract: ModelContract, oracles: Sequence[Oracle], report: Report
 ) -> list[BackendResult]:
     """Load an engine, ask it everything, and let it go: it holds the weights once more."""
-    answer = backend.load(model, contract)
+    answer = backend.load(graph, contract)
     return [result for one in oracles for result in _results(backend, answer, contract, one, report)]
 
 

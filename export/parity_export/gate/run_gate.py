@@ -1,26 +1,26 @@
-"""From a source and a graph to a verdict: the questions for each assignment of the dynamic dimensions, the gate."""
+"""From a graph and its source to a result: the probes for each assignment of the dynamic dimensions, the gate."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import onnx
 import torch
 
+from parity_export.export_graph import ExportGraph
 from parity_export.gate.backends import BATCH_SIZES, DEFAULT
 from parity_export.gate.batching import LazyModel
-from parity_export.gate.decision_constants import CodeNumbers, code_numbers
+from parity_export.gate.decision_constants import code_numbers
 from parity_export.gate.expected_outputs import ExpectedOutputs
 from parity_export.gate.oracle import Oracle
 from parity_export.gate.report import Report, compare_backends
-from parity_export.memory import LARGE, give_back
-from parity_export.sources.example_inputs import Example
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError, ModelContract
 from parity_runtime.contract import batch_name
 from parity_runtime.errors import first_line
 from parity_runtime.files.json_file import FORMAT
-from parity_runtime.inference.session import create_session, import_onnxruntime
+from parity_runtime.inference.session import import_onnxruntime
 from parity_runtime.inference.signature import shape_mismatches, signature_mismatches
 
 OTHER_SIZES = (1, 2, 5, 17, 8, 32, 64)
@@ -59,21 +59,19 @@ class GateResult:
 
 
 def run_gate(
-    model: bytes,
-    source: ModelSource,
+    graph: ExportGraph,
     given: tuple[float, float] | None = None,
     certified: LazyModel | None = None,
     *,
     external: bool = False,
 ) -> GateResult:
-    """Compare a serialized graph with a source's module: names, then dtypes and shapes, then values.
+    """Compare a graph with its source's module: names, then dtypes and shapes, then values.
 
     Of another exporter's graph the answers' own shapes count, not the declared ones: exporters declare sizes that they
     saw once.
 
     Args:
-        model: a serialized ONNX ModelProto.
-        source: the module, and the contract that the graph must fulfil.
+        graph: the graph, the module, and the contract that the graph must fulfil.
         given: rtol and atol that a person set.
         certified: the certified graph, whose error bounds the tolerances may not exceed; None without one.
         external: the graph is another exporter's.
@@ -81,28 +79,24 @@ def run_gate(
     Raises:
         InputError: the module takes no batch of one row, or answers the same rows differently each time.
     """
-    notes = () if source.call.note is None else (source.call.note,)
-    session = create_session(model)
-    mismatches = signature_mismatches(session, source.contract, external=external)
+    note = graph.source.call.note
+    notes = () if note is None else (note,)
+    mismatches = signature_mismatches(graph.onnx.session(), graph.contract, external=external)
     if mismatches:
         return GateResult(Report(mismatches=mismatches), None, notes)
-    _check_one_row(source)
-    if len(model) > LARGE:
-        give_back()
+    _check_one_row(graph.source)
+    graph.onnx.give_back()
     refused: list[str] = []
     oracles = []
-    numbers = code_numbers(model, source)
-    asked = _oracles(model, source, refused, numbers, {"given": given, "certified": certified})
-    for oracle in asked:
+    for oracle in _oracles(graph, refused, given, certified):
         oracle.prepare(BATCH_SIZES)
         oracles.append(oracle)
         refused += [f"{line}{_at(oracle.dimensions)}" for line in oracle.refused]
-        if len(model) > LARGE:
-            give_back()
-    report = compare_backends(model, source.contract, oracles)
+        graph.onnx.give_back()
+    report = compare_backends(graph.onnx, graph.contract, oracles)
     report.not_run += refused
     if external and not report.passed:
-        report.mismatches[:0] = shape_mismatches(session, source.contract.outputs)
+        report.mismatches[:0] = shape_mismatches(graph.onnx.session(), graph.contract.outputs)
     return GateResult(report, oracles[0], notes)
 
 
@@ -132,14 +126,18 @@ def record(contract: ModelContract, gate_result: GateResult, *, full: bool = Fal
 
 
 def _oracles(
-    model: bytes, source: ModelSource, refused: list[str], numbers: CodeNumbers, options: dict[str, Any]
+    graph: ExportGraph, refused: list[str], given: tuple[float, float] | None, certified: LazyModel | None
 ) -> Iterator[Oracle]:
-    default_backend = LazyModel(lambda: DEFAULT.load(model, source.contract))
+    source, numbers = graph.source, code_numbers(graph)
+    default_backend = LazyModel(lambda: DEFAULT.load(graph.onnx, graph.contract))
+    oracle = partial(
+        Oracle, default_backend=default_backend, given=given, certified=certified, compared=numbers.compared
+    )
     names = _other_dimensions(source.contract)
-    yield Oracle(source, default_backend, _main_sizes(source, names), compared=numbers.compared, **options)
+    yield oracle(source, dimensions=_main_sizes(source, names))
     without = replace(source, sample=None)
     for size in _accepted_sizes(source, names, refused, numbers.lengths) if names else ():
-        yield Oracle(without, default_backend, dict.fromkeys(names, size), compared=numbers.compared, **options)
+        yield oracle(without, dimensions=dict.fromkeys(names, size))
 
 
 def _accepted_sizes(
@@ -167,7 +165,7 @@ def _refusal(source: ModelSource, dimensions: dict[str, int]) -> str | None:
     """Return why the module itself does not take these sizes; None if it does."""
     try:
         with torch.no_grad():
-            source.call(*Example.of(source.module, source.contract.inputs).tensors(dimensions))
+            source.call(*source.example.tensors(dimensions))
     except Exception as error:  # the user's own code
         return first_line(error)
     return None
@@ -178,7 +176,7 @@ def _check_one_row(source: ModelSource) -> None:
     batch = batch_name(source.contract)
     if batch is None:
         return
-    sizes = Example.of(source.module, source.contract.inputs).sizes
+    sizes = source.example.sizes
     reason = _refusal(source, {batch: 1})
     if reason is not None:
         fixed = [
@@ -200,7 +198,7 @@ def _other_dimensions(contract: ModelContract) -> list[str]:
 
 def _main_sizes(source: ModelSource, names: list[str]) -> dict[str, int]:
     """Return the sizes of the main questions: the sample's, where there is one, else those of the export."""
-    accepted = Example.of(source.module, source.contract.inputs).sizes
+    accepted = source.example.sizes
     sizes = {name: accepted[name] for name in names}
     batch = batch_name(source.contract)
     for spec in source.contract.inputs if source.sample is not None else ():

@@ -1,29 +1,24 @@
 """Which axes of what a module returns are which dynamic dimension, found by asking torch at other sizes."""
 
 import torch
-from torch import nn
 
-from parity_export.sources.argument_binding import Binding, bind, flatten
+from parity_export.sources.argument_binding import Binding, flatten
 from parity_export.sources.example_inputs import Example
-from parity_runtime import ModelContract
+from parity_export.sources.model_source import ModelSource
 
 _MORE = 3
 
 Shapes = list[tuple[int, ...]]
 
 
-def returned_shapes(module: nn.Module, contract: ModelContract) -> list[tuple[str, tuple[int | str, ...]]]:
-    """Return the dtype and the shape of each tensor that a module returns.
+def returned_shapes(source: ModelSource) -> list[tuple[str, tuple[int | str, ...]]]:
+    """Return the dtype and the shape of each tensor that a source's module returns.
 
     An axis that is as long as one dynamic dimension of the inputs has that dimension's name; other axes that may
     change are ``dim0``, ``dim1``, ...
-
-    Args:
-        module: on the CPU, in eval mode.
-        contract: names the inputs.
     """
-    example = Example.of(module, contract.inputs)
-    call, sizes = bind(module, contract.inputs), dict(example.sizes)
+    call, example = source.call, source.example
+    sizes = dict(example.sizes)
     with torch.no_grad():
         returned = flatten(call(*example.tensors()))
     dtypes = [str(leaf.dtype).removeprefix("torch.") for leaf in returned]

@@ -5,7 +5,7 @@ import io
 import logging
 import sys
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 import onnx_ir as ir
 import torch
@@ -17,7 +17,7 @@ from parity_export.graph.exact_resize import resized, settle_resizing
 from parity_export.graph.shape_inference import infer_shapes
 from parity_export.sources.argument_binding import Binding, bind
 from parity_export.sources.example_inputs import Example
-from parity_runtime import InputError, TensorSpec
+from parity_runtime import InputError
 
 _TORCH_WARNINGS = (
     (r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning),  # its own copy of its own tree specs
@@ -34,7 +34,7 @@ _LOGGERS = (
 )
 
 
-def export_graph(module: nn.Module, inputs: Sequence[TensorSpec], opset: int | None = None) -> ir.Model:
+def export_graph(module: nn.Module, example: Example, opset: int | None = None) -> ir.Model:
     """Return the module's graph, its own outputs and nothing else.
 
     The graph carries no metadata, documentation, paths or unused values. Every parameter and buffer is an
@@ -42,38 +42,38 @@ def export_graph(module: nn.Module, inputs: Sequence[TensorSpec], opset: int | N
 
     Args:
         module: on the CPU, in eval mode.
-        inputs: of ``forward``; dynamic dimensions by name.
+        example: of the inputs of ``forward``, whose dynamic dimensions have names.
         opset: the ONNX opset; torch's own choice if None.
 
     Raises:
         InputError: torch cannot export the module with these inputs.
     """
-    model = export_program(module, inputs, opset).model
+    model = export_program(module, example, opset).model
     model = _canonical(model, {*module.state_dict(), *dict(module.named_buffers())})
-    _name_inputs(model.graph, bind(module, inputs))
+    _name_inputs(model.graph, bind(module, example.inputs))
     written = resized(model.graph)
     return settle_resizing(infer_shapes(model), written)
 
 
-def export_program(module: nn.Module, inputs: Sequence[TensorSpec], opset: int | None = None) -> torch.onnx.ONNXProgram:
+def export_program(module: nn.Module, example: Example, opset: int | None = None) -> torch.onnx.ONNXProgram:
     """Return what torch.onnx.export makes of a module, not optimized.
 
     Raises:
         InputError: torch cannot export the module with these inputs.
     """
+    inputs, call = example.inputs, bind(module, example.inputs)
     dimensions = {name: torch.export.Dim(name) for spec in inputs for name in spec.shape if isinstance(name, str)}
     shapes = [
         {axis: dimensions[size] for axis, size in enumerate(spec.shape) if isinstance(size, str)} for spec in inputs
     ]
-    call = bind(module, inputs)
-    example = call.arguments(Example.of(module, inputs).tensors())
+    arguments = call.arguments(example.tensors())
     _forget_recurrent_kernels()
     try:
         with quiet():
             program = torch.onnx.export(
                 module,
-                example.args,
-                kwargs=example.kwargs,
+                arguments.args,
+                kwargs=arguments.kwargs,
                 dynamo=True,
                 verbose=False,
                 input_names=call.in_order(call.names),

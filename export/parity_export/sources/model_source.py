@@ -37,12 +37,14 @@ class ModelSource:
     Attributes:
         module: with its weights, on the CPU, in eval mode.
         contract: what it takes and gives; what an export measures is still empty.
+        example: arguments that the module accepts.
         module_output: classifiers only: what the module itself returns.
         sample: real rows, by input name; None if there are none.
     """
 
     module: nn.Module
     contract: ModelContract
+    example: Example
     module_output: ModuleOutput = "logits"
     sample: Arrays | None = None
 
@@ -76,7 +78,7 @@ def source_from_run(run: Run, user_network: Network | None = None) -> ModelSourc
     check_dtypes(module)
     provenance = {"weights": weights_id(module.state_dict()), "seed": run.recipe.training.get("seed")}
     contract = replace(run.recipe.contract, provenance=provenance | _versions())
-    return ModelSource(module, contract, sample=sample)
+    return ModelSource(module, contract, Example.of(module, contract.inputs), sample=sample)
 
 
 def source_from_module(
@@ -110,7 +112,8 @@ def source_from_module(
     specs = [TensorSpec.parse(spec) if isinstance(spec, str) else spec for spec in inputs]
     module = _eval_copy(bare(module))
     check_dtypes(module)
-    width = _output_width(module, specs, output_spec)
+    example = Example.of(module, specs)
+    width = _output_width(module, example, output_spec)
     batch = _batch(specs, output_spec)
     provenance: dict[str, str | int | None] = {"weights": weights_id(module.state_dict())}
     contract = ModelContract(
@@ -121,7 +124,7 @@ def source_from_module(
         provenance=provenance | _versions(),
         **task_fields(output_spec, width, batch),
     )
-    return ModelSource(module, contract, output_spec.output or "logits", sample)
+    return ModelSource(module, contract, example, output_spec.output or "logits", sample)
 
 
 def _eval_copy(module: nn.Module) -> nn.Module:
@@ -129,9 +132,9 @@ def _eval_copy(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module).eval() if any(part.training for part in module.modules()) else module
 
 
-def _output_width(module: nn.Module, inputs: Sequence[TensorSpec], output_spec: OutputSpec) -> int:
+def _output_width(module: nn.Module, example: Example, output_spec: OutputSpec) -> int:
     """Return the size of the last axis of what the module returns (1 for ``[batch]``); 0 if it is no such tensor."""
-    call, example = bind(module, inputs), Example.of(module, inputs)
+    call = bind(module, example.inputs)
     with torch.no_grad():
         returned = call(*example.tensors())
     check_returned(returned)

@@ -21,6 +21,7 @@ import numpy as np
 
 from parity_export.error_bounds import CannotCertifyError, propagate_error_bounds
 from parity_export.gate.graph_float64 import graph_float64
+from parity_export.onnx_graph import OnnxGraph
 from tests.proof.fuzzing.backends import Backends
 from tests.proof.fuzzing.graphs import random_graph, random_rows
 
@@ -85,7 +86,7 @@ def search(backends: Backends, outputs: int, seed: int = 0, first: int = 0) -> F
 def run_gate(found: Found, name: str, plain: bytes, certified: bytes, rows: np.ndarray, backends: Backends) -> None:
     """Ask a graph and its certified form of everything, and compare the values with the exact ones."""
     with np.errstate(all="ignore"):
-        exact = graph_float64(plain, ["value"])({"features": rows})["value"]
+        exact = graph_float64(OnnxGraph(plain), ["value"])({"features": rows})["value"]
     answers = backends.ask({"plain": plain, "certified": certified}, rows)
     bounds = np.stack(
         [array for arrays in answers.values() for key, array in arrays.items() if key.endswith("error_bound")]

@@ -3,8 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import onnx_ir as ir
-from torch import nn
+from parity_export.export_graph import ExportGraph
 
 
 @dataclass
@@ -21,16 +20,21 @@ class Initializers:
     differing: list[str] = field(default_factory=list)
     constants: list[str] = field(default_factory=list)
 
+    def mismatches(self) -> list[str]:
+        """Return what speaks against the graph, a line each."""
+        return [f"the initializer {name} is not the state_dict's" for name in self.differing]
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
         return asdict(self)
 
 
-def check_initializers(model: ir.Model, module: nn.Module) -> Initializers:
+def check_weights(graph: ExportGraph) -> Initializers:
     """Compare a graph's initializers with the module's parameters and buffers."""
+    module = graph.source.module
     tensors = dict(module.named_parameters(remove_duplicate=False)) | dict(module.named_buffers(remove_duplicate=False))
     found = Initializers()
-    for name, value in model.graph.initializers.items():
+    for name, value in graph.model.graph.initializers.items():
         if value.const_value is None:
             continue
         array = value.const_value.numpy()

@@ -1,4 +1,4 @@
-"""The graph of a source, with its head; and what the contract takes over from it."""
+"""From the graph of a module to the graph of a package: its head, its shapes, and what the contract takes from it."""
 
 import re
 from dataclasses import replace
@@ -7,55 +7,44 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import ShapeInferencePass
 
-from parity_export.export_options import ExportOptions
+from parity_export.export_graph import ExportGraph
 from parity_export.graph.head import add_head
 from parity_export.graph.output_shapes import returned_shapes
-from parity_export.graph.torch_export import export_graph
-from parity_export.graph.weights_check import Initializers, check_initializers
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.errors import first_line
 
 _EXPRESSION = re.compile(r"(?!unk__|None)[\w +*()-]+")  # not what inference calls a size that it does not know
 
-_MAX_BYTES = 2**31 - 2**20  # protobuf's limit, and a mebibyte for what is no weight
 
+def attach_head(traced: ExportGraph) -> ExportGraph:
+    """Return a traced graph with the outputs of its contract, and the contract with the outputs of the graph.
 
-def build_graph(source: ModelSource, options: ExportOptions) -> tuple[ir.Model, Initializers]:
-    """Return the graph of a source with its head, and where its constants are from.
+    The head is built into the traced graph itself, which ends here: a copy would hold its nodes twice.
 
     Raises:
-        InputError: the module is too large, or cannot be exported.
+        InputError: the module returns several tensors, or its last operator contradicts what it was said to return.
     """
-    weights = sum(tensor.nbytes for tensor in source.module.state_dict().values())
-    if weights > _MAX_BYTES:
-        raise InputError(f"the weights take {weights} bytes; a package is one file of less than 2 GiB")
-    model = export_graph(source.module, source.contract.inputs, options.opset)
-    initializers = check_initializers(model, source.module)
+    source, model = traced.source, traced.model
     add_head(model, source.contract, source.module_output)
-    model.ir_version = options.ir_version or model.ir_version
-    return ShapeInferencePass()(model).model, initializers
+    model = ShapeInferencePass()(model).model
+    return traced.with_model(model, _with_outputs(source, model))
 
 
-def serialize(model: ir.Model) -> bytes:
-    """Return a graph's bytes, the same for the same graph."""
-    data: bytes = ir.to_proto(model).SerializeToString(deterministic=True)
-    return data
-
-
-def check_graph(graph: bytes) -> None:
-    """Run ONNX's own checker over a serialized graph.
+def check_graph(graph: ExportGraph) -> None:
+    """Run ONNX's own checker over a graph.
 
     Raises:
         InputError: the graph is not valid ONNX, such as a length that its opset does not know.
     """
     try:
-        onnx.checker.check_model(graph)
+        onnx.checker.check_model(graph.data)
     except onnx.checker.ValidationError as error:
         raise InputError(f"torch exported a graph that ONNX's checker refuses: {first_line(error)}") from error
+    graph.onnx.give_back()
 
 
-def with_graph_outputs(source: ModelSource, model: ir.Model) -> ModelContract:
+def _with_outputs(source: ModelSource, model: ir.Model) -> ModelContract:
     """Return the contract with the outputs that a graph gives, where the task does not say them.
 
     torch is asked which axes are which dynamic dimension: the exporter invents names, and fixes sizes, after some
@@ -63,7 +52,7 @@ def with_graph_outputs(source: ModelSource, model: ir.Model) -> ModelContract:
     """
     if source.contract.task != "tensors":
         return source.contract
-    for value, (_, shape) in zip(model.graph.outputs, returned_shapes(source.module, source.contract), strict=True):
+    for value, (_, shape) in zip(model.graph.outputs, returned_shapes(source), strict=True):
         declared = shape if value.shape is None else _sizes(value.shape)
         value.shape = ir.Shape([_size(mine, theirs) for mine, theirs in zip(shape, declared, strict=True)])
     return replace(source.contract, outputs=tuple(_spec(value) for value in model.graph.outputs))

@@ -1,0 +1,164 @@
+"""The last stage: the folder of a package, or the report of why there is none."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from parity_export.artifacts import artifacts, plots
+from parity_export.error_bounds.bound_report import BoundReport
+from parity_export.export_graph import ExportGraph
+from parity_export.export_options import ExportOptions
+from parity_export.gate.run_gate import GateResult, record
+from parity_export.graph.check_weights import Initializers
+from parity_export.graph.onnx_versions import oldest_onnxruntime
+from parity_export.memory import LARGE, give_back
+from parity_runtime import InputError, ModelContract, ParityError, ParityRefusedError, Predictor
+from parity_runtime.contract import METADATA_KEY, batch_name
+from parity_runtime.files.atomic_write import write_file
+from parity_runtime.files.json_file import dump_json, dump_table
+from parity_runtime.files.paths import refuse_unwritable
+from parity_runtime.files.staged_folder import refuse_existing, staged_folder
+from parity_runtime.package.manifest import CERTIFIED_MODEL, CONTRACT, MANIFEST, MODEL, REPORT, Package, write_manifest
+from parity_runtime.verification.verify import verify
+
+
+@dataclass(frozen=True)
+class GatedGraph:
+    """A graph, and what every stage found of it.
+
+    Attributes:
+        graph: with its head.
+        initializers: where its constants are from.
+        gate_result: of the gate.
+        bound_report: what its certified form proves; None without one.
+    """
+
+    graph: ExportGraph
+    initializers: Initializers
+    gate_result: GateResult
+    bound_report: BoundReport | None
+
+    def facts(self, *, full: bool) -> dict[str, Any]:
+        """Return what parity.json holds; ``full`` adds every result of the gate."""
+        facts = record(self.graph.contract, self.gate_result, full=full)
+        facts |= {"initializers": self.initializers.to_json()}
+        return facts if self.bound_report is None else facts | {"error_bounds": self.bound_report.to_json()}
+
+    def measured_contract(self) -> ModelContract:
+        """Return the contract with what was measured."""
+        model = self.graph.model
+        certified = {} if self.bound_report is None else {"certified": CERTIFIED_MODEL}
+        return replace(
+            self.graph.contract,
+            graphs={"default": MODEL, **certified},
+            tolerance=self.gate_result.expected.tolerances["ordinary"],
+            min_onnxruntime=oldest_onnxruntime(model.opset_imports[""], model.ir_version),
+            row_independent=self.gate_result.report.row_independent,
+        )
+
+
+def check_target(target: Path, options: ExportOptions) -> None:
+    """Raise `InputError` unless a package can be written there: before anything is computed for it."""
+    refuse_existing(target, replace=options.replace, check=_refuse_lost_files)
+    refuse_unwritable(target)
+
+
+def write_package(target: Path, gated: GatedGraph, options: ExportOptions) -> tuple[ModelContract, str]:
+    """Write a package that the gate passed, and return its contract and its id.
+
+    Raises:
+        ParityRefusedError: the gate says no; the report is written beside the target, and nothing under its name.
+    """
+    if not gated.gate_result.report.passed:
+        _refuse(target, gated, options)
+    contract = gated.measured_contract()
+    package_id = _write(target, _files(gated, contract, options), replace_existing=options.replace)
+    _refused_path(target).unlink(missing_ok=True)
+    return contract, package_id
+
+
+def _files(gated: GatedGraph, contract: ModelContract, options: ExportOptions) -> dict[str, bytes]:
+    """Return every file of a package but its manifest, by its path in the package."""
+    gate_result, bound_report = gated.gate_result, gated.bound_report
+    files = {
+        MODEL: _with_metadata(gated.graph.data, contract),
+        CONTRACT: dump_json(contract.to_json()),
+        REPORT: dump_table(gated.facts(full=options.report == "full")),
+    }
+    if bound_report is not None:
+        files[CERTIFIED_MODEL] = _with_metadata(bound_report.model.graph.data, contract)
+    plotted = plots(contract, gate_result, bound_report) if options.plots else {}
+    return files | plotted | artifacts(contract, gate_result, bound_report, list(plotted))
+
+
+def _with_metadata(graph: bytes, contract: ModelContract) -> bytes:
+    """Return a serialized graph with the contract in its metadata.
+
+    Two serialized protobuf messages, one after the other, are the two merged: the graph is not built again.
+    """
+    text = json.dumps(contract.to_json(), ensure_ascii=False)
+    entry = onnx.StringStringEntryProto(key=METADATA_KEY, value=text)
+    metadata: bytes = onnx.ModelProto(metadata_props=[entry]).SerializeToString(deterministic=True)
+    return graph + metadata
+
+
+def _refuse_lost_files(target: Path) -> None:
+    """Raise `InputError` unless a folder holds a package and nothing else: what is replaced is lost."""
+    if not (target / MANIFEST).is_file():
+        raise InputError(f"{target} is not empty and holds no package; it is not replaced, choose another name")
+    try:
+        others = Package.open(target).unlisted()
+    except ParityError as error:
+        raise InputError(f"{target} is not replaced, its files are not known: {error}; move it away first") from error
+    if others:
+        raise InputError(
+            f"{target} holds {others[0]}, which is no file of the package and would be lost; move it away first"
+        )
+
+
+def _refused_path(target: Path) -> Path:
+    """Return where the report of a refused export is kept."""
+    return target.with_name(f"{target.name}.refused.json")
+
+
+def _refuse(target: Path, gated: GatedGraph, options: ExportOptions) -> None:
+    path = _refused_path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, dump_table(gated.facts(full=options.report == "full")))
+    raise ParityRefusedError(f"no package: {gated.gate_result.reason()}; the whole report is {path}")
+
+
+def _write(target: Path, files: dict[str, bytes], *, replace_existing: bool) -> str:
+    with staged_folder(target, replace=replace_existing, check=_refuse_lost_files) as staging:
+        while files:
+            name, data = files.popitem()
+            (staging / name).parent.mkdir(exist_ok=True)
+            (staging / name).write_bytes(data)
+            del data
+        package_id = write_manifest(staging)
+        if (staging / MODEL).stat().st_size > LARGE:
+            give_back()
+        verify(staging)  # the very bytes that are handed over: digests, contract, vectors
+        _check_no_rows(Predictor(staging))
+    return package_id
+
+
+def _check_no_rows(predictor: Predictor) -> None:
+    """Ask for zero rows, which some kernels of onnxruntime abort on, through the runtime's guard."""
+    contract = predictor.contract
+    batch = batch_name(contract)
+    if batch is None:
+        return
+    sizes = {name: 0 if name == batch else 2 for spec in contract.inputs for name in spec.shape}
+    empty = {
+        spec.name: np.zeros([sizes[size] if isinstance(size, str) else size for size in spec.shape], spec.dtype)
+        for spec in contract.inputs
+    }
+    answers = predictor.run(empty)
+    for spec in contract.outputs:
+        if batch in spec.shape and answers[spec.name].shape[spec.shape.index(batch)] != 0:
+            raise InputError(f"{spec.name} is not empty for an empty batch")
