@@ -1,25 +1,40 @@
-"""What an export costs: time against the bare torch.onnx.export, memory against the weights.
+"""What an export costs: time over the bare torch.onnx.export, memory over the weights, and how often it does a thing.
 
 Prints one JSON object. Time is the median of ratios of neighbouring runs in one process, warm, without plots; memory
 is the peak of a process of its own above one that has torch and onnxruntime imported.
 """
 
+import contextlib
+import statistics
 import subprocess
 import sys
 import tempfile
+from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import onnx
 import torch
 from common import SIZES, print_parts, ratio, timed
 
 from parity_export import ExportOptions, ModelSource, OutputSpec, export_package, source_from_module, source_from_run
 from parity_export.graph.torch_export import quiet
+from parity_export.sources.example_inputs import Example
 from parity_runtime import TensorSpec
+from parity_runtime.inference.session import import_onnxruntime
 from parity_training import MLP, XORClassifier, XORSettings, train_xor
 
 _REPEATS = 9
+
+_COUNTED: dict[str, tuple[Any, str]] = {
+    "graphs parsed": (onnx, "load_from_string"),
+    "graphs read that onnxruntime wrote": (onnx, "load"),
+    "sessions": (import_onnxruntime(), "InferenceSession"),
+    "example inputs": (Example, "of"),
+}
 
 _IDLE = "import resource, torch, onnxruntime; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 
@@ -29,14 +44,14 @@ def main() -> None:
     if sys.argv[1:2] == ["--large"]:
         print(export_large())
         return
-    print_parts(__doc__, {"time": time_ratio, "memory": memory_ratio, "growth": growth})
+    print_parts(__doc__, {"time": time_ratio, "memory": memory_ratio, "growth": growth, "work": work})
 
 
 def time_ratio() -> dict[str, Any]:
     """Return the time of a whole export of XOR, gate included, over that of a bare torch.onnx.export."""
     with tempfile.TemporaryDirectory() as folder:
         run = train_xor(Path(folder) / "run", XORSettings(epochs=20))
-        options = ExportOptions(replace=True, pictures=False)
+        options = ExportOptions(replace=True, plots=False)
         package = Path(folder) / "package"
         found = ratio((lambda: export_package(source_from_run(run), package, options), _bare), _REPEATS)
     return {"an export with its gate over a bare torch.onnx.export": found | {"target": "at most 2"}}
@@ -58,11 +73,40 @@ def growth() -> dict[str, Any]:
     for depth, width in SIZES:
         source = deep_source(depth, width)
         for name, seconds in found.items():
-            options = ExportOptions(replace=True, pictures=False, certified=name == "certified")
+            options = ExportOptions(replace=True, plots=False, certified=name == "certified")
             with tempfile.TemporaryDirectory() as folder:
                 job = partial(export_package, source, Path(folder) / "package", options)
                 seconds[f"{depth} x {width}"] = round(timed(job), 2)
     return {f"seconds of an export by depth x width, {name}": seconds for name, seconds in found.items()}
+
+
+def work() -> dict[str, Any]:
+    """Return how often one certified export of XOR parses a graph, opens a session and looks for example inputs.
+
+    ONNX's own shape inference, which parses what it returns, is not counted; the graphs that onnxruntime writes are.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        run = train_xor(Path(folder) / "run", XORSettings(epochs=20))
+        options = ExportOptions(replace=True, plots=False, certified=True)
+
+        def job() -> None:
+            export_package(source_from_run(run), Path(folder) / "package", options)
+
+        job()
+        with contextlib.ExitStack() as stack:
+            counts: Counter[str] = Counter()
+            for what, (owner, name) in _COUNTED.items():
+                function = getattr(owner, name)
+                counting = partial(_counting, counts, what, function)
+                stack.enter_context(mock.patch.object(owner, name, counting))
+            job()
+        seconds = round(statistics.median(timed(job) for _ in range(3)), 2)
+    return {"what one certified export does, XOR": dict(counts) | {"seconds": seconds}}
+
+
+def _counting(counts: Counter[str], what: str, function: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    counts[what] += sys._getframe(1).f_globals["__name__"].startswith("parity_")
+    return function(*given, **named)
 
 
 def deep_source(depth: int, width: int) -> ModelSource:
@@ -83,7 +127,7 @@ def export_large() -> str:
     module = torch.nn.Sequential(*layers).eval()
     source = source_from_module(module, (TensorSpec("x", "float32", ("batch", width)),), OutputSpec(), "large")
     with tempfile.TemporaryDirectory() as folder:
-        export_package(source, Path(folder) / "package", ExportOptions(pictures=False))
+        export_package(source, Path(folder) / "package", ExportOptions(plots=False))
     weights = sum(tensor.nbytes for tensor in module.state_dict().values())
     return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss} {weights}"
 
