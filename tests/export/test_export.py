@@ -85,7 +85,7 @@ def test_a_module_in_train_mode_is_exported_in_eval_mode_and_left_as_it_was(tmp_
 
 
 @pytest.mark.parametrize(
-    ("module", "inputs", "meaning", "words"),
+    ("module", "inputs", "output_spec", "words"),
     [
         (notebook(), TABLE2, binary(output="logits"), "ends in Sigmoid.*--output probabilities"),
         (notebook(modules.HandMade), TABLE2, binary(output="logits"), "are probabilities"),

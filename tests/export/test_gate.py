@@ -7,7 +7,7 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
-from parity_export.gate.compare_backends import run_gate
+from parity_export.gate.run_gate import run_gate
 
 from parity_export.export_options import ExportOptions
 from parity_export.gate.backends import BATCH_SIZES, OPTIMIZATIONS

@@ -17,9 +17,9 @@ from parity_export.gate.graph_float64 import graph_float64
 from parity_export.gate.operators_float64 import OPERATORS
 from parity_export.graph.build_graph import build_graph, serialize
 from parity_runtime import InputError, TensorSpec
-from tests.bound_report.arithmetic import Exact
-from tests.bound_report.cases import CASES, Case
-from tests.bound_report.evaluator import evaluate
+from tests.proof.arithmetic import Exact
+from tests.proof.cases import CASES, Case
+from tests.proof.evaluator import evaluate
 
 
 @cache

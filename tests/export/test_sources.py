@@ -164,7 +164,7 @@ def test_force_never_replaces_a_folder_that_is_no_package(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("meaning", "words"),
+    ("output_spec", "words"),
     [
         (OutputSpec(task="multiclass", output="logits", threshold=0.9), "--threshold goes with --task binary"),
         (OutputSpec(task="multiclass", output="logits", positive="b"), "--positive goes with"),

@@ -13,7 +13,7 @@ from pathlib import Path
 import onnx
 import torch
 from onnx import numpy_helper
-from parity_export.gate.compare_backends import run_gate
+from parity_export.gate.run_gate import run_gate
 from torch import nn
 
 from parity_export import ExportOptions, source_from_module

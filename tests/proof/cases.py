@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.bound_report.graphs import Node, value_graph
+from tests.proof.graphs import Node, value_graph
 
 U, K = np.float32(2.0**-24), 64
 HALVES_LOST = np.full((1, K), U)  # each is half a unit in the last place of 1, and ties go to even

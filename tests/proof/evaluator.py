@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from tests.bound_report.arithmetic import Array, Compliant, Exact
+from tests.proof.arithmetic import Array, Compliant, Exact
 
 Arithmetic = Exact | Compliant
 Attributes = dict[str, Any]

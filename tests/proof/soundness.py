@@ -25,10 +25,10 @@ from parity_export.gate.backends import session_answer
 from parity_runtime import ModelContract
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, LOGITS, certified_contract
 from parity_runtime.inference.session import OPTIMIZATIONS, create_session
-from tests.bound_report.arithmetic import COMPLIANT, Compliant
-from tests.bound_report.evaluator import evaluate
-from tests.bound_report.fuzzing.backends import Backend
-from tests.bound_report.networks import SUBJECTS, Subject
+from tests.proof.arithmetic import COMPLIANT, Compliant
+from tests.proof.evaluator import evaluate
+from tests.proof.fuzzing.backends import Backend
+from tests.proof.networks import SUBJECTS, Subject
 
 CHUNK = 2**17
 _FEW, _FEWER = 2048, 64  # rows of a chunk that the evaluators in Python are asked

@@ -13,9 +13,9 @@ from parity_export.error_bounds.rounding_model import UNIT
 from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.contract import binary_logit_threshold, classifier_outputs
 from parity_runtime.inference.session import OPTIMIZATIONS, create_session
-from tests.bound_report.arithmetic import Exact
-from tests.bound_report.evaluator import evaluate
-from tests.bound_report.graphs import Node, value_graph
+from tests.proof.arithmetic import Exact
+from tests.proof.evaluator import evaluate
+from tests.proof.graphs import Node, value_graph
 
 ONE = np.ones(1, np.float32)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from parity_export.gate.compare_backends import run_gate
+from parity_export.gate.run_gate import run_gate
 from torch import Tensor, nn
 
 from parity_export import ExportOptions, OutputSpec, source_from_module

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from parity_export.error_bounds.elementary_functions import Accuracy
-from tests.bound_report.fuzzing.backends import Backends
-from tests.bound_report.fuzzing.builder import Builder
-from tests.bound_report.fuzzing.search import search
+from tests.proof.fuzzing.backends import Backends
+from tests.proof.fuzzing.builder import Builder
+from tests.proof.fuzzing.search import search
 
 OLDEST = Path(sys.prefix) / "lowest/bin/python"  # after `make lowest`
 

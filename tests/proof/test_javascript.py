@@ -13,8 +13,8 @@ from parity_export.error_bounds.elementary_functions import ELEMENTARY, accuracy
 from parity_export.gate.backends import session_answer
 from parity_runtime.contract import certified_contract
 from parity_runtime.inference.session import create_session
-from tests.bound_report.networks import SUBJECTS
-from tests.bound_report.soundness import boundary_points, jittered
+from tests.proof.networks import SUBJECTS
+from tests.proof.soundness import boundary_points, jittered
 
 ANSWER = Path(__file__).parent / "answer.mjs"
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "elementary"

@@ -11,7 +11,7 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
-from parity_export.gate.compare_backends import run_gate
+from parity_export.gate.run_gate import run_gate
 from torch import nn
 
 from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
@@ -24,7 +24,7 @@ from parity_export.graph.build_graph import build_graph, serialize
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import ParityRefusedError, Predictor, TensorSpec
 from parity_runtime.package.manifest import write_manifest
-from tests.bound_report.networks import SUBJECTS, Subject
+from tests.proof.networks import SUBJECTS, Subject
 from tests.export.modules import NotebookClassifier
 
 SPECS = [TensorSpec("features", "float32", ("batch", 2))]

@@ -7,10 +7,10 @@ import pytest
 
 from parity_export.error_bounds import CannotCertifyError, propagate_error_bounds
 from parity_runtime.inference.session import create_session
-from tests.bound_report.arithmetic import COMPLIANT, Exact
-from tests.bound_report.cases import CASES, Case
-from tests.bound_report.evaluator import evaluate
-from tests.bound_report.graphs import Node, value_graph
+from tests.proof.arithmetic import COMPLIANT, Exact
+from tests.proof.cases import CASES, Case
+from tests.proof.evaluator import evaluate
+from tests.proof.graphs import Node, value_graph
 
 NAMES = [case.name for case in CASES]
 

@@ -5,8 +5,8 @@ import pytest
 
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND
 from parity_runtime.inference.session import create_session
-from tests.bound_report.networks import SUBJECTS, Subject
-from tests.bound_report.soundness import CHUNK, search
+from tests.proof.networks import SUBJECTS, Subject
+from tests.proof.soundness import CHUNK, search
 
 LARGEST_RATIO = 8.0  # of the error bound to the largest deviation that was observed, for XOR
 

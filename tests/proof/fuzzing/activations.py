@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.bound_report.fuzzing.builder import Block, Builder, either
+from tests.proof.fuzzing.builder import Block, Builder, either
 
 
 def _function(name: str, **attributes: object) -> Block:

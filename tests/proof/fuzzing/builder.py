@@ -7,7 +7,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from parity_runtime import ModelContract, TensorSpec
-from tests.bound_report.fuzzing.odd_numbers import Random, Shape, weights
+from tests.proof.fuzzing.odd_numbers import Random, Shape, weights
 
 OPSET = 20  # the exporter's, and the newest that onnxruntime 1.20 has
 

@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
-from tests.bound_report.fuzzing.builder import Builder, either
-from tests.bound_report.fuzzing.layers import linear_map, nothing
+from tests.proof.fuzzing.builder import Builder, either
+from tests.proof.fuzzing.layers import linear_map, nothing
 
 
 def _near(b: Builder, exact: float) -> np.ndarray:

@@ -3,10 +3,10 @@
 import numpy as np
 
 from parity_runtime import ModelContract
-from tests.bound_report.fuzzing import formulas, layers
-from tests.bound_report.fuzzing.activations import activation
-from tests.bound_report.fuzzing.builder import Block, Builder
-from tests.bound_report.fuzzing.odd_numbers import Random, rows
+from tests.proof.fuzzing import formulas, layers
+from tests.proof.fuzzing.activations import activation
+from tests.proof.fuzzing.builder import Block, Builder
+from tests.proof.fuzzing.odd_numbers import Random, rows
 
 ANY: dict[str, tuple[float, Block]] = {
     "linear": (3, layers.linear), "activation": (6, activation), "residual": (2, layers.residual),

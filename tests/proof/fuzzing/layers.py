@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tests.bound_report.fuzzing.builder import Builder, either
+from tests.proof.fuzzing.builder import Builder, either
 
 
 def linear_map(b: Builder, outputs: int, x: str | None = None) -> str:

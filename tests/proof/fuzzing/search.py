@@ -21,8 +21,8 @@ import numpy as np
 
 from parity_export.error_bounds import CannotCertifyError, propagate_error_bounds
 from parity_export.gate.graph_float64 import graph_float64
-from tests.bound_report.fuzzing.backends import Backends
-from tests.bound_report.fuzzing.graphs import random_graph, random_rows
+from tests.proof.fuzzing.backends import Backends
+from tests.proof.fuzzing.graphs import random_graph, random_rows
 
 ROWS = 32
 _FLOAT64 = 1 + 2.0**-20  # what float64's own rounding may add
