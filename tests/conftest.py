@@ -5,6 +5,7 @@ tests/runtime must run where torch has never been: torch and what needs it are i
 
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from parity_runtime.cli import main
+from tests.warm_process import WarmProcess
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +42,13 @@ def xor_package(xor_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def xor_copy(xor_package: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(xor_package, tmp_path / "copy"))
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[WarmProcess]:
+    """What runs commands in processes of their own, without importing torch for each."""
+    with WarmProcess() as process:
+        yield process
 
 
 class Answer:
