@@ -16,6 +16,7 @@ import json
 import os
 import resource
 import runpy
+import shlex
 import signal
 import socket
 import subprocess
@@ -99,6 +100,7 @@ class WarmProcess:
 
     Attributes:
         address: of its socket.
+        command: of a shell: with the arguments of parity behind it, it runs them in a fork.
         pid: its process number.
     """
 
@@ -114,6 +116,7 @@ class WarmProcess:
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == b"ready\n", self._process.wait()
         self.pid = self._process.pid
+        self.command = shlex.join([sys.executable, "-P", __file__, self.address])
 
     def start(
         self,
@@ -250,7 +253,7 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
 def _forward(address: str, arguments: list[str]) -> int:
     """Run one command with the descriptors, the folder and the environment of this process."""
     request = {
-        "arguments": arguments, "cwd": os.getcwd(), "environment": dict(os.environ), "limits": [], "ignored": [],
+        "arguments": arguments, "cwd": str(Path.cwd()), "environment": dict(os.environ), "limits": [], "ignored": [],
         "script": None,
     }  # fmt: skip
     channel = _ask(address, request, [0, 1, 2])

@@ -24,7 +24,7 @@ def test_export_tells_what_it_compared(parity, xor_run: Run, tmp_path: Path) -> 
     assert f"package: {tmp_path / 'p'}" in answer.out
 
 
-def test_a_foreign_module_is_exported_from_the_command_line(parity, weights: Path, tmp_path: Path) -> None:
+def test_an_external_module_is_exported_from_the_command_line(parity, weights: Path, tmp_path: Path) -> None:
     answer = parity("export", MODULE, tmp_path / "p", "--weights", weights, *OPTIONS, "--classes", "no,yes",
                     "--features", "a,b")  # fmt: skip
     assert answer.code == 0, answer

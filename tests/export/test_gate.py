@@ -7,12 +7,12 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
-from parity_export.gate.run_gate import run_gate
 
 from parity_export.export_options import ExportOptions
 from parity_export.gate.backends import BATCH_SIZES, OPTIMIZATIONS
 from parity_export.gate.probe_sampling import ProbeSampler
 from parity_export.gate.report import Report
+from parity_export.gate.run_gate import run_gate
 from parity_export.graph.build_graph import build_graph, serialize
 from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
 from parity_export.sources.output_spec import OutputSpec
@@ -35,7 +35,7 @@ def graph(honest: bytes) -> onnx.ModelProto:
     return onnx.load_from_string(honest)
 
 
-def verdict_on(graph: onnx.ModelProto, source: ModelSource) -> Report:
+def report_on(graph: onnx.ModelProto, source: ModelSource) -> Report:
     return run_gate(graph.SerializeToString(), source).report
 
 
@@ -49,7 +49,7 @@ def set_initializer(graph: onnx.ModelProto, name: str, change: Callable[[np.ndar
 
 
 def test_the_honest_graph_passes_every_configuration(graph, source) -> None:
-    report = verdict_on(graph, source)
+    report = report_on(graph, source)
     assert report.passed, report.reasons()
     assert report.row_independent
     backends = {
@@ -70,14 +70,14 @@ def test_a_wrong_weight_is_refused(graph, source) -> None:
         return array
 
     set_initializer(graph, "linear1.weight", nudge)
-    report = verdict_on(graph, source)
+    report = report_on(graph, source)
     assert not report.passed
     assert "values of probabilities" in report.reasons()[0]
 
 
 def test_a_flipped_threshold_is_refused(graph, source) -> None:
     set_initializer(graph, "head.logit_threshold", lambda array: array + np.float32(0.5))
-    report = verdict_on(graph, source)
+    report = report_on(graph, source)
     assert {difference.output for cell in report.results for difference in cell.differences if difference.outside} == {
         "label"
     }
@@ -86,12 +86,12 @@ def test_a_flipped_threshold_is_refused(graph, source) -> None:
 def test_labels_turned_round_are_refused(graph, source) -> None:
     node = next(node for node in graph.graph.node if node.op_type == "GreaterOrEqual")
     node.op_type = "Less"
-    assert any("of label" in reason for reason in verdict_on(graph, source).reasons())
+    assert any("of label" in reason for reason in report_on(graph, source).reasons())
 
 
 def test_a_lossy_cast_is_refused(graph, source) -> None:
     set_initializer(graph, "linear1.weight", lambda array: array.astype(np.float16).astype(np.float32))
-    assert not verdict_on(graph, source).passed
+    assert not report_on(graph, source).passed
 
 
 def test_swapped_outputs_and_a_fixed_batch_are_refused_before_values_are_compared(graph, source) -> None:
@@ -99,11 +99,11 @@ def test_swapped_outputs_and_a_fixed_batch_are_refused_before_values_are_compare
     swapped.CopyFrom(graph)
     first, second = swapped.graph.output[1].name, swapped.graph.output[2].name
     swapped.graph.output[1].name, swapped.graph.output[2].name = second, first
-    report = verdict_on(swapped, source)
+    report = report_on(swapped, source)
     assert (report.results, report.passed) == ([], False)
     assert "outputs are label, logits, probabilities" in report.reasons()[0]
     graph.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2
-    report = verdict_on(graph, source)
+    report = report_on(graph, source)
     assert any("features: float32[2, 2]" in reason for reason in report.reasons())
 
 
@@ -125,7 +125,7 @@ def test_a_train_mode_leak_is_refused_although_the_default_optimization_hides_it
     module.eval()
     model = program.model_proto
     assert "Dropout" in {node.op_type for node in model.graph.node}
-    report = verdict_on(model, source)
+    report = report_on(model, source)
     assert "disabled" in {cell.backend.optimization for cell in report.results if cell.failed}
 
 

@@ -7,11 +7,11 @@ import onnx
 import pytest
 import torch
 from onnx import helper, numpy_helper
-from parity_export.gate.run_gate import run_gate
 from torch import Tensor, nn
 
 from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
 from parity_export.gate.probability_tolerance import relative_tolerance
+from parity_export.gate.run_gate import run_gate
 from parity_export.graph import head
 from parity_export.graph.build_graph import build_graph, serialize
 from parity_export.sources import output_spec

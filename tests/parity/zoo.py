@@ -172,6 +172,17 @@ class BatchCentred(nn.Module):
         return self.out(x - x.mean(dim=0, keepdim=True))
 
 
+class SideBySide(nn.Module):
+    """An MLP for every activation, an output each: what one of them gets wrong shows in its own output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(mlp(activation, 2) for activation in ACTIVATIONS.values())
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        return tuple(network(x) for network in self.networks)
+
+
 class SharedTable(nn.Module):
     """One input without a batch axis."""
 
@@ -216,8 +227,13 @@ ACTIVATIONS = {
     "hardtanh": nn.Hardtanh(), "relu6": nn.ReLU6(), "sigmoid": nn.Sigmoid(), "softsign": nn.Softsign(),
 }  # fmt: skip
 
+ONE_ACTIVATION = [
+    Specimen(f"mlp-{name}", lambda one=one: mlp(one), TABLE, CLASSES) for name, one in ACTIVATIONS.items()
+]
+
 ZOO = [
-    *(Specimen(f"mlp-{name}", lambda one=one: mlp(one), TABLE, CLASSES) for name, one in ACTIVATIONS.items()),
+    Specimen("every-activation", SideBySide, TABLE),
+    Specimen("mlp-multiclass", lambda: mlp(nn.GELU()), TABLE, CLASSES),
     Specimen("mlp-binary", lambda: mlp(nn.Tanh(), 1), TABLE, BINARY),
     Specimen("mlp-regression", lambda: mlp(nn.ReLU(), 2), TABLE, REGRESSION),
     Specimen("linear", lambda: nn.Linear(5, 1), TABLE, REGRESSION),

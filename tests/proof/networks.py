@@ -1,8 +1,10 @@
 """The trained networks that the proof is tried on, from data that everyone has."""
 
+import copy
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +53,15 @@ class Subject:
 
     def exact(self, rows: np.ndarray) -> np.ndarray:
         """Return the logits, computed by torch in float64."""
-        return _answered(self.source.module.double(), rows.astype(np.float64))
+        return _answered(self._double, rows.astype(np.float64))
 
     def torch(self, rows: np.ndarray) -> np.ndarray:
         """Return the logits, computed by torch in float32."""
-        return _answered(self.source.module.float(), rows)
+        return _answered(self.source.module, rows)
+
+    @cached_property
+    def _double(self) -> nn.Module:
+        return copy.deepcopy(self.source.module).double()
 
 
 def _answered(module: nn.Module, rows: np.ndarray) -> np.ndarray:
@@ -99,4 +105,7 @@ def deep() -> Subject:
     return _table("breast cancer, 30-128-128-128-1 tanh", load_breast_cancer(), deep_tanh, 10)
 
 
-SUBJECTS: dict[str, Callable[[], Subject]] = {"xor": xor, "iris": iris, "cancer": cancer, "deep": deep}
+SUBJECTS: dict[str, Callable[[], Subject]] = {
+    "xor": cache(xor), "iris": cache(iris), "cancer": cache(cancer), "deep": cache(deep),
+}  # fmt: skip
+"""Each is trained and exported once in a process; nothing changes them."""

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from parity_export.gate.run_gate import run_gate
 from torch import Tensor, nn
 
 from parity_export import ExportOptions, OutputSpec, source_from_module
 from parity_export.error_bounds import CannotCertifyError
 from parity_export.error_bounds.bound_report import derive_bounds
 from parity_export.error_bounds.check_bounds import check_bounds
+from parity_export.gate.run_gate import run_gate
 from parity_export.graph.build_graph import build_graph, serialize
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import TensorSpec

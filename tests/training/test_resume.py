@@ -178,7 +178,9 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_leads_to_the_same_weigh
     assert not (tmp_path / "run" / "checkpoint.previous.pt").exists()
 
 
-def test_a_signal_in_the_last_step_of_an_epoch_is_resumed_like_any_other(warm: WarmProcess, data: Path, tmp_path: Path) -> None:
+def test_a_signal_in_the_last_step_of_an_epoch_is_resumed_like_any_other(
+    warm: WarmProcess, data: Path, tmp_path: Path
+) -> None:
     """With one batch an epoch every signal comes in the last step."""
     options = ("--target", "kind", "--epochs", "1500", "--patience", "1500", "--batch-size", "320")
     process = start(warm, data, tmp_path / "run", *options)
@@ -190,7 +192,9 @@ def test_a_signal_in_the_last_step_of_an_epoch_is_resumed_like_any_other(warm: W
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
-def test_processes_that_load_batches_leave_the_random_numbers_of_dropout_alone(warm: WarmProcess, data: Path, tmp_path: Path) -> None:
+def test_processes_that_load_batches_leave_the_random_numbers_of_dropout_alone(
+    warm: WarmProcess, data: Path, tmp_path: Path
+) -> None:
     options = ("--target", "kind", "--epochs", "6", "--patience", "9", "--batch-size", "4", "--arg", "dropout=0.5")
     ids = {finish(warm, data, tmp_path / workers, *options, "--num-workers", workers) for workers in ("0", "1")}
     assert len(ids) == 1
