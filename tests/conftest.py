@@ -15,6 +15,15 @@ import pytest
 from parity_runtime.cli import main
 from tests.warm_process import WarmProcess
 
+SLOW_FIXTURES = {"warm", "xor_run"}
+"""Processes and trainings: what asks for them is slow without saying so."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:

@@ -16,6 +16,8 @@ import pytest
 from tests.embedding.conftest import DAMAGES, NO_CLASS, change_expected
 from tests.embedding.rare import CASES, ROWS, check_probabilities
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 

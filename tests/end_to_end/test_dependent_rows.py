@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from parity_export import OutputSpec, export_package, source_from_module
 from parity_runtime import Predictor, TensorSpec
+
+pytestmark = pytest.mark.slow
 
 
 class Centred(torch.nn.Module):

@@ -7,6 +7,8 @@ import pytest
 from tests.end_to_end.kills import JOBS, Job, Kills
 from tests.warm_process import WarmProcess
 
+pytestmark = pytest.mark.slow
+
 PLACES = {
     "train --force": ["parity.exchanged:2", "os.rmdir:1"],
     "train --resume": ["parity.exchange:2"],

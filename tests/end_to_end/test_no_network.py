@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 PARITY = Path(sys.executable).parent / "parity"
 GUARD = """
 import os, sys

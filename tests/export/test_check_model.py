@@ -13,6 +13,8 @@ from parity_runtime import InputError
 from parity_training import Run
 from tests.export import modules
 
+pytestmark = pytest.mark.slow
+
 SPEC = "x: float32[batch, 5]"
 TORCHS_OWN = pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning")
 

@@ -6,6 +6,8 @@ import torch
 from parity_training import Run
 from tests.export import modules
 
+pytestmark = pytest.mark.slow
+
 MODULE = "tests.export.modules:NotebookClassifier"
 OPTIONS = ["--arg", "num_inputs=2", "--arg", "num_hidden=4", "--arg", "num_outputs=1", "--task", "binary",
            "--output", "probabilities", "--input", "features: float32[batch, 2]"]  # fmt: skip

@@ -15,6 +15,8 @@ from parity_runtime import TensorSpec
 from tests.export.test_mutated_graphs import TABLE, Function, append, exported, refused
 from tests.parity.architectures import STATES, Recurrence
 
+pytestmark = pytest.mark.slow
+
 IMAGE = ["x: float32[batch, 3, 9, 10]"]
 
 

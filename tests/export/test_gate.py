@@ -19,6 +19,8 @@ from parity_export.sources.output_spec import OutputSpec
 from parity_runtime import Feature, ModelContract, TensorSpec
 from parity_training import Run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def source(xor_run: Run) -> ModelSource:

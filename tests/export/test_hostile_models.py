@@ -13,6 +13,8 @@ from parity_export import assert_parity
 from parity_export.sources.load_module import load_sample
 from parity_runtime import InputError, TensorSpec
 
+pytestmark = pytest.mark.slow
+
 SPEC = "x: float32[batch, 2]"
 COMMANDS = ("check", "diff")
 

@@ -14,6 +14,8 @@ from parity_export.graph.build_graph import serialize
 from parity_export.graph.torch_export import export_graph
 from parity_runtime import TensorSpec
 
+pytestmark = pytest.mark.slow
+
 TABLE = ["x: float32[batch, 4]"]
 SEQUENCE = ["x: float32[batch, time, 4]"]
 

@@ -17,6 +17,8 @@ from parity_runtime import ModelContract, Predictor, TensorSpec
 from parity_runtime.inference.session import create_session
 from tests.parity.architectures import Recurrence
 
+pytestmark = pytest.mark.slow
+
 SEQUENCE = "x: float32[batch, time, 6]"
 
 

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from parity_export import ExportOptions, OutputSpec, assert_parity, export_package, source_from_module
 from parity_runtime import InputError, Predictor, TensorSpec
 
+pytestmark = pytest.mark.slow
+
 TABLE = "x: float32[batch, 4]"
 CALLS: list[int] = []
 

@@ -79,6 +79,7 @@ def source_of(report: Report) -> ModelSource:
     return source_from_module(report.module().eval(), specs, OutputSpec(), "report")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "report",
     [
@@ -100,6 +101,7 @@ def runs(report: Report, source: ModelSource) -> Callable[[Inputs], Sequence[np.
     return lambda inputs: session.run(None, inputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("report", [pytest.param(report, id=report.number) for report in REPORTS if report.witness])
 def test_onnxruntime_really_answers_otherwise_where_values_are_the_reason(report: Report) -> None:
     """No gate takes part: the graph, onnxruntime, and the module in float64."""
@@ -118,6 +120,7 @@ def test_onnxruntime_really_answers_otherwise_where_values_are_the_reason(report
 NEEDLESS = [report for report in REPORTS if report.gap and not report.refusal]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("report", [pytest.param(report, id=report.number) for report in NEEDLESS])
 def test_onnxruntime_answers_as_the_module_where_a_gap_refuses_it(report: Report) -> None:
     torch._dynamo.reset()  # torch.cond keeps what it compiled under a gate's dispatch mode, and fails on it

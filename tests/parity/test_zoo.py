@@ -11,6 +11,8 @@ from parity_runtime import ModelContract, ParityRefusedError, Predictor, TensorS
 from tests.parity.fresh_rows import TWO_FLOAT32_RESULTS, fresh_inputs
 from tests.parity.zoo import ZOO, Specimen
 
+pytestmark = pytest.mark.slow
+
 
 def assert_shapes_are_as_declared(
     contract: ModelContract, inputs: dict[str, np.ndarray], outputs: dict[str, np.ndarray]

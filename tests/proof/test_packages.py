@@ -27,6 +27,8 @@ from parity_runtime.package.manifest import write_manifest
 from tests.export.modules import NotebookClassifier
 from tests.proof.networks import SUBJECTS, Subject
 
+pytestmark = pytest.mark.slow
+
 SPECS = [TensorSpec("features", "float32", ("batch", 2))]
 BINARY = OutputSpec("binary", "logits", ("no", "yes"))
 

@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from parity_runtime.cli import main
 from tests.warm_process import Forked, WarmProcess
 
+pytestmark = pytest.mark.slow
+
 PARITY = str(Path(sys.executable).parent / "parity")
 ROWS = 400_000
 

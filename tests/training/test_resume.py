@@ -16,6 +16,8 @@ from parity_training.weights.state_dict import load_object
 from tests.training.tables import classes_table
 from tests.warm_process import Forked, WarmProcess
 
+pytestmark = pytest.mark.slow
+
 KILLS = int(os.environ.get("PARITY_KILLS", "3"))  # make soak asks for 50
 NETWORK = (
     *("--arg", "hidden=[16,16]", "--arg", "dropout=0.2", "--scheduler", "StepLR", "--scheduler-arg", "step_size=20"),

@@ -19,6 +19,8 @@ from parity_training import Run, XORSettings, train_xor, weights_id
 from parity_training.reports.run_plots import plot_run
 from tests.warm_process import Forked, WarmProcess
 
+pytestmark = pytest.mark.slow
+
 QUICK = XORSettings(size=256, validation_size=32, test_size=32, epochs=2)
 
 
