@@ -179,17 +179,28 @@ def _ask(address: str, request: dict[str, Any], descriptors: list[int]) -> socke
 def serve(address: str) -> None:
     """Import everything, then fork for each command that is asked for, until a signal ends it."""
     _preload()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the keepers below are waited for by nobody
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(address)
         listener.listen(64)
         print("ready", flush=True)  # noqa: T201 -- to whoever started it
-        while True:
-            channel, _ = listener.accept()
-            if os.fork() == 0:
-                listener.close()
-                _keep(channel)
-            channel.close()
+        try:
+            while True:
+                channel, _ = listener.accept()
+                if os.fork() == 0:
+                    listener.close()
+                    _keep(channel)
+                channel.close()
+                _reap()
+        finally:
+            _reap()
+
+
+def _reap() -> None:
+    """Let ended keepers go: their time, and that of their commands, counts as this process's."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _preload() -> None:
@@ -206,7 +217,7 @@ def _preload() -> None:
 def _keep(channel: socket.socket) -> None:
     """Fork the command, tell its process number, and how it ended."""
     data, descriptors, _, _ = socket.recv_fds(channel, _LARGEST, 3)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     number = os.fork()
     if number == 0:
         channel.close()

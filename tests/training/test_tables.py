@@ -16,6 +16,7 @@ from parity_training import (
     train_model,
 )
 from parity_training.data.split import stratified_split
+from tests.refusals import refused_at
 from tests.training.tables import classes_table, prices_table, write_table
 
 QUICK = TrainSettings(epochs=3, batch_size=16)
@@ -175,7 +176,7 @@ def test_parquet_and_arrow_give_what_csv_gives(tmp_path: Path, kind: str) -> Non
     first, second = (TableDataset(name, TableSettings("kind")) for name in (path, other))
     assert torch.equal(torch.nan_to_num(first.data), torch.nan_to_num(second.data))
     assert (first.classes, first.label.tolist()) == (second.classes, second.label.tolist())
-    with pytest.raises(InputError, match="kind holds (large_)?string, not numbers"):
+    with refused_at(column="kind"):
         TableDataset(other, TableSettings("large", features=("kind",)))
 
 
