@@ -32,6 +32,7 @@ HUGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(HUGE))
 def test_forty_megabytes_are_scanned_or_refused_soon(name: str) -> None:
     start = time.monotonic()

@@ -108,6 +108,7 @@ main(sys.argv[2:])
 """
 
 
+@pytest.mark.slow
 def test_too_little_memory_is_called_so(xor_package: Path) -> None:
     """Not broken, and not to be installed again: in new processes, for libraries fail while they are loaded."""
     # A tracer takes memory of its own, and speaks where there is none.

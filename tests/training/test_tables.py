@@ -180,6 +180,7 @@ def test_parquet_and_arrow_give_what_csv_gives(tmp_path: Path, kind: str) -> Non
         TableDataset(other, TableSettings("large", features=("kind",)))
 
 
+@pytest.mark.slow
 def test_ten_thousand_columns_are_learned_from(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     header = ",".join(f"c{index}" for index in range(10_000)) + ",y"
@@ -200,6 +201,7 @@ def test_a_column_whose_name_holds_a_comma_can_be_named(parity, tmp_path: Path) 
     assert [feature["name"] for feature in recipe["contract"]["features"]] == ["a,b", "c"]
 
 
+@pytest.mark.slow
 def test_a_classifier_over_a_table_goes_the_whole_line(parity, tmp_path: Path) -> None:
     path = classes_table(tmp_path / "t.csv", classes=("cat", "dog", "owl"))
     trained = parity("train", path, "--target", "kind", "--out", tmp_path / "run", "--epochs", 40)
@@ -218,6 +220,7 @@ def test_a_classifier_over_a_table_goes_the_whole_line(parity, tmp_path: Path) -
     assert row[:3] == ["1600", "", "owl"]
 
 
+@pytest.mark.slow
 def test_a_regression_over_a_table_goes_the_whole_line(parity, tmp_path: Path) -> None:
     path = prices_table(tmp_path / "t.csv")
     trained = parity("train", path, "--target", "price", "--out", tmp_path / "run", "--epochs", 60, "--patience", 60)
@@ -236,6 +239,7 @@ def test_a_regression_over_a_table_goes_the_whole_line(parity, tmp_path: Path) -
     assert header == "area,age,price"
 
 
+@pytest.mark.slow
 def test_a_network_of_one_s_own_is_trained_exported_and_named_again(
     parity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
