@@ -244,6 +244,8 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
         sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(":") if path and path not in sys.path]
         for kind, most in request["limits"]:
             resource.setrlimit(kind, (most, most))
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a shell, whatever runs the tests
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         for number in request["ignored"]:
             signal.signal(number, signal.SIG_IGN)
         if request["script"] is not None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.datasets import load_breast_cancer, load_iris
 from torch import nn
 
 from parity_export import ModelSource, source_from_run
@@ -93,14 +92,20 @@ def _table(name: str, data: Any, choice: NetworkChoice, epochs: int) -> Subject:
 
 
 def iris() -> Subject:
+    from sklearn.datasets import load_iris
+
     return _table("iris, 4-100-3 ReLU", load_iris(), NetworkChoice(), 30)
 
 
 def cancer() -> Subject:
+    from sklearn.datasets import load_breast_cancer
+
     return _table("breast cancer, 30-100-1 ReLU", load_breast_cancer(), NetworkChoice(), 10)
 
 
 def deep() -> Subject:
+    from sklearn.datasets import load_breast_cancer
+
     deep_tanh = NetworkChoice(arguments={"hidden": [128, 128, 128], "activation": "Tanh"})
     return _table("breast cancer, 30-128-128-128-1 tanh", load_breast_cancer(), deep_tanh, 10)
 
