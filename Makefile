@@ -37,7 +37,7 @@ demo: $(READY)  ## The whole line for XOR: train, plots, export, gate, verify, p
 	@$(BIN)/parity evaluate $(PACKAGE) $(RUN)/test.csv
 	@echo "7. Say which labels no backend can change, over 100,000 points"
 	@$(BIN)/parity certify $(PACKAGE)
-	@echo "The pictures are in $(RUN): samples, loss, boundary, confusion, roc, calibration; the package is $(PACKAGE), its band.png what is not certified"
+	@echo "The pictures are in $(RUN): samples, loss, boundary, confusion, roc, calibration; the package is $(PACKAGE), its plots/band.png what is not certified"
 
 train: $(READY)  ## Train XOR into runs/xor (RUN=...).
 	@$(BIN)/parity train xor --out $(RUN) --force

@@ -15,7 +15,7 @@ from parity_runtime.files.json_file import dump_json
 from parity_runtime.package.manifest import CARD, CONFORMANCE
 from parity_runtime.verification.test_vectors import OrdinaryVectors
 
-TEST_DATA, BAND = "test_data_set_0", "band.png"
+TEST_DATA, PLOTS, BAND = "test_data_set_0", "plots", "band.png"
 
 
 def artifacts(
@@ -27,7 +27,7 @@ def artifacts(
         contract: of the model, measured.
         gate_result: of the gate that it passed.
         bound_report: what is proven; None without a certified graph.
-        plotted: the pictures' file names.
+        plotted: the pictures' paths in the package.
     """
     if gate_result.oracle is None:
         raise InputError("a graph that was not compared has no evidence")
@@ -38,13 +38,15 @@ def artifacts(
 
 
 def plots(contract: ModelContract, gate_result: GateResult, bound_report: BoundReport | None) -> dict[str, bytes]:
-    """Return the card's plots by file name; none where the [plot] extra is not installed."""
+    """Return the card's plots by their paths in the package; none where the [plot] extra is not installed."""
     if not _can_draw() or gate_result.oracle is None:
         return {}
     from parity_export.model_card_plots import plot_card  # noqa: PLC0415 -- needs the [plot] extra
 
     drawn = plot_card(contract, gate_result.oracle)
-    return drawn if bound_report is None else band(bound_report.model) | drawn
+    if bound_report is not None:
+        drawn = band(bound_report.model) | drawn
+    return {f"{PLOTS}/{name}": picture for name, picture in drawn.items()}
 
 
 def band(model: CertifiedModel) -> dict[str, bytes]:

@@ -21,7 +21,7 @@ from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError, ModelContract, ParityError, ParityRefusedError, Predictor
 from parity_runtime.contract import METADATA_KEY, batch_name
 from parity_runtime.files.atomic_write import write_file
-from parity_runtime.files.json_file import dump_json
+from parity_runtime.files.json_file import dump_json, dump_table
 from parity_runtime.files.paths import refuse_unwritable
 from parity_runtime.files.staged_folder import refuse_existing, staged_folder
 from parity_runtime.package.manifest import CERTIFIED_MODEL, CONTRACT, MANIFEST, MODEL, REPORT, Package, write_manifest
@@ -81,14 +81,15 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     if bound_report is not None and gate_result.oracle is not None:
         check_bounds(bound_report, graph, gate_result.oracle)
         gate_result.report.mismatches += bound_report.violations
-    facts = record(source.contract, gate_result) | {"initializers": initializers.to_json()}
+    facts = record(source.contract, gate_result, full=options.report == "full")
+    facts |= {"initializers": initializers.to_json()}
     facts |= {} if bound_report is None else {"error_bounds": bound_report.to_json()}
     if not gate_result.report.passed:
         _refuse(target, facts, gate_result)
     contract = _measured(source.contract, model, gate_result)
     if bound_report is not None:
         contract = replace(contract, graphs={**contract.graphs, "certified": CERTIFIED_MODEL})
-    files = {MODEL: _with_metadata(graph, contract), CONTRACT: dump_json(contract.to_json()), REPORT: dump_json(facts)}
+    files = {MODEL: _with_metadata(graph, contract), CONTRACT: dump_json(contract.to_json()), REPORT: dump_table(facts)}
     if bound_report is not None:
         files[CERTIFIED_MODEL] = _with_metadata(bound_report.model.graph, contract)
     plotted = plots(contract, gate_result, bound_report) if options.plots else {}
@@ -141,7 +142,7 @@ def _measured(contract: ModelContract, model: ir.Model, gate_result: GateResult)
 def _refuse(target: Path, facts: dict[str, Any], gate_result: GateResult) -> None:
     path = _refused_path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, dump_json(facts | {"reasons": gate_result.report.reasons()}))
+    write_file(path, dump_table(facts))
     raise ParityRefusedError(f"no package: {gate_result.reason()}; the whole report is {path}")
 
 

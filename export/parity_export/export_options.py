@@ -1,6 +1,7 @@
 """How a package is exported, beside what is exported."""
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import onnx
 
@@ -8,6 +9,8 @@ from parity_runtime import InputError
 
 OLDEST_OPSET = 18  # torch's own decompositions are written for 18 and converted from there
 OLDEST_IR = 8
+
+ReportDetail = Literal["summary", "full"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,8 @@ class ExportOptions:
         atol: replaces torch.testing's absolute tolerance, in the output's unit.
         plots: draw the model card's plots, where matplotlib is installed.
         certified: add a graph whose every answer carries its proven rounding error.
+        report: what parity.json holds: a row for each backend and output (``summary``), or every batch size, every
+            assignment of the dimensions and every group of probes as well (``full``).
     """
 
     replace: bool = False
@@ -31,6 +36,7 @@ class ExportOptions:
     atol: float | None = None
     plots: bool = True
     certified: bool = False
+    report: ReportDetail = "summary"
 
     def __post_init__(self) -> None:
         newest = onnx.defs.onnx_opset_version()
@@ -42,6 +48,8 @@ class ExportOptions:
             raise InputError("give --rtol and --atol together: the one replaces nothing without the other")
         if not all(0 <= value < float("inf") for value in (self.rtol or 0.0, self.atol or 0.0)):
             raise InputError("rtol and atol must be finite and at least 0")
+        if self.report not in get_args(ReportDetail):
+            raise InputError(f"report is {self.report!r}; give one of {', '.join(get_args(ReportDetail))}")
 
     @property
     def tolerance(self) -> tuple[float, float] | None:

@@ -1,6 +1,7 @@
 """The model card: README.md of a package, for a person."""
 
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 from parity_export.error_bounds.bound_report import BoundReport
 from parity_export.gate.report import Report
@@ -26,7 +27,7 @@ def model_card(
         contract: of the model, measured.
         report: of the gate that it passed.
         proven: what is proven, where there is a certified graph.
-        plots: file names of the pictures beside it.
+        plots: paths of the pictures, from the folder that the card lies in.
     """
     sections = [
         f"# {contract.name}",
@@ -35,9 +36,9 @@ def model_card(
         "## What was compared",
         _compared(report),
         _proven(contract, proven),
-        "\n".join(f"![{name.removesuffix('.png')}]({name})" for name in plots),
-        "Every configuration with its figures is in `parity.json`; `conformance.json` holds questions and answers "
-        "for any language, and `test_data_set_0` the same for ONNX's backend tests.",
+        "\n".join(f"![{PurePosixPath(name).stem}]({name})" for name in plots),
+        "Every configuration with its largest deviations is in `parity.json`; `conformance.json` holds questions and "
+        "answers for any language, and `test_data_set_0` the same for ONNX's backend tests.",
         "## Without Parity",
         _PLAIN.format(inputs=_zeros(contract), output=contract.outputs[0].name),
         _label_note(contract),

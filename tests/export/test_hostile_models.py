@@ -142,7 +142,7 @@ def test_a_sample_whose_header_lies_is_refused_before_memory_is_taken(tmp_path: 
 
 
 def test_check_asks_where_its_report_goes_before_it_works(parity, weights: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    answer = parity("check", "torch.nn:Linear", "absent.onnx", *options(weights), "--report", "/proc/report.json")
+    answer = parity("check", "torch.nn:Linear", "absent.onnx", *options(weights), "--out", "/proc/report.json")
     assert answer.is_refused(1, "cannot write /proc/report.json"), answer
     answer = parity("export", "torch.nn:Linear", "/proc/package", *options(weights), "--input", SPEC)
     assert answer.is_refused(1, "cannot write /proc/package"), answer

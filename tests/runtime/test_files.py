@@ -1,3 +1,4 @@
+import json
 import os
 import resource
 import signal
@@ -5,14 +6,40 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from parity_runtime import InputError
 from parity_runtime.files.atomic_write import atomic_write, write_file
+from parity_runtime.files.json_file import dump_table
 from parity_runtime.files.staged_folder import staged_folder
 
 MIB = 2**20
+
+
+@given(
+    st.dictionaries(
+        st.text(),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        ),
+        max_size=4,
+    )
+)
+def test_a_table_is_the_same_value_with_a_row_a_line(value: dict[str, Any]) -> None:
+    written = dump_table(value).decode()
+    assert json.loads(written) == value
+    rows = sum(len(member) for member in value.values() if isinstance(member, list | dict))
+    assert written.count("\n    ") == rows
+
+
+def test_a_table_holds_no_number_that_json_lacks() -> None:
+    with pytest.raises(ValueError, match="Out of range float"):
+        dump_table({"rows": [{"share": float("nan")}]})
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:

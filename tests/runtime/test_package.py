@@ -17,7 +17,15 @@ def test_every_file_of_a_package_is_listed_and_verified(xor_package: Path) -> No
 
 @pytest.mark.parametrize(
     "name",
-    ["model.onnx", "contract.json", "conformance.json", "parity.json", "README.md", "test_data_set_0/input_0.pb"],
+    [
+        "model.onnx",
+        "contract.json",
+        "conformance.json",
+        "parity.json",
+        "README.md",
+        "test_data_set_0/input_0.pb",
+        "plots/errors.png",
+    ],
 )
 def test_one_changed_bit_is_found(xor_copy: Path, name: str) -> None:
     data = bytearray((xor_copy / name).read_bytes())

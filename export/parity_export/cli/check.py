@@ -1,20 +1,20 @@
 """``parity check``."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from parity_export.check_model import check_model, model_inputs, read_model
 from parity_export.cli.module_options import bare_module, input_specs, module_options, sample
-from parity_export.export_options import ExportOptions
+from parity_export.export_options import ExportOptions, ReportDetail
 from parity_export.gate.run_gate import record
 from parity_export.sources.model_source import source_from_module
 from parity_export.sources.output_spec import OutputSpec
 from parity_runtime import ParityRefusedError
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.files.atomic_write import write_file
-from parity_runtime.files.json_file import dump_json
+from parity_runtime.files.json_file import dump_table
 from parity_runtime.files.paths import refuse_unwritable, resolved
 
 
@@ -24,22 +24,32 @@ from parity_runtime.files.paths import refuse_unwritable, resolved
 @module_options
 @click.option("--rtol", type=float, help="Widens the tolerance (with --atol).")
 @click.option("--atol", type=float, help="Widens the tolerance (with --rtol).")
-@click.option("--report", type=click.Path(path_type=Path), help="Where the whole report is written, as JSON.")
-def check(source: str, model: Path, report: Path | None, **options: Any) -> None:
+@click.option("--out", type=click.Path(path_type=Path), help="A file for the report, as JSON.")
+@click.option(
+    "--report",
+    type=click.Choice(get_args(ReportDetail)),
+    help="What it holds: a row for each backend and output [default: summary], or every batch size and group of probes "
+    "as well; where MODEL is refused, always all.",
+)
+def check(source: str, model: Path, out: Path | None, report: ReportDetail | None, **options: Any) -> None:
     """Judge the ONNX file MODEL, from any exporter, by the gate that parity export applies.
 
     SOURCE is a run folder, or package.module:Callable with --weights; its own outputs are compared with MODEL's, in
     order. Without --input the inputs are MODEL's. Exits with 3 if MODEL does not answer as the module.
     """
     tolerance = ExportOptions(rtol=options.pop("rtol"), atol=options.pop("atol")).tolerance
-    if report is not None:
-        refuse_unwritable(resolved(report))
+    if out is not None:
+        refuse_unwritable(resolved(out))
+    elif report is not None:
+        raise click.UsageError(
+            "--report says what the report holds, and there is no file for it; add --out report.json"
+        )
     module, data = bare_module(source, options), read_model(model)
     inputs = input_specs(options) or list(model_inputs(data))
     judged = source_from_module(module, inputs, OutputSpec(), model.stem, sample(options, inputs))
     gate_result = check_model(judged, data, tolerance)
-    if report is not None:
-        write_file(report, dump_json(record(judged.contract, gate_result)))
+    if out is not None:
+        write_file(out, dump_table(record(judged.contract, gate_result, full=report == "full")))
     if not gate_result.report.passed:
         raise ParityRefusedError(f"the model does not answer as the module: {gate_result.reason()}")
     if not any(isinstance(size, str) for spec in inputs for size in spec.shape):

@@ -2,7 +2,7 @@
 
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -17,7 +17,7 @@ from parity_export.cli.module_options import (
 )
 from parity_export.error_bounds.bound_report import BoundReport
 from parity_export.export import Exported, export_package
-from parity_export.export_options import ExportOptions
+from parity_export.export_options import ExportOptions, ReportDetail
 from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
 from parity_export.sources.output_spec import OutputSpec
 from parity_runtime import InputError
@@ -45,6 +45,12 @@ from parity_training import Run
 @click.option("--rtol", type=float, help="Widens the tolerance (with --atol); the report and the card say so.")
 @click.option("--atol", type=float, help="Widens the tolerance (with --rtol).")
 @click.option("--certified", is_flag=True, help="Add a graph whose every answer carries its proven rounding error.")
+@click.option(
+    "--report",
+    type=click.Choice(get_args(ReportDetail)),
+    default="summary",
+    help="What parity.json holds: a row for each backend and output, or every batch size and group of probes as well.",
+)
 @click.option("--no-plots", is_flag=True, help="Leave the model card's plots out.")
 @click.option("--verbose", is_flag=True, help="Show torch's own reason when it cannot export.")
 def export(source: str, target: Path, force: bool, verbose: bool, **options: Any) -> None:
@@ -53,7 +59,7 @@ def export(source: str, target: Path, force: bool, verbose: bool, **options: Any
     SOURCE is a run folder, or package.module:Callable with --weights and --input. Exits with 3 and writes
     nothing but TARGET.refused.json if the graph does not answer as the module.
     """
-    chosen_options = {name: options.pop(name) for name in ("opset", "ir_version", "rtol", "atol")}
+    chosen_options = {name: options.pop(name) for name in ("opset", "ir_version", "rtol", "atol", "report")}
     plots, certified = not options.pop("no_plots"), options.pop("certified")
     how = ExportOptions(replace=force, plots=plots, certified=certified, **chosen_options)
     try:

@@ -7,78 +7,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_export.gate.backend_result import BackendResult
 from parity_export.gate.backends import DEFAULT, REFERENCE, Backend, backends
 from parity_export.gate.batching import ModelFunction
 from parity_export.gate.comparison import Difference, away, close, compare
 from parity_export.gate.missing_values import missing_cells
 from parity_export.gate.oracle import INDEPENDENT_ROWS, Oracle
 from parity_export.gate.reference_evaluator import differing_operator
+from parity_export.gate.report_summary import batch_sizes, dimensions, summary_rows
 from parity_export.memory import LARGE, give_back
 from parity_runtime import ModelContract
 from parity_runtime.errors import first_line
 from parity_runtime.inference.input_validation import Arrays
 
 
-@dataclass(frozen=True)
-class BackendResult:
-    """One engine at one batch size, compared on ``rows`` probes.
-
-    Attributes:
-        backend: the backend and its configuration.
-        batch: how many rows were asked at a time.
-        dimensions: the sizes of the other dynamic dimensions.
-        rows: how many probes were asked.
-        differences: what was found, an output and a group of probes each.
-    """
-
-    backend: Backend
-    batch: int
-    dimensions: dict[str, int]
-    rows: int
-    differences: tuple[Difference, ...]
-
-    @property
-    def failed(self) -> bool:
-        """Whether an output lies outside its tolerance, or nothing was compared although there were values."""
-        return any(found.outside for found in self.differences) or self._compared_nothing
-
-    @property
-    def _compared_nothing(self) -> bool:
-        values, compared = (sum(getattr(found, name) for found in self.differences) for name in ("values", "compared"))
-        return compared == 0 and (values > 0 or not self.differences)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return self.backend.to_json() | {
-            "batch": self.batch,
-            "dimensions": self.dimensions,
-            "rows": self.rows,
-            "differences": [difference.to_json() for difference in self.differences],
-        }
-
-    def reasons(self) -> Iterator[str]:
-        """Yield why this cell failed, a line each."""
-        sizes = "".join(f", {name} {size}" for name, size in self.dimensions.items())
-        where = f"{self.backend}, batch {self.batch}{sizes}"
-        if self._compared_nothing:
-            yield f"{where}: nothing was compared"
-        for found in self.differences:
-            if found.outside:
-                distance = "" if found.output == "label" else f", by up to {found.max_abs:.3g}"
-                yield (
-                    f"{where}: {found.outside} of {found.compared} values of {found.output} ({found.group} probes) "
-                    f"differ{distance}"
-                )
-
-
 @dataclass
 class Report:
-    """What the gate found. It passes iff there is no mismatch, at least one cell, and no cell failed.
+    """What the gate found. It passes iff there is no mismatch, at least one result, and no result failed.
 
     Attributes:
         mismatches: names, dtypes and shapes that differ from the contract; values are not compared then.
-        results: the engines at each batch size.
-        not_run: engines that could not run the graph, and why.
+        results: each backend at each batch size and assignment of the dimensions.
+        not_run: backends that could not run the graph, and why.
         evaluator: where ONNX's reference evaluator alone answers otherwise, a line each; reported, not gated: it has
             faults of its own, and every configuration of onnxruntime agrees with torch.
         nonfinite: how answers to NaN and infinite inputs compare; reported, not gated.
@@ -99,18 +49,18 @@ class Report:
 
     @property
     def _decisive(self) -> list[BackendResult]:
-        """The failed cells that refuse: ONNX's reference evaluator does not refuse alone."""
+        """The failed results that refuse: ONNX's reference evaluator does not refuse alone."""
         return [
             result for result in self.results if result.failed and not (result.backend == REFERENCE and self.evaluator)
         ]
 
     def differences(self, output: str, group: str) -> list[Difference]:
-        """Return one output's differences on one group of probes, a cell each."""
+        """Return one output's differences on one group of probes, a result each."""
         found = [difference for result in self.results for difference in result.differences]
         return [difference for difference in found if (difference.output, difference.group) == (output, group)]
 
     def reasons(self) -> list[str]:
-        """Return why the gate says no, a line each, the cells in order."""
+        """Return why the gate says no, a line each, the results in order."""
         if not self.mismatches and not self.compared and not self._decisive:
             return ["nothing was compared"]
         return self.mismatches + [reason for result in self._decisive for reason in result.reasons()]
@@ -129,16 +79,26 @@ class Report:
         """How many values were compared."""
         return sum(difference.compared for result in self.results for difference in result.differences)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON form."""
+    def to_json(self, *, full: bool = False) -> dict[str, Any]:
+        """Return the JSON form: a row for each backend and output.
+
+        Args:
+            full: add every result, each batch size, assignment of the dimensions and group of probes. A report that
+                says no has them always: somebody has to find out why.
+        """
+        every = {"results": [result.to_json() for result in self.results]} if full or not self.passed else {}
         return {
             "passed": self.passed,
+            "reasons": self.reasons(),
             "mismatches": self.mismatches,
             "row_independent": self.row_independent,
             "nonfinite": self.nonfinite,
             "not_run": self.not_run,
             "evaluator": self.evaluator,
-            "cells": [result.to_json() for result in self.results],
+            "batch_sizes": batch_sizes(self.results),
+            "dimensions": dimensions(self.results),
+            "summary": summary_rows(self.results),
+            **every,
         }
 
 

@@ -106,8 +106,14 @@ def run_gate(
     return GateResult(report, oracles[0], notes)
 
 
-def record(contract: ModelContract, gate_result: GateResult) -> dict[str, Any]:
-    """Return what a report holds on disk: what was asked, allowed and found; no timings, no dates."""
+def record(contract: ModelContract, gate_result: GateResult, *, full: bool = False) -> dict[str, Any]:
+    """Return what a report holds on disk: what was asked, allowed and found; no timings, no dates.
+
+    Args:
+        contract: of the model.
+        gate_result: what the gate said of it.
+        full: every result, beside the row for each backend and output; a gate that says no is always recorded so.
+    """
     asked = gate_result.oracle
     tolerances = gate_result.expected.tolerances if asked is not None else {}
     return {
@@ -121,7 +127,7 @@ def record(contract: ModelContract, gate_result: GateResult) -> dict[str, Any]:
             group: {name: tolerance.to_json() for name, tolerance in by_output.items()}
             for group, by_output in tolerances.items()
         },
-        **gate_result.report.to_json(),
+        **gate_result.report.to_json(full=full),
     }
 
 

