@@ -21,9 +21,9 @@ from parity_export.gate.run_gate import run_gate
 from parity_export.graph.build_graph import build_graph, serialize, with_graph_outputs
 from parity_export.sources.model_source import ModelSource
 from tests.parity.architectures import ARCHITECTURES
-from tests.parity.zoo import ONE_ACTIVATION, ZOO, Specimen
+from tests.parity.zoo import FURTHER, ZOO, Specimen
 
-SPECIMENS = [*ONE_ACTIVATION, *ZOO, *ARCHITECTURES]
+SPECIMENS = [*FURTHER, *ZOO, *ARCHITECTURES]
 
 
 def source_of(specimen: Specimen, seed: int) -> ModelSource:

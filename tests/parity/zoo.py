@@ -227,9 +227,14 @@ ACTIVATIONS = {
     "hardtanh": nn.Hardtanh(), "relu6": nn.ReLU6(), "sigmoid": nn.Sigmoid(), "softsign": nn.Softsign(),
 }  # fmt: skip
 
-ONE_ACTIVATION = [
-    Specimen(f"mlp-{name}", lambda one=one: mlp(one), TABLE, CLASSES) for name, one in ACTIVATIONS.items()
+FURTHER = [
+    *(Specimen(f"mlp-{name}", lambda one=one: mlp(one), TABLE, CLASSES) for name, one in ACTIVATIONS.items()),
+    Specimen("lstm", lambda: Recurrent(nn.LSTM), SEQUENCE),
+    Specimen("lstm-two-layers-both-ways", lambda: Recurrent(nn.LSTM, num_layers=2, bidirectional=True), SEQUENCE),
+    Specimen("gru", lambda: Recurrent(nn.GRU), SEQUENCE),
+    Specimen("transformer-encoder", Encoder, ("x: float32[batch, time, 8]",)),
 ]
+"""What other tests export as well, in another form: for the search for false refusals (`make soak`) alone."""
 
 ZOO = [
     Specimen("every-activation", SideBySide, TABLE),
@@ -250,13 +255,16 @@ ZOO = [
     Specimen("cnn-dynamic-size", convolutional, ("image: float32[batch, 3, 16, width]",), CLASSES),
     Specimen("decoder", decoder, ("code: float32[batch, 4, 5, 5]",)),
     Specimen("conv1d-groupnorm-prelu-layernorm", one_dimensional, ("x: float32[batch, 3, 8]",)),
-    Specimen("lstm", lambda: Recurrent(nn.LSTM), SEQUENCE),
-    Specimen("lstm-two-layers-both-ways", lambda: Recurrent(nn.LSTM, num_layers=2, bidirectional=True), SEQUENCE),
-    Specimen("gru", lambda: Recurrent(nn.GRU), SEQUENCE),
+    Specimen(
+        "lstm-two-layers-both-ways-of-six-steps",
+        lambda: Recurrent(nn.LSTM, num_layers=2, bidirectional=True),
+        ("x: float32[batch, 6, 4]",),
+    ),
+    Specimen("gru-of-six-steps", lambda: Recurrent(nn.GRU), ("x: float32[batch, 6, 4]",)),
     Specimen("rnn", lambda: Recurrent(nn.RNN), ("x: float32[batch, 6, 4]",)),
     Specimen("lstm-time-first-with-states", TimeFirst, ("x: float32[time, batch, 3]",)),
     Specimen("attention", Attention, ("x: float32[batch, time, 8]",)),
-    Specimen("transformer-encoder", Encoder, ("x: float32[batch, time, 8]",)),
+    Specimen("transformer-encoder-of-six-steps", Encoder, ("x: float32[batch, 6, 8]",)),
     Specimen("embedding", Words, ("words: int64[batch, time]",), CLASSES),
     Specimen("two-inputs-two-outputs", TwoInputs, ("numbers: float32[batch, 3]", "category: int64[batch]")),
     Specimen("boolean-input-dictionary-out", Masked, ("x: float32[batch, 6]", "mask: bool[batch, 6]")),
