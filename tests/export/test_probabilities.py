@@ -19,13 +19,12 @@ from parity_export.sources.model_source import ModelSource
 from parity_runtime import ParityRefusedError, Predictor, TensorSpec, contract
 from parity_runtime.inference.session import create_session
 
-pytestmark = pytest.mark.slow
-
 ONE = "x: float32[batch, 1]"
 BINARY, OWN = OutputSpec("binary", "logits"), OutputSpec("binary", "probabilities")
 CLASSES = OutputSpec("multiclass", "logits")
 U = 2.0**-24
 SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
+pytestmark = pytest.mark.slow
 
 
 class Function(nn.Module):

@@ -19,9 +19,8 @@ from parity_export.graph.build_graph import build_graph, serialize
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import TensorSpec
 
-pytestmark = pytest.mark.slow
-
 GUARDS = ("refuse_written_gelus", "refuse_inexact_fusions")
+pytestmark = pytest.mark.slow
 
 
 class Between(nn.Module):

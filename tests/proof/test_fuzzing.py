@@ -12,9 +12,8 @@ from tests.proof.fuzzing.backends import Backends
 from tests.proof.fuzzing.builder import Builder
 from tests.proof.fuzzing.search import search
 
-pytestmark = pytest.mark.slow
-
 OLDEST = Path(sys.prefix) / "lowest/bin/python"  # after `make lowest`
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

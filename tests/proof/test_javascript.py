@@ -16,10 +16,9 @@ from parity_runtime.inference.session import create_session
 from tests.proof.networks import SUBJECTS
 from tests.proof.soundness import boundary_points, jittered
 
-pytestmark = pytest.mark.slow
-
 ANSWER = Path(__file__).parent / "answer.mjs"
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "elementary"
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

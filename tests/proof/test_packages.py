@@ -19,7 +19,7 @@ from parity_export.error_bounds.bound_report import derive_bounds
 from parity_export.error_bounds.certificate import Certificate
 from parity_export.error_bounds.check_bounds import check_bounds
 from parity_export.error_bounds.elementary_functions import Accuracy
-from parity_export.gate.run_gate import GateResult, run_gate
+from parity_export.gate.run_gate import run_gate
 from parity_export.graph.build_graph import build_graph, serialize
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import ParityRefusedError, Predictor, TensorSpec
@@ -27,10 +27,9 @@ from parity_runtime.package.manifest import write_manifest
 from tests.export.modules import NotebookClassifier
 from tests.proof.networks import SUBJECTS, Subject
 
-pytestmark = pytest.mark.slow
-
 SPECS = [TensorSpec("features", "float32", ("batch", 2))]
 BINARY = OutputSpec("binary", "logits", ("no", "yes"))
+pytestmark = pytest.mark.slow
 
 
 def source_of(module: nn.Module, output_spec: OutputSpec = BINARY) -> ModelSource:
@@ -46,11 +45,6 @@ def small(*middle: nn.Module) -> ModelSource:
 @pytest.fixture(scope="module")
 def subject() -> Subject:
     return SUBJECTS["xor"]()
-
-
-@pytest.fixture(scope="module")
-def gate_result(subject: Subject) -> GateResult:
-    return run_gate(subject.plain, subject.source)
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +64,8 @@ def test_the_package_holds_the_proof(package: Path) -> None:
 def test_hard_probes_are_held_to_the_error_bound(package: Path) -> None:
     hard = json.loads((package / "conformance.json").read_text())["hard"]
     rows = np.array(hard["inputs"]["features"]["data"], np.float32).reshape(-1, 2)
-    predictor = Predictor(package, certified=True)
-    bound, certified = predictor.error_bound(rows), predictor.certified(rows)
+    proven = Predictor(package, certified=True)
+    bound, certified = proven.bound(rows), proven.certified(rows)
     tolerance = np.array(hard["tolerance"]["logits"]["data"]).reshape(-1, 1)
     assert (tolerance >= bound).all() and (tolerance <= 1.1 * bound).all()
     assert hard["label_checked"]["data"] == certified.tolist()
@@ -84,7 +78,7 @@ def test_the_same_source_gives_the_same_bytes(subject: Subject, package: Path, t
         assert (other / name).read_bytes() == (package / name).read_bytes(), name
 
 
-def test_an_error_bound_that_is_too_small_is_refused_by_the_gate(subject: Subject, gate_result: GateResult) -> None:
+def test_an_error_bound_that_is_too_small_is_refused_by_the_gate(subject: Subject, tmp_path: Path) -> None:
     bound_report = derive_bounds(subject.source, subject.plain)
     model = onnx.load_from_string(bound_report.model.graph)
     (last,) = [node for node in model.graph.node if node.op_type == "Mul" and node.output[0] in _before_bound(model)]
@@ -92,17 +86,17 @@ def test_an_error_bound_that_is_too_small_is_refused_by_the_gate(subject: Subjec
         if initializer.name == last.input[1]:
             initializer.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(initializer) / 50, initializer.name))
     bound_report.model = replace(bound_report.model, graph=model.SerializeToString())
+    gate_result = run_gate(subject.plain, subject.source)
     assert gate_result.oracle is not None
     check_bounds(bound_report, subject.plain, gate_result.oracle)
     assert any("leave their proven error bound" in line for line in bound_report.violations)
 
 
 @pytest.mark.parametrize("factor", [-1.0, np.nan], ids=["negative", "NaN"])
-def test_an_error_bound_that_is_negative_or_no_number_is_refused_by_the_gate(
-    subject: Subject, gate_result: GateResult, factor: float
-) -> None:
+def test_an_error_bound_that_is_negative_or_no_number_is_refused_by_the_gate(subject: Subject, factor: float) -> None:
     bound_report = derive_bounds(subject.source, subject.plain)
     bound_report.model = replace(bound_report.model, graph=_times(bound_report.model.graph, factor))
+    gate_result = run_gate(subject.plain, subject.source)
     assert gate_result.oracle is not None
     check_bounds(bound_report, subject.plain, gate_result.oracle)
     assert any("leave their proven error bound" in line for line in bound_report.violations)
@@ -311,7 +305,7 @@ def test_a_violation_stops_the_export(subject: Subject, tmp_path: Path, monkeypa
     assert (tmp_path / "p.refused.json").exists()
 
 
-def test_certify_says_what_is_certified(parity, package: Path, tmp_path: Path) -> None:
+def test_certify_says_what_is_proven(parity, package: Path, tmp_path: Path) -> None:
     answer = parity("certify", package)
     assert answer.code == 0 and "labels are certified" in answer.out and "100000 rows drawn" in answer.out
     table = tmp_path / "t.csv"
@@ -357,6 +351,6 @@ def test_tensors_are_not_certified_and_nothing_is_written(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_export_says_what_is_certified(parity, xor_run, tmp_path: Path) -> None:
+def test_export_says_what_is_proven(parity, xor_run, tmp_path: Path) -> None:
     answer = parity("export", xor_run.path, tmp_path / "p", "--certified", "--no-plots")
     assert "probes have an error bound" in answer.out and "it speaks for the graph and the torch module" in answer.out

@@ -8,9 +8,8 @@ from parity_runtime.inference.session import create_session
 from tests.proof.networks import SUBJECTS, Subject
 from tests.proof.soundness import CHUNK, search
 
-pytestmark = pytest.mark.slow
-
 LARGEST_RATIO = 8.0  # of the error bound to the largest deviation that was observed, for XOR
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module", params=["xor", "iris", "cancer"])
