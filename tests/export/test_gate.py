@@ -19,8 +19,6 @@ from parity_export.sources.output_spec import OutputSpec
 from parity_runtime import Feature, ModelContract, TensorSpec
 from parity_training import Run
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def source(xor_run: Run) -> ModelSource:
@@ -37,7 +35,7 @@ def graph(honest: bytes) -> onnx.ModelProto:
     return onnx.load_from_string(honest)
 
 
-def report_on(graph: onnx.ModelProto, source: ModelSource) -> Report:
+def verdict_on(graph: onnx.ModelProto, source: ModelSource) -> Report:
     return run_gate(graph.SerializeToString(), source).report
 
 
@@ -51,7 +49,7 @@ def set_initializer(graph: onnx.ModelProto, name: str, change: Callable[[np.ndar
 
 
 def test_the_honest_graph_passes_every_configuration(graph, source) -> None:
-    report = report_on(graph, source)
+    report = verdict_on(graph, source)
     assert report.passed, report.reasons()
     assert report.row_independent
     backends = {
@@ -72,14 +70,14 @@ def test_a_wrong_weight_is_refused(graph, source) -> None:
         return array
 
     set_initializer(graph, "linear1.weight", nudge)
-    report = report_on(graph, source)
+    report = verdict_on(graph, source)
     assert not report.passed
     assert "values of probabilities" in report.reasons()[0]
 
 
 def test_a_flipped_threshold_is_refused(graph, source) -> None:
     set_initializer(graph, "head.logit_threshold", lambda array: array + np.float32(0.5))
-    report = report_on(graph, source)
+    report = verdict_on(graph, source)
     assert {difference.output for cell in report.results for difference in cell.differences if difference.outside} == {
         "label"
     }
@@ -88,12 +86,12 @@ def test_a_flipped_threshold_is_refused(graph, source) -> None:
 def test_labels_turned_round_are_refused(graph, source) -> None:
     node = next(node for node in graph.graph.node if node.op_type == "GreaterOrEqual")
     node.op_type = "Less"
-    assert any("of label" in reason for reason in report_on(graph, source).reasons())
+    assert any("of label" in reason for reason in verdict_on(graph, source).reasons())
 
 
 def test_a_lossy_cast_is_refused(graph, source) -> None:
     set_initializer(graph, "linear1.weight", lambda array: array.astype(np.float16).astype(np.float32))
-    assert not report_on(graph, source).passed
+    assert not verdict_on(graph, source).passed
 
 
 def test_swapped_outputs_and_a_fixed_batch_are_refused_before_values_are_compared(graph, source) -> None:
@@ -101,11 +99,11 @@ def test_swapped_outputs_and_a_fixed_batch_are_refused_before_values_are_compare
     swapped.CopyFrom(graph)
     first, second = swapped.graph.output[1].name, swapped.graph.output[2].name
     swapped.graph.output[1].name, swapped.graph.output[2].name = second, first
-    report = report_on(swapped, source)
+    report = verdict_on(swapped, source)
     assert (report.results, report.passed) == ([], False)
     assert "outputs are label, logits, probabilities" in report.reasons()[0]
     graph.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2
-    report = report_on(graph, source)
+    report = verdict_on(graph, source)
     assert any("features: float32[2, 2]" in reason for reason in report.reasons())
 
 
@@ -114,6 +112,7 @@ def test_a_gate_that_compared_nothing_says_no() -> None:
     assert Report().reasons() == ["nothing was compared"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning")  # torch's own
 def test_a_train_mode_leak_is_refused_although_the_default_optimization_hides_it() -> None:
     """onnxruntime's optimizer removes Dropout(training_mode=True); only the unoptimized session shows it."""
@@ -127,7 +126,7 @@ def test_a_train_mode_leak_is_refused_although_the_default_optimization_hides_it
     module.eval()
     model = program.model_proto
     assert "Dropout" in {node.op_type for node in model.graph.node}
-    report = report_on(model, source)
+    report = verdict_on(model, source)
     assert "disabled" in {cell.backend.optimization for cell in report.results if cell.failed}
 
 
@@ -151,6 +150,7 @@ def test_one_bit_of_one_initializer_is_refused_by_its_name(graph, source, tmp_pa
         export_package(source, tmp_path / "p")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["noise", "dropout", "dtype"])
 def test_a_module_that_cannot_be_compared_is_refused(kind: str, tmp_path) -> None:
     from parity_export import export_package
@@ -180,6 +180,7 @@ def test_a_column_that_was_constant_in_training_is_varied() -> None:
         assert (np.ptp(probes.inputs["x"], axis=0) > 1).all()
 
 
+@pytest.mark.slow
 def test_a_filled_row_keeps_to_the_indices_that_torch_takes(tmp_path) -> None:
     from parity_export import export_package
 

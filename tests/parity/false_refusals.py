@@ -21,9 +21,9 @@ from parity_export.gate.run_gate import run_gate
 from parity_export.graph.build_graph import build_graph, serialize, with_graph_outputs
 from parity_export.sources.model_source import ModelSource
 from tests.parity.architectures import ARCHITECTURES
-from tests.parity.zoo import FURTHER, ZOO, Specimen
+from tests.parity.zoo import ZOO, Specimen
 
-SPECIMENS = [*FURTHER, *ZOO, *ARCHITECTURES]
+SPECIMENS = [*ZOO, *ARCHITECTURES]
 
 
 def source_of(specimen: Specimen, seed: int) -> ModelSource:
@@ -49,8 +49,8 @@ def reports(specimen: Specimen, seeds: int) -> list[Report]:
     found = []
     for seed in range(seeds):
         other = source_of(specimen, seed)
-        other_source = ModelSource(other.module, contract, other.module_output, other.sample)
-        found.append(run_gate(with_weights(graph, other.module), other_source).report)
+        judged = ModelSource(other.module, contract, other.module_output, other.sample)
+        found.append(run_gate(with_weights(graph, other.module), judged).report)
     return found
 
 

@@ -9,7 +9,7 @@ import torch
 from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
 from parity_runtime import ModelContract, ParityRefusedError, Predictor, TensorSpec, verify
 from tests.parity.fresh_rows import TWO_FLOAT32_RESULTS, fresh_inputs
-from tests.parity.zoo import ZOO, Specimen
+from tests.parity.zoo import END_TO_END, Specimen
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,7 @@ def assert_shapes_are_as_declared(
             assert size == (declared if isinstance(declared, int) else sizes.get(declared, size)), spec
 
 
-@pytest.mark.parametrize("specimen", ZOO, ids=[specimen.name for specimen in ZOO])
+@pytest.mark.parametrize("specimen", END_TO_END, ids=[specimen.name for specimen in END_TO_END])
 def test_it_goes_end_to_end(specimen: Specimen, tmp_path: Path) -> None:
     torch.manual_seed(1)
     module = specimen.build().eval()

@@ -236,7 +236,7 @@ FURTHER = [
 ]
 """What other tests export as well, in another form: for the search for false refusals (`make soak`) alone."""
 
-ZOO = [
+END_TO_END = [
     Specimen("every-activation", SideBySide, TABLE),
     Specimen("mlp-multiclass", lambda: mlp(nn.GELU()), TABLE, CLASSES),
     Specimen("mlp-binary", lambda: mlp(nn.Tanh(), 1), TABLE, BINARY),
@@ -276,3 +276,5 @@ ZOO = [
     Specimen("an-output-of-twice-the-length", Doubled, ("x: float32[batch, time]",)),
     Specimen("fixed-batch", lambda: nn.Linear(4, 2), ("x: float32[3, 4]",)),
 ]
+
+ZOO = [*FURTHER, *END_TO_END]
