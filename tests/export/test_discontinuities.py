@@ -11,7 +11,7 @@ from torch.nn import functional
 from parity_export import ExportOptions, OutputSpec, assert_parity, export_package, source_from_module
 from parity_export.gate.monte_carlo_arithmetic import MonteCarloArithmetic, TieOrder
 from parity_runtime import Predictor, TensorSpec
-from tests.export.test_mutated_graphs import Function, append, exported, refused
+from tests.export.test_sabotage import Function, append, exported, refused
 
 TWELVE = ["x: float32[batch, 12]"]
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
 from parity_export.export import Exported
 from parity_runtime import TensorSpec
-from tests.export.test_mutated_graphs import TABLE, Function, append, exported, refused
+from tests.export.test_sabotage import TABLE, Function, append, exported, refused
 from tests.parity.architectures import STATES, Recurrence
 
 pytestmark = pytest.mark.slow

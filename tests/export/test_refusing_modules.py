@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
 from parity_export.gate.report import Report
 from parity_runtime import InputError, TensorSpec
-from tests.export.test_mutated_graphs import Function
+from tests.export.test_sabotage import Function
 
 pytestmark = pytest.mark.slow
 
