@@ -4,45 +4,59 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOWEST := $(VENV)/lowest
+LOWEST_ALL := $(VENV)/lowest-all
 RUN ?= runs/xor
 PACKAGE ?= packages/xor
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo train plots export verify predict evaluate test lowest soak bench lint format typecheck dist clean
+.PHONY: help install demo train plots export verify predict evaluate test lowest soak bench lint format typecheck dist lock clean
 
 help:  ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(READY)  ## Make .venv with everything that training, export, runtime and tests need.
 
-$(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit("Parity needs Python 3.11 or later: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
-	@echo "Installing into $(VENV) (once; takes a minute or more)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
-	@touch $@
+$(READY): locks/dev.txt pyproject.toml
+	$(call install_locked,$(VENV),locks/dev.txt)
+
+# The environments of the lowest versions: $(LOWEST), $(LOWEST_ALL).
+$(VENV)/%/.ready: locks/%.txt pyproject.toml
+	$(call install_locked,$(VENV)/$*,locks/$*.txt)
+
+# install_locked ENVIRONMENT,LOCK: the lock's packages, checked against its hashes, then this checkout. torch has another
+# hash on each index, so a lock only names its version; pip adds what a build of it for CUDA needs beyond the lock.
+define install_locked
+@$(PYTHON) -c 'import sys; sys.exit("Parity needs Python 3.11 or later: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
+@echo "Installing $(2) into $(1) (once; takes a minute or more)"
+@test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+@$(1)/bin/python $(PIP_INSTALL) --no-deps --require-hashes --requirement $(2)
+@torch=$$(sed -n 's/^# \(torch==[^ ]*\).*/\1/p' $(2)); test -z "$$torch" || $(1)/bin/python $(PIP_INSTALL) "$$torch"
+@$(1)/bin/python $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+@touch $@
+endef
 
 demo: $(READY)  ## The whole line for XOR: train, plots, export, gate, verify, predict, evaluate.
 	@echo "1. Train the notebook's network on 5,000 noisy points"
 	@$(BIN)/parity train xor --out $(RUN) --force
 	@echo "2. Draw what it learned"
 	@$(BIN)/parity plot $(RUN)
-	@echo "3. Export it to ONNX; the gate compares onnxruntime with torch, and proves how far any backend can be"
+	@echo "3. Export it to ONNX, if it answers as the PyTorch network does"
 	@$(BIN)/parity export $(RUN) $(PACKAGE) --certified --force
-	@echo "4. Verify the package: digests, and its own questions and answers"
+	@echo "4. Verify the package: its digests, and its recorded inputs and outputs"
 	@$(BIN)/parity verify $(PACKAGE)
-	@echo "5. Answer the four corners, without torch, each with its proof"
+	@echo "5. Predict the four corners, without PyTorch"
 	@$(BIN)/parity predict $(PACKAGE) --certified --row 0,0 --row 0,1 --row 1,0 --row 1,1
 	@echo "6. Evaluate it on the 500 held-out points"
 	@$(BIN)/parity evaluate $(PACKAGE) $(RUN)/test.csv
-	@echo "7. Say which labels no backend can change, over 100,000 points"
+	@echo "7. Count the labels that no other runtime can change, over 100,000 points"
 	@$(BIN)/parity certify $(PACKAGE)
-	@echo "The pictures are in $(RUN): samples, loss, boundary, confusion, roc, calibration; the package is $(PACKAGE), its plots/band.png what is not certified"
+	@echo "The plots are in $(RUN): samples, loss, boundary, confusion, roc, calibration; the package is $(PACKAGE)"
 
 train: $(READY)  ## Train XOR into runs/xor (RUN=...).
 	@$(BIN)/parity train xor --out $(RUN) --force
 
-plots: $(READY)  ## Draw the pictures of RUN.
+plots: $(READY)  ## Draw the plots of RUN.
 	@$(BIN)/parity plot $(RUN)
 
 export: $(READY)  ## Export RUN to PACKAGE, if the gate agrees.
@@ -51,10 +65,10 @@ export: $(READY)  ## Export RUN to PACKAGE, if the gate agrees.
 verify: $(READY)  ## Check PACKAGE's digests and replay its vectors.
 	@$(BIN)/parity verify $(PACKAGE)
 
-predict: $(READY)  ## Answer the four corners with PACKAGE.
+predict: $(READY)  ## Predict the four corners with PACKAGE.
 	@$(BIN)/parity predict $(PACKAGE) --row 0,0 --row 0,1 --row 1,0 --row 1,1
 
-evaluate: $(READY)  ## Compare PACKAGE's answers with RUN's held-out labels.
+evaluate: $(READY)  ## Compare PACKAGE's predictions with RUN's held-out labels.
 	@$(BIN)/parity evaluate $(PACKAGE) $(RUN)/test.csv
 
 # Two processes on two cores: OpenMP's threads would wait for one another.
@@ -73,26 +87,19 @@ coverage: $(READY)  ## Run all tests and say which lines they leave out (twice t
 lowest: $(LOWEST)/.ready  ## Run the runtime's tests on the lowest versions that pyproject.toml allows, in .venv/lowest.
 	@$(LOWEST)/bin/python -m pytest -q tests/runtime
 
-$(LOWEST)/.ready: $(READY)
-	@test -x $(LOWEST)/bin/python || $(BIN)/python -m venv $(LOWEST)
-	@$(BIN)/uv pip compile --quiet --no-deps --resolution lowest-direct --extra cpu --extra tables pyproject.toml \
-	    --output-file $(LOWEST)/lowest.txt
-	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -r $(LOWEST)/lowest.txt pytest hypothesis
-	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
-	@touch $@
-
-soak: $(READY) $(LOWEST)/.ready  ## Property tests at length, fuzzing of every parser, 400 kills, right graphs that must pass, and the search for a hole in the proof (3 hours).
+soak: $(READY) $(LOWEST)/.ready $(LOWEST_ALL)/.ready  ## Property tests at length, fuzzing of every parser, 400 kills, right graphs that must pass, and the search for a hole in the proof (3 hours).
+	@$(LOWEST_ALL)/bin/python -m pytest -q tests/training tests/export tests/parity
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/runtime/test_properties.py
 	@PARITY_KILLS=50 $(BIN)/python -m pytest tests/training/test_resume.py
 	@$(BIN)/python -m tests.end_to_end.kills
 	@$(BIN)/python -m tests.parity.false_refusals --seeds 20
 	@$(BIN)/python -m tests.proof.soundness --points 100000000
 	@$(BIN)/python -m tests.proof.fuzzing.search --outputs 30000000 --python $(LOWEST)/bin/python
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[fuzz]"
+	@$(BIN)/python $(PIP_INSTALL) --no-deps --require-hashes --requirement locks/fuzz.txt
 	@$(BIN)/python -W ignore -m tests.fuzz.run --seconds 300
 
 bench: $(READY)  ## Measure everything beside what others do (20 minutes), and write docs/benchmarks.md.
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[bench]"
+	@$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable ".[bench]"
 	@$(BIN)/python benchmarks/report.py
 
 lint: $(READY)  ## Check style, and that imports point one way.
@@ -108,10 +115,29 @@ typecheck: $(READY)  ## mypy --strict over the three packages and the service.
 	@$(BIN)/mypy
 	@MYPYPATH=examples/python-service $(BIN)/mypy --strict examples/python-service
 
-dist: $(READY)  ## Build the sdist and the wheel; install both outside the checkout and use every extra (4 minutes).
+dist: $(READY)  ## Build the sdist and the wheel, install both outside the checkout, use every extra, write the SBOM (4 minutes).
 	@rm -rf dist
-	@$(BIN)/python -m build --outdir dist .
-	@$(BIN)/python tests/end_to_end/smoke.py dist/*.whl dist/*.tar.gz
+	@$(BIN)/python -m build --no-isolation --outdir dist .
+	@$(BIN)/python -m tests.end_to_end.smoke dist/*.whl dist/*.tar.gz
+
+# One resolution serves every Python that is allowed. What a lock names already stays as long as it fits.
+COMPILE = $(VENV)/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+    --generate-hashes --no-annotate --custom-compile-command "make lock" $(UPGRADE) pyproject.toml
+LOWEST_TOOLS = grep -E '^(editables|hatchling|hypothesis|pytest)==' constraints.txt
+COMPILE_LOWEST = $(LOWEST_TOOLS) | $(COMPILE) - --resolution lowest-direct --extra cpu --extra tables
+
+lock: $(VENV)/uv/bin/uv  ## Write locks/ from pyproject.toml and constraints.txt; UPGRADE=--upgrade renews what neither pins.
+	@$(COMPILE) --extra dev --constraint constraints.txt --output-file locks/dev.txt
+	@$(COMPILE) --extra fuzz --constraint constraints.txt --constraint locks/dev.txt --output-file locks/fuzz.txt
+	@$(COMPILE_LOWEST) --output-file locks/lowest.txt
+	@$(COMPILE_LOWEST) --extra train --extra export --extra plot --output-file locks/lowest-all.txt
+	@for lock in locks/*.txt; do awk '/^[^ ]/ { skip = /^(torch|triton|nvidia-|cuda-)/ } \
+	    /^torch==/ { print "# " $$1 " without hashes: each index has builds of its own" } !skip' $$lock >$$lock.new && mv $$lock.new $$lock; done
+
+$(VENV)/uv/bin/uv: constraints.txt
+	@test -x $(VENV)/uv/bin/python || $(PYTHON) -m venv $(VENV)/uv
+	@$(VENV)/uv/bin/python $(PIP_INSTALL) --constraint constraints.txt uv
+	@touch $@
 
 clean:  ## Remove what the targets made: .venv, caches, dist, runs, packages.
 	rm -rf $(VENV) dist build runs packages .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

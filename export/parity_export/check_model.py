@@ -31,6 +31,15 @@ def check_model(source: ModelSource, model: bytes, given: tuple[float, float] | 
     Names are the file's own: inputs of the same name meet, in whatever order they stand; a module's tensors meet the
     file's outputs in their order.
 
+    >>> import onnx
+    >>> from torch import nn
+    >>> from parity_export import OutputSpec, check_model, source_from_module
+    >>> graph = "mine (float[batch, 2] x) => (float[batch, 2] y) { y = Relu(x) }"
+    >>> model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 18]> {graph}').SerializeToString()
+    >>> source = source_from_module(nn.ReLU(), ["x: float32[batch, 2]"], OutputSpec(), "mine")
+    >>> check_model(source, model).report.passed
+    True
+
     Args:
         source: the module, its task ``tensors``.
         model: a serialized ONNX ModelProto without external data.
@@ -54,6 +63,18 @@ def assert_parity(
     atol: float | None = None,
 ) -> None:
     """Fail unless an ONNX model answers as a torch module does; for pytest.
+
+    >>> import onnx
+    >>> from torch import nn
+    >>> from parity_export import assert_parity
+    >>> graph = "mine (float[batch, 2] x) => (float[batch, 2] y) { y = Relu(x) }"
+    >>> model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 18]> {graph}').SerializeToString()
+    >>> assert_parity(nn.ReLU(), model, ["x: float32[batch, 2]"])
+    >>> try:
+    ...     assert_parity(nn.LeakyReLU(), model, ["x: float32[batch, 2]"])
+    ... except AssertionError as error:
+    ...     print("they differ")
+    they differ
 
     Args:
         module: the original, on the CPU; a copy in eval mode is compared.

@@ -32,6 +32,15 @@ from parity_runtime.verification.verify import verify
 class Exported:
     """A package that was written.
 
+    >>> from torch import nn
+    >>> from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
+    >>> source = source_from_module(nn.Linear(2, 1), ["x: float32[batch, 2]"], OutputSpec("regression"), "line")
+    >>> exported = export_package(source, "packages/line", ExportOptions(replace=True, plots=False))
+    >>> exported
+    Exported('packages/line', regression, 2 features)
+    >>> exported.contract.graphs
+    {'default': 'model.onnx'}
+
     Attributes:
         path: its folder.
         package_id: sha256 of its manifest.
@@ -46,9 +55,22 @@ class Exported:
     gate_result: GateResult
     bound_report: BoundReport | None = None
 
+    def __repr__(self) -> str:
+        certified = "" if self.bound_report is None else ", certified"
+        return f"Exported({str(self.path)!r}, {self.contract.brief}{certified})"
+
 
 def export_package(source: ModelSource, target: str | Path, options: ExportOptions | None = None) -> Exported:
     """Export a source, gate it, and write the package; nothing is written under ``target`` if the gate says no.
+
+    >>> from torch import nn
+    >>> from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
+    >>> from parity_runtime import Predictor
+    >>> spec = OutputSpec("multiclass", output="logits", classes=("red", "green", "blue"))
+    >>> source = source_from_module(nn.Linear(2, 3), ["x: float32[batch, 2]"], spec, "colours")
+    >>> path = export_package(source, "packages/colours", ExportOptions(replace=True, plots=False)).path
+    >>> Predictor(path)
+    Predictor('packages/colours', multiclass, 2 features, cpu)
 
     Args:
         source: a module and what it means.

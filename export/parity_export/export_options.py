@@ -17,6 +17,10 @@ ReportDetail = Literal["summary", "full"]
 class ExportOptions:
     """Choices of an export; the defaults fit.
 
+    >>> from parity_export import ExportOptions
+    >>> ExportOptions(rtol=1e-3, atol=1e-5, certified=True).tolerance
+    (0.001, 1e-05)
+
     Attributes:
         replace: exchange a package that stands there already.
         opset: the ONNX opset; torch's own choice if None.

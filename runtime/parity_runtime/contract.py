@@ -9,7 +9,7 @@ import numpy as np
 
 from parity_runtime.errors import FormatError
 from parity_runtime.files.json_file import FORMAT, check_format, finite_number
-from parity_runtime.printable import shown
+from parity_runtime.printable import counted, shown
 from parity_runtime.tensor_spec import TensorSpec
 from parity_runtime.tolerance import Tolerance
 
@@ -29,6 +29,10 @@ METADATA_KEY = "parity.contract"
 @dataclass(frozen=True, slots=True)
 class Feature:
     """One column of a table model.
+
+    >>> from parity_runtime import Feature
+    >>> Feature("age", "features", 0, low=0.0, high=99.0).range
+    (0.0, 99.0)
 
     Attributes:
         name: the column's name.
@@ -86,6 +90,15 @@ class Feature:
 class ModelContract:
     """Everything that an application must know about a model; frozen, and the same in JSON.
 
+    >>> from parity_runtime import Package
+    >>> contract = Package.open("tests/data/species").contract
+    >>> contract
+    ModelContract('species', multiclass, 4 features, 3 classes)
+    >>> contract.classes
+    ('setosa', 'versicolor', 'virginica')
+    >>> str(contract.inputs[0])
+    'features: float32[batch, 4]'
+
     Attributes:
         name: the model's name.
         task: what its outputs mean (`TASKS`).
@@ -138,6 +151,18 @@ class ModelContract:
     def bounded(self) -> str:
         """The output whose rounding error a certified graph bounds."""
         return LOGITS if self.is_classifier else VALUE
+
+    @property
+    def brief(self) -> str:
+        """The task and what it takes, in a few words: ``binary, 2 features``."""
+        given = counted(len(self.features), "feature") if self.features else counted(len(self.inputs), "input")
+        return f"{self.task}, {given}"
+
+    def __repr__(self) -> str:
+        returned = counted(len(self.outputs), "output")
+        if self.task != "tensors":
+            returned = f"{len(self.classes)} classes" if self.is_classifier else counted(len(self.targets), "target")
+        return f"ModelContract({self.name!r}, {self.brief}, {returned})"
 
     def output(self, name: str) -> TensorSpec:
         """Return an output by its name."""

@@ -72,3 +72,8 @@ def _items(value: "list[Any] | tuple[Any, ...] | dict[Any, Any]") -> str:
             break
     more = ", ..." if len(parts) < len(value) else ""
     return f"{opening}{', '.join(parts)}{more}{closing}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``1 feature``, ``2 features``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -19,6 +19,10 @@ _DIMENSION = re.compile(r"[\w +*/()-]+")  # a name, or an output's "2*time"
 class TensorSpec:
     """A tensor's contract.
 
+    >>> from parity_runtime import TensorSpec
+    >>> TensorSpec.parse("image: float32[batch, 3, 32, 32]")
+    TensorSpec(name='image', dtype='float32', shape=('batch', 3, 32, 32))
+
     Attributes:
         name: its name in the graph.
         dtype: one of `DTYPES`.

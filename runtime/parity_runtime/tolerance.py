@@ -15,6 +15,10 @@ from parity_runtime.printable import shown
 class Tolerance:
     """The allowed deviation of one output: ``max(atol + rtol * |expected|, floor)``, elementwise.
 
+    >>> from parity_runtime import Tolerance
+    >>> Tolerance(rtol=1e-3, atol=1e-6, floor=0.5, source="by hand").allowed([0.0, 2000.0]).tolist()
+    [0.5, 2.000001]
+
     Attributes:
         rtol: relative part, dimensionless.
         atol: absolute part, in the output's unit.

@@ -1,7 +1,8 @@
-"""python smoke.py WHEEL SDIST: install what is released, outside the checkout, with more and more extras, and use it.
+"""python -m tests.end_to_end.smoke WHEEL SDIST: install and use what is released, with more and more extras.
 
-Each chain has an environment of its own, to which one set of extras after the other is added. What a set can do is
-done; what it lacks must be said in one sentence that names the extra.
+Each chain has an environment of its own outside the checkout, to which one set of extras after the other is added, in
+the versions of the environment that this runs in. What a set can do is done; what it lacks must be said in one sentence
+that names the extra. The environment with every extra is described beside the sdist, in its name with ``.cdx.json``.
 """
 
 import shutil
@@ -10,6 +11,9 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+import parity_runtime
+from tests.end_to_end.sbom import check_sbom, write_sbom
 
 ROOT = Path(__file__).parent.parent.parent
 XOR = str(ROOT / "tests" / "data" / "xor")
@@ -46,19 +50,26 @@ EXPORT = (
     Stage("cpu,export,train", ("parity train xor --out run --epochs 20", "parity export run package --certified",
                                "parity certify package", "parity verify package",
                                "parity evaluate package run/test.csv")),
+    Stage("cpu,export,train,plot,tables", ("parity plot run", f'python -c "{PARQUET}"',
+                                           "parity predict package t.parquet")),
 )  # fmt: skip
+NEEDED = ("click", "matplotlib", "numpy", "onnx", "onnxruntime", "pyarrow", "safetensors", "tensorboard", "torch")
 
 
 def main(wheel: str, sdist: str) -> None:
-    """Try every chain with the wheel, and the shortest with the sdist."""
+    """Try every chain with the wheel, and the shortest with the sdist; write the bill of the last."""
     for release, chain in ((wheel, RUNTIME), (sdist, RUNTIME), (wheel, TRAINING), (wheel, EXPORT)):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+            subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
             for stage in chain:
                 install(folder, str(Path(release).resolve()) + (f"[{stage.extras}]" if stage.extras else ""))
                 try_out(folder, stage)
                 print(f"{Path(release).name} [{stage.extras}] works, and says what it lacks", flush=True)  # noqa: T201
+            if chain is EXPORT:
+                sbom = Path(sdist.removesuffix(".tar.gz") + ".cdx.json")
+                write_sbom(str(folder / "venv" / "bin" / "python"), sbom)
+                check_sbom(sbom, parity_runtime.__version__, NEEDED)
 
 
 def try_out(folder: Path, stage: Stage) -> None:
@@ -74,9 +85,13 @@ def try_out(folder: Path, stage: Stage) -> None:
 
 
 def install(folder: Path, requirement: str) -> None:
-    """Add a requirement to a folder's environment."""
-    pip = [str(folder / "venv" / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--constraint", str(ROOT / "constraints.txt"), requirement], check=True)
+    """Add a requirement to a folder's environment, which has no pip of its own: nothing is there that is not needed."""
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    versions = folder / "versions.txt"
+    frozen = subprocess.run([*pip, "freeze", "--all", "--exclude-editable"], check=True, capture_output=True, text=True)
+    versions.write_text(frozen.stdout)
+    there = ["--python", str(folder / "venv" / "bin" / "python")]
+    subprocess.run([*pip, *there, "install", "--constraint", str(versions), requirement], check=True)
 
 
 def run(folder: Path, command: str) -> "subprocess.CompletedProcess[str]":

@@ -15,7 +15,10 @@ from tests.end_to_end.guide import LANGUAGES, blocks
 from tests.warm_process import WarmProcess
 
 ROOT = Path(__file__).parent.parent.parent
-GUIDES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+GUIDES = [
+    *(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 DRIVER = Path(__file__).parent / "guide.py"
 
 SAYS = {
@@ -25,7 +28,7 @@ SAYS = {
     "operations.md": ["accuracy"],
     "runtime.md": [
         "['setosa' 'virginica']", "x: float32[batch, time, 3]", "{'output_0': (2, 7, 4), 'output_1': (2, 2)}",
-        "row 1: rooms is missing, and this model takes no missing cell there", "1 rooms", "[[False False]",
+        "row 1: rooms is missing, and this model takes no missing cell there", "1 rooms", "[[False False]", "(3, 100)",
     ],
     "scoring.md": [
         "id,x1,x2,label,probability_0,probability_1", '"a;b";1', '{"x1": 0, "x2": 1, "tags": ["a", "b"], "label": 1, ',

@@ -12,6 +12,7 @@ from parity_export import ExportOptions, OutputSpec, assert_parity, export_packa
 from parity_export.gate.monte_carlo_arithmetic import MonteCarloArithmetic, TieOrder
 from parity_runtime import Predictor, TensorSpec
 from tests.export.test_sabotage import Function, append, exported, refused
+from tests.older_onnxruntime import refused_before
 
 TWELVE = ["x: float32[batch, 12]"]
 
@@ -45,6 +46,7 @@ def best(_: object, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.slow
+@refused_before("1.32")
 def test_ties_and_what_is_gathered_by_a_tied_index_are_nobodys(tmp_path) -> None:
     package(Function(best), TWELVE, tmp_path)
 

@@ -17,6 +17,7 @@ from parity_export.gate.graph_float64 import graph_float64
 from parity_export.gate.operators_float64 import OPERATORS
 from parity_export.graph.build_graph import build_graph, serialize
 from parity_runtime import InputError, TensorSpec
+from tests.older_onnxruntime import refused_before
 from tests.proof.arithmetic import Exact
 from tests.proof.cases import CASES, Case
 from tests.proof.evaluator import evaluate
@@ -43,7 +44,13 @@ def floats(name: str, *shape: Any) -> Any:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 
-@pytest.mark.parametrize("operator", sorted(OPERATORS))
+# Range, expanded, is a Loop of opset 27. Where onnxruntime knows none, ONNX's evaluator answers a dimension too many.
+LOOPS = refused_before("1.32", AssertionError)
+
+
+@pytest.mark.parametrize(
+    "operator", [pytest.param(one, marks=[LOOPS] if one in ("Cast", "Sub") else []) for one in sorted(OPERATORS)]
+)
 def test_operators_are_what_onnx_says(operator: str) -> None:
     """ONNX's own examples of each operator that is written here."""
     cases = [case for case in examples() if case.model.graph.node[0].op_type == operator]

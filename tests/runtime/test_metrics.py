@@ -3,6 +3,7 @@ import pytest
 
 from parity_runtime import InputError
 from parity_runtime.evaluation.metrics import classification_metrics, regression_metrics
+from parity_runtime.evaluation.running_stats import RunningStats
 
 
 def test_binary_metrics_by_hand() -> None:
@@ -93,3 +94,19 @@ def test_no_rows_are_refused() -> None:
         classification_metrics(nothing, nothing, np.zeros((0, 2)))
     with pytest.raises(InputError):
         regression_metrics(nothing, nothing)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e8])
+def test_running_stats_are_those_of_all_rows_at_once(offset: float) -> None:
+    random = np.random.default_rng(5)
+    rows = random.normal(offset, [1.0, 3.0, 1e-3], (1000, 3))
+    rows[random.random(rows.shape) < 0.2] = np.nan
+    rows = np.column_stack([rows, np.full(1000, np.nan), np.full(1000, offset)])
+    stats = RunningStats(5)
+    for piece in np.split(rows, [0, 1, 7, 7, 500]):
+        stats.update(piece)
+    known = rows[:, [0, 1, 2, 4]]
+    assert stats.count.tolist() == (~np.isnan(rows)).sum(axis=0).tolist()
+    assert stats.mean[[0, 1, 2, 4]] == pytest.approx(np.nanmean(known, axis=0), rel=1e-14)
+    assert stats.deviation[[0, 1, 2, 4]] == pytest.approx(np.nanstd(known, axis=0), rel=1e-5)
+    assert (stats.mean[3], stats.deviation[3]) == (0, 0)

@@ -96,19 +96,31 @@ def test_cells_with_line_ends_are_quoted(parity, xor_package: Path, tmp_path: Pa
     assert written[1] == '"a' and written[2].startswith('b",0,1,1,0.0')
 
 
-def test_chosen_keys_of_json_keep_their_text(parity, xor_package: Path, tmp_path: Path) -> None:
-    lines = ['{"id":1e400, "b" : 0.1000000000000000000001,"c":1.10,"d":"\\ud800","e":{"k": [1.0]},"x1":0,"x2":1}',
+def test_chosen_keys_of_json_keep_their_values(parity, xor_package: Path, tmp_path: Path) -> None:
+    lines = ['{"x1":0,"b" : 5e-324,"c":1.10,"d":"\\ud800","e":{"\u00e9": [1.0]},"id":77777777777777777777,"x2":1}',
              '{"x1":0,"x2":1}']  # fmt: skip
-    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    (tmp_path / "t.jsonl").write_text("\n".join(lines), encoding="utf-8")
     done = parity("predict", xor_package, tmp_path / "t.jsonl", "--columns", "id,b,c,d,e,label")
     assert done.out.splitlines() == [
-        '{"id": 1e400, "b": 0.1000000000000000000001, "c": 1.10, "d": "\\ud800", "e": {"k": [1.0]}, "label": 1}',
+        '{"b": 5e-324, "c": 1.1, "d": "\\ud800", "e": {"\u00e9": [1.0]}, "id": 77777777777777777777, "label": 1}',
         '{"label": 1}',
     ]
-    done = parity(
-        "predict", xor_package, tmp_path / "t.jsonl", "--out", tmp_path / "o.csv", "--columns", "id,b,c,e,label"
-    )
-    assert (tmp_path / "o.csv").read_text().splitlines()[1] == '1e400,0.1000000000000000000001,1.10,"{""k"": [1.0]}",1'
+    out = tmp_path / "o.csv"
+    assert parity("predict", xor_package, tmp_path / "t.jsonl", "--out", out, "--columns", "b,c,e,label").code == 0
+    assert out.read_text(encoding="utf-8").splitlines()[1] == '5e-324,1.1,"{""\u00e9"": [1.0]}",1'
+
+
+def test_a_number_that_cannot_be_written_again_is_refused_unless_its_line_stays(
+    parity, xor_package: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "t.jsonl").write_text('{"x1":0,"x2":1,"id":{"n":1e400},"m":1}\n')
+    for options in (["--columns", "m,id,label"], ["--out", tmp_path / "o.csv"]):
+        done = parity("predict", xor_package, tmp_path / "t.jsonl", *options)
+        assert done.is_refused(1, "row 1: id cannot be written again", "--columns")
+    assert not (tmp_path / "o.csv").exists()
+    whole = parity("predict", xor_package, tmp_path / "t.jsonl").out
+    assert whole.startswith('{"x1":0,"x2":1,"id":{"n":1e400},"m":1, ')
+    assert parity("predict", xor_package, tmp_path / "t.jsonl", "--columns", "m,label").out == '{"m": 1, "label": 1}\n'
 
 
 def test_json_lines_with_other_keys_are_no_csv(parity, xor_package: Path, tmp_path: Path) -> None:

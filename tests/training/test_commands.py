@@ -1,7 +1,9 @@
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.terminal import on_terminal
 from tests.training.tables import classes_table
 
 
@@ -13,6 +15,15 @@ def test_train_and_plot_tell_what_they_did(parity, tmp_path: Path) -> None:
     plots = parity("plot", tmp_path / "r").out.split()
     assert {"samples.png", "loss.png", "boundary.png"} <= {Path(picture).name for picture in plots}
     assert all(Path(picture).stat().st_size > 5000 for picture in plots)
+
+
+def test_a_terminal_shows_the_epochs_with_loss_and_metric(parity, tmp_path: Path) -> None:
+    data = ["train", "xor", "--size", "64", "--validation-size", "16", "--epochs", "3", "--out"]
+    command = str(Path(sys.executable).parent / "parity")
+    out, shown = on_terminal([command, *data, str(tmp_path / "a")])
+    assert b"run: " in out
+    assert "training" in shown and "100%" in shown and "loss 0." in shown and "accuracy 0." in shown
+    assert parity(*data, tmp_path / "b").err == ""
 
 
 def test_mistakes_are_one_line(parity, tmp_path: Path) -> None:

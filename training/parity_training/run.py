@@ -42,6 +42,13 @@ def unfinished_path(run: Path) -> Path:
 class Recipe:
     """How to rebuild a run's module, and how it was trained.
 
+    >>> from parity_training import Run, XORSettings, train_xor
+    >>> recipe = train_xor("runs/recipe", XORSettings(size=200, epochs=1), replace=True).recipe
+    >>> recipe
+    Recipe(XORClassifier, binary, 2 features)
+    >>> recipe.arguments, recipe.training["learning_rate"]
+    ({'num_inputs': 2, 'num_outputs': 1, 'num_hidden': 4}, 0.03)
+
     Attributes:
         network: a name in `parity_training.networks.registry.NETWORKS`.
         arguments: its keyword arguments.
@@ -57,6 +64,9 @@ class Recipe:
     data: dict[str, Any]
     training: dict[str, Any]
     preprocessing: dict[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"Recipe({self.network}, {self.contract.brief})"
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, with its format and the versions at hand."""
@@ -165,6 +175,14 @@ def _check_rows(module: nn.Module, contract: ModelContract, where: Path) -> None
 class Run:
     """A run folder that holds at least its recipe.
 
+    >>> from parity_training import Run, XORSettings, train_xor
+    >>> path = train_xor("runs/example", XORSettings(size=200, epochs=1), replace=True).path
+    >>> run = Run.open(path)
+    >>> run
+    Run('runs/example', XORClassifier, binary, 2 features)
+    >>> sorted(run.state_dict())
+    ['linear1.bias', 'linear1.weight', 'linear2.bias', 'linear2.weight']
+
     Attributes:
         path: the folder.
         recipe: how to rebuild and how it was trained.
@@ -172,6 +190,9 @@ class Run:
 
     path: Path
     recipe: Recipe
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, {self.recipe.network}, {self.recipe.contract.brief})"
 
     @classmethod
     def open(cls, path: str | Path) -> Self:

@@ -19,6 +19,10 @@ _MOST_WORKERS = 1024  # processes; a recipe may ask for any number of them
 class TrainSettings:
     """The figures of a training.
 
+    >>> from parity_training import TrainSettings
+    >>> TrainSettings(optimizer="SGD", learning_rate=0.1, optimizer_arguments={"momentum": 0.9}).epochs
+    200
+
     Attributes:
         epochs: passes over the training rows, at most.
         batch_size: rows of one step.

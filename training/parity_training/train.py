@@ -32,6 +32,10 @@ def train_xor(
 ) -> Run:
     """Train the notebook's network on the continuous XOR problem and write a run.
 
+    >>> from parity_training import XORSettings, train_xor
+    >>> train_xor("runs/xor_example", XORSettings(size=200, epochs=2), replace=True)
+    Run('runs/xor_example', XORClassifier, binary, 2 features)
+
     Args:
         out: the run folder to make.
         settings: the notebook's figures by default.
@@ -58,6 +62,11 @@ def train_model(
     on_epoch: OnEpoch = lambda _: None,
 ) -> Run:
     """Train a network on a problem and write a run.
+
+    >>> from parity_training import NetworkChoice, TrainSettings, XORSettings, train_model, xor_data
+    >>> data, choice = xor_data(XORSettings(size=200)), NetworkChoice("MLP", {"hidden": [8]})
+    >>> train_model(data, choice, TrainSettings(epochs=2), "runs/mlp_example", replace_existing=True)
+    Run('runs/mlp_example', MLP, binary, 2 features)
 
     Args:
         training_data: the rows and what they mean.
@@ -101,6 +110,17 @@ def resume(
     replace_existing: bool = False,
 ) -> Run:
     """Continue a run that was stopped or killed, and write what an uninterrupted one would have written.
+
+    >>> from parity_training import StoppedError, XORSettings, resume, train_xor, xor_data
+    >>> import signal
+    >>> settings = XORSettings(size=200, epochs=3)
+    >>> try:
+    ...     train_xor("runs/stopped", settings, replace=True, on_epoch=lambda _: signal.raise_signal(signal.SIGTERM))
+    ... except StoppedError as stopped:
+    ...     print(stopped.signal_number)
+    15
+    >>> resume("runs/stopped", xor_data(settings), replace_existing=True)
+    Run('runs/stopped', XORClassifier, binary, 2 features)
 
     Args:
         out: the run folder; what was begun stands in ``<out>.unfinished``.

@@ -29,6 +29,12 @@ def load_module(location: str, arguments: Mapping[str, Any], state_dict: StateDi
 
     The folder at hand is searched first, as ``python -m`` does.
 
+    >>> from parity_export import load_module
+    >>> from parity_training import XORClassifier
+    >>> weights = XORClassifier(num_hidden=3).state_dict()
+    >>> load_module("parity_training:XORClassifier", {"num_hidden": 3}, weights, "weights.pt").linear1
+    Linear(in_features=2, out_features=3, bias=True)
+
     Args:
         location: of a class or factory.
         arguments: its keyword arguments.
@@ -51,6 +57,18 @@ def load_module(location: str, arguments: Mapping[str, Any], state_dict: StateDi
 
 def load_sample(path: Path, inputs: Sequence[TensorSpec]) -> Arrays:
     """Read real inputs from an .npz of arrays by input name, and return them rows first.
+
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from parity_export import load_sample
+    >>> from parity_runtime import TensorSpec
+    >>> np.savez("sample.npz", x=np.zeros((10, 2), np.float32))
+    >>> load_sample(Path("sample.npz"), [TensorSpec.parse("x: float32[batch, 2]")])["x"].shape
+    (10, 2)
+
+    Args:
+        path: of the file.
+        inputs: what the module takes.
 
     Raises:
         InputError: the file is missing, is no .npz of plain arrays, or an array does not fit its input.

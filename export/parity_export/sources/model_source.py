@@ -26,6 +26,14 @@ from parity_training.run import TEST_TABLE
 class ModelSource:
     """A module to export.
 
+    >>> from torch import nn
+    >>> from parity_export import OutputSpec, source_from_module
+    >>> source = source_from_module(nn.Linear(2, 1), ["x: float32[batch, 2]"], OutputSpec("binary", "logits"), "mine")
+    >>> source
+    ModelSource('mine', Linear, binary, 2 features)
+    >>> source.contract.classes
+    (0, 1)
+
     Attributes:
         module: with its weights, on the CPU, in eval mode.
         contract: what it takes and gives; what an export measures is still empty.
@@ -38,6 +46,9 @@ class ModelSource:
     module_output: ModuleOutput = "logits"
     sample: Arrays | None = None
 
+    def __repr__(self) -> str:
+        return f"ModelSource({self.contract.name!r}, {type(self.module).__name__}, {self.contract.brief})"
+
     @property
     def call(self) -> Binding:
         """The module as a function of the contract's inputs."""
@@ -46,6 +57,11 @@ class ModelSource:
 
 def source_from_run(run: Run, user_network: Network | None = None) -> ModelSource:
     """Return the source that a run describes, its held-out rows as the sample.
+
+    >>> from parity_export import source_from_run
+    >>> from parity_training import XORSettings, train_xor
+    >>> source_from_run(train_xor("runs/source", XORSettings(size=200, epochs=1), replace=True))
+    ModelSource('xor', XORClassifier, binary, 2 features)
 
     Args:
         run: a finished one.
@@ -71,6 +87,11 @@ def source_from_module(
     sample: Arrays | None = None,
 ) -> ModelSource:
     """Return the source of a live module.
+
+    >>> from torch import nn
+    >>> from parity_export import OutputSpec, source_from_module
+    >>> source_from_module(nn.Conv2d(3, 8, 3), ["image: float32[batch, 3, 32, 32]"], OutputSpec(), "conv")
+    ModelSource('conv', Conv2d, tensors, 1 input)
 
     Args:
         module: with its weights; a copy in eval mode is exported, without wrappers such as torch.compile's.

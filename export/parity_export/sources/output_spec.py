@@ -1,7 +1,7 @@
 """What the outputs of a foreign module mean, and what that makes of its contract."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from parity_runtime import Feature, InputError, TensorSpec
@@ -13,6 +13,10 @@ ModuleOutput = Literal["logits", "probabilities"]
 @dataclass(frozen=True, slots=True)
 class OutputSpec:
     """What the outputs of a foreign module mean; the options of ``parity export``.
+
+    >>> from parity_export import OutputSpec
+    >>> OutputSpec("binary", output="logits", classes=("no", "yes"), threshold=0.3)
+    OutputSpec(binary, output='logits', classes=('no', 'yes'), threshold=0.3)
 
     Attributes:
         task: binary, multiclass, regression or tensors.
@@ -31,6 +35,11 @@ class OutputSpec:
     threshold: float | None = None
     features: Sequence[str] = ()
     targets: Sequence[str] = ()
+
+    def __repr__(self) -> str:
+        given = {item.name: getattr(self, item.name) for item in fields(self)[1:]}
+        told = [f"{name}={value!r}" for name, value in given.items() if value not in (None, ())]
+        return f"OutputSpec({', '.join([self.task, *told])})"
 
 
 def check_options(output_spec: OutputSpec) -> None:

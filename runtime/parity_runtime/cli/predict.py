@@ -10,17 +10,17 @@ import click
 
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import names, package_argument, provider_option, say_provider
+from parity_runtime.cli.progress import table_progress
 from parity_runtime.cli.table_options import TABLE_OPTIONS, read_options, table_file, table_options
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.session import Provider
-from parity_runtime.scoring.progress import progress
 from parity_runtime.scoring.score_chunk import Scored
 from parity_runtime.scoring.score_table import ScoringJob, chunk_size
 from parity_runtime.tables.chunk import Chunk
-from parity_runtime.tables.csv_file import rows_chunk
-from parity_runtime.tables.table_file import TEXT, TableFile, table_format
+from parity_runtime.tables.table_file import TEXT, ReadOptions, TableFile, table_format
+from parity_runtime.tables.typed_rows import TypedRows
 
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _SHOWN = 20  # reasons; a broken file has one for each of its rows
@@ -78,11 +78,13 @@ def predict(package: Path, table: str | None, rows: tuple[str, ...], provider: P
     say_provider(provider, predictor.provider)
     if predictor.contract.task == "tensors":
         raise InputError(f"{predictor.contract.name} returns tensors without a meaning; use Predictor.run from Python")
-    file = table_file(predictor.contract, table or "--row", read_options(spelled))
     job = ScoringJob(**options | {"columns": names(options["columns"])})
     size = chunk_size(predictor.contract, job.batch_size)
-    chunks = iter([_rows_chunk(file, predictor.contract, rows)]) if rows else file.chunks(size)
-    _Run(predictor, file, job, chunks).write(out)
+    if table is None:
+        _Run(predictor, None, job, iter([_typed_rows(predictor.contract, rows, read_options(spelled))])).write(out)
+        return
+    file = table_file(predictor.contract, table, read_options(spelled))
+    _Run(predictor, file, job, file.chunks(size)).write(out)
 
 
 def _output(out: Path | None, package: Path, table: str | None) -> Path | None:
@@ -109,10 +111,11 @@ def _output(out: Path | None, package: Path, table: str | None) -> Path | None:
 
 
 class _Run:
-    """One table on its way, and what is said of it on stderr."""
+    """A table, or rows that were typed, on their way, and what is said of them on stderr."""
 
-    def __init__(self, predictor: Predictor, table: TableFile, job: ScoringJob, chunks: Iterator[Chunk]) -> None:
+    def __init__(self, predictor: Predictor, table: TableFile | None, job: ScoringJob, chunks: Iterator[Chunk]) -> None:
         self._predictor, self._table, self._job, self._chunks = predictor, table, job, chunks
+        self._format = "csv" if table is None else table.format
         self._rows = 0
         self._refused = 0
 
@@ -126,14 +129,14 @@ class _Run:
 
         if out.suffix.lower() in _COMPRESSED:
             raise InputError(f"{out}: answers are not compressed; pipe them through a program that does")
-        found = table_format(str(out), self._table.format)
+        found = table_format(str(out), self._format)
         with atomic_write(out) as file:
             self._answer(file, found, quiet=False)
         _say(f"{self._rows} rows answered in {out}")
 
     def _to_stdout(self) -> None:
         try:
-            found = self._table.format if self._table.format in TEXT else "csv"
+            found = self._format if self._format in TEXT else "csv"
             self._answer(sys.stdout.buffer, found, quiet=sys.stdout.isatty())
             sys.stdout.buffer.flush()
         except OSError as error:
@@ -142,7 +145,7 @@ class _Run:
             raise InputError(f"cannot write to stdout: {error.strerror}") from error
 
     def _answer(self, file: BinaryIO, format_name: str, *, quiet: bool) -> None:
-        with progress(self._table, quiet=quiet) as show:
+        with table_progress(self._table, quiet=quiet) as show:
 
             def watch(scored: Scored) -> None:
                 self._tell(scored)
@@ -167,7 +170,7 @@ def _say(text: str) -> None:
         echo_line(text, err=True)
 
 
-def _rows_chunk(file: TableFile, contract: ModelContract, rows: tuple[str, ...]) -> Chunk:
+def _typed_rows(contract: ModelContract, rows: tuple[str, ...], options: ReadOptions) -> Chunk:
     if not contract.features:
         raise InputError(f"{contract.name} takes {', '.join(map(str, contract.inputs))}, not rows of a table")
     columns = [feature.name for feature in contract.columns]
@@ -175,6 +178,4 @@ def _rows_chunk(file: TableFile, contract: ModelContract, rows: tuple[str, ...])
     for row in cells:
         if len(row) != len(columns):
             raise InputError(f"--row {','.join(row)} has {len(row)} numbers; it takes {', '.join(columns)}")
-    chunk = rows_chunk("--row", columns, cells)
-    chunk.values = file.dialect.values
-    return chunk
+    return TypedRows("--row", columns, cells, options.values(contract.missing_values))

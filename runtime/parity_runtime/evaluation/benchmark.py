@@ -29,7 +29,7 @@ _OTHER_SIZE = 8  # of dynamic dimensions other than the batch
 _LARGEST_INPUT = 2**28  # bytes; larger batches are left out
 _STARTS = 5
 
-ScoringJob = Callable[[], object]
+Job = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Benchmark:
             "onnxruntime": _started(_ONNXRUNTIME + _PEAK, str(model), provider, json.dumps(zeros)),
         }
 
-    def _load(self, threads: int) -> tuple[ModelContract, Callable[[Arrays], tuple[ScoringJob, ScoringJob]]]:
+    def _load(self, threads: int) -> tuple[ModelContract, Callable[[Arrays], tuple[Job, Job]]]:
         """Return what makes, of inputs, the two jobs: the same output of the predictor and of a bare session."""
         predictor = Predictor(self.path, provider=self.provider, threads=threads)
         session, contract = create_session(load_model(self.path).data, self.provider, threads), predictor.contract
@@ -116,7 +116,7 @@ def _batches(contract: ModelContract) -> list[int]:
     return [batch for batch in BATCHES if batch * row <= _LARGEST_INPUT]
 
 
-def _in_turn(jobs: tuple[ScoringJob, ScoringJob], seconds: float) -> list[list[float]]:
+def _in_turn(jobs: tuple[Job, Job], seconds: float) -> list[list[float]]:
     """Time two jobs in turn, so that a drift of the machine meets both alike; the first calls are not counted."""
     for job in jobs:
         job()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.errors import InputError
+from parity_runtime.evaluation.running_stats import RunningStats
 
 CALIBRATION_BINS = 15
 """The bins of the calibration error (Guo et al., ICML 2017, their choice)."""
@@ -153,7 +154,7 @@ class RegressionMetrics:
 
     def __init__(self) -> None:
         self._tiles = _Tiles(self._add)
-        self._rows, self._mean, self._spread = 0, 0.0, 0.0
+        self._true = RunningStats(1)
         self._absolute, self._squared = 0.0, 0.0
 
     def update(self, true: NDArray[Any], predicted: NDArray[Any]) -> None:
@@ -165,12 +166,7 @@ class RegressionMetrics:
         error = predicted.astype(np.float64) - true
         self._absolute += float(np.abs(error).sum())
         self._squared += float(np.square(error).sum())
-        # The spread of two parts together: Chan, Golub and LeVeque, 1979.
-        mean, total = float(true.mean()), self._rows + len(true)
-        apart = mean - self._mean
-        self._spread += float(np.square(true - mean).sum()) + apart**2 * self._rows * len(true) / total
-        self._mean += apart * len(true) / total
-        self._rows = total
+        self._true.update(true[:, None])
 
     def result(self) -> dict[str, Any]:
         """Return rows, mae, rmse (in the target's unit) and r2.
@@ -179,11 +175,12 @@ class RegressionMetrics:
             InputError: there are no rows.
         """
         self._tiles.finish()
+        rows, spread = int(self._true.count[0]), float(self._true.squares[0])
         return {
-            "rows": self._rows,
-            "mae": self._absolute / self._rows,
-            "rmse": math.sqrt(self._squared / self._rows),
-            "r2": 1 - self._squared / self._spread if self._spread else 0.0,
+            "rows": rows,
+            "mae": self._absolute / rows,
+            "rmse": math.sqrt(self._squared / rows),
+            "r2": 1 - self._squared / spread if spread else 0.0,
         }
 
 

@@ -13,6 +13,7 @@ from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, PROBABILITIES
 from parity_runtime.errors import FormatError, InputError
 from parity_runtime.inference.buffer_pool import Asked
 from parity_runtime.inference.executor import Executor
+from parity_runtime.inference.fitted_estimator import FittedEstimator
 from parity_runtime.inference.fork_safety import survive_forks
 from parity_runtime.inference.input_validation import Arrays, named_inputs, table_inputs
 from parity_runtime.inference.output_validation import check_finite, check_labels
@@ -26,12 +27,22 @@ Rows = ArrayLike | Mapping[str, ArrayLike]
 _CLASS = (LABEL, PROBABILITIES)
 
 
-class Predictor:
+class Predictor(FittedEstimator):
     """A model package, loaded and ready to answer.
 
     One predictor may be called from any number of threads at once. It pickles, with the model in it, so that it
     can be sent to worker processes; after a fork the child makes a session of its own. `close`, or leaving a
-    ``with`` block, lets the session go.
+    ``with`` block, lets the session go. scikit-learn's tools take it as a fitted estimator.
+
+    >>> from parity_runtime import Predictor
+    >>> predictor = Predictor("tests/data/species")
+    >>> predictor
+    Predictor('tests/data/species', multiclass, 4 features, cpu)
+    >>> rows = [[0.0, -0.6, 2.6, 2.0], [-0.8, 4.1, 1.3, 1.3]]
+    >>> predictor.predict(rows).tolist()
+    ['setosa', 'virginica']
+    >>> predictor.predict_proba(rows).shape
+    (2, 3)
 
     Args:
         path: the package folder, or a bare ``.onnx`` file that carries its contract (no digests are checked then,
@@ -75,6 +86,7 @@ class Predictor:
         self._options: dict[str, Any] = {"provider": provider, "threads": threads, "tf32": tf32}
         self._lock = Lock()
         self._closed = False
+        self._path = str(path)
         self.contract, self.package_id = model.contract, model.package_id
         self.classes_ = np.asarray(self.contract.classes)
         self.classes_.flags.writeable = False
@@ -84,6 +96,11 @@ class Predictor:
         self._executor: Executor | None = None
         self._running()
         survive_forks(self)
+
+    def __repr__(self) -> str:
+        told = [repr(self._path), self.contract.brief, self.provider]
+        told += ["certified"] * self.has_error_bounds + ["closed"] * self._closed
+        return f"Predictor({', '.join(told)})"
 
     def _running(self) -> Executor:
         """Return the executor; makes one at the start, and in a forked child at its first question."""

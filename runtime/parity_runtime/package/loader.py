@@ -1,13 +1,13 @@
 """A model, read and checked: from a package folder, or from a bare .onnx file that carries its contract."""
 
+import hashlib
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from parity_runtime.contract import METADATA_KEY, ModelContract, certified_contract
 from parity_runtime.errors import DigestError, FormatError, InputError
-from parity_runtime.files.digest import sha256_hex
 from parity_runtime.files.json_file import parse_json
 from parity_runtime.files.open_file import read_regular
 from parity_runtime.package.manifest import CONTRACT, Package, check_digest
@@ -33,7 +33,7 @@ class LoadedModel:
     """
 
     contract: ModelContract
-    data: bytes
+    data: bytes = field(repr=False)
     widest_row: int
     package_id: str | None
 
@@ -90,15 +90,16 @@ def _from_file(path: Path, digest: str | None) -> LoadedModel:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     facts = scan_model(model, str(path))
     contract = _contract_inside(facts, path)
+    sha256 = hashlib.sha256(model).hexdigest()
     if digest is None:
         warnings.warn(
             f"{path} is a bare model: it has no digests, so nothing says that it is the one that was exported; "
-            f"load its package, or pin it with digest={sha256_hex(model)}",
+            f"load its package, or pin it with digest={sha256}",
             UncheckedModelWarning,
             stacklevel=4,
         )
     else:
-        check_digest(sha256_hex(model), digest, f"{path} is the file")
+        check_digest(sha256, digest, f"{path} is the file")
     return LoadedModel(contract, model, facts.widest_row, None)
 
 

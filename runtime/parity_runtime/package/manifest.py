@@ -1,5 +1,6 @@
 """A model package on disk: its files, their digests, its contract."""
 
+import hashlib
 import re
 import shlex
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from typing import Any, Self
 
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import DigestError, FormatError, InputError
-from parity_runtime.files.digest import sha256_hex
 from parity_runtime.files.json_file import FORMAT, check_format, check_size, dump_json, parse_json
 from parity_runtime.files.open_file import read_regular
 from parity_runtime.printable import shown
@@ -33,6 +33,13 @@ class FileEntry:
 class Package:
     """A package folder, opened for reading. Files are read whole, checked, and used from memory.
 
+    >>> from parity_runtime import Package
+    >>> package = Package.open("tests/data/xor")
+    >>> package.contract
+    ModelContract('xor', binary, 2 features, 2 classes)
+    >>> package.read_json("contract.json")["classes"]
+    [0, 1]
+
     Attributes:
         path: the folder.
         id: sha256 of manifest.json, in hexadecimal: it identifies the package and all its files.
@@ -42,8 +49,11 @@ class Package:
     def __init__(self, path: Path, manifest: bytes) -> None:
         self.path = path
         self._folder = path.absolute()  # the process may change its folder before the files are read
-        self.id = sha256_hex(manifest)
+        self.id = hashlib.sha256(manifest).hexdigest()
         self.entries = _parse_manifest(manifest, str(path / MANIFEST))
+
+    def __repr__(self) -> str:
+        return f"Package({str(self.path)!r}, {len(self.entries)} files, id {self.id[:12]})"
 
     @classmethod
     def open(cls, path: str | Path, digest: str | None = None) -> Self:
@@ -91,7 +101,7 @@ class Package:
             data = read_regular(path, entry.size)
         except OSError as error:
             raise DigestError(f"{path} cannot be read: {error.strerror}; copy the whole package again") from error
-        if len(data) != entry.size or sha256_hex(data) != entry.sha256:
+        if len(data) != entry.size or hashlib.sha256(data).hexdigest() != entry.sha256:
             raise DigestError(f"{path} is not the file that was packaged (its sha256 differs); copy the package again")
         return data
 
@@ -142,12 +152,12 @@ def write_manifest(folder: Path) -> str:
     listed = {path.relative_to(folder).as_posix(): _entry_of(path) for path in files}
     manifest = dump_json({"format": FORMAT, "files": listed})
     (folder / MANIFEST).write_bytes(manifest)
-    return sha256_hex(manifest)
+    return hashlib.sha256(manifest).hexdigest()
 
 
 def _entry_of(path: Path) -> dict[str, Any]:
     data = path.read_bytes()
-    return {"sha256": sha256_hex(data), "size": len(data)}
+    return {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
 
 
 def _parse_manifest(data: bytes, where: str) -> dict[str, FileEntry]:

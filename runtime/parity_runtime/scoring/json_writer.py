@@ -1,4 +1,4 @@
-"""Answers as JSON Lines: each line's own text, with the answers before its closing brace."""
+"""Answers as JSON Lines: each line's own text, or the chosen members written again, with the answers behind them."""
 
 import json
 
@@ -9,7 +9,7 @@ from parity_runtime.scoring.prediction_columns import PredictionColumn
 from parity_runtime.scoring.score_chunk import Scored
 from parity_runtime.scoring.writer import Writer
 from parity_runtime.tables.float_text import Cells, choice_cells, float32_cells, float32_text, interleaved, joined
-from parity_runtime.tables.json_lines import JsonChunk, members
+from parity_runtime.tables.json_lines import JsonChunk
 
 
 class JsonWriter(Writer[bytes]):
@@ -51,9 +51,7 @@ class JsonWriter(Writer[bytes]):
                 raise InputError(f"{chunk.place(row)} has a key {name!r} already; rename it, so that neither is lost")
         if self.layout.table == chunk.columns:
             return chunk.records[row][:-1].rstrip()
-        kept = members(chunk.records[row].decode()) if found else {}
-        pairs = [f"{json.dumps(name, ensure_ascii=False)}: {kept[name]}" for name in self.layout.table if name in kept]
-        return ("{" + ", ".join(pairs)).encode(errors="backslashreplace")
+        return chunk.rewritten(row, self.layout.table)[:-1].encode(errors="backslashreplace")
 
 
 def _cells(answer: PredictionColumn) -> Cells:

@@ -16,7 +16,7 @@ def predict_batches(predictor: Predictor, batches: Iterable[Any], *, threads: in
     """Answer batches one after the other, in their order and in constant memory.
 
     >>> from parity_runtime import Predictor, predict_batches
-    >>> predictor = Predictor("packages/xor")
+    >>> predictor = Predictor("tests/data/xor")
     >>> for outputs in predict_batches(predictor, [[[0.1, 0.9]], [[0.9, 1.1], [0, 0]]]):
     ...     print(outputs["label"])
     [1]

@@ -2,9 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,9 @@ from parity_runtime.scoring.out_of_range import out_of_range_cells, out_of_range
 from parity_runtime.scoring.prediction_columns import OUT_OF_RANGE, PredictionColumn, prediction_columns
 from parity_runtime.tables.chunk import Chunk, Refusal
 from parity_runtime.tables.feature_columns import read_features
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Errors = Literal["stop", "skip", "null"]
 """What becomes of a row that cannot be answered: the job stops, the row is left out, or it has no answer."""
@@ -85,6 +87,8 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int
     if threads == 1:
         yield from map(work, items)
         return
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 -- with its logging, for several threads alone
+
     waiting: deque[Future[Result]] = deque()
     source = iter(items)
     with ThreadPoolExecutor(threads) as pool:

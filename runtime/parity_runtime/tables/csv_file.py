@@ -71,12 +71,6 @@ def csv_chunks(file: BinaryIO, where: str, size: int | None, dialect: CsvDialect
             return
 
 
-def rows_chunk(where: str, columns: list[str], cells: list[list[str]]) -> CsvChunk:
-    """Return rows of text as a chunk."""
-    records = [csv_line(row) for row in cells]
-    return CsvChunk(CsvHeader(where, columns, csv_line(columns)), records, cells=cells)
-
-
 def csv_line(cells: Iterable[str], delimiter: str = ",") -> bytes:
     """Return cells as one line of CSV without its end, quoted where that is needed."""
     text = io.StringIO()

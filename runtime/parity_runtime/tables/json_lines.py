@@ -1,4 +1,4 @@
-"""JSON Lines: one object a line, its bytes as they stand in the file."""
+"""JSON Lines: one object a line."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -66,10 +66,29 @@ class JsonChunk(Chunk):
         """Return the values of each line as text."""
         if names == self.columns:
             self._refuse_other_keys()
-        found = [
-            members(record.decode()) if value else {} for record, value in zip(self.records, self.objects, strict=True)
-        ]
-        return [[_cell(values.get(name, "null")) for name in names] for values in found]
+        return [[self._written(row, name, value.get(name)) for name in names] for row, value in enumerate(self.objects)]
+
+    def rewritten(self, row: int, names: Sequence[str]) -> str:
+        """Return some members of a line as an object of their own.
+
+        Raises:
+            InputError: one of them cannot be written, as a number that float64 cannot hold.
+        """
+        found = self.objects[row]
+        members = {name: found[name] for name in names if name in found}
+        try:
+            return _json(members)
+        except (ValueError, RecursionError):
+            for name, value in members.items():  # which one it is
+                self._written(row, name, {name: value})
+            raise
+
+    def _written(self, row: int, name: str, value: Any) -> str:
+        try:
+            return "" if value is None else value if isinstance(value, str) else _json(value)
+        except (ValueError, RecursionError) as error:
+            problem = f"{name} cannot be written again ({error}); leave it out with --columns"
+            raise self.error(row, problem, name) from error
 
     def _refuse_other_keys(self) -> None:
         known = set(self.columns)
@@ -164,31 +183,6 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
 
-def members(text: str) -> dict[str, str]:
-    """Return the members of a JSON object by key, each as it is written."""
-    decoder, found = json.JSONDecoder(), {}
-    place = _skip(text, text.index("{") + 1)
-    while text[place] != "}":
-        key, place = decoder.raw_decode(text, place)
-        place = _skip(text, _skip(text, place) + 1)
-        end = decoder.raw_decode(text, place)[1]
-        found[key] = text[place:end]
-        place = _skip(text, end)
-        place = _skip(text, place + 1) if text[place] == "," else place
-    return found
-
-
-def _skip(text: str, place: int) -> int:
-    while text[place] in " \t\r\n":
-        place += 1
-    return place
-
-
-def _cell(member: str) -> str:
-    """Return a member as text: a string's characters, an empty cell for null, anything else as it is written."""
-    return str(json.loads(member)) if member.startswith('"') else "" if member == "null" else member
-
-
 def _keys(where: str, records: list[bytes]) -> list[str]:
     """Return the keys of the first line that holds an object."""
     problem: Exception | None = None
@@ -201,7 +195,11 @@ def _keys(where: str, records: list[bytes]) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def _floats(values: list[Any]) -> NDArray[np.float64]:

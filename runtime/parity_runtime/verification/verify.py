@@ -14,6 +14,11 @@ from parity_runtime.verification.test_vectors import Deviation, VectorSet, repla
 class Verification:
     """What `verify` found in a package that passed.
 
+    >>> from parity_runtime import verify
+    >>> found = verify("tests/data/rent")
+    >>> [(deviation.output, deviation.vectors, deviation.failed) for deviation in found.deviations]
+    [('value', 'ordinary', 0)]
+
     Attributes:
         package_id: sha256 of the manifest.
         files: how many files were checked.
@@ -26,9 +31,17 @@ class Verification:
     provider: str
     deviations: tuple[Deviation, ...]
 
+    def __repr__(self) -> str:
+        values = sum(deviation.compared for deviation in self.deviations)
+        return f"Verification(id {self.package_id[:12]}, {self.files} files, {values} values compared, {self.provider})"
+
 
 def verify(path: str | Path, *, provider: Provider = "cpu", digest: str | None = None) -> Verification:
     """Check every file of a package and replay its conformance vectors here.
+
+    >>> from parity_runtime import Package, verify
+    >>> verify("tests/data/xor").package_id == Package.open("tests/data/xor").id
+    True
 
     Raises:
         DigestError: a file is missing, changed, or not listed.

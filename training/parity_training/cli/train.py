@@ -1,17 +1,18 @@
 """``parity train``."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
-from tqdm import tqdm
 
 from parity_runtime import InputError
 from parity_runtime.cli.echo import echo_line
+from parity_runtime.cli.progress import progress_bar
 from parity_runtime.cli.table_options import read_options, table_options, tell
 from parity_runtime.files.json_file import read_json
 from parity_runtime.tables.cell_values import left_out_rows
@@ -177,22 +178,16 @@ def _index(name: str) -> str:
     return f"{name} is an index and is left out; --features takes it as a feature"
 
 
-class _progress:  # noqa: N801 -- used as a function
-    """A progress bar with the loss and the metric of each epoch."""
+@contextmanager
+def _progress(epochs: int) -> Iterator[Callable[[EpochResult], None]]:
+    """Show a bar with the loss and the metric of each epoch."""
+    with progress_bar(epochs, "training", _figures) as advance:
+        yield lambda result: advance(result.epoch, result)
 
-    def __init__(self, epochs: int) -> None:
-        self.bar = tqdm(total=epochs, desc="training", unit="epoch", disable=None, leave=False)
 
-    def __enter__(self) -> Callable[[EpochResult], None]:
-        return self._advance
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-
-    def _advance(self, result: EpochResult) -> None:
-        self.bar.set_postfix(loss=f"{result.loss:.4f}", refresh=False,
-                             **{name: f"{value:.4g}" for name, value in result.metrics.items()})  # fmt: skip
-        self.bar.update(result.epoch - self.bar.n)
+def _figures(result: EpochResult) -> str:
+    metrics = (f", {name} {value:.4g}" for name, value in result.metrics.items())
+    return f"loss {result.loss:.4f}" + "".join(metrics)
 
 
 def _summary(run: Run) -> list[str]:

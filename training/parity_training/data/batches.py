@@ -35,6 +35,10 @@ class EpochSampler(Sampler[int]):
         generator = torch.Generator().manual_seed((self.seed + self.epoch * 0x9E3779B97F4A7C15) % 2**63)
         return torch.randperm(self.rows, generator=generator)[self.start :]
 
+    def __repr__(self) -> str:
+        order = f"shuffled, seed {self.seed}" if self.shuffle else "in order"
+        return f"EpochSampler({self.rows} rows, {order}, epoch {self.epoch})"
+
     def __len__(self) -> int:
         return self.rows - self.start
 
@@ -44,6 +48,13 @@ class EpochSampler(Sampler[int]):
 
 class TensorLoader:
     """Batches of rows that lie in memory.
+
+    >>> from parity_training import XORDataset, data_loader
+    >>> loader = data_loader(XORDataset(500), batch_size=128)
+    >>> loader
+    TensorLoader(4 batches of 128, 500 rows)
+    >>> [len(labels) for points, labels in loader]
+    [128, 128, 128, 116]
 
     Args:
         data: float32 ``[rows, ...]``.
@@ -66,6 +77,9 @@ class TensorLoader:
     ) -> None:
         self.data, self.target, self.part = data, target, part
         self.sampler, self.batch_size, self.drop_last = sampler, batch_size, drop_last
+
+    def __repr__(self) -> str:
+        return f"TensorLoader({len(self)} batches of {self.batch_size}, {len(self.sampler)} rows)"
 
     def __len__(self) -> int:
         rows = len(self.sampler)
@@ -93,6 +107,11 @@ def data_loader(  # noqa: PLR0913 -- the options of torch's DataLoader
     seed: int = 0,
 ) -> "TensorLoader | DataLoader[Batch]":
     """Return batches of a dataset, with the options of torch's DataLoader.
+
+    >>> from parity_training import XORDataset, data_loader
+    >>> loader = data_loader(XORDataset(500), 128, shuffle=True, drop_last=True, seed=7)
+    >>> [tuple(points.shape) for points, labels in loader]
+    [(128, 2), (128, 2), (128, 2)]
 
     A dataset that holds its rows as the tensors ``data`` and ``label`` is batched straight from them; any other, or
     one that is loaded by processes, through a DataLoader. The order is the same either way; `EpochSampler.set_epoch`

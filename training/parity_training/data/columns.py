@@ -96,11 +96,12 @@ class _Reader:
         self.targets = Target(target, path)
         self.without_target = 0
         self.words: Counter[str] = Counter()
-        self.spread = ColumnSpread()
 
     def take(self, chunk: Chunk, rest: Iterator[Chunk]) -> None:
         """Take a chunk; the ``rest`` is only read where a column of this one is refused."""
-        self.names = self.names or self._choose(chunk.columns)
+        if not self.names:
+            self.names = self._choose(chunk.columns)
+            self.spread = ColumnSpread(len(self.names))
         _refuse_unnamed(chunk)
         cells = [cell.strip() for cell in chunk.column(self.target)]
         missing = chunk.missing(self.target)
@@ -130,7 +131,7 @@ class _Reader:
         end = self.rows + len(matrix)
         if end > len(self.data):
             self.data.resize((max(end, int(_GROWTH * len(self.data))), matrix.shape[1]), refcheck=False)
-        with np.errstate(over="ignore"):  # `Spread.check` names the column
+        with np.errstate(over="ignore"):  # `ColumnSpread.check` names the column
             self.data[self.rows : end] = matrix
         self.rows = end
 
@@ -186,8 +187,8 @@ class _Reader:
         if error.column is None:
             return error
         drop = option_hint("--drop-columns", [error.column])
-        training_data = f"{error.problem}; a feature holds numbers: leave the column out with {drop}, or encode it"
-        return InputError(training_data, path=error.path, row=error.row, column=error.column)
+        problem = f"{error.problem}; a feature holds numbers: leave the column out with {drop}, or encode it"
+        return InputError(problem, path=error.path, row=error.row, column=error.column)
 
 
 def _refuse_unnamed(chunk: Chunk) -> None:

@@ -24,6 +24,9 @@ class Split:
     validation: Rows
     test: Rows
 
+    def __repr__(self) -> str:
+        return f"Split({len(self.train)} train, {len(self.validation)} validation, {len(self.test)} test)"
+
 
 def stratified_split(group: NDArray[np.integer], validation: float, test: float, seed: int) -> Split:
     """Split rows so that every group has its share in each part, as near as whole rows allow.

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from parity_runtime import Feature, FormatError, InputError, ModelContract, TensorSpec
 from parity_runtime.contract import VALUE, Task, binary_logit_threshold, classifier_outputs
-from parity_runtime.printable import shown
+from parity_runtime.printable import counted, shown
 from parity_runtime.tables.table_file import ReadOptions, TableFile
 from parity_training.data.columns import Columns, read_columns
 from parity_training.data.float32_precision import COARSEST_STEP
@@ -37,6 +37,10 @@ TableTask = Literal["classification", "regression"]
 @dataclass(frozen=True, slots=True)
 class TableSettings:
     """What a table is to mean.
+
+    >>> from parity_training import TableSettings
+    >>> TableSettings("species", drop_columns=("id",), task="classification").test
+    0.1
 
     Attributes:
         target: the column to predict.
@@ -87,6 +91,13 @@ class TableSettings:
 class TableDataset(Dataset[tuple[Tensor, Tensor]]):
     """Rows of a CSV, JSON Lines, Parquet or Arrow file, in memory.
 
+    >>> from parity_training import TableDataset, TableSettings
+    >>> dataset = TableDataset("tests/data/test.csv", TableSettings("label"))
+    >>> dataset
+    TableDataset(binary, 2 features, 500 rows)
+    >>> dataset.features, dataset.classes, dataset.data.dtype
+    (('x1', 'x2'), (0, 1), torch.float32)
+
     Args:
         path: the file.
         settings: what its columns mean.
@@ -131,6 +142,9 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
             self.label = torch.from_numpy(index)
             self.task = "binary" if len(self.classes) == 2 else "multiclass"
 
+    def __repr__(self) -> str:
+        return f"TableDataset({self.task}, {counted(len(self.features), 'feature')}, {counted(len(self), 'row')})"
+
     def __len__(self) -> int:
         return len(self.data)
 
@@ -140,6 +154,11 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
 
 def table_data(dataset: TableDataset, settings: TableSettings, name: str) -> TrainingData:
     """Return the problem of a table: its split, its contract, and what a recipe keeps of it.
+
+    >>> from parity_training import TableDataset, TableSettings, table_data
+    >>> settings = TableSettings("label")
+    >>> table_data(TableDataset("tests/data/test.csv", settings), settings, name="points")
+    TrainingData(binary, 2 features, 500 rows: 400 train, 50 validation, 50 test)
 
     Args:
         dataset: the rows.

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from parity_runtime import ModelContract
+from parity_runtime.evaluation.running_stats import RunningStats
+from parity_runtime.printable import counted
 from parity_training.data.split import Split
 
 _ROWS_AT_ONCE = 2**12  # so that the doubles of a piece are small beside the rows
@@ -15,6 +18,13 @@ _ROWS_AT_ONCE = 2**12  # so that the doubles of a piece are small beside the row
 @dataclass(frozen=True)
 class TrainingData:
     """Rows and their meaning.
+
+    >>> from parity_training import XORSettings, xor_data
+    >>> data = xor_data(XORSettings(size=100, validation_size=20, test_size=10))
+    >>> data
+    TrainingData(binary, 2 features, 130 rows: 100 train, 20 validation, 10 test)
+    >>> data.data.shape, data.target.dtype
+    (torch.Size([130, 2]), torch.int64)
 
     Attributes:
         data: float32 ``[rows, features]``; NaN where a cell is missing.
@@ -32,6 +42,10 @@ class TrainingData:
     source: dict[str, Any]
     preprocessed: bool
 
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{len(self.part(name))} {name}" for name in ("train", "validation", "test"))
+        return f"TrainingData({self.contract.brief}, {counted(len(self.data), 'row')}: {parts})"
+
     @property
     def num_outputs(self) -> int:
         """How many logits or values a network for it returns."""
@@ -45,19 +59,17 @@ class TrainingData:
 def moments(data: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation of each column over some rows, missing cells left out; float64.
 
-    Taken in two passes over pieces, so that the rows are never copied as a whole. A column without deviation has
-    the scale 1; one without a single number the mean 0.
+    Taken piece by piece, so that the rows are never copied as a whole. A column without deviation has the scale 1;
+    one without a single number the mean 0.
 
     Args:
         data: float32 ``[rows, features]``.
         rows: int64 row numbers.
     """
-    pieces = torch.split(rows, _ROWS_AT_ONCE)
-    count = sum((~torch.isnan(data[piece])).sum(dim=0) for piece in pieces)
-    safe = torch.as_tensor(count).clamp(min=1)
-    mean = torch.as_tensor(sum(torch.nansum(data[piece].double(), dim=0) for piece in pieces)) / safe
-    squares = sum(torch.nansum((data[piece].double() - mean) ** 2, dim=0) for piece in pieces)
-    scale = torch.sqrt(torch.as_tensor(squares) / safe)
+    stats = RunningStats(data.shape[1])
+    for piece in torch.split(rows, _ROWS_AT_ONCE):
+        stats.update(data[piece].double().numpy())
+    mean, scale = stats.mean, stats.deviation
     # Where a column is constant, rounding alone may leave a deviation.
-    constant = scale <= torch.finfo(torch.float32).eps * mean.abs()
-    return mean, torch.where(constant, 1.0, scale)
+    constant = scale <= np.finfo(np.float32).eps * np.abs(mean)
+    return torch.from_numpy(mean), torch.from_numpy(np.where(constant, 1.0, scale))

@@ -23,6 +23,14 @@ MOST_POINTS = 10**8
 class XORDataset(Dataset[tuple[Tensor, Tensor]]):
     """Points around the four corners of the unit square, labelled 1 where exactly one coordinate is set.
 
+    >>> from parity_training import XORDataset
+    >>> dataset = XORDataset(200, seed=42)
+    >>> dataset
+    XORDataset(200 points, std 0.1)
+    >>> point, label = dataset[0]
+    >>> point.shape, label.dtype
+    (torch.Size([2]), torch.int64)
+
     Args:
         size: how many points.
         std: standard deviation of the Gaussian noise, in the unit of the coordinates.
@@ -34,10 +42,14 @@ class XORDataset(Dataset[tuple[Tensor, Tensor]]):
     """
 
     def __init__(self, size: int, std: float = 0.1, seed: int | None = None) -> None:
+        self._std = std
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         data = torch.randint(0, 2, (size, 2), generator=generator, dtype=torch.float32)
         self.label = (data.sum(dim=1) == 1).to(torch.int64)
         self.data = data + std * torch.randn(data.shape, generator=generator)
+
+    def __repr__(self) -> str:
+        return f"XORDataset({len(self)} points, std {self._std:g})"
 
     def __len__(self) -> int:
         return len(self.data)
@@ -49,6 +61,10 @@ class XORDataset(Dataset[tuple[Tensor, Tensor]]):
 @dataclass(frozen=True, slots=True)
 class XORSettings:
     """The notebook's figures.
+
+    >>> from parity_training import XORSettings
+    >>> XORSettings(size=1000, epochs=20).learning_rate
+    0.03
 
     Attributes:
         size: training points.
@@ -97,7 +113,12 @@ class XORSettings:
 
 
 def xor_data(settings: XORSettings) -> TrainingData:
-    """Return the problem: training, validation and held-out points, the same every time."""
+    """Return the problem: training, validation and held-out points, the same every time.
+
+    >>> from parity_training import XORSettings, xor_data
+    >>> xor_data(XORSettings(size=100, validation_size=20, test_size=10)).contract.classes
+    (0, 1)
+    """
     sizes = (settings.size, settings.validation_size, settings.test_size)
     train, validation, test = (
         XORDataset(size, settings.std, seed=(settings.seed + number) % 2**63)

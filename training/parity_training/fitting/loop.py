@@ -55,10 +55,10 @@ class Progress:
 
     epoch: int = 0
     step: int = 0
-    losses: list[Tensor] = field(default_factory=list)
+    losses: list[Tensor] = field(default_factory=list, repr=False)
     best_loss: float = math.inf
     best_epoch: int = 0
-    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    best_weights: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
 
 @dataclass
@@ -92,6 +92,10 @@ class TrainingLoop:
     validate: Validate | None = None
     stop: StopRequest = field(default_factory=StopRequest)
     progress: Progress = field(default_factory=Progress)
+
+    def __repr__(self) -> str:
+        names = f"{type(self.model).__name__}, {type(self.optimizer).__name__}"
+        return f"TrainingLoop({names}, epoch {self.progress.epoch} of {self.num_epochs})"
 
     def epochs(self) -> Iterator[EpochResult]:
         """Train, and yield after each epoch; ends early when asked to stop, in the middle of an epoch too.

@@ -27,6 +27,10 @@ from parity_training.settings import TrainSettings
 class NetworkChoice:
     """Which network is trained.
 
+    >>> from parity_training import NetworkChoice, XORSettings, xor_data
+    >>> NetworkChoice("MLP", {"hidden": [16, 16]}).for_data(xor_data(XORSettings(size=10)))
+    {'num_inputs': 2, 'num_outputs': 1, 'hidden': [16, 16]}
+
     Attributes:
         name: one of `parity_training.networks.registry.NETWORKS`; of a foreign one ``package.module:Callable``.
         arguments: keyword arguments; num_inputs and num_outputs are added where the network takes them.

@@ -33,6 +33,9 @@ class StopRequest:
 
     signal_number: int = 0
 
+    def __repr__(self) -> str:
+        return f"StopRequest({signal.Signals(self.signal_number).name if self.signal_number else 'none'})"
+
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequest]:

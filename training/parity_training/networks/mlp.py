@@ -13,6 +13,16 @@ MOST_LAYERS = 1000
 class MLP(nn.Module):
     """A multilayer perceptron: per hidden layer a linear map, batch normalization if asked for, activation, dropout.
 
+    >>> from parity_training import MLP
+    >>> MLP(4, 3, hidden=[8], activation="Tanh")
+    MLP(
+      (layers): Sequential(
+        (0): Linear(in_features=4, out_features=8, bias=True)
+        (1): Tanh()
+        (2): Linear(in_features=8, out_features=3, bias=True)
+      )
+    )
+
     Args:
         num_inputs: features of a row.
         num_outputs: logits or values of a row.

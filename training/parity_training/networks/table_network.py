@@ -64,6 +64,13 @@ class TargetScale(nn.Module):
 class TableNetwork(nn.Module):
     """A network over a table: imputation where a cell may be missing, standardization, a body, the target's unit.
 
+    >>> import torch
+    >>> from parity_training import MLP, TableNetwork
+    >>> network = TableNetwork(MLP(3, 1), num_features=3, impute=True)
+    >>> network.fit(mean=torch.tensor([10.0, 0.0, 5.0]), scale=torch.tensor([2.0, 1.0, 1.0]))
+    >>> network(torch.tensor([[12.0, float("nan"), 5.0]])).shape
+    torch.Size([1, 1])
+
     Args:
         body: takes ``[batch, num_features]``; returns logits, or standardized values.
         num_features: columns of the table.

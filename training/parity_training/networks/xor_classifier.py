@@ -9,6 +9,11 @@ class XORClassifier(nn.Module):
     Its sigmoid is left out, because the loss (BCEWithLogitsLoss) and the label are computed more precisely on
     logits; the exporter puts the sigmoid into the graph. The parameters are ``linear1.*`` and ``linear2.*``.
 
+    >>> import torch
+    >>> from parity_training import XORClassifier
+    >>> XORClassifier()(torch.zeros(5, 2)).shape
+    torch.Size([5, 1])
+
     Args:
         num_inputs: features of a row.
         num_hidden: neurons of the hidden layer.

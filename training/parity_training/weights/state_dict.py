@@ -66,6 +66,13 @@ def _opened(path: Path) -> BinaryIO:
 def load_state_dict(path: Path, key: str | None = None, strip_prefix: str = "") -> StateDict:
     """Load a state_dict: text keys, dense tensors.
 
+    >>> from pathlib import Path
+    >>> import torch
+    >>> from parity_training import XORClassifier, load_state_dict
+    >>> torch.save({"state_dict": XORClassifier().state_dict()}, "checkpoint.pt")
+    >>> list(load_state_dict(Path("checkpoint.pt"), key="state_dict"))
+    ['linear1.weight', 'linear1.bias', 'linear2.weight', 'linear2.bias']
+
     Args:
         path: a file of torch.save, or ``.safetensors``.
         key: the entry of a larger checkpoint that holds the state_dict (Lightning: ``state_dict``).
@@ -127,6 +134,17 @@ def _check_dense(name: str, tensor: Tensor, where: str) -> None:
 def apply_state_dict(module: nn.Module, state_dict: StateDict, where: str) -> None:
     """Load ``state_dict`` into ``module``: exactly its keys, shapes and dtypes.
 
+    >>> from parity_training import XORClassifier, apply_state_dict
+    >>> module, weights = XORClassifier(), XORClassifier().state_dict()
+    >>> apply_state_dict(module, weights, "weights.pt")
+    >>> bool((module.linear1.weight == weights["linear1.weight"]).all())
+    True
+
+    Args:
+        module: takes them in place.
+        state_dict: the weights.
+        where: they are from, for errors.
+
     Raises:
         InputError: names the first tensor that is missing, not expected, or of another shape or dtype.
     """
@@ -157,6 +175,11 @@ def check_state_dict(module: nn.Module, state_dict: StateDict, where: str) -> No
 
 def weights_id(state_dict: Mapping[str, Tensor]) -> str:
     """Return the identity of weights: sha256 in hexadecimal over their tensors, never over a file.
+
+    >>> import torch
+    >>> from parity_training import weights_id
+    >>> weights_id({"w": torch.tensor([1.0, 2.0])})[:16]
+    '36561e117ee1e6a5'
 
     Hashed are, for each tensor in the order of its name: name, dtype and shape as text with a newline each, and
     the elements' bytes, little-endian, row-major.

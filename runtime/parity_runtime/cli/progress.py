@@ -17,16 +17,45 @@ from parity_runtime.tables.table_file import TableFile
 _WORTH_A_BAR = 2**22  # bytes; a smaller file is answered before one could read it
 
 
+def on_terminal() -> bool:
+    """Whether somebody sees what stderr says as it is written."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 @contextmanager
-def progress(table: TableFile, *, quiet: bool) -> Iterator[Callable[[Scored], None]]:
+def progress_bar(length: int, label: str, describe: Callable[[Any], str]) -> Iterator[Callable[[int, Any], None]]:
+    """Show a bar on stderr where that is a terminal.
+
+    Args:
+        length: the steps of the whole job.
+        label: what stands before the bar.
+        describe: returns what stands behind it, for the item of the last step.
+
+    Yields:
+        What is told how many steps are done in all, and the last one's item.
+    """
+    if not on_terminal():
+        yield lambda _done, _item: None
+        return
+
+    def show(item: Any) -> str | None:
+        return None if item is None else describe(item)  # click asks before the first step, too
+
+    bar: Any
+    with click.progressbar(length=length, label=label, file=sys.stderr, item_show_func=show) as bar:
+        yield lambda done, item: bar.update(done - bar.pos, item)
+
+
+@contextmanager
+def table_progress(table: TableFile | None, *, quiet: bool) -> Iterator[Callable[[Scored], None]]:
     """Show a bar on stderr where that is a terminal; a count of rows where the file's length is unknown.
 
     Args:
-        table: what is read.
+        table: what is read; None for a few rows in memory.
         quiet: show nothing (the answers go to the same terminal).
     """
-    size = _size(table)
-    if quiet or sys.stderr is None or not sys.stderr.isatty() or (size is not None and size < _WORTH_A_BAR):
+    size = 0 if table is None else _size(table)
+    if quiet or not on_terminal() or (size is not None and size < _WORTH_A_BAR):
         yield lambda _: None
     elif size is None:
         try:
@@ -36,6 +65,7 @@ def progress(table: TableFile, *, quiet: bool) -> Iterator[Callable[[Scored], No
     else:
         with click.progressbar(length=size, file=sys.stderr) as bar:
             yield lambda scored: bar.update(_bytes(scored.chunk))
+            bar.update(size - bar.pos)  # header, and rows that were left out
 
 
 class _Counter:

@@ -1,0 +1,135 @@
+"""What scikit-learn's tools ask of a fitted estimator; scikit-learn itself is imported by them alone."""
+
+from abc import ABC, abstractmethod
+from typing import Any, NoReturn, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from parity_runtime.contract import LOGITS, ModelContract
+from parity_runtime.errors import InputError
+
+
+class FittedEstimator(ABC):
+    """A model that scikit-learn (1.6 or later) inspects, scores and plots as one of its own, and cannot fit again.
+
+    Attributes:
+        contract: what the model takes and gives.
+        classes_: the labels by index; empty unless a classifier.
+    """
+
+    contract: ModelContract
+    classes_: NDArray[Any]
+
+    @abstractmethod
+    def predict(self, rows: Any) -> NDArray[Any]:
+        """Return the class or the values of each row."""
+
+    @abstractmethod
+    def _answer(self, asked: str, rows: Any) -> Any:
+        """Return one output of the graph."""
+
+    @property
+    def n_features_in_(self) -> int:
+        """How many features a row has; absent where the model takes no rows of a table."""
+        if not self.contract.features:
+            raise AttributeError(f"{self.contract.name} takes tensors, not rows of features")
+        return len(self.contract.features)
+
+    @property
+    def feature_names_in_(self) -> NDArray[np.object_]:
+        """The features' names in the order of the columns, ``[features]``; absent where there are none."""
+        if not self.contract.features:
+            raise AttributeError(f"{self.contract.name} takes tensors, not rows of features")
+        return np.array([feature.name for feature in self.contract.columns], object)
+
+    def decision_function(self, rows: Any) -> NDArray[np.float32]:
+        """Return how far each row is on the side of a class, from the logits.
+
+        Args:
+            rows: as in `Predictor.predict`.
+
+        Returns:
+            Of two classes float32 ``[batch]``: the logit less the contract's ``logit_threshold``, so that
+            ``classes_[1]`` is predicted where it is 0 or more; where the graph has a logit a class, the second less
+            the first. Of more classes the logits, float32 ``[batch, classes]``.
+
+        Raises:
+            InputError: the rows do not fit the contract, or the model is no classifier.
+        """
+        if not self.contract.is_classifier:
+            raise InputError(f"{self.contract.name} is no classifier (its task is {self.contract.task})")
+        logits: NDArray[np.float32] = self._answer(LOGITS, rows)
+        if len(self.classes_) != 2:
+            return logits
+        if logits.shape[1] == 2:
+            return logits[:, 1] - logits[:, 0]
+        return logits[:, 0] - np.float32(self.contract.logit_threshold or 0.0)
+
+    def score(self, rows: Any, truth: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return how good the answers are, as scikit-learn's estimators do; `parity evaluate` has more metrics.
+
+        Args:
+            rows: as in `Predictor.predict`.
+            truth: the class of each row, ``[batch]``; of a regression the values, ``[batch]`` or ``[batch, targets]``.
+            sample_weight: of each row, ``[batch]``; None weighs them alike.
+
+        Returns:
+            The fraction of the rows whose class is right; of a regression the coefficient of determination R2, the
+            mean over its targets (1 where a constant target is met exactly, else 0).
+
+        Raises:
+            InputError: the rows do not fit the contract, there are none, ``truth`` has another shape or is text where
+                the classes are none, ``sample_weight`` does not fit, or the model returns tensors.
+        """
+        answers, truth = self.predict(rows), np.asarray(truth)
+        if truth.shape != answers.shape or not len(answers):
+            raise InputError(f"the truth has the shape {list(truth.shape)}; the answers have {list(answers.shape)}")
+        if "U" in (truth.dtype.kind, answers.dtype.kind) and truth.dtype.kind not in (answers.dtype.kind, "O"):
+            raise InputError(f"the truth holds {truth.dtype}; the classes are {answers.dtype}, such as {answers[0]!r}")
+        weights = None if sample_weight is None else np.asarray(sample_weight, np.float64)
+        if weights is not None and (weights.shape != answers.shape[:1] or not weights.sum() > 0):
+            raise InputError(f"sample_weight has the shape {list(weights.shape)}; give each of {len(answers)} rows a "
+                             "weight, and one of them more than 0")  # fmt: skip
+        if self.contract.is_classifier:
+            return float(np.average(answers == truth, weights=weights))
+        return _r2(truth.astype(np.float64), answers.astype(np.float64), weights)
+
+    def fit(self, X: Any, y: Any = None, **_: Any) -> NoReturn:  # noqa: ARG002 -- scikit-learn's signature
+        """Refuse: the model was fitted before it was exported.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(
+            f"{self.contract.name} is a fitted model and is not fitted again; where a tool of scikit-learn fits what "
+            "it is given, hand it sklearn.frozen.FrozenEstimator(predictor)"
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_clone__(self) -> Self:
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags  # noqa: PLC0415
+
+        contract = self.contract
+        classifies, regresses = contract.is_classifier, contract.task == "regression"
+        return Tags(
+            estimator_type="classifier" if classifies else "regressor" if regresses else None,
+            target_tags=TargetTags(required=True, multi_output=len(contract.targets) > 1),
+            classifier_tags=ClassifierTags(multi_class=len(contract.classes) > 2) if classifies else None,
+            regressor_tags=RegressorTags() if regresses else None,
+            input_tags=InputTags(allow_nan=any(feature.missing == "impute" for feature in contract.features)),
+        )
+
+
+def _r2(truth: NDArray[np.float64], answers: NDArray[np.float64], weights: NDArray[np.float64] | None) -> float:
+    mean = np.average(truth, axis=0, weights=weights)
+    error = np.average((truth - answers) ** 2, axis=0, weights=weights)
+    spread = np.average((truth - mean) ** 2, axis=0, weights=weights)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: NDArray[np.float64] = np.where(spread > 0, 1 - error / spread, np.where(error > 0, 0.0, 1.0))
+    return float(found.mean())

@@ -1,0 +1,39 @@
+"""Every public name has an example in its docstring that runs as it stands, from the root of a checkout."""
+
+import doctest
+import inspect
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import parity_export
+import parity_runtime
+import parity_training
+
+
+def _is_exception(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Exception)
+
+
+DATA = Path(__file__).parent.parent / "data"
+PUBLIC = [
+    pytest.param(getattr(package, name), id=f"{package.__name__}.{name}")
+    for package in (parity_runtime, parity_training, parity_export)
+    for name in package.__all__
+    if callable(getattr(package, name)) and not _is_exception(getattr(package, name))
+]
+
+
+@pytest.mark.parametrize("public", PUBLIC)
+def test_the_example_of_a_public_name_runs(public: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(DATA, tmp_path / "tests" / "data")
+    monkeypatch.chdir(tmp_path)
+    module = inspect.getmodule(public)
+    examples = doctest.DocTestFinder().find(public, module=module, globs={})
+    assert any(test.examples for test in examples), "it has no example"
+    for test in examples:
+        shown: list[str] = []
+        doctest.DocTestRunner().run(test, out=shown.append)
+        assert not shown, "".join(shown)
