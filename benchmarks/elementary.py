@@ -23,7 +23,8 @@ import torch
 from numpy.typing import NDArray
 
 from parity_export.error_bounds import elementary_functions
-from parity_export.error_bounds.elementary_functions import ELEMENTARY, accuracy, functions_graph
+from parity_export.error_bounds.elementary_functions import accuracy, functions_graph
+from parity_export.error_bounds.registry import ELEMENTARY
 from parity_runtime.inference.session import create_session
 
 ALPHAS = 2.0**-25 * np.arange(41)
@@ -106,7 +107,7 @@ def _torch(name: str) -> PredictionColumn:
 
 
 def _session(name: str, level: Any) -> PredictionColumn:
-    session = create_session(functions_graph([name]), optimization=level)
+    session = create_session(functions_graph([ELEMENTARY[name]]), optimization=level)
     return lambda x: np.asarray(session.run(None, {"x": x})[0])
 
 
@@ -142,7 +143,7 @@ def _named(row: dict[str, Any]) -> str:
 
 def write_example(folder: Path) -> None:
     """Write what examples/elementary reads: the functions as one graph, and what the proof allows each."""
-    (folder / "elementary.onnx").write_bytes(functions_graph(list(ELEMENTARY)))
+    (folder / "elementary.onnx").write_bytes(functions_graph(list(ELEMENTARY.values())))
     limits = {name: {"alpha": accuracy(name).alpha, "beta": accuracy(name).beta} for name in ELEMENTARY}
     (folder / "limits.json").write_text(json.dumps(limits, indent=1) + "\n")
 

@@ -4,6 +4,7 @@ tests/runtime must run where torch has never been: torch and what needs it are i
 """
 
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,20 @@ def xor_package(xor_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from parity_export import export_package, source_from_run
 
     return export_package(source_from_run(xor_run), tmp_path_factory.mktemp("packages") / "xor").path
+
+
+@pytest.fixture(scope="session")
+def javascript_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the examples' npm workspace, installed once as its READMEs say: a folder for each example."""
+    for tool in ("node", "npm"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    ignored = shutil.ignore_patterns("node_modules", "vendor", "package", "c", "python-service")
+    copy = tmp_path_factory.mktemp("javascript") / "examples"
+    folder = Path(shutil.copytree(Path(__file__).parent.parent / "examples", copy, ignore=ignored))
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder
 
 
 @pytest.fixture

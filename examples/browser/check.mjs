@@ -1,9 +1,10 @@
-// node check.mjs URL [SCREENSHOT] [--expect plane|table|alert|red] [--width 1100] [--dark]
+// node check.mjs URL [SCREENSHOT] [--expect plane|table|red|alert|late] [--width 1100] [--dark]
 //
 // Opens the page in a real Chromium and exits with 1 and a line where it does not do what it should. `plane` (the
-// default) expects a painted plane, an answer after a click, none beside an emptied field, a mark on a number far outside
-// what the model has seen, and green verdicts; `table` verdicts without a plane; `red` verdicts of which some are red;
-// `alert` a message, and nothing else; `late` a plane, and a message after a number for which the graph answers no class.
+// default) expects green results, a painted plane, a prediction after a click, none beside an emptied field, a zoom to
+// the uncertified band of a certified graph, and a mark on a number far outside the range of the training data; `table`
+// results without a plane; `red` results of which some are red; `alert` a message, and nothing else; `late` a plane, and
+// a message after a number whose label is no class.
 
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
@@ -20,10 +21,10 @@ const {
   },
 });
 const CHECKS = {
-  plane: [verdicts, plane, emptied, outside],
+  plane: [results, plane, emptied, band, outOfRange],
   late: [plane, late],
-  table: [verdicts, noPlane],
-  red: [redVerdict],
+  table: [results, noPlane],
+  red: [redResult],
   alert: [alerted],
 };
 const MESSAGES = ["alert", "late"]; // that the page shows them is what is expected
@@ -50,7 +51,7 @@ async function check() {
   });
   const problems = watch(page);
   await page.goto(url);
-  await page.waitForFunction(() => document.querySelector("#verdict:not([hidden]), #problem:not(:empty)"), null, {
+  await page.waitForFunction(() => document.querySelector("#result:not([hidden]), #problem:not(:empty)"), null, {
     timeout: 60_000,
   });
   const said = [];
@@ -77,29 +78,29 @@ function watch(page) {
     (request) =>
       !request.url().startsWith(origin) &&
       !request.url().startsWith("data:") &&
-      problems.push(`the page asks ${request.url()}`),
+      problems.push(`the page requests ${request.url()}`),
   );
   return problems;
 }
 
-async function verdicts(page) {
+async function results(page) {
   await noProblem(page);
   const marks = await page.locator(".mark").allTextContents();
-  if (marks.length === 0) throw new Error("there are no verdicts");
-  if (!marks.every((text) => text === "agrees")) throw new Error("a verdict is red");
-  return `${marks.length} verdicts agree`;
+  if (marks.length === 0) throw new Error("there are no results");
+  if (!marks.every((text) => text === "agrees")) throw new Error("a result is red");
+  return `${marks.length} results agree`;
 }
 
-async function redVerdict(page) {
+async function redResult(page) {
   await noProblem(page);
   const red = await page.locator(".mark.bad").count();
-  const overall = await page.locator("#verdict").textContent();
-  if (red === 0 || !overall.includes("not")) throw new Error("no verdict is red");
-  return `${red} verdicts are red`;
+  const overall = await page.locator("#result").textContent();
+  if (red === 0 || !overall.includes("not")) throw new Error("no result is red");
+  return `${red} results are red`;
 }
 
 async function plane(page) {
-  await page.waitForSelector("#answer .label, #no-plane:not([hidden])", { timeout: 30_000 });
+  await page.waitForSelector("#prediction .label, #no-plane:not([hidden])", { timeout: 30_000 });
   if (await page.locator("#no-plane").isVisible())
     throw new Error(`no plane is painted: ${await page.locator("#no-plane").textContent()}`);
   const { blue, orange } = await page.evaluate(countColors);
@@ -115,7 +116,7 @@ async function plane(page) {
   await page.waitForFunction(() => /probability/.test(document.querySelector("#announcement").textContent), null, {
     timeout: 5000,
   });
-  return `painted (${blue} blue pixels, ${orange} orange ones); a click answers "${await page.locator("#announcement").textContent()}"`;
+  return `painted (${blue} blue pixels, ${orange} orange ones); a click predicts "${await page.locator("#announcement").textContent()}"`;
 }
 
 async function emptied(page) {
@@ -125,33 +126,43 @@ async function emptied(page) {
   await page.waitForFunction(() => /^Enter a number/.test(document.querySelector("#announcement").textContent));
   for (const hover of [false, true]) {
     if (hover) await page.locator("#canvas").hover({ position: { x: 150, y: 120 } });
-    await page.waitForTimeout(300); // for an answer that must not come
-    const shown = await page.locator("#answer").innerText();
+    await page.waitForTimeout(300); // for a prediction that must not come
+    const shown = await page.locator("#prediction").innerText();
     if (!/^Enter a number for \S+$/.test(shown)) throw new Error(`beside an emptied field stands "${shown}"`);
   }
   await page.mouse.move(0, 0);
   await field.blur();
-  await page.waitForSelector("#answer .label");
+  await page.waitForSelector("#prediction .label");
   if ((await field.inputValue()) !== before) throw new Error("a field that was emptied and left is not what it was");
-  return "an emptied field has no answer";
+  return "an emptied field has no prediction";
 }
 
-async function outside(page) {
-  const known = await page.locator("#unseen-note").isHidden();
+async function band(page) {
+  if (await page.locator("#zoom-to-band").isHidden()) return "no certified graph";
+  await page.locator("#zoom-to-band").click();
+  await page.waitForSelector("#band-note:not([hidden])");
+  const note = await page.locator("#band-note").textContent();
+  if (!/band reaches about \d/.test(note)) throw new Error(`the uncertified band is not found: "${note}"`);
+  await page.locator("#whole").click();
+  return "the uncertified band is found";
+}
+
+async function outOfRange(page) {
+  const known = await page.locator("#no-range-note").isHidden();
   const field = page.locator("#point input").first();
   await field.fill("1e30");
   await page.waitForFunction(() => /1e\+30.*probability/.test(document.querySelector("#announcement").textContent));
   const said = await page.locator("#announcement").textContent();
   const marked = [
-    /Outside what the model has seen/.test(said),
-    /Outside what the model has seen/.test(await page.locator("#answer").innerText()),
-    await field.evaluate((input) => input.classList.contains("outside")),
-    (await page.locator("#answer .good").count()) === 0,
+    /Outside the range of the training data/.test(said),
+    /Outside the range of the training data/.test(await page.locator("#prediction").innerText()),
+    await field.evaluate((input) => input.classList.contains("out-of-range")),
+    (await page.locator("#prediction .good").count()) === 0,
   ];
-  if (known && marked.includes(false)) throw new Error(`1e30 is not marked as outside: "${said}"`);
+  if (known && marked.includes(false)) throw new Error(`1e30 is not marked as out of range: "${said}"`);
   if (!known && marked.slice(0, 3).includes(true)) throw new Error("a mark, where no range is known");
   await page.locator("#whole").click();
-  return known ? "1e30 is marked as outside" : "no range is known";
+  return known ? "1e30 is marked as out of range" : "no range is known";
 }
 
 async function late(page) {

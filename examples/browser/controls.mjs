@@ -1,7 +1,7 @@
 // The form beside the plane: a number for each feature, and which two features the plane shows.
 
 import { byId, element, short } from "./dom.mjs";
-import { outsideAt } from "./seen.mjs";
+import { outOfRangeAt } from "./training_range.mjs";
 
 /**
  * Makes the inputs; calls `onPoint(index, value)`, `onNone(reason)` while what stands there is no number, `onLeave()` when
@@ -15,10 +15,10 @@ export function makeControls(features, axes, { onPoint, onNone, onLeave, onAxes 
   byId("point").addEventListener("submit", (event) => event.preventDefault());
   if (features.length > 2) makeAxes(features, axes, onAxes);
   return (point, [x, y]) => {
-    const outside = outsideAt(features, point);
+    const outside = outOfRangeAt(features, point);
     inputs.forEach((input, index) => {
       input.classList.toggle("fixed", index !== x && index !== y);
-      input.classList.toggle("outside", outside.includes(index));
+      input.classList.toggle("out-of-range", outside.includes(index));
       if (input !== document.activeElement) input.value = short(point[index]);
     });
   };

@@ -1,41 +1,41 @@
-// What is seen of the plane and where the cross-hair is; what changes is painted, answered and said.
+// Which part of the plane is shown and where the cross-hair is; what changes is painted, predicted and said.
 
-import { sayAnswer, showAnswer, showNone } from "./answer.mjs";
+import { coalesced } from "./coalesce.mjs";
 import { makeControls } from "./controls.mjs";
 import { byId } from "./dom.mjs";
-import { latest } from "./latest.mjs";
+import { predictor } from "./feature_plane.mjs";
 import { showLegend } from "./legend.mjs";
-import { magnify } from "./magnify.mjs";
 import { Painter } from "./painter.mjs";
-import { asker } from "./plane.mjs";
 import { listen } from "./pointer.mjs";
+import { predictionText, showNone, showPrediction } from "./prediction.mjs";
 import { holding, wholeView, zoomed } from "./view.mjs";
+import { zoomToBand } from "./zoom_to_band.mjs";
 
 const SAY_AFTER = 400; // milliseconds of rest: moving on is not a stream of words
 
 export class Explorer {
   #axes = [0, 1];
   #hover = null; // where the pointer is, while it keeps nothing
-  #none = null; // why nothing is answered, while what stands in a field is no number
+  #none = null; // why nothing is predicted, while what stands in a field is no number
 
   constructor(contract, { input, features }, { sessions, points, onError }) {
     this.contract = contract;
     this.features = features;
-    this.proven = Boolean(sessions.certified);
-    this.ask = asker({ input, features }, sessions);
-    this.painter = new Painter(byId("canvas"), { ask: this.ask, contract, features, points });
+    this.certified = Boolean(sessions.certified);
+    this.predict = predictor({ input, features }, sessions);
+    this.painter = new Painter(byId("canvas"), { predict: this.predict, contract, features, points });
     this.point = features.map(({ middle }) => Math.fround(middle));
     this.view = wholeView(features, this.#axes);
-    this.paint = latest(() => this.#paint(), onError);
-    this.answer = latest(() => this.#answer(), onError);
+    this.paint = coalesced(() => this.#paint(), onError);
+    this.refresh = coalesced(() => this.#refresh(), onError);
     this.showPoint = makeControls(features, this.#axes, {
       onPoint: (index, value) => this.enter(index, value),
       onNone: (reason) => this.showNone(reason),
       onLeave: () => this.leave(),
       onAxes: (axes) => this.turn(axes),
     });
-    byId("certified-note").hidden = !this.proven;
-    byId("unseen-note").hidden = features.some(({ seen }) => seen);
+    byId("certified-note").hidden = !this.certified;
+    byId("no-range-note").hidden = features.some(({ range }) => range);
     this.#wire(onError);
   }
 
@@ -53,8 +53,8 @@ export class Explorer {
     byId("zoom-in").addEventListener("click", () => onZoom(0.25));
     byId("zoom-out").addEventListener("click", () => onZoom(4));
     byId("whole").addEventListener("click", onWhole);
-    byId("magnify").addEventListener("click", () => magnify(this).catch(onError));
-    byId("magnify").hidden = !this.proven;
+    byId("zoom-to-band").addEventListener("click", () => zoomToBand(this).catch(onError));
+    byId("zoom-to-band").hidden = !this.certified;
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.paint());
     new ResizeObserver(() => this.paint()).observe(canvas);
   }
@@ -72,7 +72,7 @@ export class Explorer {
     const found = place && this.point.map((value, index) => Math.fround(place[this.#axes.indexOf(index)] ?? value));
     if (keep) this.point = found;
     this.#hover = keep ? null : found;
-    this.answer();
+    this.refresh();
   }
 
   step([x, y]) {
@@ -85,22 +85,22 @@ export class Explorer {
   enter(index, value) {
     this.#none = null;
     this.point = this.point.map((old, at) => (at === index ? value : old));
-    this.answer(); // before the plane is painted, which takes longer
+    this.refresh(); // before the plane is painted, which takes longer
     this.look(holding(this.view, this.at(this.point)));
   }
 
-  /** A field is left: what is in use stands in it, and is answered. */
+  /** A field is left: what is in use stands in it, and its prediction is shown. */
   leave() {
     if (this.#none) this.say("");
     this.#none = null;
-    this.answer();
+    this.refresh();
   }
 
-  /** Nothing is answered, and no answer stays. */
+  /** Nothing is predicted, and no prediction stays. */
   showNone(reason) {
     this.#none = reason;
     clearTimeout(this.saying);
-    showNone(byId("answer"), reason);
+    showNone(byId("prediction"), reason);
     this.say(reason);
   }
 
@@ -113,38 +113,41 @@ export class Explorer {
   look(view) {
     this.view = view;
     this.#hover = null;
-    if (this.#seen() === this.painted) this.answer();
+    if (this.#shown() === this.painted) this.refresh();
     else this.paint();
   }
 
-  #seen() {
+  #shown() {
     return JSON.stringify([this.view, this.#axes, this.point.filter((_, index) => !this.#axes.includes(index))]);
   }
 
   async #paint() {
-    const seen = this.#seen();
+    const shown = this.#shown();
     await this.painter.paint({ view: this.view, axes: this.#axes, point: this.point });
-    this.painted = seen;
+    this.painted = shown;
     showLegend(this.contract, {
-      proven: this.proven,
+      certified: this.certified,
       flat: this.features.length === 2,
-      seen: this.#axes.some((axis) => this.features[axis].seen),
+      ranged: this.#axes.some((axis) => this.features[axis].range),
       uncertified: this.painter.painted.uncertified,
     });
-    await this.answer();
+    await this.refresh();
   }
 
-  async #answer() {
+  async #refresh() {
     const point = this.#hover ?? this.point;
     this.painter.drawCrossHair(point);
     this.showPoint(point, this.#axes);
     if (this.#none) return;
-    const answers = await this.ask(Float32Array.from(point));
+    const predictions = await this.predict(Float32Array.from(point));
     if (this.#none) return; // a field was emptied meanwhile
-    showAnswer(byId("answer"), this.contract, answers, this.features, point);
+    showPrediction(byId("prediction"), this.contract, predictions, this.features, point);
     clearTimeout(this.saying);
     if (!this.#hover)
-      this.saying = setTimeout(() => this.say(sayAnswer(this.contract, answers, this.features, point)), SAY_AFTER);
+      this.saying = setTimeout(
+        () => this.say(predictionText(this.contract, predictions, this.features, point)),
+        SAY_AFTER,
+      );
   }
 
   say(text) {

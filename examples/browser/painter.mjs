@@ -1,36 +1,36 @@
 // The canvas: the plane on a layer of its own, painted when the view changes, and the cross-hair over it.
 
-import { paintCrossHair, paintPlane, paintPoints } from "./boundary.mjs";
-import { crossings } from "./crossings.mjs";
+import { paintCrossHair, paintPlane, paintPoints } from "./decision_boundary.mjs";
+import { cells, rowsAt } from "./feature_plane.mjs";
 import { frameOf } from "./frame.mjs";
+import { labelChanges } from "./label_changes.mjs";
 import { pageColors } from "./palette.mjs";
-import { cells, rowsAt } from "./plane.mjs";
-import { paintSeen } from "./seen.mjs";
+import { paintTrainingRange } from "./training_range.mjs";
 
 const MOST_CELLS = 200; // across
 const FEWEST_CELLS = 40;
 const SMALLEST = 80; // pixels: the axes alone take sixty
-const SLOW = 150; // milliseconds that asking for all of them may take
+const SLOW = 150; // milliseconds that the predictions for all of them may take
 
 export class Painter {
   #layer = document.createElement("canvas");
   #size = MOST_CELLS;
 
-  constructor(canvas, { ask, contract, features, points }) {
-    Object.assign(this, { canvas, ask, contract, features, points });
+  constructor(canvas, { predict, contract, features, points }) {
+    Object.assign(this, { canvas, predict, contract, features, points });
   }
 
-  /** Asks the model over the view and paints the plane; `painted` says what of. */
+  /** Predicts over the view and paints the plane; `painted` says what of. */
   async paint({ view, axes, point }) {
     const size = this.#size;
     const grid = cells(view, size);
     const started = performance.now();
-    const answers = await this.ask(rowsAt(grid, { point, axes }));
+    const predictions = await this.predict(rowsAt(grid, { point, axes }));
     const slower = (performance.now() - started) / SLOW;
     if (slower > 1) this.#size = Math.max(FEWEST_CELLS, Math.floor(size / Math.sqrt(slower)));
-    const changes = crossings(answers, size, this.contract.logit_threshold);
-    this.painted = { view, axes, grid, changes, uncertified: Boolean(answers.certified?.includes(0)) };
-    this.#draw({ answers, changes, size });
+    const changes = labelChanges(predictions, size, this.contract.logit_threshold);
+    this.painted = { view, axes, grid, changes, uncertified: Boolean(predictions.certified?.includes(0)) };
+    this.#draw({ predictions, changes, size });
   }
 
   #draw(plane) {
@@ -47,10 +47,10 @@ export class Painter {
       names: axes.map((axis) => this.features[axis].name),
       colors: this.colors,
     });
-    paintSeen(
+    paintTrainingRange(
       context,
       this.frame,
-      axes.map((axis) => this.features[axis].seen),
+      axes.map((axis) => this.features[axis].range),
       this.colors,
     );
     const points = this.points.map(({ point, label }) => ({ x: point[axes[0]], y: point[axes[1]], label }));

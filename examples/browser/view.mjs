@@ -1,6 +1,6 @@
-// What part of the plane is seen.
+// Which part of the plane is shown.
 
-const FEWEST_FLOATS = 32; // across a view: float32 has no finer numbers to ask about
+const FEWEST_FLOATS = 32; // across a view: float32 has no finer numbers
 
 export function wholeView(features, [x, y]) {
   return { x: [features[x].low, features[x].high], y: [features[y].low, features[y].high] };

@@ -1,4 +1,4 @@
-"""python compare.py PROGRAM PACKAGE: whether a program answers random rows with the bits that Python answers.
+"""python compare.py PROGRAM PACKAGE: whether a program's outputs for random rows have the bits of Python's.
 
 Both must use the same onnxruntime. Rows are drawn within and beyond what the contract says of training, and hold
 zeros, subnormal numbers and the extremes of float32 as well.
@@ -24,9 +24,9 @@ def main(program: str, package: str) -> int:
     for graph in graphs:
         with Predictor(package, certified=graph == "certified") as predictor:
             rows = random_rows(predictor.contract)
-            answers = answer_bits(program, package, rows, certified=graph == "certified")
-            wrong = int((answers != python_bits(predictor, rows)).sum())
-        print(f"{package}: {graph}: {answers.size} values of {len(rows)} rows, {wrong} differ from Python's in a bit")
+            printed = program_bits(program, package, rows, certified=graph == "certified")
+            wrong = int((printed != python_bits(predictor, rows)).sum())
+        print(f"{package}: {graph}: {printed.size} values of {len(rows)} rows, {wrong} differ from Python's in a bit")
         different += wrong
     return 3 if different else 0
 
@@ -43,18 +43,18 @@ def random_rows(contract: ModelContract) -> NDArray[np.float32]:
     return rows
 
 
-def answer_bits(program: str, package: str, rows: NDArray[np.float32], *, certified: bool) -> NDArray[np.str_]:
+def program_bits(program: str, package: str, rows: NDArray[np.float32], *, certified: bool) -> NDArray[np.str_]:
     """Return the cells that the program prints, ``[rows, values]``."""
     # The shortest decimal of the double value: every reader rounds it to the same float32.
     text = "\n".join(",".join(map(repr, row)) for row in rows.tolist())
     options = ["--certified"] if certified else []
-    command = [program, "answer", "--bits", *options, package, "-"]
-    printed = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout.splitlines()
-    return np.array([line.split(",")[1:] for line in printed[1:]])
+    command = [program, "predict", "--bits", *options, package, "-"]
+    lines = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout.splitlines()
+    return np.array([line.split(",")[1:] for line in lines[1:]])
 
 
 def python_bits(predictor: Predictor, rows: NDArray[np.float32]) -> NDArray[np.str_]:
-    """Return Python's answers, written in the same way."""
+    """Return Python's outputs, written in the same way."""
     outputs = predictor.run({predictor.contract.inputs[0].name: rows})
     columns = [array.reshape(len(rows), -1) for array in outputs.values()]
     return np.array([[bits(value) for part in columns for value in part[row]] for row in range(len(rows))])

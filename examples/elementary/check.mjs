@@ -1,7 +1,7 @@
 // node check.mjs [--stride 1024] [--web] [--json] [FUNCTION ...]
 //
-// Prints a line a function, and exits with 3 where the proof's limits do not hold. --web asks onnxruntime-web's
-// WebAssembly, the one that browsers run; --json prints the rows that the proof's table holds.
+// Prints a line a function, and exits with 3 where a limit does not hold. --web takes onnxruntime-web's WebAssembly,
+// which browsers run; --json prints the rows of the table of measured errors.
 
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
@@ -25,9 +25,9 @@ const worst = await check(ort, new Uint8Array(await here("elementary.onnx")), li
 for (const [name, found] of Object.entries(worst)) console.log(options.json ? row(name, found) : line(name, found));
 process.exit(Object.values(worst).every(({ share }) => share <= 1) ? 0 : 3);
 
-function line(name, { share, at, asked }) {
-  const verdict = share <= 1 ? "holds" : "FAILS";
-  return `${name.padEnd(12)}${String(asked).padStart(11)} values  ${verdict}  at most ${share.toFixed(3)} of the limit, at ${at}`;
+function line(name, { share, at, tested }) {
+  const result = share <= 1 ? "holds" : "FAILS";
+  return `${name.padEnd(12)}${String(tested).padStart(11)} values  ${result}  at most ${share.toFixed(3)} of the limit, at ${at}`;
 }
 
 function row(name, { beta }) {

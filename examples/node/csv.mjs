@@ -2,7 +2,7 @@
 
 import { pipeline } from "node:stream/promises";
 import { CsvError, parse } from "csv-parse";
-import { InputError } from "./reader/errors.mjs";
+import { InputError } from "parity-reader";
 
 const LONGEST_RECORD = 2 ** 20; // characters; a quote that is never closed would take the whole table into memory
 const PROBLEMS = {
@@ -27,7 +27,7 @@ export async function readCsv(stream, where, size, { onHeader, onBatch }) {
     skip_empty_lines: true,
   });
   try {
-    await pipeline(stream, decoded, parser, (records) => take(records, where, size, { onHeader, onBatch }));
+    await pipeline(stream, decoded, parser, (records) => batches(records, where, size, { onHeader, onBatch }));
   } catch (error) {
     if (error?.code === "ERR_ENCODING_INVALID_ENCODED_DATA") {
       throw new InputError(`${where} is not UTF-8 somewhere after line ${parser.info.lines}; convert it to UTF-8`);
@@ -51,7 +51,7 @@ async function* decoded(stream) {
   yield decoder.decode();
 }
 
-async function take(records, where, size, { onHeader, onBatch }) {
+async function batches(records, where, size, { onHeader, onBatch }) {
   let header,
     rows = [],
     first = 1;

@@ -1,23 +1,27 @@
-// Answers from a Parity package, in Node.
+// Predictions from a Parity package, in Node.
 
-import { createHash } from "node:crypto";
-import { constants } from "node:fs";
-import { open, readdir } from "node:fs/promises";
-import path from "node:path";
-import { DigestError, InputError } from "./reader/errors.mjs";
-import { NO_ANSWER, firstUnanswered } from "./reader/answers.mjs";
-import { isClassifier } from "./reader/contract.mjs";
-import { openPackage } from "./reader/package.mjs";
-import { replayPackage } from "./reader/replay.mjs";
-import { openSession } from "./reader/session.mjs";
-import { sizeOf, typedArray } from "./reader/tensors.mjs";
+import {
+  DigestError,
+  InputError,
+  NO_ANSWER,
+  firstNonFiniteRow,
+  isClassifier,
+  openPackage,
+  openSession,
+  outOfRange,
+  replayPackage,
+  sizeOf,
+  trainingRange,
+  typedArray,
+} from "parity-reader";
+import { folderSource, unlistedIn } from "./folder.mjs";
 import { checkCells, rowsTensor } from "./rows.mjs";
 
 // onnxruntime 1.29 and later start a thread and write below HOME when they are loaded, unless this is set before.
 process.env.ORT_DISABLE_TELEMETRY ??= "1";
 const { default: ort } = await import("onnxruntime-node");
 
-// The options of Parity's own Python runtime, so that the answers have the same bits.
+// The options of Parity's own Python runtime, so that the outputs have the same bits.
 const OPTIONS = {
   executionProviders: ["cpu"],
   graphOptimizationLevel: "all",
@@ -26,15 +30,7 @@ const OPTIONS = {
   logSeverityLevel: 4, // what goes wrong is thrown; onnxruntime would print it as well
 };
 
-// Node's own texts repeat the path.
-const REASONS = {
-  ENOENT: "no such file",
-  ENOTDIR: "no such folder",
-  EISDIR: "it is a folder",
-  EACCES: "not permitted",
-};
-
-export * from "./reader/errors.mjs";
+export { ConformanceError, DigestError, FormatError, InputError, ParityError } from "parity-reader";
 
 /**
  * Opens a package folder, its files checked against its manifest.
@@ -49,17 +45,17 @@ export async function loadPackage(folder, { digest, certified = false } = {}) {
 }
 
 /**
- * Checks every file of a package and replays its recorded vectors here, through each of its graphs.
+ * Checks every file of a package and replays its test vectors here, through each of its graphs.
  * @param {string} folder
  * @param {{digest?: string}} [options]
  */
-export async function replay(folder, { digest } = {}) {
+export async function verify(folder, { digest } = {}) {
   const opened = await openPackage(folderSource(folder), digest);
   for (const name of opened.entries.keys()) await opened.read(name);
   const unlisted = (await unlistedIn(folder, [...opened.entries.keys(), "manifest.json"]))[0];
   if (unlisted) throw new DigestError(`${folder} holds ${unlisted}, which its manifest does not list; remove it`);
-  const { passed, results } = await replayPackage(opened, ort, OPTIONS);
-  return { packageId: opened.id, files: opened.entries.size, passed, results };
+  const { passed, deviations } = await replayPackage(opened, ort, OPTIONS);
+  return { packageId: opened.id, files: opened.entries.size, passed, deviations };
 }
 
 export class Predictor {
@@ -80,22 +76,52 @@ export class Predictor {
     if (isClassifier(this.contract)) return this.#classes(rows);
     if (this.contract.task !== "regression") throw new InputError(`${this.contract.name} returns tensors; use run()`);
     const width = this.contract.targets.length;
-    const values = (await this.#ask(rows, ["value"])).value.data;
+    const values = (await this.#runRows(rows, ["value"])).value.data;
     return width === 1 ? values : split(values, width);
   }
 
   /** The probability of each class, a Float32Array for each row, in the order of `classes`; NaN where it is none. */
   async predictProba(rows) {
     if (!isClassifier(this.contract)) throw new InputError(`${this.contract.name} is no classifier; use predict()`);
-    return split((await this.#ask(rows, ["probabilities"])).probabilities.data, this.classes.length);
+    return split((await this.#runRows(rows, ["probabilities"])).probabilities.data, this.classes.length);
   }
 
-  /** Whether each row's label is proven: no compliant backend gives another. */
+  /** Whether it runs the certified graph. */
+  get hasErrorBounds() {
+    return this.contract.outputs.some(({ name }) => name === "error_bound");
+  }
+
+  /** Whether each row's label is certified: no compliant backend gives another. */
   async certified(rows) {
-    if (!this.contract.outputs.some(({ name }) => name === "certified")) {
+    if (!this.hasErrorBounds || !isClassifier(this.contract)) {
       throw new InputError(`${this.contract.name} was not opened with {certified: true}, or is no classifier`);
     }
-    return Array.from((await this.#ask(rows, ["label", "certified"])).certified.data, Boolean);
+    return Array.from((await this.#runRows(rows, ["label", "certified"])).certified.data, Boolean);
+  }
+
+  /**
+   * How far any compliant evaluation can be from the exact logits or values, in their own unit: a Float32Array for each
+   * row; infinite where nothing is certified.
+   */
+  async errorBound(rows) {
+    if (!this.hasErrorBounds) throw new InputError(`${this.contract.name} was not opened with {certified: true}`);
+    const { data, dims } = (await this.#runRows(rows, ["error_bound"])).error_bound;
+    return split(data, dims[1]);
+  }
+
+  /**
+   * Which cells lie outside the range of the training data, an array of booleans for each row. A missing cell, and
+   * one of a feature whose range the contract does not know, does not.
+   */
+  outOfRange(rows) {
+    const ranges = [];
+    for (const feature of this.contract.features) ranges[feature.index] = trainingRange(feature);
+    if (!ranges.some(Boolean))
+      throw new InputError(
+        `the contract of ${this.contract.name} does not say what its features ranged over in training, so that nothing can be said to lie outside`,
+      );
+    const { data, dims } = rowsTensor(this.contract, rows);
+    return split(data, dims[1]).map((cells) => Array.from(cells, (cell, column) => outOfRange(ranges[column], cell)));
   }
 
   /** Every output by name, `{type, dims, data}`, from every input by name: `{dims, data}`, its numbers row-major. */
@@ -115,13 +141,13 @@ export class Predictor {
   }
 
   async #classes(rows) {
-    const answers = await this.#ask(rows, ["label", "probabilities"]);
-    const row = firstUnanswered(this.contract, answers);
+    const outputs = await this.#runRows(rows, ["label", "probabilities"]);
+    const row = firstNonFiniteRow(this.contract, outputs);
     if (row >= 0) throw new InputError(`row ${row}: ${NO_ANSWER}`);
-    return Array.from(answers.label.data, (label) => this.classes[Number(label)]);
+    return Array.from(outputs.label.data, (label) => this.classes[Number(label)]);
   }
 
-  async #ask(rows, outputs) {
+  async #runRows(rows, outputs) {
     const tensor = rowsTensor(this.contract, rows);
     const inputs = { [this.contract.inputs[0].name]: tensor };
     checkCells(this.contract, inputs);
@@ -155,39 +181,4 @@ function inputTensor(name, dtype, shape, { dims = [], data = [] } = {}) {
 
 function split(values, width) {
   return Array.from({ length: values.length / width }, (_, row) => values.slice(row * width, (row + 1) * width));
-}
-
-function folderSource(folder) {
-  const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
-  const read = (name, limit) =>
-    readRegular(path.join(folder, name), limit).catch((error) => {
-      throw new Error(REASONS[error.code] ?? error.message);
-    });
-  return { where: folder, sha256, read };
-}
-
-// A regular file only: opening a pipe waits for a writer, and a device never ends.
-async function readRegular(file, limit) {
-  const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-  try {
-    const status = await handle.stat();
-    if (!status.isFile()) throw new Error("it is no regular file");
-    const bytes = new Uint8Array(Math.min(status.size, limit) + 1);
-    let length = 0;
-    for (let more = 1; more > 0 && length < bytes.length; length += more) {
-      more = (await handle.read(bytes, length, bytes.length - length)).bytesRead;
-    }
-    return bytes.subarray(0, length);
-  } finally {
-    await handle.close();
-  }
-}
-
-async function unlistedIn(folder, listed) {
-  const found = await readdir(folder, { recursive: true, withFileTypes: true });
-  const nameOf = (entry) => path.relative(folder, path.join(entry.parentPath, entry.name)).split(path.sep).join("/");
-  return found
-    .map((entry) => [nameOf(entry), entry.isDirectory()])
-    .filter(([name, isFolder]) => !listed.some((known) => (isFolder ? known.startsWith(`${name}/`) : known === name)))
-    .map(([name]) => name);
 }

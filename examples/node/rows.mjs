@@ -1,8 +1,6 @@
-// What callers hand in as rows, made into the tensor that the graph takes, or refused with the row and the feature.
+// What callers hand in as rows, made into the graph's input tensor, or refused with the row and the feature.
 
-import { columns } from "./reader/contract.mjs";
-import { InputError } from "./reader/errors.mjs";
-import { element, shown, typedArray } from "./reader/tensors.mjs";
+import { InputError, columns, element, shown, typedArray } from "parity-reader";
 
 /** Rows `[[...], ...]` in the features' order, or columns by name `{name: [...]}`, as `{type, dims, data}`. */
 export function rowsTensor(contract, rows) {
@@ -23,7 +21,7 @@ export function checkCells(contract, inputs) {
     const features = contract.features.filter(({ input }) => input === name);
     if (features.length === 0 || !(data instanceof Float32Array || data instanceof Float64Array)) continue;
     const at = data.findIndex(
-      (cell, index) => !Number.isFinite(cell) && !(Number.isNaN(cell) && filled(features, index % dims.at(-1))),
+      (cell, index) => !Number.isFinite(cell) && !(Number.isNaN(cell) && imputed(features, index % dims.at(-1))),
     );
     if (at < 0) continue;
     const feature = features.find(({ index }) => index === at % dims.at(-1))?.name ?? `column ${at % dims.at(-1)}`;
@@ -36,7 +34,7 @@ export function checkCells(contract, inputs) {
   }
 }
 
-function filled(features, column) {
+function imputed(features, column) {
   return features.find(({ index }) => index === column)?.missing !== "refuse";
 }
 

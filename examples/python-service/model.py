@@ -16,7 +16,7 @@ CLASS = "class"
 
 
 class Model:
-    """A predictor's metadata and answers, in the protocol's JSON; any number of threads may ask.
+    """A predictor's metadata and predictions, in the protocol's JSON; any number of threads may call it.
 
     Args:
         predictor: of a package.
@@ -32,12 +32,12 @@ class Model:
         self._names = [spec.name for spec in predictor.contract.outputs]
         self._classes = predictor.classes_.astype(str)
         self.quick = self._seconds() < _QUICK
-        """Whether a row is answered sooner than it is handed to a thread."""
+        """Whether a row is predicted sooner than it is handed to a thread."""
         if self._classes.size:
             self._names.append(CLASS)
 
     def metadata(self) -> dict[str, Any]:
-        """Return what the model takes and gives."""
+        """Return the model's inputs and outputs."""
         contract = self._predictor.contract
         outputs = [tensor_metadata(spec) for spec in contract.outputs]
         if CLASS in self._names:
@@ -52,7 +52,7 @@ class Model:
         }
 
     def _seconds(self) -> float:
-        """Return how long one row takes, with every other dynamic dimension 1; the first question is not counted."""
+        """Return how long one row takes, with every other dynamic dimension 1; the first run is not counted."""
         specs = self._inputs.values()
         row = {spec.name: np.zeros([s if isinstance(s, int) else 1 for s in spec.shape], spec.dtype) for spec in specs}
         times = []
@@ -72,15 +72,15 @@ class Model:
         names = self._names if request.outputs is None else self._known(request.outputs)
         self._check_rows(request.inputs)
         try:
-            answers = self._predictor.run(request.inputs)
+            outputs = self._predictor.run(request.inputs)
         except InputError as error:
             raise RequestError(str(error)) from error
         except ConformanceError as error:  # the model's fault, whatever the rows
             raise RequestError(str(error), 500) from error
-        self._check_answers(answers)
+        self._check_finite(outputs)
         if CLASS in names:
-            answers[CLASS] = self._classes[answers["label"]]
-        return self._encode(request, {name: answers[name] for name in names})
+            outputs[CLASS] = self._classes[outputs["label"]]
+        return self._encode(request, {name: outputs[name] for name in names})
 
     def _known(self, names: list[str]) -> list[str]:
         unknown = [name for name in names if name not in self._names]
@@ -93,15 +93,15 @@ class Model:
         if rows > self._max_rows:
             raise RequestError(f"a batch of {rows} rows is more than {self._max_rows}; send it in parts", 413)
 
-    def _check_answers(self, answers: Arrays) -> None:
-        """Refuse rows whose answer is no number: a label beside it would mean nothing."""
+    def _check_finite(self, outputs: Arrays) -> None:
+        """Refuse rows whose outputs are no numbers: a label beside them would mean nothing."""
         for name in ("probabilities", "value") if self._predictor.contract.task != "tensors" else ():
-            if name in answers and not np.isfinite(answers[name]).all():
-                row = int(np.argmin(np.isfinite(answers[name]).all(axis=1)))
+            if name in outputs and not np.isfinite(outputs[name]).all():
+                row = int(np.argmin(np.isfinite(outputs[name]).all(axis=1)))
                 raise RequestError(f"row {row + 1}: the model computes no finite answer for these numbers")
 
-    def _encode(self, request: InferRequest, answers: Arrays) -> bytes:
+    def _encode(self, request: InferRequest, outputs: Arrays) -> bytes:
         identity = {} if request.id is None else {"id": request.id}
-        outputs = [tensor_json(name, array) for name, array in answers.items()]
-        value = {"model_name": self.name, "model_version": self.version, **identity, "outputs": outputs}
+        tensors = [tensor_json(name, array) for name, array in outputs.items()]
+        value = {"model_name": self.name, "model_version": self.version, **identity, "outputs": tensors}
         return json.dumps(value, allow_nan=False).encode()

@@ -72,7 +72,7 @@ class Server(uvicorn.Server):
 def main(package: Path, **options: Any) -> None:
     """Serve PACKAGE by the Open Inference Protocol until SIGTERM.
 
-    Every file is checked, and the recorded answers are replayed, before it listens.
+    Every file is checked, and the test vectors are replayed, before it listens.
     """
     chosen = Options(**options)
     try:

@@ -72,7 +72,7 @@ async def ready(request: Request) -> JSONResponse:
 @_model.get("")
 @_model.get("/versions/{version}")
 async def metadata(request: Request) -> dict[str, Any]:
-    """Say what the model takes and gives."""
+    """Return the model's inputs and outputs."""
     return _asked(request).metadata()
 
 

@@ -7,12 +7,14 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from parity_export.error_bounds.elementary_functions import ELEMENTARY
 from tests.embedding.conftest import DAMAGES, NO_CLASS, change_expected
 from tests.embedding.rare import CASES, ROWS, check_probabilities
 
@@ -22,16 +24,23 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 
 @pytest.fixture(scope="module")
-def site(installed: Callable[[str], Path]) -> Iterator[tuple[Path, str]]:
+def site(javascript_examples: Path) -> Iterator[tuple[Path, str]]:
     """The page's folder and its address on a plain static server."""
     if CHROMIUM is None:
         pytest.skip("chromium is not installed")
-    folder = installed("browser")
+    folder = javascript_examples / "browser"
     subprocess.run(["npm", "run", "vendor"], cwd=folder, check=True, capture_output=True)
+    with serving(folder) as address:
+        yield folder, address
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """A plain static server over a folder: its address."""
     handler = functools.partial(_Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{server.server_port}/"
+        yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
 
 
@@ -65,13 +74,13 @@ def check(site: tuple[Path, str], tmp_path: Path):  # type: ignore[no-untyped-de
     ("name", "options"),
     [("xor", []), ("xor", ["--dark", "--width", "360"]), ("iris", []), ("iris", ["--width", "360"])],
 )
-def test_the_boundary_is_painted_and_a_click_is_answered(
+def test_the_boundary_is_painted_and_a_click_is_predicted(
     check, packages: dict[str, Path], name: str, options: list[str]
 ) -> None:
     done = check(packages[name], *options)
     assert done.returncode == 0, done.stderr
-    assert "verdicts agree" in done.stdout and "probability" in done.stdout and "ertified" in done.stdout
-    assert "an emptied field has no answer; 1e30 is marked as outside" in done.stdout
+    assert "results agree" in done.stdout and "probability" in done.stdout and "ertified" in done.stdout
+    assert "an emptied field has no prediction; the uncertified band is found; 1e30 is marked as" in done.stdout
 
 
 def test_a_model_whose_ranges_are_unknown_marks_nothing(check, species_package: Path) -> None:
@@ -91,10 +100,10 @@ def test_rare_probabilities_are_exact_and_never_fall(
     site: tuple[Path, str], rare_packages: dict[str, Path], name: str
 ) -> None:
     folder, address = site
-    shutil.copy(Path(__file__).parent / "ask_page.mjs", folder)
+    shutil.copy(Path(__file__).parent / "predict_in_page.mjs", folder)
     shutil.copytree(rare_packages[name], folder / name)
     done = subprocess.run(
-        ["node", "ask_page.mjs", address, name], cwd=folder, input=json.dumps(ROWS[:, 0].tolist()),
+        ["node", "predict_in_page.mjs", address, name], cwd=folder, input=json.dumps(ROWS[:, 0].tolist()),
         env=os.environ | {"CHROMIUM": str(CHROMIUM)}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     for answers in json.loads(done.stdout).values():
@@ -105,17 +114,31 @@ def test_rare_probabilities_are_exact_and_never_fall(
 
 
 @pytest.mark.parametrize("name", ["rent", "series"])
-def test_without_classes_there_are_the_verdicts(check, packages: dict[str, Path], name: str) -> None:
+def test_without_classes_there_are_the_results(check, packages: dict[str, Path], name: str) -> None:
     done = check(packages[name], "--expect", "table")
     assert done.returncode == 0, done.stderr
 
 
-def test_another_answer_than_the_recorded_one_is_red(check, packages: dict[str, Path], tmp_path: Path) -> None:
+def test_another_output_than_the_expected_one_is_red(check, packages: dict[str, Path], tmp_path: Path) -> None:
     package = Path(shutil.copytree(packages["xor"], tmp_path / "changed"))
     change_expected(package)
     done = check(package, "--expect", "red")
     assert done.returncode == 0, done.stderr
     assert check(package).returncode == 1
+
+
+@pytest.mark.parametrize("missing", ["vendor", "vendor/parity-reader", "vendor/noble"])
+def test_without_what_it_loads_the_page_says_how_to_get_it(
+    check, site: tuple[Path, str], packages: dict[str, Path], missing: str
+) -> None:
+    folder, _ = site
+    (folder / missing).rename(folder / "aside")
+    try:
+        done = check(packages["xor"], "--expect", "alert")
+    finally:
+        (folder / "aside").rename(folder / missing)
+    assert done.returncode == 0, done.stderr
+    assert "npm run vendor" in done.stdout
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -128,3 +151,15 @@ def test_a_damaged_package_is_a_message_and_nothing_else(
     done = check(package, "--expect", "alert")
     assert done.returncode == 0, done.stderr
     assert words in done.stdout
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_the_page_of_elementary_functions_says_that_the_limits_hold(javascript_examples: Path) -> None:
+    folder = javascript_examples / "elementary"
+    shutil.copy(Path(__file__).parent / "elementary_page.mjs", folder)
+    with serving(javascript_examples) as address:
+        done = subprocess.run(
+            ["node", "elementary_page.mjs", f"{address}elementary/?stride=1000003"], cwd=folder,
+            env=os.environ | {"CHROMIUM": str(CHROMIUM)}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    assert done.stdout.splitlines() == ["The limits hold here.", str(len(ELEMENTARY))]

@@ -51,7 +51,7 @@ def program(folder: Path) -> Program:
 
 
 @pytest.mark.parametrize("name", ["xor", "iris", "rent", "series"])
-def test_the_vectors_are_answered_as_recorded(program: Program, packages: dict[str, Path], name: str) -> None:
+def test_the_test_vectors_pass(program: Program, packages: dict[str, Path], name: str) -> None:
     done = program("verify", packages[name])
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert Predictor(packages[name]).package_id in done.stdout
@@ -70,7 +70,7 @@ def test_the_bits_are_pythons(folder: Path, packages: dict[str, Path], name: str
 def test_rare_probabilities_are_exact_and_never_fall(
     folder: Path, rare_packages: dict[str, Path], name: str, options: list[str]
 ) -> None:
-    command = [folder / "build" / "asan" / "parity", "answer", "--bits", *options, rare_packages[name], "-"]
+    command = [folder / "build" / "asan" / "parity", "predict", "--bits", *options, rare_packages[name], "-"]
     table = "".join(f"{number!r}\n" for number in ROWS[:, 0].tolist())
     done = subprocess.run(command, input=table, capture_output=True, text=True, check=True)
     header, *lines = (line.split(",") for line in done.stdout.splitlines())
@@ -82,8 +82,8 @@ def test_rare_probabilities_are_exact_and_never_fall(
     check_probabilities(name, floats("logits"), floats("probabilities"))
 
 
-def test_a_row_is_answered(program: Program, packages: dict[str, Path]) -> None:
-    done = program("answer", "--certified", packages["xor"], "0,1", "1,1")
+def test_a_row_is_predicted(program: Program, packages: dict[str, Path]) -> None:
+    done = program("predict", "--certified", packages["xor"], "0,1", "1,1")
     header, first, second = (line.split(",") for line in done.stdout.splitlines())
     column = header.index("label")
     assert (first[column], second[column]) == ("1", "0")
@@ -95,13 +95,13 @@ def test_a_damaged_package_is_refused(program: Program, packages: dict[str, Path
     package = Path(shutil.copytree(packages["xor"], tmp_path / "package"))
     edit, words = DAMAGES[damage]
     edit(package)
-    for command in (["verify", package], ["answer", package, "0,1"]):
+    for command in (["verify", package], ["predict", package, "0,1"]):
         done = program(*command)
         assert done.returncode in (1, 3) and (done.stdout == "" or command[0] == "verify")
         assert len(done.stderr.splitlines()) == 1 and words in done.stderr, done.stderr
 
 
-def test_another_answer_than_the_recorded_one_fails(
+def test_another_output_than_the_expected_one_fails(
     program: Program, packages: dict[str, Path], tmp_path: Path
 ) -> None:
     package = Path(shutil.copytree(packages["xor"], tmp_path / "package"))
@@ -112,7 +112,7 @@ def test_another_answer_than_the_recorded_one_fails(
 @pytest.mark.parametrize(("row", "label"), STRANGE)
 def test_a_label_that_is_no_class_is_refused(program: Program, strange_package: Path, row: str, label: int) -> None:
     for options in ([], ["--certified"], ["--bits"]):
-        done = program("answer", *options, strange_package, "0,1", row)
+        done = program("predict", *options, strange_package, "0,1", row)
         assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (3, "", 1)
         assert done.stderr.startswith(f"parity: {NO_CLASS.format(label)}")
     assert program("verify", strange_package).returncode == 0  # its vectors hold no such row
@@ -123,7 +123,7 @@ def test_a_label_that_is_no_class_is_refused(program: Program, strange_package: 
 
 @pytest.mark.parametrize("row", ["0", "0,1,2", "0,abc", "0,inf", "0,", "0,1e39", ""])
 def test_a_bad_row_is_one_line(program: Program, packages: dict[str, Path], row: str) -> None:
-    done = program("answer", packages["xor"], row)
+    done = program("predict", packages["xor"], row)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1), done
 
 
@@ -134,6 +134,6 @@ def test_hostile_copies_give_one_line_and_no_crash(folder: Path, packages: dict[
     assert done.stdout.splitlines()[-1].endswith(" 0 bad")
 
 
-def test_what_the_model_cannot_compute_is_no_answer(program: Program, packages: dict[str, Path]) -> None:
-    done = program("answer", packages["iris"], "5,3,1,0.2", "3e38,-3e38,3e38,-3e38")
+def test_what_the_model_cannot_compute_is_no_prediction(program: Program, packages: dict[str, Path]) -> None:
+    done = program("predict", packages["iris"], "5,3,1,0.2", "3e38,-3e38,3e38,-3e38")
     assert done.returncode == 1 and "row 1: the model computes no finite answer" in done.stderr

@@ -1,7 +1,6 @@
 """The Node example: the same answers as Python's, and the same refusals."""
 
 import csv
-import filecmp
 import io
 import json
 import shutil
@@ -17,7 +16,6 @@ from parity_runtime import Predictor
 from tests.embedding.conftest import (
     DAMAGES,
     DATA,
-    EXAMPLES,
     NO_CLASS,
     STRANGE,
     change_expected,
@@ -35,27 +33,21 @@ VERSION = "1.30.0"  # of onnxruntime-node, in its package.json
 
 
 @pytest.fixture(scope="module")
-def node(installed: Callable[[str], Path]) -> Callable[..., "subprocess.CompletedProcess[bytes]"]:
-    folder = installed("node")
+def folder(javascript_examples: Path) -> Path:
+    return javascript_examples / "node"
 
+
+@pytest.fixture(scope="module")
+def node(folder: Path) -> Callable[..., "subprocess.CompletedProcess[bytes]"]:
     def run(*arguments: object, table: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
-        command = ["node", "score.mjs", *map(str, arguments)]
+        command = ["node", "predict.mjs", *map(str, arguments)]
         return subprocess.run(command, cwd=folder, input=table, capture_output=True, check=False)
 
     return run
 
 
-def test_both_examples_hold_the_same_reader() -> None:
-    names = sorted(path.name for path in (EXAMPLES / "node" / "reader").iterdir())
-    assert names == sorted(path.name for path in (EXAMPLES / "browser" / "reader").iterdir())
-    _, differ, errors = filecmp.cmpfiles(
-        EXAMPLES / "node" / "reader", EXAMPLES / "browser" / "reader", names, shallow=False
-    )
-    assert (differ, errors) == ([], [])
-
-
 @pytest.mark.parametrize("name", ["xor", "iris", "rent", "series"])
-def test_the_vectors_are_answered_as_recorded(node, packages: dict[str, Path], name: str) -> None:
+def test_the_test_vectors_pass(node, packages: dict[str, Path], name: str) -> None:
     done = node(packages[name], "--verify")
     assert (done.returncode, done.stderr) == (0, b""), done.stdout
     assert Predictor(packages[name]).package_id in done.stdout.decode()
@@ -63,7 +55,7 @@ def test_the_vectors_are_answered_as_recorded(node, packages: dict[str, Path], n
 
 
 @pytest.mark.parametrize("name", ["xor", "iris", "rent"])
-def test_a_table_is_answered_as_by_parity_predict(
+def test_a_table_is_predicted_as_by_parity_predict(
     node, parity, packages: dict[str, Path], tmp_path: Path, name: str
 ) -> None:
     package = packages[name]
@@ -102,7 +94,7 @@ def test_a_damaged_package_is_refused(node, packages: dict[str, Path], tmp_path:
         assert len(done.stderr.splitlines()) == 1 and words in done.stderr.decode(), done.stderr
 
 
-def test_another_answer_than_the_recorded_one_fails(node, packages: dict[str, Path], tmp_path: Path) -> None:
+def test_another_output_than_the_expected_one_fails(node, packages: dict[str, Path], tmp_path: Path) -> None:
     package = Path(shutil.copytree(packages["xor"], tmp_path / "package"))
     change_expected(package)
     done = node(package, "--verify")
@@ -131,8 +123,7 @@ def test_a_bad_table_is_one_line(node, packages: dict[str, Path], table: bytes, 
     assert words.lower() in done.stderr.decode().lower(), done.stderr
 
 
-def test_an_opened_predictor_answers_as_the_readme_says(installed, packages: dict[str, Path]) -> None:
-    folder = installed("node")
+def test_a_predictor_prints_what_the_readme_says(folder: Path, packages: dict[str, Path]) -> None:
     readme = (folder / "README.md").read_text()
     code = (
         readme.partition("```js\n")[2]
@@ -142,17 +133,48 @@ def test_an_opened_predictor_answers_as_the_readme_says(installed, packages: dic
     (folder / "readme.mjs").write_text(code)
     done = subprocess.run(["node", "readme.mjs"], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0] == "[ 1, 0 ]" and done.stdout.splitlines()[-1] == "true"
+    lines = done.stdout.splitlines()
+    assert (lines[0], lines[-2], lines[-1]) == ("[ 1, 0 ]", "[ [ false, true ] ]", "true")
+
+
+@pytest.mark.parametrize("name", ["xor", "iris", "rent"])
+def test_a_predictors_methods_return_what_pythons_do(folder: Path, packages: dict[str, Path], name: str) -> None:
+    rows = random_rows(packages[name], 500)
+    ranges = "predictor.outOfRange(rows)" if name != "rent" else "null"  # whose contract knows none
+    code = f"""import {{ text }} from "node:stream/consumers";
+    import {{ loadPackage }} from "./parity.mjs";
+    const rows = JSON.parse(await text(process.stdin));
+    const predictor = await loadPackage({json.dumps(str(packages[name]))}, {{ certified: true }});
+    const bounds = (await predictor.errorBound(rows)).map((row) => [...row]);
+    console.log(JSON.stringify([predictor.hasErrorBounds, bounds, {ranges}]));"""
+    command = ["node", "--input-type=module", "--eval", code]
+    done = subprocess.run(
+        command, cwd=folder, input=json.dumps(rows.tolist()), capture_output=True, text=True, check=True
+    )
+    certified, bounds, outside = json.loads(done.stdout)
+    with Predictor(packages[name], certified=True) as predictor:
+        assert certified and np.allclose(bounds, predictor.error_bound(rows), rtol=1e-5, atol=0)
+        if outside is not None:
+            assert 0 < np.mean(outside) < 1 and np.array_equal(outside, predictor.out_of_range(rows))
+
+
+def test_a_predictor_without_them_says_so(folder: Path, species_package: Path) -> None:
+    for call, words in [
+        ("errorBound([[0, 0, 0, 0]])", "was not opened with {certified: true}"),
+        ("outOfRange([[0, 0, 0, 0]])", "does not say what its features ranged over"),
+    ]:
+        said = printed(folder, species_package, call)
+        assert said.startswith("InputError ") and words in said
 
 
 @pytest.mark.parametrize(("row", "label"), STRANGE)
-def test_a_label_that_is_no_class_is_refused(node, installed, strange_package: Path, row: str, label: int) -> None:
+def test_a_label_that_is_no_class_is_refused(node, folder, strange_package: Path, row: str, label: int) -> None:
     for options in ([], ["--certified"]):
         done = node(strange_package, *options, table=f"x1,x2\n{row}\n".encode())
         assert done.returncode == 3 and len(done.stdout.splitlines()) == 1  # the header
-        assert done.stderr.decode().startswith(f"score: {NO_CLASS.format(label)}")
+        assert done.stderr.decode().startswith(f"predict: {NO_CLASS.format(label)}")
         assert len(done.stderr.splitlines()) == 1
-    said = predictions(installed("node"), strange_package, f"[[{row}]]")
+    said = printed(folder, strange_package, f"predict([[{row}]])")
     assert said.startswith(f"ConformanceError {NO_CLASS.format(label)}")
     assert node(strange_package, "--verify").returncode == 0  # its vectors hold no such row
     record_strange(strange_package, row, label)
@@ -163,36 +185,36 @@ def test_a_label_that_is_no_class_is_refused(node, installed, strange_package: P
 @pytest.mark.parametrize("certified", ["false", "true"])
 @pytest.mark.parametrize("name", CASES)
 def test_rare_probabilities_are_exact_and_never_fall(
-    installed, rare_packages: dict[str, Path], name: str, certified: str
+    folder: Path, rare_packages: dict[str, Path], name: str, certified: str
 ) -> None:
     code = f"""import {{ loadPackage }} from "./parity.mjs";
     const predictor = await loadPackage({json.dumps(str(rare_packages[name]))}, {{ certified: {certified} }});
     const data = {json.dumps(ROWS[:, 0].tolist())};
-    const answers = await predictor.run({{ z: {{ dims: [data.length, 1], data }} }});
-    const found = ["logits", "probabilities"].map((name) => [...answers[name].data]);
+    const outputs = await predictor.run({{ z: {{ dims: [data.length, 1], data }} }});
+    const found = ["logits", "probabilities"].map((name) => [...outputs[name].data]);
     console.log(JSON.stringify(found));"""
     command = ["node", "--input-type=module", "-"]
-    done = subprocess.run(command, cwd=installed("node"), input=code, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=folder, input=code, capture_output=True, text=True, check=True)
     logits, probabilities = (np.array(part, np.float32).reshape(len(ROWS), -1) for part in json.loads(done.stdout))
     check_probabilities(name, logits, probabilities)
 
 
-def test_no_class_stands_beside_nan(installed, species_package: Path) -> None:
-    said = predictions(installed("node"), species_package, "[[0, 0, 0, 0], [3e38, -3e38, 3e38, -3e38]]")
+def test_no_class_stands_beside_nan(folder: Path, species_package: Path) -> None:
+    said = printed(folder, species_package, "predict([[0, 0, 0, 0], [3e38, -3e38, 3e38, -3e38]])")
     assert said == "InputError row 1: the model computes no finite answer for these numbers\n"
 
 
-def predictions(folder: Path, package: Path, rows: str) -> str:
-    """Return what a program prints that asks for the classes of rows."""
+def printed(folder: Path, package: Path, call: str) -> str:
+    """Return what a program prints that calls a method of a predictor."""
     code = f"""import {{ loadPackage }} from "./parity.mjs";
     const predictor = await loadPackage({json.dumps(str(package))});
-    try {{ console.log(await predictor.predict({rows})); }}
+    try {{ console.log(await predictor.{call}); }}
     catch (error) {{ console.log(error.name, error.message); }}"""
     command = ["node", "--input-type=module", "--eval", code]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
-def test_what_the_model_cannot_compute_is_no_answer(node, packages: dict[str, Path]) -> None:
+def test_what_the_model_cannot_compute_is_no_prediction(node, packages: dict[str, Path]) -> None:
     names = ",".join(feature.name for feature in Predictor(packages["iris"]).contract.columns)
     done = node(packages["iris"], table=f"{names}\n5,3,1,0.2\n3e38,-3e38,3e38,-3e38\n".encode())
     assert done.returncode == 1 and b"row 2: the model computes no finite answer" in done.stderr

@@ -1,35 +1,57 @@
-"""docs/proof.md: its table is the table, its rules are there."""
+"""docs/proof.md: its tables are made from the rules, and the files that it names are there."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from parity_export.error_bounds.operator_table import BEGIN, END, with_table
 from parity_export.error_bounds.registry import COMPARISONS, RULES
 
 ROOT = Path(__file__).parent.parent.parent
-CERTIFY = ROOT / "export" / "parity_export" / "certify"
-TEXT = (ROOT / "docs" / "proof.md").read_text()
+ERROR_BOUNDS = ROOT / "export" / "parity_export" / "error_bounds"
+PAGE = ROOT / "docs" / "proof.md"
+TEXT = PAGE.read_text()
 
 
-def test_its_table_is_the_one_that_the_proof_uses() -> None:
+def test_its_table_of_functions_is_the_one_that_the_proof_uses() -> None:
     command = [sys.executable, ROOT / "benchmarks" / "elementary.py", "--markdown"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() in TEXT
 
 
-def test_every_rule_that_it_names_is_there() -> None:
-    functions = re.findall(r"`([a-z_]+)\.([a-z_]+)`", TEXT)
-    named = [(module, name) for module, name in functions if name not in ("json", "onnx", "py", "torch_gaps")]
-    assert len(named) >= 3
-    for module, name in named:
-        assert f"def {name}(" in (CERTIFY / f"{module}.py").read_text(), (module, name)
-    modules = re.findall(r"`([a-z]+)`\)", TEXT)
-    assert len(modules) >= 4
-    assert all((CERTIFY / f"{module}.py").exists() for module in modules), modules
+def test_its_table_of_operators_is_made_from_the_rules() -> None:
+    assert with_table(TEXT) == TEXT, "run: python -m parity_export.error_bounds.operator_table docs/proof.md"
+    for rule in RULES:
+        assert f"\n| {rule.name} " in TEXT
+    assert {*COMPARISONS} == {"IsNaN", "Greater"}
 
 
-def test_it_lists_the_operators_that_have_a_rule() -> None:
-    listed = re.search(r"\*\*Operators that have a rule\*\*: ([^;]+);", TEXT)
-    assert listed is not None
-    assert {*re.split(r",\s+", listed[1])} == {*RULES, *COMPARISONS}
+def test_the_command_that_it_names_writes_the_table(tmp_path: Path) -> None:
+    copy = tmp_path / "proof.md"
+    table = TEXT[TEXT.index(BEGIN) + len(BEGIN) : TEXT.index(END)]
+    copy.write_text(TEXT.replace(table, "\n| old |\n"))
+    module = re.search(r"python -m (\S+) docs/proof.md", BEGIN)
+    assert module is not None
+    subprocess.run([sys.executable, "-m", module[1], copy], check=True)
+    assert copy.read_text() == TEXT
+    printed = subprocess.run([sys.executable, "-m", module[1]], capture_output=True, text=True, check=True)
+    assert printed.stdout == table.lstrip("\n")
+
+
+@pytest.mark.parametrize("page", ["no table", f"{END}\n{BEGIN}", f"{BEGIN}\n{BEGIN}\n{END}"])
+def test_a_page_without_a_place_for_the_table_is_refused(page: str) -> None:
+    with pytest.raises(ValueError, match="the page needs the lines"):
+        with_table(page)
+
+
+def test_every_file_that_it_names_is_there() -> None:
+    named = re.findall(r"`([a-z_0-9/]+\.(?:py|json))`", TEXT)
+    assert len(named) >= 10
+    for name in named:
+        places = [ERROR_BOUNDS, ERROR_BOUNDS / "operators", ERROR_BOUNDS.parent, ROOT]
+        assert any((place / name).is_file() for place in places), name
+    modules = re.findall(r"`parity_export\.([a-z_.]+)`", TEXT)
+    assert modules and all((ERROR_BOUNDS.parent / f"{name.replace('.', '/')}.py").is_file() for name in modules)

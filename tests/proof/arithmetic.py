@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from parity_export.error_bounds.elementary_functions import ELEMENTARY, accuracy
+from parity_export.error_bounds.elementary_functions import accuracy
+from parity_export.error_bounds.registry import ELEMENTARY
 
 TINY = np.float32(2.0**-126)
 Array = NDArray[np.generic]

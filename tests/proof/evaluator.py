@@ -39,6 +39,9 @@ def evaluate(graph: bytes, inputs: dict[str, Array], arithmetic: Arithmetic) -> 
                     folded.add(follower.output[0])
                     values[follower.output[0]] = _gemm(arithmetic, arguments, attributes | {"transB": 0})
                     continue
+            if node.op_type == "Mul" and (x := _argument_of_silu(model, node)) is not None:
+                values[node.output[0]] = arithmetic.function("Silu", values[x])
+                continue
             values[node.output[0]] = OPERATORS[node.op_type](arithmetic, arguments, attributes)
     return values
 
@@ -52,6 +55,15 @@ def _without_probabilities(model: onnx.GraphProto) -> None:
             needed |= {*node.input}
         else:
             del model.node[index]
+
+
+def _argument_of_silu(model: onnx.GraphProto, product: onnx.NodeProto) -> str | None:
+    """Return the x of x times its sigmoid, which counts as one function; None for another product."""
+    makers = {node.output[0]: node for node in model.node}
+    for x, other in (product.input, reversed(product.input)):
+        if other in makers and makers[other].op_type == "Sigmoid" and makers[other].input[0] == x:
+            return x
+    return None
 
 
 def _foldable(model: onnx.GraphProto, gemm: onnx.NodeProto) -> onnx.NodeProto | None:
@@ -219,7 +231,9 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     **{name: _function(name) for name in ("Tanh", "Sigmoid", "Erf", "HardSigmoid", "Softplus", "Elu", "Celu", "Selu")},
     **{name: _function(name) for name in ("Mish", "HardSwish")},
     "MaxPool": _max_pool,
+    "GlobalMaxPool": lambda a, x, attributes: _max_pool(a, x, {"kernel_shape": x[0].shape[2:]}),
     "AveragePool": _average_pool,
+    "GlobalAveragePool": lambda a, x, attributes: _average_pool(a, x, {"kernel_shape": x[0].shape[2:]}),
     "ReduceMean": _reduce("mean"),
     "ReduceSum": _reduce("sum"),
     "ReduceMax": _reduce("max"),
@@ -230,6 +244,8 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "Squeeze": lambda a, x, attributes: x[0].squeeze(tuple(int(axis) for axis in x[1])),
     "Unsqueeze": lambda a, x, attributes: np.expand_dims(x[0], tuple(int(axis) for axis in x[1])),
     "Slice": _slice,
+    "Flatten": lambda a, x, attributes: x[0].reshape(int(np.prod(x[0].shape[: attributes.get("axis", 1)])), -1),
+    "Gather": lambda a, x, attributes: x[0].take(x[1], axis=attributes.get("axis", 0)),
     "Softmax": _softmax,
     "ArgMax": lambda a, x, attributes: x[0].argmax(axis=attributes["axis"]),
     "GreaterOrEqual": _exactly(np.greater_equal),

@@ -1,18 +1,22 @@
 """Small graphs that are built by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from parity_export.error_bounds.operator_rule import Node, WorstCase
 from parity_runtime import ModelContract, TensorSpec
 
-Node = tuple[str, list[str], dict[str, Any]]
+
+def worst_case_graph(case: WorstCase) -> tuple[bytes, ModelContract]:
+    """Return the graph of a worst case, and its contract."""
+    return value_graph(case.nodes, case.constants, case.rows.shape[1:], case.outputs)
 
 
 def value_graph(
-    nodes: Sequence[Node], constants: dict[str, Any], inputs: Sequence[int], outputs: int
+    nodes: Sequence[Node], constants: Mapping[str, Any], inputs: Sequence[int], outputs: int
 ) -> tuple[bytes, ModelContract]:
     """Return a graph from ``features`` float32 ``[batch, *inputs]`` to ``value``, and its contract.
 

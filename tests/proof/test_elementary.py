@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from parity_export.error_bounds.elementary_functions import ELEMENTARY
-from parity_export.error_bounds.operators import activations
+from parity_export.error_bounds.operators import sigmoid, tanh, thresholded_softplus
+from parity_export.error_bounds.registry import ELEMENTARY
 
 DENSE = torch.linspace(-30, 30, 3_000_001, dtype=torch.float64)
 
@@ -22,8 +22,8 @@ def test_no_function_is_steeper_than_its_slope(name: str) -> None:
 @pytest.mark.parametrize(
     ("slope", "constant"),
     [
-        (lambda x: 1 - torch.tanh(x) ** 2, activations._TANH_CURVATURE),
-        (lambda x: torch.sigmoid(x) * (1 - torch.sigmoid(x)), activations._SIGMOID_CURVATURE),
+        (lambda x: 1 - torch.tanh(x) ** 2, tanh.CURVATURE),
+        (lambda x: torch.sigmoid(x) * (1 - torch.sigmoid(x)), sigmoid.CURVATURE),
     ],
 )
 def test_no_slope_changes_faster_than_its_curvature(slope, constant: float) -> None:
@@ -33,7 +33,7 @@ def test_no_slope_changes_faster_than_its_curvature(slope, constant: float) -> N
 
 
 def test_the_remaining_constants() -> None:
-    assert math.log1p(math.exp(-20)) < activations._SOFTPLUS_JUMP < 1.01 * math.log1p(math.exp(-20))
+    assert math.log1p(math.exp(-20)) < thresholded_softplus.JUMP < 1.01 * math.log1p(math.exp(-20))
     assert math.sqrt(2 / (math.pi * math.e)) < 0.484
 
 

@@ -297,8 +297,8 @@ def test_a_constant_that_torch_never_saw_is_not_covered() -> None:
 
 def test_a_violation_stops_the_export(subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proof that is wrong somewhere must never be handed over: its constants are made too small here."""
-    monkeypatch.setattr("parity_export.error_bounds.operators.linear.gamma", lambda n: n * 2.0**-34)
-    monkeypatch.setattr("parity_export.error_bounds.operators.activations.accuracy", lambda name: Accuracy(0.0, 0.0))
+    monkeypatch.setattr("parity_export.error_bounds.operators.shared.inner_products.gamma", lambda n: n * 2.0**-34)
+    monkeypatch.setattr("parity_export.error_bounds.elementary_functions.accuracy", lambda name: Accuracy(0.0, 0.0))
     with pytest.raises(ParityRefusedError, match="no package"):
         export_package(subject.source, tmp_path / "p", ExportOptions(certified=True))
     assert not (tmp_path / "p").exists()

@@ -37,26 +37,26 @@ static bool parse_task(const struct place *place, struct contract *contract)
 }
 
 /* The certified graph gives the default graph's outputs, error_bound, and for a classifier certified. */
-static bool add_proof(const struct place *place, struct contract *contract)
+static bool add_certified_outputs(const struct place *place, struct contract *contract)
 {
     const struct specs *plain = &contract->outputs[DEFAULT];
-    struct specs *proven = &contract->outputs[CERTIFIED];
+    struct specs *certified = &contract->outputs[CERTIFIED];
     size_t bounded = find_spec(plain, contract_classifies(contract) ? "logits" : "value");
     if (contract->task == TENSORS)
-        return malformed(place, "it names a certified graph of a model whose outputs have no meaning");
-    proven->items = calloc(plain->count + 2, sizeof *proven->items);
-    if (proven->items == NULL)
+        return malformed(place, "it names a certified graph of a model of tensors, which have no error bound");
+    certified->items = calloc(plain->count + 2, sizeof *certified->items);
+    if (certified->items == NULL)
         return fail_memory(place->failure);
-    memcpy(proven->items, plain->items, plain->count * sizeof *plain->items);
-    proven->count = plain->count;
-    proven->items[proven->count] = plain->items[bounded];
-    proven->items[proven->count++].name = "error_bound";
+    memcpy(certified->items, plain->items, plain->count * sizeof *plain->items);
+    certified->count = plain->count;
+    certified->items[certified->count] = plain->items[bounded];
+    certified->items[certified->count++].name = "error_bound";
     if (contract_classifies(contract)) {
-        struct spec *certified = &proven->items[proven->count++];
-        *certified = plain->items[bounded];
-        certified->name = "certified";
-        certified->dtype = dtype_named("bool");
-        certified->rank = 1;
+        struct spec *flag = &certified->items[certified->count++];
+        *flag = plain->items[bounded];
+        flag->name = "certified";
+        flag->dtype = dtype_named("bool");
+        flag->rank = 1;
     }
     return true;
 }
@@ -72,7 +72,7 @@ static bool parse_contract(const struct place *place, struct contract *contract)
     contract->classes = get_array(place, contract->json, "classes");
     contract->targets = contract->classes == NULL ? NULL : get_array(place, contract->json, "targets");
     return contract->targets != NULL && contract_check(contract, place) &&
-           (contract->files[CERTIFIED] == NULL || add_proof(place, contract));
+           (contract->files[CERTIFIED] == NULL || add_certified_outputs(place, contract));
 }
 
 bool contract_read(struct contract *contract, const struct package *package, struct failure *failure)

@@ -1,4 +1,4 @@
-/* What a model takes and gives, and what its numbers mean: contract.json. */
+/* The inputs and outputs of a model, its features and classes: contract.json. */
 #ifndef PARITY_CONTRACT_H
 #define PARITY_CONTRACT_H
 
@@ -26,7 +26,7 @@ void contract_free(struct contract *contract);
 
 bool contract_classifies(const struct contract *contract);
 
-/* Refuses what contradicts itself; contract_read asks it. */
+/* Refuses what contradicts itself; contract_read calls it. */
 bool contract_check(const struct contract *contract, const struct place *place);
 
 #endif

@@ -1,4 +1,4 @@
-/* Whether a session takes and gives what the contract says. */
+/* Whether a session has the inputs and outputs of the contract. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

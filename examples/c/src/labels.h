@@ -1,4 +1,4 @@
-/* Labels that a graph answers: indices into the contract's classes, or nothing that it answers can be trusted. */
+/* The labels that a graph gives: indices into the contract's classes, or nothing that it gives can be trusted. */
 #ifndef PARITY_LABELS_H
 #define PARITY_LABELS_H
 

@@ -6,7 +6,7 @@
 /* A model is protocol-buffer messages within messages. The walk goes through those that can hold a tensor; the numbers
  * are those of onnx.proto. */
 enum kind { MODEL, TRAINING, GRAPH, FUNCTION, NODE, ATTRIBUTE, SPARSE, TENSOR, NO_MESSAGE };
-enum verdict { INSIDE, OUTSIDE, BROKEN };
+enum location { INSIDE, OUTSIDE, BROKEN };
 enum { VARINT, FIXED64, BYTES, FIXED32 = 5 }; /* wire types */
 enum { EXTERNAL_DATA = 13, DATA_LOCATION = 14 }; /* of a TensorProto */
 enum { DEEPEST = 100 };                          /* protobuf's own limit */
@@ -74,7 +74,7 @@ static bool take_field(struct message *message, struct field *field)
     return true;
 }
 
-static enum verdict scan(struct message message, enum kind kind, int depth)
+static enum location scan(struct message message, enum kind kind, int depth)
 {
     struct field field;
     if (depth > DEEPEST)
@@ -86,9 +86,9 @@ static enum verdict scan(struct message message, enum kind kind, int depth)
         if (kind == TENSOR && (field.number == EXTERNAL_DATA || (field.number == DATA_LOCATION && !stored)))
             return OUTSIDE;
         const enum kind child = field.wire == BYTES ? child_of(kind, field.number) : NO_MESSAGE;
-        const enum verdict verdict = child == NO_MESSAGE ? INSIDE : scan(field.content, child, depth + 1);
-        if (verdict != INSIDE)
-            return verdict;
+        const enum location location = child == NO_MESSAGE ? INSIDE : scan(field.content, child, depth + 1);
+        if (location != INSIDE)
+            return location;
     }
     return INSIDE;
 }

@@ -60,14 +60,14 @@ void lines_free(struct lines *lines)
     *lines = (struct lines){0};
 }
 
-bool rows_answerable(const struct contract *contract, struct failure *failure)
+bool rows_supported(const struct contract *contract, struct failure *failure)
 {
     const struct spec *input = &contract->inputs.items[0];
     const struct features *features = &contract->features;
     bool table = contract->task != TENSORS && contract->inputs.count == 1 && input->rank == 2 &&
                  features->count > 0 && input->dimensions[1] == NULL &&
                  features->count == (uint64_t)input->sizes[1] && input->dtype->kind != BOOLEAN;
-    return table || fail(failure, EXIT_ERROR, "%s does not answer rows of a table; its contract says what it takes",
+    return table || fail(failure, EXIT_ERROR, "the input of %s is not rows of a table; its contract says what it is",
                          contract->name);
 }
 

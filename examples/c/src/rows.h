@@ -14,8 +14,8 @@ struct lines {
 bool lines_read(struct lines *lines, FILE *stream, struct failure *failure);
 void lines_free(struct lines *lines);
 
-/* Refuses a model that does not answer rows of a table. */
-bool rows_answerable(const struct contract *contract, struct failure *failure);
+/* Refuses a model whose input is not rows of a table. */
+bool rows_supported(const struct contract *contract, struct failure *failure);
 
 /* Fills one batch, [rows, features]; to be freed. A cell that is no number, infinite, or missing where the contract
  * refuses that, is a failure that names the row (from 0) and the feature. */

@@ -35,22 +35,23 @@ static bool all_fit(const struct session *session, const struct specs *specs, co
     return true;
 }
 
-/* Copies what onnxruntime answered. */
-static bool take(const struct runtime *runtime, const OrtValue *value, const struct spec *spec, struct tensor *tensor,
-                 struct failure *failure)
+/* Copies an output of onnxruntime. */
+static bool copy_output(const struct runtime *runtime, const OrtValue *value, const struct spec *spec,
+                        struct tensor *tensor, struct failure *failure)
 {
     const OrtApi *api = runtime->api;
     OrtTensorTypeAndShapeInfo *info = NULL;
     ONNXTensorElementDataType type = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
     void *data = NULL;
     *tensor = (struct tensor){.dtype = spec->dtype};
-    bool done = runtime_done(runtime, api->GetTensorTypeAndShape(value, &info), "answer", failure) &&
-                runtime_done(runtime, api->GetTensorElementType(info, &type), "answer", failure) &&
-                runtime_done(runtime, api->GetDimensionsCount(info, &tensor->rank), "answer", failure);
+    bool done = runtime_done(runtime, api->GetTensorTypeAndShape(value, &info), "read an output", failure) &&
+                runtime_done(runtime, api->GetTensorElementType(info, &type), "read an output", failure) &&
+                runtime_done(runtime, api->GetDimensionsCount(info, &tensor->rank), "read an output", failure);
     if (done && (type != spec->dtype->onnx || tensor->rank != spec->rank))
-        done = fail(failure, EXIT_ERROR, "the answer %s has not the dtype or the rank of the contract", spec->name);
-    done = done && runtime_done(runtime, api->GetDimensions(info, tensor->shape, tensor->rank), "answer", failure) &&
-           runtime_done(runtime, api->GetTensorMutableData((OrtValue *)value, &data), "answer", failure) &&
+        done = fail(failure, EXIT_ERROR, "the output %s has not the dtype or the rank of the contract", spec->name);
+    done = done &&
+           runtime_done(runtime, api->GetDimensions(info, tensor->shape, tensor->rank), "read an output", failure) &&
+           runtime_done(runtime, api->GetTensorMutableData((OrtValue *)value, &data), "read an output", failure) &&
            (tensor_allocate(tensor) || fail_memory(failure));
     if (done && tensor->count > 0)
         memcpy(tensor->data, data, tensor->count * tensor->dtype->size);
@@ -59,8 +60,8 @@ static bool take(const struct runtime *runtime, const OrtValue *value, const str
     return done;
 }
 
-static bool give(const struct session *session, const struct tensor *inputs, OrtValue **values,
-                 struct failure *failure)
+static bool create_inputs(const struct session *session, const struct tensor *inputs, OrtValue **values,
+                          struct failure *failure)
 {
     const struct runtime *runtime = session->runtime;
     bool done = true;
@@ -74,19 +75,19 @@ static bool give(const struct session *session, const struct tensor *inputs, Ort
 }
 
 /* `values` are the inputs, then the outputs; `names` likewise. */
-static bool ask(const struct session *session, const struct tensor *inputs, OrtValue **values, const char **names,
-                struct failure *failure)
+static bool run_session(const struct session *session, const struct tensor *inputs, OrtValue **values,
+                        const char **names, struct failure *failure)
 {
     const size_t count = session->inputs->count;
     for (size_t i = 0; i < count; i++)
         names[i] = session->inputs->items[i].name;
     for (size_t i = 0; i < session->outputs->count; i++)
         names[count + i] = session->outputs->items[i].name;
-    return give(session, inputs, values, failure) &&
+    return create_inputs(session, inputs, values, failure) &&
            runtime_done(session->runtime,
                         session->runtime->api->Run(session->session, NULL, names, (const OrtValue *const *)values,
                                                    count, names + count, session->outputs->count, values + count),
-                        "answer", failure);
+                        "run the model", failure);
 }
 
 /* onnxruntime's kernels for sequences abort the process on an empty tensor. */
@@ -109,9 +110,9 @@ bool session_run(const struct session *session, const struct tensor *inputs, str
         outputs[i] = (struct tensor){0};
     bool done = (values != NULL && names != NULL) || fail_memory(failure);
     done = done && all_fit(session, session->inputs, inputs, inputs, failure) &&
-           none_empty(session, inputs, failure) && ask(session, inputs, values, names, failure);
+           none_empty(session, inputs, failure) && run_session(session, inputs, values, names, failure);
     for (size_t i = 0; done && i < count; i++)
-        done = take(session->runtime, values[first + i], &session->outputs->items[i], &outputs[i], failure);
+        done = copy_output(session->runtime, values[first + i], &session->outputs->items[i], &outputs[i], failure);
     done = done && all_fit(session, session->outputs, outputs, inputs, failure);
     for (size_t i = 0; values != NULL && i < first + count; i++)
         if (values[i] != NULL)

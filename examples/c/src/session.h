@@ -1,4 +1,4 @@
-/* One graph of a package, loaded from bytes that were checked, and ready to answer. */
+/* One graph of a package, loaded from bytes that were checked, and ready to run. */
 #ifndef PARITY_SESSION_H
 #define PARITY_SESSION_H
 
@@ -16,7 +16,7 @@ bool session_open(struct session *session, const struct runtime *runtime, const 
                   const struct contract *contract, enum graph graph, struct failure *failure);
 void session_close(struct session *session);
 
-/* Answers one batch. `inputs` and `outputs` are in the contract's order, one for each; the outputs are to be freed. */
+/* Runs one batch. `inputs` and `outputs` are in the contract's order, one for each; the outputs are to be freed. */
 bool session_run(const struct session *session, const struct tensor *inputs, struct tensor *outputs,
                  struct failure *failure);
 

@@ -16,9 +16,9 @@ _ONNX = ("", "ai.onnx")
 _MICROSOFT, _NCHWC = "com.microsoft", "com.microsoft.nchwc"
 
 EXACT_FUSIONS = {
-    "Gemm": "a MatMul and the constant added to it, or a BatchNormalization folded into it: linear.after_linear",
-    "Conv": "a BatchNormalization as x s + (B - s mean), a convolution of one element: normalization",
-    "FusedMatMul": "a MatMul, scalar factors and transposes around it: linear.matmul",
+    "Gemm": "a MatMul and the constant added to it, or a BatchNormalization folded into it: shared/affine_map.py",
+    "Conv": "a BatchNormalization as x s + (B - s mean), a convolution of one element: batch_normalization.py",
+    "FusedMatMul": "a MatMul, scalar factors and transposes around it: matmul.py",
     "FusedGemm": "a Gemm and the activation behind it, which is counted as itself",
     "FusedConv": "a Conv, the residual added to it, and the activation behind it, which is counted as itself",
     "NhwcFusedConv": "the same with the channels last",

@@ -12,7 +12,6 @@ from parity_export.error_bounds.errors import CannotCertifyError, refusal
 from parity_export.error_bounds.rounding_model import FLUSHED, U, upward
 
 _NEGLIGIBLE_SCALE = 1 + 2.0**-10
-_NEVER_NEGATIVE = {"Relu", "Sigmoid", "Abs", "HardSigmoid"}
 
 
 class BoundBuilder:
@@ -100,11 +99,12 @@ class BoundBuilder:
             self._bounds[value] = Bound(total, scale, folding=bound.folding, factor=bound.factor)
         return total, scale
 
+    def never_negative(self, value: ir.Value) -> None:
+        """Record that a value is its own magnitude."""
+        self._magnitudes[value] = value
+
     def magnitude(self, value: ir.Value) -> ir.Value:
         """Return |v|."""
-        producer = value.producer()
-        if producer is not None and producer.op_type in _NEVER_NEGATIVE:
-            return value
         if value not in self._magnitudes:
             self._magnitudes[value] = self.emit("Abs", [value])
         return self._magnitudes[value]

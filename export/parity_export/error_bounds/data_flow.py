@@ -12,9 +12,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-SLOPE = 0.01
-"""Of a leaky relu where none is given, in torch and in ONNX."""
-
 _COMMUTING = ("add", "mul")
 _FIRST, _SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 """Odd numbers of no pattern, as in SplitMix64 and xxHash: they spread the bits of a number over 64."""

@@ -1,11 +1,11 @@
-"""The elementary functions that a proof knows, and how exactly each backend computes them.
+"""What an elementary function is for a proof, and how exactly each backend computes it.
 
 A backend computes f within ``alpha |f(x)| + beta``. The pairs stand in elementary_functions.json: measured over every
-float32 by benchmarks/elementary.py, or documented by the vendor. docs/proof.md says what that covers.
+float32 by benchmarks/elementary.py, or documented by the vendor. docs/proof.md says what that covers. Each function
+stands in the file of its operator.
 """
 
 import json
-import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,118 +13,16 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
-import torch
+import onnx_ir as ir
 from onnx import TensorProto, helper
+from onnx.defs import get_schema
 from torch import Tensor
-from torch.nn import functional
+
+from parity_export.error_bounds.errors import refusal
 
 _OPSET = 22
-_SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
-_SELU_ALPHA, _SELU_SCALE = float(np.float32(1.6732632423543772)), float(np.float32(1.0507009873554805))
-"""Klambauer et al., Self-Normalizing Neural Networks, 2017; as binary32, which is what a graph holds."""
-
-_SIXTH = float(np.float32(1 / 6))
-"""HardSigmoid's slope as a graph holds it. HardSwish has none: its sixth is exact."""
 
 Nodes = tuple[tuple[str, tuple[str, ...], dict[str, Any]], ...]
-
-
-@dataclass(frozen=True)
-class Elementary:
-    """One function of a real number.
-
-    Attributes:
-        exact: the function in float64, from and to a torch tensor; accurate to a few units of float64.
-        torch: torch's own.
-        nodes: the ONNX nodes that compute ``y`` of ``x``: operator, inputs, attributes.
-        slope: its Lipschitz constant over all reals, rounded upward.
-        bounded: whether its values are.
-    """
-
-    exact: Callable[[Tensor], Tensor]
-    torch: Callable[[Tensor], Tensor]
-    nodes: Nodes
-    slope: float
-    bounded: bool = False
-
-
-def _node(op_type: str, **attributes: Any) -> Nodes:
-    return ((op_type, ("x",), attributes),)
-
-
-def _sigmoid(x: Tensor) -> Tensor:
-    small = torch.exp(-x.abs())
-    return torch.where(x >= 0, 1 / (1 + small), small / (1 + small))
-
-
-def _softplus(x: Tensor) -> Tensor:
-    return torch.log1p(torch.exp(-x.abs())) + x.clamp(min=0)
-
-
-def _elu(x: Tensor) -> Tensor:
-    return torch.where(x > 0, x, torch.expm1(x))
-
-
-def _gelu_tanh(x: Tensor) -> Tensor:
-    return x / (1 + torch.exp(-2 * _SQRT_2_OVER_PI * (x + 0.044715 * x**3)))
-
-
-ELEMENTARY = {
-    "Tanh": Elementary(torch.tanh, torch.tanh, _node("Tanh"), 1.0, bounded=True),
-    "Sigmoid": Elementary(_sigmoid, torch.sigmoid, _node("Sigmoid"), 0.25, bounded=True),
-    "Erf": Elementary(torch.erf, torch.erf, _node("Erf"), 1.1284, bounded=True),
-    "HardSigmoid": Elementary(
-        lambda x: (x * _SIXTH + 0.5).clamp(0, 1),
-        functional.hardsigmoid,
-        _node("HardSigmoid", alpha=_SIXTH, beta=0.5),
-        1 / 6 + 1e-7,
-        bounded=True,
-    ),
-    "Gelu": Elementary(
-        lambda x: 0.5 * x * torch.special.erfc(-x / math.sqrt(2)), functional.gelu, _node("Gelu"), 1.1290
-    ),
-    "GeluTanh": Elementary(
-        _gelu_tanh,
-        lambda x: functional.gelu(x, approximate="tanh"),
-        _node("Gelu", approximate="tanh"),
-        1.1290,
-    ),
-    "Silu": Elementary(
-        lambda x: x * _sigmoid(x), functional.silu, (*_node("Sigmoid"), ("Mul", ("x", "Sigmoid"), {})), 1.0999
-    ),
-    "Softplus": Elementary(_softplus, functional.softplus, _node("Softplus"), 1.0),
-    "Elu": Elementary(_elu, functional.elu, _node("Elu"), 1.0),
-    "Celu": Elementary(_elu, functional.celu, _node("Celu"), 1.0),
-    "Selu": Elementary(
-        lambda x: _SELU_SCALE * torch.where(x > 0, x, _SELU_ALPHA * torch.expm1(x)),
-        functional.selu,
-        _node("Selu"),
-        1.7581,
-    ),
-    "Mish": Elementary(lambda x: x * torch.tanh(_softplus(x)), functional.mish, _node("Mish"), 1.0885),
-    "HardSwish": Elementary(
-        lambda x: x * (x / 6 + 0.5).clamp(0, 1), functional.hardswish, _node("HardSwish"), 1.5
-    ),
-}  # fmt: skip
-"""Every function by its name in elementary_functions.json. ``Silu`` is what SiLU is exported to, x Sigmoid(x)."""
-
-
-def functions_graph(names: Sequence[str]) -> bytes:
-    """Return a serialized graph that computes functions: ``x`` float32 ``[n]`` to an output of each name."""
-    nodes = []
-    for name in names:
-        steps = ELEMENTARY[name].nodes
-        for index, (op_type, inputs, attributes) in enumerate(steps):
-            taken = [f"{name}.{source}" if source != "x" else "x" for source in inputs]
-            output = name if index == len(steps) - 1 else f"{name}.{op_type}"
-            nodes.append(helper.make_node(op_type, taken, [output], **attributes))
-    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in names]
-    graph = helper.make_graph(
-        nodes, "elementary", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])], outputs
-    )  # fmt: skip
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=10)
-    data: bytes = model.SerializeToString(deterministic=True)
-    return data
 
 
 @dataclass(frozen=True)
@@ -138,6 +36,86 @@ class Accuracy:
 
     alpha: float
     beta: float
+
+
+@dataclass(frozen=True)
+class Elementary:
+    """One function of a real number.
+
+    Attributes:
+        name: in elementary_functions.json.
+        exact: the function in float64, from and to a torch tensor; accurate to a few units of float64.
+        torch: torch's own.
+        nodes: the ONNX nodes that compute ``y`` of ``x``: operator, inputs, attributes.
+        slope: its Lipschitz constant over all reals, rounded upward.
+        bounded: whether its values are.
+    """
+
+    name: str
+    exact: Callable[[Tensor], Tensor]
+    torch: Callable[[Tensor], Tensor]
+    nodes: Nodes
+    slope: float
+    bounded: bool = False
+
+    def accuracy(self) -> Accuracy:
+        """Return what holds for every backend that was measured or is documented."""
+        return accuracy(self.name)
+
+
+def one_node(op_type: str, **attributes: Any) -> Nodes:
+    """Return the nodes of a function that is one operator of ``x``."""
+    return ((op_type, ("x",), attributes),)
+
+
+def measured_function(node: ir.Node, functions: Sequence[Elementary]) -> Elementary:
+    """Return the one of an operator's functions that a node computes; its attributes must be those that were measured.
+
+    Args:
+        node: of one operand.
+        functions: each of one node, told apart by attributes that are texts.
+
+    Raises:
+        CannotCertifyError: no function has the node's attributes.
+    """
+    defaults = {
+        key: helper.get_attribute_value(attribute.default_value)
+        for key, attribute in get_schema(node.op_type).attributes.items()
+        if attribute.default_value.name
+    }
+    given = _as_text(defaults | {name: attribute.value for name, attribute in node.attributes.items()})
+    for function in functions:
+        measured = _as_text(defaults | function.nodes[0][2])
+        texts = [key for key, value in measured.items() if isinstance(value, str)]
+        if all(given[key] == measured[key] for key in texts):
+            break
+    else:
+        raise refusal(node, "with its attributes it was not measured")
+    for key, value in measured.items():
+        if isinstance(value, float) and np.float32(given[key]) != np.float32(value):
+            raise refusal(node, f"{key} {given[key]:g} was not measured")
+    return function
+
+
+def _as_text(attributes: dict[str, Any]) -> dict[str, Any]:
+    return {key: value.decode() if isinstance(value, bytes) else value for key, value in attributes.items()}
+
+
+def functions_graph(functions: Sequence[Elementary]) -> bytes:
+    """Return a serialized graph that computes functions: ``x`` float32 ``[n]`` to an output of each one's name."""
+    nodes = []
+    for function in functions:
+        for index, (op_type, inputs, attributes) in enumerate(function.nodes):
+            taken = [f"{function.name}.{source}" if source != "x" else "x" for source in inputs]
+            output = function.name if index == len(function.nodes) - 1 else f"{function.name}.{op_type}"
+            nodes.append(helper.make_node(op_type, taken, [output], **attributes))
+    outputs = [helper.make_tensor_value_info(function.name, TensorProto.FLOAT, ["n"]) for function in functions]
+    graph = helper.make_graph(
+        nodes, "elementary", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])], outputs
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=10)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
 
 
 @cache

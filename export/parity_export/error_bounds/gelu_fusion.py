@@ -16,6 +16,7 @@ import onnx_ir as ir
 
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.registry import moving
 
 Polynomial = dict[tuple[int, ...], float]
 """The factor of each product of atoms; an atom is a number, the empty product stands for the constant."""
@@ -27,8 +28,8 @@ hundred times as far as onnxruntime allows, since a factor is a product of at mo
 _WHY = "it ends a written-out Gelu, which onnxruntime may compute with its own constants; use torch.nn.GELU"
 
 _MOST_TERMS, _HIGHEST_DEGREE = 64, 8
-_KEEPING = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand")
-_MAYBE_KEEPING = ("Slice", "Gather", "Concat", "Clip")
+_KEEPING = moving("keeps")
+_MAYBE_KEEPING = moving("selects", "joins") | {"Clip"}
 _SCALE, _CUBIC = math.sqrt(2 / math.pi), 0.044715
 
 

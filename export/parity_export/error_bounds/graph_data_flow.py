@@ -1,16 +1,14 @@
-"""The operations that compute an output of an ONNX graph, in torch's terms and those of `flow`."""
+"""The operations that compute an output of an ONNX graph, in torch's terms and those of `data_flow`."""
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, numpy_helper
 
-from parity_export.error_bounds.data_flow import SLOPE, Flow, content, joined
-from parity_export.error_bounds.registry import MOVING
+from parity_export.error_bounds.data_flow import Flow, content, joined
+from parity_export.error_bounds.registry import OPERATORS, moving
 
-_MOVED = (*MOVING, "Identity")
-_OPERATIONS = {"Gemm": ("product", "add"), "MatMul": ("product",), "Selu": ("elu",)}
-_ONE_OPERAND = ("Clip", "ReduceMean", "ReduceSum", "ReduceMax")  # their other inputs are bounds and axes
+_MOVED = moving("keeps", "selects")
 
 
 class GraphFlow:
@@ -55,15 +53,20 @@ class GraphFlow:
         for name, maker in zip(node.input, makers, strict=True):
             if _is_silu(node, maker):  # recorded at its Sigmoid
                 return self._print(name)
-        prints = [self._print(name) for name in node.input if name]
+        prints = self._operands(node)
         if node.op_type in ("Concat", "Shape", "Greater", "Constant"):
             return joined(node.op_type.lower(), prints)
-        if node.op_type in _ONE_OPERAND:
-            prints = prints[:1]
-        if node.op_type == "LeakyRelu":
-            slopes = [attribute.f for attribute in node.attribute if attribute.name == "alpha"] or [SLOPE]
-            prints.append(content(np.array(slopes, np.float32)))
-        return self.flow.add(self._names(node), prints)
+        return self.flow.add(self._names(node)[: max(1, len(prints) - 1)], prints)
+
+    def _operands(self, node: NodeProto) -> list[bytes]:
+        """Return the prints of a node's operands, as torch has them: also of some attributes, not of axes or bounds."""
+        prints = [self._print(name) for name in node.input if name]
+        rule = OPERATORS.get(node.op_type)
+        if rule is None:
+            return prints
+        given = {attribute.name: attribute.f for attribute in node.attribute}
+        numbers = [given.get(name, default) for name, default in rule.attribute_operands.items()]
+        return prints[: rule.operands] + [content(np.array([number], np.float32)) for number in numbers]
 
     def _softplus(self, values: list[bytes]) -> bytes:
         """Return the one of two values that a Softplus gives; a print of its own if none does."""
@@ -73,8 +76,8 @@ class GraphFlow:
     def _names(self, node: NodeProto) -> tuple[str, ...]:
         if node.op_type == "Sigmoid" and any(_is_silu(other, node) for other in self._producers.values()):
             return ("silu",)
-        names = _OPERATIONS.get(node.op_type, (node.op_type.lower(),))
-        return names[: len(node.input) - 1] if node.op_type == "Gemm" else names
+        rule = OPERATORS.get(node.op_type)
+        return (node.op_type.lower(),) if rule is None else rule.flow_operations
 
     def _multiplies_by_one(self, node: NodeProto) -> bool:
         if node.op_type not in ("Mul", "Div"):

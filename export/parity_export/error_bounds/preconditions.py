@@ -4,11 +4,9 @@ import numpy as np
 import onnx_ir as ir
 
 from parity_export.error_bounds.errors import CannotCertifyError, refusal
+from parity_export.error_bounds.operator_rule import OLDEST_OPSET
 from parity_runtime import InputError, ModelContract
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, LOGITS
-
-OLDEST_OPSET = 18
-"""The exporter's; before 13 axes were attributes, and before 18 some reductions had others."""
 
 INTEGERS = frozenset(
     {"Shape", "Size", "Gather", "Concat", "Squeeze", "Unsqueeze", "Slice", "Cast", "Add", "Sub", "Mul", "Reshape",

@@ -14,15 +14,14 @@ from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import CannotCertifyError, refusal
 from parity_export.error_bounds.gelu_fusion import refuse_written_gelus
-from parity_export.error_bounds.operators.activations import function_of
 from parity_export.error_bounds.preconditions import INTEGERS, check_graph, check_node
-from parity_export.error_bounds.registry import COMPARISONS, RULES
+from parity_export.error_bounds.registry import COMPARISONS, moving, rule_of
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
 from parity_runtime import ModelContract
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL
 from parity_runtime.errors import first_line
 
-_EXACT_ON_CONSTANTS = ("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Slice", "Expand")
+_EXACT_ON_CONSTANTS = moving("keeps") | {"Slice"}
 
 
 def propagate_error_bounds(graph: bytes, contract: ModelContract) -> bytes:
@@ -95,8 +94,10 @@ def functions_of(graph: bytes, contract: ModelContract) -> set[str]:
     """Return the names of the elementary functions that a graph's logits or values are computed with."""
     model = ir.from_proto(onnx.load_from_string(graph))
     outputs = {str(value.name): value for value in model.graph.outputs}
-    found = {function_of(node) for node in _needed(outputs[contract.bounded])}
-    return {name for name in found if name is not None}
+    builder = BoundBuilder(model.graph)
+    nodes = _needed(outputs[contract.bounded])
+    found = [rule.function(node) for node in nodes if (rule := rule_of(builder, node)) is not None]
+    return {function.name for function in found if function is not None}
 
 
 def _needed(answer: ir.Value) -> list[ir.Node]:
@@ -130,13 +131,24 @@ def _apply(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> None
     elif node.op_type == "Shape" or not any(builder.knows(value) for value in node.inputs):
         if result.dtype is None or result.dtype.is_floating_point() or node.op_type not in INTEGERS:
             raise refusal(node, "it computes from constants or integers")
-    elif node.op_type not in RULES:
-        raise refusal(node)
     else:
         try:
-            builder.set(result, RULES[node.op_type](builder, node))
+            _apply_rule(builder, node, opsets)
+        except CannotCertifyError:  # a ValueError too
+            raise
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise refusal(node, f"its parts do not fit: {first_line(error)}") from error
+
+
+def _apply_rule(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> None:
+    rule, opset = rule_of(builder, node), opsets.get("", 0)
+    if rule is None or rule.error_rule is None:
+        raise refusal(node)
+    if opset < rule.opset:
+        raise refusal(node, f"opset {opset}; {rule.opset} or later")
+    builder.set(node.outputs[0], rule.error_rule(builder, node))
+    if rule.never_negative:
+        builder.never_negative(node.outputs[0])
 
 
 def _evaluate(node: ir.Node, inputs: list[NDArray[Any]], opsets: dict[str, int]) -> NDArray[Any]:

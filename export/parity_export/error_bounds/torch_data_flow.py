@@ -1,4 +1,4 @@
-"""The operations that torch runs, in the terms of `flow`."""
+"""The operations that torch runs, in the terms of `data_flow`."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,46 +8,14 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from parity_export.error_bounds.data_flow import SLOPE, Flow, content, joined
+from parity_export.error_bounds.aten_operator import tensors
+from parity_export.error_bounds.data_flow import Flow, content, joined
+from parity_export.error_bounds.registry import ATEN
 
-_OPERATIONS = {
-    "addmm": ("product", "add"),
-    "mm": ("product",),
-    "convolution": ("conv",),
-    "native_batch_norm": ("batchnormalization",),
-    "where": ("where",),
-    "isnan": ("isnan",),
-    "sub": ("sub",),
-    "rsub": ("sub",),
-    "clamp": ("clip",),
-    "hardtanh": ("clip",),
-    "_prelu_kernel": ("prelu",),
-    "leaky_relu": ("leakyrelu",),
-    "max_pool1d_with_indices": ("maxpool",),
-    "max_pool2d_with_indices": ("maxpool",),
-    "avg_pool1d": ("averagepool",),
-    "avg_pool2d": ("averagepool",),
-    "mean": ("reducemean",),
-    "sum": ("reducesum",),
-    "amax": ("reducemax",),
-    "elu": ("elu",),
-    **{name: (name,) for name in ("add", "mul", "div", "neg", "abs", "relu", "tanh", "sigmoid", "erf", "gelu", "silu")},
-    **{name: (name,) for name in ("celu", "softplus", "mish", "hardswish", "hardsigmoid")},
-}
-"""What ATen's operators are in a graph; those that move elements are left out on both sides."""
-
-_MOVED = {"view", "_unsafe_view", "t", "transpose", "permute", "unsqueeze", "squeeze", "expand", "slice", "select",
-          "cat", "clone", "detach", "alias", "empty", "reshape", "_to_copy"}  # fmt: skip
+_MOVED = frozenset(operator.name for operator, rule in ATEN.values() if rule.moves) | {"empty"}
+"""What changes no element; an empty tensor has none."""
 
 _SQUASHING = ("sigmoid", "_softmax")
-
-_CHANGES = {"alpha": 1, "beta": 1, "rounding_mode": None, "dtype": None, "divisor_override": None}
-"""Arguments that make another operation of an ATen operator, and what they are otherwise. Activations have some of the
-same names; the parameters of theirs that were not measured are refused by their rules."""
-
-_CHANGING = {"add", "sub", "rsub", "addmm", "div", "mean", "sum", "avg_pool1d", "avg_pool2d"}
-_NEUTRAL = (None, 1.0, 0.0, None, None)  # the scale and the shift of a batch normalization without them
-_WITH_NUMBERS = {"add", "sub", "rsub", "mul", "div"}
 
 
 class TorchFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -111,24 +79,16 @@ class TorchFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return operands[0] if len(operands) == 1 else joined("concat", operands)
         if name in _SQUASHING:
             self._squashed = len(self.flow.operations), operands[0]
-        changes = [key for key, usual in _CHANGES.items() if key in given and given[key] != usual]
-        if name in _CHANGING and changes:
-            return self.flow.add((f"its {name} with {changes[0]}",), operands)
-        return self.flow.add(_OPERATIONS.get(name, (f"its {name}",)), operands)
+        if name not in ATEN:
+            return self.flow.add((f"its {name}",), operands)
+        operator, rule = ATEN[name]
+        changes = [key for key, usual in operator.fixed.items() if key in given and given[key] != usual]
+        return self.flow.add((f"its {name} with {changes[0]}",) if changes else rule.flow_operations, operands)
 
     def _operands(self, name: str, args: Sequence[Any]) -> list[bytes]:
-        """Return the prints of an operator's tensors, in the graph's order."""
-        values = tree_leaves(list(args))
-        if name == "native_batch_norm":
-            values = [neutral if value is None else value for value, neutral in zip(args[:5], _NEUTRAL, strict=True)]
-        elif name not in _WITH_NUMBERS:
-            values = [value for value in values if isinstance(value, torch.Tensor)]
-        prints = [self._print(value) for value in values if isinstance(value, torch.Tensor | int | float)]
-        if name == "leaky_relu":
-            prints.append(self._print(args[1] if len(args) > 1 else SLOPE))
-        if name == "addmm":  # (bias, x, W)
-            return [*prints[1:], prints[0]]
-        return prints[::-1] if name == "rsub" else prints
+        """Return the prints of an operator's operands, in the graph's order."""
+        operands = ATEN[name][0].operands(args) if name in ATEN else tensors(args)
+        return [self._print(value) for value in operands]
 
     def _print(self, value: torch.Tensor | float) -> bytes:
         if not isinstance(value, torch.Tensor):

@@ -1,1 +1,1 @@
-"""The error rule of each ONNX operator."""
+"""A file an operator, each with its `OPERATOR`; what several rules share stands in `shared`."""

@@ -1,0 +1,73 @@
+// What the model predicts at one point, shown and said.
+
+import { element, short, swatch } from "./dom.mjs";
+import { classColor } from "./palette.mjs";
+import { NO_ANSWER } from "./reader.mjs";
+import { outOfRangeText } from "./training_range.mjs";
+
+const NOT_FINITE = NO_ANSWER[0].toUpperCase() + NO_ANSWER.slice(1);
+
+/** Shows the first row of `predictions`, which are at a point of the features. */
+export function showPrediction(target, contract, predictions, features, point) {
+  const { label, probability, probabilities } = read(contract, predictions);
+  if (!probabilities.every(Number.isFinite)) return showNone(target, NOT_FINITE);
+  const outside = outOfRangeText(features, point);
+  const rows = contract.classes.map((name, index) => bar(name, index, probabilities[index], index === label));
+  const heading = element("p", { class: "label" }, swatch(classColor(label)), String(contract.classes[label]));
+  const sure = element("p", { class: "probability" }, `probability ${percent(probability)}`);
+  target.replaceChildren(
+    element("div", { class: "found" }, heading, sure),
+    element("div", { class: "bars" }, ...rows),
+    ...(outside ? [element("p", { class: "badge open" }, outside)] : []),
+    ...certificate(predictions, outside),
+  );
+}
+
+/** Shows why there is no prediction, in the place of any. */
+export function showNone(target, reason) {
+  target.replaceChildren(element("p", { class: "badge open" }, reason));
+}
+
+/** The same as one sentence, for who does not see the page. */
+export function predictionText(contract, predictions, features, point) {
+  const { label, probability, probabilities } = read(contract, predictions);
+  if (!probabilities.every(Number.isFinite)) return NOT_FINITE;
+  const place = features.map(({ name }, index) => `${name} ${short(point[index])}`).join(", ");
+  const certified = predictions.certified ? (predictions.certified[0] ? ", certified" : ", not certified") : "";
+  const outside = outOfRangeText(features, point);
+  return `${place}: ${contract.classes[label]}, probability ${percent(probability)}${certified}${outside && `. ${outside}`}`;
+}
+
+function read(contract, { labels, probabilities: all }) {
+  const probabilities = Array.from(all.subarray(0, contract.classes.length));
+  return { label: labels[0], probability: probabilities[labels[0]], probabilities };
+}
+
+function bar(name, index, probability, chosen) {
+  const fill = element("span", { class: "fill" });
+  fill.style.setProperty("--color", classColor(index));
+  fill.style.setProperty("--share", String(probability));
+  const track = element("span", { class: "track", "aria-hidden": "true" }, fill);
+  return element(
+    "div",
+    { class: chosen ? "bar chosen" : "bar" },
+    element("span", { class: "name" }, String(name)),
+    track,
+    element("span", { class: "number" }, percent(probability)),
+  );
+}
+
+// Outside the range of the training data the badge is not green: it is about rounding alone.
+function certificate({ certified }, outside) {
+  if (!certified) return [];
+  if (!certified[0])
+    return [element("p", { class: "badge open" }, "Not certified: another runtime may give another label")];
+  const text = "Certified: no compliant runtime gives another label. That is about rounding, not about being right";
+  return [element("p", { class: outside ? "badge plain" : "badge good" }, text)];
+}
+
+function percent(probability) {
+  const shown = (100 * probability).toFixed(2);
+  if (shown === "100.00" && probability < 1) return "> 99.99 %";
+  return shown === "0.00" && probability > 0 ? "< 0.01 %" : `${shown} %`;
+}

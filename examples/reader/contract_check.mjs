@@ -1,0 +1,76 @@
+// Whether the parts of a contract agree with one another.
+
+import { FormatError } from "./errors.mjs";
+
+const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/u;
+
+/** Throws a `FormatError` that names the first contradiction. */
+export function checkContract(contract, where) {
+  const problem = checkTask(contract) ?? checkOutputs(contract) ?? checkNames(contract) ?? checkFeatures(contract);
+  if (problem) throw new FormatError(`${where}: ${problem}; export the package again`);
+}
+
+/** The columns that predictions add to a table. */
+export function addedColumns(contract) {
+  if (contract.classes.length === 0) return [...contract.targets];
+  return ["label", ...contract.classes.map((name) => `probability_${name}`)];
+}
+
+function checkTask({ task, classes, inputs, outputs, ...binary }) {
+  if (!["binary", "multiclass", "regression", "tensors"].includes(task)) return `unknown task ${JSON.stringify(task)}`;
+  if (inputs.length === 0 || outputs.length === 0) return "a model has at least one input and one output";
+  if (task === "binary") return checkBinary(classes, binary);
+  if (task === "multiclass") return classes.length < 2 ? "the task multiclass needs at least two classes" : undefined;
+  return classes.length > 0 ? `the task ${task} has no classes` : undefined;
+}
+
+function checkBinary(classes, { positive, threshold, logit_threshold: logit }) {
+  if (classes.length !== 2) return "the task binary needs two classes";
+  if (positive !== classes[1]) return `positive is ${positive}, but the second class is ${classes[1]}`;
+  if (!(threshold > 0 && threshold < 1)) return `threshold is ${threshold}, not strictly between 0 and 1`;
+  const wanted = Math.log(threshold) - Math.log1p(-threshold);
+  // Another language's logarithm may differ in its last bit, and round to the neighbouring float32.
+  if (logit === null || !(Math.abs(logit - wanted) <= 2 ** -22 * Math.abs(wanted))) {
+    return `logit_threshold is ${logit}, but the threshold ${threshold} is the logit ${wanted}`;
+  }
+}
+
+function checkOutputs({ task, classes, targets, outputs }) {
+  if (task === "tensors") return undefined;
+  if (task === "regression") return checkOutput(outputs, "value", "float32", [targets.length]);
+  const logits = outputs.find(({ name }) => name === "logits")?.shape.at(-1);
+  const count = classes.length === 2 && logits === 1 ? 1 : classes.length; // one logit may stand for two classes
+  return (
+    checkOutput(outputs, "label", "int64", []) ??
+    checkOutput(outputs, "probabilities", "float32", [classes.length]) ??
+    checkOutput(outputs, "logits", "float32", [count])
+  );
+}
+
+function checkOutput(outputs, name, dtype, row) {
+  const found = outputs.find((spec) => spec.name === name);
+  const fits = found?.dtype === dtype && String(found.shape.slice(1)) === String(row) && found.shape.length > 0;
+  return fits ? undefined : `the task gives ${name}: ${dtype}[${["batch", ...row].join(", ")}], which no output is`;
+}
+
+function checkNames(contract) {
+  const features = contract.features.map(({ name }) => name);
+  const groups = { model: [contract.name], feature: features, target: contract.targets, class: contract.classes };
+  for (const [kind, names] of Object.entries(groups)) {
+    const bad = names.find((name) => String(name).trim() === "" || UNPRINTABLE.test(String(name)));
+    if (bad !== undefined) return `the ${kind} name ${JSON.stringify(bad)} is empty or does not print`;
+    if (new Set(names.map(String)).size !== names.length) return `${kind} names repeat: ${names.join(", ")}`;
+  }
+  const clash = addedColumns(contract).find((name) => features.includes(name));
+  return clash === undefined ? undefined : `a feature is called ${clash}, as a column that predictions add`;
+}
+
+function checkFeatures({ features, inputs }) {
+  const places = new Set(features.map(({ input, index }) => JSON.stringify([input, index])));
+  if (places.size !== features.length) return "two features stand in the same column";
+  for (const { name, input, index, low, high } of features) {
+    const width = inputs.find((spec) => spec.name === input)?.shape.at(-1);
+    if (!(Number.isInteger(width) && index >= 0 && index < width)) return `the feature ${name} has no column ${index}`;
+    if (Number.isFinite(low) && Number.isFinite(high) && low > high) return `the feature ${name} has low above high`;
+  }
+}

@@ -1,0 +1,173 @@
+// The types of parity-reader, kept by hand.
+
+export type Label = string | number;
+export type Cell = number | boolean | bigint;
+export type DType = "float32" | "float64" | "float16" | "int64" | "int32" | "int16" | "int8" | "uint8" | "bool";
+export type TypedArray = Float32Array | Float64Array | BigInt64Array | Int32Array | Int16Array | Int8Array | Uint8Array;
+export type GraphName = "default" | "certified";
+
+export interface TensorSpec {
+  name: string;
+  dtype: DType;
+  /** A size, or the name of a dynamic dimension. */
+  shape: (number | string)[];
+}
+
+export interface Feature {
+  name: string;
+  input: string;
+  index: number;
+  dtype: DType;
+  missing: "impute" | "refuse";
+  low?: number | null;
+  high?: number | null;
+}
+
+/** contract.json, checked. */
+export interface Contract {
+  name: string;
+  task: "binary" | "multiclass" | "regression" | "tensors";
+  inputs: TensorSpec[];
+  outputs: TensorSpec[];
+  features: Feature[];
+  targets: string[];
+  classes: Label[];
+  positive: Label | null;
+  threshold: number | null;
+  logit_threshold: number | null;
+  row_independent: boolean | null;
+  graphs: { default: string; certified?: string };
+  tolerance: Record<string, { rtol: number; atol: number; floor: number; source?: string }>;
+  min_onnxruntime: string | null;
+  provenance: Record<string, unknown>;
+}
+
+/** A tensor as onnxruntime's JavaScript has it, its numbers row-major. */
+export interface Tensor {
+  type: DType;
+  dims: readonly number[];
+  data: TypedArray;
+}
+export type Tensors = Record<string, Tensor>;
+
+/** How `openPackage` reaches a package's files. */
+export interface Source {
+  /** The package's name in messages. */
+  where: string;
+  /** The bytes of a file of the package; of a file with more than `limit` bytes, any `limit + 1` or more of them. */
+  read(name: string, limit: number): Promise<Uint8Array>;
+  /** Hexadecimal, lower case. */
+  sha256(bytes: Uint8Array): string;
+}
+
+export interface Package {
+  where: string;
+  /** sha256 of the package's manifest: it names every byte of the package. */
+  id: string;
+  entries: Map<string, { sha256: string; size: number }>;
+  contract: Contract;
+  /** A file's bytes, checked against the manifest: use these, never the file again. */
+  read(name: string): Promise<Uint8Array>;
+  readJson(name: string): Promise<Record<string, unknown>>;
+}
+
+/**
+ * Opens a package: its manifest and its contract, checked.
+ * @param digest the package id that is expected; undefined for any
+ */
+export function openPackage(source: Source, digest?: string): Promise<Package>;
+
+export interface Session {
+  /** Of the graph that was opened: the certified one has more outputs. */
+  contract: Contract;
+  /** Calls wait for one another. Without `names` every output is computed. */
+  run(inputs: Tensors, names?: string[]): Promise<Tensors>;
+}
+
+/** What the reader uses of onnxruntime-node or onnxruntime-web. */
+export interface OnnxRuntime {
+  InferenceSession: { create(model: Uint8Array, options?: object): Promise<unknown> };
+  Tensor: new (type: never, data: never, dims: readonly number[]) => unknown;
+}
+
+/** Opens a graph of a package, its model checked before onnxruntime sees it; `options` are onnxruntime's own. */
+export function openSession(opened: Package, ort: OnnxRuntime, options?: object, graph?: GraphName): Promise<Session>;
+
+/** What was compared. */
+export interface Counts {
+  compared: number;
+  /** How many values lie outside their tolerance. */
+  failed: number;
+  /** How many values lie within 1e-6 of the expected one. */
+  within: number;
+  /** The largest absolute difference; of labels, how many differ. */
+  largest: number;
+}
+
+/** One output of one set of test vectors, compared. */
+export interface Deviation extends Counts {
+  graph: GraphName;
+  vectors: "ordinary" | "hard";
+  output: string;
+  rows: Counts[];
+}
+
+export interface Batch {
+  inputs: Tensors;
+  /** What is expected. */
+  outputs: Tensors;
+}
+export interface TestVectors {
+  ordinary: Batch & { rtol: number; atol: number };
+  hard: (Batch & { kinds: string[]; tolerance: Tensors; checked: Tensor }) | null;
+}
+export interface Replay {
+  passed: boolean;
+  deviations: Deviation[];
+  testVectors: TestVectors;
+  sessions: { default: Session; certified?: Session };
+}
+
+/** Replays a package's test vectors through each of its graphs. */
+export function replayPackage(opened: Package, ort: OnnxRuntime, options?: object): Promise<Replay>;
+/** How many rows a batch of test vectors has. */
+export function rowsOf(batch: Batch): number;
+
+export function isClassifier(contract: Contract): boolean;
+/** The features in the graph's order. */
+export function columns(contract: Contract): Feature[];
+/** The columns that predictions add to a table. */
+export function addedColumns(contract: Contract): string[];
+
+/** A feature's range in training, rounded to float32 where its cells are; null where the contract knows none. */
+export function trainingRange(feature: Feature): [low: number, high: number] | null;
+/** Whether a cell lies outside such a range. A missing cell (NaN) does not, nor does any where there is no range. */
+export function outOfRange(range: [low: number, high: number] | null | undefined, cell: number | bigint): boolean;
+
+/** Why a row of `firstNonFiniteRow` is no prediction. */
+export const NO_ANSWER: string;
+/** The first row whose probabilities or values are not finite, so that its class or value means nothing; -1 if none. */
+export function firstNonFiniteRow(contract: Contract, outputs: Tensors): number;
+
+export function sizeOf(dims: readonly number[]): number;
+/** A number as an element of that type, itself or a BigInt; undefined where the type cannot hold it. */
+export function element(dtype: DType, value: Cell): Cell | undefined;
+/** Numbers as a typed array; `what` names them in messages. */
+export function typedArray(dtype: DType, values: ArrayLike<Cell>, what: string): TypedArray;
+/** A value as a message shows it. */
+export function shown(value: unknown): string;
+/** Text in one line of a screen at most: what does not print (control, bidi, surrogate) is escaped. */
+export function printable(text: string): string;
+
+export class ParityError extends Error {
+  /** What a command exits with. */
+  exitCode: number;
+}
+/** Rows, columns or options that a caller handed in cannot be used. */
+export class InputError extends ParityError {}
+/** A file holds something that the package format does not allow. */
+export class FormatError extends ParityError {}
+/** A file is not the one that was packaged. */
+export class DigestError extends ParityError {}
+/** The package does not compute here what its test vectors expect, or what its contract says. */
+export class ConformanceError extends ParityError {}

@@ -1,0 +1,79 @@
+// A session over a graph that was checked against its contract.
+
+import { certifiedContract } from "./contract.mjs";
+import { DigestError, FormatError, InputError, firstLine } from "./errors.mjs";
+import { sameJson } from "./json.mjs";
+import { scanModel } from "./model_scan.mjs";
+import { checkLabels } from "./output_validation.mjs";
+import { sizeOf } from "./tensors.mjs";
+
+/**
+ * Opens the package's default graph, or its certified one, with `ort` (onnxruntime-node or onnxruntime-web).
+ * Returns `{contract, run}`: the contract of that graph, and `run(inputs, names)`, from tensors to tensors
+ * `{type, dims, data}` by name.
+ */
+export async function openSession(opened, ort, options, kind = "default") {
+  const name = Object.hasOwn(opened.contract.graphs, kind) ? opened.contract.graphs[kind] : undefined;
+  if (name === undefined) throw new InputError(`${opened.where} has no certified graph; export it with --certified`);
+  const bytes = await opened.read(name);
+  checkInside(opened, bytes, `${opened.where}/${name}`);
+  const contract = kind === "certified" ? certifiedContract(opened.contract) : opened.contract;
+  const session = await ort.InferenceSession.create(bytes, options).catch((error) => {
+    throw new FormatError(`${opened.where}/${name} cannot be loaded (${firstLine(error)}); update onnxruntime`);
+  });
+  checkInterface(session, contract, `${opened.where}/${name}`);
+  return { contract, run: queued((inputs, names) => runSession(session, ort, contract, inputs, names)) };
+}
+
+// The contract inside the model must be the one beside it: swapped classes would change no digest that is pinned
+// nowhere, and no expected output.
+function checkInside(opened, bytes, where) {
+  const inside = scanModel(bytes, where).get("parity.contract");
+  let same = false;
+  try {
+    same = sameJson(JSON.parse(inside), opened.contractJson);
+  } catch {} // no JSON there: not the same
+  if (!same)
+    throw new DigestError(`${opened.where}: contract.json and the contract inside the model disagree; export again`);
+}
+
+function checkInterface(session, contract, where) {
+  for (const [side, specs] of [
+    ["input", contract.inputs],
+    ["output", contract.outputs],
+  ]) {
+    const wanted = specs.map(({ name, dtype, shape }) => `${name}: ${dtype}[${shape.join(", ")}]`);
+    const found = session[`${side}Metadata`].map(({ name, type, shape }) => `${name}: ${type}[${shape?.join(", ")}]`);
+    const at = wanted.findIndex((text, index) => text !== found[index]);
+    if (at >= 0 || wanted.length !== found.length) {
+      const [one, other] = at >= 0 ? [found[at] ?? "nothing", wanted[at]] : [found[wanted.length], "nothing"];
+      throw new FormatError(
+        `${where} has the ${side} ${one} where the contract says ${other}; export the package again`,
+      );
+    }
+  }
+}
+
+async function runSession(session, ort, contract, inputs, names) {
+  const empty = Object.entries(inputs).find(([, { dims }]) => sizeOf(dims) === 0);
+  // Some of onnxruntime's kernels abort the whole process on an empty sequence.
+  if (empty)
+    throw new InputError(`the input ${empty[0]} has the shape [${empty[1].dims.join(", ")}]; give at least one row`);
+  const tensors = Object.entries(inputs).map(([name, { type, data, dims }]) => [
+    name,
+    new ort.Tensor(type, data, dims),
+  ]);
+  const outputs = await session.run(Object.fromEntries(tensors), names ?? contract.outputs.map(({ name }) => name));
+  checkLabels(contract, outputs);
+  return outputs;
+}
+
+// onnxruntime-web refuses a second run while the first one goes on.
+function queued(run) {
+  let last = Promise.resolve();
+  return (...request) => {
+    const outputs = last.then(() => run(...request));
+    last = outputs.catch(() => {});
+    return outputs;
+  };
+}

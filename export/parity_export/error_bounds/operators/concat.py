@@ -1,0 +1,30 @@
+"""Concat: several tensors, joined."""
+
+import onnx_ir as ir
+
+from parity_export.error_bounds.aten_operator import aten
+from parity_export.error_bounds.bound import Bound
+from parity_export.error_bounds.bound_graph import BoundBuilder
+from parity_export.error_bounds.operator_rule import OperatorRule, WorstCase
+from parity_export.error_bounds.operators.shared.worst_case_graphs import K, behind_gemm
+
+
+def concat(builder: BoundBuilder, node: ir.Node) -> Bound:
+    """Return the error bounds, joined. The join of one tensor is that: a backend may leave the operator out."""
+    values = [builder.operand(node, index) for index in range(len(node.inputs))]
+    bounds = [builder.bound(value) for value in values]
+    if len(values) == 1:
+        return bounds[0]
+    if all(bound.tensor is None for bound in bounds):
+        return Bound(None, 1.0, max(bound.relative for bound in bounds), max(bound.constant for bound in bounds))
+    parts = [builder.tensor(value) for value in values]
+    total = builder.emit("Concat", [part for part, _ in parts], dict(node.attributes))
+    return Bound(total, max(scale for _, scale in parts))
+
+
+def worst_cases() -> list[WorstCase]:
+    """Return a Gemm's error, which must pass, beside the features."""
+    return [behind_gemm("Concat", [("Concat", ["Gemm0", "features"], {"axis": 1})], outputs=4 + K)]
+
+
+OPERATOR = OperatorRule("Concat", "e of each, joined", concat, worst_cases, aten=aten("cat"), moves="joins")

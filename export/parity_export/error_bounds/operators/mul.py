@@ -1,0 +1,57 @@
+"""Mul: the product of two tensors, or of one and constants."""
+
+import numpy as np
+import onnx_ir as ir
+
+from parity_export.error_bounds.aten_operator import AtenOperator, tensors_and_numbers
+from parity_export.error_bounds.bound import Bound
+from parity_export.error_bounds.bound_graph import BoundBuilder
+from parity_export.error_bounds.operator_rule import OperatorRule, WorstCase
+from parity_export.error_bounds.operators.shared.one_operation import ROUNDED, checked_constant, scaled
+from parity_export.error_bounds.operators.shared.worst_case_graphs import INTEGERS, behind_gemm, narrow, two_columns
+from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
+
+
+def multiply(builder: BoundBuilder, node: ir.Node) -> Bound:
+    """V = x c: pre = |c| e_x (`one_operation.scaled`). V = x y: see `product`."""
+    for index in (0, 1):
+        constant = builder.constant(node.inputs[1 - index])
+        if constant is not None:
+            return scaled(builder, node, index, checked_constant(builder, node, index, constant))
+    return product(builder, node)
+
+
+def product(builder: BoundBuilder, node: ir.Node) -> Bound:
+    """V = x y, both computed: pre = |x'| e_y + |y'| e_x + 3 e_x e_y.
+
+    For compliant x, y and the exact X, Y: |x y - X Y| <= |x| |y - Y| + |Y| |x - X|, where |x| <= |x'| + 2 e_x and
+    |Y| <= |y'| + e_y. A magnitude may be read as zero when it is subnormal: 2^-100 is added to it.
+    """
+    x, y = builder.operand(node, 0), builder.operand(node, 1)
+    (e_x, x_scale), (e_y, y_scale) = builder.tensor(x), builder.tensor(y)
+    tiny, scale = builder.number(2.0**-100), max(x_scale, y_scale)
+    reach = builder.emit("Mul", [e_x, builder.number(3 * UNIT * scale)])
+    reach = builder.emit("Add", [builder.emit("Add", [reach, tiny]), builder.magnitude(x)])
+    first = builder.emit("Mul", [reach, e_y])
+    second = builder.emit("Mul", [builder.emit("Add", [builder.magnitude(y), tiny]), e_x])
+    return Bound(builder.emit("Add", [first, second]), scale * (1 + 12 * U), ROUNDED, 5 * FLUSHED)
+
+
+def worst_cases() -> list[WorstCase]:
+    """Return products just above 1, and factors that a backend may fold into a Gemm."""
+    factor, half = np.array([1 + 321 * 2.0**-20], np.float32), np.float32(0.5)
+    return [
+        WorstCase("Mul constant", [("Mul", ["features", "c"], {})], {"c": factor}, narrow()),
+        WorstCase("Mul", [*two_columns(), ("Mul", ["Slice0", "Slice1"], {})], INTEGERS, narrow(2)),
+        behind_gemm("Gemm, Mul", [("Mul", ["Gemm0", "c"], {})], {"c": np.full(4, 0.7, np.float32)}),
+        behind_gemm("Mul by a half", [("Relu", ["Gemm0"], {}), ("Mul", ["Relu1", "c"], {})], {"c": half}),
+    ]
+
+
+OPERATOR = OperatorRule(
+    "Mul",
+    "abs(c) e_x, or abs(x') e_y + abs(y') e_x + 3 e_x e_y; rounded once",
+    multiply,
+    worst_cases,
+    aten=(AtenOperator("mul", tensors_and_numbers),),
+)

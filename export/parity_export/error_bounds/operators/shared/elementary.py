@@ -1,0 +1,89 @@
+"""Elementary functions of the table, the error bounds that activations share.
+
+L is the Lipschitz constant over [x' - 2e, x' + 2e], and f' one compliant result:
+
+    |f~(x~) - f(x)| <= |f~(x~) - f(x~)| + |f(x~) - f(x)| <= alpha |f(x~)| + beta + L e
+                    <= L e (1 + 2 alpha) + (alpha |f'| + beta)(1 + 4 alpha) + flushes
+"""
+
+from dataclasses import replace
+
+import onnx_ir as ir
+import torch
+from torch import Tensor
+
+from parity_export.error_bounds.bound import Bound
+from parity_export.error_bounds.bound_graph import BoundBuilder
+from parity_export.error_bounds.elementary_functions import Elementary, measured_function
+from parity_export.error_bounds.operator_rule import ErrorRule
+from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
+
+_GROWING = 8.0
+"""Units of |f| that a function without a bound has at least: 8 |f| overflows at 2^125, where the table ends."""
+
+
+def exact_sigmoid(x: Tensor) -> Tensor:
+    """Return 1 / (1 + e^-x), accurate to a few units of float64 and without overflow."""
+    small = torch.exp(-x.abs())
+    return torch.where(x >= 0, 1 / (1 + small), small / (1 + small))
+
+
+def exact_softplus(x: Tensor) -> Tensor:
+    """Return log(1 + e^x), accurate to a few units of float64 and without overflow."""
+    return torch.log1p(torch.exp(-x.abs())) + x.clamp(min=0)
+
+
+def exact_elu(x: Tensor) -> Tensor:
+    """Return x, or e^x - 1 below zero."""
+    return torch.where(x > 0, x, torch.expm1(x))
+
+
+def of_one_slope(*functions: Elementary) -> ErrorRule:
+    """Return the rule of an operator that is one of some functions, by its attributes: see `with_one_slope`."""
+    return lambda builder, node: with_one_slope(builder, measured_function(node, functions), builder.operand(node))
+
+
+def formula(*functions: Elementary) -> str:
+    """Return the error bound of `of_one_slope` in a line."""
+    return f"L e + alpha abs(f') + beta, L = {max(function.slope for function in functions):.5g} over all reals"
+
+
+def with_one_slope(builder: BoundBuilder, function: Elementary, x: ir.Value) -> Bound:
+    """V = f(x) of the table, slope L over all reals: |v - exact| <= L e (1 + 2 alpha) + alpha |f'| + beta, and flushes.
+
+    |f(x)| of another compliant x is at most |f(x')| + 2 L e, and |f(x')| <= (|f'| + beta) / (1 - alpha).
+    """
+    total, scale = builder.tensor(x)
+    steepest = max(1.0, function.slope)
+    if function.slope < 1:
+        total = builder.emit("Mul", [builder.shielded(total), builder.number(function.slope)])
+    scale *= steepest * (1 + 2 * function.accuracy().alpha) * (1 + 4 * U)
+    return replace(_evaluated(function), tensor=total, scale=scale)
+
+
+def with_local_slope(
+    builder: BoundBuilder, function: Elementary, x: ir.Value, base: ir.Value, curvature: float
+) -> Bound:
+    """V = f(x), the slope taken where x is: e (base + 2 curvature e) and what the evaluation adds.
+
+    Args:
+        builder: the graph.
+        function: f, whose values are bounded.
+        x: its argument.
+        base: at least |f(x')|'s slope and 16 u, which pay for the roundings here.
+        curvature: the largest |f''| over all reals, rounded upward.
+    """
+    total, scale = builder.tensor(x)
+    bend = builder.emit("Mul", [total, builder.number(2 * curvature * UNIT * scale * (1 + 16 * U))])
+    slope = builder.emit("Add", [base, bend])
+    scale *= (1 + 2 * function.accuracy().alpha) * (1 + 16 * U)
+    return replace(_evaluated(function), tensor=builder.emit("Mul", [slope, total]), scale=scale)
+
+
+def _evaluated(function: Elementary) -> Bound:
+    """Return what a function's own evaluation adds, in units: alpha |f'| + beta, and the flushed result."""
+    known = function.accuracy()
+    more = 1 + 4 * known.alpha + 4 * U
+    relative = known.alpha / UNIT * more
+    kept = relative if function.bounded else max(relative, _GROWING)
+    return Bound(None, 1.0, kept, known.beta / UNIT * more + 2 * FLUSHED)

@@ -1,0 +1,103 @@
+"""Inner products, the error bound that Gemm, MatMul and Conv share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from parity_export.error_bounds.bound import Bound, Folding
+from parity_export.error_bounds.bound_graph import BoundBuilder
+from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, gamma
+
+_ROUNDINGS_BESIDE_THE_SUM = 8
+"""Of the bound's own evaluation: two of |v'| times its factor plus t, one of each rounded constant, some to spare."""
+
+Evaluate = Callable[[ir.Value, ir.Value, ir.Value], ir.Value]
+
+
+@dataclass(frozen=True)
+class InnerProducts:
+    """What a linear node computes: sums of products of its input with weights, and a bias.
+
+    Attributes:
+        weight: float32.
+        axes: of ``weight`` that are summed over.
+        bias: float32 ``[outputs]``, or None.
+        extra: roundings of a term beside those of its sum.
+        amplified: what a flushed number may be multiplied by.
+    """
+
+    weight: NDArray[np.float32]
+    axes: tuple[int, ...]
+    bias: NDArray[np.float32] | None
+    extra: int = 0
+    amplified: float = 1.0
+
+    @property
+    def terms(self) -> int:
+        """How many products one output sums."""
+        return int(np.prod([self.weight.shape[axis] for axis in self.axes]))
+
+
+def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts, evaluate: Evaluate) -> Bound:
+    """Return the error bound of y = W x + b, an inner product of k terms in any order, with or without FMA.
+
+    With n = k + 1 (k without a bias) and every compliant x within e of the exact one, |x| <= |x'| + 2e and
+
+        |y - exact| <= |W| e + gamma_n (|W| (|x'| + 2e) + |b|) + (n + 1)(1 + gamma_n) 2^-126
+
+    (Higham, section 3.1, for the first two terms). At most n values can be flushed while the sum is formed, in whatever
+    order: a product or the bias that becomes zero leaves the sum as it was, and a partial sum can only be flushed if
+    two of the terms under it were not; so every flush uses up a term. One more is the result, where it is read. A
+    flushed weight changes its product by 2^-126 (|x'| + 2e): a subnormal one grows by 2^-101 / q, q below.
+
+    In units of u/2, with e = s t + a |x'| + c, it is ``W' (t + (q/p) |x'|) + b'`` with p = (1 + 2 gamma_n) s,
+    q = (1 + 2 gamma_n) a + 2 gamma_n / u and W' = p |W|: one more product like the node's own.
+
+    Args:
+        builder: the graph.
+        node: takes x as its first input.
+        products: W and b.
+        evaluate: appends the nodes of W' x + b' for x, W', b'.
+    """
+    x = builder.operand(node)
+    bound = builder.bound(x)
+    terms = products.terms
+    n = terms + (products.bias is not None) + products.extra
+    error = gamma(n)
+    weight = np.abs(products.weight.astype(np.float64))
+    used = weight[weight > 0]
+    folding = Folding(n, float(used.min(initial=np.inf)), float(used.max(initial=0.0)))
+    p, q = (1 + 2 * error) * bound.scale, (1 + 2 * error) * bound.relative + error / UNIT
+    weight = np.where((weight > 0) & (weight < FLUSH), weight + FLUSH / UNIT / q, weight)
+    if bound.tensor is None and not bound.relative:  # the same exact x everywhere
+        operand, factor = builder.magnitude(x), q
+    else:
+        operand, factor = builder.emit("Mul", [builder.magnitude(x), builder.number(q / p)]), p
+        # Something is always added: a factor alone might be fused into the sum behind it, and could not overflow here.
+        rest = builder.number(FLUSHED) if bound.tensor is None else bound.tensor
+        operand = builder.emit("Add", [operand, rest])
+    evaluated = 1 + gamma(terms + _ROUNDINGS_BESIDE_THE_SUM)
+    constant = weight.sum(axis=products.axes) * ((1 + 2 * error) * bound.constant + (q + 3 * p) * FLUSH)
+    constant = constant + (n + 1) * (1 + error) * FLUSHED * products.amplified
+    if products.bias is not None:
+        constant = constant + error / UNIT * np.abs(products.bias.astype(np.float64))
+    total = evaluate(operand, builder.number(factor * evaluated * weight), builder.number(evaluated * constant))
+    return Bound(total, folding=folding)
+
+
+def weight_constant(builder: BoundBuilder, node: ir.Node, index: int) -> NDArray[np.float32]:
+    """Return a node's input, which must be a float32 constant."""
+    array = builder.constant(node.inputs[index])
+    if array is None or array.dtype != np.float32:
+        raise refusal(node, f"its input {index} is not a float32 constant")
+    return array
+
+
+def attribute(node: ir.Node, name: str, default: Any) -> Any:
+    """Return an attribute's value."""
+    return node.attributes[name].value if name in node.attributes else default

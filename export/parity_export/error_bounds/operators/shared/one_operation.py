@@ -1,0 +1,104 @@
+"""One operation on two elements, the error bound that Add, Sub, Mul and Div share.
+
+One operation rounds once: a compliant result differs from ``x op y`` of its own operands by at most u |x op y| and
+2^-126 where it is flushed. With operands within ``pre`` of the exact ones in total, |x op y| is at most
+(1 + 2u)|v'| + 2 pre (v' is one compliant result itself), so that
+
+    |v - exact| <= (1 + 2u) pre + u (1 + 2u) |v'| + 4 * 2^-126
+
+where the four flushes are of this result and of v', written and read. In units of u/2 the factor of |v'| is 2 (1 + 2u).
+"""
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from parity_export.error_bounds.bound import Bound, Factor
+from parity_export.error_bounds.bound_graph import BoundBuilder
+from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.operators.shared.affine_map import AffineMap, after_linear
+from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
+
+ROUNDED = 2 * (1 + 2 * U)
+"""The factor of |v'| in units of u/2."""
+
+_ONCE = 1 + 2 * U
+
+
+def add_or_subtract(builder: BoundBuilder, node: ir.Node) -> Bound:
+    """V = x + y, or x - y: pre = e_x + e_y. What is added to a linear map may be fused into it as its bias.
+
+    A constant: `after_linear`. A computed y takes part in at most n + 1 roundings then, as do the terms of the map:
+    gamma_(n+1) |y'| is added, e_x grows by gamma_(n+1) / gamma_n, and e_y by 1 + 2 gamma_(n+1).
+    """
+    for index in (0, 1):
+        constant = builder.constant(node.inputs[1 - index])
+        if constant is not None:
+            return _add_constant(builder, node, index, checked_constant(builder, node, index, constant))
+    values = builder.operand(node, 0), builder.operand(node, 1)
+    foldings = [builder.bound(value).folding for value in values]
+    (first, first_scale), (second, second_scale) = map(builder.tensor, values)
+    total, scale = builder.emit("Add", [first, second]), max(first_scale, second_scale)
+    for folding, other in zip(foldings, reversed(values), strict=True):
+        if folding is not None:
+            error = gamma(folding.roundings + 1)
+            part = builder.emit("Mul", [builder.magnitude(other), builder.number(error / UNIT)])
+            total = builder.emit("Add", [total, part])
+            scale *= error / gamma(folding.roundings) * (1 + 2 * error) * _ONCE
+    return Bound(total, scale * _ONCE * _ONCE, ROUNDED, 4 * FLUSHED)
+
+
+def _add_constant(builder: BoundBuilder, node: ir.Node, index: int, constant: NDArray[np.float64]) -> Bound:
+    bound = builder.bound(builder.operand(node, index))
+    if not constant.any() and (index == 0 or node.op_type == "Add"):
+        return bound
+    if bound.folding is not None:
+        return after_linear(builder, node, AffineMap(np.ones(1), np.abs(constant), 1), index)
+    if bound.tensor is not None or bound.relative:
+        bound = Bound(*builder.tensor(builder.operand(node, index)))
+    return Bound(bound.tensor, bound.scale * _ONCE, ROUNDED, _ONCE * bound.constant + 4 * FLUSHED)
+
+
+def scaled(builder: BoundBuilder, node: ir.Node, index: int, factor: NDArray[np.float64], folded: int = 1) -> Bound:
+    """Return the error bound of x times constants: pre = |c| e_x; nothing is rounded where |c| is 1, 1/2, 1/4, ...
+
+    After a linear map the factor may be folded into the weights (`after_linear`).
+
+    Args:
+        builder: the graph.
+        node: takes x.
+        index: of x among the node's inputs.
+        factor: c.
+        folded: roundings of a term: 1, or 2 where c is a divisor, whose reciprocal is rounded itself.
+    """
+    bound = builder.bound(builder.operand(node, index))
+    factor = np.abs(factor)
+    if (factor == 1).all():
+        return bound
+    if ((factor != 0) & (factor < 2 * FLUSH)).any():
+        raise refusal(node, "its factor is subnormal")
+    if bound.folding is not None:
+        return after_linear(builder, node, AffineMap(factor, np.zeros(1), folded), index)
+    exact = bool((np.frexp(factor)[0] == 0.5).all() and factor.max() <= 1)
+    rounded, largest = (0.0 if exact else folded * ROUNDED), float(factor.max())
+    known = bound.factor.then(largest, folded) if factor.size == 1 else Factor()
+    if bound.tensor is None and not bound.relative:  # the same exact x everywhere
+        return Bound(None, 1.0, rounded, largest * bound.constant + 4 * FLUSHED, factor=known)
+    total, scale = builder.tensor(builder.operand(node, index))
+    total = builder.emit("Mul", [total, builder.number(factor)])
+    constant = 2 * largest * FLUSH + 4 * FLUSHED
+    return Bound(total, scale * _ONCE * _ONCE * _ONCE, rounded, constant, factor=known)
+
+
+def checked_constant(
+    builder: BoundBuilder, node: ir.Node, index: int, constant: NDArray[np.generic]
+) -> NDArray[np.float64]:
+    """Return a constant operand in float64; it must be normal, and broadcast to the other operand's shape."""
+    if constant.dtype != np.float32:
+        raise refusal(node, f"its constant is {constant.dtype}")
+    if ((constant != 0) & (np.abs(constant) < FLUSH)).any():
+        raise refusal(node, "its constant is subnormal")
+    value, result = builder.operand(node, index), node.outputs[0]
+    if value.shape is None or result.shape is None or value.shape != result.shape:
+        raise refusal(node, "its constant has more elements than what it is combined with")
+    return constant.astype(np.float64)

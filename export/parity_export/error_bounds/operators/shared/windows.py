@@ -1,0 +1,88 @@
+"""Sums and maxima over windows or axes, the error bounds that pooling and reductions share."""
+
+import numpy as np
+import onnx_ir as ir
+
+from parity_export.error_bounds.bound import Bound
+from parity_export.error_bounds.bound_graph import BoundBuilder
+from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, gamma
+
+
+def maximum(builder: BoundBuilder, node: ir.Node) -> Bound:
+    """V = max of a window: exact, and no maximum comes further apart than one of its elements: the same maximum of e.
+
+    Some backends lose a NaN in a maximum; an error bound that is NaN becomes infinite before it.
+    """
+    x = builder.operand(node)
+    _refuse_empty_windows(node)
+    if _window(builder, node) < 1:
+        raise refusal(node, "it takes the maximum of nothing")
+    total, scale = builder.tensor(x)
+    infinite = builder.initializer(np.array([np.inf], np.float32))
+    known = builder.emit("Where", [builder.emit("Less", [total, infinite]), total, infinite])
+    return Bound(_again(builder, node, known), scale, 0.0, 2 * FLUSHED)
+
+
+def _refuse_empty_windows(node: ir.Node) -> None:
+    """Refuse a window that may lie in the padding alone: its maximum is no element's."""
+    if "pads" not in node.attributes or not any(node.attributes["pads"].as_ints()):
+        if node.attributes.get("auto_pad") is None or node.attributes["auto_pad"].as_string() in ("NOTSET", "VALID"):
+            return
+        raise refusal(node, "auto_pad")
+    kernel = list(node.attributes["kernel_shape"].as_ints())
+    dilations = node.attributes["dilations"].as_ints() if "dilations" in node.attributes else (1,)
+    pads = node.attributes["pads"].as_ints()
+    if any(dilation != 1 for dilation in dilations) or any(
+        pad >= size for pad, size in zip(pads, kernel * 2, strict=True)
+    ):
+        raise refusal(node, "a window may lie in the padding alone")
+
+
+def pooled_sum(builder: BoundBuilder, node: ir.Node, *, divided: bool) -> Bound:
+    """V = sum of k elements, or that / k: the same sum of (1 + 2 gamma_n) e + gamma_n |x'|.
+
+    The bound of `inner_products.inner_products` with weights 1 and n = k. With weights 1/k a term takes part in k - 1
+    additions, the rounding of 1/k or none, and one product or quotient: n = k + 1.
+
+    Args:
+        builder: the graph.
+        node: sums x, its first input.
+        divided: whether it divides by k.
+    """
+    x, count = builder.operand(node), _window(builder, node)
+    if "ceil_mode" in node.attributes and node.attributes["ceil_mode"].as_int():
+        raise refusal(node, "ceil_mode: backends divide by different numbers")
+    n = count + divided
+    error = gamma(n)
+    total, scale = builder.tensor(x)
+    p = (1 + 2 * error) * scale
+    part = builder.emit("Mul", [builder.magnitude(x), builder.number(error / UNIT / p)])
+    summed = _again(builder, node, builder.emit("Add", [total, part]))
+    return Bound(summed, p * (1 + gamma(count + 8)), 0.0, (n + 1) * (1 + error) * FLUSHED + 4 * count * FLUSH)
+
+
+def _again(builder: BoundBuilder, node: ir.Node, value: ir.Value) -> ir.Value:
+    return builder.emit(node.op_type, [value, *node.inputs[1:]], dict(node.attributes))
+
+
+def _window(builder: BoundBuilder, node: ir.Node) -> int:
+    """Return how many elements one result is made of."""
+    x = builder.operand(node)
+    if x.shape is None:
+        raise refusal(node, "the shape of its input is unknown")
+    sizes = list(x.shape)
+    if "kernel_shape" in node.attributes:
+        return int(np.prod(list(node.attributes["kernel_shape"].as_ints())))
+    axes = list(range(2, len(sizes)))
+    if node.op_type.startswith("Reduce"):
+        given = builder.constant(node.inputs[1]) if len(node.inputs) > 1 else None
+        if given is None:
+            raise refusal(node, "its axes must be constant")
+        axes = [int(axis) for axis in given.reshape(-1)]
+        if not all(-len(sizes) <= axis < len(sizes) for axis in axes):
+            raise refusal(node, f"it has no axes {axes}")
+    found = [sizes[axis] for axis in axes]
+    if not found or not all(isinstance(size, int) for size in found):
+        raise refusal(node, "it sums over a dynamic dimension")
+    return int(np.prod([int(size) for size in found if isinstance(size, int)]))
