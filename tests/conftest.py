@@ -16,8 +16,8 @@ import pytest
 from parity_runtime.cli import main
 from tests.warm_process import WarmProcess
 
-SLOW_FIXTURES = {"warm", "xor_run"}
-"""Processes and trainings: what asks for them is slow without saying so."""
+SLOW_FIXTURES = {"javascript_examples", "warm", "xor_run"}
+"""Processes, trainings and installed packages: what asks for them is slow without saying so."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
