@@ -71,8 +71,18 @@ predict: $(READY)  ## Predict the four corners with PACKAGE.
 evaluate: $(READY)  ## Compare PACKAGE's predictions with RUN's held-out labels.
 	@$(BIN)/parity evaluate $(PACKAGE) $(RUN)/test.csv
 
-test: $(READY)  ## Run the tests with coverage, in two processes.
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+# Two processes on two cores: OpenMP's threads would wait for one another.
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+.PHONY: quick coverage
+
+test: $(READY)  ## Run all tests, in two processes.
+	@$(TESTS)
+
+quick: $(READY)  ## Run the tests that take no half second each: under a minute, while one works.
+	@$(TESTS) -m "not slow"
+
+coverage: $(READY)  ## Run all tests and say which lines they leave out (twice the time).
+	@$(TESTS) --cov --cov-report=term:skip-covered
 
 lowest: $(LOWEST)/.ready  ## Run the runtime's tests on the lowest versions that pyproject.toml allows, in .venv/lowest.
 	@$(LOWEST)/bin/python -m pytest -q tests/runtime

@@ -6,6 +6,7 @@ tests/runtime must run where torch has never been: torch and what needs it are i
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,16 @@ import numpy as np
 import pytest
 
 from parity_runtime.cli import main
+from tests.warm_process import WarmProcess
+
+SLOW_FIXTURES = {"javascript_examples", "warm", "xor_run"}
+"""Processes, trainings and installed packages: what asks for them is slow without saying so."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +66,13 @@ def javascript_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def xor_copy(xor_package: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(xor_package, tmp_path / "copy"))
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[WarmProcess]:
+    """What runs commands in processes of their own, without importing torch for each."""
+    with WarmProcess() as process:
+        yield process
 
 
 class Answer:

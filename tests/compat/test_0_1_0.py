@@ -31,6 +31,7 @@ def test_every_package_is_refused_with_the_way_out(parity, tmp_path: Path, name:
         Predictor(package)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_every_run_exports_over_its_old_package(parity, tmp_path: Path, name: str) -> None:
     run, package = unpacked(f"run_{name}", tmp_path), unpacked(name, tmp_path)

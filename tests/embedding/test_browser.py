@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parity_export.error_bounds.elementary_functions import ELEMENTARY
+from parity_export.error_bounds.registry import ELEMENTARY
 from tests.embedding.conftest import DAMAGES, NO_CLASS, change_expected
 from tests.embedding.rare import CASES, ROWS, check_probabilities
+
+pytestmark = pytest.mark.slow
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 

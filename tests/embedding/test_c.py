@@ -13,6 +13,8 @@ from parity_runtime import Predictor
 from tests.embedding.conftest import DAMAGES, EXAMPLES, NO_CLASS, STRANGE, change_expected, record_strange
 from tests.embedding.rare import CASES, ROWS, check_probabilities
 
+pytestmark = pytest.mark.slow
+
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

@@ -27,6 +27,8 @@ from tests.embedding.conftest import (
 from tests.embedding.rare import CASES, ROWS, check_probabilities
 from tests.runtime.protobuf import field
 
+pytestmark = pytest.mark.slow
+
 VERSION = "1.30.0"  # of onnxruntime-node, in its package.json
 
 

@@ -8,6 +8,8 @@ import pytest
 from parity_runtime import Predictor
 from tests.embedding.rare import CASES, ROWS, check_probabilities
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("certified", [False, True])
 @pytest.mark.parametrize("name", CASES)

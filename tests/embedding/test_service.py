@@ -267,6 +267,7 @@ def test_refuses_a_tampered_package(tmp_path: Path) -> None:
     assert "not the file that was packaged" in errors
 
 
+@pytest.mark.slow
 def test_the_load_generator_finds_no_error() -> None:
     command = [sys.executable, str(SERVICE / "load.py"), str(PACKAGE), "--clients", "50", "--seconds", "2"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""A sitecustomize: sends its process a signal before the n-th of its calls that change a folder.
+"""Run before a command: sends its process a signal before the n-th of its calls that change a folder.
 
 KILL_ROOT is the folder that is watched; KILL_AT is n, counted from 1 (0: never), or EVENT:n for the n-th of one kind;
 KILL_LOG is a file that gets a line for each of the calls, KILL_SIGNAL the signal's number.

@@ -5,32 +5,23 @@ nothing of the killed one behind.
 """
 
 import argparse
-import importlib
 import json
 import os
 import random
-import runpy
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
 
-import torch
-
-from parity_runtime.cli import main
 from parity_runtime.verification.verify import verify
 from parity_training import Run, weights_id
 from parity_training.run import REPLACED
+from tests.warm_process import Forked, WarmProcess
 
-FORKS = False
 HOOK = Path(__file__).with_name("kill_hook.py")
-PARITY = [sys.executable, "-c", "from parity_runtime.cli.main import main; main()"]
 TRAIN = ["train", "xor", "--out", "runs/x", "--size", "256", "--epochs", "4"]
 RESUME = ["train", "xor", "--out", "runs/x", "--resume", "--force"]
 EXPORT = ["export", "runs/x", "packages/x", "--force"]
@@ -64,74 +55,6 @@ class Job:
     command: list[str]
     whole: Check
     following: Callable[[Path, State], list[str]]
-
-
-def run(folder: Path, command: list[str], kill_at: str | None = None, log: Path | None = None) -> int:
-    """Run a command of parity in a folder; killed where ``kill_at`` says; return its exit code."""
-    code, err = begin(folder, command, kill_at, log=log).wait()
-    if code not in (0, -signal.SIGKILL):
-        raise AssertionError(f"{command} exits with {code}: {err}")
-    return code
-
-
-class Started:
-    """A process that was started, and what it says on stderr."""
-
-    def __init__(self, number: int, err: IO[bytes]) -> None:
-        self._number, self._err = number, err
-
-    def kill(self) -> None:
-        """Kill it."""
-        os.kill(self._number, signal.SIGKILL)
-
-    def wait(self) -> tuple[int, str]:
-        """Return its exit code, negative for a signal, and its stderr."""
-        _, status = os.waitpid(self._number, 0)
-        self._err.seek(0)
-        with self._err:
-            return os.waitstatus_to_exitcode(status), self._err.read().decode()
-
-
-def begin(
-    folder: Path, command: list[str], at: str | None = None, number: int = signal.SIGKILL, log: Path | None = None
-) -> Started:
-    """Start a command of parity in a folder; it gets a signal before the call ``at``."""
-    environment = dict(os.environ)
-    if at is not None:
-        hook = folder.with_name("hook")
-        hook.mkdir(exist_ok=True)
-        shutil.copyfile(HOOK, hook / "sitecustomize.py")
-        environment |= {
-            "KILL_ROOT": str(folder), "KILL_AT": at, "KILL_SIGNAL": str(int(number)),
-            "KILL_LOG": str(log or os.devnull), "PYTHONPATH": f"{hook}:{os.environ.get('PYTHONPATH', '')}",
-        }  # fmt: skip
-    err = tempfile.TemporaryFile()  # noqa: SIM115 -- Started closes it
-    if FORKS:
-        return Started(_fork(folder, command, environment, err), err)
-    process = subprocess.Popen([*PARITY, *command], cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=err)
-    process.returncode = 0  # Started waits for it
-    return Started(process.pid, err)
-
-
-def _fork(folder: Path, command: list[str], environment: dict[str, str], err: IO[bytes]) -> int:
-    """Start a command in a fork of this process, which has imported torch already: three seconds less for each."""
-    number = os.fork()
-    if number:
-        return number
-    code: Any = 1
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os.dup2(err.fileno(), 2)
-        os.chdir(folder)
-        os.environ.update(environment)
-        if "KILL_AT" in environment:
-            runpy.run_path(str(HOOK))
-        main.main(command)
-    except SystemExit as stop:
-        code = stop.code or 0
-    finally:
-        sys.stderr.flush()
-        os._exit(code)
 
 
 def same_files(first: Path, second: Path) -> bool:
@@ -210,20 +133,46 @@ class Kills:
 
     Args:
         folder: an empty one, for all that is written.
+        warm: what runs the commands.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._base = folder, folder / "base"
+    def __init__(self, folder: Path, warm: WarmProcess) -> None:
+        self._folder, self._base, self._warm = folder, folder / "base", warm
         self._states: dict[str, State] = {}
         self.seconds: dict[str, float] = {}
         self._base.mkdir()
         (self._base / "rows.csv").write_text("x1,x2\n" + "0.1,0.9\n0.5,0.5\n" * 50)
-        run(self._base, TRAIN)
-        run(self._base, EXPORT)
+        self._run(self._base, TRAIN)
+        self._run(self._base, EXPORT)
         (self._base / "scored.csv").write_text("old answers\n")
         (self._base / "certified").mkdir()
         (self._base / "certified" / "certificate.json").write_text("{}")
         (self._base / "runs/x/loss.png").write_bytes(OLD_PICTURE)
+
+    def _start(
+        self,
+        folder: Path,
+        command: list[str],
+        at: str | None = None,
+        number: int = signal.SIGKILL,
+        log: Path | None = None,
+        ignored: Sequence[int] = (),
+    ) -> Forked:
+        """Start a command of parity in a folder; it gets a signal before the call ``at``."""
+        if at is None:
+            return self._warm.start(command, cwd=folder)
+        environment = os.environ | {
+            "KILL_ROOT": str(folder), "KILL_AT": at, "KILL_SIGNAL": str(int(number)),
+            "KILL_LOG": str(log or os.devnull),
+        }  # fmt: skip
+        return self._warm.start(command, cwd=folder, environment=environment, ignored=ignored, script=HOOK)
+
+    def _run(self, folder: Path, command: list[str], kill_at: str | None = None, log: Path | None = None) -> int:
+        """Run a command of parity in a folder; killed where ``kill_at`` says; return its exit code."""
+        process = self._start(folder, command, kill_at, log=log)
+        if process.wait() not in (0, -signal.SIGKILL):
+            raise AssertionError(f"{command} exits with {process.returncode}: {process.err}")
+        return process.wait()
 
     def state(self, job: Job) -> State:
         """Return what stands before a job, and what it leaves when nobody disturbs it."""
@@ -231,12 +180,12 @@ class Kills:
             before, after = (self._folder / job.name.replace(" ", "") / name for name in ("before", "after"))
             shutil.copytree(self._base, before)
             if job.name == "train --resume":
-                run(before, FORCE, "parity.exchange:1")
+                self._run(before, FORCE, "parity.exchange:1")
             if job.name == "export --force":
-                run(before, [*TRAIN, "--seed", "3", "--force"])
+                self._run(before, [*TRAIN, "--seed", "3", "--force"])
             shutil.copytree(before, after)
             begin = time.monotonic()
-            run(after, job.command)
+            self._run(after, job.command)
             self.seconds[job.name] = time.monotonic() - begin
             self._states[job.name] = State(before, after)
         return self._states[job.name]
@@ -245,36 +194,37 @@ class Kills:
         """Return the calls of a job that change a folder, in their order."""
         log = self._folder / "calls"
         log.unlink(missing_ok=True)
-        run(self._copy(self.state(job)), job.command, "0", log)
+        self._run(self._copy(self.state(job)), job.command, "0", log)
         return log.read_text().splitlines()
 
     def placed(self, job: Job, at: str) -> None:
         """Kill a job before one of its calls, and look at what it left."""
         folder = self._copy(self.state(job))
-        if run(folder, job.command, at) != -signal.SIGKILL:
+        if self._run(folder, job.command, at) != -signal.SIGKILL:
             raise AssertionError(f"{job.name} has no call {at}")
         self._look(folder, job, f"call {at}")
 
     def timed(self, job: Job, seconds: float) -> None:
         """Kill a job after a time, and look at what it left."""
         folder = self._copy(self.state(job))
-        process = begin(folder, job.command)
+        process = self._start(folder, job.command)
         time.sleep(seconds)
         process.kill()
         process.wait()
         self._look(folder, job, f"{seconds:.3f} s")
 
-    def signalled(self, job: Job, at: str, number: int) -> tuple[int, str]:
+    def signalled(self, job: Job, at: str, number: int, ignored: Sequence[int] = ()) -> tuple[int, str]:
         """Stop a job before one of its calls with a signal; return its exit code and what it says on stderr.
 
         It must leave nothing behind.
         """
         folder = self._copy(self.state(job))
-        done = begin(folder, job.command, at, number).wait()
+        process = self._start(folder, job.command, at, number, ignored=ignored)
+        code = process.wait()
         left = [path for path in folder.rglob("*") if path.suffix in (".partial", ".old")]
         if left or not job.whole(folder, self.state(job)):
             raise AssertionError(f"{job.name}, stopped at {at}: it leaves {left}")
-        return done
+        return code, process.err
 
     def _copy(self, state: State) -> Path:
         folder = self._folder / "work" / "here"
@@ -284,7 +234,7 @@ class Kills:
     def _look(self, folder: Path, job: Job, when: str) -> None:
         if not job.whole(folder, self.state(job)):
             raise AssertionError(f"{job.name}, killed at {when}: neither old nor new")
-        run(folder, job.following(folder, self.state(job)))
+        self._run(folder, job.following(folder, self.state(job)))
         left = [path for path in folder.rglob("*") if path.suffix in (".partial", ".old", ".unfinished")]
         if left or not job.whole(folder, self.state(job)):
             raise AssertionError(f"{job.name}, killed at {when}: the next command leaves {left}")
@@ -297,8 +247,8 @@ def kill_all() -> None:
     parser.add_argument("--job", action="append", help="these commands alone")
     given = parser.parse_args()
     chance = random.Random(7)
-    with tempfile.TemporaryDirectory() as name:
-        kills = Kills(Path(name).resolve())
+    with tempfile.TemporaryDirectory() as name, WarmProcess() as warm:
+        kills = Kills(Path(name).resolve(), warm)
         for job in JOBS:
             if given.job and job.name not in given.job:
                 continue
@@ -311,9 +261,4 @@ def kill_all() -> None:
 
 
 if __name__ == "__main__":
-    FORKS = True
-    torch.set_num_threads(1)
-    for module in ("training.cli.train", "training.reports.run_plots", "export.cli.export", "export.cli.certify"):
-        importlib.import_module(f"parity_{module}")
-    importlib.import_module("torch.utils.tensorboard")
     kill_all()

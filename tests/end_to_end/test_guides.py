@@ -12,6 +12,7 @@ from click import Context
 
 from parity_runtime.cli.main import parity
 from tests.end_to_end.guide import LANGUAGES, blocks
+from tests.warm_process import WarmProcess
 
 ROOT = Path(__file__).parent.parent.parent
 GUIDES = [
@@ -44,12 +45,22 @@ def runs(guide: Path) -> bool:
     return any(language in LANGUAGES and not left_out for language, _, left_out in blocks(guide.read_text()))
 
 
+@pytest.fixture(scope="module")
+def commands(warm: WarmProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a ``parity`` that runs in a fork of the warm process, and this Python's own commands."""
+    folder = tmp_path_factory.mktemp("commands")
+    (folder / "parity").write_text(f'#!/bin/sh\nexec {warm.command} "$@"\n')
+    (folder / "parity").chmod(0o755)
+    return folder
+
+
 @pytest.mark.parametrize("guide", [guide for guide in GUIDES if runs(guide)], ids=lambda guide: guide.name)
-def test_a_guide_runs_as_it_stands(guide: Path, tmp_path: Path) -> None:
+def test_a_guide_runs_as_it_stands(commands: Path, guide: Path, tmp_path: Path) -> None:
     for folder in ("tests/data", "examples/elementary"):
         ignored = shutil.ignore_patterns("node_modules")
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": "."}
+    path = f"{commands}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "PYTHONPATH": "."}
     # torch's own exporter uses what torch deprecates.
     command = [sys.executable, "-W", "error", "-W", "ignore::FutureWarning", str(DRIVER), str(guide)]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

@@ -5,6 +5,9 @@ import signal
 import pytest
 
 from tests.end_to_end.kills import JOBS, Job, Kills
+from tests.warm_process import WarmProcess
+
+pytestmark = pytest.mark.slow
 
 PLACES = {
     "train --force": ["parity.exchanged:2", "os.rmdir:1"],
@@ -22,8 +25,8 @@ def job_of(name: str) -> Job:
 
 
 @pytest.fixture(scope="module")
-def kills(tmp_path_factory: pytest.TempPathFactory) -> Kills:
-    return Kills(tmp_path_factory.mktemp("kills").resolve())
+def kills(tmp_path_factory: pytest.TempPathFactory, warm: WarmProcess) -> Kills:
+    return Kills(tmp_path_factory.mktemp("kills").resolve(), warm)
 
 
 @pytest.mark.parametrize(("name", "at"), [(name, at) for name, places in PLACES.items() for at in places])
@@ -49,11 +52,5 @@ def test_a_signal_clears_up_and_says_so(kills: Kills, name: str, at: str, number
 
 
 def test_hangups_that_nohup_ignores_stay_ignored(kills: Kills) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the command inherits it
-    try:
-        code, err = kills.signalled(
-            next(job for job in JOBS if job.name == "predict --out"), "os.chmod:1", signal.SIGHUP
-        )
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    code, err = kills.signalled(job_of("predict --out"), "os.chmod:1", signal.SIGHUP, [signal.SIGHUP])
     assert code == 0, err

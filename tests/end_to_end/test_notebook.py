@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from parity_runtime import Predictor
+
+pytestmark = pytest.mark.slow
 
 NOTEBOOK = """
 import numpy as np

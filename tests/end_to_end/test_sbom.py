@@ -9,6 +9,8 @@ import pytest
 
 from tests.end_to_end.sbom import check_sbom, write_sbom
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def bill(tmp_path_factory: pytest.TempPathFactory) -> Path:

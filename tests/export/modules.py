@@ -1,4 +1,4 @@
-"""Foreign modules, as a user would bring them."""
+"""Modules of users, as they would bring them."""
 
 import torch
 from torch import Tensor, nn

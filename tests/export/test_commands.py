@@ -6,6 +6,8 @@ import torch
 from parity_training import Run
 from tests.export import modules
 
+pytestmark = pytest.mark.slow
+
 MODULE = "tests.export.modules:NotebookClassifier"
 OPTIONS = ["--arg", "num_inputs=2", "--arg", "num_hidden=4", "--arg", "num_outputs=1", "--task", "binary",
            "--output", "probabilities", "--input", "features: float32[batch, 2]"]  # fmt: skip
@@ -24,7 +26,7 @@ def test_export_tells_what_it_compared(parity, xor_run: Run, tmp_path: Path) -> 
     assert f"package: {tmp_path / 'p'}" in answer.out
 
 
-def test_a_foreign_module_is_exported_from_the_command_line(parity, weights: Path, tmp_path: Path) -> None:
+def test_an_external_module_is_exported_from_the_command_line(parity, weights: Path, tmp_path: Path) -> None:
     answer = parity("export", MODULE, tmp_path / "p", "--weights", weights, *OPTIONS, "--classes", "no,yes",
                     "--features", "a,b")  # fmt: skip
     assert answer.code == 0, answer

@@ -16,6 +16,8 @@ from parity_runtime import InputError, ParityRefusedError, Predictor, TensorSpec
 from parity_training import Run
 from tests.export import modules
 
+pytestmark = pytest.mark.slow
+
 TABLE5 = (TensorSpec("x", "float32", ("batch", 5)),)
 TABLE2 = (TensorSpec("x", "float32", ("batch", 2)),)
 

@@ -115,6 +115,7 @@ def test_a_gate_that_compared_nothing_says_no() -> None:
     assert Report().reasons() == ["nothing was compared"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning")  # torch's own
 def test_a_train_mode_leak_is_refused_although_the_default_optimization_hides_it() -> None:
     """onnxruntime's optimizer removes Dropout(training_mode=True); only the unoptimized session shows it."""
@@ -150,6 +151,7 @@ def test_one_bit_of_one_initializer_is_refused_by_its_name(graph, source, tmp_pa
         export_package(source, tmp_path / "p")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["noise", "dropout", "dtype"])
 def test_a_module_that_cannot_be_compared_is_refused(kind: str, tmp_path) -> None:
     from parity_export import export_package
@@ -179,6 +181,7 @@ def test_a_column_that_was_constant_in_training_is_varied() -> None:
         assert (np.ptp(probes.inputs["x"], axis=0) > 1).all()
 
 
+@pytest.mark.slow
 def test_a_filled_row_keeps_to_the_indices_that_torch_takes(tmp_path) -> None:
     from parity_export import export_package
 

@@ -13,6 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from parity_export import ExportOptions, OutputSpec, source_from_module
+from parity_export.error_bounds.operator_rule import WorstCase
+from parity_export.error_bounds.registry import RULES
 from parity_export.gate.batching import ModelFunction
 from parity_export.gate.graph_float64 import graph_float64
 from parity_export.gate.operators_float64 import OPERATORS
@@ -22,8 +24,8 @@ from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import InputError, TensorSpec
 from tests.older_onnxruntime import refused_before
 from tests.proof.arithmetic import Exact
-from tests.proof.cases import CASES, Case
 from tests.proof.evaluator import evaluate
+from tests.proof.graphs import worst_case_graph
 
 
 @cache
@@ -71,9 +73,9 @@ def test_operators_are_what_onnx_says(operator: str) -> None:
     assert cases or operator in ("Cast", "Swish", "RMSNormalization")
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_it_is_as_exact_as_an_evaluator_that_shares_no_code_with_it(case: Case) -> None:
-    graph, _ = case.graph()
+@pytest.mark.parametrize("case", [case for rule in RULES for case in rule.worst_cases()], ids=lambda case: case.name)
+def test_it_is_as_exact_as_an_evaluator_that_shares_no_code_with_it(case: WorstCase) -> None:
+    graph, _ = worst_case_graph(case)
     found = graph_float64(OnnxGraph(graph), ["value"])({"features": case.rows})["value"]
     exact = evaluate(graph, {"features": case.rows}, Exact())["value"]
     np.testing.assert_allclose(found, exact, rtol=1e-14, atol=1e-16)

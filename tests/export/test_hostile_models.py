@@ -1,4 +1,4 @@
-"""ONNX files of strangers, judged: they go through the scan that a package's model goes through."""
+"""ONNX files of strangers that are checked: they go through the scan that a package's model goes through."""
 
 import os
 from pathlib import Path
@@ -12,6 +12,8 @@ from onnx import TensorProto, helper
 from parity_export import assert_parity
 from parity_export.sources.load_module import load_sample
 from parity_runtime import InputError, TensorSpec
+
+pytestmark = pytest.mark.slow
 
 SPEC = "x: float32[batch, 2]"
 COMMANDS = ("check", "diff")
@@ -71,7 +73,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("make", HOSTILE)
-def test_what_a_package_must_not_hold_is_not_judged_either(
+def test_what_a_package_must_not_hold_is_not_checked_either(
     parity, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make
 ) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "secret.bin").write_bytes(bytes(8))
@@ -85,7 +87,7 @@ def test_what_a_package_must_not_hold_is_not_judged_either(
             assert_parity(torch.nn.Linear(2, 2), given, [SPEC])
 
 
-def test_a_function_of_the_model_s_own_is_judged(tmp_path: Path) -> None:
+def test_a_function_of_the_model_s_own_is_checked(tmp_path: Path) -> None:
     function = helper.make_function(
         "own", "Twice", ["a"], ["b"], [helper.make_node("Add", ["a", "a"], ["b"])], [helper.make_opsetid("", 17)]
     )

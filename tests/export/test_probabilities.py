@@ -26,6 +26,7 @@ BINARY, OWN = OutputSpec("binary", "logits"), OutputSpec("binary", "probabilitie
 CLASSES = OutputSpec("multiclass", "logits")
 U = 2.0**-24
 SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
+pytestmark = pytest.mark.slow
 
 
 class Function(nn.Module):

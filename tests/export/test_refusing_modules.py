@@ -13,6 +13,8 @@ from parity_export.gate.report import Report
 from parity_runtime import InputError, TensorSpec
 from tests.export.test_sabotage import Function
 
+pytestmark = pytest.mark.slow
+
 TABLE = ("x: float32[batch, 4]",)
 
 

@@ -15,6 +15,8 @@ from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.example_inputs import Example
 from parity_runtime import TensorSpec
 
+pytestmark = pytest.mark.slow
+
 TABLE = ["x: float32[batch, 4]"]
 SEQUENCE = ["x: float32[batch, time, 4]"]
 

@@ -72,11 +72,12 @@ def test_a_checkpoint_that_does_not_fit_says_what_to_do(
     assert not (tmp_path / "p").exists()
 
 
+@pytest.mark.slow
 def test_real_samples_are_asked_and_bad_ones_refused(tmp_path: Path) -> None:
     rows = np.random.default_rng(1).normal(size=(40, 5)).astype(np.float32)
     np.savez(tmp_path / "s.npz", x=rows)
     source = source_from_module(modules.Linear(), TABLE5, OutputSpec(), "m", load_sample(tmp_path / "s.npz", TABLE5))
-    exported = export_package(source, tmp_path / "p")
+    exported = export_package(source, tmp_path / "p", ExportOptions(plots=False))
     assert exported.gate_result.oracle is not None
     assert exported.gate_result.oracle.probes.counts()["sample"] == 40
     np.savez(tmp_path / "wide.npz", x=rows[:, :3])
@@ -92,18 +93,20 @@ def test_real_samples_are_asked_and_bad_ones_refused(tmp_path: Path) -> None:
             load_sample(tmp_path / f"{name}.npz", TABLE5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("opset", "ir_version", "oldest"), [(18, 8, "1.14"), (20, None, "1.18"), (21, 10, "1.18")])
 def test_opset_and_ir_version_are_chosen_and_the_oldest_onnxruntime_recorded(
     opset: int, ir_version: int | None, oldest: str, tmp_path: Path
 ) -> None:
     source = source_from_module(modules.Linear(), TABLE5, OutputSpec(), "m")
-    exported = export_package(source, tmp_path / "p", ExportOptions(opset=opset, ir_version=ir_version))
+    exported = export_package(source, tmp_path / "p", ExportOptions(opset=opset, ir_version=ir_version, plots=False))
     model = onnx.load(tmp_path / "p" / "model.onnx")
     assert model.opset_import[0].version == opset
     assert ir_version in (None, model.ir_version)
     assert exported.contract.min_onnxruntime == oldest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("opset", "ir_version"), [(25, None), (None, 13), (25, 13)])
 def test_versions_beyond_the_known_releases_are_those_of_the_installed_onnxruntime(
     opset: int | None, ir_version: int | None, tmp_path: Path
@@ -113,7 +116,7 @@ def test_versions_beyond_the_known_releases_are_those_of_the_installed_onnxrunti
     except InputError:
         pytest.skip("the installed onnxruntime is older")
     source = source_from_module(modules.Linear(), TABLE5, OutputSpec(), "m")
-    exported = export_package(source, tmp_path / "p", ExportOptions(opset=opset, ir_version=ir_version))
+    exported = export_package(source, tmp_path / "p", ExportOptions(opset=opset, ir_version=ir_version, plots=False))
     assert exported.contract.min_onnxruntime == ".".join(import_onnxruntime().__version__.split(".")[:2])
 
 
@@ -143,9 +146,10 @@ def test_options_out_of_range_are_refused(options: dict[str, float], words: str)
         ExportOptions(**options)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_tolerance_that_a_person_set_is_named_in_report_and_card(tmp_path: Path) -> None:
     source = source_from_module(modules.Linear(), TABLE5, OutputSpec(), "m")
-    export_package(source, tmp_path / "p", ExportOptions(rtol=0.01, atol=0.1))
+    export_package(source, tmp_path / "p", ExportOptions(rtol=0.01, atol=0.1, plots=False))
     report = json.loads((tmp_path / "p" / "parity.json").read_text())
     assert "set by hand" in report["tolerances"]["ordinary"]["output"]["source"]
     assert "rtol 0.01, atol 0.1" in (tmp_path / "p" / "README.md").read_text()
@@ -184,6 +188,7 @@ def test_options_that_would_be_lost_or_names_that_cannot_work_are_refused(output
         source_from_module(modules.Linear(), TABLE5, output_spec, "m")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "classes"), [("01,02,03", ["01", "02", "03"]), ("-1,0,1", [-1, 0, 1])])
 def test_class_names_are_kept_as_they_are_written(parity, state_dict, tmp_path: Path, text: str, classes: list) -> None:
     torch.save(state_dict, tmp_path / "w.pt")
@@ -193,6 +198,7 @@ def test_class_names_are_kept_as_they_are_written(parity, state_dict, tmp_path: 
     assert list(Package.open(tmp_path / "p").contract.classes) == classes
 
 
+@pytest.mark.slow
 def test_verbose_shows_torch_s_own_reason(parity, state_dict, tmp_path: Path) -> None:
     torch.save(state_dict, tmp_path / "w.pt")
     arguments = ["export", "tests.export.modules:Branching", tmp_path / "p", "--weights", tmp_path / "w.pt", *INPUT]
@@ -200,6 +206,7 @@ def test_verbose_shows_torch_s_own_reason(parity, state_dict, tmp_path: Path) ->
     assert "Traceback" in parity(*arguments, "--verbose").err
 
 
+@pytest.mark.slow
 def test_a_model_that_returns_tensors_is_run_and_not_predicted(parity, state_dict, tmp_path: Path) -> None:
     torch.save(state_dict, tmp_path / "w.pt")
     assert parity(*EXPORT, tmp_path / "p", "--weights", tmp_path / "w.pt", *INPUT, "--features", "a,b,c,d,e").code == 0

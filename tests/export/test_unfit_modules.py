@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from parity_export import ExportOptions, OutputSpec, assert_parity, export_package, source_from_module
 from parity_runtime import InputError, Predictor, TensorSpec
 
+pytestmark = pytest.mark.slow
+
 TABLE = "x: float32[batch, 4]"
 CALLS: list[int] = []
 
@@ -96,6 +98,12 @@ def test_a_module_that_counts_its_calls_and_answers_alike_is_exported(tmp_path: 
     assert abs(found - module(x).detach().numpy()).max() < 1e-5
 
 
+@pytest.fixture(scope="module")
+def linear(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The graph of a module that can be exported."""
+    return exported(nn.Linear(4, 2), tmp_path_factory.mktemp("linear") / "p") / "model.onnx"
+
+
 @pytest.mark.parametrize(
     ("module", "words"),
     [
@@ -103,12 +111,12 @@ def test_a_module_that_counts_its_calls_and_answers_alike_is_exported(tmp_path: 
         (HalfAnswers(4, 2), r"returns bfloat16, .*\.float\(\)"),
     ],
 )
-def test_bfloat16_is_refused_by_its_name(module: nn.Module, words: str, tmp_path: Path) -> None:
+def test_bfloat16_is_refused_by_its_name(linear: Path, module: nn.Module, words: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=words) as caught:
         exported(module, tmp_path / "p")
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match=words):
-        assert_parity(module, exported(nn.Linear(4, 2), tmp_path / "other") / "model.onnx", [TABLE])
+        assert_parity(module, linear, [TABLE])
 
 
 def test_a_module_that_takes_no_single_row_is_refused_and_exported_with_a_fixed_batch(tmp_path: Path) -> None:

@@ -254,7 +254,7 @@ SEQUENCES = [
     ),
     Report(
         "torch.cond", "pytorch/pytorch#145300", lambda: Call(modules.doubled_if_positive), ("x: float32[3, 2]",),
-        gap="not answered: torch does not run a condition while its operators are watched, as the referee does",
+        gap="not answered: torch does not run a condition while its operators are watched, as the reference does",
     ),
 ]  # fmt: skip
 

@@ -95,6 +95,7 @@ def marks(report: Report) -> list[pytest.MarkDecorator]:
 
 
 @pytest.mark.parametrize("report", [pytest.param(report, id=report.number, marks=marks(report)) for report in REPORTS])
+@pytest.mark.slow
 def test_it_answers_as_the_module_or_is_refused_for_its_reason(report: Report, tmp_path: Path) -> None:
     if report.graph:
         try_graph(report, source_of(report))
@@ -110,6 +111,7 @@ def runs(report: Report, source: ModelSource) -> Callable[[Inputs], Sequence[np.
 
 
 @pytest.mark.parametrize("report", [pytest.param(report, id=report.number) for report in REPORTS if report.witness])
+@pytest.mark.slow
 def test_onnxruntime_really_answers_otherwise_where_values_are_the_reason(report: Report) -> None:
     """No gate takes part: the graph, onnxruntime, and the module in float64."""
     source = source_of(report)
@@ -128,6 +130,7 @@ NEEDLESS = [report for report in REPORTS if report.gap and not report.refusal]
 
 
 @pytest.mark.parametrize("report", [pytest.param(report, id=report.number) for report in NEEDLESS])
+@pytest.mark.slow
 def test_onnxruntime_answers_as_the_module_where_a_gap_refuses_it(report: Report) -> None:
     torch._dynamo.reset()  # torch.cond keeps what it compiled under a gate's dispatch mode, and fails on it
     source = source_of(report)

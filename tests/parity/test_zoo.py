@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from parity_export import OutputSpec, export_package, source_from_module
+from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
 from parity_runtime import ModelContract, ParityRefusedError, Predictor, TensorSpec, verify
 from tests.parity.fresh_rows import TWO_FLOAT32_RESULTS, fresh_inputs
-from tests.parity.zoo import ZOO, Specimen
+from tests.parity.zoo import END_TO_END, Specimen
+
+pytestmark = pytest.mark.slow
 
 
 def assert_shapes_are_as_declared(
@@ -23,12 +25,12 @@ def assert_shapes_are_as_declared(
             assert size == (declared if isinstance(declared, int) else sizes.get(declared, size)), spec
 
 
-@pytest.mark.parametrize("specimen", ZOO, ids=[specimen.name for specimen in ZOO])
+@pytest.mark.parametrize("specimen", END_TO_END, ids=[specimen.name for specimen in END_TO_END])
 def test_it_goes_end_to_end(specimen: Specimen, tmp_path: Path) -> None:
     torch.manual_seed(1)
     module = specimen.build().eval()
     source = source_from_module(module, specimen.specs, specimen.output_spec, specimen.name)
-    exported = export_package(source, tmp_path / "p")
+    exported = export_package(source, tmp_path / "p", ExportOptions(plots=False))
     assert verify(tmp_path / "p").deviations
     assert not exported.gate_result.report.not_run or specimen.name in KNOWN_GAPS, exported.gate_result.report.not_run
     predictor = Predictor(tmp_path / "p")

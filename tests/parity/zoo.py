@@ -172,6 +172,17 @@ class BatchCentred(nn.Module):
         return self.out(x - x.mean(dim=0, keepdim=True))
 
 
+class SideBySide(nn.Module):
+    """An MLP for every activation, an output each: what one of them gets wrong shows in its own output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(mlp(activation, 2) for activation in ACTIVATIONS.values())
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        return tuple(network(x) for network in self.networks)
+
+
 class SharedTable(nn.Module):
     """One input without a batch axis."""
 
@@ -216,8 +227,18 @@ ACTIVATIONS = {
     "hardtanh": nn.Hardtanh(), "relu6": nn.ReLU6(), "sigmoid": nn.Sigmoid(), "softsign": nn.Softsign(),
 }  # fmt: skip
 
-ZOO = [
+FURTHER = [
     *(Specimen(f"mlp-{name}", lambda one=one: mlp(one), TABLE, CLASSES) for name, one in ACTIVATIONS.items()),
+    Specimen("lstm", lambda: Recurrent(nn.LSTM), SEQUENCE),
+    Specimen("lstm-two-layers-both-ways", lambda: Recurrent(nn.LSTM, num_layers=2, bidirectional=True), SEQUENCE),
+    Specimen("gru", lambda: Recurrent(nn.GRU), SEQUENCE),
+    Specimen("transformer-encoder", Encoder, ("x: float32[batch, time, 8]",)),
+]
+"""What other tests export as well, in another form: for the search for false refusals (`make soak`) alone."""
+
+END_TO_END = [
+    Specimen("every-activation", SideBySide, TABLE),
+    Specimen("mlp-multiclass", lambda: mlp(nn.GELU()), TABLE, CLASSES),
     Specimen("mlp-binary", lambda: mlp(nn.Tanh(), 1), TABLE, BINARY),
     Specimen("mlp-regression", lambda: mlp(nn.ReLU(), 2), TABLE, REGRESSION),
     Specimen("linear", lambda: nn.Linear(5, 1), TABLE, REGRESSION),
@@ -234,13 +255,16 @@ ZOO = [
     Specimen("cnn-dynamic-size", convolutional, ("image: float32[batch, 3, 16, width]",), CLASSES),
     Specimen("decoder", decoder, ("code: float32[batch, 4, 5, 5]",)),
     Specimen("conv1d-groupnorm-prelu-layernorm", one_dimensional, ("x: float32[batch, 3, 8]",)),
-    Specimen("lstm", lambda: Recurrent(nn.LSTM), SEQUENCE),
-    Specimen("lstm-two-layers-both-ways", lambda: Recurrent(nn.LSTM, num_layers=2, bidirectional=True), SEQUENCE),
-    Specimen("gru", lambda: Recurrent(nn.GRU), SEQUENCE),
+    Specimen(
+        "lstm-two-layers-both-ways-of-six-steps",
+        lambda: Recurrent(nn.LSTM, num_layers=2, bidirectional=True),
+        ("x: float32[batch, 6, 4]",),
+    ),
+    Specimen("gru-of-six-steps", lambda: Recurrent(nn.GRU), ("x: float32[batch, 6, 4]",)),
     Specimen("rnn", lambda: Recurrent(nn.RNN), ("x: float32[batch, 6, 4]",)),
     Specimen("lstm-time-first-with-states", TimeFirst, ("x: float32[time, batch, 3]",)),
     Specimen("attention", Attention, ("x: float32[batch, time, 8]",)),
-    Specimen("transformer-encoder", Encoder, ("x: float32[batch, time, 8]",)),
+    Specimen("transformer-encoder-of-six-steps", Encoder, ("x: float32[batch, 6, 8]",)),
     Specimen("embedding", Words, ("words: int64[batch, time]",), CLASSES),
     Specimen("two-inputs-two-outputs", TwoInputs, ("numbers: float32[batch, 3]", "category: int64[batch]")),
     Specimen("boolean-input-dictionary-out", Masked, ("x: float32[batch, 6]", "mask: bool[batch, 6]")),
@@ -252,3 +276,5 @@ ZOO = [
     Specimen("an-output-of-twice-the-length", Doubled, ("x: float32[batch, time]",)),
     Specimen("fixed-batch", lambda: nn.Linear(4, 2), ("x: float32[3, 4]",)),
 ]
+
+ZOO = [*FURTHER, *END_TO_END]

@@ -1,14 +1,15 @@
 """The trained networks that the proof is tried on, from data that everyone has."""
 
+import copy
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.datasets import load_breast_cancer, load_iris
 from torch import nn
 
 from parity_export import ModelSource, source_from_run
@@ -58,11 +59,15 @@ class Subject:
 
     def exact(self, rows: np.ndarray) -> np.ndarray:
         """Return the logits, computed by torch in float64."""
-        return _answered(self.source.module.double(), rows.astype(np.float64))
+        return _answered(self._double, rows.astype(np.float64))
 
     def torch(self, rows: np.ndarray) -> np.ndarray:
         """Return the logits, computed by torch in float32."""
-        return _answered(self.source.module.float(), rows)
+        return _answered(self.source.module, rows)
+
+    @cached_property
+    def _double(self) -> nn.Module:
+        return copy.deepcopy(self.source.module).double()
 
 
 def _answered(module: nn.Module, rows: np.ndarray) -> np.ndarray:
@@ -94,16 +99,25 @@ def _table(name: str, data: Any, choice: NetworkChoice, epochs: int) -> Subject:
 
 
 def iris() -> Subject:
+    from sklearn.datasets import load_iris
+
     return _table("iris, 4-100-3 ReLU", load_iris(), NetworkChoice(), 30)
 
 
 def cancer() -> Subject:
+    from sklearn.datasets import load_breast_cancer
+
     return _table("breast cancer, 30-100-1 ReLU", load_breast_cancer(), NetworkChoice(), 10)
 
 
 def deep() -> Subject:
+    from sklearn.datasets import load_breast_cancer
+
     deep_tanh = NetworkChoice(arguments={"hidden": [128, 128, 128], "activation": "Tanh"})
     return _table("breast cancer, 30-128-128-128-1 tanh", load_breast_cancer(), deep_tanh, 10)
 
 
-SUBJECTS: dict[str, Callable[[], Subject]] = {"xor": xor, "iris": iris, "cancer": cancer, "deep": deep}
+SUBJECTS: dict[str, Callable[[], Subject]] = {
+    "xor": cache(xor), "iris": cache(iris), "cancer": cache(cancer), "deep": cache(deep),
+}  # fmt: skip
+"""Each is trained and exported once in a process; nothing changes them."""

@@ -21,6 +21,7 @@ from parity_export.graph.trace import trace
 from parity_runtime import TensorSpec
 
 GUARDS = ("refuse_written_gelus", "refuse_inexact_fusions")
+pytestmark = pytest.mark.slow
 
 
 class Between(nn.Module):

@@ -13,6 +13,7 @@ from tests.proof.fuzzing.builder import Builder
 from tests.proof.fuzzing.search import search
 
 OLDEST = Path(sys.prefix) / "lowest/bin/python"  # after `make lowest`
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

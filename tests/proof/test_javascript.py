@@ -19,6 +19,7 @@ from tests.proof.soundness import boundary_points, jittered
 
 ANSWER = Path(__file__).parent / "answer.mjs"
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "elementary"
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

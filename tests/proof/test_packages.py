@@ -33,6 +33,7 @@ from tests.proof.networks import SUBJECTS, Subject
 
 SPECS = [TensorSpec("features", "float32", ("batch", 2))]
 BINARY = OutputSpec("binary", "logits", ("no", "yes"))
+pytestmark = pytest.mark.slow
 
 
 def source_of(module: nn.Module, output_spec: OutputSpec = BINARY) -> ModelSource:

@@ -9,6 +9,7 @@ from tests.proof.networks import SUBJECTS, Subject
 from tests.proof.soundness import CHUNK, search
 
 LARGEST_RATIO = 8.0  # of the error bound to the largest deviation that was observed, for XOR
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module", params=["xor", "iris", "cancer"])

@@ -9,6 +9,8 @@ import pytest
 from parity_runtime import Predictor
 from parity_runtime.evaluation.benchmark import BATCHES, random_inputs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", ["xor", "rent", "series"])
 def test_every_figure_is_there(parity, name: str) -> None:

@@ -80,7 +80,7 @@ def test_a_certified_graph_of_another_contract_is_refused(certified_package: Pat
         Predictor(copy, certified=True)
 
 
-def test_predict_adds_what_is_proven(
+def test_predict_adds_the_error_bounds(
     parity, certified_package: Path, certified_rent_package: Path, tmp_path: Path
 ) -> None:
     lines = parity("predict", certified_package, "--certified", "--row", "0,1", "--row", "1,1").out.splitlines()

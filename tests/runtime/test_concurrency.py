@@ -16,6 +16,8 @@ import pytest
 
 from parity_runtime import InputError, Predictor, ProviderError
 
+pytestmark = pytest.mark.slow
+
 BATCHES = [np.random.default_rng(size).uniform(-0.5, 1.5, (size, 2)).astype(np.float32) for size in (1, 1, 2, 64, 5000)]
 
 

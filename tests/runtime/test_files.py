@@ -101,6 +101,7 @@ def test_an_error_while_staging_keeps_the_old_folder(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["p"]
 
 
+@pytest.mark.slow
 def test_kill_9_while_folders_are_exchanged_always_leaves_a_whole_one(tmp_path: Path) -> None:
     """A writer alternates two folders of two files each; whenever it is killed, both files are of one folder."""
     target = tmp_path / "p"

@@ -3,54 +3,57 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from parity_runtime import InputError, Predictor
 from parity_runtime.files.paths import refuse_unwritable, resolved
+from tests.warm_process import Forked, WarmProcess
 
-MAIN = "from parity_runtime.cli.main import main; main()"
+Run = Callable[..., Forked]
 BYTE = os.fsdecode(b"\xff")
 
 
-def run(*arguments: object, memory: int = 0, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
-    limit = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({memory}, {memory}))\n" if memory else ""
-    command = [sys.executable, "-c", limit + MAIN, *map(str, arguments)]
-    # A tracer takes memory of its own, and speaks where there is none.
-    untraced = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-    return subprocess.run(command, capture_output=True, check=False, timeout=60, cwd=cwd, env=untraced)
+@pytest.fixture
+def run(warm: WarmProcess) -> Run:
+    return lambda *arguments, **options: warm.run(arguments, **options)
 
 
-def reason(done: subprocess.CompletedProcess[bytes], code: int = 1) -> str:
-    assert done.returncode == code, done
-    (line,) = done.stderr.decode().splitlines()
+def reason(done: Forked, code: int = 1) -> str:
+    assert done.returncode == code, (done.returncode, done.out, done.err)
+    (line,) = done.err.splitlines()
     assert line.startswith("parity: ") and "Traceback" not in line
     return line
 
 
-def test_paths_that_are_no_utf_8_are_used_and_shown_escaped(xor_package: Path, package_copy, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_paths_that_are_no_utf_8_are_used_and_shown_escaped(
+    run: Run, xor_package: Path, package_copy: Callable[[Path], Path], tmp_path: Path
+) -> None:
     copy = package_copy(xor_package).rename(tmp_path / f"pack{BYTE}age")
     (tmp_path / f"t{BYTE}.csv").write_text("x1,x2\n0,1\n")
     assert Predictor(copy).predict([[0, 1]]).tolist() == [1]
     out = tmp_path / f"out{BYTE}.csv"
     done = run("predict", copy, tmp_path / f"t{BYTE}.csv", "--out", out)
     assert done.returncode == 0 and out.read_text().startswith("x1,x2,label"), done
-    assert b"out\\udcff.csv" in done.stderr
-    assert b"pack\\udcffage: " in run("verify", copy).stdout
+    assert "out\\udcff.csv" in done.err
+    assert "pack\\udcffage: " in run("verify", copy).out
     assert "nothing\\udcff" in reason(run("verify", tmp_path / f"nothing{BYTE}"))
     assert "nothing\\udcff" in reason(run("predict", copy, tmp_path / f"nothing{BYTE}.csv"))
-    assert b"\\udcff" in run(f"in{BYTE}fo").stderr
+    assert "\\udcff" in run(f"in{BYTE}fo").err
 
 
 @pytest.mark.parametrize("command", [["info"], ["verify"], ["bench"], ["predict", "--row", "0,1"]])
-def test_a_name_that_is_too_long_is_one_short_sentence(command: list[str]) -> None:
+def test_a_name_that_is_too_long_is_one_short_sentence(run: Run, command: list[str]) -> None:
     line = reason(run(command[0], "x" * 5000, *command[1:]))
     assert "File name too long" in line and len(line) < 1600
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".parquet", ".arrow"])
-def test_a_pipe_is_not_waited_for_where_a_file_is_needed(xor_package: Path, tmp_path: Path, suffix: str) -> None:
+def test_a_pipe_is_not_waited_for_where_a_file_is_needed(
+    run: Run, xor_package: Path, tmp_path: Path, suffix: str
+) -> None:
     if suffix != ".npy":
         pytest.importorskip("pyarrow")
     pipe = tmp_path / f"pipe{suffix}"
@@ -59,19 +62,19 @@ def test_a_pipe_is_not_waited_for_where_a_file_is_needed(xor_package: Path, tmp_
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
-def test_a_device_never_ends_and_is_refused(xor_package: Path, form: str) -> None:
+def test_a_device_never_ends_and_is_refused(run: Run, xor_package: Path, form: str) -> None:
     assert "it is a device" in reason(run("predict", xor_package, "/dev/zero", "--format", form))
 
 
-def test_a_table_may_come_through_a_pipe(xor_package: Path, tmp_path: Path) -> None:
+def test_a_table_may_come_through_a_pipe(run: Run, xor_package: Path, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.csv"
     os.mkfifo(pipe)
     writer = subprocess.Popen([sys.executable, "-c", f"open({str(pipe)!r}, 'w').write('x1,x2\\n0,1\\n')"])
     done = run("predict", xor_package, pipe)
-    assert writer.wait() == 0 and done.returncode == 0 and done.stdout.count(b"\n") == 2
+    assert writer.wait() == 0 and done.returncode == 0 and done.out.count("\n") == 2
 
 
-def test_links_that_lead_to_one_another_are_one_sentence(xor_package: Path, tmp_path: Path) -> None:
+def test_links_that_lead_to_one_another_are_one_sentence(run: Run, xor_package: Path, tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "one").symlink_to("two")
     (tmp_path / "two").symlink_to("one")
@@ -87,7 +90,7 @@ def test_links_that_lead_to_one_another_are_one_sentence(xor_package: Path, tmp_
 
 @pytest.mark.parametrize("name", ["/proc/answers.csv", "x" * 256, "y" * 300 + "/answers.csv"])
 def test_a_target_that_cannot_be_written_is_refused_before_the_work(
-    xor_package: Path, tmp_path: Path, name: str
+    run: Run, xor_package: Path, tmp_path: Path, name: str
 ) -> None:
     with pytest.raises(InputError, match="cannot write"):
         refuse_unwritable(tmp_path / name)
@@ -97,12 +100,24 @@ def test_a_target_that_cannot_be_written_is_refused_before_the_work(
     assert os.listdir(tmp_path) == []
 
 
-def test_too_little_memory_is_called_so(xor_package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not broken, and not to be installed again."""
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+WITH_MEMORY = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]), int(sys.argv[1])))
+from parity_runtime.cli.main import main
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.slow
+def test_too_little_memory_is_called_so(xor_package: Path) -> None:
+    """Not broken, and not to be installed again: in new processes, for libraries fail while they are loaded."""
+    # A tracer takes memory of its own, and speaks where there is none.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    environment["OPENBLAS_NUM_THREADS"] = "1"
     refused = 0
     for megabytes in range(210, 60, -10):
-        done = run("predict", xor_package, "--row", "0,1", memory=megabytes * 2**20)
+        command = [sys.executable, "-c", WITH_MEMORY, str(megabytes * 2**20), "predict", xor_package, "--row", "0,1"]
+        done = subprocess.run(command, capture_output=True, check=False, timeout=300, env=environment)
         if done.returncode and b"parity: " in done.stderr:  # else a native library ended the process by itself
             refused += 1
             last = done.stderr.decode().splitlines()[-1]  # a native library may have spoken before

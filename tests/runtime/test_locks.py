@@ -150,7 +150,7 @@ def test_without_locks_what_may_be_another_s_is_never_removed(kind: str, tmp_pat
     assert content(target) == "mine"
 
 
-def test_a_link_or_a_foreign_file_under_the_staging_name_is_never_followed(tmp_path: Path) -> None:
+def test_a_link_or_another_s_file_under_the_staging_name_is_never_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.mkdir()
     (victim / "a").write_text("theirs")

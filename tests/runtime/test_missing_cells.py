@@ -19,6 +19,7 @@ from parity_runtime.tables import plain_numbers
 from parity_runtime.tables.cell_patterns import decimal_comma, spelling
 from parity_runtime.tables.cell_values import MISSING_IN_NUMBERS, MISSING_TOKENS, PLAIN, CellValues
 from parity_runtime.tables.csv_file import CsvDialect, csv_chunks
+from tests.refusals import refused_at
 
 TOKENS = ["", " ", *MISSING_TOKENS, *MISSING_IN_NUMBERS]
 SAID = "x2 is missing, and this model takes no missing cell there"
@@ -65,7 +66,7 @@ def test_an_error_of_a_row_has_its_row_its_column_and_its_file(xor_package: Path
         assert (found.value.row, found.value.column, found.value.path) == (2, "x2", None)
     copy = pickle.loads(pickle.dumps(found.value))
     assert (str(copy), copy.row, copy.column) == (str(found.value), 2, "x2")
-    with pytest.raises(InputError, match="'x2' is missing; found x1") as found:
+    with pytest.raises(InputError) as found:
         predictor.predict({"x1": [0.0]})
     assert (found.value.row, found.value.column) == (None, "x2")
 
@@ -78,10 +79,8 @@ def test_a_row_is_counted_over_the_whole_stream(xor_package: Path, size: int) ->
     batches = [points[start : start + size] for start in range(0, 7, size)]
     named = [{"x1": batch[:, 0], "x2": batch[:, 1]} for batch in batches]
     for source in (batches, [batch.tolist() for batch in batches], named):
-        with pytest.raises(InputError, match=f"row {bad}: {SAID}") as found:
+        with refused_at(path=f"batch {-(-bad // size)}", row=bad, column="x2"):
             list(predict_batches(predictor, source, threads=2))
-        assert (found.value.row, found.value.column) == (bad, "x2")
-        assert found.value.path == f"batch {-(-bad // size)}"
 
 
 def test_a_row_is_counted_in_the_file_whatever_is_left_out(parity, xor_package: Path, tmp_path: Path) -> None:
@@ -98,7 +97,7 @@ def test_a_row_is_counted_in_the_file_whatever_is_left_out(parity, xor_package: 
 def test_columns_of_objects_are_numbers_or_missing(contract: ModelContract) -> None:
     imputing = replace(contract, features=tuple(replace(feature, missing="impute") for feature in contract.features))
     cells = [1, 0.5, decimal.Decimal("0.25"), np.float32(2), None, "", "NA", float("nan"), "-", 10**400]
-    with pytest.raises(InputError, match="row 10: x1 is inf"):
+    with refused_at(row=10, column="x1"):
         table_inputs(imputing, {"x1": cells, "x2": cells})
     found = table_inputs(imputing, {"x1": np.array(cells[:-1], object), "x2": np.zeros(9)})["features"]
     np.testing.assert_array_equal(found[:, 0], np.array([1, 0.5, 0.25, 2, *[np.nan] * 5], np.float32))
@@ -125,7 +124,7 @@ def test_a_number_that_means_missing_is_one_in_lists_as_in_columns(contract: Mod
     features = tuple(replace(feature, missing="impute") for feature in contract.features)
     found = table_inputs(replace(refusing, features=features), rows)["features"]
     np.testing.assert_array_equal(found, np.array([[1, np.nan]], np.float32))
-    with pytest.raises(InputError, match="row 1: x2 is missing"):
+    with refused_at(row=1, column="x2"):
         table_inputs(refusing, rows)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from parity_runtime import InputError, Predictor, predict_batches
+from tests.refusals import refused_at
 
 ROWS = 1000
 POINTS = np.random.default_rng(3).uniform(-0.5, 1.5, (ROWS, 2)).astype(np.float32)
@@ -46,7 +47,7 @@ def test_a_stream_of_record_batches_has_the_commands_columns(xor_package: Path) 
     (found,) = predict_batches(Predictor(xor_package), [batch])
     assert found.schema.names == ["id", "x2", "x1", "label", "probability_0", "probability_1"]
     assert found.column("label").to_pylist() == [1, 0]
-    with pytest.raises(InputError, match="batch 2, row 3: x2 is missing"):
+    with refused_at(path="batch 2", row=3, column="x2"):
         list(
             predict_batches(
                 Predictor(xor_package), [batch, pyarrow.RecordBatch.from_pydict({"x1": [1.0], "x2": [None]})]

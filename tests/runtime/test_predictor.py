@@ -8,6 +8,7 @@ import pytest
 
 from parity_runtime import InputError, Predictor, ProviderError, predict_batches
 from parity_runtime.inference.input_validation import table_inputs
+from tests.refusals import refused_at
 
 CORNERS = [[0, 0], [0, 1], [1, 0], [1, 1]]
 
@@ -69,7 +70,7 @@ class ArrowTable(Frame):
 @pytest.mark.parametrize("kind", [Frame, ArrowTable])
 def test_the_columns_of_a_data_frame_are_found_by_name(predictor: Predictor, kind: type[Frame]) -> None:
     assert predictor.predict(kind(x2=[0.0, 1.0], id=[7.0, 8.0], x1=[0.0, 0.0])).tolist() == [0, 1]
-    with pytest.raises(InputError, match="'x2' is missing; found x1"):
+    with refused_at(column="x2"):
         predictor.predict(kind(x1=[0.0]))
 
 
@@ -81,7 +82,7 @@ def test_the_fields_of_a_structured_array_are_found_by_name(predictor: Predictor
 def test_a_doubled_column_is_refused(predictor: Predictor) -> None:
     frame = Frame(x1=[0.0], x2=[0.0])
     frame.columns = ["x1", "x2", "x2"]
-    with pytest.raises(InputError, match="'x2' is there more than once"):
+    with refused_at(column="x2"):
         predictor.predict(frame)
 
 
@@ -138,9 +139,8 @@ def test_a_number_that_an_integer_input_cannot_hold_is_named_by_its_place(predic
     (spec,), contract = predictor.contract.inputs, predictor.contract
     whole = replace(contract, inputs=(replace(spec, dtype="int64"),))
     for rows in ([[0, 1], [0.5, 1]], {"x1": [0, 0.5], "x2": [1, 1]}):
-        with pytest.raises(InputError, match="row 2: x1 is 0.5, a number that int64 cannot hold") as refused:
+        with refused_at(row=2, column="x1"):
             table_inputs(whole, rows)
-        assert (refused.value.row, refused.value.column) == (2, "x1")
     unnamed = replace(
         whole, task="tensors", features=(), classes=(), positive=None, threshold=None, logit_threshold=None
     )

@@ -20,6 +20,8 @@ from parity_runtime.package.loader import load_model
 from parity_runtime.package.manifest import write_manifest
 from parity_runtime.package.model_scan import scan_model
 
+pytestmark = pytest.mark.slow
+
 BIT_FLIPS = 400
 
 any_dtype = st.one_of(

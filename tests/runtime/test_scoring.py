@@ -191,7 +191,7 @@ def test_an_array_without_rows_gives_one_without_rows(parity, xor_package: Path,
     assert np.load(tmp_path / "o.npy").dtype.names[-1] == "probability_1"
 
 
-def test_a_regression_and_its_radius(parity, certified_rent_package: Path, tmp_path: Path) -> None:
+def test_a_regression_and_its_error_bounds(parity, certified_rent_package: Path, tmp_path: Path) -> None:
     predictor = Predictor(certified_rent_package, certified=True)
     names = [feature.name for feature in predictor.contract.columns]
     (tmp_path / "t.csv").write_text(",".join(names) + "\n" + ",".join("1" * len(names)) + "\n")
@@ -203,7 +203,7 @@ def test_a_regression_and_its_radius(parity, certified_rent_package: Path, tmp_p
         assert found[f"error_bound_{target}"] == float32_text(outputs["error_bound"][0, index])
 
 
-def test_what_is_proven_beyond_numbers_is_null_in_json(parity, certified_rent_package: Path, tmp_path: Path) -> None:
+def test_an_error_bound_beyond_numbers_is_null_in_json(parity, certified_rent_package: Path, tmp_path: Path) -> None:
     names = [feature.name for feature in Predictor(certified_rent_package).contract.columns]
     (tmp_path / "t.jsonl").write_text(json.dumps(dict.fromkeys(names, 3e38)) + "\n")
     done = parity("predict", certified_rent_package, tmp_path / "t.jsonl", "--certified")

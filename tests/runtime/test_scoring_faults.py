@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import os
 import resource
 import signal
 import subprocess
@@ -18,6 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parity_runtime.cli import main
+from tests.warm_process import Forked, WarmProcess
+
+pytestmark = pytest.mark.slow
 
 PARITY = str(Path(sys.executable).parent / "parity")
 ROWS = 400_000
@@ -33,21 +35,9 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def scoring(xor_package: Path, large: Path, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def scoring(warm: WarmProcess, xor_package: Path, large: Path, tmp_path: Path) -> Iterator[Forked]:
     """A scoring to a file, caught in the middle."""
-    command = [
-        PARITY,
-        "predict",
-        str(xor_package),
-        str(large),
-        "--out",
-        str(tmp_path / "out.csv"),
-        "--batch-size",
-        "64",
-    ]
-    # A signal that arrives while coverage's tracer runs may be lost in it.
-    untraced = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, env=untraced)
+    process = warm.start(["predict", xor_package, large, "--out", tmp_path / "out.csv", "--batch-size", "64"])
     deadline = time.monotonic() + 60
     while not any(path.stat().st_size for path in tmp_path.glob(".out.csv.*")):
         assert process.poll() is None and time.monotonic() < deadline
@@ -57,17 +47,17 @@ def scoring(xor_package: Path, large: Path, tmp_path: Path) -> Iterator["subproc
     process.communicate()
 
 
-def test_killed_it_leaves_no_output(scoring: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
+def test_killed_it_leaves_no_output(scoring: Forked, tmp_path: Path) -> None:
     scoring.send_signal(signal.SIGKILL)
     assert scoring.wait() == -signal.SIGKILL
     assert [path.suffix for path in tmp_path.iterdir()] == [".partial"]
 
 
-def test_interrupted_it_stops_at_once_and_leaves_nothing(scoring: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
+def test_interrupted_it_stops_at_once_and_leaves_nothing(scoring: Forked, tmp_path: Path) -> None:
     started = time.monotonic()
     scoring.send_signal(signal.SIGINT)
     _, error = scoring.communicate(timeout=30)
-    assert (scoring.returncode, error.strip()) == (130, b"parity: interrupted")
+    assert (scoring.returncode, error.strip()) == (130, "parity: interrupted")
     assert list(tmp_path.iterdir()) == []
     assert time.monotonic() - started < 10
 
@@ -83,13 +73,10 @@ def test_a_reader_that_has_enough_is_no_error(xor_package: Path, large: Path, op
         assert process.wait() == 0
 
 
-def _small_files() -> None:
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
-
-
 @pytest.mark.parametrize("suffix", [".csv", ".npy", ".parquet"])
-def test_a_full_disk_is_said_and_leaves_nothing(xor_package: Path, large: Path, tmp_path: Path, suffix: str) -> None:
+def test_a_full_disk_is_said_and_leaves_nothing(
+    warm: WarmProcess, xor_package: Path, large: Path, tmp_path: Path, suffix: str
+) -> None:
     source, out = large, tmp_path / f"out{suffix}"
     if suffix == ".npy":
         source = tmp_path / "t.npy"
@@ -102,10 +89,9 @@ def test_a_full_disk_is_said_and_leaves_nothing(xor_package: Path, large: Path, 
         random = np.random.default_rng(0)
         parquet.write_table(pyarrow.table({name: random.random(ROWS) for name in ("x1", "x2")}), source)
     before = set(tmp_path.iterdir())
-    command = [PARITY, "predict", str(xor_package), str(source), "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=_small_files)
-    assert done.returncode == 1, done
-    assert "disk is full" in done.stderr and str(out) in done.stderr and len(done.stderr.splitlines()) == 1
+    done = warm.run(["predict", xor_package, source, "--out", out], limits={resource.RLIMIT_FSIZE: 2**20})
+    assert done.returncode == 1, done.err
+    assert "disk is full" in done.err and str(out) in done.err and len(done.err.splitlines()) == 1
     assert set(tmp_path.iterdir()) == before
 
 

@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity_runtime import InputError, Predictor, predict_batches
+from parity_runtime import Predictor, predict_batches
 from parity_runtime.tables import plain_numbers
 from parity_runtime.tables.csv_file import csv_chunks, csv_line
+from tests.refusals import refused_at
 
 PARITY = str(Path(sys.executable).parent / "parity")
 ODD = ["0\u00a0", "\u00a00", "\u20030", "0\u2028", "0\x85", "0\x1f", "\ufeff0", "1_0", "\u0663", "0x1p3", "nan(3)",
@@ -282,7 +283,7 @@ def test_answers_before_a_source_that_fails_are_given(xor_package: Path) -> None
             for outputs in predict_batches(Predictor(xor_package), source(), threads=threads):
                 found.append(outputs["label"][0])  # noqa: PERF401 -- what came before the error is looked at
         assert found == [1] * 5
-        with pytest.raises(InputError, match="batch 2, row 2: x2 is missing"):
+        with refused_at(path="batch 2", row=2, column="x2"):
             list(predict_batches(Predictor(xor_package), [[[0, 1]], [[0, float("nan")]]], threads=threads))
 
 

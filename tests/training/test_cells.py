@@ -50,6 +50,7 @@ def test_a_missing_cell_of_a_feature_is_nan_in_every_reader(tmp_path: Path, toke
         assert np.flatnonzero(np.isnan(data[:, 0])).tolist() == [5]
 
 
+@pytest.mark.slow
 def test_a_row_without_a_target_is_counted_and_evaluated_without(parity, tmp_path: Path) -> None:
     path = write_table(tmp_path / "t.csv", {"size": SIZES, "price": with_cell(PRICES, 57, "NA")})
     trained = parity("train", path, "--target", "price", "--out", tmp_path / "run", "--epochs", 2)
@@ -94,6 +95,7 @@ def test_a_text_target_says_what_a_word_for_a_missing_cell_is(parity, tmp_path: 
     assert TableDataset(empty, TableSettings("sold")).without_target == 1
 
 
+@pytest.mark.slow
 def test_a_package_reads_missing_cells_as_it_was_trained_to(parity, tmp_path: Path) -> None:
     kinds = ["None" if size > 90 else "some" for size in SIZES]
     sizes = with_cell(with_cell(SIZES, 2, "-999"), 7, "absent")
@@ -217,6 +219,7 @@ def test_classes_need_rows(tmp_path: Path, kinds: int, rows: int, is_refused: bo
         assert len(TableDataset(path, TableSettings("y")).classes) == kinds
 
 
+@pytest.mark.slow
 def test_semicolons_and_decimal_commas_are_found_in_every_command(parity, tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     rows = "".join(
@@ -250,6 +253,7 @@ def test_the_options_of_a_message_carry_the_decimal_comma_that_was_found(parity,
     assert int(TableDataset(tmp_path / "t.csv", settings).label[1]) == (2_007_000 if cell.endswith("000") else 2007)
 
 
+@pytest.mark.slow
 def test_an_index_is_left_out_named_and_passes_through(parity, tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet

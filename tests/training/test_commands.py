@@ -1,10 +1,13 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.terminal import on_terminal
 from tests.training.tables import classes_table
 
 
+@pytest.mark.slow
 def test_train_and_plot_tell_what_they_did(parity, tmp_path: Path) -> None:
     answer = parity("train", "xor", "--out", tmp_path / "r", "--epochs", 2, "--size", 200, "--test-size", 50)
     assert answer.code == 0
@@ -37,6 +40,7 @@ def test_mistakes_are_one_line(parity, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_force_replaces_a_run_and_nothing_else(parity, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "recipe.json").write_text('{"cake": 1}')
@@ -64,6 +68,7 @@ def test_a_header_alone_is_one_line(parity, tmp_path: Path) -> None:
     assert answer.is_refused(1, "has no rows to train on")
 
 
+@pytest.mark.slow
 def test_thirty_classes_are_drawn_without_a_legend_over_them(parity, tmp_path: Path) -> None:
     path = classes_table(tmp_path / "t.csv", rows=600, classes=tuple(f"${index}_$" for index in range(30)))
     write = ("train", path, "--target", "kind", "--epochs", 1, "--out", tmp_path / "run")

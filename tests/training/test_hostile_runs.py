@@ -23,6 +23,8 @@ from parity_training.settings import TrainSettings
 from parity_training.train import resume, train_xor
 from parity_training.weights.state_dict import load_object, save_object
 
+pytestmark = pytest.mark.slow
+
 HUGE = 10**15
 SMALL = XORSettings(size=64, validation_size=8, test_size=8, epochs=1)
 

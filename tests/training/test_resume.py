@@ -5,8 +5,6 @@ import random
 import resource
 import shlex
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,9 +14,11 @@ import torch
 from parity_training import Run, weights_id
 from parity_training.weights.state_dict import load_object
 from tests.training.tables import classes_table
+from tests.warm_process import Forked, WarmProcess
+
+pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("PARITY_KILLS", "3"))  # make soak asks for 50
-SCRIPT = "from parity_runtime.cli.main import main; main()"
 NETWORK = (
     *("--arg", "hidden=[16,16]", "--arg", "dropout=0.2", "--scheduler", "StepLR", "--scheduler-arg", "step_size=20"),
     *("--patience", "1000", "--epochs", "150", "--batch-size", "8", "--class-weights", "balanced"),
@@ -29,12 +29,13 @@ def unfinished(out: Path) -> Path:
     return out.with_name(f"{out.name}.unfinished")
 
 
-def command(data: Path, out: Path, *options: str) -> list[str]:
-    return [sys.executable, "-c", SCRIPT, "train", str(data), "--out", str(out), *options]
+def train(data: Path, out: Path, *options: str) -> list[object]:
+    return ["train", data, "--out", out, *options]
 
 
-def finish(data: Path, out: Path, *options: str) -> str:
-    subprocess.run(command(data, out, *options), check=True, capture_output=True, timeout=120)
+def finish(warm: WarmProcess, data: Path, out: Path, *options: str) -> str:
+    done = warm.run(train(data, out, *options))
+    assert done.returncode == 0, done.err
     return weights_id(Run.open(out).state_dict())
 
 
@@ -44,15 +45,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def uninterrupted(warm: WarmProcess, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     out = tmp_path_factory.mktemp("runs") / "run"
-    finish(data, out, "--target", "kind", *NETWORK)
+    finish(warm, data, out, "--target", "kind", *NETWORK)
     return Run.open(out)
 
 
-def start(data: Path, out: Path, *options: str) -> subprocess.Popen[str]:
+def start(warm: WarmProcess, data: Path, out: Path, *options: str) -> Forked:
     """Start a training and wait until it has begun."""
-    process = subprocess.Popen(command(data, out, *options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = warm.start(train(data, out, *options))
     give_up = time.monotonic() + 60
     while not (unfinished(out) / "tensorboard").exists() and process.poll() is None and time.monotonic() < give_up:
         time.sleep(0.01)
@@ -61,12 +62,12 @@ def start(data: Path, out: Path, *options: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_a_signal_saves_says_how_to_go_on_and_going_on_gives_the_same_weights(
-    data: Path, uninterrupted: Run, tmp_path: Path, number: int, code: int
+    warm: WarmProcess, data: Path, uninterrupted: Run, tmp_path: Path, number: int, code: int
 ) -> None:
-    process = start(data, tmp_path / "run", "--target", "kind", *NETWORK)
+    process = start(warm, data, tmp_path / "run", "--target", "kind", *NETWORK)
     time.sleep(0.4)
     process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate()
     assert process.returncode == code, err
     assert "parity: stopped in epoch" in err
     assert "Traceback" not in err
@@ -75,17 +76,17 @@ def test_a_signal_saves_says_how_to_go_on_and_going_on_gives_the_same_weights(
     assert not (tmp_path / "run").exists()
     checkpoint = load_object(tmp_path / "run.unfinished" / "checkpoint.pt")
     assert (0, 0) < (checkpoint["epoch"], checkpoint["step"]) < (150, 0)
-    assert finish(data, tmp_path / "run", "--resume") == weights_id(uninterrupted.state_dict())
+    assert finish(warm, data, tmp_path / "run", "--resume") == weights_id(uninterrupted.state_dict())
     for name in ("metrics.jsonl", "evaluation.json", "recipe.json", "test.csv"):
         assert (tmp_path / "run" / name).read_bytes() == (uninterrupted.path / name).read_bytes(), name
 
 
 def test_runs_that_are_killed_again_and_again_end_with_the_same_weights(
-    data: Path, uninterrupted: Run, tmp_path: Path
+    warm: WarmProcess, data: Path, uninterrupted: Run, tmp_path: Path
 ) -> None:
     chance = random.Random(4)
     run, begin = tmp_path / "0" / "run", ("--target", "kind", *NETWORK)
-    process = start(data, run, *begin)
+    process = start(warm, data, run, *begin)
     for kill in range(KILLS):
         time.sleep(chance.uniform(0, 1.6))
         process.kill()
@@ -93,15 +94,15 @@ def test_runs_that_are_killed_again_and_again_end_with_the_same_weights(
         if (run / "state_dict.pt").exists():  # finished before the kill: that run is done, the next one begins
             check_same(run, uninterrupted)
             run = tmp_path / str(kill + 1) / "run"
-            process = start(data, run, *begin)
+            process = start(warm, data, run, *begin)
             continue
         checkpoint = load_object(unfinished(run) / "checkpoint.pt")
         assert all(bool(torch.isfinite(tensor).all()) for tensor in checkpoint["model"].values())
-        process = start(data, run, "--resume")
+        process = start(warm, data, run, "--resume")
     process.kill()
     process.communicate()
     if not (run / "state_dict.pt").exists():
-        finish(data, run, "--resume")
+        finish(warm, data, run, "--resume")
     check_same(run, uninterrupted)
     assert not list(run.glob(".*.partial"))
     assert os.listdir(run.parent) == ["run"]
@@ -112,24 +113,17 @@ def check_same(run: Path, uninterrupted: Run) -> None:
     assert (run / "metrics.jsonl").read_bytes() == (uninterrupted.path / "metrics.jsonl").read_bytes()
 
 
-def test_a_full_disk_is_said_and_the_old_checkpoint_survives(data: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_said_and_the_old_checkpoint_survives(warm: WarmProcess, data: Path, tmp_path: Path) -> None:
     """A limit on the size of files, which the first checkpoint keeps and the next, with Adam's moments, does not."""
-    options = ("--target", "kind", "--arg", "hidden=[200,200]", "--epochs", "400", "--patience", "1000")
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
-
-    done = subprocess.run(
-        command(data, tmp_path / "run", *options), preexec_fn=limit, capture_output=True, text=True, timeout=120,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 1, done.stderr
-    assert "disk is full" in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
+    options = ("--target", "kind", "--arg", "hidden=[200,200]", "--epochs", "8")
+    done = warm.run(train(data, tmp_path / "run", *options), limits={resource.RLIMIT_FSIZE: 300_000})
+    assert done.returncode == 1, done.err
+    assert "disk is full" in done.err.splitlines()[-1]
+    assert "Traceback" not in done.err
     assert load_object(tmp_path / "run.unfinished" / "checkpoint.pt")["epoch"] == 0
     assert not list((tmp_path / "run.unfinished").glob(".*.partial"))
-    whole = finish(data, tmp_path / "whole", *options)
-    assert finish(data, tmp_path / "run", "--resume") == whole
+    whole = finish(warm, data, tmp_path / "whole", *options)
+    assert finish(warm, data, tmp_path / "run", "--resume") == whole
 
 
 def test_resuming_wants_the_same_rows_an_unfinished_run_and_no_other_settings(
@@ -155,49 +149,54 @@ def test_resuming_wants_the_same_rows_an_unfinished_run_and_no_other_settings(
 
 
 def test_a_run_that_parity_0_1_left_in_its_own_folder_is_resumed(
-    data: Path, uninterrupted: Run, tmp_path: Path
+    warm: WarmProcess, data: Path, uninterrupted: Run, tmp_path: Path
 ) -> None:
-    process = start(data, tmp_path / "run", "--target", "kind", *NETWORK)
+    process = start(warm, data, tmp_path / "run", "--target", "kind", *NETWORK)
     process.kill()
     process.communicate()
     unfinished(tmp_path / "run").rename(tmp_path / "run")
-    assert finish(data, tmp_path / "run", "--resume") == weights_id(uninterrupted.state_dict())
+    assert finish(warm, data, tmp_path / "run", "--resume") == weights_id(uninterrupted.state_dict())
     assert os.listdir(tmp_path) == ["run"]
 
 
 def test_a_damaged_checkpoint_is_said_and_the_one_before_leads_to_the_same_weights(
-    data: Path, uninterrupted: Run, tmp_path: Path
+    warm: WarmProcess, data: Path, uninterrupted: Run, tmp_path: Path
 ) -> None:
-    process = start(data, tmp_path / "run", "--target", "kind", *NETWORK)
+    process = start(warm, data, tmp_path / "run", "--target", "kind", *NETWORK)
     time.sleep(0.4)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    process.communicate()
     last = tmp_path / "run.unfinished" / "checkpoint.pt"
     epoch = load_object(last)["epoch"]
     data_of_it = bytearray(last.read_bytes())
     middle = data_of_it.index(b"PK", len(data_of_it) // 2)
     data_of_it[middle - 600 : middle - 100] = bytes(500)  # a block that the disk lost, within an entry
     last.write_bytes(data_of_it)
-    done = subprocess.run(command(data, tmp_path / "run", "--resume"), capture_output=True, text=True, check=True)
-    assert "checkpoint.pt is damaged" in done.stderr and "checkpoint.previous.pt is taken instead" in done.stderr
+    done = warm.run(train(data, tmp_path / "run", "--resume"))
+    assert done.returncode == 0, done.err
+    assert "checkpoint.pt is damaged" in done.err and "checkpoint.previous.pt is taken instead" in done.err
     assert epoch > 0
     check_same(tmp_path / "run", uninterrupted)
     assert not (tmp_path / "run" / "checkpoint.previous.pt").exists()
 
 
-def test_a_signal_in_the_last_step_of_an_epoch_is_resumed_like_any_other(data: Path, tmp_path: Path) -> None:
+def test_a_signal_in_the_last_step_of_an_epoch_is_resumed_like_any_other(
+    warm: WarmProcess, data: Path, tmp_path: Path
+) -> None:
     """With one batch an epoch every signal comes in the last step."""
     options = ("--target", "kind", "--epochs", "1500", "--patience", "1500", "--batch-size", "320")
-    process = start(data, tmp_path / "run", *options)
+    process = start(warm, data, tmp_path / "run", *options)
     time.sleep(0.4)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    process.communicate()
     assert process.returncode == 143
-    assert finish(data, tmp_path / "run", "--resume") == finish(data, tmp_path / "whole", *options)
+    assert finish(warm, data, tmp_path / "run", "--resume") == finish(warm, data, tmp_path / "whole", *options)
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
-def test_processes_that_load_batches_leave_the_random_numbers_of_dropout_alone(data: Path, tmp_path: Path) -> None:
+def test_processes_that_load_batches_leave_the_random_numbers_of_dropout_alone(
+    warm: WarmProcess, data: Path, tmp_path: Path
+) -> None:
     options = ("--target", "kind", "--epochs", "6", "--patience", "9", "--batch-size", "4", "--arg", "dropout=0.5")
-    ids = {finish(data, tmp_path / workers, *options, "--num-workers", workers) for workers in ("0", "1")}
+    ids = {finish(warm, data, tmp_path / workers, *options, "--num-workers", workers) for workers in ("0", "1")}
     assert len(ids) == 1

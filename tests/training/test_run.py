@@ -121,7 +121,7 @@ def test_a_folder_that_is_no_run_is_never_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
-def test_an_unfinished_run_and_a_foreign_folder_are_one_sentence(tmp_path: Path) -> None:
+def test_an_unfinished_run_and_another_folder_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no run"):
         Run.open(tmp_path)
     run = train_xor(tmp_path / "run", QUICK)

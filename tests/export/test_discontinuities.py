@@ -30,6 +30,7 @@ JUMPS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", JUMPS)
 def test_a_module_with_jumps_exports(name: str, tmp_path) -> None:
     predictor = package(Function(JUMPS[name]), ["x: float32[batch, 3]"], tmp_path)
@@ -44,11 +45,13 @@ def best(_: object, x: Tensor) -> tuple[Tensor, Tensor]:
     return (x * torch.arange(1.0, 13)).gather(1, index), value
 
 
+@pytest.mark.slow
 @refused_before("1.32")
 def test_ties_and_what_is_gathered_by_a_tied_index_are_nobodys(tmp_path) -> None:
     package(Function(best), TWELVE, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_gather_by_a_wrong_index_is_found_all_the_same() -> None:
     model = exported(Function(best), TWELVE)
     gather = next(node for node in model.graph.node if node.op_type == "GatherElements")
@@ -61,11 +64,13 @@ def test_a_gather_by_a_wrong_index_is_found_all_the_same() -> None:
     refused(Function(best), model, TWELVE, "ordinary probes")
 
 
+@pytest.mark.slow
 def test_a_wrong_period_is_found() -> None:
     module, other = (Function(lambda _, x, n=n: torch.remainder(x, n)) for n in (24.0, 12.0))
     refused(module, exported(other, TWELVE), TWELVE, "ordinary probes")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operator", ["Greater", "GreaterOrEqual"])
 def test_a_comparison_is_asked_at_equality_itself(operator: str) -> None:
     """At 0 exactly every backend decides alike: > in the place of >= is wrong there, however few rows lie there."""
@@ -108,6 +113,7 @@ def test_equal_values_are_ordered_by_their_index_where_torch_leaves_it_open(lowe
     assert (first.tolist(), stable.tolist()) == ([1], [[3, 0, 1, 2, 4]])
 
 
+@pytest.mark.slow
 def test_the_first_of_equal_values_is_what_argmax_says() -> None:
     """torch documents the first maximum, so that the last one is another answer."""
     module = Function(lambda _, x: (x > 0).float().argmax(1))
@@ -118,6 +124,7 @@ def test_the_first_of_equal_values_is_what_argmax_says() -> None:
     refused(module, model, TWELVE, "ordinary probes")
 
 
+@pytest.mark.slow
 def test_a_constant_shift_at_the_end_is_found_where_a_module_jumps() -> None:
     module = Function(JUMPS["hour of the day"])
     model = exported(module, TWELVE)

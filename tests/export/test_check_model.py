@@ -1,4 +1,4 @@
-"""ONNX files of other exporters, and the first value that departs."""
+"""ONNX files of other exporters, and the first value that diverges."""
 
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from parity_export import assert_parity
 from parity_runtime import InputError
 from parity_training import Run
 from tests.export import modules
+
+pytestmark = pytest.mark.slow
 
 SPEC = "x: float32[batch, 5]"
 TORCHS_OWN = pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning")
@@ -81,7 +83,7 @@ def files(tmp_path: Path) -> dict[str, str]:
 
 
 @TORCHS_OWN
-def test_check_judges_a_file_from_the_command_line(parity, files: dict[str, str]) -> None:
+def test_check_compares_a_file_from_the_command_line(parity, files: dict[str, str]) -> None:
     options = ["--weights", files["w.pt"]]
     answer = parity("check", "tests.export.modules:Linear", files["m.onnx"], *options)
     assert answer.code == 0, answer
@@ -94,7 +96,7 @@ def test_check_judges_a_file_from_the_command_line(parity, files: dict[str, str]
 
 
 @TORCHS_OWN
-def test_diff_names_the_first_value_that_departs(parity, files: dict[str, str]) -> None:
+def test_diff_names_the_first_value_that_diverges(parity, files: dict[str, str]) -> None:
     options = ["--weights", files["w.pt"]]
     answer = parity("diff", "tests.export.modules:Linear", files["bad.onnx"], *options)
     assert answer.code == 3

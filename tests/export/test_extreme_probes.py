@@ -16,6 +16,8 @@ from tests.export.test_sabotage import TABLE, Function, append, exported, refuse
 from tests.older_onnxruntime import refused_before
 from tests.parity.architectures import STATES, Recurrence
 
+pytestmark = pytest.mark.slow
+
 IMAGE = ["x: float32[batch, 3, 9, 10]"]
 
 

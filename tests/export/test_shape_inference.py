@@ -20,6 +20,8 @@ from parity_runtime import ModelContract, Predictor, TensorSpec
 from parity_runtime.inference.session import create_session
 from tests.parity.architectures import Recurrence
 
+pytestmark = pytest.mark.slow
+
 SEQUENCE = "x: float32[batch, time, 6]"
 
 
@@ -152,7 +154,7 @@ def declared_too_narrowly(tmp_path: Path) -> tuple[nn.Module, Path]:
     return module, tmp_path / "m.onnx"
 
 
-def test_a_file_is_judged_by_its_answers_shapes_and_not_by_what_it_declares(declared_too_narrowly) -> None:
+def test_a_file_is_checked_by_the_shapes_of_its_outputs_and_not_by_what_it_declares(declared_too_narrowly) -> None:
     module, path = declared_too_narrowly
     assert_parity(module, path, [SEQUENCE])
 

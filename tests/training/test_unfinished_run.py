@@ -5,7 +5,6 @@ import resource
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -18,35 +17,34 @@ from parity_runtime import InputError
 from parity_runtime.files.locks import held
 from parity_training import Run, XORSettings, train_xor, weights_id
 from parity_training.reports.run_plots import plot_run
+from tests.warm_process import Forked, WarmProcess
+
+pytestmark = pytest.mark.slow
 
 QUICK = XORSettings(size=256, validation_size=32, test_size=32, epochs=2)
-SCRIPT = "from parity_runtime.cli.main import main; main()"
 
 
-def start(folder: Path, *options: str) -> subprocess.Popen[str]:
+def start(warm: WarmProcess, folder: Path, *options: str) -> Forked:
     """Start a long training of runs/x and wait until it has begun."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, "train", "xor", "--out", "runs/x", "--epochs", "100000", *options],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    process = warm.start(["train", "xor", "--out", "runs/x", "--epochs", "100000", *options], cwd=folder)
     give_up = time.monotonic() + 60
     while not (folder / "runs/x.unfinished/tensorboard").exists() and time.monotonic() < give_up:
         time.sleep(0.01)
     return process
 
 
-def stop(process: subprocess.Popen[str]) -> str:
+def stop(process: Forked) -> str:
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate()
     assert process.returncode == 143, err
     return err
 
 
 def test_a_run_is_trained_by_one_process_and_a_killed_one_holds_nothing(
-    parity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    warm: WarmProcess, parity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    process = start(tmp_path)
+    process = start(warm, tmp_path)
     who = f"another process (PID {process.pid}: {sys.executable}"
     for options in ([], ["--force"], ["--resume"]):
         answer = parity("train", "xor", "--out", "runs/x", *options)
@@ -58,13 +56,13 @@ def test_a_run_is_trained_by_one_process_and_a_killed_one_holds_nothing(
 
 
 def test_a_stopped_training_is_continued_or_discarded_by_the_commands_that_are_named(
-    parity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    warm: WarmProcess, parity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     old = train_xor("runs/x", QUICK)
     before = {path.name: path.read_bytes() for path in old.path.iterdir() if path.is_file()}
     assert parity("train", "xor", "--out", "runs/x").is_refused(1, "exists", "--force")
-    err = stop(start(tmp_path, "--force", "--epochs", "2000"))
+    err = stop(start(warm, tmp_path, "--force", "--epochs", "400"))
     assert {path.name: path.read_bytes() for path in old.path.iterdir() if path.is_file()} == before
     going_on = shlex.split(err.rpartition("to continue: parity ")[2])
     assert going_on == ["train", "xor", "--out", "runs/x", "--force", "--resume"]
@@ -136,19 +134,12 @@ def test_a_run_is_replaced_after_those_that_read_it(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["x"]
 
 
-def test_a_training_that_fails_before_its_first_checkpoint_leaves_nothing(tmp_path: Path) -> None:
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
-
+def test_a_training_that_fails_before_its_first_checkpoint_leaves_nothing(warm: WarmProcess, tmp_path: Path) -> None:
     train_xor(tmp_path / "runs/x", QUICK)
-    command = [sys.executable, "-c", SCRIPT, "train", "xor", "--out", "runs/x", "--force"]
-    # A tracer would write a file of its own, and fail at the limit.
-    untraced = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-    done = subprocess.run(
-        command, cwd=tmp_path, preexec_fn=limit, capture_output=True, text=True, check=False, env=untraced
-    )
+    command = ["train", "xor", "--out", "runs/x", "--force"]
+    done = warm.run(command, cwd=tmp_path, limits={resource.RLIMIT_FSIZE: 3000})
     assert done.returncode == 1
-    assert "the disk is full" in done.stderr.splitlines()[-1] and "nothing was changed there" in done.stderr
+    assert "the disk is full" in done.err.splitlines()[-1] and "nothing was changed there" in done.err
     assert os.listdir(tmp_path / "runs") == ["x"]
     assert Run.open(tmp_path / "runs/x").module() is not None
 

@@ -75,6 +75,7 @@ def answer(module: nn.Module, names: tuple[str, ...], target: Path) -> tuple[np.
     return Predictor(target).run(inputs)["output"], inputs, " ".join(exported.gate_result.notes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [("mask", "shift", "x"), ("x", "shift"), ("shift", "x")])
 def test_an_input_that_is_named_as_a_parameter_is_that_parameter(names: tuple[str, ...], tmp_path: Path) -> None:
     found, inputs, notes = answer(Difference(), names, tmp_path / "p")
@@ -83,6 +84,7 @@ def test_an_input_that_is_named_as_a_parameter_is_that_parameter(names: tuple[st
     assert notes == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "names", "expected", "words"),
     [
@@ -101,6 +103,7 @@ def test_a_name_that_is_no_parameter_makes_all_inputs_positional_and_the_export_
     assert notes in Package.open(tmp_path / "p").read_json("parity.json")["notes"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*is deprecated:DeprecationWarning")  # torch.compile's own
 @pytest.mark.parametrize(
     "wrap", [nn.DataParallel, torch.compile, lambda module: torch.compile(nn.DataParallel(module))]
@@ -147,6 +150,7 @@ def test_a_trace_has_the_values_of_the_parameters_that_were_named() -> None:
     np.testing.assert_allclose(list(trace.values())[-1], inputs["x"] - 100 * inputs["shift"], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_command_line_binds_by_name_and_says_when_it_does_not(parity, tmp_path: Path) -> None:
     module = Named()
     torch.save(module.state_dict(), tmp_path / "w.pt")
@@ -183,6 +187,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "m.onnx"
 
 
+@pytest.mark.slow
 @TORCHS_OWN
 @pytest.mark.parametrize("given", [(), (IDS, KINDS), (KINDS, IDS)])
 def test_a_file_s_inputs_are_matched_by_name(parity, file: Path, given: tuple[str, ...]) -> None:
@@ -199,6 +204,7 @@ def test_a_file_s_inputs_are_matched_by_name(parity, file: Path, given: tuple[st
         assert (told.code, told.err) == (0, ""), told
 
 
+@pytest.mark.slow
 @TORCHS_OWN
 def test_a_refused_file_says_that_its_inputs_were_taken_by_position(parity, file: Path) -> None:
     model = onnx.load(file)
