@@ -20,7 +20,7 @@ LOWEST = {"lowest": ("cpu", "tables"), "lowest-all": ("cpu", "tables", "train", 
 
 
 def test_the_version_is_the_changelogs_newest() -> None:
-    headings = re.findall(r"^## (\S+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    headings = re.findall(r"^## (\S+)(?: - \d{4}-\d\d-\d\d)?$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     released = next(heading for heading in headings if heading != "Unreleased")
     assert released == parity_runtime.__version__ == version("parity-onnx")
 
