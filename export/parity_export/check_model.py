@@ -1,4 +1,4 @@
-"""ONNX files that somebody else exported: judged by the same gate, without a package."""
+"""ONNX files that somebody else exported: compared by the same gate, without a package."""
 
 import dataclasses
 import itertools

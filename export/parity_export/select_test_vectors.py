@@ -103,7 +103,7 @@ def _hard(contract: ModelContract, expected: ExpectedOutputs, oracle: Oracle) ->
     inputs = oracle.batches.call(expected.probes.inputs, rows)
     answers = oracle.torch_float64(inputs)
     tolerance = expected.tolerances["ordinary"][LOGITS].allowed(answers[LOGITS])
-    bound_report = oracle.bound_report(inputs)
+    bound_report = oracle.error_bounds(inputs)
     label_checked = margins(contract, answers[LOGITS]) > 2 * tolerance.max(axis=1)
     if CERTIFIED in bound_report:  # the recorded value is the exact one, rounded to float32
         bound = bound_report[ERROR_BOUND] + np.spacing(np.abs(answers[LOGITS]).astype(np.float32)) / 2

@@ -1,4 +1,4 @@
-"""What a model takes and gives, and what its numbers mean: the contract that every floor shares."""
+"""What a model takes and gives, and what its numbers mean: the contract that every layer shares."""
 
 import math
 from collections.abc import Mapping

@@ -58,7 +58,7 @@ def certify(package: Path, table: str | None, out: Path | None, as_json: bool, *
         chunks = table_chunks(model.contract, table_file(model.contract, table, reading))
     certificate, first = Certificate(model), list[UncertifiedRow]()
     with tempfile.TemporaryFile() as rows:
-        write_csv(rows, _columns(model.contract), map(_cells, _first(certificate.ask(chunks), first)))
+        write_csv(rows, _columns(model.contract), map(_cells, _first(certificate.run(chunks), first)))
         if not certificate.rows:
             raise InputError(f"{table} has no rows")
         figures = certificate.to_json()

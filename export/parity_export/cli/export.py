@@ -32,8 +32,8 @@ from parity_training import Run
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace a package that stands there already.")
 @module_options
-@click.option("--task", type=click.Choice(TASKS), help="What a foreign module's output means [default: tensors].")
-@click.option("--output", type=click.Choice(["logits", "probabilities"]), help="What a foreign classifier returns.")
+@click.option("--task", type=click.Choice(TASKS), help="What your module's output means [default: tensors].")
+@click.option("--output", type=click.Choice(["logits", "probabilities"]), help="What your classifier returns.")
 @click.option("--classes", metavar="A,B,...", help="Labels by index [default: 0,1,...].")
 @click.option("--positive", help="The class that a binary output speaks of; must be the second.")
 @click.option("--threshold", type=float, help="Probability from which on a row is positive [default: 0.5].")

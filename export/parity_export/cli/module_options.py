@@ -1,4 +1,4 @@
-"""The options that name a foreign module and its weights, for export, check and diff."""
+"""The options that name a module of the user's and its weights, for export, check and diff."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from parity_training.callables import resolve_callable
 from parity_training.cli.arguments import name_values
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option("--weights", type=click.Path(path_type=Path), help="The state_dict of a foreign module."),
+    click.option("--weights", type=click.Path(path_type=Path), help="The state_dict of your module."),
     click.option("--weights-key", help="The entry of a checkpoint that holds the state_dict, such as state_dict."),
     click.option("--strip-prefix", default="", help="Taken off every tensor's name, such as model. or module."),
     click.option("--arg", "arguments", multiple=True, metavar="NAME=VALUE", help="Keyword arguments of the callable."),

@@ -1,4 +1,4 @@
-"""What a certified graph claims of the gate's probes."""
+"""The error bounds that a certified graph claims for the gate's probes."""
 
 from dataclasses import dataclass, field
 from typing import Any

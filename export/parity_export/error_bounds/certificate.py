@@ -56,7 +56,7 @@ class Certificate:
     certified: int = 0
     _bounds: list[NDArray[np.float32]] = field(default_factory=list)
 
-    def ask(self, chunks: Iterable[NDArray[np.float64]]) -> Iterator[UncertifiedRow]:
+    def run(self, chunks: Iterable[NDArray[np.float64]]) -> Iterator[UncertifiedRow]:
         """Ask the graph, and yield the rows that it does not prove.
 
         Args:

@@ -1,4 +1,4 @@
-"""The proof at the gate: every engine runs the certified graph, and none may leave its own error bound."""
+"""Error bounds, checked at the gate: every backend runs the certified graph, and none may leave its own error bound."""
 
 from dataclasses import replace
 from typing import Any
@@ -50,7 +50,7 @@ def check_bounds(report: BoundReport, plain: ExportGraph, oracle: Oracle) -> lis
     for backend in backends(report.model.graph):
         for name, (graph, asked) in graphs.items():
             try:
-                found = _ask(backend, graph, asked, oracle)
+                found = _run(backend, graph, asked, oracle)
             except Exception as error:  # onnxruntime's and the reference evaluator's own
                 reason = f"{backend}{name} fails: {first_line(error)}"
                 (report.not_run if backend == REFERENCE else report.violations).append(reason)
@@ -71,16 +71,16 @@ def _exact(plain: OnnxGraph, contract: ModelContract, oracle: Oracle) -> Arrays:
     names = [spec.name for spec in contract.outputs]
     rows = np.arange(len(oracle.probes))
     with np.errstate(all="ignore"):
-        return Batches(contract).ask(graph_float64(plain, names), oracle.probes.inputs, rows, len(rows))
+        return Batches(contract).run(graph_float64(plain, names), oracle.probes.inputs, rows, len(rows))
 
 
-def _ask(backend: Backend, graph: OnnxGraph, contract: ModelContract, oracle: Oracle) -> Arrays:
+def _run(backend: Backend, graph: OnnxGraph, contract: ModelContract, oracle: Oracle) -> Arrays:
     """Return the answers to all probes; ONNX's reference evaluator is asked the first few."""
     batch = backend.batch_sizes[-1]
     count = min(len(oracle.probes), batch * backend.max_batches if backend == REFERENCE else len(oracle.probes))
     with np.errstate(all="ignore"):
         answer = backend.load(graph, contract)
-        return Batches(contract).ask(answer, oracle.probes.inputs, np.arange(count), batch)
+        return Batches(contract).run(answer, oracle.probes.inputs, np.arange(count), batch)
 
 
 def _compare(backend: str, found: Arrays, first: Arrays, exact: Arrays, report: BoundReport) -> None:

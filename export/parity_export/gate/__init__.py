@@ -1,1 +1,1 @@
-"""The parity gate: which questions are asked, what torch answers in float64, which backends must agree, how nearly."""
+"""The parity gate: which probes are run, what torch answers in float64, which backends must agree, how nearly."""

@@ -58,7 +58,7 @@ class Batches:
         self._contract = contract
         self.name = batch_name(contract)
 
-    def ask(self, answer: ModelFunction, inputs: Arrays, rows: NDArray[np.int64], batch: int) -> Arrays:
+    def run(self, answer: ModelFunction, inputs: Arrays, rows: NDArray[np.int64], batch: int) -> Arrays:
         """Return the outputs for ``rows`` of ``inputs``, rows first, asked ``batch`` at a time, the last call fewer."""
         size = batch if self.name is not None else 1
         parts = [rows[start : start + size] for start in range(0, len(rows), size)]

@@ -31,11 +31,11 @@ def missing_cells(answer: ModelFunction, oracle: Oracle) -> Iterator[str]:
     batch = 1 if oracle.row_independent or oracle.batches.name is None else len(rows)
     try:
         with np.errstate(all="ignore"):
-            float32 = oracle.batches.ask(oracle.torch_float32, inputs, rows, batch)
-            exact = oracle.batches.ask(oracle.torch_float64, inputs, rows, batch)
+            float32 = oracle.batches.run(oracle.torch_float32, inputs, rows, batch)
+            exact = oracle.batches.run(oracle.torch_float64, inputs, rows, batch)
     except Exception:
         return
-    found: Arrays = oracle.batches.ask(answer, inputs, rows, batch)
+    found: Arrays = oracle.batches.run(answer, inputs, rows, batch)
     for name, wanted in exact.items():
         if wanted.dtype.kind == "f" and found[name].shape == wanted.shape:
             wrong = _wrong(found[name], float32[name], wanted, oracle.given or (0.0, 0.0))

@@ -105,7 +105,7 @@ class Oracle:
         """Return the expected answers when asked in batches of ``batch``."""
         size = len(self.probes) if self.row_independent else batch
         if size not in self._known:
-            self._known[size] = self._ask(size)
+            self._known[size] = self._run(size)
         return self._known[size]
 
     @property
@@ -165,14 +165,14 @@ class Oracle:
         """Return onnxruntime's answers to rows, rows first, as one batch."""
         return self._together(self._default_backend, inputs)
 
-    def bound_report(self, call: Arrays) -> Arrays:
+    def error_bounds(self, call: Arrays) -> Arrays:
         """Return what the certified graph answers to one call; nothing where there is none."""
         return {} if self._certified is None else self._certified(call)
 
     def _together(self, answer: ModelFunction, inputs: Arrays) -> Arrays:
         rows = np.arange(len(next(iter(inputs.values()))))
         with np.errstate(all="ignore"):
-            return self.batches.ask(answer, inputs, rows, len(rows))
+            return self.batches.run(answer, inputs, rows, len(rows))
 
     def _make_probes(self) -> Probes:
         """Return every kind of probe, mixed: the first rows, which every batch size is asked, hold some of each."""
@@ -224,17 +224,17 @@ class Oracle:
             return False
         return True
 
-    def _ask(self, batch: int) -> ExpectedOutputs:
+    def _run(self, batch: int) -> ExpectedOutputs:
         rows = np.arange(len(self.probes))
         try:
             with np.errstate(all="ignore"):
-                float32 = self.batches.ask(self.torch_float32, self.probes.inputs, rows, batch)
-                float64 = self.batches.ask(self.torch_float64, self.probes.inputs, rows, batch)
+                float32 = self.batches.run(self.torch_float32, self.probes.inputs, rows, batch)
+                float64 = self.batches.run(self.torch_float64, self.probes.inputs, rows, batch)
         except Exception as error:  # the user's own code
             raise _TorchRefusedError(first_line(error)) from error
         envelope = Envelope(float32)
         samples = float32_samples(self._source, independent=self.row_independent)
-        envelope.ask(samples, self.batches, self.probes, rows, batch)
+        envelope.run(samples, self.batches, self.probes, rows, batch)
         expected = ExpectedOutputs(
             self.probes,
             float32,
@@ -256,7 +256,7 @@ class Oracle:
         contract = self._source.contract
         asked = Batches(certified_contract(contract))
         rows = np.arange(len(self.probes))
-        return {contract.bounded: asked.ask(self._certified, self.probes.inputs, rows, batch)[ERROR_BOUND]}
+        return {contract.bounded: asked.run(self._certified, self.probes.inputs, rows, batch)[ERROR_BOUND]}
 
     def _check_precision(self, expected: ExpectedOutputs) -> None:
         for name, tolerance in expected.tolerances["ordinary"].items():
@@ -280,7 +280,7 @@ class Oracle:
         self._looked_at = np.concatenate([self._looked_at, new])
         expected, probes = self(len(self.probes)), self.probes.take(new)
         near = Envelope({name: array[new] for name, array in expected.float32.items()})
-        near.ask(neighbours(self._source), self.batches, probes, np.arange(len(new)), len(new))
+        near.run(neighbours(self._source), self.batches, probes, np.arange(len(new)), len(new))
         for name, allowed in expected.allowed.items():
             exact = expected.float64[name][new].astype(np.float64)
             far = self._far[new].reshape(-1, *[1] * (exact.ndim - 1))
@@ -292,8 +292,8 @@ class Oracle:
         rows = np.arange(min(len(self.probes), INDEPENDENT_ROWS))
         try:
             with np.errstate(all="ignore"):
-                together = self.batches.ask(self.torch_float64, self.probes.inputs, rows, len(rows))
-                alone = self.batches.ask(self.torch_float64, self.probes.inputs, rows, 1)
+                together = self.batches.run(self.torch_float64, self.probes.inputs, rows, len(rows))
+                alone = self.batches.run(self.torch_float64, self.probes.inputs, rows, 1)
         except Exception:
             return False
         return all(

@@ -1,4 +1,4 @@
-"""Whether a classifier's module returns what it was declared to return, judged by its outputs on the probes."""
+"""Whether a classifier's module returns what it was declared to return, checked on its outputs for the probes."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""The questions that both sides must answer alike, a row each, and what kind of question each row is."""
+"""The probes: inputs that both sides must answer alike, a row each, and what kind of probe each row is."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Where ONNX's reference evaluator alone answers otherwise: which operator it computes differently."""
+"""Where ONNX's reference evaluator alone diverges: which operator it computes differently."""
 
 import numpy as np
 import onnx

@@ -156,7 +156,7 @@ def _results(
         rows = np.resize(np.arange(len(expected.probes)), count)  # asked again where a batch takes more than there are
         try:
             with np.errstate(all="ignore"):
-                found = oracle.batches.ask(answer, expected.probes.inputs, rows, batch)
+                found = oracle.batches.run(answer, expected.probes.inputs, rows, batch)
         except Exception as error:  # onnxruntime's and the reference evaluator's own
             reason = f"{backend} fails at batch {batch}: {first_line(error)}"
             (report.not_run if backend == REFERENCE else report.mismatches).append(reason)
@@ -171,9 +171,9 @@ def _row_independent(answer: ModelFunction, oracle: Oracle) -> bool:
     """Whether every row's answer stays within twice its tolerance when the other rows of its batch change."""
     expected = oracle(1)
     rows = np.arange(min(len(expected.probes), INDEPENDENT_ROWS))
-    inputs, ask = expected.probes.inputs, oracle.batches.ask
-    together, permuted = ask(answer, inputs, rows, len(rows)), ask(answer, inputs, rows[::-1], len(rows))
-    alone = ask(answer, inputs, rows, 1)
+    inputs, run = expected.probes.inputs, oracle.batches.run
+    together, permuted = run(answer, inputs, rows, len(rows)), run(answer, inputs, rows[::-1], len(rows))
+    alone = run(answer, inputs, rows, 1)
     return all(
         close(other[name], together[name], 2 * expected.allowed[name][rows])
         for other in (alone, {name: array[::-1] for name, array in permuted.items()})
@@ -187,10 +187,10 @@ def _nonfinite(answer: ModelFunction, oracle: Oracle) -> dict[str, int]:
     rows = np.arange(len(next(iter(inputs.values()))))
     try:
         with np.errstate(all="ignore"):
-            wanted = oracle.batches.ask(oracle.torch_float32, inputs, rows, 1)
+            wanted = oracle.batches.run(oracle.torch_float32, inputs, rows, 1)
     except Exception:
         return {}
-    found: Arrays = oracle.batches.ask(answer, inputs, rows, 1)
+    found: Arrays = oracle.batches.run(answer, inputs, rows, 1)
     floats = [name for name, array in wanted.items() if array.dtype.kind == "f"]
     alike = sum(int((_sort_of(found[name]) == _sort_of(wanted[name])).sum()) for name in floats)
     return {"values": sum(wanted[name].size for name in floats), "alike": alike}

@@ -1,4 +1,4 @@
-"""The lowest and the highest of several honest answers to the same questions."""
+"""The lowest and the highest of several honest float32 results for the same probes."""
 
 from collections.abc import Iterable
 
@@ -28,7 +28,7 @@ class Envelope:
         self.low = {name: array.copy() for name, array in float32.items()}
         self.high = {name: array.copy() for name, array in float32.items()}
 
-    def ask(
+    def run(
         self, samples: Iterable[Sample], batches: Batches, probes: Probes, rows: NDArray[np.int64], batch: int
     ) -> None:
         """Include the answers of samples to some rows, asked ``batch`` at a time unless a sample says otherwise."""
@@ -36,7 +36,7 @@ class Envelope:
             asked = rows[sample.accepts(probes.kinds[rows])]
             if len(asked):
                 with np.errstate(all="ignore"):
-                    answers = batches.ask(sample.answer, probes.inputs, asked, sample.batch or batch)
+                    answers = batches.run(sample.answer, probes.inputs, asked, sample.batch or batch)
                 self._include(answers, asked)
 
     def _include(self, answers: Arrays, rows: NDArray[np.int64]) -> None:

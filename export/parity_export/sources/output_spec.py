@@ -1,4 +1,4 @@
-"""What the outputs of a foreign module mean, and what that makes of its contract."""
+"""What the outputs of a user's module mean, and what that makes of its contract."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -12,7 +12,7 @@ ModuleOutput = Literal["logits", "probabilities"]
 
 @dataclass(frozen=True, slots=True)
 class OutputSpec:
-    """What the outputs of a foreign module mean; the options of ``parity export``.
+    """What the outputs of a user's module mean; the options of ``parity export``.
 
     >>> from parity_export import OutputSpec
     >>> OutputSpec("binary", output="logits", classes=("no", "yes"), threshold=0.3)

@@ -157,7 +157,7 @@ class _Run:
             _say(f"parity: {self._refused} rows were {done}")
 
     def _tell(self, scored: Scored) -> None:
-        self._rows += len(scored.chunk) - int(scored.unanswered.sum())
+        self._rows += len(scored.chunk) - int(scored.unpredicted.sum())
         for place, reason in scored.refused.items():
             self._refused += 1
             if self._refused <= _SHOWN:

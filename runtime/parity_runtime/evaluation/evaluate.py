@@ -1,4 +1,4 @@
-"""How good a package's answers are, over a table whose truth is known."""
+"""How good a package's predictions are, over a table whose true values are known."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any

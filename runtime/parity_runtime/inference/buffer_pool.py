@@ -54,7 +54,7 @@ class BufferPool:
         self._free: dict[tuple[Asked, tuple[int, ...]], list[Buffers]] = {}
 
     def run_cached(self, asked: Asked, rows: NDArray[Any]) -> Any:
-        """Return an output for rows like those of an earlier `ask`, or None where these must be looked at first.
+        """Return an output for rows like those of an earlier `run`, or None where these must be looked at first.
 
         Args:
             asked: an output's name; or several names, whose outputs come in a list.
@@ -76,16 +76,16 @@ class BufferPool:
     def accepts(self, rows: NDArray[Any], answers: Arrays) -> bool:
         """Whether all are small, and not of ever other shapes."""
         small = max(array.nbytes for array in (rows, *answers.values())) <= _MOST_BYTES
-        return small and (len(self._free) < _MOST_SHAPES or (_asked(answers), rows.shape) in self._free)
+        return small and (len(self._free) < _MOST_SHAPES or (_output_names(answers), rows.shape) in self._free)
 
-    def ask(self, rows: NDArray[Any], answers: Arrays) -> list[NDArray[Any]]:
+    def run(self, rows: NDArray[Any], answers: Arrays) -> list[NDArray[Any]]:
         """Return outputs, and keep the buffers for the next question of this shape.
 
         Args:
             rows: checked, of the input's dtype.
             answers: by the outputs' names arrays of their shapes and dtypes, which new buffers keep.
         """
-        free = self._free.setdefault((_asked(answers), rows.shape), [])
+        free = self._free.setdefault((_output_names(answers), rows.shape), [])
         try:
             buffers = free.pop()
         except IndexError:
@@ -105,7 +105,7 @@ class BufferPool:
         return answer
 
 
-def _asked(answers: Arrays) -> Asked:
+def _output_names(answers: Arrays) -> Asked:
     return next(iter(answers)) if len(answers) == 1 else tuple(answers)
 
 

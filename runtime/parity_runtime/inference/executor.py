@@ -72,7 +72,7 @@ class Executor:
             (rows,) = arrays.values()
             outputs = {name: self._allocate(name, sizes) for name in names}
             if len(names) <= _MOST_BOUND and self._pool.accepts(rows, outputs):
-                return self._pool.ask(rows, outputs)
+                return self._pool.run(rows, outputs)
             tile = self._tile(sizes)
             if self._contract.row_independent and len(rows) > tile:
                 self._tiles(rows, outputs, tile)

@@ -1,4 +1,4 @@
-"""Answers from a model package, with onnxruntime and nothing else."""
+"""Predictions from a model package, with onnxruntime and nothing else."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Files in, answers out: chunk by chunk, in order, in constant memory."""
+"""Files in, predictions out: chunk by chunk, in order, in constant memory."""

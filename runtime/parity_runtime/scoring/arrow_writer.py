@@ -33,7 +33,7 @@ class ArrowWriter(Writer[Any]):
         chunk: Any = scored.chunk  # an `ArrowChunk`, as all chunks of a table
         batch = chunk.batch.select(self.layout.table)
         batch = batch if self._parquet else _decoded(batch)
-        return with_answers(batch, self.layout.chosen(scored.answers), scored.unanswered)
+        return with_predictions(batch, self.layout.chosen(scored.predictions), scored.unpredicted)
 
     def write(self, piece: Any) -> None:
         """Write encoded rows, a group at a time."""
@@ -72,17 +72,17 @@ def _decoded(batch: Any) -> Any:
     return batch
 
 
-def with_answers(batch: Any, answers: Sequence[PredictionColumn], unanswered: NDArray[np.bool_]) -> Any:
+def with_predictions(batch: Any, predictions: Sequence[PredictionColumn], unpredicted: NDArray[np.bool_]) -> Any:
     """Return a ``pyarrow.RecordBatch`` with the answers as columns, null where a row has none."""
-    for answer in answers:
-        batch = batch.append_column(answer.name, _column(answer, unanswered))
+    for answer in predictions:
+        batch = batch.append_column(answer.name, _column(answer, unpredicted))
     return batch
 
 
-def _column(answer: PredictionColumn, unanswered: NDArray[np.bool_]) -> Any:
+def _column(answer: PredictionColumn, unpredicted: NDArray[np.bool_]) -> Any:
     import pyarrow  # noqa: PLC0415
 
-    values = pyarrow.array(answer.values, mask=unanswered if unanswered.any() else None)
+    values = pyarrow.array(answer.values, mask=unpredicted if unpredicted.any() else None)
     if not answer.classes:
         return values
     classes = pyarrow.array(answer.classes)

@@ -32,7 +32,7 @@ class CsvWriter(Writer[bytes]):
         if isinstance(head, CsvChunk):
             self._delimiter, self._newline = head.header.delimiter, head.header.newline
         table = head.header.line if self._keeps(head) else self._line(layout.table)
-        names = [names for names in (table, self._line(layout.answers)) if names]
+        names = [names for names in (table, self._line(layout.predictions)) if names]
         self._header = self._delimiter.encode().join(names) + self._newline
 
     def begin(self) -> None:
@@ -50,21 +50,21 @@ class CsvWriter(Writer[bytes]):
         self.file.write(piece)
 
     def _endings(self, scored: Scored) -> list[bytes]:
-        answers = self.layout.chosen(scored.answers)
+        predictions = self.layout.chosen(scored.predictions)
         between = self._delimiter.encode()
-        before = [between] * len(answers)
-        if answers and not self.layout.table:
+        before = [between] * len(predictions)
+        if predictions and not self.layout.table:
             before[0] = b""
-        parts = [part for cut, answer in zip(before, answers, strict=True) for part in (cut, self._cells(answer))]
+        parts = [part for cut, answer in zip(before, predictions, strict=True) for part in (cut, self._cells(answer))]
         endings = joined([*parts, self._newline], len(scored.chunk))
-        for row in np.flatnonzero(scored.unanswered):
+        for row in np.flatnonzero(scored.unpredicted):
             endings[row] = (b"".join(before) if len(before) + len(self.layout.table) > 1 else b'""') + self._newline
         return endings
 
     def _records(self, scored: Scored) -> list[bytes]:
         chunk = scored.chunk
         if self._keeps(chunk):
-            return chunk.completed() if scored.unanswered.any() else chunk.records
+            return chunk.completed() if scored.unpredicted.any() else chunk.records
         if not self.layout.table:
             return [b""] * len(chunk)
         return [self._line(row) for row in chunk.texts(self.layout.table)]

@@ -34,19 +34,19 @@ class JsonWriter(Writer[bytes]):
         self.file.write(piece)
 
     def _endings(self, scored: Scored) -> list[bytes]:
-        answers = self.layout.chosen(scored.answers)
-        keys = [json.dumps(answer.name, ensure_ascii=False).encode() + b": " for answer in answers]
+        predictions = self.layout.chosen(scored.predictions)
+        keys = [json.dumps(answer.name, ensure_ascii=False).encode() + b": " for answer in predictions]
         names = [b", " + key for key in keys]
-        parts = [part for name, answer in zip(names, answers, strict=True) for part in (name, _cells(answer))]
+        parts = [part for name, answer in zip(names, predictions, strict=True) for part in (name, _cells(answer))]
         endings = joined([*parts, b"}\n"], len(scored.chunk))
-        for row in np.flatnonzero(scored.unanswered):
+        for row in np.flatnonzero(scored.unpredicted):
             endings[row] = b"".join(name + b"null" for name in names) + b"}\n"
         return endings
 
     def _opening(self, chunk: JsonChunk, row: int) -> bytes:
         """Return a line without its closing brace."""
         found = chunk.objects[row]
-        for name in self.layout.answers:
+        for name in self.layout.predictions:
             if name in found:
                 raise InputError(f"{chunk.place(row)} has a key {name!r} already; rename it, so that neither is lost")
         if self.layout.table == chunk.columns:

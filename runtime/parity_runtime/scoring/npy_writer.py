@@ -29,12 +29,12 @@ class NpyWriter(Writer[NDArray[Any]]):
 
     def encode(self, scored: Scored) -> NDArray[Any]:
         """Return the rows as a structured array."""
-        if scored.unanswered.any():
+        if scored.unpredicted.any():
             raise InputError("an array has no empty cells; use --errors skip, or write .csv")
         chunk: Any = scored.chunk  # an `ArrayChunk`, as all chunks of a table
-        answers = self.layout.chosen(scored.answers)
+        predictions = self.layout.chosen(scored.predictions)
         columns = {name: chunk.array[name] for name in self.layout.table}
-        columns |= {answer.name: _values(answer) for answer in answers}
+        columns |= {answer.name: _values(answer) for answer in predictions}
         dtype = [(name, column.dtype, column.shape[1:]) for name, column in columns.items()]
         rows = np.empty(len(chunk), dtype)
         for name, column in columns.items():

@@ -5,7 +5,7 @@ from typing import Any
 
 from parity_runtime.errors import InputError
 from parity_runtime.inference.predictor import Predictor
-from parity_runtime.scoring.arrow_writer import with_answers
+from parity_runtime.scoring.arrow_writer import with_predictions
 from parity_runtime.scoring.prediction_columns import prediction_names
 from parity_runtime.scoring.score_chunk import in_order, score
 from parity_runtime.tables.arrow_file import ArrowChunk
@@ -73,4 +73,4 @@ def _answer(predictor: Predictor, number: int, first: int, batch: Any) -> Any:
     chunk.values = CellValues(predictor.contract.missing_values)
     chunk.refuse_columns(prediction_names(predictor.contract, certified=predictor.has_error_bounds))
     scored = score(predictor, chunk)
-    return with_answers(batch, scored.answers, scored.unanswered)
+    return with_predictions(batch, scored.predictions, scored.unpredicted)

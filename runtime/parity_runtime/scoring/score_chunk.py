@@ -34,14 +34,14 @@ class Scored:
 
     Attributes:
         chunk: the rows.
-        answers: the added columns, each ``[rows]``.
-        unanswered: bool ``[rows]``: the rows whose answers mean nothing.
+        predictions: the added columns, each ``[rows]``.
+        unpredicted: bool ``[rows]``: the rows whose answers mean nothing.
         refused: what was wrong with the rows that were skipped or not answered, by place: ``t.csv, row 7``.
     """
 
     chunk: Chunk
-    answers: list[PredictionColumn]
-    unanswered: NDArray[np.bool_]
+    predictions: list[PredictionColumn]
+    unpredicted: NDArray[np.bool_]
     refused: dict[str, str]
 
 
@@ -60,25 +60,25 @@ def score(predictor: Predictor, chunk: Chunk, errors: Errors = "stop", out_of_ra
     if errors == "stop":
         chunk.refuse(refused)
     outputs = predictor.run({predictor.contract.inputs[0].name: matrix})
-    answers = prediction_columns(predictor.contract, outputs)
+    predictions = prediction_columns(predictor.contract, outputs)
     if outside is not None and out_of_range == "mark":
-        answers.append(PredictionColumn(OUT_OF_RANGE, np.asarray(outside.any(axis=1))))
-    for row in no_predictions(answers):
+        predictions.append(PredictionColumn(OUT_OF_RANGE, np.asarray(outside.any(axis=1))))
+    for row in no_predictions(predictions):
         refused.setdefault(row, Refusal(NO_ANSWER))
     if errors == "stop":
         chunk.refuse(refused)
-    unanswered = np.zeros(len(chunk), np.bool_)
-    unanswered[list(refused)] = True
+    unpredicted = np.zeros(len(chunk), np.bool_)
+    unpredicted[list(refused)] = True
     places = {chunk.place(row): refused[row].problem for row in sorted(refused)}
     if errors == "skip" and refused:
-        kept = ~unanswered
-        return Scored(chunk.keep(kept), [answer.keep(kept) for answer in answers], unanswered[kept], places)
-    return Scored(chunk, answers, unanswered, places)
+        kept = ~unpredicted
+        return Scored(chunk.keep(kept), [answer.keep(kept) for answer in predictions], unpredicted[kept], places)
+    return Scored(chunk, predictions, unpredicted, places)
 
 
-def no_predictions(answers: Iterable[PredictionColumn]) -> list[int]:
+def no_predictions(predictions: Iterable[PredictionColumn]) -> list[int]:
     """Return the rows whose answers are no numbers: what the model computes went beyond float32."""
-    floats = [answer.values for answer in answers if answer.values.dtype == np.float32 and not answer.bounds]
+    floats = [answer.values for answer in predictions if answer.values.dtype == np.float32 and not answer.bounds]
     return [int(row) for row in np.flatnonzero(~np.isfinite(floats).all(axis=0))] if floats else []
 
 

@@ -19,30 +19,30 @@ class Layout:
 
     Attributes:
         table: those of the table, in its order.
-        answers: those that are added, behind them.
+        predictions: those that are added, behind them.
     """
 
     table: list[str]
-    answers: list[str]
+    predictions: list[str]
 
     @classmethod
-    def choose(cls, table: Sequence[str], answers: Sequence[str], chosen: Sequence[str]) -> "Layout":
+    def choose(cls, table: Sequence[str], predictions: Sequence[str], chosen: Sequence[str]) -> "Layout":
         """Return the chosen columns of a table and of the answers; all of them where none is chosen.
 
         Raises:
             InputError: there is no such column.
         """
         for name in chosen:
-            if name not in table and name not in answers:
-                raise InputError(f"there is no column {name!r} to write; there are {listed([*table, *answers])}")
+            if name not in table and name not in predictions:
+                raise InputError(f"there is no column {name!r} to write; there are {listed([*table, *predictions])}")
         return cls(
             [name for name in table if not chosen or name in chosen],
-            [name for name in answers if not chosen or name in chosen],
+            [name for name in predictions if not chosen or name in chosen],
         )
 
-    def chosen(self, answers: Sequence[PredictionColumn]) -> list[PredictionColumn]:
+    def chosen(self, predictions: Sequence[PredictionColumn]) -> list[PredictionColumn]:
         """Return the answers that are written."""
-        return [answer for answer in answers if answer.name in self.answers]
+        return [answer for answer in predictions if answer.name in self.predictions]
 
 
 class Writer(ABC, Generic[Piece]):

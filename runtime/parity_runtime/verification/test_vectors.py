@@ -1,4 +1,4 @@
-"""Recorded questions and answers of a package, and their replay on the machine at hand.
+"""Test vectors of a package (recorded inputs and outputs), and their replay on the machine at hand.
 
 Ordinary vectors have float64 answers (rounded to the output's dtype) on rows far from a decision, so that any
 honest runner passes at the recorded rtol and atol. Hard probes lie near a decision: their logits are compared

@@ -1,4 +1,4 @@
-"""A problem from a table: which columns, which task, which classes."""
+"""Training data from a table: which columns, which task, which classes."""
 
 import hashlib
 from collections.abc import Callable
