@@ -9,7 +9,7 @@ from parity_export.error_bounds.bound_report import BoundReport
 from parity_export.error_bounds.certified_model import CertifiedModel
 from parity_export.gate.run_gate import GateResult
 from parity_export.model_card import model_card
-from parity_export.select_test_vectors import make_conformance
+from parity_export.select_test_vectors import select_test_vectors
 from parity_runtime import InputError, ModelContract
 from parity_runtime.files.json_file import dump_json
 from parity_runtime.package.manifest import CARD, CONFORMANCE
@@ -31,7 +31,7 @@ def artifacts(
     """
     if gate_result.oracle is None:
         raise InputError("a graph that was not compared has no evidence")
-    conformance = make_conformance(contract, gate_result.oracle)
+    conformance = select_test_vectors(contract, gate_result.oracle)
     card = model_card(contract, gate_result.report, bound_report, plotted)
     gate_result.oracle.release()
     return {CONFORMANCE: dump_json(conformance.to_json()), CARD: card} | _test_data(conformance.ordinary)

@@ -45,7 +45,7 @@ class Divergence:
 def first_divergence(
     first: Trace, second: Trace, operators: dict[str, str], rtol: float, atol: float
 ) -> tuple[Divergence | None, int]:
-    """Return the first value that departs, in the order of ``first``, and how many were compared.
+    """Return the first value that diverges, in the order of ``first``, and how many were compared.
 
     Args:
         first: one side.
@@ -62,7 +62,7 @@ def first_divergence(
         compared += 1
         allowed = atol + rtol * np.abs(np.nan_to_num(theirs.astype(np.float64)))
         if not close(ours, theirs, allowed):
-            return _departure(name, operators.get(name, "?"), before, compared, ours, theirs), compared
+            return _divergence(name, operators.get(name, "?"), before, compared, ours, theirs), compared
         before = name
     return None, compared
 
@@ -117,7 +117,7 @@ def _writable(optimization: Optimization) -> Optimization:
     return "basic" if optimization == "basic" else "extended"
 
 
-def _departure(
+def _divergence(
     name: str, operator: str, before: str | None, compared: int, ours: NDArray[Any], theirs: NDArray[Any]
 ) -> Divergence:
     first, second = ours.reshape(-1).astype(np.float64), theirs.reshape(-1).astype(np.float64)

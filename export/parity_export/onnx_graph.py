@@ -92,7 +92,7 @@ class OnnxGraph:
             give_back()
 
     def _opened(self, key: tuple[Provider, int, Optimization], optimized: str = "") -> Any:
-        session = create_session(self.data, *key, optimized=optimized)
+        session = create_session(self.data, *key, optimized_model_path=optimized)
         if len(self.data) <= _KEPT:
             self._sessions[key] = session
         return session

@@ -12,7 +12,7 @@ from parity_export.artifacts import artifacts, plots
 from parity_export.error_bounds.bound_report import BoundReport
 from parity_export.export_graph import ExportGraph
 from parity_export.export_options import ExportOptions
-from parity_export.gate.run_gate import GateResult, record
+from parity_export.gate.run_gate import GateResult, report_to_json
 from parity_export.graph.check_weights import Initializers
 from parity_export.graph.onnx_versions import oldest_onnxruntime
 from parity_export.memory import LARGE, give_back
@@ -44,7 +44,7 @@ class GatedGraph:
 
     def facts(self, *, full: bool) -> dict[str, Any]:
         """Return what parity.json holds; ``full`` adds every result of the gate."""
-        facts = record(self.graph.contract, self.gate_result, full=full)
+        facts = report_to_json(self.graph.contract, self.gate_result, full=full)
         facts |= {"initializers": self.initializers.to_json()}
         return facts if self.bound_report is None else facts | {"error_bounds": self.bound_report.to_json()}
 

@@ -24,7 +24,7 @@ _SAFETY = 4.0  # an expected value must allow this times the deviation that the 
 _SMALLEST_MARGIN = 0.01  # of the largest |logit|
 
 
-def make_conformance(contract: ModelContract, oracle: Oracle) -> VectorSet:
+def select_test_vectors(contract: ModelContract, oracle: Oracle) -> VectorSet:
     """Return the ordinary vectors and, for a classifier, the hard probes of a model.
 
     Args:

@@ -8,7 +8,7 @@ import click
 from parity_export.check_model import check_model, model_inputs, read_model
 from parity_export.cli.module_options import bare_module, input_specs, module_options, sample
 from parity_export.export_options import ExportOptions, ReportDetail
-from parity_export.gate.run_gate import record
+from parity_export.gate.run_gate import report_to_json
 from parity_export.sources.model_source import source_from_module
 from parity_export.sources.output_spec import OutputSpec
 from parity_runtime import ParityRefusedError
@@ -49,7 +49,7 @@ def check(source: str, model: Path, out: Path | None, report: ReportDetail | Non
     judged = source_from_module(module, inputs, OutputSpec(), model.stem, sample(options, inputs))
     gate_result = check_model(judged, graph, tolerance)
     if out is not None:
-        write_file(out, dump_table(record(judged.contract, gate_result, full=report == "full")))
+        write_file(out, dump_table(report_to_json(judged.contract, gate_result, full=report == "full")))
     if not gate_result.report.passed:
         raise ParityRefusedError(f"the model does not answer as the module: {gate_result.reason()}")
     if not any(isinstance(size, str) for spec in inputs for size in spec.shape):

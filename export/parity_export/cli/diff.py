@@ -35,14 +35,14 @@ _SIDES = ("torch", "disabled", "basic", "extended", "cuda")
 @click.option(
     "--between", default="torch,disabled", metavar="A,B", help="Two of torch, disabled, basic, extended, cuda."
 )
-@click.option("--rtol", default=_RTOL, help="Relative deviation from which on a value departs.")
-@click.option("--atol", default=_ATOL, help="Absolute deviation from which on a value departs.")
+@click.option("--rtol", default=_RTOL, help="Relative deviation from which on a value diverges.")
+@click.option("--atol", default=_ATOL, help="Absolute deviation from which on a value diverges.")
 def diff(source: str, model: Path, between: str, rtol: float, atol: float, **options: Any) -> None:
-    """Name the first node, in topological order, whose output departs between two ways of computing it.
+    """Name the first node, in topological order, whose output diverges between two ways of computing it.
 
     SOURCE is a run folder, or package.module:Callable with --weights; MODEL is a package or an ONNX file. The sides
     are torch, onnxruntime with its optimizations disabled, basic or extended, and cuda. Values are matched by
-    name, which torch.onnx.export keeps. Exits with 3 if a value departs.
+    name, which torch.onnx.export keeps. Exits with 3 if a value diverges.
     """
     ExportOptions(rtol=rtol, atol=atol)
     first, second = _sides(between)
@@ -55,15 +55,15 @@ def diff(source: str, model: Path, between: str, rtol: float, atol: float, **opt
     call = _call(judged)
     ours, operators = _trace(first, judged, graph, call)
     theirs, more = _trace(second, judged, graph, call)
-    departure, compared = first_divergence(ours, theirs, more | operators, rtol, atol)
+    divergence, compared = first_divergence(ours, theirs, more | operators, rtol, atol)
     if not compared:
         raise GateError("nothing was compared: the two sides share no value name; did another exporter rename them?")
-    if departure is None:
+    if divergence is None:
         echo_line(f"{compared} values agree between {first} and {second}")
         return
-    for line in _summary(departure, first, second):
+    for line in _summary(divergence, first, second):
         echo_line(line)
-    raise GateError(f"{departure.name} ({departure.operator}) departs by {departure.max_abs:.3g}")
+    raise GateError(f"{divergence.name} ({divergence.operator}) diverges by {divergence.max_abs:.3g}")
 
 
 def _sides(between: str) -> tuple[str, str]:
@@ -98,9 +98,9 @@ def _trace(side: str, source: ModelSource, graph: OnnxGraph, call: Arrays) -> tu
     return onnx_trace(graph, call, cast(Optimization, side))
 
 
-def _summary(departure: Divergence, first: str, second: str) -> list[str]:
-    lines = [f"value      {departure.name}, computed by {departure.operator}"]
-    lines.append(f"departs    by up to {departure.max_abs:.6g}, the {departure.compared}. value that was compared")
-    lines.append(f"before it  {departure.before or 'nothing'} agreed")
+def _summary(divergence: Divergence, first: str, second: str) -> list[str]:
+    lines = [f"value      {divergence.name}, computed by {divergence.operator}"]
+    lines.append(f"diverges   by up to {divergence.max_abs:.6g}, the {divergence.compared}. value that was compared")
+    lines.append(f"before it  {divergence.before or 'nothing'} agreed")
     lines.append(f"{'index':>10} {first:>16} {second:>16}")
-    return lines + [f"{index:>10} {one:>16.9g} {other:>16.9g}" for index, one, other in departure.around]
+    return lines + [f"{index:>10} {one:>16.9g} {other:>16.9g}" for index, one, other in divergence.around]

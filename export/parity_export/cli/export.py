@@ -79,7 +79,7 @@ def export(source: str, target: Path, force: bool, verbose: bool, **options: Any
 def summary(exported: Exported) -> list[str]:
     """Return what an export did, for a person."""
     report = exported.gate_result.report
-    lines = [f"gate: {report.compared} values in {len(report.results)} configurations of onnxruntime agree with torch"]
+    lines = [f"gate: {report.compared} values in {len(report.results)} configurations agree with torch"]
     for name, tolerance in exported.contract.tolerance.items():
         worst = max(found.max_abs for found in report.differences(name, "ordinary"))
         lines.append(f"  {name}: largest deviation from float64 {worst:.3g} (allowed at least {tolerance.floor:.3g})")

@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 from parity_export.error_bounds.aten_operator import tensors
 from parity_export.error_bounds.data_flow import Flow, content, joined
 from parity_export.error_bounds.registry import ATEN
-from parity_export.gate.last_squashing import LastSquashing
+from parity_export.gate.final_activation import FinalActivation
 
 _MOVED = frozenset(operator.name for operator, rule in ATEN.values() if rule.moves) | {"empty"}
 """What changes no element; an empty tensor has none."""
@@ -46,7 +46,7 @@ class TorchFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]
         recorder = cls()
         for index, tensor in enumerate(inputs):
             recorder._name(tensor, joined(f"input {index}", []))
-        with torch.no_grad(), recorder, LastSquashing() as squashing:
+        with torch.no_grad(), recorder, FinalActivation() as squashing:
             returned = tree_leaves(module(*inputs))[0]
         recorder.result = recorder._print(returned)
         logits = squashing.logits_of(returned) if squashed else None

@@ -100,7 +100,7 @@ def run_gate(
     return GateResult(report, oracles[0], notes)
 
 
-def record(contract: ModelContract, gate_result: GateResult, *, full: bool = False) -> dict[str, Any]:
+def report_to_json(contract: ModelContract, gate_result: GateResult, *, full: bool = False) -> dict[str, Any]:
     """Return what a report holds on disk: what was asked, allowed and found; no timings, no dates.
 
     Args:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from parity_export.gate.last_squashing import LastSquashing
+from parity_export.gate.final_activation import FinalActivation
 from parity_export.sources.argument_binding import bind, flatten
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import ModelContract
@@ -52,13 +52,13 @@ class TorchReference:
         """Return every output by name for one batch of inputs by name."""
         tensors = [self._tensor(inputs[spec.name]) for spec in self._contract.inputs]
         # What is not asked for is not watched: that takes twenty microseconds of every operator.
-        squashing = LastSquashing() if self._module_output == "probabilities" else None
+        final_activation = FinalActivation() if self._module_output == "probabilities" else None
         precision = _in_double() if self._double else contextlib.nullcontext()
-        with torch.no_grad(), precision, contextlib.nullcontext() if squashing is None else squashing:
+        with torch.no_grad(), precision, contextlib.nullcontext() if final_activation is None else final_activation:
             returned = self._call(*tensors)
         if self._contract.task == "tensors":
             return _named(self._contract, returned)
-        before = returned if squashing is None else squashing.logits_of(returned)
+        before = returned if final_activation is None else final_activation.logits_of(returned)
         returned = returned.detach()
         matrix = returned.reshape(len(returned), -1)  # [batch, columns]
         if self._contract.task == "regression":

@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from parity_export.graph.nodes import constant, node
-from parity_export.graph.probabilities import SHAPE_ONLY, logistic, softmax, spell_out_sigmoids
+from parity_export.graph.probabilities import SHAPE_ONLY, logistic, replace_sigmoids, softmax
 from parity_export.sources.output_spec import ModuleOutput
 from parity_runtime import InputError, ModelContract
 from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES, VALUE
@@ -19,7 +19,7 @@ SMALLEST_PROBABILITY = 2.0**-16
 """Where a probability must be turned into a logit, it is cut to [2^-16, 1 - 2^-16], a logit of +-11.09: float32 holds
 numbers near 1 to 6e-8, so that a logit beyond is noise (an error of 6e-8 at 1 - 2^-16 moves it by 0.004)."""
 
-_SQUASHING = {"Sigmoid", "Softmax"}
+_FINAL_ACTIVATIONS = {"Sigmoid", "Softmax"}
 
 
 def add_head(model: ir.Model, contract: ModelContract, module_output: ModuleOutput) -> None:
@@ -31,7 +31,7 @@ def add_head(model: ir.Model, contract: ModelContract, module_output: ModuleOutp
     graph = model.graph
     if contract.task == "tensors":
         _name_outputs(graph)
-        spell_out_sigmoids(graph)
+        replace_sigmoids(graph)
         return
     if len(graph.outputs) != 1:
         raise InputError(f"the task {contract.task} takes a module that returns one tensor, not {len(graph.outputs)}")
@@ -40,54 +40,54 @@ def add_head(model: ir.Model, contract: ModelContract, module_output: ModuleOutp
     if contract.task == "regression":
         _set_outputs(graph, contract, {VALUE: _as_matrix(graph, returned)})
     else:
-        squashing = _squashing(returned, contract, module_output)
-        if module_output == "logits" or squashing is not None:
-            logits = returned if squashing is None else _without(graph, squashing, returned)
+        final_activation = _activation_before(returned, contract, module_output)
+        if module_output == "logits" or final_activation is not None:
+            logits = returned if final_activation is None else _without(graph, final_activation, returned)
             _set_outputs(graph, contract, _of_logits(graph, _as_matrix(graph, logits), contract))
         else:
-            spell_out_sigmoids(graph)
+            replace_sigmoids(graph)
             _set_outputs(graph, contract, _of_probabilities(graph, _as_matrix(graph, graph.outputs[0]), contract))
 
 
-def _final_squashing(value: ir.Value) -> ir.Node | None:
+def _final_activation(value: ir.Value) -> ir.Node | None:
     """Return the Sigmoid or Softmax that gives ``value``, looking through operators that only reshape."""
     maker = value.producer()
     while maker is not None and maker.op_type in SHAPE_ONLY:
         source = maker.inputs[0]
         maker = source.producer() if source is not None else None
-    return maker if maker is not None and maker.op_type in _SQUASHING else None
+    return maker if maker is not None and maker.op_type in _FINAL_ACTIVATIONS else None
 
 
-def _squashing(returned: ir.Value, contract: ModelContract, module_output: ModuleOutput) -> ir.Node | None:
+def _activation_before(returned: ir.Value, contract: ModelContract, module_output: ModuleOutput) -> ir.Node | None:
     """Return the last activation where it can be taken out of the graph.
 
     Raises:
         InputError: it contradicts what the module was declared to return.
     """
-    squashing = _final_squashing(returned)
-    if squashing is None:
+    final_activation = _final_activation(returned)
+    if final_activation is None:
         return None
     if module_output == "logits":
         raise InputError(
-            f"the module ends in {squashing.op_type}, so it returns probabilities, not logits; "
+            f"the module ends in {final_activation.op_type}, so it returns probabilities, not logits; "
             "export it with --output probabilities"
         )
     wanted = "Sigmoid" if contract.task == "binary" else "Softmax"
-    if squashing.op_type != wanted:
-        raise InputError(f"the module ends in {squashing.op_type}; the task {contract.task} expects {wanted}")
-    alone = len(squashing.outputs[0].uses()) == 1 or squashing.outputs[0] is returned
-    return squashing if alone else None
+    if final_activation.op_type != wanted:
+        raise InputError(f"the module ends in {final_activation.op_type}; the task {contract.task} expects {wanted}")
+    alone = len(final_activation.outputs[0].uses()) == 1 or final_activation.outputs[0] is returned
+    return final_activation if alone else None
 
 
-def _without(graph: ir.Graph, squashing: ir.Node, returned: ir.Value) -> ir.Value:
+def _without(graph: ir.Graph, final_activation: ir.Node, returned: ir.Value) -> ir.Value:
     """Take the last activation out, so that the logits are exact, and return what then ends the graph."""
-    source, squashed = squashing.inputs[0], squashing.outputs[0]
+    source, activated = final_activation.inputs[0], final_activation.outputs[0]
     if source is None:
-        raise InputError(f"the module's {squashing.op_type} has no input")
+        raise InputError(f"the module's {final_activation.op_type} has no input")
     graph.outputs.clear()
-    ir.convenience.replace_all_uses_with(squashed, source)
-    graph.remove(squashing, safe=True)
-    return source if squashed is returned else returned
+    ir.convenience.replace_all_uses_with(activated, source)
+    graph.remove(final_activation, safe=True)
+    return source if activated is returned else returned
 
 
 def _of_probabilities(graph: ir.Graph, given: ir.Value, contract: ModelContract) -> dict[str, ir.Value]:

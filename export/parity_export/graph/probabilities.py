@@ -46,7 +46,7 @@ def softmax(graph: ir.Graph, logits: ir.Value) -> ir.Value:
     return node(graph, "Reciprocal", [total], "softmax")
 
 
-def spell_out_sigmoids(graph: ir.Graph) -> None:
+def replace_sigmoids(graph: ir.Graph) -> None:
     """Replace each Sigmoid whose values an output shows as probabilities, in place, by `logistic`.
 
     An output shows them where only operators that keep small numbers stand between, and these combine nothing but
@@ -82,14 +82,14 @@ def _is_number(value: ir.Value | None) -> bool:
 
 
 def _spell_out(graph: ir.Graph, sigmoid: ir.Node) -> None:
-    source, squashed, name = sigmoid.inputs[0], sigmoid.outputs[0], str(sigmoid.outputs[0].name)
+    source, activated, name = sigmoid.inputs[0], sigmoid.outputs[0], str(sigmoid.outputs[0].name)
     if source is None or source.dtype not in (None, ir.DataType.FLOAT):
         return
     result = logistic(graph, node(graph, "Neg", [source], f"{name}.negated"), f"{name}.")
-    if squashed.dtype is not None:
-        result.dtype = squashed.dtype
-    result.shape = squashed.shape
-    ir.convenience.replace_all_uses_with(squashed, result, replace_graph_outputs=True)
+    if activated.dtype is not None:
+        result.dtype = activated.dtype
+    result.shape = activated.shape
+    ir.convenience.replace_all_uses_with(activated, result, replace_graph_outputs=True)
     graph.remove(sigmoid, safe=True)
     result.name = name
     graph.sort()

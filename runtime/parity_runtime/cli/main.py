@@ -27,7 +27,7 @@ _COMMANDS = {
     "plot": _Entry("parity_training.cli.plot:plot", "train,plot", "Draw the plots of a run."),
     "export": _Entry("parity_export.cli.export:export", "export,cpu", "Write a package that proved itself."),
     "check": _Entry("parity_export.cli.check:check", "export,cpu", "Judge an ONNX file from any exporter."),
-    "diff": _Entry("parity_export.cli.diff:diff", "export,cpu", "Name the first node that departs."),
+    "diff": _Entry("parity_export.cli.diff:diff", "export,cpu", "Name the first node that diverges."),
     "certify": _Entry("parity_export.cli.certify:certify", "export,cpu", "Say which labels are proven."),
     "info": _Entry("parity_runtime.cli.info:info", "cpu", "Say what a package holds."),
     "verify": _Entry("parity_runtime.cli.verify:verify", "cpu", "Check digests, replay the vectors."),

@@ -49,7 +49,7 @@ def create_session(
     optimization: Optimization = "all",
     *,
     tf32: bool = False,
-    optimized: str = "",
+    optimized_model_path: str = "",
 ) -> Any:
     """Return an ``onnxruntime.InferenceSession`` over ``model``.
 
@@ -59,7 +59,7 @@ def create_session(
         threads: threads within an operator; 1 is fastest for small models.
         optimization: how far onnxruntime may rewrite the graph.
         tf32: on CUDA, let products round their factors to 10 bits of mantissa; torch does not by default.
-        optimized: a file for the graph as onnxruntime has rewritten it; empty for none.
+        optimized_model_path: a file for the graph as onnxruntime has rewritten it; empty for none.
 
     Raises:
         InputError: an unknown provider, or fewer than one thread.
@@ -76,7 +76,7 @@ def create_session(
     try:
         session = onnxruntime.InferenceSession(
             model,
-            sess_options=_options(onnxruntime, threads, optimization, optimized),
+            sess_options=_options(onnxruntime, threads, optimization, optimized_model_path),
             providers=wanted,
             # Without this a failing provider prints a banner and silently becomes the CPU.
             enable_fallback=False,
@@ -124,7 +124,7 @@ def _both_wheels() -> str:
     )
 
 
-def _options(onnxruntime: Any, threads: int, optimization: Optimization, optimized: str) -> Any:
+def _options(onnxruntime: Any, threads: int, optimization: Optimization, optimized_model_path: str) -> Any:
     levels = onnxruntime.GraphOptimizationLevel
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = {
@@ -137,7 +137,7 @@ def _options(onnxruntime: Any, threads: int, optimization: Optimization, optimiz
     options.inter_op_num_threads = 1
     # A spinning pool burns a whole core between calls.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if optimized:
-        options.optimized_model_filepath = optimized
+    if optimized_model_path:
+        options.optimized_model_filepath = optimized_model_path
     options.log_severity_level = 4  # What goes wrong is raised; onnxruntime would print it on stderr as well.
     return options

@@ -26,7 +26,7 @@ _MOVES = {
 """ATen operators that change the shape of a tensor and none of its values."""
 
 
-class LastSquashing(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class FinalActivation(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Remembers what went into each sigmoid and softmax, so that logits need not be recovered from it."""
 
     supports_higher_order_operators = True
