@@ -35,7 +35,7 @@ class TrainSettings:
         loss: a loss of torch.nn by name; None takes the task's own.
         class_weights: ``balanced``, or a weight a class; None weighs rows alike.
         clip_norm: the largest norm of all gradients together; None clips nothing.
-        patience: epochs without a smaller validation loss after which training stops; None never.
+        patience: early stopping: epochs without a smaller validation loss after which training stops; None never.
         seed: of the initial weights, the order of the rows, the split and dropout.
         num_workers: processes that load batches; 0 takes them straight from memory.
         device: ``auto`` (CUDA if it is there), ``cpu``, ``cuda``.

@@ -110,9 +110,10 @@ class TrainingLoop:
             yield self._end_epoch()
 
     def _finished(self) -> bool:
+        """Whether all epochs are done, or early stopping ends the training: no better epoch within the patience."""
         progress = self.progress
-        out_of_patience = self.patience is not None and progress.epoch - progress.best_epoch >= self.patience
-        return progress.epoch >= self.num_epochs or out_of_patience
+        early_stopping = self.patience is not None and progress.epoch - progress.best_epoch >= self.patience
+        return progress.epoch >= self.num_epochs or early_stopping
 
     def _train_epoch(self) -> None:
         progress, device = self.progress, next(self.model.parameters()).device
