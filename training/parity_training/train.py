@@ -16,7 +16,7 @@ from parity_training.fitting.evaluation import metrics_of, outputs_of
 from parity_training.fitting.loop import EpochResult, TrainingLoop
 from parity_training.fitting.prepare import NetworkChoice, make_recipe, prepare
 from parity_training.fitting.stop_signals import StoppedError, StopRequest, stop_requests
-from parity_training.fitting.training_log import open_log
+from parity_training.fitting.training_log import check_tensorboard, open_log
 from parity_training.networks.registry import Network
 from parity_training.run import EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Run
 from parity_training.run_folder import check_folder, evaluated_part, write_test_rows
@@ -79,9 +79,11 @@ def train_model(
 
     Raises:
         InputError: the folder exists, a setting does not fit, or the loss is no longer finite.
+        MissingExtraError: tensorboard is not installed.
         UnfinishedRunError: one that was stopped stands in ``<out>.unfinished``.
         StoppedError: SIGTERM, SIGHUP or Ctrl-C came; the run can be resumed.
     """
+    check_tensorboard()
     target = Path(out)
     check_folder(target, replace=replace_existing)
     recipe = make_recipe(training_data, choice, settings)
@@ -133,6 +135,7 @@ def resume(
         InputError: there is no run, it has finished, or the rows are not its own.
         StoppedError: SIGTERM, SIGHUP or Ctrl-C came again.
     """
+    check_tensorboard()
     target = Path(out)
     with reopened(target, replace=replace_existing) as run:
         if run.recipe.data != training_data.source:

@@ -1,12 +1,13 @@
 """What a training says while it runs: a line an epoch in metrics.jsonl, and TensorBoard."""
 
 import contextlib
+import importlib.util
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from parity_runtime import InputError
+from parity_runtime import InputError, MissingExtraError
 from parity_runtime.files.atomic_write import write_file
 from parity_runtime.files.json_file import MAX_BYTES, parse_json
 from parity_runtime.files.open_file import read_regular
@@ -20,6 +21,18 @@ class TrainingLog:
 
     def __init__(self, write: Callable[[EpochResult], None], flush: Callable[[], None]) -> None:
         self.write, self.flush = write, flush
+
+
+def check_tensorboard() -> None:
+    """Refuse to train where the log cannot be written, before anything is; importing it takes half a second.
+
+    Raises:
+        MissingExtraError: tensorboard is not installed.
+    """
+    if importlib.util.find_spec("tensorboard") is None:
+        raise MissingExtraError(
+            'training needs tensorboard, which is not installed; from a checkout of Parity: pip install ".[train]"'
+        )
 
 
 def read_epochs(folder: Path) -> list[dict[str, Any]]:
