@@ -49,6 +49,6 @@ function checkFormat(found, where) {
     throw new FormatError(`${where} has the format ${found}: it was written by a newer Parity; update this reader`);
   }
   if (Number(number) < FORMAT) {
-    throw new FormatError(`${where} has the format ${found}, which Parity 0.1.0 wrote; export the model again`);
+    throw new FormatError(`${where} has the format ${found}, which an earlier Parity wrote; export the model again`);
   }
 }

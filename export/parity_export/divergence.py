@@ -122,7 +122,7 @@ def _divergence(
 ) -> Divergence:
     first, second = ours.reshape(-1).astype(np.float64), theirs.reshape(-1).astype(np.float64)
     with np.errstate(invalid="ignore"):
-        distance = np.nan_to_num(np.abs(first - second), nan=np.inf)
+        distance = np.nan_to_num(np.abs(first - second), nan=np.inf, posinf=np.inf)
     worst = int(distance.argmax())
     indices = range(max(0, worst - 2), min(len(first), worst + 3))
     around = tuple((index, float(first[index]), float(second[index])) for index in indices)

@@ -161,7 +161,7 @@ DAMAGES: dict[str, tuple[Edit, str]] = {
     ),
     "an older format": (
         lambda package: repacked(package, "contract.json", lambda contract: contract.update(format="parity/1")),
-        "which Parity 0.1.0 wrote",
+        "which an earlier Parity wrote",
     ),
     "a path outside": (_escape, "../outside"),
     "onnxruntime's own format": (_other_format, "own format"),

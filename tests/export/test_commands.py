@@ -74,3 +74,9 @@ def test_a_module_of_int32_goes_the_whole_line(parity, tmp_path: Path) -> None:
     assert parity("export", "torch.nn:Embedding", tmp_path / "p", *arguments, "--input", "x: int32[batch, 4]").code == 0
     answer = parity("bench", tmp_path / "p", "--seconds", "0.01", "--json")
     assert answer.code == 0, answer
+
+
+@pytest.mark.parametrize("option", ["--input", "--arg", "--weights-key", "--strip-prefix"])
+def test_an_option_that_a_run_does_not_take_is_named_as_it_is_written(parity, tmp_path: Path, option: str) -> None:
+    answer = parity("export", tmp_path, tmp_path / "package", option, "x=1")
+    assert answer.code == 2 and f"{option} goes with package.module:Callable" in answer.err

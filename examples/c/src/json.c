@@ -30,7 +30,7 @@ static bool check_format(const struct place *place, const json_t *object)
         return malformed(place, "its format is %s, and this program reads up to parity/%ld; take a newer one", found,
                          FORMAT);
     if (strtol(number, NULL, 10) < FORMAT)
-        return malformed(place, "its format is %s, which Parity 0.1.0 wrote; export the model again", found);
+        return malformed(place, "its format is %s, which an earlier Parity wrote; export the model again", found);
     return true;
 }
 

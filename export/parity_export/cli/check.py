@@ -51,7 +51,10 @@ def check(source: str, model: Path, out: Path | None, report: ReportDetail | Non
     if out is not None:
         write_file(out, dump_table(report_to_json(judged.contract, gate_result, full=report == "full")))
     if not gate_result.report.passed:
-        raise ParityRefusedError(f"the model does not answer as the module: {gate_result.reason()}")
+        where = "" if out is None else f"; the whole report is {out}"
+        raise ParityRefusedError(
+            f"the model does not answer as the module: {gate_result.reason()}{where}; parity diff names the operator"
+        )
     if not any(isinstance(size, str) for spec in inputs for size in spec.shape):
         echo_line(f"{model} takes one fixed shape only; say what it should take with --input", err=True)
     cells = gate_result.report.results

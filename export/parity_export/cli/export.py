@@ -101,10 +101,13 @@ def _bounds_summary(report: BoundReport) -> list[str]:
 def _run_source(source: str, options: dict[str, Any]) -> ModelSource:
     given = [name for name, value in options.items() if value not in (None, (), "") and name != "network"]
     if given:
-        raise click.UsageError(
-            f"--{given[0].removesuffix('uments')} goes with package.module:Callable; a run says it itself"
-        )
+        raise click.UsageError(f"{_option(given[0])} goes with package.module:Callable; a run says it itself")
     return source_from_run(Run.open(source), run_network(options))
+
+
+def _option(parameter: str) -> str:
+    """Return how an option is written that arrives under a parameter's name."""
+    return next(found.opts[0] for found in click.get_current_context().command.params if found.name == parameter)
 
 
 def _module_source(source: str, options: dict[str, Any]) -> ModelSource:

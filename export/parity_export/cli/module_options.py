@@ -19,7 +19,12 @@ from parity_training.cli.arguments import name_values
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--weights", type=click.Path(path_type=Path), help="The state_dict of your module."),
     click.option("--weights-key", help="The entry of a checkpoint that holds the state_dict, such as state_dict."),
-    click.option("--strip-prefix", default="", help="Taken off every tensor's name, such as model. or module."),
+    click.option(
+        "--strip-prefix",
+        default="",
+        show_default=False,
+        help="Taken off every tensor's name, such as model. or module.",
+    ),
     click.option("--arg", "arguments", multiple=True, metavar="NAME=VALUE", help="Keyword arguments of the callable."),
     click.option(
         "--input", "inputs", multiple=True, metavar="SPEC", help='"x: float32[batch, 2]" of forward(x); repeatable.'

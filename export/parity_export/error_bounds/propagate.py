@@ -148,7 +148,7 @@ def _apply(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> None
 def _apply_rule(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> None:
     rule, opset = rule_of(builder, node), opsets.get("", 0)
     if rule is None or rule.error_rule is None:
-        raise refusal(node)
+        raise refusal(node, "it has no rule")
     if opset < rule.opset:
         raise refusal(node, f"opset {opset}; {rule.opset} or later")
     builder.set(node.outputs[0], rule.error_rule(builder, node))

@@ -263,8 +263,11 @@ class Predictor(FittedEstimator):
 
     def _certified_output(self, output: str) -> str:
         if output not in self._names:
-            remedy = "is no classifier" if self.has_error_bounds else "was opened without certified=True"
-            raise InputError(f"{self.contract.name} {remedy}")
+            if self.has_error_bounds:
+                raise InputError(f"{self.contract.name} is no classifier")
+            if "certified" in self.contract.graphs:
+                raise InputError(f"{self.contract.name} was opened without certified=True")
+            raise InputError(f"{self.contract.name} has no certified graph; export it with --certified")
         return output
 
     def _answer(self, asked: Asked, rows: Rows) -> Any:

@@ -109,15 +109,17 @@ class Package:
         """Return a JSON file's object, its digest and its format checked.
 
         Raises:
-            FormatError: Parity 0.1.0 wrote it: a certified graph's outputs had other names then.
+            FormatError: an earlier Parity wrote it: a certified graph's outputs had other names then.
         """
         if name in self.entries:
             check_size(self.entries[name].size, str(self.path / name))
         value = parse_json(self.read(name), str(self.path / name))
         if check_format(value, str(self.path / name)) < _OLDEST_FORMAT:
+            certified = " --certified" if CERTIFIED_MODEL in self.entries else ""
             raise FormatError(
-                f"{self.path / name} has the format {value['format']}, which Parity 0.1.0 wrote; this version reads "
-                f"{FORMAT}: export the run or the module again: parity export ... {shlex.quote(str(self.path))} --force"
+                f"{self.path / name} has the format {value['format']}, which an earlier Parity wrote, and this version "
+                f"reads {FORMAT}; make the package anew: parity export ... {shlex.quote(str(self.path))} --force"
+                f"{certified}"
             )
         return value
 
