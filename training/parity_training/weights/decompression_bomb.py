@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from parity_runtime import InputError
-from parity_training.weights.torch_archive import stored_bytes
+from parity_training.weights.torch_archive import is_zip, stored_bytes
 
 # Bytes of tensors for a byte of the file: tied weights are stored once, and counted as often as they are tied.
 _GROWTH = 8
@@ -28,7 +28,7 @@ def refuse_bombs(file: BinaryIO, path: Path) -> None:
     Raises:
         InputError: the file is such a one.
     """
-    if zipfile.is_zipfile(file):
+    if is_zip(file):
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
             inflated, size = sum(entry.file_size for entry in entries), file.seek(0, 2)

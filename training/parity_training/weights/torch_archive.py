@@ -49,9 +49,17 @@ def stored_bytes(file: BinaryIO, entry: zipfile.ZipInfo) -> bytes:
 def begins_as_zip(file: BinaryIO) -> bool:
     """Whether a file begins as torch.save's do: one whose end is torn is no less a damaged archive."""
     file.seek(0)
-    begins = file.read(4) == b"PK\x03\x04" or zipfile.is_zipfile(file)
+    begins = file.read(4) == b"PK\x03\x04" or is_zip(file)
     file.seek(0)
     return begins
+
+
+def is_zip(file: BinaryIO) -> bool:
+    """Whether a file ends as an archive does, a damaged one included, of which zipfile raises instead of answering."""
+    try:
+        return zipfile.is_zipfile(file)
+    except zipfile.BadZipFile:
+        return True
 
 
 def _damaged(path: Path, reason: str) -> InputError:
