@@ -1,4 +1,4 @@
-"""What speaks for a package beside its graph: vectors, the model card, pictures."""
+"""The files of a package beside its graph: test vectors, the model card, plots."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ TEST_DATA, PLOTS, BAND = "test_data_set_0", "plots", "band.png"
 def artifacts(
     contract: ModelContract, gate_result: GateResult, bound_report: BoundReport | None, plotted: Sequence[str]
 ) -> dict[str, bytes]:
-    """Return the files that speak for a package: vectors and the model card.
+    """Return the test vectors and the model card, by their paths in the package.
 
     Args:
         contract: of the model, measured.
@@ -30,7 +30,7 @@ def artifacts(
         plotted: the pictures' paths in the package.
     """
     if gate_result.oracle is None:
-        raise InputError("a graph that was not compared has no evidence")
+        raise InputError("a graph that was not compared has no test vectors")
     conformance = select_test_vectors(contract, gate_result.oracle)
     card = model_card(contract, gate_result.report, bound_report, plotted)
     gate_result.oracle.release()

@@ -60,7 +60,7 @@ def user_module(source: str, options: dict[str, Any]) -> nn.Module:
 
 
 def bare_module(source: str, options: dict[str, Any]) -> nn.Module:
-    """Return the module of a run, or a foreign one."""
+    """Return the module of a run, or the user's own."""
     return Run.open(source).module(run_network(options)) if is_run(source) else user_module(source, options)
 
 

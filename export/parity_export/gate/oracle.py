@@ -125,7 +125,7 @@ class Oracle:
         return max(len(self.probes), _MAX_VALUES // max(1, values))
 
     def prepare(self, batch_sizes: Sequence[int]) -> None:
-        """Ask torch all that will be needed at these batch sizes, and let the float64 copy and the opponent go.
+        """Ask torch all that will be needed at these batch sizes, and let the float64 copy and the backend go.
 
         A size that torch refuses is noted, and no backend is asked at it.
 
@@ -149,7 +149,7 @@ class Oracle:
         return batch not in self._declined
 
     def release(self) -> None:
-        """Let the float64 copy and the opponent go until they are asked again."""
+        """Let the float64 copy and the default backend go until they are asked again."""
         self.torch_float64.release()
         self._default_backend.release()
 

@@ -32,7 +32,7 @@ class NetworkChoice:
     {'num_inputs': 2, 'num_outputs': 1, 'hidden': [16, 16]}
 
     Attributes:
-        name: one of `parity_training.networks.registry.NETWORKS`; of a foreign one ``package.module:Callable``.
+        name: one of `parity_training.networks.registry.NETWORKS`; of the user's own ``package.module:Callable``.
         arguments: keyword arguments; num_inputs and num_outputs are added where the network takes them.
         user_network: the callable, where it is none of Parity's.
     """
