@@ -95,9 +95,11 @@ print(codes, predictor.predict_proba(rows).tobytes() == expected)
 
 @pytest.mark.parametrize("busy_threads", [0, 2])
 def test_a_forked_child_makes_a_session_of_its_own_and_ends_cleanly(xor_package: Path, busy_threads: int) -> None:
+    # coverage's own locks are not made to survive a fork from a process of several threads: one in 60 children hung.
+    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     done = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK, str(xor_package), str(busy_threads)],
-        capture_output=True, text=True, timeout=30, check=False,
+        capture_output=True, text=True, timeout=30, check=False, env=unmeasured,
     )  # fmt: skip
     assert (done.stdout, done.stderr) == ("[0, 0, 0, 0, 0] True\n", "")
 
