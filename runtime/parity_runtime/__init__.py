@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from parity_runtime.version import __version__
 
 if TYPE_CHECKING:
-    from parity_runtime.contract import Feature, ModelContract
+    from parity_runtime.contract import ModelContract
     from parity_runtime.errors import (
         ConformanceError,
         DigestError,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ParityRefusedError,
         ProviderError,
     )
+    from parity_runtime.feature import Feature
     from parity_runtime.inference.predictor import Predictor
     from parity_runtime.package.loader import UncheckedModelWarning
     from parity_runtime.package.manifest import Package
@@ -58,7 +59,8 @@ __all__ = [
 ]
 
 _MODULES = {
-    "contract": ("Feature", "ModelContract"),
+    "contract": ("ModelContract",),
+    "feature": ("Feature",),
     "package.loader": ("UncheckedModelWarning",),
     "package.manifest": ("Package",),
     "inference.predictor": ("Predictor",),

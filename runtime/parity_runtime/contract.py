@@ -8,6 +8,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 
 from parity_runtime.errors import FormatError
+from parity_runtime.feature import Feature
 from parity_runtime.files.json_file import FORMAT, check_format, finite_number
 from parity_runtime.printable import counted, shown
 from parity_runtime.tensor_spec import TensorSpec
@@ -24,66 +25,6 @@ ERROR_BOUND, CERTIFIED = "error_bound", "certified"
 
 METADATA_KEY = "parity.contract"
 """The key of an ONNX file's ``metadata_props`` under which the contract travels inside the model."""
-
-
-@dataclass(frozen=True, slots=True)
-class Feature:
-    """One column of a table model.
-
-    >>> from parity_runtime import Feature
-    >>> Feature("age", "features", 0, low=0.0, high=99.0).range
-    (0.0, 99.0)
-
-    Attributes:
-        name: the column's name.
-        input: the graph input that takes it.
-        index: its position along that input's last axis.
-        dtype: the element type of the input.
-        missing: what the model does with a missing cell (NaN): ``impute`` or ``refuse``.
-        low: the smallest value seen in training, in the column's own unit; None if unknown.
-        high: the largest value seen in training.
-    """
-
-    name: str
-    input: str
-    index: int
-    dtype: str = "float32"
-    missing: Literal["impute", "refuse"] = "refuse"
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def range(self) -> tuple[float, float] | None:
-        """The smallest and the largest value seen in training; None if either is unknown."""
-        return None if self.low is None or self.high is None else (self.low, self.high)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-    @classmethod
-    def from_json(cls, value: Any) -> Self:
-        """Read the JSON form; unknown keys are ignored.
-
-        Raises:
-            FormatError: a key is missing or of another type.
-        """
-        match value:
-            case {
-                "name": str(),
-                "input": str(),
-                "index": int(),
-                "dtype": str(),
-                "missing": "impute" | "refuse",
-            }:
-                low, high = (
-                    None if value.get(end) is None else finite_number(value[end], end) for end in ("low", "high")
-                )
-                plain = {key: value[key] for key in ("name", "input", "index", "dtype", "missing")}
-                return cls(**plain, low=low, high=high)
-        raise FormatError(
-            f"a feature is written as {{name, input, index, dtype, missing, low, high}}, found {shown(value)}"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +45,7 @@ class ModelContract:
         task: what its outputs mean (`TASKS`).
         inputs: the graph's inputs, in order.
         outputs: the graph's outputs, in order.
-        features: the columns, for a model over a table; empty otherwise.
+        features: the columns, for a model over a table, in the table's order; empty otherwise.
         targets: the names of the predicted columns (regression: one per column of ``value``).
         classes: the labels by index, all text or all integers; empty unless a classifier.
         positive: binary only: the class whose probability the logit expresses, ``classes[1]``.
@@ -170,8 +111,12 @@ class ModelContract:
 
     @property
     def columns(self) -> list[Feature]:
-        """The features in the graph's order."""
-        return sorted(self.features, key=lambda feature: feature.index)
+        """The features in the graph's order: input by input, and in each by their index."""
+        return [feature for spec in self.inputs for feature in self.features_of(spec.name)]
+
+    def features_of(self, name: str) -> list[Feature]:
+        """Return the features that an input takes, in the order of its last axis; none of an input of no table."""
+        return sorted((one for one in self.features if one.input == name), key=lambda feature: feature.index)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, with its format."""
@@ -357,6 +302,7 @@ def _check_binary(contract: ModelContract) -> None:
 
 def _check_features(contract: ModelContract) -> None:
     shapes = {spec.name: spec.shape for spec in contract.inputs}
+    dtypes = {spec.name: spec.dtype for spec in contract.inputs}
     places = [(feature.input, feature.index) for feature in contract.features]
     if len(set(places)) != len(places):
         raise FormatError("two features stand in the same column")
@@ -368,6 +314,12 @@ def _check_features(contract: ModelContract) -> None:
             raise FormatError(
                 f"feature {shown(feature.name)} is column {feature.index} of input {shown(feature.input)}, "
                 "which has no such column"
+            )
+        dtype = "string" if feature.is_text else "int64" if feature.kind == "datetime" else None
+        if (dtype is None and dtypes[feature.input] == "string") or dtype not in (None, dtypes[feature.input]):
+            raise FormatError(
+                f"feature {shown(feature.name)} is {feature.kind} and in the input {shown(feature.input)}, which is "
+                f"{dtypes[feature.input]}"
             )
 
 

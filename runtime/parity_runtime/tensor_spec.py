@@ -5,11 +5,13 @@ import re
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
+
 from parity_runtime.errors import FormatError, InputError
 from parity_runtime.printable import shown
 
-DTYPES = ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
-"""The element types that a package may take or give, by numpy's names."""
+DTYPES = ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool", "string")
+"""The element types that a package may take or give, by numpy's names; text is ``string``."""
 
 _SPEC = re.compile(r"\s*(?P<name>[A-Za-z_][\w.\-]*)\s*:\s*(?P<dtype>\w+)\s*\[(?P<shape>[^\]]*)\]\s*")
 _DIMENSION = re.compile(r"[\w +*/()-]+")  # a name, or an output's "2*time"
@@ -66,6 +68,11 @@ class TensorSpec:
             return cls(match["name"], match["dtype"], shape)
         except FormatError as error:
             raise InputError(f"{shown(text)}: {error}") from error
+
+    @property
+    def numpy_dtype(self) -> np.dtype[Any]:
+        """The dtype of its arrays; text lies in arrays of objects."""
+        return np.dtype(object if self.dtype == "string" else self.dtype)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.dtype}[{', '.join(map(str, self.shape))}]"

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_runtime.contract import Feature, ModelContract
+from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
+from parity_runtime.feature import Feature
 
 
 def check_has_ranges(contract: ModelContract) -> None:

@@ -1,0 +1,107 @@
+"""What the graph's encoder makes of a table's rows, computed in Python: the numbers and indices that a network sees.
+
+The encoder in the graph is written in ONNX (integer arithmetic, LabelEncoder); this is a dictionary and numpy's own
+calendar. The two share no code, and the gate compares them.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_runtime import ModelContract, TensorSpec
+from parity_runtime.feature import (
+    CATEGORIES,
+    FEATURES,
+    FIRST_INDEX,
+    MISSING_CATEGORY,
+    MISSING_INDEX,
+    TIMESTAMPS,
+    UNKNOWN_INDEX,
+)
+from parity_runtime.inference.input_validation import Arrays
+
+INDICES = "indices"
+"""The network's second input: int64 ``[batch, columns]``, an index for each category and for each part of a date."""
+
+CALENDAR_SIZES = {"month": 13, "day": 32, "weekday": 8, "hour": 25}
+"""The parts of a timestamp that are indices, in their order, and how many indices each has: 0 is missing; months and
+days count from 1, weekdays from Monday = 1, and hours are one more than the clock's. The year is a number among the
+features, NaN where it is missing."""
+
+
+def is_encoded(contract: ModelContract) -> bool:
+    """Whether the graph has an encoder: some column is text or a timestamp."""
+    return any(feature.is_text or feature.kind == "datetime" for feature in contract.features)
+
+
+def network_inputs(contract: ModelContract) -> tuple[TensorSpec, ...]:
+    """Return what the network takes behind the encoder: ``features``, ``indices``, those of them that it needs.
+
+    ``features`` is float32 ``[batch, numbers + timestamps]``: the columns of the graph's input of that name, and after
+    them the year of each timestamp. ``indices`` is int64: a column for each category, then the parts of each timestamp
+    (`CALENDAR_SIZES`). Without text and timestamps they are the contract's own inputs.
+    """
+    if not is_encoded(contract):
+        return contract.inputs
+    timestamps = len(contract.features_of(TIMESTAMPS))
+    numbers = len(contract.features_of(FEATURES)) + timestamps
+    indices = len(index_sizes(contract))
+    specs = [TensorSpec(FEATURES, "float32", ("batch", numbers))] * bool(numbers)
+    return (*specs, *[TensorSpec(INDICES, "int64", ("batch", indices))] * bool(indices))
+
+
+def index_sizes(contract: ModelContract) -> tuple[int, ...]:
+    """Return how many indices each column of ``indices`` has."""
+    texts = [FIRST_INDEX + len(feature.categories) for feature in contract.features_of(CATEGORIES)]
+    return (*texts, *tuple(CALENDAR_SIZES.values()) * len(contract.features_of(TIMESTAMPS)))
+
+
+def encode_columns(contract: ModelContract, inputs: Arrays) -> Arrays:
+    """Return the network's inputs for the graph's.
+
+    Args:
+        contract: of a table.
+        inputs: by name, as the graph takes them: float32, text, int64 seconds.
+
+    Returns:
+        By name what `network_inputs` says.
+    """
+    if not is_encoded(contract):
+        return inputs
+    times = contract.features_of(TIMESTAMPS)
+    seconds = [inputs[TIMESTAMPS][:, feature.index] for feature in times]
+    numbers = [inputs[FEATURES]] if contract.features_of(FEATURES) else []
+    numbers += [year(column)[:, None] for column in seconds]
+    indices = [
+        category_indices(inputs[CATEGORIES][:, feature.index], feature.categories)
+        for feature in contract.features_of(CATEGORIES)
+    ]
+    indices += [part for column in seconds for part in calendar_indices(column)]
+    found = {FEATURES: np.concatenate(numbers, axis=1).astype(np.float32)} if numbers else {}
+    return found | ({INDICES: np.stack(indices, axis=1)} if indices else {})
+
+
+def category_indices(cells: NDArray[np.object_], categories: tuple[str, ...]) -> NDArray[np.int64]:
+    """Return the index of each cell, int64 ``[rows]``."""
+    known = {text: index for index, text in enumerate(categories, FIRST_INDEX)} | {MISSING_CATEGORY: MISSING_INDEX}
+    return np.array([known.get(cell, UNKNOWN_INDEX) for cell in cells.tolist()], np.int64)
+
+
+def year(seconds: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the year of each timestamp, float32 ``[rows]``, NaN where it is missing (numpy's NaT is INT64_MIN)."""
+    moments = seconds.view("datetime64[s]")
+    years = moments.astype("datetime64[Y]").astype(np.int64) + 1970
+    return np.where(np.isnat(moments), np.float32("nan"), years.astype(np.float32))
+
+
+def calendar_indices(seconds: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Return month, day, weekday and hour of each timestamp as indices, each int64 ``[rows]``."""
+    moments = seconds.view("datetime64[s]")
+    months, days, hours = (moments.astype(f"datetime64[{unit}]") for unit in ("M", "D", "h"))
+    with np.errstate(all="ignore"):
+        parts = [
+            (months - months.astype("datetime64[Y]")).astype(np.int64) + 1,
+            (days - months.astype("datetime64[D]")).astype(np.int64) + 1,
+            (days.astype(np.int64) + 3) % 7 + 1,  # 1970-01-01 was a Thursday
+            (hours - days.astype("datetime64[h]")).astype(np.int64) + 1,
+        ]
+    return [np.where(np.isnat(moments), MISSING_INDEX, part) for part in parts]
