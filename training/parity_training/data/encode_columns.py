@@ -45,8 +45,8 @@ def network_inputs(contract: ModelContract) -> tuple[TensorSpec, ...]:
     timestamps = len(contract.features_of(TIMESTAMPS))
     numbers = len(contract.features_of(FEATURES)) + timestamps
     indices = len(index_sizes(contract))
-    specs = [TensorSpec(FEATURES, "float32", ("batch", numbers))] * bool(numbers)
-    return (*specs, *[TensorSpec(INDICES, "int64", ("batch", indices))] * bool(indices))
+    widths = ((FEATURES, "float32", numbers), (INDICES, "int64", indices))
+    return tuple(TensorSpec(name, dtype, ("batch", width)) for name, dtype, width in widths if width)
 
 
 def index_sizes(contract: ModelContract) -> tuple[int, ...]:
