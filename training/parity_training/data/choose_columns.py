@@ -3,12 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from itertools import takewhile
 
 from parity_runtime import InputError
 from parity_runtime.feature import ColumnKind
-from parity_runtime.tables.chunk import listed, shown
+from parity_runtime.tables.chunk import did_you_mean, listed, shown
 from parity_training.data.column_kinds import ColumnSample, KindOf, Why, is_integer_column, kind_of
 from parity_training.data.dates import check_format
 from parity_training.data.option_hint import option_hint
@@ -190,14 +189,18 @@ def _check_names(where: str, columns: Sequence[str], choice: ColumnChoice) -> No
             "--datetime": tuple(choice.formats(columns))}  # fmt: skip
     absent = {
         name: None
-        for name in (choice.target, *choice.features, *choice.dropped, *(name for names in said.values() for name in names))
+        for name in (
+            choice.target,
+            *choice.features,
+            *choice.dropped,
+            *(name for names in said.values() for name in names),
+        )
         if name not in columns
     }
     if absent:
         several = "columns" if len(absent) > 1 else "column"
-        raise InputError(
-            f"{where} has no {several} {', '.join(map(repr, absent))}; it has {listed(columns)}{meant(absent, columns)}"
-        )
+        meant = "".join(dict.fromkeys(did_you_mean(name, columns) for name in absent))
+        raise InputError(f"{where} has no {several} {', '.join(map(repr, absent))}; it has {listed(columns)}{meant}")
     if choice.target in choice.dropped:
         raise InputError(f"{choice.target!r} is the target and cannot be dropped")
     if choice.target in choice.wanted(columns):
@@ -222,14 +225,3 @@ def _refuse_contradictions(choice: ColumnChoice, said: Mapping[str, tuple[str, .
     for name in choice.dropped:
         if name in {*choice.features, *kinds}:
             raise InputError(f"{shown(name)} is dropped and cannot be a feature as well")
-
-
-def meant(absent: Sequence[str] | Mapping[str, None], columns: Sequence[str]) -> str:
-    """Return the question whether similar columns are meant; empty where none is similar."""
-    lower = {column.casefold(): column for column in columns}
-    close = {
-        lower[found]: None
-        for name in absent
-        for found in get_close_matches(name.casefold(), lower, n=1, cutoff=0.6)
-    }
-    return f"; did you mean {' and '.join(map(repr, close))}?" if close else ""

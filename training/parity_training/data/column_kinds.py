@@ -10,8 +10,8 @@ from parity_runtime.feature import ColumnKind
 from parity_runtime.tables.cell_patterns import spelling
 from parity_runtime.tables.cell_values import PLAIN, CellValues
 from parity_runtime.tables.chunk import Chunk
-from parity_training.data.cells import category_cells, native_kind
-from parity_training.data.dates import fitting_formats, is_date
+from parity_training.data.dates import fitting_formats, odd_dates
+from parity_training.data.native_kind import NativeKind, native_kind
 
 HEAD_ROWS = 2**16
 """Rows from which the kind of a column is told; a later cell that contradicts it is an error that names its row."""
@@ -63,7 +63,7 @@ class ColumnSample:
     words: int = 0
     texts: Counter[str] = field(default_factory=Counter)
     dashes: Counter[str] = field(default_factory=Counter)
-    native: set[str] = field(default_factory=set)
+    native: set[NativeKind] = field(default_factory=set)
     values: CellValues = PLAIN
 
     def add(self, chunk: Chunk, name: str) -> None:
@@ -74,7 +74,7 @@ class ColumnSample:
             self.native.add(native)
         if native == "other":
             return
-        for cell, rows in Counter(category_cells(chunk, name)).items():
+        for cell, rows in Counter(chunk.column(name)).items():
             self._count(cell, rows)
 
     def _count(self, cell: str, rows: int) -> None:
@@ -114,7 +114,9 @@ def kind_of(sample: ColumnSample) -> KindOf:
     if not sample.known:
         return KindOf("numeric", why="empty")
     if sample.native & {"number", "boolean", "datetime"}:
-        return KindOf("boolean" if "boolean" in sample.native else "datetime" if "datetime" in sample.native else "numeric")
+        return KindOf(
+            "boolean" if "boolean" in sample.native else "datetime" if "datetime" in sample.native else "numeric"
+        )
     if sample.words and not (sample.texts or sample.zeros or sample.numbers):
         return KindOf("boolean")
     if not (sample.texts or sample.words or sample.zeros):
@@ -152,8 +154,8 @@ def _dates(sample: ColumnSample) -> KindOf | None:
     known, texts = sample.known + sample.dashes.total(), sample.texts
     if 2 * texts.total() <= known:
         return None
-    cells = [text.strip() for text in texts]
-    if 2 * sum(rows for text, rows in texts.items() if is_date(text.strip())) > known:
+    cells, rows = list(texts), list(texts.values())
+    if 2 * (texts.total() - sum(rows[place] for place in odd_dates(cells))) > known:
         return KindOf("datetime")
     formats = fitting_formats(cells) if texts.total() == known else []
     if len(formats) == 1:
@@ -177,3 +179,13 @@ def sample_columns(chunks: Iterable[Chunk], names: Sequence[str]) -> dict[str, C
 def is_integer_column(sample: ColumnSample) -> bool:
     """Whether a column holds integers, and nothing that begins with a zero."""
     return bool(sample.numbers) and not (sample.fractions or sample.zeros or sample.texts or sample.words)
+
+
+def is_doubtful(sample: ColumnSample, found: KindOf) -> bool:
+    """Whether some of the first rows may not be read as their column's kind."""
+    if found.kind == "datetime":
+        return "datetime" not in sample.native
+    if found.kind == "boolean":
+        return bool(sample.texts or sample.zeros or sample.numbers)
+    is_text = bool(sample.texts or sample.words or sample.native - {"number"})
+    return found.kind == "numeric" and is_text and sample.known > 0

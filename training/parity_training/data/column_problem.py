@@ -13,7 +13,7 @@ Options = Mapping[str, tuple[str, ...]]
 _SPELLED = re.compile(r"read it with (?P<options>--.+?)(?: \(45%.*)?")
 
 
-class ColumnProblem(InputError):
+class ColumnProblemError(InputError):
     """A column cannot be read.
 
     Attributes:
@@ -25,14 +25,14 @@ class ColumnProblem(InputError):
         self.options = options
 
 
-class TableProblems(InputError):
+class TableProblemsError(InputError):
     """Several columns cannot be read.
 
     Attributes:
         options: what reads the table all the same, as a command line takes it.
     """
 
-    def __init__(self, problems: Sequence[ColumnProblem], where: str, given: Options) -> None:
+    def __init__(self, problems: Sequence[ColumnProblemError], where: str, given: Options) -> None:
         options = _together(problems, given)
         self.options = " ".join(_written(name, values) for name, values in options.items())
         found = "; ".join(f"row {one.row}: {one.problem}" if one.row else one.problem for one in problems)
@@ -58,7 +58,7 @@ def spelling_options(way_out: str) -> dict[str, tuple[str, ...]] | None:
 _LISTS = ("--missing-values", "--drop-columns", "--currency", "--categorical")
 
 
-def _together(problems: Sequence[ColumnProblem], given: Options) -> dict[str, tuple[str, ...]]:
+def _together(problems: Sequence[ColumnProblemError], given: Options) -> dict[str, tuple[str, ...]]:
     """Return the options of all problems; a column whose options contradict those of another is left out."""
     options = dict(given)
     named: dict[str, tuple[str, ...]] = {}

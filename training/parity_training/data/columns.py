@@ -15,8 +15,8 @@ from parity_runtime.tables.chunk import Chunk, listed
 from parity_runtime.tables.csv_chunk import CsvChunk
 from parity_runtime.tables.table_file import TableFile
 from parity_training.data.choose_columns import ChosenColumns, ColumnChoice, LeftOut, candidates, decide, said_of
-from parity_training.data.column_kinds import HEAD_ROWS, KindOf, Why, sample_columns
-from parity_training.data.column_problem import ColumnProblem, Options, TableProblems
+from parity_training.data.column_kinds import HEAD_ROWS, KindOf, Why, is_doubtful, sample_columns
+from parity_training.data.column_problem import ColumnProblemError, Options, TableProblemsError
 from parity_training.data.growing_rows import GrowingRows
 from parity_training.data.option_hint import option_hint
 from parity_training.data.read_cells import CellReader
@@ -99,24 +99,19 @@ def _emptied(head: list[Chunk]) -> Iterator[Chunk]:
         yield head.pop(0)
 
 
-def _fresh(chunk: Chunk) -> Chunk:
-    """Return a chunk whose cells are forgotten with it: those of all first rows would be larger than their numbers."""
-    return chunk.keep(np.ones(len(chunk), np.bool_)) if isinstance(chunk, CsvChunk) else chunk
-
-
 class _Reader:
     def __init__(self, path: str, choice: ColumnChoice, head: Sequence[Chunk]) -> None:
         self.path, self.choice, columns = path, choice, head[0].columns
         names, index = candidates(path, columns, choice)
-        samples = sample_columns(map(_fresh, head), names)
-        self.chosen: ChosenColumns = decide(path, names, samples, choice, columns)
+        self.samples = sample_columns(map(self._rows_with_target, head), names)
+        self.chosen: ChosenColumns = decide(path, names, self.samples, choice, columns)
         self.wanted = choice.wanted(columns)
         self.left_out = [*index, *self.chosen.left_out]
         if sum(map(len, head)):
             self._refuse_none(self.chosen.kinds)
         self.numbers = self.chosen.of("numeric", "boolean")
         self.texts, self.dates = self.chosen.of("categorical", "code"), self.chosen.of("datetime")
-        self.cells = CellReader(self.chosen, head[0].values)
+        self.cells = CellReader(self.chosen)
         self.data = GrowingRows(np.float32, len(self.numbers) + len(self.dates))
         self.codes, self.seconds = GrowingRows(np.int32, len(self.texts)), GrowingRows(np.int64, len(self.dates))
         self.row_numbers = GrowingRows(np.int64, 1)
@@ -126,21 +121,32 @@ class _Reader:
 
     def refuse_problems(self, head: Sequence[Chunk], rest: Iterator[Chunk], given: Options) -> None:
         """Refuse columns whose first rows cannot be read, all of them at once."""
-        problems = [problem for name in self.chosen.kinds if (problem := self._problem(name, head)) is not None]
+        doubtful = [name for name, found in self.chosen.kinds.items() if is_doubtful(self.samples[name], found)]
+        more = rest if len(doubtful) == 1 else iter(())  # over all rows, where there is one column to speak of
+        problems = [problem for name in doubtful if (problem := self._problem(name, head, more)) is not None]
         if len(problems) == 1:
-            for chunk in chain(head, rest):  # over all rows, where there is one column to speak of
-                self.cells.read(self._known(chunk)[1], chain(head[head.index(chunk) + 1 :], rest))
+            raise problems[0]
         if problems:
-            raise TableProblems(problems, self.path, given)
+            raise TableProblemsError(problems, self.path, given)
 
-    def _problem(self, name: str, head: Sequence[Chunk]) -> ColumnProblem | None:
-        cells = CellReader(self.chosen.only(name), head[0].values)
+    def _problem(self, name: str, head: Sequence[Chunk], more: Iterator[Chunk]) -> ColumnProblemError | None:
+        cells = CellReader(self.chosen.only(name))
         for place, chunk in enumerate(head):
             try:
-                cells.read(_fresh(chunk), head[place + 1 :])
-            except ColumnProblem as problem:
+                rest = map(self._rows_with_target, chain(head[place + 1 :], more))
+                cells.read(self._rows_with_target(chunk), rest)
+            except ColumnProblemError as problem:
                 return problem
         return None
+
+    def _rows_with_target(self, chunk: Chunk) -> Chunk:
+        """Return the rows that are learned from; their cells are forgotten with them.
+
+        Those of all first rows would be larger than all numbers of a table.
+        """
+        fresh = chunk.keep(np.ones(len(chunk), np.bool_))
+        missing = fresh.missing(self.choice.target)
+        return fresh.keep(~missing) if missing.any() else fresh
 
     def take(self, chunk: Chunk, rest: Iterator[Chunk]) -> None:
         """Take a chunk; the ``rest`` is only read where a column of this one is refused."""

@@ -7,13 +7,13 @@ from parity_runtime.tables.cell_patterns import spelling
 from parity_runtime.tables.cell_values import PLAIN, CellValues
 from parity_runtime.tables.chunk import Chunk, shown
 from parity_runtime.tables.csv_chunk import CsvChunk
-from parity_training.data.column_problem import ColumnProblem, Options, spelling_options
+from parity_training.data.column_problem import ColumnProblemError, Options, spelling_options
 from parity_training.data.option_hint import option_hint
 
 _SHOWN = 5
 
 
-def odd_column(chunks: Iterable[Chunk], name: str, before: int, words: Counter[str]) -> ColumnProblem | None:
+def odd_column(chunks: Iterable[Chunk], name: str, before: int, words: Counter[str]) -> ColumnProblemError | None:
     """Return the error that a feature is, some cells of which are no numbers; None where most are text.
 
     Args:
@@ -55,7 +55,7 @@ class _OddColumn:
                     self.has_decimals |= chunk.values.decimal in cell
                     self.numbers += 1
 
-    def error(self, words: set[str]) -> ColumnProblem | None:
+    def error(self, words: set[str]) -> ColumnProblemError | None:
         found = spelling(self.odd.elements(), self.values, has_decimals=self.has_decimals)
         if found:
             options = spelling_options(found.way_out) or {"--drop-columns": (self.name,)}
@@ -74,8 +74,8 @@ class _OddColumn:
         options = {"--missing-values": tuple(missing)} if few else {"--drop-columns": (self.name,)}
         return self._error(cell, f"{what}or leave it out with {drop}", options)
 
-    def _error(self, cell: str, what: str, options: Options) -> ColumnProblem:
+    def _error(self, cell: str, what: str, options: Options) -> ColumnProblemError:
         path, row = self.first[cell]
-        return ColumnProblem(
+        return ColumnProblemError(
             f"{self.name} is {shown(cell)}, {what}", path=path, row=row, column=self.name, options=options
         )

@@ -1,7 +1,7 @@
 """The cells of a table's features as numbers: each column by its kind."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -9,18 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime import InputError
-from parity_runtime.tables.cell_values import CellValues
-from parity_runtime.tables.chunk import Chunk, shown
-from parity_training.data.cells import BooleanCells, category_cells
+from parity_runtime.feature import MISSING_TIMESTAMP
+from parity_runtime.tables.chunk import Chunk, Refused, shown
 from parity_training.data.choose_columns import ChosenColumns
-from parity_training.data.column_problem import ColumnProblem
-from parity_training.data.dates import DateCells
+from parity_training.data.column_problem import ColumnProblemError
+from parity_training.data.dates import names_zone
 from parity_training.data.encode_columns import year
+from parity_training.data.native_kind import native_kind
 from parity_training.data.non_numeric_column import odd_column
 from parity_training.data.option_hint import option_hint
 from parity_training.data.vocabulary import CategoryCodes
-
-_MOST_KEPT = 2**16  # dates whose seconds are remembered
 
 
 class CellReader:
@@ -28,21 +26,17 @@ class CellReader:
 
     Args:
         chosen: the columns and their kinds.
-        values: what cells mean.
 
     Attributes:
         words: the words for a missing cell that were met among numbers.
     """
 
-    def __init__(self, chosen: ChosenColumns, values: CellValues) -> None:
+    def __init__(self, chosen: ChosenColumns) -> None:
         self._chosen, self.words = chosen, Counter[str]()
         self._numeric, self._names = chosen.of("numeric"), chosen.of("numeric", "boolean")
-        self._booleans = {name: BooleanCells(values) for name in chosen.of("boolean")}
-        self._codes = {
-            name: CategoryCodes(values.is_missing, is_code=chosen.kinds[name].kind == "code")
-            for name in chosen.of("categorical", "code")
-        }
-        self._dates = {name: DateCells(chosen.kinds[name].form, values.is_missing) for name in chosen.of("datetime")}
+        self._booleans = chosen.of("boolean")
+        self._codes = {name: CategoryCodes() for name in chosen.of("categorical", "code")}
+        self._dates = {name: _Zones() for name in chosen.of("datetime")}
         self._known = dict.fromkeys(self._numeric, 0)
 
     @property
@@ -60,11 +54,11 @@ class CellReader:
             rest: the rows behind it, which are only read where a column of this chunk is refused.
 
         Raises:
-            ColumnProblem: a column holds something else than its kind.
+            ColumnProblemError: a column holds something else than its kind.
         """
         matrix = self._read_numbers(chunk, rest)
-        codes = [[codes[cell] for cell in category_cells(chunk, name)] for name, codes in self._codes.items()]
-        seconds = [self._read_dates(chunk, name, cells) for name, cells in self._dates.items()]
+        codes = [[codes[text] for text in self._read_texts(chunk, name)] for name, codes in self._codes.items()]
+        seconds = [self._read_dates(chunk, name, zones) for name, zones in self._dates.items()]
         if self._dates:
             matrix = np.concatenate([matrix, *(year(column)[:, None] for column in seconds)], axis=1)
         return matrix, _columns(codes, len(chunk), np.int32), _columns(seconds, len(chunk), np.int64)
@@ -78,7 +72,7 @@ class CellReader:
         if not self._booleans:
             return numbers
         found = dict(zip(self._numeric, numbers.T, strict=True))
-        found |= {name: self._read_booleans(chunk, name, cells) for name, cells in self._booleans.items()}
+        found |= {name: self._read_booleans(chunk, name) for name in self._booleans}
         return np.stack([found[name] for name in self._names], axis=1)
 
     def _read_numeric(self, chunk: Chunk, rest: Iterable[Chunk]) -> NDArray[np.float64]:
@@ -103,31 +97,50 @@ class CellReader:
             words = (cells[row].strip() for row in np.flatnonzero(missing[:, place]))
             self.words.update(word for word in words if word in chunk.values.tokens)
 
-    def _read_booleans(self, chunk: Chunk, name: str, known: BooleanCells) -> NDArray[np.float64]:
-        cells = category_cells(chunk, name)
+    def _read_booleans(self, chunk: Chunk, name: str) -> NDArray[np.float64]:
         try:
-            return np.array([known[cell] for cell in cells])
-        except ValueError as error:
-            cell = str(error.args[0])
-            raise _problem(chunk, cells.index(cell), name, f"{shown(cell)}, neither true nor false") from error
+            numbers, refused = chunk.booleans(name)
+        except InputError as error:
+            raise _explained(error) from error
+        _refuse(chunk, refused)
+        return numbers
 
-    def _read_dates(self, chunk: Chunk, name: str, known: DateCells) -> NDArray[np.int64]:
-        cells = chunk.column(name)
-        if len(known) > _MOST_KEPT:
-            known.clear()
+    def _read_texts(self, chunk: Chunk, name: str) -> list[str]:
+        kind = self._chosen.kinds[name].kind
+        found: list[str] = chunk.categories(name, kind or "categorical").tolist()
+        return found
+
+    def _read_dates(self, chunk: Chunk, name: str, zones: "_Zones") -> NDArray[np.int64]:
+        form = self._chosen.kinds[name].form
         try:
-            seconds = np.array([known[cell] for cell in cells], np.int64)
-        except (ValueError, OverflowError) as error:
-            row = next(row for row, cell in enumerate(cells) if cell not in known)
-            form = self._chosen.kinds[name].form
-            wanted = "no date of ISO 8601, such as 2024-12-31 23:59" if form is None else f"no date written as {form}"
-            raise _problem(chunk, row, name, f"{shown(cells[row])}, {wanted}") from error
-        if known.zoned is not None and known.zoneless is not None:
-            row = min(cells.index(cell) for cell in (known.zoned, known.zoneless) if cell in cells)
-            other = known.zoneless if cells[row] == known.zoned else known.zoned
-            raise _problem(chunk, row, name, f"{shown(cells[row])}, and another one is {shown(other)}: either all of "
-                           "them name a time zone, or none does")  # fmt: skip
+            seconds, refused = chunk.timestamps(name, form)
+        except InputError as error:
+            raise _explained(error) from error
+        _refuse(chunk, refused)
+        if form is None and native_kind(chunk, name) != "datetime":
+            zones.check(chunk, name, seconds != MISSING_TIMESTAMP)
         return seconds
+
+
+class _Zones:
+    """Whether the times of a column name their zone: either all of them do, or none."""
+
+    def __init__(self) -> None:
+        self.first: str | None = None
+
+    def check(self, chunk: Chunk, name: str, known: NDArray[np.bool_]) -> None:
+        cells = chunk.column(name)
+        rows = np.flatnonzero(known).tolist()
+        if self.first is None and rows:
+            self.first = cells[rows[0]]
+        is_zoned = self.first is not None and names_zone(self.first)
+        for row in rows:
+            if names_zone(cells[row]) != is_zoned:
+                zone, other = ("no", "has one") if is_zoned else ("a", "has none")
+                what = f"{name} is {shown(cells[row])}, with {zone} time zone, and {shown(str(self.first))} {other}; "
+                what += f"write all of them in one way, {_ways_out(name)}"
+                raise ColumnProblemError(what, path=chunk.where, row=chunk.row_number(row), column=name,
+                                    options={"--categorical": (name,)})  # fmt: skip
 
 
 def _columns(columns: Sequence[Any], rows: int, dtype: Any) -> NDArray[Any]:
@@ -140,14 +153,12 @@ def _refuse_infinite(chunk: Chunk, names: Sequence[str], matrix: NDArray[np.floa
         raise chunk.error(int(row), f"{names[column]} is infinite; a feature is finite, or missing", names[column])
 
 
-def _problem(chunk: Chunk, row: int, name: str, what: str) -> ColumnProblem:
-    return ColumnProblem(
-        f"{name} is {what}; correct it, {_ways_out(name)}",
-        path=chunk.where,
-        row=chunk.row_number(row),
-        column=name,
-        options={"--categorical": (name,)},
-    )
+def _refuse(chunk: Chunk, refused: Refused) -> None:
+    """Raise the error of the first row that is refused, with the way out."""
+    try:
+        chunk.refuse(refused)
+    except InputError as error:
+        raise _explained(error) from error
 
 
 def _explained(error: InputError) -> InputError:
@@ -156,7 +167,7 @@ def _explained(error: InputError) -> InputError:
         return error
     problem = f"{error.problem}; {_ways_out(error.column)}"
     options = {"--categorical": (error.column,)}
-    return ColumnProblem(problem, path=error.path, row=error.row, column=error.column, options=options)
+    return ColumnProblemError(problem, path=error.path, row=error.row, column=error.column, options=options)
 
 
 def _ways_out(name: str) -> str:

@@ -14,7 +14,7 @@ from parity_runtime.tables.cell_values import CellValues
 from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.csv_chunk import CsvChunk
 from parity_runtime.tables.table_file import TableFile
-from parity_training.data.cells import category_cells
+from parity_training.data.native_kind import native_kind
 
 _CHUNK_ROWS = 4096
 _ROW_NAMES = ("row", "row_number", "input_row")
@@ -71,7 +71,7 @@ class RowsOfFile:
         mask[numbers - chunk.first_row] = True
         kept = chunk.keep(mask)
         plain = self.plain if isinstance(kept, CsvChunk) and is_spelled(kept.values) else ()
-        columns = [_plain(kept, name) if name in plain else category_cells(kept, name) for name in names]
+        columns = [_plain(kept, name) if name in plain else _texts(kept, name) for name in names]
         for number, *cells in zip(numbers, *columns, strict=True):
             yield [str(number), *cells]
 
@@ -117,6 +117,11 @@ def _is_text(chunk: Chunk, name: str) -> bool:
     except InputError:
         return False
     return True
+
+
+def _texts(chunk: Chunk, name: str) -> list[str]:
+    cells = chunk.column(name)
+    return ["" if cell == "nan" else cell for cell in cells] if native_kind(chunk, name) == "number" else cells
 
 
 def _plain(chunk: Chunk, name: str) -> list[str]:

@@ -249,9 +249,8 @@ def table_data(dataset: TableDataset, settings: TableSettings, name: str) -> Tra
         source["max_categories"] = settings.max_categories
     source = {key: list(value) if isinstance(value, tuple) else value for key, value in source.items()}  # as in JSON
     contract = _contract(dataset, settings, name, features)
-    return TrainingData(
-        dataset.data, dataset.label, split, contract, source, True, indices=features.indices(), table=dataset.table
-    )
+    indices = features.indices()
+    return TrainingData(dataset.data, dataset.label, split, contract, source, True, indices, dataset.table)
 
 
 _KINDS_SAID = ("numeric", "categorical", "datetime")
@@ -281,19 +280,19 @@ def settings_from_source(source: dict[str, Any]) -> TableSettings:
 def _settings_from_source(source: dict[str, Any]) -> TableSettings:
     classes = source["classes"]
     told = {item.name: source[item.name] for item in fields(ReadOptions) if item.name in source}
-    reading: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+    said: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+    said |= {item: tuple(source.get(item, ())) for item in _KINDS_SAID}
     return TableSettings(
         target=source["target"],
         features=tuple(source["features"]),
         task="regression" if source["task"] == "regression" else "classification",
-        **{item: tuple(source.get(item, ())) for item in _KINDS_SAID},
         max_categories=source.get("max_categories", MOST_CATEGORIES),
         positive=str(classes[1]) if len(classes) == 2 else None,
         threshold=source["threshold"],
         validation=source["validation"],
         test=source["test"],
         seed=source["seed"],
-        **reading,
+        **said,
     )
 
 

@@ -59,7 +59,7 @@ class ValueRange:
         largest = np.fmax(np.abs(self._low), np.abs(self._high))
         with np.errstate(over="ignore", invalid="ignore"):
             step = np.spacing(largest.astype(np.float32)).astype(np.float64)
-        for index in np.flatnonzero(kept):
+        for index in np.flatnonzero(kept).tolist():
             name = names[index]
             drop = option_hint("--drop-columns", [name])
             if not count[index]:

@@ -1,50 +1,38 @@
 """The categories of a column: how often each stands there, and which of them get an index."""
 
+import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.feature import MISSING_CATEGORY
-from parity_training.data.cells import integer_text
 
 LEAST_ROWS = 2
 """Rows of training in which a category stands at least that has an index: a single one teaches nothing."""
 
+_CODE = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)  # what `parity_runtime.Feature` takes as one
 _INVISIBLE = {"Cf", "Cc", "Zs", "Zl", "Zp"}  # Unicode's categories of format, control and separator characters
 
 
 class CategoryCodes(dict[str, int]):
-    """A number for each cell that a column holds, in the order of their first appearance; 0 is a missing one.
-
-    Cells that mean the same category (``3`` and ``3.0`` of a code) have the same number.
-
-    Args:
-        is_missing: whether a cell is a missing one.
-        is_code: whether the column holds integers that name something.
+    """A number for each category that a column holds, in the order of their first appearance; 0 is a missing one.
 
     Attributes:
         texts: the categories by their number.
     """
 
-    def __init__(self, is_missing: Callable[[str], bool], *, is_code: bool = False) -> None:
-        super().__init__()
-        self._is_missing, self._is_code = is_missing, is_code
+    def __init__(self) -> None:
+        super().__init__({MISSING_CATEGORY: 0})
         self.texts = [MISSING_CATEGORY]
 
-    def __missing__(self, cell: str) -> int:
-        text = (integer_text(cell) or cell) if self._is_code else cell
-        if self._is_missing(cell):
-            self[cell] = 0
-        elif text != cell:
-            self[cell] = self[text]
-        else:
-            self[cell] = len(self.texts)
-            self.texts.append(text)
-        return self[cell]
+    def __missing__(self, text: str) -> int:
+        self[text] = len(self.texts)
+        self.texts.append(text)
+        return self[text]
 
 
 class CategoryCounts:
@@ -60,7 +48,7 @@ class CategoryCounts:
     def update_codes(self, codes: NDArray[np.integer], texts: Sequence[str]) -> None:
         """Take rows as numbers into ``texts``."""
         found = np.bincount(codes, minlength=len(texts))
-        self.rows.update({texts[code]: int(found[code]) for code in np.flatnonzero(found)})
+        self.rows.update({texts[code]: int(found[code]) for code in np.flatnonzero(found).tolist()})
 
     def merge(self, other: Self) -> None:
         """Take the rows that another one counted."""
@@ -86,7 +74,7 @@ class CategoryCounts:
             is_code: leaves out what is no integer.
         """
         known = [text for text, rows in self.rows.items() if text != MISSING_CATEGORY and rows >= LEAST_ROWS]
-        known = [text for text in known if not is_code or integer_text(text) == text]
+        known = [text for text in known if not is_code or _CODE.fullmatch(text)]
         kept = sorted(known, key=lambda text: (-self.rows[text], text))[:most]
         return tuple(sorted(kept, key=int) if is_code else sorted(kept))
 

@@ -13,12 +13,12 @@ from parity_runtime import FormatError, InputError, TensorSpec
 from parity_runtime.errors import first_line
 from parity_runtime.feature import FEATURES
 from parity_training.data.batches import EpochSampler, TensorLoader, own_generator
-from parity_training.data.preprocessing import preprocessing_of
 from parity_training.data.training_data import TrainingData, moments
 from parity_training.fitting.evaluation import outputs_of, predicted_of
 from parity_training.fitting.loop import TrainingLoop
 from parity_training.fitting.objectives import LossFunction, Objective, make_objective
 from parity_training.fitting.optimizers import make_optimizer, make_scheduler
+from parity_training.fitting.preprocessing import preprocessing_of
 from parity_training.networks.registry import NETWORKS, Network
 from parity_training.networks.table_network import TableNetwork, body_inputs
 from parity_training.run import Recipe

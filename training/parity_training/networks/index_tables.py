@@ -17,7 +17,7 @@ _EMBEDDING_SPREAD = 0.1  # standard deviation of its first values: a rare catego
 
 def embedding_dimension(categories: int) -> int:
     """Return how many numbers a category is embedded in: ``min(50, round(1.6 * categories**0.56))``."""
-    return min(_LARGEST_DIMENSION, round(1.6 * categories**0.56))
+    return min(_LARGEST_DIMENSION, round(1.6 * math.pow(categories, 0.56)))
 
 
 class FixedTable(nn.Module):

@@ -116,7 +116,7 @@ class TableNetwork(nn.Module):
         num_targets: of a regression; 0 for a classifier.
     """
 
-    def __init__(  # noqa: PLR0913 -- what a recipe keeps, by name
+    def __init__(
         self,
         body: nn.Module,
         num_features: int,

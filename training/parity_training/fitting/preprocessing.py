@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from parity_runtime.feature import CATEGORIES, FIRST_INDEX, MISSING_INDEX, TIMESTAMPS
 from parity_training.data.encode_columns import CALENDAR_SIZES
@@ -42,7 +43,7 @@ def _tables(training_data: TrainingData) -> list[dict[str, Any]]:
     contract, indices = training_data.contract, training_data.indices
     if indices is None:
         return []
-    low, high, missing = _met(training_data)
+    low, high, missing = _met(indices, training_data.part("train"))
     found: list[dict[str, Any]] = []
     for feature in contract.features_of(CATEGORIES):
         count = len(feature.categories)
@@ -57,16 +58,13 @@ def _tables(training_data: TrainingData) -> list[dict[str, Any]]:
     return found
 
 
-def _met(training_data: TrainingData) -> tuple[list[int], list[int], list[bool]]:
-    """Return of each column of indices the smallest and the largest one of training that is not missing, and whether
-    one is missing."""
-    indices = training_data.indices
-    assert indices is not None  # noqa: S101 -- for mypy: the caller has asked
+def _met(indices: Tensor, rows: Tensor) -> tuple[list[int], list[int], list[bool]]:
+    """Return of each column of indices the smallest and the largest of training, and whether one is missing."""
     largest = torch.iinfo(indices.dtype).max
     low = torch.full((indices.shape[1],), largest, dtype=indices.dtype)
     high = torch.zeros_like(low)
     missing = torch.zeros_like(low, dtype=torch.bool)
-    for piece in torch.split(training_data.part("train"), _ROWS_AT_ONCE):
+    for piece in torch.split(rows, _ROWS_AT_ONCE):
         found = indices[piece]
         is_missing = found == MISSING_INDEX
         missing |= is_missing.any(dim=0)
