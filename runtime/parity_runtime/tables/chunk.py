@@ -102,6 +102,10 @@ class Chunk(ABC):
         """
         return category_texts(self._cells(name), kind, self.values)
 
+    def category_columns(self, kinds: Sequence[tuple[str, ColumnKind]]) -> list[NDArray[np.object_]]:
+        """Return columns as `categories` does, each with its kind; some formats read several at once sooner."""
+        return [self.categories(name, kind) for name, kind in kinds]
+
     def timestamps(self, name: str, form: str | None = None) -> tuple[NDArray[np.int64], Refused]:
         """Return a column as seconds since 1970, UTC, and which rows have a cell that is no date.
 
@@ -195,11 +199,13 @@ class Chunk(ABC):
             raise InputError(f"{self.where} has no column {name!r}; it has {listed(self.columns)}{hint}")
         return self.columns.index(name)
 
-    def refuse_columns(self, names: Iterable[str]) -> None:
-        """Raise `InputError` if one of ``names`` is a column already."""
+    def refuse_columns(self, names: Iterable[str], way_out: str) -> None:
+        """Raise `InputError` if one of ``names`` is a column already; ``way_out`` says what else to do than rename."""
         for name in names:
             if name in self.columns:
-                raise InputError(f"{self.where} has a column {name!r} already; rename it, so that neither is lost")
+                raise InputError(
+                    f"{self.where} has a column {name!r} already; rename it, or {way_out}, so that neither is lost"
+                )
 
     def _hint(self, name: str) -> str:  # noqa: ARG002 -- of formats that have one
         return ""
