@@ -127,6 +127,7 @@ def test_rows_without_a_target_do_not_make_a_row_number_of_another_column(tmp_pa
     path = write_table(tmp_path / "t.csv", {"x": range(ROWS), "y": [0, *range(ROWS - 1)], "price": prices})
     dataset, _ = read(path)
     assert [one.name for one in dataset.columns.left_out] == ["x"]
+    assert dataset.columns.row_numbers is not None
     assert dataset.columns.row_numbers.tolist() == list(range(2, ROWS + 1))
 
 

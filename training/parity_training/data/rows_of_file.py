@@ -29,13 +29,13 @@ class RowsOfFile:
 
     Attributes:
         file: the table.
-        numbers: of each row that was taken, its number in the file, from 1: int64 ``[rows]``.
+        numbers: of each row that was taken, its number in the file, from 1: int64 ``[rows]``; None where all were.
         plain: the columns whose numbers are read otherwise than they are spelled, with a decimal comma say.
         state: of the file when it was read.
     """
 
     file: TableFile
-    numbers: NDArray[np.int64]
+    numbers: NDArray[np.int64] | None
     plain: tuple[str, ...]
     state: State
 
@@ -45,14 +45,14 @@ class RowsOfFile:
         Numbers that an option reads are written as plain ones, so that the rows can be read without it.
 
         Args:
-            rows: into ``numbers``, ascending.
+            rows: of those that were taken, from 0, ascending.
 
         Raises:
             InputError: the file has changed since.
         """
         if file_state(self.file.name) != self.state:
             raise InputError(f"{self.file.name} changed while it was trained on; give the command again")
-        wanted, found = self.numbers[rows], 0
+        wanted, found = rows + 1 if self.numbers is None else self.numbers[rows], 0
         names: list[str] = []
         for chunk in self.file.chunks(_CHUNK_ROWS):
             if not names:
