@@ -51,6 +51,7 @@ KINDS: dict[str, tuple[list[object], str, str | None]] = {
     "numbers": (cells(1, 2.5, "-3e2", "", "NA", "-"), "numeric", None),
     "zeros and ones": (cells(0, 1, 1), "numeric", None),
     "truth": (cells("True", "false", "TRUE", "", "NA"), "boolean", None),
+    "truth and figures": (cells("true", "0", "false"), "boolean", None),
     "yes and no": (cells("yes", "no"), "categorical", None),
     "text": (cells("York", "Leeds", "", "Hull"), "categorical", None),
     "a dash among text": (cells("York", "-", "Hull"), "categorical", None),

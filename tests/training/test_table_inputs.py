@@ -280,3 +280,22 @@ def test_the_network_takes_what_it_needs_by_name() -> None:
     assert network(features=torch.zeros(5, 2), indices=torch.zeros(5, 2, dtype=torch.int16)).shape == (5, 3)
     with pytest.raises(ValueError, match="a table is written as"):
         TableNetwork(MLP(2, 1), 2, tables=[{"kind": "one-hot"}])
+
+
+def test_a_year_that_training_has_not_seen_says_nothing(tmp_path: Path) -> None:
+    days = [str(np.datetime64("2013-01-01") + row * 3) for row in range(90)]
+    path = write_table(tmp_path / "t.csv", {"day": days, "price": [row * 1.5 for row in range(90)]})
+    training_data = data_of(path)
+    module = train_model(training_data, NetworkChoice(), QUICK, tmp_path / "run").module()
+    later = training_data.data + 30
+    with torch.no_grad():
+        found = [module(years, training_data.indices) for years in (training_data.data, later)]
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-4)
+
+
+def test_a_json_line_without_a_key_is_refused_as_the_package_refuses_it(tmp_path: Path) -> None:
+    lines = [{"city": "York" if row % 2 else "Hull", "price": row * 1.5} for row in range(60)]
+    del lines[40]["city"]
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    with pytest.raises(InputError, match="row 41: there is no 'city'"):
+        data_of(tmp_path / "t.jsonl")

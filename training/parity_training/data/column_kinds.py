@@ -118,8 +118,8 @@ def kind_of(sample: ColumnSample) -> KindOf:
         return KindOf(
             "boolean" if "boolean" in sample.native else "datetime" if "datetime" in sample.native else "numeric"
         )
-    if sample.words and not (sample.texts or sample.zeros or sample.numbers):
-        return KindOf("boolean")
+    if sample.words and not (sample.texts or sample.zeros):
+        return KindOf("boolean" if sample.words >= sample.numbers else "numeric")
     if not (sample.texts or sample.words or sample.zeros):
         return KindOf("numeric")
     return _kind_of_text(sample)
