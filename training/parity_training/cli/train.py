@@ -19,7 +19,8 @@ from parity_runtime.tables.cell_values import left_out_rows
 from parity_training.callables import resolve_callable
 from parity_training.cli.train_options import train_options
 from parity_training.data.column_problem import TableProblemsError
-from parity_training.data.table import TableDataset, TableSettings, settings_from_source, table_data, table_defaults
+from parity_training.data.table import TableDataset, table_data, table_defaults
+from parity_training.data.table_settings import TableSettings, settings_from_source
 from parity_training.data.training_data import TrainingData
 from parity_training.data.xor import XORSettings, xor_data
 from parity_training.fitting.loop import EpochResult
