@@ -117,6 +117,15 @@ def memory_reason(error: BaseException | None) -> str | None:
     return None
 
 
+_LONGEST_REASON = 500  # characters
+
+
+def whole_text(error: BaseException) -> str:
+    """Return an error's text in one line: onnxruntime names the input first, and on other lines what it expected."""
+    text = " ".join(str(error)[:_LONGEST_READ].split()) or type(error).__name__
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}..."
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's text, or its type where it has none: ours say one sentence."""
     return str(error).strip().partition("\n")[0].strip() or type(error).__name__

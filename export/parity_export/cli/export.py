@@ -7,6 +7,7 @@ from typing import Any, get_args
 import click
 
 from parity_export.cli.module_options import (
+    check_source_options,
     input_specs,
     is_run,
     labels,
@@ -62,6 +63,7 @@ def export(source: str, target: Path, force: bool, verbose: bool, **options: Any
     chosen_options = {name: options.pop(name) for name in ("opset", "ir_version", "rtol", "atol", "report")}
     plots, certified = not options.pop("no_plots"), options.pop("certified")
     how = ExportOptions(replace=force, plots=plots, certified=certified, **chosen_options)
+    check_source_options(source, options, ("network",))
     try:
         chosen = _run_source(source, options) if is_run(source) else _module_source(source, options)
         exported = export_package(chosen, target, how)
@@ -99,15 +101,7 @@ def _bounds_summary(report: BoundReport) -> list[str]:
 
 
 def _run_source(source: str, options: dict[str, Any]) -> ModelSource:
-    given = [name for name, value in options.items() if value not in (None, (), "") and name != "network"]
-    if given:
-        raise click.UsageError(f"{_option(given[0])} goes with package.module:Callable; a run says it itself")
     return source_from_run(Run.open(source), run_network(options))
-
-
-def _option(parameter: str) -> str:
-    """Return how an option is written that arrives under a parameter's name."""
-    return next(found.opts[0] for found in click.get_current_context().command.params if found.name == parameter)
 
 
 def _module_source(source: str, options: dict[str, Any]) -> ModelSource:

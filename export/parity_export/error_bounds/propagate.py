@@ -19,6 +19,7 @@ from parity_export.error_bounds.registry import COMPARISONS, moving, rule_of
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
 from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import ModelContract
+from parity_runtime.arguments import argument
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL
 from parity_runtime.errors import first_line
 
@@ -48,7 +49,7 @@ def with_error_bounds(graph: OnnxGraph, contract: ModelContract) -> OnnxGraph:
     if contract.task == "tensors":
         raise CannotCertifyError(
             f"cannot certify: {contract.name} returns tensors without a meaning; parity export gives it one with "
-            "--task binary, multiclass or regression"
+            f"{argument('task')} binary, multiclass or regression"
         )
     check_graph(graph.model, contract)
     shaped = _with_shapes(graph.proto, strict=False)

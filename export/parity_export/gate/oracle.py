@@ -31,6 +31,7 @@ from parity_export.gate.tolerances import FAR, check_precision, groups
 from parity_export.gate.torch_reference import TorchReference
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError
+from parity_runtime.arguments import argument
 from parity_runtime.contract import ERROR_BOUND, LOGITS, PROBABILITIES, certified_contract
 from parity_runtime.errors import first_line
 from parity_runtime.inference.input_validation import Arrays
@@ -138,7 +139,8 @@ class Oracle:
             except _TorchRefusedError as error:
                 if batch == len(self.probes):
                     raise InputError(
-                        f"the module itself fails on a batch of {batch} rows: {error}; fix its size with --input"
+                        f"the module itself fails on a batch of {batch} rows: {error}; fix its size with "
+                        + argument("inputs", option="--input")
                     ) from error
                 self.refused.append(f"torch in batches of {batch}: {error}")
                 self._declined.add(batch)
@@ -201,8 +203,9 @@ class Oracle:
             kind = str(part.kinds[0])
             if reason is not None and kind in (SAMPLE, UNIFORM):
                 raise InputError(
-                    f"the module itself fails on {kind} rows: {reason}; give rows that it takes with --samples, and "
-                    "say with --input what its inputs are"
+                    f"the module itself fails on {kind} rows: {reason}; give rows that it takes with "
+                    f"{argument('sample', option='--samples')}, and say what its inputs are with "
+                    f"{argument('inputs', option='--input')}"
                 )
             if reason is not None:
                 self.refused.append(f"torch on {kind} probes: {reason}")

@@ -17,7 +17,7 @@ from parity_export.gate.reference_evaluator import differing_operator
 from parity_export.gate.report_summary import batch_sizes, dimensions, summary_rows
 from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import ModelContract
-from parity_runtime.errors import first_line
+from parity_runtime.errors import whole_text
 from parity_runtime.inference.input_validation import Arrays
 
 
@@ -158,7 +158,7 @@ def _results(
             with np.errstate(all="ignore"):
                 found = oracle.batches.run(answer, expected.probes.inputs, rows, batch)
         except Exception as error:  # onnxruntime's and the reference evaluator's own
-            reason = f"{backend} fails at batch {batch}: {first_line(error)}"
+            reason = f"{backend} fails at batch {batch}: {whole_text(error)}"
             (report.not_run if backend == REFERENCE else report.mismatches).append(reason)
             return
         differences = tuple(compare(found, contract, expected, rows))

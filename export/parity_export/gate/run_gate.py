@@ -17,6 +17,7 @@ from parity_export.gate.oracle import Oracle
 from parity_export.gate.report import Report, compare_backends
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError, ModelContract
+from parity_runtime.arguments import argument
 from parity_runtime.contract import batch_name
 from parity_runtime.errors import first_line
 from parity_runtime.files.json_file import FORMAT
@@ -183,7 +184,7 @@ def _check_one_row(source: ModelSource) -> None:
             replace(spec, shape=tuple(sizes[batch] if size == batch else size for size in spec.shape))
             for spec in source.contract.inputs
         ]
-        options = " ".join(f'--input "{spec}"' for spec in fixed)
+        options = argument("inputs", [str(spec) for spec in fixed], option="--input")
         raise InputError(
             f"torch takes no batch of one row here ({reason}), and a model with the dimension {batch} must; give "
             f"normalizations running statistics, or fix the size: {options}"

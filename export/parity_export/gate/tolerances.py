@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from parity_export.gate.probes import EXTREME, GAUSSIAN, LARGE, SMALL, SPECIAL, SUBNORMAL, Probes
 from parity_runtime import InputError, Tolerance
+from parity_runtime.arguments import argument
 
 TORCH_TESTING = {"float16": (1e-3, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
 """torch.testing.assert_close's default (rtol, atol) by dtype, from its documentation."""
@@ -165,7 +166,8 @@ def check_precision(name: str, float32: NDArray[Any], exact: NDArray[Any], toler
         raise InputError(
             f"torch's own float32 {name} deviate from float64 by {worst:.3g}, and the largest is "
             f"{largest:.3g}: nothing can be compared with that; does the module compute in another dtype, or "
-            "saturate before its last layer (then return logits)? --rtol and --atol override this"
+            f"saturate before its last layer (then return logits)? {argument('rtol')} and "
+            f"{argument('atol')} override this"
         )
 
 

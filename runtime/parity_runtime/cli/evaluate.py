@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from parity_runtime.cli.echo import echo_line
-from parity_runtime.cli.options import package_argument, provider_option, say_provider
+from parity_runtime.cli.options import digest_option, package_argument, provider_option, say_provider
 from parity_runtime.cli.table_options import read_options, table_file, table_options
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import LimitError
@@ -30,6 +30,7 @@ from parity_runtime.tables.cell_values import left_out_rows
 @click.option("--at-most", multiple=True, metavar="METRIC=X", help="Exit with 3 if a metric is more.")
 @table_options
 @provider_option
+@digest_option
 def evaluate(package: Path, table: str, target: str | None, as_json: bool, provider: Provider, **options: Any) -> None:
     """Answer the rows of TABLE and compare with the column TARGET.
 
@@ -38,7 +39,7 @@ def evaluate(package: Path, table: str, target: str | None, as_json: bool, provi
     """
     limits = {sign: options.pop(sign) for sign in ("at_least", "at_most")}
     known = [(sign, *_limit(text)) for sign in ("at_least", "at_most") for text in limits[sign]]
-    predictor = Predictor(package, provider=provider)
+    predictor = Predictor(package, provider=provider, digest=options.pop("digest"))
     say_provider(provider, predictor.provider)
     _check_names(predictor.contract, [name for _, name, _ in known])
     chunks = table_file(predictor.contract, table, read_options(options)).chunks(chunk_size(predictor.contract, None))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TextIO
 
 import click
 
+from parity_runtime.arguments import options_are_named
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.signals import Terminated, termination_raises
 from parity_runtime.errors import MissingExtraError, ParityError, memory_reason, out_of_memory
@@ -89,7 +90,7 @@ def parity() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 an error, 2 usage, 3 a gate said no, 128 and more a signal."""
     try:
-        with termination_raises():
+        with termination_raises(), options_are_named():
             code = _run(arguments)
     except Terminated as stop:
         code = _fail(str(stop), stop.exit_code)

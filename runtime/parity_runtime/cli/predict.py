@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import click
 
 from parity_runtime.cli.echo import echo_line
-from parity_runtime.cli.options import names, package_argument, provider_option, say_provider
+from parity_runtime.cli.options import digest_option, names, package_argument, provider_option, say_provider
 from parity_runtime.cli.progress import table_progress
 from parity_runtime.cli.table_options import TABLE_OPTIONS, read_options, table_file, table_options
 from parity_runtime.contract import ModelContract
@@ -57,6 +57,7 @@ _SHOWN = 20  # reasons; a broken file has one for each of its rows
 @click.option("--spreadsheet-safe", is_flag=True, help="CSV: an apostrophe before cells that a spreadsheet would run.")
 @table_options
 @provider_option
+@digest_option
 def predict(package: Path, table: str | None, rows: tuple[str, ...], provider: Provider, **options: Any) -> None:
     """Answer the rows of TABLE: CSV, JSON Lines, .npy, Parquet or Arrow; - is stdin.
 
@@ -74,7 +75,7 @@ def predict(package: Path, table: str | None, rows: tuple[str, ...], provider: P
         option = wrong[0].removesuffix("_name")
         raise click.UsageError(f"--{option} is for a TABLE, not for --row")
     out = _output(options.pop("out"), package, table)
-    predictor = Predictor(package, provider=provider, certified=options.pop("certified"))
+    predictor = Predictor(package, provider=provider, digest=options.pop("digest"), certified=options.pop("certified"))
     say_provider(provider, predictor.provider)
     if predictor.contract.task == "tensors":
         raise InputError(f"{predictor.contract.name} returns tensors without a meaning; use Predictor.run from Python")

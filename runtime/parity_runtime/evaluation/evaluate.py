@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_runtime.arguments import argument
 from parity_runtime.contract import LABEL, PROBABILITIES, VALUE, ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.evaluation.metrics import ClassificationMetrics, RegressionMetrics
@@ -35,7 +36,9 @@ def evaluate_chunks(predictor: Predictor, chunks: Iterable[Chunk], target: str |
     if contract.task == "tensors":
         raise InputError(f"{contract.name} returns tensors without a meaning; there is nothing to evaluate")
     if target is None and len(contract.targets) != 1:
-        raise InputError("the package names no single target; say which column holds the truth with --target")
+        raise InputError(
+            f"the package names no single target; say which column holds the true values with {argument('target')}"
+        )
     target = target or contract.targets[0]
     if target not in contract.targets and len(contract.targets) > 1 and not contract.is_classifier:
         raise InputError(f"{target!r} is none of the model's targets, {', '.join(contract.targets)}")

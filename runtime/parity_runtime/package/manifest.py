@@ -96,9 +96,9 @@ class Package:
         entry = self.entries.get(name)
         if entry is None:
             raise FormatError(f"{self.path / MANIFEST} does not list {name}; export the package again")
-        path = self._folder / name
+        path = self.path / name
         try:
-            data = read_regular(path, entry.size)
+            data = read_regular(self._folder / name, entry.size)
         except OSError as error:
             raise DigestError(f"{path} cannot be read: {error.strerror}; copy the whole package again") from error
         if len(data) != entry.size or hashlib.sha256(data).hexdigest() != entry.sha256:

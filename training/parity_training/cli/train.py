@@ -104,7 +104,7 @@ def _trained(data: str, out: Path, given: dict[str, Any], user_network: Network 
         arguments = {"num_hidden": given["hidden"]} | arguments
     choice = NetworkChoice(given.get("network", name), arguments, user_network)
     with _progress(settings.epochs) as on_epoch:
-        return train_model(training_data, choice, settings, out, replace_existing=force, on_epoch=on_epoch)
+        return train_model(training_data, choice, settings, out, replace=force, on_epoch=on_epoch)
 
 
 def _resumed(data: str, out: Path, user_network: Network | None, *, force: bool) -> Run:
@@ -120,7 +120,7 @@ def _resumed(data: str, out: Path, user_network: Network | None, *, force: bool)
         training_data = table_data(TableDataset(data, settings), settings, run.recipe.contract.name)
     epochs = TrainSettings.from_json(run.recipe.training, str(out / RECIPE)).epochs
     with _progress(epochs) as on_epoch:
-        return resume(out, training_data, user_network, on_epoch, replace_existing=force)
+        return resume(out, training_data, user_network, on_epoch, replace=force)
 
 
 def _xor(given: dict[str, Any]) -> tuple[TrainingData, str, TrainSettings]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from parity_runtime import FormatError, InputError
+from parity_runtime.arguments import argument
 from parity_runtime.errors import first_line
 from parity_training.data.batches import EpochSampler, TensorLoader, own_generator
 from parity_training.data.training_data import TrainingData, moments
@@ -115,7 +116,7 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("CUDA was asked for and torch finds none; use --device cpu")
+        raise InputError(f"CUDA was asked for and torch finds none; use {argument('device', 'cpu')}")
     try:
         return torch.device(name)
     except RuntimeError as error:
