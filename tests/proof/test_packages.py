@@ -330,7 +330,7 @@ def test_certify_takes_a_package_without_a_certified_graph(parity) -> None:
     assert "500 of 500 labels are certified" in parity("certify", data / "xor", data / "test.csv").out
     assert sorted(path.name for path in (data / "xor").iterdir()) == before
     assert parity("certify", data / "series").is_refused(1, "series returns tensors without a meaning")
-    assert parity("certify", data / "rent").is_refused(1, "nothing says what rent is asked; give a table of rows")
+    assert parity("certify", data / "rent").is_refused(1, "rent does not say", "give a table of rows")
     assert parity("certify", data / "xor", "--out", data / "xor" / "x").is_refused(1, "lies inside the package")
     assert parity("certify", data / "absent").is_refused(1, "is no package")
 

@@ -20,6 +20,8 @@ from parity_runtime.inference.session import Provider
 from parity_runtime.scoring.score_table import chunk_size
 from parity_runtime.tables.cell_values import left_out_rows
 
+_SHOWN = 5  # classes
+
 
 @click.command()
 @package_argument
@@ -51,11 +53,23 @@ def evaluate(package: Path, table: str, target: str | None, as_json: bool, provi
         if left_out:
             echo_line(f"parity: {left_out_rows(left_out, target or predictor.contract.targets[0])}", err=True)
         for name, value in metrics.items():
-            echo_line(f"{name:<17} {value:.6g}" if isinstance(value, float) else f"{name:<17} {value}")
-    missed = [f"{name} is {metrics[name]}, not {sign.replace('_', ' ')} {bound:g}"
-              for sign, name, bound in known if not _holds(sign, metrics[name], bound)]  # fmt: skip
+            text = f"{value:.6g}" if isinstance(value, float) else value
+            echo_line(f"{name:<17} {text if value is not None else _why_none(predictor.contract, metrics)}")
+    missed = [
+        f"{name} is {metrics[name] if metrics[name] is not None else _why_none(predictor.contract, metrics)}, "
+        f"not {sign.replace('_', ' ')} {bound:g}"
+        for sign, name, bound in known
+        if not _holds(sign, metrics[name], bound)
+    ]
     if missed:
         raise LimitError("; ".join(missed))
+
+
+def _why_none(contract: ModelContract, metrics: dict[str, Any]) -> str:
+    """Return why there is no area under the ROC curve: it takes rows of every class."""
+    missing = [str(label) for label, row in zip(contract.classes, metrics["confusion"], strict=True) if not sum(row)]
+    some = ", ".join([*missing[:_SHOWN], *["..."] * (len(missing) > _SHOWN)])
+    return f"none (it takes rows of every class; no row is {some})"
 
 
 def _holds(sign: str, found: float | None, bound: float) -> bool:
