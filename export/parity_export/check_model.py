@@ -19,7 +19,7 @@ from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.batch_axis import rows_first
 from parity_export.sources.model_source import ModelSource, source_from_module, specifications
 from parity_export.sources.output_spec import OutputSpec
-from parity_runtime import FormatError, InputError, ModelContract, TensorSpec
+from parity_runtime import FormatError, InputError, ModelContract, ParityRefusedError, TensorSpec
 from parity_runtime.contract import METADATA_KEY
 from parity_runtime.files.open_file import read_regular
 from parity_runtime.inference.input_validation import Arrays
@@ -54,6 +54,7 @@ def check_model(source: ModelSource, model: bytes | OnnxGraph, given: tuple[floa
 
     Raises:
         InputError: the number of outputs differs, or the model is none that a package could hold.
+        ParityRefusedError: nothing can be compared: the module answers differently each time, or too coarsely.
         FormatError: onnxruntime cannot load the model.
     """
     graph = checked_model(model, "the model") if isinstance(model, bytes) else model
@@ -93,7 +94,8 @@ def assert_parity(
         atol: widens torch.testing's absolute tolerance, in the output's unit; with ``rtol``.
 
     Raises:
-        AssertionError: says in at most a dozen lines which outputs differ, in which configurations, by how much.
+        AssertionError: says in at most a dozen lines which outputs differ, in which configurations, by how much; or
+            why nothing can be compared, as with a module that draws random numbers.
         InputError: the module, the model and the inputs do not fit, or the model is no file that a package could hold.
         FormatError: onnxruntime cannot load the model.
     """
@@ -108,7 +110,10 @@ def assert_parity(
         specs = tuple(specifications(inputs))
         sample = None
     source = source_from_module(module, specs, OutputSpec(), "model", sample)
-    gate_result = check_model(source, graph, tolerance)
+    try:
+        gate_result = check_model(source, graph, tolerance)
+    except ParityRefusedError as error:  # the gate cannot decide, as of a module that draws random numbers
+        raise AssertionError(str(error)) from error
     if not gate_result.report.passed:
         raise AssertionError("\n".join([*_brief(gate_result.report), *gate_result.notes]))
 

@@ -98,7 +98,8 @@ def test_a_file_that_came_into_the_old_run_meanwhile_keeps_both_runs(tmp_path: P
     def add(_: object) -> None:
         (tmp_path / "x" / "notes.txt").write_text("written while it trained")
 
-    with pytest.raises(InputError, match=r"notes.txt.*the finished run stands in .*x\.unfinished: --resume"):
+    words = r"notes.txt.*the finished run stands in .*x\.unfinished: parity_training\.resume"
+    with pytest.raises(InputError, match=words):
         train_xor(tmp_path / "x", replace(QUICK, seed=9), replace=True, on_epoch=add)
     assert weights_id(Run.open(tmp_path / "x").module().state_dict()) == old
     assert weights_id(Run.open(tmp_path / "x.unfinished").module().state_dict()) != old

@@ -11,6 +11,7 @@ from parity_runtime.errors import first_line
 from parity_runtime.files.staged_folder import throw_away
 from parity_training.data.training_data import TrainingData
 from parity_training.data.xor import XORSettings, xor_data
+from parity_training.fitting.check_classes import check_classes
 from parity_training.fitting.checkpoint import Checkpoints, restore, saved_weights
 from parity_training.fitting.evaluation import metrics_of, outputs_of
 from parity_training.fitting.loop import EpochResult, TrainingLoop
@@ -76,7 +77,8 @@ def train_model(
         on_epoch: called after each epoch.
 
     Raises:
-        InputError: the folder exists, a setting does not fit, or the loss is no longer finite.
+        InputError: the folder exists, a setting does not fit, the classes are numbers of too few rows each, or the
+            loss is no longer finite.
         MissingExtraError: tensorboard is not installed.
         UnfinishedRunError: one that was stopped stands in ``<out>.unfinished``.
         StoppedError: SIGTERM, SIGHUP or Ctrl-C came; the run can be resumed.
@@ -84,6 +86,7 @@ def train_model(
     check_tensorboard()
     target = Path(out)
     check_folder(target, replace=replace)
+    check_classes(training_data)
     recipe = make_recipe(training_data, choice, settings)
     with _seeded(settings.seed):
         training = prepare(training_data, recipe, choice.user_network, settings)  # refuses before anything is written

@@ -123,7 +123,10 @@ def _where(target: Path) -> Path:
         return folder
     Run.open(target)  # says that there is no run
     if (target / STATE_DICT).is_file():
-        raise InputError(f"{target} has finished; there is nothing to resume")
+        raise InputError(
+            f"{target} has finished; there is nothing to resume. To train it anew: "
+            + argument("replace", True, option="--force")
+        )
     return target
 
 

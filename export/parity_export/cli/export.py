@@ -25,6 +25,7 @@ from parity_runtime import InputError
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import names
 from parity_runtime.contract import TASKS
+from parity_runtime.printable import counted
 from parity_training import Run
 
 
@@ -81,10 +82,10 @@ def export(source: str, target: Path, force: bool, verbose: bool, **options: Any
 def summary(exported: Exported) -> list[str]:
     """Return what an export did, for a person."""
     report = exported.gate_result.report
-    lines = [f"gate: {report.compared} values in {len(report.results)} configurations agree with torch"]
+    lines = [f"gate: {report.agreement}"]
     for name, tolerance in exported.contract.tolerance.items():
         worst = max(found.max_abs for found in report.differences(name, "ordinary"))
-        lines.append(f"  {name}: largest deviation from float64 {worst:.3g} (allowed at least {tolerance.floor:.3g})")
+        lines.append(f"  {name}: largest deviation from float64 {worst:.3g}; allowed {tolerance.in_words}")
     if exported.bound_report is not None:
         lines += _bounds_summary(exported.bound_report)
     return [*lines, f"package: {exported.path}", f"id: {exported.package_id}"]
@@ -92,7 +93,7 @@ def summary(exported: Exported) -> list[str]:
 
 def _bounds_summary(report: BoundReport) -> list[str]:
     """Return what is proven, and of whom."""
-    labels = "" if report.certified is None else f", {report.certified} labels certified"
+    labels = "" if report.certified is None else f", {counted(report.certified, 'label')} certified"
     return [
         f"proof: {report.bounded} of {report.rows} probes have an error bound (at most {report.largest_bound:.3g} "
         f"on ordinary ones){labels}",

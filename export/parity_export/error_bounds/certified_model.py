@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.error_bounds import functions_of, with_error_bounds
+from parity_export.error_bounds import functions_of, propagate_error_bounds
 from parity_export.error_bounds.elementary_functions import backends
 from parity_export.gate.backends import DEFAULT
 from parity_export.gate.batching import LazyModel
@@ -43,6 +43,9 @@ class CertifiedModel:
     measured: Sequence[str]
     torch_gaps: Sequence[str] | None = None
 
+    def __repr__(self) -> str:
+        return f"CertifiedModel({self.contract.name!r}, {self.contract.brief}, speaks for {self.subject()})"
+
     @classmethod
     def of(cls, contract: ModelContract, plain: OnnxGraph, torch_gaps: Sequence[str] | None = None) -> "CertifiedModel":
         """Certify a graph.
@@ -55,7 +58,7 @@ class CertifiedModel:
         Raises:
             CannotCertifyError: an operator has no rule.
         """
-        graph = with_error_bounds(plain, contract)
+        graph = propagate_error_bounds(plain, contract)
         return cls(certified_contract(contract), graph, backends(functions_of(plain, contract)), torch_gaps)
 
     @classmethod

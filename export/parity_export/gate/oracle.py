@@ -35,6 +35,7 @@ from parity_runtime.arguments import argument
 from parity_runtime.contract import ERROR_BOUND, LOGITS, PROBABILITIES, certified_contract
 from parity_runtime.errors import first_line
 from parity_runtime.inference.input_validation import Arrays
+from parity_runtime.printable import counted
 
 _INDEPENDENT_RTOL = 1e-9
 """Rows are independent if float64 answers to 64 rows, together and alone, agree to that: float64's own rounding
@@ -139,7 +140,7 @@ class Oracle:
             except _TorchRefusedError as error:
                 if batch == len(self.probes):
                     raise InputError(
-                        f"the module itself fails on a batch of {batch} rows: {error}; fix its size with "
+                        f"the module itself fails on a batch of {counted(batch, 'row')}: {error}; fix its size with "
                         + argument("inputs", option="--input")
                     ) from error
                 self.refused.append(f"torch in batches of {batch}: {error}")

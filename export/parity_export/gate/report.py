@@ -19,6 +19,7 @@ from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import ModelContract
 from parity_runtime.errors import whole_text
 from parity_runtime.inference.input_validation import Arrays
+from parity_runtime.printable import counted
 
 
 @dataclass
@@ -41,6 +42,22 @@ class Report:
     evaluator: list[str] = field(default_factory=list)
     nonfinite: dict[str, int] = field(default_factory=dict)
     row_independent: bool | None = None
+
+    def __repr__(self) -> str:
+        return f"Report({self.brief})"
+
+    @property
+    def brief(self) -> str:
+        """What was found, in a few words: ``passed, 133015 values in 52 configurations``."""
+        if not self.passed:
+            return f"refused, {counted(len(self.reasons()), 'reason')}"
+        return f"passed, {counted(self.compared, 'value')} in {counted(len(self.results), 'configuration')}"
+
+    @property
+    def agreement(self) -> str:
+        """What agrees with torch, as a sentence: ``133015 values in 52 configurations agree with torch``."""
+        where = counted(len(self.results), "configuration")
+        return f"{counted(self.compared, 'value')} in {where} {'agrees' if self.compared == 1 else 'agree'} with torch"
 
     @property
     def passed(self) -> bool:

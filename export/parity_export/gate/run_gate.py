@@ -47,6 +47,9 @@ class GateResult:
     oracle: Oracle | None
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"GateResult({self.report.brief})"
+
     def reason(self) -> str:
         """Return the report's first reason, and the notes, which may explain it."""
         return "; ".join([self.report.reason(), *self.notes])

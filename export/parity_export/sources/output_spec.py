@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 from parity_runtime import Feature, InputError, TensorSpec
 from parity_runtime.arguments import argument, check_choice, either
 from parity_runtime.contract import TASKS, VALUE, Task, binary_logit_threshold, classifier_outputs
-from parity_runtime.printable import shown
+from parity_runtime.printable import counted, shown
 
 ModuleOutput = Literal["logits", "probabilities"]
 
@@ -148,7 +148,7 @@ def _regression_fields(output_spec: OutputSpec, width: int, batch: str) -> dict[
         )
     targets = tuple(output_spec.targets) or (("value",) if width == 1 else tuple(f"value{i + 1}" for i in range(width)))
     if len(targets) != width:
-        raise InputError(f"{argument('targets')} names {len(targets)} columns, but {_returns(width)}")
+        raise InputError(f"{argument('targets')} names {counted(len(targets), 'column')}, but {_returns(width)}")
     return {"outputs": (TensorSpec(VALUE, "float32", (batch, width)),), "targets": targets}
 
 
@@ -159,7 +159,9 @@ def _classes(output_spec: OutputSpec, count: int) -> tuple[Any, ...]:
         )
     classes = tuple(output_spec.classes) or tuple(range(count))
     if len(classes) != count:
-        raise InputError(f"{argument('classes')} names {len(classes)} classes, but the module tells {count} apart")
+        raise InputError(
+            f"{argument('classes')} names {counted(len(classes), 'class')}, but the module tells {count} apart"
+        )
     return classes
 
 
@@ -179,9 +181,9 @@ def feature_fields(inputs: Sequence[TensorSpec], output_spec: OutputSpec) -> tup
         return ()
     names = tuple(output_spec.features) or tuple(f"x{index + 1}" for index in range(int(spec.shape[1])))
     if len(names) != spec.shape[1]:
-        raise InputError(f"{argument('features')} names {len(names)} columns, but the input is {spec}")
+        raise InputError(f"{argument('features')} names {counted(len(names), 'column')}, but the input is {spec}")
     return tuple(Feature(name, spec.name, index) for index, name in enumerate(names))
 
 
 def _returns(width: int) -> str:
-    return f"this one returns {width} columns" if width else "this one returns something else"
+    return f"this one returns {counted(width, 'column')}" if width else "this one returns something else"

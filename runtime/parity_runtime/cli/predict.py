@@ -16,6 +16,7 @@ from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.session import Provider
+from parity_runtime.printable import counted
 from parity_runtime.scoring.score_chunk import Scored
 from parity_runtime.scoring.score_table import ScoringJob, chunk_size
 from parity_runtime.tables.chunk import Chunk
@@ -133,7 +134,7 @@ class _Run:
         found = table_format(str(out), self._format)
         with atomic_write(out) as file:
             self._answer(file, found, quiet=False)
-        _say(f"{self._rows} rows answered in {out}")
+        _say(f"{counted(self._rows, 'row')} answered in {out}")
 
     def _to_stdout(self) -> None:
         try:
@@ -155,7 +156,7 @@ class _Run:
             self._job.run(self._predictor, self._chunks, file, format_name, watch)
         if self._refused:
             done = "left out" if self._job.errors == "skip" else "left without an answer"
-            _say(f"parity: {self._refused} rows were {done}")
+            _say(f"parity: {counted(self._refused, 'row')} {'was' if self._refused == 1 else 'were'} {done}")
 
     def _tell(self, scored: Scored) -> None:
         self._rows += len(scored.chunk) - int(scored.unpredicted.sum())
@@ -178,5 +179,5 @@ def _typed_rows(contract: ModelContract, rows: tuple[str, ...], options: ReadOpt
     cells = [[cell.strip() for cell in row.split(",")] for row in rows]
     for row in cells:
         if len(row) != len(columns):
-            raise InputError(f"--row {','.join(row)} has {len(row)} numbers; it takes {', '.join(columns)}")
+            raise InputError(f"--row {','.join(row)} has {counted(len(row), 'number')}; it takes {', '.join(columns)}")
     return TypedRows("--row", columns, cells, options.values(contract.missing_values))

@@ -15,9 +15,9 @@ from parity_runtime.verification.verify import verify as verify_package
 @provider_option
 @digest_option
 def verify(package: Path, provider: Provider, digest: str | None) -> None:
-    """Check every file against the manifest and replay the recorded vectors on this machine.
+    """Check every file against the manifest and replay its test vectors on this machine.
 
-    Exits with 3 if a file differs, is missing or is not listed, or an answer lies outside its tolerance.
+    Exits with 3 if a file differs, is missing or is not listed, or a result lies outside its tolerance.
     """
     result = verify_package(package, provider=provider, digest=digest)
     say_provider(provider, result.provider)

@@ -64,7 +64,8 @@ class _Known:
             if not missing.all():
                 yield chunk.keep(~missing) if missing.any() else chunk
         if not rows and self.left_out:
-            raise InputError(f"{chunk.where}: {self._target} is missing in all {self.left_out} rows")
+            all_rows = "the only row" if self.left_out == 1 else f"all {self.left_out} rows"
+            raise InputError(f"{chunk.where}: {self._target} is missing in {all_rows}")
 
 
 def _classes(predictor: Predictor, chunks: Iterable[Chunk], target: str) -> dict[str, Any]:

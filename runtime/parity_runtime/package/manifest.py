@@ -12,7 +12,7 @@ from parity_runtime.contract import ModelContract
 from parity_runtime.errors import DigestError, FormatError, InputError
 from parity_runtime.files.json_file import FORMAT, check_format, check_size, dump_json, parse_json
 from parity_runtime.files.open_file import read_regular
-from parity_runtime.printable import shown
+from parity_runtime.printable import counted, shown
 
 MANIFEST, CONTRACT, MODEL = "manifest.json", "contract.json", "model.onnx"
 CERTIFIED_MODEL = "model_certified.onnx"
@@ -53,7 +53,7 @@ class Package:
         self.entries = _parse_manifest(manifest, str(path / MANIFEST))
 
     def __repr__(self) -> str:
-        return f"Package({str(self.path)!r}, {len(self.entries)} files, id {self.id[:12]})"
+        return f"Package({str(self.path)!r}, {counted(len(self.entries), 'file')}, id {self.id[:12]})"
 
     @classmethod
     def open(cls, path: str | Path, digest: str | None = None) -> Self:

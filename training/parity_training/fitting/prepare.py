@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Subset, TensorDataset
 from parity_runtime import FormatError, InputError
 from parity_runtime.arguments import argument
 from parity_runtime.errors import first_line
+from parity_runtime.printable import counted
 from parity_training.data.batches import EpochSampler, TensorLoader, own_generator
 from parity_training.data.training_data import TrainingData, moments
 from parity_training.fitting.evaluation import outputs_of, predicted_of
@@ -152,7 +153,8 @@ def _check_outputs(model: nn.Module, training_data: TrainingData) -> None:
         ) from error
     if shape != [len(rows), training_data.num_outputs]:
         raise InputError(
-            f"the network returns {shape} for {len(rows)} rows; it must return [rows, {training_data.num_outputs}]"
+            f"the network returns {shape} for {counted(len(rows), 'row')}; it must return "
+            f"[rows, {training_data.num_outputs}]"
         )
 
 
