@@ -67,7 +67,8 @@ def test_a_stopped_training_is_continued_or_discarded_by_the_commands_that_are_n
     going_on = shlex.split(err.rpartition("to continue: parity ")[2])
     assert going_on == ["train", "xor", "--out", "runs/x", "--force", "--resume"]
     assert parity("train", "xor", "--out", "runs/x", "--resume").is_refused(1, "add --force to --resume")
-    assert parity("export", "runs/x.unfinished", "packages/x").is_refused(1, "did not finish", "--resume")
+    refused = parity("export", "runs/x.unfinished", "packages/x")
+    assert refused.is_refused(1, "did not finish", "parity train ... --out runs/x --resume"), refused
     shutil.move("runs/x", "runs/kept")
     assert parity("export", "runs/x", "packages/x").is_refused(1, "x.unfinished", "--resume")
     assert parity("train", "xor", "--out", "runs/x").is_refused(1, "x.unfinished holds", "--force", "--resume")

@@ -91,7 +91,7 @@ class CertifiedModel:
     def subject(self) -> str:
         """Return what the certificate speaks for, for a person."""
         if self.torch_gaps is None:
-            return "the graph alone, because it was exported without --certified"
+            return "the graph alone, because it was exported without error bounds"
         gaps = "; ".join(self.torch_gaps)
         return f"the graph alone, because {gaps}" if gaps else "the graph and the torch module"
 

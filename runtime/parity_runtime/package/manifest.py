@@ -115,11 +115,11 @@ class Package:
             check_size(self.entries[name].size, str(self.path / name))
         value = parse_json(self.read(name), str(self.path / name))
         if check_format(value, str(self.path / name)) < _OLDEST_FORMAT:
-            certified = " --certified" if CERTIFIED_MODEL in self.entries else ""
+            certified = CERTIFIED_MODEL in self.entries
             raise FormatError(
                 f"{self.path / name} has the format {value['format']}, which an earlier Parity wrote, and this version "
                 f"reads {FORMAT}; make the package anew: parity export ... {shlex.quote(str(self.path))} --force"
-                f"{certified}"
+                f"{' --certified' if certified else ''}"
             )
         return value
 
