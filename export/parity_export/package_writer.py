@@ -142,7 +142,7 @@ def _write(target: Path, files: dict[str, bytes], *, replace_existing: bool) -> 
         package_id = write_manifest(staging)
         if (staging / MODEL).stat().st_size > LARGE:
             give_back()
-        verify(staging)  # the very bytes that are handed over: digests, contract, vectors
+        verify(staging)  # the very bytes that are handed over: digests, contract, test vectors
         _check_no_rows(Predictor(staging))
     return package_id
 

@@ -8,7 +8,7 @@ ParityError                 exit 1   one sentence: what was wrong, where, and th
 └── GateError               exit 3   a gate said no
     ├── ParityRefusedError           the graph does not answer as the network does
     ├── DigestError                  a file is not the one that its manifest lists
-    ├── ConformanceError             a package does not answer as its contract or its recorded vectors say
+    ├── ConformanceError             a package does not answer as its contract or its test vectors say
     └── LimitError                   a metric is not as good as was asked for
 """
 
@@ -83,7 +83,7 @@ class DigestError(GateError):
 
 
 class ConformanceError(GateError):
-    """A package does not answer on this machine as its contract or its recorded vectors say."""
+    """A package does not answer on this machine as its contract or its test vectors say."""
 
 
 class LimitError(GateError):
