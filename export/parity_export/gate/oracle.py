@@ -188,6 +188,7 @@ class Oracle:
             parts += boundary_rows(ordinary, self.reference, random)
         near = ordinary.without(GAUSSIAN)
         parts += adversarial_rows(near, self.reference, self.onnxruntime, random)
+        self._default_backend.release()
         probes = concatenate(parts)
         return probes.take(_mixed(probes, random))
 

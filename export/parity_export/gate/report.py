@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from parity_export.gate.backend_result import BackendResult
 from parity_export.gate.backends import DEFAULT, REFERENCE, Backend, backends
-from parity_export.gate.batching import ModelFunction
+from parity_export.gate.batching import LazyModel, ModelFunction
 from parity_export.gate.comparison import Difference, away, close, compare
 from parity_export.gate.missing_values import missing_cells
 from parity_export.gate.oracle import INDEPENDENT_ROWS, Oracle
@@ -134,9 +134,10 @@ def compare_backends(graph: OnnxGraph, contract: ModelContract, oracles: Sequenc
     report.evaluator = list(_evaluator_alone(graph, oracles, report))
     if not report.passed:  # its answers may not even have the shapes that the rest compares
         return report
-    default = DEFAULT.load(graph, contract)
+    default = LazyModel(lambda: DEFAULT.load(graph, contract))
     report.row_independent = oracles[0].row_independent and _row_independent(default, oracles[0])
     report.nonfinite = _nonfinite(default, oracles[0])
+    default.release()  # it holds the weights once more, as torch's float64 copy does
     report.mismatches += missing_cells(default, oracles[0])
     return report
 
