@@ -29,7 +29,7 @@ def plot_card(contract: ModelContract, oracle: Oracle) -> dict[str, bytes]:
 
     Args:
         contract: of the model.
-        oracle: the questions, torch's answers and onnxruntime's.
+        oracle: the probes, torch's outputs and onnxruntime's.
     """
     expected = oracle(len(oracle.probes))
     name = next((spec.name for spec in reversed(contract.outputs) if spec.dtype.startswith("float")), None)

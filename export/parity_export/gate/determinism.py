@@ -1,4 +1,4 @@
-"""Whether a module answers the same question alike twice; where it does not, what of it changes."""
+"""Whether a module computes the same outputs from the same rows twice; where it does not, what of it changes."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

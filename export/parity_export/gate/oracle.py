@@ -74,7 +74,7 @@ class Oracle:
         torch_float64: the same, computed in float64.
         sampler: draws rows for the model.
         refused: the kinds of probes that torch itself refuses, and its own sentence, a line each.
-        probes: the questions.
+        probes: the inputs that are compared.
         row_independent: whether torch's rows do not influence one another.
     """
 

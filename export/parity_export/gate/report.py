@@ -1,4 +1,4 @@
-"""The parity gate: the same questions to torch and to every backend; one no is a no."""
+"""The parity gate: the same probes through torch and every backend; one no is a no."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -125,7 +125,7 @@ def compare_backends(graph: OnnxGraph, contract: ModelContract, oracles: Sequenc
     Args:
         graph: a model.
         contract: what it must take and give.
-        oracles: the questions and torch's answers, one for each assignment of the dynamic dimensions.
+        oracles: the probes and torch's outputs, one for each assignment of the dynamic dimensions.
     """
     report = Report()
     for backend in backends(graph):

@@ -25,7 +25,7 @@ from parity_runtime.inference.session import import_onnxruntime
 from parity_runtime.inference.signature import shape_mismatches, signature_mismatches
 
 OTHER_SIZES = (1, 2, 5, 17, 8, 32, 64)
-"""Sizes of dynamic dimensions other than the batch: the questions are asked at the sizes of the sample, or at a size
+"""Sizes of dynamic dimensions other than the batch: the probes are run at the sizes of the sample, or at a size
 that torch accepts, then again at the first four of these that torch accepts, at a long one, and one beyond each
 integer at which the graph may cut an axis."""
 
@@ -39,7 +39,7 @@ class GateResult:
 
     Attributes:
         report: the gate's.
-        oracle: the main questions; None where names, dtypes or shapes already differed.
+        oracle: the main probes; None where names, dtypes or shapes already differed.
         notes: what a person should know of how the module was asked, a line each.
     """
 
@@ -56,7 +56,7 @@ class GateResult:
 
     @property
     def expected(self) -> ExpectedOutputs:
-        """Torch's answers to the main questions, asked as one batch."""
+        """Torch's outputs for the main probes, run as one batch."""
         if self.oracle is None:
             raise InputError("nothing was compared: the graph's names, dtypes or shapes differ")
         return self.oracle(len(self.oracle.probes))
@@ -81,7 +81,8 @@ def run_gate(
         external: the graph is another exporter's.
 
     Raises:
-        InputError: the module takes no batch of one row, or answers the same rows differently each time.
+        InputError: the module takes no batch of one row.
+        ParityRefusedError: it computes other outputs from the same rows each time, or too coarsely to compare.
     """
     note = graph.source.call.note
     notes = () if note is None else (note,)
@@ -150,7 +151,7 @@ def _oracles(
 def _accepted_sizes(
     source: ModelSource, names: list[str], refused: list[str], lengths: tuple[int, ...]
 ) -> Iterator[int]:
-    """Yield the sizes at which questions are asked again; what torch refuses is noted."""
+    """Yield the sizes at which probes are run again; what torch refuses is noted."""
     left = _OTHER_ASKED
     for size in dict.fromkeys((*OTHER_SIZES, LONG, *lengths)):
         if size in OTHER_SIZES and not left:
@@ -204,7 +205,7 @@ def _other_dimensions(contract: ModelContract) -> list[str]:
 
 
 def _main_sizes(source: ModelSource, names: list[str]) -> dict[str, int]:
-    """Return the sizes of the main questions: the sample's, where there is one, else those of the export."""
+    """Return the sizes of the main probes: the sample's, where there is one, else those of the export."""
     accepted = source.example.sizes
     sizes = {name: accepted[name] for name in names}
     batch = batch_name(source.contract)
