@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -156,7 +157,9 @@ _PACKAGED = "parity verify PACKAGE checks it, and parity diff SOURCE PACKAGE com
 def _folder(path: Path) -> str:
     """Return what a folder is, in the place of which an ONNX file was wanted, and the way out."""
     if (path / MANIFEST).is_file():
-        return f"package, which was compared before it was written: {_PACKAGED.replace('PACKAGE', str(path))}"
+        return (
+            f"package, which was compared before it was written: {_PACKAGED.replace('PACKAGE', shlex.quote(str(path)))}"
+        )
     return "folder; give the .onnx file itself"
 
 

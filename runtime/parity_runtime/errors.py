@@ -6,7 +6,7 @@ ParityError                 exit 1   one sentence: what was wrong, where, and th
 ├── MissingExtraError       exit 1   a library that this command needs is not installed; an ImportError too
 ├── ProviderError           exit 1   an execution provider that is not there
 └── GateError               exit 3   a gate said no
-    ├── ParityRefusedError           the graph does not answer as the network does
+    ├── ParityRefusedError           the graph does not answer as the network does, or nobody can tell
     ├── DigestError                  a file is not the one that its manifest lists
     ├── ConformanceError             a package does not answer as its contract or its test vectors say
     └── LimitError                   a metric is not as good as was asked for
@@ -75,7 +75,7 @@ class GateError(ParityError):
 
 
 class ParityRefusedError(GateError):
-    """The ONNX graph does not answer as the torch module does."""
+    """The ONNX graph does not answer as the torch module does, or the module is one of which that cannot be told."""
 
 
 class DigestError(GateError):

@@ -124,8 +124,8 @@ def _where(target: Path) -> Path:
     Run.open(target)  # says that there is no run
     if (target / STATE_DICT).is_file():
         raise InputError(
-            f"{target} has finished; there is nothing to resume. To train it anew: "
-            + argument("replace", True, option="--force")
+            f"{target} has finished; there is nothing to resume; train it anew with "
+            + either("replace=True", "--force in the place of --resume")
         )
     return target
 

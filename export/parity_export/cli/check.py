@@ -32,7 +32,7 @@ from parity_runtime.files.paths import refuse_unwritable, resolved
     "as well; where MODEL is refused, always all.",
 )
 def check(source: str, model: Path, out: Path | None, report: ReportDetail | None, **options: Any) -> None:
-    """Judge the ONNX file MODEL, from any exporter, by the gate that parity export applies.
+    """Compare the ONNX file MODEL, from any exporter, with SOURCE, by the gate that parity export applies.
 
     SOURCE is a run folder, or package.module:Callable with --weights; its own outputs are compared with MODEL's, in
     order. Without --input the inputs are MODEL's. Exits with 3 if MODEL does not answer as the module.

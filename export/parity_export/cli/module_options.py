@@ -65,10 +65,8 @@ def check_source_options(source: str, options: dict[str, Any], for_run: Sequence
     if not is_run(source):
         wrong, reason = {"network"}.intersection(given), f"a run folder; {source} names the network itself"
     elif Path(source).is_dir():
-        wrong, reason = (
-            set(given).difference(for_run),
-            f"package.module:Callable; {source} is a run, which says it itself",
-        )
+        wrong = set(given).difference(for_run)
+        reason = f"package.module:Callable; {source} is a run, which says it itself"
     else:  # neither: that is said when it is opened
         return
     for parameter in click.get_current_context().command.params:

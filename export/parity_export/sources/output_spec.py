@@ -75,7 +75,7 @@ def _check_belongs(output_spec: OutputSpec) -> None:
         "targets": ("binary", "multiclass", "regression"),
     }
     for option, allowed in tasks.items():
-        if getattr(output_spec, option) not in (None, ()) and output_spec.task not in allowed:
+        if getattr(output_spec, option) not in (None, (), []) and output_spec.task not in allowed:
             raise InputError(
                 f"{argument(option)} goes with {argument('task')} {' or '.join(allowed)}, not {output_spec.task}"
             )

@@ -26,7 +26,7 @@ _SHOWN = 5  # classes
 @click.command()
 @package_argument
 @click.argument("table")
-@click.option("--target", help="The column that holds the truth; by default the one that training used.")
+@click.option("--target", help="The column that holds the true values; by default the one that training used.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--at-least", multiple=True, metavar="METRIC=X", help="Exit with 3 if a metric is less; may be repeated.")
 @click.option("--at-most", multiple=True, metavar="METRIC=X", help="Exit with 3 if a metric is more.")
@@ -34,7 +34,7 @@ _SHOWN = 5  # classes
 @provider_option
 @digest_option
 def evaluate(package: Path, table: str, target: str | None, as_json: bool, provider: Provider, **options: Any) -> None:
-    """Answer the rows of TABLE and compare with the column TARGET.
+    """Predict the rows of TABLE and compare with the column TARGET.
 
     TABLE is CSV, JSON Lines, .npy, Parquet or Arrow; - is stdin. --at-least accuracy=0.99 and --at-most rmse=50 make
     it a gate: the metrics are printed all the same. Rows whose target is missing are left out, and counted.

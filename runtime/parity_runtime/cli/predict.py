@@ -31,7 +31,7 @@ _SHOWN = 20  # reasons; a broken file has one for each of its rows
 @package_argument
 @click.argument("table", required=False)
 @click.option("--row", "rows", multiple=True, metavar="A,B,...", help="One row of numbers; may be repeated.")
-@click.option("--out", type=click.Path(path_type=Path), help="Where the answers are written; stdout without it.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where the predictions are written; stdout without it.")
 @click.option(
     "--certified", is_flag=True, help="Also say what is proven of each row: certified, or error_bound_<target>."
 )
@@ -60,7 +60,7 @@ _SHOWN = 20  # reasons; a broken file has one for each of its rows
 @provider_option
 @digest_option
 def predict(package: Path, table: str | None, rows: tuple[str, ...], provider: Provider, **options: Any) -> None:
-    """Answer the rows of TABLE: CSV, JSON Lines, .npy, Parquet or Arrow; - is stdin.
+    """Predict the rows of TABLE: CSV, JSON Lines, .npy, Parquet or Arrow; - is stdin.
 
     Adds the columns label and probability_<class> (for a regression, the target's name) behind the table's own,
     which pass through as they are. The answers have the table's format, or are CSV where --out ends in .csv; a
