@@ -1,7 +1,6 @@
 """How a message names an argument: as Python's keyword, or as the option while the command line runs."""
 
 import contextlib
-import difflib
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -54,6 +53,8 @@ def either(python: str, command_line: str) -> str:
 
 def did_you_mean(given: object, known: Iterable[str]) -> str:
     """Return ``; did you mean Adam?`` where a name that there is resembles what was given; nothing where none does."""
+    import difflib  # noqa: PLC0415 -- for an error alone
+
     by_lower = {name.lower(): name for name in known}
     found = difflib.get_close_matches(str(given)[:100].lower(), by_lower, n=1)
     return f"; did you mean {by_lower[found[0]]}?" if found else ""

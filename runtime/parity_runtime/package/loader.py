@@ -74,7 +74,7 @@ def _from_folder(path: Path, digest: str | None, *, certified: bool) -> LoadedMo
 def _from_package(package: Package, *, certified: bool) -> LoadedModel:
     name = package.contract.graphs.get("certified" if certified else "default")
     if name is None:
-        raise InputError(f"{package.path} has no certified graph; export it with {argument('certified', True)}")
+        raise InputError(f"{package.path} has no certified graph; export it with parity export ... --certified")
     model = package.read(name)
     facts = scan_model(model, str(package.path / name))
     if not _same_json(facts.metadata.get(METADATA_KEY), package.read_json(CONTRACT)):
