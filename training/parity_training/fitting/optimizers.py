@@ -53,7 +53,9 @@ def make_scheduler(optimizer: Optimizer, settings: TrainSettings) -> Any:
         return None
     kind = getattr(lr_scheduler, settings.scheduler, None)
     if kind is None or not _is_class(kind, *_SCHEDULERS):
-        known = [name for name, value in vars(lr_scheduler).items() if _is_class(value, *_SCHEDULERS)]
+        known = [
+            name for name, value in vars(lr_scheduler).items() if name[0] != "_" and _is_class(value, *_SCHEDULERS)
+        ]
         raise InputError(
             f"torch.optim.lr_scheduler has no scheduler {shown(settings.scheduler)}"
             f"{did_you_mean(settings.scheduler, known)}"
@@ -68,8 +70,8 @@ def make_scheduler(optimizer: Optimizer, settings: TrainSettings) -> Any:
 
 
 def _is_class(value: object, *bases: type) -> bool:
-    """Whether something is a class that is derived from one of the bases, which themselves train nothing."""
-    return isinstance(value, type) and issubclass(value, bases) and value not in (Optimizer, lr_scheduler.LRScheduler)
+    """Whether something is a class that is derived from one of the bases; that of all optimizers trains nothing."""
+    return isinstance(value, type) and issubclass(value, bases) and value is not Optimizer
 
 
 def check_optimizer(optimizer: Optimizer) -> None:
