@@ -1,4 +1,4 @@
-"""The conformance vectors of a package, chosen from the probes; their format is the runtime's."""
+"""The test vectors of a package, chosen from the probes; their format is the runtime's."""
 
 import math
 
@@ -25,7 +25,7 @@ _SMALLEST_MARGIN = 0.01  # of the largest |logit|
 
 
 def select_test_vectors(contract: ModelContract, oracle: Oracle) -> VectorSet:
-    """Return the ordinary vectors and, for a classifier, the hard probes of a model.
+    """Return the ordinary test vectors and, for a classifier, the hard probes of a model.
 
     Args:
         contract: of the model, its tolerance measured.

@@ -18,7 +18,10 @@ def ranges(contract: ModelContract) -> Ends:
     """
     known = [feature.range for feature in contract.columns if feature.range is not None]
     if not known or len(known) != len(contract.columns):
-        raise InputError(f"nothing says what {contract.name} is asked; give a table of rows")
+        raise InputError(
+            f"{contract.name} does not say what its features ranged over in training, so no rows can be drawn; give a "
+            "table of rows"
+        )
     low, high = np.array(known, np.float64).T
     return low, high
 

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from parity_runtime import FormatError, InputError
+from parity_runtime.arguments import argument
 from parity_runtime.errors import first_line
+from parity_runtime.printable import counted
 from parity_training.data.batches import EpochSampler, TensorLoader, own_generator
 from parity_training.data.training_data import TrainingData, moments
 from parity_training.fitting.evaluation import outputs_of, predicted_of
@@ -115,7 +117,7 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("CUDA was asked for and torch finds none; use --device cpu")
+        raise InputError(f"CUDA was asked for and torch finds none; use {argument('device', 'cpu')}")
     try:
         return torch.device(name)
     except RuntimeError as error:
@@ -151,7 +153,8 @@ def _check_outputs(model: nn.Module, training_data: TrainingData) -> None:
         ) from error
     if shape != [len(rows), training_data.num_outputs]:
         raise InputError(
-            f"the network returns {shape} for {len(rows)} rows; it must return [rows, {training_data.num_outputs}]"
+            f"the network returns {shape} for {counted(len(rows), 'row')}; it must return "
+            f"[rows, {training_data.num_outputs}]"
         )
 
 

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from parity_runtime import InputError, ModelContract
+from parity_runtime.arguments import argument
 from parity_runtime.evaluation.evaluate import class_indices
 from parity_runtime.tables.table_file import read_table
 from parity_training.fitting.evaluation import outputs_of, predicted_of, probabilities_of
@@ -53,7 +54,9 @@ def predict_test_rows(run: Run, user_network: Network | None = None) -> HeldOutP
     module = run.module(user_network)  # refuses an unfinished run
     contract, table = run.recipe.contract, read_table(str(run.path / TEST_TABLE))
     if not len(table):
-        raise InputError(f"{run.path / TEST_TABLE} holds no rows; train with --test or --validation above 0")
+        raise InputError(
+            f"{run.path / TEST_TABLE} holds no rows; train with {argument('test')} or {argument('validation')} above 0"
+        )
     features = table.numbers([feature.name for feature in contract.columns]).astype(np.float32)
     target = contract.targets[0]
     true = class_indices(contract, table, target) if contract.is_classifier else table.numbers([target])[:, 0]
