@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from parity_runtime.contract import ModelContract, batch_name
 from parity_runtime.inference.checked_arrays import all_finite
-from parity_runtime.inference.table_rows import has_kinds
+from parity_runtime.inference.table_rows import is_encoded
 
 _FEW = 16  # numbers, which Python sums up sooner than numpy looks at them
 _MOST_CELLS = 2**9  # of an array; beyond, looking at each in the general way costs nothing beside the work
@@ -18,14 +18,13 @@ class ReadyInputs:
     """Tells inputs that the graph takes as they are, in two microseconds for one row.
 
     Args:
-        contract: of the model; of one without text, moments and truth values no inputs are told (they have bound
-            buffers).
+        contract: of the model; of one without text and moments no inputs are told (they have bound buffers).
     """
 
     def __init__(self, contract: ModelContract) -> None:
         batch = batch_name(contract)
         tables = [spec for spec in contract.inputs if len(spec.shape) == 2 and spec.shape[0] == batch]
-        whole = has_kinds(contract) and len(tables) == len(contract.inputs)
+        whole = is_encoded(contract) and len(tables) == len(contract.inputs)
         self._specs: list[tuple[str, np.dtype[Any], Any, str]] = [
             (spec.name, spec.numpy_dtype, spec.shape[1], spec.numpy_dtype.kind) for spec in tables if whole
         ]

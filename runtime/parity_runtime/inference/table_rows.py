@@ -27,9 +27,17 @@ from parity_runtime.tables.timestamp_cells import timestamp_values
 from parity_runtime.tensor_spec import TensorSpec
 
 
-def has_kinds(contract: ModelContract) -> bool:
-    """Whether some column of the model's is no plain number: text, a moment, a truth value."""
-    return any(feature.kind != "numeric" for feature in contract.features)
+def is_encoded(contract: ModelContract) -> bool:
+    """Whether some column of the model's is no number in its graph: text or a moment."""
+    return any(feature.is_text or feature.kind == "datetime" for feature in contract.features)
+
+
+def reads_kinds(contract: ModelContract, rows: Any) -> bool:
+    """Whether rows have cells that are read by their column's kind; an array of numbers is taken for what it is."""
+    if is_encoded(contract):
+        return True
+    numbers = isinstance(rows, np.ndarray) and rows.dtype.kind in "iuf"
+    return not numbers and any(feature.kind == "boolean" for feature in contract.features)
 
 
 def rows_by_kind(contract: ModelContract, rows: Any) -> Arrays:
