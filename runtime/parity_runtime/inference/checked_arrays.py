@@ -15,6 +15,7 @@ from parity_runtime.tensor_spec import TensorSpec
 Arrays = dict[str, NDArray[Any]]
 
 _PIECE = 2**16  # values
+_JOINED = 2**10  # cells of text, whose joined text stays small
 _NOTHING = ("NAType", "NaTType")  # pandas' own missing cells
 
 
@@ -108,6 +109,16 @@ def all_finite(array: NDArray[Any]) -> bool:
         return 0 not in np.isfinite(array).tobytes()
     flat = array.reshape(-1)
     return all(0 not in np.isfinite(flat[start : start + _PIECE]).tobytes() for start in range(0, flat.size, _PIECE))
+
+
+def all_text(cells: list[Any]) -> bool:
+    """Whether all cells are ``str``: nothing else joins, which is seen sooner than each cell's type."""
+    try:
+        for start in range(0, len(cells), _JOINED):
+            "".join(cells[start : start + _JOINED])
+    except TypeError:
+        return False
+    return True
 
 
 def column_names(rows: Any) -> Sequence[Any] | None:

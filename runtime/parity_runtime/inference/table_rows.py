@@ -11,6 +11,7 @@ from parity_runtime.errors import InputError
 from parity_runtime.feature import Feature
 from parity_runtime.inference.checked_arrays import (
     Arrays,
+    all_text,
     as_array,
     check_cells,
     checked_array,
@@ -93,8 +94,8 @@ def _texts(contract: ModelContract, spec: TensorSpec, value: Any) -> NDArray[Any
     flat = array.reshape(-1).tolist() if array.dtype.kind == "O" else None
     if flat is None and array.size:
         raise InputError(f"input {spec.name!r} holds {array.dtype}; it takes text")
-    if flat and {*map(type, flat)} != {str}:
-        place = next(place for place, cell in enumerate(flat) if type(cell) is not str)
+    if flat and not all_text(flat):
+        place = next(place for place, cell in enumerate(flat) if not isinstance(cell, str))
         width = array.shape[-1] if array.ndim > 1 else 1
         kind = type(flat[place]).__name__
         way_out = 'a missing text is "" there' if flat[place] is None else "it takes text"
