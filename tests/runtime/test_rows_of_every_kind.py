@@ -68,6 +68,7 @@ def test_data_frames(predictor: Predictor) -> None:
     for unit in ("s", "ms", "us", "ns"):
         moments = pandas.to_datetime(frame["when"], format="ISO8601").astype(f"datetime64[{unit}]")
         check(predictor, frame.assign(when=moments))
+        check(predictor, COLUMNS | {"when": pandas.DatetimeIndex(moments).tz_localize("UTC").tz_convert("Asia/Tokyo")})
         check(predictor, frame.assign(when=moments.dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")))
 
 
@@ -78,6 +79,8 @@ def test_polars_and_arrow(predictor: Predictor) -> None:
     check(predictor, frame.with_columns(polars.col("color").cast(polars.Categorical)))
     check(predictor, frame.with_columns(moments))
     check(predictor, frame.with_columns(moments.dt.replace_time_zone("UTC").dt.convert_time_zone("Europe/Berlin")))
+    large = {**COLUMNS, "code": [2**53 + 1, None, 1, 2]}  # as a float it would be another number
+    assert table_inputs(predictor.contract, polars.DataFrame(large))["categories"][0, 1] == str(2**53 + 1)
     table = pyarrow.table(COLUMNS)
     check(predictor, table)
     check(predictor, table.to_batches()[0])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError, first_line
-from parity_runtime.tables.cell_values import CellValues, cell_values, missing_cell
+from parity_runtime.tables.cell_values import CellValues, cell_values, is_nothing, missing_cell
 from parity_runtime.tables.chunk import did_you_mean, shown
 from parity_runtime.tensor_spec import TensorSpec
 
@@ -16,7 +16,6 @@ Arrays = dict[str, NDArray[Any]]
 
 _PIECE = 2**16  # values
 _JOINED = 2**10  # cells of text, whose joined text stays small
-_NOTHING = ("NAType", "NaTType")  # pandas' own missing cells
 
 
 def checked_array(contract: ModelContract, spec: TensorSpec, value: Any) -> NDArray[Any]:
@@ -169,7 +168,7 @@ def number_cells(contract: ModelContract, array: NDArray[Any], name: str) -> NDA
 
 
 def _cell(values: CellValues, cell: Any, row: int, name: str) -> float:
-    if cell is None or type(cell).__name__ in _NOTHING:
+    if is_nothing(cell):
         return float("nan")
     if isinstance(cell, str):
         if values.is_missing(cell, in_numbers=True):
