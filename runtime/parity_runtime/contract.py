@@ -1,6 +1,7 @@
 """What a model takes and gives, and what its numbers mean: the contract that every layer shares."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, get_args
@@ -8,7 +9,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 
 from parity_runtime.errors import FormatError
-from parity_runtime.feature import Feature
+from parity_runtime.feature import COLUMN_KINDS, Feature
 from parity_runtime.files.json_file import FORMAT, check_format, finite_number
 from parity_runtime.printable import counted, shown
 from parity_runtime.tensor_spec import TensorSpec
@@ -95,9 +96,11 @@ class ModelContract:
 
     @property
     def brief(self) -> str:
-        """The task and what it takes, in a few words: ``binary, 2 features``."""
+        """The task and what it takes, in a few words: ``binary, 3 features (2 numeric, 1 categorical)``."""
         given = counted(len(self.features), "feature") if self.features else counted(len(self.inputs), "input")
-        return f"{self.task}, {given}"
+        counts = Counter(feature.kind for feature in self.features)
+        kinds = ", ".join(f"{counts[kind]} {kind}" for kind in COLUMN_KINDS if counts[kind])
+        return f"{self.task}, {given}" + (f" ({kinds})" if {*counts} - {"numeric"} else "")
 
     def __repr__(self) -> str:
         returned = counted(len(self.outputs), "output")
@@ -113,6 +116,11 @@ class ModelContract:
     def columns(self) -> list[Feature]:
         """The features in the graph's order: input by input, and in each by their index."""
         return [feature for spec in self.inputs for feature in self.features_of(spec.name)]
+
+    @property
+    def row_features(self) -> list[Feature]:
+        """The features in the order of a row without names: the table's where there are several inputs."""
+        return self.columns if len(self.inputs) == 1 else list(self.features)
 
     def features_of(self, name: str) -> list[Feature]:
         """Return the features that an input takes, in the order of its last axis; none of an input of no table."""
@@ -306,6 +314,7 @@ def _check_features(contract: ModelContract) -> None:
     places = [(feature.input, feature.index) for feature in contract.features]
     if len(set(places)) != len(places):
         raise FormatError("two features stand in the same column")
+    dated = {feature.input for feature in contract.features if feature.kind == "datetime"}
     for feature in contract.features:
         width = (shapes.get(feature.input) or (None,))[-1]
         if feature.range is not None and not feature.range[0] <= feature.range[1]:
@@ -316,7 +325,10 @@ def _check_features(contract: ModelContract) -> None:
                 "which has no such column"
             )
         dtype = "string" if feature.is_text else "int64" if feature.kind == "datetime" else None
-        if (dtype is None and dtypes[feature.input] == "string") or dtype not in (None, dtypes[feature.input]):
+        if (dtype is None and (dtypes[feature.input] == "string" or feature.input in dated)) or dtype not in (
+            None,
+            dtypes[feature.input],
+        ):
             raise FormatError(
                 f"feature {shown(feature.name)} is {feature.kind} and in the input {shown(feature.input)}, which is "
                 f"{dtypes[feature.input]}"

@@ -26,8 +26,12 @@ def check_labels(contract: ModelContract, labels: NDArray[np.int64]) -> None:
         ConformanceError: names the first such label.
     """
     count = len(contract.classes)
-    if labels.size <= _FEW:
-        if all(0 <= label < count for label in labels.tolist()):
+    if labels.size == 1:
+        if 0 <= labels.item() < count:
+            return
+    elif labels.size <= _FEW:
+        found = labels.tolist()
+        if not found or (min(found) >= 0 and max(found) < count):
             return
     elif labels.view(np.uint64).max() < count:  # a negative number is a huge one there
         return

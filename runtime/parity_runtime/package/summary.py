@@ -1,6 +1,10 @@
 """A contract in words, for ``parity info`` and the model card."""
 
 from parity_runtime.contract import ModelContract
+from parity_runtime.feature import Feature, moment_text
+from parity_runtime.printable import counted, shown
+
+_FEW = 8  # categories that are written out
 
 
 def summarize(contract: ModelContract) -> list[str]:
@@ -8,9 +12,7 @@ def summarize(contract: ModelContract) -> list[str]:
     lines = [f"{contract.name}: {contract.task}", ""]
     lines += [f"input       {spec}" for spec in contract.inputs]
     lines += [f"output      {spec}" for spec in contract.outputs]
-    for feature in contract.features:
-        seen = "; {:.4g} to {:.4g} in training".format(*feature.range) if feature.range else ""
-        lines.append(f"feature     {feature.name} (missing: {feature.missing}{seen})")
+    lines += [f"feature     {feature.name} ({_told(feature)})" for feature in contract.features]
     if contract.classes:
         lines.append(f"classes     {', '.join(map(str, contract.classes))}")
     if contract.task == "binary":
@@ -25,3 +27,23 @@ def summarize(contract: ModelContract) -> list[str]:
         lines.append("certified   the certified graph adds a proven bound of its rounding error to every prediction")
     lines.append(f"needs       onnxruntime {contract.min_onnxruntime} or later")
     return lines + [f"{key:<11} {value}" for key, value in contract.provenance.items() if value is not None]
+
+
+def _told(feature: Feature) -> str:
+    """Return what a column holds, in a few words."""
+    kind = [] if feature.kind == "numeric" else [feature.kind]
+    if feature.is_text:
+        names = [shown(text)[1:-1] for text in feature.categories[:_FEW]]
+        more = len(feature.categories) - len(names)
+        listed = ", ".join(names) + (f" and {more} more" if more else "")
+        return f"{feature.kind}; {counted(len(feature.categories), 'value')} in training: {listed}".removesuffix(": ")
+    return "; ".join([*kind, f"missing: {feature.missing}", *_seen(feature)])
+
+
+def _seen(feature: Feature) -> list[str]:
+    if feature.range is None or feature.kind == "boolean":
+        return []
+    if feature.kind == "datetime":
+        low, high = (moment_text(end).partition("T")[0] for end in feature.range)
+        return [f"{low} to {high} in training"]
+    return ["{:.4g} to {:.4g} in training".format(*feature.range)]

@@ -1,9 +1,10 @@
 """Opens a table by its name, whatever format it has."""
 
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -25,7 +26,9 @@ FORMATS = {
     ".parquet": "parquet",
     ".arrow": "arrow", ".feather": "arrow",
 }  # fmt: skip
-"""The format of a file by its suffix; any other file is taken as CSV."""
+"""The format of a file by its suffix, behind which .gz may stand; any other file is taken as CSV."""
+
+_COMPRESSED = ".gz"
 
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -137,7 +140,10 @@ class TableFile:
         kind = options.format or table_format(name)
         if kind != "csv" and options.of_csv:
             raise InputError(f"{options.of_csv[0]} is for CSV, not for {kind}")
-        separator = options.separator or ("\t" if name.lower().endswith(".tsv") else None)
+        if kind not in TEXT and _is_compressed(name):
+            raise InputError(f"{name}: {kind} is not read compressed; decompress it first: gunzip {shlex.quote(name)}")
+        tabs = _plain_name(name).lower().endswith(".tsv")
+        separator = options.separator or ("\t" if tabs else None)
         dialect = CsvDialect(separator, options.header, options.values(trained), options.decimal)
         return cls(name, kind, dialect, columns, tell)
 
@@ -187,9 +193,14 @@ class TableFile:
                 raise
             raise InputError(f"cannot read the table {where}: {error.strerror}") from error
 
-    def _open(self) -> "nullcontext[BinaryIO] | BinaryIO":
+    def _open(self) -> "AbstractContextManager[BinaryIO]":
         if self.name != "-":
-            return open_stream(Path(self.name))
+            file = open_stream(Path(self.name))
+            if not _is_compressed(self.name):
+                return file
+            from parity_runtime.tables.gzip_file import decompressed  # noqa: PLC0415 -- few tables need it
+
+            return decompressed(file, self.name)
         if sys.stdin is None:
             raise InputError("stdin is closed; give a file's name")
         return nullcontext(sys.stdin.buffer)
@@ -197,7 +208,16 @@ class TableFile:
 
 def table_format(name: str, default: str = "csv") -> str:
     """Return the format that a file's suffix names; the default for any other suffix, and for stdin."""
-    return FORMATS.get(Path(name).suffix.lower(), default)
+    return FORMATS.get(Path(_plain_name(name)).suffix.lower(), default)
+
+
+def _is_compressed(name: str) -> bool:
+    return name.lower().endswith(_COMPRESSED)
+
+
+def _plain_name(name: str) -> str:
+    """Return a file's name as it would be decompressed."""
+    return name[: -len(_COMPRESSED)] if _is_compressed(name) else name
 
 
 def read_table(name: str) -> Chunk:
