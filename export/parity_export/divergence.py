@@ -83,7 +83,7 @@ def torch_trace(source: ModelSource, call: Arrays) -> Trace:
 
     graph_module = program.module(check_guards=False)
     with torch.no_grad():
-        tensors = source.call.in_order([torch.from_numpy(call[spec.name]) for spec in source.contract.inputs])
+        tensors = source.call.in_order([torch.from_numpy(array) for array in source.arrays(call)])
         Recorder(graph_module).run(*tensors, enable_io_processing=False)
     return values
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.gate.probes import EXTREME, GAUSSIAN, LARGE, SMALL, SPECIAL, SUBNORMAL, Probes
+from parity_export.gate.probes import CALENDAR, EXTREME, GAUSSIAN, LARGE, SMALL, SPECIAL, SUBNORMAL, Probes
 from parity_runtime import InputError, Tolerance
 
 TORCH_TESTING = {"float16": (1e-3, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
@@ -35,7 +35,7 @@ two digits, and 8 times that would hide any defect."""
 _KINDS = {
     "wide": (GAUSSIAN,),
     "small": (SMALL,),
-    "large": (LARGE,),
+    "large": (LARGE, CALENDAR),
     "special": (SPECIAL, SUBNORMAL),
     "extreme": (EXTREME,),
 }

@@ -10,6 +10,7 @@ ONNXRUNTIME_DTYPES = {
     "tensor(float)": "float32",
     "tensor(double)": "float64",
     "tensor(float16)": "float16",
+    "tensor(string)": "string",
     **{f"tensor({name})": name for name in ("bool", "int64", "int32", "int16", "int8", "uint8")},
 }
 """numpy's names of the element types, by onnxruntime's."""

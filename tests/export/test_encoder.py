@@ -1,0 +1,266 @@
+"""The encoder in front of a table's graph: what it takes, that it is exact, and that the gate refuses a wrong one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+from parity_export import ExportOptions
+from parity_export.export_graph import ExportGraph
+from parity_export.gate.encoder_check import check_encoder
+from parity_export.gate.run_gate import run_gate
+from parity_export.gate.text_probes import all_texts, unknown_texts
+from parity_export.gate.timestamp_probes import calendar_moments
+from parity_export.gate.torch_reference import TorchReference
+from parity_export.graph.attach_encoder import attach_encoder, encoded_name
+from parity_export.graph.attach_head import attach_head, check_graph
+from parity_export.graph.trace import trace
+from parity_export.onnx_graph import OnnxGraph
+from parity_runtime import Feature
+from parity_runtime.feature import MISSING_TIMESTAMP
+from parity_runtime.inference.session import OPTIMIZATIONS
+from parity_training.data.encode_columns import CALENDAR_SIZES, calendar_indices, encode_columns, network_inputs, year
+from tests.export.table_models import AGE, ALL, CITY, JOINED, MEMBER, PLAN, table_contract, table_rows, table_source
+
+_TABLES = {
+    "every kind": ALL,
+    "numbers and text": (AGE, CITY),
+    "text alone": (CITY,),
+    "two of text": (CITY, PLAN),
+    "timestamps alone": (JOINED,),
+    "text and timestamps": (CITY, JOINED),
+}
+
+
+def encoded_graph(features: Sequence[Feature] = ALL, sample_rows: int = 200) -> ExportGraph:
+    """Return the whole graph of a table, with a sample of rows."""
+    source = table_source(features)
+    source = replace(source, sample=table_rows(source.contract, sample_rows))
+    return attach_encoder(attach_head(trace(source, ExportOptions())))
+
+
+def changed(graph: ExportGraph, change: Callable[[onnx.GraphProto], None]) -> ExportGraph:
+    """Return a graph of which something was changed."""
+    proto = onnx.ModelProto()
+    proto.CopyFrom(graph.onnx.proto)
+    change(proto.graph)
+    return ExportGraph(graph.source, OnnxGraph(proto))
+
+
+def node_of(graph: onnx.GraphProto, name: str) -> onnx.NodeProto:
+    """Return the node of a name."""
+    return next(node for node in graph.node if node.name == name)
+
+
+@pytest.mark.parametrize("features", _TABLES.values(), ids=_TABLES.keys())
+def test_a_graph_takes_strings_and_seconds_and_answers_as_torch(features: Sequence[Feature]) -> None:
+    """Only the inputs that the table needs, on onnxruntime at every level and on ONNX's reference evaluator."""
+    graph = encoded_graph(features)
+    check_graph(graph)
+    contract, rows = graph.contract, table_rows(graph.contract, 300, seed=1)
+    assert [tensor.name for tensor in graph.onnx.session().get_inputs()] == [spec.name for spec in contract.inputs]
+    wanted = TorchReference(graph.source)(rows)
+    for level in OPTIMIZATIONS:
+        found = graph.onnx.session(optimization=level).run(["logits"], rows)[0]
+        np.testing.assert_allclose(found, wanted["logits"], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(graph.onnx.evaluator().run(["logits"], rows)[0], wanted["logits"], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("features", _TABLES.values(), ids=_TABLES.keys())
+def test_the_gate_passes_it(features: Sequence[Feature]) -> None:
+    """Every text and every turn of the calendar is asked, of the graph and of its encoder alone."""
+    result = run_gate(encoded_graph(features))
+    assert result.report.passed, result.report.reasons()
+    assert result.report.row_independent
+    assert not result.report.not_run
+    counts = result.oracle.probes.counts() if result.oracle else {}
+    names = {feature.input for feature in features}
+    assert ("text" in counts) == ("categories" in names)
+    assert ("calendar" in counts) == ("timestamps" in names)
+    assert result.report.to_json()["encoder"]["values"] > 0
+
+
+def test_no_node_is_added_without_text_and_timestamps() -> None:
+    """A table of numbers has the graph that it always had."""
+    source = table_source((AGE, MEMBER))
+    headed = attach_head(trace(source, ExportOptions()))
+    assert attach_encoder(headed) is headed
+    assert network_inputs(source.contract) == source.contract.inputs
+    assert check_encoder(headed) is None
+
+
+def test_only_the_nodes_that_are_needed() -> None:
+    """Text takes one LabelEncoder a column, and no calendar; timestamps take no LabelEncoder and no ai.onnx.ml."""
+    text, times = encoded_graph((AGE, CITY)).onnx.proto, encoded_graph((AGE, JOINED)).onnx.proto
+    assert [node.op_type for node in text.graph.node if node.name.startswith("encoder.")] == ["LabelEncoder"]
+    assert {entry.domain: entry.version for entry in text.opset_import}["ai.onnx.ml"] == 4
+    assert "ai.onnx.ml" not in {entry.domain for entry in times.opset_import}
+    floats = [tensor for tensor in times.graph.initializer if tensor.name.startswith("encoder.")]
+    arrays = [numpy_helper.to_array(tensor) for tensor in floats]
+    assert [array.dtype for array in arrays if array.dtype != np.int64] == [np.float32]  # the year that is missing
+
+
+def _by_hand(seconds: int) -> tuple[int, int, int, int, int]:
+    """Return the year, and the indices of month, day, weekday and hour, by Python's calendar of 400 years."""
+    days, second = divmod(seconds, 86_400)
+    era, rest = divmod(days, 146_097)
+    moment = date.fromordinal(date(1970, 1, 1).toordinal() + rest)
+    return moment.year + 400 * era, moment.month, moment.day, moment.isoweekday(), second // 3_600 + 1
+
+
+def test_the_calendar_is_right_for_every_int64() -> None:
+    """The graph, and the Python reference that it is compared with, against a third calendar."""
+    contract = table_contract((JOINED,))
+    random = np.random.default_rng(5)
+    anywhere = random.integers(-(2**63), 2**63 - 1, 20_000, endpoint=True)
+    near = random.integers(-(10**11), 10**11, 20_000)
+    seconds = np.concatenate([calendar_moments(), anywhere, near])
+    present = seconds[seconds != MISSING_TIMESTAMP]
+    wanted = np.array([_by_hand(one) for one in present.tolist()])
+    np.testing.assert_array_equal(year(present), wanted[:, 0].astype(np.float32))
+    for column, found in zip(wanted.T[1:], calendar_indices(present), strict=True):
+        np.testing.assert_array_equal(found, column)
+    inputs = {"timestamps": seconds[:, None]}
+    graph = encoded_graph((JOINED,)).onnx
+    proto = onnx.ModelProto()
+    proto.CopyFrom(graph.proto)
+    names = [encoded_name(contract, spec.name) for spec in network_inputs(contract)]
+    proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    for level in OPTIMIZATIONS:
+        found = OnnxGraph(proto).session(optimization=level).run(names, inputs)
+        for spec, array in zip(network_inputs(contract), found, strict=True):
+            np.testing.assert_array_equal(array, encode_columns(contract, inputs)[spec.name])
+
+
+def test_a_missing_timestamp_is_replaced_before_any_arithmetic() -> None:
+    """INT64_MIN goes into one comparison and one Where; nothing else takes the input."""
+    graph = encoded_graph((JOINED,)).onnx.proto.graph
+    takers = {node.op_type for node in graph.node if "timestamps" in node.input}
+    assert takers == {"Equal", "Where"}
+    encoded = encode_columns(table_contract((JOINED,)), {"timestamps": np.array([[MISSING_TIMESTAMP]])})
+    assert np.isnan(encoded["features"]).all()
+    assert encoded["indices"].tolist() == [[0] * len(CALENDAR_SIZES)]
+
+
+def test_unknown_texts_are_unknown() -> None:
+    """None of them is a category or empty; white space, case, accents, numbers and long texts are among them."""
+    unknown = unknown_texts(CITY.categories)
+    assert not {*unknown} & {*CITY.categories, ""}
+    assert {" ", "1.0", "zürich", "Paris ", "Pari", "PARIS", "Zu\u0308rich", "\u00a0"} <= {*unknown}
+    assert any(len(text) >= 1000 for text in unknown)
+    assert {*CITY.categories, ""} <= {*all_texts(CITY)}
+
+
+def _other_index(graph: onnx.GraphProto) -> None:
+    node = node_of(graph, "encoder.index_0")
+    (values,) = [attribute for attribute in node.attribute if attribute.name == "values_int64s"]
+    values.ints[1], values.ints[2] = values.ints[2], values.ints[1]
+
+
+def _unknown_is_missing(graph: onnx.GraphProto) -> None:
+    for attribute in node_of(graph, "encoder.index_0").attribute:
+        if attribute.name == "default_int64":
+            attribute.i = 0
+
+
+def _one_key_more(graph: onnx.GraphProto) -> None:
+    """Take a text for a category that nobody would think of asking: the graph's own texts are asked too."""
+    for attribute in node_of(graph, "encoder.index_0").attribute:
+        if attribute.name == "keys_strings":
+            attribute.strings.append(b"xyzzy")
+        if attribute.name == "values_int64s":
+            attribute.ints.append(3)
+
+
+def _month_off_before_1970(graph: onnx.GraphProto) -> None:
+    """Add to each month whether it is before 1970."""
+    node = node_of(graph, "encoder.month")
+    made = helper.make_node("Add", [node.input[0], "encoder.before_1970"], ["wrong"], name="wrong")
+    node.input[0] = "wrong"
+    graph.node.insert([one.name for one in graph.node].index(node.name), made)
+
+
+def _truncated_days(graph: onnx.GraphProto) -> None:
+    """Divide as C does, towards zero: the days before 1970 are one too late."""
+    node = node_of(graph, "encoder.days")
+    node.input[1] = next(tensor.name for tensor in graph.initializer if numpy_helper.to_array(tensor).tolist() == 0)
+
+
+def _untouched_missing(graph: onnx.GraphProto) -> None:
+    """Let INT64_MIN through to the arithmetic."""
+    for node in graph.node:
+        node.input[:] = ["timestamps" if name == "encoder.seconds" else name for name in node.input]
+    node_of(graph, "encoder.year").input[0] = "never"
+    node_of(graph, "encoder.present").input[0] = "always"
+    graph.initializer.append(numpy_helper.from_array(np.array(False), "never"))
+    graph.initializer.append(numpy_helper.from_array(np.array(True), "always"))
+
+
+def _julian(graph: onnx.GraphProto) -> None:
+    """Make every fourth year a leap year, 1900 too."""
+    node = node_of(graph, "encoder.leap")
+    node.input[1] = next(tensor.name for tensor in graph.initializer if numpy_helper.to_array(tensor).tolist() == 0)
+
+
+def _nothing_is_a_year(graph: onnx.GraphProto) -> None:
+    """Give a missing timestamp the year 1970 in the place of NaN."""
+    node_of(graph, "encoder.year").input[1] = "encoder.year_as_float"
+
+
+_WRONG = {
+    "a category has another's index": _other_index,
+    "an unknown category is missing": _unknown_is_missing,
+    "an unknown text is taken for a category": _one_key_more,
+    "a month is off by one before 1970": _month_off_before_1970,
+    "days are truncated": _truncated_days,
+    "INT64_MIN is computed with": _untouched_missing,
+    "1900 is a leap year": _julian,
+    "a missing timestamp has a year": _nothing_is_a_year,
+}
+
+
+@pytest.mark.parametrize("change", _WRONG.values(), ids=_WRONG.keys())
+def test_the_gate_refuses_a_wrong_encoder(change: Callable[[onnx.GraphProto], None]) -> None:
+    """Whatever it does wrong, the report names the column and the cell."""
+    report = run_gate(changed(encoded_graph((AGE, CITY, JOINED)), change)).report
+    assert not report.passed
+    named = "city" if change in (_other_index, _unknown_is_missing, _one_key_more) else "joined"
+    assert any(f"for {named} = " in reason for reason in report.reasons()), report.reasons()
+
+
+@pytest.mark.parametrize(
+    "change", [_other_index, _unknown_is_missing, _month_off_before_1970, _untouched_missing, _julian]
+)
+def test_the_answers_alone_refuse_a_wrong_encoder(change: Callable[[onnx.GraphProto], None]) -> None:
+    """Without the comparison of the encoder by itself, the probes that are asked of the whole graph show it too."""
+    report = run_gate(changed(encoded_graph((AGE, CITY, JOINED)), change)).report
+    assert any(result.failed for result in report.results)
+
+
+def test_an_encoder_that_the_network_does_not_listen_to_is_judged_all_the_same() -> None:
+    """A network whose table of months is zero answers alike whatever month it is; the encoder is still wrong."""
+    graph = encoded_graph((AGE, JOINED))
+    silent = graph.source.module
+    for table in silent.tables:
+        table.data.zero_()
+    deaf = attach_encoder(attach_head(trace(graph.source, ExportOptions())))
+    report = run_gate(changed(deaf, _month_off_before_1970)).report
+    assert not any(result.failed for result in report.results)
+    assert not report.passed
+
+
+def test_an_encoder_that_computes_nothing_is_refused() -> None:
+    """The value that the network's indices are must be there."""
+
+    def rename(graph: onnx.GraphProto) -> None:
+        for node in graph.node:
+            node.input[:] = ["other" if name == "encoder.indices" else name for name in node.input]
+            node.output[:] = ["other" if name == "encoder.indices" else name for name in node.output]
+
+    report = check_encoder(changed(encoded_graph((CITY,)), rename))
+    assert report is not None
+    assert report.mismatches == ["the graph has no value encoder.indices, which its encoder computes"]
