@@ -114,6 +114,11 @@ class ModelContract:
         """The features in the graph's order: input by input, and in each by their index."""
         return [feature for spec in self.inputs for feature in self.features_of(spec.name)]
 
+    @property
+    def row_features(self) -> list[Feature]:
+        """The features in the order of a row without names: the table's where there are several inputs."""
+        return self.columns if len(self.inputs) == 1 else list(self.features)
+
     def features_of(self, name: str) -> list[Feature]:
         """Return the features that an input takes, in the order of its last axis; none of an input of no table."""
         return sorted((one for one in self.features if one.input == name), key=lambda feature: feature.index)
@@ -306,6 +311,7 @@ def _check_features(contract: ModelContract) -> None:
     places = [(feature.input, feature.index) for feature in contract.features]
     if len(set(places)) != len(places):
         raise FormatError("two features stand in the same column")
+    dated = {feature.input for feature in contract.features if feature.kind == "datetime"}
     for feature in contract.features:
         width = (shapes.get(feature.input) or (None,))[-1]
         if feature.range is not None and not feature.range[0] <= feature.range[1]:
@@ -316,7 +322,10 @@ def _check_features(contract: ModelContract) -> None:
                 "which has no such column"
             )
         dtype = "string" if feature.is_text else "int64" if feature.kind == "datetime" else None
-        if (dtype is None and dtypes[feature.input] == "string") or dtype not in (None, dtypes[feature.input]):
+        if (dtype is None and (dtypes[feature.input] == "string" or feature.input in dated)) or dtype not in (
+            None,
+            dtypes[feature.input],
+        ):
             raise FormatError(
                 f"feature {shown(feature.name)} is {feature.kind} and in the input {shown(feature.input)}, which is "
                 f"{dtypes[feature.input]}"

@@ -13,7 +13,7 @@ from parity_export.gate.probes import SEED
 from parity_runtime import ModelContract
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL
 from parity_runtime.inference.input_validation import Arrays
-from parity_runtime.tables.feature_columns import table_features
+from parity_runtime.tables.feature_columns import chunk_inputs
 from parity_runtime.tables.table_file import TableFile
 
 DRAWN_ROWS = 100_000
@@ -94,7 +94,7 @@ def _uncertified(certificate: Certificate, index: int, chunk: NDArray[np.float64
 def table_chunks(contract: ModelContract, file: TableFile) -> Iterator[NDArray[np.float64]]:
     """Read a table's features, some thousand rows at a time."""
     for table in file.chunks(_CHUNK):
-        yield table_features(contract, table)
+        yield chunk_inputs(contract, table)[contract.inputs[0].name]
 
 
 def drawn_chunks(contract: ModelContract) -> Iterator[NDArray[np.float64]]:

@@ -17,7 +17,7 @@ from parity_export.sources.output_spec import ModuleOutput, OutputSpec, check_op
 from parity_runtime import InputError, ModelContract, TensorSpec, __version__
 from parity_runtime.contract import batch_name
 from parity_runtime.inference.input_validation import Arrays
-from parity_runtime.tables.feature_columns import table_features
+from parity_runtime.tables.feature_columns import chunk_inputs
 from parity_runtime.tables.table_file import read_table
 from parity_training import Run, weights_id
 from parity_training.data.encode_columns import encode_columns, network_inputs
@@ -179,7 +179,10 @@ def _test_rows(run: Run) -> Arrays | None:
     if not path.is_file() or not contract.features:
         return None
     table = read_table(str(path))
-    return {contract.inputs[0].name: table_features(contract, table).astype(np.float32)} if len(table) else None
+    if not len(table):
+        return None
+    read = chunk_inputs(contract, table)
+    return {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in read.items()}
 
 
 def _versions() -> dict[str, str | int | None]:

@@ -15,7 +15,7 @@ from parity_runtime.inference.predictor import Predictor
 from parity_runtime.scoring.prediction_columns import prediction_columns
 from parity_runtime.scoring.score_chunk import no_predictions
 from parity_runtime.tables.chunk import Chunk, Refusal, shown
-from parity_runtime.tables.feature_columns import table_features
+from parity_runtime.tables.feature_columns import chunk_inputs
 
 
 def evaluate_chunks(predictor: Predictor, chunks: Iterable[Chunk], target: str | None = None) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def _answers(predictor: Predictor, chunk: Chunk) -> Arrays:
         InputError: names the first row that cannot be answered.
     """
     contract = predictor.contract
-    outputs = predictor.run({contract.inputs[0].name: table_features(contract, chunk)})
+    outputs = predictor.run(chunk_inputs(contract, chunk))
     chunk.refuse(dict.fromkeys(no_predictions(prediction_columns(contract, outputs)), Refusal(NO_ANSWER)))
     return outputs
 

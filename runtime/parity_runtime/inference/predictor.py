@@ -216,8 +216,7 @@ class Predictor(FittedEstimator):
             InputError: the rows do not fit the contract, or it knows the range of no feature.
         """
         check_has_ranges(self.contract)
-        (cells,) = table_inputs(self.contract, rows).values()
-        return out_of_range(self.contract, cells)
+        return out_of_range(self.contract, table_inputs(self.contract, rows))
 
     def run(self, inputs: Mapping[str, ArrayLike]) -> Arrays:
         """Return every output by name, NaN and infinities among them where the model computes nothing finite.

@@ -1,5 +1,6 @@
 """Which cells lie outside what a model has seen in training: its answers there are extrapolations."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import NDArray
 
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
-from parity_runtime.feature import Feature
+from parity_runtime.feature import MISSING_TIMESTAMP, Feature
 
 
 def check_has_ranges(contract: ModelContract) -> None:
@@ -23,29 +24,46 @@ def check_has_ranges(contract: ModelContract) -> None:
         )
 
 
-def out_of_range(contract: ModelContract, cells: NDArray[Any]) -> NDArray[np.bool_]:
+def out_of_range(contract: ModelContract, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
     """Return which cells lie below their feature's low or above its high.
 
     Both ends are rounded to the cells' dtype first, as the cells were: what was seen in training is never outside.
-    A missing cell (NaN), and one of a feature without a range, is not outside.
+    A missing cell, and one of a feature without a range, as text is, is not outside.
 
     Args:
         contract: of a model over a table.
-        cells: ``[batch, features]`` of the graph's dtype, in its order.
+        inputs: the graph's, by name, each ``[batch, columns]`` of the graph's dtype.
+
+    Returns:
+        ``[batch, features]``, in the order of `ModelContract.row_features`.
 
     Raises:
         InputError: no feature has a range.
     """
     check_has_ranges(contract)
-    outside = np.zeros(cells.shape, np.bool_)
-    for feature in contract.features:
+    rows = len(next(iter(inputs.values())))
+    outside = np.zeros((rows, len(contract.features)), np.bool_)
+    for place, feature in enumerate(contract.row_features):
         if feature.range is not None:
-            low, high = ends(feature, cells.dtype)
-            column = cells[..., feature.index]
-            outside[..., feature.index] = (column < low) | (column > high)
+            column = inputs[feature.input][..., feature.index]
+            low, high = _ends(feature, column.dtype)
+            outside[:, place] = ((column < low) | (column > high)) & (
+                (feature.kind != "datetime") | (column != MISSING_TIMESTAMP)
+            )
     return outside
 
 
-def ends(feature: Feature, dtype: np.dtype[Any]) -> NDArray[Any]:
+def shown_ends(contract: ModelContract, feature: Feature) -> tuple[str, str]:
+    """Return the low and the high of a feature that has them, as a person reads them: of moments as dates."""
+    if feature.kind == "datetime":
+        seconds = np.array(feature.range).astype("datetime64[s]")
+        low, high = (f"{moment}Z" for moment in seconds)
+        return low, high
+    dtype = next(spec.numpy_dtype for spec in contract.inputs if spec.name == feature.input)
+    low, high = map(str, _ends(feature, dtype))
+    return low, high
+
+
+def _ends(feature: Feature, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return the low and the high of a feature that has them, ``[2]``, rounded as cells of that dtype are."""
     return np.array(feature.range, dtype if dtype.kind == "f" else np.float64)

@@ -13,7 +13,7 @@ from parity_runtime.inference.predictor import Predictor
 from parity_runtime.scoring.out_of_range import out_of_range_cells, out_of_range_reasons
 from parity_runtime.scoring.prediction_columns import OUT_OF_RANGE, PredictionColumn, prediction_columns
 from parity_runtime.tables.chunk import Chunk, Refusal
-from parity_runtime.tables.feature_columns import read_features
+from parity_runtime.tables.feature_columns import blank_rows, read_inputs
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -52,14 +52,14 @@ def score(predictor: Predictor, chunk: Chunk, errors: Errors = "stop", out_of_ra
         InputError: a column is missing; or, with ``stop``, names the first row that cannot be answered.
         ConformanceError: the graph answers a label that is no class of the contract.
     """
-    matrix, refused = read_features(predictor.contract, chunk)
-    outside = None if out_of_range == "ignore" else out_of_range_cells(predictor.contract, matrix)
+    inputs, refused = read_inputs(predictor.contract, chunk)
+    outside = None if out_of_range == "ignore" else out_of_range_cells(predictor.contract, inputs)
     if outside is not None and out_of_range == "refuse":
         refused = out_of_range_reasons(predictor.contract, chunk, outside) | refused
-        matrix[list(refused)] = 0.0
+        blank_rows(inputs, refused)
     if errors == "stop":
         chunk.refuse(refused)
-    outputs = predictor.run({predictor.contract.inputs[0].name: matrix})
+    outputs = predictor.run(inputs)
     predictions = prediction_columns(predictor.contract, outputs)
     if outside is not None and out_of_range == "mark":
         predictions.append(PredictionColumn(OUT_OF_RANGE, np.asarray(outside.any(axis=1))))

@@ -8,9 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.errors import InputError, MissingExtraError
+from parity_runtime.feature import ColumnKind
 from parity_runtime.files.open_file import open_regular
-from parity_runtime.tables.chunk import Chunk, Refused, refuse_doubled, shown
+from parity_runtime.tables.arrow_cells import arrow_booleans, arrow_categories, arrow_timestamps
+from parity_runtime.tables.category_cells import no_truth
+from parity_runtime.tables.chunk import Chunk, Refusal, Refused, refuse_doubled, shown
 from parity_runtime.tables.float_text import float32_text
+from parity_runtime.tables.timestamp_cells import no_date
 
 
 class ArrowChunk(Chunk):
@@ -58,6 +62,32 @@ class ArrowChunk(Chunk):
             return np.isnan(self.read([name])[0][:, 0])
         except InputError:  # no numbers
             return super().missing(name)
+
+    def categories(self, name: str, kind: ColumnKind = "categorical") -> NDArray[np.object_]:
+        """Return one column as categories; whatever it holds that has a text."""
+        array = self.batch.column(self.index(name))
+        try:
+            return arrow_categories(array, kind, self.values)
+        except TypeError as error:
+            raise InputError(f"{self.where}: {name} holds {array.type}, no text", column=name) from error
+
+    def timestamps(self, name: str, form: str | None = None) -> tuple[NDArray[np.int64], Refused]:
+        """Return one column as seconds: of timestamps, of dates, or of text."""
+        array = self.batch.column(self.index(name))
+        try:
+            seconds, odd = arrow_timestamps(array, form, self.values)
+        except TypeError as error:
+            raise InputError(f"{self.where}: {name} holds {array.type}, not dates", column=name) from error
+        return seconds, {row: Refusal(no_date(name, shown(self.cell(row, name)), form), name) for row in odd}
+
+    def booleans(self, name: str) -> tuple[NDArray[np.float64], Refused]:
+        """Return one column as 1 and 0: of truth values, of numbers, or of text."""
+        array = self.batch.column(self.index(name))
+        try:
+            numbers, odd = arrow_booleans(array, self.values)
+        except TypeError as error:
+            raise InputError(f"{self.where}: {name} holds {array.type}, not truth values", column=name) from error
+        return numbers, {row: Refusal(no_truth(name, shown(self.cell(row, name))), name) for row in odd}
 
     def _read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
         matrix = np.empty((len(self), len(names)))

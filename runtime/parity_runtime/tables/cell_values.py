@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 MISSING_TOKENS = ("NA", "#N/A", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>")
 """Cells that are missing, as an empty one is, unless ``--missing-values`` names others."""
 
@@ -136,6 +138,13 @@ def plain_number(cell: str) -> float:
     if value != value:  # noqa: PLR0124 -- NaN: a word for a missing cell, if it is one of them
         raise ValueError(cell)
     return value
+
+
+def is_nothing(value: object) -> bool:
+    """Whether a typed cell is missing: None, NaN, and pandas' own NA and NaT."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, float | np.floating | np.datetime64) and value != value  # noqa: PLR0124 -- NaN and NaT
 
 
 def missing_cell(name: str) -> str:

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.errors import InputError
+from parity_runtime.feature import ColumnKind
+from parity_runtime.tables.category_cells import category_texts, no_truth, truth_values
 from parity_runtime.tables.cell_values import PLAIN, CellValues
+from parity_runtime.tables.timestamp_cells import no_date, timestamp_texts
 
 _LONGEST_SHOWN = 60  # characters
 
@@ -85,6 +88,57 @@ class Chunk(ABC):
             matrix[np.isin(matrix, self.values.missing_numbers)] = np.nan
         return matrix, refused
 
+    def categories(self, name: str, kind: ColumnKind = "categorical") -> NDArray[np.object_]:
+        """Return a column as categories, objects ``[rows]``, each a ``str``; a missing one is empty.
+
+        A row that cannot be read (`unreadable`) has an empty one.
+
+        Args:
+            name: of the column.
+            kind: ``categorical``, or ``code``: integers, of which 3, 3.0 and "3" are the same text.
+
+        Raises:
+            InputError: there is no such column, or its cells are no text: lists, say.
+        """
+        return category_texts(self._cells(name), kind, self.values)
+
+    def timestamps(self, name: str, form: str | None = None) -> tuple[NDArray[np.int64], Refused]:
+        """Return a column as seconds since 1970, UTC, and which rows have a cell that is no date.
+
+        Args:
+            name: of the column.
+            form: as for ``datetime.strptime``; None for ISO 8601. Dates that are no text need none.
+
+        Returns:
+            int64 ``[rows]``, `parity_runtime.feature.MISSING_TIMESTAMP` where a cell is missing or no date; and the
+            rows that are refused.
+
+        Raises:
+            InputError: there is no such column, or it holds neither text nor dates.
+        """
+        seconds, odd = timestamp_texts(self._cells(name), form, self.values)
+        return seconds, {row: Refusal(no_date(name, shown(self.cell(row, name)), form), name) for row in odd}
+
+    def booleans(self, name: str) -> tuple[NDArray[np.float64], Refused]:
+        """Return a column of truth values as 1 and 0, and which rows have a cell that is neither.
+
+        Returns:
+            float64 ``[rows]``, NaN where a cell is missing or no truth value; and the rows that are refused.
+
+        Raises:
+            InputError: there is no such column, or it holds neither text nor numbers.
+        """
+        numbers, odd = truth_values(self._cells(name), self.values)
+        return numbers, {row: Refusal(no_truth(name, shown(self.cell(row, name))), name) for row in odd}
+
+    def unreadable(self, names: Sequence[str]) -> Refused:  # noqa: ARG002 -- of formats that have such rows
+        """Return the rows whose cells of these columns cannot be told, whatever the cells should be."""
+        return {}
+
+    def _cells(self, name: str) -> list[str]:
+        """Return one column's cells as text; empty where a row is none."""
+        return self.column(name)
+
     def keep(self, rows: NDArray[np.bool_]) -> Self:
         """Return these rows without the others; each keeps its number in the file."""
         kept = self._keep(rows)
@@ -137,7 +191,8 @@ class Chunk(ABC):
             InputError: there is no such column.
         """
         if name not in self.columns:
-            raise InputError(f"{self.where} has no column {name!r}; it has {listed(self.columns)}{self._hint(name)}")
+            hint = self._hint(name) or did_you_mean(name, self.columns)
+            raise InputError(f"{self.where} has no column {name!r}; it has {listed(self.columns)}{hint}")
         return self.columns.index(name)
 
     def refuse_columns(self, names: Iterable[str]) -> None:
@@ -154,6 +209,15 @@ def listed(names: Sequence[str]) -> str:
     """Return the first of many names, for a sentence on one line."""
     names = [name if name.isprintable() else repr(name) for name in names]
     return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+
+
+def did_you_mean(name: str, names: Sequence[str]) -> str:
+    """Return a question that names the nearest of some names, or nothing where none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 -- for an error alone
+
+    plain = {other.strip().casefold(): other for other in reversed(names)}
+    found = get_close_matches(name.strip().casefold(), plain, 1, 0.7)
+    return f"; did you mean {plain[found[0]]!r}?" if found else ""
 
 
 def shown(cell: str) -> str:

@@ -64,6 +64,8 @@ class CsvChunk(Chunk):
     def malformed(self) -> Refused:
         """The rows that have more or fewer cells than the header."""
         width = len(self.columns)
+        if {*map(len, self.cells)} <= {width}:
+            return {}
         return {
             row: Refusal(f"{len(cells)} cells, but the header names {width} columns")
             for row, cells in enumerate(self.cells)
@@ -82,6 +84,16 @@ class CsvChunk(Chunk):
         width = len(self.columns)
         full = [cells if len(cells) >= width else [*cells, *[""] * (width - len(cells))] for cells in self.cells]
         return [[cells[index] for index in indices] for cells in full]
+
+    def unreadable(self, names: Sequence[str]) -> Refused:  # noqa: ARG002 -- the whole row is none
+        """Return the rows that have more or fewer cells than the header."""
+        return self.malformed
+
+    def _cells(self, name: str) -> list[str]:
+        index, malformed = self.index(name), self.malformed
+        if not malformed:
+            return [cells[index] for cells in self.cells]
+        return ["" if row in malformed else cells[index] for row, cells in enumerate(self.cells)]
 
     def completed(self) -> list[bytes]:
         """Return the records, empty cells added to those that have too few."""

@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.errors import InputError
+from parity_runtime.feature import ColumnKind
+from parity_runtime.tables.category_cells import value_texts
 from parity_runtime.tables.chunk import Chunk, Refusal, Refused
+from parity_runtime.tables.timestamp_cells import no_date, timestamp_values
 
 _NUMBERS = {int, float, type(None)}
 _NOTHING = object()
@@ -116,6 +119,42 @@ class JsonChunk(Chunk):
             else:
                 self._read_values(matrix[:, place], name, values, refused)
         return matrix, refused
+
+    def categories(self, name: str, kind: ColumnKind = "categorical") -> NDArray[np.object_]:
+        """Return a key's values as categories; what is neither text, number nor truth value as its JSON."""
+        found = self._values(name)
+        cells = [_json(value) if isinstance(value, dict | list) else value for value in found]
+        return value_texts(cells, kind, self.values)
+
+    def timestamps(self, name: str, form: str | None = None) -> tuple[NDArray[np.int64], Refused]:
+        """Return a key's values as seconds, and the rows whose value is no date."""
+        cells = self._values(name)
+        seconds, odd = timestamp_values(cells, form, self.values)
+        problems = {row: no_date(name, json.dumps(cells[row])[:60], form) for row in odd}
+        return seconds, {row: Refusal(problem, name) for row, problem in problems.items()}
+
+    def unreadable(self, names: Sequence[str]) -> Refused:
+        """Return the lines that hold no object, and those without one of these keys."""
+        absent = {
+            row: Refusal(f"there is no {name!r}", name)
+            for name in reversed(names)
+            for row, value in enumerate(self.objects)
+            if name not in value
+        }
+        return absent | self.malformed
+
+    def _values(self, name: str) -> list[Any]:
+        """Return a key's values, None where a line has none.
+
+        Raises:
+            InputError: no line of the file's first has that key.
+        """
+        if self.first_row == 1 and all(name not in value for value in self.objects):
+            self.index(name)
+        return [value.get(name) for value in self.objects]
+
+    def _cells(self, name: str) -> list[str]:
+        return [_text(value) for value in self._values(name)]
 
     def _keep(self, rows: NDArray[np.bool_]) -> Self:
         return type(self)(self.where, self.columns, list(compress(self.records, rows)), self.first_row)

@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.errors import InputError
+from parity_runtime.feature import ColumnKind
 from parity_runtime.files.open_file import open_regular
-from parity_runtime.tables.chunk import Chunk, Refused, listed
+from parity_runtime.tables.category_cells import value_texts
+from parity_runtime.tables.chunk import Chunk, Refusal, Refused, listed, shown
 from parity_runtime.tables.float_text import float32_text
+from parity_runtime.tables.timestamp_cells import no_date, timestamp_array
 
 
 class ArrayChunk(Chunk):
@@ -44,6 +47,21 @@ class ArrayChunk(Chunk):
         if self.array.dtype[self.index(name)].kind not in "iuf":
             return super().missing(name)
         return np.isnan(self.read([name])[0][:, 0])
+
+    def categories(self, name: str, kind: ColumnKind = "categorical") -> NDArray[np.object_]:
+        """Return one column as categories: numbers in their shortest decimal."""
+        column = self.array[self.columns[self.index(name)]]
+        if column.dtype.kind not in "biufU" or column.ndim != 1:
+            return super().categories(name, kind)
+        return value_texts(list(column) if column.dtype.kind == "f" else column.tolist(), kind, self.values)
+
+    def timestamps(self, name: str, form: str | None = None) -> tuple[NDArray[np.int64], Refused]:
+        """Return one column as seconds: of text, or of numpy's datetime64."""
+        column = self.array[self.columns[self.index(name)]]
+        if column.dtype.kind != "M":
+            return super().timestamps(name, form)
+        seconds, odd = timestamp_array(column)
+        return seconds, {row: Refusal(no_date(name, shown(self.cell(row, name)), form), name) for row in odd}
 
     def _read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
         matrix = np.empty((len(self), len(names)))
