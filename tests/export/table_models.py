@@ -64,6 +64,8 @@ class TableModule(nn.Module):
         means, halves = [(low + high) / 2 for low, high in ends], [(high - low) / 2 for low, high in ends]
         self.register_buffer("fill", torch.tensor(means))
         self.register_buffer("scale", torch.tensor(halves))
+        self.register_buffer("yes", torch.ones(self.numbers))
+        self.register_buffer("no", torch.zeros(self.numbers))
         self.tables = nn.ParameterList(
             nn.Parameter(torch.randn(size, width, generator=generator)) for size in index_sizes(contract)
         )
@@ -78,7 +80,7 @@ class TableModule(nn.Module):
         if features is not None:
             missing = torch.isnan(features)
             filled = torch.where(missing, self.fill, features)
-            parts += [(filled - self.fill) / self.scale, missing.to(torch.float32)]
+            parts += [(filled - self.fill) / self.scale, torch.where(missing, self.yes, self.no)]
         if indices is not None:
             parts += [nn.functional.embedding(indices[:, column], table) for column, table in enumerate(self.tables)]
         value: Tensor = self.out(torch.relu(self.hidden(torch.cat(parts, dim=1))))

@@ -44,7 +44,7 @@ def attach_encoder(headed: ExportGraph) -> ExportGraph:
     network = {str(value.name): value for value in graph.inputs}
     passed = {name: value for name, value in network.items() if encoded_name(contract, name) == name}
     given = {spec.name: passed[spec.name] if spec.name in passed else _input(spec) for spec in contract.inputs}
-    encoded = _encoded(nodes, contract, given)
+    encoded = write_encoder(nodes, contract, given)
     for name, value in encoded.items():
         ir.convenience.replace_all_uses_with(network[name], value)
         value.name = encoded_name(contract, name)
@@ -61,8 +61,19 @@ def _input(spec: TensorSpec) -> ir.Value:
     return ir.Value(name=spec.name, shape=ir.Shape(spec.shape), type=ir.TensorType(dtype))
 
 
-def _encoded(nodes: EncoderNodes, contract: ModelContract, given: dict[str, ir.Value]) -> dict[str, ir.Value]:
-    """Return the network's inputs that are computed, by their names."""
+def graph_inputs(contract: ModelContract) -> dict[str, ir.Value]:
+    """Return a value for each input of a contract's graph, by its name."""
+    return {spec.name: _input(spec) for spec in contract.inputs}
+
+
+def write_encoder(nodes: EncoderNodes, contract: ModelContract, given: dict[str, ir.Value]) -> dict[str, ir.Value]:
+    """Add the nodes of a contract's encoder, and return the network's inputs that they compute, by their names.
+
+    Args:
+        nodes: of the graph that the encoder is for.
+        contract: of a table with text or timestamps.
+        given: the graph's inputs, by their names.
+    """
     indices = _category_indices(nodes, contract, given[CATEGORIES]) if CATEGORIES in given else []
     found: dict[str, ir.Value] = {}
     if TIMESTAMPS in given:
