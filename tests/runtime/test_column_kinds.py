@@ -52,7 +52,7 @@ def test_text_is_taken_as_it_stands_and_words_for_nothing_are_missing() -> None:
 
 
 def test_a_code_is_the_same_text_however_it_arrives() -> None:
-    cells = "3 3.0 3.000 3. -7 -0 007 3.5 abc +3 1e3".split()
+    cells = ["3", "3.0", "3.000", "3.", "-7", "-0", "007", "3.5", "abc", "+3", "1e3"]
     wanted = ["3", "3", "3", "3", "-7", "0", "007", "3.5", "abc", "+3", "1e3"]
     assert csv_of("c\n" + "\n".join(cells)).categories("c", "code").tolist() == wanted
     assert csv_of("c,x\n ?,1\n 3 ,1\n-,1").categories("c", "code").tolist() == ["", "3", ""]
@@ -108,7 +108,7 @@ NO_MOMENTS = (
     "2020-02-30", "1900-02-29", "2020-13-01", "2020-00-01", "2020-01-00", "0000-01-01", "10000-01-01", "20-01-01",
     "2020-01-01T24:00:00", "2020-01-01T00:60:00", "2020-01-01T00:00:60", "2020-01-01T00:00:00+24:00", "2020-01-01Z",
     "2020-01-01T00:00:00+02:60", "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01", "2020-1-1", "20200101",
-    "2020-01-01T00:00:00 +", "31.12.2020", "now", "today", "1577836800", "2020-W01-1", "２０２０-01-01", "2020-01-01x",
+    "2020-01-01T00:00:00 +", "31.12.2020", "now", "today", "1577836800", "2020-W01-1", "\uff12020-01-01", "2020-01-01x",
     "2020-01-01T00:00:00.", "-020-01-01",
 )  # fmt: skip
 
@@ -151,8 +151,9 @@ def test_a_word_for_nothing_may_look_like_a_date() -> None:
 
 def test_typed_dates() -> None:
     zone = datetime.timezone(datetime.timedelta(hours=2))
-    cells = [None, float("nan"), np.datetime64("NaT"), np.datetime64("2020-01-01T00:00:00.9"), datetime.date(2020, 1, 1),
-             datetime.datetime(2020, 1, 1), datetime.datetime(2020, 1, 1, 2, tzinfo=zone), "2020-01-01", 5, True, b"2020-01-01"]  # fmt: skip # noqa: DTZ001
+    moments = [np.datetime64("2020-01-01T00:00:00.9"), datetime.date(2020, 1, 1), datetime.datetime(2020, 1, 1)]
+    moments += [datetime.datetime(2020, 1, 1, 2, tzinfo=zone), "2020-01-01"]
+    cells = [None, float("nan"), np.datetime64("NaT"), *moments, 5, True, b"2020-01-01"]
     seconds, odd = timestamp_values(cells, None, PLAIN)
     assert seconds.tolist() == [MISSING_TIMESTAMP] * 3 + [EVE] * 5 + [MISSING_TIMESTAMP] * 3 and odd == [8, 9, 10]
 
@@ -168,12 +169,13 @@ def test_datetime64_of_every_unit(unit: str) -> None:
 
 def test_arrow_dates() -> None:
     pyarrow = pytest.importorskip("pyarrow")
-    naive = [datetime.datetime(2020, 1, 1), datetime.datetime(1969, 12, 31, 23, 59, 59, 500000), None]  # noqa: DTZ001
+    naive = [datetime.datetime(2020, 1, 1), datetime.datetime(1969, 12, 31, 23, 59, 59, 500000), None]
     columns = {
         f"in_{unit}": pyarrow.array(naive).cast(pyarrow.timestamp(unit), safe=False) for unit in ("s", "ms", "us", "ns")
     }
-    columns |= {"zoned": pyarrow.array([EVE, -1, None], pyarrow.timestamp("s", "Europe/Berlin")), "text": ["2020-01-01T00:00:00Z", "1969-12-31T23:59:59.5", None],
-                "words": pyarrow.array(["2020-01-01T00:00:00Z", "1969-12-31T23:59:59.5", None]).dictionary_encode()}  # fmt: skip
+    text = pyarrow.array(["2020-01-01T00:00:00Z", "1969-12-31T23:59:59.5", None])
+    zoned = pyarrow.array([EVE, -1, None], pyarrow.timestamp("s", "Europe/Berlin"))
+    columns |= {"zoned": zoned, "text": text, "words": text.dictionary_encode()}
     chunk = arrow_of(**columns)
     for name in set(columns) - {"in_s"}:  # pyarrow itself rounds towards zero there
         seconds, refused = chunk.timestamps(name)
@@ -192,19 +194,15 @@ def test_arrow_dates() -> None:
 
 def test_a_cell_that_is_no_date_is_refused_by_its_row_with_the_way_out() -> None:
     _, refused = csv_of("when,x\n2020-01-01,1\n31.12.2020,1\n").timestamps("when")
-    assert refused == {
-        1: (
-            "when is '31.12.2020', no date of the years 1 to 9999 in ISO 8601; write it as 2024-12-31 or 2024-12-31T23:59:59Z",
-            "when",
-        )
-    }
+    way_out = "write it as 2024-12-31 or 2024-12-31T23:59:59Z"
+    assert refused == {1: (f"when is '31.12.2020', no date of the years 1 to 9999 in ISO 8601; {way_out}", "when")}
     _, refused = csv_of("when,x\n2020-01-01,1\n").timestamps("when", "%d.%m.%Y")
     assert refused[0].problem.endswith("no date in the format '%d.%m.%Y' of the training data; write it as 31.12.2024")
     assert json_of({"when": 5}).timestamps("when")[1][0].problem.startswith("when is 5, no date")
 
 
 def test_truth_values() -> None:
-    cells = "true TRUE True tRuE false False 1 0 1.0 0.0 NA".split()
+    cells = ["true", "TRUE", "True", "tRuE", "false", "False", "1", "0", "1.0", "0.0", "NA"]
     numbers, refused = csv_of("b,x\n" + "".join(f"{cell},1\n" for cell in [*cells, "", " true ", "2", "yes"])).booleans(
         "b"
     )
@@ -220,7 +218,10 @@ def test_truth_values() -> None:
 
 MIXED = ModelContract(
     "mixed", "regression",
-    (TensorSpec("features", "float32", ("batch", 2)), TensorSpec("categories", "string", ("batch", 2)), TensorSpec("timestamps", "int64", ("batch", 1))),
+    (
+        TensorSpec("features", "float32", ("batch", 2)), TensorSpec("categories", "string", ("batch", 2)),
+        TensorSpec("timestamps", "int64", ("batch", 1)),
+    ),
     (TensorSpec("value", "float32", ("batch", 1)),),
     (
         Feature("color", "categories", 0, "categorical", "impute", categories=("red",)),

@@ -36,8 +36,9 @@ class Executor:
         self._outputs = {spec.name: spec for spec in contract.outputs}
         self._batch = batch_name(contract)
         first = {spec.shape[:1] for spec in (*contract.inputs, *contract.outputs)}
-        one_input = first == {(self._batch,)} and len(contract.inputs) == 1 and session_provider(session) == "cpu"
-        self._pool = BufferPool(session, contract.inputs[0]) if one_input else None
+        self._in_rows = first == {(self._batch,)} and session_provider(session) == "cpu"
+        bound = self._in_rows and len(contract.inputs) == 1 and contract.inputs[0].dtype != "string"
+        self._pool = BufferPool(session, contract.inputs[0]) if bound else None
         named = {size for spec in contract.inputs for size in spec.shape if isinstance(size, str)}
         # An output's dimension may be computed from others ("2*time"): only onnxruntime knows its size then.
         self._allocatable = {
@@ -77,8 +78,27 @@ class Executor:
             if self._contract.row_independent and len(rows) > tile:
                 self._tiles(rows, outputs, tile)
                 return list(outputs.values())
+        if self._pool is None and self._in_rows and self._contract.row_independent:
+            return self._slices(names, arrays, self._tile(sizes))
         answers: list[NDArray[Any]] = self._session.run(list(names), arrays)
         return answers
+
+    def run_ready(self, names: list[str], arrays: Arrays) -> list[NDArray[Any]]:
+        """Return what `run` does, of a few rows that `ReadyInputs` accepts."""
+        try:
+            answers: list[NDArray[Any]] = self._session.run(names, arrays)
+        except Exception as error:  # onnxruntime's exceptions derive from Exception directly
+            raise refused(error) from error
+        return answers
+
+    def _slices(self, names: Sequence[str], arrays: Arrays, tile: int) -> list[NDArray[Any]]:
+        """Answer tiles of several inputs, or of text, whose memory cannot be bound."""
+        rows = len(next(iter(arrays.values())))
+        parts = [
+            self._session.run(list(names), {name: array[start : start + tile] for name, array in arrays.items()})
+            for start in range(0, rows, tile)
+        ]
+        return parts[0] if len(parts) == 1 else [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
 
     def _allocate(self, name: str, sizes: Sizes) -> NDArray[Any]:
         spec = self._outputs[name]

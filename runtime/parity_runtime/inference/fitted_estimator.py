@@ -41,7 +41,7 @@ class FittedEstimator(ABC):
         """The features' names in the order of the columns, ``[features]``; absent where there are none."""
         if not self.contract.features:
             raise AttributeError(f"{self.contract.name} takes tensors, not rows of features")
-        return np.array([feature.name for feature in self.contract.columns], object)
+        return np.array([feature.name for feature in self.contract.row_features], object)
 
     def decision_function(self, rows: Any) -> NDArray[np.float32]:
         """Return how far each row is on the side of a class, from the logits.

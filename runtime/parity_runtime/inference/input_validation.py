@@ -7,15 +7,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from parity_runtime.contract import ModelContract
-from parity_runtime.errors import InputError, first_line
-from parity_runtime.tables.cell_values import CellValues, missing_cell
-from parity_runtime.tables.chunk import shown
-from parity_runtime.tensor_spec import TensorSpec
+from parity_runtime.errors import InputError
+from parity_runtime.inference.checked_arrays import (
+    Arrays,
+    all_finite,
+    as_array,
+    check_cells,
+    checked_array,
+    column_names,
+    column_of,
+    dimensions,
+    number_cells,
+    number_column,
+    unspelled,
+)
+from parity_runtime.inference.table_rows import has_kinds, input_by_kind, rows_by_kind
 
-Arrays = dict[str, NDArray[Any]]
-
-_PIECE = 2**16  # values
-_NOTHING = ("NAType", "NaTType")  # pandas' own missing cells
+__all__ = ["Arrays", "all_finite", "dimensions", "named_inputs", "table_inputs"]
 
 
 def table_inputs(contract: ModelContract, rows: Any) -> Arrays:
@@ -31,15 +39,17 @@ def table_inputs(contract: ModelContract, rows: Any) -> Arrays:
     Raises:
         InputError: the model has several inputs, a column is missing, or the rows do not fit it.
     """
+    if has_kinds(contract):
+        return rows_by_kind(contract, rows)
     if len(contract.inputs) != 1:
         names = ", ".join(spec.name for spec in contract.inputs)
         raise InputError(f"{contract.name} takes several inputs ({names}); use run() with a mapping of them")
     spec = contract.inputs[0]
-    columns = _column_names(rows)
-    array = _checked_array(
+    columns = column_names(rows)
+    array = checked_array(
         contract, spec, _matrix(contract, rows) if columns is None else _stack_columns(contract, rows, columns)
     )
-    _check_cells(contract, spec.name, array)
+    check_cells(contract, spec.name, array)
     return {spec.name: array}
 
 
@@ -60,130 +70,23 @@ def named_inputs(contract: ModelContract, arrays: Mapping[str, ArrayLike]) -> Ar
     for name in specs:
         if name not in arrays:
             raise InputError(f"the input {name!r} is missing; {contract.name} takes {', '.join(specs)}")
-    if len(specs) == 1:
+    if len(specs) == 1 and not has_kinds(contract) and contract.inputs[0].dtype != "string":
         return table_inputs(contract, *arrays.values())
-    checked = {name: _checked_array(contract, spec, arrays[name]) for name, spec in specs.items()}
+    checked = {name: input_by_kind(contract, spec, arrays[name]) for name, spec in specs.items()}
     dimensions(contract, checked)
     for name, array in checked.items():
-        _check_cells(contract, name, array)
+        check_cells(contract, name, array)
     return checked
-
-
-def _checked_array(contract: ModelContract, spec: TensorSpec, value: Any) -> NDArray[Any]:
-    """Return ``value`` as a C-contiguous array of the input's dtype and shape.
-
-    Numbers are converted where their value survives: float64 is rounded to float32, integers become floats.
-    What would change its meaning is refused: text, objects, complex numbers, a finite number that becomes
-    infinite, a fraction where an integer belongs, an integer outside the dtype's range.
-
-    Raises:
-        InputError: the value cannot be converted, or has another shape.
-    """
-    array = _as_array(f"input {spec.name!r}", value)
-    if array.shape == (0,) and all(isinstance(size, int) for size in spec.shape[1:]):
-        array = array.reshape(0, *map(int, spec.shape[1:]))  # an empty list has no columns to count
-    if array.dtype != spec.dtype:
-        array = _converted(spec, array, f"input {spec.name!r}", _names(contract, spec, array))
-    if len(array.shape) != len(spec.shape) or any(
-        isinstance(size, int) and size != found for size, found in zip(spec.shape, array.shape, strict=True)
-    ):
-        raise InputError(f"input {spec.name!r} has the shape {list(array.shape)}; it takes {spec}")
-    return np.ascontiguousarray(array)
-
-
-def _as_array(what: str, value: Any) -> NDArray[Any]:
-    parts = (value, *value) if isinstance(value, list | tuple) else (value,)
-    if any(isinstance(getattr(part, "mask", None), np.ndarray) for part in parts):
-        raise InputError(
-            f"{what} is a masked array, whose mask would be lost; fill it, with NaN where a cell is missing"
-        )
-    try:
-        return np.asarray(value)
-    except MemoryError as error:
-        raise InputError(f"{what} does not fit into memory") from error
-    except Exception as error:  # whatever a foreign object raises in its __array__
-        raise InputError(f"{what} is no array, or its rows differ in length ({first_line(error)})") from error
-
-
-def dimensions(contract: ModelContract, arrays: Mapping[str, NDArray[Any]]) -> dict[str, int]:
-    """Return the size of every named dimension in one call.
-
-    Raises:
-        InputError: two inputs give one name different sizes.
-    """
-    sizes: dict[str, int] = {}
-    for spec in contract.inputs:
-        for name, size in zip(spec.shape, arrays[spec.name].shape, strict=True):
-            if isinstance(name, str) and sizes.setdefault(name, size) != size:
-                raise InputError(f"input {spec.name!r} has {name} = {size}, but another input has {sizes[name]}")
-    return sizes
-
-
-def _check_cells(contract: ModelContract, name: str, array: NDArray[Any]) -> None:
-    """Refuse infinite cells, and missing ones (NaN) where the contract says so, in the input of that name.
-
-    An input without features is taken as it is.
-
-    Raises:
-        InputError: names the row (from 1) and the feature of the first such cell.
-    """
-    if array.dtype.kind != "f" or not contract.features or all_finite(array):
-        return
-    features = [feature for feature in contract.features if feature.input == name]
-    if not features:
-        return
-    refused = np.isinf(array)
-    for feature in features:
-        if feature.missing == "refuse":
-            refused[..., feature.index] |= np.isnan(array[..., feature.index])
-    if refused.any():
-        place = tuple(int(index) for index in np.argwhere(refused)[0])
-        named = next((feature.name for feature in features if feature.index == place[-1]), f"column {place[-1]}")
-        infinite = f"{named} is {array[place]}; this model takes finite numbers there"
-        problem = missing_cell(named) if np.isnan(array[place]) else infinite
-        raise InputError(problem, row=place[0] + 1, column=named)
-
-
-def all_finite(array: NDArray[Any]) -> bool:
-    """Whether a C-contiguous float array holds neither NaN nor infinity.
-
-    Looking for a zero byte in the mask costs a third of ``.all()`` on a few rows; large arrays go in pieces, so
-    that the mask stays in the cache.
-    """
-    if array.size <= _PIECE:
-        return 0 not in np.isfinite(array).tobytes()
-    flat = array.reshape(-1)
-    return all(0 not in np.isfinite(flat[start : start + _PIECE]).tobytes() for start in range(0, flat.size, _PIECE))
-
-
-def _column_names(rows: Any) -> Sequence[Any] | None:
-    """Return the names of a mapping's, a data frame's or a structured array's columns; None for anything else."""
-    if isinstance(rows, Mapping):
-        return list(rows)
-    names = getattr(rows, "column_names", None)  # pyarrow
-    if names is None:
-        names = getattr(rows, "columns", None)  # pandas, polars
-    if names is None:
-        names = getattr(getattr(rows, "dtype", None), "names", None)  # a structured array
-    return None if names is None else list(names)
 
 
 def _stack_columns(contract: ModelContract, rows: Any, found: Sequence[Any]) -> NDArray[Any]:
     if not contract.features:
         raise InputError(f"{contract.name} has no named features; give an array")
-    spec, arrays = contract.inputs[0], []
-    for feature in contract.columns:
-        if found.count(feature.name) != 1:
-            problem = "is there more than once" if feature.name in found else "is missing"
-            listed = ", ".join(map(str, found)) or "none"
-            raise InputError(f"the column {feature.name!r} {problem}; found {listed}", column=feature.name)
-        what = f"the column {feature.name!r}"
-        cells = _column(rows, feature.name)
-        array = _unspelled(_as_array(what, cells), cells)
-        if array.ndim != 1:
-            raise InputError(f"{what} has the shape {list(array.shape)}; it takes one number a row")
-        array = _cells(contract, array, feature.name) if spec.dtype.startswith("float") else array
-        arrays.append(array if array.dtype == spec.dtype else _converted(spec, array, what, [feature.name]))
+    spec = contract.inputs[0]
+    arrays = [
+        number_column(contract, spec, feature.name, column_of(rows, feature.name, found))
+        for feature in contract.columns
+    ]
     if len({len(array) for array in arrays}) > 1:
         raise InputError("the columns differ in length")
     return np.stack(arrays, axis=-1)
@@ -192,103 +95,11 @@ def _stack_columns(contract: ModelContract, rows: Any, found: Sequence[Any]) -> 
 def _matrix(contract: ModelContract, rows: Any) -> Any:
     """Return rows with NaN where a cell is missing, as in columns; an array of numbers as it is."""
     spec = contract.inputs[0]
-    array = _unspelled(_as_array(f"input {spec.name!r}", rows), rows)
+    array = unspelled(as_array(f"input {spec.name!r}", rows), rows)
     is_told = isinstance(rows, list | tuple) and contract.missing_values is not None
     if not (is_told or array.dtype.kind == "O"):
         return array
     if array.ndim != 2 or array.shape[1] != len(contract.columns) or not spec.dtype.startswith("float"):
         return array
-    columns = [_cells(contract, array[:, feature.index], feature.name) for feature in contract.columns]
+    columns = [number_cells(contract, array[:, feature.index], feature.name) for feature in contract.columns]
     return np.stack(columns, axis=-1)
-
-
-def _unspelled(array: NDArray[Any], value: Any) -> NDArray[Any]:
-    """Return a list's array with its own objects: numpy makes text of the numbers that stand beside text."""
-    return np.array(value, object) if array.dtype.kind == "U" and isinstance(value, list | tuple) else array
-
-
-def _cells(contract: ModelContract, array: NDArray[Any], name: str) -> NDArray[Any]:
-    """Return a column with NaN where a cell is missing.
-
-    Raises:
-        InputError: names the first cell of a column of objects that is neither a number nor missing.
-    """
-    if array.dtype.kind not in "OUT" and contract.missing_values is None:
-        return array
-    values = CellValues(contract.missing_values)
-    if array.dtype.kind in "OUT":
-        array = np.array([_cell(values, cell, row, name) for row, cell in enumerate(array.tolist(), 1)], np.float64)
-    if values.missing_numbers and array.dtype.kind in "iuf":
-        array = np.where(np.isin(array, values.missing_numbers), np.nan, array)
-    return array
-
-
-def _cell(values: CellValues, cell: Any, row: int, name: str) -> float:
-    if cell is None or type(cell).__name__ in _NOTHING:
-        return float("nan")
-    if isinstance(cell, str):
-        if values.is_missing(cell, in_numbers=True):
-            return float("nan")
-        raise InputError(f"{name} is {shown(cell)}, which is text; it takes numbers", row=row, column=name)
-    no_number = isinstance(cell, bool | np.bool_ | np.ndarray) or np.iscomplexobj(cell)
-    if no_number or not hasattr(cell, "__float__"):
-        raise InputError(f"{name} is a {type(cell).__name__}; it takes numbers", row=row, column=name)
-    try:
-        return float(cell)
-    except OverflowError:  # an integer beyond float64
-        return float("inf")
-
-
-def _column(rows: Any, name: str) -> Any:
-    try:
-        return rows[name]
-    except Exception as error:  # whatever a foreign object raises (a polars LazyFrame has no columns to take)
-        raise InputError(f"the column {name!r} cannot be taken: {first_line(error)}") from error
-
-
-def _names(contract: ModelContract, spec: TensorSpec, array: NDArray[Any]) -> list[str]:
-    """Return the columns of a table's rows in their order; none for an input that is no table, or not of its width."""
-    places = {feature.index: feature.name for feature in contract.features if feature.input == spec.name}
-    if not places or array.ndim != 2 or array.shape[1] != spec.shape[-1]:
-        return []
-    return [places.get(place, f"column {place}") for place in range(array.shape[1])]
-
-
-def _converted(spec: TensorSpec, array: NDArray[Any], what: str, names: Sequence[str]) -> NDArray[Any]:
-    """Return an array in the input's dtype.
-
-    Args:
-        spec: of the input.
-        array: of any dtype: the input, or one of its columns.
-        what: it is called in an error.
-        names: of its columns, which an error names with the row; empty where it is no table.
-
-    Raises:
-        InputError: it holds something else than numbers, or a number that the dtype cannot hold.
-    """
-    wanted = np.dtype(spec.dtype)
-    if array.size == 0 and array.dtype.kind != "c":
-        return array.astype(wanted)
-    if array.dtype.kind not in "biuf" or (wanted.kind == "b") != (array.dtype.kind == "b"):
-        raise InputError(f"{what} holds {array.dtype}; it takes {spec.dtype}")
-    with np.errstate(over="ignore", invalid="ignore"):
-        converted = array.astype(wanted)
-    if wanted.kind in "iu":
-        _refuse_unheld(array, converted != array, names, f"a number that {spec.dtype} cannot hold", what)
-    if wanted.kind == "f" and np.isinf(converted).any():
-        infinite = np.isinf(converted) & ~np.isinf(array)
-        _refuse_unheld(array, infinite, names, f"a finite number that is infinite in {spec.dtype}", what)
-    return converted
-
-
-def _refuse_unheld(
-    array: NDArray[Any], refused: NDArray[np.bool_], names: Sequence[str], problem: str, what: str
-) -> None:
-    """Refuse the first number that a dtype cannot hold; by its row, from 1, and its column where it is in a table."""
-    if not refused.any():
-        return
-    place = tuple(int(index) for index in np.argwhere(refused)[0])
-    if not names:
-        raise InputError(f"{what} holds {array[place]} at {list(place)}, {problem}")
-    name = names[place[1] if len(place) > 1 else 0]
-    raise InputError(f"{name} is {array[place]}, {problem}", row=place[0] + 1, column=name)

@@ -27,7 +27,8 @@ def check_labels(contract: ModelContract, labels: NDArray[np.int64]) -> None:
     """
     count = len(contract.classes)
     if labels.size <= _FEW:
-        if all(0 <= label < count for label in labels.tolist()):
+        found = labels.tolist()
+        if not found or (min(found) >= 0 and max(found) < count):
             return
     elif labels.view(np.uint64).max() < count:  # a negative number is a huge one there
         return

@@ -17,8 +17,10 @@ from parity_runtime.inference.fitted_estimator import FittedEstimator
 from parity_runtime.inference.fork_safety import survive_forks
 from parity_runtime.inference.input_validation import Arrays, named_inputs, table_inputs
 from parity_runtime.inference.output_validation import check_finite, check_labels
+from parity_runtime.inference.ready_inputs import ReadyInputs
 from parity_runtime.inference.session import Provider, create_session, session_provider
 from parity_runtime.inference.signature import signature_mismatches
+from parity_runtime.inference.table_rows import has_kinds
 from parity_runtime.inference.training_range import check_has_ranges, out_of_range
 from parity_runtime.package.loader import load_model
 
@@ -92,7 +94,9 @@ class Predictor(FittedEstimator):
         self.classes_.flags.writeable = False
         self._classifies = self.contract.is_classifier
         self._names = [spec.name for spec in self.contract.outputs]
-        self._dtype = np.dtype(self.contract.inputs[0].dtype)
+        # Of numbers alone: other rows are looked at cell by cell.
+        self._bound_dtype = None if has_kinds(self.contract) else self.contract.inputs[0].numpy_dtype
+        self._ready = ReadyInputs(self.contract)
         self._executor: Executor | None = None
         self._running()
         survive_forks(self)
@@ -123,10 +127,14 @@ class Predictor(FittedEstimator):
         """Return the predicted class of each row, ``[batch]``, or the predicted values of a regression.
 
         Args:
-            rows: float32 ``[batch, features]`` in the contract's order (lists, float64 and integers are converted),
-                or columns by name, each ``[batch]``: a mapping, a data frame, a structured array. Columns that the
-                model does not take are ignored. The contract's words for a missing cell, numbers (-999) among them, are
-                missing in columns, lists and arrays of objects; an array of numbers is taken as it is.
+            rows: float32 ``[batch, features]`` in the order of ``feature_names_in_`` (lists, float64 and integers are
+                converted), or columns by name, each ``[batch]``: a mapping, a data frame (pandas, polars, pyarrow), a
+                structured array. Columns that the model does not take are ignored. The contract's words for a missing
+                cell, numbers (-999) among them, are missing in columns, lists and arrays of objects; an array of
+                numbers is taken as it is. Of a model that takes text, dates or truth values: lists of rows of mixed
+                cells, arrays of objects, or columns. A category is a ``str``, an integer, a whole float or a bool; a
+                date is a ``datetime``, a ``date``, a datetime64 or text, without a zone in UTC; None, NaN and NA are
+                missing.
 
         Returns:
             For a classifier ``classes_[label]``; for a regression float32 ``[batch]``, or
@@ -223,14 +231,19 @@ class Predictor(FittedEstimator):
 
         Args:
             inputs: every input of the contract by name, each of the contract's shape and dtype (or converted as in
-                `predict`).
+                `predict`). Text is an array of ``str`` (of objects, or numpy's ``U``), a missing one empty; moments are
+                int64 seconds since 1970, UTC, or datetime64, a missing one INT64_MIN or NaT.
 
         Raises:
             InputError: an input is missing, unknown, or does not fit.
             ConformanceError: the graph answers a label that is no class of the contract.
         """
-        arrays = named_inputs(self.contract, inputs)
-        answers = dict(zip(self._names, self._running().run(self._names, arrays), strict=True))
+        executor = self._executor or self._running()
+        if self._ready.accept(inputs):
+            found = executor.run_ready(self._names, inputs)  # type: ignore[arg-type] # they are arrays
+        else:
+            found = executor.run(self._names, named_inputs(self.contract, inputs))
+        answers = dict(zip(self._names, found, strict=True))
         if self._classifies:
             check_labels(self.contract, answers[LABEL])
         return answers
@@ -273,7 +286,7 @@ class Predictor(FittedEstimator):
         """Return one output as an array, several as a list."""
         executor = self._executor or self._running()
         # A few rows of the right dtype, of a shape that was asked before: the buffers are there.
-        if type(rows) is np.ndarray and rows.dtype == self._dtype:
+        if type(rows) is np.ndarray and self._bound_dtype is not None and rows.dtype == self._bound_dtype:
             answer = executor.run_cached(asked, rows)
             if answer is not None:
                 return answer

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from parity_runtime.errors import InputError
+from parity_runtime.inference.input_validation import table_inputs
 from parity_runtime.inference.predictor import Predictor
+from parity_runtime.inference.table_rows import has_kinds
 from parity_runtime.scoring.arrow_writer import with_predictions
 from parity_runtime.scoring.prediction_columns import prediction_names
 from parity_runtime.scoring.score_chunk import in_order, score
 from parity_runtime.tables.arrow_file import ArrowChunk
-from parity_runtime.tables.cell_values import CellValues
+from parity_runtime.tables.cell_values import cell_values
 
 
 def predict_batches(predictor: Predictor, batches: Iterable[Any], *, threads: int = 1) -> Iterator[Any]:
@@ -58,9 +60,13 @@ def _length(batch: Any) -> int:
 
 
 def _run(predictor: Predictor, number: int, first: int, batch: Any) -> Any:
-    inputs = predictor.contract.inputs
+    contract = predictor.contract
+    names = {spec.name for spec in contract.inputs}
+    is_run = isinstance(batch, Mapping) and set(batch) == names
     try:
-        return predictor.run({inputs[0].name: batch} if len(inputs) == 1 else batch)
+        if has_kinds(contract):
+            return predictor.run(batch if is_run else table_inputs(contract, batch))
+        return predictor.run({next(iter(names)): batch} if len(names) == 1 else batch)
     except InputError as error:
         row = None if error.row is None else first + error.row - 1
         raise InputError(error.problem, path=f"batch {number}", row=row, column=error.column) from error
@@ -70,7 +76,7 @@ def _answer(predictor: Predictor, number: int, first: int, batch: Any) -> Any:
     if type(batch).__name__ != "RecordBatch" or not type(batch).__module__.startswith("pyarrow"):
         return _run(predictor, number, first, batch)
     chunk = ArrowChunk(f"batch {number}", batch, first)
-    chunk.values = CellValues(predictor.contract.missing_values)
+    chunk.values = cell_values(predictor.contract.missing_values)
     chunk.refuse_columns(prediction_names(predictor.contract, certified=predictor.has_error_bounds))
     scored = score(predictor, chunk)
     return with_predictions(batch, scored.predictions, scored.unpredicted)

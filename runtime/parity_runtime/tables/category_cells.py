@@ -103,6 +103,16 @@ def _integer(decimal: str) -> re.Pattern[str]:
     return re.compile(rf"(-?(?:0|[1-9][0-9]*))(?:{re.escape(decimal)}0*)?", re.ASCII)
 
 
+def truth(cell: Any, values: CellValues) -> float:
+    """Return a cell of any type as 1, 0 or NaN; infinite where it is no truth value."""
+    if isinstance(cell, str):
+        return _truth(cell, values)
+    if is_nothing(cell):
+        return float("nan")
+    is_known = isinstance(cell, bool | np.bool_ | int | float | np.number) and cell in (0, 1)
+    return float(cell) if is_known else float("inf")
+
+
 def _truth(cell: str, values: CellValues) -> float:
     found = _TRUTH.get(cell.strip().lower())
     if found is not None:

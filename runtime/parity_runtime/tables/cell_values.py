@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -120,6 +120,12 @@ class CellValues:
         shift = -2 if found["percent"] else 0  # in the exponent: a division would round a second time
         exponent = int(found["exponent"][1:] or 0) + shift
         return float(f"{found['sign']}{found['sign2']}{digits}{fraction}e{exponent}")
+
+
+@cache
+def cell_values(missing_values: tuple[str, ...] | None) -> CellValues:
+    """Return what cells mean in rows from Python, which are typed: the missing ones alone are words."""
+    return CellValues(missing_values)
 
 
 PLAIN = CellValues()

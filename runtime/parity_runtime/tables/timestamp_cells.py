@@ -29,6 +29,7 @@ _ISO = (_DATE, "YYYY-mm-ddTHH:MM", _TIME, f"{_TIME}Z", f"{_TIME}shh:nn", f"{_TIM
 _ANY_ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?)? ?(?:([Zz])|([+-])(\d\d):?(\d\d)?)?", re.ASCII
 )
+_FEW = 32  # cells, which Python reads sooner one by one
 _DIRECTIVES = {"%Y": "YYYY", "%m": "mm", "%d": "dd", "%H": "HH", "%M": "MM", "%S": "SS"}
 _FIELDS = "YmdHMSfshn"
 
@@ -47,7 +48,8 @@ def timestamp_texts(cells: Sequence[str], form: str | None, values: CellValues) 
     seconds = np.full(len(stripped), MISSING_TIMESTAMP, np.int64)
     waiting = np.array([cell not in words for cell in stripped], np.bool_)
     lengths = np.where(waiting, np.fromiter(map(len, stripped), np.int64, len(stripped)), -1)
-    for template in _ISO if form is None else _template(form):
+    templates = _ISO if form is None else _template(form)
+    for template in templates if len(cells) > _FEW else ():
         rows = np.flatnonzero(lengths == len(template))
         if len(rows):
             found, fits = _by_template([stripped[row] for row in rows.tolist()], template)
