@@ -116,7 +116,9 @@ def _hard(contract: ModelContract, expected: ExpectedOutputs, oracle: Oracle) ->
     margin = margins(contract, expected.float64[LOGITS])
     nearest = np.argsort(margin, kind="stable")
     count = _num_rows(expected, oracle)
-    rows = np.sort(np.concatenate([_first(contract, nearest, expected, kind, count) for kind in (BOUNDARY, ADVERSARIAL)]))
+    rows = np.sort(
+        np.concatenate([_first(contract, nearest, expected, kind, count) for kind in (BOUNDARY, ADVERSARIAL)])
+    )
     if not len(rows):
         return None
     inputs = oracle.batches.call(expected.probes.inputs, rows)

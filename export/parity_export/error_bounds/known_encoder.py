@@ -46,7 +46,13 @@ def _print(value: ir.Value, known: dict[ir.Value, bytes]) -> bytes:
         if node is not None:
             inputs = [b"" if one is None else _print(one, known) for one in node.inputs]
             place = str(list(node.outputs).index(value))
-            parts = [node.domain.encode(), node.op_type.encode(), place.encode(), *_attributes(node.attributes), *inputs]
+            parts = [
+                node.domain.encode(),
+                node.op_type.encode(),
+                place.encode(),
+                *_attributes(node.attributes),
+                *inputs,
+            ]
         elif value.const_value is not None and not value.is_graph_input():
             array = value.const_value.numpy()
             parts = [b"constant", array.dtype.str.encode(), str(array.shape).encode(), array.tobytes()]
