@@ -1,6 +1,7 @@
 """What a model takes and gives, and what its numbers mean: the contract that every layer shares."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, get_args
@@ -8,7 +9,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 
 from parity_runtime.errors import FormatError
-from parity_runtime.feature import Feature
+from parity_runtime.feature import COLUMN_KINDS, Feature
 from parity_runtime.files.json_file import FORMAT, check_format, finite_number
 from parity_runtime.printable import counted, shown
 from parity_runtime.tensor_spec import TensorSpec
@@ -95,9 +96,11 @@ class ModelContract:
 
     @property
     def brief(self) -> str:
-        """The task and what it takes, in a few words: ``binary, 2 features``."""
+        """The task and what it takes, in a few words: ``binary, 3 features (2 numeric, 1 categorical)``."""
         given = counted(len(self.features), "feature") if self.features else counted(len(self.inputs), "input")
-        return f"{self.task}, {given}"
+        counts = Counter(feature.kind for feature in self.features)
+        kinds = ", ".join(f"{counts[kind]} {kind}" for kind in COLUMN_KINDS if counts[kind])
+        return f"{self.task}, {given}" + (f" ({kinds})" if {*counts} - {"numeric"} else "")
 
     def __repr__(self) -> str:
         returned = counted(len(self.outputs), "output")

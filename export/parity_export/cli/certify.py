@@ -13,6 +13,7 @@ import click
 from parity_export.artifacts import BAND, band
 from parity_export.error_bounds.certificate import DRAWN_ROWS, Certificate, UncertifiedRow, drawn_chunks, table_chunks
 from parity_export.error_bounds.certified_model import CertifiedModel
+from parity_export.moment_text import moment_text
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import package_argument
 from parity_runtime.cli.table_options import read_options, table_file, table_options
@@ -22,7 +23,6 @@ from parity_runtime.feature import Feature
 from parity_runtime.files.json_file import dump_json
 from parity_runtime.files.paths import refuse_unwritable, resolved
 from parity_runtime.files.staged_folder import refuse_existing, staged_folder
-from parity_runtime.moment_text import moment_text
 from parity_runtime.package.manifest import Package
 from parity_runtime.printable import shown
 from parity_runtime.tables.csv_file import write_csv

@@ -33,8 +33,9 @@ from parity_runtime.tables.cell_values import left_out_rows
 def evaluate(package: Path, table: str, target: str | None, as_json: bool, provider: Provider, **options: Any) -> None:
     """Answer the rows of TABLE and compare with the column TARGET.
 
-    TABLE is CSV, JSON Lines, .npy, Parquet or Arrow; - is stdin. --at-least accuracy=0.99 and --at-most rmse=50 make
-    it a gate: the metrics are printed all the same. Rows whose target is missing are left out, and counted.
+    TABLE is CSV or JSON Lines (also .gz), .npy, Parquet or Arrow; - is stdin. --at-least accuracy=0.99 and --at-most
+    rmse=50 make it a gate: the metrics are printed all the same. Rows whose target is missing are left out, and
+    counted.
     """
     limits = {sign: options.pop(sign) for sign in ("at_least", "at_most")}
     known = [(sign, *_limit(text)) for sign in ("at_least", "at_most") for text in limits[sign]]

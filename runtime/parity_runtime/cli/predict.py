@@ -16,9 +16,11 @@ from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.session import Provider
+from parity_runtime.printable import counted
 from parity_runtime.scoring.score_chunk import Scored
 from parity_runtime.scoring.score_table import ScoringJob, chunk_size
 from parity_runtime.tables.chunk import Chunk
+from parity_runtime.tables.feature_columns import check_takes_rows
 from parity_runtime.tables.table_file import TEXT, ReadOptions, TableFile, table_format
 from parity_runtime.tables.typed_rows import TypedRows
 
@@ -29,7 +31,9 @@ _SHOWN = 20  # reasons; a broken file has one for each of its rows
 @click.command()
 @package_argument
 @click.argument("table", required=False)
-@click.option("--row", "rows", multiple=True, metavar="A,B,...", help="One row of numbers; may be repeated.")
+@click.option(
+    "--row", "rows", multiple=True, metavar="A,B,...", help="One row of cells, written as in CSV; may be repeated."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Where the answers are written; stdout without it.")
 @click.option(
     "--certified", is_flag=True, help="Also say what is proven of each row: certified, or error_bound_<target>."
@@ -54,15 +58,17 @@ _SHOWN = 20  # reasons; a broken file has one for each of its rows
 )
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Batches worked on at once.")
 @click.option("--batch-size", type=click.IntRange(1), metavar="ROWS", help="Rows answered at once [default: 32768].")
+@click.option("--prefix", default="", metavar="TEXT", help="What the names of the added columns begin with.")
 @click.option("--spreadsheet-safe", is_flag=True, help="CSV: an apostrophe before cells that a spreadsheet would run.")
 @table_options
 @provider_option
 def predict(package: Path, table: str | None, rows: tuple[str, ...], provider: Provider, **options: Any) -> None:
-    """Answer the rows of TABLE: CSV, JSON Lines, .npy, Parquet or Arrow; - is stdin.
+    """Answer the rows of TABLE: CSV or JSON Lines (also .gz), .npy, Parquet or Arrow; - is stdin.
 
     Adds the columns label and probability_<class> (for a regression, the target's name) behind the table's own,
-    which pass through as they are. The answers have the table's format, or are CSV where --out ends in .csv; a
-    table of any size takes the same memory. The file named by --out is complete or absent.
+    which pass through as they are; --prefix predicted_ keeps them apart from columns of these names. The answers
+    have the table's format, or are CSV where --out ends in .csv; a table of any size takes the same memory. The
+    file named by --out is complete or absent.
 
     Cells that a spreadsheet would run as formulas pass through as well, unless --spreadsheet-safe is given.
     """
@@ -171,11 +177,20 @@ def _say(text: str) -> None:
 
 
 def _typed_rows(contract: ModelContract, rows: tuple[str, ...], options: ReadOptions) -> Chunk:
-    if not contract.features:
-        raise InputError(f"{contract.name} takes {', '.join(map(str, contract.inputs))}, not rows of a table")
-    columns = [feature.name for feature in contract.columns]
-    cells = [[cell.strip() for cell in row.split(",")] for row in rows]
-    for row in cells:
-        if len(row) != len(columns):
-            raise InputError(f"--row {','.join(row)} has {len(row)} numbers; it takes {', '.join(columns)}")
+    check_takes_rows(contract)
+    columns = [feature.name for feature in contract.row_features]
+    cells = [_cells_of(row) for row in rows]
+    for row, found in zip(rows, cells, strict=True):
+        if len(found) != len(columns):
+            raise InputError(f"--row {row} has {counted(len(found), 'cell')}; it takes {', '.join(columns)}")
     return TypedRows("--row", columns, cells, options.values(contract.missing_values))
+
+
+def _cells_of(row: str) -> list[str]:
+    """Return the cells of one row of CSV; a space behind a comma is no part of one."""
+    import csv  # noqa: PLC0415 -- not for a table
+
+    try:
+        return next(csv.reader([row], skipinitialspace=True, strict=True)) or [""]
+    except csv.Error as error:
+        raise InputError(f'--row {row} is no row of CSV ({error}); quote a cell as "a, b"') from error

@@ -79,7 +79,7 @@ class _Counter:
 
 def _size(table: TableFile) -> int | None:
     """Return the bytes of what `_bytes` counts; None where they are unknown."""
-    if table.name == "-":
+    if table.name == "-" or table.name.lower().endswith(".gz"):
         return None
     try:
         return os.stat(table.name).st_size if table.format in ("csv", "jsonl", "npy") else None  # noqa: PTH116

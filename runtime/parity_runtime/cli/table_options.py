@@ -59,7 +59,7 @@ def read_options(given: dict[str, Any]) -> ReadOptions:
 
 def table_file(contract: ModelContract, name: str, options: ReadOptions) -> TableFile:
     """Return the table that the options describe, as the model reads it."""
-    columns = [feature.name for feature in contract.columns]
+    columns = [feature.name for feature in contract.row_features]
     try:
         return TableFile.named(name, options, trained=contract.missing_values, columns=columns, tell=tell)
     except InputError as error:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from parity_runtime.contract import PROBABILITIES, VALUE, ModelContract, batch_name
 from parity_runtime.errors import InputError
+from parity_runtime.feature import MISSING_CATEGORY
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.session import EXECUTION_PROVIDERS, Provider, create_session
@@ -83,7 +84,7 @@ class Benchmark:
         """Return what makes, of inputs, the two jobs: the same output of the predictor and of a bare session."""
         predictor = Predictor(self.path, provider=self.provider, threads=threads)
         session, contract = create_session(load_model(self.path).data, self.provider, threads), predictor.contract
-        if contract.task == "tensors":
+        if contract.task == "tensors" or len(contract.inputs) > 1 or contract.inputs[0].dtype == "string":
             return contract, lambda inputs: (lambda: predictor.run(inputs), lambda: session.run(None, inputs))
         answer = predictor.predict_proba if contract.is_classifier else predictor.predict
         names, only = [PROBABILITIES if contract.is_classifier else VALUE], contract.inputs[0].name
@@ -92,6 +93,8 @@ class Benchmark:
 
 def random_inputs(contract: ModelContract, batch: int) -> Arrays:
     """Return one batch of inputs: features within their ranges as seen in training, other floats normal, integers 0.
+
+    Text is one of the column's categories; of a column without, and of an input of no table, it is empty.
 
     Args:
         contract: of the model.
@@ -102,10 +105,16 @@ def random_inputs(contract: ModelContract, batch: int) -> Arrays:
     for spec in contract.inputs:
         shape = [size if isinstance(size, int) else batch if size == rows else _OTHER_SIZE for size in spec.shape]
         drawn: NDArray[Any] = random.standard_normal(shape) if spec.dtype.startswith("float") else np.zeros(shape)
-        for feature in contract.features:
-            if feature.input == spec.name and feature.range is not None:
+        if spec.dtype == "string":
+            drawn = np.full(shape, MISSING_CATEGORY, object)
+        for feature in contract.features_of(spec.name):
+            if feature.is_text and feature.categories:
+                drawn[..., feature.index] = random.choice(np.array(feature.categories, object), drawn.shape[:-1])
+            elif feature.range is not None:
                 drawn[..., feature.index] = random.uniform(*feature.range, drawn.shape[:-1])
-        inputs[spec.name] = drawn.astype(spec.dtype)
+            if feature.kind == "boolean":
+                drawn[..., feature.index] = random.integers(0, 2, drawn.shape[:-1])
+        inputs[spec.name] = drawn.astype(spec.numpy_dtype)
     return inputs
 
 
@@ -144,7 +153,8 @@ import numpy
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 session = onnxruntime.InferenceSession(sys.argv[1], providers=[sys.argv[2]])
-session.run(None, {name: numpy.zeros(shape, dtype) for name, (dtype, shape) in json.loads(sys.argv[3]).items()})
+session.run(None, {name: numpy.full(shape, "" if dtype == "object" else 0, dtype)
+                   for name, (dtype, shape) in json.loads(sys.argv[3]).items()})
 """
 
 _PEAK = """

@@ -31,7 +31,7 @@ def checked_array(contract: ModelContract, spec: TensorSpec, value: Any) -> NDAr
     array = as_array(f"input {spec.name!r}", value)
     if array.shape == (0,) and all(isinstance(size, int) for size in spec.shape[1:]):
         array = array.reshape(0, *map(int, spec.shape[1:]))  # an empty list has no columns to count
-    if array.dtype != spec.dtype:
+    if array.dtype != spec.numpy_dtype:
         array = _converted(spec, array, f"input {spec.name!r}", _names(contract, spec, array))
     if len(array.shape) != len(spec.shape) or any(
         isinstance(size, int) and size != found for size, found in zip(spec.shape, array.shape, strict=True)
@@ -133,7 +133,7 @@ def number_column(contract: ModelContract, spec: TensorSpec, name: str, column: 
     if array.ndim != 1:
         raise InputError(f"{what} has the shape {list(array.shape)}; it takes one number a row")
     array = number_cells(contract, array, name) if spec.dtype.startswith("float") else array
-    return array if array.dtype == spec.dtype else _converted(spec, array, what, [name])
+    return array if array.dtype == spec.numpy_dtype else _converted(spec, array, what, [name])
 
 
 def unspelled(array: NDArray[Any], value: Any) -> NDArray[Any]:
@@ -215,7 +215,7 @@ def _converted(spec: TensorSpec, array: NDArray[Any], what: str, names: Sequence
     Raises:
         InputError: it holds something else than numbers, or a number that the dtype cannot hold.
     """
-    wanted = np.dtype(spec.dtype)
+    wanted = spec.numpy_dtype
     if array.size == 0 and array.dtype.kind != "c":
         return array.astype(wanted)
     if array.dtype.kind not in "biuf" or (wanted.kind == "b") != (array.dtype.kind == "b"):

@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.contract import ModelContract, batch_name
+from parity_runtime.inference.checked_arrays import all_finite
 from parity_runtime.inference.table_rows import has_kinds
 
+_FEW = 16  # numbers, which Python sums up sooner than numpy looks at them
 _MOST_CELLS = 2**9  # of an array; beyond, looking at each in the general way costs nothing beside the work
 
 
@@ -47,6 +49,8 @@ class ReadyInputs:
 
 def _is_odd(array: NDArray[Any]) -> bool:
     """Whether a number is NaN or infinite, or an object no text: what is neither sums up nor joins."""
+    if array.dtype.kind == "f" and array.size > _FEW:
+        return not all_finite(np.ascontiguousarray(array))
     cells = array.ravel().tolist()
     if array.dtype.kind == "f":
         total = sum(cells)

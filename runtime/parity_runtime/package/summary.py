@@ -1,8 +1,12 @@
 """A contract in words, for ``parity info`` and the model card."""
 
+import numpy as np
+
 from parity_runtime.contract import ModelContract
 from parity_runtime.feature import Feature
-from parity_runtime.moment_text import moment_text
+from parity_runtime.printable import counted, shown
+
+_FEW = 8  # categories that are written out
 
 
 def summarize(contract: ModelContract) -> list[str]:
@@ -28,12 +32,20 @@ def summarize(contract: ModelContract) -> list[str]:
 
 
 def _told(feature: Feature) -> str:
-    """Return a feature's kind, unless it is numeric, what is done with a missing cell, and what training has seen."""
-    kind = "" if feature.kind == "numeric" else f"{feature.kind}; "
+    """Return what a column holds, in a few words."""
+    kind = [] if feature.kind == "numeric" else [feature.kind]
     if feature.is_text:
-        count = len(feature.categories)
-        return f"{kind}missing: {feature.missing}; {count} {'category' if count == 1 else 'categories'} in training"
-    if feature.range is None:
-        return f"{kind}missing: {feature.missing}"
-    low, high = map(moment_text, feature.range) if feature.kind == "datetime" else map("{:.4g}".format, feature.range)
-    return f"{kind}missing: {feature.missing}; {low} to {high} in training"
+        names = [shown(text)[1:-1] for text in feature.categories[:_FEW]]
+        more = len(feature.categories) - len(names)
+        listed = ", ".join(names) + (f" and {more} more" if more else "")
+        return f"{feature.kind}; {counted(len(feature.categories), 'value')} in training: {listed}".removesuffix(": ")
+    return "; ".join([*kind, f"missing: {feature.missing}", *_seen(feature)])
+
+
+def _seen(feature: Feature) -> list[str]:
+    if feature.range is None or feature.kind == "boolean":
+        return []
+    if feature.kind == "datetime":
+        low, high = np.array(feature.range).astype("datetime64[s]").astype("datetime64[D]")
+        return [f"{low} to {high} in training"]
+    return ["{:.4g} to {:.4g} in training".format(*feature.range)]

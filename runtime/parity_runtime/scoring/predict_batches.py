@@ -14,7 +14,9 @@ from parity_runtime.tables.arrow_file import ArrowChunk
 from parity_runtime.tables.cell_values import cell_values
 
 
-def predict_batches(predictor: Predictor, batches: Iterable[Any], *, threads: int = 1) -> Iterator[Any]:
+def predict_batches(
+    predictor: Predictor, batches: Iterable[Any], *, threads: int = 1, prefix: str = ""
+) -> Iterator[Any]:
     """Answer batches one after the other, in their order and in constant memory.
 
     >>> from parity_runtime import Predictor, predict_batches
@@ -29,6 +31,7 @@ def predict_batches(predictor: Predictor, batches: Iterable[Any], *, threads: in
         batches: any mixture of rows as `Predictor.predict` takes them, and of Arrow record batches; of a model with
             several inputs mappings, as `Predictor.run` takes them.
         threads: how many batches are answered at once; as many, and one, are taken ahead.
+        prefix: of record batches: what the names of the added columns begin with.
 
     Yields:
         For rows what `Predictor.run` returns, every output by name. For a ``pyarrow.RecordBatch`` the same batch with
@@ -39,7 +42,7 @@ def predict_batches(predictor: Predictor, batches: Iterable[Any], *, threads: in
     """
     if threads < 1:
         raise InputError(f"threads is {threads}; at least one thread works")
-    return in_order(lambda counted: _answer(predictor, *counted), _counted(batches), threads)
+    return in_order(lambda counted: _answer(predictor, prefix, *counted), _counted(batches), threads)
 
 
 def _counted(batches: Iterable[Any]) -> Iterator[tuple[int, int, Any]]:
@@ -72,11 +75,12 @@ def _run(predictor: Predictor, number: int, first: int, batch: Any) -> Any:
         raise InputError(error.problem, path=f"batch {number}", row=row, column=error.column) from error
 
 
-def _answer(predictor: Predictor, number: int, first: int, batch: Any) -> Any:
+def _answer(predictor: Predictor, prefix: str, number: int, first: int, batch: Any) -> Any:
     if type(batch).__name__ != "RecordBatch" or not type(batch).__module__.startswith("pyarrow"):
         return _run(predictor, number, first, batch)
     chunk = ArrowChunk(f"batch {number}", batch, first)
     chunk.values = cell_values(predictor.contract.missing_values)
-    chunk.refuse_columns(prediction_names(predictor.contract, certified=predictor.has_error_bounds))
+    names = prediction_names(predictor.contract, certified=predictor.has_error_bounds)
+    chunk.refuse_columns((prefix + name for name in names), "give the added ones a prefix='predicted_'")
     scored = score(predictor, chunk)
-    return with_predictions(batch, scored.predictions, scored.unpredicted)
+    return with_predictions(batch, [answer.renamed(prefix) for answer in scored.predictions], scored.unpredicted)

@@ -30,6 +30,13 @@ class PredictionColumn:
         """Return the answers of these rows without the others."""
         return replace(self, values=self.values[rows])
 
+    def renamed(self, prefix: str) -> Self:
+        """Return the column with a prefix before its name."""
+        return replace(self, name=prefix + self.name)
+
+
+PREFIX_WAY_OUT = "add --prefix predicted_"
+"""Said where a table has a column of an added one's name."""
 
 OUT_OF_RANGE = "out_of_range"
 """The added column that says whether a feature of the row lies outside what the model has seen in training."""

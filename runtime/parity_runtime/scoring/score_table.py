@@ -1,7 +1,7 @@
 """A table through a predictor, from its first row to its last."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, BinaryIO
 
@@ -10,7 +10,7 @@ from parity_runtime.errors import InputError
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.training_range import check_has_ranges
 from parity_runtime.scoring.create_writer import create_writer
-from parity_runtime.scoring.prediction_columns import OUT_OF_RANGE, prediction_names
+from parity_runtime.scoring.prediction_columns import OUT_OF_RANGE, PREFIX_WAY_OUT, prediction_names
 from parity_runtime.scoring.score_chunk import Errors, OutsideRange, Scored, in_order, score
 from parity_runtime.scoring.writer import Layout
 from parity_runtime.tables.chunk import Chunk
@@ -30,6 +30,7 @@ class ScoringJob:
         batch_size: rows of one chunk; None for `BATCH`, or all where rows influence one another.
         out_of_range: what becomes of a row outside what the model has seen in training.
         spreadsheet_safe: of CSV: write an apostrophe before what a spreadsheet would run.
+        prefix: what the names of the added columns begin with.
     """
 
     columns: tuple[str, ...] = ()
@@ -38,6 +39,7 @@ class ScoringJob:
     batch_size: int | None = None
     out_of_range: OutsideRange = "ignore"
     spreadsheet_safe: bool = False
+    prefix: str = ""
 
     def run(
         self, predictor: Predictor, chunks: Iterator[Chunk], file: BinaryIO, format_name: str,
@@ -66,12 +68,15 @@ class ScoringJob:
         head = next(chunks)
         names = prediction_names(predictor.contract, certified=predictor.has_error_bounds)
         names += [OUT_OF_RANGE] if self.out_of_range == "mark" else []
-        head.refuse_columns(name for name in names if not self.columns or name in self.columns)
+        names = [self.prefix + name for name in names]
+        head.refuse_columns((name for name in names if not self.columns or name in self.columns), PREFIX_WAY_OUT)
         layout = Layout.choose(head.columns, names, self.columns)
         writer = create_writer(format_name, file, layout, head, spreadsheet_safe=self.spreadsheet_safe)
 
         def work(chunk: Chunk) -> tuple[Scored, Any]:
             scored = score(predictor, chunk, self.errors, self.out_of_range)
+            if self.prefix:
+                scored = replace(scored, predictions=[answer.renamed(self.prefix) for answer in scored.predictions])
             return scored, writer.encode(scored)
 
         begun = False

@@ -195,11 +195,13 @@ class Chunk(ABC):
             raise InputError(f"{self.where} has no column {name!r}; it has {listed(self.columns)}{hint}")
         return self.columns.index(name)
 
-    def refuse_columns(self, names: Iterable[str]) -> None:
-        """Raise `InputError` if one of ``names`` is a column already."""
+    def refuse_columns(self, names: Iterable[str], way_out: str) -> None:
+        """Raise `InputError` if one of ``names`` is a column already; ``way_out`` says what else to do than rename."""
         for name in names:
             if name in self.columns:
-                raise InputError(f"{self.where} has a column {name!r} already; rename it, so that neither is lost")
+                raise InputError(
+                    f"{self.where} has a column {name!r} already; rename it, or {way_out}, so that neither is lost"
+                )
 
     def _hint(self, name: str) -> str:  # noqa: ARG002 -- of formats that have one
         return ""

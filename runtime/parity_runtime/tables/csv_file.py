@@ -21,7 +21,8 @@ _FEW_LINES = 1024
 _DELIMITERS = ",;\t|"
 _SAMPLED = 1024  # rows that show the decimal sign
 _QUOTED = re.compile(rb'"[^"]*(?:"|$)')
-_OTHER_FILES = {b"\x1f\x8b": "gzip: decompress it first", b"PK\x03\x04": "a zip file or a spreadsheet: save it as CSV",
+_OTHER_FILES = {b"\x1f\x8b": "gzip: give it a name that ends in .gz, or decompress it first",
+                b"PK\x03\x04": "a zip file or a spreadsheet: save it as CSV",
                 b"\xff\xfe": "UTF-16: convert it to UTF-8", b"\xfe\xff": "UTF-16: convert it to UTF-8",
                 b"PAR1\x15": "Parquet: name it .parquet", b"\x93NUMPY": "an array: name it .npy"}  # fmt: skip
 

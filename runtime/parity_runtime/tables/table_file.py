@@ -1,14 +1,18 @@
 """Opens a table by its name, whatever format it has."""
 
+import gzip
+import io
 import re
+import shlex
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from parity_runtime.errors import InputError
+from parity_runtime.errors import InputError, first_line
 from parity_runtime.files.open_file import open_stream
 from parity_runtime.tables.arrow_file import arrow_chunks
 from parity_runtime.tables.cell_values import CellValues
@@ -25,7 +29,10 @@ FORMATS = {
     ".parquet": "parquet",
     ".arrow": "arrow", ".feather": "arrow",
 }  # fmt: skip
-"""The format of a file by its suffix; any other file is taken as CSV."""
+"""The format of a file by its suffix, behind which .gz may stand; any other file is taken as CSV."""
+
+_COMPRESSED = ".gz"
+_BUFFER = 2**16  # bytes of a compressed file that are decompressed at once
 
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -137,7 +144,10 @@ class TableFile:
         kind = options.format or table_format(name)
         if kind != "csv" and options.of_csv:
             raise InputError(f"{options.of_csv[0]} is for CSV, not for {kind}")
-        separator = options.separator or ("\t" if name.lower().endswith(".tsv") else None)
+        if kind not in TEXT and _is_compressed(name):
+            raise InputError(f"{name}: {kind} is not read compressed; decompress it first: gunzip {shlex.quote(name)}")
+        tabs = _plain_name(name).lower().endswith(".tsv")
+        separator = options.separator or ("\t" if tabs else None)
         dialect = CsvDialect(separator, options.header, options.values(trained), options.decimal)
         return cls(name, kind, dialect, columns, tell)
 
@@ -182,14 +192,18 @@ class TableFile:
                     yield from json_chunks(file, where, size)
                 else:
                     yield from csv_chunks(file, where, size, self.dialect)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            way_out = "the file is cut off or damaged, or no gzip file: make it again"
+            raise InputError(f"{where} cannot be decompressed ({first_line(error)}); {way_out}") from error
         except OSError as error:
             if isinstance(error, BrokenPipeError) or error.filename not in (None, self.name):
                 raise
             raise InputError(f"cannot read the table {where}: {error.strerror}") from error
 
-    def _open(self) -> "nullcontext[BinaryIO] | BinaryIO":
+    def _open(self) -> "AbstractContextManager[BinaryIO]":
         if self.name != "-":
-            return open_stream(Path(self.name))
+            file = open_stream(Path(self.name))
+            return _decompressed(file) if _is_compressed(self.name) else file
         if sys.stdin is None:
             raise InputError("stdin is closed; give a file's name")
         return nullcontext(sys.stdin.buffer)
@@ -197,7 +211,23 @@ class TableFile:
 
 def table_format(name: str, default: str = "csv") -> str:
     """Return the format that a file's suffix names; the default for any other suffix, and for stdin."""
-    return FORMATS.get(Path(name).suffix.lower(), default)
+    return FORMATS.get(Path(_plain_name(name)).suffix.lower(), default)
+
+
+def _is_compressed(name: str) -> bool:
+    return name.lower().endswith(_COMPRESSED)
+
+
+def _plain_name(name: str) -> str:
+    """Return a file's name as it would be decompressed."""
+    return name[: -len(_COMPRESSED)] if _is_compressed(name) else name
+
+
+@contextmanager
+def _decompressed(file: BinaryIO) -> Iterator[BinaryIO]:
+    """Decompress a file as it is read, some thousand bytes at a time."""
+    with file, gzip.GzipFile(fileobj=file) as plain, io.BufferedReader(plain, _BUFFER) as lines:
+        yield lines
 
 
 def read_table(name: str) -> Chunk:
