@@ -175,7 +175,7 @@ def _finish(run: Run, training_data: TrainingData, training: TrainingLoop, on_ep
     model = training.model.cpu()
     part = evaluated_part(training_data)
     rows = training_data.part(part)
-    metrics = metrics_of(training_data, outputs_of(model, training_data.data, rows), rows)
+    metrics = metrics_of(training_data, outputs_of(model, training_data.inputs, rows), rows)
     run.write_json(EVALUATION, {"part": part} | metrics)
     save_object(dict(model.state_dict()), run.path / STATE_DICT)  # the last file: a run that has it has finished
 

@@ -16,9 +16,9 @@ from parity_runtime.cli.progress import progress_bar
 from parity_runtime.cli.table_options import read_options, table_options, tell
 from parity_runtime.files.json_file import read_json
 from parity_runtime.tables.cell_values import left_out_rows
-from parity_runtime.tables.table_file import ReadOptions
 from parity_training.callables import resolve_callable
 from parity_training.cli.train_options import train_options
+from parity_training.data.column_problem import TableProblemsError
 from parity_training.data.table import TableDataset, TableSettings, settings_from_source, table_data, table_defaults
 from parity_training.data.training_data import TrainingData
 from parity_training.data.xor import XORSettings, xor_data
@@ -26,6 +26,7 @@ from parity_training.fitting.loop import EpochResult
 from parity_training.fitting.prepare import NetworkChoice
 from parity_training.fitting.stop_signals import StoppedError
 from parity_training.networks.registry import Network
+from parity_training.reports.column_report import column_report, column_warnings
 from parity_training.run import EVALUATION, RECIPE, Run
 from parity_training.run_folder import check_folder
 from parity_training.settings import TrainSettings
@@ -33,13 +34,21 @@ from parity_training.train import resume, train_model
 from parity_training.unfinished_run import UnfinishedRunError, find_unfinished
 
 _XOR_ONLY = ("size", "validation_size", "test_size", "std")
-_READING = tuple(item.name for item in fields(ReadOptions))
-_TABLE_ONLY = ("target", "features", "drop_columns", "task", "positive", "threshold", "validation", "test", *_READING)
+_TABLE_ONLY = tuple(item.name for item in fields(TableSettings) if item.name != "seed")
+_TYPED = "parity_training.typed"
 _SHOWN_CLASSES = 10
 _KEPT_ON_RESUME = ("data", "out", "force", "resume_run", "network")
 
 
-@click.command()
+class _TrainCommand(click.Command):
+    """Knows what was typed, so that a message can say what to type instead."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        context.meta[_TYPED] = list(args)
+        return super().parse_args(context, args)
+
+
+@click.command(cls=_TrainCommand)
 @click.argument("data")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The run folder to make.")
 @click.option("--force", is_flag=True, help="Replace a run that stands there, and discard a stopped one.")
@@ -69,6 +78,9 @@ def train(context: click.Context, /, data: str, out: Path, force: bool, resume_r
             run = _resumed(data, out, user_network, force=force)
         else:
             run = _trained(data, out, given, user_network, force=force)
+    except TableProblemsError as error:
+        command = shlex.join(["parity", "train", *context.meta[_TYPED]])
+        raise InputError(f"{error}; this reads the table: {command} {error.options}") from error
     except UnfinishedRunError as error:
         raise InputError(f"{error}; to continue: {going_on}") from error
     except StoppedError as stopped:
@@ -155,11 +167,12 @@ def _described(dataset: TableDataset, training_data: TrainingData) -> list[str]:
     shown = [*map(str, dataset.classes[:_SHOWN_CLASSES]), *["..."] * (len(dataset.classes) > _SHOWN_CLASSES)]
     classes = f" ({', '.join(shown)})" if shown else ""
     positive = f", positive is {training_data.contract.positive}" if dataset.task == "binary" else ""
-    imputed = sum(feature.missing == "impute" for feature in training_data.contract.features)
-    split = training_data.split
+    split, features = training_data.split, training_data.contract.features
+    imputed = sum(feature.missing == "impute" and feature.kind in ("numeric", "boolean") for feature in features)
     lines = [
+        *column_report(dataset.columns, training_data),
         f"{dataset.task}{classes}{positive}: {len(dataset.features)} features, {len(split.train)} rows to train on, "
-        f"{len(split.validation)} to validate, {len(split.test)} held out"
+        f"{len(split.validation)} to validate, {len(split.test)} held out",
     ]
     if imputed:
         lines.append(f"missing cells are filled with their column's mean, in {imputed} columns")
@@ -168,14 +181,7 @@ def _described(dataset: TableDataset, training_data: TrainingData) -> list[str]:
         lines.append(
             left_out_rows(dataset.without_target, training_data.contract.targets[0]) + f" ({words})" * bool(words)
         )
-    return lines + [_index(name) for name in dataset.index]
-
-
-def _index(name: str) -> str:
-    """Return what is said of a column that is left out as an index."""
-    if not name:
-        return "the unnamed first column is an index and is left out"
-    return f"{name} is an index and is left out; --features takes it as a feature"
+    return lines + [f"warning: {line}" for line in column_warnings(dataset.columns, training_data)]
 
 
 @contextmanager

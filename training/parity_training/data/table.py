@@ -12,14 +12,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from parity_runtime import Feature, FormatError, InputError, ModelContract, TensorSpec
+from parity_runtime import FormatError, InputError, ModelContract, TensorSpec
 from parity_runtime.contract import VALUE, Task, binary_logit_threshold, classifier_outputs
 from parity_runtime.printable import counted, shown
 from parity_runtime.tables.table_file import ReadOptions, TableFile
+from parity_training.data.choose_columns import ColumnChoice
+from parity_training.data.column_kinds import KindOf
 from parity_training.data.columns import Columns, read_columns
-from parity_training.data.float32_precision import COARSEST_STEP
+from parity_training.data.rows_of_file import RowsOfFile, file_state
 from parity_training.data.split import stratified_split
+from parity_training.data.table_features import MOST_CATEGORIES, TableFeatures, table_inputs
 from parity_training.data.training_data import TrainingData
+from parity_training.data.value_range import COARSEST_STEP
 from parity_training.field_types import check_types
 from parity_training.settings import DEFAULT_SEED, TrainSettings
 
@@ -46,6 +50,11 @@ class TableSettings:
         target: the column to predict.
         features: the columns to predict from; all others by default.
         drop_columns: columns to leave out.
+        id_columns: columns that name the rows: they are left out as well. The held-out table keeps all columns.
+        numeric: columns of numbers, whatever they look like; none of them is left out for what it looks like.
+        categorical: columns of categories: text, or integers that name something.
+        datetime: columns of dates, as ``name`` (ISO 8601) or ``name=format``, as for ``datetime.strptime``.
+        max_categories: the most frequent categories of a column that have an index; all others count as unknown.
         task: ``classification`` or ``regression``; None lets the target decide.
         positive: two classes: the one whose probability is predicted; the second in order by default.
         threshold: two classes: the probability from which on a row is positive.
@@ -61,6 +70,11 @@ class TableSettings:
     target: str
     features: tuple[str, ...] = ()
     drop_columns: tuple[str, ...] = ()
+    id_columns: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    datetime: tuple[str, ...] = ()
+    max_categories: int = MOST_CATEGORIES
     task: TableTask | None = None
     positive: str | None = None
     threshold: float = 0.5
@@ -81,6 +95,14 @@ class TableSettings:
         _ = self.reading  # refuses what is no option
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed is {self.seed}; it must be at least 0 and less than 2^63")
+        if not 1 <= self.max_categories < 2**31:
+            raise InputError(f"max_categories is {self.max_categories}; it must be at least 1 and less than 2^31")
+
+    @property
+    def choice(self) -> ColumnChoice:
+        """What is said of the columns."""
+        dropped = tuple(dict.fromkeys((*self.drop_columns, *self.id_columns)))
+        return ColumnChoice(self.target, self.features, dropped, self.numeric, self.categorical, self.datetime)
 
     @property
     def reading(self) -> ReadOptions:
@@ -104,11 +126,15 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
         tell: is told, in a sentence, what was found out about how the file is written.
 
     Attributes:
-        data: float32 ``[rows, features]``; NaN where a cell is missing.
+        data: float32 ``[rows, numbers + dates]``: the columns of numbers and booleans, then the year of each date; NaN
+            where a cell is missing. What the text of a row is to the network, `table_data` says: only the training
+            rows decide which categories have an index.
         label: class indices, int64 ``[rows]``; of a regression float32 ``[rows]``.
         features: the columns' names.
+        kinds: of each of them.
         task: binary, multiclass or regression.
         classes: the labels by index, text or integers; empty for a regression.
+        columns: all that was read.
         without_target: how many rows were left out because their target is missing.
         words: the words for a missing cell that were met in the target, with their counts.
         index: the columns that were left out as an index; an unnamed one is empty.
@@ -121,8 +147,9 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
         self, path: str | Path, settings: TableSettings, *, tell: Callable[[str], None] = lambda _: None
     ) -> None:
         file = TableFile.named(str(path), settings.reading, tell=tell)
-        columns = read_columns(file, settings.target, settings.features, settings.drop_columns)
-        self.features, self.index, self.words = columns.features, columns.index, columns.target.words
+        state = file_state(file.name)
+        columns = read_columns(file, settings.choice, _given(settings))
+        self.words = columns.target.words
         self.task: Task
         self.classes: tuple[str, ...] | tuple[int, ...] = ()
         numbers = columns.target.as_numbers()
@@ -132,7 +159,7 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
             self.words = self.words + columns.target.dashes
             columns = columns.keep(~np.isnan(numbers))
             numbers = numbers[~np.isnan(numbers)]
-        self.without_target = columns.without_target
+        self.columns = columns
         self.data = torch.from_numpy(columns.data)
         if numbers is not None and _is_regression(numbers, settings.task):
             self.task = "regression"
@@ -141,6 +168,8 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
             index, self.classes = _classes(columns, numbers, settings)
             self.label = torch.from_numpy(index)
             self.task = "binary" if len(self.classes) == 2 else "multiclass"
+        plain = (*columns.of("numeric"), settings.target) if self.task == "regression" else tuple(columns.of("numeric"))
+        self.table = RowsOfFile(file, columns.row_numbers, plain, state)
 
     def __repr__(self) -> str:
         return f"TableDataset({self.task}, {counted(len(self.features), 'feature')}, {counted(len(self), 'row')})"
@@ -150,6 +179,33 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         return self.data[index], self.label[index]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The columns' names."""
+        return tuple(self.columns.kinds)
+
+    @property
+    def kinds(self) -> dict[str, KindOf]:
+        """The kind of each feature."""
+        return self.columns.kinds
+
+    @property
+    def without_target(self) -> int:
+        """How many rows were left out because their target is missing."""
+        return self.columns.without_target
+
+    @property
+    def index(self) -> tuple[str, ...]:
+        """The columns that were left out as an index."""
+        return tuple(one.name for one in self.columns.left_out if one.why == "index")
+
+
+def _given(settings: TableSettings) -> dict[str, tuple[str, ...]]:
+    """Return the lists that an option in a message goes on from."""
+    lists = {"--missing-values": settings.missing_values or (), "--drop-columns": settings.drop_columns,
+             "--currency": settings.currency, "--categorical": settings.categorical}  # fmt: skip
+    return {name: values for name, values in lists.items() if values}
 
 
 def table_data(dataset: TableDataset, settings: TableSettings, name: str) -> TrainingData:
@@ -172,10 +228,11 @@ def table_data(dataset: TableDataset, settings: TableSettings, name: str) -> Tra
         raise InputError(f"--threshold goes with two classes; {settings.target} is a {dataset.task} target")
     group = np.zeros(len(dataset), np.int64) if dataset.task == "regression" else dataset.label.numpy()
     split = stratified_split(group, settings.validation, settings.test, settings.seed)
+    features = TableFeatures(dataset.columns, split.train, settings.max_categories)
     source: dict[str, Any] = {
         "source": "table",
         "rows": len(dataset),
-        "sha256": _fingerprint(dataset),
+        "sha256": _fingerprint(dataset, features),
         "target": settings.target,
         "features": list(dataset.features),
         "task": dataset.task,
@@ -187,9 +244,16 @@ def table_data(dataset: TableDataset, settings: TableSettings, name: str) -> Tra
     }
     told = asdict(settings.reading)
     source |= {name: told[name] for name in told if told[name] != getattr(ReadOptions(), name)}
+    source |= {item: getattr(settings, item) for item in _KINDS_SAID if getattr(settings, item)}
+    if settings.max_categories != MOST_CATEGORIES:
+        source["max_categories"] = settings.max_categories
     source = {key: list(value) if isinstance(value, tuple) else value for key, value in source.items()}  # as in JSON
-    contract = _contract(dataset, settings, name, torch.from_numpy(split.train))
-    return TrainingData(dataset.data, dataset.label, split, contract, source, preprocessed=True)
+    contract = _contract(dataset, settings, name, features)
+    indices = features.indices()
+    return TrainingData(dataset.data, dataset.label, split, contract, source, True, indices, dataset.table)
+
+
+_KINDS_SAID = ("numeric", "categorical", "datetime")
 
 
 def table_defaults(training_data: TrainingData, seed: int = DEFAULT_SEED) -> TrainSettings:
@@ -216,17 +280,19 @@ def settings_from_source(source: dict[str, Any]) -> TableSettings:
 def _settings_from_source(source: dict[str, Any]) -> TableSettings:
     classes = source["classes"]
     told = {item.name: source[item.name] for item in fields(ReadOptions) if item.name in source}
-    reading: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+    said: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+    said |= {item: tuple(source.get(item, ())) for item in _KINDS_SAID}
     return TableSettings(
         target=source["target"],
         features=tuple(source["features"]),
         task="regression" if source["task"] == "regression" else "classification",
+        max_categories=source.get("max_categories", MOST_CATEGORIES),
         positive=str(classes[1]) if len(classes) == 2 else None,
         threshold=source["threshold"],
         validation=source["validation"],
         test=source["test"],
         seed=source["seed"],
-        **reading,
+        **said,
     )
 
 
@@ -301,7 +367,7 @@ def _positive_second(
     return (classes, index) if str(classes[1]) == positive else (classes[::-1], 1 - index)
 
 
-def _contract(dataset: TableDataset, settings: TableSettings, name: str, train: Tensor) -> ModelContract:
+def _contract(dataset: TableDataset, settings: TableSettings, name: str, features: TableFeatures) -> ModelContract:
     binary = dataset.task == "binary"
     outputs = (
         (TensorSpec(VALUE, "float32", ("batch", 1)),)
@@ -311,9 +377,9 @@ def _contract(dataset: TableDataset, settings: TableSettings, name: str, train: 
     return ModelContract(
         name=name,
         task=dataset.task,
-        inputs=(TensorSpec("features", "float32", ("batch", len(dataset.features))),),
+        inputs=table_inputs(features.features),
         outputs=outputs,
-        features=_features(dataset, train),
+        features=features.features,
         targets=(settings.target,),
         classes=dataset.classes,
         positive=dataset.classes[1] if binary else None,
@@ -323,21 +389,14 @@ def _contract(dataset: TableDataset, settings: TableSettings, name: str, train: 
     )
 
 
-def _features(dataset: TableDataset, train: Tensor) -> tuple[Feature, ...]:
-    features = []
-    for index, name in enumerate(dataset.features):
-        column = dataset.data[:, index].numpy()
-        known = column[train.numpy()]
-        known = known[~np.isnan(known)]
-        low, high = (float(known.min()), float(known.max())) if len(known) else (None, None)
-        missing: Literal["impute", "refuse"] = "impute" if np.isnan(column).any() else "refuse"
-        features.append(Feature(name, "features", index, missing=missing, low=low, high=high))
-    return tuple(features)
-
-
-def _fingerprint(dataset: TableDataset) -> str:
+def _fingerprint(dataset: TableDataset, features: TableFeatures) -> str:
     """Return sha256 over the rows: a resumed run must have the same."""
     digest = hashlib.sha256(repr((dataset.features, dataset.classes)).encode())
-    digest.update(dataset.data.numpy().data.cast("B"))
+    digest.update(dataset.data.numpy().reshape(-1).data.cast("B"))
     digest.update(dataset.label.numpy().tobytes())
+    indices, seconds = features.indices(), dataset.columns.seconds
+    if indices is not None:
+        digest.update(repr(features.features).encode())
+        digest.update(indices.numpy().reshape(-1).data.cast("B"))
+        digest.update(seconds.reshape(-1).data.cast("B"))
     return digest.hexdigest()
