@@ -24,6 +24,7 @@ _ROWS = 16
 _MAX_VALUES = 200_000  # numbers in conformance.json; about 4 MB of text
 _SAFETY = 4.0  # an expected value must allow this times the deviation that the gate tolerates
 _SMALLEST_MARGIN = 0.01  # of the largest |logit|
+_LONGEST_TEXT = 64  # characters of a text that is recorded: a person reads the file too
 _NEAR_SECONDS = 150 * 365.25 * 86_400
 
 
@@ -84,11 +85,13 @@ def _near_moments(expected: ExpectedOutputs) -> NDArray[np.bool_]:
 
 
 def _writable(expected: ExpectedOutputs) -> NDArray[np.bool_]:
-    """Return the rows without a missing cell: JSON has no NaN."""
+    """Return the rows that any language reads: without NaN, which JSON has not, and NUL, at which C's text ends."""
     writable = np.ones(len(expected.probes), bool)
     for array in expected.probes.inputs.values():
         if array.dtype.kind == "f":
             writable &= np.isfinite(by_row(array)).all(axis=1)
+        elif array.dtype.kind == "O":
+            writable &= [all("\0" not in text and len(text) <= _LONGEST_TEXT for text in row) for row in array.tolist()]
     return writable
 
 
@@ -100,7 +103,7 @@ def _needed_atol(expected: ExpectedOutputs) -> NDArray[np.float64]:
         with np.errstate(invalid="ignore"):
             deviation = np.abs(expected.float32[name].astype(np.float64) - expected.float64[name])
         typical = float(np.nan_to_num(deviation[groups(expected.probes)["ordinary"]]).max(initial=0.0))
-        own = np.nan_to_num(deviation) if TIMESTAMPS in expected.probes.inputs else 0.0
+        own = np.nan_to_num(deviation, posinf=0.0) if TIMESTAMPS in expected.probes.inputs else 0.0
         short = _SAFETY * np.maximum(typical, own) - RTOL * values
         short = np.where(np.isfinite(short) & (short > ATOL), short, 0.0)
         need = np.maximum(need, by_row(short).max(axis=1, initial=0.0))
