@@ -12,17 +12,21 @@ from onnx import helper, numpy_helper
 from parity_export import ExportOptions
 from parity_export.export_graph import ExportGraph
 from parity_export.gate.encoder_check import check_encoder
+from parity_export.gate.reference_evaluator import differing_operator
 from parity_export.gate.run_gate import run_gate
 from parity_export.gate.text_probes import all_texts, unknown_texts
 from parity_export.gate.timestamp_probes import calendar_moments
 from parity_export.gate.torch_reference import TorchReference
 from parity_export.graph.attach_encoder import attach_encoder, encoded_name
 from parity_export.graph.attach_head import attach_head, check_graph
+from parity_export.graph.onnx_versions import check_loads, oldest_onnxruntime
 from parity_export.graph.trace import trace
 from parity_export.onnx_graph import OnnxGraph
-from parity_runtime import Feature
+from parity_export.row_traits import row_traits
+from parity_export.select_test_vectors import select_test_vectors
+from parity_runtime import Feature, InputError
 from parity_runtime.feature import MISSING_TIMESTAMP
-from parity_runtime.inference.session import OPTIMIZATIONS
+from parity_runtime.inference.session import OPTIMIZATIONS, import_onnxruntime
 from parity_training.data.encode_columns import CALENDAR_SIZES, calendar_indices, encode_columns, network_inputs, year
 from tests.export.table_models import AGE, ALL, CITY, JOINED, MEMBER, PLAN, table_contract, table_rows, table_source
 
@@ -264,3 +268,50 @@ def test_an_encoder_that_computes_nothing_is_refused() -> None:
     report = check_encoder(changed(encoded_graph((CITY,)), rename))
     assert report is not None
     assert report.mismatches == ["the graph has no value encoder.indices, which its encoder computes"]
+
+
+def test_the_evaluator_is_asked_of_every_operator_also_of_text() -> None:
+    """Where ONNX's reference evaluator alone differs, each operator is asked by itself: text is compared as text."""
+    graph = encoded_graph((CITY, PLAN))
+    assert differing_operator(graph.onnx, table_rows(graph.contract, 20)) == "no operator by itself"
+
+
+def test_vectors_record_every_trait_of_a_cell() -> None:
+    """A missing and an unknown text, one outside of ASCII, a missing moment and one before 1970, in both sets."""
+    graph = encoded_graph()
+    result = run_gate(graph)
+    assert result.oracle is not None
+    contract = replace(graph.contract, tolerance=result.expected.tolerances["ordinary"])
+    vectors = select_test_vectors(contract, result.oracle)
+    assert vectors.hard is not None
+    for inputs in (vectors.ordinary.inputs, vectors.hard.inputs):
+        traits = row_traits(contract, inputs)
+        assert len(traits) == 6
+        assert all(rows.any() for rows in traits.values()), {name: int(rows.sum()) for name, rows in traits.items()}
+        assert not any("\0" in text for text in inputs["categories"].ravel())
+
+
+def test_a_moment_before_1970_is_recorded_although_training_saw_none() -> None:
+    """Rows with turns of the calendar are asked of every runner."""
+    later = replace(JOINED, low=1e9, high=1.7e9)
+    graph = encoded_graph((AGE, later))
+    result = run_gate(graph)
+    assert result.oracle is not None
+    contract = replace(graph.contract, tolerance=result.expected.tolerances["ordinary"])
+    traits = row_traits(contract, select_test_vectors(contract, result.oracle).ordinary.inputs)
+    assert traits["moment before 1970"].any()
+    assert traits["missing moment"].any()
+
+
+def test_a_graph_of_text_needs_an_onnxruntime_that_knows_its_encoder() -> None:
+    """LabelEncoder of ai.onnx.ml 4 came with onnxruntime 1.17; a graph of numbers alone may need an older one."""
+    assert oldest_onnxruntime(18, 8) == "1.14"
+    assert oldest_onnxruntime(18, 8, text=True) == "1.17"
+    assert oldest_onnxruntime(21, 10, text=True) == "1.18"
+
+
+def test_an_onnxruntime_without_the_encoder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is traced, with the command that mends it."""
+    monkeypatch.setattr(import_onnxruntime(), "__version__", "1.16.3")
+    with pytest.raises(InputError, match=r"1\.16\.3 has no LabelEncoder .* pip install 'onnxruntime>=1\.17'"):
+        check_loads(18, 8, text=True)

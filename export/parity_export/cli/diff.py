@@ -6,8 +6,8 @@ from typing import Any, cast
 import click
 import numpy as np
 
-from parity_export.check_model import model_inputs, read_model
-from parity_export.cli.module_options import bare_module, input_specs, module_options
+from parity_export.check_model import read_model
+from parity_export.cli.module_options import judged_source, module_options
 from parity_export.divergence import Divergence, Trace, first_divergence, onnx_trace, torch_trace
 from parity_export.export_options import ExportOptions
 from parity_export.gate.batching import Batches
@@ -16,8 +16,7 @@ from parity_export.gate.probes import SEED
 from parity_export.gate.tolerances import TORCH_TESTING
 from parity_export.gate.torch_reference import TorchReference
 from parity_export.onnx_graph import OnnxGraph
-from parity_export.sources.model_source import ModelSource, source_from_module
-from parity_export.sources.output_spec import OutputSpec
+from parity_export.sources.model_source import ModelSource
 from parity_runtime import GateError
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.inference.input_validation import Arrays
@@ -47,9 +46,7 @@ def diff(source: str, model: Path, between: str, rtol: float, atol: float, **opt
     ExportOptions(rtol=rtol, atol=atol)
     first, second = _sides(between)
     graph = OnnxGraph(load_model(model).data) if model.is_dir() else read_model(model)
-    module = bare_module(source, options)
-    inputs = input_specs(options) or list(model_inputs(graph))
-    judged = source_from_module(module, inputs, OutputSpec(), model.stem)
+    judged = judged_source(source, options, graph, model.stem)
     if judged.call.note is not None:
         echo_line(judged.call.note, err=True)
     call = _call(judged)

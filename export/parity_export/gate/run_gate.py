@@ -96,7 +96,7 @@ def run_gate(
         graph.onnx.give_back()
     report = compare_backends(graph.onnx, graph.contract, oracles)
     report.not_run += refused
-    encoder = check_encoder(graph)
+    encoder = None if external else check_encoder(graph)  # another exporter's has values of other names
     if encoder is not None:
         report.mismatches += encoder.mismatches
         report.not_run += encoder.not_run
