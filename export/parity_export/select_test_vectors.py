@@ -9,8 +9,8 @@ from parity_export.gate.batching import by_row
 from parity_export.gate.expected_outputs import ExpectedOutputs
 from parity_export.gate.oracle import Oracle
 from parity_export.gate.probes import ADVERSARIAL, BOUNDARY, CALENDAR, margins
+from parity_export.gate.row_traits import with_every_trait
 from parity_export.gate.tolerances import groups
-from parity_export.row_traits import with_every_trait
 from parity_runtime import InputError, ModelContract
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LOGITS, PROBABILITIES
 from parity_runtime.feature import MISSING_TIMESTAMP, TIMESTAMPS
@@ -63,8 +63,8 @@ def _usable(contract: ModelContract, expected: ExpectedOutputs) -> NDArray[np.bo
     Rows with turns of the calendar of this century and the last are among them: training may never have seen a moment
     before 1970, and every runner is asked one.
     """
-    usable = groups(expected.probes)["ordinary"] | _near_moments(expected)
-    usable = usable & _writable(expected) & expected.settled
+    ordinary: NDArray[np.bool_] = groups(expected.probes)["ordinary"]
+    usable: NDArray[np.bool_] = (ordinary | _near_moments(expected)) & _writable(expected) & expected.settled
     for comparable in expected.comparable.values():
         usable &= by_row(comparable).all(axis=1)
     if contract.is_classifier and usable.any():

@@ -13,6 +13,7 @@ from parity_export import ExportOptions
 from parity_export.export_graph import ExportGraph
 from parity_export.gate.encoder_check import check_encoder
 from parity_export.gate.reference_evaluator import differing_operator
+from parity_export.gate.row_traits import row_traits
 from parity_export.gate.run_gate import run_gate
 from parity_export.gate.text_probes import all_texts, unknown_texts
 from parity_export.gate.timestamp_probes import calendar_moments
@@ -22,7 +23,6 @@ from parity_export.graph.attach_head import attach_head, check_graph
 from parity_export.graph.onnx_versions import check_loads, oldest_onnxruntime
 from parity_export.graph.trace import trace
 from parity_export.onnx_graph import OnnxGraph
-from parity_export.row_traits import row_traits
 from parity_export.select_test_vectors import select_test_vectors
 from parity_runtime import Feature, InputError
 from parity_runtime.feature import MISSING_TIMESTAMP

@@ -11,9 +11,9 @@ from typing import IO, Any
 import click
 
 from parity_export.artifacts import BAND, band
+from parity_export.cli.moment_text import moment_text
 from parity_export.error_bounds.certificate import DRAWN_ROWS, Certificate, UncertifiedRow, drawn_chunks, table_chunks
 from parity_export.error_bounds.certified_model import CertifiedModel
-from parity_export.moment_text import moment_text
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import package_argument
 from parity_runtime.cli.table_options import read_options, table_file, table_options

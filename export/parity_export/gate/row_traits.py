@@ -22,7 +22,7 @@ def row_traits(contract: ModelContract, inputs: Arrays) -> dict[str, Rows]:
         texts, features = inputs[CATEGORIES], contract.features_of(CATEGORIES)
         known = np.stack([np.isin(texts[:, one.index], (*one.categories, MISSING_CATEGORY)) for one in features], 1)
         found = {
-            "missing text": (texts == MISSING_CATEGORY).any(axis=1),
+            "missing text": _any(texts, lambda text: text == MISSING_CATEGORY),
             "unknown text": ~known.all(axis=1),
             "text outside of ASCII": _any(texts, lambda text: not text.isascii()),
             "known text outside of ASCII": _any(np.where(known, texts, ""), lambda text: not text.isascii()),
