@@ -74,7 +74,7 @@ def test_a_bad_table_is_one_line_and_leaves_no_output(
     [
         (["predict", "absent", "points.csv"], 1, "is no package"),
         (["predict", "PACKAGE", "absent.csv"], 1, "cannot read the table"),
-        (["predict", "PACKAGE", "--row", "1"], 1, "1 numbers"),
+        (["predict", "PACKAGE", "--row", "1"], 1, "1 cell;"),
         (["predict", "PACKAGE", "--row", "1,x"], 1, "--row, row 1: x2 is 'x', not a number"),
         (["predict", "PACKAGE", "--row", "0,0", "--row", "1,$5"], 1, "--row, row 2: x2 is '$5', not a number"),
         (["predict", "PACKAGE"], 2, "either a TABLE"),

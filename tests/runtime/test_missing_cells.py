@@ -159,15 +159,15 @@ def test_a_fast_reader_reads_what_the_slow_one_reads(
     cells: list[tuple[str, str]], missing: tuple[str, ...] | None, decimal_sign: str, delimiter: str, fast: bool
 ) -> None:
     rows = "".join(f"{a}{delimiter}{b}\n" for a, b in cells)
-    few, has = plain_numbers._FEW, plain_numbers._has_pyarrow
+    few, has = plain_numbers._FEW, plain_numbers.has_pyarrow
     dialect = CsvDialect(delimiter, ("a", "b"), CellValues(missing), decimal_sign)
     (chunk,) = csv_chunks(io.BytesIO(rows.encode()), "t", None, dialect)
     try:
         plain_numbers._FEW = 1 if fast else few
-        plain_numbers._has_pyarrow = has if fast else lambda: False  # type: ignore[assignment]
+        plain_numbers.has_pyarrow = has if fast else lambda: False  # type: ignore[assignment]
         matrix, refused = chunk.read(["a", "b"])
     finally:
-        plain_numbers._FEW, plain_numbers._has_pyarrow = few, has
+        plain_numbers._FEW, plain_numbers.has_pyarrow = few, has
     expected, expected_refused = chunk._read_cells(["a", "b"], [0, 1])
     assert refused == expected_refused
     kept = [row for row in range(len(chunk)) if row not in refused]

@@ -42,7 +42,7 @@ def category_column(feature: Feature, column: Any, values: CellValues) -> Texts:
         return value_texts(cells, feature.kind, values)
     except TypeError:
         row, cell = next((row, cell) for row, cell in enumerate(cells, 1) if not _has_text(cell))
-        way_out = "; decode it to text first" if isinstance(cell, bytes) else "; it takes text"
+        way_out = "; decode it to text first" if isinstance(cell, bytes) else "; it takes text or a whole number"
         found = f"{feature.name} is {_typed(cell)}{way_out}"
         raise InputError(found, row=row, column=feature.name) from None
 
@@ -149,4 +149,4 @@ def _has_text(cell: Any) -> bool:
 
 
 def _typed(cell: Any) -> str:
-    return "missing" if is_nothing(cell) else f"a {type(cell).__name__} ({shown(str(cell))[1:-1]})"
+    return "missing" if is_nothing(cell) else f"{shown(str(cell))[1:-1]} ({type(cell).__name__})"

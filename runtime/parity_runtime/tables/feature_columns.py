@@ -69,7 +69,7 @@ _FILL: dict[str, Any] = {"f": 0.0, "O": MISSING_CATEGORY, "i": MISSING_TIMESTAMP
 def _read_input(features: list[Feature], chunk: Chunk) -> tuple[NDArray[Any], Refused]:
     """Return one input's array, and the rows that are refused; the first column's fault counts."""
     if features[0].is_text:
-        texts = [chunk.categories(feature.name, feature.kind) for feature in features]
+        texts = chunk.category_columns([(feature.name, feature.kind) for feature in features])
         return np.stack(texts, axis=1), {}
     if features[0].kind == "datetime":
         read = [chunk.timestamps(feature.name, feature.format) for feature in features]
