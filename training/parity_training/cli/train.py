@@ -159,7 +159,8 @@ def _table(data: str, out: Path, given: dict[str, Any]) -> tuple[TrainingData, s
 def _refuse_others(given: dict[str, Any], others: tuple[str, ...], whose: str) -> None:
     wrong = next((name for name in others if name in given), None)
     if wrong is not None:
-        raise InputError(f"--{wrong.replace('_', '-')} goes with {whose}")
+        option = "id" if wrong == "id_columns" else wrong.replace("_", "-")
+        raise InputError(f"--{option} goes with {whose}")
 
 
 def _described(dataset: TableDataset, training_data: TrainingData) -> list[str]:

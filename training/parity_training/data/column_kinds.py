@@ -20,6 +20,7 @@ FEWEST_IDENTIFIERS = 20
 """So many different texts, or rows, have to be there before a column looks like an identifier."""
 
 _MANY_ODD, _MANY_ODD_SHARE = 20, 0.1  # so many texts among numbers are no slips: the column is text
+_SPELLED = 1000  # texts that show whether they are numbers in another spelling
 _LEADING_ZERO = re.compile(r"[+-]?0\d+", re.ASCII)
 _WORDS = frozenset({"true", "false"})
 
@@ -133,7 +134,7 @@ def _kind_of_text(sample: ColumnSample) -> KindOf:
     odd = sample.texts.total() + sample.words
     if _are_slips(odd, len(sample.texts), sample.numbers):
         return KindOf("numeric")
-    found = spelling(sample.texts.elements(), sample.values, has_decimals=bool(sample.fractions))
+    found = spelling(list(sample.texts)[:_SPELLED], sample.values, has_decimals=bool(sample.fractions))
     return KindOf("numeric") if found else _category(sample.texts, sample)
 
 

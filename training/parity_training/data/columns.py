@@ -208,7 +208,10 @@ class _Reader:
         }
         same = [len(column) and (column == column[0]).all() for column in (*codes.T, *seconds.T)]
         found |= {name: "constant" for name, is_same in zip([*self.texts, *self.dates], same, strict=True) if is_same}
-        return {name: found[name] for name in self.chosen.kinds if name in found and name not in self.wanted}
+        found = {name: found[name] for name in self.chosen.kinds if name in found and name not in self.wanted}
+        if found.keys() == self.chosen.kinds.keys():  # where nothing else is there, a table may well be about its order
+            found = {name: why for name, why in found.items() if why != "row number"}
+        return found
 
     def _refuse_none(self, kinds: dict[str, KindOf]) -> None:
         if kinds:
