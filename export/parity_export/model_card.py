@@ -17,6 +17,8 @@ outputs = dict(zip([output.name for output in session.get_outputs()], session.ru
 print(outputs["{output}"])
 ```"""
 
+_LINE = 108  # characters of the inputs, so that their line has 120
+
 
 def model_card(
     contract: ModelContract, report: Report, proven: BoundReport | None = None, plots: Sequence[str] = ()
@@ -77,7 +79,10 @@ def _proven(contract: ModelContract, proven: BoundReport | None) -> str:
 
 
 def _zeros(contract: ModelContract) -> str:
-    return ", ".join(f'"{spec.name}": {_example(spec)}' for spec in contract.inputs)
+    """Return the inputs' entries, on one line where they fit, else a line each."""
+    entries = [f'"{spec.name}": {_example(spec)}' for spec in contract.inputs]
+    line = ", ".join(entries)
+    return line if len(line) <= _LINE else "".join(f"\n    {entry}," for entry in entries) + "\n"
 
 
 def _example(spec: TensorSpec) -> str:

@@ -70,7 +70,7 @@ def _usable(contract: ModelContract, expected: ExpectedOutputs) -> NDArray[np.bo
     if contract.is_classifier and usable.any():
         logits = expected.float64[LOGITS]
         clear = usable & (margins(contract, logits) >= _SMALLEST_MARGIN * np.abs(logits[usable]).max())
-        return clear if clear.any() else usable
+        return np.asarray(clear if clear.any() else usable)
     return usable
 
 

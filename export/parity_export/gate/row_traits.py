@@ -23,15 +23,15 @@ def row_traits(contract: ModelContract, inputs: Arrays) -> dict[str, Rows]:
         known = np.stack([np.isin(texts[:, one.index], (*one.categories, MISSING_CATEGORY)) for one in features], 1)
         found = {
             "missing text": _any(texts, lambda text: text == MISSING_CATEGORY),
-            "unknown text": ~known.all(axis=1),
+            "unknown text": np.asarray(~known.all(axis=1)),
             "text outside of ASCII": _any(texts, lambda text: not text.isascii()),
             "known text outside of ASCII": _any(np.where(known, texts, ""), lambda text: not text.isascii()),
         }
     if TIMESTAMPS in inputs:
         seconds = inputs[TIMESTAMPS]
         missing = seconds == MISSING_TIMESTAMP
-        found["missing moment"] = missing.any(axis=1)
-        found["moment before 1970"] = ((seconds < 0) & ~missing).any(axis=1)
+        found["missing moment"] = np.asarray(missing.any(axis=1))
+        found["moment before 1970"] = np.asarray(((seconds < 0) & ~missing).any(axis=1))
     return found
 
 
