@@ -76,7 +76,7 @@ def _usable(contract: ModelContract, expected: ExpectedOutputs) -> NDArray[np.bo
 
 def _near_moments(expected: ExpectedOutputs) -> NDArray[np.bool_]:
     """Return the probes of the calendar whose moments are missing or within a century and a half of 1970."""
-    asked = expected.probes.kinds == CALENDAR
+    asked: NDArray[np.bool_] = np.equal(expected.probes.kinds, CALENDAR)
     if not asked.any():
         return asked
     seconds = expected.probes.inputs[TIMESTAMPS]
