@@ -68,6 +68,7 @@ def test_data_frames(predictor: Predictor) -> None:
     for unit in ("s", "ms", "us", "ns"):
         moments = pandas.to_datetime(frame["when"], format="ISO8601").astype(f"datetime64[{unit}]")
         check(predictor, frame.assign(when=moments))
+        check(predictor, COLUMNS | {"when": pandas.DatetimeIndex(moments).tz_localize("UTC").tz_convert("Asia/Tokyo")})
         check(predictor, frame.assign(when=moments.dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")))
 
 
@@ -78,6 +79,8 @@ def test_polars_and_arrow(predictor: Predictor) -> None:
     check(predictor, frame.with_columns(polars.col("color").cast(polars.Categorical)))
     check(predictor, frame.with_columns(moments))
     check(predictor, frame.with_columns(moments.dt.replace_time_zone("UTC").dt.convert_time_zone("Europe/Berlin")))
+    large = {**COLUMNS, "code": [2**53 + 1, None, 1, 2]}  # as a float it would be another number
+    assert table_inputs(predictor.contract, polars.DataFrame(large))["categories"][0, 1] == str(2**53 + 1)
     table = pyarrow.table(COLUMNS)
     check(predictor, table)
     check(predictor, table.to_batches()[0])
@@ -253,3 +256,40 @@ def test_an_input_holds_cells_of_one_sort(predictor: Predictor) -> None:
     with pytest.raises(FormatError, match="'n' is numeric and in the input 'timestamps', which is int64"):
         ModelContract(**{name: getattr(predictor.contract, name) for name in ModelContract.__dataclass_fields__}
                       | {"features": features, "inputs": wider})  # fmt: skip
+
+
+def test_truth_values_beside_numbers_alone(xor_package: Path) -> None:
+    """An array of numbers goes to the graph as it is; columns and lists may hold truth values and their words."""
+    contract = Package.open(xor_package).contract
+    told = replace(
+        contract, features=tuple(replace(one, kind="boolean", missing="impute") for one in contract.features)
+    )
+    wanted = [[1.0, 0.0], [0.0, 1.0]]
+    for rows in ([[True, False], [False, 1]], [["true", "0"], ["FALSE", "1"]], np.array(wanted), np.array(wanted) > 0):
+        assert table_inputs(told, rows)["features"].tolist() == wanted
+    assert table_inputs(told, {"x1": np.array([True, False]), "x2": [0.0, 1]})["features"].tolist() == wanted
+    assert table_inputs(told, np.array([[0.5, 2]]))["features"].tolist() == [[0.5, 2]]
+    with pytest.raises(InputError, match="row 1: x2 is '2', neither true nor false"):
+        table_inputs(told, [[True, 2]])
+
+
+def test_features_say_what_they_are_in_short() -> None:
+    many = tuple(f"category {place}" for place in range(10_000))
+    told = repr(Feature("c", "categories", 0, "categorical", "impute", categories=many))
+    assert (
+        told.startswith("Feature('c', 'categories', 0, kind='categorical'")
+        and "10000 in all" in told
+        and len(told) < 300
+    )
+
+
+@pytest.mark.parametrize("form", ["%d %d", "%", "%Q", "\ud800", "%d.%m.%Y\0", ""])
+def test_a_format_that_reads_no_date_is_refused(form: str) -> None:
+    try:
+        Feature("when", "timestamps", 0, "datetime", "impute", format=form)
+    except FormatError as error:
+        assert "reads no date" in str(error)
+    else:  # it reads what it writes: nobody is surprised by an error that is not ours
+        assert form == "" or "\0" in form
+    with pytest.raises(FormatError, match="has no format of dates"):
+        Feature("x", "features", 0, format="%d")

@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError, first_line
-from parity_runtime.tables.cell_values import CellValues, cell_values, missing_cell
+from parity_runtime.tables.cell_values import CellValues, cell_values, is_nothing, missing_cell
 from parity_runtime.tables.chunk import did_you_mean, shown
 from parity_runtime.tensor_spec import TensorSpec
 
 Arrays = dict[str, NDArray[Any]]
 
 _PIECE = 2**16  # values
-_NOTHING = ("NAType", "NaTType")  # pandas' own missing cells
+_JOINED = 2**10  # cells of text, whose joined text stays small
 
 
 def checked_array(contract: ModelContract, spec: TensorSpec, value: Any) -> NDArray[Any]:
@@ -110,6 +110,16 @@ def all_finite(array: NDArray[Any]) -> bool:
     return all(0 not in np.isfinite(flat[start : start + _PIECE]).tobytes() for start in range(0, flat.size, _PIECE))
 
 
+def all_text(cells: list[Any]) -> bool:
+    """Whether all cells are ``str``: nothing else joins, which is seen sooner than each cell's type."""
+    try:
+        for start in range(0, len(cells), _JOINED):
+            "".join(cells[start : start + _JOINED])
+    except TypeError:
+        return False
+    return True
+
+
 def column_names(rows: Any) -> Sequence[Any] | None:
     """Return the names of a mapping's, a data frame's or a structured array's columns; None for anything else."""
     if isinstance(rows, Mapping):
@@ -158,7 +168,7 @@ def number_cells(contract: ModelContract, array: NDArray[Any], name: str) -> NDA
 
 
 def _cell(values: CellValues, cell: Any, row: int, name: str) -> float:
-    if cell is None or type(cell).__name__ in _NOTHING:
+    if is_nothing(cell):
         return float("nan")
     if isinstance(cell, str):
         if values.is_missing(cell, in_numbers=True):
