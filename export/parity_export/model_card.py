@@ -60,7 +60,13 @@ def _compared(report: Report) -> str:
             f"{max(one.max_abs for one in found):.3g} | {sum(one.outside for one in found)} |"
         )
     backends = "onnxruntime and ONNX's reference evaluator"
-    return f"{len(report.results)} configurations of {backends} against torch in float64:\n\n" + "\n".join(rows)
+    table = f"{len(report.results)} configurations of {backends} against torch in float64:\n\n" + "\n".join(rows)
+    if not report.encoder:
+        return table
+    return (
+        f"{table}\n\nWhat the graph makes of text and timestamps before its network was compared by itself, over "
+        f"{report.encoder['rows']} rows: all {report.encoder['values']} values equal the Python reference's."
+    )
 
 
 def _proven(contract: ModelContract, proven: BoundReport | None) -> str:

@@ -83,6 +83,9 @@ def summary(exported: Exported) -> list[str]:
     for name, tolerance in exported.contract.tolerance.items():
         worst = max(found.max_abs for found in report.differences(name, "ordinary"))
         lines.append(f"  {name}: largest deviation from float64 {worst:.3g} (allowed at least {tolerance.floor:.3g})")
+    if report.encoder:
+        lines.append(f"encoder: {report.encoder['values']} values, over {report.encoder['rows']} rows of text and dates, "
+                     "equal the reference's")  # fmt: skip
     if exported.bound_report is not None:
         lines += _bounds_summary(exported.bound_report)
     return [*lines, f"package: {exported.path}", f"id: {exported.package_id}"]
