@@ -51,6 +51,7 @@ KINDS: dict[str, tuple[list[object], str, str | None]] = {
     "numbers": (cells(1, 2.5, "-3e2", "", "NA", "-"), "numeric", None),
     "zeros and ones": (cells(0, 1, 1), "numeric", None),
     "truth": (cells("True", "false", "TRUE", "", "NA"), "boolean", None),
+    "truth and figures": (cells("true", "0", "false"), "boolean", None),
     "yes and no": (cells("yes", "no"), "categorical", None),
     "text": (cells("York", "Leeds", "", "Hull"), "categorical", None),
     "a dash among text": (cells("York", "-", "Hull"), "categorical", None),
@@ -127,6 +128,7 @@ def test_rows_without_a_target_do_not_make_a_row_number_of_another_column(tmp_pa
     path = write_table(tmp_path / "t.csv", {"x": range(ROWS), "y": [0, *range(ROWS - 1)], "price": prices})
     dataset, _ = read(path)
     assert [one.name for one in dataset.columns.left_out] == ["x"]
+    assert dataset.columns.row_numbers is not None
     assert dataset.columns.row_numbers.tolist() == list(range(2, ROWS + 1))
 
 

@@ -105,24 +105,27 @@ def test_the_held_out_table_keeps_all_columns_as_they_stand_and_the_row_numbers(
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "cell"),
-    [("{:.1f}", {"decimal": ",", "delimiter": ";"}, "0,5"), ("${}", {"currency": ("$",), "thousands": ","}, "$1,700")],
+    ("options", "cell"),
+    [({"decimal": ",", "delimiter": ";"}, "0,5"), ({"currency": ("$",), "thousands": ","}, "$1,700")],
 )
 def test_held_out_numbers_are_plain_ones_whatever_their_spelling(
-    tmp_path: Path, name: str, options: dict[str, object], cell: str
+    tmp_path: Path, options: dict[str, object], cell: str
 ) -> None:
     between = options.get("delimiter", ",")
     spelled = [cell.replace("5", str(row % 10)).replace("7", str(row % 10)) for row in range(60)]
-    lines = [f'"{text}"{between}"{text}"{between}{row % 3}' for row, text in enumerate(spelled)]
-    (tmp_path / "t.csv").write_text("\n".join([f"x{between}note{between}price", *lines]) + "\n")
-    training_data = data_of(tmp_path / "t.csv", drop_columns=("note",), task="regression", **options)
+    lines = [f'"{text}"{between}"{text}"{between}"{row % 5},0"{between}{row % 3}' for row, text in enumerate(spelled)]
+    (tmp_path / "t.csv").write_text("\n".join([f"x{between}note{between}code{between}price", *lines]) + "\n")
+    training_data = data_of(
+        tmp_path / "t.csv", drop_columns=("note",), task="classification", categorical=("code",), **options
+    )
     run = train_model(training_data, NetworkChoice(), QUICK, tmp_path / "run")
-    held_out = rows_of(run.path / "test.csv")
-    assert [float(row["x"]) for row in held_out] == training_data.data[training_data.split.test, 0].double().round(
-        decimals=6
-    ).tolist()
+    held_out, test = rows_of(run.path / "test.csv"), training_data.split.test
+    found = training_data.data[test, 0].double().round(decimals=6).tolist()
+    assert [float(row["x"]) for row in held_out] == found
     assert {row["note"] for row in held_out} <= {*spelled}
-    predict_test_rows(run)
+    rows = predict_test_rows(run)
+    assert torch.equal(rows.inputs[1], training_data.indices[test].long())  # type: ignore[index]
+    assert rows.true.tolist() == training_data.target[test].tolist()
 
 
 def test_the_column_of_row_numbers_takes_a_name_that_is_free(tmp_path: Path) -> None:
@@ -280,3 +283,33 @@ def test_the_network_takes_what_it_needs_by_name() -> None:
     assert network(features=torch.zeros(5, 2), indices=torch.zeros(5, 2, dtype=torch.int16)).shape == (5, 3)
     with pytest.raises(ValueError, match="a table is written as"):
         TableNetwork(MLP(2, 1), 2, tables=[{"kind": "one-hot"}])
+
+
+def test_a_year_that_training_has_not_seen_says_nothing(tmp_path: Path) -> None:
+    days = [str(np.datetime64("2013-01-01") + row * 3) for row in range(90)]
+    path = write_table(tmp_path / "t.csv", {"day": days, "price": [row * 1.5 for row in range(90)]})
+    training_data = data_of(path)
+    module = train_model(training_data, NetworkChoice(), QUICK, tmp_path / "run").module()
+    later = training_data.data + 30
+    with torch.no_grad():
+        found = [module(years, training_data.indices) for years in (training_data.data, later)]
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-4)
+
+
+def test_a_json_line_without_a_key_is_refused_as_the_package_refuses_it(tmp_path: Path) -> None:
+    lines = [{"city": "York" if row % 2 else "Hull", "price": row * 1.5} for row in range(60)]
+    del lines[40]["city"]
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    with pytest.raises(InputError, match="row 41: there is no 'city'"):
+        data_of(tmp_path / "t.jsonl")
+
+
+def test_a_category_that_no_graph_can_hold_counts_as_unknown(tmp_path: Path) -> None:
+    names = ["\ud800", "Hull\0", "York"]
+    lines = [json.dumps({"city": names[row % 3], "price": row * 1.5}) for row in range(60)]
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    training_data = data_of(tmp_path / "t.jsonl")
+    train_model(training_data, NetworkChoice(), QUICK, tmp_path / "run")
+    assert training_data.indices is not None
+    assert training_data.indices[:3, 0].tolist() == [1, 1, 2]
+    assert Run.open(tmp_path / "run").recipe.contract.features[0].categories == ("York",)

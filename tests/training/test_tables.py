@@ -260,7 +260,7 @@ def test_a_network_of_one_s_own_is_trained_exported_and_named_again(
     refused = parity(*common, "--network", "my_nets:Wrong")
     assert refused.code == 1 and "returns [2, 7] for 2 rows" in refused.err
     assert parity(*common, "--network", "my_nets:Wide", "--arg", "width=5").code == 0
-    assert Run.open(tmp_path / "run").state_dict()["body.0.weight"].shape == (5, 2)
+    assert Run.open(tmp_path / "run").state_dict()["body.0.weight"].shape == (5, 3)  # an indicator as well
     refused = parity("export", tmp_path / "run", tmp_path / "package")
     assert refused.is_refused(1, "unknown network 'my_nets:Wide'", "--network my_nets:Wide")
     exported = parity("export", tmp_path / "run", tmp_path / "package", "--network", "my_nets:Wide", "--no-plots")

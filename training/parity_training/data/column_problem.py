@@ -10,6 +10,7 @@ from parity_training.data.option_hint import option_hint
 Options = Mapping[str, tuple[str, ...]]
 """Options that take lists, or one text, by their names; ``--percent`` takes nothing."""
 
+_TOLD = 5  # problems one by one: a sentence is cut in the middle where it is longer than a screen
 _SPELLED = re.compile(r"read it with (?P<options>--.+?)(?: \(45%.*)?")
 
 
@@ -35,8 +36,15 @@ class TableProblemsError(InputError):
     def __init__(self, problems: Sequence[ColumnProblemError], where: str, given: Options) -> None:
         options = _together(problems, given)
         self.options = " ".join(_written(name, values) for name, values in options.items())
-        found = "; ".join(f"row {one.row}: {one.problem}" if one.row else one.problem for one in problems)
-        super().__init__(f"{where}: {len(problems)} columns cannot be read: {found}")
+        found = "; ".join(map(_short, problems[:_TOLD]))
+        more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
+        super().__init__(f"{where}: {len(problems)} columns cannot be read: {found}{more}")
+
+
+def _short(problem: ColumnProblemError) -> str:
+    """Return a problem without its ways out, one of which is said for all together."""
+    what = problem.problem.partition("; ")[0]
+    return what if problem.row is None else f"row {problem.row}: {what}"
 
 
 def spelling_options(way_out: str) -> dict[str, tuple[str, ...]] | None:

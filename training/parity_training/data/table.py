@@ -168,8 +168,8 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
             index, self.classes = _classes(columns, numbers, settings)
             self.label = torch.from_numpy(index)
             self.task = "binary" if len(self.classes) == 2 else "multiclass"
-        plain = (*columns.of("numeric"), settings.target) if self.task == "regression" else tuple(columns.of("numeric"))
-        self.table = RowsOfFile(file, columns.row_numbers, plain, state)
+        plain = (*columns.of("numeric"), *([] if numbers is None else [settings.target]))
+        self.table = RowsOfFile(file, columns.row_numbers, plain, tuple(columns.of("code")), state)
 
     def __repr__(self) -> str:
         return f"TableDataset({self.task}, {counted(len(self.features), 'feature')}, {counted(len(self), 'row')})"

@@ -5,14 +5,16 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
-from parity_runtime import FormatError, InputError, TensorSpec
+from parity_runtime import FormatError, InputError, ModelContract, TensorSpec
 from parity_runtime.errors import first_line
-from parity_runtime.feature import FEATURES
+from parity_runtime.feature import FEATURES, TIMESTAMPS
 from parity_training.data.batches import EpochSampler, TensorLoader, own_generator
+from parity_training.data.encode_columns import year
 from parity_training.data.training_data import TrainingData, moments
 from parity_training.fitting.evaluation import outputs_of, predicted_of
 from parity_training.fitting.loop import TrainingLoop
@@ -23,6 +25,10 @@ from parity_training.networks.registry import NETWORKS, Network
 from parity_training.networks.table_network import TableNetwork, body_inputs
 from parity_training.run import Recipe
 from parity_training.settings import TrainSettings
+
+UNSEEN_YEARS = 2.0**20
+"""What a year's distance is divided by where training saw one year alone, so that others say next to nothing: the body
+has not learned what they mean. A power of two divides exactly."""
 
 
 @dataclass(frozen=True)
@@ -130,12 +136,21 @@ def _fit_preprocessing(model: nn.Module, training_data: TrainingData) -> float:
         return 1.0
     rows = training_data.part("train")
     mean, scale = moments(training_data.data, rows)
+    scale[_constant_years(training_data.contract)] = UNSEEN_YEARS
     if training_data.contract.task != "regression":
         model.fit(mean, scale)
         return 1.0
     target_mean, target_scale = moments(training_data.target[:, None], rows)
     model.fit(mean, scale, float(target_mean), float(target_scale))
     return float(target_scale)
+
+
+def _constant_years(contract: ModelContract) -> list[int]:
+    """Return the columns of the years in all of which training saw one alone; the years stand behind the numbers."""
+    dates = contract.features_of(TIMESTAMPS)
+    first = len(contract.features_of(FEATURES))
+    ends = [np.array([date.low or 0, date.high or 0]).astype(np.int64) for date in dates]
+    return [first + place for place, seconds in enumerate(ends) if len(set(year(seconds).tolist())) == 1]
 
 
 def _check_outputs(model: nn.Module, training_data: TrainingData) -> None:
