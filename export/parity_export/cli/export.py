@@ -84,8 +84,8 @@ def summary(exported: Exported) -> list[str]:
         worst = max(found.max_abs for found in report.differences(name, "ordinary"))
         lines.append(f"  {name}: largest deviation from float64 {worst:.3g} (allowed at least {tolerance.floor:.3g})")
     if report.encoder:
-        lines.append(f"encoder: {report.encoder['values']} values, over {report.encoder['rows']} rows of text and dates, "
-                     "equal the reference's")  # fmt: skip
+        asked = f"{report.encoder['rows']} rows of text and dates"
+        lines.append(f"encoder: {report.encoder['values']} values, over {asked}, equal the reference's")
     if exported.bound_report is not None:
         lines += _bounds_summary(exported.bound_report)
     return [*lines, f"package: {exported.path}", f"id: {exported.package_id}"]
