@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import torch
 
 from parity_export import ExportOptions, source_from_run
 from parity_export.graph.attach_encoder import attach_encoder
@@ -132,8 +133,10 @@ def test_check_of_a_module_cannot_know_a_graph_s_texts(parcels: Parcels, warm: W
     graph = attach_encoder(trace(source_from_run(Run.open(parcels.run)), ExportOptions()))
     model = tmp_path / "cells.onnx"
     model.write_bytes(graph.data)
-    weights = parcels.run / "state_dict.pt"
-    done = warm.run(["check", "parity_training.networks.mlp:MLP", model, "--weights", weights])
+    weights = tmp_path / "linear.pt"
+    torch.save(torch.nn.Linear(2, 1).state_dict(), weights)
+    sizes = ["--arg", "in_features=2", "--arg", "out_features=1"]
+    done = warm.run(["check", "torch.nn:Linear", model, "--weights", weights, *sizes])
     assert done.returncode == 1
     (line,) = done.err.splitlines()
     assert "takes categories: string[batch, 2]" in line

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import click
 
 from parity_export.check_model import check_model, read_model
-from parity_export.cli.module_options import judged_source, module_options
+from parity_export.cli.module_options import bare_module, judged_source, module_options
 from parity_export.export_options import ExportOptions, ReportDetail
 from parity_export.gate.run_gate import report_to_json
 from parity_runtime import ParityRefusedError
@@ -42,8 +42,8 @@ def check(source: str, model: Path, out: Path | None, report: ReportDetail | Non
         raise click.UsageError(
             "--report says what the report holds, and there is no file for it; add --out report.json"
         )
-    graph = read_model(model)
-    judged = judged_source(source, options, graph, model.stem)
+    module, graph = bare_module(source, options), read_model(model)
+    judged = judged_source(source, module, options, graph, model.stem)
     gate_result = check_model(judged, graph, tolerance)
     if out is not None:
         write_file(out, dump_table(report_to_json(judged.contract, gate_result, full=report == "full")))

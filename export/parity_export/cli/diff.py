@@ -7,7 +7,7 @@ import click
 import numpy as np
 
 from parity_export.check_model import read_model
-from parity_export.cli.module_options import judged_source, module_options
+from parity_export.cli.module_options import bare_module, judged_source, module_options
 from parity_export.divergence import Divergence, Trace, first_divergence, onnx_trace, torch_trace
 from parity_export.export_options import ExportOptions
 from parity_export.gate.batching import Batches
@@ -46,7 +46,7 @@ def diff(source: str, model: Path, between: str, rtol: float, atol: float, **opt
     ExportOptions(rtol=rtol, atol=atol)
     first, second = _sides(between)
     graph = OnnxGraph(load_model(model).data) if model.is_dir() else read_model(model)
-    judged = judged_source(source, options, graph, model.stem)
+    judged = judged_source(source, bare_module(source, options), options, graph, model.stem)
     if judged.call.note is not None:
         echo_line(judged.call.note, err=True)
     call = _call(judged)

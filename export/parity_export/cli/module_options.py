@@ -70,7 +70,7 @@ def bare_module(source: str, options: dict[str, Any]) -> nn.Module:
     return Run.open(source).module(run_network(options)) if is_run(source) else user_module(source, options)
 
 
-def judged_source(source: str, options: dict[str, Any], model: OnnxGraph, name: str) -> ModelSource:
+def judged_source(source: str, module: nn.Module, options: dict[str, Any], model: OnnxGraph, name: str) -> ModelSource:
     """Return the module that an ONNX model is judged by, its outputs compared as they are.
 
     Without --input it is asked what the model takes. A model of a run's table may take the table's own text and
@@ -78,6 +78,7 @@ def judged_source(source: str, options: dict[str, Any], model: OnnxGraph, name: 
 
     Args:
         source: a run folder, or package.module:Callable.
+        module: its `bare_module`.
         options: of `module_options`.
         model: what is judged.
         name: of the model.
@@ -95,7 +96,7 @@ def judged_source(source: str, options: dict[str, Any], model: OnnxGraph, name: 
             f"{name} takes {texts[0]}, and a run of a table with these inputs says which texts there are; give that "
             "run's folder in the place of the module"
         )
-    return source_from_module(bare_module(source, options), inputs, OutputSpec(), name, sample(options, inputs))
+    return source_from_module(module, inputs, OutputSpec(), name, sample(options, inputs))
 
 
 def _table_source(source: str, options: dict[str, Any], inputs: Sequence[TensorSpec]) -> ModelSource | None:
