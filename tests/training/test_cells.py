@@ -346,3 +346,29 @@ def test_a_run_is_resumed_with_the_cells_that_it_was_trained_on(tmp_path: Path) 
     run_cached = settings_from_source(Run.open(tmp_path / "run").recipe.data)
     assert (run_cached.missing_values, run_cached.thousands, run_cached.features) == (("absent",), ",", ("size",))
     assert table_data(TableDataset(path, run_cached), run_cached, "t").source == Run.open(tmp_path / "run").recipe.data
+
+
+def test_the_name_of_a_file_says_that_tabs_separate_its_cells(parity, tmp_path: Path) -> None:
+    cities = ["" if row % 5 == 3 else ("York", "Hull")[row % 2] for row in range(60)]
+    lines = [f"{size}\t{city}\t{sold}" for size, city, sold in zip(SIZES, cities, SOLD, strict=True)]
+    (tmp_path / "t.tsv").write_text("size\tcity\tsold\n" + "\n".join(lines) + "\n")
+    trained = parity("train", tmp_path / "t.tsv", "--target", "sold", "--out", tmp_path / "run", "--epochs", 1)
+    assert trained.code == 0 and "binary (no, yes), positive is yes: 2 features" in trained.err
+    assert "  city  categorical  one-hot of 2  12 missing" in trained.err.splitlines()
+
+
+def test_codes_that_begin_with_zeros_are_categories_and_can_be_numbers(parity, tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.csv", {"zip": [f"0{1000 + row % 9}" for row in range(60)], "price": PRICES})
+    common = ("train", path, "--target", "price", "--out", tmp_path / "run", "--epochs", 1)
+    assert "  zip  categorical  one-hot of 9" in parity(*common).err.splitlines()
+    assert "  zip  numeric  standardized" in parity(*common, "--force", "--numeric", "zip").err.splitlines()
+
+
+def test_a_rare_class_is_compared_with_always_answering_the_other(parity, tmp_path: Path) -> None:
+    late = ["yes" if row % 10 == 4 else "no" for row in range(200)]
+    path = write_table(tmp_path / "t.csv", {"size": [row % 7 for row in range(200)], "late": late})
+    common = ("train", path, "--target", "late", "--epochs", 1, "--out")
+    trained = parity(*common, tmp_path / "run")
+    assert "always answering no would be right in 90.00%; recall: yes " in trained.out
+    path = write_table(tmp_path / "t.csv", {"size": [row % 7 for row in range(200)], "late": ["no", "yes"] * 100})
+    assert "always" not in parity(*common, tmp_path / "even").out

@@ -271,6 +271,17 @@ def test_all_that_is_wrong_is_one_message_with_one_command_that_works(parity, tm
     assert trained.code == 0 and "regression: 3 features" in trained.err, trained
 
 
+def test_columns_that_contradict_one_another_are_not_read_by_one_command(parity, tmp_path: Path) -> None:
+    whole = ["1,234,567", "2,000,001", "950"]
+    columns = {"a": cells(*(f'"{cell}"' for cell in whole)), "b": cells('"0,5"', '"12,25"'), "size": SIZES}
+    path = write_table(tmp_path / "t.csv", {**columns, "price": PRICES})
+    command = ("train", path, "--target", "price", "--out", tmp_path / "run", "--epochs", 1, "--drop-columns", "size")
+    refused = parity(*command)
+    assert refused.err.strip().endswith("--thousands , --drop-columns size,b")
+    trained = parity(*shlex.split(refused.err.strip().partition("; this reads the table: ")[2])[1:])
+    assert trained.code == 0 and "regression: 1 features" in trained.err
+
+
 def test_a_column_that_changes_its_kind_far_down_is_one_line_with_the_row(parity, tmp_path: Path) -> None:
     rows, odd = HEAD_ROWS + 5000, HEAD_ROWS + 3000
     lines = [f"{row % 97},{row % 13}.5" for row in range(rows)]

@@ -37,6 +37,7 @@ _XOR_ONLY = ("size", "validation_size", "test_size", "std")
 _TABLE_ONLY = tuple(item.name for item in fields(TableSettings) if item.name != "seed")
 _TYPED = "parity_training.typed"
 _SHOWN_CLASSES = 10
+_MUCH = 2 / 3  # of the rows: from here on, accuracy alone says little
 _KEPT_ON_RESUME = ("data", "out", "force", "resume_run", "network")
 
 
@@ -202,7 +203,25 @@ def _summary(run: Run) -> list[str]:
     part = {"test": "held-out", "validation": "validation", "train": "training"}[evaluation["part"]]
     rows = f"{evaluation['rows']} {part} rows"
     if "accuracy" in evaluation:
-        found = f"{evaluation['accuracy']:.2%} of {rows} are right"
+        found = [f"{evaluation['accuracy']:.2%} of {rows} are right"]
+        found += _beside_the_majority(evaluation["confusion"], [str(label) for label in run.recipe.contract.classes])
     else:
-        found = f"RMSE {evaluation['rmse']:.4g} and R2 {evaluation['r2']:.4f} on {rows}"
-    return [found, f"run: {run.path}"]
+        found = [f"RMSE {evaluation['rmse']:.4g} and R2 {evaluation['r2']:.4f} on {rows}"]
+    return [*found, f"run: {run.path}"]
+
+
+def _beside_the_majority(confusion: list[list[int]], classes: list[str]) -> list[str]:
+    """Return what always answering the most frequent class reaches, where that is much, and how others are found.
+
+    Args:
+        confusion: rows by true class and predicted class.
+        classes: their names.
+    """
+    rows = [sum(counts) for counts in confusion]
+    most = max(rows)
+    if most <= _MUCH * sum(rows):
+        return []
+    others = [index for index, count in enumerate(rows) if 0 < count < most]
+    recalls = [f"{classes[index]} {confusion[index][index] / rows[index]:.2%}" for index in others[:_SHOWN_CLASSES]]
+    recall = f"; recall: {', '.join(recalls)}" if recalls else ""
+    return [f"always answering {classes[rows.index(most)]} would be right in {most / sum(rows):.2%}{recall}"]

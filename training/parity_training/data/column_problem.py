@@ -68,16 +68,20 @@ _LISTS = ("--missing-values", "--drop-columns", "--currency", "--categorical")
 
 def _together(problems: Sequence[ColumnProblemError], given: Options) -> dict[str, tuple[str, ...]]:
     """Return the options of all problems; a column whose options contradict those of another is left out."""
-    options = dict(given)
     named: dict[str, tuple[str, ...]] = {}
     for problem in problems:
         wanted = dict(problem.options)
-        if any(name in named and name not in _LISTS and named[name] != value for name, value in wanted.items()):
+        if _signs(wanted) and _signs(named) and _signs(wanted) != _signs(named):
             wanted = {"--drop-columns": (str(problem.column),)}
         for name, values in wanted.items():
-            before = (*options.get(name, ()), *named.get(name, ())) if name in _LISTS else ()
+            before = (*given.get(name, ()), *named.get(name, ())) if name in _LISTS else ()
             named[name] = tuple(dict.fromkeys((*before, *values)))
     return named
+
+
+def _signs(options: Options) -> dict[str, tuple[str, ...]]:
+    """Return what options say of the signs within a number, which are the same in all columns."""
+    return {name: options[name] for name in ("--decimal", "--thousands") if name in options}
 
 
 def _written(name: str, values: tuple[str, ...]) -> str:
