@@ -1,15 +1,17 @@
 """The encoder in front of a table's graph: what it takes, that it is exact, and that the gate refuses a wrong one."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from parity_export import ExportOptions
+from parity_export import ExportOptions, export_package
 from parity_export.export_graph import ExportGraph
 from parity_export.gate.encoder_check import check_encoder
 from parity_export.gate.reference_evaluator import differing_operator
@@ -24,9 +26,10 @@ from parity_export.graph.onnx_versions import check_loads, oldest_onnxruntime
 from parity_export.graph.trace import trace
 from parity_export.onnx_graph import OnnxGraph
 from parity_export.select_test_vectors import select_test_vectors
-from parity_runtime import Feature, InputError
+from parity_runtime import Feature, InputError, ParityRefusedError, Predictor
 from parity_runtime.feature import MISSING_TIMESTAMP
 from parity_runtime.inference.session import OPTIMIZATIONS, import_onnxruntime
+from parity_runtime.verification.verify import verify
 from parity_training.data.encode_columns import CALENDAR_SIZES, calendar_indices, encode_columns, network_inputs, year
 from tests.export.table_models import AGE, ALL, CITY, JOINED, MEMBER, PLAN, table_contract, table_rows, table_source
 
@@ -315,3 +318,41 @@ def test_an_onnxruntime_without_the_encoder_is_named(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(import_onnxruntime(), "__version__", "1.16.3")
     with pytest.raises(InputError, match=r"1\.16\.3 has no LabelEncoder .* pip install 'onnxruntime>=1\.17'"):
         check_loads(18, 8, text=True)
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_a_module_of_ones_own_over_a_table_becomes_a_certified_package(task: str, tmp_path: Path) -> None:
+    """Its vectors verify on the plain and on the certified graph, and zero rows are answered with none."""
+    source = table_source(ALL, task)
+    source = replace(source, sample=table_rows(source.contract, 200))
+    path = export_package(source, tmp_path / task, ExportOptions(certified=True, plots=False)).path
+    verify(path)
+    predictor = Predictor(path, certified=True)
+    assert predictor.contract.min_onnxruntime == "1.18"
+    rows = table_rows(source.contract, 0)
+    assert all(len(array) == 0 for array in predictor.run(dict(rows)).values())
+
+
+def test_a_wrong_encoder_is_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The export exits without a package; the report beside its name says which cell is wrong."""
+
+    def exchanged(headed: ExportGraph) -> ExportGraph:
+        return changed(attach_encoder(headed), _other_index)
+
+    monkeypatch.setattr("parity_export.export.attach_encoder", exchanged)
+    source = table_source((AGE, CITY))
+    with pytest.raises(ParityRefusedError, match=r"no package: .* \(and \d+ more\)"):
+        export_package(source, tmp_path / "wrong", ExportOptions(plots=False))
+    assert not (tmp_path / "wrong").exists()
+    reasons = json.loads((tmp_path / "wrong.refused.json").read_text(encoding="utf-8"))["reasons"]
+    assert any("the encoder gives the index 3 for city = 'Paris', not 2" in reason for reason in reasons)
+
+
+def test_a_missing_cell_that_the_contract_refuses_is_not_recorded(tmp_path: Path) -> None:
+    """The graph has an answer all the same, and the gate asks for it; a reader would refuse the row."""
+    refusing = tuple(replace(feature, missing="refuse") for feature in (AGE, CITY, JOINED))
+    path = export_package(table_source(refusing), tmp_path / "refusing", ExportOptions(plots=False)).path
+    verify(path)
+    inputs = json.loads((path / "conformance.json").read_text(encoding="utf-8"))["ordinary"]["inputs"]
+    assert "" not in inputs["categories"]["data"]
+    assert str(MISSING_TIMESTAMP) not in inputs["timestamps"]["data"]
