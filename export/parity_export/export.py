@@ -9,6 +9,7 @@ from parity_export.error_bounds.derive_bounds import derive_bounds
 from parity_export.export_graph import ExportGraph
 from parity_export.export_options import OLDEST_IR, OLDEST_OPSET, ExportOptions
 from parity_export.gate.run_gate import GateResult, run_gate
+from parity_export.graph.attach_encoder import attach_encoder
 from parity_export.graph.attach_head import attach_head, check_graph
 from parity_export.graph.check_weights import Initializers, check_weights
 from parity_export.graph.onnx_versions import check_loads
@@ -16,6 +17,7 @@ from parity_export.graph.trace import trace
 from parity_export.package_writer import GatedGraph, check_target, write_package
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import ModelContract
+from parity_runtime.feature import CATEGORIES
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     """
     target, options = Path(target), options or ExportOptions()
     check_target(target, options)
-    check_loads(options.opset or OLDEST_OPSET, options.ir_version or OLDEST_IR)
+    text = bool(source.contract.features_of(CATEGORIES))
+    check_loads(options.opset or OLDEST_OPSET, options.ir_version or OLDEST_IR, text=text)
     graph, initializers = _graph(source, options)
     bound_report = derive_bounds(graph) if options.certified else None
     bounds = None if bound_report is None else bound_report.exact_bounds()
@@ -93,6 +96,6 @@ def _graph(source: ModelSource, options: ExportOptions) -> tuple[ExportGraph, In
     """Return the graph of a package, and where its constants are from; what was traced, and holds the weights, ends."""
     traced = trace(source, options)
     initializers = check_weights(traced)
-    graph = attach_head(traced)
+    graph = attach_encoder(attach_head(traced))
     check_graph(graph)
     return graph, initializers

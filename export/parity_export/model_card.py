@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 from parity_export.error_bounds.bound_report import BoundReport
 from parity_export.gate.report import Report
-from parity_runtime import ModelContract
+from parity_runtime import ModelContract, TensorSpec
 from parity_runtime.contract import LABEL
 from parity_runtime.package.summary import summarize
 from parity_runtime.printable import counted
@@ -18,6 +18,8 @@ inputs = {{{inputs}}}
 outputs = dict(zip([output.name for output in session.get_outputs()], session.run(None, inputs)))
 print(outputs["{output}"])
 ```"""
+
+_LINE = 108  # characters of the inputs, so that their line has 120
 
 
 def model_card(
@@ -44,6 +46,7 @@ def model_card(
         "backend tests.",
         "## Without Parity",
         _PLAIN.format(inputs=_zeros(contract), output=contract.outputs[0].name),
+        _cells_note(contract),
         _label_note(contract),
     ]
     return ("\n\n".join(section for section in sections if section) + "\n").encode()
@@ -72,7 +75,13 @@ def _compared(report: Report) -> str:
         )
     backends = "onnxruntime and ONNX's reference evaluator"
     where = counted(len(report.results), "configuration")
-    return "\n\n".join([f"{where} of {backends} against torch in float64:", "\n".join(rows), _legend(compared)])
+    table = [f"{where} of {backends} against torch in float64:", "\n".join(rows), _legend(compared)]
+    if report.encoder:
+        table.append(
+            f"What the graph makes of text and timestamps before its network was compared by itself, over "
+            f"{report.encoder['rows']} rows: all {report.encoder['values']} values equal the Python reference's."
+        )
+    return "\n\n".join(table)
 
 
 def _legend(compared: Iterable[tuple[str, str]]) -> str:
@@ -98,11 +107,34 @@ def _proven(contract: ModelContract, proven: BoundReport | None) -> str:
 
 
 def _zeros(contract: ModelContract) -> str:
-    return ", ".join(
-        f'"{spec.name}": np.zeros({[size if isinstance(size, int) else 1 for size in spec.shape]}, '
-        f"np.{'bool_' if spec.dtype == 'bool' else spec.dtype})"
-        for spec in contract.inputs
-    )
+    """Return the inputs' entries, on one line where they fit, else a line each."""
+    entries = [f'"{spec.name}": {_example(spec)}' for spec in contract.inputs]
+    line = ", ".join(entries)
+    return line if len(line) <= _LINE else "".join(f"\n    {entry}," for entry in entries) + "\n"
+
+
+def _example(spec: TensorSpec) -> str:
+    """Return the Python of one row of an input: zeros; of text missing cells."""
+    shape = [size if isinstance(size, int) else 1 for size in spec.shape]
+    if spec.dtype == "string":
+        return f'np.full({shape}, "", object)'
+    return f"np.zeros({shape}, np.{'bool_' if spec.dtype == 'bool' else spec.dtype})"
+
+
+def _cells_note(contract: ModelContract) -> str:
+    """Return what text and timestamps are in the graph's inputs, for who calls the graph without Parity."""
+    kinds = {feature.kind for feature in contract.features}
+    lines = ["The last axis of an input holds the columns of its features, in the order of `contract.json`."]
+    if kinds & {"categorical", "code"}:
+        lines.append(
+            '`categories` takes text as it stands in the table; a missing cell is `""`, and a text that training has '
+            "not seen is an unknown one, never an error."
+        )
+    if "code" in kinds:
+        lines.append("A code is written as its shortest decimal: `3`, never `3.0`.")
+    if "datetime" in kinds:
+        lines.append("`timestamps` takes seconds since 1970-01-01, UTC; a missing one is -9223372036854775808.")
+    return " ".join(lines) if len(lines) > 1 else ""
 
 
 def _label_note(contract: ModelContract) -> str:

@@ -14,7 +14,7 @@ from parity_export.export_graph import ExportGraph
 from parity_export.export_options import ExportOptions
 from parity_export.gate.run_gate import GateResult, report_to_json
 from parity_export.graph.check_weights import Initializers
-from parity_export.graph.onnx_versions import oldest_onnxruntime
+from parity_export.graph.onnx_versions import ML_DOMAIN, oldest_onnxruntime
 from parity_export.memory import LARGE, give_back
 from parity_runtime import InputError, ModelContract, ParityError, ParityRefusedError, Predictor
 from parity_runtime.contract import METADATA_KEY, batch_name
@@ -56,7 +56,9 @@ class GatedGraph:
             self.graph.contract,
             graphs={"default": MODEL, **certified},
             tolerance=self.gate_result.expected.tolerances["ordinary"],
-            min_onnxruntime=oldest_onnxruntime(model.opset_imports[""], model.ir_version),
+            min_onnxruntime=oldest_onnxruntime(
+                model.opset_imports[""], model.ir_version, text=ML_DOMAIN in model.opset_imports
+            ),
             row_independent=self.gate_result.report.row_independent,
         )
 
@@ -158,7 +160,7 @@ def _check_no_rows(predictor: Predictor) -> None:
         return
     sizes = {name: 0 if name == batch else 2 for spec in contract.inputs for name in spec.shape}
     empty = {
-        spec.name: np.zeros([sizes[size] if isinstance(size, str) else size for size in spec.shape], spec.dtype)
+        spec.name: np.zeros([sizes[size] if isinstance(size, str) else size for size in spec.shape], spec.numpy_dtype)
         for spec in contract.inputs
     }
     answers = predictor.run(empty)

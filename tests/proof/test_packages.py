@@ -106,7 +106,8 @@ def test_an_error_bound_that_is_negative_or_no_number_is_refused_by_the_gate(sub
     assert any("leave their proven error bound" in line for line in bound_report.violations)
     assert bound_report.bounded == bound_report.certified == 0
     certificate = Certificate(bound_report.model)
-    assert len(list(certificate.run([np.zeros((5, 2)), np.ones((5, 2))]))) == 10
+    name = bound_report.model.contract.inputs[0].name
+    assert len(list(certificate.run([{name: np.zeros((5, 2))}, {name: np.ones((5, 2))}]))) == 10
     assert (certificate.rows, certificate.certified) == (10, 0)
 
 

@@ -5,12 +5,10 @@ from typing import Any, get_args
 
 import click
 
-from parity_export.check_model import check_model, model_inputs, read_model
-from parity_export.cli.module_options import bare_module, input_specs, module_options, sample
+from parity_export.check_model import check_model, read_model
+from parity_export.cli.module_options import bare_module, compared_source, module_options
 from parity_export.export_options import ExportOptions, ReportDetail
 from parity_export.gate.run_gate import report_to_json
-from parity_export.sources.model_source import source_from_module
-from parity_export.sources.output_spec import OutputSpec
 from parity_runtime import ParityRefusedError
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.files.atomic_write import write_file
@@ -45,8 +43,7 @@ def check(source: str, model: Path, out: Path | None, report: ReportDetail | Non
             "--report says what the report holds, and there is no file for it; add --out report.json"
         )
     module, graph = bare_module(source, options), read_model(model)
-    inputs = input_specs(options) or list(model_inputs(graph))
-    judged = source_from_module(module, inputs, OutputSpec(), model.stem, sample(options, inputs))
+    judged = compared_source(source, module, options, graph, model.stem)
     gate_result = check_model(judged, graph, tolerance)
     if out is not None:
         write_file(out, dump_table(report_to_json(judged.contract, gate_result, full=report == "full")))
@@ -55,7 +52,7 @@ def check(source: str, model: Path, out: Path | None, report: ReportDetail | Non
         raise ParityRefusedError(
             f"the model does not answer as the module: {gate_result.reason()}{where}; parity diff names the operator"
         )
-    if not any(isinstance(size, str) for spec in inputs for size in spec.shape):
+    if not any(isinstance(size, str) for spec in judged.contract.inputs for size in spec.shape):
         echo_line(f"{model} takes one fixed shape only; say what it should take with --input", err=True)
     for line in [*gate_result.notes, *gate_result.report.remarks()]:
         echo_line(line, err=True)

@@ -6,8 +6,8 @@ from typing import Any, cast
 import click
 import numpy as np
 
-from parity_export.check_model import model_inputs, read_model
-from parity_export.cli.module_options import bare_module, input_specs, module_options, sample
+from parity_export.check_model import read_model
+from parity_export.cli.module_options import bare_module, compared_source, module_options
 from parity_export.divergence import Divergence, Trace, first_divergence, onnx_trace, torch_trace
 from parity_export.export_options import ExportOptions
 from parity_export.gate.batching import Batches
@@ -16,8 +16,7 @@ from parity_export.gate.probes import SEED
 from parity_export.gate.tolerances import TORCH_TESTING
 from parity_export.gate.torch_reference import TorchReference
 from parity_export.onnx_graph import OnnxGraph
-from parity_export.sources.model_source import ModelSource, source_from_module
-from parity_export.sources.output_spec import OutputSpec
+from parity_export.sources.model_source import ModelSource
 from parity_runtime import GateError
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.inference.input_validation import Arrays
@@ -55,21 +54,19 @@ def diff(source: str, model: Path, between: str, rtol: float, atol: float, **opt
     ExportOptions(rtol=rtol, atol=atol)
     first, second = _sides(between)
     graph = OnnxGraph(load_model(model).data) if model.is_dir() else read_model(model)
-    module = bare_module(source, options)
-    inputs = input_specs(options) or list(model_inputs(graph))
-    compared_source = source_from_module(module, inputs, OutputSpec(), model.stem, sample(options, inputs))
-    if compared_source.call.note is not None:
-        echo_line(compared_source.call.note, err=True)
-    call = _call(compared_source)
-    ours, operators = _trace(first, compared_source, graph, call)
-    theirs, more = _trace(second, compared_source, graph, call)
-    divergence, compared = first_divergence(ours, theirs, more | operators, rtol, atol)
-    if not compared:
+    compared = compared_source(source, bare_module(source, options), options, graph, model.stem)
+    if compared.call.note is not None:
+        echo_line(compared.call.note, err=True)
+    call = _call(compared)
+    ours, operators = _trace(first, compared, graph, call)
+    theirs, more = _trace(second, compared, graph, call)
+    divergence, count = first_divergence(ours, theirs, more | operators, rtol, atol)
+    if not count:
         raise GateError(
             "no value was compared: the two sides have no value name in common; did another exporter rename them?"
         )
     if divergence is None:
-        echo_line(f"no divergence: {counted(compared, 'value')} compared between {_SIDES[first]} and {_SIDES[second]}")
+        echo_line(f"no divergence: {counted(count, 'value')} compared between {_SIDES[first]} and {_SIDES[second]}")
         return
     for line in _summary(divergence, first, second):
         echo_line(line)

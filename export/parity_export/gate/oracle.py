@@ -14,6 +14,7 @@ from parity_export.gate.float32_evaluations import float32_samples, neighbours
 from parity_export.gate.output_check import check_output_spec
 from parity_export.gate.probe_sampling import ProbeSampler, integer_ranges
 from parity_export.gate.probes import (
+    CALENDAR,
     EXTREME,
     GAUSSIAN,
     LARGE,
@@ -99,7 +100,7 @@ class Oracle:
         self.probes: Probes = self._make_probes()
         self.row_independent: bool = self.batches.name is not None and self._measure_independence()
         if not self.row_independent:  # one overflowing row would spoil every other row of its batch
-            self.probes = self.probes.without(LARGE, SPECIAL, SUBNORMAL, EXTREME)
+            self.probes = self.probes.without(LARGE, CALENDAR, SPECIAL, SUBNORMAL, EXTREME)
         self._known: dict[int, ExpectedOutputs] = {}
         self._looked_at = np.zeros(0, np.int64)
 
@@ -181,7 +182,7 @@ class Oracle:
         """Return every kind of probe, mixed: the first rows, which every batch size is asked, hold some of each."""
         random = np.random.default_rng(SEED)
         parts = self._answered(self.sampler.rows(random, self._source.sample))
-        ordinary = concatenate(parts).without(SMALL, LARGE, SPECIAL, SUBNORMAL, EXTREME)
+        ordinary = concatenate(parts).without(SMALL, LARGE, CALENDAR, SPECIAL, SUBNORMAL, EXTREME)
         check_determinism(self._source.module, self.float32, ordinary.inputs)
         check_output_spec(self._source, ordinary)
         if self._source.contract.is_classifier:

@@ -40,7 +40,7 @@ def check_output_spec(source: ModelSource, probes: Probes) -> None:
 def _returned(source: ModelSource, probes: Probes) -> NDArray[np.float32]:
     call = Batches(source.contract).call(probes.inputs, np.arange(len(probes)))
     with torch.no_grad():
-        returned = source.call(*[torch.from_numpy(call[spec.name]) for spec in source.contract.inputs])
+        returned = source.call(*map(torch.from_numpy, source.arrays(call)))
     matrix: NDArray[np.float32] = returned.reshape(len(probes), -1).numpy()
     return matrix
 

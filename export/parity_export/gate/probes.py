@@ -14,6 +14,8 @@ SEED = 20260101
 SAMPLE, UNIFORM, GAUSSIAN, LARGE = "sample", "uniform", "gaussian", "large"
 SMALL, SPECIAL, SUBNORMAL, EXTREME = "small", "special", "subnormal", "extreme"
 BOUNDARY, ADVERSARIAL = "boundary", "adversarial"
+TEXT, CALENDAR = "text", "calendar"
+"""Tables only: rows with every text that is asked, and rows with moments where a calendar turns."""
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ class Report:
             faults of its own, and every configuration of onnxruntime agrees with torch.
         nonfinite: how answers to NaN and infinite inputs compare; reported, not gated.
         row_independent: whether rows of one batch do not influence one another; None if not reached.
+        encoder: how many rows and values the graph's encoder was compared on by itself; empty without one.
     """
 
     mismatches: list[str] = field(default_factory=list)
@@ -42,6 +43,7 @@ class Report:
     evaluator: list[str] = field(default_factory=list)
     nonfinite: dict[str, int] = field(default_factory=dict)
     row_independent: bool | None = None
+    encoder: dict[str, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Report({self.brief})"
@@ -103,6 +105,7 @@ class Report:
             full: add every result, each batch size, assignment of the dimensions and group of probes. A report that
                 says no has them always: somebody has to find out why.
         """
+        encoder = {"encoder": self.encoder} if self.encoder else {}
         every = {"results": [result.to_json() for result in self.results]} if full or not self.passed else {}
         return {
             "passed": self.passed,
@@ -115,6 +118,7 @@ class Report:
             "batch_sizes": batch_sizes(self.results),
             "dimensions": dimensions(self.results),
             "summary": summary_rows(self.results),
+            **encoder,
             **every,
         }
 

@@ -12,6 +12,7 @@ from parity_export.export_graph import ExportGraph
 from parity_export.gate.backends import BATCH_SIZES, DEFAULT
 from parity_export.gate.batching import LazyModel
 from parity_export.gate.decision_constants import code_numbers
+from parity_export.gate.encoder_check import check_encoder
 from parity_export.gate.expected_outputs import ExpectedOutputs
 from parity_export.gate.oracle import Oracle
 from parity_export.gate.report import Report, compare_backends
@@ -103,6 +104,11 @@ def run_gate(
         oracle.release()
     graph.onnx.give_back()
     report.not_run += refused
+    encoder = None if external else check_encoder(graph)  # another exporter's has values of other names
+    if encoder is not None:
+        report.mismatches += encoder.mismatches
+        report.not_run += encoder.not_run
+        report.encoder = {"rows": encoder.rows, "values": encoder.values}
     if external and not report.passed:
         report.mismatches[:0] = shape_mismatches(graph.onnx.session(), graph.contract.outputs)
     return GateResult(report, oracles[0], notes)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.gate.probes import EXTREME, GAUSSIAN, LARGE, SMALL, SPECIAL, SUBNORMAL, Probes
+from parity_export.gate.probes import CALENDAR, EXTREME, GAUSSIAN, LARGE, SMALL, SPECIAL, SUBNORMAL, Probes
 from parity_runtime import ParityRefusedError, Tolerance
 from parity_runtime.arguments import argument
 
@@ -36,7 +36,7 @@ two digits, and 8 times that would hide any defect."""
 _KINDS = {
     "wide": (GAUSSIAN,),
     "small": (SMALL,),
-    "large": (LARGE,),
+    "large": (LARGE, CALENDAR),
     "special": (SPECIAL, SUBNORMAL),
     "extreme": (EXTREME,),
 }

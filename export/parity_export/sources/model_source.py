@@ -3,9 +3,11 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from parity_export.sources.argument_binding import Binding, bare, bind
@@ -20,6 +22,7 @@ from parity_runtime.printable import shown
 from parity_runtime.tables.feature_columns import chunk_inputs
 from parity_runtime.tables.table_file import read_table
 from parity_training import Run, weights_id
+from parity_training.data.encode_columns import encode_columns, network_inputs
 from parity_training.networks.registry import Network
 from parity_training.run import TEST_TABLE
 
@@ -54,9 +57,22 @@ class ModelSource:
         return f"ModelSource({self.contract.name!r}, {type(self.module).__name__}, {self.contract.brief})"
 
     @property
+    def module_inputs(self) -> tuple[TensorSpec, ...]:
+        """What the module itself takes: behind an encoder numbers and indices, else the contract's own inputs."""
+        return network_inputs(self.contract)
+
+    @property
     def call(self) -> Binding:
-        """The module as a function of the contract's inputs."""
-        return bind(self.module, self.contract.inputs)
+        """The module as a function of its own inputs."""
+        return bind(self.module, self.module_inputs)
+
+    def arrays(self, inputs: Arrays) -> list[NDArray[Any]]:
+        """Return what the module is given for a batch of the contract's inputs, one array for each of its own.
+
+        Text and timestamps are encoded by the Python reference, never by the graph that is judged.
+        """
+        encoded = encode_columns(self.contract, inputs)
+        return [np.ascontiguousarray(encoded[spec.name]) for spec in self.module_inputs]
 
 
 def source_from_run(run: Run, user_network: Network | None = None) -> ModelSource:
@@ -80,7 +96,7 @@ def source_from_run(run: Run, user_network: Network | None = None) -> ModelSourc
     check_dtypes(module)
     provenance = {"weights": weights_id(module.state_dict()), "seed": run.recipe.training.get("seed")}
     contract = replace(run.recipe.contract, provenance=provenance | _versions())
-    return ModelSource(module, contract, Example.of(module, contract.inputs), sample=sample)
+    return ModelSource(module, contract, Example.of(module, network_inputs(contract)), sample=sample)
 
 
 def source_from_module(

@@ -8,6 +8,7 @@ from numpy import ndarray
 
 from parity_runtime.contract import ModelContract, batch_name
 from parity_runtime.inference.checked_arrays import all_finite
+from parity_runtime.inference.table_rows import is_encoded
 
 _FEW = 16  # numbers, which Python sums up sooner than numpy looks at them
 _MOST_CELLS = 2**9  # of an array; beyond, looking at each in the general way costs nothing beside the work
