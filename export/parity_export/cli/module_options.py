@@ -103,7 +103,9 @@ def bare_module(source: str, options: dict[str, Any]) -> nn.Module:
     return Run.open(source).module(run_network(options)) if is_run(source) else user_module(source, options)
 
 
-def compared_source(source: str, module: nn.Module, options: dict[str, Any], model: OnnxGraph, name: str) -> ModelSource:
+def compared_source(
+    source: str, module: nn.Module, options: dict[str, Any], model: OnnxGraph, name: str
+) -> ModelSource:
     """Return the module that an ONNX model is judged by, its outputs compared as they are.
 
     Without --input it is asked what the model takes. A model of a run's table may take the table's own text and
