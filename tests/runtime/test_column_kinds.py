@@ -305,3 +305,13 @@ def test_many_rows_are_read_as_few_are() -> None:
     assert (plain.timestamps("when")[0] == quoted.timestamps("when")[0]).all()
     broken = csv_of(text + "a;1\n")
     assert broken.category_columns(kinds)[0][-1] == "" and list(broken.unreadable(["c"])) == [len(lines)]
+
+
+def test_text_that_utf_8_cannot_hold_is_an_unknown_category() -> None:
+    assert json_of({"c": "a\ud800"}, {"c": "\U0001f600"}).categories("c").tolist() == ["a\ufffd", "\U0001f600"]
+    deep = '{"c": ' + "[" * 900 + "]" * 900 + "}"
+    chunk = next(json_chunks(BytesIO(deep.encode()), "t.jsonl", None))
+    assert len(chunk.categories("c")) == 1
+    assert json_of({"c": 1}, {"c": [10**400]}).categories("c")[1] == f"[{10**400}]"
+    lines = b'{"c": 1e400}\n{"c": [1e400]}\n'
+    assert next(json_chunks(BytesIO(lines), "t.jsonl", None)).categories("c", "code").tolist() == ["inf", "[Infinity]"]

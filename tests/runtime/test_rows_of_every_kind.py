@@ -13,7 +13,10 @@ import pytest
 from parity_runtime import Feature, FormatError, InputError, ModelContract, Package, Predictor, predict_batches, verify
 from parity_runtime.evaluation.benchmark import random_inputs
 from parity_runtime.feature import MISSING_TIMESTAMP
-from parity_runtime.inference.input_validation import Arrays, table_inputs
+from parity_runtime.inference.input_validation import Arrays, named_inputs, table_inputs
+from parity_runtime.inference.ready_inputs import ReadyInputs
+from parity_runtime.tables.feature_columns import read_inputs
+from parity_runtime.tables.table_file import read_table
 from parity_runtime.verification.tensor_json import array_from_json, array_to_json
 from parity_runtime.verification.test_vectors import VectorSet
 
@@ -68,6 +71,7 @@ def test_data_frames(predictor: Predictor) -> None:
     for unit in ("s", "ms", "us", "ns"):
         moments = pandas.to_datetime(frame["when"], format="ISO8601").astype(f"datetime64[{unit}]")
         check(predictor, frame.assign(when=moments))
+        check(predictor, COLUMNS | {"when": pandas.DatetimeIndex(moments).tz_localize("UTC").tz_convert("Asia/Tokyo")})
         check(predictor, frame.assign(when=moments.dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")))
 
 
@@ -78,6 +82,8 @@ def test_polars_and_arrow(predictor: Predictor) -> None:
     check(predictor, frame.with_columns(polars.col("color").cast(polars.Categorical)))
     check(predictor, frame.with_columns(moments))
     check(predictor, frame.with_columns(moments.dt.replace_time_zone("UTC").dt.convert_time_zone("Europe/Berlin")))
+    large = {**COLUMNS, "code": [2**53 + 1, None, 1, 2]}  # as a float it would be another number
+    assert table_inputs(predictor.contract, polars.DataFrame(large))["categories"][0, 1] == str(2**53 + 1)
     table = pyarrow.table(COLUMNS)
     check(predictor, table)
     check(predictor, table.to_batches()[0])
@@ -253,3 +259,56 @@ def test_an_input_holds_cells_of_one_sort(predictor: Predictor) -> None:
     with pytest.raises(FormatError, match="'n' is numeric and in the input 'timestamps', which is int64"):
         ModelContract(**{name: getattr(predictor.contract, name) for name in ModelContract.__dataclass_fields__}
                       | {"features": features, "inputs": wider})  # fmt: skip
+
+
+def test_truth_values_beside_numbers_alone(xor_package: Path) -> None:
+    """An array of numbers goes to the graph as it is; columns and lists may hold truth values and their words."""
+    contract = Package.open(xor_package).contract
+    told = replace(
+        contract, features=tuple(replace(one, kind="boolean", missing="impute") for one in contract.features)
+    )
+    wanted = [[1.0, 0.0], [0.0, 1.0]]
+    for rows in ([[True, False], [False, 1]], [["true", "0"], ["FALSE", "1"]], np.array(wanted), np.array(wanted) > 0):
+        assert table_inputs(told, rows)["features"].tolist() == wanted
+    assert table_inputs(told, {"x1": np.array([True, False]), "x2": [0.0, 1]})["features"].tolist() == wanted
+    assert table_inputs(told, np.array([[0.5, 2]]))["features"].tolist() == [[0.5, 2]]
+    with pytest.raises(InputError, match="row 1: x2 is '2', neither true nor false"):
+        table_inputs(told, [[True, 2]])
+
+
+def test_features_say_what_they_are_in_short() -> None:
+    many = tuple(f"category {place}" for place in range(10_000))
+    told = repr(Feature("c", "categories", 0, "categorical", "impute", categories=many))
+    assert (
+        told.startswith("Feature('c', 'categories', 0, kind='categorical'")
+        and "10000 in all" in told
+        and len(told) < 300
+    )
+
+
+@pytest.mark.parametrize("form", ["%d %d", "%", "%Q", "\ud800", "%d.%m.%Y\0", ""])
+def test_a_format_that_reads_no_date_is_refused(form: str) -> None:
+    try:
+        Feature("when", "timestamps", 0, "datetime", "impute", format=form)
+    except FormatError as error:
+        assert "reads no date" in str(error)
+    else:  # it reads what it writes: nobody is surprised by an error that is not ours
+        assert form == "" or "\0" in form
+    with pytest.raises(FormatError, match="has no format of dates"):
+        Feature("x", "features", 0, format="%d")
+
+
+def test_missing_text_and_dates_where_the_model_has_no_answer(predictor: Predictor, tmp_path: Path) -> None:
+    features = tuple(replace(one, missing="refuse") for one in predictor.contract.features)
+    told = replace(predictor.contract, features=features)
+    whole = ["red", 1.5, "2020-01-01", True, 3]
+    for place, name in enumerate(COLUMNS):
+        row = [None if column == place else cell for column, cell in enumerate(whole)]
+        with pytest.raises(InputError, match=f"row 2: {name} is missing, and this model takes no missing cell there"):
+            table_inputs(told, [whole, row])
+        (tmp_path / "t.csv").write_text(",".join(COLUMNS) + "\n" + ",".join("" if c is None else str(c) for c in row))
+        _, refused = read_inputs(told, read_table(str(tmp_path / "t.csv")))
+        assert refused[0].problem.startswith(f"{name} is missing") and refused[0].column == name
+    assert not ReadyInputs(told).accept(READY) and ReadyInputs(predictor.contract).accept(READY)
+    with pytest.raises(InputError, match="row 1: code is missing"):
+        named_inputs(told, READY | {"categories": np.array([["red", ""]], object)})
