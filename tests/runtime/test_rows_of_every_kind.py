@@ -13,7 +13,10 @@ import pytest
 from parity_runtime import Feature, FormatError, InputError, ModelContract, Package, Predictor, predict_batches, verify
 from parity_runtime.evaluation.benchmark import random_inputs
 from parity_runtime.feature import MISSING_TIMESTAMP
-from parity_runtime.inference.input_validation import Arrays, table_inputs
+from parity_runtime.inference.input_validation import Arrays, named_inputs, table_inputs
+from parity_runtime.inference.ready_inputs import ReadyInputs
+from parity_runtime.tables.feature_columns import read_inputs
+from parity_runtime.tables.table_file import read_table
 from parity_runtime.verification.tensor_json import array_from_json, array_to_json
 from parity_runtime.verification.test_vectors import VectorSet
 
@@ -293,3 +296,19 @@ def test_a_format_that_reads_no_date_is_refused(form: str) -> None:
         assert form == "" or "\0" in form
     with pytest.raises(FormatError, match="has no format of dates"):
         Feature("x", "features", 0, format="%d")
+
+
+def test_missing_text_and_dates_where_the_model_has_no_answer(predictor: Predictor, tmp_path: Path) -> None:
+    features = tuple(replace(one, missing="refuse") for one in predictor.contract.features)
+    told = replace(predictor.contract, features=features)
+    whole = ["red", 1.5, "2020-01-01", True, 3]
+    for place, name in enumerate(COLUMNS):
+        row = [None if column == place else cell for column, cell in enumerate(whole)]
+        with pytest.raises(InputError, match=f"row 2: {name} is missing, and this model takes no missing cell there"):
+            table_inputs(told, [whole, row])
+        (tmp_path / "t.csv").write_text(",".join(COLUMNS) + "\n" + ",".join("" if c is None else str(c) for c in row))
+        _, refused = read_inputs(told, read_table(str(tmp_path / "t.csv")))
+        assert refused[0].problem.startswith(f"{name} is missing") and refused[0].column == name
+    assert not ReadyInputs(told).accept(READY) and ReadyInputs(predictor.contract).accept(READY)
+    with pytest.raises(InputError, match="row 1: code is missing"):
+        named_inputs(told, READY | {"categories": np.array([["red", ""]], object)})

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError, first_line
+from parity_runtime.feature import MISSING_CATEGORY, MISSING_TIMESTAMP, Feature
 from parity_runtime.tables.cell_values import CellValues, cell_values, is_nothing, missing_cell
 from parity_runtime.tables.chunk import did_you_mean, shown
 from parity_runtime.tensor_spec import TensorSpec
@@ -81,10 +82,13 @@ def check_cells(contract: ModelContract, name: str, array: NDArray[Any]) -> None
     Raises:
         InputError: names the row (from 1) and the feature of the first such cell.
     """
-    if array.dtype.kind != "f" or not contract.features or all_finite(array):
+    if not contract.features or (array.dtype.kind == "f" and all_finite(array)):
         return
     features = [feature for feature in contract.features if feature.input == name]
     if not features:
+        return
+    if array.dtype.kind != "f":
+        _refuse_missing(features, array)
         return
     refused = np.isinf(array)
     for feature in features:
@@ -96,6 +100,16 @@ def check_cells(contract: ModelContract, name: str, array: NDArray[Any]) -> None
         infinite = f"{named} is {array[place]}; this model takes finite numbers there"
         problem = missing_cell(named) if np.isnan(array[place]) else infinite
         raise InputError(problem, row=place[0] + 1, column=named)
+
+
+def _refuse_missing(features: Sequence[Feature], array: NDArray[Any]) -> None:
+    """Refuse a missing text or moment where the contract says so; names the row (from 1) and the feature."""
+    for feature in features:
+        if feature.missing == "refuse" and (feature.is_text or feature.kind == "datetime"):
+            missing = array[..., feature.index] == (MISSING_CATEGORY if feature.is_text else MISSING_TIMESTAMP)
+            if missing.any():
+                row = int(np.argmax(missing)) + 1
+                raise InputError(missing_cell(feature.name), row=row, column=feature.name)
 
 
 def all_finite(array: NDArray[Any]) -> bool:

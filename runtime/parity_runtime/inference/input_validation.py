@@ -27,10 +27,10 @@ __all__ = ["Arrays", "all_finite", "dimensions", "named_inputs", "table_inputs"]
 
 
 def table_inputs(contract: ModelContract, rows: Any) -> Arrays:
-    """Return the graph's input for rows of a table.
+    """Return the graph's inputs for rows of a table, text and moments read as `rows_by_kind` does.
 
     Args:
-        contract: of a model with one input.
+        contract: of a model over a table, or of one with one input.
         rows: ``[batch, ...]`` in the graph's order, or columns by feature name, each ``[batch]``: a mapping, a
             data frame (pandas, polars, pyarrow) or a structured array. NaN is a missing cell; in columns, lists and
             arrays of objects None, an empty text and the contract's words for it (`CellValues`), numbers among
