@@ -14,7 +14,7 @@ from parity_export.export_graph import ExportGraph
 from parity_export.export_options import ExportOptions
 from parity_export.gate.run_gate import GateResult, report_to_json
 from parity_export.graph.check_weights import Initializers
-from parity_export.graph.onnx_versions import oldest_onnxruntime
+from parity_export.graph.onnx_versions import ML_DOMAIN, oldest_onnxruntime
 from parity_export.memory import LARGE, give_back
 from parity_runtime import InputError, ModelContract, ParityError, ParityRefusedError, Predictor
 from parity_runtime.contract import METADATA_KEY, batch_name
@@ -56,7 +56,9 @@ class GatedGraph:
             self.graph.contract,
             graphs={"default": MODEL, **certified},
             tolerance=self.gate_result.expected.tolerances["ordinary"],
-            min_onnxruntime=oldest_onnxruntime(model.opset_imports[""], model.ir_version),
+            min_onnxruntime=oldest_onnxruntime(
+                model.opset_imports[""], model.ir_version, text=ML_DOMAIN in model.opset_imports
+            ),
             row_independent=self.gate_result.report.row_independent,
         )
 
@@ -76,7 +78,10 @@ def write_package(target: Path, gated: GatedGraph, options: ExportOptions) -> tu
     if not gated.gate_result.report.passed:
         _refuse(target, gated, options)
     contract = gated.measured_contract()
-    package_id = _write(target, _files(gated, contract, options), replace_existing=options.replace)
+    files = _files(gated, contract, options)
+    if gated.gate_result.oracle is not None:
+        gated.gate_result.oracle.release()
+    package_id = _write(target, files, replace_existing=options.replace)
     _refused_path(target).unlink(missing_ok=True)
     return contract, package_id
 
@@ -142,7 +147,7 @@ def _write(target: Path, files: dict[str, bytes], *, replace_existing: bool) -> 
         package_id = write_manifest(staging)
         if (staging / MODEL).stat().st_size > LARGE:
             give_back()
-        verify(staging)  # the very bytes that are handed over: digests, contract, vectors
+        verify(staging)  # the very bytes that are handed over: digests, contract, test vectors
         _check_no_rows(Predictor(staging))
     return package_id
 
@@ -155,7 +160,7 @@ def _check_no_rows(predictor: Predictor) -> None:
         return
     sizes = {name: 0 if name == batch else 2 for spec in contract.inputs for name in spec.shape}
     empty = {
-        spec.name: np.zeros([sizes[size] if isinstance(size, str) else size for size in spec.shape], spec.dtype)
+        spec.name: np.zeros([sizes[size] if isinstance(size, str) else size for size in spec.shape], spec.numpy_dtype)
         for spec in contract.inputs
     }
     answers = predictor.run(empty)

@@ -1,4 +1,4 @@
-"""The conformance vectors of a package, chosen from the probes; their format is the runtime's."""
+"""The test vectors of a package, chosen from the probes; their format is the runtime's."""
 
 import math
 
@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from parity_export.gate.batching import by_row
 from parity_export.gate.expected_outputs import ExpectedOutputs
 from parity_export.gate.oracle import Oracle
-from parity_export.gate.probes import ADVERSARIAL, BOUNDARY, margins
+from parity_export.gate.probes import ADVERSARIAL, BOUNDARY, CALENDAR, margins
+from parity_export.gate.row_traits import with_every_trait
 from parity_export.gate.tolerances import groups
 from parity_runtime import InputError, ModelContract
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LOGITS, PROBABILITIES
+from parity_runtime.feature import MISSING_CATEGORY, MISSING_TIMESTAMP, TIMESTAMPS
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.verification.test_vectors import HardVectors, OrdinaryVectors, VectorSet
 
@@ -22,10 +24,12 @@ _ROWS = 16
 _MAX_VALUES = 200_000  # numbers in conformance.json; about 4 MB of text
 _SAFETY = 4.0  # an expected value must allow this times the deviation that the gate tolerates
 _SMALLEST_MARGIN = 0.01  # of the largest |logit|
+_LONGEST_TEXT = 64  # characters of a text that is recorded: a person reads the file too
+_NEAR_SECONDS = 150 * 365.25 * 86_400
 
 
 def select_test_vectors(contract: ModelContract, oracle: Oracle) -> VectorSet:
-    """Return the ordinary vectors and, for a classifier, the hard probes of a model.
+    """Return the ordinary test vectors and, for a classifier, the hard probes of a model.
 
     Args:
         contract: of the model, its tolerance measured.
@@ -47,30 +51,54 @@ def _ordinary(contract: ModelContract, expected: ExpectedOutputs, oracle: Oracle
     if not len(rows):
         raise InputError(f"no probe of {contract.name} has finite answers; is the module trained?")
     rows = rows[np.argsort(need[rows], kind="stable")]  # easiest first, else in the order of the probes
-    rows = np.sort(rows[: _num_rows(expected, oracle)])
+    rows = with_every_trait(contract, expected.probes.inputs, rows, _num_rows(expected, oracle))
     atol = max(ATOL, _rounded_up(float(need[rows].max(initial=0.0))))
     inputs = oracle.batches.call(expected.probes.inputs, rows)
     return OrdinaryVectors(inputs, _rounded(contract, oracle.torch_float64(inputs)), RTOL, atol)
 
 
 def _usable(contract: ModelContract, expected: ExpectedOutputs) -> NDArray[np.bool_]:
-    """Return the rows that are no special values, finite everywhere, and far from a decision or a jump."""
-    usable: NDArray[np.bool_] = groups(expected.probes)["ordinary"] & _writable(expected) & expected.settled
+    """Return the rows that are no special values, finite everywhere, and far from a decision or a jump.
+
+    Rows with turns of the calendar of this century and the last are among them: training may never have seen a moment
+    before 1970, and every runner is asked one.
+    """
+    ordinary: NDArray[np.bool_] = groups(expected.probes)["ordinary"]
+    usable: NDArray[np.bool_] = (ordinary | _near_moments(expected)) & _writable(contract, expected) & expected.settled
     for comparable in expected.comparable.values():
         usable &= by_row(comparable).all(axis=1)
     if contract.is_classifier and usable.any():
         logits = expected.float64[LOGITS]
         clear = usable & (margins(contract, logits) >= _SMALLEST_MARGIN * np.abs(logits[usable]).max())
-        return clear if clear.any() else usable
+        return np.asarray(clear if clear.any() else usable)
     return usable
 
 
-def _writable(expected: ExpectedOutputs) -> NDArray[np.bool_]:
-    """Return the rows without a missing cell: JSON has no NaN."""
-    writable = np.ones(len(expected.probes), bool)
-    for array in expected.probes.inputs.values():
+def _near_moments(expected: ExpectedOutputs) -> NDArray[np.bool_]:
+    """Return the probes of the calendar whose moments are missing or within a century and a half of 1970."""
+    asked: NDArray[np.bool_] = np.equal(expected.probes.kinds, CALENDAR)
+    if not asked.any():
+        return asked
+    seconds = expected.probes.inputs[TIMESTAMPS]
+    near = (np.abs(seconds.astype(np.float64)) < _NEAR_SECONDS) | (seconds == MISSING_TIMESTAMP)
+    return np.asarray(asked & near.all(axis=1))
+
+
+def _writable(contract: ModelContract, expected: ExpectedOutputs) -> NDArray[np.bool_]:
+    """Return the rows that any reader takes and any language reads.
+
+    They have no NaN, which JSON has not, no NUL, at which C's text ends, and no missing cell that the contract refuses.
+    """
+    writable, inputs = np.ones(len(expected.probes), bool), expected.probes.inputs
+    for array in inputs.values():
         if array.dtype.kind == "f":
             writable &= np.isfinite(by_row(array)).all(axis=1)
+        elif array.dtype.kind == "O":
+            writable &= [all("\0" not in text and len(text) <= _LONGEST_TEXT for text in row) for row in array.tolist()]
+    for feature in contract.features:
+        nothing = MISSING_CATEGORY if feature.is_text else MISSING_TIMESTAMP if feature.kind == "datetime" else None
+        if feature.missing == "refuse" and nothing is not None:
+            writable &= np.not_equal(inputs[feature.input][:, feature.index], nothing)
     return writable
 
 
@@ -82,7 +110,8 @@ def _needed_atol(expected: ExpectedOutputs) -> NDArray[np.float64]:
         with np.errstate(invalid="ignore"):
             deviation = np.abs(expected.float32[name].astype(np.float64) - expected.float64[name])
         typical = float(np.nan_to_num(deviation[groups(expected.probes)["ordinary"]]).max(initial=0.0))
-        short = _SAFETY * typical - RTOL * values
+        own = np.nan_to_num(deviation, posinf=0.0) if TIMESTAMPS in expected.probes.inputs else 0.0
+        short = _SAFETY * np.maximum(typical, own) - RTOL * values
         short = np.where(np.isfinite(short) & (short > ATOL), short, 0.0)
         need = np.maximum(need, by_row(short).max(axis=1, initial=0.0))
     return need
@@ -97,7 +126,9 @@ def _hard(contract: ModelContract, expected: ExpectedOutputs, oracle: Oracle) ->
     margin = margins(contract, expected.float64[LOGITS])
     nearest = np.argsort(margin, kind="stable")
     count = _num_rows(expected, oracle)
-    rows = np.sort(np.concatenate([_first(nearest, expected, kind, count) for kind in (BOUNDARY, ADVERSARIAL)]))
+    rows = np.sort(
+        np.concatenate([_first(contract, nearest, expected, kind, count) for kind in (BOUNDARY, ADVERSARIAL)])
+    )
     if not len(rows):
         return None
     inputs = oracle.batches.call(expected.probes.inputs, rows)
@@ -114,12 +145,13 @@ def _hard(contract: ModelContract, expected: ExpectedOutputs, oracle: Oracle) ->
     return HardVectors(tuple(expected.probes.kinds[rows].tolist()), inputs, outputs, {LOGITS: tolerance}, label_checked)
 
 
-def _first(order: NDArray[np.int64], expected: ExpectedOutputs, kind: str, count: int) -> NDArray[np.int64]:
+def _first(
+    contract: ModelContract, order: NDArray[np.int64], expected: ExpectedOutputs, kind: str, count: int
+) -> NDArray[np.int64]:
     """Return the first rows of one kind whose answers are finite."""
-    fits = (expected.probes.kinds == kind) & expected.comparable[LOGITS].all(axis=1) & _writable(expected)
+    fits = (expected.probes.kinds == kind) & expected.comparable[LOGITS].all(axis=1) & _writable(contract, expected)
     fits &= expected.settled
-    first: NDArray[np.int64] = order[fits[order]][:count]
-    return first
+    return with_every_trait(contract, expected.probes.inputs, order[fits[order]], count)
 
 
 def _num_rows(expected: ExpectedOutputs, oracle: Oracle) -> int:

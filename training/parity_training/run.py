@@ -3,20 +3,25 @@
 import contextlib
 import os
 import platform
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from parity_runtime import FormatError, InputError, ModelContract, TensorSpec, __version__
+from parity_runtime.arguments import either
 from parity_runtime.errors import first_line
+from parity_runtime.feature import FEATURES
 from parity_runtime.files.atomic_write import beside, write_file
 from parity_runtime.files.json_file import FORMAT, check_format, dump_json, parse_json, read_json
 from parity_runtime.files.locks import held
 from parity_runtime.printable import shown
+from parity_training.data.encode_columns import INDICES, index_sizes, is_encoded, network_inputs
+from parity_training.data.table_features import table_inputs
 from parity_training.networks.registry import Network, build_network
 from parity_training.networks.table_network import TableNetwork
 from parity_training.settings import TrainSettings
@@ -24,6 +29,7 @@ from parity_training.weights.state_dict import StateDict, apply_state_dict, chec
 
 RECIPE, STATE_DICT = "recipe.json", "state_dict.pt"
 EVALUATION, TEST_TABLE = "evaluation.json", "test.csv"
+UNFINISHED = ".unfinished"
 REPLACED = ".replaced"
 """Marks a run whose name another one is about to take: under the name of an unfinished run it is nothing to resume."""
 
@@ -35,7 +41,7 @@ PLOTS = tuple(
 
 def unfinished_path(run: Path) -> Path:
     """Return where a run stands until its training has finished: ``NAME.unfinished``, beside it."""
-    return beside(run, "", ".unfinished") if run.name else run
+    return beside(run, "", UNFINISHED) if run.name else run
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,9 @@ class Recipe:
                 if not isinstance(preprocessing, dict | None):
                     raise FormatError(f"{where}: preprocessing is {shown(preprocessing)}, not an object")
                 TrainSettings.from_json(training, where)
-                return cls(name, arguments, _contract(contract, where), data, training, preprocessing)
+                read = _contract(contract, where)
+                _check_preprocessing(preprocessing, read, where)
+                return cls(name, arguments, read, data, training, preprocessing)
         raise FormatError(f"{where} lacks network, contract, data or training")
 
     def build(self, user_network: Network | None = None) -> nn.Module:
@@ -145,12 +153,25 @@ class Recipe:
 
 
 def _contract(value: dict[str, Any], where: str) -> ModelContract:
-    """Read the contract of a recipe: rows of float32 features, one target at least, and a known task."""
+    """Read the contract of a recipe: rows of a table, one target at least, and a known task."""
     contract = ModelContract.from_json(value, where)
-    rows = (TensorSpec(contract.inputs[0].name, "float32", ("batch", len(contract.features))),)
+    rows = table_inputs(contract.features)
+    if not is_encoded(contract):  # numbers alone may come under any name
+        rows = (TensorSpec(contract.inputs[0].name, "float32", ("batch", len(contract.features))),)
     if contract.task == "tensors" or not contract.targets or not contract.features or contract.inputs != rows:
         raise FormatError(f"{where}: the contract is not that of a table with a target, which a run is trained on")
     return contract
+
+
+def _check_preprocessing(preprocessing: dict[str, Any] | None, contract: ModelContract, where: str) -> None:
+    """Refuse tables for other indices than the contract has: the encoder in the graph would point beside them."""
+    found = [] if preprocessing is None else preprocessing.get("tables", [])
+    sizes = [table.get("size") if isinstance(table, dict) else None for table in found]
+    wanted = list(index_sizes(contract)) if is_encoded(contract) else []
+    if sizes != wanted:
+        raise FormatError(
+            f"{where}: preprocessing has tables of {shown(sizes)} indices, and the contract asks for {shown(wanted)}"
+        )
 
 
 def _check_rows(module: nn.Module, contract: ModelContract, where: Path) -> None:
@@ -162,13 +183,21 @@ def _check_rows(module: nn.Module, contract: ModelContract, where: Path) -> None
     num_outputs = contract.output(contract.bounded).shape[-1]
     try:
         with torch.no_grad():
-            shape = list(module(torch.zeros(2, len(contract.features))).shape)
+            shape = list(module(*_two_rows(contract)).shape)
     except Exception as error:  # torch's, of every kind, and the user's own code
         raise FormatError(f"{where}: the network does not take its rows: {first_line(error)}") from error
     if shape != [2, num_outputs]:
         raise FormatError(
             f"{where}: the network returns {shape} for two rows, and the contract says [2, {num_outputs}]"
         )
+
+
+def _two_rows(contract: ModelContract) -> list[Tensor]:
+    if not is_encoded(contract):
+        return [torch.zeros(2, len(contract.features))]
+    widths = {spec.name: spec.shape[1] for spec in network_inputs(contract)}
+    features = torch.zeros(2, int(widths.get(FEATURES, 0)))
+    return [features, torch.zeros(2, int(widths[INDICES]), dtype=torch.int64)]
 
 
 @dataclass(frozen=True)
@@ -208,8 +237,7 @@ class Run:
             unfinished = unfinished_path(path.absolute())
             if (unfinished / RECIPE).is_file():
                 raise InputError(
-                    f"{path} has not finished: its training stands in {unfinished.name} beside it; continue it with "
-                    f"parity train ... --out {path} --resume"
+                    f"{path} has not finished: its training stands in {unfinished.name} beside it; {_to_continue(path)}"
                 )
             raise InputError(f"{path} is no run: it has no {RECIPE}; write one with parity train")
         return cls(path, Recipe.from_json(read_json(recipe), str(recipe)))
@@ -266,7 +294,14 @@ class Run:
 
     def _refuse_unfinished(self) -> None:
         if not (self.path / STATE_DICT).is_file():
-            raise InputError(f"{self.path} has no {STATE_DICT}: its training did not finish; continue it with --resume")
+            finished = self.path.with_name(self.path.name.removesuffix(UNFINISHED))
+            raise InputError(f"{self.path} has no {STATE_DICT}: its training did not finish; {_to_continue(finished)}")
+
+
+def _to_continue(path: Path) -> str:
+    """Return how a training is continued whose run will stand at a path."""
+    command = f"parity train ... --out {shlex.quote(str(path))} --resume"
+    return f"continue it with {either(f'parity_training.resume({str(path)!r}, ...)', command)}"
 
 
 def _normal(recipe: Recipe) -> Recipe:

@@ -1,6 +1,9 @@
 """The folder of a run: which files belong to it, and the held-out rows in it."""
 
+from collections.abc import Iterator
 from pathlib import Path
+
+from torch import Tensor
 
 from parity_runtime import InputError, ParityError
 from parity_runtime.files.atomic_write import atomic_write
@@ -66,17 +69,25 @@ _OURS = {RECIPE, CHECKPOINT, PREVIOUS, EVALUATION, TEST_TABLE, STATE_DICT, METRI
 
 
 def write_test_rows(path: Path, training_data: TrainingData) -> None:
-    """Write the held-out rows with their labels, as a table that predict and evaluate take."""
-    contract = training_data.contract
+    """Write the held-out rows with their labels, as a table that predict and evaluate take.
+
+    Those of a file have all of its columns as they stand, and their number in the file before them.
+
+    Raises:
+        InputError: the file has changed since it was read.
+    """
     rows = training_data.part(evaluated_part(training_data))
-    target = training_data.target[rows].tolist()
-    labels = (
-        [contract.classes[index] for index in target] if contract.is_classifier else training_data.target[rows].numpy()
-    )
-    names = [*(feature.name for feature in contract.features), contract.targets[0]]
-    cells = (
-        [*("" if value != value else str(value) for value in row), str(label)]  # noqa: PLR0124 -- NaN
-        for row, label in zip(training_data.data[rows].numpy(), labels, strict=True)
-    )
+    table = training_data.table
+    lines = _points(training_data, rows) if table is None else table.read(rows.numpy())
     with atomic_write(path) as file:
-        write_csv(file, names, cells)
+        write_csv(file, next(lines), lines)
+
+
+def _points(training_data: TrainingData, rows: Tensor) -> Iterator[list[str]]:
+    """Give the names of the columns, then the rows of a problem that is from no file."""
+    contract = training_data.contract
+    target = training_data.target[rows].tolist()
+    labels = [contract.classes[index] for index in target] if contract.is_classifier else target
+    yield [*(feature.name for feature in contract.features), contract.targets[0]]
+    for row, label in zip(training_data.data[rows].numpy(), labels, strict=True):
+        yield [*("" if value != value else str(value) for value in row), str(label)]  # noqa: PLR0124 -- NaN

@@ -11,6 +11,7 @@ from typing import IO, Any
 import click
 
 from parity_export.artifacts import BAND, band
+from parity_export.cli.moment_text import moment_text
 from parity_export.error_bounds.certificate import DRAWN_ROWS, Certificate, UncertifiedRow, drawn_chunks, table_chunks
 from parity_export.error_bounds.certified_model import CertifiedModel
 from parity_runtime.cli.echo import echo_line
@@ -18,10 +19,12 @@ from parity_runtime.cli.options import package_argument
 from parity_runtime.cli.table_options import read_options, table_file, table_options
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
+from parity_runtime.feature import Feature
 from parity_runtime.files.json_file import dump_json
 from parity_runtime.files.paths import refuse_unwritable, resolved
 from parity_runtime.files.staged_folder import refuse_existing, staged_folder
 from parity_runtime.package.manifest import Package
+from parity_runtime.printable import shown
 from parity_runtime.tables.csv_file import write_csv
 from parity_runtime.tables.table_file import ReadOptions
 
@@ -50,6 +53,7 @@ def certify(package: Path, table: str | None, out: Path | None, as_json: bool, *
     """
     _check_out(out, package)
     opened, model = _open(package)
+    _refuse_other_inputs(opened)
     reading = read_options(options)
     if table is None and reading != ReadOptions():
         raise click.UsageError("how a table is written is for a TABLE, and there is none")
@@ -58,19 +62,29 @@ def certify(package: Path, table: str | None, out: Path | None, as_json: bool, *
         chunks = table_chunks(model.contract, table_file(model.contract, table, reading))
     certificate, first = Certificate(model), list[UncertifiedRow]()
     with tempfile.TemporaryFile() as rows:
-        write_csv(rows, _columns(model.contract), map(_cells, _first(certificate.run(chunks), first)))
+        write_csv(
+            rows,
+            _columns(model.contract),
+            (_cells(model.contract, row) for row in _first(certificate.run(chunks), first)),
+        )
         if not certificate.rows:
             raise InputError(f"{table} has no rows")
         figures = certificate.to_json()
         if out is not None:
             rows.seek(0)
             _write(out, rows, {"package": opened.id, **figures}, model)
+            echo_line(f"written: {', '.join(map(str, sorted(out.iterdir())))}", err=True)
     if as_json:
         click.echo(json.dumps(figures))
     else:
         where = f"{DRAWN_ROWS} rows drawn over the features' ranges" if table is None else f"the rows of {table}"
         summary = _summary(model.contract, figures, where)
-        for line in [*summary, *_examples(certificate, first, model.contract), *_scope(model)]:
+        for line in [
+            *summary,
+            *_examples(certificate, first, model.contract),
+            *_scope(model),
+            *_no_picture(out, model),
+        ]:
             echo_line(line)
 
 
@@ -93,6 +107,20 @@ def _open(path: Path) -> tuple[Package, CertifiedModel]:
     if package.was_replaced():
         raise InputError(f"{path} was replaced while it was read; give the command again")
     return package, model
+
+
+def _refuse_other_inputs(package: Package) -> None:
+    """Refuse a model of images or other tensors, of which a table has no rows, and say where its proofs are found."""
+    contract = package.contract
+    if contract.features:
+        return
+    certified = "certified" in contract.graphs
+    first = "" if certified else "export it with parity export ... --certified --force, then "
+    call = f"Predictor({str(package.path)!r}, certified=True).run({{{contract.inputs[0].name!r}: ...}})"
+    raise InputError(
+        f"{contract.name} takes {', '.join(map(str, contract.inputs))}, and certify takes rows of a table; {first}give "
+        f"inputs of your own in Python: {call} returns error_bound{' and certified' * contract.is_classifier}"
+    )
 
 
 def _first(rows: Iterator[UncertifiedRow], first: list[UncertifiedRow]) -> Iterator[UncertifiedRow]:
@@ -119,7 +147,7 @@ def _examples(certificate: Certificate, first: list[UncertifiedRow], contract: M
     lines = []
     for row in first:
         features = _listed(
-            f"{feature.name}={value:.7g}" for feature, value in zip(contract.columns, row.features, strict=True)
+            f"{feature.name}={_shown(feature, cell)}" for feature, cell in zip(contract.columns, row.cells, strict=True)
         )
         numbers = _listed(f"{value:.3g} +- {bound:.3g}" for value, bound in zip(row.answer, row.bound, strict=True))
         label = "" if row.label is None else f" -> {row.label}"
@@ -138,6 +166,14 @@ def _listed(parts: Iterable[str]) -> str:
 def _scope(model: CertifiedModel) -> list[str]:
     """Return for whom that holds."""
     return [f"it speaks for {model.subject()}", f"elementary functions: {model.precision()}"]
+
+
+def _no_picture(out: Path | None, model: CertifiedModel) -> list[str]:
+    """Return why there is no picture of the decision in a folder, where a table holds more than numbers."""
+    others = [feature.name for feature in model.contract.features if feature.kind != "numeric"]
+    if out is None or not others or not model.contract.is_classifier:
+        return []
+    return [f"no {BAND}: a plane has two numbers for axes, and {others[0]} is none"]
 
 
 def _write(out: Path, rows: IO[bytes], facts: dict[str, Any], model: CertifiedModel) -> None:
@@ -163,7 +199,19 @@ def _columns(contract: ModelContract) -> list[str]:
     return ["row", *(feature.name for feature in contract.columns), *label, *numbers]
 
 
-def _cells(row: UncertifiedRow) -> list[str]:
+def _cells(contract: ModelContract, row: UncertifiedRow) -> list[str]:
     label = [] if row.label is None else [str(row.label)]
-    numbers: list[Any] = [*row.features, *label, *row.answer, *row.bound]
-    return [str(row.row), *(str(number) for number in numbers)]
+    cells = [_text(feature, cell) for feature, cell in zip(contract.columns, row.cells, strict=True)]
+    return [str(row.row), *cells, *label, *(str(number) for number in (*row.answer, *row.bound))]
+
+
+def _text(feature: Feature, cell: Any) -> str:
+    """Return a cell as a table has it: a moment in ISO 8601."""
+    return moment_text(cell) if feature.kind == "datetime" else str(cell)
+
+
+def _shown(feature: Feature, cell: Any) -> str:
+    """Return a cell for a line of text: a number to seven digits, text in quotes."""
+    if feature.is_text:
+        return shown(cell)
+    return _text(feature, cell) if feature.kind == "datetime" else f"{cell:.7g}"

@@ -26,6 +26,7 @@ class BoundBuilder:
         self._bounds: dict[ir.Value, Bound] = {}
         self._folded: dict[ir.Value, NDArray[Any]] = {}
         self._chosen: set[ir.Value] = set()
+        self._begins: set[ir.Value] = set()
         self._numbers: dict[tuple[bytes, tuple[int, ...], str], ir.Value] = {}
         self._magnitudes: dict[ir.Value, ir.Value] = {}
         self._count = 0
@@ -77,6 +78,18 @@ class BoundBuilder:
     def set(self, value: ir.Value, bound: Bound) -> None:
         """Record the error bound of a value."""
         self._bounds[value] = bound
+
+    def begin(self, value: ir.Value, bound: Bound) -> None:
+        """Record the error bound of a value that an evaluation begins with: an input, or elements of inputs.
+
+        Every evaluation reads the same numbers there, but for a flush, and NaN in the same places.
+        """
+        self._begins.add(value)
+        self._bounds[value] = bound
+
+    def begins(self, value: ir.Value | None) -> bool:
+        """Whether every evaluation reads the same numbers of a value."""
+        return value in self._begins
 
     def tensor(self, value: ir.Value) -> tuple[ir.Value, float]:
         """Return the whole error bound of a value as one tensor of the graph, and the scale that is left to apply.

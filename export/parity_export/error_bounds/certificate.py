@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_export.error_bounds.certified_model import CertifiedModel, is_bounded
-from parity_export.gate.probe_ranges import ranges, widened
+from parity_export.gate.probe_ranges import Ends, ranges, widened
 from parity_export.gate.probes import SEED
-from parity_runtime import ModelContract
+from parity_export.gate.text_probes import drawn_texts
+from parity_export.gate.timestamp_probes import drawn_timestamps
+from parity_runtime import ModelContract, TensorSpec
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.tables.feature_columns import chunk_inputs
@@ -28,14 +30,14 @@ class UncertifiedRow:
 
     Attributes:
         row: its number, from 1.
-        features: in the contract's order.
+        cells: of the contract's `columns`, in their order: numbers, text, seconds since 1970.
         answer: the logits or values.
         bound: of each of them; infinite where nothing is claimed.
         label: the class that was answered; None for a regression.
     """
 
     row: int
-    features: NDArray[np.float64]
+    cells: tuple[Any, ...]
     answer: NDArray[np.float32]
     bound: NDArray[np.float32]
     label: str | int | None
@@ -56,20 +58,20 @@ class Certificate:
     certified: int = 0
     _bounds: list[NDArray[np.float32]] = field(default_factory=list)
 
-    def run(self, chunks: Iterable[NDArray[np.float64]]) -> Iterator[UncertifiedRow]:
+    def run(self, chunks: Iterable[Arrays]) -> Iterator[UncertifiedRow]:
         """Ask the graph, and yield the rows that it does not prove.
 
         Args:
-            chunks: rows of features, each ``[rows, features]``.
+            chunks: of rows: the graph's inputs by name, numbers of any precision.
         """
-        answers = self.model.on_rows()
+        answers, contract = self.model.on_inputs(), self.model.contract
         for chunk in chunks:
-            found = answers(chunk)
-            claimed = is_bounded(found[ERROR_BOUND]).all(axis=1)
+            found = answers({spec.name: chunk[spec.name].astype(spec.numpy_dtype) for spec in contract.inputs})
+            claimed: NDArray[np.bool_] = np.all(is_bounded(found[ERROR_BOUND]), axis=1)
             proven = found.get(CERTIFIED, claimed) & claimed
             yield from (_uncertified(self, int(row), chunk, found) for row in np.flatnonzero(~proven))
             self._bounds.append(found[ERROR_BOUND][claimed].max(axis=1))
-            self.rows, self.certified = self.rows + len(chunk), self.certified + int(proven.sum())
+            self.rows, self.certified = self.rows + len(claimed), self.certified + int(proven.sum())
 
     @property
     def share(self) -> float:
@@ -84,26 +86,42 @@ class Certificate:
                 "largest_bound": largest, "median_bound": median}  # fmt: skip
 
 
-def _uncertified(certificate: Certificate, index: int, chunk: NDArray[np.float64], found: Arrays) -> UncertifiedRow:
+def _uncertified(certificate: Certificate, index: int, chunk: Arrays, found: Arrays) -> UncertifiedRow:
     contract = certificate.model.contract
+    cells = tuple(chunk[one.input][index, one.index] for one in contract.columns)
     label = contract.classes[int(found[LABEL][index])] if contract.is_classifier else None
     answer, bound = found[contract.bounded][index], found[ERROR_BOUND][index]
-    return UncertifiedRow(certificate.rows + index + 1, chunk[index], answer, bound, label)
+    return UncertifiedRow(certificate.rows + index + 1, cells, answer, bound, label)
 
 
-def table_chunks(contract: ModelContract, file: TableFile) -> Iterator[NDArray[np.float64]]:
+def table_chunks(contract: ModelContract, file: TableFile) -> Iterator[Arrays]:
     """Read a table's features, some thousand rows at a time."""
     for table in file.chunks(_CHUNK):
-        yield chunk_inputs(contract, table)[contract.inputs[0].name]
+        yield chunk_inputs(contract, table)
 
 
-def drawn_chunks(contract: ModelContract) -> Iterator[NDArray[np.float64]]:
+def drawn_chunks(contract: ModelContract) -> Iterator[Arrays]:
     """Draw rows evenly over what the features ranged over in training, a quarter of the range wider on both sides.
+
+    A truth value is 0 or 1. Of text an eighth is missing and an eighth unknown; of moments one in sixteen is missing.
 
     Raises:
         InputError: the model takes no table, or its features' ranges are unknown.
     """
-    low, high = widened(ranges(contract))
+    ends = widened(ranges(contract))
     random = np.random.default_rng(SEED)
     for _ in range(0, DRAWN_ROWS, _CHUNK):
-        yield random.uniform(low, high, (_CHUNK, len(low))).astype(np.float32).astype(np.float64)
+        yield {spec.name: _drawn(contract, spec, ends, random) for spec in contract.inputs}
+
+
+def _drawn(contract: ModelContract, spec: TensorSpec, ends: Ends, random: np.random.Generator) -> NDArray[Any]:
+    """Draw one input, ``[rows, columns]``; the numbers all lie in the one input that takes numbers."""
+    features = contract.features_of(spec.name)
+    if features[0].is_text:
+        return np.stack([drawn_texts(one, _CHUNK, random) for one in features], axis=1)
+    if features[0].kind == "datetime":
+        return np.stack([drawn_timestamps(one, _CHUNK, random) for one in features], axis=1)
+    low, high = ends
+    drawn = random.uniform(low, high, (_CHUNK, len(low))).astype(np.float32).astype(np.float64)
+    truth = np.array([one.kind == "boolean" for one in features])
+    return np.where(truth, np.round(np.clip(drawn, 0.0, 1.0)), drawn)

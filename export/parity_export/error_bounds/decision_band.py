@@ -28,8 +28,8 @@ Plane = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def _has_band(contract: ModelContract) -> bool:
-    """Whether a model has such a picture: a classifier of two features whose ranges are known."""
-    known = all(feature.range is not None for feature in contract.features)
+    """Whether a model has such a picture: a classifier of two numbers whose ranges are known."""
+    known = all(feature.kind == "numeric" and feature.range is not None for feature in contract.features)
     return contract.is_classifier and len(contract.features) == 2 and known
 
 
@@ -37,7 +37,7 @@ def plot_decision_band(model: CertifiedModel) -> bytes | None:
     """Return the PNG of the plane, and of the band under a magnifying glass.
 
     Args:
-        model: there is no picture, None, unless it classifies by two features whose ranges are known, and more than
+        model: there is no picture, None, unless it classifies by two numbers whose ranges are known, and more than
             one class is seen.
     """
     if not _has_band(model.contract):

@@ -1,5 +1,7 @@
 """The operations that compute an output of an ONNX graph, in torch's terms and those of `data_flow`."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -14,16 +16,21 @@ _MOVED = moving("keeps", "selects")
 class GraphFlow:
     """Follows a graph to one of its outputs.
 
+    Args:
+        graph: of the model.
+        output: one of its outputs.
+        given: the values that the module's inputs are, in their order; by default the graph's inputs.
+
     Attributes:
         flow: its operations.
         result: the print of the output.
     """
 
-    def __init__(self, graph: onnx.GraphProto, output: str) -> None:
+    def __init__(self, graph: onnx.GraphProto, output: str, given: Sequence[str] = ()) -> None:
         self.flow = Flow()
         self._producers = {name: node for node in graph.node for name in node.output}
         self._constants = {initializer.name: numpy_helper.to_array(initializer) for initializer in graph.initializer}
-        inputs = [value.name for value in graph.input if value.name not in self._constants]
+        inputs = given or [value.name for value in graph.input if value.name not in self._constants]
         self._prints = {name: joined(f"input {index}", []) for index, name in enumerate(inputs)}
         needed = self._needed(output)
         for node in graph.node:
@@ -37,8 +44,9 @@ class GraphFlow:
         needed: set[str] = set()
         waiting = [output]
         while waiting:
-            node = self._producers.get(waiting.pop())
-            if node is not None and node.output[0] not in needed:
+            name = waiting.pop()
+            node = self._producers.get(name)
+            if node is not None and name not in self._prints and node.output[0] not in needed:
                 needed.add(node.output[0])
                 waiting += node.input
         return needed

@@ -1,5 +1,6 @@
 """A graph in, the same graph with an error bound beside its logits or values out."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,25 +13,24 @@ from onnx_ir.passes import common as passes
 from parity_export.error_bounds.backend_fusions import refuse_inexact_fusions
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
-from parity_export.error_bounds.errors import CannotCertifyError, refusal
+from parity_export.error_bounds.errors import WITH_RULES, CannotCertifyError, refusal
 from parity_export.error_bounds.gelu_fusion import refuse_written_gelus
+from parity_export.error_bounds.known_encoder import encoded_values
 from parity_export.error_bounds.preconditions import INTEGERS, check_graph, check_node
 from parity_export.error_bounds.registry import COMPARISONS, moving, rule_of
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
 from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import ModelContract
+from parity_runtime.arguments import argument
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL
 from parity_runtime.errors import first_line
 
 _EXACT_ON_CONSTANTS = moving("keeps") | {"Slice"}
+_FROM_CONSTANTS = frozenset({"Gather", "Where"})
+"""Operators that may take numbers out of constants alone: rows of a table, what stands for a missing cell."""
 
 
-def propagate_error_bounds(graph: bytes, contract: ModelContract) -> bytes:
-    """Return a serialized graph with error bounds: `with_error_bounds` from bytes to bytes."""
-    return with_error_bounds(OnnxGraph(graph), contract).data
-
-
-def with_error_bounds(graph: OnnxGraph, contract: ModelContract) -> OnnxGraph:
+def propagate_error_bounds(graph: OnnxGraph, contract: ModelContract) -> OnnxGraph:
     """Return a graph that also answers ``error_bound``, and for a classifier ``certified``.
 
     The nodes that compute the answers stay as they are. ``error_bound`` float32 has the shape of ``logits`` or
@@ -48,7 +48,7 @@ def with_error_bounds(graph: OnnxGraph, contract: ModelContract) -> OnnxGraph:
     if contract.task == "tensors":
         raise CannotCertifyError(
             f"cannot certify: {contract.name} returns tensors without a meaning; parity export gives it one with "
-            "--task binary, multiclass or regression"
+            f"{argument('task')} binary, multiclass or regression"
         )
     check_graph(graph.model, contract)
     shaped = _with_shapes(graph.proto, strict=False)
@@ -57,10 +57,11 @@ def with_error_bounds(graph: OnnxGraph, contract: ModelContract) -> OnnxGraph:
     outputs = {str(value.name): value for value in model.graph.outputs}
     answer = outputs[contract.bounded]
     builder = BoundBuilder(model.graph)
-    for value in model.graph.inputs:
+    encoded = encoded_values(model.graph, contract)
+    for value in (*model.graph.inputs, *encoded):
         if value.dtype == ir.DataType.FLOAT:
-            builder.set(value, Bound(constant=FLUSHED))
-    needed = _needed(answer)
+            builder.begin(value, Bound(constant=FLUSHED))
+    needed = _needed(answer, encoded)
     for node in needed:
         _apply(builder, node, model.opset_imports)
     refuse_written_gelus(builder, needed)
@@ -100,18 +101,19 @@ def functions_of(graph: OnnxGraph, contract: ModelContract) -> set[str]:
     """Return the names of the elementary functions that a graph's logits or values are computed with."""
     outputs = {str(value.name): value for value in graph.model.graph.outputs}
     builder = BoundBuilder(graph.model.graph)
-    nodes = _needed(outputs[contract.bounded])
+    nodes = _needed(outputs[contract.bounded], encoded_values(graph.model.graph, contract))
     found = [rule.function(node) for node in nodes if (rule := rule_of(builder, node)) is not None]
     return {function.name for function in found if function is not None}
 
 
-def _needed(answer: ir.Value) -> list[ir.Node]:
-    """Return the nodes that a value is computed by, in their order in the graph."""
+def _needed(answer: ir.Value, given: Sequence[ir.Value]) -> list[ir.Node]:
+    """Return the nodes that a value is computed by from inputs and given values, in their order in the graph."""
     needed: set[ir.Node] = set()
-    waiting = [answer]
+    waiting, begins = [answer], {*given}
     while waiting:
-        node = waiting.pop().producer()
-        if node is not None and node not in needed:
+        value = waiting.pop()
+        node = value.producer()
+        if node is not None and node not in needed and value not in begins:
             needed.add(node)
             waiting += [value for value in node.inputs if value is not None]
     graph = answer.graph
@@ -127,33 +129,44 @@ def _apply(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> None
     check_node(node)
     constants = [builder.constant(value) for value in node.inputs if value is not None]
     result = node.outputs[0]
+    if node.op_type == "IsNaN" and builder.begins(node.inputs[0]):
+        return  # the same in every evaluation: all read the same number, or none
     if node.op_type in COMPARISONS:
         builder.choose(result)
     elif builder.chosen(node) and (node.op_type != "Where" or result.dtype != ir.DataType.FLOAT):
         raise refusal(node, "it depends on a comparison")
     elif node.op_type in _EXACT_ON_CONSTANTS and all(array is not None for array in constants):
         builder.fold(result, _evaluate(node, [array for array in constants if array is not None], opsets))
+    elif node.op_type in _FROM_CONSTANTS and result.dtype == ir.DataType.FLOAT:
+        _asked(builder, node, opsets)
     elif node.op_type == "Shape" or not any(builder.knows(value) for value in node.inputs):
         if result.dtype is None or result.dtype.is_floating_point() or node.op_type not in INTEGERS:
             raise refusal(node, "it computes from constants or integers")
     else:
-        try:
-            _apply_rule(builder, node, opsets)
-        except CannotCertifyError:  # a ValueError too
-            raise
-        except (ValueError, KeyError, IndexError, TypeError) as error:
-            raise refusal(node, f"its parts do not fit: {first_line(error)}") from error
+        _asked(builder, node, opsets)
+
+
+def _asked(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> None:
+    """Ask a node's rule, and refuse a node whose parts it does not expect."""
+    try:
+        _apply_rule(builder, node, opsets)
+    except CannotCertifyError:  # a ValueError too
+        raise
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise refusal(node, f"its parts do not fit: {first_line(error)}") from error
 
 
 def _apply_rule(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> None:
     rule, opset = rule_of(builder, node), opsets.get("", 0)
     if rule is None or rule.error_rule is None:
-        raise refusal(node, "it has no rule")
+        raise refusal(node, "it has no rule", WITH_RULES)
     if opset < rule.opset:
         raise refusal(node, f"opset {opset}; {rule.opset} or later")
     builder.set(node.outputs[0], rule.error_rule(builder, node))
     if rule.never_negative:
         builder.never_negative(node.outputs[0])
+    if rule.moves and all(builder.begins(value) for value in node.inputs if builder.knows(value)):
+        builder.begin(node.outputs[0], builder.bound(node.outputs[0]))
 
 
 def _evaluate(node: ir.Node, inputs: list[NDArray[Any]], opsets: dict[str, int]) -> NDArray[Any]:

@@ -10,6 +10,8 @@ from onnx import numpy_helper
 from parity_export.error_bounds.graph_data_flow import GraphFlow
 from parity_export.error_bounds.torch_data_flow import TorchFlow
 from parity_export.export_graph import ExportGraph
+from parity_export.graph.attach_encoder import encoded_name
+from parity_export.graph.encoder_nodes import PREFIX
 
 
 def torch_gaps(graph: ExportGraph) -> list[str]:
@@ -19,7 +21,8 @@ def torch_gaps(graph: ExportGraph) -> list[str]:
     """
     source = graph.source
     torch_flow = TorchFlow.of(source.call, source.example.tensors(), squashed=source.module_output == "probabilities")
-    graph_flow = GraphFlow(graph.onnx.proto.graph, source.contract.bounded)
+    given = [encoded_name(source.contract, spec.name) for spec in source.module_inputs]
+    graph_flow = GraphFlow(graph.onnx.proto.graph, source.contract.bounded, given)
     strange = [name for name, array in _of_code(graph).items() if array.tobytes() not in torch_flow.numbers]
     gaps = [f"torch was never given the graph's constant {name}" for name in strange]
     return gaps + (_counts(torch_flow, graph_flow) or _wiring(torch_flow, graph_flow))
@@ -52,13 +55,13 @@ def code_constants(graph: ExportGraph) -> list[str]:
 
 
 def _of_code(graph: ExportGraph) -> dict[str, NDArray[np.float32]]:
-    """Return a graph's float32 constants that are no tensors of its module, without those of the head."""
+    """Return a graph's float32 constants that are no tensors of its module, without those of head and encoder."""
     module = graph.source.module
     tensors = {*module.state_dict(), *dict(module.named_buffers())}
     arrays = {
         initializer.name: numpy_helper.to_array(initializer)
         for initializer in graph.onnx.proto.graph.initializer
-        if initializer.name not in tensors and not initializer.name.startswith("head.")
+        if initializer.name not in tensors and not initializer.name.startswith(("head.", PREFIX))
     }
     return {name: array for name, array in arrays.items() if array.dtype == np.float32}
 

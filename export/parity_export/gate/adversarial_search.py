@@ -55,13 +55,15 @@ def adversarial_rows(
         random: moves the rows.
     """
     if not any(array.dtype.kind == "f" for array in rows.inputs.values()):
-        return
+        return  # indices and text cannot be moved a little
     apart = _apart(rows.inputs, first, second)
     best = rows.take(np.argsort(-apart, kind="stable")[:_SEARCH_ROWS])
     score = _apart(best.inputs, first, second)
-    ranges = {name: (array.min(axis=0), array.max(axis=0)) for name, array in rows.inputs.items()}
+    floats = {name: array for name, array in rows.inputs.items() if array.dtype.kind == "f"}
+    ranges = {name: (array.min(axis=0), array.max(axis=0)) for name, array in floats.items()}
     for step in range(_SEARCH_ROUNDS):
-        moved = {name: _moved(array, ranges[name], 10.0 ** -(step / 2), random) for name, array in best.inputs.items()}
+        step_size = 10.0 ** -(step / 2)
+        moved = best.inputs | {name: _moved(best.inputs[name], ranges[name], step_size, random) for name in floats}
         found = _apart(moved, first, second)
         better = found > score
         inputs = {name: where(better, moved[name], array) for name, array in best.inputs.items()}
@@ -90,8 +92,6 @@ def _moved(
     array: NDArray[Any], within: tuple[NDArray[Any], NDArray[Any]], step: float, random: np.random.Generator
 ) -> NDArray[Any]:
     """Move floats by a part of their range, and keep them inside it: far away every backend errs more."""
-    if array.dtype.kind != "f":
-        return array
     low, high = within
     moved = array + step * (high.astype(np.float64) - low) * random.standard_normal(array.shape)
     clipped: NDArray[Any] = np.clip(moved, low, high).astype(array.dtype)

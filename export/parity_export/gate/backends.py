@@ -1,6 +1,6 @@
 """The backends that a graph is run on: onnxruntime in every configuration, and ONNX's reference evaluator."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import FormatError, ModelContract, ProviderError
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.session import OPTIMIZATIONS, Optimization, Provider, import_onnxruntime
+from parity_runtime.printable import counted
 
 BATCH_SIZES = (1, 2, 3, 7, 64, 1000)
 THREADS = (1, 2)
@@ -33,7 +34,7 @@ class Backend:
 
     def __str__(self) -> str:
         if self.runtime == "onnxruntime":
-            return f"onnxruntime {self.provider}, optimization {self.optimization}, {self.threads} thread(s)"
+            return f"onnxruntime {self.provider}, optimization {self.optimization}, {counted(self.threads, 'thread')}"
         return "ONNX reference evaluator"
 
     def to_json(self) -> dict[str, Any]:
@@ -52,11 +53,13 @@ class Backend:
 
     def load(self, graph: OnnxGraph, contract: ModelContract) -> ModelFunction:
         """Return the graph's answers on this backend."""
+        return self.load_values(graph, [spec.name for spec in contract.outputs])
+
+    def load_values(self, graph: OnnxGraph, names: Sequence[str]) -> ModelFunction:
+        """Return some outputs of a graph on this backend, by name."""
         if self.runtime == "onnxruntime":
-            return session_answer(graph.session(self.provider, self.threads, self.optimization), contract)
-        evaluator = graph.evaluator()
-        names = [spec.name for spec in contract.outputs]
-        return lambda inputs: dict(zip(names, evaluator.run(names, inputs), strict=True))
+            return _named_answers(graph.session(self.provider, self.threads, self.optimization), names)
+        return _named_answers(graph.evaluator(), names)
 
 
 REFERENCE = Backend("onnx-reference")
@@ -76,10 +79,14 @@ def backends(graph: OnnxGraph) -> Iterator[Backend]:
 
 def session_answer(session: Any, contract: ModelContract) -> ModelFunction:
     """Return a session's answers, outputs by name."""
-    names = [spec.name for spec in contract.outputs]
+    return _named_answers(session, [spec.name for spec in contract.outputs])
+
+
+def _named_answers(runner: Any, names: Sequence[str]) -> ModelFunction:
+    """Return the answers of a session or an evaluator, by name."""
 
     def answer(inputs: Arrays) -> Arrays:
-        return dict(zip(names, session.run(names, inputs), strict=True))
+        return dict(zip(names, runner.run(names, inputs), strict=True))
 
     return answer
 

@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from parity_export.export_graph import ExportGraph
+from parity_export.graph.encoder_nodes import PREFIX
 from parity_export.sources.model_source import ModelSource
 
 _COMPARED = {"ge", "gt", "le", "lt", "eq", "ne", "bucketize", "searchsorted"}
@@ -63,6 +64,8 @@ def _of_graph(graph: onnx.GraphProto, operators: set[str]) -> Iterator[tuple[flo
     constants |= {node.output[0]: node.attribute[0].t for node in graph.node
                   if node.op_type == "Constant" and node.attribute[0].HasField("t")}  # fmt: skip
     for node in graph.node:
+        if node.name.startswith(PREFIX):  # the calendar's own numbers, which every timestamp is asked around
+            continue
         for name in node.input if node.op_type in operators else ():
             if name in constants:
                 array = numpy_helper.to_array(constants[name]).reshape(-1)

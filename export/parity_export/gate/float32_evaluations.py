@@ -14,6 +14,7 @@ from parity_export.gate.monte_carlo_arithmetic import MonteCarloArithmetic, TieO
 from parity_export.gate.probes import (
     ADVERSARIAL,
     BOUNDARY,
+    CALENDAR,
     EXTREME,
     GAUSSIAN,
     LARGE,
@@ -22,6 +23,7 @@ from parity_export.gate.probes import (
     SMALL,
     SPECIAL,
     SUBNORMAL,
+    TEXT,
     UNIFORM,
 )
 from parity_export.gate.torch_reference import TorchReference
@@ -31,8 +33,8 @@ from parity_runtime.inference.input_validation import Arrays
 SMALL_BATCH = 3
 """Kernels choose another order of summation for a handful of rows than for hundreds."""
 
-_FAR = (LARGE, SPECIAL, SUBNORMAL, EXTREME)
-_DRAWN = (SAMPLE, UNIFORM, GAUSSIAN, SMALL, LARGE, BOUNDARY, ADVERSARIAL)
+_FAR = (LARGE, CALENDAR, SPECIAL, SUBNORMAL, EXTREME)
+_DRAWN = (SAMPLE, UNIFORM, GAUSSIAN, SMALL, LARGE, TEXT, CALENDAR, BOUNDARY, ADVERSARIAL)
 """Rows whose numbers are not special: where a comparison with 0 or 1 decides, it must be asked exactly there."""
 
 _FAR_SAMPLES = 2

@@ -35,7 +35,8 @@ Computed = Callable[[list[Any]], Sequence[Any]]
 def graph_float64(graph: OnnxGraph, outputs: Sequence[str]) -> ModelFunction:
     """Return what answers inputs by name with a graph's exact outputs by name, but for float64's own rounding.
 
-    Every float in the graph becomes float64: its inputs, its constants, and what a Cast to float32 or float16 gives.
+    Every float in the graph becomes float64: its inputs, its constants, and what a Cast to float32 or float16 gives. An
+    integer that is cast to float32 is rounded to that first: it is a number that the graph begins with, such as a year.
 
     Args:
         graph: without external data.
@@ -48,9 +49,10 @@ def graph_float64(graph: OnnxGraph, outputs: Sequence[str]) -> ModelFunction:
     proto.CopyFrom(graph.proto)
     if proto.functions:
         proto = inliner.inline_local_functions(proto)
+    rounded = {node.output[0] for node in proto.graph.node if _casts_to_float32(node)}
     _to_float64(proto.graph)
     versions = onnx.ModelProto(ir_version=proto.ir_version, opset_import=proto.opset_import)
-    steps = [_Step(node, versions) for node in _needed(proto.graph, outputs)]
+    steps = [_Step(node, versions, rounds=node.output[0] in rounded) for node in _needed(proto.graph, outputs)]
     constants = {tensor.name: np.array(numpy_helper.to_array(tensor)) for tensor in proto.graph.initializer}
     last = Counter(name for step in steps for name in step.inputs)
 
@@ -73,13 +75,18 @@ def graph_float64(graph: OnnxGraph, outputs: Sequence[str]) -> ModelFunction:
 class _Step:
     """One node.
 
+    Args:
+        node: its floats are float64.
+        versions: of the operators.
+        rounds: whether it was a Cast to float32.
+
     Attributes:
         inputs: the names of the values that it takes, also those that only its subgraphs take.
         outputs: the names of its results.
     """
 
-    def __init__(self, node: onnx.NodeProto, versions: onnx.ModelProto) -> None:
-        self._node, self._versions = node, versions
+    def __init__(self, node: onnx.NodeProto, versions: onnx.ModelProto, *, rounds: bool = False) -> None:
+        self._node, self._versions, self._rounds = node, versions, rounds
         self._attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
         self._known: dict[tuple[str, ...], Computed] = {}
         self.inputs = [*node.input, *dict.fromkeys(_captured(node))]
@@ -98,7 +105,7 @@ class _Step:
         if kinds in self._known:
             return self._known[kinds](arguments)
         reason = ""
-        for make in (self._torch, self._onnxruntime, self._reference):
+        for make in (self._rounded, self._torch, self._onnxruntime, self._reference):
             try:
                 computed = make(arguments)
                 results = computed(arguments)
@@ -113,6 +120,11 @@ class _Step:
             reason = "it answers in float32"
         name = self._node.name or self._node.output[0]
         raise InputError(f"operator {self._node.op_type} at node {name} cannot be evaluated in float64: {reason}")
+
+    def _rounded(self, arguments: list[Any]) -> Computed:
+        if not self._rounds or arguments[0].dtype.kind not in "iub":
+            raise NotThisOperatorError
+        return lambda values: [values[0].astype(np.float32).astype(np.float64)]
 
     def _torch(self, arguments: list[Any]) -> Computed:
         compute = OPERATORS.get(self._node.op_type)
@@ -163,6 +175,11 @@ class _Step:
         outputs = [onnx.ValueInfoProto(name=name) for name in self.outputs if name]
         graph = helper.make_graph([self._node], "node", inputs, outputs)
         return helper.make_model(graph, opset_imports=self._versions.opset_import, ir_version=self._versions.ir_version)
+
+
+def _casts_to_float32(node: onnx.NodeProto) -> bool:
+    to = [attribute.i for attribute in node.attribute if attribute.name == "to"]
+    return node.op_type == "Cast" and to == [TensorProto.FLOAT]
 
 
 def _with_torch(compute: Any, values: list[Any], attributes: Attributes) -> Sequence[NDArray[Any]]:

@@ -9,6 +9,7 @@ from parity_export.gate.batching import ModelFunction
 from parity_export.gate.oracle import Oracle
 from parity_export.gate.probes import SEED
 from parity_runtime.inference.input_validation import Arrays
+from parity_training.data.encode_columns import is_encoded
 
 _RTOL, _ATOL = 1e-3, 1e-5
 """Right in kind: which number a missing cell is filled with shows far above that. What NaN is answered with NaN, and
@@ -25,7 +26,7 @@ def missing_cells(answer: ModelFunction, oracle: Oracle) -> Iterator[str]:
         oracle: draws the rows; torch's answers to them.
     """
     inputs = oracle.sampler.missing(np.random.default_rng(SEED))
-    if not any(array.dtype.kind == "f" for array in inputs.values()):
+    if not (is_encoded(oracle.sampler.contract) or any(array.dtype.kind == "f" for array in inputs.values())):
         return
     rows = np.arange(len(next(iter(inputs.values()))))
     batch = 1 if oracle.row_independent or oracle.batches.name is None else len(rows)
@@ -35,6 +36,7 @@ def missing_cells(answer: ModelFunction, oracle: Oracle) -> Iterator[str]:
             exact = oracle.batches.run(oracle.torch_float64, inputs, rows, batch)
     except Exception:
         return
+    oracle.release()
     found: Arrays = oracle.batches.run(answer, inputs, rows, batch)
     for name, wanted in exact.items():
         if wanted.dtype.kind == "f" and found[name].shape == wanted.shape:

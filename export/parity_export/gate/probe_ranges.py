@@ -11,15 +11,19 @@ _MARGIN = 0.25  # of the range, on both sides: what is asked beyond training, an
 
 
 def ranges(contract: ModelContract) -> Ends:
-    """Return the lowest and highest value of each feature as seen in training, each ``[features]``.
+    """Return the lowest and highest value of each numeric and boolean feature as seen in training, each ``[features]``.
 
     Raises:
-        InputError: they are unknown.
+        InputError: they are unknown, or the model takes no table.
     """
-    known = [feature.range for feature in contract.columns if feature.range is not None]
-    if not known or len(known) != len(contract.columns):
-        raise InputError(f"nothing says what {contract.name} is asked; give a table of rows")
-    low, high = np.array(known, np.float64).T
+    numbers = [one for one in contract.columns if one.kind in ("numeric", "boolean")]
+    known = [feature.range for feature in numbers if feature.range is not None]
+    if not contract.columns or len(known) != len(numbers):
+        raise InputError(
+            f"{contract.name} does not say what its features ranged over in training, so no rows can be drawn; give a "
+            "table of rows"
+        )
+    low, high = np.array(known, np.float64).reshape(-1, 2).T
     return low, high
 
 

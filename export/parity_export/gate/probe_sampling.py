@@ -1,31 +1,39 @@
 """Probes that are drawn: real rows, random ones over and beyond the range of training, special values."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parity_export.gate.probe_ranges import Ends, spread, widened
 from parity_export.gate.probes import (
+    CALENDAR,
     EXTREME,
     GAUSSIAN,
     LARGE,
     SAMPLE,
+    SEED,
     SMALL,
     SPECIAL,
     SUBNORMAL,
+    TEXT,
     UNIFORM,
     Probes,
     labelled,
 )
+from parity_export.gate.text_probes import all_texts, drawn_texts
+from parity_export.gate.timestamp_probes import calendar_moments, drawn_timestamps
 from parity_export.sources.batch_axis import row_axis
 from parity_runtime import ModelContract, TensorSpec
 from parity_runtime.contract import batch_name
+from parity_runtime.feature import CATEGORIES, MISSING_CATEGORY, MISSING_TIMESTAMP, TIMESTAMPS
 from parity_runtime.inference.input_validation import Arrays
 
 _RANDOM_ROWS = 256  # of each random kind; with the sample it keeps XOR's gate well under half a second
 _SAMPLE_ROWS = 512
+_TEXT_ROWS = 2048  # of texts: each of a larger vocabulary is asked of the encoder alone
 _MAX_VALUES = 500_000  # of one kind over all inputs: larger inputs get fewer rows
 _MIN_ROWS = 8
 _HIGHEST_INDEX = 2**26  # no vocabulary is larger; what torch accepts beyond is no index
@@ -57,7 +65,7 @@ class ProbeSampler:
         parts = [self._sample(sample, random)] if sample is not None else []
         draws = {UNIFORM: self._uniform, GAUSSIAN: self._gaussian, SMALL: self._small, LARGE: self._large}
         parts += [labelled(kind, self._draw(kind, draw, random)) for kind, draw in draws.items()]
-        return [*parts, *self._special()]
+        return [*parts, *self._encoded(random), *self._special()]
 
     def nonfinite(self) -> Arrays:
         """Return rows of NaN, infinity and minus infinity: reported, not gated."""
@@ -67,12 +75,18 @@ class ProbeSampler:
         """Return rows of the range with a cell in four missing (NaN), and one that is nothing else."""
         drawn = self._draw(UNIFORM, self._uniform, random)
         rows = {name: array[:_MISSING_ROWS].copy() for name, array in drawn.items()}
-        for array in rows.values():
-            if array.dtype.kind == "f":
+        for name, array in rows.items():
+            nothing = np.nan if array.dtype.kind == "f" else self._missing_cell(name)
+            if nothing is not None:
                 gone = random.random(array.shape) < _MISSING_SHARE
                 gone[0] = True
-                array[gone] = np.nan
+                array[gone] = nothing
         return rows
+
+    def _missing_cell(self, name: str) -> str | int | None:
+        """Return what a missing cell of text or timestamps is; None for an input of anything else."""
+        found = {"string": MISSING_CATEGORY} | ({"int64": MISSING_TIMESTAMP} if self.contract.features_of(name) else {})
+        return next((found.get(spec.dtype) for spec in self.contract.inputs if spec.name == name), None)
 
     def row_shape(self, spec: TensorSpec) -> tuple[int, ...]:
         """Return the shape of one row of an input: its shape without the batch axis."""
@@ -95,6 +109,9 @@ class ProbeSampler:
         batch = batch_name(self.contract)
         inputs: Arrays = {}
         for spec in self.contract.inputs:
+            if self._is_encoded(spec):
+                inputs[spec.name] = self._cells(spec, rows, random)
+                continue
             shape = (rows, *self.row_shape(spec))
             integer = spec.dtype.startswith(("int", "uint"))
             integers = self._large_integers if kind == LARGE else self._integers
@@ -102,6 +119,33 @@ class ProbeSampler:
             shared = row_axis(spec, batch) is None and batch is not None
             inputs[spec.name] = np.broadcast_to(drawn[:1], drawn.shape) if shared else drawn
         return inputs
+
+    def _is_encoded(self, spec: TensorSpec) -> bool:
+        """Whether an input holds a table's text or timestamps, which no arithmetic is done with."""
+        return spec.dtype == "string" or any(one.kind == "datetime" for one in self.contract.features_of(spec.name))
+
+    def _cells(self, spec: TensorSpec, rows: int, random: np.random.Generator) -> NDArray[Any]:
+        """Draw text or timestamps, ``[rows, columns]``."""
+        draw = drawn_texts if spec.dtype == "string" else drawn_timestamps
+        return np.stack([draw(one, rows, random) for one in self.contract.features_of(spec.name)], axis=1)
+
+    def _encoded(self, random: np.random.Generator) -> Iterator[Probes]:
+        """Yield rows with every text, and rows with every turn of a calendar; their other cells are drawn."""
+        texts = [all_texts(feature) for feature in self.contract.features_of(CATEGORIES)]
+        if texts:
+            rows = min(_TEXT_ROWS, max(map(len, texts)))
+            cells = np.stack([np.resize(np.array(column, object), rows) for column in texts], axis=1)
+            yield labelled(TEXT, self._resized(UNIFORM, rows, random) | {CATEGORIES: cells})
+        count = len(self.contract.features_of(TIMESTAMPS))
+        if count:
+            moments = calendar_moments()
+            cells = np.stack([np.roll(moments, 7 * column) for column in range(count)], axis=1)
+            yield labelled(CALENDAR, self._resized(UNIFORM, len(moments), random) | {TIMESTAMPS: cells})
+
+    def _resized(self, kind: str, rows: int, random: np.random.Generator) -> Arrays:
+        """Draw rows of a kind, again and again up to a number of them."""
+        drawn = self._draw(kind, self._uniform, random)
+        return {name: np.resize(array, (rows, *array.shape[1:])) for name, array in drawn.items()}
 
     def _uniform(self, spec: TensorSpec, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
         """Draw from the features' range, a quarter of its width wider on both sides."""
@@ -152,7 +196,9 @@ class ProbeSampler:
 
     def _filled(self, values: list[float]) -> Arrays:
         return {
-            spec.name: np.stack([
+            spec.name: self._cells(spec, len(values), np.random.default_rng(SEED))
+            if self._is_encoded(spec)
+            else np.stack([
                 np.full(self.row_shape(spec), self._filling(spec, value), spec.dtype)
                 for value in self._representable(spec, values)
             ])
@@ -182,7 +228,7 @@ class ProbeSampler:
         """Return the ends of each column's range in training; -1 and 1 where unknown; all have a width."""
         width = spec.shape[-1] if self.contract.features and isinstance(spec.shape[-1], int) else 1
         low, high = np.full(width, -1.0), np.full(width, 1.0)
-        for feature in self.contract.features:
+        for feature in self.contract.features_of(spec.name):
             if feature.range is not None:
                 low[feature.index], high[feature.index] = feature.range
         return spread((low, high))
@@ -232,13 +278,15 @@ def integer_ranges(
         accepts: whether torch answers rows, rows first.
     """
     sampler = ProbeSampler(contract, dimensions, {})
-    zeros = {spec.name: np.zeros((2, *sampler.row_shape(spec)), spec.dtype) for spec in contract.inputs}
+    zeros = {spec.name: np.zeros((2, *sampler.row_shape(spec)), spec.numpy_dtype) for spec in contract.inputs}
 
     def taken(spec: TensorSpec, value: int) -> bool:
         return accepts(zeros | {spec.name: np.full_like(zeros[spec.name], value)})
 
     return {
-        spec.name: _integer_range(spec, taken) for spec in contract.inputs if spec.dtype.startswith(("int", "uint"))
+        spec.name: _integer_range(spec, taken)
+        for spec in contract.inputs
+        if spec.dtype.startswith(("int", "uint")) and not contract.features_of(spec.name)
     }
 
 

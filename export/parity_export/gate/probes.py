@@ -9,16 +9,18 @@ from parity_runtime import ModelContract
 from parity_runtime.inference.input_validation import Arrays
 
 SEED = 20260101
-"""Every search is seeded with it: the same model gets the same questions on every machine."""
+"""Every search is seeded with it: the same model gets the same probes on every machine."""
 
 SAMPLE, UNIFORM, GAUSSIAN, LARGE = "sample", "uniform", "gaussian", "large"
 SMALL, SPECIAL, SUBNORMAL, EXTREME = "small", "special", "subnormal", "extreme"
 BOUNDARY, ADVERSARIAL = "boundary", "adversarial"
+TEXT, CALENDAR = "text", "calendar"
+"""Tables only: rows with every text that is asked, and rows with moments where a calendar turns."""
 
 
 @dataclass(frozen=True)
 class Probes:
-    """Questions, rows first.
+    """Inputs of the comparison, rows first.
 
     Attributes:
         inputs: by name, ``[rows, ...]`` without the batch axis of the tensor itself.

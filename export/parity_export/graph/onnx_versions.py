@@ -4,6 +4,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from parity_runtime import FormatError, InputError
+from parity_runtime.arguments import argument
 from parity_runtime.errors import first_line
 from parity_runtime.inference.session import create_session, import_onnxruntime
 
@@ -20,9 +21,20 @@ _RELEASES = (
 that each one builds with (onnx.helper.VERSION_TABLE gives the opset and IR of an ONNX release). Later releases are
 known by being asked, where they are installed."""
 
+ML_DOMAIN, ML_OPSET = "ai.onnx.ml", 4
+"""The domain and the opset of LabelEncoder, by which an encoder turns text into indices."""
 
-def check_loads(opset: int, ir_version: int) -> None:
+_ML_RELEASE = "1.17"
+"""The first onnxruntime with the LabelEncoder of that opset: it builds with ONNX 1.15, which brought it."""
+
+
+def check_loads(opset: int, ir_version: int, *, text: bool = False) -> None:
     """Ask the installed onnxruntime whether it loads a graph of an opset and an IR version.
+
+    Args:
+        opset: of ai.onnx.
+        ir_version: of the file.
+        text: whether the graph takes text, by the LabelEncoder of `ML_OPSET`.
 
     Raises:
         InputError: it does not, so that nothing could be compared.
@@ -32,22 +44,39 @@ def check_loads(opset: int, ir_version: int) -> None:
     except FormatError as error:
         raise InputError(
             f"the installed onnxruntime does not load opset {opset} with IR version {ir_version}, so nothing could be "
-            f"compared: choose a lower --opset or --ir-version, or install a newer one ({first_line(error)})"
+            f"compared: choose a lower {argument('opset')} or {argument('ir_version')}, or install a newer one "
+            f"({first_line(error)})"
         ) from error
+    if text and _version(import_onnxruntime().__version__) < _version(_ML_RELEASE):
+        raise InputError(
+            f"the installed onnxruntime {import_onnxruntime().__version__} has no LabelEncoder of {ML_DOMAIN} "
+            f"{ML_OPSET}, which columns of text take: pip install 'onnxruntime>={_ML_RELEASE}'"
+        )
 
 
-def oldest_onnxruntime(opset: int, ir_version: int) -> str:
+def oldest_onnxruntime(opset: int, ir_version: int, *, text: bool = False) -> str:
     """Return the oldest onnxruntime release (major.minor) that is known to load an opset and an IR version.
 
     That is the installed one at the latest.
 
+    Args:
+        opset: of ai.onnx.
+        ir_version: of the file.
+        text: whether the graph takes text.
+
     Raises:
         InputError: the installed one does not.
     """
-    check_loads(opset, ir_version)
+    check_loads(opset, ir_version, text=text)
     installed = ".".join(import_onnxruntime().__version__.split(".")[:2])
     known = [release for release, newest, newest_ir in _RELEASES if opset <= newest and ir_version <= newest_ir]
-    return min([*known, installed], key=lambda release: tuple(map(int, release.split("."))))
+    oldest = min([*known, installed], key=_version)
+    return max(oldest, _ML_RELEASE, key=_version) if text else oldest
+
+
+def _version(release: str) -> tuple[int, ...]:
+    """Return major and minor of a release."""
+    return tuple(map(int, release.split(".")[:2]))
 
 
 def _tiny_graph(opset: int, ir_version: int) -> bytes:

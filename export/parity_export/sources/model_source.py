@@ -3,21 +3,26 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from parity_export.sources.argument_binding import Binding, bare, bind
 from parity_export.sources.example_inputs import Example
 from parity_export.sources.module_checks import check_dtypes, check_returned, check_sizes
-from parity_export.sources.output_spec import ModuleOutput, OutputSpec, check_options, feature_fields, task_fields
+from parity_export.sources.output_spec import ModuleOutput, OutputSpec, feature_fields, task_fields
 from parity_runtime import InputError, ModelContract, TensorSpec, __version__
+from parity_runtime.arguments import argument
 from parity_runtime.contract import batch_name
 from parity_runtime.inference.input_validation import Arrays
+from parity_runtime.printable import shown
 from parity_runtime.tables.feature_columns import chunk_inputs
 from parity_runtime.tables.table_file import read_table
 from parity_training import Run, weights_id
+from parity_training.data.encode_columns import encode_columns, network_inputs
 from parity_training.networks.registry import Network
 from parity_training.run import TEST_TABLE
 
@@ -52,9 +57,22 @@ class ModelSource:
         return f"ModelSource({self.contract.name!r}, {type(self.module).__name__}, {self.contract.brief})"
 
     @property
+    def module_inputs(self) -> tuple[TensorSpec, ...]:
+        """What the module itself takes: behind an encoder numbers and indices, else the contract's own inputs."""
+        return network_inputs(self.contract)
+
+    @property
     def call(self) -> Binding:
-        """The module as a function of the contract's inputs."""
-        return bind(self.module, self.contract.inputs)
+        """The module as a function of its own inputs."""
+        return bind(self.module, self.module_inputs)
+
+    def arrays(self, inputs: Arrays) -> list[NDArray[Any]]:
+        """Return what the module is given for a batch of the contract's inputs, one array for each of its own.
+
+        Text and timestamps are encoded by the Python reference, never by the graph that is judged.
+        """
+        encoded = encode_columns(self.contract, inputs)
+        return [np.ascontiguousarray(encoded[spec.name]) for spec in self.module_inputs]
 
 
 def source_from_run(run: Run, user_network: Network | None = None) -> ModelSource:
@@ -78,7 +96,7 @@ def source_from_run(run: Run, user_network: Network | None = None) -> ModelSourc
     check_dtypes(module)
     provenance = {"weights": weights_id(module.state_dict()), "seed": run.recipe.training.get("seed")}
     contract = replace(run.recipe.contract, provenance=provenance | _versions())
-    return ModelSource(module, contract, Example.of(module, contract.inputs), sample=sample)
+    return ModelSource(module, contract, Example.of(module, network_inputs(contract)), sample=sample)
 
 
 def source_from_module(
@@ -108,8 +126,11 @@ def source_from_module(
             meaning contradicts itself or what the module returns.
     """
     if not inputs:
-        raise InputError('say what the module takes: --input "features: float32[batch, 2]", one for each argument')
-    specs = [TensorSpec.parse(spec) if isinstance(spec, str) else spec for spec in inputs]
+        raise InputError(
+            "say what the module takes, one for each argument of its forward: "
+            + argument("inputs", ["features: float32[batch, 2]"], option="--input")
+        )
+    specs = specifications(inputs)
     module = _eval_copy(bare(module))
     check_dtypes(module)
     example = Example.of(module, specs)
@@ -125,6 +146,17 @@ def source_from_module(
         **task_fields(output_spec, width, batch),
     )
     return ModelSource(module, contract, example, output_spec.output or "logits", sample)
+
+
+def specifications(inputs: Sequence[TensorSpec | str]) -> list[TensorSpec]:
+    """Return what a module takes; specifications may be written as text.
+
+    Raises:
+        InputError: one is no specification, or there is one alone in the place of a list.
+    """
+    if isinstance(inputs, str | TensorSpec):
+        raise InputError(f"inputs is {shown(str(inputs))} alone; give a list: inputs=[{str(inputs)!r}]")
+    return [TensorSpec.parse(spec) if isinstance(spec, str) else spec for spec in inputs]
 
 
 def _eval_copy(module: nn.Module) -> nn.Module:
@@ -143,18 +175,20 @@ def _output_width(module: nn.Module, example: Example, output_spec: OutputSpec) 
         return 0
     if output_spec.task != "tensors" and returned.dtype != torch.float32:
         raise InputError(
-            f"--task {output_spec.task} takes a module that returns float32; this one returns {returned.dtype}"
+            f"{argument('task', output_spec.task)} takes a module that returns float32; "
+            f"this one returns {returned.dtype}"
         )
     return 1 if returned.ndim == 1 else returned.shape[1]
 
 
 def _batch(inputs: Sequence[TensorSpec], output_spec: OutputSpec) -> str:
     """Return the name of the dimension that counts rows; a known task cannot do without."""
-    check_options(output_spec)
     placeholder = (TensorSpec("output", "float32", ()),)
     batch = batch_name(ModelContract("inputs", "tensors", tuple(inputs), placeholder))
     if batch is None and output_spec.task != "tensors":
-        raise InputError(f"--task {output_spec.task} takes rows: name the batch in {inputs[0]}, as float32[batch, ...]")
+        raise InputError(
+            f"{argument('task', output_spec.task)} takes rows: name the batch in {inputs[0]}, as float32[batch, ...]"
+        )
     return batch or "batch"
 
 

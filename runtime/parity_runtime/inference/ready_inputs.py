@@ -8,6 +8,7 @@ from numpy import ndarray
 
 from parity_runtime.contract import ModelContract, batch_name
 from parity_runtime.inference.checked_arrays import all_finite
+from parity_runtime.inference.table_rows import is_encoded
 
 _FEW = 16  # numbers, which Python sums up sooner than numpy looks at them
 _MOST_CELLS = 2**9  # of an array; beyond, looking at each in the general way costs nothing beside the work
@@ -23,9 +24,10 @@ class ReadyInputs:
     def __init__(self, contract: ModelContract) -> None:
         batch = batch_name(contract)
         tables = [spec for spec in contract.inputs if len(spec.shape) == 2 and spec.shape[0] == batch]
-        encoded = [feature for feature in contract.features if feature.is_text or feature.kind == "datetime"]
-        takes_missing = all(feature.missing == "impute" for feature in encoded)
-        whole = bool(encoded) and takes_missing and len(tables) == len(contract.inputs)
+        takes_missing = all(
+            one.missing == "impute" for one in contract.features if one.is_text or one.kind == "datetime"
+        )
+        whole = is_encoded(contract) and takes_missing and len(tables) == len(contract.inputs)
         self._checks = [_Check(spec.name, spec.numpy_dtype, int(spec.shape[1])) for spec in tables if whole]
         self._count = len(self._checks) or None
 

@@ -15,17 +15,20 @@ from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.progress import progress_bar
 from parity_runtime.cli.table_options import read_options, table_options, tell
 from parity_runtime.files.json_file import read_json
+from parity_runtime.printable import counted
 from parity_runtime.tables.cell_values import left_out_rows
-from parity_runtime.tables.table_file import ReadOptions
 from parity_training.callables import resolve_callable
 from parity_training.cli.train_options import train_options
-from parity_training.data.table import TableDataset, TableSettings, settings_from_source, table_data, table_defaults
+from parity_training.data.column_problem import TableProblemsError
+from parity_training.data.table import TableDataset, table_data, table_defaults
+from parity_training.data.table_settings import TableSettings, settings_from_source
 from parity_training.data.training_data import TrainingData
 from parity_training.data.xor import XORSettings, xor_data
 from parity_training.fitting.loop import EpochResult
 from parity_training.fitting.prepare import NetworkChoice
 from parity_training.fitting.stop_signals import StoppedError
 from parity_training.networks.registry import Network
+from parity_training.reports.column_report import column_report, column_warnings
 from parity_training.run import EVALUATION, RECIPE, Run
 from parity_training.run_folder import check_folder
 from parity_training.settings import TrainSettings
@@ -33,13 +36,22 @@ from parity_training.train import resume, train_model
 from parity_training.unfinished_run import UnfinishedRunError, find_unfinished
 
 _XOR_ONLY = ("size", "validation_size", "test_size", "std")
-_READING = tuple(item.name for item in fields(ReadOptions))
-_TABLE_ONLY = ("target", "features", "drop_columns", "task", "positive", "threshold", "validation", "test", *_READING)
+_TABLE_ONLY = tuple(item.name for item in fields(TableSettings) if item.name != "seed")
+_TYPED = "parity_training.typed"
 _SHOWN_CLASSES = 10
+_MUCH = 2 / 3  # of the rows: from here on, accuracy alone says little
 _KEPT_ON_RESUME = ("data", "out", "force", "resume_run", "network")
 
 
-@click.command()
+class _TrainCommand(click.Command):
+    """Knows what was typed, so that a message can say what to type instead."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        context.meta[_TYPED] = list(args)
+        return super().parse_args(context, args)
+
+
+@click.command(cls=_TrainCommand)
 @click.argument("data")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The run folder to make.")
 @click.option("--force", is_flag=True, help="Replace a run that stands there, and discard a stopped one.")
@@ -69,6 +81,9 @@ def train(context: click.Context, /, data: str, out: Path, force: bool, resume_r
             run = _resumed(data, out, user_network, force=force)
         else:
             run = _trained(data, out, given, user_network, force=force)
+    except TableProblemsError as error:
+        command = shlex.join(["parity", "train", *context.meta[_TYPED]])
+        raise InputError(f"{error}; this reads the table: {command} {error.options}") from error
     except UnfinishedRunError as error:
         raise InputError(f"{error}; to continue: {going_on}") from error
     except StoppedError as stopped:
@@ -104,7 +119,7 @@ def _trained(data: str, out: Path, given: dict[str, Any], user_network: Network 
         arguments = {"num_hidden": given["hidden"]} | arguments
     choice = NetworkChoice(given.get("network", name), arguments, user_network)
     with _progress(settings.epochs) as on_epoch:
-        return train_model(training_data, choice, settings, out, replace_existing=force, on_epoch=on_epoch)
+        return train_model(training_data, choice, settings, out, replace=force, on_epoch=on_epoch)
 
 
 def _resumed(data: str, out: Path, user_network: Network | None, *, force: bool) -> Run:
@@ -120,7 +135,7 @@ def _resumed(data: str, out: Path, user_network: Network | None, *, force: bool)
         training_data = table_data(TableDataset(data, settings), settings, run.recipe.contract.name)
     epochs = TrainSettings.from_json(run.recipe.training, str(out / RECIPE)).epochs
     with _progress(epochs) as on_epoch:
-        return resume(out, training_data, user_network, on_epoch, replace_existing=force)
+        return resume(out, training_data, user_network, on_epoch, replace=force)
 
 
 def _xor(given: dict[str, Any]) -> tuple[TrainingData, str, TrainSettings]:
@@ -147,7 +162,8 @@ def _table(data: str, out: Path, given: dict[str, Any]) -> tuple[TrainingData, s
 def _refuse_others(given: dict[str, Any], others: tuple[str, ...], whose: str) -> None:
     wrong = next((name for name in others if name in given), None)
     if wrong is not None:
-        raise InputError(f"--{wrong.replace('_', '-')} goes with {whose}")
+        option = "id" if wrong == "id_columns" else wrong.replace("_", "-")
+        raise InputError(f"--{option} goes with {whose}")
 
 
 def _described(dataset: TableDataset, training_data: TrainingData) -> list[str]:
@@ -155,27 +171,22 @@ def _described(dataset: TableDataset, training_data: TrainingData) -> list[str]:
     shown = [*map(str, dataset.classes[:_SHOWN_CLASSES]), *["..."] * (len(dataset.classes) > _SHOWN_CLASSES)]
     classes = f" ({', '.join(shown)})" if shown else ""
     positive = f", positive is {training_data.contract.positive}" if dataset.task == "binary" else ""
-    imputed = sum(feature.missing == "impute" for feature in training_data.contract.features)
-    split = training_data.split
+    split, features = training_data.split, training_data.contract.features
+    imputed = sum(feature.missing == "impute" and feature.kind in ("numeric", "boolean") for feature in features)
     lines = [
-        f"{dataset.task}{classes}{positive}: {len(dataset.features)} features, {len(split.train)} rows to train on, "
-        f"{len(split.validation)} to validate, {len(split.test)} held out"
+        *column_report(dataset.columns, training_data),
+        f"{dataset.task}{classes}{positive}: {counted(len(dataset.features), 'feature')}, "
+        f"{counted(len(split.train), 'row')} to train on, {len(split.validation)} to validate, "
+        f"{len(split.test)} held out",
     ]
     if imputed:
-        lines.append(f"missing cells are filled with their column's mean, in {imputed} columns")
+        lines.append(f"missing cells are filled with their column's mean, in {counted(imputed, 'column')}")
     if dataset.without_target:
         words = ", ".join(f"{word}: {count}" for word, count in dataset.words.most_common())
         lines.append(
             left_out_rows(dataset.without_target, training_data.contract.targets[0]) + f" ({words})" * bool(words)
         )
-    return lines + [_index(name) for name in dataset.index]
-
-
-def _index(name: str) -> str:
-    """Return what is said of a column that is left out as an index."""
-    if not name:
-        return "the unnamed first column is an index and is left out"
-    return f"{name} is an index and is left out; --features takes it as a feature"
+    return lines + [f"warning: {line}" for line in column_warnings(dataset.columns, training_data)]
 
 
 @contextmanager
@@ -193,9 +204,27 @@ def _figures(result: EpochResult) -> str:
 def _summary(run: Run) -> list[str]:
     evaluation = read_json(run.path / EVALUATION)
     part = {"test": "held-out", "validation": "validation", "train": "training"}[evaluation["part"]]
-    rows = f"{evaluation['rows']} {part} rows"
+    rows = counted(evaluation["rows"], f"{part} row")
     if "accuracy" in evaluation:
-        found = f"{evaluation['accuracy']:.2%} of {rows} are right"
+        found = [f"{evaluation['accuracy']:.2%} of {rows} are right"]
+        found += _beside_the_majority(evaluation["confusion"], [str(label) for label in run.recipe.contract.classes])
     else:
-        found = f"RMSE {evaluation['rmse']:.4g} and R2 {evaluation['r2']:.4f} on {rows}"
-    return [found, f"run: {run.path}"]
+        found = [f"RMSE {evaluation['rmse']:.4g} and R2 {evaluation['r2']:.4f} on {rows}"]
+    return [*found, f"run: {run.path}"]
+
+
+def _beside_the_majority(confusion: list[list[int]], classes: list[str]) -> list[str]:
+    """Return what always answering the most frequent class reaches, where that is much, and how others are found.
+
+    Args:
+        confusion: rows by true class and predicted class.
+        classes: their names.
+    """
+    rows = [sum(counts) for counts in confusion]
+    most = max(rows)
+    if most <= _MUCH * sum(rows):
+        return []
+    others = [index for index, count in enumerate(rows) if 0 < count < most]
+    recalls = [f"{classes[index]} {confusion[index][index] / rows[index]:.2%}" for index in others[:_SHOWN_CLASSES]]
+    recall = f"; recall: {', '.join(recalls)}" if recalls else ""
+    return [f"always answering {classes[rows.index(most)]} would be right in {most / sum(rows):.2%}{recall}"]

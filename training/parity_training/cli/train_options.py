@@ -27,8 +27,8 @@ def _class_weights(_context: click.Context, parameter: click.Parameter, text: st
         raise click.BadParameter("give balanced, or a number for each class", param=parameter) from error
 
 
-def _list(name: str, text: str) -> Callable[[Any], Any]:
-    return click.option(name, callback=_listed, metavar="A,B,...", help=text)
+def _list(name: str, text: str, target: str | None = None) -> Callable[[Any], Any]:
+    return click.option(name, *([target] if target else []), callback=_listed, metavar="A,B,...", help=text)
 
 
 def _pairs(name: str, target: str, text: str) -> Callable[[Any], Any]:
@@ -39,6 +39,11 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--target", help="Table: the column to predict."),
     _list("--features", "Table: the columns to predict from [default: all others]."),
     _list("--drop-columns", "Table: columns to leave out."),
+    _list("--id", "Table: columns that name the rows; left out, and kept in the held-out table.", "id_columns"),
+    _list("--categorical", "Table: columns of categories: text, or integers that name something."),
+    _list("--numeric", "Table: columns of numbers, whatever they look like."),
+    _list("--datetime", "Table: columns of dates: NAME in ISO 8601, or NAME=FORMAT such as sold=%d/%m/%Y."),
+    click.option("--max-categories", type=int, help="Table: categories of a column with an index [default: 1000]."),
     click.option("--task", type=click.Choice(["classification", "regression"]), help="Table: what the target is."),
     click.option("--positive", help="Table: the class whose probability is predicted [default: the second of two]."),
     click.option("--threshold", type=float, help="Table: positive from this probability on [default: 0.5]."),

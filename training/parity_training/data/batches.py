@@ -1,6 +1,6 @@
 """Batches of rows: the DataLoader's interface, and a way that never touches single rows when they lie in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -8,7 +8,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 _AT_ONCE = 2**14  # rows that are gathered together; the batches are views of them
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, ...]
+"""The network's inputs, and behind them the targets, all ``[rows, ...]``."""
 
 
 class EpochSampler(Sampler[int]):
@@ -57,7 +58,7 @@ class TensorLoader:
     [128, 128, 128, 116]
 
     Args:
-        data: float32 ``[rows, ...]``.
+        data: float32 ``[rows, ...]``, or several tensors ``[rows, ...]``, which the network takes side by side.
         target: ``[rows]`` or ``[rows, targets]``.
         sampler: the order; over all rows, or over ``part``.
         batch_size: rows of a batch.
@@ -67,7 +68,7 @@ class TensorLoader:
 
     def __init__(
         self,
-        data: Tensor,
+        data: Tensor | Sequence[Tensor],
         target: Tensor,
         sampler: EpochSampler,
         batch_size: int,
@@ -75,7 +76,8 @@ class TensorLoader:
         drop_last: bool = False,
         part: Tensor | None = None,
     ) -> None:
-        self.data, self.target, self.part = data, target, part
+        self.inputs = (data,) if isinstance(data, Tensor) else tuple(data)
+        self.target, self.part = target, part
         self.sampler, self.batch_size, self.drop_last = sampler, batch_size, drop_last
 
     def __repr__(self) -> str:
@@ -92,8 +94,8 @@ class TensorLoader:
             return
         for rows in torch.split(order, max(_AT_ONCE // self.batch_size, 1) * self.batch_size):
             chosen = rows if self.part is None else self.part[rows]
-            data, target = self.data[chosen], self.target[chosen]
-            yield from zip(torch.split(data, self.batch_size), torch.split(target, self.batch_size), strict=True)
+            tensors = (tensor[chosen] for tensor in (*self.inputs, self.target))
+            yield from zip(*(torch.split(tensor, self.batch_size) for tensor in tensors), strict=True)
 
 
 def data_loader(  # noqa: PLR0913 -- the options of torch's DataLoader

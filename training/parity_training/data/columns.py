@@ -1,28 +1,29 @@
 """The columns of a file as arrays, read in chunks so that the text is never in memory as a whole."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, takewhile
+from itertools import chain
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime import InputError
+from parity_runtime.feature import ColumnKind
 from parity_runtime.tables.chunk import Chunk, listed
 from parity_runtime.tables.csv_chunk import CsvChunk
 from parity_runtime.tables.table_file import TableFile
-from parity_training.data.float32_precision import ColumnSpread
-from parity_training.data.non_numeric_column import odd_column
+from parity_training.data.choose_columns import ChosenColumns, ColumnChoice, LeftOut, candidates, decide, said_of
+from parity_training.data.column_kinds import HEAD_ROWS, KindOf, Why, is_doubtful, sample_columns
+from parity_training.data.column_problem import ColumnProblemError, Options, TableProblemsError
+from parity_training.data.growing_rows import GrowingRows
 from parity_training.data.option_hint import option_hint
+from parity_training.data.read_cells import CellReader
 from parity_training.data.target_column import Target
+from parity_training.data.value_range import ValueRange
 
 _CHUNK_ROWS = 4096
-_GROWTH = 1.125  # of the array that rows are gathered in
-_INDEX_LEVEL = re.compile(r"__index_level_\d+__")  # what pandas writes an unnamed index as into Parquet
-_SAVED_INDEX = re.compile(r"Unnamed: \d+(?:\.\d+)*")  # what pandas calls an index in CSV that it reads and saves again
 
 
 @dataclass(frozen=True)
@@ -31,164 +32,212 @@ class Columns:
 
     Attributes:
         where: the file.
-        features: names, in the order of the matrix.
-        data: float32 ``[rows, features]``; NaN where a cell is missing.
+        kinds: of each feature, in the features' order.
+        data: float32 ``[rows, numbers + dates]``: numbers and booleans in order, then the year of each date; NaN where
+            a cell is missing.
+        codes: int32 ``[rows, texts]``: a number for each cell of a category, into ``texts``.
+        texts: of each column of ``codes`` the categories by their number; the first is a missing cell.
+        seconds: int64 ``[rows, dates]``, since 1970 in UTC.
         target: the target's cells.
         without_target: how many rows were left out because their target is missing.
-        index: the columns that were left out as an index; an unnamed one is empty.
+        left_out: the columns that are no features, but for those that somebody said.
         words: the words for a missing cell that were met in the features.
+        row_numbers: the number of each row in the file, from 1, int64 ``[rows]``; None where none was left out.
     """
 
     where: str
-    features: tuple[str, ...]
+    kinds: dict[str, KindOf]
     data: NDArray[np.float32]
+    codes: NDArray[np.int32]
+    texts: tuple[Sequence[str], ...]
+    seconds: NDArray[np.int64]
     target: Target
     without_target: int
-    index: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     words: Counter[str] = field(default_factory=Counter)
+    row_numbers: NDArray[np.int64] | None = None
+
+    def of(self, *kinds: ColumnKind) -> list[str]:
+        """Return the names of the features of some kinds, in order."""
+        return [name for name, found in self.kinds.items() if found.kind in kinds]
 
     def keep(self, rows: NDArray[np.bool_]) -> Self:
         """Return these rows without the others, which have no target."""
         target = replace(self.target, codes=[np.concatenate(self.target.codes)[rows]] if self.target.codes else [])
         without = self.without_target + int((~rows).sum())
-        return replace(self, data=self.data[rows], target=target, without_target=without)
+        kept = {name: getattr(self, name)[rows] for name in ("data", "codes", "seconds")}
+        numbers = np.flatnonzero(rows) + 1 if self.row_numbers is None else self.row_numbers[rows]
+        return replace(self, **kept, row_numbers=numbers, target=target, without_target=without)
 
 
-def read_columns(file: TableFile, target: str, features: Sequence[str] = (), dropped: Sequence[str] = ()) -> Columns:
+def read_columns(file: TableFile, choice: ColumnChoice, given: Options | None = None) -> Columns:
     """Read a table: CSV or JSON Lines, or Parquet, Arrow and Feather with the [tables] extra.
 
     Args:
         file: the table.
-        target: the column to predict. Rows where it is missing are left out.
-        features: the columns to predict from, in this order; all others than target and dropped by default.
-        dropped: columns to leave out.
+        choice: its target, whose missing cells leave their rows out, and what somebody says of its features.
+        given: options that somebody gave, which an option in a message goes on from.
 
     Raises:
-        InputError: a column is missing, named twice, not numeric, infinite, empty, or beyond float32; no rows.
+        InputError: a column is missing, named twice, cannot be read, or is beyond float32; no rows.
     """
-    reader = _Reader(file.name, target, tuple(features), tuple(dropped))
     chunks = file.chunks(_CHUNK_ROWS)
+    head: list[Chunk] = []
     for chunk in chunks:
+        head.append(chunk)
+        if sum(map(len, head)) >= HEAD_ROWS:
+            break
+    reader = _Reader(file.name, choice, head)
+    reader.refuse_problems(head, chunks, given or {})
+    for chunk in chain(_emptied(head), chunks):
         reader.take(chunk, chunks)
     return reader.finish()
 
 
-def index_columns(columns: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns that are an index by their names: the first without one, and what pandas calls an index.
-
-    pandas calls any column ``Unnamed: N`` that has no name; such a column is an index at the front alone.
-    """
-    front = list(takewhile(lambda column: _is_saved_index(*column), enumerate(columns)))
-    return tuple(name for place, name in enumerate(columns) if place < len(front) or _INDEX_LEVEL.fullmatch(name))
-
-
-def _is_saved_index(place: int, name: str) -> bool:
-    return (not place and not name) or bool(_SAVED_INDEX.fullmatch(name))
+def _emptied(head: list[Chunk]) -> Iterator[Chunk]:
+    """Give chunks, each of which can be freed when the next one is asked for."""
+    while head:
+        yield head.pop(0)
 
 
 class _Reader:
-    def __init__(self, path: str, target: str, features: tuple[str, ...], dropped: tuple[str, ...]) -> None:
-        self.path, self.target, self.features, self.dropped = path, target, features, dropped
-        self.names: tuple[str, ...] = ()
-        self.index: tuple[str, ...] = ()
-        self.data = np.empty((0, 0), np.float32)
-        self.rows = 0
-        self.targets = Target(target, path)
+    def __init__(self, path: str, choice: ColumnChoice, head: Sequence[Chunk]) -> None:
+        self.path, self.choice, columns = path, choice, head[0].columns
+        names, index = candidates(path, columns, choice)
+        self.samples = sample_columns(map(self._rows_with_target, head), names)
+        self.chosen: ChosenColumns = decide(path, names, self.samples, choice, columns)
+        self.wanted = choice.wanted(columns)
+        self.left_out = [*index, *self.chosen.left_out]
+        if sum(map(len, head)):
+            self._refuse_none(self.chosen.kinds)
+        self.numbers = self.chosen.of("numeric", "boolean")
+        self.texts, self.dates = self.chosen.of("categorical", "code"), self.chosen.of("datetime")
+        self.cells = CellReader(self.chosen)
+        self.data = GrowingRows(np.float32, len(self.numbers) + len(self.dates))
+        self.codes, self.seconds = GrowingRows(np.int32, len(self.texts)), GrowingRows(np.int64, len(self.dates))
+        self.left_out_rows: list[NDArray[np.int64]] = []
+        self.range = ValueRange(len(self.numbers))
+        self.targets = Target(choice.target, path)
         self.without_target = 0
-        self.words: Counter[str] = Counter()
+
+    def refuse_problems(self, head: Sequence[Chunk], rest: Iterator[Chunk], given: Options) -> None:
+        """Refuse columns whose first rows cannot be read, all of them at once."""
+        doubtful = [name for name, found in self.chosen.kinds.items() if is_doubtful(self.samples[name], found)]
+        more = rest if len(doubtful) == 1 else iter(())  # over all rows, where there is one column to speak of
+        problems = [problem for name in doubtful if (problem := self._problem(name, head, more)) is not None]
+        if len(problems) == 1:
+            raise problems[0]
+        if problems:
+            raise TableProblemsError(problems, self.path, given)
+
+    def _problem(self, name: str, head: Sequence[Chunk], more: Iterator[Chunk]) -> ColumnProblemError | None:
+        cells = CellReader(self.chosen.only(name))
+        for place, chunk in enumerate(head):
+            try:
+                rest = map(self._rows_with_target, chain(head[place + 1 :], more))
+                cells.read(self._rows_with_target(chunk), rest)
+            except ColumnProblemError as problem:
+                return problem
+        return None
+
+    def _rows_with_target(self, chunk: Chunk) -> Chunk:
+        """Return the rows that are learned from; their cells are forgotten with them.
+
+        Those of all first rows would be larger than all numbers of a table.
+        """
+        fresh = chunk.keep(np.ones(len(chunk), np.bool_))
+        missing = fresh.missing(self.choice.target)
+        return fresh.keep(~missing) if missing.any() else fresh
 
     def take(self, chunk: Chunk, rest: Iterator[Chunk]) -> None:
         """Take a chunk; the ``rest`` is only read where a column of this one is refused."""
-        if not self.names:
-            self.names = self._choose(chunk.columns)
-            self.spread = ColumnSpread(len(self.names))
         _refuse_unnamed(chunk)
-        cells = [cell.strip() for cell in chunk.column(self.target)]
-        missing = chunk.missing(self.target)
+        cells, chunk = self._known(chunk)
+        self.targets.add(cells, chunk)
+        matrix, codes, seconds = self.cells.read(chunk, rest)
+        numbers = _row_numbers(chunk)
+        self.range.add(matrix[:, : len(self.numbers)], numbers)
+        for rows, piece in ((self.data, matrix), (self.codes, codes), (self.seconds, seconds)):
+            rows.append(piece)
+
+    def _known(self, chunk: Chunk) -> tuple[list[str], Chunk]:
+        """Return the rows that have a target, and its cells."""
+        cells = [cell.strip() for cell in chunk.column(self.choice.target)]
+        missing = chunk.missing(self.choice.target)
         if missing.any():
             self.targets.words.update(cells[row] for row in np.flatnonzero(missing) if cells[row])
             self.without_target += int(missing.sum())
+            self.left_out_rows.append(_row_numbers(chunk)[missing])
             cells = [cell for cell, is_missing in zip(cells, missing, strict=True) if not is_missing]
             chunk = chunk.keep(~missing)
-        self.targets.add(cells, chunk)
-        matrix = self._numbers(chunk, rest)
-        self._count_words(chunk, matrix)
-        _refuse_infinite(chunk, self.names, matrix)
-        self.spread.add(matrix)
-        self._append(matrix)
-
-    def _count_words(self, chunk: Chunk, matrix: NDArray[np.float64]) -> None:
-        missing = np.isnan(matrix)
-        for place in np.flatnonzero(missing.any(axis=0)):
-            cells = chunk.column(self.names[place])
-            words = (cells[row].strip() for row in np.flatnonzero(missing[:, place]))
-            self.words.update(word for word in words if word in chunk.values.tokens)
-
-    def _append(self, matrix: NDArray[np.float64]) -> None:
-        """Grow the array in place: two copies of a large table at once would be the peak of a whole training."""
-        if not len(matrix):
-            return
-        end = self.rows + len(matrix)
-        if end > len(self.data):
-            self.data.resize((max(end, int(_GROWTH * len(self.data))), matrix.shape[1]), refcheck=False)
-        with np.errstate(over="ignore"):  # `ColumnSpread.check` names the column
-            self.data[self.rows : end] = matrix
-        self.rows = end
+        return cells, chunk
 
     def finish(self) -> Columns:
-        if not self.rows:
-            left_out = f" ({self.without_target} have no {self.target})" if self.without_target else ""
+        if not self.data.rows:
+            left_out = f" ({self.without_target} have no {self.choice.target})" if self.without_target else ""
             raise InputError(f"{self.path} has no rows to train on{left_out}")
-        self.spread.check(self.path, self.names)
-        self.data.resize((self.rows, len(self.names)), refcheck=False)
-        return Columns(self.path, self.names, self.data, self.targets, self.without_target, self.index, self.words)
+        seconds, codes = self.seconds.finish(), self.codes.finish()
+        why = self._useless(codes, seconds)
+        kinds = {name: found for name, found in self.chosen.kinds.items() if name not in why}
+        self.left_out += [
+            LeftOut(name, reason, said_of(name, replace(self.chosen.kinds[name], why=reason)))
+            for name, reason in why.items()
+        ]
+        self._refuse_none(kinds)
+        kept, texts, dates = (
+            np.array([name not in why for name in names], np.bool_) for names in (self.numbers, self.texts, self.dates)
+        )
+        self.range.check(self.path, self.numbers, kept)
+        return Columns(
+            self.path,
+            kinds,
+            self.data.finish(np.concatenate([kept, dates])),
+            codes if texts.all() else np.ascontiguousarray(codes[:, texts]),
+            tuple(found for found, is_kept in zip(self.cells.texts, texts, strict=True) if is_kept),
+            seconds if dates.all() else np.ascontiguousarray(seconds[:, dates]),
+            self.targets,
+            self.without_target,
+            tuple(self.left_out),
+            self.cells.words,
+            self._kept_rows(),
+        )
 
-    def _choose(self, columns: list[str]) -> tuple[str, ...]:
-        for name in (self.target, *self.features, *self.dropped):
-            if name not in columns:
-                raise InputError(f"{self.path} has no column {name!r}; it has {listed(columns)}")
-        if self.target in self.dropped:
-            raise InputError(f"{self.target!r} is the target and cannot be dropped")
-        if self.target in self.features:
-            raise InputError(f"{self.target!r} is the target and cannot be a feature as well")
-        doubled = {name for name in self.features if self.features.count(name) > 1}
-        if doubled:
-            raise InputError(f"the feature {min(doubled)!r} is named twice")
-        index = () if self.features else index_columns(columns)
-        self.index = tuple(name for name in index if name not in (self.target, *self.dropped))
-        left_out = {"", self.target, *self.dropped, *self.index}
-        names = self.features or tuple(name for name in columns if name not in left_out)
-        named = [name for name in self.index if name]
-        if not names and named:
+    def _kept_rows(self) -> NDArray[np.int64] | None:
+        if not self.left_out_rows:
+            return None
+        without = np.concatenate(self.left_out_rows)
+        return np.delete(np.arange(1, self.data.rows + len(without) + 1), without - 1)
+
+    def _useless(self, codes: NDArray[np.int32], seconds: NDArray[np.int64]) -> dict[str, Why]:
+        """Return the columns that all rows together show to tell nothing; not those that somebody asks for."""
+        found: dict[str, Why] = {
+            name: why for name, why in zip(self.numbers, self.range.useless(), strict=True) if why is not None
+        }
+        same = [len(column) and (column == column[0]).all() for column in (*codes.T, *seconds.T)]
+        found |= {name: "constant" for name, is_same in zip([*self.texts, *self.dates], same, strict=True) if is_same}
+        found = {name: found[name] for name in self.chosen.kinds if name in found and name not in self.wanted}
+        if found.keys() == self.chosen.kinds.keys():  # where nothing else is there, a table may well be about its order
+            found = {name: why for name, why in found.items() if why != "row number"}
+        return found
+
+    def _refuse_none(self, kinds: dict[str, KindOf]) -> None:
+        if kinds:
+            return
+        names = [one.name for one in self.left_out if one.name and one.why not in ("unreadable", "empty", "ambiguous")]
+        index = [one.name for one in self.left_out if one.why == "index" and one.name]
+        if index and index == names:
             raise InputError(
-                f"{self.path} leaves no column to predict from, as the rest counts as an index ({listed(named)}); "
-                f"if it is none, take it with {option_hint('--features', named)}"
+                f"{self.path} leaves no column to predict from, as the rest counts as an index ({listed(index)}); "
+                f"if it is none, take it with {option_hint('--features', index)}"
             )
-        if not names or set(names) & set(self.dropped):
-            raise InputError(f"{self.path} leaves no column to predict from, or drops one that is a feature")
-        return names
+        why = f": {'; '.join(one.said for one in self.left_out)}" if self.left_out else ""
+        raise InputError(f"{self.path} leaves no column to predict from{why}")
 
-    def _numbers(self, chunk: Chunk, rest: Iterator[Chunk]) -> NDArray[np.float64]:
-        try:
-            matrix, refused = chunk.read(self.names)
-        except InputError as error:
-            raise self._explained(error) from error
-        for name in self.names if refused else ():
-            try:
-                chunk.numbers([name])
-            except InputError as error:
-                before = self.spread.known(self.names.index(name))
-                found = odd_column(chain([chunk], rest), name, before, self.words)
-                raise found or self._explained(error) from error
-        return matrix
 
-    def _explained(self, error: InputError) -> InputError:
-        """Return the error of a column that holds no numbers, with the way out."""
-        if error.column is None:
-            return error
-        drop = option_hint("--drop-columns", [error.column])
-        problem = f"{error.problem}; a feature holds numbers: leave the column out with {drop}, or encode it"
-        return InputError(problem, path=error.path, row=error.row, column=error.column)
+def _row_numbers(chunk: Chunk) -> NDArray[np.int64]:
+    if chunk.row_numbers is not None:
+        return chunk.row_numbers
+    return np.arange(chunk.first_row, chunk.first_row + len(chunk))
 
 
 def _refuse_unnamed(chunk: Chunk) -> None:
@@ -200,9 +249,3 @@ def _refuse_unnamed(chunk: Chunk) -> None:
         for place in unnamed:
             if place < len(cells) and cells[place].strip():
                 raise chunk.error(row, f"column {place + 1} has no name; name it in the header, or take it out")
-
-
-def _refuse_infinite(chunk: Chunk, names: Sequence[str], matrix: NDArray[np.float64]) -> None:
-    if np.isinf(matrix).any():
-        row, column = np.argwhere(np.isinf(matrix))[0]
-        raise chunk.error(int(row), f"{names[column]} is infinite; a feature is finite, or missing", names[column])

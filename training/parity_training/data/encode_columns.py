@@ -14,6 +14,7 @@ from parity_runtime.feature import (
     FIRST_INDEX,
     MISSING_CATEGORY,
     MISSING_INDEX,
+    MISSING_TIMESTAMP,
     TIMESTAMPS,
     UNKNOWN_INDEX,
 )
@@ -26,6 +27,8 @@ CALENDAR_SIZES = {"month": 13, "day": 32, "weekday": 8, "hour": 25}
 """The parts of a timestamp that are indices, in their order, and how many indices each has: 0 is missing; months and
 days count from 1, weekdays from Monday = 1, and hours are one more than the clock's. The year is a number among the
 features, NaN where it is missing."""
+
+_DAY, _HOUR = 86_400, 3_600  # seconds
 
 
 def is_encoded(contract: ModelContract) -> bool:
@@ -45,8 +48,8 @@ def network_inputs(contract: ModelContract) -> tuple[TensorSpec, ...]:
     timestamps = len(contract.features_of(TIMESTAMPS))
     numbers = len(contract.features_of(FEATURES)) + timestamps
     indices = len(index_sizes(contract))
-    specs = [TensorSpec(FEATURES, "float32", ("batch", numbers))] * bool(numbers)
-    return (*specs, *[TensorSpec(INDICES, "int64", ("batch", indices))] * bool(indices))
+    widths = ((FEATURES, "float32", numbers), (INDICES, "int64", indices))
+    return tuple(TensorSpec(name, dtype, ("batch", width)) for name, dtype, width in widths if width)
 
 
 def index_sizes(contract: ModelContract) -> tuple[int, ...]:
@@ -87,21 +90,24 @@ def category_indices(cells: NDArray[np.object_], categories: tuple[str, ...]) ->
 
 
 def year(seconds: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the year of each timestamp, float32 ``[rows]``, NaN where it is missing (numpy's NaT is INT64_MIN)."""
-    moments = seconds.view("datetime64[s]")
-    years = moments.astype("datetime64[Y]").astype(np.int64) + 1970
-    return np.where(np.isnat(moments), np.float32("nan"), years.astype(np.float32))
+    """Return the year of each timestamp, float32 ``[rows]``, NaN where it is missing."""
+    years = _days(seconds).astype("datetime64[Y]").astype(np.int64) + 1970
+    return np.where(seconds == MISSING_TIMESTAMP, np.float32("nan"), years.astype(np.float32))
 
 
 def calendar_indices(seconds: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """Return month, day, weekday and hour of each timestamp as indices, each int64 ``[rows]``."""
-    moments = seconds.view("datetime64[s]")
-    months, days, hours = (moments.astype(f"datetime64[{unit}]") for unit in ("M", "D", "h"))
-    with np.errstate(all="ignore"):
-        parts = [
-            (months - months.astype("datetime64[Y]")).astype(np.int64) + 1,
-            (days - months.astype("datetime64[D]")).astype(np.int64) + 1,
-            (days.astype(np.int64) + 3) % 7 + 1,  # 1970-01-01 was a Thursday
-            (hours - days.astype("datetime64[h]")).astype(np.int64) + 1,
-        ]
-    return [np.where(np.isnat(moments), MISSING_INDEX, part) for part in parts]
+    days = _days(seconds)
+    months = days.astype("datetime64[M]")
+    parts = [
+        (months - months.astype("datetime64[Y]")).astype(np.int64) + 1,
+        (days - months.astype("datetime64[D]")).astype(np.int64) + 1,
+        (days.astype(np.int64) + 3) % 7 + 1,  # 1970-01-01 was a Thursday
+        seconds % _DAY // _HOUR + 1,
+    ]
+    return [np.where(seconds == MISSING_TIMESTAMP, MISSING_INDEX, part) for part in parts]
+
+
+def _days(seconds: NDArray[np.int64]) -> NDArray[np.datetime64]:
+    """Return the day of each timestamp; numpy's own step from seconds to days leaves int64 near its lower end."""
+    return (seconds // _DAY).astype("datetime64[D]")

@@ -3,17 +3,17 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from parity_runtime import InputError
 from parity_runtime.tables.cell_patterns import spelling
 from parity_runtime.tables.cell_values import PLAIN, CellValues
 from parity_runtime.tables.chunk import Chunk, shown
 from parity_runtime.tables.csv_chunk import CsvChunk
+from parity_training.data.column_problem import ColumnProblemError, Options, spelling_options
 from parity_training.data.option_hint import option_hint
 
 _SHOWN = 5
 
 
-def odd_column(chunks: Iterable[Chunk], name: str, before: int, words: Counter[str]) -> InputError | None:
+def odd_column(chunks: Iterable[Chunk], name: str, before: int, words: Counter[str]) -> ColumnProblemError | None:
     """Return the error that a feature is, some cells of which are no numbers; None where most are text.
 
     Args:
@@ -34,7 +34,7 @@ class _OddColumn:
     def __init__(self, name: str, numbers: int) -> None:
         self.name, self.numbers = name, numbers
         self.odd: Counter[str] = Counter()
-        self.first: dict[str, InputError] = {}
+        self.first: dict[str, tuple[str, int]] = {}
         self.words: set[str] = set()
         self.has_decimals = False
         self.values: CellValues = PLAIN
@@ -49,27 +49,33 @@ class _OddColumn:
             except ValueError:
                 self.odd[cell] += 1
                 if cell not in self.first:
-                    self.first[cell] = chunk.error(row, "", self.name)
+                    self.first[cell] = (chunk.where, chunk.row_number(row))
             else:
                 if not chunk.values.is_missing(cell, in_numbers=True):
                     self.has_decimals |= chunk.values.decimal in cell
                     self.numbers += 1
 
-    def error(self, words: set[str]) -> InputError | None:
+    def error(self, words: set[str]) -> ColumnProblemError | None:
         found = spelling(self.odd.elements(), self.values, has_decimals=self.has_decimals)
         if found:
-            return self._error(found.cells[0], f"{found.what}; {found.way_out}")
+            options = spelling_options(found.way_out) or {"--drop-columns": (self.name,)}
+            return self._error(found.cells[0], f"{found.what}; {found.way_out}", options)
         if self.odd.total() >= self.numbers:
             return None
         cell, *others = self.odd
         rest = self.odd.total() - self.odd[cell]
         more = f", and {rest} more cells are none ({', '.join(map(shown, others[:_SHOWN]))})" * bool(others)
-        missing = option_hint("--missing-values", sorted({*words, *self.odd}))
-        hint = f"give {missing} if it is a missing cell, " if len(self.odd) <= _SHOWN else ""
+        missing = sorted({*words, *self.odd})
+        few = len(self.odd) <= _SHOWN
+        hint = f"give {option_hint('--missing-values', missing)} if it is a missing cell, " if few else ""
         drop = option_hint("--drop-columns", [self.name])
-        return self._error(cell, f"no number among {self.numbers}{more}; correct it, {hint}or leave it out with {drop}")
+        text = option_hint("--categorical", [self.name])
+        what = f"no number among {self.numbers}{more}; correct it, {hint}take the column as text with {text}, "
+        options = {"--missing-values": tuple(missing)} if few else {"--drop-columns": (self.name,)}
+        return self._error(cell, f"{what}or leave it out with {drop}", options)
 
-    def _error(self, cell: str, what: str) -> InputError:
-        place = self.first[cell]
-        training_data = f"{self.name} is {shown(cell)}, {what}"
-        return InputError(training_data, path=place.path, row=place.row, column=self.name)
+    def _error(self, cell: str, what: str, options: Options) -> ColumnProblemError:
+        path, row = self.first[cell]
+        return ColumnProblemError(
+            f"{self.name} is {shown(cell)}, {what}", path=path, row=row, column=self.name, options=options
+        )

@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from parity_runtime import Feature, FormatError, InputError, ModelContract, TensorSpec
+from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.contract import VALUE, Task, binary_logit_threshold, classifier_outputs
-from parity_runtime.printable import counted, shown
+from parity_runtime.printable import counted
 from parity_runtime.tables.table_file import ReadOptions, TableFile
+from parity_training.data.column_kinds import KindOf
 from parity_training.data.columns import Columns, read_columns
-from parity_training.data.float32_precision import COARSEST_STEP
+from parity_training.data.rows_of_file import RowsOfFile, file_state
 from parity_training.data.split import stratified_split
+from parity_training.data.table_features import MOST_CATEGORIES, TableFeatures, table_inputs
+from parity_training.data.table_settings import KINDS_SAID, TableSettings, TableTask
 from parity_training.data.training_data import TrainingData
-from parity_training.field_types import check_types
+from parity_training.data.value_range import COARSEST_STEP
 from parity_training.settings import DEFAULT_SEED, TrainSettings
 
 MOST_CLASSES = 20
@@ -30,62 +33,6 @@ PATIENCE, STEPS_AN_EPOCH = 20, 20
 """Epochs without a better one after which a table's training ends, and the steps that an epoch has at least."""
 
 _SMALLEST_BATCH, _LARGEST_BATCH = 8, 128  # rows
-
-TableTask = Literal["classification", "regression"]
-
-
-@dataclass(frozen=True, slots=True)
-class TableSettings:
-    """What a table is to mean.
-
-    >>> from parity_training import TableSettings
-    >>> TableSettings("species", drop_columns=("id",), task="classification").test
-    0.1
-
-    Attributes:
-        target: the column to predict.
-        features: the columns to predict from; all others by default.
-        drop_columns: columns to leave out.
-        task: ``classification`` or ``regression``; None lets the target decide.
-        positive: two classes: the one whose probability is predicted; the second in order by default.
-        threshold: two classes: the probability from which on a row is positive.
-        validation: fraction of the rows that decide when to stop and which weights are best.
-        test: fraction of the rows that are held out until the end.
-        seed: of the split.
-        missing_values: the cells that are missing beside the empty one; None for
-            `parity_runtime.tables.cell_values.MISSING_TOKENS`. The package reads its tables likewise.
-        format, delimiter, header, decimal, thousands, currency, percent: how the file is written, where that is not
-            found: as in `ReadOptions`.
-    """
-
-    target: str
-    features: tuple[str, ...] = ()
-    drop_columns: tuple[str, ...] = ()
-    task: TableTask | None = None
-    positive: str | None = None
-    threshold: float = 0.5
-    validation: float = 0.1
-    test: float = 0.1
-    seed: int = DEFAULT_SEED
-    missing_values: tuple[str, ...] | None = None
-    format: str | None = None
-    delimiter: str | None = None
-    header: tuple[str, ...] = ()
-    decimal: str | None = None
-    thousands: str | None = None
-    currency: tuple[str, ...] = ()
-    percent: bool = False
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        _ = self.reading  # refuses what is no option
-        if not 0 <= self.seed < 2**63:
-            raise InputError(f"seed is {self.seed}; it must be at least 0 and less than 2^63")
-
-    @property
-    def reading(self) -> ReadOptions:
-        """How the file is written."""
-        return ReadOptions(**{item.name: getattr(self, item.name) for item in fields(ReadOptions)})
 
 
 class TableDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -104,11 +51,15 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
         tell: is told, in a sentence, what was found out about how the file is written.
 
     Attributes:
-        data: float32 ``[rows, features]``; NaN where a cell is missing.
+        data: float32 ``[rows, numbers + dates]``: the columns of numbers and booleans, then the year of each date; NaN
+            where a cell is missing. What the text of a row is to the network, `table_data` says: only the training
+            rows decide which categories have an index.
         label: class indices, int64 ``[rows]``; of a regression float32 ``[rows]``.
         features: the columns' names.
+        kinds: of each of them.
         task: binary, multiclass or regression.
         classes: the labels by index, text or integers; empty for a regression.
+        columns: all that was read.
         without_target: how many rows were left out because their target is missing.
         words: the words for a missing cell that were met in the target, with their counts.
         index: the columns that were left out as an index; an unnamed one is empty.
@@ -121,8 +72,9 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
         self, path: str | Path, settings: TableSettings, *, tell: Callable[[str], None] = lambda _: None
     ) -> None:
         file = TableFile.named(str(path), settings.reading, tell=tell)
-        columns = read_columns(file, settings.target, settings.features, settings.drop_columns)
-        self.features, self.index, self.words = columns.features, columns.index, columns.target.words
+        state = file_state(file.name)
+        columns = read_columns(file, settings.choice, settings.given_lists)
+        self.words = columns.target.words
         self.task: Task
         self.classes: tuple[str, ...] | tuple[int, ...] = ()
         numbers = columns.target.as_numbers()
@@ -132,7 +84,7 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
             self.words = self.words + columns.target.dashes
             columns = columns.keep(~np.isnan(numbers))
             numbers = numbers[~np.isnan(numbers)]
-        self.without_target = columns.without_target
+        self.columns = columns
         self.data = torch.from_numpy(columns.data)
         if numbers is not None and _is_regression(numbers, settings.task):
             self.task = "regression"
@@ -141,6 +93,8 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
             index, self.classes = _classes(columns, numbers, settings)
             self.label = torch.from_numpy(index)
             self.task = "binary" if len(self.classes) == 2 else "multiclass"
+        plain = (*columns.of("numeric"), *([] if numbers is None else [settings.target]))
+        self.table = RowsOfFile(file, columns.row_numbers, plain, tuple(columns.of("code")), state)
 
     def __repr__(self) -> str:
         return f"TableDataset({self.task}, {counted(len(self.features), 'feature')}, {counted(len(self), 'row')})"
@@ -150,6 +104,26 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         return self.data[index], self.label[index]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The columns' names."""
+        return tuple(self.columns.kinds)
+
+    @property
+    def kinds(self) -> dict[str, KindOf]:
+        """The kind of each feature."""
+        return self.columns.kinds
+
+    @property
+    def without_target(self) -> int:
+        """How many rows were left out because their target is missing."""
+        return self.columns.without_target
+
+    @property
+    def index(self) -> tuple[str, ...]:
+        """The columns that were left out as an index."""
+        return tuple(one.name for one in self.columns.left_out if one.why == "index")
 
 
 def table_data(dataset: TableDataset, settings: TableSettings, name: str) -> TrainingData:
@@ -172,10 +146,11 @@ def table_data(dataset: TableDataset, settings: TableSettings, name: str) -> Tra
         raise InputError(f"--threshold goes with two classes; {settings.target} is a {dataset.task} target")
     group = np.zeros(len(dataset), np.int64) if dataset.task == "regression" else dataset.label.numpy()
     split = stratified_split(group, settings.validation, settings.test, settings.seed)
+    features = TableFeatures(dataset.columns, split.train, settings.max_categories)
     source: dict[str, Any] = {
         "source": "table",
         "rows": len(dataset),
-        "sha256": _fingerprint(dataset),
+        "sha256": _fingerprint(dataset, features),
         "target": settings.target,
         "features": list(dataset.features),
         "task": dataset.task,
@@ -187,9 +162,13 @@ def table_data(dataset: TableDataset, settings: TableSettings, name: str) -> Tra
     }
     told = asdict(settings.reading)
     source |= {name: told[name] for name in told if told[name] != getattr(ReadOptions(), name)}
+    source |= {item: getattr(settings, item) for item in KINDS_SAID if getattr(settings, item)}
+    if settings.max_categories != MOST_CATEGORIES:
+        source["max_categories"] = settings.max_categories
     source = {key: list(value) if isinstance(value, tuple) else value for key, value in source.items()}  # as in JSON
-    contract = _contract(dataset, settings, name, torch.from_numpy(split.train))
-    return TrainingData(dataset.data, dataset.label, split, contract, source, preprocessed=True)
+    contract = _contract(dataset, settings, name, features)
+    indices = features.indices()
+    return TrainingData(dataset.data, dataset.label, split, contract, source, True, indices, dataset.table)
 
 
 def table_defaults(training_data: TrainingData, seed: int = DEFAULT_SEED) -> TrainSettings:
@@ -199,35 +178,6 @@ def table_defaults(training_data: TrainingData, seed: int = DEFAULT_SEED) -> Tra
     """
     batch_size = min(max(len(training_data.split.train) // STEPS_AN_EPOCH, _SMALLEST_BATCH), _LARGEST_BATCH)
     return TrainSettings(batch_size=batch_size, patience=PATIENCE, seed=seed)
-
-
-def settings_from_source(source: dict[str, Any]) -> TableSettings:
-    """Return the settings that read the same rows again, from what a recipe keeps.
-
-    Raises:
-        FormatError: something is missing, or of another type.
-    """
-    try:
-        return _settings_from_source(source)
-    except (KeyError, TypeError, IndexError, InputError) as error:
-        raise FormatError(f"the recipe's data cannot be read: {shown(error)}") from error
-
-
-def _settings_from_source(source: dict[str, Any]) -> TableSettings:
-    classes = source["classes"]
-    told = {item.name: source[item.name] for item in fields(ReadOptions) if item.name in source}
-    reading: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
-    return TableSettings(
-        target=source["target"],
-        features=tuple(source["features"]),
-        task="regression" if source["task"] == "regression" else "classification",
-        positive=str(classes[1]) if len(classes) == 2 else None,
-        threshold=source["threshold"],
-        validation=source["validation"],
-        test=source["test"],
-        seed=source["seed"],
-        **reading,
-    )
 
 
 def _refuse_no_classes(columns: Columns, settings: TableSettings) -> None:
@@ -301,7 +251,7 @@ def _positive_second(
     return (classes, index) if str(classes[1]) == positive else (classes[::-1], 1 - index)
 
 
-def _contract(dataset: TableDataset, settings: TableSettings, name: str, train: Tensor) -> ModelContract:
+def _contract(dataset: TableDataset, settings: TableSettings, name: str, features: TableFeatures) -> ModelContract:
     binary = dataset.task == "binary"
     outputs = (
         (TensorSpec(VALUE, "float32", ("batch", 1)),)
@@ -311,9 +261,9 @@ def _contract(dataset: TableDataset, settings: TableSettings, name: str, train: 
     return ModelContract(
         name=name,
         task=dataset.task,
-        inputs=(TensorSpec("features", "float32", ("batch", len(dataset.features))),),
+        inputs=table_inputs(features.features),
         outputs=outputs,
-        features=_features(dataset, train),
+        features=features.features,
         targets=(settings.target,),
         classes=dataset.classes,
         positive=dataset.classes[1] if binary else None,
@@ -323,21 +273,14 @@ def _contract(dataset: TableDataset, settings: TableSettings, name: str, train: 
     )
 
 
-def _features(dataset: TableDataset, train: Tensor) -> tuple[Feature, ...]:
-    features = []
-    for index, name in enumerate(dataset.features):
-        column = dataset.data[:, index].numpy()
-        known = column[train.numpy()]
-        known = known[~np.isnan(known)]
-        low, high = (float(known.min()), float(known.max())) if len(known) else (None, None)
-        missing: Literal["impute", "refuse"] = "impute" if np.isnan(column).any() else "refuse"
-        features.append(Feature(name, "features", index, missing=missing, low=low, high=high))
-    return tuple(features)
-
-
-def _fingerprint(dataset: TableDataset) -> str:
+def _fingerprint(dataset: TableDataset, features: TableFeatures) -> str:
     """Return sha256 over the rows: a resumed run must have the same."""
     digest = hashlib.sha256(repr((dataset.features, dataset.classes)).encode())
-    digest.update(dataset.data.numpy().data.cast("B"))
+    digest.update(dataset.data.numpy().reshape(-1).data.cast("B"))
     digest.update(dataset.label.numpy().tobytes())
+    indices, seconds = features.indices(), dataset.columns.seconds
+    if indices is not None:
+        digest.update(repr(features.features).encode())
+        digest.update(indices.numpy().reshape(-1).data.cast("B"))
+        digest.update(seconds.reshape(-1).data.cast("B"))
     return digest.hexdigest()

@@ -10,6 +10,7 @@ from torch import Tensor
 from parity_runtime import ModelContract
 from parity_runtime.evaluation.running_stats import RunningStats
 from parity_runtime.printable import counted
+from parity_training.data.rows_of_file import RowsOfFile
 from parity_training.data.split import Split
 
 _ROWS_AT_ONCE = 2**12  # so that the doubles of a piece are small beside the rows
@@ -27,12 +28,16 @@ class TrainingData:
     (torch.Size([130, 2]), torch.int64)
 
     Attributes:
-        data: float32 ``[rows, features]``; NaN where a cell is missing.
+        data: float32 ``[rows, features]``; NaN where a cell is missing. Of a table its numbers and booleans, then the
+            year of each date; it may have no columns.
         target: class indices, int64 ``[rows]``; of a regression float32 ``[rows]``, in the target's unit.
         split: which rows are trained on, validated on, held out.
         contract: what a network for it takes and gives; what an export measures is still empty.
         source: where the rows are from, for the recipe; the same rows give the same.
         preprocessed: whether the network standardizes (a table), or takes the rows as they are.
+        indices: int16 or int32 ``[rows, columns]``, as `parity_training.data.encode_columns.network_inputs` says: the
+            categories, then the parts of each date; None where there are none.
+        table: where the rows can be read again as they stand in the file; None where they are from no file.
     """
 
     data: Tensor
@@ -41,10 +46,17 @@ class TrainingData:
     contract: ModelContract
     source: dict[str, Any]
     preprocessed: bool
+    indices: Tensor | None = None
+    table: RowsOfFile | None = None
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{len(self.part(name))} {name}" for name in ("train", "validation", "test"))
         return f"TrainingData({self.contract.brief}, {counted(len(self.data), 'row')}: {parts})"
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What the network takes for each row: ``data``, and ``indices`` where there are any."""
+        return (self.data,) if self.indices is None else (self.data, self.indices)
 
     @property
     def num_outputs(self) -> int:

@@ -1,5 +1,6 @@
 """The test step of the notebook: a trained network on rows that it has not seen, all of them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,20 @@ _ROWS_AT_ONCE = 2**12
 
 
 @torch.no_grad()
-def outputs_of(model: nn.Module, data: Tensor, rows: Tensor) -> Tensor:
+def outputs_of(model: nn.Module, data: Tensor | Sequence[Tensor], rows: Tensor) -> Tensor:
     """Return what a model gives for some rows, in eval mode and without gradients, on the CPU.
 
     Args:
         model: on any device.
-        data: float32 ``[rows, features]``.
+        data: float32 ``[rows, features]``, or all of the model's inputs, each ``[rows, ...]``.
         rows: int64 row numbers.
     """
+    inputs = (data,) if isinstance(data, Tensor) else data
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    outputs = [model(data[piece].to(device)).cpu() for piece in torch.split(rows, _ROWS_AT_ONCE)]
+    pieces = torch.split(rows, _ROWS_AT_ONCE)
+    outputs = [model(*(tensor[piece].to(device) for tensor in inputs)).cpu() for piece in pieces]
     model.train(was_training)
     return torch.cat(outputs)
 

@@ -67,7 +67,7 @@ class TrainingLoop:
 
     Attributes:
         model: trained in place, on the device where it lies.
-        loader: gives ``(features, targets)`` batches.
+        loader: gives batches: what the model takes, and behind it the targets.
         optimizer: over the model's parameters.
         loss_function: from outputs and targets to the mean loss of a batch.
         num_epochs: passes over the data, at most.
@@ -120,23 +120,23 @@ class TrainingLoop:
         parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.model.train()
         self.loader.sampler.set_epoch(progress.epoch, progress.step * self.loader.batch_size)
-        for features, targets in self.loader:
+        for batch in self.loader:
             # Step 0: the batch goes to the device where the model lies.
-            features, targets = features.to(device), targets.to(device)  # noqa: PLW2901
+            *inputs, targets = (tensor.to(device) for tensor in batch)
             if self.repeats:  # such as LBFGS, which asks for the loss several times a step
-                loss: Any = self.optimizer.step(lambda: self._loss_and_gradients(parameters, features, targets))  # noqa: B023
+                loss: Any = self.optimizer.step(lambda: self._loss_and_gradients(parameters, inputs, targets))  # noqa: B023
             else:
-                loss = self._loss_and_gradients(parameters, features, targets)
+                loss = self._loss_and_gradients(parameters, inputs, targets)
                 self.optimizer.step()  # Step 5: the parameters go against their gradients.
             progress.losses.append(loss.detach())
             progress.step += 1
             if self.stop.signal_number:
                 return
 
-    def _loss_and_gradients(self, parameters: list[nn.Parameter], features: Tensor, targets: Tensor) -> Any:
+    def _loss_and_gradients(self, parameters: list[nn.Parameter], inputs: list[Tensor], targets: Tensor) -> Any:
         for parameter in parameters:  # Step 1: no gradients. optimizer.zero_grad() takes a sixth of a small step.
             parameter.grad = None
-        outputs = self.model(features)  # Step 2: predictions, [batch, outputs].
+        outputs = self.model(*inputs)  # Step 2: predictions, [batch, outputs].
         loss = self.loss_function(outputs, targets)  # Step 3: the mean loss of the batch.
         # Step 4: backpropagation into the parameters' gradients, whose hooks it calls.
         loss.backward()  # type: ignore[no-untyped-call]

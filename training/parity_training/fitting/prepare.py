@@ -5,22 +5,32 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
-from parity_runtime import FormatError, InputError
+from parity_runtime import FormatError, InputError, ModelContract, TensorSpec
+from parity_runtime.arguments import argument
 from parity_runtime.errors import first_line
+from parity_runtime.feature import FEATURES, TIMESTAMPS
+from parity_runtime.printable import counted
 from parity_training.data.batches import EpochSampler, TensorLoader, own_generator
+from parity_training.data.encode_columns import year
 from parity_training.data.training_data import TrainingData, moments
 from parity_training.fitting.evaluation import outputs_of, predicted_of
 from parity_training.fitting.loop import TrainingLoop
 from parity_training.fitting.objectives import LossFunction, Objective, make_objective
 from parity_training.fitting.optimizers import make_optimizer, make_scheduler
+from parity_training.fitting.preprocessing import preprocessing_of
 from parity_training.networks.registry import NETWORKS, Network
-from parity_training.networks.table_network import TableNetwork
+from parity_training.networks.table_network import TableNetwork, body_inputs
 from parity_training.run import Recipe
 from parity_training.settings import TrainSettings
+
+UNSEEN_YEARS = 2.0**20
+"""What a year's distance is divided by where training saw one year alone, so that others say next to nothing: the body
+has not learned what they mean. A power of two divides exactly."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,10 @@ class NetworkChoice:
             taken: Collection[str] = inspect.signature(builder).parameters if builder else ()
         except ValueError:  # a class without a signature, such as dict
             taken = ()
-        sizes = {"num_inputs": training_data.data.shape[1], "num_outputs": training_data.num_outputs}
+        width = training_data.data.shape[1]
+        if training_data.preprocessed:
+            width = body_inputs(**preprocessing_of(training_data))
+        sizes = {"num_inputs": width, "num_outputs": training_data.num_outputs}
         return {name: size for name, size in sizes.items() if name in taken} | self.arguments
 
 
@@ -61,13 +74,6 @@ def make_recipe(training_data: TrainingData, choice: NetworkChoice, settings: Tr
     objective = make_objective(
         settings, training_data.contract.task, _train_target(training_data), len(training_data.contract.classes)
     )
-    preprocessing = None
-    if training_data.preprocessed:
-        preprocessing = {
-            "num_features": training_data.data.shape[1],
-            "impute": any(feature.missing == "impute" for feature in training_data.contract.features),
-            "num_targets": 1 if training_data.contract.task == "regression" else 0,
-        }
     training = replace(settings, loss=objective.name).to_json()
     return Recipe(
         choice.name,
@@ -75,7 +81,7 @@ def make_recipe(training_data: TrainingData, choice: NetworkChoice, settings: Tr
         training_data.contract,
         training_data.source,
         training,
-        preprocessing,
+        preprocessing_of(training_data) if training_data.preprocessed else None,
     )
 
 
@@ -115,7 +121,7 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("CUDA was asked for and torch finds none; use --device cpu")
+        raise InputError(f"CUDA was asked for and torch finds none; use {argument('device', 'cpu')}")
     try:
         return torch.device(name)
     except RuntimeError as error:
@@ -132,6 +138,7 @@ def _fit_preprocessing(model: nn.Module, training_data: TrainingData) -> float:
         return 1.0
     rows = training_data.part("train")
     mean, scale = moments(training_data.data, rows)
+    scale[_constant_years(training_data.contract)] = UNSEEN_YEARS
     if training_data.contract.task != "regression":
         model.fit(mean, scale)
         return 1.0
@@ -140,18 +147,28 @@ def _fit_preprocessing(model: nn.Module, training_data: TrainingData) -> float:
     return float(target_scale)
 
 
+def _constant_years(contract: ModelContract) -> list[int]:
+    """Return the columns of the years in all of which training saw one alone; the years stand behind the numbers."""
+    dates = contract.features_of(TIMESTAMPS)
+    first = len(contract.features_of(FEATURES))
+    ends = [np.array([date.low or 0, date.high or 0]).astype(np.int64) for date in dates]
+    return [first + place for place, seconds in enumerate(ends) if len(set(year(seconds).tolist())) == 1]
+
+
 def _check_outputs(model: nn.Module, training_data: TrainingData) -> None:
     """Ask the network for two rows before it is trained for hours."""
     rows = training_data.part("train")[:2]
     try:
-        shape = list(outputs_of(model, training_data.data, rows).shape)
+        shape = list(outputs_of(model, training_data.inputs, rows).shape)
     except Exception as error:  # the user's own code
-        raise InputError(
-            f"the network does not take {training_data.contract.inputs[0]}: {first_line(error)}"
-        ) from error
+        taken = training_data.contract.inputs[0]
+        if isinstance(model, TableNetwork):
+            taken = TensorSpec(FEATURES, "float32", ("batch", body_inputs(**preprocessing_of(training_data))))
+        raise InputError(f"the network does not take {taken}: {first_line(error)}") from error
     if shape != [len(rows), training_data.num_outputs]:
         raise InputError(
-            f"the network returns {shape} for {len(rows)} rows; it must return [rows, {training_data.num_outputs}]"
+            f"the network returns {shape} for {counted(len(rows), 'row')}; it must return "
+            f"[rows, {training_data.num_outputs}]"
         )
 
 
@@ -161,9 +178,9 @@ def _loader(training_data: TrainingData, objective: Objective, settings: TrainSe
     sampler = EpochSampler(len(part), shuffle=True, seed=settings.seed)
     drop_last = len(part) > settings.batch_size and len(part) % settings.batch_size == 1
     if not settings.num_workers:
-        return TensorLoader(training_data.data, target, sampler, settings.batch_size, drop_last=drop_last, part=part)
+        return TensorLoader(training_data.inputs, target, sampler, settings.batch_size, drop_last=drop_last, part=part)
     return DataLoader(
-        Subset(TensorDataset(training_data.data, target), part.tolist()),
+        Subset(TensorDataset(*training_data.inputs, target), part.tolist()),
         settings.batch_size,
         sampler=sampler,
         num_workers=settings.num_workers,
@@ -182,7 +199,7 @@ def _validation(
 
     @torch.no_grad()
     def validate() -> tuple[float, dict[str, float]]:
-        outputs = outputs_of(model, training_data.data, rows)
+        outputs = outputs_of(model, training_data.inputs, rows)
         device = next(model.parameters()).device
         loss = float(loss_function(outputs.to(device), target.to(device)))
         if contract.task == "regression":

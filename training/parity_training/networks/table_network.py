@@ -1,7 +1,16 @@
 """Preprocessing as part of the network: its figures are buffers of the state_dict, so they travel into the graph."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+
+from parity_runtime.feature import MISSING_INDEX, UNKNOWN_INDEX
+from parity_training.networks.index_tables import make_table, table_width
+
+HIDDEN_SHARE = 0.01
+"""Of the cells of a category: so many are hidden in each step of training."""
 
 
 class Imputation(nn.Module):
@@ -61,42 +70,133 @@ class TargetScale(nn.Module):
         return value * self.scale + self.mean
 
 
+class Indicators(nn.Module):
+    """Says of some columns whether a cell is missing.
+
+    Args:
+        columns: of the features.
+    """
+
+    def __init__(self, columns: Sequence[int]) -> None:
+        super().__init__()
+        self.columns: Tensor
+        self.missing: Tensor
+        self.present: Tensor
+        self.register_buffer("columns", torch.tensor(columns, dtype=torch.int64), persistent=False)
+        self.register_buffer("missing", torch.ones(len(columns)), persistent=False)
+        self.register_buffer("present", torch.zeros(len(columns)), persistent=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return 1 where a cell of ``features`` is missing (NaN), else 0: float32 ``[batch, columns]``."""
+        return torch.where(torch.isnan(features.index_select(1, self.columns)), self.missing, self.present)
+
+
 class TableNetwork(nn.Module):
-    """A network over a table: imputation where a cell may be missing, standardization, a body, the target's unit.
+    """A network over a table: imputation, standardization, indices looked up in tables, a body, the target's unit.
+
+    What a missing cell is filled with is a number like any other, so the body is told of missing cells as well, in the
+    columns in which training has had some.
 
     >>> import torch
     >>> from parity_training import MLP, TableNetwork
-    >>> network = TableNetwork(MLP(3, 1), num_features=3, impute=True)
+    >>> tables = [{"kind": "one-hot", "size": 5, "missing": True}]
+    >>> network = TableNetwork(MLP(3 + 1 + 5, 1), num_features=3, impute=True, indicators=[1], tables=tables)
     >>> network.fit(mean=torch.tensor([10.0, 0.0, 5.0]), scale=torch.tensor([2.0, 1.0, 1.0]))
-    >>> network(torch.tensor([[12.0, float("nan"), 5.0]])).shape
+    >>> network(torch.tensor([[12.0, float("nan"), 5.0]]), torch.tensor([[4]])).shape
     torch.Size([1, 1])
 
     Args:
-        body: takes ``[batch, num_features]``; returns logits, or standardized values.
-        num_features: columns of the table.
-        impute: whether a cell may be missing.
+        body: takes the features, an indicator for each of ``indicators``, and what each table says, side by side
+            (`body_inputs`); returns logits, or standardized values.
+        num_features: columns of ``features``; may be 0.
+        impute: whether a cell of ``features`` may be missing.
+        indicators: the columns of ``features`` of which the body is told whether a cell is missing.
+        tables: one for each column of ``indices``, as `parity_training.networks.index_tables.make_table` takes them;
+            ``missing`` says of a category whether training has had missing cells.
         num_targets: of a regression; 0 for a classifier.
     """
 
-    def __init__(self, body: nn.Module, num_features: int, *, impute: bool = False, num_targets: int = 0) -> None:
+    def __init__(
+        self,
+        body: nn.Module,
+        num_features: int,
+        *,
+        impute: bool = False,
+        indicators: Sequence[int] = (),
+        tables: Sequence[Mapping[str, Any]] = (),
+        num_targets: int = 0,
+    ) -> None:
         super().__init__()
         self.imputation = Imputation(num_features) if impute else nn.Identity()
-        self.standardization = Standardization(num_features)
+        self.standardization = Standardization(num_features) if num_features else nn.Identity()
+        self.indicators = Indicators(indicators) if indicators else None
+        self.tables = nn.ModuleDict()
+        for column, told in enumerate(tables):
+            table = make_table(told)
+            if table is not None:
+                self.tables[str(column)] = table
+        self.hidden_categories = HiddenCategories([told["missing"] for told in tables if "missing" in told])
         self.body = body
         self.target = TargetScale(num_targets) if num_targets else nn.Identity()
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Return logits or values, float32 ``[batch, outputs]``, of ``features``, float32 ``[batch, features]``."""
-        value: Tensor = self.target(self.body(self.standardization(self.imputation(features))))
+    def forward(self, features: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
+        """Return logits or values, float32 ``[batch, outputs]``.
+
+        Args:
+            features: float32 ``[batch, num_features]``, NaN where a cell is missing; may be left out if there are none.
+            indices: int64 ``[batch, tables]``; may be left out if there are none.
+        """
+        parts = []
+        if features is not None and features.shape[1]:
+            parts.append(self.standardization(self.imputation(features)))
+            if self.indicators is not None:
+                parts.append(self.indicators(features))
+        if indices is not None:
+            indices = self.hidden_categories(indices.long())
+            parts += [table(indices[:, int(column)]) for column, table in self.tables.items()]
+        value: Tensor = self.target(self.body(parts[0] if len(parts) == 1 else torch.cat(parts, 1)))
         return value
 
     @torch.no_grad()
     def fit(self, mean: Tensor, scale: Tensor, target_mean: float = 0.0, target_scale: float = 1.0) -> None:
         """Take over what was measured on the training rows: float ``[features]``, and the target's two figures."""
-        self.standardization.mean.copy_(mean)
-        self.standardization.scale.copy_(scale)
+        if isinstance(self.standardization, Standardization):
+            self.standardization.mean.copy_(mean)
+            self.standardization.scale.copy_(scale)
         if isinstance(self.imputation, Imputation):
             self.imputation.fill.copy_(mean)
         if isinstance(self.target, TargetScale):
             self.target.mean.fill_(target_mean)
             self.target.scale.fill_(target_scale)
+
+
+class HiddenCategories(nn.Module):
+    """Puts, while it is trained, the unknown category in place of some cells: it learns what it says of unknown ones.
+
+    Where training has had no missing cell, a missing one stands in place of as many others.
+
+    Args:
+        missing: of each column of categories, which come first, whether training has had missing cells.
+    """
+
+    def __init__(self, missing: Sequence[bool]) -> None:
+        super().__init__()
+        self.columns = len(missing)
+        self.unseen: Tensor
+        self.register_buffer("unseen", ~torch.tensor(missing, dtype=torch.bool), persistent=False)
+
+    def forward(self, indices: Tensor) -> Tensor:
+        """Return ``indices``, int64 ``[batch, columns]``, some of them replaced in training mode."""
+        if not (self.training and self.columns):
+            return indices
+        drawn = torch.rand(len(indices), self.columns, device=indices.device)
+        categories = indices[:, : self.columns].masked_fill(drawn < HIDDEN_SHARE, UNKNOWN_INDEX)
+        categories = categories.masked_fill((drawn > 1 - HIDDEN_SHARE) & self.unseen, MISSING_INDEX)
+        return torch.cat([categories, indices[:, self.columns :]], 1)
+
+
+def body_inputs(
+    num_features: int, indicators: Sequence[int] = (), tables: Sequence[Mapping[str, Any]] = (), **_others: Any
+) -> int:
+    """Return how many numbers the body of a `TableNetwork` takes for a row."""
+    return num_features + len(indicators) + sum(map(table_width, tables))

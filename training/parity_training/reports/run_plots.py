@@ -49,7 +49,7 @@ def plot_run(run: Run, user_network: Network | None = None) -> list[Path]:
 def _figures(run: Run, user_network: Network | None) -> dict[str, Figure]:
     rows = predict_test_rows(run, user_network)
     drawers: dict[str, Callable[[HeldOutPredictions], Figure]] = {}
-    if rows.contract.is_classifier and rows.features.shape[1] == 2:
+    if rows.contract.is_classifier and rows.is_planar:
         drawers |= {"samples.png": _draw_samples, "boundary.png": _draw_boundary}
     if rows.contract.is_classifier:
         drawers |= {"confusion.png": draw_confusion, "roc.png": draw_roc, "calibration.png": draw_calibration}

@@ -8,8 +8,10 @@ import torch
 from numpy.typing import NDArray
 
 from parity_runtime import InputError, ModelContract
+from parity_runtime.arguments import argument
 from parity_runtime.evaluation.evaluate import class_indices
-from parity_runtime.tables.table_file import read_table
+from parity_runtime.tables.table_file import TableFile
+from parity_training.data.table_rows import network_rows
 from parity_training.fitting.evaluation import outputs_of, predicted_of, probabilities_of
 from parity_training.networks.registry import Network
 from parity_training.run import TEST_TABLE, Run
@@ -21,17 +23,29 @@ class HeldOutPredictions:
 
     Attributes:
         contract: of the run.
-        features: float32 ``[rows, features]``.
+        inputs: what the network takes: float32 ``[rows, features]``, and int64 ``[rows, columns]`` indices where there
+            are any.
         true: class indices, int64 ``[rows]``; of a regression float64, in the target's unit.
         outputs: logits or values, float32 ``[rows, outputs]``.
         module: the network, in eval mode.
     """
 
     contract: ModelContract
-    features: NDArray[np.float32]
+    inputs: tuple[torch.Tensor, ...]
     true: NDArray[Any]
     outputs: torch.Tensor
     module: torch.nn.Module
+
+    @property
+    def features(self) -> NDArray[np.float32]:
+        """Numbers and years, float32 ``[rows, features]``."""
+        found: NDArray[np.float32] = self.inputs[0].numpy()
+        return found
+
+    @property
+    def is_planar(self) -> bool:
+        """Whether the rows are points of a plane: two columns of numbers, and nothing else."""
+        return len(self.inputs) == 1 and self.inputs[0].shape[1] == 2
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
@@ -51,11 +65,11 @@ def predict_test_rows(run: Run, user_network: Network | None = None) -> HeldOutP
         InputError: the run has not finished.
     """
     module = run.module(user_network)  # refuses an unfinished run
-    contract, table = run.recipe.contract, read_table(str(run.path / TEST_TABLE))
+    contract, path = run.recipe.contract, run.path / TEST_TABLE
+    table = next(TableFile.named(str(path), trained=contract.missing_values).chunks(None))
     if not len(table):
-        raise InputError(f"{run.path / TEST_TABLE} holds no rows; train with --test or --validation above 0")
-    features = table.numbers([feature.name for feature in contract.columns]).astype(np.float32)
+        raise InputError(f"{path} holds no rows; train with {argument('test')} or {argument('validation')} above 0")
+    inputs = network_rows(contract, table)
     target = contract.targets[0]
     true = class_indices(contract, table, target) if contract.is_classifier else table.numbers([target])[:, 0]
-    data = torch.from_numpy(features)
-    return HeldOutPredictions(contract, features, true, outputs_of(module, data, torch.arange(len(data))), module)
+    return HeldOutPredictions(contract, inputs, true, outputs_of(module, inputs, torch.arange(len(table))), module)

@@ -1,0 +1,117 @@
+"""What a table's columns turned out to be, as a person reads it."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from parity_runtime import Feature
+from parity_runtime.feature import MISSING_TIMESTAMP, UNKNOWN_INDEX
+from parity_runtime.printable import printable, shown
+from parity_training.data.columns import Columns
+from parity_training.data.encode_columns import CALENDAR_SIZES
+from parity_training.data.leaks import leaks
+from parity_training.data.training_data import TrainingData
+from parity_training.data.vocabulary import lookalikes, with_invisible
+from parity_training.fitting.preprocessing import preprocessing_of
+from parity_training.networks.index_tables import table_width
+
+_MOST_LINES = 40  # columns that are told one by one
+_MOST_SHOWN = 3
+_LONGEST_NAME = 30  # characters of a name
+
+
+def column_report(columns: Columns, training_data: TrainingData) -> list[str]:
+    """Return a line for each column: its kind, how the network takes it, what is missing; and those left out."""
+    features, told = training_data.contract.features[:_MOST_LINES], preprocessing_of(training_data)
+    rows = [[_short(feature.name), _kind(feature), *_encoded(feature, columns, told)] for feature in features]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [f"the columns of {columns.where}:"]
+    lines += [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    more = Counter(feature.kind for feature in training_data.contract.features[_MOST_LINES:])
+    if more:
+        lines.append(f"  and {more.total()} more: {', '.join(f'{count} {kind}' for kind, count in more.items())}")
+    if columns.left_out:
+        lines.append("left out:")
+        lines += [f"  {one.said}" for one in columns.left_out[:_MOST_LINES]]
+        rest = len(columns.left_out) - _MOST_LINES
+        lines += [f"  and {rest} more"] * (rest > 0)
+    return lines
+
+
+def _short(name: str) -> str:
+    name = printable(name)
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
+
+
+def _kind(feature: Feature) -> str:
+    return f"{feature.kind} {feature.format}" if feature.format else feature.kind
+
+
+def _encoded(feature: Feature, columns: Columns, told: Mapping[str, Any]) -> tuple[str, str]:
+    """Return how the network takes a column, and how many cells are missing."""
+    if feature.is_text:
+        missing, way = int((columns.codes[:, feature.index] == 0).sum()), _category(feature, told)
+    elif feature.kind == "datetime":
+        missing = int((columns.seconds[:, feature.index] == MISSING_TIMESTAMP).sum())
+        way = _calendar(feature, len(columns.seconds.T), told)
+    else:
+        missing, way = int(np.isnan(columns.data[:, feature.index]).sum()), "standardized"
+        if feature.index in told.get("indicators", ()):
+            way = f"{way}, the mean where missing, and whether it is"
+    return way, f"{missing} missing" if missing else ""
+
+
+def _category(feature: Feature, told: Mapping[str, Any]) -> str:
+    table = told["tables"][feature.index]
+    count = len(feature.categories)
+    if table["kind"] == "one-hot":
+        return f"one-hot of {count}"
+    return f"embedding {table_width(table)} of {count}"
+
+
+def _calendar(feature: Feature, dates: int, told: Mapping[str, Any]) -> str:
+    """Return the parts of a date that the network looks at; their tables stand behind those of the categories."""
+    parts, tables = list(CALENDAR_SIZES), told["tables"]
+    first = len(tables) - len(parts) * (dates - feature.index)
+    kinds = [table["kind"] for table in tables[first : first + len(parts)]]
+    return ", ".join(["year", *(part for part, kind in zip(parts, kinds, strict=True) if kind == "cyclic")])
+
+
+def column_warnings(columns: Columns, training_data: TrainingData) -> Iterator[str]:
+    """Give what a person should look at: rare categories, lookalikes, and features that tell the target."""
+    texts = columns.of("categorical", "code")
+    for name, met in zip(texts, columns.texts, strict=True):
+        feature = next(feature for feature in training_data.contract.features if feature.name == name)
+        yield from _rare(feature, met, training_data)
+        yield from _alike(name, met[1:])
+    yield from leaks(columns, training_data)
+
+
+def _rare(feature: Feature, met: Sequence[str], training_data: TrainingData) -> Iterator[str]:
+    others = len(met) - 1 - len(feature.categories)
+    if others > 0 and training_data.indices is not None:
+        rows = int((training_data.indices[:, feature.index] == UNKNOWN_INDEX).sum())
+        known = f"{_short(feature.name)}: {len(feature.categories)} of {len(met) - 1} categories have an index"
+        yield (
+            f"{known}; the others, in {rows} rows, count as unknown: training saw them once or never, or others more "
+            "often (--max-categories)"
+        )
+
+
+def _alike(name: str, texts: Sequence[str]) -> Iterator[str]:
+    groups = lookalikes(texts)
+    if groups:
+        some = "; ".join(" and ".join(map(shown, group[:_MOST_SHOWN])) for group in groups[:_MOST_SHOWN])
+        more = f"; and {len(groups) - _MOST_SHOWN} more" if len(groups) > _MOST_SHOWN else ""
+        yield (
+            f"{_short(name)}: {some}{more} differ in case, white space or invisible characters alone; they are "
+            "categories of their own"
+        )
+    odd = with_invisible(texts)
+    if odd and not groups:
+        some = ", ".join(map(ascii, odd[:_MOST_SHOWN])) + (", ..." if len(odd) > _MOST_SHOWN else "")
+        yield f"{_short(name)}: invisible characters, or white space around: {some}; they count as they stand"
