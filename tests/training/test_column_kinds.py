@@ -281,7 +281,7 @@ def test_columns_that_contradict_one_another_are_not_read_by_one_command(parity,
     refused = parity(*command)
     assert refused.err.strip().endswith("--thousands , --drop-columns size,b")
     trained = parity(*shlex.split(refused.err.strip().partition("; this reads the table: ")[2])[1:])
-    assert trained.code == 0 and "regression: 1 features" in trained.err
+    assert trained.code == 0 and "regression: 1 feature," in trained.err
 
 
 def test_a_column_that_changes_its_kind_far_down_is_one_line_with_the_row(parity, tmp_path: Path) -> None:
