@@ -1,4 +1,4 @@
-"""The conformance vectors of a package, chosen from the probes; their format is the runtime's."""
+"""The test vectors of a package, chosen from the probes; their format is the runtime's."""
 
 import math
 
@@ -29,7 +29,7 @@ _NEAR_SECONDS = 150 * 365.25 * 86_400
 
 
 def select_test_vectors(contract: ModelContract, oracle: Oracle) -> VectorSet:
-    """Return the ordinary vectors and, for a classifier, the hard probes of a model.
+    """Return the ordinary test vectors and, for a classifier, the hard probes of a model.
 
     Args:
         contract: of the model, its tolerance measured.

@@ -91,7 +91,7 @@ def test_a_row_is_counted_in_the_file_whatever_is_left_out(parity, xor_package: 
     done = parity("evaluate", xor_package, tmp_path / "t.csv", "--json")
     assert (json.loads(done.out)["rows"], json.loads(done.out)["without_target"]) == (1, 2)
     (tmp_path / "t.csv").write_text("x1,x2,label\n0,1,\n")
-    assert parity("evaluate", xor_package, tmp_path / "t.csv").is_refused(1, "label is missing in all 1 rows")
+    assert parity("evaluate", xor_package, tmp_path / "t.csv").is_refused(1, "label is missing in the only row")
 
 
 def test_columns_of_objects_are_numbers_or_missing(contract: ModelContract) -> None:

@@ -40,6 +40,10 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
 )
 
 
+RUN_OPTIONS = ("network", "inputs", "samples")
+"""What check and diff take of a run as well: a run names its own weights."""
+
+
 def module_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options to a command; they arrive as keyword arguments."""
     for option in reversed(_OPTIONS):
@@ -50,6 +54,30 @@ def module_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def is_run(source: str) -> bool:
     """Whether SOURCE names a run folder rather than ``package.module:Callable``."""
     return ":" not in source or Path(source).is_dir()
+
+
+def check_source_options(source: str, options: dict[str, Any], for_run: Sequence[str]) -> None:
+    """Refuse options that would be ignored: those of a module where SOURCE is a run, and the other way round.
+
+    Args:
+        source: SOURCE, as it was given.
+        options: of the command, by parameter; what is None or empty was not given.
+        for_run: the parameters that a run takes as well.
+
+    Raises:
+        click.UsageError: names the first option that does not go with SOURCE.
+    """
+    given = [name for name, value in options.items() if value not in (None, (), "")]
+    if not is_run(source):
+        wrong, reason = {"network"}.intersection(given), f"a run folder; {source} names the network itself"
+    elif Path(source).is_dir():
+        wrong = set(given).difference(for_run)
+        reason = f"package.module:Callable; {source} is a run, which says it itself"
+    else:  # neither: that is said when it is opened
+        return
+    for parameter in click.get_current_context().command.params:
+        if parameter.name in wrong:
+            raise click.UsageError(f"{parameter.opts[0]} goes with {reason}")
 
 
 def user_module(source: str, options: dict[str, Any]) -> nn.Module:
@@ -66,11 +94,18 @@ def user_module(source: str, options: dict[str, Any]) -> nn.Module:
 
 
 def bare_module(source: str, options: dict[str, Any]) -> nn.Module:
-    """Return the module of a run, or the user's own."""
+    """Return the module of a run, or the user's own.
+
+    Raises:
+        click.UsageError: an option does not go with SOURCE.
+    """
+    check_source_options(source, options, RUN_OPTIONS)
     return Run.open(source).module(run_network(options)) if is_run(source) else user_module(source, options)
 
 
-def judged_source(source: str, module: nn.Module, options: dict[str, Any], model: OnnxGraph, name: str) -> ModelSource:
+def compared_source(
+    source: str, module: nn.Module, options: dict[str, Any], model: OnnxGraph, name: str
+) -> ModelSource:
     """Return the module that an ONNX model is judged by, its outputs compared as they are.
 
     Without --input it is asked what the model takes. A model of a run's table may take the table's own text and

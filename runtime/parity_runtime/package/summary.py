@@ -24,7 +24,7 @@ def summarize(contract: ModelContract) -> list[str]:
         lines.append(f"tolerance   {name}: rtol {tolerance.rtol:.3g}, atol {tolerance.atol:.3g}, "
                      f"floor {tolerance.floor:.3g}")  # fmt: skip
     if "certified" in contract.graphs:
-        lines.append("certified   every answer can carry its proven rounding error (--certified)")
+        lines.append("certified   the certified graph adds a proven bound of its rounding error to every prediction")
     lines.append(f"needs       onnxruntime {contract.min_onnxruntime} or later")
     return lines + [f"{key:<11} {value}" for key, value in contract.provenance.items() if value is not None]
 

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from parity_runtime import FormatError, InputError, ModelContract, TensorSpec
+from parity_runtime.arguments import argument
 from parity_runtime.errors import first_line
 from parity_runtime.feature import FEATURES, TIMESTAMPS
+from parity_runtime.printable import counted
 from parity_training.data.batches import EpochSampler, TensorLoader, own_generator
 from parity_training.data.encode_columns import year
 from parity_training.data.training_data import TrainingData, moments
@@ -119,7 +121,7 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("CUDA was asked for and torch finds none; use --device cpu")
+        raise InputError(f"CUDA was asked for and torch finds none; use {argument('device', 'cpu')}")
     try:
         return torch.device(name)
     except RuntimeError as error:
@@ -165,7 +167,8 @@ def _check_outputs(model: nn.Module, training_data: TrainingData) -> None:
         raise InputError(f"the network does not take {taken}: {first_line(error)}") from error
     if shape != [len(rows), training_data.num_outputs]:
         raise InputError(
-            f"the network returns {shape} for {len(rows)} rows; it must return [rows, {training_data.num_outputs}]"
+            f"the network returns {shape} for {counted(len(rows), 'row')}; it must return "
+            f"[rows, {training_data.num_outputs}]"
         )
 
 
