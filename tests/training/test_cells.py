@@ -184,10 +184,10 @@ def test_a_comma_that_may_be_either_is_refused_with_both_options(parity, tmp_pat
 
 def test_money_in_a_feature_is_called_money_not_text(tmp_path: Path) -> None:
     path = write_table(tmp_path / "t.csv", {"fee": [*range(20), *["$5.50"] * 19], "y": range(39)})
-    with pytest.raises(InputError, match=r"row 21: fee is '\$5.50', an amount of money; read it with --currency '\$'"):
+    with pytest.raises(InputError, match=r"row 21: fee is '\$5.50', an amount of money; read it with currency=.'\$',."):
         TableDataset(path, TableSettings("y"))
     path = write_table(tmp_path / "t.csv", {"fee": ["45%", "7.5%"] * 10, "y": range(20)})
-    with pytest.raises(InputError, match="fee is '45%', a percentage; read it with --percent .45% is then 0.45"):
+    with pytest.raises(InputError, match="fee is '45%', a percentage; read it with percent=True .45% is then 0.45"):
         TableDataset(path, TableSettings("y"))
     assert TableDataset(path, TableSettings("y", percent=True)).data[:2, 0].tolist() == [
         np.float32(0.45),
@@ -213,7 +213,7 @@ def test_classes_need_rows(tmp_path: Path, kinds: int, rows: int, is_refused: bo
     path = write_table(tmp_path / "t.csv", {"x": range(rows), "y": cells})
     assert len(TableDataset(path, TableSettings("y", task="classification")).classes) == kinds
     if is_refused:
-        with pytest.raises(InputError, match=f"text of {kinds} kinds in {rows} rows.*--task classification"):
+        with pytest.raises(InputError, match=f"text of {kinds} kinds in {rows} rows.*task='classification'"):
             TableDataset(path, TableSettings("y"))
     else:
         assert len(TableDataset(path, TableSettings("y")).classes) == kinds

@@ -279,7 +279,9 @@ class Predictor(FittedEstimator):
                 raise InputError(f"{self.contract.name} is no classifier")
             if "certified" in self.contract.graphs:
                 raise InputError(f"{self.contract.name} was opened without certified=True")
-            raise InputError(f"{self.contract.name} has no certified graph; export it with --certified")
+            raise InputError(
+                f"{self.contract.name} has no certified graph; export it with parity export ... --certified"
+            )
         return output
 
     def _answer(self, asked: Asked, rows: Rows) -> Any:

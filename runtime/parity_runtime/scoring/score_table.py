@@ -11,7 +11,7 @@ from parity_runtime.errors import InputError
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.training_range import check_has_ranges
 from parity_runtime.scoring.create_writer import create_writer
-from parity_runtime.scoring.prediction_columns import BESIDE_TARGET, OUT_OF_RANGE, PREFIX_WAY_OUT, prediction_names
+from parity_runtime.scoring.prediction_columns import BESIDE_TARGET, OUT_OF_RANGE, prediction_names, prefix_way_out
 from parity_runtime.scoring.score_chunk import Errors, OutsideRange, Scored, in_order, score
 from parity_runtime.scoring.writer import Layout
 from parity_runtime.tables.chunk import Chunk
@@ -72,7 +72,7 @@ class ScoringJob:
         names += [OUT_OF_RANGE] if self.out_of_range == "mark" else []
         prefix = self._beside_target(predictor.contract, head, names) if self.prefix is None else self.prefix
         names = [prefix + name for name in names]
-        head.refuse_columns((name for name in names if not self.columns or name in self.columns), PREFIX_WAY_OUT)
+        head.refuse_columns((name for name in names if not self.columns or name in self.columns), prefix_way_out())
         layout = Layout.choose(head.columns, names, self.columns)
         writer = create_writer(format_name, file, layout, head, spreadsheet_safe=self.spreadsheet_safe)
 
