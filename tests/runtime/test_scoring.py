@@ -51,7 +51,7 @@ def test_csv_has_the_same_bytes_whatever_the_batch_and_the_threads(
     options = ["--threads", threads, *(["--batch-size", batch] if batch else [])]
     assert parity("predict", xor_package, table, *options).out == expected(answers, table)
     done = parity("predict", xor_package, table, *options, "--out", table.parent / "out.csv")
-    assert done.err.endswith(f"{ROWS} rows answered in {table.parent / 'out.csv'}\n")
+    assert done.err.endswith(f"{ROWS} rows predicted in {table.parent / 'out.csv'}\n")
     assert (table.parent / "out.csv").read_text() == expected(answers, table)
 
 

@@ -87,8 +87,7 @@ def summary(exported: Exported) -> list[str]:
         worst = max(found.max_abs for found in report.differences(name, "ordinary"))
         lines.append(f"  {name}: largest deviation from float64 {worst:.3g}; allowed {tolerance.in_words}")
     if report.encoder:
-        rows = f"{report.encoder['rows']} rows of text and dates"
-        lines.append(f"encoder: {report.encoder['values']} values, over {rows}, equal the reference's")
+        lines.append(f"encoder: {report.encoder_agreement(exported.contract)}")
     if exported.bound_report is not None:
         lines += _bounds_summary(exported.bound_report)
     return [*lines, f"package: {exported.path}", f"id: {exported.package_id}"]

@@ -130,7 +130,7 @@ class _Run:
         self._refused = 0
 
     def write(self, out: Path | None) -> None:
-        """Write the answers to a file, or to stdout."""
+        """Write the predictions to a file, or to stdout."""
         if out is None:
             self._to_stdout()
             return
@@ -138,11 +138,11 @@ class _Run:
         from parity_runtime.files.atomic_write import atomic_write  # noqa: PLC0415
 
         if out.suffix.lower() in _COMPRESSED:
-            raise InputError(f"{out}: answers are not compressed; pipe them through a program that does")
+            raise InputError(f"{out}: predictions are not compressed; pipe them through a program that does")
         found = table_format(str(out), self._format)
         with atomic_write(out) as file:
             self._answer(file, found, quiet=False)
-        _say(f"{counted(self._rows, 'row')} answered in {out}")
+        _say(f"{counted(self._rows, 'row')} predicted in {out}")
 
     def _to_stdout(self) -> None:
         try:
