@@ -145,7 +145,7 @@ export function trainingRange(feature: Feature): [low: number, high: number] | n
 export function outOfRange(range: [low: number, high: number] | null | undefined, cell: number | bigint): boolean;
 
 /** Why a row of `firstNonFiniteRow` is no prediction. */
-export const NO_ANSWER: string;
+export const NO_FINITE_OUTPUT: string;
 /** The first row whose probabilities or values are not finite, so that its class or value means nothing; -1 if none. */
 export function firstNonFiniteRow(contract: Contract, outputs: Tensors): number;
 

@@ -40,25 +40,25 @@ _SHOWN = 20  # reasons; a broken file has one for each of its rows
     "--certified", is_flag=True, help="Also say what is proven of each row: certified, or error_bound_<target>."
 )
 @click.option(
-    "--columns", metavar="A,B,...", help="The columns to write, of the table's and the answers [default: all]."
+    "--columns", metavar="A,B,...", help="The columns to write, of the table's and the predictions [default: all]."
 )
 @click.option(
     "--errors",
     type=click.Choice(["stop", "skip", "null"]),
     default="stop",
     show_default=True,
-    help="At a row that cannot be answered: write nothing, leave it out, or leave its answers empty.",
+    help="At a row that cannot be predicted: write nothing, leave it out, or leave its predictions empty.",
 )
 @click.option(
     "--out-of-range",
     type=click.Choice(["ignore", "mark", "refuse"]),
     default="ignore",
     show_default=True,
-    help="At a row with a feature outside what the model has seen in training: answer it as any other, say so in a "
-    "column out_of_range (true or false), or treat it as a row that cannot be answered.",
+    help="At a row with a feature outside what the model has seen in training: predict it as any other, say so in a "
+    "column out_of_range (true or false), or treat it as a row that cannot be predicted.",
 )
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Batches worked on at once.")
-@click.option("--batch-size", type=click.IntRange(1), metavar="ROWS", help="Rows answered at once [default: 32768].")
+@click.option("--batch-size", type=click.IntRange(1), metavar="ROWS", help="Rows predicted at once [default: 32768].")
 @click.option(
     "--prefix", metavar="TEXT", help="What the added columns' names begin with [default: predicted_ beside the target]."
 )
@@ -98,7 +98,7 @@ def predict(package: Path, table: str | None, rows: tuple[str, ...], provider: P
 
 
 def _output(out: Path | None, package: Path, table: str | None) -> Path | None:
-    """Return where the answers go, None for stdout.
+    """Return where the predictions go, None for stdout.
 
     Raises:
         InputError: they would replace the model or the table, or stdout is closed.
@@ -116,7 +116,7 @@ def _output(out: Path | None, package: Path, table: str | None) -> Path | None:
             refuse_unwritable(target)
         return out
     if sys.stdout is None:
-        raise InputError("stdout is closed; write the answers to a file with --out")
+        raise InputError("stdout is closed; write the predictions to a file with --out")
     return None
 
 
@@ -163,7 +163,7 @@ class _Run:
 
             self._job.run(self._predictor, self._chunks, file, format_name, watch)
         if self._refused:
-            done = "left out" if self._job.errors == "skip" else "left without an answer"
+            done = "left out" if self._job.errors == "skip" else "left without a prediction"
             _say(f"parity: {counted(self._refused, 'row')} {'was' if self._refused == 1 else 'were'} {done}")
 
     def _tell(self, scored: Scored) -> None:

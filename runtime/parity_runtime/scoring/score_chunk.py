@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.arguments import argument
-from parity_runtime.inference.output_validation import NO_ANSWER
+from parity_runtime.inference.output_validation import NO_FINITE_OUTPUT
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.scoring.out_of_range import out_of_range_cells, out_of_range_reasons
 from parity_runtime.scoring.prediction_columns import OUT_OF_RANGE, PredictionColumn, prediction_columns
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 Errors = Literal["stop", "skip", "null"]
-"""What becomes of a row that cannot be answered: the job stops, the row is left out, or it has no answer."""
+"""What becomes of a row that cannot be predicted: the job stops, the row is left out, or it has no prediction."""
 
 OutsideRange = Literal["ignore", "mark", "refuse"]
-"""What becomes of a row outside what the model has seen: nothing, a column says so, or it cannot be answered."""
+"""What becomes of a row outside what the model has seen: nothing, a column says so, or it cannot be predicted."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -50,7 +50,7 @@ def score(predictor: Predictor, chunk: Chunk, errors: Errors = "stop", out_of_ra
     """Answer the rows of a chunk.
 
     Raises:
-        InputError: a column is missing; or, with ``stop``, names the first row that cannot be answered.
+        InputError: a column is missing; or, with ``stop``, names the first row that cannot be predicted.
         ConformanceError: the graph answers a label that is no class of the contract.
     """
     inputs, refused = read_inputs(predictor.contract, chunk)
@@ -66,7 +66,7 @@ def score(predictor: Predictor, chunk: Chunk, errors: Errors = "stop", out_of_ra
     if outside is not None and out_of_range == "mark":
         predictions.append(PredictionColumn(OUT_OF_RANGE, np.asarray(outside.any(axis=1))))
     for row in no_predictions(predictions):
-        refused.setdefault(row, Refusal(NO_ANSWER))
+        refused.setdefault(row, Refusal(NO_FINITE_OUTPUT))
     if errors == "stop":
         chunk.refuse(refused)
     unpredicted = np.zeros(len(chunk), np.bool_)

@@ -26,7 +26,7 @@ class ScoringJob:
 
     Attributes:
         columns: the columns to write, of the table's and the answers; empty for all.
-        errors: what becomes of a row that cannot be answered.
+        errors: what becomes of a row that cannot be predicted.
         threads: how many chunks are worked on at once.
         batch_size: rows of one chunk; None for `BATCH`, or all where rows influence one another.
         out_of_range: what becomes of a row outside what the model has seen in training.
@@ -57,7 +57,7 @@ class ScoringJob:
             watch: is told of each chunk after it was written.
 
         Raises:
-            InputError: a column is missing or is there already, a row cannot be answered, or rows outside what the
+            InputError: a column is missing or is there already, a row cannot be predicted, or rows outside what the
                 model has seen are asked for and the contract knows the range of no feature.
             ConformanceError: the graph answers a label that is no class of the contract.
         """

@@ -1,4 +1,4 @@
-"""Rows of CSV: their bytes as they stand in the file, read into cells or numbers where that is asked for."""
+"""Rows of CSV: their bytes as they stand in the file, read into cells or numbers where that is wanted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -42,7 +42,7 @@ class ColumnChoice:
         return dict(_named_format(text, columns) for text in self.datetime)
 
     def wanted(self, columns: Sequence[str]) -> set[str]:
-        """Return the columns that somebody asks for by name: none of them is left out for what it looks like."""
+        """Return the columns that somebody names: none of them is left out for what it looks like."""
         return {*self.features, *self.numeric, *self.categorical, *self.formats(columns)}
 
 
@@ -115,7 +115,7 @@ def decide(
     """Return the kind of each column, by what was said and by its first rows.
 
     Raises:
-        InputError: a column that was asked for cannot be a feature.
+        InputError: a column that was named cannot be a feature.
     """
     chosen, formats, wanted = ChosenColumns(), choice.formats(columns), choice.wanted(columns)
     for name in names:
