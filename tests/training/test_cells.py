@@ -369,6 +369,6 @@ def test_a_rare_class_is_compared_with_always_answering_the_other(parity, tmp_pa
     path = write_table(tmp_path / "t.csv", {"size": [row % 7 for row in range(200)], "late": late})
     common = ("train", path, "--target", "late", "--epochs", 1, "--out")
     trained = parity(*common, tmp_path / "run")
-    assert "always answering no would be right in 90.00%; recall: yes " in trained.out
+    assert "always predicting no would be right in 90.00%; recall: yes " in trained.out
     path = write_table(tmp_path / "t.csv", {"size": [row % 7 for row in range(200)], "late": ["no", "yes"] * 100})
     assert "always" not in parity(*common, tmp_path / "even").out

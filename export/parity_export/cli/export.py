@@ -56,7 +56,7 @@ from parity_training import Run
 @click.option("--no-plots", is_flag=True, help="Leave the model card's plots out.")
 @click.option("--verbose", is_flag=True, help="Show torch's own reason when it cannot export.")
 def export(source: str, target: Path, force: bool, verbose: bool, **options: Any) -> None:
-    """Export SOURCE into the package folder TARGET, if both give the same answers.
+    """Export SOURCE into the package folder TARGET, if both compute the same outputs.
 
     SOURCE is a run folder, or package.module:Callable with --weights and --input. Exits with 3 and writes
     nothing but TARGET.refused.json if the graph does not answer as the module.
