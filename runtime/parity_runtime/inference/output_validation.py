@@ -1,4 +1,4 @@
-"""What outputs must be before anyone reads a class out of it: a label of the contract, beside finite numbers."""
+"""What outputs must be before anyone reads a class out of them: a label of the contract, beside finite numbers."""
 
 from typing import Any
 

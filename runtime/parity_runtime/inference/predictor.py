@@ -249,7 +249,7 @@ class Predictor(FittedEstimator):
         return outputs
 
     def close(self) -> None:
-        """Let the session go. Runs in flight end; later ones raise `InputError`."""
+        """Let the session go. Runs in flight finish; later ones raise `InputError`."""
         with self._lock:
             self._closed = True
             self._executor = None
