@@ -12,7 +12,7 @@ from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.training_range import check_has_ranges
 from parity_runtime.scoring.create_writer import create_writer
 from parity_runtime.scoring.prediction_columns import OUT_OF_RANGE, PREFIX_WAY_OUT, prediction_names
-from parity_runtime.scoring.score_chunk import Errors, OutsideRange, Scored, in_order, score
+from parity_runtime.scoring.score_chunk import Errors, Observe, OutsideRange, Scored, in_order, score
 from parity_runtime.scoring.writer import Layout
 from parity_runtime.tables.chunk import Chunk
 
@@ -32,6 +32,8 @@ class ScoringJob:
         out_of_range: what becomes of a row outside what the model has seen in training.
         spreadsheet_safe: of CSV: write an apostrophe before what a spreadsheet would run.
         prefix: what the names of the added columns begin with.
+        observe: makes something of each chunk beside its answers, which `Scored.observed` holds; in the threads that
+            answer.
     """
 
     columns: tuple[str, ...] = ()
@@ -41,6 +43,7 @@ class ScoringJob:
     out_of_range: OutsideRange = "ignore"
     spreadsheet_safe: bool = False
     prefix: str = ""
+    observe: Observe | None = None
 
     def run(
         self, predictor: Predictor, chunks: Iterator[Chunk], file: BinaryIO, format_name: str,
@@ -75,7 +78,7 @@ class ScoringJob:
         writer = create_writer(format_name, file, layout, head, spreadsheet_safe=self.spreadsheet_safe)
 
         def work(chunk: Chunk) -> tuple[Scored, Any]:
-            scored = score(predictor, chunk, self.errors, self.out_of_range)
+            scored = score(predictor, chunk, self.errors, self.out_of_range, self.observe)
             if self.prefix:
                 scored = replace(scored, predictions=[answer.renamed(self.prefix) for answer in scored.predictions])
             return scored, writer.encode(scored)
