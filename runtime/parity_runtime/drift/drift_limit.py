@@ -54,14 +54,12 @@ class DriftLimit:
         features = {feature.name: feature for feature in contract.features}
         if self.column is None:
             if not any(map(self._applies, contract.features)):
-                raise _bad(text, f"no column of {contract.name} {_NEVER[self.measure]}")
+                raise _bad(text, f"no column of {contract.name} {_TAKES[self.measure]}")
         elif self.column not in features:
-            raise _bad(
-                text, f"{contract.name} takes no column {shown(self.column)}{did_you_mean(self.column, features)}"
-            )
+            hint = did_you_mean(self.column, features)
+            raise _bad(text, f"{contract.name} takes no column {shown(self.column)}{hint}")
         elif not self._applies(features[self.column]):
-            raise _bad(text, f"{self.column} is {features[self.column].kind}, and no such column "
-                             f"{_NEVER[self.measure]}")  # fmt: skip
+            raise _bad(text, f"{self.column} ({features[self.column].kind}) is no column that {_TAKES[self.measure]}")
 
     def _applies(self, feature: Feature) -> bool:
         if self.measure == "unknown":
@@ -100,12 +98,11 @@ def beyond_limits(limits: list[DriftLimit], report: DriftReport) -> list[str]:
     return said
 
 
-_NEVER = {
-    "unknown": "is text, which alone can be unknown",
-    "outside": "has a range in the contract, which it could be outside of",
-    "missing": "is there",
-    "psi": "is there",
+_TAKES: dict[Measure, str] = {
+    "unknown": "is text, and other cells are never unknown",
+    "outside": "has a range in the contract, to be outside of",
 }
+"""What a column is that a measure means anything for; the others do for every one."""
 
 
 def _bound(text: str, measure: Measure, spelled: str) -> float:

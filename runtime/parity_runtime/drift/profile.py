@@ -184,4 +184,4 @@ def _edges(value: Any, feature: Feature, where: str) -> tuple[float, ...]:
     largest = 2.0**62 if feature.kind == "datetime" else float(np.finfo(np.float32).max)
     if any(abs(edge) > largest for edge in edges) or any(first >= then for first, then in pairwise(edges)):
         raise FormatError(f"{where}: edges is {shown(value)}, which does not ascend or goes beyond what a cell can be")
-    return edges
+    return tuple(map(int, edges)) if feature.kind == "datetime" else edges
