@@ -20,7 +20,9 @@ def row_traits(contract: ModelContract, inputs: Arrays) -> dict[str, Rows]:
     found: dict[str, Rows] = {}
     if CATEGORIES in inputs:
         texts, features = inputs[CATEGORIES], contract.features_of(CATEGORIES)
-        known = np.stack([np.isin(texts[:, one.index], (*one.categories, MISSING_CATEGORY)) for one in features], 1)
+        taken = [{*one.categories, MISSING_CATEGORY} for one in features]
+        is_known = [[cell in column for cell, column in zip(row, taken, strict=True)] for row in texts.tolist()]
+        known = np.array(is_known, bool).reshape(texts.shape)
         found = {
             "missing text": _any(texts, lambda text: text == MISSING_CATEGORY),
             "unknown text": np.asarray(~known.all(axis=1)),
