@@ -104,6 +104,13 @@ class TargetDrift:
 class DriftReport:
     """A table beside the rows that a model was trained on.
 
+    >>> from parity_runtime import compare_with_training
+    >>> report = compare_with_training("tests/data/xor", [[0.1, 0.9], [0.2, 7.0]])
+    >>> report
+    DriftReport(2 rows beside an unknown training, 0 of 2 columns shifted)
+    >>> report.column("x2").outside, report.to_json()["rows"]
+    (0.5, 2)
+
     Attributes:
         rows: of the table.
         training_rows: of the training; None where the package has no profile.json.
