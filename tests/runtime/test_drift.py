@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from parity_runtime import DigestError, Feature, FormatError, InputError, Package, compare_with_training
 from parity_runtime.drift.column_counts import ColumnCounts, decile_edges
@@ -16,6 +18,7 @@ from parity_runtime.drift.table_counts import TableCounts
 from parity_runtime.feature import MISSING_TIMESTAMP
 from parity_runtime.package.manifest import PROFILE, write_manifest
 from tests.runtime.conftest import DATA
+from tests.runtime.test_properties import change_somewhere
 
 AGE = Feature("age", "features", 0, low=18.0, high=90.0)
 
@@ -260,3 +263,19 @@ def test_tables_are_counted_apart_and_merged(profiled: Path) -> None:
     assert [shares.training for shares in drift_report(whole).classes] == [0.8, 0.2]
     with pytest.raises(ValueError, match="other columns"):
         merged.merge(TableCounts(Package.open(DATA / "xor").contract, None))
+
+
+@given(data=st.data())
+def test_a_profile_that_was_changed_anywhere_is_read_or_refused(data: st.DataObject) -> None:
+    package = Package.open(DATA / "mixed")
+    value = json.loads(profile_of(package).dump())
+    change_somewhere(value, data)
+    try:
+        profile = Profile.from_json(value, package.contract, PROFILE)
+    except FormatError as error:
+        assert PROFILE in str(error)
+        return
+    counts = TableCounts(package.contract, profile)
+    counts.update({"features": np.ones((2, 2), np.float32), "categories": np.full((2, 2), "red", object),
+                   "timestamps": np.zeros((2, 1), np.int64)})  # fmt: skip
+    json.dumps(drift_report(counts).to_json(), allow_nan=False)
