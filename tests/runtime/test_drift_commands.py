@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from parity_runtime import Package
+from parity_runtime.cli.drift_text import drift_lines
 from parity_runtime.drift.drift_limit import DriftLimit
+from parity_runtime.drift.drift_report import ColumnDrift, DriftReport
 from tests.runtime.conftest import DATA
 from tests.runtime.test_drift import add_profile, profile_of
 
@@ -282,3 +284,18 @@ def test_a_process_of_its_own_exits_with_3_and_leaves_nothing(profiled: Path, mo
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == "parity: unknown:color is 7.5%, not at most 1%\n"
     assert set(tmp_path.iterdir()) == there
+
+
+def test_a_regression_is_explained_with_its_values(parity, rent_package: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("area,rooms,age\n50,2,10\n")
+    lines = parity("predict", rent_package, tmp_path / "t.csv", "--explain-row", 1).out.splitlines()
+    scored = parity("predict", rent_package, tmp_path / "t.csv").out.splitlines()[1].split(",")
+    assert [line.split() for line in lines[-2:]] == [["cold", scored[3]], ["warm", scored[4]]]
+
+
+def test_of_many_columns_those_are_printed_of_which_most_is_to_be_said() -> None:
+    columns = [ColumnDrift(f"f{place}", "numeric", 0.0, 0.0, None, None, 0.0, place / 100, 0.01) for place in range(50)]
+    columns[0] = replace(columns[0], missing=0.9)
+    lines = list(drift_lines(DriftReport(10, 10, tuple(columns))))
+    assert [line.split()[0] for line in lines[3:23]] == ["f0", *(f"f{place}" for place in range(31, 50))]
+    assert lines[-1] == "and 30 columns with less; parity evaluate --json has all"

@@ -43,7 +43,8 @@ def row_lines(explained: ExplainedRow) -> Iterator[str]:
     if explained.prediction is None:
         yield f"no prediction: {explained.problem}"
     else:
-        yield from _aligned([(_short(name), str(value)) for name, value in explained.prediction.items()], figures=False)
+        answers = [(_short(name), str(value)) for name, value in explained.prediction.items()]
+        yield from _aligned([("prediction", ""), *answers], figures=False)
     if explained.true is not None:
         yield f"true value: {_short(explained.true)}"
 
@@ -60,8 +61,13 @@ def _column(column: ColumnDrift) -> tuple[str, ...]:
 def _foremost(columns: Sequence[ColumnDrift]) -> list[ColumnDrift]:
     """Return the columns of which most is to be said, in their own order."""
     order = {column.name: place for place, column in enumerate(columns)}
-    most = sorted(columns, key=lambda column: -max((column.unknown or 0) + (column.outside or 0), column.psi or 0))
+    most = sorted(columns, key=_weight, reverse=True)
     return sorted(most[:_SHOWN], key=lambda column: order[column.name])
+
+
+def _weight(column: ColumnDrift) -> float:
+    gaps = abs((column.missing or 0) - (column.missing_in_training or 0))
+    return max(gaps, column.unknown or 0, column.outside or 0, column.psi or 0)
 
 
 def _class(one: ClassShares) -> tuple[str, ...]:

@@ -38,7 +38,8 @@ def compare_with_training(package: str | Path, rows: Any, reading: ReadOptions |
         rows: a table's file (CSV, JSON Lines, .npy, Parquet, Arrow) as a path; or rows in memory as
             `Predictor.predict` takes them: a data frame, columns by name each ``[rows]``, an array
             ``[rows, features]``.
-        reading: of a file: how it is written, where its name does not say so.
+        reading: of a file: how it is written, where its name does not say so; a
+            `parity_runtime.tables.table_file.ReadOptions`.
 
     Returns:
         Shares from 0 to 1 and stability indices, by column. Of a file, each cell that can be read counts, whatever else

@@ -54,6 +54,7 @@ class ExplainedRow:
         cells: of the features, in the contract's order.
         prediction: the added columns by name; None where there is no answer.
         problem: why there is none.
+        true: the true value as it stands in the table; None where none was asked for.
     """
 
     where: str
