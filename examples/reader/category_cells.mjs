@@ -25,7 +25,7 @@ export function truthValue(cell, missing) {
   const word = strip(cell).toLowerCase();
   if (word === "true" || word === "false") return word === "true" ? 1 : 0;
   const number = cellNumber(cell, missing);
-  return number === 0 || number === 1 || Number.isNaN(number) ? Math.abs(number) : undefined;
+  return number === 0 || number === 1 || Number.isNaN(number) ? number : undefined;
 }
 
 /** A typed cell as text, as Parity writes it: `true`, `3` for 3.0, `1e-07`; undefined where it is no text. */

@@ -35,11 +35,10 @@ export function valueReader(contract, feature) {
   }
   if (kind === "datetime") return (value) => readMoment(value, read);
   if (kind === "boolean") return (value) => readTruth(value, read);
-  const { numbers } = missingCells(contract);
-  const told = contract.missing_values === null ? [] : numbers;
+  const missing = missingCells(contract);
   return (value) => {
-    if (typeof value === "string") return undefined;
-    return value === null || told.includes(value) ? NaN : value;
+    if (typeof value === "string") return isMissing(value, missing, true) ? NaN : undefined;
+    return value === null || missing.numbers.includes(value) ? NaN : value;
   };
 }
 

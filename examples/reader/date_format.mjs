@@ -36,10 +36,11 @@ export function dateFormat(format, name) {
   });
   const clash = CLASHES.find((pair) => [...pair].every((letter) => letters.includes(letter)));
   if (clash) throw unknown(`%${clash[0]} beside %${clash[1]}`);
-  const whole = new RegExp(`^${pattern}$`, "i");
+  const start = new RegExp(`^${pattern}`, "i"); // the whole of a cell, but no other way to read it is looked for
   return (cell) => {
-    const found = whole.exec(cell);
-    return found && fieldsOf(Object.fromEntries(letters.map((letter, at) => [letter, found[at + 1].toLowerCase()])));
+    const found = start.exec(cell);
+    if (found?.[0].length !== cell.length) return undefined;
+    return fieldsOf(Object.fromEntries(letters.map((letter, at) => [letter, found[at + 1].toLowerCase()])));
   };
 }
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from parity_runtime import Predictor
+from tests.embedding.cells import TABLES, CellTable, make_cell_table
 from tests.embedding.rare import CASES, make_package
 from tests.runtime.strange_labels import shift_labels
 
@@ -59,6 +60,13 @@ def rare_packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Linear models of one number, whose probabilities are as rare as float32 holds."""
     folder = tmp_path_factory.mktemp("rare")
     return {name: make_package(folder, name) for name in CASES}
+
+
+@pytest.fixture(scope="session")
+def cell_tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CellTable]:
+    """Tables of cells of every kind, and models that answer what they were given."""
+    folder = tmp_path_factory.mktemp("cells")
+    return {name: make_cell_table(folder, name) for name in TABLES}
 
 
 @pytest.fixture(scope="session")
