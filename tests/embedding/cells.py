@@ -47,11 +47,13 @@ class CellTable:
     Attributes:
         package: its folder.
         cells: by column, as they stand in the table; columns of fewer cells begin again.
+        sizes: the cells of the column of numbers, typed; None where one is missing.
         answers: float32 ``[rows, targets]``.
     """
 
     package: Path
     cells: dict[str, list[str]]
+    sizes: list[float | None]
     answers: NDArray[np.float32]
 
     def csv(self, *, header: bool = True, **changed: str) -> str:
@@ -78,7 +80,7 @@ def make_cell_table(folder: Path, name: str) -> CellTable:
     package = folder / name
     package.mkdir()
     _write(package, contract, known, inputs)
-    return CellTable(package, cells, answers(contract, known, inputs))
+    return CellTable(package, cells, values["size"], answers(contract, known, inputs))
 
 
 def answers(

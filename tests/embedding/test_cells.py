@@ -18,7 +18,8 @@ def test_every_cell_reaches_the_graph_as_it_should(parity, cell_tables: dict[str
     path = tmp_path / "t.csv"
     path.write_text(table.csv())
     assert same_answers(parity("predict", table.package, path).out, table)
-    assert np.array_equal(Predictor(table.package).predict(table.cells), table.answers)
+    typed = table.cells | {"size": table.sizes}
+    assert np.array_equal(Predictor(table.package).predict(typed), table.answers)
     assert verify(table.package).deviations[0].failed == 0
 
 
