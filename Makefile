@@ -43,7 +43,7 @@ demo: $(READY)  ## The whole line for XOR: train, plots, export, gate, verify, p
 	@$(BIN)/parity plot $(RUN)
 	@echo "3. Export it to ONNX, if it answers as the PyTorch network does"
 	@$(BIN)/parity export $(RUN) $(PACKAGE) --certified --force
-	@echo "4. Verify the package: its digests, and its recorded inputs and outputs"
+	@echo "4. Verify the package: its digests, and its test vectors"
 	@$(BIN)/parity verify $(PACKAGE)
 	@echo "5. Predict the four corners, without PyTorch"
 	@$(BIN)/parity predict $(PACKAGE) --certified --row 0,0 --row 0,1 --row 1,0 --row 1,1
@@ -62,7 +62,7 @@ plots: $(READY)  ## Draw the plots of RUN.
 export: $(READY)  ## Export RUN to PACKAGE, if the gate agrees.
 	@$(BIN)/parity export $(RUN) $(PACKAGE) --force
 
-verify: $(READY)  ## Check PACKAGE's digests and replay its vectors.
+verify: $(READY)  ## Check PACKAGE's digests and replay its test vectors.
 	@$(BIN)/parity verify $(PACKAGE)
 
 predict: $(READY)  ## Predict the four corners with PACKAGE.

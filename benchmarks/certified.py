@@ -16,6 +16,7 @@ from parity_export.error_bounds import propagate_error_bounds
 from parity_export.export_options import ExportOptions
 from parity_export.graph.attach_head import attach_head
 from parity_export.graph.trace import trace
+from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import TensorSpec
 from parity_runtime.inference.session import create_session
 from parity_training import MLP, XORClassifier
@@ -72,7 +73,7 @@ def _nanoseconds(sessions: list[Any], count: int, columns: int) -> list[float]:
 def _sessions(module: nn.Module, columns: int) -> list[Any]:
     source = source_from_module(module, [TensorSpec("features", "float32", ("batch", columns))], _MEANING, "model")
     plain = attach_head(trace(source, ExportOptions())).data
-    return [create_session(plain), create_session(propagate_error_bounds(plain, source.contract))]
+    return [create_session(plain), create_session(propagate_error_bounds(OnnxGraph(plain), source.contract).data)]
 
 
 def _asked(session: Any, rows: Any, calls: int) -> ScoringJob:

@@ -155,7 +155,7 @@ def _split_scores(data: np.ndarray, target: np.ndarray, seed: int, *, regression
         rows = ([*map(str, row), str(label)] for row, label in zip(train, train_y, strict=True))
         with path.open("wb") as file:
             write_csv(file, [*names, "target"], rows)
-        settings = TableSettings("target", seed=seed)
+        settings = TableSettings("target", features=tuple(names), seed=seed)  # constant ones as well, as the peer
         problem = table_data(TableDataset(path, settings), settings, "benchmark")
         run = train_model(problem, NetworkChoice(), table_defaults(problem, seed), Path(folder) / "run")
         with torch.no_grad():

@@ -20,6 +20,15 @@ SLOW_FIXTURES = {"javascript_examples", "warm", "xor_run"}
 """Processes, trainings and installed packages: what asks for them is slow without saying so."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers here: the wheel's tests run without the checkout's pyproject.toml."""
+    config.addinivalue_line("markers", "cuda: needs a CUDA device and onnxruntime-gpu")
+    config.addinivalue_line(
+        "markers",
+        "slow: trains, exports, searches or starts processes for more than half a second; make quick leaves it out",
+    )
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):

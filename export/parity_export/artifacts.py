@@ -64,7 +64,7 @@ def _can_draw() -> bool:
 
 
 def _test_data(vectors: OrdinaryVectors) -> dict[str, bytes]:
-    """Return the ordinary vectors as files of the ONNX backend-test layout."""
+    """Return the ordinary test vectors as files of the ONNX backend-test layout."""
     return {
         f"{TEST_DATA}/{side}_{index}.pb": numpy_helper.from_array(array, name).SerializeToString(deterministic=True)
         for side, arrays in (("input", vectors.inputs), ("output", vectors.outputs))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,24 @@ from torch import nn
 
 from parity_export.export_graph import ExportGraph
 from parity_export.export_options import ExportOptions
+from parity_export.gate.report import Report
 from parity_export.gate.run_gate import GateResult, run_gate
 from parity_export.graph.output_shapes import returned_shapes
 from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.batch_axis import rows_first
-from parity_export.sources.model_source import ModelSource, source_from_module
+from parity_export.sources.model_source import ModelSource, source_from_module, specifications
 from parity_export.sources.output_spec import OutputSpec
-from parity_runtime import FormatError, InputError, ModelContract, TensorSpec
+from parity_runtime import FormatError, InputError, ModelContract, ParityRefusedError, TensorSpec
+from parity_runtime.contract import METADATA_KEY
 from parity_runtime.files.open_file import read_regular
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.signature import ONNXRUNTIME_DTYPES
 from parity_runtime.package.loader import LARGEST_MODEL
+from parity_runtime.package.manifest import MANIFEST
 from parity_runtime.package.model_scan import scan_model
+from parity_runtime.printable import counted
+
+_SHOWN = 8  # reasons of an AssertionError
 
 
 def check_model(source: ModelSource, model: bytes | OnnxGraph, given: tuple[float, float] | None = None) -> GateResult:
@@ -48,6 +55,7 @@ def check_model(source: ModelSource, model: bytes | OnnxGraph, given: tuple[floa
 
     Raises:
         InputError: the number of outputs differs, or the model is none that a package could hold.
+        ParityRefusedError: nothing can be compared: the module answers differently each time, or too coarsely.
         FormatError: onnxruntime cannot load the model.
     """
     graph = checked_model(model, "the model") if isinstance(model, bytes) else model
@@ -80,15 +88,17 @@ def assert_parity(
     Args:
         module: the original, on the CPU; a copy in eval mode is compared.
         model: the ONNX file, from any exporter, or its bytes.
-        inputs: specifications such as ``"x: float32[batch, 5]"``, or one batch of real arrays by name, the model's
-            own dynamic dimensions taken over. The names are the file's; one that is no parameter of ``forward`` makes
-            all of them positional arguments, in their order.
+        inputs: a list of specifications such as ``"x: float32[batch, 5]"``, or one batch of real arrays by name, the
+            model's own dynamic dimensions taken over. The names are the file's; one that is no parameter of ``forward``
+            makes all of them positional arguments, in their order.
         rtol: widens torch.testing's relative tolerance; with ``atol``.
         atol: widens torch.testing's absolute tolerance, in the output's unit; with ``rtol``.
 
     Raises:
-        AssertionError: says in which configurations which outputs differ, and by how much.
-        InputError: the module and the inputs do not fit.
+        AssertionError: says in at most a dozen lines which outputs differ, in which configurations, by how much; or
+            why nothing can be compared, as with a module that draws random numbers.
+        InputError: the module, the model and the inputs do not fit, or the model is no file that a package could hold.
+        FormatError: onnxruntime cannot load the model.
     """
     graph = checked_model(model, "the model") if isinstance(model, bytes) else read_model(Path(model))
     tolerance = ExportOptions(rtol=rtol, atol=atol).tolerance
@@ -98,12 +108,29 @@ def assert_parity(
         contract = ModelContract("sample", "tensors", specs, (TensorSpec("output", "float32", ()),))
         sample = rows_first(contract, arrays)
     else:
-        specs = tuple(TensorSpec.parse(spec) if isinstance(spec, str) else spec for spec in inputs)
+        specs = tuple(specifications(inputs))
         sample = None
     source = source_from_module(module, specs, OutputSpec(), "model", sample)
-    gate_result = check_model(source, graph, tolerance)
+    try:
+        gate_result = check_model(source, graph, tolerance)
+    except ParityRefusedError as error:  # the gate cannot decide, as of a module that draws random numbers
+        raise AssertionError(str(error)) from error
     if not gate_result.report.passed:
-        raise AssertionError("\n".join([*gate_result.report.reasons(), *gate_result.notes]))
+        raise AssertionError("\n".join([*_brief(gate_result.report), *gate_result.notes]))
+
+
+def _brief(report: Report) -> list[str]:
+    """Return why a gate says no: the first reasons, how many there are, and where the rest is."""
+    reasons = report.reasons()
+    if len(reasons) <= _SHOWN:
+        return reasons
+    failed = sum(result.failed for result in report.results)
+    return [
+        f"the model does not answer as the module in {failed} of {len(report.results)} configurations; the first "
+        f"{_SHOWN} of {len(reasons)} reasons:",
+        *reasons[:_SHOWN],
+        "the others: check_model(source_from_module(module, inputs, OutputSpec(), 'model'), model).report.reasons()",
+    ]
 
 
 def read_model(path: Path) -> OnnxGraph:
@@ -113,6 +140,8 @@ def read_model(path: Path) -> OnnxGraph:
         InputError: there is no such file, it is no ONNX model, its weights lie in other files, or it uses operators
             outside the ONNX standard.
     """
+    if path.is_dir():
+        raise InputError(f"{path} is a {_folder(path)}")
     try:
         data = read_regular(path, LARGEST_MODEL)
     except OSError as error:
@@ -120,6 +149,18 @@ def read_model(path: Path) -> OnnxGraph:
     if len(data) > LARGEST_MODEL:
         raise InputError(f"{path} is larger than 2 GiB, which no ONNX model in one file can be")
     return checked_model(data, str(path))
+
+
+_PACKAGED = "parity verify PACKAGE checks it, and parity diff SOURCE PACKAGE compares its values with the module's"
+
+
+def _folder(path: Path) -> str:
+    """Return what a folder is, in the place of which an ONNX file was wanted, and the way out."""
+    if (path / MANIFEST).is_file():
+        return (
+            f"package, which was compared before it was written: {_PACKAGED.replace('PACKAGE', shlex.quote(str(path)))}"
+        )
+    return "folder; give the .onnx file itself"
 
 
 def checked_model(data: bytes, where: str) -> OnnxGraph:
@@ -160,7 +201,11 @@ def _outputs(source: ModelSource, model: OnnxGraph) -> tuple[TensorSpec, ...]:
     names = [tensor.name for tensor in model.session().get_outputs()]
     shapes = returned_shapes(source)
     if len(shapes) != len(names):
-        raise InputError(f"the module returns {len(shapes)} tensors, and the model {len(names)}")
+        is_packaged = METADATA_KEY in {entry.key for entry in model.proto.metadata_props}
+        raise InputError(
+            f"the module returns {counted(len(shapes), 'tensor')}, and the model {len(names)}: {', '.join(names)}"
+            + (f"; it is the graph of a package: {_PACKAGED}" if is_packaged else "")
+        )
     return tuple(TensorSpec(name, dtype, shape) for name, (dtype, shape) in zip(names, shapes, strict=True))
 
 

@@ -13,7 +13,7 @@ from parity_export.graph.torch_export import export_program
 from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError
-from parity_runtime.errors import first_line
+from parity_runtime.errors import whole_text
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.session import Optimization, Provider, create_session
 
@@ -31,6 +31,7 @@ class Divergence:
         before: the last value before it that was compared and agreed; None if there is none.
         compared: how many values were compared up to it, itself included.
         max_abs: the largest deviation.
+        allowed: the deviation that was allowed in its place.
         around: up to five (index, first, second) around the largest deviation, flat indices.
     """
 
@@ -39,6 +40,7 @@ class Divergence:
     before: str | None
     compared: int
     max_abs: float
+    allowed: float
     around: tuple[tuple[int, float, float], ...]
 
 
@@ -49,7 +51,7 @@ def first_divergence(
 
     Args:
         first: one side.
-        second: the other; values that only one side has are passed over.
+        second: the other; values that only one side has are passed over, and text.
         operators: by value name.
         rtol: allowed deviation relative to ``second``.
         atol: allowed deviation, in the value's unit.
@@ -57,12 +59,13 @@ def first_divergence(
     before, compared = None, 0
     for name, ours in first.items():
         theirs = second.get(name)
-        if theirs is None or ours.shape != theirs.shape or ours.size == 0:
-            continue
+        if theirs is None or ours.shape != theirs.shape or ours.size == 0 or theirs.dtype.kind == "O":
+            continue  # text is only moved
         compared += 1
         allowed = atol + rtol * np.abs(np.nan_to_num(theirs.astype(np.float64)))
         if not close(ours, theirs, allowed):
-            return _divergence(name, operators.get(name, "?"), before, compared, ours, theirs), compared
+            place = _Place(name, operators.get(name, "an unnamed operator"), before, compared)
+            return _divergence(place, ours, theirs, allowed), compared
         before = name
     return None, compared
 
@@ -108,7 +111,7 @@ def onnx_trace(
     try:
         found = dict(zip(names, session.run(names, call), strict=True))
     except Exception as error:  # onnxruntime's own
-        raise InputError(f"onnxruntime fails on a batch of random rows: {first_line(error)}") from error
+        raise InputError(f"onnxruntime fails on the rows that were compared: {whole_text(error)}") from error
     return {name: found[name] for name in operators if isinstance(found.get(name), np.ndarray)}, operators
 
 
@@ -117,13 +120,20 @@ def _writable(optimization: Optimization) -> Optimization:
     return "basic" if optimization == "basic" else "extended"
 
 
-def _divergence(
-    name: str, operator: str, before: str | None, compared: int, ours: NDArray[Any], theirs: NDArray[Any]
-) -> Divergence:
+@dataclass(frozen=True)
+class _Place:
+    name: str
+    operator: str
+    before: str | None
+    compared: int
+
+
+def _divergence(place: _Place, ours: NDArray[Any], theirs: NDArray[Any], allowed: NDArray[np.float64]) -> Divergence:
     first, second = ours.reshape(-1).astype(np.float64), theirs.reshape(-1).astype(np.float64)
     with np.errstate(invalid="ignore"):
         distance = np.nan_to_num(np.abs(first - second), nan=np.inf, posinf=np.inf)
     worst = int(distance.argmax())
     indices = range(max(0, worst - 2), min(len(first), worst + 3))
     around = tuple((index, float(first[index]), float(second[index])) for index in indices)
-    return Divergence(name, operator, before, compared, float(distance[worst]), around)
+    reach = float(allowed.reshape(-1)[worst])
+    return Divergence(place.name, place.operator, place.before, place.compared, float(distance[worst]), reach, around)

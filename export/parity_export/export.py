@@ -6,11 +6,12 @@ from pathlib import Path
 from parity_export.error_bounds.bound_report import BoundReport
 from parity_export.error_bounds.check_bounds import check_bounds
 from parity_export.error_bounds.derive_bounds import derive_bounds
+from parity_export.export_graph import ExportGraph
 from parity_export.export_options import OLDEST_IR, OLDEST_OPSET, ExportOptions
 from parity_export.gate.run_gate import GateResult, run_gate
 from parity_export.graph.attach_encoder import attach_encoder
 from parity_export.graph.attach_head import attach_head, check_graph
-from parity_export.graph.check_weights import check_weights
+from parity_export.graph.check_weights import Initializers, check_weights
 from parity_export.graph.onnx_versions import check_loads
 from parity_export.graph.trace import trace
 from parity_export.package_writer import GatedGraph, check_target, write_package
@@ -70,7 +71,8 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
 
     Raises:
         ParityRefusedError: the graph does not answer as the module; the report is kept beside the target as
-            ``<target>.refused.json``.
+            ``<target>.refused.json``. Or nothing can be compared: the module answers differently each time, or its
+            own float32 answers are too coarse.
         InputError: the module cannot be exported, the target exists, the installed onnxruntime does not know the opset
             or the IR version, or the meaning contradicts the outputs.
     """
@@ -78,10 +80,7 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     check_target(target, options)
     text = bool(source.contract.features_of(CATEGORIES))
     check_loads(options.opset or OLDEST_OPSET, options.ir_version or OLDEST_IR, text=text)
-    traced = trace(source, options)
-    initializers = check_weights(traced)
-    graph = attach_encoder(attach_head(traced))
-    check_graph(graph)
+    graph, initializers = _graph(source, options)
     bound_report = derive_bounds(graph) if options.certified else None
     bounds = None if bound_report is None else bound_report.exact_bounds()
     gate_result = run_gate(graph, options.tolerance, bounds)
@@ -91,3 +90,12 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     gated = GatedGraph(graph, initializers, gate_result, bound_report)
     contract, package_id = write_package(target, gated, options)
     return Exported(target, package_id, contract, gate_result, bound_report)
+
+
+def _graph(source: ModelSource, options: ExportOptions) -> tuple[ExportGraph, Initializers]:
+    """Return the graph of a package, and where its constants are from; what was traced, and holds the weights, ends."""
+    traced = trace(source, options)
+    initializers = check_weights(traced)
+    graph = attach_encoder(attach_head(traced))
+    check_graph(graph)
+    return graph, initializers

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 import onnx
 
 from parity_runtime import InputError
+from parity_runtime.arguments import argument, check_choice
 
 OLDEST_OPSET = 18  # torch's own decompositions are written for 18 and converted from there
 OLDEST_IR = 8
@@ -49,11 +50,12 @@ class ExportOptions:
         if self.ir_version is not None and not OLDEST_IR <= self.ir_version <= onnx.IR_VERSION:
             raise InputError(f"IR version {self.ir_version} is not between {OLDEST_IR} and {onnx.IR_VERSION}")
         if (self.rtol is None) != (self.atol is None):
-            raise InputError("give --rtol and --atol together: the one replaces nothing without the other")
+            raise InputError(
+                f"give {argument('rtol')} and {argument('atol')} together: the one replaces nothing without the other"
+            )
         if not all(0 <= value < float("inf") for value in (self.rtol or 0.0, self.atol or 0.0)):
             raise InputError("rtol and atol must be finite and at least 0")
-        if self.report not in get_args(ReportDetail):
-            raise InputError(f"report is {self.report!r}; give one of {', '.join(get_args(ReportDetail))}")
+        check_choice("report", self.report, get_args(ReportDetail))
 
     @property
     def tolerance(self) -> tuple[float, float] | None:

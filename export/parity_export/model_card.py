@@ -1,12 +1,14 @@
 """The model card: README.md of a package, for a person."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from parity_export.error_bounds.bound_report import BoundReport
 from parity_export.gate.report import Report
 from parity_runtime import ModelContract, TensorSpec
+from parity_runtime.contract import LABEL
 from parity_runtime.package.summary import summarize
+from parity_runtime.printable import counted
 
 _PLAIN = """```python
 import numpy as np, onnxruntime
@@ -16,6 +18,8 @@ inputs = {{{inputs}}}
 outputs = dict(zip([output.name for output in session.get_outputs()], session.run(None, inputs)))
 print(outputs["{output}"])
 ```"""
+
+_LINE = 108  # characters of the inputs, so that their line has 120
 
 
 def model_card(
@@ -31,14 +35,15 @@ def model_card(
     """
     sections = [
         f"# {contract.name}",
-        "Exported from PyTorch to ONNX by Parity, and refused unless both give the same answers.",
+        "Exported from PyTorch to ONNX by Parity, and refused unless both compute the same outputs.",
         "```\n" + "\n".join(line.rstrip() for line in summarize(contract)) + "\n```",
         "## What was compared",
         _compared(report),
         _proven(contract, proven),
         "\n".join(f"![{PurePosixPath(name).stem}]({name})" for name in plots),
-        "Every configuration with its largest deviations is in `parity.json`; `conformance.json` holds questions and "
-        "answers for any language, and `test_data_set_0` the same for ONNX's backend tests.",
+        "Every configuration with its largest deviations is in `parity.json`; `conformance.json` holds test "
+        "vectors (inputs and expected outputs) for any language, and `test_data_set_0` the ordinary ones for ONNX's "
+        "backend tests.",
         "## Without Parity",
         _PLAIN.format(inputs=_zeros(contract), output=contract.outputs[0].name),
         _cells_note(contract),
@@ -47,29 +52,54 @@ def model_card(
     return ("\n\n".join(section for section in sections if section) + "\n").encode()
 
 
+_GROUPS = {
+    "ordinary": "rows of the data, or of the range that training saw; rows where the predicted class changes; and the "
+    "rows on which the two sides differ most",
+    "wide": "1 to 10 times that range",
+    "small": "a tenth to a millionth of that range, around zero",
+    "large": "100 to a million times that range",
+    "special": "0, -0, 1, halves, the smallest float32 numbers, and the numbers that the model compares with",
+    "extreme": "the largest float32 numbers",
+}
+
+
 def _compared(report: Report) -> str:
-    rows = ["| output | probes | values compared | largest deviation from float64 | outside tolerance |"]
+    rows = ["| output | inputs | values compared | largest deviation from float64 | outside tolerance |"]
     rows.append("|---|---|---|---|---|")
-    asked = dict.fromkeys((found.output, found.group) for result in report.results for found in result.differences)
-    for output, group in asked:
+    compared = dict.fromkeys((found.output, found.group) for result in report.results for found in result.differences)
+    for output, group in compared:
         found = report.differences(output, group)
         rows.append(
             f"| {output} | {group} | {sum(one.compared for one in found)} | "
             f"{max(one.max_abs for one in found):.3g} | {sum(one.outside for one in found)} |"
         )
     backends = "onnxruntime and ONNX's reference evaluator"
-    return f"{len(report.results)} configurations of {backends} against torch in float64:\n\n" + "\n".join(rows)
+    where = counted(len(report.results), "configuration")
+    table = [f"{where} of {backends} against torch in float64:", "\n".join(rows), _legend(compared)]
+    if report.encoder:
+        table.append(
+            f"What the graph makes of text and timestamps before its network was compared by itself, over "
+            f"{report.encoder['rows']} rows: all {report.encoder['values']} values equal the Python reference's."
+        )
+    return "\n\n".join(table)
+
+
+def _legend(compared: Iterable[tuple[str, str]]) -> str:
+    """Return what the groups of inputs are, and which labels are compared, of what the table shows."""
+    outputs, groups = map(set, zip(*compared, strict=True))
+    meanings = [f"- *{group}*: {meaning}" for group, meaning in _GROUPS.items() if group in groups]
+    label = "A label is compared where the row lies farther from the decision than the tolerance of the logits."
+    return "\n".join(["The inputs are:", "", *meanings, *["", label] * (LABEL in outputs)])
 
 
 def _proven(contract: ModelContract, proven: BoundReport | None) -> str:
     """Return what a certified graph proves, and of whom."""
     if proven is None:
         return ""
-    labels = (
-        f" and `certified` where no compliant backend gives another label ({proven.certified} of {proven.rows} probes)"
-    )
+    of_all = f"{proven.certified} of {counted(proven.rows, 'probe')}"
+    labels = f" and `certified` where no compliant backend gives another label ({of_all})"
     return (
-        "## What is proven\n\n`model_certified.onnx` gives the same answers, and beside them `error_bound`, how far "
+        "## What is proven\n\n`model_certified.onnx` gives the same outputs, and beside them `error_bound`, how far "
         f"any compliant backend can be from the exact value (at most {proven.largest_bound:.3g} on ordinary probes)"
         f"{labels if contract.is_classifier else ''}. It speaks for {proven.model.subject()}. How exact the "
         f"elementary functions are is {proven.model.precision()}."
@@ -77,7 +107,10 @@ def _proven(contract: ModelContract, proven: BoundReport | None) -> str:
 
 
 def _zeros(contract: ModelContract) -> str:
-    return ", ".join(f'"{spec.name}": {_example(spec)}' for spec in contract.inputs)
+    """Return the inputs' entries, on one line where they fit, else a line each."""
+    entries = [f'"{spec.name}": {_example(spec)}' for spec in contract.inputs]
+    line = ", ".join(entries)
+    return line if len(line) <= _LINE else "".join(f"\n    {entry}," for entry in entries) + "\n"
 
 
 def _example(spec: TensorSpec) -> str:

@@ -9,6 +9,7 @@ from parity_export.gate.probes import margins
 from parity_export.gate.tolerances import groups
 from parity_runtime import ModelContract
 from parity_runtime.contract import LOGITS
+from parity_runtime.printable import counted
 from parity_training.reports.figures import BLUE, ORANGE, new_figure, png
 
 ERRORS, MARGINS = "errors.png", "margins.png"
@@ -28,7 +29,7 @@ def plot_card(contract: ModelContract, oracle: Oracle) -> dict[str, bytes]:
 
     Args:
         contract: of the model.
-        oracle: the questions, torch's answers and onnxruntime's.
+        oracle: the probes, torch's outputs and onnxruntime's.
     """
     expected = oracle(len(oracle.probes))
     name = next((spec.name for spec in reversed(contract.outputs) if spec.dtype.startswith("float")), None)
@@ -66,7 +67,7 @@ def _errors(
     axes.axvline(allowed, color="#333", linestyle="--", label="allowed, at least")
     axes.set_xscale("log")
     axes.set(xlabel=f"|{name} - float64|", ylabel="values (exact ones at the left edge)")
-    axes.set_title(f"Errors of {name} on {len(onnxruntime_error)} probes")
+    axes.set_title(f"Errors of {name} on {counted(len(onnxruntime_error), 'probe')}")
     axes.legend(loc="upper left")
     return png(figure)
 
@@ -80,6 +81,6 @@ def _margins(margin: NDArray[np.float64], error: NDArray[np.float64], labels: tu
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set(xlabel=labels[0], ylabel=labels[1])
-    axes.set_title(f"Error against margin on {len(margin)} probes")
+    axes.set_title(f"Error against margin on {counted(len(margin), 'probe')}")
     axes.legend(loc="upper left")
     return png(figure)

@@ -40,6 +40,7 @@ class OnnxGraph:
             proto = ir.to_proto(self.model) if self._proto is None else self._proto
             data: bytes = proto.SerializeToString(deterministic=True)
             self._data, self._proto = data, proto if len(data) <= LARGE else None
+            self._model = self._model if len(data) <= LARGE else None
         return self._data
 
     @property

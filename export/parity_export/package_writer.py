@@ -78,7 +78,10 @@ def write_package(target: Path, gated: GatedGraph, options: ExportOptions) -> tu
     if not gated.gate_result.report.passed:
         _refuse(target, gated, options)
     contract = gated.measured_contract()
-    package_id = _write(target, _files(gated, contract, options), replace_existing=options.replace)
+    files = _files(gated, contract, options)
+    if gated.gate_result.oracle is not None:
+        gated.gate_result.oracle.release()
+    package_id = _write(target, files, replace_existing=options.replace)
     _refused_path(target).unlink(missing_ok=True)
     return contract, package_id
 
@@ -144,7 +147,7 @@ def _write(target: Path, files: dict[str, bytes], *, replace_existing: bool) -> 
         package_id = write_manifest(staging)
         if (staging / MODEL).stat().st_size > LARGE:
             give_back()
-        verify(staging)  # the very bytes that are handed over: digests, contract, vectors
+        verify(staging)  # the very bytes that are handed over: digests, contract, test vectors
         _check_no_rows(Predictor(staging))
     return package_id
 

@@ -1,4 +1,4 @@
-"""The conformance vectors of a package, chosen from the probes; their format is the runtime's."""
+"""The test vectors of a package, chosen from the probes; their format is the runtime's."""
 
 import math
 
@@ -9,11 +9,11 @@ from parity_export.gate.batching import by_row
 from parity_export.gate.expected_outputs import ExpectedOutputs
 from parity_export.gate.oracle import Oracle
 from parity_export.gate.probes import ADVERSARIAL, BOUNDARY, CALENDAR, margins
+from parity_export.gate.row_traits import with_every_trait
 from parity_export.gate.tolerances import groups
-from parity_export.row_traits import with_every_trait
 from parity_runtime import InputError, ModelContract
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LOGITS, PROBABILITIES
-from parity_runtime.feature import MISSING_TIMESTAMP, TIMESTAMPS
+from parity_runtime.feature import MISSING_CATEGORY, MISSING_TIMESTAMP, TIMESTAMPS
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.verification.test_vectors import HardVectors, OrdinaryVectors, VectorSet
 
@@ -29,7 +29,7 @@ _NEAR_SECONDS = 150 * 365.25 * 86_400
 
 
 def select_test_vectors(contract: ModelContract, oracle: Oracle) -> VectorSet:
-    """Return the ordinary vectors and, for a classifier, the hard probes of a model.
+    """Return the ordinary test vectors and, for a classifier, the hard probes of a model.
 
     Args:
         contract: of the model, its tolerance measured.
@@ -63,20 +63,20 @@ def _usable(contract: ModelContract, expected: ExpectedOutputs) -> NDArray[np.bo
     Rows with turns of the calendar of this century and the last are among them: training may never have seen a moment
     before 1970, and every runner is asked one.
     """
-    usable = groups(expected.probes)["ordinary"] | _near_moments(expected)
-    usable = usable & _writable(expected) & expected.settled
+    ordinary: NDArray[np.bool_] = groups(expected.probes)["ordinary"]
+    usable: NDArray[np.bool_] = (ordinary | _near_moments(expected)) & _writable(contract, expected) & expected.settled
     for comparable in expected.comparable.values():
         usable &= by_row(comparable).all(axis=1)
     if contract.is_classifier and usable.any():
         logits = expected.float64[LOGITS]
         clear = usable & (margins(contract, logits) >= _SMALLEST_MARGIN * np.abs(logits[usable]).max())
-        return clear if clear.any() else usable
+        return np.asarray(clear if clear.any() else usable)
     return usable
 
 
 def _near_moments(expected: ExpectedOutputs) -> NDArray[np.bool_]:
     """Return the probes of the calendar whose moments are missing or within a century and a half of 1970."""
-    asked = expected.probes.kinds == CALENDAR
+    asked: NDArray[np.bool_] = np.equal(expected.probes.kinds, CALENDAR)
     if not asked.any():
         return asked
     seconds = expected.probes.inputs[TIMESTAMPS]
@@ -84,14 +84,21 @@ def _near_moments(expected: ExpectedOutputs) -> NDArray[np.bool_]:
     return np.asarray(asked & near.all(axis=1))
 
 
-def _writable(expected: ExpectedOutputs) -> NDArray[np.bool_]:
-    """Return the rows that any language reads: without NaN, which JSON has not, and NUL, at which C's text ends."""
-    writable = np.ones(len(expected.probes), bool)
-    for array in expected.probes.inputs.values():
+def _writable(contract: ModelContract, expected: ExpectedOutputs) -> NDArray[np.bool_]:
+    """Return the rows that any reader takes and any language reads.
+
+    They have no NaN, which JSON has not, no NUL, at which C's text ends, and no missing cell that the contract refuses.
+    """
+    writable, inputs = np.ones(len(expected.probes), bool), expected.probes.inputs
+    for array in inputs.values():
         if array.dtype.kind == "f":
             writable &= np.isfinite(by_row(array)).all(axis=1)
         elif array.dtype.kind == "O":
             writable &= [all("\0" not in text and len(text) <= _LONGEST_TEXT for text in row) for row in array.tolist()]
+    for feature in contract.features:
+        nothing = MISSING_CATEGORY if feature.is_text else MISSING_TIMESTAMP if feature.kind == "datetime" else None
+        if feature.missing == "refuse" and nothing is not None:
+            writable &= np.not_equal(inputs[feature.input][:, feature.index], nothing)
     return writable
 
 
@@ -142,7 +149,7 @@ def _first(
     contract: ModelContract, order: NDArray[np.int64], expected: ExpectedOutputs, kind: str, count: int
 ) -> NDArray[np.int64]:
     """Return the first rows of one kind whose answers are finite."""
-    fits = (expected.probes.kinds == kind) & expected.comparable[LOGITS].all(axis=1) & _writable(expected)
+    fits = (expected.probes.kinds == kind) & expected.comparable[LOGITS].all(axis=1) & _writable(contract, expected)
     fits &= expected.settled
     return with_every_trait(contract, expected.probes.inputs, order[fits[order]], count)
 

@@ -6,9 +6,9 @@ ParityError                 exit 1   one sentence: what was wrong, where, and th
 ├── MissingExtraError       exit 1   a library that this command needs is not installed; an ImportError too
 ├── ProviderError           exit 1   an execution provider that is not there
 └── GateError               exit 3   a gate said no
-    ├── ParityRefusedError           the graph does not answer as the network does
+    ├── ParityRefusedError           the graph does not answer as the network does, or nobody can tell
     ├── DigestError                  a file is not the one that its manifest lists
-    ├── ConformanceError             a package does not answer as its contract or its recorded vectors say
+    ├── ConformanceError             a package does not answer as its contract or its test vectors say
     └── LimitError                   a metric is not as good as was asked for
 """
 
@@ -75,7 +75,7 @@ class GateError(ParityError):
 
 
 class ParityRefusedError(GateError):
-    """The ONNX graph does not answer as the torch module does."""
+    """The ONNX graph does not answer as the torch module does, or the module is one of which that cannot be told."""
 
 
 class DigestError(GateError):
@@ -83,7 +83,7 @@ class DigestError(GateError):
 
 
 class ConformanceError(GateError):
-    """A package does not answer on this machine as its contract or its recorded vectors say."""
+    """A package does not answer on this machine as its contract or its test vectors say."""
 
 
 class LimitError(GateError):
@@ -115,6 +115,15 @@ def memory_reason(error: BaseException | None) -> str | None:
             return first_line(error) if str(error).strip() else ""
         error = error.__cause__ or error.__context__
     return None
+
+
+_LONGEST_REASON = 500  # characters
+
+
+def whole_text(error: BaseException) -> str:
+    """Return an error's text in one line: onnxruntime names the input first, and on other lines what it expected."""
+    text = " ".join(str(error)[:_LONGEST_READ].split()) or type(error).__name__
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}..."
 
 
 def first_line(error: BaseException) -> str:

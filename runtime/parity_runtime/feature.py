@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self, get_args
 
 from parity_runtime.errors import FormatError
@@ -72,9 +73,29 @@ class Feature:
             raise FormatError(f"feature {shown(self.name)} is {self.kind} and has no categories")
         if len(set(self.categories)) != len(self.categories) or MISSING_CATEGORY in self.categories:
             raise FormatError(f"the categories of feature {shown(self.name)} repeat, or one is empty")
+        self._check_format()
         odd = [text for text in self.categories if self.kind == "code" and not _CODE.fullmatch(text)]
         if odd:
             raise FormatError(f"feature {shown(self.name)} has the code {shown(odd[0])}, not an integer's decimal")
+
+    def _check_format(self) -> None:
+        """Refuse a format that does not read what it writes, as one that names a field twice."""
+        if self.format is None:
+            return
+        if self.kind != "datetime":
+            raise FormatError(f"feature {shown(self.name)} is {self.kind} and has no format of dates")
+        try:
+            datetime.strptime(datetime(2024, 12, 31, 23, 59, 59, tzinfo=UTC).strftime(self.format), self.format)
+        except (ValueError, re.error) as error:
+            raise FormatError(
+                f"feature {shown(self.name)} has the format {shown(self.format)}, which reads no date"
+            ) from error
+
+    def __repr__(self) -> str:
+        told = [repr(self.name), repr(self.input), str(self.index), f"kind={self.kind!r}", f"missing={self.missing!r}"]
+        told += [f"range={self.range}"] * (self.range is not None) + [f"format={self.format!r}"] * bool(self.format)
+        told += [f"categories={shown(self.categories)}, {len(self.categories)} in all"] * self.is_text
+        return f"Feature({', '.join(told)})"
 
     @property
     def is_text(self) -> bool:
@@ -115,3 +136,12 @@ class Feature:
             "a feature is written as {name, input, index, kind, missing, low, high, categories, format}, "
             f"found {shown(value)}"
         )
+
+
+def moment_text(seconds: float) -> str:
+    """Return seconds since 1970 as ISO 8601 in UTC; as a number where they lie outside the years that it has."""
+    try:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    except OverflowError:
+        return f"{seconds:g} s"
+    return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")

@@ -75,5 +75,6 @@ def _items(value: "list[Any] | tuple[Any, ...] | dict[Any, Any]") -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return ``1 feature``, ``2 features``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """Return ``1 feature``, ``2 features``, ``2 classes``."""
+    plural = f"{noun}es" if noun.endswith(("s", "x", "ch")) else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"

@@ -32,6 +32,12 @@ class Tolerance:
     floor: float
     source: str
 
+    @property
+    def in_words(self) -> str:
+        """The rule with its figures, for a person: ``1e-05 + 1.3e-06 x |value|, at least 1.46e-06``."""
+        least = f", at least {self.floor:.3g}" if self.floor > self.atol else ""
+        return f"{self.atol:.3g} + {self.rtol:.3g} x |value|{least}"
+
     def allowed(self, expected: NDArray[Any]) -> NDArray[np.float64]:
         """Return the allowed absolute deviation, float64, of the shape of ``expected``."""
         relative = self.atol + self.rtol * np.abs(np.asarray(expected, np.float64))

@@ -29,11 +29,12 @@ SAYS = {
     "runtime.md": [
         "['setosa' 'virginica']", "x: float32[batch, time, 3]", "{'output_0': (2, 7, 4), 'output_1': (2, 2)}",
         "row 1: rooms is missing, and this model takes no missing cell there", "1 rooms", "[[False False]", "(3, 100)",
+        "5 features (1 numeric, 1 boolean, 1 categorical, 1 code, 1 datetime)", "[[2.375]]",
     ],
     "scoring.md": [
         "id,x1,x2,label,probability_0,probability_1", '"a;b";1', '{"x1": 0, "x2": 1, "tags": ["a", "b"], "label": 1, ',
         "0,abc,,,", "(1000, 2)", "0;0,75;1;", '0,"$1,000.50",', "0,absent,,,",
-        "probability_1,out_of_range", "1e30,0,,,",
+        "probability_1,out_of_range", "1e30,0,,,", "1,yes,red,1.5,2020-01-01,true,3.0,yes,",
     ],
     "training.md": ["TableNetwork"],
     "proof.md": ["[ True  True]\n(1, 1)"],

@@ -56,6 +56,13 @@ class Softmaxed(Linear):
         return torch.softmax(super().forward(x), dim=-1)
 
 
+class Noisy(Linear):
+    """Dropout that eval mode does not switch off."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.dropout(super().forward(x), 0.5, training=True)
+
+
 class BatchMean(Linear):
     """Its rows influence one another."""
 

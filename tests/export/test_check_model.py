@@ -1,5 +1,6 @@
 """ONNX files of other exporters, and the first value that diverges."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from parity_export import assert_parity
+from parity_export import OutputSpec, assert_parity, check_model, source_from_module
 from parity_runtime import InputError
 from parity_training import Run
 from tests.export import modules
@@ -100,7 +101,7 @@ def test_diff_names_the_first_value_that_diverges(parity, files: dict[str, str])
     options = ["--weights", files["w.pt"]]
     answer = parity("diff", "tests.export.modules:Linear", files["bad.onnx"], *options)
     assert answer.code == 3
-    assert "computed by Gemm" in answer.out
+    assert "the output of Gemm" in answer.out
     assert len(answer.err.splitlines()) == 1
     answer = parity(
         "diff", "tests.export.modules:Linear", files["bad.onnx"], *options, "--between", "disabled,extended"
@@ -122,11 +123,57 @@ def test_diff_says_what_onnxruntime_cannot_load(parity, files: dict[str, str], t
 def test_diff_finds_the_node_in_a_package_s_middle(parity, xor_run: Run, xor_package: Path, tmp_path: Path) -> None:
     answer = parity("diff", xor_run.path, xor_package)
     assert answer.code == 0
-    assert "values agree between torch and disabled" in answer.out
+    assert "between torch and onnxruntime without optimizations" in answer.out
     model = onnx.load(xor_package / "model.onnx")
     model.graph.node[1].op_type = "Softsign"
     onnx.save(model, tmp_path / "changed.onnx")
     answer = parity("diff", xor_run.path, tmp_path / "changed.onnx")
     assert answer.code == 3
-    assert "value      tanh, computed by Softsign" in answer.out
-    assert "before it  linear agreed" in answer.out
+    assert "first divergence    tanh, the output of Softsign" in answer.out
+    assert "1 value compared before it agrees; the last is linear" in answer.out
+
+
+@TORCHS_OWN
+def test_diff_says_all_that_onnxruntime_says(parity, files: dict[str, str], tmp_path: Path) -> None:
+    torch.save({}, tmp_path / "none.pt")
+    command = ("diff", "torch.nn:Flatten", files["m.onnx"], "--weights", tmp_path / "none.pt", "--between",
+               "disabled,basic")  # fmt: skip
+    answer = parity(*command, "--input", "x: float32[batch, 6]")
+    assert answer.is_refused(1, "onnxruntime fails", "index: 1 Got: 6 Expected: 5"), answer
+
+
+@TORCHS_OWN
+def test_diff_compares_the_rows_that_are_given(parity, files: dict[str, str], tmp_path: Path) -> None:
+    np.savez(tmp_path / "s.npz", x=np.zeros((3, 5), np.float32))  # the changed weight is multiplied by zero
+    options = ("--weights", files["w.pt"], "--samples", tmp_path / "s.npz")
+    answer = parity("diff", "tests.export.modules:Linear", files["bad.onnx"], *options)
+    assert (answer.code, answer.out.split(":")[0]) == (0, "no divergence"), answer
+    np.savez(tmp_path / "s.npz", x=np.ones((3, 5), np.float32))
+    answer = parity("diff", "tests.export.modules:Linear", files["bad.onnx"], *options)
+    assert answer.code == 3 and "largest difference  0.01, where" in answer.out
+
+
+@TORCHS_OWN
+def test_a_module_that_fails_everywhere_is_told_in_a_dozen_lines(module, tmp_path: Path) -> None:
+    path = exported(module, tmp_path / "m.onnx")
+    with pytest.raises(AssertionError, match=r"in \d+ of \d+ configurations") as failed:
+        assert_parity(module, nudged(path, 0.01), [SPEC])
+    lines = str(failed.value).splitlines()
+    assert len(lines) <= 12 and "source_from_module" in lines[-1]
+
+
+@TORCHS_OWN
+def test_a_module_that_draws_random_numbers_fails_the_assertion(tmp_path: Path) -> None:
+    path = exported(modules.Linear().eval(), tmp_path / "m.onnx")
+    with pytest.raises(AssertionError, match="differently each time"):
+        assert_parity(modules.Noisy(), path, [SPEC])
+
+
+@TORCHS_OWN
+def test_what_the_gate_found_is_one_line(module, tmp_path: Path) -> None:
+    path = exported(module, tmp_path / "m.onnx")
+    source = source_from_module(module, [SPEC], OutputSpec(), "m")
+    passed, refused = check_model(source, path.read_bytes()), check_model(source, nudged(path, 0.01).read_bytes())
+    assert re.fullmatch(r"GateResult\(passed, \d+ values in \d+ configurations\)", repr(passed))
+    assert re.fullmatch(r"GateResult\(refused, \d+ reasons\)", repr(refused))
+    assert repr(passed.report) == repr(passed).replace("GateResult", "Report")

@@ -80,3 +80,41 @@ def test_a_module_of_int32_goes_the_whole_line(parity, tmp_path: Path) -> None:
 def test_an_option_that_a_run_does_not_take_is_named_as_it_is_written(parity, tmp_path: Path, option: str) -> None:
     answer = parity("export", tmp_path, tmp_path / "package", option, "x=1")
     assert answer.code == 2 and f"{option} goes with package.module:Callable" in answer.err
+
+
+@pytest.mark.parametrize("command", ["check", "diff"])
+@pytest.mark.parametrize("option", ["--arg", "--weights", "--weights-key", "--strip-prefix"])
+def test_check_and_diff_refuse_what_export_refuses(parity, tmp_path: Path, command: str, option: str) -> None:
+    answer = parity(command, tmp_path, "tests/data/xor/model.onnx", option, "x=1")
+    assert answer.code == 2 and f"{option} goes with package.module:Callable" in answer.err
+
+
+@pytest.mark.parametrize("command", ["export", "check", "diff"])
+def test_a_module_takes_no_network_of_a_run(parity, tmp_path: Path, command: str) -> None:
+    torch.save(torch.nn.Linear(2, 1).state_dict(), tmp_path / "w.pt")
+    model = tmp_path / "package" if command == "export" else "tests/data/xor/model.onnx"
+    options = ("--weights", tmp_path / "w.pt", "--network", "torch.nn:Linear", "--input", "x: float32[batch, 2]")
+    answer = parity(command, "torch.nn:Linear", model, *options)
+    assert answer.code == 2 and "--network goes with a run folder; torch.nn:Linear names the network" in answer.err
+    assert not (tmp_path / "package").exists()
+
+
+def test_what_is_no_run_is_called_none_whatever_else_was_given(parity, tmp_path: Path) -> None:
+    assert parity("export", "absent", tmp_path / "p", "--arg", "a=1").is_refused(1, "absent is no run")
+
+
+@pytest.mark.slow
+def test_dropout_that_is_left_on_is_a_no_of_the_gate(parity, tmp_path: Path) -> None:
+    torch.save(modules.Linear().state_dict(), tmp_path / "w.pt")
+    command = ("export", "tests.export.modules:Noisy", tmp_path / "p", "--weights", tmp_path / "w.pt")
+    answer = parity(*command, "--input", "x: float32[batch, 5]")
+    assert answer.is_refused(3, "differently each time", "dropout"), answer
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["", "model.onnx"])
+def test_check_of_a_package_names_the_commands_for_packages(
+    parity, xor_run: Run, xor_package: Path, model: str
+) -> None:
+    answer = parity("check", xor_run.path, xor_package / model)
+    assert answer.is_refused(1, "parity verify", "parity diff"), answer

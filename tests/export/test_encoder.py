@@ -1,28 +1,35 @@
 """The encoder in front of a table's graph: what it takes, that it is exact, and that the gate refuses a wrong one."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from parity_export import ExportOptions
+from parity_export import ExportOptions, export_package
 from parity_export.export_graph import ExportGraph
 from parity_export.gate.encoder_check import check_encoder
+from parity_export.gate.reference_evaluator import differing_operator
+from parity_export.gate.row_traits import row_traits
 from parity_export.gate.run_gate import run_gate
 from parity_export.gate.text_probes import all_texts, unknown_texts
 from parity_export.gate.timestamp_probes import calendar_moments
 from parity_export.gate.torch_reference import TorchReference
 from parity_export.graph.attach_encoder import attach_encoder, encoded_name
 from parity_export.graph.attach_head import attach_head, check_graph
+from parity_export.graph.onnx_versions import check_loads, oldest_onnxruntime
 from parity_export.graph.trace import trace
 from parity_export.onnx_graph import OnnxGraph
-from parity_runtime import Feature
+from parity_export.select_test_vectors import select_test_vectors
+from parity_runtime import Feature, InputError, ParityRefusedError, Predictor
 from parity_runtime.feature import MISSING_TIMESTAMP
-from parity_runtime.inference.session import OPTIMIZATIONS
+from parity_runtime.inference.session import OPTIMIZATIONS, import_onnxruntime
+from parity_runtime.verification.verify import verify
 from parity_training.data.encode_columns import CALENDAR_SIZES, calendar_indices, encode_columns, network_inputs, year
 from tests.export.table_models import AGE, ALL, CITY, JOINED, MEMBER, PLAN, table_contract, table_rows, table_source
 
@@ -264,3 +271,88 @@ def test_an_encoder_that_computes_nothing_is_refused() -> None:
     report = check_encoder(changed(encoded_graph((CITY,)), rename))
     assert report is not None
     assert report.mismatches == ["the graph has no value encoder.indices, which its encoder computes"]
+
+
+def test_the_evaluator_is_asked_of_every_operator_also_of_text() -> None:
+    """Where ONNX's reference evaluator alone differs, each operator is asked by itself: text is compared as text."""
+    graph = encoded_graph((CITY, PLAN))
+    assert differing_operator(graph.onnx, table_rows(graph.contract, 20)) == "no operator by itself"
+
+
+def test_vectors_record_every_trait_of_a_cell() -> None:
+    """A missing and an unknown text, one outside of ASCII, a missing moment and one before 1970, in both sets."""
+    graph = encoded_graph()
+    result = run_gate(graph)
+    assert result.oracle is not None
+    contract = replace(graph.contract, tolerance=result.expected.tolerances["ordinary"])
+    vectors = select_test_vectors(contract, result.oracle)
+    assert vectors.hard is not None
+    for inputs in (vectors.ordinary.inputs, vectors.hard.inputs):
+        traits = row_traits(contract, inputs)
+        assert len(traits) == 6
+        assert all(rows.any() for rows in traits.values()), {name: int(rows.sum()) for name, rows in traits.items()}
+        assert not any("\0" in text for text in inputs["categories"].ravel())
+
+
+def test_a_moment_before_1970_is_recorded_although_training_saw_none() -> None:
+    """Rows with turns of the calendar are asked of every runner."""
+    later = replace(JOINED, low=1e9, high=1.7e9)
+    graph = encoded_graph((AGE, later))
+    result = run_gate(graph)
+    assert result.oracle is not None
+    contract = replace(graph.contract, tolerance=result.expected.tolerances["ordinary"])
+    traits = row_traits(contract, select_test_vectors(contract, result.oracle).ordinary.inputs)
+    assert traits["moment before 1970"].any()
+    assert traits["missing moment"].any()
+
+
+def test_a_graph_of_text_needs_an_onnxruntime_that_knows_its_encoder() -> None:
+    """LabelEncoder of ai.onnx.ml 4 came with onnxruntime 1.17; a graph of numbers alone may need an older one."""
+    assert oldest_onnxruntime(18, 8) == "1.14"
+    assert oldest_onnxruntime(18, 8, text=True) == "1.17"
+    assert oldest_onnxruntime(21, 10, text=True) == "1.18"
+
+
+def test_an_onnxruntime_without_the_encoder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is traced, with the command that mends it."""
+    monkeypatch.setattr(import_onnxruntime(), "__version__", "1.16.3")
+    with pytest.raises(InputError, match=r"1\.16\.3 has no LabelEncoder .* pip install 'onnxruntime>=1\.17'"):
+        check_loads(18, 8, text=True)
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_a_module_of_ones_own_over_a_table_becomes_a_certified_package(task: str, tmp_path: Path) -> None:
+    """Its vectors verify on the plain and on the certified graph, and zero rows are answered with none."""
+    source = table_source(ALL, task)
+    source = replace(source, sample=table_rows(source.contract, 200))
+    path = export_package(source, tmp_path / task, ExportOptions(certified=True, plots=False)).path
+    verify(path)
+    predictor = Predictor(path, certified=True)
+    assert predictor.contract.min_onnxruntime == "1.18"
+    rows = table_rows(source.contract, 0)
+    assert all(len(array) == 0 for array in predictor.run(dict(rows)).values())
+
+
+def test_a_wrong_encoder_is_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The export exits without a package; the report beside its name says which cell is wrong."""
+
+    def exchanged(headed: ExportGraph) -> ExportGraph:
+        return changed(attach_encoder(headed), _other_index)
+
+    monkeypatch.setattr("parity_export.export.attach_encoder", exchanged)
+    source = table_source((AGE, CITY))
+    with pytest.raises(ParityRefusedError, match=r"no package: .* \(and \d+ more\)"):
+        export_package(source, tmp_path / "wrong", ExportOptions(plots=False))
+    assert not (tmp_path / "wrong").exists()
+    reasons = json.loads((tmp_path / "wrong.refused.json").read_text(encoding="utf-8"))["reasons"]
+    assert any("the encoder gives the index 3 for city = 'Paris', not 2" in reason for reason in reasons)
+
+
+def test_a_missing_cell_that_the_contract_refuses_is_not_recorded(tmp_path: Path) -> None:
+    """The graph has an answer all the same, and the gate asks for it; a reader would refuse the row."""
+    refusing = tuple(replace(feature, missing="refuse") for feature in (AGE, CITY, JOINED))
+    path = export_package(table_source(refusing), tmp_path / "refusing", ExportOptions(plots=False)).path
+    verify(path)
+    inputs = json.loads((path / "conformance.json").read_text(encoding="utf-8"))["ordinary"]["inputs"]
+    assert "" not in inputs["categories"]["data"]
+    assert str(MISSING_TIMESTAMP) not in inputs["timestamps"]["data"]

@@ -19,7 +19,7 @@ from parity_export.graph.torch_export import export_graph
 from parity_export.graph.trace import trace
 from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
 from parity_export.sources.output_spec import OutputSpec
-from parity_runtime import Feature, ModelContract, TensorSpec
+from parity_runtime import Feature, ModelContract, ParityRefusedError, TensorSpec
 from parity_training import Run
 
 
@@ -155,7 +155,6 @@ def test_one_bit_of_one_initializer_is_refused_by_its_name(graph, source, tmp_pa
 @pytest.mark.parametrize("kind", ["noise", "dropout", "dtype"])
 def test_a_module_that_cannot_be_compared_is_refused(kind: str, tmp_path) -> None:
     from parity_export import export_package
-    from parity_runtime import InputError
 
     class Unfit(torch.nn.Linear):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -168,8 +167,10 @@ def test_a_module_that_cannot_be_compared_is_refused(kind: str, tmp_path) -> Non
 
     inputs = (TensorSpec("x", "float32", ("batch", 4)),)
     source = source_from_module(Unfit(4, 3), inputs, OutputSpec(task="regression"), "m")
-    with pytest.raises(InputError, match="nothing can be compared" if kind == "dtype" else "differently each time"):
+    words = "nothing can be compared" if kind == "dtype" else "differently each time"
+    with pytest.raises(ParityRefusedError, match=words) as refused:
         export_package(source, tmp_path / "p")
+    assert refused.value.exit_code == 3
     assert list(tmp_path.iterdir()) == []
 
 

@@ -56,7 +56,7 @@ def test_far_rows_that_torch_refuses_are_listed_with_its_own_sentence(tmp_path: 
 
 
 def test_rows_of_the_range_that_torch_refuses_refuse_the_export(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"fails on uniform rows: too large for this network; .*--samples"):
+    with pytest.raises(InputError, match=r"fails on uniform rows: too large for this network; .*takes with sample,"):
         report_of(Function(checked("too large for this network", 0.5)), TABLE, tmp_path)
 
 

@@ -141,7 +141,7 @@ def test_the_summary_names_the_configuration_that_fails_and_a_refusal_has_all(
     assert failing and {row["optimization"] for row in failing} == {"disabled"}
     assert {row["threads"] for row in failing if row["runtime"] == "onnxruntime"} == {1, 2}
     worst = failing[0]["outside_at"]
-    line = f"onnxruntime cpu, optimization disabled, 1 thread(s), batch {worst['batch']}: "
+    line = f"onnxruntime cpu, optimization disabled, 1 thread, batch {worst['batch']}: "
     (reason,) = [one for one in report["reasons"] if one.startswith(line) and f"({worst['group']} probes)" in one]
     assert "values of linear_1 " in reason
     assert any(found["outside"] for result in report["results"] for found in result["differences"])
@@ -172,7 +172,7 @@ def test_the_command_exports_a_full_report(parity, xor_run: Run, tmp_path: Path)
 
 
 def test_an_amount_that_no_report_has_is_refused() -> None:
-    with pytest.raises(InputError, match="report is 'all'; give one of summary, full"):
+    with pytest.raises(InputError, match="report is 'all', none of 'summary', 'full'"):
         ExportOptions(report="all")  # type: ignore[arg-type]
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from parity_export import ExportOptions, OutputSpec, export_package, load_sample, source_from_module
+from parity_export import ExportOptions, OutputSpec, assert_parity, export_package, load_sample, source_from_module
 from parity_export.graph.onnx_versions import check_loads, oldest_onnxruntime
 from parity_runtime import InputError, Package, Predictor, TensorSpec
 from parity_runtime.inference.session import import_onnxruntime
@@ -126,7 +126,7 @@ def test_versions_that_onnxruntime_does_not_load_are_refused_before_torch_export
     """Where onnx is newer than onnxruntime; torch would refuse the module for another reason."""
     monkeypatch.setattr(onnx, "IR_VERSION", 99)
     source = source_from_module(modules.Branching(), TABLE5, OutputSpec(), "m")
-    with pytest.raises(InputError, match="does not load opset 18 with IR version 99, .*choose a lower --opset or"):
+    with pytest.raises(InputError, match="does not load opset 18 with IR version 99, .*choose a lower opset or"):
         export_package(source, tmp_path / "p", ExportOptions(ir_version=99))
     with pytest.raises(InputError, match="does not load opset 999 with IR version 8"):
         oldest_onnxruntime(999, 8)
@@ -168,24 +168,50 @@ def test_force_never_replaces_a_folder_that_is_no_package(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("output_spec", "words"),
+    ("given", "words"),
     [
-        (OutputSpec(task="multiclass", output="logits", threshold=0.9), "--threshold goes with --task binary"),
-        (OutputSpec(task="multiclass", output="logits", positive="b"), "--positive goes with"),
-        (OutputSpec(task="regression", classes=("a",)), "--classes goes with"),
-        (OutputSpec(task="tensors", targets=("y",)), "--targets goes with"),
-        (OutputSpec(task="regression", targets=("y", "y", "z")), "target names repeat"),
-        (OutputSpec(task="regression", targets=("x1", "y", "z")), "a feature is called 'x1'"),
-        (OutputSpec(task="regression", features=("a", "", "c", "d", "e")), "is empty"),
-        (OutputSpec(task="multiclass", output="logits", classes=("a", "b\nc", "d")), "do not print"),
-        (OutputSpec(task="multiclass", output="logits", features=("label", "b", "c", "d", "e")), "rename it"),
+        ({"task": "multiclass", "output": "logits", "threshold": 0.9}, "^threshold goes with task binary"),
+        ({"task": "multiclass", "output": "logits", "positive": "b"}, "^positive goes with"),
+        ({"task": "regression", "classes": ("a",)}, "^classes goes with"),
+        ({"task": "tensors", "targets": ("y",)}, "^targets goes with"),
+        ({"task": "regression", "targets": ("y", "y", "z")}, "target names repeat"),
+        ({"task": "regression", "targets": ("x1", "y", "z")}, "a feature is called 'x1'"),
+        ({"task": "regression", "features": ("a", "", "c", "d", "e")}, "is empty"),
+        ({"task": "multiclass", "output": "logits", "classes": ("a", "b\nc", "d")}, "do not print"),
+        ({"task": "multiclass", "output": "logits", "features": ("label", "b", "c", "d", "e")}, "rename it"),
     ],
 )
-def test_options_that_would_be_lost_or_names_that_cannot_work_are_refused(output_spec: OutputSpec, words: str) -> None:
+def test_options_that_would_be_lost_or_names_that_cannot_work_are_refused(given: dict, words: str) -> None:
     from parity_runtime import ParityError
 
     with pytest.raises(ParityError, match=words):
-        source_from_module(modules.Linear(), TABLE5, output_spec, "m")
+        source_from_module(modules.Linear(), TABLE5, OutputSpec(**given), "m")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"task": "binry"}, "^task is 'binry', none of 'binary', .*; did you mean binary"),
+        ({"task": "binary", "output": "logit"}, "^output is 'logit', none of .*; did you mean logits"),
+        ({"task": "binary", "threshold": 1.0}, "^threshold 1.0 is not strictly between"),
+        (
+            {"task": "multiclass", "output": "logits", "classes": "abc"},
+            r"classes is the text 'abc'; .* such as \['abc'\]",
+        ),
+        ({"task": None}, "^task is None"),
+    ],
+)
+def test_a_wrong_spec_is_refused_where_it_is_made(given: dict, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        OutputSpec(**given)
+
+
+@pytest.mark.parametrize("inputs", ["x: float32[batch, 5]", TABLE5[0]])
+def test_one_specification_alone_is_no_list_of_them(inputs: object) -> None:
+    with pytest.raises(InputError, match=r"inputs is 'x: float32.*give a list: inputs=\['x: float32\[batch, 5\]'\]"):
+        source_from_module(modules.Linear(), inputs, OutputSpec(), "m")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="give a list"):
+        assert_parity(modules.Linear(), Path("tests/data/xor/model.onnx"), inputs)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Modules that cannot be exported as they are: each refusal says what was seen, and its way out works."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from parity_export import ExportOptions, OutputSpec, assert_parity, export_package, source_from_module
-from parity_runtime import InputError, Predictor, TensorSpec
+from parity_runtime import InputError, ParityRefusedError, Predictor, TensorSpec
 
 pytestmark = pytest.mark.slow
 
@@ -84,7 +85,7 @@ def exported(module: nn.Module, target: Path, spec: str = TABLE) -> Path:
 def test_a_module_that_answers_differently_each_time_is_told_what_was_seen(
     what: str, words: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=f"differently each time; .*{words}") as caught:
+    with pytest.raises(ParityRefusedError, match=f"differently each time; .*{words}") as caught:
         exported(Changing(what), tmp_path / "p")
     assert what == "noise" or "dropout" not in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -124,7 +125,7 @@ def test_a_module_that_takes_no_single_row_is_refused_and_exported_with_a_fixed_
     with pytest.raises(InputError, match="torch takes no batch of one row here.*more than 1 value") as caught:
         exported(module, tmp_path / "p")
     assert "\n" not in str(caught.value)
-    way_out = str(caught.value).rpartition('--input "')[2].rstrip('"')
+    (way_out,) = ast.literal_eval(str(caught.value).rpartition("inputs=")[2])
     x = torch.randn(2, 4)
     found = Predictor(exported(module, tmp_path / "p", way_out)).run({"x": x.numpy()})["output"]
     assert abs(found - module(x).detach().numpy()).max() < 1e-5

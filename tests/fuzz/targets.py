@@ -73,7 +73,16 @@ def _npy(data: bytes) -> object:
 def _cells(chunk: Any) -> object:
     names = chunk.columns[:3]
     matrix, refused = chunk.read(names)
-    return matrix, refused, [chunk.column(name) for name in names] if not refused else None
+    kinds = [(chunk.categories(name), chunk.categories(name, "code"), _dates(chunk, name)) for name in names]
+    return matrix, refused, kinds, [chunk.column(name) for name in names] if not refused else None
+
+
+def _dates(chunk: Any, name: str) -> object:
+    """Read a column as text, as dates of both spellings, and as truth values; each its rows, and nothing but rows."""
+    read = [chunk.timestamps(name), chunk.timestamps(name, "%d.%m.%Y"), chunk.booleans(name)]
+    assert all(0 <= row < len(chunk) for _, refused in read for row in refused)
+    assert {*map(type, chunk.categories(name))} <= {str}
+    return read
 
 
 def _tensor_spec(data: bytes) -> object:

@@ -14,8 +14,8 @@ from torch.nn import functional
 from tests.parity import report_modules as modules
 from tests.parity.report_modules import Call
 
-ANSWERS = "answers as torch"
-EXCUSED = "answers as torch, but at the jump itself"
+ANSWERS = "agrees with torch"
+EXCUSED = "agrees with torch, but at the jump itself"
 VALUES = r"onnxruntime [^:]*: \d+ of \d+ values of \w+ \(\w+ probes\) differ"
 CANNOT = "torch cannot export the module: "
 SMALLEST_BELOW_ZERO = -1e-45
@@ -61,10 +61,10 @@ IMAGE = ("x: float32[batch, 1, 4, 4]",)
 ACTIVATIONS = [
     Report(
         "LogSigmoid, exported as Log(Sigmoid(x))", "pytorch/pytorch#14830", nn.LogSigmoid, VECTOR,
-        "refused: -inf where torch answers -200", VALUES, witness=([[-200.0, 0.0, 1.0, 2.0]],),
+        "refused: -inf where torch gives -200", VALUES, witness=([[-200.0, 0.0, 1.0, 2.0]],),
     ),
     Report("Sigmoid far below zero", "pytorch/pytorch#147508", nn.Sigmoid, VECTOR,
-           "answers as torch within the absolute tolerance; the tail has no relative accuracy"),
+           "agrees with torch within the absolute tolerance; the tail has no relative accuracy"),
     Report(
         "log1p, exported as Log(1 + x)", "pytorch/pytorch#24808",
         lambda: Call(lambda x: torch.log1p(x.abs() * 1e-6) * 1e6), VECTOR,
@@ -100,14 +100,14 @@ ARITHMETIC = [
     ),
     Report(
         "remainder of negative numbers", "pytorch/pytorch#64230", lambda: Call(lambda x: torch.remainder(x, 2.5)),
-        VECTOR, f"{EXCUSED}: 0 for -1e-45, where torch answers 2.5",
+        VECTOR, f"{EXCUSED}: 0 for -1e-45, where torch gives 2.5",
         witness=([[SMALLEST_BELOW_ZERO, 1.0, 1.0, 1.0]],),
     ),
     Report("fmod of integers by a fraction", "pytorch/pytorch#48739", lambda: Call(lambda x: torch.fmod(x, 2.5)),
            WHOLE),
     Report(
         "atan2 of two zeros", "pytorch/pytorch#162570", lambda: Call(torch.atan2),
-        ("x: float32[batch, 2]", "y: float32[batch, 2]"), f"{EXCUSED}: 0 where torch answers -pi, at (-0, -0)",
+        ("x: float32[batch, 2]", "y: float32[batch, 2]"), f"{EXCUSED}: 0 where torch gives -pi, at (-0, -0)",
         witness=([[-0.0, 1.0]], [[-0.0, 1.0]]),
     ),
     Report("cumsum of int32, which gives int64", "pytorch/pytorch#77842", lambda: Call(lambda x: x.cumsum(1)),
@@ -240,7 +240,7 @@ SEQUENCES = [
         "attention mask with an empty row", "microsoft/onnxscript#2479",
         lambda: Call(lambda q, mask: functional.scaled_dot_product_attention(q, q, q, attn_mask=mask)),
         ("q: float32[batch, 1, 2, 8]", "mask: bool[batch, 1, 2, 2]"),
-        "refused: the mean of all values where torch answers 0", VALUES,
+        "refused: the mean of all values where torch gives 0", VALUES,
         witness=([[[[1.0] * 8, [2.0] * 8]]], [[[[True, True], [False, False]]]]),
     ),
     Report(
@@ -254,7 +254,7 @@ SEQUENCES = [
     ),
     Report(
         "torch.cond", "pytorch/pytorch#145300", lambda: Call(modules.doubled_if_positive), ("x: float32[3, 2]",),
-        gap="not answered: torch does not run a condition while its operators are watched, as the reference does",
+        gap="not decided: torch does not run a condition while its operators are watched, as the reference does",
     ),
 ]  # fmt: skip
 

@@ -6,8 +6,15 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from parity_export.error_bounds import propagate_error_bounds
 from parity_export.error_bounds.operator_rule import Node, WorstCase
+from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import ModelContract, TensorSpec
+
+
+def certified_graph(graph: bytes, contract: ModelContract) -> bytes:
+    """Return a serialized graph with its error bounds."""
+    return propagate_error_bounds(OnnxGraph(graph), contract).data
 
 
 def worst_case_graph(case: WorstCase) -> tuple[bytes, ModelContract]:

@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from parity_export import ModelSource, source_from_run
-from parity_export.error_bounds import propagate_error_bounds
 from parity_export.export_graph import ExportGraph
 from parity_export.export_options import ExportOptions
 from parity_export.gate.probe_ranges import ranges, widened
@@ -29,6 +28,7 @@ from parity_training import (
     train_model,
     train_xor,
 )
+from tests.proof.graphs import certified_graph
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _answered(module: nn.Module, rows: np.ndarray) -> np.ndarray:
 def _subject(name: str, run: Any) -> Subject:
     source = source_from_run(run)
     plain = attach_head(trace(source, ExportOptions())).data
-    return Subject(name, source, plain, propagate_error_bounds(plain, source.contract))
+    return Subject(name, source, plain, certified_graph(plain, source.contract))
 
 
 def xor() -> Subject:

@@ -8,14 +8,14 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from parity_export.error_bounds import CannotCertifyError, propagate_error_bounds
+from parity_export.error_bounds import CannotCertifyError
 from parity_export.error_bounds.rounding_model import UNIT
 from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.contract import binary_logit_threshold, classifier_outputs
 from parity_runtime.inference.session import OPTIMIZATIONS, create_session
 from tests.proof.arithmetic import Exact
 from tests.proof.evaluator import evaluate
-from tests.proof.graphs import Node, value_graph
+from tests.proof.graphs import Node, certified_graph, value_graph
 
 ONE = np.ones(1, np.float32)
 
@@ -25,7 +25,7 @@ def refused(nodes: list[Node], constants: dict[str, Any], inputs: list[int], mat
     model = onnx.load_from_string(graph)
     model.opset_import[0].version = opset
     with pytest.raises(CannotCertifyError, match=match):
-        propagate_error_bounds(model.SerializeToString(), contract)
+        certified_graph(model.SerializeToString(), contract)
 
 
 def test_an_index_that_a_comparison_chose() -> None:
@@ -67,7 +67,7 @@ def test_a_large_factor_that_a_backend_fuses_into_a_product() -> None:
     nodes: list[Node] = [("Mul", ["features", "c"], {}), ("MatMul", ["Mul0", "w"], {})]
     graph, contract = value_graph(nodes, {"c": np.float32([1e30]), "w": np.full((1, 1), 1e-5, np.float32)}, [1], 1)
     rows = np.full((1, 1), 1e-34, np.float32)
-    bound = create_session(propagate_error_bounds(graph, contract)).run(["error_bound"], {"features": rows})[0]
+    bound = create_session(certified_graph(graph, contract)).run(["error_bound"], {"features": rows})[0]
     assert bound[0, 0] > 2e-9  # a backend that flushes 1e-34 times 1e-5 answers 0 instead of 1e-9
 
 
@@ -102,7 +102,7 @@ def test_a_factor_that_a_backend_moves_past_what_only_moves(
     graph, contract = value_graph(nodes, constants, [1, 1], 1)
     rows = np.full((1, 1, 1), x, np.float32)
     try:
-        certified = propagate_error_bounds(graph, contract)
+        certified = certified_graph(graph, contract)
     except CannotCertifyError as error:
         assert "operator MatMul at node MatMul2" in str(error)
         return
@@ -132,7 +132,7 @@ def test_factors_whose_product_is_harmless() -> None:
     ]
     constants = {"small": np.float32([1e-30]), "large": np.float32([1e30]), "w": np.ones((1, 1), np.float32)}
     graph, contract = value_graph(nodes, constants, [1], 1)
-    bound = create_session(propagate_error_bounds(graph, contract)).run(
+    bound = create_session(certified_graph(graph, contract)).run(
         ["error_bound"], {"features": np.ones((1, 1), np.float32)}
     )[0]
     assert bound[0, 0] > 1e30 * 2.0**-126  # a backend may flush before it multiplies by 1e30
@@ -148,7 +148,7 @@ def test_a_factor_that_a_backend_folds_into_the_error_bound(behind: list[Node]) 
     graph, contract = value_graph(nodes, constants, [1, 1], 1)
     rows = np.full((1, 1, 1), 1e38, np.float32)
     for optimization in OPTIMIZATIONS:
-        session = create_session(propagate_error_bounds(graph, contract), optimization=optimization)
+        session = create_session(certified_graph(graph, contract), optimization=optimization)
         assert np.isposinf(session.run(["error_bound"], {"features": rows})[0]), optimization
 
 
@@ -205,7 +205,7 @@ def test_a_weight_that_a_caller_may_replace() -> None:
     model = onnx.load_from_string(graph)
     model.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [1, 1]))
     with pytest.raises(CannotCertifyError, match="operator Gemm at node value .its input 1 is not a float32 constant"):
-        propagate_error_bounds(model.SerializeToString(), contract)
+        certified_graph(model.SerializeToString(), contract)
 
 
 def test_a_window_in_the_padding_alone() -> None:
@@ -253,7 +253,7 @@ def test_a_sum_of_more_numbers_than_float32_counts() -> None:
 def test_a_graph_that_is_certified_already() -> None:
     graph, contract = value_graph([("Relu", ["features"], {})], {}, [1], 1)
     with pytest.raises(CannotCertifyError, match="is it certified"):
-        propagate_error_bounds(propagate_error_bounds(graph, contract), contract)
+        certified_graph(certified_graph(graph, contract), contract)
 
 
 def test_a_process_that_flushes_subnormal_numbers() -> None:
@@ -261,7 +261,7 @@ def test_a_process_that_flushes_subnormal_numbers() -> None:
     torch.set_flush_denormal(True)
     try:
         with pytest.raises(InputError, match="flushes subnormal numbers"):
-            propagate_error_bounds(graph, contract)
+            certified_graph(graph, contract)
     finally:
         torch.set_flush_denormal(False)
 
@@ -272,7 +272,7 @@ def test_an_error_bound_that_is_negative_or_no_number_certifies_nothing(
 ) -> None:
     graph, contract = classifier(0.5, logit=0.0)
     monkeypatch.setattr("parity_export.error_bounds.propagate.UNIT", sign * UNIT)
-    session = create_session(propagate_error_bounds(graph, contract))
+    session = create_session(certified_graph(graph, contract))
     rows = np.random.default_rng(0).uniform(-2, 2, (64, 2)).astype(np.float32)
     bound, certified = session.run(["error_bound", "certified"], {"features": rows})
     assert np.isposinf(bound).all() and not certified.any()
@@ -315,4 +315,4 @@ def classifier(threshold: float, logit: float = 0.25) -> tuple[bytes, ModelContr
 
 def test_a_label_of_another_threshold() -> None:
     with pytest.raises(CannotCertifyError, match="the label is not the comparison"):
-        propagate_error_bounds(*classifier(0.5))
+        certified_graph(*classifier(0.5))

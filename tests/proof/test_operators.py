@@ -13,11 +13,11 @@ import torch
 from onnx.defs import get_schema, onnx_opset_version
 
 import parity_export
-from parity_export.error_bounds import CannotCertifyError, operators, propagate_error_bounds
+from parity_export.error_bounds import CannotCertifyError, operators
 from parity_export.error_bounds.operator_rule import OperatorRule
 from parity_export.error_bounds.registry import ATEN, FILES, OPERATORS, RULES, by_onnx_operator
 from tests.proof import evaluator
-from tests.proof.graphs import value_graph, worst_case_graph
+from tests.proof.graphs import certified_graph, value_graph, worst_case_graph
 
 MORE_ATTRIBUTES = {"AveragePool": {"dilations"}}  # elements further apart, but as many
 
@@ -101,7 +101,7 @@ def test_an_operator_of_an_older_opset_than_its_rule_is_refused() -> None:
     model = onnx.load_from_string(graph)
     model.opset_import[0].version = 19
     with pytest.raises(CannotCertifyError, match=r"operator Gelu at node value \(opset 19; 20 or later\)"):
-        propagate_error_bounds(model.SerializeToString(), contract)
+        certified_graph(model.SerializeToString(), contract)
 
 
 def test_two_files_of_one_operator_are_an_error() -> None:
@@ -122,12 +122,11 @@ OPERATOR = OperatorRule(
 '''
 ASKED = """
 from parity_export.error_bounds.operator_table import operator_table
-from parity_export.error_bounds.propagate import propagate_error_bounds
 from parity_export.error_bounds.registry import ATEN, OPERATORS
-from tests.proof.graphs import worst_case_graph
+from tests.proof.graphs import certified_graph, worst_case_graph
 assert "| Dropout | 18 | `native_dropout` | e |" in operator_table() and "native_dropout" in ATEN
 for case in OPERATORS["Dropout"].worst_cases():
-    print(len(propagate_error_bounds(*worst_case_graph(case))))
+    print(len(certified_graph(*worst_case_graph(case))))
 """
 
 

@@ -106,7 +106,8 @@ def test_an_error_bound_that_is_negative_or_no_number_is_refused_by_the_gate(sub
     assert any("leave their proven error bound" in line for line in bound_report.violations)
     assert bound_report.bounded == bound_report.certified == 0
     certificate = Certificate(bound_report.model)
-    assert len(list(certificate.run([np.zeros((5, 2)), np.ones((5, 2))]))) == 10
+    name = bound_report.model.contract.inputs[0].name
+    assert len(list(certificate.run([{name: np.zeros((5, 2))}, {name: np.ones((5, 2))}]))) == 10
     assert (certificate.rows, certificate.certified) == (10, 0)
 
 
@@ -316,6 +317,8 @@ def test_certify_says_what_is_proven(parity, package: Path, tmp_path: Path) -> N
     table.write_text("id,x2,x1\n1,1,0\n2,1,1\n3,1e38,1e38\n")
     answer = parity("certify", package, table, "--out", tmp_path / "out")
     assert "2 of 3 labels are certified" in answer.out
+    written = ", ".join(str(tmp_path / "out" / name) for name in ("band.png", "certificate.json", "uncertified.csv"))
+    assert f"written: {written}" in answer.err.splitlines()
     assert "not proven: row 3: x1=1e+38, x2=1e+38" in answer.out
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"certificate.json", "uncertified.csv", "band.png"}
     lines = (tmp_path / "out" / "uncertified.csv").read_text().splitlines()
@@ -330,7 +333,7 @@ def test_certify_takes_a_package_without_a_certified_graph(parity) -> None:
     assert "500 of 500 labels are certified" in parity("certify", data / "xor", data / "test.csv").out
     assert sorted(path.name for path in (data / "xor").iterdir()) == before
     assert parity("certify", data / "series").is_refused(1, "series returns tensors without a meaning")
-    assert parity("certify", data / "rent").is_refused(1, "nothing says what rent is asked; give a table of rows")
+    assert parity("certify", data / "rent").is_refused(1, "rent does not say", "give a table of rows")
     assert parity("certify", data / "xor", "--out", data / "xor" / "x").is_refused(1, "lies inside the package")
     assert parity("certify", data / "absent").is_refused(1, "is no package")
 
@@ -377,3 +380,27 @@ def test_the_sigmoid_that_a_module_ends_in_is_told_from_those_before_it(
 ) -> None:
     source = source_of(Gated(last), OutputSpec("binary", "probabilities", ("no", "yes")))
     assert derive_bounds(attach_head(trace(source, ExportOptions()))).model.torch_gaps == []
+
+
+@pytest.mark.parametrize("certified", [True, False])
+def test_certify_of_images_says_where_their_proofs_are_found(parity, tmp_path: Path, certified: bool) -> None:
+    module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
+    spec = OutputSpec("multiclass", output="logits")
+    source = source_from_module(module, ["image: float32[batch, 1, 4, 4]"], spec, "images")
+    package = export_package(source, tmp_path / "p", ExportOptions(certified=certified, plots=False)).path
+    answer = parity("certify", package)
+    assert answer.is_refused(1, "images takes image: float32[batch, 1, 4, 4]", "in Python"), answer
+    assert ("export it with parity export ... --certified" in answer.err) is not certified
+    call = answer.err.partition("in Python: ")[2].partition(" returns")[0]
+    if certified:
+        inputs = np.zeros((2, 1, 4, 4), np.float32)
+        assert call == f"Predictor({str(package)!r}, certified=True).run({{'image': ...}})"
+        found = Predictor(package, certified=True).run({"image": inputs})
+        assert found["error_bound"].shape == (2, 3) and found["certified"].shape == (2,)
+    assert parity("certify", package, tmp_path / "absent.csv").is_refused(1, "in Python")
+
+
+def test_an_operator_without_a_rule_is_refused_with_the_ways_out(tmp_path: Path) -> None:
+    source = small(nn.LayerNorm(6))
+    with pytest.raises(CannotCertifyError, match=r"LayerNormalization.*no rule\); docs/proof\.md lists .* without a"):
+        export_package(source, tmp_path / "p", ExportOptions(certified=True))

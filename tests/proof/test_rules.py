@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity_export.error_bounds import CannotCertifyError, propagate_error_bounds
+from parity_export.error_bounds import CannotCertifyError
 from parity_export.error_bounds.operator_rule import Node, WorstCase
 from parity_export.error_bounds.registry import RULES
 from parity_runtime.inference.session import create_session
 from tests.proof.arithmetic import COMPLIANT, Exact
 from tests.proof.evaluator import evaluate
-from tests.proof.graphs import value_graph, worst_case_graph
+from tests.proof.graphs import certified_graph, value_graph, worst_case_graph
 
 CASES = [case for rule in RULES for case in rule.worst_cases()]
 NAMES = [case.name for case in CASES]
@@ -20,7 +20,7 @@ NAMES = [case.name for case in CASES]
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
 def test_the_worst_case_comes_near_to_the_error_bound_and_stays_below(case: WorstCase) -> None:
     graph, contract = worst_case_graph(case)
-    certified = propagate_error_bounds(graph, contract)
+    certified = certified_graph(graph, contract)
     inputs = {"features": case.rows}
     exact = evaluate(graph, inputs, Exact())["value"]
     worst = 0.0
@@ -49,7 +49,7 @@ def fills_missing_values(case: WorstCase) -> bool:
 )
 def test_nothing_is_claimed_for_inputs_that_are_not_finite(case: WorstCase, filling: float) -> None:
     graph, contract = worst_case_graph(case)
-    certified = propagate_error_bounds(graph, contract)
+    certified = certified_graph(graph, contract)
     rows = np.full_like(case.rows[:2], filling)
     for level in ("disabled", "all"):
         bound, value = create_session(certified, optimization=level).run(["error_bound", "value"], {"features": rows})
@@ -63,14 +63,14 @@ def test_nothing_is_claimed_where_a_sum_may_overflow(case: WorstCase) -> None:
     same = np.full_like(case.rows[:1], 3e38)
     opposite = same.copy()
     opposite.reshape(-1)[::2] = -3e38
-    session = create_session(propagate_error_bounds(graph, contract))
+    session = create_session(certified_graph(graph, contract))
     assert any(np.isposinf(session.run(["error_bound"], {"features": rows})[0]).any() for rows in (same, opposite))
 
 
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
 def test_it_holds_on_random_and_subnormal_rows(case: WorstCase) -> None:
     graph, contract = worst_case_graph(case)
-    certified = propagate_error_bounds(graph, contract)
+    certified = certified_graph(graph, contract)
     random = np.random.default_rng(3)
     shape = (60, *case.rows.shape[1:])
     for scale in (1.0, 1e-30, 2.0**-126, 2.0**-130, 1e6):
@@ -83,7 +83,7 @@ def test_it_holds_on_random_and_subnormal_rows(case: WorstCase) -> None:
 
 def value_of(nodes: list[Node], constants: dict[str, Any]) -> Any:
     graph, contract = value_graph(nodes, constants, [3], 3)
-    return propagate_error_bounds(graph, contract)
+    return certified_graph(graph, contract)
 
 
 ONE, AXIS = np.float32([1.0]), np.array([1])

@@ -105,8 +105,21 @@ def _computed_by_a_float(graph: onnx.GraphProto) -> None:
     graph.node.insert(1, helper.make_node("Mul", ["whole", "more"], ["encoder.indices"], name="decided"))
 
 
+def _far_behind(graph: onnx.GraphProto) -> None:
+    """Put ten thousand nodes in front of the text: who follows them all runs out of stack."""
+    chain = [f"chain {index}" for index in range(10_000)]
+    nodes = [
+        helper.make_node("Identity", [before], [after], name=after)
+        for before, after in zip(["categories", *chain], chain, strict=False)
+    ]
+    node_of(graph, "encoder.index_0").input[0] = chain[-1]
+    others = [onnx.NodeProto.FromString(node.SerializeToString()) for node in graph.node]
+    del graph.node[:]
+    graph.node.extend([*nodes, *others])
+
+
 @pytest.mark.parametrize(
-    "change", [_another_index, _another_key, _another_number, _another_operator, _computed_by_a_float]
+    "change", [_another_index, _another_key, _another_number, _another_operator, _computed_by_a_float, _far_behind]
 )
 def test_another_encoder_is_not_certified(change: Callable[[onnx.GraphProto], None]) -> None:
     """A proof that begins at the encoder's values is of the encoder that was argued about."""

@@ -51,6 +51,12 @@ def rent_package() -> Path:
 
 
 @pytest.fixture(scope="session")
+def mixed_package() -> Path:
+    """A binary classifier over columns of every kind: color, size, when, new and code."""
+    return DATA / "mixed"
+
+
+@pytest.fixture(scope="session")
 def series_package() -> Path:
     """An LSTM over sequences of any length."""
     return DATA / "series"

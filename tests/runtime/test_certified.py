@@ -52,7 +52,7 @@ def test_a_regression_has_an_error_bound_for_each_target(certified_rent_package:
 
 
 def test_who_did_not_ask_for_a_proof_is_told(xor_package: Path, certified_package: Path) -> None:
-    with pytest.raises(InputError, match="has no certified graph; export it with --certified"):
+    with pytest.raises(InputError, match=r"has no certified graph; export it with parity export \.\.\. --certified"):
         Predictor(xor_package, certified=True)
     with pytest.raises(InputError, match="was opened without certified=True"):
         Predictor(certified_package).error_bound(CORNERS)
@@ -96,7 +96,9 @@ def test_predict_adds_the_error_bounds(
 
 
 def test_predict_without_a_certified_graph_is_refused(parity, xor_package: Path) -> None:
-    assert parity("predict", xor_package, "--certified", "--row", "0,1").is_refused(1, "export it with --certified")
+    assert parity("predict", xor_package, "--certified", "--row", "0,1").is_refused(
+        1, "export it with parity export ... --certified"
+    )
 
 
 def test_info_says_that_there_is_a_proof(parity, certified_package: Path, xor_package: Path) -> None:

@@ -272,3 +272,46 @@ def test_a_key_that_a_line_has_not_is_refused() -> None:
 def test_a_missing_column_is_named_with_the_nearest() -> None:
     with pytest.raises(InputError, match="t.csv has no column 'color'; it has code,.*; did you mean 'Colour'"):
         read_inputs(MIXED, csv_of('code,when,"Colour ",size,new\n3,,red,1,1\n').keep(np.ones(1, bool)))
+
+
+def test_many_rows_are_read_as_few_are() -> None:
+    """Above some thousand rows pyarrow reads plain CSV; quotes leave it to Python. Both must read the same text."""
+    strange = [
+        "a",
+        "",
+        " ",
+        " a ",
+        "É",
+        "E\u0301",
+        "日本",
+        "NA",
+        "nan",
+        "null",
+        "'",
+        "\\",
+        "\t",
+        "\x01",
+        "a\u2028b",
+        "-1",
+        "1.0",
+    ]
+    lines = [f"{cell};{number};2020-01-0{number % 9 + 1}" for number, cell in enumerate(strange * 300)]
+    text = "c;n;when\n" + "\n".join(lines) + "\n"
+    kinds: list[Any] = [("c", "categorical"), ("n", "code"), ("c", "code")]
+    plain, quoted = csv_of(text), csv_of(text + '"x";1;\n').keep(np.arange(len(lines) + 1) < len(lines))
+    assert "cells" not in vars(plain) and quoted.quoted  # type: ignore[attr-defined]
+    for found, wanted in zip(plain.category_columns(kinds), quoted.category_columns(kinds), strict=True):
+        assert found.tolist() == wanted.tolist() and {*map(type, found)} == {str}
+    assert (plain.timestamps("when")[0] == quoted.timestamps("when")[0]).all()
+    broken = csv_of(text + "a;1\n")
+    assert broken.category_columns(kinds)[0][-1] == "" and list(broken.unreadable(["c"])) == [len(lines)]
+
+
+def test_text_that_utf_8_cannot_hold_is_an_unknown_category() -> None:
+    assert json_of({"c": "a\ud800"}, {"c": "\U0001f600"}).categories("c").tolist() == ["a\ufffd", "\U0001f600"]
+    deep = '{"c": ' + "[" * 900 + "]" * 900 + "}"
+    chunk = next(json_chunks(BytesIO(deep.encode()), "t.jsonl", None))
+    assert len(chunk.categories("c")) == 1
+    assert json_of({"c": 1}, {"c": [10**400]}).categories("c")[1] == f"[{10**400}]"
+    lines = b'{"c": 1e400}\n{"c": [1e400]}\n'
+    assert next(json_chunks(BytesIO(lines), "t.jsonl", None)).categories("c", "code").tolist() == ["inf", "[Infinity]"]

@@ -74,7 +74,7 @@ def test_a_bad_table_is_one_line_and_leaves_no_output(
     [
         (["predict", "absent", "points.csv"], 1, "is no package"),
         (["predict", "PACKAGE", "absent.csv"], 1, "cannot read the table"),
-        (["predict", "PACKAGE", "--row", "1"], 1, "1 numbers"),
+        (["predict", "PACKAGE", "--row", "1"], 1, "1 cell;"),
         (["predict", "PACKAGE", "--row", "1,x"], 1, "--row, row 1: x2 is 'x', not a number"),
         (["predict", "PACKAGE", "--row", "0,0", "--row", "1,$5"], 1, "--row, row 2: x2 is '$5', not a number"),
         (["predict", "PACKAGE"], 2, "either a TABLE"),
@@ -179,3 +179,22 @@ def test_out_follows_a_link_writes_to_a_pipe_and_never_into_the_package(
 def test_only_plain_decimal_numbers_are_numbers(parity, xor_package: Path, tmp_path: Path, cell: str) -> None:
     (tmp_path / "t.csv").write_text(f"x1,x2\n1,{cell}\n", encoding="utf-8")
     assert parity("predict", xor_package, tmp_path / "t.csv").is_refused(1, "not a number")
+
+
+def test_evaluate_says_why_there_is_no_roc_curve(parity, xor_package: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x1,x2,label\n0,0,0\n1,1,0\n")
+    answer = parity("evaluate", xor_package, tmp_path / "t.csv", "--at-least", "roc_auc=0.9")
+    assert "roc_auc           none (it takes rows of every class; no row is 1)" in answer.out
+    assert answer.code == 3 and "roc_auc is none (it takes rows of every class; no row is 1), not at" in answer.err
+    assert json.loads(parity("evaluate", xor_package, tmp_path / "t.csv", "--json").out)["roc_auc"] is None
+
+
+def test_one_row_is_one_row(parity, xor_package: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x1,x2,label\n0,0,0\n")
+    (tmp_path / "row.csv").write_text("x1,x2\n0,0\n")
+    out = tmp_path / "scored.csv"
+    assert f"1 row answered in {out}" in parity("predict", xor_package, tmp_path / "row.csv", "--out", out).err
+    (tmp_path / "bad.csv").write_text("x1,x2\n0,0\n0,x\n")
+    assert "parity: 1 row was left out" in parity("predict", xor_package, tmp_path / "bad.csv", "--errors", "skip").err
+    (tmp_path / "none.csv").write_text("x1,x2,label\n0,0,\n")
+    assert parity("evaluate", xor_package, tmp_path / "none.csv").is_refused(1, "missing in the only row")

@@ -83,7 +83,7 @@ def test_a_staged_folder_appears_whole_and_an_existing_one_needs_replace(tmp_pat
     with staged_folder(target) as staging:
         (staging / "a").write_bytes(b"1")
         assert not target.exists()
-    with pytest.raises(InputError, match="--force"), staged_folder(target):
+    with pytest.raises(InputError, match="with replace=True"), staged_folder(target):
         pass
     with staged_folder(target, replace=True) as staging:
         (staging / "b").write_bytes(b"2")
@@ -125,7 +125,7 @@ def test_kill_9_while_folders_are_exchanged_always_leaves_a_whole_one(tmp_path: 
 
 def test_a_folder_that_was_made_meanwhile_is_kept(tmp_path: Path) -> None:
     target = tmp_path / "p"
-    with pytest.raises(InputError, match="--force"), staged_folder(target) as staging:
+    with pytest.raises(InputError, match="with replace=True"), staged_folder(target) as staging:
         (staging / "a").write_bytes(b"1")
         target.mkdir()
         (target / "theirs").write_bytes(b"2")
@@ -151,7 +151,7 @@ def test_a_system_without_an_exchange_keeps_the_old_folder_aside_and_the_next_ru
     target = tmp_path / "p"
     (tmp_path / ".p.old").mkdir()
     (tmp_path / ".p.old" / "a").write_bytes(b"old")
-    with pytest.raises(InputError, match="--force"), staged_folder(target):
+    with pytest.raises(InputError, match="with replace=True"), staged_folder(target):
         pass
     assert (target / "a").read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["p"]

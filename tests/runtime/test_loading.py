@@ -1,6 +1,8 @@
+import ast
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,7 @@ from parity_runtime import (
     Predictor,
     UncheckedModelWarning,
 )
+from parity_runtime.arguments import options_are_named
 from parity_runtime.package.loader import load_model
 from parity_runtime.package.manifest import write_manifest
 from parity_runtime.package.model_scan import scan_model
@@ -206,3 +209,30 @@ def test_every_format_error_names_its_file(bare: Path) -> None:
 def test_a_path_without_anything_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no package"):
         load_model(tmp_path / "absent.onnx")
+
+
+def test_the_pin_that_is_offered_works_when_it_is_pasted(parity, bare: Path) -> None:
+    with pytest.warns(UncheckedModelWarning) as told:
+        Predictor(bare)
+    pinned = str(told[0].message).rpartition("pin it with ")[2]
+    name, _, digest = pinned.partition("=")
+    assert Predictor(bare, **{name: ast.literal_eval(digest)}).package_id is None
+    with pytest.warns(UncheckedModelWarning) as told, options_are_named():
+        Predictor(bare)
+    option = shlex.split(str(told[0].message).rpartition("pin it with ")[2])
+    table = bare.with_name("t.csv")
+    table.write_text("x1,x2,label\n0,1,1\n0,0,0\n")
+    for command in (("predict", bare, "--row", "0,1"), ("evaluate", bare, table)):
+        answer = parity(*command, *option)
+        assert (answer.code, answer.err) == (0, ""), answer
+        assert parity(*command, "--digest", "0" * 64).is_refused(3, "model.onnx is the file")
+
+
+def test_a_file_that_was_changed_is_named_as_the_package_was(xor_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (xor_copy / "contract.json").write_bytes((xor_copy / "contract.json").read_bytes().replace(b"xor", b"rox"))
+    monkeypatch.chdir(xor_copy.parent)
+    with pytest.raises(DigestError, match=r"^copy/contract\.json is not the file"):
+        Predictor("copy")
+    (xor_copy / "contract.json").unlink()
+    with pytest.raises(DigestError, match=r"^copy/contract\.json cannot be read"):
+        Predictor("copy")

@@ -17,11 +17,19 @@ def test_binary_metrics_by_hand() -> None:
     assert metrics["log_loss"] == pytest.approx(-np.log([0.9, 0.25, 0.5, 0.5, 0.8]).mean())
 
 
-def test_several_classes_are_averaged_and_an_absent_one_counts_as_zero() -> None:
+def test_several_classes_are_averaged_over_those_that_are_true_or_predicted() -> None:
     metrics = classification_metrics(np.array([0, 1]), np.array([0, 0]), np.eye(3, dtype=np.float32)[[0, 0]])
-    assert metrics["precision"] == pytest.approx((0.5 + 0 + 0) / 3)
-    assert metrics["recall"] == pytest.approx((1 + 0 + 0) / 3)
+    assert metrics["precision"] == pytest.approx((0.5 + 0) / 2)
+    assert metrics["recall"] == pytest.approx((1 + 0) / 2)
     assert np.isfinite(metrics["log_loss"])
+
+
+@pytest.mark.parametrize(("true", "predicted"), [([0, 1, 1], [0, 1, 0]), ([0, 0, 0], [2, 2, 1]), ([3, 3], [3, 3])])
+def test_an_absent_class_is_averaged_as_by_scikit_learn(true: list[int], predicted: list[int]) -> None:
+    sklearn = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
+    found = classification_metrics(np.array(true), np.array(predicted), np.eye(5)[predicted])
+    wanted = sklearn.precision_recall_fscore_support(true, predicted, average="macro", zero_division=0)[:3]
+    assert [found[name] for name in ("precision", "recall", "f1")] == pytest.approx(list(wanted))
 
 
 def test_regression_metrics_by_hand() -> None:

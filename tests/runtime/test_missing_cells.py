@@ -91,7 +91,7 @@ def test_a_row_is_counted_in_the_file_whatever_is_left_out(parity, xor_package: 
     done = parity("evaluate", xor_package, tmp_path / "t.csv", "--json")
     assert (json.loads(done.out)["rows"], json.loads(done.out)["without_target"]) == (1, 2)
     (tmp_path / "t.csv").write_text("x1,x2,label\n0,1,\n")
-    assert parity("evaluate", xor_package, tmp_path / "t.csv").is_refused(1, "label is missing in all 1 rows")
+    assert parity("evaluate", xor_package, tmp_path / "t.csv").is_refused(1, "label is missing in the only row")
 
 
 def test_columns_of_objects_are_numbers_or_missing(contract: ModelContract) -> None:
@@ -159,15 +159,15 @@ def test_a_fast_reader_reads_what_the_slow_one_reads(
     cells: list[tuple[str, str]], missing: tuple[str, ...] | None, decimal_sign: str, delimiter: str, fast: bool
 ) -> None:
     rows = "".join(f"{a}{delimiter}{b}\n" for a, b in cells)
-    few, has = plain_numbers._FEW, plain_numbers._has_pyarrow
+    few, has = plain_numbers._FEW, plain_numbers.has_pyarrow
     dialect = CsvDialect(delimiter, ("a", "b"), CellValues(missing), decimal_sign)
     (chunk,) = csv_chunks(io.BytesIO(rows.encode()), "t", None, dialect)
     try:
         plain_numbers._FEW = 1 if fast else few
-        plain_numbers._has_pyarrow = has if fast else lambda: False  # type: ignore[assignment]
+        plain_numbers.has_pyarrow = has if fast else lambda: False  # type: ignore[assignment]
         matrix, refused = chunk.read(["a", "b"])
     finally:
-        plain_numbers._FEW, plain_numbers._has_pyarrow = few, has
+        plain_numbers._FEW, plain_numbers.has_pyarrow = few, has
     expected, expected_refused = chunk._read_cells(["a", "b"], [0, 1])
     assert refused == expected_refused
     kept = [row for row in range(len(chunk)) if row not in refused]

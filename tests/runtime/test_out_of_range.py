@@ -109,6 +109,7 @@ def test_the_first_one_stops_the_job(parity, xor_package: Path, table: Path) -> 
     answer = parity("predict", xor_package, table, "--out-of-range", "refuse")
     assert (answer.code, answer.out) == (1, "")
     assert answer.err.count("\n") == 1 and "row 2: x1 is '1e30', outside" in answer.err
+    assert "--errors skip leaves such rows out, --out-of-range mark predicts and marks them" in answer.err
 
 
 def test_every_format_holds_the_mark(parity, xor_package: Path, tmp_path: Path) -> None:

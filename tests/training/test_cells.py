@@ -54,7 +54,7 @@ def test_a_missing_cell_of_a_feature_is_nan_in_every_reader(tmp_path: Path, toke
 def test_a_row_without_a_target_is_counted_and_evaluated_without(parity, tmp_path: Path) -> None:
     path = write_table(tmp_path / "t.csv", {"size": SIZES, "price": with_cell(PRICES, 57, "NA")})
     trained = parity("train", path, "--target", "price", "--out", tmp_path / "run", "--epochs", 2)
-    assert trained.code == 0 and "regression: 1 features" in trained.err
+    assert trained.code == 0 and "regression: 1 feature" in trained.err
     assert "1 row has no price and is left out (NA: 1)" in trained.err
     assert parity("export", tmp_path / "run", tmp_path / "package", "--no-plots").code == 0
     evaluated = parity("evaluate", tmp_path / "package", path, "--json")
@@ -150,7 +150,7 @@ def test_a_number_in_odd_spaces_is_called_so_and_read_by_the_option_of_the_messa
     refused = parity(*common)
     place = "behind its sign" if "-" in size else "that is no ASCII space"
     assert refused.is_refused(1, f"a number with a space {place}; read it with --thousands ' '")
-    assert "regression: 1 features" in parity(*common, *options_of(refused.err, "--thousands")).err
+    assert "regression: 1 feature" in parity(*common, *options_of(refused.err, "--thousands")).err
 
 
 @pytest.mark.parametrize("cell", ["7", "+7", "$7", "7.5"])
@@ -248,7 +248,7 @@ def test_the_options_of_a_message_carry_the_decimal_comma_that_was_found(parity,
     told = options_of(refused.err, "--currency" if "€" in cell else "--thousands", " if ")
     assert told[-2:] == ["--decimal", ","]
     trained = parity(*common, *told)
-    assert trained.code == 0 and "regression: 1 features" in trained.err
+    assert trained.code == 0 and "regression: 1 feature" in trained.err
     settings = TableSettings("price", currency=("€",), thousands=told[told.index("--thousands") + 1], decimal=",")
     assert int(TableDataset(tmp_path / "t.csv", settings).label[1]) == (2_007_000 if cell.endswith("000") else 2007)
 
@@ -260,14 +260,14 @@ def test_an_index_is_left_out_named_and_passes_through(parity, tmp_path: Path) -
 
     path = write_table(tmp_path / "t.csv", {"": range(60), "size": SIZES, "price": PRICES})
     trained = parity("train", path, "--target", "price", "--out", tmp_path / "run", "--epochs", 1)
-    assert "1 features" in trained.err and "the unnamed first column is an index and is left out" in trained.err
+    assert "1 feature" in trained.err and "the unnamed first column is an index and is left out" in trained.err
     assert parity("export", tmp_path / "run", tmp_path / "package", "--no-plots").code == 0
     answered = parity("predict", tmp_path / "package", path, "--columns", ",size").out.splitlines()
     assert answered[:2] == [",size", "0,50"]
     named = pyarrow.table({"size": SIZES, "price": PRICES, "__index_level_0__": list(range(60))})
     parquet.write_table(named, tmp_path / "t.parquet")
     other = parity("train", tmp_path / "t.parquet", "--target", "price", "--out", tmp_path / "other", "--epochs", 1)
-    assert "1 features" in other.err and "__index_level_0__ is an index and is left out" in other.err
+    assert "1 feature" in other.err and "__index_level_0__ is an index and is left out" in other.err
     passed = parity("predict", tmp_path / "package", tmp_path / "t.parquet", "--columns", "__index_level_0__,size")
     assert passed.out.splitlines()[:2] == ["size,__index_level_0__", "50,0"]
     kept = TableDataset(tmp_path / "t.parquet", TableSettings("price", features=("__index_level_0__", "size")))
@@ -289,7 +289,7 @@ def test_an_index_is_left_out_named_and_passes_through(parity, tmp_path: Path) -
 def test_an_index_that_was_saved_more_than_once_is_left_out_as_a_whole(
     tmp_path: Path, names: list[str], index: tuple[str, ...]
 ) -> None:
-    columns = {name: range(60) for name in names}
+    columns = dict.fromkeys(names, SIZES)
     path = write_table(tmp_path / "t.csv", {**columns, "size": SIZES, "price": PRICES})
     dataset = TableDataset(path, TableSettings("price"))
     assert dataset.index == index
@@ -337,7 +337,7 @@ def test_parquet_and_arrays_say_missing_in_their_own_way(tmp_path: Path) -> None
 
 def test_a_run_is_resumed_with_the_cells_that_it_was_trained_on(tmp_path: Path) -> None:
     from parity_training import NetworkChoice, Run, TrainSettings, table_data, train_model
-    from parity_training.data.table import settings_from_source
+    from parity_training.data.table_settings import settings_from_source
 
     path = write_table(tmp_path / "t.csv", {"size": with_cell(SIZES, 3, "absent"), "price": PRICES})
     settings = TableSettings("price", missing_values=("absent",), thousands=",")
@@ -346,3 +346,29 @@ def test_a_run_is_resumed_with_the_cells_that_it_was_trained_on(tmp_path: Path) 
     run_cached = settings_from_source(Run.open(tmp_path / "run").recipe.data)
     assert (run_cached.missing_values, run_cached.thousands, run_cached.features) == (("absent",), ",", ("size",))
     assert table_data(TableDataset(path, run_cached), run_cached, "t").source == Run.open(tmp_path / "run").recipe.data
+
+
+def test_the_name_of_a_file_says_that_tabs_separate_its_cells(parity, tmp_path: Path) -> None:
+    cities = ["" if row % 5 == 3 else ("York", "Hull")[row % 2] for row in range(60)]
+    lines = [f"{size}\t{city}\t{sold}" for size, city, sold in zip(SIZES, cities, SOLD, strict=True)]
+    (tmp_path / "t.tsv").write_text("size\tcity\tsold\n" + "\n".join(lines) + "\n")
+    trained = parity("train", tmp_path / "t.tsv", "--target", "sold", "--out", tmp_path / "run", "--epochs", 1)
+    assert trained.code == 0 and "binary (no, yes), positive is yes: 2 features" in trained.err
+    assert "  city  categorical  one-hot of 2  12 missing" in trained.err.splitlines()
+
+
+def test_codes_that_begin_with_zeros_are_categories_and_can_be_numbers(parity, tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.csv", {"zip": [f"0{1000 + row % 9}" for row in range(60)], "price": PRICES})
+    common = ("train", path, "--target", "price", "--out", tmp_path / "run", "--epochs", 1)
+    assert "  zip  categorical  one-hot of 9" in parity(*common).err.splitlines()
+    assert "  zip  numeric  standardized" in parity(*common, "--force", "--numeric", "zip").err.splitlines()
+
+
+def test_a_rare_class_is_compared_with_always_answering_the_other(parity, tmp_path: Path) -> None:
+    late = ["yes" if row % 10 == 4 else "no" for row in range(200)]
+    path = write_table(tmp_path / "t.csv", {"size": [row % 7 for row in range(200)], "late": late})
+    common = ("train", path, "--target", "late", "--epochs", 1, "--out")
+    trained = parity(*common, tmp_path / "run")
+    assert "always answering no would be right in 90.00%; recall: yes " in trained.out
+    path = write_table(tmp_path / "t.csv", {"size": [row % 7 for row in range(200)], "late": ["no", "yes"] * 100})
+    assert "always" not in parity(*common, tmp_path / "even").out

@@ -74,3 +74,38 @@ def test_thirty_classes_are_drawn_without_a_legend_over_them(parity, tmp_path: P
     write = ("train", path, "--target", "kind", "--epochs", 1, "--out", tmp_path / "run")
     assert parity(*write).code == 0
     assert len(parity("plot", tmp_path / "run").out.split()) == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--optimizer", "adm"), "no optimizer 'adm'; did you mean Adam?"),
+        (("--scheduler", "steplr"), "no scheduler 'steplr'; did you mean StepLR?"),
+        (("--loss", "BCELos"), "; did you mean BCELoss?"),
+        (("--network", "mpl"), "; did you mean MLP?"),
+        (("--network", "MLP", "--arg", "activation=tanh"), "no activation 'tanh'; did you mean Tanh?"),
+    ],
+)
+def test_a_name_that_is_nearly_right_is_offered(parity, tmp_path: Path, options: tuple, words: str) -> None:
+    assert parity("train", "xor", "--out", tmp_path / "run", *options).is_refused(1, words)
+
+
+@pytest.mark.parametrize(("step", "kinds", "task"), [(0.5, 240, "fractions"), (1, 240, "integers"), (0.5, 15, "few")])
+def test_prices_are_no_classes(parity, tmp_path: Path, step: float, kinds: int, task: str) -> None:
+    rows = 2 * kinds - 2
+    prices = [0.5 + (row % kinds) * step if task != "integers" else row % kinds for row in range(rows)]
+    table = tmp_path / "t.csv"
+    table.write_text("a,price\n" + "".join(f"{row % 7},{price}\n" for row, price in enumerate(prices)))
+    command = ("train", table, "--target", "price", "--out", tmp_path / "run", "--epochs", 1)
+    refused = parity(*command, "--task", "classification")
+    assert refused.code == 1 and f"{kinds} different numbers in {rows} rows" in refused.err
+    assert refused.err.rstrip().endswith("leave out --task classification") and not (tmp_path / "run").exists()
+
+
+def test_codes_and_ratings_are_classes(parity, tmp_path: Path) -> None:
+    for name, labels in (("codes", range(25)), ("ratings", (0.5, 1.0, 1.5))):
+        table = tmp_path / f"{name}.csv"
+        rows = [f"{row % 7},{label}" for row, label in enumerate([*labels] * 4)]
+        table.write_text("a,b\n" + "\n".join(rows) + "\n")
+        options = ("--target", "b", "--task", "classification", "--epochs", 1)
+        assert parity("train", table, "--out", tmp_path / name, *options).code == 0

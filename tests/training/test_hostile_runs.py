@@ -17,7 +17,7 @@ import torch
 
 from parity_runtime import FormatError, InputError, ParityError
 from parity_training import Run, load_state_dict
-from parity_training.data.table import TableSettings
+from parity_training.data.table_settings import TableSettings
 from parity_training.data.xor import XORSettings, xor_data
 from parity_training.settings import TrainSettings
 from parity_training.train import resume, train_xor

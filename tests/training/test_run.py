@@ -107,7 +107,7 @@ def test_a_setting_out_of_range_is_refused_before_anything_is_written(
 def test_an_existing_run_is_kept_unless_it_may_be_replaced(tmp_path: Path) -> None:
     train_xor(tmp_path / "run", QUICK)
     before = (tmp_path / "run" / "state_dict.pt").read_bytes()
-    with pytest.raises(InputError, match="--force"):
+    with pytest.raises(InputError, match="with replace=True"):
         train_xor(tmp_path / "run", replace(QUICK, seed=9))
     assert (tmp_path / "run" / "state_dict.pt").read_bytes() == before
     train_xor(tmp_path / "run", replace(QUICK, seed=9), replace=True)

@@ -67,7 +67,8 @@ def test_a_stopped_training_is_continued_or_discarded_by_the_commands_that_are_n
     going_on = shlex.split(err.rpartition("to continue: parity ")[2])
     assert going_on == ["train", "xor", "--out", "runs/x", "--force", "--resume"]
     assert parity("train", "xor", "--out", "runs/x", "--resume").is_refused(1, "add --force to --resume")
-    assert parity("export", "runs/x.unfinished", "packages/x").is_refused(1, "did not finish", "--resume")
+    refused = parity("export", "runs/x.unfinished", "packages/x")
+    assert refused.is_refused(1, "did not finish", "parity train ... --out runs/x --resume"), refused
     shutil.move("runs/x", "runs/kept")
     assert parity("export", "runs/x", "packages/x").is_refused(1, "x.unfinished", "--resume")
     assert parity("train", "xor", "--out", "runs/x").is_refused(1, "x.unfinished holds", "--force", "--resume")
@@ -98,7 +99,8 @@ def test_a_file_that_came_into_the_old_run_meanwhile_keeps_both_runs(tmp_path: P
     def add(_: object) -> None:
         (tmp_path / "x" / "notes.txt").write_text("written while it trained")
 
-    with pytest.raises(InputError, match=r"notes.txt.*the finished run stands in .*x\.unfinished: --resume"):
+    words = r"notes.txt.*the finished run stands in .*x\.unfinished: parity_training\.resume"
+    with pytest.raises(InputError, match=words):
         train_xor(tmp_path / "x", replace(QUICK, seed=9), replace=True, on_epoch=add)
     assert weights_id(Run.open(tmp_path / "x").module().state_dict()) == old
     assert weights_id(Run.open(tmp_path / "x.unfinished").module().state_dict()) != old

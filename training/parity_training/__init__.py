@@ -1,7 +1,8 @@
 """Training: data, networks, the loop, and the run that they leave."""
 
 from parity_training.data.batches import TensorLoader, data_loader
-from parity_training.data.table import TableDataset, TableSettings, table_data
+from parity_training.data.table import TableDataset, table_data
+from parity_training.data.table_settings import TableSettings
 from parity_training.data.training_data import TrainingData
 from parity_training.data.xor import XORDataset, XORSettings, xor_data
 from parity_training.fitting.prepare import NetworkChoice

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import platform
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from parity_runtime import FormatError, InputError, ModelContract, TensorSpec, __version__
+from parity_runtime.arguments import either
 from parity_runtime.errors import first_line
 from parity_runtime.feature import FEATURES
 from parity_runtime.files.atomic_write import beside, write_file
@@ -27,6 +29,7 @@ from parity_training.weights.state_dict import StateDict, apply_state_dict, chec
 
 RECIPE, STATE_DICT = "recipe.json", "state_dict.pt"
 EVALUATION, TEST_TABLE = "evaluation.json", "test.csv"
+UNFINISHED = ".unfinished"
 REPLACED = ".replaced"
 """Marks a run whose name another one is about to take: under the name of an unfinished run it is nothing to resume."""
 
@@ -38,7 +41,7 @@ PLOTS = tuple(
 
 def unfinished_path(run: Path) -> Path:
     """Return where a run stands until its training has finished: ``NAME.unfinished``, beside it."""
-    return beside(run, "", ".unfinished") if run.name else run
+    return beside(run, "", UNFINISHED) if run.name else run
 
 
 @dataclass(frozen=True)
@@ -234,8 +237,7 @@ class Run:
             unfinished = unfinished_path(path.absolute())
             if (unfinished / RECIPE).is_file():
                 raise InputError(
-                    f"{path} has not finished: its training stands in {unfinished.name} beside it; continue it with "
-                    f"parity train ... --out {path} --resume"
+                    f"{path} has not finished: its training stands in {unfinished.name} beside it; {_to_continue(path)}"
                 )
             raise InputError(f"{path} is no run: it has no {RECIPE}; write one with parity train")
         return cls(path, Recipe.from_json(read_json(recipe), str(recipe)))
@@ -292,7 +294,14 @@ class Run:
 
     def _refuse_unfinished(self) -> None:
         if not (self.path / STATE_DICT).is_file():
-            raise InputError(f"{self.path} has no {STATE_DICT}: its training did not finish; continue it with --resume")
+            finished = self.path.with_name(self.path.name.removesuffix(UNFINISHED))
+            raise InputError(f"{self.path} has no {STATE_DICT}: its training did not finish; {_to_continue(finished)}")
+
+
+def _to_continue(path: Path) -> str:
+    """Return how a training is continued whose run will stand at a path."""
+    command = f"parity train ... --out {shlex.quote(str(path))} --resume"
+    return f"continue it with {either(f'parity_training.resume({str(path)!r}, ...)', command)}"
 
 
 def _normal(recipe: Recipe) -> Recipe:

@@ -11,6 +11,7 @@ from parity_runtime.errors import first_line
 from parity_runtime.files.staged_folder import throw_away
 from parity_training.data.training_data import TrainingData
 from parity_training.data.xor import XORSettings, xor_data
+from parity_training.fitting.check_classes import check_classes
 from parity_training.fitting.checkpoint import Checkpoints, restore, saved_weights
 from parity_training.fitting.evaluation import metrics_of, outputs_of
 from parity_training.fitting.loop import EpochResult, TrainingLoop
@@ -47,9 +48,7 @@ def train_xor(
     """
     settings = settings or XORSettings()
     choice = NetworkChoice("XORClassifier", {"num_hidden": settings.hidden})
-    return train_model(
-        xor_data(settings), choice, settings.training(), out, replace_existing=replace, on_epoch=on_epoch
-    )
+    return train_model(xor_data(settings), choice, settings.training(), out, replace=replace, on_epoch=on_epoch)
 
 
 def train_model(
@@ -58,14 +57,14 @@ def train_model(
     settings: TrainSettings,
     out: str | Path,
     *,
-    replace_existing: bool = False,
+    replace: bool = False,
     on_epoch: OnEpoch = lambda _: None,
 ) -> Run:
     """Train a network on a problem and write a run.
 
     >>> from parity_training import NetworkChoice, TrainSettings, XORSettings, train_model, xor_data
     >>> data, choice = xor_data(XORSettings(size=200)), NetworkChoice("MLP", {"hidden": [8]})
-    >>> train_model(data, choice, TrainSettings(epochs=2), "runs/mlp_example", replace_existing=True)
+    >>> train_model(data, choice, TrainSettings(epochs=2), "runs/mlp_example", replace=True)
     Run('runs/mlp_example', MLP, binary, 2 features)
 
     Args:
@@ -73,23 +72,25 @@ def train_model(
         choice: the network.
         settings: how it is trained.
         out: the run folder to make.
-        replace_existing: take the place of a run that stands there already; it is whole until this one has
+        replace: take the place of a run that stands there already; it is whole until this one has
             finished. An unfinished one is discarded.
         on_epoch: called after each epoch.
 
     Raises:
-        InputError: the folder exists, a setting does not fit, or the loss is no longer finite.
+        InputError: the folder exists, a setting does not fit, the classes are numbers of too few rows each, or the
+            loss is no longer finite.
         MissingExtraError: tensorboard is not installed.
         UnfinishedRunError: one that was stopped stands in ``<out>.unfinished``.
         StoppedError: SIGTERM, SIGHUP or Ctrl-C came; the run can be resumed.
     """
     check_tensorboard()
     target = Path(out)
-    check_folder(target, replace=replace_existing)
+    check_folder(target, replace=replace)
+    check_classes(training_data)
     recipe = make_recipe(training_data, choice, settings)
     with _seeded(settings.seed):
         training = prepare(training_data, recipe, choice.user_network, settings)  # refuses before anything is written
-        with begun(target, replace=replace_existing) as folder:
+        with begun(target, replace=replace) as folder:
             run = Run(folder, recipe)
             run.write_json(RECIPE, recipe.to_json())
             write_test_rows(run.path / TEST_TABLE, training_data)
@@ -100,7 +101,7 @@ def train_model(
                 if training.progress.epoch == 0:  # it never ran: there is nothing to keep or to resume
                     throw_away(folder, target)
                 raise
-            return put_in_place(run, target, replace=replace_existing)
+            return put_in_place(run, target, replace=replace)
 
 
 def resume(
@@ -109,7 +110,7 @@ def resume(
     user_network: Network | None = None,
     on_epoch: OnEpoch = lambda _: None,
     *,
-    replace_existing: bool = False,
+    replace: bool = False,
 ) -> Run:
     """Continue a run that was stopped or killed, and write what an uninterrupted one would have written.
 
@@ -121,7 +122,7 @@ def resume(
     ... except StoppedError as stopped:
     ...     print(stopped.signal_number)
     15
-    >>> resume("runs/stopped", xor_data(settings), replace_existing=True)
+    >>> resume("runs/stopped", xor_data(settings), replace=True)
     Run('runs/stopped', XORClassifier, binary, 2 features)
 
     Args:
@@ -129,7 +130,7 @@ def resume(
         training_data: the same rows.
         user_network: the network's callable, where it is none of Parity's.
         on_epoch: called after each epoch that is still to come.
-        replace_existing: take the place of a run that stands there already.
+        replace: take the place of a run that stands there already.
 
     Raises:
         InputError: there is no run, it has finished, or the rows are not its own.
@@ -137,12 +138,12 @@ def resume(
     """
     check_tensorboard()
     target = Path(out)
-    with reopened(target, replace=replace_existing) as run:
+    with reopened(target, replace=replace) as run:
         if run.recipe.data != training_data.source:
             raise InputError(f"{target} was trained on other rows; resume it with the same data")
         if not (run.path / STATE_DICT).is_file():  # else it was killed between its last file and its name
             _continue(run, training_data, user_network, on_epoch)
-        return put_in_place(run, target, replace=replace_existing)
+        return put_in_place(run, target, replace=replace)
 
 
 def _continue(run: Run, training_data: TrainingData, user_network: Network | None, on_epoch: OnEpoch) -> None:

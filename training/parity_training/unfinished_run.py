@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from parity_runtime import InputError
+from parity_runtime.arguments import argument, either
 from parity_runtime.files.atomic_write import explained, fsync_folder
 from parity_runtime.files.locks import held
 from parity_runtime.files.staged_folder import (
@@ -20,7 +21,7 @@ from parity_runtime.files.staged_folder import (
     throw_away,
 )
 from parity_training.fitting.checkpoint import CHECKPOINT, PREVIOUS
-from parity_training.run import RECIPE, REPLACED, STATE_DICT, Run, unfinished_path
+from parity_training.run import RECIPE, REPLACED, STATE_DICT, UNFINISHED, Run, unfinished_path
 from parity_training.run_folder import refuse_lost_files
 
 
@@ -69,7 +70,8 @@ def _clear(folder: Path, target: Path, *, discard: bool) -> None:
             return
         if not discard and _has_checkpoint(folder) and not (folder / REPLACED).exists():
             raise UnfinishedRunError(
-                f"{folder} holds a training that was stopped; continue it with --resume, or discard it with --force"
+                f"{folder} holds a training that was stopped; continue it with {_resume()}, or "
+                f"discard it with {argument('replace', True, option='--force')}"
             )
         refuse_lost_files(folder)
         throw_away(folder, target)
@@ -102,7 +104,10 @@ def reopened(target: Path, *, replace: bool) -> Iterator[Run]:
 
 def _refuse_unless(target: Path, folder: Path, *, replace: bool) -> None:
     if target.exists() and not replace:
-        raise InputError(f"{target} exists beside {folder}, which would replace it; if it may, add --force to --resume")
+        raise InputError(
+            f"{target} exists beside {folder}, which would replace it; if it may, "
+            + either("give resume replace=True", "add --force to --resume")
+        )
     refuse_existing(target, replace=replace, check=refuse_lost_files)
 
 
@@ -118,7 +123,10 @@ def _where(target: Path) -> Path:
         return folder
     Run.open(target)  # says that there is no run
     if (target / STATE_DICT).is_file():
-        raise InputError(f"{target} has finished; there is nothing to resume")
+        raise InputError(
+            f"{target} has finished; there is nothing to resume; train it anew with "
+            + either("replace=True", "--force in the place of --resume")
+        )
     return target
 
 
@@ -147,10 +155,16 @@ def put_in_place(run: Run, target: Path, *, replace: bool) -> Run:
             publish(run.path, target, replace=replace, check=refuse_lost_files)
         except InputError as error:
             (target / REPLACED).unlink(missing_ok=True)
-            raise InputError(f"{error}; the finished run stands in {run.path}: --resume gives it its name") from error
+            raise InputError(
+                f"{error}; the finished run stands in {run.path}: {_resume()} gives it its name"
+            ) from error
     return Run(target, run.recipe)
 
 
+def _resume() -> str:
+    return either("parity_training.resume", "--resume")
+
+
 def _refuse_name(target: Path) -> None:
-    if target.name.endswith(".unfinished"):
+    if target.name.endswith(UNFINISHED):
         raise InputError(f"{target} is the name of an unfinished run; give the name of the run itself")

@@ -11,9 +11,9 @@ from typing import IO, Any
 import click
 
 from parity_export.artifacts import BAND, band
+from parity_export.cli.moment_text import moment_text
 from parity_export.error_bounds.certificate import DRAWN_ROWS, Certificate, UncertifiedRow, drawn_chunks, table_chunks
 from parity_export.error_bounds.certified_model import CertifiedModel
-from parity_export.moment_text import moment_text
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import package_argument
 from parity_runtime.cli.table_options import read_options, table_file, table_options
@@ -53,6 +53,7 @@ def certify(package: Path, table: str | None, out: Path | None, as_json: bool, *
     """
     _check_out(out, package)
     opened, model = _open(package)
+    _refuse_other_inputs(opened)
     reading = read_options(options)
     if table is None and reading != ReadOptions():
         raise click.UsageError("how a table is written is for a TABLE, and there is none")
@@ -72,6 +73,7 @@ def certify(package: Path, table: str | None, out: Path | None, as_json: bool, *
         if out is not None:
             rows.seek(0)
             _write(out, rows, {"package": opened.id, **figures}, model)
+            echo_line(f"written: {', '.join(map(str, sorted(out.iterdir())))}", err=True)
     if as_json:
         click.echo(json.dumps(figures))
     else:
@@ -105,6 +107,20 @@ def _open(path: Path) -> tuple[Package, CertifiedModel]:
     if package.was_replaced():
         raise InputError(f"{path} was replaced while it was read; give the command again")
     return package, model
+
+
+def _refuse_other_inputs(package: Package) -> None:
+    """Refuse a model of images or other tensors, of which a table has no rows, and say where its proofs are found."""
+    contract = package.contract
+    if contract.features:
+        return
+    certified = "certified" in contract.graphs
+    first = "" if certified else "export it with parity export ... --certified --force, then "
+    call = f"Predictor({str(package.path)!r}, certified=True).run({{{contract.inputs[0].name!r}: ...}})"
+    raise InputError(
+        f"{contract.name} takes {', '.join(map(str, contract.inputs))}, and certify takes rows of a table; {first}give "
+        f"inputs of your own in Python: {call} returns error_bound{' and certified' * contract.is_classifier}"
+    )
 
 
 def _first(rows: Iterator[UncertifiedRow], first: list[UncertifiedRow]) -> Iterator[UncertifiedRow]:

@@ -5,12 +5,10 @@ from typing import Any, get_args
 
 import click
 
-from parity_export.check_model import check_model, model_inputs, read_model
-from parity_export.cli.module_options import bare_module, input_specs, module_options, sample
+from parity_export.check_model import check_model, read_model
+from parity_export.cli.module_options import bare_module, compared_source, module_options
 from parity_export.export_options import ExportOptions, ReportDetail
 from parity_export.gate.run_gate import report_to_json
-from parity_export.sources.model_source import source_from_module
-from parity_export.sources.output_spec import OutputSpec
 from parity_runtime import ParityRefusedError
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.files.atomic_write import write_file
@@ -32,7 +30,7 @@ from parity_runtime.files.paths import refuse_unwritable, resolved
     "as well; where MODEL is refused, always all.",
 )
 def check(source: str, model: Path, out: Path | None, report: ReportDetail | None, **options: Any) -> None:
-    """Judge the ONNX file MODEL, from any exporter, by the gate that parity export applies.
+    """Compare the ONNX file MODEL, from any exporter, with SOURCE, by the gate that parity export applies.
 
     SOURCE is a run folder, or package.module:Callable with --weights; its own outputs are compared with MODEL's, in
     order. Without --input the inputs are MODEL's. Exits with 3 if MODEL does not answer as the module.
@@ -45,8 +43,7 @@ def check(source: str, model: Path, out: Path | None, report: ReportDetail | Non
             "--report says what the report holds, and there is no file for it; add --out report.json"
         )
     module, graph = bare_module(source, options), read_model(model)
-    inputs = input_specs(options) or list(model_inputs(graph))
-    judged = source_from_module(module, inputs, OutputSpec(), model.stem, sample(options, inputs))
+    judged = compared_source(source, module, options, graph, model.stem)
     gate_result = check_model(judged, graph, tolerance)
     if out is not None:
         write_file(out, dump_table(report_to_json(judged.contract, gate_result, full=report == "full")))
@@ -55,9 +52,8 @@ def check(source: str, model: Path, out: Path | None, report: ReportDetail | Non
         raise ParityRefusedError(
             f"the model does not answer as the module: {gate_result.reason()}{where}; parity diff names the operator"
         )
-    if not any(isinstance(size, str) for spec in inputs for size in spec.shape):
+    if not any(isinstance(size, str) for spec in judged.contract.inputs for size in spec.shape):
         echo_line(f"{model} takes one fixed shape only; say what it should take with --input", err=True)
-    cells = gate_result.report.results
     for line in [*gate_result.notes, *gate_result.report.remarks()]:
         echo_line(line, err=True)
-    echo_line(f"{model}: {gate_result.report.compared} values in {len(cells)} configurations agree with torch")
+    echo_line(f"{model}: {gate_result.report.agreement}")

@@ -6,8 +6,8 @@ from typing import Any, cast
 import click
 import numpy as np
 
-from parity_export.check_model import model_inputs, read_model
-from parity_export.cli.module_options import bare_module, input_specs, module_options
+from parity_export.check_model import read_model
+from parity_export.cli.module_options import bare_module, compared_source, module_options
 from parity_export.divergence import Divergence, Trace, first_divergence, onnx_trace, torch_trace
 from parity_export.export_options import ExportOptions
 from parity_export.gate.batching import Batches
@@ -16,16 +16,23 @@ from parity_export.gate.probes import SEED
 from parity_export.gate.tolerances import TORCH_TESTING
 from parity_export.gate.torch_reference import TorchReference
 from parity_export.onnx_graph import OnnxGraph
-from parity_export.sources.model_source import ModelSource, source_from_module
-from parity_export.sources.output_spec import OutputSpec
+from parity_export.sources.model_source import ModelSource
 from parity_runtime import GateError
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.session import Optimization
 from parity_runtime.package.loader import load_model
+from parity_runtime.printable import counted
 
 _RTOL, _ATOL = TORCH_TESTING["float32"]
-_SIDES = ("torch", "disabled", "basic", "extended", "cuda")
+_ROWS = 64
+_SIDES = {
+    "torch": "torch",
+    "disabled": "onnxruntime without optimizations",
+    "basic": "onnxruntime with basic optimizations",
+    "extended": "onnxruntime with extended optimizations",
+    "cuda": "onnxruntime on CUDA",
+}
 
 
 @click.command(context_settings={"show_default": True})
@@ -47,23 +54,26 @@ def diff(source: str, model: Path, between: str, rtol: float, atol: float, **opt
     ExportOptions(rtol=rtol, atol=atol)
     first, second = _sides(between)
     graph = OnnxGraph(load_model(model).data) if model.is_dir() else read_model(model)
-    module = bare_module(source, options)
-    inputs = input_specs(options) or list(model_inputs(graph))
-    judged = source_from_module(module, inputs, OutputSpec(), model.stem)
-    if judged.call.note is not None:
-        echo_line(judged.call.note, err=True)
-    call = _call(judged)
-    ours, operators = _trace(first, judged, graph, call)
-    theirs, more = _trace(second, judged, graph, call)
-    divergence, compared = first_divergence(ours, theirs, more | operators, rtol, atol)
-    if not compared:
-        raise GateError("nothing was compared: the two sides share no value name; did another exporter rename them?")
+    compared = compared_source(source, bare_module(source, options), options, graph, model.stem)
+    if compared.call.note is not None:
+        echo_line(compared.call.note, err=True)
+    call = _call(compared)
+    ours, operators = _trace(first, compared, graph, call)
+    theirs, more = _trace(second, compared, graph, call)
+    divergence, count = first_divergence(ours, theirs, more | operators, rtol, atol)
+    if not count:
+        raise GateError(
+            "no value was compared: the two sides have no value name in common; did another exporter rename them?"
+        )
     if divergence is None:
-        echo_line(f"{compared} values agree between {first} and {second}")
+        echo_line(f"no divergence: {counted(count, 'value')} compared between {_SIDES[first]} and {_SIDES[second]}")
         return
     for line in _summary(divergence, first, second):
         echo_line(line)
-    raise GateError(f"{divergence.name} ({divergence.operator}) diverges by {divergence.max_abs:.3g}")
+    raise GateError(
+        f"{divergence.name}, the output of {divergence.operator}, is the first value that diverges: by up to "
+        f"{divergence.max_abs:.3g}"
+    )
 
 
 def _sides(between: str) -> tuple[str, str]:
@@ -74,7 +84,7 @@ def _sides(between: str) -> tuple[str, str]:
 
 
 def _call(source: ModelSource) -> Arrays:
-    """Return one batch of seeded random rows."""
+    """Return one batch of rows: the first of those that were given, else seeded random ones."""
     dimensions = source.example.sizes
     batches, reference = Batches(source.contract), TorchReference(source)
 
@@ -85,9 +95,12 @@ def _call(source: ModelSource) -> Arrays:
             return False
         return True
 
+    if source.sample is not None:
+        given = len(next(iter(source.sample.values())))
+        return batches.call(source.sample, np.arange(min(given, _ROWS)))
     limits = integer_ranges(source.contract, dimensions, accepts)
     rows = ProbeSampler(source.contract, dimensions, limits).rows(np.random.default_rng(SEED), None)[0]
-    return batches.call(rows.inputs, np.arange(min(len(rows), 64)))
+    return batches.call(rows.inputs, np.arange(min(len(rows), _ROWS)))
 
 
 def _trace(side: str, source: ModelSource, graph: OnnxGraph, call: Arrays) -> tuple[Trace, dict[str, str]]:
@@ -99,8 +112,22 @@ def _trace(side: str, source: ModelSource, graph: OnnxGraph, call: Arrays) -> tu
 
 
 def _summary(divergence: Divergence, first: str, second: str) -> list[str]:
-    lines = [f"value      {divergence.name}, computed by {divergence.operator}"]
-    lines.append(f"diverges   by up to {divergence.max_abs:.6g}, the {divergence.compared}. value that was compared")
-    lines.append(f"before it  {divergence.before or 'nothing'} agreed")
-    lines.append(f"{'index':>10} {first:>16} {second:>16}")
-    return lines + [f"{index:>10} {one:>16.9g} {other:>16.9g}" for index, one, other in divergence.around]
+    """Return a divergence for a person: where, how far, what agreed before it, and the values around it."""
+    agreed = counted(divergence.compared - 1, "value")
+    before = (
+        "it is the first value that both have"
+        if divergence.before is None
+        else (
+            f"{agreed} compared before it {'agrees' if divergence.compared == 2 else 'agree'}; the last is "
+            f"{divergence.before}"
+        )
+    )
+    return [
+        f"first divergence    {divergence.name}, the output of {divergence.operator}",
+        f"between             {_SIDES[first]}, and {_SIDES[second]}",
+        f"largest difference  {divergence.max_abs:.3g}, where {divergence.allowed:.3g} is allowed",
+        f"before it           {before}",
+        "",
+        f"{'index':>10} {first:>16} {second:>16}",
+        *(f"{index:>10} {one:>16.9g} {other:>16.9g}" for index, one, other in divergence.around),
+    ]

@@ -7,6 +7,7 @@ from typing import Any, get_args
 import click
 
 from parity_export.cli.module_options import (
+    check_source_options,
     input_specs,
     is_run,
     labels,
@@ -24,6 +25,7 @@ from parity_runtime import InputError
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import names
 from parity_runtime.contract import TASKS
+from parity_runtime.printable import counted
 from parity_training import Run
 
 
@@ -62,6 +64,7 @@ def export(source: str, target: Path, force: bool, verbose: bool, **options: Any
     chosen_options = {name: options.pop(name) for name in ("opset", "ir_version", "rtol", "atol", "report")}
     plots, certified = not options.pop("no_plots"), options.pop("certified")
     how = ExportOptions(replace=force, plots=plots, certified=certified, **chosen_options)
+    check_source_options(source, options, ("network",))
     try:
         chosen = _run_source(source, options) if is_run(source) else _module_source(source, options)
         exported = export_package(chosen, target, how)
@@ -79,10 +82,13 @@ def export(source: str, target: Path, force: bool, verbose: bool, **options: Any
 def summary(exported: Exported) -> list[str]:
     """Return what an export did, for a person."""
     report = exported.gate_result.report
-    lines = [f"gate: {report.compared} values in {len(report.results)} configurations agree with torch"]
+    lines = [f"gate: {report.agreement}"]
     for name, tolerance in exported.contract.tolerance.items():
         worst = max(found.max_abs for found in report.differences(name, "ordinary"))
-        lines.append(f"  {name}: largest deviation from float64 {worst:.3g} (allowed at least {tolerance.floor:.3g})")
+        lines.append(f"  {name}: largest deviation from float64 {worst:.3g}; allowed {tolerance.in_words}")
+    if report.encoder:
+        rows = f"{report.encoder['rows']} rows of text and dates"
+        lines.append(f"encoder: {report.encoder['values']} values, over {rows}, equal the reference's")
     if exported.bound_report is not None:
         lines += _bounds_summary(exported.bound_report)
     return [*lines, f"package: {exported.path}", f"id: {exported.package_id}"]
@@ -90,7 +96,7 @@ def summary(exported: Exported) -> list[str]:
 
 def _bounds_summary(report: BoundReport) -> list[str]:
     """Return what is proven, and of whom."""
-    labels = "" if report.certified is None else f", {report.certified} labels certified"
+    labels = "" if report.certified is None else f", {counted(report.certified, 'label')} certified"
     return [
         f"proof: {report.bounded} of {report.rows} probes have an error bound (at most {report.largest_bound:.3g} "
         f"on ordinary ones){labels}",
@@ -99,15 +105,7 @@ def _bounds_summary(report: BoundReport) -> list[str]:
 
 
 def _run_source(source: str, options: dict[str, Any]) -> ModelSource:
-    given = [name for name, value in options.items() if value not in (None, (), "") and name != "network"]
-    if given:
-        raise click.UsageError(f"{_option(given[0])} goes with package.module:Callable; a run says it itself")
     return source_from_run(Run.open(source), run_network(options))
-
-
-def _option(parameter: str) -> str:
-    """Return how an option is written that arrives under a parameter's name."""
-    return next(found.opts[0] for found in click.get_current_context().command.params if found.name == parameter)
 
 
 def _module_source(source: str, options: dict[str, Any]) -> ModelSource:

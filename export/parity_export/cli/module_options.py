@@ -2,19 +2,25 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 from torch import nn
 
+from parity_export.check_model import model_inputs
+from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.load_module import load_module, load_sample
-from parity_runtime import TensorSpec
+from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
+from parity_export.sources.output_spec import OutputSpec
+from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.cli.options import names
 from parity_runtime.inference.input_validation import Arrays
 from parity_training import Run, load_state_dict
 from parity_training.callables import resolve_callable
 from parity_training.cli.arguments import name_values
+from parity_training.data.encode_columns import is_encoded
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--weights", type=click.Path(path_type=Path), help="The state_dict of your module."),
@@ -34,6 +40,10 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
 )
 
 
+RUN_OPTIONS = ("network", "inputs", "samples")
+"""What check and diff take of a run as well: a run names its own weights."""
+
+
 def module_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options to a command; they arrive as keyword arguments."""
     for option in reversed(_OPTIONS):
@@ -44,6 +54,30 @@ def module_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def is_run(source: str) -> bool:
     """Whether SOURCE names a run folder rather than ``package.module:Callable``."""
     return ":" not in source or Path(source).is_dir()
+
+
+def check_source_options(source: str, options: dict[str, Any], for_run: Sequence[str]) -> None:
+    """Refuse options that would be ignored: those of a module where SOURCE is a run, and the other way round.
+
+    Args:
+        source: SOURCE, as it was given.
+        options: of the command, by parameter; what is None or empty was not given.
+        for_run: the parameters that a run takes as well.
+
+    Raises:
+        click.UsageError: names the first option that does not go with SOURCE.
+    """
+    given = [name for name, value in options.items() if value not in (None, (), "")]
+    if not is_run(source):
+        wrong, reason = {"network"}.intersection(given), f"a run folder; {source} names the network itself"
+    elif Path(source).is_dir():
+        wrong = set(given).difference(for_run)
+        reason = f"package.module:Callable; {source} is a run, which says it itself"
+    else:  # neither: that is said when it is opened
+        return
+    for parameter in click.get_current_context().command.params:
+        if parameter.name in wrong:
+            raise click.UsageError(f"{parameter.opts[0]} goes with {reason}")
 
 
 def user_module(source: str, options: dict[str, Any]) -> nn.Module:
@@ -60,8 +94,59 @@ def user_module(source: str, options: dict[str, Any]) -> nn.Module:
 
 
 def bare_module(source: str, options: dict[str, Any]) -> nn.Module:
-    """Return the module of a run, or the user's own."""
+    """Return the module of a run, or the user's own.
+
+    Raises:
+        click.UsageError: an option does not go with SOURCE.
+    """
+    check_source_options(source, options, RUN_OPTIONS)
     return Run.open(source).module(run_network(options)) if is_run(source) else user_module(source, options)
+
+
+def compared_source(
+    source: str, module: nn.Module, options: dict[str, Any], model: OnnxGraph, name: str
+) -> ModelSource:
+    """Return the module that an ONNX model is judged by, its outputs compared as they are.
+
+    Without --input it is asked what the model takes. A model of a run's table may take the table's own text and
+    timestamps; then the module is asked what the encoder makes of them.
+
+    Args:
+        source: a run folder, or package.module:Callable.
+        module: its `bare_module`.
+        options: of `module_options`.
+        model: what is judged.
+        name: of the model.
+
+    Raises:
+        InputError: the module and the inputs do not fit, or the model takes text and no run says which there are.
+    """
+    inputs = input_specs(options) or list(model_inputs(model))
+    table = _table_source(source, options, inputs)
+    if table is not None:
+        return replace(table, contract=replace(table.contract, name=name))
+    texts = [spec for spec in inputs if spec.dtype == "string"]
+    if texts:
+        raise InputError(
+            f"{name} takes {texts[0]}, and a run of a table with these inputs says which texts there are; give that "
+            "run's folder in the place of the module"
+        )
+    return source_from_module(module, inputs, OutputSpec(), name, sample(options, inputs))
+
+
+def _table_source(source: str, options: dict[str, Any], inputs: Sequence[TensorSpec]) -> ModelSource | None:
+    """Return the source of a run's table where inputs are its text and timestamps; None where they are not."""
+    if not is_run(source):
+        return None
+    run = Run.open(source)
+    contract = run.recipe.contract
+    wanted = {spec.name: spec.dtype for spec in contract.inputs}
+    if not is_encoded(contract) or {spec.name: spec.dtype for spec in inputs} != wanted:
+        return None
+    found = source_from_run(run, run_network(options))
+    plain = ModelContract(contract.name, "tensors", contract.inputs, (TensorSpec("output", "float32", ()),),
+                          contract.features, missing_values=contract.missing_values)  # fmt: skip
+    return replace(found, contract=plain)
 
 
 def run_network(options: dict[str, Any]) -> Callable[..., Any] | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from parity_export.error_bounds.certified_model import CertifiedModel
 from parity_export.gate.batching import LazyModel
+from parity_runtime.printable import counted
 
 
 @dataclass
@@ -34,6 +35,11 @@ class BoundReport:
     nearest: dict[str, float] = field(default_factory=dict)
     not_run: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return (
+            f"BoundReport({self.bounded} of {counted(self.rows, 'probe')} bounded, speaks for {self.model.subject()})"
+        )
 
     def exact_bounds(self) -> LazyModel | None:
         """Return the certified graph, where its bounds hold for torch's float64 answers as well; else None."""

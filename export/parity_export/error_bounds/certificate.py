@@ -67,11 +67,11 @@ class Certificate:
         answers, contract = self.model.on_inputs(), self.model.contract
         for chunk in chunks:
             found = answers({spec.name: chunk[spec.name].astype(spec.numpy_dtype) for spec in contract.inputs})
-            claimed = is_bounded(found[ERROR_BOUND]).all(axis=1)
+            claimed: NDArray[np.bool_] = np.all(is_bounded(found[ERROR_BOUND]), axis=1)
             proven = found.get(CERTIFIED, claimed) & claimed
             yield from (_uncertified(self, int(row), chunk, found) for row in np.flatnonzero(~proven))
             self._bounds.append(found[ERROR_BOUND][claimed].max(axis=1))
-            self.rows, self.certified = self.rows + len(proven), self.certified + int(proven.sum())
+            self.rows, self.certified = self.rows + len(claimed), self.certified + int(proven.sum())
 
     @property
     def share(self) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.error_bounds import functions_of, with_error_bounds
+from parity_export.error_bounds import functions_of, propagate_error_bounds
 from parity_export.error_bounds.elementary_functions import backends
 from parity_export.gate.backends import DEFAULT
 from parity_export.gate.batching import LazyModel
@@ -43,6 +43,9 @@ class CertifiedModel:
     measured: Sequence[str]
     torch_gaps: Sequence[str] | None = None
 
+    def __repr__(self) -> str:
+        return f"CertifiedModel({self.contract.name!r}, {self.contract.brief}, speaks for {self.subject()})"
+
     @classmethod
     def of(cls, contract: ModelContract, plain: OnnxGraph, torch_gaps: Sequence[str] | None = None) -> "CertifiedModel":
         """Certify a graph.
@@ -55,7 +58,7 @@ class CertifiedModel:
         Raises:
             CannotCertifyError: an operator has no rule.
         """
-        graph = with_error_bounds(plain, contract)
+        graph = propagate_error_bounds(plain, contract)
         return cls(certified_contract(contract), graph, backends(functions_of(plain, contract)), torch_gaps)
 
     @classmethod
@@ -88,7 +91,7 @@ class CertifiedModel:
     def subject(self) -> str:
         """Return what the certificate speaks for, for a person."""
         if self.torch_gaps is None:
-            return "the graph alone, because it was exported without --certified"
+            return "the graph alone, because it was exported without error bounds"
         gaps = "; ".join(self.torch_gaps)
         return f"the graph alone, because {gaps}" if gaps else "the graph and the torch module"
 

@@ -32,7 +32,7 @@ def check_bounds(report: BoundReport, plain: ExportGraph, oracle: Oracle) -> lis
     Args:
         report: its claims are known, its figures are filled in.
         plain: the graph that was certified.
-        oracle: the questions and torch's answers.
+        oracle: the probes and torch's outputs.
 
     Returns:
         The report's violations.

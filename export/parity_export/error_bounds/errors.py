@@ -9,7 +9,16 @@ class CannotCertifyError(InputError):
     """A graph has no proof: an operator without a rule, or one that is not of the form that its rule is proven for."""
 
 
-def refusal(node: ir.Node, reason: str = "") -> CannotCertifyError:
+WITH_RULES = (
+    "docs/proof.md lists the operators that have one; without a certified graph the package is compared with the "
+    "network all the same"
+)
+"""The ways out where an operator has no rule."""
+
+
+def refusal(node: ir.Node, reason: str = "", way_out: str = "") -> CannotCertifyError:
     """Return the error that names a node."""
     what = f"operator {node.op_type} at node {node.name or node.outputs[0].name}"
-    return CannotCertifyError(f"cannot certify: {what}{f' ({reason})' if reason else ''}")
+    return CannotCertifyError(
+        f"cannot certify: {what}{f' ({reason})' if reason else ''}{f'; {way_out}' if way_out else ''}"
+    )

@@ -5,10 +5,10 @@ alike everywhere: what it computes is the same in every evaluation, and takes th
 graph, which docs/proof.md describes: the encoder that is written for the contract. Another one is refused.
 """
 
-import hashlib
-from collections.abc import Mapping
+from typing import Any
 
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from parity_export.error_bounds.errors import CannotCertifyError
 from parity_export.graph.attach_encoder import encoded_name, graph_inputs, write_encoder
@@ -30,7 +30,7 @@ def encoded_values(graph: ir.Graph, contract: ModelContract) -> list[ir.Value]:
     values = []
     for name, value in wanted.items():
         inner = found.get(encoded_name(contract, name))
-        if inner is None or _print(inner, {}) != _print(value, {}):
+        if inner is None or not _same(inner, value, set()):
             raise CannotCertifyError(
                 f"cannot certify: {encoded_name(contract, name)} is not computed by the encoder that parity export "
                 "writes for these columns; export it again"
@@ -39,28 +39,39 @@ def encoded_values(graph: ir.Graph, contract: ModelContract) -> list[ir.Value]:
     return values
 
 
-def _print(value: ir.Value, known: dict[ir.Value, bytes]) -> bytes:
-    """Return a digest of how a value is computed: operators, attributes, constants, and the names of inputs."""
-    if value not in known:
-        node = value.producer()
-        if node is not None:
-            inputs = [b"" if one is None else _print(one, known) for one in node.inputs]
-            place = str(list(node.outputs).index(value))
-            parts = [
-                node.domain.encode(),
-                node.op_type.encode(),
-                place.encode(),
-                *_attributes(node.attributes),
-                *inputs,
-            ]
-        elif value.const_value is not None and not value.is_graph_input():
-            array = value.const_value.numpy()
-            parts = [b"constant", array.dtype.str.encode(), str(array.shape).encode(), array.tobytes()]
-        else:
-            parts = [b"input", str(value.name).encode()]
-        known[value] = hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).digest()
-    return known[value]
+def _same(found: ir.Value | None, wanted: ir.Value | None, known: set[tuple[ir.Value, ir.Value]]) -> bool:
+    """Whether a value is computed as another is, down to inputs of the same names and equal constants.
+
+    It goes as deep as the wanted one, whatever the found one stands behind; pairs that were met are known.
+    """
+    if found is None or wanted is None:
+        return found is wanted
+    if (found, wanted) in known:
+        return True
+    known.add((found, wanted))
+    mine, theirs = found.producer(), wanted.producer()
+    if mine is None or theirs is None:
+        return mine is theirs and _same_leaf(found, wanted)
+    return (
+        (mine.domain, mine.op_type, len(mine.outputs), len(mine.inputs))
+        == (theirs.domain, theirs.op_type, len(theirs.outputs), len(theirs.inputs))
+        and _attributes(mine) == _attributes(theirs)
+        and all(_same(one, other, known) for one, other in zip(mine.inputs, theirs.inputs, strict=True))
+    )
 
 
-def _attributes(attributes: Mapping[str, ir.Attr]) -> list[bytes]:
-    return [f"{name} {attribute.type} {attribute.value!r}".encode() for name, attribute in sorted(attributes.items())]
+def _same_leaf(found: ir.Value, wanted: ir.Value) -> bool:
+    """Whether two values that no node computes are the same constant, or inputs of the same name."""
+    mine, theirs = _constant(found), _constant(wanted)
+    if mine is None or theirs is None:
+        return mine is theirs and found.name == wanted.name
+    return (mine.dtype, mine.shape, mine.tobytes()) == (theirs.dtype, theirs.shape, theirs.tobytes())
+
+
+def _constant(value: ir.Value) -> NDArray[Any] | None:
+    """Return what a value is in every evaluation; None for an input, whose default a caller may replace."""
+    return None if value.const_value is None or value.is_graph_input() else value.const_value.numpy()
+
+
+def _attributes(node: ir.Node) -> dict[str, tuple[ir.AttributeType, Any]]:
+    return {name: (attribute.type, attribute.value) for name, attribute in node.attributes.items()}

@@ -13,7 +13,7 @@ from onnx_ir.passes import common as passes
 from parity_export.error_bounds.backend_fusions import refuse_inexact_fusions
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
-from parity_export.error_bounds.errors import CannotCertifyError, refusal
+from parity_export.error_bounds.errors import WITH_RULES, CannotCertifyError, refusal
 from parity_export.error_bounds.gelu_fusion import refuse_written_gelus
 from parity_export.error_bounds.known_encoder import encoded_values
 from parity_export.error_bounds.preconditions import INTEGERS, check_graph, check_node
@@ -21,6 +21,7 @@ from parity_export.error_bounds.registry import COMPARISONS, moving, rule_of
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
 from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import ModelContract
+from parity_runtime.arguments import argument
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL
 from parity_runtime.errors import first_line
 
@@ -29,12 +30,7 @@ _FROM_CONSTANTS = frozenset({"Gather", "Where"})
 """Operators that may take numbers out of constants alone: rows of a table, what stands for a missing cell."""
 
 
-def propagate_error_bounds(graph: bytes, contract: ModelContract) -> bytes:
-    """Return a serialized graph with error bounds: `with_error_bounds` from bytes to bytes."""
-    return with_error_bounds(OnnxGraph(graph), contract).data
-
-
-def with_error_bounds(graph: OnnxGraph, contract: ModelContract) -> OnnxGraph:
+def propagate_error_bounds(graph: OnnxGraph, contract: ModelContract) -> OnnxGraph:
     """Return a graph that also answers ``error_bound``, and for a classifier ``certified``.
 
     The nodes that compute the answers stay as they are. ``error_bound`` float32 has the shape of ``logits`` or
@@ -52,7 +48,7 @@ def with_error_bounds(graph: OnnxGraph, contract: ModelContract) -> OnnxGraph:
     if contract.task == "tensors":
         raise CannotCertifyError(
             f"cannot certify: {contract.name} returns tensors without a meaning; parity export gives it one with "
-            "--task binary, multiclass or regression"
+            f"{argument('task')} binary, multiclass or regression"
         )
     check_graph(graph.model, contract)
     shaped = _with_shapes(graph.proto, strict=False)
@@ -163,7 +159,7 @@ def _asked(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> None
 def _apply_rule(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> None:
     rule, opset = rule_of(builder, node), opsets.get("", 0)
     if rule is None or rule.error_rule is None:
-        raise refusal(node, "it has no rule")
+        raise refusal(node, "it has no rule", WITH_RULES)
     if opset < rule.opset:
         raise refusal(node, f"opset {opset}; {rule.opset} or later")
     builder.set(node.outputs[0], rule.error_rule(builder, node))

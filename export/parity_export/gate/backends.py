@@ -9,6 +9,7 @@ from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import FormatError, ModelContract, ProviderError
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.session import OPTIMIZATIONS, Optimization, Provider, import_onnxruntime
+from parity_runtime.printable import counted
 
 BATCH_SIZES = (1, 2, 3, 7, 64, 1000)
 THREADS = (1, 2)
@@ -33,7 +34,7 @@ class Backend:
 
     def __str__(self) -> str:
         if self.runtime == "onnxruntime":
-            return f"onnxruntime {self.provider}, optimization {self.optimization}, {self.threads} thread(s)"
+            return f"onnxruntime {self.provider}, optimization {self.optimization}, {counted(self.threads, 'thread')}"
         return "ONNX reference evaluator"
 
     def to_json(self) -> dict[str, Any]:

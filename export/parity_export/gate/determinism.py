@@ -1,4 +1,4 @@
-"""Whether a module answers the same question alike twice; where it does not, what of it changes."""
+"""Whether a module computes the same outputs from the same rows twice; where it does not, what of it changes."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from parity_runtime import InputError
+from parity_runtime import ParityRefusedError
 from parity_runtime.inference.input_validation import Arrays
 
 
@@ -19,7 +19,7 @@ def check_determinism(module: nn.Module, answer: Callable[[Arrays], Arrays], inp
         inputs: some rows.
 
     Raises:
-        InputError: says what forward was seen to change or to draw.
+        ParityRefusedError: says what forward was seen to change or to draw.
     """
     first, second = answer(inputs), answer(inputs)
     if all(values.tobytes() == second[name].tobytes() for name, values in first.items()):
@@ -28,7 +28,7 @@ def check_determinism(module: nn.Module, answer: Callable[[Arrays], Arrays], inp
     answer(inputs)
     changed = [what for what, value in _state(module) if not _equal(value, before.get(what))]
     drawn = not torch.equal(random, torch.get_rng_state())
-    raise InputError(f"the module answers the same rows differently each time; {_seen(changed, drawn=drawn)}")
+    raise ParityRefusedError(f"the module answers the same rows differently each time; {_seen(changed, drawn=drawn)}")
 
 
 def _seen(changed: list[str], *, drawn: bool) -> str:

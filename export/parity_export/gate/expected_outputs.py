@@ -23,7 +23,7 @@ class ExpectedOutputs:
     """What torch answers to the probes.
 
     Attributes:
-        probes: the questions.
+        probes: the inputs that are compared.
         float32: torch's answers in float32, by output.
         float64: torch's answers in float64, by output.
         envelope: of honest float32 evaluations.

@@ -36,6 +36,7 @@ def missing_cells(answer: ModelFunction, oracle: Oracle) -> Iterator[str]:
             exact = oracle.batches.run(oracle.torch_float64, inputs, rows, batch)
     except Exception:
         return
+    oracle.release()
     found: Arrays = oracle.batches.run(answer, inputs, rows, batch)
     for name, wanted in exact.items():
         if wanted.dtype.kind == "f" and found[name].shape == wanted.shape:

@@ -32,9 +32,11 @@ from parity_export.gate.tolerances import FAR, check_precision, groups
 from parity_export.gate.torch_reference import TorchReference
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError
+from parity_runtime.arguments import argument
 from parity_runtime.contract import ERROR_BOUND, LOGITS, PROBABILITIES, certified_contract
 from parity_runtime.errors import first_line
 from parity_runtime.inference.input_validation import Arrays
+from parity_runtime.printable import counted
 
 _INDEPENDENT_RTOL = 1e-9
 """Rows are independent if float64 answers to 64 rows, together and alone, agree to that: float64's own rounding
@@ -73,7 +75,7 @@ class Oracle:
         torch_float64: the same, computed in float64.
         sampler: draws rows for the model.
         refused: the kinds of probes that torch itself refuses, and its own sentence, a line each.
-        probes: the questions.
+        probes: the inputs that are compared.
         row_independent: whether torch's rows do not influence one another.
     """
 
@@ -139,7 +141,8 @@ class Oracle:
             except _TorchRefusedError as error:
                 if batch == len(self.probes):
                     raise InputError(
-                        f"the module itself fails on a batch of {batch} rows: {error}; fix its size with --input"
+                        f"the module itself fails on a batch of {counted(batch, 'row')}: {error}; fix its size with "
+                        + argument("inputs", option="--input")
                     ) from error
                 self.refused.append(f"torch in batches of {batch}: {error}")
                 self._declined.add(batch)
@@ -186,6 +189,7 @@ class Oracle:
             parts += boundary_rows(ordinary, self.reference, random)
         near = ordinary.without(GAUSSIAN)
         parts += adversarial_rows(near, self.reference, self.onnxruntime, random)
+        self._default_backend.release()
         probes = concatenate(parts)
         return probes.take(_mixed(probes, random))
 
@@ -202,8 +206,9 @@ class Oracle:
             kind = str(part.kinds[0])
             if reason is not None and kind in (SAMPLE, UNIFORM):
                 raise InputError(
-                    f"the module itself fails on {kind} rows: {reason}; give rows that it takes with --samples, and "
-                    "say with --input what its inputs are"
+                    f"the module itself fails on {kind} rows: {reason}; give rows that it takes with "
+                    f"{argument('sample', option='--samples')}, and say what its inputs are with "
+                    f"{argument('inputs', option='--input')}"
                 )
             if reason is not None:
                 self.refused.append(f"torch on {kind} probes: {reason}")

@@ -8,6 +8,8 @@ from parity_export.gate.batching import Batches
 from parity_export.gate.probes import Probes
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError
+from parity_runtime.arguments import argument
+from parity_runtime.printable import counted
 
 _SUM_TOLERANCE = 1e-4  # a float32 softmax over thousands of classes sums to 1 within that
 _SPREAD = 0.5  # logits that never leave [0, 1] while they fill half of it would call every row positive
@@ -30,8 +32,8 @@ def check_output_spec(source: ModelSource, probes: Probes) -> None:
         _check_probabilities(finite)
     elif _look_like_probabilities(finite):
         raise InputError(
-            f"the module's outputs over {len(finite)} rows are probabilities (within [0, 1]), not logits; "
-            "export it with --output probabilities"
+            f"the module's outputs over {counted(len(finite), 'row')} are probabilities (within [0, 1]), not logits; "
+            f"export it with {argument('output', 'probabilities')}"
         )
 
 
@@ -48,7 +50,7 @@ def _check_probabilities(values: NDArray[np.float32]) -> None:
         outside = values.min() if values.min() < 0 else values.max()
         raise InputError(
             f"the module was declared to return probabilities, but it returned {outside:.4g}; "
-            "export it with --output logits"
+            f"export it with {argument('output', 'logits')}"
         )
     if values.shape[1] > 1 and not _sum_to_one(values):
         raise InputError("the module was declared to return probabilities, but its rows do not sum to 1")

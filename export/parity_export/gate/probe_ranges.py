@@ -19,7 +19,10 @@ def ranges(contract: ModelContract) -> Ends:
     numbers = [one for one in contract.columns if one.kind in ("numeric", "boolean")]
     known = [feature.range for feature in numbers if feature.range is not None]
     if not contract.columns or len(known) != len(numbers):
-        raise InputError(f"nothing says what {contract.name} is asked; give a table of rows")
+        raise InputError(
+            f"{contract.name} does not say what its features ranged over in training, so no rows can be drawn; give a "
+            "table of rows"
+        )
     low, high = np.array(known, np.float64).reshape(-1, 2).T
     return low, high
 

@@ -9,7 +9,7 @@ from parity_runtime import ModelContract
 from parity_runtime.inference.input_validation import Arrays
 
 SEED = 20260101
-"""Every search is seeded with it: the same model gets the same questions on every machine."""
+"""Every search is seeded with it: the same model gets the same probes on every machine."""
 
 SAMPLE, UNIFORM, GAUSSIAN, LARGE = "sample", "uniform", "gaussian", "large"
 SMALL, SPECIAL, SUBNORMAL, EXTREME = "small", "special", "subnormal", "extreme"
@@ -20,7 +20,7 @@ TEXT, CALENDAR = "text", "calendar"
 
 @dataclass(frozen=True)
 class Probes:
-    """Questions, rows first.
+    """Inputs of the comparison, rows first.
 
     Attributes:
         inputs: by name, ``[rows, ...]`` without the batch axis of the tensor itself.

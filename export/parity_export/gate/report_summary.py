@@ -24,11 +24,11 @@ def summary_rows(results: Sequence[BackendResult]) -> list[dict[str, Any]]:
     for result in results:
         for found in result.differences:
             by_row.setdefault((result.backend, found.output), []).append((result, found))
-    return [backend.to_json() | {"output": output} | _row(answers) for (backend, output), answers in by_row.items()]
+    return [backend.to_json() | {"output": output} | _row(results) for (backend, output), results in by_row.items()]
 
 
 def batch_sizes(results: Iterable[BackendResult]) -> dict[str, list[int]]:
-    """Return in which batch sizes each runtime was asked."""
+    """Return in which batch sizes each runtime was run."""
     found: dict[str, list[int]] = {}
     for result in results:
         sizes = found.setdefault(result.backend.runtime, [])
@@ -37,25 +37,25 @@ def batch_sizes(results: Iterable[BackendResult]) -> dict[str, list[int]]:
 
 
 def dimensions(results: Iterable[BackendResult]) -> list[dict[str, int]]:
-    """Return at which sizes of the dynamic dimensions other than the batch the graph was asked; none without any."""
+    """Return at which sizes of the dynamic dimensions other than the batch the graph was run; none without any."""
     found: list[dict[str, int]] = []
     for result in results:
         found += [] if result.dimensions in found or not result.dimensions else [result.dimensions]
     return found
 
 
-def _row(answers: list[Found]) -> dict[str, Any]:
-    counts = {name: sum(getattr(found, name) for _, found in answers) for name in ("values", "compared", "outside")}
-    row = counts | {"outside_at": _place(answers, "outside")}
+def _row(results: list[Found]) -> dict[str, Any]:
+    counts = {name: sum(getattr(found, name) for _, found in results) for name in ("values", "compared", "outside")}
+    row = counts | {"outside_at": _place(results, "outside")}
     for figure in _FIGURES:
-        largest = max(_size(found, figure) for _, found in answers)
-        row |= {figure: largest if math.isfinite(largest) else None, f"{figure}_at": _place(answers, figure)}
+        largest = max(_size(found, figure) for _, found in results)
+        row |= {figure: largest if math.isfinite(largest) else None, f"{figure}_at": _place(results, figure)}
     return row
 
 
-def _place(answers: list[Found], figure: str) -> dict[str, Any] | None:
+def _place(results: list[Found], figure: str) -> dict[str, Any] | None:
     """Return where a figure is largest, the first of several; None where it is 0 everywhere."""
-    result, found = max(answers, key=lambda answer: _size(answer[1], figure))
+    result, found = max(results, key=lambda one: _size(one[1], figure))
     if not _size(found, figure):
         return None
     return {"group": found.group, "batch": result.batch, "dimensions": result.dimensions}

@@ -18,6 +18,7 @@ from parity_export.gate.oracle import Oracle
 from parity_export.gate.report import Report, compare_backends
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError, ModelContract
+from parity_runtime.arguments import argument
 from parity_runtime.contract import batch_name
 from parity_runtime.errors import first_line
 from parity_runtime.files.json_file import FORMAT
@@ -25,7 +26,7 @@ from parity_runtime.inference.session import import_onnxruntime
 from parity_runtime.inference.signature import shape_mismatches, signature_mismatches
 
 OTHER_SIZES = (1, 2, 5, 17, 8, 32, 64)
-"""Sizes of dynamic dimensions other than the batch: the questions are asked at the sizes of the sample, or at a size
+"""Sizes of dynamic dimensions other than the batch: the probes are run at the sizes of the sample, or at a size
 that torch accepts, then again at the first four of these that torch accepts, at a long one, and one beyond each
 integer at which the graph may cut an axis."""
 
@@ -39,7 +40,7 @@ class GateResult:
 
     Attributes:
         report: the gate's.
-        oracle: the main questions; None where names, dtypes or shapes already differed.
+        oracle: the main probes; None where names, dtypes or shapes already differed.
         notes: what a person should know of how the module was asked, a line each.
     """
 
@@ -47,13 +48,16 @@ class GateResult:
     oracle: Oracle | None
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"GateResult({self.report.brief})"
+
     def reason(self) -> str:
         """Return the report's first reason, and the notes, which may explain it."""
         return "; ".join([self.report.reason(), *self.notes])
 
     @property
     def expected(self) -> ExpectedOutputs:
-        """Torch's answers to the main questions, asked as one batch."""
+        """Torch's outputs for the main probes, run as one batch."""
         if self.oracle is None:
             raise InputError("nothing was compared: the graph's names, dtypes or shapes differ")
         return self.oracle(len(self.oracle.probes))
@@ -78,7 +82,8 @@ def run_gate(
         external: the graph is another exporter's.
 
     Raises:
-        InputError: the module takes no batch of one row, or answers the same rows differently each time.
+        InputError: the module takes no batch of one row.
+        ParityRefusedError: it computes other outputs from the same rows each time, or too coarsely to compare.
     """
     note = graph.source.call.note
     notes = () if note is None else (note,)
@@ -95,8 +100,11 @@ def run_gate(
         refused += [f"{line}{_at(oracle.dimensions)}" for line in oracle.refused]
         graph.onnx.give_back()
     report = compare_backends(graph.onnx, graph.contract, oracles)
+    for oracle in oracles:  # missing cells and closer looks have loaded the float64 copy again
+        oracle.release()
+    graph.onnx.give_back()
     report.not_run += refused
-    encoder = check_encoder(graph)
+    encoder = None if external else check_encoder(graph)  # another exporter's has values of other names
     if encoder is not None:
         report.mismatches += encoder.mismatches
         report.not_run += encoder.not_run
@@ -149,7 +157,7 @@ def _oracles(
 def _accepted_sizes(
     source: ModelSource, names: list[str], refused: list[str], lengths: tuple[int, ...]
 ) -> Iterator[int]:
-    """Yield the sizes at which questions are asked again; what torch refuses is noted."""
+    """Yield the sizes at which probes are run again; what torch refuses is noted."""
     left = _OTHER_ASKED
     for size in dict.fromkeys((*OTHER_SIZES, LONG, *lengths)):
         if size in OTHER_SIZES and not left:
@@ -189,7 +197,7 @@ def _check_one_row(source: ModelSource) -> None:
             replace(spec, shape=tuple(sizes[batch] if size == batch else size for size in spec.shape))
             for spec in source.contract.inputs
         ]
-        options = " ".join(f'--input "{spec}"' for spec in fixed)
+        options = argument("inputs", [str(spec) for spec in fixed], option="--input")
         raise InputError(
             f"torch takes no batch of one row here ({reason}), and a model with the dimension {batch} must; give "
             f"normalizations running statistics, or fix the size: {options}"
@@ -203,7 +211,7 @@ def _other_dimensions(contract: ModelContract) -> list[str]:
 
 
 def _main_sizes(source: ModelSource, names: list[str]) -> dict[str, int]:
-    """Return the sizes of the main questions: the sample's, where there is one, else those of the export."""
+    """Return the sizes of the main probes: the sample's, where there is one, else those of the export."""
     accepted = source.example.sizes
     sizes = {name: accepted[name] for name in names}
     batch = batch_name(source.contract)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_export.gate.probes import CALENDAR, EXTREME, GAUSSIAN, LARGE, SMALL, SPECIAL, SUBNORMAL, Probes
-from parity_runtime import InputError, Tolerance
+from parity_runtime import ParityRefusedError, Tolerance
+from parity_runtime.arguments import argument
 
 TORCH_TESTING = {"float16": (1e-3, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
 """torch.testing.assert_close's default (rtol, atol) by dtype, from its documentation."""
@@ -152,7 +153,7 @@ def check_precision(name: str, float32: NDArray[Any], exact: NDArray[Any], toler
         tolerance: derived for the output.
 
     Raises:
-        InputError: torch's own float32 answers deviate by more than `WORST_PRECISION` of the largest value.
+        ParityRefusedError: torch's own float32 answers deviate by more than `WORST_PRECISION` of the largest value.
     """
     values = np.abs(exact[np.isfinite(exact)])
     with np.errstate(invalid="ignore"):
@@ -162,10 +163,11 @@ def check_precision(name: str, float32: NDArray[Any], exact: NDArray[Any], toler
     worst = float(np.where(_jumps(relative), 0.0, deviation).max(initial=0.0))
     largest = float(values.max(initial=0.0))
     if worst > max(WORST_PRECISION * largest, tolerance.atol):
-        raise InputError(
+        raise ParityRefusedError(
             f"torch's own float32 {name} deviate from float64 by {worst:.3g}, and the largest is "
             f"{largest:.3g}: nothing can be compared with that; does the module compute in another dtype, or "
-            "saturate before its last layer (then return logits)? --rtol and --atol override this"
+            f"saturate before its last layer (then return logits)? {argument('rtol')} and "
+            f"{argument('atol')} override this"
         )
 
 

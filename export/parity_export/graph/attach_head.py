@@ -12,7 +12,7 @@ from parity_export.graph.head import add_head
 from parity_export.graph.output_shapes import returned_shapes
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError, ModelContract, TensorSpec
-from parity_runtime.errors import first_line
+from parity_runtime.errors import whole_text
 
 _EXPRESSION = re.compile(r"(?!unk__|None)[\w +*()-]+")  # not what inference calls a size that it does not know
 
@@ -40,7 +40,7 @@ def check_graph(graph: ExportGraph) -> None:
     try:
         onnx.checker.check_model(graph.data)
     except onnx.checker.ValidationError as error:
-        raise InputError(f"torch exported a graph that ONNX's checker refuses: {first_line(error)}") from error
+        raise InputError(f"torch exported a graph that ONNX's checker refuses: {whole_text(error)}") from error
     graph.onnx.give_back()
 
 

@@ -13,6 +13,7 @@ from parity_export.graph.nodes import constant, node
 from parity_export.graph.probabilities import SHAPE_ONLY, logistic, replace_sigmoids, softmax
 from parity_export.sources.output_spec import ModuleOutput
 from parity_runtime import InputError, ModelContract
+from parity_runtime.arguments import argument
 from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES, VALUE
 
 SMALLEST_PROBABILITY = 2.0**-16
@@ -70,7 +71,7 @@ def _activation_before(returned: ir.Value, contract: ModelContract, module_outpu
     if module_output == "logits":
         raise InputError(
             f"the module ends in {final_activation.op_type}, so it returns probabilities, not logits; "
-            "export it with --output probabilities"
+            f"export it with {argument('output', 'probabilities')}"
         )
     wanted = "Sigmoid" if contract.task == "binary" else "Softmax"
     if final_activation.op_type != wanted:
@@ -105,7 +106,8 @@ def _of_probabilities(graph: ir.Graph, given: ir.Value, contract: ModelContract)
         return {LABEL: _argmax(graph, logarithm), PROBABILITIES: given, LOGITS: logarithm}
     if not SMALLEST_PROBABILITY < (contract.threshold or 0.5) < 1 - SMALLEST_PROBABILITY:
         raise InputError(
-            f"--threshold {contract.threshold} is too near to 0 or 1 for a module that returns probabilities"
+            f"{argument('threshold')} {contract.threshold} is too near to 0 or 1 for a module that returns "
+            "probabilities"
         )
     one = constant(graph, "one", 1.0)
     other = node(graph, "Log", [node(graph, "Sub", [one, kept], "other")], "log_other")

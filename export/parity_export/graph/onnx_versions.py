@@ -4,6 +4,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from parity_runtime import FormatError, InputError
+from parity_runtime.arguments import argument
 from parity_runtime.errors import first_line
 from parity_runtime.inference.session import create_session, import_onnxruntime
 
@@ -43,7 +44,8 @@ def check_loads(opset: int, ir_version: int, *, text: bool = False) -> None:
     except FormatError as error:
         raise InputError(
             f"the installed onnxruntime does not load opset {opset} with IR version {ir_version}, so nothing could be "
-            f"compared: choose a lower --opset or --ir-version, or install a newer one ({first_line(error)})"
+            f"compared: choose a lower {argument('opset')} or {argument('ir_version')}, or install a newer one "
+            f"({first_line(error)})"
         ) from error
     if text and _version(import_onnxruntime().__version__) < _version(_ML_RELEASE):
         raise InputError(

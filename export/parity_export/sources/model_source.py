@@ -13,10 +13,12 @@ from torch import nn
 from parity_export.sources.argument_binding import Binding, bare, bind
 from parity_export.sources.example_inputs import Example
 from parity_export.sources.module_checks import check_dtypes, check_returned, check_sizes
-from parity_export.sources.output_spec import ModuleOutput, OutputSpec, check_options, feature_fields, task_fields
+from parity_export.sources.output_spec import ModuleOutput, OutputSpec, feature_fields, task_fields
 from parity_runtime import InputError, ModelContract, TensorSpec, __version__
+from parity_runtime.arguments import argument
 from parity_runtime.contract import batch_name
 from parity_runtime.inference.input_validation import Arrays
+from parity_runtime.printable import shown
 from parity_runtime.tables.feature_columns import chunk_inputs
 from parity_runtime.tables.table_file import read_table
 from parity_training import Run, weights_id
@@ -124,8 +126,11 @@ def source_from_module(
             meaning contradicts itself or what the module returns.
     """
     if not inputs:
-        raise InputError('say what the module takes: --input "features: float32[batch, 2]", one for each argument')
-    specs = [TensorSpec.parse(spec) if isinstance(spec, str) else spec for spec in inputs]
+        raise InputError(
+            "say what the module takes, one for each argument of its forward: "
+            + argument("inputs", ["features: float32[batch, 2]"], option="--input")
+        )
+    specs = specifications(inputs)
     module = _eval_copy(bare(module))
     check_dtypes(module)
     example = Example.of(module, specs)
@@ -141,6 +146,17 @@ def source_from_module(
         **task_fields(output_spec, width, batch),
     )
     return ModelSource(module, contract, example, output_spec.output or "logits", sample)
+
+
+def specifications(inputs: Sequence[TensorSpec | str]) -> list[TensorSpec]:
+    """Return what a module takes; specifications may be written as text.
+
+    Raises:
+        InputError: one is no specification, or there is one alone in the place of a list.
+    """
+    if isinstance(inputs, str | TensorSpec):
+        raise InputError(f"inputs is {shown(str(inputs))} alone; give a list: inputs=[{str(inputs)!r}]")
+    return [TensorSpec.parse(spec) if isinstance(spec, str) else spec for spec in inputs]
 
 
 def _eval_copy(module: nn.Module) -> nn.Module:
@@ -159,18 +175,20 @@ def _output_width(module: nn.Module, example: Example, output_spec: OutputSpec) 
         return 0
     if output_spec.task != "tensors" and returned.dtype != torch.float32:
         raise InputError(
-            f"--task {output_spec.task} takes a module that returns float32; this one returns {returned.dtype}"
+            f"{argument('task', output_spec.task)} takes a module that returns float32; "
+            f"this one returns {returned.dtype}"
         )
     return 1 if returned.ndim == 1 else returned.shape[1]
 
 
 def _batch(inputs: Sequence[TensorSpec], output_spec: OutputSpec) -> str:
     """Return the name of the dimension that counts rows; a known task cannot do without."""
-    check_options(output_spec)
     placeholder = (TensorSpec("output", "float32", ()),)
     batch = batch_name(ModelContract("inputs", "tensors", tuple(inputs), placeholder))
     if batch is None and output_spec.task != "tensors":
-        raise InputError(f"--task {output_spec.task} takes rows: name the batch in {inputs[0]}, as float32[batch, ...]")
+        raise InputError(
+            f"{argument('task', output_spec.task)} takes rows: name the batch in {inputs[0]}, as float32[batch, ...]"
+        )
     return batch or "batch"
 
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from parity_runtime import Feature, InputError, TensorSpec
-from parity_runtime.contract import VALUE, Task, binary_logit_threshold, classifier_outputs
+from parity_runtime.arguments import argument, check_choice, either
+from parity_runtime.contract import TASKS, VALUE, Task, binary_logit_threshold, classifier_outputs
+from parity_runtime.printable import counted, shown
 
 ModuleOutput = Literal["logits", "probabilities"]
 
@@ -26,6 +28,10 @@ class OutputSpec:
         threshold: binary: the probability from which on a row is positive; 0.5 by default.
         features: column names of a table; x1, x2, ... by default.
         targets: names of the predicted columns.
+
+    Raises:
+        InputError: a task or an output that there is not, an attribute that does not go with the task, or a threshold
+            outside of 0 to 1.
     """
 
     task: Task = "tensors"
@@ -36,13 +42,30 @@ class OutputSpec:
     features: Sequence[str] = ()
     targets: Sequence[str] = ()
 
+    def __post_init__(self) -> None:
+        _check_choices(self)
+        _check_belongs(self)
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise InputError(f"{argument('threshold')} {self.threshold} is not strictly between 0 and 1")
+
     def __repr__(self) -> str:
         given = {item.name: getattr(self, item.name) for item in fields(self)[1:]}
         told = [f"{name}={value!r}" for name, value in given.items() if value not in (None, ())]
         return f"OutputSpec({', '.join([self.task, *told])})"
 
 
-def check_options(output_spec: OutputSpec) -> None:
+def _check_choices(output_spec: OutputSpec) -> None:
+    """Refuse a task or an output that there is not, and a text where a list of names belongs."""
+    check_choice("task", output_spec.task, TASKS)
+    if output_spec.output is not None:
+        check_choice("output", output_spec.output, get_args(ModuleOutput))
+    for name in ("classes", "features", "targets"):
+        given = getattr(output_spec, name)
+        if isinstance(given, str):
+            raise InputError(f"{name} is the text {shown(given)}; give a list of names, such as {[given]!r}")
+
+
+def _check_belongs(output_spec: OutputSpec) -> None:
     """Refuse an option that its task has no use for: it would be lost silently."""
     tasks = {
         "output": ("binary", "multiclass"),
@@ -52,8 +75,10 @@ def check_options(output_spec: OutputSpec) -> None:
         "targets": ("binary", "multiclass", "regression"),
     }
     for option, allowed in tasks.items():
-        if getattr(output_spec, option) not in (None, ()) and output_spec.task not in allowed:
-            raise InputError(f"--{option} goes with --task {' or '.join(allowed)}, not {output_spec.task}")
+        if getattr(output_spec, option) not in (None, (), []) and output_spec.task not in allowed:
+            raise InputError(
+                f"{argument(option)} goes with {argument('task')} {' or '.join(allowed)}, not {output_spec.task}"
+            )
 
 
 def task_fields(output_spec: OutputSpec, width: int, batch: str) -> dict[str, Any]:
@@ -79,16 +104,17 @@ def task_fields(output_spec: OutputSpec, width: int, batch: str) -> dict[str, An
 
 def _binary_fields(output_spec: OutputSpec, width: int, batch: str) -> dict[str, Any]:
     if width != 1:
-        raise InputError(f"--task binary takes a module that returns [batch, 1] or [batch]; {_returns(width)}")
+        raise InputError(
+            f"{argument('task', 'binary')} takes a module that returns [batch, 1] or [batch]; {_returns(width)}"
+        )
     classes = _classes(output_spec, 2)
     if output_spec.positive is not None and str(output_spec.positive) != str(classes[1]):
         raise InputError(
-            f"--positive {output_spec.positive} is not the second class; the module's output speaks of {classes[1]}: "
-            "write the classes as --classes negative,positive"
+            f"{argument('positive', str(output_spec.positive))} is not the second class; the module's output "
+            f"speaks of {classes[1]}: write the classes as "
+            + either("classes=(negative, positive)", "--classes negative,positive")
         )
     threshold = 0.5 if output_spec.threshold is None else output_spec.threshold
-    if not 0 < threshold < 1:
-        raise InputError(f"--threshold {threshold} is not strictly between 0 and 1")
     return {
         "outputs": classifier_outputs(2, batch),
         "classes": classes,
@@ -101,7 +127,9 @@ def _binary_fields(output_spec: OutputSpec, width: int, batch: str) -> dict[str,
 
 def _multiclass_fields(output_spec: OutputSpec, width: int, batch: str) -> dict[str, Any]:
     if width < 2:
-        raise InputError(f"--task multiclass takes a module that returns [batch, classes]; {_returns(width)}")
+        raise InputError(
+            f"{argument('task', 'multiclass')} takes a module that returns [batch, classes]; {_returns(width)}"
+        )
     classes = _classes(output_spec, width)
     if len(classes) == 2:
         outputs = tuple(
@@ -115,19 +143,25 @@ def _multiclass_fields(output_spec: OutputSpec, width: int, batch: str) -> dict[
 
 def _regression_fields(output_spec: OutputSpec, width: int, batch: str) -> dict[str, Any]:
     if width < 1:
-        raise InputError(f"--task regression takes a module that returns [batch, targets]; {_returns(width)}")
+        raise InputError(
+            f"{argument('task', 'regression')} takes a module that returns [batch, targets]; {_returns(width)}"
+        )
     targets = tuple(output_spec.targets) or (("value",) if width == 1 else tuple(f"value{i + 1}" for i in range(width)))
     if len(targets) != width:
-        raise InputError(f"--targets names {len(targets)} columns, but {_returns(width)}")
+        raise InputError(f"{argument('targets')} names {counted(len(targets), 'column')}, but {_returns(width)}")
     return {"outputs": (TensorSpec(VALUE, "float32", (batch, width)),), "targets": targets}
 
 
 def _classes(output_spec: OutputSpec, count: int) -> tuple[Any, ...]:
     if output_spec.output is None:
-        raise InputError("say what the module returns: --output logits or --output probabilities")
+        raise InputError(
+            f"say what the module returns: {argument('output', 'logits')} or {argument('output', 'probabilities')}"
+        )
     classes = tuple(output_spec.classes) or tuple(range(count))
     if len(classes) != count:
-        raise InputError(f"--classes names {len(classes)} classes, but the module tells {count} apart")
+        raise InputError(
+            f"{argument('classes')} names {counted(len(classes), 'class')}, but the module tells {count} apart"
+        )
     return classes
 
 
@@ -141,13 +175,15 @@ def feature_fields(inputs: Sequence[TensorSpec], output_spec: OutputSpec) -> tup
     table = len(inputs) == 1 and len(spec.shape) == 2 and isinstance(spec.shape[1], int) and spec.dtype == "float32"
     if not table or (output_spec.task == "tensors" and not output_spec.features):
         if output_spec.features:
-            raise InputError("--features goes with one input of the shape float32[batch, number of features]")
+            raise InputError(
+                f"{argument('features')} goes with one input of the shape float32[batch, number of features]"
+            )
         return ()
     names = tuple(output_spec.features) or tuple(f"x{index + 1}" for index in range(int(spec.shape[1])))
     if len(names) != spec.shape[1]:
-        raise InputError(f"--features names {len(names)} columns, but the input is {spec}")
+        raise InputError(f"{argument('features')} names {counted(len(names), 'column')}, but the input is {spec}")
     return tuple(Feature(name, spec.name, index) for index, name in enumerate(names))
 
 
 def _returns(width: int) -> str:
-    return f"this one returns {width} columns" if width else "this one returns something else"
+    return f"this one returns {counted(width, 'column')}" if width else "this one returns something else"

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from parity_runtime.cli.options import package_argument, provider_option
+from parity_runtime.cli.options import digest_option, package_argument, provider_option
 from parity_runtime.evaluation.benchmark import Benchmark
 from parity_runtime.inference.session import Provider
 
@@ -22,12 +22,13 @@ from parity_runtime.inference.session import Provider
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @provider_option
-def bench(package: Path, threads: str, seconds: float, as_json: bool, provider: Provider) -> None:
+@digest_option
+def bench(package: Path, threads: str, seconds: float, as_json: bool, provider: Provider, digest: str | None) -> None:
     """Measure PACKAGE on this machine: latency, throughput, start and memory, beside bare onnxruntime.
 
     Both are asked in turn in the same process. The rows are random, within the features' ranges where they are known.
     """
-    measured = Benchmark(package, provider, _numbers(threads), seconds)
+    measured = Benchmark(package, provider, _numbers(threads), seconds, digest)
     figures: dict[str, Any] = {"latency": measured.latency()}
     if not as_json:
         _say_latency(figures["latency"])

@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from parity_runtime.cli.echo import echo_line
-from parity_runtime.cli.options import package_argument, provider_option, say_provider
+from parity_runtime.cli.options import digest_option, package_argument, provider_option, say_provider
 from parity_runtime.cli.table_options import read_options, table_file, table_options
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import LimitError
@@ -20,18 +20,21 @@ from parity_runtime.inference.session import Provider
 from parity_runtime.scoring.score_table import chunk_size
 from parity_runtime.tables.cell_values import left_out_rows
 
+_SHOWN = 5  # classes
+
 
 @click.command()
 @package_argument
 @click.argument("table")
-@click.option("--target", help="The column that holds the truth; by default the one that training used.")
+@click.option("--target", help="The column that holds the true values; by default the one that training used.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--at-least", multiple=True, metavar="METRIC=X", help="Exit with 3 if a metric is less; may be repeated.")
 @click.option("--at-most", multiple=True, metavar="METRIC=X", help="Exit with 3 if a metric is more.")
 @table_options
 @provider_option
+@digest_option
 def evaluate(package: Path, table: str, target: str | None, as_json: bool, provider: Provider, **options: Any) -> None:
-    """Answer the rows of TABLE and compare with the column TARGET.
+    """Predict the rows of TABLE and compare with the column TARGET.
 
     TABLE is CSV or JSON Lines (also .gz), .npy, Parquet or Arrow; - is stdin. --at-least accuracy=0.99 and --at-most
     rmse=50 make it a gate: the metrics are printed all the same. Rows whose target is missing are left out, and
@@ -39,7 +42,7 @@ def evaluate(package: Path, table: str, target: str | None, as_json: bool, provi
     """
     limits = {sign: options.pop(sign) for sign in ("at_least", "at_most")}
     known = [(sign, *_limit(text)) for sign in ("at_least", "at_most") for text in limits[sign]]
-    predictor = Predictor(package, provider=provider)
+    predictor = Predictor(package, provider=provider, digest=options.pop("digest"))
     say_provider(provider, predictor.provider)
     _check_names(predictor.contract, [name for _, name, _ in known])
     chunks = table_file(predictor.contract, table, read_options(options)).chunks(chunk_size(predictor.contract, None))
@@ -51,11 +54,23 @@ def evaluate(package: Path, table: str, target: str | None, as_json: bool, provi
         if left_out:
             echo_line(f"parity: {left_out_rows(left_out, target or predictor.contract.targets[0])}", err=True)
         for name, value in metrics.items():
-            echo_line(f"{name:<17} {value:.6g}" if isinstance(value, float) else f"{name:<17} {value}")
-    missed = [f"{name} is {metrics[name]}, not {sign.replace('_', ' ')} {bound:g}"
-              for sign, name, bound in known if not _holds(sign, metrics[name], bound)]  # fmt: skip
+            text = f"{value:.6g}" if isinstance(value, float) else value
+            echo_line(f"{name:<17} {text if value is not None else _why_none(predictor.contract, metrics)}")
+    missed = [
+        f"{name} is {metrics[name] if metrics[name] is not None else _why_none(predictor.contract, metrics)}, "
+        f"not {sign.replace('_', ' ')} {bound:g}"
+        for sign, name, bound in known
+        if not _holds(sign, metrics[name], bound)
+    ]
     if missed:
         raise LimitError("; ".join(missed))
+
+
+def _why_none(contract: ModelContract, metrics: dict[str, Any]) -> str:
+    """Return why there is no area under the ROC curve: it takes rows of every class."""
+    missing = [str(label) for label, row in zip(contract.classes, metrics["confusion"], strict=True) if not sum(row)]
+    some = ", ".join([*missing[:_SHOWN], *["..."] * (len(missing) > _SHOWN)])
+    return f"none (it takes rows of every class; no row is {some})"
 
 
 def _holds(sign: str, found: float | None, bound: float) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TextIO
 
 import click
 
+from parity_runtime.arguments import options_are_named
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.signals import Terminated, termination_raises
 from parity_runtime.errors import MissingExtraError, ParityError, memory_reason, out_of_memory
@@ -26,14 +27,14 @@ _COMMANDS = {
     "train": _Entry("parity_training.cli.train:train", "train", "Train a network: data in, a run out."),
     "plot": _Entry("parity_training.cli.plot:plot", "train,plot", "Draw the plots of a run."),
     "export": _Entry("parity_export.cli.export:export", "export,cpu", "Write a package that proved itself."),
-    "check": _Entry("parity_export.cli.check:check", "export,cpu", "Judge an ONNX file from any exporter."),
+    "check": _Entry("parity_export.cli.check:check", "export,cpu", "Compare an ONNX file of any exporter."),
     "diff": _Entry("parity_export.cli.diff:diff", "export,cpu", "Name the first node that diverges."),
     "certify": _Entry("parity_export.cli.certify:certify", "export,cpu", "Say which labels are proven."),
     "info": _Entry("parity_runtime.cli.info:info", "cpu", "Say what a package holds."),
-    "verify": _Entry("parity_runtime.cli.verify:verify", "cpu", "Check digests, replay the vectors."),
-    "predict": _Entry("parity_runtime.cli.predict:predict", "cpu", "Answer the rows of a table."),
+    "verify": _Entry("parity_runtime.cli.verify:verify", "cpu", "Check digests, replay the test vectors."),
+    "predict": _Entry("parity_runtime.cli.predict:predict", "cpu", "Predict the rows of a table."),
     "bench": _Entry("parity_runtime.cli.bench:bench", "cpu", "Measure a package on this machine."),
-    "evaluate": _Entry("parity_runtime.cli.evaluate:evaluate", "cpu", "Compare answers with a known column."),
+    "evaluate": _Entry("parity_runtime.cli.evaluate:evaluate", "cpu", "Compare predictions with a known column."),
 }
 
 _OURS = {"parity_runtime", "parity_training", "parity_export"}
@@ -89,7 +90,7 @@ def parity() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 an error, 2 usage, 3 a gate said no, 128 and more a signal."""
     try:
-        with termination_raises():
+        with termination_raises(), options_are_named():
             code = _run(arguments)
     except Terminated as stop:
         code = _fail(str(stop), stop.exit_code)

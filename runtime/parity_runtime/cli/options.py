@@ -20,6 +20,11 @@ provider_option: Callable[[Any], Any] = click.option(
     help="cuda means CUDA or an error; auto says what it chose.",
 )
 
+digest_option: Callable[[Any], Any] = click.option(
+    "--digest",
+    help="The package id that is expected (parity info prints it); of a bare .onnx file its sha256.",
+)
+
 
 def names(text: str | None) -> tuple[str, ...]:
     """Return the names of a comma-separated list; one that holds a comma is quoted as in CSV."""

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import click
 
 from parity_runtime.cli.echo import echo_line
-from parity_runtime.cli.options import names, package_argument, provider_option, say_provider
+from parity_runtime.cli.options import digest_option, names, package_argument, provider_option, say_provider
 from parity_runtime.cli.progress import table_progress
 from parity_runtime.cli.table_options import TABLE_OPTIONS, read_options, table_file, table_options
 from parity_runtime.contract import ModelContract
@@ -34,7 +34,7 @@ _SHOWN = 20  # reasons; a broken file has one for each of its rows
 @click.option(
     "--row", "rows", multiple=True, metavar="A,B,...", help="One row of cells, written as in CSV; may be repeated."
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Where the answers are written; stdout without it.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where the predictions are written; stdout without it.")
 @click.option(
     "--certified", is_flag=True, help="Also say what is proven of each row: certified, or error_bound_<target>."
 )
@@ -62,11 +62,12 @@ _SHOWN = 20  # reasons; a broken file has one for each of its rows
 @click.option("--spreadsheet-safe", is_flag=True, help="CSV: an apostrophe before cells that a spreadsheet would run.")
 @table_options
 @provider_option
+@digest_option
 def predict(package: Path, table: str | None, rows: tuple[str, ...], provider: Provider, **options: Any) -> None:
-    """Answer the rows of TABLE: CSV or JSON Lines (also .gz), .npy, Parquet or Arrow; - is stdin.
+    """Predict the rows of TABLE: CSV or JSON Lines (also .gz), .npy, Parquet or Arrow; - is stdin.
 
     Adds the columns label and probability_<class> (for a regression, the target's name) behind the table's own,
-    which pass through as they are; --prefix predicted_ keeps them apart from columns of these names. The answers
+    which pass through as they are; --prefix predicted_ keeps them apart from columns of these names. The predictions
     have the table's format, or are CSV where --out ends in .csv; a table of any size takes the same memory. The
     file named by --out is complete or absent.
 
@@ -80,7 +81,7 @@ def predict(package: Path, table: str | None, rows: tuple[str, ...], provider: P
         option = wrong[0].removesuffix("_name")
         raise click.UsageError(f"--{option} is for a TABLE, not for --row")
     out = _output(options.pop("out"), package, table)
-    predictor = Predictor(package, provider=provider, certified=options.pop("certified"))
+    predictor = Predictor(package, provider=provider, digest=options.pop("digest"), certified=options.pop("certified"))
     say_provider(provider, predictor.provider)
     if predictor.contract.task == "tensors":
         raise InputError(f"{predictor.contract.name} returns tensors without a meaning; use Predictor.run from Python")
@@ -138,7 +139,7 @@ class _Run:
         found = table_format(str(out), self._format)
         with atomic_write(out) as file:
             self._answer(file, found, quiet=False)
-        _say(f"{self._rows} rows answered in {out}")
+        _say(f"{counted(self._rows, 'row')} answered in {out}")
 
     def _to_stdout(self) -> None:
         try:
@@ -160,7 +161,7 @@ class _Run:
             self._job.run(self._predictor, self._chunks, file, format_name, watch)
         if self._refused:
             done = "left out" if self._job.errors == "skip" else "left without an answer"
-            _say(f"parity: {self._refused} rows were {done}")
+            _say(f"parity: {counted(self._refused, 'row')} {'was' if self._refused == 1 else 'were'} {done}")
 
     def _tell(self, scored: Scored) -> None:
         self._rows += len(scored.chunk) - int(scored.unpredicted.sum())

@@ -74,7 +74,7 @@ class _Counter:
 
     def add(self, scored: Scored) -> None:
         self._rows += len(scored.chunk)
-        click.echo(f"\r{self._rows:,} rows", err=True, nl=False)
+        click.echo(f"\r{self._rows:,} {'row' if self._rows == 1 else 'rows'}", err=True, nl=False)
 
 
 def _size(table: TableFile) -> int | None:

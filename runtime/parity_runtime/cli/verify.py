@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from parity_runtime.cli.echo import echo_line
-from parity_runtime.cli.options import package_argument, provider_option, say_provider
+from parity_runtime.cli.options import digest_option, package_argument, provider_option, say_provider
 from parity_runtime.inference.session import Provider
 from parity_runtime.verification.verify import verify as verify_package
 
@@ -13,11 +13,11 @@ from parity_runtime.verification.verify import verify as verify_package
 @click.command()
 @package_argument
 @provider_option
-@click.option("--digest", help="The package id that is expected (parity info prints it).")
+@digest_option
 def verify(package: Path, provider: Provider, digest: str | None) -> None:
-    """Check every file against the manifest and replay the recorded vectors on this machine.
+    """Check every file against the manifest and replay its test vectors on this machine.
 
-    Exits with 3 if a file differs, is missing or is not listed, or an answer lies outside its tolerance.
+    Exits with 3 if a file differs, is missing or is not listed, or a result lies outside its tolerance.
     """
     result = verify_package(package, provider=provider, digest=digest)
     say_provider(provider, result.provider)

@@ -42,12 +42,14 @@ class Benchmark:
         provider: ``cpu``, ``cuda`` or ``auto``.
         threads: numbers of threads within an operator that are tried.
         seconds: that each figure may take, about.
+        digest: the package id that is expected, of a bare ``.onnx`` file its sha256; None takes any.
     """
 
     path: Path
     provider: Provider = "cpu"
     threads: tuple[int, ...] = (1,)
     seconds: float = 0.5
+    digest: str | None = None
 
     def latency(self) -> dict[str, Any]:
         """Return percentiles of single rows in microseconds, of the predictor and of bare onnxruntime."""
@@ -71,19 +73,20 @@ class Benchmark:
     def start(self) -> dict[str, dict[str, float]]:
         """Return what a new process takes to its first answer: seconds, and its peak memory in MB."""
         model = self.path / MODEL if self.path.is_dir() else self.path
-        predictor = Predictor(self.path, provider=self.provider)
+        predictor = Predictor(self.path, provider=self.provider, digest=self.digest)
         inputs = random_inputs(predictor.contract, 1)
         zeros = {name: (array.dtype.name, array.shape) for name, array in inputs.items()}
         provider = EXECUTION_PROVIDERS[predictor.provider]
         return {
-            "parity": _started(_PARITY + _PEAK, str(self.path), self.provider),
+            "parity": _started(_PARITY + _PEAK, str(self.path), self.provider, self.digest or ""),
             "onnxruntime": _started(_ONNXRUNTIME + _PEAK, str(model), provider, json.dumps(zeros)),
         }
 
     def _load(self, threads: int) -> tuple[ModelContract, Callable[[Arrays], tuple[Job, Job]]]:
         """Return what makes, of inputs, the two jobs: the same output of the predictor and of a bare session."""
-        predictor = Predictor(self.path, provider=self.provider, threads=threads)
-        session, contract = create_session(load_model(self.path).data, self.provider, threads), predictor.contract
+        predictor = Predictor(self.path, provider=self.provider, threads=threads, digest=self.digest)
+        model, contract = load_model(self.path, self.digest), predictor.contract
+        session = create_session(model.data, self.provider, threads)
         if contract.task == "tensors" or len(contract.inputs) > 1 or contract.inputs[0].dtype == "string":
             return contract, lambda inputs: (lambda: predictor.run(inputs), lambda: session.run(None, inputs))
         answer = predictor.predict_proba if contract.is_classifier else predictor.predict
@@ -143,7 +146,7 @@ _PARITY = """
 import sys
 from parity_runtime import Predictor
 from parity_runtime.evaluation.benchmark import random_inputs
-predictor = Predictor(sys.argv[1], provider=sys.argv[2])
+predictor = Predictor(sys.argv[1], provider=sys.argv[2], digest=sys.argv[3] or None)
 predictor.run(random_inputs(predictor.contract, 1))
 """
 

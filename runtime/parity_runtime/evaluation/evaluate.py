@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_runtime.arguments import argument
 from parity_runtime.contract import LABEL, PROBABILITIES, VALUE, ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.evaluation.metrics import ClassificationMetrics, RegressionMetrics
@@ -35,7 +36,9 @@ def evaluate_chunks(predictor: Predictor, chunks: Iterable[Chunk], target: str |
     if contract.task == "tensors":
         raise InputError(f"{contract.name} returns tensors without a meaning; there is nothing to evaluate")
     if target is None and len(contract.targets) != 1:
-        raise InputError("the package names no single target; say which column holds the truth with --target")
+        raise InputError(
+            f"the package names no single target; say which column holds the true values with {argument('target')}"
+        )
     target = target or contract.targets[0]
     if target not in contract.targets and len(contract.targets) > 1 and not contract.is_classifier:
         raise InputError(f"{target!r} is none of the model's targets, {', '.join(contract.targets)}")
@@ -61,7 +64,8 @@ class _Known:
             if not missing.all():
                 yield chunk.keep(~missing) if missing.any() else chunk
         if not rows and self.left_out:
-            raise InputError(f"{chunk.where}: {self._target} is missing in all {self.left_out} rows")
+            all_rows = "the only row" if self.left_out == 1 else f"all {self.left_out} rows"
+            raise InputError(f"{chunk.where}: {self._target} is missing in {all_rows}")
 
 
 def _classes(predictor: Predictor, chunks: Iterable[Chunk], target: str) -> dict[str, Any]:

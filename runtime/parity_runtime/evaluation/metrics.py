@@ -121,8 +121,9 @@ class ClassificationMetrics:
         Returns:
             rows, accuracy, log_loss (the mean cross-entropy in nats), calibration_error, confusion (row: true, column:
             predicted), precision, recall, f1 and roc_auc; of the positive class (index 1) for two classes, with tp,
-            tn, fp, fn, else the unweighted mean over classes (roc_auc: each class against the rest, None unless all
-            are there). A ratio without a denominator is 0, as in scikit-learn.
+            tn, fp, fn, else the unweighted mean (scikit-learn's macro average) over the classes that are true or
+            predicted in some row; roc_auc over each class against the rest, None unless a row of each is there. A
+            ratio without a denominator is 0, as in scikit-learn.
 
         Raises:
             InputError: there are no rows.
@@ -134,14 +135,15 @@ class ClassificationMetrics:
         recall = _ratio(hits, confusion.sum(axis=1))
         f1 = _ratio(2 * precision * recall, precision + recall)
         binary = len(confusion) == 2
+        counted = np.array([False, True]) if binary else (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0
         counts = dict(zip(("tn", "fp", "fn", "tp"), confusion.ravel().tolist(), strict=True)) if binary else {}
         return {
             "rows": rows,
             "accuracy": float(hits.sum() / rows),
             "log_loss": self._log_loss / rows,
-            "precision": _summary(precision),
-            "recall": _summary(recall),
-            "f1": _summary(f1),
+            "precision": float(precision[counted].mean()),
+            "recall": float(recall[counted].mean()),
+            "f1": float(f1[counted].mean()),
             "roc_auc": _roc_auc(np.concatenate(self._true), np.concatenate(self._scores)),
             "calibration_error": calibration_error(self._calibration),
             **counts,
@@ -232,10 +234,6 @@ def _roc_auc(true: NDArray[Any], probabilities: NDArray[Any]) -> float | None:
     areas = [roc_auc(true == index, column) for index, column in enumerate(probabilities.T)]
     known = [area for area in areas if area is not None]
     return float(np.mean(known)) if len(known) == len(areas) else None
-
-
-def _summary(by_class: NDArray[np.float64]) -> float:
-    return float(by_class[1] if len(by_class) == 2 else by_class.mean())
 
 
 def _ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> NDArray[np.float64]:

@@ -1,11 +1,15 @@
 """Mean and variance of columns whose rows come in parts, in one pass and constant memory."""
 
+from typing import Any, Self
+
 import numpy as np
 from numpy.typing import NDArray
 
 
 class RunningStats:
     """How many cells columns have, their mean and their spread (Chan, Golub and LeVeque, 1979); NaN is left out.
+
+    Those of parts merge in any order, to the same figures but for rounding.
 
     Args:
         columns: how many there are.
@@ -23,10 +27,17 @@ class RunningStats:
         """Take rows, float64 ``[rows, columns]``."""
         known = ~np.isnan(rows)
         count = known.sum(axis=0)
-        total = np.maximum(self.count + count, 1)
         mean = np.where(known, rows, 0.0).sum(axis=0) / np.maximum(count, 1)
+        self._add(count, mean, (np.where(known, rows - mean, 0.0) ** 2).sum(axis=0))
+
+    def merge(self, other: Self) -> None:
+        """Take the rows that another one has taken."""
+        self._add(other.count, other.mean, other.squares)
+
+    def _add(self, count: NDArray[Any], mean: NDArray[np.float64], squares: NDArray[np.float64]) -> None:
+        total = np.maximum(self.count + count, 1)
         apart = mean - self.mean
-        self.squares += (np.where(known, rows - mean, 0.0) ** 2).sum(axis=0)
+        self.squares += squares
         self.squares += apart**2 * self.count * count / total
         self.mean += apart * count / total
         self.count += count

@@ -14,7 +14,7 @@ FORMAT = "parity/2"
 """The format that this version writes; a reader refuses a larger number."""
 
 MAX_BYTES = 64 * 2**20
-"""The largest JSON file that is read: conformance vectors take some 4 MB."""
+"""The largest JSON file that is read: test vectors take some 4 MB."""
 
 # A parsed value takes up to 64 bytes and a place in its container, whatever it takes in the file.
 _MOST_CONTAINERS = 2**20  # objects and lists; the contract of a table has one for each feature

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from parity_runtime.arguments import argument
 from parity_runtime.errors import InputError
 from parity_runtime.files.atomic_write import beside, explained, fsync_folder
 from parity_runtime.files.locks import NoLocksError, held, is_at, release, take
@@ -121,7 +122,10 @@ def refuse_existing(target: Path, *, replace: bool, check: Check = lambda _: Non
     if blocking is not None:
         raise InputError(f"{target} cannot be made: {blocking} is a file")
     if target.exists() and not replace:
-        raise InputError(f"{target} exists; choose another name, or replace it with --force")
+        raise InputError(
+            f"{target} exists; choose another name, or let it be replaced with "
+            + argument("replace", True, option="--force")
+        )
     if target.exists() and any(target.iterdir()):
         check(target)
 

@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError, first_line
-from parity_runtime.tables.cell_values import CellValues, cell_values, missing_cell
+from parity_runtime.feature import MISSING_CATEGORY, MISSING_TIMESTAMP, Feature
+from parity_runtime.tables.cell_values import CellValues, cell_values, is_nothing, missing_cell
 from parity_runtime.tables.chunk import did_you_mean, shown
 from parity_runtime.tensor_spec import TensorSpec
 
 Arrays = dict[str, NDArray[Any]]
 
 _PIECE = 2**16  # values
-_NOTHING = ("NAType", "NaTType")  # pandas' own missing cells
+_JOINED = 2**10  # cells of text, whose joined text stays small
 
 
 def checked_array(contract: ModelContract, spec: TensorSpec, value: Any) -> NDArray[Any]:
@@ -81,10 +82,13 @@ def check_cells(contract: ModelContract, name: str, array: NDArray[Any]) -> None
     Raises:
         InputError: names the row (from 1) and the feature of the first such cell.
     """
-    if array.dtype.kind != "f" or not contract.features or all_finite(array):
+    if not contract.features or (array.dtype.kind == "f" and all_finite(array)):
         return
     features = [feature for feature in contract.features if feature.input == name]
     if not features:
+        return
+    if array.dtype.kind != "f":
+        _refuse_missing(features, array)
         return
     refused = np.isinf(array)
     for feature in features:
@@ -98,6 +102,16 @@ def check_cells(contract: ModelContract, name: str, array: NDArray[Any]) -> None
         raise InputError(problem, row=place[0] + 1, column=named)
 
 
+def _refuse_missing(features: Sequence[Feature], array: NDArray[Any]) -> None:
+    """Refuse a missing text or moment where the contract says so; names the row (from 1) and the feature."""
+    for feature in features:
+        if feature.missing == "refuse" and (feature.is_text or feature.kind == "datetime"):
+            missing = array[..., feature.index] == (MISSING_CATEGORY if feature.is_text else MISSING_TIMESTAMP)
+            if missing.any():
+                row = int(np.argmax(missing)) + 1
+                raise InputError(missing_cell(feature.name), row=row, column=feature.name)
+
+
 def all_finite(array: NDArray[Any]) -> bool:
     """Whether a C-contiguous float array holds neither NaN nor infinity.
 
@@ -108,6 +122,16 @@ def all_finite(array: NDArray[Any]) -> bool:
         return 0 not in np.isfinite(array).tobytes()
     flat = array.reshape(-1)
     return all(0 not in np.isfinite(flat[start : start + _PIECE]).tobytes() for start in range(0, flat.size, _PIECE))
+
+
+def all_text(cells: list[Any]) -> bool:
+    """Whether all cells are ``str``: nothing else joins, which is seen sooner than each cell's type."""
+    try:
+        for start in range(0, len(cells), _JOINED):
+            "".join(cells[start : start + _JOINED])
+    except TypeError:
+        return False
+    return True
 
 
 def column_names(rows: Any) -> Sequence[Any] | None:
@@ -158,7 +182,7 @@ def number_cells(contract: ModelContract, array: NDArray[Any], name: str) -> NDA
 
 
 def _cell(values: CellValues, cell: Any, row: int, name: str) -> float:
-    if cell is None or type(cell).__name__ in _NOTHING:
+    if is_nothing(cell):
         return float("nan")
     if isinstance(cell, str):
         if values.is_missing(cell, in_numbers=True):

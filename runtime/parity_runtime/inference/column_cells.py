@@ -42,7 +42,7 @@ def category_column(feature: Feature, column: Any, values: CellValues) -> Texts:
         return value_texts(cells, feature.kind, values)
     except TypeError:
         row, cell = next((row, cell) for row, cell in enumerate(cells, 1) if not _has_text(cell))
-        way_out = "; decode it to text first" if isinstance(cell, bytes) else "; it takes text"
+        way_out = "; decode it to text first" if isinstance(cell, bytes) else "; it takes text or a whole number"
         found = f"{feature.name} is {_typed(cell)}{way_out}"
         raise InputError(found, row=row, column=feature.name) from None
 
@@ -114,7 +114,11 @@ def _truths(cells: list[Any], values: CellValues) -> NDArray[np.float64]:
 
 
 def _is_arrow(column: Any) -> bool:
-    return type(column).__module__.partition(".")[0] == "pyarrow"
+    return _library(column) == "pyarrow"
+
+
+def _library(column: Any) -> str:
+    return type(column).__module__.partition(".")[0]
 
 
 def _of_arrow(feature: Feature, column: Any, wanted: str, read: Callable[[Any], Read]) -> Read:
@@ -128,6 +132,8 @@ def _of_arrow(feature: Feature, column: Any, wanted: str, read: Callable[[Any], 
 def _array(feature: Feature, column: Any) -> NDArray[Any]:
     """Return a column as an array; a list as one of objects, as numpy would make text of numbers beside text."""
     what = f"the column {feature.name!r}"
+    if _library(column) == "polars" and column.dtype.is_integer() and column.null_count():
+        column = column.to_list()  # numpy would get floats, which do not hold every integer
     array = as_array(what, np.array(column, object) if isinstance(column, list | tuple) else column)
     if array.ndim != 1:
         raise InputError(f"{what} has the shape {list(array.shape)}; it takes one cell a row", column=feature.name)
@@ -136,8 +142,8 @@ def _array(feature: Feature, column: Any) -> NDArray[Any]:
 
 def _without_zone(column: Any) -> Any:
     """Return pandas' moments with a zone as datetime64 in UTC; anything else as it is."""
-    is_zoned = type(column).__module__.partition(".")[0] == "pandas" and getattr(column.dtype, "tz", None) is not None
-    return np.asarray(column.dt.tz_convert(None)) if is_zoned else column
+    is_zoned = _library(column) == "pandas" and getattr(column.dtype, "tz", None) is not None
+    return np.asarray(getattr(column, "dt", column).tz_convert(None)) if is_zoned else column
 
 
 def _has_text(cell: Any) -> bool:
@@ -149,4 +155,4 @@ def _has_text(cell: Any) -> bool:
 
 
 def _typed(cell: Any) -> str:
-    return "missing" if is_nothing(cell) else f"a {type(cell).__name__} ({shown(str(cell))[1:-1]})"
+    return "missing" if is_nothing(cell) else f"{shown(str(cell))[1:-1]} ({type(cell).__name__})"

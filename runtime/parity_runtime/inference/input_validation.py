@@ -21,16 +21,16 @@ from parity_runtime.inference.checked_arrays import (
     number_column,
     unspelled,
 )
-from parity_runtime.inference.table_rows import has_kinds, input_by_kind, rows_by_kind
+from parity_runtime.inference.table_rows import input_by_kind, is_encoded, reads_kinds, rows_by_kind
 
 __all__ = ["Arrays", "all_finite", "dimensions", "named_inputs", "table_inputs"]
 
 
 def table_inputs(contract: ModelContract, rows: Any) -> Arrays:
-    """Return the graph's input for rows of a table.
+    """Return the graph's inputs for rows of a table, text and moments read as `rows_by_kind` does.
 
     Args:
-        contract: of a model with one input.
+        contract: of a model over a table, or of one with one input.
         rows: ``[batch, ...]`` in the graph's order, or columns by feature name, each ``[batch]``: a mapping, a
             data frame (pandas, polars, pyarrow) or a structured array. NaN is a missing cell; in columns, lists and
             arrays of objects None, an empty text and the contract's words for it (`CellValues`), numbers among
@@ -39,7 +39,7 @@ def table_inputs(contract: ModelContract, rows: Any) -> Arrays:
     Raises:
         InputError: the model has several inputs, a column is missing, or the rows do not fit it.
     """
-    if has_kinds(contract):
+    if reads_kinds(contract, rows):
         return rows_by_kind(contract, rows)
     if len(contract.inputs) != 1:
         names = ", ".join(spec.name for spec in contract.inputs)
@@ -70,7 +70,7 @@ def named_inputs(contract: ModelContract, arrays: Mapping[str, ArrayLike]) -> Ar
     for name in specs:
         if name not in arrays:
             raise InputError(f"the input {name!r} is missing; {contract.name} takes {', '.join(specs)}")
-    if len(specs) == 1 and not has_kinds(contract) and contract.inputs[0].dtype != "string":
+    if len(specs) == 1 and not is_encoded(contract) and contract.inputs[0].dtype != "string":
         return table_inputs(contract, *arrays.values())
     checked = {name: input_by_kind(contract, spec, arrays[name]) for name, spec in specs.items()}
     dimensions(contract, checked)

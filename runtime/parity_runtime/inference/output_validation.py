@@ -26,7 +26,10 @@ def check_labels(contract: ModelContract, labels: NDArray[np.int64]) -> None:
         ConformanceError: names the first such label.
     """
     count = len(contract.classes)
-    if labels.size <= _FEW:
+    if labels.size == 1:
+        if 0 <= labels.item() < count:
+            return
+    elif labels.size <= _FEW:
         found = labels.tolist()
         if not found or (min(found) >= 0 and max(found) < count):
             return

@@ -20,7 +20,7 @@ from parity_runtime.inference.output_validation import check_finite, check_label
 from parity_runtime.inference.ready_inputs import ReadyInputs
 from parity_runtime.inference.session import Provider, create_session, session_provider
 from parity_runtime.inference.signature import signature_mismatches
-from parity_runtime.inference.table_rows import has_kinds
+from parity_runtime.inference.table_rows import is_encoded
 from parity_runtime.inference.training_range import check_has_ranges, out_of_range
 from parity_runtime.package.loader import load_model
 
@@ -95,7 +95,7 @@ class Predictor(FittedEstimator):
         self._classifies = self.contract.is_classifier
         self._names = [spec.name for spec in self.contract.outputs]
         # Of numbers alone: other rows are looked at cell by cell.
-        self._bound_dtype = None if has_kinds(self.contract) else self.contract.inputs[0].numpy_dtype
+        self._bound_dtype = None if is_encoded(self.contract) else self.contract.inputs[0].numpy_dtype
         self._ready = ReadyInputs(self.contract)
         self._executor: Executor | None = None
         self._running()

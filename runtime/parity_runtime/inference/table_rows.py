@@ -11,6 +11,7 @@ from parity_runtime.errors import InputError
 from parity_runtime.feature import Feature
 from parity_runtime.inference.checked_arrays import (
     Arrays,
+    all_text,
     as_array,
     check_cells,
     checked_array,
@@ -27,9 +28,17 @@ from parity_runtime.tables.timestamp_cells import timestamp_values
 from parity_runtime.tensor_spec import TensorSpec
 
 
-def has_kinds(contract: ModelContract) -> bool:
-    """Whether some column of the model's is no plain number: text, a moment, a truth value."""
-    return any(feature.kind != "numeric" for feature in contract.features)
+def is_encoded(contract: ModelContract) -> bool:
+    """Whether some column of the model's is no number in its graph: text or a moment."""
+    return any(feature.is_text or feature.kind == "datetime" for feature in contract.features)
+
+
+def reads_kinds(contract: ModelContract, rows: Any) -> bool:
+    """Whether rows have cells that are read by their column's kind; an array of numbers is taken for what it is."""
+    if is_encoded(contract):
+        return True
+    numbers = isinstance(rows, np.ndarray) and rows.dtype.kind in "iuf"
+    return not numbers and any(feature.kind == "boolean" for feature in contract.features)
 
 
 def rows_by_kind(contract: ModelContract, rows: Any) -> Arrays:
@@ -85,8 +94,8 @@ def _texts(contract: ModelContract, spec: TensorSpec, value: Any) -> NDArray[Any
     flat = array.reshape(-1).tolist() if array.dtype.kind == "O" else None
     if flat is None and array.size:
         raise InputError(f"input {spec.name!r} holds {array.dtype}; it takes text")
-    if flat and {*map(type, flat)} != {str}:
-        place = next(place for place, cell in enumerate(flat) if type(cell) is not str)
+    if flat and not all_text(flat):
+        place = next(place for place, cell in enumerate(flat) if not isinstance(cell, str))
         width = array.shape[-1] if array.ndim > 1 else 1
         kind = type(flat[place]).__name__
         way_out = 'a missing text is "" there' if flat[place] is None else "it takes text"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from parity_runtime.arguments import argument
 from parity_runtime.contract import METADATA_KEY, ModelContract, certified_contract
 from parity_runtime.errors import DigestError, FormatError, InputError
 from parity_runtime.files.json_file import parse_json
@@ -73,7 +74,7 @@ def _from_folder(path: Path, digest: str | None, *, certified: bool) -> LoadedMo
 def _from_package(package: Package, *, certified: bool) -> LoadedModel:
     name = package.contract.graphs.get("certified" if certified else "default")
     if name is None:
-        raise InputError(f"{package.path} has no certified graph; export it with --certified")
+        raise InputError(f"{package.path} has no certified graph; export it with parity export ... --certified")
     model = package.read(name)
     facts = scan_model(model, str(package.path / name))
     if not _same_json(facts.metadata.get(METADATA_KEY), package.read_json(CONTRACT)):
@@ -94,7 +95,7 @@ def _from_file(path: Path, digest: str | None) -> LoadedModel:
     if digest is None:
         warnings.warn(
             f"{path} is a bare model: it has no digests, so nothing says that it is the one that was exported; "
-            f"load its package, or pin it with digest={sha256}",
+            f"load its package, or pin it with {argument('digest', sha256)}",
             UncheckedModelWarning,
             stacklevel=4,
         )

@@ -12,7 +12,7 @@ from parity_runtime.contract import ModelContract
 from parity_runtime.errors import DigestError, FormatError, InputError
 from parity_runtime.files.json_file import FORMAT, check_format, check_size, dump_json, parse_json
 from parity_runtime.files.open_file import read_regular
-from parity_runtime.printable import shown
+from parity_runtime.printable import counted, shown
 
 MANIFEST, CONTRACT, MODEL = "manifest.json", "contract.json", "model.onnx"
 CERTIFIED_MODEL = "model_certified.onnx"
@@ -53,7 +53,7 @@ class Package:
         self.entries = _parse_manifest(manifest, str(path / MANIFEST))
 
     def __repr__(self) -> str:
-        return f"Package({str(self.path)!r}, {len(self.entries)} files, id {self.id[:12]})"
+        return f"Package({str(self.path)!r}, {counted(len(self.entries), 'file')}, id {self.id[:12]})"
 
     @classmethod
     def open(cls, path: str | Path, digest: str | None = None) -> Self:
@@ -96,9 +96,9 @@ class Package:
         entry = self.entries.get(name)
         if entry is None:
             raise FormatError(f"{self.path / MANIFEST} does not list {name}; export the package again")
-        path = self._folder / name
+        path = self.path / name
         try:
-            data = read_regular(path, entry.size)
+            data = read_regular(self._folder / name, entry.size)
         except OSError as error:
             raise DigestError(f"{path} cannot be read: {error.strerror}; copy the whole package again") from error
         if len(data) != entry.size or hashlib.sha256(data).hexdigest() != entry.sha256:
@@ -115,11 +115,11 @@ class Package:
             check_size(self.entries[name].size, str(self.path / name))
         value = parse_json(self.read(name), str(self.path / name))
         if check_format(value, str(self.path / name)) < _OLDEST_FORMAT:
-            certified = " --certified" if CERTIFIED_MODEL in self.entries else ""
+            certified = CERTIFIED_MODEL in self.entries
             raise FormatError(
                 f"{self.path / name} has the format {value['format']}, which an earlier Parity wrote, and this version "
                 f"reads {FORMAT}; make the package anew: parity export ... {shlex.quote(str(self.path))} --force"
-                f"{certified}"
+                f"{' --certified' if certified else ''}"
             )
         return value
 

@@ -1,9 +1,7 @@
 """A contract in words, for ``parity info`` and the model card."""
 
-import numpy as np
-
 from parity_runtime.contract import ModelContract
-from parity_runtime.feature import Feature
+from parity_runtime.feature import Feature, moment_text
 from parity_runtime.printable import counted, shown
 
 _FEW = 8  # categories that are written out
@@ -26,7 +24,7 @@ def summarize(contract: ModelContract) -> list[str]:
         lines.append(f"tolerance   {name}: rtol {tolerance.rtol:.3g}, atol {tolerance.atol:.3g}, "
                      f"floor {tolerance.floor:.3g}")  # fmt: skip
     if "certified" in contract.graphs:
-        lines.append("certified   every answer can carry its proven rounding error (--certified)")
+        lines.append("certified   the certified graph adds a proven bound of its rounding error to every prediction")
     lines.append(f"needs       onnxruntime {contract.min_onnxruntime} or later")
     return lines + [f"{key:<11} {value}" for key, value in contract.provenance.items() if value is not None]
 
@@ -46,6 +44,6 @@ def _seen(feature: Feature) -> list[str]:
     if feature.range is None or feature.kind == "boolean":
         return []
     if feature.kind == "datetime":
-        low, high = np.array(feature.range).astype("datetime64[s]").astype("datetime64[D]")
+        low, high = (moment_text(end).partition("T")[0] for end in feature.range)
         return [f"{low} to {high} in training"]
     return ["{:.4g} to {:.4g} in training".format(*feature.range)]

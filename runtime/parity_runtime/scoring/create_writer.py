@@ -2,6 +2,7 @@
 
 from typing import Any, BinaryIO
 
+from parity_runtime.arguments import argument
 from parity_runtime.errors import InputError
 from parity_runtime.scoring.arrow_writer import ArrowWriter
 from parity_runtime.scoring.csv_writer import CsvWriter
@@ -30,7 +31,7 @@ def create_writer(
     if format_name == "csv":
         return CsvWriter(file, layout, head, spreadsheet_safe=spreadsheet_safe)
     if spreadsheet_safe:
-        raise InputError(f"--spreadsheet-safe is for CSV, not for {format_name}")
+        raise InputError(f"{argument('spreadsheet_safe')} is for CSV, not for {format_name}")
     if format_name == "jsonl":
         if not isinstance(head, JsonChunk):
             raise InputError("JSON Lines are written from JSON Lines; name the answers .csv")

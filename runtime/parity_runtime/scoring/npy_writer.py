@@ -6,6 +6,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from parity_runtime.arguments import argument
 from parity_runtime.errors import InputError
 from parity_runtime.scoring.prediction_columns import PredictionColumn
 from parity_runtime.scoring.score_chunk import Scored
@@ -30,7 +31,7 @@ class NpyWriter(Writer[NDArray[Any]]):
     def encode(self, scored: Scored) -> NDArray[Any]:
         """Return the rows as a structured array."""
         if scored.unpredicted.any():
-            raise InputError("an array has no empty cells; use --errors skip, or write .csv")
+            raise InputError(f"an array has no empty cells; use {argument('errors', 'skip')}, or write .csv")
         chunk: Any = scored.chunk  # an `ArrayChunk`, as all chunks of a table
         predictions = self.layout.chosen(scored.predictions)
         columns = {name: chunk.array[name] for name in self.layout.table}

@@ -26,13 +26,15 @@ def out_of_range_cells(contract: ModelContract, inputs: Mapping[str, NDArray[Any
     return out_of_range(contract, rounded)
 
 
-def out_of_range_reasons(contract: ModelContract, chunk: Chunk, outside: NDArray[np.bool_]) -> Refused:
-    """Return what is wrong with each row that has such a cell: the first one, and the feature's range."""
+def out_of_range_reasons(
+    contract: ModelContract, chunk: Chunk, outside: NDArray[np.bool_], way_out: str = ""
+) -> Refused:
+    """Return what is wrong with each row that has such a cell: the first one, the feature's range, and a way out."""
     reasons = {}
     for row in np.flatnonzero(outside.any(axis=1)).tolist():
         feature = contract.row_features[int(np.argmax(outside[row]))]
         low, high = shown_ends(contract, feature)
         cell = shown(chunk.cell(row, feature.name))
-        problem = f"{feature.name} is {cell}, outside what the model has seen in training, {low} to {high}"
+        problem = f"{feature.name} is {cell}, outside what the model has seen in training, {low} to {high}{way_out}"
         reasons[row] = Refusal(problem, feature.name)
     return reasons

@@ -6,7 +6,7 @@ from typing import Any
 from parity_runtime.errors import InputError
 from parity_runtime.inference.input_validation import table_inputs
 from parity_runtime.inference.predictor import Predictor
-from parity_runtime.inference.table_rows import has_kinds
+from parity_runtime.inference.table_rows import is_encoded
 from parity_runtime.scoring.arrow_writer import with_predictions
 from parity_runtime.scoring.prediction_columns import prediction_names
 from parity_runtime.scoring.score_chunk import in_order, score
@@ -67,7 +67,7 @@ def _run(predictor: Predictor, number: int, first: int, batch: Any) -> Any:
     names = {spec.name for spec in contract.inputs}
     is_run = isinstance(batch, Mapping) and set(batch) == names
     try:
-        if has_kinds(contract):
+        if is_encoded(contract):
             return predictor.run(batch if is_run else table_inputs(contract, batch))
         return predictor.run({next(iter(names)): batch} if len(names) == 1 else batch)
     except InputError as error:

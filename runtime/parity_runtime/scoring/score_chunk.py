@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_runtime.arguments import argument
 from parity_runtime.inference.output_validation import NO_ANSWER
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.scoring.out_of_range import out_of_range_cells, out_of_range_reasons
@@ -55,7 +56,8 @@ def score(predictor: Predictor, chunk: Chunk, errors: Errors = "stop", out_of_ra
     inputs, refused = read_inputs(predictor.contract, chunk)
     outside = None if out_of_range == "ignore" else out_of_range_cells(predictor.contract, inputs)
     if outside is not None and out_of_range == "refuse":
-        refused = out_of_range_reasons(predictor.contract, chunk, outside) | refused
+        way_out = _stop_way_out() if errors == "stop" else ""
+        refused = out_of_range_reasons(predictor.contract, chunk, outside, way_out) | refused
         blank_rows(inputs, refused)
     if errors == "stop":
         chunk.refuse(refused)
@@ -74,6 +76,12 @@ def score(predictor: Predictor, chunk: Chunk, errors: Errors = "stop", out_of_ra
         kept = ~unpredicted
         return Scored(chunk.keep(kept), [answer.keep(kept) for answer in predictions], unpredicted[kept], places)
     return Scored(chunk, predictions, unpredicted, places)
+
+
+def _stop_way_out() -> str:
+    """Return what else can become of a row that is out of range than the end of the job; said once, where it ends."""
+    skip, mark = argument("errors", "skip"), argument("out_of_range", "mark")
+    return f"; {skip} leaves such rows out, {mark} predicts and marks them"
 
 
 def no_predictions(predictions: Iterable[PredictionColumn]) -> list[int]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, BinaryIO
 
+from parity_runtime.arguments import argument
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.inference.predictor import Predictor
@@ -99,6 +100,7 @@ def chunk_size(contract: ModelContract, batch_size: int | None) -> int | None:
         return batch_size or BATCH
     if batch_size is not None:
         raise InputError(
-            f"rows of {contract.name} influence one another: the whole table is one batch; omit --batch-size"
+            f"rows of {contract.name} influence one another: the whole table is one batch; "
+            f"omit {argument('batch_size')}"
         )
     return None

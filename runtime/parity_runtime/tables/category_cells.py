@@ -14,6 +14,9 @@ from parity_runtime.tables.cell_values import CellValues, is_nothing
 Texts = NDArray[np.object_]
 """Cells as text, each a ``str``."""
 
+_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
+"""What JSON and Python may hold and UTF-8 may not: it becomes the replacement character, as JavaScript writes it."""
+
 _TRUTH = {"true": 1.0, "false": 0.0}
 
 
@@ -89,10 +92,10 @@ def _category(cell: str, kind: ColumnKind, values: CellValues) -> str:
     if values.is_missing(cell, in_numbers=kind == "code"):
         return MISSING_CATEGORY
     if kind != "code":
-        return cell
+        return cell if cell.isascii() else _LONE_SURROGATES.sub("\ufffd", cell)
     found = _integer(values.decimal).fullmatch(cell.strip())
     if found is None:
-        return cell
+        return cell if cell.isascii() else _LONE_SURROGATES.sub("\ufffd", cell)
     code = "0" if found[1] == "-0" else found[1]
     missing = values.missing_numbers and len(code) < 20 and float(code) in values.missing_numbers
     return MISSING_CATEGORY if missing else code

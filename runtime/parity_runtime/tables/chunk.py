@@ -102,6 +102,10 @@ class Chunk(ABC):
         """
         return category_texts(self._cells(name), kind, self.values)
 
+    def category_columns(self, kinds: Sequence[tuple[str, ColumnKind]]) -> list[NDArray[np.object_]]:
+        """Return columns as `categories` does, each with its kind; some formats read several at once sooner."""
+        return [self.categories(name, kind) for name, kind in kinds]
+
     def timestamps(self, name: str, form: str | None = None) -> tuple[NDArray[np.int64], Refused]:
         """Return a column as seconds since 1970, UTC, and which rows have a cell that is no date.
 

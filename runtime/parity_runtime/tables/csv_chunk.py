@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_runtime.feature import ColumnKind
 from parity_runtime.tables.cell_values import plain_number
 from parity_runtime.tables.chunk import Chunk, Refusal, Refused, shown
-from parity_runtime.tables.plain_numbers import Layout, plain_numbers
+from parity_runtime.tables.plain_numbers import Layout, plain_numbers, regular
+from parity_runtime.tables.plain_texts import plain_texts
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class CsvChunk(Chunk):
     def malformed(self) -> Refused:
         """The rows that have more or fewer cells than the header."""
         width = len(self.columns)
-        if {*map(len, self.cells)} <= {width}:
+        if not self.quoted and self.records and regular(b"\n".join(self.records), width, self.header.delimiter):
             return {}
         return {
             row: Refusal(f"{len(cells)} cells, but the header names {width} columns")
@@ -89,8 +91,27 @@ class CsvChunk(Chunk):
         """Return the rows that have more or fewer cells than the header."""
         return self.malformed
 
+    def category_columns(self, kinds: Sequence[tuple[str, ColumnKind]]) -> list[NDArray[np.object_]]:
+        """Return columns as categories; all of them in one pass, where the rows are plain."""
+        found = self._plain_texts([self.index(name) for name, _ in kinds])
+        if found is None:
+            return super().category_columns(kinds)
+        from parity_runtime.tables.arrow_cells import arrow_categories  # noqa: PLC0415 -- where pyarrow is there
+
+        return [arrow_categories(array, kind, self.values) for array, (_, kind) in zip(found, kinds, strict=True)]
+
+    def _plain_texts(self, indices: list[int]) -> list[Any] | None:
+        """Return columns as pyarrow's arrays of text; None where the rows have to be split."""
+        if self.quoted or "cells" in self.__dict__ or self.malformed:
+            return None
+        return plain_texts(self.records, indices, Layout(len(self.columns), self.header.delimiter, self.values))
+
     def _cells(self, name: str) -> list[str]:
         index, malformed = self.index(name), self.malformed
+        found = self._plain_texts([index])
+        if found is not None:
+            cells: list[str] = found[0].cast(found[0].type.value_type).to_pylist()
+            return cells
         if not malformed:
             return [cells[index] for cells in self.cells]
         return ["" if row in malformed else cells[index] for row, cells in enumerate(self.cells)]

@@ -69,13 +69,22 @@ _FILL: dict[str, Any] = {"f": 0.0, "O": MISSING_CATEGORY, "i": MISSING_TIMESTAMP
 def _read_input(features: list[Feature], chunk: Chunk) -> tuple[NDArray[Any], Refused]:
     """Return one input's array, and the rows that are refused; the first column's fault counts."""
     if features[0].is_text:
-        texts = [chunk.categories(feature.name, feature.kind) for feature in features]
-        return np.stack(texts, axis=1), {}
+        texts = chunk.category_columns([(feature.name, feature.kind) for feature in features])
+        return np.stack(texts, axis=1), _first_fault(list(map(_missing, features, texts)))
     if features[0].kind == "datetime":
         read = [chunk.timestamps(feature.name, feature.format) for feature in features]
         seconds = np.stack([column for column, _ in read], axis=1)
-        return seconds, _first_fault([odd for _, odd in read])
+        missing = [_missing(feature, column) for feature, (column, _) in zip(features, read, strict=True)]
+        return seconds, _first_fault([odd for _, odd in read] + missing)
     return _read_numbers(features, chunk)
+
+
+def _missing(feature: Feature, cells: NDArray[Any]) -> Refused:
+    """Return the rows of a column of text or moments that has no answer to a missing cell."""
+    if feature.missing == "impute":
+        return {}
+    nothing = MISSING_CATEGORY if feature.is_text else MISSING_TIMESTAMP
+    return dict.fromkeys(np.flatnonzero(cells == nothing).tolist(), Refusal(missing_cell(feature.name), feature.name))
 
 
 def _read_numbers(features: list[Feature], chunk: Chunk) -> tuple[NDArray[np.float64], Refused]:

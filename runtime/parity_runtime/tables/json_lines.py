@@ -123,7 +123,7 @@ class JsonChunk(Chunk):
     def categories(self, name: str, kind: ColumnKind = "categorical") -> NDArray[np.object_]:
         """Return a key's values as categories; what is neither text, number nor truth value as its JSON."""
         found = self._values(name)
-        cells = [_json(value) if isinstance(value, dict | list) else value for value in found]
+        cells = [_nested(value) if isinstance(value, dict | list) else value for value in found]
         return value_texts(cells, kind, self.values)
 
     def timestamps(self, name: str, form: str | None = None) -> tuple[NDArray[np.int64], Refused]:
@@ -235,6 +235,14 @@ def _keys(where: str, records: list[bytes]) -> list[str]:
 
 def _text(value: Any) -> str:
     return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _nested(value: Any) -> str:
+    """Return a container's JSON; of one that is nested too deep, a text that no category is likely to be."""
+    try:
+        return _text(value)
+    except RecursionError:
+        return type(value).__name__
 
 
 def _json(value: Any) -> str:

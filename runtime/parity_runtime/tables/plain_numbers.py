@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from parity_runtime.tables.cell_values import CellValues
 
 _FEW = 4096  # rows; importing pyarrow takes longer than reading them
-_LARGEST = 2**31 - 2  # bytes of a block of pyarrow's
+LARGEST = 2**31 - 2
+"""Bytes of a block that pyarrow reads."""
 
 
 _UNKNOWN = "x"
@@ -45,7 +46,7 @@ def plain_numbers(records: list[bytes], columns: list[int], layout: Layout) -> N
     """
     # What is white space, or a mark, to one reader and not to another is made a letter, which none takes for a number.
     block = b"\n".join(records).translate(_translation(layout.delimiter, layout.values.decimal))
-    if len(records) >= _FEW and len(block) < _LARGEST and _has_pyarrow():
+    if len(records) >= _FEW and len(block) < LARGEST and has_pyarrow():
         return _with_pyarrow(block, columns, layout)
     return _with_numpy(block, columns, layout)
 
@@ -70,7 +71,8 @@ def _words(layout: Layout) -> list[str]:
 
 
 @cache
-def _has_pyarrow() -> bool:
+def has_pyarrow() -> bool:
+    """Whether pyarrow is installed; it is not imported."""
     return importlib.util.find_spec("pyarrow") is not None
 
 
@@ -109,7 +111,7 @@ def _numpy(array: Any) -> NDArray[np.float64]:
 
 
 def _with_numpy(block: bytes, columns: list[int], layout: Layout) -> NDArray[np.float64] | None:
-    if not _regular(block, layout.width, layout.delimiter):
+    if not regular(block, layout.width, layout.delimiter):
         return None
     text = block.decode("ascii")
     for words in (
@@ -146,7 +148,7 @@ def _filled(text: str, delimiter: str, words: list[str]) -> str:
     return text[1:-1]
 
 
-def _regular(block: bytes, width: int, delimiter: str) -> bool:
+def regular(block: bytes, width: int, delimiter: str) -> bool:
     """Whether every row has ``width`` cells; numpy only notices rows that are too short."""
     values = np.frombuffer(block, np.uint8)
     ends = np.append(np.flatnonzero(values == ord("\n")), len(values))

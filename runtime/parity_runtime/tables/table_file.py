@@ -1,18 +1,15 @@
 """Opens a table by its name, whatever format it has."""
 
-import gzip
-import io
 import re
 import shlex
 import sys
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from parity_runtime.errors import InputError, first_line
+from parity_runtime.errors import InputError
 from parity_runtime.files.open_file import open_stream
 from parity_runtime.tables.arrow_file import arrow_chunks
 from parity_runtime.tables.cell_values import CellValues
@@ -32,7 +29,6 @@ FORMATS = {
 """The format of a file by its suffix, behind which .gz may stand; any other file is taken as CSV."""
 
 _COMPRESSED = ".gz"
-_BUFFER = 2**16  # bytes of a compressed file that are decompressed at once
 
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -192,9 +188,6 @@ class TableFile:
                     yield from json_chunks(file, where, size)
                 else:
                     yield from csv_chunks(file, where, size, self.dialect)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            way_out = "the file is cut off or damaged, or no gzip file: make it again"
-            raise InputError(f"{where} cannot be decompressed ({first_line(error)}); {way_out}") from error
         except OSError as error:
             if isinstance(error, BrokenPipeError) or error.filename not in (None, self.name):
                 raise
@@ -203,7 +196,11 @@ class TableFile:
     def _open(self) -> "AbstractContextManager[BinaryIO]":
         if self.name != "-":
             file = open_stream(Path(self.name))
-            return _decompressed(file) if _is_compressed(self.name) else file
+            if not _is_compressed(self.name):
+                return file
+            from parity_runtime.tables.gzip_file import decompressed  # noqa: PLC0415 -- few tables need it
+
+            return decompressed(file, self.name)
         if sys.stdin is None:
             raise InputError("stdin is closed; give a file's name")
         return nullcontext(sys.stdin.buffer)
@@ -221,13 +218,6 @@ def _is_compressed(name: str) -> bool:
 def _plain_name(name: str) -> str:
     """Return a file's name as it would be decompressed."""
     return name[: -len(_COMPRESSED)] if _is_compressed(name) else name
-
-
-@contextmanager
-def _decompressed(file: BinaryIO) -> Iterator[BinaryIO]:
-    """Decompress a file as it is read, some thousand bytes at a time."""
-    with file, gzip.GzipFile(fileobj=file) as plain, io.BufferedReader(plain, _BUFFER) as lines:
-        yield lines
 
 
 def read_table(name: str) -> Chunk:

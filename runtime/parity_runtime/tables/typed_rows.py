@@ -1,4 +1,4 @@
-"""Rows that somebody typed: an array of numbers, and the cells that they were read from."""
+"""Rows that somebody typed: their cells, as text."""
 
 from collections.abc import Sequence
 from itertools import compress

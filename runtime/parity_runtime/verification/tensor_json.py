@@ -55,7 +55,8 @@ def _read(dtype: str, data: list[Any]) -> NDArray[Any]:
     if np.dtype(dtype).kind in "iu":
         data = [_integer(cell) if isinstance(cell, str) else cell for cell in data]
     found = np.asarray(data)
-    converted = found.astype(dtype)
+    with np.errstate(invalid="ignore", over="ignore"):
+        converted = found.astype(dtype)
     if data and not (found.dtype.kind in "biuf" and _same(found, converted)):
         raise ValueError(data)
     return converted

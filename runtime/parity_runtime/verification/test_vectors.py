@@ -1,6 +1,6 @@
 """Test vectors of a package (recorded inputs and outputs), and their replay on the machine at hand.
 
-Ordinary vectors have float64 answers (rounded to the output's dtype) on rows far from a decision, so that any
+Ordinary ones have float64 outputs (rounded to the output's dtype) on rows far from a decision, so that any
 honest runner passes at the recorded rtol and atol. Hard probes lie near a decision: their logits are compared
 with a recorded tolerance a row, and their labels only where the file says so.
 """
@@ -156,7 +156,7 @@ class Deviation:
 
 
 def replay(conformance: VectorSet, runner: Runner) -> list[Deviation]:
-    """Ask ``runner`` every recorded question and compare its answers by the file's rules."""
+    """Run every test vector through ``runner`` and compare its outputs by the file's rules."""
     ordinary = conformance.ordinary
     answers = runner.run(dict(ordinary.inputs))
     results = [

@@ -23,7 +23,7 @@ class Verification:
         package_id: sha256 of the manifest.
         files: how many files were checked.
         provider: what the session ran on, ``cpu`` or ``cuda``.
-        deviations: the replayed vectors, an output each.
+        deviations: of the replayed test vectors, an output each.
     """
 
     package_id: str
@@ -37,7 +37,7 @@ class Verification:
 
 
 def verify(path: str | Path, *, provider: Provider = "cpu", digest: str | None = None) -> Verification:
-    """Check every file of a package and replay its conformance vectors here.
+    """Check every file of a package and replay its test vectors here.
 
     >>> from parity_runtime import Package, verify
     >>> verify("tests/data/xor").package_id == Package.open("tests/data/xor").id
@@ -67,7 +67,7 @@ def _verify(package: Package, provider: Provider) -> Verification:
     predictor = Predictor(package.path, provider=provider, digest=package.id)
     names = {spec.name for spec in package.contract.outputs}
     if set(conformance.ordinary.outputs) != names:
-        raise FormatError(f"{package.path / CONFORMANCE} does not hold vectors of {', '.join(sorted(names))}")
+        raise FormatError(f"{package.path / CONFORMANCE} does not hold test vectors of {', '.join(sorted(names))}")
     deviations = replay(conformance, predictor)
     if "certified" in package.contract.graphs:
         proven = Predictor(package.path, provider=provider, digest=package.id, certified=True)
@@ -76,10 +76,10 @@ def _verify(package: Package, provider: Provider) -> Verification:
     if failed or not sum(deviation.compared for deviation in deviations):
         worst = failed[0] if failed else None
         found = (
-            f"{worst.failed} of {worst.compared} values of {worst.output} ({worst.vectors} vectors) lie outside "
+            f"{worst.failed} of {worst.compared} values of {worst.output} ({worst.vectors} test vectors) lie outside "
             f"their tolerance, by up to {worst.largest:.3g}"
             if worst
-            else "it has no vectors to compare"
+            else "it has no test vectors to compare"
         )
         raise ConformanceError(f"{package.path} does not answer here as it was recorded: {found}")
     return Verification(package.id, len(package.entries), predictor.provider, tuple(deviations))

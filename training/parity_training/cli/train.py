@@ -15,11 +15,13 @@ from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.progress import progress_bar
 from parity_runtime.cli.table_options import read_options, table_options, tell
 from parity_runtime.files.json_file import read_json
+from parity_runtime.printable import counted
 from parity_runtime.tables.cell_values import left_out_rows
 from parity_training.callables import resolve_callable
 from parity_training.cli.train_options import train_options
 from parity_training.data.column_problem import TableProblemsError
-from parity_training.data.table import TableDataset, TableSettings, settings_from_source, table_data, table_defaults
+from parity_training.data.table import TableDataset, table_data, table_defaults
+from parity_training.data.table_settings import TableSettings, settings_from_source
 from parity_training.data.training_data import TrainingData
 from parity_training.data.xor import XORSettings, xor_data
 from parity_training.fitting.loop import EpochResult
@@ -37,6 +39,7 @@ _XOR_ONLY = ("size", "validation_size", "test_size", "std")
 _TABLE_ONLY = tuple(item.name for item in fields(TableSettings) if item.name != "seed")
 _TYPED = "parity_training.typed"
 _SHOWN_CLASSES = 10
+_MUCH = 2 / 3  # of the rows: from here on, accuracy alone says little
 _KEPT_ON_RESUME = ("data", "out", "force", "resume_run", "network")
 
 
@@ -116,7 +119,7 @@ def _trained(data: str, out: Path, given: dict[str, Any], user_network: Network 
         arguments = {"num_hidden": given["hidden"]} | arguments
     choice = NetworkChoice(given.get("network", name), arguments, user_network)
     with _progress(settings.epochs) as on_epoch:
-        return train_model(training_data, choice, settings, out, replace_existing=force, on_epoch=on_epoch)
+        return train_model(training_data, choice, settings, out, replace=force, on_epoch=on_epoch)
 
 
 def _resumed(data: str, out: Path, user_network: Network | None, *, force: bool) -> Run:
@@ -132,7 +135,7 @@ def _resumed(data: str, out: Path, user_network: Network | None, *, force: bool)
         training_data = table_data(TableDataset(data, settings), settings, run.recipe.contract.name)
     epochs = TrainSettings.from_json(run.recipe.training, str(out / RECIPE)).epochs
     with _progress(epochs) as on_epoch:
-        return resume(out, training_data, user_network, on_epoch, replace_existing=force)
+        return resume(out, training_data, user_network, on_epoch, replace=force)
 
 
 def _xor(given: dict[str, Any]) -> tuple[TrainingData, str, TrainSettings]:
@@ -159,7 +162,8 @@ def _table(data: str, out: Path, given: dict[str, Any]) -> tuple[TrainingData, s
 def _refuse_others(given: dict[str, Any], others: tuple[str, ...], whose: str) -> None:
     wrong = next((name for name in others if name in given), None)
     if wrong is not None:
-        raise InputError(f"--{wrong.replace('_', '-')} goes with {whose}")
+        option = "id" if wrong == "id_columns" else wrong.replace("_", "-")
+        raise InputError(f"--{option} goes with {whose}")
 
 
 def _described(dataset: TableDataset, training_data: TrainingData) -> list[str]:
@@ -171,11 +175,12 @@ def _described(dataset: TableDataset, training_data: TrainingData) -> list[str]:
     imputed = sum(feature.missing == "impute" and feature.kind in ("numeric", "boolean") for feature in features)
     lines = [
         *column_report(dataset.columns, training_data),
-        f"{dataset.task}{classes}{positive}: {len(dataset.features)} features, {len(split.train)} rows to train on, "
-        f"{len(split.validation)} to validate, {len(split.test)} held out",
+        f"{dataset.task}{classes}{positive}: {counted(len(dataset.features), 'feature')}, "
+        f"{counted(len(split.train), 'row')} to train on, {len(split.validation)} to validate, "
+        f"{len(split.test)} held out",
     ]
     if imputed:
-        lines.append(f"missing cells are filled with their column's mean, in {imputed} columns")
+        lines.append(f"missing cells are filled with their column's mean, in {counted(imputed, 'column')}")
     if dataset.without_target:
         words = ", ".join(f"{word}: {count}" for word, count in dataset.words.most_common())
         lines.append(
@@ -199,9 +204,27 @@ def _figures(result: EpochResult) -> str:
 def _summary(run: Run) -> list[str]:
     evaluation = read_json(run.path / EVALUATION)
     part = {"test": "held-out", "validation": "validation", "train": "training"}[evaluation["part"]]
-    rows = f"{evaluation['rows']} {part} rows"
+    rows = counted(evaluation["rows"], f"{part} row")
     if "accuracy" in evaluation:
-        found = f"{evaluation['accuracy']:.2%} of {rows} are right"
+        found = [f"{evaluation['accuracy']:.2%} of {rows} are right"]
+        found += _beside_the_majority(evaluation["confusion"], [str(label) for label in run.recipe.contract.classes])
     else:
-        found = f"RMSE {evaluation['rmse']:.4g} and R2 {evaluation['r2']:.4f} on {rows}"
-    return [found, f"run: {run.path}"]
+        found = [f"RMSE {evaluation['rmse']:.4g} and R2 {evaluation['r2']:.4f} on {rows}"]
+    return [*found, f"run: {run.path}"]
+
+
+def _beside_the_majority(confusion: list[list[int]], classes: list[str]) -> list[str]:
+    """Return what always answering the most frequent class reaches, where that is much, and how others are found.
+
+    Args:
+        confusion: rows by true class and predicted class.
+        classes: their names.
+    """
+    rows = [sum(counts) for counts in confusion]
+    most = max(rows)
+    if most <= _MUCH * sum(rows):
+        return []
+    others = [index for index, count in enumerate(rows) if 0 < count < most]
+    recalls = [f"{classes[index]} {confusion[index][index] / rows[index]:.2%}" for index in others[:_SHOWN_CLASSES]]
+    recall = f"; recall: {', '.join(recalls)}" if recalls else ""
+    return [f"always answering {classes[rows.index(most)]} would be right in {most / sum(rows):.2%}{recall}"]

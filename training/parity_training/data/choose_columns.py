@@ -1,6 +1,7 @@
 """Which columns of a table are features, and of what kind: as somebody says, else as their cells look."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -187,16 +188,13 @@ def _is_saved_index(place: int, name: str) -> bool:
 def _check_names(where: str, columns: Sequence[str], choice: ColumnChoice) -> None:
     said = {"--numeric": choice.numeric, "--categorical": choice.categorical,
             "--datetime": tuple(choice.formats(columns))}  # fmt: skip
-    absent = {
-        name: None
-        for name in (
-            choice.target,
-            *choice.features,
-            *choice.dropped,
-            *(name for names in said.values() for name in names),
-        )
-        if name not in columns
-    }
+    of_kinds = [name for names in said.values() for name in names]
+    known = set(columns)
+    absent = [
+        name
+        for name in dict.fromkeys((choice.target, *choice.features, *choice.dropped, *of_kinds))
+        if name not in known
+    ]
     if absent:
         several = "columns" if len(absent) > 1 else "column"
         meant = "".join(dict.fromkeys(did_you_mean(name, columns) for name in absent))
@@ -212,7 +210,7 @@ def _check_names(where: str, columns: Sequence[str], choice: ColumnChoice) -> No
 
 
 def _refuse_contradictions(choice: ColumnChoice, said: Mapping[str, tuple[str, ...]]) -> None:
-    doubled = {name for name in choice.features if choice.features.count(name) > 1}
+    doubled = [name for name, times in Counter(choice.features).items() if times > 1]
     if doubled:
         raise InputError(f"the feature {min(doubled)!r} is named twice")
     kinds: dict[str, str] = {}

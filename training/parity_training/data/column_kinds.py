@@ -6,10 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from parity_runtime.feature import ColumnKind
 from parity_runtime.tables.cell_patterns import spelling
 from parity_runtime.tables.cell_values import PLAIN, CellValues
 from parity_runtime.tables.chunk import Chunk
+from parity_runtime.tables.csv_chunk import CsvChunk
 from parity_training.data.dates import fitting_formats, odd_dates
 from parity_training.data.native_kind import NativeKind, native_kind
 
@@ -20,6 +24,7 @@ FEWEST_IDENTIFIERS = 20
 """So many different texts, or rows, have to be there before a column looks like an identifier."""
 
 _MANY_ODD, _MANY_ODD_SHARE = 20, 0.1  # so many texts among numbers are no slips: the column is text
+_SPELLED = 1000  # texts that show whether they are numbers in another spelling
 _LEADING_ZERO = re.compile(r"[+-]?0\d+", re.ASCII)
 _WORDS = frozenset({"true", "false"})
 
@@ -77,6 +82,18 @@ class ColumnSample:
         for cell, rows in Counter(chunk.column(name)).items():
             self._count(cell, rows)
 
+    def add_numbers(self, column: NDArray[np.float64], values: CellValues) -> None:
+        """Take cells that are numbers, none of which begins with a zero; NaN is a missing one."""
+        known = column[~np.isnan(column)]
+        self.values = values
+        self.numbers += len(known)
+        self.fractions += int((known != np.floor(known)).sum())
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether all cells that were taken are numbers, or missing."""
+        return not (self.texts or self.words or self.zeros or self.dashes or self.native)
+
     def _count(self, cell: str, rows: int) -> None:
         values, stripped = self.values, cell.strip()
         if values.is_missing(cell):
@@ -117,8 +134,8 @@ def kind_of(sample: ColumnSample) -> KindOf:
         return KindOf(
             "boolean" if "boolean" in sample.native else "datetime" if "datetime" in sample.native else "numeric"
         )
-    if sample.words and not (sample.texts or sample.zeros or sample.numbers):
-        return KindOf("boolean")
+    if sample.words and not (sample.texts or sample.zeros):
+        return KindOf("boolean" if sample.words >= sample.numbers else "numeric")
     if not (sample.texts or sample.words or sample.zeros):
         return KindOf("numeric")
     return _kind_of_text(sample)
@@ -133,7 +150,7 @@ def _kind_of_text(sample: ColumnSample) -> KindOf:
     odd = sample.texts.total() + sample.words
     if _are_slips(odd, len(sample.texts), sample.numbers):
         return KindOf("numeric")
-    found = spelling(sample.texts.elements(), sample.values, has_decimals=bool(sample.fractions))
+    found = spelling(list(sample.texts)[:_SPELLED], sample.values, has_decimals=bool(sample.fractions))
     return KindOf("numeric") if found else _category(sample.texts, sample)
 
 
@@ -171,9 +188,28 @@ def sample_columns(chunks: Iterable[Chunk], names: Sequence[str]) -> dict[str, C
     """
     samples = {name: ColumnSample() for name in names}
     for chunk in chunks:
+        numeric = [name for name, sample in samples.items() if sample.is_numeric]
+        matrix = _plain_matrix(chunk, numeric)
+        for place, name in enumerate(numeric if matrix is not None else ()):
+            samples[name].add_numbers(matrix[:, place], chunk.values)  # type: ignore[index]
         for name, sample in samples.items():
-            sample.add(chunk, name)
+            if matrix is None or name not in numeric:
+                sample.add(chunk, name)
     return samples
+
+
+def _plain_matrix(chunk: Chunk, names: Sequence[str]) -> NDArray[np.float64] | None:
+    """Return columns of CSV as numbers, None where some cell may be none, or begin with a zero.
+
+    A library's reader takes a fraction of the time that counting cells takes.
+    """
+    if not isinstance(chunk, CsvChunk) or chunk.quoted or not names:
+        return None
+    between = re.escape(chunk.header.delimiter.encode())
+    if re.search(rb"(?:^|[ \n]|" + between + rb")[+-]?0[0-9]", b"\n".join(chunk.records)):
+        return None
+    matrix, refused = chunk.read(names)
+    return None if refused else matrix
 
 
 def is_integer_column(sample: ColumnSample) -> bool:

@@ -10,6 +10,7 @@ from parity_training.data.option_hint import option_hint
 Options = Mapping[str, tuple[str, ...]]
 """Options that take lists, or one text, by their names; ``--percent`` takes nothing."""
 
+_TOLD = 5  # problems one by one: a sentence is cut in the middle where it is longer than a screen
 _SPELLED = re.compile(r"read it with (?P<options>--.+?)(?: \(45%.*)?")
 
 
@@ -35,8 +36,15 @@ class TableProblemsError(InputError):
     def __init__(self, problems: Sequence[ColumnProblemError], where: str, given: Options) -> None:
         options = _together(problems, given)
         self.options = " ".join(_written(name, values) for name, values in options.items())
-        found = "; ".join(f"row {one.row}: {one.problem}" if one.row else one.problem for one in problems)
-        super().__init__(f"{where}: {len(problems)} columns cannot be read: {found}")
+        found = "; ".join(map(_short, problems[:_TOLD]))
+        more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
+        super().__init__(f"{where}: {len(problems)} columns cannot be read: {found}{more}")
+
+
+def _short(problem: ColumnProblemError) -> str:
+    """Return a problem without its ways out, one of which is said for all together."""
+    what = problem.problem.partition("; ")[0]
+    return what if problem.row is None else f"row {problem.row}: {what}"
 
 
 def spelling_options(way_out: str) -> dict[str, tuple[str, ...]] | None:
@@ -60,16 +68,20 @@ _LISTS = ("--missing-values", "--drop-columns", "--currency", "--categorical")
 
 def _together(problems: Sequence[ColumnProblemError], given: Options) -> dict[str, tuple[str, ...]]:
     """Return the options of all problems; a column whose options contradict those of another is left out."""
-    options = dict(given)
     named: dict[str, tuple[str, ...]] = {}
     for problem in problems:
         wanted = dict(problem.options)
-        if any(name in named and name not in _LISTS and named[name] != value for name, value in wanted.items()):
+        if _signs(wanted) and _signs(named) and _signs(wanted) != _signs(named):
             wanted = {"--drop-columns": (str(problem.column),)}
         for name, values in wanted.items():
-            before = (*options.get(name, ()), *named.get(name, ())) if name in _LISTS else ()
+            before = (*given.get(name, ()), *named.get(name, ())) if name in _LISTS else ()
             named[name] = tuple(dict.fromkeys((*before, *values)))
     return named
+
+
+def _signs(options: Options) -> dict[str, tuple[str, ...]]:
+    """Return what options say of the signs within a number, which are the same in all columns."""
+    return {name: options[name] for name in ("--decimal", "--thousands") if name in options}
 
 
 def _written(name: str, values: tuple[str, ...]) -> str:

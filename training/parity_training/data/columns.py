@@ -42,7 +42,7 @@ class Columns:
         without_target: how many rows were left out because their target is missing.
         left_out: the columns that are no features, but for those that somebody said.
         words: the words for a missing cell that were met in the features.
-        row_numbers: the number of each row in the file, from 1, int64 ``[rows]``.
+        row_numbers: the number of each row in the file, from 1, int64 ``[rows]``; None where none was left out.
     """
 
     where: str
@@ -55,7 +55,7 @@ class Columns:
     without_target: int
     left_out: tuple[LeftOut, ...] = ()
     words: Counter[str] = field(default_factory=Counter)
-    row_numbers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    row_numbers: NDArray[np.int64] | None = None
 
     def of(self, *kinds: ColumnKind) -> list[str]:
         """Return the names of the features of some kinds, in order."""
@@ -65,8 +65,9 @@ class Columns:
         """Return these rows without the others, which have no target."""
         target = replace(self.target, codes=[np.concatenate(self.target.codes)[rows]] if self.target.codes else [])
         without = self.without_target + int((~rows).sum())
-        kept = {name: getattr(self, name)[rows] for name in ("data", "codes", "seconds", "row_numbers")}
-        return replace(self, **kept, target=target, without_target=without)
+        kept = {name: getattr(self, name)[rows] for name in ("data", "codes", "seconds")}
+        numbers = np.flatnonzero(rows) + 1 if self.row_numbers is None else self.row_numbers[rows]
+        return replace(self, **kept, row_numbers=numbers, target=target, without_target=without)
 
 
 def read_columns(file: TableFile, choice: ColumnChoice, given: Options | None = None) -> Columns:
@@ -114,7 +115,7 @@ class _Reader:
         self.cells = CellReader(self.chosen)
         self.data = GrowingRows(np.float32, len(self.numbers) + len(self.dates))
         self.codes, self.seconds = GrowingRows(np.int32, len(self.texts)), GrowingRows(np.int64, len(self.dates))
-        self.row_numbers = GrowingRows(np.int64, 1)
+        self.left_out_rows: list[NDArray[np.int64]] = []
         self.range = ValueRange(len(self.numbers))
         self.targets = Target(choice.target, path)
         self.without_target = 0
@@ -158,7 +159,6 @@ class _Reader:
         self.range.add(matrix[:, : len(self.numbers)], numbers)
         for rows, piece in ((self.data, matrix), (self.codes, codes), (self.seconds, seconds)):
             rows.append(piece)
-        self.row_numbers.append(numbers[:, None])
 
     def _known(self, chunk: Chunk) -> tuple[list[str], Chunk]:
         """Return the rows that have a target, and its cells."""
@@ -167,6 +167,7 @@ class _Reader:
         if missing.any():
             self.targets.words.update(cells[row] for row in np.flatnonzero(missing) if cells[row])
             self.without_target += int(missing.sum())
+            self.left_out_rows.append(_row_numbers(chunk)[missing])
             cells = [cell for cell, is_missing in zip(cells, missing, strict=True) if not is_missing]
             chunk = chunk.keep(~missing)
         return cells, chunk
@@ -198,8 +199,14 @@ class _Reader:
             self.without_target,
             tuple(self.left_out),
             self.cells.words,
-            self.row_numbers.finish()[:, 0],
+            self._kept_rows(),
         )
+
+    def _kept_rows(self) -> NDArray[np.int64] | None:
+        if not self.left_out_rows:
+            return None
+        without = np.concatenate(self.left_out_rows)
+        return np.delete(np.arange(1, self.data.rows + len(without) + 1), without - 1)
 
     def _useless(self, codes: NDArray[np.int32], seconds: NDArray[np.int64]) -> dict[str, Why]:
         """Return the columns that all rows together show to tell nothing; not those that somebody asks for."""
@@ -208,7 +215,10 @@ class _Reader:
         }
         same = [len(column) and (column == column[0]).all() for column in (*codes.T, *seconds.T)]
         found |= {name: "constant" for name, is_same in zip([*self.texts, *self.dates], same, strict=True) if is_same}
-        return {name: found[name] for name in self.chosen.kinds if name in found and name not in self.wanted}
+        found = {name: found[name] for name in self.chosen.kinds if name in found and name not in self.wanted}
+        if found.keys() == self.chosen.kinds.keys():  # where nothing else is there, a table may well be about its order
+            found = {name: why for name, why in found.items() if why != "row number"}
+        return found
 
     def _refuse_none(self, kinds: dict[str, KindOf]) -> None:
         if kinds:

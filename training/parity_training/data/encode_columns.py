@@ -4,6 +4,8 @@ The encoder in the graph is written in ONNX (integer arithmetic, LabelEncoder); 
 calendar. The two share no code, and the gate compares them.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -85,8 +87,14 @@ def encode_columns(contract: ModelContract, inputs: Arrays) -> Arrays:
 
 def category_indices(cells: NDArray[np.object_], categories: tuple[str, ...]) -> NDArray[np.int64]:
     """Return the index of each cell, int64 ``[rows]``."""
-    known = {text: index for index, text in enumerate(categories, FIRST_INDEX)} | {MISSING_CATEGORY: MISSING_INDEX}
+    known = _indices(categories)
     return np.array([known.get(cell, UNKNOWN_INDEX) for cell in cells.tolist()], np.int64)
+
+
+@lru_cache(maxsize=64)
+def _indices(categories: tuple[str, ...]) -> dict[str, int]:
+    """Return the index of each category and of the missing one; kept, because a batch is small beside a vocabulary."""
+    return {text: index for index, text in enumerate(categories, FIRST_INDEX)} | {MISSING_CATEGORY: MISSING_INDEX}
 
 
 def year(seconds: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -56,6 +56,7 @@ class CellReader:
         Raises:
             ColumnProblemError: a column holds something else than its kind.
         """
+        chunk.refuse(chunk.unreadable([*self._booleans, *self._codes, *self._dates]))
         matrix = self._read_numbers(chunk, rest)
         codes = [[codes[text] for text in self._read_texts(chunk, name)] for name, codes in self._codes.items()]
         seconds = [self._read_dates(chunk, name, zones) for name, zones in self._dates.items()]

@@ -29,14 +29,16 @@ class RowsOfFile:
 
     Attributes:
         file: the table.
-        numbers: of each row that was taken, its number in the file, from 1: int64 ``[rows]``.
-        plain: the columns whose numbers are read otherwise than they are spelled, with a decimal comma say.
+        numbers: of each row that was taken, its number in the file, from 1: int64 ``[rows]``; None where all were.
+        numeric: the columns of numbers, which may be spelled otherwise than they are read: with a decimal comma, say.
+        codes: the columns of integers that name something.
         state: of the file when it was read.
     """
 
     file: TableFile
-    numbers: NDArray[np.int64]
-    plain: tuple[str, ...]
+    numbers: NDArray[np.int64] | None
+    numeric: tuple[str, ...]
+    codes: tuple[str, ...]
     state: State
 
     def read(self, rows: NDArray[np.int64]) -> Iterator[list[str]]:
@@ -45,14 +47,14 @@ class RowsOfFile:
         Numbers that an option reads are written as plain ones, so that the rows can be read without it.
 
         Args:
-            rows: into ``numbers``, ascending.
+            rows: of those that were taken, from 0, ascending.
 
         Raises:
             InputError: the file has changed since.
         """
         if file_state(self.file.name) != self.state:
             raise InputError(f"{self.file.name} changed while it was trained on; give the command again")
-        wanted, found = self.numbers[rows], 0
+        wanted, found = rows + 1 if self.numbers is None else self.numbers[rows], 0
         names: list[str] = []
         for chunk in self.file.chunks(_CHUNK_ROWS):
             if not names:
@@ -70,10 +72,19 @@ class RowsOfFile:
         mask = np.zeros(len(chunk), np.bool_)
         mask[numbers - chunk.first_row] = True
         kept = chunk.keep(mask)
-        plain = self.plain if isinstance(kept, CsvChunk) and is_spelled(kept.values) else ()
-        columns = [_plain(kept, name) if name in plain else _texts(kept, name) for name in names]
+        columns = [self._column(kept, name) for name in names]
         for number, *cells in zip(numbers, *columns, strict=True):
             yield [str(number), *cells]
+
+    def _column(self, chunk: Chunk, name: str) -> list[str]:
+        if isinstance(chunk, CsvChunk) and is_spelled(chunk.values):
+            if name in self.numeric:
+                return _plain(chunk.numbers([name])[:, 0].tolist())
+            if name in self.codes:
+                codes: list[str] = chunk.categories(name, "code").tolist()
+                return codes
+        cells = chunk.column(name)
+        return ["" if cell == "nan" else cell for cell in cells] if native_kind(chunk, name) == "number" else cells
 
 
 def is_spelled(values: CellValues) -> bool:
@@ -119,10 +130,5 @@ def _is_text(chunk: Chunk, name: str) -> bool:
     return True
 
 
-def _texts(chunk: Chunk, name: str) -> list[str]:
-    cells = chunk.column(name)
-    return ["" if cell == "nan" else cell for cell in cells] if native_kind(chunk, name) == "number" else cells
-
-
-def _plain(chunk: Chunk, name: str) -> list[str]:
-    return ["" if value != value else repr(float(value)) for value in chunk.numbers([name])[:, 0]]  # noqa: PLR0124 -- NaN
+def _plain(numbers: Sequence[float]) -> list[str]:
+    return ["" if value != value else repr(value) for value in numbers]  # noqa: PLR0124 -- NaN

@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,19 +12,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from parity_runtime import FormatError, InputError, ModelContract, TensorSpec
+from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.contract import VALUE, Task, binary_logit_threshold, classifier_outputs
-from parity_runtime.printable import counted, shown
+from parity_runtime.printable import counted
 from parity_runtime.tables.table_file import ReadOptions, TableFile
-from parity_training.data.choose_columns import ColumnChoice
 from parity_training.data.column_kinds import KindOf
 from parity_training.data.columns import Columns, read_columns
 from parity_training.data.rows_of_file import RowsOfFile, file_state
 from parity_training.data.split import stratified_split
 from parity_training.data.table_features import MOST_CATEGORIES, TableFeatures, table_inputs
+from parity_training.data.table_settings import KINDS_SAID, TableSettings, TableTask
 from parity_training.data.training_data import TrainingData
 from parity_training.data.value_range import COARSEST_STEP
-from parity_training.field_types import check_types
 from parity_training.settings import DEFAULT_SEED, TrainSettings
 
 MOST_CLASSES = 20
@@ -34,80 +33,6 @@ PATIENCE, STEPS_AN_EPOCH = 20, 20
 """Epochs without a better one after which a table's training ends, and the steps that an epoch has at least."""
 
 _SMALLEST_BATCH, _LARGEST_BATCH = 8, 128  # rows
-
-TableTask = Literal["classification", "regression"]
-
-
-@dataclass(frozen=True, slots=True)
-class TableSettings:
-    """What a table is to mean.
-
-    >>> from parity_training import TableSettings
-    >>> TableSettings("species", drop_columns=("id",), task="classification").test
-    0.1
-
-    Attributes:
-        target: the column to predict.
-        features: the columns to predict from; all others by default.
-        drop_columns: columns to leave out.
-        id_columns: columns that name the rows: they are left out as well. The held-out table keeps all columns.
-        numeric: columns of numbers, whatever they look like; none of them is left out for what it looks like.
-        categorical: columns of categories: text, or integers that name something.
-        datetime: columns of dates, as ``name`` (ISO 8601) or ``name=format``, as for ``datetime.strptime``.
-        max_categories: the most frequent categories of a column that have an index; all others count as unknown.
-        task: ``classification`` or ``regression``; None lets the target decide.
-        positive: two classes: the one whose probability is predicted; the second in order by default.
-        threshold: two classes: the probability from which on a row is positive.
-        validation: fraction of the rows that decide when to stop and which weights are best.
-        test: fraction of the rows that are held out until the end.
-        seed: of the split.
-        missing_values: the cells that are missing beside the empty one; None for
-            `parity_runtime.tables.cell_values.MISSING_TOKENS`. The package reads its tables likewise.
-        format, delimiter, header, decimal, thousands, currency, percent: how the file is written, where that is not
-            found: as in `ReadOptions`.
-    """
-
-    target: str
-    features: tuple[str, ...] = ()
-    drop_columns: tuple[str, ...] = ()
-    id_columns: tuple[str, ...] = ()
-    numeric: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()
-    datetime: tuple[str, ...] = ()
-    max_categories: int = MOST_CATEGORIES
-    task: TableTask | None = None
-    positive: str | None = None
-    threshold: float = 0.5
-    validation: float = 0.1
-    test: float = 0.1
-    seed: int = DEFAULT_SEED
-    missing_values: tuple[str, ...] | None = None
-    format: str | None = None
-    delimiter: str | None = None
-    header: tuple[str, ...] = ()
-    decimal: str | None = None
-    thousands: str | None = None
-    currency: tuple[str, ...] = ()
-    percent: bool = False
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        _ = self.reading  # refuses what is no option
-        if not 0 <= self.seed < 2**63:
-            raise InputError(f"seed is {self.seed}; it must be at least 0 and less than 2^63")
-        if not 1 <= self.max_categories < 2**31:
-            raise InputError(f"max_categories is {self.max_categories}; it must be at least 1 and less than 2^31")
-
-    @property
-    def choice(self) -> ColumnChoice:
-        """What is said of the columns."""
-        dropped = tuple(dict.fromkeys((*self.drop_columns, *self.id_columns)))
-        return ColumnChoice(self.target, self.features, dropped, self.numeric, self.categorical, self.datetime)
-
-    @property
-    def reading(self) -> ReadOptions:
-        """How the file is written."""
-        return ReadOptions(**{item.name: getattr(self, item.name) for item in fields(ReadOptions)})
 
 
 class TableDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -148,7 +73,7 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
     ) -> None:
         file = TableFile.named(str(path), settings.reading, tell=tell)
         state = file_state(file.name)
-        columns = read_columns(file, settings.choice, _given(settings))
+        columns = read_columns(file, settings.choice, settings.given_lists)
         self.words = columns.target.words
         self.task: Task
         self.classes: tuple[str, ...] | tuple[int, ...] = ()
@@ -168,8 +93,8 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
             index, self.classes = _classes(columns, numbers, settings)
             self.label = torch.from_numpy(index)
             self.task = "binary" if len(self.classes) == 2 else "multiclass"
-        plain = (*columns.of("numeric"), settings.target) if self.task == "regression" else tuple(columns.of("numeric"))
-        self.table = RowsOfFile(file, columns.row_numbers, plain, state)
+        plain = (*columns.of("numeric"), *([] if numbers is None else [settings.target]))
+        self.table = RowsOfFile(file, columns.row_numbers, plain, tuple(columns.of("code")), state)
 
     def __repr__(self) -> str:
         return f"TableDataset({self.task}, {counted(len(self.features), 'feature')}, {counted(len(self), 'row')})"
@@ -199,13 +124,6 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
     def index(self) -> tuple[str, ...]:
         """The columns that were left out as an index."""
         return tuple(one.name for one in self.columns.left_out if one.why == "index")
-
-
-def _given(settings: TableSettings) -> dict[str, tuple[str, ...]]:
-    """Return the lists that an option in a message goes on from."""
-    lists = {"--missing-values": settings.missing_values or (), "--drop-columns": settings.drop_columns,
-             "--currency": settings.currency, "--categorical": settings.categorical}  # fmt: skip
-    return {name: values for name, values in lists.items() if values}
 
 
 def table_data(dataset: TableDataset, settings: TableSettings, name: str) -> TrainingData:
@@ -244,16 +162,13 @@ def table_data(dataset: TableDataset, settings: TableSettings, name: str) -> Tra
     }
     told = asdict(settings.reading)
     source |= {name: told[name] for name in told if told[name] != getattr(ReadOptions(), name)}
-    source |= {item: getattr(settings, item) for item in _KINDS_SAID if getattr(settings, item)}
+    source |= {item: getattr(settings, item) for item in KINDS_SAID if getattr(settings, item)}
     if settings.max_categories != MOST_CATEGORIES:
         source["max_categories"] = settings.max_categories
     source = {key: list(value) if isinstance(value, tuple) else value for key, value in source.items()}  # as in JSON
     contract = _contract(dataset, settings, name, features)
     indices = features.indices()
     return TrainingData(dataset.data, dataset.label, split, contract, source, True, indices, dataset.table)
-
-
-_KINDS_SAID = ("numeric", "categorical", "datetime")
 
 
 def table_defaults(training_data: TrainingData, seed: int = DEFAULT_SEED) -> TrainSettings:
@@ -263,37 +178,6 @@ def table_defaults(training_data: TrainingData, seed: int = DEFAULT_SEED) -> Tra
     """
     batch_size = min(max(len(training_data.split.train) // STEPS_AN_EPOCH, _SMALLEST_BATCH), _LARGEST_BATCH)
     return TrainSettings(batch_size=batch_size, patience=PATIENCE, seed=seed)
-
-
-def settings_from_source(source: dict[str, Any]) -> TableSettings:
-    """Return the settings that read the same rows again, from what a recipe keeps.
-
-    Raises:
-        FormatError: something is missing, or of another type.
-    """
-    try:
-        return _settings_from_source(source)
-    except (KeyError, TypeError, IndexError, InputError) as error:
-        raise FormatError(f"the recipe's data cannot be read: {shown(error)}") from error
-
-
-def _settings_from_source(source: dict[str, Any]) -> TableSettings:
-    classes = source["classes"]
-    told = {item.name: source[item.name] for item in fields(ReadOptions) if item.name in source}
-    said: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
-    said |= {item: tuple(source.get(item, ())) for item in _KINDS_SAID}
-    return TableSettings(
-        target=source["target"],
-        features=tuple(source["features"]),
-        task="regression" if source["task"] == "regression" else "classification",
-        max_categories=source.get("max_categories", MOST_CATEGORIES),
-        positive=str(classes[1]) if len(classes) == 2 else None,
-        threshold=source["threshold"],
-        validation=source["validation"],
-        test=source["test"],
-        seed=source["seed"],
-        **said,
-    )
 
 
 def _refuse_no_classes(columns: Columns, settings: TableSettings) -> None:

@@ -76,10 +76,7 @@ class TableFeatures:
             for given, (_, kinds) in _INPUTS.items()
             for index, name in enumerate(columns.of(*kinds))
         }
-        return tuple(self._feature(name, *place) for name, place in sorted(places.items(), key=self._order))
-
-    def _order(self, item: tuple[str, Any]) -> int:
-        return list(self._columns.kinds).index(item[0])
+        return tuple(self._feature(name, *places[name]) for name in columns.kinds)
 
     def _feature(self, name: str, given: str, index: int) -> Feature:
         found = self._columns.kinds[name]

@@ -71,12 +71,20 @@ class CategoryCounts:
 
         Args:
             most: how many at most.
-            is_code: leaves out what is no integer.
+            is_code: leaves out what is no integer. What no graph can hold is left out in any case: half a character
+                (a lone surrogate of JSON), and what the C interface takes as the end of a text.
         """
         known = [text for text, rows in self.rows.items() if text != MISSING_CATEGORY and rows >= LEAST_ROWS]
-        known = [text for text in known if not is_code or _CODE.fullmatch(text)]
+        known = [text for text in known if _is_writable(text) and (not is_code or _CODE.fullmatch(text))]
         kept = sorted(known, key=lambda text: (-self.rows[text], text))[:most]
         return tuple(sorted(kept, key=int) if is_code else sorted(kept))
+
+
+def _is_writable(text: str) -> bool:
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def lookalikes(texts: Iterable[str]) -> list[list[str]]:

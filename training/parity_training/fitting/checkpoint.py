@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from parity_runtime import FormatError, InputError
+from parity_runtime.arguments import argument
 from parity_runtime.errors import first_line, out_of_memory
 from parity_runtime.files.staged_folder import exchange
 from parity_training.fitting.loop import Progress, TrainingLoop
@@ -73,7 +74,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         FormatError: it holds something else.
     """
     if not path.is_file():
-        raise InputError(f"{path.parent} has no {path.name}: nothing was saved yet; train it anew with --force")
+        raise InputError(
+            f"{path.parent} has no {path.name}: nothing was saved yet; train it anew with "
+            + argument("replace", True, option="--force")
+        )
     state = load_object(path)
     if not isinstance(state, dict) or not isinstance(state.get("model"), dict):
         raise FormatError(f"{path} is no checkpoint of this run: it holds no model")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from parity_runtime import InputError
+from parity_runtime.arguments import did_you_mean
 from parity_runtime.contract import Task
 from parity_training.settings import TrainSettings
 
@@ -84,7 +85,10 @@ def make_objective(
     """
     losses, name, class_weights = LOSSES[task], settings.loss, settings.class_weights
     if name is not None and name not in losses:
-        raise InputError(f"the loss {name} does not go with the task {task}; choose {' or '.join(losses)}")
+        raise InputError(
+            f"the loss {name} does not go with the task {task}; choose {' or '.join(losses)}"
+            + did_you_mean(name, losses)
+        )
     if class_weights is not None and task == "regression":
         raise InputError("class weights go with classes; this is a regression")
     return Objective(name or losses[0], _weights(class_weights, target, num_classes), scale)

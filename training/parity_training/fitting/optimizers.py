@@ -8,9 +8,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer, lr_scheduler
 
 from parity_runtime import InputError
+from parity_runtime.arguments import did_you_mean
 from parity_runtime.errors import first_line
 from parity_runtime.printable import shown
 from parity_training.settings import TrainSettings
+
+_SCHEDULERS = (lr_scheduler.LRScheduler, lr_scheduler.ReduceLROnPlateau)
 
 
 def make_optimizer(model: nn.Module, settings: TrainSettings) -> Optimizer:
@@ -20,8 +23,11 @@ def make_optimizer(model: nn.Module, settings: TrainSettings) -> Optimizer:
         InputError: torch.optim has no such optimizer, or it does not take the arguments.
     """
     kind = getattr(torch.optim, settings.optimizer, None)
-    if not (isinstance(kind, type) and issubclass(kind, Optimizer)) or kind is Optimizer:
-        raise InputError(f"torch.optim has no optimizer {settings.optimizer!r}")
+    if kind is None or not _is_class(kind, Optimizer):
+        known = [name for name, value in vars(torch.optim).items() if _is_class(value, Optimizer)]
+        raise InputError(
+            f"torch.optim has no optimizer {shown(settings.optimizer)}{did_you_mean(settings.optimizer, known)}"
+        )
     taken = inspect.signature(kind).parameters
     arguments: dict[str, Any] = {"lr": settings.learning_rate} | settings.optimizer_arguments
     if settings.weight_decay:
@@ -29,11 +35,12 @@ def make_optimizer(model: nn.Module, settings: TrainSettings) -> Optimizer:
     if "fused" in taken and not {"fused", "foreach", "differentiable"} & set(arguments):
         arguments["fused"] = True  # one kernel over all parameters
     try:
-        return kind(model.parameters(), **arguments)
+        optimizer: Optimizer = kind(model.parameters(), **arguments)
     except Exception as error:  # torch's, of every kind
         raise InputError(
             f"torch.optim.{settings.optimizer} does not take {shown(arguments)}: {first_line(error)}"
         ) from error
+    return optimizer
 
 
 def make_scheduler(optimizer: Optimizer, settings: TrainSettings) -> Any:
@@ -45,9 +52,14 @@ def make_scheduler(optimizer: Optimizer, settings: TrainSettings) -> Any:
     if settings.scheduler is None:
         return None
     kind = getattr(lr_scheduler, settings.scheduler, None)
-    known = isinstance(kind, type) and issubclass(kind, (lr_scheduler.LRScheduler, lr_scheduler.ReduceLROnPlateau))
-    if not known or kind is None:
-        raise InputError(f"torch.optim.lr_scheduler has no scheduler {settings.scheduler!r}")
+    if kind is None or not _is_class(kind, *_SCHEDULERS):
+        known = [
+            name for name, value in vars(lr_scheduler).items() if name[0] != "_" and _is_class(value, *_SCHEDULERS)
+        ]
+        raise InputError(
+            f"torch.optim.lr_scheduler has no scheduler {shown(settings.scheduler)}"
+            f"{did_you_mean(settings.scheduler, known)}"
+        )
     try:
         return kind(optimizer, **settings.scheduler_arguments)
     except Exception as error:
@@ -55,6 +67,11 @@ def make_scheduler(optimizer: Optimizer, settings: TrainSettings) -> Any:
             f"the scheduler {settings.scheduler} does not take {shown(settings.scheduler_arguments)}: "
             f"{first_line(error)}"
         ) from error
+
+
+def _is_class(value: object, *bases: type) -> bool:
+    """Whether something is a class that is derived from one of the bases; that of all optimizers trains nothing."""
+    return isinstance(value, type) and issubclass(value, bases) and value is not Optimizer
 
 
 def check_optimizer(optimizer: Optimizer) -> None:

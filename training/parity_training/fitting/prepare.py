@@ -5,14 +5,18 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
-from parity_runtime import FormatError, InputError, TensorSpec
+from parity_runtime import FormatError, InputError, ModelContract, TensorSpec
+from parity_runtime.arguments import argument
 from parity_runtime.errors import first_line
-from parity_runtime.feature import FEATURES
+from parity_runtime.feature import FEATURES, TIMESTAMPS
+from parity_runtime.printable import counted
 from parity_training.data.batches import EpochSampler, TensorLoader, own_generator
+from parity_training.data.encode_columns import year
 from parity_training.data.training_data import TrainingData, moments
 from parity_training.fitting.evaluation import outputs_of, predicted_of
 from parity_training.fitting.loop import TrainingLoop
@@ -23,6 +27,10 @@ from parity_training.networks.registry import NETWORKS, Network
 from parity_training.networks.table_network import TableNetwork, body_inputs
 from parity_training.run import Recipe
 from parity_training.settings import TrainSettings
+
+UNSEEN_YEARS = 2.0**20
+"""What a year's distance is divided by where training saw one year alone, so that others say next to nothing: the body
+has not learned what they mean. A power of two divides exactly."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +121,7 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("CUDA was asked for and torch finds none; use --device cpu")
+        raise InputError(f"CUDA was asked for and torch finds none; use {argument('device', 'cpu')}")
     try:
         return torch.device(name)
     except RuntimeError as error:
@@ -130,12 +138,21 @@ def _fit_preprocessing(model: nn.Module, training_data: TrainingData) -> float:
         return 1.0
     rows = training_data.part("train")
     mean, scale = moments(training_data.data, rows)
+    scale[_constant_years(training_data.contract)] = UNSEEN_YEARS
     if training_data.contract.task != "regression":
         model.fit(mean, scale)
         return 1.0
     target_mean, target_scale = moments(training_data.target[:, None], rows)
     model.fit(mean, scale, float(target_mean), float(target_scale))
     return float(target_scale)
+
+
+def _constant_years(contract: ModelContract) -> list[int]:
+    """Return the columns of the years in all of which training saw one alone; the years stand behind the numbers."""
+    dates = contract.features_of(TIMESTAMPS)
+    first = len(contract.features_of(FEATURES))
+    ends = [np.array([date.low or 0, date.high or 0]).astype(np.int64) for date in dates]
+    return [first + place for place, seconds in enumerate(ends) if len(set(year(seconds).tolist())) == 1]
 
 
 def _check_outputs(model: nn.Module, training_data: TrainingData) -> None:
@@ -150,7 +167,8 @@ def _check_outputs(model: nn.Module, training_data: TrainingData) -> None:
         raise InputError(f"the network does not take {taken}: {first_line(error)}") from error
     if shape != [len(rows), training_data.num_outputs]:
         raise InputError(
-            f"the network returns {shape} for {len(rows)} rows; it must return [rows, {training_data.num_outputs}]"
+            f"the network returns {shape} for {counted(len(rows), 'row')}; it must return "
+            f"[rows, {training_data.num_outputs}]"
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from parity_runtime.arguments import did_you_mean
 from parity_runtime.printable import shown
 
 MOST_LAYERS = 1000
@@ -64,6 +65,8 @@ class MLP(nn.Module):
 def _activation(name: str) -> nn.Module:
     kind = getattr(nn.modules.activation, name, None)
     if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
-        raise ValueError(f"torch.nn has no activation {name!r}")  # noqa: TRY004 -- the name is wrong, not its type
+        known = [other for other, value in vars(nn.modules.activation).items() if isinstance(value, type)]
+        hint = did_you_mean(name, known)
+        raise ValueError(f"torch.nn has no activation {shown(name)}{hint}")  # noqa: TRY004 -- it is the name
     module: nn.Module = kind()
     return module

@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from parity_runtime import FormatError
+from parity_runtime.arguments import did_you_mean, either
 from parity_runtime.errors import first_line, out_of_memory
 from parity_runtime.printable import shown
 from parity_training.networks.mlp import MLP
@@ -34,7 +35,8 @@ def build_network(name: str, arguments: Mapping[str, Any], user_network: Network
         MemoryError: it takes more than there is.
     """
     if user_network is None and name not in NETWORKS:
-        way_out = f"; hand it in with --network {name}" if ":" in name else ""
+        handed_in = f"; hand it in with {either('user_network', f'--network {name}')}"
+        way_out = handed_in if ":" in name else did_you_mean(name, NETWORKS)
         raise FormatError(f"unknown network {shown(name)}; known are {', '.join(sorted(NETWORKS))}{way_out}")
     try:
         return (user_network or NETWORKS[name])(**arguments)

@@ -95,9 +95,10 @@ def _rare(feature: Feature, met: Sequence[str], training_data: TrainingData) -> 
     others = len(met) - 1 - len(feature.categories)
     if others > 0 and training_data.indices is not None:
         rows = int((training_data.indices[:, feature.index] == UNKNOWN_INDEX).sum())
+        known = f"{_short(feature.name)}: {len(feature.categories)} of {len(met) - 1} categories have an index"
         yield (
-            f"{_short(feature.name)}: {len(feature.categories)} of {len(met) - 1} categories have an index; the others, in "
-            f"{rows} rows, count as unknown: training saw them once or never, or others more often (--max-categories)"
+            f"{known}; the others, in {rows} rows, count as unknown: training saw them once or never, or others more "
+            "often (--max-categories)"
         )
 
 

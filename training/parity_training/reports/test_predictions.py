@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from parity_runtime import InputError, ModelContract
+from parity_runtime.arguments import argument
 from parity_runtime.evaluation.evaluate import class_indices
 from parity_runtime.tables.table_file import TableFile
 from parity_training.data.table_rows import network_rows
@@ -67,7 +68,7 @@ def predict_test_rows(run: Run, user_network: Network | None = None) -> HeldOutP
     contract, path = run.recipe.contract, run.path / TEST_TABLE
     table = next(TableFile.named(str(path), trained=contract.missing_values).chunks(None))
     if not len(table):
-        raise InputError(f"{path} holds no rows; train with --test or --validation above 0")
+        raise InputError(f"{path} holds no rows; train with {argument('test')} or {argument('validation')} above 0")
     inputs = network_rows(contract, table)
     target = contract.targets[0]
     true = class_indices(contract, table, target) if contract.is_classifier else table.numbers([target])[:, 0]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from parity_runtime import InputError
+from parity_runtime.arguments import argument
 from parity_runtime.errors import first_line, out_of_memory
 from parity_runtime.files.atomic_write import write_file
 from parity_runtime.files.open_file import open_regular
@@ -89,7 +90,11 @@ def load_state_dict(path: Path, key: str | None = None, strip_prefix: str = "") 
     for name, tensor in loaded.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
             nested = [entry for entry, value in loaded.items() if isinstance(value, Mapping)]
-            way_out = f"; name the state_dict inside with --weights-key {nested[0]}" if nested else ""
+            way_out = (
+                f"; name the state_dict inside with {argument('key', nested[0], option='--weights-key')}"
+                if nested
+                else ""
+            )
             raise InputError(f"{path}: the entry {name!r} is a {type(tensor).__name__}, not a tensor{way_out}")
         _check_dense(name, tensor, str(path))
     return _stripped(dict(loaded), strip_prefix, path)

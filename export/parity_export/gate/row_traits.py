@@ -20,18 +20,20 @@ def row_traits(contract: ModelContract, inputs: Arrays) -> dict[str, Rows]:
     found: dict[str, Rows] = {}
     if CATEGORIES in inputs:
         texts, features = inputs[CATEGORIES], contract.features_of(CATEGORIES)
-        known = np.stack([np.isin(texts[:, one.index], (*one.categories, MISSING_CATEGORY)) for one in features], 1)
+        taken = [{*one.categories, MISSING_CATEGORY} for one in features]
+        is_known = [[cell in column for cell, column in zip(row, taken, strict=True)] for row in texts.tolist()]
+        known = np.array(is_known, bool).reshape(texts.shape)
         found = {
-            "missing text": (texts == MISSING_CATEGORY).any(axis=1),
-            "unknown text": ~known.all(axis=1),
+            "missing text": _any(texts, lambda text: text == MISSING_CATEGORY),
+            "unknown text": np.asarray(~known.all(axis=1)),
             "text outside of ASCII": _any(texts, lambda text: not text.isascii()),
             "known text outside of ASCII": _any(np.where(known, texts, ""), lambda text: not text.isascii()),
         }
     if TIMESTAMPS in inputs:
         seconds = inputs[TIMESTAMPS]
         missing = seconds == MISSING_TIMESTAMP
-        found["missing moment"] = missing.any(axis=1)
-        found["moment before 1970"] = ((seconds < 0) & ~missing).any(axis=1)
+        found["missing moment"] = np.asarray(missing.any(axis=1))
+        found["moment before 1970"] = np.asarray(((seconds < 0) & ~missing).any(axis=1))
     return found
 
 

@@ -10,7 +10,7 @@ _DAY = 86_400
 def moment_text(seconds: float) -> str:
     """Return seconds since 1970, UTC, in ISO 8601: the date alone at midnight; nothing for a missing moment.
 
-    >>> from parity_export.moment_text import moment_text
+    >>> from parity_export.cli.moment_text import moment_text
     >>> moment_text(-1), moment_text(86_400), moment_text(-(2**63))
     ('1969-12-31T23:59:59Z', '1970-01-02', '')
     """

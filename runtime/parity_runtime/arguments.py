@@ -1,0 +1,71 @@
+"""How a message names an argument: as Python's keyword, or as the option while the command line runs."""
+
+import contextlib
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+
+from parity_runtime.errors import InputError
+from parity_runtime.printable import shown
+
+Value = str | bool | Sequence[str] | None
+
+_commands_running = 0  # counted for the process, not for a thread: a command's worker threads speak to the same person
+
+
+@contextlib.contextmanager
+def options_are_named() -> Iterator[None]:
+    """Name options of the command line, not Python's keywords, while the block runs."""
+    global _commands_running  # noqa: PLW0603 -- whoever raises an error knows nothing of who called
+    _commands_running += 1
+    try:
+        yield
+    finally:
+        _commands_running -= 1
+
+
+def argument(name: str, value: Value = None, *, option: str | None = None) -> str:
+    """Return an argument as the caller writes it: ``replace=True``, or ``--force`` on the command line.
+
+    >>> from parity_runtime.arguments import argument, options_are_named
+    >>> argument("replace", True, option="--force"), argument("output", "logits")
+    ('replace=True', "output='logits'")
+    >>> with options_are_named():
+    ...     argument("replace", True, option="--force"), argument("output", "logits")
+    ('--force', '--output logits')
+
+    Args:
+        name: Python's keyword.
+        value: what it should be; several of them where it takes a list. None names the argument alone.
+        option: on the command line; by default the name with dashes.
+    """
+    if not _commands_running:
+        return name if value is None else f"{name}={value!r}"
+    option = option or f"--{name.replace('_', '-')}"
+    if value is None or isinstance(value, bool):
+        return option
+    return " ".join(f"{option} {shlex.quote(text)}" for text in ([value] if isinstance(value, str) else value))
+
+
+def either(python: str, command_line: str) -> str:
+    """Return a way out as the caller can take it: a call in Python, or a command."""
+    return command_line if _commands_running else python
+
+
+def did_you_mean(given: object, known: Iterable[str]) -> str:
+    """Return ``; did you mean Adam?`` where a name that there is resembles what was given; nothing where none does."""
+    import difflib  # noqa: PLC0415 -- for an error alone
+
+    by_lower = {name.lower(): name for name in known}
+    found = difflib.get_close_matches(str(given)[:100].lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[found[0]]}?" if found else ""
+
+
+def check_choice(name: str, given: object, known: Sequence[str]) -> None:
+    """Refuse what is none of the values that an argument takes.
+
+    Raises:
+        InputError: names them, and the one that was probably meant.
+    """
+    if given not in known:
+        listed = ", ".join(map(repr, known))
+        raise InputError(f"{argument(name)} is {shown(given)}, none of {listed}{did_you_mean(given, known)}")

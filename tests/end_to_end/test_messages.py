@@ -1,0 +1,47 @@
+"""Messages of library functions: no option of the command line stands in them as it is."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+ROOMS = [ROOT / "runtime/parity_runtime", ROOT / "training/parity_training", ROOT / "export/parity_export"]
+SPEAKERS = {"argument", "either", "option_hint"}
+"""What chooses between Python's name and the option, or is asked for an option's."""
+
+COMMANDS_ALONE = ("cli", "data", "tables", "inference")
+"""Folders whose messages are of the command line, or name the options of tables."""
+
+COMMAND = re.compile(r"\bparity (export|train) ")
+OPTION = re.compile(r"(?<![\w-])--[a-z]")
+
+
+def text_of(part: ast.expr) -> str:
+    """Return the text of a part of an f-string; nothing of what is computed."""
+    return part.value if isinstance(part, ast.Constant) and isinstance(part.value, str) else ""
+
+
+def options_in(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield the line and the text of every string that names an option outside of a docstring and of a speaker."""
+    passed_over = {id(one.value) for one in ast.walk(tree) if isinstance(one, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in SPEAKERS:
+            passed_over |= {id(one) for one in ast.walk(node)}
+        elif isinstance(node, ast.JoinedStr) and COMMAND.search("".join(map(text_of, node.values))):
+            passed_over |= {id(one) for one in ast.walk(node)}  # a whole command is one for everybody
+    for node in ast.walk(tree):
+        text = node.value if isinstance(node, ast.Constant) and id(node) not in passed_over else None
+        if isinstance(node, ast.Constant) and isinstance(text, str) and OPTION.search(text):
+            yield node.lineno, text
+
+
+def test_no_message_of_a_library_function_names_an_option_as_it_is() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {text}"
+        for room in ROOMS
+        for path in room.rglob("*.py")
+        if not set(path.relative_to(room).parts) & set(COMMANDS_ALONE)
+        for line, text in options_in(ast.parse(path.read_text()))
+    ]
+    assert found == []

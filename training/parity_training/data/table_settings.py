@@ -1,0 +1,127 @@
+"""What a table is to mean, and what a recipe keeps of it."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from parity_runtime import FormatError, InputError
+from parity_runtime.printable import shown
+from parity_runtime.tables.table_file import ReadOptions
+from parity_training.data.choose_columns import ColumnChoice
+from parity_training.data.table_features import MOST_CATEGORIES
+from parity_training.field_types import check_types
+from parity_training.settings import DEFAULT_SEED
+
+KINDS_SAID = ("numeric", "categorical", "datetime")
+"""The settings that say the kind of columns; a recipe keeps them where they are given."""
+
+TableTask = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True, slots=True)
+class TableSettings:
+    """What a table is to mean.
+
+    >>> from parity_training import TableSettings
+    >>> TableSettings("species", drop_columns=("id",), task="classification").test
+    0.1
+
+    Attributes:
+        target: the column to predict.
+        features: the columns to predict from; all others by default.
+        drop_columns: columns to leave out.
+        id_columns: columns that name the rows: they are left out as well. The held-out table keeps all columns.
+        numeric: columns of numbers, whatever they look like; none of them is left out for what it looks like.
+        categorical: columns of categories: text, or integers that name something.
+        datetime: columns of dates, as ``name`` (ISO 8601) or ``name=format``, as for ``datetime.strptime``.
+        max_categories: the most frequent categories of a column that have an index; all others count as unknown.
+        task: ``classification`` or ``regression``; None lets the target decide.
+        positive: two classes: the one whose probability is predicted; the second in order by default.
+        threshold: two classes: the probability from which on a row is positive.
+        validation: fraction of the rows that decide when to stop and which weights are best.
+        test: fraction of the rows that are held out until the end.
+        seed: of the split.
+        missing_values: the cells that are missing beside the empty one; None for
+            `parity_runtime.tables.cell_values.MISSING_TOKENS`. The package reads its tables likewise.
+        format, delimiter, header, decimal, thousands, currency, percent: how the file is written, where that is not
+            found: as in `ReadOptions`.
+    """
+
+    target: str
+    features: tuple[str, ...] = ()
+    drop_columns: tuple[str, ...] = ()
+    id_columns: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    datetime: tuple[str, ...] = ()
+    max_categories: int = MOST_CATEGORIES
+    task: TableTask | None = None
+    positive: str | None = None
+    threshold: float = 0.5
+    validation: float = 0.1
+    test: float = 0.1
+    seed: int = DEFAULT_SEED
+    missing_values: tuple[str, ...] | None = None
+    format: str | None = None
+    delimiter: str | None = None
+    header: tuple[str, ...] = ()
+    decimal: str | None = None
+    thousands: str | None = None
+    currency: tuple[str, ...] = ()
+    percent: bool = False
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        _ = self.reading  # refuses what is no option
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"seed is {self.seed}; it must be at least 0 and less than 2^63")
+        if not 1 <= self.max_categories < 2**31:
+            raise InputError(f"max_categories is {self.max_categories}; it must be at least 1 and less than 2^31")
+
+    @property
+    def choice(self) -> ColumnChoice:
+        """What is said of the columns."""
+        dropped = tuple(dict.fromkeys((*self.drop_columns, *self.id_columns)))
+        return ColumnChoice(self.target, self.features, dropped, self.numeric, self.categorical, self.datetime)
+
+    @property
+    def reading(self) -> ReadOptions:
+        """How the file is written."""
+        return ReadOptions(**{item.name: getattr(self, item.name) for item in fields(ReadOptions)})
+
+    @property
+    def given_lists(self) -> dict[str, tuple[str, ...]]:
+        """The lists that an option in a message goes on from, by the options that gave them."""
+        lists = {"--missing-values": self.missing_values or (), "--drop-columns": self.drop_columns,
+                 "--currency": self.currency, "--categorical": self.categorical}  # fmt: skip
+        return {name: values for name, values in lists.items() if values}
+
+
+def settings_from_source(source: dict[str, Any]) -> TableSettings:
+    """Return the settings that read the same rows again, from what a recipe keeps.
+
+    Raises:
+        FormatError: something is missing, or of another type.
+    """
+    try:
+        return _settings_from_source(source)
+    except (KeyError, TypeError, IndexError, InputError) as error:
+        raise FormatError(f"the recipe's data cannot be read: {shown(error)}") from error
+
+
+def _settings_from_source(source: dict[str, Any]) -> TableSettings:
+    classes = source["classes"]
+    told = {item.name: source[item.name] for item in fields(ReadOptions) if item.name in source}
+    said: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+    said |= {item: tuple(source.get(item, ())) for item in KINDS_SAID}
+    return TableSettings(
+        target=source["target"],
+        features=tuple(source["features"]),
+        task="regression" if source["task"] == "regression" else "classification",
+        max_categories=source.get("max_categories", MOST_CATEGORIES),
+        positive=str(classes[1]) if len(classes) == 2 else None,
+        threshold=source["threshold"],
+        validation=source["validation"],
+        test=source["test"],
+        seed=source["seed"],
+        **said,
+    )
