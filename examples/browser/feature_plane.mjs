@@ -29,7 +29,9 @@ function whyNone(contract) {
     return "This model is a regression: it has no classes, and so no boundary to paint.";
   if (!isClassifier(contract)) return "This model returns tensors, not classes: there is no boundary to paint.";
   const width = ({ name }) => contract.features.filter(({ input }) => input === name).length;
-  if (!contract.inputs.every((spec) => spec.dtype in ARRAYS && spec.shape.length === 2 && spec.shape[1] === width(spec)))
+  if (
+    !contract.inputs.every((spec) => spec.dtype in ARRAYS && spec.shape.length === 2 && spec.shape[1] === width(spec))
+  )
     return "This model does not take the rows of a table: there is no plane to paint.";
   if (numbersOf(contract.features).length < 2)
     return "This model takes fewer than two numbers: there is no plane to paint.";

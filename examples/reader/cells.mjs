@@ -12,8 +12,7 @@ import { MISSING_TIMESTAMP, dateSeconds, timestampReader } from "./timestamp_cel
 export function cellReader(contract, feature) {
   const missing = missingCells(contract);
   const { kind, format, name } = feature;
-  if (kind === "categorical" || kind === "code")
-    return (cell) => element("string", categoryText(cell, kind, missing));
+  if (kind === "categorical" || kind === "code") return (cell) => element("string", categoryText(cell, kind, missing));
   if (kind === "boolean") return (cell) => truthValue(cell, missing);
   if (kind === "numeric") return (cell) => cellNumber(cell, missing);
   const seconds = timestampReader(format, name);

@@ -3,16 +3,7 @@
 export type Label = string | number;
 export type Cell = number | boolean | bigint | string;
 export type DType =
-  | "float32"
-  | "float64"
-  | "float16"
-  | "int64"
-  | "int32"
-  | "int16"
-  | "int8"
-  | "uint8"
-  | "bool"
-  | "string";
+  "float32" | "float64" | "float16" | "int64" | "int32" | "int16" | "int8" | "uint8" | "bool" | "string";
 export type Kind = "numeric" | "boolean" | "categorical" | "code" | "datetime";
 export type TypedArray = Float32Array | Float64Array | BigInt64Array | Int32Array | Int16Array | Int8Array | Uint8Array;
 export type GraphName = "default" | "certified";

@@ -104,7 +104,7 @@ def packages(iris_package: Path, shop_package: Path) -> dict[str, Path]:
         "iris": iris_package,
         "rent": DATA / "rent_certified",
         "series": DATA / "series",
-        "mixed": DATA / "mixed",
+        "parcels": DATA / "parcels",
         "shop": shop_package,
     }
 
@@ -172,7 +172,8 @@ def change_contract(package: Path, change: Callable[[dict], None]) -> None:  # t
     """Change the contract, the one inside the model as well."""
     repacked(package, "contract.json", change)
     entry = field(1, b"parity.contract") + field(2, (package / "contract.json").read_bytes())
-    replace_model(package, (package / "model.onnx").read_bytes() + field(14, entry))  # readers take the last of a key
+    for path in package.glob("*.onnx"):
+        replace_model(package, path.read_bytes() + field(14, entry), path.name)  # readers take the last of a key
 
 
 def record_strange(package: Path, row: str, label: int) -> None:
@@ -196,11 +197,11 @@ def _swap_classes(package: Path) -> None:
         classes=contract["classes"][::-1], positive=contract["classes"][0]))  # fmt: skip
 
 
-def replace_model(package: Path, model: bytes) -> None:
+def replace_model(package: Path, model: bytes, name: str = "model.onnx") -> None:
     """Put another model into a package, and its digest into the manifest, as a forger would."""
-    (package / "model.onnx").write_bytes(model)
+    (package / name).write_bytes(model)
     manifest = json.loads((package / "manifest.json").read_text())
-    manifest["files"]["model.onnx"] = {"sha256": sha256(model).hexdigest(), "size": len(model)}
+    manifest["files"][name] = {"sha256": sha256(model).hexdigest(), "size": len(model)}
     (package / "manifest.json").write_text(json.dumps(manifest))
 
 

@@ -17,6 +17,7 @@ import pytest
 from parity_export.error_bounds.registry import ELEMENTARY
 from tests.embedding.cells import REFUSED, TABLES, CellTable
 from tests.embedding.conftest import DAMAGES, NO_CLASS, change_expected
+from tests.embedding.parcels import CELL_ROWS, PARCELS, check_inputs, check_outputs
 from tests.embedding.rare import CASES, ROWS, check_probabilities
 
 pytestmark = pytest.mark.slow
@@ -139,7 +140,21 @@ def test_rare_probabilities_are_exact_and_never_fall(
         check_probabilities(name, logits, probabilities)
 
 
-@pytest.mark.parametrize("name", ["rent", "series", "mixed"])
+def test_the_rows_of_parcels_are_read_and_answered_as_recorded(site: tuple[Path, str]) -> None:
+    folder, address = site
+    shutil.copy(Path(__file__).parent / "parcels_in_page.mjs", folder)
+    shutil.copytree(PARCELS, folder / "parcels")
+    done = subprocess.run(
+        ["node", "parcels_in_page.mjs", address, "parcels"], cwd=folder, input=json.dumps(CELL_ROWS),
+        env=os.environ | {"CHROMIUM": str(CHROMIUM)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    answers = json.loads(done.stdout)
+    check_inputs(answers["inputs"])
+    check_outputs(answers["default"])
+    check_outputs(answers["certified"])
+
+
+@pytest.mark.parametrize("name", ["rent", "series", "parcels"])
 def test_without_a_plane_there_are_the_results(check, packages: dict[str, Path], name: str) -> None:
     done = check(packages[name], "--expect", "table")
     assert done.returncode == 0, done.stderr

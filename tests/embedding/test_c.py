@@ -1,6 +1,7 @@
 """The C example: built with the sanitizers against the library of onnxruntime's wheel; Python's bits."""
 
 import csv
+import io
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from tests.embedding.conftest import (
     change_expected,
     record_strange,
 )
+from tests.embedding.parcels import CELL_ROWS, PARCELS, check_outputs
 from tests.embedding.rare import CASES, ROWS, check_probabilities
 
 pytestmark = pytest.mark.slow
@@ -63,7 +65,7 @@ def program(folder: Path) -> Program:
     return run
 
 
-@pytest.mark.parametrize("name", ["xor", "iris", "rent", "series", "mixed", "shop"])
+@pytest.mark.parametrize("name", ["xor", "iris", "rent", "series", "parcels", "shop"])
 def test_the_test_vectors_pass(program: Program, packages: dict[str, Path], name: str) -> None:
     done = program("verify", packages[name])
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
@@ -89,6 +91,18 @@ def test_every_cell_reaches_the_graph_as_it_should(
     answers = [line.split(",")[1:] for line in done.stdout.splitlines()[1:]]
     assert np.array_equal(np.array(answers, np.float32), table.answers)
     assert program("verify", table.package).returncode == 0
+
+
+@pytest.mark.parametrize("options", [[], ["--certified"]])
+def test_the_rows_of_parcels_are_answered_as_recorded(program: Program, options: list[str]) -> None:
+    text = io.StringIO()
+    cells = [[str(cell).lower() if isinstance(cell, bool) else cell for cell in row.values()] for row in CELL_ROWS]
+    csv.writer(text, lineterminator="\n").writerows(cells)
+    done = program("predict", *options, PARCELS, *text.getvalue().splitlines())
+    lines = [line.split(",") for line in done.stdout.splitlines()[1:]]
+    classes = Predictor(PARCELS).contract.classes
+    labels = [classes.index(line[1]) for line in lines]
+    check_outputs({"label": labels, "probabilities": [line[2:4] for line in lines]})
 
 
 def test_a_cell_of_another_kind_is_refused_with_its_row_and_column(
@@ -140,19 +154,19 @@ def test_a_row_that_is_no_csv_is_one_line(folder: Path, shop_package: Path, row:
 
 @pytest.mark.parametrize("form", ["%d %B %Y", "%H:%I", "%d%", "%Y%Y", "%j", 101 * "%%"])
 def test_a_format_of_dates_that_is_not_known_names_its_column(program: Program, tmp_path: Path, form: str) -> None:
-    package = Path(shutil.copytree(DATA / "mixed", tmp_path / "package"))
-    change_contract(package, lambda contract: contract["features"][2].update(format=form))
-    done = program("predict", package, "red,1,1 May 2020,1,1")
+    package = Path(shutil.copytree(DATA / "parcels", tmp_path / "package"))
+    change_contract(package, lambda contract: contract["features"][4].update(format=form))
+    done = program("predict", package, "1,Oslo,1,1,1 May 2020")
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
-    assert done.stderr.startswith("parity: the column when holds dates in the format '%")
+    assert done.stderr.startswith("parity: the column sent holds dates in the format '%")
 
 
 @pytest.mark.parametrize("kind", ["categorical", "datetime", "colour", 5])
 def test_a_contract_whose_kinds_do_not_fit_is_refused(program: Program, tmp_path: Path, kind: object) -> None:
-    package = Path(shutil.copytree(DATA / "mixed", tmp_path / "package"))
-    change_contract(package, lambda contract: contract["features"][1].update(kind=kind))
+    package = Path(shutil.copytree(DATA / "parcels", tmp_path / "package"))
+    change_contract(package, lambda contract: contract["features"][0].update(kind=kind))
     done = program("verify", package)
-    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1) and "the feature size is" in done.stderr
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1) and "the feature weight is" in done.stderr
 
 
 @pytest.mark.parametrize("options", [[], ["--certified"]])

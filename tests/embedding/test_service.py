@@ -18,6 +18,7 @@ import pytest
 
 from parity_runtime import Predictor
 from tests.embedding.conftest import DATA, EXAMPLES, NO_CLASS, STRANGE
+from tests.embedding.parcels import FACTS, check_outputs
 
 pytest.importorskip("fastapi")
 httpx = pytest.importorskip("httpx")
@@ -270,29 +271,29 @@ def test_refuses_a_tampered_package(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def table() -> Iterator[Any]:
     """A client of a server of a model over columns of every kind."""
-    with serving(DATA / "mixed") as opened:
+    with serving(DATA / "parcels") as opened:
         yield opened
 
 
 def row(**changes: Any) -> dict[str, Any]:
-    """A row of `mixed`, and its inputs' data changed."""
-    data = {"features": [1.5, 1], "categories": ["red", "3"], "timestamps": [-1]} | changes
+    """A row of `parcels`, and its inputs' data changed."""
+    data = {"features": [1.5, 1], "categories": ["Oslo", "3"], "timestamps": [-1]} | changes
     types = {"features": "FP32", "categories": "BYTES", "timestamps": "INT64"}
     return {"inputs": [{"name": name, "shape": [1, len(cells)], "datatype": types[name], "data": cells}
                        for name, cells in data.items()]}  # fmt: skip
 
 
 def test_text_is_bytes_and_moments_are_int64(table: Any) -> None:
-    metadata = table.get("/v2/models/mixed").json()["inputs"]
+    metadata = table.get("/v2/models/parcels").json()["inputs"]
     assert [(tensor["datatype"], tensor["shape"]) for tensor in metadata] == [
         ("FP32", [-1, 2]), ("BYTES", [-1, 2]), ("INT64", [-1, 1])
     ]  # fmt: skip
-    predictor = Predictor(DATA / "mixed")
+    predictor = Predictor(DATA / "parcels")
     for data in (
-        {}, {"categories": ["crème brûlée", "日本"]}, {"categories": ["", ""]}, {"timestamps": [-(2**63)]},
+        {}, {"categories": ["Zürich", "東京"]}, {"categories": ["", ""]}, {"timestamps": [-(2**63)]},
         {"features": [None, None]},
     ):  # fmt: skip
-        answer = table.post("/v2/models/mixed/infer", json=row(**data))
+        answer = table.post("/v2/models/parcels/infer", json=row(**data))
         asked = {tensor["name"]: [tensor["data"]] for tensor in row(**data)["inputs"]}
         asked["features"] = np.array(asked["features"], np.float32)
         logits = next(output for output in answer.json()["outputs"] if output["name"] == "logits")
@@ -301,9 +302,20 @@ def test_text_is_bytes_and_moments_are_int64(table: Any) -> None:
 
 def test_a_null_is_a_missing_cell_of_any_kind(table: Any) -> None:
     """A client whose numbers are doubles cannot write -2**63 exactly."""
-    nothing = table.post("/v2/models/mixed/infer", json=row(categories=[None, None], timestamps=[None])).json()
-    written = table.post("/v2/models/mixed/infer", json=row(categories=["", ""], timestamps=[-(2**63)])).json()
+    nothing = table.post("/v2/models/parcels/infer", json=row(categories=[None, None], timestamps=[None])).json()
+    written = table.post("/v2/models/parcels/infer", json=row(categories=["", ""], timestamps=[-(2**63)])).json()
     assert nothing["outputs"] == written["outputs"]
+
+
+def test_the_rows_of_parcels_are_answered_as_recorded(table: Any) -> None:
+    types = {"float32": "FP32", "string": "BYTES", "int64": "INT64"}
+    inputs = [
+        {"name": name, "shape": tensor["shape"], "datatype": types[tensor["dtype"]],
+         "data": list(map(int, tensor["data"])) if tensor["dtype"] == "int64" else tensor["data"]}
+        for name, tensor in FACTS["inputs"].items()
+    ]  # fmt: skip
+    answer = table.post("/v2/models/parcels/infer", json={"inputs": inputs}).json()
+    check_outputs({output["name"]: output["data"] for output in answer["outputs"]})
 
 
 @pytest.mark.parametrize(
@@ -320,7 +332,7 @@ def test_a_null_is_a_missing_cell_of_any_kind(table: Any) -> None:
     ],
 )
 def test_bad_cells_are_refused(table: Any, data: dict[str, Any], words: str) -> None:
-    answer = table.post("/v2/models/mixed/infer", content=json.dumps(row(**data)))
+    answer = table.post("/v2/models/parcels/infer", content=json.dumps(row(**data)))
     assert (answer.status_code, list(answer.json())) == (400, ["error"])
     assert words in answer.json()["error"]
 
