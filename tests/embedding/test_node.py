@@ -313,18 +313,18 @@ def test_a_bad_table_is_one_line(node, packages: dict[str, Path], table: bytes, 
     assert words.lower() in done.stderr.decode().lower(), done.stderr
 
 
-def test_a_predictor_prints_what_the_readme_says(folder: Path, packages: dict[str, Path]) -> None:
-    readme = (folder / "README.md").read_text()
-    code = (
-        readme.partition("```js\n")[2]
-        .partition("```")[0]
-        .replace("../../tests/data/xor_certified", str(packages["xor"]))
-    )
-    (folder / "readme.mjs").write_text(code)
-    done = subprocess.run(["node", "readme.mjs"], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+def test_a_predictor_prints_what_the_readme_says(folder: Path) -> None:
+    blocks = (folder / "README.md").read_text().split("```js\n")[1:]
+    printed_lines = []
+    for name, block in zip(("xor_certified", "parcels"), blocks, strict=True):
+        code = block.partition("```")[0].replace(f"../../tests/data/{name}", str(DATA / name))
+        (folder / "readme.mjs").write_text(code)
+        done = subprocess.run(["node", "readme.mjs"], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        printed_lines.append(done.stdout.splitlines())
+    lines, parcels = printed_lines
     assert (lines[0], lines[-2], lines[-1]) == ("[ 1, 0 ]", "[ [ false, true ] ]", "true")
+    assert parcels == ["[ 'no', 'no' ]", "BigInt64Array(1) [ 0n ]"]
 
 
 @pytest.mark.parametrize("name", ["xor", "iris", "rent"])
