@@ -3,8 +3,9 @@
 // Opens the page in a real Chromium and exits with 1 and a line where it does not do what it should. `plane` (the
 // default) expects green results, a painted plane, a prediction after a click, none beside an emptied field, a zoom to
 // the uncertified band of a certified graph, a mark on a number far outside the range of the training data, and of text,
-// truth values and dates a prediction for each choice, a missing one among them; `table` results without a plane; `red` results of which some are red; `alert` a message, and nothing else; `late` a plane, and
-// a message after a number whose label is no class.
+// truth values and dates a prediction for each choice, a missing one among them; `table` results without a plane; `red`
+// results of which some are red; `alert` a message, and nothing else; `late` a plane, and a message after a number whose
+// label is no class.
 
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";

@@ -1,6 +1,6 @@
 // The form beside the plane: a control for each feature, and which two numbers the plane shows.
 
-import { cellText } from "./cell_text.mjs";
+import { OTHER, cellText } from "./cell_text.mjs";
 import { byId, element, short } from "./dom.mjs";
 import { MISSING_CATEGORY, MISSING_TIMESTAMP, cellReader, isText } from "./reader.mjs";
 import { outOfRangeAt } from "./training_range.mjs";
@@ -83,7 +83,7 @@ function inputOf(type, label, attributes, onLeave) {
 function choice(feature, { name, onValue }) {
   const values = isText(feature) ? [...feature.categories, otherText(feature), MISSING_CATEGORY] : truthValues(feature);
   const texts = values.map((value, index) =>
-    isText(feature) && index === feature.categories.length ? "any other" : cellText(feature, value),
+    isText(feature) && index === feature.categories.length ? OTHER : cellText(feature, value),
   );
   const options = texts.map((text, index) => element("option", { value: String(index) }, text));
   const control = element("select", { name, "aria-label": feature.name }, ...options);
@@ -95,7 +95,7 @@ function choice(feature, { name, onValue }) {
 const truthValues = ({ missing }) => (missing === "impute" ? [1, 0, NaN] : [1, 0]);
 
 function otherText({ categories }) {
-  let text = "any other";
+  let text = OTHER;
   while (categories.includes(text)) text += "?";
   return text;
 }

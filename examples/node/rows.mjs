@@ -89,6 +89,8 @@ function fromColumns(contract, features, table) {
   const missing = found.find(([, cells]) => cells?.length === undefined);
   if (missing)
     throw new InputError(`the column ${missing[0]} is missing; found ${Object.keys(table ?? {}).join(", ") || "none"}`);
+  const text = found.find(([, cells]) => typeof cells === "string");
+  if (text) throw new InputError(`the column ${text[0]} is one text; give a list of cells`);
   const lengths = new Set(found.map(([, cells]) => cells.length));
   if (lengths.size > 1) throw new InputError("the columns differ in length; give each feature a cell for each row");
   return found.map(([, cells]) => cells);

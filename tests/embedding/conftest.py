@@ -48,7 +48,7 @@ def iris_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shop_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two classes over columns of every kind, with a certified graph; `SHOP` is its table's header."""
     folder, random = tmp_path_factory.mktemp("shop"), np.random.default_rng(3)
-    colors = {"red": 1, "green": -1, "crème brûlée": 0.5, "日本": -2, "": 0}
+    colors = {"red": 1, "green": -1, "crème brûlée": 0.5, "日本": -2, "missing": 2, "": 0}
     with (folder / "shop.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*SHOP, "sold"])

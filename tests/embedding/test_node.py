@@ -178,6 +178,7 @@ ROW = '[1, "red", "2020-01-01", true, 2, 1]'
         ('[["1", "red", null, true, 2, 1]]', 'row 0: weight is "1", which float32 cannot hold'),
         ('[[1, "red", null, true, 2]]', "row 0 has 5 cells; it takes weight, color, when, new, price, shelf"),
         ('{ weight: [1], color: ["red"] }', "the column when is missing"),
+        ('{ weight: [1], color: "r", when: [null], new: [1], price: [1], shelf: [1] }', "the column color is one text"),
     ],
 )  # fmt: skip
 def test_bad_rows_are_one_sentence(folder: Path, shop_package: Path, rows: str, words: str) -> None:
