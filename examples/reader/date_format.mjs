@@ -2,6 +2,7 @@
 // in English, and AM and PM.
 
 import { InputError } from "./errors.mjs";
+import { SPACE } from "./missing_cells.mjs";
 
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const PATTERNS = {
@@ -17,7 +18,9 @@ const PATTERNS = {
   f: "\\d{1,6}",
   p: "am|pm",
 };
+const PIECES = new RegExp(`%(.?)|${SPACE}+|.`, "gsu");
 const CLASHES = ["Yy", "mb", "HI"]; // two of these say one thing
+const isSpace = new RegExp(`^${SPACE}`);
 const CENTURY = 69; // 69 is 1969 and 68 is 2068, as POSIX has it
 
 /** Returns `parts(cell)`, the fields of a date in that format; `name` is the column that is written so. */
@@ -27,9 +30,9 @@ export function dateFormat(format, name) {
       `the column ${name} holds dates in the format ${JSON.stringify(format)}, whose ${what} this reader does not know; use parity predict, or train with dates in ISO 8601`,
     );
   const letters = [];
-  const pattern = format.replace(/%(.?)|\s+|[^\s%]+/gsu, (piece, letter) => {
+  const pattern = format.replace(PIECES, (piece, letter) => {
     if (letter === "%") return "%";
-    if (letter === undefined) return piece.trim() === "" ? "\\s+" : piece.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+    if (letter === undefined) return isSpace.test(piece) ? `${SPACE}+` : piece.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
     if (!Object.hasOwn(PATTERNS, letter) || letters.includes(letter)) throw unknown(piece);
     letters.push(letter);
     return `(${PATTERNS[letter]})`;

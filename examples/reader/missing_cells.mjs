@@ -2,8 +2,8 @@
 
 const WORDS = ["NA", "#N/A", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>"];
 const IN_NUMBERS = new Set(["-", "?", "."]);
-// What Parity's own reader takes for white space; trim() of JavaScript differs in some of it.
-const SPACE = "[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
+/** A character that Parity's own reader takes for white space; trim() of JavaScript differs in some of it. */
+export const SPACE = "[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
 const AROUND = new RegExp(`^${SPACE}+|${SPACE}+$`, "g");
 const DECIMAL = /^[\t-\r\x1c-\x20]*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[\t-\r\x1c-\x20]*$/i; // Number() takes 0x10 as well
 const INFINITE = /^[\t-\r\x1c-\x20]*([+-]?)inf(inity)?[\t-\r\x1c-\x20]*$/i;

@@ -122,6 +122,7 @@ SHOP_ROWS = """weight,color,when,new,price,shelf
 SHOP_BAD = {
     "1,red,2020-02-30,true,2,1": "when",
     "1,red,noon,true,2,1": "when",
+    "1,red,2020\u0085\u2028\u202e,true,2,1": "when",
     "1,red,2020-01-01,yes,2,1": "new",
     "1,red,2020-01-01,,2,1": "new",
     "1,red,2020-01-01,true,,1": "price",
