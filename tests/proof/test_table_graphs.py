@@ -14,10 +14,8 @@ from parity_export.error_bounds.known_encoder import encoded_values
 from parity_export.error_bounds.propagate import propagate_error_bounds
 from parity_export.gate.graph_float64 import graph_float64
 from parity_export.gate.run_gate import run_gate
-from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import Feature
 from parity_runtime.feature import MISSING_TIMESTAMP
-from parity_runtime.inference.session import create_session
 from tests.export.table_models import AGE, ALL, CITY, JOINED, MEMBER, PLAN, table_contract, table_rows
 from tests.export.test_encoder import changed, encoded_graph, node_of
 
@@ -47,7 +45,7 @@ def test_the_bounds_hold_on_every_probe_and_speak_for_torch(features: Sequence[F
 def test_a_missing_cell_has_a_bound_like_any_other() -> None:
     """What is missing is imputed inside the graph, a year too: the label is certified all the same."""
     graph = encoded_graph()
-    session = create_session(propagate_error_bounds(graph.data, graph.contract))
+    session = propagate_error_bounds(graph.onnx, graph.contract).session()
     nothing = {
         "features": np.full((1, 2), np.nan, np.float32),
         "categories": np.full((1, 2), "", object),
@@ -61,7 +59,7 @@ def test_a_missing_cell_has_a_bound_like_any_other() -> None:
 def test_text_and_years_add_no_error_of_their_own() -> None:
     """Rows of a constant table are exact: a linear map of them is bounded as one of inputs, about n roundings."""
     graph = encoded_graph((CITY, PLAN))
-    session = create_session(propagate_error_bounds(graph.data, graph.contract))
+    session = propagate_error_bounds(graph.onnx, graph.contract).session()
     bound = session.run(["error_bound"], table_rows(graph.contract, 200))[0]
     assert float(bound.max()) < 1e-5
 
@@ -125,7 +123,7 @@ def test_another_encoder_is_not_certified(change: Callable[[onnx.GraphProto], No
     """A proof that begins at the encoder's values is of the encoder that was argued about."""
     graph = changed(encoded_graph((AGE, CITY, JOINED)), change)
     with pytest.raises(CannotCertifyError, match="not computed by the encoder that parity export writes"):
-        propagate_error_bounds(graph.data, graph.contract)
+        propagate_error_bounds(graph.onnx, graph.contract)
 
 
 def test_the_encoder_of_other_columns_is_another_one() -> None:
@@ -155,7 +153,7 @@ def test_other_nodes_of_that_domain_have_no_rule(op_type: str) -> None:
 
     graph = changed(encoded_graph((AGE, CITY)), behind)
     with pytest.raises(CannotCertifyError, match=r"of the domain ai\.onnx\.ml"):
-        propagate_error_bounds(graph.data, graph.contract)
+        propagate_error_bounds(graph.onnx, graph.contract)
 
 
 def test_a_where_on_a_computed_number_is_refused() -> None:
@@ -175,7 +173,7 @@ def test_a_where_on_a_computed_number_is_refused() -> None:
 
     graph = changed(encoded_graph((AGE, CITY)), choose)
     with pytest.raises(CannotCertifyError, match="chooses by something else than an input's IsNaN"):
-        propagate_error_bounds(graph.data, graph.contract)
+        propagate_error_bounds(graph.onnx, graph.contract)
 
 
 def test_a_table_that_is_indexed_by_a_computed_number_is_refused() -> None:
@@ -198,13 +196,13 @@ def test_a_table_that_is_indexed_by_a_computed_number_is_refused() -> None:
 
     graph = changed(encoded_graph((AGE, CITY)), decide)
     with pytest.raises(CannotCertifyError, match="operator Cast at node whole"):
-        propagate_error_bounds(graph.data, graph.contract)
+        propagate_error_bounds(graph.onnx, graph.contract)
 
 
 def test_the_certified_graph_begins_with_the_same_encoder() -> None:
     """The nodes that compute the answers stay as they are."""
     graph = encoded_graph((CITY, JOINED))
-    certified = OnnxGraph(propagate_error_bounds(graph.data, graph.contract)).proto.graph
+    certified = propagate_error_bounds(graph.onnx, graph.contract).proto.graph
     plain = graph.onnx.proto.graph
     names = [node.name for node in plain.node]
     assert [node.name for node in certified.node if not node.name.startswith("error_bound.")] == names
