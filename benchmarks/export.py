@@ -120,7 +120,7 @@ def deep_source(depth: int, width: int) -> ModelSource:
 
 def export_large() -> str:
     """Export a network of 100 MB and return the peak memory in KiB and the weights in bytes."""
-    import resource  # noqa: PLC0415
+    import resource
 
     width = 2500
     layers = [layer for _ in range(4) for layer in (torch.nn.Linear(width, width), torch.nn.ReLU())]

@@ -43,9 +43,9 @@ def latency() -> dict[str, Any]:
 
 def eager() -> dict[str, Any]:
     """Return torch's time over ours for the same network, in eval mode, without gradients, on one thread."""
-    import torch  # noqa: PLC0415 -- heavy, and of this part alone
+    import torch
 
-    from parity_training import XORClassifier  # noqa: PLC0415
+    from parity_training import XORClassifier
 
     torch.set_num_threads(1)
     predictor, network = Predictor(PACKAGE), XORClassifier().eval()

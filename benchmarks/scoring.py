@@ -76,8 +76,8 @@ def csv() -> dict[str, Any]:
 def parquet() -> dict[str, Any]:
     """Return our time over that of pyarrow's read, one raw run and pyarrow's write, for a million rows."""
     source = path("table.parquet")
-    import pyarrow.csv as arrow_csv  # noqa: PLC0415 -- heavy, and of this part alone
-    from pyarrow import parquet as arrow_parquet  # noqa: PLC0415
+    import pyarrow.csv as arrow_csv
+    from pyarrow import parquet as arrow_parquet
 
     arrow_parquet.write_table(arrow_csv.read_csv(csv_file(MILLION)), source)
     found = compared(PYARROW, ours(source, path("ours.parquet")), source, "parquet")
@@ -145,7 +145,7 @@ def path(name: str) -> str:
 @cache
 def csv_file(rows: int) -> str:
     """Return a table of an id and two numbers."""
-    from parity_runtime.tables.float_text import float32_cells, joined  # noqa: PLC0415
+    from parity_runtime.tables.float_text import float32_cells, joined
 
     name = path(f"{rows}.csv")
     random = np.random.default_rng(0)
@@ -159,7 +159,7 @@ def csv_file(rows: int) -> str:
 
 
 def _check_equal(first: str, second: str) -> None:
-    import pandas  # noqa: PLC0415
+    import pandas
 
     read = pandas.read_csv if first.endswith("csv") else pandas.read_parquet
     left, right = read(first), read(second)

@@ -122,7 +122,7 @@ def loader() -> dict[str, Any]:
 
 def quality() -> dict[str, Any]:
     """Return the scores over 10 stratified splits beside scikit-learn's MLP on standardized columns."""
-    from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris  # noqa: PLC0415
+    from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 
     results = {}
     for name, load in {"iris": load_iris, "breast cancer": load_breast_cancer, "diabetes": load_diabetes}.items():
@@ -140,10 +140,10 @@ def quality() -> dict[str, Any]:
 
 
 def _split_scores(data: np.ndarray, target: np.ndarray, seed: int, *, regression: bool) -> tuple[float, float]:
-    from sklearn.model_selection import train_test_split  # noqa: PLC0415
-    from sklearn.neural_network import MLPClassifier, MLPRegressor  # noqa: PLC0415
-    from sklearn.pipeline import make_pipeline  # noqa: PLC0415
-    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
+    from sklearn.model_selection import train_test_split
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
     train, test, train_y, test_y = train_test_split(
         data, target, test_size=0.25, random_state=seed, stratify=None if regression else target
@@ -216,7 +216,7 @@ def _notebook() -> float:
 
 
 def _sklearn() -> float:
-    from sklearn.neural_network import MLPClassifier  # noqa: PLC0415
+    from sklearn.neural_network import MLPClassifier
 
     train, test = _points()
     model = MLPClassifier((4,), activation="tanh", solver="sgd", learning_rate_init=RATE, momentum=0, batch_size=BATCH,
@@ -226,7 +226,7 @@ def _sklearn() -> float:
 
 
 def _skorch() -> float:
-    from skorch import NeuralNetBinaryClassifier  # noqa: PLC0415
+    from skorch import NeuralNetBinaryClassifier
 
     train, test = _points()
     net = NeuralNetBinaryClassifier(
@@ -239,9 +239,9 @@ def _skorch() -> float:
 
 
 def _lightning() -> float:
-    import logging  # noqa: PLC0415
+    import logging
 
-    import lightning  # noqa: PLC0415
+    import lightning
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
@@ -277,14 +277,14 @@ def _write_big(path: Path) -> None:
 
 
 def _peak_of_reading(path: str) -> dict[str, int]:
-    import pyarrow.csv  # noqa: F401, PLC0415 -- libraries that both load are part of an idle process
-    from torch.utils.tensorboard import SummaryWriter  # noqa: F401, PLC0415
+    import pyarrow.csv  # noqa: F401 -- libraries that both load are part of an idle process
+    from torch.utils.tensorboard import SummaryWriter  # noqa: F401
 
     idle = _status("VmRSS")
     with tempfile.TemporaryDirectory() as folder:
         settings = TableSettings("target")
         problem = table_data(TableDataset(path, settings), settings, "big")
-        from dataclasses import replace  # noqa: PLC0415
+        from dataclasses import replace
 
         train_model(problem, NetworkChoice(), replace(table_defaults(problem), epochs=1), Path(folder) / "run")
     return {"idle": idle, "peak": _status("VmHWM")}

@@ -56,7 +56,7 @@ def test_a_header_alone_gives_a_header(parity, xor_package: Path, tmp_path: Path
         ("x1,x2\n1,\n", ["row 1: x2 is missing"]),
         ("x1,x2\n1,inf\n", ["row 1", "x2 is 'inf'"]),
         ("x1,x2\n1,1e99\n", ["row 1", "x2 is '1e99'", "float32"]),
-        ("x1,x2,label\n1,1,1\n", ["'label' already"]),
+        ("x1,x2,probability_1\n1,1,1\n", ["'probability_1' already"]),
         ('x1,x2\n1,"2\n', ["line 2", "not CSV"]),
     ],
 )

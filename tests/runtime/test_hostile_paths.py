@@ -122,5 +122,6 @@ def test_too_little_memory_is_called_so(xor_package: Path) -> None:
             refused += 1
             last = done.stderr.decode().splitlines()[-1]  # a native library may have spoken before
             assert last.startswith("parity: not enough memory") and "install" not in last, done.stderr
-            assert b"Traceback" not in done.stderr
+            # hashlib logs by itself which of its algorithms found no memory, and goes on without them.
+            assert b"Traceback" not in done.stderr or done.stderr.startswith(b"ERROR:root:code for hash "), done.stderr
     assert refused

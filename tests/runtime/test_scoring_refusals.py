@@ -30,7 +30,7 @@ import pytest
         ("t.jsonl", b"", ["empty"]),
         ("t.jsonl", b"1\n", ["row 1", "no JSON object"]),
         ("t.jsonl", b'{"y": 1}\n', ["no column 'x1'"]),
-        ("t.jsonl", b'{"x1": 1, "x2": 2, "label": 3}\n', ["'label' already"]),
+        ("t.jsonl", b'{"x1": 1, "x2": 2, "probability_1": 3}\n', ["'probability_1' already"]),
         ("t.jsonl", b'{"x1": 1, "x2": 2}\n{"x1": 1, "x2": 2, "label": 3}\n', ["row 2", "'label' already"]),
         ("t.jsonl", b"[" * 100_000, ["row 1", "no JSON object"]),
         ("t.npy", b"", [".npy"]),

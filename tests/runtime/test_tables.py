@@ -289,7 +289,16 @@ def test_answers_before_a_source_that_fails_are_given(xor_package: Path) -> None
 
 def test_a_labelled_table_is_answered_where_its_label_is_left_out(parity, xor_package: Path, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("id,x1,x2,label\n7,0,1,0\n")
-    assert parity("predict", xor_package, tmp_path / "t.csv").is_refused(1, "'label' already")
+    done = parity("predict", xor_package, tmp_path / "t.csv")
+    added = "predicted_label,predicted_probability_0,predicted_probability_1"
+    assert done.out.splitlines()[0] == f"id,x1,x2,label,{added}" and done.out.splitlines()[1].startswith("7,0,1,0,1,")
+    assert done.err.splitlines() == [
+        f"{tmp_path / 't.csv'} has the target's own column; the predictions are named predicted_label, ..."
+    ]
+    assert parity("predict", xor_package, tmp_path / "t.csv", "--columns", "label").is_refused(1, "'label' already")
+    assert parity("predict", xor_package, tmp_path / "t.csv", "--prefix", "").is_refused(1, "'label' already")
+    done = parity("predict", xor_package, tmp_path / "t.csv", "--columns", "label,predicted_label")
+    assert done.out == "label,predicted_label\n0,1\n"
     done = parity("predict", xor_package, tmp_path / "t.csv", "--columns", "id,probability_1")
     assert done.out.splitlines()[0] == "id,probability_1"
 

@@ -56,12 +56,14 @@ KINDS: dict[str, tuple[list[object], str, str | None]] = {
     "text": (cells("York", "Leeds", "", "Hull"), "categorical", None),
     "a dash among text": (cells("York", "-", "Hull"), "categorical", None),
     "codes": (cells("007", "008", "012", 120), "categorical", None),
+    "a zero before a number": (cells(1.5, "007", 3), "numeric", None),
+    "months of May": ([f"May {1 + row % 28} 2020" for row in range(ROWS)], "datetime", "%b %d %Y"),
     "text beside numbers": (cells("a", "b", 3), "categorical", None),
     "iso dates": ([str(day) for day in DAYS], "datetime", None),
     "iso times": ([f"{day} 23:05:07.25" for day in DAYS], "datetime", None),
     "zoned times": ([f"{day}T23:05:07+02:00" for day in DAYS], "datetime", None),
     **{form: (written(form), "datetime", form) for form in ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d %H:%M",
-                                                            "%b %d %Y", "%d %b %Y")},
+                                                            "%b %d %Y", "%d %b %Y", "%B %d, %Y")},
 }  # fmt: skip
 
 
@@ -73,7 +75,7 @@ def test_a_column_s_kind_is_told_from_its_cells(tmp_path: Path, name: str) -> No
     feature = training_data.contract.features[0]
     assert (feature.name, feature.kind, feature.format) == ("x", kind, form)
     if kind == "datetime":
-        assert dataset.data[:, -1].tolist() == [day.item().year for day in DAYS]
+        assert name == "months of May" or dataset.data[:, -1].tolist() == [day.item().year for day in DAYS]
 
 
 @pytest.mark.parametrize(
@@ -279,7 +281,7 @@ def test_columns_that_contradict_one_another_are_not_read_by_one_command(parity,
     refused = parity(*command)
     assert refused.err.strip().endswith("--thousands , --drop-columns size,b")
     trained = parity(*shlex.split(refused.err.strip().partition("; this reads the table: ")[2])[1:])
-    assert trained.code == 0 and "regression: 1 features" in trained.err
+    assert trained.code == 0 and "regression: 1 feature," in trained.err
 
 
 def test_a_column_that_changes_its_kind_far_down_is_one_line_with_the_row(parity, tmp_path: Path) -> None:

@@ -309,7 +309,9 @@ def test_a_category_that_no_graph_can_hold_counts_as_unknown(tmp_path: Path) -> 
     lines = [json.dumps({"city": names[row % 3], "price": row * 1.5}) for row in range(60)]
     (tmp_path / "t.jsonl").write_text("\n".join(lines))
     training_data = data_of(tmp_path / "t.jsonl")
-    train_model(training_data, NetworkChoice(), QUICK, tmp_path / "run")
+    run = train_model(training_data, NetworkChoice(), QUICK, tmp_path / "run")
+    assert Run.open(run.path).recipe.contract.features[0].categories == ("York", "\ufffd")
     assert training_data.indices is not None
-    assert training_data.indices[:3, 0].tolist() == [1, 1, 2]
-    assert Run.open(tmp_path / "run").recipe.contract.features[0].categories == ("York",)
+    assert training_data.indices[:3, 0].tolist() == [3, 1, 2]
+    found = predict_test_rows(run).inputs[1]
+    assert torch.equal(found, training_data.indices[training_data.split.test].long())

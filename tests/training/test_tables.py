@@ -89,6 +89,11 @@ def test_the_task_and_the_positive_class_can_be_said(tmp_path: Path) -> None:
         ({"x": range(6), "y": ["a", "b", "c"] * 2}, {"threshold": 0.7}, "--threshold goes with two classes"),
         ({"x": [1, 2], "y": ["a", "b"]}, {"seed": -1}, "seed is -1"),
         ({"x": range(4), "y": ["a", "b"] * 2}, {"validation": 0.6, "test": 0.5}, "less than 1 together"),
+        (
+            {"label": range(4), "probability_a": range(4), "y": ["a", "b"] * 2},
+            {"features": ("label", "probability_a")},
+            "label, probability_a is the name of a column that predictions add.*--drop-columns label,probability_a",
+        ),
         ({"x": range(4), "y": ["a", "b"] * 2}, {"threshold": 1.5}, "strictly between 0 and 1"),
     ],
 )

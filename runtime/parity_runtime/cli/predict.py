@@ -17,6 +17,7 @@ from parity_runtime.errors import InputError
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.session import Provider
 from parity_runtime.printable import counted
+from parity_runtime.scoring.prediction_columns import BESIDE_TARGET
 from parity_runtime.scoring.score_chunk import Scored
 from parity_runtime.scoring.score_table import ScoringJob, chunk_size
 from parity_runtime.tables.chunk import Chunk
@@ -58,7 +59,9 @@ _SHOWN = 20  # reasons; a broken file has one for each of its rows
 )
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Batches worked on at once.")
 @click.option("--batch-size", type=click.IntRange(1), metavar="ROWS", help="Rows answered at once [default: 32768].")
-@click.option("--prefix", default="", metavar="TEXT", help="What the names of the added columns begin with.")
+@click.option(
+    "--prefix", metavar="TEXT", help="What the added columns' names begin with [default: predicted_ beside the target]."
+)
 @click.option("--spreadsheet-safe", is_flag=True, help="CSV: an apostrophe before cells that a spreadsheet would run.")
 @table_options
 @provider_option
@@ -67,9 +70,9 @@ def predict(package: Path, table: str | None, rows: tuple[str, ...], provider: P
     """Predict the rows of TABLE: CSV or JSON Lines (also .gz), .npy, Parquet or Arrow; - is stdin.
 
     Adds the columns label and probability_<class> (for a regression, the target's name) behind the table's own,
-    which pass through as they are; --prefix predicted_ keeps them apart from columns of these names. The predictions
-    have the table's format, or are CSV where --out ends in .csv; a table of any size takes the same memory. The
-    file named by --out is complete or absent.
+    which pass through as they are; in a table that has the target itself, as held-out rows have, their names begin
+    with predicted_, or with what --prefix says. The predictions have the table's format, or are CSV where --out ends
+    in .csv; a table of any size takes the same memory. The file named by --out is complete or absent.
 
     Cells that a spreadsheet would run as formulas pass through as well, unless --spreadsheet-safe is given.
     """
@@ -164,6 +167,9 @@ class _Run:
             _say(f"parity: {counted(self._refused, 'row')} {'was' if self._refused == 1 else 'were'} {done}")
 
     def _tell(self, scored: Scored) -> None:
+        first = scored.predictions[0].name
+        if not self._rows and self._job.prefix is None and first.startswith(BESIDE_TARGET):
+            _say(f"{scored.chunk.where} has the target's own column; the predictions are named {first}, ...")
         self._rows += len(scored.chunk) - int(scored.unpredicted.sum())
         for place, reason in scored.refused.items():
             self._refused += 1

@@ -35,7 +35,10 @@ class PredictionColumn:
         return replace(self, name=prefix + self.name)
 
 
-PREFIX_WAY_OUT = "add --prefix predicted_"
+BESIDE_TARGET = "predicted_"
+"""What the added columns' names begin with in a table that has the target's column."""
+
+PREFIX_WAY_OUT = f"add --prefix {BESIDE_TARGET}"
 """Said where a table has a column of an added one's name."""
 
 OUT_OF_RANGE = "out_of_range"

@@ -11,7 +11,7 @@ from parity_runtime.errors import InputError
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.training_range import check_has_ranges
 from parity_runtime.scoring.create_writer import create_writer
-from parity_runtime.scoring.prediction_columns import OUT_OF_RANGE, PREFIX_WAY_OUT, prediction_names
+from parity_runtime.scoring.prediction_columns import BESIDE_TARGET, OUT_OF_RANGE, PREFIX_WAY_OUT, prediction_names
 from parity_runtime.scoring.score_chunk import Errors, OutsideRange, Scored, in_order, score
 from parity_runtime.scoring.writer import Layout
 from parity_runtime.tables.chunk import Chunk
@@ -31,7 +31,8 @@ class ScoringJob:
         batch_size: rows of one chunk; None for `BATCH`, or all where rows influence one another.
         out_of_range: what becomes of a row outside what the model has seen in training.
         spreadsheet_safe: of CSV: write an apostrophe before what a spreadsheet would run.
-        prefix: what the names of the added columns begin with.
+        prefix: what the names of the added columns begin with; None for ``predicted_`` where the table has the target
+            as well (held-out rows, say), else nothing.
     """
 
     columns: tuple[str, ...] = ()
@@ -40,7 +41,7 @@ class ScoringJob:
     batch_size: int | None = None
     out_of_range: OutsideRange = "ignore"
     spreadsheet_safe: bool = False
-    prefix: str = ""
+    prefix: str | None = None
 
     def run(
         self, predictor: Predictor, chunks: Iterator[Chunk], file: BinaryIO, format_name: str,
@@ -69,15 +70,16 @@ class ScoringJob:
         head = next(chunks)
         names = prediction_names(predictor.contract, certified=predictor.has_error_bounds)
         names += [OUT_OF_RANGE] if self.out_of_range == "mark" else []
-        names = [self.prefix + name for name in names]
+        prefix = self._beside_target(predictor.contract, head, names) if self.prefix is None else self.prefix
+        names = [prefix + name for name in names]
         head.refuse_columns((name for name in names if not self.columns or name in self.columns), PREFIX_WAY_OUT)
         layout = Layout.choose(head.columns, names, self.columns)
         writer = create_writer(format_name, file, layout, head, spreadsheet_safe=self.spreadsheet_safe)
 
         def work(chunk: Chunk) -> tuple[Scored, Any]:
             scored = score(predictor, chunk, self.errors, self.out_of_range)
-            if self.prefix:
-                scored = replace(scored, predictions=[answer.renamed(self.prefix) for answer in scored.predictions])
+            if prefix:
+                scored = replace(scored, predictions=[answer.renamed(prefix) for answer in scored.predictions])
             return scored, writer.encode(scored)
 
         begun = False
@@ -88,6 +90,15 @@ class ScoringJob:
             writer.write(piece)
             watch(scored)
         writer.close()
+
+    def _beside_target(self, contract: ModelContract, head: Chunk, names: list[str]) -> str:
+        """Return a prefix where the target stands in the table under a name that the predictions would take.
+
+        Where columns were chosen, their names say whether the prefix is meant.
+        """
+        taken = set(names) & set(head.columns)
+        meant = not self.columns or any(BESIDE_TARGET + name in self.columns for name in names)
+        return BESIDE_TARGET if meant and taken and taken <= set(contract.targets) else ""
 
 
 def chunk_size(contract: ModelContract, batch_size: int | None) -> int | None:

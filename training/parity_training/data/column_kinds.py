@@ -145,10 +145,10 @@ def _kind_of_text(sample: ColumnSample) -> KindOf:
     dates = _dates(sample)
     if dates is not None:
         return dates
-    if sample.zeros:
+    if sample.zeros and not sample.fractions:  # no code has a decimal point
         return _category(sample.zeros + sample.texts, sample)
     odd = sample.texts.total() + sample.words
-    if _are_slips(odd, len(sample.texts), sample.numbers):
+    if _are_slips(odd, len(sample.texts), sample.numbers + sample.zeros.total()):
         return KindOf("numeric")
     found = spelling(list(sample.texts)[:_SPELLED], sample.values, has_decimals=bool(sample.fractions))
     return KindOf("numeric") if found else _category(sample.texts, sample)

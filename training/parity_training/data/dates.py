@@ -11,8 +11,12 @@ from parity_runtime.tables.timestamp_cells import timestamp_texts
 
 _DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%b %d %Y", "%b %d, %Y", "%d %b %Y", "%d-%b-%Y")
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-FORMATS = tuple(f"{date}{time}" for date in _DATES for time in _TIMES)
-"""What is tried where a column of text holds no ISO 8601, as for `datetime.strptime`."""
+_WHOLE_MONTHS = ("%B %d %Y", "%B %d, %Y", "%d %B %Y")
+FORMATS, LONG_FORMATS = (
+    tuple(f"{date}{time}" for date in dates for time in _TIMES) for dates in (_DATES, _WHOLE_MONTHS)
+)
+"""What is tried where a column of text holds no ISO 8601, as for `datetime.strptime`; those with a month's whole name
+after the others, since May is both."""
 
 _TRIED_FIRST = 50  # cells, by which most of the formats fall away
 
@@ -33,11 +37,13 @@ def check_format(form: str) -> None:
 
 
 def fitting_formats(texts: Sequence[str]) -> list[str]:
-    """Return those of `FORMATS` that read every text."""
+    """Return those of `FORMATS` that read every text; where there are none, those of `LONG_FORMATS`."""
     few = texts[:_TRIED_FIRST]
     if not all(any(character.isdigit() for character in text) for text in few):
         return []
-    return [form for form in FORMATS if not odd_dates(few, form) and not odd_dates(texts, form)]
+    found = ([form for form in forms if not odd_dates(few, form) and not odd_dates(texts, form)]
+             for forms in (FORMATS, LONG_FORMATS))  # fmt: skip
+    return next((forms for forms in found if forms), [])
 
 
 def odd_dates(texts: Sequence[str], form: str | None = None) -> list[int]:

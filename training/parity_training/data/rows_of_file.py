@@ -1,6 +1,7 @@
 """Rows of a table as they stand in its file: read again, since their text would be larger than all that is learned."""
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from parity_runtime.tables.table_file import TableFile
 from parity_training.data.native_kind import native_kind
 
 _CHUNK_ROWS = 4096
+_LONE_SURROGATES = re.compile("[\ud800-\udfff]")  # of JSON; no UTF-8 has them, and the readers take them so
 _ROW_NAMES = ("row", "row_number", "input_row")
 
 State = tuple[int, int]
@@ -83,7 +85,7 @@ class RowsOfFile:
             if name in self.codes:
                 codes: list[str] = chunk.categories(name, "code").tolist()
                 return codes
-        cells = chunk.column(name)
+        cells = [cell if cell.isascii() else _LONE_SURROGATES.sub("\ufffd", cell) for cell in chunk.column(name)]
         return ["" if cell == "nan" else cell for cell in cells] if native_kind(chunk, name) == "number" else cells
 
 

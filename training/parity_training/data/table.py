@@ -13,11 +13,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from parity_runtime import InputError, ModelContract, TensorSpec
-from parity_runtime.contract import VALUE, Task, binary_logit_threshold, classifier_outputs
+from parity_runtime.contract import LABEL, VALUE, Task, binary_logit_threshold, classifier_outputs
 from parity_runtime.printable import counted
 from parity_runtime.tables.table_file import ReadOptions, TableFile
 from parity_training.data.column_kinds import KindOf
 from parity_training.data.columns import Columns, read_columns
+from parity_training.data.option_hint import option_hint
 from parity_training.data.rows_of_file import RowsOfFile, file_state
 from parity_training.data.split import stratified_split
 from parity_training.data.table_features import MOST_CATEGORIES, TableFeatures, table_inputs
@@ -252,6 +253,7 @@ def _positive_second(
 
 
 def _contract(dataset: TableDataset, settings: TableSettings, name: str, features: TableFeatures) -> ModelContract:
+    _refuse_taken_names(dataset)
     binary = dataset.task == "binary"
     outputs = (
         (TensorSpec(VALUE, "float32", ("batch", 1)),)
@@ -271,6 +273,19 @@ def _contract(dataset: TableDataset, settings: TableSettings, name: str, feature
         logit_threshold=binary_logit_threshold(settings.threshold) if binary else None,
         missing_values=settings.missing_values,
     )
+
+
+def _refuse_taken_names(dataset: TableDataset) -> None:
+    """Refuse features that bear the name of a column which predictions add to a table."""
+    added = {LABEL, *(f"probability_{label}" for label in dataset.classes)} if dataset.classes else set()
+    taken = [name for name in dataset.features if name in added]
+    if taken:
+        drop = option_hint("--drop-columns", taken)
+        raise InputError(
+            f"{dataset.columns.where}: {', '.join(taken)} is the name of a column that predictions add; rename it, or "
+            f"leave it out with {drop}",
+            column=taken[0],
+        )
 
 
 def _fingerprint(dataset: TableDataset, features: TableFeatures) -> str:
