@@ -50,16 +50,18 @@ function numberInput({ name: label }, { name, onValue, onNone, onLeave }) {
   return { control, show: (value) => (control.value = short(value)) };
 }
 
-// A date and a time in UTC; nothing at all is a missing one.
+// A date and a time in UTC; nothing at all is a missing one, where the model takes that.
 function dateInput(contract, feature, { name, onValue, onNone, onLeave }) {
   const limits = { min: "0001-01-01T00:00:00", max: "9999-12-31T23:59:59" };
   const control = inputOf("datetime-local", feature.name, { name, step: "1", ...limits }, onLeave);
   const read = cellReader(contract, { ...feature, format: null });
+  const orNothing = feature.missing === "impute" ? ", or nothing for a missing one" : "";
   const enter = () => {
-    const value = control.validity.badInput ? undefined : read(control.value);
+    const found = control.validity.badInput ? undefined : read(control.value);
+    const value = found === MISSING_TIMESTAMP && feature.missing === "refuse" ? undefined : found;
     control.setAttribute("aria-invalid", String(value === undefined));
     if (value !== undefined) onValue(value);
-    else onNone(`Enter a date for ${feature.name}, or nothing for a missing one`);
+    else onNone(`Enter a date for ${feature.name}${orNothing}`);
   };
   control.addEventListener("input", enter);
   // A date that is begun is no input yet: its value is as empty as it was.
@@ -81,7 +83,8 @@ function inputOf(type, label, attributes, onLeave) {
 
 // The values that a feature may have: true and false, or the vocabulary and a text that is not in it; and a missing one.
 function choice(feature, { name, onValue }) {
-  const values = isText(feature) ? [...feature.categories, otherText(feature), MISSING_CATEGORY] : truthValues(feature);
+  const values = isText(feature) ? [...feature.categories, otherText(feature)] : [1, 0];
+  if (feature.missing === "impute") values.push(isText(feature) ? MISSING_CATEGORY : NaN);
   const texts = values.map((value, index) =>
     isText(feature) && index === feature.categories.length ? OTHER : cellText(feature, value),
   );
@@ -91,8 +94,6 @@ function choice(feature, { name, onValue }) {
   const show = (value) => (control.value = String(values.findIndex((known) => Object.is(known, value))));
   return { control, show };
 }
-
-const truthValues = ({ missing }) => (missing === "impute" ? [1, 0, NaN] : [1, 0]);
 
 function otherText({ categories }) {
   let text = OTHER;

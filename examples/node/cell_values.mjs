@@ -1,6 +1,6 @@
 // A table's cells as the arrays of the graph's inputs.
 
-import { InputError, cellReader, columns, element, kindProblem } from "parity-reader";
+import { InputError, cellReader, columns, element, isMissingCell, kindProblem } from "parity-reader";
 
 /** Where each feature stands in the table's header, in the graph's order, and how its cells are read. */
 export function findFeatures(contract, header, where) {
@@ -38,12 +38,12 @@ function cellElement(cell, feature, place) {
   const found = feature.read(cell);
   const refused = (problem) => new InputError(`${place()}: ${feature.name} is ${JSON.stringify(cell)}, ${problem}`);
   if (found === undefined) throw refused(kindProblem(feature));
-  if (typeof found !== "number") return found;
-  if (Number.isNaN(found)) {
+  if (isMissingCell(feature, found)) {
     if (feature.missing === "refuse")
       throw refused("a missing cell, which this model does not take; fill it or leave the row out");
     return found;
   }
+  if (typeof found !== "number") return found;
   if (!Number.isFinite(found)) throw refused("and this model takes finite numbers; correct it or leave the row out");
   if (element(feature.dtype, found) === undefined) throw refused(`which ${feature.dtype} cannot hold; correct it`);
   return found;

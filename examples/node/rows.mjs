@@ -1,6 +1,15 @@
 // What callers hand in as rows, made into the graph's inputs, or refused with the row and the feature.
 
-import { InputError, element, kindProblem, rowFeatures, shown, typedArray, valueReader } from "parity-reader";
+import {
+  InputError,
+  element,
+  isMissingCell,
+  kindProblem,
+  rowFeatures,
+  shown,
+  typedArray,
+  valueReader,
+} from "parity-reader";
 
 /** Rows `[[...], ...]` of cells, or columns by name `{name: [...]}`, as the graph's inputs: `{type, dims, data}` by name. */
 export function rowsInputs(contract, rows) {
@@ -21,27 +30,30 @@ export function rowsInputs(contract, rows) {
   return inputs;
 }
 
-/** Refuses infinities, and NaN where the contract says so, in each input that features describe. */
+/** Refuses infinities, and missing cells where the contract says so, in each input that features describe. */
 export function checkCells(contract, inputs) {
   for (const [name, { data, dims }] of Object.entries(inputs)) {
     const features = contract.features.filter(({ input }) => input === name);
-    if (features.length === 0 || !(data instanceof Float32Array || data instanceof Float64Array)) continue;
-    const at = data.findIndex(
-      (cell, index) => !Number.isFinite(cell) && !(Number.isNaN(cell) && imputed(features, index % dims.at(-1))),
-    );
+    if (features.length === 0) continue;
+    const width = dims.at(-1);
+    const owners = [];
+    for (const feature of features) owners[feature.index] = feature;
+    const at = data.findIndex((cell, index) => isRefused(owners[index % width], cell));
     if (at < 0) continue;
-    const feature = features.find(({ index }) => index === at % dims.at(-1))?.name ?? `column ${at % dims.at(-1)}`;
-    const row = Math.floor((at * dims[0]) / data.length);
-    if (Number.isNaN(data[at]))
-      throw new InputError(
-        `row ${row}: ${feature} is NaN, a missing cell, which this model does not take; fill it or leave the row out`,
-      );
-    throw new InputError(`row ${row}: ${feature} is ${data[at]}; this model takes finite numbers there`);
+    const feature = owners[at % width]?.name ?? `column ${at % width}`;
+    const place = `row ${Math.floor((at * dims[0]) / data.length)}: ${feature}`;
+    if (data[at] === Infinity || data[at] === -Infinity)
+      throw new InputError(`${place} is ${data[at]}; this model takes finite numbers there`);
+    throw new InputError(
+      `${place} is ${shown(data[at])}, a missing cell, which this model does not take; fill it or leave the row out`,
+    );
   }
 }
 
-function imputed(features, column) {
-  return features.find(({ index }) => index === column)?.missing !== "refuse";
+function isRefused(feature, cell) {
+  if (typeof cell === "number" && Number.isFinite(cell)) return false;
+  const missing = feature ? isMissingCell(feature, cell) : Number.isNaN(cell);
+  return missing ? feature?.missing === "refuse" : typeof cell === "number";
 }
 
 // The features in the order of a row; of a model that names none, its input's columns.

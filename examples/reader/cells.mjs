@@ -41,6 +41,12 @@ export function valueReader(contract, feature) {
   };
 }
 
+/** Whether an element of a column's input is a missing cell. */
+export function isMissingCell({ kind }, found) {
+  if (kind === "datetime") return found === MISSING_TIMESTAMP;
+  return kind === "categorical" || kind === "code" ? found === MISSING_CATEGORY : Number.isNaN(found);
+}
+
 /** Why a cell is none of its column's kind, and the way out. */
 export function kindProblem({ kind, format }) {
   if (kind === "boolean") return "neither true nor false (nor 1 or 0); correct it";

@@ -177,6 +177,8 @@ export function valueReader(
   contract: Contract,
   feature: Feature,
 ): (value: unknown) => number | string | bigint | undefined;
+/** Whether an element of a column's input is a missing cell: NaN, an empty text or `MISSING_TIMESTAMP`. */
+export function isMissingCell(feature: Feature, found: Cell): boolean;
 /** Why a cell is none of its column's kind, and the way out. */
 export function kindProblem(feature: Feature): string;
 /** Seconds since 1970 as a person reads them: `2024-12-31T23:59:59Z`. */

@@ -1,6 +1,6 @@
 // What programs import from "parity-reader"; index.d.mts says what each takes and gives.
 
-export { MISSING_CATEGORY, MISSING_TIMESTAMP, cellReader, kindProblem, valueReader } from "./cells.mjs";
+export { MISSING_CATEGORY, MISSING_TIMESTAMP, cellReader, isMissingCell, kindProblem, valueReader } from "./cells.mjs";
 export { columns, isClassifier, isText, rowFeatures } from "./contract.mjs";
 export { addedColumns } from "./contract_check.mjs";
 export { ConformanceError, DigestError, FormatError, InputError, ParityError, printable } from "./errors.mjs";

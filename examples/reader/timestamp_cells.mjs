@@ -5,7 +5,8 @@ import { dateFormat } from "./date_format.mjs";
 /** A missing cell in an input of timestamps. */
 export const MISSING_TIMESTAMP = -(2n ** 63n);
 
-const ISO = /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?)? ?(?:([Zz])|([+-])(\d\d)(?::?(\d\d))?)?$/;
+const ISO =
+  /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?)? ?(?:([Zz])|([+-])(\d\d)(?::?(\d\d))?)?$/;
 const LARGEST = { month: 12, hour: 23, minute: 59, second: 59 };
 const [FIRST, LAST] = [-62135596800, 253402300799]; // the years 1 to 9999
 

@@ -161,6 +161,19 @@ def test_a_format_of_dates_that_is_not_known_names_its_column(program: Program, 
     assert done.stderr.startswith("parity: the column sent holds dates in the format '%")
 
 
+@pytest.mark.parametrize(("place", "row"), [(1, "1,NA,1,1,2020-01-01"), (2, "1,Oslo,?,1,NA"), (4, "1,Oslo,1,1,")])
+def test_a_missing_cell_that_the_model_does_not_take_is_refused(
+    program: Program, tmp_path: Path, place: int, row: str
+) -> None:
+    package = Path(shutil.copytree(DATA / "parcels", tmp_path / "package"))
+    assert program("predict", package, row).returncode == 0
+    change_contract(package, lambda contract: contract["features"][place].update(missing="refuse"))
+    done = program("predict", package, row)
+    name = Predictor(package).contract.features[place].name
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"parity: row 0: {name} is missing, and this model takes no missing cell there; ")
+
+
 @pytest.mark.parametrize("kind", ["categorical", "datetime", "colour", 5])
 def test_a_contract_whose_kinds_do_not_fit_is_refused(program: Program, tmp_path: Path, kind: object) -> None:
     package = Path(shutil.copytree(DATA / "parcels", tmp_path / "package"))

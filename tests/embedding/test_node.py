@@ -223,6 +223,23 @@ def test_inputs_by_name_are_texts_and_bigints(folder: Path, shop_package: Path) 
     assert said.startswith("InputError the input categories holds 5, which string cannot hold")
 
 
+@pytest.mark.parametrize(("place", "cells"), [(1, "1,NA,1,1,2020-01-01"), (2, "1,Oslo,?,1,NA"), (4, "1,Oslo,1,1,")])
+def test_a_missing_cell_that_the_model_does_not_take_is_refused(
+    node, folder: Path, tmp_path: Path, place: int, cells: str
+) -> None:
+    package = Path(shutil.copytree(DATA / "parcels", tmp_path / "package"))
+    table = f"weight,city,carrier,fragile,sent\n{cells}\n".encode()
+    assert node(package, table=table).returncode == 0
+    change_contract(package, lambda contract: contract["features"][place].update(missing="refuse"))
+    name = Predictor(package).contract.features[place].name
+    done = node(package, table=table)
+    assert done.returncode == 1 and f"row 1: {name} is " in done.stderr.decode() and b"a missing cell" in done.stderr
+    row = [1, "Oslo", 1, True, "2020-01-01"]
+    row[place] = None
+    said = printed(folder, package, f"predict([{json.dumps(row)}])")
+    assert said.startswith(f"InputError row 0: {name} is ") and "a missing cell, which this model does not take" in said
+
+
 CONTRADICTIONS = {
     "text in numbers": (0, {"kind": "categorical"}, "weight is categorical, and its input is float32"),
     "dates in text": (1, {"kind": "datetime", "categories": []}, "city is datetime, and its input is string"),

@@ -26,6 +26,12 @@ static int shown(const char *cell)
     return (int)length;
 }
 
+static bool refuse_missing(const struct feature *feature, size_t row, struct failure *failure)
+{
+    return fail(failure, EXIT_ERROR, "row %zu: %s is missing, and this model takes no missing cell there; fill it or "
+                "leave the row out", row, feature->name);
+}
+
 static bool refuse(const struct feature *feature, size_t row, const char *cell, const char *why,
                    struct failure *failure)
 {
@@ -46,8 +52,8 @@ static size_t code_length(const char *start, const char *end)
 }
 
 /* Text as it stands; of a code its shortest decimal, and anything else as its own text. */
-static bool store_category(const struct contract *contract, const struct feature *feature, const char *cell,
-                           struct tensor *input, size_t at, struct failure *failure)
+static bool store_category(const struct contract *contract, const struct feature *feature, size_t row,
+                           const char *cell, struct tensor *input, size_t at, struct failure *failure)
 {
     enum { SMALL = 20 }; /* digits; a larger code is no number that stands for a missing cell */
     const char *start = cell, *end = cell + strlen(cell), *first, *last;
@@ -62,6 +68,8 @@ static bool store_category(const struct contract *contract, const struct feature
     if (is_missing(&contract->missing, cell, feature->kind == CODE) ||
         (length > 0 && length < SMALL && is_missing_number(&contract->missing, strtod(start, NULL))))
         start = end = cell;
+    if (start == end && !feature->impute)
+        return refuse_missing(feature, row, failure);
     return tensor_store_text(input, at, start, (size_t)(end - start)) || fail_memory(failure);
 }
 
@@ -77,6 +85,8 @@ static bool store_moment(const struct contract *contract, const struct feature *
                                                 "2024-12-31T23:59:59Z"
                                               : "no date in the format of the training data; write it in that one",
                       failure);
+    if (seconds == MISSING_TIMESTAMP && !feature->impute)
+        return refuse_missing(feature, row, failure);
     return tensor_store_integer(input, at, seconds);
 }
 
@@ -101,9 +111,11 @@ static bool store_number(const struct contract *contract, const struct feature *
                       failure);
     if (feature->kind == TRUTH_VALUE && !isnan(number) && number != 0 && number != 1)
         return refuse(feature, row, cell, "neither true nor false (nor 1 or 0)", failure);
-    if (isinf(number) || (isnan(number) && !(feature->impute && input->dtype->kind == FLOATING)))
+    if (isnan(number) && !(feature->impute && input->dtype->kind == FLOATING))
+        return refuse_missing(feature, row, failure);
+    if (isinf(number))
         return fail(failure, EXIT_ERROR, "row %zu: %s is %s; this model takes finite numbers there", row,
-                    feature->name, isnan(number) ? "missing" : number > 0 ? "inf" : "-inf");
+                    feature->name, number > 0 ? "inf" : "-inf");
     return tensor_store(input, at, number) ||
            fail(failure, EXIT_ERROR, "row %zu: %s is %.*s, which %s cannot hold", row, feature->name, shown(cell),
                 cell, input->dtype->name);
@@ -115,7 +127,7 @@ bool cell_parse(const struct contract *contract, const struct feature *feature, 
     struct tensor *input = &inputs[find_spec(&contract->inputs, feature->input)];
     const size_t at = row * (size_t)input->shape[1] + (size_t)feature->index;
     if (feature->kind == CATEGORICAL || feature->kind == CODE)
-        return store_category(contract, feature, cell, input, at, failure);
+        return store_category(contract, feature, row, cell, input, at, failure);
     if (feature->kind == DATETIME)
         return store_moment(contract, feature, row, cell, input, at, failure);
     return store_number(contract, feature, row, cell, input, at, failure);
