@@ -244,3 +244,24 @@ def change_expected(package: Path) -> None:
         conformance["ordinary"]["outputs"]["probabilities"]["data"][0] = 0.25
 
     repacked(package, "conformance.json", change)
+
+
+@pytest.fixture(scope="session")
+def node(javascript_examples: Path) -> Callable[..., "subprocess.CompletedProcess[bytes]"]:
+    """Node's predict.mjs; the table on its stdin."""
+
+    def run(*arguments: object, table: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+        command = ["node", "predict.mjs", *map(str, arguments)]
+        return subprocess.run(command, cwd=javascript_examples / "node", input=table, capture_output=True, check=False)
+
+    return run
+
+
+def printed(folder: Path, package: Path, call: str) -> str:
+    """Return what a program prints that calls a method of a predictor."""
+    code = f"""import {{ loadPackage }} from "./parity.mjs";
+    const predictor = await loadPackage({json.dumps(str(package))});
+    try {{ console.log(await predictor.{call}); }}
+    catch (error) {{ console.log(error.name, error.message); }}"""
+    command = ["node", "--input-type=module", "--eval", code]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
