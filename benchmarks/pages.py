@@ -9,6 +9,8 @@ from typing import Any
 
 SUBJECTS = {
     "training": "Training",
+    "tables": "Tables: how good, beside scikit-learn",
+    "mixed": "Tables with text",
     "export": "Export",
     "predictor": "Prediction",
     "install": "What an application installs and waits for",

@@ -16,11 +16,14 @@ def draw(known: dict[str, Figures], folder: Path) -> None:
     """Draw benchmarks.png and growth.png of what ``benchmarks/results`` keeps."""
     subjects = [found["figures"] for found in known.values()]
     _save(_targets([row for found in subjects for row in walk(found)]), folder / "benchmarks.png")
-    _save(_growth([item for found in subjects for item in series(found).items()]), folder / "growth.png")
+    _save(
+        _growth([item for found in subjects for item in series(found).items() if " by " in item[0]]),
+        folder / "growth.png",
+    )
 
 
 def _targets(nodes: list[tuple[str, Any]]) -> Any:
-    rows = [row for row in nodes if is_figure(row[1]) and "ratio" in row[1] and met(row[1]) is not None][::-1]
+    rows = [row for row in nodes if is_figure(row[1]) and "ratio" in row[1] and _fits(row[1])][::-1]
     figure, axes = plt.subplots(figsize=(10, 0.32 * len(rows) + 1.3), layout="constrained")
     axes.set(xscale="log", xlim=(0.005, 20), ylim=(-0.6, len(rows) - 0.4))
     for place, (_, figures) in enumerate(rows):
@@ -38,6 +41,11 @@ def _targets(nodes: list[tuple[str, Any]]) -> Any:
     axes.grid(axis="x", color="#ddd")
     axes.set_axisbelow(True)
     return figure
+
+
+def _fits(figures: Figures) -> bool:
+    """Whether a figure has a target, and one that a logarithmic axis of ratios shows."""
+    return met(figures) is not None and 0 < float(figures["target"].split()[2]) < 20
 
 
 def _growth(groups: list[tuple[str, dict[str, dict[str, float]]]]) -> Any:

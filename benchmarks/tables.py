@@ -33,6 +33,7 @@ from parity_training.data.table import table_defaults
 
 REPEATS = int(os.environ.get("PARITY_BENCH_REPEATS", "10"))
 MOST_ROWS = 5000
+_NAMES = {"r2": "R2", "roc_auc": "AUC", "accuracy": "accuracy"}
 ALLOWED = 0.01
 """A table counts as worse below the pipeline's metric by more than this and two standard errors of the difference."""
 
@@ -75,7 +76,7 @@ def quality() -> dict[str, Any]:
             "ratio": round(statistics.median(medians), 4), "target": "at least 0",
         },
         "tables that are worse": {"ratio": len(worse), "target": "at most 0", "which": ", ".join(worse) or "none"},
-        "tables": found,
+        **{f"metric of the held-out rows, {table} ({row.pop('metric')})": row for table, row in found.items()},
     }  # fmt: skip
 
 
@@ -85,11 +86,12 @@ def _table(table: Table, folder: Path) -> dict[str, Any]:
     frame = frame.sample(min(len(frame), MOST_ROWS), random_state=0)
     path = folder / f"{table.name}.used.csv"
     frame.to_csv(path, index=False)
-    rows = [_once(table, frame, path, folder / "run", seed) for seed in range(REPEATS)]
-    print(table.name, [np.round(np.mean(column), 4) for column in zip(*rows, strict=True)], file=sys.stderr, flush=True)
+    kinds, rows = zip(*(_once(table, frame, path, folder / "run", seed) for seed in range(REPEATS)), strict=True)
+    print(table.name, np.mean(rows, axis=0).round(4), file=sys.stderr, flush=True)
     ours, pipeline, stopped, boosting = (np.array(column) for column in zip(*rows, strict=True))
     difference = ours - pipeline
     return {
+        "metric": _NAMES[kinds[0]],
         "parity": round(float(ours.mean()), 4),
         "OneHot + MLP": round(float(pipeline.mean()), 4),
         "OneHot + MLP, early stopping": round(float(stopped.mean()), 4),
@@ -99,7 +101,8 @@ def _table(table: Table, folder: Path) -> dict[str, Any]:
     }
 
 
-def _once(table: Table, frame: pandas.DataFrame, path: Path, out: Path, seed: int) -> tuple[float, ...]:
+def _once(table: Table, frame: pandas.DataFrame, path: Path, out: Path, seed: int) -> tuple[str, tuple[float, ...]]:
+    """Return the metric, and its value of Parity's run and of scikit-learn's pipelines."""
     settings = TableSettings(table.target, seed=seed)
     data = table_data(TableDataset(path, settings), settings, table.name)
     run = train_model(data, NetworkChoice(), table_defaults(data, seed), out, replace=True)
@@ -111,7 +114,7 @@ def _once(table: Table, frame: pandas.DataFrame, path: Path, out: Path, seed: in
     rows = frame.drop(columns=table.target)
     rows = rows.drop(columns=[name for name in rows if name.startswith("Unnamed: ")])
     models = [_pipeline(kind), _pipeline(kind, early_stopping=True), _boosting(kind)]
-    return (metrics[kind], *(_score(model, rows, target, (known, test), kind) for model in models))
+    return kind, (metrics[kind], *(_score(model, rows, target, (known, test), kind) for model in models))
 
 
 def _score(model: Any, rows: pandas.DataFrame, target: Any, parts: tuple[Any, Any], kind: str) -> float:
