@@ -1,8 +1,8 @@
-// The page: reads the package named by ?package=, replays its test vectors, and paints the plane of two features.
+// The page: reads the package named by ?package=, replays its test vectors, and paints the plane of two numbers.
 
 import { byId, element } from "./dom.mjs";
 import { Explorer } from "./explorer.mjs";
-import { planeOf } from "./feature_plane.mjs";
+import { planeOf, rowOf } from "./feature_plane.mjs";
 import { fetchPackage } from "./fetch_package.mjs";
 import { showMessage } from "./message.mjs";
 import { ParityError, replayPackage, rowsOf } from "./reader.mjs";
@@ -55,10 +55,9 @@ function showPlane(contract, { passed, testVectors, sessions: { default: model, 
   new Explorer(contract, plane, { sessions, points: testInputs(plane, testVectors), onError: showError });
 }
 
-function testInputs({ input }, { ordinary }) {
-  const { data, dims } = ordinary.inputs[input];
+function testInputs(plane, { ordinary }) {
   return Array.from({ length: rowsOf(ordinary) }, (_, row) => ({
-    point: data.slice(row * dims[1], (row + 1) * dims[1]),
+    point: rowOf(plane, ordinary.inputs, row),
     label: Number(ordinary.outputs.label.data[row]),
   }));
 }

@@ -2,9 +2,10 @@
 //
 // Opens the page in a real Chromium and exits with 1 and a line where it does not do what it should. `plane` (the
 // default) expects green results, a painted plane, a prediction after a click, none beside an emptied field, a zoom to
-// the uncertified band of a certified graph, and a mark on a number far outside the range of the training data; `table`
-// results without a plane; `red` results of which some are red; `alert` a message, and nothing else; `late` a plane, and
-// a message after a number whose label is no class.
+// the uncertified band of a certified graph, a mark on a number far outside the range of the training data, and of text,
+// truth values and dates a prediction for each choice, a missing one among them; `table` results without a plane; `red`
+// results of which some are red; `alert` a message, and nothing else; `late` a plane, and a message after a number whose
+// label is no class.
 
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
@@ -21,7 +22,7 @@ const {
   },
 });
 const CHECKS = {
-  plane: [results, plane, emptied, band, outOfRange],
+  plane: [results, plane, emptied, band, outOfRange, choices, dates],
   late: [plane, late],
   table: [results, noPlane],
   red: [redResult],
@@ -120,7 +121,7 @@ async function plane(page) {
 }
 
 async function emptied(page) {
-  const field = page.locator("#point input").first();
+  const field = page.locator("#point input[type=number]").first();
   const before = await field.inputValue();
   await field.fill("");
   await page.waitForFunction(() => /^Enter a number/.test(document.querySelector("#announcement").textContent));
@@ -149,7 +150,7 @@ async function band(page) {
 
 async function outOfRange(page) {
   const known = await page.locator("#no-range-note").isHidden();
-  const field = page.locator("#point input").first();
+  const field = page.locator("#point input[type=number]").first();
   await field.fill("1e30");
   await page.waitForFunction(() => /1e\+30.*probability/.test(document.querySelector("#announcement").textContent));
   const said = await page.locator("#announcement").textContent();
@@ -165,8 +166,61 @@ async function outOfRange(page) {
   return known ? "1e30 is marked as out of range" : "no range is known";
 }
 
+// Whatever is chosen, its prediction is said, and the plane behind it is another one.
+async function choices(page) {
+  const selects = await page.locator("#point select").all();
+  await page.locator("#canvas").click({ position: { x: 150, y: 120 } }); // back from where no cell differs
+  for (const select of selects) {
+    const name = await select.getAttribute("aria-label");
+    const texts = await select.locator("option").allTextContents();
+    await select.selectOption({ index: 0 });
+    await said(page, `${name} ${texts[0]}`);
+    await page.waitForTimeout(1000); // for the plane, which is painted after the prediction
+    const before = await page.evaluate(picture);
+    for (const text of texts.slice(1)) {
+      await select.selectOption({ label: text });
+      await said(page, `${name} ${text}`);
+    }
+    await page.waitForFunction((old) => document.querySelector("#canvas").toDataURL() !== old, before, {
+      timeout: 30_000,
+    });
+  }
+  return selects.length > 0 ? `${selects.length} choices are predicted` : "nothing is chosen";
+}
+
+async function dates(page) {
+  const fields = await page.locator("#point input[type=datetime-local]").all();
+  for (const field of fields) {
+    const name = await field.getAttribute("aria-label");
+    await field.fill("1969-12-31T23:59:59");
+    await said(page, `${name} 1969-12-31T23:59:59Z`);
+    await field.fill("");
+    await said(page, `${name} missing`);
+    await field.press("1"); // half a date
+    await page.waitForFunction(() => /^Enter a date/.test(document.querySelector("#announcement").textContent), null, {
+      timeout: 5000,
+    });
+    await field.blur();
+    await page.waitForSelector("#prediction .label");
+  }
+  return fields.length > 0 ? "a date and a missing one are predicted" : "there are no dates";
+}
+
+// Runs in the page.
+function picture() {
+  return document.querySelector("#canvas").toDataURL();
+}
+
+function said(page, words) {
+  const found = (text) => {
+    const announced = document.querySelector("#announcement").textContent;
+    return announced.includes(text) && /probability/.test(announced);
+  };
+  return page.waitForFunction(found, words, { timeout: 5000 });
+}
+
 async function late(page) {
-  await page.locator("#point input").first().fill("7e6");
+  await page.locator("#point input[type=number]").first().fill("7e6");
   await page.waitForSelector("#problem:not(:empty)");
   return alerted(page);
 }

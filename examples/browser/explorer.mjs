@@ -14,21 +14,23 @@ import { zoomToBand } from "./zoom_to_band.mjs";
 const SAY_AFTER = 400; // milliseconds of rest: moving on is not a stream of words
 
 export class Explorer {
-  #axes = [0, 1];
+  #axes;
   #hover = null; // where the pointer is, while it keeps nothing
-  #none = null; // why nothing is predicted, while what stands in a field is no number
+  #none = null; // why nothing is predicted, while what stands in a field is no value
 
-  constructor(contract, { input, features }, { sessions, points, onError }) {
+  constructor(contract, plane, { sessions, points, onError }) {
+    const { features, numbers } = plane;
     this.contract = contract;
     this.features = features;
+    this.#axes = numbers.slice(0, 2);
     this.certified = Boolean(sessions.certified);
-    this.predict = predictor({ input, features }, sessions);
+    this.predict = predictor(plane, sessions);
     this.painter = new Painter(byId("canvas"), { predict: this.predict, contract, features, points });
-    this.point = features.map(({ middle }) => Math.fround(middle));
+    this.point = features.map(({ value }) => value);
     this.view = wholeView(features, this.#axes);
     this.paint = coalesced(() => this.#paint(), onError);
     this.refresh = coalesced(() => this.#refresh(), onError);
-    this.showPoint = makeControls(features, this.#axes, {
+    this.showPoint = makeControls(contract, plane, this.#axes, {
       onPoint: (index, value) => this.enter(index, value),
       onNone: (reason) => this.showNone(reason),
       onLeave: () => this.leave(),
@@ -69,7 +71,8 @@ export class Explorer {
   }
 
   move(place, keep) {
-    const found = place && this.point.map((value, index) => Math.fround(place[this.#axes.indexOf(index)] ?? value));
+    const moved = (value, side) => (side < 0 ? value : Math.fround(place[side]));
+    const found = place && this.point.map((value, index) => moved(value, this.#axes.indexOf(index)));
     if (keep) this.point = found;
     this.#hover = keep ? null : found;
     this.refresh();
@@ -118,7 +121,8 @@ export class Explorer {
   }
 
   #shown() {
-    return JSON.stringify([this.view, this.#axes, this.point.filter((_, index) => !this.#axes.includes(index))]);
+    const behind = this.point.filter((_, index) => !this.#axes.includes(index)).map(String);
+    return JSON.stringify([this.view, this.#axes, behind]);
   }
 
   async #paint() {
@@ -139,7 +143,7 @@ export class Explorer {
     this.painter.drawCrossHair(point);
     this.showPoint(point, this.#axes);
     if (this.#none) return;
-    const predictions = await this.predict(Float32Array.from(point));
+    const predictions = await this.predict([this.at(point)], { point, axes: this.#axes });
     if (this.#none) return; // a field was emptied meanwhile
     showPrediction(byId("prediction"), this.contract, predictions, this.features, point);
     clearTimeout(this.saying);

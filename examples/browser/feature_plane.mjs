@@ -1,55 +1,65 @@
-// The plane of two features that is painted, and the predictions of the model on it.
+// The plane of two numbers that is painted, and the predictions of the model on it.
 
-import { columns, isClassifier, trainingRange } from "./reader.mjs";
+import { MISSING_TIMESTAMP, isClassifier, isText, rowFeatures, trainingRange } from "./reader.mjs";
+
+const ARRAYS = { float32: Float32Array, int64: BigInt64Array, string: Array };
 
 /**
- * Returns `{input, features}`, each feature with the `low` and `high` that are painted, its `middle`, and its `range` in
- * training; or `{problem}`, why there is no plane.
- * Where the contract knows no range, the extremes of the test vectors' inputs are painted.
+ * Returns `{inputs, features, numbers}`: the graph's inputs; the features, each with the value that it has at first and
+ * its `range` in training, those with numbers also with the `low` and `high` that are painted; and the places of these.
+ * Or `{problem}`, why there is no plane. Where the contract knows no range, the extremes of the test vectors' inputs are
+ * painted.
  */
 export function planeOf(contract, testVectors) {
   const problem = whyNone(contract);
   if (problem) return { problem };
-  const [{ name: input }] = contract.inputs;
-  const { data } = testVectors.ordinary.inputs[input];
-  const features = columns(contract).map((feature) => ({
-    name: feature.name,
-    range: trainingRange(feature),
-    ...extentOf(feature, data, contract.features.length),
-  }));
-  return { input, features };
+  const features = rowFeatures(contract).map((feature) => {
+    const known = { ...feature, range: trainingRange(feature) };
+    return feature.kind === "numeric"
+      ? { ...known, ...extentOf(feature, testVectors.ordinary.inputs[feature.input]) }
+      : { ...known, value: firstValue(known) };
+  });
+  return { inputs: contract.inputs, features, numbers: numbersOf(features) };
 }
 
+const numbersOf = (features) => features.flatMap(({ kind }, index) => (kind === "numeric" ? [index] : []));
+
 function whyNone(contract) {
-  const [{ dtype, shape }] = contract.inputs;
   if (contract.task === "regression")
     return "This model is a regression: it has no classes, and so no boundary to paint.";
   if (!isClassifier(contract)) return "This model returns tensors, not classes: there is no boundary to paint.";
+  const width = ({ name }) => contract.features.filter(({ input }) => input === name).length;
   if (
-    contract.inputs.length > 1 ||
-    shape.length !== 2 ||
-    dtype !== "float32" ||
-    contract.features.length !== shape[1]
-  ) {
+    !contract.inputs.every((spec) => spec.dtype in ARRAYS && spec.shape.length === 2 && spec.shape[1] === width(spec))
+  )
     return "This model does not take the rows of a table: there is no plane to paint.";
-  }
-  if (contract.features.length < 2) return "This model takes one feature: there is no plane to paint.";
+  if (numbersOf(contract.features).length < 2)
+    return "This model takes fewer than two numbers: there is no plane to paint.";
   if (!contract.row_independent) return "The rows of a batch influence one another: points cannot be painted at once.";
 }
 
 // The range of training, widened by a quarter on both sides.
-function extentOf({ low, high, index }, data, width) {
-  const inputs = Array.from(data).filter((_, at) => at % width === index);
+function extentOf({ low, high, index }, { data, dims }) {
+  const inputs = Array.from(data).filter((_, at) => at % dims[1] === index);
   const from = low ?? Math.min(...inputs);
   const to = high ?? Math.max(...inputs);
   const margin = (to - from) / 4 || Math.abs(from) / 4 || 1;
-  return { low: from - margin, high: to + margin, middle: Number(((from + to) / 2).toPrecision(4)) };
+  return { low: from - margin, high: to + margin, value: Math.fround(((from + to) / 2).toPrecision(4)) };
 }
 
-/** Returns `predict(rows)`: the outputs of the model, and of its certified graph if any, for rows of features, flat. */
-export function predictor({ input, features }, { default: model, certified: certifiedModel }) {
-  return async (data) => {
-    const inputs = { [input]: { type: "float32", dims: [data.length / features.length, features.length], data } };
+function firstValue(feature) {
+  if (isText(feature)) return feature.categories[0] ?? "";
+  if (feature.kind === "boolean") return 0;
+  return feature.range ? BigInt(Math.floor((feature.range[0] + feature.range[1]) / 2)) : MISSING_TIMESTAMP;
+}
+
+/**
+ * Returns `predict(points, slice)`: the outputs of the model, and of its certified graph if any, for points of the plane
+ * (`rowsAt`).
+ */
+export function predictor(plane, { default: model, certified: certifiedModel }) {
+  return async (points, slice) => {
+    const inputs = rowsAt(plane, points, slice);
     const { label, probabilities, logits } = await model.run(inputs);
     const certified = certifiedModel && (await certifiedModel.run(inputs, ["certified"])).certified.data;
     return {
@@ -61,15 +71,25 @@ export function predictor({ input, features }, { default: model, certified: cert
   };
 }
 
-/** Rows for points `[[x, y], ...]` of the plane through `point` along two of its features. */
-export function rowsAt(points, { point, axes: [x, y] }) {
-  const rows = new Float32Array(points.length * point.length);
-  points.forEach((found, at) => {
-    rows.set(point, at * point.length);
-    rows[at * point.length + x] = found[0];
-    rows[at * point.length + y] = found[1];
+/** The graph's inputs for points `[[x, y], ...]` of the plane through `point` along two of its numbers. */
+function rowsAt({ inputs, features }, points, { point, axes }) {
+  const tensors = {};
+  for (const { name, dtype, shape } of inputs) {
+    const dims = [points.length, shape[1]];
+    tensors[name] = { type: dtype, dims, data: new ARRAYS[dtype](points.length * shape[1]) };
+  }
+  features.forEach(({ input, index }, place) => {
+    const { data, dims } = tensors[input];
+    const side = axes.indexOf(place);
+    for (let row = 0; row < points.length; row++)
+      data[row * dims[1] + index] = side < 0 ? point[place] : points[row][side];
   });
-  return rows;
+  return tensors;
+}
+
+/** The row of a batch of inputs, a value for each feature. */
+export function rowOf({ features }, inputs, row) {
+  return features.map(({ input, index }) => inputs[input].data[row * inputs[input].dims[1] + index]);
 }
 
 /** The centres of size x size cells over a view `{x: [low, high], y: [low, high]}`, row by row from the top. */

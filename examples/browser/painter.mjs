@@ -1,7 +1,7 @@
 // The canvas: the plane on a layer of its own, painted when the view changes, and the cross-hair over it.
 
 import { paintCrossHair, paintPlane, paintPoints } from "./decision_boundary.mjs";
-import { cells, rowsAt } from "./feature_plane.mjs";
+import { cells } from "./feature_plane.mjs";
 import { frameOf } from "./frame.mjs";
 import { labelChanges } from "./label_changes.mjs";
 import { pageColors } from "./palette.mjs";
@@ -25,7 +25,7 @@ export class Painter {
     const size = this.#size;
     const grid = cells(view, size);
     const started = performance.now();
-    const predictions = await this.predict(rowsAt(grid, { point, axes }));
+    const predictions = await this.predict(grid, { point, axes });
     const slower = (performance.now() - started) / SLOW;
     if (slower > 1) this.#size = Math.max(FEWEST_CELLS, Math.floor(size / Math.sqrt(slower)));
     const changes = labelChanges(predictions, size, this.contract.logit_threshold);

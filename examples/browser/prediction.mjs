@@ -1,6 +1,7 @@
 // What the model predicts at one point, shown and said.
 
-import { element, short, swatch } from "./dom.mjs";
+import { cellText } from "./cell_text.mjs";
+import { element, swatch } from "./dom.mjs";
 import { classColor } from "./palette.mjs";
 import { NO_FINITE_OUTPUT } from "./reader.mjs";
 import { outOfRangeText } from "./training_range.mjs";
@@ -32,7 +33,7 @@ export function showNone(target, reason) {
 export function predictionText(contract, predictions, features, point) {
   const { label, probability, probabilities } = read(contract, predictions);
   if (!probabilities.every(Number.isFinite)) return NOT_FINITE;
-  const place = features.map(({ name }, index) => `${name} ${short(point[index])}`).join(", ");
+  const place = features.map((feature, index) => `${feature.name} ${cellText(feature, point[index])}`).join(", ");
   const certified = predictions.certified ? (predictions.certified[0] ? ", certified" : ", not certified") : "";
   const outside = outOfRangeText(features, point);
   return `${place}: ${contract.classes[label]}, probability ${percent(probability)}${certified}${outside && `. ${outside}`}`;

@@ -1,9 +1,9 @@
 // The test vectors as tables: each output with its counts, each vector with its result.
 
 import { brief, byId, element, short } from "./dom.mjs";
-import { rowsOf } from "./reader.mjs";
+import { rowsOf, timestampText } from "./reader.mjs";
 
-const MOST_NUMBERS = 6; // of an input or an output; the rest is counted
+const MOST_VALUES = 6; // of an input or an output; the rest is counted
 
 export function showTestVectors(contract, { passed, deviations, testVectors }) {
   const total = (key) => deviations.reduce((sum, deviation) => sum + deviation[key], 0);
@@ -52,8 +52,9 @@ function vector(contract, kind, part, found, index, count) {
   const sum = (key) => found.reduce((total, { rows }) => total + rows[index][key], 0);
   const numbers = found.filter(({ output }) => output !== "label").map(({ rows }) => rows[index].largest);
   const name = part.kinds?.[index] ? `${kind} ${index + 1}, ${part.kinds[index]}` : `${kind} ${index + 1}`;
-  const inputs = Object.values(part.inputs)
-    .map((tensor) => numbersOf(tensor, index, count))
+  const dated = new Set(contract.features.filter(({ kind }) => kind === "datetime").map(({ input }) => input));
+  const inputs = Object.entries(part.inputs)
+    .map(([input, tensor]) => valuesOf(tensor, index, count, dated.has(input) ? timestampText : valueText))
     .join("; ");
   return row(name, sum("failed") === 0, [
     brief(Math.max(0, ...numbers)),
@@ -65,19 +66,21 @@ function vector(contract, kind, part, found, index, count) {
 function expected(contract, { outputs: recorded, checked }, index, count) {
   if (!recorded.label)
     return Object.values(recorded)
-      .map((tensor) => numbersOf(tensor, index, count))
+      .map((tensor) => valuesOf(tensor, index, count, valueText))
       .join("; ");
   const name = String(contract.classes[Number(recorded.label.data[index])]);
   return checked && !checked.data[index] ? `${name} (label not compared)` : name;
 }
 
-function numbersOf({ data }, index, count) {
+function valuesOf({ data }, index, count, text) {
   const width = data.length / count;
-  const shown = Array.from(data.slice(index * width, index * width + Math.min(width, MOST_NUMBERS)), (value) =>
-    short(Number(value)),
+  const shown = Array.from(data.slice(index * width, index * width + Math.min(width, MOST_VALUES)), (value) =>
+    text(value),
   );
-  return shown.join(", ") + (width > MOST_NUMBERS ? ` and ${width - MOST_NUMBERS} more` : "");
+  return shown.join(", ") + (width > MOST_VALUES ? ` and ${width - MOST_VALUES} more` : "");
 }
+
+const valueText = (value) => (typeof value === "string" ? JSON.stringify(value) : short(Number(value)));
 
 // The result stands early, where a phone shows it as well.
 function row(name, good, after) {

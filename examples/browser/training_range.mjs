@@ -1,9 +1,9 @@
-// The range of the training data: which numbers of a point lie outside, said and drawn.
+// The range of the training data: which values of a point lie outside, said and drawn.
 
-import { short } from "./dom.mjs";
+import { cellText } from "./cell_text.mjs";
 import { outOfRange } from "./reader.mjs";
 
-/** The places of the features whose number lies outside the range of the training data. */
+/** The places of the features whose value lies outside the range of the training data. */
 export function outOfRangeAt(features, point) {
   return features.flatMap(({ range }, index) => (outOfRange(range, point[index]) ? [index] : []));
 }
@@ -11,8 +11,8 @@ export function outOfRangeAt(features, point) {
 /** The same in words; empty where every feature is inside. */
 export function outOfRangeText(features, point) {
   const named = outOfRangeAt(features, point).map((index) => {
-    const { name, range } = features[index];
-    return `${name} (${short(range[0])} to ${short(range[1])})`;
+    const [low, high] = features[index].range.map((end) => cellText(features[index], end));
+    return `${features[index].name} (${low} to ${high})`;
   });
   return named.length > 0 ? `Outside the range of the training data: ${named.join(", ")}` : "";
 }

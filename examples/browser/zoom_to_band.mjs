@@ -1,7 +1,6 @@
 // Turns an explorer's view to the uncertified band nearest to its cross-hair.
 
 import { brief, byId } from "./dom.mjs";
-import { rowsAt } from "./feature_plane.mjs";
 import { findBand } from "./uncertified_band.mjs";
 import { around } from "./view.mjs";
 
@@ -12,7 +11,7 @@ export async function zoomToBand(explorer) {
   await explorer.paint();
   const change = nearest(painter.painted, explorer.at(point));
   if (!change) return note("No boundary is in sight: show the whole plane first.");
-  const predict = (points) => explorer.predict(rowsAt(points, { point, axes }));
+  const predict = (points) => explorer.predict(points, { point, axes });
   const band = await findBand(predict, ...change);
   if (!band) return note("Every float32 number beside the boundary is certified here.");
   const along = features[axes[band.axis]];

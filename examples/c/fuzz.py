@@ -45,7 +45,7 @@ def main(program: str, package: str, count: str = "300") -> int:
 
 def run(program: str, copy: Path) -> Iterator[tuple[int, list[str]]]:
     """Give the exit code and the lines on stderr of each command."""
-    for command in (["verify", str(copy)], ["predict", str(copy), "0,0"]):
+    for command in (["verify", str(copy)], ["predict", str(copy), "0,0"], ["predict", str(copy), "1,a,,true,1,3"]):
         result = subprocess.run([program, *command], capture_output=True, timeout=60, check=False)
         yield result.returncode, result.stderr.decode(errors="replace").splitlines()
 

@@ -1,13 +1,11 @@
-// A table's cells as a model's numbers.
+// A table's cells as the arrays of the graph's inputs.
 
-import { InputError, columns, element } from "parity-reader";
+import { InputError, cellReader, columns, element, isMissingCell, kindProblem } from "parity-reader";
 
-const DECIMAL = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i; // Number() alone takes 0x10 as well
-const WORD = /^\s*[+-]?(nan|inf|infinity)\s*$/i;
-
-/** Where each feature stands in the table's header, in the graph's order. */
+/** Where each feature stands in the table's header, in the graph's order, and how its cells are read. */
 export function findFeatures(contract, header, where) {
-  if (contract.task === "tensors" || contract.features.length === 0) {
+  const inputs = new Set(contract.features.map(({ input }) => input));
+  if (contract.task === "tensors" || inputs.size === 0 || !contract.inputs.every(({ name }) => inputs.has(name))) {
     throw new InputError(`${contract.name} takes tensors, not rows of a table; use run() from a program`);
   }
   return columns(contract).map((feature) => {
@@ -16,35 +14,37 @@ export function findFeatures(contract, header, where) {
       throw new InputError(
         `${where} has no column ${JSON.stringify(feature.name)}; it has ${JSON.stringify(header.slice(0, 20)).slice(1, -1)}`,
       );
-    return { ...feature, at };
+    return { ...feature, at, read: cellReader(contract, feature) };
   });
 }
 
-/** The features of those rows, flat and row-major; `place(row)` names a row in messages. */
-export function cellNumbers(rows, features, place) {
-  return rows.flatMap(({ cells }, index) =>
-    features.map((feature) => cellNumber(cells[feature.at], feature, () => place(index))),
-  );
+/** The graph's inputs `{dims, data}` by name for those rows; `place(row)` names a row in messages. */
+export function cellInputs(rows, features, place) {
+  const inputs = {};
+  for (const [column, feature] of features.entries()) {
+    const input = (inputs[feature.input] ??= { first: column, dims: [rows.length, 0], data: [] });
+    input.dims[1]++;
+  }
+  rows.forEach(({ cells }, row) => {
+    for (const [column, feature] of features.entries()) {
+      const { first, dims, data } = inputs[feature.input];
+      data[row * dims[1] + column - first] = cellElement(cells[feature.at], feature, () => place(row));
+    }
+  });
+  return inputs;
 }
 
-function cellNumber(cell, feature, place) {
-  const number = parse(cell);
+function cellElement(cell, feature, place) {
+  const found = feature.read(cell);
   const refused = (problem) => new InputError(`${place()}: ${feature.name} is ${JSON.stringify(cell)}, ${problem}`);
-  if (number === undefined) throw refused("not a number; correct it or leave the row out");
-  if (Number.isNaN(number)) {
+  if (found === undefined) throw refused(kindProblem(feature));
+  if (isMissingCell(feature, found)) {
     if (feature.missing === "refuse")
       throw refused("a missing cell, which this model does not take; fill it or leave the row out");
-    return number;
+    return found;
   }
-  if (!Number.isFinite(number)) throw refused("and this model takes finite numbers; correct it or leave the row out");
-  if (element(feature.dtype, number) === undefined) throw refused(`which ${feature.dtype} cannot hold; correct it`);
-  return number;
-}
-
-// An empty cell is missing: NaN. Undefined is no number.
-function parse(cell) {
-  if (cell.trim() === "") return NaN;
-  if (DECIMAL.test(cell)) return Number(cell);
-  if (!WORD.test(cell)) return undefined;
-  return /nan/i.test(cell) ? NaN : Infinity;
+  if (typeof found !== "number") return found;
+  if (!Number.isFinite(found)) throw refused("and this model takes finite numbers; correct it or leave the row out");
+  if (element(feature.dtype, found) === undefined) throw refused(`which ${feature.dtype} cannot hold; correct it`);
+  return found;
 }

@@ -5,8 +5,13 @@ import type { Cell, Contract, Deviation, Label, Tensors } from "parity-reader";
 export type { Cell, Contract, Deviation, DType, Feature, Label, Tensor, Tensors, TensorSpec } from "parity-reader";
 export { ConformanceError, DigestError, FormatError, InputError, ParityError } from "parity-reader";
 
-/** Rows in the features' order, or columns by feature name, a number for each row. */
-export type Rows = ArrayLike<Cell>[] | Record<string, ArrayLike<Cell>>;
+/**
+ * A cell of a row: a number; of text a string, a whole number or a boolean; of dates a `Date` or text; of truth values a
+ * boolean, 0 or 1, or text. Null is missing, as NaN and the contract's words for it are.
+ */
+export type RowCell = Cell | Date | null;
+/** Rows of cells in the order of parity-reader's `rowFeatures`, or columns by feature name, a cell for each row. */
+export type Rows = ArrayLike<RowCell>[] | Record<string, ArrayLike<RowCell>>;
 
 export interface Verification {
   packageId: string;
@@ -40,6 +45,7 @@ export class Predictor {
   errorBound(rows: Rows): Promise<Float32Array[]>;
   /** Which cells lie outside the range of the training data, an array for each row. */
   outOfRange(rows: Rows): boolean[][];
+  /** Timestamps are BigInt, seconds since 1970, UTC; a missing one is `-(2n ** 63n)`, a missing text empty. */
   run(inputs: Record<string, { dims: readonly number[]; data: ArrayLike<Cell> }>): Promise<Tensors>;
 }
 

@@ -10,12 +10,13 @@ import {
   openSession,
   outOfRange,
   replayPackage,
+  rowFeatures,
   sizeOf,
   trainingRange,
   typedArray,
 } from "parity-reader";
 import { folderSource, unlistedIn } from "./folder.mjs";
-import { checkCells, rowsTensor } from "./rows.mjs";
+import { checkCells, rowsInputs } from "./rows.mjs";
 
 // onnxruntime 1.29 and later start a thread and write below HOME when they are loaded, unless this is set before.
 process.env.ORT_DISABLE_TELEMETRY ??= "1";
@@ -110,21 +111,28 @@ export class Predictor {
   }
 
   /**
-   * Which cells lie outside the range of the training data, an array of booleans for each row. A missing cell, and
-   * one of a feature whose range the contract does not know, does not.
+   * Which cells lie outside the range of the training data, an array of booleans for each row, in the order of a row's
+   * cells. A missing cell, and one of a feature whose range the contract does not know, as of text, does not.
    */
   outOfRange(rows) {
-    const ranges = [];
-    for (const feature of this.contract.features) ranges[feature.index] = trainingRange(feature);
+    const features = rowFeatures(this.contract);
+    const ranges = features.map(trainingRange);
     if (!ranges.some(Boolean))
       throw new InputError(
         `the contract of ${this.contract.name} does not say what its features ranged over in training, so that nothing can be said to lie outside`,
       );
-    const { data, dims } = rowsTensor(this.contract, rows);
-    return split(data, dims[1]).map((cells) => Array.from(cells, (cell, column) => outOfRange(ranges[column], cell)));
+    const inputs = rowsInputs(this.contract, rows);
+    const isOutside = ({ input, index }, place, row) =>
+      outOfRange(ranges[place], inputs[input].data[row * inputs[input].dims[1] + index]);
+    return Array.from({ length: Object.values(inputs)[0].dims[0] }, (_, row) =>
+      features.map((feature, place) => isOutside(feature, place, row)),
+    );
   }
 
-  /** Every output by name, `{type, dims, data}`, from every input by name: `{dims, data}`, its numbers row-major. */
+  /**
+   * Every output by name, `{type, dims, data}`, from every input by name: `{dims, data}`, its elements row-major. A
+   * missing text is empty; timestamps are seconds since 1970, UTC, as BigInt, a missing one `-(2n ** 63n)`.
+   */
   async run(inputs) {
     const tensors = {};
     for (const { name, dtype, shape } of this.contract.inputs) {
@@ -148,10 +156,9 @@ export class Predictor {
   }
 
   async #runRows(rows, outputs) {
-    const tensor = rowsTensor(this.contract, rows);
-    const inputs = { [this.contract.inputs[0].name]: tensor };
+    const inputs = rowsInputs(this.contract, rows);
     checkCells(this.contract, inputs);
-    if (tensor.dims[0] > 0) return this.#run(inputs, outputs);
+    if (Object.values(inputs)[0].dims[0] > 0) return this.#run(inputs, outputs);
     return Object.fromEntries(outputs.map((name) => [name, { data: new Float32Array(0), dims: [0, 0] }]));
   }
 }
@@ -173,7 +180,7 @@ function checkNamedSizes({ inputs }, tensors) {
 function inputTensor(name, dtype, shape, { dims = [], data = [] } = {}) {
   const sizes = dims.every((size) => Number.isInteger(size) && size >= 0) && sizeOf(dims) === data.length;
   if (!sizes || dims.length !== shape.length || shape.some((size, at) => Number.isInteger(size) && size !== dims[at])) {
-    const found = `${data.length} numbers of the shape [${dims.join(", ")}]`;
+    const found = `${data.length} elements of the shape [${dims.join(", ")}]`;
     throw new InputError(`the input ${name} takes {dims, data} of the shape [${shape.join(", ")}]; found ${found}`);
   }
   return { type: dtype, dims, data: typedArray(dtype, data, `the input ${name}`) };

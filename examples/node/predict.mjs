@@ -14,7 +14,7 @@ import {
   isClassifier,
   printable,
 } from "parity-reader";
-import { cellNumbers, findFeatures } from "./cell_values.mjs";
+import { cellInputs, findFeatures } from "./cell_values.mjs";
 import { csvText, readCsv } from "./csv.mjs";
 import { float32Text } from "./float_text.mjs";
 import { loadPackage, verify } from "./parity.mjs";
@@ -89,10 +89,7 @@ async function predict(folder, settings) {
       await write(`${header.text},${csvText(added)}${newline}`);
     },
     async onBatch(rows, first) {
-      const data = cellNumbers(rows, features, (index) => `${WHERE}, row ${first + index}`);
-      const outputs = await predictor.run({
-        [contract.inputs[0].name]: { dims: [rows.length, features.length], data },
-      });
+      const outputs = await predictor.run(cellInputs(rows, features, (index) => `${WHERE}, row ${first + index}`));
       checkFinite(contract, outputs, (index) => `${WHERE}, row ${first + index}`);
       await write(
         rows.map(({ text }, index) => `${text},${csvText(prediction(contract, outputs, index))}${newline}`).join(""),

@@ -1,64 +1,109 @@
-// What callers hand in as rows, made into the graph's input tensor, or refused with the row and the feature.
+// What callers hand in as rows, made into the graph's inputs, or refused with the row and the feature.
 
-import { InputError, columns, element, shown, typedArray } from "parity-reader";
+import {
+  InputError,
+  element,
+  isMissingCell,
+  kindProblem,
+  rowFeatures,
+  shown,
+  typedArray,
+  valueReader,
+} from "parity-reader";
 
-/** Rows `[[...], ...]` in the features' order, or columns by name `{name: [...]}`, as `{type, dims, data}`. */
-export function rowsTensor(contract, rows) {
-  if (contract.inputs.length !== 1 || contract.inputs[0].shape.length !== 2) {
-    const takes = contract.inputs.map(({ name, shape }) => `${name}[${shape.join(", ")}]`).join(", ");
-    throw new InputError(`${contract.name} takes ${takes}, not rows of a table; use run()`);
+/** Rows `[[...], ...]` of cells, or columns by name `{name: [...]}`, as the graph's inputs: `{type, dims, data}` by name. */
+export function rowsInputs(contract, rows) {
+  const features = rowColumns(contract);
+  const columns = Array.isArray(rows) ? fromRows(rows, features) : fromColumns(contract, features, rows);
+  const count = columns[0].length;
+  const inputs = {};
+  for (const { name, dtype, shape } of contract.inputs) {
+    const data = new Array(count * shape[1]);
+    features.forEach((feature, place) => {
+      if (feature.input !== name) return;
+      const read = reader(contract, feature, columns[place]);
+      for (let row = 0; row < count; row++)
+        data[row * shape[1] + feature.index] = readCell(read, feature, columns[place], row);
+    });
+    inputs[name] = { type: dtype, dims: [count, shape[1]], data: typedArray(dtype, data, "a row") };
   }
-  const [{ dtype, shape }] = contract.inputs;
-  const names = Array.from({ length: shape[1] }, (_, index) => `column ${index}`);
-  for (const { index, name } of contract.features) names[index] = name;
-  const cells = Array.isArray(rows) ? fromRows(rows, names) : fromColumns(contract, rows);
-  return { type: dtype, dims: [cells.length / names.length, names.length], data: typed(dtype, cells, names) };
+  return inputs;
 }
 
-/** Refuses infinities, and NaN where the contract says so, in each input that features describe. */
+/** Refuses infinities, and missing cells where the contract says so, in each input that features describe. */
 export function checkCells(contract, inputs) {
   for (const [name, { data, dims }] of Object.entries(inputs)) {
     const features = contract.features.filter(({ input }) => input === name);
-    if (features.length === 0 || !(data instanceof Float32Array || data instanceof Float64Array)) continue;
-    const at = data.findIndex(
-      (cell, index) => !Number.isFinite(cell) && !(Number.isNaN(cell) && imputed(features, index % dims.at(-1))),
-    );
+    if (features.length === 0) continue;
+    const width = dims.at(-1);
+    const owners = [];
+    for (const feature of features) owners[feature.index] = feature;
+    const at = data.findIndex((cell, index) => isRefused(owners[index % width], cell));
     if (at < 0) continue;
-    const feature = features.find(({ index }) => index === at % dims.at(-1))?.name ?? `column ${at % dims.at(-1)}`;
-    const row = Math.floor((at * dims[0]) / data.length);
-    if (Number.isNaN(data[at]))
-      throw new InputError(
-        `row ${row}: ${feature} is NaN, a missing cell, which this model does not take; fill it or leave the row out`,
-      );
-    throw new InputError(`row ${row}: ${feature} is ${data[at]}; this model takes finite numbers there`);
+    const feature = owners[at % width]?.name ?? `column ${at % width}`;
+    const place = `row ${Math.floor((at * dims[0]) / data.length)}: ${feature}`;
+    if (data[at] === Infinity || data[at] === -Infinity)
+      throw new InputError(`${place} is ${data[at]}; this model takes finite numbers there`);
+    throw new InputError(
+      `${place} is ${shown(data[at])}, a missing cell, which this model does not take; fill it or leave the row out`,
+    );
   }
 }
 
-function imputed(features, column) {
-  return features.find(({ index }) => index === column)?.missing !== "refuse";
+function isRefused(feature, cell) {
+  if (typeof cell === "number" && Number.isFinite(cell)) return false;
+  const missing = feature ? isMissingCell(feature, cell) : Number.isNaN(cell);
+  return missing ? feature?.missing === "refuse" : typeof cell === "number";
 }
 
-function fromRows(rows, names) {
+// The features in the order of a row; of a model that names none, its input's columns.
+function rowColumns(contract) {
+  const { inputs, features } = contract;
+  const [{ name: input, shape, dtype }] = inputs;
+  if (inputs.length === 1 && shape.length === 2 && Number.isInteger(shape[1]) && features.length === 0)
+    return Array.from({ length: shape[1] }, (_, index) => ({ name: `column ${index}`, input, index, dtype }));
+  const width = ({ name }) => features.filter((feature) => feature.input === name).length;
+  if (!inputs.every((spec) => spec.shape.length === 2 && spec.shape[1] === width(spec))) {
+    const takes = inputs.map(({ name, shape: sizes }) => `${name}[${sizes.join(", ")}]`).join(", ");
+    throw new InputError(`${contract.name} takes ${takes}, not rows of a table; use run()`);
+  }
+  return rowFeatures(contract);
+}
+
+// A typed array of numbers is taken as it is, also where a number stands for a missing cell.
+function reader(contract, feature, column) {
+  return feature.kind === undefined || (feature.kind === "numeric" && ArrayBuffer.isView(column))
+    ? (cell) => cell
+    : valueReader(contract, feature);
+}
+
+function readCell(read, feature, column, row) {
+  const found = read(column[row]);
+  if (found !== undefined && element(feature.dtype, found) !== undefined) return found;
+  const cell = `row ${row}: ${feature.name} is ${shown(column[row])}`;
+  if (feature.kind === undefined || feature.kind === "numeric")
+    throw new InputError(`${cell}, which ${feature.dtype} cannot hold; a missing cell is NaN`);
+  if (feature.kind === "datetime" && typeof column[row] !== "string")
+    throw new InputError(`${cell}, no date of the years 1 to 9999; give a Date, text, or null for a missing one`);
+  throw new InputError(`${cell}, ${kindProblem(feature)}`);
+}
+
+function fromRows(rows, features) {
+  const names = features.map(({ name }) => name);
   const bad = rows.findIndex((row) => row?.length !== names.length);
   if (bad >= 0) throw new InputError(`row ${bad} has ${rows[bad]?.length ?? "no"} cells; it takes ${names.join(", ")}`);
-  return rows.flatMap((row) => [...row]);
+  return names.map((_, place) => rows.map((row) => row[place]));
 }
 
-function fromColumns(contract, table) {
-  if (contract.features.length !== contract.inputs[0].shape[1])
-    throw new InputError(`${contract.name} has no named features; give rows`);
-  const found = columns(contract).map(({ name }) => [name, Object.hasOwn(table ?? {}, name) ? table[name] : undefined]);
+function fromColumns(contract, features, table) {
+  if (contract.features.length === 0) throw new InputError(`${contract.name} has no named features; give rows`);
+  const found = features.map(({ name }) => [name, Object.hasOwn(table ?? {}, name) ? table[name] : undefined]);
   const missing = found.find(([, cells]) => cells?.length === undefined);
   if (missing)
     throw new InputError(`the column ${missing[0]} is missing; found ${Object.keys(table ?? {}).join(", ") || "none"}`);
+  const text = found.find(([, cells]) => typeof cells === "string");
+  if (text) throw new InputError(`the column ${text[0]} is one text; give a list of cells`);
   const lengths = new Set(found.map(([, cells]) => cells.length));
-  if (lengths.size > 1) throw new InputError("the columns differ in length; give each feature a number for each row");
-  return Array.from({ length: [...lengths][0] ?? 0 }, (_, row) => found.map(([, cells]) => cells[row])).flat();
-}
-
-function typed(dtype, cells, names) {
-  const bad = cells.findIndex((cell) => element(dtype, cell) === undefined);
-  if (bad < 0) return typedArray(dtype, cells, "a row");
-  const place = `row ${Math.floor(bad / names.length)}: ${names[bad % names.length]}`;
-  throw new InputError(`${place} is ${shown(cells[bad])}, which ${dtype} cannot hold; a missing cell is NaN`);
+  if (lengths.size > 1) throw new InputError("the columns differ in length; give each feature a cell for each row");
+  return found.map(([, cells]) => cells);
 }

@@ -16,6 +16,7 @@ from time import perf_counter
 
 import click
 import numpy as np
+from protocol import DATATYPES
 
 from parity_runtime import Package
 
@@ -62,15 +63,17 @@ def main(package: Path, clients: int, seconds: float, rows: int, certified: bool
 
 
 def example_body(package: Path, rows: int) -> bytes:
-    """Return the body of an inference: zeros."""
+    """Return the body of an inference: zeros, and empty text."""
     contract = Package.open(package).contract
-    if len(contract.inputs) != 1 or not contract.features:
+    if not all(contract.features_of(spec.name) for spec in contract.inputs):
         raise click.ClickException(f"{contract.name} is no model over a table")
-    shape = [rows, len(contract.features)]
-    data = np.zeros(shape).reshape(-1).tolist()
-    return json.dumps(
-        {"inputs": [{"name": contract.inputs[0].name, "shape": shape, "datatype": "FP32", "data": data}]}
-    ).encode()
+    inputs = []
+    for spec in contract.inputs:
+        shape = [rows, len(contract.features_of(spec.name))]
+        cell: float | str = "" if spec.dtype == "string" else 0
+        data = [cell] * (shape[0] * shape[1])
+        inputs.append({"name": spec.name, "shape": shape, "datatype": DATATYPES[spec.dtype], "data": data})
+    return json.dumps({"inputs": inputs}).encode()
 
 
 def request_bytes(path: str, body: bytes) -> bytes:

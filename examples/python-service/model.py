@@ -9,6 +9,8 @@ from protocol import BYTES, Arrays, InferRequest, RequestError, parse_request, t
 
 from parity_runtime import ConformanceError, InputError, Predictor
 
+_MISSING = {"categorical": "", "code": "", "datetime": -(2**63)}  # what the graph takes for a missing cell
+_ROW = {"string": ""}
 _QUICK = 1e-3  # seconds; a thread costs a quarter of a millisecond, and holds up no one
 PLATFORM = "onnx_onnxv1"
 CLASS = "class"
@@ -29,6 +31,8 @@ class Model:
         self._predictor = predictor
         self._max_rows = max_rows
         self._inputs = {spec.name: spec for spec in predictor.contract.inputs}
+        kinds = {feature.input: feature.kind for feature in predictor.contract.features}
+        self._missing = {name: _MISSING[kind] for name, kind in kinds.items() if kind in _MISSING}
         self._names = [spec.name for spec in predictor.contract.outputs]
         self._classes = predictor.classes_.astype(str)
         self.quick = self._seconds() < _QUICK
@@ -54,7 +58,12 @@ class Model:
     def _seconds(self) -> float:
         """Return how long one row takes, with every other dynamic dimension 1; the first run is not counted."""
         specs = self._inputs.values()
-        row = {spec.name: np.zeros([s if isinstance(s, int) else 1 for s in spec.shape], spec.dtype) for spec in specs}
+        row = {
+            spec.name: np.full(
+                [s if isinstance(s, int) else 1 for s in spec.shape], _ROW.get(spec.dtype, 0), spec.numpy_dtype
+            )
+            for spec in specs
+        }
         times = []
         for _ in range(3):
             start = perf_counter()
@@ -68,7 +77,7 @@ class Model:
         Raises:
             RequestError: it cannot be answered.
         """
-        request = parse_request(body, self._inputs)
+        request = parse_request(body, self._inputs, self._missing)
         names = self._names if request.outputs is None else self._known(request.outputs)
         self._check_rows(request.inputs)
         try:

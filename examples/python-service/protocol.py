@@ -22,15 +22,16 @@ DATATYPES = {
     "int8": "INT8",
     "uint8": "UINT8",
     "bool": "BOOL",
+    "string": "BYTES",
 }
-"""The protocol's datatypes, by numpy's names."""
+"""The protocol's datatypes, by numpy's names; BYTES is text, in UTF-8."""
 
-BYTES = "BYTES"
-"""The protocol's datatype of text."""
+BYTES = DATATYPES["string"]
 
 Arrays = dict[str, NDArray[Any]]
 
 
+_KINDS: dict[str, set[type]] = {"bool": {bool}, "string": {str}}
 _LARGEST_SIZE = 2**31
 _LONGEST_TEXT = 300  # what a client sent is quoted; its whole body shall not come back
 
@@ -62,12 +63,15 @@ class InferRequest:
     outputs: list[str] | None
 
 
-def parse_request(body: bytes, specs: Mapping[str, TensorSpec]) -> InferRequest:
+def parse_request(
+    body: bytes, specs: Mapping[str, TensorSpec], missing: Mapping[str, Any] | None = None
+) -> InferRequest:
     """Read the body of an inference.
 
     Args:
         body: JSON.
         specs: the model's inputs by name.
+        missing: what the graph takes for a missing cell (null), by the input's name; NaN where it takes floats.
 
     Raises:
         RequestError: the body is not what the protocol says, or a tensor is not what the model takes.
@@ -79,7 +83,7 @@ def parse_request(body: bytes, specs: Mapping[str, TensorSpec]) -> InferRequest:
     if not isinstance(value, dict):
         raise RequestError("the body is no JSON object")
     _optional(value, "parameters", dict, "the request")
-    inputs = dict(_parse_input(item, specs) for item in _tensors(value, "inputs"))
+    inputs = dict(_parse_input(item, specs, missing or {}) for item in _tensors(value, "inputs"))
     if len(inputs) != len(value["inputs"]):
         raise RequestError("an input is there more than once")
     identity: str | None = _optional(value, "id", str, "the request")
@@ -128,7 +132,7 @@ def _optional(value: dict[str, Any], key: str, kind: type, what: str) -> Any:
     return found
 
 
-def _parse_input(item: Any, specs: Mapping[str, TensorSpec]) -> tuple[str, NDArray[Any]]:
+def _parse_input(item: Any, specs: Mapping[str, TensorSpec], missing: Mapping[str, Any]) -> tuple[str, NDArray[Any]]:
     name = _name(item)
     spec = specs.get(name)
     if spec is None:
@@ -144,7 +148,10 @@ def _parse_input(item: Any, specs: Mapping[str, TensorSpec]) -> tuple[str, NDArr
         raise RequestError(f"input {name!r} has {len(shape)} dimensions; it takes {spec}")
     if not isinstance(data, list):
         raise RequestError(f"the data of input {name!r} is no list")
-    return name, _array(spec, shape, _flat(name, shape, data))
+    flat = _flat(name, shape, data)
+    return name, _array(
+        spec, shape, [missing[name] if cell is None else cell for cell in flat] if name in missing else flat
+    )
 
 
 def _flat(name: str, shape: list[int], data: list[Any]) -> list[Any]:
@@ -162,15 +169,15 @@ def _flat(name: str, shape: list[int], data: list[Any]) -> list[Any]:
 def _array(spec: TensorSpec, shape: list[int], data: list[Any]) -> NDArray[Any]:
     """Return an array; numbers are not rounded yet, so that the predictor can refuse what does not fit.
 
-    A null is a missing cell, NaN; the predictor refuses it where the contract says so.
+    A null among floats is a missing cell, NaN; the predictor refuses it where the contract says so.
     """
     floating = spec.dtype.startswith("float")
-    kinds = {float, int, type(None)} if floating else {bool} if spec.dtype == "bool" else {int}
+    kinds = {float, int, type(None)} if floating else _KINDS.get(spec.dtype, {int})
     strange = set(map(type, data)) - kinds
     if strange:
         found = min(kind.__name__ for kind in strange)
         raise RequestError(f"the data of input {spec.name!r} holds a {found}; it takes {spec.dtype}")
     try:
-        return np.array(data, np.float64 if floating else spec.dtype).reshape(shape)
+        return np.array(data, np.float64 if floating else spec.numpy_dtype).reshape(shape)
     except (ValueError, OverflowError) as error:
         raise RequestError(f"the data of input {spec.name!r} does not fit {spec.dtype}: {error}") from error

@@ -27,7 +27,10 @@ const KEYS = {
   tolerance: (value) => isObject(value) && Object.values(value).every(isTolerance),
   min_onnxruntime: orNull(text),
   provenance: isObject,
+  missing_values: orNull(listOf(text)),
 };
+
+export const KINDS = ["numeric", "boolean", "categorical", "code", "datetime"];
 
 /** Returns the known keys of the contract, or says which one is wrong. */
 export function readContract(value, where) {
@@ -37,6 +40,7 @@ export function readContract(value, where) {
       throw new FormatError(`${where}: "${key}" is missing or malformed; export the package again`);
     contract[key] = value[key] ?? null;
   }
+  contract.features = contract.features.map((feature) => completed(feature, contract));
   checkContract(contract, where);
   return contract;
 }
@@ -53,9 +57,25 @@ export function isClassifier(contract) {
   return contract.task === "binary" || contract.task === "multiclass";
 }
 
-/** The features in the graph's order. */
+/** The features in the graph's order: input by input, and in each by their index. */
 export function columns(contract) {
-  return [...contract.features].sort((one, other) => one.index - other.index);
+  const places = new Map(contract.inputs.map(({ name }, place) => [name, place]));
+  const place = ({ input }) => places.get(input);
+  return [...contract.features].sort((one, other) => place(one) - place(other) || one.index - other.index);
+}
+
+/** The features in the order of a row without names: the table's where there are several inputs. */
+export function rowFeatures(contract) {
+  return contract.inputs.length === 1 ? columns(contract) : contract.features;
+}
+
+export const isText = ({ kind }) => kind === "categorical" || kind === "code";
+
+// A feature without a kind is numeric; its dtype is its input's.
+function completed(feature, { inputs }) {
+  const { kind = "numeric", categories = [], format = null } = feature;
+  const dtype = inputs.find(({ name }) => name === feature.input)?.dtype ?? null;
+  return { ...feature, kind, categories, format, dtype };
 }
 
 function isTensor(value) {
@@ -70,8 +90,11 @@ function isTensor(value) {
 function isFeature(value) {
   return (
     isObject(value) &&
-    [value.name, value.input, value.dtype].every(text) &&
+    [value.name, value.input].every(text) &&
     Number.isInteger(value.index) &&
+    (value.kind === undefined || KINDS.includes(value.kind)) &&
+    (value.categories === undefined || listOf(text)(value.categories)) &&
+    orNull(text)(value.format) &&
     (value.missing === "impute" || value.missing === "refuse") &&
     orNull(finite)(value.low) &&
     orNull(finite)(value.high)

@@ -65,12 +65,30 @@ function checkNames(contract) {
   return clash === undefined ? undefined : `a feature is called ${clash}, as a column that predictions add`;
 }
 
+const CODE = /^(0|-?[1-9][0-9]*)$/;
+
 function checkFeatures({ features, inputs }) {
   const places = new Set(features.map(({ input, index }) => JSON.stringify([input, index])));
   if (places.size !== features.length) return "two features stand in the same column";
-  for (const { name, input, index, low, high } of features) {
+  const dated = new Set(features.filter(({ kind }) => kind === "datetime").map(({ input }) => input));
+  for (const feature of features) {
+    const { name, input, index, low, high } = feature;
     const width = inputs.find((spec) => spec.name === input)?.shape.at(-1);
     if (!(Number.isInteger(width) && index >= 0 && index < width)) return `the feature ${name} has no column ${index}`;
     if (Number.isFinite(low) && Number.isFinite(high) && low > high) return `the feature ${name} has low above high`;
+    const problem = checkKind(feature, dated.has(input));
+    if (problem) return problem;
   }
+}
+
+function checkKind({ name, kind, dtype, categories }, isDated) {
+  const isText = kind === "categorical" || kind === "code";
+  const wanted = isText ? "string" : kind === "datetime" ? "int64" : undefined;
+  const fits = wanted === undefined ? dtype !== "string" && !isDated : dtype === wanted;
+  if (!fits) return `the feature ${name} is ${kind}, and its input is ${dtype}`;
+  if (categories.length > 0 && !isText) return `the feature ${name} is ${kind}, which has no categories`;
+  if (new Set(categories).size !== categories.length || categories.includes(""))
+    return `the categories of the feature ${name} repeat, or one is empty`;
+  const odd = kind === "code" ? categories.find((text) => !CODE.test(text)) : undefined;
+  return odd === undefined ? undefined : `the feature ${name} has the code ${JSON.stringify(odd)}, no whole number`;
 }

@@ -1,8 +1,10 @@
 // The types of parity-reader, kept by hand.
 
 export type Label = string | number;
-export type Cell = number | boolean | bigint;
-export type DType = "float32" | "float64" | "float16" | "int64" | "int32" | "int16" | "int8" | "uint8" | "bool";
+export type Cell = number | boolean | bigint | string;
+export type DType =
+  "float32" | "float64" | "float16" | "int64" | "int32" | "int16" | "int8" | "uint8" | "bool" | "string";
+export type Kind = "numeric" | "boolean" | "categorical" | "code" | "datetime";
 export type TypedArray = Float32Array | Float64Array | BigInt64Array | Int32Array | Int16Array | Int8Array | Uint8Array;
 export type GraphName = "default" | "certified";
 
@@ -17,10 +19,17 @@ export interface Feature {
   name: string;
   input: string;
   index: number;
+  kind: Kind;
+  /** Its input's. */
   dtype: DType;
   missing: "impute" | "refuse";
+  /** The extremes seen in training; of dates in seconds since 1970, UTC. */
   low?: number | null;
   high?: number | null;
+  /** The texts that the graph has an index for; empty unless `categorical` or `code`. */
+  categories: string[];
+  /** Of dates in text, as for Python's strptime; null for ISO 8601. */
+  format: string | null;
 }
 
 /** contract.json, checked. */
@@ -40,13 +49,15 @@ export interface Contract {
   tolerance: Record<string, { rtol: number; atol: number; floor: number; source?: string }>;
   min_onnxruntime: string | null;
   provenance: Record<string, unknown>;
+  /** The words for a missing cell, where training was told of some. */
+  missing_values: string[] | null;
 }
 
-/** A tensor as onnxruntime's JavaScript has it, its numbers row-major. */
+/** A tensor as onnxruntime's JavaScript has it, its elements row-major: int64 as BigInt, texts in an array. */
 export interface Tensor {
   type: DType;
   dims: readonly number[];
-  data: TypedArray;
+  data: TypedArray | string[];
 }
 export type Tensors = Record<string, Tensor>;
 
@@ -134,15 +145,44 @@ export function replayPackage(opened: Package, ort: OnnxRuntime, options?: objec
 export function rowsOf(batch: Batch): number;
 
 export function isClassifier(contract: Contract): boolean;
-/** The features in the graph's order. */
+/** Whether the graph takes a feature as text. */
+export function isText(feature: Feature): boolean;
+/** The features in the graph's order: input by input, and in each by their index. */
 export function columns(contract: Contract): Feature[];
+/** The features in the order of a row without names: the table's where there are several inputs. */
+export function rowFeatures(contract: Contract): Feature[];
 /** The columns that predictions add to a table. */
 export function addedColumns(contract: Contract): string[];
 
 /** A feature's range in training, rounded to float32 where its cells are; null where the contract knows none. */
 export function trainingRange(feature: Feature): [low: number, high: number] | null;
-/** Whether a cell lies outside such a range. A missing cell (NaN) does not, nor does any where there is no range. */
-export function outOfRange(range: [low: number, high: number] | null | undefined, cell: number | bigint): boolean;
+/** Whether a cell lies outside such a range. A missing cell does not, nor does any where there is no range, as of text. */
+export function outOfRange(range: [low: number, high: number] | null | undefined, cell: Cell): boolean;
+
+/** A missing cell in an input of text. */
+export const MISSING_CATEGORY: "";
+/** A missing cell in an input of timestamps, -(2n ** 63n). */
+export const MISSING_TIMESTAMP: bigint;
+/**
+ * Returns how a column's cells, as they stand in a table of text, become elements of the graph's input: numbers (NaN
+ * where a cell is missing), texts (empty) or seconds since 1970, UTC (`MISSING_TIMESTAMP`); undefined where a cell is none
+ * of the column's kind. Throws an InputError for a format of dates that it does not know.
+ */
+export function cellReader(
+  contract: Contract,
+  feature: Feature,
+): (cell: string) => number | string | bigint | undefined;
+/** The same for typed values: numbers, booleans, BigInts, `Date` objects, texts; null is missing. */
+export function valueReader(
+  contract: Contract,
+  feature: Feature,
+): (value: unknown) => number | string | bigint | undefined;
+/** Whether an element of a column's input is a missing cell: NaN, an empty text or `MISSING_TIMESTAMP`. */
+export function isMissingCell(feature: Feature, found: Cell): boolean;
+/** Why a cell is none of its column's kind, and the way out. */
+export function kindProblem(feature: Feature): string;
+/** Seconds since 1970 as a person reads them: `2024-12-31T23:59:59Z`. */
+export function timestampText(seconds: bigint | number): string;
 
 /** Why a row of `firstNonFiniteRow` is no prediction. */
 export const NO_FINITE_OUTPUT: string;
@@ -150,10 +190,10 @@ export const NO_FINITE_OUTPUT: string;
 export function firstNonFiniteRow(contract: Contract, outputs: Tensors): number;
 
 export function sizeOf(dims: readonly number[]): number;
-/** A number as an element of that type, itself or a BigInt; undefined where the type cannot hold it. */
+/** A value as an element of that type, itself or a BigInt; undefined where the type cannot hold it. */
 export function element(dtype: DType, value: Cell): Cell | undefined;
-/** Numbers as a typed array; `what` names them in messages. */
-export function typedArray(dtype: DType, values: ArrayLike<Cell>, what: string): TypedArray;
+/** Values as a typed array, texts as an array; `what` names them in messages. */
+export function typedArray(dtype: DType, values: ArrayLike<Cell>, what: string): TypedArray | string[];
 /** A value as a message shows it. */
 export function shown(value: unknown): string;
 /** Text in one line of a screen at most: what does not print (control, bidi, surrogate) is escaped. */

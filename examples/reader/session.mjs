@@ -5,7 +5,7 @@ import { DigestError, FormatError, InputError, firstLine } from "./errors.mjs";
 import { sameJson } from "./json.mjs";
 import { scanModel } from "./model_scan.mjs";
 import { checkLabels } from "./output_validation.mjs";
-import { sizeOf } from "./tensors.mjs";
+import { element, shown, sizeOf } from "./tensors.mjs";
 
 /**
  * Opens the package's default graph, or its certified one, with `ort` (onnxruntime-node or onnxruntime-web).
@@ -59,6 +59,7 @@ async function runSession(session, ort, contract, inputs, names) {
   // Some of onnxruntime's kernels abort the whole process on an empty sequence.
   if (empty)
     throw new InputError(`the input ${empty[0]} has the shape [${empty[1].dims.join(", ")}]; give at least one row`);
+  checkTexts(inputs);
   const tensors = Object.entries(inputs).map(([name, { type, data, dims }]) => [
     name,
     new ort.Tensor(type, data, dims),
@@ -66,6 +67,17 @@ async function runSession(session, ort, contract, inputs, names) {
   const outputs = await session.run(Object.fromEntries(tensors), names ?? contract.outputs.map(({ name }) => name));
   checkLabels(contract, outputs);
   return outputs;
+}
+
+// What onnxruntime would cut may be another text that the model knows.
+function checkTexts(inputs) {
+  for (const [name, { type, data }] of Object.entries(inputs)) {
+    const bad = type === "string" ? data.find((text) => element("string", text) === undefined) : undefined;
+    if (bad !== undefined)
+      throw new InputError(
+        `the input ${name} holds ${shown(bad)}, a zero character or half a surrogate pair in it; correct it`,
+      );
+  }
 }
 
 // onnxruntime-web refuses a second run while the first one goes on.

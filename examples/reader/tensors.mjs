@@ -1,4 +1,4 @@
-// Tensors as onnxruntime's JavaScript has them, `{type, dims, data}`, from plain numbers.
+// Tensors as onnxruntime's JavaScript has them, `{type, dims, data}`, from plain numbers and texts.
 
 import { FormatError, InputError } from "./errors.mjs";
 
@@ -14,15 +14,20 @@ const ARRAYS = {
 };
 
 /** The element types that a contract may name; this reader hands over no float16, which JavaScript may not have. */
-export const DTYPES = new Set([...Object.keys(ARRAYS), "float16"]);
+export const DTYPES = new Set([...Object.keys(ARRAYS), "float16", "string"]);
+
+const UNSAFE = /[\0\p{Cs}]/u; // onnxruntime's JavaScript ends a text at a zero, and replaces half a surrogate pair
+const WHOLE = /^(0|-?[1-9][0-9]{0,18})$/;
 
 export const sizeOf = (dims) => dims.reduce((product, size) => product * size, 1);
 
 /**
- * A number (or a boolean) as an element of that type: itself, or a BigInt. Fractions are rounded to float32; what would
- * change the number is undefined: text, an integer out of range, a finite number that is infinite in float32.
+ * A value as an element of that type: itself, or a BigInt. Fractions are rounded to float32; what would change the value
+ * is undefined: text for a number, an integer out of range, a finite number that is infinite in float32, a text that
+ * onnxruntime would cut.
  */
 export function element(dtype, value) {
+  if (dtype === "string") return typeof value === "string" && !UNSAFE.test(value) ? value : undefined;
   if (dtype === "bool") return typeof value === "boolean" ? value : undefined;
   if (dtype === "int64" && typeof value === "bigint") return BigInt.asIntN(64, value) === value ? value : undefined;
   if (typeof value !== "number") return undefined;
@@ -32,11 +37,11 @@ export function element(dtype, value) {
   return new ARRAYS[dtype]([value])[0] === value ? value : undefined;
 }
 
-/** Numbers as a typed array of that element type; `what` names them in messages. */
+/** Values as a typed array of that element type, texts as an array; `what` names them in messages. */
 export function typedArray(dtype, values, what) {
-  const kind = ARRAYS[dtype];
+  const kind = dtype === "string" ? Array : ARRAYS[dtype];
   if (!kind) throw new InputError(`${what} is ${dtype}, which this reader cannot hand over; use another runtime`);
-  if (values instanceof kind) return values;
+  if (kind !== Array && values instanceof kind) return values;
   const bad = Array.prototype.findIndex.call(values, (value) => element(dtype, value) === undefined);
   if (bad >= 0) throw new InputError(`${what} holds ${shown(values[bad])}, which ${dtype} cannot hold; correct it`);
   return kind.from(values, (value) => element(dtype, value));
@@ -45,17 +50,26 @@ export function typedArray(dtype, values, what) {
 /** A value as a message shows it. */
 export const shown = (value) => (typeof value === "string" ? JSON.stringify(value) : String(value));
 
-/** Reads `{"dtype", "shape", "data"}`: parsed as double and rounded to float32, the bits are the recorded ones. */
+/**
+ * Reads `{"dtype", "shape", "data"}`: parsed as double and rounded to float32, the bits are the recorded ones. Integers
+ * beyond 2^53 are texts there.
+ */
 export function tensorFromJson(value, where) {
   const { dtype, shape, data } = value ?? {};
   const sizes = Array.isArray(shape) && shape.every((size) => Number.isInteger(size) && size >= 0);
-  const plain = Array.isArray(data) && data.every((item) => typeof item === "boolean" || Number.isFinite(item));
+  const plain = Array.isArray(data) && data.every((item) => isPlain(dtype, item));
   if (!DTYPES.has(dtype) || !sizes || !plain || data.length !== sizeOf(shape)) {
     throw new FormatError(`${where} is no tensor written as {dtype, shape, data}; export the package again`);
   }
   try {
-    return { type: dtype, dims: shape, data: typedArray(dtype, data, where) };
+    const values = dtype === "int64" ? data.map((item) => (typeof item === "string" ? BigInt(item) : item)) : data;
+    return { type: dtype, dims: shape, data: typedArray(dtype, values, where) };
   } catch (error) {
     throw new FormatError(error.message);
   }
+}
+
+function isPlain(dtype, item) {
+  if (dtype === "string") return typeof item === "string";
+  return typeof item === "boolean" || Number.isFinite(item) || (dtype === "int64" && WHOLE.test(item));
 }

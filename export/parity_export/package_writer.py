@@ -18,11 +18,21 @@ from parity_export.graph.onnx_versions import ML_DOMAIN, oldest_onnxruntime
 from parity_export.memory import LARGE, give_back
 from parity_runtime import InputError, ModelContract, ParityError, ParityRefusedError, Predictor
 from parity_runtime.contract import METADATA_KEY, batch_name
+from parity_runtime.drift.profile import Profile
 from parity_runtime.files.atomic_write import write_file
 from parity_runtime.files.json_file import dump_json, dump_table
 from parity_runtime.files.paths import refuse_unwritable
 from parity_runtime.files.staged_folder import refuse_existing, staged_folder
-from parity_runtime.package.manifest import CERTIFIED_MODEL, CONTRACT, MANIFEST, MODEL, REPORT, Package, write_manifest
+from parity_runtime.package.manifest import (
+    CERTIFIED_MODEL,
+    CONTRACT,
+    MANIFEST,
+    MODEL,
+    PROFILE,
+    REPORT,
+    Package,
+    write_manifest,
+)
 from parity_runtime.verification.verify import verify
 
 
@@ -35,12 +45,14 @@ class GatedGraph:
         initializers: where its constants are from.
         gate_result: of the gate.
         bound_report: what its certified form proves; None without one.
+        profile: what the rows of its training looked like; None where nobody knows.
     """
 
     graph: ExportGraph
     initializers: Initializers
     gate_result: GateResult
     bound_report: BoundReport | None
+    profile: Profile | None = None
 
     def facts(self, *, full: bool) -> dict[str, Any]:
         """Return what parity.json holds; ``full`` adds every result of the gate."""
@@ -94,6 +106,8 @@ def _files(gated: GatedGraph, contract: ModelContract, options: ExportOptions) -
         CONTRACT: dump_json(contract.to_json()),
         REPORT: dump_table(gated.facts(full=options.report == "full")),
     }
+    if gated.profile is not None:
+        files[PROFILE] = gated.profile.dump()
     if bound_report is not None:
         files[CERTIFIED_MODEL] = _with_metadata(bound_report.model.graph.data, contract)
     plotted = plots(contract, gate_result, bound_report) if options.plots else {}

@@ -13,6 +13,8 @@ from parity_runtime.version import __version__
 
 if TYPE_CHECKING:
     from parity_runtime.contract import ModelContract
+    from parity_runtime.drift.compare_with_training import compare_with_training
+    from parity_runtime.drift.drift_report import DriftReport
     from parity_runtime.errors import (
         ConformanceError,
         DigestError,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ConformanceError",
     "DigestError",
+    "DriftReport",
     "Feature",
     "FormatError",
     "GateError",
@@ -54,12 +57,15 @@ __all__ = [
     "UncheckedModelWarning",
     "Verification",
     "__version__",
+    "compare_with_training",
     "predict_batches",
     "verify",
 ]
 
 _MODULES = {
     "contract": ("ModelContract",),
+    "drift.compare_with_training": ("compare_with_training",),
+    "drift.drift_report": ("DriftReport",),
     "feature": ("Feature",),
     "package.loader": ("UncheckedModelWarning",),
     "package.manifest": ("Package",),

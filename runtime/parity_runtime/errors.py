@@ -9,7 +9,7 @@ ParityError                 exit 1   one sentence: what was wrong, where, and th
     ├── ParityRefusedError           the graph does not answer as the network does, or nobody can tell
     ├── DigestError                  a file is not the one that its manifest lists
     ├── ConformanceError             a package does not answer as its contract or its test vectors say
-    └── LimitError                   a metric is not as good as was asked for
+    └── LimitError                   a metric, or a table's drift, is beyond the limit that was given
 """
 
 from typing import ClassVar
@@ -87,7 +87,7 @@ class ConformanceError(GateError):
 
 
 class LimitError(GateError):
-    """A metric of an evaluation is not as good as was asked for."""
+    """A metric of an evaluation, or the drift of a table, is beyond the limit that was given."""
 
 
 _OUT_OF_MEMORY = (

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 from parity_runtime import Predictor
+from tests.embedding.cells import TABLES, CellTable, make_cell_table
 from tests.embedding.rare import CASES, make_package
+from tests.runtime.protobuf import field
 from tests.runtime.strange_labels import shift_labels
 
 ROOT = Path(__file__).parent.parent.parent
@@ -43,6 +45,30 @@ def iris_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def shop_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes over columns of every kind, with a certified graph; `SHOP` is its table's header."""
+    folder, random = tmp_path_factory.mktemp("shop"), np.random.default_rng(3)
+    colors = {"red": 1, "green": -1, "crème brûlée": 0.5, "日本": -2, "missing": 2, "": 0}
+    with (folder / "shop.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([*SHOP, "sold"])
+        for row in range(1200):
+            weight, price = random.uniform(0, 10), random.uniform(1, 50)
+            color, new, shelf = random.choice([*colors]), random.random() < 0.5, random.choice([1, 2, 10, -3])
+            when = np.datetime64("1968-01-01T00:30:00") + 3600 * random.integers(460_000)
+            score = (
+                weight * 0.3 - price * 0.05 + colors[color] + new + (shelf == 2) + (when < np.datetime64("1970-01-01"))
+            )
+            cells = [round(weight, 2) if row % 30 else "", color, when if row % 20 else "NA", str(new), round(price, 2)]
+            writer.writerow([*cells, shelf, "yes" if score > 0.5 else "no"])
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
+    train = "train shop.csv --target sold --out run --epochs 40 --categorical shelf"
+    for command in (train, "export run shop --certified --no-plots"):
+        subprocess.run([PARITY, *command.split()], cwd=folder, env=one_thread, check=True, capture_output=True)
+    return folder / "shop"
+
+
+@pytest.fixture(scope="session")
 def species_package() -> Path:
     """Three classes over four features, whose ranges the contract does not know."""
     return DATA / "species"
@@ -62,14 +88,48 @@ def rare_packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def packages(iris_package: Path) -> dict[str, Path]:
-    """What the examples are tried on: XOR and iris with certified graphs, a regression of two targets, an LSTM."""
+def cell_tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CellTable]:
+    """Tables of cells of every kind, and models that answer what they were given."""
+    folder = tmp_path_factory.mktemp("cells")
+    return {name: make_cell_table(folder, name) for name in TABLES}
+
+
+@pytest.fixture(scope="session")
+def packages(iris_package: Path, shop_package: Path) -> dict[str, Path]:
+    """What the examples are tried on: XOR and iris with certified graphs, a regression of two targets, an LSTM, and
+    tables with text, codes, truth values and dates.
+    """
     return {
         "xor": DATA / "xor_certified",
         "iris": iris_package,
         "rent": DATA / "rent_certified",
         "series": DATA / "series",
+        "parcels": DATA / "parcels",
+        "shop": shop_package,
     }
+
+
+SHOP = ("weight", "color", "when", "new", "price", "shelf")
+SHOP_ROWS = """weight,color,when,new,price,shelf
+1,red,2020-01-01,true,2,1
+,"crème brûlée",1969-12-31T23:59:59.5+02:00,FALSE,30,-3.0
+9.5,日本,0001-01-01T00:00:00Z,0,2.5,10
+4,NA,,1,44,?
+4, red,9999-12-31 23:59,1.0,44,07
+4,"a ""b"", c",NA,true,1,1e3
+"""
+"""Rows of the table: known, unknown and missing cells, codes that arrive as floats, dates before 1970."""
+SHOP_BAD = {
+    "1,red,2020-02-30,true,2,1": "when",
+    "1,red,noon,true,2,1": "when",
+    "1,red,2020\u0085\u2028\u202e,true,2,1": "when",
+    "1,red,2020-01-01,yes,2,1": "new",
+    "1,red,2020-01-01,,2,1": "new",
+    "1,red,2020-01-01,true,,1": "price",
+    "x,red,2020-01-01,true,2,1": "weight",
+    "1e39,red,2020-01-01,true,2,1": "weight",
+}
+"""Rows that no reader takes, and the column that each must name."""
 
 
 STRANGE = [("7000010,0", 8), ("-3000010,0", -2)]
@@ -109,6 +169,14 @@ def repacked(package: Path, name: str, change: Callable[[dict], None]) -> None: 
     (package / "manifest.json").write_text(json.dumps(manifest))
 
 
+def change_contract(package: Path, change: Callable[[dict], None]) -> None:  # type: ignore[type-arg]
+    """Change the contract, the one inside the model as well."""
+    repacked(package, "contract.json", change)
+    entry = field(1, b"parity.contract") + field(2, (package / "contract.json").read_bytes())
+    for path in package.glob("*.onnx"):
+        replace_model(package, path.read_bytes() + field(14, entry), path.name)  # readers take the last of a key
+
+
 def record_strange(package: Path, row: str, label: int) -> None:
     """Record a row of `STRANGE` and its label in the vectors."""
 
@@ -130,11 +198,11 @@ def _swap_classes(package: Path) -> None:
         classes=contract["classes"][::-1], positive=contract["classes"][0]))  # fmt: skip
 
 
-def replace_model(package: Path, model: bytes) -> None:
+def replace_model(package: Path, model: bytes, name: str = "model.onnx") -> None:
     """Put another model into a package, and its digest into the manifest, as a forger would."""
-    (package / "model.onnx").write_bytes(model)
+    (package / name).write_bytes(model)
     manifest = json.loads((package / "manifest.json").read_text())
-    manifest["files"]["model.onnx"] = {"sha256": sha256(model).hexdigest(), "size": len(model)}
+    manifest["files"][name] = {"sha256": sha256(model).hexdigest(), "size": len(model)}
     (package / "manifest.json").write_text(json.dumps(manifest))
 
 
@@ -176,3 +244,24 @@ def change_expected(package: Path) -> None:
         conformance["ordinary"]["outputs"]["probabilities"]["data"][0] = 0.25
 
     repacked(package, "conformance.json", change)
+
+
+@pytest.fixture(scope="session")
+def node(javascript_examples: Path) -> Callable[..., "subprocess.CompletedProcess[bytes]"]:
+    """Node's predict.mjs; the table on its stdin."""
+
+    def run(*arguments: object, table: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+        command = ["node", "predict.mjs", *map(str, arguments)]
+        return subprocess.run(command, cwd=javascript_examples / "node", input=table, capture_output=True, check=False)
+
+    return run
+
+
+def printed(folder: Path, package: Path, call: str) -> str:
+    """Return what a program prints that calls a method of a predictor."""
+    code = f"""import {{ loadPackage }} from "./parity.mjs";
+    const predictor = await loadPackage({json.dumps(str(package))});
+    try {{ console.log(await predictor.{call}); }}
+    catch (error) {{ console.log(error.name, error.message); }}"""
+    command = ["node", "--input-type=module", "--eval", code]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout

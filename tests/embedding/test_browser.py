@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 from parity_export.error_bounds.registry import ELEMENTARY
+from tests.embedding.cells import REFUSED, TABLES, CellTable
 from tests.embedding.conftest import DAMAGES, NO_CLASS, change_expected
+from tests.embedding.parcels import CELL_ROWS, PARCELS, check_inputs, check_outputs
 from tests.embedding.rare import CASES, ROWS, check_probabilities
 
 pytestmark = pytest.mark.slow
@@ -72,8 +74,11 @@ def check(site: tuple[Path, str], tmp_path: Path):  # type: ignore[no-untyped-de
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("xor", []), ("xor", ["--dark", "--width", "360"]), ("iris", []), ("iris", ["--width", "360"])],
-)
+    [
+        ("xor", []), ("xor", ["--dark", "--width", "360"]), ("iris", []), ("iris", ["--width", "360"]), ("shop", []),
+        ("shop", ["--width", "360"]),
+    ],
+)  # fmt: skip
 def test_the_boundary_is_painted_and_a_click_is_predicted(
     check, packages: dict[str, Path], name: str, options: list[str]
 ) -> None:
@@ -81,6 +86,28 @@ def test_the_boundary_is_painted_and_a_click_is_predicted(
     assert done.returncode == 0, done.stderr
     assert "results agree" in done.stdout and "probability" in done.stdout and "ertified" in done.stdout
     assert "an emptied field has no prediction; the uncertified band is found; 1e30 is marked as" in done.stdout
+    wanted = "3 choices are predicted; a date and a missing one are predicted"
+    assert (wanted in done.stdout) == (name == "shop")
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_cell_reaches_the_graph_as_it_should(
+    check, site: tuple[Path, str], cell_tables: dict[str, CellTable], name: str
+) -> None:
+    folder, address = site
+    table = cell_tables[name]
+    shutil.copy(Path(__file__).parent / "cells_in_page.mjs", folder)
+    shutil.copytree(table.package, folder / name)
+    bad = [(column, cell) for owner, column, cell in REFUSED if owner == name]
+    done = subprocess.run(
+        ["node", "cells_in_page.mjs", address, name], cwd=folder, input=json.dumps({"rows": table.cells, "bad": bad}),
+        env=os.environ | {"CHROMIUM": str(CHROMIUM)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    answers = json.loads(done.stdout)
+    assert answers["taken"] == []
+    assert np.array_equal(np.array(answers["value"], np.float32).reshape(table.answers.shape), table.answers)
+    replayed = check(table.package, "--expect", "table")
+    assert replayed.returncode == 0, replayed.stderr
 
 
 def test_a_model_whose_ranges_are_unknown_marks_nothing(check, species_package: Path) -> None:
@@ -113,8 +140,22 @@ def test_rare_probabilities_are_exact_and_never_fall(
         check_probabilities(name, logits, probabilities)
 
 
-@pytest.mark.parametrize("name", ["rent", "series"])
-def test_without_classes_there_are_the_results(check, packages: dict[str, Path], name: str) -> None:
+def test_the_rows_of_parcels_are_read_and_answered_as_recorded(site: tuple[Path, str]) -> None:
+    folder, address = site
+    shutil.copy(Path(__file__).parent / "parcels_in_page.mjs", folder)
+    shutil.copytree(PARCELS, folder / "parcels")
+    done = subprocess.run(
+        ["node", "parcels_in_page.mjs", address, "parcels"], cwd=folder, input=json.dumps(CELL_ROWS),
+        env=os.environ | {"CHROMIUM": str(CHROMIUM)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    answers = json.loads(done.stdout)
+    check_inputs(answers["inputs"])
+    check_outputs(answers["default"])
+    check_outputs(answers["certified"])
+
+
+@pytest.mark.parametrize("name", ["rent", "series", "parcels"])
+def test_without_a_plane_there_are_the_results(check, packages: dict[str, Path], name: str) -> None:
     done = check(packages[name], "--expect", "table")
     assert done.returncode == 0, done.stderr
 

@@ -1,5 +1,7 @@
 """The C example: built with the sanitizers against the library of onnxruntime's wheel; Python's bits."""
 
+import csv
+import io
 import shutil
 import subprocess
 import sys
@@ -10,7 +12,20 @@ import numpy as np
 import pytest
 
 from parity_runtime import Predictor
-from tests.embedding.conftest import DAMAGES, EXAMPLES, NO_CLASS, STRANGE, change_expected, record_strange
+from tests.embedding.cells import REFUSED, TABLES, CellTable
+from tests.embedding.conftest import (
+    DAMAGES,
+    DATA,
+    EXAMPLES,
+    NO_CLASS,
+    SHOP_BAD,
+    SHOP_ROWS,
+    STRANGE,
+    change_contract,
+    change_expected,
+    record_strange,
+)
+from tests.embedding.parcels import CELL_ROWS, PARCELS, check_outputs
 from tests.embedding.rare import CASES, ROWS, check_probabilities
 
 pytestmark = pytest.mark.slow
@@ -50,19 +65,121 @@ def program(folder: Path) -> Program:
     return run
 
 
-@pytest.mark.parametrize("name", ["xor", "iris", "rent", "series"])
+@pytest.mark.parametrize("name", ["xor", "iris", "rent", "series", "parcels", "shop"])
 def test_the_test_vectors_pass(program: Program, packages: dict[str, Path], name: str) -> None:
     done = program("verify", packages[name])
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert Predictor(packages[name]).package_id in done.stdout
 
 
-@pytest.mark.parametrize("name", ["xor", "iris", "rent"])
+@pytest.mark.parametrize("name", ["xor", "iris", "rent", "shop"])
 def test_the_bits_are_pythons(folder: Path, packages: dict[str, Path], name: str) -> None:
     command = [sys.executable, "compare.py", "build/asan/parity", str(packages[name])]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [line.count(", 0 differ") for line in done.stdout.splitlines()] == [1, 1]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_cell_reaches_the_graph_as_it_should(
+    folder: Path, program: Program, cell_tables: dict[str, CellTable], name: str
+) -> None:
+    table = cell_tables[name]
+    command = [folder / "build" / "asan" / "parity", "predict", table.package, "-"]
+    text = table.csv(header=False)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
+    answers = [line.split(",")[1:] for line in done.stdout.splitlines()[1:]]
+    assert np.array_equal(np.array(answers, np.float32), table.answers)
+    assert program("verify", table.package).returncode == 0
+
+
+@pytest.mark.parametrize("options", [[], ["--certified"]])
+def test_the_rows_of_parcels_are_answered_as_recorded(program: Program, options: list[str]) -> None:
+    text = io.StringIO()
+    cells = [[str(cell).lower() if isinstance(cell, bool) else cell for cell in row.values()] for row in CELL_ROWS]
+    csv.writer(text, lineterminator="\n").writerows(cells)
+    done = program("predict", *options, PARCELS, *text.getvalue().splitlines())
+    lines = [line.split(",") for line in done.stdout.splitlines()[1:]]
+    classes = Predictor(PARCELS).contract.classes
+    labels = [classes.index(line[1]) for line in lines]
+    check_outputs({"label": labels, "probabilities": [line[2:4] for line in lines]})
+
+
+def test_a_cell_of_another_kind_is_refused_with_its_row_and_column(
+    program: Program, cell_tables: dict[str, CellTable]
+) -> None:
+    for table, column, cell in REFUSED:
+        row = cell_tables[table].csv(header=False, **{column: cell}).removesuffix("\n")
+        done = program("predict", cell_tables[table].package, row)
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+        assert done.stderr.startswith(f"parity: row 0: {column} is "), done.stderr
+
+
+def test_rows_of_every_kind_are_predicted_as_in_python(program: Program, shop_package: Path) -> None:
+    rows = SHOP_ROWS.splitlines()[1:]
+    done = program("predict", "--certified", shop_package, *rows)
+    found = [line.split(",") for line in done.stdout.splitlines()[1:]]
+    with Predictor(shop_package, certified=True) as predictor:
+        cells = [[cell if place not in (0, 4) else float(cell or "nan") for place, cell in enumerate(row)]
+                 for row in csv.reader(rows)]  # fmt: skip
+        assert [line[1] for line in found] == predictor.predict(cells).tolist()
+        assert np.array_equal(np.array([line[2:4] for line in found], np.float32), predictor.predict_proba(cells))
+        assert [line[4] == "true" for line in found] == predictor.certified(cells).tolist()
+
+
+@pytest.mark.parametrize("row", SHOP_BAD)
+def test_a_bad_cell_names_its_column(program: Program, shop_package: Path, row: str) -> None:
+    done = program("predict", shop_package, row)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert done.stderr.startswith(f"parity: row 0: {SHOP_BAD[row]} is ")
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ('1,"red,2020-01-01,true,2,1', "row 0: color has a quote too many"),
+        ('1,r"ed,2020-01-01,true,2,1', "row 0: color has a quote too many"),
+        ('1,"red"x,2020-01-01,true,2,1', "row 0: color has a quote too many"),
+        ("1,red,2020-01-01,true,2", "row 0 has fewer than 6 cells; it takes 6, from weight to shelf"),
+        ("1,red,2020-01-01,true,2,1,", "row 0 has more than 6 cells"),
+        (b"1,\xff,2020-01-01,true,2,1", "row 0 is not UTF-8"),
+    ],
+)
+def test_a_row_that_is_no_csv_is_one_line(folder: Path, shop_package: Path, row: str | bytes, words: str) -> None:
+    command = [folder / "build" / "asan" / "parity", "predict", shop_package, row]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert done.stderr.startswith(f"parity: {words}")
+
+
+@pytest.mark.parametrize("form", ["%d %B %Y", "%H:%I", "%d%", "%Y%Y", "%j", 101 * "%%"])
+def test_a_format_of_dates_that_is_not_known_names_its_column(program: Program, tmp_path: Path, form: str) -> None:
+    package = Path(shutil.copytree(DATA / "parcels", tmp_path / "package"))
+    change_contract(package, lambda contract: contract["features"][4].update(format=form))
+    done = program("predict", package, "1,Oslo,1,1,1 May 2020")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert done.stderr.startswith("parity: the column sent holds dates in the format '%")
+
+
+@pytest.mark.parametrize(("place", "row"), [(1, "1,NA,1,1,2020-01-01"), (2, "1,Oslo,?,1,NA"), (4, "1,Oslo,1,1,")])
+def test_a_missing_cell_that_the_model_does_not_take_is_refused(
+    program: Program, tmp_path: Path, place: int, row: str
+) -> None:
+    package = Path(shutil.copytree(DATA / "parcels", tmp_path / "package"))
+    assert program("predict", package, row).returncode == 0
+    change_contract(package, lambda contract: contract["features"][place].update(missing="refuse"))
+    done = program("predict", package, row)
+    name = Predictor(package).contract.features[place].name
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"parity: row 0: {name} is missing, and this model takes no missing cell there; ")
+
+
+@pytest.mark.parametrize("kind", ["categorical", "datetime", "colour", 5])
+def test_a_contract_whose_kinds_do_not_fit_is_refused(program: Program, tmp_path: Path, kind: object) -> None:
+    package = Path(shutil.copytree(DATA / "parcels", tmp_path / "package"))
+    change_contract(package, lambda contract: contract["features"][0].update(kind=kind))
+    done = program("verify", package)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1) and "the feature weight is" in done.stderr
 
 
 @pytest.mark.parametrize("options", [[], ["--certified"]])
@@ -127,8 +244,9 @@ def test_a_bad_row_is_one_line(program: Program, packages: dict[str, Path], row:
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1), done
 
 
-def test_hostile_copies_give_one_line_and_no_crash(folder: Path, packages: dict[str, Path]) -> None:
-    command = [sys.executable, "fuzz.py", "build/asan/parity", str(packages["xor"]), "20"]
+@pytest.mark.parametrize("name", ["xor", "shop"])
+def test_hostile_copies_give_one_line_and_no_crash(folder: Path, packages: dict[str, Path], name: str) -> None:
+    command = [sys.executable, "fuzz.py", "build/asan/parity", str(packages[name]), "20"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert done.stdout.splitlines()[-1].endswith(" 0 bad")

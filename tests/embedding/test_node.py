@@ -5,7 +5,6 @@ import io
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from tests.embedding.conftest import (
     NO_CLASS,
     STRANGE,
     change_expected,
+    printed,
     random_rows,
     record_strange,
     replace_model,
@@ -37,16 +37,7 @@ def folder(javascript_examples: Path) -> Path:
     return javascript_examples / "node"
 
 
-@pytest.fixture(scope="module")
-def node(folder: Path) -> Callable[..., "subprocess.CompletedProcess[bytes]"]:
-    def run(*arguments: object, table: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
-        command = ["node", "predict.mjs", *map(str, arguments)]
-        return subprocess.run(command, cwd=folder, input=table, capture_output=True, check=False)
-
-    return run
-
-
-@pytest.mark.parametrize("name", ["xor", "iris", "rent", "series"])
+@pytest.mark.parametrize("name", ["xor", "iris", "rent", "series", "parcels", "shop"])
 def test_the_test_vectors_pass(node, packages: dict[str, Path], name: str) -> None:
     done = node(packages[name], "--verify")
     assert (done.returncode, done.stderr) == (0, b""), done.stdout
@@ -123,18 +114,18 @@ def test_a_bad_table_is_one_line(node, packages: dict[str, Path], table: bytes, 
     assert words.lower() in done.stderr.decode().lower(), done.stderr
 
 
-def test_a_predictor_prints_what_the_readme_says(folder: Path, packages: dict[str, Path]) -> None:
-    readme = (folder / "README.md").read_text()
-    code = (
-        readme.partition("```js\n")[2]
-        .partition("```")[0]
-        .replace("../../tests/data/xor_certified", str(packages["xor"]))
-    )
-    (folder / "readme.mjs").write_text(code)
-    done = subprocess.run(["node", "readme.mjs"], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+def test_a_predictor_prints_what_the_readme_says(folder: Path) -> None:
+    blocks = (folder / "README.md").read_text().split("```js\n")[1:]
+    printed_lines = []
+    for name, block in zip(("xor_certified", "parcels"), blocks, strict=True):
+        code = block.partition("```")[0].replace(f"../../tests/data/{name}", str(DATA / name))
+        (folder / "readme.mjs").write_text(code)
+        done = subprocess.run(["node", "readme.mjs"], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        printed_lines.append(done.stdout.splitlines())
+    lines, parcels = printed_lines
     assert (lines[0], lines[-2], lines[-1]) == ("[ 1, 0 ]", "[ [ false, true ] ]", "true")
+    assert parcels == ["[ 'no', 'no' ]", "BigInt64Array(1) [ 0n ]"]
 
 
 @pytest.mark.parametrize("name", ["xor", "iris", "rent"])
@@ -202,16 +193,6 @@ def test_rare_probabilities_are_exact_and_never_fall(
 def test_no_class_stands_beside_nan(folder: Path, species_package: Path) -> None:
     said = printed(folder, species_package, "predict([[0, 0, 0, 0], [3e38, -3e38, 3e38, -3e38]])")
     assert said == "InputError row 1: the model computes no finite output for these numbers\n"
-
-
-def printed(folder: Path, package: Path, call: str) -> str:
-    """Return what a program prints that calls a method of a predictor."""
-    code = f"""import {{ loadPackage }} from "./parity.mjs";
-    const predictor = await loadPackage({json.dumps(str(package))});
-    try {{ console.log(await predictor.{call}); }}
-    catch (error) {{ console.log(error.name, error.message); }}"""
-    command = ["node", "--input-type=module", "--eval", code]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
 def test_what_the_model_cannot_compute_is_no_prediction(node, packages: dict[str, Path]) -> None:

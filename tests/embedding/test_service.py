@@ -18,6 +18,7 @@ import pytest
 
 from parity_runtime import Predictor
 from tests.embedding.conftest import DATA, EXAMPLES, NO_CLASS, STRANGE
+from tests.embedding.parcels import FACTS, check_outputs
 
 pytest.importorskip("fastapi")
 httpx = pytest.importorskip("httpx")
@@ -265,6 +266,75 @@ def test_refuses_a_tampered_package(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert len(errors.splitlines()) == 1
     assert "not the file that was packaged" in errors
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[Any]:
+    """A client of a server of a model over columns of every kind."""
+    with serving(DATA / "parcels") as opened:
+        yield opened
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    """A row of `parcels`, and its inputs' data changed."""
+    data = {"features": [1.5, 1], "categories": ["Oslo", "3"], "timestamps": [-1]} | changes
+    types = {"features": "FP32", "categories": "BYTES", "timestamps": "INT64"}
+    return {"inputs": [{"name": name, "shape": [1, len(cells)], "datatype": types[name], "data": cells}
+                       for name, cells in data.items()]}  # fmt: skip
+
+
+def test_text_is_bytes_and_moments_are_int64(table: Any) -> None:
+    metadata = table.get("/v2/models/parcels").json()["inputs"]
+    assert [(tensor["datatype"], tensor["shape"]) for tensor in metadata] == [
+        ("FP32", [-1, 2]), ("BYTES", [-1, 2]), ("INT64", [-1, 1])
+    ]  # fmt: skip
+    predictor = Predictor(DATA / "parcels")
+    for data in (
+        {}, {"categories": ["Zürich", "東京"]}, {"categories": ["", ""]}, {"timestamps": [-(2**63)]},
+        {"features": [None, None]},
+    ):  # fmt: skip
+        answer = table.post("/v2/models/parcels/infer", json=row(**data))
+        asked = {tensor["name"]: [tensor["data"]] for tensor in row(**data)["inputs"]}
+        asked["features"] = np.array(asked["features"], np.float32)
+        logits = next(output for output in answer.json()["outputs"] if output["name"] == "logits")
+        assert np.float32(logits["data"][0]) == predictor.run(asked)["logits"][0, 0]
+
+
+def test_a_null_is_a_missing_cell_of_any_kind(table: Any) -> None:
+    """A client whose numbers are doubles cannot write -2**63 exactly."""
+    nothing = table.post("/v2/models/parcels/infer", json=row(categories=[None, None], timestamps=[None])).json()
+    written = table.post("/v2/models/parcels/infer", json=row(categories=["", ""], timestamps=[-(2**63)])).json()
+    assert nothing["outputs"] == written["outputs"]
+
+
+def test_the_rows_of_parcels_are_answered_as_recorded(table: Any) -> None:
+    types = {"float32": "FP32", "string": "BYTES", "int64": "INT64"}
+    inputs = [
+        {"name": name, "shape": tensor["shape"], "datatype": types[tensor["dtype"]],
+         "data": list(map(int, tensor["data"])) if tensor["dtype"] == "int64" else tensor["data"]}
+        for name, tensor in FACTS["inputs"].items()
+    ]  # fmt: skip
+    answer = table.post("/v2/models/parcels/infer", json={"inputs": inputs}).json()
+    check_outputs({output["name"]: output["data"] for output in answer["outputs"]})
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"categories": ["red", 3]}, "input 'categories' holds a int; it takes string"),
+        ({"categories": ["red", True]}, "input 'categories' holds a bool"),
+        ({"categories": ["red", "\ud800"]}, "surrogates"),
+        ({"categories": ["red"]}, "has the shape [1, 1]; it takes categories: string[batch, 2]"),
+        ({"timestamps": [0.5]}, "input 'timestamps' holds a float; it takes int64"),
+        ({"timestamps": ["2020-01-01"]}, "input 'timestamps' holds a str"),
+        ({"timestamps": [2**63]}, "does not fit int64"),
+        ({"timestamps": [True]}, "input 'timestamps' holds a bool"),
+    ],
+)
+def test_bad_cells_are_refused(table: Any, data: dict[str, Any], words: str) -> None:
+    answer = table.post("/v2/models/parcels/infer", content=json.dumps(row(**data)))
+    assert (answer.status_code, list(answer.json())) == (400, ["error"])
+    assert words in answer.json()["error"]
 
 
 @pytest.mark.slow

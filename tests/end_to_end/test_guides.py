@@ -41,6 +41,7 @@ SAYS = {
         "probability_1,out_of_range", "1e30,0,,,", "1,yes,red,1.5,2020-01-01,true,3.0,yes,",
     ],
     "training.md": ["TableNetwork"],
+    "drift.md": ["beside 400 rows of training", "row 3 of today.csv", '"prediction"', "much"],
     "proof.md": ["[ True  True]\n(1, 1)"],
 }  # fmt: skip
 """What a guide prints, so that a block that does nothing is found."""

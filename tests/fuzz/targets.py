@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from parity_runtime import ModelContract, ParityError, TensorSpec
+from parity_runtime.drift.drift_report import drift_report
+from parity_runtime.drift.profile import Profile
+from parity_runtime.drift.table_counts import TableCounts
 from parity_runtime.files.json_file import parse_json
 from parity_runtime.package.manifest import Package
 from parity_runtime.package.model_scan import scan_model
@@ -26,6 +29,7 @@ from parity_runtime.verification.test_vectors import VectorSet
 Target = Callable[[bytes], object]
 
 _COLUMNS = ("x1", "x2")
+_MIXED = Path(__file__).parent.parent / "data" / "mixed"
 _ROWS = 3  # of a chunk, so that small tables have several
 
 
@@ -56,6 +60,16 @@ def _contract(data: bytes) -> object:
 
 def _conformance(data: bytes) -> object:
     return VectorSet.from_json(parse_json(data, "conformance.json"), "conformance.json")
+
+
+def _profile(data: bytes) -> object:
+    package = Package.open(_MIXED)
+    profile = Profile.from_json(parse_json(data, "profile.json"), package.contract, "profile.json")
+    assert Profile.from_json(profile.to_json(), package.contract, "profile.json").to_json() == profile.to_json()
+    counts = TableCounts(package.contract, profile)
+    vectors = VectorSet.from_json(package.read_json("conformance.json"), "conformance.json")
+    counts.update(vectors.ordinary.inputs)
+    return drift_report(counts).to_json()
 
 
 def _csv(data: bytes) -> object:
@@ -146,6 +160,7 @@ TARGETS: dict[str, Target] = {
     "manifest": _manifest,
     "contract": _contract,
     "conformance": _conformance,
+    "profile": _profile,
     "csv": _csv,
     "json_lines": _json_lines,
     "npy": _npy,

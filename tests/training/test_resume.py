@@ -77,7 +77,7 @@ def test_a_signal_saves_says_how_to_go_on_and_going_on_gives_the_same_weights(
     checkpoint = load_object(tmp_path / "run.unfinished" / "checkpoint.pt")
     assert (0, 0) < (checkpoint["epoch"], checkpoint["step"]) < (150, 0)
     assert finish(warm, data, tmp_path / "run", "--resume") == weights_id(uninterrupted.state_dict())
-    for name in ("metrics.jsonl", "evaluation.json", "recipe.json", "test.csv"):
+    for name in ("metrics.jsonl", "evaluation.json", "recipe.json", "test.csv", "profile.json"):
         assert (tmp_path / "run" / name).read_bytes() == (uninterrupted.path / name).read_bytes(), name
 
 

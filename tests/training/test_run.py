@@ -20,7 +20,7 @@ QUICK = XORSettings(size=256, validation_size=32, test_size=32, epochs=2)
 def test_a_run_holds_what_the_design_says(xor_run: Run) -> None:
     names = {path.name for path in xor_run.path.iterdir()}
     assert {"state_dict.pt", "recipe.json", "checkpoint.pt", "test.csv", "metrics.jsonl", "evaluation.json",
-            "tensorboard"} <= names  # fmt: skip
+            "profile.json", "tensorboard"} <= names  # fmt: skip
     assert any((xor_run.path / "tensorboard").glob("events*"))
     lines = (xor_run.path / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == list(range(1, 201))

@@ -221,6 +221,7 @@ def test_a_classifier_over_a_table_goes_the_whole_line(parity, tmp_path: Path) -
     assert parity("export", tmp_path / "run", tmp_path / "package", "--no-plots").code == 0
     evaluated = json.loads(parity("evaluate", tmp_path / "package", tmp_path / "run" / "test.csv", "--json").out)
     assert evaluated.pop("without_target") == 0
+    assert evaluated.pop("drift")["training_rows"]
     trained_metrics = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert trained_metrics.pop("part") == "test"
     assert evaluated.pop("confusion") == trained_metrics.pop("confusion")
@@ -241,6 +242,7 @@ def test_a_regression_over_a_table_goes_the_whole_line(parity, tmp_path: Path) -
     assert parity("export", tmp_path / "run", tmp_path / "package", "--no-plots").code == 0
     evaluated = json.loads(parity("evaluate", tmp_path / "package", tmp_path / "run" / "test.csv", "--json").out)
     assert evaluated.pop("without_target") == 0
+    assert evaluated.pop("drift")["training_rows"]
     trained_metrics = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert trained_metrics.pop("part") == "test"
     assert evaluated == pytest.approx(trained_metrics, rel=1e-5)

@@ -14,11 +14,13 @@ from torch import Tensor, nn
 
 from parity_runtime import FormatError, InputError, ModelContract, TensorSpec, __version__
 from parity_runtime.arguments import either
+from parity_runtime.drift.profile import Profile
 from parity_runtime.errors import first_line
 from parity_runtime.feature import FEATURES
 from parity_runtime.files.atomic_write import beside, write_file
 from parity_runtime.files.json_file import FORMAT, check_format, dump_json, parse_json, read_json
 from parity_runtime.files.locks import held
+from parity_runtime.package.manifest import PROFILE
 from parity_runtime.printable import shown
 from parity_training.data.encode_columns import INDICES, index_sizes, is_encoded, network_inputs
 from parity_training.data.table_features import table_inputs
@@ -250,6 +252,15 @@ class Run:
         """
         self._refuse_unfinished()
         return load_state_dict(self.path / STATE_DICT)
+
+    def profile(self) -> Profile | None:
+        """Return what the training rows looked like; None of a run that does not say so.
+
+        Raises:
+            FormatError: its profile.json is malformed, newer than this version, or not the contract's.
+        """
+        path = self.path / PROFILE
+        return Profile.from_json(read_json(path), self.recipe.contract, str(path)) if path.is_file() else None
 
     def module(self, user_network: Network | None = None) -> nn.Module:
         """Return the trained network, on the CPU, in eval mode.

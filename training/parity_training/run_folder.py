@@ -9,6 +9,7 @@ from parity_runtime import InputError, ParityError
 from parity_runtime.files.atomic_write import atomic_write
 from parity_runtime.files.paths import refuse_unwritable
 from parity_runtime.files.staged_folder import refuse_existing
+from parity_runtime.package.manifest import PROFILE
 from parity_runtime.tables.csv_file import write_csv
 from parity_training.data.training_data import TrainingData
 from parity_training.fitting.checkpoint import CHECKPOINT, PREVIOUS
@@ -65,7 +66,9 @@ def _is_ours(name: Path) -> bool:
     return name.name in _OURS or any(name.name in (f".{ours}.partial", f".{ours}.old") for ours in _OURS)
 
 
-_OURS = {RECIPE, CHECKPOINT, PREVIOUS, EVALUATION, TEST_TABLE, STATE_DICT, METRICS, TENSORBOARD, REPLACED, *PLOTS}
+_OURS = {
+    RECIPE, CHECKPOINT, PREVIOUS, EVALUATION, TEST_TABLE, PROFILE, STATE_DICT, METRICS, TENSORBOARD, REPLACED, *PLOTS
+}  # fmt: skip
 
 
 def write_test_rows(path: Path, training_data: TrainingData) -> None:

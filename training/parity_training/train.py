@@ -8,8 +8,11 @@ import torch
 
 from parity_runtime import InputError, ParityError
 from parity_runtime.errors import first_line
+from parity_runtime.files.atomic_write import write_file
 from parity_runtime.files.staged_folder import throw_away
+from parity_runtime.package.manifest import PROFILE
 from parity_training.data.training_data import TrainingData
+from parity_training.data.training_profile import training_profile
 from parity_training.data.xor import XORSettings, xor_data
 from parity_training.fitting.check_classes import check_classes
 from parity_training.fitting.checkpoint import Checkpoints, restore, saved_weights
@@ -178,6 +181,9 @@ def _finish(run: Run, training_data: TrainingData, training: TrainingLoop, on_ep
     rows = training_data.part(part)
     metrics = metrics_of(training_data, outputs_of(model, training_data.inputs, rows), rows)
     run.write_json(EVALUATION, {"part": part} | metrics)
+    profile = training_profile(training_data)
+    if profile is not None:
+        write_file(run.path / PROFILE, profile.dump())
     save_object(dict(model.state_dict()), run.path / STATE_DICT)  # the last file: a run that has it has finished
 
 

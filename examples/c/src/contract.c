@@ -67,7 +67,8 @@ static bool parse_contract(const struct place *place, struct contract *contract)
     if (contract->name == NULL || !parse_task(place, contract) ||
         !specs_parse(place, contract->json, "inputs", &contract->inputs) ||
         !specs_parse(place, contract->json, "outputs", &contract->outputs[DEFAULT]) ||
-        !features_parse(place, contract->json, &contract->features) || !parse_graphs(place, contract))
+        !features_parse(place, contract->json, &contract->features) ||
+        !missing_read(place, contract->json, &contract->missing) || !parse_graphs(place, contract))
         return false;
     contract->classes = get_array(place, contract->json, "classes");
     contract->targets = contract->classes == NULL ? NULL : get_array(place, contract->json, "targets");
@@ -90,7 +91,8 @@ void contract_free(struct contract *contract)
     free(contract->inputs.items);
     free(contract->outputs[DEFAULT].items);
     free(contract->outputs[CERTIFIED].items);
-    free(contract->features.items);
+    features_free(&contract->features);
+    missing_free(&contract->missing);
     json_decref(contract->json);
     *contract = (struct contract){0};
 }

@@ -3,6 +3,7 @@
 #define PARITY_CONTRACT_H
 
 #include "feature.h"
+#include "missing.h"
 #include "package.h"
 #include "spec.h"
 
@@ -16,6 +17,7 @@ struct contract {
     enum task task;
     struct specs inputs, outputs[GRAPHS]; /* the certified graph gives more outputs */
     struct features features;
+    struct missing missing;
     const json_t *classes; /* texts or integers by label; empty unless a classifier */
     const json_t *targets;
     const char *files[GRAPHS]; /* NULL where there is no such graph */

@@ -18,16 +18,35 @@ static bool check_unique(const struct contract *contract, const struct place *pl
     return unique;
 }
 
+/* Text goes into an input of text, dates into one of whole numbers, and numbers into neither. */
+static bool check_kind(const struct contract *contract, const struct feature *feature, const struct spec *spec,
+                       const struct place *place)
+{
+    const bool is_text = feature->kind == CATEGORICAL || feature->kind == CODE;
+    bool fits = (spec->dtype->kind == TEXT) == is_text;
+    if (feature->kind == DATETIME)
+        fits = spec->dtype == dtype_named("int64");
+    for (size_t i = 0; i < contract->features.count; i++) {
+        const struct feature *other = &contract->features.items[i];
+        if (strcmp(other->input, feature->input) == 0)
+            fits = fits && (other->kind == DATETIME) == (feature->kind == DATETIME);
+    }
+    return fits || malformed(place, "the feature %s is %s, and its input is %s", feature->name,
+                             kind_name(feature->kind), spec->dtype->name);
+}
+
 static bool check_features(const struct contract *contract, const struct place *place)
 {
     for (size_t i = 0; i < contract->features.count; i++) {
-        const struct feature *feature = &contract->features.items[i], *before = i > 0 ? feature - 1 : NULL;
+        const struct feature *feature = &contract->features.sorted[i], *before = i > 0 ? feature - 1 : NULL;
         size_t input = find_spec(&contract->inputs, feature->input);
         const struct spec *spec = input < contract->inputs.count ? &contract->inputs.items[input] : NULL;
         if (spec == NULL || spec->rank == 0 || feature->index < 0 || feature->index >= spec->sizes[spec->rank - 1])
             return malformed(place, "the feature %s is a column that no input has", feature->name);
         if (before != NULL && before->index == feature->index && strcmp(before->input, feature->input) == 0)
             return malformed(place, "the features %s and %s stand in the same column", before->name, feature->name);
+        if (!check_kind(contract, feature, spec, place))
+            return false;
     }
     return check_unique(contract, place);
 }

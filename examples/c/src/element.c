@@ -1,4 +1,6 @@
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "tensor.h"
 
@@ -23,6 +25,20 @@ double tensor_number(const struct tensor *tensor, size_t index)
 {
     return tensor->dtype->size == sizeof(float) ? (double)((const float *)tensor->data)[index]
                                                 : ((const double *)tensor->data)[index];
+}
+
+const char *tensor_text(const struct tensor *tensor, size_t index)
+{
+    const char *text = ((char *const *)tensor->data)[index];
+    return text == NULL ? "" : text;
+}
+
+bool tensor_store_text(struct tensor *tensor, size_t index, const char *text, size_t length)
+{
+    char *copy = strndup(text, length), **place = (char **)tensor->data + index;
+    free(*place);
+    *place = copy;
+    return copy != NULL;
 }
 
 bool tensor_store_integer(struct tensor *tensor, size_t index, int64_t number)

@@ -11,7 +11,8 @@ struct failure {
     char text[1024];
 };
 
-/* Records a failure; returns false, so that a caller can return it on. Control characters become '?'. */
+/* Records a failure; returns false, so that a caller can return it on. What breaks a line, moves a cursor or turns the direction
+ * of writing becomes '?'. */
 bool fail(struct failure *failure, int exit_code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -55,7 +55,9 @@ static void print_values(const struct tensor *tensor, size_t row, bool bits)
     const size_t width = tensor->shape[0] > 0 ? tensor->count / (size_t)tensor->shape[0] : 0;
     for (size_t i = row * width; i < (row + 1) * width; i++) {
         putchar(',');
-        if (bits)
+        if (tensor->dtype->kind == TEXT)
+            print_text("", tensor_text(tensor, i));
+        else if (bits)
             print_bits(tensor, i);
         else if (tensor->dtype->kind == FLOATING)
             printf("%.9g", tensor_number(tensor, i));
@@ -147,10 +149,10 @@ static bool print_all(const struct session *session, const struct contract *cont
 bool predict(const struct session *session, const struct contract *contract, const struct lines *lines, bool bits,
              struct failure *failure)
 {
-    struct tensor batch = {0};
+    struct tensor *inputs = calloc(contract->inputs.count, sizeof *inputs);
     struct tensor *outputs = calloc(session->outputs->count, sizeof *outputs);
-    bool done = outputs != NULL || fail_memory(failure);
-    done = done && rows_parse(contract, lines, &batch, failure) && session_run(session, &batch, outputs, failure) &&
+    bool done = (inputs != NULL && outputs != NULL) || fail_memory(failure);
+    done = done && rows_parse(contract, lines, inputs, failure) && session_run(session, inputs, outputs, failure) &&
            labels_check(contract, session->outputs, outputs, failure);
     if (done && bits)
         print_all_bits(session, outputs, lines->count);
@@ -158,7 +160,9 @@ bool predict(const struct session *session, const struct contract *contract, con
         done = print_all(session, contract, outputs, lines->count, failure);
     for (size_t i = 0; outputs != NULL && i < session->outputs->count; i++)
         tensor_free(&outputs[i]);
+    for (size_t i = 0; inputs != NULL && i < contract->inputs.count; i++)
+        tensor_free(&inputs[i]);
     free(outputs);
-    tensor_free(&batch);
+    free(inputs);
     return done;
 }

@@ -36,6 +36,9 @@ static void compare_element(const struct vectors *vectors, size_t output, const 
         double wanted = tensor_number(expected, index);
         distance = fabs(tensor_number(found, index) - wanted);
         passes = distance <= allowed(vectors, output, index, wanted);
+    } else if (expected->dtype->kind == TEXT) {
+        passes = strcmp(tensor_text(found, index), tensor_text(expected, index)) == 0;
+        distance = passes ? 0 : 1;
     } else {
         passes = tensor_integer(found, index) == tensor_integer(expected, index);
         distance = passes ? 0 : 1;

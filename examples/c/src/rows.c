@@ -1,10 +1,11 @@
 #include "rows.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cell.h"
+#include "timestamp.h"
 
 static bool grow(struct lines *lines, size_t *room)
 {
@@ -60,78 +61,93 @@ void lines_free(struct lines *lines)
     *lines = (struct lines){0};
 }
 
+/* Whether a contract's features are all the columns of an input. */
+static bool is_table(const struct contract *contract, const struct spec *input)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < contract->features.count; i++)
+        count += strcmp(contract->features.items[i].input, input->name) == 0;
+    return input->rank == 2 && input->dimensions[1] == NULL && count == (uint64_t)input->sizes[1] &&
+           input->dtype->kind != BOOLEAN;
+}
+
 bool rows_supported(const struct contract *contract, struct failure *failure)
 {
-    const struct spec *input = &contract->inputs.items[0];
-    const struct features *features = &contract->features;
-    bool table = contract->task != TENSORS && contract->inputs.count == 1 && input->rank == 2 &&
-                 features->count > 0 && input->dimensions[1] == NULL &&
-                 features->count == (uint64_t)input->sizes[1] && input->dtype->kind != BOOLEAN;
-    return table || fail(failure, EXIT_ERROR, "the input of %s is not rows of a table; its contract says what it is",
-                         contract->name);
-}
-
-/* Reads the number before `end`. Nothing at all is a missing cell. */
-static bool parse_number(char *text, const char *end, double *number)
-{
-    char *rest;
-    while (text < end && isspace((unsigned char)*text))
-        text++;
-    if (text == end) {
-        *number = NAN;
-        return true;
-    }
-    for (const char *at = text; at < end; at++)
-        if (strchr("xXpP(", *at) != NULL) /* hexadecimal, and a NaN's payload, are not for tables */
-            return false;
-    *number = strtod(text, &rest); /* it stops at the comma at the latest */
-    while (rest < end && isspace((unsigned char)*rest))
-        rest++;
-    return rest == end;
-}
-
-static bool parse_cell(const struct feature *feature, size_t row, char *text, const char *end, struct tensor *batch,
-                       size_t at, struct failure *failure)
-{
-    double number;
-    const int length = (int)(end - text < 40 ? end - text : 40);
-    if (!parse_number(text, end, &number))
-        return fail(failure, EXIT_ERROR, "row %zu: %s is '%.*s', which is no number", row, feature->name, length, text);
-    if (isinf(number) || (isnan(number) && !(feature->impute && batch->dtype->kind == FLOATING)))
-        return fail(failure, EXIT_ERROR, "row %zu: %s is %s; this model takes finite numbers there", row,
-                    feature->name, isnan(number) ? "nan" : number > 0 ? "inf" : "-inf");
-    return tensor_store(batch, at, number) || fail(failure, EXIT_ERROR, "row %zu: %s is %.*s, which %s cannot hold",
-                                                   row, feature->name, length, text, batch->dtype->name);
-}
-
-static bool parse_row(const struct features *features, size_t row, char *line, struct tensor *batch,
-                      struct failure *failure)
-{
-    char *text = line;
-    for (size_t i = 0; i < features->count; i++) {
-        char *end = text + strcspn(text, ",");
-        if ((*end == ',') != (i + 1 < features->count))
-            return fail(failure, EXIT_ERROR, "row %zu has %s than %zu numbers; it takes %zu, from %s to %s", row,
-                        *end == ',' ? "more" : "fewer", features->count, features->count, features->items[0].name,
-                        features->items[features->count - 1].name);
-        if (!parse_cell(&features->items[i], row, text, end, batch, row * features->count + i, failure))
-            return false;
-        text = end + 1;
+    bool table = contract->task != TENSORS;
+    for (size_t i = 0; i < contract->inputs.count; i++)
+        table = table && is_table(contract, &contract->inputs.items[i]);
+    if (!table)
+        return fail(failure, EXIT_ERROR, "the inputs of %s are not rows of a table; its contract says what they are",
+                    contract->name);
+    for (size_t i = 0; i < contract->features.count; i++) {
+        const struct feature *feature = &contract->features.items[i];
+        const char *unknown = feature->format == NULL ? NULL : date_format_unknown(feature->format);
+        if (unknown != NULL)
+            return fail(failure, EXIT_ERROR, "the column %s holds dates in the format '%s', whose '%.2s' this program "
+                        "does not know; use parity predict, or train with dates in ISO 8601", feature->name,
+                        feature->format, unknown);
     }
     return true;
 }
 
-bool rows_parse(const struct contract *contract, const struct lines *lines, struct tensor *batch,
-                struct failure *failure)
+/* Cuts the next cell off a line, which it changes, and takes the quotes away; NULL where it is not written as CSV. */
+static char *cut_cell(char **line, bool *is_last)
+{
+    char *cell = *line, *out = cell, *at = cell;
+    if (*at != '"') {
+        at += strcspn(at, ",\"");
+        out = at;
+    } else {
+        for (at++; *at != '\0' && (*at != '"' || at[1] == '"'); at++) {
+            at += *at == '"';
+            *out++ = *at;
+        }
+        if (*at++ == '\0')
+            return NULL; /* a quote is left open */
+    }
+    if (*at != ',' && *at != '\0')
+        return NULL;
+    *is_last = *at == '\0';
+    *line = at + 1;
+    *out = '\0';
+    return cell;
+}
+
+static bool parse_row(const struct contract *contract, size_t row, char *line, struct tensor *inputs,
+                      struct failure *failure)
 {
     const struct features *features = &contract->features;
-    *batch = (struct tensor){.dtype = contract->inputs.items[0].dtype, .rank = 2};
-    batch->shape[0] = (int64_t)lines->count;
-    batch->shape[1] = (int64_t)features->count;
-    bool done = tensor_allocate(batch) || fail_memory(failure);
+    const struct feature *order = contract->inputs.count == 1 ? features->sorted : features->items;
+    bool is_last = false;
+    if (!is_utf8(line))
+        return fail(failure, EXIT_ERROR, "row %zu is not UTF-8; convert it to UTF-8", row);
+    for (size_t i = 0; i < features->count; i++) {
+        char *cell = is_last ? NULL : cut_cell(&line, &is_last);
+        if (cell == NULL && !is_last)
+            return fail(failure, EXIT_ERROR, "row %zu: %s has a quote too many; write the row as CSV", row,
+                        order[i].name);
+        if (cell == NULL || is_last != (i + 1 == features->count))
+            return fail(failure, EXIT_ERROR, "row %zu has %s than %zu cells; it takes %zu, from %s to %s", row,
+                        is_last ? "fewer" : "more", features->count, features->count, order[0].name,
+                        order[features->count - 1].name);
+        if (!cell_parse(contract, &order[i], row, cell, inputs, failure))
+            return false;
+    }
+    return true;
+}
+
+bool rows_parse(const struct contract *contract, const struct lines *lines, struct tensor *inputs,
+                struct failure *failure)
+{
+    bool done = true;
+    for (size_t i = 0; done && i < contract->inputs.count; i++) {
+        const struct spec *spec = &contract->inputs.items[i];
+        inputs[i] = (struct tensor){.dtype = spec->dtype, .rank = 2};
+        inputs[i].shape[0] = (int64_t)lines->count;
+        inputs[i].shape[1] = spec->sizes[1];
+        done = tensor_allocate(&inputs[i]) || fail_memory(failure);
+    }
     for (size_t row = 0; done && row < lines->count; row++)
-        done = parse_row(features, row, lines->items[row], batch, failure);
-    if (!done)
-        tensor_free(batch);
+        done = parse_row(contract, row, lines->items[row], inputs, failure);
     return done;
 }

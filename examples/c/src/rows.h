@@ -4,7 +4,7 @@
 
 #include "contract.h"
 
-/* Lines of text; each is one row of numbers with commas between. */
+/* Lines of text; each is one row of cells with commas between, quoted as CSV where they hold a comma or a quote. */
 struct lines {
     char **items;
     size_t count;
@@ -14,12 +14,13 @@ struct lines {
 bool lines_read(struct lines *lines, FILE *stream, struct failure *failure);
 void lines_free(struct lines *lines);
 
-/* Refuses a model whose input is not rows of a table. */
+/* Refuses a model whose inputs are not rows of a table, or whose dates are in a format that is not known. */
 bool rows_supported(const struct contract *contract, struct failure *failure);
 
-/* Fills one batch, [rows, features]; to be freed. A cell that is no number, infinite, or missing where the contract
- * refuses that, is a failure that names the row (from 0) and the feature. */
-bool rows_parse(const struct contract *contract, const struct lines *lines, struct tensor *batch,
+/* Fills one batch, a tensor for each of the contract's inputs; to be freed. The cells stand in the order of the
+ * contract's features, of a model with one input in that of its columns. A cell that is none of its column's kind,
+ * infinite, or missing where the contract refuses that, is a failure that names the row (from 0) and the feature. */
+bool rows_parse(const struct contract *contract, const struct lines *lines, struct tensor *inputs,
                 struct failure *failure);
 
 #endif

@@ -35,6 +35,33 @@ static bool all_fit(const struct session *session, const struct specs *specs, co
     return true;
 }
 
+/* Copies the texts of an output into a tensor that has room for them. */
+static bool copy_texts(const struct runtime *runtime, const OrtValue *value, const char *name, struct tensor *tensor,
+                       struct failure *failure)
+{
+    const OrtApi *api = runtime->api;
+    size_t length = 0;
+    if (!runtime_done(runtime, api->GetStringTensorDataLength(value, &length), "read an output", failure))
+        return false;
+    char *buffer = malloc(length + 1);
+    size_t *starts = calloc(tensor->count + 1, sizeof *starts);
+    bool done = (buffer != NULL && starts != NULL) || fail_memory(failure);
+    done = done && (tensor->count == 0 ||
+                    runtime_done(runtime, api->GetStringTensorContent(value, buffer, length, starts, tensor->count),
+                                 "read an output", failure));
+    if (done)
+        starts[tensor->count] = length;
+    for (size_t i = 0; done && i < tensor->count; i++) {
+        const size_t size = starts[i + 1] - starts[i];
+        done = tensor_store_text(tensor, i, buffer + starts[i], size) || fail_memory(failure);
+        if (done && strlen(tensor_text(tensor, i)) != size)
+            done = fail(failure, EXIT_ERROR, "the output %s holds a zero byte, where this program cuts text", name);
+    }
+    free(starts);
+    free(buffer);
+    return done;
+}
+
 /* Copies an output of onnxruntime. */
 static bool copy_output(const struct runtime *runtime, const OrtValue *value, const struct spec *spec,
                         struct tensor *tensor, struct failure *failure)
@@ -51,26 +78,44 @@ static bool copy_output(const struct runtime *runtime, const OrtValue *value, co
         done = fail(failure, EXIT_ERROR, "the output %s has not the dtype or the rank of the contract", spec->name);
     done = done &&
            runtime_done(runtime, api->GetDimensions(info, tensor->shape, tensor->rank), "read an output", failure) &&
-           runtime_done(runtime, api->GetTensorMutableData((OrtValue *)value, &data), "read an output", failure) &&
            (tensor_allocate(tensor) || fail_memory(failure));
-    if (done && tensor->count > 0)
+    if (done && tensor->dtype->kind == TEXT)
+        done = copy_texts(runtime, value, spec->name, tensor, failure);
+    else if (done)
+        done = runtime_done(runtime, api->GetTensorMutableData((OrtValue *)value, &data), "read an output", failure);
+    if (done && data != NULL && tensor->count > 0)
         memcpy(tensor->data, data, tensor->count * tensor->dtype->size);
     if (info != NULL)
         api->ReleaseTensorTypeAndShapeInfo(info);
     return done;
 }
 
+/* onnxruntime copies texts; numbers it reads where they stand. */
+static bool create_input(const struct runtime *runtime, const struct tensor *input, OrtValue **value,
+                         struct failure *failure)
+{
+    const OrtApi *api = runtime->api;
+    OrtAllocator *allocator = NULL; /* onnxruntime's own, which is not released */
+    if (input->dtype->kind != TEXT)
+        return runtime_done(runtime,
+                            api->CreateTensorWithDataAsOrtValue(runtime->memory, input->data,
+                                                                input->count * input->dtype->size, input->shape,
+                                                                input->rank, input->dtype->onnx, value),
+                            "take the rows", failure);
+    return runtime_done(runtime, api->GetAllocatorWithDefaultOptions(&allocator), "take the rows", failure) &&
+           runtime_done(runtime,
+                        api->CreateTensorAsOrtValue(allocator, input->shape, input->rank, input->dtype->onnx, value),
+                        "take the rows", failure) &&
+           runtime_done(runtime, api->FillStringTensor(*value, (const char *const *)input->data, input->count),
+                        "take the rows", failure);
+}
+
 static bool create_inputs(const struct session *session, const struct tensor *inputs, OrtValue **values,
                           struct failure *failure)
 {
-    const struct runtime *runtime = session->runtime;
     bool done = true;
     for (size_t i = 0; done && i < session->inputs->count; i++)
-        done = runtime_done(runtime,
-                            runtime->api->CreateTensorWithDataAsOrtValue(
-                                runtime->memory, inputs[i].data, inputs[i].count * inputs[i].dtype->size,
-                                inputs[i].shape, inputs[i].rank, inputs[i].dtype->onnx, &values[i]),
-                            "take the rows", failure);
+        done = create_input(session->runtime, &inputs[i], &values[i], failure);
     return done;
 }
 

@@ -11,6 +11,7 @@ static const struct dtype DTYPES[] = {
     {"int16", ONNX_TENSOR_ELEMENT_DATA_TYPE_INT16, sizeof(int16_t), INTEGER, INT16_MIN, INT16_MAX},
     {"int8", ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8, sizeof(int8_t), INTEGER, INT8_MIN, INT8_MAX},
     {"uint8", ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8, sizeof(uint8_t), INTEGER, 0, UINT8_MAX},
+    {"string", ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING, sizeof(char *), TEXT, 0, 0},
     {"bool", ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL, sizeof(uint8_t), BOOLEAN, 0, 1},
 };
 
@@ -53,6 +54,9 @@ bool tensor_has(const struct tensor *tensor, size_t elements)
 
 void tensor_free(struct tensor *tensor)
 {
+    char **texts = tensor->data;
+    for (size_t i = 0; texts != NULL && tensor->dtype->kind == TEXT && i < tensor->count; i++)
+        free(texts[i]);
     free(tensor->data);
     *tensor = (struct tensor){0};
 }

@@ -13,7 +13,7 @@ struct dtype {
     const char *name; /* numpy's */
     ONNXTensorElementDataType onnx;
     size_t size;
-    enum { FLOATING, INTEGER, BOOLEAN } kind;
+    enum { FLOATING, INTEGER, BOOLEAN, TEXT } kind;
     int64_t low, high; /* of an integer */
 };
 
@@ -25,7 +25,7 @@ struct tensor {
     size_t rank;
     int64_t shape[MAX_RANK];
     size_t count; /* of elements */
-    void *data;   /* row-major; to be freed */
+    void *data;   /* row-major; of text a pointer for each element, which is freed with it; to be freed */
 };
 
 /* Takes memory for a tensor whose dtype, rank and shape are filled in. False where its size overflows, or there is no
@@ -39,6 +39,12 @@ bool tensor_has(const struct tensor *tensor, size_t elements);
 /* An element of a float tensor, and of one that holds integers or booleans. */
 double tensor_number(const struct tensor *tensor, size_t index);
 int64_t tensor_integer(const struct tensor *tensor, size_t index);
+
+/* An element of a tensor of text. */
+const char *tensor_text(const struct tensor *tensor, size_t index);
+
+/* Stores a copy of a text, in place of what is there; false where there is no memory. */
+bool tensor_store_text(struct tensor *tensor, size_t index, const char *text, size_t length);
 
 /* Stores a number, rounded to a float; false where the element type cannot hold it. */
 bool tensor_store(struct tensor *tensor, size_t index, double number);

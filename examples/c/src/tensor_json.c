@@ -1,11 +1,31 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "tensor.h"
+
+/* An integer beyond 2^53 is the text of its decimal, since many readers of JSON have doubles alone. */
+static bool parse_decimal(struct tensor *tensor, size_t index, const char *text)
+{
+    char decimal[32];
+    errno = 0;
+    const long long number = strtoll(text, NULL, 10);
+    snprintf(decimal, sizeof decimal, "%lld", number);
+    return errno == 0 && strcmp(decimal, text) == 0 && tensor_store_integer(tensor, index, number);
+}
 
 static bool parse_element(struct tensor *tensor, size_t index, const json_t *value)
 {
     switch (tensor->dtype->kind) {
     case FLOATING:
         return json_is_number(value) && tensor_store(tensor, index, json_number_value(value));
+    case TEXT:
+        return json_is_string(value) &&
+               tensor_store_text(tensor, index, json_string_value(value), json_string_length(value));
     case INTEGER:
+        if (json_is_string(value))
+            return parse_decimal(tensor, index, json_string_value(value));
         return json_is_integer(value) && tensor_store_integer(tensor, index, json_integer_value(value));
     default:
         return json_is_boolean(value) && tensor_store_integer(tensor, index, json_is_true(value));

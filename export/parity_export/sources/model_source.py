@@ -17,6 +17,7 @@ from parity_export.sources.output_spec import ModuleOutput, OutputSpec, feature_
 from parity_runtime import InputError, ModelContract, TensorSpec, __version__
 from parity_runtime.arguments import argument
 from parity_runtime.contract import batch_name
+from parity_runtime.drift.profile import Profile
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.printable import shown
 from parity_runtime.tables.feature_columns import chunk_inputs
@@ -45,6 +46,7 @@ class ModelSource:
         example: arguments that the module accepts.
         module_output: classifiers only: what the module itself returns.
         sample: real rows, by input name; None if there are none.
+        profile: what the rows of its training looked like; None where nobody knows.
     """
 
     module: nn.Module
@@ -52,6 +54,7 @@ class ModelSource:
     example: Example
     module_output: ModuleOutput = "logits"
     sample: Arrays | None = None
+    profile: Profile | None = None
 
     def __repr__(self) -> str:
         return f"ModelSource({self.contract.name!r}, {type(self.module).__name__}, {self.contract.brief})"
@@ -89,14 +92,15 @@ def source_from_run(run: Run, user_network: Network | None = None) -> ModelSourc
 
     Raises:
         InputError: the run has not finished, its weights do not fit, or one has a dtype that numpy lacks.
-        FormatError: its recipe is malformed.
+        FormatError: its recipe or its profile is malformed.
     """
     with run.reading():
-        module, sample = run.module(user_network), _test_rows(run)
+        module, sample, profile = run.module(user_network), _test_rows(run), run.profile()
     check_dtypes(module)
     provenance = {"weights": weights_id(module.state_dict()), "seed": run.recipe.training.get("seed")}
     contract = replace(run.recipe.contract, provenance=provenance | _versions())
-    return ModelSource(module, contract, Example.of(module, network_inputs(contract)), sample=sample)
+    example = Example.of(module, network_inputs(contract))
+    return ModelSource(module, contract, example, sample=sample, profile=profile)
 
 
 def source_from_module(

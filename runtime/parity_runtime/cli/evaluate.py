@@ -7,12 +7,14 @@ from typing import Any
 import click
 import numpy as np
 
+from parity_runtime.cli.drift_options import DriftWatch, drift_options, refuse_beside_explain_row, show_row
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import digest_option, package_argument, provider_option, say_provider
 from parity_runtime.cli.table_options import read_options, table_file, table_options
 from parity_runtime.contract import ModelContract
+from parity_runtime.drift.explain_row import explain_row
 from parity_runtime.errors import LimitError
-from parity_runtime.evaluation.evaluate import evaluate_chunks
+from parity_runtime.evaluation.evaluate import check_target, evaluate_chunks
 from parity_runtime.evaluation.metrics import classification_metrics, regression_metrics
 from parity_runtime.files.json_file import dump_json
 from parity_runtime.inference.predictor import Predictor
@@ -30,6 +32,7 @@ _SHOWN = 5  # classes
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--at-least", multiple=True, metavar="METRIC=X", help="Exit with 3 if a metric is less; may be repeated.")
 @click.option("--at-most", multiple=True, metavar="METRIC=X", help="Exit with 3 if a metric is more.")
+@drift_options
 @table_options
 @provider_option
 @digest_option
@@ -38,32 +41,46 @@ def evaluate(package: Path, table: str, target: str | None, as_json: bool, provi
 
     TABLE is CSV or JSON Lines (also .gz), .npy, Parquet or Arrow; - is stdin. --at-least accuracy=0.99 and --at-most
     rmse=50 make it a gate: the metrics are printed all the same. Rows whose target is missing are left out, and
-    counted.
+    counted. After the metrics stands how the rows differ from those of the training; --fail-on makes that a gate too.
     """
     limits = {sign: options.pop(sign) for sign in ("at_least", "at_most")}
+    fail_on, number = options.pop("fail_on"), options.pop("explain_row")
+    if number is not None:
+        refuse_beside_explain_row({**limits, "fail_on": fail_on})
     known = [(sign, *_limit(text)) for sign in ("at_least", "at_most") for text in limits[sign]]
     predictor = Predictor(package, provider=provider, digest=options.pop("digest"))
     say_provider(provider, predictor.provider)
     _check_names(predictor.contract, [name for _, name, _ in known])
     chunks = table_file(predictor.contract, table, read_options(options)).chunks(chunk_size(predictor.contract, None))
-    metrics = evaluate_chunks(predictor, chunks, target)
+    if number is not None:
+        target = check_target(predictor.contract, target)
+        show_row(explain_row(predictor, chunks, number, target), as_json=as_json)
+        return
+    drift = DriftWatch(predictor, package, fail_on)
+    metrics = evaluate_chunks(predictor, chunks, target, drift.evaluated)
     if as_json:
-        click.echo(dump_json(metrics), nl=False)
+        click.echo(dump_json(metrics | {"drift": drift.to_json()}), nl=False)
     else:
-        left_out = metrics.pop("without_target")
-        if left_out:
-            echo_line(f"parity: {left_out_rows(left_out, target or predictor.contract.targets[0])}", err=True)
-        for name, value in metrics.items():
-            text = f"{value:.6g}" if isinstance(value, float) else value
-            echo_line(f"{name:<17} {text if value is not None else _why_none(predictor.contract, metrics)}")
+        _show(predictor.contract, metrics, target)
+        drift.show(err=False)
     missed = [
         f"{name} is {metrics[name] if metrics[name] is not None else _why_none(predictor.contract, metrics)}, "
         f"not {sign.replace('_', ' ')} {bound:g}"
         for sign, name, bound in known
         if not _holds(sign, metrics[name], bound)
     ]
+    missed += drift.beyond()
     if missed:
         raise LimitError("; ".join(missed))
+
+
+def _show(contract: ModelContract, metrics: dict[str, Any], target: str | None) -> None:
+    left_out = metrics.pop("without_target")
+    if left_out:
+        echo_line(f"parity: {left_out_rows(left_out, target or contract.targets[0])}", err=True)
+    for name, value in metrics.items():
+        text = f"{value:.6g}" if isinstance(value, float) else value
+        echo_line(f"{name:<17} {text if value is not None else _why_none(contract, metrics)}")
 
 
 def _why_none(contract: ModelContract, metrics: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 import click
 
+from parity_runtime.cli.drift_options import DriftWatch, drift_options, refuse_beside_explain_row, show_row
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import digest_option, names, package_argument, provider_option, say_provider
 from parity_runtime.cli.progress import table_progress
@@ -63,6 +64,8 @@ _SHOWN = 20  # reasons; a broken file has one for each of its rows
     "--prefix", metavar="TEXT", help="What the added columns' names begin with [default: predicted_ beside the target]."
 )
 @click.option("--spreadsheet-safe", is_flag=True, help="CSV: an apostrophe before cells that a spreadsheet would run.")
+@click.option("--summary", is_flag=True, help="Print on stderr how the rows differ from those of the training.")
+@drift_options
 @table_options
 @provider_option
 @digest_option
@@ -72,7 +75,8 @@ def predict(package: Path, table: str | None, rows: tuple[str, ...], provider: P
     Adds the columns label and probability_<class> (for a regression, the target's name) behind the table's own,
     which pass through as they are; in a table that has the target itself, as held-out rows have, their names begin
     with predicted_, or with what --prefix says. The predictions have the table's format, or are CSV where --out ends
-    in .csv; a table of any size takes the same memory. The file named by --out is complete or absent.
+    in .csv; a table of any size takes the same memory. The file named by --out is complete or absent; absent as well
+    where --fail-on says no.
 
     Cells that a spreadsheet would run as formulas pass through as well, unless --spreadsheet-safe is given.
     """
@@ -83,18 +87,33 @@ def predict(package: Path, table: str | None, rows: tuple[str, ...], provider: P
     if wrong:
         option = wrong[0].removesuffix("_name")
         raise click.UsageError(f"--{option} is for a TABLE, not for --row")
+    drift: dict[str, Any] = {key: options.pop(key) for key in ("fail_on", "summary")}
+    number = options.pop("explain_row")
+    if number is not None:
+        refuse_beside_explain_row(
+            drift | {"row": rows} | {name: options[name] for name in ("out", "columns", "prefix")}
+        )
     out = _output(options.pop("out"), package, table)
     predictor = Predictor(package, provider=provider, digest=options.pop("digest"), certified=options.pop("certified"))
     say_provider(provider, predictor.provider)
     if predictor.contract.task == "tensors":
         raise InputError(f"{predictor.contract.name} returns tensors without a meaning; use Predictor.run from Python")
-    job = ScoringJob(**options | {"columns": names(options["columns"])})
-    size = chunk_size(predictor.contract, job.batch_size)
-    if table is None:
-        _Run(predictor, None, job, iter([_typed_rows(predictor.contract, rows, read_options(spelled))])).write(out)
+    asked = read_options(spelled)
+    file = None if table is None else table_file(predictor.contract, table, asked)
+    if file is not None and number is not None:
+        _explain_row(predictor, file, number)
         return
-    file = table_file(predictor.contract, table, read_options(spelled))
-    _Run(predictor, file, job, file.chunks(size)).write(out)
+    watch = DriftWatch(predictor, package, **drift) if any(drift.values()) else None
+    job = ScoringJob(**options | {"columns": names(options["columns"])}, observe=None if watch is None else watch.count)
+    size = chunk_size(predictor.contract, job.batch_size)
+    chunks = iter([_typed_rows(predictor.contract, rows, asked)]) if file is None else file.chunks(size)
+    _Run(predictor, file, job, watch).write(chunks, out)
+
+
+def _explain_row(predictor: Predictor, table: TableFile, number: int) -> None:
+    from parity_runtime.drift.explain_row import explain_row  # noqa: PLC0415 -- not where nobody asks for it
+
+    show_row(explain_row(predictor, table.chunks(chunk_size(predictor.contract, None)), number))
 
 
 def _output(out: Path | None, package: Path, table: str | None) -> Path | None:
@@ -123,16 +142,23 @@ def _output(out: Path | None, package: Path, table: str | None) -> Path | None:
 class _Run:
     """A table, or rows that were typed, on their way, and what is said of them on stderr."""
 
-    def __init__(self, predictor: Predictor, table: TableFile | None, job: ScoringJob, chunks: Iterator[Chunk]) -> None:
-        self._predictor, self._table, self._job, self._chunks = predictor, table, job, chunks
+    def __init__(
+        self, predictor: Predictor, table: TableFile | None, job: ScoringJob, watch: DriftWatch | None
+    ) -> None:
+        self._predictor, self._table, self._job, self._watch = predictor, table, job, watch
         self._format = "csv" if table is None else table.format
         self._rows = 0
         self._refused = 0
 
-    def write(self, out: Path | None) -> None:
-        """Write the predictions to a file, or to stdout."""
+    def write(self, chunks: Iterator[Chunk], out: Path | None) -> None:
+        """Write the predictions to a file, or to stdout.
+
+        Raises:
+            LimitError: the rows differ too much from those of the training; there is no file.
+        """
         if out is None:
-            self._to_stdout()
+            self._to_stdout(chunks)
+            self._check_drift()
             return
         # half of this command's start where it is not needed
         from parity_runtime.files.atomic_write import atomic_write  # noqa: PLC0415
@@ -141,27 +167,34 @@ class _Run:
             raise InputError(f"{out}: predictions are not compressed; pipe them through a program that does")
         found = table_format(str(out), self._format)
         with atomic_write(out) as file:
-            self._answer(file, found, quiet=False)
+            self._answer(chunks, file, found, quiet=False)
+            self._check_drift()
         _say(f"{counted(self._rows, 'row')} predicted in {out}")
 
-    def _to_stdout(self) -> None:
+    def _check_drift(self) -> None:
+        if self._watch is not None:
+            self._watch.finish()
+
+    def _to_stdout(self, chunks: Iterator[Chunk]) -> None:
         try:
             found = self._format if self._format in TEXT else "csv"
-            self._answer(sys.stdout.buffer, found, quiet=sys.stdout.isatty())
+            self._answer(chunks, sys.stdout.buffer, found, quiet=sys.stdout.isatty())
             sys.stdout.buffer.flush()
         except OSError as error:
             if isinstance(error, BrokenPipeError) or error.filename is not None:
                 raise
             raise InputError(f"cannot write to stdout: {error.strerror}") from error
 
-    def _answer(self, file: BinaryIO, format_name: str, *, quiet: bool) -> None:
+    def _answer(self, chunks: Iterator[Chunk], file: BinaryIO, format_name: str, *, quiet: bool) -> None:
         with table_progress(self._table, quiet=quiet) as show:
 
             def watch(scored: Scored) -> None:
                 self._tell(scored)
+                if self._watch is not None:
+                    self._watch.merge(scored.observed)
                 show(scored)
 
-            self._job.run(self._predictor, self._chunks, file, format_name, watch)
+            self._job.run(self._predictor, chunks, file, format_name, watch)
         if self._refused:
             done = "left out" if self._job.errors == "skip" else "left without a prediction"
             _say(f"parity: {counted(self._refused, 'row')} {'was' if self._refused == 1 else 'were'} {done}")

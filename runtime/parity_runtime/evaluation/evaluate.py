@@ -1,6 +1,6 @@
 """How good a package's predictions are, over a table whose true values are known."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,13 @@ from parity_runtime.scoring.score_chunk import no_predictions
 from parity_runtime.tables.chunk import Chunk, Refusal, shown
 from parity_runtime.tables.feature_columns import chunk_inputs
 
+Observe = Callable[[Arrays, Arrays, NDArray[Any]], None]
+"""Looks at rows that are evaluated: the graph's inputs, its outputs, and the true class indices or values."""
 
-def evaluate_chunks(predictor: Predictor, chunks: Iterable[Chunk], target: str | None = None) -> dict[str, Any]:
+
+def evaluate_chunks(
+    predictor: Predictor, chunks: Iterable[Chunk], target: str | None = None, observe: Observe | None = None
+) -> dict[str, Any]:
     """Return the metrics of a predictor over a table.
 
     A row without a truth cannot be compared: it is left out, and counted as ``without_target``.
@@ -28,11 +33,25 @@ def evaluate_chunks(predictor: Predictor, chunks: Iterable[Chunk], target: str |
         predictor: a classifier, or a regression of one target.
         chunks: the rows, with the features and the target.
         target: the target's column; by default the contract's.
+        observe: is shown all rows that are compared, piece by piece.
 
     Raises:
         InputError: a column is missing, a cell is no number, a label is no class of the model; no rows to compare.
     """
     contract = predictor.contract
+    target = check_target(contract, target)
+    compare = _classes if contract.is_classifier else _values
+    known = _Known(contract, chunks, target)
+    metrics = compare(predictor, known, target, observe or (lambda *_: None))
+    return metrics | {"without_target": known.left_out}
+
+
+def check_target(contract: ModelContract, target: str | None) -> str:
+    """Return the column that holds the true values.
+
+    Raises:
+        InputError: the model has no such target, or several, of which none is named.
+    """
     if contract.task == "tensors":
         raise InputError(f"{contract.name} returns tensors without a meaning; there is nothing to evaluate")
     if target is None and len(contract.targets) != 1:
@@ -42,10 +61,7 @@ def evaluate_chunks(predictor: Predictor, chunks: Iterable[Chunk], target: str |
     target = target or contract.targets[0]
     if target not in contract.targets and len(contract.targets) > 1 and not contract.is_classifier:
         raise InputError(f"{target!r} is none of the model's targets, {', '.join(contract.targets)}")
-    compare = _classes if contract.is_classifier else _values
-    known = _Known(contract, chunks, target)
-    metrics = compare(predictor, known, target)
-    return metrics | {"without_target": known.left_out}
+    return target
 
 
 class _Known:
@@ -68,34 +84,39 @@ class _Known:
             raise InputError(f"{chunk.where}: {self._target} is missing in {all_rows}")
 
 
-def _classes(predictor: Predictor, chunks: Iterable[Chunk], target: str) -> dict[str, Any]:
+def _classes(predictor: Predictor, chunks: Iterable[Chunk], target: str, observe: Observe) -> dict[str, Any]:
     contract = predictor.contract
     metrics = ClassificationMetrics(len(contract.classes))
     for chunk in chunks:
-        outputs = _answers(predictor, chunk)
-        metrics.update(class_indices(contract, chunk, target), outputs[LABEL], outputs[PROBABILITIES])
+        inputs, outputs = _answers(predictor, chunk)
+        true = class_indices(contract, chunk, target)
+        metrics.update(true, outputs[LABEL], outputs[PROBABILITIES])
+        observe(inputs, outputs, true)
     return metrics.result()
 
 
-def _values(predictor: Predictor, chunks: Iterable[Chunk], target: str) -> dict[str, Any]:
+def _values(predictor: Predictor, chunks: Iterable[Chunk], target: str, observe: Observe) -> dict[str, Any]:
     contract, metrics = predictor.contract, RegressionMetrics()
     column = contract.targets.index(target) if target in contract.targets else 0
     for chunk in chunks:
-        outputs = _answers(predictor, chunk)
-        metrics.update(_known_numbers(chunk, target), outputs[VALUE][:, column])
+        inputs, outputs = _answers(predictor, chunk)
+        true = _known_numbers(chunk, target)
+        metrics.update(true, outputs[VALUE][:, column])
+        observe(inputs, outputs, true)
     return metrics.result()
 
 
-def _answers(predictor: Predictor, chunk: Chunk) -> Arrays:
-    """Return the outputs for a chunk, all of them finite.
+def _answers(predictor: Predictor, chunk: Chunk) -> tuple[Arrays, Arrays]:
+    """Return the inputs and the outputs for a chunk, all of them finite.
 
     Raises:
         InputError: names the first row that cannot be predicted.
     """
     contract = predictor.contract
-    outputs = predictor.run(chunk_inputs(contract, chunk))
+    inputs = chunk_inputs(contract, chunk)
+    outputs = predictor.run(inputs)
     chunk.refuse(dict.fromkeys(no_predictions(prediction_columns(contract, outputs)), Refusal(NO_FINITE_OUTPUT)))
-    return outputs
+    return inputs, outputs
 
 
 def _known_numbers(table: Chunk, target: str) -> NDArray[np.float64]:

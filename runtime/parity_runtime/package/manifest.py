@@ -17,6 +17,8 @@ from parity_runtime.printable import counted, shown
 MANIFEST, CONTRACT, MODEL = "manifest.json", "contract.json", "model.onnx"
 CERTIFIED_MODEL = "model_certified.onnx"
 CONFORMANCE, REPORT, CARD = "conformance.json", "parity.json", "README.md"
+PROFILE = "profile.json"
+"""What the training rows looked like; also a file of a run. Not every package has one."""
 
 _OLDEST_FORMAT = 2
 _MAX_MANIFEST_BYTES = 2**20  # A package has some dozen files; a longer list was not written by Parity.

@@ -3,12 +3,13 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.arguments import argument
+from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.output_validation import NO_FINITE_OUTPUT
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.scoring.out_of_range import out_of_range_cells, out_of_range_reasons
@@ -25,6 +26,9 @@ Errors = Literal["stop", "skip", "null"]
 OutsideRange = Literal["ignore", "mark", "refuse"]
 """What becomes of a row outside what the model has seen: nothing, a column says so, or it cannot be predicted."""
 
+Observe = Callable[[Chunk, Arrays, NDArray[np.bool_], Arrays], Any]
+"""Looks at rows that were predicted: the rows, the graph's inputs, which have no prediction, the graph's outputs."""
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -38,20 +42,30 @@ class Scored:
         predictions: the added columns, each ``[rows]``.
         unpredicted: bool ``[rows]``: the rows whose answers mean nothing.
         refused: what was wrong with the rows that were skipped or not answered, by place: ``t.csv, row 7``.
+        observed: what was made of the rows beside their answers; None where nothing was asked for.
     """
 
     chunk: Chunk
     predictions: list[PredictionColumn]
     unpredicted: NDArray[np.bool_]
     refused: dict[str, str]
+    observed: Any = None
 
 
-def score(predictor: Predictor, chunk: Chunk, errors: Errors = "stop", out_of_range: OutsideRange = "ignore") -> Scored:
-    """Answer the rows of a chunk.
+def score(
+    predictor: Predictor,
+    chunk: Chunk,
+    errors: Errors = "stop",
+    out_of_range: OutsideRange = "ignore",
+    observe: Observe | None = None,
+) -> Scored:
+    """Predict the rows of a chunk.
+
+    ``observe`` sees all of them, those that are left out of the predictions as well.
 
     Raises:
         InputError: a column is missing; or, with ``stop``, names the first row that cannot be predicted.
-        ConformanceError: the graph answers a label that is no class of the contract.
+        ConformanceError: the graph predicts a label that is no class of the contract.
     """
     inputs, refused = read_inputs(predictor.contract, chunk)
     outside = None if out_of_range == "ignore" else out_of_range_cells(predictor.contract, inputs)
@@ -72,10 +86,12 @@ def score(predictor: Predictor, chunk: Chunk, errors: Errors = "stop", out_of_ra
     unpredicted = np.zeros(len(chunk), np.bool_)
     unpredicted[list(refused)] = True
     places = {chunk.place(row): refused[row].problem for row in sorted(refused)}
+    observed = None if observe is None else observe(chunk, inputs, unpredicted, outputs)
     if errors == "skip" and refused:
         kept = ~unpredicted
-        return Scored(chunk.keep(kept), [answer.keep(kept) for answer in predictions], unpredicted[kept], places)
-    return Scored(chunk, predictions, unpredicted, places)
+        answers = [answer.keep(kept) for answer in predictions]
+        return Scored(chunk.keep(kept), answers, unpredicted[kept], places, observed)
+    return Scored(chunk, predictions, unpredicted, places, observed)
 
 
 def _stop_way_out() -> str:

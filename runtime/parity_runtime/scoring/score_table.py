@@ -12,7 +12,7 @@ from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.training_range import check_has_ranges
 from parity_runtime.scoring.create_writer import create_writer
 from parity_runtime.scoring.prediction_columns import BESIDE_TARGET, OUT_OF_RANGE, prediction_names, prefix_way_out
-from parity_runtime.scoring.score_chunk import Errors, OutsideRange, Scored, in_order, score
+from parity_runtime.scoring.score_chunk import Errors, Observe, OutsideRange, Scored, in_order, score
 from parity_runtime.scoring.writer import Layout
 from parity_runtime.tables.chunk import Chunk
 
@@ -33,6 +33,8 @@ class ScoringJob:
         spreadsheet_safe: of CSV: write an apostrophe before what a spreadsheet would run.
         prefix: what the names of the added columns begin with; None for ``predicted_`` where the table has the target
             as well (held-out rows, say), else nothing.
+        observe: makes something of each chunk beside its answers, which `Scored.observed` holds; in the threads that
+            answer.
     """
 
     columns: tuple[str, ...] = ()
@@ -42,6 +44,7 @@ class ScoringJob:
     out_of_range: OutsideRange = "ignore"
     spreadsheet_safe: bool = False
     prefix: str | None = None
+    observe: Observe | None = None
 
     def run(
         self, predictor: Predictor, chunks: Iterator[Chunk], file: BinaryIO, format_name: str,
@@ -77,7 +80,7 @@ class ScoringJob:
         writer = create_writer(format_name, file, layout, head, spreadsheet_safe=self.spreadsheet_safe)
 
         def work(chunk: Chunk) -> tuple[Scored, Any]:
-            scored = score(predictor, chunk, self.errors, self.out_of_range)
+            scored = score(predictor, chunk, self.errors, self.out_of_range, self.observe)
             if prefix:
                 scored = replace(scored, predictions=[answer.renamed(prefix) for answer in scored.predictions])
             return scored, writer.encode(scored)

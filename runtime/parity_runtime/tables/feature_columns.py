@@ -108,6 +108,31 @@ def _read_numbers(features: list[Feature], chunk: Chunk) -> tuple[NDArray[np.flo
     return matrix, refused
 
 
+def read_cells(feature: Feature, chunk: Chunk) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return one column's cells, each for itself, whatever else is wrong with its row.
+
+    Returns:
+        ``[rows]`` as in `read_inputs`, but that a missing cell is there also where the model has no answer to it; and
+        which cells could be read.
+
+    Raises:
+        InputError: there is no such column.
+    """
+    cells: NDArray[Any]
+    if feature.is_text:
+        cells, odd = chunk.categories(feature.name, feature.kind), Refused()
+    elif feature.kind == "datetime":
+        cells, odd = chunk.timestamps(feature.name, feature.format)
+    elif feature.kind == "boolean":
+        cells, odd = chunk.booleans(feature.name)
+    else:
+        matrix, odd = chunk.read([feature.name])
+        cells = matrix[:, 0]
+    readable = np.ones(len(chunk), np.bool_)
+    readable[list(odd | chunk.unreadable([feature.name]))] = False
+    return cells, readable
+
+
 def _first_fault(faults: list[Refused]) -> Refused:
     found = Refused()
     for odd in reversed(faults):

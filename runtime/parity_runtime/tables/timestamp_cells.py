@@ -27,7 +27,9 @@ _ISO = (_DATE, "YYYY-mm-ddTHH:MM", _TIME, f"{_TIME}Z", f"{_TIME}shh:nn", f"{_TIM
         f"{_TIME}.ffffff", f"{_TIME}.ffffffZ", f"{_TIME}.fffffffff", f"{_TIME}.fffshh:nn", f"{_TIME}.ffffffshh:nn",
         f"{_TIME}.fffffffffZ")  # fmt: skip
 _ANY_ISO = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?)? ?(?:([Zz])|([+-])(\d\d):?(\d\d)?)?", re.ASCII
+    r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?)? ?"
+    r"(?:([Zz])|([+-])(\d\d)(?::?(\d\d))?)?",
+    re.ASCII,
 )
 _FEW = 32  # cells, which Python reads sooner one by one
 _DIRECTIVES = {"%Y": "YYYY", "%m": "mm", "%d": "dd", "%H": "HH", "%M": "MM", "%S": "SS"}

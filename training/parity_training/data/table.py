@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.arguments import argument
 from parity_runtime.contract import LABEL, VALUE, Task, binary_logit_threshold, classifier_outputs
+from parity_runtime.feature import TIMESTAMPS
 from parity_runtime.printable import counted
 from parity_runtime.tables.table_file import ReadOptions, TableFile
 from parity_training.data.column_kinds import KindOf
@@ -24,6 +25,7 @@ from parity_training.data.split import stratified_split
 from parity_training.data.table_features import MOST_CATEGORIES, TableFeatures, table_inputs
 from parity_training.data.table_settings import KINDS_SAID, TableSettings, TableTask
 from parity_training.data.training_data import TrainingData
+from parity_training.data.training_profile import date_counts
 from parity_training.data.value_range import COARSEST_STEP
 from parity_training.settings import DEFAULT_SEED, TrainSettings
 
@@ -169,7 +171,11 @@ def table_data(dataset: TableDataset, settings: TableSettings, name: str) -> Tra
     source = {key: list(value) if isinstance(value, tuple) else value for key, value in source.items()}  # as in JSON
     contract = _contract(dataset, settings, name, features)
     indices = features.indices()
-    return TrainingData(dataset.data, dataset.label, split, contract, source, True, indices, dataset.table)
+    dates = tuple(
+        date_counts(feature, dataset.columns.seconds[split.train, feature.index])
+        for feature in contract.features_of(TIMESTAMPS)
+    )
+    return TrainingData(dataset.data, dataset.label, split, contract, source, True, indices, dataset.table, dates)
 
 
 def table_defaults(training_data: TrainingData, seed: int = DEFAULT_SEED) -> TrainSettings:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from parity_runtime import ModelContract
+from parity_runtime.drift.column_counts import ColumnCounts
 from parity_runtime.evaluation.running_stats import RunningStats
 from parity_runtime.printable import counted
 from parity_training.data.rows_of_file import RowsOfFile
@@ -38,6 +39,8 @@ class TrainingData:
         indices: int16 or int32 ``[rows, columns]``, as `parity_training.data.encode_columns.network_inputs` says: the
             categories, then the parts of each date; None where there are none.
         table: where the rows can be read again as they stand in the file; None where they are from no file.
+        date_counts: of each date, in the order of the graph's input, what its training rows hold; the network sees none
+            of it.
     """
 
     data: Tensor
@@ -48,6 +51,7 @@ class TrainingData:
     preprocessed: bool
     indices: Tensor | None = None
     table: RowsOfFile | None = None
+    date_counts: tuple[ColumnCounts, ...] = ()
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{len(self.part(name))} {name}" for name in ("train", "validation", "test"))
