@@ -79,16 +79,20 @@ def test_numbers_beside_text_are_never_classes(parity, tmp_path: Path) -> None:
 
 def test_a_text_target_says_what_a_word_for_a_missing_cell_is(parity, tmp_path: Path) -> None:
     sizes = with_cell(SIZES, 2, "n/a")
-    path = write_table(tmp_path / "t.csv", {"size": sizes, "sold": with_cell(SOLD, 10, "NA")})
+    answers = with_cell(with_cell(with_cell(SOLD, 10, "NA"), 11, "NA"), 12, "NA")
+    path = write_table(tmp_path / "t.csv", {"size": sizes, "sold": answers})
     common = ("train", path, "--target", "sold", "--epochs", 1, "--out")
     refused = parity(*common, tmp_path / "run")
-    assert refused.is_refused(1, "sold holds text, and NA in 1 row; say whether that is a missing cell or a class")
+    assert refused.is_refused(1, "sold holds text, and NA in 3 rows; say whether that is a missing cell or a class")
     missing = parity(*common, tmp_path / "a", *options_of(refused.err, "--missing-values", " makes it missing"))
     assert missing.code == 0 and "binary (no, yes)" in missing.err
-    assert "1 row has no sold and is left out (NA: 1)" in missing.err
+    assert "3 rows have no sold and are left out (NA: 3)" in missing.err
     a_class = options_of(refused.err.partition(" makes it missing, ")[2], "--missing-values", " a class")
     kept = parity(*common, tmp_path / "b", *a_class)
     assert kept.code == 0 and "multiclass (NA, no, yes)" in kept.err and "left out" not in kept.err
+    rare = write_table(tmp_path / "r.csv", {"size": SIZES, "sold": with_cell(SOLD, 10, "NA")})
+    found = TableDataset(rare, TableSettings("sold"))
+    assert (found.classes, found.without_target, dict(found.words)) == (("no", "yes"), 1, {"NA": 1})
     dash = write_table(tmp_path / "v.csv", {"size": SIZES, "sold": with_cell(SOLD, 10, "-")})
     assert TableDataset(dash, TableSettings("sold")).classes == ("-", "no", "yes")
     empty = write_table(tmp_path / "u.csv", {"size": SIZES, "sold": with_cell(SOLD, 10, None)})

@@ -4,7 +4,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,8 @@ class RowsOfFile:
             raise InputError(f"{self.file.name} changed while it was trained on; give the command again")
         wanted, found = rows + 1 if self.numbers is None else self.numbers[rows], 0
         names: list[str] = []
-        for chunk in self.file.chunks(_CHUNK_ROWS):
+        silent = replace(self.file, tell=lambda _: None)  # what was found out of the file has been told
+        for chunk in silent.chunks(_CHUNK_ROWS):
             if not names:
                 names = _columns(chunk)
                 yield [row_name(chunk.columns), *names]

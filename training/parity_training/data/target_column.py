@@ -19,6 +19,7 @@ _LEADING_ZERO = re.compile(r"[+-]?0[0-9]")
 _MOST_TEXTS = 1000  # distinct targets; a column with more is no list of classes
 _SHOWN = 5
 _MANY_CLASSES = 20  # from here on a class takes more rows than `_ROWS_A_CLASS`
+_RARE = 0.1  # of the rarest class: a word for a missing cell that stands less often is no class
 _ROWS_A_CLASS, _ROWS_OF_MANY = 2, 10  # of ten rows, one validates and one is held out
 
 
@@ -139,10 +140,13 @@ class Target:
     def refuse_doubtful_words(self, others: Counter[str]) -> None:
         """Refuse classes beside words that may mean a missing cell, or be a class.
 
+        A word that is rare beside each of the classes is no class of its own: it is missing, and counted so.
+
         Args:
             others: the words that were met in the features.
         """
-        if self.words:
+        rarest = min(np.bincount(np.concatenate(self.codes)), default=0) if self.codes else 0
+        if self.words and max(self.words.values()) > _RARE * rarest:
             met = ", ".join(
                 f"{word} in {count} {'row' if count == 1 else 'rows'}" for word, count in self.words.most_common()
             )
