@@ -14,17 +14,23 @@ ParityError                 exit 1   one sentence: what was wrong, where, and th
 
 from typing import ClassVar
 
-from parity_runtime.printable import sentence
+from parity_runtime.printable import printable, sentence
 
 
 class ParityError(Exception):
-    """Base of every error below; its text is one sentence that a user can act on."""
+    """Base of every error below; its text is one sentence that a user can act on.
+
+    Attributes:
+        exit_code: of a command that ends with it.
+        way_out: what stands behind the sentence and is never cut, as a command that is to be pasted whole.
+    """
 
     exit_code: ClassVar[int] = 1
+    way_out: str = ""
 
     def __str__(self) -> str:
         """The sentence: one line that prints, no longer than a screen, whatever a stranger's file put into it."""
-        return sentence(super().__str__())
+        return sentence(super().__str__()) + printable(self.way_out)
 
 
 class InputError(ParityError, ValueError):
@@ -53,7 +59,8 @@ class InputError(ParityError, ValueError):
 
     def __str__(self) -> str:
         place = [part for part in (self.path, None if self.row is None else f"row {self.row}") if part]
-        return sentence(f"{', '.join(place)}: {self.problem}" if place else self.problem)
+        text = f"{', '.join(place)}: {self.problem}" if place else self.problem
+        return sentence(text) + printable(self.way_out)
 
 
 class FormatError(ParityError):

@@ -13,7 +13,7 @@ from parity_runtime.arguments import options_are_named
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.signals import Terminated, termination_raises
 from parity_runtime.errors import MissingExtraError, ParityError, memory_reason, out_of_memory
-from parity_runtime.printable import sentence
+from parity_runtime.printable import printable, sentence
 from parity_runtime.version import __version__
 
 
@@ -103,8 +103,11 @@ def _run(arguments: list[str] | None) -> int:
         result: Any = parity.main(arguments, prog_name="parity", standalone_mode=False)
     except click.ClickException as error:
         return _fail_to_use(error)
-    except (ParityError, Warning) as error:  # a warning is raised where the environment asks for that
-        return _fail(str(error), getattr(error, "exit_code", 1))
+    except ParityError as error:
+        way_out = printable(error.way_out)
+        return _fail(str(error).removesuffix(way_out), error.exit_code, way_out)
+    except Warning as error:  # where the environment asks for that
+        return _fail(str(error), 1)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
     except _ReaderLeftError:
@@ -151,6 +154,6 @@ def _show_warning(
     click.echo(sentence(f"parity: {message}"), err=True)
 
 
-def _fail(message: str, exit_code: int) -> int:
-    click.echo(sentence(f"parity: {message}"), err=True)
+def _fail(message: str, exit_code: int, way_out: str = "") -> int:
+    click.echo(sentence(f"parity: {message}") + way_out, err=True)
     return exit_code

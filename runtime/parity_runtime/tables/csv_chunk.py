@@ -64,16 +64,26 @@ class CsvChunk(Chunk):
         return [record.decode().split(self.header.delimiter) for record in self.records]
 
     @cached_property
+    def block(self) -> bytes:
+        """The rows' bytes, a newline between each."""
+        return b"\n".join(self.records)
+
+    @cached_property
     def malformed(self) -> Refused:
         """The rows that have more or fewer cells than the header."""
         width = len(self.columns)
-        if not self.quoted and self.records and regular(b"\n".join(self.records), width, self.header.delimiter):
+        if not self.quoted and self.records and regular(self.block, width, self.header.delimiter):
             return {}
         return {
             row: Refusal(f"{len(cells)} cells, but the header names {width} columns")
             for row, cells in enumerate(self.cells)
             if len(cells) != width
         }
+
+    @cached_property
+    def missing_words(self) -> frozenset[str]:
+        """The words for a missing cell that stand in any of the columns."""
+        return self.values.tokens & {cell.strip() for cells in self.cells for cell in cells}
 
     def column(self, name: str) -> list[str]:
         """Return one column's cells."""

@@ -83,7 +83,8 @@ def train(context: click.Context, /, data: str, out: Path, force: bool, resume_r
             run = _trained(data, out, given, user_network, force=force)
     except TableProblemsError as error:
         command = shlex.join(["parity", "train", *context.meta[_TYPED]])
-        raise InputError(f"{error}; this reads the table: {command} {error.options}") from error
+        error.way_out = f"; this reads the table: {command} {error.options}"
+        raise
     except UnfinishedRunError as error:
         raise InputError(f"{error}; to continue: {going_on}") from error
     except StoppedError as stopped:

@@ -10,7 +10,7 @@ from parity_runtime import InputError
 from parity_runtime.arguments import argument
 from parity_runtime.feature import ColumnKind
 from parity_runtime.tables.chunk import did_you_mean, listed, shown
-from parity_training.data.column_kinds import ColumnSample, KindOf, Why, is_integer_column, kind_of
+from parity_training.data.column_kinds import HEAD_ROWS, ColumnSample, KindOf, Why, is_integer_column, is_truth_column, kind_of
 from parity_training.data.dates import check_format
 
 _INDEX_LEVEL = re.compile(r"__index_level_\d+__")  # what pandas writes an unnamed index as into Parquet
@@ -137,6 +137,8 @@ def _said_kind(
     if name in formats:
         return KindOf("datetime", formats[name])
     if name in choice.categorical:
+        if is_truth_column(sample):
+            return KindOf("boolean")
         return KindOf("code" if is_integer_column(sample) else "categorical")
     if name in choice.numeric:
         return KindOf("boolean" if sample.words and not sample.texts else "numeric")
@@ -148,10 +150,9 @@ def said_of(name: str, found: KindOf) -> str:
     if found.why == "ambiguous":
         return f"{name} holds dates, {_formats(name, found.formats)}"
     if found.why == "unreadable":
-        return f"{name} holds what no cell of a feature can be, such as lists"
+        return f"{name} holds what no cell of a feature can be"
     if found.why == "identifier":
-        keep = argument("categorical", (name,))
-        return f"{name} looks like an identifier: more than half of its cells are different; {keep} keeps it"
+        return f"{name} looks like an identifier: {_many_values(name, found)}"
     if found.why == "row number":
         return f"{name} counts the rows; {argument('numeric', (name,))} keeps it"
     if found.why == "constant":
@@ -159,6 +160,17 @@ def said_of(name: str, found: KindOf) -> str:
         keep = "datetime" if found.kind == "datetime" else keep
         return f"{name} has the same value in every row; {argument(keep, (name,))} keeps it"
     return f"{name} is empty"
+
+
+def _many_values(name: str, found: KindOf) -> str:
+    """Return what is said of a column of very many different texts; one that never repeats has nothing to keep."""
+    keep, rows = argument("categorical", (name,)), f"of its first {HEAD_ROWS:,} rows"
+    if found.repeats:
+        share = f"more than 95 % of the cells {rows}" if found.is_of_head else "more than half of its cells"
+        return f"{share} are different; {keep} keeps it"
+    return f"no value {rows} repeats; {keep} keeps it, if later ones do" if found.is_of_head else (
+        "no value of it repeats, so that none of them can be learned"
+    )
 
 
 def _formats(name: str, formats: Sequence[str]) -> str:

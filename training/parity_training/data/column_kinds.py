@@ -23,6 +23,10 @@ HEAD_ROWS = 2**16
 FEWEST_IDENTIFIERS = 20
 """So many different texts, or rows, have to be there before a column looks like an identifier."""
 
+_IDENTIFIERS, _IDENTIFIERS_OF_HEAD = 0.5, 0.95
+"""The share of a column's cells that are different from which on it looks like an identifier; where the table goes on
+behind the first rows, in which many a useful column of a long table repeats little, the larger one counts."""
+
 _MANY_ODD, _MANY_ODD_SHARE = 20, 0.1  # so many texts among numbers are no slips: the column is text
 _SPELLED = 1000  # texts that show whether they are numbers in another spelling
 _LEADING_ZERO = re.compile(r"[+-]?0\d+", re.ASCII)
@@ -40,12 +44,16 @@ class KindOf:
         form: of dates in text, as for `datetime.strptime`; None for ISO 8601.
         why: why it is left out, unless somebody asks for it; None where it is a feature.
         formats: of a column whose dates can be read in several ways: these.
+        is_of_head: whether the table goes on behind the rows that were looked at.
+        repeats: of an identifier whether some text stands in more than one row.
     """
 
     kind: ColumnKind | None
     form: str | None = None
     why: Why | None = None
     formats: tuple[str, ...] = ()
+    is_of_head: bool = False
+    repeats: bool = True
 
 
 @dataclass
@@ -60,6 +68,7 @@ class ColumnSample:
         texts: all others that are not missing.
         dashes: cells that are missing among numbers, and text elsewhere.
         native: what a format with types says of the column.
+        is_head: whether the table goes on behind these rows.
     """
 
     numbers: int = 0
@@ -70,6 +79,7 @@ class ColumnSample:
     dashes: Counter[str] = field(default_factory=Counter)
     native: set[NativeKind] = field(default_factory=set)
     values: CellValues = PLAIN
+    is_head: bool = False
 
     def add(self, chunk: Chunk, name: str) -> None:
         """Take the cells of a chunk."""
@@ -130,6 +140,8 @@ def kind_of(sample: ColumnSample) -> KindOf:
         return KindOf(None, why="unreadable")
     if not sample.known:
         return KindOf("numeric", why="empty")
+    if "code" in sample.native:
+        return KindOf("code")
     if sample.native & {"number", "boolean", "datetime"}:
         return KindOf(
             "boolean" if "boolean" in sample.native else "datetime" if "datetime" in sample.native else "numeric"
@@ -160,10 +172,12 @@ def _are_slips(odd: int, distinct: int, numbers: int) -> bool:
 
 
 def _category(texts: Counter[str], sample: ColumnSample) -> KindOf:
-    """Return a category, or an identifier where more than half of the texts are different."""
+    """Return a category, or an identifier where so many of the texts are different."""
     texts = texts + sample.dashes
-    identifies = len(texts) > FEWEST_IDENTIFIERS and 2 * len(texts) > texts.total()
-    return KindOf("categorical", why="identifier" if identifies else None)
+    share = _IDENTIFIERS_OF_HEAD if sample.is_head else _IDENTIFIERS
+    if len(texts) <= FEWEST_IDENTIFIERS or len(texts) <= share * texts.total():
+        return KindOf("categorical")
+    return KindOf("categorical", None, "identifier", (), sample.is_head, max(texts.values()) > 1)
 
 
 def _dates(sample: ColumnSample) -> KindOf | None:
@@ -180,13 +194,20 @@ def _dates(sample: ColumnSample) -> KindOf | None:
     return KindOf("datetime", None, "ambiguous", tuple(formats)) if formats else None
 
 
-def sample_columns(chunks: Iterable[Chunk], names: Sequence[str]) -> dict[str, ColumnSample]:
+def sample_columns(
+    chunks: Iterable[Chunk], names: Sequence[str], *, is_head: bool = False
+) -> dict[str, ColumnSample]:
     """Count the cells of columns over some rows.
+
+    Args:
+        chunks: the rows.
+        names: the columns.
+        is_head: whether the table goes on behind these rows.
 
     Raises:
         InputError: a row has more or fewer cells than the header.
     """
-    samples = {name: ColumnSample() for name in names}
+    samples = {name: ColumnSample(is_head=is_head) for name in names}
     for chunk in chunks:
         numeric = [name for name, sample in samples.items() if sample.is_numeric]
         matrix = _plain_matrix(chunk, numeric)
@@ -217,11 +238,16 @@ def is_integer_column(sample: ColumnSample) -> bool:
     return bool(sample.numbers) and not (sample.fractions or sample.zeros or sample.texts or sample.words)
 
 
+def is_truth_column(sample: ColumnSample) -> bool:
+    """Whether a column holds truth values, and nothing else."""
+    return sample.native == {"boolean"} or bool(sample.words and not (sample.texts or sample.zeros or sample.numbers))
+
+
 def is_doubtful(sample: ColumnSample, found: KindOf) -> bool:
     """Whether some of the first rows may not be read as their column's kind."""
     if found.kind == "datetime":
         return "datetime" not in sample.native
     if found.kind == "boolean":
         return bool(sample.texts or sample.zeros or sample.numbers)
-    is_text = bool(sample.texts or sample.words or sample.native - {"number"})
+    is_text = bool(sample.texts or sample.words or sample.native - {"number", "code"})
     return found.kind == "numeric" and is_text and sample.known > 0

@@ -32,8 +32,8 @@ class TableProblemsError(InputError):
         self.options = arguments(_together(problems, given))
         found = "; ".join(map(_short, problems[:_TOLD]))
         more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
-        way_out = either(f"; this reads the table: {self.options}", "")  # a command says it with all that was typed
-        super().__init__(f"{where}: {len(problems)} columns cannot be read: {found}{more}{way_out}")
+        super().__init__(f"{where}: {len(problems)} columns cannot be read: {found}{more}")
+        self.way_out = either(f"; this reads the table: {self.options}", "")  # a command says it with all that was typed
 
 
 def _short(problem: ColumnProblemError) -> str:

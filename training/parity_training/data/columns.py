@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from contextlib import suppress
+from itertools import chain, compress, islice
 from typing import Self
 
 import numpy as np
@@ -20,6 +21,8 @@ from parity_training.data.choose_columns import ChosenColumns, ColumnChoice, Lef
 from parity_training.data.column_kinds import HEAD_ROWS, KindOf, Why, is_doubtful, sample_columns
 from parity_training.data.column_problem import ColumnProblemError, TableProblemsError
 from parity_training.data.growing_rows import GrowingRows
+from parity_training.data.find_problems import find_problems
+from parity_training.data.leading_zeros import has_codes, refuse_codes
 from parity_training.data.read_cells import CellReader
 from parity_training.data.target_column import Target
 from parity_training.data.value_range import ValueRange
@@ -44,6 +47,7 @@ class Columns:
         left_out: the columns that are no features, but for those that somebody said.
         words: the words for a missing cell that were met in the features.
         row_numbers: the number of each row in the file, from 1, int64 ``[rows]``; None where none was left out.
+        missing_elsewhere: the columns of numbers and booleans that have a missing cell in a row that was left out.
     """
 
     where: str
@@ -57,6 +61,7 @@ class Columns:
     left_out: tuple[LeftOut, ...] = ()
     words: Counter[str] = field(default_factory=Counter)
     row_numbers: NDArray[np.int64] | None = None
+    missing_elsewhere: frozenset[str] = frozenset()
 
     def of(self, *kinds: ColumnKind) -> list[str]:
         """Return the names of the features of some kinds, in order."""
@@ -68,7 +73,11 @@ class Columns:
         without = self.without_target + int((~rows).sum())
         kept = {name: getattr(self, name)[rows] for name in ("data", "codes", "seconds")}
         numbers = np.flatnonzero(rows) + 1 if self.row_numbers is None else self.row_numbers[rows]
-        return replace(self, **kept, row_numbers=numbers, target=target, without_target=without)
+        missing = np.isnan(self.data[~rows]).any(axis=0)
+        names = self.missing_elsewhere | {
+            name for name, is_missing in zip(self.of("numeric", "boolean"), missing, strict=False) if is_missing
+        }  # years are behind them
+        return replace(self, **kept, missing_elsewhere=names, row_numbers=numbers, target=target, without_target=without)
 
 
 def read_columns(file: TableFile, choice: ColumnChoice, given: Options | None = None) -> Columns:
@@ -88,7 +97,9 @@ def read_columns(file: TableFile, choice: ColumnChoice, given: Options | None = 
         head.append(chunk)
         if sum(map(len, head)) >= HEAD_ROWS:
             break
-    reader = _Reader(file.name, choice, head)
+    following = list(islice(chunks, 1))
+    chunks = chain(following, chunks)
+    reader = _Reader(file.name, choice, head, goes_on=bool(following))
     reader.refuse_problems(head, chunks, given or {})
     for chunk in chain(_emptied(head), chunks):
         reader.take(chunk, chunks)
@@ -102,10 +113,10 @@ def _emptied(head: list[Chunk]) -> Iterator[Chunk]:
 
 
 class _Reader:
-    def __init__(self, path: str, choice: ColumnChoice, head: Sequence[Chunk]) -> None:
+    def __init__(self, path: str, choice: ColumnChoice, head: Sequence[Chunk], *, goes_on: bool) -> None:
         self.path, self.choice, columns = path, choice, head[0].columns
         names, index = candidates(path, columns, choice)
-        self.samples = sample_columns(map(self._rows_with_target, head), names)
+        self.samples = sample_columns(map(self._rows_with_target, head), names, is_head=goes_on)
         self.chosen: ChosenColumns = decide(path, names, self.samples, choice, columns)
         self.wanted = choice.wanted(columns)
         self.left_out = [*index, *self.chosen.left_out]
@@ -119,27 +130,22 @@ class _Reader:
         self.left_out_rows: list[NDArray[np.int64]] = []
         self.range = ValueRange(len(self.numbers))
         self.targets = Target(choice.target, path)
-        self.without_target = 0
+        self.without_target, self.head_rows = 0, sum(map(len, head))
+        self.integers = [
+            name
+            for name in self.chosen.of("numeric")
+            if name not in choice.numeric and not self.samples[name].fractions
+        ]
+        self.missing_elsewhere: set[str] = set()
 
     def refuse_problems(self, head: Sequence[Chunk], rest: Iterator[Chunk], given: Options) -> None:
         """Refuse columns whose first rows cannot be read, all of them at once."""
         doubtful = [name for name, found in self.chosen.kinds.items() if is_doubtful(self.samples[name], found)]
-        more = rest if len(doubtful) == 1 else iter(())  # over all rows, where there is one column to speak of
-        problems = [problem for name in doubtful if (problem := self._problem(name, head, more)) is not None]
+        problems = find_problems(self.chosen, doubtful, map(self._rows_with_target, head), map(self._rows_with_target, rest))
         if len(problems) == 1:
             raise problems[0]
         if problems:
             raise TableProblemsError(problems, self.path, given)
-
-    def _problem(self, name: str, head: Sequence[Chunk], more: Iterator[Chunk]) -> ColumnProblemError | None:
-        cells = CellReader(self.chosen.only(name))
-        for place, chunk in enumerate(head):
-            try:
-                rest = map(self._rows_with_target, chain(head[place + 1 :], more))
-                cells.read(self._rows_with_target(chunk), rest)
-            except ColumnProblemError as problem:
-                return problem
-        return None
 
     def _rows_with_target(self, chunk: Chunk) -> Chunk:
         """Return the rows that are learned from; their cells are forgotten with them.
@@ -155,6 +161,8 @@ class _Reader:
         _refuse_unnamed(chunk)
         cells, chunk = self._known(chunk)
         self.targets.add(cells, chunk)
+        if chunk.first_row > self.head_rows:  # of those before it, each cell was looked at
+            refuse_codes(chunk, self.integers)
         matrix, codes, seconds = self.cells.read(chunk, rest)
         numbers = _row_numbers(chunk)
         self.range.add(matrix[:, : len(self.numbers)], numbers)
@@ -169,9 +177,14 @@ class _Reader:
             self.targets.words.update(cells[row] for row in np.flatnonzero(missing) if cells[row])
             self.without_target += int(missing.sum())
             self.left_out_rows.append(_row_numbers(chunk)[missing])
+            self._note_missing(chunk.keep(missing))
             cells = [cell for cell, is_missing in zip(cells, missing, strict=True) if not is_missing]
             chunk = chunk.keep(~missing)
         return cells, chunk
+
+    def _note_missing(self, chunk: Chunk) -> None:
+        """Note which columns of numbers have a missing cell in rows without a target: those can be predicted."""
+        self.missing_elsewhere |= _columns_with_missing(chunk, self.chosen)
 
     def finish(self) -> Columns:
         if not self.data.rows:
@@ -180,6 +193,9 @@ class _Reader:
         seconds, codes = self.seconds.finish(), self.codes.finish()
         why = self._useless(codes, seconds)
         kinds = {name: found for name, found in self.chosen.kinds.items() if name not in why}
+        for name, met in zip(self.texts, self.cells.texts, strict=True):
+            if name in kinds and kinds[name].kind == "code" and has_codes(met):  # behind the first rows
+                kinds[name] = KindOf("categorical")
         self.left_out += [
             LeftOut(name, reason, said_of(name, replace(self.chosen.kinds[name], why=reason)))
             for name, reason in why.items()
@@ -201,6 +217,7 @@ class _Reader:
             tuple(self.left_out),
             self.cells.words,
             self._kept_rows(),
+            frozenset(self.missing_elsewhere),
         )
 
     def _kept_rows(self) -> NDArray[np.int64] | None:
@@ -233,6 +250,21 @@ class _Reader:
             )
         why = f": {'; '.join(one.said for one in self.left_out)}" if self.left_out else ""
         raise InputError(f"{self.path} leaves no column to predict from{why}")
+
+
+def _columns_with_missing(chunk: Chunk, chosen: ChosenColumns) -> set[str]:
+    """Return the columns of numbers and booleans with a missing cell; a row that cannot be read is not refused here."""
+    names, found = chosen.of("numeric"), set[str]()
+    with suppress(InputError):
+        matrix, refused = chunk.read(names) if names else (np.empty((len(chunk), 0)), {})
+        matrix[list(refused)] = 0
+        found.update(compress(names, np.isnan(matrix).any(axis=0)))
+    for name in chosen.of("boolean"):
+        with suppress(InputError):
+            numbers, refused = chunk.booleans(name)
+            numbers[list(refused)] = 0
+            found |= {name} if np.isnan(numbers).any() else set()
+    return found
 
 
 def _row_numbers(chunk: Chunk) -> NDArray[np.int64]:

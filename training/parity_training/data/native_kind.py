@@ -7,7 +7,7 @@ from parity_runtime.tables.arrow_file import ArrowChunk
 from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.npy_file import ArrayChunk
 
-NativeKind = Literal["number", "boolean", "datetime", "text", "other"]
+NativeKind = Literal["number", "code", "boolean", "datetime", "text", "other"]
 
 _OF_NUMPY: dict[str, NativeKind] = {
     "i": "number", "u": "number", "f": "number", "b": "boolean", "M": "datetime", "U": "text", "S": "text",
@@ -28,7 +28,8 @@ def _arrow_kind(kind: Any) -> NativeKind | None:
     import pyarrow  # noqa: PLC0415 -- of the [tables] extra
 
     types = pyarrow.types
-    kind = kind.value_type if types.is_dictionary(kind) else kind
+    if types.is_dictionary(kind):
+        return "code" if types.is_integer(kind.value_type) else _arrow_kind(kind.value_type)
     if types.is_null(kind):
         return None
     checks: list[tuple[NativeKind, tuple[Callable[[Any], bool], ...]]] = [

@@ -22,15 +22,20 @@ def odd_column(chunks: Iterable[Chunk], name: str, before: int, words: Counter[s
         before: how many numbers stood before.
         words: the words for a missing cell that were met in features.
     """
-    column = _OddColumn(name, before)
+    column = OddColumn(name, before)
     for chunk in chunks:
-        if not isinstance(chunk, CsvChunk):
-            return None
         column.add(chunk)
-    return column.error({*words} | column.words)
+    return column.error({*words})
 
 
-class _OddColumn:
+class OddColumn:
+    """The cells of a column, chunk by chunk, from the first one on that is no number.
+
+    Args:
+        name: of the column.
+        numbers: how many numbers stood before.
+    """
+
     def __init__(self, name: str, numbers: int) -> None:
         self.name, self.numbers = name, numbers
         self.odd: Counter[str] = Counter()
@@ -38,11 +43,15 @@ class _OddColumn:
         self.words: set[str] = set()
         self.has_decimals = False
         self.values: CellValues = PLAIN
+        self.is_csv = True
 
-    def add(self, chunk: CsvChunk) -> None:
+    def add(self, chunk: Chunk) -> None:
         """Take the cells of a chunk, and the words for a missing cell in any of its columns."""
+        if not isinstance(chunk, CsvChunk):
+            self.is_csv = False
+            return
         self.values = chunk.values
-        self.words |= {cell.strip() for cells in chunk.cells for cell in cells} & chunk.values.tokens
+        self.words |= chunk.missing_words
         for row, cell in enumerate(chunk.column(self.name)):
             try:
                 chunk.values.number(cell)
@@ -56,6 +65,10 @@ class _OddColumn:
                     self.numbers += 1
 
     def error(self, words: set[str]) -> ColumnProblemError | None:
+        """Return what is wrong; None where most of the cells are text, or the format has types."""
+        if not self.is_csv:
+            return None
+        words = words | self.words
         found = spelling(self.odd.elements(), self.values, has_decimals=self.has_decimals)
         if found:
             reading = found.options or {"drop_columns": (self.name,)}

@@ -40,18 +40,24 @@ class CellReader:
         self._known = dict.fromkeys(self._numeric, 0)
 
     @property
+    def known(self) -> dict[str, int]:
+        """How many numbers each column of numbers has, in the chunks that were read."""
+        return self._known
+
+    @property
     def texts(self) -> list[Sequence[str]]:
         """Of each column of categories, those that were met, by their number."""
         return [codes.texts for codes in self._codes.values()]
 
     def read(
-        self, chunk: Chunk, rest: Iterable[Chunk]
+        self, chunk: Chunk, rest: Iterable[Chunk] | None
     ) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int64]]:
         """Return numbers and years, float64 ``[rows, numbers + dates]``, codes of categories and seconds of dates.
 
         Args:
             chunk: rows of the table.
-            rest: the rows behind it, which are only read where a column of this chunk is refused.
+            rest: the rows behind it, which are only read where a column of this chunk is refused, so that the message
+                speaks of all of it; None for one that speaks of the cell alone.
 
         Raises:
             ColumnProblemError: a column holds something else than its kind.
@@ -64,7 +70,7 @@ class CellReader:
             matrix = np.concatenate([matrix, *(year(column)[:, None] for column in seconds)], axis=1)
         return matrix, _columns(codes, len(chunk), np.int32), _columns(seconds, len(chunk), np.int64)
 
-    def _read_numbers(self, chunk: Chunk, rest: Iterable[Chunk]) -> NDArray[np.float64]:
+    def _read_numbers(self, chunk: Chunk, rest: Iterable[Chunk] | None) -> NDArray[np.float64]:
         numbers = self._read_numeric(chunk, rest)
         _refuse_infinite(chunk, self._numeric, numbers)
         self._count_words(chunk, numbers)
@@ -76,7 +82,7 @@ class CellReader:
         found |= {name: self._read_booleans(chunk, name) for name in self._booleans}
         return np.stack([found[name] for name in self._names], axis=1)
 
-    def _read_numeric(self, chunk: Chunk, rest: Iterable[Chunk]) -> NDArray[np.float64]:
+    def _read_numeric(self, chunk: Chunk, rest: Iterable[Chunk] | None) -> NDArray[np.float64]:
         if not self._numeric:
             return np.empty((len(chunk), 0))
         try:
@@ -87,7 +93,7 @@ class CellReader:
             try:
                 chunk.numbers([name])
             except InputError as error:
-                found = odd_column(chain([chunk], rest), name, self._known[name], self.words)
+                found = None if rest is None else odd_column(chain([chunk], rest), name, self._known[name], self.words)
                 raise found or _explained(error) from error
         return matrix
 

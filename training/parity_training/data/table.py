@@ -22,6 +22,7 @@ from parity_training.data.column_kinds import KindOf
 from parity_training.data.columns import Columns, read_columns
 from parity_training.data.rows_of_file import RowsOfFile, file_state
 from parity_training.data.split import stratified_split
+from parity_training.data.target_column import TRUTH
 from parity_training.data.table_features import MOST_CATEGORIES, TableFeatures, table_inputs
 from parity_training.data.table_settings import KINDS_SAID, TableSettings, TableTask
 from parity_training.data.training_data import TrainingData
@@ -231,8 +232,8 @@ def _classes(
         classes = values.tolist()
     elif target.texts is not None:
         codes = np.concatenate(target.codes)
-        names = list(target.texts)
-        classes = sorted(names[code] for code in np.unique(codes))
+        names = [text.lower() for text in target.texts] if target.is_truth else list(target.texts)
+        classes = sorted({names[code] for code in np.unique(codes)})
         place = {text: position for position, text in enumerate(classes)}
         index = np.array([place.get(text, -1) for text in names], np.int64)[codes]
         if settings.task is None:
@@ -244,7 +245,8 @@ def _classes(
             f"{columns.where}: every {settings.target} is {classes[0]!r}; two classes or more can be told apart"
         )
     if settings.positive is not None:
-        classes, index = _positive_second(classes, index, settings.positive)
+        positive = settings.positive.lower() if TRUTH.issuperset(classes) else settings.positive
+        classes, index = _positive_second(classes, index, positive)
     return index.astype(np.int64), tuple(classes)
 
 

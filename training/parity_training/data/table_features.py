@@ -89,7 +89,8 @@ class TableFeatures:
             return Feature(name, given, index, kind, "impute", low, high, format=found.form)
         column = self._columns.data[:, index]
         known = column[self._train]
-        missing: Literal["impute", "refuse"] = "impute" if np.isnan(column).any() else "refuse"
+        is_missing = name in self._columns.missing_elsewhere or np.isnan(column).any()
+        missing: Literal["impute", "refuse"] = "impute" if is_missing else "refuse"
         return Feature(name, given, index, kind, missing, *_ends(known[~np.isnan(known)]))
 
     def indices(self) -> Tensor | None:

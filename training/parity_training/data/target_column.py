@@ -18,6 +18,8 @@ from parity_runtime.tables.csv_chunk import CsvChunk
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]")
 _MOST_TEXTS = 1000  # distinct targets; a column with more is no list of classes
 _SHOWN = 5
+TRUTH = frozenset({"true", "false"})
+"""The classes of a target of truth values, whatever their spelling and the file's format."""
 _MANY_CLASSES = 20  # from here on a class takes more rows than `_ROWS_A_CLASS`
 _RARE = 0.1  # of the rarest class: a word for a missing cell that stands less often is no class
 _ROWS_A_CLASS, _ROWS_OF_MANY = 2, 10  # of ten rows, one validates and one is held out
@@ -97,6 +99,11 @@ class Target:
     def as_numbers(self) -> NDArray[np.float64] | None:
         """Return the cells as float64 ``[rows]``, NaN where one is missing among numbers; None if it is none."""
         return None if self.numbers is None or self.num_odd or not self.num_numbers else np.concatenate(self.numbers)
+
+    @property
+    def is_truth(self) -> bool:
+        """Whether all cells say true or false, in any case: however they are spelled, they are two classes."""
+        return bool(self.texts) and {text.lower() for text in self.texts or ()} <= TRUTH
 
     def refuse_odd_numbers(self) -> None:
         """Refuse numbers in another spelling, and numbers among which some cells are none; text is none of either.

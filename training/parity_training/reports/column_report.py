@@ -89,6 +89,12 @@ def column_warnings(columns: Columns, training_data: TrainingData) -> Iterator[s
         feature = next(feature for feature in training_data.contract.features if feature.name == name)
         yield from _rare(feature, met, training_data)
         yield from _alike(name, met[1:])
+    target = training_data.contract.targets[0]
+    classes = [label for label in training_data.contract.classes if isinstance(label, str)]
+    yield from _alike(target, classes)
+    for name in training_data.source.get("categorical", ()):
+        if name in columns.kinds and columns.kinds[name].kind == "boolean":
+            yield f"{_short(name)} holds true and false alone and stays boolean, which tells them apart as well"
     yield from leaks(columns, training_data)
 
 
