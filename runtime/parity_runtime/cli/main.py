@@ -103,11 +103,9 @@ def _run(arguments: list[str] | None) -> int:
         result: Any = parity.main(arguments, prog_name="parity", standalone_mode=False)
     except click.ClickException as error:
         return _fail_to_use(error)
-    except ParityError as error:
-        way_out = printable(error.way_out)
-        return _fail(str(error).removesuffix(way_out), error.exit_code, way_out)
-    except Warning as error:  # where the environment asks for that
-        return _fail(str(error), 1)
+    except (ParityError, Warning) as error:  # a warning is raised where the environment asks for that
+        way_out = printable(getattr(error, "way_out", ""))
+        return _fail(str(error).removesuffix(way_out), getattr(error, "exit_code", 1), way_out)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
     except _ReaderLeftError:

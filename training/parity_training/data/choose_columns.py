@@ -10,7 +10,15 @@ from parity_runtime import InputError
 from parity_runtime.arguments import argument
 from parity_runtime.feature import ColumnKind
 from parity_runtime.tables.chunk import did_you_mean, listed, shown
-from parity_training.data.column_kinds import HEAD_ROWS, ColumnSample, KindOf, Why, is_integer_column, is_truth_column, kind_of
+from parity_training.data.column_kinds import (
+    HEAD_ROWS,
+    ColumnSample,
+    KindOf,
+    Why,
+    is_integer_column,
+    is_truth_column,
+    kind_of,
+)
 from parity_training.data.dates import check_format
 
 _INDEX_LEVEL = re.compile(r"__index_level_\d+__")  # what pandas writes an unnamed index as into Parquet
@@ -168,8 +176,10 @@ def _many_values(name: str, found: KindOf) -> str:
     if found.repeats:
         share = f"more than 95 % of the cells {rows}" if found.is_of_head else "more than half of its cells"
         return f"{share} are different; {keep} keeps it"
-    return f"no value {rows} repeats; {keep} keeps it, if later ones do" if found.is_of_head else (
-        "no value of it repeats, so that none of them can be learned"
+    return (
+        f"no value {rows} repeats; {keep} keeps it, if later ones do"
+        if found.is_of_head
+        else ("no value of it repeats, so that none of them can be learned")
     )
 
 

@@ -32,6 +32,10 @@ _SPELLED = 1000  # texts that show whether they are numbers in another spelling
 _LEADING_ZERO = re.compile(r"[+-]?0\d+", re.ASCII)
 _WORDS = frozenset({"true", "false"})
 
+_NATIVE: dict[NativeKind, ColumnKind] = {
+    "code": "code", "boolean": "boolean", "datetime": "datetime", "number": "numeric",
+}  # fmt: skip
+
 Why = Literal["index", "empty", "constant", "identifier", "row number", "ambiguous", "unreadable"]
 
 
@@ -140,12 +144,9 @@ def kind_of(sample: ColumnSample) -> KindOf:
         return KindOf(None, why="unreadable")
     if not sample.known:
         return KindOf("numeric", why="empty")
-    if "code" in sample.native:
-        return KindOf("code")
-    if sample.native & {"number", "boolean", "datetime"}:
-        return KindOf(
-            "boolean" if "boolean" in sample.native else "datetime" if "datetime" in sample.native else "numeric"
-        )
+    for kind in _NATIVE:
+        if kind in sample.native:
+            return KindOf(_NATIVE[kind])
     if sample.words and not (sample.texts or sample.zeros):
         return KindOf("boolean" if sample.words >= sample.numbers else "numeric")
     if not (sample.texts or sample.words or sample.zeros):
@@ -194,9 +195,7 @@ def _dates(sample: ColumnSample) -> KindOf | None:
     return KindOf("datetime", None, "ambiguous", tuple(formats)) if formats else None
 
 
-def sample_columns(
-    chunks: Iterable[Chunk], names: Sequence[str], *, is_head: bool = False
-) -> dict[str, ColumnSample]:
+def sample_columns(chunks: Iterable[Chunk], names: Sequence[str], *, is_head: bool = False) -> dict[str, ColumnSample]:
     """Count the cells of columns over some rows.
 
     Args:

@@ -33,7 +33,9 @@ class TableProblemsError(InputError):
         found = "; ".join(map(_short, problems[:_TOLD]))
         more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
         super().__init__(f"{where}: {len(problems)} columns cannot be read: {found}{more}")
-        self.way_out = either(f"; this reads the table: {self.options}", "")  # a command says it with all that was typed
+        self.way_out = either(
+            f"; this reads the table: {self.options}", ""
+        )  # a command says it with all that was typed
 
 
 def _short(problem: ColumnProblemError) -> str:

@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from itertools import chain, compress, islice
 from typing import Self
 
@@ -19,9 +19,9 @@ from parity_runtime.tables.csv_chunk import CsvChunk
 from parity_runtime.tables.table_file import TableFile
 from parity_training.data.choose_columns import ChosenColumns, ColumnChoice, LeftOut, candidates, decide, said_of
 from parity_training.data.column_kinds import HEAD_ROWS, KindOf, Why, is_doubtful, sample_columns
-from parity_training.data.column_problem import ColumnProblemError, TableProblemsError
-from parity_training.data.growing_rows import GrowingRows
+from parity_training.data.column_problem import TableProblemsError
 from parity_training.data.find_problems import find_problems
+from parity_training.data.growing_rows import GrowingRows
 from parity_training.data.leading_zeros import has_codes, refuse_codes
 from parity_training.data.read_cells import CellReader
 from parity_training.data.target_column import Target
@@ -73,11 +73,13 @@ class Columns:
         without = self.without_target + int((~rows).sum())
         kept = {name: getattr(self, name)[rows] for name in ("data", "codes", "seconds")}
         numbers = np.flatnonzero(rows) + 1 if self.row_numbers is None else self.row_numbers[rows]
-        missing = np.isnan(self.data[~rows]).any(axis=0)
+        missing: NDArray[np.bool_] = np.isnan(self.data[~rows]).any(axis=0)
         names = self.missing_elsewhere | {
             name for name, is_missing in zip(self.of("numeric", "boolean"), missing, strict=False) if is_missing
         }  # years are behind them
-        return replace(self, **kept, missing_elsewhere=names, row_numbers=numbers, target=target, without_target=without)
+        return replace(
+            self, **kept, missing_elsewhere=names, row_numbers=numbers, target=target, without_target=without
+        )
 
 
 def read_columns(file: TableFile, choice: ColumnChoice, given: Options | None = None) -> Columns:
@@ -141,7 +143,9 @@ class _Reader:
     def refuse_problems(self, head: Sequence[Chunk], rest: Iterator[Chunk], given: Options) -> None:
         """Refuse columns whose first rows cannot be read, all of them at once."""
         doubtful = [name for name, found in self.chosen.kinds.items() if is_doubtful(self.samples[name], found)]
-        problems = find_problems(self.chosen, doubtful, map(self._rows_with_target, head), map(self._rows_with_target, rest))
+        problems = find_problems(
+            self.chosen, doubtful, map(self._rows_with_target, head), map(self._rows_with_target, rest)
+        )
         if len(problems) == 1:
             raise problems[0]
         if problems:
@@ -258,7 +262,8 @@ def _columns_with_missing(chunk: Chunk, chosen: ChosenColumns) -> set[str]:
     with suppress(InputError):
         matrix, refused = chunk.read(names) if names else (np.empty((len(chunk), 0)), {})
         matrix[list(refused)] = 0
-        found.update(compress(names, np.isnan(matrix).any(axis=0)))
+        missing: NDArray[np.bool_] = np.isnan(matrix).any(axis=0)
+        found.update(compress(names, missing))
     for name in chosen.of("boolean"):
         with suppress(InputError):
             numbers, refused = chunk.booleans(name)

@@ -1,4 +1,4 @@
-"""Codes such as 007 in a column of CSV that was taken as one of numbers: read as numbers they would lose their zeros."""
+"""Codes such as 007 in a column of CSV that was taken as one of numbers, in which they would lose their zeros."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ _ZERO, _NEWLINE, _QUOTE, _SPACE = map(ord, '0\n" ')
 
 def has_codes(texts: Iterable[str]) -> bool:
     """Whether some text is an integer that begins with a zero."""
-    return any(re.fullmatch(r"[+-]?0\d+", text, re.ASCII) for text in texts)
+    return any(re.fullmatch(r"[+-]?0\d+", text.strip(), re.ASCII) for text in texts)
 
 
 def refuse_codes(chunk: Chunk, names: Sequence[str]) -> None:
@@ -47,11 +47,11 @@ def _may_hold_codes(chunk: CsvChunk) -> bool:
     """Whether some cell begins with a zero and a digit, told from the rows' bytes in a fraction of their reading."""
     found = np.frombuffer(chunk.block, np.uint8)
     before, zero, behind = found[:-2], found[1:-1], found[2:]
-    delimiter = before == ord(chunk.header.delimiter)
-    begins = delimiter | (before == _NEWLINE) | (before == _QUOTE)
+    delimiter = ord(chunk.header.delimiter)
+    begins = (before == delimiter) | (before == _NEWLINE) | (before == _QUOTE)
     is_digit = behind - _ZERO < 10  # of unsigned bytes: what is less than a zero becomes large
     return bool(
         (begins & (zero == _ZERO) & is_digit).any()
-        or (delimiter & (zero == _SPACE) & (behind == _ZERO)).any()
+        or (begins & (zero == _SPACE) & (behind == _ZERO)).any()
         or _CODE.match(chunk.block[:16].decode(errors="ignore"))
     )

@@ -17,11 +17,21 @@ _OF_NUMPY: dict[str, NativeKind] = {
 def native_kind(chunk: Chunk, name: str) -> NativeKind | None:
     """Return what a format with types says of a column; None where it says nothing, as in CSV and JSON."""
     if isinstance(chunk, ArrowChunk):
-        return _arrow_kind(chunk.batch.column(chunk.index(name)).type)
+        found = _arrow_kind(chunk.batch.column(chunk.index(name)).type)
+        return "code" if found == "number" and _is_integer_category(chunk.batch.schema, name) else found
     if isinstance(chunk, ArrayChunk):
         column = chunk.array.dtype[chunk.index(name)]
         return "other" if column.shape else _OF_NUMPY.get(column.kind, "other")
     return None
+
+
+def _is_integer_category(schema: Any, name: str) -> bool:
+    """Whether a column of integers is a category of pandas, of which Parquet keeps a note alone."""
+    import pyarrow  # noqa: PLC0415 -- of the [tables] extra
+
+    columns = (schema.pandas_metadata or {}).get("columns", ())
+    noted = any(column.get("name") == name and column.get("pandas_type") == "categorical" for column in columns)
+    return noted and pyarrow.types.is_integer(schema.field(name).type)
 
 
 def _arrow_kind(kind: Any) -> NativeKind | None:

@@ -15,6 +15,7 @@ from parity_runtime.tables.cell_values import CellValues
 from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.csv_chunk import CsvChunk
 from parity_runtime.tables.table_file import TableFile
+from parity_training.data.data_frame import FrameTable
 from parity_training.data.native_kind import native_kind
 
 _CHUNK_ROWS = 4096
@@ -54,7 +55,7 @@ class RowsOfFile:
         Raises:
             InputError: the file has changed since.
         """
-        if file_state(self.file.name) != self.state:
+        if table_state(self.file) != self.state:
             raise InputError(f"{self.file.name} changed while it was trained on; give the command again")
         wanted, found = rows + 1 if self.numbers is None else self.numbers[rows], 0
         names: list[str] = []
@@ -93,6 +94,15 @@ class RowsOfFile:
 def is_spelled(values: CellValues) -> bool:
     """Whether numbers are read in another spelling than the plain one."""
     return not values.is_plain or values.decimal != "."
+
+
+def table_state(file: TableFile) -> State:
+    """Return what tells whether a table has changed; Arrow's rows, which stand in memory, never do.
+
+    Raises:
+        InputError: a file cannot be read twice, or not at all.
+    """
+    return (file.frame.num_rows, 0) if isinstance(file, FrameTable) else file_state(file.name)
 
 
 def file_state(name: str) -> State:

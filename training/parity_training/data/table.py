@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,14 +16,15 @@ from parity_runtime.arguments import argument
 from parity_runtime.contract import LABEL, VALUE, Task, binary_logit_threshold, classifier_outputs
 from parity_runtime.feature import TIMESTAMPS
 from parity_runtime.printable import counted
-from parity_runtime.tables.table_file import ReadOptions, TableFile
+from parity_runtime.tables.table_file import ReadOptions
 from parity_training.data.column_kinds import KindOf
 from parity_training.data.columns import Columns, read_columns
-from parity_training.data.rows_of_file import RowsOfFile, file_state
+from parity_training.data.data_frame import table_file
+from parity_training.data.rows_of_file import RowsOfFile, table_state
 from parity_training.data.split import stratified_split
-from parity_training.data.target_column import TRUTH
 from parity_training.data.table_features import MOST_CATEGORIES, TableFeatures, table_inputs
 from parity_training.data.table_settings import KINDS_SAID, TableSettings, TableTask
+from parity_training.data.target_column import TRUTH
 from parity_training.data.training_data import TrainingData
 from parity_training.data.training_profile import date_counts
 from parity_training.data.value_range import COARSEST_STEP
@@ -40,7 +40,7 @@ _SMALLEST_BATCH, _LARGEST_BATCH = 8, 128  # rows
 
 
 class TableDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Rows of a CSV, JSON Lines, Parquet or Arrow file, in memory.
+    """Rows of a CSV, JSON Lines, Parquet or Arrow file, or of a data frame, in memory.
 
     >>> from parity_training import TableDataset, TableSettings
     >>> dataset = TableDataset("tests/data/test.csv", TableSettings("label"))
@@ -50,7 +50,8 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
     (('x1', 'x2'), (0, 1), torch.float32)
 
     Args:
-        path: the file.
+        table: the file, or a data frame of pandas, polars or pyarrow (with the [tables] extra), which gives the run
+            that its Parquet file gives. The frame is kept for its held-out rows.
         settings: what its columns mean.
         tell: is told, in a sentence, what was found out about how the file is written.
 
@@ -70,13 +71,12 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
 
     Raises:
         InputError: the table cannot be learned from; the sentence names the column or the row.
+        MissingExtraError: pyarrow, which it needs, is not installed.
     """
 
-    def __init__(
-        self, path: str | Path, settings: TableSettings, *, tell: Callable[[str], None] = lambda _: None
-    ) -> None:
-        file = TableFile.named(str(path), settings.reading, tell=tell)
-        state = file_state(file.name)
+    def __init__(self, table: Any, settings: TableSettings, *, tell: Callable[[str], None] = lambda _: None) -> None:
+        file = table_file(table, settings.reading, tell=tell)
+        state = table_state(file)
         columns = read_columns(file, settings.choice, settings.given_lists)
         self.words = columns.target.words
         self.task: Task

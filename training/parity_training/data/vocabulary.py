@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.feature import MISSING_CATEGORY
+from parity_runtime.printable import shown
 
 LEAST_ROWS = 2
 """Rows of training in which a category stands at least that has an index: a single one teaches nothing."""
 
 _CODE = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)  # what `parity_runtime.Feature` takes as one
+_SPELLED_CODE = re.compile(r"(-?)\+?0*([0-9]+)(?:\.0*)?", re.ASCII)
 _INVISIBLE = {"Cf", "Cc", "Zs", "Zl", "Zp"}  # Unicode's categories of format, control and separator characters
 
 
@@ -88,7 +90,10 @@ def _is_writable(text: str) -> bool:
 
 
 def lookalikes(texts: Iterable[str]) -> list[list[str]]:
-    """Return the categories that differ in case, white space or invisible characters alone, together."""
+    """Return the categories that differ in case, white space or invisible characters alone, together.
+
+    So do codes that are one number in several spellings: 1, 01 and 1.0.
+    """
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for text in texts:
         groups[_plain(text)].append(text)
@@ -104,8 +109,28 @@ def _is_invisible(character: str) -> bool:
     return character != " " and unicodedata.category(character) in _INVISIBLE
 
 
+def escaped(text: str) -> str:
+    """Return a category so that those that look alike can be told apart: what is no ASCII as its escape, where needed.
+
+    Letters with a sign of their own for the accent, and all that does not print, are escaped; other text is not.
+    """
+    looks = unicodedata.normalize("NFKC", text) == text and text.isprintable()
+    return shown(text) if looks and not any(map(_is_invisible, text)) else shown(ascii(text)[1:-1]).replace("\\\\", "\\")
+
+
+def has_end_of_text(texts: Iterable[str]) -> bool:
+    """Whether a category holds what the C interface takes as the end of a text, so that no graph can hold it."""
+    return any("\0" in text for text in texts)
+
+
 def _plain(text: str) -> str:
     if text.isascii():
-        return " ".join(text.casefold().split())
+        return _as_code(" ".join(text.casefold().split()))
     text = "".join(character for character in text if unicodedata.category(character) not in ("Cf", "Cc"))
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return _as_code(" ".join(unicodedata.normalize("NFKC", text).casefold().split()))
+
+
+def _as_code(text: str) -> str:
+    """Return an integer in any spelling as its shortest one."""
+    found = _SPELLED_CODE.fullmatch(text)
+    return f"{found[1]}{found[2]}" if found else text

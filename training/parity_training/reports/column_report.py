@@ -14,7 +14,7 @@ from parity_training.data.columns import Columns
 from parity_training.data.encode_columns import CALENDAR_SIZES
 from parity_training.data.leaks import leaks
 from parity_training.data.training_data import TrainingData
-from parity_training.data.vocabulary import lookalikes, with_invisible
+from parity_training.data.vocabulary import escaped, has_end_of_text, lookalikes, with_invisible
 from parity_training.fitting.preprocessing import preprocessing_of
 from parity_training.networks.index_tables import table_width
 
@@ -103,22 +103,27 @@ def _rare(feature: Feature, met: Sequence[str], training_data: TrainingData) -> 
     if others > 0 and training_data.indices is not None:
         rows = int((training_data.indices[:, feature.index] == UNKNOWN_INDEX).sum())
         known = f"{_short(feature.name)}: {len(feature.categories)} of {len(met) - 1} categories have an index"
+        end = "a NUL character, which no graph can hold, " if has_end_of_text(met) else ""
+        why = f"some hold {end}and others stand once or not at all in training" if end else (
+            "training saw them once or never"
+        )
         yield (
-            f"{known}; the others, in {rows} rows, count as unknown: training saw them once or never, or others more "
-            f"often ({argument('max_categories')})"
+            f"{known}; the others, in {rows} rows, count as unknown: {why}, or others more often "
+            f"({argument('max_categories')})"
         )
 
 
 def _alike(name: str, texts: Sequence[str]) -> Iterator[str]:
     groups = lookalikes(texts)
     if groups:
-        some = "; ".join(" and ".join(map(shown, group[:_MOST_SHOWN])) for group in groups[:_MOST_SHOWN])
+        some = "; ".join(" and ".join(map(escaped, group[:_MOST_SHOWN])) for group in groups[:_MOST_SHOWN])
         more = f"; and {len(groups) - _MOST_SHOWN} more" if len(groups) > _MOST_SHOWN else ""
         yield (
-            f"{_short(name)}: {some}{more} differ in case, white space or invisible characters alone; they are "
-            "categories of their own"
+            f"{_short(name)}: {some}{more} differ in case, white space, invisible characters or the spelling of a number "
+            "alone; they are categories of their own"
         )
-    odd = with_invisible(texts)
-    if odd and not groups:
+    alike = {text for group in groups for text in group}
+    odd = [text for text in with_invisible(texts) if text not in alike]
+    if odd:
         some = ", ".join(map(ascii, odd[:_MOST_SHOWN])) + (", ..." if len(odd) > _MOST_SHOWN else "")
         yield f"{_short(name)}: invisible characters, or white space around: {some}; they count as they stand"
