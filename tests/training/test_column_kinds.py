@@ -227,7 +227,7 @@ def test_lookalikes_and_invisible_characters_are_named_and_not_merged(tmp_path: 
     dataset, training_data = read(path)
     assert len(training_data.contract.features[0].categories) == 5
     (told,) = column_warnings(dataset.columns, training_data)
-    assert "differ in case, white space or invisible characters alone" in told
+    assert "differ in case, white space, invisible characters or the form of a number or letter alone" in told
     assert r"'Yo\u200brk'" in told and r"'Leeds\xa0'" in told
     (told,) = column_warnings_of(table(tmp_path, cells("York", " Hull")))
     assert told == "x: invisible characters, or white space around: ' Hull'; they count as they stand"

@@ -110,3 +110,54 @@ def test_a_dictionary_of_integers_is_a_code(tmp_path: Path) -> None:
         assert {name: found.kind for name, found in dataset.kinds.items()} == {"x": "code", "share": "numeric"}
         assert training_data.contract.features[0].categories == ("3", "7")
         assert read(path, numeric=("x",))[0].kinds["x"].kind == "numeric"
+
+
+def test_codes_and_letters_in_several_forms_are_warned_of_so_that_they_can_be_told_apart(tmp_path: Path) -> None:
+    sizes = {"y": [size * 1.5 for size in SIZES]}
+    codes = [("1", "01", "1.0", "A7")[row % 4] for row in range(ROWS)]
+    assert "x: '01' and '1' and '1.0' differ" in warned(write_table(tmp_path / "t.csv", {"x": codes} | sizes))
+    names = [("caf\u00e9", "cafe\u0301", "bar")[row % 3] for row in range(ROWS)]
+    told = warned(write_table(tmp_path / "t.csv", {"x": names} | sizes))
+    assert r"'cafe\u0301' and 'café' differ" in told
+    turned = [("bar\u202e", "pub", "Pub")[row % 3] for row in range(ROWS)]
+    told = warned(write_table(tmp_path / "t.csv", {"x": turned} | sizes))
+    assert "'Pub' and 'pub' differ" in told and r"invisible characters, or white space around: 'bar\u202e'" in told
+
+
+def test_a_category_that_no_graph_can_hold_is_said_to_be_one(tmp_path: Path) -> None:
+    names = [("a\0b", "pub", "bar")[row % 3] for row in range(ROWS)]
+    told = warned(write_table(tmp_path / "t.csv", {"x": names, "y": [size * 1.5 for size in SIZES]}))
+    assert "1 hold a NUL character" in told and "once or never" not in told
+
+
+def test_dates_in_iso_and_another_format_are_left_out_with_a_line(tmp_path: Path) -> None:
+    days = [f"2020-01-{1 + row % 9:02}" if row % 3 == 0 else f"{13 + row % 9}/02/2020" for row in range(ROWS)]
+    path = write_table(tmp_path / "t.csv", {"x": days, "size": SIZES, "y": [size * 1.5 for size in SIZES]})
+    (left_out,) = read(path)[0].columns.left_out
+    assert "x holds dates, some in ISO 8601 and others as %d/%m/%Y" in left_out.said
+    assert read(path, categorical=("x",))[0].kinds["x"].kind == "categorical"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            '"a\nb",y\n' + "".join(f"{size},{size}.5\n" for size in SIZES),
+            r"t.csv: the column 'a\nb' has a name that does",
+        ),
+        ("5.1,3.5,setosa\n4.9,3.0,virginica\n", "no column 'y'; it has 5.1, 3.5, setosa (is its header missing? name"),
+        ("39,State,Bachelors,7.5\n", "is its header missing?"),
+    ],
+)
+def test_names_that_are_none_are_said_with_the_file_and_a_way_out(tmp_path: Path, content: str, words: str) -> None:
+    (tmp_path / "t.csv").write_text(content)
+    with pytest.raises(InputError) as found:
+        read(tmp_path / "t.csv")
+    assert words in str(found.value)
+
+
+def test_names_that_hold_numbers_are_no_missing_header(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("city,name,2019\na,b,1\n")
+    with pytest.raises(InputError) as found:
+        read(tmp_path / "t.csv")
+    assert "header" not in str(found.value)

@@ -195,7 +195,7 @@ class Chunk(ABC):
             InputError: there is no such column.
         """
         if name not in self.columns:
-            hint = self._hint(name) or did_you_mean(name, self.columns)
+            hint = self.hint(name) or did_you_mean(name, self.columns)
             raise InputError(f"{self.where} has no column {name!r}; it has {listed(self.columns)}{hint}")
         return self.columns.index(name)
 
@@ -207,7 +207,8 @@ class Chunk(ABC):
                     f"{self.where} has a column {name!r} already; rename it, or {way_out}, so that neither is lost"
                 )
 
-    def _hint(self, name: str) -> str:  # noqa: ARG002 -- of formats that have one
+    def hint(self, name: str) -> str:  # noqa: ARG002 -- of formats that have one
+        """Return why a name may be no column, to stand behind the sentence that says so; empty where nobody knows."""
         return ""
 
 

@@ -1,6 +1,7 @@
 """Rows of CSV: their bytes as they stand in the file, read into cells or numbers where that is wanted."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
@@ -193,13 +194,21 @@ class CsvChunk(Chunk):
             why = problem if found is None or cell in found.cells else "not a number"
             refused.setdefault(row, Refusal(f"{name} is {shown(cell)}, {why}", name))
 
-    def _hint(self, name: str) -> str:
+    def hint(self, name: str) -> str:
+        """Return whether another delimiter, or a missing header, may be why a name is no column."""
         for delimiter, spelled in ((",", "','"), (";", "';'"), ("\t", "tab"), ("|", "'|'")):
             if delimiter != self.header.delimiter and name in self.header.line.decode().split(delimiter):
                 way_out = either(f"delimiter={delimiter!r}", f"--delimiter {spelled}")
                 return f" (is it separated otherwise? {way_out})"
-        try:
-            [plain_number(column) for column in self.columns]
-        except ValueError:
+        if not _looks_like_data(self.columns):
             return ""
         return f" (is its header missing? name its columns with {argument('header')})"
+
+
+def _looks_like_data(columns: Sequence[str]) -> bool:
+    """Whether the first line is rather a row than names: some cell has decimals, or half of them are numbers."""
+    numbers = []
+    for column in columns:
+        with suppress(ValueError):
+            numbers.append(plain_number(column))
+    return 2 * len(numbers) >= len(columns) or any(number != number // 1 for number in numbers)

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
@@ -20,6 +20,8 @@ from parity_training.data.column_kinds import (
     kind_of,
 )
 from parity_training.data.dates import check_format
+
+Hint = Callable[[str], str]
 
 _INDEX_LEVEL = re.compile(r"__index_level_\d+__")  # what pandas writes an unnamed index as into Parquet
 _SAVED_INDEX = re.compile(r"Unnamed: \d+(?:\.\d+)*")  # what pandas calls an index in CSV that it reads and saves again
@@ -99,13 +101,21 @@ class ChosenColumns:
         return ChosenColumns({name: self.kinds[name]})
 
 
-def candidates(where: str, columns: Sequence[str], choice: ColumnChoice) -> tuple[list[str], list[LeftOut]]:
+def candidates(
+    where: str, columns: Sequence[str], choice: ColumnChoice, hint: Hint | None = None
+) -> tuple[list[str], list[LeftOut]]:
     """Return the columns that may be features, in order, and those that are an index by their names.
+
+    Args:
+        where: the file.
+        columns: of the file.
+        choice: what somebody says of them.
+        hint: says of a name that is no column why that may be.
 
     Raises:
         InputError: a column that somebody names is not there, is named twice, or is the target.
     """
-    _check_names(where, columns, choice)
+    _check_names(where, columns, choice, hint)
     wanted = choice.wanted(columns)
     index = [
         name
@@ -155,8 +165,8 @@ def _said_kind(
 
 def said_of(name: str, found: KindOf) -> str:
     """Return why a column is left out, and what keeps it."""
-    if found.why == "ambiguous":
-        return f"{name} holds dates, {_formats(name, found.formats)}"
+    if found.formats:
+        return f"{name} holds dates, {_formats(name, found)}"
     if found.why == "unreadable":
         return f"{name} holds what no cell of a feature can be"
     if found.why == "identifier":
@@ -183,8 +193,11 @@ def _many_values(name: str, found: KindOf) -> str:
     )
 
 
-def _formats(name: str, formats: Sequence[str]) -> str:
-    options = " or ".join(argument("datetime", (f"{name}={form}",)) for form in formats)
+def _formats(name: str, found: KindOf) -> str:
+    if found.why == "mixed dates":
+        text = argument("categorical", (name,))
+        return f"some in ISO 8601 and others as {found.formats[0]}: write all in one way; {text} takes them as text"
+    options = " or ".join(argument("datetime", (f"{name}={form}",)) for form in found.formats)
     return f"which can be read in more than one way: say {options}"
 
 
@@ -207,7 +220,7 @@ def _is_saved_index(place: int, name: str) -> bool:
     return (not place and not name) or bool(_SAVED_INDEX.fullmatch(name))
 
 
-def _check_names(where: str, columns: Sequence[str], choice: ColumnChoice) -> None:
+def _check_names(where: str, columns: Sequence[str], choice: ColumnChoice, hint: Hint | None) -> None:
     said = {"numeric": choice.numeric, "categorical": choice.categorical,
             "datetime": tuple(choice.formats(columns))}  # fmt: skip
     of_kinds = [name for names in said.values() for name in names]
@@ -219,7 +232,8 @@ def _check_names(where: str, columns: Sequence[str], choice: ColumnChoice) -> No
     ]
     if absent:
         several = "columns" if len(absent) > 1 else "column"
-        meant = "".join(dict.fromkeys(did_you_mean(name, columns) for name in absent))
+        meant = hint(absent[0]) if hint else ""
+        meant = meant or "".join(dict.fromkeys(did_you_mean(name, columns) for name in absent))
         raise InputError(f"{where} has no {several} {', '.join(map(repr, absent))}; it has {listed(columns)}{meant}")
     if choice.target in choice.dropped:
         raise InputError(f"{choice.target!r} is the target and cannot be dropped")

@@ -36,7 +36,7 @@ _NATIVE: dict[NativeKind, ColumnKind] = {
     "code": "code", "boolean": "boolean", "datetime": "datetime", "number": "numeric",
 }  # fmt: skip
 
-Why = Literal["index", "empty", "constant", "identifier", "row number", "ambiguous", "unreadable"]
+Why = Literal["index", "empty", "constant", "identifier", "row number", "ambiguous", "mixed dates", "unreadable"]
 
 
 @dataclass(frozen=True)
@@ -144,9 +144,9 @@ def kind_of(sample: ColumnSample) -> KindOf:
         return KindOf(None, why="unreadable")
     if not sample.known:
         return KindOf("numeric", why="empty")
-    for kind in _NATIVE:
-        if kind in sample.native:
-            return KindOf(_NATIVE[kind])
+    for native, kind in _NATIVE.items():
+        if native in sample.native:
+            return KindOf(kind)
     if sample.words and not (sample.texts or sample.zeros):
         return KindOf("boolean" if sample.words >= sample.numbers else "numeric")
     if not (sample.texts or sample.words or sample.zeros):
@@ -187,12 +187,17 @@ def _dates(sample: ColumnSample) -> KindOf | None:
     if 2 * texts.total() <= known:
         return None
     cells, rows = list(texts), list(texts.values())
-    if 2 * (texts.total() - sum(rows[place] for place in odd_dates(cells))) > known:
+    odd = odd_dates(cells)
+    if 2 * (texts.total() - sum(rows[place] for place in odd)) > known:
         return KindOf("datetime")
     formats = fitting_formats(cells) if texts.total() == known else []
     if len(formats) == 1:
         return KindOf("datetime", formats[0])
-    return KindOf("datetime", None, "ambiguous", tuple(formats)) if formats else None
+    if formats:
+        return KindOf("datetime", None, "ambiguous", tuple(formats))
+    is_mixed = 0 < len(odd) < len(cells) and texts.total() == known
+    others = fitting_formats([cells[place] for place in odd]) if is_mixed else []
+    return KindOf("categorical", None, "mixed dates", tuple(others)) if others else None
 
 
 def sample_columns(chunks: Iterable[Chunk], names: Sequence[str], *, is_head: bool = False) -> dict[str, ColumnSample]:

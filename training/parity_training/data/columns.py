@@ -73,7 +73,7 @@ class Columns:
         without = self.without_target + int((~rows).sum())
         kept = {name: getattr(self, name)[rows] for name in ("data", "codes", "seconds")}
         numbers = np.flatnonzero(rows) + 1 if self.row_numbers is None else self.row_numbers[rows]
-        missing: NDArray[np.bool_] = np.isnan(self.data[~rows]).any(axis=0)
+        missing = np.logical_or.reduce(np.isnan(self.data[~rows]), axis=0)
         names = self.missing_elsewhere | {
             name for name, is_missing in zip(self.of("numeric", "boolean"), missing, strict=False) if is_missing
         }  # years are behind them
@@ -117,7 +117,7 @@ def _emptied(head: list[Chunk]) -> Iterator[Chunk]:
 class _Reader:
     def __init__(self, path: str, choice: ColumnChoice, head: Sequence[Chunk], *, goes_on: bool) -> None:
         self.path, self.choice, columns = path, choice, head[0].columns
-        names, index = candidates(path, columns, choice)
+        names, index = candidates(path, columns, choice, head[0].hint)
         self.samples = sample_columns(map(self._rows_with_target, head), names, is_head=goes_on)
         self.chosen: ChosenColumns = decide(path, names, self.samples, choice, columns)
         self.wanted = choice.wanted(columns)
@@ -262,7 +262,7 @@ def _columns_with_missing(chunk: Chunk, chosen: ChosenColumns) -> set[str]:
     with suppress(InputError):
         matrix, refused = chunk.read(names) if names else (np.empty((len(chunk), 0)), {})
         matrix[list(refused)] = 0
-        missing: NDArray[np.bool_] = np.isnan(matrix).any(axis=0)
+        missing = np.logical_or.reduce(np.isnan(matrix), axis=0)
         found.update(compress(names, missing))
     for name in chosen.of("boolean"):
         with suppress(InputError):

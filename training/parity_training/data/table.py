@@ -15,7 +15,7 @@ from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.arguments import argument
 from parity_runtime.contract import LABEL, VALUE, Task, binary_logit_threshold, classifier_outputs
 from parity_runtime.feature import TIMESTAMPS
-from parity_runtime.printable import counted
+from parity_runtime.printable import counted, shown
 from parity_runtime.tables.table_file import ReadOptions
 from parity_training.data.column_kinds import KindOf
 from parity_training.data.columns import Columns, read_columns
@@ -262,6 +262,7 @@ def _positive_second(
 
 def _contract(dataset: TableDataset, settings: TableSettings, name: str, features: TableFeatures) -> ModelContract:
     _refuse_taken_names(dataset)
+    _refuse_unprintable_names(dataset, settings.target)
     binary = dataset.task == "binary"
     outputs = (
         (TensorSpec(VALUE, "float32", ("batch", 1)),)
@@ -281,6 +282,21 @@ def _contract(dataset: TableDataset, settings: TableSettings, name: str, feature
         logit_threshold=binary_logit_threshold(settings.threshold) if binary else None,
         missing_values=settings.missing_values,
     )
+
+
+def _refuse_unprintable_names(dataset: TableDataset, target: str) -> None:
+    """Refuse names that would break a header or a line: of columns, and of classes."""
+    where = dataset.columns.where
+    for name in (*dataset.features, target):
+        if not name.isprintable():
+            what = f"the column {shown(name)} has a name that does not print; rename it in the table"
+            raise InputError(f"{where}: {what}", column=name)
+    for label in dataset.classes:
+        if not str(label).isprintable() or not str(label).strip():
+            raise InputError(
+                f"{where}: {target} has the class {shown(label)}, which does not print; write it otherwise",
+                column=target,
+            )
 
 
 def _refuse_taken_names(dataset: TableDataset) -> None:

@@ -17,6 +17,7 @@ LEAST_ROWS = 2
 
 _CODE = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)  # what `parity_runtime.Feature` takes as one
 _SPELLED_CODE = re.compile(r"(-?)\+?0*([0-9]+)(?:\.0*)?", re.ASCII)
+_LONGEST_ESCAPED = 80  # characters
 _INVISIBLE = {"Cf", "Cc", "Zs", "Zl", "Zp"}  # Unicode's categories of format, control and separator characters
 
 
@@ -110,17 +111,12 @@ def _is_invisible(character: str) -> bool:
 
 
 def escaped(text: str) -> str:
-    """Return a category so that those that look alike can be told apart: what is no ASCII as its escape, where needed.
+    """Return a category so that those that look alike can be told apart: with escapes where it does not stand composed.
 
-    Letters with a sign of their own for the accent, and all that does not print, are escaped; other text is not.
+    So stand an accent that is a character of its own, and all that nobody sees.
     """
-    looks = unicodedata.normalize("NFKC", text) == text and text.isprintable()
-    return shown(text) if looks and not any(map(_is_invisible, text)) else shown(ascii(text)[1:-1]).replace("\\\\", "\\")
-
-
-def has_end_of_text(texts: Iterable[str]) -> bool:
-    """Whether a category holds what the C interface takes as the end of a text, so that no graph can hold it."""
-    return any("\0" in text for text in texts)
+    is_plain = unicodedata.normalize("NFKC", text) == text and not any(map(_is_invisible, text))
+    return shown(text) if is_plain or len(text) > _LONGEST_ESCAPED else ascii(text)
 
 
 def _plain(text: str) -> str:

@@ -9,12 +9,12 @@ import numpy as np
 from parity_runtime import Feature
 from parity_runtime.arguments import argument
 from parity_runtime.feature import MISSING_TIMESTAMP, UNKNOWN_INDEX
-from parity_runtime.printable import printable, shown
+from parity_runtime.printable import printable
 from parity_training.data.columns import Columns
 from parity_training.data.encode_columns import CALENDAR_SIZES
 from parity_training.data.leaks import leaks
 from parity_training.data.training_data import TrainingData
-from parity_training.data.vocabulary import escaped, has_end_of_text, lookalikes, with_invisible
+from parity_training.data.vocabulary import escaped, lookalikes, with_invisible
 from parity_training.fitting.preprocessing import preprocessing_of
 from parity_training.networks.index_tables import table_width
 
@@ -103,14 +103,12 @@ def _rare(feature: Feature, met: Sequence[str], training_data: TrainingData) -> 
     if others > 0 and training_data.indices is not None:
         rows = int((training_data.indices[:, feature.index] == UNKNOWN_INDEX).sum())
         known = f"{_short(feature.name)}: {len(feature.categories)} of {len(met) - 1} categories have an index"
-        end = "a NUL character, which no graph can hold, " if has_end_of_text(met) else ""
-        why = f"some hold {end}and others stand once or not at all in training" if end else (
-            "training saw them once or never"
-        )
-        yield (
-            f"{known}; the others, in {rows} rows, count as unknown: {why}, or others more often "
-            f"({argument('max_categories')})"
-        )
+        without = {*met[1:]} - {*feature.categories}
+        ends = {text for text in without if "\0" in text}
+        why = [f"{len(ends)} hold a NUL character, which no graph can hold"] if ends else []
+        if without - ends:
+            why += [f"training saw them once or never, or others more often ({argument('max_categories')})"]
+        yield f"{known}; the others, in {rows} rows, count as unknown: {'; or '.join(why)}"
 
 
 def _alike(name: str, texts: Sequence[str]) -> Iterator[str]:
@@ -119,8 +117,8 @@ def _alike(name: str, texts: Sequence[str]) -> Iterator[str]:
         some = "; ".join(" and ".join(map(escaped, group[:_MOST_SHOWN])) for group in groups[:_MOST_SHOWN])
         more = f"; and {len(groups) - _MOST_SHOWN} more" if len(groups) > _MOST_SHOWN else ""
         yield (
-            f"{_short(name)}: {some}{more} differ in case, white space, invisible characters or the spelling of a number "
-            "alone; they are categories of their own"
+            f"{_short(name)}: {some}{more} differ in case, white space, invisible characters or the form of a number "
+            "or letter alone; they count as different values"
         )
     alike = {text for group in groups for text in group}
     odd = [text for text in with_invisible(texts) if text not in alike]
