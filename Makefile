@@ -41,7 +41,7 @@ demo: $(READY)  ## The whole line for XOR: train, plots, export, gate, verify, p
 	@$(BIN)/parity train xor --out $(RUN) --force
 	@echo "2. Draw what it learned"
 	@$(BIN)/parity plot $(RUN)
-	@echo "3. Export it to ONNX, if it answers as the PyTorch network does"
+	@echo "3. Export it to ONNX, if it predicts as the PyTorch network does"
 	@$(BIN)/parity export $(RUN) $(PACKAGE) --certified --force
 	@echo "4. Verify the package: its digests, and its test vectors"
 	@$(BIN)/parity verify $(PACKAGE)

@@ -3,10 +3,10 @@
 import { cellText } from "./cell_text.mjs";
 import { element, swatch } from "./dom.mjs";
 import { classColor } from "./palette.mjs";
-import { NO_ANSWER } from "./reader.mjs";
+import { NO_FINITE_OUTPUT } from "./reader.mjs";
 import { outOfRangeText } from "./training_range.mjs";
 
-const NOT_FINITE = NO_ANSWER[0].toUpperCase() + NO_ANSWER.slice(1);
+const NOT_FINITE = NO_FINITE_OUTPUT[0].toUpperCase() + NO_FINITE_OUTPUT.slice(1);
 
 /** Shows the first row of `predictions`, which are at a point of the features. */
 export function showPrediction(target, contract, predictions, features, point) {

@@ -3,7 +3,7 @@
 import {
   DigestError,
   InputError,
-  NO_ANSWER,
+  NO_FINITE_OUTPUT,
   firstNonFiniteRow,
   isClassifier,
   openPackage,
@@ -151,7 +151,7 @@ export class Predictor {
   async #classes(rows) {
     const outputs = await this.#runRows(rows, ["label", "probabilities"]);
     const row = firstNonFiniteRow(this.contract, outputs);
-    if (row >= 0) throw new InputError(`row ${row}: ${NO_ANSWER}`);
+    if (row >= 0) throw new InputError(`row ${row}: ${NO_FINITE_OUTPUT}`);
     return Array.from(outputs.label.data, (label) => this.classes[Number(label)]);
   }
 

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { parseArgs } from "node:util";
 import {
   InputError,
-  NO_ANSWER,
+  NO_FINITE_OUTPUT,
   ParityError,
   addedColumns,
   firstNonFiniteRow,
@@ -102,7 +102,7 @@ async function predict(folder, settings) {
 // A label beside what is no number means nothing.
 function checkFinite(contract, outputs, place) {
   const row = firstNonFiniteRow(contract, outputs);
-  if (row >= 0) throw new InputError(`${place(row)}: ${NO_ANSWER}`);
+  if (row >= 0) throw new InputError(`${place(row)}: ${NO_FINITE_OUTPUT}`);
 }
 
 function certifiedColumns(contract) {

@@ -107,7 +107,7 @@ class Model:
         for name in ("probabilities", "value") if self._predictor.contract.task != "tensors" else ():
             if name in outputs and not np.isfinite(outputs[name]).all():
                 row = int(np.argmin(np.isfinite(outputs[name]).all(axis=1)))
-                raise RequestError(f"row {row + 1}: the model computes no finite answer for these numbers")
+                raise RequestError(f"row {row + 1}: the model computes no finite output for these numbers")
 
     def _encode(self, request: InferRequest, outputs: Arrays) -> bytes:
         identity = {} if request.id is None else {"id": request.id}

@@ -185,7 +185,7 @@ export function kindProblem(feature: Feature): string;
 export function timestampText(seconds: bigint | number): string;
 
 /** Why a row of `firstNonFiniteRow` is no prediction. */
-export const NO_ANSWER: string;
+export const NO_FINITE_OUTPUT: string;
 /** The first row whose probabilities or values are not finite, so that its class or value means nothing; -1 if none. */
 export function firstNonFiniteRow(contract: Contract, outputs: Tensors): number;
 

@@ -4,7 +4,7 @@ export { MISSING_CATEGORY, MISSING_TIMESTAMP, cellReader, isMissingCell, kindPro
 export { columns, isClassifier, isText, rowFeatures } from "./contract.mjs";
 export { addedColumns } from "./contract_check.mjs";
 export { ConformanceError, DigestError, FormatError, InputError, ParityError, printable } from "./errors.mjs";
-export { NO_ANSWER, firstNonFiniteRow } from "./output_validation.mjs";
+export { NO_FINITE_OUTPUT, firstNonFiniteRow } from "./output_validation.mjs";
 export { openPackage } from "./package.mjs";
 export { replayPackage } from "./replay.mjs";
 export { openSession } from "./session.mjs";

@@ -3,7 +3,7 @@
 import { isClassifier } from "./contract.mjs";
 import { ConformanceError } from "./errors.mjs";
 
-export const NO_ANSWER = "the model computes no finite answer for these numbers";
+export const NO_FINITE_OUTPUT = "the model computes no finite output for these numbers";
 
 /** Refuses labels that are no index into the contract's classes. */
 export function checkLabels(contract, { label }) {
@@ -12,7 +12,7 @@ export function checkLabels(contract, { label }) {
   const strange = label.data.find((found) => found < 0 || found >= count);
   if (strange === undefined) return;
   throw new ConformanceError(
-    `${contract.name} answers the label ${strange}, but its contract has ${count} classes, 0 to ${count - 1}: none of its answers can be trusted; export the model again`,
+    `${contract.name} predicts the label ${strange}, but its contract has ${count} classes, 0 to ${count - 1}: none of its predictions can be trusted; export the model again`,
   );
 }
 

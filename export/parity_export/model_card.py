@@ -38,7 +38,7 @@ def model_card(
         "Exported from PyTorch to ONNX by Parity, and refused unless both compute the same outputs.",
         "```\n" + "\n".join(line.rstrip() for line in summarize(contract)) + "\n```",
         "## What was compared",
-        _compared(report),
+        _compared(contract, report),
         _proven(contract, proven),
         "\n".join(f"![{PurePosixPath(name).stem}]({name})" for name in plots),
         "Every configuration with its largest deviations is in `parity.json`; `conformance.json` holds test "
@@ -57,13 +57,14 @@ _GROUPS = {
     "rows on which the two sides differ most",
     "wide": "1 to 10 times that range",
     "small": "a tenth to a millionth of that range, around zero",
-    "large": "100 to a million times that range",
+    "large": "100 to a million times that range; and, of a model that takes dates, dates far from those of training: "
+    "turns of months, leap days and centuries from the year -400 to 9999",
     "special": "0, -0, 1, halves, the smallest float32 numbers, and the numbers that the model compares with",
     "extreme": "the largest float32 numbers",
 }
 
 
-def _compared(report: Report) -> str:
+def _compared(contract: ModelContract, report: Report) -> str:
     rows = ["| output | inputs | values compared | largest deviation from float64 | outside tolerance |"]
     rows.append("|---|---|---|---|---|")
     compared = dict.fromkeys((found.output, found.group) for result in report.results for found in result.differences)
@@ -78,8 +79,8 @@ def _compared(report: Report) -> str:
     table = [f"{where} of {backends} against torch in float64:", "\n".join(rows), _legend(compared)]
     if report.encoder:
         table.append(
-            f"What the graph makes of text and timestamps before its network was compared by itself, over "
-            f"{report.encoder['rows']} rows: all {report.encoder['values']} values equal the Python reference's."
+            f"What the graph makes of text and dates before its network was compared by itself, with a reference in "
+            f"Python: {report.encoder_agreement(contract)}."
         )
     return "\n\n".join(table)
 

@@ -2,12 +2,13 @@
 
 import contextlib
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from parity_runtime.errors import InputError
 from parity_runtime.printable import shown
 
-Value = str | bool | Sequence[str] | None
+Value = str | bool | list[str] | tuple[str, ...] | None
+"""Of an argument: a list where its option is given once for each, a tuple where it takes them all, with commas."""
 
 _commands_running = 0  # counted for the process, not for a thread: a command's worker threads speak to the same person
 
@@ -35,7 +36,8 @@ def argument(name: str, value: Value = None, *, option: str | None = None) -> st
 
     Args:
         name: Python's keyword.
-        value: what it should be; several of them where it takes a list. None names the argument alone.
+        value: what it should be; of several, a list where the option is repeated, a tuple where it takes a list
+            separated by commas. None names the argument alone.
         option: on the command line; by default the name with dashes.
     """
     if not _commands_running:
@@ -43,7 +45,24 @@ def argument(name: str, value: Value = None, *, option: str | None = None) -> st
     option = option or f"--{name.replace('_', '-')}"
     if value is None or isinstance(value, bool):
         return option
-    return " ".join(f"{option} {shlex.quote(text)}" for text in ([value] if isinstance(value, str) else value))
+    texts = [value] if isinstance(value, str) else [_comma_list(value)] if isinstance(value, tuple) else value
+    return " ".join(f"{option} {shlex.quote(text)}" for text in texts)
+
+
+def arguments(named: Mapping[str, Value]) -> str:
+    """Return several arguments as the caller writes them, one behind the other."""
+    return either(", ", " ").join(argument(name, value) for name, value in named.items())
+
+
+def _comma_list(items: tuple[str, ...]) -> str:
+    """Return what an option of the command line takes as a list: one line of CSV."""
+    import csv  # noqa: PLC0415 -- for a message alone
+    import io  # noqa: PLC0415
+
+    text = io.StringIO()
+    if items:
+        csv.writer(text, lineterminator="\r\n").writerow(items)  # it quotes what is in its own line end
+    return text.getvalue().removesuffix("\r\n").encode(errors="backslashreplace").decode()
 
 
 def either(python: str, command_line: str) -> str:

@@ -135,7 +135,7 @@ SHOP_BAD = {
 STRANGE = [("7000010,0", 8), ("-3000010,0", -2)]
 """Rows for which `strange_package` answers no class, and the label that it answers."""
 
-NO_CLASS = "xor answers the label {}, but its contract has 2 classes, 0 to 1: none of its answers can be trusted"
+NO_CLASS = "xor predicts the label {}, but its contract has 2 classes, 0 to 1: none of its predictions can be trusted"
 
 
 def random_rows(package: Path, count: int) -> np.ndarray:

@@ -254,4 +254,4 @@ def test_hostile_copies_give_one_line_and_no_crash(folder: Path, packages: dict[
 
 def test_what_the_model_cannot_compute_is_no_prediction(program: Program, packages: dict[str, Path]) -> None:
     done = program("predict", packages["iris"], "5,3,1,0.2", "3e38,-3e38,3e38,-3e38")
-    assert done.returncode == 1 and "row 1: the model computes no finite answer" in done.stderr
+    assert done.returncode == 1 and "row 1: the model computes no finite output" in done.stderr

@@ -192,13 +192,13 @@ def test_rare_probabilities_are_exact_and_never_fall(
 
 def test_no_class_stands_beside_nan(folder: Path, species_package: Path) -> None:
     said = printed(folder, species_package, "predict([[0, 0, 0, 0], [3e38, -3e38, 3e38, -3e38]])")
-    assert said == "InputError row 1: the model computes no finite answer for these numbers\n"
+    assert said == "InputError row 1: the model computes no finite output for these numbers\n"
 
 
 def test_what_the_model_cannot_compute_is_no_prediction(node, packages: dict[str, Path]) -> None:
     names = ",".join(feature.name for feature in Predictor(packages["iris"]).contract.columns)
     done = node(packages["iris"], table=f"{names}\n5,3,1,0.2\n3e38,-3e38,3e38,-3e38\n".encode())
-    assert done.returncode == 1 and b"row 2: the model computes no finite answer" in done.stderr
+    assert done.returncode == 1 and b"row 2: the model computes no finite output" in done.stderr
 
 
 def test_an_empty_folder_that_is_not_listed_is_refused(node, packages: dict[str, Path], tmp_path: Path) -> None:

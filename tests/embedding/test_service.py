@@ -178,7 +178,7 @@ def test_a_row_without_a_finite_answer_is_refused() -> None:
     with serving(DATA / "species") as opened:
         rows = tensor(shape=[2, 4], data=[0, 0, 0, 0, 3e38, -3e38, 3e38, -3e38])
         answer = opened.post("/v2/models/species/infer", json={"inputs": [rows]})
-    error = "row 2: the model computes no finite answer for these numbers"
+    error = "row 2: the model computes no finite output for these numbers"
     assert (answer.status_code, answer.json()) == (400, {"error": error})
 
 

@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 from click import Context
 
+import parity_export
+import parity_runtime
+import parity_training
 from parity_runtime.cli.main import parity
 from tests.end_to_end.guide import LANGUAGES, blocks
+from tests.python_path import python_path
 from tests.warm_process import WarmProcess
 
 ROOT = Path(__file__).parent.parent.parent
@@ -56,6 +60,20 @@ def commands(warm: WarmProcess, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
+def environment(commands: Path) -> dict[str, str]:
+    """Of a guide: the commands of this Python, and the code that these tests import."""
+    path = f"{commands}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return os.environ | {"PATH": path, "PYTHONPATH": python_path(".")}
+
+
+def test_guides_import_what_these_tests_import(commands: Path, tmp_path: Path) -> None:
+    packages = (parity_runtime, parity_training, parity_export)
+    code = "".join(f"import {package.__name__} as package; print(package.__file__)\n" for package in packages)
+    command = ["bash", "-c", f"python -c '{code}'"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(commands), capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [package.__file__ for package in packages]
+
+
 @pytest.mark.parametrize("guide", [guide for guide in GUIDES if runs(guide)], ids=lambda guide: guide.name)
 def test_a_guide_runs_as_it_stands(commands: Path, guide: Path, tmp_path: Path) -> None:
     for folder in ("tests/data", "examples/elementary"):
@@ -63,11 +81,9 @@ def test_a_guide_runs_as_it_stands(commands: Path, guide: Path, tmp_path: Path) 
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
     if guide.name == "README.md":  # its Python goes on where `make demo` ended
         shutil.copytree(ROOT / "tests/data/xor_certified", tmp_path / "packages" / "xor")
-    path = f"{commands}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = os.environ | {"PATH": path, "PYTHONPATH": "."}
     # torch's own exporter uses what torch deprecates.
     command = [sys.executable, "-W", "error", "-W", "ignore::FutureWarning", str(DRIVER), str(guide)]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=tmp_path, env=environment(commands), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     for line in SAYS.get(guide.name, []):
         assert line in done.stdout, done.stdout

@@ -7,11 +7,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 ROOMS = [ROOT / "runtime/parity_runtime", ROOT / "training/parity_training", ROOT / "export/parity_export"]
-SPEAKERS = {"argument", "either", "option_hint"}
-"""What chooses between Python's name and the option, or is asked for an option's."""
+SPEAKERS = {"argument", "either"}
+"""What chooses between Python's name and the option."""
 
-COMMANDS_ALONE = ("cli", "data", "tables", "inference")
-"""Folders whose messages are of the command line, or name the options of tables."""
+COMMANDS_ALONE = ("cli",)
+"""Folders whose messages are of the command line."""
 
 COMMAND = re.compile(r"\bparity (export|train) ")
 OPTION = re.compile(r"(?<![\w-])--[a-z]")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.python_path import python_path
+
 pytestmark = pytest.mark.slow
 
 PARITY = Path(sys.executable).parent / "parity"
@@ -40,7 +42,7 @@ def guarded(folder: Path) -> dict[str, str]:
     """The environment of a Python that ends at its first socket."""
     (folder / "guard").mkdir()
     (folder / "guard" / "sitecustomize.py").write_text(GUARD)
-    return os.environ | {"PYTHONPATH": str(folder / "guard"), "HOME": str(folder)}
+    return os.environ | {"PYTHONPATH": python_path(str(folder / "guard")), "HOME": str(folder)}
 
 
 def test_the_guard_ends_a_process_that_opens_a_socket(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from parity_runtime.package.manifest import write_manifest
 from tests.refusals import refused_at
 from tests.runtime.strange_labels import STEP, shift_labels
 
-NO_CLASS = "xor answers the label {}, but its contract has 2 classes, 0 to 1"
+NO_CLASS = "xor predicts the label {}, but its contract has 2 classes, 0 to 1"
 BEYOND = [3e38, -3e38, 3e38, -3e38]
 """Finite numbers of which the species network computes NaN."""
 

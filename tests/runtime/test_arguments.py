@@ -20,6 +20,8 @@ from parity_runtime.evaluation.evaluate import evaluate_chunks
         ({"name": "key", "value": "a b", "option": "--weights-key"}, "key='a b'", "--weights-key 'a b'"),
         ({"name": "inputs", "value": ["x: f[2]", "y"], "option": "--input"}, "inputs=['x: f[2]', 'y']",
          "--input 'x: f[2]' --input y"),
+        ({"name": "drop_columns", "value": ("a, b", "c")}, "drop_columns=('a, b', 'c')", "--drop-columns '\"a, b\",c'"),
+        ({"name": "missing_values", "value": ()}, "missing_values=()", "--missing-values ''"),
     ],
 )  # fmt: skip
 def test_an_argument_is_written_as_its_caller_writes_it(given: dict, python: str, command_line: str) -> None:

@@ -193,7 +193,7 @@ def test_one_row_is_one_row(parity, xor_package: Path, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("x1,x2,label\n0,0,0\n")
     (tmp_path / "row.csv").write_text("x1,x2\n0,0\n")
     out = tmp_path / "scored.csv"
-    assert f"1 row answered in {out}" in parity("predict", xor_package, tmp_path / "row.csv", "--out", out).err
+    assert f"1 row predicted in {out}" in parity("predict", xor_package, tmp_path / "row.csv", "--out", out).err
     (tmp_path / "bad.csv").write_text("x1,x2\n0,0\n0,x\n")
     assert "parity: 1 row was left out" in parity("predict", xor_package, tmp_path / "bad.csv", "--errors", "skip").err
     (tmp_path / "none.csv").write_text("x1,x2,label\n0,0,\n")

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from parity_runtime import InputError, Predictor, ProviderError
+from tests.python_path import python_path
 
 pytestmark = pytest.mark.slow
 
@@ -169,7 +170,7 @@ def test_both_wheels_at_once_are_explained(xor_package: Path, tmp_path: Path) ->
         f"print(Predictor({str(xor_package)!r}).provider)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": python_path(str(tmp_path))},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     cuda, auto, cpu = done.stdout.splitlines()

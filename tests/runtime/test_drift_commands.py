@@ -142,7 +142,7 @@ def test_a_gate_that_says_yes_writes_the_file(parity, profiled: Path, moved: Pat
     out = tmp_path / "scored.csv"
     answer = parity("predict", profiled, moved, "--fail-on", "unknown=7.5%", "--fail-on", "missing=2.5%", "--out", out)
     assert answer.code == 0 and out.read_text().count("\n") == 41
-    assert answer.err == f"40 rows answered in {out}\n"  # nobody asked for the summary
+    assert answer.err == f"40 rows predicted in {out}\n"  # nobody asked for the summary
 
 
 def test_five_rows_do_not_shift_an_index_that_chance_explains(parity, profiled: Path, tmp_path: Path) -> None:

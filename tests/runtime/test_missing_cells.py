@@ -14,11 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parity_runtime import FormatError, InputError, ModelContract, Predictor, predict_batches
+from parity_runtime.arguments import options_are_named
 from parity_runtime.inference.input_validation import table_inputs
 from parity_runtime.tables import plain_numbers
 from parity_runtime.tables.cell_patterns import decimal_comma, spelling
 from parity_runtime.tables.cell_values import MISSING_IN_NUMBERS, MISSING_TOKENS, PLAIN, CellValues
 from parity_runtime.tables.csv_file import CsvDialect, csv_chunks
+from parity_runtime.tables.table_file import ReadOptions
 from tests.refusals import refused_at
 
 TOKENS = ["", " ", *MISSING_TOKENS, *MISSING_IN_NUMBERS]
@@ -195,9 +197,17 @@ def test_a_fast_reader_reads_what_the_slow_one_reads(
 def test_numbers_in_another_spelling_are_called_so_and_their_options_read_them(
     cells: list[str], what: str, options: list[str]
 ) -> None:
-    found = spelling(cells, PLAIN)
+    with options_are_named():
+        found = spelling(cells, PLAIN)
     assert found is not None and found.what.startswith(what)
     assert all(option in found.way_out for option in options)
+    if found.options is not None:
+        read = ReadOptions(**found.options).values()
+        assert not np.isnan([read.number(cell) for cell in cells]).any()
+        in_python = spelling(cells, PLAIN)
+        assert in_python is not None and "--" not in in_python.way_out
+        written = in_python.way_out.removeprefix("read it with ").removesuffix(" (45% is then 0.45)")
+        assert eval(f"dict({written})") == found.options  # noqa: S307 -- the message, as it would be pasted
 
 
 @pytest.mark.parametrize(
@@ -209,7 +219,7 @@ def test_text_is_no_number_in_another_spelling(cells: list[str]) -> None:
 
 def test_decimals_beside_it_say_what_a_comma_is() -> None:
     found = spelling(["5,000"], PLAIN, has_decimals=True)
-    assert found is not None and found.way_out == "read it with --thousands ,"
+    assert found is not None and found.way_out == "read it with thousands=','"
 
 
 @pytest.mark.parametrize(

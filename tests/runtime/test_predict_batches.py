@@ -1,4 +1,4 @@
-"""`Predictor.stream`: batches in, answers out, in order."""
+"""`predict_batches`: batches in, predictions out, in order."""
 
 import itertools
 from pathlib import Path

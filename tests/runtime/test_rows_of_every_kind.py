@@ -4,6 +4,7 @@ import datetime
 import pickle
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,8 @@ def test_data_frames(predictor: Predictor) -> None:
     check(predictor, frame)
     check(predictor, frame.astype(object))
     check(predictor, frame.astype({"color": "string", "code": "Int64", "new": "boolean", "size": "Float64"}))
+    check(predictor, frame.astype({"new": "object"}).astype({"new": "Int64", "code": "Float64"}))
+    check(predictor, frame.astype({"code": "int64[pyarrow]", "size": "double[pyarrow]", "new": "bool[pyarrow]"}))
     check(predictor, frame.astype({"color": "category", "code": "category", "new": "category"}))
     for unit in ("s", "ms", "us", "ns"):
         moments = pandas.to_datetime(frame["when"], format="ISO8601").astype(f"datetime64[{unit}]")
@@ -92,6 +95,38 @@ def test_polars_and_arrow(predictor: Predictor) -> None:
     check(predictor, table.set_column(2, "when", pyarrow.chunked_array([pyarrow.array(MOMENTS)])))
 
 
+DECIMALS: dict[str, list[Any]] = {
+    "size": [Decimal("1.5"), None, Decimal(2), Decimal("3.00")],
+    "new": [Decimal(1), None, Decimal("0.0"), Decimal("1.00")],
+    "code": [Decimal("1.0"), None, Decimal("1E+1"), Decimal(7)],
+}
+
+
+def test_decimals_are_numbers(predictor: Predictor) -> None:
+    check(predictor, COLUMNS | DECIMALS)
+    check(predictor, [list(row) for row in zip(*(COLUMNS | DECIMALS).values(), strict=True)])
+    check(predictor, {name: np.array(cells, object) for name, cells in (COLUMNS | DECIMALS).items()})
+    for nothing in (Decimal("NaN"), Decimal("sNaN")):
+        check(predictor, {name: [nothing if cell is None else cell for cell in cells]
+                          for name, cells in (COLUMNS | DECIMALS).items()})  # fmt: skip
+    odd = table_inputs(predictor.contract, COLUMNS | {"code": [Decimal("0.5"), Decimal("1E+999999"), 1, 2]})
+    assert odd["categories"][:, 1].tolist() == ["0.5", "1E+999999", "1", "2"]
+    large = {**COLUMNS, "code": [Decimal(2**53 + 1), None, 1, 2]}  # as a float it would be another number
+    assert table_inputs(predictor.contract, large)["categories"][0, 1] == str(2**53 + 1)
+
+
+@pytest.mark.parametrize("names", [("size",), ("new",), ("code",), ("size", "new", "code")])
+def test_decimals_of_other_libraries_are_numbers(predictor: Predictor, names: tuple[str, ...]) -> None:
+    pandas, polars, pyarrow = map(pytest.importorskip, ("pandas", "polars", "pyarrow"))
+    kind = pyarrow.decimal128(10, 2)
+    check(predictor, pyarrow.table(COLUMNS | {name: pyarrow.array(DECIMALS[name], kind) for name in names}))
+    check(predictor, pandas.DataFrame(COLUMNS | {name: DECIMALS[name] for name in names}))
+    arrow = {name: pandas.array(DECIMALS[name], dtype=pandas.ArrowDtype(kind)) for name in names}
+    check(predictor, pandas.DataFrame(COLUMNS | arrow))
+    decimal = polars.Decimal(10, 2)
+    check(predictor, polars.DataFrame(COLUMNS | {name: polars.Series(DECIMALS[name], dtype=decimal) for name in names}))
+
+
 def test_a_structured_array(predictor: Predictor) -> None:
     kinds: Any = [("color", "U20"), ("size", "f4"), ("when", "datetime64[ms]"), ("new", "?"), ("code", "i8")]
     rows = np.array([("red", 1.5, "1969-12-31T23:59:59.5", True, 1)], kinds)
@@ -104,7 +139,10 @@ def test_a_structured_array(predictor: Predictor) -> None:
     [
         ([["red", 1, None, True, b"x"]], r"row 1: code is b'x' \(bytes\); decode it to text first"),
         ([ROWS[0], [["a"], 1, None, True, 1]], r"row 2: color is \['a'\] \(list\); it takes text or a whole number"),
-        ([["red", 1, None, True, Decimal(3)]], r"row 1: code is 3 \(Decimal\); it takes text"),
+        ([["red", 1, None, True, Fraction(3)]], r"row 1: code is 3 \(Fraction\); it takes text"),
+        ([["red", Decimal("Infinity"), None, True, 1]], "row 1: size is inf; this model takes finite numbers there"),
+        ([["red", 1, Decimal(5), True, 1]], r"row 1: when is 5 \(Decimal\), no date"),
+        ([["red", 1, None, Decimal("0.5"), 1]], "row 1: new is '0.5', neither true nor false"),
         ([["red", "1", None, True, 1]], "row 1: size is '1', which is text; it takes numbers"),
         ([["red", 1, 5, True, 1]], r"row 1: when is 5 \(int\), no date .* write it as 2024-12-31"),
         ([["red", 1, "31.12.2020", True, 1]], "row 1: when is '31.12.2020', no date"),

@@ -51,7 +51,7 @@ def test_csv_has_the_same_bytes_whatever_the_batch_and_the_threads(
     options = ["--threads", threads, *(["--batch-size", batch] if batch else [])]
     assert parity("predict", xor_package, table, *options).out == expected(answers, table)
     done = parity("predict", xor_package, table, *options, "--out", table.parent / "out.csv")
-    assert done.err.endswith(f"{ROWS} rows answered in {table.parent / 'out.csv'}\n")
+    assert done.err.endswith(f"{ROWS} rows predicted in {table.parent / 'out.csv'}\n")
     assert (table.parent / "out.csv").read_text() == expected(answers, table)
 
 
@@ -232,7 +232,7 @@ def test_rows_that_cannot_be_answered_have_no_answer(parity, xor_package: Path, 
     lines = done.out.splitlines()[1:]
     assert [lines[row] for row in (1, 3, 4, 5, 6)] == ["1,abc,,,", "1,,,,", "0,1,2,,,", "inf,1,,,", "1,,,,"]
     assert [lines[row].split(",")[2] for row in (0, 2, 7)] == ["0", "1", "1"]
-    assert "5 rows were left without an answer" in done.err
+    assert "5 rows were left without a prediction" in done.err
     chosen = parity("predict", xor_package, tmp_path / "t.csv", "--errors", "null", "--columns", "x2,label")
     assert chosen.out.splitlines()[1:] == ["0,0", "abc,", "0,1", '"",', "1,", "1,", '"",', "1,1"]
 

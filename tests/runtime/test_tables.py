@@ -210,7 +210,7 @@ def test_what_the_model_cannot_compute_is_no_answer(parity, species_package: Pat
     (tmp_path / "t.csv").write_text(f"{','.join(names)},kind\n3e38,-3e38,3e38,-3e38,setosa\n")
     for command in (["predict"], ["evaluate", "--target", "kind"]):
         done = parity(command[0], species_package, tmp_path / "t.csv", *command[1:])
-        assert done.is_refused(1, "row 1: the model computes no finite answer")
+        assert done.is_refused(1, "row 1: the model computes no finite output")
 
 
 def test_one_column_of_no_answers_keeps_its_rows(parity, xor_package: Path, tmp_path: Path) -> None:

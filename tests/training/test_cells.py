@@ -188,10 +188,10 @@ def test_a_comma_that_may_be_either_is_refused_with_both_options(parity, tmp_pat
 
 def test_money_in_a_feature_is_called_money_not_text(tmp_path: Path) -> None:
     path = write_table(tmp_path / "t.csv", {"fee": [*range(20), *["$5.50"] * 19], "y": range(39)})
-    with pytest.raises(InputError, match=r"row 21: fee is '\$5.50', an amount of money; read it with --currency '\$'"):
+    with pytest.raises(InputError, match=r"row 21: fee is '\$5.50', an amount of money; read it with currency=.'\$',."):
         TableDataset(path, TableSettings("y"))
     path = write_table(tmp_path / "t.csv", {"fee": ["45%", "7.5%"] * 10, "y": range(20)})
-    with pytest.raises(InputError, match="fee is '45%', a percentage; read it with --percent .45% is then 0.45"):
+    with pytest.raises(InputError, match="fee is '45%', a percentage; read it with percent=True .45% is then 0.45"):
         TableDataset(path, TableSettings("y"))
     assert TableDataset(path, TableSettings("y", percent=True)).data[:2, 0].tolist() == [
         np.float32(0.45),
@@ -217,7 +217,7 @@ def test_classes_need_rows(tmp_path: Path, kinds: int, rows: int, is_refused: bo
     path = write_table(tmp_path / "t.csv", {"x": range(rows), "y": cells})
     assert len(TableDataset(path, TableSettings("y", task="classification")).classes) == kinds
     if is_refused:
-        with pytest.raises(InputError, match=f"text of {kinds} kinds in {rows} rows.*--task classification"):
+        with pytest.raises(InputError, match=f"text of {kinds} kinds in {rows} rows.*task='classification'"):
             TableDataset(path, TableSettings("y"))
     else:
         assert len(TableDataset(path, TableSettings("y")).classes) == kinds
@@ -373,6 +373,6 @@ def test_a_rare_class_is_compared_with_always_answering_the_other(parity, tmp_pa
     path = write_table(tmp_path / "t.csv", {"size": [row % 7 for row in range(200)], "late": late})
     common = ("train", path, "--target", "late", "--epochs", 1, "--out")
     trained = parity(*common, tmp_path / "run")
-    assert "always answering no would be right in 90.00%; recall: yes " in trained.out
+    assert "always predicting no would be right in 90.00%; recall: yes " in trained.out
     path = write_table(tmp_path / "t.csv", {"size": [row % 7 for row in range(200)], "late": ["no", "yes"] * 100})
     assert "always" not in parity(*common, tmp_path / "even").out

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from parity_runtime import InputError
+from parity_runtime.arguments import options_are_named
 from parity_runtime.evaluation.running_stats import RunningStats
 from parity_training import TableDataset, TableSettings, TrainingData, table_data
 from parity_training.data.column_kinds import HEAD_ROWS
@@ -79,22 +80,22 @@ def test_a_column_s_kind_is_told_from_its_cells(tmp_path: Path, name: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("column", "why", "option"),
+    ("column", "why", "setting"),
     [
-        ([f"person {row}" for row in range(ROWS)], "identifier", "--categorical"),
-        ([f"person {row % 31}" for row in range(ROWS)], "identifier", "--categorical"),
-        (range(ROWS), "row number", "--numeric"),
-        (range(1, ROWS + 1), "row number", "--numeric"),
-        ([7] * ROWS, "constant", "--numeric"),
-        (["same"] * ROWS, "constant", "--categorical"),
-        (["true"] * ROWS, "constant", "--numeric"),
-        (["2020-01-01"] * ROWS, "constant", "--datetime"),
+        ([f"person {row}" for row in range(ROWS)], "identifier", "categorical"),
+        ([f"person {row % 31}" for row in range(ROWS)], "identifier", "categorical"),
+        (range(ROWS), "row number", "numeric"),
+        (range(1, ROWS + 1), "row number", "numeric"),
+        ([7] * ROWS, "constant", "numeric"),
+        (["same"] * ROWS, "constant", "categorical"),
+        (["true"] * ROWS, "constant", "numeric"),
+        (["2020-01-01"] * ROWS, "constant", "datetime"),
         ([None] * ROWS, "empty", None),
         (cells("NA", None, "-"), "empty", None),
     ],
 )
-def test_what_tells_nothing_is_left_out_and_kept_by_the_option_that_is_named(
-    tmp_path: Path, column: list[object], why: str, option: str | None
+def test_what_tells_nothing_is_left_out_and_kept_by_the_setting_that_is_named(
+    tmp_path: Path, column: list[object], why: str, setting: str | None
 ) -> None:
     path = table(tmp_path, list(column))
     dataset, training_data = read(path)
@@ -104,9 +105,9 @@ def test_what_tells_nothing_is_left_out_and_kept_by_the_option_that_is_named(
     (left_out,) = dataset.columns.left_out
     assert (left_out.name, left_out.why) == ("x", why)
     assert f"  {left_out.said}" in column_report(dataset.columns, training_data)
-    if option:
-        assert left_out.said.endswith(f"{option} x keeps it")
-        kept, _ = read(path, **{option.removeprefix("--"): ("x",)})
+    if setting:
+        assert left_out.said.endswith(f"{setting}=('x',) keeps it")
+        kept, _ = read(path, **{setting: ("x",)})
         assert kept.features == ("x", "size") and not kept.columns.left_out
         named, _ = read(path, features=("x",))
         assert named.features == ("x",)
@@ -134,12 +135,12 @@ def test_rows_without_a_target_do_not_make_a_row_number_of_another_column(tmp_pa
     assert dataset.columns.row_numbers.tolist() == list(range(2, ROWS + 1))
 
 
-def test_dates_that_can_be_read_in_two_ways_are_left_out_with_both_options(tmp_path: Path) -> None:
+def test_dates_that_can_be_read_in_two_ways_are_left_out_with_both_settings(tmp_path: Path) -> None:
     path = table(tmp_path, [f"0{1 + row % 9}/0{1 + row % 7}/2001" for row in range(ROWS)])
     dataset, _ = read(path)
     (left_out,) = dataset.columns.left_out
     assert left_out.why == "ambiguous"
-    assert "--datetime x=%d/%m/%Y or --datetime x=%m/%d/%Y" in left_out.said
+    assert "datetime=('x=%d/%m/%Y',) or datetime=('x=%m/%d/%Y',)" in left_out.said
     by_day, _ = read(path, datetime=("x=%d/%m/%Y",))
     by_month, _ = read(path, datetime=("x=%m/%d/%Y",))
     assert by_day.columns.seconds[1, 0] == np.datetime64("2001-02-02", "s").astype(int)
@@ -162,7 +163,7 @@ def test_a_date_unlike_the_others_is_refused_with_its_row(tmp_path: Path, odd: s
     with pytest.raises(InputError) as found:
         read(path)
     assert words in str(found.value) and "\n" not in str(found.value)
-    assert "--categorical x, or leave it out with --drop-columns x" in str(found.value)
+    assert "categorical=('x',), or leave it out with drop_columns=('x',)" in str(found.value)
     assert read(path, categorical=("x",))[0].kinds["x"].kind == "categorical"
 
 
@@ -240,7 +241,7 @@ def column_warnings_of(path: Path, target: str = "price") -> list[str]:
 
 def test_a_feature_that_tells_the_target_is_named(tmp_path: Path) -> None:
     (told,) = column_warnings_of(table(tmp_path, list(PRICES)))
-    assert told.startswith("x equals price in every row") and "--drop-columns x leaves it out" in told
+    assert told.startswith("x equals price in every row") and "drop_columns=('x',) leaves it out" in told
     kinds = cells("cat", "dog", "owl")
     sounds = cells("miaow", "woof", "hoot")
     path = write_table(tmp_path / "u.csv", {"size": SIZES, "sound": sounds, "code": cells(7, 9, 5), "kind": kinds})
@@ -273,6 +274,17 @@ def test_all_that_is_wrong_is_one_message_with_one_command_that_works(parity, tm
     assert trained.code == 0 and "regression: 3 features" in trained.err, trained
 
 
+def test_all_that_is_wrong_is_one_message_with_settings_that_work(tmp_path: Path) -> None:
+    columns = {"fee": [f"${size}.50" for size in SIZES], "b": [*SIZES[:-2], *"uv"], "part": ["5%"] * len(SIZES)}
+    path = write_table(tmp_path / "t.csv", {"size": SIZES, **columns, "price": PRICES})
+    with pytest.raises(InputError, match=r"3 columns cannot be read: row 1: fee is '\$50.50'") as refused:
+        read(path, drop_columns=("size",))
+    written = str(refused.value).partition("; this reads the table: ")[2]
+    assert written.startswith("currency=('$',), ") and "percent=True" in written
+    settings = eval(f"dict({written})")  # noqa: S307 -- the message, as it would be pasted
+    assert read(path, **{"drop_columns": ("size",), **settings})[0].features[0] == "fee"
+
+
 def test_columns_that_contradict_one_another_are_not_read_by_one_command(parity, tmp_path: Path) -> None:
     whole = ["1,234,567", "2,000,001", "950"]
     columns = {"a": cells(*(f'"{cell}"' for cell in whole)), "b": cells('"0,5"', '"12,25"'), "size": SIZES}
@@ -301,10 +313,10 @@ def test_a_column_that_changes_its_kind_far_down_is_one_line_with_the_row(parity
     ("settings", "words"),
     [
         ({"numeric": ("sise",)}, "no column 'sise'; it has x, size, price; did you mean 'size'"),
-        ({"categorical": ("x",), "numeric": ("x",)}, "'x' is named by --numeric and by --categorical"),
+        ({"categorical": ("x",), "numeric": ("x",)}, "'x' is named by numeric and by categorical"),
         ({"categorical": ("x",), "drop_columns": ("x",)}, "'x' is dropped and cannot be a feature"),
         ({"categorical": ("x",), "id_columns": ("x",)}, "'x' is dropped and cannot be a feature"),
-        ({"categorical": ("x",), "features": ("size",)}, "--categorical names 'x', which is not among the --features"),
+        ({"categorical": ("x",), "features": ("size",)}, "categorical names 'x', which is not among the features"),
         ({"categorical": ("price",)}, "'price' is the target"),
         ({"datetime": ("x=%Q",)}, "'%Q' is no format of a date"),
         ({"datetime": ("x=%Y",)}, "leaves year, month or day open"),
@@ -325,7 +337,8 @@ def test_columns_whose_names_hold_commas_and_signs_can_be_said(tmp_path: Path) -
     path.write_text(f'"a=b, c",code,y\n{rows}')
     dataset, _ = read(path, "y", datetime=("a=b, c=%d/%m/%Y",))
     assert dataset.kinds["a=b, c"].form == "%d/%m/%Y"
-    left_out = read(path, "y")[0].columns.left_out[0].said
+    with options_are_named():
+        left_out = read(path, "y")[0].columns.left_out[0].said
     assert "--datetime '\"a=b, c=%d/%m/%Y\"'" in left_out
 
 

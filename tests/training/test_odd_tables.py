@@ -16,11 +16,13 @@ TRAINS = {
     "categories.csv": ("price", ["garden  boolean", "built   datetime     year, month, day, weekday", "35 missing"]),
     "pandas_index.csv": ("price", ["the unnamed first column is an index and is left out", "regression: 1 feature"]),
     "names_with_spaces.csv": ("Sale Price", ["Home City  categorical  one-hot of 3", "regression: 2 features"]),
-    "imbalanced.csv": ("late", ["always answering no would be right in 100.00%"]),
+    "imbalanced.csv": ("late", ["always predicting no would be right in 100.00%"]),
     "leading_zeros.csv": ("price", ["zip  categorical"]),
 }
 REFUSED = {
-    "currency_target.csv": ("price", "--currency '$' --thousands , if 84,400 is 84400", ["--currency=$", "--thousands=,"]),
+    "currency_target.csv": (
+        "price", "--currency '$' --thousands , if 84,400 is 84400", ["--currency=$", "--thousands=,"],
+    ),
     "thousands_feature.csv": ("price", "--thousands , if 5,000 is 5000", ["--thousands", ","]),
 }  # fmt: skip
 

@@ -12,8 +12,8 @@ bool labels_check(const struct contract *contract, const struct specs *specs, co
         const int64_t label = tensor_integer(&outputs[found], i);
         if (label < 0 || (uint64_t)label >= classes)
             return fail(failure, EXIT_REFUSED,
-                        "%s answers the label %" PRId64 ", but its contract has %zu classes, 0 to %zu: none of its "
-                        "answers can be trusted; export the model again",
+                        "%s predicts the label %" PRId64 ", but its contract has %zu classes, 0 to %zu: none of its "
+                        "predictions can be trusted; export the model again",
                         contract->name, label, classes, classes - 1);
     }
     return true;

@@ -105,7 +105,7 @@ static bool print_row(const struct session *session, const struct contract *cont
     const char *const columns[][2] = {{"value", "error_bound"}, {"probabilities", "certified"}};
     const struct tensor *numbers = output(session, outputs, columns[contract_classifies(contract)][0]);
     if (numbers != NULL && !finite_row(numbers, row))
-        return fail(failure, EXIT_ERROR, "row %zu: the model computes no finite answer for these numbers", row);
+        return fail(failure, EXIT_ERROR, "row %zu: the model computes no finite output for these numbers", row);
     printf("%zu", row);
     if (contract_classifies(contract)) {
         putchar(',');

@@ -56,7 +56,7 @@ from parity_training import Run
 @click.option("--no-plots", is_flag=True, help="Leave the model card's plots out.")
 @click.option("--verbose", is_flag=True, help="Show torch's own reason when it cannot export.")
 def export(source: str, target: Path, force: bool, verbose: bool, **options: Any) -> None:
-    """Export SOURCE into the package folder TARGET, if both give the same answers.
+    """Export SOURCE into the package folder TARGET, if both compute the same outputs.
 
     SOURCE is a run folder, or package.module:Callable with --weights and --input. Exits with 3 and writes
     nothing but TARGET.refused.json if the graph does not answer as the module.
@@ -87,8 +87,7 @@ def summary(exported: Exported) -> list[str]:
         worst = max(found.max_abs for found in report.differences(name, "ordinary"))
         lines.append(f"  {name}: largest deviation from float64 {worst:.3g}; allowed {tolerance.in_words}")
     if report.encoder:
-        rows = f"{report.encoder['rows']} rows of text and dates"
-        lines.append(f"encoder: {report.encoder['values']} values, over {rows}, equal the reference's")
+        lines.append(f"encoder: {report.encoder_agreement(exported.contract)}")
     if exported.bound_report is not None:
         lines += _bounds_summary(exported.bound_report)
     return [*lines, f"package: {exported.path}", f"id: {exported.package_id}"]

@@ -93,6 +93,14 @@ class Report:
         """Return what a person should know although it refuses nothing, a line each."""
         return [f"not run: {line}" for line in self.not_run] + [f"reported: {line}" for line in self.evaluator]
 
+    def encoder_agreement(self, contract: ModelContract) -> str:
+        """Return what the encoder's own values agree with, as a sentence; it has been compared."""
+        dates = any(feature.kind == "datetime" for feature in contract.features)
+        cells = ["text"] * any(feature.is_text for feature in contract.features) + ["dates"] * dates
+        found = "indices and years" if dates else "indices"
+        where = "every backend that ran" if self.not_run else "every backend"
+        return f"{' and '.join(cells)} of {self.encoder['rows']:,} rows give the reference's {found}, on {where}"
+
     @property
     def compared(self) -> int:
         """How many values were compared."""

@@ -84,7 +84,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="parity")
 def parity() -> None:
-    """Train a model in PyTorch, ship it as ONNX, prove that both give the same answers."""
+    """Train a model in PyTorch, ship it as ONNX, prove that both compute the same outputs."""
 
 
 def main(arguments: list[str] | None = None) -> None:

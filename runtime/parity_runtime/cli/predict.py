@@ -41,25 +41,25 @@ _SHOWN = 20  # reasons; a broken file has one for each of its rows
     "--certified", is_flag=True, help="Also say what is proven of each row: certified, or error_bound_<target>."
 )
 @click.option(
-    "--columns", metavar="A,B,...", help="The columns to write, of the table's and the answers [default: all]."
+    "--columns", metavar="A,B,...", help="The columns to write, of the table's and the predictions [default: all]."
 )
 @click.option(
     "--errors",
     type=click.Choice(["stop", "skip", "null"]),
     default="stop",
     show_default=True,
-    help="At a row that cannot be answered: write nothing, leave it out, or leave its answers empty.",
+    help="At a row that cannot be predicted: write nothing, leave it out, or leave its predictions empty.",
 )
 @click.option(
     "--out-of-range",
     type=click.Choice(["ignore", "mark", "refuse"]),
     default="ignore",
     show_default=True,
-    help="At a row with a feature outside what the model has seen in training: answer it as any other, say so in a "
-    "column out_of_range (true or false), or treat it as a row that cannot be answered.",
+    help="At a row with a feature outside what the model has seen in training: predict it as any other, say so in a "
+    "column out_of_range (true or false), or treat it as a row that cannot be predicted.",
 )
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Batches worked on at once.")
-@click.option("--batch-size", type=click.IntRange(1), metavar="ROWS", help="Rows answered at once [default: 32768].")
+@click.option("--batch-size", type=click.IntRange(1), metavar="ROWS", help="Rows predicted at once [default: 32768].")
 @click.option(
     "--prefix", metavar="TEXT", help="What the added columns' names begin with [default: predicted_ beside the target]."
 )
@@ -117,7 +117,7 @@ def _explain_row(predictor: Predictor, table: TableFile, number: int) -> None:
 
 
 def _output(out: Path | None, package: Path, table: str | None) -> Path | None:
-    """Return where the answers go, None for stdout.
+    """Return where the predictions go, None for stdout.
 
     Raises:
         InputError: they would replace the model or the table, or stdout is closed.
@@ -135,7 +135,7 @@ def _output(out: Path | None, package: Path, table: str | None) -> Path | None:
             refuse_unwritable(target)
         return out
     if sys.stdout is None:
-        raise InputError("stdout is closed; write the answers to a file with --out")
+        raise InputError("stdout is closed; write the predictions to a file with --out")
     return None
 
 
@@ -151,7 +151,7 @@ class _Run:
         self._refused = 0
 
     def write(self, chunks: Iterator[Chunk], out: Path | None) -> None:
-        """Write the answers to a file, or to stdout.
+        """Write the predictions to a file, or to stdout.
 
         Raises:
             LimitError: the rows differ too much from those of the training; there is no file.
@@ -164,12 +164,12 @@ class _Run:
         from parity_runtime.files.atomic_write import atomic_write  # noqa: PLC0415
 
         if out.suffix.lower() in _COMPRESSED:
-            raise InputError(f"{out}: answers are not compressed; pipe them through a program that does")
+            raise InputError(f"{out}: predictions are not compressed; pipe them through a program that does")
         found = table_format(str(out), self._format)
         with atomic_write(out) as file:
             self._answer(chunks, file, found, quiet=False)
             self._check_drift()
-        _say(f"{counted(self._rows, 'row')} answered in {out}")
+        _say(f"{counted(self._rows, 'row')} predicted in {out}")
 
     def _check_drift(self) -> None:
         if self._watch is not None:
@@ -196,7 +196,7 @@ class _Run:
 
             self._job.run(self._predictor, chunks, file, format_name, watch)
         if self._refused:
-            done = "left out" if self._job.errors == "skip" else "left without an answer"
+            done = "left out" if self._job.errors == "skip" else "left without a prediction"
             _say(f"parity: {counted(self._refused, 'row')} {'was' if self._refused == 1 else 'were'} {done}")
 
     def _tell(self, scored: Scored) -> None:

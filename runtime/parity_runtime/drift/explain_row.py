@@ -11,7 +11,7 @@ from parity_runtime.arguments import did_you_mean
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.feature import FIRST_INDEX, MISSING_INDEX, MISSING_TIMESTAMP, UNKNOWN_INDEX, ColumnKind, Feature
-from parity_runtime.inference.output_validation import NO_ANSWER
+from parity_runtime.inference.output_validation import NO_FINITE_OUTPUT
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.training_range import shown_ends
 from parity_runtime.printable import counted
@@ -108,7 +108,7 @@ def _prediction(predictor: Predictor, chunk: Chunk, place: int) -> tuple[dict[st
     chunk.refuse(refused)
     columns = prediction_columns(predictor.contract, predictor.run(inputs))
     if place in no_predictions(columns):
-        return None, NO_ANSWER
+        return None, NO_FINITE_OUTPUT
     return {column.name: _answer(column, place) for column in columns}, None
 
 

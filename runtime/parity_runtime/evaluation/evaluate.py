@@ -11,7 +11,7 @@ from parity_runtime.contract import LABEL, PROBABILITIES, VALUE, ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.evaluation.metrics import ClassificationMetrics, RegressionMetrics
 from parity_runtime.inference.input_validation import Arrays
-from parity_runtime.inference.output_validation import NO_ANSWER
+from parity_runtime.inference.output_validation import NO_FINITE_OUTPUT
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.scoring.prediction_columns import prediction_columns
 from parity_runtime.scoring.score_chunk import no_predictions
@@ -110,12 +110,12 @@ def _answers(predictor: Predictor, chunk: Chunk) -> tuple[Arrays, Arrays]:
     """Return the inputs and the outputs for a chunk, all of them finite.
 
     Raises:
-        InputError: names the first row that cannot be answered.
+        InputError: names the first row that cannot be predicted.
     """
     contract = predictor.contract
     inputs = chunk_inputs(contract, chunk)
     outputs = predictor.run(inputs)
-    chunk.refuse(dict.fromkeys(no_predictions(prediction_columns(contract, outputs)), Refusal(NO_ANSWER)))
+    chunk.refuse(dict.fromkeys(no_predictions(prediction_columns(contract, outputs)), Refusal(NO_FINITE_OUTPUT)))
     return inputs, outputs
 
 

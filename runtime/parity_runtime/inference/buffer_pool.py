@@ -11,12 +11,12 @@ from parity_runtime.errors import InputError, first_line, out_of_memory
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.tensor_spec import TensorSpec
 
-Asked = str | tuple[str, ...]
+OutputNames = str | tuple[str, ...]
 """An output's name, or the names of several."""
 
 _MOST_BYTES = 2**16  # of an input or of one output; up to here copying is cheaper than handing over another array
 _MOST_SPARE = 8  # buffers of one shape; more than that many threads at once make some anew
-_MOST_SHAPES = 64  # a service that is asked for sequences of every length must not keep buffers for each
+_MOST_SHAPES = 64  # a service that takes sequences of every length must not keep buffers for each
 
 
 class _Together:
@@ -32,35 +32,35 @@ class _Together:
 class Buffers:
     """One input and one output, or several, of fixed shapes, bound to a session; used by one thread at a time."""
 
-    __slots__ = ("answer", "binding", "finite", "rows")
+    __slots__ = ("binding", "finite", "output", "rows")
 
-    def __init__(self, session: Any, rows: tuple[str, NDArray[Any]], answers: Arrays) -> None:
+    def __init__(self, session: Any, rows: tuple[str, NDArray[Any]], outputs: Arrays) -> None:
         self.rows = rows[1]
-        self.answer = _Together(answers.values()) if len(answers) > 1 else next(iter(answers.values()))
+        self.output = _Together(outputs.values()) if len(outputs) > 1 else next(iter(outputs.values()))
         self.finite = np.empty(self.rows.shape, bool)
         self.binding = session.io_binding()
         bind(self.binding.bind_input, *rows)
-        for name, array in answers.items():
+        for name, array in outputs.items():
             bind(self.binding.bind_output, name, array)
 
 
 class BufferPool:
-    """Bound buffers of one session, by what is asked and shape; any number of threads may ask at once."""
+    """Bound buffers of one session, by outputs and shape; any number of threads may run at once."""
 
     def __init__(self, session: Any, source: TensorSpec) -> None:
         self._run = session.run_with_iobinding
         self._session = session
         self._source = source
-        self._free: dict[tuple[Asked, tuple[int, ...]], list[Buffers]] = {}
+        self._free: dict[tuple[OutputNames, tuple[int, ...]], list[Buffers]] = {}
 
-    def run_cached(self, asked: Asked, rows: NDArray[Any]) -> Any:
+    def run_cached(self, names: OutputNames, rows: NDArray[Any]) -> Any:
         """Return an output for rows like those of an earlier `run`, or None where these must be looked at first.
 
         Args:
-            asked: an output's name; or several names, whose outputs come in a list.
+            names: an output's name; or several names, whose outputs come in a list.
             rows: of the input's dtype; None is returned for a shape without free buffers, and for NaN or infinity.
         """
-        free = self._free.get((asked, rows.shape))
+        free = self._free.get((names, rows.shape))
         if not free:
             return None
         try:
@@ -71,49 +71,49 @@ class BufferPool:
         if 0 in isfinite(rows, buffers.finite).tobytes():
             free.append(buffers)
             return None
-        return self._answer(buffers, free)
+        return self._copied(buffers, free)
 
-    def accepts(self, rows: NDArray[Any], answers: Arrays) -> bool:
+    def accepts(self, rows: NDArray[Any], outputs: Arrays) -> bool:
         """Whether all are small, and not of ever other shapes."""
-        small = max(array.nbytes for array in (rows, *answers.values())) <= _MOST_BYTES
-        return small and (len(self._free) < _MOST_SHAPES or (_output_names(answers), rows.shape) in self._free)
+        small = max(array.nbytes for array in (rows, *outputs.values())) <= _MOST_BYTES
+        return small and (len(self._free) < _MOST_SHAPES or (_output_names(outputs), rows.shape) in self._free)
 
-    def run(self, rows: NDArray[Any], answers: Arrays) -> list[NDArray[Any]]:
-        """Return outputs, and keep the buffers for the next question of this shape.
+    def run(self, rows: NDArray[Any], outputs: Arrays) -> list[NDArray[Any]]:
+        """Return outputs, and keep the buffers for the next run of this shape.
 
         Args:
             rows: checked, of the input's dtype.
-            answers: by the outputs' names arrays of their shapes and dtypes, which new buffers keep.
+            outputs: by the outputs' names arrays of their shapes and dtypes, which new buffers keep.
         """
-        free = self._free.setdefault((_output_names(answers), rows.shape), [])
+        free = self._free.setdefault((_output_names(outputs), rows.shape), [])
         try:
             buffers = free.pop()
         except IndexError:
-            buffers = Buffers(self._session, (self._source.name, np.empty_like(rows)), answers)
+            buffers = Buffers(self._session, (self._source.name, np.empty_like(rows)), outputs)
         buffers.rows[...] = rows
-        answer = self._answer(buffers, free)
-        return answer if len(answers) > 1 else [answer]
+        output = self._copied(buffers, free)
+        return output if len(outputs) > 1 else [output]
 
-    def _answer(self, buffers: Buffers, free: list[Buffers]) -> Any:
+    def _copied(self, buffers: Buffers, free: list[Buffers]) -> Any:
         try:
             self._run(buffers.binding)
         except Exception as error:  # onnxruntime's exceptions derive from Exception directly
             raise refused(error) from error
-        answer = buffers.answer.copy()
+        output = buffers.output.copy()
         if len(free) < _MOST_SPARE:
             free.append(buffers)
-        return answer
+        return output
 
 
-def _output_names(answers: Arrays) -> Asked:
-    return next(iter(answers)) if len(answers) == 1 else tuple(answers)
+def _output_names(outputs: Arrays) -> OutputNames:
+    return next(iter(outputs)) if len(outputs) == 1 else tuple(outputs)
 
 
 def refused(error: Exception) -> InputError | MemoryError:
     """Return our error for what onnxruntime raised when it ran."""
     if out_of_memory(error):
-        return MemoryError(f"onnxruntime cannot answer these inputs: {first_line(error)}")
-    return InputError(f"onnxruntime cannot answer these inputs: {first_line(error)}")
+        return MemoryError(f"onnxruntime cannot run these inputs: {first_line(error)}")
+    return InputError(f"onnxruntime cannot run these inputs: {first_line(error)}")
 
 
 def bind(method: Any, name: str, array: NDArray[Any]) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from parity_runtime.contract import ModelContract, batch_name
 from parity_runtime.errors import InputError
-from parity_runtime.inference.buffer_pool import Asked, BufferPool, bind, refused
+from parity_runtime.inference.buffer_pool import BufferPool, OutputNames, bind, refused
 from parity_runtime.inference.input_validation import Arrays, dimensions
 from parity_runtime.inference.session import session_provider
 
@@ -80,19 +80,19 @@ class Executor:
                 return list(outputs.values())
         if self._pool is None and self._in_rows and self._contract.row_independent:
             return self._slices(names, arrays, self._tile(sizes))
-        answers: list[NDArray[Any]] = self._session.run(list(names), arrays)
-        return answers
+        found: list[NDArray[Any]] = self._session.run(list(names), arrays)
+        return found
 
     def run_ready(self, names: list[str], arrays: Arrays) -> list[NDArray[Any]]:
         """Return what `run` does, of a few rows that `ReadyInputs` accepts."""
         try:
-            answers: list[NDArray[Any]] = self._session.run(names, arrays)
+            found: list[NDArray[Any]] = self._session.run(names, arrays)
         except Exception as error:  # onnxruntime's exceptions derive from Exception directly
             raise refused(error) from error
-        return answers
+        return found
 
     def _slices(self, names: Sequence[str], arrays: Arrays, tile: int) -> list[NDArray[Any]]:
-        """Answer tiles of several inputs, or of text, whose memory cannot be bound."""
+        """Run tiles of several inputs, or of text, whose memory cannot be bound."""
         rows = len(next(iter(arrays.values())))
         parts = [
             self._session.run(list(names), {name: array[start : start + tile] for name, array in arrays.items()})
@@ -127,5 +127,5 @@ class Executor:
         return [np.zeros(shape, spec.dtype) for shape, spec in zip(shapes, specs, strict=True)]
 
 
-def _never(asked: Asked, rows: NDArray[Any]) -> None:
-    """Answer nothing: the model has no bound buffers."""
+def _never(names: OutputNames, rows: NDArray[Any]) -> None:
+    """Return nothing: the model has no bound buffers."""

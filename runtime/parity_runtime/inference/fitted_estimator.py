@@ -26,7 +26,7 @@ class FittedEstimator(ABC):
         """Return the class or the values of each row."""
 
     @abstractmethod
-    def _answer(self, asked: str, rows: Any) -> Any:
+    def _run(self, names: str, rows: Any) -> Any:
         """Return one output of the graph."""
 
     @property
@@ -59,7 +59,7 @@ class FittedEstimator(ABC):
         """
         if not self.contract.is_classifier:
             raise InputError(f"{self.contract.name} is no classifier (its task is {self.contract.task})")
-        logits: NDArray[np.float32] = self._answer(LOGITS, rows)
+        logits: NDArray[np.float32] = self._run(LOGITS, rows)
         if len(self.classes_) != 2:
             return logits
         if logits.shape[1] == 2:
@@ -67,7 +67,7 @@ class FittedEstimator(ABC):
         return logits[:, 0] - np.float32(self.contract.logit_threshold or 0.0)
 
     def score(self, rows: Any, truth: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return how good the answers are, as scikit-learn's estimators do; `parity evaluate` has more metrics.
+        """Return how good the predictions are, as scikit-learn's estimators do; `parity evaluate` has more metrics.
 
         Args:
             rows: as in `Predictor.predict`.
@@ -82,18 +82,22 @@ class FittedEstimator(ABC):
             InputError: the rows do not fit the contract, there are none, ``truth`` has another shape or is text where
                 the classes are none, ``sample_weight`` does not fit, or the model returns tensors.
         """
-        answers, truth = self.predict(rows), np.asarray(truth)
-        if truth.shape != answers.shape or not len(answers):
-            raise InputError(f"the truth has the shape {list(truth.shape)}; the answers have {list(answers.shape)}")
-        if "U" in (truth.dtype.kind, answers.dtype.kind) and truth.dtype.kind not in (answers.dtype.kind, "O"):
-            raise InputError(f"the truth holds {truth.dtype}; the classes are {answers.dtype}, such as {answers[0]!r}")
+        predictions, truth = self.predict(rows), np.asarray(truth)
+        if truth.shape != predictions.shape or not len(predictions):
+            raise InputError(
+                f"the truth has the shape {list(truth.shape)}; the predictions have {list(predictions.shape)}"
+            )
+        if "U" in (truth.dtype.kind, predictions.dtype.kind) and truth.dtype.kind not in (predictions.dtype.kind, "O"):
+            raise InputError(
+                f"the truth holds {truth.dtype}; the classes are {predictions.dtype}, such as {predictions[0]!r}"
+            )
         weights = None if sample_weight is None else np.asarray(sample_weight, np.float64)
-        if weights is not None and (weights.shape != answers.shape[:1] or not weights.sum() > 0):
-            raise InputError(f"sample_weight has the shape {list(weights.shape)}; give each of {len(answers)} rows a "
-                             "weight, and one of them more than 0")  # fmt: skip
+        if weights is not None and (weights.shape != predictions.shape[:1] or not weights.sum() > 0):
+            raise InputError(f"sample_weight has the shape {list(weights.shape)}; give each of {len(predictions)} rows "
+                             "a weight, and one of them more than 0")  # fmt: skip
         if self.contract.is_classifier:
-            return float(np.average(answers == truth, weights=weights))
-        return _r2(truth.astype(np.float64), answers.astype(np.float64), weights)
+            return float(np.average(predictions == truth, weights=weights))
+        return _r2(truth.astype(np.float64), predictions.astype(np.float64), weights)
 
     def fit(self, X: Any, y: Any = None, **_: Any) -> NoReturn:  # noqa: ARG002 -- scikit-learn's signature
         """Refuse: the model was fitted before it was exported.
@@ -126,9 +130,9 @@ class FittedEstimator(ABC):
         )
 
 
-def _r2(truth: NDArray[np.float64], answers: NDArray[np.float64], weights: NDArray[np.float64] | None) -> float:
+def _r2(truth: NDArray[np.float64], predictions: NDArray[np.float64], weights: NDArray[np.float64] | None) -> float:
     mean = np.average(truth, axis=0, weights=weights)
-    error = np.average((truth - answers) ** 2, axis=0, weights=weights)
+    error = np.average((truth - predictions) ** 2, axis=0, weights=weights)
     spread = np.average((truth - mean) ** 2, axis=0, weights=weights)
     with np.errstate(divide="ignore", invalid="ignore"):
         found: NDArray[np.float64] = np.where(spread > 0, 1 - error / spread, np.where(error > 0, 0.0, 1.0))

@@ -1,4 +1,4 @@
-"""What an answer must be before anyone reads a class out of it: a label of the contract, beside finite numbers."""
+"""What outputs must be before anyone reads a class out of them: a label of the contract, beside finite numbers."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from parity_runtime.contract import ModelContract
 from parity_runtime.errors import ConformanceError, InputError
 from parity_runtime.inference.input_validation import all_finite
 
-NO_ANSWER = "the model computes no finite answer for these numbers"
+NO_FINITE_OUTPUT = "the model computes no finite output for these numbers"
 """Said of a row whose probabilities or values are NaN or infinite: what the model computes went beyond float32."""
 
 _FEW = 16  # labels; up to here Python's own numbers are looked at sooner than an array is
@@ -37,20 +37,20 @@ def check_labels(contract: ModelContract, labels: NDArray[np.int64]) -> None:
         return
     strange = labels[(labels < 0) | (labels >= count)][0]
     raise ConformanceError(
-        f"{contract.name} answers the label {strange}, but its contract has {count} classes, 0 to {count - 1}: "
-        "none of its answers can be trusted; export the model again"
+        f"{contract.name} predicts the label {strange}, but its contract has {count} classes, 0 to {count - 1}: "
+        "none of its predictions can be trusted; export the model again"
     )
 
 
-def check_finite(answers: NDArray[Any]) -> None:
-    """Refuse answers that are no numbers.
+def check_finite(outputs: NDArray[Any]) -> None:
+    """Refuse outputs that are no numbers.
 
     Args:
-        answers: float ``[batch, ...]``, C-contiguous.
+        outputs: float ``[batch, ...]``, C-contiguous.
 
     Raises:
-        InputError: names the first row (from 1) that has no finite answer.
+        InputError: names the first row (from 1) that has no finite output.
     """
-    if not all_finite(answers):
-        finite = np.isfinite(answers).reshape(len(answers), -1).all(axis=1)
-        raise InputError(NO_ANSWER, row=int(np.argmin(finite)) + 1)
+    if not all_finite(outputs):
+        finite = np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)
+        raise InputError(NO_FINITE_OUTPUT, row=int(np.argmin(finite)) + 1)

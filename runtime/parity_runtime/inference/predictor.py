@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, PROBABILITIES, VALUE, ModelContract
 from parity_runtime.errors import FormatError, InputError
-from parity_runtime.inference.buffer_pool import Asked
+from parity_runtime.inference.buffer_pool import OutputNames
 from parity_runtime.inference.executor import Executor
 from parity_runtime.inference.fitted_estimator import FittedEstimator
 from parity_runtime.inference.fork_safety import survive_forks
@@ -30,7 +30,7 @@ _CLASS = (LABEL, PROBABILITIES)
 
 
 class Predictor(FittedEstimator):
-    """A model package, loaded and ready to answer.
+    """A model package, loaded and ready to predict.
 
     One predictor may be called from any number of threads at once. It pickles, with the model in it, so that it
     can be sent to worker processes; after a fork the child makes a session of its own. `close`, or leaving a
@@ -53,7 +53,7 @@ class Predictor(FittedEstimator):
         threads: threads within an operator; 1 is fastest for small models.
         tf32: on CUDA, let products round their factors to 10 bits of mantissa; torch does not by default.
         digest: the package id that is expected (``parity info`` prints it; of a bare file its sha256); None takes any.
-        certified: answer with the certified graph, so that `certified`, `error_bound` and `run` tell what is proven.
+        certified: run the certified graph, so that `certified`, `error_bound` and `run` tell what is proven.
 
     Raises:
         InputError: there is no package at ``path``, an option is unknown, or the package has no certified graph.
@@ -107,7 +107,7 @@ class Predictor(FittedEstimator):
         return f"Predictor({', '.join(told)})"
 
     def _running(self) -> Executor:
-        """Return the executor; makes one at the start, and in a forked child at its first question."""
+        """Return the executor; makes one at the start, and in a forked child at its first run."""
         executor = self._executor
         if executor is not None:
             return executor
@@ -143,16 +143,16 @@ class Predictor(FittedEstimator):
         Raises:
             InputError: the rows do not fit the contract, or the model computes no finite probabilities for one of
                 them, whose class would mean nothing; the sentence names the row.
-            ConformanceError: the graph answers a label that is no class of the contract.
+            ConformanceError: the graph predicts a label that is no class of the contract.
         """
         if self._classifies:
-            labels, probabilities = self._answer(_CLASS, rows)
+            labels, probabilities = self._run(_CLASS, rows)
             check_labels(self.contract, labels)
             check_finite(probabilities)
-            answers: NDArray[Any] = self.classes_[labels]
-            return answers
+            predictions: NDArray[Any] = self.classes_[labels]
+            return predictions
         if self.contract.task == "regression":
-            value: NDArray[np.float32] = self._answer(VALUE, rows)
+            value: NDArray[np.float32] = self._run(VALUE, rows)
             return value[:, 0] if value.shape[1] == 1 else value
         raise InputError(f"{self.contract.name} returns tensors; use run()")
 
@@ -169,7 +169,7 @@ class Predictor(FittedEstimator):
         """
         if not self._classifies:
             raise InputError(f"{self.contract.name} is no classifier (its task is {self.contract.task})")
-        probabilities: NDArray[np.float32] = self._answer(PROBABILITIES, rows)
+        probabilities: NDArray[np.float32] = self._run(PROBABILITIES, rows)
         return probabilities
 
     def certified(self, rows: Rows) -> NDArray[np.bool_]:
@@ -183,12 +183,12 @@ class Predictor(FittedEstimator):
         Raises:
             InputError: the rows do not fit the contract, the model is no classifier, or the predictor was not made
                 with ``certified=True``.
-            ConformanceError: the graph answers a label that is no class of the contract.
+            ConformanceError: the graph predicts a label that is no class of the contract.
         """
-        labels, certified = self._answer((LABEL, self._certified_output(CERTIFIED)), rows)
+        labels, certified = self._run((LABEL, self._certified_output(CERTIFIED)), rows)
         check_labels(self.contract, labels)
-        answers: NDArray[np.bool_] = certified
-        return answers
+        found: NDArray[np.bool_] = certified
+        return found
 
     def error_bound(self, rows: Rows) -> NDArray[np.float32]:
         """Return how far any compliant evaluation can be from the exact logits or values, in their own unit.
@@ -202,18 +202,18 @@ class Predictor(FittedEstimator):
         Raises:
             InputError: the rows do not fit the contract, or the predictor was not made with ``certified=True``.
         """
-        error_bound: NDArray[np.float32] = self._answer(self._certified_output(ERROR_BOUND), rows)
+        error_bound: NDArray[np.float32] = self._run(self._certified_output(ERROR_BOUND), rows)
         return error_bound
 
     @property
     def has_error_bounds(self) -> bool:
-        """Whether it answers with the certified graph."""
+        """Whether it runs the certified graph."""
         return ERROR_BOUND in self._names
 
     def out_of_range(self, rows: Rows) -> NDArray[np.bool_]:
         """Return which cells lie outside what the model has seen in training, bool ``[batch, features]``.
 
-        Its answer to such a row is an extrapolation, whatever its probability and whether or not it is certified.
+        Its prediction for such a row is an extrapolation, whatever its probability and whether or not it is certified.
         Both ends of a feature's range are rounded to float32, as the cells are. A missing cell (NaN), and one of a
         feature whose range the contract does not know, is not outside.
 
@@ -236,20 +236,20 @@ class Predictor(FittedEstimator):
 
         Raises:
             InputError: an input is missing, unknown, or does not fit.
-            ConformanceError: the graph answers a label that is no class of the contract.
+            ConformanceError: the graph predicts a label that is no class of the contract.
         """
         executor = self._executor or self._running()
         if self._ready.accept(inputs):
             found = executor.run_ready(self._names, inputs)  # type: ignore[arg-type] # they are arrays
         else:
             found = executor.run(self._names, named_inputs(self.contract, inputs))
-        answers = dict(zip(self._names, found, strict=True))
+        outputs = dict(zip(self._names, found, strict=True))
         if self._classifies:
-            check_labels(self.contract, answers[LABEL])
-        return answers
+            check_labels(self.contract, outputs[LABEL])
+        return outputs
 
     def close(self) -> None:
-        """Let the session go. Questions in flight are answered; later ones raise `InputError`."""
+        """Let the session go. Runs in flight finish; later ones raise `InputError`."""
         with self._lock:
             self._closed = True
             self._executor = None
@@ -279,19 +279,21 @@ class Predictor(FittedEstimator):
                 raise InputError(f"{self.contract.name} is no classifier")
             if "certified" in self.contract.graphs:
                 raise InputError(f"{self.contract.name} was opened without certified=True")
-            raise InputError(f"{self.contract.name} has no certified graph; export it with --certified")
+            raise InputError(
+                f"{self.contract.name} has no certified graph; export it with parity export ... --certified"
+            )
         return output
 
-    def _answer(self, asked: Asked, rows: Rows) -> Any:
+    def _run(self, names: OutputNames, rows: Rows) -> Any:
         """Return one output as an array, several as a list."""
         executor = self._executor or self._running()
-        # A few rows of the right dtype, of a shape that was asked before: the buffers are there.
+        # A few rows of the right dtype, of a shape that was run before: the buffers are there.
         if type(rows) is np.ndarray and self._bound_dtype is not None and rows.dtype == self._bound_dtype:
-            answer = executor.run_cached(asked, rows)
-            if answer is not None:
-                return answer
+            output = executor.run_cached(names, rows)
+            if output is not None:
+                return output
         inputs = table_inputs(self.contract, rows)
-        return executor.run([asked], inputs)[0] if isinstance(asked, str) else executor.run(asked, inputs)
+        return executor.run([names], inputs)[0] if isinstance(names, str) else executor.run(names, inputs)
 
     def _forget_session(self) -> Executor | None:
         """In a forked child: give up the parent's session, which must not be destroyed here, and return it."""

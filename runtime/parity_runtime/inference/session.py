@@ -63,7 +63,7 @@ def create_session(
 
     Raises:
         InputError: an unknown provider, or fewer than one thread.
-        ProviderError: CUDA was asked for and the session does not run on it.
+        ProviderError: CUDA was chosen and the session does not run on it.
         FormatError: onnxruntime cannot load the bytes.
         MemoryError: there is not enough memory for them.
     """
@@ -88,7 +88,7 @@ def create_session(
             f"onnxruntime {onnxruntime.__version__} cannot load the model: {first_line(error)}"
         ) from error
     if provider == "cuda" and EXECUTION_PROVIDERS["cuda"] not in session.get_providers():
-        raise ProviderError("CUDA was asked for, but the session runs on the CPU; check the driver and onnxruntime-gpu")
+        raise ProviderError("CUDA was chosen, but the session runs on the CPU; check the driver and onnxruntime-gpu")
     return session
 
 

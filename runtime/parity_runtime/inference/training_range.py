@@ -1,4 +1,4 @@
-"""Which cells lie outside what a model has seen in training: its answers there are extrapolations."""
+"""Which cells lie outside what a model has seen in training: its predictions there are extrapolations."""
 
 from collections.abc import Mapping
 from typing import Any

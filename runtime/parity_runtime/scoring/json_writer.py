@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from parity_runtime.errors import InputError
-from parity_runtime.scoring.prediction_columns import PREFIX_WAY_OUT, PredictionColumn
+from parity_runtime.scoring.prediction_columns import PredictionColumn, prefix_way_out
 from parity_runtime.scoring.score_chunk import Scored
 from parity_runtime.scoring.writer import Writer
 from parity_runtime.tables.float_text import Cells, choice_cells, float32_cells, float32_text, interleaved, joined
@@ -48,7 +48,7 @@ class JsonWriter(Writer[bytes]):
         found = chunk.objects[row]
         for name in self.layout.predictions:
             if name in found:
-                way_out = f"rename it, or {PREFIX_WAY_OUT}, so that neither is lost"
+                way_out = f"rename it, or {prefix_way_out()}, so that neither is lost"
                 raise InputError(f"{chunk.place(row)} has a key {name!r} already; {way_out}")
         if self.layout.table == chunk.columns:
             return chunk.records[row][:-1].rstrip()

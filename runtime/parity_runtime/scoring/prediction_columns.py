@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_runtime.arguments import argument
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, PROBABILITIES, VALUE, ModelContract, added_columns
 from parity_runtime.inference.input_validation import Arrays
 
@@ -27,7 +28,7 @@ class PredictionColumn:
     bounds: bool = False
 
     def keep(self, rows: NDArray[np.bool_]) -> Self:
-        """Return the answers of these rows without the others."""
+        """Return the predictions of these rows without the others."""
         return replace(self, values=self.values[rows])
 
     def renamed(self, prefix: str) -> Self:
@@ -38,11 +39,13 @@ class PredictionColumn:
 BESIDE_TARGET = "predicted_"
 """What the added columns' names begin with in a table that has the target's column."""
 
-PREFIX_WAY_OUT = f"add --prefix {BESIDE_TARGET}"
-"""Said where a table has a column of an added one's name."""
-
 OUT_OF_RANGE = "out_of_range"
 """The added column that says whether a feature of the row lies outside what the model has seen in training."""
+
+
+def prefix_way_out() -> str:
+    """Return what to do where a table has a column of an added one's name."""
+    return f"add {argument('prefix', BESIDE_TARGET)}"
 
 
 def prediction_names(contract: ModelContract, *, certified: bool) -> list[str]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from parity_runtime.arguments import argument
 from parity_runtime.inference.input_validation import Arrays
-from parity_runtime.inference.output_validation import NO_ANSWER
+from parity_runtime.inference.output_validation import NO_FINITE_OUTPUT
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.scoring.out_of_range import out_of_range_cells, out_of_range_reasons
 from parity_runtime.scoring.prediction_columns import OUT_OF_RANGE, PredictionColumn, prediction_columns
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 Errors = Literal["stop", "skip", "null"]
-"""What becomes of a row that cannot be answered: the job stops, the row is left out, or it has no answer."""
+"""What becomes of a row that cannot be predicted: the job stops, the row is left out, or it has no prediction."""
 
 OutsideRange = Literal["ignore", "mark", "refuse"]
-"""What becomes of a row outside what the model has seen: nothing, a column says so, or it cannot be answered."""
+"""What becomes of a row outside what the model has seen: nothing, a column says so, or it cannot be predicted."""
 
 Observe = Callable[[Chunk, Arrays, NDArray[np.bool_], Arrays], Any]
-"""Looks at rows that were answered: the rows, the graph's inputs, which have no prediction, the graph's outputs."""
+"""Looks at rows that were predicted: the rows, the graph's inputs, which have no prediction, the graph's outputs."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -59,13 +59,13 @@ def score(
     out_of_range: OutsideRange = "ignore",
     observe: Observe | None = None,
 ) -> Scored:
-    """Answer the rows of a chunk.
+    """Predict the rows of a chunk.
 
-    ``observe`` sees all of them, those that are left out of the answers as well.
+    ``observe`` sees all of them, those that are left out of the predictions as well.
 
     Raises:
-        InputError: a column is missing; or, with ``stop``, names the first row that cannot be answered.
-        ConformanceError: the graph answers a label that is no class of the contract.
+        InputError: a column is missing; or, with ``stop``, names the first row that cannot be predicted.
+        ConformanceError: the graph predicts a label that is no class of the contract.
     """
     inputs, refused = read_inputs(predictor.contract, chunk)
     outside = None if out_of_range == "ignore" else out_of_range_cells(predictor.contract, inputs)
@@ -80,7 +80,7 @@ def score(
     if outside is not None and out_of_range == "mark":
         predictions.append(PredictionColumn(OUT_OF_RANGE, np.asarray(outside.any(axis=1))))
     for row in no_predictions(predictions):
-        refused.setdefault(row, Refusal(NO_ANSWER))
+        refused.setdefault(row, Refusal(NO_FINITE_OUTPUT))
     if errors == "stop":
         chunk.refuse(refused)
     unpredicted = np.zeros(len(chunk), np.bool_)

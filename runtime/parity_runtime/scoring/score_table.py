@@ -11,7 +11,7 @@ from parity_runtime.errors import InputError
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.training_range import check_has_ranges
 from parity_runtime.scoring.create_writer import create_writer
-from parity_runtime.scoring.prediction_columns import BESIDE_TARGET, OUT_OF_RANGE, PREFIX_WAY_OUT, prediction_names
+from parity_runtime.scoring.prediction_columns import BESIDE_TARGET, OUT_OF_RANGE, prediction_names, prefix_way_out
 from parity_runtime.scoring.score_chunk import Errors, Observe, OutsideRange, Scored, in_order, score
 from parity_runtime.scoring.writer import Layout
 from parity_runtime.tables.chunk import Chunk
@@ -26,7 +26,7 @@ class ScoringJob:
 
     Attributes:
         columns: the columns to write, of the table's and the answers; empty for all.
-        errors: what becomes of a row that cannot be answered.
+        errors: what becomes of a row that cannot be predicted.
         threads: how many chunks are worked on at once.
         batch_size: rows of one chunk; None for `BATCH`, or all where rows influence one another.
         out_of_range: what becomes of a row outside what the model has seen in training.
@@ -60,7 +60,7 @@ class ScoringJob:
             watch: is told of each chunk after it was written.
 
         Raises:
-            InputError: a column is missing or is there already, a row cannot be answered, or rows outside what the
+            InputError: a column is missing or is there already, a row cannot be predicted, or rows outside what the
                 model has seen are asked for and the contract knows the range of no feature.
             ConformanceError: the graph answers a label that is no class of the contract.
         """
@@ -75,7 +75,7 @@ class ScoringJob:
         names += [OUT_OF_RANGE] if self.out_of_range == "mark" else []
         prefix = self._beside_target(predictor.contract, head, names) if self.prefix is None else self.prefix
         names = [prefix + name for name in names]
-        head.refuse_columns((name for name in names if not self.columns or name in self.columns), PREFIX_WAY_OUT)
+        head.refuse_columns((name for name in names if not self.columns or name in self.columns), prefix_way_out())
         layout = Layout.choose(head.columns, names, self.columns)
         writer = create_writer(format_name, file, layout, head, spreadsheet_safe=self.spreadsheet_safe)
 

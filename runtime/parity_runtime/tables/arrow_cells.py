@@ -121,7 +121,7 @@ def _texts(array: Any) -> list[str]:
         dtype = {16: np.float16, 32: np.float32}.get(array.type.bit_width, np.float64)
         return _spelled(array.to_pylist(), lambda cell: value_text(dtype(cell)))
     if types.is_decimal(array.type):
-        return _spelled(array.to_pylist(), lambda cell: str(int(cell)) if cell == int(cell) else str(cell))
+        return _spelled(array.to_pylist(), value_text)
     if types.is_binary(array.type) or types.is_large_binary(array.type) or types.is_fixed_size_binary(array.type):
         raise TypeError(str(array.type))
     try:

@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.feature import MISSING_CATEGORY, ColumnKind
-from parity_runtime.tables.cell_values import CellValues, is_nothing
+from parity_runtime.tables.cell_values import CellValues, is_decimal, is_nothing
 
 Texts = NDArray[np.object_]
 """Cells as text, each a ``str``."""
 
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 """What JSON and Python may hold and UTF-8 may not: it becomes the replacement character, as JavaScript writes it."""
+
+_MOST_DIGITS = 4300  # Python's own limit, beyond which it refuses to write an integer
 
 _TRUTH = {"true": 1.0, "false": 0.0}
 
@@ -45,7 +47,7 @@ def value_texts(cells: Sequence[Any], kind: ColumnKind, values: CellValues) -> T
 
 
 def value_text(value: Any) -> str:
-    """Return a typed cell as text: ``true`` and ``false``, an integer's decimal, a whole float without ``.0``.
+    """Return a typed cell as text: ``true`` and ``false``, an integer's decimal, a whole number without ``.0``.
 
     Raises:
         TypeError: it is of another type, which its text names.
@@ -60,7 +62,14 @@ def value_text(value: Any) -> str:
         return str(int(value))
     if isinstance(value, float | np.floating):
         return str(int(value)) if value.is_integer() else str(value)
+    if is_decimal(value):
+        return str(int(value)) if _is_whole(value) else str(value)
     raise TypeError(type(value).__name__)
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether a Decimal is an integer whose digits Python writes; 1E+999999 has too many."""
+    return bool(value.is_finite() and value.adjusted() < _MOST_DIGITS and value == value.to_integral_value())
 
 
 def truth_values(cells: Sequence[str], values: CellValues) -> tuple[NDArray[np.float64], list[int]]:
@@ -112,7 +121,7 @@ def truth(cell: Any, values: CellValues) -> float:
         return _truth(cell, values)
     if is_nothing(cell):
         return float("nan")
-    is_known = isinstance(cell, bool | np.bool_ | int | float | np.number) and cell in (0, 1)
+    is_known = (isinstance(cell, bool | np.bool_ | int | float | np.number) or is_decimal(cell)) and cell in (0, 1)
     return float(cell) if is_known else float("inf")
 
 

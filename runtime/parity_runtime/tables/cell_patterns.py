@@ -1,10 +1,10 @@
 """Numbers in another spelling: what the cells of a column are that are no plain numbers, and how to read them."""
 
 import re
-import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from parity_runtime.arguments import Value, arguments
 from parity_runtime.tables.cell_values import CellValues
 
 _CODES = "USD EUR GBP JPY CHF CNY INR AUD CAD NZD SEK NOK DKK PLN CZK HUF BRL MXN ZAR kr zł Kč"
@@ -24,6 +24,9 @@ _SPACED_DECIMAL_COMMA = re.compile(r"\d{1,3}(?:[ \u00a0\u202f]\d{3})+,\d*", re.A
 _POINT_GROUPS = re.compile(r"\d{1,3}(?:\.\d{3}){2,}", re.ASCII)
 _SWAP = str.maketrans(",.", ".,")
 
+Options = Mapping[str, Value]
+"""Arguments of `ReadOptions` by name, with their values."""
+
 
 @dataclass(frozen=True)
 class Pattern:
@@ -32,12 +35,14 @@ class Pattern:
     Attributes:
         cells: those that are spelled so.
         what: what such a cell is.
-        way_out: the options that read it.
+        way_out: how to read it, in words.
+        options: what reads it; None where that is one of two, or nothing does.
     """
 
     cells: tuple[str, ...]
     what: str
     way_out: str
+    options: Options | None = None
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,11 @@ def spelling(cells: Iterable[str], values: CellValues, *, has_decimals: bool = F
         return Pattern(tuple(found), what, "and other cells of the column contradict it: write them all in one way")
     if not options and not choices:
         return _plain_digits(tuple(found), values)
-    ways = [" ".join([*options, *_with_decimal(separator, values)]) for separator in choices or [[]]]
+    named = [{**options, **_with_decimal(separator, values)} for separator in choices or [{}]]
+    ways = [arguments(way) for way in named]
     if len(ways) == 1:
-        percent = " (45% is then 0.45)" if "--percent" in options else ""
-        return Pattern(tuple(found), what, f"read it with {ways[0]}{percent}")
+        percent = " (45% is then 0.45)" if "percent" in options else ""
+        return Pattern(tuple(found), what, f"read it with {ways[0]}{percent}", named[0])
     digits = next(amount.digits for amount in amounts if _kind(_turned(amount.digits, values.decimal)) == "either")
     whole, fraction = (_turned(digits, values.decimal).replace(",", sign) for sign in ("", "."))
     way_out = f"read it with {ways[0]} if {digits} is {whole}, or with {ways[1]} if it is {fraction}"
@@ -82,10 +88,10 @@ def spelling(cells: Iterable[str], values: CellValues, *, has_decimals: bool = F
     return Pattern(tuple(found), what, way_out)
 
 
-def _with_decimal(separator: list[str], values: CellValues) -> list[str]:
+def _with_decimal(separator: Options, values: CellValues) -> Options:
     """Return the options of a separator with the decimal comma beside it, which may have been found in the file."""
-    is_said = not separator or any(option.startswith("--decimal") for option in separator)
-    return separator if is_said or values.decimal == "." else [*separator, f"--decimal {values.decimal}"]
+    is_said = not separator or "decimal" in separator
+    return separator if is_said or values.decimal == "." else {**separator, "decimal": values.decimal}
 
 
 def _plain_digits(cells: tuple[str, ...], values: CellValues) -> Pattern | None:
@@ -100,7 +106,8 @@ def _plain_digits(cells: tuple[str, ...], values: CellValues) -> Pattern | None:
     if not cells:
         return None
     place = "behind its sign" if cells[0].isascii() else "that is no ASCII space"
-    return Pattern(cells, f"a number with a space {place}", "read it with --thousands ' '")
+    options = {"thousands": " "}
+    return Pattern(cells, f"a number with a space {place}", f"read it with {arguments(options)}", options)
 
 
 def _reads(values: CellValues, cell: str) -> bool:
@@ -111,11 +118,10 @@ def _reads(values: CellValues, cell: str) -> bool:
     return True
 
 
-def _sign_options(amounts: list[_Amount], values: CellValues) -> list[str]:
+def _sign_options(amounts: list[_Amount], values: CellValues) -> Options:
     found = {amount.currency for amount in amounts if amount.currency}
-    signs = ",".join(sorted(found | set(values.currency)))
-    percent = any(amount.percent for amount in amounts)
-    return [f"--currency {shlex.quote(signs)}"] * bool(found) + ["--percent"] * percent
+    options: dict[str, Value] = {"currency": tuple(sorted(found | set(values.currency)))} if found else {}
+    return options | {"percent": True} if any(amount.percent for amount in amounts) else options
 
 
 def decimal_comma(cells: Iterable[str]) -> bool:
@@ -160,28 +166,28 @@ def _kind(digits: str) -> str:
     return "points" if _POINT_GROUPS.fullmatch(digits) else ""
 
 
-def _separators(digits: list[str], decimal: str, *, has_decimals: bool) -> tuple[str, list[list[str]]]:
+def _separators(digits: list[str], decimal: str, *, has_decimals: bool) -> tuple[str, list[Options]]:
     """Return how digits are separated, and the options that read them: one choice, or two where it may be either."""
     comma, point, name = (".", ",", "point") if decimal == "," else (",", ".", "comma")
     kinds = {_kind(_turned(text, decimal)) for text in digits} - {""}
     if not kinds:
         return "", []
-    decimals, thousands = f"--decimal {shlex.quote(comma)}", f"--thousands {shlex.quote(comma)}"
+    decimals, thousands, spaces = {"decimal": comma}, {"thousands": comma}, {"thousands": " "}
     if kinds == {"either"} and not has_decimals:
-        return f"whose {name} may separate thousands or decimals", [[thousands], [decimals]]
+        return f"whose {name} may separate thousands or decimals", [thousands, decimals]
     grouped = "with separated thousands"
-    rules = [
-        ({",", "either"}, grouped, [thousands]),
-        ({"'"}, grouped, ["--thousands", shlex.quote("'")]),
-        ({*_SPACES}, grouped, ["--thousands ' '"]),
+    rules: list[tuple[set[str], str, Options]] = [
+        ({",", "either"}, grouped, thousands),
+        ({"'"}, grouped, {"thousands": "'"}),
+        ({*_SPACES}, grouped, spaces),
     ]
     if not has_decimals:
-        fraction, points = f"with a decimal {name}", f"--thousands {shlex.quote(point)}"
+        fraction, points = f"with a decimal {name}", {"thousands": point}
         rules += [
-            ({"points"}, grouped, [decimals, points]),
-            ({"either", "decimal"}, fraction, [decimals]),
-            ({"either", "decimal", "points", "points and decimal"}, fraction, [decimals, points]),
-            ({"either", "decimal", *_SPACES, "spaces and decimal"}, fraction, [decimals, "--thousands ' '"]),
+            ({"points"}, grouped, {**decimals, **points}),
+            ({"either", "decimal"}, fraction, decimals),
+            ({"either", "decimal", "points", "points and decimal"}, fraction, {**decimals, **points}),
+            ({"either", "decimal", *_SPACES, "spaces and decimal"}, fraction, {**decimals, **spaces}),
         ]
     fitting = next(((how, [options]) for known, how, options in rules if kinds <= known), None)
     return fitting or (f"with a {name}", [])

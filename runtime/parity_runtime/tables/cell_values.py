@@ -1,13 +1,15 @@
 """What a cell of text means: a number, or nothing. The one place that knows the words for a missing cell."""
 
 import re
+import sys
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 
 MISSING_TOKENS = ("NA", "#N/A", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>")
-"""Cells that are missing, as an empty one is, unless ``--missing-values`` names others."""
+"""Cells that are missing, as an empty one is, unless ``missing_values`` names others."""
 
 MISSING_IN_NUMBERS = ("-", "?", ".")
 """Cells that are missing as well where a column otherwise holds numbers; elsewhere they are text."""
@@ -146,11 +148,19 @@ def plain_number(cell: str) -> float:
     return value
 
 
-def is_nothing(value: object) -> bool:
-    """Whether a typed cell is missing: None, NaN, and pandas' own NA and NaT."""
+def is_nothing(value: Any) -> bool:
+    """Whether a typed cell is missing: None, NaN (a Decimal's too), and pandas' own NA and NaT."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
-    return isinstance(value, float | np.floating | np.datetime64) and value != value  # noqa: PLR0124 -- NaN and NaT
+    if isinstance(value, float | np.floating | np.datetime64):
+        return bool(value != value)  # noqa: PLR0124 -- NaN and NaT
+    return is_decimal(value) and bool(value.is_nan())
+
+
+def is_decimal(value: Any) -> bool:
+    """Whether a value is a ``decimal.Decimal``; whoever has one has imported its module, which takes a while."""
+    decimal = sys.modules.get("decimal")
+    return decimal is not None and isinstance(value, decimal.Decimal)
 
 
 def missing_cell(name: str) -> str:

@@ -218,7 +218,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def did_you_mean(name: str, names: Sequence[str]) -> str:
-    """Return a question that names the nearest of some names, or nothing where none is near."""
+    """Return a hint that names the nearest of some names, or nothing where none is near."""
     from difflib import get_close_matches  # noqa: PLC0415 -- for an error alone
 
     plain = {other.strip().casefold(): other for other in reversed(names)}

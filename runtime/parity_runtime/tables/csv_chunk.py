@@ -1,4 +1,4 @@
-"""Rows of CSV: their bytes as they stand in the file, read into cells or numbers where that is asked for."""
+"""Rows of CSV: their bytes as they stand in the file, read into cells or numbers where that is wanted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_runtime.arguments import argument, either
 from parity_runtime.feature import ColumnKind
 from parity_runtime.tables.cell_values import plain_number
 from parity_runtime.tables.chunk import Chunk, Refusal, Refused, shown
@@ -185,9 +186,10 @@ class CsvChunk(Chunk):
     def _hint(self, name: str) -> str:
         for delimiter, spelled in ((",", "','"), (";", "';'"), ("\t", "tab"), ("|", "'|'")):
             if delimiter != self.header.delimiter and name in self.header.line.decode().split(delimiter):
-                return f" (is it separated otherwise? --delimiter {spelled})"
+                way_out = either(f"delimiter={delimiter!r}", f"--delimiter {spelled}")
+                return f" (is it separated otherwise? {way_out})"
         try:
             [plain_number(column) for column in self.columns]
         except ValueError:
             return ""
-        return " (is its header missing? name its columns with --header)"
+        return f" (is its header missing? name its columns with {argument('header')})"

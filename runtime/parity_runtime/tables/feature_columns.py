@@ -13,7 +13,7 @@ from parity_runtime.tables.chunk import Chunk, Refusal, Refused, shown
 
 
 def read_inputs(contract: ModelContract, chunk: Chunk) -> tuple[dict[str, NDArray[Any]], Refused]:
-    """Return the arrays that the graph takes, and the rows that it cannot answer.
+    """Return the arrays that the graph takes, and the rows that it cannot take.
 
     Returns:
         By the input's name ``[rows, columns]`` in the graph's order: numbers and truth values float64 (NaN where a cell
@@ -36,7 +36,7 @@ def read_inputs(contract: ModelContract, chunk: Chunk) -> tuple[dict[str, NDArra
 
 
 def blank_rows(arrays: dict[str, NDArray[Any]], refused: Refused) -> None:
-    """Put zeros, empty text and missing moments where a row is refused: the graph answers it, and nobody listens."""
+    """Put zeros, empty text and missing moments where a row is refused: the graph runs it all the same."""
     for array in arrays.values() if refused else ():
         array[list(refused)] = _FILL[array.dtype.kind]
 
@@ -80,7 +80,7 @@ def _read_input(features: list[Feature], chunk: Chunk) -> tuple[NDArray[Any], Re
 
 
 def _missing(feature: Feature, cells: NDArray[Any]) -> Refused:
-    """Return the rows of a column of text or moments that has no answer to a missing cell."""
+    """Return the rows of a column of text or moments that takes no missing cell."""
     if feature.missing == "impute":
         return {}
     nothing = MISSING_CATEGORY if feature.is_text else MISSING_TIMESTAMP

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, NoReturn, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_runtime.arguments import argument
 from parity_runtime.errors import InputError
 from parity_runtime.feature import ColumnKind
 from parity_runtime.tables.category_cells import value_texts
@@ -90,7 +91,7 @@ class JsonChunk(Chunk):
         try:
             return "" if value is None else value if isinstance(value, str) else _json(value)
         except (ValueError, RecursionError) as error:
-            problem = f"{name} cannot be written again ({error}); leave it out with --columns"
+            problem = f"{name} cannot be written again ({error}); leave it out with {argument('columns')}"
             raise self.error(row, problem, name) from error
 
     def _refuse_other_keys(self) -> None:
@@ -100,7 +101,7 @@ class JsonChunk(Chunk):
             if other is not None:
                 raise InputError(
                     f"{self.place(row)} has a key {other!r}, which the first row has not, and CSV has one header; "
-                    "choose columns with --columns, or write .jsonl"
+                    f"choose columns with {argument('columns')}, or write .jsonl"
                 )
 
     def cell(self, row: int, name: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from parity_runtime.arguments import argument
 from parity_runtime.errors import InputError
 from parity_runtime.files.open_file import open_stream
 from parity_runtime.tables.arrow_file import arrow_chunks
@@ -68,16 +69,22 @@ class ReadOptions:
         separator = self.separator
         if separator is not None and (len(separator) != 1 or not separator.isascii() or separator.isalnum()
                                       or separator in '"\r\n\0+-. '):  # fmt: skip
-            raise InputError(f"--delimiter {separator!r} is no single character that can separate cells")
+            raise InputError(f"{argument('delimiter')} {separator!r} is no single character that can separate cells")
         if self.decimal not in (None, ".", ","):
-            raise InputError(f"--decimal is {self.decimal!r}; it is a point or a comma")
+            raise InputError(f"{argument('decimal')} is {self.decimal!r}; it is a point or a comma")
         if self.thousands is not None and self.thousands not in (",", ".", "'", " "):
-            raise InputError(f"--thousands is {self.thousands!r}; it is a comma, a point, an apostrophe or a space")
+            raise InputError(
+                f"{argument('thousands')} is {self.thousands!r}; it is a comma, a point, an apostrophe or a space"
+            )
         if self.thousands == (self.decimal or "."):
             other = "," if self.thousands == "." else "."
-            raise InputError(f"--thousands {self.thousands} is the decimal sign as well; is that --decimal {other}?")
+            raise InputError(
+                f"{argument('thousands')} {self.thousands} is the decimal sign as well; is that "
+                f"{argument('decimal', other)}?"
+            )
         if any(re.search(r"[\d.,+%-]", sign) or not sign for sign in self.currency):
-            raise InputError(f"--currency {','.join(self.currency)} is no list of signs or codes, such as $,EUR")
+            signs = ",".join(self.currency)
+            raise InputError(f"{argument('currency')} {signs} is no list of signs or codes, such as $,EUR")
 
     @property
     def separator(self) -> str | None:
@@ -86,9 +93,9 @@ class ReadOptions:
 
     @property
     def of_csv(self) -> list[str]:
-        """The options that were given and mean nothing but in CSV, as the command line spells them."""
+        """The options that were given and mean nothing but in CSV, as the caller writes them."""
         names = ("delimiter", "header", "decimal", "thousands", "currency", "percent")
-        return [f"--{name}" for name in names if getattr(self, name)]
+        return [argument(name) for name in names if getattr(self, name)]
 
     def values(self, trained: tuple[str, ...] | None = None) -> CellValues:
         """Return what cells mean; ``trained`` are the package's missing values, which count unless others are given."""

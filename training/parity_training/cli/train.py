@@ -214,7 +214,7 @@ def _summary(run: Run) -> list[str]:
 
 
 def _beside_the_majority(confusion: list[list[int]], classes: list[str]) -> list[str]:
-    """Return what always answering the most frequent class reaches, where that is much, and how others are found.
+    """Return what always predicting the most frequent class reaches, where that is much, and how others are found.
 
     Args:
         confusion: rows by true class and predicted class.
@@ -227,4 +227,4 @@ def _beside_the_majority(confusion: list[list[int]], classes: list[str]) -> list
     others = [index for index, count in enumerate(rows) if 0 < count < most]
     recalls = [f"{classes[index]} {confusion[index][index] / rows[index]:.2%}" for index in others[:_SHOWN_CLASSES]]
     recall = f"; recall: {', '.join(recalls)}" if recalls else ""
-    return [f"always answering {classes[rows.index(most)]} would be right in {most / sum(rows):.2%}{recall}"]
+    return [f"always predicting {classes[rows.index(most)]} would be right in {most / sum(rows):.2%}{recall}"]

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from parity_runtime import InputError
+from parity_runtime.arguments import argument
 from parity_runtime.feature import ColumnKind
 from parity_runtime.tables.chunk import did_you_mean, listed, shown
 from parity_training.data.column_kinds import ColumnSample, KindOf, Why, is_integer_column, kind_of
 from parity_training.data.dates import check_format
-from parity_training.data.option_hint import option_hint
 
 _INDEX_LEVEL = re.compile(r"__index_level_\d+__")  # what pandas writes an unnamed index as into Parquet
 _SAVED_INDEX = re.compile(r"Unnamed: \d+(?:\.\d+)*")  # what pandas calls an index in CSV that it reads and saves again
@@ -42,7 +42,7 @@ class ColumnChoice:
         return dict(_named_format(text, columns) for text in self.datetime)
 
     def wanted(self, columns: Sequence[str]) -> set[str]:
-        """Return the columns that somebody asks for by name: none of them is left out for what it looks like."""
+        """Return the columns that somebody names: none of them is left out for what it looks like."""
         return {*self.features, *self.numeric, *self.categorical, *self.formats(columns)}
 
 
@@ -62,7 +62,7 @@ class LeftOut:
     Attributes:
         name: of the column; empty for an unnamed index.
         why: what it looks like.
-        said: the same for a person, with the option that keeps it.
+        said: the same for a person, with the argument that keeps it.
     """
 
     name: str
@@ -115,7 +115,7 @@ def decide(
     """Return the kind of each column, by what was said and by its first rows.
 
     Raises:
-        InputError: a column that was asked for cannot be a feature.
+        InputError: a column that was named cannot be a feature.
     """
     chosen, formats, wanted = ChosenColumns(), choice.formats(columns), choice.wanted(columns)
     for name in names:
@@ -150,26 +150,26 @@ def said_of(name: str, found: KindOf) -> str:
     if found.why == "unreadable":
         return f"{name} holds what no cell of a feature can be, such as lists"
     if found.why == "identifier":
-        keep = option_hint("--categorical", [name])
+        keep = argument("categorical", (name,))
         return f"{name} looks like an identifier: more than half of its cells are different; {keep} keeps it"
     if found.why == "row number":
-        return f"{name} counts the rows; {option_hint('--numeric', [name])} keeps it"
+        return f"{name} counts the rows; {argument('numeric', (name,))} keeps it"
     if found.why == "constant":
-        keep = "--categorical" if found.kind in ("categorical", "code") else "--numeric"
-        keep = "--datetime" if found.kind == "datetime" else keep
-        return f"{name} has the same value in every row; {option_hint(keep, [name])} keeps it"
+        keep = "categorical" if found.kind in ("categorical", "code") else "numeric"
+        keep = "datetime" if found.kind == "datetime" else keep
+        return f"{name} has the same value in every row; {argument(keep, (name,))} keeps it"
     return f"{name} is empty"
 
 
 def _formats(name: str, formats: Sequence[str]) -> str:
-    options = " or ".join(option_hint("--datetime", [f"{name}={form}"]) for form in formats)
+    options = " or ".join(argument("datetime", (f"{name}={form}",)) for form in formats)
     return f"which can be read in more than one way: say {options}"
 
 
 def _index(name: str) -> str:
     if not name:
         return "the unnamed first column is an index and is left out"
-    return f"{name} is an index and is left out; {option_hint('--numeric', [name])} keeps it"
+    return f"{name} is an index and is left out; {argument('numeric', (name,))} keeps it"
 
 
 def index_columns(columns: Sequence[str]) -> tuple[str, ...]:
@@ -186,8 +186,8 @@ def _is_saved_index(place: int, name: str) -> bool:
 
 
 def _check_names(where: str, columns: Sequence[str], choice: ColumnChoice) -> None:
-    said = {"--numeric": choice.numeric, "--categorical": choice.categorical,
-            "--datetime": tuple(choice.formats(columns))}  # fmt: skip
+    said = {"numeric": choice.numeric, "categorical": choice.categorical,
+            "datetime": tuple(choice.formats(columns))}  # fmt: skip
     of_kinds = [name for names in said.values() for name in names]
     known = set(columns)
     absent = [
@@ -214,12 +214,14 @@ def _refuse_contradictions(choice: ColumnChoice, said: Mapping[str, tuple[str, .
     if doubled:
         raise InputError(f"the feature {min(doubled)!r} is named twice")
     kinds: dict[str, str] = {}
-    for option, names in said.items():
+    for kind, names in said.items():
         for name in names:
-            if kinds.setdefault(name, option) != option:
-                raise InputError(f"{name!r} is named by {kinds[name]} and by {option}; it is of one kind")
+            if kinds.setdefault(name, kind) != kind:
+                both = f"{argument(kinds[name])} and by {argument(kind)}"
+                raise InputError(f"{name!r} is named by {both}; it is of one kind")
             if choice.features and name not in choice.features:
-                raise InputError(f"{option} names {name!r}, which is not among the --features; add it there")
+                features = argument("features")
+                raise InputError(f"{argument(kind)} names {name!r}, which is not among the {features}; add it there")
     for name in choice.dropped:
         if name in {*choice.features, *kinds}:
             raise InputError(f"{shown(name)} is dropped and cannot be a feature as well")

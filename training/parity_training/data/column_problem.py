@@ -1,24 +1,19 @@
-"""What keeps a table's columns from being read, all of it in one sentence, and the options that get around it."""
+"""What keeps a table's columns from being read, all of it in one sentence, and the settings that get around it."""
 
-import re
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from parity_runtime import InputError
-from parity_training.data.option_hint import option_hint
-
-Options = Mapping[str, tuple[str, ...]]
-"""Options that take lists, or one text, by their names; ``--percent`` takes nothing."""
+from parity_runtime.arguments import Value, arguments, either
+from parity_runtime.tables.cell_patterns import Options
 
 _TOLD = 5  # problems one by one: a sentence is cut in the middle where it is longer than a screen
-_SPELLED = re.compile(r"read it with (?P<options>--.+?)(?: \(45%.*)?")
 
 
 class ColumnProblemError(InputError):
     """A column cannot be read.
 
     Attributes:
-        options: what reads the table all the same, where it is the only such column.
+        options: what reads the table all the same, where it is the only such column: fields of `TableSettings`.
     """
 
     def __init__(self, problem: str, *, path: str | None, row: int | None, column: str, options: Options) -> None:
@@ -30,15 +25,15 @@ class TableProblemsError(InputError):
     """Several columns cannot be read.
 
     Attributes:
-        options: what reads the table all the same, as a command line takes it.
+        options: what reads the table all the same, as the caller writes it: keywords of `TableSettings`, or options.
     """
 
     def __init__(self, problems: Sequence[ColumnProblemError], where: str, given: Options) -> None:
-        options = _together(problems, given)
-        self.options = " ".join(_written(name, values) for name, values in options.items())
+        self.options = arguments(_together(problems, given))
         found = "; ".join(map(_short, problems[:_TOLD]))
         more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
-        super().__init__(f"{where}: {len(problems)} columns cannot be read: {found}{more}")
+        way_out = either(f"; this reads the table: {self.options}", "")  # a command says it with all that was typed
+        super().__init__(f"{where}: {len(problems)} columns cannot be read: {found}{more}{way_out}")
 
 
 def _short(problem: ColumnProblemError) -> str:
@@ -47,44 +42,23 @@ def _short(problem: ColumnProblemError) -> str:
     return what if problem.row is None else f"row {problem.row}: {what}"
 
 
-def spelling_options(way_out: str) -> dict[str, tuple[str, ...]] | None:
-    """Return the options that read numbers in another spelling, from the sentence that names them."""
-    found = _SPELLED.fullmatch(way_out)
-    if found is None or " if " in found["options"]:
-        return None
-    options: dict[str, tuple[str, ...]] = {}
-    name = ""
-    for word in shlex.split(found["options"]):
-        if word.startswith("--"):
-            name = word
-            options[name] = ()
-        else:
-            options[name] = tuple(word.split(",")) if name == "--currency" else (word,)
-    return options
-
-
-_LISTS = ("--missing-values", "--drop-columns", "--currency", "--categorical")
-
-
-def _together(problems: Sequence[ColumnProblemError], given: Options) -> dict[str, tuple[str, ...]]:
+def _together(problems: Sequence[ColumnProblemError], given: Options) -> Options:
     """Return the options of all problems; a column whose options contradict those of another is left out."""
-    named: dict[str, tuple[str, ...]] = {}
+    named: dict[str, Value] = {}
     for problem in problems:
-        wanted = dict(problem.options)
+        wanted = problem.options
         if _signs(wanted) and _signs(named) and _signs(wanted) != _signs(named):
-            wanted = {"--drop-columns": (str(problem.column),)}
-        for name, values in wanted.items():
-            before = (*given.get(name, ()), *named.get(name, ())) if name in _LISTS else ()
-            named[name] = tuple(dict.fromkeys((*before, *values)))
+            wanted = {"drop_columns": (str(problem.column),)}
+        for name, value in wanted.items():
+            named[name] = _joined(given.get(name), named.get(name), value) if isinstance(value, tuple) else value
     return named
 
 
-def _signs(options: Options) -> dict[str, tuple[str, ...]]:
+def _joined(*lists: Value) -> tuple[str, ...]:
+    """Return the items of some lists, each once."""
+    return tuple(dict.fromkeys(item for items in lists if isinstance(items, tuple | list) for item in items))
+
+
+def _signs(options: Options) -> Options:
     """Return what options say of the signs within a number, which are the same in all columns."""
-    return {name: options[name] for name in ("--decimal", "--thousands") if name in options}
-
-
-def _written(name: str, values: tuple[str, ...]) -> str:
-    if name in _LISTS:
-        return option_hint(name, values)
-    return " ".join([name, *map(shlex.quote, values)])
+    return {name: options[name] for name in ("decimal", "thousands") if name in options}

@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime import InputError
+from parity_runtime.arguments import argument
 from parity_runtime.feature import ColumnKind
+from parity_runtime.tables.cell_patterns import Options
 from parity_runtime.tables.chunk import Chunk, listed
 from parity_runtime.tables.csv_chunk import CsvChunk
 from parity_runtime.tables.table_file import TableFile
 from parity_training.data.choose_columns import ChosenColumns, ColumnChoice, LeftOut, candidates, decide, said_of
 from parity_training.data.column_kinds import HEAD_ROWS, KindOf, Why, is_doubtful, sample_columns
-from parity_training.data.column_problem import ColumnProblemError, Options, TableProblemsError
+from parity_training.data.column_problem import ColumnProblemError, TableProblemsError
 from parity_training.data.growing_rows import GrowingRows
-from parity_training.data.option_hint import option_hint
 from parity_training.data.read_cells import CellReader
 from parity_training.data.target_column import Target
 from parity_training.data.value_range import ValueRange
@@ -228,7 +229,7 @@ class _Reader:
         if index and index == names:
             raise InputError(
                 f"{self.path} leaves no column to predict from, as the rest counts as an index ({listed(index)}); "
-                f"if it is none, take it with {option_hint('--features', index)}"
+                f"if it is none, take it with {argument('features', tuple(index))}"
             )
         why = f": {'; '.join(one.said for one in self.left_out)}" if self.left_out else ""
         raise InputError(f"{self.path} leaves no column to predict from{why}")

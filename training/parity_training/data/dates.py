@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from parity_runtime import InputError
+from parity_runtime.arguments import argument
 from parity_runtime.printable import shown
 from parity_runtime.tables.cell_values import PLAIN
 from parity_runtime.tables.timestamp_cells import timestamp_texts
@@ -27,13 +28,14 @@ def check_format(form: str) -> None:
     Raises:
         InputError: shows it.
     """
+    what = f"{argument('datetime')}: {shown(form)} is no format of a date"
     moment = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
     try:
         found = datetime.strptime(moment.strftime(form), form)
     except (ValueError, re.error) as error:
-        raise InputError(f"--datetime: {shown(form)} is no format of a date, such as %d/%m/%Y: {error}") from error
+        raise InputError(f"{what}, such as %d/%m/%Y: {error}") from error
     if found.date() != moment.date():
-        raise InputError(f"--datetime: {shown(form)} is no format of a date: it leaves year, month or day open")
+        raise InputError(f"{what}: it leaves year, month or day open")
 
 
 def fitting_formats(texts: Sequence[str]) -> list[str]:

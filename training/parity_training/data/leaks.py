@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_runtime.arguments import argument
 from parity_training.data.columns import Columns
-from parity_training.data.option_hint import option_hint
 from parity_training.data.training_data import TrainingData
 
 _LOOKED_AT_FIRST = 1000  # rows, which clear most columns
@@ -51,4 +51,4 @@ def _one_to_one(feature: str, target: str) -> str:
 
 
 def _way_out(feature: str) -> str:
-    return f"is it known when a prediction is made? {option_hint('--drop-columns', [feature])} leaves it out"
+    return f"is it known when a prediction is made? {argument('drop_columns', (feature,))} leaves it out"

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from parity_runtime.tables.cell_patterns import spelling
+from parity_runtime.arguments import argument
+from parity_runtime.tables.cell_patterns import Options, spelling
 from parity_runtime.tables.cell_values import PLAIN, CellValues
 from parity_runtime.tables.chunk import Chunk, shown
 from parity_runtime.tables.csv_chunk import CsvChunk
-from parity_training.data.column_problem import ColumnProblemError, Options, spelling_options
-from parity_training.data.option_hint import option_hint
+from parity_training.data.column_problem import ColumnProblemError
 
 _SHOWN = 5
 
@@ -58,20 +58,20 @@ class _OddColumn:
     def error(self, words: set[str]) -> ColumnProblemError | None:
         found = spelling(self.odd.elements(), self.values, has_decimals=self.has_decimals)
         if found:
-            options = spelling_options(found.way_out) or {"--drop-columns": (self.name,)}
-            return self._error(found.cells[0], f"{found.what}; {found.way_out}", options)
+            reading = found.options or {"drop_columns": (self.name,)}
+            return self._error(found.cells[0], f"{found.what}; {found.way_out}", reading)
         if self.odd.total() >= self.numbers:
             return None
         cell, *others = self.odd
         rest = self.odd.total() - self.odd[cell]
         more = f", and {rest} more cells are none ({', '.join(map(shown, others[:_SHOWN]))})" * bool(others)
-        missing = sorted({*words, *self.odd})
+        missing = tuple(sorted({*words, *self.odd}))
         few = len(self.odd) <= _SHOWN
-        hint = f"give {option_hint('--missing-values', missing)} if it is a missing cell, " if few else ""
-        drop = option_hint("--drop-columns", [self.name])
-        text = option_hint("--categorical", [self.name])
+        hint = f"give {argument('missing_values', missing)} if it is a missing cell, " if few else ""
+        drop = argument("drop_columns", (self.name,))
+        text = argument("categorical", (self.name,))
         what = f"no number among {self.numbers}{more}; correct it, {hint}take the column as text with {text}, "
-        options = {"--missing-values": tuple(missing)} if few else {"--drop-columns": (self.name,)}
+        options: Options = {"missing_values": missing} if few else {"drop_columns": (self.name,)}
         return self._error(cell, f"{what}or leave it out with {drop}", options)
 
     def _error(self, cell: str, what: str, options: Options) -> ColumnProblemError:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime import InputError
+from parity_runtime.arguments import argument
 from parity_runtime.feature import MISSING_TIMESTAMP
 from parity_runtime.tables.chunk import Chunk, Refused, shown
 from parity_training.data.choose_columns import ChosenColumns
@@ -17,7 +18,6 @@ from parity_training.data.dates import names_zone
 from parity_training.data.encode_columns import year
 from parity_training.data.native_kind import native_kind
 from parity_training.data.non_numeric_column import odd_column
-from parity_training.data.option_hint import option_hint
 from parity_training.data.vocabulary import CategoryCodes
 
 
@@ -141,7 +141,7 @@ class _Zones:
                 what = f"{name} is {shown(cells[row])}, with {zone} time zone, and {shown(str(self.first))} {other}; "
                 what += f"write all of them in one way, {_ways_out(name)}"
                 raise ColumnProblemError(what, path=chunk.where, row=chunk.row_number(row), column=name,
-                                    options={"--categorical": (name,)})  # fmt: skip
+                                    options={"categorical": (name,)})  # fmt: skip
 
 
 def _columns(columns: Sequence[Any], rows: int, dtype: Any) -> NDArray[Any]:
@@ -167,10 +167,10 @@ def _explained(error: InputError) -> InputError:
     if error.column is None:
         return error
     problem = f"{error.problem}; {_ways_out(error.column)}"
-    options = {"--categorical": (error.column,)}
+    options = {"categorical": (error.column,)}
     return ColumnProblemError(problem, path=error.path, row=error.row, column=error.column, options=options)
 
 
 def _ways_out(name: str) -> str:
-    text, drop = (option_hint(option, [name]) for option in ("--categorical", "--drop-columns"))
+    text, drop = (argument(field, (name,)) for field in ("categorical", "drop_columns"))
     return f"take the column as text with {text}, or leave it out with {drop}"

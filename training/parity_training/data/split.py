@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime import InputError
+from parity_runtime.arguments import either
 
 Rows = NDArray[np.int64]
 
@@ -57,7 +58,8 @@ def stratified_split(group: NDArray[np.integer], validation: float, test: float,
     )  # what is never trained on cannot be told
     parts = [np.sort(order[chosen]) for chosen in (~predict_test_rows & ~validating, validating, predict_test_rows)]
     if not len(parts[0]):
-        raise InputError(f"{len(group)} rows leave none to train on; give more rows, or --validation 0 --test 0")
+        way_out = either("validation=0, test=0", "--validation 0 --test 0")
+        raise InputError(f"{len(group)} rows leave none to train on; give more rows, or {way_out}")
     return Split(*parts)
 
 

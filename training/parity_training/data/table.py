@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from parity_runtime import InputError, ModelContract, TensorSpec
+from parity_runtime.arguments import argument
 from parity_runtime.contract import LABEL, VALUE, Task, binary_logit_threshold, classifier_outputs
 from parity_runtime.feature import TIMESTAMPS
 from parity_runtime.printable import counted
 from parity_runtime.tables.table_file import ReadOptions, TableFile
 from parity_training.data.column_kinds import KindOf
 from parity_training.data.columns import Columns, read_columns
-from parity_training.data.option_hint import option_hint
 from parity_training.data.rows_of_file import RowsOfFile, file_state
 from parity_training.data.split import stratified_split
 from parity_training.data.table_features import MOST_CATEGORIES, TableFeatures, table_inputs
@@ -146,7 +146,7 @@ def table_data(dataset: TableDataset, settings: TableSettings, name: str) -> Tra
         InputError: the fractions leave nothing to train on, or a name cannot be used.
     """
     if dataset.task != "binary" and settings.threshold != 0.5:
-        raise InputError(f"--threshold goes with two classes; {settings.target} is a {dataset.task} target")
+        raise InputError(f"{argument('threshold')} goes with two classes; {settings.target} is a {dataset.task} target")
     group = np.zeros(len(dataset), np.int64) if dataset.task == "regression" else dataset.label.numpy()
     split = stratified_split(group, settings.validation, settings.test, settings.seed)
     features = TableFeatures(dataset.columns, split.train, settings.max_categories)
@@ -208,7 +208,7 @@ def _is_regression(numbers: NDArray[np.float64], task: TableTask | None) -> bool
 
 def _regression_target(columns: Columns, numbers: NDArray[np.float64], settings: TableSettings) -> NDArray[np.float32]:
     if settings.positive is not None:
-        raise InputError(f"--positive goes with two classes; {settings.target} is a regression")
+        raise InputError(f"{argument('positive')} goes with two classes; {settings.target} is a regression")
     if not np.isfinite(numbers).all() or np.abs(numbers).max() > np.finfo(np.float32).max:
         raise InputError(f"{columns.where}: {settings.target} is infinite, or beyond float32, in some row")
     rounded = numbers.astype(np.float32)
@@ -252,9 +252,9 @@ def _positive_second(
     classes: list[Any], index: NDArray[np.int64], positive: str
 ) -> tuple[list[Any], NDArray[np.int64]]:
     if len(classes) != 2:
-        raise InputError(f"--positive goes with two classes; there are {len(classes)}")
+        raise InputError(f"{argument('positive')} goes with two classes; there are {len(classes)}")
     if positive not in map(str, classes):
-        raise InputError(f"--positive {positive} is no class; there are {classes[0]} and {classes[1]}")
+        raise InputError(f"{argument('positive')} {positive} is no class; there are {classes[0]} and {classes[1]}")
     return (classes, index) if str(classes[1]) == positive else (classes[::-1], 1 - index)
 
 
@@ -286,7 +286,7 @@ def _refuse_taken_names(dataset: TableDataset) -> None:
     added = {LABEL, *(f"probability_{label}" for label in dataset.classes)} if dataset.classes else set()
     taken = [name for name in dataset.features if name in added]
     if taken:
-        drop = option_hint("--drop-columns", taken)
+        drop = argument("drop_columns", tuple(taken))
         raise InputError(
             f"{dataset.columns.where}: {', '.join(taken)} is the name of a column that predictions add; rename it, or "
             f"leave it out with {drop}",

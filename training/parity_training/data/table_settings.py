@@ -90,9 +90,8 @@ class TableSettings:
 
     @property
     def given_lists(self) -> dict[str, tuple[str, ...]]:
-        """The lists that an option in a message goes on from, by the options that gave them."""
-        lists = {"--missing-values": self.missing_values or (), "--drop-columns": self.drop_columns,
-                 "--currency": self.currency, "--categorical": self.categorical}  # fmt: skip
+        """The lists that an argument in a message goes on from, where they are given."""
+        lists = {name: getattr(self, name) for name in ("missing_values", "drop_columns", "currency", "categorical")}
         return {name: values for name, values in lists.items() if values}
 
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime import InputError
+from parity_runtime.arguments import argument
 from parity_runtime.tables.cell_patterns import Pattern, spelling
 from parity_runtime.tables.cell_values import PLAIN, CellValues
 from parity_runtime.tables.chunk import Chunk, shown
 from parity_runtime.tables.csv_chunk import CsvChunk
-from parity_training.data.option_hint import option_hint
 
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]")
 _MOST_TEXTS = 1000  # distinct targets; a column with more is no list of classes
@@ -111,17 +111,17 @@ class Target:
             what, way_out = found.what, found.way_out
             if not self.is_csv:  # the options that read another spelling are for CSV
                 what = f"{what}, as text"
-                way_out = "write it as a number, or say --task classification if all are classes"
+                way_out = f"write it as a number, or say {argument('task', 'classification')} if all are classes"
             raise self._error(cell, f"{self.name} is {shown(cell)}, {what}; {way_out}")
         if self.num_odd and self.num_numbers >= self.num_odd and not codes:
             some = ", ".join(f"{shown(cell)} (row {self.first_odd[cell]})" for cell in list(self.odd)[:_SHOWN])
             more = ", ..." if len(self.odd) > _SHOWN else ""
-            missing = sorted({*self.words, *self.odd})
+            missing = tuple(sorted({*self.words, *self.odd}))
             can_be_words = len(missing) <= _SHOWN and all(cell == cell.strip() for cell in missing)
-            hint = f"give {option_hint('--missing-values', missing)} if they are missing, " if can_be_words else ""
+            hint = f"give {argument('missing_values', missing)} if they are missing, " if can_be_words else ""
             raise InputError(
                 f"{self.where}: {self.name} holds {self.num_numbers} numbers and {self.num_odd} cells that are none: "
-                f"{some}{more}; correct them, {hint}or say --task classification if all are classes",
+                f"{some}{more}; correct them, {hint}or say {argument('task', 'classification')} if all are classes",
                 column=self.name,
             )
 
@@ -150,8 +150,8 @@ class Target:
             met = ", ".join(
                 f"{word} in {count} {'row' if count == 1 else 'rows'}" for word, count in self.words.most_common()
             )
-            yes = option_hint("--missing-values", sorted({*self.words, *others}))
-            no = option_hint("--missing-values", sorted({*others} - {*self.words}))
+            yes = argument("missing_values", tuple(sorted({*self.words, *others})))
+            no = argument("missing_values", tuple(sorted({*others} - {*self.words})))
             raise InputError(
                 f"{self.where}: {self.name} holds text, and {met}; say whether that is a missing cell or a class; "
                 f"{yes} makes it missing, {no} a class",
@@ -165,7 +165,8 @@ class Target:
             some = ", ".join([*(shown(str(name)) for name in classes[:_SHOWN]), *["..."] * (len(classes) > _SHOWN)])
             raise InputError(
                 f"{self.where}: {self.name} is text of {len(classes)} kinds in {rows} rows ({some}), too few of "
-                "each to learn from; choose another --target, or say --task classification if they are classes",
+                f"each to learn from; choose another {argument('target')}, or say "
+                f"{argument('task', 'classification')} if they are classes",
                 column=self.name,
             )
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime import InputError
+from parity_runtime.arguments import argument
 from parity_runtime.evaluation.running_stats import RunningStats
 from parity_training.data.column_kinds import FEWEST_IDENTIFIERS, Why
-from parity_training.data.option_hint import option_hint
 
 # A column whose float32 values step by more than this part of its deviation loses what it tells rows apart by.
 COARSEST_STEP = 1e-3
@@ -61,7 +61,7 @@ class ValueRange:
             step = np.spacing(largest.astype(np.float32)).astype(np.float64)
         for index in np.flatnonzero(kept).tolist():
             name = names[index]
-            drop = option_hint("--drop-columns", [name])
+            drop = argument("drop_columns", (name,))
             if not count[index]:
                 raise InputError(f"{where}: the column {name!r} holds no number; leave it out with {drop}", column=name)
             if not np.isfinite(step[index]) or step[index] > COARSEST_STEP * deviation[index] > 0:

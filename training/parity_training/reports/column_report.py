@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from parity_runtime import Feature
+from parity_runtime.arguments import argument
 from parity_runtime.feature import MISSING_TIMESTAMP, UNKNOWN_INDEX
 from parity_runtime.printable import printable, shown
 from parity_training.data.columns import Columns
@@ -98,7 +99,7 @@ def _rare(feature: Feature, met: Sequence[str], training_data: TrainingData) -> 
         known = f"{_short(feature.name)}: {len(feature.categories)} of {len(met) - 1} categories have an index"
         yield (
             f"{known}; the others, in {rows} rows, count as unknown: training saw them once or never, or others more "
-            "often (--max-categories)"
+            f"often ({argument('max_categories')})"
         )
 
 

@@ -19,7 +19,7 @@ from parity_training.run import TEST_TABLE, Run
 
 @dataclass(frozen=True)
 class HeldOutPredictions:
-    """Rows, their truth, and the network's answers.
+    """Rows, their truth, and the network's predictions.
 
     Attributes:
         contract: of the run.
@@ -59,7 +59,7 @@ class HeldOutPredictions:
 
 
 def predict_test_rows(run: Run, user_network: Network | None = None) -> HeldOutPredictions:
-    """Answer a run's held-out rows with its network.
+    """Predict a run's held-out rows with its network.
 
     Raises:
         InputError: the run has not finished.
