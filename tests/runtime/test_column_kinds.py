@@ -74,7 +74,7 @@ def test_arrow_columns_as_categories() -> None:
     pyarrow = pytest.importorskip("pyarrow")
     text = pyarrow.array(["a", None, "NA", "b", "a"])
     chunk = arrow_of(
-        text=text, large=text.cast(pyarrow.large_string()), view=text.cast(pyarrow.string_view()),
+        text=text, large=text.cast(pyarrow.large_string()), view=pyarrow.array(text.to_pylist(), pyarrow.string_view()),
         words=text.dictionary_encode(), sliced=pyarrow.array(["z", *text.to_pylist()]).dictionary_encode()[1:],
     )  # fmt: skip
     for name in chunk.columns:

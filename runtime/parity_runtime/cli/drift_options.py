@@ -128,10 +128,10 @@ class DriftWatch:
         return self._report().to_json()
 
     def show(self, *, err: bool) -> None:
-        """Print the report; what the package lacks on stderr."""
+        """Print the report; where it was asked for, what the package lacks for it on stderr."""
         from parity_runtime.cli.drift_text import drift_lines  # noqa: PLC0415 -- not where nobody asks for it
 
-        if self._without:
+        if self._without and self._summary:
             echo_line(f"parity: {self._without}", err=True)
         for line in drift_lines(self._report()):
             echo_line(line, err=err)
