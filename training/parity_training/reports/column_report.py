@@ -105,7 +105,7 @@ def _rare(feature: Feature, met: Sequence[str], training_data: TrainingData) -> 
         known = f"{_short(feature.name)}: {len(feature.categories)} of {len(met) - 1} categories have an index"
         without = {*met[1:]} - {*feature.categories}
         ends = {text for text in without if "\0" in text}
-        why = [f"{len(ends)} hold a NUL character, which no graph can hold"] if ends else []
+        why = [f"a NUL character, which no graph can hold, stands in {len(ends)} of them"] if ends else []
         if without - ends:
             why += [f"training saw them once or never, or others more often ({argument('max_categories')})"]
         yield f"{known}; the others, in {rows} rows, count as unknown: {'; or '.join(why)}"
