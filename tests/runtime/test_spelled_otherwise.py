@@ -42,8 +42,8 @@ def said(predictor: Predictor, rows: Any, method: str = "predict") -> list[str]:
 def test_python_warns_where_most_cells_of_a_column_are_unknown(predictor: Predictor, method: str) -> None:
     rows = columns(["Red", "Green"] * 10 + ["red"] * 5 + [None] * 30)
     assert said(predictor, rows, method) == [
-        "20 of 25 cells of color are unknown to the model, such as 'Red' and 'Green'; it knows 'red' and 'green': spell "
-        "them as the training table does (pandas reads text as it stands with dtype={'color': str})"
+        "20 of 25 cells of color are unknown to the model, such as 'Red' and 'Green'; it knows 'red' and 'green': "
+        "spell them as the training table does (pandas reads text as it stands with dtype={'color': str})"
     ]
     frame = pytest.importorskip("pandas").DataFrame(rows)
     assert len(said(predictor, frame, method)) == 1
@@ -112,7 +112,7 @@ def truth_package(request: pytest.FixtureRequest, tmp_path: Path, mixed_package:
     onnx = pytest.importorskip("onnx")
     model = onnx.load(mixed_package / "model.onnx")
     (entry,) = [entry for entry in model.metadata_props if entry.key == "parity.contract"]
-    entry.value = json.dumps(json.loads(entry.value) | {"classes": list(request.param)})
+    entry.value = json.dumps(json.loads(entry.value) | {"classes": list(request.param), "positive": request.param[1]})
     onnx.save(model, tmp_path / "truth.onnx")
     return tmp_path / "truth.onnx"
 

@@ -136,8 +136,8 @@ class Predictor(FittedEstimator):
                 numbers is taken as it is. Of a model that takes text, dates or truth values: lists of rows of mixed
                 cells, arrays of objects, or columns. A category is a ``str``, an integer, a whole float or a bool; a
                 date is a ``datetime``, a ``date``, a datetime64 or text, without a zone in UTC; None, NaN and NA are
-                missing. Of columns by name an `UnknownCategoriesWarning` says where most cells of a column of text, and at
-                least 20 of the first 1,000 rows, are unknown to the model.
+                missing. Of columns by name an `UnknownCategoriesWarning` says where most cells of a column of text, and
+                at least 20 of the first 1,000 rows, are unknown to the model.
 
         Returns:
             For a classifier ``classes_[label]``; for a regression float32 ``[batch]``, or

@@ -38,7 +38,9 @@ class UnknownCategories:
 
     def __init__(self, contract: ModelContract) -> None:
         self._features = [
-            (feature, frozenset(feature.categories)) for feature in contract.features if feature.categories
+            (feature, frozenset((MISSING_CATEGORY, *feature.categories)))
+            for feature in contract.features
+            if feature.categories
         ]
 
     def problem(self, inputs: Arrays, rows: int | None = None) -> str | None:
@@ -59,23 +61,23 @@ class UnknownCategories:
             inputs: what the graph takes for them.
             stacklevel: as if whoever calls this called ``warnings.warn``.
         """
-        if not self._features or len(inputs[self._features[0][0].input]) < FEWEST_UNKNOWN or column_names(rows) is None:
-            return
         problem = self.problem(inputs, _WARNED_ROWS)
-        if problem:
+        if problem and column_names(rows) is not None:
             warnings.warn(problem, UnknownCategoriesWarning, stacklevel=stacklevel + 1)
 
     def _look(self, place: int, inputs: Arrays, rows: int | None) -> _UnknownColumn | None:
         feature, known = self._features[place]
-        cells = inputs[feature.input][:rows, feature.index].tolist()
-        if len(cells) < FEWEST_UNKNOWN or known.issuperset(cells):
+        array = inputs[feature.input]
+        if len(array) < FEWEST_UNKNOWN:
             return None
-        present = [cell for cell in cells if cell != MISSING_CATEGORY]
-        unknown = [cell for cell in present if cell not in known]
-        if len(unknown) < FEWEST_UNKNOWN or 2 * len(unknown) <= len(present):
+        cells = array[:rows, feature.index].tolist()
+        if known.issuperset(cells):
             return None
-        examples = list(dict.fromkeys(unknown))[:2]
-        return _UnknownColumn(feature.name, len(unknown), len(present), examples, feature.categories[:2])
+        unknown = len(cells) - sum(map(known.__contains__, cells))
+        if unknown < FEWEST_UNKNOWN or 2 * unknown <= (present := len(cells) - cells.count(MISSING_CATEGORY)):
+            return None
+        examples = list(dict.fromkeys(cell for cell in cells if cell not in known))[:2]
+        return _UnknownColumn(feature.name, unknown, present, examples, feature.categories[:2])
 
 
 def _sentence(columns: list[_UnknownColumn]) -> str:
