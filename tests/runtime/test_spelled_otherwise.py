@@ -49,6 +49,11 @@ def test_python_warns_where_most_cells_of_a_column_are_unknown(predictor: Predic
     assert len(said(predictor, frame, method)) == 1
 
 
+def test_few_cells_between_missing_ones_are_found(predictor: Predictor) -> None:
+    (text,) = said(predictor, columns(([None] * 39 + ["Red"]) * 25))
+    assert text.startswith("25 of 25 cells of color")
+
+
 def test_several_columns_are_one_warning(predictor: Predictor) -> None:
     (text,) = said(predictor, columns(["Red"] * 20, code=["007"] * 20))
     assert "such as 'Red'; it knows" in text and "; so are most of code: spell" in text

@@ -3,6 +3,8 @@
 import warnings
 from typing import Any, NamedTuple
 
+from numpy.typing import NDArray
+
 from parity_runtime.arguments import either
 from parity_runtime.contract import ModelContract
 from parity_runtime.feature import MISSING_CATEGORY
@@ -12,7 +14,8 @@ from parity_runtime.printable import sentence, shown
 FEWEST_UNKNOWN = 20
 """Cells of a column: fewer say nothing of how the others are spelled."""
 
-_WARNED_ROWS = 1000  # of a call: enough to tell, and cheap beside the call
+_WARNED_ROWS = 1000  # of a call: enough to tell
+_SAMPLED = 64  # cells of them that say whether the others have to be looked at
 
 
 class UnknownCategoriesWarning(UserWarning):
@@ -68,16 +71,21 @@ class UnknownCategories:
     def _look(self, place: int, inputs: Arrays, rows: int | None) -> _UnknownColumn | None:
         feature, known = self._features[place]
         array = inputs[feature.input]
-        if len(array) < FEWEST_UNKNOWN:
+        if len(array) < FEWEST_UNKNOWN or (rows and _mostly_known(array[:rows, feature.index], known)):
             return None
         cells = array[:rows, feature.index].tolist()
-        if known.issuperset(cells):
-            return None
         unknown = len(cells) - sum(map(known.__contains__, cells))
         if unknown < FEWEST_UNKNOWN or 2 * unknown <= (present := len(cells) - cells.count(MISSING_CATEGORY)):
             return None
         examples = list(dict.fromkeys(cell for cell in cells if cell not in known))[:2]
         return _UnknownColumn(feature.name, unknown, present, examples, feature.categories[:2])
+
+
+def _mostly_known(column: NDArray[Any], known: frozenset[str]) -> bool:
+    """Whether of about 64 cells, evenly spread, three quarters are known: a call of a predictor has no time for all."""
+    some = column[:: max(len(column) // _SAMPLED, 1)].tolist()
+    unknown = len(some) - sum(map(known.__contains__, some))
+    return 4 * unknown < len(some) - some.count(MISSING_CATEGORY)
 
 
 def _sentence(columns: list[_UnknownColumn]) -> str:
