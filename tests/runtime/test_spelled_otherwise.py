@@ -43,7 +43,7 @@ def test_python_warns_where_most_cells_of_a_column_are_unknown(predictor: Predic
     rows = columns(["Red", "Green"] * 10 + ["red"] * 5 + [None] * 30)
     assert said(predictor, rows, method) == [
         "20 of 25 cells of color are unknown to the model, such as 'Red' and 'Green'; it knows 'red' and 'green': "
-        "spell them as the training table does (pandas reads text as it stands with dtype={'color': str})"
+        "are they spelled as in the training table? (pandas reads text as it stands with dtype={'color': str})"
     ]
     frame = pytest.importorskip("pandas").DataFrame(rows)
     assert len(said(predictor, frame, method)) == 1
@@ -56,7 +56,7 @@ def test_few_cells_between_missing_ones_are_found(predictor: Predictor) -> None:
 
 def test_several_columns_are_one_warning(predictor: Predictor) -> None:
     (text,) = said(predictor, columns(["Red"] * 20, code=["007"] * 20))
-    assert "such as 'Red'; it knows" in text and "; so are most of code: spell" in text
+    assert "such as 'Red'; it knows" in text and "; so are most of code: are they" in text
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,9 @@ def test_the_command_line_says_one_line_of_the_first_chunk(
     lines = [line for line in done.err.splitlines() if "unknown to the model" in line]
     assert done.code == 0 and len(lines) == 1
     assert lines[0].startswith("parity: ") and "t.csv: 30 of 30 cells of color are unknown to the model" in lines[0]
-    assert "such as 'Red' and 'Green'; it knows 'red' and 'green': spell them as the training table does" in lines[0]
+    assert (
+        "such as 'Red' and 'Green'; it knows 'red' and 'green': are they spelled as in the training table?" in lines[0]
+    )
     assert "pandas" not in lines[0]
     table.write_text(csv_of(columns(["red", "Green"] * 15, sold=["yes", "no"] * 15)))
     done = parity(command, mixed_package, table, *(["--target", "sold"] if command == "evaluate" else []))

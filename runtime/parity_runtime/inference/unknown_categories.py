@@ -64,6 +64,8 @@ class UnknownCategories:
             inputs: what the graph takes for them.
             stacklevel: as if whoever calls this called ``warnings.warn``.
         """
+        if not self._features or len(inputs[self._features[0][0].input]) < FEWEST_UNKNOWN:
+            return
         problem = self.problem(inputs, _WARNED_ROWS)
         if problem and column_names(rows) is not None:
             warnings.warn(problem, UnknownCategoriesWarning, stacklevel=stacklevel + 1)
@@ -94,8 +96,8 @@ def _sentence(columns: list[_UnknownColumn]) -> str:
     dtype = either(f" (pandas reads text as it stands with dtype={{{shown(first.name)}: str}})", "")
     return sentence(
         f"{first.unknown} of {first.cells} cells of {first.name} are unknown to the model, such as "
-        f"{_listed(first.examples)}; it knows {_listed(first.known)}{more}: spell them as the training table does"
-        f"{dtype}"
+        f"{_listed(first.examples)}; it knows {_listed(first.known)}{more}: are they spelled as in the training "
+        f"table?{dtype}"
     )
 
 
