@@ -81,6 +81,8 @@ def arrow_booleans(array: Any, values: CellValues) -> tuple[NDArray[np.float64],
 def _encoded(array: Any) -> Any:
     import pyarrow  # noqa: PLC0415
 
+    if pyarrow.types.is_string_view(array.type):  # which not every pyarrow encodes
+        array = pyarrow.array(array.to_pylist(), pyarrow.string())
     try:
         return array.dictionary_encode()
     except pyarrow.ArrowException as error:
