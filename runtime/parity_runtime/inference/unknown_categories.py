@@ -85,7 +85,7 @@ class UnknownCategories:
 
 def _mostly_known(column: NDArray[Any], known: frozenset[str]) -> bool:
     """Whether of about 64 cells, evenly spread, three quarters are known: a call of a predictor has no time for all."""
-    some = column[:: max(len(column) // _SAMPLED, 1)].tolist()
+    some: list[str] = column[:: max(len(column) // _SAMPLED, 1)].tolist()
     unknown = len(some) - sum(map(known.__contains__, some))
     return 4 * unknown < len(some) - some.count(MISSING_CATEGORY)
 

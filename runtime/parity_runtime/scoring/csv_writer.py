@@ -88,6 +88,7 @@ class CsvWriter(Writer[bytes]):
         cells = np.where(cells == ord("."), np.uint8(ord(self._decimal)), cells)
         if self._decimal != self._delimiter:
             return cells
+        # A comma that delimits cells as well: the number is quoted, as the table's own are.
         quote = np.full((len(cells), 1), ord('"'), np.uint8)
         return np.concatenate([quote, cells, quote], axis=1)
 
