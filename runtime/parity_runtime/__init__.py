@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from parity_runtime.feature import Feature
     from parity_runtime.inference.predictor import Predictor
+    from parity_runtime.inference.unknown_categories import UnknownCategoriesWarning
     from parity_runtime.package.loader import UncheckedModelWarning
     from parity_runtime.package.manifest import Package
     from parity_runtime.scoring.predict_batches import predict_batches
@@ -55,6 +56,7 @@ __all__ = [
     "TensorSpec",
     "Tolerance",
     "UncheckedModelWarning",
+    "UnknownCategoriesWarning",
     "Verification",
     "__version__",
     "compare_with_training",
@@ -70,6 +72,7 @@ _MODULES = {
     "package.loader": ("UncheckedModelWarning",),
     "package.manifest": ("Package",),
     "inference.predictor": ("Predictor",),
+    "inference.unknown_categories": ("UnknownCategoriesWarning",),
     "scoring.predict_batches": ("predict_batches",),
     "tensor_spec": ("TensorSpec",),
     "tolerance": ("Tolerance",),

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from parity_runtime.cli.drift_options import DriftWatch, drift_options, refuse_beside_explain_row, show_row
 from parity_runtime.cli.echo import echo_line
@@ -17,8 +18,10 @@ from parity_runtime.errors import LimitError
 from parity_runtime.evaluation.evaluate import check_target, evaluate_chunks
 from parity_runtime.evaluation.metrics import classification_metrics, regression_metrics
 from parity_runtime.files.json_file import dump_json
+from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.session import Provider
+from parity_runtime.inference.unknown_categories import UnknownCategories
 from parity_runtime.scoring.score_table import chunk_size
 from parity_runtime.tables.cell_values import left_out_rows
 
@@ -57,7 +60,13 @@ def evaluate(package: Path, table: str, target: str | None, as_json: bool, provi
         show_row(explain_row(predictor, chunks, number, target), as_json=as_json)
         return
     drift = DriftWatch(predictor, package, fail_on)
-    metrics = evaluate_chunks(predictor, chunks, target, drift.evaluated)
+    unknown = _UnknownWatch(predictor.contract, table)
+
+    def observe(inputs: Arrays, outputs: Arrays, true: NDArray[Any]) -> None:
+        unknown.first(inputs)
+        drift.evaluated(inputs, outputs, true)
+
+    metrics = evaluate_chunks(predictor, chunks, target, observe)
     if as_json:
         click.echo(dump_json(metrics | {"drift": drift.to_json()}), nl=False)
     else:
@@ -72,6 +81,19 @@ def evaluate(package: Path, table: str, target: str | None, as_json: bool, provi
     missed += drift.beyond()
     if missed:
         raise LimitError("; ".join(missed))
+
+
+class _UnknownWatch:
+    """Says on stderr where most cells of a column of a table's first chunk are unknown."""
+
+    def __init__(self, contract: ModelContract, table: str) -> None:
+        self._unknown, self._table, self._looked = UnknownCategories(contract), table, False
+
+    def first(self, inputs: Arrays) -> None:
+        problem = None if self._looked else self._unknown.problem(inputs)
+        self._looked = True
+        if problem:
+            echo_line(f"parity: {self._table}: {problem}", err=True)
 
 
 def _show(contract: ModelContract, metrics: dict[str, Any], target: str | None) -> None:

@@ -4,9 +4,11 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 
 from parity_runtime.cli.drift_options import DriftWatch, drift_options, refuse_beside_explain_row, show_row
 from parity_runtime.cli.echo import echo_line
@@ -15,8 +17,10 @@ from parity_runtime.cli.progress import table_progress
 from parity_runtime.cli.table_options import TABLE_OPTIONS, read_options, table_file, table_options
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
+from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.session import Provider
+from parity_runtime.inference.unknown_categories import UnknownCategories
 from parity_runtime.printable import counted
 from parity_runtime.scoring.prediction_columns import BESIDE_TARGET
 from parity_runtime.scoring.score_chunk import Scored
@@ -104,7 +108,8 @@ def predict(package: Path, table: str | None, rows: tuple[str, ...], provider: P
         _explain_row(predictor, file, number)
         return
     watch = DriftWatch(predictor, package, **drift) if any(drift.values()) else None
-    job = ScoringJob(**options | {"columns": names(options["columns"])}, observe=None if watch is None else watch.count)
+    observe = _Observe(predictor.contract, watch)
+    job = ScoringJob(**options | {"columns": names(options["columns"])}, observe=observe)
     size = chunk_size(predictor.contract, job.batch_size)
     chunks = iter([_typed_rows(predictor.contract, rows, asked)]) if file is None else file.chunks(size)
     _Run(predictor, file, job, watch).write(chunks, out)
@@ -137,6 +142,25 @@ def _output(out: Path | None, package: Path, table: str | None) -> Path | None:
     if sys.stdout is None:
         raise InputError("stdout is closed; write the predictions to a file with --out")
     return None
+
+
+class _Observed(NamedTuple):
+    """What is made of a chunk: what is to be said of its categories, and its counts where somebody wants them."""
+
+    problem: str | None
+    counts: Any
+
+
+class _Observe:
+    """Looks at the categories of a table's first chunk, and counts the rows of all where that is wanted."""
+
+    def __init__(self, contract: ModelContract, watch: DriftWatch | None) -> None:
+        self._unknown, self._watch = UnknownCategories(contract), watch
+
+    def __call__(self, chunk: Chunk, inputs: Arrays, unpredicted: NDArray[np.bool_], outputs: Arrays) -> _Observed:
+        problem = self._unknown.problem(inputs) if chunk.first_row == 1 else None
+        counts = None if self._watch is None else self._watch.count(chunk, inputs, unpredicted, outputs)
+        return _Observed(problem, counts)
 
 
 class _Run:
@@ -190,8 +214,10 @@ class _Run:
 
             def watch(scored: Scored) -> None:
                 self._tell(scored)
+                if scored.observed.problem:
+                    _say(f"parity: {scored.chunk.where}: {scored.observed.problem}")
                 if self._watch is not None:
-                    self._watch.merge(scored.observed)
+                    self._watch.merge(scored.observed.counts)
                 show(scored)
 
             self._job.run(self._predictor, chunks, file, format_name, watch)

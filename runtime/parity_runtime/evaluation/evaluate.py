@@ -13,6 +13,7 @@ from parity_runtime.evaluation.metrics import ClassificationMetrics, RegressionM
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.output_validation import NO_FINITE_OUTPUT
 from parity_runtime.inference.predictor import Predictor
+from parity_runtime.inference.truth_classes import truth_classes
 from parity_runtime.scoring.prediction_columns import prediction_columns
 from parity_runtime.scoring.score_chunk import no_predictions
 from parity_runtime.tables.chunk import Chunk, Refusal, shown
@@ -145,7 +146,7 @@ def missing_targets(contract: ModelContract, table: Chunk, target: str) -> NDArr
 
 
 def class_indices(contract: ModelContract, table: Chunk, target: str) -> NDArray[np.int64]:
-    """Return the class index of every row, int64 ``[rows]``.
+    """Return the class index of every row, int64 ``[rows]``; of the classes false and true in any case.
 
     Raises:
         InputError: names the first row whose cell is no class of the model.
@@ -153,6 +154,9 @@ def class_indices(contract: ModelContract, table: Chunk, target: str) -> NDArray
     index = {str(label): position for position, label in enumerate(contract.classes)}
     integers = all(isinstance(label, int) for label in contract.classes)
     cells = [_integer_text(cell.strip()) if integers else cell.strip() for cell in table.column(target)]
+    truths = truth_classes(contract.classes)
+    if truths:
+        cells = [truths.get(cell.lower(), cell) for cell in cells]
     for row, cell in enumerate(cells):
         if cell not in index:
             what = f"is {shown(cell)}, no class of" if cell else "is missing; it takes a class,"

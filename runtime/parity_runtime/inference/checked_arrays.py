@@ -198,7 +198,7 @@ def _cell(values: CellValues, cell: Any, row: int, name: str) -> float:
 
 
 def column_of(rows: Any, name: str, found: Sequence[Any]) -> Any:
-    """Return a column by its name.
+    """Return a column by its name, or the only one that has that name with white space around it.
 
     Args:
         rows: that have columns.
@@ -208,6 +208,9 @@ def column_of(rows: Any, name: str, found: Sequence[Any]) -> Any:
     Raises:
         InputError: it is not there, or twice.
     """
+    if name not in found:
+        spaced = [other for other in found if isinstance(other, str) and other.strip() == name]
+        name = spaced[0] if len(spaced) == 1 else name
     if found.count(name) != 1:
         problem = "is there more than once" if name in found else "is missing"
         listed = ", ".join(map(str, found)) or "none"

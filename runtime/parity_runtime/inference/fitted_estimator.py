@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from parity_runtime.contract import LOGITS, ModelContract
 from parity_runtime.errors import InputError
+from parity_runtime.inference.truth_classes import as_classes
 
 
 class FittedEstimator(ABC):
@@ -71,7 +72,8 @@ class FittedEstimator(ABC):
 
         Args:
             rows: as in `Predictor.predict`.
-            truth: the class of each row, ``[batch]``; of a regression the values, ``[batch]`` or ``[batch, targets]``.
+            truth: the class of each row, ``[batch]``, where the classes are false and true also as bools and in any
+                case; of a regression the values, ``[batch]`` or ``[batch, targets]``.
             sample_weight: of each row, ``[batch]``; None weighs them alike.
 
         Returns:
@@ -87,6 +89,7 @@ class FittedEstimator(ABC):
             raise InputError(
                 f"the truth has the shape {list(truth.shape)}; the predictions have {list(predictions.shape)}"
             )
+        truth = as_classes(truth, self.contract.classes) if self.contract.is_classifier else truth
         if "U" in (truth.dtype.kind, predictions.dtype.kind) and truth.dtype.kind not in (predictions.dtype.kind, "O"):
             raise InputError(
                 f"the truth holds {truth.dtype}; the classes are {predictions.dtype}, such as {predictions[0]!r}"

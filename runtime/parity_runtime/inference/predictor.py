@@ -22,6 +22,7 @@ from parity_runtime.inference.session import Provider, create_session, session_p
 from parity_runtime.inference.signature import signature_mismatches
 from parity_runtime.inference.table_rows import is_encoded
 from parity_runtime.inference.training_range import check_has_ranges, out_of_range
+from parity_runtime.inference.unknown_categories import UnknownCategories
 from parity_runtime.package.loader import load_model
 
 Rows = ArrayLike | Mapping[str, ArrayLike]
@@ -97,6 +98,7 @@ class Predictor(FittedEstimator):
         # Of numbers alone: other rows are looked at cell by cell.
         self._bound_dtype = None if is_encoded(self.contract) else self.contract.inputs[0].numpy_dtype
         self._ready = ReadyInputs(self.contract)
+        self._unknown = UnknownCategories(self.contract)
         self._executor: Executor | None = None
         self._running()
         survive_forks(self)
@@ -134,7 +136,8 @@ class Predictor(FittedEstimator):
                 numbers is taken as it is. Of a model that takes text, dates or truth values: lists of rows of mixed
                 cells, arrays of objects, or columns. A category is a ``str``, an integer, a whole float or a bool; a
                 date is a ``datetime``, a ``date``, a datetime64 or text, without a zone in UTC; None, NaN and NA are
-                missing.
+                missing. Of columns by name an `UnknownCategoriesWarning` says where most cells of a column of text, and
+                at least 20 of the first 1,000 rows, are unknown to the model.
 
         Returns:
             For a classifier ``classes_[label]``; for a regression float32 ``[batch]``, or
@@ -293,6 +296,7 @@ class Predictor(FittedEstimator):
             if output is not None:
                 return output
         inputs = table_inputs(self.contract, rows)
+        self._unknown.warn(rows, inputs, 3)
         return executor.run([names], inputs)[0] if isinstance(names, str) else executor.run(names, inputs)
 
     def _forget_session(self) -> Executor | None:

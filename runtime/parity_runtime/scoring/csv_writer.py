@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import BinaryIO, TypeGuard
 
 import numpy as np
+from numpy.typing import NDArray
 
 from parity_runtime.scoring.formula_injection import neutralize_formulas
 from parity_runtime.scoring.prediction_columns import PredictionColumn
@@ -16,7 +17,7 @@ from parity_runtime.tables.float_text import Cells, choice_cells, float32_cells,
 
 
 class CsvWriter(Writer[bytes]):
-    """Writes CSV, with the delimiter and the line ends of a CSV table.
+    """Writes CSV, with the delimiter, the decimal sign and the line ends of a CSV table.
 
     Args:
         file: where to.
@@ -28,9 +29,10 @@ class CsvWriter(Writer[bytes]):
     def __init__(self, file: BinaryIO, layout: Layout, head: Chunk, *, spreadsheet_safe: bool = False) -> None:
         super().__init__(file, layout)
         self._safe = spreadsheet_safe
-        self._delimiter, self._newline = ",", b"\n"
+        self._delimiter, self._decimal, self._newline = ",", ".", b"\n"
         if isinstance(head, CsvChunk):
             self._delimiter, self._newline = head.header.delimiter, head.header.newline
+            self._decimal = head.values.decimal
         table = head.header.line if self._keeps(head) else self._line(layout.table)
         names = [names for names in (table, self._line(layout.predictions)) if names]
         self._header = self._delimiter.encode().join(names) + self._newline
@@ -75,9 +77,20 @@ class CsvWriter(Writer[bytes]):
 
     def _cells(self, answer: PredictionColumn) -> Cells:
         if answer.values.dtype == np.float32:
-            return float32_cells(answer.values)
+            return self._numbers(answer.values)
         texts = [self._line([str(label)]) for label in answer.classes or ("false", "true")]
         return choice_cells(answer.values.astype(np.intp), texts)
+
+    def _numbers(self, values: NDArray[np.float32]) -> Cells:
+        cells = float32_cells(values)
+        if self._decimal == ".":
+            return cells
+        cells = np.where(cells == ord("."), np.uint8(ord(self._decimal)), cells)
+        if self._decimal != self._delimiter:
+            return cells
+        # A comma that delimits cells as well: the number is quoted, as the table's own are.
+        quote = np.full((len(cells), 1), ord('"'), np.uint8)
+        return np.concatenate([quote, cells, quote], axis=1)
 
     def _line(self, cells: Sequence[str]) -> bytes:
         return csv_line([neutralize_formulas(cell) for cell in cells] if self._safe else cells, self._delimiter)

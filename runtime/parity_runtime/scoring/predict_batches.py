@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
-from parity_runtime.inference.input_validation import table_inputs
+from parity_runtime.inference.input_validation import Arrays, table_inputs
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.table_rows import is_encoded
+from parity_runtime.inference.unknown_categories import UnknownCategories
 from parity_runtime.scoring.arrow_writer import with_predictions
 from parity_runtime.scoring.prediction_columns import prediction_names
 from parity_runtime.scoring.score_chunk import in_order, score
@@ -68,11 +70,23 @@ def _run(predictor: Predictor, number: int, first: int, batch: Any) -> Any:
     is_run = isinstance(batch, Mapping) and set(batch) == names
     try:
         if is_encoded(contract):
-            return predictor.run(batch if is_run else table_inputs(contract, batch))
+            return predictor.run(batch if is_run else _inputs(contract, number, batch))
         return predictor.run({next(iter(names)): batch} if len(names) == 1 else batch)
     except InputError as error:
         row = None if error.row is None else first + error.row - 1
         raise InputError(error.problem, path=f"batch {number}", row=row, column=error.column) from error
+
+
+def _inputs(contract: ModelContract, number: int, batch: Any) -> Arrays:
+    inputs = table_inputs(contract, batch)
+    _warn(contract, number, batch, inputs)
+    return inputs
+
+
+def _warn(contract: ModelContract, number: int, batch: Any, inputs: Arrays) -> None:
+    """Warn of categories that are spelled otherwise than in training, in the first batch."""
+    if number == 1:
+        UnknownCategories(contract).warn(batch, inputs, 2)
 
 
 def _answer(predictor: Predictor, prefix: str, number: int, first: int, batch: Any) -> Any:
@@ -82,5 +96,5 @@ def _answer(predictor: Predictor, prefix: str, number: int, first: int, batch: A
     chunk.values = cell_values(predictor.contract.missing_values)
     names = prediction_names(predictor.contract, certified=predictor.has_error_bounds)
     chunk.refuse_columns((prefix + name for name in names), "give the added ones a prefix='predicted_'")
-    scored = score(predictor, chunk)
+    scored = score(predictor, chunk, observe=lambda _, inputs, *__: _warn(predictor.contract, number, batch, inputs))
     return with_predictions(batch, [answer.renamed(prefix) for answer in scored.predictions], scored.unpredicted)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_runtime.arguments import argument
+from parity_runtime.arguments import argument, either
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.output_validation import NO_FINITE_OUTPUT
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.scoring.out_of_range import out_of_range_cells, out_of_range_reasons
 from parity_runtime.scoring.prediction_columns import OUT_OF_RANGE, PredictionColumn, prediction_columns
-from parity_runtime.tables.chunk import Chunk, Refusal
-from parity_runtime.tables.feature_columns import blank_rows, read_inputs
+from parity_runtime.tables.chunk import Chunk, Refusal, Refused
+from parity_runtime.tables.feature_columns import blank_rows, is_missing_cell, read_inputs
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -74,7 +74,7 @@ def score(
         refused = out_of_range_reasons(predictor.contract, chunk, outside, way_out) | refused
         blank_rows(inputs, refused)
     if errors == "stop":
-        chunk.refuse(refused)
+        chunk.refuse(_with_way_out(refused) if predictor.contract.row_independent else refused)
     outputs = predictor.run(inputs)
     predictions = prediction_columns(predictor.contract, outputs)
     if outside is not None and out_of_range == "mark":
@@ -92,6 +92,15 @@ def score(
         answers = [answer.keep(kept) for answer in predictions]
         return Scored(chunk.keep(kept), answers, unpredicted[kept], places, observed)
     return Scored(chunk, predictions, unpredicted, places, observed)
+
+
+def _with_way_out(refused: Refused) -> Refused:
+    """Return refusals that say, of a missing cell, which option lets the job go on; Python's callers have none."""
+    way_out = either("", f"; {argument('errors', 'null')} leaves the predictions of such rows empty")
+    return {
+        row: refusal._replace(problem=refusal.problem + way_out) if is_missing_cell(refusal) else refusal
+        for row, refusal in refused.items()
+    }
 
 
 def _stop_way_out() -> str:

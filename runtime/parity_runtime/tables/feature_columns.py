@@ -52,6 +52,11 @@ def chunk_inputs(contract: ModelContract, chunk: Chunk) -> dict[str, NDArray[Any
     return arrays
 
 
+def is_missing_cell(refusal: Refusal) -> bool:
+    """Whether a row is refused for a missing cell that the model does not fill."""
+    return refusal.column is not None and refusal.problem == missing_cell(refusal.column)
+
+
 def check_takes_rows(contract: ModelContract) -> None:
     """Refuse a model of which some input is no columns of a table.
 
