@@ -84,3 +84,17 @@ def test_the_command_for_hundreds_of_columns_is_whole_and_made_soon(parity, tmp_
     assert refused.code == 1 and "300 columns cannot be read" in refused.err
     told = shlex.split(refused.err.partition("; this reads the table: ")[2])
     assert told[:2] == ["parity", "train"] and set(names) <= set(told[told.index("--drop-columns") + 1].split(","))
+
+
+def test_truth_values_that_end_behind_the_first_rows_are_refused_with_a_way_out_that_was_not_given(
+    tmp_path: Path,
+) -> None:
+    lines = [f"{row % 3 == 0},{row % 7},{row % 13}.5" for row in range(LONG)]
+    lines[LONG - 9] = "maybe,1,1.5"
+    path = written(tmp_path / "t.csv", "x,size,y", lines)
+    for settings, way_out in (({}, "categorical=('x',)"), ({"categorical": ("x",)}, "drop_columns=('x',)")):
+        with pytest.raises(InputError) as found:
+            read(path, **settings)
+        assert f"row {LONG - 8}: x is 'maybe', neither true nor false" in str(found.value)
+        assert way_out in str(found.value)
+        assert ("take the column as text" in str(found.value)) == (not settings)

@@ -87,10 +87,12 @@ class ChosenColumns:
     Attributes:
         kinds: of each feature, in the features' order.
         left_out: the others, but for those that somebody said.
+        categorical: those that somebody says are categories, whatever they are.
     """
 
     kinds: dict[str, KindOf] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
+    categorical: tuple[str, ...] = ()
 
     def of(self, *kinds: ColumnKind) -> list[str]:
         """Return the names of the features of some kinds, in order."""
@@ -98,7 +100,7 @@ class ChosenColumns:
 
     def only(self, name: str) -> "ChosenColumns":
         """Return one of the features alone."""
-        return ChosenColumns({name: self.kinds[name]})
+        return ChosenColumns({name: self.kinds[name]}, categorical=self.categorical)
 
 
 def candidates(
@@ -135,7 +137,11 @@ def decide(
     Raises:
         InputError: a column that was named cannot be a feature.
     """
-    chosen, formats, wanted = ChosenColumns(), choice.formats(columns), choice.wanted(columns)
+    chosen, formats, wanted = (
+        ChosenColumns(categorical=choice.categorical),
+        choice.formats(columns),
+        choice.wanted(columns),
+    )
     for name in names:
         found = _said_kind(name, samples[name], choice, formats) or kind_of(samples[name])
         if found.why in ("ambiguous", "unreadable") and name in wanted:

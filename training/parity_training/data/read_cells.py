@@ -107,8 +107,10 @@ class CellReader:
     def _read_booleans(self, chunk: Chunk, name: str) -> NDArray[np.float64]:
         try:
             numbers, refused = chunk.booleans(name)
+            if name in self._chosen.categorical:  # which keeps truth values boolean, and is no way out
+                chunk.refuse(_with_words(refused, name))
         except InputError as error:
-            raise _explained(error) from error
+            raise (error if name in self._chosen.categorical else _explained(error)) from error
         _refuse(chunk, refused)
         return numbers
 
@@ -127,6 +129,12 @@ class CellReader:
         if form is None and native_kind(chunk, name) != "datetime":
             zones.check(chunk, name, seconds != MISSING_TIMESTAMP)
         return seconds
+
+
+def _with_words(refused: Refused, name: str) -> Refused:
+    """Return what is wrong with rows, with the way out of a column of truth values that was said to be categories."""
+    way_out = f"spell it as the others, or leave the column out with {argument('drop_columns', (name,))}"
+    return {row: found._replace(problem=f"{found.problem}; {way_out}") for row, found in refused.items()}
 
 
 class _Zones:
