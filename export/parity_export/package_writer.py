@@ -67,7 +67,7 @@ class GatedGraph:
         return replace(
             self.graph.contract,
             graphs={"default": MODEL, **certified},
-            tolerance=self.gate_result.expected.tolerances["ordinary"],
+            tolerance=self.gate_result.expected.reported_tolerances["ordinary"],
             min_onnxruntime=oldest_onnxruntime(
                 model.opset_imports[""], model.ir_version, text=ML_DOMAIN in model.opset_imports
             ),

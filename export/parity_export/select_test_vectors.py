@@ -105,7 +105,7 @@ def _writable(contract: ModelContract, expected: ExpectedOutputs) -> NDArray[np.
 def _needed_atol(expected: ExpectedOutputs) -> NDArray[np.float64]:
     """Return the atol that each row needs beside `RTOL`, 0 where `RTOL` and `ATOL` allow enough."""
     need = np.zeros(len(expected.probes))
-    for name in expected.tolerances["ordinary"]:
+    for name in expected.reported_tolerances["ordinary"]:
         values = np.nan_to_num(np.abs(expected.float64[name]), posinf=0.0)
         with np.errstate(invalid="ignore"):
             deviation = np.abs(expected.float32[name].astype(np.float64) - expected.float64[name])
@@ -133,7 +133,7 @@ def _hard(contract: ModelContract, expected: ExpectedOutputs, oracle: Oracle) ->
         return None
     inputs = oracle.batches.call(expected.probes.inputs, rows)
     answers = oracle.torch_float64(inputs)
-    tolerance = expected.tolerances["ordinary"][LOGITS].allowed(answers[LOGITS])
+    tolerance = expected.reported_tolerances["ordinary"][LOGITS].allowed(answers[LOGITS])
     bound_report = oracle.error_bounds(inputs)
     label_checked = margins(contract, answers[LOGITS]) > 2 * tolerance.max(axis=1)
     if CERTIFIED in bound_report:  # the recorded value is the exact one, rounded to float32

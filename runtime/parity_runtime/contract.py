@@ -221,6 +221,11 @@ def certified_contract(contract: ModelContract) -> ModelContract:
     return replace(contract, outputs=(*contract.outputs, *added))
 
 
+def is_encoded(contract: ModelContract) -> bool:
+    """Whether the graph has an encoder: some column is text or a timestamp."""
+    return any(feature.is_text or feature.kind == "datetime" for feature in contract.features)
+
+
 def batch_name(contract: ModelContract) -> str | None:
     """Return the dynamic dimension that counts rows: ``batch``, else the first input's first one; None if fixed."""
     names = {size for spec in contract.inputs for size in spec.shape if isinstance(size, str)}

@@ -284,7 +284,7 @@ def test_vectors_record_every_trait_of_a_cell() -> None:
     graph = encoded_graph()
     result = run_gate(graph)
     assert result.oracle is not None
-    contract = replace(graph.contract, tolerance=result.expected.tolerances["ordinary"])
+    contract = replace(graph.contract, tolerance=result.expected.reported_tolerances["ordinary"])
     vectors = select_test_vectors(contract, result.oracle)
     assert vectors.hard is not None
     for inputs in (vectors.ordinary.inputs, vectors.hard.inputs):
@@ -300,7 +300,7 @@ def test_a_moment_before_1970_is_recorded_although_training_saw_none() -> None:
     graph = encoded_graph((AGE, later))
     result = run_gate(graph)
     assert result.oracle is not None
-    contract = replace(graph.contract, tolerance=result.expected.tolerances["ordinary"])
+    contract = replace(graph.contract, tolerance=result.expected.reported_tolerances["ordinary"])
     traits = row_traits(contract, select_test_vectors(contract, result.oracle).ordinary.inputs)
     assert traits["moment before 1970"].any()
     assert traits["missing moment"].any()

@@ -91,4 +91,6 @@ def test_what_is_said_to_be_allowed_is_what_was_allowed() -> None:
     expected = replace(gate_result.expected)  # one that has derived nothing yet
     assert expected.allowed["output"].size
     expected.envelope.high["output"] += np.float32(1e3)
-    assert expected.tolerances["ordinary"]["output"].floor < 1e-3
+    reported = {group: told["output"] for group, told in expected.reported_tolerances.items()}
+    assert reported["ordinary"].floor < 1e-3 and (reported["ordinary"].rtol, reported["large"].rtol) == (1e-5, 1e-3)
+    assert "8 x" in reported["ordinary"].source and "64 x" in reported["large"].source

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from parity_runtime import FormatError, InputError, ModelContract, TensorSpec, __version__
 from parity_runtime.arguments import either
+from parity_runtime.contract import is_encoded
 from parity_runtime.drift.profile import Profile
 from parity_runtime.errors import first_line
 from parity_runtime.feature import FEATURES
@@ -22,7 +23,7 @@ from parity_runtime.files.json_file import FORMAT, check_format, dump_json, pars
 from parity_runtime.files.locks import held
 from parity_runtime.package.manifest import PROFILE
 from parity_runtime.printable import shown
-from parity_training.data.encode_columns import INDICES, index_sizes, is_encoded, network_inputs
+from parity_training.data.encode_columns import INDICES, index_sizes, network_inputs
 from parity_training.data.table_features import table_inputs
 from parity_training.networks.registry import Network, build_network
 from parity_training.networks.table_network import TableNetwork

@@ -16,11 +16,11 @@ from parity_export.sources.model_source import ModelSource, source_from_module, 
 from parity_export.sources.output_spec import OutputSpec
 from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.cli.options import names
+from parity_runtime.contract import is_encoded
 from parity_runtime.inference.input_validation import Arrays
 from parity_training import Run, load_state_dict
 from parity_training.callables import resolve_callable
 from parity_training.cli.arguments import name_values
-from parity_training.data.encode_columns import is_encoded
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--weights", type=click.Path(path_type=Path), help="The state_dict of your module."),

@@ -14,7 +14,7 @@ from parity_export.error_bounds.errors import CannotCertifyError
 from parity_export.graph.attach_encoder import encoded_name, graph_inputs, write_encoder
 from parity_export.graph.encoder_nodes import EncoderNodes
 from parity_runtime import ModelContract
-from parity_training.data.encode_columns import is_encoded
+from parity_runtime.contract import is_encoded
 
 
 def encoded_values(graph: ir.Graph, contract: ModelContract) -> list[ir.Value]:

@@ -20,10 +20,11 @@ from parity_export.gate.timestamp_probes import calendar_moments, seconds_range
 from parity_export.graph.attach_encoder import encoded_name
 from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import Feature, ModelContract
+from parity_runtime.contract import is_encoded
 from parity_runtime.errors import first_line
 from parity_runtime.feature import CATEGORIES, FEATURES, TIMESTAMPS
 from parity_runtime.inference.input_validation import Arrays
-from parity_training.data.encode_columns import CALENDAR_SIZES, encode_columns, is_encoded, network_inputs
+from parity_training.data.encode_columns import CALENDAR_SIZES, encode_columns, network_inputs
 
 _FIRST_DAY, _DAYS = -62_091, 146_097  # 1800-01-01, and 400 years from there: every date of the calendar's cycle
 _DAY = 86_400

@@ -53,7 +53,7 @@ class ExpectedOutputs:
         return allowed
 
     @cached_property
-    def tolerances(self) -> dict[str, dict[str, Tolerance]]:
+    def reported_tolerances(self) -> dict[str, dict[str, Tolerance]]:
         """The tolerance of every float output, by group of probes, in the form that contract and report give it."""
         return {
             group: {
@@ -146,7 +146,7 @@ class ExpectedOutputs:
                 relative = np.where(exact > _TINY, (self.allowed[name][rows] - _TINY) / exact, 0.0)
             return Tolerance(_finite_max(relative), _TINY, 0.0, "a part of each probability, explained by the logits'")
         largest = _finite_max(self._floors[name, group]) if rows.any() else 0.0
-        return tolerance_of(largest, self.dtypes[name], self.given)
+        return tolerance_of(largest, self.dtypes[name], self.given, far=group in FAR)
 
 
 def _finite_max(array: NDArray[np.float64]) -> float:

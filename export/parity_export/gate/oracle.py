@@ -265,7 +265,7 @@ class Oracle:
         return {contract.bounded: asked.run(self._certified, self.probes.inputs, rows, batch)[ERROR_BOUND]}
 
     def _check_precision(self, expected: ExpectedOutputs) -> None:
-        for name, tolerance in expected.tolerances["ordinary"].items():
+        for name, tolerance in expected.reported_tolerances["ordinary"].items():
             if not (name == PROBABILITIES and LOGITS in expected.float64):
                 own, exact = expected.float32[name][self.ordinary], expected.float64[name][self.ordinary]
                 check_precision(name, own, exact, tolerance)

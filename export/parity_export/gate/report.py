@@ -11,7 +11,7 @@ from parity_export.gate.backend_result import BackendResult
 from parity_export.gate.backends import DEFAULT, REFERENCE, Backend, backends
 from parity_export.gate.batching import LazyModel, ModelFunction
 from parity_export.gate.comparison import Difference, away, close, compare
-from parity_export.gate.missing_values import missing_cells
+from parity_export.gate.missing_cells_check import missing_cells
 from parity_export.gate.oracle import INDEPENDENT_ROWS, Oracle
 from parity_export.gate.reference_evaluator import differing_operator
 from parity_export.gate.report_summary import batch_sizes, dimensions, summary_rows
@@ -210,7 +210,7 @@ def _row_independent(answer: ModelFunction, oracle: Oracle) -> bool:
     return all(
         close(other[name], together[name], 2 * expected.allowed[name][rows])
         for other in (alone, {name: array[::-1] for name, array in permuted.items()})
-        for name in expected.tolerances["ordinary"]
+        for name in expected.reported_tolerances["ordinary"]
     )
 
 

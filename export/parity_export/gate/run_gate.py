@@ -123,7 +123,7 @@ def report_to_json(contract: ModelContract, gate_result: GateResult, *, full: bo
         full: every result, beside the row for each backend and output; a gate that says no is always recorded so.
     """
     asked = gate_result.oracle
-    tolerances = gate_result.expected.tolerances if asked is not None else {}
+    tolerances = gate_result.expected.reported_tolerances if asked is not None else {}
     return {
         "format": FORMAT,
         "name": contract.name,

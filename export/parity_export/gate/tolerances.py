@@ -171,15 +171,18 @@ def check_precision(name: str, float32: NDArray[Any], exact: NDArray[Any], toler
         )
 
 
-def tolerance_of(largest: float, dtype: str, given: tuple[float, float] | None) -> Tolerance:
+def tolerance_of(largest: float, dtype: str, given: tuple[float, float] | None, *, far: bool = False) -> Tolerance:
     """Return the tolerance of an output, for contract and report.
 
     Args:
         largest: floor of its columns.
         dtype: of the output.
         given: rtol and atol that a person set; they replace torch.testing's and are named as the source.
+        far: of a group far from what the module is used for.
     """
     rtol, atol = given or TORCH_TESTING[dtype]
+    factor = FAR_FACTOR if far else FACTOR
     first = "rtol and atol were set by hand" if given else f"torch.testing's defaults for {dtype}"
-    source = f"{first}; floor: {FACTOR:g} x the largest deviation of honest float32 evaluations from float64"
-    return Tolerance(rtol, atol, largest, source)
+    first += f", rtol at least {FAR_RTOL:g}" if far else ""
+    source = f"{first}; floor: {factor:g} x the largest deviation of honest float32 evaluations from float64"
+    return Tolerance(max(rtol, FAR_RTOL) if far else rtol, atol, largest, source)

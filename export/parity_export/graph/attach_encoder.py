@@ -14,6 +14,7 @@ from parity_export.graph.calendar import CalendarParts, calendar_parts
 from parity_export.graph.encoder_nodes import PREFIX, EncoderNodes
 from parity_export.graph.onnx_versions import ML_DOMAIN, ML_OPSET
 from parity_runtime import ModelContract, TensorSpec
+from parity_runtime.contract import is_encoded
 from parity_runtime.feature import (
     CATEGORIES,
     FEATURES,
@@ -23,7 +24,7 @@ from parity_runtime.feature import (
     TIMESTAMPS,
     UNKNOWN_INDEX,
 )
-from parity_training.data.encode_columns import INDICES, is_encoded
+from parity_training.data.encode_columns import INDICES
 
 
 def encoded_name(contract: ModelContract, name: str) -> str:

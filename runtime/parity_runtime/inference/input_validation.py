@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from parity_runtime.contract import ModelContract
+from parity_runtime.contract import ModelContract, is_encoded
 from parity_runtime.errors import InputError
 from parity_runtime.inference.checked_arrays import (
     Arrays,
@@ -21,7 +21,7 @@ from parity_runtime.inference.checked_arrays import (
     number_column,
     unspelled,
 )
-from parity_runtime.inference.table_rows import input_by_kind, is_encoded, reads_kinds, rows_by_kind
+from parity_runtime.inference.table_rows import input_by_kind, reads_kinds, rows_by_kind
 
 __all__ = ["Arrays", "all_finite", "dimensions", "named_inputs", "table_inputs"]
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, PROBABILITIES, VALUE, ModelContract
+from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, PROBABILITIES, VALUE, ModelContract, is_encoded
 from parity_runtime.errors import FormatError, InputError
 from parity_runtime.inference.buffer_pool import OutputNames
 from parity_runtime.inference.executor import Executor
@@ -20,7 +20,6 @@ from parity_runtime.inference.output_validation import check_finite, check_label
 from parity_runtime.inference.ready_inputs import ReadyInputs
 from parity_runtime.inference.session import Provider, create_session, session_provider
 from parity_runtime.inference.signature import signature_mismatches
-from parity_runtime.inference.table_rows import is_encoded
 from parity_runtime.inference.training_range import check_has_ranges, out_of_range
 from parity_runtime.inference.unknown_categories import UnknownCategories
 from parity_runtime.package.loader import load_model

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from parity_runtime.contract import ModelContract, batch_name
+from parity_runtime.contract import ModelContract, batch_name, is_encoded
 from parity_runtime.inference.checked_arrays import all_finite
-from parity_runtime.inference.table_rows import is_encoded
 
 _FEW = 16  # numbers, which Python sums up sooner than numpy looks at them
 _MOST_CELLS = 2**9  # of an array; beyond, looking at each in the general way costs nothing beside the work

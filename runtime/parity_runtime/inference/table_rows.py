@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_runtime.contract import ModelContract
+from parity_runtime.contract import ModelContract, is_encoded
 from parity_runtime.errors import InputError
 from parity_runtime.feature import Feature
 from parity_runtime.inference.checked_arrays import (
@@ -26,11 +26,6 @@ from parity_runtime.tables.cell_values import CellValues, cell_values
 from parity_runtime.tables.feature_columns import check_takes_rows
 from parity_runtime.tables.timestamp_cells import timestamp_values
 from parity_runtime.tensor_spec import TensorSpec
-
-
-def is_encoded(contract: ModelContract) -> bool:
-    """Whether some column of the model's is no number in its graph: text or a moment."""
-    return any(feature.is_text or feature.kind == "datetime" for feature in contract.features)
 
 
 def reads_kinds(contract: ModelContract, rows: Any) -> bool:

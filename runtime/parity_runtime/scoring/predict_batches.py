@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from parity_runtime.contract import ModelContract
+from parity_runtime.contract import ModelContract, is_encoded
 from parity_runtime.errors import InputError
 from parity_runtime.inference.input_validation import Arrays, table_inputs
 from parity_runtime.inference.predictor import Predictor
-from parity_runtime.inference.table_rows import is_encoded
 from parity_runtime.inference.unknown_categories import UnknownCategories
 from parity_runtime.scoring.arrow_writer import with_predictions
 from parity_runtime.scoring.prediction_columns import prediction_names

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime import ModelContract, TensorSpec
+from parity_runtime.contract import is_encoded
 from parity_runtime.feature import (
     CATEGORIES,
     FEATURES,
@@ -31,11 +32,6 @@ days count from 1, weekdays from Monday = 1, and hours are one more than the clo
 features, NaN where it is missing."""
 
 _DAY, _HOUR = 86_400, 3_600  # seconds
-
-
-def is_encoded(contract: ModelContract) -> bool:
-    """Whether the graph has an encoder: some column is text or a timestamp."""
-    return any(feature.is_text or feature.kind == "datetime" for feature in contract.features)
 
 
 def network_inputs(contract: ModelContract) -> tuple[TensorSpec, ...]:

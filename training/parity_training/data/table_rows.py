@@ -5,10 +5,11 @@ import torch
 from torch import Tensor
 
 from parity_runtime import ModelContract
+from parity_runtime.contract import is_encoded
 from parity_runtime.feature import FEATURES
 from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.feature_columns import chunk_inputs
-from parity_training.data.encode_columns import INDICES, encode_columns, is_encoded
+from parity_training.data.encode_columns import INDICES, encode_columns
 
 
 def network_rows(contract: ModelContract, chunk: Chunk) -> tuple[Tensor, ...]:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from parity_export.gate.batching import ModelFunction
 from parity_export.gate.oracle import Oracle
 from parity_export.gate.probes import SEED
+from parity_runtime.contract import is_encoded
 from parity_runtime.inference.input_validation import Arrays
-from parity_training.data.encode_columns import is_encoded
 
 _RTOL, _ATOL = 1e-3, 1e-5
 """Right in kind: which number a missing cell is filled with shows far above that. What NaN is answered with NaN, and
