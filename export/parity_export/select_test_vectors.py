@@ -60,8 +60,8 @@ def _ordinary(contract: ModelContract, expected: ExpectedOutputs, oracle: Oracle
 def _usable(contract: ModelContract, expected: ExpectedOutputs) -> NDArray[np.bool_]:
     """Return the rows that are no special values, finite everywhere, and far from a decision or a jump.
 
-    Rows with turns of the calendar of this century and the last are among them: training may never have seen a moment
-    before 1970, and every runner is asked one.
+    Rows with turns of the calendar of this century and the last are among them: training may never have seen one before
+    1970, and every runner is asked one.
     """
     ordinary: NDArray[np.bool_] = groups(expected.probes)["ordinary"]
     usable: NDArray[np.bool_] = (ordinary | _near_moments(expected)) & _writable(contract, expected) & expected.settled
@@ -75,7 +75,7 @@ def _usable(contract: ModelContract, expected: ExpectedOutputs) -> NDArray[np.bo
 
 
 def _near_moments(expected: ExpectedOutputs) -> NDArray[np.bool_]:
-    """Return the probes of the calendar whose moments are missing or within a century and a half of 1970."""
+    """Return the probes of the calendar whose timestamps are missing or within a century and a half of 1970."""
     asked: NDArray[np.bool_] = np.equal(expected.probes.kinds, CALENDAR)
     if not asked.any():
         return asked

@@ -70,13 +70,25 @@ def either(python: str, command_line: str) -> str:
     return command_line if _commands_running else python
 
 
-def did_you_mean(given: object, known: Iterable[str]) -> str:
-    """Return ``; did you mean Adam?`` where a name that there is resembles what was given; nothing where none does."""
+def nearest(given: object, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """Return the name that resembles what was given most, of those that there are; None where none does.
+
+    Args:
+        given: a name that there is not; its case, and white space around it, do not count.
+        known: the names.
+        likeness: how much alike the two must be, from 0 to 1 (``difflib``'s ratio).
+    """
     import difflib  # noqa: PLC0415 -- for an error alone
 
-    by_lower = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(str(given)[:100].lower(), by_lower, n=1)
-    return f"; did you mean {by_lower[found[0]]}?" if found else ""
+    plain = {name.strip().casefold(): name for name in reversed(list(known))}
+    found = difflib.get_close_matches(str(given)[:100].strip().casefold(), plain, 1, likeness)
+    return plain[found[0]] if found else None
+
+
+def did_you_mean(given: object, known: Iterable[str]) -> str:
+    """Return ``; did you mean Adam?`` where a name that there is resembles what was given; nothing where none does."""
+    name = nearest(given, known)
+    return "" if name is None else f"; did you mean {name}?"
 
 
 def check_choice(name: str, given: object, known: Sequence[str]) -> None:

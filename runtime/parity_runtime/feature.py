@@ -138,7 +138,7 @@ class Feature:
         )
 
 
-def moment_text(seconds: float) -> str:
+def timestamp_text(seconds: float) -> str:
     """Return seconds since 1970 as ISO 8601 in UTC; as a number where they lie outside the years that it has."""
     try:
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)

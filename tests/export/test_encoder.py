@@ -18,7 +18,7 @@ from parity_export.gate.reference_evaluator import differing_operator
 from parity_export.gate.row_traits import row_traits
 from parity_export.gate.run_gate import run_gate
 from parity_export.gate.text_probes import all_texts, unknown_texts
-from parity_export.gate.timestamp_probes import calendar_moments
+from parity_export.gate.timestamp_probes import calendar_timestamps
 from parity_export.gate.torch_reference import TorchReference
 from parity_export.graph.attach_encoder import attach_encoder, encoded_name
 from parity_export.graph.attach_head import attach_head, check_graph
@@ -115,8 +115,8 @@ def _by_hand(seconds: int) -> tuple[int, int, int, int, int]:
     """Return the year, and the indices of month, day, weekday and hour, by Python's calendar of 400 years."""
     days, second = divmod(seconds, 86_400)
     era, rest = divmod(days, 146_097)
-    moment = date.fromordinal(date(1970, 1, 1).toordinal() + rest)
-    return moment.year + 400 * era, moment.month, moment.day, moment.isoweekday(), second // 3_600 + 1
+    timestamp = date.fromordinal(date(1970, 1, 1).toordinal() + rest)
+    return timestamp.year + 400 * era, timestamp.month, timestamp.day, timestamp.isoweekday(), second // 3_600 + 1
 
 
 def test_the_calendar_is_right_for_every_int64() -> None:
@@ -125,7 +125,7 @@ def test_the_calendar_is_right_for_every_int64() -> None:
     random = np.random.default_rng(5)
     anywhere = random.integers(-(2**63), 2**63 - 1, 20_000, endpoint=True)
     near = random.integers(-(10**11), 10**11, 20_000)
-    seconds = np.concatenate([calendar_moments(), anywhere, near])
+    seconds = np.concatenate([calendar_timestamps(), anywhere, near])
     present = seconds[seconds != MISSING_TIMESTAMP]
     wanted = np.array([_by_hand(one) for one in present.tolist()])
     np.testing.assert_array_equal(year(present), wanted[:, 0].astype(np.float32))
@@ -280,7 +280,7 @@ def test_the_evaluator_is_asked_of_every_operator_also_of_text() -> None:
 
 
 def test_vectors_record_every_trait_of_a_cell() -> None:
-    """A missing and an unknown text, one outside of ASCII, a missing moment and one before 1970, in both sets."""
+    """A missing and an unknown text, one outside of ASCII, a missing timestamp and one before 1970, in both sets."""
     graph = encoded_graph()
     result = run_gate(graph)
     assert result.oracle is not None
@@ -302,8 +302,8 @@ def test_a_moment_before_1970_is_recorded_although_training_saw_none() -> None:
     assert result.oracle is not None
     contract = replace(graph.contract, tolerance=result.expected.reported_tolerances["ordinary"])
     traits = row_traits(contract, select_test_vectors(contract, result.oracle).ordinary.inputs)
-    assert traits["moment before 1970"].any()
-    assert traits["missing moment"].any()
+    assert traits["timestamp before 1970"].any()
+    assert traits["missing timestamp"].any()
 
 
 def test_a_graph_of_text_needs_an_onnxruntime_that_knows_its_encoder() -> None:

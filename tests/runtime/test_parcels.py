@@ -85,7 +85,7 @@ def test_rows_without_names_and_columns_are_taken_alike() -> None:
 
 
 def test_the_package_verifies() -> None:
-    """Its own vectors hold a missing and an unknown text and a moment before 1970."""
+    """Its own vectors hold a missing and an unknown text and a timestamp before 1970."""
     verify(PARCELS)
     inputs = json.loads((PARCELS / "conformance.json").read_text(encoding="utf-8"))["ordinary"]["inputs"]
     seconds = [int(cell) for cell in inputs["timestamps"]["data"]]

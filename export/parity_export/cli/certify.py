@@ -11,7 +11,6 @@ from typing import IO, Any
 import click
 
 from parity_export.artifacts import BAND, band
-from parity_export.cli.moment_text import moment_text
 from parity_export.error_bounds.certificate import DRAWN_ROWS, Certificate, UncertifiedRow, drawn_chunks, table_chunks
 from parity_export.error_bounds.certified_model import CertifiedModel
 from parity_runtime.cli.echo import echo_line
@@ -19,7 +18,7 @@ from parity_runtime.cli.options import package_argument
 from parity_runtime.cli.table_options import read_options, table_file, table_options
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
-from parity_runtime.feature import Feature
+from parity_runtime.feature import MISSING_TIMESTAMP, Feature, timestamp_text
 from parity_runtime.files.json_file import dump_json
 from parity_runtime.files.paths import refuse_unwritable, resolved
 from parity_runtime.files.staged_folder import refuse_existing, staged_folder
@@ -206,8 +205,10 @@ def _cells(contract: ModelContract, row: UncertifiedRow) -> list[str]:
 
 
 def _text(feature: Feature, cell: Any) -> str:
-    """Return a cell as a table has it: a moment in ISO 8601."""
-    return moment_text(cell) if feature.kind == "datetime" else str(cell)
+    """Return a cell as a table has it: a timestamp in ISO 8601, the date alone at midnight, nothing if missing."""
+    if feature.kind != "datetime":
+        return str(cell)
+    return "" if cell == MISSING_TIMESTAMP else timestamp_text(int(cell)).removesuffix("T00:00:00Z")
 
 
 def _shown(feature: Feature, cell: Any) -> str:

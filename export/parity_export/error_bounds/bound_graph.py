@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.errors import CannotCertifyError, refusal
 from parity_export.error_bounds.rounding_model import FLUSHED, U, upward
+from parity_export.graph.nodes import ConstantPool
 
 _NEGLIGIBLE_SCALE = 1 + 2.0**-10
 
@@ -19,6 +20,9 @@ class BoundBuilder:
 
     Args:
         graph: nodes are appended to it, their names begin with ``error_bound.``.
+
+    Attributes:
+        initializer: returns the constant of an array as it is; one for equal ones.
     """
 
     def __init__(self, graph: ir.Graph) -> None:
@@ -27,7 +31,7 @@ class BoundBuilder:
         self._folded: dict[ir.Value, NDArray[Any]] = {}
         self._chosen: set[ir.Value] = set()
         self._begins: set[ir.Value] = set()
-        self._numbers: dict[tuple[bytes, tuple[int, ...], str], ir.Value] = {}
+        self.initializer = ConstantPool(graph, "error_bound.").value
         self._magnitudes: dict[ir.Value, ir.Value] = {}
         self._count = 0
 
@@ -133,17 +137,6 @@ class BoundBuilder:
     def number(self, array: Any) -> ir.Value:
         """Return a float32 constant, rounded upward."""
         return self.initializer(upward(array))
-
-    def initializer(self, array: NDArray[Any]) -> ir.Value:
-        """Return a constant as it is; one value for equal ones."""
-        key = (array.tobytes(), array.shape, array.dtype.str)
-        if key not in self._numbers:
-            name = f"error_bound.constant_{len(self._numbers)}"
-            value = ir.Value(name=name, const_value=ir.tensor(array, name=name))
-            value.shape, value.dtype = ir.Shape(array.shape), ir.DataType.from_numpy(array.dtype)
-            self._graph.register_initializer(value)
-            self._numbers[key] = value
-        return self._numbers[key]
 
     def emit(self, op_type: str, inputs: Sequence[ir.Value | None], attributes: Any = None) -> ir.Value:
         """Append a node with one output and return that."""

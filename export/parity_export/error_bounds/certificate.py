@@ -103,7 +103,7 @@ def table_chunks(contract: ModelContract, file: TableFile) -> Iterator[Arrays]:
 def drawn_chunks(contract: ModelContract) -> Iterator[Arrays]:
     """Draw rows evenly over what the features ranged over in training, a quarter of the range wider on both sides.
 
-    A truth value is 0 or 1. Of text an eighth is missing and an eighth unknown; of moments one in sixteen is missing.
+    A truth value is 0 or 1. Of text an eighth is missing and an eighth unknown, of timestamps a sixteenth missing.
 
     Raises:
         InputError: the model takes no table, or its features' ranges are unknown.

@@ -16,7 +16,7 @@ from parity_export.export_graph import ExportGraph
 from parity_export.gate.backends import REFERENCE, backends
 from parity_export.gate.probes import SEED
 from parity_export.gate.text_probes import all_texts
-from parity_export.gate.timestamp_probes import calendar_moments, seconds_range
+from parity_export.gate.timestamp_probes import calendar_timestamps, seconds_range
 from parity_export.graph.attach_encoder import encoded_name
 from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import Feature, ModelContract
@@ -132,7 +132,7 @@ def _moments(feature: Feature, random: np.random.Generator) -> NDArray[np.int64]
     anywhere = random.integers(limits.min, limits.max, _RANDOM_ROWS, endpoint=True)
     near = random.uniform(low, high, _RANDOM_ROWS).astype(np.int64)
     days = (_FIRST_DAY + np.arange(_DAYS)) * _DAY + random.integers(0, _DAY, _DAYS)
-    return np.concatenate([calendar_moments(), anywhere, near, days])
+    return np.concatenate([calendar_timestamps(), anywhere, near, days])
 
 
 def _differing(

@@ -24,7 +24,7 @@ from parity_export.gate.probes import (
     labelled,
 )
 from parity_export.gate.text_probes import all_texts, drawn_texts
-from parity_export.gate.timestamp_probes import calendar_moments, drawn_timestamps
+from parity_export.gate.timestamp_probes import calendar_timestamps, drawn_timestamps
 from parity_export.sources.batch_axis import row_axis
 from parity_runtime import ModelContract, TensorSpec
 from parity_runtime.contract import batch_name
@@ -138,9 +138,9 @@ class ProbeSampler:
             yield labelled(TEXT, self._resized(UNIFORM, rows, random) | {CATEGORIES: cells})
         count = len(self.contract.features_of(TIMESTAMPS))
         if count:
-            moments = calendar_moments()
-            cells = np.stack([np.roll(moments, 7 * column) for column in range(count)], axis=1)
-            yield labelled(CALENDAR, self._resized(UNIFORM, len(moments), random) | {TIMESTAMPS: cells})
+            timestamps = calendar_timestamps()
+            cells = np.stack([np.roll(timestamps, 7 * column) for column in range(count)], axis=1)
+            yield labelled(CALENDAR, self._resized(UNIFORM, len(timestamps), random) | {TIMESTAMPS: cells})
 
     def _resized(self, kind: str, rows: int, random: np.random.Generator) -> Arrays:
         """Draw rows of a kind, again and again up to a number of them."""

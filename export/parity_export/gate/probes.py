@@ -15,7 +15,7 @@ SAMPLE, UNIFORM, GAUSSIAN, LARGE = "sample", "uniform", "gaussian", "large"
 SMALL, SPECIAL, SUBNORMAL, EXTREME = "small", "special", "subnormal", "extreme"
 BOUNDARY, ADVERSARIAL = "boundary", "adversarial"
 TEXT, CALENDAR = "text", "calendar"
-"""Tables only: rows with every text that is asked, and rows with moments where a calendar turns."""
+"""Tables only: rows with every text that is asked, and rows with timestamps where a calendar turns."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ Rows = NDArray[np.bool_]
 def row_traits(contract: ModelContract, inputs: Arrays) -> dict[str, Rows]:
     """Return which rows, bool ``[rows]``, have each trait; none of a table of numbers alone.
 
-    A row may lack a text or a moment, hold a text that is no category, one outside of ASCII, or a moment before 1970.
+    A row may lack a text or a timestamp, hold a text that is no category or not ASCII, or a timestamp before 1970.
     """
     found: dict[str, Rows] = {}
     if CATEGORIES in inputs:
@@ -32,8 +32,8 @@ def row_traits(contract: ModelContract, inputs: Arrays) -> dict[str, Rows]:
     if TIMESTAMPS in inputs:
         seconds = inputs[TIMESTAMPS]
         missing = seconds == MISSING_TIMESTAMP
-        found["missing moment"] = np.asarray(missing.any(axis=1))
-        found["moment before 1970"] = np.asarray(((seconds < 0) & ~missing).any(axis=1))
+        found["missing timestamp"] = np.asarray(missing.any(axis=1))
+        found["timestamp before 1970"] = np.asarray(((seconds < 0) & ~missing).any(axis=1))
     return found
 
 

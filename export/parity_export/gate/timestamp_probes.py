@@ -20,8 +20,8 @@ _SECONDS = (0, -1, 86_399)  # of those days: midnight, the second before, the la
 _SHARE = 0.0625  # of the timestamps that are drawn, are missing
 
 
-def calendar_moments() -> NDArray[np.int64]:
-    """Return moments where a calendar turns, and the ends of what an int64 holds; the missing one among them."""
+def calendar_timestamps() -> NDArray[np.int64]:
+    """Return timestamps where a calendar turns, and the ends of what an int64 holds; the missing one among them."""
     turns = [
         int(np.datetime64(f"{year:05d}-{day}" if year < 0 else f"{year:04d}-{day}", "s").astype(np.int64)) + second
         for year, day, second in product(_YEARS, _DAYS, _SECONDS)

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
+
+from parity_export.graph.nodes import ConstantPool
 
 PREFIX = "encoder."
 
@@ -15,12 +16,15 @@ class EncoderNodes:
 
     Args:
         graph: whose names and constants they share.
+
+    Attributes:
+        constant: returns the initializer of an array; one for equal ones.
     """
 
     def __init__(self, graph: ir.Graph) -> None:
         self._graph = graph
         self._nodes: list[ir.Node] = []
-        self._constants: dict[tuple[bytes, tuple[int, ...], str], ir.Value] = {}
+        self.constant = ConstantPool(graph, PREFIX).value
 
     def add(
         self, op_type: str, inputs: Sequence[ir.Value | int], name: str, domain: str = "", **attributes: Any
@@ -31,18 +35,6 @@ class EncoderNodes:
         node.outputs[0].name = f"{PREFIX}{name}"
         self._nodes.append(node)
         return node.outputs[0]
-
-    def constant(self, array: NDArray[Any] | np.generic) -> ir.Value:
-        """Return an initializer; one for equal ones."""
-        array = np.asarray(array)
-        key = (array.tobytes(), array.shape, array.dtype.str)
-        if key not in self._constants:
-            name = f"{PREFIX}constant_{len(self._constants)}"
-            value = ir.Value(name=name, const_value=ir.tensor(array, name=name))
-            value.shape, value.dtype = ir.Shape(array.shape), ir.DataType.from_numpy(array.dtype)
-            self._graph.register_initializer(value)
-            self._constants[key] = value
-        return self._constants[key]
 
     def insert(self) -> None:
         """Put the nodes in front of the graph's."""

@@ -1,9 +1,11 @@
-"""Nodes and constants that are added to a graph that torch exported; their names begin with ``head.``."""
+"""Nodes and constants that are added to a graph that torch exported; those of its head begin with ``head.``."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 
 def node(graph: ir.Graph, op_type: str, inputs: Sequence[ir.Value], name: str, **attributes: int) -> ir.Value:
@@ -16,8 +18,33 @@ def node(graph: ir.Graph, op_type: str, inputs: Sequence[ir.Value], name: str, *
 
 def constant(graph: ir.Graph, name: str, array: object) -> ir.Value:
     """Add an initializer; a Python float becomes float32."""
-    array = np.asarray(array, np.float32) if isinstance(array, float) else np.asarray(array)
-    value = ir.Value(name=f"head.{name}", const_value=ir.tensor(array, name=f"head.{name}"))
+    return _initializer(graph, f"head.{name}", np.asarray(array, np.float32 if isinstance(array, float) else None))
+
+
+class ConstantPool:
+    """Initializers of a graph, one for equal ones.
+
+    Args:
+        graph: to which they are added.
+        prefix: which their names begin with.
+    """
+
+    def __init__(self, graph: ir.Graph, prefix: str) -> None:
+        self._graph, self._prefix = graph, prefix
+        self._values: dict[tuple[bytes, tuple[int, ...], str], ir.Value] = {}
+
+    def value(self, array: NDArray[Any] | np.generic) -> ir.Value:
+        """Return the initializer that holds an array."""
+        array = np.asarray(array)
+        key = (array.tobytes(), array.shape, array.dtype.str)
+        if key not in self._values:
+            name = f"{self._prefix}constant_{len(self._values)}"
+            self._values[key] = _initializer(self._graph, name, array)
+        return self._values[key]
+
+
+def _initializer(graph: ir.Graph, name: str, array: NDArray[Any]) -> ir.Value:
+    value = ir.Value(name=name, const_value=ir.tensor(array, name=name))
     value.shape, value.dtype = ir.Shape(array.shape), ir.DataType.from_numpy(array.dtype)
     graph.register_initializer(value)
     return value

@@ -10,7 +10,7 @@ from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError, first_line
 from parity_runtime.feature import MISSING_CATEGORY, MISSING_TIMESTAMP, Feature
 from parity_runtime.tables.cell_values import CellValues, cell_values, is_nothing, missing_cell
-from parity_runtime.tables.chunk import did_you_mean, shown
+from parity_runtime.tables.chunk import nearest_column, shown
 from parity_runtime.tensor_spec import TensorSpec
 
 Arrays = dict[str, NDArray[Any]]
@@ -103,7 +103,7 @@ def check_cells(contract: ModelContract, name: str, array: NDArray[Any]) -> None
 
 
 def _refuse_missing(features: Sequence[Feature], array: NDArray[Any]) -> None:
-    """Refuse a missing text or moment where the contract says so; names the row (from 1) and the feature."""
+    """Refuse a missing text or timestamp where the contract says so; names the row (from 1) and the feature."""
     for feature in features:
         if feature.missing == "refuse" and (feature.is_text or feature.kind == "datetime"):
             missing = array[..., feature.index] == (MISSING_CATEGORY if feature.is_text else MISSING_TIMESTAMP)
@@ -214,7 +214,7 @@ def column_of(rows: Any, name: str, found: Sequence[Any]) -> Any:
     if found.count(name) != 1:
         problem = "is there more than once" if name in found else "is missing"
         listed = ", ".join(map(str, found)) or "none"
-        near = "" if name in found else did_you_mean(name, list(map(str, found)))
+        near = "" if name in found else nearest_column(name, list(map(str, found)))
         raise InputError(f"the column {name!r} {problem}; found {listed}{near}", column=name)
     try:
         return rows[name]

@@ -48,7 +48,7 @@ def category_column(feature: Feature, column: Any, values: CellValues) -> Texts:
 
 
 def timestamp_column(feature: Feature, column: Any, values: CellValues) -> Seconds:
-    """Return a column of moments as seconds since 1970, UTC, int64 ``[rows]``.
+    """Return a column of timestamps as seconds since 1970, UTC, int64 ``[rows]``.
 
     Args:
         feature: ``datetime``.
@@ -141,7 +141,7 @@ def _array(feature: Feature, column: Any) -> NDArray[Any]:
 
 
 def _without_zone(column: Any) -> Any:
-    """Return pandas' moments with a zone as datetime64 in UTC; anything else as it is."""
+    """Return pandas' timestamps with a zone as datetime64 in UTC; anything else as it is."""
     is_zoned = _library(column) == "pandas" and getattr(column.dtype, "tz", None) is not None
     return np.asarray(getattr(column, "dt", column).tz_convert(None)) if is_zoned else column
 

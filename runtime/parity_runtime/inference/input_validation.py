@@ -27,7 +27,7 @@ __all__ = ["Arrays", "all_finite", "dimensions", "named_inputs", "table_inputs"]
 
 
 def table_inputs(contract: ModelContract, rows: Any) -> Arrays:
-    """Return the graph's inputs for rows of a table, text and moments read as `rows_by_kind` does.
+    """Return the graph's inputs for rows of a table, text and timestamps read as `rows_by_kind` does.
 
     Args:
         contract: of a model over a table, or of one with one input.

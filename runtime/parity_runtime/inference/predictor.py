@@ -233,8 +233,8 @@ class Predictor(FittedEstimator):
 
         Args:
             inputs: every input of the contract by name, each of the contract's shape and dtype (or converted as in
-                `predict`). Text is an array of ``str`` (of objects, or numpy's ``U``), a missing one empty; moments are
-                int64 seconds since 1970, UTC, or datetime64, a missing one INT64_MIN or NaT.
+                `predict`). Text is an array of ``str`` (of objects, or numpy's ``U``), a missing one empty; timestamps
+                are int64 seconds since 1970, UTC, or datetime64, a missing one INT64_MIN or NaT.
 
         Raises:
             InputError: an input is missing, unknown, or does not fit.

@@ -17,7 +17,7 @@ class ReadyInputs:
     """Tells inputs that the graph takes as they are, in a microsecond for one row.
 
     Args:
-        contract: of the model; of one without text and moments no inputs are told (they have bound buffers).
+        contract: of the model; of one without text and timestamps no inputs are told (they have bound buffers).
     """
 
     def __init__(self, contract: ModelContract) -> None:

@@ -64,10 +64,10 @@ def rows_by_kind(contract: ModelContract, rows: Any) -> Arrays:
 
 
 def input_by_kind(contract: ModelContract, spec: TensorSpec, value: Any) -> NDArray[Any]:
-    """Return one input of the graph as it was handed over by name: text as it is, moments as seconds or datetime64.
+    """Return one input of the graph as it was handed over by name: text as it is, timestamps as seconds or datetime64.
 
     Raises:
-        InputError: it does not fit the contract, or holds something else than text, seconds or moments.
+        InputError: it does not fit the contract, or holds something else than text, seconds or timestamps.
     """
     if spec.dtype == "string":
         return _texts(contract, spec, value)
@@ -76,7 +76,9 @@ def input_by_kind(contract: ModelContract, spec: TensorSpec, value: Any) -> NDAr
     if features and features[0].kind == "datetime" and array.dtype.kind in "MO":
         seconds, odd = timestamp_values(list(array.reshape(-1)), features[0].format, CellValues())
         if odd:
-            raise InputError(f"input {spec.name!r} holds {shown(str(array.reshape(-1)[odd[0]]))}, which is no moment")
+            raise InputError(
+                f"input {spec.name!r} holds {shown(str(array.reshape(-1)[odd[0]]))}, which is no timestamp"
+            )
         value = seconds.reshape(array.shape)
     return checked_array(contract, spec, value)
 

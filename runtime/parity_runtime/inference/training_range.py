@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
-from parity_runtime.feature import MISSING_TIMESTAMP, Feature, moment_text
+from parity_runtime.feature import MISSING_TIMESTAMP, Feature, timestamp_text
 
 
 def check_has_ranges(contract: ModelContract) -> None:
@@ -54,9 +54,9 @@ def out_of_range(contract: ModelContract, inputs: Mapping[str, NDArray[Any]]) ->
 
 
 def shown_ends(contract: ModelContract, feature: Feature) -> tuple[str, str]:
-    """Return the low and the high of a feature that has them, as a person reads them: of moments as dates."""
+    """Return the low and the high of a feature that has them, as a person reads them: of timestamps as dates."""
     if feature.kind == "datetime" and feature.range is not None:
-        low, high = map(moment_text, feature.range)
+        low, high = map(timestamp_text, feature.range)
         return low, high
     dtype = next(spec.numpy_dtype for spec in contract.inputs if spec.name == feature.input)
     low, high = map(str, _ends(feature, dtype))

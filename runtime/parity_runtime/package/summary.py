@@ -1,7 +1,7 @@
 """A contract in words, for ``parity info`` and the model card."""
 
 from parity_runtime.contract import ModelContract
-from parity_runtime.feature import Feature, moment_text
+from parity_runtime.feature import Feature, timestamp_text
 from parity_runtime.printable import counted, shown
 
 _FEW = 8  # categories that are written out
@@ -44,6 +44,6 @@ def _seen(feature: Feature) -> list[str]:
     if feature.range is None or feature.kind == "boolean":
         return []
     if feature.kind == "datetime":
-        low, high = (moment_text(end).partition("T")[0] for end in feature.range)
+        low, high = (timestamp_text(end).partition("T")[0] for end in feature.range)
         return [f"{low} to {high} in training"]
     return ["{:.4g} to {:.4g} in training".format(*feature.range)]

@@ -1,4 +1,4 @@
-"""Cells of Arrow's columns as categories, moments and truth values; pyarrow does the work, of the [tables] extra."""
+"""Cells of Arrow's columns as categories, timestamps and truth values; pyarrow does the work, of the [tables] extra."""
 
 from typing import Any
 

@@ -7,6 +7,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_runtime.arguments import nearest
 from parity_runtime.errors import InputError
 from parity_runtime.feature import ColumnKind
 from parity_runtime.tables.category_cells import category_texts, no_truth, truth_values
@@ -195,7 +196,7 @@ class Chunk(ABC):
             InputError: there is no such column.
         """
         if name not in self.columns:
-            hint = self.hint(name) or did_you_mean(name, self.columns)
+            hint = self.hint(name) or nearest_column(name, self.columns)
             raise InputError(f"{self.where} has no column {name!r}; it has {listed(self.columns)}{hint}")
         return self.columns.index(name)
 
@@ -218,13 +219,10 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
-def did_you_mean(name: str, names: Sequence[str]) -> str:
-    """Return a hint that names the nearest of some names, or nothing where none is near."""
-    from difflib import get_close_matches  # noqa: PLC0415 -- for an error alone
-
-    plain = {other.strip().casefold(): other for other in reversed(names)}
-    found = get_close_matches(name.strip().casefold(), plain, 1, 0.7)
-    return f"; did you mean {plain[found[0]]!r}?" if found else ""
+def nearest_column(name: str, names: Sequence[str]) -> str:
+    """Return ``; did you mean 'price'?`` where a column resembles a name that is none; nothing where none does."""
+    found = nearest(name, names, likeness=0.7)
+    return "" if found is None else f"; did you mean {found!r}?"
 
 
 def shown(cell: str) -> str:

@@ -17,8 +17,8 @@ def read_inputs(contract: ModelContract, chunk: Chunk) -> tuple[dict[str, NDArra
 
     Returns:
         By the input's name ``[rows, columns]`` in the graph's order: numbers and truth values float64 (NaN where a cell
-        is missing), text as objects of ``str`` (empty where missing), moments int64 seconds
-        (`parity_runtime.feature.MISSING_TIMESTAMP`). A row that is refused holds zeros, empty text and missing moments.
+        is missing), text as objects of ``str`` (empty where missing), timestamps int64 seconds
+        (`parity_runtime.feature.MISSING_TIMESTAMP`). A refused row holds zeros, empty text and missing timestamps.
         And what is wrong with those rows.
 
     Raises:
@@ -36,7 +36,7 @@ def read_inputs(contract: ModelContract, chunk: Chunk) -> tuple[dict[str, NDArra
 
 
 def blank_rows(arrays: dict[str, NDArray[Any]], refused: Refused) -> None:
-    """Put zeros, empty text and missing moments where a row is refused: the graph runs it all the same."""
+    """Put zeros, empty text and missing timestamps where a row is refused: the graph runs it all the same."""
     for array in arrays.values() if refused else ():
         array[list(refused)] = _FILL[array.dtype.kind]
 
@@ -85,7 +85,7 @@ def _read_input(features: list[Feature], chunk: Chunk) -> tuple[NDArray[Any], Re
 
 
 def _missing(feature: Feature, cells: NDArray[Any]) -> Refused:
-    """Return the rows of a column of text or moments that takes no missing cell."""
+    """Return the rows of a column of text or timestamps that takes no missing cell."""
     if feature.missing == "impute":
         return {}
     nothing = MISSING_CATEGORY if feature.is_text else MISSING_TIMESTAMP

@@ -4,6 +4,7 @@ Both round correctly, so that the numbers are the same bits. Where either has a 
 """
 
 import importlib.util
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -78,6 +79,24 @@ def has_pyarrow() -> bool:
 
 def _with_pyarrow(block: bytes, columns: list[int], layout: Layout) -> NDArray[np.float64] | None:
     import pyarrow  # noqa: PLC0415 -- of the [tables] extra
+
+    found = arrow_columns(block, columns, layout, pyarrow.float64(), ["", *_words(layout)])
+    return None if found is None else np.stack([_numpy(column) for column in found], axis=1)
+
+
+def arrow_columns(
+    block: bytes, columns: list[int], layout: Layout, kind: Any, missing: Sequence[str] = ()
+) -> list[Any] | None:
+    """Return columns of CSV as arrays of pyarrow's; None where it cannot read them.
+
+    Args:
+        block: the rows, without quotes, none of them empty.
+        columns: which of their cells are read.
+        layout: how they are written.
+        kind: the ``pyarrow.DataType`` of the arrays.
+        missing: the cells that are null; of text none is.
+    """
+    import pyarrow  # noqa: PLC0415 -- of the [tables] extra
     from pyarrow import csv  # noqa: PLC0415
 
     names = [str(column) for column in range(layout.width)]
@@ -86,17 +105,18 @@ def _with_pyarrow(block: bytes, columns: list[int], layout: Layout) -> NDArray[n
         table = csv.read_csv(
             pyarrow.BufferReader(block),
             csv.ReadOptions(use_threads=False, column_names=names, block_size=len(block) + 1),
-            csv.ParseOptions(delimiter=layout.delimiter, quote_char=False),
+            csv.ParseOptions(delimiter=layout.delimiter, quote_char=False, ignore_empty_lines=False),
             csv.ConvertOptions(
                 include_columns=list(dict.fromkeys(wanted)),
-                column_types=dict.fromkeys(wanted, pyarrow.float64()),
-                null_values=["", *_words(layout)],
+                column_types=dict.fromkeys(wanted, kind),
+                null_values=list(missing),
+                strings_can_be_null=False,
                 check_utf8=False,
             ),
         )
     except pyarrow.ArrowInvalid:
         return None
-    return np.stack([_numpy(table[name].combine_chunks()) for name in wanted], axis=1)
+    return [table[name].combine_chunks() for name in wanted]
 
 
 def _numpy(array: Any) -> NDArray[np.float64]:

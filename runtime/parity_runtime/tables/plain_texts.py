@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from parity_runtime.tables.plain_numbers import LARGEST, Layout, has_pyarrow
+from parity_runtime.tables.plain_numbers import LARGEST, Layout, arrow_columns, has_pyarrow
 
 _FEW = 4096  # rows; importing pyarrow takes longer than splitting them
 
@@ -19,22 +19,5 @@ def plain_texts(records: list[bytes], columns: list[int], layout: Layout) -> lis
     if not block or len(block) >= LARGEST or b"\r" in block:
         return None
     import pyarrow  # noqa: PLC0415 -- of the [tables] extra
-    from pyarrow import csv  # noqa: PLC0415
 
-    names = [str(column) for column in range(layout.width)]
-    wanted = [names[column] for column in columns]
-    try:
-        table = csv.read_csv(
-            pyarrow.BufferReader(block),
-            csv.ReadOptions(use_threads=False, column_names=names, block_size=len(block) + 1),
-            csv.ParseOptions(delimiter=layout.delimiter, quote_char=False, ignore_empty_lines=False),
-            csv.ConvertOptions(
-                include_columns=list(dict.fromkeys(wanted)),
-                column_types=dict.fromkeys(wanted, pyarrow.dictionary(pyarrow.int32(), pyarrow.string())),
-                strings_can_be_null=False,
-                check_utf8=False,
-            ),
-        )
-    except pyarrow.ArrowInvalid:
-        return None
-    return [table[name].combine_chunks() for name in wanted]
+    return arrow_columns(block, columns, layout, pyarrow.dictionary(pyarrow.int32(), pyarrow.string()))

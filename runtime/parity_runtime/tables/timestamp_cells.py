@@ -1,4 +1,4 @@
-"""What a cell is as a moment: seconds since 1970-01-01T00:00:00 UTC, rounded down; one without a zone is in UTC."""
+"""What a cell is as a timestamp: seconds since 1970-01-01T00:00:00 UTC, rounded down; one without a zone is in UTC."""
 
 import re
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 FIRST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _SECOND
 LAST = (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC) - _EPOCH) // _SECOND
-"""With `FIRST`: the seconds of the last and the first moment that a model takes, of the years 1 to 9999."""
+"""With `FIRST`: the seconds of the last and the first timestamp that a model takes, of the years 1 to 9999."""
 
 # How the digits of the common spellings stand: Y, m, d, H, M and S are fields, f is left out, s h n are the zone.
 _DATE, _TIME = "YYYY-mm-dd", "YYYY-mm-ddTHH:MM:SS"

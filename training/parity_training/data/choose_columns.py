@@ -9,7 +9,7 @@ from itertools import takewhile
 from parity_runtime import InputError
 from parity_runtime.arguments import argument
 from parity_runtime.feature import ColumnKind
-from parity_runtime.tables.chunk import did_you_mean, listed, shown
+from parity_runtime.tables.chunk import listed, nearest_column, shown
 from parity_training.data.column_kinds import (
     HEAD_ROWS,
     ColumnSample,
@@ -239,7 +239,7 @@ def _check_names(where: str, columns: Sequence[str], choice: ColumnChoice, hint:
     if absent:
         several = "columns" if len(absent) > 1 else "column"
         meant = hint(absent[0]) if hint else ""
-        meant = meant or "".join(dict.fromkeys(did_you_mean(name, columns) for name in absent))
+        meant = meant or "".join(dict.fromkeys(nearest_column(name, columns) for name in absent))
         raise InputError(f"{where} has no {several} {', '.join(map(repr, absent))}; it has {listed(columns)}{meant}")
     if choice.target in choice.dropped:
         raise InputError(f"{choice.target!r} is the target and cannot be dropped")
