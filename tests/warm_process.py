@@ -105,12 +105,12 @@ class WarmProcess:
     """
 
     def __init__(self) -> None:
+        from tests.unmeasured import unmeasured  # the process itself starts without their path
+
         self._folder = tempfile.TemporaryDirectory()
         self.address = str(Path(self._folder.name) / "socket")
-        # OpenBLAS starts threads when numpy is imported, OpenMP's wait for one another on a busy machine; a tracer
-        # writes files of its own, and loses signals.
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-        environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        # OpenBLAS starts threads when numpy is imported, OpenMP's wait for one another on a busy machine.
+        environment = unmeasured() | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-P", __file__, self.address]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
         assert self._process.stdout is not None

@@ -19,6 +19,7 @@ import pytest
 from parity_runtime import Predictor
 from tests.embedding.conftest import DATA, EXAMPLES, NO_CLASS, STRANGE
 from tests.embedding.parcels import FACTS, check_outputs
+from tests.unmeasured import unmeasured
 
 pytest.importorskip("fastapi")
 httpx = pytest.importorskip("httpx")
@@ -41,7 +42,7 @@ def client() -> Iterator[Any]:
 
 def start(package: Path, *options: str) -> tuple[subprocess.Popen[str], int]:
     command = [sys.executable, str(SERVICE / "serve.py"), str(package), "--port", "0", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=unmeasured())
     assert process.stdout is not None
     return process, int(process.stdout.readline().rpartition(" ")[2] or 0)
 

@@ -16,6 +16,7 @@ import pytest
 
 from parity_runtime import InputError, Predictor, ProviderError
 from tests.python_path import python_path
+from tests.unmeasured import unmeasured
 
 pytestmark = pytest.mark.slow
 
@@ -96,11 +97,9 @@ print(codes, predictor.predict_proba(rows).tobytes() == expected)
 
 @pytest.mark.parametrize("busy_threads", [0, 2])
 def test_a_forked_child_makes_a_session_of_its_own_and_ends_cleanly(xor_package: Path, busy_threads: int) -> None:
-    # coverage's own locks are not made to survive a fork from a process of several threads: one in 60 children hung.
-    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     done = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK, str(xor_package), str(busy_threads)],
-        capture_output=True, text=True, timeout=30, check=False, env=unmeasured,
+        capture_output=True, text=True, timeout=30, check=False, env=unmeasured(),
     )  # fmt: skip
     assert (done.stdout, done.stderr) == ("[0, 0, 0, 0, 0] True\n", "")
 
@@ -144,8 +143,9 @@ def test_ctrl_c_in_a_long_answer_stops_it(xor_package: Path) -> None:
         "print('ready', flush=True)\nwhile True: p.predict(x)"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", code, str(xor_package)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+        [sys.executable, "-c", code, str(xor_package)],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=unmeasured(),
+    )  # fmt: skip
     with process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"

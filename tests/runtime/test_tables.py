@@ -20,6 +20,7 @@ from parity_runtime import Predictor, predict_batches
 from parity_runtime.tables import plain_numbers
 from parity_runtime.tables.csv_file import csv_chunks, csv_line
 from tests.refusals import refused_at
+from tests.unmeasured import unmeasured
 
 PARITY = str(Path(sys.executable).parent / "parity")
 ODD = ["0\u00a0", "\u00a00", "\u20030", "0\u2028", "0\x85", "0\x1f", "\ufeff0", "1_0", "\u0663", "0x1p3", "nan(3)",
@@ -346,7 +347,7 @@ def test_a_terminated_job_leaves_nothing(xor_package: Path, tmp_path: Path) -> N
         "--batch-size",
         "64",
     ]
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command, env=unmeasured())
     while not list(tmp_path.glob(".o.csv.*")):
         assert process.poll() is None
         time.sleep(0.01)
