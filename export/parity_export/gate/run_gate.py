@@ -6,12 +6,12 @@ from functools import partial
 from typing import Any
 
 import onnx
-import torch
 
 from parity_export.export_graph import ExportGraph
 from parity_export.gate.backends import BATCH_SIZES, DEFAULT
 from parity_export.gate.batching import LazyModel
 from parity_export.gate.decision_constants import code_numbers
+from parity_export.gate.dimension_sizes import accepted_sizes, main_sizes, other_dimensions, refusal
 from parity_export.gate.encoder_check import check_encoder
 from parity_export.gate.expected_outputs import ExpectedOutputs
 from parity_export.gate.oracle import Oracle
@@ -20,18 +20,9 @@ from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError, ModelContract
 from parity_runtime.arguments import argument
 from parity_runtime.contract import batch_name
-from parity_runtime.errors import first_line
 from parity_runtime.files.json_file import FORMAT
 from parity_runtime.inference.session import import_onnxruntime
 from parity_runtime.inference.signature import shape_mismatches, signature_mismatches
-
-OTHER_SIZES = (1, 2, 5, 17, 8, 32, 64)
-"""Sizes of dynamic dimensions other than the batch: the probes are run at the sizes of the sample, or at a size
-that torch accepts, then again at the first four of these that torch accepts, at a long one, and one beyond each
-integer at which the graph may cut an axis."""
-
-LONG = 128
-_OTHER_ASKED = 4
 
 
 @dataclass(frozen=True)
@@ -147,42 +138,15 @@ def _oracles(
     oracle = partial(
         Oracle, default_backend=default_backend, given=given, certified=certified, compared=numbers.compared
     )
-    names = _other_dimensions(source.contract)
-    yield oracle(source, dimensions=_main_sizes(source, names))
+    names = other_dimensions(source.contract)
+    yield oracle(source, dimensions=main_sizes(source, names))
     without = replace(source, sample=None)
-    for size in _accepted_sizes(source, names, refused, numbers.lengths) if names else ():
+    for size in accepted_sizes(source, names, refused, numbers.lengths) if names else ():
         yield oracle(without, dimensions=dict.fromkeys(names, size))
-
-
-def _accepted_sizes(
-    source: ModelSource, names: list[str], refused: list[str], lengths: tuple[int, ...]
-) -> Iterator[int]:
-    """Yield the sizes at which probes are run again; what torch refuses is noted."""
-    left = _OTHER_ASKED
-    for size in dict.fromkeys((*OTHER_SIZES, LONG, *lengths)):
-        if size in OTHER_SIZES and not left:
-            continue
-        dimensions = dict.fromkeys(names, size)
-        reason = _refusal(source, dimensions)
-        if reason is not None:
-            refused.append(f"torch at {dimensions}: {reason}")
-        else:
-            left -= size in OTHER_SIZES
-            yield size
 
 
 def _at(dimensions: Mapping[str, int]) -> str:
     return f", at {dict(dimensions)}" if dimensions else ""
-
-
-def _refusal(source: ModelSource, dimensions: dict[str, int]) -> str | None:
-    """Return why the module itself does not take these sizes; None if it does."""
-    try:
-        with torch.no_grad():
-            source.call(*source.example.tensors(dimensions))
-    except Exception as error:  # the user's own code
-        return first_line(error)
-    return None
 
 
 def _check_one_row(source: ModelSource) -> None:
@@ -191,7 +155,7 @@ def _check_one_row(source: ModelSource) -> None:
     if batch is None:
         return
     sizes = source.example.sizes
-    reason = _refusal(source, {batch: 1})
+    reason = refusal(source, {batch: 1})
     if reason is not None:
         fixed = [
             replace(spec, shape=tuple(sizes[batch] if size == batch else size for size in spec.shape))
@@ -202,21 +166,3 @@ def _check_one_row(source: ModelSource) -> None:
             f"torch takes no batch of one row here ({reason}), and a model with the dimension {batch} must; give "
             f"normalizations running statistics, or fix the size: {options}"
         )
-
-
-def _other_dimensions(contract: ModelContract) -> list[str]:
-    batch = batch_name(contract)
-    names = dict.fromkeys(size for spec in contract.inputs for size in spec.shape if isinstance(size, str))
-    return [name for name in names if name != batch]
-
-
-def _main_sizes(source: ModelSource, names: list[str]) -> dict[str, int]:
-    """Return the sizes of the main probes: the sample's, where there is one, else those of the export."""
-    accepted = source.example.sizes
-    sizes = {name: accepted[name] for name in names}
-    batch = batch_name(source.contract)
-    for spec in source.contract.inputs if source.sample is not None else ():
-        others = [size for size in spec.shape if size != batch]
-        found = (source.sample or {})[spec.name].shape[1:]
-        sizes |= {name: size for name, size in zip(others, found, strict=True) if isinstance(name, str)}
-    return sizes
