@@ -17,7 +17,7 @@ def _double(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class UNet(nn.Module):
-    """Ronneberger et al. 2015, with padded convolutions: an image of any sides from 16 on; what pooling cuts off is padded."""
+    """Ronneberger et al. 2015, with padded convolutions; an image may have any sides from 16 on."""
 
     def __init__(self, classes: int = 2, width: int = 64, depth: int = 4) -> None:
         super().__init__()
