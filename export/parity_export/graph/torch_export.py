@@ -5,7 +5,9 @@ import io
 import logging
 import sys
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from inspect import BoundArguments
+from typing import Any
 
 import onnx_ir as ir
 import torch
@@ -14,6 +16,7 @@ from onnxscript import optimizer
 from torch import nn
 
 from parity_export.graph.exact_resize import resized, settle_resizing
+from parity_export.graph.fixed_sizes import captured_by_reading, fixed_sizes
 from parity_export.graph.shape_inference import infer_shapes
 from parity_export.sources.argument_binding import Binding, bind
 from parity_export.sources.example_inputs import Example
@@ -31,6 +34,7 @@ _LOGGERS = (
     "torch.onnx._internal.exporter._registration",  # that torchvision is absent
     "onnxscript.optimizer",  # what it does not fold
     "torch.fx.experimental.symbolic_shapes",  # the whole of its reasoning where it fails; the error says the cause
+    "torch._guards",  # the same, where it reads the code
 )
 
 
@@ -66,26 +70,37 @@ def export_program(module: nn.Module, example: Example, opset: int | None = None
     shapes = [
         {axis: dimensions[size] for axis, size in enumerate(spec.shape) if isinstance(size, str)} for spec in inputs
     ]
-    arguments = call.arguments(example.tensors())
+    arguments, dynamic_shapes = call.arguments(example.tensors()), dict(call.arguments(shapes).arguments)
+    options = {"input_names": call.in_order(call.names), "dynamic_shapes": dynamic_shapes, "opset_version": opset}
     _forget_recurrent_kernels()
-    try:
-        with quiet():
-            program = torch.onnx.export(
-                module,
-                arguments.args,
-                kwargs=arguments.kwargs,
-                dynamo=True,
-                verbose=False,
-                input_names=call.in_order(call.names),
-                dynamic_shapes=dict(call.arguments(shapes).arguments),
-                opset_version=opset,
-                optimize=False,
-            )
-    except Exception as error:  # torch, onnxscript and the user's module each raise their own
-        raise InputError(f"torch cannot export the module: {_reason(error)}") from error
+    with _explained(), quiet():
+        program = _converted(module, arguments, options)
+        fixed = fixed_sizes(program, call.in_order(shapes))
+        if not fixed:
+            return program
+        return _converted(captured_by_reading(module, arguments, dynamic_shapes, fixed), arguments, options)
+
+
+def _converted(
+    module: nn.Module | torch.export.ExportedProgram, arguments: BoundArguments, options: Mapping[str, Any]
+) -> torch.onnx.ONNXProgram:
+    program = torch.onnx.export(
+        module, arguments.args, kwargs=arguments.kwargs, dynamo=True, verbose=False, optimize=False, **options
+    )
     if program is None:
         raise InputError("torch exported nothing")
     return program
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Say in one line why an export fails: torch, onnxscript and the user's module each raise errors of their own."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"torch cannot export the module: {_reason(error)}") from error
 
 
 def _canonical(model: ir.Model, weights: Collection[str]) -> ir.Model:
@@ -165,7 +180,7 @@ def quiet() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.ERROR)
+        logger.setLevel(logging.CRITICAL)
     printed = io.StringIO()
     try:
         with warnings.catch_warnings(), contextlib.redirect_stderr(printed):
