@@ -15,17 +15,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 from zoo import networks
+from zoo.answers import largest_difference
 from zoo.network import Network
 
 from parity_export import ExportOptions, export_package, source_from_module
-from parity_runtime import Package
-from parity_runtime.inference.session import import_onnxruntime
 
 Found = dict[str, Any]
 
@@ -62,34 +59,7 @@ def package(network: Network, folder: Path) -> Found:
 
 def answers(network: Network, folder: Path) -> Found:
     """Return the largest difference between the graph and the module in float64, in units of the tolerance."""
-    contract = Package.open(folder / "package").contract
-    session = import_onnxruntime().InferenceSession(str(folder / "package" / "model.onnx"))
-    module, shares = network.build().double(), {}
-    for sizes in network.new:
-        drawn = network.draw(sizes, seed=7)
-        names = {given.name for given in session.get_inputs()}
-        found = dict(zip((spec.name for spec in contract.outputs), session.run(None, _only(drawn, names)), strict=True))
-        for name, wanted in _wanted(network, module, drawn, list(found)).items():
-            if found[name].shape != wanted.shape:
-                return {"refused": f"at {sizes} {name} is {found[name].shape}, of the module {wanted.shape}"}
-            difference = np.abs(found[name].astype(np.float64) - wanted)
-            share = difference / contract.tolerance[name].allowed(wanted)
-            shares[f"{name} at {sizes}"] = float(np.where(np.isnan(share), np.inf, share).max())
-    return {"share": max(shares.values()), "where": max(shares, key=lambda name: shares[name])}
-
-
-def _only(arrays: dict[str, Any], names: set[str]) -> dict[str, Any]:
-    return {name: array for name, array in arrays.items() if name in names}
-
-
-def _wanted(network: Network, module: nn.Module, drawn: Found, outputs: list[str]) -> Found:
-    """Return what the module answers in float64, by the outputs' names; of a classifier the logits alone."""
-    tensors = {name: torch.from_numpy(array) for name, array in drawn.items()}
-    doubled = {name: tensor.double() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
-    with torch.no_grad():
-        leaves = [leaf.numpy() for leaf in tree_leaves(module(**doubled)) if isinstance(leaf, torch.Tensor)]
-    names = {"multiclass": ["logits"], "binary": ["logits"], "regression": ["value"]}
-    return dict(zip(names.get(network.output_spec.task, outputs), leaves, strict=True))
+    return largest_difference(network, network.build(), folder / "package")._asdict()
 
 
 def _flops(network: Network, module: nn.Module) -> float:

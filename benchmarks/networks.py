@@ -6,10 +6,8 @@ plain onnxruntime on the package's graph at new sizes beside the module in float
 ended and says so.
 """
 
-import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -87,19 +85,15 @@ def _refusals(found: dict[str, Found]) -> dict[str, str]:
 def _job(*arguments: str) -> Any:
     """Return what a job prints; a process that fails, or takes too long, is a refusal."""
     command = [sys.executable, str(ROOT / "benchmarks" / "network_jobs.py"), *arguments]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_environment(),
-        start_new_session=True,
-    ) as process:  # fmt: skip
-        try:
-            printed, errors = process.communicate(timeout=TIMEOUT)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            return {"refused": f"not done after {TIMEOUT:g} s"}
-    if process.returncode:
-        return {"refused": f"exit code {process.returncode}: {(errors.strip().splitlines() or [''])[-1]}"}
-    return json.loads(printed.strip().splitlines()[-1])
+    try:
+        done = subprocess.run(
+            command, capture_output=True, check=False, text=True, env=clean_environment(), timeout=TIMEOUT
+        )
+    except subprocess.TimeoutExpired:
+        return {"refused": f"not done after {TIMEOUT:g} s"}
+    if done.returncode:
+        return {"refused": f"exit code {done.returncode}: {(done.stderr.strip().splitlines() or [''])[-1]}"}
+    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ SUBJECTS = {
     "tables": "Tables: how good, beside scikit-learn",
     "mixed": "Tables with text",
     "export": "Export",
+    "networks": "Networks as people have them",
     "predictor": "Prediction",
     "install": "What an application installs and waits for",
     "scoring": "Files",

@@ -22,6 +22,7 @@ LIBRARIES = (
     "numpy",
     "onnxruntime",
     "torch",
+    "transformers",
     "onnx",
     "scikit-learn",
     "skorch",
