@@ -34,7 +34,7 @@ from .network import Network, below, prefix_mask
 
 LAYERS, HEADS, HEAD_WIDTH = 12, 12, 64
 _MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-"""Of model.safetensors as sentence-transformers/all-MiniLM-L6-v2 publishes it: the package on PyPI is not its authors'."""
+"""Of model.safetensors as sentence-transformers/all-MiniLM-L6-v2 publishes it: PyPI's package is not its authors'."""
 
 
 class SentenceEmbedding(nn.Module):
