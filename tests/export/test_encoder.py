@@ -10,8 +10,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
+from torch import nn
 
-from parity_export import ExportOptions, export_package
+from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
 from parity_export.export_graph import ExportGraph
 from parity_export.gate.encoder_check import check_encoder
 from parity_export.gate.reference_evaluator import differing_operator
@@ -27,6 +28,7 @@ from parity_export.graph.trace import trace
 from parity_export.onnx_graph import OnnxGraph
 from parity_export.select_test_vectors import select_test_vectors
 from parity_runtime import Feature, InputError, ParityRefusedError, Predictor
+from parity_runtime.contract import Task
 from parity_runtime.feature import MISSING_TIMESTAMP
 from parity_runtime.inference.session import OPTIMIZATIONS, import_onnxruntime
 from parity_runtime.verification.verify import verify
@@ -304,6 +306,14 @@ def test_a_moment_before_1970_is_recorded_although_training_saw_none() -> None:
     traits = row_traits(contract, select_test_vectors(contract, result.oracle).ordinary.inputs)
     assert traits["timestamp before 1970"].any()
     assert traits["missing timestamp"].any()
+
+
+@pytest.mark.parametrize("task", ["tensors", "regression"])
+@pytest.mark.parametrize("name", ["categories", "timestamps"])
+def test_an_input_of_a_module_may_have_the_name_of_a_tables_text(name: str, task: Task) -> None:
+    """Embeddings' indices are often called categories: no cell of them is text."""
+    source = source_from_module(nn.Linear(3, 1).eval(), [f"{name}: float32[batch, 3]"], OutputSpec(task), "m")
+    assert row_traits(source.contract, {name: np.zeros((2, 3), np.float32)}) == {}
 
 
 def test_a_graph_of_text_needs_an_onnxruntime_that_knows_its_encoder() -> None:

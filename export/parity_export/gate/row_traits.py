@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime import ModelContract
+from parity_runtime.contract import is_encoded
 from parity_runtime.feature import CATEGORIES, MISSING_CATEGORY, MISSING_TIMESTAMP, TIMESTAMPS
 from parity_runtime.inference.input_validation import Arrays
 
@@ -15,9 +16,12 @@ Rows = NDArray[np.bool_]
 def row_traits(contract: ModelContract, inputs: Arrays) -> dict[str, Rows]:
     """Return which rows, bool ``[rows]``, have each trait; none of a table of numbers alone.
 
-    A row may lack a text or a timestamp, hold a text that is no category or not ASCII, or a timestamp before 1970.
+    A row may lack a text or a timestamp, hold a text that is no category or not ASCII, or a timestamp before 1970. A
+    module's own inputs may have a table's names: they hold neither.
     """
     found: dict[str, Rows] = {}
+    if not is_encoded(contract):
+        return found
     if CATEGORIES in inputs:
         texts, features = inputs[CATEGORIES], contract.features_of(CATEGORIES)
         taken = [{*one.categories, MISSING_CATEGORY} for one in features]
