@@ -12,6 +12,7 @@ from torch import Tensor
 from parity_export.gate.batching import ModelFunction
 from parity_export.gate.gate_plan import GatePlan
 from parity_export.gate.monte_carlo_arithmetic import MonteCarloArithmetic, TieOrder
+from parity_export.gate.own_kernels import own_kernels
 from parity_export.gate.probes import (
     ADVERSARIAL,
     BOUNDARY,
@@ -78,7 +79,7 @@ def float32_samples(source: ModelSource, plan: GatePlan, *, independent: bool) -
     """
     yield Sample("other kernels and threads", _answer(source, _other_kernels))
     yield Sample("operands moved by an ulp", _answer(source, lambda: MonteCarloArithmetic(SEED)))
-    if not plan.draws_far:
+    if not plan.far:
         return
     if independent:
         yield Sample("small batches", _answer(source), batch=min(SMALL_BATCH, plan.batch))
@@ -125,24 +126,12 @@ def _answer(
 
 
 @contextlib.contextmanager
-def _own_kernels() -> Iterator[None]:
-    """Compute without oneDNN and NNPACK, whose convolution by fast transforms errs by far more than a sum does."""
-    before = torch.backends.mkldnn.enabled
-    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
-    try:
-        with torch.backends.nnpack.flags(enabled=False):
-            yield
-    finally:
-        torch.backends.mkldnn.enabled = before
-
-
-@contextlib.contextmanager
 def _other_kernels() -> Iterator[None]:
     """Compute by torch's own kernels, and on one thread where there are several, or on two."""
     threads = torch.get_num_threads()
     torch.set_num_threads(2 if threads == 1 else 1)
     try:
-        with _own_kernels():
+        with own_kernels():
             yield
     finally:
         torch.set_num_threads(threads)
@@ -152,7 +141,7 @@ def _moved_kernels(seed: int) -> Context:
     @contextlib.contextmanager
     def context() -> Iterator[None]:
         # oneDNN's LSTM is one operator; without it the gates are activations that can be moved.
-        with _own_kernels(), MonteCarloArithmetic(seed, kernels=True):
+        with own_kernels(), MonteCarloArithmetic(seed, kernels=True):
             yield
 
     return context

@@ -7,7 +7,7 @@ from typing import Any
 from parity_export.export_options import Effort
 from parity_export.gate.row_cost import RowCost
 
-BUDGETS = {"quick": 1e11, "normal": 1e12, "thorough": 3e13}
+BUDGETS = {"quick": 1e11, "normal": 7e11, "thorough": 3e13}
 """Operations of a whole gate, as `parity_export.gate.row_cost` counts them: two cores compute some 5e10 a second. They
 are counted, not timed, so that the same model gets the same probes on every machine."""
 
@@ -26,7 +26,7 @@ _FEWER = 4  # times fewer rows are run at other sizes, where rows cost much
 _FEW = 16  # rows of each kind: below, what is expensive is left out
 
 _LADDER = (256, 128, 64, 32, 16, 8, 4, 2, 1)
-_BACKENDS = (9, 4, 3)  # of one provider: all of them, or the most telling
+_BACKENDS = (8, 4, 3)  # configurations of onnxruntime: all of them, or the most telling
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class GatePlan:
 
     Attributes:
         rows: of each random kind of probe.
-        backends: how many of a provider's are run, the most telling first.
+        far: whether rows near zero and far away are drawn, beside those of the range that the model is used in.
+        backends: how many configurations of onnxruntime are run, the most telling first.
         batch: how many rows one call takes at most.
         reference: whether ONNX's reference evaluator is run.
         sorts: whether the module sorts, so that the order of equal values is asked both ways.
@@ -43,6 +44,7 @@ class GatePlan:
     """
 
     rows: int = _LADDER[0]
+    far: bool = True
     backends: int = _BACKENDS[0]
     batch: int = 2**62
     reference: bool = True
@@ -62,12 +64,7 @@ class GatePlan:
     @property
     def special_values(self) -> int | None:
         """With how many special values rows are filled; None for all."""
-        return self.rows // 2 if self.is_small else None
-
-    @property
-    def draws_far(self) -> bool:
-        """Whether rows near zero and far away are drawn, beside those of the range that the model is used in."""
-        return self.rows > 1
+        return -(-self.rows // 2) * self.far if self.is_small else None
 
     @property
     def draws_limits(self) -> bool:
@@ -104,7 +101,7 @@ class GatePlan:
     def cost(self, row: RowCost) -> float:
         """Return the operations that it takes, of a row's cost; backends are loaded already."""
         probes = self._num_probes()
-        honest = _HONEST if self.draws_far else _FEW_HONEST
+        honest = _HONEST if self.far else _FEW_HONEST
         checks = 2 * min(self.checked_rows, probes) * (1 + (1 if self.is_small else 2) * _FLOAT64)
         torch = probes * (1 + _FLOAT64 + honest) + checks
         searches = self.boundary_rows * 60 * _FLOAT64 + self.searched_rows * 26 * (_FLOAT64 + 1)
@@ -119,9 +116,10 @@ class GatePlan:
     def left_out(self) -> Iterator[str]:
         """Yield what a bigger budget would add, a part of a sentence each."""
         if self.rows < _LADDER[0]:
-            yield f"{self.rows} of {_LADDER[0]} rows of each kind of probe"
+            kinds = "each kind of probe" if self.far else "two kinds of probes"
+            yield f"{self.rows} of {_LADDER[0]} rows of {kinds}"
         if self.backends < _BACKENDS[0]:
-            yield f"{self.backends} of {_BACKENDS[0] - 1} configurations of onnxruntime"
+            yield f"{self.backends} of {_BACKENDS[0]} configurations of onnxruntime"
         if not self.reference:
             yield "no run of ONNX's reference evaluator"
         if self.is_small:
@@ -129,12 +127,12 @@ class GatePlan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {"rows": self.rows, "backends": self.backends, "reference": self.reference,
+        return {"rows": self.rows, "far": self.far, "backends": self.backends, "reference": self.reference,
                 "searched": not self.is_small}  # fmt: skip
 
     def _num_probes(self) -> int:
         special = 30 if self.special_values is None else self.special_values * (3 if self.draws_limits else 1)
-        drawn = (4 if self.draws_far else 2) * self.rows
+        drawn = (4 if self.far else 2) * self.rows
         return drawn + self.sample_rows + special + 2 * self.boundary_rows + self.searched_rows
 
     def _run_rows(self, size: int, probes: int) -> int:
@@ -144,7 +142,7 @@ class GatePlan:
 FULL = GatePlan()
 """Everything, as it is run where it costs little."""
 
-SMALLEST = GatePlan(_LADDER[-1], _BACKENDS[-1], reference=False)
+SMALLEST = GatePlan(_LADDER[-1], far=False, backends=_BACKENDS[-1], reference=False)
 
 
 @dataclass
@@ -186,7 +184,7 @@ class Budget:
             None where even the smallest plan takes more.
         """
         rows = max(1, main.rows // _FEWER) if main.is_small else main.rows
-        largest = replace(main, rows=rows, has_sample=False)
+        largest = replace(main, rows=rows, far=main.far and rows > 1, has_sample=False)
         plan = next((one for one in _reduced(largest, row) if self._fits(one, row, share)), None)
         if plan is not None:
             self._spend(plan, row)
@@ -214,9 +212,17 @@ def _batch(row: RowCost) -> int:
 
 def _reduced(largest: GatePlan, row: RowCost) -> Iterator[GatePlan]:
     """Yield a plan and smaller ones: fewer backends where rows are few already, then fewer rows."""
-    for rows in (rows for rows in _LADDER if rows <= largest.rows):
+    for rows, far in [*((rows, True) for rows in _LADDER), (_LADDER[-1], False)]:
+        if rows > largest.rows or far > largest.far:
+            continue
         for backends in _BACKENDS if rows < _FEW else _BACKENDS[:1]:
             if backends <= largest.backends or rows >= _FEW:
-                reference = largest.reference and backends == _BACKENDS[0]
-                yield replace(largest, rows=rows, backends=min(backends, largest.backends), batch=_batch(row),
-                              reference=reference, sorts=row.sorts)  # fmt: skip
+                yield replace(
+                    largest,
+                    rows=rows,
+                    far=far,
+                    backends=min(backends, largest.backends),
+                    batch=_batch(row),
+                    reference=largest.reference and backends == _BACKENDS[0],
+                    sorts=row.sorts,
+                )

@@ -63,7 +63,7 @@ class ProbeSampler:
         """Return the drawn probes, a part a kind."""
         parts = [self._sample(sample, random)] if sample is not None else []
         draws = {UNIFORM: self._uniform, GAUSSIAN: self._gaussian}
-        draws |= {SMALL: self._small, LARGE: self._large} if self.plan.draws_far else {}
+        draws |= {SMALL: self._small, LARGE: self._large} if self.plan.far else {}
         parts += [labelled(kind, self._draw(kind, draw, random)) for kind, draw in draws.items()]
         return [*parts, *self._encoded(random), *self._special()]
 

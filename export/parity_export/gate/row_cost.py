@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from parity_export.gate.own_kernels import own_kernels
 from parity_export.sources.argument_binding import Binding, flatten
 from parity_export.sources.model_source import ModelSource
 from parity_runtime.contract import batch_name
@@ -79,7 +80,7 @@ def _counted(call: Binding, tensors: Sequence[Tensor], *, on_shapes: bool) -> tu
     weights = {name: tensor.to(device) for name, tensor in named.items()}
     given = tuple(tensor.to(device) for tensor in tensors)
     # oneDNN has operators of its own, and is not on every machine: a network costs the same everywhere
-    with torch.no_grad(), torch.backends.mkldnn.flags(enabled=False), counter:
+    with torch.no_grad(), own_kernels(), counter:
         return counter, flatten(torch.func.functional_call(module, weights, given))
 
 

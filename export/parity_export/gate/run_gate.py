@@ -102,7 +102,7 @@ def run_gate(
         oracle.prepare()
         oracles.append(oracle)
         refused += [f"{line}{_at(oracle.dimensions)}" for line in oracle.refused]
-        graph.onnx.give_back()
+        graph.onnx.give_back(collect=False)
     setting.release()
     report = compare_backends(graph.onnx, graph.contract, oracles)
     setting.release()  # missing cells and closer looks have loaded the float64 copy again

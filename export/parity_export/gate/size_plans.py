@@ -83,7 +83,8 @@ def plan_sizes(source: ModelSource, effort: Effort, lengths: tuple[int, ...]) ->
 def _plan_others(plans: GatePlans, budget: Budget, source: ModelSource, lengths: tuple[int, ...]) -> None:
     """Divide what is left among the other sizes, the cheapest first; one at least is run, whatever it costs."""
     names = [*plans.sizes[0].dimensions]
-    candidates = sorted(_candidates(plans, budget, source, lengths), key=lambda one: one[1].operations)
+    listed = list(_candidates(plans, budget, source, lengths))
+    candidates = sorted(listed, key=lambda one: one[1].operations)
     for index, (dimensions, row) in enumerate(candidates):
         plan = budget.other(row, 1 / (len(candidates) - index), plans.sizes[0].plan)
         if plan is None and index == 0:
@@ -92,6 +93,8 @@ def _plan_others(plans: GatePlans, budget: Budget, source: ModelSource, lengths:
             plans.left_out.append(f"{_at(dimensions)}, where a row takes {row.operations:.2g} operations")
         else:
             plans.sizes.append(SizePlan(source, dimensions, plan))
+    order = [dimensions for dimensions, _ in listed]
+    plans.sizes[1:] = sorted(plans.sizes[1:], key=lambda one: order.index(one.dimensions))
     if not candidates:
         plans.left_out.append(f"another size of {', '.join(names)}")
 
