@@ -40,6 +40,7 @@ _DRAWN = (SAMPLE, UNIFORM, GAUSSIAN, SMALL, LARGE, TEXT, CALENDAR, BOUNDARY, ADV
 """Rows whose numbers are not special: where a comparison with 0 or 1 decides, it must be asked exactly there."""
 
 _FAR_SAMPLES = 2
+_SMALL_CALLS = 64
 _NEIGHBOURS, _FEW_NEIGHBOURS = 32, 8
 _NEIGHBOUR_ULPS = 4.0
 _TINY = float(np.finfo(np.float32).tiny)
@@ -57,12 +58,14 @@ class Sample:
         answer: outputs by name.
         kinds: of the probes that it is asked; all if None.
         batch: rows at a time; as many as the others if None.
+        most: how many rows it is asked at most.
     """
 
     name: str
     answer: ModelFunction
     kinds: tuple[str, ...] | None = None
     batch: int | None = None
+    most: int | None = None
 
     def accepts(self, kinds: NDArray[np.str_]) -> NDArray[np.bool_]:
         """Return which probes it is asked, by their kinds."""
@@ -82,7 +85,9 @@ def float32_samples(source: ModelSource, plan: GatePlan, *, independent: bool) -
     if not plan.far:
         return
     if independent:
-        yield Sample("small batches", _answer(source), batch=min(SMALL_BATCH, plan.batch))
+        yield Sample(
+            "small batches", _answer(source), batch=min(SMALL_BATCH, plan.batch), most=SMALL_BATCH * _SMALL_CALLS
+        )
     if any(len(spec.shape) == 4 and spec.dtype == "float32" for spec in source.contract.inputs):
         yield Sample("channels last", _answer(source, prepare=_channels_last))
     yield Sample("inputs moved by an ulp", _answer(source, change=_moved_inputs), _DRAWN)

@@ -15,8 +15,9 @@ BATCH_SIZES = (1, 2, 3, 7, 64, 1000)
 
 _MOST_ROWS = {"quick": 32, "normal": 256, "thorough": 256}  # of each random kind
 MEMORY = 2**29  # bytes of all that is kept of the probes: answers, envelopes, tolerances
-_CALL_MEMORY = 2**28  # bytes of the largest tensor of a call
 _KEPT = 40  # bytes that a value takes in all of these forms together
+_CALL = 1e6  # operations that torch takes for each operator of a call, whatever its size: some 20 us
+_BACKEND_CALL = 1e5  # the same of onnxruntime
 _LOAD = 700  # operations that a backend costs for each parameter when it is loaded: it reads and lays out the weights
 _REFERENCE = 40  # how much slower ONNX's reference evaluator is, written in Python
 _FLOAT64 = 4  # how much slower torch is in float64 (convolutions without oneDNN)
@@ -107,7 +108,18 @@ class GatePlan:
         searches = self.boundary_rows * 60 * _FLOAT64 + self.searched_rows * 26 * (_FLOAT64 + 1)
         batches = sum(self._run_rows(size, probes) for size in self.batch_sizes)
         reference = self.reference * _REFERENCE * (1 if self.is_small else 13)
-        return (torch + searches + self.backends * batches + reference) * row.operations
+        rows = torch + searches + self.backends * batches + reference
+        return rows * row.operations + self._calls(row) * row.operators
+
+    def _calls(self, row: RowCost) -> float:
+        """Return the operations that an operator takes in all calls, beside those of the rows."""
+        probes = self._num_probes()
+        whole = -(-probes // min(probes, row.largest_batch))
+        evaluations = _HONEST if self.far else _FEW_HONEST
+        alone = min(self.checked_rows, probes) + 60 * bool(self.boundary_rows) + 26 * bool(self.searched_rows)
+        small = 64 * self.far
+        run = sum(-(-self._run_rows(size, probes) // size) for size in self.batch_sizes)
+        return (evaluations * whole + alone + small) * _CALL + self.backends * run * _BACKEND_CALL
 
     def memory(self, row: RowCost) -> int:
         """Return the bytes that the probes take with all that is kept of each."""
@@ -203,11 +215,7 @@ class Budget:
 
 def smallest_plan(row: RowCost, *, has_sample: bool = False) -> GatePlan:
     """Return what is run whatever it costs: a package without a comparison is none."""
-    return replace(SMALLEST, batch=_batch(row), sorts=row.sorts, has_sample=has_sample)
-
-
-def _batch(row: RowCost) -> int:
-    return max(1, _CALL_MEMORY // max(1, row.largest))
+    return replace(SMALLEST, batch=row.largest_batch, sorts=row.sorts, has_sample=has_sample)
 
 
 def _reduced(largest: GatePlan, row: RowCost) -> Iterator[GatePlan]:
@@ -222,7 +230,7 @@ def _reduced(largest: GatePlan, row: RowCost) -> Iterator[GatePlan]:
                     rows=rows,
                     far=far,
                     backends=min(backends, largest.backends),
-                    batch=_batch(row),
+                    batch=row.largest_batch,
                     reference=largest.reference and backends == _BACKENDS[0],
                     sorts=row.sorts,
                 )

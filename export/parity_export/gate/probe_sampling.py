@@ -113,7 +113,7 @@ class ProbeSampler:
             integers = self._large_integers if kind == LARGE else self._integers
             drawn = integers(spec, shape, random) if integer else self._cast(spec, draw(spec, shape, random))
             shared = row_axis(spec, batch) is None and batch is not None
-            inputs[spec.name] = np.broadcast_to(drawn[:1], drawn.shape) if shared else drawn
+            inputs[spec.name] = np.repeat(drawn[:1], rows, axis=0) if shared else drawn
         return inputs
 
     def _is_encoded(self, spec: TensorSpec) -> bool:

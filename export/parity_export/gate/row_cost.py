@@ -20,6 +20,7 @@ ELEMENT = 16
 """Operations that one element counts which an operator without inner products writes: it waits for memory, and costs as
 much as some sixteen multiplications of a matrix product (measured: 1 ns beside 0.015 to 0.03 ns)."""
 
+_CALL_MEMORY = 2**28  # bytes of the largest tensor of a call
 _RECURRENT = {"mkldnn_rnn_layer", "lstm", "gru", "rnn_tanh", "rnn_relu", "_thnn_fused_lstm_cell"}
 _SORTING = {"sort", "topk", "argsort", "kthvalue", "median", "mode", "unique_consecutive", "_unique2"}
 
@@ -32,13 +33,22 @@ class RowCost:
         operations: floating-point operations in float32; elements that are only read and written count as `ELEMENT`.
         largest: bytes of the largest tensor that an operator writes.
         values: numbers that are kept of each probe: inputs and outputs.
+        operators: how many operators a call runs, of any number of rows.
         sorts: whether some operator sorts, so that the order of equal values is open.
+        is_batched: whether several rows are one call.
     """
 
     operations: int
     largest: int
     values: int
+    operators: int
     sorts: bool = True
+    is_batched: bool = True
+
+    @property
+    def largest_batch(self) -> int:
+        """How many rows a call takes at most."""
+        return max(1, _CALL_MEMORY // max(1, self.largest)) if self.is_batched else 1
 
 
 def measure_row_cost(source: ModelSource, dimensions: Mapping[str, int]) -> RowCost | None:
@@ -56,8 +66,9 @@ def measure_row_cost(source: ModelSource, dimensions: Mapping[str, int]) -> RowC
                 counter, returned = _counted(source.call, tensors, on_shapes=on_shapes)
             except Exception:  # noqa: S112 -- the user's own code, which the gate asks and reports on
                 continue
-            values = sum(tensor.numel() for tensor in (*tensors, *returned))
-            return RowCost(counter.operations // rows, counter.largest // rows, -(-values // rows), counter.sorts)
+            return counter.cost(
+                rows, sum(tensor.numel() for tensor in (*tensors, *returned)), is_batched=batch is not None
+            )
     return None
 
 
@@ -91,13 +102,20 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.operations, self.largest, self.sorts = 0, 0, False
+        self.operations, self.largest, self.operators, self.sorts = 0, 0, 0, False
+
+    def cost(self, rows: int, values: int, *, is_batched: bool) -> RowCost:
+        """Return what one of some rows costs, of all their inputs' and outputs' values."""
+        return RowCost(
+            self.operations // rows, self.largest // rows, -(-values // rows), self.operators, self.sorts, is_batched
+        )
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
         if isinstance(func, torch._ops.OpOverload):
             name = func.overloadpacket.__name__
+            self.operators += 1
             self.sorts |= name in _SORTING
             self.operations += _operations(func, name, (args, kwargs), result)
             written = [] if _is_view(func) else flatten(result)

@@ -69,7 +69,7 @@ def plan_sizes(source: ModelSource, effort: Effort, lengths: tuple[int, ...]) ->
     names = other_dimensions(source.contract)
     main = main_sizes(source, names)
     row = measure_row_cost(source, main)
-    known = row or RowCost(0, 0, 0)
+    known = row or RowCost(0, 0, 0, 0)
     budget = Budget(effort, sum(tensor.numel() for tensor in source.module.state_dict().values()))
     plan = budget.main(known, _MAIN if names else 1.0, has_sample=source.sample is not None)
     plans = GatePlans(effort, row, [SizePlan(source, main, plan)])
