@@ -74,9 +74,9 @@ def normal(random: np.random.Generator, shape: tuple[int, ...], _: Sizes) -> NDA
     return random.standard_normal(shape)
 
 
-def below(count: int) -> Draw:
-    """Return what draws integers from 0 to ``count`` - 1."""
-    return lambda random, shape, _: random.integers(0, count, shape)
+def below(*counts: int) -> Draw:
+    """Return what draws integers from 0 to below a count: one for all, or one for each column."""
+    return lambda random, shape, _: random.integers(0, counts, shape)
 
 
 def below_dimension(name: str) -> Draw:

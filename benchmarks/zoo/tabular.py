@@ -150,10 +150,6 @@ def tabnet(**sizes: int) -> nn.Module:
     return settled(TabNet(**sizes), torch.randn(512, sizes.get("columns", 54)))
 
 
-def _categories(rows: tuple[int, ...]) -> object:
-    return lambda random, shape, _: random.integers(0, rows, shape)
-
-
 _CLICK = ("dense: float32[batch, 13]", "sparse: int64[batch, 26]")
 _COLUMNS = ("numbers: float32[batch, 8]", "categories: int64[batch, 3]")
 _GRAPH = ("nodes: float32[nodes, 1433]", "edges: int64[2, edges]")
@@ -161,7 +157,7 @@ _GRAPH = ("nodes: float32[nodes, 1433]", "edges: int64[2, edges]")
 NETWORKS = (
     Network("dlrm", DLRM, _CLICK, 4.636, draws={"sparse": below(10_000)}),
     Network("tabnet", tabnet, ("x: float32[batch, 54]",), 0.328, OutputSpec("multiclass", "logits")),
-    Network("ft-transformer", FTTransformer, _COLUMNS, 0.9, draws={"categories": _categories((12, 31, 7))}),
+    Network("ft-transformer", FTTransformer, _COLUMNS, 0.9, draws={"categories": below(12, 31, 7)}),
     Network(
         "gnn", GraphConvolution, _GRAPH, 0.02306, draws={"edges": below_dimension("nodes")},
         example={"nodes": 16, "edges": 40}, new=({"nodes": 100, "edges": 421}, {"nodes": 5, "edges": 3}),

@@ -32,7 +32,7 @@ SMALL = [
            {"sparse": below(20)}),
     _small("tabnet", lambda: tabular.tabnet(columns=6, classes=3, width=8, steps=2), ("x: float32[batch, 6]",)),
     _small("ft-transformer", lambda: tabular.FTTransformer(4, (5, 3, 4), 16, 1),
-           ("numbers: float32[batch, 4]", "categories: int64[batch, 3]")),
+           ("numbers: float32[batch, 4]", "categories: int64[batch, 3]"), {"categories": below(5, 3, 4)}),
     _small("gnn", lambda: tabular.GraphConvolution(8, 4, 3), ("nodes: float32[nodes, 8]", "edges: int64[2, edges]")),
     _small("vae", _vae),
 ]  # fmt: skip
