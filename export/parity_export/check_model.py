@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from parity_export.export_graph import ExportGraph
-from parity_export.export_options import ExportOptions
+from parity_export.export_options import Effort, ExportOptions
 from parity_export.gate.report import Report
 from parity_export.gate.run_gate import GateResult, run_gate
 from parity_export.graph.output_shapes import returned_shapes
@@ -33,7 +33,13 @@ from parity_runtime.printable import counted
 _SHOWN = 8  # reasons of an AssertionError
 
 
-def check_model(source: ModelSource, model: bytes | OnnxGraph, given: tuple[float, float] | None = None) -> GateResult:
+def check_model(
+    source: ModelSource,
+    model: bytes | OnnxGraph,
+    given: tuple[float, float] | None = None,
+    *,
+    effort: Effort = "normal",
+) -> GateResult:
     """Judge an ONNX model against a module.
 
     Names are the file's own: inputs of the same name meet, in whatever order they stand; a module's tensors meet the
@@ -52,6 +58,7 @@ def check_model(source: ModelSource, model: bytes | OnnxGraph, given: tuple[floa
         source: the module, its task ``tensors``.
         model: a serialized ONNX ModelProto without external data, or what `read_model` returned.
         given: rtol and atol that a person set.
+        effort: how much work and memory may be spent: quick, normal or thorough.
 
     Raises:
         InputError: the number of outputs differs, or the model is none that a package could hold.
@@ -60,7 +67,8 @@ def check_model(source: ModelSource, model: bytes | OnnxGraph, given: tuple[floa
     """
     graph = checked_model(model, "the model") if isinstance(model, bytes) else model
     contract = dataclasses.replace(source.contract, outputs=_outputs(source, graph))
-    return run_gate(ExportGraph(dataclasses.replace(source, contract=contract), graph), given, external=True)
+    compared = ExportGraph(dataclasses.replace(source, contract=contract), graph)
+    return run_gate(compared, given, external=True, effort=effort)
 
 
 def assert_parity(

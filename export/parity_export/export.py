@@ -83,7 +83,7 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     graph, initializers = _graph(source, options)
     bound_report = derive_bounds(graph) if options.certified else None
     bounds = None if bound_report is None else bound_report.exact_bounds()
-    gate_result = run_gate(graph, options.tolerance, bounds)
+    gate_result = run_gate(graph, options.tolerance, bounds, effort=options.effort)
     gate_result.report.mismatches += initializers.mismatches()
     if bound_report is not None and gate_result.oracle is not None:
         gate_result.report.mismatches += check_bounds(bound_report, graph, gate_result.oracle)

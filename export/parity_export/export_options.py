@@ -12,6 +12,7 @@ OLDEST_OPSET = 18  # torch's own decompositions are written for 18 and converted
 OLDEST_IR = 8
 
 ReportDetail = Literal["summary", "full"]
+Effort = Literal["quick", "normal", "thorough"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class ExportOptions:
         certified: add a graph whose every answer carries its proven rounding error.
         report: what parity.json holds: a row for each backend and output (``summary``), or every batch size, every
             assignment of the dimensions and every group of probes as well (``full``).
+        effort: how much work and memory the gate may spend: ``quick`` for a first look, ``normal`` seconds, also of a
+            large network, ``thorough`` minutes. A small network is run in full with any but ``quick``.
     """
 
     replace: bool = False
@@ -42,6 +45,7 @@ class ExportOptions:
     plots: bool = True
     certified: bool = False
     report: ReportDetail = "summary"
+    effort: Effort = "normal"
 
     def __post_init__(self) -> None:
         newest = onnx.defs.onnx_opset_version()
@@ -56,6 +60,7 @@ class ExportOptions:
         if not all(0 <= value < float("inf") for value in (self.rtol or 0.0, self.atol or 0.0)):
             raise InputError("rtol and atol must be finite and at least 0")
         check_choice("report", self.report, get_args(ReportDetail))
+        check_choice("effort", self.effort, get_args(Effort))
 
     @property
     def tolerance(self) -> tuple[float, float] | None:

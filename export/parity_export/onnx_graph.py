@@ -87,10 +87,10 @@ class OnnxGraph:
             self._opened(("cpu", 1, optimization), str(path))
             return onnx.load(path)
 
-    def give_back(self) -> None:
+    def give_back(self, *, collect: bool = True) -> None:
         """Give what a step freed back to the system, if the graph is large."""
         if len(self.data) > LARGE:
-            give_back()
+            give_back(collect=collect)
 
     def _opened(self, key: tuple[Provider, int, Optimization], optimized: str = "") -> Any:
         session = create_session(self.data, *key, optimized_model_path=optimized)

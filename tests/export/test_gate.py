@@ -10,7 +10,7 @@ from onnx import numpy_helper
 
 from parity_export.export_graph import ExportGraph
 from parity_export.export_options import ExportOptions
-from parity_export.gate.backends import BATCH_SIZES, OPTIMIZATIONS
+from parity_export.gate.gate_plan import BATCH_SIZES
 from parity_export.gate.probe_sampling import ProbeSampler
 from parity_export.gate.report import Report
 from parity_export.gate.run_gate import run_gate
@@ -20,6 +20,7 @@ from parity_export.graph.trace import trace
 from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
 from parity_export.sources.output_spec import OutputSpec
 from parity_runtime import Feature, ModelContract, ParityRefusedError, TensorSpec
+from parity_runtime.inference.session import OPTIMIZATIONS
 from parity_training import Run
 
 

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from parity_export import ExportOptions, OutputSpec, export_package, source_from_module, source_from_run
-from parity_export.gate.backends import BATCH_SIZES, REFERENCE, backends
+from parity_export.gate.backends import REFERENCE, backends
+from parity_export.gate.gate_plan import BATCH_SIZES
 from parity_runtime import InputError, TensorSpec
 from parity_training import Run
 

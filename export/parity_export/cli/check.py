@@ -6,8 +6,8 @@ from typing import Any, get_args
 import click
 
 from parity_export.check_model import check_model, read_model
-from parity_export.cli.module_options import bare_module, compared_source, module_options
-from parity_export.export_options import ExportOptions, ReportDetail
+from parity_export.cli.module_options import bare_module, compared_source, effort_option, module_options
+from parity_export.export_options import Effort, ExportOptions, ReportDetail
 from parity_export.gate.run_gate import report_to_json
 from parity_runtime import ParityRefusedError
 from parity_runtime.cli.echo import echo_line
@@ -22,6 +22,7 @@ from parity_runtime.files.paths import refuse_unwritable, resolved
 @module_options
 @click.option("--rtol", type=float, help="Widens the tolerance (with --atol).")
 @click.option("--atol", type=float, help="Widens the tolerance (with --rtol).")
+@effort_option
 @click.option("--out", type=click.Path(path_type=Path), help="A file for the report, as JSON.")
 @click.option(
     "--report",
@@ -36,6 +37,7 @@ def check(source: str, model: Path, out: Path | None, report: ReportDetail | Non
     order. Without --input the inputs are MODEL's. Exits with 3 if MODEL does not answer as the module.
     """
     tolerance = ExportOptions(rtol=options.pop("rtol"), atol=options.pop("atol")).tolerance
+    effort: Effort = options.pop("effort")
     if out is not None:
         refuse_unwritable(resolved(out))
     elif report is not None:
@@ -44,7 +46,7 @@ def check(source: str, model: Path, out: Path | None, report: ReportDetail | Non
         )
     module, graph = bare_module(source, options), read_model(model)
     judged = compared_source(source, module, options, graph, model.stem)
-    gate_result = check_model(judged, graph, tolerance)
+    gate_result = check_model(judged, graph, tolerance, effort=effort)
     if out is not None:
         write_file(out, dump_table(report_to_json(judged.contract, gate_result, full=report == "full")))
     if not gate_result.report.passed:

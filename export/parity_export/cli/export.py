@@ -8,6 +8,7 @@ import click
 
 from parity_export.cli.module_options import (
     check_source_options,
+    effort_option,
     input_specs,
     is_run,
     labels,
@@ -53,6 +54,7 @@ from parity_training import Run
     default="summary",
     help="What parity.json holds: a row for each backend and output, or every batch size and group of probes as well.",
 )
+@effort_option
 @click.option("--no-plots", is_flag=True, help="Leave the model card's plots out.")
 @click.option("--verbose", is_flag=True, help="Show torch's own reason when it cannot export.")
 def export(source: str, target: Path, force: bool, verbose: bool, **options: Any) -> None:
@@ -61,7 +63,7 @@ def export(source: str, target: Path, force: bool, verbose: bool, **options: Any
     SOURCE is a run folder, or package.module:Callable with --weights and --input. Exits with 3 and writes
     nothing but TARGET.refused.json if the graph does not answer as the module.
     """
-    chosen_options = {name: options.pop(name) for name in ("opset", "ir_version", "rtol", "atol", "report")}
+    chosen_options = {name: options.pop(name) for name in ("opset", "ir_version", "rtol", "atol", "report", "effort")}
     plots, certified = not options.pop("no_plots"), options.pop("certified")
     how = ExportOptions(replace=force, plots=plots, certified=certified, **chosen_options)
     check_source_options(source, options, ("network",))

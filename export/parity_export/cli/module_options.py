@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 from torch import nn
 
 from parity_export.check_model import model_inputs
+from parity_export.export_options import Effort
 from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.load_module import load_module, load_sample
 from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
@@ -39,6 +40,13 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--samples", type=click.Path(path_type=Path), help="An .npz of real inputs by name."),
 )
 
+effort_option = click.option(
+    "--effort",
+    type=click.Choice(get_args(Effort)),
+    default="normal",
+    show_default=True,
+    help="How much work the gate may spend on a large network; the report says what more would add.",
+)
 
 RUN_OPTIONS = ("network", "inputs", "samples")
 """What check and diff take of a run as well: a run names its own weights."""

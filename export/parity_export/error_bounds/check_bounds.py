@@ -47,7 +47,7 @@ def check_bounds(report: BoundReport, plain: ExportGraph, oracle: Oracle) -> lis
         report.violations.append(f"the graph has no exact answers to compare with: {first_line(error)}")
         return report.violations
     first: Arrays | None = None
-    for backend in backends(report.model.graph):
+    for backend in filter(lambda one: one.is_planned(oracle.plan), backends(report.model.graph)):
         for name, (graph, asked) in graphs.items():
             try:
                 found = _run(backend, graph, asked, oracle)
@@ -76,8 +76,9 @@ def _exact(plain: OnnxGraph, contract: ModelContract, oracle: Oracle) -> Arrays:
 
 def _run(backend: Backend, graph: OnnxGraph, contract: ModelContract, oracle: Oracle) -> Arrays:
     """Return the answers to all probes; ONNX's reference evaluator is asked the first few."""
-    batch = backend.batch_sizes[-1]
-    count = min(len(oracle.probes), batch * backend.max_batches if backend == REFERENCE else len(oracle.probes))
+    batch = backend.batch_sizes(oracle.plan)[-1]
+    most = batch * backend.max_batches(oracle.plan)
+    count = min(len(oracle.probes), most if backend == REFERENCE else len(oracle.probes))
     with np.errstate(all="ignore"):
         answer = backend.load(graph, contract)
         return Batches(contract).run(answer, oracle.probes.inputs, np.arange(count), batch)

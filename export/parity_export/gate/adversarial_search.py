@@ -12,23 +12,22 @@ from parity_export.gate.probes import ADVERSARIAL, BOUNDARY, Probes, labelled
 from parity_runtime.contract import LABEL
 from parity_runtime.inference.input_validation import Arrays
 
-_BOUNDARY_ROWS = 64
 _BISECTIONS = 60  # halvings of a segment in float64: enough to reach neighbouring float32 values anywhere
-_SEARCH_ROWS = 32
 _SEARCH_ROUNDS = 12
 
 
-def boundary_rows(rows: Probes, reference: ModelFunction, random: np.random.Generator) -> Iterator[Probes]:
+def boundary_rows(rows: Probes, reference: ModelFunction, random: np.random.Generator, count: int) -> Iterator[Probes]:
     """Yield rows where the label changes: halve the segment between two rows of different labels, all at once.
 
     Args:
         rows: where to start from.
         reference: torch in float64, rows first.
         random: pairs the rows.
+        count: how many pairs are halved at most.
     """
     labels = reference(rows.inputs)[LABEL]
     shuffled = random.permutation(len(rows))
-    pairs = np.stack([np.arange(len(rows)), shuffled])[:, labels != labels[shuffled]][:, :_BOUNDARY_ROWS]
+    pairs = np.stack([np.arange(len(rows)), shuffled])[:, labels != labels[shuffled]][:, :count]
     floats = {name for name, array in rows.inputs.items() if array.dtype.kind == "f"}
     if pairs.size == 0 or not floats:
         return
@@ -42,7 +41,7 @@ def boundary_rows(rows: Probes, reference: ModelFunction, random: np.random.Gene
 
 
 def adversarial_rows(
-    rows: Probes, first: ModelFunction, second: ModelFunction, random: np.random.Generator
+    rows: Probes, first: ModelFunction, second: ModelFunction, random: np.random.Generator, count: int
 ) -> Iterator[Probes]:
     """Yield rows that drive two answers apart: keep the worst, move them a little, keep the worst again.
 
@@ -53,11 +52,12 @@ def adversarial_rows(
         first: torch in float64, rows first.
         second: onnxruntime, rows first.
         random: moves the rows.
+        count: how many rows are kept.
     """
     if not any(array.dtype.kind == "f" for array in rows.inputs.values()):
         return  # indices and text cannot be moved a little
     apart = _apart(rows.inputs, first, second)
-    best = rows.take(np.argsort(-apart, kind="stable")[:_SEARCH_ROWS])
+    best = rows.take(np.argsort(-apart, kind="stable")[:count])
     score = _apart(best.inputs, first, second)
     floats = {name: array for name, array in rows.inputs.items() if array.dtype.kind == "f"}
     ranges = {name: (array.min(axis=0), array.max(axis=0)) for name, array in floats.items()}

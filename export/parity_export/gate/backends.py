@@ -5,15 +5,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from parity_export.gate.batching import ModelFunction
+from parity_export.gate.gate_plan import GatePlan
 from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import FormatError, ModelContract, ProviderError
 from parity_runtime.inference.input_validation import Arrays
-from parity_runtime.inference.session import OPTIMIZATIONS, Optimization, Provider, import_onnxruntime
+from parity_runtime.inference.session import Optimization, Provider, import_onnxruntime
 from parity_runtime.printable import counted
 
-BATCH_SIZES = (1, 2, 3, 7, 64, 1000)
-THREADS = (1, 2)
-REFERENCE_BATCH_SIZES = (1, 2, 3, 7)  # the reference evaluator is written in Python
+_REFERENCE_BATCH = 7  # the reference evaluator is written in Python
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +40,21 @@ class Backend:
         """Return the JSON form."""
         return asdict(self)
 
-    @property
-    def batch_sizes(self) -> tuple[int, ...]:
-        """The batch sizes that it is asked in."""
-        return BATCH_SIZES if self.runtime == "onnxruntime" else REFERENCE_BATCH_SIZES
+    def is_planned(self, plan: GatePlan) -> bool:
+        """Whether a plan has it run."""
+        if self.runtime == "onnxruntime":
+            return _CONFIGURATIONS.index((self.optimization, self.threads)) < plan.backends
+        return plan.reference
 
-    @property
-    def max_batches(self) -> int:
-        """How many batches of one size it is asked."""
-        return 64 if self.runtime == "onnxruntime" else 2
+    def batch_sizes(self, plan: GatePlan) -> tuple[int, ...]:
+        """Return the batch sizes that it is run in."""
+        if self.runtime == "onnxruntime":
+            return plan.batch_sizes
+        return tuple(size for size in plan.batch_sizes if size <= _REFERENCE_BATCH)[: 1 if plan.is_small else None]
+
+    def max_batches(self, plan: GatePlan) -> int:
+        """Return how many batches of one size it is run in at most."""
+        return plan.max_batches if self.runtime == "onnxruntime" else 1 if plan.is_small else 2
 
     def load(self, graph: OnnxGraph, contract: ModelContract) -> ModelFunction:
         """Return the graph's answers on this backend."""
@@ -68,11 +73,18 @@ DEFAULT = Backend("onnxruntime", optimization="all")
 """As an application runs it."""
 
 
+_CONFIGURATIONS: tuple[tuple[Optimization, int], ...] = (
+    *(("all", 1), ("disabled", 1), ("all", 2), ("extended", 1), ("basic", 1)),
+    *(("disabled", 2), ("extended", 2), ("basic", 2)),
+)
+"""How far onnxruntime rewrites a graph, and its threads; the most telling first."""
+
+
 def backends(graph: OnnxGraph) -> Iterator[Backend]:
-    """Yield every engine that a graph must pass, on every provider that really runs it here."""
+    """Yield every backend that a graph must pass, on every provider that really runs it here."""
     for provider in _providers(graph):
-        for optimization in OPTIMIZATIONS:
-            for threads in THREADS if provider == "cpu" else (1,):
+        for optimization, threads in _CONFIGURATIONS:
+            if provider == "cpu" or threads == 1:
                 yield Backend("onnxruntime", provider, optimization, threads)
     yield REFERENCE
 

@@ -1,7 +1,5 @@
 """At which sizes of the dynamic dimensions other than the batch the module and the graph are run."""
 
-from collections.abc import Iterator
-
 import torch
 
 from parity_export.sources.model_source import ModelSource
@@ -15,7 +13,6 @@ that torch accepts, then again at the first four of these that torch accepts, at
 integer at which the graph may cut an axis."""
 
 LONG = 128
-_OTHER_ASKED = 4
 
 
 def other_dimensions(contract: ModelContract) -> list[str]:
@@ -35,23 +32,6 @@ def main_sizes(source: ModelSource, names: list[str]) -> dict[str, int]:
         found = (source.sample or {})[spec.name].shape[1:]
         sizes |= {name: size for name, size in zip(others, found, strict=True) if isinstance(name, str)}
     return sizes
-
-
-def accepted_sizes(
-    source: ModelSource, names: list[str], refused: list[str], lengths: tuple[int, ...]
-) -> Iterator[int]:
-    """Yield the sizes at which probes are run again; what torch refuses is noted."""
-    left = _OTHER_ASKED
-    for size in dict.fromkeys((*OTHER_SIZES, LONG, *lengths)):
-        if size in OTHER_SIZES and not left:
-            continue
-        dimensions = dict.fromkeys(names, size)
-        reason = refusal(source, dimensions)
-        if reason is not None:
-            refused.append(f"torch at {dimensions}: {reason}")
-        else:
-            left -= size in OTHER_SIZES
-            yield size
 
 
 def refusal(source: ModelSource, dimensions: dict[str, int]) -> str | None:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from parity_export.gate.batching import ModelFunction
+from parity_export.gate.gate_plan import GatePlan
 from parity_export.gate.monte_carlo_arithmetic import MonteCarloArithmetic, TieOrder
+from parity_export.gate.own_kernels import own_kernels
 from parity_export.gate.probes import (
     ADVERSARIAL,
     BOUNDARY,
@@ -38,7 +40,8 @@ _DRAWN = (SAMPLE, UNIFORM, GAUSSIAN, SMALL, LARGE, TEXT, CALENDAR, BOUNDARY, ADV
 """Rows whose numbers are not special: where a comparison with 0 or 1 decides, it must be asked exactly there."""
 
 _FAR_SAMPLES = 2
-_NEIGHBOURS = 32
+_SMALL_CALLS = 64
+_NEIGHBOURS, _FEW_NEIGHBOURS = 32, 8
 _NEIGHBOUR_ULPS = 4.0
 _TINY = float(np.finfo(np.float32).tiny)
 
@@ -55,46 +58,58 @@ class Sample:
         answer: outputs by name.
         kinds: of the probes that it is asked; all if None.
         batch: rows at a time; as many as the others if None.
+        most: how many rows it is asked at most.
     """
 
     name: str
     answer: ModelFunction
     kinds: tuple[str, ...] | None = None
     batch: int | None = None
+    most: int | None = None
 
     def accepts(self, kinds: NDArray[np.str_]) -> NDArray[np.bool_]:
         """Return which probes it is asked, by their kinds."""
         return np.ones(len(kinds), bool) if self.kinds is None else np.isin(kinds, self.kinds)
 
 
-def float32_samples(source: ModelSource, *, independent: bool) -> Iterator[Sample]:
-    """Yield honest evaluations of a module beside torch's own, which is asked first.
+def float32_samples(source: ModelSource, plan: GatePlan, *, independent: bool) -> Iterator[Sample]:
+    """Yield honest evaluations of a module beside torch's own, which is asked first, the most telling first.
 
     Args:
         source: the module and what it means.
+        plan: how much is run.
         independent: rows do not influence one another, and may be asked in other batches.
     """
     yield Sample("other kernels and threads", _answer(source, _other_kernels))
+    yield Sample("operands moved by an ulp", _answer(source, lambda: MonteCarloArithmetic(SEED)))
+    if not plan.far:
+        return
     if independent:
-        yield Sample("small batches", _answer(source), batch=SMALL_BATCH)
+        yield Sample(
+            "small batches", _answer(source), batch=min(SMALL_BATCH, plan.batch), most=SMALL_BATCH * _SMALL_CALLS
+        )
     if any(len(spec.shape) == 4 and spec.dtype == "float32" for spec in source.contract.inputs):
         yield Sample("channels last", _answer(source, prepare=_channels_last))
     yield Sample("inputs moved by an ulp", _answer(source, change=_moved_inputs), _DRAWN)
-    yield Sample("operands moved by an ulp", _answer(source, lambda: MonteCarloArithmetic(SEED)))
     yield Sample("subnormal inputs are zero", _answer(source, change=_flushed), (SUBNORMAL,))
     yield Sample("zeros of the other sign", _answer(source, change=_other_zeros), (SPECIAL, SUBNORMAL))
-    for index in range(_FAR_SAMPLES):
+    for index in range(1 if plan.is_small else _FAR_SAMPLES):
         far = _answer(source, _moved_kernels(SEED + 1 + index))
         yield Sample("activations moved by a kernel's error", far, _FAR)
+    if plan.sorts:
+        yield from _tie_orders(source)
+
+
+def _tie_orders(source: ModelSource) -> Iterator[Sample]:
     lowest = TieOrder(lowest=True)
     yield Sample("ties by the lowest index", _answer(source, lambda: lowest))
     if lowest.ties:
         yield Sample("ties by the highest index", _answer(source, lambda: TieOrder(lowest=False)))
 
 
-def neighbours(source: ModelSource) -> Iterator[Sample]:
+def neighbours(source: ModelSource, plan: GatePlan) -> Iterator[Sample]:
     """Yield many evaluations a few ulps away, for values that may lie beside a jump of the module."""
-    for index in range(_NEIGHBOURS):
+    for index in range(_FEW_NEIGHBOURS if plan.is_small else _NEIGHBOURS):
         seed = SEED + 100 + index
         context: Context = lambda seed=seed: MonteCarloArithmetic(seed, _NEIGHBOUR_ULPS)  # type: ignore[misc] # noqa: E731
         yield Sample("operands moved by four ulps", _answer(source, context))
@@ -116,24 +131,12 @@ def _answer(
 
 
 @contextlib.contextmanager
-def _own_kernels() -> Iterator[None]:
-    """Compute without oneDNN and NNPACK, whose convolution by fast transforms errs by far more than a sum does."""
-    before = torch.backends.mkldnn.enabled
-    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
-    try:
-        with torch.backends.nnpack.flags(enabled=False):
-            yield
-    finally:
-        torch.backends.mkldnn.enabled = before
-
-
-@contextlib.contextmanager
 def _other_kernels() -> Iterator[None]:
     """Compute by torch's own kernels, and on one thread where there are several, or on two."""
     threads = torch.get_num_threads()
     torch.set_num_threads(2 if threads == 1 else 1)
     try:
-        with _own_kernels():
+        with own_kernels():
             yield
     finally:
         torch.set_num_threads(threads)
@@ -143,7 +146,7 @@ def _moved_kernels(seed: int) -> Context:
     @contextlib.contextmanager
     def context() -> Iterator[None]:
         # oneDNN's LSTM is one operator; without it the gates are activations that can be moved.
-        with _own_kernels(), MonteCarloArithmetic(seed, kernels=True):
+        with own_kernels(), MonteCarloArithmetic(seed, kernels=True):
             yield
 
     return context

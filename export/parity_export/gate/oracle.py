@@ -1,16 +1,19 @@
-"""What torch answers to the probes, asked in the batches that the gate asks in."""
+"""What torch answers to the probes, run in the batches that the gate runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parity_export.gate.adversarial_search import adversarial_rows, boundary_rows
+from parity_export.gate.answered_probes import AnsweredProbes, joined
 from parity_export.gate.batching import Batches, LazyModel, ModelFunction
 from parity_export.gate.comparison import close
 from parity_export.gate.determinism import check_determinism
 from parity_export.gate.expected_outputs import ExpectedOutputs
 from parity_export.gate.float32_evaluations import float32_samples, neighbours
+from parity_export.gate.gate_plan import GatePlan
 from parity_export.gate.output_check import check_output_spec
 from parity_export.gate.probe_sampling import ProbeSampler, integer_ranges
 from parity_export.gate.probes import (
@@ -25,7 +28,6 @@ from parity_export.gate.probes import (
     SUBNORMAL,
     UNIFORM,
     Probes,
-    concatenate,
 )
 from parity_export.gate.rounding_envelope import Envelope
 from parity_export.gate.tolerances import FAR, check_precision, groups
@@ -39,19 +41,39 @@ from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.printable import counted
 
 _INDEPENDENT_RTOL = 1e-9
-"""Rows are independent if float64 answers to 64 rows, together and alone, agree to that: float64's own rounding
+"""Rows are independent if float64 answers to some rows, together and alone, agree to that: float64's own rounding
 (1.1e-16 an operation) stays far below, and a row that looks at its neighbours far above."""
-
-INDEPENDENT_ROWS = 64
 
 _JUMP = 4.0  # tolerances: rounding moves no value so far, because a tolerance is eight times what it does
 _CLOSER = 0.25  # of the rows: a backend that answers more of them otherwise has no jumps, but another function
 
-_MAX_VALUES = 16_000_000  # of one batch of inputs: 64 MB of float32
-
 
 class _TorchRefusedError(Exception):
     """The module itself does not answer the probes in batches of some size."""
+
+
+@dataclass(frozen=True)
+class GateSetting:
+    """What a gate is run with at all sizes of the dynamic dimensions.
+
+    Attributes:
+        default_backend: onnxruntime's answers, for the adversarial search.
+        torch_float64: torch's answers, computed in float64: the copy of the module is made once.
+        given: rtol and atol that a person set.
+        certified: the answers of the certified graph, where torch's float64 answers are the exact ones of it.
+        compared: numbers that the module or its graph compares with.
+    """
+
+    default_backend: LazyModel
+    torch_float64: LazyModel
+    given: tuple[float, float] | None = None
+    certified: LazyModel | None = None
+    compared: Sequence[float] = ()
+
+    def release(self) -> None:
+        """Let the float64 copy and the default backend go until they are run again."""
+        self.torch_float64.release()
+        self.default_backend.release()
 
 
 class Oracle:
@@ -62,13 +84,12 @@ class Oracle:
 
     Args:
         source: the module and what it means, its outputs known.
-        default_backend: onnxruntime's answers, for the adversarial search.
         dimensions: the size of every dynamic dimension but the batch.
-        given: rtol and atol that a person set.
-        certified: the answers of the certified graph, where torch's float64 answers are the exact ones of it.
-        compared: numbers that the module or its graph compares with.
+        plan: how much is run at these sizes.
+        setting: what the gate is run with at all sizes.
 
     Attributes:
+        plan: how much is run.
         given: rtol and atol that a person set.
         batches: how rows are asked.
         torch_float32: torch's answers, outputs by name.
@@ -80,33 +101,29 @@ class Oracle:
     """
 
     def __init__(
-        self,
-        source: ModelSource,
-        default_backend: LazyModel,
-        dimensions: Mapping[str, int],
-        given: tuple[float, float] | None = None,
-        certified: LazyModel | None = None,
-        compared: Sequence[float] = (),
+        self, source: ModelSource, dimensions: Mapping[str, int], plan: GatePlan, setting: GateSetting
     ) -> None:
-        self._source, self.given, self._default_backend, self._certified = source, given, default_backend, certified
+        self._source, self.plan, self._setting = source, plan, setting
+        self.given, self.torch_float64 = setting.given, setting.torch_float64
         self.dimensions = dict(dimensions)
         self.batches = Batches(source.contract)
-        self.torch_float64 = LazyModel(lambda: TorchReference(source, double=True))
         self.torch_float32 = TorchReference(source)
         ranges = integer_ranges(source.contract, dimensions, self._accepts)
-        self.sampler = ProbeSampler(source.contract, dimensions, ranges, compared)
+        self.sampler = ProbeSampler(source.contract, dimensions, ranges, setting.compared, plan)
         self.refused: list[str] = []
         self._declined: set[int] = set()
-        self.probes: Probes = self._make_probes()
+        answered = self._answered_probes()
+        self.probes: Probes = answered.probes
         self.row_independent: bool = self.batches.name is not None and self._measure_independence()
+        self._answered: AnsweredProbes | None = answered if self.row_independent else None
         if not self.row_independent:  # one overflowing row would spoil every other row of its batch
             self.probes = self.probes.without(LARGE, CALENDAR, SPECIAL, SUBNORMAL, EXTREME)
         self._known: dict[int, ExpectedOutputs] = {}
         self._looked_at = np.zeros(0, np.int64)
 
     def __call__(self, batch: int) -> ExpectedOutputs:
-        """Return the expected answers when asked in batches of ``batch``."""
-        size = len(self.probes) if self.row_independent else batch
+        """Return the expected answers when run in batches of ``batch``."""
+        size = self._whole if self.row_independent else min(batch, self._whole)
         if size not in self._known:
             self._known[size] = self._run(size)
         return self._known[size]
@@ -122,106 +139,105 @@ class Oracle:
         return np.asarray(np.any([members[group] for group in FAR], axis=0))
 
     @property
-    def largest_batch(self) -> int:
-        """How many rows are asked at once at most: a thousand of them, unless that takes too much memory."""
-        values = sum(int(array[0].size) for array in self.probes.inputs.values())
-        return max(len(self.probes), _MAX_VALUES // max(1, values))
+    def _whole(self) -> int:
+        """How many probes torch is given in one call."""
+        return min(len(self.probes), self.plan.batch)
 
-    def prepare(self, batch_sizes: Sequence[int]) -> None:
-        """Ask torch all that will be needed at these batch sizes, and let the float64 copy and the backend go.
+    def prepare(self) -> None:
+        """Ask torch all that will be needed at the plan's batch sizes.
 
         A size that torch refuses is noted, and no backend is asked at it.
 
         Raises:
             InputError: torch refuses all rows as one batch.
         """
-        for batch in dict.fromkeys((len(self.probes), *batch_sizes)):
+        for batch in dict.fromkeys((self._whole, *self.plan.batch_sizes)):
             try:
                 self(batch)
             except _TorchRefusedError as error:
-                if batch == len(self.probes):
+                if batch == self._whole:
                     raise InputError(
                         f"the module itself fails on a batch of {counted(batch, 'row')}: {error}; fix its size with "
                         + argument("inputs", option="--input")
                     ) from error
                 self.refused.append(f"torch in batches of {batch}: {error}")
                 self._declined.add(batch)
-        self.release()
 
     def accepts(self, batch: int) -> bool:
         """Whether torch answers the probes in batches of a size."""
         return batch not in self._declined
 
     def release(self) -> None:
-        """Let the float64 copy and the default backend go until they are asked again."""
-        self.torch_float64.release()
-        self._default_backend.release()
+        """Let the float64 copy and the default backend go until they are run again."""
+        self._setting.release()
 
     def reference(self, inputs: Arrays) -> Arrays:
-        """Return torch's float64 answers to rows, rows first, as one batch."""
+        """Return torch's float64 answers to rows, rows first."""
         return self._together(self.torch_float64, inputs)
 
     def float32(self, inputs: Arrays) -> Arrays:
-        """Return torch's float32 answers to rows, rows first, as one batch."""
+        """Return torch's float32 answers to rows, rows first."""
         return self._together(self.torch_float32, inputs)
 
     def onnxruntime(self, inputs: Arrays) -> Arrays:
-        """Return onnxruntime's answers to rows, rows first, as one batch."""
-        return self._together(self._default_backend, inputs)
+        """Return onnxruntime's answers to rows, rows first."""
+        return self._together(self._setting.default_backend, inputs)
 
     def error_bounds(self, call: Arrays) -> Arrays:
         """Return what the certified graph answers to one call; nothing where there is none."""
-        return {} if self._certified is None else self._certified(call)
+        return {} if self._setting.certified is None else self._setting.certified(call)
 
     def _together(self, answer: ModelFunction, inputs: Arrays) -> Arrays:
+        """Run rows as one batch, or in the largest batches that the plan allows."""
         rows = np.arange(len(next(iter(inputs.values()))))
         with np.errstate(all="ignore"):
-            return self.batches.run(answer, inputs, rows, len(rows))
+            return self.batches.run(answer, inputs, rows, min(len(rows), self.plan.batch))
 
-    def _make_probes(self) -> Probes:
+    def _answered_probes(self) -> AnsweredProbes:
         """Return every kind of probe, mixed: the first rows, which every batch size is asked, hold some of each."""
         random = np.random.default_rng(SEED)
-        parts = self._answered(self.sampler.rows(random, self._source.sample))
-        ordinary = concatenate(parts).without(SMALL, LARGE, CALENDAR, SPECIAL, SUBNORMAL, EXTREME)
-        check_determinism(self._source.module, self.float32, ordinary.inputs)
+        parts = self._without_refused(self.sampler.rows(random, self._source.sample))
+        ordinary = joined(parts).probes.without(SMALL, LARGE, CALENDAR, SPECIAL, SUBNORMAL, EXTREME)
+        few = ordinary.take(np.arange(min(len(ordinary), self.plan.checked_rows)))
+        check_determinism(self._source.module, self.float32, few.inputs)
         check_output_spec(self._source, ordinary)
-        if self._source.contract.is_classifier:
-            parts += boundary_rows(ordinary, self.reference, random)
-        near = ordinary.without(GAUSSIAN)
-        parts += adversarial_rows(near, self.reference, self.onnxruntime, random)
-        self._default_backend.release()
-        probes = concatenate(parts)
-        return probes.take(_mixed(probes, random))
+        parts += self._without_refused(self._searched(ordinary, random))
+        self._setting.default_backend.release()
+        found = joined(parts)
+        return found.take(_mixed(found.probes, random))
 
-    def _answered(self, parts: list[Probes]) -> list[Probes]:
-        """Return the parts that torch answers; what it refuses is noted with its own sentence.
+    def _searched(self, ordinary: Probes, random: np.random.Generator) -> Iterator[Probes]:
+        """Yield the rows that searches find, where they can be afforded."""
+        if self._source.contract.is_classifier and self.plan.boundary_rows:
+            yield from boundary_rows(ordinary, self.reference, random, self.plan.boundary_rows)
+        if self.plan.searched_rows:
+            near = ordinary.without(GAUSSIAN)
+            yield from adversarial_rows(near, self.reference, self.onnxruntime, random, self.plan.searched_rows)
+
+    def _without_refused(self, parts: Iterator[Probes] | list[Probes]) -> list[AnsweredProbes]:
+        """Return the parts that torch answers, with its answers; what it refuses is noted with its own sentence.
 
         Raises:
             InputError: it refuses rows of the range that the model is used in.
         """
-        if self._refusal(concatenate(parts)) is None:
-            return parts
-        reasons = [(part, self._refusal(part)) for part in parts]
-        for part, reason in reasons:
-            kind = str(part.kinds[0])
-            if reason is not None and kind in (SAMPLE, UNIFORM):
-                raise InputError(
-                    f"the module itself fails on {kind} rows: {reason}; give rows that it takes with "
-                    f"{argument('sample', option='--samples')}, and say what its inputs are with "
-                    f"{argument('inputs', option='--input')}"
-                )
-            if reason is not None:
-                self.refused.append(f"torch on {kind} probes: {reason}")
-        return [part for part, reason in reasons if reason is None]
+        answered = []
+        for part in parts:
+            try:
+                answers = self.float32(part.inputs), self.reference(part.inputs)
+            except Exception as error:  # the user's own code
+                self._note_refusal(str(part.kinds[0]), error)
+            else:
+                answered.append(AnsweredProbes(part, *answers))
+        return answered
 
-    def _refusal(self, probes: Probes) -> str | None:
-        """Return why the module does not answer rows, in float32 or in float64; None if it does."""
-        try:
-            for answer in (self.float32, self.reference):
-                answer(probes.inputs)
-        except Exception as error:  # the user's own code
-            return first_line(error)
-        return None
+    def _note_refusal(self, kind: str, error: Exception) -> None:
+        if kind in (SAMPLE, UNIFORM):
+            raise InputError(
+                f"the module itself fails on {kind} rows: {first_line(error)}; give rows that it takes with "
+                f"{argument('sample', option='--samples')}, and say what its inputs are with "
+                f"{argument('inputs', option='--input')}"
+            ) from error
+        self.refused.append(f"torch on {kind} probes: {first_line(error)}")
 
     def _accepts(self, inputs: Arrays) -> bool:
         try:
@@ -231,20 +247,14 @@ class Oracle:
         return True
 
     def _run(self, batch: int) -> ExpectedOutputs:
-        rows = np.arange(len(self.probes))
-        try:
-            with np.errstate(all="ignore"):
-                float32 = self.batches.run(self.torch_float32, self.probes.inputs, rows, batch)
-                float64 = self.batches.run(self.torch_float64, self.probes.inputs, rows, batch)
-        except Exception as error:  # the user's own code
-            raise _TorchRefusedError(first_line(error)) from error
-        envelope = Envelope(float32)
-        samples = float32_samples(self._source, independent=self.row_independent)
-        envelope.run(samples, self.batches, self.probes, rows, batch)
+        answered = self._answered or self._answers(batch)
+        envelope = Envelope(answered.float32)
+        samples = float32_samples(self._source, self.plan, independent=self.row_independent)
+        envelope.run(samples, self.batches, self.probes, np.arange(len(self.probes)), batch)
         expected = ExpectedOutputs(
             self.probes,
-            float32,
-            float64,
+            answered.float32,
+            answered.float64,
             envelope,
             dtypes={spec.name: spec.dtype for spec in self._source.contract.outputs},
             given=self.given,
@@ -255,14 +265,24 @@ class Oracle:
             self._check_precision(expected)
         return expected
 
+    def _answers(self, batch: int) -> AnsweredProbes:
+        rows = np.arange(len(self.probes))
+        try:
+            with np.errstate(all="ignore"):
+                float32 = self.batches.run(self.torch_float32, self.probes.inputs, rows, batch)
+                float64 = self.batches.run(self.torch_float64, self.probes.inputs, rows, batch)
+        except Exception as error:  # the user's own code
+            raise _TorchRefusedError(first_line(error)) from error
+        return AnsweredProbes(self.probes, float32, float64)
+
     def _bounds(self, batch: int) -> Arrays:
         """Return the proven bounds of all probes by output, rows first; nothing where there are none."""
-        if self._certified is None:
+        if self._setting.certified is None:
             return {}
         contract = self._source.contract
         asked = Batches(certified_contract(contract))
         rows = np.arange(len(self.probes))
-        return {contract.bounded: asked.run(self._certified, self.probes.inputs, rows, batch)[ERROR_BOUND]}
+        return {contract.bounded: asked.run(self._setting.certified, self.probes.inputs, rows, batch)[ERROR_BOUND]}
 
     def _check_precision(self, expected: ExpectedOutputs) -> None:
         for name, tolerance in expected.reported_tolerances["ordinary"].items():
@@ -281,12 +301,13 @@ class Oracle:
             Whether rows were asked that had not been.
         """
         new = np.setdiff1d(rows, self._looked_at)
-        if not self.row_independent or not 0 < len(new) <= _CLOSER * len(self.probes):
+        if not self.row_independent or not 0 < len(new) <= max(1, _CLOSER * len(self.probes)):
             return False
         self._looked_at = np.concatenate([self._looked_at, new])
         expected, probes = self(len(self.probes)), self.probes.take(new)
         near = Envelope({name: array[new] for name, array in expected.float32.items()})
-        near.run(neighbours(self._source), self.batches, probes, np.arange(len(new)), len(new))
+        batch = min(len(new), self.plan.batch)
+        near.run(neighbours(self._source, self.plan), self.batches, probes, np.arange(len(new)), batch)
         for name, allowed in expected.allowed.items():
             exact = expected.float64[name][new].astype(np.float64)
             far = self._far[new].reshape(-1, *[1] * (exact.ndim - 1))
@@ -295,7 +316,7 @@ class Oracle:
         return True
 
     def _measure_independence(self) -> bool:
-        rows = np.arange(min(len(self.probes), INDEPENDENT_ROWS))
+        rows = np.arange(min(len(self.probes), self.plan.checked_rows))
         try:
             with np.errstate(all="ignore"):
                 together = self.batches.run(self.torch_float64, self.probes.inputs, rows, len(rows))

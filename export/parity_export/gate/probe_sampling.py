@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_export.gate.gate_plan import FULL, GatePlan
 from parity_export.gate.probe_ranges import Ends, spread, widened
 from parity_export.gate.probes import (
     CALENDAR,
@@ -31,11 +32,7 @@ from parity_runtime.contract import batch_name
 from parity_runtime.feature import CATEGORIES, MISSING_CATEGORY, MISSING_TIMESTAMP, TIMESTAMPS
 from parity_runtime.inference.input_validation import Arrays
 
-_RANDOM_ROWS = 256  # of each random kind; with the sample it keeps XOR's gate well under half a second
-_SAMPLE_ROWS = 512
 _TEXT_ROWS = 2048  # of texts: each of a larger vocabulary is asked of the encoder alone
-_MAX_VALUES = 500_000  # of one kind over all inputs: larger inputs get fewer rows
-_MIN_ROWS = 8
 _HIGHEST_INDEX = 2**26  # no vocabulary is larger; what torch accepts beyond is no index
 _HIGHEST_INTEGER = 2**16  # so that integers which are no indices stay exact in float32
 _SMALL_INTEGER = 8
@@ -53,17 +50,20 @@ class ProbeSampler:
         dimensions: the size of every dynamic dimension but the batch.
         integer_ranges: by integer input, its lowest and highest value.
         compared: numbers that the module or its graph compares with.
+        plan: how many rows of each kind are drawn.
     """
 
     contract: ModelContract
     dimensions: Mapping[str, int]
     integer_ranges: Mapping[str, tuple[int, int]]
     compared: Sequence[float] = ()
+    plan: GatePlan = FULL
 
     def rows(self, random: np.random.Generator, sample: Arrays | None) -> list[Probes]:
         """Return the drawn probes, a part a kind."""
         parts = [self._sample(sample, random)] if sample is not None else []
-        draws = {UNIFORM: self._uniform, GAUSSIAN: self._gaussian, SMALL: self._small, LARGE: self._large}
+        draws = {UNIFORM: self._uniform, GAUSSIAN: self._gaussian}
+        draws |= {SMALL: self._small, LARGE: self._large} if self.plan.far else {}
         parts += [labelled(kind, self._draw(kind, draw, random)) for kind, draw in draws.items()]
         return [*parts, *self._encoded(random), *self._special()]
 
@@ -95,17 +95,13 @@ class ProbeSampler:
                  for index, size in enumerate(spec.shape) if index != axis]  # fmt: skip
         return tuple(sizes)
 
-    def _num_rows(self, wanted: int) -> int:
-        per_row = sum(int(np.prod(self.row_shape(spec))) for spec in self.contract.inputs)
-        return max(_MIN_ROWS, min(wanted, _MAX_VALUES // max(1, per_row)))
-
     def _sample(self, sample: Arrays, random: np.random.Generator) -> Probes:
         rows = len(next(iter(sample.values())))
-        chosen = np.sort(random.permutation(rows)[: self._num_rows(_SAMPLE_ROWS)])
+        chosen = np.sort(random.permutation(rows)[: self.plan.sample_rows])
         return labelled(SAMPLE, {name: array[chosen] for name, array in sample.items()})
 
     def _draw(self, kind: str, draw: Callable[..., NDArray[np.float64]], random: np.random.Generator) -> Arrays:
-        rows = self._num_rows(_RANDOM_ROWS)
+        rows = self.plan.rows
         batch = batch_name(self.contract)
         inputs: Arrays = {}
         for spec in self.contract.inputs:
@@ -117,7 +113,7 @@ class ProbeSampler:
             integers = self._large_integers if kind == LARGE else self._integers
             drawn = integers(spec, shape, random) if integer else self._cast(spec, draw(spec, shape, random))
             shared = row_axis(spec, batch) is None and batch is not None
-            inputs[spec.name] = np.broadcast_to(drawn[:1], drawn.shape) if shared else drawn
+            inputs[spec.name] = np.repeat(drawn[:1], rows, axis=0) if shared else drawn
         return inputs
 
     def _is_encoded(self, spec: TensorSpec) -> bool:
@@ -183,7 +179,9 @@ class ProbeSampler:
             SUBNORMAL: [smallest, -smallest, tiny, -tiny],
             EXTREME: [largest, -largest],
         }
-        return [labelled(kind, self._filled(filling)) for kind, filling in values.items()]
+        most = self.plan.special_values
+        kinds = values if self.plan.draws_limits else {SPECIAL}
+        return [labelled(kind, self._filled(values[kind][:most])) for kind in kinds if most != 0]
 
     @staticmethod
     def _beside(numbers: Sequence[float]) -> list[float]:

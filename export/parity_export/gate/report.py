@@ -12,7 +12,7 @@ from parity_export.gate.backends import DEFAULT, REFERENCE, Backend, backends
 from parity_export.gate.batching import LazyModel, ModelFunction
 from parity_export.gate.comparison import Difference, away, close, compare
 from parity_export.gate.missing_cells_check import missing_cells
-from parity_export.gate.oracle import INDEPENDENT_ROWS, Oracle
+from parity_export.gate.oracle import Oracle
 from parity_export.gate.reference_evaluator import differing_operator
 from parity_export.gate.report_summary import batch_sizes, dimensions, summary_rows
 from parity_export.onnx_graph import OnnxGraph
@@ -35,6 +35,7 @@ class Report:
         nonfinite: how answers to NaN and infinite inputs compare; reported, not gated.
         row_independent: whether rows of one batch do not influence one another; None if not reached.
         encoder: how many rows and values the graph's encoder was compared on by itself; empty without one.
+        plan: how much was run, and what a bigger budget would add, in the form of JSON.
     """
 
     mismatches: list[str] = field(default_factory=list)
@@ -44,6 +45,7 @@ class Report:
     nonfinite: dict[str, int] = field(default_factory=dict)
     row_independent: bool | None = None
     encoder: dict[str, int] = field(default_factory=dict)
+    plan: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Report({self.brief})"
@@ -91,7 +93,11 @@ class Report:
 
     def remarks(self) -> list[str]:
         """Return what a person should know although it refuses nothing, a line each."""
-        return [f"not run: {line}" for line in self.not_run] + [f"reported: {line}" for line in self.evaluator]
+        return [
+            *(f"not run: {line}" for line in self.not_run),
+            *(f"reported: {line}" for line in self.evaluator),
+            *(f"effort: {line}" for line in self.plan.get("left_out", ())),
+        ]
 
     def encoder_agreement(self, contract: ModelContract) -> str:
         """Return what the encoder's own values agree with, as a sentence; it has been compared."""
@@ -122,6 +128,7 @@ class Report:
             "row_independent": self.row_independent,
             "nonfinite": self.nonfinite,
             "not_run": self.not_run,
+            "plan": self.plan,
             "evaluator": self.evaluator,
             "batch_sizes": batch_sizes(self.results),
             "dimensions": dimensions(self.results),
@@ -141,8 +148,10 @@ def compare_backends(graph: OnnxGraph, contract: ModelContract, oracles: Sequenc
     """
     report = Report()
     for backend in backends(graph):
-        report.results += _backend_results(backend, graph, contract, oracles, report)
-        graph.give_back()
+        planned = [oracle for oracle in oracles if backend.is_planned(oracle.plan)]
+        if planned:
+            report.results += _backend_results(backend, graph, contract, planned, report)
+            graph.give_back(collect=False)
     report.evaluator = list(_evaluator_alone(graph, oracles, report))
     if not report.passed:  # its answers may not even have the shapes that the rest compares
         return report
@@ -178,11 +187,11 @@ def _backend_results(
 def _results(
     backend: Backend, answer: ModelFunction, contract: ModelContract, oracle: Oracle, report: Report
 ) -> Iterator[BackendResult]:
-    sizes = backend.batch_sizes if oracle.batches.name is not None else (1,)
-    for batch in filter(oracle.accepts, dict.fromkeys(min(size, oracle.largest_batch) for size in sizes)):
+    sizes = backend.batch_sizes(oracle.plan) if oracle.batches.name is not None else (1,)
+    for batch in filter(oracle.accepts, sizes):
         expected = oracle(batch)
         available = max(len(expected.probes), batch) if oracle.row_independent else len(expected.probes)
-        count = min(available, batch * backend.max_batches)
+        count = min(available, batch * backend.max_batches(oracle.plan))
         rows = np.resize(np.arange(len(expected.probes)), count)  # asked again where a batch takes more than there are
         try:
             with np.errstate(all="ignore"):
@@ -203,7 +212,7 @@ def _results(
 def _row_independent(answer: ModelFunction, oracle: Oracle) -> bool:
     """Whether every row's answer stays within twice its tolerance when the other rows of its batch change."""
     expected = oracle(1)
-    rows = np.arange(min(len(expected.probes), INDEPENDENT_ROWS))
+    rows = np.arange(min(len(expected.probes), oracle.plan.checked_rows))
     inputs, run = expected.probes.inputs, oracle.batches.run
     together, permuted = run(answer, inputs, rows, len(rows)), run(answer, inputs, rows[::-1], len(rows))
     alone = run(answer, inputs, rows, 1)

@@ -33,7 +33,7 @@ class Envelope:
     ) -> None:
         """Include the answers of samples to some rows, asked ``batch`` at a time unless a sample says otherwise."""
         for sample in samples:
-            asked = rows[sample.accepts(probes.kinds[rows])]
+            asked = rows[sample.accepts(probes.kinds[rows])][: sample.most]
             if len(asked):
                 with np.errstate(all="ignore"):
                     answers = batches.run(sample.answer, probes.inputs, asked, sample.batch or batch)

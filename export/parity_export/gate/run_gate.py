@@ -1,21 +1,23 @@
 """From a graph and its source to a result: the probes for each assignment of the dynamic dimensions, the gate."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import onnx
 
 from parity_export.export_graph import ExportGraph
-from parity_export.gate.backends import BATCH_SIZES, DEFAULT
+from parity_export.export_options import Effort
+from parity_export.gate.backends import DEFAULT
 from parity_export.gate.batching import LazyModel
 from parity_export.gate.decision_constants import code_numbers
-from parity_export.gate.dimension_sizes import accepted_sizes, main_sizes, other_dimensions, refusal
+from parity_export.gate.dimension_sizes import refusal
 from parity_export.gate.encoder_check import check_encoder
 from parity_export.gate.expected_outputs import ExpectedOutputs
-from parity_export.gate.oracle import Oracle
+from parity_export.gate.oracle import GateSetting, Oracle
 from parity_export.gate.report import Report, compare_backends
+from parity_export.gate.size_plans import plan_sizes
+from parity_export.gate.torch_reference import TorchReference
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError, ModelContract
 from parity_runtime.arguments import argument
@@ -60,6 +62,7 @@ def run_gate(
     certified: LazyModel | None = None,
     *,
     external: bool = False,
+    effort: Effort = "normal",
 ) -> GateResult:
     """Compare a graph with its source's module: names, then dtypes and shapes, then values.
 
@@ -71,6 +74,7 @@ def run_gate(
         given: rtol and atol that a person set.
         certified: the certified graph, whose error bounds the tolerances may not exceed; None without one.
         external: the graph is another exporter's.
+        effort: how much work and memory may be spent.
 
     Raises:
         InputError: the module takes no batch of one row.
@@ -83,17 +87,27 @@ def run_gate(
         return GateResult(Report(mismatches=mismatches), None, notes)
     _check_one_row(graph.source)
     graph.onnx.give_back()
-    refused: list[str] = []
-    oracles = []
-    for oracle in _oracles(graph, refused, given, certified):
-        oracle.prepare(BATCH_SIZES)
+    numbers = code_numbers(graph)
+    setting = GateSetting(
+        LazyModel(lambda: DEFAULT.load(graph.onnx, graph.contract)),
+        LazyModel(lambda: TorchReference(graph.source, double=True)),
+        given,
+        certified,
+        numbers.compared,
+    )
+    plans = plan_sizes(graph.source, effort, numbers.lengths)
+    refused, oracles = plans.refused, []
+    for sizes in plans.sizes:
+        oracle = Oracle(sizes.source, sizes.dimensions, sizes.plan, setting)
+        oracle.prepare()
         oracles.append(oracle)
         refused += [f"{line}{_at(oracle.dimensions)}" for line in oracle.refused]
-        graph.onnx.give_back()
+        graph.onnx.give_back(collect=False)
+    setting.release()
     report = compare_backends(graph.onnx, graph.contract, oracles)
-    for oracle in oracles:  # missing cells and closer looks have loaded the float64 copy again
-        oracle.release()
+    setting.release()  # missing cells and closer looks have loaded the float64 copy again
     graph.onnx.give_back()
+    report.plan = plans.to_json()
     report.not_run += refused
     encoder = None if external else check_encoder(graph)  # another exporter's has values of other names
     if encoder is not None:
@@ -128,21 +142,6 @@ def report_to_json(contract: ModelContract, gate_result: GateResult, *, full: bo
         },
         **gate_result.report.to_json(full=full),
     }
-
-
-def _oracles(
-    graph: ExportGraph, refused: list[str], given: tuple[float, float] | None, certified: LazyModel | None
-) -> Iterator[Oracle]:
-    source, numbers = graph.source, code_numbers(graph)
-    default_backend = LazyModel(lambda: DEFAULT.load(graph.onnx, graph.contract))
-    oracle = partial(
-        Oracle, default_backend=default_backend, given=given, certified=certified, compared=numbers.compared
-    )
-    names = other_dimensions(source.contract)
-    yield oracle(source, dimensions=main_sizes(source, names))
-    without = replace(source, sample=None)
-    for size in accepted_sizes(source, names, refused, numbers.lengths) if names else ():
-        yield oracle(without, dimensions=dict.fromkeys(names, size))
 
 
 def _at(dimensions: Mapping[str, int]) -> str:

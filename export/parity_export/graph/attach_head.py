@@ -14,6 +14,7 @@ from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.errors import whole_text
 
+_LARGE = 2**16  # bytes of a weight
 _EXPRESSION = re.compile(r"(?!unk__|None)[\w +*()-]+")  # not what inference calls a size that it does not know
 
 
@@ -38,10 +39,22 @@ def check_graph(graph: ExportGraph) -> None:
         InputError: the graph is not valid ONNX, such as a length that its opset does not know.
     """
     try:
-        onnx.checker.check_model(graph.data)
+        onnx.checker.check_model(_without_weights(graph.model))
     except onnx.checker.ValidationError as error:
         raise InputError(f"torch exported a graph that ONNX's checker refuses: {whole_text(error)}") from error
     graph.onnx.give_back()
+
+
+def _without_weights(model: ir.Model) -> onnx.ModelProto:
+    """Return a copy whose large weights are inputs: the checker takes a model's bytes apart once more for each."""
+    light = model.clone()
+    for name, value in list(light.graph.initializers.items()):
+        if value.const_value is not None and value.const_value.nbytes > _LARGE:
+            value.shape, value.dtype = ir.Shape(value.const_value.shape.numpy()), value.const_value.dtype
+            value.const_value = None
+            del light.graph.initializers[name]
+            light.graph.inputs.append(value)
+    return ir.to_proto(light)
 
 
 def _with_outputs(source: ModelSource, model: ir.Model) -> ModelContract:

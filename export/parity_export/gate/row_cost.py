@@ -1,0 +1,147 @@
+"""What one row costs: the operations of the module's forward, and its largest intermediate tensor."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+
+from parity_export.gate.own_kernels import own_kernels
+from parity_export.sources.argument_binding import Binding, flatten
+from parity_export.sources.model_source import ModelSource
+from parity_runtime.contract import batch_name
+
+ELEMENT = 16
+"""Operations that one element counts which an operator without inner products writes: it waits for memory, and costs as
+much as some sixteen multiplications of a matrix product (measured: 1 ns beside 0.015 to 0.03 ns)."""
+
+_CALL_MEMORY = 2**28  # bytes of the largest tensor of a call
+_RECURRENT = {"mkldnn_rnn_layer", "lstm", "gru", "rnn_tanh", "rnn_relu", "_thnn_fused_lstm_cell"}
+_SORTING = {"sort", "topk", "argsort", "kthvalue", "median", "mode", "unique_consecutive", "_unique2"}
+
+
+@dataclass(frozen=True)
+class RowCost:
+    """Of a module at some sizes of its dynamic dimensions, a row.
+
+    Attributes:
+        operations: floating-point operations in float32; elements that are only read and written count as `ELEMENT`.
+        largest: bytes of the largest tensor that an operator writes.
+        values: numbers that are kept of each probe: inputs and outputs.
+        operators: how many operators a call runs, of any number of rows.
+        sorts: whether some operator sorts, so that the order of equal values is open.
+        is_batched: whether several rows are one call.
+    """
+
+    operations: int
+    largest: int
+    values: int
+    operators: int
+    sorts: bool = True
+    is_batched: bool = True
+
+    @property
+    def largest_batch(self) -> int:
+        """How many rows a call takes at most."""
+        return max(1, _CALL_MEMORY // max(1, self.largest)) if self.is_batched else 1
+
+
+def measure_row_cost(source: ModelSource, dimensions: Mapping[str, int]) -> RowCost | None:
+    """Return what a row costs; None where the module does not take the example at these sizes.
+
+    Args:
+        source: the module.
+        dimensions: the size of every dynamic dimension but the batch.
+    """
+    batch = batch_name(source.contract)
+    for rows in (1, 2) if batch is not None else (1,):
+        tensors = source.example.tensors({**dimensions} if batch is None else {**dimensions, batch: rows})
+        for on_shapes in (True, False):  # a module whose code looks at numbers is run
+            try:
+                counter, returned = _counted(source.call, tensors, on_shapes=on_shapes)
+            except Exception:  # noqa: S112 -- the user's own code, which the gate asks and reports on
+                continue
+            return counter.cost(
+                rows, sum(tensor.numel() for tensor in (*tensors, *returned)), is_batched=batch is not None
+            )
+    return None
+
+
+class _Called(nn.Module):
+    """A binding as a module, whose tensors can be exchanged for a call."""
+
+    def __init__(self, call: Binding) -> None:
+        super().__init__()
+        self.module, self.call = call.module, call
+
+    def forward(self, *tensors: Tensor) -> Any:
+        return self.call(*tensors)
+
+
+def _counted(call: Binding, tensors: Sequence[Tensor], *, on_shapes: bool) -> tuple["_Counter", list[Tensor]]:
+    """Run a module and count; with ``on_shapes`` nothing is computed."""
+    module, counter = _Called(call), _Counter()
+    device = "meta" if on_shapes else "cpu"
+    named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    weights = {name: tensor.to(device) for name, tensor in named.items()}
+    given = tuple(tensor.to(device) for tensor in tensors)
+    # oneDNN has operators of its own, and is not on every machine: a network costs the same everywhere
+    with torch.no_grad(), own_kernels(), counter:
+        return counter, flatten(torch.func.functional_call(module, weights, given))
+
+
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts what operators compute and write."""
+
+    supports_higher_order_operators = True
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.operations, self.largest, self.operators, self.sorts = 0, 0, 0, False
+
+    def cost(self, rows: int, values: int, *, is_batched: bool) -> RowCost:
+        """Return what one of some rows costs, of all their inputs' and outputs' values."""
+        return RowCost(
+            self.operations // rows, self.largest // rows, -(-values // rows), self.operators, self.sorts, is_batched
+        )
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        if isinstance(func, torch._ops.OpOverload):
+            name = func.overloadpacket.__name__
+            self.operators += 1
+            self.sorts |= name in _SORTING
+            self.operations += _operations(func, name, (args, kwargs), result)
+            written = [] if _is_view(func) else flatten(result)
+            self.largest = max([self.largest, *(tensor.nbytes for tensor in written)])
+        else:  # torch.cond and its kin run what they hold by themselves: nobody counts it, and it may sort
+            self.sorts = True
+        return result
+
+
+def _operations(func: Any, name: str, given: tuple[Any, Any], result: Any) -> int:
+    args, kwargs = given
+    written = ELEMENT * sum(tensor.numel() for tensor in flatten(result) if not _is_view(func))
+    if func._overloadpacket in flop_registry:
+        return int(flop_registry[func._overloadpacket](*args, **kwargs, out_val=result)) + written
+    if name in _RECURRENT:
+        return written + _recurrent(given)
+    return written
+
+
+def _is_view(func: Any) -> bool:
+    aliases = [returned.alias_info for returned in func._schema.returns]
+    return any(alias is not None and not alias.is_write for alias in aliases)
+
+
+def _recurrent(given: tuple[Any, Any]) -> int:
+    """Return the operations of a recurrent kernel: each weight meets each step of each row."""
+    tensors = [leaf for leaf in tree_leaves(given) if isinstance(leaf, Tensor)]
+    steps = math.prod(tensors[0].shape[:-1])
+    return 2 * steps * sum(tensor.numel() for tensor in tensors[1:] if tensor.ndim == 2)
