@@ -1,8 +1,9 @@
 """What one row costs: the operations of the module's forward, and its largest intermediate tensor."""
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -72,27 +73,28 @@ def measure_row_cost(source: ModelSource, dimensions: Mapping[str, int]) -> RowC
     return None
 
 
-class _Called(nn.Module):
-    """A binding as a module, whose tensors can be exchanged for a call."""
-
-    def __init__(self, call: Binding) -> None:
-        super().__init__()
-        self.module, self.call = call.module, call
-
-    def forward(self, *tensors: Tensor) -> Any:
-        return self.call(*tensors)
-
-
 def _counted(call: Binding, tensors: Sequence[Tensor], *, on_shapes: bool) -> tuple["_Counter", list[Tensor]]:
     """Run a module and count; with ``on_shapes`` nothing is computed."""
-    module, counter = _Called(call), _Counter()
-    device = "meta" if on_shapes else "cpu"
-    named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    weights = {name: tensor.to(device) for name, tensor in named.items()}
-    given = tuple(tensor.to(device) for tensor in tensors)
+    counter = _Counter()
+    if on_shapes:
+        call, tensors = replace(call, module=_on_meta(call.module)), [tensor.to("meta") for tensor in tensors]
     # oneDNN has operators of its own, and is not on every machine: a network costs the same everywhere
     with torch.no_grad(), own_kernels(), counter:
-        return counter, flatten(torch.func.functional_call(module, weights, given))
+        return counter, flatten(call(*tensors))
+
+
+def _on_meta(module: nn.Module) -> nn.Module:
+    """Return a copy whose tensors have shapes alone, and are shared as the module's are.
+
+    torch.func.functional_call would leave a layer that stands in two places of a module with the tensors of the call.
+    """
+    tensors = [*module.parameters(), *module.buffers()]
+    shapes = [tensor.detach().to("meta") for tensor in tensors]
+    copies = [
+        nn.Parameter(shape, requires_grad=False) if isinstance(tensor, nn.Parameter) else shape
+        for tensor, shape in zip(tensors, shapes, strict=True)
+    ]
+    return copy.deepcopy(module, {id(tensor): one for tensor, one in zip(tensors, copies, strict=True)})
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
