@@ -19,7 +19,7 @@ class Shared(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         for step in self.steps:
             x = step(x)
-        return x if not self.looks or float(x.sum()) == 0 else x.abs()
+        return x if not self.looks or bool(x.sum() == 0) else x.abs()
 
 
 @pytest.mark.parametrize("looks", [False, True])
