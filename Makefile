@@ -98,7 +98,7 @@ soak: $(READY) $(LOWEST)/.ready $(LOWEST_ALL)/.ready  ## Property tests at lengt
 	@$(BIN)/python $(PIP_INSTALL) --no-deps --require-hashes --requirement locks/fuzz.txt
 	@$(BIN)/python -W ignore -m tests.fuzz.run --seconds 300
 
-bench: $(READY)  ## Measure everything beside what others do (20 minutes), and write docs/benchmarks.md.
+bench: $(READY)  ## Measure everything beside what others do (45 minutes), and write docs/benchmarks.md.
 	@$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable ".[bench]"
 	@$(BIN)/python benchmarks/report.py
 
