@@ -1,5 +1,6 @@
 """What one row costs: the operations of the module's forward, and its largest intermediate tensor."""
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from parity_export.gate.own_kernels import own_kernels
-from parity_export.sources.argument_binding import Binding, flatten
+from parity_export.sources.argument_binding import Binding, bind, flatten
 from parity_export.sources.model_source import ModelSource
 from parity_runtime.contract import batch_name
 
@@ -51,48 +52,52 @@ class RowCost:
         return max(1, _CALL_MEMORY // max(1, self.largest)) if self.is_batched else 1
 
 
-def measure_row_cost(source: ModelSource, dimensions: Mapping[str, int]) -> RowCost | None:
-    """Return what a row costs; None where the module does not take the example at these sizes.
+class RowCosts:
+    """What rows of a module cost at any sizes of its dynamic dimensions.
 
     Args:
         source: the module.
-        dimensions: the size of every dynamic dimension but the batch.
     """
-    batch = batch_name(source.contract)
-    for rows in (1, 2) if batch is not None else (1,):
-        tensors = source.example.tensors({**dimensions} if batch is None else {**dimensions, batch: rows})
-        for on_shapes in (True, False):  # a module whose code looks at numbers is run
-            try:
-                counter, returned = _counted(source.call, tensors, on_shapes=on_shapes)
-            except Exception:  # noqa: S112 -- the user's own code, which the gate asks and reports on
-                continue
-            return counter.cost(
-                rows, sum(tensor.numel() for tensor in (*tensors, *returned)), is_batched=batch is not None
-            )
-    return None
+
+    def __init__(self, source: ModelSource) -> None:
+        self._source, self._batch = source, batch_name(source.contract)
+        self._on_shapes = bind(_without_numbers(source.module), source.module_inputs)
+
+    def __call__(self, dimensions: Mapping[str, int]) -> RowCost | None:
+        """Return what a row costs; None where the module does not take the example at these sizes.
+
+        Args:
+            dimensions: the size of every dynamic dimension but the batch.
+        """
+        for rows in (1, 2) if self._batch is not None else (1,):
+            sizes = dict(dimensions) if self._batch is None else {**dimensions, self._batch: rows}
+            tensors = self._source.example.tensors(sizes)
+            for call, device in ((self._on_shapes, "meta"), (self._source.call, "cpu")):  # where code looks at numbers
+                try:
+                    return self._counted(call, [tensor.to(device) for tensor in tensors], rows)
+                except Exception:  # noqa: S112 -- the user's own code, which the gate asks and reports on
+                    continue
+        return None
+
+    def _counted(self, call: Binding, tensors: Sequence[Tensor], rows: int) -> RowCost:
+        counter = _Counter()
+        # oneDNN has operators of its own, and is not on every machine: a network costs the same everywhere
+        with torch.no_grad(), own_kernels(), counter:
+            returned = flatten(call(*tensors))
+        values = sum(tensor.numel() for tensor in (*tensors, *returned))
+        return counter.cost(rows, values, is_batched=self._batch is not None)
 
 
-class _Called(nn.Module):
-    """A binding as a module, whose tensors can be exchanged for a call."""
-
-    def __init__(self, call: Binding) -> None:
-        super().__init__()
-        self.module, self.call = call.module, call
-
-    def forward(self, *tensors: Tensor) -> Any:
-        return self.call(*tensors)
+def _without_numbers(module: nn.Module) -> nn.Module:
+    """Return a copy whose parameters and buffers have shapes alone: it computes nothing."""
+    tensors = [*module.parameters(), *module.buffers()]
+    empty = {id(tensor): _empty(tensor) for tensor in tensors}
+    return copy.deepcopy(module, empty)
 
 
-def _counted(call: Binding, tensors: Sequence[Tensor], *, on_shapes: bool) -> tuple["_Counter", list[Tensor]]:
-    """Run a module and count; with ``on_shapes`` nothing is computed."""
-    module, counter = _Called(call), _Counter()
-    device = "meta" if on_shapes else "cpu"
-    named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    weights = {name: tensor.to(device) for name, tensor in named.items()}
-    given = tuple(tensor.to(device) for tensor in tensors)
-    # oneDNN has operators of its own, and is not on every machine: a network costs the same everywhere
-    with torch.no_grad(), own_kernels(), counter:
-        return counter, flatten(torch.func.functional_call(module, weights, given))
+def _empty(tensor: Tensor) -> Tensor:
+    shapes = tensor.detach().to("meta")
+    return nn.Parameter(shapes, requires_grad=False) if isinstance(tensor, nn.Parameter) else shapes
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]

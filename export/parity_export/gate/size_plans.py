@@ -1,5 +1,6 @@
 """Which sizes of the dynamic dimensions are run, and how much at each: the budget is divided before anything is run."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from parity_export.export_options import Effort
 from parity_export.gate.dimension_sizes import LONG, OTHER_SIZES, main_sizes, other_dimensions, refusal
 from parity_export.gate.gate_plan import Budget, GatePlan, smallest_plan
-from parity_export.gate.row_cost import RowCost, measure_row_cost
+from parity_export.gate.row_cost import RowCost, RowCosts
 from parity_export.sources.model_source import ModelSource
 
 _MAIN = 0.6  # of the budget: for the sizes of the sample, or those of the export
@@ -68,7 +69,8 @@ def plan_sizes(source: ModelSource, effort: Effort, lengths: tuple[int, ...]) ->
     """
     names = other_dimensions(source.contract)
     main = main_sizes(source, names)
-    row = measure_row_cost(source, main)
+    costs = RowCosts(source)
+    row = costs(main)
     known = row or RowCost(0, 0, 0, 0)
     budget = Budget(effort, sum(tensor.numel() for tensor in source.module.state_dict().values()))
     plan = budget.main(known, _MAIN if names else 1.0, has_sample=source.sample is not None)
@@ -104,8 +106,8 @@ def _candidates(
 ) -> Iterator[tuple[dict[str, int], RowCost]]:
     """Yield the sizes that torch accepts, with what a row costs there."""
     names = [*plans.sizes[0].dimensions]
-    accepted = [_accepted(plans, source, dict.fromkeys(names, size)) for size in OTHER_SIZES]
-    yield from [one for one in accepted if one is not None][:_OTHER_RUN]
+    accepted = (_accepted(plans, source, dict.fromkeys(names, size)) for size in OTHER_SIZES)
+    yield from itertools.islice((one for one in accepted if one is not None), _OTHER_RUN)
     for size in _LONG_SIZES:
         dimensions = dict.fromkeys(names, size)
         row = measure_row_cost(source, dimensions)
