@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, get_args
 
@@ -247,14 +247,24 @@ def batch_name(contract: ModelContract) -> str | None:
     A dimension that an input's domain or another dimension's size speaks of, as the nodes of a graph that edges point
     at, counts no rows: they hang together.
     """
-    names = {size for spec in contract.inputs for size in spec.shape if isinstance(size, str)}
+    return row_dimension(contract.inputs, contract.dimensions)
+
+
+def row_dimension(inputs: Sequence[TensorSpec], dimensions: Mapping[str, str]) -> str | None:
+    """Return the dynamic dimension of inputs that counts rows, as `batch_name` does.
+
+    Args:
+        inputs: of a model.
+        dimensions: what was said of the dimensions, by name.
+    """
+    names = {size for spec in inputs for size in spec.shape if isinstance(size, str)}
     if "batch" in names:
         return "batch"
-    first = contract.inputs[0].shape[:1]
+    first = inputs[0].shape[:1]
     if not first or not isinstance(first[0], str):
         return None
-    said = [*(spec.domain for spec in contract.inputs), *contract.dimensions.values()]
-    spoken_of = first[0] in contract.dimensions or any(first[0] in _WORD.findall(text) for text in said)
+    said = [*(spec.domain for spec in inputs), *dimensions.values()]
+    spoken_of = first[0] in dimensions or any(first[0] in _WORD.findall(text) for text in said)
     return None if spoken_of else first[0]
 
 

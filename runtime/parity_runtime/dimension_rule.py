@@ -58,51 +58,12 @@ class DimensionRule:
         match = _RULE.fullmatch(text) if isinstance(text, str) else None
         if match is None or not match["rest"].strip():
             raise InputError(f"{shown(text)} says nothing of a dimension; write {_FORMS}")
-        name, rest = match["name"], match["rest"].strip()
-        rule = cls._derived(name, rest[1:], text) if rest.startswith("=") else cls._bounded(name, rest, text)
+        clauses = [clause.strip() for clause in match["rest"].split(",")]
+        terms, constant = _sum(clauses.pop(0)[1:], text) if clauses[0].startswith("=") else ((), 0)
+        rule = cls(match["name"], *_bounds(clauses, text), terms, constant)
         if rule.high is not None and rule.nearest(rule.low) is None:
             raise InputError(f"{shown(text)}: no size satisfies that")
         return rule
-
-    @classmethod
-    def _bounded(cls, name: str, rest: str, text: str) -> Self:
-        low, high, multiple = 1, LARGEST, 1
-        for clause in map(str.strip, rest.split(",")):
-            if found := _RANGE.fullmatch(clause):
-                low, high = max(low, int(found[1])), min(high, int(found[2]))
-                if int(found[1]) < 1:
-                    raise InputError(f"{shown(text)}: a size is at least 1")
-            elif found := _BOUND.fullmatch(clause):
-                sign, size = found[1], int(found[2])
-                low = max(low, size + (sign == ">")) if sign[0] == ">" else low
-                high = min(high, size - (sign == "<")) if sign[0] == "<" else high
-            elif (found := _MULTIPLE.fullmatch(clause)) and int(found[1]):
-                multiple = int(found[1])
-            else:
-                near = did_you_mean(clause.split(" ")[0], ("in", "multiple of"))
-                raise InputError(f"{shown(text)}: {shown(clause)} is no rule of a dimension{near}; write {_FORMS}")
-        return cls(name, low, None if high == LARGEST and low <= high else high, multiple)
-
-    @classmethod
-    def _derived(cls, name: str, expression: str, text: str) -> Self:
-        terms: dict[str, int] = {}
-        constant, place = 0, 0
-        while place < len(expression.rstrip()):
-            found = _TERM.match(expression, place)
-            if found is None or (place and not found[1]):
-                raise InputError(
-                    f"{shown(text)} is no sum; a derived dimension is written as total = past + 2*time + 1"
-                )
-            sign, place = -1 if found[1] == "-" else 1, found.end()
-            if found[5] is not None:
-                constant += sign * int(found[5])
-            else:
-                other = found[3] or found[4]
-                terms[other] = terms.get(other, 0) + sign * int(found[2] or 1)
-        kept = tuple((other, factor) for other, factor in terms.items() if factor)
-        if not kept:
-            raise InputError(f"{shown(text)} names no other dimension; a fixed size stands in the shape itself")
-        return cls(name, terms=kept, constant=constant)
 
     def derived(self, sizes: Mapping[str, int]) -> int:
         """Return the size that follows from those of the other dimensions."""
@@ -123,12 +84,11 @@ class DimensionRule:
     @property
     def text(self) -> str:
         """What is said of the dimension, without its name: ``in 8..512, multiple of 8``, ``= past + time``."""
-        if self.terms:
-            return f"= {self._sum()}"
-        bounds = [f"in {self.low}..{self.high}"] if self.high is not None else [f">= {self.low}"] * (self.low > 1)
-        return ", ".join([*bounds, *[f"multiple of {self.multiple}"] * (self.multiple > 1)])
+        said = [f"= {self._expression()}"] * bool(self.terms)
+        said += [f"in {self.low}..{self.high}"] if self.high is not None else [f">= {self.low}"] * (self.low > 1)
+        return ", ".join([*said, *[f"multiple of {self.multiple}"] * (self.multiple > 1)])
 
-    def _sum(self) -> str:
+    def _expression(self) -> str:
         parts = [(factor, name if abs(factor) == 1 else f"{abs(factor)}*{name}") for name, factor in self.terms]
         parts += [(self.constant, str(abs(self.constant)))] * bool(self.constant)
         first = f"{'-' if parts[0][0] < 0 else ''}{parts[0][1]}"
@@ -136,6 +96,46 @@ class DimensionRule:
 
     def __str__(self) -> str:
         return f"{self.name} {self.text}"
+
+
+def _bounds(clauses: Iterable[str], text: str) -> tuple[int, int | None, int]:
+    """Return the smallest and the largest size, and what divides it."""
+    low, high, multiple = 1, LARGEST, 1
+    for clause in clauses:
+        if found := _RANGE.fullmatch(clause):
+            low, high = max(low, int(found[1])), min(high, int(found[2]))
+            if int(found[1]) < 1:
+                raise InputError(f"{shown(text)}: a size is at least 1")
+        elif found := _BOUND.fullmatch(clause):
+            sign, size = found[1], int(found[2])
+            low = max(low, size + (sign == ">")) if sign[0] == ">" else low
+            high = min(high, size - (sign == "<")) if sign[0] == "<" else high
+        elif (found := _MULTIPLE.fullmatch(clause)) and int(found[1]):
+            multiple = int(found[1])
+        else:
+            near = did_you_mean(clause.split(" ")[0], ("in", "multiple of"))
+            raise InputError(f"{shown(text)}: {shown(clause)} is no rule of a dimension{near}; write {_FORMS}")
+    return low, None if high == LARGEST and low <= high else high, multiple
+
+
+def _sum(expression: str, text: str) -> tuple[tuple[tuple[str, int], ...], int]:
+    """Return how often each dimension is in a sum, and what is added."""
+    terms: dict[str, int] = {}
+    constant, place = 0, 0
+    while place < len(expression.rstrip()):
+        found = _TERM.match(expression, place)
+        if found is None or (place and not found[1]):
+            raise InputError(f"{shown(text)} is no sum; a derived dimension is written as total = past + 2*time + 1")
+        sign, place = -1 if found[1] == "-" else 1, found.end()
+        if found[5] is not None:
+            constant += sign * int(found[5])
+        else:
+            other = found[3] or found[4]
+            terms[other] = terms.get(other, 0) + sign * int(found[2] or 1)
+    kept = tuple((other, factor) for other, factor in terms.items() if factor)
+    if not kept:
+        raise InputError(f"{shown(text)} names no other dimension; a fixed size stands in the shape itself")
+    return kept, constant
 
 
 @functools.lru_cache(maxsize=256)
@@ -179,5 +179,5 @@ def check_sizes(rules: Iterable[DimensionRule], sizes: Mapping[str, int], where:
             if size != wanted:
                 named = ", ".join(f"{name} = {sizes[name]}" for name, _ in rule.terms)
                 raise InputError(f"{where} {rule.name} = {size}; the model takes {rule}, which is {wanted} for {named}")
-        elif not rule.allows(size):
+        if not rule.allows(size):
             raise InputError(f"{where} {rule.name} = {size}; the model takes {rule}")
