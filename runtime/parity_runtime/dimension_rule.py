@@ -84,7 +84,7 @@ class DimensionRule:
     @property
     def text(self) -> str:
         """What is said of the dimension, without its name: ``in 8..512, multiple of 8``, ``= past + time``."""
-        said = [f"= {self._expression()}"] * bool(self.terms)
+        said = [f"= {self._expression()}"] if self.terms else []
         said += [f"in {self.low}..{self.high}"] if self.high is not None else [f">= {self.low}"] * (self.low > 1)
         return ", ".join([*said, *[f"multiple of {self.multiple}"] * (self.multiple > 1)])
 
@@ -158,7 +158,9 @@ def with_derived(rules: Iterable[DimensionRule], sizes: Mapping[str, int]) -> di
     while left:
         ready = [rule for rule in left if all(name in known for name, _ in rule.terms)]
         if not ready:
-            raise InputError(f"the dimensions {', '.join(rule.name for rule in left)} follow from one another in a ring")
+            raise InputError(
+                f"the dimensions {', '.join(rule.name for rule in left)} follow from one another in a ring"
+            )
         known |= {rule.name: rule.derived(known) for rule in ready}
         left = [rule for rule in left if rule not in ready]
     return known

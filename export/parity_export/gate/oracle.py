@@ -1,6 +1,7 @@
 """What torch answers to the probes, asked in the batches that the gate asks in."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,12 @@ from parity_export.gate.comparison import close
 from parity_export.gate.determinism import check_determinism
 from parity_export.gate.expected_outputs import ExpectedOutputs
 from parity_export.gate.float32_evaluations import float32_samples, neighbours
+from parity_export.gate.integer_ranges import integer_ranges
 from parity_export.gate.output_check import check_output_spec
-from parity_export.gate.probe_sampling import ProbeSampler, integer_ranges
+from parity_export.gate.probe_sampling import ProbeSampler
 from parity_export.gate.probes import (
     CALENDAR,
+    DRAWN,
     EXTREME,
     GAUSSIAN,
     LARGE,
@@ -31,6 +34,7 @@ from parity_export.gate.rounding_envelope import Envelope
 from parity_export.gate.tolerances import FAR, check_precision, groups
 from parity_export.gate.torch_reference import TorchReference
 from parity_export.sources.model_source import ModelSource
+from parity_export.sources.probe_options import drawn_rows
 from parity_runtime import InputError
 from parity_runtime.arguments import argument
 from parity_runtime.contract import ERROR_BOUND, LOGITS, PROBABILITIES, certified_contract
@@ -90,11 +94,12 @@ class Oracle:
     ) -> None:
         self._source, self.given, self._default_backend, self._certified = source, given, default_backend, certified
         self.dimensions = dict(dimensions)
-        self.batches = Batches(source.contract)
+        self.batches = Batches(source.contract, source.compared_where)
         self.torch_float64 = LazyModel(lambda: TorchReference(source, double=True))
         self.torch_float32 = TorchReference(source)
         ranges = integer_ranges(source.contract, dimensions, self._accepts)
-        self.sampler = ProbeSampler(source.contract, dimensions, ranges, compared)
+        draws = None if source.draw is None else partial(drawn_rows, source.draw, source.contract, self.dimensions)
+        self.sampler = ProbeSampler(source.contract, dimensions, ranges, compared, draws, source.samples_only)
         self.refused: list[str] = []
         self._declined: set[int] = set()
         self.probes: Probes = self._make_probes()
@@ -185,10 +190,11 @@ class Oracle:
         ordinary = concatenate(parts).without(SMALL, LARGE, CALENDAR, SPECIAL, SUBNORMAL, EXTREME)
         check_determinism(self._source.module, self.float32, ordinary.inputs)
         check_output_spec(self._source, ordinary)
-        if self._source.contract.is_classifier:
-            parts += boundary_rows(ordinary, self.reference, random)
+        if self._source.contract.is_classifier and self.sampler.is_searched:
+            parts += boundary_rows(ordinary, self.reference, random, self.sampler.inside)
         near = ordinary.without(GAUSSIAN)
-        parts += adversarial_rows(near, self.reference, self.onnxruntime, random)
+        if self.sampler.is_searched:
+            parts += adversarial_rows(near, self.reference, self.onnxruntime, random, self.sampler.inside)
         self._default_backend.release()
         probes = concatenate(parts)
         return probes.take(_mixed(probes, random))
@@ -204,7 +210,7 @@ class Oracle:
         reasons = [(part, self._refusal(part)) for part in parts]
         for part, reason in reasons:
             kind = str(part.kinds[0])
-            if reason is not None and kind in (SAMPLE, UNIFORM):
+            if reason is not None and kind in (SAMPLE, UNIFORM, DRAWN):
                 raise InputError(
                     f"the module itself fails on {kind} rows: {reason}; give rows that it takes with "
                     f"{argument('sample', option='--samples')}, and say what its inputs are with "
@@ -250,6 +256,7 @@ class Oracle:
             given=self.given,
             bounds=self._bounds(batch),
             explained=self.torch_float32.explained,
+            kept=self.batches.kept(self.probes.inputs, float64),
         )
         if self.given is None:
             self._check_precision(expected)

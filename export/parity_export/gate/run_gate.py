@@ -8,6 +8,7 @@ from typing import Any
 import onnx
 
 from parity_export.export_graph import ExportGraph
+from parity_export.gate.asked_notes import asked_notes, left_out_note
 from parity_export.gate.backends import BATCH_SIZES, DEFAULT
 from parity_export.gate.batching import LazyModel
 from parity_export.gate.decision_constants import code_numbers
@@ -17,6 +18,7 @@ from parity_export.gate.expected_outputs import ExpectedOutputs
 from parity_export.gate.oracle import Oracle
 from parity_export.gate.report import Report, compare_backends
 from parity_export.sources.model_source import ModelSource
+from parity_export.sources.probe_options import check_compared
 from parity_runtime import InputError, ModelContract
 from parity_runtime.arguments import argument
 from parity_runtime.contract import batch_name
@@ -76,8 +78,9 @@ def run_gate(
         InputError: the module takes no batch of one row.
         ParityRefusedError: it computes other outputs from the same rows each time, or too coarsely to compare.
     """
-    note = graph.source.call.note
-    notes = () if note is None else (note,)
+    source = graph.source
+    check_compared(source.compared_where, source.contract.inputs, source.contract.outputs, batch_name(source.contract))
+    notes = asked_notes(source)
     mismatches = signature_mismatches(graph.onnx.session(), graph.contract, external=external)
     if mismatches:
         return GateResult(Report(mismatches=mismatches), None, notes)
@@ -102,7 +105,7 @@ def run_gate(
         report.encoder = {"rows": encoder.rows, "values": encoder.values}
     if external and not report.passed:
         report.mismatches[:0] = shape_mismatches(graph.onnx.session(), graph.contract.outputs)
-    return GateResult(report, oracles[0], notes)
+    return GateResult(report, oracles[0], (*notes, *left_out_note(oracles[0].sampler.left_out)))
 
 
 def report_to_json(contract: ModelContract, gate_result: GateResult, *, full: bool = False) -> dict[str, Any]:
@@ -141,8 +144,9 @@ def _oracles(
     names = other_dimensions(source.contract)
     yield oracle(source, dimensions=main_sizes(source, names))
     without = replace(source, sample=None)
-    for size in accepted_sizes(source, names, refused, numbers.lengths) if names else ():
-        yield oracle(without, dimensions=dict.fromkeys(names, size))
+    others = names and not source.samples_only
+    for dimensions in accepted_sizes(source, names, refused, numbers.lengths) if others else ():
+        yield oracle(without, dimensions=dimensions)
 
 
 def _at(dimensions: Mapping[str, int]) -> str:

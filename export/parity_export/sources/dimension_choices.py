@@ -83,7 +83,9 @@ class DimensionChoices:
         """Return sizes of a dimension from its smallest on, its largest among them."""
         rule = self.rule(name)
         steps = [rule.low + step * rule.multiple for step in _STEPS]
-        found = [rule.nearest(size) for size in [*steps[:3], *([rule.high] if rule.high is not None else []), *steps[3:]]]
+        found = [
+            rule.nearest(size) for size in [*steps[:3], *([rule.high] if rule.high is not None else []), *steps[3:]]
+        ]
         return list(dict.fromkeys(size for size in found if size is not None))
 
 

@@ -79,7 +79,7 @@ def _index(
         return Inferred(f"in 0..{length - 1}", _index_note(spec, length, "an index"))
     if not named or (named[0] == batch == "batch"):
         return None
-    note = f"{spec.name}: from 0 to below {named[0]} (an index); {_otherwise(spec)}"
+    note = f"{spec.name}: from 0 to below {named[0]} (an index); {_otherwise(spec, '>= 0')}"
     return Inferred(f"< {named[0]}", note)
 
 
@@ -101,8 +101,9 @@ def _mask(spec: TensorSpec, zeros: Uses, ones: Uses, batch: str | None) -> Infer
         return None
     rows = {"prefix": ", a prefix of ones in each row", "padding": ", a prefix of zeros in each row"}.get(shape, "")
     domain = str(InputDomain.of(replace(spec, domain=f"in 0..1, {shape}" if shape else "in 0..1")))
+    other = "in 0..1" if shape else ">= 0"
     does = "compares or multiplies" if compared else "multiplies"
-    return Inferred(domain, f"{spec.name}: 0 or 1{rows} (forward only {does} it); {_otherwise(spec)}")
+    return Inferred(domain, f"{spec.name}: 0 or 1{rows} (forward only {does} it); {_otherwise(spec, other)}")
 
 
 def _side(zeros: Uses, ones: Uses) -> str:
@@ -111,8 +112,9 @@ def _side(zeros: Uses, ones: Uses) -> str:
     return "" if open_zeros == open_ones else "prefix" if open_ones else "padding"
 
 
-def _otherwise(spec: TensorSpec) -> str:
-    return "declare it otherwise with " + argument("inputs", [f"{spec} ..."], option="--input")
+def _otherwise(spec: TensorSpec, domain: str) -> str:
+    """Return how to say that an input holds something else, such as what a domain says."""
+    return "declare it otherwise with " + argument("inputs", [f"{spec} {domain}"], option="--input")
 
 
 def _accepted(call: Binding, example: Example, spec: TensorSpec) -> bool:

@@ -27,10 +27,32 @@ _LOGIC = {
     "bitwise_and", "bitwise_or", "bitwise_not", "bitwise_xor", "logical_and", "logical_or", "logical_not", "logical_xor",
     "bitwise_and_", "bitwise_or_", "__and__", "__or__",
 }  # fmt: skip
-_ARITHMETIC = {"add", "sub", "rsub", "mul", "neg", "div", "add_", "sub_", "mul_", "clamp", "clamp_min", "maximum", "minimum"}
+_ARITHMETIC = {
+    "add",
+    "sub",
+    "rsub",
+    "mul",
+    "neg",
+    "div",
+    "add_",
+    "sub_",
+    "mul_",
+    "clamp",
+    "clamp_min",
+    "maximum",
+    "minimum",
+}
 _COUNTS = {"sum", "any", "all", "mean", "max", "min", "amax", "amin", "cumsum", "argmax", "argmin", "count_nonzero"}
 _CHOOSING = {"where", "masked_fill", "masked_fill_"}
-_READ = {"_local_scalar_dense", "item", "is_nonzero", "equal", "_assert_async", "_assert_scalar", "_assert_tensor_metadata"}
+_READ = {
+    "_local_scalar_dense",
+    "item",
+    "is_nonzero",
+    "equal",
+    "_assert_async",
+    "_assert_scalar",
+    "_assert_tensor_metadata",
+}
 _CLOSED = -1e3
 """What is added to a score, or put in its place, where nothing may be looked at: at most that."""
 
@@ -97,7 +119,9 @@ class WatchedInputs(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._seen: dict[int, _Seen] = {}
         self._kept: list[Tensor] = []  # memory that is freed would be somebody else's
         self._data = {_memory(tensor) for tensor in module.parameters()}
-        self._weights = {tensor.data_ptr(): name for name, tensor in [*module.named_buffers(), *module.named_parameters()]}
+        self._weights = {
+            tensor.data_ptr(): name for name, tensor in [*module.named_buffers(), *module.named_parameters()]
+        }
         for name, tensor in tensors.items():
             if name in self.uses:
                 self._note(tensor, _Seen(name, own=True))
@@ -205,7 +229,9 @@ class WatchedInputs(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _mask_arithmetic(self, operator: str, args: Any, kwargs: Any, result: Any) -> bool:
         """Note what is computed of a mask alone, and where it meets what it masks."""
         tensors = _tensors((args, kwargs))
-        followed = [(tensor, seen) for tensor, seen in zip(tensors, map(self._of, tensors), strict=True) if seen is not None]
+        followed = [
+            (tensor, seen) for tensor, seen in zip(tensors, map(self._of, tensors), strict=True) if seen is not None
+        ]
         alone = len(followed) == len(tensors)
         if operator in _MOVES:
             for _, seen in followed:
@@ -279,7 +305,9 @@ class WatchedInputs(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._kept.append(tensor)
 
 
-def watch(call: Callable[..., Any], module: nn.Module, tensors: Mapping[str, Tensor], followed: Sequence[str]) -> dict[str, Uses]:
+def watch(
+    call: Callable[..., Any], module: nn.Module, tensors: Mapping[str, Tensor], followed: Sequence[str]
+) -> dict[str, Uses]:
     """Return what a module does with some of its inputs in one call; what fails midway was seen up to there."""
     mode = WatchedInputs(tensors, followed, module)
     try:
