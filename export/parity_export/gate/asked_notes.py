@@ -16,7 +16,8 @@ def _notes(source: ModelSource) -> Iterator[str]:
         yield note
     yield from source.notes
     for output, name in source.compared_where.items():
-        yield f"{output} was compared only where {name} is not 0"
+        blind = ": elsewhere an attention has nothing to look at" if name in source.blind_masks else ""
+        yield f"{output} was compared only where {name} is not 0{blind}"
     if source.samples_only:
         yield "only the given rows were asked: no other values, no other sizes, no searches"
     if source.draw is not None:

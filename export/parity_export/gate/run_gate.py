@@ -18,7 +18,7 @@ from parity_export.gate.expected_outputs import ExpectedOutputs
 from parity_export.gate.oracle import Oracle
 from parity_export.gate.report import Report, compare_backends
 from parity_export.sources.model_source import ModelSource
-from parity_export.sources.probe_options import check_compared
+from parity_export.sources.probe_options import check_compared, with_blind_masks
 from parity_runtime import InputError, ModelContract
 from parity_runtime.arguments import argument
 from parity_runtime.contract import batch_name
@@ -78,8 +78,8 @@ def run_gate(
         InputError: the module takes no batch of one row.
         ParityRefusedError: it computes other outputs from the same rows each time, or too coarsely to compare.
     """
+    graph = _compared_graph(graph)
     source = graph.source
-    check_compared(source.compared_where, source.contract.inputs, source.contract.outputs, batch_name(source.contract))
     notes = asked_notes(source)
     mismatches = signature_mismatches(graph.onnx.session(), graph.contract, external=external)
     if mismatches:
@@ -131,6 +131,18 @@ def report_to_json(contract: ModelContract, gate_result: GateResult, *, full: bo
         },
         **gate_result.report.to_json(full=full),
     }
+
+
+def _compared_graph(graph: ExportGraph) -> ExportGraph:
+    """Return a graph whose source says where each of its outputs is compared.
+
+    Raises:
+        InputError: it speaks of an output that there is not, or that has no value for each of the input's.
+    """
+    source, contract = graph.source, graph.contract
+    check_compared(source.compared_where, contract.inputs, contract.outputs, batch_name(contract))
+    where = with_blind_masks(source.compared_where, source.blind_masks, contract)
+    return replace(graph, source=replace(source, compared_where=where))
 
 
 def _oracles(

@@ -12,7 +12,9 @@ from parity_export.sources.input_domain import InputDomain
 from parity_export.sources.watched_inputs import Uses, watch
 from parity_runtime import TensorSpec
 from parity_runtime.arguments import argument
+from parity_runtime.contract import row_dimension
 
+_LONG = (128, 32, 8)  # sizes that are tried, until the module takes one
 _MORE = 3  # added to a size, to see which lengths follow it
 
 
@@ -56,6 +58,34 @@ def infer_domains(module: nn.Module, example: Example, batch: str | None) -> dic
         if inferred is not None and _accepted(call, example, replace(spec, domain=inferred.domain)):
             found[spec.name] = inferred
     return found
+
+
+def blind_masks(module: nn.Module, example: Example) -> list[str]:
+    """Return the masks that leave some position of an attention nothing to look at: what is computed there is nobody's.
+
+    A window that slides over a text sees nothing of it far behind its end. One call is watched, of long rows of which
+    everything but the first position is left out.
+    """
+    domains = {spec.name: InputDomain.of(spec) for spec in example.inputs if spec.domain}
+    masks = [name for name, domain in domains.items() if domain.is_mask]
+    if not masks:
+        return []
+    call, found = bind(module, example.inputs), {}
+    for length in _LONG:
+        sizes = example.choices.apart(dict.fromkeys(example.sizes, length) | _rows(example))
+        tensors = {} if sizes is None else _tensors(example, example.filling, sizes)
+        for name in masks if tensors else ():
+            tensors[name] = tensors[name].clone()
+            tensors[name][..., 1:] = not domains[name].prefix
+        found = watch(call, module, tensors, masks) if tensors else {}
+        if any(uses.open for uses in found.values()):
+            break
+    return [name for name, uses in found.items() if uses.blind]
+
+
+def _rows(example: Example) -> dict[str, int]:
+    batch = row_dimension(example.inputs, {rule.name: rule.text for rule in example.rules})
+    return {} if batch is None else {batch: 2}
 
 
 def _tensors(example: Example, filling: int, sizes: Mapping[str, int] | None = None) -> dict[str, torch.Tensor]:

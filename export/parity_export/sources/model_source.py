@@ -12,6 +12,7 @@ from torch import nn
 
 from parity_export.sources.argument_binding import Binding, bare, bind
 from parity_export.sources.example_inputs import Example
+from parity_export.sources.infer_domains import blind_masks
 from parity_export.sources.module_checks import check_dtypes, check_returned, check_sizes
 from parity_export.sources.output_spec import ModuleOutput, OutputSpec, feature_fields, task_fields
 from parity_export.sources.probe_options import Draw, ProbeOptions, compared_where
@@ -50,6 +51,8 @@ class ModelSource:
         sample: real rows, by input name; None if there are none.
         profile: what the rows of its training looked like; None where nobody knows.
         compared_where: by output, the input where it is compared: where that is not zero.
+        blind_masks: the masks that leave some positions nothing to look at: outputs with a value for each position are
+            compared only where such a mask lets it be looked at.
         samples_only: whether nothing but the sample is asked.
         draw: draws the probes; None where Parity draws them.
         notes: what was seen of what the inputs may hold, a line each.
@@ -62,6 +65,7 @@ class ModelSource:
     sample: Arrays | None = None
     profile: Profile | None = None
     compared_where: Mapping[str, str] = field(default_factory=dict)
+    blind_masks: tuple[str, ...] = ()
     samples_only: bool = False
     draw: Draw | None = None
     notes: tuple[str, ...] = ()
@@ -167,6 +171,7 @@ def source_from_module(
     return ModelSource(
         module, contract, example, output_spec.output or "logits", sample,
         compared_where=compared_where(options.compare, example.inputs),
+        blind_masks=tuple(blind_masks(module, example)),
         samples_only=_only(options.samples_only, sample), draw=options.draw, notes=notes,
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from parity_export.sources.batch_axis import row_axis
 from parity_export.sources.domain_arrays import check_rows
+from parity_export.sources.input_domain import InputDomain
 from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.arguments import argument, did_you_mean
 from parity_runtime.contract import batch_name
@@ -107,6 +108,23 @@ def check_compared(
                 f"{output} where {name}: the axes of {asked} are not the first ones of {specs[output]}, so no value "
                 "of the output belongs to one of the input"
             )
+
+
+def with_blind_masks(where: Mapping[str, str], masks: Sequence[str], contract: ModelContract) -> dict[str, str]:
+    """Return where outputs are compared, with those added that have a value for each position of a blind mask.
+
+    Args:
+        where: by output, the input where it is compared, as it was said.
+        masks: names of inputs, as `ModelSource.blind_masks`.
+        contract: of the model, its outputs known.
+    """
+    found, batch = dict(where), batch_name(contract)
+    for spec in contract.inputs:
+        wanted = _of_row(spec, batch)
+        for output in contract.outputs if spec.name in masks and InputDomain.of(spec).prefix else ():
+            if _of_row(output, batch)[: len(wanted)] == wanted:
+                found.setdefault(output.name, spec.name)
+    return found
 
 
 def drawn_rows(

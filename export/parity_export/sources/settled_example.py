@@ -51,10 +51,14 @@ def settled_example(
 def _fitting(
     inferred: dict[str, Inferred], specs: Sequence[TensorSpec], sample: Arrays | None, batch: str | None
 ) -> dict[str, Inferred]:
-    """Return the domains that no sample contradicts: what real rows hold is held."""
+    """Return the domains that no sample contradicts: what real rows hold is held, and what counts them counts rows."""
     if sample is None:
         return inferred
     sizes = sizes_of_rows(specs, sample, batch)
     domains = {spec.name: InputDomain.of(replace(spec, domain=inferred[spec.name].domain))
                for spec in specs if spec.name in inferred}  # fmt: skip
-    return {name: inferred[name] for name, domain in domains.items() if violation(domain, sample[name], sizes) is None}
+    return {
+        name: inferred[name]
+        for name, domain in domains.items()
+        if batch not in domain.dimensions and violation(domain, sample[name], sizes) is None
+    }

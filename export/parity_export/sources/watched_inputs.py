@@ -68,6 +68,7 @@ class Uses:
         multiplied: something was multiplied by it.
         attended: it decides which scores of an attention count.
         open: in each call that was watched, whether any position was left to look at.
+        blind: whether some position of an attention had nothing left to look at while the mask left something.
         others: operators that took it for something else than a mask.
     """
 
@@ -77,12 +78,8 @@ class Uses:
     multiplied: bool = False
     attended: bool = False
     open: list[bool] = field(default_factory=list)
+    blind: bool = False
     others: set[str] = field(default_factory=set)
-
-    @property
-    def is_mask(self) -> bool:
-        """Whether it was taken for nothing but a mask."""
-        return not (self.others or self.bounds) and (self.compared or self.attended)
 
 
 @dataclass(frozen=True)
@@ -279,6 +276,7 @@ class WatchedInputs(TorchDispatchMode):  # type: ignore[no-untyped-call]
         uses = self.uses[seen.name]
         uses.attended = True
         uses.open.append(bool(is_open.any()))
+        uses.blind |= uses.open[-1] and is_open.ndim > 1 and not bool(is_open.any(dim=-1).all())
 
     def _other(self, tensor: Tensor, operator: str) -> None:
         seen = self._of(tensor)
