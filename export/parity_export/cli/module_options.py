@@ -129,8 +129,10 @@ def compared_source(
     table = _table_source(source, options, inputs)
     if table is not None:
         if any(options[one] for one in PROBE_NAMES):
-            raise click.UsageError("what a run's table holds is known; --dimension, --compare, --samples-only and --draw "
-                                   "go with the inputs of a module")  # fmt: skip
+            raise click.UsageError(
+                "--dimension, --compare, --samples-only and --draw go with the inputs of a module; what a run's table "
+                "holds is known"
+            )
         return replace(table, contract=replace(table.contract, name=name))
     texts = [spec for spec in inputs if spec.dtype == "string"]
     if texts:

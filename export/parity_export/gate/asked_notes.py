@@ -21,7 +21,8 @@ def _notes(source: ModelSource) -> Iterator[str]:
     if source.samples_only:
         yield "only the given rows were asked: no other values, no other sizes, no searches"
     if source.draw is not None:
-        yield f"{getattr(source.draw, '__name__', 'a callable')} drew the rows; beside them and the samples none were asked"
+        name = getattr(source.draw, "__name__", "a callable")
+        yield f"{name} drew the rows; beside them and the samples no others were asked"
 
 
 def left_out_note(kinds: Sequence[str]) -> Iterator[str]:

@@ -287,9 +287,9 @@ class ProbeSampler:
     def _filled_rows(self, spec: TensorSpec, values: list[float]) -> NDArray[Any]:
         shape, domain = self.row_shape(spec), self._domains.get(spec.name)
         rows = np.empty((len(values), *shape), spec.dtype)
-        for row, value in zip(rows, self._representable(spec, values), strict=True):
+        for index, value in enumerate(self._representable(spec, values)):
             filling = self._filling(spec, value if np.isfinite(value) or domain is None else 0.0)
-            row[...] = filling if domain is None else example(domain, shape, self.dimensions, filling, row.dtype)
+            rows[index] = filling if domain is None else example(domain, shape, self.dimensions, filling, rows.dtype)
         return rows
 
     def _takes(self, spec: TensorSpec, value: float) -> bool:

@@ -60,7 +60,7 @@ class DimensionChoices:
     def apart(self, wanted: Mapping[str, int]) -> dict[str, int] | None:
         """Return allowed sizes near to those wanted, each another one as far as the rules leave room."""
         asked, found = dict(wanted), None
-        for _ in range(8 * len(self.names)):
+        for _ in range(1 + 8 * len(self.names)):
             sizes = self.nearest(asked)
             if sizes is None:
                 return found

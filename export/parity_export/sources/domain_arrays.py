@@ -19,7 +19,7 @@ Place = tuple[int, tuple[int, ...], Any]
 
 
 def violation(domain: InputDomain, array: NDArray[Any], sizes: Sizes) -> Place | None:
-    """Return the first value outside of a domain: its row, its place in the row, and the value; None where there is none.
+    """Return the first value outside of a domain, its row, its place in the row and itself; None where all are inside.
 
     Args:
         domain: of the input.

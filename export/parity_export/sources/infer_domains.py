@@ -137,7 +137,7 @@ def _mask(spec: TensorSpec, zeros: Uses, ones: Uses, batch: str | None) -> Infer
 
 
 def _side(zeros: Uses, ones: Uses) -> str:
-    """Return ``prefix`` where ones are looked at and ``padding`` where zeros are; nothing where neither shuts all out."""
+    """Return ``prefix`` where ones are looked at, ``padding`` where zeros are, nothing where neither shuts all out."""
     open_zeros, open_ones = all(zeros.open), all(ones.open)
     return "" if open_zeros == open_ones else "prefix" if open_ones else "padding"
 

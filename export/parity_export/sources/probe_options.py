@@ -38,8 +38,8 @@ class ProbeOptions:
         compare: outputs that are compared only where an input is not zero: ``"output where input"``. The axes of the
             input are the first ones of the output.
         samples_only: ask nothing but the sample.
-        draw: draws the probes in the place of Parity: called with a ``numpy.random.Generator``, a number of rows and the
-            sizes of the dynamic dimensions but the batch, it returns an array for each input, rows first.
+        draw: draws the probes in the place of Parity: called with a ``numpy.random.Generator``, a number of rows and
+            the sizes of the dynamic dimensions but the batch, it returns an array for each input, rows first.
 
     Raises:
         InputError: one text stands in the place of a list, or a callable draws and the sample alone is asked.
@@ -57,8 +57,8 @@ class ProbeOptions:
                 raise InputError(f"{name} is {shown(given)} alone; give a list: {name}=[{given!r}]")
         if self.samples_only and self.draw is not None:
             raise InputError(
-                f"{argument('samples_only', True)} asks nothing but the sample, and {argument('draw')} draws other rows; "
-                "leave one of them out"
+                f"{argument('samples_only', True)} asks nothing but the sample, and {argument('draw')} draws other "
+                "rows; leave one of them out"
             )
 
 

@@ -1,4 +1,4 @@
-"""From specifications as they were given to ones that say what each input holds, and arguments that a module accepts."""
+"""From specifications as they were given to ones that say what each input holds, and arguments of a module."""
 
 import contextlib
 from collections.abc import Sequence
@@ -15,6 +15,8 @@ from parity_runtime import InputError, TensorSpec
 from parity_runtime.contract import row_dimension
 from parity_runtime.dimension_rule import check_sizes
 from parity_runtime.inference.input_validation import Arrays
+
+_ANY_MASK = InputDomain(0, 1)
 
 
 def settled_example(
@@ -57,8 +59,10 @@ def _fitting(
     sizes = sizes_of_rows(specs, sample, batch)
     domains = {spec.name: InputDomain.of(replace(spec, domain=inferred[spec.name].domain))
                for spec in specs if spec.name in inferred}  # fmt: skip
-    return {
-        name: inferred[name]
-        for name, domain in domains.items()
-        if batch not in domain.dimensions and violation(domain, sample[name], sizes) is None
-    }
+    found = {}
+    for name, domain in domains.items():
+        if batch not in domain.dimensions and violation(domain, sample[name], sizes) is None:
+            found[name] = inferred[name]
+        elif domain.is_mask and violation(_ANY_MASK, sample[name], sizes) is None:
+            found[name] = Inferred(str(_ANY_MASK), f"{name}: 0 or 1, in any order, as in the samples")
+    return found

@@ -24,7 +24,8 @@ _MOVES = {
 }  # fmt: skip
 _COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge"}
 _LOGIC = {
-    "bitwise_and", "bitwise_or", "bitwise_not", "bitwise_xor", "logical_and", "logical_or", "logical_not", "logical_xor",
+    "bitwise_and", "bitwise_or", "bitwise_not", "bitwise_xor", "logical_and", "logical_or", "logical_not",
+    "logical_xor",
     "bitwise_and_", "bitwise_or_", "__and__", "__or__",
 }  # fmt: skip
 _ARITHMETIC = {
@@ -97,6 +98,20 @@ class _Seen:
     closing: bool = False
 
 
+@dataclass(frozen=True)
+class _Operation:
+    """One operator that ran: its name, what it was given, and what it made of that."""
+
+    operator: str
+    args: Any
+    kwargs: Any
+    result: Any
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        return _tensors((self.args, self.kwargs))
+
+
 class WatchedInputs(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows tensors through a call, by their memory: views and wrappers share it.
 
@@ -135,42 +150,42 @@ class WatchedInputs(TorchDispatchMode):  # type: ignore[no-untyped-call]
             for tensor in _tensors(result):
                 self._note_data(tensor)
         if followed and isinstance(func, torch._ops.OpOverload):
-            self._watch(func.overloadpacket.__name__, args, kwargs, result)
+            self._watch(_Operation(func.overloadpacket.__name__, args, kwargs, result))
         elif followed:
             for seen in followed:
                 self.uses[seen.name].others.add(str(func))
         return result
 
-    def _watch(self, operator: str, args: Any, kwargs: Any, result: Any) -> None:
-        """Note what an operator does with the inputs that it takes, and what it makes of them."""
-        if operator in _SHAPE_ALONE or operator in _READ:
+    def _watch(self, call: _Operation) -> None:
+        """Note what an call.operator does with the inputs that it takes, and what it makes of them."""
+        if call.operator in _SHAPE_ALONE or call.operator in _READ:
             return
         for handle in (self._indexing, self._attention, self._choice, self._mask_arithmetic):
-            if handle(operator, args, kwargs, result):
+            if handle(call):
                 return
-        for seen in map(self._of, _tensors((args, kwargs))):
+        for seen in map(self._of, call.tensors):
             if seen is not None:
-                self.uses[seen.name].others.add(operator)
+                self.uses[seen.name].others.add(call.operator)
 
-    def _indexing(self, operator: str, args: Any, kwargs: Any, result: Any) -> bool:
-        if operator in _INDEXED:
-            source, place = _INDEXED[operator]
-            axis = 0 if operator == "embedding" else args[1] % max(1, args[0].dim())
-            self._index(args[source], axis, args[place])
-        elif operator == "index":
-            for axis, index in enumerate(args[1]):
+    def _indexing(self, call: _Operation) -> bool:
+        if call.operator in _INDEXED:
+            source, place = _INDEXED[call.operator]
+            axis = 0 if call.operator == "embedding" else call.args[1] % max(1, call.args[0].dim())
+            self._index(call.args[source], axis, call.args[place])
+        elif call.operator == "index":
+            for axis, index in enumerate(call.args[1]):
                 if index is not None:
-                    self._index(args[0], axis, index)
-        elif operator.startswith("_embedding_bag"):
-            self._index(args[0], 0, args[1])
-        elif operator.startswith(("scatter", "index_", "take")):
-            for tensor in _tensors((args, kwargs)):
+                    self._index(call.args[0], axis, index)
+        elif call.operator.startswith("_embedding_bag"):
+            self._index(call.args[0], 0, call.args[1])
+        elif call.operator.startswith(("scatter", "index_", "take")):
+            for tensor in call.tensors:
                 self._index(None, 0, tensor)
         else:
             return False
-        moved = self._of(args[0]) if "embedding" not in operator else None
+        moved = self._of(call.args[0]) if "embedding" not in call.operator else None
         if moved is not None:
-            self._follow(result, moved, own=moved.own)
+            self._follow(call.result, moved, own=moved.own)
         return True
 
     def _index(self, source: Tensor | None, axis: int, index: Tensor) -> None:
@@ -187,29 +202,33 @@ class WatchedInputs(TorchDispatchMode):  # type: ignore[no-untyped-call]
             name = self._weights.get(source.data_ptr(), "")
             uses.bounds.append((source.shape[axis], name))
 
-    def _attention(self, operator: str, args: Any, kwargs: Any, result: Any) -> bool:
+    def _attention(self, call: _Operation) -> bool:
         """Note a mask that an attention takes, in the kernels of torch."""
-        fused = "scaled_dot_product" in operator
-        native = "native_multi_head" in operator or "transformer_encoder_layer" in operator
-        if not (fused or native or "nested_tensor_from_mask" in operator):
+        fused = "scaled_dot_product" in call.operator
+        native = "native_multi_head" in call.operator or "transformer_encoder_layer" in call.operator
+        if not (fused or native or "nested_tensor_from_mask" in call.operator):
             return False
-        for tensor in _tensors((args[3:] if fused else args, kwargs)):
+        for tensor in _tensors((call.args[3:] if fused else call.args, call.kwargs)):
             seen = self._of(tensor)
             if seen is not None:
                 is_flag = tensor.dtype == torch.bool
                 self._decide(seen, tensor > _CLOSED if not is_flag else ~tensor if native else tensor)
-        for tensor in _tensors(args[:3]) if fused else ():
-            self._other(tensor, operator)
+        for tensor in _tensors(call.args[:3]) if fused else ():
+            self._other(tensor, call.operator)
         return True
 
-    def _choice(self, operator: str, args: Any, kwargs: Any, result: Any) -> bool:
+    def _choice(self, call: _Operation) -> bool:
         """Note a mask that chooses: between two tensors, or what is written over."""
-        if operator not in _CHOOSING:
+        if call.operator not in _CHOOSING:
             return False
-        first, mask, other = (args[1], args[0], args[2]) if operator == "where" else (args[0], args[1], args[2])
+        first, mask, other = (
+            (call.args[1], call.args[0], call.args[2])
+            if call.operator == "where"
+            else (call.args[0], call.args[1], call.args[2])
+        )
         chooser = self._of(mask)
         moved = [seen for seen in map(self._of, _tensors((first, other))) if seen is not None]
-        if operator != "where":
+        if call.operator != "where":
             first, other = other, first  # what is chosen where the mask is true comes first
         if chooser is not None:
             self.uses[chooser.name].compared = True
@@ -220,57 +239,57 @@ class WatchedInputs(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 moved.append(chooser)
         closing = _closes(first) or _closes(other)
         for seen in moved:
-            self._follow(result, seen, own=False, closing=closing)
+            self._follow(call.result, seen, own=False, closing=closing)
         return True
 
-    def _mask_arithmetic(self, operator: str, args: Any, kwargs: Any, result: Any) -> bool:
+    def _mask_arithmetic(self, call: _Operation) -> bool:
         """Note what is computed of a mask alone, and where it meets what it masks."""
-        tensors = _tensors((args, kwargs))
+        tensors = call.tensors
         followed = [
             (tensor, seen) for tensor, seen in zip(tensors, map(self._of, tensors), strict=True) if seen is not None
         ]
         alone = len(followed) == len(tensors)
-        if operator in _MOVES:
+        if call.operator in _MOVES:
             for _, seen in followed:
-                own = seen.own and not (tensors[0].dtype != torch.bool and _is_bool(result))
+                own = seen.own and not (tensors[0].dtype != torch.bool and _is_bool(call.result))
                 self.uses[seen.name].compared |= seen.own and not own
-                self._follow(result, seen, own=own)
-        elif operator in _COMPARISONS:
-            self._compare(operator, args, followed, result)
-        elif operator in _LOGIC:
+                self._follow(call.result, seen, own=own)
+        elif call.operator in _COMPARISONS:
+            self._compare(call, followed)
+        elif call.operator in _LOGIC:
             for _, seen in followed:
                 self.uses[seen.name].compared = True
-                self._follow(result, seen, own=False)
-        elif operator in _COUNTS and alone:
-            self._follow(result, followed[0][1], own=False)
-        elif operator in _ARITHMETIC:
-            self._meet(operator, args, followed, result)
+                self._follow(call.result, seen, own=False)
+        elif call.operator in _COUNTS and alone:
+            self._follow(call.result, followed[0][1], own=False)
+        elif call.operator in _ARITHMETIC:
+            self._meet(call, followed)
         else:
             return False
         return True
 
-    def _compare(self, operator: str, args: Any, followed: Sequence[tuple[Tensor, _Seen]], result: Any) -> None:
-        other = next((one for one in args if not (isinstance(one, Tensor) and self._of(one) is not None)), None)
+    def _compare(self, call: _Operation, followed: Sequence[tuple[Tensor, _Seen]]) -> None:
+        other = next((one for one in call.args if not (isinstance(one, Tensor) and self._of(one) is not None)), None)
         number = other.item() if isinstance(other, Tensor) and other.numel() == 1 else other
         for _, seen in followed:
             if isinstance(number, bool | int | float) and 0 <= number <= 1:
                 self.uses[seen.name].compared = True
-                self._follow(result, seen, own=False)
+                self._follow(call.result, seen, own=False)
             elif seen.own:
-                self.uses[seen.name].others.add(operator)
+                self.uses[seen.name].others.add(call.operator)
 
-    def _meet(self, operator: str, args: Any, followed: Sequence[tuple[Tensor, _Seen]], result: Any) -> None:
-        """Note an addition or a multiplication: of a mask with numbers it is a mask, with anything else it masks that."""
-        others = [one for one in args[:2] if not (isinstance(one, Tensor) and self._of(one) is not None)]
+    def _meet(self, call: _Operation, followed: Sequence[tuple[Tensor, _Seen]]) -> None:
+        """Note an addition or a multiplication: of a mask and numbers a mask is made, anything else is masked."""
+        others = [one for one in call.args[:2] if not (isinstance(one, Tensor) and self._of(one) is not None)]
         for tensor, seen in followed:
             if all(map(self._is_constant, others)):
-                self._follow(result, seen, own=False, closing=any(map(_closes, others)))
-            elif operator.startswith(("mul", "div")):
+                self._follow(call.result, seen, own=False, closing=any(map(_closes, others)))
+            elif call.operator.startswith(("mul", "div")):
                 self.uses[seen.name].multiplied = True
-            elif operator.startswith("add") and seen.closing:
+            elif call.operator.startswith("add") and seen.closing:
                 self._decide(seen, tensor > _CLOSED)
             else:
-                self.uses[seen.name].others.add(operator)
+                self.uses[seen.name].others.add(call.operator)
 
     def _decide(self, seen: _Seen, is_open: Tensor) -> None:
         uses = self.uses[seen.name]
