@@ -159,8 +159,9 @@ def _floats_inside(domain: InputDomain, array: NDArray[Any], sizes: Sizes) -> ND
     values = np.where(values <= low, low + inner, values) if domain.above else values
     values = np.where(values >= high, high - inner, values) if domain.below else values
     inside = np.clip(values, max(low, float(limits.min)), min(high, float(limits.max))).astype(array.dtype)
-    inside = np.where(inside.astype(np.float64) < low, np.nextafter(inside, array.dtype.type(np.inf)), inside)
-    return np.where(inside.astype(np.float64) > high, np.nextafter(inside, array.dtype.type(-np.inf)), inside)
+    with np.errstate(over="ignore"):  # of a neighbour that is not taken
+        inside = np.where(inside.astype(np.float64) < low, np.nextafter(inside, array.dtype.type(np.inf)), inside)
+        return np.where(inside.astype(np.float64) > high, np.nextafter(inside, array.dtype.type(-np.inf)), inside)
 
 
 def _normalized(array: NDArray[Any]) -> NDArray[Any]:
