@@ -157,9 +157,8 @@ class Cached(nn.Module):
 
         cache = DynamicCache()
         cache.update(past_key, past_value, 0)
-        found = self.model(input_ids=ids, past_key_values=cache, attention_mask=attention_mask, use_cache=True)
-        layer = found.past_key_values.layers[0]
-        return found.logits, layer.keys, layer.values
+        found = self.model(input_ids=ids, cache=cache, attention_mask=attention_mask, use_cache=True)
+        return found.logits, cache.layers[0].keys, cache.layers[0].values
 
 
 class Transformer(nn.Module):

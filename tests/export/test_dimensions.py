@@ -1,4 +1,4 @@
-"""Which sizes the dynamic dimensions may have: as they are said, as the gate asks them, as a predictor holds to them."""
+"""Which sizes the dynamic dimensions may have: as they are said, as the gate asks, as a predictor holds to them."""
 
 from pathlib import Path
 
@@ -107,8 +107,8 @@ def test_a_module_of_multiples_exports_and_its_predictor_holds_to_them(tmp_path:
 @pytest.mark.slow
 def test_a_language_model_with_its_cache_exports(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
-    specs = ["ids: int64[batch, time]", "past_key: float32[batch, 2, past, 4]", "past_value: float32[batch, 2, past, 4]",
-             "attention_mask: int64[batch, total]"]  # fmt: skip
+    pasts = [f"{name}: float32[batch, 2, past, 4]" for name in ("past_key", "past_value")]
+    specs = ["ids: int64[batch, time]", *pasts, "attention_mask: int64[batch, total]"]
     one = source(specs, "total = past + time, in 2..24", "past in 1..12", "time in 1..8", module=modules.Cached())
     predictor = Predictor(export_package(one, tmp_path / "p", ExportOptions(plots=False)).path)
     past = np.zeros((2, 2, 6, 4), np.float32)

@@ -38,10 +38,10 @@ def test_an_output_is_compared_only_where_a_mask_says(tmp_path: Path) -> None:
     specs = ["x: float32[batch, 4, 3]", "mask: int64[batch, 4] in 0..1"]
     with pytest.raises(ParityRefusedError):
         exported(Garbage(), specs, tmp_path / "everywhere")
-    found = exported(Garbage(), specs, tmp_path / "somewhere", compare=["where where mask"])
-    assert "where was compared only where mask is not 0" in found.gate_result.notes
+    found = exported(Garbage(), specs, tmp_path / "somewhere", compare=["output where mask"])
+    assert "output was compared only where mask is not 0" in found.gate_result.notes
     assert "compared only where mask is not 0" in (found.path / "README.md").read_text()
-    differences = found.gate_result.report.differences("where", "ordinary")
+    differences = found.gate_result.report.differences("output", "ordinary")
     assert all(0 < one.compared < one.values for one in differences if one.values > 200)
 
 
@@ -55,7 +55,7 @@ def test_what_is_wrong_where_it_is_compared_is_refused(tmp_path: Path) -> None:
 
     specs = ["x: float32[batch, 4, 3]", "mask: int64[batch, 4] in 0..1"]
     with pytest.raises(ParityRefusedError):
-        exported(Wrong(), specs, tmp_path, compare=["add where mask"])
+        exported(Wrong(), specs, tmp_path, compare=["output where mask"])
 
 
 @pytest.mark.parametrize(
@@ -72,15 +72,12 @@ def test_a_comparison_that_names_nothing_is_refused(compare: list[str], words: s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("compare", "words"), [("outpu where mask", "did you mean"), ("sum_1 where mask", "not the first")]
-)
-def test_an_output_that_is_not_there_or_has_other_axes_is_refused(compare: str, words: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("output", "words"), [("outpu", "did you mean output"), ("output", "not the first ones of")])
+def test_an_output_that_is_not_there_or_has_other_axes_is_refused(output: str, words: str, tmp_path: Path) -> None:
     specs = ["x: float32[batch, 4]", "mask: int64[batch, 4] in 0..1"]
+    module = Several(lambda x, mask: (x * mask).sum(1))
     with pytest.raises(InputError, match=words):
-        exported(
-            Several(lambda x, mask: (x * mask).sum(1)), specs, tmp_path, compare=[compare.replace("outpu", "sum_2")]
-        )
+        exported(module, specs, tmp_path, compare=[f"{output} where mask"])
 
 
 @pytest.mark.slow
@@ -122,14 +119,14 @@ def test_a_callable_draws_the_probes(tmp_path: Path) -> None:
     [
         (
             lambda random, rows, sizes: {"x": np.zeros((rows, 4), np.float32)},
-            r"float32\[256, 4\] as x; .*float32\[256, 3\]",
+            r"32\[256, 4\] as x; .*32\[256, 3\]",
         ),
         (lambda random, rows, sizes: {"x": np.zeros((rows, 3))}, "float64.* must give float32"),
         (lambda random, rows, sizes: {"y": np.zeros((rows, 3), np.float32)}, "gives y; it must return .*for x"),
         (lambda random, rows, sizes: {"x": np.full((rows, 3), np.nan, np.float32)}, "not finite"),
         (
             lambda random, rows, sizes: {"x": np.full((rows, 3), 2, np.float32)},
-            r"contradict .*row 1 holds 2.0 at \[0\]",
+            r"row 1 holds 2.0 at \[0\]",
         ),
         (lambda random, rows, sizes: 1 / 0, "failed at 256 rows .*division by zero"),
         (lambda random, rows, sizes: None, "gives a NoneType"),
