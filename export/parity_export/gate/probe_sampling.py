@@ -1,5 +1,6 @@
 """Probes that are drawn: real rows, random ones over and beyond the range of training, special values."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -358,7 +359,10 @@ class ProbeSampler:
         count = int(np.prod(shape))
         if high - low < count:
             rounds = [random.permutation(np.arange(low, high + 1)) for _ in range(count // (high - low + 1) + 1)]
-            return np.concatenate(rounds)[:count].reshape(shape).astype(spec.dtype)
+            each = np.concatenate(rounds)[:count].reshape(shape)
+            if high - low < math.prod(shape[1:]):  # a row would always hold each number as often: a mask is no such row
+                each[1::2] = random.integers(low, high + 1, each[1::2].shape)
+            return each.astype(spec.dtype)
         drawn = random.integers(low, high + 1, shape)
         first, last = max(low, -_SMALL_INTEGER), min(high, _SMALL_INTEGER)
         first, last = (first, last) if first <= last else (low, low + _SMALL_INTEGER)
