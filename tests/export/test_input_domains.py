@@ -167,9 +167,8 @@ def test_samples_that_contradict_a_domain_are_refused_by_row_and_value() -> None
     sample = {"x": np.zeros((3, 4, 8), np.float32), "attention_mask": np.ones((3, 4), np.int64)}
     sample["attention_mask"][1, 2] = 0
     specs = [MASKED[0], f"{MASKED[1]} in 0..1, prefix"]
-    with pytest.raises(InputError, match=r"row 2 holds 1 at \[3\]") as caught:
+    with pytest.raises(InputError, match=r"row 2 holds 1 at \[3\]"):
         source_from_module(modules.Masked(), specs, OutputSpec(), "m", sample)
-    assert caught.value.row == 2
     contract = source_from_module(modules.Masked(), MASKED, OutputSpec(), "m", sample).contract
     assert contract.inputs[1].domain == "in 0..1"  # what was inferred gives way
 

@@ -127,8 +127,7 @@ def check_rows(specs: Sequence[TensorSpec], rows: Mapping[str, NDArray[Any]], si
             where = f" at {list(place)}" if place else ""
             raise InputError(
                 f"{what} contradict {spec}: row {row + 1} holds {value}{where}; correct them, or declare what "
-                f"{spec.name} may hold",
-                row=row + 1,
+                f"{spec.name} may hold"
             )
 
 
