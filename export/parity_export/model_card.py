@@ -23,8 +23,12 @@ _LINE = 108  # characters of the inputs, so that their line has 120
 
 
 def model_card(
-    contract: ModelContract, report: Report, proven: BoundReport | None = None, plots: Sequence[str] = ()
-) -> bytes:  # fmt: skip
+    contract: ModelContract,
+    report: Report,
+    proven: BoundReport | None = None,
+    plots: Sequence[str] = (),
+    notes: Sequence[str] = (),
+) -> bytes:
     """Return the card as UTF-8 Markdown.
 
     Args:
@@ -32,6 +36,7 @@ def model_card(
         report: of the gate that it passed.
         proven: what is proven, where there is a certified graph.
         plots: paths of the pictures, from the folder that the card lies in.
+        notes: how the module was asked, and what of its answers was compared, a line each.
     """
     sections = [
         f"# {contract.name}",
@@ -39,6 +44,7 @@ def model_card(
         "```\n" + "\n".join(line.rstrip() for line in summarize(contract)) + "\n```",
         "## What was compared",
         _compared(contract, report),
+        "\n".join(f"- {note}" for note in notes),
         _proven(contract, proven),
         "\n".join(f"![{PurePosixPath(name).stem}]({name})" for name in plots),
         "Every configuration with its largest deviations is in `parity.json`; `conformance.json` holds test "

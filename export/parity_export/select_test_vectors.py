@@ -67,6 +67,8 @@ def _usable(contract: ModelContract, expected: ExpectedOutputs) -> NDArray[np.bo
     usable: NDArray[np.bool_] = (ordinary | _near_moments(expected)) & _writable(contract, expected) & expected.settled
     for comparable in expected.comparable.values():
         usable &= by_row(comparable).all(axis=1)
+    whole = np.all([by_row(kept).all(axis=1) for kept in expected.kept.values()], axis=0)
+    usable = usable & whole if (usable & whole).any() else usable  # a runner is held to every value of a vector
     if contract.is_classifier and usable.any():
         logits = expected.float64[LOGITS]
         clear = usable & (margins(contract, logits) >= _SMALLEST_MARGIN * np.abs(logits[usable]).max())

@@ -1,14 +1,16 @@
 """What a model takes and gives, and what its numbers mean: the contract that every layer shares."""
 
 import math
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
-from parity_runtime.errors import FormatError
+from parity_runtime.dimension_rule import DimensionRule, parsed_rules
+from parity_runtime.errors import FormatError, InputError
 from parity_runtime.feature import COLUMN_KINDS, Feature
 from parity_runtime.files.json_file import FORMAT, check_format, finite_number
 from parity_runtime.printable import counted, shown
@@ -26,6 +28,8 @@ ERROR_BOUND, CERTIFIED = "error_bound", "certified"
 
 METADATA_KEY = "parity.contract"
 """The key of an ONNX file's ``metadata_props`` under which the contract travels inside the model."""
+
+_WORD = re.compile(r"[^\W\d]\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ class ModelContract:
         provenance: where the model is from: weights' id, versions, seed; text or integers.
         missing_values: the cells of a table that are missing beside the empty one, where training was told so; None
             for `parity_runtime.tables.cell_values.MISSING_TOKENS`.
+        dimensions: by dynamic dimension, what was said of its size, as `parity_runtime.dimension_rule` reads it:
+            ``{"time": "in 1..512", "total": "= past + time"}``.
     """
 
     name: str
@@ -78,9 +84,11 @@ class ModelContract:
     min_onnxruntime: str | None = None
     provenance: Mapping[str, str | int | None] = field(default_factory=dict)
     missing_values: tuple[str, ...] | None = None
+    dimensions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_names(self)
+        _check_dimensions(self)
         _check_task(self)
         _check_features(self)
 
@@ -108,6 +116,11 @@ class ModelContract:
             returned = f"{len(self.classes)} classes" if self.is_classifier else counted(len(self.targets), "target")
         return f"ModelContract({self.name!r}, {self.brief}, {returned})"
 
+    @property
+    def dimension_rules(self) -> tuple[DimensionRule, ...]:
+        """What was said of the dynamic dimensions' sizes."""
+        return parsed_rules(tuple(f"{name} {text}" for name, text in self.dimensions.items()))
+
     def output(self, name: str) -> TensorSpec:
         """Return an output by its name."""
         return next(spec for spec in self.outputs if spec.name == name)
@@ -128,7 +141,8 @@ class ModelContract:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, with its format."""
-        told = {} if self.missing_values is None else {"missing_values": list(self.missing_values)}
+        told: dict[str, Any] = {} if self.missing_values is None else {"missing_values": list(self.missing_values)}
+        told |= {"dimensions": dict(self.dimensions)} if self.dimensions else {}
         return {
             "format": FORMAT,
             "name": self.name,
@@ -177,6 +191,7 @@ class ModelContract:
                 min_onnxruntime=_one_of(value, "min_onnxruntime", str, type(None)),
                 provenance=_one_of(value, "provenance", dict),
                 missing_values=None if value.get("missing_values") is None else _names(value, "missing_values"),
+                dimensions=_texts(value, "dimensions") if "dimensions" in value else {},
             )
         except FormatError as error:
             raise FormatError(f"{where}: {error}") from error
@@ -227,12 +242,30 @@ def is_encoded(contract: ModelContract) -> bool:
 
 
 def batch_name(contract: ModelContract) -> str | None:
-    """Return the dynamic dimension that counts rows: ``batch``, else the first input's first one; None if fixed."""
-    names = {size for spec in contract.inputs for size in spec.shape if isinstance(size, str)}
+    """Return the dynamic dimension that counts rows: ``batch``, else the first input's first one; None if fixed.
+
+    A dimension that an input's domain or another dimension's size speaks of, as the nodes of a graph that edges point
+    at, counts no rows: they hang together.
+    """
+    return row_dimension(contract.inputs, contract.dimensions)
+
+
+def row_dimension(inputs: Sequence[TensorSpec], dimensions: Mapping[str, str]) -> str | None:
+    """Return the dynamic dimension of inputs that counts rows, as `batch_name` does.
+
+    Args:
+        inputs: of a model.
+        dimensions: what was said of the dimensions, by name.
+    """
+    names = {size for spec in inputs for size in spec.shape if isinstance(size, str)}
     if "batch" in names:
         return "batch"
-    first = contract.inputs[0].shape[:1]
-    return first[0] if first and isinstance(first[0], str) else None
+    first = inputs[0].shape[:1]
+    if not first or not isinstance(first[0], str):
+        return None
+    said = [*(spec.domain for spec in inputs), *dimensions.values()]
+    spoken_of = first[0] in dimensions or any(first[0] in _WORD.findall(text) for text in said)
+    return None if spoken_of else first[0]
 
 
 def _check_names(contract: ModelContract) -> None:
@@ -259,6 +292,19 @@ def added_columns(contract: ModelContract) -> list[str]:
     if contract.is_classifier:
         return [LABEL, *(f"probability_{label}" for label in contract.classes)]
     return list(contract.targets)
+
+
+def _check_dimensions(contract: ModelContract) -> None:
+    """Refuse what is no rule of a dimension, or names one that no input has."""
+    names = {size for spec in contract.inputs for size in spec.shape if isinstance(size, str)}
+    for name, text in contract.dimensions.items():
+        try:
+            rule = DimensionRule.parse(f"{name} {text}")
+        except InputError as error:
+            raise FormatError(f"dimensions: {error}") from error
+        unknown = {rule.name, *(other for other, _ in rule.terms)} - names
+        if rule.name != name or unknown:
+            raise FormatError(f"dimensions: {shown(f'{name} {text}')} names a dimension that no input has")
 
 
 def _check_task(contract: ModelContract) -> None:

@@ -11,7 +11,8 @@ from parity_export.cli.module_options import bare_module, compared_source, modul
 from parity_export.divergence import Divergence, Trace, first_divergence, onnx_trace, torch_trace
 from parity_export.export_options import ExportOptions
 from parity_export.gate.batching import Batches
-from parity_export.gate.probe_sampling import ProbeSampler, integer_ranges
+from parity_export.gate.integer_ranges import integer_ranges
+from parity_export.gate.probe_sampling import ProbeSampler
 from parity_export.gate.probes import SEED
 from parity_export.gate.tolerances import TORCH_TESTING
 from parity_export.gate.torch_reference import TorchReference

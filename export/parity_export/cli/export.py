@@ -17,6 +17,7 @@ from parity_export.cli.module_options import (
     sample,
     user_module,
 )
+from parity_export.cli.probe_options import probe_options
 from parity_export.error_bounds.bound_report import BoundReport
 from parity_export.export import Exported, export_package
 from parity_export.export_options import ExportOptions, ReportDetail
@@ -121,4 +122,4 @@ def _module_source(source: str, options: dict[str, Any]) -> ModelSource:
         targets=names(options["targets"]),
     )
     name = options["name"] or source.rpartition(":")[2]
-    return source_from_module(module, inputs, output_spec, name, sample(options, inputs))
+    return source_from_module(module, inputs, output_spec, name, sample(options, inputs), probe_options(options))

@@ -10,6 +10,9 @@ import click
 from torch import nn
 
 from parity_export.check_model import model_inputs
+from parity_export.cli.probe_options import NAMES as PROBE_NAMES
+from parity_export.cli.probe_options import OPTIONS as PROBE_OPTIONS
+from parity_export.cli.probe_options import probe_options
 from parity_export.export_options import Effort
 from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.load_module import load_module, load_sample
@@ -38,6 +41,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option("--network", help="The package.module:Callable of a run whose network is not Parity's."),
     click.option("--samples", type=click.Path(path_type=Path), help="An .npz of real inputs by name."),
+    *PROBE_OPTIONS,
 )
 
 effort_option = click.option(
@@ -48,7 +52,7 @@ effort_option = click.option(
     help="How much work the gate may spend on a large network; the report says what more would add.",
 )
 
-RUN_OPTIONS = ("network", "inputs", "samples")
+RUN_OPTIONS = ("network", "inputs", "samples", *PROBE_NAMES)
 """What check and diff take of a run as well: a run names its own weights."""
 
 
@@ -132,6 +136,11 @@ def compared_source(
     inputs = input_specs(options) or list(model_inputs(model))
     table = _table_source(source, options, inputs)
     if table is not None:
+        if any(options[one] for one in PROBE_NAMES):
+            raise click.UsageError(
+                "--dimension, --compare, --samples-only and --draw go with the inputs of a module; what a run's table "
+                "holds is known"
+            )
         return replace(table, contract=replace(table.contract, name=name))
     texts = [spec for spec in inputs if spec.dtype == "string"]
     if texts:
@@ -139,7 +148,7 @@ def compared_source(
             f"{name} takes {texts[0]}, and a run of a table with these inputs says which texts there are; give that "
             "run's folder in the place of the module"
         )
-    return source_from_module(module, inputs, OutputSpec(), name, sample(options, inputs))
+    return source_from_module(module, inputs, OutputSpec(), name, sample(options, inputs), probe_options(options))
 
 
 def _table_source(source: str, options: dict[str, Any], inputs: Sequence[TensorSpec]) -> ModelSource | None:
@@ -169,7 +178,9 @@ def input_specs(options: dict[str, Any]) -> list[TensorSpec]:
 
 def sample(options: dict[str, Any], inputs: Sequence[TensorSpec]) -> Arrays | None:
     """Return the real inputs that were given, rows first."""
-    return load_sample(options["samples"], inputs) if options["samples"] is not None else None
+    if options["samples"] is None:
+        return None
+    return load_sample(options["samples"], inputs, options["dimensions"])
 
 
 def labels(text: str | None) -> tuple[str | int, ...]:

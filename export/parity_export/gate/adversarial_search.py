@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_export.gate.batching import ModelFunction
-from parity_export.gate.bisection import bisect, where
+from parity_export.gate.bisection import Bring, bisect, unchanged, where
 from parity_export.gate.probes import ADVERSARIAL, BOUNDARY, Probes, labelled
 from parity_runtime.contract import LABEL
 from parity_runtime.inference.input_validation import Arrays
@@ -16,7 +16,9 @@ _BISECTIONS = 60  # halvings of a segment in float64: enough to reach neighbouri
 _SEARCH_ROUNDS = 12
 
 
-def boundary_rows(rows: Probes, reference: ModelFunction, random: np.random.Generator, count: int) -> Iterator[Probes]:
+def boundary_rows(
+    rows: Probes, reference: ModelFunction, random: np.random.Generator, count: int, inside: Bring = unchanged
+) -> Iterator[Probes]:
     """Yield rows where the label changes: halve the segment between two rows of different labels, all at once.
 
     Args:
@@ -24,6 +26,7 @@ def boundary_rows(rows: Probes, reference: ModelFunction, random: np.random.Gene
         reference: torch in float64, rows first.
         random: pairs the rows.
         count: how many pairs are halved at most.
+        inside: brings rows back into the domains of their inputs.
     """
     labels = reference(rows.inputs)[LABEL]
     shuffled = random.permutation(len(rows))
@@ -34,14 +37,19 @@ def boundary_rows(rows: Probes, reference: ModelFunction, random: np.random.Gene
     start, end = ({name: array[side] for name, array in rows.inputs.items()} for side in pairs)
     end |= {name: start[name] for name in start if name not in floats}
     start_labels, end_labels = reference(start)[LABEL], reference(end)[LABEL]
-    sides = bisect(start, end, lambda rows: np.asarray(reference(rows)[LABEL] == start_labels), _BISECTIONS)
+    sides = bisect(start, end, lambda rows: np.asarray(reference(rows)[LABEL] == start_labels), _BISECTIONS, inside)
     crossing = np.flatnonzero(start_labels != end_labels)
     for side in sides:
         yield labelled(BOUNDARY, side).take(crossing)
 
 
 def adversarial_rows(
-    rows: Probes, first: ModelFunction, second: ModelFunction, random: np.random.Generator, count: int
+    rows: Probes,
+    first: ModelFunction,
+    second: ModelFunction,
+    random: np.random.Generator,
+    count: int,
+    inside: Bring = unchanged,
 ) -> Iterator[Probes]:
     """Yield rows that drive two answers apart: keep the worst, move them a little, keep the worst again.
 
@@ -53,6 +61,7 @@ def adversarial_rows(
         second: onnxruntime, rows first.
         random: moves the rows.
         count: how many rows are kept.
+        inside: brings rows back into the domains of their inputs.
     """
     if not any(array.dtype.kind == "f" for array in rows.inputs.values()):
         return  # indices and text cannot be moved a little
@@ -64,6 +73,7 @@ def adversarial_rows(
     for step in range(_SEARCH_ROUNDS):
         step_size = 10.0 ** -(step / 2)
         moved = best.inputs | {name: _moved(best.inputs[name], ranges[name], step_size, random) for name in floats}
+        moved = inside(moved)
         found = _apart(moved, first, second)
         better = found > score
         inputs = {name: where(better, moved[name], array) for name, array in best.inputs.items()}

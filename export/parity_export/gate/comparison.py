@@ -164,12 +164,13 @@ def _compared(
     overflows in the backend. An infinity or NaN on which all of them agree must be answered.
     """
     exact = expected.float64[name]
+    kept = expected.kept[name][rows] if name in expected.kept else True
     if exact.dtype.kind != "f":
-        return np.ones(exact[rows].shape, bool)
+        return np.ones(exact[rows].shape, bool) & kept
     compared = expected.comparable[name][rows]
     if group == "extreme":
-        return np.asarray(compared & np.isfinite(found))
-    return np.asarray(compared | expected.envelope.agree(name, exact)[rows])
+        return np.asarray(compared & np.isfinite(found) & kept)
+    return np.asarray((compared | expected.envelope.agree(name, exact)[rows]) & kept)
 
 
 def _label_difference(

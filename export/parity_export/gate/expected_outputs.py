@@ -1,5 +1,6 @@
 """What is right: torch's answers to the probes, and how far from them a backend may answer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -31,6 +32,7 @@ class ExpectedOutputs:
         given: rtol and atol that a person set.
         bounds: proven bounds by output, of its shape; empty where nothing is proven.
         explained: whether probabilities are a function of the logits beside them; else they are the module's own.
+        kept: by output, which values are compared; of an output that is not named all are. The others are 0 everywhere.
     """
 
     probes: Probes
@@ -41,6 +43,7 @@ class ExpectedOutputs:
     given: tuple[float, float] | None = None
     bounds: Arrays = field(default_factory=dict)
     explained: bool = True
+    kept: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     @cached_property
     def allowed(self) -> Arrays:

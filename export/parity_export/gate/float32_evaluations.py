@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from parity_export.gate.probes import (
     ADVERSARIAL,
     BOUNDARY,
     CALENDAR,
+    DRAWN,
     EXTREME,
     GAUSSIAN,
     LARGE,
@@ -29,14 +31,16 @@ from parity_export.gate.probes import (
     UNIFORM,
 )
 from parity_export.gate.torch_reference import TorchReference
+from parity_export.sources.input_domain import InputDomain
 from parity_export.sources.model_source import ModelSource
+from parity_runtime import ModelContract
 from parity_runtime.inference.input_validation import Arrays
 
 SMALL_BATCH = 3
 """Kernels choose another order of summation for a handful of rows than for hundreds."""
 
 _FAR = (LARGE, CALENDAR, SPECIAL, SUBNORMAL, EXTREME)
-_DRAWN = (SAMPLE, UNIFORM, GAUSSIAN, SMALL, LARGE, TEXT, CALENDAR, BOUNDARY, ADVERSARIAL)
+_DRAWN = (SAMPLE, UNIFORM, GAUSSIAN, SMALL, LARGE, TEXT, CALENDAR, BOUNDARY, ADVERSARIAL, DRAWN)
 """Rows whose numbers are not special: where a comparison with 0 or 1 decides, it must be asked exactly there."""
 
 _FAR_SAMPLES = 2
@@ -90,7 +94,7 @@ def float32_samples(source: ModelSource, plan: GatePlan, *, independent: bool) -
         )
     if any(len(spec.shape) == 4 and spec.dtype == "float32" for spec in source.contract.inputs):
         yield Sample("channels last", _answer(source, prepare=_channels_last))
-    yield Sample("inputs moved by an ulp", _answer(source, change=_moved_inputs), _DRAWN)
+    yield Sample("inputs moved by an ulp", _answer(source, change=partial(_moved_inputs, source.contract)), _DRAWN)
     yield Sample("subnormal inputs are zero", _answer(source, change=_flushed), (SUBNORMAL,))
     yield Sample("zeros of the other sign", _answer(source, change=_other_zeros), (SPECIAL, SUBNORMAL))
     for index in range(1 if plan.is_small else _FAR_SAMPLES):
@@ -156,9 +160,20 @@ def _channels_last(tensor: Tensor) -> Tensor:
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
 
 
-def _moved_inputs(inputs: Arrays) -> Arrays:
+def _moved_inputs(contract: ModelContract, inputs: Arrays) -> Arrays:
+    """Move floats by an ulp, but not beyond an end of their domain: asin has no answer there."""
     random = np.random.default_rng(SEED)
-    return {name: _moved(array, random) for name, array in inputs.items()}
+    domains = {spec.name: InputDomain.of(spec) for spec in contract.inputs if spec.domain}
+    moved = {name: _moved(array, random) for name, array in inputs.items()}
+    return {name: np.where(_outside(domains.get(name), array), inputs[name], array) for name, array in moved.items()}
+
+
+def _outside(domain: InputDomain | None, array: NDArray[np.generic]) -> NDArray[np.bool_]:
+    if domain is None or domain.is_shaped or domain.dimensions or array.dtype.kind != "f":
+        return np.zeros(array.shape, bool)
+    low, high = domain.ends({})
+    values = array.astype(np.float64)
+    return ~((values >= low) & (values <= high))
 
 
 def _moved(array: NDArray[np.generic], random: np.random.Generator) -> NDArray[np.generic]:

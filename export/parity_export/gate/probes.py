@@ -14,6 +14,9 @@ SEED = 20260101
 SAMPLE, UNIFORM, GAUSSIAN, LARGE = "sample", "uniform", "gaussian", "large"
 SMALL, SPECIAL, SUBNORMAL, EXTREME = "small", "special", "subnormal", "extreme"
 BOUNDARY, ADVERSARIAL = "boundary", "adversarial"
+DRAWN = "drawn"
+"""Rows of a callable that draws in the place of Parity."""
+
 TEXT, CALENDAR = "text", "calendar"
 """Tables only: rows with every text that is asked, and rows with timestamps where a calendar turns."""
 

@@ -21,6 +21,7 @@ from parity_export.graph.shape_inference import infer_shapes
 from parity_export.sources.argument_binding import Binding, bind
 from parity_export.sources.example_inputs import Example
 from parity_runtime import InputError
+from parity_runtime.dimension_rule import DimensionRule
 
 _TORCH_WARNINGS = (
     (r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning),  # its own copy of its own tree specs
@@ -66,7 +67,7 @@ def export_program(module: nn.Module, example: Example, opset: int | None = None
         InputError: torch cannot export the module with these inputs.
     """
     inputs, call = example.inputs, bind(module, example.inputs)
-    dimensions = {name: torch.export.Dim(name) for spec in inputs for name in spec.shape if isinstance(name, str)}
+    dimensions = {name: _dimension(example.choices.rule(name)) for name in example.choices.names}
     shapes = [
         {axis: dimensions[size] for axis, size in enumerate(spec.shape) if isinstance(size, str)} for spec in inputs
     ]
@@ -101,6 +102,12 @@ def _explained() -> Iterator[None]:
         raise
     except Exception as error:
         raise InputError(f"torch cannot export the module: {_reason(error)}") from error
+
+
+def _dimension(rule: DimensionRule) -> torch.export.Dim:
+    """Return torch's own dimension of a range; a multiple and a sum follow from what the module does with the sizes."""
+    low, high = (None, None) if rule.terms else (rule.low if rule.low > 1 else None, rule.high)
+    return torch.export.Dim(rule.name, min=low, max=high)
 
 
 def _canonical(model: ir.Model, weights: Collection[str]) -> ir.Model:

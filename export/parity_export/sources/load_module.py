@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from parity_export.sources.batch_axis import rows_first
-from parity_runtime import InputError, ModelContract, TensorSpec
+from parity_runtime import FormatError, InputError, ModelContract, TensorSpec
+from parity_runtime.arguments import argument
+from parity_runtime.dimension_rule import DimensionRule
 from parity_runtime.errors import first_line, out_of_memory
 from parity_runtime.files.open_file import open_regular
 from parity_runtime.inference.input_validation import Arrays, named_inputs
@@ -55,7 +57,7 @@ def load_module(location: str, arguments: Mapping[str, Any], state_dict: StateDi
     return module.cpu().eval()
 
 
-def load_sample(path: Path, inputs: Sequence[TensorSpec]) -> Arrays:
+def load_sample(path: Path, inputs: Sequence[TensorSpec], dimensions: Sequence[str] = ()) -> Arrays:
     """Read real inputs from an .npz of arrays by input name, and return them rows first.
 
     >>> from pathlib import Path
@@ -69,6 +71,7 @@ def load_sample(path: Path, inputs: Sequence[TensorSpec]) -> Arrays:
     Args:
         path: of the file.
         inputs: what the module takes.
+        dimensions: what was said of the dynamic dimensions, as `ProbeOptions` has it.
 
     Raises:
         InputError: the file is missing, is no .npz of plain arrays, or an array does not fit its input.
@@ -80,8 +83,14 @@ def load_sample(path: Path, inputs: Sequence[TensorSpec]) -> Arrays:
         if out_of_memory(error):
             raise
         reason = error.strerror if isinstance(error, OSError) else None
-        raise InputError(f"cannot read the sample {path}: {reason or first_line(error)}") from error
-    contract = ModelContract("sample", "tensors", tuple(inputs), (TensorSpec("output", "float32", ()),))
+        only = f"; {argument('samples_only', True)} asks nothing but the rows of a file" if str(path) == "only" else ""
+        raise InputError(f"cannot read the sample {path}: {reason or first_line(error)}{only}") from error
+    said = {rule.name: rule.text for rule in map(DimensionRule.parse, dimensions) if rule.text}
+    output = (TensorSpec("output", "float32", ()),)
+    try:
+        contract = ModelContract("sample", "tensors", tuple(inputs), output, dimensions=said)
+    except FormatError as error:
+        raise InputError(str(error)) from error
     return rows_first(contract, named_inputs(contract, arrays))
 
 

@@ -1,8 +1,8 @@
 """What is exported: a torch module with its weights, and what its inputs and outputs mean."""
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,14 @@ from torch import nn
 
 from parity_export.sources.argument_binding import Binding, bare, bind
 from parity_export.sources.example_inputs import Example
+from parity_export.sources.infer_domains import blind_masks
 from parity_export.sources.module_checks import check_dtypes, check_returned, check_sizes
 from parity_export.sources.output_spec import ModuleOutput, OutputSpec, feature_fields, task_fields
+from parity_export.sources.probe_options import Draw, ProbeOptions, compared_where
+from parity_export.sources.settled_example import settled_example
 from parity_runtime import InputError, ModelContract, TensorSpec, __version__
 from parity_runtime.arguments import argument
-from parity_runtime.contract import batch_name
+from parity_runtime.contract import row_dimension
 from parity_runtime.drift.profile import Profile
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.printable import shown
@@ -47,6 +50,12 @@ class ModelSource:
         module_output: classifiers only: what the module itself returns.
         sample: real rows, by input name; None if there are none.
         profile: what the rows of its training looked like; None where nobody knows.
+        compared_where: by output, the input where it is compared: where that is not zero.
+        blind_masks: the masks that leave some positions nothing to look at: outputs with a value for each position are
+            compared only where such a mask lets it be looked at.
+        samples_only: whether nothing but the sample is asked.
+        draw: draws the probes; None where Parity draws them.
+        notes: what was seen of what the inputs may hold, a line each.
     """
 
     module: nn.Module
@@ -55,6 +64,11 @@ class ModelSource:
     module_output: ModuleOutput = "logits"
     sample: Arrays | None = None
     profile: Profile | None = None
+    compared_where: Mapping[str, str] = field(default_factory=dict)
+    blind_masks: tuple[str, ...] = ()
+    samples_only: bool = False
+    draw: Draw | None = None
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"ModelSource({self.contract.name!r}, {type(self.module).__name__}, {self.contract.brief})"
@@ -109,6 +123,7 @@ def source_from_module(
     output_spec: OutputSpec,
     name: str,
     sample: Arrays | None = None,
+    probes: ProbeOptions | None = None,
 ) -> ModelSource:
     """Return the source of a live module.
 
@@ -120,36 +135,45 @@ def source_from_module(
     Args:
         module: with its weights; a copy in eval mode is exported, without wrappers such as torch.compile's.
         inputs: specifications such as ``"x: float32[batch, 5]"``, named as the parameters of its ``forward``, in any
-            order; where a name is no parameter, one a positional argument, in that order.
+            order; where a name is no parameter, one a positional argument, in that order. What an input may hold stands
+            behind it (``in 0..1``); of integers and booleans it is inferred where nobody says it.
         output_spec: what its outputs mean.
         name: the model's name.
         sample: real rows by input name.
+        probes: what its dimensions may be, what is compared, and who draws the rows.
 
     Raises:
-        InputError: the inputs are not what the module takes, a tensor of it has a dtype that numpy lacks, or the
-            meaning contradicts itself or what the module returns.
+        InputError: the inputs are not what the module takes, a tensor of it has a dtype that numpy lacks, the meaning
+            contradicts itself or what the module returns, or the sample contradicts what the inputs may hold.
     """
     if not inputs:
         raise InputError(
             "say what the module takes, one for each argument of its forward: "
             + argument("inputs", ["features: float32[batch, 2]"], option="--input")
         )
-    specs = specifications(inputs)
+    options = probes or ProbeOptions()
     module = _eval_copy(bare(module))
     check_dtypes(module)
-    example = Example.of(module, specs)
+    example, notes = settled_example(module, specifications(inputs), options.dimensions, sample)
+    said = {rule.name: rule.text for rule in example.rules}
+    batch = row_dimension(example.inputs, said)
     width = _output_width(module, example, output_spec)
-    batch = _batch(specs, output_spec)
     provenance: dict[str, str | int | None] = {"weights": weights_id(module.state_dict())}
     contract = ModelContract(
         name=name,
         task=output_spec.task,
-        inputs=tuple(specs),
-        features=feature_fields(specs, output_spec),
+        inputs=example.inputs,
+        features=feature_fields(example.inputs, output_spec),
         provenance=provenance | _versions(),
-        **task_fields(output_spec, width, batch),
+        dimensions=said,
+        **task_fields(output_spec, width, _batch(batch, example.inputs, output_spec)),
     )
-    return ModelSource(module, contract, example, output_spec.output or "logits", sample)
+    return ModelSource(
+        module, contract, example, output_spec.output or "logits", sample,
+        compared_where=compared_where(options.compare, example.inputs),
+        blind_masks=tuple(blind_masks(module, example)),
+        samples_only=_only(options.samples_only, sample), draw=options.draw, notes=notes,
+    )  # fmt: skip
 
 
 def specifications(inputs: Sequence[TensorSpec | str]) -> list[TensorSpec]:
@@ -185,15 +209,22 @@ def _output_width(module: nn.Module, example: Example, output_spec: OutputSpec) 
     return 1 if returned.ndim == 1 else returned.shape[1]
 
 
-def _batch(inputs: Sequence[TensorSpec], output_spec: OutputSpec) -> str:
+def _batch(batch: str | None, inputs: Sequence[TensorSpec], output_spec: OutputSpec) -> str:
     """Return the name of the dimension that counts rows; a known task cannot do without."""
-    placeholder = (TensorSpec("output", "float32", ()),)
-    batch = batch_name(ModelContract("inputs", "tensors", tuple(inputs), placeholder))
     if batch is None and output_spec.task != "tensors":
         raise InputError(
             f"{argument('task', output_spec.task)} takes rows: name the batch in {inputs[0]}, as float32[batch, ...]"
         )
     return batch or "batch"
+
+
+def _only(samples_only: bool, sample: Arrays | None) -> bool:
+    if samples_only and sample is None:
+        raise InputError(
+            f"{argument('samples_only', True)} asks nothing but the sample, and there is none; give "
+            f"{argument('sample', option='--samples')}"
+        )
+    return samples_only
 
 
 def _test_rows(run: Run) -> Arrays | None:

@@ -12,6 +12,7 @@ def summarize(contract: ModelContract) -> list[str]:
     lines = [f"{contract.name}: {contract.task}", ""]
     lines += [f"input       {spec}" for spec in contract.inputs]
     lines += [f"output      {spec}" for spec in contract.outputs]
+    lines += [f"dimension   {name} {text}" for name, text in contract.dimensions.items()]
     lines += [f"feature     {feature.name} ({_told(feature)})" for feature in contract.features]
     if contract.classes:
         lines.append(f"classes     {', '.join(map(str, contract.classes))}")
