@@ -42,8 +42,8 @@ def check(source: str, model: Path, out: Path | None, report: ReportDetail | Non
         raise click.UsageError(
             "--report says what the report holds, and there is no file for it; add --out report.json"
         )
-    module, graph = bare_module(source, options), read_model(model)
-    judged = compared_source(source, module, options, graph, model.stem)
+    loaded, graph = bare_module(source, options), read_model(model)
+    judged = compared_source(source, loaded, options, graph, model.stem)
     gate_result = check_model(judged, graph, tolerance)
     if out is not None:
         write_file(out, dump_table(report_to_json(judged.contract, gate_result, full=report == "full")))

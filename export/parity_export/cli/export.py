@@ -21,6 +21,7 @@ from parity_export.export import Exported, export_package
 from parity_export.export_options import ExportOptions, ReportDetail
 from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
 from parity_export.sources.output_spec import OutputSpec
+from parity_export.sources.pretrained import METHOD
 from parity_runtime import InputError
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import names
@@ -108,7 +109,7 @@ def _run_source(source: str, options: dict[str, Any]) -> ModelSource:
 
 
 def _module_source(source: str, options: dict[str, Any]) -> ModelSource:
-    module, inputs = user_module(source, options), input_specs(options)
+    loaded, inputs = user_module(source, options), input_specs(options)
     output_spec = OutputSpec(
         task=options["task"] or "tensors",
         output=options["output"],
@@ -118,5 +119,6 @@ def _module_source(source: str, options: dict[str, Any]) -> ModelSource:
         features=names(options["features"]),
         targets=names(options["targets"]),
     )
-    name = options["name"] or source.rpartition(":")[2]
-    return source_from_module(module, inputs, output_spec, name, sample(options, inputs))
+    name = options["name"] or source.rpartition(":")[2].removesuffix(f".{METHOD}")
+    found = source_from_module(loaded.module, inputs, output_spec, name, sample(options, inputs))
+    return found.noting(*loaded.notes)

@@ -76,8 +76,7 @@ def run_gate(
         InputError: the module takes no batch of one row.
         ParityRefusedError: it computes other outputs from the same rows each time, or too coarsely to compare.
     """
-    note = graph.source.call.note
-    notes = () if note is None else (note,)
+    notes = graph.source.said
     mismatches = signature_mismatches(graph.onnx.session(), graph.contract, external=external)
     if mismatches:
         return GateResult(Report(mismatches=mismatches), None, notes)

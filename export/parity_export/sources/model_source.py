@@ -47,6 +47,7 @@ class ModelSource:
         module_output: classifiers only: what the module itself returns.
         sample: real rows, by input name; None if there are none.
         profile: what the rows of its training looked like; None where nobody knows.
+        notes: what a person should know of how the module was made, a line each.
     """
 
     module: nn.Module
@@ -55,6 +56,7 @@ class ModelSource:
     module_output: ModuleOutput = "logits"
     sample: Arrays | None = None
     profile: Profile | None = None
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"ModelSource({self.contract.name!r}, {type(self.module).__name__}, {self.contract.brief})"
@@ -68,6 +70,16 @@ class ModelSource:
     def call(self) -> Binding:
         """The module as a function of its own inputs."""
         return bind(self.module, self.module_inputs)
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """All that a person should know of how the module was made, and is called, a line each."""
+        note = self.call.note
+        return self.notes if note is None else (*self.notes, note)
+
+    def noting(self, *notes: str) -> "ModelSource":
+        """Return the source with further notes before its own, as those of `parity_training.load_weights`."""
+        return replace(self, notes=(*notes, *self.notes))
 
     def arrays(self, inputs: Arrays) -> list[NDArray[Any]]:
         """Return what the module is given for a batch of the contract's inputs, one array for each of its own.
