@@ -36,7 +36,6 @@ from parity_training import Run
 @click.option("--force", is_flag=True, help="Replace a package that stands there already.")
 @module_options
 @click.option("--task", type=click.Choice(TASKS), help="What your module's output means [default: tensors].")
-@click.option("--output", type=click.Choice(["logits", "probabilities"]), help="What your classifier returns.")
 @click.option("--classes", metavar="A,B,...", help="Labels by index [default: 0,1,...].")
 @click.option("--positive", help="The class that a binary output speaks of; must be the second.")
 @click.option("--threshold", type=float, help="Probability from which on a row is positive [default: 0.5].")
@@ -112,7 +111,7 @@ def _module_source(source: str, options: dict[str, Any]) -> ModelSource:
     loaded, inputs = user_module(source, options), input_specs(options)
     output_spec = OutputSpec(
         task=options["task"] or "tensors",
-        output=options["output"],
+        output=options["outputs"],
         classes=labels(options["classes"]),
         positive=options["positive"],
         threshold=options["threshold"],

@@ -11,7 +11,7 @@ import click
 from parity_export.check_model import model_inputs
 from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.load_module import Checkpoint, LoadedModule, build_module, load_sample
-from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
+from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run, specifications
 from parity_export.sources.output_spec import OutputSpec
 from parity_export.sources.pretrained import is_pretrained, stay_offline
 from parity_runtime import InputError, ModelContract, TensorSpec
@@ -44,6 +44,14 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--arg", "arguments", multiple=True, metavar="NAME=VALUE", help="Keyword arguments of the callable."),
     click.option(
         "--input", "inputs", multiple=True, metavar="SPEC", help='"x: float32[batch, 2]" of forward(x); repeatable.'
+    ),
+    click.option(
+        "--output",
+        "outputs",
+        multiple=True,
+        metavar="NAME[=OTHER]",
+        help="What a classifier returns, logits or probabilities; else an output of your module, under another name in "
+        "the package; repeatable [default: all].",
     ),
     click.option("--network", help="The package.module:Callable of a run whose network is not Parity's."),
     click.option("--samples", type=click.Path(path_type=Path), help="An .npz of real inputs by name."),
@@ -142,7 +150,8 @@ def compared_source(
             f"{name} takes {texts[0]}, and a run of a table with these inputs says which texts there are; give that "
             "run's folder in the place of the module"
         )
-    found = source_from_module(loaded.module, inputs, OutputSpec(), name, sample(options, inputs))
+    output_spec = OutputSpec(output=options["outputs"])
+    found = source_from_module(loaded.module, inputs, output_spec, name, sample(options, inputs))
     return found.noting(*loaded.notes)
 
 
@@ -168,7 +177,7 @@ def run_network(options: dict[str, Any]) -> Callable[..., Any] | None:
 
 def input_specs(options: dict[str, Any]) -> list[TensorSpec]:
     """Return the inputs that were given, in their order."""
-    return [TensorSpec.parse(text) for text in options["inputs"]]
+    return specifications(options["inputs"])
 
 
 def sample(options: dict[str, Any], inputs: Sequence[TensorSpec]) -> Arrays | None:

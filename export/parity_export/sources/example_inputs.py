@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from parity_export.sources.argument_binding import bind
+from parity_export.sources.argument_binding import Binding, bind
 from parity_runtime import InputError, TensorSpec
 from parity_runtime.errors import first_line
 
@@ -31,7 +31,7 @@ class Example:
     filling: int = 0
 
     @classmethod
-    def of(cls, module: nn.Module, inputs: Sequence[TensorSpec]) -> "Example":
+    def of(cls, module: nn.Module | Binding, inputs: Sequence[TensorSpec]) -> "Example":
         """Return the first example that a module accepts.
 
         Raises:

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,17 @@ from torch import nn
 
 from parity_export.sources.argument_binding import Binding, bare, bind
 from parity_export.sources.example_inputs import Example
+from parity_export.sources.half_precision import BFloat16Watch, half_inputs, in_float32, in_float32_spec
 from parity_export.sources.module_checks import check_dtypes, check_returned, check_sizes
-from parity_export.sources.output_spec import ModuleOutput, OutputSpec, feature_fields, task_fields
+from parity_export.sources.output_choice import OutputChoice
+from parity_export.sources.output_spec import (
+    ModuleOutput,
+    OutputSpec,
+    choose_outputs,
+    feature_fields,
+    module_output,
+    task_fields,
+)
 from parity_runtime import InputError, ModelContract, TensorSpec, __version__
 from parity_runtime.arguments import argument
 from parity_runtime.contract import batch_name
@@ -48,6 +57,8 @@ class ModelSource:
         sample: real rows, by input name; None if there are none.
         profile: what the rows of its training looked like; None where nobody knows.
         notes: what a person should know of how the module was made, a line each.
+        outputs: which of the tensors that the module returns are its outputs.
+        as_float32: whether what the module's code asks to be in half precision is float32.
     """
 
     module: nn.Module
@@ -57,6 +68,8 @@ class ModelSource:
     sample: Arrays | None = None
     profile: Profile | None = None
     notes: tuple[str, ...] = ()
+    outputs: OutputChoice = field(default_factory=OutputChoice)
+    as_float32: bool = False
 
     def __repr__(self) -> str:
         return f"ModelSource({self.contract.name!r}, {type(self.module).__name__}, {self.contract.brief})"
@@ -69,13 +82,17 @@ class ModelSource:
     @property
     def call(self) -> Binding:
         """The module as a function of its own inputs."""
-        return bind(self.module, self.module_inputs)
+        return self.calling(self.module)
+
+    def calling(self, module: nn.Module) -> Binding:
+        """Return a copy of the module, as in float64, as a function of the module's own inputs."""
+        return replace(bind(module, self.module_inputs), outputs=self.outputs, as_float32=self.as_float32)
 
     @property
     def said(self) -> tuple[str, ...]:
         """All that a person should know of how the module was made, and is called, a line each."""
         note = self.call.note
-        return self.notes if note is None else (*self.notes, note)
+        return (*self.notes, *self.outputs.notes, *(() if note is None else (note,)))
 
     def noting(self, *notes: str) -> "ModelSource":
         """Return the source with further notes before its own, as those of `parity_training.load_weights`."""
@@ -146,11 +163,14 @@ def source_from_module(
             "say what the module takes, one for each argument of its forward: "
             + argument("inputs", ["features: float32[batch, 2]"], option="--input")
         )
-    specs = specifications(inputs)
-    module = _eval_copy(bare(module))
+    specs, notes = specifications(inputs), half_inputs(inputs)
+    module, converted = in_float32(_eval_copy(bare(module)))
     check_dtypes(module)
-    example = Example.of(module, specs)
-    width = _output_width(module, example, output_spec)
+    call = replace(bind(module, specs), as_float32=converted is not None)
+    example = Example.of(call, specs)
+    call, said = _answering(call, example, output_spec)
+    notes += [note for note in (converted, said) if note is not None]
+    width = _output_width(call, example, output_spec)
     batch = _batch(specs, output_spec)
     provenance: dict[str, str | int | None] = {"weights": weights_id(module.state_dict())}
     contract = ModelContract(
@@ -161,7 +181,10 @@ def source_from_module(
         provenance=provenance | _versions(),
         **task_fields(output_spec, width, batch),
     )
-    return ModelSource(module, contract, example, output_spec.output or "logits", sample)
+    if output_spec.task == "tensors":  # the graph says their dtypes and shapes
+        contract = replace(contract, outputs=tuple(TensorSpec(name, "float32", ()) for name in call.outputs.names))
+    return ModelSource(module, contract, example, module_output(output_spec), sample, notes=tuple(notes),
+                       outputs=call.outputs, as_float32=call.as_float32)  # fmt: skip
 
 
 def specifications(inputs: Sequence[TensorSpec | str]) -> list[TensorSpec]:
@@ -172,7 +195,7 @@ def specifications(inputs: Sequence[TensorSpec | str]) -> list[TensorSpec]:
     """
     if isinstance(inputs, str | TensorSpec):
         raise InputError(f"inputs is {shown(str(inputs))} alone; give a list: inputs=[{str(inputs)!r}]")
-    return [TensorSpec.parse(spec) if isinstance(spec, str) else spec for spec in inputs]
+    return [TensorSpec.parse(in_float32_spec(spec)) if isinstance(spec, str) else spec for spec in inputs]
 
 
 def _eval_copy(module: nn.Module) -> nn.Module:
@@ -180,9 +203,25 @@ def _eval_copy(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module).eval() if any(part.training for part in module.modules()) else module
 
 
-def _output_width(module: nn.Module, example: Example, output_spec: OutputSpec) -> int:
+def _answering(call: Binding, example: Example, output_spec: OutputSpec) -> tuple[Binding, str | None]:
+    """Return a binding with the outputs that are meant, and what is said of a module that computes in bfloat16.
+
+    Raises:
+        InputError: the module returns nothing that a graph could give, or lacks an output that was chosen.
+    """
+    with torch.no_grad(), BFloat16Watch() as watch:
+        returned = call(*example.tensors())
+    said = None
+    if watch.seen:
+        said = "the module computes in bfloat16, which no processor of onnxruntime's does: it is compared in float32"
+        call = replace(call, as_float32=True)
+    outputs = choose_outputs(returned, output_spec)
+    check_returned(outputs.pick(returned))
+    return replace(call, outputs=outputs), said
+
+
+def _output_width(call: Binding, example: Example, output_spec: OutputSpec) -> int:
     """Return the size of the last axis of what the module returns (1 for ``[batch]``); 0 if it is no such tensor."""
-    call = bind(module, example.inputs)
     with torch.no_grad():
         returned = call(*example.tensors())
     check_returned(returned)
