@@ -36,8 +36,8 @@ _SHOWN = 8  # reasons of an AssertionError
 def check_model(source: ModelSource, model: bytes | OnnxGraph, given: tuple[float, float] | None = None) -> GateResult:
     """Judge an ONNX model against a module.
 
-    Names are the file's own: inputs of the same name meet, in whatever order they stand; a module's tensors meet the
-    file's outputs in their order.
+    Names are the file's own: inputs of the same name meet, in whatever order they stand, and so do outputs where the
+    module returns tensors of all these names; else a module's tensors meet the file's outputs in their order.
 
     >>> import onnx
     >>> from torch import nn
@@ -59,6 +59,8 @@ def check_model(source: ModelSource, model: bytes | OnnxGraph, given: tuple[floa
         FormatError: onnxruntime cannot load the model.
     """
     graph = checked_model(model, "the model") if isinstance(model, bytes) else model
+    names = [tensor.name for tensor in graph.session().get_outputs()]
+    source = dataclasses.replace(source, outputs=source.outputs.matching(names))
     contract = dataclasses.replace(source.contract, outputs=_outputs(source, graph))
     return run_gate(ExportGraph(dataclasses.replace(source, contract=contract), graph), given, external=True)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from parity_runtime import InputError
+from parity_runtime.arguments import did_you_mean
 from parity_runtime.errors import first_line
 
 
@@ -30,6 +31,7 @@ def resolve_callable(location: str) -> Callable[..., Any]:
     except (Exception, SystemExit) as error:  # the user's own code
         raise InputError(f"cannot import {module_name}: {type(error).__name__}: {first_line(error)}") from error
     if not callable(found):
-        raise InputError(f"{module_name} has no callable {name!r}")
+        meant = did_you_mean(name.partition(".")[0], dir(module))
+        raise InputError(f"{module_name} has no callable {name!r}{meant}")
     network: Callable[..., Any] = found
     return network

@@ -54,6 +54,7 @@ def export_graph(module: nn.Module | Binding, example: Example, opset: int | Non
         _drop_prefix(model.graph)
     model = _canonical(model, {*call.module.state_dict(), *dict(call.module.named_buffers())})
     _name_inputs(model.graph, call.exportable())
+    _refuse_bfloat16(model.graph)
     written = resized(model.graph)
     return settle_resizing(infer_shapes(model), written)
 
@@ -117,6 +118,16 @@ def _canonical(model: ir.Model, weights: Collection[str]) -> ir.Model:
     result.metadata_props.clear()
     result.graph.metadata_props.clear()
     return result
+
+
+def _refuse_bfloat16(graph: ir.Graph) -> None:
+    """Refuse a graph that no onnxruntime computes on a CPU, as autocasting leaves it."""
+    for maker in graph.all_nodes():
+        if any(value.dtype == ir.DataType.BFLOAT16 for value in maker.outputs):
+            raise InputError(
+                "the module computes in bfloat16 under torch.autocast, which onnxruntime does not on a CPU; leave that "
+                "out of its forward, or switch it off: torch.autocast(..., enabled=not torch.compiler.is_exporting())"
+            )
 
 
 def _drop_prefix(graph: ir.Graph) -> None:

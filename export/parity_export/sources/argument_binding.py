@@ -68,7 +68,9 @@ class Binding:
         They are positional up to the first parameter that is left at its default, and keywords from there on.
         """
         given = dict(zip(self.names, values, strict=True))
-        arguments = {name: packed(group, given) for name, group in self.groups.items()}
+        arguments = {
+            name: given[name] if group == [name] else packed(group, given) for name, group in self.groups.items()
+        }
         if not self.by_name:
             return self.signature.bind(*arguments.values())
         named = OrderedDict((name, arguments.pop(name)) for name in self.signature.parameters if name in arguments)

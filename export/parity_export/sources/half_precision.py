@@ -30,10 +30,8 @@ def in_float32(module: nn.Module) -> tuple[nn.Module, str | None]:
     for tensor in (*converted.parameters(), *converted.buffers()):
         if tensor.dtype in HALF:
             tensor.data = tensor.data.float()
-    return (
-        converted,
-        f"the module is in {' and '.join(found)}: its weights are read as float32, exactly, as it computes",
-    )
+    said = f"the module is in {' and '.join(found)}: its weights are float32 here, exactly, and it is computed in that"
+    return converted, said
 
 
 def in_float32_spec(text: str) -> str:

@@ -72,7 +72,7 @@ class OutputChoice:
     def matching(self, names: Sequence[str]) -> "OutputChoice":
         """Return the outputs of these names, where the module returns all of them; else the same choice."""
         known = {leaf.name: leaf for leaf in self.known}
-        if not set(names) <= set(known):
+        if not set(names) <= set(known) or names == list(self.names):
             return self
         return dataclasses.replace(self, outputs=tuple((name, known[name]) for name in names), notes=())
 
