@@ -12,11 +12,12 @@ import torch
 from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
-from parity_export import ExportOptions, OutputSpec, assert_parity, export_package, source_from_module
+from parity_export import ExportOptions, OutputSpec, assert_parity, check_model, export_package, source_from_module
 from parity_export.sources.argument_binding import bind
 from parity_export.sources.output_choice import all_outputs, chosen_outputs
-from parity_runtime import InputError, Predictor, TensorSpec
+from parity_runtime import InputError, Package, Predictor, TensorSpec
 from parity_runtime.inference.session import create_session
+from tests.export.modules import Linear
 
 BATCH = ("batch.ids: int64[batch, 4]", "batch.mask: float32[batch, 4]")
 TABLE = ("x: float32[batch, 4]",)
@@ -238,6 +239,26 @@ def test_a_file_s_outputs_are_matched_by_name(tmp_path: Path) -> None:
     assert_parity(module, tmp_path / "p" / "model.onnx", list(TABLE))
     exported(module, TABLE, OutputSpec(output=["b"]), tmp_path / "one")
     assert_parity(module, tmp_path / "one" / "model.onnx", list(TABLE))
+    source = source_from_module(module, TABLE, OutputSpec(output="a"), "m")
+    with pytest.raises(InputError, match="the module returns 1 tensor, and the model 2: b, a"):
+        check_model(source, (tmp_path / "p" / "model.onnx").read_bytes())
+
+
+@pytest.mark.slow
+def test_the_command_line_says_what_was_done_with_weights_and_inputs_in_half_precision(parity, tmp_path: Path) -> None:
+    weights = {f"module.{name}": tensor.bfloat16() for name, tensor in Linear().state_dict().items()}
+    torch.save({"model": weights}, tmp_path / "w.pt")
+    command = ("export", "tests.export.modules:Linear", tmp_path / "p", "--weights", tmp_path / "w.pt", "--no-plots")
+    told = parity(*command, "--input", "x: bfloat16[batch, 5]")
+    assert told.code == 0, told
+    said = [
+        "w.pt: the weights are its entry model",
+        "w.pt: the prefix module. is taken off the names of 2 tensors",
+        "w.pt: 2 tensors are bfloat16; read as float32, exactly",
+        "x is taken as float32: numpy and onnxruntime have no arrays of bfloat16",
+    ]
+    assert told.err.splitlines() == said
+    assert Package.open(tmp_path / "p").read_json("parity.json")["notes"] == said
 
 
 @pytest.mark.slow

@@ -148,6 +148,14 @@ def test_what_does_not_fit_is_refused_with_what_would_take_it(
         assert "left out, as ignore=" in notes
 
 
+def test_only_the_tensors_that_are_taken_must_be_dense(weights: Weights, tmp_path: Path) -> None:
+    other = {"w": torch.eye(3).to_sparse()}
+    assert loaded(saved({"model": weights, "masks": other}, tmp_path / "w.pt"))[0] == weights_id(weights)
+    sparse = {**weights, "a.weight": weights["a.weight"].to_sparse()}
+    with pytest.raises(InputError, match="'a.weight' is torch.sparse_coo; save it dense"):
+        loaded(saved({"model": sparse}, tmp_path / "w.pt"))
+
+
 def test_patterns_never_leave_out_what_the_network_has_and_say_where_they_match_nothing(
     weights: Weights, tmp_path: Path
 ) -> None:
@@ -220,6 +228,8 @@ def rewrite(index: Path, **changed: object) -> None:
 def test_weights_in_several_files_are_read_by_their_index_or_folder(sharded: Path, weights: Weights) -> None:
     index = sharded / "model.safetensors.index.json"
     assert {loaded(index)[0], loaded(sharded)[0]} == {weights_id(weights)}
+    module = network()
+    assert load_weights(module, sharded, ignore=["x"])[0].startswith("model.safetensors.index.json: ignore=")
     (sharded / "model-1.safetensors").rename(sharded / "blob")
     (sharded / "model-1.safetensors").symlink_to(sharded / "blob")  # as huggingface_hub keeps them
     assert loaded(sharded)[0] == weights_id(weights)

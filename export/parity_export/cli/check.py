@@ -32,8 +32,8 @@ from parity_runtime.files.paths import refuse_unwritable, resolved
 def check(source: str, model: Path, out: Path | None, report: ReportDetail | None, **options: Any) -> None:
     """Compare the ONNX file MODEL, from any exporter, with SOURCE, by the gate that parity export applies.
 
-    SOURCE is a run folder, or package.module:Callable with --weights; its own outputs are compared with MODEL's, in
-    order. Without --input the inputs are MODEL's. Exits with 3 if MODEL does not answer as the module.
+    SOURCE is a run folder, or package.module:Callable with --weights; its own outputs are compared with MODEL's, by
+    name where the module has all of MODEL's names, else in order. Without --input the inputs are MODEL's. Exits with 3 if MODEL does not answer as the module.
     """
     tolerance = ExportOptions(rtol=options.pop("rtol"), atol=options.pop("atol")).tolerance
     if out is not None:

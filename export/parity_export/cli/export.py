@@ -58,7 +58,7 @@ from parity_training import Run
 def export(source: str, target: Path, force: bool, verbose: bool, **options: Any) -> None:
     """Export SOURCE into the package folder TARGET, if both compute the same outputs.
 
-    SOURCE is a run folder, or package.module:Callable with --weights and --input. Exits with 3 and writes
+    SOURCE is a run folder, or package.module:Callable with --weights (unless it loads them itself) and --input. Exits with 3 and writes
     nothing but TARGET.refused.json if the graph does not answer as the module.
     """
     chosen_options = {name: options.pop(name) for name in ("opset", "ir_version", "rtol", "atol", "report")}
@@ -119,5 +119,5 @@ def _module_source(source: str, options: dict[str, Any]) -> ModelSource:
         targets=names(options["targets"]),
     )
     name = options["name"] or source.rpartition(":")[2].removesuffix(f".{METHOD}")
-    found = source_from_module(loaded.module, inputs, output_spec, name, sample(options, inputs))
+    found = source_from_module(loaded.module, options["inputs"], output_spec, name, sample(options, inputs))
     return found.noting(*loaded.notes)

@@ -147,9 +147,11 @@ def source_from_module(
     ModelSource('conv', Conv2d, tensors, 1 input)
 
     Args:
-        module: with its weights; a copy in eval mode is exported, without wrappers such as torch.compile's.
+        module: with its weights; a copy in eval mode is exported, without wrappers such as torch.compile's, and in
+            float32 where it is in half precision.
         inputs: specifications such as ``"x: float32[batch, 5]"``, named as the parameters of its ``forward``, in any
-            order; where a name is no parameter, one a positional argument, in that order.
+            order; where a name is no parameter, one a positional argument, in that order. ``batch.ids`` lies in a dict
+            ``batch``, ``states.0`` in a tuple ``states``. Of bfloat16 the package takes float32.
         output_spec: what its outputs mean.
         name: the model's name.
         sample: real rows by input name.

@@ -51,11 +51,13 @@ class OutputChoice:
         outputs: name and place of each; none where a module's return is taken as it is.
         known: all tensors that it returns, by name.
         notes: what was left out without being asked, a line each.
+        by_person: whether a person chose them.
     """
 
     outputs: tuple[tuple[str, Leaf], ...] = ()
     known: tuple[Leaf, ...] = ()
     notes: tuple[str, ...] = ()
+    by_person: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -70,9 +72,9 @@ class OutputChoice:
         return found[0] if len(found) == 1 else found
 
     def matching(self, names: Sequence[str]) -> "OutputChoice":
-        """Return the outputs of these names, where the module returns all of them; else the same choice."""
+        """Return the outputs of these names, where the module returns all of them and no person chose others."""
         known = {leaf.name: leaf for leaf in self.known}
-        if not set(names) <= set(known) or names == list(self.names):
+        if self.by_person or not set(names) <= set(known) or names == list(self.names):
             return self
         return dataclasses.replace(self, outputs=tuple((name, known[name]) for name in names), notes=())
 
@@ -114,7 +116,7 @@ def chosen_outputs(returned: Any, chosen: Sequence[tuple[str, str]]) -> OutputCh
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"two outputs would be called {shown(twice)}: {argument('output')} names one twice")
-    return OutputChoice(tuple(outputs), known)
+    return OutputChoice(tuple(outputs), known, by_person=True)
 
 
 def _not_there(name: str, known: Sequence[Leaf]) -> str:

@@ -9,7 +9,7 @@ from torch import nn
 from parity_runtime import InputError
 from parity_training.weights.entries import chosen, entry, named_tensors, state_dicts
 from parity_training.weights.fit_weights import Fit, fit
-from parity_training.weights.shards import read_weights
+from parity_training.weights.shards import read_weights, weights_path
 from parity_training.weights.weights_file import StateDict
 
 
@@ -51,11 +51,13 @@ def load_weights(
         InputError: the file is missing, damaged or unsafe; or names the first tensor that is missing, not expected, of
             another shape, or of a dtype whose digits the module's does not hold.
     """
-    path = Path(path)
+    path = weights_path(Path(path))
     if isinstance(ignore, str):
         raise InputError(f"ignore is the text {ignore!r}; give a list of patterns, such as {[ignore]!r}")
     loaded = read_weights(path)
-    place, found = _fitting(module, _candidates(loaded, key, path), path, strip_prefix, ignore)
+    candidates = _candidates(loaded, key, path)
+    place, found = _fitting(module, candidates, path, strip_prefix, ignore)
+    named_tensors(candidates[place], path, place)  # dense ones
     module.load_state_dict(found.weights(), strict=True)
     notes = [f"{path.name}: the weights are its entry {place}"] if place != (key or "") else []
     return (*notes, *found.notes)
@@ -65,10 +67,7 @@ def _candidates(loaded: Any, key: str | None, path: Path) -> dict[str, StateDict
     """Return the state_dicts that may be meant, by their key."""
     if key is not None:
         loaded = entry(loaded, key, path)
-    found = state_dicts(loaded, key or "")
-    for place, tensors in found.items():
-        named_tensors(tensors, path, place)  # dense ones
-    return found or {"": named_tensors(loaded, path, key)}
+    return state_dicts(loaded, key or "") or {"": named_tensors(loaded, path, key)}
 
 
 def _fitting(
