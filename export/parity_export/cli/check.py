@@ -33,7 +33,8 @@ def check(source: str, model: Path, out: Path | None, report: ReportDetail | Non
     """Compare the ONNX file MODEL, from any exporter, with SOURCE, by the gate that parity export applies.
 
     SOURCE is a run folder, or package.module:Callable with --weights; its own outputs are compared with MODEL's, by
-    name where the module has all of MODEL's names, else in order. Without --input the inputs are MODEL's. Exits with 3 if MODEL does not answer as the module.
+    name where the module has all of MODEL's names, else in order. Without --input the inputs are MODEL's. Exits with 3
+    if MODEL does not answer as the module.
     """
     tolerance = ExportOptions(rtol=options.pop("rtol"), atol=options.pop("atol")).tolerance
     if out is not None:

@@ -58,8 +58,8 @@ from parity_training import Run
 def export(source: str, target: Path, force: bool, verbose: bool, **options: Any) -> None:
     """Export SOURCE into the package folder TARGET, if both compute the same outputs.
 
-    SOURCE is a run folder, or package.module:Callable with --weights (unless it loads them itself) and --input. Exits with 3 and writes
-    nothing but TARGET.refused.json if the graph does not answer as the module.
+    SOURCE is a run folder, or package.module:Callable with --weights (unless it loads them itself) and --input.
+    Exits with 3 and writes nothing but TARGET.refused.json if the graph does not answer as the module.
     """
     chosen_options = {name: options.pop(name) for name in ("opset", "ir_version", "rtol", "atol", "report")}
     plots, certified = not options.pop("no_plots"), options.pop("certified")
