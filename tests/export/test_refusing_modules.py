@@ -1,6 +1,5 @@
 """Modules that torch does not run on every question, or that no graph can be made of: one sentence, no traceback."""
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,9 +73,9 @@ def test_what_refuses_nan_is_exported(tmp_path: Path) -> None:
     assert report_of(Function(forward), TABLE, tmp_path).nonfinite == {}
 
 
-@dataclasses.dataclass
 class Answers:
-    logits: Tensor
+    def __init__(self, logits: Tensor) -> None:
+        self.logits = logits
 
 
 @pytest.mark.parametrize(
@@ -88,9 +87,10 @@ class Answers:
         (lambda _, x: x[:, : int(x[0, 0])], "the values decide the size"),
         (lambda _, x: torch.fft.fft(x), r"complex64, .*view_as_real"),
         (lambda _, x: Answers(x), "an object of the type Answers"),
+        (lambda _, x: {"y": x, "unit": "metre"}, "an object of the type str"),
         (lambda _, x: None, "returns no tensor"),
     ],
-    ids=["mask", "nonzero", "unique", "item", "complex", "dataclass", "none"],
+    ids=["mask", "nonzero", "unique", "item", "complex", "object", "text", "none"],
 )
 def test_what_no_contract_can_declare_is_refused_by_its_name(forward, words: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=words) as caught:

@@ -28,7 +28,8 @@ from parity_training.data.table_features import table_inputs
 from parity_training.networks.registry import Network, build_network
 from parity_training.networks.table_network import TableNetwork
 from parity_training.settings import TrainSettings
-from parity_training.weights.state_dict import StateDict, apply_state_dict, check_state_dict, load_state_dict
+from parity_training.weights.state_dict import apply_state_dict, check_state_dict, load_state_dict
+from parity_training.weights.weights_file import StateDict
 
 RECIPE, STATE_DICT = "recipe.json", "state_dict.pt"
 EVALUATION, TEST_TABLE = "evaluation.json", "test.csv"

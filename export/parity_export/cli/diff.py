@@ -56,8 +56,8 @@ def diff(source: str, model: Path, between: str, rtol: float, atol: float, **opt
     first, second = _sides(between)
     graph = OnnxGraph(load_model(model).data) if model.is_dir() else read_model(model)
     compared = compared_source(source, bare_module(source, options), options, graph, model.stem)
-    if compared.call.note is not None:
-        echo_line(compared.call.note, err=True)
+    for line in compared.said:
+        echo_line(line, err=True)
     call = _call(compared)
     ours, operators = _trace(first, compared, graph, call)
     theirs, more = _trace(second, compared, graph, call)

@@ -23,6 +23,7 @@ from parity_export.export import Exported, export_package
 from parity_export.export_options import ExportOptions, ReportDetail
 from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
 from parity_export.sources.output_spec import OutputSpec
+from parity_export.sources.pretrained import METHOD
 from parity_runtime import InputError
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import names
@@ -37,7 +38,6 @@ from parity_training import Run
 @click.option("--force", is_flag=True, help="Replace a package that stands there already.")
 @module_options
 @click.option("--task", type=click.Choice(TASKS), help="What your module's output means [default: tensors].")
-@click.option("--output", type=click.Choice(["logits", "probabilities"]), help="What your classifier returns.")
 @click.option("--classes", metavar="A,B,...", help="Labels by index [default: 0,1,...].")
 @click.option("--positive", help="The class that a binary output speaks of; must be the second.")
 @click.option("--threshold", type=float, help="Probability from which on a row is positive [default: 0.5].")
@@ -61,8 +61,8 @@ from parity_training import Run
 def export(source: str, target: Path, force: bool, verbose: bool, **options: Any) -> None:
     """Export SOURCE into the package folder TARGET, if both compute the same outputs.
 
-    SOURCE is a run folder, or package.module:Callable with --weights and --input. Exits with 3 and writes
-    nothing but TARGET.refused.json if the graph does not answer as the module.
+    SOURCE is a run folder, or package.module:Callable with --weights (unless it loads them itself) and --input.
+    Exits with 3 and writes nothing but TARGET.refused.json if the graph does not answer as the module.
     """
     chosen_options = {name: options.pop(name) for name in ("opset", "ir_version", "rtol", "atol", "report", "effort")}
     plots, certified = not options.pop("no_plots"), options.pop("certified")
@@ -111,15 +111,17 @@ def _run_source(source: str, options: dict[str, Any]) -> ModelSource:
 
 
 def _module_source(source: str, options: dict[str, Any]) -> ModelSource:
-    module, inputs = user_module(source, options), input_specs(options)
+    loaded, inputs = user_module(source, options), input_specs(options)
     output_spec = OutputSpec(
         task=options["task"] or "tensors",
-        output=options["output"],
+        output=options["outputs"],
         classes=labels(options["classes"]),
         positive=options["positive"],
         threshold=options["threshold"],
         features=names(options["features"]),
         targets=names(options["targets"]),
     )
-    name = options["name"] or source.rpartition(":")[2]
-    return source_from_module(module, inputs, output_spec, name, sample(options, inputs), probe_options(options))
+    name = options["name"] or source.rpartition(":")[2].removesuffix(f".{METHOD}")
+    real, probes = sample(options, inputs), probe_options(options)
+    found = source_from_module(loaded.module, options["inputs"], output_spec, name, real, probes)
+    return found.noting(*loaded.notes)

@@ -11,10 +11,7 @@ def asked_notes(source: ModelSource) -> tuple[str, ...]:
 
 
 def _notes(source: ModelSource) -> Iterator[str]:
-    note = source.call.note
-    if note is not None:
-        yield note
-    yield from source.notes
+    yield from source.said
     for output, name in source.compared_where.items():
         blind = ": elsewhere an attention has nothing to look at" if name in source.blind_masks else ""
         yield f"{output} was compared only where {name} is not 0{blind}"

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from parity_export.gate.own_kernels import own_kernels
-from parity_export.sources.argument_binding import Binding, bind, flatten
+from parity_export.sources.argument_binding import Binding, flatten
 from parity_export.sources.model_source import ModelSource
 from parity_runtime.contract import batch_name
 
@@ -55,13 +55,13 @@ class RowCost:
 class RowCosts:
     """What rows of a module cost at any sizes of its dynamic dimensions.
 
-    Args:
+    Attributes:
         source: the module.
     """
 
     def __init__(self, source: ModelSource) -> None:
-        self._source, self._batch = source, batch_name(source.contract)
-        self._on_shapes = bind(_without_numbers(source.module), source.module_inputs)
+        self.source, self._batch = source, batch_name(source.contract)
+        self._on_shapes = source.calling(_without_numbers(source.module))
 
     def __call__(self, dimensions: Mapping[str, int]) -> RowCost | None:
         """Return what a row costs; None where the module does not take the example at these sizes.
@@ -71,8 +71,8 @@ class RowCosts:
         """
         for rows in (1, 2) if self._batch is not None else (1,):
             sizes = dict(dimensions) if self._batch is None else {**dimensions, self._batch: rows}
-            tensors = self._source.example.tensors(sizes)
-            for call, device in ((self._on_shapes, "meta"), (self._source.call, "cpu")):  # where code looks at numbers
+            tensors = self.source.example.tensors(sizes)
+            for call, device in ((self._on_shapes, "meta"), (self.source.call, "cpu")):  # where code looks at numbers
                 try:
                     return self._counted(call, [tensor.to(device) for tensor in tensors], rows)
                 except Exception:  # noqa: S112 -- the user's own code, which the gate asks and reports on

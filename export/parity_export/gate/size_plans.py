@@ -73,16 +73,16 @@ def plan_sizes(source: ModelSource, effort: Effort, lengths: tuple[int, ...]) ->
     plan = budget.main(known, _MAIN if names else 1.0, has_sample=source.sample is not None)
     plans = GatePlans(effort, row, [SizePlan(source, main, plan)])
     if names and not source.samples_only:
-        _plan_others(plans, budget, replace(source, sample=None), lengths)
+        _plan_others(plans, budget, costs, lengths)
     found = ", ".join(plan.left_out())
     plans.left_out[:0] = [found] if found else []
     return plans
 
 
-def _plan_others(plans: GatePlans, budget: Budget, source: ModelSource, lengths: tuple[int, ...]) -> None:
+def _plan_others(plans: GatePlans, budget: Budget, costs: RowCosts, lengths: tuple[int, ...]) -> None:
     """Divide what is left among the other sizes, the cheapest first; one at least is run, whatever it costs."""
     names = [*plans.sizes[0].dimensions]
-    listed = list(_candidates(plans, budget, source, lengths))
+    listed = list(_candidates(plans, budget, costs, lengths))
     candidates = sorted(listed, key=lambda one: one[1].operations)
     for index, (dimensions, row) in enumerate(candidates):
         plan = budget.other(row, 1 / (len(candidates) - index), plans.sizes[0].plan)
@@ -91,7 +91,7 @@ def _plan_others(plans: GatePlans, budget: Budget, source: ModelSource, lengths:
         if plan is None:
             plans.left_out.append(f"no run at {_at(dimensions)} ({row.operations:.2g} operations a row)")
         else:
-            plans.sizes.append(SizePlan(source, dimensions, plan))
+            plans.sizes.append(SizePlan(replace(costs.source, sample=None), dimensions, plan))
     order = [dimensions for dimensions, _ in listed]
     plans.sizes[1:] = sorted(plans.sizes[1:], key=lambda one: order.index(one.dimensions))
     if not candidates:
@@ -99,10 +99,10 @@ def _plan_others(plans: GatePlans, budget: Budget, source: ModelSource, lengths:
 
 
 def _candidates(
-    plans: GatePlans, budget: Budget, source: ModelSource, lengths: tuple[int, ...]
+    plans: GatePlans, budget: Budget, costs: RowCosts, lengths: tuple[int, ...]
 ) -> Iterator[tuple[Sizes, RowCost]]:
     """Yield the sizes that can be afforded and that torch accepts, with what a row costs there."""
-    costs, dear = RowCosts(source), dict[str, None]()
+    dear = dict[str, None]()
 
     def affordable(sizes: Sizes) -> bool:
         row = costs(sizes)
@@ -112,7 +112,7 @@ def _candidates(
         return False
 
     names = [*plans.sizes[0].dimensions]
-    for dimensions in accepted_sizes(source, names, plans.refused, lengths, affordable):
+    for dimensions in accepted_sizes(costs.source, names, plans.refused, lengths, affordable):
         row = costs(dimensions)
         if row is not None:
             yield dimensions, row

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from parity_export.gate.final_activation import FinalActivation
-from parity_export.sources.argument_binding import bind, flatten
+from parity_export.sources.argument_binding import flatten
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import ModelContract
 from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES, VALUE
@@ -42,7 +42,7 @@ class TorchReference:
         module = source.module
         if double:
             module = copy.deepcopy(module).double()
-        self._call = bind(module.eval(), source.module_inputs)
+        self._call = source.calling(module.eval())
         self._arrays = source.arrays
         self._double, self._prepare = double, prepare
         self._contract = source.contract

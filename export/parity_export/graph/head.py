@@ -31,7 +31,7 @@ def add_head(model: ir.Model, contract: ModelContract, module_output: ModuleOutp
     """
     graph = model.graph
     if contract.task == "tensors":
-        _name_outputs(graph)
+        _name_outputs(graph, [spec.name for spec in contract.outputs])
         replace_sigmoids(graph)
         return
     if len(graph.outputs) != 1:
@@ -154,9 +154,8 @@ def _set_outputs(graph: ir.Graph, contract: ModelContract, values: dict[str, ir.
         graph.outputs.append(value)
 
 
-def _name_outputs(graph: ir.Graph) -> None:
-    """Name the outputs of a tensors task ``output``, or ``output_0``, ``output_1``, ..."""
-    names = ["output"] if len(graph.outputs) == 1 else [f"output_{index}" for index in range(len(graph.outputs))]
+def _name_outputs(graph: ir.Graph, names: Sequence[str]) -> None:
+    """Name the outputs of a tensors task."""
     _free_names(graph, names)
     outputs = list(graph.outputs)
     graph.outputs.clear()

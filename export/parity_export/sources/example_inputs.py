@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from parity_export.sources.argument_binding import bind
+from parity_export.sources.argument_binding import Binding, bind
 from parity_export.sources.dimension_choices import DimensionChoices
 from parity_export.sources.domain_arrays import example
 from parity_export.sources.input_domain import InputDomain
@@ -38,7 +38,9 @@ class Example:
     rules: tuple[DimensionRule, ...] = ()
 
     @classmethod
-    def of(cls, module: nn.Module, inputs: Sequence[TensorSpec], rules: Sequence[DimensionRule] = ()) -> "Example":
+    def of(
+        cls, module: nn.Module | Binding, inputs: Sequence[TensorSpec], rules: Sequence[DimensionRule] = ()
+    ) -> "Example":
         """Return the first example that a module accepts.
 
         Raises:

@@ -31,11 +31,11 @@ class Inferred:
     note: str
 
 
-def infer_domains(module: nn.Module, example: Example, batch: str | None) -> dict[str, Inferred]:
+def infer_domains(module: nn.Module | Binding, example: Example, batch: str | None) -> dict[str, Inferred]:
     """Return the domains of the integer and boolean inputs whose domain nobody said, as far as one call shows them.
 
     Args:
-        module: in eval mode.
+        module: in eval mode, or a binding of one.
         example: arguments that it accepts.
         batch: the dimension that counts rows, which bounds no values.
     """
@@ -47,9 +47,9 @@ def infer_domains(module: nn.Module, example: Example, batch: str | None) -> dic
         return {}
     call, names = bind(module, example.inputs), [spec.name for spec in followed]
     calls = [_tensors(example, filling) for filling in (0, 1)]
-    zeros, ones = (watch(call, module, tensors, names) for tensors in calls)
+    zeros, ones = (watch(call, call.module, tensors, names) for tensors in calls)
     sizes = example.choices.nearest({name: size + _MORE for name, size in example.sizes.items()})
-    grown = watch(call, module, _tensors(example, example.filling, sizes), names) if sizes else {}
+    grown = watch(call, call.module, _tensors(example, example.filling, sizes), names) if sizes else {}
     found = {}
     for spec in followed:
         uses = (ones, zeros)[example.filling == 0][spec.name]
@@ -60,7 +60,7 @@ def infer_domains(module: nn.Module, example: Example, batch: str | None) -> dic
     return found
 
 
-def blind_masks(module: nn.Module, example: Example) -> list[str]:
+def blind_masks(module: nn.Module | Binding, example: Example) -> list[str]:
     """Return the masks that leave some position of an attention nothing to look at: what is computed there is nobody's.
 
     A window that slides over a text sees nothing of it far behind its end. One call is watched, of long rows of which
@@ -77,7 +77,7 @@ def blind_masks(module: nn.Module, example: Example) -> list[str]:
         for name in masks if tensors else ():
             tensors[name] = tensors[name].clone()
             tensors[name][..., 1:] = not domains[name].prefix
-        found = watch(call, module, tensors, masks) if tensors else {}
+        found = watch(call, call.module, tensors, masks) if tensors else {}
         if any(uses.open for uses in found.values()):
             break
     return [name for name, uses in found.items() if uses.blind]

@@ -12,9 +12,18 @@ from torch import nn
 
 from parity_export.sources.argument_binding import Binding, bare, bind
 from parity_export.sources.example_inputs import Example
+from parity_export.sources.half_precision import BFloat16Watch, half_inputs, in_float32, in_float32_spec
 from parity_export.sources.infer_domains import blind_masks
 from parity_export.sources.module_checks import check_dtypes, check_returned, check_sizes
-from parity_export.sources.output_spec import ModuleOutput, OutputSpec, feature_fields, task_fields
+from parity_export.sources.output_choice import OutputChoice, leaves_of
+from parity_export.sources.output_spec import (
+    ModuleOutput,
+    OutputSpec,
+    choose_outputs,
+    feature_fields,
+    module_output,
+    task_fields,
+)
 from parity_export.sources.probe_options import Draw, ProbeOptions, compared_where
 from parity_export.sources.settled_example import settled_example
 from parity_runtime import InputError, ModelContract, TensorSpec, __version__
@@ -55,7 +64,9 @@ class ModelSource:
             compared only where such a mask lets it be looked at.
         samples_only: whether nothing but the sample is asked.
         draw: draws the probes; None where Parity draws them.
-        notes: what was seen of what the inputs may hold, a line each.
+        notes: what a person should know of how the module was made, and what was seen of its inputs, a line each.
+        outputs: which of the tensors that the module returns are its outputs.
+        as_float32: whether what the module's code asks to be in half precision is float32.
     """
 
     module: nn.Module
@@ -69,6 +80,8 @@ class ModelSource:
     samples_only: bool = False
     draw: Draw | None = None
     notes: tuple[str, ...] = ()
+    outputs: OutputChoice = field(default_factory=OutputChoice)
+    as_float32: bool = False
 
     def __repr__(self) -> str:
         return f"ModelSource({self.contract.name!r}, {type(self.module).__name__}, {self.contract.brief})"
@@ -81,7 +94,21 @@ class ModelSource:
     @property
     def call(self) -> Binding:
         """The module as a function of its own inputs."""
-        return bind(self.module, self.module_inputs)
+        return self.calling(self.module)
+
+    def calling(self, module: nn.Module) -> Binding:
+        """Return a copy of the module, as in float64, as a function of the module's own inputs."""
+        return replace(bind(module, self.module_inputs), outputs=self.outputs, as_float32=self.as_float32)
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """All that a person should know of how the module was made, and is called, a line each."""
+        note = self.call.note
+        return (*self.notes, *self.outputs.notes, *(() if note is None else (note,)))
+
+    def noting(self, *notes: str) -> "ModelSource":
+        """Return the source with further notes before its own, as those of `parity_training.load_weights`."""
+        return replace(self, notes=(*notes, *self.notes))
 
     def arrays(self, inputs: Arrays) -> list[NDArray[Any]]:
         """Return what the module is given for a batch of the contract's inputs, one array for each of its own.
@@ -133,10 +160,12 @@ def source_from_module(
     ModelSource('conv', Conv2d, tensors, 1 input)
 
     Args:
-        module: with its weights; a copy in eval mode is exported, without wrappers such as torch.compile's.
+        module: with its weights; a copy in eval mode is exported, without wrappers such as torch.compile's, and in
+            float32 where it is in half precision.
         inputs: specifications such as ``"x: float32[batch, 5]"``, named as the parameters of its ``forward``, in any
-            order; where a name is no parameter, one a positional argument, in that order. What an input may hold stands
-            behind it (``in 0..1``); of integers and booleans it is inferred where nobody says it.
+            order; where a name is no parameter, one a positional argument, in that order. ``batch.ids`` lies in a dict
+            ``batch``, ``states.0`` in a tuple ``states``. Of bfloat16 the package takes float32. What an input may hold
+            stands behind it (``in 0..1``); of integers and booleans it is inferred where nobody says it.
         output_spec: what its outputs mean.
         name: the model's name.
         sample: real rows by input name.
@@ -151,13 +180,16 @@ def source_from_module(
             "say what the module takes, one for each argument of its forward: "
             + argument("inputs", ["features: float32[batch, 2]"], option="--input")
         )
-    options = probes or ProbeOptions()
-    module = _eval_copy(bare(module))
+    options, specs = probes or ProbeOptions(), specifications(inputs)
+    module, converted = in_float32(_eval_copy(bare(module)))
     check_dtypes(module)
-    example, notes = settled_example(module, specifications(inputs), options.dimensions, sample)
+    call = replace(bind(module, specs), as_float32=converted is not None)
+    example, inferred = settled_example(call, specs, options.dimensions, sample)
+    call, computed = _answering(call, example, output_spec)
+    notes = [*half_inputs(inputs), *(note for note in (converted, computed) if note is not None), *inferred]
     said = {rule.name: rule.text for rule in example.rules}
     batch = row_dimension(example.inputs, said)
-    width = _output_width(module, example, output_spec)
+    width = _output_width(call, example, output_spec)
     provenance: dict[str, str | int | None] = {"weights": weights_id(module.state_dict())}
     contract = ModelContract(
         name=name,
@@ -168,11 +200,14 @@ def source_from_module(
         dimensions=said,
         **task_fields(output_spec, width, _batch(batch, example.inputs, output_spec)),
     )
+    if output_spec.task == "tensors":  # the graph says their dtypes and shapes
+        contract = replace(contract, outputs=tuple(TensorSpec(name, "float32", ()) for name in call.outputs.names))
     return ModelSource(
-        module, contract, example, output_spec.output or "logits", sample,
+        module, contract, example, module_output(output_spec), sample,
         compared_where=compared_where(options.compare, example.inputs),
-        blind_masks=tuple(blind_masks(module, example)),
-        samples_only=_only(options.samples_only, sample), draw=options.draw, notes=notes,
+        blind_masks=tuple(blind_masks(call, example)),
+        samples_only=_only(options.samples_only, sample), draw=options.draw, notes=tuple(notes),
+        outputs=call.outputs, as_float32=call.as_float32,
     )  # fmt: skip
 
 
@@ -184,7 +219,7 @@ def specifications(inputs: Sequence[TensorSpec | str]) -> list[TensorSpec]:
     """
     if isinstance(inputs, str | TensorSpec):
         raise InputError(f"inputs is {shown(str(inputs))} alone; give a list: inputs=[{str(inputs)!r}]")
-    return [TensorSpec.parse(spec) if isinstance(spec, str) else spec for spec in inputs]
+    return [TensorSpec.parse(in_float32_spec(spec)) if isinstance(spec, str) else spec for spec in inputs]
 
 
 def _eval_copy(module: nn.Module) -> nn.Module:
@@ -192,9 +227,28 @@ def _eval_copy(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module).eval() if any(part.training for part in module.modules()) else module
 
 
-def _output_width(module: nn.Module, example: Example, output_spec: OutputSpec) -> int:
+def _answering(call: Binding, example: Example, output_spec: OutputSpec) -> tuple[Binding, str | None]:
+    """Return a binding with the outputs that are meant, and what is said of a module that computes in bfloat16.
+
+    Raises:
+        InputError: the module returns nothing that a graph could give, or lacks an output that was chosen.
+    """
+    with torch.no_grad(), BFloat16Watch() as watch:
+        returned = call(*example.tensors())
+    said = None
+    if watch.seen:
+        said = "the module computes in bfloat16, which onnxruntime does not on a CPU: it is computed in float32"
+        call = replace(call, as_float32=True)
+        with torch.no_grad():
+            returned = call(*example.tensors())
+    outputs = choose_outputs(returned, output_spec)
+    kept = [leaf.of(returned) for leaf in leaves_of(returned) if leaf.kept]
+    check_returned(outputs.pick(returned) if output_spec.output else kept)
+    return replace(call, outputs=outputs), said
+
+
+def _output_width(call: Binding, example: Example, output_spec: OutputSpec) -> int:
     """Return the size of the last axis of what the module returns (1 for ``[batch]``); 0 if it is no such tensor."""
-    call = bind(module, example.inputs)
     with torch.no_grad():
         returned = call(*example.tensors())
     check_returned(returned)

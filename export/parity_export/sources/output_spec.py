@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
+from parity_export.sources.output_choice import OutputChoice, all_outputs, chosen_outputs
 from parity_runtime import Feature, InputError, TensorSpec
-from parity_runtime.arguments import argument, check_choice, either
+from parity_runtime.arguments import argument, check_choice, did_you_mean, either
 from parity_runtime.contract import TASKS, VALUE, Task, binary_logit_threshold, classifier_outputs
 from parity_runtime.printable import counted, shown
 
@@ -22,7 +23,9 @@ class OutputSpec:
 
     Attributes:
         task: binary, multiclass, regression or tensors.
-        output: what a classifier returns: logits or probabilities.
+        output: what a classifier returns: logits or probabilities; where it returns several tensors by name, the one of
+            that name, or ``scores=logits`` for the one that is called scores. Of other tasks the name of the tensor
+            that is meant, or a list of such; ``scores=points`` gives it another name in the package.
         classes: labels by index; 0, 1, ... by default.
         positive: binary: must be the second class, which the module's output speaks of.
         threshold: binary: the probability from which on a row is positive; 0.5 by default.
@@ -35,7 +38,7 @@ class OutputSpec:
     """
 
     task: Task = "tensors"
-    output: ModuleOutput | None = None
+    output: str | Sequence[str] | None = None
     classes: Sequence[str | int] = ()
     positive: str | int | None = None
     threshold: float | None = None
@@ -57,18 +60,74 @@ class OutputSpec:
 def _check_choices(output_spec: OutputSpec) -> None:
     """Refuse a task or an output that there is not, and a text where a list of names belongs."""
     check_choice("task", output_spec.task, TASKS)
-    if output_spec.output is not None:
-        check_choice("output", output_spec.output, get_args(ModuleOutput))
+    if _decides(output_spec.task):
+        _check_meaning(output_spec)
     for name in ("classes", "features", "targets"):
         given = getattr(output_spec, name)
         if isinstance(given, str):
             raise InputError(f"{name} is the text {shown(given)}; give a list of names, such as {[given]!r}")
 
 
+def _decides(task: Task) -> bool:
+    """Whether a task decides by logits or probabilities."""
+    return task in ("binary", "multiclass")
+
+
+def chosen(output_spec: OutputSpec) -> list[tuple[str, str]]:
+    """Return the module's name of each output that was chosen, and what it is called."""
+    given = [output_spec.output] if isinstance(output_spec.output, str) else list(output_spec.output or ())
+    pairs = [(name, called if equals else name) for name, equals, called in (one.partition("=") for one in given)]
+    if not all(name and called for name, called in pairs):
+        raise InputError(f"{argument('output')} is written as NAME, or as NAME=OTHER for another name in the package")
+    return pairs
+
+
+def module_output(output_spec: OutputSpec) -> ModuleOutput:
+    """Return what the module of a task that decides returns."""
+    return "probabilities" if "probabilities" in (called for _, called in chosen(output_spec)) else "logits"
+
+
+def _check_meaning(output_spec: OutputSpec) -> None:
+    """Refuse an output of a task that decides by it, and that is said to be neither logits nor probabilities."""
+    pairs = chosen(output_spec)
+    if len(pairs) > 1:
+        raise InputError(f"{argument('task', output_spec.task)} takes one {argument('output')}, not {len(pairs)}")
+    for name, called in pairs:
+        if called not in get_args(ModuleOutput):
+            known = get_args(ModuleOutput)
+            raise InputError(
+                f"{argument('output')} is {shown(called)}, none of {', '.join(map(repr, known))}"
+                f"{did_you_mean(called, known)}; what the module calls {shown(name)} is "
+                f"{argument('output', f'{name}=logits')}"
+            )
+
+
+def choose_outputs(returned: Any, output_spec: OutputSpec) -> OutputChoice:
+    """Return which of the tensors that a module returned are meant.
+
+    Of a task that decides, an output without a name of its own is what it was said to be.
+
+    Raises:
+        InputError: the module lacks an output that was chosen, or a task of one output has several to choose from.
+    """
+    pairs, everything = chosen(output_spec), all_outputs(returned)
+    alone = len(everything.known) == 1 and not everything.known[0].name
+    if pairs and not (_decides(output_spec.task) and alone and pairs[0][0] == pairs[0][1]):
+        everything = chosen_outputs(returned, pairs)
+    if output_spec.task != "tensors" and len(everything.names) > 1:
+        listed = ", ".join(leaf.name for leaf in everything.known)
+        meaning = "=logits" if _decides(output_spec.task) else ""
+        way_out = argument("output", f"{everything.known[0].name}{meaning}")
+        raise InputError(
+            f"{argument('task', output_spec.task)} takes one tensor, and the module returns {listed}; choose one, as "
+            f"{way_out}"
+        )
+    return everything
+
+
 def _check_belongs(output_spec: OutputSpec) -> None:
     """Refuse an option that its task has no use for: it would be lost silently."""
     tasks = {
-        "output": ("binary", "multiclass"),
         "classes": ("binary", "multiclass"),
         "positive": ("binary",),
         "threshold": ("binary",),

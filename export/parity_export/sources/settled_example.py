@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from torch import nn
 
+from parity_export.sources.argument_binding import Binding
 from parity_export.sources.dimension_choices import checked_rules
 from parity_export.sources.domain_arrays import check_rows, sizes_of_rows, violation
 from parity_export.sources.example_inputs import Example
@@ -20,12 +21,12 @@ _ANY_MASK = InputDomain(0, 1)
 
 
 def settled_example(
-    module: nn.Module, specs: Sequence[TensorSpec], dimensions: Sequence[str], sample: Arrays | None
+    module: nn.Module | Binding, specs: Sequence[TensorSpec], dimensions: Sequence[str], sample: Arrays | None
 ) -> tuple[Example, tuple[str, ...]]:
     """Return arguments that a module accepts, and a line for each domain that was inferred.
 
     Args:
-        module: in eval mode.
+        module: in eval mode, or a binding of one.
         specs: as they were given.
         dimensions: what was said of the dynamic dimensions.
         sample: real rows, rows first.
