@@ -11,7 +11,6 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +46,7 @@ def bare(network: Network, folder: Path) -> Found:
 def package(network: Network, folder: Path) -> Found:
     """Return what parity's export costs."""
     module = network.build()
-    effort = {"effort": "normal"} if "effort" in {field.name for field in fields(ExportOptions)} else {}
-    options = ExportOptions(plots=False, **effort)
+    options = ExportOptions(plots=False, effort="normal")
 
     def job() -> None:
         source = source_from_module(module, network.inputs, network.output_spec, network.name)

@@ -37,6 +37,7 @@ class DLRM(nn.Module):
 
 def sparsemax(x: Tensor) -> Tensor:
     """Return the nearest point of the simplex, along the last axis (Martins and Astudillo 2016)."""
+    x = x - x.amax(-1, keepdim=True)  # the largest is then always in the support, whatever is rounded
     ordered, _ = torch.sort(x, dim=-1, descending=True)
     ranks = torch.arange(1, x.shape[-1] + 1, dtype=x.dtype)
     sums = ordered.cumsum(-1) - 1

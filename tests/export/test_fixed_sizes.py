@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
 from parity_export.graph.torch_export import export_graph
+from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.example_inputs import Example
 from parity_runtime import InputError, Predictor, TensorSpec
+from parity_runtime.inference.session import create_session
 
 SERIES = TensorSpec.parse("x: float32[batch, time, 4]")
 
@@ -31,6 +33,17 @@ class Reshaped(nn.Module):
         return x.reshape(int(x.shape[0]), -1).sum(1)
 
 
+class LastStep(nn.Module):
+    """The state at each row's own length, of a GRU whose length is dynamic as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recurrence = nn.GRU(4, 3, batch_first=True)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        return self.recurrence(x)[0][torch.arange(len(x)), lengths - 1]
+
+
 class Looped(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return torch.stack([row.cumsum(0) for row in x])
@@ -48,6 +61,16 @@ def test_a_size_that_the_code_makes_a_number_of_stays_dynamic(kind: type[nn.Modu
         x = np.random.default_rng(batch).standard_normal((batch, time, 4), np.float32)
         (found,) = Predictor(tmp_path / "p").run({"x": x}).values()
         np.testing.assert_allclose(found, module(torch.from_numpy(x)).detach(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_recurrence_keeps_its_dynamic_length_where_the_code_is_read() -> None:
+    module, specs = LastStep().eval(), (SERIES, TensorSpec.parse("lengths: int64[batch]"))
+    session = create_session(OnnxGraph(export_graph(module, Example.of(module, specs))).data)
+    for batch, time in ((3, 7), (1, 1), (4, 1), (1, 5)):
+        inputs = {"x": torch.randn(batch, time, 4), "lengths": torch.randint(1, time + 1, (batch,))}
+        (found,) = session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})
+        np.testing.assert_allclose(found, module(**inputs).detach(), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.slow

@@ -293,7 +293,6 @@ INDICES = [
     Report(
         "EmbeddingBag with padding_idx", "pytorch/pytorch#128930",
         lambda: nn.EmbeddingBag(7, 3, mode="sum", padding_idx=0), WHOLE,
-        gap="refused: Parity's own simplification breaks the graph, and the message blames torch",
     ),
 ]  # fmt: skip
 

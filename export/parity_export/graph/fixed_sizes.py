@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils._pytree import tree_map
 
+from parity_export.graph.recurrent_kernels import recurrences_as_loops
 from parity_runtime import InputError
 
 Axes = Mapping[int, torch.export.Dim]
@@ -46,10 +48,10 @@ def captured_by_reading(
     Raises:
         InputError: torch fixes a size in this way, too, or cannot read the code.
     """
+    shapes = tree_map(_from_two, dict(dynamic_shapes))
     try:
-        return torch.export.export(
-            module, arguments.args, arguments.kwargs, dynamic_shapes=dict(dynamic_shapes), strict=True
-        )
+        with recurrences_as_loops():
+            return torch.export.export(module, arguments.args, arguments.kwargs, dynamic_shapes=shapes, strict=True)
     except Exception as error:  # torch's own, of many kinds
         name, size = next(iter(fixed.items()))
         raise InputError(
@@ -57,3 +59,10 @@ def captured_by_reading(
             f"for nn.RNN and for code that loops over an axis or makes a number of its size; write the size that you "
             f"need in the place of {name}, or take sizes as x.shape[i] and loop over none"
         ) from error
+
+
+def _from_two(size: Any) -> Any:
+    """Return a dimension that torch may take to be no 1, for which it has other code; the gate asks the graph at 1."""
+    if not isinstance(size, torch.export.Dim):
+        return size
+    return torch.export.Dim(size.__name__, min=max(2, size.min), max=size.max)

@@ -16,8 +16,12 @@ from onnxscript import optimizer
 from torch import nn
 
 from parity_export.graph.exact_resize import resized, settle_resizing
+from parity_export.graph.export_errors import reason
 from parity_export.graph.fixed_sizes import captured_by_reading, fixed_sizes
+from parity_export.graph.recurrent_kernels import forget_recurrent_kernels
 from parity_export.graph.shape_inference import infer_shapes
+from parity_export.graph.traceable_functions import traceable_functions
+from parity_export.graph.translations import TRANSLATIONS
 from parity_export.sources.argument_binding import CALLED, Binding, bind
 from parity_export.sources.example_inputs import Example
 from parity_runtime import InputError
@@ -77,8 +81,8 @@ def export_program(module: nn.Module | Binding, example: Example, opset: int | N
     ]
     arguments, dynamic_shapes = call.arguments(example.tensors()), dict(call.arguments(shapes).arguments)
     options = {"input_names": call.in_order(call.names), "dynamic_shapes": dynamic_shapes, "opset_version": opset}
-    _forget_recurrent_kernels()
-    with _explained(), quiet():
+    forget_recurrent_kernels()
+    with _explained(), quiet(), traceable_functions():
         program = _converted(call.module, arguments, options)
         fixed = fixed_sizes(program, call.in_order(shapes))
         if not fixed:
@@ -89,9 +93,9 @@ def export_program(module: nn.Module | Binding, example: Example, opset: int | N
 def _converted(
     module: nn.Module | torch.export.ExportedProgram, arguments: BoundArguments, options: Mapping[str, Any]
 ) -> torch.onnx.ONNXProgram:
-    program = torch.onnx.export(
-        module, arguments.args, kwargs=arguments.kwargs, dynamo=True, verbose=False, optimize=False, **options
-    )
+    fixed: dict[str, Any] = {"dynamo": True, "verbose": False, "optimize": False}
+    given = {**fixed, **options, "custom_translation_table": TRANSLATIONS}
+    program = torch.onnx.export(module, arguments.args, kwargs=arguments.kwargs, **given)
     if program is None:
         raise InputError("torch exported nothing")
     return program
@@ -105,7 +109,7 @@ def _explained() -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"torch cannot export the module: {_reason(error)}") from error
+        raise InputError(f"torch cannot export the module: {reason(error)}") from error
 
 
 def _dimension(rule: DimensionRule) -> torch.export.Dim:
@@ -178,24 +182,6 @@ def _foldable(node: ir.Node, weights: Collection[str]) -> bool | None:
     """Return False for a node that takes a weight; None leaves the choice to the folding's own rules."""
     takes_weight = any(value is not None and value.name in weights for value in node.inputs)
     return False if takes_weight else None
-
-
-def _forget_recurrent_kernels() -> None:
-    """Drop what torch remembers of its LSTM and GRU kernels.
-
-    torch.onnx.export (2.13) exchanges them while it traces, but a kernel remembered from an earlier call is used
-    instead, and that one fixes the length of the sequence.
-    """
-    for operator in (torch.ops.aten.lstm.input, torch.ops.aten.gru.input):
-        operator._dispatch_cache.clear()
-
-
-def _reason(error: Exception) -> str:
-    """Return the innermost cause's first line: the outer ones speak of torch's strategies."""
-    while error.__cause__ is not None and isinstance(error.__cause__, Exception):
-        error = error.__cause__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
 
 
 @contextlib.contextmanager
