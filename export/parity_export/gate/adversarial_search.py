@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.gate.batching import ModelFunction
+from parity_export.gate.batching import ModelFunction, by_row
 from parity_export.gate.bisection import bisect, where
 from parity_export.gate.probes import ADVERSARIAL, BOUNDARY, Probes, labelled
-from parity_runtime.contract import LABEL
 from parity_runtime.inference.input_validation import Arrays
 
 _BOUNDARY_ROWS = 64
@@ -18,25 +17,36 @@ _SEARCH_ROWS = 32
 _SEARCH_ROUNDS = 12
 
 
-def boundary_rows(rows: Probes, reference: ModelFunction, random: np.random.Generator) -> Iterator[Probes]:
-    """Yield rows where the label changes: halve the segment between two rows of different labels, all at once.
+def boundary_rows(
+    rows: Probes, reference: ModelFunction, random: np.random.Generator, decision: str
+) -> Iterator[Probes]:
+    """Yield rows where a decision changes: halve the segment between two rows that differ in it, all at once.
 
     Args:
         rows: where to start from.
         reference: torch in float64, rows first.
         random: pairs the rows.
+        decision: the output that is decided: a label, or labels, tags or tokens, of which any may change.
     """
-    labels = reference(rows.inputs)[LABEL]
-    shuffled = random.permutation(len(rows))
-    pairs = np.stack([np.arange(len(rows)), shuffled])[:, labels != labels[shuffled]][:, :_BOUNDARY_ROWS]
     floats = {name for name, array in rows.inputs.items() if array.dtype.kind == "f"}
-    if pairs.size == 0 or not floats:
+    if not floats:
+        return  # nothing lies between two indices or texts
+
+    def decided(inputs: Arrays) -> NDArray[Any]:
+        return by_row(reference(inputs)[decision])
+
+    def differ(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.bool_]:
+        return np.asarray((first != second).any(axis=1))
+
+    labels, shuffled = decided(rows.inputs), random.permutation(len(rows))
+    pairs = np.stack([np.arange(len(rows)), shuffled])[:, differ(labels, labels[shuffled])][:, :_BOUNDARY_ROWS]
+    if pairs.size == 0:
         return
     start, end = ({name: array[side] for name, array in rows.inputs.items()} for side in pairs)
     end |= {name: start[name] for name in start if name not in floats}
-    start_labels, end_labels = reference(start)[LABEL], reference(end)[LABEL]
-    sides = bisect(start, end, lambda rows: np.asarray(reference(rows)[LABEL] == start_labels), _BISECTIONS)
-    crossing = np.flatnonzero(start_labels != end_labels)
+    start_labels, end_labels = decided(start), decided(end)
+    sides = bisect(start, end, lambda rows: ~differ(decided(rows), start_labels), _BISECTIONS)
+    crossing = np.flatnonzero(differ(start_labels, end_labels))
     for side in sides:
         yield labelled(BOUNDARY, side).take(crossing)
 

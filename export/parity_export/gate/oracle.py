@@ -10,7 +10,7 @@ from parity_export.gate.batching import Batches, LazyModel, ModelFunction
 from parity_export.gate.comparison import close
 from parity_export.gate.determinism import check_determinism
 from parity_export.gate.expected_outputs import ExpectedOutputs
-from parity_export.gate.float32_evaluations import float32_samples, neighbours
+from parity_export.gate.float32_evaluations import float32_samples, neighbours, other_orders
 from parity_export.gate.output_check import check_output_spec
 from parity_export.gate.probe_sampling import ProbeSampler, integer_ranges
 from parity_export.gate.probes import (
@@ -33,7 +33,7 @@ from parity_export.gate.torch_reference import TorchReference
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError
 from parity_runtime.arguments import argument
-from parity_runtime.contract import ERROR_BOUND, LOGITS, PROBABILITIES, certified_contract
+from parity_runtime.contract import ERROR_BOUND, certified_contract
 from parity_runtime.errors import first_line
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.printable import counted
@@ -185,8 +185,9 @@ class Oracle:
         ordinary = concatenate(parts).without(SMALL, LARGE, CALENDAR, SPECIAL, SUBNORMAL, EXTREME)
         check_determinism(self._source.module, self.float32, ordinary.inputs)
         check_output_spec(self._source, ordinary)
-        if self._source.contract.is_classifier:
-            parts += boundary_rows(ordinary, self.reference, random)
+        decision = self._source.contract.decision
+        if decision is not None:
+            parts += boundary_rows(ordinary, self.reference, random, decision)
         near = ordinary.without(GAUSSIAN)
         parts += adversarial_rows(near, self.reference, self.onnxruntime, random)
         self._default_backend.release()
@@ -246,13 +247,16 @@ class Oracle:
             float32,
             float64,
             envelope,
-            dtypes={spec.name: spec.dtype for spec in self._source.contract.outputs},
+            self._source.contract,
             given=self.given,
             bounds=self._bounds(batch),
             explained=self.torch_float32.explained,
         )
         if self.given is None:
             self._check_precision(expected)
+        if self.torch_float32.order.ties:
+            expected.settle_tolerances()
+            envelope.run(other_orders(self._source), self.batches, self.probes, rows, batch)
         return expected
 
     def _bounds(self, batch: int) -> Arrays:
@@ -266,7 +270,7 @@ class Oracle:
 
     def _check_precision(self, expected: ExpectedOutputs) -> None:
         for name, tolerance in expected.reported_tolerances["ordinary"].items():
-            if not (name == PROBABILITIES and LOGITS in expected.float64):
+            if not expected.follows_logits(name):
                 own, exact = expected.float32[name][self.ordinary], expected.float64[name][self.ordinary]
                 check_precision(name, own, exact, tolerance)
 

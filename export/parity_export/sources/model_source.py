@@ -138,7 +138,7 @@ def source_from_module(
     module = _eval_copy(bare(module))
     check_dtypes(module)
     example = Example.of(module, specs)
-    width = _output_width(module, example, output_spec)
+    sizes = _row_sizes(module, example, output_spec)
     batch = _batch(specs, output_spec)
     provenance: dict[str, str | int | None] = {"weights": weights_id(module.state_dict())}
     contract = ModelContract(
@@ -147,7 +147,7 @@ def source_from_module(
         inputs=tuple(specs),
         features=feature_fields(specs, output_spec),
         provenance=provenance | _versions(),
-        **task_fields(output_spec, width, batch),
+        **task_fields(output_spec, sizes, batch),
     )
     return ModelSource(module, contract, example, output_spec.output or "logits", sample)
 
@@ -168,21 +168,21 @@ def _eval_copy(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module).eval() if any(part.training for part in module.modules()) else module
 
 
-def _output_width(module: nn.Module, example: Example, output_spec: OutputSpec) -> int:
-    """Return the size of the last axis of what the module returns (1 for ``[batch]``); 0 if it is no such tensor."""
+def _row_sizes(module: nn.Module, example: Example, output_spec: OutputSpec) -> tuple[int, ...]:
+    """Return the sizes of a row of what the module returns (1 for ``[batch]``); none if it is no single tensor."""
     call = bind(module, example.inputs)
     with torch.no_grad():
         returned = call(*example.tensors())
     check_returned(returned)
     check_sizes(call, example, returned)
-    if not isinstance(returned, torch.Tensor) or returned.ndim not in (1, 2):
-        return 0
+    if not isinstance(returned, torch.Tensor) or returned.ndim == 0:
+        return ()
     if output_spec.task != "tensors" and returned.dtype != torch.float32:
         raise InputError(
             f"{argument('task', output_spec.task)} takes a module that returns float32; "
             f"this one returns {returned.dtype}"
         )
-    return 1 if returned.ndim == 1 else returned.shape[1]
+    return tuple(returned.shape[1:]) or (1,)
 
 
 def _batch(inputs: Sequence[TensorSpec], output_spec: OutputSpec) -> str:
