@@ -1,4 +1,4 @@
-"""Whether the module of a task with a decision returns what it was declared to return, by its outputs for the probes."""
+"""Whether a module whose logits decide something returns what it was declared to return, by its outputs."""
 
 import numpy as np
 import torch

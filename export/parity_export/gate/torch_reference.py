@@ -32,7 +32,7 @@ class TorchReference:
         source: the module and what it means.
         double: evaluate in float64 (a copy of the module is made); the answers are float64 then.
         prepare: changes each input tensor before it is given to the module, such as its memory format.
-        highest_first: of equal values that the module sorts, the highest index comes first; else the lowest, as in ONNX.
+        highest_first: of equal values that the module sorts the highest index comes first; else the lowest, as ONNX's.
 
     Attributes:
         explained: whether the probabilities of the last answer were made of the logits; else they were the module's.
