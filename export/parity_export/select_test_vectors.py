@@ -50,7 +50,7 @@ def _ordinary(contract: ModelContract, expected: ExpectedOutputs, oracle: Oracle
     need = _needed_atol(expected)
     rows = np.flatnonzero(_usable(contract, expected))
     if not len(rows):
-        raise InputError(_nothing_to_record(contract, expected))
+        raise InputError(nothing_to_record(contract, expected))
     rows = rows[np.argsort(need[rows], kind="stable")]  # easiest first, else in the order of the probes
     rows = with_every_trait(contract, expected.probes.inputs, rows, _num_rows(expected, oracle))
     atol = max(ATOL, _rounded_up(float(need[rows].max(initial=0.0))))
@@ -81,7 +81,7 @@ def _finite(expected: ExpectedOutputs) -> NDArray[np.bool_]:
     return np.asarray(np.all([by_row(comparable).all(axis=1) for comparable in expected.comparable.values()], axis=0))
 
 
-def _nothing_to_record(contract: ModelContract, expected: ExpectedOutputs) -> str:
+def nothing_to_record(contract: ModelContract, expected: ExpectedOutputs) -> str:
     """Return why there are no test vectors."""
     if not (_finite(expected) & groups(expected.probes)["ordinary"]).any():
         return f"no probe of {contract.name} has finite answers; is the module trained?"

@@ -13,6 +13,7 @@ from parity_runtime.inference.input_validation import Arrays
 
 _BOUNDARY_ROWS = 64
 _BISECTIONS = 60  # halvings of a segment in float64: enough to reach neighbouring float32 values anywhere
+_BESIDE = 2.0**-13  # of a segment: its logits lie about 1e-4 from the decision, where it is about 1 long
 _SEARCH_ROWS = 32
 _SEARCH_ROUNDS = 12
 
@@ -22,33 +23,56 @@ def boundary_rows(
 ) -> Iterator[Probes]:
     """Yield rows where a decision changes: halve the segment between two rows that differ in it, all at once.
 
+    And rows a little away from there, on both sides: right at a decision no tolerance tells a wrong one from a tie.
+
     Args:
         rows: where to start from.
         reference: torch in float64, rows first.
         random: pairs the rows.
-        decision: the output that is decided: a label, or labels, tags or tokens, of which any may change.
+        decision: the output that is decided: a label, or labels, tags or tokens, each of which is looked for.
     """
     floats = {name for name, array in rows.inputs.items() if array.dtype.kind == "f"}
     if not floats:
         return  # nothing lies between two indices or texts
 
-    def decided(inputs: Arrays) -> NDArray[Any]:
-        return by_row(reference(inputs)[decision])
-
-    def differ(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.bool_]:
-        return np.asarray((first != second).any(axis=1))
-
-    labels, shuffled = decided(rows.inputs), random.permutation(len(rows))
-    pairs = np.stack([np.arange(len(rows)), shuffled])[:, differ(labels, labels[shuffled])][:, :_BOUNDARY_ROWS]
-    if pairs.size == 0:
+    labels, shuffled = by_row(reference(rows.inputs)[decision]), random.permutation(len(rows))
+    first, column = _pairs(labels != labels[shuffled])
+    if first.size == 0:
         return
-    start, end = ({name: array[side] for name, array in rows.inputs.items()} for side in pairs)
+    start, end = ({name: array[side] for name, array in rows.inputs.items()} for side in (first, shuffled[first]))
     end |= {name: start[name] for name in start if name not in floats}
+
+    def decided(inputs: Arrays) -> NDArray[Any]:
+        return np.asarray(by_row(reference(inputs)[decision])[np.arange(len(column)), column])
+
     start_labels, end_labels = decided(start), decided(end)
-    sides = bisect(start, end, lambda rows: ~differ(decided(rows), start_labels), _BISECTIONS)
-    crossing = np.flatnonzero(differ(start_labels, end_labels))
-    for side in sides:
+    sides = bisect(start, end, lambda rows: np.asarray(decided(rows) == start_labels), _BISECTIONS)
+    crossing = np.flatnonzero(start_labels != end_labels)
+    for side, origin in zip(sides, (start, end), strict=True):
         yield labelled(BOUNDARY, side).take(crossing)
+        yield labelled(BOUNDARY, _towards(origin, side)).take(crossing[: _BOUNDARY_ROWS // 2])
+
+
+def _pairs(differ: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which pairs of rows are taken, and which of their decisions: of each decision as many, the first ones.
+
+    Args:
+        differ: whether a decision of a pair differs, ``[pairs, decisions]``.
+    """
+    pairs, decisions = np.nonzero(differ)
+    rank = np.cumsum(differ, axis=0)[pairs, decisions]
+    taken = np.lexsort((decisions, rank))[:_BOUNDARY_ROWS]
+    return pairs[taken], decisions[taken]
+
+
+def _towards(origin: Arrays, rows: Arrays) -> Arrays:
+    """Return rows that are moved towards where they came from, by a small part of the way."""
+    return {
+        name: (array + _BESIDE * (origin[name].astype(np.float64) - array)).astype(array.dtype)
+        if array.dtype.kind == "f"
+        else array
+        for name, array in rows.items()
+    }
 
 
 def adversarial_rows(

@@ -188,9 +188,10 @@ class Predictor(FittedEstimator):
         Raises:
             InputError: the rows do not fit the contract, or the model gives no probabilities.
         """
-        if PROBABILITIES not in self._names or self._decided is None:
-            way_out = f"; run() gives its {LOGITS}" if self._decided is not None else ""
-            raise InputError(f"{self.contract.name} gives no probabilities (its task is {self.contract.task}){way_out}")
+        if self._decided is None:
+            raise InputError(f"{self.contract.name} is no classifier (its task is {self.contract.task})")
+        if self.contract.task == "language_model":
+            raise InputError(f"{self.contract.name} gives no probabilities over its vocabulary; run() gives its logits")
         probabilities: NDArray[np.float32] = self._run(PROBABILITIES, rows)
         return probabilities
 
