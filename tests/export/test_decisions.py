@@ -9,7 +9,7 @@ from parity_export.gate.probability_tolerance import relative_tolerance, unexpla
 from parity_export.gate.probes import UNIFORM, labelled, margins, row_margins, two_largest
 from parity_export.gate.rounding_envelope import Envelope
 from parity_runtime import ModelContract
-from parity_runtime.contract import Task
+from parity_runtime.contract import Task, label_count
 from parity_runtime.inference.input_validation import Arrays
 from tests.runtime.test_task_contracts import contract_of
 
@@ -80,6 +80,28 @@ def test_a_tie_in_float64_is_nobodys(task: Task) -> None:
     decision = found[str(contract.decision)]
     decision[2, 1] = ~decision[2, 1] if task == "multilabel" else best.sum() - decision[2, 1]  # the other one
     assert flips(contract, logits, found) == (decision.size - 1, 0)
+
+
+@pytest.mark.parametrize("task", ["tagging", "language_model"])
+def test_what_is_masked_hides_no_flip(task: Task) -> None:
+    contract = contract_of(task)
+    logits = np.concatenate([logits_of(contract), logits_of(contract)], axis=-1)[..., : label_count(contract)]
+    logits[..., 0] = -np.inf
+    if task == "tagging":  # one class is left, and no other can be meant
+        logits[3, 1] = [2, 1]
+    found = answers_of(contract, logits.astype(np.float32))
+    decision = found[str(contract.decision)]
+    assert flips(contract, logits, found) == (decision.size, 0)
+    decision[2, 2] = 0
+    assert flips(contract, logits, found) == (decision.size, 1)
+
+
+def test_a_probability_beside_a_masked_one_has_a_tolerance() -> None:
+    contract = contract_of("tagging")
+    logits = logits_of(contract)
+    logits[1, 1, 0] = -np.inf
+    allowed = expected_of(contract, logits).allowed["probabilities"][1, 1]
+    assert allowed[0] < 1e-30 and allowed[1] < 1e-3
 
 
 def test_the_row_of_the_first_flip_is_named() -> None:

@@ -146,6 +146,8 @@ def test_rows_without_a_steady_answer_are_no_sign_of_a_network_that_is_not_train
     finite = logits_of(contract)
     assert "rounding alone changes what m answers" in nothing_to_record(contract, expected_of(contract, finite))
     assert "is the module trained?" in nothing_to_record(contract, expected_of(contract, finite * np.nan))
+    finite[..., 1] = -np.inf
+    assert "such as -1e9" in nothing_to_record(contract, expected_of(contract, finite))
 
 
 def test_a_reference_sorts_as_onnx_does_and_the_other_way_round() -> None:

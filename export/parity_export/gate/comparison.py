@@ -237,11 +237,17 @@ _PIECE = 4_000_000  # logits that are looked at at a time: 32 MB of float64
 
 
 def _decided(contract: ModelContract, expected: ExpectedOutputs, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which decisions honest rounding cannot change, of the decision's shape."""
+    """Return which decisions honest rounding cannot change, of the decision's shape.
+
+    A logit that all evaluations agree is -infinity is a number here: what is masked is never chosen.
+    """
     exact = expected.float64[LOGITS][rows]
     honest = expected.envelope.deviation(LOGITS, exact, rows)
-    reach = _reach(contract, np.maximum(expected.allowed[LOGITS][rows], honest))
-    return np.asarray((margins(contract, exact) > reach) & _of_decision(contract, expected.comparable[LOGITS][rows]))
+    masked = expected.envelope.masked(LOGITS, exact, rows)
+    reach = _reach(contract, np.where(masked, 0.0, np.maximum(expected.allowed[LOGITS][rows], honest)))
+    with np.errstate(invalid="ignore"):
+        clear = margins(contract, exact) > reach
+    return np.asarray(clear & _of_decision(contract, expected.comparable[LOGITS][rows] | masked))
 
 
 def _of_decision(contract: ModelContract, fits: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -72,6 +72,16 @@ class Envelope:
         same = (low == exact) & (high == exact) & ~np.isfinite(exact)
         return np.asarray(same | (np.isnan(exact) & np.isnan(low) & np.isnan(high)))
 
+    def masked(self, name: str, exact: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return where all of them, and the exact answer, are -infinity.
+
+        Args:
+            name: of the output.
+            exact: of the rows.
+            rows: which.
+        """
+        return np.asarray(np.isneginf(exact) & np.isneginf(self.high[name][rows]))
+
     def finite(self, name: str) -> NDArray[np.bool_]:
         """Return where all of them are numbers."""
         return np.asarray(np.isfinite(self.low[name]) & np.isfinite(self.high[name]))
