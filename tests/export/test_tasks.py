@@ -70,6 +70,16 @@ def test_a_tagger_keeps_the_length_of_its_sequences() -> None:
     ]  # fmt: skip
 
 
+class Turned(Ending):
+    """Puts the time first, as PyTorch's recurrent layers do by default."""
+
+    def __init__(self) -> None:
+        super().__init__(3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x).transpose(0, 1)
+
+
 class Halved(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -185,6 +195,7 @@ def test_a_table_gets_a_column_for_each_label_and_each_number_of_a_vector(parity
         (Ending(3, nn.Sigmoid()), ROWS, MULTILABEL, "ends in Sigmoid, .*export it with output='probabilities'"),
         (Ending(3, nn.Softmax(-1)), ROWS, OutputSpec("multilabel", "probabilities"), "ends in Softmax; the task"),
         (Ending(7, nn.Softmax(-1)), STEPS, OutputSpec("language_model"), "return what goes into it"),
+        (Turned(), "x: float32[batch, time, 4]", TAGGING, r"returns batch first; this one returns \[time, batch, 3\]"),
         (Unit(), "x: float32[batch, n]", OutputSpec("embedding"), "a fixed number of numbers a row"),
     ],
 )  # fmt: skip

@@ -14,6 +14,7 @@ from parity_export.sources.model_source import ModelSource
 from parity_export.sources.output_spec import SHAPES
 from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.arguments import argument
+from parity_runtime.contract import batch_name
 from parity_runtime.errors import whole_text
 
 _EXPRESSION = re.compile(r"(?!unk__|None)[\w +*()-]+")  # not what inference calls a size that it does not know
@@ -62,7 +63,8 @@ def _with_lengths(source: ModelSource, model: ir.Model) -> ModelContract:
     """Return the contract with the length of the sequences that the module returns, where its task has any.
 
     Raises:
-        InputError: the number of classes, the vocabulary or the dimension of the vectors changes with the inputs.
+        InputError: the batch is not the first axis, or the number of classes, the vocabulary or the dimension of the
+            vectors changes with the inputs.
     """
     contract = source.contract
     if contract.task not in SHAPES:
@@ -71,6 +73,11 @@ def _with_lengths(source: ModelSource, model: ir.Model) -> ModelContract:
     if others or len(model.graph.outputs) != 1:
         return contract  # the head refuses it
     sizes = _known_sizes(model.graph.outputs[0], shape)
+    if sizes[0] != batch_name(contract):
+        raise InputError(
+            f"{argument('task', contract.task)} takes a module that returns {batch_name(contract)} first; this one "
+            f"returns [{', '.join(map(str, sizes))}]: transpose it"
+        )
     if isinstance(sizes[-1], str):
         raise InputError(
             f"{argument('task', contract.task)} takes a module that returns a fixed number of "

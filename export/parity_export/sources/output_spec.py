@@ -52,7 +52,7 @@ class OutputSpec:
         for threshold in _thresholds(self.threshold):
             if not 0 < threshold < 1:
                 raise InputError(f"{argument('threshold')} {threshold} is not strictly between 0 and 1")
-        if self.task == "binary" and isinstance(self.threshold, Sequence):
+        if self.task == "binary" and not isinstance(self.threshold, int | float | None):
             raise InputError(
                 f"{argument('threshold')} is one probability for {argument('task', 'binary')}; one for each class goes "
                 f"with {argument('task', 'multilabel')}"
@@ -94,7 +94,7 @@ def _check_belongs(output_spec: OutputSpec) -> None:
 def _thresholds(threshold: float | Sequence[float] | None) -> tuple[float, ...]:
     if threshold is None:
         return ()
-    return tuple(threshold) if isinstance(threshold, Sequence) else (threshold,)
+    return (threshold,) if isinstance(threshold, int | float) else tuple(threshold)
 
 
 SHAPES: dict[str, tuple[str, ...]] = {
