@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from parity_export.gate.comparison import COSINE, compare
+from parity_export.gate.comparison import COSINE, away, compare
 from parity_export.gate.expected_outputs import ExpectedOutputs
 from parity_export.gate.probability_tolerance import relative_tolerance, unexplained
 from parity_export.gate.probes import UNIFORM, labelled, margins, row_margins, two_largest
@@ -116,15 +116,19 @@ def test_the_row_of_the_first_flip_is_named() -> None:
 
 
 def test_the_pieces_of_a_vocabulary_are_looked_at_one_by_one(monkeypatch) -> None:
-    """The same counts, whatever a piece holds."""
+    """The same figures, whatever a piece holds."""
     contract = contract_of("language_model")
     logits = logits_of(contract)
     found = answers_of(contract, logits.astype(np.float32))
     found["tokens"][1:, 0] += 1
-    whole = flips(contract, logits, found)
+    found["logits"] = found["logits"] + np.float32(1e-3) * np.random.default_rng(2).normal(0, 1, logits.shape)
+    expected, rows = expected_of(contract, logits), np.arange(ROWS)
+    whole, left = compare(found, contract, expected, rows), away(found, expected, rows)
+    assert [one.outside > 0 for one in whole] == [True, True]
     for module in ("comparison", "probes"):
-        monkeypatch.setattr(f"parity_export.gate.{module}._PIECE", 60)
-    assert flips(contract, logits, found) == whole == (24, 5)
+        monkeypatch.setattr(f"parity_export.gate.{module}._PIECE", 260)
+    assert compare(found, contract, expected, rows) == whole
+    np.testing.assert_array_equal(away(found, expected, rows), left)
 
 
 def test_margins_are_those_of_each_decision() -> None:

@@ -91,7 +91,37 @@ def _output_differences(
                 yield _cosine_difference(group, answers[EMBEDDING], expected, rows[inside])
 
 
+_PIECE = 1_000_000  # numbers that are looked at at a time: 8 MB of float64, of which a dozen copies are made
+
+
+def _pieces(array: NDArray[Any]) -> Iterator[slice]:
+    """Yield slices of rows, of `_PIECE` numbers each: a copy of the logits over a vocabulary takes gigabytes."""
+    step = max(1, _PIECE // max(1, array[:1].size))
+    return (slice(start, start + step) for start in range(0, len(array), step))
+
+
 def _value_difference(
+    name: str, group: str, answers: Arrays, expected: ExpectedOutputs, rows: NDArray[np.int64]
+) -> Difference:
+    parts = [
+        _piece_difference(name, group, {key: values[piece] for key, values in answers.items()}, expected, rows[piece])
+        for piece in _pieces(answers[name])
+    ]
+    return Difference(
+        name,
+        group,
+        compared=sum(part.compared for part in parts),
+        outside=sum(part.outside for part in parts),
+        max_abs=max(part.max_abs for part in parts),
+        max_rel=max(part.max_rel for part in parts),
+        max_ulp=max(part.max_ulp for part in parts),
+        worst_probe=max(parts, key=lambda part: part.max_abs).worst_probe,
+        values=sum(part.values for part in parts),
+        share=max(part.share for part in parts),
+    )
+
+
+def _piece_difference(
     name: str, group: str, answers: Arrays, expected: ExpectedOutputs, rows: NDArray[np.int64]
 ) -> Difference:
     found, exact = answers[name], expected.float64[name][rows].astype(np.float64)
@@ -132,9 +162,9 @@ def away(found: Arrays, expected: ExpectedOutputs, rows: NDArray[np.int64]) -> N
     """
     mask = np.zeros(len(rows), bool)
     for name, wanted in expected.float64.items():
-        if found[name].shape == (len(rows), *wanted.shape[1:]):
-            left = outside(name, found, expected, rows)
-            mask |= by_row(left).any(axis=1)
+        for piece in _pieces(found[name]) if found[name].shape == (len(rows), *wanted.shape[1:]) else ():
+            left = outside(name, {key: values[piece] for key, values in found.items()}, expected, rows[piece])
+            mask[piece] |= by_row(left).any(axis=1)
     return np.unique(rows[mask])
 
 
@@ -171,7 +201,7 @@ def _compared(
     compared = expected.comparable[name][rows]
     if group == "extreme":
         return np.asarray(compared & np.isfinite(found))
-    return np.asarray(compared | expected.envelope.agree(name, exact)[rows])
+    return np.asarray(compared | expected.envelope.agree(name, exact[rows], rows))
 
 
 COSINE = "cosine"
@@ -220,9 +250,8 @@ def _decision_difference(
     """
     answers, wanted = found[name], expected.float64[name]
     compared, flipped, first = 0, 0, rows[0]
-    step = max(1, _PIECE // max(1, found[LOGITS][:1].size))
-    for start in range(0, len(rows), step):
-        piece, here = slice(start, start + step), rows[start : start + step]
+    for piece in _pieces(found[LOGITS]):
+        here = rows[piece]
         decided = _decided(contract, expected, here)
         if group == "extreme":
             decided &= _of_decision(contract, np.isfinite(found[LOGITS][piece]))
@@ -231,9 +260,6 @@ def _decision_difference(
             first = here[int(by_row(differs).any(axis=1).argmax())]
         compared, flipped = compared + int(decided.sum()), flipped + int(differs.sum())
     return Difference(name, group, compared, flipped, worst_probe=int(first), values=answers.size)
-
-
-_PIECE = 4_000_000  # logits that are looked at at a time: 32 MB of float64
 
 
 def _decided(contract: ModelContract, expected: ExpectedOutputs, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
