@@ -82,6 +82,13 @@ def decision_outputs(task: Task, shape: Sequence[int | str]) -> tuple[TensorSpec
     return decided, TensorSpec(PROBABILITIES, "float32", tuple(shape)), logits
 
 
+def no_certified_graph(task: Task) -> str:
+    """Return why a model has no certified graph, to stand behind its name: the way to one, or its task."""
+    if task in CERTIFIABLE:
+        return "has no certified graph; export it with parity export ... --certified"
+    return f"has no certified graph: no error bounds are derived for the task {task}"
+
+
 def check_outputs(task: Task, outputs: Sequence[TensorSpec], num_classes: int, num_targets: int) -> None:
     """Refuse outputs that are not what their task says, but for the sizes that it leaves open.
 

@@ -13,7 +13,7 @@ from parity_runtime.evaluation.evaluate import check_target
 from parity_runtime.inference.output_validation import check_labels
 from parity_runtime.package.summary import summarize
 from parity_runtime.scoring.prediction_columns import prediction_columns, prediction_names
-from parity_runtime.tasks import TASKS, binary_logit_threshold, decision_outputs
+from parity_runtime.tasks import TASKS, binary_logit_threshold, decision_outputs, no_certified_graph
 
 ROW = (TensorSpec("x", "float32", ("batch", 4)),)
 IDS = (TensorSpec("ids", "int64", ("batch", "time")),)
@@ -94,6 +94,7 @@ def test_no_error_bounds_and_no_column_of_truths_go_with_the_task(task: Task) ->
         certified_contract(contract_of(task))
     with pytest.raises(InputError, match=f"the task {task}"):
         check_target(contract_of(task), "y")
+    assert "export it" not in no_certified_graph(task) and "export it" in no_certified_graph("binary")
 
 
 def test_what_is_added_to_a_table() -> None:

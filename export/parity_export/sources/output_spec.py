@@ -86,9 +86,8 @@ def _check_belongs(output_spec: OutputSpec) -> None:
     }
     for option, allowed in tasks.items():
         if getattr(output_spec, option) not in (None, (), []) and output_spec.task not in allowed:
-            raise InputError(
-                f"{argument(option)} goes with {argument('task')} {' or '.join(allowed)}, not {output_spec.task}"
-            )
+            listed = " or ".join(filter(None, (", ".join(allowed[:-1]), allowed[-1])))
+            raise InputError(f"{argument(option)} goes with {argument('task')} {listed}, not {output_spec.task}")
 
 
 def _thresholds(threshold: float | Sequence[float] | None) -> tuple[float, ...]:

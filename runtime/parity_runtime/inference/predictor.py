@@ -33,6 +33,7 @@ from parity_runtime.inference.signature import signature_mismatches
 from parity_runtime.inference.training_range import check_has_ranges, out_of_range
 from parity_runtime.inference.unknown_categories import UnknownCategories
 from parity_runtime.package.loader import load_model
+from parity_runtime.tasks import no_certified_graph
 
 Rows = ArrayLike | Mapping[str, ArrayLike]
 
@@ -302,9 +303,7 @@ class Predictor(FittedEstimator):
                 raise InputError(f"{self.contract.name} is no classifier")
             if "certified" in self.contract.graphs:
                 raise InputError(f"{self.contract.name} was opened without certified=True")
-            raise InputError(
-                f"{self.contract.name} has no certified graph; export it with parity export ... --certified"
-            )
+            raise InputError(f"{self.contract.name} {no_certified_graph(self.contract.task)}")
         return output
 
     def _run(self, names: OutputNames, rows: Rows) -> Any:
