@@ -38,7 +38,8 @@ function checkTask({ task, classes, inputs, outputs, thresholds, logit_threshold
   if (!Object.hasOwn(TASKS, task)) return `unknown task ${JSON.stringify(task)}`;
   if (inputs.length === 0 || outputs.length === 0) return "a model has at least one input and one output";
   if (task === "binary") return checkBinary(classes, binary);
-  if (classes.length < TASKS[task]) return `the task ${task} needs at least ${TASKS[task] === 1 ? "one class" : "two classes"}`;
+  const fewest = TASKS[task] === 1 ? "one class" : "two classes";
+  if (classes.length < TASKS[task]) return `the task ${task} needs at least ${fewest}`;
   if (TASKS[task] === 0 && classes.length > 0) return `the task ${task} has no classes`;
   return task === "multilabel" ? checkThresholds(classes, thresholds ?? [], logits ?? []) : undefined;
 }
@@ -69,7 +70,8 @@ function checkOutputs({ task, classes, targets, outputs }) {
   if (task === "regression") return checkOutput(outputs, "value", "float32", [targets.length]);
   const shapeOf = (wanted) => outputs.find(({ name }) => name === wanted)?.shape ?? [];
   if (task === "embedding") return checkOutput(outputs, "embedding", "float32", [shapeOf("embedding").at(-1)]);
-  const [logits, time] = [shapeOf("logits").at(-1), shapeOf("logits").slice(1, -1)];
+  const logits = shapeOf("logits").at(-1);
+  const time = [shapeOf("logits").length === 3 ? shapeOf("logits")[1] : "time"];
   if (task === "language_model")
     return checkOutput(outputs, "tokens", "int64", time) ?? checkOutput(outputs, "logits", "float32", [...time, logits]);
   if (task === "tagging") return checkDecision(outputs, ["tags", "int64", time], [...time, classes.length]);
