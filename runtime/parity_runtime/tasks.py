@@ -82,11 +82,11 @@ def decision_outputs(task: Task, shape: Sequence[int | str]) -> tuple[TensorSpec
     return decided, TensorSpec(PROBABILITIES, "float32", tuple(shape)), logits
 
 
-def no_certified_graph(task: Task) -> str:
-    """Return why a model has no certified graph, to stand behind its name: the way to one, or its task."""
+def no_certified_graph(what: object, task: Task) -> str:
+    """Return why a model, or its folder, has no certified graph: the way to one, or its task."""
     if task in CERTIFIABLE:
-        return "has no certified graph; export it with parity export ... --certified"
-    return f"has no certified graph: no error bounds are derived for the task {task}"
+        return f"{what} has no certified graph; export it with parity export ... --certified"
+    return f"{what} has no certified graph: no error bounds are derived for the task {task}"
 
 
 def check_outputs(task: Task, outputs: Sequence[TensorSpec], num_classes: int, num_targets: int) -> None:

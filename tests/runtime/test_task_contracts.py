@@ -94,7 +94,7 @@ def test_no_error_bounds_and_no_column_of_truths_go_with_the_task(task: Task) ->
         certified_contract(contract_of(task))
     with pytest.raises(InputError, match=f"the task {task}"):
         check_target(contract_of(task), "y")
-    assert "export it" not in no_certified_graph(task) and "export it" in no_certified_graph("binary")
+    assert "export it" not in no_certified_graph("m", task) and "export it" in no_certified_graph("m", "binary")
 
 
 def test_what_is_added_to_a_table() -> None:

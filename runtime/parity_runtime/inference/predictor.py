@@ -303,7 +303,7 @@ class Predictor(FittedEstimator):
                 raise InputError(f"{self.contract.name} is no classifier")
             if "certified" in self.contract.graphs:
                 raise InputError(f"{self.contract.name} was opened without certified=True")
-            raise InputError(f"{self.contract.name} {no_certified_graph(self.contract.task)}")
+            raise InputError(no_certified_graph(self.contract.name, self.contract.task))
         return output
 
     def _run(self, names: OutputNames, rows: Rows) -> Any:

@@ -75,7 +75,7 @@ def _from_folder(path: Path, digest: str | None, *, certified: bool) -> LoadedMo
 def _from_package(package: Package, *, certified: bool) -> LoadedModel:
     name = package.contract.graphs.get("certified" if certified else "default")
     if name is None:
-        raise InputError(f"{package.path} {no_certified_graph(package.contract.task)}")
+        raise InputError(no_certified_graph(package.path, package.contract.task))
     model = package.read(name)
     facts = scan_model(model, str(package.path / name))
     if not _same_json(facts.metadata.get(METADATA_KEY), package.read_json(CONTRACT)):
