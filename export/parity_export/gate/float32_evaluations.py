@@ -12,7 +12,7 @@ from torch import Tensor
 
 from parity_export.gate.batching import ModelFunction
 from parity_export.gate.gate_plan import GatePlan
-from parity_export.gate.monte_carlo_arithmetic import MonteCarloArithmetic, TieOrder
+from parity_export.gate.monte_carlo_arithmetic import MonteCarloArithmetic
 from parity_export.gate.own_kernels import own_kernels
 from parity_export.gate.probes import (
     ADVERSARIAL,
@@ -100,22 +100,23 @@ def float32_samples(source: ModelSource, plan: GatePlan, *, independent: bool) -
     for index in range(1 if plan.is_small else _FAR_SAMPLES):
         far = _answer(source, _moved_kernels(SEED + 1 + index))
         yield Sample("activations moved by a kernel's error", far, _FAR)
-    if plan.sorts:
-        yield from _tie_orders(source)
 
 
-def _tie_orders(source: ModelSource) -> Iterator[Sample]:
-    lowest = TieOrder(lowest=True)
-    yield Sample("ties by the lowest index", _answer(source, lambda: lowest))
-    if lowest.ties:
-        yield Sample("ties by the highest index", _answer(source, lambda: TieOrder(lowest=False)))
+def other_orders(source: ModelSource) -> Iterator[Sample]:
+    """Yield evaluations that put equal values in another order than the reference does, which is nobody's error."""
+    yield Sample("ties by the highest index", TorchReference(source, highest_first=True))
 
 
 def neighbours(source: ModelSource, plan: GatePlan) -> Iterator[Sample]:
-    """Yield many evaluations a few ulps away, for values that may lie beside a jump of the module."""
+    """Yield many evaluations a few ulps away, for values that may lie beside a jump of the module.
+
+    Every second one moves the results of activations as well: what is compared with 0.5 may be a sigmoid.
+    """
     for index in range(_FEW_NEIGHBOURS if plan.is_small else _NEIGHBOURS):
-        seed = SEED + 100 + index
-        context: Context = lambda seed=seed: MonteCarloArithmetic(seed, _NEIGHBOUR_ULPS)  # type: ignore[misc] # noqa: E731
+        seed, kernels = SEED + 100 + index, index % 2 == 1
+        context: Context = lambda seed=seed, kernels=kernels: MonteCarloArithmetic(  # type: ignore[misc] # noqa: E731
+            seed, _NEIGHBOUR_ULPS, kernels=kernels
+        )
         yield Sample("operands moved by four ulps", _answer(source, context))
 
 

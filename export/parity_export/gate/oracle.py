@@ -13,7 +13,7 @@ from parity_export.gate.batching import Batches, LazyModel, ModelFunction
 from parity_export.gate.comparison import close
 from parity_export.gate.determinism import check_determinism
 from parity_export.gate.expected_outputs import ExpectedOutputs
-from parity_export.gate.float32_evaluations import float32_samples, neighbours
+from parity_export.gate.float32_evaluations import float32_samples, neighbours, other_orders
 from parity_export.gate.gate_plan import GatePlan
 from parity_export.gate.integer_ranges import integer_ranges
 from parity_export.gate.output_check import check_output_spec
@@ -39,7 +39,7 @@ from parity_export.sources.model_source import ModelSource
 from parity_export.sources.probe_options import drawn_rows
 from parity_runtime import InputError
 from parity_runtime.arguments import argument
-from parity_runtime.contract import ERROR_BOUND, LOGITS, PROBABILITIES, certified_contract
+from parity_runtime.contract import ERROR_BOUND, certified_contract
 from parity_runtime.errors import first_line
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.printable import counted
@@ -218,8 +218,9 @@ class Oracle:
         if not self.sampler.is_searched:
             return
         inside = self.sampler.inside
-        if self._source.contract.is_classifier and self.plan.boundary_rows:
-            yield from boundary_rows(ordinary, self.reference, random, self.plan.boundary_rows, inside)
+        decision = self._source.contract.decision
+        if decision is not None and self.plan.boundary_rows:
+            yield from boundary_rows(ordinary, self.reference, random, decision, self.plan.boundary_rows, inside)
         if self.plan.searched_rows:
             near = ordinary.without(GAUSSIAN)
             yield from adversarial_rows(near, self.reference, self.onnxruntime, random, self.plan.searched_rows, inside)
@@ -266,7 +267,7 @@ class Oracle:
             answered.float32,
             answered.float64,
             envelope,
-            dtypes={spec.name: spec.dtype for spec in self._source.contract.outputs},
+            self._source.contract,
             given=self.given,
             bounds=self._bounds(batch),
             explained=self.torch_float32.explained,
@@ -274,6 +275,9 @@ class Oracle:
         )
         if self.given is None:
             self._check_precision(expected)
+        if self.torch_float32.order.ties:
+            expected.settle_tolerances()
+            envelope.run(other_orders(self._source), self.batches, self.probes, np.arange(len(self.probes)), batch)
         return expected
 
     def _answers(self, batch: int) -> AnsweredProbes:
@@ -297,7 +301,7 @@ class Oracle:
 
     def _check_precision(self, expected: ExpectedOutputs) -> None:
         for name, tolerance in expected.reported_tolerances["ordinary"].items():
-            if not (name == PROBABILITIES and LOGITS in expected.float64):
+            if not expected.follows_logits(name):
                 own, exact = expected.float32[name][self.ordinary], expected.float64[name][self.ordinary]
                 check_precision(name, own, exact, tolerance)
 

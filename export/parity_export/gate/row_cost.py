@@ -23,7 +23,6 @@ much as some sixteen multiplications of a matrix product (measured: 1 ns beside 
 
 _CALL_MEMORY = 2**28  # bytes of the largest tensor of a call
 _RECURRENT = {"mkldnn_rnn_layer", "lstm", "gru", "rnn_tanh", "rnn_relu", "_thnn_fused_lstm_cell"}
-_SORTING = {"sort", "topk", "argsort", "kthvalue", "median", "mode", "unique_consecutive", "_unique2"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,6 @@ class RowCost:
         largest: bytes of the largest tensor that an operator writes.
         values: numbers that are kept of each probe: inputs and outputs.
         operators: how many operators a call runs, of any number of rows.
-        sorts: whether some operator sorts, so that the order of equal values is open.
         is_batched: whether several rows are one call.
     """
 
@@ -43,7 +41,6 @@ class RowCost:
     largest: int
     values: int
     operators: int
-    sorts: bool = True
     is_batched: bool = True
 
     @property
@@ -107,13 +104,11 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.operations, self.largest, self.operators, self.sorts = 0, 0, 0, False
+        self.operations, self.largest, self.operators = 0, 0, 0
 
     def cost(self, rows: int, values: int, *, is_batched: bool) -> RowCost:
         """Return what one of some rows costs, of all their inputs' and outputs' values."""
-        return RowCost(
-            self.operations // rows, self.largest // rows, -(-values // rows), self.operators, self.sorts, is_batched
-        )
+        return RowCost(self.operations // rows, self.largest // rows, -(-values // rows), self.operators, is_batched)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -121,12 +116,9 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if isinstance(func, torch._ops.OpOverload):
             name = func.overloadpacket.__name__
             self.operators += 1
-            self.sorts |= name in _SORTING
             self.operations += _operations(func, name, (args, kwargs), result)
             written = [] if _is_view(func) else flatten(result)
             self.largest = max([self.largest, *(tensor.nbytes for tensor in written)])
-        else:  # torch.cond and its kin run what they hold by themselves: nobody counts it, and it may sort
-            self.sorts = True
         return result
 
 

@@ -189,7 +189,7 @@ def source_from_module(
     notes = [*half_inputs(inputs), *(note for note in (converted, computed) if note is not None), *inferred]
     said = {rule.name: rule.text for rule in example.rules}
     batch = row_dimension(example.inputs, said)
-    width = _output_width(call, example, output_spec)
+    sizes = _row_sizes(call, example, output_spec)
     provenance: dict[str, str | int | None] = {"weights": weights_id(module.state_dict())}
     contract = ModelContract(
         name=name,
@@ -198,7 +198,7 @@ def source_from_module(
         features=feature_fields(example.inputs, output_spec),
         provenance=provenance | _versions(),
         dimensions=said,
-        **task_fields(output_spec, width, _batch(batch, example.inputs, output_spec)),
+        **task_fields(output_spec, sizes, _batch(batch, example.inputs, output_spec)),
     )
     if output_spec.task == "tensors":  # the graph says their dtypes and shapes
         contract = replace(contract, outputs=tuple(TensorSpec(name, "float32", ()) for name in call.outputs.names))
@@ -247,20 +247,20 @@ def _answering(call: Binding, example: Example, output_spec: OutputSpec) -> tupl
     return replace(call, outputs=outputs), said
 
 
-def _output_width(call: Binding, example: Example, output_spec: OutputSpec) -> int:
-    """Return the size of the last axis of what the module returns (1 for ``[batch]``); 0 if it is no such tensor."""
+def _row_sizes(call: Binding, example: Example, output_spec: OutputSpec) -> tuple[int, ...]:
+    """Return the sizes of a row of what the module returns (1 for ``[batch]``); none if it is no single tensor."""
     with torch.no_grad():
         returned = call(*example.tensors())
     check_returned(returned)
     check_sizes(call, example, returned)
-    if not isinstance(returned, torch.Tensor) or returned.ndim not in (1, 2):
-        return 0
+    if not isinstance(returned, torch.Tensor) or returned.ndim == 0:
+        return ()
     if output_spec.task != "tensors" and returned.dtype != torch.float32:
         raise InputError(
             f"{argument('task', output_spec.task)} takes a module that returns float32; "
             f"this one returns {returned.dtype}"
         )
-    return 1 if returned.ndim == 1 else returned.shape[1]
+    return tuple(returned.shape[1:]) or (1,)
 
 
 def _batch(batch: str | None, inputs: Sequence[TensorSpec], output_spec: OutputSpec) -> str:

@@ -88,7 +88,8 @@ class Benchmark:
         predictor = Predictor(self.path, provider=self.provider, threads=threads, digest=self.digest)
         model, contract = load_model(self.path, self.digest), predictor.contract
         session = create_session(model.data, self.provider, threads)
-        if contract.task == "tensors" or len(contract.inputs) > 1 or contract.inputs[0].dtype == "string":
+        plain = contract.is_classifier or contract.task == "regression"
+        if not plain or len(contract.inputs) > 1 or contract.inputs[0].dtype == "string":
             return contract, lambda inputs: (lambda: predictor.run(inputs), lambda: session.run(None, inputs))
         answer = predictor.predict_proba if contract.is_classifier else predictor.predict
         names, only = [PROBABILITIES if contract.is_classifier else VALUE], contract.inputs[0].name
