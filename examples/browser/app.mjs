@@ -27,6 +27,10 @@ function showHeading({ contract, id }, ort) {
   const words = {
     binary: "Binary classification",
     multiclass: `Classification into ${contract.classes.length} classes`,
+    multilabel: `Classification with ${contract.classes.length} labels`,
+    tagging: `Tags of ${contract.classes.length} classes`,
+    embedding: "Embeddings",
+    language_model: "A language model",
     regression: "Regression",
     tensors: "A model of tensors",
   };

@@ -27,7 +27,9 @@ const numbersOf = (features) => features.flatMap(({ kind }, index) => (kind === 
 function whyNone(contract) {
   if (contract.task === "regression")
     return "This model is a regression: it has no classes, and so no boundary to paint.";
-  if (!isClassifier(contract)) return "This model returns tensors, not classes: there is no boundary to paint.";
+  if (contract.task === "multilabel")
+    return "The labels of this model are independent of one another: there is no one boundary to paint.";
+  if (!isClassifier(contract)) return "This model returns no class of a row: there is no boundary to paint.";
   const width = ({ name }) => contract.features.filter(({ input }) => input === name).length;
   if (
     !contract.inputs.every((spec) => spec.dtype in ARRAYS && spec.shape.length === 2 && spec.shape[1] === width(spec))

@@ -1,11 +1,15 @@
 // A table's cells as the arrays of the graph's inputs.
 
-import { InputError, cellReader, columns, element, isMissingCell, kindProblem } from "parity-reader";
+import { InputError, cellReader, columns, element, isClassifier, isMissingCell, kindProblem } from "parity-reader";
 
 /** Where each feature stands in the table's header, in the graph's order, and how its cells are read. */
 export function findFeatures(contract, header, where) {
   const inputs = new Set(contract.features.map(({ input }) => input));
-  if (contract.task === "tensors" || inputs.size === 0 || !contract.inputs.every(({ name }) => inputs.has(name))) {
+  if (!isClassifier(contract) && contract.task !== "regression")
+    throw new InputError(
+      `${contract.name} has the task ${contract.task}, whose answers this program does not write; use run() from a program`,
+    );
+  if (inputs.size === 0 || !contract.inputs.every(({ name }) => inputs.has(name))) {
     throw new InputError(`${contract.name} takes tensors, not rows of a table; use run() from a program`);
   }
   return columns(contract).map((feature) => {

@@ -75,7 +75,8 @@ export class Predictor {
    */
   async predict(rows) {
     if (isClassifier(this.contract)) return this.#classes(rows);
-    if (this.contract.task !== "regression") throw new InputError(`${this.contract.name} returns tensors; use run()`);
+    if (this.contract.task !== "regression")
+      throw new InputError(`predict() answers classifiers of one class and regressions; of ${this.contract.name} use run()`);
     const width = this.contract.targets.length;
     const values = (await this.#runRows(rows, ["value"])).value.data;
     return width === 1 ? values : split(values, width);

@@ -37,7 +37,7 @@ class Model:
         self._classes = predictor.classes_.astype(str)
         self.quick = self._seconds() < _QUICK
         """Whether a row is predicted sooner than it is handed to a thread."""
-        if self._classes.size:
+        if predictor.contract.is_classifier:
             self._names.append(CLASS)
 
     def metadata(self) -> dict[str, Any]:
@@ -104,9 +104,10 @@ class Model:
 
     def _check_finite(self, outputs: Arrays) -> None:
         """Refuse rows whose outputs are no numbers: a label beside them would mean nothing."""
-        for name in ("probabilities", "value") if self._predictor.contract.task != "tensors" else ():
+        names = ("probabilities", "value", "embedding") if self._predictor.contract.task != "tensors" else ()
+        for name in names:
             if name in outputs and not np.isfinite(outputs[name]).all():
-                row = int(np.argmin(np.isfinite(outputs[name]).all(axis=1)))
+                row = int(np.argmin(np.isfinite(outputs[name]).reshape(len(outputs[name]), -1).all(axis=1)))
                 raise RequestError(f"row {row + 1}: the model computes no finite output for these numbers")
 
     def _encode(self, request: InferRequest, outputs: Arrays) -> bytes:

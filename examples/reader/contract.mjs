@@ -22,6 +22,9 @@ const KEYS = {
   positive: orNull(label),
   threshold: orNull(finite),
   logit_threshold: orNull(finite),
+  thresholds: orNull(listOf(finite)),
+  logit_thresholds: orNull(listOf(finite)),
+  unit_norm: orNull((value) => typeof value === "boolean"),
   row_independent: orNull((value) => typeof value === "boolean"),
   graphs: (value) => isObject(value) && Object.values(value).every(text) && Object.hasOwn(value, "default"),
   tolerance: (value) => isObject(value) && Object.values(value).every(isTolerance),
@@ -53,6 +56,7 @@ export function certifiedContract(contract) {
   return { ...contract, outputs: [...contract.outputs, ...added] };
 }
 
+/** Whether a row has one class of several. */
 export function isClassifier(contract) {
   return contract.task === "binary" || contract.task === "multiclass";
 }

@@ -11,22 +11,52 @@ export function checkContract(contract, where) {
 }
 
 /** The columns that predictions add to a table. */
-export function addedColumns(contract) {
-  if (contract.classes.length === 0) return [...contract.targets];
-  return ["label", ...contract.classes.map((name) => `probability_${name}`)];
+export function addedColumns({ task, classes, targets, outputs }) {
+  const probabilities = classes.map((name) => `probability_${name}`);
+  if (task === "binary" || task === "multiclass") return ["label", ...probabilities];
+  if (task === "multilabel") return [...classes.map((name) => `label_${name}`), ...probabilities];
+  if (task === "embedding") {
+    const width = Number(outputs[0].shape.at(-1)) || 0;
+    return Array.from({ length: width }, (_, index) => `embedding_${index + 1}`);
+  }
+  return task === "regression" ? [...targets] : [];
 }
 
-function checkTask({ task, classes, inputs, outputs, ...binary }) {
-  if (!["binary", "multiclass", "regression", "tensors"].includes(task)) return `unknown task ${JSON.stringify(task)}`;
+// The fewest classes of each task.
+const TASKS = {
+  binary: 2,
+  multiclass: 2,
+  multilabel: 1,
+  tagging: 2,
+  embedding: 0,
+  language_model: 0,
+  regression: 0,
+  tensors: 0,
+};
+
+function checkTask({ task, classes, inputs, outputs, thresholds, logit_thresholds: logits, ...binary }) {
+  if (!Object.hasOwn(TASKS, task)) return `unknown task ${JSON.stringify(task)}`;
   if (inputs.length === 0 || outputs.length === 0) return "a model has at least one input and one output";
   if (task === "binary") return checkBinary(classes, binary);
-  if (task === "multiclass") return classes.length < 2 ? "the task multiclass needs at least two classes" : undefined;
-  return classes.length > 0 ? `the task ${task} has no classes` : undefined;
+  const fewest = TASKS[task] === 1 ? "one class" : "two classes";
+  if (classes.length < TASKS[task]) return `the task ${task} needs at least ${fewest}`;
+  if (TASKS[task] === 0 && classes.length > 0) return `the task ${task} has no classes`;
+  return task === "multilabel" ? checkThresholds(classes, thresholds ?? [], logits ?? []) : undefined;
+}
+
+function checkThresholds(classes, thresholds, logits) {
+  if (thresholds.length !== classes.length || logits.length !== classes.length)
+    return "the task multilabel needs thresholds and logit_thresholds, one for each class";
+  return thresholds.map((threshold, index) => checkThreshold(threshold, logits[index])).find(Boolean);
 }
 
 function checkBinary(classes, { positive, threshold, logit_threshold: logit }) {
   if (classes.length !== 2) return "the task binary needs two classes";
   if (positive !== classes[1]) return `positive is ${positive}, but the second class is ${classes[1]}`;
+  return checkThreshold(threshold, logit);
+}
+
+function checkThreshold(threshold, logit) {
   if (!(threshold > 0 && threshold < 1)) return `threshold is ${threshold}, not strictly between 0 and 1`;
   const wanted = Math.log(threshold) - Math.log1p(-threshold);
   // Another language's logarithm may differ in its last bit, and round to the neighbouring float32.
@@ -38,12 +68,27 @@ function checkBinary(classes, { positive, threshold, logit_threshold: logit }) {
 function checkOutputs({ task, classes, targets, outputs }) {
   if (task === "tensors") return undefined;
   if (task === "regression") return checkOutput(outputs, "value", "float32", [targets.length]);
-  const logits = outputs.find(({ name }) => name === "logits")?.shape.at(-1);
-  const count = classes.length === 2 && logits === 1 ? 1 : classes.length; // one logit may stand for two classes
+  const shapeOf = (wanted) => outputs.find(({ name }) => name === wanted)?.shape ?? [];
+  if (task === "embedding") return checkOutput(outputs, "embedding", "float32", [shapeOf("embedding").at(-1)]);
+  const logits = shapeOf("logits").at(-1);
+  const time = [shapeOf("logits").length === 3 ? shapeOf("logits")[1] : "time"];
+  if (task === "language_model")
+    return checkOutput(outputs, "tokens", "int64", time) ?? checkOutput(outputs, "logits", "float32", [...time, logits]);
+  if (task === "tagging") return checkDecision(outputs, ["tags", "int64", time], [...time, classes.length]);
+  if (task === "multilabel") return checkDecision(outputs, ["labels", "bool", [classes.length]], [classes.length]);
   return (
     checkOutput(outputs, "label", "int64", []) ??
     checkOutput(outputs, "probabilities", "float32", [classes.length]) ??
-    checkOutput(outputs, "logits", "float32", [count])
+    // one logit may stand for two classes
+    checkOutput(outputs, "logits", "float32", [classes.length === 2 && logits === 1 ? 1 : classes.length])
+  );
+}
+
+function checkDecision(outputs, decision, row) {
+  return (
+    checkOutput(outputs, ...decision) ??
+    checkOutput(outputs, "probabilities", "float32", row) ??
+    checkOutput(outputs, "logits", "float32", row)
   );
 }
 

@@ -35,7 +35,8 @@ export interface Feature {
 /** contract.json, checked. */
 export interface Contract {
   name: string;
-  task: "binary" | "multiclass" | "regression" | "tensors";
+  task:
+    "binary" | "multiclass" | "multilabel" | "tagging" | "embedding" | "language_model" | "regression" | "tensors";
   inputs: TensorSpec[];
   outputs: TensorSpec[];
   features: Feature[];
@@ -44,6 +45,11 @@ export interface Contract {
   positive: Label | null;
   threshold: number | null;
   logit_threshold: number | null;
+  /** multilabel: the probability of each class from which on a row has its label, and the same as logits. */
+  thresholds: number[] | null;
+  logit_thresholds: number[] | null;
+  /** embedding: whether the vectors have the length 1. */
+  unit_norm: boolean | null;
   row_independent: boolean | null;
   graphs: { default: string; certified?: string };
   tolerance: Record<string, { rtol: number; atol: number; floor: number; source?: string }>;

@@ -5,14 +5,25 @@ import { ConformanceError } from "./errors.mjs";
 
 export const NO_FINITE_OUTPUT = "the model computes no finite output for these numbers";
 
-/** Refuses labels that are no index into the contract's classes. */
-export function checkLabels(contract, { label }) {
-  if (!isClassifier(contract) || label === undefined) return;
-  const count = contract.classes.length;
-  const strange = label.data.find((found) => found < 0 || found >= count);
+// The output that holds indices, what one is called, and what the contract has of them.
+const INDICES = {
+  binary: ["label", "label", "classes"],
+  multiclass: ["label", "label", "classes"],
+  tagging: ["tags", "tag", "classes"],
+  language_model: ["tokens", "token", "tokens"],
+};
+
+/** Refuses labels, tags and tokens that are no index into the contract's classes or vocabulary. */
+export function checkLabels(contract, outputs) {
+  if (!Object.hasOwn(INDICES, contract.task)) return;
+  const [output, word, words] = INDICES[contract.task];
+  if (outputs[output] === undefined) return;
+  const logits = contract.outputs.find(({ name }) => name === "logits");
+  const count = contract.task === "language_model" ? logits.shape.at(-1) : contract.classes.length;
+  const strange = outputs[output].data.find((found) => found < 0 || found >= count);
   if (strange === undefined) return;
   throw new ConformanceError(
-    `${contract.name} predicts the label ${strange}, but its contract has ${count} classes, 0 to ${count - 1}: none of its predictions can be trusted; export the model again`,
+    `${contract.name} predicts the ${word} ${strange}, but its contract has ${count} ${words}, 0 to ${count - 1}: none of its predictions can be trusted; export the model again`,
   );
 }
 

@@ -14,7 +14,10 @@ import { element, shown, sizeOf } from "./tensors.mjs";
  */
 export async function openSession(opened, ort, options, kind = "default") {
   const name = Object.hasOwn(opened.contract.graphs, kind) ? opened.contract.graphs[kind] : undefined;
-  if (name === undefined) throw new InputError(`${opened.where} has no certified graph; export it with --certified`);
+  if (name === undefined)
+    throw new InputError(
+      `${opened.where} has no certified graph; binary, multiclass and regression may be exported with --certified`,
+    );
   const bytes = await opened.read(name);
   checkInside(opened, bytes, `${opened.where}/${name}`);
   const contract = kind === "certified" ? certifiedContract(opened.contract) : opened.contract;

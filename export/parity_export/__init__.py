@@ -6,12 +6,14 @@ from parity_export.export_options import ExportOptions
 from parity_export.sources.load_module import load_module, load_sample
 from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
 from parity_export.sources.output_spec import OutputSpec
+from parity_export.sources.probe_options import ProbeOptions
 
 __all__ = [
     "ExportOptions",
     "Exported",
     "ModelSource",
     "OutputSpec",
+    "ProbeOptions",
     "assert_parity",
     "check_model",
     "export_package",

@@ -32,7 +32,7 @@ def artifacts(
     if gate_result.oracle is None:
         raise InputError("a graph that was not compared has no test vectors")
     conformance = select_test_vectors(contract, gate_result.oracle)
-    card = model_card(contract, gate_result.report, bound_report, plotted)
+    card = model_card(contract, gate_result.report, bound_report, plotted, gate_result.notes)
     gate_result.oracle.release()
     return {CONFORMANCE: dump_json(conformance.to_json()), CARD: card} | _test_data(conformance.ordinary)
 

@@ -42,8 +42,8 @@ def check_model(
 ) -> GateResult:
     """Judge an ONNX model against a module.
 
-    Names are the file's own: inputs of the same name meet, in whatever order they stand; a module's tensors meet the
-    file's outputs in their order.
+    Names are the file's own: inputs of the same name meet, in whatever order they stand, and so do outputs where the
+    module returns tensors of all these names; else a module's tensors meet the file's outputs in their order.
 
     >>> import onnx
     >>> from torch import nn
@@ -66,6 +66,8 @@ def check_model(
         FormatError: onnxruntime cannot load the model.
     """
     graph = checked_model(model, "the model") if isinstance(model, bytes) else model
+    names = [tensor.name for tensor in graph.session().get_outputs()]
+    source = dataclasses.replace(source, outputs=source.outputs.matching(names))
     contract = dataclasses.replace(source.contract, outputs=_outputs(source, graph))
     compared = ExportGraph(dataclasses.replace(source, contract=contract), graph)
     return run_gate(compared, given, external=True, effort=effort)

@@ -72,7 +72,7 @@ def first_divergence(
 
 def torch_trace(source: ModelSource, call: Arrays) -> Trace:
     """Return what each node of the module's exported program computes, in float32, by node name."""
-    program = export_program(source.module, source.example).exported_program
+    program = export_program(source.call, source.example).exported_program
     if program is None:
         raise InputError("torch gives no program to trace")
     values: Trace = {}
@@ -86,7 +86,7 @@ def torch_trace(source: ModelSource, call: Arrays) -> Trace:
 
     graph_module = program.module(check_guards=False)
     with torch.no_grad():
-        tensors = source.call.in_order([torch.from_numpy(array) for array in source.arrays(call)])
+        tensors = source.call.exportable().in_order([torch.from_numpy(array) for array in source.arrays(call)])
         Recorder(graph_module).run(*tensors, enable_io_processing=False)
     return values
 

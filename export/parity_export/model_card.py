@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from parity_export.error_bounds.bound_report import BoundReport
+from parity_export.gate.comparison import COSINE
 from parity_export.gate.report import Report
 from parity_runtime import ModelContract, TensorSpec
-from parity_runtime.contract import LABEL
+from parity_runtime.contract import TOKENS
 from parity_runtime.package.summary import summarize
 from parity_runtime.printable import counted
 
@@ -23,8 +24,12 @@ _LINE = 108  # characters of the inputs, so that their line has 120
 
 
 def model_card(
-    contract: ModelContract, report: Report, proven: BoundReport | None = None, plots: Sequence[str] = ()
-) -> bytes:  # fmt: skip
+    contract: ModelContract,
+    report: Report,
+    proven: BoundReport | None = None,
+    plots: Sequence[str] = (),
+    notes: Sequence[str] = (),
+) -> bytes:
     """Return the card as UTF-8 Markdown.
 
     Args:
@@ -32,6 +37,7 @@ def model_card(
         report: of the gate that it passed.
         proven: what is proven, where there is a certified graph.
         plots: paths of the pictures, from the folder that the card lies in.
+        notes: how the module was asked, and what of its answers was compared, a line each.
     """
     sections = [
         f"# {contract.name}",
@@ -39,6 +45,7 @@ def model_card(
         "```\n" + "\n".join(line.rstrip() for line in summarize(contract)) + "\n```",
         "## What was compared",
         _compared(contract, report),
+        "\n".join(f"- {note}" for note in notes),
         _proven(contract, proven),
         "\n".join(f"![{PurePosixPath(name).stem}]({name})" for name in plots),
         "Every configuration with its largest deviations is in `parity.json`; `conformance.json` holds test "
@@ -76,7 +83,7 @@ def _compared(contract: ModelContract, report: Report) -> str:
         )
     backends = "onnxruntime and ONNX's reference evaluator"
     where = counted(len(report.results), "configuration")
-    table = [f"{where} of {backends} against torch in float64:", "\n".join(rows), _legend(compared)]
+    table = [f"{where} of {backends} against torch in float64:", "\n".join(rows), _legend(contract, compared)]
     if report.encoder:
         table.append(
             f"What the graph makes of text and dates before its network was compared by itself, with a reference in "
@@ -85,12 +92,24 @@ def _compared(contract: ModelContract, report: Report) -> str:
     return "\n\n".join(table)
 
 
-def _legend(compared: Iterable[tuple[str, str]]) -> str:
+_DECIDED = {"tagging": ("tag", "position"), "language_model": ("token", "position")}
+
+
+def _legend(contract: ModelContract, compared: Iterable[tuple[str, str]]) -> str:
     """Return what the groups of inputs are, and which labels are compared, of what the table shows."""
     outputs, groups = map(set, zip(*compared, strict=True))
     meanings = [f"- *{group}*: {meaning}" for group, meaning in _GROUPS.items() if group in groups]
-    label = "A label is compared where the row lies farther from the decision than the tolerance of the logits."
-    return "\n".join(["The inputs are:", "", *meanings, *["", label] * (LABEL in outputs)])
+    notes = []
+    if contract.decision is not None:
+        what, where = _DECIDED.get(contract.task, ("label", "row"))
+        notes.append(
+            f"A {what} is compared where the {where} lies farther from the decision than the tolerance of the logits."
+        )
+    if COSINE in outputs:
+        notes.append(
+            f"The deviation of `{COSINE}` is 1 less the cosine between a vector and torch's: 0 where they point alike."
+        )
+    return "\n".join(["The inputs are:", "", *meanings, *(line for note in notes for line in ("", note))])
 
 
 def _proven(contract: ModelContract, proven: BoundReport | None) -> str:
@@ -139,6 +158,16 @@ def _cells_note(contract: ModelContract) -> str:
 
 
 def _label_note(contract: ModelContract) -> str:
-    if not contract.is_classifier:
-        return ""
-    return f"`label` is an index into `classes`: {', '.join(map(str, contract.classes))}."
+    classes = ", ".join(map(str, contract.classes))
+    match contract.task:
+        case "binary" | "multiclass":
+            return f"`label` is an index into `classes`: {classes}."
+        case "multilabel":
+            return f"`labels` says of each of `classes` whether a row has it: {classes}."
+        case "tagging":
+            return f"`tags` holds, for each position, an index into `classes`: {classes}."
+        case "language_model":
+            return f"`{TOKENS}` holds, for each position, the index of its largest logit: the most probable next token."
+        case "embedding" if contract.unit_norm:
+            return "The vectors have the length 1: their dot product is their cosine."
+    return ""

@@ -72,6 +72,7 @@ class GatedGraph:
                 model.opset_imports[""], model.ir_version, text=ML_DOMAIN in model.opset_imports
             ),
             row_independent=self.gate_result.report.row_independent,
+            unit_norm=self.gate_result.expected.unit_norm,
         )
 
 

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from parity_export.gate.batching import by_row
 from parity_export.gate.expected_outputs import ExpectedOutputs
 from parity_export.gate.oracle import Oracle
-from parity_export.gate.probes import ADVERSARIAL, BOUNDARY, CALENDAR, margins
+from parity_export.gate.probes import ADVERSARIAL, BOUNDARY, CALENDAR, row_margins
 from parity_export.gate.row_traits import with_every_trait
 from parity_export.gate.tolerances import groups
 from parity_runtime import InputError, ModelContract
+from parity_runtime.arguments import argument
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LOGITS, PROBABILITIES
 from parity_runtime.feature import MISSING_CATEGORY, MISSING_TIMESTAMP, TIMESTAMPS
 from parity_runtime.inference.input_validation import Arrays
@@ -49,7 +50,7 @@ def _ordinary(contract: ModelContract, expected: ExpectedOutputs, oracle: Oracle
     need = _needed_atol(expected)
     rows = np.flatnonzero(_usable(contract, expected))
     if not len(rows):
-        raise InputError(f"no probe of {contract.name} has finite answers; is the module trained?")
+        raise InputError(nothing_to_record(contract, expected))
     rows = rows[np.argsort(need[rows], kind="stable")]  # easiest first, else in the order of the probes
     rows = with_every_trait(contract, expected.probes.inputs, rows, _num_rows(expected, oracle))
     atol = max(ATOL, _rounded_up(float(need[rows].max(initial=0.0))))
@@ -64,14 +65,44 @@ def _usable(contract: ModelContract, expected: ExpectedOutputs) -> NDArray[np.bo
     1970, and every runner is asked one.
     """
     ordinary: NDArray[np.bool_] = groups(expected.probes)["ordinary"]
-    usable: NDArray[np.bool_] = (ordinary | _near_moments(expected)) & _writable(contract, expected) & expected.settled
-    for comparable in expected.comparable.values():
-        usable &= by_row(comparable).all(axis=1)
-    if contract.is_classifier and usable.any():
+    usable: NDArray[np.bool_] = (ordinary | _near_moments(expected)) & _writable(contract, expected) & _finite(expected)
+    whole = np.all([by_row(kept).all(axis=1) for kept in expected.kept.values()], axis=0)
+    usable = usable & whole if (usable & whole).any() else usable  # a runner is held to every value of a vector
+    settled = usable & expected.settled
+    usable = settled if settled.any() else usable & expected.settled_but_for_ties
+    if contract.decision is not None and usable.any():
         logits = expected.float64[LOGITS]
-        clear = usable & (margins(contract, logits) >= _SMALLEST_MARGIN * np.abs(logits[usable]).max())
-        return np.asarray(clear if clear.any() else usable)
+        margin = row_margins(contract, logits)
+        # Of long sequences every row may have a position near a tie: then the rows farthest from one are taken.
+        return np.asarray(usable & (margin >= min(_SMALLEST_MARGIN * _largest(logits[usable]), margin[usable].max())))
     return usable
+
+
+def _finite(expected: ExpectedOutputs) -> NDArray[np.bool_]:
+    """Return the rows whose answers are numbers in every honest evaluation."""
+    return np.asarray(np.all([by_row(comparable).all(axis=1) for comparable in expected.comparable.values()], axis=0))
+
+
+def nothing_to_record(contract: ModelContract, expected: ExpectedOutputs) -> str:
+    """Return why there are no test vectors."""
+    ordinary = groups(expected.probes)["ordinary"]
+    infinite = [np.isinf(by_row(values)[ordinary]).any(axis=1) for values in expected.float64.values()]
+    if np.any(infinite, axis=0).all():
+        return (
+            f"{contract.name} answers every probe with an infinity, which test vectors cannot hold; return a large "
+            "number in its place, such as -1e9 for what is masked"
+        )
+    if not (_finite(expected) & ordinary).any():
+        return f"no probe of {contract.name} has finite answers; is the module trained?"
+    return (
+        f"rounding alone changes what {contract.name} answers to every probe, so that no test vectors can be recorded; "
+        f"give rows that it answers steadily with {argument('sample', option='--samples')}"
+    )
+
+
+def _largest(array: NDArray[np.float64]) -> float:
+    """Return the largest size of a number, without a copy of all."""
+    return float(max(array.max(), -array.min()))
 
 
 def _near_moments(expected: ExpectedOutputs) -> NDArray[np.bool_]:
@@ -123,7 +154,7 @@ def _hard(contract: ModelContract, expected: ExpectedOutputs, oracle: Oracle) ->
     Their tolerance is the error bound, and labels are checked where they are certified; without one the gate's
     tolerance holds, and labels are checked where the margin exceeds it twice.
     """
-    margin = margins(contract, expected.float64[LOGITS])
+    margin = row_margins(contract, expected.float64[LOGITS])
     nearest = np.argsort(margin, kind="stable")
     count = _num_rows(expected, oracle)
     rows = np.sort(
@@ -135,7 +166,7 @@ def _hard(contract: ModelContract, expected: ExpectedOutputs, oracle: Oracle) ->
     answers = oracle.torch_float64(inputs)
     tolerance = expected.reported_tolerances["ordinary"][LOGITS].allowed(answers[LOGITS])
     bound_report = oracle.error_bounds(inputs)
-    label_checked = margins(contract, answers[LOGITS]) > 2 * tolerance.max(axis=1)
+    label_checked = row_margins(contract, answers[LOGITS]) > 2 * tolerance.max(axis=1)
     if CERTIFIED in bound_report:  # the recorded value is the exact one, rounded to float32
         bound = bound_report[ERROR_BOUND] + np.spacing(np.abs(answers[LOGITS]).astype(np.float32)) / 2
         tolerance = np.where(np.isfinite(bound), bound.astype(np.float64), tolerance)
@@ -159,7 +190,8 @@ def _num_rows(expected: ExpectedOutputs, oracle: Oracle) -> int:
         return 1
     arrays = [*expected.probes.inputs.values(), *expected.float64.values()]
     values = sum(array.size for array in arrays) // len(expected.probes)
-    return max(2, min(_ROWS, _MAX_VALUES // max(1, values)))
+    fewest = 2 if values <= _MAX_VALUES else 1
+    return max(fewest, min(_ROWS, _MAX_VALUES // max(1, values)))
 
 
 def _rounded(contract: ModelContract, outputs: Arrays) -> Arrays:

@@ -1,31 +1,68 @@
 """What a model takes and gives, and what its numbers mean: the contract that every layer shares."""
 
-import math
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
-import numpy as np
-
-from parity_runtime.errors import FormatError
+from parity_runtime.dimension_rule import DimensionRule, parsed_rules
+from parity_runtime.errors import FormatError, InputError
 from parity_runtime.feature import COLUMN_KINDS, Feature
 from parity_runtime.files.json_file import FORMAT, check_format, finite_number
 from parity_runtime.printable import counted, shown
+from parity_runtime.tasks import (
+    CERTIFIABLE,
+    CERTIFIED,
+    DECISIONS,
+    EMBEDDING,
+    ERROR_BOUND,
+    FEWEST_CLASSES,
+    LABEL,
+    LABELS,
+    LOGITS,
+    PROBABILITIES,
+    TAGS,
+    TASKS,
+    TOKENS,
+    VALUE,
+    Task,
+    binary_logit_threshold,
+    check_outputs,
+    check_thresholds,
+    classifier_outputs,
+)
 from parity_runtime.tensor_spec import TensorSpec
 from parity_runtime.tolerance import Tolerance
 
-Task = Literal["binary", "multiclass", "regression", "tensors"]
-TASKS: tuple[Task, ...] = get_args(Task)
-
-LABEL, PROBABILITIES, LOGITS, VALUE = "label", "probabilities", "logits", "value"
-"""The outputs of a graph whose task is known (the first two are sklearn-onnx's names)."""
-
-ERROR_BOUND, CERTIFIED = "error_bound", "certified"
-"""The outputs that a certified graph adds."""
+__all__ = [
+    "CERTIFIED",
+    "EMBEDDING",
+    "ERROR_BOUND",
+    "LABEL",
+    "LABELS",
+    "LOGITS",
+    "METADATA_KEY",
+    "PROBABILITIES",
+    "TAGS",
+    "TASKS",
+    "TOKENS",
+    "VALUE",
+    "ModelContract",
+    "Task",
+    "added_columns",
+    "batch_name",
+    "binary_logit_threshold",
+    "certified_contract",
+    "classifier_outputs",
+    "is_encoded",
+    "label_count",
+]
 
 METADATA_KEY = "parity.contract"
 """The key of an ONNX file's ``metadata_props`` under which the contract travels inside the model."""
+
+_WORD = re.compile(r"[^\W\d]\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +85,14 @@ class ModelContract:
         outputs: the graph's outputs, in order.
         features: the columns, for a model over a table, in the table's order; empty otherwise.
         targets: the names of the predicted columns (regression: one per column of ``value``).
-        classes: the labels by index, all text or all integers; empty unless a classifier.
+        classes: the labels by index, all text or all integers; empty unless a classifier or a tagger.
         positive: binary only: the class whose probability the logit expresses, ``classes[1]``.
         threshold: binary only: the probability from which on a row is positive.
         logit_threshold: binary only: the float32 constant in the graph; a row is positive iff
             ``logit >= logit_threshold``.
+        thresholds: multilabel only: the probability of each class from which on a row has its label.
+        logit_thresholds: multilabel only: the float32 constants in the graph, one for each class.
+        unit_norm: embedding only: whether the vectors have the length 1; None until measured.
         row_independent: whether rows of one batch do not influence one another; None until measured.
         graphs: file names by kind: ``default``, and ``certified`` where there is one.
         tolerance: by output name; empty until measured.
@@ -60,6 +100,8 @@ class ModelContract:
         provenance: where the model is from: weights' id, versions, seed; text or integers.
         missing_values: the cells of a table that are missing beside the empty one, where training was told so; None
             for `parity_runtime.tables.cell_values.MISSING_TOKENS`.
+        dimensions: by dynamic dimension, what was said of its size, as `parity_runtime.dimension_rule` reads it:
+            ``{"time": "in 1..512", "total": "= past + time"}``.
     """
 
     name: str
@@ -78,16 +120,26 @@ class ModelContract:
     min_onnxruntime: str | None = None
     provenance: Mapping[str, str | int | None] = field(default_factory=dict)
     missing_values: tuple[str, ...] | None = None
+    dimensions: Mapping[str, str] = field(default_factory=dict)
+    thresholds: tuple[float, ...] = ()
+    logit_thresholds: tuple[float, ...] = ()
+    unit_norm: bool | None = None
 
     def __post_init__(self) -> None:
         _check_names(self)
+        _check_dimensions(self)
         _check_task(self)
         _check_features(self)
 
     @property
     def is_classifier(self) -> bool:
-        """Whether the graph gives ``label``, ``probabilities`` and ``logits``."""
+        """Whether a row has one class of several: the graph gives ``label``, ``probabilities`` and ``logits``."""
         return self.task in ("binary", "multiclass")
+
+    @property
+    def decision(self) -> str | None:
+        """The output that the logits decide: ``label``, ``labels``, ``tags`` or ``tokens``; None of another task."""
+        return DECISIONS.get(self.task)
 
     @property
     def bounded(self) -> str:
@@ -104,9 +156,16 @@ class ModelContract:
 
     def __repr__(self) -> str:
         returned = counted(len(self.outputs), "output")
-        if self.task != "tensors":
-            returned = f"{len(self.classes)} classes" if self.is_classifier else counted(len(self.targets), "target")
+        if self.classes:
+            returned = counted(len(self.classes), "class")
+        elif self.task == "regression":
+            returned = counted(len(self.targets), "target")
         return f"ModelContract({self.name!r}, {self.brief}, {returned})"
+
+    @property
+    def dimension_rules(self) -> tuple[DimensionRule, ...]:
+        """What was said of the dynamic dimensions' sizes."""
+        return parsed_rules(tuple(f"{name} {text}" for name, text in self.dimensions.items()))
 
     def output(self, name: str) -> TensorSpec:
         """Return an output by its name."""
@@ -128,7 +187,13 @@ class ModelContract:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, with its format."""
-        told = {} if self.missing_values is None else {"missing_values": list(self.missing_values)}
+        told: dict[str, Any] = {"dimensions": dict(self.dimensions)} if self.dimensions else {}
+        if self.missing_values is not None:
+            told["missing_values"] = list(self.missing_values)
+        if self.task == "multilabel":
+            told |= {"thresholds": list(self.thresholds), "logit_thresholds": list(self.logit_thresholds)}
+        if self.task == "embedding":
+            told["unit_norm"] = self.unit_norm
         return {
             "format": FORMAT,
             "name": self.name,
@@ -177,43 +242,23 @@ class ModelContract:
                 min_onnxruntime=_one_of(value, "min_onnxruntime", str, type(None)),
                 provenance=_one_of(value, "provenance", dict),
                 missing_values=None if value.get("missing_values") is None else _names(value, "missing_values"),
+                dimensions=_texts(value, "dimensions") if "dimensions" in value else {},
+                thresholds=_numbers(value, "thresholds"),
+                logit_thresholds=_numbers(value, "logit_thresholds"),
+                unit_norm=_one_of(value, "unit_norm", bool, type(None)),
             )
         except FormatError as error:
             raise FormatError(f"{where}: {error}") from error
-
-
-def binary_logit_threshold(threshold: float) -> float:
-    """Return the float32 logit from which on a row is positive: ``log(p / (1 - p))`` rounded to float32.
-
-    Args:
-        threshold: a probability strictly between 0 and 1.
-
-    Raises:
-        FormatError: the probability is 0, 1 or outside.
-    """
-    if not 0 < threshold < 1:
-        raise FormatError(f"the threshold {threshold} is not strictly between 0 and 1")
-    return float(np.float32(math.log(threshold) - math.log1p(-threshold)))
-
-
-def classifier_outputs(num_classes: int, batch: int | str = "batch") -> tuple[TensorSpec, ...]:
-    """Return the outputs of a classifier: ``label``, ``probabilities``, ``logits`` (one logit for two classes)."""
-    num_logits = 1 if num_classes == 2 else num_classes
-    return (
-        TensorSpec(LABEL, "int64", (batch,)),
-        TensorSpec(PROBABILITIES, "float32", (batch, num_classes)),
-        TensorSpec(LOGITS, "float32", (batch, num_logits)),
-    )
 
 
 def certified_contract(contract: ModelContract) -> ModelContract:
     """Return the contract of the certified graph: it also gives ``error_bound``, and for a classifier ``certified``.
 
     Raises:
-        FormatError: the model returns tensors without a meaning.
+        FormatError: no error bounds are derived for the model's task.
     """
-    if contract.task == "tensors":
-        raise FormatError(f"{contract.name} returns tensors without a meaning, which are not certified")
+    if contract.task not in CERTIFIABLE:
+        raise FormatError(f"{contract.name} has the task {contract.task}, whose graphs are not certified")
     answer = contract.output(contract.bounded)
     added = [replace(answer, name=ERROR_BOUND)]
     if contract.is_classifier:
@@ -227,12 +272,30 @@ def is_encoded(contract: ModelContract) -> bool:
 
 
 def batch_name(contract: ModelContract) -> str | None:
-    """Return the dynamic dimension that counts rows: ``batch``, else the first input's first one; None if fixed."""
-    names = {size for spec in contract.inputs for size in spec.shape if isinstance(size, str)}
+    """Return the dynamic dimension that counts rows: ``batch``, else the first input's first one; None if fixed.
+
+    A dimension that an input's domain or another dimension's size speaks of, as the nodes of a graph that edges point
+    at, counts no rows: they hang together.
+    """
+    return row_dimension(contract.inputs, contract.dimensions)
+
+
+def row_dimension(inputs: Sequence[TensorSpec], dimensions: Mapping[str, str]) -> str | None:
+    """Return the dynamic dimension of inputs that counts rows, as `batch_name` does.
+
+    Args:
+        inputs: of a model.
+        dimensions: what was said of the dimensions, by name.
+    """
+    names = {size for spec in inputs for size in spec.shape if isinstance(size, str)}
     if "batch" in names:
         return "batch"
-    first = contract.inputs[0].shape[:1]
-    return first[0] if first and isinstance(first[0], str) else None
+    first = inputs[0].shape[:1]
+    if not first or not isinstance(first[0], str):
+        return None
+    said = [*(spec.domain for spec in inputs), *dimensions.values()]
+    spoken_of = first[0] in dimensions or any(first[0] in _WORD.findall(text) for text in said)
+    return None if spoken_of else first[0]
 
 
 def _check_names(contract: ModelContract) -> None:
@@ -255,10 +318,39 @@ def _check_names(contract: ModelContract) -> None:
 
 
 def added_columns(contract: ModelContract) -> list[str]:
-    """Return the names of the columns that predictions add to a table; none for a model that returns tensors."""
+    """Return the names of the columns that predictions add to a table; none where the answers are no columns."""
+    probabilities = [f"probability_{label}" for label in contract.classes]
     if contract.is_classifier:
-        return [LABEL, *(f"probability_{label}" for label in contract.classes)]
-    return list(contract.targets)
+        return [LABEL, *probabilities]
+    if contract.task == "multilabel":
+        return [*(f"label_{label}" for label in contract.classes), *probabilities]
+    if contract.task == "embedding":
+        return [f"{EMBEDDING}_{index + 1}" for index in range(_width(contract, EMBEDDING))]
+    return list(contract.targets) if contract.task == "regression" else []
+
+
+def label_count(contract: ModelContract) -> int:
+    """Return how many labels a model chooses among: its classes, or the vocabulary of a language model."""
+    return _width(contract, LOGITS) if contract.task == "language_model" else len(contract.classes)
+
+
+def _width(contract: ModelContract, output: str) -> int:
+    """Return the last size of an output, which a number in a contract says; 0 where it does not."""
+    size = next((spec.shape[-1] for spec in contract.outputs if spec.name == output and spec.shape), 0)
+    return size if isinstance(size, int) else 0
+
+
+def _check_dimensions(contract: ModelContract) -> None:
+    """Refuse what is no rule of a dimension, or names one that no input has."""
+    names = {size for spec in contract.inputs for size in spec.shape if isinstance(size, str)}
+    for name, text in contract.dimensions.items():
+        try:
+            rule = DimensionRule.parse(f"{name} {text}")
+        except InputError as error:
+            raise FormatError(f"dimensions: {error}") from error
+        unknown = {rule.name, *(other for other, _ in rule.terms)} - names
+        if rule.name != name or unknown:
+            raise FormatError(f"dimensions: {shown(f'{name} {text}')} names a dimension that no input has")
 
 
 def _check_task(contract: ModelContract) -> None:
@@ -272,29 +364,13 @@ def _check_task(contract: ModelContract) -> None:
         raise FormatError(f"classes must be all text or all integers, found {shown(list(classes))}")
     if task == "binary":
         _check_binary(contract)
-    elif task == "multiclass" and len(classes) < 2:
-        raise FormatError(f"the task multiclass needs at least two classes, found {shown(list(classes))}")
-    _check_outputs(contract)
-    if not contract.is_classifier and classes:
+    fewest = FEWEST_CLASSES.get(task, 0)
+    if len(classes) < fewest:
+        raise FormatError(f"the task {task} needs at least {counted(fewest, 'class')}, found {shown(list(classes))}")
+    check_thresholds(task, contract.thresholds, contract.logit_thresholds, len(classes))
+    check_outputs(task, contract.outputs, len(classes), len(contract.targets))
+    if not fewest and classes:
         raise FormatError(f"the task {task} has no classes, found {shown(list(classes))}")
-
-
-def _check_outputs(contract: ModelContract) -> None:
-    """Refuse outputs that are not what their task says, but for the batch and the number of logits."""
-    outputs = {spec.name: spec for spec in contract.outputs}
-    wanted: dict[str, tuple[str, tuple[int, ...]]] = {}
-    if contract.is_classifier:
-        logits = outputs[LOGITS].shape[-1:] if LOGITS in outputs else ()
-        count = len(contract.classes) if logits in ((1,), (len(contract.classes),)) else -1
-        wanted = {LABEL: ("int64", ()), PROBABILITIES: ("float32", (len(contract.classes),)),
-                  LOGITS: ("float32", (1 if logits == (1,) and count == 2 else count,))}  # fmt: skip
-    elif contract.task == "regression":
-        wanted = {VALUE: ("float32", (len(contract.targets),))}
-    for name, (dtype, row) in wanted.items():
-        spec = outputs.get(name)
-        if spec is None or spec.dtype != dtype or len(spec.shape) != len(row) + 1 or spec.shape[1:] != row:
-            of_row = ", ".join(map(str, ("batch", *row))).replace("-1", "1 or classes")
-            raise FormatError(f"the task {contract.task} gives {name}: {dtype}[{of_row}], found {spec or 'none'}")
 
 
 def _check_binary(contract: ModelContract) -> None:
@@ -353,6 +429,12 @@ def _names(value: dict[str, Any], key: str) -> tuple[str, ...]:
     if not all(isinstance(item, str) for item in found):
         raise FormatError(f"{shown(key)} holds something that is not text: {shown(found)}")
     return tuple(found)
+
+
+def _numbers(value: dict[str, Any], key: str) -> tuple[float, ...]:
+    """Return a list of numbers; none where there is no such key."""
+    found: list[Any] = [] if value.get(key) is None else _one_of(value, key, list)
+    return tuple(finite_number(item, repr(key)) for item in found)
 
 
 def _texts(value: dict[str, Any], key: str) -> dict[str, str]:

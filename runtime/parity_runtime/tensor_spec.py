@@ -13,8 +13,11 @@ from parity_runtime.printable import shown
 DTYPES = ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool", "string")
 """The element types that a package may take or give, by numpy's names; text is ``string``."""
 
-_SPEC = re.compile(r"\s*(?P<name>[A-Za-z_][\w.\-]*)\s*:\s*(?P<dtype>\w+)\s*\[(?P<shape>[^\]]*)\]\s*")
+_SPEC = re.compile(
+    r"\s*(?P<name>[A-Za-z_][\w.\-]*)\s*:\s*(?P<dtype>\w+)\s*\[(?P<shape>[^\]]*)\]\s*(?P<domain>.*)", re.DOTALL
+)
 _DIMENSION = re.compile(r"[\w +*/()-]+")  # a name, or an output's "2*time"
+_LONGEST_DOMAIN = 200  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,18 @@ class TensorSpec:
         dtype: one of `DTYPES`.
         shape: sizes as integers; a dynamic dimension is a string, and the same string is the same size
             everywhere in one call (``("batch", 3, 32, 32)``). An output's may be an expression, ``2*time``.
+        domain: what an input may hold, as text (``in 0..1, prefix``): the model was compared with torch there alone.
+            A predictor does not enforce it. Empty where nothing is said.
     """
 
     name: str
     dtype: str
     shape: tuple[int | str, ...]
+    domain: str = ""
+
+    def __repr__(self) -> str:
+        domain = f", domain={self.domain!r}" if self.domain else ""
+        return f"TensorSpec(name={self.name!r}, dtype={self.dtype!r}, shape={self.shape!r}{domain})"
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
@@ -48,10 +58,18 @@ class TensorSpec:
                 raise FormatError(
                     f"tensor {shown(self.name)} has the dimension {shown(size)}, neither a size nor a name"
                 )
+        if not self.domain.isprintable() or len(self.domain) > _LONGEST_DOMAIN:
+            raise FormatError(
+                f"tensor {shown(self.name)} has the domain {shown(self.domain)}, which does not print in a line"
+            )
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read the notation of the command line, ``"image: float32[batch, 3, 32, 32]"``.
+        """Read the notation of the command line, ``"image: float32[batch, 3, 32, 32]"``; a domain may stand behind it.
+
+        >>> from parity_runtime import TensorSpec
+        >>> TensorSpec.parse("image: float32[batch, 3, 32, 32] in 0..1").domain
+        'in 0..1'
 
         Raises:
             InputError: the text is not of that form.
@@ -65,7 +83,7 @@ class TensorSpec:
             if isinstance(size, str) and (not size.isidentifier() or keyword.iskeyword(size)):
                 raise InputError(f"{shown(text)}: {shown(size)} is neither a size nor a name; is a comma missing?")
         try:
-            return cls(match["name"], match["dtype"], shape)
+            return cls(match["name"], match["dtype"], shape, match["domain"].strip())
         except FormatError as error:
             raise InputError(f"{shown(text)}: {error}") from error
 
@@ -75,11 +93,12 @@ class TensorSpec:
         return np.dtype(object if self.dtype == "string" else self.dtype)
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.dtype}[{', '.join(map(str, self.shape))}]"
+        return f"{self.name}: {self.dtype}[{', '.join(map(str, self.shape))}]{self.domain and ' ' + self.domain}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON form, ``{"name", "dtype", "shape"}``."""
-        return {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}
+        """Return the JSON form, ``{"name", "dtype", "shape"}``, and ``"domain"`` where there is one."""
+        domain = {"domain": self.domain} if self.domain else {}
+        return {"name": self.name, "dtype": self.dtype, "shape": list(self.shape), **domain}
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
@@ -90,5 +109,8 @@ class TensorSpec:
         """
         match value:
             case {"name": str(name), "dtype": str(dtype), "shape": list(shape)}:
-                return cls(name, dtype, tuple(shape))
+                domain = value.get("domain", "")
+                if not isinstance(domain, str):
+                    raise FormatError(f"tensor {shown(name)} has the domain {shown(domain)}, which is no text")
+                return cls(name, dtype, tuple(shape), domain)
         raise FormatError(f"a tensor is written as {{name, dtype, shape}}, found {shown(value)}")

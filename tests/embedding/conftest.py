@@ -19,6 +19,8 @@ from tests.embedding.rare import CASES, make_package
 from tests.runtime.protobuf import field
 from tests.runtime.strange_labels import shift_labels
 
+TASKS = ("multilabel", "tagging", "language model", "unit embedding")
+
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
 DATA = ROOT / "tests" / "data"
@@ -72,6 +74,19 @@ def shop_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def species_package() -> Path:
     """Three classes over four features, whose ranges the contract does not know."""
     return DATA / "species"
+
+
+@pytest.fixture(scope="session")
+def task_packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Models whose answers are labels, tags, tokens and vectors."""
+    from parity_export import ExportOptions, export_package
+    from tests.export.task_modules import CASES as MODULES
+    from tests.export.task_modules import source_of
+
+    folder = tmp_path_factory.mktemp("tasks")
+    for name in TASKS:
+        export_package(source_of(*MODULES[name]), folder / name, ExportOptions(plots=False))
+    return {name: folder / name for name in TASKS}
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from tests.embedding.conftest import (
     SHOP_BAD,
     SHOP_ROWS,
     STRANGE,
+    TASKS,
     change_contract,
     change_expected,
     record_strange,
@@ -63,6 +64,37 @@ def program(folder: Path) -> Program:
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     return run
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_labels_tags_tokens_and_vectors_are_verified_and_not_printed(
+    program: Program, task_packages: dict[str, Path], name: str
+) -> None:
+    done = program("verify", task_packages[name])
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "agree" in done.stdout
+    done = program("predict", task_packages[name], "1,2,3,4")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert "neither a class nor values" in done.stderr
+
+
+CONTRADICTIONS = {
+    "multilabel": {"classes": ["a", "b"]},
+    "tagging": {"task": "language_model"},
+    "language model": {"task": "tagging"},
+    "unit embedding": {"task": "regression"},
+}
+
+
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_a_contract_that_contradicts_its_task_is_refused(
+    program: Program, task_packages: dict[str, Path], tmp_path: Path, name: str
+) -> None:
+    copy = Path(shutil.copytree(task_packages[name], tmp_path / "copy"))
+    change_contract(copy, lambda contract: contract.update(CONTRADICTIONS[name]))
+    done = program("verify", copy)
+    assert done.returncode and "task" in done.stderr, done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("name", ["xor", "iris", "rent", "series", "parcels", "shop"])

@@ -17,6 +17,7 @@ from tests.embedding.conftest import (
     DATA,
     NO_CLASS,
     STRANGE,
+    TASKS,
     change_expected,
     printed,
     random_rows,
@@ -35,6 +36,17 @@ VERSION = "1.30.0"  # of onnxruntime-node, in its package.json
 @pytest.fixture(scope="module")
 def folder(javascript_examples: Path) -> Path:
     return javascript_examples / "node"
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_labels_tags_tokens_and_vectors_are_verified_and_not_printed(
+    node, task_packages: dict[str, Path], name: str
+) -> None:
+    done = node(task_packages[name], "--verify")
+    assert (done.returncode, done.stderr) == (0, b""), done.stdout
+    done = node(task_packages[name], table=b"x1,x2,x3,x4\n1,2,3,4\n")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"whose answers this program does not write; use run() from a program" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["xor", "iris", "rent", "series", "parcels", "shop"])

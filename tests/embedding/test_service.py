@@ -97,6 +97,21 @@ def test_nested_data_and_chosen_outputs(client: Any, predictor: Predictor) -> No
     assert "id" not in answer
 
 
+@pytest.mark.slow
+def test_labels_and_vectors_are_answered_as_they_are(task_packages: dict[str, Path]) -> None:
+    for name, asked in (("multilabel", [1.0, 2.0, 3.0, 4.0]), ("tagging", [0.5] * 20), ("unit embedding", [1.0] * 4)):
+        (spec,) = Predictor(task_packages[name]).contract.inputs
+        shape = [1, *spec.shape[1:]]
+        wanted = Predictor(task_packages[name]).run({"x": np.array(asked, np.float32).reshape(shape)})
+        body = {"inputs": [{"name": "x", "shape": shape, "datatype": "FP32", "data": asked}]}
+        with serving(task_packages[name]) as opened:
+            answer = opened.post("/v2/models/m/infer", json=body).json()
+        found = {output["name"]: output["data"] for output in answer["outputs"]}
+        assert list(found) == list(wanted)
+        for output, array in wanted.items():
+            np.testing.assert_allclose(np.array(found[output], array.dtype), array.reshape(-1), rtol=1e-6)
+
+
 BAD: list[Any] = [
     "",
     "{",

@@ -28,7 +28,7 @@ DRIVER = Path(__file__).parent / "guide.py"
 SAYS = {
     "README.md": ["[1 0]", "accuracy", "labels are certified"],
     "tutorial.md": ["XORClassifier(", "17 parameters", "[0 1 1 0]", "[ True  True  True  True]"],
-    "your-module.md": ["width", "(3, 2)"],
+    "your-module.md": ["width", "(3, 2)", "mask: int64[batch, time] in 0..1, prefix"],
     "operations.md": ["accuracy"],
     "runtime.md": [
         "['setosa' 'virginica']", "x: float32[batch, time, 3]", "{'output_0': (2, 7, 4), 'output_1': (2, 2)}",

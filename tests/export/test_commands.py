@@ -11,6 +11,7 @@ pytestmark = pytest.mark.slow
 MODULE = "tests.export.modules:NotebookClassifier"
 OPTIONS = ["--arg", "num_inputs=2", "--arg", "num_hidden=4", "--arg", "num_outputs=1", "--task", "binary",
            "--output", "probabilities", "--input", "features: float32[batch, 2]"]  # fmt: skip
+AS_LOGITS = ["logits" if option == "probabilities" else option for option in OPTIONS]
 
 
 @pytest.fixture
@@ -45,10 +46,12 @@ def test_an_external_module_is_exported_from_the_command_line(parity, weights: P
         ("tests.export.modules:not_a_module", ["--weights", "w.pt"], 1, "gives a int"),
         ("tests.export.modules:broken", ["--weights", "w.pt"], 1, "vocabulary.txt"),
         (MODULE, ["--weights", "w.pt"], 1, "num_inputs"),
-        (MODULE, [], 2, "--weights"),
+        (MODULE, [], 1, "num_inputs"),
+        (MODULE, OPTIONS, 1, "are random (two calls differ in linear1.weight"),
         (MODULE, ["--weights", "absent.pt", *OPTIONS], 1, "no weights file"),
         (MODULE, ["--weights", "w.pt", *OPTIONS, "--arg", "num_hidden=5"], 1, "linear1.weight"),
-        (MODULE, ["--weights", "w.pt", *OPTIONS, "--output", "logits"], 1, "ends in Sigmoid"),
+        (MODULE, ["--weights", "w.pt", *AS_LOGITS], 1, "ends in Sigmoid"),
+        (MODULE, ["--weights", "w.pt", *OPTIONS, "--output", "logits"], 1, "takes one --output, not 2"),
         (MODULE, ["--weights", "w.pt", *OPTIONS, "--input", "features"], 1, "is no tensor"),
         (MODULE, ["--weights", "w.pt", *OPTIONS, "--task", "guess"], 2, "guess"),
         (MODULE, ["--weights", "w.pt", *OPTIONS, "--arg", "oops"], 2, "name=value"),

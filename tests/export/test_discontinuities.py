@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from parity_export import ExportOptions, OutputSpec, assert_parity, export_package, source_from_module
-from parity_export.gate.monte_carlo_arithmetic import MonteCarloArithmetic, TieOrder
+from parity_export.gate.monte_carlo_arithmetic import MonteCarloArithmetic
+from parity_export.gate.tie_order import TieOrder
 from parity_runtime import Predictor, TensorSpec
 from tests.export.test_sabotage import Function, append, exported, refused
 from tests.older_onnxruntime import refused_before

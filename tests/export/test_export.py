@@ -12,6 +12,7 @@ from onnx import numpy_helper
 from torch import nn
 
 from parity_export import ExportOptions, OutputSpec, export_package, source_from_module, source_from_run
+from parity_export.sources.argument_binding import Binding
 from parity_runtime import InputError, ParityRefusedError, Predictor, TensorSpec
 from parity_training import Run
 from tests.export import modules
@@ -127,10 +128,10 @@ def test_a_refused_export_keeps_its_report_and_writes_no_package(
 
     from parity_export.graph.torch_export import export_graph
 
-    def buggy(module: nn.Module, inputs: object, opset: int | None = None) -> object:
-        graph = export_graph(module, inputs, opset)  # type: ignore[arg-type]
+    def buggy(call: Binding, inputs: object, opset: int | None = None) -> object:
+        graph = export_graph(call, inputs, opset)  # type: ignore[arg-type]
         with torch.no_grad():
-            module.linear2.bias.add_(0.01)  # type: ignore[operator, union-attr]
+            call.module.linear2.bias.add_(0.01)  # type: ignore[operator, union-attr]
         return onnx_copy(graph)
 
     def onnx_copy(graph):  # type: ignore[no-untyped-def]

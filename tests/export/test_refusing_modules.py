@@ -1,6 +1,5 @@
 """Modules that torch does not run on every question, or that no graph can be made of: one sentence, no traceback."""
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,19 +22,17 @@ def report_of(module: nn.Module, specs: tuple[str, ...], folder: Path) -> Report
     return export_package(source, folder / "p", ExportOptions(plots=False)).gate_result.report
 
 
-class Edges(nn.Module):
-    """Messages along edges: an index is right below the number of nodes, whatever that is."""
-
-    def forward(self, x: Tensor, edges: Tensor) -> Tensor:
-        return torch.zeros_like(x).index_add(0, edges[1], x[edges[0]])
-
-
 def test_a_batch_that_torch_refuses_is_listed_and_no_backend_is_asked(tmp_path: Path) -> None:
-    report = report_of(Edges(), ("x: float32[nodes, 4]", "edges: int64[2, count]"), tmp_path)
-    assert any("torch in batches of 1: index 1 is out of bounds" in line for line in report.not_run)
+    def forward(_: object, x: Tensor) -> Tensor:
+        if not torch.compiler.is_exporting() and len(x) == 7:
+            raise ValueError("seven rows are too few")
+        return x - x.mean(0)  # rows influence one another: each size of a batch is asked
+
+    report = report_of(Function(forward), TABLE, tmp_path)
+    assert any("torch in batches of 7: seven rows are too few" in line for line in report.not_run)
     batches = {cell.batch for cell in report.results}
-    assert 1 not in batches
-    assert {2, 3, 7} <= batches
+    assert 7 not in batches
+    assert {1, 2, 3} <= batches
 
 
 def checked(words: str, above: float) -> Callable[[object, Tensor], Tensor]:
@@ -76,9 +73,9 @@ def test_what_refuses_nan_is_exported(tmp_path: Path) -> None:
     assert report_of(Function(forward), TABLE, tmp_path).nonfinite == {}
 
 
-@dataclasses.dataclass
 class Answers:
-    logits: Tensor
+    def __init__(self, logits: Tensor) -> None:
+        self.logits = logits
 
 
 @pytest.mark.parametrize(
@@ -90,9 +87,10 @@ class Answers:
         (lambda _, x: x[:, : int(x[0, 0])], "the values decide the size"),
         (lambda _, x: torch.fft.fft(x), r"complex64, .*view_as_real"),
         (lambda _, x: Answers(x), "an object of the type Answers"),
+        (lambda _, x: {"y": x, "unit": "metre"}, "an object of the type str"),
         (lambda _, x: None, "returns no tensor"),
     ],
-    ids=["mask", "nonzero", "unique", "item", "complex", "dataclass", "none"],
+    ids=["mask", "nonzero", "unique", "item", "complex", "object", "text", "none"],
 )
 def test_what_no_contract_can_declare_is_refused_by_its_name(forward, words: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=words) as caught:

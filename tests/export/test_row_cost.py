@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from parity_export import OutputSpec, source_from_module
-from parity_export.gate.row_cost import measure_row_cost
+from parity_export.gate.row_cost import RowCosts
 
 
 class Shared(nn.Module):
@@ -26,7 +26,7 @@ class Shared(nn.Module):
 def test_a_layer_that_stands_in_two_places_keeps_its_weights(looks: bool) -> None:
     module, x = Shared(looks).eval(), torch.randn(4, 3)
     expected = module(x)
-    cost = measure_row_cost(source_from_module(module, ["x: float32[batch, 3]"], OutputSpec(), "m"), {})
+    cost = RowCosts(source_from_module(module, ["x: float32[batch, 3]"], OutputSpec(), "m"))({})
     assert cost is not None
     assert cost.operations >= 3 * 2 * 9
     assert all(tensor.device.type == "cpu" for tensor in module.state_dict().values())

@@ -9,11 +9,16 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
-from parity_export import assert_parity
+from parity_export import ExportOptions, assert_parity
+from parity_export.export_graph import ExportGraph
+from parity_export.gate.run_gate import run_gate
+from parity_export.graph.attach_head import attach_head
 from parity_export.graph.torch_export import export_graph
+from parity_export.graph.trace import trace
 from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.example_inputs import Example
 from parity_runtime import TensorSpec
+from tests.export.task_modules import CASES, source_of
 
 pytestmark = pytest.mark.slow
 
@@ -238,3 +243,76 @@ def test_a_sequence_is_asked_beyond_where_it_is_cut(name: str) -> None:
     right, wrong = (Function(function) for function in CUTS[name])
     assert_parity(right, exported(right, SEQUENCE).SerializeToString(), SEQUENCE)
     refused(right, exported(wrong, SEQUENCE), SEQUENCE, "time (128|101|100|33)")
+
+
+def gated(case: str, change: Callable[[onnx.ModelProto], None]) -> list[str]:
+    """What the gate says of the graph of a task whose head somebody changed."""
+    graph = attach_head(trace(source_of(*CASES[case]), ExportOptions()))
+    model = onnx.load_from_string(graph.data)
+    change(model)
+    return run_gate(ExportGraph(graph.source, OnnxGraph(model.SerializeToString()))).report.reasons()
+
+
+def first(model: onnx.ModelProto, op_type: str) -> onnx.NodeProto:
+    return next(node for node in model.graph.node if node.op_type == op_type)
+
+
+def without_normalization(model: onnx.ModelProto) -> None:
+    division = first(model, "Div")
+    division.CopyFrom(helper.make_node("Identity", [division.input[0]], [division.output[0]]))
+
+
+def other_axis(model: onnx.ModelProto) -> None:
+    """The index of the largest of each class over the time, where that has the shape of the answer."""
+    next(one for one in first(model, "ArgMax").attribute if one.name == "axis").i = 1
+
+
+def last_of_equal(model: onnx.ModelProto) -> None:
+    """Harmless: it says another index of a tie, which is nobody's."""
+    first(model, "ArgMax").attribute.append(helper.make_attribute("select_last_index", 1))
+
+
+def swapped_classes(model: onnx.ModelProto) -> None:
+    """Of two classes each is called as the other, in the decision alone."""
+    maker = next(node for node in model.graph.node if node.output[0] in ("labels", "tags"))
+    maker.input[0], swap = "swapped", maker.input[0]
+    constant = numpy_helper.from_array(np.array([1, 0, 2]), "order")
+    model.graph.initializer.append(constant)
+    gather = helper.make_node("Gather", [swap, "order"], ["swapped"], axis=-1)
+    model.graph.node.insert(list(model.graph.node).index(maker), gather)
+
+
+TASK_DEFECTS: dict[str, tuple[str, Callable[[onnx.ModelProto], None], str]] = {
+    "a threshold of another class": (
+        "multilabel",
+        lambda model: set_weight(model, "head.logit_thresholds", lambda array: array[[1, 0, 2]]),
+        "of labels",
+    ),
+    "a threshold that is off by a thousandth": (
+        "multilabel",
+        lambda model: set_weight(model, "head.logit_thresholds", lambda array: array + np.float32([0, 0, 1e-3])),
+        "of labels",
+    ),
+    "the same of two classes": (
+        "binary",
+        lambda model: set_weight(model, "head.logit_threshold", lambda array: array + np.float32(1e-3)),
+        "of label",
+    ),
+    "labels of another class": ("multilabel", swapped_classes, "of labels"),
+    "tags of another class": ("tagging", swapped_classes, "of tags"),
+    "a vector that is not normalized": ("unit embedding", without_normalization, "of embedding"),
+    "tags over another axis": ("square tagging", other_axis, "of tags"),
+    "tokens over another axis": ("square language model", other_axis, "of tokens"),
+}
+
+
+@pytest.mark.parametrize("name", TASK_DEFECTS)
+def test_a_head_that_is_wrong_is_found(name: str) -> None:
+    case, change, words = TASK_DEFECTS[name]
+    reasons = gated(case, change)
+    assert any(words in reason for reason in reasons), reasons[:3]
+
+
+@pytest.mark.parametrize("case", ["tagging", "language model"])
+def test_another_index_of_a_tie_is_nobodys(case: str) -> None:
+    assert gated(case, last_of_equal) == []

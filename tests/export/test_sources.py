@@ -44,9 +44,12 @@ def test_safetensors_lightning_and_ddp_checkpoints_give_the_same_weights(state_d
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("l.ckpt", [], "--weights-key state_dict"),
-        ("l.ckpt", ["--weights-key", "weights"], "has no entry 'weights'; it holds state_dict, epoch"),
-        ("l.ckpt", ["--weights-key", "state_dict"], "'l.weight' is missing"),
+        ("l.ckpt", [], "--weights-key state_dict or --weights-key ema"),
+        ("l.ckpt", ["--weights-key", "weights"], "has no entry 'weights'; it holds state_dict, ema, epoch"),
+        ("other.pt", [], "'l.weight' is missing"),
+        ("extra.pt", [], "--ignore 'criterion.*'"),
+        ("wide.pt", [], "float32[3, 9]; the network has float32[3, 5]; it has with --arg inputs=9"),
+        ("wide.pt", ["--arg", "outputs=4"], "(and 1 more); is it another network's, or one that was built with"),
         ("l.ckpt", ["--weights-key", "state_dict", "--strip-prefix", "net."], "does not begin with the prefix 'net.'"),
         ("bad.safetensors", [], "is no safetensors file"),
         ("absent.safetensors", [], "there is no weights file"),
@@ -56,9 +59,11 @@ def test_safetensors_lightning_and_ddp_checkpoints_give_the_same_weights(state_d
 def test_a_checkpoint_that_does_not_fit_says_what_to_do(
     parity, state_dict, tmp_path: Path, name: str, options: list[str], words: str
 ) -> None:
-    torch.save(
-        {"state_dict": {f"model.{key}": one for key, one in state_dict.items()}, "epoch": 3}, tmp_path / "l.ckpt"
-    )
+    prefixed = {f"model.{key}": one for key, one in state_dict.items()}
+    torch.save({"state_dict": prefixed, "ema": state_dict, "epoch": 3}, tmp_path / "l.ckpt")
+    torch.save({"w": torch.zeros(3, 5)}, tmp_path / "other.pt")
+    torch.save({**state_dict, "criterion.w": torch.zeros(1), "criterion.v": torch.zeros(1)}, tmp_path / "extra.pt")
+    torch.save(modules.Linear(9).state_dict(), tmp_path / "wide.pt")
     (tmp_path / "bad.safetensors").write_bytes(b"\x00" * 64)
     torch.save({"l.weight": torch.zeros(1_000_000)}, tmp_path / "plain.pt")
     with (

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from parity_export import ExportOptions, OutputSpec, assert_parity, export_package, source_from_module
+from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
 from parity_runtime import InputError, ParityRefusedError, Predictor, TensorSpec
 
 pytestmark = pytest.mark.slow
@@ -51,20 +51,6 @@ class Changing(nn.Linear):
         return float(len(CALLS))
 
 
-class HalfWeights(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.l = nn.Linear(4, 2).bfloat16()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.l(x.bfloat16()).float()
-
-
-class HalfAnswers(nn.Linear):
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x).bfloat16()
-
-
 def exported(module: nn.Module, target: Path, spec: str = TABLE) -> Path:
     source = source_from_module(module.eval(), [TensorSpec.parse(spec)], OutputSpec(), "m")
     return export_package(source, target, ExportOptions(plots=False)).path
@@ -97,27 +83,6 @@ def test_a_module_that_counts_its_calls_and_answers_alike_is_exported(tmp_path: 
     x = torch.randn(5, 4)
     found = Predictor(exported(module, tmp_path / "p")).run({"x": x.numpy()})["output"]
     assert abs(found - module(x).detach().numpy()).max() < 1e-5
-
-
-@pytest.fixture(scope="module")
-def linear(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The graph of a module that can be exported."""
-    return exported(nn.Linear(4, 2), tmp_path_factory.mktemp("linear") / "p") / "model.onnx"
-
-
-@pytest.mark.parametrize(
-    ("module", "words"),
-    [
-        (HalfWeights(), r"l\.weight is bfloat16, .*in float32: module\.float\(\)"),
-        (HalfAnswers(4, 2), r"returns bfloat16, .*\.float\(\)"),
-    ],
-)
-def test_bfloat16_is_refused_by_its_name(linear: Path, module: nn.Module, words: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=words) as caught:
-        exported(module, tmp_path / "p")
-    assert "\n" not in str(caught.value)
-    with pytest.raises(InputError, match=words):
-        assert_parity(module, linear, [TABLE])
 
 
 def test_a_module_that_takes_no_single_row_is_refused_and_exported_with_a_fixed_batch(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from parity_training.data.table_settings import TableSettings
 from parity_training.data.xor import XORSettings, xor_data
 from parity_training.settings import TrainSettings
 from parity_training.train import resume, train_xor
-from parity_training.weights.state_dict import load_object, save_object
+from parity_training.weights.weights_file import load_object, save_object
 
 pytestmark = pytest.mark.slow
 
@@ -175,7 +175,7 @@ from parity_runtime import ParityError
 from parity_training.fitting.prepare import NetworkChoice
 from parity_training.settings import TrainSettings
 from parity_training.train import resume, train_model
-from parity_training.weights.state_dict import load_object, save_object
+from parity_training.weights.weights_file import load_object, save_object
 from parity_training.data.xor import XORSettings, xor_data
 from pathlib import Path
 data = xor_data(XORSettings(size=64, validation_size=8, test_size=8))

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from parity_training import Run, weights_id
-from parity_training.weights.state_dict import load_object
+from parity_training.weights.weights_file import load_object
 from tests.training.tables import classes_table
 from tests.warm_process import Forked, WarmProcess
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from parity_runtime import InputError
 from parity_training import apply_state_dict, load_state_dict, weights_id
-from parity_training.weights.state_dict import save_object
+from parity_training.weights.weights_file import save_object
 
 
 def network() -> nn.Module:

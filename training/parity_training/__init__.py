@@ -12,6 +12,7 @@ from parity_training.networks.table_network import TableNetwork
 from parity_training.run import Recipe, Run
 from parity_training.settings import TrainSettings
 from parity_training.train import resume, train_model, train_xor
+from parity_training.weights.load_weights import load_weights
 from parity_training.weights.state_dict import apply_state_dict, load_state_dict, weights_id
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "build_network",
     "data_loader",
     "load_state_dict",
+    "load_weights",
     "resume",
     "table_data",
     "train_model",

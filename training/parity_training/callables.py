@@ -1,5 +1,6 @@
 """Networks of other people: ``package.module:Callable``, named on the command line or in Python, never by a file."""
 
+import functools
 import importlib
 import os
 import sys
@@ -7,11 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from parity_runtime import InputError
+from parity_runtime.arguments import did_you_mean
 from parity_runtime.errors import first_line
 
 
 def resolve_callable(location: str) -> Callable[..., Any]:
-    """Return ``package.module:Callable``; the folder at hand is searched first, as ``python -m`` does.
+    """Return ``package.module:Callable``, or a method of a class, ``package.module:Class.method``.
+
+    The folder at hand is searched first, as ``python -m`` does.
 
     Raises:
         InputError: it is not written so, cannot be imported, or is not there.
@@ -22,10 +26,12 @@ def resolve_callable(location: str) -> Callable[..., Any]:
     if os.getcwd() not in sys.path:  # noqa: PTH109
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
     try:
-        found = getattr(importlib.import_module(module_name), name, None)
+        module: Any = importlib.import_module(module_name)
+        found = functools.reduce(lambda one, part: getattr(one, part, None), name.split("."), module)
     except (Exception, SystemExit) as error:  # the user's own code
         raise InputError(f"cannot import {module_name}: {type(error).__name__}: {first_line(error)}") from error
     if not callable(found):
-        raise InputError(f"{module_name} has no callable {name!r}")
+        meant = did_you_mean(name.partition(".")[0], dir(module))
+        raise InputError(f"{module_name} has no callable {name!r}{meant}")
     network: Callable[..., Any] = found
     return network

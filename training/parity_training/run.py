@@ -28,10 +28,12 @@ from parity_training.data.table_features import table_inputs
 from parity_training.networks.registry import Network, build_network
 from parity_training.networks.table_network import TableNetwork
 from parity_training.settings import TrainSettings
-from parity_training.weights.state_dict import StateDict, apply_state_dict, check_state_dict, load_state_dict
+from parity_training.weights.state_dict import apply_state_dict, check_state_dict, load_state_dict
+from parity_training.weights.weights_file import StateDict
 
 RECIPE, STATE_DICT = "recipe.json", "state_dict.pt"
 EVALUATION, TEST_TABLE = "evaluation.json", "test.csv"
+_TASKS = ("binary", "multiclass", "regression")  # that a run is trained on
 UNFINISHED = ".unfinished"
 REPLACED = ".replaced"
 """Marks a run whose name another one is about to take: under the name of an unfinished run it is nothing to resume."""
@@ -161,7 +163,8 @@ def _contract(value: dict[str, Any], where: str) -> ModelContract:
     rows = table_inputs(contract.features)
     if not is_encoded(contract):  # numbers alone may come under any name
         rows = (TensorSpec(contract.inputs[0].name, "float32", ("batch", len(contract.features))),)
-    if contract.task == "tensors" or not contract.targets or not contract.features or contract.inputs != rows:
+    known = contract.task in _TASKS and contract.targets and contract.features
+    if not known or contract.inputs != rows:
         raise FormatError(f"{where}: the contract is not that of a table with a target, which a run is trained on")
     return contract
 

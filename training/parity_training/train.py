@@ -26,7 +26,8 @@ from parity_training.run import EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Run
 from parity_training.run_folder import check_folder, evaluated_part, write_test_rows
 from parity_training.settings import TrainSettings
 from parity_training.unfinished_run import begun, put_in_place, reopened
-from parity_training.weights.state_dict import check_state_dict, save_object
+from parity_training.weights.state_dict import check_state_dict
+from parity_training.weights.weights_file import save_object
 
 OnEpoch = Callable[[EpochResult], None]
 

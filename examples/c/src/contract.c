@@ -24,7 +24,8 @@ static bool parse_graphs(const struct place *place, struct contract *contract)
 
 static bool parse_task(const struct place *place, struct contract *contract)
 {
-    static const char *const TASKS[] = {"binary", "multiclass", "regression", "tensors"};
+    static const char *const TASKS[] = {"binary",    "multiclass",     "regression", "multilabel", "tagging",
+                                        "embedding", "language_model", "tensors"};
     const char *task = get_text(place, contract->json, "task");
     if (task == NULL)
         return false;
@@ -42,8 +43,8 @@ static bool add_certified_outputs(const struct place *place, struct contract *co
     const struct specs *plain = &contract->outputs[DEFAULT];
     struct specs *certified = &contract->outputs[CERTIFIED];
     size_t bounded = find_spec(plain, contract_classifies(contract) ? "logits" : "value");
-    if (contract->task == TENSORS)
-        return malformed(place, "it names a certified graph of a model of tensors, which have no error bound");
+    if (contract->task > REGRESSION)
+        return malformed(place, "it names a certified graph of a model whose task has no error bound");
     certified->items = calloc(plain->count + 2, sizeof *certified->items);
     if (certified->items == NULL)
         return fail_memory(place->failure);

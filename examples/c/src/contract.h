@@ -7,7 +7,7 @@
 #include "package.h"
 #include "spec.h"
 
-enum task { BINARY, MULTICLASS, REGRESSION, TENSORS };
+enum task { BINARY, MULTICLASS, REGRESSION, MULTILABEL, TAGGING, EMBEDDING, LANGUAGE_MODEL, TENSORS };
 enum graph { DEFAULT, CERTIFIED, GRAPHS };
 
 /* Names and texts belong to `json`. */

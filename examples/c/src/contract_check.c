@@ -62,6 +62,35 @@ static bool gives(const struct contract *contract, const char *name, const char 
            (width == 0 || (spec->dimensions[1] == NULL && (uint64_t)spec->sizes[1] == width));
 }
 
+static const struct spec *output_of(const struct contract *contract, const char *name, const char *dtype, size_t rank)
+{
+    size_t output = find_spec(&contract->outputs[DEFAULT], name);
+    const struct spec *spec = &contract->outputs[DEFAULT].items[output];
+    return output < contract->outputs[DEFAULT].count && spec->dtype == dtype_named(dtype) && spec->rank == rank ? spec
+                                                                                                                : NULL;
+}
+
+/* Whether two outputs are equally long along an axis, which may be dynamic. */
+static bool same_size(const struct spec *one, const struct spec *other, size_t axis)
+{
+    if (one->dimensions[axis] == NULL || other->dimensions[axis] == NULL)
+        return one->dimensions[axis] == other->dimensions[axis] && one->sizes[axis] == other->sizes[axis];
+    return strcmp(one->dimensions[axis], other->dimensions[axis]) == 0;
+}
+
+/* Whether an index for each position stands beside the logits of each: [batch, time] and [batch, time, width]. */
+static bool gives_sequence(const struct contract *contract, const char *name, size_t classes)
+{
+    const struct spec *indices = output_of(contract, name, "int64", 2);
+    const struct spec *logits = output_of(contract, "logits", "float32", 3);
+    const struct spec *probabilities = output_of(contract, "probabilities", "float32", 3);
+    if (indices == NULL || logits == NULL || logits->dimensions[2] != NULL || !same_size(indices, logits, 1))
+        return false;
+    return contract->task == LANGUAGE_MODEL ||
+           (probabilities != NULL && same_size(probabilities, logits, 1) && same_size(probabilities, logits, 2) &&
+            (uint64_t)logits->sizes[2] == classes);
+}
+
 static bool check_outputs(const struct contract *contract, const struct place *place)
 {
     size_t classes = json_array_size(contract->classes), targets = json_array_size(contract->targets);
@@ -72,6 +101,13 @@ static bool check_outputs(const struct contract *contract, const struct place *p
                 gives(contract, "logits", "float32", classes));
     else if (contract->task == REGRESSION)
         fits = targets > 0 && gives(contract, "value", "float32", targets);
+    else if (contract->task == MULTILABEL)
+        fits = gives(contract, "labels", "bool", classes) && gives(contract, "probabilities", "float32", classes) &&
+               gives(contract, "logits", "float32", classes);
+    else if (contract->task == TAGGING || contract->task == LANGUAGE_MODEL)
+        fits = gives_sequence(contract, contract->task == TAGGING ? "tags" : "tokens", classes);
+    else if (contract->task == EMBEDDING)
+        fits = output_of(contract, "embedding", "float32", 2) != NULL;
     return fits || malformed(place, "its outputs are not those of its task");
 }
 
@@ -83,7 +119,8 @@ static bool check_classes(const struct contract *contract, const struct place *p
         if (json_typeof(json_array_get(classes, i)) != json_typeof(first) ||
             !(json_is_string(first) || json_is_integer(first)))
             return malformed(place, "its classes are neither all text nor all integers");
-    if (contract_classifies(contract) ? count < 2 || (contract->task == BINARY && count != 2) : count != 0)
+    const size_t fewest = contract_classifies(contract) || contract->task == TAGGING ? 2 : contract->task == MULTILABEL;
+    if (fewest > 0 ? count < fewest || (contract->task == BINARY && count != 2) : count != 0)
         return malformed(place, "it has %zu classes, which does not fit its task", count);
     for (size_t i = 0; i < json_array_size(contract->targets); i++)
         if (!json_is_string(json_array_get(contract->targets, i)))

@@ -41,7 +41,9 @@ bool session_open(struct session *session, const struct runtime *runtime, const 
     const char *file = contract->files[graph];
     *session = (struct session){runtime, &contract->inputs, &contract->outputs[graph], NULL};
     if (file == NULL)
-        return fail(failure, EXIT_ERROR, "%s has no certified graph; export it with --certified", package->folder);
+        return fail(failure, EXIT_ERROR,
+                    "%s has no certified graph; binary, multiclass and regression may be exported with --certified",
+                    package->folder);
     if (!package_read(package, file, &model, failure))
         return false;
     const struct place place = {package->folder, file, failure};

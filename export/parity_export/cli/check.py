@@ -33,8 +33,9 @@ from parity_runtime.files.paths import refuse_unwritable, resolved
 def check(source: str, model: Path, out: Path | None, report: ReportDetail | None, **options: Any) -> None:
     """Compare the ONNX file MODEL, from any exporter, with SOURCE, by the gate that parity export applies.
 
-    SOURCE is a run folder, or package.module:Callable with --weights; its own outputs are compared with MODEL's, in
-    order. Without --input the inputs are MODEL's. Exits with 3 if MODEL does not answer as the module.
+    SOURCE is a run folder, or package.module:Callable with --weights; its own outputs are compared with MODEL's, by
+    name where the module has all of MODEL's names, else in order. Without --input the inputs are MODEL's. Exits with 3
+    if MODEL does not answer as the module.
     """
     tolerance = ExportOptions(rtol=options.pop("rtol"), atol=options.pop("atol")).tolerance
     effort: Effort = options.pop("effort")
@@ -44,8 +45,8 @@ def check(source: str, model: Path, out: Path | None, report: ReportDetail | Non
         raise click.UsageError(
             "--report says what the report holds, and there is no file for it; add --out report.json"
         )
-    module, graph = bare_module(source, options), read_model(model)
-    judged = compared_source(source, module, options, graph, model.stem)
+    loaded, graph = bare_module(source, options), read_model(model)
+    judged = compared_source(source, loaded, options, graph, model.stem)
     gate_result = check_model(judged, graph, tolerance, effort=effort)
     if out is not None:
         write_file(out, dump_table(report_to_json(judged.contract, gate_result, full=report == "full")))

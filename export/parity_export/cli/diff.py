@@ -11,7 +11,8 @@ from parity_export.cli.module_options import bare_module, compared_source, modul
 from parity_export.divergence import Divergence, Trace, first_divergence, onnx_trace, torch_trace
 from parity_export.export_options import ExportOptions
 from parity_export.gate.batching import Batches
-from parity_export.gate.probe_sampling import ProbeSampler, integer_ranges
+from parity_export.gate.integer_ranges import integer_ranges
+from parity_export.gate.probe_sampling import ProbeSampler
 from parity_export.gate.probes import SEED
 from parity_export.gate.tolerances import TORCH_TESTING
 from parity_export.gate.torch_reference import TorchReference
@@ -55,8 +56,8 @@ def diff(source: str, model: Path, between: str, rtol: float, atol: float, **opt
     first, second = _sides(between)
     graph = OnnxGraph(load_model(model).data) if model.is_dir() else read_model(model)
     compared = compared_source(source, bare_module(source, options), options, graph, model.stem)
-    if compared.call.note is not None:
-        echo_line(compared.call.note, err=True)
+    for line in compared.said:
+        echo_line(line, err=True)
     call = _call(compared)
     ours, operators = _trace(first, compared, graph, call)
     theirs, more = _trace(second, compared, graph, call)

@@ -17,11 +17,14 @@ from parity_export.cli.module_options import (
     sample,
     user_module,
 )
+from parity_export.cli.probe_options import probe_options
 from parity_export.error_bounds.bound_report import BoundReport
 from parity_export.export import Exported, export_package
 from parity_export.export_options import ExportOptions, ReportDetail
+from parity_export.gate.comparison import COSINE
 from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
 from parity_export.sources.output_spec import OutputSpec
+from parity_export.sources.pretrained import METHOD
 from parity_runtime import InputError
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import names
@@ -30,16 +33,30 @@ from parity_runtime.printable import counted
 from parity_training import Run
 
 
+def _probabilities(
+    context: click.Context, parameter: click.Parameter, text: str | None
+) -> float | tuple[float, ...] | None:
+    """Read ``0.3``, or ``0.3,0.5`` as one for each class."""
+    if text is None:
+        return None
+    found = tuple(float(click.FLOAT(part.strip(), parameter, context)) for part in text.split(","))
+    return found[0] if len(found) == 1 else found
+
+
 @click.command()
 @click.argument("source")
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace a package that stands there already.")
 @module_options
 @click.option("--task", type=click.Choice(TASKS), help="What your module's output means [default: tensors].")
-@click.option("--output", type=click.Choice(["logits", "probabilities"]), help="What your classifier returns.")
 @click.option("--classes", metavar="A,B,...", help="Labels by index [default: 0,1,...].")
 @click.option("--positive", help="The class that a binary output speaks of; must be the second.")
-@click.option("--threshold", type=float, help="Probability from which on a row is positive [default: 0.5].")
+@click.option(
+    "--threshold",
+    metavar="P[,P,...]",
+    callback=_probabilities,
+    help="Probability from which on a row is positive; of multilabel one for all classes, or for each [default: 0.5].",
+)
 @click.option("--features", metavar="A,B,...", help="Column names [default: x1,x2,...].")
 @click.option("--targets", metavar="A,B,...", help="Names of the predicted columns.")
 @click.option("--name", help="The model's name [default: the callable's].")
@@ -60,8 +77,8 @@ from parity_training import Run
 def export(source: str, target: Path, force: bool, verbose: bool, **options: Any) -> None:
     """Export SOURCE into the package folder TARGET, if both compute the same outputs.
 
-    SOURCE is a run folder, or package.module:Callable with --weights and --input. Exits with 3 and writes
-    nothing but TARGET.refused.json if the graph does not answer as the module.
+    SOURCE is a run folder, or package.module:Callable with --weights (unless it loads them itself) and --input.
+    Exits with 3 and writes nothing but TARGET.refused.json if the graph does not answer as the module.
     """
     chosen_options = {name: options.pop(name) for name in ("opset", "ir_version", "rtol", "atol", "report", "effort")}
     plots, certified = not options.pop("no_plots"), options.pop("certified")
@@ -88,6 +105,9 @@ def summary(exported: Exported) -> list[str]:
     for name, tolerance in exported.contract.tolerance.items():
         worst = max(found.max_abs for found in report.differences(name, "ordinary"))
         lines.append(f"  {name}: largest deviation from float64 {worst:.3g}; allowed {tolerance.in_words}")
+    cosines = [found.max_abs for found in report.differences(COSINE, "ordinary")]
+    if cosines:
+        lines.append(f"  smallest cosine with torch's vectors: 1 - {max(cosines):.3g}")
     if report.encoder:
         lines.append(f"encoder: {report.encoder_agreement(exported.contract)}")
     if exported.bound_report is not None:
@@ -110,15 +130,17 @@ def _run_source(source: str, options: dict[str, Any]) -> ModelSource:
 
 
 def _module_source(source: str, options: dict[str, Any]) -> ModelSource:
-    module, inputs = user_module(source, options), input_specs(options)
+    loaded, inputs = user_module(source, options), input_specs(options)
     output_spec = OutputSpec(
         task=options["task"] or "tensors",
-        output=options["output"],
+        output=options["outputs"],
         classes=labels(options["classes"]),
         positive=options["positive"],
         threshold=options["threshold"],
         features=names(options["features"]),
         targets=names(options["targets"]),
     )
-    name = options["name"] or source.rpartition(":")[2]
-    return source_from_module(module, inputs, output_spec, name, sample(options, inputs))
+    name = options["name"] or source.rpartition(":")[2].removesuffix(f".{METHOD}")
+    real, probes = sample(options, inputs), probe_options(options)
+    found = source_from_module(loaded.module, options["inputs"], output_spec, name, real, probes)
+    return found.noting(*loaded.notes)

@@ -7,37 +7,59 @@ from pathlib import Path
 from typing import Any, get_args
 
 import click
-from torch import nn
 
 from parity_export.check_model import model_inputs
+from parity_export.cli.probe_options import NAMES as PROBE_NAMES
+from parity_export.cli.probe_options import OPTIONS as PROBE_OPTIONS
+from parity_export.cli.probe_options import probe_options
 from parity_export.export_options import Effort
 from parity_export.onnx_graph import OnnxGraph
-from parity_export.sources.load_module import load_module, load_sample
-from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
+from parity_export.sources.load_module import Checkpoint, LoadedModule, build_module, load_sample
+from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run, specifications
 from parity_export.sources.output_spec import OutputSpec
+from parity_export.sources.pretrained import is_pretrained, stay_offline
 from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.cli.options import names
 from parity_runtime.contract import is_encoded
 from parity_runtime.inference.input_validation import Arrays
-from parity_training import Run, load_state_dict
+from parity_training import Run
 from parity_training.callables import resolve_callable
 from parity_training.cli.arguments import name_values
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option("--weights", type=click.Path(path_type=Path), help="The state_dict of your module."),
-    click.option("--weights-key", help="The entry of a checkpoint that holds the state_dict, such as state_dict."),
+    click.option(
+        "--weights",
+        type=click.Path(path_type=Path),
+        help="The state_dict of your module: a file, the index of several, or a folder.",
+    ),
+    click.option("--weights-key", help="The entry of a checkpoint that is meant, where several fit, such as ema."),
     click.option(
         "--strip-prefix",
         default="",
         show_default=False,
-        help="Taken off every tensor's name, such as model. or module.",
+        help="Taken off every tensor's name, where several prefixes fit, such as student.",
+    ),
+    click.option(
+        "--ignore",
+        multiple=True,
+        metavar="PATTERN",
+        help='Tensors that a checkpoint may hold beside your module\'s, such as "criterion.*"; repeatable.',
     ),
     click.option("--arg", "arguments", multiple=True, metavar="NAME=VALUE", help="Keyword arguments of the callable."),
     click.option(
         "--input", "inputs", multiple=True, metavar="SPEC", help='"x: float32[batch, 2]" of forward(x); repeatable.'
     ),
+    click.option(
+        "--output",
+        "outputs",
+        multiple=True,
+        metavar="NAME[=OTHER]",
+        help="What a classifier returns, logits or probabilities; else an output of your module, under another name in "
+        "the package; repeatable [default: all].",
+    ),
     click.option("--network", help="The package.module:Callable of a run whose network is not Parity's."),
     click.option("--samples", type=click.Path(path_type=Path), help="An .npz of real inputs by name."),
+    *PROBE_OPTIONS,
 )
 
 effort_option = click.option(
@@ -48,7 +70,7 @@ effort_option = click.option(
     help="How much work the gate may spend on a large network; the report says what more would add.",
 )
 
-RUN_OPTIONS = ("network", "inputs", "samples")
+RUN_OPTIONS = ("network", "inputs", "samples", *PROBE_NAMES)
 """What check and diff take of a run as well: a run names its own weights."""
 
 
@@ -88,31 +110,32 @@ def check_source_options(source: str, options: dict[str, Any], for_run: Sequence
             raise click.UsageError(f"{parameter.opts[0]} goes with {reason}")
 
 
-def user_module(source: str, options: dict[str, Any]) -> nn.Module:
+def user_module(source: str, options: dict[str, Any]) -> LoadedModule:
     """Return ``package.module:Callable`` with its weights.
 
     Raises:
         InputError: it cannot be built, or the weights do not fit.
     """
-    weights = options["weights"]
-    if weights is None:
-        raise click.UsageError(f"{source} needs its state_dict: --weights FILE")
-    state_dict = load_state_dict(weights, options["weights_key"], options["strip_prefix"])
-    return load_module(source, name_values("--arg", options["arguments"]), state_dict, str(weights))
+    if is_pretrained(source):
+        stay_offline()
+    checkpoint = Checkpoint(options["weights"], options["weights_key"], options["strip_prefix"], options["ignore"])
+    return build_module(source, name_values("--arg", options["arguments"]), checkpoint)
 
 
-def bare_module(source: str, options: dict[str, Any]) -> nn.Module:
+def bare_module(source: str, options: dict[str, Any]) -> LoadedModule:
     """Return the module of a run, or the user's own.
 
     Raises:
         click.UsageError: an option does not go with SOURCE.
     """
     check_source_options(source, options, RUN_OPTIONS)
-    return Run.open(source).module(run_network(options)) if is_run(source) else user_module(source, options)
+    if is_run(source):
+        return LoadedModule(Run.open(source).module(run_network(options)))
+    return user_module(source, options)
 
 
 def compared_source(
-    source: str, module: nn.Module, options: dict[str, Any], model: OnnxGraph, name: str
+    source: str, loaded: LoadedModule, options: dict[str, Any], model: OnnxGraph, name: str
 ) -> ModelSource:
     """Return the module that an ONNX model is judged by, its outputs compared as they are.
 
@@ -121,7 +144,7 @@ def compared_source(
 
     Args:
         source: a run folder, or package.module:Callable.
-        module: its `bare_module`.
+        loaded: its `bare_module`.
         options: of `module_options`.
         model: what is judged.
         name: of the model.
@@ -132,6 +155,11 @@ def compared_source(
     inputs = input_specs(options) or list(model_inputs(model))
     table = _table_source(source, options, inputs)
     if table is not None:
+        if any(options[one] for one in PROBE_NAMES):
+            raise click.UsageError(
+                "--dimension, --compare, --samples-only and --draw go with the inputs of a module; what a run's table "
+                "holds is known"
+            )
         return replace(table, contract=replace(table.contract, name=name))
     texts = [spec for spec in inputs if spec.dtype == "string"]
     if texts:
@@ -139,7 +167,9 @@ def compared_source(
             f"{name} takes {texts[0]}, and a run of a table with these inputs says which texts there are; give that "
             "run's folder in the place of the module"
         )
-    return source_from_module(module, inputs, OutputSpec(), name, sample(options, inputs))
+    output_spec, real = OutputSpec(output=options["outputs"]), sample(options, inputs)
+    found = source_from_module(loaded.module, inputs, output_spec, name, real, probe_options(options))
+    return found.noting(*loaded.notes)
 
 
 def _table_source(source: str, options: dict[str, Any], inputs: Sequence[TensorSpec]) -> ModelSource | None:
@@ -164,12 +194,14 @@ def run_network(options: dict[str, Any]) -> Callable[..., Any] | None:
 
 def input_specs(options: dict[str, Any]) -> list[TensorSpec]:
     """Return the inputs that were given, in their order."""
-    return [TensorSpec.parse(text) for text in options["inputs"]]
+    return specifications(options["inputs"])
 
 
 def sample(options: dict[str, Any], inputs: Sequence[TensorSpec]) -> Arrays | None:
     """Return the real inputs that were given, rows first."""
-    return load_sample(options["samples"], inputs) if options["samples"] is not None else None
+    if options["samples"] is None:
+        return None
+    return load_sample(options["samples"], inputs, options["dimensions"])
 
 
 def labels(text: str | None) -> tuple[str | int, ...]:

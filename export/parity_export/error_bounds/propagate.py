@@ -24,6 +24,7 @@ from parity_runtime import ModelContract
 from parity_runtime.arguments import argument
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL
 from parity_runtime.errors import first_line
+from parity_runtime.tasks import CERTIFIABLE
 
 _EXACT_ON_CONSTANTS = moving("keeps") | {"Slice"}
 _FROM_CONSTANTS = frozenset({"Gather", "Where"})
@@ -43,12 +44,17 @@ def propagate_error_bounds(graph: OnnxGraph, contract: ModelContract) -> OnnxGra
 
     Raises:
         CannotCertifyError: an operator has no rule, the installed onnxruntime puts another function in the place of
-            operators, or the model returns tensors without a meaning.
+            operators, or the model has a task that no bounds are derived for.
     """
     if contract.task == "tensors":
         raise CannotCertifyError(
             f"cannot certify: {contract.name} returns tensors without a meaning; parity export gives it one with "
             f"{argument('task')} binary, multiclass or regression"
+        )
+    if contract.task not in CERTIFIABLE:
+        raise CannotCertifyError(
+            f"cannot certify: {contract.name} has the task {contract.task}; error bounds are derived for binary, "
+            "multiclass and regression alone"
         )
     check_graph(graph.model, contract)
     shaped = _with_shapes(graph.proto, strict=False)

@@ -6,42 +6,88 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.gate.batching import ModelFunction
-from parity_export.gate.bisection import bisect, where
+from parity_export.gate.batching import ModelFunction, by_row
+from parity_export.gate.bisection import Bring, bisect, unchanged, where
 from parity_export.gate.probes import ADVERSARIAL, BOUNDARY, Probes, labelled
-from parity_runtime.contract import LABEL
 from parity_runtime.inference.input_validation import Arrays
 
 _BISECTIONS = 60  # halvings of a segment in float64: enough to reach neighbouring float32 values anywhere
+_BESIDE = 2.0**-13  # of a segment: its logits lie about 1e-4 from the decision, where it is about 1 long
 _SEARCH_ROUNDS = 12
 
 
-def boundary_rows(rows: Probes, reference: ModelFunction, random: np.random.Generator, count: int) -> Iterator[Probes]:
-    """Yield rows where the label changes: halve the segment between two rows of different labels, all at once.
+def boundary_rows(
+    rows: Probes,
+    reference: ModelFunction,
+    random: np.random.Generator,
+    decision: str,
+    count: int,
+    inside: Bring = unchanged,
+) -> Iterator[Probes]:
+    """Yield rows where a decision changes: halve the segment between two rows that differ in it, all at once.
+
+    And rows a little away from there, on both sides: right at a decision no tolerance tells a wrong one from a tie.
 
     Args:
         rows: where to start from.
         reference: torch in float64, rows first.
         random: pairs the rows.
+        decision: the output that is decided: a label, or labels, tags or tokens, each of which is looked for.
         count: how many pairs are halved at most.
+        inside: brings rows back into the domains of their inputs.
     """
-    labels = reference(rows.inputs)[LABEL]
-    shuffled = random.permutation(len(rows))
-    pairs = np.stack([np.arange(len(rows)), shuffled])[:, labels != labels[shuffled]][:, :count]
     floats = {name for name, array in rows.inputs.items() if array.dtype.kind == "f"}
-    if pairs.size == 0 or not floats:
+    if not floats:
+        return  # nothing lies between two indices or texts
+
+    labels, shuffled = by_row(reference(rows.inputs)[decision]), random.permutation(len(rows))
+    first, column = _pairs(labels != labels[shuffled], count)
+    if first.size == 0:
         return
-    start, end = ({name: array[side] for name, array in rows.inputs.items()} for side in pairs)
+    start, end = ({name: array[side] for name, array in rows.inputs.items()} for side in (first, shuffled[first]))
     end |= {name: start[name] for name in start if name not in floats}
-    start_labels, end_labels = reference(start)[LABEL], reference(end)[LABEL]
-    sides = bisect(start, end, lambda rows: np.asarray(reference(rows)[LABEL] == start_labels), _BISECTIONS)
+
+    def decided(inputs: Arrays) -> NDArray[Any]:
+        return np.asarray(by_row(reference(inputs)[decision])[np.arange(len(column)), column])
+
+    start_labels, end_labels = decided(start), decided(end)
+    sides = bisect(start, end, lambda rows: np.asarray(decided(rows) == start_labels), _BISECTIONS, inside)
     crossing = np.flatnonzero(start_labels != end_labels)
-    for side in sides:
+    for side, origin in zip(sides, (start, end), strict=True):
         yield labelled(BOUNDARY, side).take(crossing)
+        yield labelled(BOUNDARY, inside(_towards(origin, side))).take(crossing[: count // 2])
+
+
+def _pairs(differ: NDArray[np.bool_], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which pairs of rows are taken, and which of their decisions: of each decision as many, the first ones.
+
+    Args:
+        differ: whether a decision of a pair differs, ``[pairs, decisions]``.
+        count: how many are taken at most.
+    """
+    pairs, decisions = np.nonzero(differ)
+    rank = np.cumsum(differ, axis=0)[pairs, decisions]
+    taken = np.lexsort((decisions, rank))[:count]
+    return pairs[taken], decisions[taken]
+
+
+def _towards(origin: Arrays, rows: Arrays) -> Arrays:
+    """Return rows that are moved towards where they came from, by a small part of the way."""
+    return {
+        name: (array + _BESIDE * (origin[name].astype(np.float64) - array)).astype(array.dtype)
+        if array.dtype.kind == "f"
+        else array
+        for name, array in rows.items()
+    }
 
 
 def adversarial_rows(
-    rows: Probes, first: ModelFunction, second: ModelFunction, random: np.random.Generator, count: int
+    rows: Probes,
+    first: ModelFunction,
+    second: ModelFunction,
+    random: np.random.Generator,
+    count: int,
+    inside: Bring = unchanged,
 ) -> Iterator[Probes]:
     """Yield rows that drive two answers apart: keep the worst, move them a little, keep the worst again.
 
@@ -53,6 +99,7 @@ def adversarial_rows(
         second: onnxruntime, rows first.
         random: moves the rows.
         count: how many rows are kept.
+        inside: brings rows back into the domains of their inputs.
     """
     if not any(array.dtype.kind == "f" for array in rows.inputs.values()):
         return  # indices and text cannot be moved a little
@@ -64,6 +111,7 @@ def adversarial_rows(
     for step in range(_SEARCH_ROUNDS):
         step_size = 10.0 ** -(step / 2)
         moved = best.inputs | {name: _moved(best.inputs[name], ranges[name], step_size, random) for name in floats}
+        moved = inside(moved)
         found = _apart(moved, first, second)
         better = found > score
         inputs = {name: where(better, moved[name], array) for name, array in best.inputs.items()}

@@ -1,7 +1,7 @@
 """Rows in batches of any size, through anything that answers a batch."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -52,10 +52,11 @@ class Batches:
 
     Args:
         contract: of the model, its outputs known.
+        where: by output, the input where it is compared; elsewhere all answers are made 0.
     """
 
-    def __init__(self, contract: ModelContract) -> None:
-        self._contract = contract
+    def __init__(self, contract: ModelContract, where: Mapping[str, str] | None = None) -> None:
+        self._contract, self._where = contract, dict(where or {})
         self.name = batch_name(contract)
 
     def run(self, answer: ModelFunction, inputs: Arrays, rows: NDArray[np.int64], batch: int) -> Arrays:
@@ -63,7 +64,23 @@ class Batches:
         size = batch if self.name is not None else 1
         parts = [rows[start : start + size] for start in range(0, len(rows), size)]
         answers = [self._rows_first(answer(self.call(inputs, part)), len(part)) for part in parts]
-        return {name: np.concatenate([outputs[name] for outputs in answers]) for name in answers[0]}
+        found = {name: np.concatenate([outputs[name] for outputs in answers]) for name in answers[0]}
+        kept = self.kept({name: array[rows] for name, array in inputs.items()}, found) if self._where else {}
+        return found | {name: np.where(mask, found[name], 0).astype(found[name].dtype) for name, mask in kept.items()}
+
+    def kept(self, inputs: Arrays, outputs: Arrays) -> dict[str, NDArray[np.bool_]]:
+        """Return which values of rows are compared, by output and of its shape, where not all are.
+
+        Args:
+            inputs: rows first.
+            outputs: rows first; one of an unexpected shape is compared everywhere.
+        """
+        kept = {}
+        for name, asked in self._where.items():
+            mask, shape = inputs[asked] != 0, outputs[name].shape
+            if mask.shape == shape[: mask.ndim]:
+                kept[name] = np.broadcast_to(mask.reshape(*mask.shape, *[1] * (len(shape) - mask.ndim)), shape)
+        return kept
 
     def call(self, inputs: Arrays, rows: NDArray[np.int64]) -> Arrays:
         """Return the model's inputs for some rows."""

@@ -7,9 +7,21 @@ from numpy.typing import NDArray
 
 from parity_runtime.inference.input_validation import Arrays
 
+Bring = Callable[[Arrays], Arrays]
+"""Brings rows to where rows may be."""
+
+
+def unchanged(rows: Arrays) -> Arrays:
+    """Return rows as they are."""
+    return rows
+
 
 def bisect(
-    start: Arrays, end: Arrays, is_start: Callable[[Arrays], NDArray[np.bool_]], halvings: int
+    start: Arrays,
+    end: Arrays,
+    is_start: Callable[[Arrays], NDArray[np.bool_]],
+    halvings: int,
+    inside: Bring = unchanged,
 ) -> tuple[Arrays, Arrays]:
     """Return rows on both sides of where a label changes between each pair of rows.
 
@@ -18,9 +30,10 @@ def bisect(
         end: the other.
         is_start: which rows have the label of their pair's ``start``.
         halvings: how often each segment is halved, in float64 and rounded to the rows' dtype.
+        inside: brings the middle of two rows to where rows may be.
     """
     for _ in range(halvings):
-        middle = {name: _between(array, end[name]) for name, array in start.items()}
+        middle = inside({name: _between(array, end[name]) for name, array in start.items()})
         same = is_start(middle)
         start = {name: where(same, middle[name], array) for name, array in start.items()}
         end = {name: where(same, array, middle[name]) for name, array in end.items()}

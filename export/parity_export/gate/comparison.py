@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from parity_export.gate.batching import by_row
 from parity_export.gate.expected_outputs import ExpectedOutputs
 from parity_export.gate.probability_tolerance import unexplained
-from parity_export.gate.probes import margins
+from parity_export.gate.probes import margins, two_largest
 from parity_export.gate.tolerances import groups
 from parity_runtime import ModelContract
-from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES
+from parity_runtime.contract import EMBEDDING, LOGITS
 from parity_runtime.inference.input_validation import Arrays
 
 
@@ -25,8 +25,8 @@ class Difference:
     Attributes:
         output: its name.
         group: of probes, `parity_export.gate.tolerances.groups`.
-        compared: how many values were compared (labels: rows whose margin exceeds the tolerance).
-        outside: how many lie outside their tolerance (labels: how many rows flipped).
+        compared: how many values were compared (labels, tags and tokens: those whose margin exceeds the tolerance).
+        outside: how many lie outside their tolerance (labels, tags and tokens: how many flipped).
         max_abs: largest absolute deviation, in the output's unit; 0 for labels.
         max_rel: largest deviation relative to the float64 value.
         max_ulp: largest deviation in float32 units in the last place of the float64 value.
@@ -83,13 +83,45 @@ def _output_differences(
         inside = members[rows]
         if inside.any():
             answers = {key: values[inside] for key, values in found.items()}
-            if name == LABEL and contract.is_classifier:
-                yield _label_difference(group, answers, contract, expected, rows[inside])
-            else:
-                yield _value_difference(name, group, answers, expected, rows[inside])
+            if name == contract.decision:
+                yield _decision_difference(name, group, answers, contract, expected, rows[inside])
+                continue
+            yield _value_difference(name, group, answers, expected, rows[inside])
+            if contract.task == "embedding":
+                yield _cosine_difference(group, answers[EMBEDDING], expected, rows[inside])
+
+
+_PIECE = 1_000_000  # numbers that are looked at at a time: 8 MB of float64, of which a dozen copies are made
+
+
+def _pieces(array: NDArray[Any]) -> Iterator[slice]:
+    """Yield slices of rows, of `_PIECE` numbers each: a copy of the logits over a vocabulary takes gigabytes."""
+    step = max(1, _PIECE // max(1, array[:1].size))
+    return (slice(start, start + step) for start in range(0, len(array), step))
 
 
 def _value_difference(
+    name: str, group: str, answers: Arrays, expected: ExpectedOutputs, rows: NDArray[np.int64]
+) -> Difference:
+    parts = [
+        _piece_difference(name, group, {key: values[piece] for key, values in answers.items()}, expected, rows[piece])
+        for piece in _pieces(answers[name])
+    ]
+    return Difference(
+        name,
+        group,
+        compared=sum(part.compared for part in parts),
+        outside=sum(part.outside for part in parts),
+        max_abs=max(part.max_abs for part in parts),
+        max_rel=max(part.max_rel for part in parts),
+        max_ulp=max(part.max_ulp for part in parts),
+        worst_probe=max(parts, key=lambda part: part.max_abs).worst_probe,
+        values=sum(part.values for part in parts),
+        share=max(part.share for part in parts),
+    )
+
+
+def _piece_difference(
     name: str, group: str, answers: Arrays, expected: ExpectedOutputs, rows: NDArray[np.int64]
 ) -> Difference:
     found, exact = answers[name], expected.float64[name][rows].astype(np.float64)
@@ -130,9 +162,9 @@ def away(found: Arrays, expected: ExpectedOutputs, rows: NDArray[np.int64]) -> N
     """
     mask = np.zeros(len(rows), bool)
     for name, wanted in expected.float64.items():
-        if found[name].shape == (len(rows), *wanted.shape[1:]):
-            left = outside(name, found, expected, rows)
-            mask |= by_row(left).any(axis=1)
+        for piece in _pieces(found[name]) if found[name].shape == (len(rows), *wanted.shape[1:]) else ():
+            left = outside(name, {key: values[piece] for key, values in found.items()}, expected, rows[piece])
+            mask[piece] |= by_row(left).any(axis=1)
     return np.unique(rows[mask])
 
 
@@ -142,8 +174,8 @@ def outside(name: str, answers: Arrays, expected: ExpectedOutputs, rows: NDArray
     allowed = np.where(np.isinf(exact), 0.0, expected.allowed[name][rows])
     away = expected.beyond(name, found, rows) > np.nan_to_num(allowed, nan=np.inf, posinf=np.inf)
     away |= np.isnan(exact) & ~np.isnan(found)
-    if name == PROBABILITIES and LOGITS in answers and expected.explained:
-        away |= unexplained(answers[name], answers[LOGITS])
+    if expected.follows_logits(name) and expected.explained:
+        away |= unexplained(answers[name], answers[LOGITS], sigmoid=expected.contract.task in ("binary", "multilabel"))
     return np.asarray(away)
 
 
@@ -164,41 +196,97 @@ def _compared(
     overflows in the backend. An infinity or NaN on which all of them agree must be answered.
     """
     exact = expected.float64[name]
+    kept = expected.kept[name][rows] if name in expected.kept else True
     if exact.dtype.kind != "f":
-        return np.ones(exact[rows].shape, bool)
+        return np.ones(exact[rows].shape, bool) & kept
     compared = expected.comparable[name][rows]
     if group == "extreme":
-        return np.asarray(compared & np.isfinite(found))
-    return np.asarray(compared | expected.envelope.agree(name, exact)[rows])
+        return np.asarray(compared & np.isfinite(found) & kept)
+    return np.asarray((compared | expected.envelope.agree(name, exact[rows], rows)) & kept)
 
 
-def _label_difference(
-    group: str, found: Arrays, contract: ModelContract, expected: ExpectedOutputs, rows: NDArray[np.int64]
+COSINE = "cosine"
+"""What the comparison of the angles between vectors is called beside that of their numbers."""
+
+
+def _cosine_difference(
+    group: str, found: NDArray[Any], expected: ExpectedOutputs, rows: NDArray[np.int64]
 ) -> Difference:
-    """Count rows whose label differs although their float64 margin exceeds the tolerance of the logits."""
-    honest = expected.envelope.deviation(LOGITS, expected.float64[LOGITS][rows], rows)
-    reach = _label_reach(contract, np.maximum(expected.allowed[LOGITS][rows], honest))
-    decided = margins(contract, expected.float64[LOGITS][rows]) > reach
-    decided &= expected.comparable[LOGITS][rows].all(axis=1)
-    if group == "extreme":
-        decided &= np.isfinite(found[LOGITS]).all(axis=1)
-    flipped = decided & (found[LABEL] != expected.float64[LABEL][rows])
-    return Difference(
-        LABEL,
-        group,
-        int(decided.sum()),
-        int(flipped.sum()),
-        worst_probe=int(rows[int(flipped.argmax())]),
-        values=len(rows),
-    )
+    """Return how far the cosines between the vectors and torch's are from 1, and which are farther than explained.
+
+    Numbers that are off by d at most turn a vector e by an angle whose sine is at most the length of d over that of e.
+    """
+    exact = expected.float64[EMBEDDING][rows].astype(np.float64)
+    reach = expected.allowed[EMBEDDING][rows] + expected.envelope.deviation(EMBEDDING, exact, rows)
+    known = expected.comparable[EMBEDDING][rows].all(axis=1) & np.isfinite(found).all(axis=1)
+    length = np.linalg.norm(exact, axis=1)
+    with np.errstate(all="ignore"):
+        sine = np.minimum(np.linalg.norm(reach, axis=1) / length, 1.0)
+        explained = sine**2 / (1 + np.sqrt(1 - sine**2)) + _COSINE_ROUNDING  # 1 - sqrt(1 - s^2), without cancellation
+        apart = _one_less_cosine(found.astype(np.float64), exact)
+    known &= (length > 0) & (sine < 1) & np.isfinite(apart)
+    apart = np.where(known, apart, 0.0)
+    worst = int(apart.argmax())
+    outside = int((known & (apart > explained)).sum())
+    share = float(np.divide(apart, explained, out=np.zeros_like(apart), where=known).max(initial=0.0))
+    return Difference(COSINE, group, int(known.sum()), outside, float(apart[worst]), worst_probe=int(rows[worst]),
+                      share=share, values=len(rows))  # fmt: skip
 
 
-def _label_reach(contract: ModelContract, allowed: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return by how much each row's margin may err: one logit's tolerance, or of several the two largest together."""
+_COSINE_ROUNDING = 1e-15  # float64's own
+
+
+def _one_less_cosine(found: NDArray[np.float64], exact: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return 1 - cos of each pair of vectors, as half the squared distance of their directions: exact near 0."""
+    first, second = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True) for vectors in (found, exact))
+    return np.asarray(np.square(first - second).sum(axis=1) / 2)
+
+
+def _decision_difference(
+    name: str, group: str, found: Arrays, contract: ModelContract, expected: ExpectedOutputs, rows: NDArray[np.int64]
+) -> Difference:
+    """Count decisions that differ although their float64 margin exceeds the tolerance of the logits.
+
+    A tie in float64 has no margin: either side of it is right.
+    """
+    answers, wanted = found[name], expected.float64[name]
+    compared, flipped, first = 0, 0, rows[0]
+    for piece in _pieces(found[LOGITS]):
+        here = rows[piece]
+        decided = _decided(contract, expected, here)
+        if group == "extreme":
+            decided &= _of_decision(contract, np.isfinite(found[LOGITS][piece]))
+        differs = decided & (answers[piece] != wanted[here])
+        if not flipped and differs.any():
+            first = here[int(by_row(differs).any(axis=1).argmax())]
+        compared, flipped = compared + int(decided.sum()), flipped + int(differs.sum())
+    return Difference(name, group, compared, flipped, worst_probe=int(first), values=answers.size)
+
+
+def _decided(contract: ModelContract, expected: ExpectedOutputs, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which decisions honest rounding cannot change, of the decision's shape.
+
+    A logit that all evaluations agree is -infinity is a number here: what is masked is never chosen.
+    """
+    exact = expected.float64[LOGITS][rows]
+    honest = expected.envelope.deviation(LOGITS, exact, rows)
+    masked = expected.envelope.masked(LOGITS, exact, rows)
+    reach = _reach(contract, np.where(masked, 0.0, np.maximum(expected.allowed[LOGITS][rows], honest)))
+    with np.errstate(invalid="ignore"):
+        clear = margins(contract, exact) > reach
+    return np.asarray(clear & _of_decision(contract, expected.comparable[LOGITS][rows] | masked))
+
+
+def _of_decision(contract: ModelContract, fits: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which decisions have only logits that fit."""
+    return fits if contract.task == "multilabel" else np.asarray(fits.all(axis=-1))
+
+
+def _reach(contract: ModelContract, allowed: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return by how much each margin may err: one logit's tolerance, or of several the two largest together."""
     if contract.task == "binary":
         return allowed[:, 0]
-    reach: NDArray[np.float64] = np.sort(allowed, axis=1)[:, -2:].sum(axis=1)
-    return reach
+    return allowed if contract.task == "multilabel" else np.asarray(two_largest(allowed).sum(axis=-1))
 
 
 def close(first: NDArray[Any], second: NDArray[Any], allowed: NDArray[np.float64]) -> bool:

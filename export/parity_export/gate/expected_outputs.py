@@ -1,5 +1,6 @@
 """What is right: torch's answers to the probes, and how far from them a backend may answer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,10 +12,11 @@ from parity_export.gate.probability_tolerance import relative_tolerance
 from parity_export.gate.probes import Probes
 from parity_export.gate.rounding_envelope import Envelope
 from parity_export.gate.tolerances import FAR, FAR_RTOL, TORCH_TESTING, floors, groups, tolerance_of
-from parity_runtime import Tolerance
-from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES
+from parity_runtime import ModelContract, Tolerance
+from parity_runtime.contract import EMBEDDING, LOGITS, PROBABILITIES
 from parity_runtime.inference.input_validation import Arrays
 
+_UNIT = 1e-6  # a sum of a thousand float64 squares, and a norm that is guarded by an epsilon, stay far below
 _TINY = float(np.finfo(np.float32).tiny)
 
 
@@ -27,20 +29,22 @@ class ExpectedOutputs:
         float32: torch's answers in float32, by output.
         float64: torch's answers in float64, by output.
         envelope: of honest float32 evaluations.
-        dtypes: of the outputs, by name.
+        contract: of the model.
         given: rtol and atol that a person set.
         bounds: proven bounds by output, of its shape; empty where nothing is proven.
         explained: whether probabilities are a function of the logits beside them; else they are the module's own.
+        kept: by output, which values are compared; of an output that is not named all are. The others are 0 everywhere.
     """
 
     probes: Probes
     float32: Arrays
     float64: Arrays
     envelope: Envelope
-    dtypes: dict[str, str]
+    contract: ModelContract
     given: tuple[float, float] | None = None
     bounds: Arrays = field(default_factory=dict)
     explained: bool = True
+    kept: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     @cached_property
     def allowed(self) -> Arrays:
@@ -48,7 +52,7 @@ class ExpectedOutputs:
         names = sorted(self.float64, key=lambda name: name == PROBABILITIES)  # their tolerance follows the logits'
         allowed: Arrays = {}
         for name in names:
-            rare = name == PROBABILITIES and LOGITS in allowed
+            rare = self.follows_logits(name)
             allowed[name] = self._probabilities(allowed[LOGITS]) if rare else self._allowed(name)
         return allowed
 
@@ -58,7 +62,7 @@ class ExpectedOutputs:
         return {
             group: {
                 name: self._tolerance(name, group, rows)
-                for name, dtype in self.dtypes.items()
+                for name, dtype in self._dtypes.items()
                 if dtype in TORCH_TESTING
             }
             for group, rows in groups(self.probes).items()
@@ -69,15 +73,35 @@ class ExpectedOutputs:
         """Which values can be compared, bool, by output: not what overflows in an honest float32 evaluation."""
         return {name: self.envelope.finite(name) & np.isfinite(values) for name, values in self.float64.items()}
 
+    @property
+    def unit_norm(self) -> bool | None:
+        """Whether the vectors of an embedding have the length 1 where the model is used; None of another task."""
+        if self.contract.task != "embedding":
+            return None
+        vectors = self.float64[EMBEDDING][groups(self.probes)["ordinary"]]
+        return bool((np.abs(np.linalg.norm(vectors, axis=1) - 1) <= _UNIT).all())
+
     @cached_property
     def settled(self) -> NDArray[np.bool_]:
         """Which rows all honest evaluations answer alike ``[rows]``: none of their values lies beside a jump.
 
-        A label follows from its logits, which may lie on both sides of the threshold.
+        A decision follows from its logits, which may lie on both sides of a threshold.
         """
+        return self._settled()
+
+    @cached_property
+    def settled_but_for_ties(self) -> NDArray[np.bool_]:
+        """The same, where equal values may have another order: a graph's is fixed, with the lowest index first."""
+        return self._settled()
+
+    def settle_tolerances(self) -> None:
+        """Derive what is allowed from the envelope as it is: what it includes from now on widens no tolerance."""
+        _ = self.allowed, self.settled_but_for_ties
+
+    def _settled(self) -> NDArray[np.bool_]:
         settled = np.ones(len(self.probes), bool)
         for name, exact in self.float64.items():
-            if name == LABEL and LOGITS in self.float64:
+            if name == self.contract.decision:
                 continue
             apart = self.envelope.deviation(name, exact.astype(np.float64)) > self.allowed[name]
             settled &= ~by_row(apart).any(axis=1)
@@ -106,22 +130,27 @@ class ExpectedOutputs:
         """
         found = {}
         for name, values in self.float64.items():
-            if self.dtypes.get(name) in TORCH_TESTING and not self._follows_logits(name):
+            if self._dtypes.get(name) in TORCH_TESTING and not self.follows_logits(name):
                 deviation = self.envelope.deviation(name, values)
                 for group, rows in groups(self.probes).items():
                     if rows.any():
                         found[name, group] = floors(group, deviation[rows], values[rows])
         return found
 
-    def _follows_logits(self, name: str) -> bool:
-        return name == PROBABILITIES and LOGITS in self.float64
+    def follows_logits(self, name: str) -> bool:
+        """Whether an output holds the probabilities that logits beside it stand for."""
+        return name == PROBABILITIES and self.contract.decision is not None
+
+    @cached_property
+    def _dtypes(self) -> dict[str, str]:
+        return {spec.name: spec.dtype for spec in self.contract.outputs}
 
     def _allowed(self, name: str) -> NDArray[np.float64]:
         values = self.float64[name]
         allowed = np.zeros(values.shape)
-        if self.dtypes.get(name) not in TORCH_TESTING:
+        if self._dtypes.get(name) not in TORCH_TESTING:
             return allowed
-        rtol, atol = self.given or TORCH_TESTING[self.dtypes[name]]
+        rtol, atol = self.given or TORCH_TESTING[self._dtypes[name]]
         for group, rows in groups(self.probes).items():
             if rows.any():
                 size = np.abs(values[rows])
@@ -131,22 +160,23 @@ class ExpectedOutputs:
         return allowed if bound is None else np.minimum(allowed, np.where(np.isfinite(bound), bound, np.inf))
 
     def _probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        exact = self.float64[PROBABILITIES]
+        exact, sigmoid = self.float64[PROBABILITIES], self.contract.task in ("binary", "multilabel")
+        logits = np.where(np.isneginf(self.float64[LOGITS]), 0.0, logits)  # what is masked is so whatever rounds
         if self.explained:
-            return relative_tolerance(exact, logits)
+            return relative_tolerance(exact, logits, sigmoid=sigmoid)
         own, allowed = self.envelope.deviation(PROBABILITIES, exact), np.zeros(exact.shape)
         for rows in groups(self.probes).values():
-            allowed[rows] = relative_tolerance(exact[rows], logits[rows], own[rows])
+            allowed[rows] = relative_tolerance(exact[rows], logits[rows], own[rows], sigmoid=sigmoid)
         return allowed
 
     def _tolerance(self, name: str, group: str, rows: NDArray[np.bool_]) -> Tolerance:
-        if self._follows_logits(name):
+        if self.follows_logits(name):
             exact = self.float64[name][rows]
             with np.errstate(invalid="ignore", divide="ignore"):
                 relative = np.where(exact > _TINY, (self.allowed[name][rows] - _TINY) / exact, 0.0)
             return Tolerance(_finite_max(relative), _TINY, 0.0, "a part of each probability, explained by the logits'")
         largest = _finite_max(self._floors[name, group]) if rows.any() else 0.0
-        return tolerance_of(largest, self.dtypes[name], self.given, far=group in FAR)
+        return tolerance_of(largest, self._dtypes[name], self.given, far=group in FAR)
 
 
 def _finite_max(array: NDArray[np.float64]) -> float:

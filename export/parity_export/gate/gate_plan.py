@@ -40,7 +40,6 @@ class GatePlan:
         backends: how many configurations of onnxruntime are run, the most telling first.
         batch: how many rows one call takes at most.
         reference: whether ONNX's reference evaluator is run.
-        sorts: whether the module sorts, so that the order of equal values is asked both ways.
         has_sample: whether there are real rows.
     """
 
@@ -49,7 +48,6 @@ class GatePlan:
     backends: int = _BACKENDS[0]
     batch: int = 2**62
     reference: bool = True
-    sorts: bool = True
     has_sample: bool = True
 
     @property
@@ -178,7 +176,7 @@ class Budget:
 
     def main(self, row: RowCost, share: float, *, has_sample: bool) -> GatePlan:
         """Return the fullest plan that a share of what is left allows, or the smallest; it is spent."""
-        largest = GatePlan(_MOST_ROWS[self.effort], sorts=row.sorts, has_sample=has_sample)
+        largest = GatePlan(_MOST_ROWS[self.effort], has_sample=has_sample)
         plan = next((one for one in _reduced(largest, row) if self._fits(one, row, share, self._loading(one))), None)
         plan = plan or smallest_plan(row, has_sample=has_sample)
         self._spend(plan, row, self._loading(plan))
@@ -215,7 +213,7 @@ class Budget:
 
 def smallest_plan(row: RowCost, *, has_sample: bool = False) -> GatePlan:
     """Return what is run whatever it costs: a package without a comparison is none."""
-    return replace(SMALLEST, batch=row.largest_batch, sorts=row.sorts, has_sample=has_sample)
+    return replace(SMALLEST, batch=row.largest_batch, has_sample=has_sample)
 
 
 def _reduced(largest: GatePlan, row: RowCost) -> Iterator[GatePlan]:
@@ -232,5 +230,4 @@ def _reduced(largest: GatePlan, row: RowCost) -> Iterator[GatePlan]:
                     backends=min(backends, largest.backends),
                     batch=row.largest_batch,
                     reference=largest.reference and backends == _BACKENDS[0],
-                    sorts=row.sorts,
                 )

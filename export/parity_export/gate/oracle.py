@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,14 @@ from parity_export.gate.batching import Batches, LazyModel, ModelFunction
 from parity_export.gate.comparison import close
 from parity_export.gate.determinism import check_determinism
 from parity_export.gate.expected_outputs import ExpectedOutputs
-from parity_export.gate.float32_evaluations import float32_samples, neighbours
+from parity_export.gate.float32_evaluations import float32_samples, neighbours, other_orders
 from parity_export.gate.gate_plan import GatePlan
+from parity_export.gate.integer_ranges import integer_ranges
 from parity_export.gate.output_check import check_output_spec
-from parity_export.gate.probe_sampling import ProbeSampler, integer_ranges
+from parity_export.gate.probe_sampling import ProbeSampler
 from parity_export.gate.probes import (
     CALENDAR,
+    DRAWN,
     EXTREME,
     GAUSSIAN,
     LARGE,
@@ -33,9 +36,10 @@ from parity_export.gate.rounding_envelope import Envelope
 from parity_export.gate.tolerances import FAR, check_precision, groups
 from parity_export.gate.torch_reference import TorchReference
 from parity_export.sources.model_source import ModelSource
+from parity_export.sources.probe_options import drawn_rows
 from parity_runtime import InputError
 from parity_runtime.arguments import argument
-from parity_runtime.contract import ERROR_BOUND, LOGITS, PROBABILITIES, certified_contract
+from parity_runtime.contract import ERROR_BOUND, certified_contract
 from parity_runtime.errors import first_line
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.printable import counted
@@ -106,10 +110,13 @@ class Oracle:
         self._source, self.plan, self._setting = source, plan, setting
         self.given, self.torch_float64 = setting.given, setting.torch_float64
         self.dimensions = dict(dimensions)
-        self.batches = Batches(source.contract)
+        self.batches = Batches(source.contract, source.compared_where)
         self.torch_float32 = TorchReference(source)
         ranges = integer_ranges(source.contract, dimensions, self._accepts)
-        self.sampler = ProbeSampler(source.contract, dimensions, ranges, setting.compared, plan)
+        draws = None if source.draw is None else partial(drawn_rows, source.draw, source.contract, self.dimensions)
+        self.sampler = ProbeSampler(
+            source.contract, dimensions, ranges, setting.compared, plan, draws, source.samples_only
+        )
         self.refused: list[str] = []
         self._declined: set[int] = set()
         answered = self._answered_probes()
@@ -208,11 +215,15 @@ class Oracle:
 
     def _searched(self, ordinary: Probes, random: np.random.Generator) -> Iterator[Probes]:
         """Yield the rows that searches find, where they can be afforded."""
-        if self._source.contract.is_classifier and self.plan.boundary_rows:
-            yield from boundary_rows(ordinary, self.reference, random, self.plan.boundary_rows)
+        if not self.sampler.is_searched:
+            return
+        inside = self.sampler.inside
+        decision = self._source.contract.decision
+        if decision is not None and self.plan.boundary_rows:
+            yield from boundary_rows(ordinary, self.reference, random, decision, self.plan.boundary_rows, inside)
         if self.plan.searched_rows:
             near = ordinary.without(GAUSSIAN)
-            yield from adversarial_rows(near, self.reference, self.onnxruntime, random, self.plan.searched_rows)
+            yield from adversarial_rows(near, self.reference, self.onnxruntime, random, self.plan.searched_rows, inside)
 
     def _without_refused(self, parts: Iterator[Probes] | list[Probes]) -> list[AnsweredProbes]:
         """Return the parts that torch answers, with its answers; what it refuses is noted with its own sentence.
@@ -231,7 +242,7 @@ class Oracle:
         return answered
 
     def _note_refusal(self, kind: str, error: Exception) -> None:
-        if kind in (SAMPLE, UNIFORM):
+        if kind in (SAMPLE, UNIFORM, DRAWN):
             raise InputError(
                 f"the module itself fails on {kind} rows: {first_line(error)}; give rows that it takes with "
                 f"{argument('sample', option='--samples')}, and say what its inputs are with "
@@ -256,13 +267,17 @@ class Oracle:
             answered.float32,
             answered.float64,
             envelope,
-            dtypes={spec.name: spec.dtype for spec in self._source.contract.outputs},
+            self._source.contract,
             given=self.given,
             bounds=self._bounds(batch),
             explained=self.torch_float32.explained,
+            kept=self.batches.kept(self.probes.inputs, answered.float64),
         )
         if self.given is None:
             self._check_precision(expected)
+        if self.torch_float32.order.ties:
+            expected.settle_tolerances()
+            envelope.run(other_orders(self._source), self.batches, self.probes, np.arange(len(self.probes)), batch)
         return expected
 
     def _answers(self, batch: int) -> AnsweredProbes:
@@ -286,7 +301,7 @@ class Oracle:
 
     def _check_precision(self, expected: ExpectedOutputs) -> None:
         for name, tolerance in expected.reported_tolerances["ordinary"].items():
-            if not (name == PROBABILITIES and LOGITS in expected.float64):
+            if not expected.follows_logits(name):
                 own, exact = expected.float32[name][self.ordinary], expected.float64[name][self.ordinary]
                 check_precision(name, own, exact, tolerance)
 

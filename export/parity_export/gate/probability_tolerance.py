@@ -15,7 +15,11 @@ _ROUNDINGS = 16
 
 
 def relative_tolerance(
-    exact: NDArray[np.float64], logits: NDArray[np.float64], own: NDArray[np.float64] | None = None
+    exact: NDArray[np.float64],
+    logits: NDArray[np.float64],
+    own: NDArray[np.float64] | None = None,
+    *,
+    sigmoid: bool = False,
 ) -> NDArray[np.float64]:
     """Return the allowed absolute deviation of probabilities: a part of each, never an amount beside it.
 
@@ -24,39 +28,49 @@ def relative_tolerance(
     zero; all that lies between 0 and 1 is at most 1 away.
 
     Args:
-        exact: ``[rows, classes]``.
-        logits: allowed deviation of each logit ``[rows, k]``, k = 1 for two classes with one logit.
-        own: largest deviation of honest evaluations ``[rows, classes]``, for a module whose probabilities do not come
-            from the logits.
+        exact: ``[rows, ..., classes]``.
+        logits: allowed deviation of each logit ``[rows, ..., k]``, k = 1 for two classes with one logit.
+        own: largest deviation of honest evaluations, of the shape of ``exact``, for a module whose probabilities do not
+            come from the logits.
+        sigmoid: each probability is the sigmoid of one logit; else they are the softmax of all.
     """
+    one_logit = logits.shape[-1] == 1 and exact.shape[-1] == 2
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        shifted = np.logaddexp.reduce(np.log(exact) + logits, axis=1, keepdims=True)
-        reach = logits if logits.shape[1] == 1 else logits + np.maximum(shifted, 0.0)
-        relative = np.expm1(reach) + (_ROUNDINGS + exact.shape[1]) * U
+        reach = logits
+        if not (sigmoid or one_logit):
+            shifted = np.logaddexp.reduce(np.log(exact) + logits, axis=-1, keepdims=True)
+            reach = logits + np.maximum(shifted, 0.0)
+        relative = np.expm1(reach) + (_ROUNDINGS + exact.shape[-1]) * U
         if own is not None:
-            honest = np.where(exact > _TINY, own / exact, 0.0).max(axis=0, initial=0.0)
+            honest = np.where(exact > _TINY, own / exact, 0.0).max(axis=tuple(range(exact.ndim - 1)), initial=0.0)
             relative = np.maximum(relative, FACTOR * honest)
         allowed = np.where(exact > 0, relative * exact, 0.0) + _TINY
-        if own is not None and logits.shape[1] == 1:
+        if own is not None and one_logit:
             allowed[:, 0] += 4 * U  # made of the other class's probability: float32 holds numbers near 1 to 2^-24
     return np.asarray(np.minimum(np.nan_to_num(allowed, nan=1.0, posinf=1.0), 1.0))
 
 
-def unexplained(probabilities: NDArray[np.float32], logits: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return which probabilities are not what the logits beside them make of them, ``[rows, classes]``.
+def unexplained(
+    probabilities: NDArray[np.float32], logits: NDArray[np.float32], *, sigmoid: bool = False
+) -> NDArray[np.bool_]:
+    """Return which probabilities are not what the logits beside them make of them, of their shape.
 
     The difference of two logits rounds by u of itself, and the sum over k classes k times; else a few units.
 
     Args:
-        probabilities: as a backend answered them.
-        logits: its answer to the same rows ``[rows, k]``.
+        probabilities: as a backend answered them, ``[rows, ..., classes]``.
+        logits: its answer to the same rows ``[rows, ..., k]``, k = 1 for two classes with one logit.
+        sigmoid: each probability is the sigmoid of one logit; else they are the softmax of all.
     """
+    if sigmoid and probabilities.shape == logits.shape:  # each class for itself, against its absence
+        pairs = np.stack([1 - probabilities.astype(np.float64), probabilities], axis=-1)
+        return unexplained(pairs, np.asarray(logits)[..., None])[..., 1]
     z = logits.astype(np.float64)
-    z = np.concatenate([np.zeros_like(z), z], axis=1) if z.shape[1] == 1 else z
+    z = np.concatenate([np.zeros_like(z), z], axis=-1) if z.shape[-1] == 1 else z
     with np.errstate(invalid="ignore", over="ignore"):
-        below = z - z.max(axis=1, keepdims=True)
+        below = z - z.max(axis=-1, keepdims=True)
         exact = np.exp(below)
-        exact = exact / exact.sum(axis=1, keepdims=True)
-        reach = (_ROUNDINGS + z.shape[1] + 2 * np.abs(below).max(axis=1, keepdims=True)) * U
+        exact = exact / exact.sum(axis=-1, keepdims=True)
+        reach = (_ROUNDINGS + z.shape[-1] + 2 * np.abs(below).max(axis=-1, keepdims=True)) * U
         apart = np.abs(probabilities - exact) > reach * exact + _TINY
-    return np.asarray(apart & np.isfinite(z).all(axis=1, keepdims=True))
+    return np.asarray(apart & np.isfinite(z).all(axis=-1, keepdims=True))

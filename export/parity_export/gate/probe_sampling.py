@@ -1,16 +1,20 @@
 """Probes that are drawn: real rows, random ones over and beyond the range of training, special values."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parity_export.gate.gate_plan import FULL, GatePlan
+from parity_export.gate.integer_ranges import HIGHEST_INTEGER
 from parity_export.gate.probe_ranges import Ends, spread, widened
 from parity_export.gate.probes import (
     CALENDAR,
+    DRAWN,
     EXTREME,
     GAUSSIAN,
     LARGE,
@@ -27,14 +31,15 @@ from parity_export.gate.probes import (
 from parity_export.gate.text_probes import all_texts, drawn_texts
 from parity_export.gate.timestamp_probes import calendar_timestamps, drawn_timestamps
 from parity_export.sources.batch_axis import row_axis
+from parity_export.sources.domain_arrays import draw as shaped_rows
+from parity_export.sources.domain_arrays import example, project
+from parity_export.sources.input_domain import InputDomain
 from parity_runtime import ModelContract, TensorSpec
 from parity_runtime.contract import batch_name
 from parity_runtime.feature import CATEGORIES, MISSING_CATEGORY, MISSING_TIMESTAMP, TIMESTAMPS
 from parity_runtime.inference.input_validation import Arrays
 
 _TEXT_ROWS = 2048  # of texts: each of a larger vocabulary is asked of the encoder alone
-_HIGHEST_INDEX = 2**26  # no vocabulary is larger; what torch accepts beyond is no index
-_HIGHEST_INTEGER = 2**16  # so that integers which are no indices stay exact in float32
 _SMALL_INTEGER = 8
 _TIES = (0.5, -0.5, 1.5, -1.5, 2.5, -2.5)  # halves are rounded to even, away from zero, or upward
 _MISSING_ROWS, _MISSING_SHARE = 8, 0.25
@@ -51,6 +56,8 @@ class ProbeSampler:
         integer_ranges: by integer input, its lowest and highest value.
         compared: numbers that the module or its graph compares with.
         plan: how many rows of each kind are drawn.
+        draws: a callable's rows in the place of the drawn ones: a number of rows to an array for each input.
+        sample_only: draw nothing.
     """
 
     contract: ModelContract
@@ -58,25 +65,54 @@ class ProbeSampler:
     integer_ranges: Mapping[str, tuple[int, int]]
     compared: Sequence[float] = ()
     plan: GatePlan = FULL
+    draws: Callable[[np.random.Generator, int], Arrays] | None = None
+    sample_only: bool = False
 
     def rows(self, random: np.random.Generator, sample: Arrays | None) -> list[Probes]:
-        """Return the drawn probes, a part a kind."""
+        """Return the drawn probes, a part a kind; a kind that no input's domain holds is left out."""
         parts = [self._sample(sample, random)] if sample is not None else []
+        if self.sample_only and sample is not None:
+            return parts
+        if self.draws is not None:
+            return [*parts, labelled(DRAWN, self.draws(random, self.plan.rows))]
         draws = {UNIFORM: self._uniform, GAUSSIAN: self._gaussian}
         draws |= {SMALL: self._small, LARGE: self._large} if self.plan.far else {}
-        parts += [labelled(kind, self._draw(kind, draw, random)) for kind, draw in draws.items()]
+        parts += [
+            labelled(kind, self._draw(kind, draw, random)) for kind, draw in draws.items() if self._is_asked(kind)
+        ]
         return [*parts, *self._encoded(random), *self._special()]
 
+    @property
+    def is_searched(self) -> bool:
+        """Whether rows may be searched for beside those that are drawn: a callable or a sample alone says which are."""
+        return self.draws is None and not self.sample_only
+
+    @property
+    def left_out(self) -> list[str]:
+        """The kinds of probes that no input's domain holds."""
+        if not self.is_searched:
+            return []
+        filled = [str(part.kinds[0]) for part in self._special()]
+        kinds = [kind for kind in (GAUSSIAN, SMALL, LARGE) if not self._is_asked(kind)]
+        return [*kinds, *(kind for kind in (SPECIAL, SUBNORMAL, EXTREME) if kind not in filled)]
+
+    def inside(self, inputs: Arrays) -> Arrays:
+        """Return rows brought back into the domains of their inputs."""
+        return {name: project(self._domains[name], array, self.dimensions) if self._domains.get(name) else array
+                for name, array in inputs.items()}  # fmt: skip
+
     def nonfinite(self) -> Arrays:
-        """Return rows of NaN, infinity and minus infinity: reported, not gated."""
-        return self._filled([np.nan, np.inf, -np.inf])
+        """Return rows of NaN, infinity and minus infinity: reported, not gated; no rows where no input holds them."""
+        return self._filled([np.nan, np.inf, -np.inf] if self.is_searched else [])
 
     def missing(self, random: np.random.Generator) -> Arrays:
         """Return rows of the range with a cell in four missing (NaN), and one that is nothing else."""
+        count = _MISSING_ROWS if self.is_searched else 0
         drawn = self._draw(UNIFORM, self._uniform, random)
-        rows = {name: array[:_MISSING_ROWS].copy() for name, array in drawn.items()}
-        for name, array in rows.items():
-            nothing = np.nan if array.dtype.kind == "f" else self._missing_cell(name)
+        rows = {name: array[:count].copy() for name, array in drawn.items()}
+        for name, array in rows.items() if count else ():
+            floats = array.dtype.kind == "f" and not self._domains.get(name)
+            nothing = np.nan if floats else self._missing_cell(name)
             if nothing is not None:
                 gone = random.random(array.shape) < _MISSING_SHARE
                 gone[0] = True
@@ -108,13 +144,49 @@ class ProbeSampler:
             if self._is_encoded(spec):
                 inputs[spec.name] = self._cells(spec, rows, random)
                 continue
-            shape = (rows, *self.row_shape(spec))
-            integer = spec.dtype.startswith(("int", "uint"))
-            integers = self._large_integers if kind == LARGE else self._integers
-            drawn = integers(spec, shape, random) if integer else self._cast(spec, draw(spec, shape, random))
+            drawn = self._drawn(kind, draw, spec, (rows, *self.row_shape(spec)), random)
             shared = row_axis(spec, batch) is None and batch is not None
             inputs[spec.name] = np.repeat(drawn[:1], rows, axis=0) if shared else drawn
         return inputs
+
+    def _drawn(
+        self,
+        kind: str,
+        draw: Callable[..., NDArray[np.float64]],
+        spec: TensorSpec,
+        shape: tuple[int, ...],
+        random: np.random.Generator,
+    ) -> NDArray[Any]:
+        """Draw rows of one input; where its domain holds none of a kind, rows of the range."""
+        domain = self._domains.get(spec.name)
+        if domain is not None and domain.is_shaped:
+            return shaped_rows(domain, shape, random, spec.numpy_dtype)
+        if spec.dtype.startswith(("int", "uint")):
+            integers = self._large_integers if kind == LARGE else self._integers
+            drawn: NDArray[Any] = integers(spec, shape, random)
+        else:
+            drawn = self._cast(spec, (draw if self._holds(kind, spec) else self._uniform)(spec, shape, random))
+        return drawn if domain is None else project(domain, drawn, self.dimensions)
+
+    @cached_property
+    def _domains(self) -> dict[str, InputDomain]:
+        """The domains of the inputs that have one."""
+        return {spec.name: InputDomain.of(spec) for spec in self.contract.inputs if spec.domain}
+
+    def _is_asked(self, kind: str) -> bool:
+        """Whether some input's domain holds values of a kind."""
+        return any(self._is_encoded(spec) or self._holds(kind, spec) for spec in self.contract.inputs)
+
+    def _holds(self, kind: str, spec: TensorSpec) -> bool:
+        domain = self._domains.get(spec.name)
+        if domain is None or kind == UNIFORM:
+            return True
+        if domain.is_shaped or not spec.dtype.startswith("float"):
+            return False
+        low, high = domain.ends(self.dimensions)
+        if kind == SMALL:
+            return low <= 0 <= high
+        return not (np.isfinite(low) and np.isfinite(high))
 
     def _is_encoded(self, spec: TensorSpec) -> bool:
         """Whether an input holds a table's text or timestamps, which no arithmetic is done with."""
@@ -144,8 +216,9 @@ class ProbeSampler:
         return {name: np.resize(array, (rows, *array.shape[1:])) for name, array in drawn.items()}
 
     def _uniform(self, spec: TensorSpec, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
-        """Draw from the features' range, a quarter of its width wider on both sides."""
-        return random.uniform(*widened(self._range(spec)), shape)
+        """Draw from the features' range, a quarter of its width wider on both sides; from a domain exactly."""
+        ends = self._range(spec) if spec.name in self._domains else widened(self._range(spec))
+        return random.uniform(*ends, shape)
 
     def _gaussian(self, spec: TensorSpec, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
         """Draw around the middle of the range, its half width as deviation, scaled by 1, 3 or 10 row by row."""
@@ -175,13 +248,21 @@ class ProbeSampler:
         limits = np.finfo(np.float32)
         tiny, smallest, largest = float(limits.tiny), float(limits.smallest_subnormal), float(limits.max)
         values = {
-            SPECIAL: [0.0, -0.0, 1.0, -1.0, *_TIES, *self._beside(self.compared)],
+            SPECIAL: [0.0, -0.0, 1.0, -1.0, *_TIES, *self._beside(self.compared), *self._ends()],
             SUBNORMAL: [smallest, -smallest, tiny, -tiny],
             EXTREME: [largest, -largest],
         }
         most = self.plan.special_values
         kinds = values if self.plan.draws_limits else {SPECIAL}
-        return [labelled(kind, self._filled(values[kind][:most])) for kind in kinds if most != 0]
+        filled = {kind: self._filled(values[kind][:most]) for kind in kinds}
+        return [labelled(kind, inputs) for kind, inputs in filled.items() if len(next(iter(inputs.values())))]
+
+    def _ends(self) -> list[float]:
+        """Return the ends of the floats' domains, and their middles."""
+        domains = [self._domains[spec.name] for spec in self.contract.inputs
+                   if spec.name in self._domains and spec.dtype.startswith("float")]  # fmt: skip
+        ends = [domain.ends(self.dimensions) for domain in domains if not domain.is_shaped]
+        return [end for low, high in ends for end in (low, high, (low + high) / 2) if np.isfinite(end)]
 
     @staticmethod
     def _beside(numbers: Sequence[float]) -> list[float]:
@@ -193,15 +274,34 @@ class ProbeSampler:
         return list(dict.fromkeys([*near, *(float(value) + step for value in numbers for step in (-1, 1))]))
 
     def _filled(self, values: list[float]) -> Arrays:
+        """Return rows filled with a value each; a value that no input's domain holds makes no row."""
+        kept = [value for value in values if any(self._takes(spec, value) for spec in self.contract.inputs)]
         return {
-            spec.name: self._cells(spec, len(values), np.random.default_rng(SEED))
+            spec.name: self._cells(spec, len(kept), np.random.default_rng(SEED))
             if self._is_encoded(spec)
-            else np.stack([
-                np.full(self.row_shape(spec), self._filling(spec, value), spec.dtype)
-                for value in self._representable(spec, values)
-            ])
+            else self._filled_rows(spec, kept)
             for spec in self.contract.inputs
-        }  # fmt: skip
+        }
+
+    def _filled_rows(self, spec: TensorSpec, values: list[float]) -> NDArray[Any]:
+        shape, domain = self.row_shape(spec), self._domains.get(spec.name)
+        rows = np.empty((len(values), *shape), spec.dtype)
+        for index, value in enumerate(self._representable(spec, values)):
+            filling = self._filling(spec, value if np.isfinite(value) or domain is None else 0.0)
+            rows[index] = filling if domain is None else example(domain, shape, self.dimensions, filling, rows.dtype)
+        return rows
+
+    def _takes(self, spec: TensorSpec, value: float) -> bool:
+        """Whether an input can be filled with a value, without what its domain makes of it."""
+        domain, is_float = self._domains.get(spec.name), spec.dtype.startswith("float")
+        if domain is None:
+            return is_float or self._has_no_floats
+        fits = is_float or float(value).is_integer()
+        return fits and not domain.is_shaped and domain.holds(value, self.dimensions)
+
+    @property
+    def _has_no_floats(self) -> bool:
+        return not any(spec.dtype.startswith("float") for spec in self.contract.inputs)
 
     def _filling(self, spec: TensorSpec, value: float) -> float:
         """Return what fills an input: the value itself; of integers the nearest that is taken; of booleans if it is 1.
@@ -225,18 +325,26 @@ class ProbeSampler:
     def _range(self, spec: TensorSpec) -> Ends:
         """Return the ends of each column's range in training; -1 and 1 where unknown; all have a width."""
         width = spec.shape[-1] if self.contract.features and isinstance(spec.shape[-1], int) else 1
-        low, high = np.full(width, -1.0), np.full(width, 1.0)
+        low, high = (np.full(width, end) for end in self._default_ends(spec))
         for feature in self.contract.features_of(spec.name):
             if feature.range is not None:
                 low[feature.index], high[feature.index] = feature.range
         return spread((low, high))
+
+    def _default_ends(self, spec: TensorSpec) -> tuple[float, float]:
+        """Return the ends of an input whose range in training nobody knows: -1 and 1, or those of its domain."""
+        domain = self._domains.get(spec.name)
+        low, high = (-np.inf, np.inf) if domain is None else domain.ends(self.dimensions)
+        if np.isfinite(low):
+            return low, high if np.isfinite(high) else low + 2.0
+        return (high - 2.0, high) if np.isfinite(high) else (-1.0, 1.0)
 
     def _large_integers(
         self, spec: TensorSpec, shape: tuple[int, ...], random: np.random.Generator
     ) -> NDArray[np.generic]:
         """Draw ids and seconds, beyond what float32 and int32 hold, where any integer is taken."""
         low, high = self.integer_ranges[spec.name]
-        if high < _HIGHEST_INTEGER:
+        if high < HIGHEST_INTEGER or spec.name in self._domains:
             return self._integers(spec, shape, random)
         highest = min(_LARGEST_INTEGER, int(np.iinfo(spec.dtype).max))
         return random.integers(
@@ -249,9 +357,14 @@ class ProbeSampler:
         count = int(np.prod(shape))
         if high - low < count:
             rounds = [random.permutation(np.arange(low, high + 1)) for _ in range(count // (high - low + 1) + 1)]
-            return np.concatenate(rounds)[:count].reshape(shape).astype(spec.dtype)
+            each = np.concatenate(rounds)[:count].reshape(shape)
+            if high - low < math.prod(shape[1:]):  # a row would always hold each number as often: a mask is no such row
+                each[1::2] = random.integers(low, high + 1, each[1::2].shape)
+            return each.astype(spec.dtype)
         drawn = random.integers(low, high + 1, shape)
-        drawn[::2] = random.integers(max(low, -_SMALL_INTEGER), min(high, _SMALL_INTEGER) + 1, drawn[::2].shape)
+        first, last = max(low, -_SMALL_INTEGER), min(high, _SMALL_INTEGER)
+        first, last = (first, last) if first <= last else (low, low + _SMALL_INTEGER)
+        drawn[::2] = random.integers(first, last + 1, drawn[::2].shape)
         drawn.reshape(-1)[-1] = high
         return drawn.astype(spec.dtype)
 
@@ -260,43 +373,3 @@ class ProbeSampler:
             return values > 0
         limits = np.finfo(spec.dtype)
         return np.clip(values, limits.min, limits.max).astype(spec.dtype)
-
-
-def integer_ranges(
-    contract: ModelContract, dimensions: Mapping[str, int], accepts: Callable[[Arrays], bool]
-) -> dict[str, tuple[int, int]]:
-    """Return the lowest and highest value of each integer input.
-
-    Torch refuses an index that leaves its table: the highest that it accepts is found by doubling and halving. An
-    input that is no index takes any integer, negative ones too.
-
-    Args:
-        contract: of the model.
-        dimensions: the size of every dynamic dimension but the batch.
-        accepts: whether torch answers rows, rows first.
-    """
-    sampler = ProbeSampler(contract, dimensions, {})
-    zeros = {spec.name: np.zeros((2, *sampler.row_shape(spec)), spec.numpy_dtype) for spec in contract.inputs}
-
-    def taken(spec: TensorSpec, value: int) -> bool:
-        return accepts(zeros | {spec.name: np.full_like(zeros[spec.name], value)})
-
-    return {
-        spec.name: _integer_range(spec, taken)
-        for spec in contract.inputs
-        if spec.dtype.startswith(("int", "uint")) and not contract.features_of(spec.name)
-    }
-
-
-def _integer_range(spec: TensorSpec, taken: Callable[[TensorSpec, int], bool]) -> tuple[int, int]:
-    limits = np.iinfo(spec.dtype)
-    ceiling = min(_HIGHEST_INDEX, int(limits.max))
-    if taken(spec, ceiling):
-        highest = min(_HIGHEST_INTEGER, ceiling)
-        negative = limits.min < 0 and taken(spec, -1)
-        return (max(int(limits.min), -highest) if negative else 0), highest
-    accepted, refused = 0, ceiling
-    while refused - accepted > 1:
-        middle = (accepted + refused) // 2
-        accepted, refused = (middle, refused) if taken(spec, middle) else (accepted, middle)
-    return 0, accepted

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_export.gate.batching import by_row
 from parity_runtime import ModelContract
 from parity_runtime.inference.input_validation import Arrays
 
@@ -14,8 +15,14 @@ SEED = 20260101
 SAMPLE, UNIFORM, GAUSSIAN, LARGE = "sample", "uniform", "gaussian", "large"
 SMALL, SPECIAL, SUBNORMAL, EXTREME = "small", "special", "subnormal", "extreme"
 BOUNDARY, ADVERSARIAL = "boundary", "adversarial"
+DRAWN = "drawn"
+"""Rows of a callable that draws in the place of Parity."""
+
 TEXT, CALENDAR = "text", "calendar"
 """Tables only: rows with every text that is asked, and rows with timestamps where a calendar turns."""
+
+
+_PIECE = 4_000_000  # numbers that are copied at a time: 32 MB
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,32 @@ def concatenate(parts: list[Probes]) -> Probes:
 
 
 def margins(contract: ModelContract, logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how far each row's logits ``[rows, k]`` are from another label, float64 ``[rows]``."""
+    """Return how far logits ``[rows, ..., k]`` are from another decision, float64.
+
+    Of a threshold the distance from it: ``[rows]`` of a binary classifier, ``[rows, classes]`` of a multilabel one. Of
+    a choice the gap between the two largest: ``[rows]``, or ``[rows, time]`` for each position of a sequence.
+    """
     if contract.task == "binary":
         return np.abs(logits[:, 0] - (contract.logit_threshold or 0.0))
-    best = np.partition(logits, -2, axis=1)
-    return best[:, -1] - best[:, -2]
+    if contract.task == "multilabel":
+        return np.asarray(np.abs(logits - np.array(contract.logit_thresholds)))
+    best = two_largest(logits)
+    return np.asarray(best[..., 1] - best[..., 0])
+
+
+def row_margins(contract: ModelContract, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the smallest of each row's `margins`, float64 ``[rows]``."""
+    return np.asarray(by_row(margins(contract, logits)).min(axis=1, initial=np.inf))
+
+
+def two_largest(array: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the second largest and the largest along the last axis, ``[..., 2]``.
+
+    Piece by piece: the logits over a vocabulary are too many to be copied.
+    """
+    flat = array.reshape(-1, array.shape[-1])
+    found = np.empty((len(flat), 2))
+    step = max(1, _PIECE // max(1, flat.shape[1]))
+    for start in range(0, len(flat), step):
+        found[start : start + step] = np.partition(flat[start : start + step], -2, axis=1)[:, -2:]
+    return found.reshape(*array.shape[:-1], 2)

@@ -160,6 +160,10 @@ def compare_backends(graph: OnnxGraph, contract: ModelContract, oracles: Sequenc
     report.nonfinite = _nonfinite(default, oracles[0])
     default.release()  # it holds the weights once more, as torch's float64 copy does
     report.mismatches += missing_cells(default, oracles[0])
+    if oracles[0].torch_float32.order.unordered:
+        report.not_run.append(
+            "rows with missing cells (NaN): the module sorts them, and backends order NaN differently"
+        )
     return report
 
 

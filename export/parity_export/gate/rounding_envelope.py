@@ -66,11 +66,27 @@ class Envelope:
             deviation = np.maximum(high.astype(np.float64) - exact, exact - low.astype(np.float64))
         return np.where(np.isfinite(deviation), np.maximum(deviation, 0.0), 0.0)
 
-    def agree(self, name: str, exact: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return where all of them, and the exact answer, are the same infinity, or NaN."""
-        low, high = self.low[name], self.high[name]
+    def agree(self, name: str, exact: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return where all of them, and the exact answer, are the same infinity, or NaN.
+
+        Args:
+            name: of the output.
+            exact: of the rows.
+            rows: which.
+        """
+        low, high = self.low[name][rows], self.high[name][rows]
         same = (low == exact) & (high == exact) & ~np.isfinite(exact)
         return np.asarray(same | (np.isnan(exact) & np.isnan(low) & np.isnan(high)))
+
+    def masked(self, name: str, exact: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return where all of them, and the exact answer, are -infinity.
+
+        Args:
+            name: of the output.
+            exact: of the rows.
+            rows: which.
+        """
+        return np.asarray(np.isneginf(exact) & np.isneginf(self.high[name][rows]))
 
     def finite(self, name: str) -> NDArray[np.bool_]:
         """Return where all of them are numbers."""

@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -23,7 +23,6 @@ much as some sixteen multiplications of a matrix product (measured: 1 ns beside 
 
 _CALL_MEMORY = 2**28  # bytes of the largest tensor of a call
 _RECURRENT = {"mkldnn_rnn_layer", "lstm", "gru", "rnn_tanh", "rnn_relu", "_thnn_fused_lstm_cell"}
-_SORTING = {"sort", "topk", "argsort", "kthvalue", "median", "mode", "unique_consecutive", "_unique2"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,6 @@ class RowCost:
         largest: bytes of the largest tensor that an operator writes.
         values: numbers that are kept of each probe: inputs and outputs.
         operators: how many operators a call runs, of any number of rows.
-        sorts: whether some operator sorts, so that the order of equal values is open.
         is_batched: whether several rows are one call.
     """
 
@@ -43,7 +41,6 @@ class RowCost:
     largest: int
     values: int
     operators: int
-    sorts: bool = True
     is_batched: bool = True
 
     @property
@@ -52,49 +49,52 @@ class RowCost:
         return max(1, _CALL_MEMORY // max(1, self.largest)) if self.is_batched else 1
 
 
-def measure_row_cost(source: ModelSource, dimensions: Mapping[str, int]) -> RowCost | None:
-    """Return what a row costs; None where the module does not take the example at these sizes.
+class RowCosts:
+    """What rows of a module cost at any sizes of its dynamic dimensions.
 
-    Args:
+    Attributes:
         source: the module.
-        dimensions: the size of every dynamic dimension but the batch.
     """
-    batch = batch_name(source.contract)
-    for rows in (1, 2) if batch is not None else (1,):
-        tensors = source.example.tensors({**dimensions} if batch is None else {**dimensions, batch: rows})
-        for on_shapes in (True, False):  # a module whose code looks at numbers is run
-            try:
-                counter, returned = _counted(source.call, tensors, on_shapes=on_shapes)
-            except Exception:  # noqa: S112 -- the user's own code, which the gate asks and reports on
-                continue
-            return counter.cost(
-                rows, sum(tensor.numel() for tensor in (*tensors, *returned)), is_batched=batch is not None
-            )
-    return None
+
+    def __init__(self, source: ModelSource) -> None:
+        self.source, self._batch = source, batch_name(source.contract)
+        self._on_shapes = source.calling(_without_numbers(source.module))
+
+    def __call__(self, dimensions: Mapping[str, int]) -> RowCost | None:
+        """Return what a row costs; None where the module does not take the example at these sizes.
+
+        Args:
+            dimensions: the size of every dynamic dimension but the batch.
+        """
+        for rows in (1, 2) if self._batch is not None else (1,):
+            sizes = dict(dimensions) if self._batch is None else {**dimensions, self._batch: rows}
+            tensors = self.source.example.tensors(sizes)
+            for call, device in ((self._on_shapes, "meta"), (self.source.call, "cpu")):  # where code looks at numbers
+                try:
+                    return self._counted(call, [tensor.to(device) for tensor in tensors], rows)
+                except Exception:  # noqa: S112 -- the user's own code, which the gate asks and reports on
+                    continue
+        return None
+
+    def _counted(self, call: Binding, tensors: Sequence[Tensor], rows: int) -> RowCost:
+        counter = _Counter()
+        # oneDNN has operators of its own, and is not on every machine: a network costs the same everywhere
+        with torch.no_grad(), own_kernels(), counter:
+            returned = flatten(call(*tensors))
+        values = sum(tensor.numel() for tensor in (*tensors, *returned))
+        return counter.cost(rows, values, is_batched=self._batch is not None)
 
 
-def _counted(call: Binding, tensors: Sequence[Tensor], *, on_shapes: bool) -> tuple["_Counter", list[Tensor]]:
-    """Run a module and count; with ``on_shapes`` nothing is computed."""
-    counter = _Counter()
-    if on_shapes:
-        call, tensors = replace(call, module=_on_meta(call.module)), [tensor.to("meta") for tensor in tensors]
-    # oneDNN has operators of its own, and is not on every machine: a network costs the same everywhere
-    with torch.no_grad(), own_kernels(), counter:
-        return counter, flatten(call(*tensors))
-
-
-def _on_meta(module: nn.Module) -> nn.Module:
-    """Return a copy whose tensors have shapes alone, and are shared as the module's are.
-
-    torch.func.functional_call would leave a layer that stands in two places of a module with the tensors of the call.
-    """
+def _without_numbers(module: nn.Module) -> nn.Module:
+    """Return a copy whose parameters and buffers have shapes alone: it computes nothing."""
     tensors = [*module.parameters(), *module.buffers()]
-    shapes = [tensor.detach().to("meta") for tensor in tensors]
-    copies = [
-        nn.Parameter(shape, requires_grad=False) if isinstance(tensor, nn.Parameter) else shape
-        for tensor, shape in zip(tensors, shapes, strict=True)
-    ]
-    return copy.deepcopy(module, {id(tensor): one for tensor, one in zip(tensors, copies, strict=True)})
+    empty = {id(tensor): _empty(tensor) for tensor in tensors}
+    return copy.deepcopy(module, empty)
+
+
+def _empty(tensor: Tensor) -> Tensor:
+    shapes = tensor.detach().to("meta")
+    return nn.Parameter(shapes, requires_grad=False) if isinstance(tensor, nn.Parameter) else shapes
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -104,13 +104,11 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.operations, self.largest, self.operators, self.sorts = 0, 0, 0, False
+        self.operations, self.largest, self.operators = 0, 0, 0
 
     def cost(self, rows: int, values: int, *, is_batched: bool) -> RowCost:
         """Return what one of some rows costs, of all their inputs' and outputs' values."""
-        return RowCost(
-            self.operations // rows, self.largest // rows, -(-values // rows), self.operators, self.sorts, is_batched
-        )
+        return RowCost(self.operations // rows, self.largest // rows, -(-values // rows), self.operators, is_batched)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -118,12 +116,9 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if isinstance(func, torch._ops.OpOverload):
             name = func.overloadpacket.__name__
             self.operators += 1
-            self.sorts |= name in _SORTING
             self.operations += _operations(func, name, (args, kwargs), result)
             written = [] if _is_view(func) else flatten(result)
             self.largest = max([self.largest, *(tensor.nbytes for tensor in written)])
-        else:  # torch.cond and its kin run what they hold by themselves: nobody counts it, and it may sort
-            self.sorts = True
         return result
 
 

@@ -8,6 +8,7 @@ import onnx
 
 from parity_export.export_graph import ExportGraph
 from parity_export.export_options import Effort
+from parity_export.gate.asked_notes import asked_notes, left_out_note
 from parity_export.gate.backends import DEFAULT
 from parity_export.gate.batching import LazyModel
 from parity_export.gate.decision_constants import code_numbers
@@ -19,6 +20,7 @@ from parity_export.gate.report import Report, compare_backends
 from parity_export.gate.size_plans import plan_sizes
 from parity_export.gate.torch_reference import TorchReference
 from parity_export.sources.model_source import ModelSource
+from parity_export.sources.probe_options import check_compared, with_blind_masks
 from parity_runtime import InputError, ModelContract
 from parity_runtime.arguments import argument
 from parity_runtime.contract import batch_name
@@ -80,8 +82,9 @@ def run_gate(
         InputError: the module takes no batch of one row.
         ParityRefusedError: it computes other outputs from the same rows each time, or too coarsely to compare.
     """
-    note = graph.source.call.note
-    notes = () if note is None else (note,)
+    graph = _compared_graph(graph)
+    source = graph.source
+    notes = asked_notes(source)
     mismatches = signature_mismatches(graph.onnx.session(), graph.contract, external=external)
     if mismatches:
         return GateResult(Report(mismatches=mismatches), None, notes)
@@ -116,7 +119,7 @@ def run_gate(
         report.encoder = {"rows": encoder.rows, "values": encoder.values}
     if external and not report.passed:
         report.mismatches[:0] = shape_mismatches(graph.onnx.session(), graph.contract.outputs)
-    return GateResult(report, oracles[0], notes)
+    return GateResult(report, oracles[0], (*notes, *left_out_note(oracles[0].sampler.left_out)))
 
 
 def report_to_json(contract: ModelContract, gate_result: GateResult, *, full: bool = False) -> dict[str, Any]:
@@ -142,6 +145,18 @@ def report_to_json(contract: ModelContract, gate_result: GateResult, *, full: bo
         },
         **gate_result.report.to_json(full=full),
     }
+
+
+def _compared_graph(graph: ExportGraph) -> ExportGraph:
+    """Return a graph whose source says where each of its outputs is compared.
+
+    Raises:
+        InputError: it speaks of an output that there is not, or that has no value for each of the input's.
+    """
+    source, contract = graph.source, graph.contract
+    check_compared(source.compared_where, contract.inputs, contract.outputs, batch_name(contract))
+    where = with_blind_masks(source.compared_where, source.blind_masks, contract)
+    return replace(graph, source=replace(source, compared_where=where))
 
 
 def _at(dimensions: Mapping[str, int]) -> str:

@@ -5,14 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from parity_export.export_options import Effort
-from parity_export.gate.dimension_sizes import LONG, OTHER_SIZES, main_sizes, other_dimensions, refusal
+from parity_export.gate.dimension_sizes import Sizes, accepted_sizes, main_sizes, other_dimensions
 from parity_export.gate.gate_plan import Budget, GatePlan, smallest_plan
-from parity_export.gate.row_cost import RowCost, measure_row_cost
+from parity_export.gate.row_cost import RowCost, RowCosts
 from parity_export.sources.model_source import ModelSource
 
 _MAIN = 0.6  # of the budget: for the sizes of the sample, or those of the export
-_OTHER_RUN = 4  # sizes of `OTHER_SIZES`, the first that torch accepts
-_LONG_SIZES = (LONG, 64, 32)  # of which the first is run that can be afforded
 
 
 @dataclass(frozen=True)
@@ -68,66 +66,58 @@ def plan_sizes(source: ModelSource, effort: Effort, lengths: tuple[int, ...]) ->
     """
     names = other_dimensions(source.contract)
     main = main_sizes(source, names)
-    row = measure_row_cost(source, main)
+    costs = RowCosts(source)
+    row = costs(main)
     known = row or RowCost(0, 0, 0, 0)
     budget = Budget(effort, sum(tensor.numel() for tensor in source.module.state_dict().values()))
     plan = budget.main(known, _MAIN if names else 1.0, has_sample=source.sample is not None)
     plans = GatePlans(effort, row, [SizePlan(source, main, plan)])
-    if names:
-        _plan_others(plans, budget, replace(source, sample=None), lengths)
+    if names and not source.samples_only:
+        _plan_others(plans, budget, costs, lengths)
     found = ", ".join(plan.left_out())
     plans.left_out[:0] = [found] if found else []
     return plans
 
 
-def _plan_others(plans: GatePlans, budget: Budget, source: ModelSource, lengths: tuple[int, ...]) -> None:
+def _plan_others(plans: GatePlans, budget: Budget, costs: RowCosts, lengths: tuple[int, ...]) -> None:
     """Divide what is left among the other sizes, the cheapest first; one at least is run, whatever it costs."""
     names = [*plans.sizes[0].dimensions]
-    listed = list(_candidates(plans, budget, source, lengths))
+    listed = list(_candidates(plans, budget, costs, lengths))
     candidates = sorted(listed, key=lambda one: one[1].operations)
     for index, (dimensions, row) in enumerate(candidates):
         plan = budget.other(row, 1 / (len(candidates) - index), plans.sizes[0].plan)
         if plan is None and index == 0:
             plan = smallest_plan(row)
         if plan is None:
-            plans.left_out.append(f"{_at(dimensions)}, where a row takes {row.operations:.2g} operations")
+            plans.left_out.append(f"no run at {_at(dimensions)} ({row.operations:.2g} operations a row)")
         else:
-            plans.sizes.append(SizePlan(source, dimensions, plan))
+            plans.sizes.append(SizePlan(replace(costs.source, sample=None), dimensions, plan))
     order = [dimensions for dimensions, _ in listed]
     plans.sizes[1:] = sorted(plans.sizes[1:], key=lambda one: order.index(one.dimensions))
     if not candidates:
-        plans.left_out.append(f"another size of {', '.join(names)}")
+        plans.left_out.append(f"no run at another size of {', '.join(names)}")
 
 
 def _candidates(
-    plans: GatePlans, budget: Budget, source: ModelSource, lengths: tuple[int, ...]
-) -> Iterator[tuple[dict[str, int], RowCost]]:
-    """Yield the sizes that torch accepts, with what a row costs there."""
+    plans: GatePlans, budget: Budget, costs: RowCosts, lengths: tuple[int, ...]
+) -> Iterator[tuple[Sizes, RowCost]]:
+    """Yield the sizes that can be afforded and that torch accepts, with what a row costs there."""
+    dear = dict[str, None]()
+
+    def affordable(sizes: Sizes) -> bool:
+        row = costs(sizes)
+        if row is None or smallest_plan(row).cost(row) <= budget.work / 2:  # what torch refuses it says itself
+            return True
+        dear[f"{_at(sizes)} ({row.operations:.2g} operations a row)"] = None
+        return False
+
     names = [*plans.sizes[0].dimensions]
-    accepted = [_accepted(plans, source, dict.fromkeys(names, size)) for size in OTHER_SIZES]
-    yield from [one for one in accepted if one is not None][:_OTHER_RUN]
-    for size in _LONG_SIZES:
-        dimensions = dict.fromkeys(names, size)
-        row = measure_row_cost(source, dimensions)
-        if row is None or smallest_plan(row).cost(row) <= budget.work / 2:
-            found = _accepted(plans, source, dimensions)
-            yield from [] if found is None else [found]
-            break
-        plans.left_out.append(f"{_at(dimensions)}, where a row takes {row.operations:.2g} operations")
-    for size in lengths:
-        found = _accepted(plans, source, dict.fromkeys(names, size))
-        yield from [] if found is None else [found]
-
-
-def _accepted(
-    plans: GatePlans, source: ModelSource, dimensions: dict[str, int]
-) -> tuple[dict[str, int], RowCost] | None:
-    """Return sizes and what a row costs there; None where torch refuses them, which is noted."""
-    reason = refusal(source, dimensions)
-    row = None if reason is not None else measure_row_cost(source, dimensions)
-    if reason is not None:
-        plans.refused.append(f"torch at {dimensions}: {reason}")
-    return None if row is None else (dimensions, row)
+    for dimensions in accepted_sizes(costs.source, names, plans.refused, lengths, affordable):
+        row = costs(dimensions)
+        if row is not None:
+            yield dimensions, row
+    if dear:
+        plans.left_out.append(f"no run at {', '.join(dear)}")
 
 
 def _at(dimensions: dict[str, int]) -> str:

@@ -13,10 +13,11 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from parity_export.gate.final_activation import FinalActivation
-from parity_export.sources.argument_binding import bind, flatten
+from parity_export.gate.tie_order import TieOrder
+from parity_export.sources.argument_binding import flatten
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import ModelContract
-from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES, VALUE
+from parity_runtime.contract import EMBEDDING, LABEL, LABELS, LOGITS, PROBABILITIES, TAGS, TOKENS, VALUE
 from parity_runtime.inference.input_validation import Arrays
 
 _CUT = 2.0**-16
@@ -31,43 +32,60 @@ class TorchReference:
         source: the module and what it means.
         double: evaluate in float64 (a copy of the module is made); the answers are float64 then.
         prepare: changes each input tensor before it is given to the module, such as its memory format.
+        highest_first: of equal values that the module sorts the highest index comes first; else the lowest, as ONNX's.
 
     Attributes:
         explained: whether the probabilities of the last answer were made of the logits; else they were the module's.
+        order: what was met where the module sorts.
     """
 
     def __init__(
-        self, source: ModelSource, *, double: bool = False, prepare: Callable[[Tensor], Tensor] | None = None
+        self,
+        source: ModelSource,
+        *,
+        double: bool = False,
+        prepare: Callable[[Tensor], Tensor] | None = None,
+        highest_first: bool = False,
     ) -> None:
         module = source.module
         if double:
             module = copy.deepcopy(module).double()
-        self._call = bind(module.eval(), source.module_inputs)
+        self._call = source.calling(module.eval())
         self._arrays = source.arrays
         self._double, self._prepare = double, prepare
         self._contract = source.contract
         self._module_output = source.module_output
         self.explained = True
+        self.order = TieOrder(lowest=not highest_first)
+        self._has_run = False
 
     def __call__(self, inputs: Arrays) -> Arrays:
         """Return every output by name for one batch of inputs by name."""
         tensors = [self._tensor(array) for array in self._arrays(inputs)]
         # What is not asked for is not watched: that takes twenty microseconds of every operator.
         final_activation = FinalActivation() if self._module_output == "probabilities" else None
-        precision = _in_double() if self._double else contextlib.nullcontext()
-        with torch.no_grad(), precision, contextlib.nullcontext() if final_activation is None else final_activation:
+        with torch.no_grad(), contextlib.ExitStack() as contexts:
+            if self._double:
+                contexts.enter_context(_in_double())
+            if final_activation is not None:
+                contexts.enter_context(final_activation)
+            if self.order.sorts or not self._has_run:  # the first run tells whether the module sorts
+                contexts.enter_context(self.order)
             returned = self._call(*tensors)
+        self._has_run = True
         if self._contract.task == "tensors":
             return _named(self._contract, returned)
         before = returned if final_activation is None else final_activation.logits_of(returned)
         returned = returned.detach()
-        matrix = returned.reshape(len(returned), -1)  # [batch, columns]
-        if self._contract.task == "regression":
-            return {VALUE: matrix.numpy()}
+        columns = returned[:, None] if returned.ndim == 1 else returned  # [batch, ..., columns]
+        if self._contract.task in ("regression", "embedding"):
+            return {VALUE if self._contract.task == "regression" else EMBEDDING: columns.numpy()}
         self.explained = before is not None
         if before is None:
-            return self._outputs(self._log_odds(matrix), matrix)
-        logits = before.reshape(matrix.shape)
+            return self._outputs(self._log_odds(columns), columns)
+        logits = before.reshape(columns.shape)
+        if self._contract.task == "language_model":
+            return {TOKENS: logits.argmax(dim=-1).numpy(), LOGITS: logits.numpy()}
         return self._outputs(logits, self._probabilities(logits))
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
@@ -77,26 +95,36 @@ class TorchReference:
 
     def _outputs(self, logits: Tensor, probabilities: Tensor) -> Arrays:
         z = logits.numpy()
-        if self._contract.task == "multiclass":
-            return {LABEL: z.argmax(axis=1), PROBABILITIES: probabilities.numpy(), LOGITS: z}
-        label = (z[:, 0] >= self._threshold()).astype(np.int64)
+        if self._chooses:
+            name = LABEL if self._contract.task == "multiclass" else TAGS
+            return {name: z.argmax(axis=-1), PROBABILITIES: probabilities.numpy(), LOGITS: z}
+        reaches = z >= self._thresholds()
+        if self._contract.task == "multilabel":
+            return {LABELS: reaches, PROBABILITIES: probabilities.numpy(), LOGITS: z}
         if probabilities.shape[1] == 1:
             probabilities = torch.cat([1 - probabilities, probabilities], dim=1)
-        return {LABEL: label, PROBABILITIES: probabilities.numpy(), LOGITS: z}
+        return {LABEL: reaches[:, 0].astype(np.int64), PROBABILITIES: probabilities.numpy(), LOGITS: z}
 
-    def _threshold(self) -> float:
-        """Return the logit of the contract's threshold, from its definition: the graph has its own constant."""
+    @property
+    def _chooses(self) -> bool:
+        """Whether one of several classes is chosen; else each logit is compared with a threshold."""
+        return self._contract.task in ("multiclass", "tagging")
+
+    def _thresholds(self) -> NDArray[np.float64]:
+        """Return the logit of each of the contract's thresholds, from its definition: the graph has its own."""
         probability = 0.5 if self._contract.threshold is None else self._contract.threshold
-        return math.log(probability) - math.log1p(-probability)
+        probabilities = self._contract.thresholds or (probability,)
+        return np.array([math.log(one) - math.log1p(-one) for one in probabilities])
 
     def _probabilities(self, logits: Tensor) -> Tensor:
-        if self._contract.task == "multiclass":
-            return torch.softmax(logits, dim=1)
-        return torch.sigmoid(torch.cat([-logits, logits], dim=1))
+        if self._chooses:
+            return torch.softmax(logits, dim=-1)
+        both = self._contract.task == "binary"
+        return torch.sigmoid(torch.cat([-logits, logits], dim=1) if both else logits)
 
     def _log_odds(self, probabilities: Tensor) -> Tensor:
         kept = probabilities.clamp(_CUT, 1 - _CUT)
-        return kept.log() if self._contract.task == "multiclass" else kept.log() - torch.log1p(-kept)
+        return kept.log() if self._chooses else kept.log() - torch.log1p(-kept)
 
 
 class _Promoting(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -11,7 +11,10 @@ from parity_export.export_graph import ExportGraph
 from parity_export.graph.head import add_head
 from parity_export.graph.output_shapes import returned_shapes
 from parity_export.sources.model_source import ModelSource
+from parity_export.sources.output_spec import SHAPES
 from parity_runtime import InputError, ModelContract, TensorSpec
+from parity_runtime.arguments import argument
+from parity_runtime.contract import batch_name
 from parity_runtime.errors import whole_text
 
 _LARGE = 2**16  # bytes of a weight
@@ -27,9 +30,10 @@ def attach_head(traced: ExportGraph) -> ExportGraph:
         InputError: the module returns several tensors, or its last operator contradicts what it was said to return.
     """
     source, model = traced.source, traced.model
-    add_head(model, source.contract, source.module_output)
+    contract = _with_lengths(source, model)
+    add_head(model, contract, source.module_output)
     model = ShapeInferencePass()(model).model
-    return traced.with_model(model, _with_outputs(source, model))
+    return traced.with_model(model, contract if contract.task != "tensors" else _with_outputs(source, model))
 
 
 def check_graph(graph: ExportGraph) -> None:
@@ -58,17 +62,58 @@ def _without_weights(model: ir.Model) -> onnx.ModelProto:
 
 
 def _with_outputs(source: ModelSource, model: ir.Model) -> ModelContract:
-    """Return the contract with the outputs that a graph gives, where the task does not say them.
+    """Return the contract of tensors with the outputs that a graph gives.
 
     torch is asked which axes are which dynamic dimension: the exporter invents names, and fixes sizes, after some
     operators. The graph's own word counts where an axis is computed from others (``2*time``).
     """
-    if source.contract.task != "tensors":
-        return source.contract
     for value, (_, shape) in zip(model.graph.outputs, returned_shapes(source), strict=True):
-        declared = shape if value.shape is None else _sizes(value.shape)
-        value.shape = ir.Shape([_size(mine, theirs) for mine, theirs in zip(shape, declared, strict=True)])
+        value.shape = ir.Shape(_known_sizes(value, shape))
     return replace(source.contract, outputs=tuple(_spec(value) for value in model.graph.outputs))
+
+
+def _with_lengths(source: ModelSource, model: ir.Model) -> ModelContract:
+    """Return the contract with the length of the sequences that the module returns, where its task has any.
+
+    Raises:
+        InputError: the batch is not the first axis, or the number of classes, the vocabulary or the dimension of the
+            vectors changes with the inputs.
+    """
+    contract = source.contract
+    if contract.task not in SHAPES:
+        return contract
+    (_, shape), *others = returned_shapes(source)
+    if others or len(model.graph.outputs) != 1:
+        return contract  # the head refuses it
+    sizes = _known_sizes(model.graph.outputs[0], shape)
+    if sizes[0] != batch_name(contract):
+        raise InputError(
+            f"{argument('task', contract.task)} takes a module that returns {batch_name(contract)} first; this one "
+            f"returns [{', '.join(map(str, sizes))}]: transpose it"
+        )
+    if isinstance(sizes[-1], str):
+        raise InputError(
+            f"{argument('task', contract.task)} takes a module that returns a fixed number of "
+            f"{_COUNTED[contract.task]}; this one returns {sizes[-1]} of them"
+        )
+    row = tuple(sizes[1:-1])
+    outputs = tuple(
+        replace(spec, shape=(*spec.shape[:1], *row, *spec.shape[len(row) + 1 :])) for spec in contract.outputs
+    )
+    return replace(contract, outputs=outputs)
+
+
+_COUNTED = {
+    "multilabel": "classes",
+    "tagging": "classes",
+    "language_model": "logits at each position",
+    "embedding": "numbers a row",
+}
+
+
+def _known_sizes(value: ir.Value, returned: tuple[int | str, ...]) -> list[int | str]:
+    declared = returned if value.shape is None else _sizes(value.shape)
+    return [_size(mine, theirs) for mine, theirs in zip(returned, declared, strict=True)]
 
 
 def _size(returned: int | str, declared: int | str) -> int | str:

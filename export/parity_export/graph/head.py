@@ -1,4 +1,4 @@
-"""The end of a classifier's or a regression's graph: from what the module returns to what the contract promises.
+"""The end of the graph of a model whose task is known: from what the module returns to what the contract promises.
 
 The head is written in ONNX, node by node, and not traced from torch: the gate compares it with a reference that
 shares no code with it.
@@ -14,7 +14,7 @@ from parity_export.graph.probabilities import SHAPE_ONLY, logistic, replace_sigm
 from parity_export.sources.output_spec import ModuleOutput
 from parity_runtime import InputError, ModelContract
 from parity_runtime.arguments import argument
-from parity_runtime.contract import LABEL, LOGITS, PROBABILITIES, VALUE
+from parity_runtime.contract import EMBEDDING, LABEL, LABELS, LOGITS, PROBABILITIES, TAGS, TOKENS, VALUE
 
 SMALLEST_PROBABILITY = 2.0**-16
 """Where a probability must be turned into a logit, it is cut to [2^-16, 1 - 2^-16], a logit of +-11.09: float32 holds
@@ -31,15 +31,16 @@ def add_head(model: ir.Model, contract: ModelContract, module_output: ModuleOutp
     """
     graph = model.graph
     if contract.task == "tensors":
-        _name_outputs(graph)
+        _name_outputs(graph, [spec.name for spec in contract.outputs])
         replace_sigmoids(graph)
         return
     if len(graph.outputs) != 1:
         raise InputError(f"the task {contract.task} takes a module that returns one tensor, not {len(graph.outputs)}")
     returned = graph.outputs[0]
     _free_names(graph, [spec.name for spec in contract.outputs])
-    if contract.task == "regression":
-        _set_outputs(graph, contract, {VALUE: _as_matrix(graph, returned)})
+    if contract.task in ("regression", "embedding"):
+        name = VALUE if contract.task == "regression" else EMBEDDING
+        _set_outputs(graph, contract, {name: _as_matrix(graph, returned)})
     else:
         final_activation = _activation_before(returned, contract, module_output)
         if module_output == "logits" or final_activation is not None:
@@ -69,11 +70,13 @@ def _activation_before(returned: ir.Value, contract: ModelContract, module_outpu
     if final_activation is None:
         return None
     if module_output == "logits":
+        way_out = f"export it with {argument('output', 'probabilities')}"
+        if contract.task == "language_model":
+            way_out = f"return what goes into it: {argument('task', contract.task)} takes logits"
         raise InputError(
-            f"the module ends in {final_activation.op_type}, so it returns probabilities, not logits; "
-            f"export it with {argument('output', 'probabilities')}"
+            f"the module ends in {final_activation.op_type}, so it returns probabilities, not logits; {way_out}"
         )
-    wanted = "Sigmoid" if contract.task == "binary" else "Softmax"
+    wanted = "Sigmoid" if contract.task in ("binary", "multilabel") else "Softmax"
     if final_activation.op_type != wanted:
         raise InputError(f"the module ends in {final_activation.op_type}; the task {contract.task} expects {wanted}")
     alone = len(final_activation.outputs[0].uses()) == 1 or final_activation.outputs[0] is returned
@@ -102,29 +105,55 @@ def _of_probabilities(graph: ir.Graph, given: ir.Value, contract: ModelContract)
     # A backend's tanh may be larger than 1 by its last bit: (1 + tanh) / 2 is a probability all the same.
     given = node(graph, "Clip", [given, constant(graph, "never", 0.0), constant(graph, "always", 1.0)], "probability")
     logarithm = node(graph, "Log", [kept], "log")
-    if contract.task == "multiclass":
-        return {LABEL: _argmax(graph, logarithm), PROBABILITIES: given, LOGITS: logarithm}
-    if not SMALLEST_PROBABILITY < (contract.threshold or 0.5) < 1 - SMALLEST_PROBABILITY:
+    if contract.task in ("multiclass", "tagging"):
+        return _largest(graph, logarithm, contract) | {PROBABILITIES: given, LOGITS: logarithm}
+    if not all(SMALLEST_PROBABILITY < threshold < 1 - SMALLEST_PROBABILITY for threshold in _thresholds(contract)):
         raise InputError(
-            f"{argument('threshold')} {contract.threshold} is too near to 0 or 1 for a module that returns "
-            "probabilities"
+            f"{argument('threshold')} {', '.join(map(str, _thresholds(contract)))} is too near to 0 or 1 for a module "
+            "that returns probabilities"
         )
     one = constant(graph, "one", 1.0)
     other = node(graph, "Log", [node(graph, "Sub", [one, kept], "other")], "log_other")
     logits = node(graph, "Sub", [logarithm, other], "log_odds")
+    if contract.task == "multilabel":
+        return {LABELS: _reaches(graph, logits, contract), PROBABILITIES: given, LOGITS: logits}
     both = node(graph, "Concat", [node(graph, "Sub", [one, given], "negative"), given], "both", axis=1)
     return {LABEL: _threshold(graph, logits, contract), PROBABILITIES: both, LOGITS: logits}
 
 
 def _of_logits(graph: ir.Graph, logits: ir.Value, contract: ModelContract) -> dict[str, ir.Value]:
-    if contract.task == "multiclass":
-        return {LABEL: _argmax(graph, logits), PROBABILITIES: softmax(graph, logits), LOGITS: logits}
+    match contract.task:
+        case "language_model":  # no probabilities: as many numbers again as the logits, over a whole vocabulary
+            return _largest(graph, logits, contract) | {LOGITS: logits}
+        case "multiclass" | "tagging":
+            probabilities = softmax(graph, logits, _last_axis(contract))
+            return _largest(graph, logits, contract) | {PROBABILITIES: probabilities, LOGITS: logits}
+        case "multilabel":
+            probabilities = logistic(graph, node(graph, "Neg", [logits], "negated"))
+            return {LABELS: _reaches(graph, logits, contract), PROBABILITIES: probabilities, LOGITS: logits}
     both = node(graph, "Concat", [logits, node(graph, "Neg", [logits], "negated")], "both", axis=1)
     return {LABEL: _threshold(graph, logits, contract), PROBABILITIES: logistic(graph, both), LOGITS: logits}
 
 
-def _argmax(graph: ir.Graph, logits: ir.Value) -> ir.Value:
-    return node(graph, "ArgMax", [logits], "argmax", axis=1, keepdims=0)
+def _last_axis(contract: ModelContract) -> int:
+    """Return the axis of the logits that the classes stand in."""
+    return len(contract.output(LOGITS).shape) - 1
+
+
+def _largest(graph: ir.Graph, logits: ir.Value, contract: ModelContract) -> dict[str, ir.Value]:
+    """Return the decision for the largest logit, by its output's name."""
+    name = {"tagging": TAGS, "language_model": TOKENS}.get(contract.task, LABEL)
+    return {name: node(graph, "ArgMax", [logits], "argmax", axis=_last_axis(contract), keepdims=0)}
+
+
+def _thresholds(contract: ModelContract) -> tuple[float, ...]:
+    return contract.thresholds or (contract.threshold or 0.5,)
+
+
+def _reaches(graph: ir.Graph, logits: ir.Value, contract: ModelContract) -> ir.Value:
+    """Return which logits ``[batch, classes]`` reach the threshold of their class."""
+    thresholds = constant(graph, "logit_thresholds", np.array(contract.logit_thresholds, np.float32))
+    return node(graph, "GreaterOrEqual", [logits, thresholds], "reaches")
 
 
 def _threshold(graph: ir.Graph, logits: ir.Value, contract: ModelContract) -> ir.Value:
@@ -135,7 +164,7 @@ def _threshold(graph: ir.Graph, logits: ir.Value, contract: ModelContract) -> ir
 
 
 def _as_matrix(graph: ir.Graph, value: ir.Value) -> ir.Value:
-    """Return ``value`` as ``[batch, columns]``."""
+    """Return ``value``, with an axis for its only column where it is ``[batch]``."""
     if value.shape is not None and len(value.shape) == 1:
         return node(graph, "Unsqueeze", [value, constant(graph, "column_axis", np.array([1]))], "matrix")
     return value
@@ -154,9 +183,8 @@ def _set_outputs(graph: ir.Graph, contract: ModelContract, values: dict[str, ir.
         graph.outputs.append(value)
 
 
-def _name_outputs(graph: ir.Graph) -> None:
-    """Name the outputs of a tensors task ``output``, or ``output_0``, ``output_1``, ..."""
-    names = ["output"] if len(graph.outputs) == 1 else [f"output_{index}" for index in range(len(graph.outputs))]
+def _name_outputs(graph: ir.Graph, names: Sequence[str]) -> None:
+    """Name the outputs of a tensors task."""
     _free_names(graph, names)
     outputs = list(graph.outputs)
     graph.outputs.clear()

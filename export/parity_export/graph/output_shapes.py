@@ -9,6 +9,8 @@ from parity_export.sources.model_source import ModelSource
 _MORE = 3
 
 Shapes = list[tuple[int, ...]]
+Asked = tuple[dict[str, int], Shapes]
+"""Sizes of the dynamic dimensions, and the shapes that are returned there."""
 
 
 def returned_shapes(source: ModelSource) -> list[tuple[str, tuple[int | str, ...]]]:
@@ -18,37 +20,36 @@ def returned_shapes(source: ModelSource) -> list[tuple[str, tuple[int | str, ...
     change are ``dim0``, ``dim1``, ...
     """
     call, example = source.call, source.example
-    sizes = dict(example.sizes)
     with torch.no_grad():
         returned = flatten(call(*example.tensors()))
     dtypes = [str(leaf.dtype).removeprefix("torch.") for leaf in returned]
-    base = [tuple(leaf.shape) for leaf in returned]
-    grown = {name: _grown(call, example, name) for name in sizes}
+    asked: list[Asked | None] = [(dict(example.sizes), [tuple(leaf.shape) for leaf in returned])]
+    asked += [_grown(call, example, name) for name in example.choices.free]
     return [
-        (dtype, tuple(_axis(sizes, base, grown, (leaf, axis)) for axis in range(len(base[leaf]))))
+        (dtype, tuple(_axis(asked, (leaf, axis)) for axis in range(returned[leaf].ndim)))
         for leaf, dtype in enumerate(dtypes)
     ]
 
 
-def _axis(
-    sizes: dict[str, int], base: Shapes, grown: dict[str, tuple[int, Shapes] | None], place: tuple[int, int]
-) -> int | str:
+def _axis(asked: list[Asked | None], place: tuple[int, int]) -> int | str:
     leaf, axis = place
-    size = base[leaf][axis]
-    changed = {name: other for name, other in grown.items() if other is None or other[1][leaf][axis] != size}
-    if not changed:
-        return size
-    name, other = next(iter(changed.items()))
-    is_it = other is not None and len(changed) == 1 and size == sizes[name] and other[1][leaf][axis] == other[0]
-    return name if is_it else f"dim{axis}"
+    known = [(sizes, shapes[leaf][axis]) for sizes, shapes in filter(None, asked)]
+    if len({size for _, size in known}) == 1:
+        return known[0][1] if None not in asked else f"dim{axis}"
+    named = [name for name in known[0][0] if all(sizes[name] == size for sizes, size in known)]
+    return named[0] if named else f"dim{axis}"
 
 
-def _grown(call: Binding, example: Example, name: str) -> tuple[int, Shapes] | None:
-    """Return a larger size of one dimension and the shapes there; None where the module takes no such size."""
-    for size in (example.sizes[name] + _MORE, 2 * example.sizes[name]):
+def _grown(call: Binding, example: Example, name: str) -> Asked | None:
+    """Return sizes with another one of one dimension and the shapes there; None where the module takes none."""
+    size, choices = example.sizes[name], example.choices
+    for other in (size + _MORE, 2 * size, max(2, choices.rule(name).low)):
+        sizes = choices.nearest({**example.sizes, name: other})
+        if sizes is None or sizes[name] == size:
+            continue
         try:
             with torch.no_grad():
-                return size, [tuple(leaf.shape) for leaf in flatten(call(*example.tensors({name: size})))]
+                return sizes, [tuple(leaf.shape) for leaf in flatten(call(*example.tensors(sizes)))]
         except Exception:  # noqa: S112 -- the user's own code, which may want multiples of a size
             continue
     return None

@@ -29,15 +29,20 @@ def logistic(graph: ir.Graph, negated: ir.Value, name: str = "") -> ir.Value:
     return node(graph, "Reciprocal", [total], f"{name}logistic")
 
 
-def softmax(graph: ir.Graph, logits: ir.Value) -> ir.Value:
-    """Return the softmax of ``logits [batch, classes]``, never falling when its logit rises: 1 / (1 + others / own).
+def softmax(graph: ir.Graph, logits: ir.Value, axis: int = 1) -> ir.Value:
+    """Return the softmax over the last axis, never falling when its logit rises: 1 / (1 + others / own).
 
     With e_i = exp(z_i - max z), ``own`` is e_i and ``others`` the sum of the e_j before and behind it, each added up in
     one order. Rounding keeps the order of numbers, so that every operator is monotone in z_i. A quotient e_i / sum e
     is not: both grow, and the sum may be rounded up where e_i is not.
+
+    Args:
+        graph: that it is added to.
+        logits: ``[batch, ..., classes]``.
+        axis: of the classes, the last one.
     """
-    last, axis = constant(graph, "last", np.array(1)), constant(graph, "class_axis", np.array([1]))
-    largest = node(graph, "ReduceMax", [logits, axis], "largest", keepdims=1)
+    last, axes = constant(graph, "last", np.array(axis)), constant(graph, "class_axis", np.array([axis]))
+    largest = node(graph, "ReduceMax", [logits, axes], "largest", keepdims=1)
     own = node(graph, "Exp", [node(graph, "Sub", [logits, largest], "below_largest")], "own")
     before = node(graph, "CumSum", [own, last], "before", exclusive=1)
     behind = node(graph, "CumSum", [own, last], "behind", exclusive=1, reverse=1)

@@ -22,9 +22,10 @@ from parity_export.graph.recurrent_kernels import forget_recurrent_kernels
 from parity_export.graph.shape_inference import infer_shapes
 from parity_export.graph.traceable_functions import traceable_functions
 from parity_export.graph.translations import TRANSLATIONS
-from parity_export.sources.argument_binding import Binding, bind
+from parity_export.sources.argument_binding import CALLED, Binding, bind
 from parity_export.sources.example_inputs import Example
 from parity_runtime import InputError
+from parity_runtime.dimension_rule import DimensionRule
 
 _TORCH_WARNINGS = (
     (r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning),  # its own copy of its own tree specs
@@ -42,35 +43,39 @@ _LOGGERS = (
 )
 
 
-def export_graph(module: nn.Module, example: Example, opset: int | None = None) -> ir.Model:
+def export_graph(module: nn.Module | Binding, example: Example, opset: int | None = None) -> ir.Model:
     """Return the module's graph, its own outputs and nothing else.
 
     The graph carries no metadata, documentation, paths or unused values. Every parameter and buffer is an
     initializer of its own name, bit for bit: torch's optimizer would fold some of them into others.
 
     Args:
-        module: on the CPU, in eval mode.
+        module: on the CPU, in eval mode, or a binding of one, whose outputs are taken.
         example: of the inputs of ``forward``, whose dynamic dimensions have names.
         opset: the ONNX opset; torch's own choice if None.
 
     Raises:
         InputError: torch cannot export the module with these inputs.
     """
-    model = export_program(module, example, opset).model
-    model = _canonical(model, {*module.state_dict(), *dict(module.named_buffers())})
-    _name_inputs(model.graph, bind(module, example.inputs))
+    call = bind(module, example.inputs)
+    model = export_program(call, example, opset).model
+    if call.exportable() is not call:
+        _drop_prefix(model.graph)
+    model = _canonical(model, {*call.module.state_dict(), *dict(call.module.named_buffers())})
+    _name_inputs(model.graph, call.exportable())
+    _refuse_bfloat16(model.graph)
     written = resized(model.graph)
     return settle_resizing(infer_shapes(model), written)
 
 
-def export_program(module: nn.Module, example: Example, opset: int | None = None) -> torch.onnx.ONNXProgram:
+def export_program(module: nn.Module | Binding, example: Example, opset: int | None = None) -> torch.onnx.ONNXProgram:
     """Return what torch.onnx.export makes of a module, not optimized.
 
     Raises:
         InputError: torch cannot export the module with these inputs.
     """
-    inputs, call = example.inputs, bind(module, example.inputs)
-    dimensions = {name: torch.export.Dim(name) for spec in inputs for name in spec.shape if isinstance(name, str)}
+    inputs, call = example.inputs, bind(module, example.inputs).exportable()
+    dimensions = {name: _dimension(example.choices.rule(name)) for name in example.choices.names}
     shapes = [
         {axis: dimensions[size] for axis, size in enumerate(spec.shape) if isinstance(size, str)} for spec in inputs
     ]
@@ -78,11 +83,11 @@ def export_program(module: nn.Module, example: Example, opset: int | None = None
     options = {"input_names": call.in_order(call.names), "dynamic_shapes": dynamic_shapes, "opset_version": opset}
     forget_recurrent_kernels()
     with _explained(), quiet(), traceable_functions():
-        program = _converted(module, arguments, options)
+        program = _converted(call.module, arguments, options)
         fixed = fixed_sizes(program, call.in_order(shapes))
         if not fixed:
             return program
-        return _converted(captured_by_reading(module, arguments, dynamic_shapes, fixed), arguments, options)
+        return _converted(captured_by_reading(call.module, arguments, dynamic_shapes, fixed), arguments, options)
 
 
 def _converted(
@@ -105,6 +110,12 @@ def _explained() -> Iterator[None]:
         raise
     except Exception as error:
         raise InputError(f"torch cannot export the module: {reason(error)}") from error
+
+
+def _dimension(rule: DimensionRule) -> torch.export.Dim:
+    """Return torch's own dimension of a range; a multiple and a sum follow from what the module does with the sizes."""
+    low, high = (None, None) if rule.terms else (rule.low if rule.low > 1 else None, rule.high)
+    return torch.export.Dim(rule.name, min=low, max=high)
 
 
 def _canonical(model: ir.Model, weights: Collection[str]) -> ir.Model:
@@ -133,6 +144,22 @@ def _canonical(model: ir.Model, weights: Collection[str]) -> ir.Model:
     result.metadata_props.clear()
     result.graph.metadata_props.clear()
     return result
+
+
+def _refuse_bfloat16(graph: ir.Graph) -> None:
+    """Refuse a graph that no onnxruntime computes on a CPU, as autocasting leaves it."""
+    for maker in graph.all_nodes():
+        if any(value.dtype == ir.DataType.BFLOAT16 for value in maker.outputs):
+            raise InputError(
+                "the module computes in bfloat16 under torch.autocast, which onnxruntime does not on a CPU; leave that "
+                "out of its forward, or switch it off: torch.autocast(..., enabled=not torch.compiler.is_exporting())"
+            )
+
+
+def _drop_prefix(graph: ir.Graph) -> None:
+    """Give a module's tensors their own names, without the prefix of the module that was put around it."""
+    for value in list(graph.initializers.values()):
+        value.name = str(value.name).removeprefix(CALLED)
 
 
 def _name_inputs(graph: ir.Graph, call: Binding) -> None:

@@ -18,6 +18,6 @@ def trace(source: ModelSource, options: ExportOptions) -> ExportGraph:
     weights = sum(tensor.nbytes for tensor in source.module.state_dict().values())
     if weights > _MAX_BYTES:
         raise InputError(f"the weights take {weights} bytes; a package is one file of less than 2 GiB")
-    model = export_graph(source.module, source.example, options.opset)
+    model = export_graph(source.call, source.example, options.opset)
     model.ir_version = options.ir_version or model.ir_version
     return ExportGraph.of(source, model)

@@ -1,24 +1,32 @@
 """Which argument of a module's ``forward`` each input of a model is: the one place that calls a module.
 
-An input whose name is a parameter of ``forward`` is that parameter. Where one is not, names say nothing, and all inputs
-are taken by position, in their order; `Binding.note` says so.
+An input whose name is a parameter of ``forward`` is that parameter; ``batch.ids`` and ``batch.mask`` lie in a dict, the
+parameter ``batch``. Where a name is no parameter, names say nothing, and all inputs are taken by position, in their
+order; `Binding.note` says so. What the module returns goes through the `OutputChoice`.
 """
 
+import contextlib
 import inspect
 import textwrap
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from parity_export.sources.half_precision import HALF, AsFloat32
+from parity_export.sources.nested_arguments import grouped, packed, with_caches
+from parity_export.sources.output_choice import OutputChoice
 from parity_runtime import InputError, TensorSpec
 
 _BY_NAME = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _LONGEST = 400  # characters of a signature in a message
+
+Groups = dict[str, list[str]]
+"""The inputs of each argument, by its name, or what stands for it where arguments are taken by position."""
 
 
 @dataclass(frozen=True)
@@ -29,28 +37,45 @@ class Binding:
         module: whose ``forward`` is called.
         names: of the inputs.
         signature: of ``forward``.
-        by_name: whether every input is the parameter of its name; else inputs are taken by position.
+        groups: the inputs that each argument is made of.
+        by_name: whether every argument is the parameter of its name, or one of ``**kwargs``; else it is taken by
+            position.
+        outputs: which of the tensors that the module returns are its outputs.
+        as_float32: whether what the module's code asks to be in half precision is float32.
     """
 
     module: nn.Module
     names: tuple[str, ...]
     signature: inspect.Signature
+    groups: Groups
     by_name: bool
+    outputs: OutputChoice = field(default_factory=OutputChoice)
+    as_float32: bool = False
 
-    def __call__(self, *tensors: torch.Tensor) -> Any:
-        """Return what the module returns for one tensor an input."""
+    def __call__(self, *tensors: Tensor) -> Any:
+        """Return what the module returns for one tensor an input: the one output, or several in a container."""
+        if self.as_float32:
+            tensors = tuple(tensor.float() if tensor.dtype in HALF else tensor for tensor in tensors)
         bound = self.arguments(tensors)
-        return self.module(*bound.args, **bound.kwargs)
+        bound.arguments = with_caches(bound.arguments)
+        with AsFloat32() if self.as_float32 else contextlib.nullcontext():
+            returned = self.module(*bound.args, **bound.kwargs)
+        return self.outputs.pick(returned)
 
     def arguments(self, values: Sequence[Any]) -> inspect.BoundArguments:
         """Return one value an input as arguments of ``forward``.
 
         They are positional up to the first parameter that is left at its default, and keywords from there on.
         """
-        if not self.by_name:
-            return self.signature.bind(*values)
         given = dict(zip(self.names, values, strict=True))
-        named = OrderedDict((name, given[name]) for name in self.signature.parameters if name in given)
+        arguments = {
+            name: given[name] if group == [name] else packed(group, given) for name, group in self.groups.items()
+        }
+        if not self.by_name:
+            return self.signature.bind(*arguments.values())
+        named = OrderedDict((name, arguments.pop(name)) for name in self.signature.parameters if name in arguments)
+        if arguments:
+            named[_keywords(self.signature) or ""] = arguments
         return inspect.BoundArguments(self.signature, named)
 
     def in_order(self, values: Sequence[Any]) -> list[Any]:
@@ -58,37 +83,70 @@ class Binding:
         bound = self.arguments(values)
         return [*bound.args, *bound.kwargs.values()]
 
+    def exportable(self) -> "Binding":
+        """Return a binding whose module takes its tensors one by one and returns them in a tuple, for torch.export.
+
+        It is the same one where the module itself does so; else `CALLED` stands before the names of its tensors.
+        """
+        nested = any(len(group) > 1 or group[0] != name for name, group in self.groups.items())
+        keywords = self.by_name and not set(self.groups) <= {*_named(self.signature)}
+        if not (nested or keywords or self.outputs.outputs or self.as_float32):
+            return self
+        called = _Called(self)
+        return Binding(called, self.names, inspect.signature(called.forward), {name: [name] for name in self.names},
+                       by_name=False)  # fmt: skip
+
     @property
     def note(self) -> str | None:
         """What a person should know of it; None where names decide, or one input meets the only parameter."""
-        if self.by_name or len(self.names) == len(self.signature.parameters) == 1:
+        known = _named(self.signature)
+        other = next((name for name in self.groups if name not in known), None)
+        if other is None or len(self.groups) == len(self.signature.parameters) == 1:
             return None
-        taken = _expanded(self.signature, len(self.names))
-        pairs = ", ".join(f"{name} as {parameter}" for name, parameter in zip(self.names, taken, strict=True))
-        other = next(name for name in self.names if name not in _named(self.signature))
-        return f"forward{_spelled(self.signature)} has no parameter {other}: the inputs are taken by position, {pairs}"
+        spelled = f"forward{_spelled(self.signature)} has no parameter {other}"
+        if self.by_name:
+            return f"{spelled}: it is one of **{_keywords(self.signature)}"
+        pairs = ", ".join(
+            f"{name} as {parameter}"
+            for name, parameter in zip(self.groups, _expanded(self.signature, len(self.groups)), strict=True)
+        )
+        return f"{spelled}: the inputs are taken by position, {pairs}"
 
 
-def bind(module: nn.Module, inputs: Sequence[TensorSpec]) -> Binding:
+CALLED = "module."
+"""What stands before the names of a module's tensors where `Binding.exportable` puts another module around it."""
+
+
+class _Called(nn.Module):
+    """A binding as a module of tensors."""
+
+    def __init__(self, call: Binding) -> None:
+        super().__init__()
+        self.module, self._call = call.module, call
+        self.training = False
+
+    def forward(self, *tensors: Tensor) -> Any:
+        returned = flatten(self._call(*tensors))
+        return returned[0] if len(returned) == 1 else tuple(returned)
+
+
+def bind(module: nn.Module | Binding, inputs: Sequence[TensorSpec]) -> Binding:
     """Return a module as a function of inputs.
 
     Args:
-        module: any; a wrapper such as torch.compile's is looked into for the names.
-        inputs: named as ``forward``'s parameters, in any order; or otherwise, in ``forward``'s order.
+        module: any; a wrapper such as torch.compile's is looked into for the names. A binding is returned as it is.
+        inputs: named as ``forward``'s parameters, in any order; or otherwise, in ``forward``'s order. Names with dots,
+            as ``batch.ids``, lie in a dict or a tuple.
 
     Raises:
         InputError: a parameter without a default gets nothing, or there are more inputs than parameters.
     """
+    if isinstance(module, Binding):
+        return module
     signature, names = _signature(module), tuple(spec.name for spec in inputs)
-    by_name = set(names) <= {*_named(signature)}
-    binding = Binding(module, names, signature, by_name)
-    try:
-        bound = binding.arguments(names)
-    except TypeError as error:
-        raise InputError(
-            f"the module is called as forward{_spelled(signature)}, which does not fit the inputs {', '.join(names)} "
-            f"by position: {error}; name the inputs as its parameters"
-        ) from error
+    groups, by_name = _groups(signature, names)
+    binding = Binding(module, names, signature, groups, by_name)
+    bound = binding.arguments(names)
     missing = [name for name in _required(signature) if name not in bound.arguments]
     if missing:
         raise InputError(
@@ -96,6 +154,37 @@ def bind(module: nn.Module, inputs: Sequence[TensorSpec]) -> Binding:
             f"{', '.join(missing)}; add an input of that name"
         )
     return binding
+
+
+def _groups(signature: inspect.Signature, names: Sequence[str]) -> tuple[Groups, bool]:
+    """Return which inputs are one argument together, and whether arguments are named.
+
+    Names with dots are inputs of their own where that is all that fits: other exporters have them too (``input.1``).
+
+    Raises:
+        InputError: the inputs are no arguments of ``forward``, by name or by position.
+    """
+    alone: Groups = {name: [name] for name in names}
+    together = grouped(names) or alone
+    known = {*_named(signature)}
+    for groups in (alone, together):
+        if set(groups) <= known:
+            return groups, True
+    several = any(len(group) > 1 for group in together.values())
+    reason = ""
+    for groups in (together, alone) if several else (alone, together):
+        try:
+            signature.bind(*groups)
+        except TypeError as error:
+            reason = reason or str(error)
+        else:
+            return groups, False
+    if _keywords(signature) is not None and {*_required(signature)} <= set(together):
+        return together, True
+    raise InputError(
+        f"the module is called as forward{_spelled(signature)}, which does not fit the inputs {', '.join(names)} "
+        f"by position: {reason}; name the inputs as its parameters"
+    )
 
 
 def bare(module: nn.Module) -> nn.Module:
@@ -135,6 +224,12 @@ def _script_signature(module: torch.jit.ScriptModule) -> inspect.Signature:
 def _named(signature: inspect.Signature) -> list[str]:
     """Return the names of parameters that are one argument each."""
     return [name for name, parameter in signature.parameters.items() if parameter.kind in _BY_NAME]
+
+
+def _keywords(signature: inspect.Signature) -> str | None:
+    """Return the name of the parameter that takes all other keywords; None without one."""
+    kinds = {parameter.kind: name for name, parameter in signature.parameters.items()}
+    return kinds.get(inspect.Parameter.VAR_KEYWORD)
 
 
 def _required(signature: inspect.Signature) -> list[str]:

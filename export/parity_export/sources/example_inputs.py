@@ -1,4 +1,4 @@
-"""Examples of a module's arguments: zeros, or ones, of sizes that it accepts."""
+"""Examples of a module's arguments: zeros, or ones, inside of what its inputs may hold, of sizes that it accepts."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -7,8 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from parity_export.sources.argument_binding import bind
+from parity_export.sources.argument_binding import Binding, bind
+from parity_export.sources.dimension_choices import DimensionChoices
+from parity_export.sources.domain_arrays import example
+from parity_export.sources.input_domain import InputDomain
 from parity_runtime import InputError, TensorSpec
+from parity_runtime.dimension_rule import DimensionRule, with_derived
 from parity_runtime.errors import first_line
 
 EXAMPLE_SIZES = (2, 4, 16, 64)
@@ -23,45 +27,61 @@ class Example:
         inputs: what the module takes.
         sizes: of the dynamic dimensions, each one of its own, from 2 on: torch.export specializes the sizes 0 and 1,
             and takes equal sizes for equal dimensions.
-        filling: what every tensor is filled with: 0, or 1 where the module takes no zeros (all of a text is padding).
+        filling: what every tensor is filled with as far as its domain holds it: 0, or 1 where the module takes no
+            zeros (all of a text is padding).
+        rules: what was said of the dynamic dimensions.
     """
 
     inputs: tuple[TensorSpec, ...]
     sizes: Mapping[str, int]
     filling: int = 0
+    rules: tuple[DimensionRule, ...] = ()
 
     @classmethod
-    def of(cls, module: nn.Module, inputs: Sequence[TensorSpec]) -> "Example":
+    def of(
+        cls, module: nn.Module | Binding, inputs: Sequence[TensorSpec], rules: Sequence[DimensionRule] = ()
+    ) -> "Example":
         """Return the first example that a module accepts.
 
         Raises:
             InputError: it accepts none of the sizes that are tried.
         """
         call, reason = bind(module, inputs), ""
-        names = dict.fromkeys(size for spec in inputs for size in spec.shape if isinstance(size, str))
+        choices = DimensionChoices(tuple(inputs), tuple(rules))
         for filling, base, multiples in itertools.product((0, 1), EXAMPLE_SIZES, (False, True)):
             step = base if multiples else 1  # two poolings of an image want sizes that 4 divides
-            example = cls(tuple(inputs), {name: base + index * step for index, name in enumerate(names)}, filling)
+            sizes = choices.apart({name: base + index * step for index, name in enumerate(choices.names)})
+            if sizes is None:
+                continue
+            found = cls(choices.inputs, sizes, filling, choices.rules)
             try:
                 with torch.no_grad():
-                    call(*example.tensors())
+                    call(*found.tensors())
             except Exception as error:  # the user's own code
                 reason = reason or first_line(error)
             else:
-                return example
+                return found
         raise InputError(f"the module does not accept {'; '.join(map(str, inputs))}: {reason}")
 
+    @property
+    def choices(self) -> DimensionChoices:
+        """The dynamic dimensions with their rules."""
+        return DimensionChoices(self.inputs, self.rules)
+
     def tensors(self, sizes: Mapping[str, int] | None = None, filling: int | None = None) -> tuple[torch.Tensor, ...]:
-        """Return one tensor an input.
+        """Return one tensor an input, inside of its domain.
 
         Args:
-            sizes: of some dynamic dimensions, in the place of the example's.
+            sizes: of some dynamic dimensions, in the place of the example's; derived ones follow.
             filling: in the place of the example's.
         """
-        known = {**self.sizes, **(sizes or {})}
+        known = with_derived(self.rules, {**self.sizes, **(sizes or {})})
         value = self.filling if filling is None else filling
-        return tuple(
-            torch.full([known[size] if isinstance(size, str) else size for size in spec.shape], value,
-                       dtype=getattr(torch, spec.dtype))
-            for spec in self.inputs
-        )  # fmt: skip
+        return tuple(_tensor(spec, known, value) for spec in self.inputs)
+
+
+def _tensor(spec: TensorSpec, sizes: Mapping[str, int], filling: int) -> torch.Tensor:
+    shape = [sizes[size] if isinstance(size, str) else size for size in spec.shape]
+    if not spec.domain:
+        return torch.full(shape, filling, dtype=getattr(torch, spec.dtype))
+    return torch.from_numpy(example(InputDomain.of(spec), shape, sizes, filling, spec.numpy_dtype))

@@ -4,58 +4,129 @@ import math
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 from torch import nn
 
 from parity_export.sources.batch_axis import rows_first
-from parity_runtime import InputError, ModelContract, TensorSpec
+from parity_export.sources.build_module import ModuleFactory
+from parity_runtime import FormatError, InputError, ModelContract, TensorSpec
+from parity_runtime.arguments import argument
+from parity_runtime.dimension_rule import DimensionRule
 from parity_runtime.errors import first_line, out_of_memory
 from parity_runtime.files.open_file import open_regular
 from parity_runtime.inference.input_validation import Arrays, named_inputs
-from parity_training import apply_state_dict
-from parity_training.callables import resolve_callable
-from parity_training.weights.state_dict import StateDict
+from parity_training import load_weights
+from parity_training.weights.fit_weights import ShapeError
 
 # of an .npz: samples that compress a hundredfold are mostly zeros; anything up to a gigabyte is read
 _MOST_INFLATED, _ALWAYS_INFLATED = 100, 2**30
 
 
-def load_module(location: str, arguments: Mapping[str, Any], state_dict: StateDict, where: str) -> nn.Module:
-    """Build ``package.module:Callable`` with ``arguments`` and load a state_dict into it.
+class LoadedModule(NamedTuple):
+    """A user's module, and what was done to load it.
+
+    Attributes:
+        module: with its weights, on the CPU, in eval mode.
+        notes: a line each, of what made its checkpoint fit.
+    """
+
+    module: nn.Module
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a module's weights are from.
+
+    Attributes:
+        path: of a file, of the index of several, or of a folder; None of a callable that loads its weights itself.
+        key: the entry that holds the state_dict.
+        strip_prefix: taken off every name.
+        ignore: patterns of names that the module may lack.
+    """
+
+    path: Path | None = None
+    key: str | None = None
+    strip_prefix: str = ""
+    ignore: Sequence[str] = ()
+
+
+def load_module(
+    location: str,
+    arguments: Mapping[str, Any] | None = None,
+    weights: str | Path | None = None,
+    *,
+    key: str | None = None,
+    strip_prefix: str = "",
+    ignore: Sequence[str] = (),
+) -> nn.Module:
+    """Call ``package.module:Callable``, or ``package.module:Class.from_pretrained``, and load its weights.
 
     The folder at hand is searched first, as ``python -m`` does.
 
+    >>> import torch
     >>> from parity_export import load_module
     >>> from parity_training import XORClassifier
-    >>> weights = XORClassifier(num_hidden=3).state_dict()
-    >>> load_module("parity_training:XORClassifier", {"num_hidden": 3}, weights, "weights.pt").linear1
+    >>> torch.save(XORClassifier(num_hidden=3).state_dict(), "hidden3.pt")
+    >>> load_module("parity_training:XORClassifier", {"num_hidden": 3}, "hidden3.pt").linear1
     Linear(in_features=2, out_features=3, bias=True)
 
     Args:
         location: of a class or factory.
         arguments: its keyword arguments.
-        state_dict: exactly the module's tensors.
-        where: the weights' file, for errors.
+        weights: a file of torch.save or safetensors, the index of several, or the folder that holds it (as
+            `parity_training.load_weights`); of a ``from_pretrained`` the folder that it loads. None of a callable that
+            loads its weights itself, which is called twice to see that they are not random.
+        key: the entry of the file that holds the state_dict, where several do.
+        strip_prefix: taken off every name of the file, where several prefixes fit.
+        ignore: patterns of names in the file that the module may lack, such as ``criterion.*``.
+
+    Returns:
+        The module, on the CPU, in eval mode.
 
     Raises:
-        InputError: it cannot be imported or called, gives no module, or the weights do not fit.
+        InputError: it cannot be imported or called, gives no module, the weights do not fit, or they are random.
     """
-    build = resolve_callable(location)
-    try:
-        module = build(**arguments)
-    except (Exception, SystemExit) as error:  # the user's own code
-        raise InputError(f"{location}({_spelled(arguments)}) failed: {first_line(error)}") from error
-    if not isinstance(module, nn.Module):
-        raise InputError(f"{location} gives a {type(module).__name__}, not a torch.nn.Module")
-    apply_state_dict(module, state_dict, where)
-    return module.cpu().eval()
+    path = None if weights is None else Path(weights)
+    return build_module(location, arguments or {}, Checkpoint(path, key, strip_prefix, ignore)).module
 
 
-def load_sample(path: Path, inputs: Sequence[TensorSpec]) -> Arrays:
+def build_module(location: str, arguments: Mapping[str, Any], checkpoint: Checkpoint) -> LoadedModule:
+    """Call ``package.module:Callable`` and load its weights; `load_module`, with what is to be said.
+
+    Raises:
+        InputError: as `load_module`.
+    """
+    factory = ModuleFactory.of(location, arguments, checkpoint.path)
+    own = checkpoint.path is None or factory.folder is not None
+    if own:
+        _refuse_unused(location, checkpoint)
+    module = factory.with_own_weights() if own else factory()
+    notes: tuple[str, ...] = ()
+    if checkpoint.path is not None and not own:
+        try:
+            notes = load_weights(module, checkpoint.path, key=checkpoint.key, strip_prefix=checkpoint.strip_prefix,
+                                 ignore=checkpoint.ignore)  # fmt: skip
+        except ShapeError as error:
+            raise InputError(f"{error.problem}{factory.way_out(error)}") from error
+    return LoadedModule(module.cpu().eval(), notes)
+
+
+def _refuse_unused(location: str, checkpoint: Checkpoint) -> None:
+    """Refuse what says how a file of weights is read, where none is."""
+    given = {"key": checkpoint.key, "strip_prefix": checkpoint.strip_prefix, "ignore": checkpoint.ignore}
+    unused = next((name for name, value in given.items() if value), None)
+    if unused is not None:
+        option = argument(unused, option="--weights-key" if unused == "key" else None)
+        raise InputError(f"{option} says how a file of weights is read, and {location} loads its weights itself")
+
+
+def load_sample(path: Path, inputs: Sequence[TensorSpec], dimensions: Sequence[str] = ()) -> Arrays:
     """Read real inputs from an .npz of arrays by input name, and return them rows first.
 
     >>> from pathlib import Path
@@ -69,6 +140,7 @@ def load_sample(path: Path, inputs: Sequence[TensorSpec]) -> Arrays:
     Args:
         path: of the file.
         inputs: what the module takes.
+        dimensions: what was said of the dynamic dimensions, as `ProbeOptions` has it.
 
     Raises:
         InputError: the file is missing, is no .npz of plain arrays, or an array does not fit its input.
@@ -80,8 +152,14 @@ def load_sample(path: Path, inputs: Sequence[TensorSpec]) -> Arrays:
         if out_of_memory(error):
             raise
         reason = error.strerror if isinstance(error, OSError) else None
-        raise InputError(f"cannot read the sample {path}: {reason or first_line(error)}") from error
-    contract = ModelContract("sample", "tensors", tuple(inputs), (TensorSpec("output", "float32", ()),))
+        only = f"; {argument('samples_only', True)} asks nothing but the rows of a file" if str(path) == "only" else ""
+        raise InputError(f"cannot read the sample {path}: {reason or first_line(error)}{only}") from error
+    said = {rule.name: rule.text for rule in map(DimensionRule.parse, dimensions) if rule.text}
+    output = (TensorSpec("output", "float32", ()),)
+    try:
+        contract = ModelContract("sample", "tensors", tuple(inputs), output, dimensions=said)
+    except FormatError as error:
+        raise InputError(str(error)) from error
     return rows_first(contract, named_inputs(contract, arrays))
 
 
@@ -108,7 +186,3 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
     with archive.open(entry) as file:
         array: NDArray[Any] = npy_format.read_array(file, allow_pickle=False)
         return array
-
-
-def _spelled(arguments: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in arguments.items())

@@ -1,8 +1,8 @@
 """What is exported: a torch module with its weights, and what its inputs and outputs mean."""
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,23 @@ from torch import nn
 
 from parity_export.sources.argument_binding import Binding, bare, bind
 from parity_export.sources.example_inputs import Example
+from parity_export.sources.half_precision import BFloat16Watch, half_inputs, in_float32, in_float32_spec
+from parity_export.sources.infer_domains import blind_masks
 from parity_export.sources.module_checks import check_dtypes, check_returned, check_sizes
-from parity_export.sources.output_spec import ModuleOutput, OutputSpec, feature_fields, task_fields
+from parity_export.sources.output_choice import OutputChoice, leaves_of
+from parity_export.sources.output_spec import (
+    ModuleOutput,
+    OutputSpec,
+    choose_outputs,
+    feature_fields,
+    module_output,
+    task_fields,
+)
+from parity_export.sources.probe_options import Draw, ProbeOptions, compared_where
+from parity_export.sources.settled_example import settled_example
 from parity_runtime import InputError, ModelContract, TensorSpec, __version__
 from parity_runtime.arguments import argument
-from parity_runtime.contract import batch_name
+from parity_runtime.contract import row_dimension
 from parity_runtime.drift.profile import Profile
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.printable import shown
@@ -47,6 +59,14 @@ class ModelSource:
         module_output: classifiers only: what the module itself returns.
         sample: real rows, by input name; None if there are none.
         profile: what the rows of its training looked like; None where nobody knows.
+        compared_where: by output, the input where it is compared: where that is not zero.
+        blind_masks: the masks that leave some positions nothing to look at: outputs with a value for each position are
+            compared only where such a mask lets it be looked at.
+        samples_only: whether nothing but the sample is asked.
+        draw: draws the probes; None where Parity draws them.
+        notes: what a person should know of how the module was made, and what was seen of its inputs, a line each.
+        outputs: which of the tensors that the module returns are its outputs.
+        as_float32: whether what the module's code asks to be in half precision is float32.
     """
 
     module: nn.Module
@@ -55,6 +75,13 @@ class ModelSource:
     module_output: ModuleOutput = "logits"
     sample: Arrays | None = None
     profile: Profile | None = None
+    compared_where: Mapping[str, str] = field(default_factory=dict)
+    blind_masks: tuple[str, ...] = ()
+    samples_only: bool = False
+    draw: Draw | None = None
+    notes: tuple[str, ...] = ()
+    outputs: OutputChoice = field(default_factory=OutputChoice)
+    as_float32: bool = False
 
     def __repr__(self) -> str:
         return f"ModelSource({self.contract.name!r}, {type(self.module).__name__}, {self.contract.brief})"
@@ -67,7 +94,21 @@ class ModelSource:
     @property
     def call(self) -> Binding:
         """The module as a function of its own inputs."""
-        return bind(self.module, self.module_inputs)
+        return self.calling(self.module)
+
+    def calling(self, module: nn.Module) -> Binding:
+        """Return a copy of the module, as in float64, as a function of the module's own inputs."""
+        return replace(bind(module, self.module_inputs), outputs=self.outputs, as_float32=self.as_float32)
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """All that a person should know of how the module was made, and is called, a line each."""
+        note = self.call.note
+        return (*self.notes, *self.outputs.notes, *(() if note is None else (note,)))
+
+    def noting(self, *notes: str) -> "ModelSource":
+        """Return the source with further notes before its own, as those of `parity_training.load_weights`."""
+        return replace(self, notes=(*notes, *self.notes))
 
     def arrays(self, inputs: Arrays) -> list[NDArray[Any]]:
         """Return what the module is given for a batch of the contract's inputs, one array for each of its own.
@@ -109,6 +150,7 @@ def source_from_module(
     output_spec: OutputSpec,
     name: str,
     sample: Arrays | None = None,
+    probes: ProbeOptions | None = None,
 ) -> ModelSource:
     """Return the source of a live module.
 
@@ -118,38 +160,55 @@ def source_from_module(
     ModelSource('conv', Conv2d, tensors, 1 input)
 
     Args:
-        module: with its weights; a copy in eval mode is exported, without wrappers such as torch.compile's.
+        module: with its weights; a copy in eval mode is exported, without wrappers such as torch.compile's, and in
+            float32 where it is in half precision.
         inputs: specifications such as ``"x: float32[batch, 5]"``, named as the parameters of its ``forward``, in any
-            order; where a name is no parameter, one a positional argument, in that order.
+            order; where a name is no parameter, one a positional argument, in that order. ``batch.ids`` lies in a dict
+            ``batch``, ``states.0`` in a tuple ``states``. Of bfloat16 the package takes float32. What an input may hold
+            stands behind it (``in 0..1``); of integers and booleans it is inferred where nobody says it.
         output_spec: what its outputs mean.
         name: the model's name.
         sample: real rows by input name.
+        probes: what its dimensions may be, what is compared, and who draws the rows.
 
     Raises:
-        InputError: the inputs are not what the module takes, a tensor of it has a dtype that numpy lacks, or the
-            meaning contradicts itself or what the module returns.
+        InputError: the inputs are not what the module takes, a tensor of it has a dtype that numpy lacks, the meaning
+            contradicts itself or what the module returns, or the sample contradicts what the inputs may hold.
     """
     if not inputs:
         raise InputError(
             "say what the module takes, one for each argument of its forward: "
             + argument("inputs", ["features: float32[batch, 2]"], option="--input")
         )
-    specs = specifications(inputs)
-    module = _eval_copy(bare(module))
+    options, specs = probes or ProbeOptions(), specifications(inputs)
+    module, converted = in_float32(_eval_copy(bare(module)))
     check_dtypes(module)
-    example = Example.of(module, specs)
-    width = _output_width(module, example, output_spec)
-    batch = _batch(specs, output_spec)
+    call = replace(bind(module, specs), as_float32=converted is not None)
+    example, inferred = settled_example(call, specs, options.dimensions, sample)
+    call, computed = _answering(call, example, output_spec)
+    notes = [*half_inputs(inputs), *(note for note in (converted, computed) if note is not None), *inferred]
+    said = {rule.name: rule.text for rule in example.rules}
+    batch = row_dimension(example.inputs, said)
+    sizes = _row_sizes(call, example, output_spec)
     provenance: dict[str, str | int | None] = {"weights": weights_id(module.state_dict())}
     contract = ModelContract(
         name=name,
         task=output_spec.task,
-        inputs=tuple(specs),
-        features=feature_fields(specs, output_spec),
+        inputs=example.inputs,
+        features=feature_fields(example.inputs, output_spec),
         provenance=provenance | _versions(),
-        **task_fields(output_spec, width, batch),
+        dimensions=said,
+        **task_fields(output_spec, sizes, _batch(batch, example.inputs, output_spec)),
     )
-    return ModelSource(module, contract, example, output_spec.output or "logits", sample)
+    if output_spec.task == "tensors":  # the graph says their dtypes and shapes
+        contract = replace(contract, outputs=tuple(TensorSpec(name, "float32", ()) for name in call.outputs.names))
+    return ModelSource(
+        module, contract, example, module_output(output_spec), sample,
+        compared_where=compared_where(options.compare, example.inputs),
+        blind_masks=tuple(blind_masks(call, example)),
+        samples_only=_only(options.samples_only, sample), draw=options.draw, notes=tuple(notes),
+        outputs=call.outputs, as_float32=call.as_float32,
+    )  # fmt: skip
 
 
 def specifications(inputs: Sequence[TensorSpec | str]) -> list[TensorSpec]:
@@ -160,7 +219,7 @@ def specifications(inputs: Sequence[TensorSpec | str]) -> list[TensorSpec]:
     """
     if isinstance(inputs, str | TensorSpec):
         raise InputError(f"inputs is {shown(str(inputs))} alone; give a list: inputs=[{str(inputs)!r}]")
-    return [TensorSpec.parse(spec) if isinstance(spec, str) else spec for spec in inputs]
+    return [TensorSpec.parse(in_float32_spec(spec)) if isinstance(spec, str) else spec for spec in inputs]
 
 
 def _eval_copy(module: nn.Module) -> nn.Module:
@@ -168,32 +227,58 @@ def _eval_copy(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module).eval() if any(part.training for part in module.modules()) else module
 
 
-def _output_width(module: nn.Module, example: Example, output_spec: OutputSpec) -> int:
-    """Return the size of the last axis of what the module returns (1 for ``[batch]``); 0 if it is no such tensor."""
-    call = bind(module, example.inputs)
+def _answering(call: Binding, example: Example, output_spec: OutputSpec) -> tuple[Binding, str | None]:
+    """Return a binding with the outputs that are meant, and what is said of a module that computes in bfloat16.
+
+    Raises:
+        InputError: the module returns nothing that a graph could give, or lacks an output that was chosen.
+    """
+    with torch.no_grad(), BFloat16Watch() as watch:
+        returned = call(*example.tensors())
+    said = None
+    if watch.seen:
+        said = "the module computes in bfloat16, which onnxruntime does not on a CPU: it is computed in float32"
+        call = replace(call, as_float32=True)
+        with torch.no_grad():
+            returned = call(*example.tensors())
+    outputs = choose_outputs(returned, output_spec)
+    kept = [leaf.of(returned) for leaf in leaves_of(returned) if leaf.kept]
+    check_returned(outputs.pick(returned) if output_spec.output else kept)
+    return replace(call, outputs=outputs), said
+
+
+def _row_sizes(call: Binding, example: Example, output_spec: OutputSpec) -> tuple[int, ...]:
+    """Return the sizes of a row of what the module returns (1 for ``[batch]``); none if it is no single tensor."""
     with torch.no_grad():
         returned = call(*example.tensors())
     check_returned(returned)
     check_sizes(call, example, returned)
-    if not isinstance(returned, torch.Tensor) or returned.ndim not in (1, 2):
-        return 0
+    if not isinstance(returned, torch.Tensor) or returned.ndim == 0:
+        return ()
     if output_spec.task != "tensors" and returned.dtype != torch.float32:
         raise InputError(
             f"{argument('task', output_spec.task)} takes a module that returns float32; "
             f"this one returns {returned.dtype}"
         )
-    return 1 if returned.ndim == 1 else returned.shape[1]
+    return tuple(returned.shape[1:]) or (1,)
 
 
-def _batch(inputs: Sequence[TensorSpec], output_spec: OutputSpec) -> str:
+def _batch(batch: str | None, inputs: Sequence[TensorSpec], output_spec: OutputSpec) -> str:
     """Return the name of the dimension that counts rows; a known task cannot do without."""
-    placeholder = (TensorSpec("output", "float32", ()),)
-    batch = batch_name(ModelContract("inputs", "tensors", tuple(inputs), placeholder))
     if batch is None and output_spec.task != "tensors":
         raise InputError(
             f"{argument('task', output_spec.task)} takes rows: name the batch in {inputs[0]}, as float32[batch, ...]"
         )
     return batch or "batch"
+
+
+def _only(samples_only: bool, sample: Arrays | None) -> bool:
+    if samples_only and sample is None:
+        raise InputError(
+            f"{argument('samples_only', True)} asks nothing but the sample, and there is none; give "
+            f"{argument('sample', option='--samples')}"
+        )
+    return samples_only
 
 
 def _test_rows(run: Run) -> Arrays | None:

@@ -63,7 +63,11 @@ def check_sizes(call: Binding, example: Example, returned: object) -> None:
     Raises:
         InputError: it returns other sizes for other values.
     """
-    for others in (example.tensors(filling=1 - example.filling), tuple(map(_alternating, example.tensors()))):
+    alternating = tuple(
+        tensor if spec.domain else _alternating(tensor)
+        for spec, tensor in zip(example.inputs, example.tensors(), strict=True)
+    )
+    for others in (example.tensors(filling=1 - example.filling), alternating):
         try:
             with torch.no_grad():
                 other = _tensors(call(*others))

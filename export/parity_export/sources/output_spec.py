@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
+from parity_export.sources.output_choice import OutputChoice, all_outputs, chosen_outputs
 from parity_runtime import Feature, InputError, TensorSpec
-from parity_runtime.arguments import argument, check_choice, either
-from parity_runtime.contract import TASKS, VALUE, Task, binary_logit_threshold, classifier_outputs
+from parity_runtime.arguments import argument, check_choice, did_you_mean, either
+from parity_runtime.contract import EMBEDDING, TASKS, VALUE, Task, binary_logit_threshold, classifier_outputs
 from parity_runtime.printable import counted, shown
+from parity_runtime.tasks import decision_outputs
 
 ModuleOutput = Literal["logits", "probabilities"]
 
@@ -21,11 +23,16 @@ class OutputSpec:
     OutputSpec(binary, output='logits', classes=('no', 'yes'), threshold=0.3)
 
     Attributes:
-        task: binary, multiclass, regression or tensors.
-        output: what a classifier returns: logits or probabilities.
+        task: binary, multiclass, multilabel (each class is there or not), tagging (a class for each position of a
+            sequence), embedding (a vector for each row), language_model (logits of the next token at each position),
+            regression, or tensors: the module's own outputs without a meaning.
+        output: what a classifier or a tagger returns: logits or probabilities; where it returns several tensors by
+            name, the one of that name, or ``scores=logits`` for the one that is called scores. Of other tasks the name
+            of the tensor that is meant, or a list of such; ``scores=points`` gives it another name in the package.
         classes: labels by index; 0, 1, ... by default.
         positive: binary: must be the second class, which the module's output speaks of.
-        threshold: binary: the probability from which on a row is positive; 0.5 by default.
+        threshold: binary: the probability from which on a row is positive; 0.5 by default. Multilabel: from which on a
+            row has a label, one for all classes or a list with one for each.
         features: column names of a table; x1, x2, ... by default.
         targets: names of the predicted columns.
 
@@ -35,18 +42,24 @@ class OutputSpec:
     """
 
     task: Task = "tensors"
-    output: ModuleOutput | None = None
+    output: str | Sequence[str] | None = None
     classes: Sequence[str | int] = ()
     positive: str | int | None = None
-    threshold: float | None = None
+    threshold: float | Sequence[float] | None = None
     features: Sequence[str] = ()
     targets: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         _check_choices(self)
         _check_belongs(self)
-        if self.threshold is not None and not 0 < self.threshold < 1:
-            raise InputError(f"{argument('threshold')} {self.threshold} is not strictly between 0 and 1")
+        for threshold in _thresholds(self.threshold):
+            if not 0 < threshold < 1:
+                raise InputError(f"{argument('threshold')} {threshold} is not strictly between 0 and 1")
+        if self.task == "binary" and not isinstance(self.threshold, int | float | None):
+            raise InputError(
+                f"{argument('threshold')} is one probability for {argument('task', 'binary')}; one for each class goes "
+                f"with {argument('task', 'multilabel')}"
+            )
 
     def __repr__(self) -> str:
         given = {item.name: getattr(self, item.name) for item in fields(self)[1:]}
@@ -57,49 +70,154 @@ class OutputSpec:
 def _check_choices(output_spec: OutputSpec) -> None:
     """Refuse a task or an output that there is not, and a text where a list of names belongs."""
     check_choice("task", output_spec.task, TASKS)
-    if output_spec.output is not None:
-        check_choice("output", output_spec.output, get_args(ModuleOutput))
+    if _decides(output_spec.task):
+        _check_meaning(output_spec)
     for name in ("classes", "features", "targets"):
         given = getattr(output_spec, name)
         if isinstance(given, str):
             raise InputError(f"{name} is the text {shown(given)}; give a list of names, such as {[given]!r}")
 
 
+def _decides(task: Task) -> bool:
+    """Whether a task decides by logits or probabilities."""
+    return task in ("binary", "multiclass", "multilabel", "tagging")
+
+
+def chosen(output_spec: OutputSpec) -> list[tuple[str, str]]:
+    """Return the module's name of each output that was chosen, and what it is called."""
+    given = [output_spec.output] if isinstance(output_spec.output, str) else list(output_spec.output or ())
+    pairs = [(name, called if equals else name) for name, equals, called in (one.partition("=") for one in given)]
+    if not all(name and called for name, called in pairs):
+        raise InputError(f"{argument('output')} is written as NAME, or as NAME=OTHER for another name in the package")
+    return pairs
+
+
+def module_output(output_spec: OutputSpec) -> ModuleOutput:
+    """Return what the module of a task that decides returns."""
+    return "probabilities" if "probabilities" in (called for _, called in chosen(output_spec)) else "logits"
+
+
+def _check_meaning(output_spec: OutputSpec) -> None:
+    """Refuse an output of a task that decides by it, and that is said to be neither logits nor probabilities."""
+    pairs = chosen(output_spec)
+    if len(pairs) > 1:
+        raise InputError(f"{argument('task', output_spec.task)} takes one {argument('output')}, not {len(pairs)}")
+    for name, called in pairs:
+        if called not in get_args(ModuleOutput):
+            known = get_args(ModuleOutput)
+            raise InputError(
+                f"{argument('output')} is {shown(called)}, none of {', '.join(map(repr, known))}"
+                f"{did_you_mean(called, known)}; what the module calls {shown(name)} is "
+                f"{argument('output', f'{name}=logits')}"
+            )
+
+
+def choose_outputs(returned: Any, output_spec: OutputSpec) -> OutputChoice:
+    """Return which of the tensors that a module returned are meant.
+
+    Of a task that decides, an output without a name of its own is what it was said to be.
+
+    Raises:
+        InputError: the module lacks an output that was chosen, or a task of one output has several to choose from.
+    """
+    pairs, everything = chosen(output_spec), all_outputs(returned)
+    alone = len(everything.known) == 1 and not everything.known[0].name
+    if pairs and not (_decides(output_spec.task) and alone and pairs[0][0] == pairs[0][1]):
+        everything = chosen_outputs(returned, pairs)
+    if output_spec.task != "tensors" and len(everything.names) > 1:
+        listed = ", ".join(leaf.name for leaf in everything.known)
+        meaning = "=logits" if _decides(output_spec.task) else ""
+        way_out = argument("output", f"{everything.known[0].name}{meaning}")
+        raise InputError(
+            f"{argument('task', output_spec.task)} takes one tensor, and the module returns {listed}; choose one, as "
+            f"{way_out}"
+        )
+    return everything
+
+
 def _check_belongs(output_spec: OutputSpec) -> None:
     """Refuse an option that its task has no use for: it would be lost silently."""
     tasks = {
-        "output": ("binary", "multiclass"),
-        "classes": ("binary", "multiclass"),
+        "classes": ("binary", "multiclass", "multilabel", "tagging"),
         "positive": ("binary",),
-        "threshold": ("binary",),
+        "threshold": ("binary", "multilabel"),
         "targets": ("binary", "multiclass", "regression"),
     }
     for option, allowed in tasks.items():
         if getattr(output_spec, option) not in (None, (), []) and output_spec.task not in allowed:
-            raise InputError(
-                f"{argument(option)} goes with {argument('task')} {' or '.join(allowed)}, not {output_spec.task}"
-            )
+            listed = " or ".join(filter(None, (", ".join(allowed[:-1]), allowed[-1])))
+            raise InputError(f"{argument(option)} goes with {argument('task')} {listed}, not {output_spec.task}")
 
 
-def task_fields(output_spec: OutputSpec, width: int, batch: str) -> dict[str, Any]:
+def _thresholds(threshold: float | Sequence[float] | None) -> tuple[float, ...]:
+    if threshold is None:
+        return ()
+    return (threshold,) if isinstance(threshold, int | float) else tuple(threshold)
+
+
+SHAPES: dict[str, tuple[str, ...]] = {
+    "multilabel": ("classes",),
+    "tagging": ("time", "classes"),
+    "language_model": ("time", "vocabulary"),
+    "embedding": ("dimension",),
+}
+"""The shape of a row that a module returns, by task."""
+
+
+def task_fields(output_spec: OutputSpec, sizes: Sequence[int], batch: str) -> dict[str, Any]:
     """Return the contract's fields that a task decides: outputs, classes, threshold, targets.
 
     Args:
         output_spec: checked.
-        width: columns that the module returns; 0 for anything else than a matrix.
+        sizes: of a row that the module returns; none where it returns no single tensor.
         batch: the dimension that counts rows.
 
     Raises:
-        InputError: the meaning contradicts itself or the width.
+        InputError: the meaning contradicts itself or the sizes.
     """
-    match output_spec.task:
-        case "binary":
-            return _binary_fields(output_spec, width, batch)
-        case "multiclass":
-            return _multiclass_fields(output_spec, width, batch)
-        case "regression":
-            return _regression_fields(output_spec, width, batch)
-    return {"outputs": (TensorSpec("output", "float32", ()),)}  # replaced by what the graph gives
+    fields_of_columns = {"binary": _binary_fields, "multiclass": _multiclass_fields, "regression": _regression_fields}
+    if output_spec.task == "tensors":
+        return {"outputs": (TensorSpec("output", "float32", ()),)}  # replaced by what the graph gives
+    if output_spec.task in fields_of_columns:
+        width = sizes[0] if len(sizes) == 1 else 0
+        return fields_of_columns[output_spec.task](output_spec, width, batch)
+    return _fields_of_shape(output_spec, sizes, batch)
+
+
+def _fields_of_shape(output_spec: OutputSpec, sizes: Sequence[int], batch: str) -> dict[str, Any]:
+    _check_sizes(output_spec, sizes)
+    if output_spec.task == "embedding":
+        return {"outputs": (TensorSpec(EMBEDDING, "float32", (batch, *sizes)),)}
+    # The graph says how long a sequence is that it returns.
+    outputs = decision_outputs(output_spec.task, (batch, *["time"] * (len(sizes) - 1), sizes[-1]))
+    if output_spec.task == "language_model":
+        return {"outputs": outputs}
+    fields = {"outputs": outputs, "classes": _classes(output_spec, sizes[-1])}
+    return fields | (_multilabel_thresholds(output_spec, sizes[-1]) if output_spec.task == "multilabel" else {})
+
+
+def _check_sizes(output_spec: OutputSpec, sizes: Sequence[int]) -> None:
+    """Refuse a module that returns another number of axes than its task has, or a choice among one."""
+    task, wanted = output_spec.task, SHAPES[output_spec.task]
+    chooses = task in ("tagging", "language_model")
+    if len(sizes) != len(wanted) or (chooses and sizes[-1] < 2):
+        shape = ", ".join(("batch", *wanted))
+        found = ", ".join(("batch", *map(str, sizes)))
+        raise InputError(
+            f"{argument('task', task)} takes a module that returns [{shape}]; this one returns "
+            + (f"[{found}]" if sizes else "something else")
+        )
+
+
+def _multilabel_thresholds(output_spec: OutputSpec, count: int) -> dict[str, Any]:
+    given = _thresholds(output_spec.threshold) or (0.5,)
+    thresholds = given * count if len(given) == 1 else given
+    if len(thresholds) != count:
+        raise InputError(
+            f"{argument('threshold')} names {counted(len(given), 'threshold')}, but the module tells {count} classes; "
+            "give one for all, or one for each"
+        )
+    return {"thresholds": thresholds, "logit_thresholds": tuple(map(binary_logit_threshold, thresholds))}
 
 
 def _binary_fields(output_spec: OutputSpec, width: int, batch: str) -> dict[str, Any]:
@@ -114,7 +232,7 @@ def _binary_fields(output_spec: OutputSpec, width: int, batch: str) -> dict[str,
             f"speaks of {classes[1]}: write the classes as "
             + either("classes=(negative, positive)", "--classes negative,positive")
         )
-    threshold = 0.5 if output_spec.threshold is None else output_spec.threshold
+    (threshold,) = _thresholds(output_spec.threshold) or (0.5,)
     return {
         "outputs": classifier_outputs(2, batch),
         "classes": classes,

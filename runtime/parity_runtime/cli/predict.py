@@ -22,7 +22,7 @@ from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.session import Provider
 from parity_runtime.inference.unknown_categories import UnknownCategories
 from parity_runtime.printable import counted
-from parity_runtime.scoring.prediction_columns import BESIDE_TARGET
+from parity_runtime.scoring.prediction_columns import BESIDE_TARGET, check_gives_columns
 from parity_runtime.scoring.score_chunk import Scored
 from parity_runtime.scoring.score_table import ScoringJob, chunk_size
 from parity_runtime.tables.chunk import Chunk
@@ -100,8 +100,7 @@ def predict(package: Path, table: str | None, rows: tuple[str, ...], provider: P
     out = _output(options.pop("out"), package, table)
     predictor = Predictor(package, provider=provider, digest=options.pop("digest"), certified=options.pop("certified"))
     say_provider(provider, predictor.provider)
-    if predictor.contract.task == "tensors":
-        raise InputError(f"{predictor.contract.name} returns tensors without a meaning; use Predictor.run from Python")
+    check_gives_columns(predictor.contract)
     asked = read_options(spelled)
     file = None if table is None else table_file(predictor.contract, table, asked)
     if file is not None and number is not None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.contract import PROBABILITIES, VALUE, ModelContract, batch_name
+from parity_runtime.dimension_rule import with_derived
 from parity_runtime.errors import InputError
 from parity_runtime.feature import MISSING_CATEGORY
 from parity_runtime.inference.input_validation import Arrays
@@ -87,7 +88,8 @@ class Benchmark:
         predictor = Predictor(self.path, provider=self.provider, threads=threads, digest=self.digest)
         model, contract = load_model(self.path, self.digest), predictor.contract
         session = create_session(model.data, self.provider, threads)
-        if contract.task == "tensors" or len(contract.inputs) > 1 or contract.inputs[0].dtype == "string":
+        plain = contract.is_classifier or contract.task == "regression"
+        if not plain or len(contract.inputs) > 1 or contract.inputs[0].dtype == "string":
             return contract, lambda inputs: (lambda: predictor.run(inputs), lambda: session.run(None, inputs))
         answer = predictor.predict_proba if contract.is_classifier else predictor.predict
         names, only = [PROBABILITIES if contract.is_classifier else VALUE], contract.inputs[0].name
@@ -105,8 +107,9 @@ def random_inputs(contract: ModelContract, batch: int) -> Arrays:
     """
     random, rows = np.random.default_rng(SEED), batch_name(contract)
     inputs: Arrays = {}
+    sizes = _sizes(contract) | ({} if rows is None else {rows: batch})
     for spec in contract.inputs:
-        shape = [size if isinstance(size, int) else batch if size == rows else _OTHER_SIZE for size in spec.shape]
+        shape = [size if isinstance(size, int) else sizes[size] for size in spec.shape]
         drawn: NDArray[Any] = random.standard_normal(shape) if spec.dtype.startswith("float") else np.zeros(shape)
         if spec.dtype == "string":
             drawn = np.full(shape, MISSING_CATEGORY, object)
@@ -119,6 +122,13 @@ def random_inputs(contract: ModelContract, batch: int) -> Arrays:
                 drawn[..., feature.index] = random.integers(0, 2, drawn.shape[:-1])
         inputs[spec.name] = drawn.astype(spec.numpy_dtype)
     return inputs
+
+
+def _sizes(contract: ModelContract) -> dict[str, int]:
+    """Return sizes of the dynamic dimensions as the contract allows them."""
+    names = {size for spec in contract.inputs for size in spec.shape if isinstance(size, str)}
+    bounded = {rule.name: rule.nearest(_OTHER_SIZE) for rule in contract.dimension_rules if not rule.terms}
+    return with_derived(contract.dimension_rules, {name: bounded.get(name) or _OTHER_SIZE for name in names})
 
 
 def _batches(contract: ModelContract) -> list[int]:

@@ -51,10 +51,16 @@ def check_target(contract: ModelContract, target: str | None) -> str:
     """Return the column that holds the true values.
 
     Raises:
-        InputError: the model has no such target, or several, of which none is named.
+        InputError: the model has no such target, or several, of which none is named; or its answers are not compared
+            with one column.
     """
     if contract.task == "tensors":
         raise InputError(f"{contract.name} returns tensors without a meaning; there is nothing to evaluate")
+    if not contract.is_classifier and contract.task != "regression":
+        raise InputError(
+            f"{contract.name} has the task {contract.task}, and one column of true values cannot be compared with its "
+            "answers; compare what Predictor.predict returns from Python, as with scikit-learn's metrics"
+        )
     if target is None and len(contract.targets) != 1:
         raise InputError(
             f"the package names no single target; say which column holds the true values with {argument('target')}"

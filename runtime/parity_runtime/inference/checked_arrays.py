@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_runtime.contract import ModelContract
+from parity_runtime.contract import ModelContract, batch_name
+from parity_runtime.dimension_rule import check_sizes
 from parity_runtime.errors import InputError, first_line
 from parity_runtime.feature import MISSING_CATEGORY, MISSING_TIMESTAMP, Feature
 from parity_runtime.tables.cell_values import CellValues, cell_values, is_nothing, missing_cell
@@ -64,13 +65,15 @@ def dimensions(contract: ModelContract, arrays: Mapping[str, NDArray[Any]]) -> d
     """Return the size of every named dimension in one call.
 
     Raises:
-        InputError: two inputs give one name different sizes.
+        InputError: two inputs give one name different sizes, or a size contradicts what the contract says of it.
     """
     sizes: dict[str, int] = {}
     for spec in contract.inputs:
         for name, size in zip(spec.shape, arrays[spec.name].shape, strict=True):
             if isinstance(name, str) and sizes.setdefault(name, size) != size:
                 raise InputError(f"input {spec.name!r} has {name} = {size}, but another input has {sizes[name]}")
+    if contract.dimensions and sizes.get(batch_name(contract) or "", 1):  # no rows are answered with none
+        check_sizes(contract.dimension_rules, sizes)
     return sizes
 
 

@@ -16,7 +16,7 @@ class FittedEstimator(ABC):
 
     Attributes:
         contract: what the model takes and gives.
-        classes_: the labels by index; empty unless a classifier.
+        classes_: the labels by index; empty unless a classifier or a tagger.
     """
 
     contract: ModelContract
@@ -44,6 +44,10 @@ class FittedEstimator(ABC):
             raise AttributeError(f"{self.contract.name} takes tensors, not rows of features")
         return np.array([feature.name for feature in self.contract.row_features], object)
 
+    @property
+    def _multilabel(self) -> bool:
+        return self.contract.task == "multilabel"
+
     def decision_function(self, rows: Any) -> NDArray[np.float32]:
         """Return how far each row is on the side of a class, from the logits.
 
@@ -53,14 +57,17 @@ class FittedEstimator(ABC):
         Returns:
             Of two classes float32 ``[batch]``: the logit less the contract's ``logit_threshold``, so that
             ``classes_[1]`` is predicted where it is 0 or more; where the graph has a logit a class, the second less
-            the first. Of more classes the logits, float32 ``[batch, classes]``.
+            the first. Of more classes the logits, float32 ``[batch, classes]``; of a multilabel classifier each less
+            its class's ``logit_thresholds``, so that a row has the label where it is 0 or more.
 
         Raises:
             InputError: the rows do not fit the contract, or the model is no classifier.
         """
-        if not self.contract.is_classifier:
+        if not (self.contract.is_classifier or self._multilabel):
             raise InputError(f"{self.contract.name} is no classifier (its task is {self.contract.task})")
         logits: NDArray[np.float32] = self._run(LOGITS, rows)
+        if self._multilabel:
+            return logits - np.array(self.contract.logit_thresholds, np.float32)
         if len(self.classes_) != 2:
             return logits
         if logits.shape[1] == 2:
@@ -73,17 +80,24 @@ class FittedEstimator(ABC):
         Args:
             rows: as in `Predictor.predict`.
             truth: the class of each row, ``[batch]``, where the classes are false and true also as bools and in any
-                case; of a regression the values, ``[batch]`` or ``[batch, targets]``.
+                case; of a regression the values, ``[batch]`` or ``[batch, targets]``; of a multilabel classifier an
+                indicator matrix, ``[batch, classes]`` of 0 and 1.
             sample_weight: of each row, ``[batch]``; None weighs them alike.
 
         Returns:
-            The fraction of the rows whose class is right; of a regression the coefficient of determination R2, the
+            The fraction of the rows whose class is right, of a multilabel classifier those whose labels are all right;
+            of a regression the coefficient of determination R2, the
             mean over its targets (1 where a constant target is met exactly, else 0).
 
         Raises:
             InputError: the rows do not fit the contract, there are none, ``truth`` has another shape or is text where
-                the classes are none, ``sample_weight`` does not fit, or the model returns tensors.
+                the classes are none, ``sample_weight`` does not fit, or nothing is scored for the model's task.
         """
+        if not (self.contract.is_classifier or self._multilabel or self.contract.task == "regression"):
+            raise InputError(
+                f"{self.contract.name} has the task {self.contract.task}, for which there is no score; compare its "
+                "predictions yourself"
+            )
         predictions, truth = self.predict(rows), np.asarray(truth)
         if truth.shape != predictions.shape or not len(predictions):
             raise InputError(
@@ -98,8 +112,9 @@ class FittedEstimator(ABC):
         if weights is not None and (weights.shape != predictions.shape[:1] or not weights.sum() > 0):
             raise InputError(f"sample_weight has the shape {list(weights.shape)}; give each of {len(predictions)} rows "
                              "a weight, and one of them more than 0")  # fmt: skip
-        if self.contract.is_classifier:
-            return float(np.average(predictions == truth, weights=weights))
+        if self.contract.is_classifier or self._multilabel:
+            right = np.equal(predictions, truth).reshape(len(predictions), -1).all(axis=1)
+            return float(np.average(right, weights=weights))
         return _r2(truth.astype(np.float64), predictions.astype(np.float64), weights)
 
     def fit(self, X: Any, y: Any = None, **_: Any) -> NoReturn:  # noqa: ARG002 -- scikit-learn's signature
@@ -123,11 +138,12 @@ class FittedEstimator(ABC):
         from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags  # noqa: PLC0415
 
         contract = self.contract
-        classifies, regresses = contract.is_classifier, contract.task == "regression"
+        classifies, regresses = contract.is_classifier or self._multilabel, contract.task == "regression"
+        several = contract.is_classifier and len(contract.classes) > 2
         return Tags(
             estimator_type="classifier" if classifies else "regressor" if regresses else None,
-            target_tags=TargetTags(required=True, multi_output=len(contract.targets) > 1),
-            classifier_tags=ClassifierTags(multi_class=len(contract.classes) > 2) if classifies else None,
+            target_tags=TargetTags(required=True, multi_output=len(contract.targets) > 1 or self._multilabel),
+            classifier_tags=ClassifierTags(multi_class=several, multi_label=self._multilabel) if classifies else None,
             regressor_tags=RegressorTags() if regresses else None,
             input_tags=InputTags(allow_nan=any(feature.missing == "impute" for feature in contract.features)),
         )

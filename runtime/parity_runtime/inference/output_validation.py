@@ -5,39 +5,43 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_runtime.contract import ModelContract
+from parity_runtime.contract import ModelContract, label_count
 from parity_runtime.errors import ConformanceError, InputError
 from parity_runtime.inference.input_validation import all_finite
 
 NO_FINITE_OUTPUT = "the model computes no finite output for these numbers"
 """Said of a row whose probabilities or values are NaN or infinite: what the model computes went beyond float32."""
 
+_NAMED = {"tagging": "tag", "language_model": "token"}
 _FEW = 16  # labels; up to here Python's own numbers are looked at sooner than an array is
 
 
-def check_labels(contract: ModelContract, labels: NDArray[np.int64]) -> None:
+def check_labels(contract: ModelContract, labels: NDArray[Any]) -> None:
     """Refuse labels that are no index into the contract's classes; numpy would take -1 for the last class.
 
     Args:
-        contract: of a classifier.
-        labels: int64 ``[batch]``, C-contiguous.
+        contract: of a model with a decision.
+        labels: int64 ``[batch, ...]``, C-contiguous; or bool, of which every one is a label.
 
     Raises:
         ConformanceError: names the first such label.
     """
-    count = len(contract.classes)
+    if labels.dtype == np.bool_:
+        return
+    count = label_count(contract)
     if labels.size == 1:
         if 0 <= labels.item() < count:
             return
     elif labels.size <= _FEW:
-        found = labels.tolist()
+        found = labels.reshape(-1).tolist()
         if not found or (min(found) >= 0 and max(found) < count):
             return
     elif labels.view(np.uint64).max() < count:  # a negative number is a huge one there
         return
     strange = labels[(labels < 0) | (labels >= count)][0]
     raise ConformanceError(
-        f"{contract.name} predicts the label {strange}, but its contract has {count} classes, 0 to {count - 1}: "
+        f"{contract.name} predicts the {_NAMED.get(contract.task, 'label')} {strange}, but its contract has {count} "
+        f"{'tokens' if contract.task == 'language_model' else 'classes'}, 0 to {count - 1}: "
         "none of its predictions can be trusted; export the model again"
     )
 

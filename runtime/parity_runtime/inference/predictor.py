@@ -9,7 +9,17 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, PROBABILITIES, VALUE, ModelContract, is_encoded
+from parity_runtime.contract import (
+    CERTIFIED,
+    EMBEDDING,
+    ERROR_BOUND,
+    LABEL,
+    LOGITS,
+    PROBABILITIES,
+    VALUE,
+    ModelContract,
+    is_encoded,
+)
 from parity_runtime.errors import FormatError, InputError
 from parity_runtime.inference.buffer_pool import OutputNames
 from parity_runtime.inference.executor import Executor
@@ -23,10 +33,12 @@ from parity_runtime.inference.signature import signature_mismatches
 from parity_runtime.inference.training_range import check_has_ranges, out_of_range
 from parity_runtime.inference.unknown_categories import UnknownCategories
 from parity_runtime.package.loader import load_model
+from parity_runtime.tasks import no_certified_graph
 
 Rows = ArrayLike | Mapping[str, ArrayLike]
 
-_CLASS = (LABEL, PROBABILITIES)
+_CHOOSING = ("binary", "multiclass", "tagging")
+_VECTORS = {"regression": VALUE, "embedding": EMBEDDING}
 
 
 class Predictor(FittedEstimator):
@@ -71,7 +83,7 @@ class Predictor(FittedEstimator):
     provider: str
     """What the session runs on: ``cpu`` or ``cuda``."""
     classes_: NDArray[Any]
-    """The labels by index, ``[classes]``; empty unless a classifier."""
+    """The labels by index, ``[classes]``; empty unless a classifier or a tagger."""
 
     def __init__(
         self,
@@ -92,7 +104,9 @@ class Predictor(FittedEstimator):
         self.contract, self.package_id = model.contract, model.package_id
         self.classes_ = np.asarray(self.contract.classes)
         self.classes_.flags.writeable = False
-        self._classifies = self.contract.is_classifier
+        self._decision = self.contract.decision
+        beside = LOGITS if self.contract.task == "language_model" else PROBABILITIES
+        self._decided = None if self._decision is None else (self._decision, beside)
         self._names = [spec.name for spec in self.contract.outputs]
         # Of numbers alone: other rows are looked at cell by cell.
         self._bound_dtype = None if is_encoded(self.contract) else self.contract.inputs[0].numpy_dtype
@@ -125,7 +139,7 @@ class Predictor(FittedEstimator):
             return self._executor
 
     def predict(self, rows: Rows) -> NDArray[Any]:
-        """Return the predicted class of each row, ``[batch]``, or the predicted values of a regression.
+        """Return what is predicted for each row: its class, of a regression its values.
 
         Args:
             rows: float32 ``[batch, features]`` in the order of ``feature_names_in_`` (lists, float64 and integers are
@@ -139,38 +153,46 @@ class Predictor(FittedEstimator):
                 at least 20 of the first 1,000 rows, are unknown to the model.
 
         Returns:
-            For a classifier ``classes_[label]``; for a regression float32 ``[batch]``, or
-            ``[batch, targets]`` with several targets, in the targets' own units.
+            For a classifier ``classes_[label]``, ``[batch]``; for a regression float32 ``[batch]``, or
+            ``[batch, targets]`` with several targets, in the targets' own units. Of a multilabel classifier which
+            labels a row has, bool ``[batch, classes]``; of a tagger the class of each position, ``[batch, time]``; of
+            an embedding the vectors, float32 ``[batch, dimension]``; of a language model the index of the most probable
+            next token at each position, int64 ``[batch, time]``.
 
         Raises:
             InputError: the rows do not fit the contract, or the model computes no finite probabilities for one of
-                them, whose class would mean nothing; the sentence names the row.
-            ConformanceError: the graph predicts a label that is no class of the contract.
+                them, whose class would mean nothing; the sentence names the row. Or the model returns tensors.
+            ConformanceError: the graph predicts a label or a token that the contract has not.
         """
-        if self._classifies:
-            labels, probabilities = self._run(_CLASS, rows)
-            check_labels(self.contract, labels)
-            check_finite(probabilities)
-            predictions: NDArray[Any] = self.classes_[labels]
+        if self._decided is not None:
+            found, beside = self._run(self._decided, rows)
+            check_labels(self.contract, found)
+            # A logit of -infinity is a token that is never chosen; the largest of each position says all else.
+            check_finite(beside.max(axis=-1) if self.contract.task == "language_model" else beside)
+            predictions: NDArray[Any] = self.classes_[found] if self.contract.task in _CHOOSING else found
             return predictions
-        if self.contract.task == "regression":
-            value: NDArray[np.float32] = self._run(VALUE, rows)
-            return value[:, 0] if value.shape[1] == 1 else value
-        raise InputError(f"{self.contract.name} returns tensors; use run()")
+        name = _VECTORS.get(self.contract.task)
+        if name is None:
+            raise InputError(f"{self.contract.name} returns tensors; use run()")
+        vectors: NDArray[np.float32] = self._run(name, rows)
+        return vectors[:, 0] if name == VALUE and vectors.shape[1] == 1 else vectors
 
     def predict_proba(self, rows: Rows) -> NDArray[np.float32]:
         """Return the probability of each class, float32 ``[batch, classes]``, in the order of ``classes_``.
 
-        Probabilities are NaN where the model computes no finite ones.
+        Of a tagger they are those of each position, ``[batch, time, classes]``; of a multilabel classifier each is for
+        itself, and they do not sum to 1. Probabilities are NaN where the model computes no finite ones.
 
         Args:
             rows: as in `predict`.
 
         Raises:
-            InputError: the rows do not fit the contract, or the model is no classifier.
+            InputError: the rows do not fit the contract, or the model gives no probabilities.
         """
-        if not self._classifies:
+        if self._decided is None:
             raise InputError(f"{self.contract.name} is no classifier (its task is {self.contract.task})")
+        if self.contract.task == "language_model":
+            raise InputError(f"{self.contract.name} gives no probabilities over its vocabulary; run() gives its logits")
         probabilities: NDArray[np.float32] = self._run(PROBABILITIES, rows)
         return probabilities
 
@@ -246,8 +268,8 @@ class Predictor(FittedEstimator):
         else:
             found = executor.run(self._names, named_inputs(self.contract, inputs))
         outputs = dict(zip(self._names, found, strict=True))
-        if self._classifies:
-            check_labels(self.contract, outputs[LABEL])
+        if self._decision is not None:
+            check_labels(self.contract, outputs[self._decision])
         return outputs
 
     def close(self) -> None:
@@ -281,9 +303,7 @@ class Predictor(FittedEstimator):
                 raise InputError(f"{self.contract.name} is no classifier")
             if "certified" in self.contract.graphs:
                 raise InputError(f"{self.contract.name} was opened without certified=True")
-            raise InputError(
-                f"{self.contract.name} has no certified graph; export it with parity export ... --certified"
-            )
+            raise InputError(no_certified_graph(self.contract.name, self.contract.task))
         return output
 
     def _run(self, names: OutputNames, rows: Rows) -> Any:

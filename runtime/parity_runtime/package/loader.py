@@ -13,6 +13,7 @@ from parity_runtime.files.json_file import parse_json
 from parity_runtime.files.open_file import read_regular
 from parity_runtime.package.manifest import CONTRACT, Package, check_digest
 from parity_runtime.package.model_scan import ModelFacts, scan_model
+from parity_runtime.tasks import no_certified_graph
 
 LARGEST_MODEL = 2**31 - 1
 """Protobuf's own limit, in bytes."""
@@ -74,7 +75,7 @@ def _from_folder(path: Path, digest: str | None, *, certified: bool) -> LoadedMo
 def _from_package(package: Package, *, certified: bool) -> LoadedModel:
     name = package.contract.graphs.get("certified" if certified else "default")
     if name is None:
-        raise InputError(f"{package.path} has no certified graph; export it with parity export ... --certified")
+        raise InputError(no_certified_graph(package.path, package.contract.task))
     model = package.read(name)
     facts = scan_model(model, str(package.path / name))
     if not _same_json(facts.metadata.get(METADATA_KEY), package.read_json(CONTRACT)):

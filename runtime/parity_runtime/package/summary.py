@@ -12,11 +12,17 @@ def summarize(contract: ModelContract) -> list[str]:
     lines = [f"{contract.name}: {contract.task}", ""]
     lines += [f"input       {spec}" for spec in contract.inputs]
     lines += [f"output      {spec}" for spec in contract.outputs]
+    lines += [f"dimension   {name} {text}" for name, text in contract.dimensions.items()]
     lines += [f"feature     {feature.name} ({_told(feature)})" for feature in contract.features]
     if contract.classes:
         lines.append(f"classes     {', '.join(map(str, contract.classes))}")
     if contract.task == "binary":
         lines.append(f"positive    {contract.positive} (from probability {contract.threshold} on)")
+    if contract.thresholds:
+        pairs = zip(contract.classes, contract.thresholds, strict=True)
+        lines.append(f"labels      {', '.join(f'{label} from probability {least} on' for label, least in pairs)}")
+    if contract.unit_norm is not None:
+        lines.append(f"vectors     {'of the length 1' if contract.unit_norm else 'of any length'}")
     if contract.targets:
         lines.append(f"targets     {', '.join(contract.targets)}")
     lines.append(f"rows        {'independent' if contract.row_independent else 'influence one another'}")

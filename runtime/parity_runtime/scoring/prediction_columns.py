@@ -7,7 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.arguments import argument
-from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, PROBABILITIES, VALUE, ModelContract, added_columns
+from parity_runtime.contract import (
+    CERTIFIED,
+    EMBEDDING,
+    ERROR_BOUND,
+    LABEL,
+    LABELS,
+    PROBABILITIES,
+    VALUE,
+    ModelContract,
+    added_columns,
+)
+from parity_runtime.errors import InputError
 from parity_runtime.inference.input_validation import Arrays
 
 
@@ -48,8 +59,28 @@ def prefix_way_out() -> str:
     return f"add {argument('prefix', BESIDE_TARGET)}"
 
 
+def check_gives_columns(contract: ModelContract) -> None:
+    """Refuse a model whose answers are no columns of a table.
+
+    Raises:
+        InputError: says what it gives, and the way out.
+    """
+    if contract.task == "tensors":
+        raise InputError(f"{contract.name} returns tensors without a meaning; use Predictor.run from Python")
+    if contract.task in ("tagging", "language_model"):
+        raise InputError(
+            f"{contract.name} gives {contract.decision}, one for each position of a sequence, which are no columns of "
+            "a table; use Predictor.predict from Python"
+        )
+
+
 def prediction_names(contract: ModelContract, *, certified: bool) -> list[str]:
-    """Return the names of the columns that are added; with ``certified`` those that say what is proven as well."""
+    """Return the names of the columns that are added; with ``certified`` those that say what is proven as well.
+
+    Raises:
+        InputError: the model's answers are no columns.
+    """
+    check_gives_columns(contract)
     proof = [CERTIFIED] if contract.is_classifier else [f"{ERROR_BOUND}_{target}" for target in contract.targets]
     return added_columns(contract) + (proof if certified else [])
 
@@ -64,6 +95,10 @@ def prediction_columns(contract: ModelContract, outputs: Arrays) -> list[Predict
     names = prediction_names(contract, certified=ERROR_BOUND in outputs)
     if contract.is_classifier:
         values = [outputs[LABEL], *outputs[PROBABILITIES].T, *([outputs[CERTIFIED]] if CERTIFIED in outputs else [])]
+    elif contract.task == "multilabel":
+        values = [*outputs[LABELS].T, *outputs[PROBABILITIES].T]
+    elif contract.task == "embedding":
+        values = [*outputs[EMBEDDING].T]
     else:
         values = [*outputs[VALUE].T, *(outputs[ERROR_BOUND].T if ERROR_BOUND in outputs else [])]
     classes = [contract.classes if name == LABEL and contract.is_classifier else () for name in names]

@@ -14,7 +14,7 @@ from parity_runtime.errors import first_line, out_of_memory
 from parity_runtime.files.staged_folder import exchange
 from parity_training.fitting.loop import Progress, TrainingLoop
 from parity_training.fitting.optimizers import check_optimizer
-from parity_training.weights.state_dict import load_object, save_object
+from parity_training.weights.weights_file import load_object, save_object
 
 _SECONDS = 1.0  # A kill loses no more work than this; one an epoch would cost tiny networks half their time.
 

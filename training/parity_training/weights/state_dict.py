@@ -1,67 +1,18 @@
-"""state_dicts on disk: saved whole, loaded without running code, fitted to their module or refused, and named."""
+"""state_dicts: loaded, fitted to their module exactly or refused, and named."""
 
 import hashlib
-import io
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor, nn
 
 from parity_runtime import InputError
-from parity_runtime.arguments import argument
-from parity_runtime.errors import first_line, out_of_memory
-from parity_runtime.files.atomic_write import write_file
-from parity_runtime.files.open_file import open_regular
-from parity_training.weights.decompression_bomb import refuse_bombs, refuse_grown
-from parity_training.weights.torch_archive import begins_as_zip, refuse_damaged
-
-StateDict = dict[str, Tensor]
-
-
-def save_object(value: Any, path: Path) -> None:
-    """Write ``value`` with torch.save, complete or not at all."""
-    buffer = io.BytesIO()
-    torch.save(value, buffer)
-    write_file(path, buffer.getvalue())
-
-
-def load_object(path: Path) -> Any:
-    """Load a file of torch.save onto the CPU without running code from it.
-
-    Raises:
-        InputError: there is no such file, it is damaged, it inflates to far more than its size, or it holds more than
-            tensors and plain containers.
-    """
-    with _opened(path) as file:
-        try:
-            refuse_damaged(file, path)
-            refuse_bombs(file, path)
-            loaded = torch.load(file, map_location="cpu", weights_only=True)
-            refuse_grown(loaded, os.fstat(file.fileno()).st_size, path)
-        except InputError:
-            raise
-        except Exception as error:  # zip, pickle and torch each raise their own
-            if out_of_memory(error):
-                raise MemoryError(f"{path} cannot be loaded ({first_line(error)})") from error
-            damaged = "" if begins_as_zip(file) else "is damaged, or "
-            raise InputError(
-                f"{path} {damaged}does not load as tensors alone (torch.load with weights_only=True); "
-                "save it again with torch.save(module.state_dict(), path)"
-            ) from error
-    return loaded
-
-
-def _opened(path: Path) -> BinaryIO:
-    if not os.path.lexists(path):
-        raise InputError(f"there is no weights file {path}")
-    try:
-        return open_regular(path)
-    except OSError as error:
-        raise InputError(f"the weights file {path} cannot be read: {error.strerror}") from error
+from parity_training.weights.describe import and_more, described
+from parity_training.weights.entries import entry, named_tensors
+from parity_training.weights.shards import read_weights
+from parity_training.weights.weights_file import StateDict
 
 
 def load_state_dict(path: Path, key: str | None = None, strip_prefix: str = "") -> StateDict:
@@ -75,49 +26,18 @@ def load_state_dict(path: Path, key: str | None = None, strip_prefix: str = "") 
     ['linear1.weight', 'linear1.bias', 'linear2.weight', 'linear2.bias']
 
     Args:
-        path: a file of torch.save, or ``.safetensors``.
-        key: the entry of a larger checkpoint that holds the state_dict (Lightning: ``state_dict``).
+        path: a file of torch.save, or ``.safetensors``, the index of several, or the folder that holds it.
+        key: the entry of a larger checkpoint that holds the state_dict (Lightning: ``state_dict``); of an entry within
+            an entry ``ema.state_dict``.
         strip_prefix: taken off every name (Lightning: ``model.``, DistributedDataParallel: ``module.``).
 
     Raises:
         InputError: the file is missing, unsafe, or holds something else.
     """
-    loaded = _load_safetensors(path) if path.suffix == ".safetensors" else load_object(path)
+    loaded = read_weights(path)
     if key is not None:
-        loaded = _entry(loaded, key, path)
-    if not isinstance(loaded, Mapping):
-        raise InputError(f"{path} holds a {type(loaded).__name__}, not a state_dict")
-    for name, tensor in loaded.items():
-        if not isinstance(name, str) or not isinstance(tensor, Tensor):
-            nested = [entry for entry, value in loaded.items() if isinstance(value, Mapping)]
-            way_out = (
-                f"; name the state_dict inside with {argument('key', nested[0], option='--weights-key')}"
-                if nested
-                else ""
-            )
-            raise InputError(f"{path}: the entry {name!r} is a {type(tensor).__name__}, not a tensor{way_out}")
-        _check_dense(name, tensor, str(path))
-    return _stripped(dict(loaded), strip_prefix, path)
-
-
-def _load_safetensors(path: Path) -> StateDict:
-    from safetensors.torch import load, load_file  # noqa: PLC0415 -- of the [export] extra; training does without
-
-    with _opened(path) as file:
-        try:
-            # safetensors takes no path that is no UTF-8
-            return load_file(path) if str(path).isprintable() else load(file.read())
-        except Exception as error:  # safetensors raises its own, from Rust
-            if out_of_memory(error):
-                raise MemoryError(f"{path} cannot be loaded ({first_line(error)})") from error
-            raise InputError(f"{path} is no safetensors file, or is damaged: {first_line(error)}") from error
-
-
-def _entry(loaded: Any, key: str, path: Path) -> Any:
-    if not isinstance(loaded, Mapping) or key not in loaded:
-        known = ", ".join(map(str, loaded)) if isinstance(loaded, Mapping) else type(loaded).__name__
-        raise InputError(f"{path} has no entry {key!r}; it holds {known}")
-    return loaded[key]
+        loaded = entry(loaded, key, path)
+    return _stripped(named_tensors(loaded, path, key), strip_prefix, path)
 
 
 def _stripped(state_dict: StateDict, prefix: str, path: Path) -> StateDict:
@@ -127,13 +47,6 @@ def _stripped(state_dict: StateDict, prefix: str, path: Path) -> StateDict:
     if others:
         raise InputError(f"{path}: the tensor {others[0]!r} does not begin with the prefix {prefix!r}")
     return {name.removeprefix(prefix): tensor for name, tensor in state_dict.items()}
-
-
-def _check_dense(name: str, tensor: Tensor, where: str) -> None:
-    """Raise `InputError` unless the tensor is dense, strided and holds its data."""
-    if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
-        kind = "quantized" if tensor.is_quantized else "without data" if tensor.is_meta else str(tensor.layout)
-        raise InputError(f"{where}: the tensor {name!r} is {kind}; save it dense (tensor.to_dense())")
 
 
 def apply_state_dict(module: nn.Module, state_dict: StateDict, where: str) -> None:
@@ -166,15 +79,15 @@ def check_state_dict(module: nn.Module, state_dict: StateDict, where: str) -> No
     expected = module.state_dict()
     missing = [name for name in expected if name not in state_dict]
     if missing:
-        raise InputError(f"{where}: the tensor {missing[0]!r} is missing{_more(missing)}; is it another network's?")
+        raise InputError(f"{where}: the tensor {missing[0]!r} is missing{and_more(missing)}; is it another network's?")
     extra = [name for name in state_dict if name not in expected]
     if extra:
-        raise InputError(f"{where}: the network has no tensor {extra[0]!r}{_more(extra)}; is it another network's?")
+        raise InputError(f"{where}: the network has no tensor {extra[0]!r}{and_more(extra)}; is it another network's?")
     for name, tensor in state_dict.items():
         wanted = expected[name]
         if tensor.shape != wanted.shape or tensor.dtype != wanted.dtype:
             raise InputError(
-                f"{where}: the tensor {name!r} is {_described(tensor)}; the network has {_described(wanted)}"
+                f"{where}: the tensor {name!r} is {described(tensor)}; the network has {described(wanted)}"
             )
 
 
@@ -198,11 +111,3 @@ def weights_id(state_dict: Mapping[str, Tensor]) -> str:
             raw = raw.reshape(-1, tensor.element_size())[:, ::-1].copy()
         digest.update(raw.tobytes())
     return digest.hexdigest()
-
-
-def _described(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}"
-
-
-def _more(names: list[str]) -> str:
-    return f" (and {len(names) - 1} more)" if len(names) > 1 else ""
