@@ -80,6 +80,7 @@ def assert_parity(
     *,
     rtol: float | None = None,
     atol: float | None = None,
+    effort: Effort = "normal",
 ) -> None:
     """Fail unless an ONNX model answers as a torch module does; for pytest.
 
@@ -103,6 +104,7 @@ def assert_parity(
             makes all of them positional arguments, in their order.
         rtol: widens torch.testing's relative tolerance; with ``atol``.
         atol: widens torch.testing's absolute tolerance, in the output's unit; with ``rtol``.
+        effort: how much work and memory may be spent: quick, normal or thorough.
 
     Raises:
         AssertionError: says in at most a dozen lines which outputs differ, in which configurations, by how much; or
@@ -111,7 +113,7 @@ def assert_parity(
         FormatError: onnxruntime cannot load the model.
     """
     graph = checked_model(model, "the model") if isinstance(model, bytes) else read_model(Path(model))
-    tolerance = ExportOptions(rtol=rtol, atol=atol).tolerance
+    options = ExportOptions(rtol=rtol, atol=atol, effort=effort)
     if isinstance(inputs, Mapping):
         arrays = {name: np.asarray(array) for name, array in inputs.items()}
         specs: tuple[TensorSpec, ...] = _specs_of(arrays, model_inputs(graph))
@@ -122,7 +124,7 @@ def assert_parity(
         sample = None
     source = source_from_module(module, specs, OutputSpec(), "model", sample)
     try:
-        gate_result = check_model(source, graph, tolerance)
+        gate_result = check_model(source, graph, options.tolerance, effort=effort)
     except ParityRefusedError as error:  # the gate cannot decide, as of a module that draws random numbers
         raise AssertionError(str(error)) from error
     if not gate_result.report.passed:

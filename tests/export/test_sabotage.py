@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from parity_export import ExportOptions, assert_parity
 from parity_export.export_graph import ExportGraph
+from parity_export.export_options import Effort
 from parity_export.gate.run_gate import run_gate
 from parity_export.graph.attach_head import attach_head
 from parity_export.graph.torch_export import export_graph
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.slow
 
 TABLE = ["x: float32[batch, 4]"]
 SEQUENCE = ["x: float32[batch, time, 4]"]
+EFFORTS: tuple[Effort, ...] = ("quick", "normal")
 
 
 class Function(nn.Module):
@@ -61,8 +63,10 @@ def append(model: onnx.ModelProto, nodes: list[onnx.NodeProto], constants: dict[
 
 
 def refused(module: nn.Module, model: onnx.ModelProto, inputs: list[str], words: str) -> None:
-    with pytest.raises(AssertionError, match=words):
-        assert_parity(module, model.SerializeToString(), inputs)
+    """Check that a model is refused, by the least effort as well."""
+    for effort in EFFORTS:
+        with pytest.raises(AssertionError, match=words):
+            assert_parity(module, model.SerializeToString(), inputs, effort=effort)
 
 
 def scaled_beyond(axis: int, size: int) -> tuple[list[onnx.NodeProto], dict[str, np.ndarray]]:
@@ -245,12 +249,12 @@ def test_a_sequence_is_asked_beyond_where_it_is_cut(name: str) -> None:
     refused(right, exported(wrong, SEQUENCE), SEQUENCE, "time (128|101|100|33)")
 
 
-def gated(case: str, change: Callable[[onnx.ModelProto], None]) -> list[str]:
+def gated(case: str, change: Callable[[onnx.ModelProto], None], effort: Effort = "normal") -> list[str]:
     """What the gate says of the graph of a task whose head somebody changed."""
     graph = attach_head(trace(source_of(*CASES[case]), ExportOptions()))
     model = onnx.load_from_string(graph.data)
     change(model)
-    return run_gate(ExportGraph(graph.source, OnnxGraph(model.SerializeToString()))).report.reasons()
+    return run_gate(ExportGraph(graph.source, OnnxGraph(model.SerializeToString())), effort=effort).report.reasons()
 
 
 def first(model: onnx.ModelProto, op_type: str) -> onnx.NodeProto:
@@ -306,10 +310,11 @@ TASK_DEFECTS: dict[str, tuple[str, Callable[[onnx.ModelProto], None], str]] = {
 }
 
 
+@pytest.mark.parametrize("effort", EFFORTS)
 @pytest.mark.parametrize("name", TASK_DEFECTS)
-def test_a_head_that_is_wrong_is_found(name: str) -> None:
+def test_a_head_that_is_wrong_is_found(name: str, effort: Effort) -> None:
     case, change, words = TASK_DEFECTS[name]
-    reasons = gated(case, change)
+    reasons = gated(case, change, effort)
     assert any(words in reason for reason in reasons), reasons[:3]
 
 

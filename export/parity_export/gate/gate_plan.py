@@ -24,6 +24,7 @@ _FLOAT64 = 4  # how much slower torch is in float64 (convolutions without oneDNN
 _HONEST = 12  # evaluations that the honest float32 evaluations of one probe cost, some with every operand moved
 _FEW_HONEST = 6  # of the most telling two
 _FEWER = 4  # times fewer rows are run at other sizes, where rows cost much
+_BOUNDARIES = 32  # pairs at least: each class's decision is looked for
 _FEW = 16  # rows of each kind: below, what is expensive is left out
 
 _LADDER = (256, 128, 64, 32, 16, 8, 4, 2, 1)
@@ -78,7 +79,7 @@ class GatePlan:
     @property
     def boundary_rows(self) -> int:
         """How many pairs of rows are halved towards a decision."""
-        return 0 if self.is_small else self.rows // 4
+        return 0 if self.is_small else max(_BOUNDARIES, self.rows // 4)
 
     @property
     def searched_rows(self) -> int:
@@ -88,8 +89,7 @@ class GatePlan:
     @property
     def batch_sizes(self) -> tuple[int, ...]:
         """In which batch sizes a backend is run."""
-        most = BATCH_SIZES[-1] if self.rows == _LADDER[0] else max(3, 2 * self.rows)
-        wanted = [1, min(most, 7)] if self.is_small else [size for size in BATCH_SIZES if size <= most]
+        wanted = (1, min(max(3, 2 * self.rows), 7)) if self.is_small else BATCH_SIZES
         return tuple(dict.fromkeys(min(size, self.batch) for size in wanted))
 
     @property
@@ -143,7 +143,7 @@ class GatePlan:
     def _num_probes(self) -> int:
         special = 30 if self.special_values is None else self.special_values * (3 if self.draws_limits else 1)
         drawn = (4 if self.far else 2) * self.rows
-        return drawn + self.sample_rows + special + 2 * self.boundary_rows + self.searched_rows
+        return drawn + self.sample_rows + special + 3 * self.boundary_rows + self.searched_rows
 
     def _run_rows(self, size: int, probes: int) -> int:
         return min(max(probes, size), size * self.max_batches)
