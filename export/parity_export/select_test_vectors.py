@@ -13,7 +13,7 @@ from parity_export.gate.row_traits import with_every_trait
 from parity_export.gate.tolerances import groups
 from parity_runtime import InputError, ModelContract
 from parity_runtime.arguments import argument
-from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LOGITS, PROBABILITIES
+from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LOGITS, PROBABILITIES, is_encoded
 from parity_runtime.feature import MISSING_CATEGORY, MISSING_TIMESTAMP, TIMESTAMPS
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.verification.test_vectors import HardVectors, OrdinaryVectors, VectorSet
@@ -135,13 +135,13 @@ def _writable(contract: ModelContract, expected: ExpectedOutputs) -> NDArray[np.
 
 def _needed_atol(expected: ExpectedOutputs) -> NDArray[np.float64]:
     """Return the atol that each row needs beside `RTOL`, 0 where `RTOL` and `ATOL` allow enough."""
-    need = np.zeros(len(expected.probes))
+    need, dated = np.zeros(len(expected.probes)), is_encoded(expected.contract) and TIMESTAMPS in expected.probes.inputs
     for name in expected.reported_tolerances["ordinary"]:
         values = np.nan_to_num(np.abs(expected.float64[name]), posinf=0.0)
         with np.errstate(invalid="ignore"):
             deviation = np.abs(expected.float32[name].astype(np.float64) - expected.float64[name])
         typical = float(np.nan_to_num(deviation[groups(expected.probes)["ordinary"]]).max(initial=0.0))
-        own = np.nan_to_num(deviation, posinf=0.0) if TIMESTAMPS in expected.probes.inputs else 0.0
+        own = np.nan_to_num(deviation, posinf=0.0) if dated else 0.0
         short = _SAFETY * np.maximum(typical, own) - RTOL * values
         short = np.where(np.isfinite(short) & (short > ATOL), short, 0.0)
         need = np.maximum(need, by_row(short).max(axis=1, initial=0.0))

@@ -316,6 +316,15 @@ def test_an_input_of_a_module_may_have_the_name_of_a_tables_text(name: str, task
     assert row_traits(source.contract, {name: np.zeros((2, 3), np.float32)}) == {}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["categories", "timestamps"])
+def test_a_regression_over_an_input_of_such_a_name_is_exported(name: str, tmp_path: Path) -> None:
+    source = source_from_module(nn.Linear(3, 1).eval(), [f"{name}: float32[batch, 3]"], OutputSpec("regression"), "m")
+    result = export_package(source, tmp_path / "m", ExportOptions(plots=False, effort="quick")).gate_result
+    assert result.oracle is not None and not {"text", "calendar"} & {*result.oracle.probes.counts()}
+    verify(tmp_path / "m")
+
+
 def test_a_graph_of_text_needs_an_onnxruntime_that_knows_its_encoder() -> None:
     """LabelEncoder of ai.onnx.ml 4 came with onnxruntime 1.17; a graph of numbers alone may need an older one."""
     assert oldest_onnxruntime(18, 8) == "1.14"

@@ -35,7 +35,7 @@ from parity_export.sources.domain_arrays import draw as shaped_rows
 from parity_export.sources.domain_arrays import example, project
 from parity_export.sources.input_domain import InputDomain
 from parity_runtime import ModelContract, TensorSpec
-from parity_runtime.contract import batch_name
+from parity_runtime.contract import batch_name, is_encoded
 from parity_runtime.feature import CATEGORIES, MISSING_CATEGORY, MISSING_TIMESTAMP, TIMESTAMPS
 from parity_runtime.inference.input_validation import Arrays
 
@@ -199,6 +199,8 @@ class ProbeSampler:
 
     def _encoded(self, random: np.random.Generator) -> Iterator[Probes]:
         """Yield rows with every text, and rows with every turn of a calendar; their other cells are drawn."""
+        if not is_encoded(self.contract):  # a module's own input may be called timestamps
+            return
         texts = [all_texts(feature) for feature in self.contract.features_of(CATEGORIES)]
         if texts:
             rows = min(_TEXT_ROWS, max(map(len, texts)))
