@@ -119,7 +119,7 @@ def test_inputs_with_dots_lie_in_a_dict_under_the_names_that_every_reader_of_the
     torch.manual_seed(0)
     module = FromDict()
     names, notes = exported(module, BATCH, OutputSpec(), tmp_path / "p")
-    assert (names, notes) == (["logits", "hidden"], "")
+    assert (names, notes) == (["logits", "hidden"], "batch.ids: 0 to 9 (rows of e.weight)")
     ids, mask = np.arange(12).reshape(3, 4) % 10, np.random.default_rng(0).random((3, 4), np.float32)
     feed = {"batch.ids": ids, "batch.mask": mask}
     expected = module({"ids": torch.from_numpy(ids), "mask": torch.from_numpy(mask)})

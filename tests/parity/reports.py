@@ -239,7 +239,7 @@ SEQUENCES = [
     Report(
         "attention mask with an empty row", "microsoft/onnxscript#2479",
         lambda: Call(lambda q, mask: functional.scaled_dot_product_attention(q, q, q, attn_mask=mask)),
-        ("q: float32[batch, 1, 2, 8]", "mask: bool[batch, 1, 2, 2]"),
+        ("q: float32[batch, 1, 2, 8]", "mask: bool[batch, 1, 2, 2] in 0..1"),
         "refused: the mean of all values where torch gives 0", VALUES,
         witness=([[[[1.0] * 8, [2.0] * 8]]], [[[[True, True], [False, False]]]]),
     ),

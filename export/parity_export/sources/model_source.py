@@ -26,6 +26,7 @@ from parity_export.sources.output_spec import (
 )
 from parity_export.sources.probe_options import Draw, ProbeOptions, compared_where
 from parity_export.sources.settled_example import settled_example
+from parity_export.sources.watched_call import watched_call
 from parity_runtime import InputError, ModelContract, TensorSpec, __version__
 from parity_runtime.arguments import argument
 from parity_runtime.contract import row_dimension
@@ -233,14 +234,13 @@ def _answering(call: Binding, example: Example, output_spec: OutputSpec) -> tupl
     Raises:
         InputError: the module returns nothing that a graph could give, or lacks an output that was chosen.
     """
-    with torch.no_grad(), BFloat16Watch() as watch:
-        returned = call(*example.tensors())
-    said = None
+    watch, said = BFloat16Watch(), None
+    watched_call(call, example.tensors(), watch)
     if watch.seen:
         said = "the module computes in bfloat16, which onnxruntime does not on a CPU: it is computed in float32"
         call = replace(call, as_float32=True)
-        with torch.no_grad():
-            returned = call(*example.tensors())
+    with torch.no_grad():
+        returned = call(*example.tensors())
     outputs = choose_outputs(returned, output_spec)
     kept = [leaf.of(returned) for leaf in leaves_of(returned) if leaf.kept]
     check_returned(outputs.pick(returned) if output_spec.output else kept)

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from parity_export.sources.watched_call import watched_call
+
 _INDEXED = {"embedding": (0, 1), "index_select": (0, 2), "gather": (0, 2)}
 """Where operators have what is indexed, and by what; of `index` each index stands in a list of its own."""
 
@@ -327,11 +329,7 @@ def watch(
 ) -> dict[str, Uses]:
     """Return what a module does with some of its inputs in one call; what fails midway was seen up to there."""
     mode = WatchedInputs(tensors, followed, module)
-    try:
-        with torch.no_grad(), mode:
-            call(*tensors.values())
-    except Exception:  # noqa: S110 -- the user's own code, which takes no such values
-        pass
+    watched_call(call, [*tensors.values()], mode)
     return mode.uses
 
 
