@@ -126,13 +126,13 @@ def test_a_refused_export_keeps_its_report_and_writes_no_package(
     """The source's module is changed after its graph was taken: a wrong weight, as an exporter's bug would give."""
     source = source_from_run(xor_run)
 
-    from parity_export.graph.torch_export import export_graph
+    from parity_export.graph.torch_export import guarded_graph
 
     def buggy(call: Binding, inputs: object, opset: int | None = None) -> object:
-        graph = export_graph(call, inputs, opset)  # type: ignore[arg-type]
+        graph, guards = guarded_graph(call, inputs, opset)  # type: ignore[arg-type]
         with torch.no_grad():
             call.module.linear2.bias.add_(0.01)  # type: ignore[operator, union-attr]
-        return onnx_copy(graph)
+        return onnx_copy(graph), guards
 
     def onnx_copy(graph):  # type: ignore[no-untyped-def]
         import onnx_ir
@@ -142,7 +142,7 @@ def test_a_refused_export_keeps_its_report_and_writes_no_package(
         tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) - np.float32(0.01), tensor.name))
         return onnx_ir.from_proto(proto)
 
-    monkeypatch.setattr("parity_export.graph.trace.export_graph", buggy)
+    monkeypatch.setattr("parity_export.graph.trace.guarded_graph", buggy)
     with pytest.raises(ParityRefusedError, match="no package"):
         export_package(source, tmp_path / "p")
     assert os.listdir(tmp_path) == ["p.refused.json"]

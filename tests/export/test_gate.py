@@ -15,7 +15,7 @@ from parity_export.gate.probe_sampling import ProbeSampler
 from parity_export.gate.report import Report
 from parity_export.gate.run_gate import run_gate
 from parity_export.graph.attach_head import attach_head
-from parity_export.graph.torch_export import export_graph
+from parity_export.graph.torch_export import guarded_graph
 from parity_export.graph.trace import trace
 from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
 from parity_export.sources.output_spec import OutputSpec
@@ -140,14 +140,14 @@ def test_one_bit_of_one_initializer_is_refused_by_its_name(graph, source, tmp_pa
     from parity_runtime import ParityRefusedError
 
     def flipped(*arguments: object) -> object:
-        model = export_graph(*arguments)
+        model, guards = guarded_graph(*arguments)
         weight = model.graph.initializers["linear1.weight"]
         array = weight.const_value.numpy().copy()
         array.view(np.uint32)[0, 0] ^= 1
         weight.const_value = type(weight.const_value)(torch.from_numpy(array), name="linear1.weight")
-        return model
+        return model, guards
 
-    monkeypatch.setattr("parity_export.graph.trace.export_graph", flipped)
+    monkeypatch.setattr("parity_export.graph.trace.guarded_graph", flipped)
     with pytest.raises(ParityRefusedError, match=r"initializer linear1\.weight"):
         export_package(source, tmp_path / "p")
 

@@ -136,3 +136,8 @@ def test_a_callable_that_draws_something_else_is_refused_in_one_line(draw, words
     with pytest.raises(InputError, match=words) as caught:
         exported(nn.Flatten(), ["x: float32[batch, 3] in 0..1"], tmp_path, draw=draw)
     assert "\n" not in str(caught.value)
+
+
+def test_samples_without_rows_are_said_so() -> None:
+    with pytest.raises(InputError, match="sample holds no rows; leave it out"):
+        source_from_module(nn.Linear(4, 3), ["x: float32[batch, 4]"], OutputSpec(), "m", {"x": np.zeros((0, 4), "f")})

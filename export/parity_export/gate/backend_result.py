@@ -53,7 +53,7 @@ class BackendResult:
             yield f"{where}: nothing was compared"
         for found in self.differences:
             if found.outside:
-                distance = "" if found.output == "label" else f", by up to {found.max_abs:.3g}"
+                distance = f", by up to {found.max_abs:.3g}" if found.max_abs else ""  # a label differs by nothing
                 yield (
                     f"{where}: {found.outside} of {found.compared} values of {found.output} ({found.group} probes) "
                     f"differ{distance}"

@@ -98,7 +98,7 @@ def run_gate(
         certified,
         numbers.compared,
     )
-    plans = plan_sizes(graph.source, effort, numbers.lengths)
+    plans = plan_sizes(graph.source, effort, (*graph.source.decided_sizes, *numbers.lengths))
     refused, oracles = plans.refused, []
     for sizes in plans.sizes:
         oracle = Oracle(sizes.source, sizes.dimensions, sizes.plan, setting)

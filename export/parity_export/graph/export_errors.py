@@ -2,33 +2,44 @@
 
 import re
 import traceback
+from collections.abc import Iterator
+from types import FrameType
 
+from torch import nn
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.nn.utils.rnn import PackedSequence
 
+_EAGER = "; the plain attention of transformers may be exported: attn_implementation='eager', where the model is built"
 _PLACE = re.compile(r'File "(?:.*[\\/])?(?P<file>[^"]*)", line (?P<line>\d+), in')
 
 
-def reason(error: Exception) -> str:
+def reason(error: Exception, module: nn.Module) -> str:
     """Return the innermost cause's first line: the outer ones speak of torch's strategies."""
-    packed = _handled_packed(error)
-    while error.__cause__ is not None and isinstance(error.__cause__, Exception):
-        error = error.__cause__
-        packed = packed or _handled_packed(error)
-    if packed:
+    chain = [error]
+    while isinstance(chain[-1].__cause__, Exception):
+        chain.append(chain[-1].__cause__)
+    if any(map(_handled_packed, chain)):
         return (
             "pack_padded_sequence has no form in a graph; give the recurrence the padded rows, and take each row's "
             "answer at its own length"
         )
-    if isinstance(error, GuardOnDataDependentSymNode):
-        places = [f" ({place['file']}, line {place['line']})" for place in _PLACE.finditer(str(error))]
+    if isinstance(chain[-1], GuardOnDataDependentSymNode):
+        places = [f" ({place['file']}, line {place['line']})" for place in _PLACE.finditer(str(chain[-1]))]
         where = places[-1] if places else ""
         return f"its code decides by the values of a tensor{where}, which a graph cannot; take torch.where instead"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    lines = [line.strip() for line in str(chain[-1]).splitlines() if line.strip()]
+    said = lines[0] if lines else type(chain[-1]).__name__
+    return said + (_EAGER if _is_of_transformers(module) else "")
+
+
+def _frames(error: Exception) -> Iterator[FrameType]:
+    return (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def _is_of_transformers(module: nn.Module) -> bool:
+    return any(type(part).__module__.startswith("transformers.") for part in module.modules())
 
 
 def _handled_packed(error: Exception) -> bool:
     """Whether an error went through code that held sequences as pack_padded_sequence gives them."""
-    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
-    return any(isinstance(value, PackedSequence) for frame in frames for value in frame.f_locals.values())
+    return any(isinstance(value, PackedSequence) for frame in _frames(error) for value in frame.f_locals.values())

@@ -20,6 +20,7 @@ from parity_export.graph.export_errors import reason
 from parity_export.graph.fixed_sizes import captured_by_reading, fixed_sizes
 from parity_export.graph.recurrent_kernels import forget_recurrent_kernels
 from parity_export.graph.shape_inference import infer_shapes
+from parity_export.graph.size_guards import SizeGuards, size_guards
 from parity_export.graph.traceable_functions import traceable_functions
 from parity_export.graph.translations import TRANSLATIONS
 from parity_export.sources.argument_binding import CALLED, Binding, bind
@@ -44,7 +45,14 @@ _LOGGERS = (
 
 
 def export_graph(module: nn.Module | Binding, example: Example, opset: int | None = None) -> ir.Model:
-    """Return the module's graph, its own outputs and nothing else.
+    """Return the module's graph; `guarded_graph` says what it supposes of the sizes as well."""
+    return guarded_graph(module, example, opset)[0]
+
+
+def guarded_graph(
+    module: nn.Module | Binding, example: Example, opset: int | None = None
+) -> tuple[ir.Model, SizeGuards]:
+    """Return the module's graph, its own outputs and nothing else, and which sizes it is for.
 
     The graph carries no metadata, documentation, paths or unused values. Every parameter and buffer is an
     initializer of its own name, bit for bit: torch's optimizer would fold some of them into others.
@@ -58,14 +66,16 @@ def export_graph(module: nn.Module | Binding, example: Example, opset: int | Non
         InputError: torch cannot export the module with these inputs.
     """
     call = bind(module, example.inputs)
-    model = export_program(call, example, opset).model
+    program = export_program(call, example, opset)
+    guards = size_guards(program, call.exportable().in_order(_axes(example)))
+    model = program.model
     if call.exportable() is not call:
         _drop_prefix(model.graph)
     model = _canonical(model, {*call.module.state_dict(), *dict(call.module.named_buffers())})
     _name_inputs(model.graph, call.exportable())
     _refuse_bfloat16(model.graph)
     written = resized(model.graph)
-    return settle_resizing(infer_shapes(model), written)
+    return settle_resizing(infer_shapes(model), written), guards
 
 
 def export_program(module: nn.Module | Binding, example: Example, opset: int | None = None) -> torch.onnx.ONNXProgram:
@@ -74,15 +84,11 @@ def export_program(module: nn.Module | Binding, example: Example, opset: int | N
     Raises:
         InputError: torch cannot export the module with these inputs.
     """
-    inputs, call = example.inputs, bind(module, example.inputs).exportable()
-    dimensions = {name: _dimension(example.choices.rule(name)) for name in example.choices.names}
-    shapes = [
-        {axis: dimensions[size] for axis, size in enumerate(spec.shape) if isinstance(size, str)} for spec in inputs
-    ]
+    call, shapes = bind(module, example.inputs).exportable(), _axes(example)
     arguments, dynamic_shapes = call.arguments(example.tensors()), dict(call.arguments(shapes).arguments)
     options = {"input_names": call.in_order(call.names), "dynamic_shapes": dynamic_shapes, "opset_version": opset}
     forget_recurrent_kernels()
-    with _explained(), quiet(), traceable_functions():
+    with _explained(call.module), quiet(), traceable_functions():
         program = _converted(call.module, arguments, options)
         fixed = fixed_sizes(program, call.in_order(shapes))
         if not fixed:
@@ -102,14 +108,23 @@ def _converted(
 
 
 @contextlib.contextmanager
-def _explained() -> Iterator[None]:
+def _explained(module: nn.Module) -> Iterator[None]:
     """Say in one line why an export fails: torch, onnxscript and the user's module each raise errors of their own."""
     try:
         yield
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"torch cannot export the module: {reason(error)}") from error
+        raise InputError(f"torch cannot export the module: {reason(error, module)}") from error
+
+
+def _axes(example: Example) -> list[dict[int, torch.export.Dim]]:
+    """Return the dynamic axes of each input."""
+    dimensions = {name: _dimension(example.choices.rule(name)) for name in example.choices.names}
+    return [
+        {axis: dimensions[size] for axis, size in enumerate(spec.shape) if isinstance(size, str)}
+        for spec in example.inputs
+    ]
 
 
 def _dimension(rule: DimensionRule) -> torch.export.Dim:

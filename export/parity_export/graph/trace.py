@@ -2,7 +2,8 @@
 
 from parity_export.export_graph import ExportGraph
 from parity_export.export_options import ExportOptions
-from parity_export.graph.torch_export import export_graph
+from parity_export.graph.size_guards import within_guards
+from parity_export.graph.torch_export import guarded_graph
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError
 
@@ -18,6 +19,6 @@ def trace(source: ModelSource, options: ExportOptions) -> ExportGraph:
     weights = sum(tensor.nbytes for tensor in source.module.state_dict().values())
     if weights > _MAX_BYTES:
         raise InputError(f"the weights take {weights} bytes; a package is one file of less than 2 GiB")
-    model = export_graph(source.call, source.example, options.opset)
+    model, guards = guarded_graph(source.call, source.example, options.opset)
     model.ir_version = options.ir_version or model.ir_version
-    return ExportGraph.of(source, model)
+    return ExportGraph.of(within_guards(source, guards), model)

@@ -68,6 +68,7 @@ class ModelSource:
         notes: what a person should know of how the module was made, and what was seen of its inputs, a line each.
         outputs: which of the tensors that the module returns are its outputs.
         as_float32: whether what the module's code asks to be in half precision is float32.
+        decided_sizes: sizes of dynamic dimensions that the module's code compares with, and those beside them.
     """
 
     module: nn.Module
@@ -83,6 +84,7 @@ class ModelSource:
     notes: tuple[str, ...] = ()
     outputs: OutputChoice = field(default_factory=OutputChoice)
     as_float32: bool = False
+    decided_sizes: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         return f"ModelSource({self.contract.name!r}, {type(self.module).__name__}, {self.contract.brief})"

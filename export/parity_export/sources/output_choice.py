@@ -122,7 +122,8 @@ def chosen_outputs(returned: Any, chosen: Sequence[tuple[str, str]]) -> OutputCh
 def _not_there(name: str, known: Sequence[Leaf]) -> str:
     names = list(dict.fromkeys(leaf.name or "a tensor alone" for leaf in known))
     if not known or names == ["a tensor alone"]:
-        return f"{argument('output', [name])} chooses among several outputs, and the module returns one tensor alone"
+        chosen = argument("output", [name])
+        return f"{chosen} chooses among several outputs, and the module returns one tensor alone; leave it out"
     more = ", ..." if len(names) > _SHOWN else ""
     return (
         f"the module returns no tensor {shown(name)}, but {', '.join(names[:_SHOWN])}{more}{did_you_mean(name, names)}"

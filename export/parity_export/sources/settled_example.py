@@ -13,6 +13,7 @@ from parity_export.sources.example_inputs import Example
 from parity_export.sources.infer_domains import Inferred, infer_domains, with_domains
 from parity_export.sources.input_domain import InputDomain, check_domains
 from parity_runtime import InputError, TensorSpec
+from parity_runtime.arguments import argument
 from parity_runtime.contract import row_dimension
 from parity_runtime.dimension_rule import check_sizes
 from parity_runtime.inference.input_validation import Arrays
@@ -39,6 +40,8 @@ def settled_example(
     checked = check_domains(specs, batch)
     rules = checked_rules(dimensions, checked, batch)
     if sample is not None:
+        if not len(next(iter(sample.values()))):
+            raise InputError(f"{argument('sample', option='--samples')} holds no rows; leave it out, or give some")
         sizes = sizes_of_rows(checked, sample, batch)
         check_sizes(rules, sizes, "the samples have")
         check_rows(checked, sample, sizes, "the samples")

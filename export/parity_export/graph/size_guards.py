@@ -1,0 +1,133 @@
+"""Sizes by which a module's code decides: torch.export follows one branch, and knows up to which size it holds.
+
+A graph holds one branch alone. Where the code compares a size (``if x.shape[1] > 200``), or a table has so many rows,
+torch.export keeps the range of sizes in which the branch that the example took is taken (its ``range_constraints``).
+Beyond it the module answers otherwise, or not at all: the package says so of the dimension.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from parity_export.sources.model_source import ModelSource
+from parity_runtime import InputError
+from parity_runtime.arguments import argument
+from parity_runtime.contract import batch_name
+from parity_runtime.dimension_rule import DimensionRule
+
+Axes = Mapping[int, torch.export.Dim]
+
+_ANY = 2  # torch.export takes any size to be 2 or more: the gate asks at 1 itself
+_UNLIMITED = 2**31  # what torch's own kernels count with
+_LONGEST, _MOST = 1024, 4  # of the numbers that are asked
+
+
+@dataclass(frozen=True)
+class SizeGuards:
+    """What a program supposes of the sizes of its inputs.
+
+    Attributes:
+        limits: by dimension, the smallest and the largest size that the program's branch is for; the largest None where
+            there is no limit.
+        numbers: sizes that the code compares with otherwise (``==``, a remainder).
+    """
+
+    limits: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    numbers: tuple[int, ...] = ()
+
+
+def size_guards(program: torch.onnx.ONNXProgram, axes: Sequence[Axes]) -> SizeGuards:
+    """Return what a program supposes of its dynamic dimensions.
+
+    Args:
+        program: as torch.onnx.export returns it.
+        axes: the dynamic axes of each input, in the program's order.
+    """
+    exported = program.exported_program
+    if exported is None:
+        return SizeGuards()
+    sizes = dict(_dynamic_sizes(exported, axes))
+    ranges = {str(symbol): limits for symbol, limits in exported.range_constraints.items()}
+    limits = {name: _limits(ranges[str(size)]) for name, size in sizes.items() if str(size) in ranges}
+    decided = {name: found for name, found in limits.items() if found != (1, None)}
+    return SizeGuards(decided, tuple(_numbers(sizes.values())))
+
+
+def _dynamic_sizes(exported: torch.export.ExportedProgram, axes: Sequence[Axes]) -> Iterator[tuple[str, torch.SymInt]]:
+    names = exported.graph_signature.user_inputs
+    values = {node.name: node.meta.get("val") for node in exported.graph.nodes if node.op == "placeholder"}
+    tensors = [values[name] for name in names if isinstance(name, str) and isinstance(values.get(name), torch.Tensor)]
+    for tensor, dynamic in zip(tensors, axes, strict=False):
+        for axis, dimension in dynamic.items():
+            if isinstance(tensor.shape[axis], torch.SymInt):
+                yield dimension.__name__, tensor.shape[axis]
+
+
+def _limits(found: Any) -> tuple[int, int | None]:
+    low, high = int(found.lower), found.upper
+    limited = bool(high.is_Integer) and int(high) < _UNLIMITED
+    return (low if low > _ANY else 1), (int(high) if limited else None)
+
+
+def _numbers(sizes: Any) -> Iterator[int]:
+    """Yield the integers in what torch supposes of the sizes, few and small ones."""
+    axioms = {str(axiom): axiom for size in sizes for axiom in size.node.shape_env.axioms}
+    found = {int(number) for axiom in axioms.values() for number in axiom.atoms() if number.is_Integer}
+    yield from sorted(number for number in found if _ANY < number < _LONGEST)[:_MOST]
+
+
+def within_guards(source: ModelSource, guards: SizeGuards) -> ModelSource:
+    """Return a source whose dimensions are no larger, and no smaller, than a program is for.
+
+    Raises:
+        InputError: more was said of a dimension, the samples have another size, or the number of rows decides.
+    """
+    example, notes = source.example, list[str]()
+    rules = {rule.name: rule for rule in example.rules}
+    for name, (low, high) in guards.limits.items():
+        said, found = example.choices.rule(name), DimensionRule(name, low, high)
+        if name == batch_name(source.contract):
+            raise InputError(_of_rows(source, found))
+        if said.terms or (said.low >= low and said.high is not None and said.high <= (high or said.high)):
+            continue
+        if said.text or _sampled(source, found):
+            raise InputError(
+                f"the module's code decides by the size of {name}, and a graph holds one branch alone, which is that "
+                f"of {found}; say so with {argument('dimensions', [str(found)], option='--dimension')}"
+            )
+        rules[name] = found
+        notes.append(f"{found}: beyond it the module's code takes another branch, or no longer answers")
+    dimensions = {**source.contract.dimensions, **{name: rule.text for name, rule in rules.items()}}
+    return replace(
+        source,
+        contract=replace(source.contract, dimensions=dimensions),
+        example=replace(example, rules=tuple(rules.values())),
+        notes=(*source.notes, *notes),
+        decided_sizes=tuple(size for number in guards.numbers for size in (number, number + 1)),
+    )
+
+
+def _sampled(source: ModelSource, rule: DimensionRule) -> bool:
+    """Whether the real rows have a size that a rule does not allow."""
+    sample = source.sample or {}
+    batch = batch_name(source.contract)
+    for spec in source.contract.inputs if sample else ():
+        others = [size for size in spec.shape if size != batch]
+        sizes = zip(others, sample[spec.name].shape[1:], strict=True)
+        if any(name == rule.name and not rule.allows(size) for name, size in sizes):
+            return True
+    return False
+
+
+def _of_rows(source: ModelSource, found: DimensionRule) -> str:
+    fixed = [
+        replace(spec, shape=tuple(found.low if size == found.name else size for size in spec.shape))
+        for spec in source.contract.inputs
+    ]
+    options = argument("inputs", [str(spec) for spec in fixed], option="--input")
+    return (
+        f"the module's code decides by the number of rows, and a graph holds one branch alone, which is that of "
+        f"{found}; take the decision out of its forward, or fix the number: {options}"
+    )

@@ -1,0 +1,81 @@
+"""A module whose code decides by a size: its graph holds one branch, and the package says for which sizes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from parity_export import ExportOptions, OutputSpec, ProbeOptions, export_package, source_from_module
+from parity_export.graph.trace import trace
+from parity_runtime import InputError, ParityRefusedError, Predictor
+
+SEQUENCE = "x: float32[batch, time, 4]"
+
+
+class Deciding(nn.Module):
+    def __init__(self, decide: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer, self.decide = nn.Linear(4, 3), decide
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decide(self.layer(x), x).mean(1)
+
+
+def within(hidden: Tensor, x: Tensor) -> Tensor:
+    return hidden * 2 if 60 < x.shape[1] < 100 else hidden
+
+
+def at_seven(hidden: Tensor, x: Tensor) -> Tensor:
+    return hidden * 2 if x.shape[1] == 7 else hidden
+
+
+def of_table(hidden: Tensor, x: Tensor) -> Tensor:
+    return hidden + torch.arange(150.0).reshape(50, 3)[: x.shape[1]]
+
+
+def of_many_rows(hidden: Tensor, x: Tensor) -> Tensor:
+    return hidden * 2 if x.shape[0] > 5000 else hidden
+
+
+def source_of(decide: Callable[[Tensor, Tensor], Tensor], *dimensions: str, sample=None):
+    module, probes = Deciding(decide).eval(), ProbeOptions(dimensions=dimensions)
+    return source_from_module(module, [SEQUENCE], OutputSpec(), "m", sample, probes)
+
+
+@pytest.mark.slow
+def test_a_package_is_no_longer_than_the_branch_that_its_graph_holds(tmp_path: Path) -> None:
+    exported = export_package(source_of(within), tmp_path / "p", ExportOptions(plots=False, effort="quick"))
+    assert exported.contract.dimensions == {"time": "in 1..60"}
+    assert "time in 1..60: beyond it the module's code takes another branch" in " ".join(exported.gate_result.notes)
+    with pytest.raises(InputError, match=r"time = 80; .*in 1\.\.60"):
+        Predictor(tmp_path / "p").run({"x": np.zeros((1, 80, 4), np.float32)})
+
+
+def test_more_than_the_branch_is_refused_with_what_it_is_for() -> None:
+    with pytest.raises(InputError, match=r"decides by the size of time, .* dimensions=\['time in 1\.\.60'\]"):
+        trace(source_of(within, "time in 1..512"), ExportOptions())
+    assert trace(source_of(within, "time in 1..60"), ExportOptions()).contract.dimensions == {"time": "in 1..60"}
+    sample = {"x": np.zeros((2, 70, 4), np.float32)}
+    with pytest.raises(InputError, match="decides by the size of time"):
+        trace(source_of(within, sample=sample), ExportOptions())
+
+
+def test_the_number_of_rows_may_not_decide() -> None:
+    with pytest.raises(InputError, match=r"decides by the number of rows, .* batch in 1\.\.5000; .*fix the number"):
+        trace(source_of(of_many_rows), ExportOptions())
+
+
+def test_a_size_that_the_code_compares_with_is_run() -> None:
+    assert {7, 8} <= {*trace(source_of(at_seven), ExportOptions()).source.decided_sizes}
+    assert {50, 51} <= {*trace(source_of(of_table), ExportOptions()).source.decided_sizes}
+    assert trace(source_of(lambda hidden, _: hidden), ExportOptions()).source.decided_sizes == ()
+
+
+@pytest.mark.slow
+def test_a_branch_at_one_size_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ParityRefusedError, match="time 7: .* differ"):
+        export_package(source_of(at_seven), tmp_path / "p", ExportOptions(plots=False, effort="quick"))
