@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from parity_export import ExportOptions, OutputSpec, ProbeOptions, export_package, source_from_module
 from parity_export.export import Exported
-from parity_runtime import InputError, ParityRefusedError
+from parity_runtime import InputError, ParityRefusedError, Predictor, verify
 from parity_runtime.arguments import options_are_named
 from tests.export.sequence_modules import Masked, Several
 from tests.export.test_sabotage import Function
@@ -141,3 +141,19 @@ def test_a_callable_that_draws_something_else_is_refused_in_one_line(draw, words
 def test_samples_without_rows_are_said_so() -> None:
     with pytest.raises(InputError, match="sample holds no rows; leave it out"):
         source_from_module(nn.Linear(4, 3), ["x: float32[batch, 4]"], OutputSpec(), "m", {"x": np.zeros((0, 4), "f")})
+
+
+class Scaled(nn.Module):
+    def forward(self, x: Tensor, scale: Tensor) -> Tensor:
+        return x * scale
+
+
+@pytest.mark.slow
+def test_a_number_without_axes_is_an_input_as_any_other(tmp_path: Path) -> None:
+    inputs = ["x: float32[batch, 4]", "scale: float32[]"]
+    source = source_from_module(Scaled().eval(), inputs, OutputSpec(), "m")
+    export_package(source, tmp_path / "p", ExportOptions(plots=False, effort="quick"))
+    verify(tmp_path / "p")
+    x = np.ones((2, 4), np.float32)
+    outputs = Predictor(tmp_path / "p").run({"x": x, "scale": np.float32(3)})
+    assert [array.tolist() for array in outputs.values()] == [(3 * x).tolist()]

@@ -89,7 +89,7 @@ class Batches:
     def _placed(self, spec: TensorSpec, array: NDArray[np.generic], rows: NDArray[np.int64]) -> NDArray[np.generic]:
         axis = row_axis(spec, self.name)
         if axis is None:
-            return np.ascontiguousarray(array[rows[0]])
+            return np.asarray(array[rows[0]], order="C")  # ascontiguousarray gives a number an axis
         return np.ascontiguousarray(np.moveaxis(array[rows], 0, axis))
 
     def _rows_first(self, outputs: Arrays, size: int) -> Arrays:

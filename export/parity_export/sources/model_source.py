@@ -119,7 +119,7 @@ class ModelSource:
         Text and timestamps are encoded by the Python reference, never by the graph that is judged.
         """
         encoded = encode_columns(self.contract, inputs)
-        return [np.ascontiguousarray(encoded[spec.name]) for spec in self.module_inputs]
+        return [np.asarray(encoded[spec.name], order="C") for spec in self.module_inputs]
 
 
 def source_from_run(run: Run, user_network: Network | None = None) -> ModelSource:

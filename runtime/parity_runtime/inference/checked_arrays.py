@@ -39,7 +39,7 @@ def checked_array(contract: ModelContract, spec: TensorSpec, value: Any) -> NDAr
         isinstance(size, int) and size != found for size, found in zip(spec.shape, array.shape, strict=True)
     ):
         raise InputError(f"input {spec.name!r} has the shape {list(array.shape)}; it takes {spec}")
-    return np.ascontiguousarray(array)
+    return np.asarray(array, order="C")
 
 
 def as_array(what: str, value: Any) -> NDArray[Any]:
