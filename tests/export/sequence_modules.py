@@ -1,47 +1,10 @@
 """Modules over sequences and graphs, as people bring them: masks, lengths, states, caches, edges."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
-
-class Several(nn.Module):
-    """A function of several tensors."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *tensors: Tensor) -> Any:
-        return self.function(*tensors)
-
-
-class Tagger(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.e, self.r, self.o = (
-            nn.Embedding(20, 6),
-            nn.LSTM(6, 5, batch_first=True, bidirectional=True),
-            nn.Linear(10, 3),
-        )
-
-    def forward(self, ids: Tensor) -> Tensor:
-        return self.o(self.r(self.e(ids))[0])
-
-
-class Recurrence(nn.Module):
-    """Its states are inputs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.r = nn.LSTM(6, 4, batch_first=True)
-
-    def forward(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        y, (h, c) = self.r(x, (h, c))
-        return y, h, c
 
 
 class Masked(nn.Module):

@@ -12,13 +12,13 @@ from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError, Predictor
 from parity_runtime.dimension_rule import DimensionRule
 from tests.export import sequence_modules as modules
-from tests.export.sequence_modules import Several
+from tests.parity.report_modules import Call
 
 PAIR = ["a: float32[batch, past, 3]", "b: float32[batch, time, 3]", "mask: float32[batch, total]"]
 
 
 def source(specs: list[str], *dimensions: str, module: nn.Module | None = None) -> ModelSource:
-    module = module or Several(lambda *tensors: tensors)
+    module = module or Call(lambda *tensors: tensors)
     return source_from_module(module.eval(), specs, OutputSpec(), "m", probes=ProbeOptions(dimensions=list(dimensions)))
 
 

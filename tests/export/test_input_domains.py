@@ -17,7 +17,8 @@ from parity_export.sources.input_domain import InputDomain
 from parity_runtime import InputError, ParityRefusedError, Predictor, TensorSpec
 from parity_runtime.arguments import options_are_named
 from tests.export import sequence_modules as modules
-from tests.export.sequence_modules import Several
+from tests.parity.architectures import Recurrence, Tagger
+from tests.parity.report_modules import Call
 
 MASKED = ["x: float32[batch, time, 8]", "attention_mask: int64[batch, time]"]
 SHORT = ["time in 2..9"]
@@ -69,7 +70,7 @@ def test_a_domain_is_read_and_written(text: str, canonical: str) -> None:
 )
 def test_a_domain_that_contradicts_itself_is_refused_in_one_line(text: str, words: str) -> None:
     with pytest.raises(InputError, match=words.replace("?", r"\?")) as caught:
-        source_from_module(Several(lambda a, x: x), [text, "x: float32[batch, time]"], OutputSpec(), "m")
+        source_from_module(Call(lambda a, x: x), [text, "x: float32[batch, time]"], OutputSpec(), "m")
     assert "\n" not in str(caught.value)
 
 
@@ -98,7 +99,7 @@ def test_whatever_is_brought_into_a_domain_is_inside(text: str) -> None:
 def test_every_probe_is_inside_of_the_domain(text: str) -> None:
     dtype, _, words = text.partition(" ")
     spec = f"a: {dtype}[batch, 5] {words}"
-    source = source_from_module(Several(lambda a, x: (a.float(), x)), [spec, "x: float32[batch, 3]"], OutputSpec(), "m")
+    source = source_from_module(Call(lambda a, x: (a.float(), x)), [spec, "x: float32[batch, 3]"], OutputSpec(), "m")
     sampler = ProbeSampler(source.contract, {}, integer_ranges(source.contract, {}, lambda _: True), (0.25,))
     domain = InputDomain.of(source.contract.inputs[0])
     parts = [part.inputs for part in sampler.rows(np.random.default_rng(0), None)]
@@ -129,7 +130,7 @@ def test_a_mask_of_an_attention_is_seen(module: type[nn.Module]) -> None:
 
 
 def test_other_inputs_are_seen_in_what_the_module_does_with_them() -> None:
-    assert domains_of(modules.Tagger(), ["ids: int64[batch, time]"]) == {"ids": "in 0..19"}
+    assert domains_of(Tagger(), ["ids: int64[batch, time]"]) == {"ids": "in 0..19"}
     assert domains_of(modules.Padded(), ["x: float32[batch, time, 8]", "padding: bool[batch, time]"]) == {
         "padding": "in 0..1, padding"
     }
@@ -137,18 +138,18 @@ def test_other_inputs_are_seen_in_what_the_module_does_with_them() -> None:
         "mask": "in 0..1"
     }
     assert domains_of(modules.Edges(), ["x: float32[nodes, 4]", "edges: int64[2, count]"]) == {"edges": "< nodes"}
-    gather = Several(lambda x, index: x.gather(1, index))
+    gather = Call(lambda x, index: x.gather(1, index))
     assert domains_of(gather, ["x: float32[batch, time]", "index: int64[batch, k]"]) == {"index": "< time"}
-    fixed = Several(lambda x, index: x.gather(1, index))
+    fixed = Call(lambda x, index: x.gather(1, index))
     assert domains_of(fixed, ["x: float32[batch, 4]", "index: int64[batch, k]"]) == {"index": "in 0..3"}
 
 
 def test_what_is_neither_index_nor_mask_keeps_every_integer() -> None:
-    count = Several(lambda x, count: x * count.float().unsqueeze(-1))
+    count = Call(lambda x, count: x * count.float().unsqueeze(-1))
     assert domains_of(count, ["x: float32[batch, 3]", "count: int64[batch]"]) == {}
-    code = Several(lambda x, code: torch.where(code == 3, x, -x))
+    code = Call(lambda x, code: torch.where(code == 3, x, -x))
     assert domains_of(code, ["x: float32[batch]", "code: int64[batch]"]) == {}
-    product = Several(lambda x, count: x @ count.float())
+    product = Call(lambda x, count: x @ count.float())
     assert domains_of(product, ["x: float32[batch, 3]", "count: int64[3]"]) == {}
 
 
@@ -159,7 +160,7 @@ def test_what_was_inferred_is_said_with_the_way_out() -> None:
     with options_are_named():
         (note,) = source_from_module(modules.Masked(), MASKED, OutputSpec(), "m").notes
     assert "--input 'attention_mask: int64[batch, time] in 0..1'" in note
-    (note,) = source_from_module(modules.Tagger(), ["ids: int64[batch, time]"], OutputSpec(), "m").notes
+    (note,) = source_from_module(Tagger(), ["ids: int64[batch, time]"], OutputSpec(), "m").notes
     assert note == "ids: 0 to 19 (rows of e.weight)"
 
 
@@ -175,7 +176,7 @@ def test_samples_that_contradict_a_domain_are_refused_by_row_and_value() -> None
 
 def test_an_example_satisfies_the_domains() -> None:
     specs = ["x: float32[batch, 3] > 2", "k: int64[batch, 4] one-hot", "n: int64[batch] in 5..9"]
-    source = source_from_module(Several(lambda x, k, n: x), specs, OutputSpec(), "m")
+    source = source_from_module(Call(lambda x, k, n: x), specs, OutputSpec(), "m")
     for spec, tensor in zip(source.contract.inputs, source.example.tensors(), strict=True):
         assert violation(InputDomain.of(spec), tensor.numpy(), {}) is None
 
@@ -208,18 +209,18 @@ def test_transformers_export_with_a_mask_of_which_nothing_was_said(kind: str, tm
 
 @pytest.mark.slow
 def test_recurrences_of_any_state_export(tmp_path: Path) -> None:
-    exported(modules.Tagger(), ["ids: int64[batch, time]"], tmp_path / "tagger", dimensions=SHORT)
+    exported(Tagger(), ["ids: int64[batch, time]"], tmp_path / "tagger", dimensions=SHORT)
     states = ["x: float32[batch, time, 6]", "h: float32[1, batch, 4]", "c: float32[1, batch, 4]"]
-    exported(modules.Recurrence(), states, tmp_path / "recurrence", dimensions=SHORT)
+    exported(Recurrence(), states, tmp_path / "recurrence", dimensions=SHORT)
 
 
 @pytest.mark.slow
 def test_what_is_defined_inside_of_its_domain_alone_exports(tmp_path: Path) -> None:
-    module = Several(lambda a, b: torch.asin(a) + torch.log(b))
+    module = Call(lambda a, b: torch.asin(a) + torch.log(b))
     exported(module, ["a: float32[batch, 3] in -1..1", "b: float32[batch, 3] > 0"], tmp_path / "elementary")
     specs = ["x: float32[batch, time, 4]", "lengths: int64[batch] in 1..time"]
     exported(modules.Lengths(), specs, tmp_path / "lengths", dimensions=SHORT)
-    module = Several(lambda k, u: k[:, :2] / (u * u).sum(-1, keepdim=True))
+    module = Call(lambda k, u: k[:, :2] / (u * u).sum(-1, keepdim=True))
     exported(module, ["k: float32[batch, 5] one-hot", "u: float32[batch, 4] unit norm"], tmp_path / "norm")
 
 

@@ -10,8 +10,9 @@ from parity_export import ExportOptions, OutputSpec, ProbeOptions, export_packag
 from parity_export.export import Exported
 from parity_runtime import InputError, ParityRefusedError, Predictor, verify
 from parity_runtime.arguments import options_are_named
-from tests.export.sequence_modules import Masked, Several
+from tests.export.sequence_modules import Masked
 from tests.export.test_sabotage import Function
+from tests.parity.report_modules import Call
 
 ANY_MASK = ["x: float32[batch, time, 8]", "attention_mask: int64[batch, time] in 0..1"]
 SHORT = ["time in 2..6"]
@@ -75,7 +76,7 @@ def test_a_comparison_that_names_nothing_is_refused(compare: list[str], words: s
 @pytest.mark.parametrize(("output", "words"), [("outpu", "did you mean output"), ("output", "not the first ones of")])
 def test_an_output_that_is_not_there_or_has_other_axes_is_refused(output: str, words: str, tmp_path: Path) -> None:
     specs = ["x: float32[batch, 4]", "mask: int64[batch, 4] in 0..1"]
-    module = Several(lambda x, mask: (x * mask).sum(1))
+    module = Call(lambda x, mask: (x * mask).sum(1))
     with pytest.raises(InputError, match=words):
         exported(module, specs, tmp_path, compare=[f"{output} where mask"])
 
@@ -106,7 +107,7 @@ BOUNDS = ["low: float32[batch, time]", "high: float32[batch, time]"]
 
 @pytest.mark.slow
 def test_a_callable_draws_the_probes(tmp_path: Path) -> None:
-    module = Several(lambda low, high: (high - low).sqrt())  # of rows that Parity draws half have no answer
+    module = Call(lambda low, high: (high - low).sqrt())  # of rows that Parity draws half have no answer
     found = exported(module, BOUNDS, tmp_path, dimensions=SHORT, draw=ordered)
     assert found.gate_result.oracle is not None
     assert found.gate_result.oracle.probes.counts() == {"drawn": 256}

@@ -64,6 +64,15 @@ def test_more_than_the_branch_is_refused_with_what_it_is_for() -> None:
         trace(source_of(within, sample=sample), ExportOptions())
 
 
+def test_a_rule_that_lies_within_is_taken() -> None:
+    def beyond_ten(hidden: Tensor, x: Tensor) -> Tensor:
+        return hidden * 2 if x.shape[1] > 10 else hidden
+
+    for text in ("time >= 16", "time multiple of 12", "time in 11..30"):
+        said = text.removeprefix("time ")
+        assert trace(source_of(beyond_ten, text), ExportOptions()).contract.dimensions == {"time": said}
+
+
 def test_the_number_of_rows_may_not_decide() -> None:
     with pytest.raises(InputError, match=r"decides by the number of rows, .* batch in 1\.\.5000; .*fix the number"):
         trace(source_of(of_many_rows), ExportOptions())

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from parity_export.sources.domain_arrays import sizes_of_rows
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError
 from parity_runtime.arguments import argument
@@ -84,15 +85,15 @@ def within_guards(source: ModelSource, guards: SizeGuards) -> ModelSource:
     Raises:
         InputError: more was said of a dimension, the samples have another size, or the number of rows decides.
     """
-    example, notes = source.example, list[str]()
+    example, notes, sampled = source.example, list[str](), _sampled_sizes(source)
     rules = {rule.name: rule for rule in example.rules}
     for name, (low, high) in guards.limits.items():
         said, found = example.choices.rule(name), DimensionRule(name, low, high)
         if name == batch_name(source.contract):
             raise InputError(_of_rows(source, found))
-        if said.terms or (said.low >= low and said.high is not None and said.high <= (high or said.high)):
+        if said.terms or _is_within(said, low, high):
             continue
-        if said.text or _sampled(source, found):
+        if said.text or not found.allows(sampled.get(name, low)):
             raise InputError(
                 f"the module's code decides by the size of {name}, and a graph holds one branch alone, which is that "
                 f"of {found}; say so with {argument('dimensions', [str(found)], option='--dimension')}"
@@ -109,16 +110,16 @@ def within_guards(source: ModelSource, guards: SizeGuards) -> ModelSource:
     )
 
 
-def _sampled(source: ModelSource, rule: DimensionRule) -> bool:
-    """Whether the real rows have a size that a rule does not allow."""
-    sample = source.sample or {}
-    batch = batch_name(source.contract)
-    for spec in source.contract.inputs if sample else ():
-        others = [size for size in spec.shape if size != batch]
-        sizes = zip(others, sample[spec.name].shape[1:], strict=True)
-        if any(name == rule.name and not rule.allows(size) for name, size in sizes):
-            return True
-    return False
+def _is_within(said: DimensionRule, low: int, high: int | None) -> bool:
+    """Whether all sizes that a rule allows lie in a range."""
+    smallest = said.nearest(said.low)
+    return (smallest or 0) >= low and (high is None or (said.high is not None and said.high <= high))
+
+
+def _sampled_sizes(source: ModelSource) -> dict[str, int]:
+    """Return the sizes of the real rows; none where there are no rows."""
+    contract = source.contract
+    return {} if source.sample is None else sizes_of_rows(contract.inputs, source.sample, batch_name(contract))
 
 
 def _of_rows(source: ModelSource, found: DimensionRule) -> str:
