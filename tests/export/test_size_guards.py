@@ -50,7 +50,7 @@ def source_of(decide: Callable[[Tensor, Tensor], Tensor], *dimensions: str, samp
 def test_a_package_is_no_longer_than_the_branch_that_its_graph_holds(tmp_path: Path) -> None:
     exported = export_package(source_of(within), tmp_path / "p", ExportOptions(plots=False, effort="quick"))
     assert exported.contract.dimensions == {"time": "in 1..60"}
-    assert "time in 1..60: beyond it the module's code takes another branch" in " ".join(exported.gate_result.notes)
+    assert "time in 1..60: outside of it the module's code takes another branch" in " ".join(exported.gate_result.notes)
     with pytest.raises(InputError, match=r"time = 80; .*in 1\.\.60"):
         Predictor(tmp_path / "p").run({"x": np.zeros((1, 80, 4), np.float32)})
 

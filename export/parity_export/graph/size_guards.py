@@ -99,7 +99,7 @@ def within_guards(source: ModelSource, guards: SizeGuards) -> ModelSource:
                 f"of {found}; say so with {argument('dimensions', [str(found)], option='--dimension')}"
             )
         rules[name] = found
-        notes.append(f"{found}: beyond it the module's code takes another branch, or no longer answers")
+        notes.append(f"{found}: outside of it the module's code takes another branch, or no longer answers")
     dimensions = {**source.contract.dimensions, **{name: rule.text for name, rule in rules.items()}}
     return replace(
         source,
