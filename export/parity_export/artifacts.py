@@ -31,7 +31,10 @@ def artifacts(
     """
     if gate_result.oracle is None:
         raise InputError("a graph that was not compared has no test vectors")
-    conformance = select_test_vectors(contract, gate_result.oracle)
+    try:
+        conformance = select_test_vectors(contract, gate_result.oracle)
+    except InputError as error:
+        raise InputError(gate_result.with_notes(str(error))) from error
     card = model_card(contract, gate_result.report, bound_report, plotted, gate_result.notes)
     gate_result.oracle.release()
     return {CONFORMANCE: dump_json(conformance.to_json()), CARD: card} | _test_data(conformance.ordinary)

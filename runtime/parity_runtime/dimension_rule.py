@@ -1,6 +1,7 @@
 """What a dynamic dimension may be: a range, a multiple, or what follows from other dimensions."""
 
 import functools
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -65,6 +66,18 @@ class DimensionRule:
             raise InputError(f"{shown(text)}: no size satisfies that")
         return rule
 
+    def joined(self, other: "DimensionRule") -> "DimensionRule":
+        """Return both rules of a dimension as one.
+
+        Raises:
+            InputError: no size satisfies both, or both say what it follows from.
+        """
+        if self.terms and other.terms:
+            raise InputError(f"{self} and {other}: a dimension follows from others in one way; leave one of them out")
+        first, second = (other, self) if other.terms else (self, other)
+        said = ", ".join(filter(None, (first.text, second.text)))
+        return DimensionRule.parse(f"{self.name} {said}") if said else self
+
     def derived(self, sizes: Mapping[str, int]) -> int:
         """Return the size that follows from those of the other dimensions."""
         return self.constant + sum(factor * sizes[name] for name, factor in self.terms)
@@ -111,7 +124,7 @@ def _bounds(clauses: Iterable[str], text: str) -> tuple[int, int | None, int]:
             low = max(low, size + (sign == ">")) if sign[0] == ">" else low
             high = min(high, size - (sign == "<")) if sign[0] == "<" else high
         elif (found := _MULTIPLE.fullmatch(clause)) and int(found[1]):
-            multiple = int(found[1])
+            multiple = math.lcm(multiple, int(found[1]))
         else:
             near = did_you_mean(clause.split(" ")[0], ("in", "multiple of"))
             raise InputError(f"{shown(text)}: {shown(clause)} is no rule of a dimension{near}; write {_FORMS}")
@@ -158,9 +171,8 @@ def with_derived(rules: Iterable[DimensionRule], sizes: Mapping[str, int]) -> di
     while left:
         ready = [rule for rule in left if all(name in known for name, _ in rule.terms)]
         if not ready:
-            raise InputError(
-                f"the dimensions {', '.join(rule.name for rule in left)} follow from one another in a ring"
-            )
+            said = "; ".join(map(str, left))
+            raise InputError(f"{said}: each of these sizes follows from another of them; leave one of the rules out")
         known |= {rule.name: rule.derived(known) for rule in ready}
         left = [rule for rule in left if rule not in ready]
     return known

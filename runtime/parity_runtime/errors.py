@@ -135,4 +135,7 @@ def whole_text(error: BaseException) -> str:
 
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's text, or its type where it has none: ours say one sentence."""
-    return str(error).strip().partition("\n")[0].strip() or type(error).__name__
+    said = str(error).strip().partition("\n")[0].strip()
+    if isinstance(error, KeyError) or not said:  # a key alone says nothing
+        return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return said

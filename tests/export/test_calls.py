@@ -203,7 +203,7 @@ def test_outputs_are_chosen_and_called_by_their_names(
     [
         (lambda y: {"logits": y, "aux": y}, {"output": "logit"}, "no tensor 'logit', but logits, aux; did you mean"),
         (lambda y: {"logits": y, "aux": y}, {"task": "regression"}, "logits, aux; choose one, as output='logits'"),
-        (lambda y: (y, y), {"task": "multiclass", "output": "logits"}, "no tensor 'logits', but 0, 1"),
+        (lambda y: (y, y), {"task": "multiclass", "output": "logits"}, "but 0, 1; what it calls .* output='0=logits'"),
         (lambda y: {"scores": y, "aux": y}, {"task": "multiclass", "output": "scores"}, "output='scores=logits'"),
         (lambda y: {"a": y, "b": y}, {"output": ["a=c", "b=c"]}, "two outputs would be called 'c'"),
         (lambda y: {"a": y, "b": y}, {"output": "a="}, "is written as NAME, or as NAME=OTHER"),

@@ -53,10 +53,11 @@ def test_a_rule_is_read_and_written(text: str, written: str) -> None:
         (["time multple of 2"], "did you mean multiple of"),
         (["batch in 1..5"], "counts rows"),
         (["total = batch + time"], "counts rows"),
-        (["total = past + time", "past = total - time"], "ring"),
+        (["total = past + time", "past = total - time"], "follows from another"),
         (["total = past - 2000*time", "past in 1..9"], "no sizes of the dimensions"),
         (["total = past + time, in 1..3", "past in 3..9"], "no sizes of the dimensions"),
-        (["time in 1..5", "time multiple of 2"], "time in 1..5, multiple of 2"),
+        (["time in 1..5", "time in 8..9"], "no size satisfies"),
+        (["total = past + time", "total = time"], "in one way"),
         (["time"], "says nothing"),
         (["total = past * time"], "is no sum"),
     ],
@@ -72,6 +73,12 @@ def test_dimensions_are_never_asked_all_alike() -> None:
     assert all(sizes["height"] != sizes["width"] for sizes in found)
     assert {sizes["height"] for sizes in found} >= {1, 2, 5, 17, 128}
     assert {sizes["width"] for sizes in found} >= {1, 2, 5, 17, 64}
+
+
+def test_two_rules_of_a_dimension_hold_together() -> None:
+    said = ["time in 4..60", "time multiple of 4", "time multiple of 6", "total in 2..99", "total = past + time"]
+    together = ["time in 4..60, multiple of 12", "total = past + time, in 2..99"]
+    assert [str(rule) for rule in source(PAIR, *said).example.rules] == together
 
 
 def test_sizes_keep_to_the_rules() -> None:

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from parity_export import ExportOptions, OutputSpec, assert_parity, export_package, source_from_module
 from parity_export.gate.monte_carlo_arithmetic import MonteCarloArithmetic
+from parity_export.gate.rounding_envelope import Envelope
 from parity_export.gate.tie_order import TieOrder
 from parity_runtime import Predictor, TensorSpec
 from tests.export.test_sabotage import Function, append, exported, refused
@@ -131,3 +132,15 @@ def test_a_constant_shift_at_the_end_is_found_where_a_module_jumps() -> None:
     model = exported(module, TWELVE)
     append(model, [helper.make_node("Add", ["raw", "shift"], ["OUT"])], {"shift": np.array(1e-3, np.float32)})
     refused(module, model, TWELVE, "ordinary probes")
+
+
+def test_beside_a_jump_a_value_may_lie_as_far_outside_as_the_neighbours_lie_apart() -> None:
+    rows, torch_answers = np.arange(2), {"y": np.float32([[5, 5], [5, 5]]), "n": np.array([[5], [5]])}
+    envelope = Envelope(torch_answers)
+    near = Envelope({"y": np.float32([[1, np.nan], [2, 6]]), "n": np.array([[4], [7]])})
+    near.high["y"] = np.float32([[3, 1], [np.inf, 6]])
+    envelope.widen("y", near, rows, np.array([[True, True], [True, False]]))
+    envelope.widen("n", near, rows, np.array([[True], [True]]))
+    assert envelope.low["y"].tolist() == [[-1, 5], [2, 5]]
+    assert envelope.high["y"].tolist() == [[5, 5], [np.inf, 5]]
+    assert (envelope.low["n"].tolist(), envelope.high["n"].tolist()) == ([[4], [5]], [[5], [7]])

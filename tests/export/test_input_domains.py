@@ -41,6 +41,7 @@ def exported(module: nn.Module, specs: list[str], folder: Path, sample=None, **o
         ("p: uint8[batch, k] one-hot", "one-hot"),
         ("p: float32[batch, k] unit  norm", "unit norm"),
         ("p: bool[batch, k] padding", "padding"),
+        ("p: float32[batch, k] in 0..1, suffix", "in 0..1, suffix"),
     ],
 )
 def test_a_domain_is_read_and_written(text: str, canonical: str) -> None:
@@ -56,7 +57,6 @@ def test_a_domain_is_read_and_written(text: str, canonical: str) -> None:
         ("a: int64[batch, t] in 5..1", "no value satisfies"),
         ("a: float32[batch] > 1, < 1", "no value satisfies"),
         ("a: int64[batch] > 3, < 4", "no value satisfies"),
-        ("a: float32[batch, t] prefix", "holds integers or booleans"),
         ("a: int64[batch, t] unit norm", "holds floats"),
         ("a: int64[batch, t] prefix, one-hot", "exclude one another"),
         ("a: int64[batch, t] one-hot, in 0..5", "has its own range"),
@@ -75,7 +75,8 @@ def test_a_domain_that_contradicts_itself_is_refused_in_one_line(text: str, word
 
 
 DOMAINS = [
-    "int64 in 0..1, prefix", "bool padding", "float32 in 0..1", "float32 > 0", "float32 <= 3", "float32 > 0, < 1e-3",
+    "int64 in 0..1, prefix", "float32 in 0..1, prefix", "int64 suffix",
+    "bool padding", "float32 in 0..1", "float32 > 0", "float32 <= 3", "float32 > 0, < 1e-3",
     "float32 sorted", "float32 sorted, in -1..1", "int8 one-hot", "float32 one-hot", "float32 unit norm", "int64 < 7",
     "int64 in 10..12", "int64 >= 3", "float16 in 0..1", "float32 in 0.1..0.3",
 ]  # fmt: skip
@@ -164,14 +165,28 @@ def test_what_was_inferred_is_said_with_the_way_out() -> None:
     assert note == "ids: 0 to 19 (rows of e.weight)"
 
 
-def test_samples_that_contradict_a_domain_are_refused_by_row_and_value() -> None:
+def test_samples_that_contradict_a_domain_are_refused_by_index_and_value() -> None:
     sample = {"x": np.zeros((3, 4, 8), np.float32), "attention_mask": np.ones((3, 4), np.int64)}
     sample["attention_mask"][1, 2] = 0
     specs = [MASKED[0], f"{MASKED[1]} in 0..1, prefix"]
-    with pytest.raises(InputError, match=r"row 2 holds 1 at \[3\]"):
+    with pytest.raises(InputError, match=r"attention_mask\[1, 3\] is 1;"):
         source_from_module(modules.Masked(), specs, OutputSpec(), "m", sample)
     contract = source_from_module(modules.Masked(), MASKED, OutputSpec(), "m", sample).contract
     assert contract.inputs[1].domain == "in 0..1"  # what was inferred gives way
+
+
+def test_the_masks_of_samples_that_are_padded_on_the_left_are_suffixes() -> None:
+    mask = (np.arange(4) >= [[0], [2], [3]]).astype(np.int64)
+    sample = {"x": np.zeros((3, 4, 8), np.float32), "attention_mask": mask}
+    source = source_from_module(modules.Masked(), MASKED, OutputSpec(), "m", sample)
+    assert source.contract.inputs[1].domain == "in 0..1, suffix"
+    assert "suffix of ones in each row, as in the samples" in source.notes[0]
+
+
+def test_a_domain_beyond_the_table_that_is_indexed_is_refused_with_the_one_that_fits() -> None:
+    for given, fitting in (("< 100", "< 20"), ("in 2..20", ">= 2, < 20")):
+        with pytest.raises(InputError, match=rf"20 rows of e.weight; write inputs=\['ids: .* {fitting}'\]"):
+            source_from_module(Tagger(), [f"ids: int64[batch, time] {given}"], OutputSpec(), "m")
 
 
 def test_an_example_satisfies_the_domains() -> None:
@@ -220,6 +235,9 @@ def test_what_is_defined_inside_of_its_domain_alone_exports(tmp_path: Path) -> N
     exported(module, ["a: float32[batch, 3] in -1..1", "b: float32[batch, 3] > 0"], tmp_path / "elementary")
     specs = ["x: float32[batch, time, 4]", "lengths: int64[batch] in 1..time"]
     exported(modules.Lengths(), specs, tmp_path / "lengths", dimensions=SHORT)
+    module = Call(lambda x, mask: torch.where(mask[..., None] == 1, x, torch.zeros(())).sum(1))
+    specs = ["x: float32[batch, time, 4]", "mask: float32[batch, time] prefix"]
+    exported(module, specs, tmp_path / "prefix", dimensions=SHORT)
     module = Call(lambda k, u: k[:, :2] / (u * u).sum(-1, keepdim=True))
     exported(module, ["k: float32[batch, 5] one-hot", "u: float32[batch, 4] unit norm"], tmp_path / "norm")
 

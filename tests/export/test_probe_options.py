@@ -114,6 +114,17 @@ def test_a_callable_draws_the_probes(tmp_path: Path) -> None:
     assert any(note.startswith("ordered drew the rows") for note in found.gate_result.notes)
 
 
+def up_to_nine(random: np.random.Generator, rows: int) -> np.ndarray:
+    return random.uniform(0, 9, rows).astype(np.float32)
+
+
+@pytest.mark.slow
+def test_rows_that_a_module_fails_on_are_the_callables(tmp_path: Path) -> None:
+    module = Call(lambda x: nn.functional.one_hot(x.long(), 3).float())
+    with pytest.raises(InputError, match=r"fails on rows that draw gives: Class values .*; draw others"):
+        exported(module, ["x: float32[batch]"], tmp_path, draw=lambda random, rows, _: {"x": up_to_nine(random, rows)})
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("draw", "words"),
@@ -127,9 +138,11 @@ def test_a_callable_draws_the_probes(tmp_path: Path) -> None:
         (lambda random, rows, sizes: {"x": np.full((rows, 3), np.nan, np.float32)}, "not finite"),
         (
             lambda random, rows, sizes: {"x": np.full((rows, 3), 2, np.float32)},
-            r"row 1 holds 2.0 at \[0\]",
+            r"x\[0, 0\] is 2.0",
         ),
         (lambda random, rows, sizes: 1 / 0, "failed at 256 rows .*division by zero"),
+        (lambda random, rows, sizes: {"x": sizes["time"]}, "KeyError: 'time'"),
+        (lambda random, rows, sizes: {"x": np.zeros((rows, 3), np.float32)}, "the same row 256 times"),
         (lambda random, rows, sizes: None, "gives a NoneType"),
     ],
 )

@@ -56,11 +56,11 @@ def test_a_package_is_no_longer_than_the_branch_that_its_graph_holds(tmp_path: P
 
 
 def test_more_than_the_branch_is_refused_with_what_it_is_for() -> None:
-    with pytest.raises(InputError, match=r"decides by the size of time, .* dimensions=\['time in 1\.\.60'\]"):
+    with pytest.raises(InputError, match=r"for time in 1\.\.60: .* dimensions=\['time in 1\.\.60'\]"):
         trace(source_of(within, "time in 1..512"), ExportOptions())
     assert trace(source_of(within, "time in 1..60"), ExportOptions()).contract.dimensions == {"time": "in 1..60"}
     sample = {"x": np.zeros((2, 70, 4), np.float32)}
-    with pytest.raises(InputError, match="decides by the size of time"):
+    with pytest.raises(InputError, match=r"for time in 1\.\.60"):
         trace(source_of(within, sample=sample), ExportOptions())
 
 
@@ -71,6 +71,44 @@ def test_a_rule_that_lies_within_is_taken() -> None:
     for text in ("time >= 16", "time multiple of 12", "time in 11..30"):
         said = text.removeprefix("time ")
         assert trace(source_of(beyond_ten, text), ExportOptions()).contract.dimensions == {"time": said}
+
+
+class Positioned(nn.Module):
+    """Looks its positions up, as GPT-2 does, from ``offset`` on, as RoBERTa's; or takes the last for all behind it."""
+
+    def __init__(self, offset: int = 0, *, ends: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.words, self.places, self.offset, self.ends = nn.Embedding(9, 4), nn.Embedding(30, 4), offset, ends
+
+    def forward(self, ids: Tensor, past: Tensor | None = None) -> Tensor:
+        first = self.offset + (0 if past is None else past.shape[1])
+        places = torch.arange(first, first + ids.shape[1])
+        return self.words(ids) + self.places(places.clamp(max=29) if self.ends else places)
+
+
+PAST = ["ids: int64[batch, time]", "past: float32[batch, past, 2]", "mask: float32[batch, total]"]
+
+
+class Continued(Positioned):
+    def forward(self, ids: Tensor, past: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        return super().forward(ids, past), mask * 2
+
+
+@pytest.mark.parametrize(
+    ("module", "inputs", "said", "dimensions"),
+    [
+        (Positioned(), PAST[:1], [], {"time": "in 1..30"}),
+        (Positioned(offset=2), PAST[:1], [], {"time": "in 1..28"}),
+        (Positioned(), PAST[:1], ["time in 3..20"], {"time": "in 3..20"}),
+        (Positioned(ends=True), PAST[:1], [], {}),
+        (Continued(), PAST, ["total = past + time"], {"total": "= past + time, in 1..30"}),
+        (Deciding(of_table), [SEQUENCE], [], {"time": "in 1..50"}),
+    ],
+)
+def test_rows_are_no_longer_than_the_table_of_positions(module, inputs, said, dimensions) -> None:
+    source = source_from_module(module.eval(), inputs, OutputSpec(), "m", probes=ProbeOptions(dimensions=said))
+    assert trace(source, ExportOptions()).contract.dimensions == dimensions
 
 
 def test_the_number_of_rows_may_not_decide() -> None:

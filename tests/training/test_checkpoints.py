@@ -229,7 +229,9 @@ def test_weights_in_several_files_are_read_by_their_index_or_folder(sharded: Pat
     index = sharded / "model.safetensors.index.json"
     assert {loaded(index)[0], loaded(sharded)[0]} == {weights_id(weights)}
     module = network()
-    assert load_weights(module, sharded, ignore=["x"])[0].startswith("model.safetensors.index.json: ignore=")
+    which, ignored = load_weights(module, sharded, ignore=["x"])
+    assert which == f"{sharded.name}: its model.safetensors.index.json is loaded"
+    assert ignored.startswith("model.safetensors.index.json: ignore=")
     (sharded / "model-1.safetensors").rename(sharded / "blob")
     (sharded / "model-1.safetensors").symlink_to(sharded / "blob")  # as huggingface_hub keeps them
     assert loaded(sharded)[0] == weights_id(weights)

@@ -162,7 +162,7 @@ def _channels_last(tensor: Tensor) -> Tensor:
 
 
 def _moved_inputs(contract: ModelContract, inputs: Arrays) -> Arrays:
-    """Move floats by an ulp, but not beyond an end of their domain: asin has no answer there."""
+    """Move floats by an ulp, but not beyond an end of their domain: asin has no answer there, a mask is compared."""
     random = np.random.default_rng(SEED)
     domains = {spec.name: InputDomain.of(spec) for spec in contract.inputs if spec.domain}
     moved = {name: _moved(array, random) for name, array in inputs.items()}
@@ -170,8 +170,10 @@ def _moved_inputs(contract: ModelContract, inputs: Arrays) -> Arrays:
 
 
 def _outside(domain: InputDomain | None, array: NDArray[np.generic]) -> NDArray[np.bool_]:
-    if domain is None or domain.is_shaped or domain.dimensions or array.dtype.kind != "f":
+    if domain is None or domain.unit_norm or domain.dimensions or array.dtype.kind != "f":
         return np.zeros(array.shape, bool)
+    if domain.is_shaped:
+        return np.ones(array.shape, bool)
     low, high = domain.ends({})
     values = array.astype(np.float64)
     return ~((values >= low) & (values <= high))

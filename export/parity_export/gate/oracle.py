@@ -242,7 +242,11 @@ class Oracle:
         return answered
 
     def _note_refusal(self, kind: str, error: Exception) -> None:
-        if kind in (SAMPLE, UNIFORM, DRAWN):
+        if kind == DRAWN:
+            raise InputError(
+                f"the module itself fails on rows that {argument('draw')} gives: {first_line(error)}; draw others"
+            ) from error
+        if kind in (SAMPLE, UNIFORM):
             raise InputError(
                 f"the module itself fails on {kind} rows: {first_line(error)}; give rows that it takes with "
                 f"{argument('sample', option='--samples')}, and say what its inputs are with "

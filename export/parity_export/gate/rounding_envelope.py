@@ -1,6 +1,7 @@
 """The lowest and the highest of several honest float32 results for the same probes."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,10 +47,25 @@ class Envelope:
                 self.high[name][rows] = np.maximum(self.high[name][rows], array)
 
     def widen(self, name: str, other: "Envelope", rows: NDArray[np.int64], where: NDArray[np.bool_]) -> None:
-        """Include another envelope of some rows, at the values that ``where`` says."""
+        """Include what another envelope of some rows reaches, at the values that ``where`` says."""
+        below, above = other._reach(name)
         low, high = self.low[name][rows], self.high[name][rows]
-        self.low[name][rows] = np.where(where, np.fmin(low, other.low[name]), low)
-        self.high[name][rows] = np.where(where, np.fmax(high, other.high[name]), high)
+        self.low[name][rows] = np.where(where, np.fmin(low, below), low)
+        self.high[name][rows] = np.where(where, np.fmax(high, above), high)
+
+    def _reach(self, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the lowest and the highest answers, of floats each as far beyond as they lie apart.
+
+        One more evaluation lies outside of the range of N others with a chance of 2 / (N + 1), so that of many values
+        some do; hardly any lies as far outside as the range is wide.
+        """
+        low, high = self.low[name], self.high[name]
+        if low.dtype.kind != "f":
+            return low, high
+        with np.errstate(invalid="ignore", over="ignore"):
+            apart = high - low
+            apart = np.where(np.isfinite(apart), apart, 0)
+            return low - apart, high + apart
 
     def deviation(
         self, name: str, exact: NDArray[np.float64], rows: NDArray[np.int64] | None = None

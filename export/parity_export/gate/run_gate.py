@@ -48,7 +48,11 @@ class GateResult:
 
     def reason(self) -> str:
         """Return the report's first reason, and the notes, which may explain it."""
-        return "; ".join([self.report.reason(), *self.notes])
+        return self.with_notes(self.report.reason())
+
+    def with_notes(self, refusal: str) -> str:
+        """Return why there is no package, and the notes, which may explain it."""
+        return "; ".join([refusal, *self.notes])
 
     @property
     def expected(self) -> ExpectedOutputs:

@@ -51,7 +51,7 @@ def size_guards(program: torch.onnx.ONNXProgram, axes: Sequence[Axes]) -> SizeGu
         return SizeGuards()
     sizes = dict(_dynamic_sizes(exported, axes))
     ranges = {str(symbol): limits for symbol, limits in exported.range_constraints.items()}
-    limits = {name: _limits(ranges[str(size)]) for name, size in sizes.items() if str(size) in ranges}
+    limits = {name: _limits(ranges[str(size)], _cut_at(size)) for name, size in sizes.items() if str(size) in ranges}
     decided = {name: found for name, found in limits.items() if found != (1, None)}
     return SizeGuards(decided, tuple(_numbers(sizes.values())))
 
@@ -66,10 +66,22 @@ def _dynamic_sizes(exported: torch.export.ExportedProgram, axes: Sequence[Axes])
                 yield dimension.__name__, tensor.shape[axis]
 
 
-def _limits(found: Any) -> tuple[int, int | None]:
+def _limits(found: Any, cut: int) -> tuple[int, int | None]:
     low, high = int(found.lower), found.upper
-    limited = bool(high.is_Integer) and int(high) < _UNLIMITED
-    return (low if low > _ANY else 1), (int(high) if limited else None)
+    highest = min(int(high) if high.is_Integer else _UNLIMITED, cut)
+    return (low if low > _ANY else 1), (highest if highest < _UNLIMITED else None)
+
+
+def _cut_at(size: torch.SymInt) -> int:
+    """Return how many rows there are of what is cut to a size and then must have it: torch supposes s == Min(30, s)."""
+    symbol, found = size.node.expr, [_UNLIMITED]
+    for axiom, holds in size.node.shape_env.axioms.items():
+        sides = set(axiom.args)
+        if bool(holds) and type(axiom).__name__ == "Equality" and symbol in sides:
+            (other,) = sides - {symbol} or {symbol}
+            parts = set(other.args) if type(other).__name__ == "Min" else set()
+            found += [int(part) for part in parts - {symbol} if symbol in parts and part.is_Integer]
+    return min(found)
 
 
 def _numbers(sizes: Any) -> Iterator[int]:
@@ -77,6 +89,15 @@ def _numbers(sizes: Any) -> Iterator[int]:
     axioms = {str(axiom): axiom for size in sizes for axiom in size.node.shape_env.axioms}
     found = {int(number) for axiom in axioms.values() for number in axiom.atoms() if number.is_Integer}
     yield from sorted(number for number in found if _ANY < number < _LONGEST)[:_MOST]
+
+
+def with_limits(guards: SizeGuards, highest: Mapping[str, int]) -> SizeGuards:
+    """Return guards whose dimensions are no larger than some sizes."""
+    limits = dict(guards.limits)
+    for name, high in highest.items():
+        low, other = limits.get(name, (1, None))
+        limits[name] = (low, high if other is None else min(high, other))
+    return replace(guards, limits=limits)
 
 
 def within_guards(source: ModelSource, guards: SizeGuards) -> ModelSource:
@@ -91,12 +112,15 @@ def within_guards(source: ModelSource, guards: SizeGuards) -> ModelSource:
         said, found = example.choices.rule(name), DimensionRule(name, low, high)
         if name == batch_name(source.contract):
             raise InputError(_of_rows(source, found))
-        if said.terms or _is_within(said, low, high):
+        if _is_within(said, low, high):
+            continue
+        if said.terms:
+            rules[name] = said if high is None else said.joined(DimensionRule(name, high=high))
             continue
         if said.text or not found.allows(sampled.get(name, low)):
             raise InputError(
-                f"the module's code decides by the size of {name}, and a graph holds one branch alone, which is that "
-                f"of {found}; say so with {argument('dimensions', [str(found)], option='--dimension')}"
+                f"a graph of this module is for {found}: outside of it the module's code takes another branch, or no "
+                f"longer answers; say so with {argument('dimensions', [str(found)], option='--dimension')}"
             )
         rules[name] = found
         notes.append(f"{found}: outside of it the module's code takes another branch, or no longer answers")

@@ -41,6 +41,7 @@ _LOGGERS = (
     "onnxscript.optimizer",  # what it does not fold
     "torch.fx.experimental.symbolic_shapes",  # the whole of its reasoning where it fails; the error says the cause
     "torch._guards",  # the same, where it reads the code
+    "torch.utils._sympy.interp",  # an operator on sizes that it has no rule for, before it takes another way
 )
 
 

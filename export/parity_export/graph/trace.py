@@ -2,9 +2,10 @@
 
 from parity_export.export_graph import ExportGraph
 from parity_export.export_options import ExportOptions
-from parity_export.graph.size_guards import within_guards
+from parity_export.graph.size_guards import with_limits, within_guards
 from parity_export.graph.torch_export import guarded_graph
 from parity_export.sources.model_source import ModelSource
+from parity_export.sources.position_tables import position_limits
 from parity_runtime import InputError
 
 _MAX_BYTES = 2**31 - 2**20  # protobuf's limit, and a mebibyte for what is no weight
@@ -21,4 +22,5 @@ def trace(source: ModelSource, options: ExportOptions) -> ExportGraph:
         raise InputError(f"the weights take {weights} bytes; a package is one file of less than 2 GiB")
     model, guards = guarded_graph(source.call, source.example, options.opset)
     model.ir_version = options.ir_version or model.ir_version
+    guards = with_limits(guards, position_limits(source.call, source.example))
     return ExportGraph.of(within_guards(source, guards), model)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from parity_export.sources.input_domain import is_possible
 from parity_runtime import InputError, TensorSpec
-from parity_runtime.arguments import argument, did_you_mean
+from parity_runtime.arguments import did_you_mean
 from parity_runtime.dimension_rule import DimensionRule, with_derived
 from parity_runtime.printable import shown
 
@@ -108,10 +108,7 @@ def checked_rules(texts: Sequence[str], inputs: Sequence[TensorSpec], batch: str
     for text in texts:
         rule = DimensionRule.parse(text)
         _check_names(rule, text, names, batch)
-        if rule.name in rules:
-            both = f"{rules[rule.name]}, {rule.text}"
-            raise InputError(f"{rule.name} is spoken of twice; say all of it at once: {_option(both)}")
-        rules[rule.name] = rule
+        rules[rule.name] = rules[rule.name].joined(rule) if rule.name in rules else rule
     found = tuple(rule for rule in rules.values() if rule.text)
     with_derived(found, dict.fromkeys(names, 1))  # refuses a ring
     if next(DimensionChoices(tuple(inputs), found).possible(), None) is None:
@@ -128,7 +125,3 @@ def _check_names(rule: DimensionRule, text: str, names: Sequence[str], batch: st
             raise InputError(f"{shown(text)}: {name} counts rows, which are asked alone and together, in any number")
     if rule.low == rule.high:
         raise InputError(f"{shown(text)}: {rule.name} has one size then; write {rule.low} in the shape in its place")
-
-
-def _option(text: str) -> str:
-    return argument("dimensions", [text], option="--dimension")

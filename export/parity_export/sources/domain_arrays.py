@@ -46,9 +46,11 @@ def _misplaced(domain: InputDomain, array: NDArray[Any]) -> NDArray[np.bool_]:
     if not array.size or array.ndim < 2:
         return outside
     if domain.is_mask:
-        ones = (array != 0) == domain.prefix
-        outside[..., 1:] |= ones[..., 1:] & ~ones[..., :-1]
-        outside[..., 0] |= ~ones[..., 0]
+        outside |= (array != 0) & (array != 1)
+        kept = _kept(domain, array != 0)
+        inside = np.logical_and.accumulate(kept, axis=-1) == kept
+        inside[..., 0] &= kept[..., 0]
+        outside |= ~_turned(domain, inside)
     if domain.sorted:
         outside[..., 1:] |= array[..., 1:] < array[..., :-1]
     values = array.astype(np.float64)
@@ -64,12 +66,9 @@ def example(
     domain: InputDomain, shape: Sequence[int], sizes: Sizes, filling: float, dtype: "np.dtype[Any]"
 ) -> NDArray[Any]:
     """Return an array inside of a domain, filled with one number as far as that can be; a mask leaves nothing out."""
-    array = np.full(tuple(shape), filling, dtype)
-    if not (domain.one_hot or domain.is_mask):
-        return project(domain, array, sizes)
-    array[...] = domain.prefix
-    array[..., 0] = domain.one_hot or domain.prefix
-    return array
+    if domain.is_mask:
+        return _mask(domain, np.ones(tuple(shape), bool), dtype)
+    return project(domain, np.full(tuple(shape), filling, dtype), sizes)
 
 
 def project(domain: InputDomain, array: NDArray[Any], sizes: Sizes) -> NDArray[Any]:
@@ -78,9 +77,9 @@ def project(domain: InputDomain, array: NDArray[Any], sizes: Sizes) -> NDArray[A
     A number beyond the only end that there is is reflected there, so that many numbers do not become one.
     """
     if domain.is_mask:
-        ones = (array > 0) == domain.prefix
-        ones[..., 0] = True
-        return np.asarray((np.logical_and.accumulate(ones, axis=-1) == domain.prefix).astype(array.dtype))
+        kept = _kept(domain, array > 0).copy()
+        kept[..., 0] = True
+        return _mask(domain, np.logical_and.accumulate(kept, axis=-1), array.dtype)
     if domain.one_hot:
         hot = array.argmax(axis=-1)[..., None]
         return np.asarray((np.arange(array.shape[-1]) == hot).astype(array.dtype))
@@ -100,11 +99,31 @@ def draw(
     if domain.is_mask:
         lengths = np.asarray(random.integers(1, length + 1, rows))
         lengths[::_WHOLE] = length
-        mask = np.arange(length) < lengths[..., None]
-        return np.asarray((mask == domain.prefix).astype(dtype))
+        return _mask(domain, np.arange(length) < lengths[..., None], dtype)
     if domain.one_hot:
         return np.asarray((np.arange(length) == random.integers(0, length, rows)[..., None]).astype(dtype))
     return _normalized(random.standard_normal(tuple(shape)).astype(dtype))
+
+
+def first_kept(domain: InputDomain, shape: Sequence[int], dtype: "np.dtype[Any]") -> NDArray[Any]:
+    """Return a mask that leaves out all it can: all but the first position of a prefix, or the last of a suffix."""
+    kept = np.zeros(tuple(shape), bool)
+    kept[..., 0] = True
+    return _mask(domain, kept, dtype)
+
+
+def _kept(domain: InputDomain, ones: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which positions a mask looks at, those that a row begins with first."""
+    return _turned(domain, ones == domain.keeps_ones)
+
+
+def _mask(domain: InputDomain, kept: NDArray[np.bool_], dtype: "np.dtype[Any]") -> NDArray[Any]:
+    """Return the mask of `_kept` positions."""
+    return np.asarray((_turned(domain, kept) == domain.keeps_ones).astype(dtype))
+
+
+def _turned(domain: InputDomain, positions: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return positions[..., ::-1] if domain.suffix else positions
 
 
 def check_rows(specs: Sequence[TensorSpec], rows: Mapping[str, NDArray[Any]], sizes: Sizes, what: str) -> None:
@@ -117,16 +136,16 @@ def check_rows(specs: Sequence[TensorSpec], rows: Mapping[str, NDArray[Any]], si
         what: gave the rows, for the error.
 
     Raises:
-        InputError: names the input, the row from 1, the place in the row and the value.
+        InputError: names the input, the index of the value as numpy counts, rows first, and the value.
     """
     for spec in specs:
         domain = InputDomain.of(spec)
         found = violation(domain, rows[spec.name], sizes) if domain else None
         if found is not None:
             row, place, value = found
-            where = f" at {list(place)}" if place else ""
+            where = ", ".join(map(str, (row, *place)))
             raise InputError(
-                f"{what} contradict {spec}: row {row + 1} holds {value}{where}; correct them, or declare what "
+                f"{what} contradict {spec}: {spec.name}[{where}] is {value}; correct them, or declare what "
                 f"{spec.name} may hold"
             )
 

@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from parity_export.sources.argument_binding import Binding, bind
+from parity_export.sources.domain_arrays import first_kept
 from parity_export.sources.example_inputs import Example
 from parity_export.sources.input_domain import InputDomain
 from parity_export.sources.watched_inputs import Uses, watch
-from parity_runtime import TensorSpec
+from parity_runtime import InputError, TensorSpec
 from parity_runtime.arguments import argument
 from parity_runtime.contract import row_dimension
 
@@ -60,6 +61,27 @@ def infer_domains(module: nn.Module | Binding, example: Example, batch: str | No
     return found
 
 
+def check_indices(module: nn.Module | Binding, example: Example) -> None:
+    """Refuse a domain that reaches beyond what its input indexes, as the rows of an embedding.
+
+    Raises:
+        InputError: names the input, what it indexes, and the domain that fits.
+    """
+    call = bind(module, example.inputs)
+    for spec in example.inputs:
+        is_integer = spec.domain and spec.numpy_dtype.kind in "iu"
+        if not is_integer or InputDomain.of(spec).dimensions or _accepted(call, example, spec):
+            continue
+        bounds = watch(call, call.module, _tensors(example, example.filling), [spec.name])[spec.name].bounds
+        length, weight = min(bounds, default=(None, ""))
+        _, high = InputDomain.of(spec).integer_ends({})
+        if length is not None and high is not None and high >= length:
+            what = f"the {length} rows of {weight}" if weight else f"an axis of {length}"
+            domain = replace(InputDomain.of(spec), high=length, below=True)
+            fitting = argument("inputs", [str(replace(spec, domain=str(domain)))], option="--input")
+            raise InputError(f"{spec}: the module's forward looks it up in {what}; write {fitting}")
+
+
 def blind_masks(module: nn.Module | Binding, example: Example) -> list[str]:
     """Return the masks that leave some position of an attention nothing to look at: what is computed there is nobody's.
 
@@ -75,8 +97,9 @@ def blind_masks(module: nn.Module | Binding, example: Example) -> list[str]:
         sizes = example.choices.apart(dict.fromkeys(example.sizes, length) | _rows(example))
         tensors = {} if sizes is None else _tensors(example, example.filling, sizes)
         for name in masks if tensors else ():
-            tensors[name] = tensors[name].clone()
-            tensors[name][..., 1:] = not domains[name].prefix
+            spec = next(spec for spec in example.inputs if spec.name == name)
+            mask = first_kept(domains[name], tensors[name].shape, spec.numpy_dtype)
+            tensors[name] = torch.from_numpy(mask)
         found = watch(call, call.module, tensors, masks) if tensors else {}
         if any(uses.open for uses in found.values()):
             break

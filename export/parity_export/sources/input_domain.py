@@ -18,8 +18,15 @@ _NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?"
 _VALUE = rf"({_NUMBER}|[^\W\d]\w*)"
 _RANGE = re.compile(rf"in\s+{_VALUE}\s*\.\.\s*{_VALUE}")
 _BOUND = re.compile(rf"(<=|>=|<|>)\s*{_VALUE}")
-_WORDS = {"prefix": "prefix", "padding": "padding", "sorted": "sorted", "one-hot": "one_hot", "unit norm": "unit_norm"}
-_FORMS = "in 0..1, < 100, >= 0, prefix, padding, sorted, one-hot, unit norm"
+_WORDS = {
+    "prefix": "prefix",
+    "suffix": "suffix",
+    "padding": "padding",
+    "sorted": "sorted",
+    "one-hot": "one_hot",
+    "unit norm": "unit_norm",
+}
+_FORMS = f"in 0..1, < 100, >= 0, {', '.join(_WORDS)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,8 @@ class InputDomain:
         above: whether ``low`` itself is no value.
         below: whether ``high`` itself is no value.
         prefix: a mask: along the last axis ones, at least one, and zeros behind them.
+        suffix: a mask: along the last axis zeros, and ones behind them, at least one, as of rows that are padded on the
+            left.
         padding: a mask the other way round: along the last axis zeros, at least one, and ones behind them.
         sorted: values do not fall along the last axis.
         one_hot: along the last axis zeros, and a single one.
@@ -43,6 +52,7 @@ class InputDomain:
     above: bool = False
     below: bool = False
     prefix: bool = False
+    suffix: bool = False
     padding: bool = False
     sorted: bool = False
     one_hot: bool = False
@@ -88,8 +98,13 @@ class InputDomain:
 
     @property
     def is_mask(self) -> bool:
-        """Whether each row is a prefix of ones, or of zeros."""
-        return self.prefix or self.padding
+        """Whether each row is a prefix of ones or of zeros, or a suffix of ones."""
+        return self.prefix or self.suffix or self.padding
+
+    @property
+    def keeps_ones(self) -> bool:
+        """Of a mask, whether its ones are looked at; else its zeros."""
+        return not self.padding
 
     @property
     def is_shaped(self) -> bool:
@@ -186,8 +201,6 @@ def _check(domain: InputDomain, spec: TensorSpec) -> None:
         problem = f"{words[0]} speaks of the last axis, and there is none"
     elif len([word for word in words if word != "sorted"]) > 1 or (domain.sorted and domain.is_shaped):
         problem = f"{' and '.join(words)} exclude one another"
-    elif domain.is_mask and kind == "f":
-        problem = f"a mask that is a {words[0]} holds integers or booleans"
     elif domain.unit_norm and kind != "f":
         problem = "what has unit norm holds floats"
     elif domain.is_shaped and not _goes_with_words(domain):

@@ -14,7 +14,7 @@ from parity_export.sources.argument_binding import Binding, bare, bind
 from parity_export.sources.example_inputs import Example
 from parity_export.sources.half_precision import BFloat16Watch, half_inputs, in_float32, in_float32_spec
 from parity_export.sources.infer_domains import blind_masks
-from parity_export.sources.module_checks import check_dtypes, check_returned, check_sizes
+from parity_export.sources.module_checks import check_dtypes, check_returned, check_sizes, nan_note
 from parity_export.sources.output_choice import OutputChoice, leaves_of
 from parity_export.sources.output_spec import (
     ModuleOutput,
@@ -189,7 +189,8 @@ def source_from_module(
     call = replace(bind(module, specs), as_float32=converted is not None)
     example, inferred = settled_example(call, specs, options.dimensions, sample)
     call, computed = _answering(call, example, output_spec)
-    notes = [*half_inputs(inputs), *(note for note in (converted, computed) if note is not None), *inferred]
+    made = (converted, computed, nan_note(module))
+    notes = [*half_inputs(inputs), *(note for note in made if note is not None), *inferred]
     said = {rule.name: rule.text for rule in example.rules}
     batch = row_dimension(example.inputs, said)
     sizes = _row_sizes(call, example, output_spec)

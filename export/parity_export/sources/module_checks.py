@@ -9,6 +9,7 @@ from torch.utils._pytree import tree_leaves
 from parity_export.sources.argument_binding import Binding
 from parity_export.sources.example_inputs import Example
 from parity_runtime import InputError
+from parity_runtime.printable import counted
 
 
 def check_dtypes(module: nn.Module) -> None:
@@ -23,6 +24,16 @@ def check_dtypes(module: nn.Module) -> None:
                 f"the module's {name} is {_name(tensor.dtype)}, in which neither numpy nor onnxruntime on a CPU "
                 f"computes; export it in float32: module.float(), and no casts to {_name(tensor.dtype)} in its forward"
             )
+
+
+def nan_note(module: nn.Module) -> str | None:
+    """Return which tensors of a module hold NaN, as after a training that diverged; None where none does."""
+    tensors = [*module.named_parameters(), *module.named_buffers()]
+    names = [name for name, tensor in tensors if tensor.is_floating_point() and bool(torch.isnan(tensor).any())]
+    if not names:
+        return None
+    more = "" if len(names) == 1 else f" and {counted(len(names) - 1, 'other')}"
+    return f"the module's {names[0]}{more} hold{'s' * (not more)} NaN: did its training diverge?"
 
 
 def check_returned(returned: object) -> None:

@@ -14,6 +14,9 @@ from parity_runtime.printable import shown
 _CACHES = ("past_key_values", "cache_params")
 """What transformers call what a network keeps from token to token, where it is no class of its own."""
 
+_MEANINGS = ("logits", "probabilities")
+"""What an output of a classifier is said to be."""
+
 _SHOWN = 12  # names in a message
 
 Step = str | int
@@ -125,9 +128,10 @@ def _not_there(name: str, known: Sequence[Leaf]) -> str:
         chosen = argument("output", [name])
         return f"{chosen} chooses among several outputs, and the module returns one tensor alone; leave it out"
     more = ", ..." if len(names) > _SHOWN else ""
-    return (
-        f"the module returns no tensor {shown(name)}, but {', '.join(names[:_SHOWN])}{more}{did_you_mean(name, names)}"
-    )
+    hint = did_you_mean(name, names)
+    if not hint and name in _MEANINGS:
+        hint = f"; what it calls {shown(names[0])} is taken for that with {argument('output', f'{names[0]}={name}')}"
+    return f"the module returns no tensor {shown(name)}, but {', '.join(names[:_SHOWN])}{more}{hint}"
 
 
 def _called(leaf: Leaf, name: str, called: str) -> str:

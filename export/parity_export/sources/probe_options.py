@@ -121,7 +121,7 @@ def with_blind_masks(where: Mapping[str, str], masks: Sequence[str], contract: M
     found, batch = dict(where), batch_name(contract)
     for spec in contract.inputs:
         wanted = _of_row(spec, batch)
-        for output in contract.outputs if spec.name in masks and InputDomain.of(spec).prefix else ():
+        for output in contract.outputs if spec.name in masks and InputDomain.of(spec).keeps_ones else ():
             if _of_row(output, batch)[: len(wanted)] == wanted:
                 found.setdefault(output.name, spec.name)
     return found
@@ -150,6 +150,8 @@ def drawn_rows(
     arrays = {spec.name: _checked(name, spec, drawn[spec.name], (rows, *_row_shape(contract, spec, sizes)))
               for spec in contract.inputs}  # fmt: skip
     check_rows(contract.inputs, arrays, sizes, f"the rows of {name}")
+    if rows > 1 and all((array == array[:1]).all() for array in arrays.values()):
+        raise InputError(f"{name} gives the same row {rows} times; draw each from the generator that it is given")
     return arrays
 
 

@@ -10,7 +10,7 @@ from parity_export.sources.argument_binding import Binding
 from parity_export.sources.dimension_choices import checked_rules
 from parity_export.sources.domain_arrays import check_rows, sizes_of_rows, violation
 from parity_export.sources.example_inputs import Example
-from parity_export.sources.infer_domains import Inferred, infer_domains, with_domains
+from parity_export.sources.infer_domains import Inferred, check_indices, infer_domains, with_domains
 from parity_export.sources.input_domain import InputDomain, check_domains
 from parity_runtime import InputError, TensorSpec
 from parity_runtime.arguments import argument
@@ -19,6 +19,7 @@ from parity_runtime.dimension_rule import check_sizes
 from parity_runtime.inference.input_validation import Arrays
 
 _ANY_MASK = InputDomain(0, 1)
+_LEFT_PADDED = InputDomain(0, 1, suffix=True)
 
 
 def settled_example(
@@ -46,6 +47,7 @@ def settled_example(
         check_sizes(rules, sizes, "the samples have")
         check_rows(checked, sample, sizes, "the samples")
     example = Example.of(module, checked, rules)
+    check_indices(module, example)
     inferred = _fitting(infer_domains(module, example, batch), checked, sample, batch)
     if inferred:
         with contextlib.suppress(InputError):
@@ -67,6 +69,9 @@ def _fitting(
     for name, domain in domains.items():
         if batch not in domain.dimensions and violation(domain, sample[name], sizes) is None:
             found[name] = inferred[name]
+        elif domain.prefix and violation(_LEFT_PADDED, sample[name], sizes) is None:
+            note = f"{name}: 0 or 1, a suffix of ones in each row, as in the samples"
+            found[name] = Inferred(str(_LEFT_PADDED), note)
         elif domain.is_mask and violation(_ANY_MASK, sample[name], sizes) is None:
             found[name] = Inferred(str(_ANY_MASK), f"{name}: 0 or 1, in any order, as in the samples")
     return found

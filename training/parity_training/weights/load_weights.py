@@ -51,7 +51,7 @@ def load_weights(
         InputError: the file is missing, damaged or unsafe; or names the first tensor that is missing, not expected, of
             another shape, or of a dtype whose digits the module's does not hold.
     """
-    path = weights_path(Path(path))
+    given, path = Path(path), weights_path(Path(path))
     if isinstance(ignore, str):
         raise InputError(f"ignore is the text {ignore!r}; give a list of patterns, such as {[ignore]!r}")
     loaded = read_weights(path)
@@ -59,7 +59,8 @@ def load_weights(
     place, found = _fitting(module, candidates, path, strip_prefix, ignore)
     named_tensors(candidates[place], path, place)  # dense ones
     module.load_state_dict(found.weights(), strict=True)
-    notes = [f"{path.name}: the weights are its entry {place}"] if place != (key or "") else []
+    notes = [f"{given.name or given}: its {path.name} is loaded"] if path != given else []
+    notes += [f"{path.name}: the weights are its entry {place}"] if place != (key or "") else []
     return (*notes, *found.notes)
 
 

@@ -1,0 +1,101 @@
+"""How long rows may be: the length of a table in which a module looks positions up, as BERT's of 512."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from parity_export.sources.argument_binding import Binding
+from parity_export.sources.example_inputs import Example
+from parity_export.sources.watched_call import watched_call
+
+_MORE = 3  # added to a size, to see which lookups follow it
+
+Place = int
+"""Of a lookup in the order in which the module makes them."""
+
+
+def position_limits(call: Binding, example: Example) -> dict[str, int]:
+    """Return the largest size of each dimension whose positions a module looks up in a table.
+
+    A place in the table that moves with the size, and with nothing else, is a position: two short calls tell where the
+    table ends. One that is longer must be refused by the module itself, which may also end its positions at the last.
+
+    Args:
+        call: the module.
+        example: arguments that it accepts.
+    """
+    base = dict(example.sizes)
+    grown = [example.choices.nearest({**base, name: base[name] + _MORE}) for name in example.choices.free]
+    asked = [base, *(sizes for sizes in grown if sizes is not None)]
+    first = _lookups(call, example, base)
+    if not first or len(asked) == 1:
+        return {}
+    seen = [first, *(_lookups(call, example, sizes) for sizes in asked[1:])]
+    found: dict[str, int] = {}
+    for place, (highest, rows) in first.items():
+        ends = [lookups[place][0] for lookups in seen if place in lookups]
+        for name in example.choices.names if len(ends) == len(asked) else ():
+            limit = rows - 1 - (highest - base[name])
+            if _follows(name, asked, ends) and limit < found.get(name, limit + 1):
+                found[name] = limit
+    return {name: limit for name, limit in found.items() if _refused(call, example, name, limit + 1)}
+
+
+def _follows(name: str, asked: list[dict[str, int]], ends: list[int]) -> bool:
+    """Whether the highest place that is looked up is a dimension's size, but for a constant."""
+    sizes = [sizes[name] for sizes in asked]
+    return len(set(sizes)) > 1 and len({end - size for end, size in zip(ends, sizes, strict=True)}) == 1
+
+
+def _refused(call: Binding, example: Example, name: str, size: int) -> bool:
+    """Whether the module refuses a size; of a dimension that follows from others one of those grows to it."""
+    rule = example.choices.rule(name)
+    if not rule.terms:
+        sizes: Mapping[str, int] = {**example.sizes, name: size}
+    else:
+        grown = [(other, size - example.sizes[name]) for other, factor in rule.terms if factor == 1]
+        if not grown:
+            return False
+        sizes = {**example.sizes, grown[-1][0]: example.sizes[grown[-1][0]] + grown[-1][1]}
+    try:
+        with torch.no_grad():
+            call(*example.tensors(sizes))
+    except Exception:  # the user's own code
+        return True
+    return False
+
+
+def _lookups(call: Binding, example: Example, sizes: Mapping[str, int]) -> dict[Place, tuple[int, int]]:
+    """Return the highest place of each lookup, and the length of its table."""
+    watch = _Lookups()
+    watched_call(call, example.tensors(sizes), watch)
+    return dict(enumerate(watch.found))
+
+
+class _Lookups(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes where embeddings, and tables that are indexed as such, are looked up."""
+
+    supports_higher_order_operators = True
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.found: list[tuple[int, int]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if isinstance(func, torch._ops.OpOverload):
+            self.found.extend(_looked_up(func.overloadpacket.__name__, args))
+        return func(*args, **(kwargs or {}))
+
+
+def _looked_up(operator: str, args: Any) -> Iterator[tuple[int, int]]:
+    places = None
+    if operator == "embedding":
+        places = args[1]
+    elif operator == "index_select" and args[1] == 0:
+        places = args[2]
+    elif operator == "index" and args[1] and args[1][0] is not None and args[1][0].dtype != torch.bool:
+        places = args[1][0]
+    if places is not None and places.numel():
+        yield int(places.max()), int(args[0].shape[0])
