@@ -8,6 +8,7 @@ from torch import nn
 
 from parity_export import ExportOptions, OutputSpec, ProbeOptions, export_package, source_from_module
 from parity_export.gate.dimension_sizes import accepted_sizes, main_sizes, other_dimensions
+from parity_export.graph.output_shapes import returned_shapes
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError, Predictor
 from parity_runtime.dimension_rule import DimensionRule
@@ -73,6 +74,12 @@ def test_dimensions_are_never_asked_all_alike() -> None:
     assert all(sizes["height"] != sizes["width"] for sizes in found)
     assert {sizes["height"] for sizes in found} >= {1, 2, 5, 17, 128}
     assert {sizes["width"] for sizes in found} >= {1, 2, 5, 17, 64}
+
+
+def test_an_axis_that_strides_shorten_is_dynamic() -> None:
+    module = nn.Conv2d(1, 2, 32, stride=32).eval()
+    one = source_from_module(module, ["x: float32[batch, 1, height, width]"], OutputSpec(), "m")
+    assert returned_shapes(one) == [("float32", ("batch", 2, "dim2", "dim3"))]
 
 
 def test_two_rules_of_a_dimension_hold_together() -> None:

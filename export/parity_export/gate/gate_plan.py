@@ -126,7 +126,7 @@ class GatePlan:
     def left_out(self) -> Iterator[str]:
         """Yield what a bigger budget would add, a part of a sentence each."""
         if self.rows < _LADDER[0]:
-            kinds = "each kind of probe" if self.far else "two kinds of probes"
+            kinds = "each kind of probe" if self.far else "two kinds of probes, none of NaN and infinity"
             yield f"{self.rows} of {_LADDER[0]} rows of {kinds}"
         if self.backends < _BACKENDS[0]:
             yield f"{self.backends} of {_BACKENDS[0]} configurations of onnxruntime"

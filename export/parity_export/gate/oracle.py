@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from parity_export.gate.adversarial_search import adversarial_rows, boundary_rows
 from parity_export.gate.answered_probes import AnsweredProbes, joined
-from parity_export.gate.batching import Batches, LazyModel, ModelFunction
+from parity_export.gate.batching import Batches, LazyModel, ModelFunction, RememberedAnswers
 from parity_export.gate.comparison import close
 from parity_export.gate.determinism import check_determinism
 from parity_export.gate.expected_outputs import ExpectedOutputs
@@ -69,7 +69,7 @@ class GateSetting:
     """
 
     default_backend: LazyModel
-    torch_float64: LazyModel
+    torch_float64: RememberedAnswers
     given: tuple[float, float] | None = None
     certified: LazyModel | None = None
     compared: Sequence[float] = ()

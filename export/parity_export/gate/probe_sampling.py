@@ -92,9 +92,8 @@ class ProbeSampler:
         """The kinds of probes that no input's domain holds."""
         if not self.is_searched:
             return []
-        filled = [str(part.kinds[0]) for part in self._special()]
         kinds = [kind for kind in (GAUSSIAN, SMALL, LARGE) if not self._is_asked(kind)]
-        return [*kinds, *(kind for kind in (SPECIAL, SUBNORMAL, EXTREME) if kind not in filled)]
+        return [*kinds, *(kind for kind, values in self._special_values().items() if not self._taken(values))]
 
     def inside(self, inputs: Arrays) -> Arrays:
         """Return rows brought back into the domains of their inputs."""
@@ -246,18 +245,25 @@ class ProbeSampler:
         return drawn
 
     def _special(self) -> list[Probes]:
-        """Fill rows with one special value each: zeros, ones, halves, what the code compares with, the smallest."""
+        """Fill rows with one special value each."""
+        values, most = self._special_values(), self.plan.special_values
+        kinds = values if self.plan.draws_limits else {SPECIAL}
+        filled = {kind: self._filled(values[kind][:most]) for kind in kinds}
+        return [labelled(kind, inputs) for kind, inputs in filled.items() if len(next(iter(inputs.values())))]
+
+    def _special_values(self) -> dict[str, list[float]]:
+        """Return zeros, ones, halves, what the code compares with, the smallest and the largest, by kind."""
         limits = np.finfo(np.float32)
         tiny, smallest, largest = float(limits.tiny), float(limits.smallest_subnormal), float(limits.max)
-        values = {
+        return {
             SPECIAL: [0.0, -0.0, 1.0, -1.0, *_TIES, *self._beside(self.compared), *self._ends()],
             SUBNORMAL: [smallest, -smallest, tiny, -tiny],
             EXTREME: [largest, -largest],
         }
-        most = self.plan.special_values
-        kinds = values if self.plan.draws_limits else {SPECIAL}
-        filled = {kind: self._filled(values[kind][:most]) for kind in kinds}
-        return [labelled(kind, inputs) for kind, inputs in filled.items() if len(next(iter(inputs.values())))]
+
+    def _taken(self, values: list[float]) -> list[float]:
+        """Return the values that some input's domain holds."""
+        return [value for value in values if any(self._takes(spec, value) for spec in self.contract.inputs)]
 
     def _ends(self) -> list[float]:
         """Return the ends of the floats' domains, and their middles."""
@@ -277,7 +283,7 @@ class ProbeSampler:
 
     def _filled(self, values: list[float]) -> Arrays:
         """Return rows filled with a value each; a value that no input's domain holds makes no row."""
-        kept = [value for value in values if any(self._takes(spec, value) for spec in self.contract.inputs)]
+        kept = self._taken(values)
         return {
             spec.name: self._cells(spec, len(kept), np.random.default_rng(SEED))
             if self._is_encoded(spec)

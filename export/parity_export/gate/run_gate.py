@@ -10,7 +10,7 @@ from parity_export.export_graph import ExportGraph
 from parity_export.export_options import Effort
 from parity_export.gate.asked_notes import asked_notes, left_out_note
 from parity_export.gate.backends import DEFAULT
-from parity_export.gate.batching import LazyModel
+from parity_export.gate.batching import LazyModel, RememberedAnswers
 from parity_export.gate.decision_constants import code_numbers
 from parity_export.gate.dimension_sizes import refusal
 from parity_export.gate.encoder_check import check_encoder
@@ -97,7 +97,7 @@ def run_gate(
     numbers = code_numbers(graph)
     setting = GateSetting(
         LazyModel(lambda: DEFAULT.load(graph.onnx, graph.contract)),
-        LazyModel(lambda: TorchReference(graph.source, double=True)),
+        RememberedAnswers(LazyModel(lambda: TorchReference(graph.source, double=True))),
         given,
         certified,
         numbers.compared,

@@ -5,6 +5,7 @@ import torch
 from parity_export.sources.argument_binding import Binding, flatten
 from parity_export.sources.example_inputs import Example
 from parity_export.sources.model_source import ModelSource
+from parity_runtime.contract import batch_name
 
 _MORE = 3
 
@@ -24,7 +25,8 @@ def returned_shapes(source: ModelSource) -> list[tuple[str, tuple[int | str, ...
         returned = flatten(call(*example.tensors()))
     dtypes = [str(leaf.dtype).removeprefix("torch.") for leaf in returned]
     asked: list[Asked | None] = [(dict(example.sizes), [tuple(leaf.shape) for leaf in returned])]
-    asked += [_grown(call, example, name) for name in example.choices.free]
+    for name in example.choices.free:
+        asked += _grown(source, name)
     return [
         (dtype, tuple(_axis(asked, (leaf, axis)) for axis in range(returned[leaf].ndim)))
         for leaf, dtype in enumerate(dtypes)
@@ -40,16 +42,28 @@ def _axis(asked: list[Asked | None], place: tuple[int, int]) -> int | str:
     return named[0] if named else f"dim{axis}"
 
 
-def _grown(call: Binding, example: Example, name: str) -> Asked | None:
-    """Return sizes with another one of one dimension and the shapes there; None where the module takes none."""
-    size, choices = example.sizes[name], example.choices
-    for other in (size + _MORE, 2 * size, max(2, choices.rule(name).low)):
-        sizes = choices.nearest({**example.sizes, name: other})
-        if sizes is None or sizes[name] == size:
-            continue
-        try:
-            with torch.no_grad():
-                return sizes, [tuple(leaf.shape) for leaf in flatten(call(*example.tensors(sizes)))]
-        except Exception:  # noqa: S112 -- the user's own code, which may want multiples of a size
-            continue
-    return None
+def _grown(source: ModelSource, name: str) -> list[Asked | None]:
+    """Return other sizes of one dimension with the shapes there; None where the module takes none of them.
+
+    A little more shows which axis follows, twice as much one that strides shorten.
+    """
+    call, example = source.call, source.example
+    size, lowest = example.sizes[name], example.choices.rule(name).low
+    counts_rows = name == batch_name(source.contract)
+    for wanted in ((size + 1,) if counts_rows else (size + _MORE, 2 * size), (2 * size,), (max(2, lowest),)):
+        found = [_asked(call, example, name, other) for other in wanted]
+        known: list[Asked | None] = [one for one in found if one is not None]
+        if known:
+            return known
+    return [None]
+
+
+def _asked(call: Binding, example: Example, name: str, size: int) -> Asked | None:
+    sizes = example.choices.nearest({**example.sizes, name: size})
+    if sizes is None or sizes[name] == example.sizes[name]:
+        return None
+    try:
+        with torch.no_grad():
+            return sizes, [tuple(leaf.shape) for leaf in flatten(call(*example.tensors(sizes)))]
+    except Exception:  # the user's own code, which may want multiples of a size
+        return None

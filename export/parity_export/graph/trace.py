@@ -7,6 +7,7 @@ from parity_export.graph.torch_export import guarded_graph
 from parity_export.sources.model_source import ModelSource
 from parity_export.sources.position_tables import position_limits
 from parity_runtime import InputError
+from parity_runtime.contract import batch_name
 
 _MAX_BYTES = 2**31 - 2**20  # protobuf's limit, and a mebibyte for what is no weight
 
@@ -22,5 +23,5 @@ def trace(source: ModelSource, options: ExportOptions) -> ExportGraph:
         raise InputError(f"the weights take {weights} bytes; a package is one file of less than 2 GiB")
     model, guards = guarded_graph(source.call, source.example, options.opset)
     model.ir_version = options.ir_version or model.ir_version
-    guards = with_limits(guards, position_limits(source.call, source.example))
+    guards = with_limits(guards, position_limits(source.call, source.example, batch_name(source.contract)))
     return ExportGraph.of(within_guards(source, guards), model)

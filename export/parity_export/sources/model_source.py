@@ -188,12 +188,14 @@ def source_from_module(
     check_dtypes(module)
     call = replace(bind(module, specs), as_float32=converted is not None)
     example, inferred = settled_example(call, specs, options.dimensions, sample)
-    call, computed = _answering(call, example, output_spec)
+    call, computed, returned = _answering(call, example, output_spec)
     made = (converted, computed, nan_note(module))
     notes = [*half_inputs(inputs), *(note for note in made if note is not None), *inferred]
     said = {rule.name: rule.text for rule in example.rules}
     batch = row_dimension(example.inputs, said)
-    sizes = _row_sizes(call, example, output_spec)
+    check_returned(returned)
+    check_sizes(call, example, returned)
+    sizes = _row_sizes(returned, output_spec)
     provenance: dict[str, str | int | None] = {"weights": weights_id(module.state_dict())}
     contract = ModelContract(
         name=name,
@@ -231,8 +233,8 @@ def _eval_copy(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module).eval() if any(part.training for part in module.modules()) else module
 
 
-def _answering(call: Binding, example: Example, output_spec: OutputSpec) -> tuple[Binding, str | None]:
-    """Return a binding with the outputs that are meant, and what is said of a module that computes in bfloat16.
+def _answering(call: Binding, example: Example, output_spec: OutputSpec) -> tuple[Binding, str | None, Any]:
+    """Return a binding with the outputs that are meant, what is said of a module in bfloat16, and what it returned.
 
     Raises:
         InputError: the module returns nothing that a graph could give, or lacks an output that was chosen.
@@ -247,15 +249,11 @@ def _answering(call: Binding, example: Example, output_spec: OutputSpec) -> tupl
     outputs = choose_outputs(returned, output_spec)
     kept = [leaf.of(returned) for leaf in leaves_of(returned) if leaf.kept]
     check_returned(outputs.pick(returned) if output_spec.output else kept)
-    return replace(call, outputs=outputs), said
+    return replace(call, outputs=outputs), said, outputs.pick(returned)
 
 
-def _row_sizes(call: Binding, example: Example, output_spec: OutputSpec) -> tuple[int, ...]:
-    """Return the sizes of a row of what the module returns (1 for ``[batch]``); none if it is no single tensor."""
-    with torch.no_grad():
-        returned = call(*example.tensors())
-    check_returned(returned)
-    check_sizes(call, example, returned)
+def _row_sizes(returned: Any, output_spec: OutputSpec) -> tuple[int, ...]:
+    """Return the sizes of a row of what the module returned (1 for ``[batch]``); none if it is no single tensor."""
     if not isinstance(returned, torch.Tensor) or returned.ndim == 0:
         return ()
     if output_spec.task != "tensors" and returned.dtype != torch.float32:

@@ -16,7 +16,7 @@ Place = int
 """Of a lookup in the order in which the module makes them."""
 
 
-def position_limits(call: Binding, example: Example) -> dict[str, int]:
+def position_limits(call: Binding, example: Example, batch: str | None) -> dict[str, int]:
     """Return the largest size of each dimension whose positions a module looks up in a table.
 
     A place in the table that moves with the size, and with nothing else, is a position: two short calls tell where the
@@ -25,13 +25,15 @@ def position_limits(call: Binding, example: Example) -> dict[str, int]:
     Args:
         call: the module.
         example: arguments that it accepts.
+        batch: the dimension that counts rows, which have no positions.
     """
     base = dict(example.sizes)
-    grown = [example.choices.nearest({**base, name: base[name] + _MORE}) for name in example.choices.free]
-    asked = [base, *(sizes for sizes in grown if sizes is not None)]
-    first = _lookups(call, example, base)
-    if not first or len(asked) == 1:
+    free = [name for name in example.choices.free if name != batch]
+    first = _lookups(call, example, base) if free else {}
+    if not first:
         return {}
+    grown = [example.choices.nearest({**base, name: base[name] + _MORE}) for name in free]
+    asked = [base, *(sizes for sizes in grown if sizes is not None)]
     seen = [first, *(_lookups(call, example, sizes) for sizes in asked[1:])]
     found: dict[str, int] = {}
     for place, (highest, rows) in first.items():
