@@ -12,8 +12,8 @@ from parity_export.sources.watched_call import watched_call
 
 _MORE = 3  # added to a size, to see which lookups follow it
 
-Place = int
-"""Of a lookup in the order in which the module makes them."""
+Lookup = tuple[int, int]
+"""The highest place that is looked up, and the length of the table."""
 
 
 def position_limits(call: Binding, example: Example, batch: str | None) -> dict[str, int]:
@@ -35,13 +35,15 @@ def position_limits(call: Binding, example: Example, batch: str | None) -> dict[
     grown = [example.choices.nearest({**base, name: base[name] + _MORE}) for name in free]
     asked = [base, *(sizes for sizes in grown if sizes is not None)]
     seen = [first, *(_lookups(call, example, sizes) for sizes in asked[1:])]
+    if {len(lookups) for lookups in seen} != {len(first)}:  # a loop over the positions
+        return {}
     found: dict[str, int] = {}
-    for place, (highest, rows) in first.items():
-        ends = [lookups[place][0] for lookups in seen if place in lookups]
-        for name in example.choices.names if len(ends) == len(asked) else ():
-            limit = rows - 1 - (highest - base[name])
-            if _follows(name, asked, ends) and limit < found.get(name, limit + 1):
-                found[name] = limit
+    for (highest, rows), *others in zip(*seen, strict=True):
+        ends = [highest, *(end for end, _ in others)]
+        for name in example.choices.names:
+            if _follows(name, asked, ends):
+                limit = rows - 1 - (highest - base[name])
+                found[name] = min(limit, found.get(name, limit))
     return {name: limit for name, limit in found.items() if _refused(call, example, name, limit + 1)}
 
 
@@ -69,11 +71,11 @@ def _refused(call: Binding, example: Example, name: str, size: int) -> bool:
     return False
 
 
-def _lookups(call: Binding, example: Example, sizes: Mapping[str, int]) -> dict[Place, tuple[int, int]]:
-    """Return the highest place of each lookup, and the length of its table."""
+def _lookups(call: Binding, example: Example, sizes: Mapping[str, int]) -> list[Lookup]:
+    """Return the lookups of one call, in the order in which the module makes them."""
     watch = _Lookups()
     watched_call(call, example.tensors(sizes), watch)
-    return dict(enumerate(watch.found))
+    return watch.found
 
 
 class _Lookups(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -83,7 +85,7 @@ class _Lookups(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.found: list[tuple[int, int]] = []
+        self.found: list[Lookup] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if isinstance(func, torch._ops.OpOverload):
@@ -91,7 +93,7 @@ class _Lookups(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*args, **(kwargs or {}))
 
 
-def _looked_up(operator: str, args: Any) -> Iterator[tuple[int, int]]:
+def _looked_up(operator: str, args: Any) -> Iterator[Lookup]:
     places = None
     if operator == "embedding":
         places = args[1]
