@@ -254,3 +254,30 @@ class Broken(modules.Masked):
 def test_a_graph_that_is_wrong_inside_of_a_mask_is_still_refused(tmp_path: Path) -> None:
     with pytest.raises(ParityRefusedError):
         exported(Broken(), [MASKED[0], f"{MASKED[1]} in 0..1, prefix"], tmp_path, dimensions=SHORT)
+
+
+class Additive(nn.Module):
+    """An attention that shuts positions out by what it adds to their scores; its graph may lack the scores."""
+
+    def __init__(self, *, drops_scores: bool, pairs: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer, self.drops_scores, self.pairs = nn.Linear(8, 8), drops_scores, pairs
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        q, kept = self.layer(x), mask[:, None, :].to(x.dtype)
+        kept = kept * mask[:, :, None] if self.pairs else kept
+        scores = q @ q.transpose(1, 2) * (0.0 if self.drops_scores and torch.compiler.is_exporting() else 0.35)
+        return (scores + (1 - kept) * -1e9).softmax(-1) @ x
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pairs", [False, True])
+@pytest.mark.parametrize("dtype", ["int64", "float32"])
+def test_a_large_negative_number_times_a_mask_hides_no_wrong_graph(dtype: str, pairs: bool, tmp_path: Path) -> None:
+    specs = ["x: float32[batch, time, 8] in -1..1", f"mask: {dtype}[batch, time] in 0..1, prefix"]
+    found = exported(Additive(drops_scores=False, pairs=pairs), specs, tmp_path / "right", dimensions=SHORT)
+    floors = [by_output["output"].floor for by_output in found.gate_result.expected.reported_tolerances.values()]
+    assert max(floors) < 1e-3
+    with pytest.raises(ParityRefusedError, match="ordinary probes"):
+        exported(Additive(drops_scores=True, pairs=pairs), specs, tmp_path / "wrong", dimensions=SHORT)

@@ -3,15 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import torch
-
 from parity_export.sources.dimension_choices import DimensionChoices
 from parity_export.sources.domain_arrays import sizes_of_rows
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import ModelContract
 from parity_runtime.contract import batch_name
 from parity_runtime.dimension_rule import DimensionRule
-from parity_runtime.errors import first_line
 
 OTHER_SIZES = (1, 2, 5, 17, 8, 32, 64, 16)
 """Sizes of dynamic dimensions other than the batch, each dimension at one of its own: the probes are run at the sizes
@@ -64,7 +61,8 @@ def accepted_sizes(
     choices, left = source.example.choices, _OTHER_ASKED
     free = [name for name in choices.free if name in names]
     asked: list[Sizes] = []
-    for wanted in _assignments(choices, free, lengths):
+    decided = [_Wanted(dict(sizes), exact=True) for sizes in source.decided_sizes]
+    for wanted in [*decided, *_assignments(choices, free, lengths)]:
         if wanted.few and not left:
             continue
         sizes = _settled(source, wanted, affordable or _is_short)
@@ -72,7 +70,7 @@ def accepted_sizes(
         if not dimensions or dimensions in asked:
             continue
         asked.append(dimensions)
-        reason = refusal(source, dimensions)
+        reason = source.refusal(dimensions)
         if reason is not None:
             refused.append(f"torch at {dimensions}: {reason}")
         else:
@@ -88,11 +86,13 @@ class _Wanted:
         sizes: of the free dimensions.
         few: whether they are among those of which a few are asked.
         halved: whether smaller ones do as well where these cost too much.
+        exact: whether these and no others near to them are meant, alike or not.
     """
 
     sizes: Sizes
     few: bool = False
     halved: bool = False
+    exact: bool = False
 
 
 def _assignments(choices: DimensionChoices, free: list[str], lengths: tuple[int, ...]) -> Iterator[_Wanted]:
@@ -122,8 +122,9 @@ def _settled(source: ModelSource, wanted: _Wanted, affordable: Callable[[Sizes],
     """Return allowed sizes near to those wanted; None where there are none, or a row of them costs too much."""
     batch, asked = batch_name(source.contract), wanted.sizes
     others = {} if batch is None else {batch: _NO_SIZE}  # rows are counted apart: their number may be any size's
+    choices = source.example.choices
     while True:
-        sizes = source.example.choices.apart({**asked, **others})
+        sizes = choices.nearest({**asked, **others}) if wanted.exact else choices.apart({**asked, **others})
         if sizes is None or affordable({name: size for name, size in sizes.items() if name != batch}):
             return sizes
         smaller = {name: max(1, size // 2) for name, size in asked.items()}
@@ -134,13 +135,3 @@ def _settled(source: ModelSource, wanted: _Wanted, affordable: Callable[[Sizes],
 
 def _is_short(sizes: Sizes) -> bool:
     return max(sizes.values()) <= _LONGEST
-
-
-def refusal(source: ModelSource, dimensions: dict[str, int]) -> str | None:
-    """Return why the module itself does not take these sizes; None if it does."""
-    try:
-        with torch.no_grad():
-            source.call(*source.example.tensors(dimensions))
-    except Exception as error:  # the user's own code
-        return first_line(error)
-    return None

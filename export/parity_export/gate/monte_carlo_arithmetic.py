@@ -36,6 +36,12 @@ _ROUNDING = frozenset({
 """Names of ATen operators whose results are rounded. A comparison, a maximum or a rounding to integers is exact: given
 the same operands every backend decides alike, so that theirs are not moved."""
 
+_COUNTING = frozenset({"add", "sub", "rsub", "mul", "sum", "cumsum", "prod"})
+_WHOLE = 2048.0
+"""Whole numbers up to that are counts, masks and constants, exact however they were computed, and so is what is counted
+of them: 1 - mask is 0, and -1e9 times what an ulp would leave there hides all that an attention looks at. Of other
+float32 numbers between 1024 and 2048 one in 8192 is whole by chance, and fewer of smaller ones."""
+
 _BOUNDED = {"sigmoid", "tanh", "erf", "hardsigmoid"}
 _SCALED = {"gelu", "silu", "mish", "hardswish"}
 
@@ -65,7 +71,8 @@ class MonteCarloArithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
         written = 1 if func._schema.is_mutable else 0  # what is written in place must stay the caller's tensor
         name = name.removesuffix("_") if written else name
         if name in _ROUNDING:
-            args = (*args[:written], *tree_map(self._moved, tuple(args[written:])))
+            move = self._moved_but_for_whole if name in _COUNTING else self._moved
+            args = (*args[:written], *tree_map(move, tuple(args[written:])))
         result = func(*args, **kwargs)
         if self._kernels and name in _BOUNDED | _SCALED:
             size = 1.0 if name in _BOUNDED else args[0].abs()
@@ -76,6 +83,13 @@ class MonteCarloArithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not isinstance(value, Tensor) or value.dtype != torch.float32:
             return value
         return value * (1 + self._reach * self._signs(value))
+
+    def _moved_but_for_whole(self, value: Any) -> Any:
+        """Move all but whole numbers."""
+        moved = self._moved(value)
+        if moved is value:
+            return value
+        return torch.where((value == value.trunc()) & (value.abs() <= _WHOLE), value, moved)
 
     def _signs(self, tensor: Tensor) -> Tensor:
         """Return -1, 0 or 1 for each element."""

@@ -12,7 +12,6 @@ from parity_export.gate.asked_notes import asked_notes, left_out_note
 from parity_export.gate.backends import DEFAULT
 from parity_export.gate.batching import LazyModel, RememberedAnswers
 from parity_export.gate.decision_constants import code_numbers
-from parity_export.gate.dimension_sizes import refusal
 from parity_export.gate.encoder_check import check_encoder
 from parity_export.gate.expected_outputs import ExpectedOutputs
 from parity_export.gate.oracle import GateSetting, Oracle
@@ -102,7 +101,7 @@ def run_gate(
         certified,
         numbers.compared,
     )
-    plans = plan_sizes(graph.source, effort, (*graph.source.decided_sizes, *numbers.lengths))
+    plans = plan_sizes(graph.source, effort, numbers.lengths)
     refused, oracles = plans.refused, []
     for sizes in plans.sizes:
         oracle = Oracle(sizes.source, sizes.dimensions, sizes.plan, setting)
@@ -173,7 +172,7 @@ def _check_one_row(source: ModelSource) -> None:
     if batch is None:
         return
     sizes = source.example.sizes
-    reason = refusal(source, {batch: 1})
+    reason = source.refusal({batch: 1})
     if reason is not None:
         fixed = [
             replace(spec, shape=tuple(sizes[batch] if size == batch else size for size in spec.shape))

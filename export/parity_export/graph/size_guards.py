@@ -11,7 +11,10 @@ from typing import Any
 
 import torch
 
+from parity_export.graph.size_decisions import SizeDecision, size_decisions
+from parity_export.sources.dimension_choices import DimensionChoices
 from parity_export.sources.domain_arrays import sizes_of_rows
+from parity_export.sources.example_inputs import Example
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError
 from parity_runtime.arguments import argument
@@ -22,7 +25,7 @@ Axes = Mapping[int, torch.export.Dim]
 
 _ANY = 2  # torch.export takes any size to be 2 or more: the gate asks at 1 itself
 _UNLIMITED = 2**31  # what torch's own kernels count with
-_LONGEST, _MOST = 1024, 4  # of the numbers that are asked
+_SEVERAL = 6  # positions
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,11 @@ class SizeGuards:
     Attributes:
         limits: by dimension, the smallest and the largest size that the program's branch is for; the largest None where
             there is no limit.
-        numbers: sizes that the code compares with otherwise (``==``, a remainder).
+        decisions: what is supposed of the sizes otherwise (``==``, a remainder, an area).
     """
 
     limits: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
-    numbers: tuple[int, ...] = ()
+    decisions: tuple[SizeDecision, ...] = ()
 
 
 def size_guards(program: torch.onnx.ONNXProgram, axes: Sequence[Axes]) -> SizeGuards:
@@ -49,11 +52,12 @@ def size_guards(program: torch.onnx.ONNXProgram, axes: Sequence[Axes]) -> SizeGu
     exported = program.exported_program
     if exported is None:
         return SizeGuards()
-    sizes = dict(_dynamic_sizes(exported, axes))
+    found = list(_dynamic_sizes(exported, axes))
+    sizes = dict(found)
     ranges = {str(symbol): limits for symbol, limits in exported.range_constraints.items()}
     limits = {name: _limits(ranges[str(size)], _cut_at(size)) for name, size in sizes.items() if str(size) in ranges}
-    decided = {name: found for name, found in limits.items() if found != (1, None)}
-    return SizeGuards(decided, tuple(_numbers(sizes.values())))
+    decided = {name: limit for name, limit in limits.items() if limit != (1, None)}
+    return SizeGuards(decided, tuple(size_decisions(found)))
 
 
 def _dynamic_sizes(exported: torch.export.ExportedProgram, axes: Sequence[Axes]) -> Iterator[tuple[str, torch.SymInt]]:
@@ -84,13 +88,6 @@ def _cut_at(size: torch.SymInt) -> int:
     return min(found)
 
 
-def _numbers(sizes: Any) -> Iterator[int]:
-    """Yield the integers in what torch supposes of the sizes, few and small ones."""
-    axioms = {str(axiom): axiom for size in sizes for axiom in size.node.shape_env.axioms}
-    found = {int(number) for axiom in axioms.values() for number in axiom.atoms() if number.is_Integer}
-    yield from sorted(number for number in found if _ANY < number < _LONGEST)[:_MOST]
-
-
 def with_limits(guards: SizeGuards, highest: Mapping[str, int]) -> SizeGuards:
     """Return guards whose dimensions are no larger than some sizes."""
     limits = dict(guards.limits)
@@ -111,7 +108,7 @@ def within_guards(source: ModelSource, guards: SizeGuards) -> ModelSource:
     for name, (low, high) in guards.limits.items():
         said, found = example.choices.rule(name), DimensionRule(name, low, high)
         if name == batch_name(source.contract):
-            raise InputError(_of_rows(source, found))
+            raise InputError(_of_rows(source, str(found), low))
         if _is_within(said, low, high):
             continue
         if said.terms:
@@ -125,13 +122,53 @@ def within_guards(source: ModelSource, guards: SizeGuards) -> ModelSource:
         rules[name] = found
         notes.append(f"{found}: outside of it the module's code takes another branch, or no longer answers")
     dimensions = {**source.contract.dimensions, **{name: rule.text for name, rule in rules.items()}}
+    example = replace(example, rules=tuple(rules.values()))
+    decided = list(_decided_sizes(source, example, guards.decisions))
+    texts = dict.fromkeys(text for text, _ in decided if text)
+    notes += [f"the graph supposes {text}: it was run where that is not so as well" for text in texts]
     return replace(
         source,
         contract=replace(source.contract, dimensions=dimensions),
-        example=replace(example, rules=tuple(rules.values())),
+        example=example,
         notes=(*source.notes, *notes),
-        decided_sizes=tuple(size for number in guards.numbers for size in (number, number + 1)),
+        decided_sizes=tuple(sizes for _, sizes in decided),
     )
+
+
+def _decided_sizes(
+    source: ModelSource, example: Example, decisions: Sequence[SizeDecision]
+) -> Iterator[tuple[str, dict[str, int]]]:
+    """Yield what the graph supposes, and sizes at which the module's code decides otherwise, where there are such.
+
+    The smallest ones without a word, and larger ones: of a single position much is alike that is not of six.
+
+    Raises:
+        InputError: the number of rows decides, or sizes do that nobody may ask.
+    """
+    batch = batch_name(source.contract)
+    for decision in decisions:
+        _check_rows_decide_nothing(source, decision)
+        for least in (1, _SEVERAL):
+            sizes = decision.contradicted(example.choices, example.sizes, least)
+            others = {name: size for name, size in (sizes or {}).items() if name != batch}
+            if sizes is None or (batch is not None and sizes[batch] != example.sizes[batch]):
+                continue
+            if source.samples_only:
+                raise InputError(
+                    f"the module's code decides by sizes ({decision.text}), and {argument('samples_only', True)} asks "
+                    f"no others; write the sizes in the place of {' and '.join(decision.names)}, or leave it out"
+                )
+            yield decision.text if least > 1 else "", others
+
+
+def _check_rows_decide_nothing(source: ModelSource, decision: SizeDecision) -> None:
+    batch = batch_name(source.contract)
+    if batch is None or decision.names != (batch,):
+        return
+    # A row alone is asked of every module.
+    any_rows = DimensionChoices(source.example.inputs)
+    if decision.contradicted(any_rows, source.example.sizes, least=2) is not None:
+        raise InputError(_of_rows(source, decision.text, source.example.sizes[batch]))
 
 
 def _is_within(said: DimensionRule, low: int, high: int | None) -> bool:
@@ -146,13 +183,14 @@ def _sampled_sizes(source: ModelSource) -> dict[str, int]:
     return {} if source.sample is None else sizes_of_rows(contract.inputs, source.sample, batch_name(contract))
 
 
-def _of_rows(source: ModelSource, found: DimensionRule) -> str:
+def _of_rows(source: ModelSource, supposed: str, rows: int) -> str:
+    batch = batch_name(source.contract)
     fixed = [
-        replace(spec, shape=tuple(found.low if size == found.name else size for size in spec.shape))
+        replace(spec, shape=tuple(rows if size == batch else size for size in spec.shape))
         for spec in source.contract.inputs
     ]
     options = argument("inputs", [str(spec) for spec in fixed], option="--input")
     return (
         f"the module's code decides by the number of rows, and a graph holds one branch alone, which is that of "
-        f"{found}; take the decision out of its forward, or fix the number: {options}"
+        f"{supposed}; take the decision out of its forward, or fix the number: {options}"
     )

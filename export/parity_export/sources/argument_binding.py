@@ -78,6 +78,14 @@ class Binding:
             named[_keywords(self.signature) or ""] = arguments
         return inspect.BoundArguments(self.signature, named)
 
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameter of ``forward`` that each input is, or is a part of."""
+        if self.by_name:
+            return {name: group for group, names in self.groups.items() for name in names}
+        taken = [*self.signature.parameters, *self.groups]
+        return {name: one for one, names in zip(taken, self.groups.values(), strict=False) for name in names}
+
     def in_order(self, values: Sequence[Any]) -> list[Any]:
         """Return one value an input in the order of ``forward``'s parameters, which torch.export has its inputs in."""
         bound = self.arguments(values)

@@ -51,11 +51,11 @@ def infer_domains(module: nn.Module | Binding, example: Example, batch: str | No
     zeros, ones = (watch(call, call.module, tensors, names) for tensors in calls)
     sizes = example.choices.nearest({name: size + _MORE for name, size in example.sizes.items()})
     grown = watch(call, call.module, _tensors(example, example.filling, sizes), names) if sizes else {}
-    found = {}
+    found, parameters = {}, call.parameters
     for spec in followed:
         uses = (ones, zeros)[example.filling == 0][spec.name]
         inferred = _index(example, uses, (sizes or {}, grown[spec.name] if grown else None), spec, batch)
-        inferred = inferred or _mask(spec, zeros[spec.name], ones[spec.name], batch)
+        inferred = inferred or _mask(spec, parameters[spec.name], (zeros[spec.name], ones[spec.name]), batch)
         if inferred is not None and _accepted(call, example, replace(spec, domain=inferred.domain)):
             found[spec.name] = inferred
     return found
@@ -140,15 +140,26 @@ def _index_note(spec: TensorSpec, length: int, why: str) -> str:
     return f"{spec.name}: 0 to {length - 1} ({why})"
 
 
-def _mask(spec: TensorSpec, zeros: Uses, ones: Uses, batch: str | None) -> Inferred | None:
-    """Return the domain of a mask; None where the input is none, or may hold whatever its dtype holds."""
-    others = zeros.others | ones.others
-    compared = zeros.compared or ones.compared or zeros.attended or ones.attended
-    named = (zeros.multiplied or ones.multiplied) and "mask" in spec.name
+def _mask(spec: TensorSpec, parameter: str, watched: tuple[Uses, Uses], batch: str | None) -> Inferred | None:
+    """Return the domain of a mask; None where the input is none, or may hold whatever its dtype holds.
+
+    Args:
+        spec: of the input.
+        parameter: of the module, which the input is.
+        watched: what was seen of it, of zeros and of ones.
+        batch: the dimension that counts rows.
+    """
+    zeros, ones = watched
+    is_called_mask = "mask" in parameter or "mask" in spec.name
+    attended = zeros.attended or ones.attended
+    # Positions may be counted of a mask as well, as BLOOM does.
+    others = set() if attended and is_called_mask else zeros.others | ones.others
+    compared = zeros.compared or ones.compared or attended
+    named = (zeros.multiplied or ones.multiplied) and is_called_mask
     if others or zeros.bounds or ones.bounds or not (compared or named):
         return None
     shape = ""
-    if (zeros.attended or ones.attended) and spec.shape[-1:] not in ((), (batch,)):
+    if attended and spec.shape[-1:] not in ((), (batch,)):
         shape = _side(zeros, ones)
     if not shape and spec.dtype == "bool":
         return None

@@ -31,6 +31,7 @@ from parity_runtime import InputError, ModelContract, TensorSpec, __version__
 from parity_runtime.arguments import argument
 from parity_runtime.contract import row_dimension
 from parity_runtime.drift.profile import Profile
+from parity_runtime.errors import first_line
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.printable import shown
 from parity_runtime.tables.feature_columns import chunk_inputs
@@ -68,7 +69,8 @@ class ModelSource:
         notes: what a person should know of how the module was made, and what was seen of its inputs, a line each.
         outputs: which of the tensors that the module returns are its outputs.
         as_float32: whether what the module's code asks to be in half precision is float32.
-        decided_sizes: sizes of dynamic dimensions that the module's code compares with, and those beside them.
+        decided_sizes: of the dynamic dimensions but the batch, at which the module's code decides otherwise than in the
+            branch that its graph holds.
     """
 
     module: nn.Module
@@ -84,7 +86,7 @@ class ModelSource:
     notes: tuple[str, ...] = ()
     outputs: OutputChoice = field(default_factory=OutputChoice)
     as_float32: bool = False
-    decided_sizes: tuple[int, ...] = ()
+    decided_sizes: tuple[Mapping[str, int], ...] = ()
 
     def __repr__(self) -> str:
         return f"ModelSource({self.contract.name!r}, {type(self.module).__name__}, {self.contract.brief})"
@@ -112,6 +114,15 @@ class ModelSource:
     def noting(self, *notes: str) -> "ModelSource":
         """Return the source with further notes before its own, as those of `parity_training.load_weights`."""
         return replace(self, notes=(*notes, *self.notes))
+
+    def refusal(self, sizes: Mapping[str, int]) -> str | None:
+        """Return why the module itself does not take sizes of the dynamic dimensions; None if it does."""
+        try:
+            with torch.no_grad():
+                self.call(*self.example.tensors(sizes))
+        except Exception as error:  # the user's own code
+            return first_line(error)
+        return None
 
     def arrays(self, inputs: Arrays) -> list[NDArray[Any]]:
         """Return what the module is given for a batch of the contract's inputs, one array for each of its own.
