@@ -1,0 +1,1 @@
+"""What scoring on a cluster needs on its workers, whatever the engine."""

@@ -1,0 +1,98 @@
+"""Arrow record batches through a worker's predictor: the columns that are added are those of ``parity predict``."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parity_runtime.contract import ModelContract, certified_contract
+from parity_runtime.engines.worker_predictor import WorkerPredictor
+from parity_runtime.errors import InputError
+from parity_runtime.scoring.arrow_writer import with_predictions
+from parity_runtime.scoring.prediction_columns import (
+    OUT_OF_RANGE,
+    PredictionColumn,
+    prediction_columns,
+    prediction_names,
+    prefix_way_out,
+)
+from parity_runtime.scoring.score_chunk import Errors, OutsideRange, score
+from parity_runtime.scoring.writer import Layout
+from parity_runtime.tables.arrow_file import ArrowChunk
+from parity_runtime.tables.cell_values import cell_values
+
+
+@dataclass(frozen=True)
+class BatchScorer:
+    """How record batches are answered on a worker. It pickles without the model.
+
+    Attributes:
+        worker: whose predictor answers.
+        columns: those to give, of the batches' and the answers; empty for all.
+        errors: what becomes of a row that cannot be predicted.
+        out_of_range: what becomes of a row outside what the model has seen in training.
+        prefix: what the names of the added columns begin with.
+    """
+
+    worker: WorkerPredictor
+    columns: tuple[str, ...] = ()
+    errors: Errors = "stop"
+    out_of_range: OutsideRange = "ignore"
+    prefix: str = ""
+
+    def schema(self, table: Any, contract: ModelContract) -> Any:
+        """Return the ``pyarrow.Schema`` of the answers to batches of a schema.
+
+        Raises:
+            InputError: a column that was asked for is not there, or one is there already.
+        """
+        import pyarrow  # noqa: PLC0415 -- of the [tables] extra
+
+        empty = pyarrow.RecordBatch.from_pylist([], schema=table)
+        chunk, answers = ArrowChunk("the table", empty, 1), self._no_answers(contract)
+        return self._chosen(chunk, empty, answers, np.zeros(0, bool)).schema
+
+    def answers(self, batches: Iterable[Any], where: str) -> Iterator[Any]:
+        """Yield the answers to each ``pyarrow.RecordBatch``, in order.
+
+        Args:
+            batches: of one partition.
+            where: what they are called in messages: ``partition 17``.
+
+        Raises:
+            InputError: a column is missing or is there already; or, with ``stop``, names the first row of the partition
+                that cannot be predicted.
+        """
+        predictor, first = self.worker.open(), 1
+        if self.errors != "stop" and not predictor.contract.row_independent:
+            raise InputError(
+                f"rows of {predictor.contract.name} influence one another: leaving one out would change the others"
+            )
+        for batch in batches:
+            chunk = ArrowChunk(where, batch, first)
+            chunk.values = cell_values(predictor.contract.missing_values)
+            scored = score(predictor, chunk, self.errors, self.out_of_range)
+            kept: Any = scored.chunk
+            yield self._chosen(chunk, kept.batch, scored.predictions, scored.unpredicted)
+            first += batch.num_rows
+
+    def _chosen(self, chunk: ArrowChunk, batch: Any, predictions: list[PredictionColumn], unpredicted: Any) -> Any:
+        """Return the columns that were asked for."""
+        predictions = [answer.renamed(self.prefix) for answer in predictions]
+        names = [answer.name for answer in predictions]
+        chunk.refuse_columns((name for name in names if not self.columns or name in self.columns), prefix_way_out())
+        layout = Layout.choose(chunk.columns, names, self.columns)
+        return with_predictions(batch.select(layout.table), layout.chosen(predictions), unpredicted)
+
+    def _no_answers(self, contract: ModelContract) -> list[PredictionColumn]:
+        """Return the added columns of no rows."""
+        contract = certified_contract(contract) if self.worker.certified else contract
+        prediction_names(contract, certified=self.worker.certified)
+        outputs = {
+            spec.name: np.zeros((0, *(size if isinstance(size, int) else 0 for size in spec.shape[1:])), spec.dtype)
+            for spec in contract.outputs
+        }
+        found = prediction_columns(contract, outputs)
+        mark = [PredictionColumn(OUT_OF_RANGE, np.zeros(0, bool))] * (self.out_of_range == "mark")
+        return [*found, *mark]

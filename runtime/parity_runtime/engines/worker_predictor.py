@@ -1,0 +1,82 @@
+"""One predictor for each worker process of a cluster, of the very package that the driver has."""
+
+import functools
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from parity_runtime.errors import DigestError, InputError, ParityError
+from parity_runtime.inference.predictor import Predictor
+from parity_runtime.inference.session import Provider
+from parity_runtime.version import __version__
+
+
+@dataclass(frozen=True)
+class WorkerPredictor:
+    """A package, as a driver names it to its workers; a few hundred bytes where it is pickled.
+
+    >>> from parity_runtime.engines.worker_predictor import WorkerPredictor
+    >>> worker = WorkerPredictor.of("tests/data/xor")
+    >>> worker.open()
+    Predictor('tests/data/xor', binary, 2 features, cpu)
+    >>> worker.open() is worker.open()
+    True
+
+    Attributes:
+        path: the package folder, as the workers see it.
+        package_id: the one that the driver has read.
+        version: Parity's, on the driver.
+        certified: whether the certified graph is run.
+        provider: what the workers' sessions run on.
+        threads: within an operator.
+    """
+
+    path: str
+    package_id: str
+    version: str = __version__
+    certified: bool = False
+    provider: Provider = "cpu"
+    threads: int = 1
+
+    @classmethod
+    def of(cls, package: str | Path, *, certified: bool = False, provider: Provider = "cpu", threads: int = 1) -> Self:
+        """Return a package that the driver reads itself first, so that what is wrong with it is said at once.
+
+        Raises:
+            InputError: there is no package, or it is a bare model, which has no id to be held to.
+            ParityError: as `Predictor`.
+        """
+        with Predictor(package, certified=certified) as predictor:
+            found = predictor.package_id
+        if found is None:
+            raise InputError(f"{package} is a bare model without an id that workers are held to; give a package folder")
+        return cls(str(Path(package).absolute()), found, __version__, certified, provider, threads)
+
+    def open(self) -> Predictor:
+        """Return this process's predictor; it is loaded once.
+
+        Raises:
+            InputError: this process runs another version of Parity, or cannot read the package.
+            DigestError: the package is another one than the driver's.
+        """
+        return _opened(self)
+
+
+@functools.lru_cache(maxsize=4)
+def _opened(worker: WorkerPredictor) -> Predictor:
+    if worker.version != __version__:
+        raise InputError(
+            f"the worker {platform.node()} has Parity {__version__}, and the driver {worker.version}; install one "
+            "version on both"
+        )
+    options = {"certified": worker.certified, "provider": worker.provider, "threads": worker.threads}
+    try:
+        return Predictor(worker.path, digest=worker.package_id, **options)  # type: ignore[arg-type]
+    except DigestError as error:
+        raise DigestError(f"on the worker {platform.node()}: {error}") from error
+    except ParityError as error:
+        raise InputError(
+            f"the worker {platform.node()} cannot use the package {worker.path}: {error}; give a path that all workers "
+            "see, or ship the package to them"
+        ) from error

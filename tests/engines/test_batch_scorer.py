@@ -1,0 +1,87 @@
+"""What every engine's workers do: open the driver's package once, and answer Arrow batches as `parity predict` does."""
+
+import pickle
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from parity_runtime import DigestError, InputError, Predictor, UncheckedModelWarning
+from parity_runtime.engines.batch_scorer import BatchScorer
+from parity_runtime.engines.worker_predictor import WorkerPredictor
+
+pyarrow = pytest.importorskip("pyarrow")
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+
+
+def points(rows: int) -> "pyarrow.RecordBatch":
+    x1, x2 = np.random.default_rng(0).uniform(-1, 2, (2, rows)).astype(np.float32)
+    return pyarrow.RecordBatch.from_pydict({"id": np.arange(rows), "x1": x1, "x2": x2})
+
+
+def scorer(package: Path = DATA / "xor", **options) -> BatchScorer:
+    certified = options.pop("certified", False)
+    return BatchScorer(WorkerPredictor.of(package, certified=certified), **options)
+
+
+@pytest.mark.parametrize("certified", [False, True])
+def test_answers_have_the_schema_that_was_said_and_the_same_bits_whatever_the_batches(certified: bool) -> None:
+    one = scorer(DATA / ("xor_certified" if certified else "xor"), certified=certified)
+    sent, batch = pickle.loads(pickle.dumps(one)), points(100)
+    whole = pyarrow.Table.from_batches(sent.answers([batch], "partition 1"))
+    slices = [batch.slice(0, 7), batch.slice(7, 1), batch.slice(8)]
+    parts = pyarrow.Table.from_batches(sent.answers(slices, "partition 1"))
+    assert whole.schema == parts.schema == one.schema(batch.schema, Predictor(one.worker.path).contract)
+    assert whole.combine_chunks() == parts.combine_chunks()
+    rows = np.stack([batch["x1"], batch["x2"]], axis=1)
+    assert whole["label"].to_pylist() == Predictor(one.worker.path).predict(rows).tolist()
+
+
+def test_columns_are_chosen_and_named_and_an_empty_partition_has_them_too() -> None:
+    one = scorer(columns=("id", "p_label"), prefix="p_")
+    (answers,) = one.answers([points(3)], "partition 1")
+    assert answers.schema.names == ["id", "p_label"]
+    (empty,) = one.answers([points(0)], "partition 2")
+    assert empty.schema == answers.schema and not len(empty)
+
+
+def test_a_row_that_cannot_be_predicted_is_named_by_partition_and_row_or_left_out_or_null() -> None:
+    batch = points(20)
+    holed = [None if row == 13 else 0.5 for row in range(20)]
+    batch = batch.set_column(1, "x1", pyarrow.array(holed, pyarrow.float32()))
+    batches = [batch.slice(0, 10), batch.slice(10)]
+    with pytest.raises(InputError, match="partition 17, row 14: x1 is missing"):
+        list(scorer().answers(batches, "partition 17"))
+    assert sum(len(part) for part in scorer(errors="skip").answers(batches, "partition 17")) == 19
+    null = pyarrow.Table.from_batches(scorer(errors="null").answers(batches, "partition 17"))
+    assert [row for row, label in enumerate(null["label"].to_pylist()) if label is None] == [13]
+
+
+def test_a_column_that_a_partition_lacks_or_has_already_is_named() -> None:
+    with pytest.raises(InputError, match="partition 3 has no column 'x2'"):
+        list(scorer().answers([points(3).select(["id", "x1"])], "partition 3"))
+    with pytest.raises(InputError, match="label.*prefix"):
+        list(scorer().answers([points(3).rename_columns(["label", "x1", "x2"])], "partition 3"))
+    with pytest.raises(InputError, match="no column 'labl'"):
+        list(scorer(columns=("labl",)).answers([points(3)], "partition 3"))
+
+
+def test_a_package_that_was_replaced_is_never_mixed_in(tmp_path: Path) -> None:
+    shutil.copytree(DATA / "xor", tmp_path / "p")
+    worker = WorkerPredictor.of(tmp_path / "p")
+    shutil.rmtree(tmp_path / "p")
+    with pytest.raises(InputError, match=r"the worker .* cannot use the package .*a path that all workers see"):
+        worker.open()
+    shutil.copytree(DATA / "species", tmp_path / "p")
+    with pytest.raises(DigestError, match="on the worker"):
+        worker.open()
+    with pytest.raises(InputError, match=r"has Parity .*, and the driver 9\.9"):
+        replace(worker, version="9.9").open()
+
+
+def test_a_bare_model_has_no_id() -> None:
+    with pytest.warns(UncheckedModelWarning), pytest.raises(InputError, match="give a package folder"):
+        WorkerPredictor.of(DATA / "xor" / "model.onnx")
