@@ -40,6 +40,7 @@ SAYS = {
         "0,abc,,,", "(1000, 2)", "0;0,75;1;", '0,"$1,000.50",', "0,absent,,,",
         "probability_1,out_of_range", "1e30,0,,,", "1,yes,red,1.5,2020-01-01,true,3.0,yes,",
     ],
+    "clusters.md": ["Dask: 676", "polars: 676", "DuckDB: 676"],
     "training.md": ["TableNetwork"],
     "drift.md": ["beside 400 rows of training", "row 3 of today.csv", '"prediction"', "much"],
     "proof.md": ["[ True  True]\n(1, 1)"],

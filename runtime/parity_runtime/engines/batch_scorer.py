@@ -1,14 +1,15 @@
 """Arrow record batches through a worker's predictor: the columns that are added are those of ``parity predict``."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self, TypedDict
 
 import numpy as np
 
 from parity_runtime.contract import ModelContract, certified_contract
 from parity_runtime.engines.worker_predictor import WorkerPredictor
-from parity_runtime.errors import InputError
+from parity_runtime.inference.session import Provider
 from parity_runtime.scoring.arrow_writer import with_predictions
 from parity_runtime.scoring.prediction_columns import (
     OUT_OF_RANGE,
@@ -21,6 +22,23 @@ from parity_runtime.scoring.score_chunk import Errors, OutsideRange, score
 from parity_runtime.scoring.writer import Layout
 from parity_runtime.tables.arrow_file import ArrowChunk
 from parity_runtime.tables.cell_values import cell_values
+
+
+class MoreOptions(TypedDict, total=False):
+    """What an engine's functions take beside the columns, the errors and the proof.
+
+    Attributes:
+        out_of_range: what becomes of a row outside what the model has seen in training: ``ignore``, ``mark`` or
+            ``refuse``.
+        prefix: what the names of the added columns begin with.
+        provider: what the workers' sessions run on: ``cpu``, ``cuda`` or ``auto``.
+        threads: within an operator.
+    """
+
+    out_of_range: OutsideRange
+    prefix: str
+    provider: Provider
+    threads: int
 
 
 @dataclass(frozen=True)
@@ -40,6 +58,22 @@ class BatchScorer:
     errors: Errors = "stop"
     out_of_range: OutsideRange = "ignore"
     prefix: str = ""
+
+    @classmethod
+    def of(
+        cls, package: str | Path | WorkerPredictor, columns: Sequence[str], errors: Errors, certified: bool,
+        more: MoreOptions,
+    ) -> Self:  # fmt: skip
+        """Return the scorer of a package that is read here first.
+
+        Raises:
+            ParityError: as `WorkerPredictor.of`.
+        """
+        if not isinstance(package, WorkerPredictor):
+            provider, threads = more.get("provider", "cpu"), more.get("threads", 1)
+            package = WorkerPredictor.of(package, certified=certified, provider=provider, threads=threads)
+        outside, prefix = more.get("out_of_range", "ignore"), more.get("prefix", "")
+        return cls(package, tuple(columns), errors, outside, prefix)
 
     def schema(self, table: Any, contract: ModelContract) -> Any:
         """Return the ``pyarrow.Schema`` of the answers to batches of a schema.
@@ -65,10 +99,6 @@ class BatchScorer:
                 that cannot be predicted.
         """
         predictor, first = self.worker.open(), 1
-        if self.errors != "stop" and not predictor.contract.row_independent:
-            raise InputError(
-                f"rows of {predictor.contract.name} influence one another: leaving one out would change the others"
-            )
         for batch in batches:
             chunk = ArrowChunk(where, batch, first)
             chunk.values = cell_values(predictor.contract.missing_values)

@@ -1,0 +1,142 @@
+"""Packages as MLflow models: logged with a signature, loaded, served, and run by Spark.
+
+from parity_runtime.mlflow import log_model
+
+with mlflow.start_run():
+    log_model("packages/xor", name="xor")
+"""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import parity_runtime
+from parity_runtime.contract import ModelContract
+from parity_runtime.engines.batch_scorer import BatchScorer
+from parity_runtime.engines.worker_predictor import WorkerPredictor
+from parity_runtime.errors import InputError, MissingExtraError
+from parity_runtime.feature import Feature
+from parity_runtime.inference.predictor import Predictor
+from parity_runtime.scoring.prediction_columns import check_gives_columns, prediction_names
+
+try:
+    import mlflow.pyfunc
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import AnyType
+except ModuleNotFoundError as error:
+    raise MissingExtraError(
+        "parity_runtime.mlflow needs MLflow 3, which is not installed; it wants pyarrow below 26, so install it in an "
+        "environment without Parity's constraints: pip install 'mlflow>=3.17.2'"
+    ) from error
+
+__all__ = ["ParityModel", "log_model", "signature"]
+
+_PACKAGE = "package"  # what the package is called among the model's artifacts
+_LOADED = str(Path(__file__).with_name("mlflow_model.py"))  # MLflow runs this file, and pickles nothing
+_NEEDS = ("numpy", "click", "onnxruntime", "pyarrow", "pandas")
+
+_TYPES = {
+    "numeric": DataType.double,
+    "boolean": DataType.boolean,
+    "code": DataType.long,
+    "categorical": DataType.string,
+    "datetime": DataType.datetime,
+}
+
+
+class ParityModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """What MLflow runs: a predictor of the package that was logged, and of no other."""
+
+    def load_context(self, context):  # type: ignore[no-untyped-def] # MLflow reads hints as a schema
+        """Open the package.
+
+        Raises:
+            DigestError: it is not the one that was logged.
+        """
+        asked = context.model_config
+        worker = WorkerPredictor(context.artifacts[_PACKAGE], asked["package_id"], certified=asked["certified"])
+        names = prediction_names(worker.open().contract, certified=worker.certified)
+        self._scorer = BatchScorer(worker, tuple(names))
+
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def] # noqa: ARG002
+        """Return the columns that ``parity predict`` adds, as a ``pandas.DataFrame`` with the index of the rows.
+
+        Args:
+            context: MLflow's.
+            model_input: a ``pandas.DataFrame`` with the model's columns.
+            params: none are known.
+
+        Raises:
+            InputError: a row cannot be predicted; the sentence names it.
+        """
+        import pyarrow  # noqa: PLC0415 -- of mlflow
+
+        batch = pyarrow.RecordBatch.from_pandas(model_input, preserve_index=False)
+        (answers,) = self._scorer.answers([batch], "the input")
+        return answers.to_pandas().set_index(model_input.index)
+
+
+def signature(contract: ModelContract, *, certified: bool = False) -> ModelSignature:
+    """Return MLflow's signature of a model over a table: its columns and those of its answers, with their types.
+
+    Numbers are doubles, which MLflow makes of whole numbers only where they are int32: give other whole numbers as
+    floats. Truth values and codes of which some may be missing have any type: MLflow's own take no missing cell.
+
+    Args:
+        contract: of the model.
+        certified: whether the answers say what is proven.
+
+    Raises:
+        InputError: the model takes no table, or its answers are no columns.
+    """
+    check_gives_columns(contract)
+    inputs = [ColSpec(_column_type(feature), feature.name) for feature in contract.row_features]
+    if not inputs:
+        raise InputError(f"{contract.name} takes no columns of a table; log it with mlflow.pyfunc and Predictor.run")
+    return ModelSignature(inputs=Schema(inputs), outputs=Schema(_answers(contract, certified)))
+
+
+def _column_type(feature: Feature) -> Any:
+    takes_nothing = feature.missing != "refuse" and feature.kind in ("boolean", "code")
+    return AnyType() if takes_nothing else _TYPES[feature.kind]
+
+
+def _answers(contract: ModelContract, certified: bool) -> list[ColSpec]:
+    labels = {str: DataType.string, int: DataType.long, bool: DataType.boolean}
+    types = {"label": labels[type(contract.classes[0])]} if contract.is_classifier else {}
+    flags = ("label_", "certified")
+    return [
+        ColSpec(types.get(name) or (DataType.boolean if name.startswith(flags) else DataType.float), name)
+        for name in prediction_names(contract, certified=certified)
+    ]
+
+
+def log_model(package: str | Path, name: str = "model", *, certified: bool = False, **options: Any) -> Any:
+    """Log a package as a model of the active run, and return MLflow's ``ModelInfo``.
+
+    The package and Parity's runtime go with it, so that whoever serves it needs no more than MLflow and the libraries
+    that it names. It is loaded with ``mlflow.pyfunc.load_model``, served with ``mlflow models serve``, and run on a
+    cluster with ``mlflow.pyfunc.spark_udf``.
+
+    Args:
+        package: its folder.
+        name: of the model in the run.
+        certified: also say what is proven of each row.
+        options: further ones of ``mlflow.pyfunc.log_model``, such as ``registered_model_name`` and ``input_example``.
+
+    Raises:
+        InputError: there is no package, or it takes no table.
+    """
+    with Predictor(package, certified=certified) as predictor:
+        contract, found = predictor.contract, predictor.package_id
+    if found is None:
+        raise InputError(f"{package} is a bare model without an id to be held to; give a package folder")
+    asked: dict[str, Any] = {
+        "signature": signature(contract, certified=certified),
+        "code_paths": [str(Path(parity_runtime.__file__).parent)],
+        "model_config": {"package_id": found, "certified": certified},
+        "pip_requirements": [f"{library}=={version(library)}" for library in _NEEDS],
+    }
+    artifacts = {_PACKAGE: str(Path(package).absolute())}
+    return mlflow.pyfunc.log_model(name=name, python_model=_LOADED, artifacts=artifacts, **{**asked, **options})

@@ -1,0 +1,129 @@
+"""Ray datasets, on a real cluster of two nodes, each of its own processes."""
+
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from parity_runtime import InputError, Predictor
+from parity_runtime.ray import Scorer, predict
+
+pyarrow = pytest.importorskip("pyarrow")
+ray = pytest.importorskip("ray", reason="the extra [ray] is not installed")
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+XOR = DATA / "xor"
+ROWS = 3000
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray's own
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+    nodes = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
+    nodes.add_node(**node)
+    ray.init(
+        address=nodes.address, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(paths())}}
+    )
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    yield
+    ray.shutdown()
+    nodes.shutdown()
+
+
+def paths() -> list[str]:
+    root = Path(__file__).resolve().parents[2]
+    return [str(root), *(str(root / layer) for layer in ("runtime", "training", "export"))]
+
+
+def points() -> "pyarrow.Table":
+    x1, x2 = np.random.default_rng(0).uniform(-1, 2, (2, ROWS)).astype(np.float32)
+    return pyarrow.table({"id": np.arange(ROWS), "x1": x1, "x2": x2})
+
+
+def rows_of(dataset: "ray.data.Dataset") -> "pyarrow.Table":
+    return pyarrow.concat_tables(ray.get(dataset.to_arrow_refs())).sort_by("id").combine_chunks()
+
+
+def parts(table: "pyarrow.Table", count: int) -> "ray.data.Dataset":
+    step = -(-len(table) // count)
+    return ray.data.from_arrow([table.slice(start, step) for start in range(0, len(table), step)])
+
+
+@pytest.mark.usefixtures("cluster")
+def test_answers_are_the_same_bits_whatever_the_blocks_and_the_actors() -> None:
+    table = points()
+    whole = rows_of(predict(parts(table, 1), XOR, concurrency=1))
+    split = rows_of(predict(parts(table, 9), XOR, concurrency=2, batch_size=70))
+    assert whole == split == Scorer(XOR)(table).combine_chunks()
+    features = np.stack([table["x1"], table["x2"]], axis=1)
+    assert split["label"].to_pylist() == Predictor(XOR).predict(features).tolist()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_an_actor_that_is_killed_is_replaced_and_nothing_is_lost() -> None:
+    killed: list[int] = []
+    thread = threading.Thread(target=kill_one, args=(killed,))
+    thread.start()
+    slow = parts(points(), 40).map_batches(_slowly, batch_format="pyarrow")
+    found = rows_of(predict(slow, XOR, concurrency=1, batch_size=50))
+    thread.join()
+    assert killed
+    assert found == Scorer(XOR)(points()).combine_chunks()
+
+
+def _slowly(batch: "pyarrow.Table") -> "pyarrow.Table":
+    time.sleep(0.05)
+    return batch
+
+
+def kill_one(killed: list[int]) -> None:
+    """Kill the first actor that runs, once it has had the time to answer some batches."""
+    until = time.monotonic() + 30
+    while not killed and time.monotonic() < until:
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                is_actor = (folder / "cmdline").read_bytes().startswith(b"ray::MapWorker")
+            except OSError:
+                continue
+            if is_actor:
+                time.sleep(0.3)
+                os.kill(int(folder.name), signal.SIGKILL)
+                killed.append(int(folder.name))
+                return
+        time.sleep(0.02)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_the_driver_says_which_row_cannot_be_predicted() -> None:
+    table = points()
+    holed = [None if row == 1234 else 0.5 for row in range(ROWS)]
+    dataset = parts(table.set_column(1, "x1", pyarrow.array(holed, pyarrow.float32())), 3)
+    with pytest.raises(Exception, match=r"InputError: a batch of the dataset, row \d+: x1 is missing"):
+        rows_of(predict(dataset, XOR, concurrency=1))
+    left = rows_of(predict(dataset, XOR, concurrency=1, errors="skip", columns=["id", "label"]))
+    assert len(left) == ROWS - 1 and left.column_names == ["id", "label"]
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_package_that_is_replaced_fails_the_job(tmp_path: Path) -> None:
+    shutil.copytree(XOR, tmp_path / "p")
+    answers = predict(parts(points(), 2), tmp_path / "p", concurrency=1)
+    shutil.rmtree(tmp_path / "p")
+    shutil.copytree(DATA / "species", tmp_path / "p")
+    with pytest.raises(Exception, match="on the worker"):
+        rows_of(answers)
+
+
+def test_what_is_wrong_with_a_package_is_said_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no package"):
+        predict(None, tmp_path / "nowhere")
