@@ -18,6 +18,7 @@ from tests.python_path import python_path
 MARK = "PARITY_TEST_CLUSTER"
 """In the environment of every process of a cluster, so that all are found."""
 
+ROOT = Path(__file__).resolve().parents[2]
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """For processes that live for a minute: they start in half the time."""
 
@@ -57,7 +58,7 @@ class Cluster:
         self.environment = {
             MARK: self._mark, "SPARK_HOME": str(self._home), "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_DAEMON_MEMORY": "256m", "SPARK_DAEMON_JAVA_OPTS": JAVA_OPTIONS, "PYSPARK_PYTHON": sys.executable,
-            "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": python_path(str(ROOT)), "OMP_NUM_THREADS": "1",
             "SPARK_LOCAL_DIRS": str(folder / "local"), "SPARK_WORKER_DIR": str(folder / "work"),
         }  # fmt: skip
 

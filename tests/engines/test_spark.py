@@ -4,6 +4,7 @@ import doctest
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,10 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity_runtime import DigestError, InputError, ParityError, Predictor, spark
+from parity_runtime import DigestError, InputError, MissingExtraError, ParityError, Predictor, spark
 from parity_runtime.engines import spark_errors, worker_predictor
 from tests.end_to_end.guide import blocks
 from tests.engines.spark_cluster import Cluster, wait_for
+from tests.runtime.test_imports import BLOCK, python
 
 pyarrow = pytest.importorskip("pyarrow")
 pytestmark = [
@@ -171,7 +173,9 @@ def test_the_function_takes_columns_in_order_by_name_or_in_a_struct(session: Any
         assert [row.y.probability_1 for row in frame.withColumn("y", call).collect()] == expected
     frame.createOrReplaceTempView("points")
     session.udf.register("xor", xor)
-    rows = session.sql("SELECT id, xor(x1, x2).* FROM points WHERE xor(x2 => x2, x1 => x1).label = 1").collect()
+    scored = session.sql("SELECT id, y.* FROM (SELECT id, xor(x2 => x2, x1 => x1) AS y FROM points)")
+    assert scored._jdf.queryExecution().executedPlan().toString().count("xor(") == 1  # evaluated once for all
+    rows = scored.where("label = 1").collect()
     assert [row.probability_1 for row in rows] == [one for one in expected if one > 0.5]
     with pytest.raises(InputError, match="takes x1, x2 in this order.*given 1"), spark.parity_errors():
         frame.select(xor("x1")).collect()
@@ -206,7 +210,7 @@ def test_a_process_that_is_killed_in_the_middle_costs_no_row(session: Any, clust
 
     thread = threading.Thread(target=job)
     thread.start()
-    wait_for(lambda: (now := stage()) and now.numCompletedTasks >= 1, "task done")
+    wait_for(lambda: not thread.is_alive() or ((now := stage()) and now.numCompletedTasks), "task done")
     pids = list(cluster.holding("onnxruntime")) if victim == "a Python worker" else cluster.executors()[:1]
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
@@ -225,8 +229,41 @@ def test_a_process_that_dies_at_every_try_is_said_in_one_line(session: Any) -> N
     with pytest.raises(ParityError, match="ended in the middle of a task") as caught, spark.parity_errors():
         dying.collect()
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_worker_without_parity_is_said_in_one_line(session: Any) -> None:
+    def without(batches: Iterator[Any]) -> Iterator[Any]:
+        for name in [name for name in sys.modules if name.startswith("parity_runtime")]:
+            del sys.modules[name]
+        sys.path[:], sys.meta_path[:] = [one for one in sys.path if "runtime" not in one], sys.meta_path[-1:]
+        import parity_runtime  # noqa: F401
+
+        yield from batches
+
+    frame = points(session, 10, 1)
+    with (
+        pytest.raises(MissingExtraError, match=r"has no parity_runtime: install.*\.\[cpu,spark\]"),
+        spark.parity_errors(),
+    ):
+        frame.mapInArrow(without, frame.schema).collect()
+
+
+def test_a_driver_without_pyspark_is_told_of_the_extra() -> None:
+    code = BLOCK.format(absent=["pyspark"]) + (
+        "from parity_runtime import MissingExtraError, spark\n"
+        f"try: spark.predict(None, {str(XOR)!r})\n"
+        "except MissingExtraError as error: print(error)"
+    )
+    assert python(code).stdout == ('pyspark is not installed; from a checkout of Parity: pip install ".[cpu,spark]"\n')
+
+
+def test_other_errors_pass_as_they_are(session: Any) -> None:
     with pytest.raises(ZeroDivisionError), spark.parity_errors():
         _ = 1 // 0
+    from pyspark.errors import AnalysisException
+
+    with pytest.raises(AnalysisException), spark.parity_errors():
+        points(session).select("there is none")
 
 
 @pytest.mark.parametrize("public", [spark.predict, spark.predict_udf, spark_errors.parity_errors])

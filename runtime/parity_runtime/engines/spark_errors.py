@@ -9,7 +9,7 @@ from parity_runtime.errors import InputError, MissingExtraError, ParityError
 
 _OURS = re.compile(r"^parity_runtime\.errors\.(\w+): (.+)$", re.MULTILINE)
 _PLACE = re.compile(r"(partition \d+), row (\d+): (.+)")
-_ABSENT = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'", re.MULTILINE)
+_ABSENT = re.compile(r"^ModuleNotFoundError: No module named '(parity_runtime|numpy|pyarrow)", re.MULTILINE)
 _ENDED = re.compile(r"Python worker exited unexpectedly|ExecutorLostFailure|^MemoryError\b", re.MULTILINE)
 
 
