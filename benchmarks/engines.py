@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def spark() -> dict[str, Any]:
-    """Return our job's time over bare onnxruntime's, and a row-wise function's over ours: two executors, a core each."""
+    """Return our time over bare onnxruntime's, and a row-wise function's over ours; two executors have a core each."""
     session = _session()
     try:
         many, few = (session.read.parquet(table(rows)) for rows in (ROWS, FEW))

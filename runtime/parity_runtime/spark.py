@@ -119,7 +119,7 @@ def predict_udf(
     """
     _check_installed()
     from pyspark.sql import SparkSession  # noqa: PLC0415 -- of the [spark] extra
-    from pyspark.sql.functions import arrow_udf  # noqa: PLC0415
+    from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined] # noqa: PLC0415 -- its stub lacks it
 
     check_choice("errors", errors, ("stop", "null"))
     worker = WorkerPredictor.of(package, certified=certified)

@@ -28,7 +28,8 @@ def session(cluster: Cluster) -> Iterator[Any]:
         "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.driver.memory": "512m",
         "spark.executor.memory": "512m", "spark.executor.cores": "1", "spark.ui.enabled": "false",
         "spark.sql.shuffle.partitions": "2",
-        "spark.task.maxFailures": "2", "spark.driver.extraJavaOptions": JAVA_OPTIONS,
+        "spark.task.maxFailures": "2", "spark.sql.codegen.wholeStage": "false", "spark.sql.adaptive.enabled": "false",
+        "spark.driver.extraJavaOptions": JAVA_OPTIONS,
         "spark.executor.extraJavaOptions": JAVA_OPTIONS,
     }  # fmt: skip
     builder = SparkSession.builder.master(cluster.url).appName("parity")
