@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["parity_errors", "predict", "predict_udf"]
 
+_INSTALL = 'from a checkout of Parity: pip install ".[cpu,spark]"'
+
 
 def predict(  # noqa: PLR0913 -- the options of parity predict, by name
     df: "DataFrame",
@@ -118,14 +120,15 @@ def predict_udf(
         ParityError: as `Predictor`.
     """
     _check_installed()
-    from pyspark.sql import SparkSession  # noqa: PLC0415 -- of the [spark] extra
-    from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined] # noqa: PLC0415 -- its stub lacks it
-
+    try:
+        from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined] # noqa: PLC0415 -- its stub lacks it
+    except ImportError as error:
+        raise MissingExtraError(f"this pyspark has no arrow_udf, which came with 4.1; {_INSTALL}") from error
     check_choice("errors", errors, ("stop", "null"))
     worker = WorkerPredictor.of(package, certified=certified)
     scorer, contract = BatchScorer(worker, (), errors, out_of_range), worker.open().contract
     answers = answers_schema(scorer, contract)
-    task = SparkTask(replace(scorer, columns=tuple(answers.names)), _archive(SparkSession.active(), worker, ship=ship))
+    task = SparkTask(replace(scorer, columns=tuple(answers.names)), _archive(None, worker, ship=ship))
     given = ColumnsTask(task, [feature.name for feature in contract.row_features])
     # Spark takes the kind of the function from its annotations, or from their absence.
     function = lambda *columns, **named: given.answers(columns, named)  # noqa: E731
@@ -133,8 +136,11 @@ def predict_udf(
     return arrow_udf(function, answers)
 
 
-def _archive(session: "SparkSession", worker: WorkerPredictor, *, ship: bool) -> str:
-    return ship_package(session, worker.path, worker.package_id) if ship else ""
+def _archive(session: "SparkSession | None", worker: WorkerPredictor, *, ship: bool) -> str:
+    """Return the name that a package was shipped under, with a session or the active one; nothing where it was not."""
+    from pyspark.sql import SparkSession  # noqa: PLC0415 -- of the [spark] extra
+
+    return ship_package(session or SparkSession.active(), worker.path, worker.package_id) if ship else ""
 
 
 def _check_installed() -> None:
@@ -142,6 +148,4 @@ def _check_installed() -> None:
         import pyarrow  # noqa: F401, PLC0415 -- both of the [spark] extra
         import pyspark  # noqa: F401, PLC0415
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f'{error.name} is not installed; from a checkout of Parity: pip install ".[cpu,spark]"'
-        ) from error
+        raise MissingExtraError(f"{error.name} is not installed; {_INSTALL}") from error

@@ -257,6 +257,13 @@ def test_a_driver_without_pyspark_is_told_of_the_extra() -> None:
     assert python(code).stdout == ('pyspark is not installed; from a checkout of Parity: pip install ".[cpu,spark]"\n')
 
 
+def test_a_pyspark_without_arrow_functions_is_told_of_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    functions = pytest.importorskip("pyspark.sql.functions")
+    monkeypatch.delattr(functions, "arrow_udf")  # as in pyspark 4.0
+    with pytest.raises(MissingExtraError, match=r"came with 4\.1; .*\.\[cpu,spark\]"):
+        spark.predict_udf(XOR)
+
+
 def test_other_errors_pass_as_they_are(session: Any) -> None:
     with pytest.raises(ZeroDivisionError), spark.parity_errors():
         _ = 1 // 0
