@@ -18,7 +18,7 @@ from parity_runtime.engines.spark_columns import answers_schema, placed, result_
 from parity_runtime.engines.spark_errors import parity_errors
 from parity_runtime.engines.spark_task import ColumnsTask, PartitionTask, SparkTask
 from parity_runtime.engines.worker_predictor import WorkerPredictor
-from parity_runtime.errors import MissingExtraError
+from parity_runtime.errors import InputError, MissingExtraError
 from parity_runtime.scoring.score_chunk import Errors, OutsideRange
 
 if TYPE_CHECKING:
@@ -67,12 +67,17 @@ def predict(  # noqa: PLR0913 -- the options of parity predict, by name
         ship: bring the package to the workers with Spark (``SparkContext.addArchive``), where they do not see its path.
 
     Raises:
-        InputError: a column is missing, or is there already; there is no package; or its model answers a table as a
-            whole, or gives no columns.
+        InputError: a column is missing, or is there already; there is no package, or no such option; or the model
+            answers a table as a whole, or gives no columns.
         MissingExtraError: pyspark is not installed.
         ParityError: as `Predictor`.
     """
     _check_installed()
+    if not hasattr(df, "mapInArrow"):
+        raise InputError(
+            f"{type(df).__module__}.{type(df).__name__} is no DataFrame of Spark's; make one with "
+            "SparkSession.createDataFrame"
+        )
     worker = WorkerPredictor.of(package, certified=certified)
     columns = (columns,) if isinstance(columns, str) else tuple(columns)
     scorer, contract = BatchScorer(worker, columns, errors, out_of_range, prefix), worker.open().contract

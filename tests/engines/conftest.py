@@ -27,10 +27,10 @@ def session(cluster: Cluster) -> Iterator[Any]:
     settings = {
         "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.driver.memory": "512m",
         "spark.executor.memory": "512m", "spark.executor.cores": "1", "spark.ui.enabled": "false",
-        "spark.sql.shuffle.partitions": "2",
-        "spark.task.maxFailures": "2", "spark.sql.codegen.wholeStage": "false", "spark.sql.adaptive.enabled": "false",
-        "spark.driver.extraJavaOptions": JAVA_OPTIONS,
-        "spark.executor.extraJavaOptions": JAVA_OPTIONS,
+        "spark.driver.extraJavaOptions": JAVA_OPTIONS, "spark.executor.extraJavaOptions": JAVA_OPTIONS,
+        # Small jobs: they are sooner done as they stand than planned well.
+        "spark.sql.shuffle.partitions": "2", "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.adaptive.enabled": "false", "spark.task.maxFailures": "2",
     }  # fmt: skip
     builder = SparkSession.builder.master(cluster.url).appName("parity")
     made = builder.config(map=settings).getOrCreate()

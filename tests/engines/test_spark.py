@@ -67,8 +67,9 @@ def test_answers_are_those_of_parity_predict_whatever_the_partitions(
     done = parity("predict", DATA / package, table, "--out", out, *["--certified"] * certified)
     assert done.code == 0, done
     expected = parquet.read_table(out)
-    for partitions, rows in ((1, 10_000), (5, 100)):
+    for partitions, rows, large in ((1, 10_000, "false"), (5, 100, "true")):
         session.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", rows)
+        session.conf.set("spark.sql.execution.arrow.useLargeVarTypes", large)
         frame = session.read.parquet(str(table)).repartition(partitions)
         found = spark.predict(frame, DATA / package, certified=certified).orderBy("id").toArrow()
         assert found.column_names == expected.column_names
@@ -127,6 +128,7 @@ def test_what_is_wrong_with_columns_and_options_is_said_before_a_job_runs(sessio
         "no column 'labl'": lambda: spark.predict(frame, XOR, columns=["labl"]),
         "errors is 'stopp'.*did you mean stop": lambda: spark.predict(frame, XOR, errors="stopp"),  # type: ignore[arg-type]
         "errors is 'skip', none of 'stop', 'null'": lambda: spark.predict_udf(XOR, errors="skip"),  # type: ignore[arg-type]
+        "list is no DataFrame of Spark's": lambda: spark.predict([[0, 1]], XOR),  # type: ignore[arg-type]
         "is no package": lambda: spark.predict(frame, DATA),
         "returns tensors": lambda: spark.predict(frame, DATA / "series"),
     }.items():

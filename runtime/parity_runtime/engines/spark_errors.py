@@ -9,7 +9,7 @@ from parity_runtime.errors import InputError, MissingExtraError, ParityError
 
 _OURS = re.compile(r"^parity_runtime\.errors\.(\w+): (.+)$", re.MULTILINE)
 _PLACE = re.compile(r"(partition \d+), row (\d+): (.+)")
-_ABSENT = re.compile(r"^ModuleNotFoundError: No module named '(parity_runtime|numpy|pyarrow)", re.MULTILINE)
+_ABSENT = re.compile(r"^ModuleNotFoundError: No module named '((?:parity_runtime|numpy|pyarrow)[\w.]*)'", re.MULTILINE)
 _ENDED = re.compile(r"Python worker exited unexpectedly|ExecutorLostFailure|^MemoryError\b", re.MULTILINE)
 
 
@@ -56,8 +56,8 @@ def _found(error: Exception) -> ParityError | None:
         return _remade(*ours[-1])  # what an error came of stands before it
     if absent := _ABSENT.search(text):
         return MissingExtraError(
-            f"a worker's Python has no {absent[1]}: install there what the driver has; from a checkout of Parity: "
-            'pip install ".[cpu,spark]"'
+            f"a worker's Python has no {absent[1]}: install there the versions that the driver has; from a "
+            'checkout of Parity: pip install ".[cpu,spark]"'
         )
     if _ENDED.search(text):
         return ParityError(

@@ -80,7 +80,7 @@ class ColumnsTask:
         if len(columns) == 1 and not named and pyarrow.types.is_struct(columns[0].type):
             fields = [field.name for field in columns[0].type]
             batch = pyarrow.RecordBatch.from_arrays(columns[0].flatten(), fields)
-            return batch.select([name for name in fields if name in self._features])
+            return batch.select([place for place, name in enumerate(fields) if name in self._features])
         names = [*self._features[: len(columns)], *named]
         if sorted(names) != sorted(self._features) or len(columns) > len(self._features):
             raise InputError(
