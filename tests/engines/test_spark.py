@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -194,17 +195,24 @@ def _slowly(batches: Iterator[Any]) -> Iterator[Any]:
         yield batch
 
 
-@pytest.mark.parametrize("victim", ["a Python worker", "an executor"])
-def test_a_process_that_is_killed_in_the_middle_costs_no_row(session: Any, cluster: Cluster, victim: str) -> None:
+def answers_while(session: Any, package: Path, act: Callable[[], list[int]]) -> tuple[Any, int]:
+    """Answer 6,000 rows slowly, and kill the processes that ``act`` names once a first task is done.
+
+    Returns:
+        The rows or the error, and how many tasks failed.
+    """
     session.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", 100)
     frame = points(session, 6000, 6)
-    slow = spark.predict(frame.mapInArrow(_slowly, frame.schema), XOR)
-    expected = spark.predict(frame, XOR).collect()
-    tracker, group, found = session.sparkContext.statusTracker(), f"killed: {victim}", []
+    slow = spark.predict(frame.mapInArrow(_slowly, frame.schema), package)
+    tracker, group, outcome = session.sparkContext.statusTracker(), uuid.uuid4().hex, []
 
     def job() -> None:
-        session.sparkContext.setJobGroup(group, victim)
-        found.extend(slow.collect())
+        session.sparkContext.setJobGroup(group, "slow")
+        try:
+            with spark.parity_errors():
+                outcome.append(slow.collect())
+        except ParityError as error:
+            outcome.append(error)
 
     def stage() -> Any:
         jobs = [tracker.getJobInfo(one) for one in tracker.getJobIdsForGroup(group)]
@@ -213,12 +221,35 @@ def test_a_process_that_is_killed_in_the_middle_costs_no_row(session: Any, clust
     thread = threading.Thread(target=job)
     thread.start()
     wait_for(lambda: not thread.is_alive() or ((now := stage()) and now.numCompletedTasks), "task done")
-    pids = list(cluster.holding("onnxruntime")) if victim == "a Python worker" else cluster.executors()[:1]
+    pids = act()
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     thread.join(60)
-    assert pids and stage().numFailedTasks >= 1
+    assert pids
+    return outcome[0], stage().numFailedTasks
+
+
+@pytest.mark.parametrize("victim", ["the Python workers", "an executor"])
+def test_a_process_that_is_killed_in_the_middle_costs_no_row(session: Any, cluster: Cluster, victim: str) -> None:
+    expected = spark.predict(points(session, 6000, 6), XOR).collect()
+    pids = {"the Python workers": lambda: list(cluster.holding("onnxruntime")), "an executor": cluster.executors}
+    found, failed = answers_while(session, XOR, lambda: pids[victim]()[: 1 if victim == "an executor" else None])
+    assert failed >= 1
     assert sorted(found) == sorted(expected) and len(found) == 6000
+
+
+def test_a_package_that_is_replaced_in_the_middle_is_never_mixed_in(
+    session: Any, cluster: Cluster, tmp_path: Path
+) -> None:
+    package = Path(shutil.copytree(XOR, tmp_path / "p"))
+
+    def replace_and_kill() -> list[int]:
+        shutil.rmtree(package)
+        shutil.copytree(DATA / "xor_certified", package)
+        return list(cluster.holding("onnxruntime"))
+
+    found, failed = answers_while(session, package, replace_and_kill)
+    assert isinstance(found, DigestError) and failed >= 1, found
 
 
 def test_a_process_that_dies_at_every_try_is_said_in_one_line(session: Any) -> None:
