@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.engines.spark_cluster import JAVA_OPTIONS, Cluster, absent
+from tests.engines.spark_cluster import Cluster, absent
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def session(cluster: Cluster) -> Iterator[Any]:
     settings = {
         "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.driver.memory": "512m",
         "spark.executor.memory": "512m", "spark.executor.cores": "1", "spark.ui.enabled": "false",
-        "spark.driver.extraJavaOptions": JAVA_OPTIONS, "spark.executor.extraJavaOptions": JAVA_OPTIONS,
+        "spark.driver.extraJavaOptions": cluster.java_options, "spark.executor.extraJavaOptions": cluster.java_options,
         # Small jobs: they are sooner done as they stand than planned well.
         "spark.sql.shuffle.partitions": "2", "spark.sql.codegen.wholeStage": "false",
         "spark.sql.adaptive.enabled": "false", "spark.task.maxFailures": "2",

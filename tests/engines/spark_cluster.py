@@ -46,6 +46,7 @@ class Cluster:
 
     Attributes:
         url: the master's.
+        java_options: of the driver and the executors, whose temporary files are the test's.
         environment: what its processes know, and the driver has to.
     """
 
@@ -53,6 +54,7 @@ class Cluster:
         spec = importlib.util.find_spec("pyspark")
         assert spec is not None and spec.origin is not None
         self._folder, self._home = folder, Path(spec.origin).parent
+        self.java_options = f"{JAVA_OPTIONS} -Djava.io.tmpdir={folder}"
         self._started: list[subprocess.Popen[bytes]] = []
         self._mark = uuid.uuid4().hex
         self.environment = {
