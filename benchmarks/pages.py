@@ -16,6 +16,7 @@ SUBJECTS = {
     "predictor": "Prediction",
     "install": "What an application installs and waits for",
     "scoring": "Files",
+    "engines": "Clusters",
     "certified": "Proof",
 }
 Figures = dict[str, Any]

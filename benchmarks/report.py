@@ -30,6 +30,7 @@ LIBRARIES = (
     "pandas",
     "polars",
     "pyarrow",
+    "pyspark",
 )
 
 

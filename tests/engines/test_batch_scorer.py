@@ -69,6 +69,42 @@ def test_a_column_that_a_partition_lacks_or_has_already_is_named() -> None:
         list(scorer(columns=("labl",)).answers([points(3)], "partition 3"))
 
 
+def test_what_no_batch_can_mend_is_said_before_there_is_one() -> None:
+    contract, table = Predictor(DATA / "xor").contract, points(1).schema
+    for problem, call in {
+        "the table has no column 'x1'": lambda: scorer().schema(table.remove(1), contract),
+        "rows of xor influence one another.*parity predict": lambda: scorer().schema(
+            table, replace(contract, row_independent=False)
+        ),
+        "does not say what its features ranged over": lambda: scorer(DATA / "rent", out_of_range="mark").added(
+            Predictor(DATA / "rent").contract
+        ),
+        "errors is 'stopp'.*did you mean stop": lambda: scorer(errors="stopp"),
+        "out_of_range is 'marc'.*did you mean mark": lambda: scorer(out_of_range="marc"),
+    }.items():
+        with pytest.raises(InputError, match=problem):
+            call()
+
+
+def test_batches_that_are_answered_at_once_keep_their_order_and_their_rows_numbers() -> None:
+    batch = points(1000)
+    slices = [batch.slice(start, 10) for start in range(0, 1000, 10)]
+    whole, parts = (
+        pyarrow.Table.from_batches(scorer().answers(batches, "partition 1", threads=threads)).combine_chunks()
+        for batches, threads in (([batch], 1), (slices, 3))
+    )
+    assert whole == parts
+    slices[70] = slices[70].set_column(1, "x1", pyarrow.nulls(10, pyarrow.float32()))
+    with pytest.raises(InputError, match="partition 1, row 1701: x1 is missing.*; errors='null' leaves"):
+        list(scorer().answers(slices, "partition 1", first=1001, threads=3))
+
+
+def test_the_answers_alone_have_a_schema_of_their_own() -> None:
+    one = scorer(prefix="p_", out_of_range="mark")
+    names = ["p_label", "p_probability_0", "p_probability_1", "p_out_of_range"]
+    assert one.added(Predictor(one.worker.path).contract).names == names
+
+
 def test_a_package_that_was_replaced_is_never_mixed_in(tmp_path: Path) -> None:
     shutil.copytree(DATA / "xor", tmp_path / "p")
     worker = WorkerPredictor.of(tmp_path / "p")

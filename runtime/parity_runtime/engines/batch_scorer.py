@@ -3,13 +3,17 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypedDict
+from typing import Any, Self, TypedDict, get_args
 
 import numpy as np
 
+from parity_runtime.arguments import argument, check_choice
 from parity_runtime.contract import ModelContract, certified_contract
 from parity_runtime.engines.worker_predictor import WorkerPredictor
+from parity_runtime.errors import InputError
+from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.session import Provider
+from parity_runtime.inference.training_range import check_has_ranges
 from parity_runtime.scoring.arrow_writer import with_predictions
 from parity_runtime.scoring.prediction_columns import (
     OUT_OF_RANGE,
@@ -18,10 +22,11 @@ from parity_runtime.scoring.prediction_columns import (
     prediction_names,
     prefix_way_out,
 )
-from parity_runtime.scoring.score_chunk import Errors, OutsideRange, score
+from parity_runtime.scoring.score_chunk import Errors, OutsideRange, in_order, score
 from parity_runtime.scoring.writer import Layout
 from parity_runtime.tables.arrow_file import ArrowChunk
 from parity_runtime.tables.cell_values import cell_values
+from parity_runtime.tables.feature_columns import check_takes_rows, read_inputs
 
 
 class MoreOptions(TypedDict, total=False):
@@ -59,6 +64,10 @@ class BatchScorer:
     out_of_range: OutsideRange = "ignore"
     prefix: str = ""
 
+    def __post_init__(self) -> None:
+        check_choice("errors", self.errors, get_args(Errors))
+        check_choice("out_of_range", self.out_of_range, get_args(OutsideRange))
+
     @classmethod
     def of(
         cls, package: str | Path | WorkerPredictor, columns: Sequence[str], errors: Errors, certified: bool,
@@ -75,37 +84,67 @@ class BatchScorer:
         outside, prefix = more.get("out_of_range", "ignore"), more.get("prefix", "")
         return cls(package, tuple(columns), errors, outside, prefix)
 
-    def schema(self, table: Any, contract: ModelContract) -> Any:
-        """Return the ``pyarrow.Schema`` of the answers to batches of a schema.
+    def schema(self, table: Any, contract: ModelContract, where: str = "the table") -> Any:
+        """Return the ``pyarrow.Schema`` of the answers to batches of a schema; no model is run.
+
+        Args:
+            table: the batches' ``pyarrow.Schema``.
+            contract: the package's.
+            where: what the batches are called in messages.
 
         Raises:
-            InputError: a column that was asked for is not there, or one is there already.
+            InputError: the model cannot answer a table in parts; a column that it takes, or that was asked for, is not
+                there; or one is there already.
         """
         import pyarrow  # noqa: PLC0415 -- of the [tables] extra
 
         empty = pyarrow.RecordBatch.from_pylist([], schema=table)
-        chunk, answers = ArrowChunk("the table", empty, 1), self._no_answers(contract)
+        answers = self._no_answers(contract)
+        chunk = _chunk(where, empty, 1, contract)
+        read_inputs(contract, chunk)
         return self._chosen(chunk, empty, answers, np.zeros(0, bool)).schema
 
-    def answers(self, batches: Iterable[Any], where: str) -> Iterator[Any]:
+    def added(self, contract: ModelContract) -> Any:
+        """Return the ``pyarrow.Schema`` of the answers alone.
+
+        Raises:
+            InputError: as `schema`, but for the table's columns.
+        """
+        import pyarrow  # noqa: PLC0415 -- of the [tables] extra
+
+        check_takes_rows(contract)
+        nothing = pyarrow.RecordBatch.from_pylist([], schema=pyarrow.schema([]))
+        answers = [answer.renamed(self.prefix) for answer in self._no_answers(contract)]
+        return with_predictions(nothing, answers, np.zeros(0, bool)).schema
+
+    def answers(self, batches: Iterable[Any], where: str, *, first: int = 1, threads: int = 1) -> Iterator[Any]:
         """Yield the answers to each ``pyarrow.RecordBatch``, in order.
 
         Args:
             batches: of one partition.
             where: what they are called in messages: ``partition 17``.
+            first: the number of the first row.
+            threads: how many batches are answered at once; as many, and one, are taken ahead.
 
         Raises:
             InputError: a column is missing or is there already; or, with ``stop``, names the first row of the partition
                 that cannot be predicted.
         """
-        predictor, first = self.worker.open(), 1
-        for batch in batches:
-            chunk = ArrowChunk(where, batch, first)
-            chunk.values = cell_values(predictor.contract.missing_values)
+        predictor = self.worker.open()
+        _check_row_independent(predictor.contract)
+        chunks = _chunks(where, batches, first, predictor.contract)
+        yield from in_order(lambda chunk: self._answer(predictor, chunk), chunks, threads)
+
+    def _answer(self, predictor: Predictor, chunk: ArrowChunk) -> Any:
+        try:
             scored = score(predictor, chunk, self.errors, self.out_of_range)
-            kept: Any = scored.chunk
-            yield self._chosen(chunk, kept.batch, scored.predictions, scored.unpredicted)
-            first += batch.num_rows
+        except InputError as error:
+            if error.row is None or any(argument("errors", other) in error.problem for other in ("skip", "null")):
+                raise
+            problem = f"{error.problem}; {argument('errors', 'null')} leaves the answers of such rows empty"
+            raise InputError(problem, path=error.path, row=error.row, column=error.column) from error
+        kept: Any = scored.chunk
+        return self._chosen(chunk, kept.batch, scored.predictions, scored.unpredicted)
 
     def _chosen(self, chunk: ArrowChunk, batch: Any, predictions: list[PredictionColumn], unpredicted: Any) -> Any:
         """Return the columns that were asked for."""
@@ -117,6 +156,9 @@ class BatchScorer:
 
     def _no_answers(self, contract: ModelContract) -> list[PredictionColumn]:
         """Return the added columns of no rows."""
+        _check_row_independent(contract)
+        if self.out_of_range != "ignore":
+            check_has_ranges(contract)
         contract = certified_contract(contract) if self.worker.certified else contract
         prediction_names(contract, certified=self.worker.certified)
         outputs = {
@@ -126,3 +168,24 @@ class BatchScorer:
         found = prediction_columns(contract, outputs)
         mark = [PredictionColumn(OUT_OF_RANGE, np.zeros(0, bool))] * (self.out_of_range == "mark")
         return [*found, *mark]
+
+
+def _check_row_independent(contract: ModelContract) -> None:
+    """Refuse a model whose answers would depend on how an engine parts a table."""
+    if not contract.row_independent:
+        raise InputError(
+            f"rows of {contract.name} influence one another, and an engine parts a table as it likes: predict the "
+            "table on one machine, as one batch (parity predict)"
+        )
+
+
+def _chunks(where: str, batches: Iterable[Any], first: int, contract: ModelContract) -> Iterator[ArrowChunk]:
+    for batch in batches:
+        yield _chunk(where, batch, first, contract)
+        first += batch.num_rows
+
+
+def _chunk(where: str, batch: Any, first: int, contract: ModelContract) -> ArrowChunk:
+    chunk = ArrowChunk(where, batch, first)
+    chunk.values = cell_values(contract.missing_values)
+    return chunk

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from parity_runtime.errors import DigestError, InputError, ParityError
+from parity_runtime.errors import DigestError, InputError, MissingExtraError, ParityError, ProviderError
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.session import Provider
 from parity_runtime.version import __version__
@@ -78,8 +78,8 @@ def _opened(worker: WorkerPredictor) -> Predictor:
     options = {"certified": worker.certified, "provider": worker.provider, "threads": worker.threads}
     try:
         return Predictor(worker.path, digest=worker.package_id, **options)  # type: ignore[arg-type]
-    except DigestError as error:
-        raise DigestError(f"on the worker {platform.node()}: {error}") from error
+    except (DigestError, MissingExtraError, ProviderError) as error:
+        raise type(error)(f"on the worker {platform.node()}: {error}") from error
     except ParityError as error:
         raise InputError(
             f"the worker {platform.node()} cannot use the package {worker.path}: {error}; give a path that all workers "

@@ -1,0 +1,75 @@
+"""The errors of Spark's jobs as one line: what a worker raised, without the stack traces of two languages."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+
+from parity_runtime import errors
+from parity_runtime.errors import InputError, MissingExtraError, ParityError
+
+_OURS = re.compile(r"^parity_runtime\.errors\.(\w+): (.+)$", re.MULTILINE)
+_PLACE = re.compile(r"(partition \d+), row (\d+): (.+)")
+_ABSENT = re.compile(r"^ModuleNotFoundError: No module named '((?:parity_runtime|numpy|pyarrow)[\w.]*)'", re.MULTILINE)
+_ENDED = re.compile(r"Python worker exited unexpectedly|ExecutorLostFailure|^MemoryError\b", re.MULTILINE)
+
+
+@contextlib.contextmanager
+def parity_errors() -> Iterator[None]:
+    """Raise, in place of Spark's exception, the error of Parity that ended the job on a worker.
+
+    A DataFrame is answered when something asks for its rows, so that a row that cannot be predicted ends the action,
+    as ``write`` or ``collect``, and not the call of `predict`. Exceptions of other kinds pass as they are.
+
+    >>> from parity_runtime import InputError
+    >>> from parity_runtime.spark import parity_errors, predict
+    >>> from pyspark.sql import SparkSession
+    >>> session = SparkSession.builder.getOrCreate()
+    >>> points = session.sql("SELECT 0.1F AS x1, CAST(NULL AS FLOAT) AS x2").coalesce(1)
+    >>> try:
+    ...     with parity_errors():
+    ...         predict(points, "tests/data/xor").collect()
+    ... except InputError as error:
+    ...     print(error.path, error.row, error.problem)
+    partition 0 1 x2 is missing, ...
+
+    Raises:
+        InputError: a row cannot be predicted: ``path`` is its partition as Spark counts them, from 0, and ``row`` its
+            number there, from 1; or a worker cannot read the package, or has another version of Parity.
+        DigestError: a worker found another package than the driver's.
+        MissingExtraError: a worker's Python lacks Parity, or a library that it needs.
+        ParityError: a worker's process was ended, as it is where memory runs out.
+    """
+    try:
+        yield
+    except Exception as error:
+        if (found := _found(error)) is None:
+            raise
+        raise found from error
+
+
+def _found(error: Exception) -> ParityError | None:
+    """Return what a worker raised, out of the text that Spark makes of it; None where that is not known."""
+    if type(error).__module__.partition(".")[0] not in ("pyspark", "py4j"):
+        return None
+    text = str(error)
+    if ours := _OURS.findall(text):
+        return _remade(*ours[-1])  # what an error came of stands before it
+    if absent := _ABSENT.search(text):
+        return MissingExtraError(
+            f"a worker's Python has no {absent[1]}: install there the versions that the driver has; from a "
+            'checkout of Parity: pip install ".[cpu,spark]"'
+        )
+    if _ENDED.search(text):
+        return ParityError(
+            "a worker's process ended in the middle of a task, as it does where memory runs out: give executors more "
+            "(spark.executor.memoryOverhead), or fewer rows at once (spark.sql.execution.arrow.maxRecordsPerBatch)"
+        )
+    return None
+
+
+def _remade(name: str, text: str) -> ParityError:
+    kind = getattr(errors, name, ParityError)
+    if kind is InputError and (place := _PLACE.fullmatch(text)):
+        return InputError(place[3], path=place[1], row=int(place[2]))
+    remade: ParityError = kind(text)
+    return remade

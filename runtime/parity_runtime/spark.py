@@ -1,0 +1,156 @@
+"""Predictions on Spark: DataFrames and SQL, with the answers of ``parity predict``; needs the [spark] extra.
+
+from parity_runtime import spark
+
+scored = spark.predict(points, "packages/xor")
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from parity_runtime.arguments import check_choice
+from parity_runtime.engines.batch_scorer import BatchScorer
+from parity_runtime.engines.spark_archive import ship as ship_package
+from parity_runtime.engines.spark_columns import answers_schema, placed, result_schema
+from parity_runtime.engines.spark_errors import parity_errors
+from parity_runtime.engines.spark_task import ColumnsTask, PartitionTask, SparkTask
+from parity_runtime.engines.worker_predictor import WorkerPredictor
+from parity_runtime.errors import InputError, MissingExtraError
+from parity_runtime.scoring.score_chunk import Errors, OutsideRange
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+__all__ = ["parity_errors", "predict", "predict_udf"]
+
+_INSTALL = 'from a checkout of Parity: pip install ".[cpu,spark]"'
+
+
+def predict(  # noqa: PLR0913 -- the options of parity predict, by name
+    df: "DataFrame",
+    package: str | Path,
+    *,
+    columns: Sequence[str] = (),
+    errors: Errors = "stop",
+    out_of_range: OutsideRange = "ignore",
+    certified: bool = False,
+    prefix: str = "",
+    ship: bool = False,
+) -> "DataFrame":
+    """Return a DataFrame with the columns that ``parity predict`` adds to a table, and the same bits in them.
+
+    It is lazy, as DataFrames are: columns and package are checked at once, rows when they are asked for
+    (`parity_errors` makes one line of what goes wrong then). Rows keep their partitions. Each Python worker holds one
+    session, and answers as many Arrow batches at once as its tasks have cores (``spark.task.cpus``).
+
+    >>> from parity_runtime import spark
+    >>> from pyspark.sql import SparkSession
+    >>> session = SparkSession.builder.getOrCreate()
+    >>> points = session.createDataFrame([("a", 0.1, 0.9), ("b", 0.9, 1.1)], ["id", "x1", "x2"])
+    >>> spark.predict(points, "tests/data/xor", columns=["id", "label"]).orderBy("id").collect()
+    [Row(id='a', label=1), Row(id='b', label=0)]
+
+    Args:
+        df: has the columns that the model takes, by name, in any order.
+        package: the package folder. Workers open the same path, and check that the package there has the id that the
+            driver's has.
+        columns: those to give, of the DataFrame and of the answers; empty for all.
+        errors: what becomes of a row that cannot be predicted: ``stop`` ends the job, ``skip`` leaves it out, ``null``
+            leaves its answers null.
+        out_of_range: what becomes of a row outside what the model has seen in training: ``ignore``, ``mark`` (the
+            column ``out_of_range``), ``refuse`` (as a row that cannot be predicted).
+        certified: run the certified graph, which adds what is proven of each row.
+        prefix: what the names of the added columns begin with.
+        ship: bring the package to the workers with Spark (``SparkContext.addArchive``), where they do not see its path.
+
+    Raises:
+        InputError: a column is missing, or is there already; there is no package, or no such option; or the model
+            answers a table as a whole, or gives no columns.
+        MissingExtraError: pyspark is not installed.
+        ParityError: as `Predictor`.
+    """
+    _check_installed()
+    if not hasattr(df, "mapInArrow"):
+        raise InputError(
+            f"{type(df).__module__}.{type(df).__name__} is no DataFrame of Spark's; make one with "
+            "SparkSession.createDataFrame"
+        )
+    worker = WorkerPredictor.of(package, certified=certified)
+    columns = (columns,) if isinstance(columns, str) else tuple(columns)
+    scorer, contract = BatchScorer(worker, columns, errors, out_of_range, prefix), worker.open().contract
+    schema = result_schema(df.schema, scorer, contract)
+    features = {feature.name for feature in contract.columns}
+    needed = [name for name in df.columns if name in features or name in schema.names]
+    task = PartitionTask(scorer, _archive(df.sparkSession, worker, ship=ship), tuple(needed))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")  # through which no batch goes
+        return placed(df, needed).mapInArrow(task.answers, schema)
+
+
+def predict_udf(
+    package: str | Path,
+    *,
+    errors: Literal["stop", "null"] = "stop",
+    out_of_range: OutsideRange = "ignore",
+    certified: bool = False,
+    ship: bool = False,
+) -> Any:
+    """Return a function of columns for ``withColumn`` and ``select``, and for SQL after ``spark.udf.register``.
+
+    It takes the model's columns in the order in which the package lists them (``parity info``), or by name, or one
+    struct that has them; it gives a struct of the columns that ``parity predict`` adds. Spark hands it Arrow arrays
+    (``arrow_udf``).
+
+    >>> from parity_runtime import spark
+    >>> from pyspark.sql import SparkSession
+    >>> session = SparkSession.builder.getOrCreate()
+    >>> _ = session.udf.register("xor", spark.predict_udf("tests/data/xor"))
+    >>> session.sql("SELECT xor(x1, x2).label AS y FROM VALUES (0.1, 0.9), (0.9, 1.1) AS t(x1, x2)").collect()
+    [Row(y=1), Row(y=0)]
+
+    Args:
+        package: as in `predict`.
+        errors: what becomes of a row that cannot be predicted: ``stop`` ends the job; ``null`` leaves its answers null.
+            A function of columns cannot leave a row out.
+        out_of_range: as in `predict`.
+        certified: as in `predict`.
+        ship: as in `predict`, with the active session.
+
+    Raises:
+        InputError: as in `predict`.
+        MissingExtraError: pyspark is not installed, or is older than 4.1.
+        ParityError: as `Predictor`.
+    """
+    _check_installed()
+    try:
+        from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined] # noqa: PLC0415 -- its stub lacks it
+    except ImportError as error:
+        raise MissingExtraError(f"this pyspark has no arrow_udf, which came with 4.1; {_INSTALL}") from error
+    check_choice("errors", errors, ("stop", "null"))
+    worker = WorkerPredictor.of(package, certified=certified)
+    scorer, contract = BatchScorer(worker, (), errors, out_of_range), worker.open().contract
+    answers = answers_schema(scorer, contract)
+    task = SparkTask(replace(scorer, columns=tuple(answers.names)), _archive(None, worker, ship=ship))
+    given = ColumnsTask(task, [feature.name for feature in contract.row_features])
+    # Spark takes the kind of the function from its annotations, or from their absence.
+    function = lambda *columns, **named: given.answers(columns, named)  # noqa: E731
+    function.__name__ = contract.name
+    return arrow_udf(function, answers)
+
+
+def _archive(session: "SparkSession | None", worker: WorkerPredictor, *, ship: bool) -> str:
+    """Return the name that a package was shipped under, with a session or the active one; nothing where it was not."""
+    from pyspark.sql import SparkSession  # noqa: PLC0415 -- of the [spark] extra
+
+    return ship_package(session or SparkSession.active(), worker.path, worker.package_id) if ship else ""
+
+
+def _check_installed() -> None:
+    try:
+        import pyarrow  # noqa: F401, PLC0415 -- both of the [spark] extra
+        import pyspark  # noqa: F401, PLC0415
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"{error.name} is not installed; {_INSTALL}") from error

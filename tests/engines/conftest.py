@@ -1,0 +1,48 @@
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.engines.spark_cluster import Cluster, absent
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A master and two workers, for all tests of the session."""
+    if reason := absent():
+        pytest.skip(reason)
+    with Cluster(tmp_path_factory.mktemp("spark")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def session(cluster: Cluster) -> Iterator[Any]:
+    """A ``SparkSession`` on the cluster, with an executor on each worker."""
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    before = dict(os.environ)
+    os.environ.update(cluster.environment)
+    settings = {
+        "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.driver.memory": "512m",
+        "spark.executor.memory": "512m", "spark.executor.cores": "1", "spark.ui.enabled": "false",
+        "spark.driver.extraJavaOptions": cluster.java_options, "spark.executor.extraJavaOptions": cluster.java_options,
+        # Small jobs: they are sooner done as they stand than planned well.
+        "spark.sql.shuffle.partitions": "2", "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.adaptive.enabled": "false", "spark.task.maxFailures": "2",
+    }  # fmt: skip
+    builder = SparkSession.builder.master(cluster.url).appName("parity")
+    made = builder.config(map=settings).getOrCreate()
+    try:
+        yield made
+    finally:
+        gateway = SparkContext._gateway
+        made.stop()
+        gateway.shutdown()
+        gateway.proc.terminate()
+        gateway.proc.stdin.close()
+        gateway.proc.wait(30)
+        SparkContext._gateway = SparkContext._jvm = None
+        os.environ.clear()
+        os.environ.update(before)
