@@ -1,6 +1,7 @@
 """Options that say how a table is written."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -64,6 +65,22 @@ def table_file(contract: ModelContract, name: str, options: ReadOptions) -> Tabl
         return TableFile.named(name, options, trained=contract.missing_values, columns=columns, tell=tell)
     except InputError as error:
         raise click.UsageError(str(error)) from error
+
+
+def refuse_in_parts(number: int | None, out: Path | None) -> None:
+    """Refuse what is of one table alone where many are given.
+
+    Args:
+        number: of the row that --explain-row prints.
+        out: where predictions go.
+
+    Raises:
+        click.UsageError: says how else it is done.
+    """
+    if number is not None:
+        raise click.UsageError("--explain-row prints a row of one table; give the file that holds it")
+    if out is None or str(out) in ("-", "/dev/stdout"):
+        raise click.UsageError("the predictions of many tables are many files; say in which folder: --out FOLDER")
 
 
 def tell(text: str) -> None:
