@@ -9,7 +9,14 @@ import click
 from parity_runtime.cli.drift_options import DriftWatch, drift_options, refuse_beside_explain_row, show_row
 from parity_runtime.cli.options import digest_option, names, package_argument, provider_option, say_provider
 from parity_runtime.cli.predict_table import TableRun, typed_rows
-from parity_runtime.cli.table_options import TABLE_OPTIONS, read_options, refuse_in_parts, table_file, table_options
+from parity_runtime.cli.table_options import (
+    TABLE_OPTIONS,
+    read_options,
+    refuse_row_of_many,
+    refuse_stdout_of_many,
+    table_file,
+    table_options,
+)
 from parity_runtime.errors import InputError
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.scoring.chunk_observer import ChunkObserver
@@ -28,7 +35,7 @@ from parity_runtime.tables.table_parts import in_parts
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="The file, of many tables the folder, that the predictions are written to; one table's go to stdout without it.",
+    help="Where the predictions are written: a file, of many tables a folder; without it stdout.",
 )
 @click.option(
     "--certified", is_flag=True, help="Also say what is proven of each row: certified, or error_bound_<target>."
@@ -92,7 +99,8 @@ def predict(package: Path, tables: tuple[str, ...], rows: tuple[str, ...], **opt
         )
     many = in_parts(tables)
     if many:
-        refuse_in_parts(number, options["out"])
+        refuse_row_of_many(number)
+        refuse_stdout_of_many(options["out"])
     out = _output(options.pop("out"), package, None if many or not tables else tables[0])
     predictor = _predictor(package, options)
     asked = read_options(spelled)

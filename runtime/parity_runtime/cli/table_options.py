@@ -67,18 +67,22 @@ def table_file(contract: ModelContract, name: str, options: ReadOptions) -> Tabl
         raise click.UsageError(str(error)) from error
 
 
-def refuse_in_parts(number: int | None, out: Path | None) -> None:
-    """Refuse what is of one table alone where many are given.
-
-    Args:
-        number: of the row that --explain-row prints.
-        out: where predictions go.
+def refuse_row_of_many(number: int | None) -> None:
+    """Refuse --explain-row where many tables are given.
 
     Raises:
-        click.UsageError: says how else it is done.
+        click.UsageError: says what to give.
     """
     if number is not None:
         raise click.UsageError("--explain-row prints a row of one table; give the file that holds it")
+
+
+def refuse_stdout_of_many(out: Path | None) -> None:
+    """Refuse many tables whose predictions would go to stdout.
+
+    Raises:
+        click.UsageError: names the option.
+    """
     if out is None or str(out) in ("-", "/dev/stdout"):
         raise click.UsageError("the predictions of many tables are many files; say in which folder: --out FOLDER")
 

@@ -40,7 +40,7 @@ def merge_counts_json(counts: "TableCounts", value: Any, where: str) -> None:
     for name, column in counts.columns.items():
         _merge(column, columns[name], f"{where}: {name}")
     for name, classes in _classes(counts).items():
-        classes += _numbers(value.get(name), len(classes), f"{where}: {name}")
+        classes[:] += _numbers(value.get(name), len(classes), f"{where}: {name}")
     for name, values in _values(counts).items():
         if values is not None:
             _merge(values, value.get(name), f"{where}: {name}")

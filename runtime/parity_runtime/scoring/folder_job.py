@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from parity_runtime.arguments import argument
+from parity_runtime.arguments import argument, either
 from parity_runtime.errors import FormatError, InputError
 from parity_runtime.files.json_file import FORMAT, check_format, dump_table, read_json
 from parity_runtime.inference.predictor import Predictor
@@ -137,9 +137,9 @@ class FolderJob:
         if name in ("parity", "onnxruntime"):
             return f"{self.out} was answered with {name} {was}, not with {now}"
         if name == "counts":
-            return f"{self.out} was begun without counting its rows, as {argument('summary')} and --fail-on need"
-        spelled = "--format" if name == "format" else argument(name)
-        return f"{self.out} was answered with {spelled} {_shown(was)}, not with {_shown(now)}"
+            need = either("a tally needs", "--summary and --fail-on need")
+            return f"{self.out} was begun without counting its rows, which {need}"
+        return f"{self.out} was answered with {argument(name)} {_shown(was)}, not with {_shown(now)}"
 
     def _refuse_parts(self, before: list[Any], now: list[str]) -> None:
         more = [name for name in now if name not in set(before)]

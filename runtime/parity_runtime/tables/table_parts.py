@@ -74,6 +74,8 @@ def _places(table: str) -> list[tuple[str, str]]:
     """Return the name and the path of each file that a folder, a glob or a file's own name stands for."""
     if Path(table).is_dir():
         return list(_inside(table, "", ()))
+    if table == "-":
+        raise InputError("stdin is one table, and a part of many is a file; give its name")
     if not _is_glob(table):
         if Path(table).name.startswith(_PASSED_OVER):
             raise InputError(
