@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from parity_runtime.errors import FormatError, InputError
-from parity_runtime.files.json_file import FORMAT, check_format, dump_json, parse_json
+from parity_runtime.files.json_file import FORMAT, check_format, dump_json, read_json
 from parity_runtime.printable import shown
 
 
@@ -87,12 +87,9 @@ class PartRecord:
             FormatError: it is none that Parity writes, or that this version reads.
             InputError: it cannot be read.
         """
-        try:
-            value = parse_json(path.read_bytes(), str(path))
-        except FileNotFoundError:
+        if not path.exists():
             return None
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        value = read_json(path)
         check_format(value, str(path))
         match value:
             case {"name": str(name), "rows": int(rows), "refused": int(refused), "counts": dict() | None as counts}:
