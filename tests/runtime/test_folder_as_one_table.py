@@ -74,7 +74,9 @@ def test_a_limit_holds_for_all_rows_and_keeps_the_folder_from_being_complete(
     done = parity(*command, *LIMIT)
     assert done.code == 0 and "of which 4 were there already" in done.err and (scored / "_SUCCESS").exists()
     assert {path: path.stat().st_mtime_ns for path in scored.rglob("*.csv")} == before
-    assert parity(*command, "--fail-on", "outside:size=40%").code == 3  # complete, and not what is asked for now
+    assert parity(*command, "--fail-on", "outside:size=40%").code == 3
+    assert not (scored / "_SUCCESS").exists()  # it was complete, and is not what is asked for now
+    assert parity(*command).code == 0 and (scored / "_SUCCESS").exists()
 
 
 def test_counts_of_another_model_or_none_are_refused(profiled: Path) -> None:

@@ -12,7 +12,7 @@ from parity_runtime.files.locks import held
 from parity_runtime.files.paths import refuse_unwritable, resolved
 from parity_runtime.scoring.folder_job import JOB, LOCK, RECORDS, SUCCESS, FolderJob
 from parity_runtime.scoring.part_record import PartRecord
-from parity_runtime.tables.table_parts import TablePart
+from parity_runtime.tables.table_parts import TablePart, holds
 
 
 class AnswerFolder:
@@ -93,11 +93,10 @@ def refuse_among_tables(out: Path, tables: Sequence[str]) -> None:
     Raises:
         InputError: it lies there.
     """
-    target = resolved(out)
-    for folder in (Path(table) for table in tables if Path(table).is_dir()):
-        if resolved(folder) in (target, *target.parents):
+    for table in tables:
+        if holds(table, out):
             raise InputError(
-                f"{out} lies in {folder}, whose tables are read, and its answers would be tables of the next job; "
+                f"{out} lies in {table}, whose tables are read, and its answers would be tables of the next job; "
                 f"choose a folder beside it with {argument('out')}"
             )
 

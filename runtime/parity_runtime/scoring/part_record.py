@@ -95,4 +95,4 @@ class PartRecord:
             case {"name": str(name), "rows": int(rows), "refused": int(refused), "counts": dict() | None as counts}:
                 read, written = (FileDigest.from_json(value.get(key), f"{path}: {key}") for key in ("input", "output"))
                 return cls(name, rows, refused, read, written, counts)
-        raise FormatError(f"{path} does not say what was scored; remove it, and the part is scored again")
+        raise FormatError(f"{path} does not say what was scored")

@@ -1,11 +1,12 @@
 """A table in parts through a predictor: a folder of answers that can be gone on with after it was cut short."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from parity_runtime.errors import GateError
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.scoring.answer_folder import AnswerFolder, refuse_among_tables
 from parity_runtime.scoring.check_parts import check_parts
@@ -62,7 +63,7 @@ class FolderWatch:
         """Take a part that is answered, now or before."""
 
     def check(self) -> None:
-        """Raise an error if the folder must not be taken for complete; all parts are answered."""
+        """Raise a `GateError` if the folder must not be taken for complete; all parts are answered."""
 
 
 def predict_folder(
@@ -149,7 +150,11 @@ def score_folder(
         if not was_complete:
             folder.reopen()
             records.take(run(work, missing), reused=False)
-        watch.check()
+        try:
+            watch.check()
+        except GateError:
+            folder.reopen()
+            raise
         if not was_complete:
             folder.complete(records.in_order())
     found = records.in_order()
@@ -169,7 +174,7 @@ class _Records:
         """Take results, in whatever order."""
         for result in results:
             if result.record is not None:
-                self.found[result.number] = result.record
+                self.found[result.number] = replace(result.record, counts=None)  # of many parts they would fill memory
                 self._watch.finished(self._parts[result.number], result, **how)
 
     def missing(self) -> list[TablePart]:

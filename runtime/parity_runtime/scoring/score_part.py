@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from parity_runtime.errors import FormatError, InputError
-from parity_runtime.files.atomic_write import atomic_write, explained, write_file
+from parity_runtime.files.atomic_write import atomic_write, explained
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.scoring.answer_folder import make_folder
 from parity_runtime.scoring.chunk_observer import ChunkObserver, Tally
@@ -45,8 +45,8 @@ def finished_part(job: FolderJob, part: TablePart) -> PartResult:
     """
     try:
         record = PartRecord.read(job.record_of(part))
-    except FormatError as error:
-        raise job.refused(str(error)) from error
+    except FormatError:  # of a disk that lost power; _parity.json has said that the job is this one
+        record = None
     if record is None or record.name != part.name:
         return PartResult(part.number, None)
     if not record.input.is_at(part.path):
@@ -92,7 +92,8 @@ def score_part(
             raise InputError(f"{part.path} was changed while it was read; start again when it is as it shall be")
     counts = None if progress.counts is None else progress.counts.to_json()
     record = PartRecord(part.name, progress.rows, progress.refused, read, _digest(target), counts)
-    write_file(job.record_of(part), record.dump())
+    with atomic_write(job.record_of(part), durable=False) as file:
+        file.write(record.dump())
     return PartResult(part.number, record, progress.notes, progress.reasons)
 
 

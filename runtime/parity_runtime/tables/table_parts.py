@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from parity_runtime.arguments import argument
 from parity_runtime.errors import InputError
+from parity_runtime.files.paths import resolved
 from parity_runtime.printable import counted
 from parity_runtime.tables.chunk import listed
 from parity_runtime.tables.table_file import FORMATS, plain_name, table_format
@@ -68,6 +69,21 @@ def table_parts(tables: Sequence[str], format_name: str | None = None) -> list[T
 
 def _is_glob(table: str) -> bool:
     return glob.has_magic(table) and not os.path.lexists(table)
+
+
+def holds(table: str, place: Path) -> bool:
+    """Whether the files of a folder, which need not be there yet, are parts of what a name stands for."""
+    if not in_parts([table]):
+        return False
+    base = table if Path(table).is_dir() else _before_magic(table)
+    below, target = resolved(Path(base)), resolved(place)
+    if below not in (target, *target.parents):
+        return False
+    inner = target.relative_to(below)
+    if any(part.startswith(_PASSED_OVER) for part in inner.parts):
+        return False
+    pattern = os.path.relpath(table, base)
+    return Path(table).is_dir() or "**" in table or any(one.match(pattern) for one in (inner, *inner.parents))
 
 
 def _places(table: str) -> list[tuple[str, str]]:
