@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from parity_runtime.package.loader import UncheckedModelWarning
     from parity_runtime.package.manifest import Package
     from parity_runtime.scoring.predict_batches import predict_batches
-    from parity_runtime.scoring.score_folder import predict_folder
+    from parity_runtime.scoring.predict_folder import predict_folder
     from parity_runtime.tensor_spec import TensorSpec
     from parity_runtime.tolerance import Tolerance
     from parity_runtime.verification.verify import Verification, verify
@@ -76,7 +76,7 @@ _MODULES = {
     "inference.predictor": ("Predictor",),
     "inference.unknown_categories": ("UnknownCategoriesWarning",),
     "scoring.predict_batches": ("predict_batches",),
-    "scoring.score_folder": ("predict_folder",),
+    "scoring.predict_folder": ("predict_folder",),
     "tensor_spec": ("TensorSpec",),
     "tolerance": ("Tolerance",),
     "verification.verify": ("Verification", "verify"),

@@ -246,6 +246,20 @@ def test_tables_that_are_none_are_refused(
     assert not Path("scored").exists()
 
 
+def test_the_glob_that_a_refusal_names_works_as_it_is_pasted(
+    parity, xor_package: Path, tables: Path, out: Path
+) -> None:
+    (tables / "part-2.csv.gz").write_bytes(gzip.compress(b"x1,x2\n0,1\n"))
+    (tables / "part-3.jsonl.gz").write_bytes(b"")
+    for path in tables.glob("part-*.csv"):
+        path.unlink()
+    shutil.rmtree(tables / "year=2024")
+    refused = parity("predict", xor_package, tables, "--out", out)
+    pattern = refused.err.rpartition("such as ")[2].strip().strip("'")
+    assert pattern == str(tables / "*.csv.gz")
+    assert parity("predict", xor_package, pattern, "--out", out).code == 0 and list(answers(out)) == ["part-2.csv"]
+
+
 def test_a_pipe_is_no_part(parity, xor_package: Path, tables: Path, out: Path) -> None:
     import os
 

@@ -22,8 +22,8 @@ from parity_runtime.inference.predictor import Predictor
 from parity_runtime.scoring.chunk_observer import ChunkObserver
 from parity_runtime.scoring.prediction_columns import check_gives_columns
 from parity_runtime.scoring.score_table import ScoringJob, chunk_size
+from parity_runtime.tables.find_tables import in_parts
 from parity_runtime.tables.table_file import TableFile
-from parity_runtime.tables.table_parts import in_parts
 
 
 @click.command()

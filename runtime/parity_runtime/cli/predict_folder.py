@@ -10,8 +10,9 @@ from parity_runtime.cli.progress import WORTH_A_BAR, chunk_bytes, progress_bar
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.printable import counted
 from parity_runtime.scoring.folder_job import SUCCESS
+from parity_runtime.scoring.predict_folder import predict_folder
 from parity_runtime.scoring.score_chunk import Scored
-from parity_runtime.scoring.score_folder import FolderResult, FolderWatch, predict_folder
+from parity_runtime.scoring.score_folder import FolderResult, FolderWatch
 from parity_runtime.scoring.score_part import PartResult
 from parity_runtime.scoring.score_table import ScoringJob
 from parity_runtime.tables.table_file import ReadOptions

@@ -12,7 +12,8 @@ from parity_runtime.files.locks import held
 from parity_runtime.files.paths import refuse_unwritable, resolved
 from parity_runtime.scoring.folder_job import JOB, LOCK, RECORDS, SUCCESS, FolderJob
 from parity_runtime.scoring.part_record import PartRecord
-from parity_runtime.tables.table_parts import TablePart, holds
+from parity_runtime.tables.find_tables import holds
+from parity_runtime.tables.table_parts import TablePart
 
 
 class AnswerFolder:
