@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from parity_runtime.package.loader import UncheckedModelWarning
     from parity_runtime.package.manifest import Package
     from parity_runtime.scoring.predict_batches import predict_batches
+    from parity_runtime.scoring.predict_folder import predict_folder
     from parity_runtime.tensor_spec import TensorSpec
     from parity_runtime.tolerance import Tolerance
     from parity_runtime.verification.verify import Verification, verify
@@ -61,6 +62,7 @@ __all__ = [
     "__version__",
     "compare_with_training",
     "predict_batches",
+    "predict_folder",
     "verify",
 ]
 
@@ -74,6 +76,7 @@ _MODULES = {
     "inference.predictor": ("Predictor",),
     "inference.unknown_categories": ("UnknownCategoriesWarning",),
     "scoring.predict_batches": ("predict_batches",),
+    "scoring.predict_folder": ("predict_folder",),
     "tensor_spec": ("TensorSpec",),
     "tolerance": ("Tolerance",),
     "verification.verify": ("Verification", "verify"),

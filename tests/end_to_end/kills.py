@@ -27,6 +27,7 @@ RESUME = ["train", "xor", "--out", "runs/x", "--resume", "--force"]
 EXPORT = ["export", "runs/x", "packages/x", "--force"]
 CERTIFY = ["certify", "packages/x", "rows.csv", "--out", "certified"]
 PREDICT = ["predict", "packages/x", "rows.csv", "--out", "scored.csv"]
+PREDICT_FOLDER = ["predict", "packages/x", "tables", "--out", "scored", "--summary"]
 PLOT = ["plot", "runs/x"]
 OLD_PICTURE = b"an old picture"
 Check = Callable[[Path, "State"], bool]
@@ -109,6 +110,14 @@ def answers_are_whole(folder: Path, state: State) -> bool:
     return found in [(place / "scored.csv").read_bytes() for place in (state.before, state.after)]
 
 
+def folder_is_whole(folder: Path, state: State) -> bool:
+    """Whether each file of answers is the new one, and where the folder is said to be complete, all are there."""
+    found = {path.relative_to(folder): path.read_bytes() for path in (folder / "scored").rglob("[!.]*.csv")}
+    new = {path.relative_to(state.after): path.read_bytes() for path in (state.after / "scored").rglob("*.csv")}
+    is_complete = (folder / "scored/_SUCCESS").exists()
+    return all(new[name] == answers for name, answers in found.items()) and (found == new or not is_complete)
+
+
 def pictures_are_whole(folder: Path, state: State) -> bool:
     """Whether each picture is an old one or a new one."""
     return all(
@@ -124,6 +133,7 @@ JOBS = [
     Job("export --force", EXPORT, package_is_whole, lambda *_: EXPORT),
     Job("certify --out", CERTIFY, certificate_is_whole, lambda *_: CERTIFY),
     Job("predict --out", PREDICT, answers_are_whole, lambda *_: PREDICT),
+    Job("predict folder --out", PREDICT_FOLDER, folder_is_whole, lambda *_: PREDICT_FOLDER),
     Job("plot", PLOT, pictures_are_whole, lambda *_: FORCE),
 ]
 
@@ -142,6 +152,9 @@ class Kills:
         self.seconds: dict[str, float] = {}
         self._base.mkdir()
         (self._base / "rows.csv").write_text("x1,x2\n" + "0.1,0.9\n0.5,0.5\n" * 50)
+        for name in ("a", "b", "more/c"):
+            (self._base / "tables" / name).parent.mkdir(parents=True, exist_ok=True)
+            (self._base / "tables" / f"{name}.csv").write_text("id,x1,x2\n" + f"{name},0.1,0.9\n" * 2)
         self._run(self._base, TRAIN)
         self._run(self._base, EXPORT)
         (self._base / "scored.csv").write_text("old answers\n")

@@ -38,7 +38,7 @@ SAYS = {
     "scoring.md": [
         "id,x1,x2,label,probability_0,probability_1", '"a;b";1', '{"x1": 0, "x2": 1, "tags": ["a", "b"], "label": 1, ',
         "0,abc,,,", "(1000, 2)", "0;0,75;1;", '0,"$1,000.50",', "0,absent,,,",
-        "probability_1,out_of_range", "1e30,0,,,", "1,yes,red,1.5,2020-01-01,true,3.0,yes,",
+        "probability_1,out_of_range", "1e30,0,,,", "a,0,1,1,", "2 2 False", "1,yes,red,1.5,2020-01-01,true,3.0,yes,",
     ],
     "clusters.md": ["Dask: 676", "polars: 676", "DuckDB: 676"],
     "training.md": ["TableNetwork"],

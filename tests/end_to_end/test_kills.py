@@ -15,6 +15,7 @@ PLACES = {
     "export --force": ["os.rmdir:1"],
     "certify --out": ["parity.exchange:1"],
     "predict --out": ["os.rename:1"],
+    "predict folder --out": ["os.rename:3", "os.rename:9"],
     "plot": ["os.rename:2"],
 }
 """Where old and new stand beside one another; the second exchange of a training is the run's own."""

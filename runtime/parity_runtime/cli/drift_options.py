@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.cli.echo import echo_line
@@ -15,7 +14,6 @@ from parity_runtime.errors import InputError, LimitError
 from parity_runtime.files.json_file import dump_json
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.predictor import Predictor
-from parity_runtime.tables.chunk import Chunk
 
 if TYPE_CHECKING:
     from parity_runtime.drift.drift_limit import DriftLimit
@@ -80,7 +78,12 @@ class DriftWatch:
     Raises:
         click.UsageError: a limit is none, or none that this model's columns can be beyond.
         InputError: a limit needs a profile, and the package has none.
+
+    Attributes:
+        counts: of the rows so far; whoever answers them merges them.
     """
+
+    counts: "TableCounts"
 
     def __init__(self, predictor: Predictor, package: Path, fail_on: tuple[str, ...], *, summary: bool = False) -> None:
         # a third of this command's start where it is not needed
@@ -93,23 +96,13 @@ class DriftWatch:
         self._without = _without_profile(package) if profile is None else None
         if self._without and any(limit.measure == "psi" for limit in self._limits):
             raise InputError(f"--fail-on psi: {self._without}")
-        self._counts = TableCounts(contract, profile)
-
-    def count(self, chunk: Chunk, inputs: Arrays, unpredicted: NDArray[np.bool_], outputs: Arrays) -> "TableCounts":
-        """Return the counts of a chunk that was answered; for `merge`."""
-        counts = self._counts.empty()
-        counts.update_chunk(chunk, inputs, unpredicted, outputs)
-        return counts
-
-    def merge(self, counts: "TableCounts") -> None:
-        """Take the counts of a chunk."""
-        self._counts.merge(counts)
+        self.counts = TableCounts(contract, profile)
 
     def evaluated(self, inputs: Arrays, outputs: Arrays, true: NDArray[Any]) -> None:
         """Take rows whose true values are known."""
-        self._counts.update(inputs)
-        self._counts.update_predictions(outputs)
-        self._counts.update_true(true)
+        self.counts.update(inputs)
+        self.counts.update_predictions(outputs)
+        self.counts.update_true(true)
 
     def finish(self) -> None:
         """Print the report on stderr, where it is asked for.
@@ -145,7 +138,7 @@ class DriftWatch:
     def _report(self) -> "DriftReport":
         from parity_runtime.drift.drift_report import drift_report  # noqa: PLC0415 -- not where nobody asks for it
 
-        return drift_report(self._counts)
+        return drift_report(self.counts)
 
 
 def _without_profile(package: Path) -> str:

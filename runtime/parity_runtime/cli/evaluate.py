@@ -1,6 +1,7 @@
 """``parity evaluate``."""
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from parity_runtime.cli.drift_options import DriftWatch, drift_options, refuse_beside_explain_row, show_row
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import digest_option, package_argument, provider_option, say_provider
-from parity_runtime.cli.table_options import read_options, table_file, table_options
+from parity_runtime.cli.table_options import read_options, refuse_row_of_many, table_file, table_options
 from parity_runtime.contract import ModelContract
 from parity_runtime.drift.explain_row import explain_row
 from parity_runtime.errors import LimitError
@@ -24,13 +25,17 @@ from parity_runtime.inference.session import Provider
 from parity_runtime.inference.unknown_categories import UnknownCategories
 from parity_runtime.scoring.score_table import chunk_size
 from parity_runtime.tables.cell_values import left_out_rows
+from parity_runtime.tables.chunk import Chunk
+from parity_runtime.tables.find_tables import in_parts
+from parity_runtime.tables.table_file import ReadOptions
+from parity_runtime.tables.table_parts import table_parts
 
 _SHOWN = 5  # classes
 
 
 @click.command()
 @package_argument
-@click.argument("table")
+@click.argument("tables", nargs=-1, required=True, metavar="TABLE...")
 @click.option("--target", help="The column that holds the true values; by default the one that training used.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--at-least", multiple=True, metavar="METRIC=X", help="Exit with 3 if a metric is less; may be repeated.")
@@ -39,10 +44,13 @@ _SHOWN = 5  # classes
 @table_options
 @provider_option
 @digest_option
-def evaluate(package: Path, table: str, target: str | None, as_json: bool, provider: Provider, **options: Any) -> None:
+def evaluate(
+    package: Path, tables: tuple[str, ...], target: str | None, as_json: bool, provider: Provider, **options: Any
+) -> None:
     """Predict the rows of TABLE and compare with the column TARGET.
 
-    TABLE is CSV or JSON Lines (also .gz), .npy, Parquet or Arrow; - is stdin. --at-least accuracy=0.99 and --at-most
+    TABLE is CSV or JSON Lines (also .gz), .npy, Parquet or Arrow; - is stdin; or a folder, a quoted glob or several
+    files of one format, whose rows are evaluated as those of one table. --at-least accuracy=0.99 and --at-most
     rmse=50 make it a gate: the metrics are printed all the same. Rows whose target is missing are left out, and
     counted. After the metrics stands how the rows differ from those of the training; --fail-on makes that a gate too.
     """
@@ -51,16 +59,18 @@ def evaluate(package: Path, table: str, target: str | None, as_json: bool, provi
     if number is not None:
         refuse_beside_explain_row({**limits, "fail_on": fail_on})
     known = [(sign, *_limit(text)) for sign in ("at_least", "at_most") for text in limits[sign]]
+    if in_parts(tables):
+        refuse_row_of_many(number)
     predictor = Predictor(package, provider=provider, digest=options.pop("digest"))
     say_provider(provider, predictor.provider)
     _check_names(predictor.contract, [name for _, name, _ in known])
-    chunks = table_file(predictor.contract, table, read_options(options)).chunks(chunk_size(predictor.contract, None))
+    chunks = _chunks(predictor, tables, read_options(options), target)
     if number is not None:
         target = check_target(predictor.contract, target)
         show_row(explain_row(predictor, chunks, number, target), as_json=as_json)
         return
     drift = DriftWatch(predictor, package, fail_on)
-    unknown = _UnknownWatch(predictor.contract, table)
+    unknown = _UnknownWatch(predictor.contract, ", ".join(tables))
 
     def observe(inputs: Arrays, outputs: Arrays, true: NDArray[Any]) -> None:
         unknown.first(inputs)
@@ -81,6 +91,16 @@ def evaluate(package: Path, table: str, target: str | None, as_json: bool, provi
     missed += drift.beyond()
     if missed:
         raise LimitError("; ".join(missed))
+
+
+def _chunks(predictor: Predictor, tables: tuple[str, ...], reading: ReadOptions, target: str | None) -> Iterator[Chunk]:
+    """Return the rows of one table, or of many."""
+    if not in_parts(tables):
+        return table_file(predictor.contract, tables[0], reading).chunks(chunk_size(predictor.contract, None))
+    from parity_runtime.evaluation.evaluate_parts import chunks_of_parts  # noqa: PLC0415 -- not for one table
+
+    files = [table_file(predictor.contract, part.path, reading) for part in table_parts(tables, reading.format)]
+    return chunks_of_parts(predictor, files, target)
 
 
 class _UnknownWatch:

@@ -14,7 +14,8 @@ from parity_runtime.tables.json_lines import JsonChunk
 from parity_runtime.tables.npy_file import ArrayChunk
 from parity_runtime.tables.table_file import TableFile
 
-_WORTH_A_BAR = 2**22  # bytes; a smaller file is answered before one could read it
+WORTH_A_BAR = 2**22
+"""Bytes; a smaller file is answered before one could read it."""
 
 
 def on_terminal() -> bool:
@@ -55,7 +56,7 @@ def table_progress(table: TableFile | None, *, quiet: bool) -> Iterator[Callable
         quiet: show nothing (the answers go to the same terminal).
     """
     size = 0 if table is None else _size(table)
-    if quiet or not on_terminal() or (size is not None and size < _WORTH_A_BAR):
+    if quiet or not on_terminal() or (size is not None and size < WORTH_A_BAR):
         yield lambda _: None
     elif size is None:
         try:
@@ -64,7 +65,7 @@ def table_progress(table: TableFile | None, *, quiet: bool) -> Iterator[Callable
             click.echo(err=True)
     else:
         with click.progressbar(length=size, file=sys.stderr) as bar:
-            yield lambda scored: bar.update(_bytes(scored.chunk))
+            yield lambda scored: bar.update(chunk_bytes(scored.chunk))
             bar.update(size - bar.pos)  # header, and rows that were left out
 
 
@@ -87,7 +88,8 @@ def _size(table: TableFile) -> int | None:
         return None
 
 
-def _bytes(chunk: Any) -> int:
+def chunk_bytes(chunk: Any) -> int:
+    """Return the bytes that rows take in their file; 0 where that is unknown."""
     if isinstance(chunk, CsvChunk | JsonChunk):
         return sum(map(len, chunk.records)) + len(chunk)
     return chunk.array.nbytes if isinstance(chunk, ArrayChunk) else 0

@@ -1,6 +1,7 @@
 """Options that say how a table is written."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -64,6 +65,26 @@ def table_file(contract: ModelContract, name: str, options: ReadOptions) -> Tabl
         return TableFile.named(name, options, trained=contract.missing_values, columns=columns, tell=tell)
     except InputError as error:
         raise click.UsageError(str(error)) from error
+
+
+def refuse_row_of_many(number: int | None) -> None:
+    """Refuse --explain-row where many tables are given.
+
+    Raises:
+        click.UsageError: says what to give.
+    """
+    if number is not None:
+        raise click.UsageError("--explain-row prints a row of one table; give the file that holds it")
+
+
+def refuse_stdout_of_many(out: Path | None) -> None:
+    """Refuse many tables whose predictions would go to stdout.
+
+    Raises:
+        click.UsageError: names the option.
+    """
+    if out is None or str(out) in ("-", "/dev/stdout"):
+        raise click.UsageError("the predictions of many tables are many files; say in which folder: --out FOLDER")
 
 
 def tell(text: str) -> None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from parity_runtime.contract import LABEL, VALUE, ModelContract
 from parity_runtime.drift.column_counts import ColumnCounts
+from parity_runtime.drift.counts_json import counts_to_json, merge_counts_json
 from parity_runtime.drift.profile import Profile, empty_columns
 from parity_runtime.feature import Feature
 from parity_runtime.tables.chunk import Chunk
@@ -119,6 +120,22 @@ class TableCounts:
         self.update({name: array[known] for name, array in inputs.items()})
         self.update_predictions({name: outputs[name][known] for name in (LABEL, VALUE) if name in outputs})
         self.update_unread(chunk.keep(unpredicted))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts without the model and the profile, for `merge_json`."""
+        return counts_to_json(self)
+
+    def merge_json(self, value: Any, where: str) -> None:
+        """Take the rows that another one of the same model and profile has taken, from its JSON form.
+
+        Args:
+            value: what `to_json` returned.
+            where: what it is called in an error.
+
+        Raises:
+            FormatError: it is none, or of other columns or bins.
+        """
+        merge_counts_json(self, value, where)
 
     def merge(self, other: Self) -> None:
         """Take the rows that another one has taken, of the same model and profile.

@@ -79,8 +79,9 @@ class _Known:
         self.left_out = 0
 
     def __iter__(self) -> Iterator[Chunk]:
-        rows = 0
+        rows, first = 0, ""
         for chunk in self._chunks:
+            first = first or chunk.where
             missing = missing_targets(self._contract, chunk, self._target)
             self.left_out += int(missing.sum())
             rows += len(chunk) - int(missing.sum())
@@ -88,7 +89,8 @@ class _Known:
                 yield chunk.keep(~missing) if missing.any() else chunk
         if not rows and self.left_out:
             all_rows = "the only row" if self.left_out == 1 else f"all {self.left_out} rows"
-            raise InputError(f"{chunk.where}: {self._target} is missing in {all_rows}")
+            where = first if first == chunk.where else f"{first} to {chunk.where}"
+            raise InputError(f"{where}: {self._target} is missing in {all_rows}")
 
 
 def _classes(predictor: Predictor, chunks: Iterable[Chunk], target: str, observe: Observe) -> dict[str, Any]:

@@ -19,11 +19,16 @@ _TRIES = 100
 
 
 @contextlib.contextmanager
-def atomic_write(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """Open a file that appears under ``path`` only when the block ends without an error.
 
     A file beside the target, ``.NAME.partial``, is written, fsynced and renamed over it; then the folder is fsynced.
     What a killed process left there is removed. A symbolic link is followed; a pipe or a device is written to as it is.
+
+    Args:
+        path: the file.
+        durable: bring it to the disk before it has its name. Without this it is whole after a kill, and after a loss of
+            power it may be anything: for what the next job can make anew.
 
     Raises:
         InputError: the folder does not exist, the disk is full, or another process is writing the same file.
@@ -42,11 +47,13 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
             with os.fdopen(descriptor, "wb", closefd=False) as file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
             # Until here nobody else can read what is not finished.
             os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask())
             partial.replace(path)
-            fsync_folder(path.parent)
+            if durable:
+                fsync_folder(path.parent)
         except BaseException:
             if is_at(partial, descriptor):
                 partial.unlink()

@@ -54,6 +54,11 @@ OUT_OF_RANGE = "out_of_range"
 """The added column that says whether a feature of the row lies outside what the model has seen in training."""
 
 
+def beside_target_note(where: str, name: str) -> str:
+    """Return what is said of a table that has the target itself: the first added column's name."""
+    return f"{where} has the target's own column; the predictions are named {name}, ..."
+
+
 def prefix_way_out() -> str:
     """Return what to do where a table has a column of an added one's name."""
     return f"add {argument('prefix', BESIDE_TARGET)}"

@@ -64,19 +64,8 @@ class ScoringJob:
                 model has seen are asked for and the contract knows the range of no feature.
             ConformanceError: the graph answers a label that is no class of the contract.
         """
-        if self.errors != "stop" and not predictor.contract.row_independent:
-            raise InputError(
-                f"rows of {predictor.contract.name} influence one another: leaving one out would change the others"
-            )
-        if self.out_of_range != "ignore":
-            check_has_ranges(predictor.contract)
         head = next(chunks)
-        names = prediction_names(predictor.contract, certified=predictor.has_error_bounds)
-        names += [OUT_OF_RANGE] if self.out_of_range == "mark" else []
-        prefix = self._beside_target(predictor.contract, head, names) if self.prefix is None else self.prefix
-        names = [prefix + name for name in names]
-        head.refuse_columns((name for name in names if not self.columns or name in self.columns), prefix_way_out())
-        layout = Layout.choose(head.columns, names, self.columns)
+        prefix, layout = self.layout(predictor, head)
         writer = create_writer(format_name, file, layout, head, spreadsheet_safe=self.spreadsheet_safe)
 
         def work(chunk: Chunk) -> tuple[Scored, Any]:
@@ -93,6 +82,29 @@ class ScoringJob:
             writer.write(piece)
             watch(scored)
         writer.close()
+
+    def layout(self, predictor: Predictor, head: Chunk) -> tuple[str, Layout]:
+        """Return what the names of the added columns begin with, and the columns that are written.
+
+        Args:
+            predictor: as in `run`.
+            head: the table's first rows; its columns are looked at, not its rows.
+
+        Raises:
+            InputError: as `run`, of columns and options.
+        """
+        if self.errors != "stop" and not predictor.contract.row_independent:
+            raise InputError(
+                f"rows of {predictor.contract.name} influence one another: leaving one out would change the others"
+            )
+        if self.out_of_range != "ignore":
+            check_has_ranges(predictor.contract)
+        names = prediction_names(predictor.contract, certified=predictor.has_error_bounds)
+        names += [OUT_OF_RANGE] if self.out_of_range == "mark" else []
+        prefix = self._beside_target(predictor.contract, head, names) if self.prefix is None else self.prefix
+        names = [prefix + name for name in names]
+        head.refuse_columns((name for name in names if not self.columns or name in self.columns), prefix_way_out())
+        return prefix, Layout.choose(head.columns, names, self.columns)
 
     def _beside_target(self, contract: ModelContract, head: Chunk, names: list[str]) -> str:
         """Return a prefix where the target stands in the table under a name that the predictions would take.

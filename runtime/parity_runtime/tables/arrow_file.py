@@ -1,6 +1,7 @@
 """Parquet and Arrow files; needs the [tables] extra."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -142,21 +143,48 @@ def arrow_chunks(name: str, size: int | None, *, parquet: bool) -> Iterator[Arro
         MissingExtraError: pyarrow is not installed.
         InputError: there is no such file, or it is not of that format.
     """
+    first = 1
+    with _explained(name, parquet):
+        for batch in _whole(name, parquet) if size is None else _batches(name, size, parquet):
+            yield ArrowChunk(name, batch, first)
+            first += batch.num_rows
+
+
+def arrow_head(name: str, *, parquet: bool) -> ArrowChunk:
+    """Return the columns of a file as a chunk without rows; its rows are not read.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+        InputError: there is no such file, or it is not of that format.
+    """
+    with _explained(name, parquet):
+        import pyarrow  # noqa: PLC0415
+        from pyarrow import ipc  # noqa: PLC0415
+        from pyarrow import parquet as pq  # noqa: PLC0415
+
+        if parquet:
+            schema = pq.read_schema(name)
+        else:
+            with pyarrow.memory_map(name) as source, ipc.open_file(source) as reader:
+                schema = reader.schema
+        return ArrowChunk(name, pyarrow.RecordBatch.from_pylist([], schema=schema), 1)
+
+
+@contextmanager
+def _explained(name: str, is_parquet: bool) -> Iterator[None]:
+    """Turn errors of pyarrow, and that it is absent, into ours."""
     try:
         import pyarrow  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f'{name} needs pyarrow, which is not installed; from a checkout of Parity: pip install ".[tables]"'
         ) from error
-    first = 1
     try:
         open_regular(Path(name)).close()  # pyarrow would wait for a pipe
-        for batch in _whole(name, parquet) if size is None else _batches(name, size, parquet):
-            yield ArrowChunk(name, batch, first)
-            first += batch.num_rows
+        yield
     except pyarrow.ArrowException as error:
         raise InputError(
-            f"{name} is no {'Parquet' if parquet else 'Arrow'} file: {str(error).partition(chr(10))[0]}"
+            f"{name} is no {'Parquet' if is_parquet else 'Arrow'} file: {str(error).partition(chr(10))[0]}"
         ) from error
     except OSError as error:
         raise InputError(f"cannot read the table {name}: {error.strerror or error}") from error

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from parity_runtime.arguments import argument
 from parity_runtime.errors import InputError
 from parity_runtime.files.open_file import open_stream
-from parity_runtime.tables.arrow_file import arrow_chunks
+from parity_runtime.tables.arrow_file import arrow_chunks, arrow_head
 from parity_runtime.tables.cell_values import CellValues
 from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.csv_chunk import CsvChunk
@@ -149,7 +149,7 @@ class TableFile:
             raise InputError(f"{options.of_csv[0]} is for CSV, not for {kind}")
         if kind not in TEXT and _is_compressed(name):
             raise InputError(f"{name}: {kind} is not read compressed; decompress it first: gunzip {shlex.quote(name)}")
-        tabs = _plain_name(name).lower().endswith(".tsv")
+        tabs = plain_name(name).lower().endswith(".tsv")
         separator = options.separator or ("\t" if tabs else None)
         dialect = CsvDialect(separator, options.header, options.values(trained), options.decimal)
         return cls(name, kind, dialect, columns, tell)
@@ -169,6 +169,21 @@ class TableFile:
             elif chunk.first_row == 1:
                 self._tell(chunk)
             yield chunk
+
+    def head(self, size: int | None) -> Chunk:
+        """Return the first row, or no row, as a chunk with the file's columns; few bytes are read for it.
+
+        Args:
+            size: of JSON Lines: the rows of the chunk, of which the first that holds an object has the columns.
+
+        Raises:
+            InputError: as `chunks`.
+        """
+        if self.format not in ("parquet", "arrow"):
+            return next(self.chunks(size if self.format == "jsonl" else 1))
+        chunk = arrow_head(self.name, parquet=self.format == "parquet")
+        chunk.values = self.dialect.values
+        return chunk
 
     def _chunks(self, size: int | None) -> Iterator[Chunk]:
         if self.format in ("parquet", "arrow"):
@@ -215,14 +230,14 @@ class TableFile:
 
 def table_format(name: str, default: str = "csv") -> str:
     """Return the format that a file's suffix names; the default for any other suffix, and for stdin."""
-    return FORMATS.get(Path(_plain_name(name)).suffix.lower(), default)
+    return FORMATS.get(Path(plain_name(name)).suffix.lower(), default)
 
 
 def _is_compressed(name: str) -> bool:
     return name.lower().endswith(_COMPRESSED)
 
 
-def _plain_name(name: str) -> str:
+def plain_name(name: str) -> str:
     """Return a file's name as it would be decompressed."""
     return name[: -len(_COMPRESSED)] if _is_compressed(name) else name
 
