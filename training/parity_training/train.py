@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,13 +20,14 @@ from parity_training.fitting.checkpoint import Checkpoints, restore, saved_weigh
 from parity_training.fitting.evaluation import metrics_of, outputs_of
 from parity_training.fitting.loop import EpochResult, TrainingLoop
 from parity_training.fitting.prepare import NetworkChoice, make_recipe, prepare
+from parity_training.fitting.process_group import current_group, restarted
 from parity_training.fitting.stop_signals import StoppedError, StopRequest, stop_requests
 from parity_training.fitting.training_log import check_tensorboard, open_log
 from parity_training.networks.registry import Network
-from parity_training.run import EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Run
+from parity_training.run import EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Recipe, Run
 from parity_training.run_folder import check_folder, evaluated_part, write_test_rows
 from parity_training.settings import TrainSettings
-from parity_training.unfinished_run import begun, put_in_place, reopened
+from parity_training.unfinished_run import begun, put_in_place, reopened, state_after_restart
 from parity_training.weights.state_dict import check_state_dict
 from parity_training.weights.weights_file import save_object
 
@@ -88,17 +90,27 @@ def train_model(
         StoppedError: SIGTERM, SIGHUP or Ctrl-C came; the run can be resumed.
     """
     check_tensorboard()
-    target = Path(out)
-    check_folder(target, replace=replace)
+    target, group = Path(out), current_group()
+    if not group.leads:
+        return _follow(target, training_data, choice.user_network, on_epoch)
+    if not restarted():
+        check_folder(target, replace=replace)
     check_classes(training_data)
     recipe = make_recipe(training_data, choice, settings)
-    with _seeded(settings.seed):
+    match state_after_restart(target, recipe) if restarted() else None:
+        case "finished":
+            return _already_there(Run.open(target))
+        case "unfinished":
+            return resume(target, training_data, choice.user_network, on_epoch, replace=replace)
+    check_folder(target, replace=replace)
+    with group.finishing(), _seeded(settings.seed):
         training = prepare(training_data, recipe, choice.user_network, settings)  # refuses before anything is written
         with begun(target, replace=replace) as folder:
             run = Run(folder, recipe)
             run.write_json(RECIPE, recipe.to_json())
             write_test_rows(run.path / TEST_TABLE, training_data)
             Checkpoints(run.path, training).save()  # from here on it can be resumed
+            group.told(_plan(recipe))
             try:
                 _finish(run, training_data, training, on_epoch)
             except InputError:
@@ -141,12 +153,16 @@ def resume(
         StoppedError: SIGTERM, SIGHUP or Ctrl-C came again.
     """
     check_tensorboard()
-    target = Path(out)
-    with reopened(target, replace=replace) as run:
+    target, group = Path(out), current_group()
+    if not group.leads:
+        return _follow(target, training_data, user_network, on_epoch)
+    with group.finishing(), reopened(target, replace=replace) as run:
         if run.recipe.data != training_data.source:
             raise InputError(f"{target} was trained on other rows; resume it with the same data")
         if not (run.path / STATE_DICT).is_file():  # else it was killed between its last file and its name
             _continue(run, training_data, user_network, on_epoch)
+        else:
+            group.told(_plan(run.recipe, train=False))
         return put_in_place(run, target, replace=replace)
 
 
@@ -160,7 +176,40 @@ def _continue(run: Run, training_data: TrainingData, user_network: Network | Non
         restore(run.path, training)
         if not (run.path / TEST_TABLE).is_file():
             write_test_rows(run.path / TEST_TABLE, training_data)
+        current_group().told(_plan(run.recipe))
         _finish(run, training_data, training, on_epoch)
+
+
+def _already_there(run: Run) -> Run:
+    """Return a run that had been written when a process ended: torchrun has started the others again for nothing."""
+    with current_group().finishing():
+        current_group().told(_plan(run.recipe, train=False))
+    return run
+
+
+def _plan(recipe: Recipe, *, train: bool = True) -> dict[str, Any]:
+    """Return what the leading process tells the others: the recipe, and whether there is anything to train."""
+    return {"recipe": recipe.to_json(), "train": train}
+
+
+def _follow(target: Path, training_data: TrainingData, user_network: Network | None, on_epoch: OnEpoch) -> Run:
+    """Train as the leading process does, and write nothing."""
+    group = current_group()
+    with group.finishing():
+        plan = group.told()
+        where = "the recipe of the leading process"
+        recipe = Recipe.from_json(plan["recipe"], where)
+        if recipe.data != training_data.source:
+            raise InputError(f"rank {group.rank} was given other rows than the leading process")
+        settings = TrainSettings.from_json(recipe.training, where)
+        with _seeded(settings.seed):
+            training = prepare(training_data, recipe, user_network, settings) if plan["train"] else None
+            if training is not None:
+                with stop_requests() as training.stop:
+                    for result in _explained(training):
+                        on_epoch(result)
+                    _refuse_stopped(target, training.stop, training)
+    return Run(target, recipe)
 
 
 def _finish(run: Run, training_data: TrainingData, training: TrainingLoop, on_epoch: OnEpoch) -> None:
@@ -175,7 +224,7 @@ def _finish(run: Run, training_data: TrainingData, training: TrainingLoop, on_ep
                 checkpoints.save()
         log.flush()
         checkpoints.save()
-        _refuse_stopped(run, training.stop, training)
+        _refuse_stopped(run.path, training.stop, training)
     training.model.load_state_dict(training.progress.best_weights)
     model = training.model.cpu()
     part = evaluated_part(training_data)
@@ -198,11 +247,11 @@ def _explained(training: TrainingLoop) -> Iterator[EpochResult]:
         raise InputError(f"training failed in epoch {training.progress.epoch + 1}: {first_line(error)}") from error
 
 
-def _refuse_stopped(run: Run, stop: StopRequest, training: TrainingLoop) -> None:
+def _refuse_stopped(path: Path, stop: StopRequest, training: TrainingLoop) -> None:
     if stop.signal_number:
         progress = training.progress
         raise StoppedError(
-            f"stopped in epoch {progress.epoch + 1} of {training.num_epochs} and saved in {run.path}",
+            f"stopped in epoch {progress.epoch + 1} of {training.num_epochs} and saved in {path}",
             stop.signal_number,
         )
 
