@@ -27,7 +27,7 @@ from parity_training.networks.registry import Network
 from parity_training.run import EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Recipe, Run
 from parity_training.run_folder import check_folder, evaluated_part, write_test_rows
 from parity_training.settings import TrainSettings
-from parity_training.unfinished_run import begun, put_in_place, reopened, state_after_restart
+from parity_training.unfinished_run import begun, finished_before, put_in_place, reopened, state_after_restart
 from parity_training.weights.state_dict import check_state_dict
 from parity_training.weights.weights_file import save_object
 
@@ -156,6 +156,8 @@ def resume(
     target, group = Path(out), current_group()
     if not group.leads:
         return _follow(target, training_data, user_network, on_epoch)
+    if finished_before(target):
+        return _already_there(Run.open(target))
     with group.finishing(), reopened(target, replace=replace) as run:
         if run.recipe.data != training_data.source:
             raise InputError(f"{target} was trained on other rows; resume it with the same data")

@@ -24,6 +24,7 @@ from parity_runtime.files.staged_folder import (
 )
 from parity_training.fitting.checkpoint import CHECKPOINT, PREVIOUS
 from parity_training.fitting.prepare import PROCESSES
+from parity_training.fitting.process_group import restarted
 from parity_training.run import RECIPE, REPLACED, STATE_DICT, UNFINISHED, Recipe, Run, unfinished_path
 from parity_training.run_folder import refuse_lost_files
 
@@ -60,7 +61,7 @@ def begun(target: Path, *, replace: bool) -> Iterator[Path]:
             try:
                 yield folder
             except BaseException:
-                if still_there() and not _has_checkpoint(folder):
+                if still_there() and not has_checkpoint(folder):
                     throw_away(folder, target)
                 raise
 
@@ -71,7 +72,7 @@ def _clear(folder: Path, target: Path, *, discard: bool) -> None:
     with contextlib.suppress(FileNotFoundError), held(folder, f"training {target}", needed=True):
         if not any(folder.iterdir()):
             return
-        if not discard and _has_checkpoint(folder) and not (folder / REPLACED).exists():
+        if not discard and has_checkpoint(folder) and not (folder / REPLACED).exists():
             raise UnfinishedRunError(
                 f"{folder} holds a training that was stopped; continue it with {_resume()}, or "
                 f"discard it with {argument('replace', True, option='--force')}"
@@ -80,7 +81,8 @@ def _clear(folder: Path, target: Path, *, discard: bool) -> None:
         throw_away(folder, target)
 
 
-def _has_checkpoint(folder: Path) -> bool:
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a folder holds something to go on from."""
     return (folder / CHECKPOINT).is_file() or (folder / PREVIOUS).is_file()
 
 
@@ -133,13 +135,18 @@ def _where(target: Path) -> Path:
     return target
 
 
+def finished_before(target: Path) -> bool:
+    """Whether the processes of a training are started again for nothing: one ended when the run had its name."""
+    return restarted() and (target / STATE_DICT).is_file() and not has_checkpoint(unfinished_path(target))
+
+
 def find_unfinished(target: Path) -> Run:
     """Return the unfinished run of a target, to read its recipe.
 
     Raises:
         InputError: there is none.
     """
-    return Run.open(_where(target))
+    return Run.open(target if finished_before(target) else _where(target))
 
 
 def state_after_restart(target: Path, recipe: Recipe) -> Literal["unfinished", "finished"] | None:
@@ -151,7 +158,7 @@ def state_after_restart(target: Path, recipe: Recipe) -> Literal["unfinished", "
     """
     made = parse_json(dump_json(recipe.to_json()), RECIPE)
     unfinished = unfinished_path(target)
-    if _has_checkpoint(unfinished) and _is_alike(unfinished / RECIPE, made):
+    if has_checkpoint(unfinished) and _is_alike(unfinished / RECIPE, made):
         return "unfinished"
     return "finished" if (target / STATE_DICT).is_file() and _is_alike(target / RECIPE, made) else None
 
@@ -159,9 +166,9 @@ def state_after_restart(target: Path, recipe: Recipe) -> Literal["unfinished", "
 def _is_alike(path: Path, made: dict[str, Any]) -> bool:
     """Whether a recipe on disk is that of the same training, on however many processes."""
     found = read_json(path) if path.is_file() else {}
-    return all(
-        found.get(key) == made[key] for key in ("network", "contract", "data")
-    ) and _settings(found) == _settings(made)
+    return all(found.get(key) == made[key] for key in ("network", "contract", "data")) and _settings(
+        found
+    ) == _settings(made)
 
 
 def _settings(recipe: dict[str, Any]) -> Any:

@@ -11,8 +11,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-import torch
-
 from parity_runtime import InputError
 from parity_runtime.printable import printable
 from parity_training.fitting.process_group import LAUNCHER, LOST, STORE
@@ -29,7 +27,7 @@ class _Started:
 
     def __init__(self, rank: int, arguments: Sequence[str], environment: dict[str, str], pipe: int) -> None:
         self.rank = rank
-        self._said: IO[bytes] | None = None if rank == 0 else tempfile.TemporaryFile()
+        self._said: IO[bytes] | None = None if rank == 0 else tempfile.TemporaryFile()  # noqa: SIM115 -- read later
         self.process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-P", "-m", "parity_training", *arguments],
             env=environment,
@@ -54,16 +52,19 @@ class _Started:
         return printable(lines[-1].removeprefix("parity: ")) if lines else ""
 
 
-def launch(processes: int, arguments: Sequence[str], way_out: str) -> int:
+class FailedProcessError(InputError):
+    """One of the processes was killed or failed, and with it the training."""
+
+
+def launch(processes: int, arguments: Sequence[str]) -> int:
     """Train on several processes of this machine, which talk through its loopback interface; return the exit code.
 
     Args:
         processes: how many.
         arguments: of ``parity train``.
-        way_out: how a training that one of them has ended is continued.
 
     Raises:
-        InputError: a process has failed; it is named, and how.
+        FailedProcessError: names the process that has failed, and how.
     """
     reading, writing = os.pipe()  # the processes see its end when this one is gone
     started: list[_Started] = []
@@ -79,15 +80,14 @@ def launch(processes: int, arguments: Sequence[str], way_out: str) -> int:
                 one.process.kill()
                 one.process.wait()
             os.close(writing)
-        return _outcome(started, sent, way_out)
+        return _outcome(started, sent)
 
 
 def _environment(rank: int, processes: int, store: Path, pipe: int) -> dict[str, str]:
     """Return the environment of a process, with torchrun's names; what a user has set stays."""
     loopback = "lo0" if sys.platform == "darwin" else "lo"
-    threads = max(torch.get_num_threads() // processes, 1)
     told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
-    said = {"GLOO_SOCKET_IFNAME": loopback, "NCCL_SOCKET_IFNAME": loopback, "OMP_NUM_THREADS": str(threads)}
+    said = {"GLOO_SOCKET_IFNAME": loopback, "NCCL_SOCKET_IFNAME": loopback}
     quiet = {"TORCH_CPP_LOG_LEVEL": "FATAL"}  # a lost connection is said in one line, by whoever has seen its cause
     own = {STORE: str(store), LAUNCHER: str(pipe)} | {name: str(value) for name, value in told.items()}
     return said | quiet | dict(os.environ) | own
@@ -126,11 +126,11 @@ def _wait(started: list[_Started], sent: list[int]) -> None:
         time.sleep(_PAUSE)
 
 
-def _outcome(started: list[_Started], sent: list[int], way_out: str) -> int:
+def _outcome(started: list[_Started], sent: list[int]) -> int:
     """Return the exit code: the leading process's, unless another one is the cause.
 
     Raises:
-        InputError: a process was killed, or failed alone.
+        FailedProcessError: a process was killed, or failed alone.
     """
     codes = [one.code or 0 for one in started]
     leading = codes[0]
@@ -139,7 +139,7 @@ def _outcome(started: list[_Started], sent: list[int], way_out: str) -> int:
     if sent and leading in (LOST, -sent[0], -signal.SIGKILL):
         return 128 + sent[0]
     failed = next((one for one in started if one.code not in (0, LOST)), started[0])
-    raise InputError(f"{_how(failed, len(started))}; {way_out}")
+    raise FailedProcessError(_how(failed, len(started)))
 
 
 def _how(one: _Started, processes: int) -> str:

@@ -19,7 +19,7 @@ from parity_runtime.files.json_file import read_json
 from parity_runtime.printable import counted
 from parity_runtime.tables.cell_values import left_out_rows
 from parity_training.callables import resolve_callable
-from parity_training.cli.launch import MOST_PROCESSES, launch
+from parity_training.cli.launch import MOST_PROCESSES, FailedProcessError, launch
 from parity_training.cli.train_options import train_options
 from parity_training.data.column_problem import TableProblemsError
 from parity_training.data.table import TableDataset, table_data, table_defaults
@@ -28,7 +28,7 @@ from parity_training.data.training_data import TrainingData
 from parity_training.data.xor import XORSettings, xor_data
 from parity_training.fitting.loop import EpochResult
 from parity_training.fitting.prepare import PROCESSES, NetworkChoice
-from parity_training.fitting.process_group import STORE, current_group, restarted
+from parity_training.fitting.process_group import LOST, STORE, LostProcessError, current_group, restarted
 from parity_training.fitting.stop_signals import StoppedError
 from parity_training.networks.registry import Network
 from parity_training.reports.column_report import column_report, column_warnings
@@ -36,7 +36,7 @@ from parity_training.run import EVALUATION, RECIPE, Recipe, Run, unfinished_path
 from parity_training.run_folder import check_folder
 from parity_training.settings import TrainSettings
 from parity_training.train import resume, train_model
-from parity_training.unfinished_run import UnfinishedRunError, find_unfinished
+from parity_training.unfinished_run import UnfinishedRunError, find_unfinished, has_checkpoint
 
 _XOR_ONLY = ("size", "validation_size", "test_size", "std")
 _TABLE_ONLY = tuple(item.name for item in fields(TableSettings) if item.name != "seed")
@@ -81,14 +81,24 @@ def train(context: click.Context, /, data: str, out: Path, force: bool, resume_r
     if resume_run:
         _refuse_settings(context)
     processes = _to_start(given.pop("processes", None), out, force=force, resume_run=resume_run)
-    if processes > 1:
-        way_out = f"what was saved stands in {unfinished_path(out)}, if it had begun; to continue: {going_on}"
-        context.exit(launch(processes, context.meta[_TYPED], way_out))
+    with _ways_out(context, out, going_on):
+        if processes > 1:
+            context.exit(launch(processes, context.meta[_TYPED]))
+        run = (
+            _resumed(data, out, user_network, force=force)
+            if resume_run
+            else _trained(data, out, given, user_network, force=force)
+        )
+    if current_group().leads:
+        for line in _summary(run):
+            echo_line(line)
+
+
+@contextmanager
+def _ways_out(context: click.Context, out: Path, going_on: str) -> Iterator[None]:
+    """Say behind an error what to type next."""
     try:
-        if resume_run:
-            run = _resumed(data, out, user_network, force=force)
-        else:
-            run = _trained(data, out, given, user_network, force=force)
+        yield
     except TableProblemsError as error:
         command = shlex.join(["parity", "train", *context.meta[_TYPED]])
         error.way_out = f"; this reads the table: {command} {error.options}"
@@ -97,9 +107,16 @@ def train(context: click.Context, /, data: str, out: Path, force: bool, resume_r
         raise InputError(f"{error}; to continue: {going_on}") from error
     except StoppedError as stopped:
         raise StoppedError(f"{stopped}; to continue: {going_on}", stopped.signal_number) from stopped
-    if current_group().leads:
-        for line in _summary(run):
-            echo_line(line)
+    except FailedProcessError as error:
+        if not has_checkpoint(unfinished_path(out)):
+            raise
+        raise InputError(
+            f"{error}; what was saved stands in {unfinished_path(out)}; to continue: {going_on}"
+        ) from error
+    except LostProcessError as lost:
+        if STORE in os.environ:  # the process that has started this one says which was lost
+            context.exit(LOST)
+        raise LostProcessError(f"{lost}; if none is started in its place, to continue: {going_on}") from lost
 
 
 def _to_start(asked: int | None, out: Path, *, force: bool, resume_run: bool) -> int:

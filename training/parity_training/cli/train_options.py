@@ -71,8 +71,11 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--patience", type=int, help="Stop after as many epochs without a better one [default: table: 20]."),
     click.option("--seed", type=int, help="Of points, split, weights and order [default: 1234]."),
     click.option("--num-workers", type=int, help="Processes that load batches [default: 0, straight from memory]."),
-    click.option("--processes", type=click.IntRange(1, MOST_PROCESSES),
-                 help="Processes of this machine that train together, each with its part of every batch [default: 1]."),
+    click.option(
+        "--processes",
+        type=click.IntRange(1, MOST_PROCESSES),
+        help="Processes of this machine that train together, each with its part of every batch [default: 1].",
+    ),
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="[default: auto, CUDA where it is]"),
 )
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from parity_runtime import InputError
 from parity_runtime.arguments import argument
+from parity_training.data.batches import TensorLoader
 from parity_training.fitting.distributed_loop import DistributedLoop
 from parity_training.fitting.evaluation import ROWS_AT_ONCE, outputs_of
 from parity_training.fitting.loop import TrainingLoop
@@ -32,15 +33,18 @@ def distribute(
     """
     _refuse(training.model, settings, group)
     loader, validate = training.loader, training.validate
-    assert loader.part is not None
     taken = {item.name: getattr(training, item.name) for item in fields(TrainingLoop)}
     taken["loader"] = SharedLoader(
         loader.inputs, loader.target, loader.sampler, loader.batch_size,
-        drop_last=loader.drop_last, part=loader.part, group=group, weights=weights,
+        drop_last=loader.drop_last, part=_rows(loader), group=group, weights=weights,
     )  # fmt: skip
     if validate is not None:
         taken["validate"] = lambda: group.told(validate())
     return DistributedLoop(**taken, group=group, user_seed=None if own else settings.seed)
+
+
+def _rows(loader: TensorLoader) -> Tensor:
+    return torch.arange(loader.sampler.rows) if loader.part is None else loader.part
 
 
 def _refuse(model: nn.Module, settings: TrainSettings, group: ProcessGroup) -> None:
@@ -54,7 +58,7 @@ def _refuse(model: nn.Module, settings: TrainSettings, group: ProcessGroup) -> N
             f"{argument('batch_size')} is {settings.batch_size}, fewer rows than the {processes} that share a batch; "
             f"make it at least {group.size}"
         )
-    if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules()):  # noqa: SLF001
+    if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules()):
         raise InputError(
             f"batch normalization does not go with {processes}: its mean is that of the whole batch, of which each has "
             "a part; leave it out of the network, or train in one process"

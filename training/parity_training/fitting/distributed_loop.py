@@ -21,11 +21,13 @@ class DistributedLoop(TrainingLoop):
     """A `TrainingLoop` whose gradients are those of the whole batch, over all processes.
 
     Attributes:
+        loader: gives this process's rows of each batch.
         group: the processes.
         user_seed: of what a network that is none of Parity's draws by chance; None of one of Parity's, which draws
             what it would in one process.
     """
 
+    loader: SharedLoader
     group: ProcessGroup = ALONE
     user_seed: int | None = None
     _parallel: Any = field(default=None, init=False)
@@ -43,14 +45,9 @@ class DistributedLoop(TrainingLoop):
             self._say_what_it_costs()
             self._parallel = self._in_parallel(self.model)
         if self.user_seed is None:
-            self._part_of_batch.draws_in(self.model)
+            self.loader.part_of_batch.draws_in(self.model)
         yield from super().epochs()
         self._agree_at_the_end()
-
-    @property
-    def _part_of_batch(self) -> Any:
-        assert isinstance(self.loader, SharedLoader)
-        return self.loader.part_of_batch
 
     def _take_over(self) -> None:
         """Begin where the leading process does; `DistributedDataParallel` hands on the weights."""
@@ -96,7 +93,7 @@ class DistributedLoop(TrainingLoop):
             asked = dist.all_reduce(stopping, async_op=True)  # while the step is computed
             loss = self.loss_function(self._parallel(*inputs), targets)
             # The mean over the processes, which the gradients become, is the mean over the batch's rows.
-            loss = loss * (self._part_of_batch.weight * self.group.size)
+            loss = loss * (self.loader.part_of_batch.weight * self.group.size)
             loss.backward()  # type: ignore[no-untyped-call]
             asked.wait()
         if self.clip_norm is not None:

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -49,12 +50,11 @@ def slower(
         together = _seconds(parallel, loss_function, own, steps)
         alone = _alone(copies[1], loss_function, batch) if group.leads else 0.0
         alone = group.told(alone)
-    print("DBG", steps, together, alone)
     if together < alone * _NOTICEABLE:
         return None
     return (
         f"{group.size} processes do not pay here: a step of {len(rows)} rows takes {1e3 * together:.3g} ms, and "
-        f"{1e3 * alone:.3g} in one; larger networks and batches gain, this one trains faster without --processes"
+        f"{1e3 * alone:.3g} in one; larger networks and batches gain, this one trains faster in one process"
     )
 
 
@@ -65,18 +65,23 @@ def _batch(loader: TensorLoader, rows: Tensor, model: nn.Module) -> list[Tensor]
 
 
 def _alone(model: nn.Module, loss_function: LossFunction, batch: list[Tensor]) -> float:
-    """Return the seconds of a step in one process, with all the threads that it would have."""
+    """Return the seconds of a step in one process: with one thread, or all that it would have."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(threads * local_place()[1])
+    all_threads = threads if "OMP_NUM_THREADS" in os.environ else threads * local_place()[1]
     try:
-        _seconds(model, loss_function, batch, 1)  # the first one prepares what the others use
-        return _seconds(model, loss_function, batch, _MOST_STEPS)
+        return min(_with_threads(number, model, loss_function, batch) for number in {1, all_threads})
     except RuntimeError as error:
         if out_of_memory(error):  # what does not fit into one process needs several
             return math.inf
         raise
     finally:
         torch.set_num_threads(threads)
+
+
+def _with_threads(number: int, model: nn.Module, loss_function: LossFunction, batch: list[Tensor]) -> float:
+    torch.set_num_threads(number)
+    _seconds(model, loss_function, batch, 1)  # the first one prepares what the others use
+    return _seconds(model, loss_function, batch, _MOST_STEPS)
 
 
 def _steps(model: nn.Module, loss_function: LossFunction, batch: list[Tensor], group: ProcessGroup) -> int:
@@ -88,14 +93,16 @@ def _steps(model: nn.Module, loss_function: LossFunction, batch: list[Tensor], g
 
 
 def _seconds(model: nn.Module, loss_function: LossFunction, batch: list[Tensor], steps: int) -> float:
-    """Return the seconds of a step, the mean over some; no more are begun after a tenth of a second in one process."""
+    """Return the seconds of the shortest of some steps; in one process no more begin after a tenth of a second."""
     *inputs, targets = batch
-    start, done = time.perf_counter(), 0
-    alone = not isinstance(model, nn.parallel.DistributedDataParallel)
-    while done < steps and not (alone and done and time.perf_counter() - start > _SECONDS):
+    begun = time.perf_counter()
+    taken: list[float] = []
+    alone = not isinstance(model, nn.parallel.DistributedDataParallel)  # else all processes take as many
+    while len(taken) < steps and not (alone and taken and time.perf_counter() - begun > _SECONDS):
+        start = time.perf_counter()
         loss: Any = loss_function(model(*inputs), targets)
         model.zero_grad()
         loss.backward()
-        done += 1
-    loss.item()  # CUDA has finished
-    return (time.perf_counter() - start) / done
+        loss.item()  # CUDA has finished
+        taken.append(time.perf_counter() - start)
+    return min(taken)

@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.distributed as dist
@@ -32,7 +32,7 @@ LOST = 75
 class LostProcessError(ParityError):
     """Another process of the training has ended, and this one cannot go on without it."""
 
-    exit_code = LOST  # type: ignore[misc]
+    exit_code: ClassVar[int] = LOST
 
 
 class ProcessGroup:

@@ -70,12 +70,11 @@ class SharedLoader(TensorLoader):
         weights: Tensor | None = None,
     ) -> None:
         super().__init__(data, target, sampler, batch_size, drop_last=drop_last, part=part)
-        self.group, self.weights = group, weights
+        self.rows, self.group, self.weights = part, group, weights
         self.part_of_batch = PartOfBatch()
 
     def __iter__(self) -> Iterator[Batch]:
-        assert self.part is not None
-        order = self.part[self.sampler.order()[: len(self) * self.batch_size]]
+        order = self.rows[self.sampler.order()[: len(self) * self.batch_size]]
         if not len(order):
             return
         for batch in torch.split(order, self.batch_size):
