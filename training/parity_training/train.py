@@ -110,7 +110,6 @@ def train_model(
             run.write_json(RECIPE, recipe.to_json())
             write_test_rows(run.path / TEST_TABLE, training_data)
             Checkpoints(run.path, training).save()  # from here on it can be resumed
-            group.told(_plan(recipe))
             try:
                 _finish(run, training_data, training, on_epoch)
             except InputError:
@@ -178,7 +177,6 @@ def _continue(run: Run, training_data: TrainingData, user_network: Network | Non
         restore(run.path, training)
         if not (run.path / TEST_TABLE).is_file():
             write_test_rows(run.path / TEST_TABLE, training_data)
-        current_group().told(_plan(run.recipe))
         _finish(run, training_data, training, on_epoch)
 
 
@@ -197,7 +195,7 @@ def _plan(recipe: Recipe, *, train: bool = True) -> dict[str, Any]:
 def _follow(target: Path, training_data: TrainingData, user_network: Network | None, on_epoch: OnEpoch) -> Run:
     """Train as the leading process does, and write nothing."""
     group = current_group()
-    with group.finishing():
+    with group.finishing(), stop_requests() as stop:
         plan = group.told()
         where = "the recipe of the leading process"
         recipe = Recipe.from_json(plan["recipe"], where)
@@ -207,10 +205,10 @@ def _follow(target: Path, training_data: TrainingData, user_network: Network | N
         with _seeded(settings.seed):
             training = prepare(training_data, recipe, user_network, settings) if plan["train"] else None
             if training is not None:
-                with stop_requests() as training.stop:
-                    for result in _explained(training):
-                        on_epoch(result)
-                    _refuse_stopped(target, training.stop, training)
+                training.stop = stop
+                for result in _explained(training):
+                    on_epoch(result)
+                _refuse_stopped(target, stop, training)
     return Run(target, recipe)
 
 
@@ -218,6 +216,7 @@ def _finish(run: Run, training_data: TrainingData, training: TrainingLoop, on_ep
     """Train to the end, or to the next signal, and write what a finished run holds."""
     checkpoints = Checkpoints(run.path, training)
     with stop_requests() as training.stop, open_log(run.path, training.progress.epoch) as log:
+        current_group().told(_plan(run.recipe))
         for result in _explained(training):
             log.write(result)
             on_epoch(result)

@@ -9,46 +9,47 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
 
 from parity_runtime import InputError
 from parity_runtime.printable import printable
 from parity_training.fitting.process_group import LAUNCHER, LOST, STORE
+from parity_training.fitting.stop_signals import StoppedError
 
 MOST_PROCESSES = 1024
 _PAUSE = 0.02  # seconds between two looks
 _PATIENCE = 20.0  # seconds in which the others end by themselves
 _SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)]
-_TAIL = 2**14  # bytes
 
 
 class _Started:
-    """A process that was started; what one that does not lead says is kept."""
+    """A process that was started; what one that does not lead says is kept in a file."""
 
-    def __init__(self, rank: int, arguments: Sequence[str], environment: dict[str, str], pipe: int) -> None:
-        self.rank = rank
-        self._said: IO[bytes] | None = None if rank == 0 else tempfile.TemporaryFile()  # noqa: SIM115 -- read later
-        self.process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-P", "-m", "parity_training", *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=self._said,
-            stderr=self._said,
-            pass_fds=[pipe],
-            start_new_session=True,  # a terminal's Ctrl-C comes to the launcher alone, which passes it on once
-        )
+    def __init__(self, rank: int, arguments: Sequence[str], folder: Path, environment: dict[str, str]) -> None:
+        self.rank, self._said = rank, folder / f"{rank}.txt"
+        with self._said.open("wb") as file:
+            self.process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-P", "-m", "parity_training", *arguments],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=None if rank == 0 else file,
+                stderr=None if rank == 0 else file,
+                pass_fds=[int(environment[LAUNCHER])],
+                start_new_session=True,  # a terminal's Ctrl-C comes to the launcher alone, which passes it on once
+            )
 
     @property
     def code(self) -> int | None:
         """Its exit code, negative for a signal; None while it runs."""
         return self.process.poll()
 
+    def end(self) -> None:
+        """End it, if it has not."""
+        self.process.kill()
+        self.process.wait()
+
     def last_line(self) -> str:
         """Return the last thing that it said."""
-        if self._said is None:
-            return ""
-        self._said.seek(max(self._said.seek(0, os.SEEK_END) - _TAIL, 0))
-        lines = self._said.read().decode(errors="replace").strip().splitlines()
+        lines = self._said.read_text(errors="replace").strip().splitlines()
         return printable(lines[-1].removeprefix("parity: ")) if lines else ""
 
 
@@ -65,20 +66,21 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
 
     Raises:
         FailedProcessError: names the process that has failed, and how.
+        StoppedError: a signal came before the first step, or a second one.
     """
     reading, writing = os.pipe()  # the processes see its end when this one is gone
     started: list[_Started] = []
-    with tempfile.TemporaryDirectory(prefix="parity-") as folder, _passed_on(started) as sent:
+    with tempfile.TemporaryDirectory(prefix="parity-") as name, _passed_on(started) as sent:
+        folder = Path(name)
         try:
             for rank in range(processes):
-                environment = _environment(rank, processes, Path(folder) / "store", reading)
-                started.append(_Started(rank, arguments, environment, reading))
+                environment = _environment(rank, processes, folder / "store", reading)
+                started.append(_Started(rank, arguments, folder, environment))
             os.close(reading)
             _wait(started, sent)
         finally:
             for one in started:
-                one.process.kill()
-                one.process.wait()
+                one.end()
             os.close(writing)
         return _outcome(started, sent)
 
@@ -131,13 +133,14 @@ def _outcome(started: list[_Started], sent: list[int]) -> int:
 
     Raises:
         FailedProcessError: a process was killed, or failed alone.
+        StoppedError: a signal has ended them, and none has said so.
     """
     codes = [one.code or 0 for one in started]
     leading = codes[0]
     if leading >= 0 and leading != LOST:
         return leading  # it has said why, if there is a why
     if sent and leading in (LOST, -sent[0], -signal.SIGKILL):
-        return 128 + sent[0]
+        raise StoppedError(f"stopped by {signal.Signals(sent[0]).name}", sent[0])
     failed = next((one for one in started if one.code not in (0, LOST)), started[0])
     raise FailedProcessError(_how(failed, len(started)))
 

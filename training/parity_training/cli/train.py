@@ -106,6 +106,8 @@ def _ways_out(context: click.Context, out: Path, going_on: str) -> Iterator[None
     except UnfinishedRunError as error:
         raise InputError(f"{error}; to continue: {going_on}") from error
     except StoppedError as stopped:
+        if not has_checkpoint(unfinished_path(out)):
+            raise
         raise StoppedError(f"{stopped}; to continue: {going_on}", stopped.signal_number) from stopped
     except FailedProcessError as error:
         if not has_checkpoint(unfinished_path(out)):
@@ -125,10 +127,10 @@ def _to_start(asked: int | None, out: Path, *, force: bool, resume_run: bool) ->
         if asked is not None and STORE not in os.environ:
             raise InputError("torchrun has started the processes; leave out --processes")
         return 1
-    if resume_run and asked is None:
+    if resume_run:
         recorded = find_unfinished(out).recipe.training.get(PROCESSES, 1)
-        asked = recorded if isinstance(recorded, int) and 1 <= recorded <= MOST_PROCESSES else 1
-    elif not resume_run and asked is not None and asked > 1:
+        return asked or (recorded if isinstance(recorded, int) and 1 <= recorded <= MOST_PROCESSES else 1)
+    if asked is not None and asked > 1:
         check_folder(out, replace=force)
     return asked or 1
 
