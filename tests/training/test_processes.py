@@ -30,7 +30,7 @@ from tests.warm_process import Forked, WarmProcess
 
 slow = pytest.mark.slow
 linux = pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="asks /proc which process is which")
-EPOCHS = 100
+EPOCHS = 80
 NETWORK = (
     *("--target", "kind", "--arg", "hidden=[16,16]", "--arg", "dropout=0.2", "--class-weights", "balanced"),
     *("--epochs", str(EPOCHS), "--patience", "1000", "--batch-size", "9", "--scheduler", "ReduceLROnPlateau"),
@@ -75,11 +75,11 @@ def epochs(run: Run) -> list[dict[str, float]]:
 
 
 def begun(out: Path, alive: Forked | subprocess.Popen[str]) -> None:
-    """Wait until there is a checkpoint, and a second for some steps: be it the first or the last of them."""
+    """Wait until there is a checkpoint, and a moment for some steps: be it the first or the last of them."""
     log, give_up = out.with_name(f"{out.name}.unfinished") / "tensorboard", time.monotonic() + 90
     while not log.exists() and alive.poll() is None and time.monotonic() < give_up:
         time.sleep(0.01)
-    time.sleep(1)
+    time.sleep(0.7)
     assert alive.poll() is None
 
 

@@ -10,6 +10,7 @@ import torch
 from parity_runtime import InputError, ParityError
 from parity_runtime.errors import first_line
 from parity_runtime.files.atomic_write import write_file
+from parity_runtime.files.json_file import dump_json, parse_json
 from parity_runtime.files.staged_folder import throw_away
 from parity_runtime.package.manifest import PROFILE
 from parity_training.data.training_data import TrainingData
@@ -189,7 +190,7 @@ def _already_there(run: Run) -> Run:
 
 def _plan(recipe: Recipe, *, train: bool = True) -> dict[str, Any]:
     """Return what the leading process tells the others: the recipe, and whether there is anything to train."""
-    return {"recipe": recipe.to_json(), "train": train}
+    return {"recipe": dump_json(recipe.to_json()).decode(), "train": train}
 
 
 def _follow(target: Path, training_data: TrainingData, user_network: Network | None, on_epoch: OnEpoch) -> Run:
@@ -198,7 +199,7 @@ def _follow(target: Path, training_data: TrainingData, user_network: Network | N
     with group.finishing(), stop_requests() as stop:
         plan = group.told()
         where = "the recipe of the leading process"
-        recipe = Recipe.from_json(plan["recipe"], where)
+        recipe = Recipe.from_json(parse_json(plan["recipe"].encode(), where), where)
         if recipe.data != training_data.source:
             raise InputError(f"rank {group.rank} was given other rows than the leading process")
         settings = TrainSettings.from_json(recipe.training, where)

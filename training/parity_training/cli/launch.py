@@ -68,6 +68,8 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
         FailedProcessError: names the process that has failed, and how.
         StoppedError: a signal came before the first step, or a second one.
     """
+    if os.name != "posix":
+        raise InputError("--processes needs Linux or macOS; start torchrun -m parity_training in its place")
     reading, writing = os.pipe()  # the processes see its end when this one is gone
     started: list[_Started] = []
     with tempfile.TemporaryDirectory(prefix="parity-") as name, _passed_on(started) as sent:

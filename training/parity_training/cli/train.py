@@ -15,7 +15,7 @@ from parity_runtime import InputError
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.progress import progress_bar
 from parity_runtime.cli.table_options import read_options, table_options, tell
-from parity_runtime.files.json_file import read_json
+from parity_runtime.files.json_file import dump_json, parse_json, read_json
 from parity_runtime.printable import counted
 from parity_runtime.tables.cell_values import left_out_rows
 from parity_training.callables import resolve_callable
@@ -168,7 +168,8 @@ def _trained(data: str, out: Path, given: dict[str, Any], user_network: Network 
 
 def _resumed(data: str, out: Path, user_network: Network | None, *, force: bool) -> Run:
     group = current_group()
-    recipe = Recipe.from_json(group.told(find_unfinished(out).recipe.to_json() if group.leads else None), str(out))
+    told = group.told(dump_json(find_unfinished(out).recipe.to_json()).decode() if group.leads else None)
+    recipe = Recipe.from_json(parse_json(told.encode(), str(out)), str(out))
     source = recipe.data
     if (source.get("source") == "xor") != (data == "xor"):
         raise InputError(f"{out} was trained on other data than {data}")

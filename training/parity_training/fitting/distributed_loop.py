@@ -57,6 +57,7 @@ class DistributedLoop(TrainingLoop):
             "optimizer": _on_cpu(self.optimizer.state_dict()),
             "scheduler": None if scheduler is None else scheduler.state_dict(),
             "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
             "losses": [loss.cpu() for loss in progress.losses],
             "best": (progress.best_loss, progress.best_epoch),
             "place": (progress.epoch, progress.step),
@@ -67,6 +68,8 @@ class DistributedLoop(TrainingLoop):
         if scheduler is not None:
             scheduler.load_state_dict(state["scheduler"])
         torch.set_rng_state(state["rng"])
+        if device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda_rng"], device)
         progress.losses = [loss.to(device) for loss in state["losses"]]
         (progress.best_loss, progress.best_epoch), (progress.epoch, progress.step) = state["best"], state["place"]
 

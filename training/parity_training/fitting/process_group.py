@@ -5,6 +5,8 @@ starts them anywhere, at the address that it was given.
 """
 
 import contextlib
+import datetime
+import io
 import os
 import signal
 import threading
@@ -14,6 +16,8 @@ from typing import Any, ClassVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch._C._distributed_c10d import FileStore, TCPStore  # torch.distributed has them, untyped
+from torch.distributed.distributed_c10d import PrefixStore, Store
 
 from parity_runtime import InputError, ParityError
 from parity_runtime.errors import first_line
@@ -63,17 +67,21 @@ class ProcessGroup:
         return rows * self.rank // self.size, rows * (self.rank + 1) // self.size
 
     def told(self, value: Any = None) -> Any:
-        """Return on every process what the leading one gives.
+        """Return on every process what the leading one gives: what JSON has, and tensors.
 
         Raises:
             LostProcessError: another process has ended.
         """
         if self.size == 1:
             return value
-        box = [value]
+        message = _packed(value) if self.leads else torch.zeros(0, dtype=torch.uint8)
+        length = torch.tensor(len(message))
         with self.still_there():
-            dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
-        return box[0]
+            dist.broadcast(length, src=0)
+            if not self.leads:
+                message = torch.zeros(int(length), dtype=torch.uint8)
+            dist.broadcast(message, src=0)
+        return value if self.leads else _unpacked(message)
 
     def sum(self, value: Tensor) -> Tensor:
         """Return the sum of a tensor over the processes; it is made in place.
@@ -116,20 +124,33 @@ class ProcessGroup:
             return
         try:
             self.told()  # the others wait here until the leading process has finished
-            dist.barrier()  # and it, until they know
+            dist.all_reduce(torch.zeros(1))  # and it, until they know
         except (LostProcessError, RuntimeError):
             if not self.leads:
                 raise
 
 
+def _packed(value: Any) -> Tensor:
+    file = io.BytesIO()
+    torch.save(value, file)
+    return torch.frombuffer(file.getbuffer(), dtype=torch.uint8)
+
+
+def _unpacked(message: Tensor) -> Any:
+    """Return what was packed; no code that somebody put into it runs."""
+    return torch.load(io.BytesIO(message.numpy().tobytes()), weights_only=True)
+
+
+_PATIENCE = datetime.timedelta(days=1)  # while one reads a table or writes the run; one that dies is seen at once
 ALONE = ProcessGroup()
 _joined = ALONE
-_expected = False
+_expected = _asked = False
 
 
 def expect_processes() -> None:
     """Let `current_group` join the processes that torchrun or ``parity train --processes`` has started, if any."""
-    global _expected  # noqa: PLW0603 -- there is one group in a process, as torch has it
+    global _expected, _asked  # noqa: PLW0603 -- there is one group in a process, as torch has it
+    _asked = True
     _expected = int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
@@ -172,7 +193,7 @@ def process_group() -> Iterator[ProcessGroup]:
 
 def restarted() -> bool:
     """Whether torchrun has started the processes again, after one of them had ended."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    return _asked and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
 
 
 def local_place() -> tuple[int, int]:
@@ -183,15 +204,27 @@ def local_place() -> tuple[int, int]:
 def _join() -> None:
     global _joined  # noqa: PLW0603
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    store = os.environ.get(STORE)
-    found = {"rank": rank, "world_size": size, "init_method": f"file://{store}"} if store else {}
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     _use_cores()
     try:
-        dist.init_process_group(backend, **found)  # type: ignore[arg-type]
+        dist.init_process_group(backend, store=_store(size), rank=rank, world_size=size, timeout=_PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise InputError(f"the {size} processes did not find one another: {first_line(error)}") from error
     _joined = ProcessGroup(rank, size)
+
+
+def _store(size: int) -> Store | None:
+    """Return where the processes find one another; None leaves it to what the environment says, without an agent.
+
+    torchrun's agent may keep one store for all its restarts, with the addresses of processes that have ended.
+    """
+    if STORE in os.environ:
+        return FileStore(os.environ[STORE], size)
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return None
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store = TCPStore(address, port, is_master=False, timeout=_PATIENCE, wait_for_workers=False)
+    return PrefixStore(f"parity/{os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
 
 
 def _use_cores() -> None:
