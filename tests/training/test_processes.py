@@ -146,9 +146,9 @@ def test_a_signal_stops_all_and_they_talk_through_the_loopback_interface_alone(
     ranks = [rank_of(process.pid, rank) for rank in (0, 1)]
     found = [address for number in ranks for address in tcp_addresses(number)]
     assert found and {address.partition(":")[0] for address in found} == {"0100007F"}  # 127.0.0.1
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
     _, err = process.communicate()
-    assert process.returncode == 143, err
+    assert process.returncode == 130, err
     assert "parity: stopped in epoch" in err.splitlines()[-1]
     assert not any(Path(f"/proc/{number}").exists() for number in ranks)
     done = warm.run(train(data, out, "--resume", "--processes", "1"))  # what two began, one finishes

@@ -79,6 +79,8 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
                 environment = _environment(rank, processes, folder / "store", reading)
                 started.append(_Started(rank, arguments, folder, environment))
             os.close(reading)
+            for one in started if sent else ():  # a signal came before the last one was there
+                one.process.terminate()
             _wait(started, sent)
         finally:
             for one in started:
@@ -93,7 +95,9 @@ def _environment(rank: int, processes: int, store: Path, pipe: int) -> dict[str,
     told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
     said = {"GLOO_SOCKET_IFNAME": loopback, "NCCL_SOCKET_IFNAME": loopback}
     quiet = {"TORCH_CPP_LOG_LEVEL": "FATAL"}  # a lost connection is said in one line, by whoever has seen its cause
-    own = {STORE: str(store), LAUNCHER: str(pipe)} | {name: str(value) for name, value in told.items()}
+    own = {STORE: str(store), LAUNCHER: str(pipe), "TORCHELASTIC_RESTART_COUNT": "0"} | {
+        name: str(value) for name, value in told.items()
+    }
     return said | quiet | dict(os.environ) | own
 
 
@@ -105,7 +109,8 @@ def _passed_on(started: list[_Started]) -> Iterator[list[int]]:
     def pass_on(number: int, _frame: object) -> None:
         sent.append(number)
         for one in started:
-            one.process.send_signal(number)
+            # Python would trace a SIGINT back that comes while it imports torch.
+            one.process.send_signal(signal.SIGTERM if number == signal.SIGINT else number)
 
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
@@ -139,9 +144,11 @@ def _outcome(started: list[_Started], sent: list[int]) -> int:
     """
     codes = [one.code or 0 for one in started]
     leading = codes[0]
+    if sent and leading > 128:
+        return 128 + sent[0]
     if leading >= 0 and leading != LOST:
         return leading  # it has said why, if there is a why
-    if sent and leading in (LOST, -sent[0], -signal.SIGKILL):
+    if sent and leading in (LOST, -sent[0], -signal.SIGTERM, -signal.SIGKILL):
         raise StoppedError(f"stopped by {signal.Signals(sent[0]).name}", sent[0])
     failed = next((one for one in started if one.code not in (0, LOST)), started[0])
     raise FailedProcessError(_how(failed, len(started)))

@@ -124,10 +124,11 @@ class ProcessGroup:
             return
         try:
             self.told()  # the others wait here until the leading process has finished
-            dist.all_reduce(torch.zeros(1))  # and it, until they know
-        except (LostProcessError, RuntimeError):
+        except LostProcessError:
             if not self.leads:
                 raise
+        with contextlib.suppress(RuntimeError):  # all is written: one that has ended is missed no more
+            dist.all_reduce(torch.zeros(1))  # the leading process waits here until the others know
 
 
 def _packed(value: Any) -> Tensor:
