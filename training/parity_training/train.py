@@ -89,21 +89,20 @@ def train_model(
         MissingExtraError: tensorboard is not installed.
         UnfinishedRunError: one that was stopped stands in ``<out>.unfinished``.
         StoppedError: SIGTERM, SIGHUP or Ctrl-C came; the run can be resumed.
+        LostProcessError: in a `process_group`: another process has ended; the run can be resumed.
     """
     check_tensorboard()
     target, group = Path(out), current_group()
     if not group.leads:
         return _follow(target, training_data, choice.user_network, on_epoch)
-    if not restarted():
-        check_folder(target, replace=replace)
+    state = state_after_restart(target, make_recipe(training_data, choice, settings)) if restarted() else None
+    if state == "unfinished":
+        return resume(target, training_data, choice.user_network, on_epoch, replace=replace)
+    if state == "finished":
+        return _already_there(Run.open(target))
+    check_folder(target, replace=replace)
     check_classes(training_data)
     recipe = make_recipe(training_data, choice, settings)
-    match state_after_restart(target, recipe) if restarted() else None:
-        case "finished":
-            return _already_there(Run.open(target))
-        case "unfinished":
-            return resume(target, training_data, choice.user_network, on_epoch, replace=replace)
-    check_folder(target, replace=replace)
     with group.finishing(), _seeded(settings.seed):
         training = prepare(training_data, recipe, choice.user_network, settings)  # refuses before anything is written
         with begun(target, replace=replace) as folder:
@@ -194,7 +193,7 @@ def _plan(recipe: Recipe, *, train: bool = True) -> dict[str, Any]:
 
 
 def _follow(target: Path, training_data: TrainingData, user_network: Network | None, on_epoch: OnEpoch) -> Run:
-    """Train as the leading process does, and write nothing."""
+    """Train as the leading process says, and write nothing."""
     group = current_group()
     with group.finishing(), stop_requests() as stop:
         plan = group.told()
@@ -203,9 +202,9 @@ def _follow(target: Path, training_data: TrainingData, user_network: Network | N
         if recipe.data != training_data.source:
             raise InputError(f"rank {group.rank} was given other rows than the leading process")
         settings = TrainSettings.from_json(recipe.training, where)
-        with _seeded(settings.seed):
-            training = prepare(training_data, recipe, user_network, settings) if plan["train"] else None
-            if training is not None:
+        if plan["train"]:
+            with _seeded(settings.seed):
+                training = prepare(training_data, recipe, user_network, settings)
                 training.stop = stop
                 for result in _explained(training):
                     on_epoch(result)

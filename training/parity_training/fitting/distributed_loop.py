@@ -78,7 +78,8 @@ class DistributedLoop(TrainingLoop):
         return DistributedDataParallel(
             model,
             device_ids=[device] if device.type == "cuda" else None,
-            forward_sync_buffers=self.user_seed is not None,  # the buffers of Parity's networks are alike everywhere
+            # The buffers of Parity's networks are alike everywhere; of a user's the leading process's count.
+            forward_sync_buffers=self.user_seed is not None,
             find_unused_parameters=self.user_seed is not None,
         )
 

@@ -24,7 +24,7 @@ from parity_training.fitting.loop import TrainingLoop
 from parity_training.fitting.objectives import LossFunction, Objective, make_objective
 from parity_training.fitting.optimizers import make_optimizer, make_scheduler
 from parity_training.fitting.preprocessing import preprocessing_of
-from parity_training.fitting.process_group import current_group
+from parity_training.fitting.process_group import ALONE, ProcessGroup, current_group
 from parity_training.networks.registry import NETWORKS, Network
 from parity_training.networks.table_network import TableNetwork, body_inputs
 from parity_training.run import Recipe
@@ -120,7 +120,7 @@ def prepare(
         clip_norm=settings.clip_norm,
         repeats=settings.optimizer == "LBFGS",
         patience=settings.patience,
-        validate=_validation(training_data, model, objective, loss_function)
+        validate=_validation(training_data, model, objective, loss_function, ALONE if user_network else group)
         if len(training_data.split.validation)
         else None,
     )
@@ -203,8 +203,13 @@ def _loader(training_data: TrainingData, objective: Objective, settings: TrainSe
 
 
 def _validation(
-    training_data: TrainingData, model: nn.Module, objective: Objective, loss_function: LossFunction
+    training_data: TrainingData,
+    model: nn.Module,
+    objective: Objective,
+    loss_function: LossFunction,
+    group: ProcessGroup,
 ) -> Callable[[], tuple[float, dict[str, float]]]:
+    """Return what measures the validation rows; a group shares them where its processes have the same buffers."""
     rows = training_data.part("validation")
     target = objective.prepare(training_data.target[rows])
     true = training_data.target[rows].numpy()
@@ -212,7 +217,7 @@ def _validation(
 
     @torch.no_grad()
     def validate() -> tuple[float, dict[str, float]]:
-        outputs = shared_outputs(current_group(), model, training_data.inputs, rows)
+        outputs = shared_outputs(group, model, training_data.inputs, rows)
         device = next(model.parameters()).device
         loss = float(loss_function(outputs.to(device), target.to(device)))
         if contract.task == "regression":
