@@ -25,7 +25,7 @@ from parity_training.fitting.process_group import current_group, restarted
 from parity_training.fitting.stop_signals import StoppedError, StopRequest, stop_requests
 from parity_training.fitting.training_log import check_tensorboard, open_log
 from parity_training.networks.registry import Network
-from parity_training.run import EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Recipe, Run
+from parity_training.run import EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Recipe, Run, unfinished_path
 from parity_training.run_folder import check_folder, evaluated_part, write_test_rows
 from parity_training.settings import TrainSettings
 from parity_training.unfinished_run import begun, finished_before, put_in_place, reopened, state_after_restart
@@ -208,7 +208,7 @@ def _follow(target: Path, training_data: TrainingData, user_network: Network | N
                 training.stop = stop
                 for result in _explained(training):
                     on_epoch(result)
-                _refuse_stopped(target, stop, training)
+                _refuse_stopped(unfinished_path(target), stop, training)
     return Run(target, recipe)
 
 
