@@ -9,6 +9,7 @@ from typing import Any
 
 SUBJECTS = {
     "training": "Training",
+    "processes": "Training on several processes",
     "tables": "Tables: how good, beside scikit-learn",
     "mixed": "Tables with text",
     "export": "Export",

@@ -58,6 +58,20 @@ def without_a_network() -> list[str]:
     return [] if refused else prefix
 
 
+def with_loopback_alone() -> list[str]:
+    """What leaves a command the loopback interface, where this system lets a test do so."""
+    prefix = without_a_network()
+    return [*prefix, "sh", "-c", 'ip link set lo up && exec "$@"', "sh"] if prefix and shutil.which("ip") else []
+
+
+def test_processes_that_train_together_need_the_loopback_interface_alone(tmp_path: Path) -> None:
+    """That no socket of theirs is bound to another address is tested where they are killed: test_processes.py."""
+    command = "train xor --out run --size 200 --epochs 1 --processes 2"
+    done = subprocess.run([*with_loopback_alone(), str(PARITY), *command.split()], cwd=tmp_path,
+                          env=guarded(tmp_path), capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_whole_line_needs_no_network_and_opens_no_socket(tmp_path: Path) -> None:
     prefix, environment = without_a_network(), guarded(tmp_path)
     for command in LINE:

@@ -6,6 +6,7 @@ from parity_training.data.table_settings import TableSettings
 from parity_training.data.training_data import TrainingData
 from parity_training.data.xor import XORDataset, XORSettings, xor_data
 from parity_training.fitting.prepare import NetworkChoice
+from parity_training.fitting.process_group import process_group
 from parity_training.fitting.stop_signals import StoppedError
 from parity_training.networks import MLP, NETWORKS, XORClassifier, build_network
 from parity_training.networks.table_network import TableNetwork
@@ -36,6 +37,7 @@ __all__ = [
     "data_loader",
     "load_state_dict",
     "load_weights",
+    "process_group",
     "resume",
     "table_data",
     "train_model",

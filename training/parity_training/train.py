@@ -3,12 +3,14 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from parity_runtime import InputError, ParityError
 from parity_runtime.errors import first_line
 from parity_runtime.files.atomic_write import write_file
+from parity_runtime.files.json_file import dump_json, parse_json
 from parity_runtime.files.staged_folder import throw_away
 from parity_runtime.package.manifest import PROFILE
 from parity_training.data.training_data import TrainingData
@@ -19,13 +21,14 @@ from parity_training.fitting.checkpoint import Checkpoints, restore, saved_weigh
 from parity_training.fitting.evaluation import metrics_of, outputs_of
 from parity_training.fitting.loop import EpochResult, TrainingLoop
 from parity_training.fitting.prepare import NetworkChoice, make_recipe, prepare
+from parity_training.fitting.process_group import current_group, restarted
 from parity_training.fitting.stop_signals import StoppedError, StopRequest, stop_requests
 from parity_training.fitting.training_log import check_tensorboard, open_log
 from parity_training.networks.registry import Network
-from parity_training.run import EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Run
+from parity_training.run import EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Recipe, Run, unfinished_path
 from parity_training.run_folder import check_folder, evaluated_part, write_test_rows
 from parity_training.settings import TrainSettings
-from parity_training.unfinished_run import begun, put_in_place, reopened
+from parity_training.unfinished_run import begun, finished_before, put_in_place, reopened, state_after_restart
 from parity_training.weights.state_dict import check_state_dict
 from parity_training.weights.weights_file import save_object
 
@@ -86,13 +89,21 @@ def train_model(
         MissingExtraError: tensorboard is not installed.
         UnfinishedRunError: one that was stopped stands in ``<out>.unfinished``.
         StoppedError: SIGTERM, SIGHUP or Ctrl-C came; the run can be resumed.
+        LostProcessError: in a `process_group`: another process has ended; the run can be resumed.
     """
     check_tensorboard()
-    target = Path(out)
+    target, group = Path(out), current_group()
+    if not group.leads:
+        return _follow(target, training_data, choice.user_network, on_epoch)
+    state = state_after_restart(target, make_recipe(training_data, choice, settings)) if restarted() else None
+    if state == "unfinished":
+        return resume(target, training_data, choice.user_network, on_epoch, replace=replace)
+    if state == "finished":
+        return _already_there(Run.open(target))
     check_folder(target, replace=replace)
     check_classes(training_data)
     recipe = make_recipe(training_data, choice, settings)
-    with _seeded(settings.seed):
+    with group.finishing(), _seeded(settings.seed):
         training = prepare(training_data, recipe, choice.user_network, settings)  # refuses before anything is written
         with begun(target, replace=replace) as folder:
             run = Run(folder, recipe)
@@ -141,12 +152,18 @@ def resume(
         StoppedError: SIGTERM, SIGHUP or Ctrl-C came again.
     """
     check_tensorboard()
-    target = Path(out)
-    with reopened(target, replace=replace) as run:
+    target, group = Path(out), current_group()
+    if not group.leads:
+        return _follow(target, training_data, user_network, on_epoch)
+    if finished_before(target):
+        return _already_there(Run.open(target))
+    with group.finishing(), reopened(target, replace=replace) as run:
         if run.recipe.data != training_data.source:
             raise InputError(f"{target} was trained on other rows; resume it with the same data")
         if not (run.path / STATE_DICT).is_file():  # else it was killed between its last file and its name
             _continue(run, training_data, user_network, on_epoch)
+        else:
+            group.told(_plan(run.recipe, train=False))
         return put_in_place(run, target, replace=replace)
 
 
@@ -163,10 +180,43 @@ def _continue(run: Run, training_data: TrainingData, user_network: Network | Non
         _finish(run, training_data, training, on_epoch)
 
 
+def _already_there(run: Run) -> Run:
+    """Return a run that had been written when a process ended: torchrun has started the others again for nothing."""
+    with current_group().finishing():
+        current_group().told(_plan(run.recipe, train=False))
+    return run
+
+
+def _plan(recipe: Recipe, *, train: bool = True) -> dict[str, Any]:
+    """Return what the leading process tells the others: the recipe, and whether there is anything to train."""
+    return {"recipe": dump_json(recipe.to_json()).decode(), "train": train}
+
+
+def _follow(target: Path, training_data: TrainingData, user_network: Network | None, on_epoch: OnEpoch) -> Run:
+    """Train as the leading process says, and write nothing."""
+    group = current_group()
+    with group.finishing(), stop_requests() as stop:
+        plan = group.told()
+        where = "the recipe of the leading process"
+        recipe = Recipe.from_json(parse_json(plan["recipe"].encode(), where), where)
+        if recipe.data != training_data.source:
+            raise InputError(f"rank {group.rank} was given other rows than the leading process")
+        settings = TrainSettings.from_json(recipe.training, where)
+        if plan["train"]:
+            with _seeded(settings.seed):
+                training = prepare(training_data, recipe, user_network, settings)
+                training.stop = stop
+                for result in _explained(training):
+                    on_epoch(result)
+                _refuse_stopped(unfinished_path(target), stop, training)
+    return Run(target, recipe)
+
+
 def _finish(run: Run, training_data: TrainingData, training: TrainingLoop, on_epoch: OnEpoch) -> None:
     """Train to the end, or to the next signal, and write what a finished run holds."""
     checkpoints = Checkpoints(run.path, training)
     with stop_requests() as training.stop, open_log(run.path, training.progress.epoch) as log:
+        current_group().told(_plan(run.recipe))
         for result in _explained(training):
             log.write(result)
             on_epoch(result)
@@ -175,7 +225,7 @@ def _finish(run: Run, training_data: TrainingData, training: TrainingLoop, on_ep
                 checkpoints.save()
         log.flush()
         checkpoints.save()
-        _refuse_stopped(run, training.stop, training)
+        _refuse_stopped(run.path, training.stop, training)
     training.model.load_state_dict(training.progress.best_weights)
     model = training.model.cpu()
     part = evaluated_part(training_data)
@@ -198,11 +248,11 @@ def _explained(training: TrainingLoop) -> Iterator[EpochResult]:
         raise InputError(f"training failed in epoch {training.progress.epoch + 1}: {first_line(error)}") from error
 
 
-def _refuse_stopped(run: Run, stop: StopRequest, training: TrainingLoop) -> None:
+def _refuse_stopped(path: Path, stop: StopRequest, training: TrainingLoop) -> None:
     if stop.signal_number:
         progress = training.progress
         raise StoppedError(
-            f"stopped in epoch {progress.epoch + 1} of {training.num_epochs} and saved in {run.path}",
+            f"stopped in epoch {progress.epoch + 1} of {training.num_epochs} and saved in {path}",
             stop.signal_number,
         )
 

@@ -7,10 +7,12 @@ The run that it replaces is whole until then. What a stopped or killed training 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Literal
 
 from parity_runtime import InputError
 from parity_runtime.arguments import argument, either
 from parity_runtime.files.atomic_write import explained, fsync_folder
+from parity_runtime.files.json_file import dump_json, parse_json, read_json
 from parity_runtime.files.locks import held
 from parity_runtime.files.staged_folder import (
     clear_leftover,
@@ -21,7 +23,9 @@ from parity_runtime.files.staged_folder import (
     throw_away,
 )
 from parity_training.fitting.checkpoint import CHECKPOINT, PREVIOUS
-from parity_training.run import RECIPE, REPLACED, STATE_DICT, UNFINISHED, Run, unfinished_path
+from parity_training.fitting.prepare import PROCESSES
+from parity_training.fitting.process_group import restarted
+from parity_training.run import RECIPE, REPLACED, STATE_DICT, UNFINISHED, Recipe, Run, unfinished_path
 from parity_training.run_folder import refuse_lost_files
 
 
@@ -57,7 +61,7 @@ def begun(target: Path, *, replace: bool) -> Iterator[Path]:
             try:
                 yield folder
             except BaseException:
-                if still_there() and not _has_checkpoint(folder):
+                if still_there() and not has_checkpoint(folder):
                     throw_away(folder, target)
                 raise
 
@@ -68,7 +72,7 @@ def _clear(folder: Path, target: Path, *, discard: bool) -> None:
     with contextlib.suppress(FileNotFoundError), held(folder, f"training {target}", needed=True):
         if not any(folder.iterdir()):
             return
-        if not discard and _has_checkpoint(folder) and not (folder / REPLACED).exists():
+        if not discard and has_checkpoint(folder) and not (folder / REPLACED).exists():
             raise UnfinishedRunError(
                 f"{folder} holds a training that was stopped; continue it with {_resume()}, or "
                 f"discard it with {argument('replace', True, option='--force')}"
@@ -77,7 +81,8 @@ def _clear(folder: Path, target: Path, *, discard: bool) -> None:
         throw_away(folder, target)
 
 
-def _has_checkpoint(folder: Path) -> bool:
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a folder holds something to go on from."""
     return (folder / CHECKPOINT).is_file() or (folder / PREVIOUS).is_file()
 
 
@@ -130,13 +135,45 @@ def _where(target: Path) -> Path:
     return target
 
 
+def finished_before(target: Path) -> bool:
+    """Whether the processes of a training are started again for nothing: one ended when the run had its name."""
+    return restarted() and (target / STATE_DICT).is_file() and not has_checkpoint(unfinished_path(target))
+
+
 def find_unfinished(target: Path) -> Run:
     """Return the unfinished run of a target, to read its recipe.
 
     Raises:
         InputError: there is none.
     """
-    return Run.open(_where(target))
+    return Run.open(target if finished_before(target) else _where(target))
+
+
+def state_after_restart(target: Path, recipe: Recipe) -> Literal["unfinished", "finished"] | None:
+    """Return what the processes of a training have left that are started again; None where it is not theirs.
+
+    Args:
+        target: the run that they make.
+        recipe: of that run.
+    """
+    made = parse_json(dump_json(recipe.to_json()), RECIPE)
+    unfinished = unfinished_path(target)
+    if has_checkpoint(unfinished) and _is_alike(unfinished / RECIPE, made):
+        return "unfinished"
+    return "finished" if (target / STATE_DICT).is_file() and _is_alike(target / RECIPE, made) else None
+
+
+def _is_alike(path: Path, made: dict[str, Any]) -> bool:
+    """Whether a recipe on disk is that of the same training, on however many processes."""
+    found = read_json(path) if path.is_file() else {}
+    return all(found.get(key) == made[key] for key in ("network", "contract", "data")) and _settings(
+        found
+    ) == _settings(made)
+
+
+def _settings(recipe: dict[str, Any]) -> Any:
+    training = recipe.get("training")
+    return {**training, PROCESSES: None} if isinstance(training, dict) else training
 
 
 def put_in_place(run: Run, target: Path, *, replace: bool) -> Run:

@@ -76,11 +76,13 @@ class BatchScorer:
         """Return the scorer of a package that is read here first.
 
         Raises:
+            InputError: rows of the model influence one another.
             ParityError: as `WorkerPredictor.of`.
         """
         if not isinstance(package, WorkerPredictor):
             provider, threads = more.get("provider", "cpu"), more.get("threads", 1)
             package = WorkerPredictor.of(package, certified=certified, provider=provider, threads=threads)
+            _check_row_independent(package.open().contract)
         outside, prefix = more.get("out_of_range", "ignore"), more.get("prefix", "")
         return cls(package, tuple(columns), errors, outside, prefix)
 

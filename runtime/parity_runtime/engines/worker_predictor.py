@@ -44,16 +44,11 @@ class WorkerPredictor:
         """Return a package that the driver reads itself first, so that what is wrong with it is said at once.
 
         Raises:
-            InputError: there is no package, it is a bare model without an id, or its rows influence one another.
+            InputError: there is no package, or it is a bare model without an id.
             ParityError: as `Predictor`.
         """
         with Predictor(package, certified=certified) as predictor:
-            found, contract = predictor.package_id, predictor.contract
-        if not contract.row_independent:
-            raise InputError(
-                f"rows of {contract.name} influence one another, so that no part of a table means anything; score it "
-                "whole, with parity predict"
-            )
+            found = predictor.package_id
         if found is None:
             raise InputError(f"{package} is a bare model without an id that workers are held to; give a package folder")
         return cls(str(Path(package).absolute()), found, __version__, certified, provider, threads)

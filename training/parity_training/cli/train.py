@@ -1,5 +1,6 @@
 """``parity train``."""
 
+import os
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,10 +15,11 @@ from parity_runtime import InputError
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.progress import progress_bar
 from parity_runtime.cli.table_options import read_options, table_options, tell
-from parity_runtime.files.json_file import read_json
+from parity_runtime.files.json_file import dump_json, parse_json, read_json
 from parity_runtime.printable import counted
 from parity_runtime.tables.cell_values import left_out_rows
 from parity_training.callables import resolve_callable
+from parity_training.cli.launch import MOST_PROCESSES, FailedProcessError, launch
 from parity_training.cli.train_options import train_options
 from parity_training.data.column_problem import TableProblemsError
 from parity_training.data.table import TableDataset, table_data, table_defaults
@@ -25,22 +27,23 @@ from parity_training.data.table_settings import TableSettings, settings_from_sou
 from parity_training.data.training_data import TrainingData
 from parity_training.data.xor import XORSettings, xor_data
 from parity_training.fitting.loop import EpochResult
-from parity_training.fitting.prepare import NetworkChoice
+from parity_training.fitting.prepare import PROCESSES, NetworkChoice
+from parity_training.fitting.process_group import LOST, STORE, LostProcessError, current_group, restarted
 from parity_training.fitting.stop_signals import StoppedError
 from parity_training.networks.registry import Network
 from parity_training.reports.column_report import column_report, column_warnings
-from parity_training.run import EVALUATION, RECIPE, Run
+from parity_training.run import EVALUATION, RECIPE, Recipe, Run, unfinished_path
 from parity_training.run_folder import check_folder
 from parity_training.settings import TrainSettings
 from parity_training.train import resume, train_model
-from parity_training.unfinished_run import UnfinishedRunError, find_unfinished
+from parity_training.unfinished_run import UnfinishedRunError, find_unfinished, has_checkpoint
 
 _XOR_ONLY = ("size", "validation_size", "test_size", "std")
 _TABLE_ONLY = tuple(item.name for item in fields(TableSettings) if item.name != "seed")
 _TYPED = "parity_training.typed"
 _SHOWN_CLASSES = 10
 _MUCH = 2 / 3  # of the rows: from here on, accuracy alone says little
-_KEPT_ON_RESUME = ("data", "out", "force", "resume_run", "network")
+_KEPT_ON_RESUME = ("data", "out", "force", "resume_run", "network", "processes")
 
 
 class _TrainCommand(click.Command):
@@ -75,12 +78,27 @@ def train(context: click.Context, /, data: str, out: Path, force: bool, resume_r
     network = given.get("network")
     user_network = resolve_callable(network) if network is not None and ":" in network else None
     going_on = _resume_command(data, out, network, force=force)
+    if resume_run:
+        _refuse_settings(context)
+    processes = _to_start(given.pop("processes", None), out, force=force, resume_run=resume_run)
+    with _ways_out(context, out, going_on):
+        if processes > 1:
+            context.exit(launch(processes, context.meta[_TYPED]))
+        run = (
+            _resumed(data, out, user_network, force=force)
+            if resume_run
+            else _trained(data, out, given, user_network, force=force)
+        )
+    if current_group().leads:
+        for line in _summary(run):
+            echo_line(line)
+
+
+@contextmanager
+def _ways_out(context: click.Context, out: Path, going_on: str) -> Iterator[None]:
+    """Say behind an error what to type next."""
     try:
-        if resume_run:
-            _refuse_settings(context)
-            run = _resumed(data, out, user_network, force=force)
-        else:
-            run = _trained(data, out, given, user_network, force=force)
+        yield
     except TableProblemsError as error:
         command = shlex.join(["parity", "train", *context.meta[_TYPED]])
         error.way_out = f"; this reads the table: {command} {error.options}"
@@ -88,9 +106,33 @@ def train(context: click.Context, /, data: str, out: Path, force: bool, resume_r
     except UnfinishedRunError as error:
         raise InputError(f"{error}; to continue: {going_on}") from error
     except StoppedError as stopped:
+        if not has_checkpoint(unfinished_path(out)):
+            raise
         raise StoppedError(f"{stopped}; to continue: {going_on}", stopped.signal_number) from stopped
-    for line in _summary(run):
-        echo_line(line)
+    except FailedProcessError as error:
+        if not has_checkpoint(unfinished_path(out)):
+            raise
+        raise InputError(
+            f"{error}; what was saved stands in {unfinished_path(out)}; to continue: {going_on}"
+        ) from error
+    except LostProcessError as lost:
+        if STORE in os.environ:  # the process that has started this one says which was lost
+            context.exit(LOST)
+        raise LostProcessError(f"{lost}; if none is started in its place, to continue: {going_on}") from lost
+
+
+def _to_start(asked: int | None, out: Path, *, force: bool, resume_run: bool) -> int:
+    """Return how many processes are to be started, 1 where they have been; refuse what is in their way before."""
+    if current_group().size > 1:
+        if asked is not None and STORE not in os.environ:
+            raise InputError("torchrun has started the processes; leave out --processes")
+        return 1
+    if resume_run:
+        recorded = find_unfinished(out).recipe.training.get(PROCESSES, 1)
+        return asked or (recorded if isinstance(recorded, int) and 1 <= recorded <= MOST_PROCESSES else 1)
+    if asked is not None and asked > 1:
+        check_folder(out, replace=force)
+    return asked or 1
 
 
 def _resume_command(data: str, out: Path, network: str | None, *, force: bool) -> str:
@@ -109,7 +151,8 @@ def _refuse_settings(context: click.Context) -> None:
 
 
 def _trained(data: str, out: Path, given: dict[str, Any], user_network: Network | None, *, force: bool) -> Run:
-    check_folder(out, replace=force)
+    if current_group().leads and not restarted():
+        check_folder(out, replace=force)
     training_data, name, settings = _xor(given) if data == "xor" else _table(data, out, given)
     own = {item.name for item in fields(TrainSettings)}
     settings = replace(settings, **{name: value for name, value in given.items() if name in own})
@@ -124,8 +167,10 @@ def _trained(data: str, out: Path, given: dict[str, Any], user_network: Network 
 
 
 def _resumed(data: str, out: Path, user_network: Network | None, *, force: bool) -> Run:
-    run = find_unfinished(out)
-    source = run.recipe.data
+    group = current_group()
+    told = group.told(dump_json(find_unfinished(out).recipe.to_json()).decode() if group.leads else None)
+    recipe = Recipe.from_json(parse_json(told.encode(), str(out)), str(out))
+    source = recipe.data
     if (source.get("source") == "xor") != (data == "xor"):
         raise InputError(f"{out} was trained on other data than {data}")
     if data == "xor":
@@ -133,8 +178,8 @@ def _resumed(data: str, out: Path, user_network: Network | None, *, force: bool)
         training_data = xor_data(XORSettings(**{name: value for name, value in source.items() if name in known}))
     else:
         settings = settings_from_source(source)
-        training_data = table_data(TableDataset(data, settings), settings, run.recipe.contract.name)
-    epochs = TrainSettings.from_json(run.recipe.training, str(out / RECIPE)).epochs
+        training_data = table_data(TableDataset(data, settings), settings, recipe.contract.name)
+    epochs = TrainSettings.from_json(recipe.training, str(out / RECIPE)).epochs
     with _progress(epochs) as on_epoch:
         return resume(out, training_data, user_network, on_epoch, replace=force)
 
@@ -153,9 +198,10 @@ def _table(data: str, out: Path, given: dict[str, Any]) -> tuple[TrainingData, s
     read_options(given | {"format_name": given.get("format")})  # what is no option is wrong usage, exit code 2
     known = {item.name for item in fields(TableSettings)}
     settings = TableSettings(**{name: value for name, value in given.items() if name in known})
-    dataset = TableDataset(data, settings, tell=tell)
+    leads = current_group().leads
+    dataset = TableDataset(data, settings, tell=tell if leads else lambda _: None)
     training_data = table_data(dataset, settings, out.name or Path(data).stem)
-    for line in _described(dataset, training_data):
+    for line in _described(dataset, training_data) if leads else ():
         echo_line(line, err=True)
     return training_data, "MLP", table_defaults(training_data, settings.seed)
 
@@ -193,6 +239,9 @@ def _described(dataset: TableDataset, training_data: TrainingData) -> list[str]:
 @contextmanager
 def _progress(epochs: int) -> Iterator[Callable[[EpochResult], None]]:
     """Show a bar with the loss and the metric of each epoch."""
+    if not current_group().leads:
+        yield lambda _: None
+        return
     with progress_bar(epochs, "training", _figures) as advance:
         yield lambda result: advance(result.epoch, result)
 

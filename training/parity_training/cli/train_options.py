@@ -7,6 +7,7 @@ import click
 
 from parity_runtime.cli.options import names
 from parity_training.cli.arguments import name_values
+from parity_training.cli.launch import MOST_PROCESSES
 from parity_training.networks.registry import NETWORKS
 
 
@@ -70,6 +71,11 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--patience", type=int, help="Stop after as many epochs without a better one [default: table: 20]."),
     click.option("--seed", type=int, help="Of points, split, weights and order [default: 1234]."),
     click.option("--num-workers", type=int, help="Processes that load batches [default: 0, straight from memory]."),
+    click.option(
+        "--processes",
+        type=click.IntRange(1, MOST_PROCESSES),
+        help="Processes of this machine that train together, each with its part of every batch [default: 1].",
+    ),
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="[default: auto, CUDA where it is]"),
 )
 

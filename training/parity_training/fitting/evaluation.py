@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from parity_runtime.evaluation.metrics import classification_metrics, regression_metrics
 from parity_training.data.training_data import TrainingData
 
-_ROWS_AT_ONCE = 2**12
+ROWS_AT_ONCE = 2**12
 
 
 @torch.no_grad()
@@ -27,7 +27,7 @@ def outputs_of(model: nn.Module, data: Tensor | Sequence[Tensor], rows: Tensor) 
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    pieces = torch.split(rows, _ROWS_AT_ONCE)
+    pieces = torch.split(rows, ROWS_AT_ONCE)
     outputs = [model(*(tensor[piece].to(device) for tensor in inputs)).cpu() for piece in pieces]
     model.train(was_training)
     return torch.cat(outputs)

@@ -105,7 +105,7 @@ class TrainingLoop:
         """
         while not self._finished():
             self._train_epoch()
-            if self.stop.signal_number:
+            if self._stopping():
                 return
             yield self._end_epoch()
 
@@ -130,8 +130,11 @@ class TrainingLoop:
                 self.optimizer.step()  # Step 5: the parameters go against their gradients.
             progress.losses.append(loss.detach())
             progress.step += 1
-            if self.stop.signal_number:
+            if self._stopping():
                 return
+
+    def _stopping(self) -> bool:
+        return bool(self.stop.signal_number)
 
     def _loss_and_gradients(self, parameters: list[nn.Parameter], inputs: list[Tensor], targets: Tensor) -> Any:
         for parameter in parameters:  # Step 1: no gradients. optimizer.zero_grad() takes a sixth of a small step.

@@ -45,6 +45,14 @@ class Objective:
         """Return targets as the loss takes them: float32, or int64 for several classes; ``[rows]``."""
         return target if self.name == "CrossEntropyLoss" else target.float()
 
+    def row_weights(self, target: Tensor) -> Tensor | None:
+        """Return what each row weighs in the mean over a batch, float32 ``[rows]``; None weighs them alike.
+
+        torch's cross entropy divides by the weights of the batch's classes, every other loss by its rows.
+        """
+        weighted = self.name == "CrossEntropyLoss" and self.weights is not None
+        return self.weights[target] if weighted and self.weights is not None else None
+
     def loss_function(self, device: torch.device) -> LossFunction:
         """Return a function from outputs ``[batch, outputs]`` and prepared targets ``[batch]`` to the mean loss."""
         weights = None if self.weights is None else self.weights.to(device)

@@ -18,11 +18,13 @@ from parity_runtime.printable import counted
 from parity_training.data.batches import EpochSampler, TensorLoader, own_generator
 from parity_training.data.encode_columns import year
 from parity_training.data.training_data import TrainingData, moments
+from parity_training.fitting.distribute import distribute, own_device, shared_outputs
 from parity_training.fitting.evaluation import outputs_of, predicted_of
 from parity_training.fitting.loop import TrainingLoop
 from parity_training.fitting.objectives import LossFunction, Objective, make_objective
 from parity_training.fitting.optimizers import make_optimizer, make_scheduler
 from parity_training.fitting.preprocessing import preprocessing_of
+from parity_training.fitting.process_group import ALONE, ProcessGroup, current_group
 from parity_training.networks.registry import NETWORKS, Network
 from parity_training.networks.table_network import TableNetwork, body_inputs
 from parity_training.run import Recipe
@@ -31,6 +33,10 @@ from parity_training.settings import TrainSettings
 UNSEEN_YEARS = 2.0**20
 """What a year's distance is divided by where training saw one year alone, so that others say next to nothing: the body
 has not learned what they mean. A power of two divides exactly."""
+
+
+PROCESSES = "processes"
+"""Of the training in a recipe: how many processes did it, where it was more than one."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,8 @@ def make_recipe(training_data: TrainingData, choice: NetworkChoice, settings: Tr
         settings, training_data.contract.task, _train_target(training_data), len(training_data.contract.classes)
     )
     training = replace(settings, loss=objective.name).to_json()
+    if (processes := current_group().size) > 1:
+        training[PROCESSES] = processes
     return Recipe(
         choice.name,
         choice.for_data(training_data),
@@ -89,7 +97,8 @@ def prepare(
     training_data: TrainingData, recipe: Recipe, user_network: Network | None, settings: TrainSettings
 ) -> TrainingLoop:
     """Return the training of a recipe at its very beginning; the seed has just been set."""
-    device = _device(settings.device)
+    group = current_group()
+    device = own_device(_device(settings.device), group)
     try:
         model = recipe.build(user_network)
     except FormatError as error:
@@ -101,7 +110,7 @@ def prepare(
     objective = make_objective(settings, training_data.contract.task, _train_target(training_data), classes, scale)
     optimizer = make_optimizer(model, settings)
     loss_function = objective.loss_function(device)
-    return TrainingLoop(
+    training = TrainingLoop(
         model,
         _loader(training_data, objective, settings),
         optimizer,
@@ -111,10 +120,14 @@ def prepare(
         clip_norm=settings.clip_norm,
         repeats=settings.optimizer == "LBFGS",
         patience=settings.patience,
-        validate=_validation(training_data, model, objective, loss_function)
+        validate=_validation(training_data, model, objective, loss_function, ALONE if user_network else group)
         if len(training_data.split.validation)
         else None,
     )
+    if group.size == 1:
+        return training
+    weights = objective.row_weights(training_data.target)
+    return distribute(training, group, settings, weights, own=user_network is None)
 
 
 def _device(name: str) -> torch.device:
@@ -190,8 +203,13 @@ def _loader(training_data: TrainingData, objective: Objective, settings: TrainSe
 
 
 def _validation(
-    training_data: TrainingData, model: nn.Module, objective: Objective, loss_function: LossFunction
+    training_data: TrainingData,
+    model: nn.Module,
+    objective: Objective,
+    loss_function: LossFunction,
+    group: ProcessGroup,
 ) -> Callable[[], tuple[float, dict[str, float]]]:
+    """Return what measures the validation rows; a group shares them where its processes have the same buffers."""
     rows = training_data.part("validation")
     target = objective.prepare(training_data.target[rows])
     true = training_data.target[rows].numpy()
@@ -199,7 +217,7 @@ def _validation(
 
     @torch.no_grad()
     def validate() -> tuple[float, dict[str, float]]:
-        outputs = outputs_of(model, training_data.inputs, rows)
+        outputs = shared_outputs(group, model, training_data.inputs, rows)
         device = next(model.parameters()).device
         loss = float(loss_function(outputs.to(device), target.to(device)))
         if contract.task == "regression":

@@ -1,6 +1,6 @@
 """Preprocessing as part of the network: its figures are buffers of the state_dict, so they travel into the graph."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -182,6 +182,7 @@ class HiddenCategories(nn.Module):
     def __init__(self, missing: Sequence[bool]) -> None:
         super().__init__()
         self.columns = len(missing)
+        self.draw: Callable[..., Tensor] = torch.rand  # of several processes each draws the numbers of its rows
         self.unseen: Tensor
         self.register_buffer("unseen", ~torch.tensor(missing, dtype=torch.bool), persistent=False)
 
@@ -189,7 +190,7 @@ class HiddenCategories(nn.Module):
         """Return ``indices``, int64 ``[batch, columns]``, some of them replaced in training mode."""
         if not (self.training and self.columns):
             return indices
-        drawn = torch.rand(len(indices), self.columns, device=indices.device)
+        drawn = self.draw(len(indices), self.columns, device=indices.device)
         categories = indices[:, : self.columns].masked_fill(drawn < HIDDEN_SHARE, UNKNOWN_INDEX)
         categories = categories.masked_fill((drawn > 1 - HIDDEN_SHARE) & self.unseen, MISSING_INDEX)
         return torch.cat([categories, indices[:, self.columns :]], 1)
