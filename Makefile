@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOWEST := $(VENV)/lowest
 LOWEST_ALL := $(VENV)/lowest-all
+MLFLOW := $(VENV)/mlflow
 RUN ?= runs/xor
 PACKAGE ?= packages/xor
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo train plots export verify predict evaluate test lowest soak bench lint format typecheck dist lock clean
+.PHONY: help install demo train plots export verify predict evaluate test lowest mlflow soak bench lint format typecheck dist lock clean
 
 help:  ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +21,7 @@ install: $(READY)  ## Make .venv with everything that training, export, runtime 
 $(READY): locks/dev.txt pyproject.toml
 	$(call install_locked,$(VENV),locks/dev.txt)
 
-# The environments of the lowest versions: $(LOWEST), $(LOWEST_ALL).
+# Environments of their own: $(LOWEST), $(LOWEST_ALL), $(MLFLOW).
 $(VENV)/%/.ready: locks/%.txt pyproject.toml
 	$(call install_locked,$(VENV)/$*,locks/$*.txt)
 
@@ -87,6 +88,9 @@ coverage: $(READY)  ## Run all tests and say which lines they leave out (twice t
 lowest: $(LOWEST)/.ready  ## Run the runtime's tests on the lowest versions that pyproject.toml allows, in .venv/lowest.
 	@$(LOWEST)/bin/python -m pytest -q tests/runtime
 
+mlflow: $(MLFLOW)/.ready  ## Run the tests of packages as MLflow models in .venv/mlflow: MLflow wants another pyarrow.
+	@$(MLFLOW)/bin/python -W default -m pytest -q -W default tests/engines/test_mlflow.py
+
 soak: $(READY) $(LOWEST)/.ready $(LOWEST_ALL)/.ready  ## Property tests at length, fuzzing of every parser, 400 kills, right graphs that must pass, and the search for a hole in the proof (3 hours).
 	@$(LOWEST_ALL)/bin/python -m pytest -q tests/training tests/export tests/parity
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/runtime/test_properties.py
@@ -123,14 +127,16 @@ dist: $(READY)  ## Build the sdist and the wheel, install both outside the check
 # One resolution serves every Python that is allowed. What a lock names already stays as long as it fits.
 COMPILE = $(VENV)/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
     --generate-hashes --no-annotate --custom-compile-command "make lock" $(UPGRADE) pyproject.toml
-LOWEST_TOOLS = grep -E '^(editables|hatchling|hypothesis|pytest)==' constraints.txt
-COMPILE_LOWEST = $(LOWEST_TOOLS) | $(COMPILE) - --resolution lowest-direct --extra cpu --extra tables
+TOOLS = grep -E '^(editables|hatchling|hypothesis|pytest)==' constraints.txt
+COMPILE_LOWEST = $(TOOLS) | $(COMPILE) - --resolution lowest-direct --extra cpu --extra tables
 
 lock: $(VENV)/uv/bin/uv  ## Write locks/ from pyproject.toml and constraints.txt; UPGRADE=--upgrade renews what neither pins.
 	@$(COMPILE) --extra dev --constraint constraints.txt --output-file locks/dev.txt
 	@$(COMPILE) --extra fuzz --constraint constraints.txt --constraint locks/dev.txt --output-file locks/fuzz.txt
 	@$(COMPILE_LOWEST) --output-file locks/lowest.txt
 	@$(COMPILE_LOWEST) --extra train --extra export --extra plot --output-file locks/lowest-all.txt
+	@$(TOOLS) | $(COMPILE) - --extra cpu --extra spark --extra mlflow \
+	    --output-file locks/mlflow.txt
 	@for lock in locks/*.txt; do awk '/^[^ ]/ { skip = /^(torch|triton|nvidia-|cuda-)/ } \
 	    /^torch==/ { print "# " $$1 " without hashes: each index has builds of its own" } !skip' $$lock >$$lock.new && mv $$lock.new $$lock; done
 
