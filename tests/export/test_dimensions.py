@@ -131,3 +131,18 @@ def test_a_language_model_with_its_cache_exports(tmp_path: Path) -> None:
     assert logits.shape == (2, 3, 30) and keys.shape == (2, 2, 9, 4)
     with pytest.raises(InputError, match=r"total = 8; the model takes total = past \+ time, in 2..24, which is 9"):
         predictor.run(inputs | {"attention_mask": np.ones((2, 8), np.int64)})
+
+
+@pytest.mark.slow
+def test_the_old_name_of_a_cache_goes_through_keywords(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    sizes = {"vocab_size": 30, "n_embd": 8, "n_layer": 1, "n_head": 2, "n_positions": 24}
+    config = transformers.GPT2Config(**sizes, bos_token_id=0, eos_token_id=0)
+    specs = [
+        "input_ids: int64[batch, time]",
+        *(f"past_key_values.0.{one}: float32[batch, 2, past, 4]" for one in ("keys", "values")),
+    ]
+    module = transformers.GPT2LMHeadModel(config).eval()
+    probes = ProbeOptions(dimensions=["past in 1..8", "time in 1..8"])
+    one = source_from_module(module, specs, OutputSpec(output="logits"), "m", probes=probes)
+    assert export_package(one, tmp_path / "p", ExportOptions(plots=False, effort="quick")).contract.outputs

@@ -237,6 +237,14 @@ def test_weights_in_several_files_are_read_by_their_index_or_folder(sharded: Pat
     assert loaded(sharded)[0] == weights_id(weights)
 
 
+def test_a_counter_that_no_answer_depends_on_may_be_missing(weights: Weights, tmp_path: Path) -> None:
+    old = {name: tensor for name, tensor in weights.items() if name != "b.num_batches_tracked"}
+    module = network()
+    (note,) = load_weights(module, saved(old, tmp_path / "old.pt"))
+    assert note == "old.pt: 1 tensor missing that no answer depends on: num_batches_tracked"
+    assert torch.equal(module.b.running_mean, weights["b.running_mean"])
+
+
 def test_pickled_files_have_an_index_as_well(weights: Weights, tmp_path: Path) -> None:
     saved(weights, tmp_path / "pytorch_model-1.bin")
     index = tmp_path / "pytorch_model.bin.index.json"

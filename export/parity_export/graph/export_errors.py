@@ -29,15 +29,18 @@ def reason(error: Exception, module: nn.Module) -> str:
         return f"its code decides by the values of a tensor{where}, which a graph cannot; take torch.where instead"
     lines = [line.strip() for line in str(chain[-1]).splitlines() if line.strip()]
     said = lines[0] if lines else type(chain[-1]).__name__
-    return said + (_EAGER if _is_of_transformers(module) else "")
+    return said + (_EAGER if _has_other_attention(module) else "")
 
 
 def _frames(error: Exception) -> Iterator[FrameType]:
     return (frame for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
-def _is_of_transformers(module: nn.Module) -> bool:
-    return any(type(part).__module__.startswith("transformers.") for part in module.modules())
+def _has_other_attention(module: nn.Module) -> bool:
+    """Whether a module is of transformers, with another attention than the plain one."""
+    parts = [part for part in module.modules() if type(part).__module__.startswith("transformers.")]
+    chosen = {getattr(getattr(part, "config", None), "_attn_implementation", None) for part in parts}
+    return bool(parts) and "eager" not in chosen
 
 
 def _handled_packed(error: Exception) -> bool:

@@ -36,7 +36,14 @@ def packed(group: Sequence[str], given: Mapping[str, Any]) -> Any:
 
 def with_caches(arguments: dict[str, Any]) -> dict[str, Any]:
     """Return arguments, a cache of transformers in the place of the keys and values that it holds."""
-    return {name: _cache(value) if _is_cache(value) else value for name, value in arguments.items()}
+    return {name: _with_caches(value) for name, value in arguments.items()}
+
+
+def _with_caches(value: Any) -> Any:
+    """Return a cache, or a dict that may hold some, as ``**kwargs`` do."""
+    if isinstance(value, dict):
+        return {name: _with_caches(inner) for name, inner in value.items()}
+    return _cache(value) if _is_cache(value) else value
 
 
 def _is_whole(paths: list[list[str]]) -> bool:

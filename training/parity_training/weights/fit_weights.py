@@ -1,6 +1,6 @@
 """A checkpoint's tensors fitted to a module: what can be taken without a loss is taken and said, the rest is refused.
 
-A missing tensor is never excused: a layer that is not loaded answers at random.
+A missing tensor is not excused, but for counters: a layer that is not loaded answers at random.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from parity_training.weights.convert_dtypes import converted
 from parity_training.weights.describe import and_more, described
 from parity_training.weights.renaming import Renaming, renamings, without_wrappers
 from parity_training.weights.tied_tensors import refuse_untied, tied_tensors
-from parity_training.weights.unexpected_tensors import ignoring, left_out, refuse_unprefixed
+from parity_training.weights.unexpected_tensors import ignoring, is_harmless, left_out, refuse_unprefixed
 from parity_training.weights.weights_file import StateDict
 
 
@@ -143,6 +143,11 @@ def fit(module: nn.Module, given: StateDict, path: Path, strip_prefix: str, igno
         once = f"{', '.join(tied)} is stored once, as {', '.join(dict.fromkeys(tied.values()))}"
         notes.append(f"{path.name}: {once}, with which the network ties it")
     taken |= {name: taken[other] for name, other in tied.items()}
+    counters = {name: tensor for name, tensor in expected.items() if name not in taken and is_harmless(name, tensor)}
+    if counters:
+        kinds = ", ".join(sorted({name.rpartition(".")[2] for name in counters}))
+        notes.append(f"{path.name}: {counted(len(counters), 'tensor')} missing that no answer depends on: {kinds}")
+    taken |= counters
     missing = [name for name in expected if name not in taken]
     return Fit(path, expected, taken, missing, unexpected, choices, notes)
 

@@ -39,7 +39,7 @@ def refuse_unprefixed(given: Iterable[str], prefix: str, ignore: Sequence[str], 
 
 def left_out(unused: StateDict, ignore: Sequence[str], path: Path) -> tuple[list[str], list[str]]:
     """Return the names that nothing excuses, and what is said of the others, and of patterns that match none."""
-    harmless = {name for name, tensor in unused.items() if _is_harmless(name, tensor)}
+    harmless = {name for name, tensor in unused.items() if is_harmless(name, tensor)}
     ignored = [name for name in unused if _matches(name, ignore) and name not in harmless]
     notes = []
     if harmless:
@@ -55,7 +55,8 @@ def left_out(unused: StateDict, ignore: Sequence[str], path: Path) -> tuple[list
     return [name for name in unused if name not in harmless and name not in ignored], notes
 
 
-def _is_harmless(name: str, tensor: Tensor) -> bool:
+def is_harmless(name: str, tensor: Tensor) -> bool:
+    """Whether no answer depends on a tensor of that name: a counter, or numbers in their order."""
     return name.rpartition(".")[2] in _HARMLESS and not tensor.is_floating_point() and not tensor.is_complex()
 
 
