@@ -7,16 +7,16 @@ import pytest
 from tests.engines.spark_cluster import Cluster, absent
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A master and two workers, for all tests of the session."""
+    """A master and two workers, for all tests of a file; no other file's processes have the cluster's environment."""
     if reason := absent():
         pytest.skip(reason)
     with Cluster(tmp_path_factory.mktemp("spark")) as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def session(cluster: Cluster) -> Iterator[Any]:
     """A ``SparkSession`` on the cluster, with an executor on each worker."""
     from pyspark import SparkContext
