@@ -143,6 +143,7 @@ class Two(nn.Module):
         (lambda a, b: a // 50 == 3, {"a": 150, "b": 4}),
         (lambda a, b: (a - 3) * (a - 3) == 100, {"a": 13, "b": 4}),
         (lambda a, b: a % 6 == 5, {"a": 11, "b": 4}),
+        (lambda a, b: a // (b - 1) == 6, {"a": 30, "b": 6}),
     ],
 )
 def test_sizes_that_decide_otherwise_are_run(decide: Callable[[int, int], bool], sizes: dict[str, int]) -> None:

@@ -39,8 +39,11 @@ class SizeDecision:
     is_equality: bool
 
     def holds(self, sizes: Mapping[str, int]) -> bool:
-        """Whether sizes are those of the program's branch."""
-        return bool(eval(self.code, {"math": math}, dict(sizes)))  # noqa: S307 -- what torch wrote of numbers and names
+        """Whether sizes are those of the program's branch; those at which the supposition has no value are."""
+        try:
+            return bool(eval(self.code, {"math": math}, dict(sizes)))  # noqa: S307 -- torch wrote it of numbers and names
+        except ArithmeticError:  # a division by a size less one, say
+            return True
 
     def contradicted(self, choices: DimensionChoices, base: Mapping[str, int], least: int = 1) -> dict[str, int] | None:
         """Return the smallest allowed sizes at which the code decides otherwise; None where none are found.

@@ -30,7 +30,7 @@ def trace(source: ModelSource, options: ExportOptions) -> ExportGraph:
         raise InputError(f"the weights take {weights} bytes; a package is one file of less than 2 GiB")
     source, model, guards = _traced(source, options)
     model.ir_version = options.ir_version or model.ir_version
-    guards = with_limits(guards, position_limits(source.call, source.example, batch_name(source.contract)))
+    guards = with_limits(guards, position_limits(source))
     return ExportGraph.of(within_guards(source, guards), model)
 
 

@@ -8,7 +8,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from parity_export.sources.argument_binding import Binding
 from parity_export.sources.example_inputs import Example
+from parity_export.sources.model_source import ModelSource
 from parity_export.sources.watched_call import watched_call
+from parity_runtime.contract import batch_name
 
 _MORE = 3  # added to a size, to see which lookups follow it
 
@@ -16,17 +18,14 @@ Lookup = tuple[int, int]
 """The highest place that is looked up, and the length of the table."""
 
 
-def position_limits(call: Binding, example: Example, batch: str | None) -> dict[str, int]:
+def position_limits(source: ModelSource) -> dict[str, int]:
     """Return the largest size of each dimension whose positions a module looks up in a table.
 
     A place in the table that moves with the size, and with nothing else, is a position: two short calls tell where the
     table ends. One that is longer must be refused by the module itself, which may also end its positions at the last.
-
-    Args:
-        call: the module.
-        example: arguments that it accepts.
-        batch: the dimension that counts rows, which have no positions.
+    Rows have no positions: of the batch nothing is asked.
     """
+    call, example, batch = source.call, source.example, batch_name(source.contract)
     base = dict(example.sizes)
     free = [name for name in example.choices.free if name != batch]
     first = _lookups(call, example, base) if free else {}
@@ -44,7 +43,10 @@ def position_limits(call: Binding, example: Example, batch: str | None) -> dict[
             if _follows(name, asked, ends):
                 limit = rows - 1 - (highest - base[name])
                 found[name] = min(limit, found.get(name, limit))
-    return {name: limit for name, limit in found.items() if _refused(call, example, name, limit + 1)}
+    longer = {name: _grown_to(example, name, limit + 1) for name, limit in found.items()}
+    return {
+        name: found[name] for name, sizes in longer.items() if sizes is not None and source.refusal(sizes) is not None
+    }
 
 
 def _follows(name: str, asked: list[dict[str, int]], ends: list[int]) -> bool:
@@ -53,22 +55,14 @@ def _follows(name: str, asked: list[dict[str, int]], ends: list[int]) -> bool:
     return len(set(sizes)) > 1 and len({end - size for end, size in zip(ends, sizes, strict=True)}) == 1
 
 
-def _refused(call: Binding, example: Example, name: str, size: int) -> bool:
-    """Whether the module refuses a size; of a dimension that follows from others one of those grows to it."""
+def _grown_to(example: Example, name: str, size: int) -> dict[str, int] | None:
+    """Return sizes with one of a dimension; of one that follows from others one of those grows; None where none can."""
     rule = example.choices.rule(name)
     if not rule.terms:
-        sizes: Mapping[str, int] = {**example.sizes, name: size}
-    else:
-        grown = [(other, size - example.sizes[name]) for other, factor in rule.terms if factor == 1]
-        if not grown:
-            return False
-        sizes = {**example.sizes, grown[-1][0]: example.sizes[grown[-1][0]] + grown[-1][1]}
-    try:
-        with torch.no_grad():
-            call(*example.tensors(sizes))
-    except Exception:  # the user's own code
-        return True
-    return False
+        return {**example.sizes, name: size}
+    grown = [other for other, factor in rule.terms if factor == 1]
+    more = size - example.sizes[name]
+    return {**example.sizes, grown[-1]: example.sizes[grown[-1]] + more} if grown else None
 
 
 def _lookups(call: Binding, example: Example, sizes: Mapping[str, int]) -> list[Lookup]:
