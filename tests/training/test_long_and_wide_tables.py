@@ -80,7 +80,7 @@ def test_the_command_for_hundreds_of_columns_is_whole_and_made_soon(parity, tmp_
     command = ("train", path, "--target", "y", "--out", tmp_path / "run", "--epochs", 1)
     began = time.monotonic()
     refused = parity(*command)
-    assert time.monotonic() - began < 20  # the whole table for each column took minutes
+    assert time.monotonic() - began < 60  # the whole table for each column took minutes
     assert refused.code == 1 and "300 columns cannot be read" in refused.err
     told = shlex.split(refused.err.partition("; this reads the table: ")[2])
     assert told[:2] == ["parity", "train"] and set(names) <= set(told[told.index("--drop-columns") + 1].split(","))
