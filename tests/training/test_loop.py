@@ -239,7 +239,7 @@ def test_hooks_on_accumulated_gradients_fire_once_a_step(
 @pytest.mark.parametrize("loss", ["BCEWithLogitsLoss", "BCELoss"])
 def test_class_weights_weigh_rows_by_their_class(loss: str) -> None:
     target = torch.tensor([0, 0, 0, 1])
-    objective = make_objective(TrainSettings(loss=loss, class_weights="balanced"), "binary", target, 2)
+    objective = make_objective(TrainSettings(loss=loss, class_weights="balanced"), "binary", np.array([3, 1]))
     assert objective.weights is not None
     assert objective.weights.tolist() == pytest.approx([4 / 6, 2.0])  # scikit-learn's n / (classes * count)
     logits = torch.tensor([[0.3], [-0.2], [1.0], [0.1]])
@@ -250,10 +250,10 @@ def test_class_weights_weigh_rows_by_their_class(loss: str) -> None:
 
 def test_the_losses_of_several_classes_and_of_values_are_torch_s_own() -> None:
     logits, target = torch.randn(5, 3), torch.tensor([0, 1, 2, 1, 0])
-    objective = make_objective(TrainSettings(class_weights=[1.0, 2.0, 3.0]), "multiclass", target, 3)
+    objective = make_objective(TrainSettings(class_weights=[1.0, 2.0, 3.0]), "multiclass", np.array([2, 2, 1]))
     expected = nn.CrossEntropyLoss(torch.tensor([1.0, 2.0, 3.0]))(logits, target)
     assert objective.loss_function(torch.device("cpu"))(logits, objective.prepare(target)) == expected
     values = torch.tensor([10.0, 20.0])
-    objective = make_objective(TrainSettings(), "regression", values, 0, scale=5.0)
+    objective = make_objective(TrainSettings(), "regression", np.zeros(0, np.int64), scale=5.0)
     squared = objective.loss_function(torch.device("cpu"))
     assert squared(torch.tensor([[15.0], [20.0]]), values) == pytest.approx(0.5)  # in standard deviations

@@ -1,9 +1,6 @@
 """The folder of a run: which files belong to it, and the held-out rows in it."""
 
-from collections.abc import Iterator
 from pathlib import Path
-
-from torch import Tensor
 
 from parity_runtime import InputError, ParityError
 from parity_runtime.files.atomic_write import atomic_write
@@ -11,15 +8,15 @@ from parity_runtime.files.paths import refuse_unwritable
 from parity_runtime.files.staged_folder import refuse_existing
 from parity_runtime.package.manifest import PROFILE
 from parity_runtime.tables.csv_file import write_csv
-from parity_training.data.training_data import TrainingData
+from parity_training.data.problem import Problem
 from parity_training.fitting.checkpoint import CHECKPOINT, PREVIOUS
 from parity_training.fitting.training_log import METRICS, TENSORBOARD
 from parity_training.run import EVALUATION, PLOTS, RECIPE, REPLACED, STATE_DICT, TEST_TABLE, Run
 
 
-def evaluated_part(training_data: TrainingData) -> str:
+def evaluated_part(problem: Problem) -> str:
     """Return the part that is evaluated at the end: rows that were neither trained nor decided on, if there are any."""
-    return next(name for name in ("test", "validation", "train") if len(training_data.part(name)))
+    return next(name for name in ("test", "validation", "train") if problem.num_rows(name))
 
 
 def check_folder(path: Path, *, replace: bool) -> None:
@@ -71,7 +68,7 @@ _OURS = {
 }  # fmt: skip
 
 
-def write_test_rows(path: Path, training_data: TrainingData) -> None:
+def write_test_rows(path: Path, problem: Problem) -> None:
     """Write the held-out rows with their labels, as a table that predict and evaluate take.
 
     Those of a file have all of its columns as they stand, and their number in the file before them.
@@ -79,18 +76,6 @@ def write_test_rows(path: Path, training_data: TrainingData) -> None:
     Raises:
         InputError: the file has changed since it was read.
     """
-    rows = training_data.part(evaluated_part(training_data))
-    table = training_data.table
-    lines = _points(training_data, rows) if table is None else table.read(rows.numpy())
+    lines = problem.held_out(evaluated_part(problem))
     with atomic_write(path) as file:
         write_csv(file, next(lines), lines)
-
-
-def _points(training_data: TrainingData, rows: Tensor) -> Iterator[list[str]]:
-    """Give the names of the columns, then the rows of a problem that is from no file."""
-    contract = training_data.contract
-    target = training_data.target[rows].tolist()
-    labels = [contract.classes[index] for index in target] if contract.is_classifier else target
-    yield [*(feature.name for feature in contract.features), contract.targets[0]]
-    for row, label in zip(training_data.data[rows].numpy(), labels, strict=True):
-        yield [*("" if value != value else str(value) for value in row), str(label)]  # noqa: PLR0124 -- NaN

@@ -13,12 +13,12 @@ from parity_runtime.files.atomic_write import write_file
 from parity_runtime.files.json_file import dump_json, parse_json
 from parity_runtime.files.staged_folder import throw_away
 from parity_runtime.package.manifest import PROFILE
-from parity_training.data.training_data import TrainingData
+from parity_training.data.problem import Problem
 from parity_training.data.training_profile import training_profile
 from parity_training.data.xor import XORSettings, xor_data
 from parity_training.fitting.check_classes import check_classes
 from parity_training.fitting.checkpoint import Checkpoints, restore, saved_weights
-from parity_training.fitting.evaluation import metrics_of, outputs_of
+from parity_training.fitting.evaluation import inputs_of, metrics_of, outputs_of
 from parity_training.fitting.loop import EpochResult, TrainingLoop
 from parity_training.fitting.prepare import NetworkChoice, make_recipe, prepare
 from parity_training.fitting.process_group import current_group, restarted
@@ -59,7 +59,7 @@ def train_xor(
 
 
 def train_model(
-    training_data: TrainingData,
+    training_data: Problem,
     choice: NetworkChoice,
     settings: TrainSettings,
     out: str | Path,
@@ -121,7 +121,7 @@ def train_model(
 
 def resume(
     out: str | Path,
-    training_data: TrainingData,
+    training_data: Problem,
     user_network: Network | None = None,
     on_epoch: OnEpoch = lambda _: None,
     *,
@@ -167,7 +167,7 @@ def resume(
         return put_in_place(run, target, replace=replace)
 
 
-def _continue(run: Run, training_data: TrainingData, user_network: Network | None, on_epoch: OnEpoch) -> None:
+def _continue(run: Run, training_data: Problem, user_network: Network | None, on_epoch: OnEpoch) -> None:
     settings = TrainSettings.from_json(run.recipe.training, str(run.path / RECIPE))
     if user_network is None:  # a recipe may ask for any size: its weights must be there before memory is taken
         weights, path = saved_weights(run.path)
@@ -192,7 +192,7 @@ def _plan(recipe: Recipe, *, train: bool = True) -> dict[str, Any]:
     return {"recipe": dump_json(recipe.to_json()).decode(), "train": train}
 
 
-def _follow(target: Path, training_data: TrainingData, user_network: Network | None, on_epoch: OnEpoch) -> Run:
+def _follow(target: Path, training_data: Problem, user_network: Network | None, on_epoch: OnEpoch) -> Run:
     """Train as the leading process says, and write nothing."""
     group = current_group()
     with group.finishing(), stop_requests() as stop:
@@ -212,7 +212,7 @@ def _follow(target: Path, training_data: TrainingData, user_network: Network | N
     return Run(target, recipe)
 
 
-def _finish(run: Run, training_data: TrainingData, training: TrainingLoop, on_epoch: OnEpoch) -> None:
+def _finish(run: Run, training_data: Problem, training: TrainingLoop, on_epoch: OnEpoch) -> None:
     """Train to the end, or to the next signal, and write what a finished run holds."""
     checkpoints = Checkpoints(run.path, training)
     with stop_requests() as training.stop, open_log(run.path, training.progress.epoch) as log:
@@ -229,8 +229,7 @@ def _finish(run: Run, training_data: TrainingData, training: TrainingLoop, on_ep
     training.model.load_state_dict(training.progress.best_weights)
     model = training.model.cpu()
     part = evaluated_part(training_data)
-    rows = training_data.part(part)
-    metrics = metrics_of(training_data, outputs_of(model, training_data.inputs, rows), rows)
+    metrics = metrics_of(training_data, outputs_of(model, inputs_of(training_data, part)), part)
     run.write_json(EVALUATION, {"part": part} | metrics)
     profile = training_profile(training_data)
     if profile is not None:

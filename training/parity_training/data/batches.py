@@ -1,5 +1,6 @@
 """Batches of rows: the DataLoader's interface, and a way that never touches single rows when they lie in memory."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -47,7 +48,32 @@ class EpochSampler(Sampler[int]):
         return iter(self.order().tolist())
 
 
-class TensorLoader:
+class BatchLoader(ABC):
+    """Batches in the order of an epoch, which the ``sampler`` chooses.
+
+    Attributes:
+        sampler: the epoch, and where in it the batches begin.
+        batch_size: rows of a batch.
+        drop_last: whether a last batch that is smaller is left out.
+    """
+
+    sampler: "EpochSampler"
+    batch_size: int
+    drop_last: bool
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} batches of {self.batch_size}, {len(self.sampler)} rows)"
+
+    def __len__(self) -> int:
+        rows = len(self.sampler)
+        return rows // self.batch_size if self.drop_last else -(-rows // self.batch_size)
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Batch]:
+        """Give the batches that are still to come in the epoch."""
+
+
+class TensorLoader(BatchLoader):
     """Batches of rows that lie in memory.
 
     >>> from parity_training import XORDataset, data_loader
@@ -79,13 +105,6 @@ class TensorLoader:
         self.inputs = (data,) if isinstance(data, Tensor) else tuple(data)
         self.target, self.part = target, part
         self.sampler, self.batch_size, self.drop_last = sampler, batch_size, drop_last
-
-    def __repr__(self) -> str:
-        return f"TensorLoader({len(self)} batches of {self.batch_size}, {len(self.sampler)} rows)"
-
-    def __len__(self) -> int:
-        rows = len(self.sampler)
-        return rows // self.batch_size if self.drop_last else -(-rows // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
         order = self.sampler.order()
@@ -142,6 +161,11 @@ def data_loader(  # noqa: PLR0913 -- the options of torch's DataLoader
         drop_last=drop_last,
         generator=own_generator(seed),
     )
+
+
+def is_last_dropped(rows: int, batch_size: int) -> bool:
+    """Whether the last batch of an epoch would be a single row, which batch normalization cannot take."""
+    return rows > batch_size and rows % batch_size == 1
 
 
 def own_generator(seed: int) -> torch.Generator:

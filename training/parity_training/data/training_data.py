@@ -1,5 +1,6 @@
-"""A problem to train on: rows, what they mean, and which are for what."""
+"""Rows to train on that lie in memory, what they mean, and which are for what."""
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,16 +11,15 @@ from torch import Tensor
 from parity_runtime import ModelContract
 from parity_runtime.drift.column_counts import ColumnCounts
 from parity_runtime.evaluation.running_stats import RunningStats
-from parity_runtime.printable import counted
+from parity_training.data.batches import Batch, EpochSampler, TensorLoader, is_last_dropped
+from parity_training.data.problem import ROWS_AT_ONCE, Problem
 from parity_training.data.rows_of_file import RowsOfFile
 from parity_training.data.split import Split
 
-_ROWS_AT_ONCE = 2**12  # so that the doubles of a piece are small beside the rows
 
-
-@dataclass(frozen=True)
-class TrainingData:
-    """Rows and their meaning.
+@dataclass(frozen=True, repr=False)
+class TrainingData(Problem):
+    """Rows in memory, and their meaning.
 
     >>> from parity_training import XORSettings, xor_data
     >>> data = xor_data(XORSettings(size=100, validation_size=20, test_size=10))
@@ -53,9 +53,7 @@ class TrainingData:
     table: RowsOfFile | None = None
     date_counts: tuple[ColumnCounts, ...] = ()
 
-    def __repr__(self) -> str:
-        parts = ", ".join(f"{len(self.part(name))} {name}" for name in ("train", "validation", "test"))
-        return f"TrainingData({self.contract.brief}, {counted(len(self.data), 'row')}: {parts})"
+    __repr__ = Problem.__repr__
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -63,28 +61,84 @@ class TrainingData:
         return (self.data,) if self.indices is None else (self.data, self.indices)
 
     @property
-    def num_outputs(self) -> int:
-        """How many logits or values a network for it returns."""
-        return len(self.contract.classes) if self.contract.task == "multiclass" else 1
+    def width(self) -> int:
+        """How many columns ``data`` has."""
+        return self.data.shape[1]
+
+    @property
+    def has_indices(self) -> bool:
+        """Whether there are ``indices``."""
+        return self.indices is not None
 
     def part(self, name: str) -> Tensor:
         """Return the row numbers of ``train``, ``validation`` or ``test``, int64."""
         return torch.from_numpy(getattr(self.split, name))
 
+    def num_rows(self, part: str) -> int:
+        """Return how many rows a part has."""
+        return len(getattr(self.split, part))
 
-def moments(data: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def pieces(self, part: str, size: int = ROWS_AT_ONCE, first: int = 0, last: int | None = None) -> Iterator[Batch]:
+        """Give the rows of a part in their order, at most ``size`` at a time: the network's inputs, then the target.
+
+        Args:
+            part: ``train``, ``validation`` or ``test``.
+            size: rows at once.
+            first: of the part's rows, from 0, the first that is given.
+            last: the one behind the last; None: all of them.
+        """
+        for rows in torch.split(self.part(part)[first:last], size):
+            if len(rows):
+                yield tuple(tensor[rows] for tensor in (*self.inputs, self.target))
+
+    def targets(self, part: str) -> Tensor:
+        """Return the target of a part's rows, ``[rows]``."""
+        return self.target[self.part(part)]
+
+    def loader(self, prepare: Callable[[Tensor], Tensor], batch_size: int, seed: int) -> TensorLoader:
+        """Return the batches that are trained on, in another order each epoch.
+
+        A last batch of a single row is left out: batch normalization cannot take it.
+
+        Args:
+            prepare: makes of a target what the loss takes.
+            batch_size: rows of a batch.
+            seed: of the orders.
+        """
+        part = self.part("train")
+        sampler = EpochSampler(len(part), shuffle=True, seed=seed)
+        drop_last = is_last_dropped(len(part), batch_size)
+        target = prepare(self.target)
+        return TensorLoader(self.inputs, target, sampler, batch_size, drop_last=drop_last, part=part)
+
+    def held_out(self, part: str) -> Iterator[list[str]]:
+        """Give the names of columns, then the cells of a part's rows: as the table has them, where they are from one.
+
+        Raises:
+            InputError: the table has changed since it was read.
+        """
+        return self._points(self.part(part)) if self.table is None else self.table.read(self.part(part).numpy())
+
+    def _points(self, rows: Tensor) -> Iterator[list[str]]:
+        contract, target = self.contract, self.target[rows].tolist()
+        labels = [contract.classes[index] for index in target] if contract.is_classifier else target
+        yield [*(feature.name for feature in contract.features), contract.targets[0]]
+        for row, label in zip(self.data[rows].numpy(), labels, strict=True):
+            yield [*("" if value != value else str(value) for value in row), str(label)]  # noqa: PLR0124 -- NaN
+
+
+def moments(pieces: Iterable[Tensor], width: int) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation of each column over some rows, missing cells left out; float64.
 
-    Taken piece by piece, so that the rows are never copied as a whole. A column without deviation has the scale 1;
-    one without a single number the mean 0.
+    A column without deviation has the scale 1; one without a single number the mean 0.
 
     Args:
-        data: float32 ``[rows, features]``.
-        rows: int64 row numbers.
+        pieces: of the rows, each float32 ``[rows, width]``: their doubles are small beside all rows.
+        width: columns.
     """
-    stats = RunningStats(data.shape[1])
-    for piece in torch.split(rows, _ROWS_AT_ONCE):
-        stats.update(data[piece].double().numpy())
+    stats = RunningStats(width)
+    for piece in pieces:
+        stats.update(piece.double().numpy())
     mean, scale = stats.mean, stats.deviation
     # Where a column is constant, rounding alone may leave a deviation.
     constant = scale <= np.finfo(np.float32).eps * np.abs(mean)

@@ -53,7 +53,7 @@ class Checkpoints:
             "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
             "epoch": progress.epoch,
             "step": progress.step,
-            "losses": torch.stack(progress.losses) if progress.losses else torch.zeros(0),
+            "loss_sum": progress.loss_sum,
             "best_loss": progress.best_loss,
             "best_epoch": progress.best_epoch,
             "best_weights": progress.best_weights,
@@ -140,15 +140,17 @@ def _restore(path: Path, training: TrainingLoop) -> None:
 
 
 def _progress(state: dict[str, Any], training: TrainingLoop) -> Progress:
-    losses: Tensor = state["losses"].to(next(training.model.parameters()).device)
-    if losses.ndim != 1 or len(losses) > len(training.loader):
-        raise ValueError("it has the losses of more steps than an epoch has")
+    loss_sum: Tensor = state["loss_sum"]
+    if loss_sum.shape != () or loss_sum.dtype != torch.float64:
+        raise ValueError("its sum of losses is no number")
+    if not 0 <= int(state["step"]) <= -(-training.loader.sampler.rows // training.loader.batch_size):
+        raise ValueError("it has more steps than an epoch has")
     if state["epoch"] and not state["best_weights"]:
         raise ValueError("it has no best weights")
     return Progress(
         epoch=int(state["epoch"]),
         step=int(state["step"]),
-        losses=list(losses),
+        loss_sum=loss_sum,
         best_loss=float(state["best_loss"]),
         best_epoch=int(state["best_epoch"]),
         best_weights=dict(state["best_weights"]),

@@ -7,17 +7,17 @@ from torch import Tensor, nn
 
 from parity_runtime import InputError
 from parity_runtime.arguments import argument
-from parity_training.data.batches import TensorLoader
+from parity_training.data.problem import ROWS_AT_ONCE, Problem
 from parity_training.fitting.distributed_loop import DistributedLoop
-from parity_training.fitting.evaluation import ROWS_AT_ONCE, outputs_of
+from parity_training.fitting.evaluation import inputs_of, outputs_of
 from parity_training.fitting.loop import TrainingLoop
 from parity_training.fitting.process_group import ProcessGroup, local_place
-from parity_training.fitting.whole_batch import SharedLoader
+from parity_training.fitting.whole_batch import RowWeights, SharedLoader
 from parity_training.settings import TrainSettings
 
 
 def distribute(
-    training: TrainingLoop, group: ProcessGroup, settings: TrainSettings, weights: Tensor | None, *, own: bool
+    training: TrainingLoop, group: ProcessGroup, settings: TrainSettings, weights: RowWeights, *, own: bool
 ) -> TrainingLoop:
     """Return a training as one process of several does it.
 
@@ -25,26 +25,19 @@ def distribute(
         training: as one process would do it alone.
         group: the processes.
         settings: the training's.
-        weights: of each row in the mean over a batch, float32 ``[rows]``; None weighs them alike.
+        weights: returns what rows weigh in the mean over a batch by their targets; None weighs them alike.
         own: whether the network is one of Parity's.
 
     Raises:
         InputError: the network or a setting does not go with several processes.
     """
     _refuse(training.model, settings, group)
-    loader, validate = training.loader, training.validate
+    validate = training.validate
     taken = {item.name: getattr(training, item.name) for item in fields(TrainingLoop)}
-    taken["loader"] = SharedLoader(
-        loader.inputs, loader.target, loader.sampler, loader.batch_size,
-        drop_last=loader.drop_last, part=_rows(loader), group=group, weights=weights,
-    )  # fmt: skip
+    taken["loader"] = SharedLoader(training.loader, group, weights)
     if validate is not None:
         taken["validate"] = lambda: group.told(validate())
     return DistributedLoop(**taken, group=group, user_seed=None if own else settings.seed)
-
-
-def _rows(loader: TensorLoader) -> Tensor:
-    return torch.arange(loader.sampler.rows) if loader.part is None else loader.part
 
 
 def _refuse(model: nn.Module, settings: TrainSettings, group: ProcessGroup) -> None:
@@ -83,15 +76,17 @@ def own_device(device: torch.device, group: ProcessGroup) -> torch.device:
     return torch.device("cuda", number)
 
 
-def shared_outputs(group: ProcessGroup, model: nn.Module, data: tuple[Tensor, ...], rows: Tensor) -> Tensor:
-    """Return what a model gives for some rows, as `outputs_of`: each process computes a part, and all have the whole.
+def shared_outputs(group: ProcessGroup, model: nn.Module, problem: Problem, part: str) -> Tensor:
+    """Return what a model gives for the rows of a part, as `outputs_of`: each process computes a part, and all have the whole.
 
     The parts are whole pieces of the rows, so that the answers are those of one process.
     """
     if group.size == 1:
-        return outputs_of(model, data, rows)
-    first, last = (min(end * ROWS_AT_ONCE, len(rows)) for end in group.share(-(-len(rows) // ROWS_AT_ONCE)))
-    part = outputs_of(model, data, rows[first : max(last, first + 1)] if first < len(rows) else rows[:1])
-    outputs = torch.zeros(len(rows), part.shape[1])
-    outputs[first:last] = part[: last - first]
+        return outputs_of(model, inputs_of(problem, part))
+    rows = problem.num_rows(part)
+    first, last = (min(end * ROWS_AT_ONCE, rows) for end in group.share(-(-rows // ROWS_AT_ONCE)))
+    own = (first, last) if first < last else (0, 1)  # a process without any computes one, for its width
+    found = outputs_of(model, inputs_of(problem, part, *own))
+    outputs = torch.zeros(rows, found.shape[1])
+    outputs[first:last] = found[: last - first]
     return group.sum(outputs)

@@ -58,7 +58,7 @@ class DistributedLoop(TrainingLoop):
             "scheduler": None if scheduler is None else scheduler.state_dict(),
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
-            "losses": [loss.cpu() for loss in progress.losses],
+            "loss_sum": progress.loss_sum.cpu(),
             "best": (progress.best_loss, progress.best_epoch),
             "place": (progress.epoch, progress.step),
         })  # fmt: skip
@@ -70,7 +70,7 @@ class DistributedLoop(TrainingLoop):
         torch.set_rng_state(state["rng"])
         if device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda_rng"], device)
-        progress.losses = [loss.to(device) for loss in state["losses"]]
+        progress.loss_sum = state["loss_sum"]
         (progress.best_loss, progress.best_epoch), (progress.epoch, progress.step) = state["best"], state["place"]
 
     def _in_parallel(self, model: nn.Module) -> nn.Module:

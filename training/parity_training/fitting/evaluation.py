@@ -1,6 +1,6 @@
 """The test step of the notebook: a trained network on rows that it has not seen, all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,28 +9,32 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from parity_runtime.evaluation.metrics import classification_metrics, regression_metrics
-from parity_training.data.training_data import TrainingData
-
-ROWS_AT_ONCE = 2**12
-
+from parity_training.data.problem import ROWS_AT_ONCE, Problem
 
 @torch.no_grad()
-def outputs_of(model: nn.Module, data: Tensor | Sequence[Tensor], rows: Tensor) -> Tensor:
+def outputs_of(model: nn.Module, pieces: Iterable[Sequence[Tensor]]) -> Tensor:
     """Return what a model gives for some rows, in eval mode and without gradients, on the CPU.
 
     Args:
         model: on any device.
-        data: float32 ``[rows, features]``, or all of the model's inputs, each ``[rows, ...]``.
-        rows: int64 row numbers.
+        pieces: of the rows, one at least: of each all of the model's inputs, each ``[rows, ...]``.
     """
-    inputs = (data,) if isinstance(data, Tensor) else data
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    pieces = torch.split(rows, ROWS_AT_ONCE)
-    outputs = [model(*(tensor[piece].to(device) for tensor in inputs)).cpu() for piece in pieces]
+    outputs = [model(*(tensor.to(device) for tensor in inputs)).cpu() for inputs in pieces]
     model.train(was_training)
     return torch.cat(outputs)
+
+
+def inputs_of(problem: Problem, part: str, first: int = 0, last: int | None = None) -> Iterator[Sequence[Tensor]]:
+    """Give the network's inputs for the rows of a part, piece by piece."""
+    return (inputs for *inputs, _ in problem.pieces(part, ROWS_AT_ONCE, first, last))
+
+
+def in_pieces(inputs: Sequence[Tensor]) -> Iterator[Sequence[Tensor]]:
+    """Give a network's inputs, each ``[rows, ...]``, piece by piece."""
+    return zip(*(torch.split(tensor, ROWS_AT_ONCE) for tensor in inputs), strict=True)
 
 
 def probabilities_of(logits: Tensor) -> NDArray[np.float32]:
@@ -44,19 +48,19 @@ def predicted_of(logits: Tensor, logit_threshold: float | None) -> NDArray[np.in
     return (logits[:, 0] >= (logit_threshold or 0.0) if logits.shape[1] == 1 else logits.argmax(dim=1)).long().numpy()
 
 
-def metrics_of(training_data: TrainingData, outputs: Tensor, rows: Tensor) -> dict[str, Any]:
-    """Return the metrics of a problem's rows.
+def metrics_of(problem: Problem, outputs: Tensor, part: str) -> dict[str, Any]:
+    """Return the metrics of a part of a problem's rows.
 
     Args:
-        training_data: with the truth.
+        problem: with the truth.
         outputs: of a network for these rows, float32 ``[rows, outputs]``.
-        rows: int64 row numbers.
+        part: ``train``, ``validation`` or ``test``.
 
     Raises:
         InputError: there are no rows.
     """
-    true = training_data.target[rows].numpy()
-    if training_data.contract.task == "regression":
+    true = problem.targets(part).numpy()
+    if problem.contract.task == "regression":
         return regression_metrics(true, outputs[:, 0].numpy())
-    predicted = predicted_of(outputs, training_data.contract.logit_threshold)
+    predicted = predicted_of(outputs, problem.contract.logit_threshold)
     return classification_metrics(true, predicted, probabilities_of(outputs))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from parity_runtime import InputError
-from parity_training.data.batches import TensorLoader
+from parity_training.data.batches import BatchLoader
 from parity_training.fitting.objectives import LossFunction
 from parity_training.fitting.stop_signals import StopRequest
 
@@ -47,7 +47,7 @@ class Progress:
     Attributes:
         epoch: finished epochs.
         step: steps done of the next one.
-        losses: of these steps, each the mean over its batch.
+        loss_sum: of the losses of these steps, each times the rows of its batch; float64, a scalar.
         best_loss: the smallest validation loss.
         best_epoch: where it was.
         best_weights: the state_dict there.
@@ -55,7 +55,7 @@ class Progress:
 
     epoch: int = 0
     step: int = 0
-    losses: list[Tensor] = field(default_factory=list, repr=False)
+    loss_sum: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64), repr=False)
     best_loss: float = math.inf
     best_epoch: int = 0
     best_weights: dict[str, Tensor] = field(default_factory=dict, repr=False)
@@ -81,7 +81,7 @@ class TrainingLoop:
     """
 
     model: nn.Module
-    loader: TensorLoader
+    loader: BatchLoader
     optimizer: torch.optim.Optimizer
     loss_function: LossFunction
     num_epochs: int
@@ -119,6 +119,7 @@ class TrainingLoop:
         progress, device = self.progress, next(self.model.parameters()).device
         parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.model.train()
+        progress.loss_sum = progress.loss_sum.to(device)
         self.loader.sampler.set_epoch(progress.epoch, progress.step * self.loader.batch_size)
         for batch in self.loader:
             # Step 0: the batch goes to the device where the model lies.
@@ -128,7 +129,7 @@ class TrainingLoop:
             else:
                 loss = self._loss_and_gradients(parameters, inputs, targets)
                 self.optimizer.step()  # Step 5: the parameters go against their gradients.
-            progress.losses.append(loss.detach())
+            progress.loss_sum.add_(loss.detach(), alpha=self._rows_until(progress.step + 1) - self._rows_until(progress.step))
             progress.step += 1
             if self._stopping():
                 return
@@ -159,7 +160,7 @@ class TrainingLoop:
         elif self.scheduler is not None:
             self.scheduler.step()
         progress.epoch += 1
-        progress.step, progress.losses = 0, []
+        progress.step, progress.loss_sum = 0, torch.zeros_like(progress.loss_sum)
         best = validation_loss is None or validation_loss < progress.best_loss
         if best:
             progress.best_loss, progress.best_epoch = validation_loss or 0.0, progress.epoch
@@ -167,10 +168,9 @@ class TrainingLoop:
         return EpochResult(progress.epoch, loss, validation_loss, metrics, best)
 
     def _mean_loss(self) -> float:
-        """Return the mean over the rows; every batch but the last has the same size."""
-        sampler, size = self.loader.sampler, self.loader.batch_size
-        losses = torch.stack(self.progress.losses).double()
-        weights = torch.full_like(losses, size)
-        if not self.loader.drop_last:
-            weights[-1] = sampler.rows - size * (len(losses) - 1)
-        return float((losses * weights).sum() / weights.sum())
+        """Return the mean over the rows of the epoch."""
+        return float(self.progress.loss_sum) / self._rows_until(self.progress.step)
+
+    def _rows_until(self, step: int) -> int:
+        """Return how many rows the first steps of an epoch take; every batch but the last has the same size."""
+        return min(step * self.loader.batch_size, self.loader.sampler.rows)

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from parity_runtime.errors import out_of_memory
-from parity_training.data.batches import TensorLoader
 from parity_training.fitting.objectives import LossFunction
 from parity_training.fitting.process_group import ProcessGroup, local_place
+from parity_training.fitting.whole_batch import SharedLoader
 
 _SECONDS = 0.1
 _MOST_STEPS = 20
@@ -25,7 +25,7 @@ def slower(
     model: nn.Module,
     in_parallel: Callable[[nn.Module], nn.Module],
     loss_function: LossFunction,
-    loader: TensorLoader,
+    loader: SharedLoader,
 ) -> str | None:
     """Return a sentence where a step in one process is shorter than in all of them; measured on copies of the network.
 
@@ -40,9 +40,10 @@ def slower(
         copies = copy.deepcopy(model).train(), copy.deepcopy(model).train()
     except Exception:  # somebody's network that cannot be copied is not measured
         return None
-    rows = torch.arange(min(loader.batch_size, loader.sampler.rows))
-    batch = _batch(loader, rows, model)
-    first, last = group.share(len(rows))
+    device = next(model.parameters()).device
+    batch = [tensor.to(device) for tensor in next(iter(loader.whole))]
+    rows = len(batch[-1])
+    first, last = group.share(rows)
     own = [tensor[first : max(last, first + 1)] for tensor in batch]
     with torch.random.fork_rng():
         parallel = in_parallel(copies[0])
@@ -53,15 +54,9 @@ def slower(
     if together < alone * _NOTICEABLE:
         return None
     return (
-        f"{group.size} processes do not pay here: a step of {len(rows)} rows takes {1e3 * together:.3g} ms, and "
+        f"{group.size} processes do not pay here: a step of {rows} rows takes {1e3 * together:.3g} ms, and "
         f"{1e3 * alone:.3g} in one; larger networks and batches gain, this one trains faster in one process"
     )
-
-
-def _batch(loader: TensorLoader, rows: Tensor, model: nn.Module) -> list[Tensor]:
-    device = next(model.parameters()).device
-    chosen = rows if loader.part is None else loader.part[rows]
-    return [tensor[chosen].to(device) for tensor in (*loader.inputs, loader.target)]
 
 
 def _alone(model: nn.Module, loss_function: LossFunction, batch: list[Tensor]) -> float:

@@ -8,7 +8,9 @@ the sigmoid first, as the notebook does.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -76,7 +78,7 @@ class Objective:
 
 
 def make_objective(
-    settings: TrainSettings, task: Task, target: Tensor, num_classes: int, scale: float = 1.0
+    settings: TrainSettings, task: Task, class_counts: NDArray[np.int64], scale: float = 1.0
 ) -> Objective:
     """Return the objective of a task.
 
@@ -84,8 +86,8 @@ def make_objective(
         settings: its loss (None takes the task's default) and class weights (``balanced``: rows over classes and
             the class's rows, as scikit-learn's; or one a class).
         task: binary, multiclass or regression.
-        target: the training targets, by which ``balanced`` weighs.
-        num_classes: 0 for a regression.
+        class_counts: how many training rows each class has, int64 ``[classes]``, by which ``balanced`` weighs; none for
+            a regression.
         scale: regression: the target's standard deviation.
 
     Raises:
@@ -99,15 +101,15 @@ def make_objective(
         )
     if class_weights is not None and task == "regression":
         raise InputError("class weights go with classes; this is a regression")
-    return Objective(name or losses[0], _weights(class_weights, target, num_classes), scale)
+    return Objective(name or losses[0], _weights(class_weights, class_counts), scale)
 
 
-def _weights(class_weights: str | Sequence[float] | None, target: Tensor, num_classes: int) -> Tensor | None:
+def _weights(class_weights: str | Sequence[float] | None, class_counts: NDArray[np.int64]) -> Tensor | None:
     if class_weights is None:
         return None
-    counts = torch.bincount(target, minlength=num_classes).clamp(min=1)  # a class may be in other parts alone
+    counts = torch.from_numpy(class_counts).clamp(min=1)  # a class may be in other parts alone
     if isinstance(class_weights, str):
-        return (len(target) / (len(counts) * counts)).float()
+        return (int(class_counts.sum()) / (len(counts) * counts)).float()
     weights = torch.tensor(class_weights, dtype=torch.float32)
     if len(weights) != len(counts) or not bool(((weights > 1e-6) & (weights < 1e6)).all()):
         raise InputError(

@@ -15,11 +15,12 @@ from parity_runtime.arguments import argument
 from parity_runtime.errors import first_line
 from parity_runtime.feature import FEATURES, TIMESTAMPS
 from parity_runtime.printable import counted
-from parity_training.data.batches import EpochSampler, TensorLoader, own_generator
+from parity_training.data.batches import BatchLoader, EpochSampler, is_last_dropped, own_generator
 from parity_training.data.encode_columns import year
+from parity_training.data.problem import Problem
 from parity_training.data.training_data import TrainingData, moments
 from parity_training.fitting.distribute import distribute, own_device, shared_outputs
-from parity_training.fitting.evaluation import outputs_of, predicted_of
+from parity_training.fitting.evaluation import inputs_of, outputs_of, predicted_of
 from parity_training.fitting.loop import TrainingLoop
 from parity_training.fitting.objectives import LossFunction, Objective, make_objective
 from parity_training.fitting.optimizers import make_optimizer, make_scheduler
@@ -57,44 +58,42 @@ class NetworkChoice:
     arguments: dict[str, Any] = field(default_factory=dict)
     user_network: Network | None = None
 
-    def for_data(self, training_data: TrainingData) -> dict[str, Any]:
+    def for_data(self, problem: Problem) -> dict[str, Any]:
         """Return the arguments for a problem's columns and outputs."""
         builder = self.user_network or NETWORKS.get(self.name)
         try:
             taken: Collection[str] = inspect.signature(builder).parameters if builder else ()
         except ValueError:  # a class without a signature, such as dict
             taken = ()
-        width = training_data.data.shape[1]
-        if training_data.preprocessed:
-            width = body_inputs(**preprocessing_of(training_data))
-        sizes = {"num_inputs": width, "num_outputs": training_data.num_outputs}
+        width = problem.width
+        if problem.preprocessed:
+            width = body_inputs(**preprocessing_of(problem))
+        sizes = {"num_inputs": width, "num_outputs": problem.num_outputs}
         return {name: size for name, size in sizes.items() if name in taken} | self.arguments
 
 
-def make_recipe(training_data: TrainingData, choice: NetworkChoice, settings: TrainSettings) -> Recipe:
+def make_recipe(problem: Problem, choice: NetworkChoice, settings: TrainSettings) -> Recipe:
     """Return what a run keeps of a training: network, preprocessing, contract, rows, figures.
 
     Raises:
         InputError: the loss or the class weights do not fit the task.
     """
-    objective = make_objective(
-        settings, training_data.contract.task, _train_target(training_data), len(training_data.contract.classes)
-    )
+    objective = make_objective(settings, problem.contract.task, problem.class_counts())
     training = replace(settings, loss=objective.name).to_json()
     if (processes := current_group().size) > 1:
         training[PROCESSES] = processes
     return Recipe(
         choice.name,
-        choice.for_data(training_data),
-        training_data.contract,
-        training_data.source,
+        choice.for_data(problem),
+        problem.contract,
+        problem.source,
         training,
-        preprocessing_of(training_data) if training_data.preprocessed else None,
+        preprocessing_of(problem) if problem.preprocessed else None,
     )
 
 
 def prepare(
-    training_data: TrainingData, recipe: Recipe, user_network: Network | None, settings: TrainSettings
+    problem: Problem, recipe: Recipe, user_network: Network | None, settings: TrainSettings
 ) -> TrainingLoop:
     """Return the training of a recipe at its very beginning; the seed has just been set."""
     group = current_group()
@@ -103,16 +102,15 @@ def prepare(
         model = recipe.build(user_network)
     except FormatError as error:
         raise InputError(str(error)) from error
-    scale = _fit_preprocessing(model, training_data)
-    _check_outputs(model, training_data)
+    scale = _fit_preprocessing(model, problem)
+    _check_outputs(model, problem)
     model.to(device)
-    classes = len(training_data.contract.classes)
-    objective = make_objective(settings, training_data.contract.task, _train_target(training_data), classes, scale)
+    objective = make_objective(settings, problem.contract.task, problem.class_counts(), scale)
     optimizer = make_optimizer(model, settings)
     loss_function = objective.loss_function(device)
     training = TrainingLoop(
         model,
-        _loader(training_data, objective, settings),
+        _loader(problem, objective, settings),
         optimizer,
         loss_function,
         settings.epochs,
@@ -120,14 +118,13 @@ def prepare(
         clip_norm=settings.clip_norm,
         repeats=settings.optimizer == "LBFGS",
         patience=settings.patience,
-        validate=_validation(training_data, model, objective, loss_function, ALONE if user_network else group)
-        if len(training_data.split.validation)
+        validate=_validation(problem, model, objective, loss_function, ALONE if user_network else group)
+        if problem.num_rows("validation")
         else None,
     )
     if group.size == 1:
         return training
-    weights = objective.row_weights(training_data.target)
-    return distribute(training, group, settings, weights, own=user_network is None)
+    return distribute(training, group, settings, objective.row_weights, own=user_network is None)
 
 
 def _device(name: str) -> torch.device:
@@ -141,21 +138,16 @@ def _device(name: str) -> torch.device:
         raise InputError(f"unknown device {name!r}; known are auto, cpu, cuda") from error
 
 
-def _train_target(training_data: TrainingData) -> Tensor:
-    return training_data.target[training_data.part("train")]
-
-
-def _fit_preprocessing(model: nn.Module, training_data: TrainingData) -> float:
+def _fit_preprocessing(model: nn.Module, problem: Problem) -> float:
     """Fit a table's preprocessing on the training rows; return the target's standard deviation (1 for classes)."""
     if not isinstance(model, TableNetwork):
         return 1.0
-    rows = training_data.part("train")
-    mean, scale = moments(training_data.data, rows)
-    scale[_constant_years(training_data.contract)] = UNSEEN_YEARS
-    if training_data.contract.task != "regression":
+    mean, scale = moments((piece[0] for piece in problem.pieces("train")), problem.width)
+    scale[_constant_years(problem.contract)] = UNSEEN_YEARS
+    if problem.contract.task != "regression":
         model.fit(mean, scale)
         return 1.0
-    target_mean, target_scale = moments(training_data.target[:, None], rows)
+    target_mean, target_scale = moments((piece[-1][:, None] for piece in problem.pieces("train")), 1)
     model.fit(mean, scale, float(target_mean), float(target_scale))
     return float(target_scale)
 
@@ -168,56 +160,55 @@ def _constant_years(contract: ModelContract) -> list[int]:
     return [first + place for place, seconds in enumerate(ends) if len(set(year(seconds).tolist())) == 1]
 
 
-def _check_outputs(model: nn.Module, training_data: TrainingData) -> None:
+def _check_outputs(model: nn.Module, problem: Problem) -> None:
     """Ask the network for two rows before it is trained for hours."""
-    rows = training_data.part("train")[:2]
+    rows = min(problem.num_rows("train"), 2)
     try:
-        shape = list(outputs_of(model, training_data.inputs, rows).shape)
+        shape = list(outputs_of(model, inputs_of(problem, "train", last=2)).shape)
     except Exception as error:  # the user's own code
-        taken = training_data.contract.inputs[0]
+        taken = problem.contract.inputs[0]
         if isinstance(model, TableNetwork):
-            taken = TensorSpec(FEATURES, "float32", ("batch", body_inputs(**preprocessing_of(training_data))))
+            taken = TensorSpec(FEATURES, "float32", ("batch", body_inputs(**preprocessing_of(problem))))
         raise InputError(f"the network does not take {taken}: {first_line(error)}") from error
-    if shape != [len(rows), training_data.num_outputs]:
+    if shape != [rows, problem.num_outputs]:
         raise InputError(
-            f"the network returns {shape} for {counted(len(rows), 'row')}; it must return "
-            f"[rows, {training_data.num_outputs}]"
+            f"the network returns {shape} for {counted(rows, 'row')}; it must return "
+            f"[rows, {problem.num_outputs}]"
         )
 
 
-def _loader(training_data: TrainingData, objective: Objective, settings: TrainSettings) -> Any:
-    """Return the training batches. A last batch of a single row is left out: batch normalization cannot take it."""
-    part, target = training_data.part("train"), objective.prepare(training_data.target)
-    sampler = EpochSampler(len(part), shuffle=True, seed=settings.seed)
-    drop_last = len(part) > settings.batch_size and len(part) % settings.batch_size == 1
+def _loader(problem: Problem, objective: Objective, settings: TrainSettings) -> BatchLoader | DataLoader[Any]:
+    """Return the training batches."""
     if not settings.num_workers:
-        return TensorLoader(training_data.inputs, target, sampler, settings.batch_size, drop_last=drop_last, part=part)
+        return problem.loader(objective.prepare, settings.batch_size, settings.seed)
+    if not isinstance(problem, TrainingData):
+        raise InputError(f"{argument('num_workers')} takes rows from memory, and these are on a disk; leave it out")
+    part, target = problem.part("train"), objective.prepare(problem.target)
     return DataLoader(
-        Subset(TensorDataset(*training_data.inputs, target), part.tolist()),
+        Subset(TensorDataset(*problem.inputs, target), part.tolist()),
         settings.batch_size,
-        sampler=sampler,
+        sampler=EpochSampler(len(part), shuffle=True, seed=settings.seed),
         num_workers=settings.num_workers,
-        drop_last=drop_last,
+        drop_last=is_last_dropped(len(part), settings.batch_size),
         generator=own_generator(settings.seed),
     )
 
 
 def _validation(
-    training_data: TrainingData,
+    problem: Problem,
     model: nn.Module,
     objective: Objective,
     loss_function: LossFunction,
     group: ProcessGroup,
 ) -> Callable[[], tuple[float, dict[str, float]]]:
     """Return what measures the validation rows; a group shares them where its processes have the same buffers."""
-    rows = training_data.part("validation")
-    target = objective.prepare(training_data.target[rows])
-    true = training_data.target[rows].numpy()
-    contract = training_data.contract
+    found = problem.targets("validation")
+    target, true = objective.prepare(found), found.numpy()
+    contract = problem.contract
 
     @torch.no_grad()
     def validate() -> tuple[float, dict[str, float]]:
-        outputs = shared_outputs(group, model, training_data.inputs, rows)
+        outputs = shared_outputs(group, model, problem, "validation")
         device = next(model.parameters()).device
         loss = float(loss_function(outputs.to(device), target.to(device)))
         if contract.task == "regression":

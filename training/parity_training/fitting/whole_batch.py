@@ -1,14 +1,17 @@
 """Batches of which each process has a part, as if one process had the whole: rows, and what is drawn by chance."""
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 
-from parity_training.data.batches import Batch, EpochSampler, TensorLoader
+from parity_training.data.batches import Batch, BatchLoader
 from parity_training.fitting.process_group import ProcessGroup
 from parity_training.networks.table_network import HiddenCategories
+
+
+RowWeights = Callable[[Tensor], Tensor | None]
 
 
 class PartOfBatch:
@@ -45,51 +48,32 @@ class PartOfBatch:
                 module.forward = functools.partial(self.drop, module)  # type: ignore[method-assign]
 
 
-class SharedLoader(TensorLoader):
+class SharedLoader(BatchLoader):
     """A process's rows of each batch that one process would take; `part_of_batch` says which they are.
 
     Args:
-        data: the network's inputs, each ``[rows, ...]``.
-        target: ``[rows]``.
-        sampler: the order over ``part``, the same on every process.
-        batch_size: rows of a whole batch.
+        whole: gives the whole batches, the same on every process.
         group: the processes.
-        weights: of each row in the mean over a batch, ``[rows]``; None weighs them alike.
+        weights: returns what rows weigh in the mean over a batch by their targets, ``[rows]``; None weighs them alike.
     """
 
-    def __init__(  # noqa: PLR0913 -- a TensorLoader's, and the group
-        self,
-        data: Sequence[Tensor],
-        target: Tensor,
-        sampler: EpochSampler,
-        batch_size: int,
-        *,
-        drop_last: bool,
-        part: Tensor,
-        group: ProcessGroup,
-        weights: Tensor | None = None,
-    ) -> None:
-        super().__init__(data, target, sampler, batch_size, drop_last=drop_last, part=part)
-        self.rows, self.group, self.weights = part, group, weights
+    def __init__(self, whole: BatchLoader, group: ProcessGroup, weights: RowWeights) -> None:
+        self.whole, self.group, self.weights = whole, group, weights
+        self.sampler, self.batch_size, self.drop_last = whole.sampler, whole.batch_size, whole.drop_last
         self.part_of_batch = PartOfBatch()
 
     def __iter__(self) -> Iterator[Batch]:
-        order = self.rows[self.sampler.order()[: len(self) * self.batch_size]]
-        if not len(order):
-            return
-        for batch in torch.split(order, self.batch_size):
-            own = self._take_part(batch)
-            yield tuple(tensor[own] for tensor in (*self.inputs, self.target))
+        for batch in self.whole:
+            first, last = self._take_part(batch[-1])
+            yield tuple(tensor[first:last] for tensor in batch)
 
-    def _take_part(self, batch: Tensor) -> Tensor:
+    def _take_part(self, target: Tensor) -> tuple[int, int]:
         """Return this process's rows of a batch; one without any takes the first, at no weight."""
         place = self.part_of_batch
-        place.rows, (place.first, place.last) = len(batch), self.group.share(len(batch))
-        own = batch[place.first : place.last]
-        if self.weights is None:
-            place.weight = len(own) / len(batch)
-        else:
-            place.weight = float(self.weights[own].sum() / self.weights[batch].sum())
-        if not len(own):
-            place.first, place.last = 0, 1
-        return batch[place.first : place.last]
+        place.rows, (first, last) = len(target), self.group.share(len(target))
+        weights = self.weights(target)
+        place.weight = (last - first) / len(target)
+        if weights is not None:
+            place.weight = float(weights[first:last].sum() / weights.sum())
+        place.first, place.last = (first, last) if first < last else (0, 1)
+        return place.first, place.last

@@ -14,7 +14,7 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from parity_runtime.files.atomic_write import write_file
-from parity_training.fitting.evaluation import outputs_of, predicted_of, probabilities_of
+from parity_training.fitting.evaluation import in_pieces, outputs_of, predicted_of, probabilities_of
 from parity_training.fitting.training_log import read_epochs
 from parity_training.networks.registry import Network
 from parity_training.reports.evaluation_plots import draw_calibration, draw_confusion, draw_predictions, draw_roc
@@ -102,7 +102,7 @@ def _draw_boundary(rows: HeldOutPredictions) -> Figure:
     extent = [_extent(column) for column in rows.features.T]
     x, y = (np.linspace(*ends, _GRID_POINTS, dtype=np.float32) for ends in extent)
     points = torch.from_numpy(np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2))  # [grid * grid, 2]
-    logits = outputs_of(rows.module, points, torch.arange(len(points)))
+    logits = outputs_of(rows.module, in_pieces([points]))
     figure, axes = new_figure()
     if rows.contract.task == "binary":
         _shade_probability(figure, axes, rows, (x, y), logits)

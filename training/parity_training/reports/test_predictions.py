@@ -12,7 +12,7 @@ from parity_runtime.arguments import argument
 from parity_runtime.evaluation.evaluate import class_indices
 from parity_runtime.tables.table_file import TableFile
 from parity_training.data.table_rows import network_rows
-from parity_training.fitting.evaluation import outputs_of, predicted_of, probabilities_of
+from parity_training.fitting.evaluation import in_pieces, outputs_of, predicted_of, probabilities_of
 from parity_training.networks.registry import Network
 from parity_training.run import TEST_TABLE, Run
 
@@ -72,4 +72,4 @@ def predict_test_rows(run: Run, user_network: Network | None = None) -> HeldOutP
     inputs = network_rows(contract, table)
     target = contract.targets[0]
     true = class_indices(contract, table, target) if contract.is_classifier else table.numbers([target])[:, 0]
-    return HeldOutPredictions(contract, inputs, true, outputs_of(module, inputs, torch.arange(len(table))), module)
+    return HeldOutPredictions(contract, inputs, true, outputs_of(module, in_pieces(inputs)), module)

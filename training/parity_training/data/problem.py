@@ -1,0 +1,107 @@
+"""What is trained on, be its rows in memory or on a disk."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from parity_runtime import ModelContract
+from parity_runtime.drift.column_counts import ColumnCounts
+from parity_runtime.printable import counted
+from parity_training.data.batches import Batch, BatchLoader
+
+PARTS = ("train", "validation", "test")
+"""Rows that are trained on, rows that decide when to stop and which weights are best, and rows that are held out."""
+
+ROWS_AT_ONCE = 2**12
+"""So that what is computed of a piece of rows, in doubles say, is small beside all of them."""
+
+
+class Problem(ABC):
+    """Rows in three parts, and what they mean.
+
+    Attributes:
+        contract: what a network for it takes and gives; what an export measures is still empty.
+        source: where the rows are from, for the recipe; the same rows give the same.
+        preprocessed: whether the network standardizes (a table), or takes the rows as they are.
+        date_counts: of each date, in the order of the graph's input, what its training rows hold; the network sees none
+            of it.
+    """
+
+    contract: ModelContract
+    source: dict[str, Any]
+    preprocessed: bool
+    date_counts: tuple[ColumnCounts, ...]
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """How many numbers a row has: columns of numbers and booleans, and the year of each date."""
+
+    @property
+    @abstractmethod
+    def has_indices(self) -> bool:
+        """Whether a row has indices as well: of categories and of the parts of dates."""
+
+    @abstractmethod
+    def num_rows(self, part: str) -> int:
+        """Return how many rows a part has."""
+
+    @abstractmethod
+    def pieces(self, part: str, size: int = ROWS_AT_ONCE, first: int = 0, last: int | None = None) -> Iterator[Batch]:
+        """Give the rows of a part in their order, at most ``size`` at a time: the network's inputs, then the target.
+
+        Args:
+            part: one of `PARTS`.
+            size: rows at once.
+            first: of the part's rows, from 0, the first that is given.
+            last: the one behind the last; None: all of them.
+        """
+
+    @abstractmethod
+    def targets(self, part: str) -> Tensor:
+        """Return the target of a part's rows, ``[rows]``: class indices, int64; of a regression float32."""
+
+    @abstractmethod
+    def loader(self, prepare: Callable[[Tensor], Tensor], batch_size: int, seed: int) -> BatchLoader:
+        """Return the batches that are trained on, in another order each epoch.
+
+        A last batch of a single row is left out: batch normalization cannot take it.
+
+        Args:
+            prepare: makes of targets what the loss takes.
+            batch_size: rows of a batch.
+            seed: of the orders.
+        """
+
+    @abstractmethod
+    def held_out(self, part: str) -> Iterator[list[str]]:
+        """Give the names of columns, then the cells of a part's rows: as the table has them, where they are from one.
+
+        Raises:
+            InputError: the table has changed since it was read.
+        """
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{self.num_rows(part)} {part}" for part in PARTS)
+        return f"{type(self).__name__}({self.contract.brief}, {counted(self.all_rows, 'row')}: {parts})"
+
+    @property
+    def all_rows(self) -> int:
+        """How many rows there are."""
+        return sum(map(self.num_rows, PARTS))
+
+    @property
+    def num_outputs(self) -> int:
+        """How many logits or values a network for it returns."""
+        return len(self.contract.classes) if self.contract.task == "multiclass" else 1
+
+    def class_counts(self) -> NDArray[np.int64]:
+        """Return how many training rows each class has, int64 ``[classes]``."""
+        counts = np.zeros(len(self.contract.classes), np.int64)
+        for *_, target in self.pieces("train") if len(counts) else ():
+            counts += np.bincount(target.numpy(), minlength=len(counts))
+        return counts
