@@ -341,7 +341,7 @@ def test_parquet_and_arrays_say_missing_in_their_own_way(tmp_path: Path) -> None
 
 def test_a_run_is_resumed_with_the_cells_that_it_was_trained_on(tmp_path: Path) -> None:
     from parity_training import NetworkChoice, Run, TrainSettings, table_data, train_model
-    from parity_training.data.table_settings import settings_from_source
+    from parity_training.data.table_source import settings_from_source
 
     path = write_table(tmp_path / "t.csv", {"size": with_cell(SIZES, 3, "absent"), "price": PRICES})
     settings = TableSettings("price", missing_values=("absent",), thousands=",")

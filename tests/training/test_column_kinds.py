@@ -130,8 +130,8 @@ def test_rows_without_a_target_do_not_make_a_row_number_of_another_column(tmp_pa
     path = write_table(tmp_path / "t.csv", {"x": range(ROWS), "y": [0, *range(ROWS - 1)], "price": prices})
     dataset, _ = read(path)
     assert [one.name for one in dataset.columns.left_out] == ["x"]
-    assert dataset.columns.row_numbers is not None
-    assert dataset.columns.row_numbers.tolist() == list(range(2, ROWS + 1))
+    assert dataset.rows.places is not None
+    assert dataset.rows.places.tolist() == list(range(2, ROWS + 1))
 
 
 def test_dates_that_can_be_read_in_two_ways_are_left_out_with_both_settings(tmp_path: Path) -> None:
@@ -142,9 +142,9 @@ def test_dates_that_can_be_read_in_two_ways_are_left_out_with_both_settings(tmp_
     assert "datetime=('x=%d/%m/%Y',) or datetime=('x=%m/%d/%Y',)" in left_out.said
     by_day, _ = read(path, datetime=("x=%d/%m/%Y",))
     by_month, _ = read(path, datetime=("x=%m/%d/%Y",))
-    assert by_day.columns.seconds[1, 0] == np.datetime64("2001-02-02", "s").astype(int)
-    assert by_day.columns.seconds[8, 0] == np.datetime64("2001-02-09", "s").astype(int)
-    assert by_month.columns.seconds[8, 0] == np.datetime64("2001-09-02", "s").astype(int)
+    assert by_day.rows.all.seconds[1, 0] == np.datetime64("2001-02-02", "s").astype(int)
+    assert by_day.rows.all.seconds[8, 0] == np.datetime64("2001-02-09", "s").astype(int)
+    assert by_month.rows.all.seconds[8, 0] == np.datetime64("2001-09-02", "s").astype(int)
     with pytest.raises(InputError, match="more than one way"):
         read(path, features=("x",))
 
@@ -172,7 +172,7 @@ def test_dates_before_1970_and_missing_ones_are_what_the_reference_says(tmp_path
     dataset, training_data = read(path)
     found = encode_columns(
         training_data.contract,
-        {"features": training_data.data[:, :1].numpy(), "timestamps": dataset.columns.seconds},
+        {"features": training_data.data[:, :1].numpy(), "timestamps": dataset.rows.all.seconds},
     )
     assert np.array_equal(found["features"], training_data.data.numpy(), equal_nan=True)
     assert training_data.indices is not None

@@ -289,7 +289,9 @@ def test_the_processes_have_each_batch_between_them(rows: int, size: int, proces
     data, target, part = torch.rand(50, 2), torch.arange(50), torch.randperm(50)[:rows]
     sampler = EpochSampler(rows, shuffle=True, seed=3)
     whole = TensorLoader(data, target, sampler, size, part=part)
-    loaders = [SharedLoader(whole, ProcessGroup(rank, processes), lambda target: 1.0 + target) for rank in range(processes)]
+    loaders = [
+        SharedLoader(whole, ProcessGroup(rank, processes), lambda target: 1.0 + target) for rank in range(processes)
+    ]
     for batch, *parts in zip(whole, *loaders, strict=True):
         places = [loader.part_of_batch for loader in loaders]
         own = [labels for place, (_, labels) in zip(places, parts, strict=True) if place.weight]

@@ -204,7 +204,7 @@ def test_a_resumed_run_with_categories_ends_as_an_uninterrupted_one(tmp_path: Pa
 
 
 def test_what_was_said_of_columns_is_said_again_when_a_run_is_resumed(tmp_path: Path) -> None:
-    from parity_training.data.table_settings import settings_from_source
+    from parity_training.data.table_source import settings_from_source
 
     path = write_table(tmp_path / "t.csv", {
         "code": [row % 5 for row in range(60)], "day": [f"0{1 + row % 9}/0{1 + row % 5}/2001" for row in range(60)],

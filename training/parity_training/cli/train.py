@@ -22,8 +22,10 @@ from parity_training.callables import resolve_callable
 from parity_training.cli.launch import MOST_PROCESSES, FailedProcessError, launch
 from parity_training.cli.train_options import train_options
 from parity_training.data.column_problem import TableProblemsError
+from parity_training.data.problem import PARTS
 from parity_training.data.table import TableDataset, table_data, table_defaults
-from parity_training.data.table_settings import TableSettings, settings_from_source
+from parity_training.data.table_settings import TableSettings
+from parity_training.data.table_source import settings_from_source
 from parity_training.data.training_data import TrainingData
 from parity_training.data.xor import XORSettings, xor_data
 from parity_training.fitting.loop import EpochResult
@@ -218,13 +220,13 @@ def _described(dataset: TableDataset, training_data: TrainingData) -> list[str]:
     shown = [*map(str, dataset.classes[:_SHOWN_CLASSES]), *["..."] * (len(dataset.classes) > _SHOWN_CLASSES)]
     classes = f" ({', '.join(shown)})" if shown else ""
     positive = f", positive is {training_data.contract.positive}" if dataset.task == "binary" else ""
-    split, features = training_data.split, training_data.contract.features
+    features = training_data.contract.features
+    train, validation, test = map(training_data.num_rows, PARTS)
     imputed = sum(feature.missing == "impute" and feature.kind in ("numeric", "boolean") for feature in features)
     lines = [
         *column_report(dataset.columns, training_data),
         f"{dataset.task}{classes}{positive}: {counted(len(dataset.features), 'feature')}, "
-        f"{counted(len(split.train), 'row')} to train on, {len(split.validation)} to validate, "
-        f"{len(split.test)} held out",
+        f"{counted(train, 'row')} to train on, {validation} to validate, {test} held out",
     ]
     if imputed:
         lines.append(f"missing cells are filled with their column's mean, in {counted(imputed, 'column')}")

@@ -1,11 +1,11 @@
 """The columns of a file as arrays, read in chunks so that the text is never in memory as a whole."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain, compress, islice
-from typing import Self
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,10 @@ from parity_runtime.tables.table_file import TableFile
 from parity_training.data.choose_columns import ChosenColumns, ColumnChoice, LeftOut, candidates, decide, said_of
 from parity_training.data.column_kinds import HEAD_ROWS, KindOf, Why, is_doubtful, sample_columns
 from parity_training.data.column_problem import TableProblemsError
+from parity_training.data.column_stats import ColumnStats
 from parity_training.data.find_problems import find_problems
-from parity_training.data.growing_rows import GrowingRows
 from parity_training.data.leading_zeros import has_codes, refuse_codes
+from parity_training.data.raw_rows import RawRows
 from parity_training.data.read_cells import CellReader
 from parity_training.data.target_column import Target
 from parity_training.data.value_range import ValueRange
@@ -30,64 +31,77 @@ from parity_training.data.value_range import ValueRange
 _CHUNK_ROWS = 4096
 
 
-@dataclass(frozen=True)
+class RowSink(Protocol):
+    """Takes the rows of a table as they are read."""
+
+    def __len__(self) -> int:
+        """Return how many rows were taken."""
+        ...
+
+    def append(self, piece: RawRows) -> None:
+        """Take rows, behind those that were taken before."""
+        ...
+
+    def finish(self, numbers: NDArray[np.bool_], texts: NDArray[np.bool_], dates: NDArray[np.bool_]) -> None:
+        """Leave out the columns that are not kept; no more rows come."""
+        ...
+
+
+MakeSink = Callable[[int, int, int], RowSink]
+"""Makes what takes the rows: for so many columns of numbers (booleans among them), of texts and of dates."""
+
+
+@dataclass
 class Columns:
-    """A file's features and its target.
+    """A file's features and its target; the rows themselves stand elsewhere.
 
     Attributes:
         where: the file.
         kinds: of each feature, in the features' order.
-        data: float32 ``[rows, numbers + dates]``: numbers and booleans in order, then the year of each date; NaN where
-            a cell is missing.
-        codes: int32 ``[rows, texts]``: a number for each cell of a category, into ``texts``.
-        texts: of each column of ``codes`` the categories by their number; the first is a missing cell.
-        seconds: int64 ``[rows, dates]``, since 1970 in UTC.
-        target: the target's cells.
+        texts: of each column of categories those that were met, by their code; the first is a missing cell.
+        target: what the target's cells are.
+        num_rows: how many rows have a target.
         without_target: how many rows were left out because their target is missing.
         left_out: the columns that are no features, but for those that somebody said.
         words: the words for a missing cell that were met in the features.
-        row_numbers: the number of each row in the file, from 1, int64 ``[rows]``; None where none was left out.
         missing_elsewhere: the columns of numbers and booleans that have a missing cell in a row that was left out.
     """
 
     where: str
     kinds: dict[str, KindOf]
-    data: NDArray[np.float32]
-    codes: NDArray[np.int32]
     texts: tuple[Sequence[str], ...]
-    seconds: NDArray[np.int64]
     target: Target
+    num_rows: int
     without_target: int
     left_out: tuple[LeftOut, ...] = ()
     words: Counter[str] = field(default_factory=Counter)
-    row_numbers: NDArray[np.int64] | None = None
-    missing_elsewhere: frozenset[str] = frozenset()
+    missing_elsewhere: set[str] = field(default_factory=set)
 
     def of(self, *kinds: ColumnKind) -> list[str]:
         """Return the names of the features of some kinds, in order."""
         return [name for name, found in self.kinds.items() if found.kind in kinds]
 
-    def keep(self, rows: NDArray[np.bool_]) -> Self:
-        """Return these rows without the others, which have no target."""
-        target = replace(self.target, codes=[np.concatenate(self.target.codes)[rows]] if self.target.codes else [])
-        without = self.without_target + int((~rows).sum())
-        kept = {name: getattr(self, name)[rows] for name in ("data", "codes", "seconds")}
-        numbers = np.flatnonzero(rows) + 1 if self.row_numbers is None else self.row_numbers[rows]
-        missing = np.logical_or.reduce(np.isnan(self.data[~rows]), axis=0)
-        names = self.missing_elsewhere | {
-            name for name, is_missing in zip(self.of("numeric", "boolean"), missing, strict=False) if is_missing
-        }  # years are behind them
-        return replace(
-            self, **kept, missing_elsewhere=names, row_numbers=numbers, target=target, without_target=without
-        )
+    def stats(self) -> ColumnStats:
+        """Return what counts the cells of these columns; no row is counted yet."""
+        numbers, dates = len(self.of("numeric", "boolean")), len(self.of("datetime"))
+        return ColumnStats(numbers, list(map(len, self.texts)), dates)
+
+    def leave_out(self, rows: RawRows) -> None:
+        """Count rows as left out because their target, among numbers, is missing."""
+        self.num_rows -= len(rows)
+        self.without_target += len(rows)
+        missing = np.isnan(rows.data).any(axis=0)
+        names = self.of("numeric", "boolean")  # years are behind them
+        self.missing_elsewhere |= {name for name, is_missing in zip(names, missing, strict=False) if is_missing}
 
 
-def read_columns(file: TableFile, choice: ColumnChoice, given: Options | None = None) -> Columns:
+def read_columns(file: TableFile, choice: ColumnChoice, make_sink: MakeSink, given: Options | None = None) -> Columns:
     """Read a table: CSV or JSON Lines, or Parquet, Arrow and Feather with the [tables] extra.
 
     Args:
         file: the table.
         choice: its target, whose missing cells leave their rows out, and what somebody says of its features.
+        make_sink: makes what takes the rows.
         given: options that somebody gave, which an option in a message goes on from.
 
     Raises:
@@ -101,7 +115,7 @@ def read_columns(file: TableFile, choice: ColumnChoice, given: Options | None = 
             break
     following = list(islice(chunks, 1))
     chunks = chain(following, chunks)
-    reader = _Reader(file.name, choice, head, goes_on=bool(following))
+    reader = _Reader(file.name, choice, head, make_sink, goes_on=bool(following))
     reader.refuse_problems(head, chunks, given or {})
     for chunk in chain(_emptied(head), chunks):
         reader.take(chunk, chunks)
@@ -115,7 +129,9 @@ def _emptied(head: list[Chunk]) -> Iterator[Chunk]:
 
 
 class _Reader:
-    def __init__(self, path: str, choice: ColumnChoice, head: Sequence[Chunk], *, goes_on: bool) -> None:
+    def __init__(
+        self, path: str, choice: ColumnChoice, head: Sequence[Chunk], make_sink: MakeSink, *, goes_on: bool
+    ) -> None:
         self.path, self.choice, columns = path, choice, head[0].columns
         names, index = candidates(path, columns, choice, head[0].hint)
         self.samples = sample_columns(map(self._rows_with_target, head), names, is_head=goes_on)
@@ -127,9 +143,8 @@ class _Reader:
         self.numbers = self.chosen.of("numeric", "boolean")
         self.texts, self.dates = self.chosen.of("categorical", "code"), self.chosen.of("datetime")
         self.cells = CellReader(self.chosen)
-        self.data = GrowingRows(np.float32, len(self.numbers) + len(self.dates))
-        self.codes, self.seconds = GrowingRows(np.int32, len(self.texts)), GrowingRows(np.int64, len(self.dates))
-        self.left_out_rows: list[NDArray[np.int64]] = []
+        self.rows = make_sink(len(self.numbers), len(self.texts), len(self.dates))
+        self.same = _Same()
         self.range = ValueRange(len(self.numbers))
         self.targets = Target(choice.target, path)
         self.without_target, self.head_rows = 0, sum(map(len, head))
@@ -164,14 +179,14 @@ class _Reader:
         """Take a chunk; the ``rest`` is only read where a column of this one is refused."""
         _refuse_unnamed(chunk)
         cells, chunk = self._known(chunk)
-        self.targets.add(cells, chunk)
+        target, labels = self.targets.add(cells, chunk)
         if chunk.first_row > self.head_rows:  # of those before it, each cell was looked at
             refuse_codes(chunk, self.integers)
         matrix, codes, seconds = self.cells.read(chunk, rest)
-        numbers = _row_numbers(chunk)
-        self.range.add(matrix[:, : len(self.numbers)], numbers)
-        for rows, piece in ((self.data, matrix), (self.codes, codes), (self.seconds, seconds)):
-            rows.append(piece)
+        places = _row_numbers(chunk)
+        self.range.add(matrix[:, : len(self.numbers)], places)
+        self.same.add(codes, seconds)
+        self.rows.append(RawRows(matrix, codes, seconds, target, labels, places))
 
     def _known(self, chunk: Chunk) -> tuple[list[str], Chunk]:
         """Return the rows that have a target, and its cells."""
@@ -180,7 +195,6 @@ class _Reader:
         if missing.any():
             self.targets.words.update(cells[row] for row in np.flatnonzero(missing) if cells[row])
             self.without_target += int(missing.sum())
-            self.left_out_rows.append(_row_numbers(chunk)[missing])
             self._note_missing(chunk.keep(missing))
             cells = [cell for cell, is_missing in zip(cells, missing, strict=True) if not is_missing]
             chunk = chunk.keep(~missing)
@@ -191,11 +205,10 @@ class _Reader:
         self.missing_elsewhere |= _columns_with_missing(chunk, self.chosen)
 
     def finish(self) -> Columns:
-        if not self.data.rows:
+        if not len(self.rows):
             left_out = f" ({self.without_target} have no {self.choice.target})" if self.without_target else ""
             raise InputError(f"{self.path} has no rows to train on{left_out}")
-        seconds, codes = self.seconds.finish(), self.codes.finish()
-        why = self._useless(codes, seconds)
+        why = self._useless()
         kinds = {name: found for name, found in self.chosen.kinds.items() if name not in why}
         for name, met in zip(self.texts, self.cells.texts, strict=True):
             if name in kinds and kinds[name].kind == "code" and has_codes(met):  # behind the first rows
@@ -209,34 +222,25 @@ class _Reader:
             np.array([name not in why for name in names], np.bool_) for names in (self.numbers, self.texts, self.dates)
         )
         self.range.check(self.path, self.numbers, kept)
+        self.rows.finish(kept, texts, dates)
         return Columns(
             self.path,
             kinds,
-            self.data.finish(np.concatenate([kept, dates])),
-            codes if texts.all() else np.ascontiguousarray(codes[:, texts]),
-            tuple(found for found, is_kept in zip(self.cells.texts, texts, strict=True) if is_kept),
-            seconds if dates.all() else np.ascontiguousarray(seconds[:, dates]),
+            tuple(compress(self.cells.texts, texts)),
             self.targets,
+            len(self.rows),
             self.without_target,
             tuple(self.left_out),
             self.cells.words,
-            self._kept_rows(),
-            frozenset(self.missing_elsewhere),
+            self.missing_elsewhere,
         )
 
-    def _kept_rows(self) -> NDArray[np.int64] | None:
-        if not self.left_out_rows:
-            return None
-        without = np.concatenate(self.left_out_rows)
-        return np.delete(np.arange(1, self.data.rows + len(without) + 1), without - 1)
-
-    def _useless(self, codes: NDArray[np.int32], seconds: NDArray[np.int64]) -> dict[str, Why]:
+    def _useless(self) -> dict[str, Why]:
         """Return the columns that all rows together show to tell nothing; not those that somebody asks for."""
         found: dict[str, Why] = {
             name: why for name, why in zip(self.numbers, self.range.useless(), strict=True) if why is not None
         }
-        same = [len(column) and (column == column[0]).all() for column in (*codes.T, *seconds.T)]
-        found |= {name: "constant" for name, is_same in zip([*self.texts, *self.dates], same, strict=True) if is_same}
+        found |= dict.fromkeys(compress([*self.texts, *self.dates], self.same.columns), "constant")
         found = {name: found[name] for name in self.chosen.kinds if name in found and name not in self.wanted}
         if found.keys() == self.chosen.kinds.keys():  # where nothing else is there, a table may well be about its order
             found = {name: why for name, why in found.items() if why != "row number"}
@@ -254,6 +258,24 @@ class _Reader:
             )
         why = f": {'; '.join(one.said for one in self.left_out)}" if self.left_out else ""
         raise InputError(f"{self.path} leaves no column to predict from{why}")
+
+
+class _Same:
+    """Which columns of codes and seconds have had the same value in every row so far."""
+
+    def __init__(self) -> None:
+        self._first: NDArray[np.int64] | None = None
+        self.columns: NDArray[np.bool_] = np.zeros(0, np.bool_)
+
+    def add(self, codes: NDArray[np.int32], seconds: NDArray[np.int64]) -> None:
+        if not len(codes):
+            return
+        if self._first is None:
+            self._first = np.concatenate([codes[0], seconds[0]])
+            self.columns = np.ones(len(self._first), np.bool_)
+        width = codes.shape[1]
+        self.columns[:width] &= (codes == self._first[:width]).all(axis=0)
+        self.columns[width:] &= (seconds == self._first[width:]).all(axis=0)
 
 
 def _columns_with_missing(chunk: Chunk, chosen: ChosenColumns) -> set[str]:

@@ -1,53 +1,71 @@
 """Features that tell the target by themselves: known too late, or the same thing under another name."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_runtime import Feature
 from parity_runtime.arguments import argument
-from parity_training.data.columns import Columns
-from parity_training.data.training_data import TrainingData
-
-_LOOKED_AT_FIRST = 1000  # rows, which clear most columns
+from parity_runtime.feature import CATEGORIES
+from parity_training.data.problem import PARTS, Problem
 
 
-def leaks(columns: Columns, training_data: TrainingData) -> Iterator[str]:
+def leaks(problem: Problem) -> Iterator[str]:
     """Give a sentence for each feature that equals the target in every row, or stands one to one with the classes."""
-    target = training_data.target.numpy()
-    name = training_data.contract.targets[0]
-    is_classifier = training_data.contract.is_classifier
-    numbers = zip(columns.of("numeric", "boolean"), columns.data.T, strict=False)  # years are behind them
-    for feature, column in numbers:
-        if is_classifier and _is_one_to_one(column, target):
-            yield _one_to_one(feature, name)
-        elif not is_classifier and _is_equal(column, target):
-            yield f"{feature} equals {name} in every row: {_way_out(feature)}"
-    for feature, column in zip(columns.of("categorical", "code"), columns.codes.T, strict=True):
-        if is_classifier and _is_one_to_one(column, target):
-            yield _one_to_one(feature, name)
+    contract, name = problem.contract, problem.contract.targets[0]
+    found: list[tuple[Feature, Any]] = [
+        (feature, _OneToOne() if contract.is_classifier else _Equal())
+        for feature in sorted(contract.features, key=lambda feature: feature.is_text)
+        if feature.kind != "datetime" and (contract.is_classifier or feature.input != CATEGORIES)
+    ]
+    classes = set[int]()
+    for data, *indices, target in (piece for part in PARTS for piece in problem.pieces(part)):
+        labels = target.numpy()
+        classes.update(np.unique(labels).tolist() if contract.is_classifier else ())
+        found = [(feature, one) for feature, one in found if one.goes_on(_cells(feature, data, indices), labels)]
+        if not found:  # the first rows clear most columns
+            return
+    for feature, one in found:
+        if not contract.is_classifier:
+            yield f"{feature.name} equals {name} in every row: {_way_out(feature.name)}"
+        elif one.classes == classes:
+            yield f"{feature.name} stands one to one with the classes of {name}: {_way_out(feature.name)}"
 
 
-def _is_equal(column: NDArray[np.floating], target: NDArray[np.floating]) -> bool:
-    first = slice(_LOOKED_AT_FIRST)
-    return np.array_equal(column[first], target[first]) and np.array_equal(column, target)
+def _cells(feature: Feature, data: Any, indices: list[Any]) -> NDArray[Any]:
+    cells: NDArray[Any] = (indices[0] if feature.input == CATEGORIES else data)[:, feature.index].numpy()
+    return cells
 
 
-def _is_one_to_one(column: NDArray[np.generic], target: NDArray[np.integer]) -> bool:
-    """Whether each class has a value of its own, and each value a class."""
-    return all(_pairs_up(column[rows], target[rows]) for rows in (slice(_LOOKED_AT_FIRST), slice(None)))
+class _Equal:
+    """Whether a column has been equal to the target so far."""
+
+    def goes_on(self, column: NDArray[Any], target: NDArray[Any]) -> bool:
+        return np.array_equal(column, target)
 
 
-def _pairs_up(column: NDArray[np.generic], target: NDArray[np.integer]) -> bool:
-    values, index = np.unique(column, return_inverse=True)
-    classes = len(np.unique(target))
-    if len(values) != classes:
-        return False
-    return len(np.unique(index.astype(np.int64) * (int(target.max()) + 1) + target)) == classes
+class _OneToOne:
+    """Whether each class has had a value of its own so far, and each value a class."""
 
+    def __init__(self) -> None:
+        self._class_of: dict[Any, int] = {}
 
-def _one_to_one(feature: str, target: str) -> str:
-    return f"{feature} stands one to one with the classes of {target}: {_way_out(feature)}"
+    @property
+    def classes(self) -> set[int]:
+        return {*self._class_of.values()}
+
+    def goes_on(self, column: NDArray[Any], target: NDArray[Any]) -> bool:
+        values, index = np.unique(column, return_inverse=True)
+        pairs = np.unique(np.stack([index, target]), axis=1)
+        if len(values) != len(pairs.T):  # a value of two classes
+            return False
+        for value, label in zip(values.tolist(), pairs[1].tolist(), strict=True):
+            known = None if value != value else value  # noqa: PLR0124 -- NaN, a missing cell, is one value
+            if self._class_of.setdefault(known, label) != label:
+                return False
+        return len(self._class_of) == len(self.classes)
 
 
 def _way_out(feature: str) -> str:

@@ -12,6 +12,7 @@ from parity_runtime import ModelContract
 from parity_runtime.drift.column_counts import ColumnCounts
 from parity_runtime.printable import counted
 from parity_training.data.batches import Batch, BatchLoader
+from parity_training.data.column_stats import ColumnStats
 
 PARTS = ("train", "validation", "test")
 """Rows that are trained on, rows that decide when to stop and which weights are best, and rows that are held out."""
@@ -29,12 +30,14 @@ class Problem(ABC):
         preprocessed: whether the network standardizes (a table), or takes the rows as they are.
         date_counts: of each date, in the order of the graph's input, what its training rows hold; the network sees none
             of it.
+        stats: of a table: what was counted in its columns.
     """
 
     contract: ModelContract
     source: dict[str, Any]
     preprocessed: bool
     date_counts: tuple[ColumnCounts, ...]
+    stats: ColumnStats | None
 
     @property
     @abstractmethod
@@ -60,6 +63,10 @@ class Problem(ABC):
             first: of the part's rows, from 0, the first that is given.
             last: the one behind the last; None: all of them.
         """
+
+    @abstractmethod
+    def numbers(self, column: int) -> NDArray[np.float32]:
+        """Return the cells of a column of numbers in the training rows, float32; of rows on a disk, in a sample."""
 
     @abstractmethod
     def targets(self, part: str) -> Tensor:

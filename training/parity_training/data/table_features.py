@@ -1,13 +1,11 @@
 """What a table's contract says of its features, and their indices: both by the training rows alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from parity_runtime import Feature, TensorSpec
 from parity_runtime.feature import (
@@ -20,14 +18,14 @@ from parity_runtime.feature import (
     UNKNOWN_INDEX,
     ColumnKind,
 )
+from parity_training.data.column_stats import ColumnStats
 from parity_training.data.columns import Columns
 from parity_training.data.encode_columns import CALENDAR_SIZES, calendar_indices
+from parity_training.data.raw_rows import RawRows
 from parity_training.data.vocabulary import CategoryCounts
 
 MOST_CATEGORIES = 1000
 """Of a column that have an index each, unless somebody says otherwise."""
-
-_ROWS_AT_ONCE = 2**14  # so that what is computed on the way is small beside the rows
 
 _INPUTS: dict[str, tuple[str, tuple[ColumnKind, ...]]] = {
     FEATURES: ("float32", ("numeric", "boolean")),
@@ -44,28 +42,20 @@ def table_inputs(features: Sequence[Feature]) -> tuple[TensorSpec, ...]:
 
 
 class TableFeatures:
-    """The features of a table, fitted on some of its rows.
+    """The features of a table, fitted on the rows that are trained on.
 
     Args:
         columns: the table.
-        train: the rows that are trained on, int64.
+        stats: of its rows.
         max_categories: how many categories of a column have an index, at most.
     """
 
-    def __init__(self, columns: Columns, train: NDArray[np.int64], max_categories: int = MOST_CATEGORIES) -> None:
-        self._columns, self._train = columns, train
-        self.counts = [self._count(place) for place in range(len(columns.texts))]
-        texts = columns.of("categorical", "code")
+    def __init__(self, columns: Columns, stats: ColumnStats, max_categories: int = MOST_CATEGORIES) -> None:
+        self._columns, self.stats = columns, stats
         self._categories = {
-            name: counts.chosen(max_categories, is_code=columns.kinds[name].kind == "code")
-            for name, counts in zip(texts, self.counts, strict=True)
+            name: _counted(counts, met).chosen(max_categories, is_code=columns.kinds[name].kind == "code")
+            for name, counts, met in zip(columns.of("categorical", "code"), stats.counts, columns.texts, strict=True)
         }
-
-    def _count(self, place: int) -> CategoryCounts:
-        counts = CategoryCounts()
-        for rows in np.split(self._train, range(_ROWS_AT_ONCE, len(self._train), _ROWS_AT_ONCE)):
-            counts.update_codes(self._columns.codes[rows, place], self._columns.texts[place])
-        return counts
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:
@@ -79,48 +69,64 @@ class TableFeatures:
         return tuple(self._feature(name, *places[name]) for name in columns.kinds)
 
     def _feature(self, name: str, given: str, index: int) -> Feature:
-        found = self._columns.kinds[name]
+        found, stats = self._columns.kinds[name], self.stats
         kind: ColumnKind = found.kind or "numeric"
         if given == CATEGORIES:
             return Feature(name, given, index, kind, "impute", categories=self._categories[name])
         if given == TIMESTAMPS:
-            seconds = self._columns.seconds[self._train, index]
-            low, high = _ends(seconds[seconds != MISSING_TIMESTAMP])
+            low, high = (
+                None if end[index] == MISSING_TIMESTAMP else float(end[index]) for end in (stats.first, stats.last)
+            )
             return Feature(name, given, index, kind, "impute", low, high, format=found.form)
-        column = self._columns.data[:, index]
-        known = column[self._train]
-        is_missing = name in self._columns.missing_elsewhere or np.isnan(column).any()
+        is_missing = name in self._columns.missing_elsewhere or stats.missing_numbers[index]
         missing: Literal["impute", "refuse"] = "impute" if is_missing else "refuse"
-        return Feature(name, given, index, kind, missing, *_ends(known[~np.isnan(known)]))
-
-    def indices(self) -> Tensor | None:
-        """Return the index of each category and of each part of a date, int16 or int32 ``[rows, columns]``, or None."""
-        return self._indices
+        low, high = (None if np.isnan(end[index]) else float(end[index]) for end in (stats.low, stats.high))
+        return Feature(name, given, index, kind, missing, low, high)
 
     @cached_property
-    def _indices(self) -> Tensor | None:
-        codes, seconds = self._columns.codes, self._columns.seconds
-        width = codes.shape[1] + len(CALENDAR_SIZES) * seconds.shape[1]
-        if not width:
-            return None
-        most = max([FIRST_INDEX + len(categories) for categories in self._categories.values()], default=0)
-        found = np.empty((len(codes), width), np.int16 if most < 2**15 else np.int32)
-        lookups = list(self._lookups())
-        for start in range(0, len(codes), _ROWS_AT_ONCE):
-            rows = slice(start, start + _ROWS_AT_ONCE)
-            parts: list[NDArray[Any]] = [lookup[codes[rows, place]] for place, lookup in enumerate(lookups)]
-            parts += [part for column in seconds[rows].T for part in calendar_indices(np.ascontiguousarray(column))]
-            found[rows] = np.stack(parts, axis=1)
-        return torch.from_numpy(found)
-
-    def _lookups(self) -> Iterator[NDArray[np.int32]]:
-        """Give for each column of categories the index of each code."""
-        for texts, categories in zip(self._columns.texts, self._categories.values(), strict=True):
-            index = {text: place for place, text in enumerate(categories, FIRST_INDEX)}
-            lookup = np.array([index.get(text, UNKNOWN_INDEX) for text in texts], np.int32)
-            lookup[0] = MISSING_INDEX
-            yield lookup
+    def indices(self) -> "TableIndices":
+        """What makes indices of codes and dates."""
+        lookups = [
+            _lookup(met, categories)
+            for met, categories in zip(self._columns.texts, self._categories.values(), strict=True)
+        ]
+        return TableIndices(lookups, len(self._columns.of("datetime")))
 
 
-def _ends(known: NDArray[Any]) -> tuple[float | None, float | None]:
-    return (float(known.min()), float(known.max())) if len(known) else (None, None)
+class TableIndices:
+    """The index of each category and of each part of a date.
+
+    Args:
+        lookups: of each column of categories the index of each code.
+        dates: columns of dates.
+
+    Attributes:
+        width: how many indices a row has; 0 where there is no text and no date.
+        dtype: int16 or int32.
+    """
+
+    def __init__(self, lookups: Sequence[NDArray[np.int32]], dates: int) -> None:
+        self._lookups = lookups
+        self.width = len(lookups) + len(CALENDAR_SIZES) * dates
+        most = max((int(lookup.max()) for lookup in lookups), default=0)
+        self.dtype: Any = np.int16 if most < 2**15 - 1 else np.int32
+
+    def of(self, rows: RawRows) -> NDArray[Any]:
+        """Return the indices of rows, ``[rows, width]``."""
+        parts: list[NDArray[Any]] = [lookup[codes] for lookup, codes in zip(self._lookups, rows.codes.T, strict=True)]
+        parts += [part for column in rows.seconds.T for part in calendar_indices(np.ascontiguousarray(column))]
+        return np.stack(parts, axis=1).astype(self.dtype) if parts else np.empty((len(rows), 0), self.dtype)
+
+
+def _counted(counts: NDArray[np.int64], met: Sequence[str]) -> CategoryCounts:
+    found = CategoryCounts()
+    found.update_counts(counts, met)
+    return found
+
+
+def _lookup(met: Sequence[str], categories: Sequence[str]) -> NDArray[np.int32]:
+    """Return the index of each code of a column."""
+    index = {text: place for place, text in enumerate(categories, FIRST_INDEX)}
+    lookup = np.array([index.get(text, UNKNOWN_INDEX) for text in met], np.int32)
+    lookup[0] = MISSING_INDEX
+    return lookup

@@ -1,10 +1,9 @@
 """What a table is to mean, and what a recipe keeps of it."""
 
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Literal
 
-from parity_runtime import FormatError, InputError
-from parity_runtime.printable import shown
+from parity_runtime import InputError
 from parity_runtime.tables.table_file import ReadOptions
 from parity_training.data.choose_columns import ColumnChoice
 from parity_training.data.table_features import MOST_CATEGORIES
@@ -93,34 +92,3 @@ class TableSettings:
         """The lists that an argument in a message goes on from, where they are given."""
         lists = {name: getattr(self, name) for name in ("missing_values", "drop_columns", "currency", "categorical")}
         return {name: values for name, values in lists.items() if values}
-
-
-def settings_from_source(source: dict[str, Any]) -> TableSettings:
-    """Return the settings that read the same rows again, from what a recipe keeps.
-
-    Raises:
-        FormatError: something is missing, or of another type.
-    """
-    try:
-        return _settings_from_source(source)
-    except (KeyError, TypeError, IndexError, InputError) as error:
-        raise FormatError(f"the recipe's data cannot be read: {shown(error)}") from error
-
-
-def _settings_from_source(source: dict[str, Any]) -> TableSettings:
-    classes = source["classes"]
-    told = {item.name: source[item.name] for item in fields(ReadOptions) if item.name in source}
-    said: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
-    said |= {item: tuple(source.get(item, ())) for item in KINDS_SAID}
-    return TableSettings(
-        target=source["target"],
-        features=tuple(source["features"]),
-        task="regression" if source["task"] == "regression" else "classification",
-        max_categories=source.get("max_categories", MOST_CATEGORIES),
-        positive=str(classes[1]) if len(classes) == 2 else None,
-        threshold=source["threshold"],
-        validation=source["validation"],
-        test=source["test"],
-        seed=source["seed"],
-        **said,
-    )

@@ -32,9 +32,9 @@ class Target:
     Attributes:
         name: of the column.
         where: the file.
-        numbers: float64 ``[rows]``, NaN where a cell is none; None once the column is no column of numbers.
+        may_be_numbers: False once the column is no column of numbers.
         texts: every distinct cell with its code; None when there are more than any list of classes has.
-        codes: the code of each row.
+        counts: in how many rows each of them stands.
         odd: the cells that are no numbers, with their counts; of many different ones the first thousand.
         first_odd: the row of each of them where it stands first.
         num_numbers: how many cells are numbers.
@@ -47,9 +47,9 @@ class Target:
 
     name: str
     where: str
-    numbers: list[NDArray[np.float64]] | None = field(default_factory=list)
+    may_be_numbers: bool = True
     texts: dict[str, int] | None = field(default_factory=dict)
-    codes: list[NDArray[np.int32]] = field(default_factory=list)
+    counts: Counter[int] = field(default_factory=Counter)
     odd: Counter[str] = field(default_factory=Counter)
     first_odd: dict[str, int] = field(default_factory=dict)
     num_numbers: int = 0
@@ -59,17 +59,25 @@ class Target:
     values: CellValues = PLAIN
     is_csv: bool = True
 
-    def add(self, cells: Sequence[str], chunk: Chunk) -> None:
-        """Take a chunk's cells, none of them missing."""
-        self.values, self.is_csv = chunk.values, isinstance(chunk, CsvChunk)
-        if self.numbers is not None:
-            self._add_numbers(cells, chunk)
-        if self.texts is not None:
-            self.codes.append(np.array([self.texts.setdefault(cell, len(self.texts)) for cell in cells], np.int32))
-            if len(self.texts) > _MOST_TEXTS:
-                self.texts = None
+    def add(self, cells: Sequence[str], chunk: Chunk) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+        """Take a chunk's cells, none of them missing.
 
-    def _add_numbers(self, cells: Sequence[str], chunk: Chunk) -> None:
+        Returns:
+            The cells as numbers, float64 ``[rows]``, NaN where one is none; and their codes, int32 ``[rows]``, -1 where
+            there are too many.
+        """
+        self.values, self.is_csv = chunk.values, isinstance(chunk, CsvChunk)
+        numbers = self._add_numbers(cells, chunk) if self.may_be_numbers else np.full(len(cells), np.nan)
+        return numbers, np.full(len(cells), -1, np.int32) if self.texts is None else self._add_texts(cells, self.texts)
+
+    def _add_texts(self, cells: Sequence[str], texts: dict[str, int]) -> NDArray[np.int32]:
+        codes = np.array([texts.setdefault(cell, len(texts)) for cell in cells], np.int32)
+        self.counts.update(dict(enumerate(np.bincount(codes, minlength=len(texts)).tolist())))
+        if len(texts) > _MOST_TEXTS:
+            self.texts = None
+        return codes
+
+    def _add_numbers(self, cells: Sequence[str], chunk: Chunk) -> NDArray[np.float64]:
         numbers, odd = self._read(cells, chunk)
         for row in odd:
             cell = _as_written(cells[row], row, chunk, self.name)
@@ -78,10 +86,9 @@ class Target:
                 self.first_odd.setdefault(cell, chunk.row_number(row))
         self.num_odd += len(odd)
         self.num_numbers += int((~np.isnan(numbers)).sum())
-        if self.numbers is not None:
-            self.numbers.append(numbers)
         if self.num_odd > _MOST_TEXTS and not self.num_numbers:
-            self.numbers = None  # text, beyond doubt
+            self.may_be_numbers = False  # text, beyond doubt
+        return numbers
 
     def _read(self, cells: Sequence[str], chunk: Chunk) -> tuple[NDArray[np.float64], list[int]]:
         """Return the cells as numbers, and which are none: text, and codes such as 007."""
@@ -96,9 +103,16 @@ class Target:
         self.dashes.update(cells[row] for row in np.flatnonzero(np.isnan(numbers)).tolist() if row not in odd)
         return numbers, sorted(odd)
 
-    def as_numbers(self) -> NDArray[np.float64] | None:
-        """Return the cells as float64 ``[rows]``, NaN where one is missing among numbers; None if it is none."""
-        return None if self.numbers is None or self.num_odd or not self.num_numbers else np.concatenate(self.numbers)
+    @property
+    def is_numeric(self) -> bool:
+        """Whether it is a column of numbers, some of which may be missing."""
+        return bool(self.may_be_numbers and not self.num_odd and self.num_numbers)
+
+    def class_names(self, *, is_numeric: bool) -> list[str | None]:
+        """Return the class of each code; None of a cell that is missing among numbers, whose rows are left out."""
+        texts = list(self.texts or ())
+        names = [text.lower() for text in texts] if self.is_truth else texts
+        return [None if is_numeric and text in self.dashes else name for text, name in zip(texts, names, strict=True)]
 
     @property
     def is_truth(self) -> bool:
@@ -152,7 +166,7 @@ class Target:
         Args:
             others: the words that were met in the features.
         """
-        rarest = min(np.bincount(np.concatenate(self.codes)), default=0) if self.codes else 0
+        rarest = min(self.counts.values(), default=0)
         if self.words and max(self.words.values()) > _RARE * rarest:
             met = ", ".join(
                 f"{word} in {count} {'row' if count == 1 else 'rows'}" for word, count in self.words.most_common()

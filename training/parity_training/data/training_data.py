@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from parity_runtime import ModelContract
 from parity_runtime.drift.column_counts import ColumnCounts
 from parity_runtime.evaluation.running_stats import RunningStats
 from parity_training.data.batches import Batch, EpochSampler, TensorLoader, is_last_dropped
+from parity_training.data.column_stats import ColumnStats
 from parity_training.data.problem import ROWS_AT_ONCE, Problem
 from parity_training.data.rows_of_file import RowsOfFile
 from parity_training.data.split import Split
@@ -41,6 +43,7 @@ class TrainingData(Problem):
         table: where the rows can be read again as they stand in the file; None where they are from no file.
         date_counts: of each date, in the order of the graph's input, what its training rows hold; the network sees none
             of it.
+        stats: of a table: what was counted in its columns.
     """
 
     data: Tensor
@@ -52,6 +55,7 @@ class TrainingData(Problem):
     indices: Tensor | None = None
     table: RowsOfFile | None = None
     date_counts: tuple[ColumnCounts, ...] = ()
+    stats: ColumnStats | None = None
 
     __repr__ = Problem.__repr__
 
@@ -90,6 +94,11 @@ class TrainingData(Problem):
         for rows in torch.split(self.part(part)[first:last], size):
             if len(rows):
                 yield tuple(tensor[rows] for tensor in (*self.inputs, self.target))
+
+    def numbers(self, column: int) -> NDArray[np.float32]:
+        """Return the cells of a column of ``data`` in the training rows, float32 ``[rows]``."""
+        found: NDArray[np.float32] = self.data[:, column][self.part("train")].numpy()
+        return found
 
     def targets(self, part: str) -> Tensor:
         """Return the target of a part's rows, ``[rows]``."""

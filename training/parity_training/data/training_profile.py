@@ -1,66 +1,67 @@
 """What the training rows look like: the counts that a run keeps as profile.json, and its package with it."""
 
-from collections.abc import Iterator
-
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from parity_runtime import Feature
 from parity_runtime.drift.column_counts import ColumnCounts, decile_edges
 from parity_runtime.drift.profile import Profile, TargetProfile
 from parity_runtime.feature import CATEGORIES, MISSING_TIMESTAMP, TIMESTAMPS
-from parity_training.data.training_data import TrainingData
+from parity_training.data.problem import Problem
 
 _ROWS_AT_ONCE = 2**16  # so that what is counted on the way is small beside the rows
 
 
-def training_profile(training_data: TrainingData) -> Profile | None:
+def training_profile(problem: Problem) -> Profile | None:
     """Return the counts of the rows that are trained on; None of a problem that has dates and does not say them.
 
-    The deciles of a column are found in all of its training rows; the counts between them merge in any order.
+    The deciles of a column are found in all of its training rows, or in a sample of rows that lie on a disk; the counts
+    between them are of all, and merge in any order.
     """
-    contract, rows = training_data.contract, training_data.part("train")
-    if len(training_data.date_counts) != len(contract.features_of(TIMESTAMPS)):
+    contract = problem.contract
+    if len(problem.date_counts) != len(contract.features_of(TIMESTAMPS)):
         return None
-    counts = {feature.name: _column(training_data, feature, rows) for feature in contract.features}
-    return Profile(counts, _target(training_data, rows))
+    counts = {feature.name: _column(problem, feature) for feature in contract.features}
+    target = _target(problem)
+    for data, *indices, labels in problem.pieces("train", _ROWS_AT_ONCE):
+        for feature in contract.features:
+            if feature.input == CATEGORIES:
+                counts[feature.name].update_indices(indices[0][:, feature.index].numpy())
+            elif feature.kind != "datetime":
+                counts[feature.name].update(data[:, feature.index].numpy())
+        if isinstance(target, ColumnCounts):
+            target.update(labels.numpy())
+    name = contract.targets[0]
+    if isinstance(target, ColumnCounts):
+        return Profile(counts, TargetProfile(name, None, target))
+    return Profile(counts, TargetProfile(name, target))
 
 
 def date_counts(feature: Feature, seconds: NDArray[np.int64]) -> ColumnCounts:
     """Return the counts of a date's training rows, int64 ``[rows]``."""
-    counts = ColumnCounts.empty(feature, decile_edges(seconds[seconds != MISSING_TIMESTAMP]))
+    counts = no_date_counts(feature, seconds)
     counts.update(seconds)
     return counts
 
 
-def _column(training_data: TrainingData, feature: Feature, rows: Tensor) -> ColumnCounts:
+def no_date_counts(feature: Feature, seconds: NDArray[np.int64]) -> ColumnCounts:
+    """Return the counts of a date in no row, with the deciles of some rows, int64 ``[rows]``."""
+    return ColumnCounts.empty(feature, decile_edges(seconds[seconds != MISSING_TIMESTAMP]))
+
+
+def _column(problem: Problem, feature: Feature) -> ColumnCounts:
     if feature.kind == "datetime":
-        return training_data.date_counts[feature.index]
-    if feature.input == CATEGORIES and training_data.indices is not None:
-        counts = ColumnCounts.empty(feature)
-        for indices in _pieces(training_data.indices[:, feature.index], rows):
-            counts.update_indices(indices)
-        return counts
-    cells = training_data.data[:, feature.index][rows].numpy()
-    known = cells[~np.isnan(cells)]
-    counts = ColumnCounts.empty(feature, () if feature.kind == "boolean" else decile_edges(known))
-    counts.update(cells)
-    return counts
+        return problem.date_counts[feature.index]
+    if feature.input == CATEGORIES or feature.kind == "boolean":
+        return ColumnCounts.empty(feature)
+    cells = problem.numbers(feature.index)
+    return ColumnCounts.empty(feature, decile_edges(cells[~np.isnan(cells)]))
 
 
-def _pieces(column: Tensor, rows: Tensor) -> Iterator[NDArray[np.integer]]:
-    for piece in torch.split(rows, _ROWS_AT_ONCE):
-        yield column[piece].numpy()
-
-
-def _target(training_data: TrainingData, rows: Tensor) -> TargetProfile:
-    contract, target = training_data.contract, training_data.target[rows].numpy()
-    name = contract.targets[0]
-    if contract.is_classifier:
-        return TargetProfile(name, np.bincount(target, minlength=len(contract.classes)))
-    feature = Feature(name, "target", 0, low=float(target.min()), high=float(target.max()))
-    counts = ColumnCounts.empty(feature, decile_edges(target))
-    counts.update(target)
-    return TargetProfile(name, None, counts)
+def _target(problem: Problem) -> ColumnCounts | NDArray[np.int64]:
+    """Return the rows of each class, or the counts of a regression's target in no row."""
+    if problem.contract.is_classifier:
+        return problem.class_counts()
+    target = problem.targets("train").numpy()
+    feature = Feature(problem.contract.targets[0], "target", 0, low=float(target.min()), high=float(target.max()))
+    return ColumnCounts.empty(feature, decile_edges(target))

@@ -48,10 +48,9 @@ class CategoryCounts:
         """Take the cells of rows, missing ones among them."""
         self.rows.update(texts)
 
-    def update_codes(self, codes: NDArray[np.integer], texts: Sequence[str]) -> None:
-        """Take rows as numbers into ``texts``."""
-        found = np.bincount(codes, minlength=len(texts))
-        self.rows.update({texts[code]: int(found[code]) for code in np.flatnonzero(found).tolist()})
+    def update_counts(self, counts: NDArray[np.int64], texts: Sequence[str]) -> None:
+        """Take rows that are counted: of each text in how many it stands."""
+        self.rows.update({texts[code]: int(counts[code]) for code in np.flatnonzero(counts).tolist()})
 
     def merge(self, other: Self) -> None:
         """Take the rows that another one counted."""

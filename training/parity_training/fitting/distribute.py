@@ -77,7 +77,7 @@ def own_device(device: torch.device, group: ProcessGroup) -> torch.device:
 
 
 def shared_outputs(group: ProcessGroup, model: nn.Module, problem: Problem, part: str) -> Tensor:
-    """Return what a model gives for the rows of a part, as `outputs_of`: each process computes a part, and all have the whole.
+    """Return what a model gives for the rows of a part, as `outputs_of`: each process computes some, and all have all.
 
     The parts are whole pieces of the rows, so that the answers are those of one process.
     """

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from parity_runtime.evaluation.metrics import classification_metrics, regression_metrics
 from parity_training.data.problem import ROWS_AT_ONCE, Problem
 
+
 @torch.no_grad()
 def outputs_of(model: nn.Module, pieces: Iterable[Sequence[Tensor]]) -> Tensor:
     """Return what a model gives for some rows, in eval mode and without gradients, on the CPU.

@@ -129,7 +129,9 @@ class TrainingLoop:
             else:
                 loss = self._loss_and_gradients(parameters, inputs, targets)
                 self.optimizer.step()  # Step 5: the parameters go against their gradients.
-            progress.loss_sum.add_(loss.detach(), alpha=self._rows_until(progress.step + 1) - self._rows_until(progress.step))
+            progress.loss_sum.add_(
+                loss.detach(), alpha=self._rows_until(progress.step + 1) - self._rows_until(progress.step)
+            )
             progress.step += 1
             if self._stopping():
                 return

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from parity_runtime import FormatError, InputError, ModelContract, TensorSpec
@@ -15,7 +15,7 @@ from parity_runtime.arguments import argument
 from parity_runtime.errors import first_line
 from parity_runtime.feature import FEATURES, TIMESTAMPS
 from parity_runtime.printable import counted
-from parity_training.data.batches import BatchLoader, EpochSampler, is_last_dropped, own_generator
+from parity_training.data.batches import EpochSampler, is_last_dropped, own_generator
 from parity_training.data.encode_columns import year
 from parity_training.data.problem import Problem
 from parity_training.data.training_data import TrainingData, moments
@@ -92,9 +92,7 @@ def make_recipe(problem: Problem, choice: NetworkChoice, settings: TrainSettings
     )
 
 
-def prepare(
-    problem: Problem, recipe: Recipe, user_network: Network | None, settings: TrainSettings
-) -> TrainingLoop:
+def prepare(problem: Problem, recipe: Recipe, user_network: Network | None, settings: TrainSettings) -> TrainingLoop:
     """Return the training of a recipe at its very beginning; the seed has just been set."""
     group = current_group()
     device = own_device(_device(settings.device), group)
@@ -172,13 +170,12 @@ def _check_outputs(model: nn.Module, problem: Problem) -> None:
         raise InputError(f"the network does not take {taken}: {first_line(error)}") from error
     if shape != [rows, problem.num_outputs]:
         raise InputError(
-            f"the network returns {shape} for {counted(rows, 'row')}; it must return "
-            f"[rows, {problem.num_outputs}]"
+            f"the network returns {shape} for {counted(rows, 'row')}; it must return [rows, {problem.num_outputs}]"
         )
 
 
-def _loader(problem: Problem, objective: Objective, settings: TrainSettings) -> BatchLoader | DataLoader[Any]:
-    """Return the training batches."""
+def _loader(problem: Problem, objective: Objective, settings: TrainSettings) -> Any:
+    """Return the training batches: a `BatchLoader`, or torch's DataLoader, which has what is asked of one."""
     if not settings.num_workers:
         return problem.loader(objective.prepare, settings.batch_size, settings.seed)
     if not isinstance(problem, TrainingData):

@@ -10,7 +10,6 @@ from parity_training.data.batches import Batch, BatchLoader
 from parity_training.fitting.process_group import ProcessGroup
 from parity_training.networks.table_network import HiddenCategories
 
-
 RowWeights = Callable[[Tensor], Tensor | None]
 
 

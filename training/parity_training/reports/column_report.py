@@ -4,16 +4,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from parity_runtime import Feature
 from parity_runtime.arguments import argument
-from parity_runtime.feature import MISSING_TIMESTAMP, UNKNOWN_INDEX
+from parity_runtime.feature import TIMESTAMPS, UNKNOWN_INDEX
 from parity_runtime.printable import printable
 from parity_training.data.columns import Columns
 from parity_training.data.encode_columns import CALENDAR_SIZES
 from parity_training.data.leaks import leaks
-from parity_training.data.training_data import TrainingData
+from parity_training.data.problem import PARTS, Problem
 from parity_training.data.vocabulary import escaped, lookalikes, with_invisible
 from parity_training.fitting.preprocessing import preprocessing_of
 from parity_training.networks.index_tables import table_width
@@ -23,16 +21,16 @@ _MOST_SHOWN = 3
 _LONGEST_NAME = 30  # characters of a name
 
 
-def column_report(columns: Columns, training_data: TrainingData) -> list[str]:
+def column_report(columns: Columns, problem: Problem) -> list[str]:
     """Return a line for each column: its kind, how the network takes it, what is missing; and those left out."""
-    features, told = training_data.contract.features[:_MOST_LINES], preprocessing_of(training_data)
-    rows = [[_short(feature.name), _kind(feature), *_encoded(feature, columns, told)] for feature in features]
+    features, told = problem.contract.features[:_MOST_LINES], preprocessing_of(problem)
+    rows = [[_short(feature.name), _kind(feature), *_encoded(feature, problem, told)] for feature in features]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [f"the columns of {columns.where}:"]
     lines += [
         "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
-    more = Counter(feature.kind for feature in training_data.contract.features[_MOST_LINES:])
+    more = Counter(feature.kind for feature in problem.contract.features[_MOST_LINES:])
     if more:
         lines.append(f"  and {more.total()} more: {', '.join(f'{count} {kind}' for kind, count in more.items())}")
     if columns.left_out:
@@ -52,15 +50,15 @@ def _kind(feature: Feature) -> str:
     return f"{feature.kind} {feature.format}" if feature.format else feature.kind
 
 
-def _encoded(feature: Feature, columns: Columns, told: Mapping[str, Any]) -> tuple[str, str]:
+def _encoded(feature: Feature, problem: Problem, told: Mapping[str, Any]) -> tuple[str, str]:
     """Return how the network takes a column, and how many cells are missing."""
+    missing = problem.stats.missing(feature) if problem.stats else 0
     if feature.is_text:
-        missing, way = int((columns.codes[:, feature.index] == 0).sum()), _category(feature, told)
+        way = _category(feature, told)
     elif feature.kind == "datetime":
-        missing = int((columns.seconds[:, feature.index] == MISSING_TIMESTAMP).sum())
-        way = _calendar(feature, len(columns.seconds.T), told)
+        way = _calendar(feature, len(problem.contract.features_of(TIMESTAMPS)), told)
     else:
-        missing, way = int(np.isnan(columns.data[:, feature.index]).sum()), "standardized"
+        way = "standardized"
         if feature.index in told.get("indicators", ()):
             way = f"{way}, the mean where missing, and whether it is"
     return way, f"{missing} missing" if missing else ""
@@ -82,26 +80,27 @@ def _calendar(feature: Feature, dates: int, told: Mapping[str, Any]) -> str:
     return ", ".join(["year", *(part for part, kind in zip(parts, kinds, strict=True) if kind == "cyclic")])
 
 
-def column_warnings(columns: Columns, training_data: TrainingData) -> Iterator[str]:
+def column_warnings(columns: Columns, problem: Problem) -> Iterator[str]:
     """Give what a person should look at: rare categories, lookalikes, and features that tell the target."""
     texts = columns.of("categorical", "code")
     for name, met in zip(texts, columns.texts, strict=True):
-        feature = next(feature for feature in training_data.contract.features if feature.name == name)
-        yield from _rare(feature, met, training_data)
+        feature = next(feature for feature in problem.contract.features if feature.name == name)
+        yield from _rare(feature, met, problem)
         yield from _alike(name, met[1:])
-    target = training_data.contract.targets[0]
-    classes = [label for label in training_data.contract.classes if isinstance(label, str)]
+    target = problem.contract.targets[0]
+    classes = [label for label in problem.contract.classes if isinstance(label, str)]
     yield from _alike(target, classes)
-    for name in training_data.source.get("categorical", ()):
+    for name in problem.source.get("categorical", ()):
         if name in columns.kinds and columns.kinds[name].kind == "boolean":
             yield f"{_short(name)} holds true and false alone and stays boolean, which tells them apart as well"
-    yield from leaks(columns, training_data)
+    yield from leaks(problem)
 
 
-def _rare(feature: Feature, met: Sequence[str], training_data: TrainingData) -> Iterator[str]:
+def _rare(feature: Feature, met: Sequence[str], problem: Problem) -> Iterator[str]:
     others = len(met) - 1 - len(feature.categories)
-    if others > 0 and training_data.indices is not None:
-        rows = int((training_data.indices[:, feature.index] == UNKNOWN_INDEX).sum())
+    if others > 0:
+        pieces = (indices for part in PARTS for _, indices, _ in problem.pieces(part))
+        rows = sum(int((indices[:, feature.index] == UNKNOWN_INDEX).sum()) for indices in pieces)
         known = f"{_short(feature.name)}: {len(feature.categories)} of {len(met) - 1} categories have an index"
         without = {*met[1:]} - {*feature.categories}
         ends = {text for text in without if "\0" in text}
