@@ -1,6 +1,8 @@
 """Training: data, networks, the loop, and the run that they leave."""
 
+from parity_training.data.batch_sources import batches_from
 from parity_training.data.batches import TensorLoader, data_loader
+from parity_training.data.stream_table import StreamedTable, stream_table
 from parity_training.data.table import TableDataset, table_data
 from parity_training.data.table_settings import TableSettings
 from parity_training.data.training_data import TrainingData
@@ -23,6 +25,7 @@ __all__ = [
     "Recipe",
     "Run",
     "StoppedError",
+    "StreamedTable",
     "TableDataset",
     "TableNetwork",
     "TableSettings",
@@ -33,12 +36,14 @@ __all__ = [
     "XORDataset",
     "XORSettings",
     "apply_state_dict",
+    "batches_from",
     "build_network",
     "data_loader",
     "load_state_dict",
     "load_weights",
     "process_group",
     "resume",
+    "stream_table",
     "table_data",
     "train_model",
     "train_xor",

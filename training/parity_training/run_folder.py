@@ -14,11 +14,6 @@ from parity_training.fitting.training_log import METRICS, TENSORBOARD
 from parity_training.run import EVALUATION, PLOTS, RECIPE, REPLACED, STATE_DICT, TEST_TABLE, Run
 
 
-def evaluated_part(problem: Problem) -> str:
-    """Return the part that is evaluated at the end: rows that were neither trained nor decided on, if there are any."""
-    return next(name for name in ("test", "validation", "train") if problem.num_rows(name))
-
-
 def check_folder(path: Path, *, replace: bool) -> None:
     """Ask, before the work, whether a run can be made at ``path``.
 
@@ -76,6 +71,6 @@ def write_test_rows(path: Path, problem: Problem) -> None:
     Raises:
         InputError: the file has changed since it was read.
     """
-    lines = problem.held_out(evaluated_part(problem))
+    lines = problem.held_out(problem.evaluated_part)
     with atomic_write(path) as file:
         write_csv(file, next(lines), lines)

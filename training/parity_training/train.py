@@ -26,7 +26,7 @@ from parity_training.fitting.stop_signals import StoppedError, StopRequest, stop
 from parity_training.fitting.training_log import check_tensorboard, open_log
 from parity_training.networks.registry import Network
 from parity_training.run import EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Recipe, Run, unfinished_path
-from parity_training.run_folder import check_folder, evaluated_part, write_test_rows
+from parity_training.run_folder import check_folder, write_test_rows
 from parity_training.settings import TrainSettings
 from parity_training.unfinished_run import begun, finished_before, put_in_place, reopened, state_after_restart
 from parity_training.weights.state_dict import check_state_dict
@@ -228,7 +228,7 @@ def _finish(run: Run, training_data: Problem, training: TrainingLoop, on_epoch: 
         _refuse_stopped(run.path, training.stop, training)
     training.model.load_state_dict(training.progress.best_weights)
     model = training.model.cpu()
-    part = evaluated_part(training_data)
+    part = training_data.evaluated_part
     metrics = metrics_of(training_data, outputs_of(model, inputs_of(training_data, part)), part)
     run.write_json(EVALUATION, {"part": part} | metrics)
     profile = training_profile(training_data)

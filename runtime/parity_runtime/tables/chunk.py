@@ -37,6 +37,7 @@ class Chunk(ABC):
         first_row: the number of the first of these rows in the file, from 1, without a header.
         values: how cells are to be understood.
         row_numbers: the number of each row in the file, where some were left out; None where they follow one another.
+        rows_before: of a table in several files: the rows of those before this one.
     """
 
     where: str
@@ -44,6 +45,7 @@ class Chunk(ABC):
     first_row: int
     values: CellValues = PLAIN
     row_numbers: NDArray[np.int64] | None = None
+    rows_before: int = 0
 
     @abstractmethod
     def __len__(self) -> int:
@@ -150,7 +152,7 @@ class Chunk(ABC):
         numbers = self.row_numbers
         if numbers is None:
             numbers = np.arange(self.first_row, self.first_row + len(self))
-        kept.values, kept.row_numbers = self.values, numbers[rows]
+        kept.values, kept.row_numbers, kept.rows_before = self.values, numbers[rows], self.rows_before
         return kept
 
     @abstractmethod

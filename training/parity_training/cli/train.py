@@ -14,26 +14,23 @@ from click.core import ParameterSource
 from parity_runtime import InputError
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.progress import progress_bar
-from parity_runtime.cli.table_options import read_options, table_options, tell
+from parity_runtime.cli.table_options import table_options
 from parity_runtime.files.json_file import dump_json, parse_json, read_json
 from parity_runtime.printable import counted
-from parity_runtime.tables.cell_values import left_out_rows
 from parity_training.callables import resolve_callable
 from parity_training.cli.launch import MOST_PROCESSES, FailedProcessError, launch
+from parity_training.cli.table_problem import same_table, table_problem
 from parity_training.cli.train_options import train_options
 from parity_training.data.column_problem import TableProblemsError
-from parity_training.data.problem import PARTS
-from parity_training.data.table import TableDataset, table_data, table_defaults
+from parity_training.data.problem import Problem
+from parity_training.data.table import table_defaults
 from parity_training.data.table_settings import TableSettings
-from parity_training.data.table_source import settings_from_source
-from parity_training.data.training_data import TrainingData
 from parity_training.data.xor import XORSettings, xor_data
 from parity_training.fitting.loop import EpochResult
 from parity_training.fitting.prepare import PROCESSES, NetworkChoice
 from parity_training.fitting.process_group import LOST, STORE, LostProcessError, current_group, restarted
 from parity_training.fitting.stop_signals import StoppedError
 from parity_training.networks.registry import Network
-from parity_training.reports.column_report import column_report, column_warnings
 from parity_training.run import EVALUATION, RECIPE, Recipe, Run, unfinished_path
 from parity_training.run_folder import check_folder
 from parity_training.settings import TrainSettings
@@ -41,7 +38,7 @@ from parity_training.train import resume, train_model
 from parity_training.unfinished_run import UnfinishedRunError, find_unfinished, has_checkpoint
 
 _XOR_ONLY = ("size", "validation_size", "test_size", "std")
-_TABLE_ONLY = tuple(item.name for item in fields(TableSettings) if item.name != "seed")
+_TABLE_ONLY = ("memory", *(item.name for item in fields(TableSettings) if item.name != "seed"))
 _TYPED = "parity_training.typed"
 _SHOWN_CLASSES = 10
 _MUCH = 2 / 3  # of the rows: from here on, accuracy alone says little
@@ -175,37 +172,30 @@ def _resumed(data: str, out: Path, user_network: Network | None, *, force: bool)
     source = recipe.data
     if (source.get("source") == "xor") != (data == "xor"):
         raise InputError(f"{out} was trained on other data than {data}")
+    training_data: Problem
     if data == "xor":
         known = {item.name for item in fields(XORSettings)}
         training_data = xor_data(XORSettings(**{name: value for name, value in source.items() if name in known}))
     else:
-        settings = settings_from_source(source)
-        training_data = table_data(TableDataset(data, settings), settings, recipe.contract.name)
+        training_data = same_table(data, out, recipe)
     epochs = TrainSettings.from_json(recipe.training, str(out / RECIPE)).epochs
     with _progress(epochs) as on_epoch:
         return resume(out, training_data, user_network, on_epoch, replace=force)
 
 
-def _xor(given: dict[str, Any]) -> tuple[TrainingData, str, TrainSettings]:
+def _xor(given: dict[str, Any]) -> tuple[Problem, str, TrainSettings]:
     _refuse_others(given, _TABLE_ONLY, "a table; DATA is xor")
     known = {item.name for item in fields(XORSettings)}
     settings = XORSettings(**{name: value for name, value in given.items() if name in known})
     return xor_data(settings), "XORClassifier", settings.training()
 
 
-def _table(data: str, out: Path, given: dict[str, Any]) -> tuple[TrainingData, str, TrainSettings]:
+def _table(data: str, out: Path, given: dict[str, Any]) -> tuple[Problem, str, TrainSettings]:
     _refuse_others(given, _XOR_ONLY, f"xor; DATA is {data}")
     if "target" not in given:
         raise InputError(f"say which column of {data} is to be predicted, with --target")
-    read_options(given | {"format_name": given.get("format")})  # what is no option is wrong usage, exit code 2
-    known = {item.name for item in fields(TableSettings)}
-    settings = TableSettings(**{name: value for name, value in given.items() if name in known})
-    leads = current_group().leads
-    dataset = TableDataset(data, settings, tell=tell if leads else lambda _: None)
-    training_data = table_data(dataset, settings, out.name or Path(data).stem)
-    for line in _described(dataset, training_data) if leads else ():
-        echo_line(line, err=True)
-    return training_data, "MLP", table_defaults(training_data, settings.seed)
+    problem, seed = table_problem(data, out, given)
+    return problem, "MLP", table_defaults(problem, seed)
 
 
 def _refuse_others(given: dict[str, Any], others: tuple[str, ...], whose: str) -> None:
@@ -213,29 +203,6 @@ def _refuse_others(given: dict[str, Any], others: tuple[str, ...], whose: str) -
     if wrong is not None:
         option = "id" if wrong == "id_columns" else wrong.replace("_", "-")
         raise InputError(f"--{option} goes with {whose}")
-
-
-def _described(dataset: TableDataset, training_data: TrainingData) -> list[str]:
-    """Return what a table turned out to be, as a person reads it."""
-    shown = [*map(str, dataset.classes[:_SHOWN_CLASSES]), *["..."] * (len(dataset.classes) > _SHOWN_CLASSES)]
-    classes = f" ({', '.join(shown)})" if shown else ""
-    positive = f", positive is {training_data.contract.positive}" if dataset.task == "binary" else ""
-    features = training_data.contract.features
-    train, validation, test = map(training_data.num_rows, PARTS)
-    imputed = sum(feature.missing == "impute" and feature.kind in ("numeric", "boolean") for feature in features)
-    lines = [
-        *column_report(dataset.columns, training_data),
-        f"{dataset.task}{classes}{positive}: {counted(len(dataset.features), 'feature')}, "
-        f"{counted(train, 'row')} to train on, {validation} to validate, {test} held out",
-    ]
-    if imputed:
-        lines.append(f"missing cells are filled with their column's mean, in {counted(imputed, 'column')}")
-    if dataset.without_target:
-        words = ", ".join(f"{word}: {count}" for word, count in dataset.words.most_common())
-        lines.append(
-            left_out_rows(dataset.without_target, training_data.contract.targets[0]) + f" ({words})" * bool(words)
-        )
-    return lines + [f"warning: {line}" for line in column_warnings(dataset.columns, training_data)]
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The options of ``parity train``; what is not given takes the default of the data's kind."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,10 @@ from parity_training.cli.arguments import name_values
 from parity_training.cli.launch import MOST_PROCESSES
 from parity_training.networks.registry import NETWORKS
 
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(B|KB|MB|GB|TB|KIB|MIB|GIB|TIB)", re.IGNORECASE)
+_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
+          "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}  # fmt: skip
+
 
 def _listed(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
     return names(text)
@@ -17,6 +22,13 @@ def _listed(_context: click.Context, _parameter: click.Parameter, text: str | No
 
 def _paired(_context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
     return name_values(parameter.opts[0], texts)
+
+
+def _size(_context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+    found = None if text is None else _SIZE.fullmatch(text.strip())
+    if text is not None and found is None:
+        raise click.BadParameter("give a size, such as 500MB or 4GB", param=parameter)
+    return None if found is None else round(float(found[1]) * _UNITS[found[2].upper()])
 
 
 def _class_weights(_context: click.Context, parameter: click.Parameter, text: str | None) -> Any:
@@ -48,6 +60,12 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--task", type=click.Choice(["classification", "regression"]), help="Table: what the target is."),
     click.option("--positive", help="Table: the class whose probability is predicted [default: the second of two]."),
     click.option("--threshold", type=float, help="Table: positive from this probability on [default: 0.5]."),
+    click.option(
+        "--memory",
+        callback=_size,
+        metavar="SIZE",
+        help="Table: keep its rows on the disk, and at most SIZE of them in memory, such as 4GB [default: all].",
+    ),
     click.option("--validation", type=float, help="Table: fraction that decides when to stop [default: 0.1]."),
     click.option("--test", type=float, help="Table: fraction that is held out until the end [default: 0.1]."),
     click.option("--size", type=int, help="xor: training points [default: 5000]."),

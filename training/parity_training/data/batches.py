@@ -34,8 +34,12 @@ class EpochSampler(Sampler[int]):
         """Return the rows still to come in this epoch, int64 ``[rows - start]``."""
         if not self.shuffle:
             return torch.arange(self.start, self.rows)
-        generator = torch.Generator().manual_seed((self.seed + self.epoch * 0x9E3779B97F4A7C15) % 2**63)
-        return torch.randperm(self.rows, generator=generator)[self.start :]
+        return torch.randperm(self.rows, generator=self.generator())[self.start :]
+
+    def generator(self, place: int = 0) -> torch.Generator:
+        """Return what draws an order: another one for each epoch, and for each place in it."""
+        seed = self.seed + self.epoch * 0x9E3779B97F4A7C15 + place * 0xBF58476D1CE4E5B9
+        return torch.Generator().manual_seed(seed % 2**63)
 
     def __repr__(self) -> str:
         order = f"shuffled, seed {self.seed}" if self.shuffle else "in order"

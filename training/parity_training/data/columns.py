@@ -25,6 +25,7 @@ from parity_training.data.find_problems import find_problems
 from parity_training.data.leading_zeros import has_codes, refuse_codes
 from parity_training.data.raw_rows import RawRows
 from parity_training.data.read_cells import CellReader
+from parity_training.data.rows_of_file import row_numbers
 from parity_training.data.target_column import Target
 from parity_training.data.value_range import ValueRange
 
@@ -95,7 +96,13 @@ class Columns:
         self.missing_elsewhere |= {name for name, is_missing in zip(names, missing, strict=False) if is_missing}
 
 
-def read_columns(file: TableFile, choice: ColumnChoice, make_sink: MakeSink, given: Options | None = None) -> Columns:
+def read_columns(
+    file: TableFile,
+    choice: ColumnChoice,
+    make_sink: MakeSink,
+    given: Options | None = None,
+    most_texts: int | None = None,
+) -> Columns:
     """Read a table: CSV or JSON Lines, or Parquet, Arrow and Feather with the [tables] extra.
 
     Args:
@@ -103,6 +110,7 @@ def read_columns(file: TableFile, choice: ColumnChoice, make_sink: MakeSink, giv
         choice: its target, whose missing cells leave their rows out, and what somebody says of its features.
         make_sink: makes what takes the rows.
         given: options that somebody gave, which an option in a message goes on from.
+        most_texts: how many different texts of all columns of categories are told apart; None: all.
 
     Raises:
         InputError: a column is missing, named twice, cannot be read, or is beyond float32; no rows.
@@ -116,6 +124,7 @@ def read_columns(file: TableFile, choice: ColumnChoice, make_sink: MakeSink, giv
     following = list(islice(chunks, 1))
     chunks = chain(following, chunks)
     reader = _Reader(file.name, choice, head, make_sink, goes_on=bool(following))
+    reader.cells.bound(most_texts)
     reader.refuse_problems(head, chunks, given or {})
     for chunk in chain(_emptied(head), chunks):
         reader.take(chunk, chunks)
@@ -147,7 +156,7 @@ class _Reader:
         self.same = _Same()
         self.range = ValueRange(len(self.numbers))
         self.targets = Target(choice.target, path)
-        self.without_target, self.head_rows = 0, sum(map(len, head))
+        self.without_target, self.head_rows, self.taken = 0, sum(map(len, head)), 0
         self.integers = [
             name
             for name in self.chosen.of("numeric")
@@ -180,10 +189,11 @@ class _Reader:
         _refuse_unnamed(chunk)
         cells, chunk = self._known(chunk)
         target, labels = self.targets.add(cells, chunk)
-        if chunk.first_row > self.head_rows:  # of those before it, each cell was looked at
+        if self.taken >= self.head_rows:  # of those before it, each cell was looked at
             refuse_codes(chunk, self.integers)
         matrix, codes, seconds = self.cells.read(chunk, rest)
-        places = _row_numbers(chunk)
+        self.taken += len(chunk)
+        places = row_numbers(chunk)
         self.range.add(matrix[:, : len(self.numbers)], places)
         self.same.add(codes, seconds)
         self.rows.append(RawRows(matrix, codes, seconds, target, labels, places))
@@ -292,12 +302,6 @@ def _columns_with_missing(chunk: Chunk, chosen: ChosenColumns) -> set[str]:
             numbers[list(refused)] = 0
             found |= {name} if np.isnan(numbers).any() else set()
     return found
-
-
-def _row_numbers(chunk: Chunk) -> NDArray[np.int64]:
-    if chunk.row_numbers is not None:
-        return chunk.row_numbers
-    return np.arange(chunk.first_row, chunk.first_row + len(chunk))
 
 
 def _refuse_unnamed(chunk: Chunk) -> None:

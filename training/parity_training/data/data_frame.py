@@ -3,32 +3,15 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from parity_runtime import InputError, MissingExtraError
 from parity_runtime.printable import shown
 from parity_runtime.tables.arrow_file import ArrowChunk
 from parity_runtime.tables.chunk import Chunk
-from parity_runtime.tables.csv_file import CsvDialect
-from parity_runtime.tables.table_file import ReadOptions, TableFile
+from parity_runtime.tables.table_file import TableFile
 
 NAME = "the data frame"
-
-
-def table_file(table: Any, options: ReadOptions, **tell: Any) -> TableFile:
-    """Return a table by its file's name, or a data frame as a table.
-
-    Raises:
-        InputError: it is neither, or an option is for CSV.
-        MissingExtraError: a data frame needs pyarrow, which is not installed.
-    """
-    if isinstance(table, str | Path):
-        return TableFile.named(str(table), options, **tell)
-    if options.format or options.of_csv:
-        said = (["format"] if options.format else []) + options.of_csv
-        raise InputError(f"{said[0]} is for a file, not for a data frame")
-    return FrameTable(NAME, "arrow", CsvDialect(values=options.values()), frame=_arrow_table(table))
 
 
 @dataclass(frozen=True)
@@ -54,7 +37,7 @@ def _no_rows(table: Any) -> Any:
     return pyarrow.RecordBatch.from_pylist([], schema=table.schema)
 
 
-def _with_plain_texts(table: Any) -> Any:
+def with_plain_texts(table: Any) -> Any:
     """Return a table whose text is Arrow's ``large_string``, as in Parquet: not all that is read takes views."""
     import pyarrow  # noqa: PLC0415
 
@@ -65,7 +48,13 @@ def _with_plain_texts(table: Any) -> Any:
     return table
 
 
-def _arrow_table(frame: Any) -> Any:
+def arrow_table(frame: Any) -> Any:
+    """Return a data frame as a ``pyarrow.Table``.
+
+    Raises:
+        InputError: it is none, or cannot be one.
+        MissingExtraError: pyarrow is not installed.
+    """
     try:
         import pyarrow  # noqa: PLC0415 -- of the [tables] extra
     except ModuleNotFoundError as error:
@@ -74,7 +63,7 @@ def _arrow_table(frame: Any) -> Any:
         ) from error
     try:
         if isinstance(frame, pyarrow.Table):
-            return _with_plain_texts(frame)
+            return with_plain_texts(frame)
         if isinstance(frame, pyarrow.RecordBatch):
             return pyarrow.Table.from_batches([frame])
         library = type(frame).__module__.partition(".")[0]

@@ -69,6 +69,10 @@ class Problem(ABC):
         """Return the cells of a column of numbers in the training rows, float32; of rows on a disk, in a sample."""
 
     @abstractmethod
+    def target_sample(self) -> NDArray[Any]:
+        """Return the target of the training rows, ``[rows]``; of rows on a disk, in a sample."""
+
+    @abstractmethod
     def targets(self, part: str) -> Tensor:
         """Return the target of a part's rows, ``[rows]``: class indices, int64; of a regression float32."""
 
@@ -95,6 +99,11 @@ class Problem(ABC):
     def __repr__(self) -> str:
         parts = ", ".join(f"{self.num_rows(part)} {part}" for part in PARTS)
         return f"{type(self).__name__}({self.contract.brief}, {counted(self.all_rows, 'row')}: {parts})"
+
+    @property
+    def evaluated_part(self) -> str:
+        """The part that is evaluated at the end: rows neither trained nor decided on, if there are any."""
+        return next(part for part in ("test", "validation", "train") if self.num_rows(part))
 
     @property
     def all_rows(self) -> int:

@@ -39,6 +39,11 @@ class CellReader:
         self._dates = {name: _Zones() for name in chosen.of("datetime")}
         self._known = dict.fromkeys(self._numeric, 0)
 
+    def bound(self, most_texts: int | None) -> None:
+        """Tell apart so many different texts, each column its share: those that come later are one."""
+        for codes in self._codes.values():
+            codes.most = None if most_texts is None else most_texts // len(self._codes)
+
     @property
     def known(self) -> dict[str, int]:
         """How many numbers each column of numbers has, in the chunks that were read."""

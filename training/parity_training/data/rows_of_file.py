@@ -15,15 +15,17 @@ from parity_runtime.tables.cell_values import CellValues
 from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.csv_chunk import CsvChunk
 from parity_runtime.tables.table_file import TableFile
+from parity_training.data.batch_table import BatchTable
 from parity_training.data.data_frame import FrameTable
 from parity_training.data.native_kind import native_kind
+from parity_training.data.table_in_parts import TableInParts
 
 _CHUNK_ROWS = 4096
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")  # of JSON; no UTF-8 has them, and the readers take them so
 _ROW_NAMES = ("row", "row_number", "input_row")
 
-State = tuple[int, int]
-"""Size and time of a file's last change."""
+State = tuple[tuple[int, int], ...]
+"""Size and time of each file's last change."""
 
 
 @dataclass(frozen=True)
@@ -64,23 +66,22 @@ class RowsOfFile:
             if not names:
                 names = _columns(chunk)
                 yield [row_name(chunk.columns), *names]
-            here = np.searchsorted(wanted, [chunk.first_row, chunk.first_row + len(chunk)])
-            numbers = wanted[here[0] : here[1]]
-            if len(numbers):
-                yield from self._cells(chunk, numbers, names)
-            found += len(numbers)
+            mask = _wanted(row_numbers(chunk), wanted)
+            if mask.any():
+                yield from self._cells(chunk, mask, names)
+            found += int(mask.sum())
         if found < len(wanted):
             raise InputError(f"{self.file.name} became shorter while it was read; give the command again")
 
-    def _cells(self, chunk: Chunk, numbers: NDArray[np.int64], names: Sequence[str]) -> Iterator[list[str]]:
-        mask = np.zeros(len(chunk), np.bool_)
-        mask[numbers - chunk.first_row] = True
+    def _cells(self, chunk: Chunk, mask: NDArray[np.bool_], names: Sequence[str]) -> Iterator[list[str]]:
         kept = chunk.keep(mask)
         columns = [self._column(kept, name) for name in names]
-        for number, *cells in zip(numbers, *columns, strict=True):
+        for number, *cells in zip(row_numbers(chunk)[mask].tolist(), *columns, strict=True):
             yield [str(number), *cells]
 
     def _column(self, chunk: Chunk, name: str) -> list[str]:
+        if name not in chunk.columns:  # of a table in several files: a column that this one lacks, and no feature
+            return [""] * len(chunk)
         if isinstance(chunk, CsvChunk) and is_spelled(chunk.values):
             if name in self.numeric:
                 return _plain(chunk.numbers([name])[:, 0].tolist())
@@ -89,6 +90,20 @@ class RowsOfFile:
                 return codes
         cells = [cell if cell.isascii() else _LONE_SURROGATES.sub("\ufffd", cell) for cell in chunk.column(name)]
         return ["" if cell == "nan" else cell for cell in cells] if native_kind(chunk, name) == "number" else cells
+
+
+def row_numbers(chunk: Chunk) -> NDArray[np.int64]:
+    """Return the number of each row of a chunk in its table, be it in several files, int64 ``[rows]``."""
+    if chunk.row_numbers is not None:
+        return chunk.row_numbers + chunk.rows_before
+    first = chunk.first_row + chunk.rows_before
+    return np.arange(first, first + len(chunk))
+
+
+def _wanted(numbers: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which of some ascending numbers are among others, ascending as well, bool ``[numbers]``."""
+    first, last = np.searchsorted(wanted, [numbers[0], numbers[-1] + 1]) if len(numbers) else (0, 0)
+    return np.isin(numbers, wanted[first:last], assume_unique=True)
 
 
 def is_spelled(values: CellValues) -> bool:
@@ -102,10 +117,13 @@ def table_state(file: TableFile) -> State:
     Raises:
         InputError: a file cannot be read twice, or not at all.
     """
-    return (file.frame.num_rows, 0) if isinstance(file, FrameTable) else file_state(file.name)
+    if isinstance(file, FrameTable | BatchTable):
+        return ()
+    parts = file.parts if isinstance(file, TableInParts) else (file,)
+    return tuple(_file_state(part.name) for part in parts)
 
 
-def file_state(name: str) -> State:
+def _file_state(name: str) -> tuple[int, int]:
     """Return what tells whether a file has changed.
 
     Raises:

@@ -41,8 +41,7 @@ def stratified_split(group: NDArray[np.integer], validation: float, test: float,
     Raises:
         InputError: a fraction is out of range, or nothing is left to train on.
     """
-    if not (0 <= validation < 1 and 0 <= test < 1 and validation + test < 1):
-        raise InputError(f"validation {validation:g} and test {test:g} must be at least 0 and less than 1 together")
+    refuse_fractions(validation, test)
     random = np.random.default_rng(seed)
     order = random.permutation(len(group))
     order = order[np.argsort(group[order], kind="stable")]  # groups one after the other, shuffled within
@@ -58,9 +57,24 @@ def stratified_split(group: NDArray[np.integer], validation: float, test: float,
     )  # what is never trained on cannot be told
     parts = [np.sort(order[chosen]) for chosen in (~predict_test_rows & ~validating, validating, predict_test_rows)]
     if not len(parts[0]):
-        way_out = either("validation=0, test=0", "--validation 0 --test 0")
-        raise InputError(f"{len(group)} rows leave none to train on; give more rows, or {way_out}")
+        raise none_to_train_on(len(group))
     return Split(*parts)
+
+
+def refuse_fractions(validation: float, test: float) -> None:
+    """Refuse fractions that are none, or leave nothing to train on.
+
+    Raises:
+        InputError: says so.
+    """
+    if not (0 <= validation < 1 and 0 <= test < 1 and validation + test < 1):
+        raise InputError(f"validation {validation:g} and test {test:g} must be at least 0 and less than 1 together")
+
+
+def none_to_train_on(rows: int) -> InputError:
+    """Return the error of a table of which no row is left to train on."""
+    way_out = either("validation=0, test=0", "--validation 0 --test 0")
+    return InputError(f"{rows} rows leave none to train on; give more rows, or {way_out}")
 
 
 def _systematic(count: int, fraction: float, start: float) -> NDArray[np.bool_]:

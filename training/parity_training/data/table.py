@@ -1,6 +1,7 @@
 """Training data from a table in memory: which columns, which task, which classes."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +15,8 @@ from parity_runtime.feature import TIMESTAMPS
 from parity_runtime.printable import counted
 from parity_training.data.column_kinds import KindOf
 from parity_training.data.columns import Columns, read_columns
-from parity_training.data.data_frame import table_file
 from parity_training.data.number_summary import NumberSummary
+from parity_training.data.open_table import table_file
 from parity_training.data.problem import PARTS, Problem
 from parity_training.data.raw_rows import RowsInMemory
 from parity_training.data.rows_of_file import RowsOfFile, table_state
@@ -87,13 +88,12 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def _numbers(self, columns: Columns, settings: TableSettings) -> NumberSummary | None:
         """Return what the numbers of the target are, or None; rows of a missing one are left out."""
-        self.words = columns.target.words
         if not columns.target.is_numeric:
             refuse_no_classes(columns, settings)
             return None
         known = ~np.isnan(self.rows.all.numbers)
         if not known.all():  # a word that is missing among numbers alone
-            self.words = self.words + columns.target.dashes
+            columns.target.words += columns.target.dashes
             columns.leave_out(self.rows.all.take(~known))
             self.rows.keep(known)
         return NumberSummary.of([self.rows.all.numbers])
@@ -126,6 +126,11 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
     def kinds(self) -> dict[str, KindOf]:
         """The kind of each feature."""
         return self.columns.kinds
+
+    @property
+    def words(self) -> Counter[str]:
+        """The words for a missing cell that were met in the target, with their counts."""
+        return self.columns.target.words
 
     @property
     def without_target(self) -> int:

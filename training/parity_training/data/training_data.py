@@ -100,6 +100,11 @@ class TrainingData(Problem):
         found: NDArray[np.float32] = self.data[:, column][self.part("train")].numpy()
         return found
 
+    def target_sample(self) -> NDArray[Any]:
+        """Return the target of the training rows."""
+        found: NDArray[Any] = self.targets("train").numpy()
+        return found
+
     def targets(self, part: str) -> Tensor:
         """Return the target of a part's rows, ``[rows]``."""
         return self.target[self.part(part)]

@@ -62,6 +62,8 @@ def _target(problem: Problem) -> ColumnCounts | NDArray[np.int64]:
     """Return the rows of each class, or the counts of a regression's target in no row."""
     if problem.contract.is_classifier:
         return problem.class_counts()
-    target = problem.targets("train").numpy()
-    feature = Feature(problem.contract.targets[0], "target", 0, low=float(target.min()), high=float(target.max()))
-    return ColumnCounts.empty(feature, decile_edges(target))
+    ends = [(float(target.min()), float(target.max())) for *_, target in problem.pieces("train", _ROWS_AT_ONCE)]
+    low, high = min(low for low, _ in ends), max(high for _, high in ends)
+    return ColumnCounts.empty(
+        Feature(problem.contract.targets[0], "target", 0, low=low, high=high), decile_edges(problem.target_sample())
+    )

@@ -15,6 +15,9 @@ from parity_runtime.printable import shown
 LEAST_ROWS = 2
 """Rows of training in which a category stands at least that has an index: a single one teaches nothing."""
 
+LATER = "\ud800"
+"""Stands for the categories that came when memory held as many as it may; no graph can hold it, so it has no index."""
+
 _CODE = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)  # what `parity_runtime.Feature` takes as one
 _SPELLED_CODE = re.compile(r"(-?)\+?0*([0-9]+)(?:\.0*)?", re.ASCII)
 _LONGEST_ESCAPED = 80  # characters
@@ -26,13 +29,19 @@ class CategoryCodes(dict[str, int]):
 
     Attributes:
         texts: the categories by their number.
+        most: how many are told apart, so that memory holds them; all others are `LATER`. None: all.
     """
 
     def __init__(self) -> None:
         super().__init__({MISSING_CATEGORY: 0})
         self.texts = [MISSING_CATEGORY]
+        self.most: int | None = None
 
     def __missing__(self, text: str) -> int:
+        if self.most is not None and len(self.texts) > self.most:
+            if self.texts[-1] != LATER:
+                self.texts.append(LATER)
+            return len(self.texts) - 1
         self[text] = len(self.texts)
         self.texts.append(text)
         return self[text]

@@ -12,7 +12,7 @@ from parity_training.data.columns import Columns
 from parity_training.data.encode_columns import CALENDAR_SIZES
 from parity_training.data.leaks import leaks
 from parity_training.data.problem import PARTS, Problem
-from parity_training.data.vocabulary import escaped, lookalikes, with_invisible
+from parity_training.data.vocabulary import LATER, escaped, lookalikes, with_invisible
 from parity_training.fitting.preprocessing import preprocessing_of
 from parity_training.networks.index_tables import table_width
 
@@ -86,7 +86,7 @@ def column_warnings(columns: Columns, problem: Problem) -> Iterator[str]:
     for name, met in zip(texts, columns.texts, strict=True):
         feature = next(feature for feature in problem.contract.features if feature.name == name)
         yield from _rare(feature, met, problem)
-        yield from _alike(name, met[1:])
+        yield from _alike(name, [text for text in met[1:] if text != LATER])
     target = problem.contract.targets[0]
     classes = [label for label in problem.contract.classes if isinstance(label, str)]
     yield from _alike(target, classes)
@@ -105,7 +105,9 @@ def _rare(feature: Feature, met: Sequence[str], problem: Problem) -> Iterator[st
         without = {*met[1:]} - {*feature.categories}
         ends = {text for text in without if "\0" in text}
         why = [f"a NUL character, which no graph can hold, stands in {len(ends)} of them"] if ends else []
-        if without - ends:
+        if LATER in without:
+            why.append(f"memory holds {len(met) - 2} of them ({argument('memory')}), and others came later")
+        if without - ends - {LATER}:
             why += [f"training saw them once or never, or others more often ({argument('max_categories')})"]
         yield f"{known}; the others, in {rows} rows, count as unknown: {'; or '.join(why)}"
 

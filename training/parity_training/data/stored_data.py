@@ -1,0 +1,106 @@
+"""Rows to train on that lie on a disk: what is in memory at once is bounded."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from parity_runtime import ModelContract
+from parity_runtime.drift.column_counts import ColumnCounts
+from parity_training.data.batches import Batch, EpochSampler
+from parity_training.data.column_stats import ColumnStats
+from parity_training.data.problem import ROWS_AT_ONCE, Problem
+from parity_training.data.record_file import RecordFile
+from parity_training.data.rows_of_file import RowsOfFile
+from parity_training.data.stored_batches import StoredLoader
+
+SAMPLE = 2**16
+"""Training rows by which the deciles of a column are found where all of them are on a disk."""
+
+
+@dataclass(frozen=True, repr=False)
+class StoredData(Problem):
+    """Rows on a disk, and their meaning.
+
+    Attributes:
+        files: of each part its rows as the network takes them: ``data`` float32 ``[features]``, ``indices`` where there
+            are any, and ``target``.
+        memory: bytes for the rows that are in memory at once.
+        contract: as in `Problem`, and so are all others.
+        table: where the rows of the part that is evaluated can be read as they stand.
+    """
+
+    files: dict[str, RecordFile]
+    memory: int
+    contract: ModelContract
+    source: dict[str, Any]
+    table: RowsOfFile
+    date_counts: tuple[ColumnCounts, ...]
+    stats: ColumnStats | None
+    preprocessed: bool = True
+
+    @property
+    def width(self) -> int:
+        """How many numbers a row has."""
+        return int(self.files["train"].dtype["data"].shape[0])
+
+    @property
+    def has_indices(self) -> bool:
+        """Whether a row has indices as well."""
+        return "indices" in (self.files["train"].dtype.names or ())
+
+    def num_rows(self, part: str) -> int:
+        """Return how many rows a part has."""
+        return len(self.files[part])
+
+    def pieces(self, part: str, size: int = ROWS_AT_ONCE, first: int = 0, last: int | None = None) -> Iterator[Batch]:
+        """Give the rows of a part in their order, at most ``size`` at a time."""
+        end = self.num_rows(part) if last is None else min(last, self.num_rows(part))
+        for start in range(first, end, size):
+            yield self._batch(self.files[part].read(start, min(start + size, end)))
+
+    def numbers(self, column: int) -> NDArray[np.float32]:
+        """Return the cells of a column of numbers in some training rows, evenly spread, float32."""
+        found: NDArray[np.float32] = sampled(self.files["train"])["data"][:, column]
+        return found
+
+    def target_sample(self) -> NDArray[Any]:
+        """Return the target of some training rows, evenly spread."""
+        found: NDArray[Any] = sampled(self.files["train"])["target"]
+        return found
+
+    def targets(self, part: str) -> Tensor:
+        """Return the target of a part's rows."""
+        return torch.cat([piece[-1] for piece in self.pieces(part)])
+
+    def loader(self, prepare: Callable[[Tensor], Tensor], batch_size: int, seed: int) -> StoredLoader:
+        """Return the batches that are trained on."""
+
+        def to_batch(records: NDArray[Any]) -> Batch:
+            *inputs, target = self._batch(records)
+            return (*inputs, prepare(target))
+
+        file = self.files["train"]
+        return StoredLoader(file, to_batch, EpochSampler(len(file), shuffle=True, seed=seed), batch_size, self.memory)
+
+    def held_out(self, part: str) -> Iterator[list[str]]:
+        """Give the names of columns, then the cells of a part's rows, as the table has them."""
+        if part != self.evaluated_part:
+            raise ValueError(f"the rows of {part} were not noted")
+        return self.table.read(np.arange(self.num_rows(part)))
+
+    def _batch(self, records: NDArray[Any]) -> Batch:
+        return tuple(torch.from_numpy(np.ascontiguousarray(records[name])) for name in records.dtype.names or ())
+
+
+def sampled(file: RecordFile) -> NDArray[Any]:
+    """Return `SAMPLE` records at most, evenly spread, in runs of neighbours that cost one reading."""
+    if len(file) <= SAMPLE:
+        return file.read(0, len(file))
+    runs = 256
+    starts = np.linspace(0, len(file) - SAMPLE // runs, runs).astype(np.int64)
+    return np.concatenate([file.read(int(start), int(start) + SAMPLE // runs) for start in starts])

@@ -1,0 +1,214 @@
+"""Training data from a table that is larger than memory: read once, kept on a disk as the network takes it."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_runtime import InputError
+from parity_runtime.arguments import argument
+from parity_runtime.drift.column_counts import ColumnCounts
+from parity_runtime.feature import TIMESTAMPS, Feature
+from parity_training.data.batch_table import BatchTable
+from parity_training.data.columns import Columns, read_columns
+from parity_training.data.hashed_split import HashedSplit
+from parity_training.data.number_summary import NumberSummary
+from parity_training.data.open_table import table_file
+from parity_training.data.problem import PARTS
+from parity_training.data.raw_rows import RawRows
+from parity_training.data.record_file import RecordFile
+from parity_training.data.rows_of_file import RowsOfFile, table_state
+from parity_training.data.rows_on_disk import RowsOnDisk
+from parity_training.data.split import none_to_train_on
+from parity_training.data.stored_data import SAMPLE, StoredData
+from parity_training.data.table_contract import table_contract
+from parity_training.data.table_features import TableFeatures
+from parity_training.data.table_settings import TableSettings
+from parity_training.data.table_source import table_source
+from parity_training.data.target_meaning import TargetMeaning, refuse_no_classes, refuse_threshold, target_meaning
+from parity_training.data.training_profile import no_date_counts
+
+MEMORY = 2**30
+"""Bytes that rows may take in memory, unless somebody says otherwise."""
+
+LEAST_MEMORY = 2**24
+"""Bytes below which a chunk of a wide table does not fit."""
+
+_BYTES_OF_A_TEXT = 256  # in a column's list of categories, about
+
+
+@dataclass
+class StreamedTable:
+    """A table whose rows lie on a disk.
+
+    Attributes:
+        columns: what was read.
+        data: the problem.
+    """
+
+    columns: Columns
+    data: StoredData
+
+
+def stream_table(
+    table: Any,
+    settings: TableSettings,
+    name: str,
+    *,
+    memory: int = MEMORY,
+    folder: str | Path | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> StreamedTable:
+    """Read a table once, chunk by chunk, and keep its rows on a disk; training reads them from there.
+
+    What its columns are, their ranges, categories and missing cells, is counted over all rows. Each row is held out, or
+    validates, by a random number of its own, so that parts have their shares as nearly as chance allows. An epoch takes
+    groups of neighbours in an order of its own, and shuffles as many rows at a time as half of ``memory`` holds.
+
+    >>> from parity_training import TableSettings, stream_table
+    >>> stream_table("tests/data/test.csv", TableSettings("label"), "points", memory=2**26).data
+    StoredData(binary, 2 features, 500 rows: 405 train, 47 validation, 48 test)
+
+    Args:
+        table: a file; a folder, or a glob, of files of one format; a data frame; or what
+            `parity_training.batches_from` returns.
+        settings: what its columns mean.
+        name: the model's name.
+        memory: bytes that rows may take in memory; torch itself takes some 400 MB beside them.
+        folder: where the rows are kept, some 4 bytes a number and 2 a category of each; None for the system's folder of
+            temporary files (``TMPDIR``). Nothing remains there when the process ends, however it ends.
+        tell: is told, in a sentence, what was found out about how the file is written.
+
+    Raises:
+        InputError: the table cannot be learned from; the sentence names the column or the row; or the disk is full.
+        MissingExtraError: pyarrow, which it needs, is not installed.
+    """
+    if memory < LEAST_MEMORY:
+        raise InputError(f"{argument('memory')} is {memory} bytes; it takes at least {LEAST_MEMORY}")
+    return _Stream(table, settings, name, memory, None if folder is None else Path(folder), tell).read()
+
+
+@dataclass
+class _Stream:
+    table: Any
+    settings: TableSettings
+    name: str
+    memory: int
+    folder: Path | None
+    tell: Callable[[str], None]
+
+    def read(self) -> StreamedTable:
+        settings = self.settings
+        file = table_file(self.table, settings.reading, tell=self.tell)
+        state = table_state(file)
+        if isinstance(file, BatchTable):
+            file.keep_rows(self._is_held_out)
+        columns = read_columns(file, settings.choice, self._take_rows, settings.given_lists, self._most_texts)
+        meaning, is_numeric = self._meaning(columns)
+        refuse_threshold(meaning, settings)
+        stats, classes = columns.stats(), np.zeros(max(len(meaning.classes), 1), np.int64)
+        for part in PARTS:
+            for rows in self.rows.pieces(part):
+                stats.update(rows, is_training=part == "train")
+                if part == "train" and meaning.classes:
+                    classes += np.bincount(meaning.labels(rows), minlength=len(classes))
+        features = TableFeatures(columns, stats, settings.max_categories)
+        contract = table_contract(columns, meaning, features.features, settings, self.name)
+        taken = _NetworkRows(meaning, features, classes, self.folder)
+        files = {part: taken.written(self.rows.pieces(part), part) for part in ("test", "validation", "train")}
+        if not len(files["train"]):
+            raise none_to_train_on(columns.num_rows)
+        dates = tuple(self._date_counts(feature) for feature in contract.features_of(TIMESTAMPS))
+        self.rows.close()
+        source = table_source(columns, meaning, settings, taken.digest.hexdigest()) | {"memory": self.memory}
+        plain = (*columns.of("numeric"), *([settings.target] if is_numeric else []))
+        held_out = RowsOfFile(file, None, plain, tuple(columns.of("code")), state)
+        data = StoredData(files, self.memory, contract, source, held_out, dates, stats)
+        noted = replace(held_out, numbers=np.concatenate(taken.places))
+        return StreamedTable(columns, replace(data, table=noted))
+
+    @property
+    def _most_texts(self) -> int:
+        return max(self.memory // (8 * _BYTES_OF_A_TEXT), 1000)
+
+    @cached_property
+    def _split(self) -> HashedSplit:
+        return HashedSplit(self.settings.validation, self.settings.test, self.settings.seed)
+
+    def _is_held_out(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which rows of batches, which come once, are kept as they stand."""
+        fractions = {"test": self.settings.test, "validation": self.settings.validation, "train": 1.0}
+        part = next(part for part, fraction in fractions.items() if fraction)
+        found: NDArray[np.bool_] = self._split.part_of(rows) == PARTS.index(part)
+        return found
+
+    def _take_rows(self, numbers: int, texts: int, dates: int) -> RowsOnDisk:
+        self.rows = RowsOnDisk((numbers, texts, dates), self._split, self.folder)
+        return self.rows
+
+    def _meaning(self, columns: Columns) -> tuple[TargetMeaning, bool]:
+        """Return what the target is, and whether it is a column of numbers; rows of a missing one are left out."""
+        if not columns.target.is_numeric:
+            refuse_no_classes(columns, self.settings)
+            return target_meaning(columns, None, self.settings), False
+        numbers = NumberSummary.of(self.rows.numbers())
+        if numbers.missing:
+            columns.target.words += columns.target.dashes
+            self.rows.leave_out_missing(columns)
+        return target_meaning(columns, numbers, self.settings), True
+
+    def _date_counts(self, feature: Feature) -> ColumnCounts:
+        """Return the counts of a date in the training rows, between the deciles of a sample of them."""
+        step = max(self.rows.num_rows("train") // SAMPLE, 1)
+        pieces = [rows.seconds[:, feature.index] for rows in self.rows.pieces("train")] if step == 1 else [
+            rows.seconds[::step, feature.index] for rows in self.rows.pieces("train")
+        ]  # fmt: skip
+        counts = no_date_counts(feature, np.concatenate(pieces))
+        for rows in self.rows.pieces("train"):
+            counts.update(rows.seconds[:, feature.index])
+        return counts
+
+
+class _NetworkRows:
+    """Writes rows as the network takes them, and what a resumed run compares."""
+
+    def __init__(
+        self, meaning: TargetMeaning, features: TableFeatures, classes: NDArray[np.int64], folder: Path | None
+    ) -> None:
+        self._meaning, self._indices, self._folder = meaning, features.indices, folder
+        self._classes = classes > 0
+        self.digest = hashlib.sha256(repr((features.features, meaning.classes)).encode())
+        self.places: list[NDArray[np.int64]] = []
+
+    def written(self, pieces: Iterator[RawRows], part: str) -> RecordFile:
+        """Return the rows of a part in a file of their own; the numbers of those of the first with any are noted."""
+        file, is_first = None, not any(map(len, self.places))
+        for rows in pieces:
+            labels = self._meaning.labels(rows)
+            if self._meaning.classes and part != "train":  # a class that is never trained on cannot be told
+                known = self._classes[labels]
+                rows, labels = rows.take(known), labels[known]  # noqa: PLW2901
+            file = file or RecordFile(self._dtype(rows, labels), self._folder)
+            self._write(file, rows, labels)
+            if is_first:
+                self.places.append(rows.places)
+        file = file or RecordFile(np.dtype([("data", "<f4", (0,))]), self._folder)
+        file.flush()
+        return file
+
+    def _dtype(self, rows: RawRows, labels: NDArray[Any]) -> np.dtype[Any]:
+        indices = [("indices", self._indices.dtype, (self._indices.width,))] if self._indices.width else []
+        return np.dtype([("data", "<f4", (rows.data.shape[1],)), *indices, ("target", labels.dtype)])
+
+    def _write(self, file: RecordFile, rows: RawRows, labels: NDArray[Any]) -> None:
+        records = np.empty(len(rows), file.dtype)
+        records["data"], records["target"] = rows.data, labels
+        if self._indices.width:
+            records["indices"] = self._indices.of(rows)
+        self.digest.update(records.tobytes())
+        file.append(records)
