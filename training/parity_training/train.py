@@ -214,16 +214,13 @@ def _follow(target: Path, training_data: Problem, user_network: Network | None, 
 
 def _finish(run: Run, training_data: Problem, training: TrainingLoop, on_epoch: OnEpoch) -> None:
     """Train to the end, or to the next signal, and write what a finished run holds."""
-    checkpoints = Checkpoints(run.path, training)
     with stop_requests() as training.stop, open_log(run.path, training.progress.epoch) as log:
         current_group().told(_plan(run.recipe))
+        checkpoints = Checkpoints(run.path, training, log.flush)
+        training.after_step = checkpoints.save_if_due
         for result in _explained(training):
             log.write(result)
             on_epoch(result)
-            if checkpoints.due():
-                log.flush()
-                checkpoints.save()
-        log.flush()
         checkpoints.save()
         _refuse_stopped(run.path, training.stop, training)
     training.model.load_state_dict(training.progress.best_weights)

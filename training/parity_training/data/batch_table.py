@@ -1,6 +1,7 @@
 """A table whose rows come in batches and can be read once: those held out are kept as they stand."""
 
 import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,7 +33,8 @@ class _KeptRows:
         places = np.arange(first, first + batch.num_rows)
         mask = self.wanted(places)
         if self.stream is None:
-            self.file = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with this
+            self.file = tempfile.TemporaryFile()  # noqa: SIM115 -- see the next line
+            weakref.finalize(self, self.file.close)
             self.stream = pyarrow.ipc.new_stream(self.file, batch.schema)
         if mask.any():
             self.stream.write_batch(batch.filter(pyarrow.array(mask)))

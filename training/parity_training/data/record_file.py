@@ -3,6 +3,7 @@
 import errno
 import os
 import tempfile
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ class RecordFile:
     def __init__(self, dtype: np.dtype[Any], folder: Path | None = None) -> None:
         self.dtype, self._folder, self._rows = dtype, folder or Path(tempfile.gettempdir()), 0
         try:
-            self._file = tempfile.TemporaryFile(dir=self._folder, buffering=_BUFFER)  # noqa: SIM115 -- closed with this
+            self._file = tempfile.TemporaryFile(dir=self._folder, buffering=_BUFFER)  # noqa: SIM115 -- see the next line
+            self._finalizer = weakref.finalize(self, self._file.close)
         except OSError as error:
             raise InputError(f"rows cannot be kept in {self._folder}: {error.strerror}") from error
 
@@ -76,7 +78,7 @@ class RecordFile:
 
     def close(self) -> None:
         """Give the disk's space back."""
-        self._file.close()
+        self._finalizer()
 
     def _explained(self, error: OSError) -> InputError:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -94,7 +94,7 @@ class StoredData(Problem):
         return self.table.read(np.arange(self.num_rows(part)))
 
     def _batch(self, records: NDArray[Any]) -> Batch:
-        return tuple(torch.from_numpy(np.ascontiguousarray(records[name])) for name in records.dtype.names or ())
+        return tuple(torch.from_numpy(records[name].copy()) for name in records.dtype.names or ())
 
 
 def sampled(file: RecordFile) -> NDArray[Any]:

@@ -78,6 +78,11 @@ class TrainingData(Problem):
         """Return the row numbers of ``train``, ``validation`` or ``test``, int64."""
         return torch.from_numpy(getattr(self.split, name))
 
+    def class_counts(self) -> NDArray[np.int64]:
+        """Return how many training rows each class has; the other columns are not touched for it."""
+        classes = len(self.contract.classes)
+        return np.bincount(self.targets("train").numpy() if classes else [], minlength=classes)
+
     def num_rows(self, part: str) -> int:
         """Return how many rows a part has."""
         return len(getattr(self.split, part))

@@ -77,6 +77,7 @@ class TrainingLoop:
         patience: epochs without a smaller validation loss after which it ends; None: never.
         validate: returns the loss and the metrics of the validation rows; None where there are none.
         stop: whether somebody asked to stop.
+        after_step: is called when a step is done, and ``progress`` says so.
         progress: where it starts, and how far it has come.
     """
 
@@ -91,6 +92,7 @@ class TrainingLoop:
     patience: int | None = None
     validate: Validate | None = None
     stop: StopRequest = field(default_factory=StopRequest)
+    after_step: Callable[[], None] = lambda: None
     progress: Progress = field(default_factory=Progress)
 
     def __repr__(self) -> str:
@@ -133,6 +135,7 @@ class TrainingLoop:
                 loss.detach(), alpha=self._rows_until(progress.step + 1) - self._rows_until(progress.step)
             )
             progress.step += 1
+            self.after_step()
             if self._stopping():
                 return
 
