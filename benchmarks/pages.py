@@ -10,6 +10,7 @@ from typing import Any
 SUBJECTS = {
     "training": "Training",
     "processes": "Training on several processes",
+    "streaming": "Training on more rows than memory holds",
     "tables": "Tables: how good, beside scikit-learn",
     "mixed": "Tables with text",
     "export": "Export",

@@ -115,6 +115,18 @@ def test_the_driver_says_which_row_cannot_be_predicted() -> None:
 
 
 @pytest.mark.usefixtures("cluster")
+def test_training_reads_a_dataset_batch_by_batch() -> None:
+    from parity_training import TableSettings, batches_from, stream_table
+
+    ray.data.DataContext.get_current().execution_options.preserve_order = True
+    x1, x2 = np.random.default_rng(1).uniform(-1, 2, (2, ROWS))
+    table = pyarrow.table({"x1": x1, "x2": x2, "y": (x1 > x2).astype(np.int64)})
+    data = stream_table(batches_from(parts(table, 4)), TableSettings("y"), "m").data
+    whole = stream_table(table, TableSettings("y"), "m").data
+    assert data.source == whole.source and data.all_rows == ROWS
+
+
+@pytest.mark.usefixtures("cluster")
 def test_a_package_that_is_replaced_fails_the_job(tmp_path: Path) -> None:
     shutil.copytree(XOR, tmp_path / "p")
     answers = predict(parts(points(), 2), tmp_path / "p", concurrency=1)

@@ -297,6 +297,21 @@ def test_a_pyspark_without_arrow_functions_is_told_of_the_extra(monkeypatch: pyt
         spark.predict_udf(XOR)
 
 
+def test_training_reads_a_dataframe_a_partition_at_a_time(session: Any) -> None:
+    from parity_training import TableSettings, batches_from, stream_table
+
+    random = np.random.default_rng(0)
+    table = pyarrow.table(
+        {"a.b": random.normal(size=900), "kind": np.array(["cat", "dog"])[random.integers(0, 2, 900)]}
+    )
+    df = session.createDataFrame(table).repartitionByRange(3, "`a.b`").sortWithinPartitions("`a.b`")
+    settings = TableSettings("kind")
+    data = stream_table(batches_from(df), settings, "m").data
+    in_order = stream_table(table.sort_by("a.b"), settings, "m").data
+    assert data.source == in_order.source and data.all_rows == 900
+    assert list(data.held_out("test")) == list(in_order.held_out("test"))
+
+
 def test_other_errors_pass_as_they_are(session: Any) -> None:
     with pytest.raises(ZeroDivisionError), spark.parity_errors():
         _ = 1 // 0

@@ -14,7 +14,7 @@ from parity_training.data.problem import PARTS, Problem
 from parity_training.data.stream_table import stream_table
 from parity_training.data.table import TableDataset, table_data
 from parity_training.data.table_settings import TableSettings
-from parity_training.data.table_source import settings_from_source
+from parity_training.data.table_source import memory_from_source, settings_from_source
 from parity_training.fitting.process_group import current_group
 from parity_training.reports.column_report import column_report, column_warnings
 from parity_training.run import Recipe
@@ -36,7 +36,7 @@ def table_problem(data: str, out: Path, given: dict[str, Any]) -> tuple[Problem,
 
 def same_table(data: str, out: Path, recipe: Recipe) -> Problem:
     """Return the problem of a run that goes on, as it was read at first."""
-    settings, memory = settings_from_source(recipe.data), recipe.data.get("memory")
+    settings, memory = settings_from_source(recipe.data), memory_from_source(recipe.data)
     return _read(data, settings, out, recipe.contract.name, memory, leads=False)[1]
 
 

@@ -46,6 +46,11 @@ _BYTES_OF_A_TEXT = 256  # in a column's list of categories, about
 class StreamedTable:
     """A table whose rows lie on a disk.
 
+    >>> from parity_training import TableSettings, stream_table
+    >>> found = stream_table("tests/data/test.csv", TableSettings("label"), "points")
+    >>> list(found.columns.kinds), found.columns.without_target
+    (['x1', 'x2'], 0)
+
     Attributes:
         columns: what was read.
         data: the problem.

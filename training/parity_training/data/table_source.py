@@ -42,6 +42,18 @@ def table_source(columns: Columns, meaning: TargetMeaning, settings: TableSettin
     return {key: list(value) if isinstance(value, tuple) else value for key, value in source.items()}
 
 
+def memory_from_source(source: dict[str, Any]) -> int | None:
+    """Return how many bytes of its rows were in memory, from what a recipe keeps; None where all were.
+
+    Raises:
+        FormatError: it is no number.
+    """
+    memory = source.get("memory")
+    if memory is not None and (not isinstance(memory, int) or isinstance(memory, bool)):
+        raise FormatError(f"the recipe's data cannot be read: memory is {shown(memory)}")
+    return memory
+
+
 def settings_from_source(source: dict[str, Any]) -> TableSettings:
     """Return the settings that read the same rows again, from what a recipe keeps.
 
