@@ -19,6 +19,7 @@ SUBJECTS = {
     "install": "What an application installs and waits for",
     "scoring": "Files",
     "engines": "Clusters",
+    "scale": "Rates of one core",
     "certified": "Proof",
 }
 Figures = dict[str, Any]

@@ -91,10 +91,17 @@ class ColumnSample:
         native = native_kind(chunk, name)
         if native is not None:
             self.native.add(native)
-        if native == "other":
+        if native == "other" or (native == "number" and self._add_native_numbers(chunk, name)):
             return
         for cell, rows in Counter(chunk.column(name)).items():
             self._count(cell, rows)
+
+    def _add_native_numbers(self, chunk: Chunk, name: str) -> bool:
+        """Take cells that a format with types says are numbers; whether all of them are."""
+        matrix, refused = chunk.read([name])
+        if not refused:
+            self.add_numbers(matrix[:, 0], chunk.values)
+        return not refused
 
     def add_numbers(self, column: NDArray[np.float64], values: CellValues) -> None:
         """Take cells that are numbers, none of which begins with a zero; NaN is a missing one."""
