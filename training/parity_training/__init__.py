@@ -5,6 +5,7 @@ from parity_training.data.table import TableDataset, table_data
 from parity_training.data.table_settings import TableSettings
 from parity_training.data.training_data import TrainingData
 from parity_training.data.xor import XORDataset, XORSettings, xor_data
+from parity_training.fitting.mlflow_log import MLflowLog
 from parity_training.fitting.prepare import NetworkChoice
 from parity_training.fitting.process_group import process_group
 from parity_training.fitting.stop_signals import StoppedError
@@ -19,6 +20,7 @@ from parity_training.weights.state_dict import apply_state_dict, load_state_dict
 __all__ = [
     "MLP",
     "NETWORKS",
+    "MLflowLog",
     "NetworkChoice",
     "Recipe",
     "Run",
