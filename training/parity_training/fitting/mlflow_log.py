@@ -2,12 +2,12 @@
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
 
 from parity_runtime import FormatError, InputError, MissingExtraError
 from parity_runtime.arguments import argument, check_choice
@@ -18,6 +18,7 @@ from parity_runtime.files.json_file import dump_json, read_json
 MLFLOW = "mlflow.json"
 
 _SQLITE = "sqlite:///"
+_USER = re.compile(r"//[^/\s]*@")  # in front of a host: a name and a password
 _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING"}
 # MLflow would ask a server that is gone for a quarter of an hour.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}  # the latter in seconds
@@ -111,7 +112,7 @@ def destination(log: MLflowLog) -> Destination:
             experiment = _experiment(mlflow.MlflowClient(uri), log.experiment)
     except Exception as error:  # MLflow's, of every kind
         raise InputError(
-            f"MLflow at {shown_uri(uri)} cannot be used: {first_line(error)}; start it, name another one in "
+            f"MLflow at {shown_uri(uri)} cannot be used: {reason(error)}; start it, name another one in "
             f"MLFLOW_TRACKING_URI, or train without {argument('log', 'mlflow')}"
         ) from error
     return Destination(shown_uri(uri), experiment.experiment_id, log.weights, experiment=experiment.name)
@@ -163,5 +164,9 @@ def shown_uri(uri: str) -> str:
     """Return a store's address without a password, and a SQLite file with its whole path."""
     if uri.startswith(_SQLITE):
         return _SQLITE + str(Path(uri.removeprefix(_SQLITE)).absolute())
-    parts = urlsplit(uri)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.netloc else uri
+    return _USER.sub("//", uri)
+
+
+def reason(error: Exception) -> str:
+    """Return what MLflow says of an error, in one line: it may name the address that it was given."""
+    return _USER.sub("//", first_line(error))

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from parity_runtime import InputError
-from parity_runtime.errors import first_line
 from parity_runtime.files.json_file import read_json
-from parity_training.fitting.mlflow_log import MLFLOW, Destination, impatient, library, shown_uri
+from parity_training.fitting.mlflow_log import MLFLOW, Destination, impatient, library, reason, shown_uri
 from parity_training.fitting.process_group import LostProcessError
 from parity_training.fitting.recipe_parameters import recipe_parameters
 from parity_training.fitting.stop_signals import StoppedError
@@ -68,7 +67,7 @@ class MLflowRun:
             if not self._warned:
                 self._warned = True
                 warnings.warn(
-                    f"MLflow does not take what is logged: {first_line(error)}; the training goes on without, and "
+                    f"MLflow does not take what is logged: {reason(error)}; the training goes on without, and "
                     "offers it again later",
                     stacklevel=4,
                 )
