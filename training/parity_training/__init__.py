@@ -17,10 +17,10 @@ from parity_training.train import resume, train_model, train_xor
 from parity_training.weights.load_weights import load_weights
 from parity_training.weights.state_dict import apply_state_dict, load_state_dict, weights_id
 
-__all__ = [
+__all__ = [  # noqa: RUF022 -- as sorted() has it
     "MLP",
-    "NETWORKS",
     "MLflowLog",
+    "NETWORKS",
     "NetworkChoice",
     "Recipe",
     "Run",

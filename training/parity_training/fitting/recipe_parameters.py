@@ -22,8 +22,8 @@ def recipe_parameters(recipe: dict[str, Any]) -> dict[str, str]:
     A text stands as it is, anything else as JSON; what is longer than MLflow takes is cut, with ``...`` at its end.
     """
     found = {}
-    for part in _PARTS:
-        for name, value in _flat(part, recipe.get(part, {}), 0):
+    for part in (part for part in _PARTS if part in recipe):
+        for name, value in _flat(part, recipe[part], 0):
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             found[name] = text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 3] + "..."
     return found
