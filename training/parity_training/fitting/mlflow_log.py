@@ -169,4 +169,4 @@ def shown_uri(uri: str) -> str:
 
 def reason(error: Exception) -> str:
     """Return what MLflow says of an error, in one line: it may name the address that it was given."""
-    return _USER.sub("//", first_line(error))
+    return _USER.sub("//", first_line(error)).rstrip(".")

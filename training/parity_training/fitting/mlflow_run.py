@@ -41,7 +41,7 @@ class MLflowRun:
         self._pending: list[tuple[Epoch, int]] = []  # with the milliseconds since 1970 when it ended
         self._logged: dict[str, int] = {}  # figures, with the last epoch that MLflow has of each
         self._not_before = 0.0
-        self._warned = False
+        self._warned: set[str] = set()
 
     def write(self, epoch: Epoch) -> None:
         """Keep an epoch for the next `flush`."""
@@ -50,13 +50,13 @@ class MLflowRun:
     def flush(self) -> None:
         """Log the epochs that MLflow has not yet."""
         if time.monotonic() >= self._not_before:
-            self._attempt(self._send)
+            self._attempt(self._send, "the training goes on without, and offers it again later")
 
     def end(self, status: str) -> None:
         """Log what is left, and say how the training ended: ``FINISHED``, ``FAILED`` or ``KILLED``."""
-        self._attempt(lambda: self._end(status))
+        self._attempt(lambda: self._end(status), "its run there lacks the end, and the one on disk nothing")
 
-    def _attempt(self, action: Callable[[], None]) -> None:
+    def _attempt(self, action: Callable[[], None], otherwise: str) -> None:
         begun = time.monotonic()
         try:
             with impatient():
@@ -64,13 +64,9 @@ class MLflowRun:
         except Exception as error:  # MLflow's, of every kind
             now = time.monotonic()
             self._not_before = now + max(_PAUSE, _SHARE * (now - begun))
-            if not self._warned:
-                self._warned = True
-                warnings.warn(
-                    f"MLflow does not take what is logged: {reason(error)}; the training goes on without, and "
-                    "offers it again later",
-                    stacklevel=4,
-                )
+            if otherwise not in self._warned:
+                self._warned.add(otherwise)
+                warnings.warn(f"MLflow does not take what is logged: {reason(error)}; {otherwise}", stacklevel=4)
 
     def _send(self) -> None:
         if self._client is None:
