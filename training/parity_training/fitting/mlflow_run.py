@@ -97,17 +97,16 @@ class MLflowRun:
             client.update_run(run_id, status="RUNNING")
             histories = {name: client.get_metric_history(run_id, name) for name in _FIGURES}
             self._logged = {name: max((one.step for one in found), default=0) for name, found in histories.items()}
-        self._describe(client, run_id)
+        self._log_parameters(client, run_id)
         self._client = client
 
-    def _describe(self, client: Any, run_id: str) -> None:
+    def _log_parameters(self, client: Any, run_id: str) -> None:
         from mlflow.entities import Param  # noqa: PLC0415 -- an extra
 
         recipe = recipe_parameters(read_json(self._folder / RECIPE))
         params = [Param(name, value) for name, value in recipe.items()]
         for start in range(0, len(params), _AT_ONCE):
             client.log_batch(run_id, params=params[start : start + _AT_ONCE])
-        client.log_artifact(run_id, str(self._folder / RECIPE))
 
     def _address(self) -> str:
         """Return the address of the store: a run's folder may be a stranger's, and chooses none."""
@@ -119,18 +118,22 @@ class MLflowRun:
 
     def _end(self, status: str) -> None:
         self._send()
-        run_id = self._place.run_id
         if status == "FINISHED":
-            evaluation = read_json(self._folder / EVALUATION)
-            figures = {f"{evaluation['part']}/{name}": value for name, value in evaluation.items()}
-            there = self._client.get_run(run_id).data.metrics
-            for name, value in figures.items():
-                if type(value) in (int, float) and name not in there:
-                    self._client.log_metric(run_id, name, value)
-            for file in (EVALUATION, *PLOTS, *[STATE_DICT] * self._place.weights):
-                if (self._folder / file).is_file():
-                    self._client.log_artifact(run_id, str(self._folder / file))
-        self._client.set_terminated(run_id, status)
+            self._log_evaluation()
+        self._client.set_terminated(self._place.run_id, status)
+        for file in (RECIPE, EVALUATION, *PLOTS, *[STATE_DICT] * self._place.weights):  # they may have another server
+            if (self._folder / file).is_file():
+                self._client.log_artifact(self._place.run_id, str(self._folder / file))
+
+    def _log_evaluation(self) -> None:
+        """Log the figures of the evaluation that a killed process had not."""
+        run_id = self._place.run_id
+        evaluation = read_json(self._folder / EVALUATION)
+        there = self._client.get_run(run_id).data.metrics
+        for name, value in evaluation.items():
+            figure = f"{evaluation['part']}/{name}"
+            if type(value) in (int, float) and figure not in there:
+                self._client.log_metric(run_id, figure, value)
 
 
 @contextlib.contextmanager
