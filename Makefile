@@ -88,8 +88,9 @@ coverage: $(READY)  ## Run all tests and say which lines they leave out (twice t
 lowest: $(LOWEST)/.ready  ## Run the runtime's tests on the lowest versions that pyproject.toml allows, in .venv/lowest.
 	@$(LOWEST)/bin/python -m pytest -q tests/runtime
 
-mlflow: $(MLFLOW)/.ready  ## Run the tests of packages as MLflow models in .venv/mlflow: MLflow wants another pyarrow.
-	@$(MLFLOW)/bin/python -W default -m pytest -q -W default tests/engines/test_mlflow.py
+mlflow: $(MLFLOW)/.ready  ## Run the tests of what needs MLflow in .venv/mlflow: it wants another pyarrow.
+	@OMP_NUM_THREADS=1 $(MLFLOW)/bin/python -W default -m pytest -q -W default tests/engines/test_mlflow.py \
+	    tests/engines/test_mlflow_log.py tests/end_to_end/test_no_network.py -k mlflow
 
 soak: $(READY) $(LOWEST)/.ready $(LOWEST_ALL)/.ready  ## Property tests at length, fuzzing of every parser, 400 kills, right graphs that must pass, and the search for a hole in the proof (3 hours).
 	@$(LOWEST_ALL)/bin/python -m pytest -q tests/training tests/export tests/parity
@@ -135,8 +136,8 @@ lock: $(VENV)/uv/bin/uv  ## Write locks/ from pyproject.toml and constraints.txt
 	@$(COMPILE) --extra fuzz --constraint constraints.txt --constraint locks/dev.txt --output-file locks/fuzz.txt
 	@$(COMPILE_LOWEST) --output-file locks/lowest.txt
 	@$(COMPILE_LOWEST) --extra train --extra export --extra plot --output-file locks/lowest-all.txt
-	@$(TOOLS) | $(COMPILE) - --extra cpu --extra spark --extra mlflow \
-	    --output-file locks/mlflow.txt
+	@{ $(TOOLS); grep -E '^(tensorboard|torch)==' constraints.txt; } | $(COMPILE) - --extra cpu --extra spark --extra mlflow \
+	    --extra train --output-file locks/mlflow.txt
 	@for lock in locks/*.txt; do awk '/^[^ ]/ { skip = /^(torch|triton|nvidia-|cuda-)/ } \
 	    /^torch==/ { print "# " $$1 " without hashes: each index has builds of its own" } !skip' $$lock >$$lock.new && mv $$lock.new $$lock; done
 

@@ -1,14 +1,14 @@
 """Predictions on clusters beside the same jobs with bare onnxruntime, and beside a function of rows.
 
 Prints one JSON object of ratios of jobs that run in turn: the median, with the quartiles beside it. The answers of all
-are compared before they are timed. ``--only spark`` measures a part; Spark needs Java.
+are compared before they are timed. ``--only ray`` measures a part; Spark needs Java.
 """
 
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,15 @@ PACKAGE = ROOT / "tests" / "data" / "xor"
 ROWS, FEW = 8_000_000, 400_000
 PARTS = 8
 FOLDER = tempfile.TemporaryDirectory()
+RAY_BATCH = 32_768  # rows, as parity_runtime.ray takes
+RAY_FEW = 1_200_000  # a function of a row takes ten times the seconds that Ray needs to start actors
+NAMES = ("label", "probability_0", "probability_1")
 ADDED = "label BIGINT, probability_0 FLOAT, probability_1 FLOAT"
 
 
 def main() -> None:
     """Measure and print."""
-    print_parts(__doc__, {"spark": spark})
+    print_parts(__doc__, {"spark": spark, "ray": on_ray})
 
 
 def spark() -> dict[str, Any]:
@@ -54,6 +57,34 @@ def spark() -> dict[str, Any]:
             shutil.rmtree(logs, ignore_errors=True)
 
 
+def on_ray() -> dict[str, Any]:
+    """Return our time over bare onnxruntime's, and a row-wise function's over ours; two actors have a core each.
+
+    Each job starts its actors, which takes most of the seconds of the first ratio.
+    """
+    import ray
+
+    environment = {"PYTHONPATH": _python_path(), "OMP_NUM_THREADS": "1"}
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": environment})
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    try:
+        many, few = (ray.data.read_parquet(table(rows)).materialize() for rows in (ROWS, RAY_FEW))
+        ours, bare, row_wise = (job(few).sort("id").take(1000) for job in (_ray_ours, _ray_bare, _ray_row_wise))
+        assert ours == bare == row_wise
+        return {
+            f"Ray, {ROWS // 1_000_000}M rows: parity over bare onnxruntime in map_batches": ratio(
+                (_computed(_ray_ours, many), _computed(_ray_bare, many)), 7
+            )
+            | {"target": "at most 1.1"},
+            f"Ray, {RAY_FEW:,} rows: a function of a row over parity": ratio(
+                (_computed(_ray_row_wise, few), _computed(_ray_ours, few)), 3
+            )
+            | {"target": "at least 5"},
+        }
+    finally:
+        ray.shutdown()
+
+
 def table(rows: int) -> str:
     """Return a folder of Parquet files in equal parts: id, x1, x2."""
     import pyarrow
@@ -72,10 +103,9 @@ def table(rows: int) -> str:
 def _session() -> Any:
     from pyspark.sql import SparkSession
 
-    paths = [str(ROOT / "runtime"), os.environ.get("PYTHONPATH", "")]
     os.environ |= {
         "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1", "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONPATH": _python_path(),
     }  # fmt: skip
     settings = {
         "spark.driver.host": "127.0.0.1", "spark.ui.enabled": "false", "spark.executor.memory": "1g",
@@ -83,6 +113,10 @@ def _session() -> Any:
     }  # fmt: skip
     builder = SparkSession.builder.master("local-cluster[2,1,1024]").appName("parity benchmark")
     return builder.config(map=settings).getOrCreate()
+
+
+def _python_path() -> str:
+    return os.pathsep.join([str(ROOT / "runtime"), os.environ.get("PYTHONPATH", "")])
 
 
 def _timed(frame: Any) -> ScoringJob:
@@ -107,7 +141,7 @@ def _bare(frame: Any) -> Any:
             features = numpy.stack([batch["x1"].to_numpy(), batch["x2"].to_numpy()], axis=1)
             label, probabilities, _ = session.run(None, {"features": features})
             columns = [*batch.columns, *map(pyarrow.array, (label, probabilities[:, 0], probabilities[:, 1]))]
-            names = [*batch.schema.names, "label", "probability_0", "probability_1"]
+            names = [*batch.schema.names, *NAMES]
             yield pyarrow.RecordBatch.from_arrays(columns, names)
 
     return frame.mapInArrow(answers, f"id BIGINT, x1 FLOAT, x2 FLOAT, {ADDED}")
@@ -126,6 +160,56 @@ def _row_wise(frame: Any) -> Any:
         return int(label[0]), float(probabilities[0, 0]), float(probabilities[0, 1])
 
     return frame.withColumn("y", answer("x1", "x2")).select("id", "x1", "x2", "y.*")
+
+
+def _computed(job: Callable[[Any], Any], dataset: Any) -> ScoringJob:
+    return lambda: job(dataset).materialize()
+
+
+def _ray_ours(dataset: Any) -> Any:
+    from parity_runtime import ray
+
+    return ray.predict(dataset, PACKAGE, concurrency=2)
+
+
+def _ray_bare(dataset: Any) -> Any:
+    given = {"model": str(PACKAGE / "model.onnx")}
+    return dataset.map_batches(
+        BareScorer, fn_constructor_kwargs=given, batch_format="pyarrow", batch_size=RAY_BATCH, num_cpus=1, concurrency=2
+    )
+
+
+class BareScorer:
+    """A careful job of one's own: a session an actor, Arrow in and out."""
+
+    def __init__(self, model: str) -> None:
+        self._session = opened(model)
+
+    def __call__(self, batch: Any) -> Any:
+        """Return the batch with its answers."""
+        import numpy
+        import pyarrow
+
+        features = numpy.stack([batch["x1"].to_numpy(), batch["x2"].to_numpy()], axis=1)
+        label, probabilities, _ = self._session.run(None, {"features": features})
+        answers = zip(NAMES, (label, probabilities[:, 0], probabilities[:, 1]), strict=True)
+        for name, answer in answers:
+            batch = batch.append_column(name, pyarrow.array(answer))
+        return batch
+
+
+def _ray_row_wise(dataset: Any) -> Any:
+    model = str(PACKAGE / "model.onnx")
+
+    def answer(row: dict[str, Any]) -> dict[str, Any]:
+        import numpy
+
+        label, probabilities, _ = opened(model).run(
+            None, {"features": numpy.array([[row["x1"], row["x2"]]], numpy.float32)}
+        )
+        return row | dict(zip(NAMES, (label[0], *probabilities[0]), strict=True))
+
+    return dataset.map(answer, num_cpus=1)
 
 
 def opened(model: str) -> Any:

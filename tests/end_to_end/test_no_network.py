@@ -24,6 +24,17 @@ def refuse(event, arguments):
 
 sys.addaudithook(refuse)
 """
+NO_CONNECTION = """
+import os, sys
+
+def refuse(event, arguments):
+    local = event == "socket.connect" and isinstance(arguments[1], (str, bytes))  # of a Unix socket
+    if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo") and not local:
+        os.write(2, f"{event} {arguments}\\n".encode())
+        os._exit(77)
+
+sys.addaudithook(refuse)
+"""
 LINE = (
     "train xor --out run --epochs 20",
     "train xor --out workers --epochs 1 --num-workers 1",
@@ -38,10 +49,10 @@ LINE = (
 )
 
 
-def guarded(folder: Path) -> dict[str, str]:
-    """The environment of a Python that ends at its first socket."""
+def guarded(folder: Path, guard: str = GUARD) -> dict[str, str]:
+    """The environment of a Python that ends at its first socket, or connection."""
     (folder / "guard").mkdir()
-    (folder / "guard" / "sitecustomize.py").write_text(GUARD)
+    (folder / "guard" / "sitecustomize.py").write_text(guard)
     return os.environ | {"PYTHONPATH": python_path(str(folder / "guard")), "HOME": str(folder)}
 
 
@@ -70,6 +81,24 @@ def test_processes_that_train_together_need_the_loopback_interface_alone(tmp_pat
     done = subprocess.run([*with_loopback_alone(), str(PARITY), *command.split()], cwd=tmp_path,
                           env=guarded(tmp_path), capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_a_log_in_mlflow_connects_to_nothing_unless_it_is_given_an_address(tmp_path: Path) -> None:
+    """On importing a library of MLflow's asks whether it may bind to ::1, and no more."""
+    pytest.importorskip("mlflow", reason="mlflow wants another pyarrow than the tests' environment: make mlflow")
+    environment = guarded(tmp_path, NO_CONNECTION)
+    asked = {"CI", "DO_NOT_TRACK", "PYTEST_CURRENT_TEST"}  # by which MLflow tells that it is to say nothing
+    environment = {
+        name: value for name, value in environment.items() if name not in asked and not name.startswith("MLFLOW_")
+    }
+    command = "train xor --out run --size 200 --epochs 1 --log mlflow"
+    done = subprocess.run([*without_a_network(), str(PARITY), *command.split()], cwd=tmp_path, env=environment,
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "mlflow.db").exists()
+    command = "import socket; socket.create_connection(('127.0.0.1', 9))"
+    refused = subprocess.run([sys.executable, "-c", command], env=environment, check=False, capture_output=True)
+    assert refused.returncode == 77
 
 
 def test_the_whole_line_needs_no_network_and_opens_no_socket(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.runtime.folder_tables import NAMES, write_table
+
 DATA = Path(__file__).parent.parent / "data"
 
 hypothesis.settings.register_profile("quick", max_examples=60, deadline=None, derandomize=True)
@@ -70,3 +72,17 @@ def package_copy(tmp_path: Path):  # type: ignore[no-untyped-def]
         return Path(shutil.copytree(package, tmp_path / f"copy-of-{package.name}"))
 
     return copy
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Path:
+    """A folder of three tables of 50 points each."""
+    for seed, name in enumerate(NAMES):
+        write_table(tmp_path / "tables" / f"{name}.csv", seed)
+    return tmp_path / "tables"
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Where the answers of a command go; nothing is there."""
+    return tmp_path / "scored"

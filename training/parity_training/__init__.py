@@ -7,6 +7,7 @@ from parity_training.data.table import TableDataset, table_data
 from parity_training.data.table_settings import TableSettings
 from parity_training.data.training_data import TrainingData
 from parity_training.data.xor import XORDataset, XORSettings, xor_data
+from parity_training.fitting.mlflow_log import MLflowLog
 from parity_training.fitting.prepare import NetworkChoice
 from parity_training.fitting.process_group import process_group
 from parity_training.fitting.stop_signals import StoppedError
@@ -18,8 +19,9 @@ from parity_training.train import resume, train_model, train_xor
 from parity_training.weights.load_weights import load_weights
 from parity_training.weights.state_dict import apply_state_dict, load_state_dict, weights_id
 
-__all__ = [
+__all__ = [  # noqa: RUF022 -- as sorted() has it
     "MLP",
+    "MLflowLog",
     "NETWORKS",
     "NetworkChoice",
     "Recipe",

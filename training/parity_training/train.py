@@ -20,10 +20,12 @@ from parity_training.fitting.check_classes import check_classes
 from parity_training.fitting.checkpoint import Checkpoints, restore, saved_weights
 from parity_training.fitting.evaluation import inputs_of, metrics_of, outputs_of
 from parity_training.fitting.loop import EpochResult, TrainingLoop
+from parity_training.fitting.mlflow_log import Log, as_mlflow_log, destination
+from parity_training.fitting.mlflow_run import MLflowRun, mlflow_run
 from parity_training.fitting.prepare import NetworkChoice, make_recipe, prepare
 from parity_training.fitting.process_group import current_group, restarted
 from parity_training.fitting.stop_signals import StoppedError, StopRequest, stop_requests
-from parity_training.fitting.training_log import check_tensorboard, open_log
+from parity_training.fitting.training_log import check_tensorboard, open_log, read_epochs
 from parity_training.networks.registry import Network
 from parity_training.run import EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Recipe, Run, unfinished_path
 from parity_training.run_folder import check_folder, write_test_rows
@@ -36,7 +38,12 @@ OnEpoch = Callable[[EpochResult], None]
 
 
 def train_xor(
-    out: str | Path, settings: XORSettings | None = None, *, replace: bool = False, on_epoch: OnEpoch = lambda _: None
+    out: str | Path,
+    settings: XORSettings | None = None,
+    *,
+    replace: bool = False,
+    on_epoch: OnEpoch = lambda _: None,
+    log: Log = "tensorboard",
 ) -> Run:
     """Train the notebook's network on the continuous XOR problem and write a run.
 
@@ -49,16 +56,18 @@ def train_xor(
         settings: the notebook's figures by default.
         replace: take the place of a run that stands there already; it is whole until this one has finished.
         on_epoch: called after each epoch, for a progress bar.
+        log: ``mlflow``, or a `MLflowLog`, logs to MLflow as well.
 
     Raises:
-        InputError: the folder exists, or a setting is out of range.
+        InputError: the folder exists, a setting is out of range, or MLflow cannot be reached.
     """
     settings = settings or XORSettings()
     choice = NetworkChoice("XORClassifier", {"num_hidden": settings.hidden})
-    return train_model(xor_data(settings), choice, settings.training(), out, replace=replace, on_epoch=on_epoch)
+    data = xor_data(settings)
+    return train_model(data, choice, settings.training(), out, replace=replace, on_epoch=on_epoch, log=log)
 
 
-def train_model(
+def train_model(  # noqa: PLR0913 -- what a training is made of, and who watches it
     training_data: Problem,
     choice: NetworkChoice,
     settings: TrainSettings,
@@ -66,6 +75,7 @@ def train_model(
     *,
     replace: bool = False,
     on_epoch: OnEpoch = lambda _: None,
+    log: Log = "tensorboard",
 ) -> Run:
     """Train a network on a problem and write a run.
 
@@ -82,17 +92,20 @@ def train_model(
         replace: take the place of a run that stands there already; it is whole until this one has
             finished. An unfinished one is discarded.
         on_epoch: called after each epoch.
+        log: ``mlflow``, or a `MLflowLog`, logs to MLflow as well: settings, the figures of each epoch, the evaluation.
+            It is no part of the recipe; a resumed run goes on where it was logged. Once training has begun, a server
+            that is away costs a warning and no more.
 
     Raises:
-        InputError: the folder exists, a setting does not fit, the classes are numbers of too few rows each, or the
-            loss is no longer finite.
-        MissingExtraError: tensorboard is not installed.
+        InputError: the folder exists, a setting does not fit, the classes are numbers of too few rows each, MLflow
+            cannot be reached, or the loss is no longer finite.
+        MissingExtraError: tensorboard, or the mlflow that was asked for, is not installed.
         UnfinishedRunError: one that was stopped stands in ``<out>.unfinished``.
         StoppedError: SIGTERM, SIGHUP or Ctrl-C came; the run can be resumed.
         LostProcessError: in a `process_group`: another process has ended; the run can be resumed.
     """
     check_tensorboard()
-    target, group = Path(out), current_group()
+    mlflow, target, group = as_mlflow_log(log), Path(out), current_group()
     if not group.leads:
         return _follow(target, training_data, choice.user_network, on_epoch)
     state = state_after_restart(target, make_recipe(training_data, choice, settings)) if restarted() else None
@@ -102,6 +115,7 @@ def train_model(
         return _already_there(Run.open(target))
     check_folder(target, replace=replace)
     check_classes(training_data)
+    place = destination(mlflow) if mlflow else None
     recipe = make_recipe(training_data, choice, settings)
     with group.finishing(), _seeded(settings.seed):
         training = prepare(training_data, recipe, choice.user_network, settings)  # refuses before anything is written
@@ -109,6 +123,8 @@ def train_model(
             run = Run(folder, recipe)
             run.write_json(RECIPE, recipe.to_json())
             write_test_rows(run.path / TEST_TABLE, training_data)
+            if place:
+                place.write(folder)
             Checkpoints(run.path, training).save()  # from here on it can be resumed
             try:
                 _finish(run, training_data, training, on_epoch)
@@ -164,7 +180,16 @@ def resume(
             _continue(run, training_data, user_network, on_epoch)
         else:
             group.told(_plan(run.recipe, train=False))
+            _log_again(run.path)
         return put_in_place(run, target, replace=replace)
+
+
+def _log_again(folder: Path) -> None:
+    """Log what MLflow lacks of a training that has ended; the process that trained may have been killed before."""
+    with mlflow_run(folder) as mlflow:
+        if mlflow:
+            for epoch in read_epochs(folder):
+                mlflow.write(epoch)
 
 
 def _continue(run: Run, training_data: Problem, user_network: Network | None, on_epoch: OnEpoch) -> None:
@@ -214,7 +239,13 @@ def _follow(target: Path, training_data: Problem, user_network: Network | None, 
 
 def _finish(run: Run, training_data: Problem, training: TrainingLoop, on_epoch: OnEpoch) -> None:
     """Train to the end, or to the next signal, and write what a finished run holds."""
-    with stop_requests() as training.stop, open_log(run.path, training.progress.epoch) as log:
+    with mlflow_run(run.path) as mlflow:
+        _train(run, training, on_epoch, mlflow)
+        _write_results(run, training_data, training)
+
+
+def _train(run: Run, training: TrainingLoop, on_epoch: OnEpoch, mlflow: MLflowRun | None) -> None:
+    with stop_requests() as training.stop, open_log(run.path, training.progress.epoch, mlflow) as log:
         current_group().told(_plan(run.recipe))
         checkpoints = Checkpoints(run.path, training, log.flush)
         training.after_step = checkpoints.save_if_due
@@ -223,6 +254,10 @@ def _finish(run: Run, training_data: Problem, training: TrainingLoop, on_epoch: 
             on_epoch(result)
         checkpoints.save()
         _refuse_stopped(run.path, training.stop, training)
+
+
+def _write_results(run: Run, training_data: Problem, training: TrainingLoop) -> None:
+    """Evaluate the best weights, and write what an unfinished run has not."""
     training.model.load_state_dict(training.progress.best_weights)
     model = training.model.cpu()
     part = training_data.evaluated_part

@@ -13,12 +13,11 @@ from pathlib import Path
 from parity_runtime import InputError
 from parity_runtime.printable import printable
 from parity_training.fitting.process_group import LAUNCHER, LOST, STORE
-from parity_training.fitting.stop_signals import StoppedError
+from parity_training.fitting.stop_signals import Handler, StoppedError, handled_by
 
 MOST_PROCESSES = 1024
 _PAUSE = 0.02  # seconds between two looks
 _PATIENCE = 20.0  # seconds in which the others end by themselves
-_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)]
 
 
 class _Started:
@@ -103,24 +102,17 @@ def _environment(rank: int, processes: int, store: Path, pipe: int) -> dict[str,
 
 @contextlib.contextmanager
 def _passed_on(started: list[_Started]) -> Iterator[list[int]]:
-    """Pass signals on to the processes while the block runs; gives those that came. One that is ignored stays so."""
+    """Pass signals on to the processes while the block runs; gives those that came."""
     sent: list[int] = []
 
-    def pass_on(number: int, _frame: object) -> None:
+    def pass_on(number: int, _earlier: Handler) -> None:
         sent.append(number)
         for one in started:
             # Python would trace a SIGINT back that comes while it imports torch.
             one.process.send_signal(signal.SIGTERM if number == signal.SIGINT else number)
 
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
-    for number in before:
-        signal.signal(number, pass_on)
-    try:
+    with handled_by(pass_on):
         yield sent
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _wait(started: list[_Started], sent: list[int]) -> None:

@@ -27,6 +27,7 @@ from parity_training.data.table import table_defaults
 from parity_training.data.table_settings import TableSettings
 from parity_training.data.xor import XORSettings, xor_data
 from parity_training.fitting.loop import EpochResult
+from parity_training.fitting.mlflow_log import MLflowLog, destination
 from parity_training.fitting.prepare import PROCESSES, NetworkChoice
 from parity_training.fitting.process_group import LOST, STORE, LostProcessError, current_group, restarted
 from parity_training.fitting.stop_signals import StoppedError
@@ -76,17 +77,20 @@ def train(context: click.Context, /, data: str, out: Path, force: bool, resume_r
         given["format"] = given.pop("format_name")
     network = given.get("network")
     user_network = resolve_callable(network) if network is not None and ":" in network else None
+    log = _log(given)
     going_on = _resume_command(data, out, network, force=force)
     if resume_run:
         _refuse_settings(context)
     processes = _to_start(given.pop("processes", None), out, force=force, resume_run=resume_run)
     with _ways_out(context, out, going_on):
         if processes > 1:
+            if not resume_run:
+                _say_where(log)
             context.exit(launch(processes, context.meta[_TYPED]))
         run = (
             _resumed(data, out, user_network, force=force)
             if resume_run
-            else _trained(data, out, given, user_network, force=force)
+            else _trained(data, out, given | {"log": log}, user_network, force=force)
         )
     if current_group().leads:
         for line in _summary(run):
@@ -149,9 +153,28 @@ def _refuse_settings(context: click.Context) -> None:
             raise InputError(f"--resume continues with the run's own settings; leave out {parameter.opts[0]}")
 
 
+def _log(given: dict[str, Any]) -> MLflowLog | None:
+    """Take the options of ``--log`` out of those that were given."""
+    log, mlflow = given.pop("log", "tensorboard"), MLflowLog(given.get("experiment"), given.get("log_weights", False))
+    for name, option in (("experiment", "--experiment"), ("log_weights", "--log-weights")):
+        if name in given and log != "mlflow":
+            raise InputError(f"{option} goes with --log mlflow")
+        given.pop(name, None)
+    return mlflow if log == "mlflow" else None
+
+
+def _say_where(log: MLflowLog | None) -> None:
+    """Say where MLflow keeps a training, before its table is read: it must be there."""
+    if log is not None:
+        place = destination(log)
+        echo_line(f"MLflow: experiment {place.experiment} at {place.tracking_uri}", err=True)
+
+
 def _trained(data: str, out: Path, given: dict[str, Any], user_network: Network | None, *, force: bool) -> Run:
     if current_group().leads and not restarted():
         check_folder(out, replace=force)
+        if STORE not in os.environ:  # else whoever has started this process has said so
+            _say_where(given["log"])
     training_data, name, settings = _xor(given) if data == "xor" else _table(data, out, given)
     own = {item.name for item in fields(TrainSettings)}
     settings = replace(settings, **{name: value for name, value in given.items() if name in own})
@@ -162,7 +185,15 @@ def _trained(data: str, out: Path, given: dict[str, Any], user_network: Network 
         arguments = {"num_hidden": given["hidden"]} | arguments
     choice = NetworkChoice(given.get("network", name), arguments, user_network)
     with _progress(settings.epochs) as on_epoch:
-        return train_model(training_data, choice, settings, out, replace=force, on_epoch=on_epoch)
+        return train_model(
+            training_data,
+            choice,
+            settings,
+            out,
+            replace=force,
+            on_epoch=on_epoch,
+            log=given["log"] or "tensorboard",
+        )
 
 
 def _resumed(data: str, out: Path, user_network: Network | None, *, force: bool) -> Run:

@@ -94,6 +94,14 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=click.IntRange(1, MOST_PROCESSES),
         help="Processes of this machine that train together, each with its part of every batch [default: 1].",
     ),
+    click.option(
+        "--log",
+        type=click.Choice(["tensorboard", "mlflow"]),
+        help="Where epochs are logged; mlflow: there as well, at MLFLOW_TRACKING_URI or in mlflow.db "
+        "[default: tensorboard].",
+    ),
+    click.option("--experiment", help="mlflow: the experiment [default: MLFLOW_EXPERIMENT_NAME, or Default]."),
+    click.option("--log-weights", is_flag=True, help="mlflow: keep the trained weights there as well."),
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="[default: auto, CUDA where it is]"),
 )
 

@@ -3,12 +3,16 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
 from parity_runtime import ParityError
 
 _STOPPING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)]
+
+Handler = Any
+"""What the signal module takes and gives as a signal's handler."""
 
 
 class StoppedError(ParityError):
@@ -48,17 +52,32 @@ def stop_requests() -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.getsignal(number) for number in _STOPPING}
-    before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
 
-    def note(number: int, _frame: FrameType | None) -> None:
+    def note(number: int, earlier: Handler) -> None:
         request.signal_number = number
-        signal.signal(number, before[signal.Signals(number)])
+        signal.signal(number, earlier)
+
+    with handled_by(note):
+        yield request
+
+
+@contextlib.contextmanager
+def handled_by(handle: Callable[[int, Handler], None]) -> Iterator[None]:
+    """Call a function for SIGTERM, SIGHUP and SIGINT while the block runs; one that is ignored stays ignored.
+
+    Args:
+        handle: gets the signal's number and what handled it before.
+    """
+    found = {number: signal.getsignal(number) for number in _STOPPING}
+    before = {number: handler for number, handler in found.items() if handler != signal.SIG_IGN}
+
+    def answer(number: int, _frame: FrameType | None) -> None:
+        handle(number, before[signal.Signals(number)])
 
     for number in before:
-        signal.signal(number, note)
+        signal.signal(number, answer)
     try:
-        yield request
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""What a training says while it runs: a line an epoch in metrics.jsonl, and TensorBoard."""
+"""What a training says while it runs: a line an epoch in metrics.jsonl, TensorBoard, and MLflow where asked for."""
 
 import contextlib
 import importlib.util
@@ -12,6 +12,7 @@ from parity_runtime.files.atomic_write import write_file
 from parity_runtime.files.json_file import MAX_BYTES, parse_json
 from parity_runtime.files.open_file import read_regular
 from parity_training.fitting.loop import EpochResult
+from parity_training.fitting.mlflow_run import MLflowRun
 
 METRICS, TENSORBOARD = "metrics.jsonl", "tensorboard"
 
@@ -73,29 +74,42 @@ def _metrics(line: dict[str, Any]) -> list[str]:
 
 
 @contextlib.contextmanager
-def open_log(folder: Path, finished_epochs: int) -> Iterator[TrainingLog]:
+def open_log(folder: Path, finished_epochs: int, mlflow: MLflowRun | None = None) -> Iterator[TrainingLog]:
     """Open the log of a run, after the epochs that a checkpoint has; later ones, of a killed process, are dropped.
 
     Args:
         folder: of the run.
         finished_epochs: how many lines stay.
+        mlflow: the run there; it gets the epochs that it lacks, those of an earlier process too.
     """
     from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 -- half a second that an export does not need
 
     path = folder / METRICS
     lines = path.read_bytes().splitlines(keepends=True)[:finished_epochs] if path.is_file() else []
     write_file(path, b"".join(lines))
+    if mlflow:
+        for line in lines:
+            mlflow.write(parse_json(line, str(path)))
     with (
         path.open("a", encoding="utf-8") as metrics,
         SummaryWriter(str(folder / TENSORBOARD), purge_step=finished_epochs + 1) as board,
     ):
 
         def write(result: EpochResult) -> None:
-            metrics.write(json.dumps(result.to_json()) + "\n")
+            epoch = result.to_json()
+            metrics.write(json.dumps(epoch) + "\n")
             board.add_scalar("loss/train", result.loss, result.epoch)
             if result.validation_loss is not None:
                 board.add_scalar("loss/validation", result.validation_loss, result.epoch)
             for name, value in result.metrics.items():
                 board.add_scalar(f"{name}/validation", value, result.epoch)
+            if mlflow:
+                mlflow.write(epoch)
 
-        yield TrainingLog(write, metrics.flush)
+        def flush() -> None:
+            metrics.flush()
+            if mlflow:
+                mlflow.flush()
+
+        flush()
+        yield TrainingLog(write, flush)
