@@ -61,8 +61,9 @@ class Scorer:
         """
         import pyarrow  # noqa: PLC0415 -- of the [ray] extra
 
-        answers = self._scorer.answers(batch.combine_chunks().to_batches(), "a batch of the dataset")
-        return pyarrow.Table.from_batches(answers, self._scorer.schema(batch.schema, self._contract))
+        answers = list(self._scorer.answers(batch.combine_chunks().to_batches(), "a batch of the dataset"))
+        schema = answers[0].schema if answers else self._scorer.schema(batch.schema, self._contract)
+        return pyarrow.Table.from_batches(answers, schema)
 
 
 _MORE = frozenset(MoreOptions.__annotations__)
