@@ -1,7 +1,6 @@
 """Training data from a table that is larger than memory: read once, kept on a disk as the network takes it."""
 
-import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,8 +19,7 @@ from parity_training.data.hashed_split import HashedSplit
 from parity_training.data.number_summary import NumberSummary
 from parity_training.data.open_table import table_file
 from parity_training.data.problem import PARTS
-from parity_training.data.raw_rows import RawRows
-from parity_training.data.record_file import RecordFile
+from parity_training.data.record_writer import RecordWriter
 from parity_training.data.rows_of_file import RowsOfFile, table_state
 from parity_training.data.rows_on_disk import RowsOnDisk
 from parity_training.data.split import none_to_train_on
@@ -124,7 +122,7 @@ class _Stream:
                     classes += np.bincount(meaning.labels(rows), minlength=len(classes))
         features = TableFeatures(columns, stats, settings.max_categories)
         contract = table_contract(columns, meaning, features.features, settings, self.name)
-        taken = _NetworkRows(meaning, features, classes, self.folder)
+        taken = RecordWriter(meaning, features, classes, self.folder)
         files = {part: taken.written(self.rows.pieces(part), part) for part in ("test", "validation", "train")}
         if not len(files["train"]):
             raise none_to_train_on(columns.num_rows)
@@ -170,52 +168,8 @@ class _Stream:
     def _date_counts(self, feature: Feature) -> ColumnCounts:
         """Return the counts of a date in the training rows, between the deciles of a sample of them."""
         step = max(self.rows.num_rows("train") // SAMPLE, 1)
-        pieces = [rows.seconds[:, feature.index] for rows in self.rows.pieces("train")] if step == 1 else [
-            rows.seconds[::step, feature.index] for rows in self.rows.pieces("train")
-        ]  # fmt: skip
+        pieces = [rows.seconds[::step, feature.index] for rows in self.rows.pieces("train")]
         counts = no_date_counts(feature, np.concatenate(pieces))
         for rows in self.rows.pieces("train"):
             counts.update(rows.seconds[:, feature.index])
         return counts
-
-
-class _NetworkRows:
-    """Writes rows as the network takes them, and what a resumed run compares."""
-
-    def __init__(
-        self, meaning: TargetMeaning, features: TableFeatures, classes: NDArray[np.int64], folder: Path | None
-    ) -> None:
-        self._meaning, self._indices, self._folder = meaning, features.indices, folder
-        self._classes = classes > 0
-        self.digest = hashlib.sha256(repr((features.features, meaning.classes)).encode())
-        self.places: list[NDArray[np.int64]] = []
-
-    def written(self, pieces: Iterator[RawRows], part: str) -> RecordFile:
-        """Return the rows of a part in a file of their own; the numbers of those of the first with any are noted."""
-        file, is_first = None, not any(map(len, self.places))
-        for rows in pieces:
-            labels = self._meaning.labels(rows)
-            if self._meaning.classes and part != "train":  # a class that is never trained on cannot be told
-                known = self._classes[labels]
-                rows, labels = rows.take(known), labels[known]  # noqa: PLW2901
-            if file is None:
-                file = RecordFile(self._dtype(rows, labels), self._folder)
-            self._write(file, rows, labels)
-            if is_first:
-                self.places.append(rows.places)
-        if file is None:
-            file = RecordFile(np.dtype([("data", "<f4", (0,))]), self._folder)
-        file.flush()
-        return file
-
-    def _dtype(self, rows: RawRows, labels: NDArray[Any]) -> np.dtype[Any]:
-        indices = [("indices", self._indices.dtype, (self._indices.width,))] if self._indices.width else []
-        return np.dtype([("data", "<f4", (rows.data.shape[1],)), *indices, ("target", labels.dtype)])
-
-    def _write(self, file: RecordFile, rows: RawRows, labels: NDArray[Any]) -> None:
-        records = np.empty(len(rows), file.dtype)
-        records["data"], records["target"] = rows.data, labels
-        if self._indices.width:
-            records["indices"] = self._indices.of(rows)
-        self.digest.update(records.tobytes())
-        file.append(records)
