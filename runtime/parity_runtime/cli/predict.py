@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from parity_runtime.cli.drift_options import DriftWatch, drift_options, refuse_beside_explain_row, show_row
+from parity_runtime.cli.engine_options import EngineChoice, engine_options
 from parity_runtime.cli.options import digest_option, names, package_argument, provider_option, say_provider
 from parity_runtime.cli.predict_table import TableRun, typed_rows
 from parity_runtime.cli.table_options import (
@@ -67,6 +68,7 @@ from parity_runtime.tables.table_file import TableFile
 @click.option("--summary", is_flag=True, help="Print on stderr how the rows differ from those of the training.")
 @drift_options
 @table_options
+@engine_options
 @provider_option
 @digest_option
 def predict(package: Path, tables: tuple[str, ...], rows: tuple[str, ...], **options: Any) -> None:
@@ -97,7 +99,8 @@ def predict(package: Path, tables: tuple[str, ...], rows: tuple[str, ...], **opt
         refuse_beside_explain_row(
             drift | {"row": rows} | {name: options[name] for name in ("out", "columns", "prefix")}
         )
-    many = in_parts(tables)
+    engine = EngineChoice.taken_from(options, tables)
+    many = engine is not None or in_parts(tables)
     if many:
         refuse_row_of_many(number)
         refuse_stdout_of_many(options["out"])
@@ -113,7 +116,11 @@ def predict(package: Path, tables: tuple[str, ...], rows: tuple[str, ...], **opt
     if many and out is not None:
         from parity_runtime.cli.predict_folder import FolderRun  # noqa: PLC0415 -- not for one table
 
-        FolderRun(predictor, job, asked, watch).write(tables, out)
+        run = FolderRun(predictor, job, asked, watch)
+        if engine is None:
+            run.write(tables, out)
+        else:
+            run.write_with(engine, package, tables, out)
     elif tables:
         file = table_file(predictor.contract, tables[0], asked)
         TableRun(predictor, file, job, watch).write(file.chunks(chunk_size(predictor.contract, job.batch_size)), out)

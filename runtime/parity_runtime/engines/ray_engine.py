@@ -1,0 +1,103 @@
+"""Parts as tasks of Ray's."""
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any, TypeVar
+
+from parity_runtime.arguments import argument
+from parity_runtime.engines.engine import MOST_AT_ONCE, WorkerCall, unwrapped
+from parity_runtime.engines.ray_errors import ray_errors
+from parity_runtime.errors import InputError, MissingExtraError, first_line
+from parity_runtime.printable import shown
+from parity_runtime.tables.table_parts import TablePart
+
+Result = TypeVar("Result")
+
+_OBJECTS = 100 * 2**20  # bytes of a store that this machine's own processes share; what comes back of a part is small
+
+
+class RayEngine(ExitStack):
+    """Ray's workers while the block of a ``with`` runs.
+
+    Args:
+        address: of the cluster; None for the one that ``RAY_ADDRESS`` names, else for processes of this machine that
+            end with the block, on the loopback interface.
+        gpus: that each part takes.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+    """
+
+    def __init__(self, address: str | None, gpus: int = 0) -> None:
+        super().__init__()
+        check_ray()
+        self._address, self._gpus = address, gpus
+
+    def __enter__(self) -> "RayEngine":
+        import ray  # noqa: PLC0415 -- of the [ray] extra
+
+        if not ray.is_initialized():
+            self.callback(ray.shutdown)
+            _start(self._address)
+        return self
+
+    def map(self, function: Callable[[TablePart], Result], parts: Sequence[TablePart]) -> Iterator[Result]:
+        """Call a function with each part, as `parity_runtime.engines.engine.Engine.map`."""
+        import ray  # noqa: PLC0415 -- of the [ray] extra
+
+        task: Any = ray.remote(num_cpus=1, num_gpus=self._gpus, max_retries=3)(_run)
+        call, left = ray.put(WorkerCall(function)), iter(parts)
+        at_once = max(MOST_AT_ONCE, 2 * int(ray.cluster_resources().get("CPU", 1)))
+        running: list[Any] = []
+        try:
+            while True:
+                running += [task.remote(call, part) for _, part in zip(range(at_once - len(running)), left, strict=False)]
+                if not running:
+                    return
+                (done,), running = ray.wait(running)
+                with ray_errors():
+                    result = ray.get(done)
+                yield unwrapped(result)
+        finally:
+            for one in running:
+                ray.cancel(one, force=True)
+
+
+def _run(call: WorkerCall, part: TablePart) -> Any:
+    return call(part)
+
+
+def check_ray() -> None:
+    """Refuse an environment without Ray.
+
+    Raises:
+        MissingExtraError: names the extra.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would send statistics to its makers
+    try:
+        import pyarrow  # noqa: F401, PLC0415 -- both of the [ray] extra
+        import ray  # noqa: F401, PLC0415
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f'{error.name} is not installed; from a checkout of Parity: pip install ".[cpu,ray]"'
+        ) from error
+
+
+def _start(address: str | None) -> None:
+    import ray  # noqa: PLC0415 -- of the [ray] extra
+
+    named = address or os.environ.get("RAY_ADDRESS")
+    local: dict[str, Any] = {"_node_ip_address": "127.0.0.1", "object_store_memory": _OBJECTS}
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            ray.init(address=named or "local", include_dashboard=None if named else False, log_to_driver=False,
+                     logging_level=logging.CRITICAL, configure_logging=True, **{} if named else local)  # fmt: skip
+    except Exception as error:
+        told = shown(named) if named else "on this machine"
+        raise InputError(
+            f"Ray does not start with {told}: {first_line(error)}; {argument('engine_address')} takes the address of a "
+            "cluster's head, such as host:6379"
+        ) from error

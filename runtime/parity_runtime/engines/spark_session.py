@@ -1,0 +1,120 @@
+"""Spark for a command: a session of the cluster that is named or configured, or of this machine; its log is not ours."""
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING
+
+from parity_runtime.arguments import argument
+from parity_runtime.errors import InputError, MissingExtraError, first_line
+from parity_runtime.printable import shown
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_LOOPBACK = "127.0.0.1"
+_JAVA = "Spark needs Java 17 or later (Debian: openjdk-17-jre-headless) and JAVA_HOME or PATH that lead to it"
+_EXCEPTION = re.compile(r"^[\w.$]*(?:Exception|Error): (.+)$|^Caused by: (.+)$", re.MULTILINE)
+
+
+def check_spark() -> None:
+    """Refuse an environment without Spark.
+
+    Raises:
+        MissingExtraError: names the extra.
+    """
+    try:
+        import pyarrow  # noqa: F401, PLC0415 -- both of the [spark] extra
+        import pyspark  # noqa: F401, PLC0415
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f'{error.name} is not installed; from a checkout of Parity: pip install ".[cpu,spark]"'
+        ) from error
+
+
+@contextlib.contextmanager
+def spark_session(address: str | None) -> Iterator["SparkSession"]:
+    """Open a session while the block runs, or take the one that is active.
+
+    Args:
+        address: of the master; None for what ``spark-submit`` or Spark's configuration says, else ``local[*]``. On this
+            machine alone, everything listens on the loopback interface.
+
+    Raises:
+        MissingExtraError: Spark is not installed, or Java.
+        InputError: there is no such master, or it does not answer.
+    """
+    check_spark()
+    from pyspark.sql import SparkSession  # noqa: PLC0415 -- of the [spark] extra
+
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        yield active
+        return
+    session = _started(address)
+    try:
+        yield session
+    finally:
+        with contextlib.suppress(Exception):  # its cluster may be gone
+            session.stop()
+
+
+def _started(address: str | None) -> "SparkSession":
+    with tempfile.TemporaryFile() as log, _stderr_into(log):
+        try:
+            return _session(address)
+        except MissingExtraError:
+            raise
+        except Exception as error:
+            told = shown(address) if address else "the configured master"
+            raise InputError(
+                f"Spark does not start with {told}: {_reason(error, log)}; {argument('engine_address')} takes a master's "
+                "address, such as spark://host:7077"
+            ) from error
+
+
+def _session(address: str | None) -> "SparkSession":
+    from pyspark import SparkConf  # noqa: PLC0415 -- of the [spark] extra
+    from pyspark.errors import PySparkRuntimeError  # noqa: PLC0415
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
+    try:
+        conf = SparkConf()  # starts Java, which reads Spark's configuration
+    except PySparkRuntimeError as error:
+        raise MissingExtraError(f"Spark's Java process did not start; {_JAVA}") from error
+    master = address or conf.get("spark.master", "local[*]") or "local[*]"
+    settings = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.app.name": "parity"}
+    if master.startswith("local"):
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        settings |= {"spark.driver.host": _LOOPBACK, "spark.driver.bindAddress": _LOOPBACK}
+    session = SparkSession.builder.master(master).config(map=settings).getOrCreate()
+    session.sparkContext.setLogLevel("OFF")  # what goes wrong is said in one line
+    return session
+
+
+def _reason(error: Exception, log: IO[bytes]) -> str:
+    """Return why Spark did not start: the last cause in the error's text, or in the log."""
+    log.seek(0)
+    for text in (str(error), log.read().decode(errors="replace")):
+        if found := _EXCEPTION.findall(text):
+            return "".join(found[-1])
+    return first_line(error)
+
+
+@contextlib.contextmanager
+def _stderr_into(log: IO[bytes]) -> Iterator[None]:
+    """Have processes that start in the block write their stderr to a file for as long as they live."""
+    try:
+        before = os.dup(2)
+    except OSError:  # it is closed
+        yield
+        return
+    os.dup2(log.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
