@@ -1,19 +1,18 @@
 """What Parity asks of an engine: to call a function with each part of a table, on its workers."""
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Any, Literal, Protocol, Self, TypeVar, get_args
+from typing import Any, Literal, Self, TypeVar
 
-from parity_runtime.arguments import argument, options_are_named
+from parity_runtime.arguments import options_are_named
 from parity_runtime.errors import ParityError
 from parity_runtime.tables.table_parts import TablePart
 
 EngineName = Literal["spark", "ray"]
 """The engines that there are."""
-
-ENGINES: tuple[str, ...] = get_args(EngineName)
 
 MOST_AT_ONCE = 64
 """Parts that are handed to an engine ahead of its answers, unless it has more cores than half of that."""
@@ -21,9 +20,13 @@ MOST_AT_ONCE = 64
 Result = TypeVar("Result")
 
 
-class Engine(Protocol):
+class Engine(ABC):
     """A cluster, or processes of this machine, while the block of a ``with`` runs."""
 
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    @abstractmethod
     def map(self, function: Callable[[TablePart], Result], parts: Sequence[TablePart]) -> Iterator[Result]:
         """Call a function that pickles with each part, on the workers; yield what it returns, as it comes.
 
@@ -33,11 +36,22 @@ class Engine(Protocol):
             ParityError: the first that a worker raised, or what became of the workers.
         """
 
-    def __enter__(self) -> Self: ...
+    @abstractmethod
+    def start(self, stack: ExitStack) -> None:
+        """Start, or find what has been started, and say what ends it.
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+        Raises:
+            InputError: it does not start, or does not answer.
+        """
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self.start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
 
 def open_engine(name: EngineName, address: str | None = None, *, gpus: int = 0) -> Engine:
@@ -63,7 +77,7 @@ def open_engine(name: EngineName, address: str | None = None, *, gpus: int = 0) 
 
 @dataclass(frozen=True)
 class WorkerCall:
-    """A function of a part, as a worker calls it: an error that is Parity's comes back as it is, and is not tried again.
+    """A function of a part, as a worker calls it: an error of Parity comes back as it is, and is not tried again.
 
     Attributes:
         function: it pickles.
@@ -90,8 +104,3 @@ def unwrapped(result: Any) -> Any:
 def absolute(parts: Sequence[TablePart]) -> list[TablePart]:
     """Return parts with paths that mean the same on every worker."""
     return [replace(part, path=os.path.abspath(part.path)) for part in parts]  # noqa: PTH100 -- links stay
-
-
-def engine_argument(name: EngineName) -> str:
-    """Return the engine, as the caller chose it."""
-    return argument("engine", name)

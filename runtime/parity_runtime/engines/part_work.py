@@ -2,6 +2,7 @@
 
 import contextlib
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from parity_runtime.scoring.score_part import PartResult, score_part
 from parity_runtime.tables.table_parts import TablePart
 
 _PATIENCE = 60.0  # seconds for a process that an engine has given up, until it ends
+_GRACE = 2.0  # seconds for one that was told to end
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,19 @@ def check_seen(*paths: str) -> None:
             )
 
 
+def remove_leftovers(job: FolderJob, parts: Sequence[TablePart]) -> None:
+    """Remove what workers have left half-written that were ended; not what one still writes."""
+    for part in parts:
+        partial = _partial(job.target(part))
+        with contextlib.suppress(OSError, InputError), held(partial, "", seconds=_GRACE, needed=True):
+            partial.unlink()
+
+
 def _wait_for_others(target: Path) -> None:
     """Wait until nobody writes a part's answers: where a worker was lost, its process may live a moment longer."""
-    partial = beside(resolved(target), ".", ".partial")
-    with contextlib.suppress(OSError), held(partial, f"writing {target}", seconds=_PATIENCE):
+    with contextlib.suppress(OSError), held(_partial(target), f"writing {target}", seconds=_PATIENCE):
         pass
+
+
+def _partial(target: Path) -> Path:
+    return beside(resolved(target), ".", ".partial")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from parity_runtime.engines.engine import Engine, absolute
-from parity_runtime.engines.part_work import PartWork
+from parity_runtime.engines.part_work import PartWork, remove_leftovers
 from parity_runtime.engines.worker_predictor import WorkerPredictor
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.scoring.predict_folder import folder_job
@@ -40,5 +40,10 @@ def predict_parts(
     scoring, reading, watch = jobs
     out = Path(os.path.abspath(out))  # noqa: PTH100 -- links stay
     job, parts = folder_job(predictor, tables, out, scoring, reading, counts=watch.tally is not None)
-    with engine:
-        return score_folder(job, absolute(parts), PartWork(worker, job, watch.tally), watch, engine.map)
+    work = PartWork(worker, job, watch.tally)
+    try:
+        with engine:
+            return score_folder(job, absolute(parts), work, watch, engine.map)
+    except BaseException:
+        remove_leftovers(job, parts)
+        raise

@@ -2,13 +2,16 @@
 
 import logging
 import os
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
 from parity_runtime.arguments import argument
-from parity_runtime.engines.engine import MOST_AT_ONCE, WorkerCall, unwrapped
+from parity_runtime.engines.engine import MOST_AT_ONCE, Engine, WorkerCall, unwrapped
+from parity_runtime.engines.knock import knock
+from parity_runtime.engines.processes_stderr import stderr_into
 from parity_runtime.engines.ray_errors import ray_errors
 from parity_runtime.errors import InputError, MissingExtraError, first_line
 from parity_runtime.printable import shown
@@ -19,7 +22,7 @@ Result = TypeVar("Result")
 _OBJECTS = 100 * 2**20  # bytes of a store that this machine's own processes share; what comes back of a part is small
 
 
-class RayEngine(ExitStack):
+class RayEngine(Engine):
     """Ray's workers while the block of a ``with`` runs.
 
     Args:
@@ -33,28 +36,33 @@ class RayEngine(ExitStack):
 
     def __init__(self, address: str | None, gpus: int = 0) -> None:
         super().__init__()
+        self._address, self._gpus = address or os.environ.get("RAY_ADDRESS"), gpus
+        if self._address is None:
+            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # elsewhere, too, this means loopback alone
         check_ray()
-        self._address, self._gpus = address, gpus
 
-    def __enter__(self) -> "RayEngine":
+    def start(self, stack: ExitStack) -> None:
+        """Start Ray, or take the cluster that this process is connected to."""
         import ray  # noqa: PLC0415 -- of the [ray] extra
 
         if not ray.is_initialized():
-            self.callback(ray.shutdown)
+            stack.callback(ray.shutdown)
             _start(self._address)
-        return self
 
     def map(self, function: Callable[[TablePart], Result], parts: Sequence[TablePart]) -> Iterator[Result]:
-        """Call a function with each part, as `parity_runtime.engines.engine.Engine.map`."""
+        """Call a function with each part, as `Engine.map`."""
         import ray  # noqa: PLC0415 -- of the [ray] extra
 
         task: Any = ray.remote(num_cpus=1, num_gpus=self._gpus, max_retries=3)(_run)
         call, left = ray.put(WorkerCall(function)), iter(parts)
-        at_once = max(MOST_AT_ONCE, 2 * int(ray.cluster_resources().get("CPU", 1)))
+        cluster: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        at_once = max(MOST_AT_ONCE, 2 * int(cluster.get("CPU", 1)))
         running: list[Any] = []
         try:
             while True:
-                running += [task.remote(call, part) for _, part in zip(range(at_once - len(running)), left, strict=False)]
+                running += [
+                    task.remote(call, part) for _, part in zip(range(at_once - len(running)), left, strict=False)
+                ]
                 if not running:
                     return
                 (done,), running = ray.wait(running)
@@ -89,14 +97,15 @@ def check_ray() -> None:
 def _start(address: str | None) -> None:
     import ray  # noqa: PLC0415 -- of the [ray] extra
 
-    named = address or os.environ.get("RAY_ADDRESS")
     local: dict[str, Any] = {"_node_ip_address": "127.0.0.1", "object_store_memory": _OBJECTS}
     try:
-        with warnings.catch_warnings(action="ignore"):
-            ray.init(address=named or "local", include_dashboard=None if named else False, log_to_driver=False,
-                     logging_level=logging.CRITICAL, configure_logging=True, **{} if named else local)  # fmt: skip
+        if address:
+            knock(address.removeprefix("ray://"))
+        with tempfile.TemporaryFile() as log, stderr_into(log), warnings.catch_warnings(action="ignore"):
+            ray.init(address=address or "local", include_dashboard=None if address else False, log_to_driver=False,
+                     logging_level=logging.CRITICAL, **{} if address else local)  # fmt: skip
     except Exception as error:
-        told = shown(named) if named else "on this machine"
+        told = shown(address) if address else "on this machine"
         raise InputError(
             f"Ray does not start with {told}: {first_line(error)}; {argument('engine_address')} takes the address of a "
             "cluster's head, such as host:6379"

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from parity_runtime.engines.engine import MOST_AT_ONCE, WorkerCall, unwrapped
+from parity_runtime.engines.engine import MOST_AT_ONCE, Engine, WorkerCall, unwrapped
 from parity_runtime.engines.spark_errors import parity_errors
 from parity_runtime.engines.spark_session import check_spark, spark_session
 from parity_runtime.tables.table_parts import TablePart
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-class SparkEngine(ExitStack):
+class SparkEngine(Engine):
     """A session of Spark's while the block of a ``with`` runs.
 
     Each part is a job of one task, so that what it returns is here as soon as it is done, and a part whose task fails
@@ -42,12 +42,12 @@ class SparkEngine(ExitStack):
         check_spark()
         self._address = address
 
-    def __enter__(self) -> "SparkEngine":
-        self.session = self.enter_context(spark_session(self._address))
-        return self
+    def start(self, stack: ExitStack) -> None:
+        """Start Spark, or take the session that is active."""
+        self.session = stack.enter_context(spark_session(self._address))
 
     def map(self, function: Callable[[TablePart], Result], parts: Sequence[TablePart]) -> Iterator[Result]:
-        """Call a function with each part, as `parity_runtime.engines.engine.Engine.map`."""
+        """Call a function with each part, as `Engine.map`."""
         if not parts:
             return
         context, group, call = self.session.sparkContext, f"parity-{uuid.uuid4().hex}", WorkerCall(function)

@@ -1,4 +1,4 @@
-"""Spark for a command: a session of the cluster that is named or configured, or of this machine; its log is not ours."""
+"""Spark for a command: a session of the cluster that is named or configured, or of this machine."""
 
 import contextlib
 import os
@@ -6,9 +6,11 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from parity_runtime.arguments import argument
+from parity_runtime.engines.knock import knock
+from parity_runtime.engines.processes_stderr import stderr_into
 from parity_runtime.errors import InputError, MissingExtraError, first_line
 from parity_runtime.printable import shown
 
@@ -63,7 +65,7 @@ def spark_session(address: str | None) -> Iterator["SparkSession"]:
 
 
 def _started(address: str | None) -> "SparkSession":
-    with tempfile.TemporaryFile() as log, _stderr_into(log):
+    with tempfile.TemporaryFile() as log, stderr_into(log):
         try:
             return _session(address)
         except MissingExtraError:
@@ -71,22 +73,29 @@ def _started(address: str | None) -> "SparkSession":
         except Exception as error:
             told = shown(address) if address else "the configured master"
             raise InputError(
-                f"Spark does not start with {told}: {_reason(error, log)}; {argument('engine_address')} takes a master's "
-                "address, such as spark://host:7077"
+                f"Spark does not start with {told}: {_reason(error, log)}; {argument('engine_address')} takes a "
+                "master's address, such as spark://host:7077"
             ) from error
 
 
 def _session(address: str | None) -> "SparkSession":
-    from pyspark import SparkConf  # noqa: PLC0415 -- of the [spark] extra
+    from pyspark import SparkConf, SparkContext  # noqa: PLC0415 -- of the [spark] extra
     from pyspark.errors import PySparkRuntimeError  # noqa: PLC0415
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
+    if address and address.startswith("spark://"):
+        knock(address.removeprefix("spark://"))
     try:
-        conf = SparkConf()  # starts Java, which reads Spark's configuration
+        SparkContext._ensure_initialized()  # Java reads the user's configuration of Spark
     except PySparkRuntimeError as error:
         raise MissingExtraError(f"Spark's Java process did not start; {_JAVA}") from error
+    conf = SparkConf()
     master = address or conf.get("spark.master", "local[*]") or "local[*]"
-    settings = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.app.name": "parity"}
+    settings: dict[str, Any] = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.app.name": "parity",
+    }
     if master.startswith("local"):
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         settings |= {"spark.driver.host": _LOOPBACK, "spark.driver.bindAddress": _LOOPBACK}
@@ -101,20 +110,4 @@ def _reason(error: Exception, log: IO[bytes]) -> str:
     for text in (str(error), log.read().decode(errors="replace")):
         if found := _EXCEPTION.findall(text):
             return "".join(found[-1])
-    return first_line(error)
-
-
-@contextlib.contextmanager
-def _stderr_into(log: IO[bytes]) -> Iterator[None]:
-    """Have processes that start in the block write their stderr to a file for as long as they live."""
-    try:
-        before = os.dup(2)
-    except OSError:  # it is closed
-        yield
-        return
-    os.dup2(log.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(before, 2)
-        os.close(before)
+    return first_line(error).removesuffix(".")

@@ -4,7 +4,7 @@ import functools
 import platform
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from parity_runtime.errors import DigestError, InputError, MissingExtraError, ParityError, ProviderError
 from parity_runtime.inference.predictor import Predictor
@@ -61,7 +61,8 @@ class WorkerPredictor:
         if found is None:
             raise InputError(f"{package} is a bare model without an id that workers are held to; give a package folder")
         certified, path = predictor.has_error_bounds, str(Path(package).absolute())
-        return cls(path, found, certified=certified, provider=predictor.provider)
+        provider: Any = predictor.provider  # what auto has chosen
+        return cls(path, found, certified=certified, provider=provider)
 
     def open(self) -> Predictor:
         """Return this process's predictor; it is loaded once.
