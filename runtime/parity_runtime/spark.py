@@ -5,7 +5,6 @@ from parity_runtime import spark
 scored = spark.predict(points, "packages/xor")
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from parity_runtime.arguments import check_choice
 from parity_runtime.engines.batch_scorer import BatchScorer
+from parity_runtime.engines.spark_answers import answered
 from parity_runtime.engines.spark_archive import ship as ship_package
-from parity_runtime.engines.spark_columns import answers_schema, placed, result_schema
+from parity_runtime.engines.spark_columns import answers_schema
 from parity_runtime.engines.spark_errors import parity_errors
 from parity_runtime.engines.spark_task import ColumnsTask, PartitionTask, SparkTask
 from parity_runtime.engines.worker_predictor import WorkerPredictor
@@ -80,14 +80,8 @@ def predict(  # noqa: PLR0913 -- the options of parity predict, by name
         )
     worker = WorkerPredictor.of(package, certified=certified)
     columns = (columns,) if isinstance(columns, str) else tuple(columns)
-    scorer, contract = BatchScorer(worker, columns, errors, out_of_range, prefix), worker.open().contract
-    schema = result_schema(df.schema, scorer, contract)
-    features = {feature.name for feature in contract.columns}
-    needed = [name for name in df.columns if name in features or name in schema.names]
-    task = PartitionTask(scorer, _archive(df.sparkSession, worker, ship=ship), tuple(needed))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")  # through which no batch goes
-        return placed(df, needed).mapInArrow(task.answers, schema)
+    scorer = BatchScorer(worker, columns, errors, out_of_range, prefix)
+    return answered(df, PartitionTask(scorer, _archive(df.sparkSession, worker, ship=ship)))
 
 
 def predict_udf(

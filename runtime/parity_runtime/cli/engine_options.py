@@ -69,6 +69,12 @@ class EngineChoice:
 
         return open_engine(self.name, self.address, gpus=int(predictor.provider == "cuda"))
 
+    def reads(self, *places: str | None) -> bool:
+        """Whether some of these are of a file system that the engine reads by itself: ``s3://bucket/points``."""
+        from parity_runtime.engines.locations import has_scheme  # noqa: PLC0415 -- not without an engine
+
+        return any(place is not None and has_scheme(place) for place in places)
+
     def worker(self, predictor: Predictor, package: Path) -> "WorkerPredictor":
         """Return the package, as the workers open it.
 

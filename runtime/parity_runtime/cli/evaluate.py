@@ -64,6 +64,10 @@ def evaluate(
     engine = EngineChoice.taken_from(options, tables)
     if engine is not None or in_parts(tables):
         refuse_row_of_many(number)
+    if engine is not None and engine.reads(*tables):
+        raise click.UsageError(
+            "parity evaluate reads paths that all workers see, not what has a scheme; mount it there"
+        )
     predictor = Predictor(package, provider=provider, digest=options.pop("digest"))
     say_provider(provider, predictor.provider)
     _check_names(predictor.contract, [name for _, name, _ in known])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _LOOPBACK = "127.0.0.1"
 _JAVA = "Spark needs Java 17 or later (Debian: openjdk-17-jre-headless) and JAVA_HOME or PATH that lead to it"
-_EXCEPTION = re.compile(r"^[\w.$]*(?:Exception|Error): (.+)$|^Caused by: (.+)$", re.MULTILINE)
+_EXCEPTION = re.compile(r"^(?:: )?[\w.$]*(?:Exception|Error): (.+)$|^Caused by: (.+)$", re.MULTILINE)
 
 
 def check_spark() -> None:
@@ -107,7 +107,11 @@ def _session(address: str | None) -> "SparkSession":
 def _reason(error: Exception, log: IO[bytes]) -> str:
     """Return why Spark did not start: the last cause in the error's text, or in the log."""
     log.seek(0)
-    for text in (str(error), log.read().decode(errors="replace")):
-        if found := _EXCEPTION.findall(text):
-            return "".join(found[-1])
-    return first_line(error).removesuffix(".")
+    found = java_reason(str(error)) or java_reason(log.read().decode(errors="replace"))
+    return found or first_line(error).removesuffix(".")
+
+
+def java_reason(text: str) -> str | None:
+    """Return the last cause in the text of an error, or a log, of Java's; None where there is none."""
+    found = _EXCEPTION.findall(text)
+    return "".join(found[-1]) if found else None

@@ -35,7 +35,7 @@ class RocCurve(Protocol):
     """What the area is taken from."""
 
     def update(self, true: NDArray[Any], scores: NDArray[Any]) -> None:
-        """Take rows: class indices, integers ``[rows]``, and scores ``[rows, columns]`` of each class (of two, of one)."""
+        """Take rows: class indices ``[rows]``, and scores ``[rows, columns]`` of each class (of two, of the second)."""
 
     def merge(self, other: Self) -> None:
         """Take the rows that another one has taken."""
