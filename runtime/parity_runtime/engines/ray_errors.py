@@ -2,7 +2,9 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
+from parity_runtime.engines.told_errors import told_error
 from parity_runtime.errors import MissingExtraError, ParityError, first_line, memory_reason
 
 
@@ -19,16 +21,19 @@ def ray_errors() -> Iterator[None]:
     try:
         yield
     except exceptions.RayTaskError as error:
-        raise _of_task(error.cause) from error
+        raise _of_task(error) from error
     except (exceptions.OutOfMemoryError, exceptions.WorkerCrashedError, exceptions.NodeDiedError) as error:
         raise _ended() from error
     except exceptions.RayError as error:
         raise ParityError(f"Ray ended the job: {first_line(error)}") from error
 
 
-def _of_task(cause: BaseException) -> ParityError:
+def _of_task(error: Any) -> ParityError:
+    cause: BaseException = error.cause
     if isinstance(cause, ParityError):
         return cause
+    if told := told_error(str(error)):  # Ray's datasets wrap it
+        return told
     if memory_reason(cause) is not None:
         return _ended()
     if isinstance(cause, ModuleNotFoundError | AttributeError):

@@ -16,20 +16,13 @@ from parity_runtime.scoring.score_table import BATCH
 from parity_runtime.tables.chunk import listed
 
 
-class _CommandScorer:
-    """Answers a dataset's batches; Ray makes one in each actor."""
+def _answers(batch: Any, scorer: BatchScorer) -> Any:
+    """Answer a dataset's batch, in whatever process; each opens the package once."""
+    import pyarrow  # noqa: PLC0415 -- of the [ray] extra
 
-    def __init__(self, scorer: BatchScorer) -> None:
-        self._scorer = scorer
-        scorer.worker.open()
-
-    def __call__(self, batch: Any) -> Any:
-        import pyarrow  # noqa: PLC0415 -- of the [ray] extra
-
-        with options_are_named():
-            contract = self._scorer.worker.open().contract
-            answers = self._scorer.answers(batch.combine_chunks().to_batches(), "a batch of the dataset")
-            return pyarrow.Table.from_batches(answers, self._scorer.schema(batch.schema, contract))
+    with options_are_named():
+        answers = scorer.answers(batch.combine_chunks().to_batches(), "a batch of the dataset")
+        return pyarrow.Table.from_batches(answers, scorer.schema(batch.schema, scorer.worker.open().contract))
 
 
 def predict_with_ray(job: LocationsJob, address: str | None, gpus: int = 0) -> None:
@@ -49,8 +42,8 @@ def predict_with_ray(job: LocationsJob, address: str | None, gpus: int = 0) -> N
     with RayEngine(address, gpus):
         dataset = _explained(lambda: _read(job), f"Ray cannot read {listed(job.tables)}")
         scorer = job.scorer(_explained(lambda: dataset.schema().names, f"Ray cannot read {listed(job.tables)}"))
-        answers = dataset.map_batches(_CommandScorer, fn_constructor_args=[scorer], batch_format="pyarrow",
-                                      batch_size=BATCH, num_gpus=gpus or None)  # fmt: skip
+        answers = dataset.map_batches(_answers, fn_kwargs={"scorer": scorer}, batch_format="pyarrow", batch_size=BATCH,
+                                      num_gpus=gpus or None)  # fmt: skip
         _explained(lambda: _write(answers, job), f"Ray cannot write {job.out}")
     if local is not None:
         (local / SUCCESS).touch()
