@@ -1,8 +1,11 @@
 """Tables on other file systems, which an engine reads and writes by itself: s3://, hdfs://, abfss://, gs://."""
 
+import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from parity_runtime.arguments import argument
 from parity_runtime.engines.batch_scorer import BatchScorer
@@ -64,6 +67,23 @@ class LocationsJob:
                 f"{argument('format', 'parquet')}"
             )
         return cls(tuple(tables), out, formats.pop(), worker, scoring)
+
+    @property
+    def local_out(self) -> Path | None:
+        """The folder of the answers where it is one of this machine's; None on other file systems."""
+        parts = urlsplit(self.out)
+        return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+    @contextlib.contextmanager
+    def no_empty_folder(self) -> Iterator[None]:
+        """Remove the folder of the answers if the block ends with an error before anything is in it."""
+        try:
+            yield
+        except BaseException:
+            if self.local_out is not None:
+                with contextlib.suppress(OSError):
+                    self.local_out.rmdir()
+            raise
 
     def scorer(self, columns: Sequence[str]) -> BatchScorer:
         """Return what answers batches of a table with these columns.

@@ -1,9 +1,7 @@
 """Tables that Ray reads, and a folder that it writes."""
 
 import logging
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from parity_runtime.arguments import argument, options_are_named
 from parity_runtime.engines.batch_scorer import BatchScorer
@@ -34,7 +32,7 @@ def predict_with_ray(job: LocationsJob, address: str | None, gpus: int = 0) -> N
         InputError: Ray cannot read the tables, or write the folder; or as `parity_runtime.ray.predict`.
         ParityError: what a task raised.
     """
-    local = Path(unquote(urlsplit(job.out).path)) if job.out.startswith("file://") else None
+    local = job.local_out
     if local is not None and local.exists():
         raise InputError(f"{job.out} is there already; choose another folder with {argument('out')}, or remove it")
     for place in (*job.tables, job.out):
@@ -44,7 +42,8 @@ def predict_with_ray(job: LocationsJob, address: str | None, gpus: int = 0) -> N
         scorer = job.scorer(_explained(lambda: dataset.schema().names, f"Ray cannot read {listed(job.tables)}"))
         answers = dataset.map_batches(_answers, fn_kwargs={"scorer": scorer}, batch_format="pyarrow", batch_size=BATCH,
                                       num_gpus=gpus or None)  # fmt: skip
-        _explained(lambda: _write(answers, job), f"Ray cannot write {job.out}")
+        with job.no_empty_folder():
+            _explained(lambda: _write(answers, job), f"Ray cannot write {job.out}")
     if local is not None:
         (local / SUCCESS).touch()
 

@@ -39,7 +39,8 @@ def predict_with_spark(job: LocationsJob, address: str | None) -> None:
         session = stack.enter_context(spark_session(address))
         frame = _explained(lambda: _read(session, job), f"Spark cannot read {listed(job.tables)}")
         scored = answered(frame, _CommandTask(job.scorer(frame.columns)))
-        _explained(lambda: _write(scored, job), f"Spark cannot write {job.out}")
+        with job.no_empty_folder():
+            _explained(lambda: _write(scored, job), f"Spark cannot write {job.out}")
 
 
 def _read(session: "SparkSession", job: LocationsJob) -> "DataFrame":

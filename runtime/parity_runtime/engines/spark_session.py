@@ -3,9 +3,11 @@
 import contextlib
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from parity_runtime.arguments import argument
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _LOOPBACK = "127.0.0.1"
-_JAVA = "Spark needs Java 17 or later (Debian: openjdk-17-jre-headless) and JAVA_HOME or PATH that lead to it"
-_EXCEPTION = re.compile(r"^(?:: )?[\w.$]*(?:Exception|Error): (.+)$|^Caused by: (.+)$", re.MULTILINE)
+_EXCEPTION = re.compile(
+    r"^(?:: |Exception in thread \"\w+\" )?[\w.$]*(?:Exception|Error): (.+)$|^Caused by: (.+)$", re.MULTILINE
+)
 
 
 def check_spark() -> None:
@@ -50,6 +53,7 @@ def spark_session(address: str | None) -> Iterator["SparkSession"]:
         InputError: there is no such master, or it does not answer.
     """
     check_spark()
+    _check_java()
     from pyspark.sql import SparkSession  # noqa: PLC0415 -- of the [spark] extra
 
     active = SparkSession.getActiveSession()
@@ -64,12 +68,17 @@ def spark_session(address: str | None) -> Iterator["SparkSession"]:
             session.stop()
 
 
+def _check_java() -> None:
+    home = os.environ.get("JAVA_HOME")
+    if shutil.which(str(Path(home) / "bin" / "java") if home else "java") is None:
+        where = f"there is none in JAVA_HOME, {home}" if home else "there is none on the PATH"
+        raise MissingExtraError(f"Spark needs Java 17 or later (Debian: openjdk-17-jre-headless); {where}")
+
+
 def _started(address: str | None) -> "SparkSession":
     with tempfile.TemporaryFile() as log, stderr_into(log):
         try:
             return _session(address)
-        except MissingExtraError:
-            raise
         except Exception as error:
             told = shown(address) if address else "the configured master"
             raise InputError(
@@ -80,15 +89,12 @@ def _started(address: str | None) -> "SparkSession":
 
 def _session(address: str | None) -> "SparkSession":
     from pyspark import SparkConf, SparkContext  # noqa: PLC0415 -- of the [spark] extra
-    from pyspark.errors import PySparkRuntimeError  # noqa: PLC0415
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
     if address and address.startswith("spark://"):
         knock(address.removeprefix("spark://"))
-    try:
-        SparkContext._ensure_initialized()  # Java reads the user's configuration of Spark
-    except PySparkRuntimeError as error:
-        raise MissingExtraError(f"Spark's Java process did not start; {_JAVA}") from error
+    # Java reads the user's configuration of Spark, of which some counts for some masters alone.
+    SparkContext._ensure_initialized(conf=SparkConf(False).setMaster(address) if address else None)
     conf = SparkConf()
     master = address or conf.get("spark.master", "local[*]") or "local[*]"
     settings: dict[str, Any] = {
