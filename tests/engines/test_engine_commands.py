@@ -153,7 +153,7 @@ def test_what_a_table_lacks_is_one_line_with_its_file_and_row(
     lines[9] = "17-8,,1,1\n"
     bad.write_text("".join(lines))
     assert parity(*command).is_refused(1, f"{bad}, row 9: x1 is missing", "--errors null leaves"), parity(*command)
-    assert not (out / "_SUCCESS").exists() and not list(out.rglob(".*.partial")) and not (out / bad.name).exists()
+    assert not any((out / name).exists() for name in ("_SUCCESS", bad.name, f".{bad.name}.partial"))
     evaluated = parity("evaluate", XOR, tables, "--target", "is_one", "--engine", engine)
     assert evaluated.is_refused(1, f"{bad}, row 9: x1 is missing"), evaluated
     done = parity(*command, "--errors", "null")

@@ -65,7 +65,12 @@ def check_seen(*paths: str) -> None:
 def remove_leftovers(job: FolderJob, parts: Sequence[TablePart]) -> None:
     """Remove what workers have left half-written that were ended; not what one still writes."""
     for part in parts:
-        partial = _partial(job.target(part))
+        for path in (job.target(part), job.record_of(part)):
+            _remove(_partial(path))
+
+
+def _remove(partial: Path) -> None:
+    if partial.exists():
         with contextlib.suppress(OSError, InputError), held(partial, "", seconds=_GRACE, needed=True):
             partial.unlink()
 
