@@ -18,6 +18,7 @@ SUBJECTS = {
     "install": "What an application installs and waits for",
     "scoring": "Files",
     "engines": "Clusters",
+    "parts_on_workers": "Clusters: folders in parts",
     "certified": "Proof",
 }
 Figures = dict[str, Any]
