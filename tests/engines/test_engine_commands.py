@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from parity_runtime.engines.part_work import PartWork
 from parity_runtime.engines.worker_predictor import WorkerPredictor
 from parity_runtime.scoring.predict_folder import folder_job
 from parity_runtime.tables.table_parts import TablePart
+from tests.end_to_end.guide import blocks
 from tests.engines.spark_cluster import Cluster, wait_for
 from tests.runtime.test_imports import BLOCK, python
 
@@ -338,3 +340,19 @@ def test_without_its_extra_or_its_cluster_an_engine_says_so(
     deaf = python(f"from parity_runtime.cli.main import main\nmain({[*arguments, '--engine-address', address]!r})")
     assert deaf.returncode == 1 and len(deaf.stderr.splitlines()) == 1, deaf.stderr
     assert "Connection refused" in deaf.stderr and "--engine-address takes" in deaf.stderr
+
+
+@pytest.mark.usefixtures("session", "ray_cluster")
+def test_the_guide_runs_as_it_stands(parity: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(XOR, tmp_path / "tests" / "data" / "xor")
+    monkeypatch.chdir(tmp_path)
+    (code,) = [code for _, code, _ in blocks((ROOT / "docs" / "clusters.md").read_text()) if "--engine ray" in code]
+    for line in code.splitlines():
+        words = shlex.split(line, comments=True)
+        if words[0] == "parity":
+            done = parity(*words[1:])
+            said = line.partition("# ")[2]
+            assert done.code == 0 and (not said or said in done.err), done
+        else:
+            subprocess.run(line, shell=True, check=True)  # noqa: S602 -- a guide of our own
+    assert (tmp_path / "scored" / "tuesday.csv").read_bytes() == (tmp_path / "by-ray" / "tuesday.csv").read_bytes()
