@@ -1,8 +1,11 @@
 """Parts as tasks of Ray's."""
 
+import contextlib
 import logging
 import os
+import signal
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -19,6 +22,7 @@ from parity_runtime.tables.table_parts import TablePart
 
 Result = TypeVar("Result")
 
+_TRIES = 3  # of a part whose process has died, behind the first
 _OBJECTS = 100 * 2**20  # bytes of a store that this machine's own processes share; what comes back of a part is small
 
 
@@ -53,7 +57,7 @@ class RayEngine(Engine):
         """Call a function with each part, as `Engine.map`."""
         import ray  # noqa: PLC0415 -- of the [ray] extra
 
-        task: Any = ray.remote(num_cpus=1, num_gpus=self._gpus, max_retries=3)(_run)
+        task: Any = ray.remote(num_cpus=1, num_gpus=self._gpus, max_retries=_TRIES)(_run)
         call, left = ray.put(WorkerCall(function)), iter(parts)
         cluster: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         at_once = max(MOST_AT_ONCE, 2 * int(cluster.get("CPU", 1)))
@@ -71,7 +75,7 @@ class RayEngine(Engine):
                 yield unwrapped(result)
         finally:
             for one in running:
-                ray.cancel(one, force=True)
+                ray.cancel(one)
 
 
 def _run(call: WorkerCall, part: TablePart) -> Any:
@@ -85,6 +89,7 @@ def check_ray() -> None:
         MissingExtraError: names the extra.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would send statistics to its makers
+    os.environ.setdefault("RAY_task_oom_retries", str(_TRIES))  # it would try for ever
     try:
         import pyarrow  # noqa: F401, PLC0415 -- both of the [ray] extra
         import ray  # noqa: F401, PLC0415
@@ -101,7 +106,7 @@ def _start(address: str | None) -> None:
     try:
         if address:
             knock(address.removeprefix("ray://"))
-        with tempfile.TemporaryFile() as log, stderr_into(log), warnings.catch_warnings(action="ignore"):
+        with _signals_kept(), _quietly():
             ray.init(address=address or "local", include_dashboard=None if address else False, log_to_driver=False,
                      logging_level=logging.CRITICAL, **{} if address else local)  # fmt: skip
     except Exception as error:
@@ -110,3 +115,24 @@ def _start(address: str | None) -> None:
             f"Ray does not start with {told}: {first_line(error)}; {argument('engine_address')} takes the address of a "
             "cluster's head, such as host:6379"
         ) from error
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    with tempfile.TemporaryFile() as log, stderr_into(log), warnings.catch_warnings(action="ignore"):
+        yield
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Undo what Ray does to signals: its own handler ends the process with a stack trace."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:  # else it was not Python's
+                signal.signal(number, handler)

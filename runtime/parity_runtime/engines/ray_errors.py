@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from parity_runtime.arguments import argument
 from parity_runtime.engines.told_errors import told_error
 from parity_runtime.errors import MissingExtraError, ParityError, first_line, memory_reason
 
@@ -47,5 +48,5 @@ def _of_task(error: Any) -> ParityError:
 def _ended() -> ParityError:
     return ParityError(
         "a worker's process ended in the middle of a task, as it does where memory runs out: give its node more, or "
-        "answer fewer rows at once (--batch-size)"
+        f"answer fewer rows at once ({argument('batch_size')})"
     )

@@ -62,7 +62,7 @@ class WorkerPredictor:
             raise InputError(f"{package} is a bare model without an id that workers are held to; give a package folder")
         certified, path = predictor.has_error_bounds, str(Path(package).absolute())
         provider: Any = predictor.provider  # what auto has chosen
-        return cls(path, found, certified=certified, provider=provider)
+        return cls(path, found, __version__, certified, provider)
 
     def open(self) -> Predictor:
         """Return this process's predictor; it is loaded once.
