@@ -34,6 +34,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
 XOR = DATA / "xor"
 PARTS, ROWS = 20, 60
+START = (sys.executable, "-c", "from parity_runtime.cli.main import main; main()")
 SLOWLY = ("--batch-size", "1")  # the same answers, later
 
 
@@ -77,14 +78,13 @@ def test_a_driver_that_is_killed_leaves_what_the_next_one_goes_on_with(
 ) -> None:
     assert parity("predict", XOR, tables, "--out", tmp_path / "one").code == 0
     command = ["predict", XOR, tables, "--out", tmp_path / "scored", "--engine", "spark"]
-    start = [sys.executable, "-c", "from parity_runtime.cli.main import main; main()"]
     # A worker of the cluster has less memory than an executor takes by default: the user's own settings count.
     environment = os.environ | cluster.environment | {
         "PYSPARK_SUBMIT_ARGS": "--driver-memory 512m --executor-memory 512m pyspark-shell",
         "JDK_JAVA_OPTIONS": cluster.java_options,
     }  # fmt: skip
     arguments = [*command, "--engine-address", cluster.url, *SLOWLY]
-    process = subprocess.Popen([*start, *map(str, arguments)], env=environment)
+    process = subprocess.Popen([*START, *map(str, arguments)], env=environment)
     wait_for(lambda: records(tmp_path / "scored"), "part")
     process.kill()
     process.wait()
@@ -242,6 +242,19 @@ def test_a_worker_that_is_killed_costs_nothing(
     assert thread.join(0) is None and not thread.is_alive()  # it was killed before the end
     assert done.code == 0, done
     assert files(out) == files(tmp_path / "one")
+
+
+def test_a_signal_ends_an_engine_as_it_ends_any_command(tables: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")  # which has handlers of its own
+    for number in range(PARTS):
+        write_part(tables / f"part-{number:02}.csv", number, 5000)
+    out = tmp_path / "out"
+    command = [*START, "predict", str(XOR), str(tables), "--out", str(out), "--engine", "ray", *SLOWLY]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: records(out), "part")
+    process.terminate()
+    assert process.communicate(timeout=60)[1] == "parity: stopped by SIGTERM; nothing half-written is left\n"
+    assert process.returncode == 143 and not (out / "_SUCCESS").exists() and not list(out.rglob(".*.partial"))
 
 
 @pytest.mark.parametrize("format_name", ["csv", "parquet", "jsonl"])

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from parity_runtime.tables.table_parts import TablePart
 
 Result = TypeVar("Result")
 
+_PAUSE = 0.5  # seconds that a command which was stopped waits for at most
 _TRIES = 3  # of a part whose process has died, behind the first
 _OBJECTS = 100 * 2**20  # bytes of a store that this machine's own processes share; what comes back of a part is small
 
@@ -62,6 +64,9 @@ class RayEngine(Engine):
         cluster: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         at_once = max(MOST_AT_ONCE, 2 * int(cluster.get("CPU", 1)))
         running: list[Any] = []
+        pool = ThreadPoolExecutor(
+            1
+        )  # what a signal's handler raises within Ray's functions, they turn into another error
         try:
             while True:
                 running += [
@@ -69,13 +74,24 @@ class RayEngine(Engine):
                 ]
                 if not running:
                     return
-                (done,), running = ray.wait(running)
+                (done,), running = _wait(pool, running)
                 with ray_errors():
-                    result = ray.get(done)
+                    result = pool.submit(ray.get, done).result()
                 yield unwrapped(result)
         finally:
+            pool.shutdown()
             for one in running:
                 ray.cancel(one)
+
+
+def _wait(pool: ThreadPoolExecutor, running: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Return a task that is done, and the others."""
+    import ray  # noqa: PLC0415 -- of the [ray] extra
+
+    while True:
+        done, left = pool.submit(ray.wait, running, timeout=_PAUSE).result()
+        if done:
+            return done, left
 
 
 def _run(call: WorkerCall, part: TablePart) -> Any:
