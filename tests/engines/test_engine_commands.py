@@ -181,6 +181,8 @@ def test_a_worker_that_cannot_do_the_job_is_named(engine: str, tables: Path, tmp
         return caught.value
 
     assert re.search("has Parity .*, and the driver 9.9", str(error_of(PartWork(replace(worker, version="9.9"), job))))
+    older = replace(job, facts={**job.facts, "onnxruntime": "1.0"})
+    assert re.search("has onnxruntime .*, and the driver 1.0", str(error_of(PartWork(worker, older))))
     assert re.search("the worker .* does not see .*out", str(error_of(PartWork(worker, job))))
     shutil.copytree(DATA / "xor_certified", tmp_path / "q")
     other = error_of(PartWork(replace(worker, path=str(tmp_path / "q")), job))

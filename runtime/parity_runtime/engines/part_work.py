@@ -11,6 +11,7 @@ from parity_runtime.errors import InputError
 from parity_runtime.files.atomic_write import beside
 from parity_runtime.files.locks import held
 from parity_runtime.files.paths import resolved
+from parity_runtime.inference.session import import_onnxruntime
 from parity_runtime.scoring.chunk_observer import Tally
 from parity_runtime.scoring.folder_job import FolderJob
 from parity_runtime.scoring.score_part import PartResult, score_part
@@ -43,9 +44,19 @@ class PartWork:
             DigestError: the package is another one than the driver's.
         """
         predictor = self.worker.open()
+        _check_onnxruntime(self.job)
         check_seen(part.path, self.job.out)
         _wait_for_others(self.job.target(part))
         return score_part(predictor, self.job, part, self.tally)
+
+
+def _check_onnxruntime(job: FolderJob) -> None:
+    """Refuse a worker whose onnxruntime may give other bits than the driver's, by which the folder is named."""
+    here, there = import_onnxruntime().__version__, job.facts["onnxruntime"]
+    if here != there:
+        raise InputError(
+            f"the worker {platform.node()} has onnxruntime {here}, and the driver {there}; install one version on both"
+        )
 
 
 def check_seen(*paths: str) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.tables.arrow_file import ArrowChunk
-from parity_runtime.tables.chunk import Refusal, Refused, shown
+from parity_runtime.tables.chunk import Refused
+from parity_runtime.tables.typed_rows import read_numbers
 
 
 class TextColumns(ArrowChunk):
@@ -15,14 +16,10 @@ class TextColumns(ArrowChunk):
     def _read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
         matrix, refused = np.full((len(self), len(names)), np.nan), Refused()
         for place, name in enumerate(names):
-            if not self._is_text(name):
+            if self._is_text(name):
+                read_numbers(self, name, matrix[:, place], refused)
+            else:
                 matrix[:, place] = self._numbers(name)
-                continue
-            for row, cell in enumerate(self.column(name)):
-                try:
-                    matrix[row, place] = self.values.number(cell)
-                except ValueError:
-                    refused.setdefault(row, Refusal(f"{name} is {shown(cell)}, not a number", name))
         return matrix, refused
 
     def _is_text(self, name: str) -> bool:
