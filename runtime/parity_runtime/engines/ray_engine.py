@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, TypeVar
 
 from parity_runtime.arguments import argument
@@ -51,6 +52,9 @@ class RayEngine(Engine):
         """Start Ray, or take the cluster that this process is connected to."""
         import ray  # noqa: PLC0415 -- of the [ray] extra
 
+        # Ray prints on stdout that workers died, where a command's results go.
+        nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        stack.enter_context(contextlib.redirect_stdout(nowhere))
         if not ray.is_initialized():
             stack.callback(ray.shutdown)
             _start(self._address)
