@@ -20,6 +20,7 @@ SUBJECTS = {
     "scoring": "Files",
     "engines": "Clusters",
     "scale": "Rates of one core",
+    "parts_on_workers": "Clusters: folders in parts",
     "certified": "Proof",
 }
 Figures = dict[str, Any]

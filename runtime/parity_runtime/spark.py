@@ -5,7 +5,6 @@ from parity_runtime import spark
 scored = spark.predict(points, "packages/xor")
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from parity_runtime.arguments import check_choice
 from parity_runtime.engines.batch_scorer import BatchScorer
+from parity_runtime.engines.spark_answers import answered
 from parity_runtime.engines.spark_archive import ship as ship_package
-from parity_runtime.engines.spark_columns import answers_schema, placed, result_schema
+from parity_runtime.engines.spark_columns import answers_schema
 from parity_runtime.engines.spark_errors import parity_errors
+from parity_runtime.engines.spark_session import check_spark
 from parity_runtime.engines.spark_task import ColumnsTask, PartitionTask, SparkTask
 from parity_runtime.engines.worker_predictor import WorkerPredictor
 from parity_runtime.errors import InputError, MissingExtraError
@@ -72,7 +73,7 @@ def predict(  # noqa: PLR0913 -- the options of parity predict, by name
         MissingExtraError: pyspark is not installed.
         ParityError: as `Predictor`.
     """
-    _check_installed()
+    check_spark()
     if not hasattr(df, "mapInArrow"):
         raise InputError(
             f"{type(df).__module__}.{type(df).__name__} is no DataFrame of Spark's; make one with "
@@ -80,14 +81,8 @@ def predict(  # noqa: PLR0913 -- the options of parity predict, by name
         )
     worker = WorkerPredictor.of(package, certified=certified)
     columns = (columns,) if isinstance(columns, str) else tuple(columns)
-    scorer, contract = BatchScorer(worker, columns, errors, out_of_range, prefix), worker.open().contract
-    schema = result_schema(df.schema, scorer, contract)
-    features = {feature.name for feature in contract.columns}
-    needed = [name for name in df.columns if name in features or name in schema.names]
-    task = PartitionTask(scorer, _archive(df.sparkSession, worker, ship=ship), tuple(needed))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")  # through which no batch goes
-        return placed(df, needed).mapInArrow(task.answers, schema)
+    scorer = BatchScorer(worker, columns, errors, out_of_range, prefix)
+    return answered(df, PartitionTask(scorer, _archive(df.sparkSession, worker, ship=ship)))
 
 
 def predict_udf(
@@ -124,7 +119,7 @@ def predict_udf(
         MissingExtraError: pyspark is not installed, or is older than 4.1.
         ParityError: as `Predictor`.
     """
-    _check_installed()
+    check_spark()
     try:
         from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined] # noqa: PLC0415 -- its stub lacks it
     except ImportError as error:
@@ -146,11 +141,3 @@ def _archive(session: "SparkSession | None", worker: WorkerPredictor, *, ship: b
     from pyspark.sql import SparkSession  # noqa: PLC0415 -- of the [spark] extra
 
     return ship_package(session or SparkSession.active(), worker.path, worker.package_id) if ship else ""
-
-
-def _check_installed() -> None:
-    try:
-        import pyarrow  # noqa: F401, PLC0415 -- both of the [spark] extra
-        import pyspark  # noqa: F401, PLC0415
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(f"{error.name} is not installed; {_INSTALL}") from error

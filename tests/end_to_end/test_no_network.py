@@ -1,17 +1,21 @@
 """Nothing opens a network socket, from training to prediction."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from tests.engines.spark_cluster import absent
 from tests.python_path import python_path
 
 pytestmark = pytest.mark.slow
 
+XOR = Path(__file__).resolve().parents[1] / "data" / "xor"
 PARITY = Path(sys.executable).parent / "parity"
 GUARD = """
 import os, sys
@@ -99,6 +103,41 @@ def test_a_log_in_mlflow_connects_to_nothing_unless_it_is_given_an_address(tmp_p
     command = "import socket; socket.create_connection(('127.0.0.1', 9))"
     refused = subprocess.run([sys.executable, "-c", command], env=environment, check=False, capture_output=True)
     assert refused.returncode == 77
+
+
+@pytest.mark.parametrize("engine", ["spark", "ray"])
+def test_an_engine_without_an_address_talks_through_the_loopback_interface_alone(engine: str, tmp_path: Path) -> None:
+    """Where the system lets a test do so, all sockets of the processes that it starts are looked up."""
+    pytest.importorskip("ray" if engine == "ray" else "pyspark")
+    if engine == "spark" and (reason := absent()):
+        pytest.skip(reason)
+    prefix = with_loopback_alone()
+    if not prefix:
+        pytest.skip("this system gives a test no network of its own")
+    (tmp_path / "points.csv").write_text("x1,x2\n" + "0,1\n" * 2000)
+    command = [*prefix, str(PARITY), "predict", str(XOR), "points.csv", "--out", "scored", "--engine", engine]
+    process = subprocess.Popen([*command, "--batch-size", "1"], cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+                               env=os.environ | {"PYTHONPATH": python_path()})  # fmt: skip
+    found: set[str] = set()
+    while process.poll() is None:
+        found |= listening(process.pid)
+        time.sleep(0.05)
+    _, told = process.communicate()
+    assert process.returncode == 0 and told == "2000 rows predicted in scored: 1 file\n", told
+    assert found and found <= {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+
+
+def listening(number: int) -> set[str]:
+    """Return the addresses, in hexadecimal, that something listens at in a network of a process's own."""
+    found: set[str] = set()
+    with contextlib.suppress(OSError):
+        if Path(f"/proc/{number}/ns/net").readlink() == Path("/proc/self/ns/net").readlink():
+            return found  # it has none of its own yet
+    for name in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            lines = [line.split() for line in Path(f"/proc/{number}/net/{name}").read_text().splitlines()[1:]]
+            found |= {words[1].partition(":")[0] for words in lines if words[3] == "0A"}
+    return found
 
 
 def test_the_whole_line_needs_no_network_and_opens_no_socket(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.engines.spark_cluster import Cluster, absent
+from tests.engines.spark_cluster import ROOT, Cluster, absent
+from tests.python_path import python_path
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +47,20 @@ def session(cluster: Cluster) -> Iterator[Any]:
         SparkContext._gateway = SparkContext._jvm = None
         os.environ.clear()
         os.environ.update(before)
+
+
+@pytest.fixture(scope="module")
+def ray_cluster() -> Iterator[None]:
+    """Two nodes, each of its own processes, that this process is connected to."""
+    ray = pytest.importorskip("ray", reason="the extra [ray] is not installed")
+    from ray.cluster_utils import Cluster as Nodes
+
+    node = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+    nodes = Nodes(initialize_head=True, head_node_args=node | {"include_dashboard": False})
+    nodes.add_node(**node)
+    paths = {"env_vars": {"PYTHONPATH": python_path(str(ROOT))}}
+    ray.init(address=nodes.address, log_to_driver=False, runtime_env=paths)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    yield
+    ray.shutdown()
+    nodes.shutdown()

@@ -121,3 +121,23 @@ def test_a_package_that_was_replaced_is_never_mixed_in(tmp_path: Path) -> None:
 def test_a_bare_model_has_no_id() -> None:
     with pytest.warns(UncheckedModelWarning), pytest.raises(InputError, match="give a package folder"):
         WorkerPredictor.of(DATA / "xor" / "model.onnx")
+
+
+def test_text_is_a_number_where_an_engine_has_read_a_text_file() -> None:
+    cells = {"x1": ["0.25", " 1e-1", "NA", None, "", "abc"], "x2": ["1", "0", "0", "0", "0", "0"]}
+    batch = pyarrow.RecordBatch.from_pydict(
+        {name: pyarrow.array(column, pyarrow.string()) for name, column in cells.items()}
+    )
+    with pytest.raises(InputError, match="x1 holds string, not numbers"):
+        list(scorer().answers([batch], "partition 0"))
+    assert [float(answer) for answer in answered(batch)] == Predictor(DATA / "xor").predict(
+        [[0.25, 1], [0.1, 0]]
+    ).tolist()
+    with pytest.raises(InputError, match="partition 0, row 6: x1 is 'abc', not a number"):
+        list(scorer(text=True).answers([batch.slice(5)], "partition 0", first=6))
+
+
+def answered(batch: "pyarrow.RecordBatch") -> list[int]:
+    (answers,) = scorer(text=True, errors="skip").answers([batch], "partition 0")
+    labels: list[int] = answers["label"].to_pylist()
+    return labels

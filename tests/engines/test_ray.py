@@ -5,7 +5,6 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,27 +23,6 @@ ROWS = 3000
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray's own
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    from ray.cluster_utils import Cluster
-
-    node = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
-    nodes = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
-    nodes.add_node(**node)
-    ray.init(
-        address=nodes.address, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(paths())}}
-    )
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    yield
-    ray.shutdown()
-    nodes.shutdown()
-
-
-def paths() -> list[str]:
-    root = Path(__file__).resolve().parents[2]
-    return [str(root), *(str(root / layer) for layer in ("runtime", "training", "export"))]
-
-
 def points() -> "pyarrow.Table":
     x1, x2 = np.random.default_rng(0).uniform(-1, 2, (2, ROWS)).astype(np.float32)
     return pyarrow.table({"id": np.arange(ROWS), "x1": x1, "x2": x2})
@@ -59,7 +37,7 @@ def parts(table: "pyarrow.Table", count: int) -> "ray.data.Dataset":
     return ray.data.from_arrow([table.slice(start, step) for start in range(0, len(table), step)])
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("ray_cluster")
 def test_answers_are_the_same_bits_whatever_the_blocks_and_the_actors() -> None:
     table = points()
     whole = rows_of(predict(parts(table, 1), XOR, concurrency=1))
@@ -69,7 +47,7 @@ def test_answers_are_the_same_bits_whatever_the_blocks_and_the_actors() -> None:
     assert split["label"].to_pylist() == Predictor(XOR).predict(features).tolist()
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("ray_cluster")
 def test_an_actor_that_is_killed_is_replaced_and_nothing_is_lost() -> None:
     killed: list[int] = []
     thread = threading.Thread(target=kill_one, args=(killed,))
@@ -103,7 +81,7 @@ def kill_one(killed: list[int]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("ray_cluster")
 def test_the_driver_says_which_row_cannot_be_predicted() -> None:
     table = points()
     holed = [None if row == 1234 else 0.5 for row in range(ROWS)]
@@ -114,7 +92,7 @@ def test_the_driver_says_which_row_cannot_be_predicted() -> None:
     assert len(left) == ROWS - 1 and left.column_names == ["id", "label"]
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("ray_cluster")
 def test_training_reads_a_dataset_batch_by_batch() -> None:
     from parity_training import TableSettings, batches_from, stream_table
 
@@ -126,7 +104,7 @@ def test_training_reads_a_dataset_batch_by_batch() -> None:
     assert data.source == whole.source and data.all_rows == ROWS
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("ray_cluster")
 def test_a_package_that_is_replaced_fails_the_job(tmp_path: Path) -> None:
     shutil.copytree(XOR, tmp_path / "p")
     answers = predict(parts(points(), 2), tmp_path / "p", concurrency=1)

@@ -1,8 +1,19 @@
+import math
+import pickle
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from parity_runtime import InputError
-from parity_runtime.evaluation.metrics import classification_metrics, regression_metrics
+from parity_runtime.evaluation.exact_sum import ExactSum, exact_square
+from parity_runtime.evaluation.metrics import (
+    ClassificationMetrics,
+    RegressionMetrics,
+    classification_metrics,
+    regression_metrics,
+)
+from parity_runtime.evaluation.roc_auc import AllScores, ScoreBins
 from parity_runtime.evaluation.running_stats import RunningStats
 
 
@@ -118,3 +129,90 @@ def test_running_stats_are_those_of_all_rows_at_once(offset: float) -> None:
     assert stats.mean[[0, 1, 2, 4]] == pytest.approx(np.nanmean(known, axis=0), rel=1e-14)
     assert stats.deviation[[0, 1, 2, 4]] == pytest.approx(np.nanstd(known, axis=0), rel=1e-5)
     assert (stats.mean[3], stats.deviation[3]) == (0, 0)
+
+
+def test_sums_are_exact_whatever_the_order_and_the_parts() -> None:
+    random = np.random.default_rng(0)
+    values = random.normal(size=3000) * 2.0 ** random.integers(-300, 300, 3000)
+    values[:3] = 5e-324, -1.7e308, 1.7e308
+    groups = random.integers(0, 3, 3000)
+    wanted = [math.fsum(values[groups == group]) for group in range(3)]
+    for order in (np.arange(3000), random.permutation(3000)):
+        parts = [ExactSum(3) for _ in range(4)]
+        for part, rows in zip(parts, np.split(order, [0, 7, 1500]), strict=True):
+            part.update(values[rows], groups[rows])
+        for part in parts[1:]:
+            parts[0].merge(pickle.loads(pickle.dumps(part)))
+        assert parts[0].values().tolist() == wanted
+
+
+def test_sums_of_what_is_not_finite_are_not_either() -> None:
+    total = ExactSum(2)
+    total.update([1.0, math.inf, math.nan], np.array([0, 0, 1]))
+    assert total.values()[0] == math.inf and math.isnan(total.values()[1])
+
+
+def test_a_square_has_no_rounding() -> None:
+    values = np.random.default_rng(0).normal(1e5, 1e4, 1000)
+    for value, square, rest in zip(values, *exact_square(values), strict=True):
+        total = ExactSum()
+        total.update([square, rest])
+        assert total.exact()[0] == Fraction(value) ** 2
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_metrics_of_parts_in_any_order_are_the_bits_of_all_rows(classes: int) -> None:
+    true, predicted, probabilities = predictions(classes, 2000)
+    whole = classification_metrics(true, predicted, probabilities)
+    order = np.random.default_rng(1).permutation(2000)
+    merged, binned = ClassificationMetrics(classes), ClassificationMetrics(classes, binned=True)
+    for rows in np.split(order, [1, 400, 401]):
+        for metrics in (merged, binned):
+            part = ClassificationMetrics(classes, binned=metrics is binned)
+            part.update(true[rows], predicted[rows], probabilities[rows])
+            metrics.merge(pickle.loads(pickle.dumps(part)))
+    assert merged.result() == whole
+    found = binned.result()
+    assert abs(found.pop("roc_auc") - whole.pop("roc_auc")) <= found.pop("roc_auc_error")
+    assert found == whole
+
+
+def test_a_regression_in_parts_has_the_bits_of_all_rows_also_far_from_zero() -> None:
+    random = np.random.default_rng(0)
+    true = random.normal(1e9, 1e-2, 1000)
+    predicted = true + random.normal(0, 1e-2, 1000)
+    whole, merged = regression_metrics(true, predicted), RegressionMetrics()
+    for rows in np.split(random.permutation(1000), [3, 500]):
+        part = RegressionMetrics()
+        part.update(true[rows], predicted[rows])
+        merged.merge(pickle.loads(pickle.dumps(part)))
+    assert merged.result() == whole
+    spread = np.var([Fraction(value) for value in true]) * 1000
+    assert whole["r2"] == pytest.approx(1 - 1000 * whole["rmse"] ** 2 / float(spread), rel=1e-12)
+
+
+@pytest.mark.parametrize("power", [1, 3])
+@pytest.mark.parametrize("columns", [1, 3, 2000])
+def test_the_binned_curve_is_as_far_from_the_curve_as_it_says(columns: int, power: int) -> None:
+    """Scores near 0, and near 1, are told apart as others are; of many classes more coarsely."""
+    random = np.random.default_rng(power)
+    scores = (random.random((4000, columns)) ** power).astype(np.float32)
+    scores[::2] = 1 - scores[::2]
+    true = random.integers(0, max(columns, 2), 4000)
+    true[: max(columns, 2)] = np.arange(max(columns, 2))
+    exact, binned = AllScores(), ScoreBins(columns)
+    for curve in (exact, binned):
+        curve.update(true, scores)
+    found = binned.result()
+    assert found["roc_auc"] is not None and found["roc_auc_error"] is not None
+    assert abs(found["roc_auc"] - exact.result()["roc_auc"]) <= found["roc_auc_error"] + 1e-12
+    assert found["roc_auc_error"] < (1e-3 if columns < 2000 else 0.2)
+
+
+def test_a_binned_curve_of_equal_scores_says_that_it_knows_nothing_and_without_a_class_none() -> None:
+    curve = ScoreBins(1)
+    curve.update(np.array([0, 1, 1]), np.full((3, 1), 0.25))
+    assert curve.result() == {"roc_auc": 0.5, "roc_auc_error": 0.5}
+    alone = ScoreBins(1)
+    alone.update(np.array([1, 1]), np.full((2, 1), 0.25))
+    assert alone.result() == {"roc_auc": None, "roc_auc_error": None}

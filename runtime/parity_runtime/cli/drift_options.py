@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from numpy.typing import NDArray
 
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError, LimitError
 from parity_runtime.files.json_file import dump_json
-from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -97,12 +95,6 @@ class DriftWatch:
         if self._without and any(limit.measure == "psi" for limit in self._limits):
             raise InputError(f"--fail-on psi: {self._without}")
         self.counts = TableCounts(contract, profile)
-
-    def evaluated(self, inputs: Arrays, outputs: Arrays, true: NDArray[Any]) -> None:
-        """Take rows whose true values are known."""
-        self.counts.update(inputs)
-        self.counts.update_predictions(outputs)
-        self.counts.update_true(true)
 
     def finish(self) -> None:
         """Print the report on stderr, where it is asked for.

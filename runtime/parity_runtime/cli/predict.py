@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from parity_runtime.cli.drift_options import DriftWatch, drift_options, refuse_beside_explain_row, show_row
+from parity_runtime.cli.engine_options import EngineChoice, engine_options
 from parity_runtime.cli.options import digest_option, names, package_argument, provider_option, say_provider
 from parity_runtime.cli.predict_table import TableRun, typed_rows
 from parity_runtime.cli.table_options import (
@@ -34,7 +35,7 @@ from parity_runtime.tables.table_file import TableFile
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     help="Where the predictions are written: a file, of many tables a folder; without it stdout.",
 )
 @click.option(
@@ -67,6 +68,7 @@ from parity_runtime.tables.table_file import TableFile
 @click.option("--summary", is_flag=True, help="Print on stderr how the rows differ from those of the training.")
 @drift_options
 @table_options
+@engine_options
 @provider_option
 @digest_option
 def predict(package: Path, tables: tuple[str, ...], rows: tuple[str, ...], **options: Any) -> None:
@@ -97,10 +99,14 @@ def predict(package: Path, tables: tuple[str, ...], rows: tuple[str, ...], **opt
         refuse_beside_explain_row(
             drift | {"row": rows} | {name: options[name] for name in ("out", "columns", "prefix")}
         )
-    many = in_parts(tables)
+    engine = EngineChoice.taken_from(options, tables)
+    many = engine is not None or in_parts(tables)
     if many:
         refuse_row_of_many(number)
         refuse_stdout_of_many(options["out"])
+    if engine is not None and engine.reads(*tables, options["out"]):
+        _predict_locations(engine, package, tables, options | {"table": spelled, "more": drift})
+        return
     out = _output(options.pop("out"), package, None if many or not tables else tables[0])
     predictor = _predictor(package, options)
     asked = read_options(spelled)
@@ -113,7 +119,11 @@ def predict(package: Path, tables: tuple[str, ...], rows: tuple[str, ...], **opt
     if many and out is not None:
         from parity_runtime.cli.predict_folder import FolderRun  # noqa: PLC0415 -- not for one table
 
-        FolderRun(predictor, job, asked, watch).write(tables, out)
+        run = FolderRun(predictor, job, asked, watch)
+        if engine is None:
+            run.write(tables, out)
+        else:
+            run.write_with(engine, package, tables, out)
     elif tables:
         file = table_file(predictor.contract, tables[0], asked)
         TableRun(predictor, file, job, watch).write(file.chunks(chunk_size(predictor.contract, job.batch_size)), out)
@@ -136,13 +146,29 @@ def _explain_row(predictor: Predictor, table: TableFile, number: int) -> None:
     show_row(explain_row(predictor, table.chunks(chunk_size(predictor.contract, None)), number))
 
 
-def _output(out: Path | None, package: Path, table: str | None) -> Path | None:
+def _predict_locations(engine: EngineChoice, package: Path, tables: tuple[str, ...], options: dict[str, Any]) -> None:
+    """Predict tables that the engine reads by itself."""
+    from parity_runtime.cli.predict_locations import (  # noqa: PLC0415 -- not without an engine
+        predict_locations,
+        refuse_beside_locations,
+    )
+
+    out, spelled, drift = (options.pop(name) for name in ("out", "table", "more"))
+    unread = {name: options.pop(name) for name in ("spreadsheet_safe", "batch_size")}
+    refuse_beside_locations(spelled | drift | unread, engine)
+    predictor = _predictor(package, options)
+    job = ScoringJob(**options | {"columns": names(options["columns"])})
+    predict_locations(engine, engine.worker(predictor, package), tables, out, (spelled["format_name"], job))
+
+
+def _output(name: str | None, package: Path, table: str | None) -> Path | None:
     """Return where the predictions go, None for stdout.
 
     Raises:
         InputError: they would replace the model or the table, or stdout is closed.
     """
-    if out is not None and str(out) not in ("-", "/dev/stdout"):
+    if name is not None and name not in ("-", "/dev/stdout"):
+        out = Path(name)
         # half of this command's start where it is not needed
         from parity_runtime.files.paths import refuse_unwritable, resolved  # noqa: PLC0415
 

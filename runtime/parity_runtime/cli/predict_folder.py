@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from parity_runtime.cli.drift_options import DriftWatch
+from parity_runtime.cli.engine_options import EngineChoice
 from parity_runtime.cli.predict_table import MOST_SHOWN, say, say_refused
 from parity_runtime.cli.progress import WORTH_A_BAR, chunk_bytes, progress_bar
 from parity_runtime.inference.predictor import Predictor
@@ -44,6 +45,23 @@ class FolderRun(FolderWatch):
         """
         with self._bar:
             result = predict_folder(self._predictor, tables, out, self._job, self._reading, self)
+        self._finish(result, out)
+
+    def write_with(self, engine: EngineChoice, package: Path, tables: Sequence[str], out: Path) -> None:
+        """Write the predictions of all tables, with an engine.
+
+        Raises:
+            LimitError: as `write`.
+            ParityError: the engine, or one of its workers, cannot do it.
+        """
+        from parity_runtime.engines.predict_parts import predict_parts  # noqa: PLC0415 -- not without an engine
+
+        worker, how = engine.worker(self._predictor, package), (self._job, self._reading, self)
+        with self._bar:
+            result = predict_parts(self._predictor, worker, tables, out, how, engine.open(self._predictor))
+        self._finish(result, out)
+
+    def _finish(self, result: FolderResult, out: Path) -> None:
         say_refused(result.refused, self._job)
         say(_told(result, out))
 

@@ -1,7 +1,6 @@
 """Options that say how a table is written."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
@@ -77,13 +76,13 @@ def refuse_row_of_many(number: int | None) -> None:
         raise click.UsageError("--explain-row prints a row of one table; give the file that holds it")
 
 
-def refuse_stdout_of_many(out: Path | None) -> None:
+def refuse_stdout_of_many(out: str | None) -> None:
     """Refuse many tables whose predictions would go to stdout.
 
     Raises:
         click.UsageError: names the option.
     """
-    if out is None or str(out) in ("-", "/dev/stdout"):
+    if out is None or out in ("-", "/dev/stdout"):
         raise click.UsageError("the predictions of many tables are many files; say in which folder: --out FOLDER")
 
 

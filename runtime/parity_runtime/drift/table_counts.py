@@ -97,6 +97,14 @@ class TableCounts:
         elif self.true_values is not None:
             self.true_values.update(true.astype(np.float32))
 
+    def update_evaluated(
+        self, inputs: Mapping[str, NDArray[Any]], outputs: Mapping[str, NDArray[Any]], true: NDArray[Any]
+    ) -> None:
+        """Take rows that were answered, and whose true values are known: as the three above."""
+        self.update(inputs)
+        self.update_predictions(outputs)
+        self.update_true(true)
+
     def update_chunk(
         self,
         chunk: Chunk,

@@ -27,6 +27,7 @@ from parity_runtime.scoring.writer import Layout
 from parity_runtime.tables.arrow_file import ArrowChunk
 from parity_runtime.tables.cell_values import cell_values
 from parity_runtime.tables.feature_columns import check_takes_rows, read_inputs
+from parity_runtime.tables.text_columns import TextColumns
 
 
 class MoreOptions(TypedDict, total=False):
@@ -56,6 +57,7 @@ class BatchScorer:
         errors: what becomes of a row that cannot be predicted.
         out_of_range: what becomes of a row outside what the model has seen in training.
         prefix: what the names of the added columns begin with.
+        text: whether columns of text hold the cells of a text file, so that numbers may be spelled there.
     """
 
     worker: WorkerPredictor
@@ -63,6 +65,7 @@ class BatchScorer:
     errors: Errors = "stop"
     out_of_range: OutsideRange = "ignore"
     prefix: str = ""
+    text: bool = False
 
     def __post_init__(self) -> None:
         check_choice("errors", self.errors, get_args(Errors))
@@ -102,7 +105,7 @@ class BatchScorer:
 
         empty = pyarrow.RecordBatch.from_pylist([], schema=table)
         answers = self._no_answers(contract)
-        chunk = _chunk(where, empty, 1, contract)
+        chunk = self._chunk(where, empty, 1, contract)
         read_inputs(contract, chunk)
         return self._chosen(chunk, empty, answers, np.zeros(0, bool)).schema
 
@@ -134,8 +137,18 @@ class BatchScorer:
         """
         predictor = self.worker.open()
         _check_row_independent(predictor.contract)
-        chunks = _chunks(where, batches, first, predictor.contract)
+        chunks = self._chunks(where, batches, first, predictor.contract)
         yield from in_order(lambda chunk: self._answer(predictor, chunk), chunks, threads)
+
+    def _chunks(self, where: str, batches: Iterable[Any], first: int, contract: ModelContract) -> Iterator[ArrowChunk]:
+        for batch in batches:
+            yield self._chunk(where, batch, first, contract)
+            first += batch.num_rows
+
+    def _chunk(self, where: str, batch: Any, first: int, contract: ModelContract) -> ArrowChunk:
+        chunk = (TextColumns if self.text else ArrowChunk)(where, batch, first)
+        chunk.values = cell_values(contract.missing_values)
+        return chunk
 
     def _answer(self, predictor: Predictor, chunk: ArrowChunk) -> Any:
         try:
@@ -179,15 +192,3 @@ def _check_row_independent(contract: ModelContract) -> None:
             f"rows of {contract.name} influence one another, and an engine parts a table as it likes: predict the "
             "table on one machine, as one batch (parity predict)"
         )
-
-
-def _chunks(where: str, batches: Iterable[Any], first: int, contract: ModelContract) -> Iterator[ArrowChunk]:
-    for batch in batches:
-        yield _chunk(where, batch, first, contract)
-        first += batch.num_rows
-
-
-def _chunk(where: str, batch: Any, first: int, contract: ModelContract) -> ArrowChunk:
-    chunk = ArrowChunk(where, batch, first)
-    chunk.values = cell_values(contract.missing_values)
-    return chunk

@@ -4,11 +4,9 @@ import contextlib
 import re
 from collections.abc import Iterator
 
-from parity_runtime import errors
-from parity_runtime.errors import InputError, MissingExtraError, ParityError
+from parity_runtime.engines.told_errors import told_error
+from parity_runtime.errors import MissingExtraError, ParityError
 
-_OURS = re.compile(r"^parity_runtime\.errors\.(\w+): (.+)$", re.MULTILINE)
-_PLACE = re.compile(r"(partition \d+), row (\d+): (.+)")
 _ABSENT = re.compile(r"^ModuleNotFoundError: No module named '((?:parity_runtime|numpy|pyarrow)[\w.]*)'", re.MULTILINE)
 _ENDED = re.compile(r"Python worker exited unexpectedly|ExecutorLostFailure|^MemoryError\b", re.MULTILINE)
 
@@ -52,8 +50,8 @@ def _found(error: Exception) -> ParityError | None:
     if type(error).__module__.partition(".")[0] not in ("pyspark", "py4j"):
         return None
     text = str(error)
-    if ours := _OURS.findall(text):
-        return _remade(*ours[-1])  # what an error came of stands before it
+    if ours := told_error(text):
+        return ours
     if absent := _ABSENT.search(text):
         return MissingExtraError(
             f"a worker's Python has no {absent[1]}: install there the versions that the driver has; from a "
@@ -65,11 +63,3 @@ def _found(error: Exception) -> ParityError | None:
             "(spark.executor.memoryOverhead), or fewer rows at once (spark.sql.execution.arrow.maxRecordsPerBatch)"
         )
     return None
-
-
-def _remade(name: str, text: str) -> ParityError:
-    kind = getattr(errors, name, ParityError)
-    if kind is InputError and (place := _PLACE.fullmatch(text)):
-        return InputError(place[3], path=place[1], row=int(place[2]))
-    remade: ParityError = kind(text)
-    return remade

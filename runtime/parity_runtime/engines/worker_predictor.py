@@ -2,9 +2,9 @@
 
 import functools
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from parity_runtime.errors import DigestError, InputError, MissingExtraError, ParityError, ProviderError
 from parity_runtime.inference.predictor import Predictor
@@ -48,10 +48,21 @@ class WorkerPredictor:
             ParityError: as `Predictor`.
         """
         with Predictor(package, certified=certified) as predictor:
-            found = predictor.package_id
+            return replace(cls.like(predictor, package), provider=provider, threads=threads)
+
+    @classmethod
+    def like(cls, predictor: Predictor, package: str | Path) -> Self:
+        """Return the package of a predictor that the driver has open, to be run as it runs.
+
+        Raises:
+            InputError: it is a bare model without an id.
+        """
+        found = predictor.package_id
         if found is None:
             raise InputError(f"{package} is a bare model without an id that workers are held to; give a package folder")
-        return cls(str(Path(package).absolute()), found, __version__, certified, provider, threads)
+        certified, path = predictor.has_error_bounds, str(Path(package).absolute())
+        provider: Any = predictor.provider  # what auto has chosen
+        return cls(path, found, __version__, certified, provider)
 
     def open(self) -> Predictor:
         """Return this process's predictor; it is loaded once.

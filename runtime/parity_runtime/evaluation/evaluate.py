@@ -1,7 +1,7 @@
 """How good a package's predictions are, over a table whose true values are known."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,12 +39,9 @@ def evaluate_chunks(
     Raises:
         InputError: a column is missing, a cell is no number, a label is no class of the model; no rows to compare.
     """
-    contract = predictor.contract
-    target = check_target(contract, target)
-    compare = _classes if contract.is_classifier else _values
-    known = _Known(contract, chunks, target)
-    metrics = compare(predictor, known, target, observe or (lambda *_: None))
-    return metrics | {"without_target": known.left_out}
+    found = Evaluation(predictor.contract, target)
+    found.update(predictor, chunks, observe)
+    return found.result()
 
 
 def check_target(contract: ModelContract, target: str | None) -> str:
@@ -71,48 +68,72 @@ def check_target(contract: ModelContract, target: str | None) -> str:
     return target
 
 
-class _Known:
-    """The rows of chunks whose target is not missing; counts the others."""
+class Evaluation:
+    """What is known of a predictor, from rows that come in any number of parts. It pickles without the model.
 
-    def __init__(self, contract: ModelContract, chunks: Iterable[Chunk], target: str) -> None:
-        self._contract, self._chunks, self._target = contract, chunks, target
-        self.left_out = 0
+    Args:
+        contract: of a classifier, or of a regression of one target.
+        target: the target's column; by default the contract's.
+        binned: take the area under the ROC curve from bins, in constant memory, so that parts are small.
 
-    def __iter__(self) -> Iterator[Chunk]:
-        rows, first = 0, ""
-        for chunk in self._chunks:
-            first = first or chunk.where
-            missing = missing_targets(self._contract, chunk, self._target)
-            self.left_out += int(missing.sum())
-            rows += len(chunk) - int(missing.sum())
-            if not missing.all():
-                yield chunk.keep(~missing) if missing.any() else chunk
-        if not rows and self.left_out:
-            all_rows = "the only row" if self.left_out == 1 else f"all {self.left_out} rows"
-            where = first if first == chunk.where else f"{first} to {chunk.where}"
+    Raises:
+        InputError: as `check_target`.
+    """
+
+    def __init__(self, contract: ModelContract, target: str | None = None, *, binned: bool = False) -> None:
+        self._target = check_target(contract, target)
+        self._metrics: Any = (
+            ClassificationMetrics(len(contract.classes), binned=binned)
+            if contract.is_classifier
+            else RegressionMetrics()
+        )
+        self._rows, self._left_out = 0, 0
+        self._places: list[str] = []  # the first and the last file, or batch
+
+    def update(self, predictor: Predictor, chunks: Iterable[Chunk], observe: Observe | None = None) -> None:
+        """Take rows, as `evaluate_chunks`."""
+        compare = _classes if predictor.contract.is_classifier else _values
+        for chunk in chunks:
+            missing = missing_targets(predictor.contract, chunk, self._target)
+            left_out = int(missing.sum())
+            self._left_out += left_out
+            self._rows += len(chunk) - left_out
+            self._places = [self._places[0] if self._places else chunk.where, chunk.where]
+            if left_out < len(chunk):
+                known = chunk.keep(~missing) if left_out else chunk
+                compare(self._metrics, predictor, known, self._target, observe or (lambda *_: None))
+
+    def merge(self, other: Self) -> None:
+        """Take the rows that another one has taken, of the same model and target; in any order."""
+        self._metrics.merge(other._metrics)
+        self._rows += other._rows
+        self._left_out += other._left_out
+        places = [*self._places, *other._places]
+        self._places = [min(places), max(places)] if places else []
+
+    def result(self) -> dict[str, Any]:
+        """Return the metrics of all rows, as `evaluate_chunks`."""
+        if not self._rows and self._left_out:
+            all_rows = "the only row" if self._left_out == 1 else f"all {self._left_out} rows"
+            where = " to ".join(dict.fromkeys(self._places))
             raise InputError(f"{where}: {self._target} is missing in {all_rows}")
+        metrics: dict[str, Any] = self._metrics.result()
+        return metrics | {"without_target": self._left_out}
 
 
-def _classes(predictor: Predictor, chunks: Iterable[Chunk], target: str, observe: Observe) -> dict[str, Any]:
-    contract = predictor.contract
-    metrics = ClassificationMetrics(len(contract.classes))
-    for chunk in chunks:
-        inputs, outputs = _answers(predictor, chunk)
-        true = class_indices(contract, chunk, target)
-        metrics.update(true, outputs[LABEL], outputs[PROBABILITIES])
-        observe(inputs, outputs, true)
-    return metrics.result()
+def _classes(metrics: ClassificationMetrics, predictor: Predictor, chunk: Chunk, target: str, observe: Observe) -> None:
+    inputs, outputs = _answers(predictor, chunk)
+    true = class_indices(predictor.contract, chunk, target)
+    metrics.update(true, outputs[LABEL], outputs[PROBABILITIES])
+    observe(inputs, outputs, true)
 
 
-def _values(predictor: Predictor, chunks: Iterable[Chunk], target: str, observe: Observe) -> dict[str, Any]:
-    contract, metrics = predictor.contract, RegressionMetrics()
-    column = contract.targets.index(target) if target in contract.targets else 0
-    for chunk in chunks:
-        inputs, outputs = _answers(predictor, chunk)
-        true = _known_numbers(chunk, target)
-        metrics.update(true, outputs[VALUE][:, column])
-        observe(inputs, outputs, true)
-    return metrics.result()
+def _values(metrics: RegressionMetrics, predictor: Predictor, chunk: Chunk, target: str, observe: Observe) -> None:
+    targets = predictor.contract.targets
+    inputs, outputs = _answers(predictor, chunk)
+    true = _known_numbers(chunk, target)
+    metrics.update(true, outputs[VALUE][:, targets.index(target) if target in targets else 0])
+    observe(inputs, outputs, true)
 
 
 def _answers(predictor: Predictor, chunk: Chunk) -> tuple[Arrays, Arrays]:

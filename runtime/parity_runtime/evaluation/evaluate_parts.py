@@ -26,13 +26,23 @@ def chunks_of_parts(predictor: Predictor, files: Sequence[TableFile], target: st
     Raises:
         InputError: a table cannot be read or lacks a column, or rows of the model influence one another.
     """
+    check_files(predictor, files, target)
+    size = chunk_size(predictor.contract, None)
+    return chain.from_iterable(file.chunks(size) for file in files)
+
+
+def check_files(predictor: Predictor, files: Sequence[TableFile], target: str | None) -> None:
+    """Look at the columns of tables that are to be evaluated; few bytes of each are read.
+
+    Raises:
+        InputError: as `chunks_of_parts`.
+    """
     refuse_dependent_rows(predictor)
     check_takes_rows(predictor.contract)
     target = check_target(predictor.contract, target)
     size = chunk_size(predictor.contract, None)
     for file in files:
         _check(predictor, file.head(size), target)
-    return chain.from_iterable(file.chunks(size) for file in files)
 
 
 def _check(predictor: Predictor, head: Chunk, target: str) -> None:

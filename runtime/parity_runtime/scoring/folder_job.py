@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from parity_runtime.arguments import argument, either
+from parity_runtime.contract import ModelContract
 from parity_runtime.errors import FormatError, InputError
 from parity_runtime.files.json_file import FORMAT, check_format, dump_table, read_json
 from parity_runtime.inference.predictor import Predictor
@@ -82,9 +83,7 @@ class FolderJob:
 
     def table(self, predictor: Predictor, part: TablePart) -> TableFile:
         """Return a part, as the model reads it."""
-        contract = predictor.contract
-        columns = [feature.name for feature in contract.row_features]
-        return TableFile.named(part.path, self.reading, trained=contract.missing_values, columns=columns)
+        return part_table(predictor.contract, part, self.reading)
 
     def format_of(self, part: TablePart, table: TableFile) -> str:
         """Return the format of a part's answers."""
@@ -153,6 +152,12 @@ class FolderJob:
         error = InputError(f"{why}; choose another folder with {argument('out')}, or remove this one: ")
         error.way_out = f"rm -r {shlex.quote(self.out)}"
         return error
+
+
+def part_table(contract: ModelContract, part: TablePart, reading: ReadOptions) -> TableFile:
+    """Return a part, as a model reads it."""
+    columns = [feature.name for feature in contract.row_features]
+    return TableFile.named(part.path, reading, trained=contract.missing_values, columns=columns)
 
 
 def refuse_dependent_rows(predictor: Predictor) -> None:

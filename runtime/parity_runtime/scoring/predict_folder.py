@@ -59,15 +59,43 @@ def predict_folder(
             writes ``out``, or it holds something else: answers of another package, other options or other tables.
         MissingExtraError: Parquet and Arrow need pyarrow.
     """
-    scoring, reading, watch = scoring or ScoringJob(), reading or ReadOptions(), watch or FolderWatch()
-    named = [str(table) for table in ([tables] if isinstance(tables, str | Path) else tables)]
-    job = FolderJob.of(predictor, out, scoring, reading, counts=watch.tally is not None)
-    refuse_among_tables(Path(out), named)
-    parts = table_parts(named, reading.format)
-    AnswerFolder(job, parts).refuse()
-    check_parts(predictor, job, parts)
+    watch = watch or FolderWatch()
+    job, parts = folder_job(predictor, tables, out, scoring, reading, counts=watch.tally is not None)
 
     def work(part: TablePart) -> PartResult:
         return score_part(predictor, job, part, watch.tally, partial(watch.chunk, part))
 
     return score_folder(job, parts, work, watch)
+
+
+def folder_job(
+    predictor: Predictor,
+    tables: str | Path | Sequence[str | Path],
+    out: str | Path,
+    scoring: ScoringJob | None = None,
+    reading: ReadOptions | None = None,
+    *,
+    counts: bool = False,
+) -> tuple[FolderJob, list[TablePart]]:
+    """Return what `predict_folder` does, and its parts: all of them, and the folder, have been looked at.
+
+    Args:
+        predictor: as all others in `predict_folder`.
+        tables: as there.
+        out: as there.
+        scoring: as there.
+        reading: as there.
+        counts: whether the rows of each part are counted as well.
+
+    Raises:
+        InputError: as `predict_folder`.
+        MissingExtraError: as `predict_folder`.
+    """
+    scoring, reading = scoring or ScoringJob(), reading or ReadOptions()
+    named = [str(table) for table in ([tables] if isinstance(tables, str | Path) else tables)]
+    job = FolderJob.of(predictor, out, scoring, reading, counts=counts)
+    refuse_among_tables(Path(out), named)
+    parts = table_parts(named, reading.format)
+    AnswerFolder(job, parts).refuse()
+    check_parts(predictor, job, parts)
+    return job, parts

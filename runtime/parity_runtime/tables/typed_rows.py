@@ -36,12 +36,17 @@ class TypedRows(Chunk):
     def _read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
         matrix, refused = np.full((len(self), len(names)), np.nan), Refused()
         for place, name in enumerate(names):
-            for row, cell in enumerate(self.column(name)):
-                try:
-                    matrix[row, place] = self.values.number(cell)
-                except ValueError:
-                    refused.setdefault(row, Refusal(f"{name} is {shown(cell)}, not a number", name))
+            read_numbers(self, name, matrix[:, place], refused)
         return matrix, refused
 
     def _keep(self, rows: NDArray[np.bool_]) -> Self:
         return type(self)(self.where, self.columns, list(compress(self.cells, rows)), self.values)
+
+
+def read_numbers(chunk: Chunk, name: str, numbers: NDArray[np.float64], refused: Refused) -> None:
+    """Read a column of text into ``numbers``, float64 ``[rows]``; add the rows that hold no number to ``refused``."""
+    for row, cell in enumerate(chunk.column(name)):
+        try:
+            numbers[row] = chunk.values.number(cell)
+        except ValueError:
+            refused.setdefault(row, Refusal(f"{name} is {shown(cell)}, not a number", name))

@@ -8,8 +8,8 @@ from parity_runtime.evaluation.metrics import (
     calibration_error,
     confusion_matrix,
     regression_metrics,
-    roc_auc,
 )
+from parity_runtime.evaluation.roc_auc import roc_auc
 from parity_training.reports.figures import BLUE, GREY, ORANGE, class_name, new_figure
 from parity_training.reports.test_predictions import HeldOutPredictions
 
