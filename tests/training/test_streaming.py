@@ -132,7 +132,6 @@ def test_parts_have_their_shares_and_depend_on_the_seed_alone() -> None:
 def loader(rows: int, batch_size: int = 10, memory: int = 16_000) -> StoredLoader:
     file = RecordFile(np.dtype([("target", "<i8")]))
     file.append(np.arange(rows).astype(file.dtype))
-    file.flush()
     sampler = EpochSampler(rows, shuffle=True, seed=3)
     return StoredLoader(
         file, lambda records: (torch.from_numpy(records["target"].copy()),), sampler, batch_size, memory
@@ -185,27 +184,40 @@ def test_targets_of_every_kind(tmp_path: Path) -> None:
     assert torch.equal(positive.targets("test"), 1 - data.targets("test"))
 
 
-def test_a_class_that_is_not_trained_on_is_not_asked_for(tmp_path: Path) -> None:
-    held_out = int(np.flatnonzero(HashedSplit(0.1, 0.1, 1234).part_of(np.arange(1, 401)) == 2)[0])
+def test_rows_of_a_class_that_would_not_be_trained_on_are(tmp_path: Path) -> None:
+    parts = HashedSplit(0.1, 0.1, 1234).part_of(np.arange(1, 401))
+    held_out = int(np.flatnonzero(parts == 2)[0])
     kinds = ["rare" if row == held_out else ("cat", "dog")[row % 2] for row in range(400)]
     path = write_table(tmp_path / "t.csv", {"x": np.random.default_rng(0).normal(size=400), "kind": kinds})
     data = streamed(path, TableSettings("kind", task="classification"))
-    assert data.contract.classes == ("cat", "dog", "rare") and data.class_counts()[2] == 0
-    assert 2 not in data.targets("test") and data.all_rows == 399
+    assert data.contract.classes == ("cat", "dog", "rare") and data.class_counts()[2] == 1
+    assert 2 not in data.targets("test") and data.all_rows == 400
+    assert [data.num_rows(part) for part in PARTS] == [
+        (parts == 0).sum() + 1,
+        (parts == 1).sum(),
+        (parts == 2).sum() - 1,
+    ]
+    kinds = ["yes" if row == held_out else "no" for row in range(400)]
+    path = write_table(tmp_path / "u.csv", {"x": np.random.default_rng(0).normal(size=400), "kind": kinds})
+    assert streamed(path, TableSettings("kind", task="classification")).class_counts().tolist() == [
+        int((parts == 0).sum()), 1
+    ]  # fmt: skip
 
 
 def test_texts_beyond_what_memory_holds_count_as_unknown(tmp_path: Path) -> None:
     from parity_training.reports.column_report import column_warnings
 
     random = np.random.default_rng(0)
-    names = [f"n{number}" for number in random.integers(0, 9000, 40_000)]
+    names = [f"n{number}" for number in random.integers(0, 9999, 40_000)]
     path = write_table(tmp_path / "t.csv", {"x": random.normal(size=40_000).round(4), "name": names,
                                             "y": random.integers(0, 2, 40_000)})  # fmt: skip
     settings = TableSettings("y", categorical=("name",), max_categories=20_000)
-    found = stream_table(path, settings, "m", memory=MEMORY)
-    assert len(found.columns.texts[0]) == 2**13 + 2  # a missing one, and those that came later
-    assert len(found.data.contract.features[1].categories) < 2**13 + 1
-    assert "memory holds 8192 of them" in "".join(column_warnings(found.columns, found.data))
+    found = stream_table(path, settings, "m", memory=2**23)
+    kept = len(found.columns.texts[0]) - 2  # beside a missing one, and those that came later
+    assert 2**20 // 250 < kept < 2**20 // 200  # an eighth of the memory
+    assert len(found.data.contract.features[1].categories) <= kept
+    (told,) = [line for line in column_warnings(found.columns, found.data) if line.startswith("name:")]
+    assert f"of more than {kept} categories" in told and f"memory holds {kept} of them" in told
     assert (rows_of(found.data, "train")[1] == 1).sum() > 1000
 
 
@@ -218,11 +230,52 @@ def test_a_dataloader_and_pairs_of_arrays_are_batches() -> None:
         streamed(batches_from(pairs, columns=["a", "y"]), TableSettings("y"))
     with pytest.raises(InputError, match="not 7"):
         batches_from(7)
-    with pytest.raises(InputError, match="no rows to train on"):
+    with pytest.raises(InputError, match="holds no batches"):
         streamed(batches_from([]), TableSettings("y"))
-    odd = [{"x": [1.0, 2.0], "y": [0, 1]}, {"z": [1.0], "y": [1]}]
-    with pytest.raises(InputError, match="do not have the same columns"):
+    with pytest.raises(InputError, match="named a, a, y: give each a name of its own"):
+        streamed(batches_from(pairs, columns=["a", "a", "y"]), TableSettings("y"))
+    with pytest.raises(InputError, match="no rows to train on"):
+        streamed(batches_from([{"x": np.zeros(0), "y": np.zeros(0)}]), TableSettings("y"))
+    odd = [{"x": np.arange(70_000.0), "y": np.arange(70_000) % 2}, {"z": [1.0], "y": [1]}]
+    with pytest.raises(InputError, match="has no column 'x'"):
         streamed(batches_from(odd), TableSettings("y"))
+    for whole in (x, "t.csv", {"x": [1]}):
+        frame = pyarrow.table({"x": [1.0]}) if whole is x else whole
+        with pytest.raises(InputError, match="is a table by itself"):
+            batches_from(frame)
+    halves = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x.bfloat16(), y), 64)
+    assert streamed(batches_from(halves, columns=["a", "b", "y"]), TableSettings("y")).all_rows == 500
+
+
+def test_batches_are_read_once() -> None:
+    batches = batches_from(mixed().to_batches(500))
+    streamed(batches)
+    with pytest.raises(InputError, match="has been read, and can be read once"):
+        streamed(batches)
+
+
+def test_types_that_change_are_read_as_those_of_files(tmp_path: Path) -> None:
+    """A batch of integers, then one of fractions: no cell takes the type of the first."""
+    y = np.arange(600) % 2
+    random = np.random.default_rng(0)
+    first = pyarrow.table({"a": random.integers(0, 9, 600), "b": pyarrow.nulls(600), "y": y})
+    second = pyarrow.table({"a": random.normal(size=600), "b": random.normal(size=600), "y": y})
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for number, table in enumerate((first, second)):
+        parquet.write_table(table, folder / f"{number}.parquet")
+    settings = TableSettings("y")
+    of_batches, of_files = streamed(batches_from([first, second]), settings), streamed(folder, settings)
+    assert of_batches.source == of_files.source
+    assert list(of_batches.held_out("test")) == list(of_files.held_out("test"))
+    truth = [pyarrow.table({"x": random.normal(size=600), "y": y > 0}), pyarrow.table({"x": [1.0, 2.0], "y": [3, 4]})]
+    assert streamed(batches_from(truth), settings).contract.classes == ("3", "4", "false", "true")
+
+
+def test_no_row_held_out_by_chance_is_said() -> None:
+    few = [{"x": [1.0, 2.0, 3.0, 4.0], "y": [0, 1, 0, 1]}]
+    with pytest.raises(InputError, match="chance leaves none of 4 rows in the part test; .* or test=0"):
+        streamed(batches_from(few), TableSettings("y", test=0.001))
 
 
 def test_a_file_of_a_folder_is_named_with_its_row(tmp_path: Path) -> None:
@@ -240,6 +293,17 @@ def test_a_file_of_a_folder_is_named_with_its_row(tmp_path: Path) -> None:
             read(folder, TableSettings("kind"))
 
 
+def test_an_odd_target_is_named_with_its_file(tmp_path: Path) -> None:
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for part in range(2):
+        prices_table(folder / f"{part}.csv")
+    lines = (folder / "1.csv").read_text().splitlines()
+    (folder / "1.csv").write_text("\n".join([*lines[:3], "1,2,oops", *lines[4:]]))
+    with pytest.raises(InputError, match=r"'oops' \(.*/1\.csv, row 3\)"):
+        streamed(folder, TableSettings("price"))
+
+
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     path = classes_table(tmp_path / "t.csv")
     with pytest.raises(InputError, match="memory is 1 bytes"):
@@ -247,8 +311,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="rows cannot be kept in .*nowhere"):
         stream_table(path, TableSettings("kind"), "m", folder=tmp_path / "nowhere")
     with pytest.raises(InputError, match="leave none to train on"):
-        streamed(write_table(tmp_path / "u.csv", {"x": [1, 2], "y": ["a", "b"]}),
-                 TableSettings("y", validation=0.5, test=0.49, task="classification"))  # fmt: skip
+        streamed(prices_table(tmp_path / "u.csv", rows=3), TableSettings("price", validation=0.499, test=0.5))
     data = streamed(path, TableSettings("kind"))
     with pytest.raises(InputError, match="num_workers"):
         train_model(data, NetworkChoice(), TrainSettings(num_workers=1), tmp_path / "run")

@@ -204,7 +204,7 @@ def _batches(name: str, size: int, is_parquet: bool) -> Iterator[Any]:
     from pyarrow import ipc, parquet  # noqa: PLC0415
 
     if is_parquet:
-        with parquet.ParquetFile(name) as file:
+        with parquet.ParquetFile(name, pre_buffer=False) as file:
             yield from file.iter_batches(size)
             if not file.metadata.num_rows:
                 yield pyarrow.RecordBatch.from_pylist([], schema=file.schema_arrow)

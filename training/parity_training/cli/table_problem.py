@@ -54,7 +54,7 @@ def _read(
 def _folder(out: Path) -> Path | None:
     """Return where rows are kept: TMPDIR, or the folder of runs, as /tmp may be in memory."""
     if "TMPDIR" in os.environ:
-        return None
+        return Path(os.environ["TMPDIR"])
     return next((above for above in out.absolute().parents if above.is_dir()), None)
 
 

@@ -1,12 +1,16 @@
 """Batches of rows from where they are: Ray, Spark, a DataLoader, or anything that can be iterated over."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from parity_runtime import InputError, MissingExtraError
 from parity_runtime.printable import shown
 from parity_training.data.batch_table import BatchTable
-from parity_training.data.data_frame import arrow_table
+from parity_training.data.data_frame import arrow_table, is_frame
 
 _ROWS = 4096
 
@@ -28,8 +32,8 @@ def batches_from(source: Any, columns: Sequence[str] = ()) -> BatchTable:
         columns: the names of the columns of such sequences: a matrix ``[rows, n]`` has n of them.
 
     Raises:
-        InputError: it cannot be iterated over; and when it is read: a batch is none of these, or has other columns than
-            the first.
+        InputError: it cannot be iterated over, or is a table by itself; and when it is read: a batch is none of these,
+            or lacks a column.
         MissingExtraError: it needs pyarrow, which is not installed.
     """
     try:
@@ -39,6 +43,8 @@ def batches_from(source: Any, columns: Sequence[str] = ()) -> BatchTable:
             'batches need pyarrow, which is not installed; from a checkout of Parity: pip install ".[tables]"'
         ) from error
     library = type(source).__module__.partition(".")[0]
+    if isinstance(source, str | Path | Mapping) or (library in ("pandas", "polars", "pyarrow") and is_frame(source)):
+        raise InputError(f"{shown(source)} is a table by itself: give it to stream_table, or batches of its rows here")
     if library == "ray":
         return BatchTable.of(source.iter_batches(batch_size=_ROWS, batch_format="pyarrow"))
     if library == "pyspark":
@@ -86,6 +92,8 @@ def _table(batch: Any, columns: Sequence[str]) -> Any:
 
 def _named(batch: Sequence[Any], columns: Sequence[str]) -> dict[str, Any]:
     cells = [column for array in batch for column in _split(array)]
+    if len({*columns}) < len(columns):
+        raise InputError(f"the columns of batches are named {', '.join(columns)}: give each a name of its own")
     if len(cells) != len(columns):
         raise InputError(
             f"a batch has {len(cells)} columns and {len(columns)} names; name each of them: "
@@ -106,4 +114,7 @@ def _split(array: Any) -> list[Any]:
 
 def _cells(cells: Any) -> Any:
     """Return a column as what pyarrow takes: a tensor as an array."""
-    return cells.detach().cpu().numpy() if hasattr(cells, "detach") else cells
+    if not isinstance(cells, Tensor):
+        return cells
+    cells = cells.detach().cpu()
+    return (cells.float() if cells.dtype == torch.bfloat16 else cells).numpy()

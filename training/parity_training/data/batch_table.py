@@ -4,6 +4,7 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,92 +16,122 @@ from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.table_file import TableFile
 from parity_training.data.data_frame import with_plain_texts
 
-NAME = "the batches"
+NAME = "the stream of batches"
+
+Wanted = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
+"""Says which rows are kept, by their numbers from 1."""
 
 
-@dataclass
-class _KeptRows:
-    """Rows in an Arrow stream of a file without a name."""
+@dataclass(frozen=True)
+class KeptRows(TableFile):
+    """Rows of batches that are kept as they stand, in Arrow streams of files without a name."""
 
-    wanted: Callable[[NDArray[np.int64]], NDArray[np.bool_]] = lambda places: np.ones(len(places), np.bool_)
-    places: list[NDArray[np.int64]] = field(default_factory=list)
-    file: Any = None
-    stream: Any = None
+    wanted: Wanted = lambda places: np.ones(len(places), np.bool_)
+    folder: Path | None = None
+    _streams: list["_Stream"] = field(default_factory=list, repr=False)
 
     def add(self, batch: Any, first: int) -> None:
+        """Keep those of the rows that are wanted; the first has this number.
+
+        Raises:
+            InputError: the disk is full.
+        """
         import pyarrow  # noqa: PLC0415 -- of the [tables] extra
 
         places = np.arange(first, first + batch.num_rows)
         mask = self.wanted(places)
-        if self.stream is None:
-            self.file = tempfile.TemporaryFile()  # noqa: SIM115 -- see the next line
-            weakref.finalize(self, self.file.close)
-            self.stream = pyarrow.ipc.new_stream(self.file, batch.schema)
-        if mask.any():
-            self.stream.write_batch(batch.filter(pyarrow.array(mask)))
-            self.places.append(places[mask])
+        if not mask.any():
+            return
+        try:
+            if not self._streams or not self._streams[-1].schema.equals(batch.schema):
+                self._streams.append(_Stream(batch.schema, self.folder))
+            self._streams[-1].add(batch.filter(pyarrow.array(mask)), places[mask])
+        except OSError as error:
+            where = self.folder or tempfile.gettempdir()
+            raise InputError(
+                f"held-out rows cannot be kept in {where} ({error.strerror or error}); set TMPDIR to a folder with room"
+            ) from error
+
+    def _chunks(self, size: int | None) -> Iterator[Chunk]:  # noqa: ARG002 -- they are as small as they were read
+        return (chunk for stream in self._streams for chunk in stream.chunks())
+
+
+class _Stream:
+    """Rows of one schema."""
+
+    def __init__(self, schema: Any, folder: Path | None) -> None:
+        import pyarrow  # noqa: PLC0415 -- of the [tables] extra
+
+        self.schema = schema
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 -- see the next line
+        weakref.finalize(self, self._file.close)
+        self._writer = pyarrow.ipc.new_stream(self._file, schema)
+        self._places: list[NDArray[np.int64]] = []
+
+    def add(self, batch: Any, places: NDArray[np.int64]) -> None:
+        self._writer.write_batch(batch)
+        self._places.append(places)
 
     def chunks(self) -> Iterator[Chunk]:
-        import pyarrow  # noqa: PLC0415
+        import pyarrow  # noqa: PLC0415 -- of the [tables] extra
 
-        if self.stream is None:
-            return
-        self.stream.close()
-        self.file.seek(0)
-        with pyarrow.ipc.open_stream(self.file) as stream:
-            for batch, places in zip(stream, self.places, strict=True):
+        self._writer.close()
+        self._file.seek(0)
+        with pyarrow.ipc.open_stream(self._file) as stream:
+            for batch, places in zip(stream, self._places, strict=True):
                 chunk = ArrowChunk(NAME, batch, int(places[0]))
                 chunk.row_numbers = places
                 yield chunk
 
 
+@dataclass
+class _Batches:
+    """Batches that have been read or not."""
+
+    left: Iterator[Any]
+    is_begun: bool = False
+
+
 @dataclass(frozen=True)
 class BatchTable(TableFile):
-    """Rows that come in batches.
+    """Rows that come in batches, ``pyarrow.Table`` or ``pyarrow.RecordBatch``.
 
     Attributes:
-        batches: ``pyarrow.Table`` or ``pyarrow.RecordBatch``, read once.
+        kept: those rows that are kept as they stand when they are read.
     """
 
-    batches: Iterator[Any] = field(default_factory=lambda: iter(()))
-    _kept: _KeptRows = field(default_factory=_KeptRows, repr=False)
+    kept: KeptRows = field(default_factory=lambda: KeptRows(NAME, "arrow"))
+    _batches: _Batches = field(default_factory=lambda: _Batches(iter(())), repr=False)
 
     @classmethod
     def of(cls, batches: Iterable[Any]) -> "BatchTable":
         """Return the table of some batches."""
-        return cls(NAME, "arrow", batches=iter(batches))
-
-    def keep_rows(self, wanted: Callable[[NDArray[np.int64]], NDArray[np.bool_]]) -> None:
-        """Say which rows are kept as they stand when they are read, by their numbers from 1; else all are."""
-        self._kept.wanted = wanted
+        return cls(NAME, "arrow", _batches=_Batches(iter(batches)))
 
     def _chunks(self, size: int | None) -> Iterator[Chunk]:
-        """Give all rows; when they have been read, those that were kept."""
-        if self._kept.stream is not None:
-            yield from self._kept.chunks()
-            return
-        first, schema = 1, None
-        for table in self.batches:
-            found = _with_schema(with_plain_texts(table), schema)
-            schema = found.schema
-            for batch in found.to_batches(size):
-                self._kept.add(batch, first)
+        if self._batches.is_begun:
+            raise InputError(f"{NAME} has been read, and can be read once; make it again with batches_from")
+        self._batches.is_begun = True
+        first, last = 1, None
+        for last in self._batches.left:
+            for batch in with_plain_texts(_as_table(last)).to_batches(size):
+                self.kept.add(batch, first)
                 yield ArrowChunk(self.name, batch, first)
                 first += batch.num_rows
-        if schema is None:
-            raise InputError(f"{NAME} hold no rows to train on")
+        if first == 1:
+            yield _no_rows(last)
 
 
-def _with_schema(table: Any, schema: Any) -> Any:
-    """Return a table with the columns and the types of the first one."""
-    import pyarrow  # noqa: PLC0415
+def _as_table(batch: Any) -> Any:
+    import pyarrow  # noqa: PLC0415 -- of the [tables] extra
 
-    if isinstance(table, pyarrow.RecordBatch):
-        table = pyarrow.Table.from_batches([table])
-    if schema is None or table.schema.equals(schema):
-        return table
-    try:
-        return table.select(schema.names).cast(schema)
-    except (pyarrow.ArrowException, KeyError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"{NAME} do not have the same columns: {reason}") from error
+    return pyarrow.Table.from_batches([batch]) if isinstance(batch, pyarrow.RecordBatch) else batch
+
+
+def _no_rows(batch: Any) -> Chunk:
+    """Return the chunk of a batch without rows, for its columns."""
+    import pyarrow  # noqa: PLC0415 -- of the [tables] extra
+
+    if batch is None:
+        raise InputError(f"{NAME} holds no batches")
+    return ArrowChunk(NAME, pyarrow.RecordBatch.from_pylist([], schema=_as_table(batch).schema), 1)

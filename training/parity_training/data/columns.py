@@ -110,7 +110,7 @@ def read_columns(
         choice: its target, whose missing cells leave their rows out, and what somebody says of its features.
         make_sink: makes what takes the rows.
         given: options that somebody gave, which an option in a message goes on from.
-        most_texts: how many different texts of all columns of categories are told apart; None: all.
+        most_texts: bytes for the different texts of all columns of categories; None: all are told apart.
 
     Raises:
         InputError: a column is missing, named twice, cannot be read, or is beyond float32; no rows.

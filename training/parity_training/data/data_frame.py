@@ -48,6 +48,11 @@ def with_plain_texts(table: Any) -> Any:
     return table
 
 
+def is_frame(value: Any) -> bool:
+    """Whether something is a table of pandas, polars or pyarrow, and not an iterable of such."""
+    return hasattr(value, "columns") and hasattr(value, "shape")
+
+
 def arrow_table(frame: Any) -> Any:
     """Return a data frame as a ``pyarrow.Table``.
 

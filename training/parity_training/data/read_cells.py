@@ -40,7 +40,7 @@ class CellReader:
         self._known = dict.fromkeys(self._numeric, 0)
 
     def bound(self, most_texts: int | None) -> None:
-        """Tell apart so many different texts, each column its share: those that come later are one."""
+        """Tell apart different texts of so many bytes, each column its share: those that come later are one."""
         for codes in self._codes.values():
             codes.most = None if most_texts is None else most_texts // len(self._codes)
 

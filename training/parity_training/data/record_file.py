@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from parity_runtime import InputError
 
-_BUFFER = 2**20  # bytes
-
 
 class RecordFile:
     """An array on a disk that grows at its end and is read in pieces.
@@ -33,7 +31,7 @@ class RecordFile:
     def __init__(self, dtype: np.dtype[Any], folder: Path | None = None) -> None:
         self.dtype, self._folder, self._rows = dtype, folder or Path(tempfile.gettempdir()), 0
         try:
-            self._file = tempfile.TemporaryFile(dir=self._folder, buffering=_BUFFER)  # noqa: SIM115 -- see the next line
+            self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 -- see the next line
             self._finalizer = weakref.finalize(self, self._file.close)
         except OSError as error:
             raise InputError(f"rows cannot be kept in {self._folder}: {error.strerror}") from error
@@ -47,18 +45,13 @@ class RecordFile:
         Raises:
             InputError: the disk is full.
         """
+        view = np.ascontiguousarray(records).view(np.uint8).data if len(records) else memoryview(b"")
         try:
-            self._file.write(records.data.cast("B") if len(records) else b"")
+            while len(view):
+                view = view[self._file.write(view) :]
         except OSError as error:
             raise self._explained(error) from error
         self._rows += len(records)
-
-    def flush(self) -> None:
-        """Make what was written readable."""
-        try:
-            self._file.flush()
-        except OSError as error:
-            raise self._explained(error) from error
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """Return the records from ``first`` to the one before ``last``, ``[records]``; fewer at the end."""

@@ -20,7 +20,6 @@ class RecordWriter:
     Args:
         meaning: what the target is.
         features: of the table.
-        classes: how many training rows each class has, int64 ``[classes]``.
         folder: where the files lie; None for the system's folder of temporary files.
 
     Attributes:
@@ -28,22 +27,16 @@ class RecordWriter:
         places: the numbers, in the table, of the rows of the first part that has any.
     """
 
-    def __init__(
-        self, meaning: TargetMeaning, features: TableFeatures, classes: NDArray[np.int64], folder: Path | None
-    ) -> None:
+    def __init__(self, meaning: TargetMeaning, features: TableFeatures, folder: Path | None) -> None:
         self._meaning, self._indices, self._folder = meaning, features.indices, folder
-        self._classes = classes > 0
         self.digest = hashlib.sha256(repr((features.features, meaning.classes)).encode())
         self.places: list[NDArray[np.int64]] = []
 
-    def written(self, pieces: Iterator[RawRows], part: str) -> RecordFile:
+    def written(self, pieces: Iterator[RawRows]) -> RecordFile:
         """Return the rows of a part in a file of their own; the numbers of those of the first with any are noted."""
         file, is_first = None, not any(map(len, self.places))
         for rows in pieces:
             labels = self._meaning.labels(rows)
-            if self._meaning.classes and part != "train":  # a class that is never trained on cannot be told
-                known = self._classes[labels]
-                rows, labels = rows.take(known), labels[known]  # noqa: PLW2901
             if file is None:
                 file = RecordFile(self._dtype(rows, labels), self._folder)
             self._write(file, rows, labels)
@@ -51,7 +44,6 @@ class RecordWriter:
                 self.places.append(rows.places)
         if file is None:
             file = RecordFile(np.dtype([("data", "<f4", (0,))]), self._folder)
-        file.flush()
         return file
 
     def _dtype(self, rows: RawRows, labels: NDArray[Any]) -> np.dtype[Any]:
@@ -64,4 +56,5 @@ class RecordWriter:
         if self._indices.width:
             records["indices"] = self._indices.of(rows)
         self.digest.update(records.tobytes())
+        self.digest.update(rows.seconds.tobytes())  # the network sees parts of them alone
         file.append(records)

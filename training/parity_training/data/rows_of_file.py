@@ -15,7 +15,7 @@ from parity_runtime.tables.cell_values import CellValues
 from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.csv_chunk import CsvChunk
 from parity_runtime.tables.table_file import TableFile
-from parity_training.data.batch_table import BatchTable
+from parity_training.data.batch_table import BatchTable, KeptRows
 from parity_training.data.data_frame import FrameTable
 from parity_training.data.native_kind import native_kind
 from parity_training.data.table_in_parts import TableInParts
@@ -117,7 +117,7 @@ def table_state(file: TableFile) -> State:
     Raises:
         InputError: a file cannot be read twice, or not at all.
     """
-    if isinstance(file, FrameTable | BatchTable):
+    if isinstance(file, FrameTable | BatchTable | KeptRows):
         return ()
     parts = file.parts if isinstance(file, TableInParts) else (file,)
     return tuple(_file_state(part.name) for part in parts)

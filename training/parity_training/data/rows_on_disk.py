@@ -51,8 +51,6 @@ class RowsOnDisk:
     def finish(self, numbers: NDArray[np.bool_], texts: NDArray[np.bool_], dates: NDArray[np.bool_]) -> None:
         """Leave out columns that tell nothing; nothing can be appended afterwards."""
         self._kept = {"data": np.concatenate([numbers, dates]), "codes": texts, "seconds": dates}
-        for file in self._files.values():
-            file.flush()
 
     def pieces(self, part: str) -> Iterator[RawRows]:
         """Give the rows of a part, piece by piece."""

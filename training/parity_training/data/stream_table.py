@@ -1,6 +1,6 @@
 """Training data from a table that is larger than memory: read once, kept on a disk as the network takes it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime import InputError
-from parity_runtime.arguments import argument
+from parity_runtime.arguments import argument, either
 from parity_runtime.drift.column_counts import ColumnCounts
 from parity_runtime.feature import TIMESTAMPS, Feature
 from parity_training.data.batch_table import BatchTable
@@ -19,6 +19,7 @@ from parity_training.data.hashed_split import HashedSplit
 from parity_training.data.number_summary import NumberSummary
 from parity_training.data.open_table import table_file
 from parity_training.data.problem import PARTS
+from parity_training.data.raw_rows import RawRows
 from parity_training.data.record_writer import RecordWriter
 from parity_training.data.rows_of_file import RowsOfFile, table_state
 from parity_training.data.rows_on_disk import RowsOnDisk
@@ -37,7 +38,7 @@ MEMORY = 2**30
 LEAST_MEMORY = 2**20
 """Bytes below which batches have too few rows to be drawn from."""
 
-_BYTES_OF_A_TEXT = 256  # in a column's list of categories, about
+_SHARE_OF_TEXTS = 8  # of the memory, for the different texts of columns of categories
 
 
 @dataclass
@@ -110,34 +111,36 @@ class _Stream:
         file = table_file(self.table, settings.reading, tell=self.tell)
         state = table_state(file)
         if isinstance(file, BatchTable):
-            file.keep_rows(self._is_held_out)
+            file = replace(file, kept=replace(file.kept, wanted=self._is_held_out, folder=self.folder))
         columns = read_columns(file, settings.choice, self._take_rows, settings.given_lists, self._most_texts)
         meaning, is_numeric = self._meaning(columns)
         refuse_threshold(meaning, settings)
-        stats, classes = columns.stats(), np.zeros(max(len(meaning.classes), 1), np.int64)
+        self._note_untrained(meaning)
+        stats = columns.stats()
         for part in PARTS:
-            for rows in self.rows.pieces(part):
+            for rows in self._pieces(part):
                 stats.update(rows, is_training=part == "train")
-                if part == "train" and meaning.classes:
-                    classes += np.bincount(meaning.labels(rows), minlength=len(classes))
         features = TableFeatures(columns, stats, settings.max_categories)
         contract = table_contract(columns, meaning, features.features, settings, self.name)
-        taken = RecordWriter(meaning, features, classes, self.folder)
-        files = {part: taken.written(self.rows.pieces(part), part) for part in ("test", "validation", "train")}
+        taken = RecordWriter(meaning, features, self.folder)
+        files = {part: taken.written(self._pieces(part)) for part in ("test", "validation", "train")}
         if not len(files["train"]):
             raise none_to_train_on(columns.num_rows)
         dates = tuple(self._date_counts(feature) for feature in contract.features_of(TIMESTAMPS))
         self.rows.close()
         source = table_source(columns, meaning, settings, taken.digest.hexdigest()) | {"memory": self.memory}
         plain = (*columns.of("numeric"), *([settings.target] if is_numeric else []))
-        held_out = RowsOfFile(file, None, plain, tuple(columns.of("code")), state)
+        as_they_stand = file.kept if isinstance(file, BatchTable) else file
+        held_out = RowsOfFile(as_they_stand, None, plain, tuple(columns.of("code")), state)
         data = StoredData(files, self.memory, contract, source, held_out, dates, stats)
+        if isinstance(file, BatchTable):
+            self._refuse_none_kept(data)
         noted = replace(held_out, numbers=np.concatenate(taken.places))
         return StreamedTable(columns, replace(data, table=noted))
 
     @property
     def _most_texts(self) -> int:
-        return max(self.memory // (8 * _BYTES_OF_A_TEXT), 1000)
+        return max(self.memory // _SHARE_OF_TEXTS, 2**20)
 
     @cached_property
     def _split(self) -> HashedSplit:
@@ -145,10 +148,39 @@ class _Stream:
 
     def _is_held_out(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which rows of batches, which come once, are kept as they stand."""
-        fractions = {"test": self.settings.test, "validation": self.settings.validation, "train": 1.0}
-        part = next(part for part, fraction in fractions.items() if fraction)
-        found: NDArray[np.bool_] = self._split.part_of(rows) == PARTS.index(part)
+        found: NDArray[np.bool_] = self._split.part_of(rows) == PARTS.index(self._kept_part)
         return found
+
+    @property
+    def _kept_part(self) -> str:
+        fractions = {"test": self.settings.test, "validation": self.settings.validation, "train": 1.0}
+        return next(part for part, fraction in fractions.items() if fraction)
+
+    def _refuse_none_kept(self, data: StoredData) -> None:
+        part = self._kept_part
+        if data.evaluated_part != part:
+            raise InputError(
+                f"chance leaves none of {data.all_rows} rows in the part {part}; give more rows, a larger "
+                f"{argument(part)}, or {either(f'{part}=0', f'--{part} 0')}"
+            )
+
+    def _note_untrained(self, meaning: TargetMeaning) -> None:
+        """Note how rows are labelled, and which classes have no training row: theirs are trained on all the same."""
+        counts = np.zeros(len(meaning.classes), np.int64)
+        for rows in self.rows.pieces("train") if meaning.classes else ():
+            counts += np.bincount(meaning.labels(rows), minlength=len(counts))
+        self.meaning, self.untrained = meaning, counts == 0
+
+    def _pieces(self, part: str) -> Iterator[RawRows]:
+        """Give the rows of a part; to those that are trained on belong all of a class that would have none there."""
+        if not self.untrained.any():
+            yield from self.rows.pieces(part)
+            return
+        for rows in self.rows.pieces(part):
+            yield rows if part == "train" else rows.take(~self.untrained[self.meaning.labels(rows)])
+        for other in ("validation", "test") if part == "train" else ():
+            for rows in self.rows.pieces(other):
+                yield rows.take(self.untrained[self.meaning.labels(rows)])
 
     def _take_rows(self, numbers: int, texts: int, dates: int) -> RowsOnDisk:
         self.rows = RowsOnDisk((numbers, texts, dates), self._split, self.folder)
@@ -168,8 +200,8 @@ class _Stream:
     def _date_counts(self, feature: Feature) -> ColumnCounts:
         """Return the counts of a date in the training rows, between the deciles of a sample of them."""
         step = max(self.rows.num_rows("train") // SAMPLE, 1)
-        pieces = [rows.seconds[::step, feature.index] for rows in self.rows.pieces("train")]
+        pieces = [rows.seconds[::step, feature.index] for rows in self._pieces("train")]
         counts = no_date_counts(feature, np.concatenate(pieces))
-        for rows in self.rows.pieces("train"):
+        for rows in self._pieces("train"):
             counts.update(rows.seconds[:, feature.index])
         return counts

@@ -36,7 +36,7 @@ class Target:
         texts: every distinct cell with its code; None when there are more than any list of classes has.
         counts: in how many rows each of them stands.
         odd: the cells that are no numbers, with their counts; of many different ones the first thousand.
-        first_odd: the row of each of them where it stands first.
+        first_odd: the file and the row of each of them where it stands first.
         num_numbers: how many cells are numbers.
         num_odd: how many are not.
         words: the words for a missing cell that were met, with their counts.
@@ -51,7 +51,7 @@ class Target:
     texts: dict[str, int] | None = field(default_factory=dict)
     counts: Counter[int] = field(default_factory=Counter)
     odd: Counter[str] = field(default_factory=Counter)
-    first_odd: dict[str, int] = field(default_factory=dict)
+    first_odd: dict[str, tuple[str, int]] = field(default_factory=dict)
     num_numbers: int = 0
     num_odd: int = 0
     words: Counter[str] = field(default_factory=Counter)
@@ -83,7 +83,7 @@ class Target:
             cell = _as_written(cells[row], row, chunk, self.name)
             if cell in self.odd or len(self.odd) < _MOST_TEXTS:
                 self.odd[cell] += 1
-                self.first_odd.setdefault(cell, chunk.row_number(row))
+                self.first_odd.setdefault(cell, (chunk.where, chunk.row_number(row)))
         self.num_odd += len(odd)
         self.num_numbers += int((~np.isnan(numbers)).sum())
         if self.num_odd > _MOST_TEXTS and not self.num_numbers:
@@ -135,7 +135,7 @@ class Target:
                 way_out = f"write it as a number, or say {argument('task', 'classification')} if all are classes"
             raise self._error(cell, f"{self.name} is {shown(cell)}, {what}; {way_out}")
         if self.num_odd and self.num_numbers >= self.num_odd and not codes:
-            some = ", ".join(f"{shown(cell)} (row {self.first_odd[cell]})" for cell in list(self.odd)[:_SHOWN])
+            some = ", ".join(f"{shown(cell)} ({self._place(cell)})" for cell in list(self.odd)[:_SHOWN])
             more = ", ..." if len(self.odd) > _SHOWN else ""
             missing = tuple(sorted({*self.words, *self.odd}))
             can_be_words = len(missing) <= _SHOWN and all(cell == cell.strip() for cell in missing)
@@ -192,7 +192,13 @@ class Target:
             )
 
     def _error(self, cell: str, training_data: str) -> InputError:
-        return InputError(training_data, path=self.where, row=self.first_odd[cell], column=self.name)
+        where, row = self.first_odd[cell]
+        return InputError(training_data, path=where, row=row, column=self.name)
+
+    def _place(self, cell: str) -> str:
+        """Return where an odd cell stands: the row, and of a table in several files the file."""
+        where, row = self.first_odd[cell]
+        return f"row {row}" if where == self.where else f"{where}, row {row}"
 
 
 def _as_written(cell: str, row: int, chunk: Chunk, name: str) -> str:

@@ -93,7 +93,7 @@ def _is_regression(numbers: NumberSummary, task: TableTask | None) -> bool:
 def _check_regression(columns: Columns, numbers: NumberSummary, settings: TableSettings) -> None:
     if settings.positive is not None:
         raise InputError(f"{argument('positive')} goes with two classes; {settings.target} is a regression")
-    if not numbers.finite or numbers.largest > np.finfo(np.float32).max:
+    if not numbers.finite or numbers.largest > float(np.finfo(np.float32).max):
         raise InputError(f"{columns.where}: {settings.target} is infinite, or beyond float32, in some row")
     if numbers.rounding > COARSEST_STEP * numbers.deviation:
         raise InputError(

@@ -18,6 +18,8 @@ LEAST_ROWS = 2
 LATER = "\ud800"
 """Stands for the categories that came when memory held as many as it may; no graph can hold it, so it has no index."""
 
+_BYTES_OF_A_TEXT = 200  # of Python's string, and its places in a dictionary and in lists
+
 _CODE = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)  # what `parity_runtime.Feature` takes as one
 _SPELLED_CODE = re.compile(r"(-?)\+?0*([0-9]+)(?:\.0*)?", re.ASCII)
 _LONGEST_ESCAPED = 80  # characters
@@ -29,16 +31,18 @@ class CategoryCodes(dict[str, int]):
 
     Attributes:
         texts: the categories by their number.
-        most: how many are told apart, so that memory holds them; all others are `LATER`. None: all.
+        most: bytes that they may take in memory, about; all others are `LATER`. None: as many as there are.
     """
 
     def __init__(self) -> None:
         super().__init__({MISSING_CATEGORY: 0})
         self.texts = [MISSING_CATEGORY]
         self.most: int | None = None
+        self._taken = 0
 
     def __missing__(self, text: str) -> int:
-        if self.most is not None and len(self.texts) > self.most:
+        self._taken += 4 * len(text) + _BYTES_OF_A_TEXT
+        if self.most is not None and self._taken > self.most:
             if self.texts[-1] != LATER:
                 self.texts.append(LATER)
             return len(self.texts) - 1

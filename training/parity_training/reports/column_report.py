@@ -97,16 +97,18 @@ def column_warnings(columns: Columns, problem: Problem) -> Iterator[str]:
 
 
 def _rare(feature: Feature, met: Sequence[str], problem: Problem) -> Iterator[str]:
-    others = len(met) - 1 - len(feature.categories)
-    if others > 0:
+    later = LATER in met
+    known_texts = len(met) - 1 - later
+    if known_texts + later > len(feature.categories):
         pieces = (indices for part in PARTS for _, indices, _ in problem.pieces(part))
         rows = sum(int((indices[:, feature.index] == UNKNOWN_INDEX).sum()) for indices in pieces)
-        known = f"{_short(feature.name)}: {len(feature.categories)} of {len(met) - 1} categories have an index"
+        of = f"more than {known_texts}" if later else f"{known_texts}"
+        known = f"{_short(feature.name)}: {len(feature.categories)} of {of} categories have an index"
         without = {*met[1:]} - {*feature.categories}
         ends = {text for text in without if "\0" in text}
         why = [f"a NUL character, which no graph can hold, stands in {len(ends)} of them"] if ends else []
-        if LATER in without:
-            why.append(f"memory holds {len(met) - 2} of them ({argument('memory')}), and others came later")
+        if later:
+            why.append(f"memory holds {known_texts} of them ({argument('memory')}), and others came later")
         if without - ends - {LATER}:
             why += [f"training saw them once or never, or others more often ({argument('max_categories')})"]
         yield f"{known}; the others, in {rows} rows, count as unknown: {'; or '.join(why)}"
