@@ -58,6 +58,12 @@ def run(command: list[str]) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, env=clean_environment()).stdout
 
 
+def own_peak() -> int:
+    """Return the bytes that this process held at most; what getrusage says begins with its parent's."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+
+
 def clean_environment() -> dict[str, str]:
     """Return the environment without what keeps Python from using compiled modules."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

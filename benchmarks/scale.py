@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import clean_environment, measured, print_parts
+from common import clean_environment, measured, own_peak, print_parts
 
 CELLS = 40_000_000  # of each table, so that wide ones take no longer
 COLUMNS = (10, 100, 1000)
@@ -108,8 +108,6 @@ def _scored(package: Path, tables: Path, out: Path) -> dict[str, float]:
 
 def _train(folder: Path) -> None:
     """Train an epoch, and print rates and peak memory."""
-    import resource
-
     from parity_training import NetworkChoice, TableSettings, TrainSettings, stream_table, train_model
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -122,9 +120,8 @@ def _train(folder: Path) -> None:
         train_model(
             problem, network, chosen, Path(scratch) / "run", on_epoch=lambda _: ends.append(time.perf_counter())
         )
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
         rates = {"read": problem.all_rows / read, "epoch": problem.num_rows("train") / (ends[3] - ends[2])}
-        print(json.dumps({name: round(rate) for name, rate in rates.items()} | {"peak": round(peak)}))
+        print(json.dumps({name: round(rate) for name, rate in rates.items()} | {"peak": round(own_peak() / 1e6)}))
 
 
 if __name__ == "__main__":

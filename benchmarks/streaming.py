@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import clean_environment, print_parts, summary
+from common import clean_environment, own_peak, print_parts, summary
 
 ROWS, COLUMNS = 1_000_000, 30
 BATCH, HIDDEN = 1024, [64, 64]
 EPOCHS, ROUNDS = 4, 5
+PART = 125_000  # rows of a file, of which one is read at a time
 ROW_BYTES = 4 * COLUMNS + 8
 MEMORY = ROWS * ROW_BYTES // 4
 
@@ -60,9 +61,9 @@ def _write(folder: Path, rows: int) -> None:
     import pyarrow
     from pyarrow import parquet
 
-    for part in range(8):
+    for part in range(rows // PART):
         random = np.random.default_rng(part)
-        cells = random.standard_normal((rows // 8, COLUMNS), np.float32)
+        cells = random.standard_normal((PART, COLUMNS), np.float32)
         columns = {f"c{column}": cells[:, column] for column in range(COLUMNS)}
         table = pyarrow.table(columns | {"target": (cells[:, 0] * cells[:, 1] > 0).astype(np.int64)})
         parquet.write_table(table, folder / f"part-{part}.parquet")
@@ -72,13 +73,11 @@ def _trained(folder: str, bound: int) -> dict[str, float]:
     command = [sys.executable, __file__, "--train", folder, str(bound)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=clean_environment())
     epoch, peak = done.stdout.split()
-    return {"epoch": float(epoch), "peak": round(int(peak) * 1024 / 1e6)}
+    return {"epoch": float(epoch), "peak": round(int(peak) / 1e6)}
 
 
 def _train(path: Path, bound: int) -> None:
     """Train, and print the seconds of an epoch and the peak memory."""
-    import resource
-
     from parity_training import (
         NetworkChoice,
         TableDataset,
@@ -100,7 +99,7 @@ def _train(path: Path, bound: int) -> None:
         chosen = TrainSettings(epochs=EPOCHS, batch_size=BATCH)
         network = NetworkChoice("MLP", {"hidden": HIDDEN})
         train_model(problem, network, chosen, Path(folder) / "run", on_epoch=lambda _: ends.append(time.perf_counter()))
-        print(statistics.median(np.diff(ends).tolist()), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        print(statistics.median(np.diff(ends).tolist()), own_peak())
 
 
 if __name__ == "__main__":
