@@ -37,7 +37,8 @@ def _targets(nodes: list[tuple[str, Any]]) -> Any:
         axes.plot(value(figures), place, "o" if met(figures) else "X", color=color, markersize=7)
     axes.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=8)
     axes.set_xticks([0.01, 0.1, 0.5, 1, 2, 5, 10], ["0.01", "0.1", "0.5", "1", "2", "5", "10"])
-    axes.set_xlabel("ratio, logarithmic; green: where the target lies; dot: met, cross: missed; line: quartiles")
+    told = "ratio, logarithmic; line: quartiles\ngreen: where the target lies; dot: met, cross: missed"
+    axes.set_xlabel(told, fontsize=8)
     axes.grid(axis="x", color="#ddd")
     axes.set_axisbelow(True)
     return figure

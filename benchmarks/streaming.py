@@ -1,7 +1,8 @@
 """What training costs whose rows lie on a disk, beside rows in memory, and the memory that it takes by rows.
 
 Prints one JSON object. A ratio is of the seconds of an epoch, the median of the epochs but the first, of trainings in
-processes of their own that take turns; the rows are four times what may be in memory at once.
+processes of their own that take turns; the rows are four times what may be in memory at
+once; the network has two hidden layers of 64, and batches 1,024 rows.
 """
 
 import os
@@ -38,9 +39,7 @@ def seconds() -> dict[str, Any]:
         _write(Path(folder), ROWS)
         found = [(_trained(folder, MEMORY)["epoch"], _trained(folder, 0)["epoch"]) for _ in range(ROUNDS)]
     return {
-        f"streamed over in memory, an epoch of {ROWS:,} x {COLUMNS}, hidden 64-64, batch {BATCH:,}": summary(
-            [one / other for one, other in found]
-        )
+        f"an epoch of {ROWS:,} x {COLUMNS}: streamed over in memory": summary([one / other for one, other in found])
         | {"target": "at most 1.15", "seconds": round(statistics.median(one for one, _ in found), 2)},
         "load of the machine": round(os.getloadavg()[0], 1),
     }
