@@ -181,8 +181,8 @@ def test_a_worker_that_cannot_do_the_job_is_named(engine: str, tables: Path, tmp
         return caught.value
 
     assert re.search("has Parity .*, and the driver 9.9", str(error_of(PartWork(replace(worker, version="9.9"), job))))
-    older = replace(job, facts={**job.facts, "onnxruntime": "1.0"})
-    assert re.search("has onnxruntime .*, and the driver 1.0", str(error_of(PartWork(worker, older))))
+    older = replace(worker, onnxruntime="1.0")
+    assert re.search("has onnxruntime .*, and the driver 1.0", str(error_of(PartWork(older, job))))
     assert re.search("the worker .* does not see .*out", str(error_of(PartWork(worker, job))))
     shutil.copytree(DATA / "xor_certified", tmp_path / "q")
     other = error_of(PartWork(replace(worker, path=str(tmp_path / "q")), job))
@@ -341,9 +341,52 @@ def test_what_the_engine_cannot_read_is_one_line(engine: str, parity: Any, tmp_p
     (given / "a.csv").write_text("id,x1\na,0\n")
     assert parity(*command, f"file://{given}").is_refused(1, "has no column 'x2'")
     assert parity(*command, given, f"file://{given}").is_refused(1, f"{given} is a path, and others have a scheme")
-    for option in ("--summary", "--spreadsheet-safe", "--decimal=,", "--batch-size=3"):
+    for option in (
+        "--summary",
+        "--spreadsheet-safe",
+        "--decimal=,",
+        "--batch-size=3",
+        "--threads=2",
+        "--missing-values=",
+    ):
         refused = parity(*command, f"file://{given}", option)
         assert refused.code == 2 and option.partition("=")[0] in refused.err, refused
+
+
+def test_rows_of_too_few_cells_end_the_job_and_a_line_break_in_quotes_is_of_its_cell(
+    engine: str, parity: Any, tmp_path: Path
+) -> None:
+    given, out = tmp_path / "given", tmp_path / "out"
+    given.mkdir()
+    (given / "a.csv").write_text('id,x1,x2\n"a\nb",0,1\nc,1,1\n')
+    command = ("predict", XOR, f"file://{given}", "--engine", engine, "--out", f"file://{out}", "--format", "csv")
+    assert parity(*command, "--columns", "label").code == 0
+    rows = [line for path in out.glob("*.csv") for line in path.read_text().splitlines()[1:]]
+    assert [line.strip('"') for line in rows] == ["1", "0"]
+    (given / "a.csv").write_text("id,x1,x2\na,0,1\nc,1\n")
+    out = out.with_name("ragged")
+    done = parity(*command[:-3], f"file://{out}", "--format", "csv", "--errors", "null")
+    assert done.code == 1 and len(done.err.splitlines()) == 1 and not (out / "_SUCCESS").exists(), done
+
+
+def test_a_folder_of_answers_that_was_there_stays(engine: str, parity: Any, tables: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    command = ("predict", XOR, f"file://{tables}", "--engine", engine, "--out", f"file://{tmp_path}/out")
+    assert parity(*command, "--format", "parquet").code == 1
+    assert (tmp_path / "out").is_dir()
+
+
+def test_a_path_that_goes_up_from_a_link_is_the_system_s(
+    engine: str, parity: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other" / "deep").mkdir(parents=True)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "link").symlink_to(tmp_path / "other" / "deep")
+    (tmp_path / "other" / "t.csv").write_text("x1,x2\n0,1\n")
+    (tmp_path / "here" / "t.csv").write_text("x1,x2\n1,1\n")
+    monkeypatch.chdir(tmp_path / "here")
+    done = parity("predict", XOR, "link/../t.csv", "--out", "scored", "--engine", engine, "--columns", "label")
+    assert done.code == 0 and (tmp_path / "here" / "scored" / "t.csv").read_text() == "label\n1\n", done
 
 
 @pytest.mark.parametrize("name", ["spark", "ray"])

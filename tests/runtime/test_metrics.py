@@ -17,6 +17,14 @@ from parity_runtime.evaluation.roc_auc import AllScores, ScoreBins
 from parity_runtime.evaluation.running_stats import RunningStats
 
 
+def test_a_probability_of_minus_zero_is_zero() -> None:
+    bins, true = ScoreBins(3), np.array([0, 1, 2])
+    bins.update(true, np.array([[-0.0, 1, 0], [0, 1, -0.0], [0, -0.0, 1]], np.float32))
+    same = ScoreBins(3)
+    same.update(true, np.array([[0, 1, 0], [0, 1, 0], [0, 0, 1]], np.float32))
+    assert bins.result() == same.result()
+
+
 def test_binary_metrics_by_hand() -> None:
     true, predicted = np.array([1, 1, 1, 0, 0]), np.array([1, 0, 1, 1, 0])
     p = np.array([0.9, 0.25, 0.5, 0.5, 0.2])

@@ -155,7 +155,8 @@ def _predict_locations(engine: EngineChoice, package: Path, tables: tuple[str, .
 
     out, spelled, drift = (options.pop(name) for name in ("out", "table", "more"))
     unread = {name: options.pop(name) for name in ("spreadsheet_safe", "batch_size")}
-    refuse_beside_locations(spelled | drift | unread, engine)
+    threads = {"threads": options["threads"] != 1}
+    refuse_beside_locations(spelled | drift | unread | threads, engine)
     predictor = _predictor(package, options)
     job = ScoringJob(**options | {"columns": names(options["columns"])})
     predict_locations(engine, engine.worker(predictor, package), tables, out, (spelled["format_name"], job))

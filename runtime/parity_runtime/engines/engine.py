@@ -1,10 +1,10 @@
 """What Parity asks of an engine: to call a function with each part of a table, on its workers."""
 
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 from parity_runtime.arguments import options_are_named
@@ -27,10 +27,11 @@ class Engine(ABC):
         self._stack = ExitStack()
 
     @abstractmethod
-    def map(self, function: Callable[[TablePart], Result], parts: Sequence[TablePart]) -> Iterator[Result]:
+    def map(self, function: Callable[[TablePart], Result], parts: Sequence[TablePart]) -> Generator[Result]:
         """Call a function that pickles with each part, on the workers; yield what it returns, as it comes.
 
-        A part whose worker dies is tried again elsewhere; one whose function raises a `ParityError` is not.
+        A part whose worker dies is tried again elsewhere; one whose function raises a `ParityError` is not. When the
+        generator is closed, which must be before the engine ends, what is left is given up.
 
         Raises:
             ParityError: the first that a worker raised, or what became of the workers.
@@ -102,5 +103,5 @@ def unwrapped(result: Any) -> Any:
 
 
 def absolute(parts: Sequence[TablePart]) -> list[TablePart]:
-    """Return parts with paths that mean the same on every worker."""
-    return [replace(part, path=os.path.abspath(part.path)) for part in parts]  # noqa: PTH100 -- links stay
+    """Return parts with paths that mean the same on every worker; links stay, and so does what goes up from one."""
+    return [replace(part, path=str(Path(part.path).absolute())) for part in parts]

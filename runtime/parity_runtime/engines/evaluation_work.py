@@ -1,6 +1,7 @@
 """Tables in parts, evaluated by an engine's workers: counts and sums of each part, which merge exactly."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -98,8 +99,8 @@ def evaluate_with(
     parts = absolute(table_parts(tables, work.reading.format))
     check_files(predictor, [part_table(predictor.contract, part, work.reading) for part in parts], work.target)
     whole, notes = Evaluation(predictor.contract, work.target, binned=True), list[str]()
-    with engine:
-        for found in engine.map(replace(work, counts=work.counts.empty()), parts):
+    with engine, closing(engine.map(replace(work, counts=work.counts.empty()), parts)) as results:
+        for found in results:
             whole.merge(found.evaluation)
             work.counts.merge(found.counts)
             notes += found.notes if found.number == 1 else []

@@ -77,10 +77,11 @@ class LocationsJob:
     @contextlib.contextmanager
     def no_empty_folder(self) -> Iterator[None]:
         """Remove the folder of the answers if the block ends with an error before anything is in it."""
+        was_there = self.local_out is not None and self.local_out.exists()
         try:
             yield
         except BaseException:
-            if self.local_out is not None:
+            if self.local_out is not None and not was_there:
                 with contextlib.suppress(OSError):
                     self.local_out.rmdir()
             raise

@@ -2,6 +2,7 @@
 
 import contextlib
 import platform
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +12,13 @@ from parity_runtime.errors import InputError
 from parity_runtime.files.atomic_write import beside
 from parity_runtime.files.locks import held
 from parity_runtime.files.paths import resolved
-from parity_runtime.inference.session import import_onnxruntime
 from parity_runtime.scoring.chunk_observer import Tally
 from parity_runtime.scoring.folder_job import FolderJob
 from parity_runtime.scoring.score_part import PartResult, score_part
 from parity_runtime.tables.table_parts import TablePart
 
 _PATIENCE = 60.0  # seconds for a process that an engine has given up, until it ends
-_GRACE = 2.0  # seconds for one that was told to end
+_GRACE = 2.0  # seconds for all that were told to end
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,9 @@ class PartWork:
             DigestError: the package is another one than the driver's.
         """
         predictor = self.worker.open()
-        _check_onnxruntime(self.job)
         check_seen(part.path, self.job.out)
         _wait_for_others(self.job.target(part))
         return score_part(predictor, self.job, part, self.tally)
-
-
-def _check_onnxruntime(job: FolderJob) -> None:
-    """Refuse a worker whose onnxruntime may give other bits than the driver's, by which the folder is named."""
-    here, there = import_onnxruntime().__version__, job.facts["onnxruntime"]
-    if here != there:
-        raise InputError(
-            f"the worker {platform.node()} has onnxruntime {here}, and the driver {there}; install one version on both"
-        )
 
 
 def check_seen(*paths: str) -> None:
@@ -75,14 +65,16 @@ def check_seen(*paths: str) -> None:
 
 def remove_leftovers(job: FolderJob, parts: Sequence[TablePart]) -> None:
     """Remove what workers have left half-written that were ended; not what one still writes."""
+    until = time.monotonic() + _GRACE
     for part in parts:
         for path in (job.target(part), job.record_of(part)):
-            _remove(_partial(path))
+            _remove(_partial(path), until)
 
 
-def _remove(partial: Path) -> None:
+def _remove(partial: Path, until: float) -> None:
     if partial.exists():
-        with contextlib.suppress(OSError, InputError), held(partial, "", seconds=_GRACE, needed=True):
+        seconds = max(until - time.monotonic(), 0.0)
+        with contextlib.suppress(OSError, InputError), held(partial, "", seconds=seconds, needed=True):
             partial.unlink()
 
 

@@ -1,7 +1,7 @@
 """Tables in parts through an engine's workers: the folder of answers that one machine would write."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from parity_runtime.engines.engine import Engine, absolute
@@ -10,8 +10,10 @@ from parity_runtime.engines.worker_predictor import WorkerPredictor
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.scoring.predict_folder import folder_job
 from parity_runtime.scoring.score_folder import FolderResult, FolderWatch, score_folder
+from parity_runtime.scoring.score_part import PartResult
 from parity_runtime.scoring.score_table import ScoringJob
 from parity_runtime.tables.table_file import ReadOptions
+from parity_runtime.tables.table_parts import TablePart
 
 
 def predict_parts(
@@ -38,12 +40,15 @@ def predict_parts(
         ParityError: as `parity_runtime.predict_folder`, or as `Engine.map`.
     """
     scoring, reading, watch = jobs
-    out = Path(os.path.abspath(out))  # noqa: PTH100 -- links stay
-    job, parts = folder_job(predictor, tables, out, scoring, reading, counts=watch.tally is not None)
+    job, parts = folder_job(predictor, tables, out.absolute(), scoring, reading, counts=watch.tally is not None)
     work = PartWork(worker, job, watch.tally)
     try:
-        with engine:
-            return score_folder(job, absolute(parts), work, watch, engine.map)
+        with engine, ExitStack() as running:
+
+            def run(function: Callable[[TablePart], PartResult], some: Sequence[TablePart]) -> Iterator[PartResult]:
+                return running.enter_context(closing(engine.map(function, some)))
+
+            return score_folder(job, absolute(parts), work, watch, run)
     except BaseException:
         remove_leftovers(job, parts)
         raise

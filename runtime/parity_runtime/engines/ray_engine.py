@@ -7,7 +7,7 @@ import signal
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -59,7 +59,7 @@ class RayEngine(Engine):
             stack.callback(ray.shutdown)
             _start(self._address)
 
-    def map(self, function: Callable[[TablePart], Result], parts: Sequence[TablePart]) -> Iterator[Result]:
+    def map(self, function: Callable[[TablePart], Result], parts: Sequence[TablePart]) -> Generator[Result]:
         """Call a function with each part, as `Engine.map`."""
         import ray  # noqa: PLC0415 -- of the [ray] extra
 
@@ -84,7 +84,7 @@ class RayEngine(Engine):
                 yield unwrapped(result)
         finally:
             pool.shutdown()
-            for one in running:
+            for one in running if ray.is_initialized() else ():  # else it would start another Ray
                 ray.cancel(one)
 
 

@@ -2,14 +2,16 @@
 
 import contextlib
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from parity_runtime.engines.engine import MOST_AT_ONCE, Engine, WorkerCall, unwrapped
 from parity_runtime.engines.spark_errors import parity_errors
-from parity_runtime.engines.spark_session import check_spark, spark_session
+from parity_runtime.engines.spark_session import check_spark, java_reason, spark_session
+from parity_runtime.errors import ParityError, first_line
 from parity_runtime.tables.table_parts import TablePart
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 Result = TypeVar("Result")
+
+_MOST_THREADS = 512  # of the driver's, one for each part that is under way
 
 
 class SparkEngine(Engine):
@@ -46,22 +50,46 @@ class SparkEngine(Engine):
         """Start Spark, or take the session that is active."""
         self.session = stack.enter_context(spark_session(self._address))
 
-    def map(self, function: Callable[[TablePart], Result], parts: Sequence[TablePart]) -> Iterator[Result]:
+    def map(self, function: Callable[[TablePart], Result], parts: Sequence[TablePart]) -> Generator[Result]:
         """Call a function with each part, as `Engine.map`."""
         if not parts:
             return
         context, group, call = self.session.sparkContext, f"parity-{uuid.uuid4().hex}", WorkerCall(function)
-        at_once = min(len(parts), max(MOST_AT_ONCE, 2 * context.defaultParallelism))
+        at_once = min(len(parts), max(MOST_AT_ONCE, 2 * context.defaultParallelism), _MOST_THREADS)
         pool = ThreadPoolExecutor(at_once, initializer=lambda: context.setJobGroup(group, "parity", True))
         try:
-            for done in as_completed([pool.submit(_run, context, call, part) for part in parts]):
-                with parity_errors():
+            for done in _completed(lambda part: pool.submit(_run, context, call, part), iter(parts), at_once):
+                with _told():
                     result = done.result()
                 yield unwrapped(result)
         finally:
             with contextlib.suppress(Exception):  # the session may have gone
                 context.cancelJobGroup(group)
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _completed(
+    submit: Callable[[TablePart], Future[Any]], left: Iterator[TablePart], at_once: int
+) -> Iterator[Future[Any]]:
+    """Yield what is done, and submit as many more: what came back is never more than is under way."""
+    running = {submit(part) for part in islice(left, at_once)}
+    while running:
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield future
+            running |= {submit(part) for part in islice(left, 1)}
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Raise one line of Parity's in place of whatever ended a job."""
+    try:
+        with parity_errors():
+            yield
+    except ParityError:
+        raise
+    except Exception as error:
+        raise ParityError(f"Spark ended the job: {java_reason(str(error)) or first_line(error)}") from error
 
 
 def _run(context: "SparkContext", call: WorkerCall, part: TablePart) -> Any:

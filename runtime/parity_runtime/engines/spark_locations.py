@@ -46,8 +46,11 @@ def predict_with_spark(job: LocationsJob, address: str | None) -> None:
 def _read(session: "SparkSession", job: LocationsJob) -> "DataFrame":
     tables = list(job.tables)
     if job.format == "csv":
-        return session.read.csv(tables, header=True, escape='"', enforceSchema=False)
-    return session.read.parquet(*tables) if job.format == "parquet" else session.read.json(tables)
+        session.conf.set("spark.sql.csv.parser.columnPruning.enabled", "false")  # else no row has a cell too few
+        return session.read.csv(tables, header=True, escape='"', enforceSchema=False, multiLine=True, mode="FAILFAST")
+    if job.format == "parquet":
+        return session.read.parquet(*tables)
+    return session.read.json(tables, mode="FAILFAST")
 
 
 def _write(scored: "DataFrame", job: LocationsJob) -> None:

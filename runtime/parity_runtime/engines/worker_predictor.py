@@ -2,13 +2,13 @@
 
 import functools
 import platform
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 from parity_runtime.errors import DigestError, InputError, MissingExtraError, ParityError, ProviderError
 from parity_runtime.inference.predictor import Predictor
-from parity_runtime.inference.session import Provider
+from parity_runtime.inference.session import Provider, import_onnxruntime
 from parity_runtime.version import __version__
 
 
@@ -30,6 +30,7 @@ class WorkerPredictor:
         certified: whether the certified graph is run.
         provider: what the workers' sessions run on.
         threads: within an operator.
+        onnxruntime: its version on the driver.
     """
 
     path: str
@@ -38,6 +39,7 @@ class WorkerPredictor:
     certified: bool = False
     provider: Provider = "cpu"
     threads: int = 1
+    onnxruntime: str = field(default_factory=lambda: str(import_onnxruntime().__version__))
 
     @classmethod
     def of(cls, package: str | Path, *, certified: bool = False, provider: Provider = "cpu", threads: int = 1) -> Self:
@@ -79,6 +81,12 @@ def _opened(worker: WorkerPredictor) -> Predictor:
     if worker.version != __version__:
         raise InputError(
             f"the worker {platform.node()} has Parity {__version__}, and the driver {worker.version}; install one "
+            "version on both"
+        )
+    here = import_onnxruntime().__version__
+    if worker.onnxruntime != here:  # it may give other bits
+        raise InputError(
+            f"the worker {platform.node()} has onnxruntime {here}, and the driver {worker.onnxruntime}; install one "
             "version on both"
         )
     options = {"certified": worker.certified, "provider": worker.provider, "threads": worker.threads}

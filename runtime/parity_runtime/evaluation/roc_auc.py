@@ -98,7 +98,7 @@ class ScoreBins:
             flat[kind] += np.bincount(places[rows], minlength=flat.shape[1])
 
     def _places(self, scores: NDArray[Any]) -> NDArray[np.int64]:
-        near = np.clip(scores, 0, 1).astype(np.float32)
+        near = np.clip(scores, 0, 1).astype(np.float32) + np.float32(0)  # which makes 0 of -0
         upper = near >= 0.5  # 1 - p is exact there
         bits = np.where(upper, np.float32(1) - near, near).view(np.uint32).astype(np.int64) >> self._shift
         places: NDArray[np.int64] = np.where(upper, self._size - 1 - bits, bits)

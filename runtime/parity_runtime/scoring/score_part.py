@@ -1,5 +1,6 @@
 """One part of a table: read, answered, written and recorded by itself, in whatever process."""
 
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -49,6 +50,8 @@ def finished_part(job: FolderJob, part: TablePart) -> PartResult:
         record = None
     if record is None or record.name != part.name:
         return PartResult(part.number, None)
+    if not Path(part.path).exists():
+        raise InputError(f"cannot read the table {part.path}: it is not seen here ({platform.node()})")
     if not record.input.is_at(part.path):
         raise job.refused(f"{part.path} was changed since it was answered in {job.out}")
     return PartResult(part.number, record if record.output.is_at(job.target(part)) else None)
