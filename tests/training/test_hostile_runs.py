@@ -145,6 +145,11 @@ CHECKPOINTS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a list": lambda state: state.update(model=[]),
     "a sum of losses without end": lambda state: state.update(loss_sum=torch.zeros(10**5, dtype=torch.float64)),
     "no sum of losses": lambda state: state.pop("loss_sum"),
+    "best weights of another network": lambda state: state.update(
+        best_weights={"x": torch.zeros(1)}, epoch=1, best_epoch=1
+    ),
+    "an epoch below zero": lambda state: state.update(epoch=-2),
+    "an epoch without end": lambda state: state.update(epoch=10**30),
     "more steps than an epoch has": lambda state: state.update(step=10**9),
     "an epoch that is none": lambda state: state.update(epoch="x"),
     "no random state": lambda state: state.update(rng=torch.zeros(3, dtype=torch.uint8)),

@@ -239,7 +239,9 @@ def test_a_dataloader_and_pairs_of_arrays_are_batches() -> None:
     odd = [{"x": np.arange(70_000.0), "y": np.arange(70_000) % 2}, {"z": [1.0], "y": [1]}]
     with pytest.raises(InputError, match="has no column 'x'"):
         streamed(batches_from(odd), TableSettings("y"))
-    for whole in (x, "t.csv", {"x": [1]}):
+    with pytest.raises(InputError, match="is one batch"):
+        batches_from({"x": [1]})
+    for whole in (x, "t.csv"):
         frame = pyarrow.table({"x": [1.0]}) if whole is x else whole
         with pytest.raises(InputError, match="is a table by itself"):
             batches_from(frame)

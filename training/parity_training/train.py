@@ -17,7 +17,7 @@ from parity_training.data.problem import Problem
 from parity_training.data.training_profile import training_profile
 from parity_training.data.xor import XORSettings, xor_data
 from parity_training.fitting.check_classes import check_classes
-from parity_training.fitting.checkpoint import Checkpoints, restore, saved_weights
+from parity_training.fitting.checkpoint import Checkpoints, NotSavedError, restore, saved_weights
 from parity_training.fitting.evaluation import inputs_of, metrics_of, outputs_of
 from parity_training.fitting.loop import EpochResult, TrainingLoop
 from parity_training.fitting.mlflow_log import Log, as_mlflow_log, destination
@@ -128,8 +128,9 @@ def train_model(  # noqa: PLR0913 -- what a training is made of, and who watches
             Checkpoints(run.path, training).save()  # from here on it can be resumed
             try:
                 _finish(run, training_data, training, on_epoch)
-            except InputError:
-                if training.progress.epoch == 0:  # it never ran: there is nothing to keep or to resume
+            except InputError as error:
+                never_ran = training.progress.epoch == 0 and not isinstance(error, NotSavedError)
+                if never_ran:  # there is nothing to keep or to resume
                     throw_away(folder, target)
                 raise
             return put_in_place(run, target, replace=replace)

@@ -42,6 +42,7 @@ _XOR_ONLY = ("size", "validation_size", "test_size", "std")
 _TABLE_ONLY = ("memory", *(item.name for item in fields(TableSettings) if item.name != "seed"))
 _TYPED = "parity_training.typed"
 _SHOWN_CLASSES = 10
+_PLAUSIBLE = 8  # processes that a run may ask for on a machine of any size
 _MUCH = 2 / 3  # of the rows: from here on, accuracy alone says little
 _KEPT_ON_RESUME = ("data", "out", "force", "resume_run", "network", "processes")
 
@@ -132,7 +133,13 @@ def _to_start(asked: int | None, out: Path, *, force: bool, resume_run: bool) ->
         return 1
     if resume_run:
         recorded = find_unfinished(out).recipe.training.get(PROCESSES, 1)
-        return asked or (recorded if isinstance(recorded, int) and 1 <= recorded <= MOST_PROCESSES else 1)
+        recorded = recorded if isinstance(recorded, int) and 1 <= recorded <= MOST_PROCESSES else 1
+        if asked is None and recorded > max(os.cpu_count() or 1, _PLAUSIBLE):
+            raise InputError(
+                f"{out} was trained by {recorded} processes, more than this machine has cores; say how many go on with "
+                f"--processes {os.cpu_count() or 1}"
+            )
+        return asked or recorded
     if asked is not None and asked > 1:
         check_folder(out, replace=force)
     return asked or 1

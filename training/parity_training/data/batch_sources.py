@@ -43,7 +43,9 @@ def batches_from(source: Any, columns: Sequence[str] = ()) -> BatchTable:
             'batches need pyarrow, which is not installed; from a checkout of Parity: pip install ".[tables]"'
         ) from error
     library = type(source).__module__.partition(".")[0]
-    if isinstance(source, str | Path | Mapping) or (library in ("pandas", "polars", "pyarrow") and is_frame(source)):
+    if isinstance(source, Mapping):
+        raise InputError("a mapping from names to cells is one batch; give a list of them: batches_from([batch])")
+    if isinstance(source, str | Path) or (library in ("pandas", "polars", "pyarrow") and is_frame(source)):
         raise InputError(f"{shown(source)} is a table by itself: give it to stream_table, or batches of its rows here")
     if library == "ray":
         return BatchTable.of(source.iter_batches(batch_size=_ROWS, batch_format="pyarrow"))

@@ -1,5 +1,6 @@
 """A table whose rows come in batches and can be read once: those held out are kept as they stand."""
 
+import heapq
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -43,9 +44,10 @@ class KeptRows(TableFile):
         if not mask.any():
             return
         try:
-            if not self._streams or not self._streams[-1].schema.equals(batch.schema):
-                self._streams.append(_Stream(batch.schema, self.folder))
-            self._streams[-1].add(batch.filter(pyarrow.array(mask)), places[mask])
+            stream = next((one for one in self._streams if one.schema.equals(batch.schema)), None)
+            if stream is None:
+                self._streams.append(stream := _Stream(batch.schema, self.folder))
+            stream.add(batch.filter(pyarrow.array(mask)), places[mask])
         except OSError as error:
             where = self.folder or tempfile.gettempdir()
             raise InputError(
@@ -53,7 +55,7 @@ class KeptRows(TableFile):
             ) from error
 
     def _chunks(self, size: int | None) -> Iterator[Chunk]:  # noqa: ARG002 -- they are as small as they were read
-        return (chunk for stream in self._streams for chunk in stream.chunks())
+        return heapq.merge(*(stream.chunks() for stream in self._streams), key=lambda chunk: chunk.first_row)
 
 
 class _Stream:

@@ -66,7 +66,7 @@ class RecordFile:
         while len(view):
             taken = os.preadv(self._file.fileno(), [view], place)
             if not taken:
-                raise InputError(f"rows that were kept in {self._folder} cannot be read again")
+                raise OSError(errno.EIO, "rows that were kept cannot be read again", str(self._folder))
             view, place = view[taken:], place + taken
 
     def close(self) -> None:

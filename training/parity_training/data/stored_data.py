@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -65,13 +66,18 @@ class StoredData(Problem):
 
     def numbers(self, column: int) -> NDArray[np.float32]:
         """Return the cells of a column of numbers in some training rows, evenly spread, float32."""
-        found: NDArray[np.float32] = sampled(self.files["train"])["data"][:, column]
+        found: NDArray[np.float32] = self._sample["data"][:, column]
         return found
 
     def target_sample(self) -> NDArray[Any]:
         """Return the target of some training rows, evenly spread."""
-        found: NDArray[Any] = sampled(self.files["train"])["target"]
+        found: NDArray[Any] = self._sample["target"]
         return found
+
+    @cached_property
+    def _sample(self) -> NDArray[Any]:
+        file = self.files["train"]
+        return sampled(file, min(SAMPLE, self.memory // (8 * file.dtype.itemsize)))
 
     def targets(self, part: str) -> Tensor:
         """Return the target of a part's rows."""
@@ -97,10 +103,11 @@ class StoredData(Problem):
         return tuple(torch.from_numpy(records[name].copy()) for name in records.dtype.names or ())
 
 
-def sampled(file: RecordFile) -> NDArray[Any]:
-    """Return `SAMPLE` records at most, evenly spread, in runs of neighbours that cost one reading."""
-    if len(file) <= SAMPLE:
+def sampled(file: RecordFile, most: int) -> NDArray[Any]:
+    """Return so many records at most, one at least, evenly spread, in runs of neighbours that cost one reading."""
+    if len(file) <= most:
         return file.read(0, len(file))
-    runs = 256
-    starts = np.linspace(0, len(file) - SAMPLE // runs, runs).astype(np.int64)
-    return np.concatenate([file.read(int(start), int(start) + SAMPLE // runs) for start in starts])
+    runs = max(min(256, most), 1)
+    length = max(most // runs, 1)
+    starts = np.linspace(0, len(file) - length, runs).astype(np.int64)
+    return np.concatenate([file.read(int(start), int(start) + length) for start in starts])

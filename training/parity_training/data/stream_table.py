@@ -135,7 +135,7 @@ class _Stream:
         data = StoredData(files, self.memory, contract, source, held_out, dates, stats)
         if isinstance(file, BatchTable):
             self._refuse_none_kept(data)
-        noted = replace(held_out, numbers=np.concatenate(taken.places))
+        noted = replace(held_out, numbers=np.sort(np.concatenate(taken.places)))
         return StreamedTable(columns, replace(data, table=noted))
 
     @property

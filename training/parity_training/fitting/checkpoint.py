@@ -24,6 +24,10 @@ _SHARE = 20  # Of a large network a kill loses as many times the time that savin
 CHECKPOINT, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 
 
+class NotSavedError(InputError):
+    """A checkpoint cannot be written; the one before is as it was."""
+
+
 class Checkpoints:
     """Writes a training's state into its folder, and keeps the one before: a disk may damage what was written.
 
@@ -46,8 +50,14 @@ class Checkpoints:
         """Write the state as it is.
 
         Raises:
-            InputError: the disk is full; the earlier checkpoint is as it was.
+            NotSavedError: the disk is full; the earlier checkpoint is as it was.
         """
+        try:
+            self._write()
+        except InputError as error:
+            raise NotSavedError(str(error)) from error
+
+    def _write(self) -> None:
         self._before()
         begun, training, progress = time.monotonic(), self._training, self._training.progress
         state = {
@@ -145,14 +155,21 @@ def _restore(path: Path, training: TrainingLoop) -> None:
         raise FormatError(f"{path} is no checkpoint of this run: {first_line(error)}") from error
 
 
+def _check_best(weights: dict[str, Any], model: dict[str, Any]) -> None:
+    if {name: tensor.shape for name, tensor in weights.items()} != {name: found.shape for name, found in model.items()}:
+        raise ValueError("its best weights are not the network's")
+
+
 def _progress(state: dict[str, Any], training: TrainingLoop) -> Progress:
     loss_sum: Tensor = state["loss_sum"]
     if loss_sum.shape != () or loss_sum.dtype != torch.float64:
         raise ValueError("its sum of losses is no number")
     if not 0 <= int(state["step"]) <= -(-training.loader.sampler.rows // training.loader.batch_size):
         raise ValueError("it has more steps than an epoch has")
-    if state["epoch"] and not state["best_weights"]:
-        raise ValueError("it has no best weights")
+    if not 0 <= int(state["best_epoch"]) <= int(state["epoch"]) <= training.num_epochs:
+        raise ValueError("its epochs are none of this training")
+    if state["epoch"]:
+        _check_best(state["best_weights"], training.model.state_dict())
     return Progress(
         epoch=int(state["epoch"]),
         step=int(state["step"]),

@@ -108,7 +108,8 @@ class DistributedLoop(TrainingLoop):
     def _seed_step(self) -> None:
         """Let a user's network draw numbers of its own on each process, the same ones after a restart."""
         if self.user_seed is not None:
-            place = (self.progress.epoch * len(self.loader) + self.progress.step) * self.group.size + self.group.rank
+            steps = -(-self.loader.sampler.rows // self.loader.batch_size)  # of an epoch from its beginning
+            place = (self.progress.epoch * steps + self.progress.step) * self.group.size + self.group.rank
             torch.manual_seed((self.user_seed + (place + 1) * 0x9E3779B97F4A7C15) % 2**63)
 
     def _stopping(self) -> bool:

@@ -61,6 +61,9 @@ class MLflowRun:
         try:
             with impatient():
                 action()
+            self._not_before = time.monotonic() + _SHARE * (
+                time.monotonic() - begun
+            )  # a slow server must not cost much
         except Exception as error:  # MLflow's, of every kind
             now = time.monotonic()
             self._not_before = now + max(_PAUSE, _SHARE * (now - begun))
@@ -149,10 +152,10 @@ def mlflow_run(folder: Path) -> Iterator[MLflowRun | None]:
     run = MLflowRun(folder)
     try:
         yield run
-    except (StoppedError, LostProcessError, KeyboardInterrupt):
-        run.end("KILLED")
+    except Exception as error:
+        run.end("KILLED" if isinstance(error, StoppedError | LostProcessError) else "FAILED")
         raise
-    except BaseException:
-        run.end("FAILED")
+    except BaseException:  # a signal
+        run.end("KILLED")
         raise
     run.end("FINISHED")

@@ -83,9 +83,10 @@ def _calendar(feature: Feature, dates: int, told: Mapping[str, Any]) -> str:
 def column_warnings(columns: Columns, problem: Problem) -> Iterator[str]:
     """Give what a person should look at: rare categories, lookalikes, and features that tell the target."""
     texts = columns.of("categorical", "code")
+    unknown = _unknown_rows(problem) if texts else []
     for name, met in zip(texts, columns.texts, strict=True):
         feature = next(feature for feature in problem.contract.features if feature.name == name)
-        yield from _rare(feature, met, problem)
+        yield from _rare(feature, met, unknown[feature.index])
         yield from _alike(name, [text for text in met[1:] if text != LATER])
     target = problem.contract.targets[0]
     classes = [label for label in problem.contract.classes if isinstance(label, str)]
@@ -96,12 +97,17 @@ def column_warnings(columns: Columns, problem: Problem) -> Iterator[str]:
     yield from leaks(problem)
 
 
-def _rare(feature: Feature, met: Sequence[str], problem: Problem) -> Iterator[str]:
+def _unknown_rows(problem: Problem) -> list[int]:
+    """Return of each column of indices in how many rows it is unknown."""
+    pieces = (indices for part in PARTS for _, indices, _ in problem.pieces(part))
+    found: list[int] = sum((indices == UNKNOWN_INDEX).sum(dim=0) for indices in pieces).tolist()  # type: ignore[union-attr]
+    return found
+
+
+def _rare(feature: Feature, met: Sequence[str], rows: int) -> Iterator[str]:
     later = LATER in met
     known_texts = len(met) - 1 - later
     if known_texts + later > len(feature.categories):
-        pieces = (indices for part in PARTS for _, indices, _ in problem.pieces(part))
-        rows = sum(int((indices[:, feature.index] == UNKNOWN_INDEX).sum()) for indices in pieces)
         of = f"more than {known_texts}" if later else f"{known_texts}"
         known = f"{_short(feature.name)}: {len(feature.categories)} of {of} categories have an index"
         without = {*met[1:]} - {*feature.categories}
