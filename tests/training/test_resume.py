@@ -126,6 +126,15 @@ def test_a_full_disk_is_said_and_the_old_checkpoint_survives(warm: WarmProcess, 
     assert finish(warm, data, tmp_path / "run", "--resume") == whole
 
 
+def test_a_disk_that_fills_in_the_first_epoch_leaves_what_was_saved(warm: WarmProcess, tmp_path: Path) -> None:
+    """An epoch of more than a second: a checkpoint with Adam's moments comes in the middle of it."""
+    data = classes_table(tmp_path / "t.csv", rows=12_000)
+    options = ("--target", "kind", "--arg", "hidden=[200,200]", "--epochs", "1", "--batch-size", "1")
+    done = warm.run(train(data, tmp_path / "run", *options), limits={resource.RLIMIT_FSIZE: 300_000})
+    assert done.returncode == 1 and "disk is full" in done.err.splitlines()[-1], done.err
+    assert load_object(tmp_path / "run.unfinished" / "checkpoint.pt")["epoch"] == 0
+
+
 def test_resuming_wants_the_same_rows_an_unfinished_run_and_no_other_settings(
     parity, data: Path, uninterrupted: Run, tmp_path: Path
 ) -> None:

@@ -61,9 +61,8 @@ class MLflowRun:
         try:
             with impatient():
                 action()
-            self._not_before = time.monotonic() + _SHARE * (
-                time.monotonic() - begun
-            )  # a slow server must not cost much
+            now = time.monotonic()
+            self._not_before = now + _SHARE * (now - begun)  # a slow server must not cost much
         except Exception as error:  # MLflow's, of every kind
             now = time.monotonic()
             self._not_before = now + max(_PAUSE, _SHARE * (now - begun))
