@@ -6,6 +6,7 @@ import os
 import re
 import runpy
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -238,11 +239,15 @@ def test_a_script_under_torchrun_trains_any_optimizer_and_network_as_in_one_proc
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "script.py").write_text(SCRIPT)
-    for name in ("together", "alone"):
-        (tmp_path / name).mkdir()
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--monitor-interval", "0.1"]
-    done = subprocess.run([*torchrun, tmp_path / "script.py", tmp_path / "together"], env=unmeasured(), check=False,
-                          capture_output=True, text=True)  # fmt: skip
+    for _ in range(3):  # torch aborts a process now and then that has trained to its end, and torchrun says so
+        for name in ("together", "alone"):
+            shutil.rmtree(tmp_path / name, ignore_errors=True)
+            (tmp_path / name).mkdir()
+        done = subprocess.run([*torchrun, tmp_path / "script.py", tmp_path / "together"], env=unmeasured(), check=False,
+                              capture_output=True, text=True)  # fmt: skip
+        if "terminate called without an active exception" not in done.stderr:
+            break
     assert done.returncode == 0, done.stderr
     assert "ProcessGroup(rank 1 of 2)" in done.stdout
     monkeypatch.setattr(sys, "argv", ["script.py", str(tmp_path / "alone")])
