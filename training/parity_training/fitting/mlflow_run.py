@@ -61,8 +61,6 @@ class MLflowRun:
         try:
             with impatient():
                 action()
-            now = time.monotonic()
-            self._not_before = now + _SHARE * (now - begun)  # a slow server must not cost much
         except Exception as error:  # MLflow's, of every kind
             now = time.monotonic()
             self._not_before = now + max(_PAUSE, _SHARE * (now - begun))
