@@ -45,26 +45,29 @@ class StoredLoader(BatchLoader):
 
     def __iter__(self) -> Iterator[Batch]:
         start = self.sampler.start
-        last = start + len(self) * self.batch_size
+        last, groups = start + len(self) * self.batch_size, self._groups()
         while start < min(last, len(self._file)):
             first = start - start % self._window
-            yield from self._batches(first, start - first, min(last, first + self._window))
+            yield from self._batches(groups, first, start - first, min(last, first + self._window))
             start = first + self._window
 
-    def _batches(self, first: int, seen: int, last: int) -> Iterator[Batch]:
+    def _batches(self, groups: list[int], first: int, seen: int, last: int) -> Iterator[Batch]:
         """Give the batches of a window that begins at ``first``, without the rows that were seen, up to ``last``."""
-        records = self._read(first, min(first + self._window, len(self._file)))
+        records = self._read(groups, first, min(first + self._window, len(self._file)))
         order = torch.randperm(len(records), generator=self.sampler.generator(first + 1)).numpy()[seen : last - first]
         step = max(_AT_ONCE // self.batch_size, 1) * self.batch_size
         for begin in range(0, len(order), step):
             batch = self._to_batch(records[order[begin : begin + step]])
             yield from zip(*(torch.split(tensor, self.batch_size) for tensor in batch), strict=True)
 
-    def _read(self, first: int, last: int) -> NDArray[Any]:
-        """Return the rows from ``first`` to ``last`` of the groups in the epoch's order."""
+    def _groups(self) -> list[int]:
+        """Return the groups in the epoch's order; what is left of the rows stands at the end."""
+        groups: list[int] = torch.randperm(len(self._file) // self._group, generator=self.sampler.generator()).tolist()
+        return [*groups, len(groups)]
+
+    def _read(self, groups: list[int], first: int, last: int) -> NDArray[Any]:
+        """Return the rows from ``first`` to ``last`` of the groups."""
         size = self._group
-        groups = torch.randperm(len(self._file) // size, generator=self.sampler.generator()).tolist()
-        groups.append(len(groups))  # what is left of the rows stands at the end
         found = np.empty(last - first, self._file.dtype)
         place = first
         while place < last:

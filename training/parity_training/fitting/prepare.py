@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
@@ -78,7 +79,7 @@ def make_recipe(problem: Problem, choice: NetworkChoice, settings: TrainSettings
     Raises:
         InputError: the loss or the class weights do not fit the task.
     """
-    objective = make_objective(settings, problem.contract.task, problem.class_counts())
+    objective = make_objective(settings, problem.contract.task, _class_counts(problem, settings))
     training = replace(settings, loss=objective.name).to_json()
     if (processes := current_group().size) > 1:
         training[PROCESSES] = processes
@@ -103,7 +104,7 @@ def prepare(problem: Problem, recipe: Recipe, user_network: Network | None, sett
     scale = _fit_preprocessing(model, problem)
     _check_outputs(model, problem)
     model.to(device)
-    objective = make_objective(settings, problem.contract.task, problem.class_counts(), scale)
+    objective = make_objective(settings, problem.contract.task, _class_counts(problem, settings), scale)
     optimizer = make_optimizer(model, settings)
     loss_function = objective.loss_function(device)
     training = TrainingLoop(
@@ -123,6 +124,11 @@ def prepare(problem: Problem, recipe: Recipe, user_network: Network | None, sett
     if group.size == 1:
         return training
     return distribute(training, group, settings, objective.row_weights, own=user_network is None)
+
+
+def _class_counts(problem: Problem, settings: TrainSettings) -> NDArray[np.int64]:
+    """Return the training rows of each class where they weigh; counting them is a pass over all rows."""
+    return np.zeros(0, np.int64) if settings.class_weights is None else problem.class_counts()
 
 
 def _device(name: str) -> torch.device:
