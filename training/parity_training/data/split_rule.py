@@ -102,14 +102,14 @@ class SplitRule:
         return stratified_folds(self.classes, count, seed)
 
 
-def refuse_empty_parts(split: Split, settings: TableSettings) -> None:
+def refuse_empty_files(rule: SplitRule, settings: TableSettings) -> None:
     """Refuse a file that was named for a part and has no row for it.
 
     Raises:
         InputError: names the file.
     """
     for part, name in (("validation", settings.validation_file), ("test", settings.test_file)):
-        if name is not None and not len(getattr(split, part)):
+        if name is not None and (rule.parts is None or not (rule.parts == PARTS.index(part)).any()):
             raise no_row_for(part, settings)
 
 
