@@ -1,0 +1,61 @@
+"""What a regression predicts of its target's distribution: the mean, unless its training minimized something else."""
+
+from parity_runtime.errors import FormatError
+from parity_runtime.printable import shown
+
+MEDIAN, HUBER, POISSON = "median", "huber", "poisson"
+"""Objectives besides the mean, which is None, and the quantiles: of the absolute error, of Huber's, of Poisson's."""
+
+_QUANTILE = "quantile"
+
+
+def quantile_objective(level: float) -> str:
+    """Return the objective of a quantile.
+
+    >>> from parity_runtime.objective import quantile_objective
+    >>> quantile_objective(0.9)
+    'quantile 0.9'
+
+    Args:
+        level: the share of the target that lies below, strictly between 0 and 1.
+    """
+    return f"{_QUANTILE} {level!r}"
+
+
+def quantile_level(objective: str | None) -> float | None:
+    """Return the level of a quantile objective; None of another one.
+
+    >>> from parity_runtime.objective import quantile_level
+    >>> quantile_level("quantile 0.9"), quantile_level("median")
+    (0.9, None)
+
+    Raises:
+        FormatError: the level is no number strictly between 0 and 1.
+    """
+    word, _, text = (objective or "").partition(" ")
+    if word != _QUANTILE:
+        return None
+    try:
+        level = float(text)
+    except ValueError:
+        level = 0.0
+    if not 0 < level < 1:
+        raise FormatError(f"objective is {shown(objective)}; the level of a quantile lies strictly between 0 and 1")
+    return level
+
+
+def check_objective(objective: str | None, task: str) -> None:
+    """Refuse what is no objective, or goes with another task.
+
+    Raises:
+        FormatError: says what there is.
+    """
+    if objective is None:
+        return
+    if quantile_level(objective) is None and objective not in (MEDIAN, HUBER, POISSON):
+        raise FormatError(
+            f"objective is {shown(objective)}; known are {MEDIAN}, {HUBER}, {POISSON} and {_QUANTILE} 0.9, and none "
+            "for the mean"
+        )
+    if task != "regression":
+        raise FormatError(f"objective is {shown(objective)}, which goes with a regression; the task is {task}")
