@@ -1,10 +1,15 @@
 """What a regression predicts of its target's distribution: the mean, unless its training minimized something else."""
 
+from collections.abc import Mapping
+
 from parity_runtime.errors import FormatError
 from parity_runtime.printable import shown
 
 MEDIAN, HUBER, POISSON = "median", "huber", "poisson"
 """Objectives besides the mean, which is None, and the quantiles: of the absolute error, of Huber's, of Poisson's."""
+
+MEAN = "mean"
+"""What is predicted of a row of which nothing is known, unless the objective is another."""
 
 _QUANTILE = "quantile"
 
@@ -59,3 +64,23 @@ def check_objective(objective: str | None, task: str) -> None:
         )
     if task != "regression":
         raise FormatError(f"objective is {shown(objective)}, which goes with a regression; the task is {task}")
+
+
+def constant_name(objective: str | None) -> str:
+    """Return what would be predicted of a row of which nothing is known: ``mean``, ``median`` or ``quantile 0.9``."""
+    if objective in (MEDIAN, HUBER):
+        return MEDIAN
+    return objective if objective and quantile_level(objective) is not None else MEAN
+
+
+def training_constant(objective: str | None, mean: float | None, quantiles: Mapping[float, float]) -> float | None:
+    """Return the constant that would be predicted: the mean or a quantile; None where it is not known.
+
+    Args:
+        objective: None for the mean.
+        mean: of the target of the training rows, in its unit.
+        quantiles: of the same, by their level.
+    """
+    if constant_name(objective) == MEAN:
+        return mean
+    return quantiles.get(quantile_level(objective) or 0.5)

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from parity_runtime import DigestError, Feature, FormatError, InputError, Package, compare_with_training
 from parity_runtime.drift.column_counts import ColumnCounts, decile_edges
 from parity_runtime.drift.drift_report import drift_report
-from parity_runtime.drift.profile import Profile, TargetProfile, read_profile
+from parity_runtime.drift.profile import Profile, read_profile
 from parity_runtime.drift.stability import index_by_chance, population_stability_index
 from parity_runtime.drift.table_counts import TableCounts
+from parity_runtime.drift.target_profile import TargetProfile
 from parity_runtime.feature import MISSING_TIMESTAMP
 from parity_runtime.package.manifest import PROFILE, write_manifest
 from tests.runtime.conftest import DATA

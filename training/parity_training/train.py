@@ -15,6 +15,7 @@ from parity_runtime.files.staged_folder import throw_away
 from parity_runtime.package.manifest import PROFILE
 from parity_training.data.problem import Problem
 from parity_training.data.training_profile import training_profile
+from parity_training.data.training_targets import training_targets
 from parity_training.data.xor import XORSettings, xor_data
 from parity_training.fitting.check_classes import check_classes
 from parity_training.fitting.checkpoint import Checkpoints, NotSavedError, restore, saved_weights
@@ -262,9 +263,12 @@ def _write_results(run: Run, training_data: Problem, training: TrainingLoop) -> 
     training.model.load_state_dict(training.progress.best_weights)
     model = training.model.cpu()
     part = training_data.evaluated_part
-    metrics = metrics_of(training_data, outputs_of(model, inputs_of(training_data, part)), part)
+    contract = run.recipe.contract
+    trained = training_targets(training_data, contract.objective)
+    outputs = outputs_of(model, inputs_of(training_data, part))
+    metrics = metrics_of(training_data, outputs, part, contract=contract, trained=trained)
     run.write_json(EVALUATION, {"part": part} | metrics)
-    profile = training_profile(training_data)
+    profile = training_profile(training_data, trained)
     if profile is not None:
         write_file(run.path / PROFILE, profile.dump())
     save_object(dict(model.state_dict()), run.path / STATE_DICT)  # the last file: a run that has it has finished
