@@ -25,6 +25,7 @@ from parity_runtime.scoring.predict_folder import folder_job
 from parity_runtime.tables.table_parts import TablePart
 from tests.end_to_end.guide import blocks
 from tests.engines.spark_cluster import Cluster, wait_for
+from tests.profiles import RENTS, with_profile
 from tests.runtime.test_imports import BLOCK, python
 
 pyarrow = pytest.importorskip("pyarrow")
@@ -125,6 +126,9 @@ def test_metrics_are_those_of_one_machine_and_the_curve_says_its_error(engine: s
     one, many = (json.loads(parity(*command, *more).out) for more in ((), ("--engine", engine)))
     area, error = many.pop("roc_auc"), many.pop("roc_auc_error")
     assert 0 < error < 1e-3 and abs(area - one.pop("roc_auc")) <= error
+    assert (
+        abs(many.pop("average_precision") - one.pop("average_precision")) <= many.pop("average_precision_error") < 0.1
+    )
     assert many == one  # the same bits
     gate = parity(*command, "--engine", engine, "--at-least", f"roc_auc={area - error / 2}")
     assert gate.code == 3 and "roc_auc is" in gate.err  # it may be less
@@ -141,9 +145,11 @@ def test_a_regression_is_evaluated_as_on_one_machine(engine: str, parity: Any, t
             ",".join(map(str, [*row, answer])) for row, answer in zip(rows[start:], answers[start:] + 1.3, strict=True)
         ]
         (tmp_path / f"{start}.csv").write_text("\n".join([",".join([*columns, "cold"]), *lines, ""]))
-    command = ("evaluate", DATA / "rent", *sorted(tmp_path.glob("*.csv")), "--target", "cold", "--json")
+    package = with_profile(Path(shutil.copytree(DATA / "rent", tmp_path / "rent")), RENTS)
+    command = ("evaluate", package, *sorted(tmp_path.glob("*.csv")), "--target", "cold", "--json")
     one, many = parity(*command), parity(*command, "--engine", engine)
     assert (one.code, many.out) == (0, one.out), many
+    assert json.loads(one.out)["baseline"]["predicts"] == RENTS[0].mean
 
 
 def test_what_a_table_lacks_is_one_line_with_its_file_and_row(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from parity_runtime.contract import ModelContract
+from parity_runtime.evaluation.baseline import MOST_FREQUENT
 
 _SHOWN = 5  # classes
 _LEFT_OUT = ("baseline", "targets", "without_target")
@@ -14,7 +15,8 @@ def metric_lines(contract: ModelContract, metrics: Mapping[str, Any]) -> list[st
     baseline = metrics.get("baseline") or {}
     lines = _table(contract, metrics, baseline)
     for target, own in metrics.get("targets", {}).items():
-        lines += ["", f"{target}:", *_table(contract, own, baseline.get("targets", {}).get(target, {}))]
+        constant = {"name": baseline["name"], **baseline["targets"][target]} if baseline else {}
+        lines += ["", f"{target}:", *_table(contract, own, constant)]
     return lines
 
 
@@ -48,7 +50,6 @@ def _text(value: Any) -> str:
 def _title(baseline: Mapping[str, Any]) -> str:
     """Return what a column of a baseline's metrics is headed by."""
     predicted = baseline.get("predicts")
-    name = baseline.get("name", "baseline")
-    if predicted is None:
-        return f"training {name}"
-    return f"always {predicted}" if name == "most frequent class" else f"training {name} {_text(predicted)}"
+    if baseline["name"] == MOST_FREQUENT:
+        return f"always {predicted}"
+    return f"training {baseline['name']}" + ("" if predicted is None else f" {_text(predicted)}")

@@ -49,7 +49,10 @@ def _recalls(classes: list[str], confusion: list[list[int]], counts: list[int]) 
     recalls = {index: confusion[index][index] / counts[index] for index in others}
     few = others if len(others) <= _SHOWN else sorted(others, key=lambda index: recalls[index])[:_SHOWN]
     told = ", ".join(f"of {classes[index]}: {recalls[index]:.2%}" for index in few)
-    return f"; {'recall' if few == others else 'lowest recall'} {told}" if told else ""
+    absent = [label for label, rows in zip(classes, counts, strict=True) if not rows][:_SHOWN]
+    return (f"; {'recall' if few == others else 'lowest recall'} {told}" if told else "") + (
+        f"; no row is {' or '.join(absent)}" if absent else ""
+    )
 
 
 def _values(objective: str | None, evaluation: Mapping[str, Any], rows: str) -> str:
@@ -57,14 +60,14 @@ def _values(objective: str | None, evaluation: Mapping[str, Any], rows: str) -> 
     if evaluation.get(name) is None:
         label, name = _measure(None)
     targets, baseline = evaluation.get("targets"), evaluation.get("baseline")
-    text = f"{label} {evaluation[name]:.4g}"
+    text = f"{label} {_number(evaluation[name])}"
     if name in ("rmse", "mae"):
         text += f" and R2 {evaluation['r2']:.4f}"
     text = f"{text} on {rows}" + (f", in the mean over {counted(len(targets), 'target')}" if targets else "")
     if baseline is None or baseline.get(name) is None:
         return text
     beaten = evaluation[name] < baseline[name]
-    return f"{text}{_beside(beaten)} {_constant_value(baseline)}: {label} {baseline[name]:.4g}"
+    return f"{text}{_beside(beaten)} {_constant_value(baseline)}: {label} {_number(baseline[name])}"
 
 
 def _measure(objective: str | None) -> tuple[str, str]:
@@ -83,7 +86,11 @@ def _constant_value(baseline: Mapping[str, Any]) -> str:
     if "targets" in baseline:
         return f"always predicting the training {name} of each"
     comma = "" if name in (MEAN, MEDIAN) else ","
-    return f"always predicting the training {name}{comma} {baseline['predicts']:.4g}"
+    return f"always predicting the training {name}{comma} {_number(baseline['predicts'])}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def _beside(beaten: bool) -> str:
@@ -94,7 +101,8 @@ def _too_early(ended: Mapping[str, Any] | None) -> list[str]:
     """Return a line where the last epoch that was allowed was the best one."""
     if not ended or ended["by"] != "epochs" or ended["best_epoch"] != ended["epochs"]:
         return []
+    epochs = f"{ended['epochs']} epoch" + "s" * (ended["epochs"] != 1)
     return [
-        f"training ended at its limit of {counted(ended['epochs'], 'epoch')} while the validation loss was still "
-        "falling; more --epochs may do better"
+        f"training ended at its limit of {epochs} while the validation loss was still falling; more --epochs may do "
+        "better"
     ]

@@ -86,7 +86,7 @@ def make_recipe(problem: Problem, choice: NetworkChoice, settings: TrainSettings
     return Recipe(
         choice.name,
         choice.for_data(problem),
-        problem.contract,
+        replace(problem.contract, objective=objective.predicted),
         problem.source,
         training,
         preprocessing_of(problem) if problem.preprocessed else None,
