@@ -40,13 +40,19 @@ def quantile_level(objective: str | None) -> float | None:
     word, _, text = (objective or "").partition(" ")
     if word != _QUANTILE:
         return None
+    level = level_in(text)
+    if level is None:
+        raise FormatError(f"objective is {shown(objective)}; the level of a quantile lies strictly between 0 and 1")
+    return level
+
+
+def level_in(text: str) -> float | None:
+    """Return the level of a quantile, strictly between 0 and 1, that a text says; None where it says none."""
     try:
         level = float(text)
     except ValueError:
-        level = 0.0
-    if not 0 < level < 1:
-        raise FormatError(f"objective is {shown(objective)}; the level of a quantile lies strictly between 0 and 1")
-    return level
+        return None
+    return level if 0 < level < 1 else None
 
 
 def check_objective(objective: str | None, task: str) -> None:

@@ -13,7 +13,7 @@ from parity_runtime.drift.profile_fields import bin_edges, row_counts
 from parity_runtime.errors import FormatError
 from parity_runtime.feature import Feature
 from parity_runtime.files.json_file import finite_number
-from parity_runtime.objective import training_constant
+from parity_runtime.objective import level_in, training_constant
 from parity_runtime.printable import shown
 
 
@@ -109,10 +109,7 @@ def _quantiles(value: Any, ends: tuple[float, float], where: str) -> dict[float,
 
 
 def _level(text: str, where: str) -> float:
-    try:
-        level = float(text)
-    except ValueError:
-        level = 0.0
-    if not 0 < level < 1:
+    level = level_in(text)
+    if level is None:
         raise FormatError(f"{where}: {shown(text)} is no level strictly between 0 and 1")
     return level
