@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from parity_runtime import ModelContract, Package
+from parity_runtime.arguments import options_are_named
 from parity_runtime.contract import classifier_outputs
 from parity_runtime.evaluation.baseline import ClassBaseline
 from parity_runtime.evaluation.metrics import classification_metrics
@@ -106,4 +107,5 @@ def test_a_training_that_was_still_getting_better_says_so(ended: dict[str, Any] 
         "training ended at its limit of 200 epochs while the validation loss was still falling; more --epochs may do "
         "better"
     )
-    assert result_sentences(MIXED, found)[1:] == [line] * said
+    with options_are_named():
+        assert result_sentences(MIXED, found)[1:] == [line] * said

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from parity_runtime.arguments import argument
 from parity_runtime.contract import ModelContract
 from parity_runtime.evaluation.baseline import LAST_VALUE
 from parity_runtime.objective import HUBER, MEAN, MEDIAN, POISSON, quantile_level
@@ -103,6 +104,6 @@ def _too_early(ended: Mapping[str, Any] | None) -> list[str]:
         return []
     epochs = f"{ended['epochs']} epoch" + "s" * (ended["epochs"] != 1)
     return [
-        f"training ended at its limit of {epochs} while the validation loss was still falling; more --epochs may do "
-        "better"
+        f"training ended at its limit of {epochs} while the validation loss was still falling; more "
+        f"{argument('epochs')} may do better"
     ]
