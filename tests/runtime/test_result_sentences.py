@@ -94,18 +94,31 @@ def test_a_regression_is_beside_the_constant_by_what_it_minimizes(
 @pytest.mark.parametrize(
     ("ended", "said"),
     [
-        ({"epochs": 200, "best_epoch": 200, "by": "epochs"}, True),
-        ({"epochs": 200, "best_epoch": 199, "by": "epochs"}, False),
-        ({"epochs": 200, "best_epoch": 200, "by": "patience"}, False),
-        ({"epochs": 200, "best_epoch": None, "by": "epochs"}, False),
-        (None, False),
+        (
+            {"epochs": 200, "best_epoch": 200, "by": "epochs"},
+            [" while the validation loss was still falling; more --epochs may do better"],
+        ),
+        (
+            {"epochs": 200, "best_epoch": 199, "by": "epochs"},
+            ["; the smallest validation loss was that of epoch 199, which is kept"],
+        ),
+        ({"epochs": 200, "best_epoch": 200, "by": "patience"}, []),
+        ({"epochs": 200, "best_epoch": None, "by": "epochs"}, []),
+        (None, []),
     ],
 )
-def test_a_training_that_was_still_getting_better_says_so(ended: dict[str, Any] | None, said: bool) -> None:
+def test_a_training_that_its_limit_ended_says_so(ended: dict[str, Any] | None, said: list[str]) -> None:
     found = of_classes(MIXED, [[5, 0], [0, 5]], [5, 5]) | {"ended": ended}
-    line = (
-        "training ended at its limit of 200 epochs while the validation loss was still falling; more --epochs may do "
-        "better"
-    )
     with options_are_named():
-        assert result_sentences(MIXED, found)[1:] == [line] * said
+        lines = result_sentences(MIXED, found)[1:]
+    assert lines == [f"training ended at its limit of 200 epochs{text}" for text in said]
+
+
+def test_folds_and_a_threshold_have_a_line_each() -> None:
+    folds = {"count": 5, "metrics": {"accuracy": {"mean": 0.91, "std": 0.021}}}
+    threshold = {"goal": "recall=0.9", "value": 0.25, "precision": 0.5, "recall": 0.93}
+    found = of_classes(MIXED, [[5, 0], [0, 5]], [5, 5]) | {"folds": folds, "threshold": threshold}
+    assert result_sentences(MIXED, found)[1:] == [
+        "over 5 folds: accuracy 91.00%, standard deviation 2.10%",
+        "threshold 0.25, for recall=0.9: on the validation rows precision 50.00%, recall 93.00%",
+    ]

@@ -2,6 +2,9 @@
 
 import copy
 import json
+import os
+import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +14,22 @@ import torch
 from torch import nn
 
 from parity_runtime import FormatError, InputError, Predictor
-from parity_training import MLP, NetworkChoice, Run, TrainSettings, XORClassifier, XORSettings, train_model, xor_data
+from parity_training import (
+    MLP,
+    NetworkChoice,
+    Run,
+    TrainSettings,
+    XORClassifier,
+    XORSettings,
+    train_model,
+    weights_id,
+    xor_data,
+)
 from parity_training.fitting.prepare import make_recipe, prepare
 from parity_training.networks.network_stack import BatchedNetworks, SideBySide, stack_networks
 from parity_training.networks.table_network import TableNetwork
 from tests.training.tables import write_table
+from tests.warm_process import WarmProcess
 
 TABLES = [
     {"kind": "one-hot", "size": 5, "missing": True},
@@ -170,3 +184,27 @@ def test_a_recipe_asks_for_no_odd_number_of_networks(tmp_path: Path, members: ob
     path.write_text(json.dumps(recipe))
     with pytest.raises(FormatError, match="members is"):
         Run.open(run.path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("combine", ["average", "best"])
+def test_a_killed_training_of_several_ends_with_the_weights_of_an_uninterrupted_one(
+    warm: WarmProcess, mixed: Path, tmp_path: Path, combine: str
+) -> None:
+    def command(out: Path) -> list[object]:
+        return ["train", mixed, "--target", "kind", "--restarts", 4, "--combine", combine, "--epochs", 150,
+                "--patience", 150, "--batch-size", 8, "--out", out]  # fmt: skip
+
+    assert warm.run(command(tmp_path / "whole")).returncode == 0
+    out = tmp_path / "run"
+    process = warm.start(command(out))
+    checkpoint = out.with_name("run.unfinished") / "checkpoint.previous.pt"
+    give_up = time.monotonic() + 60
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < give_up:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert checkpoint.exists() and not out.exists()
+    resumed = warm.run(["train", mixed, "--out", out, "--resume"])
+    assert resumed.returncode == 0, resumed.err
+    assert weights_id(Run.open(out).state_dict()) == weights_id(Run.open(tmp_path / "whole").state_dict())

@@ -28,7 +28,7 @@ def result_sentences(contract: ModelContract, evaluation: Mapping[str, Any]) -> 
         found = _values(contract.objective, evaluation, rows)
     name = "accuracy" if contract.is_classifier else _measure(contract.objective)[1]
     decided = [*_folds(name, evaluation.get("folds")), *_threshold(evaluation.get("threshold"))]
-    return [found, *decided, *_too_early(evaluation.get("ended"))]
+    return [found, *decided, *_limit(evaluation.get("ended"))]
 
 
 def _classes(classes: list[str], evaluation: Mapping[str, Any], rows: str) -> str:
@@ -117,12 +117,11 @@ def _threshold(threshold: Mapping[str, Any] | None) -> list[str]:
     return [f"threshold {threshold['value']:.4g}, for {threshold['goal']}: on the validation rows {figures}"]
 
 
-def _too_early(ended: Mapping[str, Any] | None) -> list[str]:
-    """Return a line where the last epoch that was allowed was the best one."""
-    if not ended or ended["by"] != "epochs" or ended["best_epoch"] != ended["epochs"]:
+def _limit(ended: Mapping[str, Any] | None) -> list[str]:
+    """Return a line where training ended because it was allowed no more epochs."""
+    if not ended or ended["by"] != "epochs" or ended["best_epoch"] is None:
         return []
-    epochs = f"{ended['epochs']} epoch" + "s" * (ended["epochs"] != 1)
-    return [
-        f"training ended at its limit of {epochs} while the validation loss was still falling; more "
-        f"{argument('epochs')} may do better"
-    ]
+    text = f"training ended at its limit of {counted(ended['epochs'], 'epoch')}"
+    if ended["best_epoch"] < ended["epochs"]:
+        return [f"{text}; the smallest validation loss was that of epoch {ended['best_epoch']}, which is kept"]
+    return [f"{text} while the validation loss was still falling; more {argument('epochs')} may do better"]
