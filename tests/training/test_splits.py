@@ -192,3 +192,22 @@ def test_folds_in_time_are_predicted_from_the_past_alone() -> None:
         assert times[fold.train].max() < times[fold.validation].min() <= times[fold.test].min()
         assert times[fold.validation].max() < times[fold.test].min()
     assert len({*np.concatenate([fold.test for fold in folds])}) == sum(len(fold.test) for fold in folds)
+
+
+@pytest.mark.parametrize("memory", [(), ("--memory", "5MB")])
+def test_a_class_that_only_a_file_has_is_refused(parity, visits: Path, tmp_path: Path, memory: tuple[str, ...]) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text(visits.read_text().replace(",yes\n", ",maybe\n", 1))
+    options = ("--target", "well", "--features", "dose", "--test-file", other, *memory, "--out", tmp_path / "run")
+    answer = parity("train", visits, *options)
+    assert answer.code == 1 and f"{other} holds 'maybe', and no row that is trained on is of this class" in answer.err
+
+
+def test_a_class_that_only_comes_last_is_said(parity, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    kinds = ["a", "b"] * 45 + ["new"] * 10
+    path = write_table(tmp_path / "t.csv", {"x": random.normal(size=100), "day": range(100), "kind": kinds})
+    command = ("train", path, "--target", "kind", "--features", "x", "--time", "day", "--epochs", 1)
+    answer = parity(*command, "--out", tmp_path / "run")
+    assert answer.code == 0, answer.err
+    assert "kind: no row that is trained on is new, which can never be predicted" in answer.err

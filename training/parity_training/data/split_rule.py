@@ -1,6 +1,6 @@
 """How the rows of a table come into parts: by chance and class, by group, in time, or as files say."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from parity_runtime import InputError
 from parity_runtime.arguments import argument
+from parity_runtime.printable import shown
 from parity_training.data.group_split import group_folds, group_split
 from parity_training.data.problem import PARTS
 from parity_training.data.split import Rows, Split, stratified_folds, stratified_split
@@ -117,3 +118,26 @@ def no_row_for(part: str, settings: TableSettings) -> InputError:
     """Return the error of a file that has no row for its part."""
     name = getattr(settings, f"{part}_file")
     return InputError(f"{name} has no row with a target; leave out {argument(f'{part}_file')}, or give another")
+
+
+def refuse_unseen_classes(
+    classes: Sequence[str | int], train_rows: NDArray[np.integer], settings: TableSettings
+) -> None:
+    """Refuse classes that stand in a file whose rows validate or are held out, and in no row that is trained on.
+
+    Args:
+        classes: of the target.
+        train_rows: how many training rows each has.
+        settings: what was said of the table.
+
+    Raises:
+        InputError: names the first such class.
+    """
+    names = [name for name in (settings.validation_file, settings.test_file) if name is not None]
+    if not names or len(train_rows) == 0 or bool((train_rows > 0).all()):
+        return
+    unseen = classes[int(np.argmin(train_rows))]
+    raise InputError(
+        f"{' or '.join(names)} holds {shown(str(unseen))}, and no row that is trained on is of this class of "
+        f"{settings.targets[0]}: it could never be predicted; correct the file, or take its rows out"
+    )

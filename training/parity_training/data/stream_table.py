@@ -26,7 +26,7 @@ from parity_training.data.row_columns import GROUP, PART, RowColumns
 from parity_training.data.rows_of_file import RowsOfFile, table_state
 from parity_training.data.rows_on_disk import RowsOnDisk
 from parity_training.data.split import none_to_train_on
-from parity_training.data.split_rule import no_row_for
+from parity_training.data.split_rule import no_row_for, refuse_unseen_classes
 from parity_training.data.stored_data import SAMPLE, StoredData
 from parity_training.data.table_contract import table_contract
 from parity_training.data.table_features import TableFeatures
@@ -178,6 +178,7 @@ class _Stream:
         counts = np.zeros(len(meaning.classes), np.int64)
         for rows in self.rows.pieces("train") if meaning.classes else ():
             counts += np.bincount(meaning.labels(rows), minlength=len(counts))
+        refuse_unseen_classes(meaning.classes, counts, self.settings)
         free = not self._files and self.settings.group is None  # rows of a group, or of a file, stay together
         self.meaning, self.untrained = meaning, (counts == 0) & free
 
