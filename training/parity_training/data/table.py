@@ -80,7 +80,7 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
         self.data = torch.from_numpy(self.rows.all.data)
         self.label = torch.from_numpy(self.meaning.labels(self.rows.all))
         plain = (*columns.of("numeric"), *([] if numbers is None else [settings.target]))
-        self.table = RowsOfFile(file, self.rows.places, plain, tuple(columns.of("code")), state)
+        self.table: RowsOfFile | None = RowsOfFile(file, self.rows.places, plain, tuple(columns.of("code")), state)
 
     def _take_rows(self, numbers: int, texts: int, dates: int) -> RowsInMemory:
         self.rows = RowsInMemory(numbers, texts, dates)
