@@ -1,6 +1,6 @@
 """Rows to train on that lie in memory, what they mean, and which are for what."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from parity_runtime.drift.column_counts import ColumnCounts
 from parity_runtime.evaluation.running_stats import RunningStats
 from parity_training.data.batches import Batch, EpochSampler, TensorLoader, is_last_dropped
 from parity_training.data.column_stats import ColumnStats
-from parity_training.data.problem import ROWS_AT_ONCE, Problem
+from parity_training.data.problem import ROWS_AT_ONCE, Prepare, Problem
 from parity_training.data.rows_of_file import RowsOfFile
 from parity_training.data.split import Split
 
@@ -33,7 +33,8 @@ class TrainingData(Problem):
     Attributes:
         data: float32 ``[rows, features]``; NaN where a cell is missing. Of a table its numbers and booleans, then the
             year of each date; it may have no columns.
-        target: class indices, int64 ``[rows]``; of a regression float32 ``[rows]``, in the target's unit.
+        target: class indices, int64 ``[rows]``; of a regression float32 ``[rows]``, in the target's unit, of several
+            targets ``[rows, targets]``.
         split: which rows are trained on, validated on, held out.
         contract: what a network for it takes and gives; what an export measures is still empty.
         source: where the rows are from, for the recipe; the same rows give the same.
@@ -44,6 +45,7 @@ class TrainingData(Problem):
         date_counts: of each date, in the order of the graph's input, what its training rows hold; the network sees none
             of it.
         stats: of a table: what was counted in its columns.
+        row_weights: what each row weighs in the loss, float32 ``[rows]``, 0 or more; None weighs all alike.
     """
 
     data: Tensor
@@ -56,6 +58,7 @@ class TrainingData(Problem):
     table: RowsOfFile | None = None
     date_counts: tuple[ColumnCounts, ...] = ()
     stats: ColumnStats | None = None
+    row_weights: Tensor | None = None
 
     __repr__ = Problem.__repr__
 
@@ -111,23 +114,27 @@ class TrainingData(Problem):
         return found
 
     def targets(self, part: str) -> Tensor:
-        """Return the target of a part's rows, ``[rows]``."""
+        """Return the target of a part's rows."""
         return self.target[self.part(part)]
 
-    def loader(self, prepare: Callable[[Tensor], Tensor], batch_size: int, seed: int) -> TensorLoader:
+    def weights(self, part: str) -> Tensor | None:
+        """Return what each row of a part weighs in the loss, float32 ``[rows]``; None weighs all alike."""
+        return None if self.row_weights is None else self.row_weights[self.part(part)]
+
+    def loader(self, prepare: Prepare, batch_size: int, seed: int) -> TensorLoader:
         """Return the batches that are trained on, in another order each epoch.
 
         A last batch of a single row is left out: batch normalization cannot take it.
 
         Args:
-            prepare: makes of a target what the loss takes.
+            prepare: makes of targets and weights what the loss takes.
             batch_size: rows of a batch.
             seed: of the orders.
         """
         part = self.part("train")
         sampler = EpochSampler(len(part), shuffle=True, seed=seed)
         drop_last = is_last_dropped(len(part), batch_size)
-        target = prepare(self.target)
+        target = prepare(self.target, self.row_weights)
         return TensorLoader(self.inputs, target, sampler, batch_size, drop_last=drop_last, part=part)
 
     def held_out(self, part: str) -> Iterator[list[str]]:
@@ -141,9 +148,10 @@ class TrainingData(Problem):
     def _points(self, rows: Tensor) -> Iterator[list[str]]:
         contract, target = self.contract, self.target[rows].tolist()
         labels = [contract.classes[index] for index in target] if contract.is_classifier else target
-        yield [*(feature.name for feature in contract.features), contract.targets[0]]
+        yield [*(feature.name for feature in contract.features), *contract.targets]
         for row, label in zip(self.data[rows].numpy(), labels, strict=True):
-            yield [*("" if value != value else str(value) for value in row), str(label)]  # noqa: PLR0124 -- NaN
+            true = map(str, label) if isinstance(label, list) else [str(label)]
+            yield [*("" if value != value else str(value) for value in row), *true]  # noqa: PLR0124 -- NaN
 
 
 def moments(pieces: Iterable[Tensor], width: int) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from parity_runtime import FormatError, InputError, ModelContract, TensorSpec
@@ -80,7 +80,7 @@ def make_recipe(problem: Problem, choice: NetworkChoice, settings: TrainSettings
         InputError: the loss or the class weights do not fit the task.
     """
     objective = make_objective(settings, problem.contract.task, _class_counts(problem, settings))
-    training = replace(settings, loss=objective.name).to_json()
+    training = replace(settings, loss=objective.text).to_json()
     if (processes := current_group().size) > 1:
         training[PROCESSES] = processes
     return Recipe(
@@ -104,7 +104,9 @@ def prepare(problem: Problem, recipe: Recipe, user_network: Network | None, sett
     scale = _fit_preprocessing(model, problem)
     _check_outputs(model, problem)
     model.to(device)
-    objective = make_objective(settings, problem.contract.task, _class_counts(problem, settings), scale)
+    objective = make_objective(
+        settings, problem.contract.task, _class_counts(problem, settings), scale, problem.mean_weight()
+    )
     optimizer = make_optimizer(model, settings)
     loss_function = objective.loss_function(device)
     training = TrainingLoop(
@@ -142,18 +144,19 @@ def _device(name: str) -> torch.device:
         raise InputError(f"unknown device {name!r}; known are auto, cpu, cuda") from error
 
 
-def _fit_preprocessing(model: nn.Module, problem: Problem) -> float:
-    """Fit a table's preprocessing on the training rows; return the target's standard deviation (1 for classes)."""
+def _fit_preprocessing(model: nn.Module, problem: Problem) -> Tensor | None:
+    """Fit a table's preprocessing on the training rows; return the targets' standard deviations, None for classes."""
     if not isinstance(model, TableNetwork):
-        return 1.0
+        return None
     mean, scale = moments((piece[0] for piece in problem.pieces("train")), problem.width)
     scale[_constant_years(problem.contract)] = UNSEEN_YEARS
     if problem.contract.task != "regression":
         model.fit(mean, scale)
-        return 1.0
-    target_mean, target_scale = moments((piece[-1][:, None] for piece in problem.pieces("train")), 1)
-    model.fit(mean, scale, float(target_mean), float(target_scale))
-    return float(target_scale)
+        return None
+    width = problem.num_outputs
+    target_mean, target_scale = moments((piece[-1].reshape(-1, width) for piece in problem.pieces("train")), width)
+    model.fit(mean, scale, target_mean, target_scale)
+    return target_scale.float()
 
 
 def _constant_years(contract: ModelContract) -> list[int]:
@@ -186,7 +189,7 @@ def _loader(problem: Problem, objective: Objective, settings: TrainSettings) -> 
         return problem.loader(objective.prepare, settings.batch_size, settings.seed)
     if not isinstance(problem, TrainingData):
         raise InputError(f"{argument('num_workers')} takes rows from memory, and these are on a disk; leave it out")
-    part, target = problem.part("train"), objective.prepare(problem.target)
+    part, target = problem.part("train"), objective.prepare(problem.target, problem.row_weights)
     return DataLoader(
         Subset(TensorDataset(*problem.inputs, target), part.tolist()),
         settings.batch_size,
@@ -206,7 +209,7 @@ def _validation(
 ) -> Callable[[], tuple[float, dict[str, float]]]:
     """Return what measures the validation rows; a group shares them where its processes have the same buffers."""
     found = problem.targets("validation")
-    target, true = objective.prepare(found), found.numpy()
+    target, true = objective.prepare(found, problem.weights("validation")), found.numpy()
     contract = problem.contract
 
     @torch.no_grad()
@@ -215,7 +218,7 @@ def _validation(
         device = next(model.parameters()).device
         loss = float(loss_function(outputs.to(device), target.to(device)))
         if contract.task == "regression":
-            return loss, {"rmse": float((outputs[:, 0] - target).square().mean().sqrt())}
+            return loss, {"rmse": float((outputs - found.reshape(outputs.shape)).square().mean().sqrt())}
         return loss, {"accuracy": float((predicted_of(outputs, contract.logit_threshold) == true).mean())}
 
     return validate

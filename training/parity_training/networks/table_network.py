@@ -158,16 +158,18 @@ class TableNetwork(nn.Module):
         return value
 
     @torch.no_grad()
-    def fit(self, mean: Tensor, scale: Tensor, target_mean: float = 0.0, target_scale: float = 1.0) -> None:
-        """Take over what was measured on the training rows: float ``[features]``, and the target's two figures."""
+    def fit(
+        self, mean: Tensor, scale: Tensor, target_mean: Tensor | None = None, target_scale: Tensor | None = None
+    ) -> None:
+        """Take over what was measured on the training rows: float ``[features]``, and ``[targets]`` of a regression."""
         if isinstance(self.standardization, Standardization):
             self.standardization.mean.copy_(mean)
             self.standardization.scale.copy_(scale)
         if isinstance(self.imputation, Imputation):
             self.imputation.fill.copy_(mean)
-        if isinstance(self.target, TargetScale):
-            self.target.mean.fill_(target_mean)
-            self.target.scale.fill_(target_scale)
+        if isinstance(self.target, TargetScale) and target_mean is not None and target_scale is not None:
+            self.target.mean.copy_(target_mean)
+            self.target.scale.copy_(target_scale)
 
 
 class HiddenCategories(nn.Module):
