@@ -135,7 +135,7 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
             raise InputError(f"y holds 1 class ({shown(str(self.classes_[0]))}); two or more can be told apart")
         target = EstimatorTarget(name, indices.astype(np.int64), package_classes(self.classes_))
         self._fit(X, target, sample_weight, self._class_weights())
-        self.validation_scores_ = [metrics["accuracy"] for metrics in self.validation_metrics_]
+        self.validation_scores_ = self._validation_metric("accuracy")
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:

@@ -10,7 +10,6 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
@@ -22,8 +21,6 @@ from sklearn.utils.validation import (
 from torch import Tensor, nn
 
 from parity_runtime import InputError, ModelContract
-from parity_runtime.contract import is_encoded
-from parity_runtime.drift.profile import Profile
 from parity_runtime.inference.input_validation import table_inputs
 from parity_runtime.printable import shown
 from parity_training.data.data_frame import is_frame
@@ -31,7 +28,6 @@ from parity_training.data.encode_columns import encode_columns, network_inputs
 from parity_training.data.table import table_defaults
 from parity_training.data.table_settings import TableSettings, TableTask
 from parity_training.data.training_data import TrainingData
-from parity_training.data.training_profile import training_profile
 from parity_training.fitting.evaluation import in_pieces, outputs_of
 from parity_training.fitting.loop import EpochResult
 from parity_training.fitting.prepare import NetworkChoice
@@ -73,11 +69,26 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
     missing_values: Sequence[str] | None
     verbose: bool
 
-    network_: nn.Module
-    """The network with its preprocessing, in eval mode, on the CPU."""
-    contract_: ModelContract
-    """What it takes and gives."""
     n_features_in_: int
+
+    @property
+    def network_(self) -> nn.Module:
+        """The network with its preprocessing, in eval mode, on the CPU."""
+        return self.fitted_.network
+
+    @property
+    def contract_(self) -> ModelContract:
+        """What the network takes and gives."""
+        return self.fitted_.contract
+
+    def fitted(self) -> FittedNetwork:
+        """Return what `fit` made.
+
+        Raises:
+            NotFittedError: it was not called.
+        """
+        check_is_fitted(self)
+        return self.fitted_
 
     def export(self, path: str | Path, *, replace: bool = False, **options: Any) -> Any:
         """Write a package that answers as this estimator does; needs the [export] and [cpu] extras.
@@ -113,19 +124,20 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         data = self._training_data(X, target, seed)
         if weights is not None:
-            data = replace(data, weights=torch.from_numpy(weights))
-        fitted = fit_network(data, self._choice(), self._settings(data, seed, class_weights), self._told)
-        self._take(data, fitted, seed)
+            data = replace(data, row_weights=torch.from_numpy(weights))
+        self._take(fit_network(data, self._choice(), self._settings(data, seed, class_weights), self._told))
         return self
 
-    def _take(self, data: TrainingData, fitted: FittedNetwork, seed: int) -> None:
-        self.network_, self.contract_ = fitted.network, data.contract
-        self._seed, self._profile = seed, training_profile(data)
+    def _take(self, fitted: FittedNetwork) -> None:
+        self.fitted_ = fitted
         self.n_iter_, self.best_epoch_ = len(fitted.epochs), fitted.best_epoch
         self.loss_curve_ = [epoch.loss for epoch in fitted.epochs]
-        validated = [epoch for epoch in fitted.epochs if epoch.validation_loss is not None]
-        self.validation_loss_curve_ = [epoch.validation_loss for epoch in validated]
-        self.validation_metrics_ = [epoch.metrics for epoch in validated]
+        losses = [epoch.validation_loss for epoch in fitted.epochs]
+        self.validation_loss_curve_ = [loss for loss in losses if loss is not None]
+
+    def _validation_metric(self, name: str) -> list[float]:
+        """Return a metric of the validation rows after each epoch; empty without any."""
+        return [epoch.metrics[name] for epoch in self.fitted_.epochs if name in epoch.metrics]
 
     def _training_data(self, X: Any, target: EstimatorTarget, seed: int) -> TrainingData:
         names = self._column_names()
@@ -152,7 +164,9 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
         validate_data(self, X, y, skip_check_array=True)
         check_consistent_length(X, y)
         if not self.n_features_in_:
-            raise ValueError(f"Found a data frame with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required.")
+            raise ValueError(
+                f"Found a data frame with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required."
+            )
         return X, y
 
     def _matrix(self, X: Any, y: Any = "no_validation", **checks: Any) -> Any:
@@ -172,8 +186,7 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _outputs(self, X: Any) -> Tensor:
         """Return what the network gives for rows, float32 ``[rows, outputs]``."""
-        check_is_fitted(self)
-        return outputs_of(self.network_, in_pieces(self._inputs(X)))
+        return outputs_of(self.fitted().network, in_pieces(self._inputs(X)))
 
     def _inputs(self, X: Any) -> list[Tensor]:
         if not self._fitted_on_frame:

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from parity_runtime import ModelContract
+from parity_runtime.drift.profile import Profile
 from parity_training.data.problem import Problem
+from parity_training.data.training_profile import training_profile
 from parity_training.fitting.loop import EpochResult
 from parity_training.fitting.prepare import NetworkChoice, make_recipe, prepare
 from parity_training.fitting.seeded import explained, seeded
@@ -18,11 +21,17 @@ class FittedNetwork:
 
     Attributes:
         network: with its best weights, on the CPU, in eval mode.
+        contract: what it takes and gives.
+        seed: of its training.
+        profile: what its training rows looked like; None where nobody knows.
         epochs: what each gave.
         best_epoch: whose weights it has, from 1.
     """
 
     network: nn.Module
+    contract: ModelContract
+    seed: int
+    profile: Profile | None
     epochs: tuple[EpochResult, ...]
     best_epoch: int
 
@@ -51,4 +60,6 @@ def fit_network(
             epochs.append(result)
             on_epoch(result)
     training.model.load_state_dict(training.progress.best_weights)
-    return FittedNetwork(training.model.cpu().eval(), tuple(epochs), training.progress.best_epoch)
+    network, profile = training.model.cpu().eval(), training_profile(problem)
+    best_epoch = training.progress.best_epoch
+    return FittedNetwork(network, problem.contract, settings.seed, profile, tuple(epochs), best_epoch)

@@ -121,7 +121,7 @@ class ParityRegressor(RegressorMixin, ParityEstimator):  # type: ignore[misc]
         values = column_or_1d(y, dtype=np.float64, warn=True)
         assert_all_finite(values, input_name="y")
         self._fit(X, EstimatorTarget(name, values), sample_weight, None)
-        self.validation_scores_ = [-metrics["rmse"] for metrics in self.validation_metrics_]
+        self.validation_scores_ = [-rmse for rmse in self._validation_metric("rmse")]
         return self
 
     def predict(self, X: Any) -> NDArray[np.float32]:
