@@ -142,7 +142,7 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
     def _training_data(self, X: Any, target: EstimatorTarget, seed: int) -> TrainingData:
         names = self._column_names()
         target = replace(target, name=_free_name(target.name, names))
-        lists = {name: tuple(getattr(self, name) or ()) for name in _OF_FRAME}
+        lists: dict[str, Any] = {name: tuple(getattr(self, name) or ()) for name in _OF_FRAME}
         if self.missing_values is None:
             del lists["missing_values"]
         task: TableTask = "classification" if target.classes else "regression"
@@ -176,8 +176,8 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
             if "could not convert string" not in str(error) and "bytes/strings" not in str(error):
                 raise
             raise InputError(
-                f"X is an array that holds text ({str(error).rpartition(': ')[2]}); give a data frame, whose columns "
-                "of text are categories"
+                f"X is an array that holds text ({_first_text(X)}); give a data frame, whose columns of text are "
+                "categories"
             ) from error
 
     def _column_names(self) -> list[str]:
@@ -219,12 +219,14 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _settings(self, data: TrainingData, seed: int, class_weights: Any) -> TrainSettings:
         defaults, batch_size = table_defaults(data, seed), self.batch_size
-        if isinstance(batch_size, str) and batch_size != "auto":
+        if batch_size == "auto":
+            batch_size = defaults.batch_size
+        if isinstance(batch_size, str):
             raise InputError(f"batch_size is {shown(batch_size)}; give auto, or a number of rows")
         return replace(
             defaults,
             epochs=self.epochs,
-            batch_size=defaults.batch_size if batch_size == "auto" else batch_size,
+            batch_size=batch_size,
             optimizer=self.optimizer,
             optimizer_arguments=dict(self.optimizer_arguments or {}),
             learning_rate=self.learning_rate,
@@ -248,6 +250,18 @@ def target_name(y: Any) -> str:
     """Return the name of a target: that of a series, else ``target``."""
     name = getattr(y, "name", None)
     return name if isinstance(name, str) and name else "target"
+
+
+def _first_text(X: Any) -> str:
+    return next((shown(cell) for cell in np.asarray(X, object).flat if isinstance(cell, str) and _no_number(cell)), "")
+
+
+def _no_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return True
+    return False
 
 
 def _free_name(name: str, taken: Sequence[str]) -> str:
