@@ -20,7 +20,7 @@ from sklearn.utils.validation import (
 )
 from torch import Tensor, nn
 
-from parity_runtime import InputError, ModelContract
+from parity_runtime import InputError, MissingExtraError, ModelContract
 from parity_runtime.inference.input_validation import table_inputs
 from parity_runtime.printable import shown
 from parity_training.data.data_frame import is_frame
@@ -103,11 +103,12 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
 
         Raises:
             NotFittedError: it is not fitted.
+            MissingExtraError: a library that exports is not installed.
             ParityRefusedError: the graph does not answer as the network does; nothing is written.
             InputError: the target exists, or an option is unknown.
         """
         check_is_fitted(self)
-        export = importlib.import_module("parity_export")  # a layer above: only by its name
+        export = _exporter()
         source = export.source_from_estimator(self, Path(path).absolute().name)
         return export.export_package(source, path, export.ExportOptions(replace=replace, **options))
 
@@ -244,6 +245,18 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
         if self.verbose:
             validated = "" if epoch.validation_loss is None else f", validation loss {epoch.validation_loss:.6f}"
             sys.stdout.write(f"epoch {epoch.epoch}: loss {epoch.loss:.6f}{validated}\n")
+
+
+def _exporter() -> Any:
+    """Return the package that exports: of a layer above this one, so it is known by its name alone."""
+    try:
+        return importlib.import_module("parity_export")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0].startswith("parity_"):
+            raise
+        raise MissingExtraError(
+            f'export needs {error.name}, which is not installed; from a checkout of Parity: pip install ".[export,cpu]"'
+        ) from error
 
 
 def target_name(y: Any) -> str:
