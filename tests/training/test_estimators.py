@@ -245,6 +245,13 @@ def test_weights_of_rows_move_a_regression(as_frame: bool) -> None:
     assert weighted.predict(X).mean() > plain + 20
 
 
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_a_target_that_is_the_same_everywhere_is_predicted(as_frame: bool) -> None:
+    X, _ = load_diabetes(return_X_y=True, as_frame=as_frame)
+    found = ParityRegressor(**QUICK).fit(X, np.full(len(X), 0.1)).predict(X)
+    np.testing.assert_allclose(found, 0.1, atol=0.1)
+
+
 def test_a_quantile_is_learned() -> None:
     X, y = load_diabetes(return_X_y=True)
     upper = ParityRegressor(loss="quantile=0.9", epochs=60, random_state=0).fit(X, y).predict(X)
@@ -306,6 +313,12 @@ def test_rows_that_cannot_be_learned_from_are_refused() -> None:
         classifier.fit([["1", "a"], ["2", "b"], ["3", "c"]], [0, 1, 1])
     with pytest.raises(InputError, match="y holds 1 class .'1.0'.; two or more"):
         classifier.fit(X, np.ones(len(X)))
+    with pytest.raises(InputError, match="labels of several types .NoneType, str., which have no order"):
+        classifier.fit(X, np.where(y, "a", None))
+    with pytest.raises(InputError, match="y: float32 cannot tell the values of target apart"):
+        ParityRegressor(**QUICK).fit(X, 1e9 + y)
+    with pytest.raises(InputError, match="several columns named 'a'; give each a name"):
+        classifier.fit(pandas.DataFrame(X[:, :2], columns=["a", "a"]), y)
     with pytest.raises(ValueError, match="at least one non-zero|every training row has the weight 0"):
         ParityRegressor(**QUICK).fit(X, y, sample_weight=np.zeros(len(X)))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):

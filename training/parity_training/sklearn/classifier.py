@@ -129,8 +129,7 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
         name = target_name(y)
         X, y = self._validated(X, y)
         labels = column_or_1d(y, warn=True)
-        check_classification_targets(labels)
-        self.classes_, indices = np.unique(labels, return_inverse=True)
+        self.classes_, indices = _distinct(labels)
         if len(self.classes_) < 2:
             raise InputError(f"y holds 1 class ({shown(str(self.classes_[0]))}); two or more can be told apart")
         target = EstimatorTarget(name, indices.astype(np.int64), package_classes(self.classes_))
@@ -162,6 +161,18 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
         if unknown:
             raise InputError(f"class_weight has {shown(str(unknown[0]))}, which is no class of y")
         return [float(given.get(label, 1.0)) for label in self.classes_.tolist()]
+
+
+def _distinct(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the classes in their order, and the index of each row's."""
+    kinds = sorted({type(label).__name__ for label in labels}) if labels.dtype.kind == "O" else []
+    if len(kinds) > 1 and {"NoneType", "str"} & {*kinds}:
+        raise InputError(
+            f"y holds labels of several types ({', '.join(kinds)}), which have no order; give labels of one type, and "
+            "leave out rows without one"
+        )
+    check_classification_targets(labels)
+    return np.unique(labels, return_inverse=True)
 
 
 def package_classes(classes: NDArray[Any]) -> tuple[str, ...] | tuple[int, ...]:

@@ -3,7 +3,8 @@
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -162,6 +163,7 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
         self._fitted_on_frame = is_frame(X)
         if not self._fitted_on_frame:
             return self._matrix(X, y, ensure_min_samples=2, **checks)  # type: ignore[no-any-return]
+        _refuse_twins(getattr(X, "column_names", X.columns))
         validate_data(self, X, y, skip_check_array=True)
         check_consistent_length(X, y)
         if not self.n_features_in_:
@@ -263,6 +265,12 @@ def target_name(y: Any) -> str:
     """Return the name of a target: that of a series, else ``target``."""
     name = getattr(y, "name", None)
     return name if isinstance(name, str) and name else "target"
+
+
+def _refuse_twins(names: Iterable[Any]) -> None:
+    twins = [name for name, count in Counter(map(str, names)).items() if count > 1]
+    if twins:
+        raise InputError(f"the data frame has several columns named {shown(twins[0])}; give each a name of its own")
 
 
 def _first_text(X: Any) -> str:

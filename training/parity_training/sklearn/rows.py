@@ -13,11 +13,12 @@ from parity_runtime.tables.cell_values import PLAIN
 from parity_training.data.column_kinds import KindOf
 from parity_training.data.columns import Columns
 from parity_training.data.data_frame import arrow_table
+from parity_training.data.number_summary import NumberSummary
 from parity_training.data.raw_rows import RawRows, RowsInMemory
 from parity_training.data.table import TableDataset, table_data
 from parity_training.data.table_settings import TableSettings
 from parity_training.data.target_column import Target
-from parity_training.data.target_meaning import TargetMeaning
+from parity_training.data.target_meaning import TargetMeaning, target_meaning
 from parity_training.data.training_data import TrainingData
 from parity_training.data.value_range import ValueRange
 
@@ -49,7 +50,9 @@ class EstimatorTarget:
 class _MatrixDataset(TableDataset):
     """A matrix of numbers, every column of it a feature."""
 
-    def __init__(self, matrix: NDArray[Any], names: Sequence[str], target: EstimatorTarget) -> None:
+    def __init__(
+        self, matrix: NDArray[Any], names: Sequence[str], target: EstimatorTarget, settings: TableSettings
+    ) -> None:
         rows, width = matrix.shape
         places, kept = np.arange(1, rows + 1), np.ones(width, np.bool_)
         _check_range(matrix.astype(np.float64, copy=False), names, places)
@@ -67,8 +70,10 @@ class _MatrixDataset(TableDataset):
         )
         self.rows.finish(kept, kept[:0], kept[:0])
         kinds = dict.fromkeys(names, KindOf("numeric"))
-        self.columns = Columns("X", kinds, (), Target(target.name, "y", values=PLAIN), rows, 0)
+        self.columns = Columns("y", kinds, (), Target(target.name, "y", values=PLAIN), rows, 0)
         self.meaning = TargetMeaning(target.task, target.classes)
+        if not target.classes:
+            self.meaning = target_meaning(self.columns, NumberSummary.of([target.values]), settings)
         self.data = torch.from_numpy(self.rows.all.data)
         self.label = torch.from_numpy(target.values if target.classes else target.values.astype(np.float32))
         self.table = None
@@ -83,7 +88,7 @@ def matrix_rows(
         InputError: a column is beyond float32, or float32 cannot tell its cells apart; or the split leaves none to
             train on.
     """
-    return _data(_MatrixDataset(matrix, names, target), settings)
+    return _data(_MatrixDataset(matrix, names, target, settings), settings)
 
 
 def frame_rows(frame: Any, names: Sequence[str], target: EstimatorTarget, settings: TableSettings) -> TrainingData:
