@@ -106,7 +106,7 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
             NotFittedError: it is not fitted.
             MissingExtraError: a library that exports is not installed.
             ParityRefusedError: the graph does not answer as the network does; nothing is written.
-            InputError: the target exists, or an option is unknown.
+            InputError: the target exists, or an option is out of range.
         """
         check_is_fitted(self)
         export = _exporter()
