@@ -72,6 +72,25 @@ def test_a_regressor(tmp_path: Path) -> None:
     assert predictor.score(X, y) == pytest.approx(estimator.score(X, y))
 
 
+def test_several_targets(tmp_path: Path) -> None:
+    X, y = load_diabetes(return_X_y=True)
+    both = np.column_stack([y, y**0.5])
+    estimator = ParityRegressor(**QUICK).fit(X, both)
+    predictor = Predictor(estimator.export(tmp_path / "both", plots=False).path)
+    assert_same(estimator, predictor, X)
+    assert predictor.score(X, both) == pytest.approx(estimator.score(X, both))
+
+
+def test_what_is_decided_after_training_is_in_the_package(tmp_path: Path) -> None:
+    X, y = load_breast_cancer(return_X_y=True)
+    decided = {"calibrate": True, "threshold_for": "recall=0.99", "restarts": 2, "validation_fraction": 0.3}
+    estimator = ParityClassifier(**decided, **QUICK).fit(X, y)
+    predictor = Predictor(estimator.export(tmp_path / "cancer", plots=False).path)
+    assert predictor.contract.threshold == estimator.contract_.threshold != 0.5
+    assert_same(estimator, predictor, X)
+    np.testing.assert_allclose(predictor.decision_function(X), estimator.decision_function(X), atol=1e-4)
+
+
 def test_a_network_of_ones_own_with_its_error_bounds(tmp_path: Path) -> None:
     X, y = load_wine(return_X_y=True)
     estimator = ParityClassifier(network=Linear, **QUICK).fit(X, y)

@@ -252,6 +252,40 @@ def test_a_target_that_is_the_same_everywhere_is_predicted(as_frame: bool) -> No
     np.testing.assert_allclose(found, 0.1, atol=0.1)
 
 
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_several_targets_are_learned_at_once(as_frame: bool) -> None:
+    X, y = load_diabetes(return_X_y=True, as_frame=as_frame)
+    both = np.column_stack([y, -10 * np.asarray(y)])
+    targets = pandas.DataFrame(both, columns=["up", "down"]) if as_frame else both
+    estimator = ParityRegressor(**QUICK).fit(X, targets)
+    assert estimator.contract_.targets == (("up", "down") if as_frame else ("target0", "target1"))
+    found = estimator.predict(X)
+    assert found.shape == (442, 2) and estimator.score(X, targets) > 0.3
+    np.testing.assert_allclose(found[:, 1], -10 * found[:, 0], rtol=0.5)
+
+
+def test_restarts_are_averaged_or_the_best_is_kept() -> None:
+    X, y = load_wine(return_X_y=True)
+    average = ParityClassifier(restarts=3, **QUICK).fit(X, y)
+    best = ParityClassifier(restarts=3, combine="best", **QUICK).fit(X, y)
+    assert type(average.network_).__name__ == "TableEnsemble" and isinstance(best.network_, TableNetwork)
+    assert average.score(X, y) > 0.95 and best.score(X, y) > 0.95
+    assert (pickle.loads(pickle.dumps(average)).predict_proba(X) == average.predict_proba(X)).all()
+
+
+def test_probabilities_are_calibrated_and_a_threshold_is_chosen() -> None:
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    plain = ParityClassifier(validation_fraction=0.3, **QUICK).fit(X, y)
+    calibrated = ParityClassifier(validation_fraction=0.3, calibrate=True, **QUICK).fit(X, y)
+    temperature = calibrated.fitted_.decided["temperature"]
+    np.testing.assert_allclose(calibrated.decision_function(X) * temperature, plain.decision_function(X), rtol=1e-4)
+    found = ParityClassifier(validation_fraction=0.3, threshold_for="cost=50,1", **QUICK).fit(X, y)
+    assert found.contract_.threshold != 0.5 and found.predict(X).sum() < plain.predict(X).sum()
+    assert ((found.decision_function(X) >= 0) == found.predict(X)).all()
+    with pytest.raises(InputError, match="threshold_for"):
+        ParityClassifier(threshold_for="f1", **QUICK).fit(*load_wine(return_X_y=True))
+
+
 def test_a_quantile_is_learned() -> None:
     X, y = load_diabetes(return_X_y=True)
     upper = ParityRegressor(loss="quantile=0.9", epochs=60, random_state=0).fit(X, y).predict(X)
@@ -295,6 +329,8 @@ def test_it_tells_its_epochs_where_asked(capsys: pytest.CaptureFixture[str]) -> 
         ({"epochs": 0}, "epochs is 0; it must be at least 1"),
         ({"optimizer": "Adamm"}, "torch.optim has no optimizer 'Adamm'"),
         ({"activation": "Relu"}, "torch.nn has no activation 'Relu'"),
+        ({"restarts": 2, "optimizer": "LBFGS"}, "restarts"),
+        ({"calibrate": True, "validation_fraction": 0}, "calibrate needs validation rows"),
         ({"network": "CNN"}, "unknown network 'CNN'"),
         ({"validation_fraction": 1.0}, "validation 1 and test 0 must be"),
         ({"learning_rate": 1e6, "optimizer": "SGD", "class_weight": {0: 1e5}}, "lower the learning rate"),

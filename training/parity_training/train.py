@@ -1,5 +1,6 @@
 """From a problem to a run: the notebook's life-cycle, resumable at any moment."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from parity_training.data.training_profile import training_profile
 from parity_training.data.xor import XORSettings, xor_data
 from parity_training.fitting.check_classes import check_classes
 from parity_training.fitting.checkpoint import Checkpoints, NotSavedError, restore, saved_weights
+from parity_training.fitting.cross_validation import FOLDS, CrossValidation, check_folds
 from parity_training.fitting.evaluation import inputs_of, metrics_of, outputs_of
+from parity_training.fitting.finish import check_decisions, finish
 from parity_training.fitting.loop import EpochResult, TrainingLoop
 from parity_training.fitting.mlflow_log import Log, as_mlflow_log, destination
 from parity_training.fitting.mlflow_run import MLflowRun, mlflow_run
-from parity_training.fitting.prepare import NetworkChoice, make_recipe, prepare
+from parity_training.fitting.prepare import NetworkChoice, make_recipe, prepare, shapes_in_training
 from parity_training.fitting.process_group import current_group, restarted
 from parity_training.fitting.seeded import explained, seeded
 from parity_training.fitting.stop_signals import StoppedError, StopRequest, stop_requests
@@ -112,6 +115,8 @@ def train_model(  # noqa: PLR0913 -- what a training is made of, and who watches
         return _already_there(Run.open(target))
     check_folder(target, replace=replace)
     check_classes(training_data)
+    check_decisions(training_data, settings)
+    check_folds(training_data, settings, group.size)
     place = destination(mlflow) if mlflow else None
     recipe = make_recipe(training_data, choice, settings)
     with group.finishing(), seeded(settings.seed):
@@ -124,7 +129,7 @@ def train_model(  # noqa: PLR0913 -- what a training is made of, and who watches
                 place.write(folder)
             Checkpoints(run.path, training).save()  # from here on it can be resumed
             try:
-                _finish(run, training_data, training, on_epoch)
+                run = _finish(run, training_data, training, choice.user_network, on_epoch)
             except InputError as error:
                 never_ran = training.progress.epoch == 0 and not isinstance(error, NotSavedError)
                 if never_ran:  # there is nothing to keep or to resume
@@ -171,11 +176,12 @@ def resume(
         return _follow(target, training_data, user_network, on_epoch)
     if finished_before(target):
         return _already_there(Run.open(target))
-    with group.finishing(), reopened(target, replace=replace) as run:
+    with group.finishing(), reopened(target, replace=replace) as begun_run:
+        run = begun_run
         if run.recipe.data != training_data.source:
             raise InputError(f"{target} was trained on other rows; resume it with the same data")
         if not (run.path / STATE_DICT).is_file():  # else it was killed between its last file and its name
-            _continue(run, training_data, user_network, on_epoch)
+            run = _continue(run, training_data, user_network, on_epoch)
         else:
             group.told(_plan(run.recipe, train=False))
             _log_again(run.path)
@@ -190,17 +196,17 @@ def _log_again(folder: Path) -> None:
                 mlflow.write(epoch)
 
 
-def _continue(run: Run, training_data: Problem, user_network: Network | None, on_epoch: OnEpoch) -> None:
+def _continue(run: Run, training_data: Problem, user_network: Network | None, on_epoch: OnEpoch) -> Run:
     settings = TrainSettings.from_json(run.recipe.training, str(run.path / RECIPE))
     if user_network is None:  # a recipe may ask for any size: its weights must be there before memory is taken
         weights, path = saved_weights(run.path)
-        check_state_dict(run.recipe.shapes(), weights, str(path))
+        check_state_dict(shapes_in_training(run.recipe, settings), weights, str(path))
     with seeded(settings.seed):
         training = prepare(training_data, run.recipe, user_network, settings)
         restore(run.path, training)
         if not (run.path / TEST_TABLE).is_file():
             write_test_rows(run.path / TEST_TABLE, training_data)
-        _finish(run, training_data, training, on_epoch)
+        return _finish(run, training_data, training, user_network, on_epoch)
 
 
 def _already_there(run: Run) -> Run:
@@ -235,11 +241,14 @@ def _follow(target: Path, training_data: Problem, user_network: Network | None, 
     return Run(target, recipe)
 
 
-def _finish(run: Run, training_data: Problem, training: TrainingLoop, on_epoch: OnEpoch) -> None:
+def _finish(
+    run: Run, training_data: Problem, training: TrainingLoop, user_network: Network | None, on_epoch: OnEpoch
+) -> Run:
     """Train to the end, or to the next signal, and write what a finished run holds."""
     with mlflow_run(run.path) as mlflow:
         _train(run, training, on_epoch, mlflow)
-        _write_results(run, training_data, training)
+        folds = _folds(run, training_data, user_network, on_epoch)
+        return _write_results(run, training_data, training, folds)
 
 
 def _train(run: Run, training: TrainingLoop, on_epoch: OnEpoch, mlflow: MLflowRun | None) -> None:
@@ -254,17 +263,34 @@ def _train(run: Run, training: TrainingLoop, on_epoch: OnEpoch, mlflow: MLflowRu
         _refuse_stopped(run.path, training.stop, training)
 
 
-def _write_results(run: Run, training_data: Problem, training: TrainingLoop) -> None:
+def _write_results(run: Run, training_data: Problem, training: TrainingLoop, folds: dict[str, Any]) -> Run:
     """Evaluate the best weights, and write what an unfinished run has not."""
-    training.model.load_state_dict(training.progress.best_weights)
-    model = training.model.cpu()
+    settings = TrainSettings.from_json(run.recipe.training, str(run.path / RECIPE))
+    done = finish(training_data, training, settings)
     part = training_data.evaluated_part
-    metrics = metrics_of(training_data, outputs_of(model, inputs_of(training_data, part)), part)
-    run.write_json(EVALUATION, {"part": part} | metrics)
+    metrics = metrics_of(done.problem, outputs_of(done.model, inputs_of(done.problem, part)), part)
+    run = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, contract=done.problem.contract))
+    run.write_json(RECIPE, run.recipe.to_json())  # with the threshold that was chosen
+    run.write_json(EVALUATION, {"part": part} | metrics | done.decided | folds)
     profile = training_profile(training_data)
     if profile is not None:
         write_file(run.path / PROFILE, profile.dump())
-    save_object(dict(model.state_dict()), run.path / STATE_DICT)  # the last file: a run that has it has finished
+    (run.path / FOLDS).unlink(missing_ok=True)
+    save_object(dict(done.model.state_dict()), run.path / STATE_DICT)  # the last file: a run that has it has finished
+    return run
+
+
+def _folds(run: Run, training_data: Problem, user_network: Network | None, on_epoch: OnEpoch) -> dict[str, Any]:
+    """Return what a cross-validation says, where the settings ask for one."""
+    settings = TrainSettings.from_json(run.recipe.training, str(run.path / RECIPE))
+    if settings.folds is None:
+        return {}
+    with seeded(settings.seed), stop_requests() as stop:
+        folds = CrossValidation(training_data, run.recipe, settings, user_network)
+        found = folds.run(run.path, stop, on_epoch, explained)
+    if found is None:
+        raise StoppedError(f"stopped in the cross-validation and saved in {run.path}", stop.signal_number)
+    return {"folds": found}
 
 
 def _refuse_stopped(path: Path, stop: StopRequest, training: TrainingLoop) -> None:

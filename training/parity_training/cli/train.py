@@ -28,6 +28,7 @@ from parity_training.data.table_settings import TableSettings
 from parity_training.data.xor import XORSettings, xor_data
 from parity_training.fitting.loop import EpochResult
 from parity_training.fitting.mlflow_log import MLflowLog, destination
+from parity_training.fitting.objectives import is_of_regression
 from parity_training.fitting.prepare import PROCESSES, NetworkChoice
 from parity_training.fitting.process_group import LOST, STORE, LostProcessError, current_group, restarted
 from parity_training.fitting.stop_signals import StoppedError
@@ -191,7 +192,7 @@ def _trained(data: str, out: Path, given: dict[str, Any], user_network: Network 
             raise InputError("--hidden goes with xor; of an MLP write --arg hidden=[64,64]")
         arguments = {"num_hidden": given["hidden"]} | arguments
     choice = NetworkChoice(given.get("network", name), arguments, user_network)
-    with _progress(settings.epochs) as on_epoch:
+    with _progress(settings.epochs, settings.folds) as on_epoch:
         return train_model(
             training_data,
             choice,
@@ -216,8 +217,8 @@ def _resumed(data: str, out: Path, user_network: Network | None, *, force: bool)
         training_data = xor_data(XORSettings(**{name: value for name, value in source.items() if name in known}))
     else:
         training_data = same_table(data, out, recipe)
-    epochs = TrainSettings.from_json(recipe.training, str(out / RECIPE)).epochs
-    with _progress(epochs) as on_epoch:
+    settings = TrainSettings.from_json(recipe.training, str(out / RECIPE))
+    with _progress(settings.epochs, settings.folds) as on_epoch:
         return resume(out, training_data, user_network, on_epoch, replace=force)
 
 
@@ -232,6 +233,8 @@ def _table(data: str, out: Path, given: dict[str, Any]) -> tuple[Problem, str, T
     _refuse_others(given, _XOR_ONLY, f"xor; DATA is {data}")
     if "target" not in given:
         raise InputError(f"say which column of {data} is to be predicted, with --target")
+    if "task" not in given and is_of_regression(given.get("loss")):
+        given["task"] = "regression"
     problem, seed = table_problem(data, out, given)
     return problem, "MLP", table_defaults(problem, seed)
 
@@ -244,18 +247,19 @@ def _refuse_others(given: dict[str, Any], others: tuple[str, ...], whose: str) -
 
 
 @contextmanager
-def _progress(epochs: int) -> Iterator[Callable[[EpochResult], None]]:
-    """Show a bar with the loss and the metric of each epoch."""
+def _progress(epochs: int, folds: int | None) -> Iterator[Callable[[EpochResult], None]]:
+    """Show a bar with the loss and the metric of each epoch, and behind the training of each fold."""
     if not current_group().leads:
         yield lambda _: None
         return
-    with progress_bar(epochs, "training", _figures) as advance:
-        yield lambda result: advance(result.epoch, result)
+    with progress_bar(epochs * (1 + (folds or 0)), "training", _figures) as advance:
+        yield lambda result: advance(result.fold * epochs + result.epoch, result)
 
 
 def _figures(result: EpochResult) -> str:
     metrics = (f", {name} {value:.4g}" for name, value in result.metrics.items())
-    return f"loss {result.loss:.4f}" + "".join(metrics)
+    fold = f"fold {result.fold}, " if result.fold else ""
+    return f"{fold}loss {result.loss:.4f}" + "".join(metrics)
 
 
 def _summary(run: Run) -> list[str]:

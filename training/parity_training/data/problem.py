@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from parity_runtime import InputError, ModelContract
+from parity_runtime.arguments import argument
 from parity_runtime.drift.column_counts import ColumnCounts
 from parity_runtime.printable import counted
 from parity_training.data.batches import Batch, BatchLoader
@@ -77,8 +78,9 @@ class Problem(ABC):
 
     @abstractmethod
     def targets(self, part: str) -> Tensor:
-        """Return the target of a part's rows: class indices, int64 ``[rows]``; of a regression float32 ``[rows]``, of
-        several targets ``[rows, targets]``.
+        """Return the target of a part's rows.
+
+        Class indices, int64 ``[rows]``; of a regression float32 ``[rows]``, of several targets ``[rows, targets]``.
         """
 
     @abstractmethod
@@ -108,6 +110,18 @@ class Problem(ABC):
     def __repr__(self) -> str:
         parts = ", ".join(f"{self.num_rows(part)} {part}" for part in PARTS)
         return f"{type(self).__name__}({self.contract.brief}, {counted(self.all_rows, 'row')}: {parts})"
+
+    def folds(self, count: int, seed: int) -> Iterator["Problem"]:  # noqa: ARG002 -- of rows in memory
+        """Give the problem once for each fold of a cross-validation, whose rows are its ``test``.
+
+        Args:
+            count: of the folds.
+            seed: makes the same folds every time.
+
+        Raises:
+            InputError: there are too few rows for them, or the rows are on a disk.
+        """
+        raise InputError(f"{argument('folds')} takes rows in memory, and these are on a disk; leave it out")
 
     @property
     def evaluated_part(self) -> str:

@@ -1,7 +1,7 @@
 """Rows to train on that lie in memory, what they mean, and which are for what."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from parity_training.data.column_stats import ColumnStats
 from parity_training.data.problem import ROWS_AT_ONCE, Prepare, Problem
 from parity_training.data.rows_of_file import RowsOfFile
 from parity_training.data.split import Split
+from parity_training.data.split_rule import SplitRule
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,6 +47,9 @@ class TrainingData(Problem):
             of it.
         stats: of a table: what was counted in its columns.
         row_weights: what each row weighs in the loss, float32 ``[rows]``, 0 or more; None weighs all alike.
+        rule: what decides which rows are in which part; None: their classes.
+        remade: returns the same rows in other parts, fitted on those that are trained on there; None: nothing else
+            than ``split`` depends on them.
     """
 
     data: Tensor
@@ -59,6 +63,8 @@ class TrainingData(Problem):
     date_counts: tuple[ColumnCounts, ...] = ()
     stats: ColumnStats | None = None
     row_weights: Tensor | None = None
+    rule: SplitRule | None = field(default=None, repr=False)
+    remade: "Callable[[Split], TrainingData] | None" = field(default=None, repr=False)
 
     __repr__ = Problem.__repr__
 
@@ -76,6 +82,18 @@ class TrainingData(Problem):
     def has_indices(self) -> bool:
         """Whether there are ``indices``."""
         return self.indices is not None
+
+    def folds(self, count: int, seed: int) -> Iterator["TrainingData"]:
+        """Give the problem once for each fold, whose rows are its ``test``; as large a share validates as here.
+
+        Raises:
+            InputError: there are too few rows, groups or times.
+        """
+        classes = self.target.numpy() if self.contract.is_classifier else np.zeros(len(self.data), np.int64)
+        rule = self.rule or SplitRule(classes)
+        others = len(self.split.train) + len(self.split.validation)
+        for split in rule.folds(count, len(self.split.validation) / others, seed):
+            yield self.remade(split) if self.remade else replace(self, split=split)
 
     def part(self, name: str) -> Tensor:
         """Return the row numbers of ``train``, ``validation`` or ``test``, int64."""

@@ -1,7 +1,12 @@
 """What the training rows look like: the counts that a run keeps as profile.json, and its package with it."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from parity_runtime import Feature
 from parity_runtime.drift.column_counts import ColumnCounts, decile_edges
@@ -30,7 +35,7 @@ def training_profile(problem: Problem) -> Profile | None:
             elif feature.kind != "datetime":
                 counts[feature.name].update(data[:, feature.index].numpy())
         if isinstance(target, ColumnCounts):
-            target.update(labels.numpy())
+            target.update(_first(labels))
     name = contract.targets[0]
     if isinstance(target, ColumnCounts):
         return Profile(counts, TargetProfile(name, None, target))
@@ -62,8 +67,19 @@ def _target(problem: Problem) -> ColumnCounts | NDArray[np.int64]:
     """Return the rows of each class, or the counts of a regression's target in no row."""
     if problem.contract.is_classifier:
         return problem.class_counts()
-    ends = [(float(target.min()), float(target.max())) for *_, target in problem.pieces("train", _ROWS_AT_ONCE)]
+    ends = [(float(found.min()), float(found.max())) for found in map(_first, _targets(problem))]
     low, high = min(low for low, _ in ends), max(high for _, high in ends)
     return ColumnCounts.empty(
-        Feature(problem.contract.targets[0], "target", 0, low=low, high=high), decile_edges(problem.target_sample())
+        Feature(problem.contract.targets[0], "target", 0, low=low, high=high),
+        decile_edges(_first(torch.from_numpy(problem.target_sample()))),
     )
+
+
+def _targets(problem: Problem) -> Iterator[Tensor]:
+    return (target for *_, target in problem.pieces("train", _ROWS_AT_ONCE))
+
+
+def _first(targets: Tensor) -> NDArray[Any]:
+    """Return the first of several targets: a profile describes one."""
+    found: NDArray[Any] = targets.reshape(len(targets), -1)[:, 0].numpy()
+    return found

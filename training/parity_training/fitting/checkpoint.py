@@ -169,7 +169,7 @@ def _progress(state: dict[str, Any], training: TrainingLoop) -> Progress:
     if not 0 <= int(state["best_epoch"]) <= int(state["epoch"]) <= training.num_epochs:
         raise ValueError("its epochs are none of this training")
     if state["epoch"]:
-        _check_best(state["best_weights"], training.model.state_dict())
+        _check_best(state["best_weights"], training.kept.state_dict())
     return Progress(
         epoch=int(state["epoch"]),
         step=int(state["step"]),

@@ -164,6 +164,12 @@ def parse_loss(text: str | None, task: Task) -> tuple[str, float | None]:
     return name, None
 
 
+def is_of_regression(text: str | None) -> bool:
+    """Whether a loss, as `TrainSettings.loss` has it, says that the target is a number."""
+    name = (text or "").partition("=")[0]
+    return name == _QUANTILE or _SHORT.get(name, name) in LOSSES["regression"]
+
+
 def _quantile(share: str) -> float:
     try:
         quantile = float(share)

@@ -1,7 +1,8 @@
 """What a training needs before its first step: network, fitted preprocessing, loss, optimizer, batches."""
 
+import copy
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,6 +28,8 @@ from parity_training.fitting.objectives import LossFunction, Objective, make_obj
 from parity_training.fitting.optimizers import make_optimizer, make_scheduler
 from parity_training.fitting.preprocessing import preprocessing_of
 from parity_training.fitting.process_group import ALONE, ProcessGroup, current_group
+from parity_training.fitting.restarts import Restarts, check_restarts
+from parity_training.fitting.target_checks import refuse_no_counts
 from parity_training.networks.registry import NETWORKS, Network
 from parity_training.networks.table_network import TableNetwork, body_inputs
 from parity_training.run import Recipe
@@ -89,26 +92,48 @@ def make_recipe(problem: Problem, choice: NetworkChoice, settings: TrainSettings
         problem.contract,
         problem.source,
         training,
-        preprocessing_of(problem) if problem.preprocessed else None,
+        _preprocessing(problem, settings, objective),
+        settings.restarts if settings.combine == "average" else 1,
     )
+
+
+def _preprocessing(problem: Problem, settings: TrainSettings, objective: Objective) -> dict[str, Any] | None:
+    """Return the arguments of the `TableNetwork`; None where the network takes rows as they are.
+
+    Raises:
+        InputError: a setting needs one.
+    """
+    is_poisson = objective.name == "PoissonNLLLoss"
+    if not problem.preprocessed:
+        if settings.calibrate or is_poisson:
+            said = argument("calibrate") if settings.calibrate else f"the loss {objective.name}"
+            raise InputError(f"{said} goes with a table, whose network Parity finishes; leave it out")
+        return None
+    if is_poisson:
+        refuse_no_counts(problem)
+    more = {"link": "log"} if is_poisson else {}
+    return preprocessing_of(problem) | more | ({"calibrated": True} if settings.calibrate else {})
 
 
 def prepare(problem: Problem, recipe: Recipe, user_network: Network | None, settings: TrainSettings) -> TrainingLoop:
     """Return the training of a recipe at its very beginning; the seed has just been set."""
     group = current_group()
     device = own_device(_device(settings.device), group)
+    check_restarts(settings, group.size, validates=problem.num_rows("validation") > 0)
     try:
-        model = recipe.build(user_network)
+        networks, kept = _networks(recipe, user_network, settings)
     except FormatError as error:
         raise InputError(str(error)) from error
-    scale = _fit_preprocessing(model, problem)
-    _check_outputs(model, problem)
+    scale = _fit_preprocessing(networks, problem)
+    _check_outputs(networks[0], problem)
+    model = Restarts(networks, kept, settings.combine) if settings.restarts > 1 else networks[0]
     model.to(device)
     objective = make_objective(
         settings, problem.contract.task, _class_counts(problem, settings), scale, problem.mean_weight()
     )
     optimizer = make_optimizer(model, settings)
-    loss_function = objective.loss_function(device)
+    of_one = objective.loss_function(device)
+    loss_function = model.loss_function(of_one) if isinstance(model, Restarts) else of_one
     training = TrainingLoop(
         model,
         _loader(problem, objective, settings),
@@ -119,13 +144,34 @@ def prepare(problem: Problem, recipe: Recipe, user_network: Network | None, sett
         clip_norm=settings.clip_norm,
         repeats=settings.optimizer == "LBFGS",
         patience=settings.patience,
-        validate=_validation(problem, model, objective, loss_function, ALONE if user_network else group)
+        validate=_validation(problem, model, objective, of_one, ALONE if user_network else group)
         if problem.num_rows("validation")
         else None,
     )
     if group.size == 1:
         return training
     return distribute(training, group, settings, objective.row_weights, own=user_network is None)
+
+
+def _networks(
+    recipe: Recipe, user_network: Network | None, settings: TrainSettings
+) -> tuple[list[nn.Module], nn.Module]:
+    """Return the networks that are trained, and a module of the kind that is kept of them."""
+    networks = [replace(recipe, members=1).build(user_network) for _ in range(settings.restarts)]
+    return networks, recipe.build(user_network) if settings.restarts > 1 else networks[0]
+
+
+def shapes_in_training(recipe: Recipe, settings: TrainSettings) -> nn.Module:
+    """Return what is trained on the device ``meta``: shapes without elements, which take no memory.
+
+    Raises:
+        FormatError: the network is unknown, or does not take its arguments.
+    """
+    alone, kept = replace(recipe, members=1).shapes(), recipe.shapes()
+    if settings.restarts == 1:
+        return kept
+    with torch.device("meta"):
+        return Restarts([copy.deepcopy(alone) for _ in range(settings.restarts)], kept, settings.combine)
 
 
 def _class_counts(problem: Problem, settings: TrainSettings) -> NDArray[np.int64]:
@@ -144,18 +190,21 @@ def _device(name: str) -> torch.device:
         raise InputError(f"unknown device {name!r}; known are auto, cpu, cuda") from error
 
 
-def _fit_preprocessing(model: nn.Module, problem: Problem) -> Tensor | None:
+def _fit_preprocessing(networks: Sequence[nn.Module], problem: Problem) -> Tensor | None:
     """Fit a table's preprocessing on the training rows; return the targets' standard deviations, None for classes."""
-    if not isinstance(model, TableNetwork):
+    tables = [network for network in networks if isinstance(network, TableNetwork)]
+    if not tables:
         return None
     mean, scale = moments((piece[0] for piece in problem.pieces("train")), problem.width)
     scale[_constant_years(problem.contract)] = UNSEEN_YEARS
     if problem.contract.task != "regression":
-        model.fit(mean, scale)
+        for table in tables:
+            table.fit(mean, scale)
         return None
     width = problem.num_outputs
     target_mean, target_scale = moments((piece[-1].reshape(-1, width) for piece in problem.pieces("train")), width)
-    model.fit(mean, scale, target_mean, target_scale)
+    for table in tables:
+        table.fit(mean, scale, target_mean, target_scale)
     return target_scale.float()
 
 
@@ -212,11 +261,16 @@ def _validation(
     target, true = objective.prepare(found, problem.weights("validation")), found.numpy()
     contract = problem.contract
 
+    def loss_of(outputs: Tensor) -> float:
+        device = next(model.parameters()).device
+        return float(loss_function(outputs.to(device), target.to(device)))
+
     @torch.no_grad()
     def validate() -> tuple[float, dict[str, float]]:
         outputs = shared_outputs(group, model, problem, "validation")
-        device = next(model.parameters()).device
-        loss = float(loss_function(outputs.to(device), target.to(device)))
+        if isinstance(model, Restarts):
+            outputs = model.kept_outputs(outputs, loss_of)
+        loss = loss_of(outputs)
         if contract.task == "regression":
             return loss, {"rmse": float((outputs - found.reshape(outputs.shape)).square().mean().sqrt())}
         return loss, {"accuracy": float((predicted_of(outputs, contract.logit_threshold) == true).mean())}

@@ -14,7 +14,8 @@ from parity_runtime import InputError
 from parity_runtime.printable import shown
 from parity_training.data.table import PATIENCE
 from parity_training.fitting.evaluation import predicted_of, probabilities_of
-from parity_training.sklearn.estimator import ParityEstimator, target_name
+from parity_training.settings import Combine
+from parity_training.sklearn.estimator import ParityEstimator, target_names
 from parity_training.sklearn.rows import EstimatorTarget
 
 
@@ -52,6 +53,12 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
         clip_norm: the largest norm of all gradients together.
         patience: early stopping: epochs without a smaller validation loss after which training ends; None never.
         validation_fraction: of the rows, by class, that decide when to stop and which weights are best; 0: none.
+        restarts: networks that are trained at once, each from first weights of its own.
+        combine: what is kept of several: ``average``, the mean of what they return, or the ``best``.
+        calibrate: whether logits are divided by a temperature that makes probabilities as sure as they are right, on
+            the validation rows.
+        threshold_for: of two classes: what the threshold is chosen for on the validation rows: ``f1``, ``recall=0.9``,
+            ``precision=0.9``, or ``cost=1,10``, what a false alarm and a miss cost; None keeps 0.5.
         random_state: seeds all that is random.
         device: ``auto`` (CUDA if it is there), ``cpu``, ``cuda``.
         numeric: columns of a data frame that are numbers, whatever they look like.
@@ -95,6 +102,10 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
         clip_norm: float | None = None,
         patience: int | None = PATIENCE,
         validation_fraction: float = 0.1,
+        restarts: int = 1,
+        combine: Combine = "average",
+        calibrate: bool = False,
+        threshold_for: str | None = None,
         random_state: Any = None,
         device: str = "auto",
         numeric: Sequence[str] = (),
@@ -111,6 +122,8 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
         self.scheduler, self.scheduler_arguments = scheduler, scheduler_arguments
         self.loss, self.class_weight, self.clip_norm = loss, class_weight, clip_norm
         self.patience, self.validation_fraction = patience, validation_fraction
+        self.restarts, self.combine = restarts, combine
+        self.calibrate, self.threshold_for = calibrate, threshold_for
         self.random_state, self.device, self.verbose = random_state, device, verbose
         self.numeric, self.categorical, self.datetime = numeric, categorical, datetime
         self.drop_columns, self.missing_values = drop_columns, missing_values
@@ -126,14 +139,14 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
         Raises:
             InputError: something cannot be learned from, or a parameter does not fit; it is a ValueError.
         """
-        name = target_name(y)
-        X, y = self._validated(X, y)
-        labels = column_or_1d(y, warn=True)
+        X, labels = self._validated(X, y)
+        labels = column_or_1d(labels, warn=True)
         self.classes_, indices = _distinct(labels)
         if len(self.classes_) < 2:
             raise InputError(f"y holds 1 class ({shown(str(self.classes_[0]))}); two or more can be told apart")
-        target = EstimatorTarget(name, indices.astype(np.int64), package_classes(self.classes_))
-        self._fit(X, target, sample_weight, self._class_weights())
+        target = EstimatorTarget(target_names(y, indices), indices.astype(np.int64), package_classes(self.classes_))
+        more = {"class_weights": self._class_weights(), "calibrate": self.calibrate}
+        self._fit(X, target, sample_weight, more | {"threshold_for": self.threshold_for})
         self.validation_scores_ = self._validation_metric("accuracy")
         return self
 
@@ -148,9 +161,15 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
         return probabilities_of(self._outputs(X))
 
     def decision_function(self, X: Any) -> NDArray[np.float32]:
-        """Return the logits: of two classes float32 ``[rows]``, 0 or more for the second; else ``[rows, classes]``."""
+        """Return how far each row is on the side of a class, as `parity_runtime.Predictor.decision_function`.
+
+        Of two classes float32 ``[rows]``, 0 or more where the second is predicted; of more the logits, ``[rows,
+        classes]``.
+        """
         logits: NDArray[np.float32] = self._outputs(X).numpy()
-        return logits[:, 0] if logits.shape[1] == 1 else logits
+        if logits.shape[1] > 1:
+            return logits
+        return logits[:, 0] - np.float32(self.contract_.logit_threshold or 0.0)
 
     def _class_weights(self) -> str | list[float] | None:
         """Return the weights of the classes by index."""

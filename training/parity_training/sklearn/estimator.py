@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
@@ -33,7 +34,7 @@ from parity_training.fitting.evaluation import in_pieces, outputs_of
 from parity_training.fitting.loop import EpochResult
 from parity_training.fitting.prepare import NetworkChoice
 from parity_training.networks.registry import NETWORKS
-from parity_training.settings import TrainSettings
+from parity_training.settings import Combine, TrainSettings
 from parity_training.sklearn.fit_network import FittedNetwork, fit_network
 from parity_training.sklearn.rows import EstimatorTarget, frame_rows, matrix_rows, named_table
 
@@ -61,6 +62,8 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
     clip_norm: float | None
     patience: int | None
     validation_fraction: float
+    restarts: int
+    combine: Combine
     random_state: Any
     device: str
     numeric: Sequence[str]
@@ -118,8 +121,8 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         return tags
 
-    def _fit(self, X: Any, target: EstimatorTarget, sample_weight: Any, class_weights: Any) -> Self:
-        """Fit on validated rows: a matrix, or a data frame."""
+    def _fit(self, X: Any, target: EstimatorTarget, sample_weight: Any, more: Mapping[str, Any]) -> Self:
+        """Fit on validated rows: a matrix, or a data frame; with settings that not every estimator has."""
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, X, dtype=np.float32, ensure_non_negative=True)
@@ -127,12 +130,12 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
         data = self._training_data(X, target, seed)
         if weights is not None:
             data = replace(data, row_weights=torch.from_numpy(weights))
-        self._take(fit_network(data, self._choice(), self._settings(data, seed, class_weights), self._told))
+        self._take(fit_network(data, self._choice(), self._settings(data, seed, more), self._told))
         return self
 
     def _take(self, fitted: FittedNetwork) -> None:
         self.fitted_ = fitted
-        self.n_iter_, self.best_epoch_ = len(fitted.epochs), fitted.best_epoch
+        self.n_iter_, self.best_epoch_ = len(fitted.epochs), fitted.decided["ended"]["best_epoch"]
         self.loss_curve_ = [epoch.loss for epoch in fitted.epochs]
         losses = [epoch.validation_loss for epoch in fitted.epochs]
         self.validation_loss_curve_ = [loss for loss in losses if loss is not None]
@@ -143,13 +146,13 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _training_data(self, X: Any, target: EstimatorTarget, seed: int) -> TrainingData:
         names = self._column_names()
-        target = replace(target, name=_free_name(target.name, names))
+        target = replace(target, names=tuple(_free_name(name, names) for name in target.names))
         lists: dict[str, Any] = {name: tuple(getattr(self, name) or ()) for name in _OF_FRAME}
         if self.missing_values is None:
             del lists["missing_values"]
         task: TableTask = "classification" if target.classes else "regression"
         settings = TableSettings(
-            target.name, task=task, validation=self.validation_fraction, test=0.0, seed=seed, **lists
+            target.names, task=task, validation=self.validation_fraction, test=0.0, seed=seed, **lists
         )
         if is_frame(X):
             return frame_rows(X, names, target, settings)
@@ -220,7 +223,7 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
         name = str(self.network) if own is None else getattr(own, "__qualname__", type(own).__name__)
         return NetworkChoice(name, arguments, own)
 
-    def _settings(self, data: TrainingData, seed: int, class_weights: Any) -> TrainSettings:
+    def _settings(self, data: TrainingData, seed: int, more: Mapping[str, Any]) -> TrainSettings:
         defaults, batch_size = table_defaults(data, seed), self.batch_size
         if batch_size == "auto":
             batch_size = defaults.batch_size
@@ -237,10 +240,12 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
             scheduler=self.scheduler,
             scheduler_arguments=dict(self.scheduler_arguments or {}),
             loss=self.loss,
-            class_weights=class_weights,
             clip_norm=self.clip_norm,
             patience=self.patience,
+            restarts=self.restarts,
+            combine=self.combine,
             device=self.device,
+            **more,
         )
 
     def _told(self, epoch: EpochResult) -> None:
@@ -261,10 +266,18 @@ def _exporter() -> Any:
         ) from error
 
 
-def target_name(y: Any) -> str:
-    """Return the name of a target: that of a series, else ``target``."""
-    name = getattr(y, "name", None)
-    return name if isinstance(name, str) and name else "target"
+def target_names(y: Any, values: NDArray[Any]) -> tuple[str, ...]:
+    """Return the names of the targets: those of a series or a data frame, else ``target``, or ``target0`` and so on.
+
+    Args:
+        y: as it was handed in.
+        values: the same as an array, ``[rows]`` or ``[rows, targets]``.
+    """
+    count = values.shape[1] if values.ndim == 2 else 1
+    columns = list(getattr(y, "columns", [getattr(y, "name", None)]))
+    if len(columns) == count and all(isinstance(name, str) and name for name in columns):
+        return tuple(columns)
+    return ("target",) if count == 1 else tuple(f"target{place}" for place in range(count))
 
 
 def _refuse_twins(names: Iterable[Any]) -> None:

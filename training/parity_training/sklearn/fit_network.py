@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -9,6 +10,7 @@ from parity_runtime import ModelContract
 from parity_runtime.drift.profile import Profile
 from parity_training.data.problem import Problem
 from parity_training.data.training_profile import training_profile
+from parity_training.fitting.finish import check_decisions, finish
 from parity_training.fitting.loop import EpochResult
 from parity_training.fitting.prepare import NetworkChoice, make_recipe, prepare
 from parity_training.fitting.seeded import explained, seeded
@@ -25,7 +27,8 @@ class FittedNetwork:
         seed: of its training.
         profile: what its training rows looked like; None where nobody knows.
         epochs: what each gave.
-        best_epoch: whose weights it has, from 1.
+        decided: what was decided after the last epoch, as a run's evaluation.json has it: how training ended, the
+            temperature, the threshold.
     """
 
     network: nn.Module
@@ -33,7 +36,7 @@ class FittedNetwork:
     seed: int
     profile: Profile | None
     epochs: tuple[EpochResult, ...]
-    best_epoch: int
+    decided: dict[str, Any]
 
 
 def fit_network(
@@ -54,12 +57,12 @@ def fit_network(
         InputError: a setting does not fit, or the loss is no longer finite.
     """
     epochs = []
+    check_decisions(problem, settings)
     with seeded(settings.seed):
         training = prepare(problem, make_recipe(problem, choice, settings), choice.user_network, settings)
         for result in explained(training):
             epochs.append(result)
             on_epoch(result)
-    training.model.load_state_dict(training.progress.best_weights)
-    network, profile = training.model.cpu().eval(), training_profile(problem)
-    best_epoch = training.progress.best_epoch
-    return FittedNetwork(network, problem.contract, settings.seed, profile, tuple(epochs), best_epoch)
+    done = finish(problem, training, settings)
+    network, profile = done.model.eval(), training_profile(problem)
+    return FittedNetwork(network, done.problem.contract, settings.seed, profile, tuple(epochs), done.decided)

@@ -10,7 +10,8 @@ from sklearn.utils.validation import assert_all_finite, column_or_1d
 from torch import nn
 
 from parity_training.data.table import PATIENCE
-from parity_training.sklearn.estimator import ParityEstimator, target_name
+from parity_training.settings import Combine
+from parity_training.sklearn.estimator import ParityEstimator, target_names
 from parity_training.sklearn.rows import EstimatorTarget
 
 
@@ -44,6 +45,8 @@ class ParityRegressor(RegressorMixin, ParityEstimator):  # type: ignore[misc]
         clip_norm: the largest norm of all gradients together.
         patience: epochs without a smaller validation loss after which training ends; None never.
         validation_fraction: of the rows that decide when to stop and which weights are best; 0: none.
+        restarts: networks that are trained at once, each from first weights of its own.
+        combine: what is kept of several: ``average``, the mean of what they return, or the ``best``.
         random_state: seeds all that is random.
         device: ``auto`` (CUDA if it is there), ``cpu``, ``cuda``.
         numeric: columns of a data frame that are numbers, whatever they look like.
@@ -85,6 +88,8 @@ class ParityRegressor(RegressorMixin, ParityEstimator):  # type: ignore[misc]
         clip_norm: float | None = None,
         patience: int | None = PATIENCE,
         validation_fraction: float = 0.1,
+        restarts: int = 1,
+        combine: Combine = "average",
         random_state: Any = None,
         device: str = "auto",
         numeric: Sequence[str] = (),
@@ -101,6 +106,7 @@ class ParityRegressor(RegressorMixin, ParityEstimator):  # type: ignore[misc]
         self.scheduler, self.scheduler_arguments = scheduler, scheduler_arguments
         self.loss, self.clip_norm = loss, clip_norm
         self.patience, self.validation_fraction = patience, validation_fraction
+        self.restarts, self.combine = restarts, combine
         self.random_state, self.device, self.verbose = random_state, device, verbose
         self.numeric, self.categorical, self.datetime = numeric, categorical, datetime
         self.drop_columns, self.missing_values = drop_columns, missing_values
@@ -110,21 +116,27 @@ class ParityRegressor(RegressorMixin, ParityEstimator):  # type: ignore[misc]
 
         Args:
             X: numbers ``[rows, features]``, NaN where a cell is missing, or a data frame.
-            y: the value of each row, ``[rows]``.
+            y: the value of each row, ``[rows]``, or of several targets ``[rows, targets]``.
             sample_weight: of each row in the loss, ``[rows]``; None weighs them alike.
 
         Raises:
             InputError: something cannot be learned from, or a parameter does not fit; it is a ValueError.
         """
-        name = target_name(y)
-        X, y = self._validated(X, y, y_numeric=True)
-        values = column_or_1d(y, dtype=np.float64, warn=True)
+        X, values = self._validated(X, y, y_numeric=True, multi_output=True)
+        values = np.asarray(values, np.float64)
+        if values.ndim != 2 or values.shape[1] == 1:
+            values = column_or_1d(values, warn=True)
         assert_all_finite(values, input_name="y")
-        self._fit(X, EstimatorTarget(name, values), sample_weight, None)
+        self._fit(X, EstimatorTarget(target_names(y, values), values), sample_weight, {})
         self.validation_scores_ = [-rmse for rmse in self._validation_metric("rmse")]
         return self
 
     def predict(self, X: Any) -> NDArray[np.float32]:
-        """Return the value of each row, float32 ``[rows]``, in y's own unit."""
-        values: NDArray[np.float32] = self._outputs(X)[:, 0].numpy()
-        return values
+        """Return the value of each row, float32 ``[rows]`` or ``[rows, targets]``, in y's own unit."""
+        values: NDArray[np.float32] = self._outputs(X).numpy()
+        return values[:, 0] if values.shape[1] == 1 else values
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

@@ -15,6 +15,7 @@ from parity_training.data.columns import Columns
 from parity_training.data.data_frame import arrow_table
 from parity_training.data.number_summary import NumberSummary
 from parity_training.data.raw_rows import RawRows, RowsInMemory
+from parity_training.data.row_columns import RowColumns
 from parity_training.data.table import TableDataset, table_data
 from parity_training.data.table_settings import TableSettings
 from parity_training.data.target_column import Target
@@ -30,12 +31,12 @@ class EstimatorTarget:
     """What is to be predicted.
 
     Attributes:
-        name: of the column.
-        values: class indices, int64 ``[rows]``; of a regression float64 ``[rows]``.
+        names: of the columns; one, but of a regression of several targets.
+        values: class indices, int64 ``[rows]``; of a regression float64 ``[rows]`` or ``[rows, targets]``.
         classes: the labels by index as a package has them, all text or all integers; none of a regression.
     """
 
-    name: str
+    names: tuple[str, ...]
     values: NDArray[Any]
     classes: tuple[str, ...] | tuple[int, ...] = ()
 
@@ -45,6 +46,11 @@ class EstimatorTarget:
         if not self.classes:
             return "regression"
         return "binary" if len(self.classes) == 2 else "multiclass"
+
+    @property
+    def columns(self) -> NDArray[Any]:
+        """The values of each target, ``[targets, rows]``."""
+        return self.values.reshape(len(self.values), -1).T
 
 
 class _MatrixDataset(TableDataset):
@@ -56,26 +62,20 @@ class _MatrixDataset(TableDataset):
         rows, width = matrix.shape
         places, kept = np.arange(1, rows + 1), np.ones(width, np.bool_)
         _check_range(matrix.astype(np.float64, copy=False), names, places)
+        first, *more = target.columns.astype(np.float64)
+        self.rows = RowsInMemory(width, 0, 0, len(more))
+        no_codes, no_seconds = np.empty((rows, 0), np.int32), np.empty((rows, 0), np.int64)
+        no_labels, of_row = np.full(rows, -1, np.int32), np.array(more).reshape(len(more), rows).T
         data = np.ascontiguousarray(matrix, np.float32)
-        self.rows = RowsInMemory(width, 0, 0)
-        self.rows.append(
-            RawRows(
-                data,
-                np.empty((rows, 0), np.int32),
-                np.empty((rows, 0), np.int64),
-                target.values.astype(np.float64),
-                np.full(rows, -1, np.int32),
-                places,
-            )
-        )
+        self.rows.append(RawRows(data, no_codes, no_seconds, first, no_labels, places, of_row))
         self.rows.finish(kept, kept[:0], kept[:0])
-        kinds = dict.fromkeys(names, KindOf("numeric"))
-        self.columns = Columns("y", kinds, (), Target(target.name, "y", values=PLAIN), rows, 0)
+        kinds, of_rows = dict.fromkeys(names, KindOf("numeric")), RowColumns({}, len(more))
+        self.columns = Columns("y", kinds, (), Target(target.names[0], "y", values=PLAIN), rows, 0, of_row=of_rows)
         self.meaning = TargetMeaning(target.task, target.classes)
         if not target.classes:
-            self.meaning = target_meaning(self.columns, NumberSummary.of([target.values]), settings)
+            self.meaning = target_meaning(self.columns, NumberSummary.of([first]), settings)
         self.data = torch.from_numpy(self.rows.all.data)
-        self.label = torch.from_numpy(target.values if target.classes else target.values.astype(np.float32))
+        self.label = torch.from_numpy(target.values if target.classes else self.meaning.labels(self.rows.all))
         self.table = None
 
 
@@ -104,7 +104,9 @@ def frame_rows(frame: Any, names: Sequence[str], target: EstimatorTarget, settin
         InputError: it cannot be learned from; the sentence names the column or the row.
         MissingExtraError: pyarrow is not installed.
     """
-    table = named_table(frame, names).append_column(target.name, [target.values])
+    table = named_table(frame, names)
+    for name, column in zip(target.names, target.columns, strict=True):
+        table = table.append_column(name, [np.ascontiguousarray(column)])
     dataset = TableDataset(table, settings)
     dataset.meaning = replace(dataset.meaning, classes=target.classes)
     return _data(dataset, settings)
