@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -71,7 +70,7 @@ def _target(problem: Problem) -> ColumnCounts | NDArray[np.int64]:
     low, high = min(low for low, _ in ends), max(high for _, high in ends)
     return ColumnCounts.empty(
         Feature(problem.contract.targets[0], "target", 0, low=low, high=high),
-        decile_edges(_first(torch.from_numpy(problem.target_sample()))),
+        decile_edges(_first(problem.target_sample())),
     )
 
 
@@ -79,7 +78,6 @@ def _targets(problem: Problem) -> Iterator[Tensor]:
     return (target for *_, target in problem.pieces("train", _ROWS_AT_ONCE))
 
 
-def _first(targets: Tensor) -> NDArray[Any]:
+def _first(targets: Tensor | NDArray[Any]) -> NDArray[Any]:
     """Return the first of several targets: a profile describes one."""
-    found: NDArray[Any] = targets.reshape(len(targets), -1)[:, 0].numpy()
-    return found
+    return np.asarray(targets).reshape(len(targets), -1)[:, 0]

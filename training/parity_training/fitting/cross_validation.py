@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from parity_runtime import InputError
 from parity_runtime.arguments import argument
@@ -77,6 +78,7 @@ class CrossValidation:
         self, problem: Problem, stop: StopRequest, explained: Explained, on_epoch: Callable[[EpochResult], None]
     ) -> dict[str, Any] | None:
         settings = self._settings
+        torch.manual_seed(settings.seed)  # whichever folds were trained before, in this process or in another
         training = prepare(problem, make_recipe(problem, self._choice, settings), self._user_network, settings)
         training.stop = stop
         for result in explained(training):

@@ -36,8 +36,7 @@ class Finished:
 
 def finish(problem: Problem, training: TrainingLoop, settings: TrainSettings) -> Finished:
     """Take the best weights, and choose temperature and threshold on the validation rows, as the settings ask for."""
-    model, progress = training.kept.cpu(), training.progress
-    model.load_state_dict(progress.best_weights)
+    model, progress = training.finished_network(), training.progress
     by = "epochs" if progress.epoch >= training.num_epochs else "patience"
     decided: dict[str, Any] = {"ended": {"epochs": progress.epoch, "best_epoch": progress.best_epoch, "by": by}}
     if settings.calibrate:

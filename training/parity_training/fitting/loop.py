@@ -191,8 +191,20 @@ class TrainingLoop:
 
     def _weights(self) -> dict[str, Tensor]:
         if isinstance(self.model, Restarts):
-            return self.model.kept_state()
+            return self.model.snapshot()
         return {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+
+    def weight_shapes(self) -> dict[str, torch.Size]:
+        """Return the names and shapes of ``progress.best_weights``."""
+        if isinstance(self.model, Restarts):
+            return self.model.snapshot_shapes()
+        return {name: tensor.shape for name, tensor in self.model.state_dict().items()}
+
+    def finished_network(self) -> nn.Module:
+        """Return the network with its best weights, on the CPU."""
+        weights, network = self.progress.best_weights, self.kept.cpu()
+        network.load_state_dict(self.model.kept_state(weights) if isinstance(self.model, Restarts) else weights)
+        return network
 
     def _mean_loss(self) -> float:
         """Return the mean over the rows of the epoch."""

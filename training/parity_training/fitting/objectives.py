@@ -22,7 +22,8 @@ from parity_runtime.contract import Task
 from parity_training.settings import TrainSettings
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
-"""From outputs ``[batch, outputs]`` and prepared targets to the mean loss of a batch."""
+"""From outputs ``[batch, outputs]`` and prepared targets to the mean loss of a batch; of several networks that are
+trained at once the outputs are ``[networks, batch, outputs]``, and the mean is over all of them."""
 
 LOSSES: dict[Task, tuple[str, ...]] = {
     "binary": ("BCEWithLogitsLoss", "BCELoss"),
@@ -98,7 +99,9 @@ class Objective:
         target, weights = self._unpacked(prepared)
         losses = self._losses(outputs, target, "none") * (weights if target.dim() == 1 else weights[:, None])
         of_classes = self.row_weights(prepared)
-        return losses.mean() if of_classes is None else losses.sum() / of_classes.sum()
+        if of_classes is None:
+            return losses.mean()
+        return losses.sum() / of_classes.expand_as(losses).sum()
 
     def _unpacked(self, prepared: Tensor) -> tuple[Tensor, Tensor]:
         """Return targets, and the weights of the rows."""
@@ -110,9 +113,10 @@ class Objective:
     def _losses(self, outputs: Tensor, target: Tensor, reduction: str) -> Tensor:
         weights = self.class_weights
         if self.name == "CrossEntropyLoss":
-            return functional.cross_entropy(outputs, target, weights, reduction=reduction)
+            return _cross_entropy(outputs, target, weights, reduction)
         if target.dim() == 1:
-            outputs = outputs.squeeze(1)
+            outputs = outputs.squeeze(-1)
+        target = target.expand_as(outputs)
         match self.name:
             case "BCEWithLogitsLoss":
                 ratio = None if weights is None else weights[1] / weights[0]
@@ -130,6 +134,15 @@ class Objective:
             return _pinball_loss(outputs, target, self.quantile, reduction)
         loss: Tensor = getattr(nn, self.name)(reduction=reduction)(outputs, target)
         return loss
+
+
+def _cross_entropy(outputs: Tensor, target: Tensor, weights: Tensor | None, reduction: str) -> Tensor:
+    """Return torch's cross entropy; of several networks each has the rows."""
+    if outputs.dim() == 2:
+        return functional.cross_entropy(outputs, target, weights, reduction=reduction)
+    rows = target.expand(outputs.shape[:-1])
+    found = functional.cross_entropy(outputs.flatten(0, 1), rows.flatten(), weights, reduction=reduction)
+    return found if reduction == "mean" else found.view_as(rows)
 
 
 def _pinball_loss(outputs: Tensor, target: Tensor, quantile: float, reduction: str) -> Tensor:

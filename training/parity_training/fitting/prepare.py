@@ -132,8 +132,7 @@ def prepare(problem: Problem, recipe: Recipe, user_network: Network | None, sett
         settings, problem.contract.task, _class_counts(problem, settings), scale, problem.mean_weight()
     )
     optimizer = make_optimizer(model, settings)
-    of_one = objective.loss_function(device)
-    loss_function = model.loss_function(of_one) if isinstance(model, Restarts) else of_one
+    loss_function = objective.loss_function(device)
     training = TrainingLoop(
         model,
         _loader(problem, objective, settings),
@@ -144,7 +143,7 @@ def prepare(problem: Problem, recipe: Recipe, user_network: Network | None, sett
         clip_norm=settings.clip_norm,
         repeats=settings.optimizer == "LBFGS",
         patience=settings.patience,
-        validate=_validation(problem, model, objective, of_one, ALONE if user_network else group)
+        validate=_validation(problem, model, objective, loss_function, ALONE if user_network else group)
         if problem.num_rows("validation")
         else None,
     )

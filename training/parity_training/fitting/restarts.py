@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from parity_runtime import InputError
 from parity_runtime.arguments import argument
-from parity_training.fitting.objectives import LossFunction
 from parity_training.networks.ensemble import Ensemble, TableEnsemble
 from parity_training.networks.network_stack import NetworkStack, StateDict, stack_networks
 from parity_training.settings import Combine, TrainSettings
@@ -42,9 +41,14 @@ class Restarts(nn.Module):
         return self._kept[0]
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Return what each network gives, ``[batch, networks * outputs]``."""
+        """Return what each network gives.
+
+        Returns:
+            While they are trained float32 ``[networks, batch, outputs]``, as a loss takes it; else side by side,
+            ``[batch, networks * outputs]``.
+        """
         outputs: Tensor = self.stack(*inputs)
-        return outputs.transpose(0, 1).flatten(1)
+        return outputs if self.training else outputs.transpose(0, 1).flatten(1)
 
     def kept_outputs(self, outputs: Tensor, loss_of: Callable[[Tensor], float]) -> Tensor:
         """Return what the kept network gives, ``[rows, outputs]``, of what all give, ``[rows, networks * outputs]``.
@@ -60,21 +64,23 @@ class Restarts(nn.Module):
         found: Tensor = each[self.best]
         return found
 
-    def kept_state(self) -> StateDict:
-        """Return the state_dict of what is kept, as copies."""
+    def snapshot(self) -> StateDict:
+        """Return the weights of what would be kept now, as copies: of all networks, or of the best."""
         if self._combine == "best":
             return self.stack.member_state(self.best)
+        return {name: value.clone() for name, value in self.stack.state_dict().items()}
+
+    def snapshot_shapes(self) -> dict[str, torch.Size]:
+        """Return the names and shapes of a `snapshot`."""
+        module = self.kept if self._combine == "best" else self.stack
+        return {name: value.shape for name, value in module.state_dict().items()}
+
+    def kept_state(self, snapshot: StateDict) -> StateDict:
+        """Return the state_dict of what is kept, from a snapshot."""
+        if self._combine == "best":
+            return snapshot
         assert isinstance(self.kept, Ensemble | TableEnsemble)  # noqa: S101 -- as the recipe has it
-        return self.kept.combined([self.stack.member_state(number) for number in range(self.stack.count)])
-
-    def loss_function(self, of_one: LossFunction) -> LossFunction:
-        """Return the mean loss over the networks, from a loss of one network."""
-
-        def mean_loss(outputs: Tensor, prepared: Tensor) -> Tensor:
-            each = outputs.view(len(outputs), self.stack.count, -1).transpose(0, 1).flatten(0, 1)
-            return of_one(each, prepared.repeat(self.stack.count, *[1] * (prepared.dim() - 1)))
-
-        return mean_loss
+        return self.kept.combined([self.stack.member_state(number, snapshot) for number in range(self.stack.count)])
 
 
 def check_restarts(settings: TrainSettings, processes: int, *, validates: bool) -> None:

@@ -6,7 +6,7 @@ the same steps.
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -43,8 +43,13 @@ class NetworkStack(nn.Module):
 
     count: int
 
-    def member_state(self, number: int) -> StateDict:
-        """Return the state_dict of one of the networks, as copies."""
+    def member_state(self, number: int, state: Mapping[str, Tensor] | None = None) -> StateDict:
+        """Return the state_dict of one of the networks, as copies.
+
+        Args:
+            number: of the network, from 0.
+            state: a state_dict of the stack; None takes what it holds.
+        """
         raise NotImplementedError
 
     def clip_gradients(self, most: float) -> None:
@@ -64,9 +69,11 @@ class SideBySide(NetworkStack):
         """Return float32 ``[networks, batch, outputs]``."""
         return torch.stack([network(*inputs) for network in self.networks])
 
-    def member_state(self, number: int) -> StateDict:
+    def member_state(self, number: int, state: Mapping[str, Tensor] | None = None) -> StateDict:
         """Return the state_dict of one of the networks, as copies."""
-        return {name: value.clone() for name, value in self.networks[number].state_dict().items()}
+        whole, prefix = self.state_dict() if state is None else state, f"networks.{number}."
+        names = self.networks[number].state_dict()
+        return {name: whole[prefix + name].clone() for name in names}
 
     def clip_gradients(self, most: float) -> None:
         """Shrink the gradients of each network whose norm is larger."""
@@ -98,12 +105,11 @@ class BatchedNetworks(NetworkStack):
         outputs: Tensor = self.network(*inputs)
         return outputs
 
-    def member_state(self, number: int) -> StateDict:
+    def member_state(self, number: int, state: Mapping[str, Tensor] | None = None) -> StateDict:
         """Return the state_dict of one of the networks, as copies."""
-        return {
-            name: (value if name in self._shared else value[number]).clone()
-            for name, value in self.network.state_dict().items()
-        }
+        whole = self.state_dict() if state is None else state
+        named = ((name, whole[f"network.{name}"]) for name in self.network.state_dict())
+        return {name: (value if name in self._shared else value[number]).clone() for name, value in named}
 
     @torch.no_grad()
     def clip_gradients(self, most: float) -> None:
@@ -158,9 +164,13 @@ class _StackedLinear(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Return ``[networks, batch, out]`` of ``values``, ``[batch, in]`` or ``[networks, batch, in]``."""
+        networks, outputs, inputs = self.weight.shape
+        if values.dim() == 2:  # rows that all networks share: one product
+            rows = functional.linear(
+                values, self.weight.view(-1, inputs), None if self.bias is None else self.bias.view(-1)
+            )
+            return rows.view(-1, networks, outputs).transpose(0, 1)
         weight = self.weight.transpose(1, 2)
-        if values.dim() == 2:
-            values = values.expand(len(weight), -1, -1)
         return torch.bmm(values, weight) if self.bias is None else torch.baddbmm(self.bias[:, None], values, weight)
 
 
