@@ -1,7 +1,7 @@
 """What it costs to be surer: several networks trained at once, and a cross-validation, beside one training.
 
-Prints one JSON object. Jobs take turns in one process, on one thread; ratios are medians with quartiles. ``restarts`` is
-the notebook's job (5,000 points, batch 128, 200 epochs), ``folds`` the training of a table of 5,000 rows and 10
+Prints one JSON object. Jobs take turns in one process, on one thread; ratios are medians with quartiles. ``restarts``
+is the notebook's job (5,000 points, batch 128, 200 epochs), ``folds`` the training of a table of 5,000 rows and 10
 columns, its reading and its split, with early stopping as ever. ``--only restarts,folds`` measures a part.
 """
 
@@ -42,14 +42,13 @@ def restarts() -> dict[str, Any]:
     """Return how much longer several networks of the notebook's job take than one."""
     with tempfile.TemporaryDirectory() as name:
         out = Path(name) / "run"
-        several = {
+        return {
             f"{RESTARTS} restarts over one, {combine} kept": ratio(
                 (_xor(out, RESTARTS, combine), _xor(out, 1, "average")), ROUNDS
             )
             | {"target": "at most 1.5"}
             for combine in ("average", "best")
         }
-    return several
 
 
 def _xor(out: Path, restarts: int, combine: str) -> Callable[[], object]:

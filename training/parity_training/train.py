@@ -12,6 +12,7 @@ from parity_runtime.files.staged_folder import throw_away
 from parity_runtime.package.manifest import PROFILE
 from parity_training.data.problem import Problem
 from parity_training.data.training_profile import training_profile
+from parity_training.data.training_targets import training_targets
 from parity_training.data.xor import XORSettings, xor_data
 from parity_training.fitting.check_classes import check_classes
 from parity_training.fitting.checkpoint import Checkpoints, NotSavedError, restore, saved_weights
@@ -266,13 +267,16 @@ def _train(run: Run, training: TrainingLoop, on_epoch: OnEpoch, mlflow: MLflowRu
 def _write_results(run: Run, training_data: Problem, training: TrainingLoop, folds: dict[str, Any]) -> Run:
     """Evaluate the best weights, and write what an unfinished run has not."""
     settings = TrainSettings.from_json(run.recipe.training, str(run.path / RECIPE))
-    done = finish(training_data, training, settings)
+    done = finish(training_data, training, settings, run.recipe.contract)
     part = training_data.evaluated_part
-    metrics = metrics_of(done.problem, outputs_of(done.model, inputs_of(done.problem, part)), part)
-    run = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, contract=done.problem.contract))
+    contract = done.contract
+    trained = training_targets(training_data, contract.objective)
+    outputs = outputs_of(done.model, inputs_of(training_data, part))
+    metrics = metrics_of(training_data, outputs, part, contract=contract, trained=trained)
+    run = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, contract=contract))
     run.write_json(RECIPE, run.recipe.to_json())  # with the threshold that was chosen
     run.write_json(EVALUATION, {"part": part} | metrics | done.decided | folds)
-    profile = training_profile(training_data)
+    profile = training_profile(training_data, trained)
     if profile is not None:
         write_file(run.path / PROFILE, profile.dump())
     (run.path / FOLDS).unlink(missing_ok=True)

@@ -15,8 +15,8 @@ from parity_runtime import InputError
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.progress import progress_bar
 from parity_runtime.cli.table_options import table_options
+from parity_runtime.evaluation.result_sentences import result_sentences
 from parity_runtime.files.json_file import dump_json, parse_json, read_json
-from parity_runtime.printable import counted
 from parity_training.callables import resolve_callable
 from parity_training.cli.launch import MOST_PROCESSES, FailedProcessError, launch
 from parity_training.cli.table_problem import same_table, table_problem
@@ -42,9 +42,7 @@ from parity_training.unfinished_run import UnfinishedRunError, find_unfinished, 
 _XOR_ONLY = ("size", "validation_size", "test_size", "std")
 _TABLE_ONLY = ("memory", *(item.name for item in fields(TableSettings) if item.name != "seed"))
 _TYPED = "parity_training.typed"
-_SHOWN_CLASSES = 10
 _PLAUSIBLE = 8  # processes that a run may ask for on a machine of any size
-_MUCH = 2 / 3  # of the rows: from here on, accuracy alone says little
 _KEPT_ON_RESUME = ("data", "out", "force", "resume_run", "network", "processes")
 
 
@@ -263,29 +261,4 @@ def _figures(result: EpochResult) -> str:
 
 
 def _summary(run: Run) -> list[str]:
-    evaluation = read_json(run.path / EVALUATION)
-    part = {"test": "held-out", "validation": "validation", "train": "training"}[evaluation["part"]]
-    rows = counted(evaluation["rows"], f"{part} row")
-    if "accuracy" in evaluation:
-        found = [f"{evaluation['accuracy']:.2%} of {rows} are right"]
-        found += _beside_the_majority(evaluation["confusion"], [str(label) for label in run.recipe.contract.classes])
-    else:
-        found = [f"RMSE {evaluation['rmse']:.4g} and R2 {evaluation['r2']:.4f} on {rows}"]
-    return [*found, f"run: {run.path}"]
-
-
-def _beside_the_majority(confusion: list[list[int]], classes: list[str]) -> list[str]:
-    """Return what always predicting the most frequent class reaches, where that is much, and how others are found.
-
-    Args:
-        confusion: rows by true class and predicted class.
-        classes: their names.
-    """
-    rows = [sum(counts) for counts in confusion]
-    most = max(rows)
-    if most <= _MUCH * sum(rows):
-        return []
-    others = [index for index, count in enumerate(rows) if 0 < count < most]
-    recalls = [f"{classes[index]} {confusion[index][index] / rows[index]:.2%}" for index in others[:_SHOWN_CLASSES]]
-    recall = f"; recall: {', '.join(recalls)}" if recalls else ""
-    return [f"always predicting {classes[rows.index(most)]} would be right in {most / sum(rows):.2%}{recall}"]
+    return [*result_sentences(run.recipe.contract, read_json(run.path / EVALUATION)), f"run: {run.path}"]

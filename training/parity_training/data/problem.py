@@ -83,6 +83,10 @@ class Problem(ABC):
         Class indices, int64 ``[rows]``; of a regression float32 ``[rows]``, of several targets ``[rows, targets]``.
         """
 
+    def times(self, part: str) -> NDArray[np.float64] | None:  # noqa: ARG002 -- of a table that is split in time
+        """Return when each row of a part was, float64 ``[rows]``; None where rows are not split in time."""
+        return None
+
     @abstractmethod
     def weights(self, part: str) -> Tensor | None:
         """Return what each row of a part weighs in the loss, float32 ``[rows]``; None weighs all alike."""

@@ -135,6 +135,11 @@ class TrainingData(Problem):
         """Return the target of a part's rows."""
         return self.target[self.part(part)]
 
+    def times(self, part: str) -> NDArray[np.float64] | None:
+        """Return when each row of a part was, float64 ``[rows]``; None where rows are not split in time."""
+        times = self.rule.times if self.rule else None
+        return None if times is None else times[getattr(self.split, part)].astype(np.float64)
+
     def weights(self, part: str) -> Tensor | None:
         """Return what each row of a part weighs in the loss, float32 ``[rows]``; None weighs all alike."""
         return None if self.row_weights is None else self.row_weights[self.part(part)]

@@ -79,14 +79,16 @@ class CrossValidation:
     ) -> dict[str, Any] | None:
         settings = self._settings
         torch.manual_seed(settings.seed)  # whichever folds were trained before, in this process or in another
-        training = prepare(problem, make_recipe(problem, self._choice, settings), self._user_network, settings)
+        recipe = make_recipe(problem, self._choice, settings)
+        training = prepare(problem, recipe, self._user_network, settings)
         training.stop = stop
         for result in explained(training):
             on_epoch(result)
         if stop.signal_number:
             return None
-        found = finish(problem, training, settings)
-        metrics = metrics_of(found.problem, outputs_of(found.model, inputs_of(problem, "test")), "test")
+        found = finish(problem, training, settings, recipe.contract)
+        outputs = outputs_of(found.model, inputs_of(problem, "test"))
+        metrics = metrics_of(problem, outputs, "test", contract=found.contract)
         return {name: value for name, value in metrics.items() if name == "rows" or isinstance(value, float)}
 
 

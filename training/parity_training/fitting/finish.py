@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from parity_runtime import InputError
+from parity_runtime import InputError, ModelContract
 from parity_runtime.arguments import argument
 from parity_runtime.contract import binary_logit_threshold
 from parity_training.data.problem import Problem
@@ -25,25 +25,35 @@ class Finished:
 
     Attributes:
         model: with its best weights, on the CPU.
-        problem: whose contract has the threshold that was chosen.
+        contract: with the threshold that was chosen.
         decided: what is said of it: how training ended; the temperature and the threshold, where they were chosen.
     """
 
     model: nn.Module
-    problem: Problem
+    contract: ModelContract
     decided: dict[str, Any]
 
 
-def finish(problem: Problem, training: TrainingLoop, settings: TrainSettings) -> Finished:
-    """Take the best weights, and choose temperature and threshold on the validation rows, as the settings ask for."""
+def finish(problem: Problem, training: TrainingLoop, settings: TrainSettings, contract: ModelContract) -> Finished:
+    """Take the best weights, and choose temperature and threshold on the validation rows, as the settings ask for.
+
+    Args:
+        problem: the rows.
+        training: has ended.
+        settings: of the training.
+        contract: of the network, with the threshold that counts unless one is chosen.
+    """
     model, progress = training.finished_network(), training.progress
     by = "epochs" if progress.epoch >= training.num_epochs else "patience"
-    decided: dict[str, Any] = {"ended": {"epochs": progress.epoch, "best_epoch": progress.best_epoch, "by": by}}
+    best = progress.best_epoch if problem.num_rows("validation") else None
+    decided: dict[str, Any] = {"ended": {"epochs": progress.epoch, "best_epoch": best, "by": by}}
     if settings.calibrate:
         decided["temperature"] = _calibrate(model, problem)
     if settings.threshold_for is not None:
-        problem, decided["threshold"] = _with_threshold(model, problem, Goal.parse(settings.threshold_for))
-    return Finished(model, problem, decided)
+        threshold = _threshold(model, problem, Goal.parse(settings.threshold_for))
+        value, decided["threshold"] = threshold["value"], threshold
+        contract = replace(contract, threshold=value, logit_threshold=binary_logit_threshold(value))
+    return Finished(model, contract, decided)
 
 
 def check_decisions(problem: Problem, settings: TrainSettings) -> None:
@@ -81,7 +91,7 @@ def _calibrate(model: nn.Module, problem: Problem) -> float:
     return temperature
 
 
-def _with_threshold(model: nn.Module, problem: Problem, goal: Goal) -> tuple[Problem, dict[str, Any]]:
+def _threshold(model: nn.Module, problem: Problem, goal: Goal) -> dict[str, Any]:
     logits = outputs_of(model, inputs_of(problem, "validation"))[:, 0].numpy()
     found = goal.best(problem.targets("validation").numpy() == 1, logits)
     if not found["reached"]:
@@ -91,6 +101,4 @@ def _with_threshold(model: nn.Module, problem: Problem, goal: Goal) -> tuple[Pro
             f"{goal.name} {found[goal.name]:.4g}",
             stacklevel=2,
         )
-    threshold = found["value"]
-    contract = replace(problem.contract, threshold=threshold, logit_threshold=binary_logit_threshold(threshold))
-    return replace(problem, contract=contract), found  # type: ignore[type-var]
+    return found

@@ -19,6 +19,7 @@ from torch.nn import functional
 from parity_runtime import InputError
 from parity_runtime.arguments import argument, did_you_mean
 from parity_runtime.contract import Task
+from parity_runtime.objective import HUBER, MEDIAN, POISSON, quantile_objective
 from parity_training.settings import TrainSettings
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
@@ -34,6 +35,7 @@ LOSSES: dict[Task, tuple[str, ...]] = {
 
 _SHORT = {"poisson": "PoissonNLLLoss", "huber": "HuberLoss"}
 _QUANTILE = "quantile"
+_PREDICTED = {"L1Loss": MEDIAN, "SmoothL1Loss": HUBER, "HuberLoss": HUBER, "PoissonNLLLoss": POISSON}
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ class Objective:
     def text(self) -> str:
         """What `TrainSettings.loss` says of it."""
         return self.name if self.quantile is None else f"{_QUANTILE}={self.quantile!r}"
+
+    @property
+    def predicted(self) -> str | None:
+        """What a regression predicts by it, as `parity_runtime.objective` has it; None of classes, and for the mean."""
+        return _PREDICTED.get(self.name) if self.quantile is None else quantile_objective(self.quantile)
 
     def prepare(self, target: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return targets as the loss takes them.

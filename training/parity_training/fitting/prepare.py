@@ -89,7 +89,7 @@ def make_recipe(problem: Problem, choice: NetworkChoice, settings: TrainSettings
     return Recipe(
         choice.name,
         choice.for_data(problem),
-        problem.contract,
+        replace(problem.contract, objective=objective.predicted),
         problem.source,
         training,
         _preprocessing(problem, settings, objective),
