@@ -135,7 +135,8 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _take(self, fitted: FittedNetwork) -> None:
         self.fitted_ = fitted
-        self.n_iter_, self.best_epoch_ = len(fitted.epochs), fitted.decided["ended"]["best_epoch"]
+        self.n_iter_ = len(fitted.epochs)
+        self.best_epoch_ = fitted.decided["ended"]["best_epoch"] or self.n_iter_  # without validation the last
         self.loss_curve_ = [epoch.loss for epoch in fitted.epochs]
         losses = [epoch.validation_loss for epoch in fitted.epochs]
         self.validation_loss_curve_ = [loss for loss in losses if loss is not None]

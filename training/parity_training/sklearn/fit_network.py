@@ -58,11 +58,12 @@ def fit_network(
     """
     epochs = []
     check_decisions(problem, settings)
+    recipe = make_recipe(problem, choice, settings)
     with seeded(settings.seed):
-        training = prepare(problem, make_recipe(problem, choice, settings), choice.user_network, settings)
+        training = prepare(problem, recipe, choice.user_network, settings)
         for result in explained(training):
             epochs.append(result)
             on_epoch(result)
-    done = finish(problem, training, settings)
+    done = finish(problem, training, settings, recipe.contract)
     network, profile = done.model.eval(), training_profile(problem)
-    return FittedNetwork(network, done.problem.contract, settings.seed, profile, tuple(epochs), done.decided)
+    return FittedNetwork(network, done.contract, settings.seed, profile, tuple(epochs), done.decided)
