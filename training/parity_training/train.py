@@ -1,15 +1,11 @@
 """From a problem to a run: the notebook's life-cycle, resumable at any moment."""
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from parity_runtime import InputError, ParityError
-from parity_runtime.errors import first_line
+from parity_runtime import InputError
 from parity_runtime.files.atomic_write import write_file
 from parity_runtime.files.json_file import dump_json, parse_json
 from parity_runtime.files.staged_folder import throw_away
@@ -28,6 +24,7 @@ from parity_training.fitting.mlflow_log import Log, as_mlflow_log, destination
 from parity_training.fitting.mlflow_run import MLflowRun, mlflow_run
 from parity_training.fitting.prepare import NetworkChoice, make_recipe, prepare, shapes_in_training
 from parity_training.fitting.process_group import current_group, restarted
+from parity_training.fitting.seeded import explained, seeded
 from parity_training.fitting.stop_signals import StoppedError, StopRequest, stop_requests
 from parity_training.fitting.training_log import check_tensorboard, open_log, read_epochs
 from parity_training.networks.registry import Network
@@ -123,7 +120,7 @@ def train_model(  # noqa: PLR0913 -- what a training is made of, and who watches
     check_folds(training_data, settings, group.size)
     place = destination(mlflow) if mlflow else None
     recipe = make_recipe(training_data, choice, settings)
-    with group.finishing(), _seeded(settings.seed):
+    with group.finishing(), seeded(settings.seed):
         training = prepare(training_data, recipe, choice.user_network, settings)  # refuses before anything is written
         with begun(target, replace=replace) as folder:
             run = Run(folder, recipe)
@@ -205,7 +202,7 @@ def _continue(run: Run, training_data: Problem, user_network: Network | None, on
     if user_network is None:  # a recipe may ask for any size: its weights must be there before memory is taken
         weights, path = saved_weights(run.path)
         check_state_dict(shapes_in_training(run.recipe, settings), weights, str(path))
-    with _seeded(settings.seed):
+    with seeded(settings.seed):
         training = prepare(training_data, run.recipe, user_network, settings)
         restore(run.path, training)
         if not (run.path / TEST_TABLE).is_file():
@@ -236,10 +233,10 @@ def _follow(target: Path, training_data: Problem, user_network: Network | None, 
             raise InputError(f"rank {group.rank} was given other rows than the leading process")
         settings = TrainSettings.from_json(recipe.training, where)
         if plan["train"]:
-            with _seeded(settings.seed):
+            with seeded(settings.seed):
                 training = prepare(training_data, recipe, user_network, settings)
                 training.stop = stop
-                for result in _explained(training):
+                for result in explained(training):
                     on_epoch(result)
                 _refuse_stopped(unfinished_path(target), stop, training)
     return Run(target, recipe)
@@ -260,7 +257,7 @@ def _train(run: Run, training: TrainingLoop, on_epoch: OnEpoch, mlflow: MLflowRu
         current_group().told(_plan(run.recipe))
         checkpoints = Checkpoints(run.path, training, log.flush)
         training.after_step = checkpoints.save_if_due
-        for result in _explained(training):
+        for result in explained(training):
             log.write(result)
             on_epoch(result)
         checkpoints.save()
@@ -292,22 +289,12 @@ def _folds(run: Run, training_data: Problem, user_network: Network | None, on_ep
     settings = TrainSettings.from_json(run.recipe.training, str(run.path / RECIPE))
     if settings.folds is None:
         return {}
-    with _seeded(settings.seed), stop_requests() as stop:
+    with seeded(settings.seed), stop_requests() as stop:
         folds = CrossValidation(training_data, run.recipe, settings, user_network)
-        found = folds.run(run.path, stop, on_epoch, _explained)
+        found = folds.run(run.path, stop, on_epoch, explained)
     if found is None:
         raise StoppedError(f"stopped in the cross-validation and saved in {run.path}", stop.signal_number)
     return {"folds": found}
-
-
-def _explained(training: TrainingLoop) -> Iterator[EpochResult]:
-    """Train, and turn what torch or somebody's own network raises into one sentence."""
-    try:
-        yield from training.epochs()
-    except (ParityError, OSError):
-        raise
-    except Exception as error:  # torch's, of every kind
-        raise InputError(f"training failed in epoch {training.progress.epoch + 1}: {first_line(error)}") from error
 
 
 def _refuse_stopped(path: Path, stop: StopRequest, training: TrainingLoop) -> None:
@@ -317,23 +304,3 @@ def _refuse_stopped(path: Path, stop: StopRequest, training: TrainingLoop) -> No
             f"stopped in epoch {progress.epoch + 1} of {training.num_epochs} and saved in {path}",
             stop.signal_number,
         )
-
-
-@contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Use torch's generators from a seed on, and its deterministic algorithms; all is put back afterwards."""
-    deterministic, warn_only = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        memory = torch.utils.deterministic
-        fill = memory.fill_uninitialized_memory  # type: ignore[attr-defined]
-        memory.fill_uninitialized_memory = False  # type: ignore[attr-defined] # it costs more than it could show
-        try:
-            yield
-        finally:
-            memory.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
-            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)

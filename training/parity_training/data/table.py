@@ -85,7 +85,7 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
         self.data = torch.from_numpy(self.rows.all.data)
         self.label = torch.from_numpy(self.meaning.labels(self.rows.all))
         plain = (*columns.of("numeric"), *([] if numbers is None else settings.targets))
-        self.table = RowsOfFile(file, self.rows.places, plain, tuple(columns.of("code")), state)
+        self.table: RowsOfFile | None = RowsOfFile(file, self.rows.places, plain, tuple(columns.of("code")), state)
 
     def _take_rows(self, *widths: int) -> RowsInMemory:
         self.rows = RowsInMemory(*widths)

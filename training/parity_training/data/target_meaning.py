@@ -108,7 +108,7 @@ def _check_regression(columns: Columns, numbers: NumberSummary, settings: TableS
         raise InputError(f"{argument('positive')} goes with two classes; {settings.targets[0]} is a regression")
     if not numbers.finite or numbers.largest > float(np.finfo(np.float32).max):
         raise InputError(f"{columns.where}: {settings.targets[0]} is infinite, or beyond float32, in some row")
-    if numbers.rounding > COARSEST_STEP * numbers.deviation:
+    if numbers.num_distinct > 1 and numbers.rounding > COARSEST_STEP * numbers.deviation:
         raise InputError(
             f"{columns.where}: float32 cannot tell the values of {settings.targets[0]} apart (they differ by some "
             f"{numbers.deviation:.3g} around {numbers.mean:.6g}); subtract an offset, or change the unit"
