@@ -41,14 +41,12 @@ class Restarts(nn.Module):
         return self._kept[0]
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Return what each network gives.
+        """Return what each network gives, ``[batch, networks * outputs]``.
 
-        Returns:
-            While they are trained float32 ``[networks, batch, outputs]``, as a loss takes it; else side by side,
-            ``[batch, networks * outputs]``.
+        While they are trained it is ``[batch, networks, outputs]``, as a loss takes it.
         """
         outputs: Tensor = self.stack(*inputs)
-        return outputs if self.training else outputs.transpose(0, 1).flatten(1)
+        return outputs.view(len(outputs), self.stack.count, -1) if self.training else outputs
 
     def kept_outputs(self, outputs: Tensor, loss_of: Callable[[Tensor], float]) -> Tensor:
         """Return what the kept network gives, ``[rows, outputs]``, of what all give, ``[rows, networks * outputs]``.
