@@ -10,12 +10,13 @@ import torch
 from parity_runtime import InputError, ParityError
 from parity_runtime.errors import first_line
 from parity_runtime.files.atomic_write import write_file
-from parity_runtime.files.json_file import dump_json, parse_json
+from parity_runtime.files.json_file import dump_json, dump_table, parse_json
 from parity_runtime.files.staged_folder import throw_away
 from parity_runtime.package.manifest import PROFILE
 from parity_training.data.problem import Problem
 from parity_training.data.training_profile import training_profile
 from parity_training.data.xor import XORSettings, xor_data
+from parity_training.diagnostics.diagnose import diagnose
 from parity_training.fitting.check_classes import check_classes
 from parity_training.fitting.checkpoint import Checkpoints, NotSavedError, restore, saved_weights
 from parity_training.fitting.evaluation import inputs_of, metrics_of, outputs_of
@@ -262,8 +263,10 @@ def _write_results(run: Run, training_data: Problem, training: TrainingLoop) -> 
     training.model.load_state_dict(training.progress.best_weights)
     model = training.model.cpu()
     part = training_data.evaluated_part
-    metrics = metrics_of(training_data, outputs_of(model, inputs_of(training_data, part)), part)
-    run.write_json(EVALUATION, {"part": part} | metrics)
+    outputs = outputs_of(model, inputs_of(training_data, part))
+    metrics = metrics_of(training_data, outputs, part)
+    found = diagnose(training_data, model, outputs, part, run.path / TEST_TABLE)
+    write_file(run.path / EVALUATION, dump_table({"part": part} | metrics | found))
     profile = training_profile(training_data)
     if profile is not None:
         write_file(run.path / PROFILE, profile.dump())
