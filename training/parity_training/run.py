@@ -39,8 +39,12 @@ REPLACED = ".replaced"
 """Marks a run whose name another one is about to take: under the name of an unfinished run it is nothing to resume."""
 
 PLOTS = tuple(
-    f"{name}.png" for name in ("loss", "samples", "boundary", "confusion", "roc", "calibration", "predictions")
-)
+    f"{name}.png"
+    for name in (
+        "loss", "samples", "boundary", "confusion", "roc", "precision_recall", "calibration", "predictions",
+        "residuals", "importance", "partial_dependence",
+    )
+)  # fmt: skip
 """What ``parity plot`` may add."""
 
 

@@ -78,7 +78,8 @@ def precision_recall_curve(positive: NDArray[np.bool_], score: NDArray[Any]) -> 
     if not 0 < np.count_nonzero(positive) < len(positive):
         return None
     hits, alarms = _counts(positive, score)
-    recall, precision = hits / hits[-1], hits / (hits + alarms)
+    grown = np.diff(hits, prepend=0.0) > 0  # the other thresholds add false alarms alone
+    recall, precision = (hits / hits[-1])[grown], (hits / (hits + alarms))[grown]
     area = float((np.diff(recall, prepend=0.0) * precision).sum())
     return Curve(np.append(0.0, recall), np.append(precision[0], precision), area)
 

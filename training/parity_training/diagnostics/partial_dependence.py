@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from parity_runtime import Feature
+from parity_runtime import Feature, ModelContract
 from parity_runtime.feature import FIRST_INDEX, MISSING_INDEX
 from parity_training.data.encode_columns import CALENDAR_SIZES
 from parity_training.diagnostics.numbers import rounded, rounded_all
@@ -40,18 +40,25 @@ def partial_dependence(rows: SampledRows, names: list[str]) -> dict[str, Any]:
         ``rows``; ``of``, what is averaged: ``probability`` or ``value``; ``features``, each with ``name``, ``kind``,
         ``values`` (numbers; texts; dates, of which month, day and hour go together; None is a missing cell), ``rows``,
         how many of the sample have each, or of numbers lie nearest, and ``outputs``: lists of ``values``' length, by
-        ``class`` (of two classes the second, of more the 4 that change most) or ``target``.
+        ``class`` (of two classes the second, of more the 4 that change most, the same for all features) or
+        ``target``.
     """
     contract = rows.problem.contract
     features = [feature for name in names[:_MOST_FEATURES] for feature in contract.features if feature.name == name]
     affordable = _WORK // (rows.cost_of_a_row * _MOST_VALUES * max(len(features), 1))
     averaged = rows.first(min(max(affordable, _FEWEST_ROWS), _MOST_ROWS))
-    told = [_followed(averaged, feature, _values(rows, feature)) for feature in features]
-    of = "probability" if contract.is_classifier else "value"
-    return {"rows": len(averaged), "of": of, "features": [one for one in told if len(one["values"]) > 1]}
+    values = {feature: _values(rows, feature) for feature in features}
+    means = {feature: _means(averaged, feature, met) for feature, met in values.items() if len(met) > 1}
+    told = [
+        {"name": feature.name, "kind": feature.kind, "values": [value.label for value in values[feature]],
+         "rows": [value.rows for value in values[feature]], "outputs": outputs}
+        for feature, outputs in zip(means, _outputs(contract, list(means.values())), strict=True)
+    ]  # fmt: skip
+    return {"rows": len(averaged), "of": "probability" if contract.is_classifier else "value", "features": told}
 
 
-def _followed(rows: SampledRows, feature: Feature, values: list[_Value]) -> dict[str, Any]:
+def _means(rows: SampledRows, feature: Feature, values: list[_Value]) -> NDArray[np.float64]:
+    """Return the mean of each output for each value of a feature, float64 ``[outputs, values]``."""
     columns, changed = rows.columns_of(feature), tuple(tensor.clone() for tensor in rows.inputs)
     means: list[NDArray[np.float64]] = []
     for value in values:
@@ -61,18 +68,21 @@ def _followed(rows: SampledRows, feature: Feature, values: list[_Value]) -> dict
         outputs = rows.predicted(changed)
         answers = probabilities_of(outputs) if rows.truth.is_classifier else outputs[:, :1].numpy()
         means.append(answers.astype(np.float64).mean(axis=0))
-    found = {"name": feature.name, "kind": feature.kind, "values": [value.label for value in values]}
-    curves = np.array(means).reshape(len(values), -1).T  # [outputs, values]
-    return found | {"rows": [value.rows for value in values], "outputs": _outputs(rows, curves)}
+    return np.array(means).T
 
 
-def _outputs(rows: SampledRows, curves: NDArray[np.float64]) -> list[dict[str, Any]]:
-    contract = rows.problem.contract
+def _outputs(contract: ModelContract, means: list[NDArray[np.float64]]) -> list[list[dict[str, Any]]]:
+    """Return the outputs of each feature, of its means, float64 ``[outputs, values]`` each."""
     if not contract.is_classifier:
-        return [{"target": contract.targets[0], "means": rounded_all(curves[0])}]
-    spread = np.ptp(curves, axis=1) if curves.size else np.zeros(len(curves))
-    chosen = [1] if len(curves) == 2 else sorted(np.argsort(-spread, kind="stable")[:_MOST_CLASSES].tolist())
-    return [{"class": contract.classes[index], "means": rounded_all(curves[index])} for index in chosen]
+        return [[{"target": contract.targets[0], "means": rounded_all(curves[0])}] for curves in means]
+    chosen = [1]
+    if len(contract.classes) > 2 and means:
+        spread = np.sum([np.ptp(curves, axis=1) for curves in means], axis=0)
+        chosen = sorted(np.argsort(-spread, kind="stable")[:_MOST_CLASSES].tolist())
+    return [
+        [{"class": contract.classes[index], "means": rounded_all(curves[index])} for index in chosen]
+        for curves in means
+    ]
 
 
 def _values(rows: SampledRows, feature: Feature) -> list[_Value]:
