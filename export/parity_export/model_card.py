@@ -1,7 +1,9 @@
 """The model card: README.md of a package, for a person."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import Any
 
 from parity_export.error_bounds.bound_report import BoundReport
 from parity_export.gate.comparison import COSINE
@@ -10,6 +12,8 @@ from parity_runtime import ModelContract, TensorSpec
 from parity_runtime.contract import TOKENS
 from parity_runtime.package.summary import summarize
 from parity_runtime.printable import counted
+from parity_training.reports.metric_table import caveat, metrics_in, verdict
+from parity_training.reports.number_text import short
 
 _PLAIN = """```python
 import numpy as np, onnxruntime
@@ -29,6 +33,7 @@ def model_card(
     proven: BoundReport | None = None,
     plots: Sequence[str] = (),
     notes: Sequence[str] = (),
+    evaluation: Mapping[str, Any] = MappingProxyType({}),
 ) -> bytes:
     """Return the card as UTF-8 Markdown.
 
@@ -38,11 +43,13 @@ def model_card(
         proven: what is proven, where there is a certified graph.
         plots: paths of the pictures, from the folder that the card lies in.
         notes: how the module was asked, and what of its answers was compared, a line each.
+        evaluation: what its run knows of held-out rows; empty where nobody knows.
     """
     sections = [
         f"# {contract.name}",
         "Exported from PyTorch to ONNX by Parity, and refused unless both compute the same outputs.",
         "```\n" + "\n".join(line.rstrip() for line in summarize(contract)) + "\n```",
+        _evaluated(contract, evaluation),
         "## What was compared",
         _compared(contract, report),
         "\n".join(f"- {note}" for note in notes),
@@ -57,6 +64,22 @@ def model_card(
         _label_note(contract),
     ]
     return ("\n\n".join(section for section in sections if section) + "\n").encode()
+
+
+def _evaluated(contract: ModelContract, evaluation: Mapping[str, Any]) -> str:
+    """Return the metrics beside the baseline's; nothing of a model that nobody has evaluated."""
+    metrics = metrics_in(evaluation)
+    if not metrics:
+        return ""
+    baseline = evaluation["baseline"] if any(metric.in_baseline for metric in metrics) else None
+    held_out = " on held-out rows" if evaluation.get("part") == "test" else ""
+    rows = [f"| metric | model |{' baseline |' if baseline else ''}", f"|---|---|{'---|' if baseline else ''}"]
+    for metric in metrics:
+        beside = short(baseline[metric.name]) if baseline and metric.in_baseline else ""
+        rows.append(f"| {metric.name} | {short(evaluation[metric.name])} |{f' {beside} |' if baseline else ''}")
+    drawn = "`evaluation.json` holds them, and curves, calibration and importance; `parity report` draws them."
+    said = [f"## How good it is{held_out}", verdict(evaluation, contract), caveat(evaluation), "\n".join(rows), drawn]
+    return "\n\n".join(line for line in said if line)
 
 
 _GROUPS = {

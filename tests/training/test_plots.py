@@ -85,7 +85,7 @@ def test_a_metric_that_was_not_measured_is_not_drawn() -> None:
 def test_a_cell_of_the_confusion_has_its_count_and_its_share_of_the_true_class() -> None:
     figure = draw_confusion([[3, 1], [0, 0]], ["no", "yes"], "held-out rows")
     assert texts(figure) == ["3\n75%", "1\n25%", "0", "0"]
-    assert figure.axes[0].get_title() == "3 of 4 held-out rows are right"
+    assert figure.get_suptitle() == "3 of 4 held-out rows are right"
 
 
 def test_of_many_classes_the_most_frequent_mistakes_are_bars() -> None:
@@ -96,10 +96,10 @@ def test_of_many_classes_the_most_frequent_mistakes_are_bars() -> None:
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
         "kind 3 as kind 4", "kind 9 as kind 3", "kind 50 as kind 51"
     ]  # fmt: skip
-    assert texts(figure) == ["10, 50% of its rows", "5, 33% of its rows", "1, 9% of its rows"]
+    assert texts(figure) == ["10 (50%)", "5 (33%)", "1 (9%)"]
     confusion[:] = 1
     figure = draw_confusion(confusion.tolist(), [f"kind {index}" for index in range(100)], "rows")
-    assert "9885 more pairs are not drawn" in figure.axes[0].get_xlabel()
+    assert "9885 more pairs are not drawn" in figure.get_supxlabel()
     perfect = draw_confusion(np.eye(20, dtype=int).tolist(), list(range(20)), "rows")
     assert texts(perfect) == ["no class is mistaken for another"]
 
@@ -218,6 +218,8 @@ def test_training_rows_are_not_called_held_out(tmp_path: Path) -> None:
     assert evaluation["part"] == "train" and evaluation["rows"] == 100
     rows = predict_test_rows(run)
     for name, figure in run_figures(run, None).items():
-        shown = [text for axes in figure.axes for text in (axes.get_title(), *axes.get_legend_handles_labels()[1])]
+        shown = [figure.get_suptitle()]
+        for axes in figure.axes:
+            shown += [axes.get_title(), *axes.get_legend_handles_labels()[1]]
         assert not any("held-out" in text for text in shown), name
     assert len(rows.true) == 100

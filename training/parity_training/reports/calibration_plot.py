@@ -6,9 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from parity_training.reports.figures import CLASS_COLORS, GREY, class_names, empty_figure, legend_below
+from parity_training.reports.figures import GREY, MORE_COLORS, class_names, empty_figure, legend_below
 
-_COLORS = (*CLASS_COLORS, "#17a2a2")
 _SMALLEST, _LARGEST = 8, 90  # areas of a point: of one row, and of the most
 _JOINED = 10  # rows of a bin: what fewer say is chance
 
@@ -21,7 +20,7 @@ def draw_calibration(calibration: dict[str, Any]) -> Figure:
     """
     shown = calibration["classes"]
     names = class_names([one["class"] for one in shown])
-    lines = [(name, one, color) for name, one, color in zip(names, shown, _COLORS, strict=False)]
+    lines = [(name, one, color) for name, one, color in zip(names, shown, MORE_COLORS, strict=False)]
     if len(shown) > 1:
         lines.append(("the predicted class", calibration["predicted_class"], "black"))
     figure = empty_figure(6, 5.2 + 0.12 * len(lines))

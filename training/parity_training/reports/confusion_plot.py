@@ -25,7 +25,7 @@ def draw_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str | i
     """
     counts, names = np.array(confusion, np.int64), class_names(classes)
     figure = _cells(counts, names) if len(names) <= MOST_CELLS else _pairs(counts, names)
-    figure.axes[0].set_title(f"{np.trace(counts)} of {counts.sum()} {rows} are right")
+    figure.suptitle(f"{np.trace(counts)} of {counts.sum()} {rows} are right")
     return figure
 
 
@@ -77,13 +77,13 @@ def _pairs(counts: NDArray[np.int64], names: Sequence[str]) -> Figure:
     axes.invert_yaxis()
     more = np.count_nonzero(counts) - np.count_nonzero(np.diag(counts)) - len(pairs)
     said = f"\n{more} more pairs are not drawn" if more else ""
-    axes.set(xlabel=f"rows of a class taken for another{said}")
+    figure.supxlabel(f"rows of a class taken for another (percent: of its rows){said}", fontsize="medium")
     return figure
 
 
 def _bars(axes: Axes, counts: NDArray[np.int64], pairs: Sequence[tuple[int, int]]) -> None:
     rates, lengths = row_rates(counts), [int(counts[pair]) for pair in pairs]
     bars = axes.barh(range(len(pairs)), lengths, color=BLUE, height=0.7)
-    labels = [f"{length}, {rates[pair]:.0%} of its rows" for length, pair in zip(lengths, pairs, strict=True)]
+    labels = [f"{length} ({rates[pair]:.0%})" for length, pair in zip(lengths, pairs, strict=True)]
     axes.bar_label(bars, labels, padding=4, fontsize="small")
-    axes.set_xlim(0, max(lengths) * 1.45)
+    axes.set_xlim(0, max(lengths) * 1.3)

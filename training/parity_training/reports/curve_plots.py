@@ -6,10 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from parity_training.reports.figures import BLUE, CLASS_COLORS, GREY, class_names, legend_below, new_figure
+from parity_training.reports.figures import BLUE, GREY, MORE_COLORS, class_names, legend_below, new_figure
 
 _THICKEST, _THINNEST = 4.0, 1.3  # points: of curves upon one another each is seen
-_COLORS = (*CLASS_COLORS, "#17a2a2")
 _LINE = 0.22  # inches of the legend
 _NAMED = 3
 
@@ -57,7 +56,7 @@ def _draw(axes: Axes, told: dict[str, Any], *, steps: bool) -> None:
     shown = told["classes"]
     names = class_names([curve["class"] for curve in shown])
     widths = np.linspace(_THICKEST, _THINNEST, len(shown)) if len(shown) > 1 else [1.8]
-    colors = [BLUE] if len(shown) == 1 else _COLORS
+    colors = [BLUE] if len(shown) == 1 else MORE_COLORS
     for curve, name, width, color in zip(shown, names, widths, colors, strict=False):
         x, y = zip(*curve["points"], strict=True)
         axes.plot(x, y, color=color, linewidth=width, drawstyle="steps-pre" if steps else "default",

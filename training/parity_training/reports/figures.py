@@ -24,7 +24,11 @@ GREY = "#888888"
 CLASS_COLORS = (BLUE, ORANGE, "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#bcbd22", "#17becf")
 """Classes by index, as far as they can be told apart."""
 
+MORE_COLORS = (*CLASS_COLORS, "#17a2a2")
+"""One more, for pictures of ten classes."""
+
 _LONGEST_NAME = 24
+_LONGEST_OF_TWO = 34  # characters of a legend's line where there are two columns
 _MOST_READ = 1000  # characters of a name
 _DOTS_PER_INCH = 150
 
@@ -67,10 +71,14 @@ def empty_figure(width: float = 6, height: float = 5) -> Figure:
 
 
 def legend_below(figure: Figure, columns: int = 1) -> None:
-    """Put a legend of all axes under them, where it hides nothing."""
+    """Put a legend of all axes under them, where it hides nothing; long lines stand in one column."""
     found = [axes.get_legend_handles_labels() for axes in figure.axes]
     pairs = {label: handle for handles, labels in found for handle, label in zip(handles, labels, strict=True)}
-    figure.legend([*pairs.values()], [*pairs], loc="outside lower center", ncols=columns, fontsize="small")
+    if max(map(len, pairs), default=0) > _LONGEST_OF_TWO:
+        columns = 1
+    figure.legend(
+        [*pairs.values()], [*pairs], loc="outside lower center", ncols=columns, fontsize="small", frameon=False
+    )
 
 
 @contextmanager

@@ -33,6 +33,12 @@ def kept_epoch(lines: Sequence[dict[str, Any]], evaluation: dict[str, Any]) -> i
     return int(min(lines, key=lambda line: (line["validation_loss"], line["epoch"]))["epoch"])
 
 
+def loss_label(training: dict[str, Any], task: str) -> str:
+    """Return what the losses of a recipe's training are."""
+    unit = "\nof the standardized target" if task == "regression" else ""
+    return f"mean {training.get('loss')}{unit}"
+
+
 def draw_loss(lines: Sequence[dict[str, Any]], loss: str, kept: int | None) -> Figure:
     """Return the loss of each epoch on a logarithmic axis, and under it the metric of the validation rows.
 

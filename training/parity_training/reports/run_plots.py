@@ -18,14 +18,13 @@ from parity_training.reports.confusion_plot import draw_confusion
 from parity_training.reports.curve_plots import draw_precision_recall, draw_roc
 from parity_training.reports.feature_plots import draw_dependences, draw_importance
 from parity_training.reports.figures import png
-from parity_training.reports.loss_plot import draw_loss, kept_epoch
+from parity_training.reports.loss_plot import draw_loss, kept_epoch, loss_label
+from parity_training.reports.part_names import PARTS
 from parity_training.reports.plane_plots import draw_boundary, draw_samples
 from parity_training.reports.regression_plots import draw_predictions, draw_residuals
 from parity_training.reports.test_predictions import HeldOutPredictions, predict_test_rows
+from parity_training.reports.well_formed import well_formed
 from parity_training.run import EVALUATION, Run
-
-PARTS = {"test": "held-out rows", "validation": "validation rows", "train": "training rows"}
-"""What the rows of an evaluation are called, by its ``part``."""
 
 
 def plot_run(run: Run, user_network: Network | None = None) -> list[Path]:
@@ -44,9 +43,11 @@ def plot_run(run: Run, user_network: Network | None = None) -> list[Path]:
 
     Raises:
         InputError: the run has not finished, or another process replaces it.
+        FormatError: evaluation.json is malformed.
     """
     with run.reading():
-        figures = run_figures(run, user_network)
+        with well_formed(run.path, EVALUATION):
+            figures = run_figures(run, user_network)
         return [_save(figure, run.path / name) for name, figure in figures.items()]
 
 
@@ -54,7 +55,7 @@ def run_figures(run: Run, user_network: Network | None) -> dict[str, Figure]:
     """Return the pictures of a run by the names of their files."""
     rows = predict_test_rows(run, user_network)
     evaluation = read_json(run.path / EVALUATION)
-    figures = {"loss.png": loss_figure(run, evaluation)}
+    figures = {"loss.png": _loss(run, evaluation)}
     if rows.contract.is_classifier and rows.is_planar:
         figures |= {"samples.png": draw_samples(rows), "boundary.png": draw_boundary(rows)}
     figures |= _classified(rows, evaluation) if rows.contract.is_classifier else _valued(rows, evaluation)
@@ -65,11 +66,10 @@ def run_figures(run: Run, user_network: Network | None) -> dict[str, Figure]:
     return figures
 
 
-def loss_figure(run: Run, evaluation: dict[str, Any]) -> Figure:
-    """Return the picture of a run's training."""
+def _loss(run: Run, evaluation: dict[str, Any]) -> Figure:
     lines = read_epochs(run.path)
-    unit = "\nof the standardized target" if run.recipe.contract.task == "regression" else ""
-    return draw_loss(lines, f"mean {run.recipe.training.get('loss')}{unit}", kept_epoch(lines, evaluation))
+    label = loss_label(run.recipe.training, run.recipe.contract.task)
+    return draw_loss(lines, label, kept_epoch(lines, evaluation))
 
 
 def _classified(rows: HeldOutPredictions, evaluation: dict[str, Any]) -> dict[str, Figure]:
