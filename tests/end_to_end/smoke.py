@@ -40,7 +40,7 @@ RUNTIME = (
 TRAINING = (
     Stage("train", ("parity train xor --out run --epochs 2",),
           (("parity plot run", "[train,plot]"), ("parity export run package", "[export,cpu]"))),
-    Stage("train,plot", ("parity plot run",)),
+    Stage("train,plot", ("parity plot run", "parity report run")),
 )  # fmt: skip
 EXPORT = (
     Stage("cpu,export", (f'python -c "{MODULE}"',
@@ -50,7 +50,7 @@ EXPORT = (
     Stage("cpu,export,train", ("parity train xor --out run --epochs 20", "parity export run package --certified",
                                "parity certify package", "parity verify package",
                                "parity evaluate package run/test.csv")),
-    Stage("cpu,export,train,plot,tables", ("parity plot run", f'python -c "{PARQUET}"',
+    Stage("cpu,export,train,plot,tables", ("parity plot run", "parity report package", f'python -c "{PARQUET}"',
                                            "parity predict package t.parquet")),
 )  # fmt: skip
 NEEDED = ("click", "matplotlib", "numpy", "onnx", "onnxruntime", "pyarrow", "safetensors", "tensorboard", "torch")

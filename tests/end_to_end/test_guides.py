@@ -43,6 +43,7 @@ SAYS = {
     "clusters.md": ["Dask: 676", "polars: 676", "DuckDB: 676"],
     "training.md": ["TableNetwork"],
     "drift.md": ["beside 400 rows of training", "row 3 of today.csv", '"prediction"', "much"],
+    "report.md": ["runs/mine.html", "['x"],
     "proof.md": ["[ True  True]\n(1, 1)"],
 }  # fmt: skip
 """What a guide prints, so that a block that does nothing is found."""

@@ -223,3 +223,13 @@ def test_training_rows_are_not_called_held_out(tmp_path: Path) -> None:
             shown += [axes.get_title(), *axes.get_legend_handles_labels()[1]]
         assert not any("held-out" in text for text in shown), name
     assert len(rows.true) == 100
+
+
+@pytest.mark.parametrize("hours", [1, 30, 24 * 40, 24 * 400, 24 * 2000, 24 * 365 * 200])
+def test_dates_of_any_spread_have_an_axis(hours: int) -> None:
+    dates = [str(np.datetime64("2019-01-01T00") + np.timedelta64(hours * step // 7, "h")) for step in range(8)]
+    outputs = [{"target": "price", "means": [float(step) for step in range(8)]}]
+    feature = {"name": "day", "kind": "datetime", "values": dates, "rows": [1] * 8, "outputs": outputs}
+    figure = draw_dependences({"rows": 2, "of": "value", "features": [feature]})
+    png(figure)
+    assert 2 <= sum(bool(label.get_text()) for label in figure.axes[0].get_xticklabels()) <= 14

@@ -86,7 +86,7 @@ def _draw(axes: Axes, feature: dict[str, Any], means: list[float], color: str, l
     if feature["kind"] == "datetime":
         dates = date2num(np.array(feature["values"], "datetime64[h]"))  # type: ignore[no-untyped-call]
         axes.plot(dates, means, color=color, label=label, marker="o", markersize=3)
-        locator = AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
+        locator = AutoDateLocator(minticks=3)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     elif feature["kind"] == "numeric":
