@@ -84,9 +84,9 @@ def caveat(evaluation: Mapping[str, Any]) -> str:
     """Return what a reader of the metrics must know of the rows that they were measured on."""
     return {
         "train": "No rows were held out: these are the rows that the network was trained on, and on others it is as "
-        "good as this or worse. Hold some out with --test.",
+        "good as this or worse.",
         "validation": "No test rows were held out: these rows decided when training stopped, and on others the network "
-        "may be a little worse. Hold some out with --test.",
+        "may be a little worse.",
     }.get(str(evaluation.get("part")), "")
 
 

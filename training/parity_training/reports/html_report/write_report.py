@@ -8,6 +8,7 @@ from jinja2 import Environment, StrictUndefined, UndefinedError
 from markupsafe import Markup
 
 from parity_runtime import InputError
+from parity_runtime.arguments import argument
 from parity_runtime.files.atomic_write import write_file
 from parity_runtime.package.manifest import EVALUATION, REPORT
 from parity_training.reports.confusion_plot import MOST_CELLS
@@ -71,11 +72,13 @@ def report_page(facts: Facts) -> bytes:
 
 def _refuse_another_file(target: Path) -> None:
     if target.is_dir():
-        raise InputError(f"{target} is a folder; name a file with --out")
+        raise InputError(f"{target} is a folder; name a file with {argument('out')}")
     if target.is_file():
         with target.open("rb") as file:
             if file.read(len(_MARK)) != _MARK:
-                raise InputError(f"{target} is no report, and is not replaced; name another file with --out")
+                raise InputError(
+                    f"{target} is no report, and is not replaced; name another file with {argument('out')}"
+                )
 
 
 def _rendered(facts: Facts) -> str:
