@@ -22,7 +22,9 @@ def draw_samples(rows: HeldOutPredictions) -> Figure:
     """Return the held-out rows of a classifier over two features."""
     figure, axes = new_figure()
     _scatter(axes, rows)
-    axes.set_title(f"Samples: {len(rows.true)} rows")
+    classes = len(rows.contract.classes)
+    told = f" of {classes} classes, coloured by their order" if classes > len(CLASS_COLORS) else ""
+    axes.set_title(f"Samples: {len(rows.true)} rows{told}")
     axes.grid(visible=True, alpha=0.3)
     return figure
 
