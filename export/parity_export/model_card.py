@@ -10,10 +10,12 @@ from parity_export.gate.comparison import COSINE
 from parity_export.gate.report import Report
 from parity_runtime import ModelContract, TensorSpec
 from parity_runtime.contract import TOKENS
+from parity_runtime.package.manifest import EVALUATION
 from parity_runtime.package.summary import summarize
 from parity_runtime.printable import counted
-from parity_training.reports.metric_table import caveat, metrics_in, verdict
+from parity_training.reports.metric_table import Metric, caveat, metrics_in, verdict
 from parity_training.reports.number_text import short
+from parity_training.reports.well_formed import well_formed
 
 _PLAIN = """```python
 import numpy as np, onnxruntime
@@ -68,18 +70,26 @@ def model_card(
 
 def _evaluated(contract: ModelContract, evaluation: Mapping[str, Any]) -> str:
     """Return the metrics beside the baseline's; nothing of a model that nobody has evaluated."""
-    metrics = metrics_in(evaluation)
-    if not metrics:
-        return ""
-    baseline = evaluation["baseline"] if any(metric.in_baseline for metric in metrics) else None
-    held_out = " on held-out rows" if evaluation.get("part") == "test" else ""
-    rows = [f"| metric | model |{' baseline |' if baseline else ''}", f"|---|---|{'---|' if baseline else ''}"]
+    with well_formed("the run", EVALUATION):
+        metrics = metrics_in(evaluation)
+        if not metrics:
+            return ""
+        held_out = " on held-out rows" if evaluation.get("part") == "test" else ""
+        said = [f"{sentence}." for sentence in verdict(evaluation, contract)]
+        drawn = "`evaluation.json` holds them, and curves, calibration and importance; `parity report` draws them."
+        parts = [f"## How good it is{held_out}", *said, caveat(evaluation), _metrics(metrics, evaluation), drawn]
+        return "\n\n".join(part for part in parts if part)
+
+
+def _metrics(metrics: Sequence[Metric], evaluation: Mapping[str, Any]) -> str:
+    """Return a table of the metrics, the baseline's beside them where there is one."""
+    beside = any(metric.in_baseline for metric in metrics)
+    rows = [f"| metric | model |{' baseline |' * beside}", f"|---|---|{'---|' * beside}"]
     for metric in metrics:
-        beside = short(baseline[metric.name]) if baseline and metric.in_baseline else ""
-        rows.append(f"| {metric.name} | {short(evaluation[metric.name])} |{f' {beside} |' if baseline else ''}")
-    drawn = "`evaluation.json` holds them, and curves, calibration and importance; `parity report` draws them."
-    said = [f"## How good it is{held_out}", verdict(evaluation, contract), caveat(evaluation), "\n".join(rows), drawn]
-    return "\n\n".join(line for line in said if line)
+        row = f"| {metric.name} | {short(evaluation[metric.name])} |"
+        constant = short(evaluation["baseline"][metric.name]) if metric.in_baseline else ""
+        rows.append(f"{row} {constant} |" if beside else row)
+    return "\n".join(rows)
 
 
 _GROUPS = {

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from parity_runtime.contract_checks import check_binary, check_classes, check_dimensions, check_features, check_names
 from parity_runtime.dimension_rule import DimensionRule, parsed_rules
-from parity_runtime.errors import FormatError, InputError
+from parity_runtime.errors import FormatError
 from parity_runtime.feature import COLUMN_KINDS, Feature
-from parity_runtime.files.json_file import FORMAT, check_format, finite_number
+from parity_runtime.files.json_file import FORMAT, check_format
+from parity_runtime.json_fields import names, numbers, one_of, texts
+from parity_runtime.objective import check_objective
 from parity_runtime.printable import counted, shown
 from parity_runtime.tasks import (
     CERTIFIABLE,
@@ -17,7 +20,6 @@ from parity_runtime.tasks import (
     DECISIONS,
     EMBEDDING,
     ERROR_BOUND,
-    FEWEST_CLASSES,
     LABEL,
     LABELS,
     LOGITS,
@@ -93,6 +95,8 @@ class ModelContract:
         thresholds: multilabel only: the probability of each class from which on a row has its label.
         logit_thresholds: multilabel only: the float32 constants in the graph, one for each class.
         unit_norm: embedding only: whether the vectors have the length 1; None until measured.
+        objective: regression only: what is predicted of the target's distribution, as `parity_runtime.objective` has
+            it: ``median``, ``huber``, ``poisson`` or ``quantile 0.9``; None for the mean.
         row_independent: whether rows of one batch do not influence one another; None until measured.
         graphs: file names by kind: ``default``, and ``certified`` where there is one.
         tolerance: by output name; empty until measured.
@@ -124,12 +128,23 @@ class ModelContract:
     thresholds: tuple[float, ...] = ()
     logit_thresholds: tuple[float, ...] = ()
     unit_norm: bool | None = None
+    objective: str | None = None
 
     def __post_init__(self) -> None:
-        _check_names(self)
-        _check_dimensions(self)
-        _check_task(self)
-        _check_features(self)
+        check_names([self.name], self.features, self.targets, self.classes)
+        clash = {feature.name for feature in self.features} & set(added_columns(self))
+        if clash:
+            raise FormatError(f"a feature is called {shown(min(clash))}, as a column that predictions add; rename it")
+        check_dimensions(self.inputs, self.dimensions)
+        check_classes(self.task, self.classes)
+        if not self.inputs or not self.outputs:
+            raise FormatError("a model has at least one input and one output")
+        if self.task == "binary":
+            check_binary(self.classes, self.positive, self.threshold, self.logit_threshold)
+        check_thresholds(self.task, self.thresholds, self.logit_thresholds, len(self.classes))
+        check_outputs(self.task, self.outputs, len(self.classes), len(self.targets))
+        check_objective(self.objective, self.task)
+        check_features(self.inputs, self.features)
 
     @property
     def is_classifier(self) -> bool:
@@ -194,6 +209,8 @@ class ModelContract:
             told |= {"thresholds": list(self.thresholds), "logit_thresholds": list(self.logit_thresholds)}
         if self.task == "embedding":
             told["unit_norm"] = self.unit_norm
+        if self.objective is not None:
+            told["objective"] = self.objective
         return {
             "format": FORMAT,
             "name": self.name,
@@ -226,26 +243,27 @@ class ModelContract:
         check_format(value, where)
         try:
             return cls(
-                name=_one_of(value, "name", str),
-                task=_one_of(value, "task", str),
-                inputs=tuple(TensorSpec.from_json(item) for item in _one_of(value, "inputs", list)),
-                outputs=tuple(TensorSpec.from_json(item) for item in _one_of(value, "outputs", list)),
-                features=tuple(Feature.from_json(item) for item in _one_of(value, "features", list)),
-                targets=_names(value, "targets"),
-                classes=tuple(_one_of(value, "classes", list)),
-                positive=_one_of(value, "positive", str, int, type(None)),
-                threshold=_one_of(value, "threshold", float, int, type(None)),
-                logit_threshold=_one_of(value, "logit_threshold", float, int, type(None)),
-                row_independent=_one_of(value, "row_independent", bool, type(None)),
-                graphs=_texts(value, "graphs"),
-                tolerance={name: Tolerance.from_json(item) for name, item in _one_of(value, "tolerance", dict).items()},
-                min_onnxruntime=_one_of(value, "min_onnxruntime", str, type(None)),
-                provenance=_one_of(value, "provenance", dict),
-                missing_values=None if value.get("missing_values") is None else _names(value, "missing_values"),
-                dimensions=_texts(value, "dimensions") if "dimensions" in value else {},
-                thresholds=_numbers(value, "thresholds"),
-                logit_thresholds=_numbers(value, "logit_thresholds"),
-                unit_norm=_one_of(value, "unit_norm", bool, type(None)),
+                name=one_of(value, "name", str),
+                task=one_of(value, "task", str),
+                inputs=tuple(TensorSpec.from_json(item) for item in one_of(value, "inputs", list)),
+                outputs=tuple(TensorSpec.from_json(item) for item in one_of(value, "outputs", list)),
+                features=tuple(Feature.from_json(item) for item in one_of(value, "features", list)),
+                targets=names(value, "targets"),
+                classes=tuple(one_of(value, "classes", list)),
+                positive=one_of(value, "positive", str, int, type(None)),
+                threshold=one_of(value, "threshold", float, int, type(None)),
+                logit_threshold=one_of(value, "logit_threshold", float, int, type(None)),
+                row_independent=one_of(value, "row_independent", bool, type(None)),
+                graphs=texts(value, "graphs"),
+                tolerance={name: Tolerance.from_json(item) for name, item in one_of(value, "tolerance", dict).items()},
+                min_onnxruntime=one_of(value, "min_onnxruntime", str, type(None)),
+                provenance=one_of(value, "provenance", dict),
+                missing_values=None if value.get("missing_values") is None else names(value, "missing_values"),
+                dimensions=texts(value, "dimensions") if "dimensions" in value else {},
+                thresholds=numbers(value, "thresholds"),
+                logit_thresholds=numbers(value, "logit_thresholds"),
+                unit_norm=one_of(value, "unit_norm", bool, type(None)),
+                objective=None if value.get("objective") == "mean" else one_of(value, "objective", str, type(None)),
             )
         except FormatError as error:
             raise FormatError(f"{where}: {error}") from error
@@ -298,25 +316,6 @@ def row_dimension(inputs: Sequence[TensorSpec], dimensions: Mapping[str, str]) -
     return None if spoken_of else first[0]
 
 
-def _check_names(contract: ModelContract) -> None:
-    """Refuse names that could not be told apart, or that would break a line or a column's header."""
-    named: dict[str, list[Any]] = {
-        "model": [contract.name],
-        "feature": [feature.name for feature in contract.features],
-        "target": list(contract.targets),
-        "class": list(contract.classes),
-    }
-    for kind, names in named.items():
-        for name in names:
-            if isinstance(name, str) and (not name.strip() or not name.isprintable()):
-                raise FormatError(f"the {kind} name {shown(name)} is empty or holds characters that do not print")
-        if len(set(map(str, names))) != len(names):
-            raise FormatError(f"{kind} names repeat: {shown(names)}")
-    clash = set(named["feature"]) & set(added_columns(contract))
-    if clash:
-        raise FormatError(f"a feature is called {shown(min(clash))}, as a column that predictions add; rename it")
-
-
 def added_columns(contract: ModelContract) -> list[str]:
     """Return the names of the columns that predictions add to a table; none where the answers are no columns."""
     probabilities = [f"probability_{label}" for label in contract.classes]
@@ -338,107 +337,3 @@ def _width(contract: ModelContract, output: str) -> int:
     """Return the last size of an output, which a number in a contract says; 0 where it does not."""
     size = next((spec.shape[-1] for spec in contract.outputs if spec.name == output and spec.shape), 0)
     return size if isinstance(size, int) else 0
-
-
-def _check_dimensions(contract: ModelContract) -> None:
-    """Refuse what is no rule of a dimension, or names one that no input has."""
-    names = {size for spec in contract.inputs for size in spec.shape if isinstance(size, str)}
-    for name, text in contract.dimensions.items():
-        try:
-            rule = DimensionRule.parse(f"{name} {text}")
-        except InputError as error:
-            raise FormatError(f"dimensions: {error}") from error
-        unknown = {rule.name, *(other for other, _ in rule.terms)} - names
-        if rule.name != name or unknown:
-            raise FormatError(f"dimensions: {shown(f'{name} {text}')} names a dimension that no input has")
-
-
-def _check_task(contract: ModelContract) -> None:
-    task, classes = contract.task, contract.classes
-    if task not in TASKS:
-        raise FormatError(f"unknown task {shown(task)}; known are {', '.join(TASKS)}")
-    if not contract.inputs or not contract.outputs:
-        raise FormatError("a model has at least one input and one output")
-    kinds = {type(label) for label in classes}
-    if len(kinds) > 1 or not kinds <= {str, int}:
-        raise FormatError(f"classes must be all text or all integers, found {shown(list(classes))}")
-    if task == "binary":
-        _check_binary(contract)
-    fewest = FEWEST_CLASSES.get(task, 0)
-    if len(classes) < fewest:
-        raise FormatError(f"the task {task} needs at least {counted(fewest, 'class')}, found {shown(list(classes))}")
-    check_thresholds(task, contract.thresholds, contract.logit_thresholds, len(classes))
-    check_outputs(task, contract.outputs, len(classes), len(contract.targets))
-    if not fewest and classes:
-        raise FormatError(f"the task {task} has no classes, found {shown(list(classes))}")
-
-
-def _check_binary(contract: ModelContract) -> None:
-    if len(contract.classes) != 2:
-        raise FormatError(f"the task binary needs two classes, found {shown(list(contract.classes))}")
-    if contract.positive != contract.classes[1]:
-        raise FormatError(
-            f"positive is {shown(contract.positive)}, but the second class is {shown(contract.classes[1])}"
-        )
-    if contract.threshold is None or contract.logit_threshold is None:
-        raise FormatError("the task binary needs threshold and logit_threshold")
-    if contract.logit_threshold != binary_logit_threshold(contract.threshold):
-        raise FormatError(
-            f"logit_threshold is {shown(contract.logit_threshold)}, but the float32 logit of threshold "
-            f"{shown(contract.threshold)} is {shown(binary_logit_threshold(contract.threshold))}"
-        )
-
-
-def _check_features(contract: ModelContract) -> None:
-    shapes = {spec.name: spec.shape for spec in contract.inputs}
-    dtypes = {spec.name: spec.dtype for spec in contract.inputs}
-    places = [(feature.input, feature.index) for feature in contract.features]
-    if len(set(places)) != len(places):
-        raise FormatError("two features stand in the same column")
-    dated = {feature.input for feature in contract.features if feature.kind == "datetime"}
-    for feature in contract.features:
-        width = (shapes.get(feature.input) or (None,))[-1]
-        if feature.range is not None and not feature.range[0] <= feature.range[1]:
-            raise FormatError(f"feature {shown(feature.name)} has low {feature.low} above high {feature.high}")
-        if not isinstance(width, int) or not 0 <= feature.index < width:
-            raise FormatError(
-                f"feature {shown(feature.name)} is column {feature.index} of input {shown(feature.input)}, "
-                "which has no such column"
-            )
-        dtype = "string" if feature.is_text else "int64" if feature.kind == "datetime" else None
-        if (dtype is None and (dtypes[feature.input] == "string" or feature.input in dated)) or dtype not in (
-            None,
-            dtypes[feature.input],
-        ):
-            raise FormatError(
-                f"feature {shown(feature.name)} is {feature.kind} and in the input {shown(feature.input)}, which is "
-                f"{dtypes[feature.input]}"
-            )
-
-
-def _one_of(value: dict[str, Any], key: str, *kinds: type) -> Any:
-    found = value.get(key)
-    if not isinstance(found, kinds) or (isinstance(found, bool) and bool not in kinds):
-        raise FormatError(f"{shown(key)} is {shown(found)}, not {' or '.join(kind.__name__ for kind in kinds)}")
-    numeric = float in kinds and found is not None
-    return finite_number(found, repr(key)) if numeric else found
-
-
-def _names(value: dict[str, Any], key: str) -> tuple[str, ...]:
-    found: list[Any] = _one_of(value, key, list)
-    if not all(isinstance(item, str) for item in found):
-        raise FormatError(f"{shown(key)} holds something that is not text: {shown(found)}")
-    return tuple(found)
-
-
-def _numbers(value: dict[str, Any], key: str) -> tuple[float, ...]:
-    """Return a list of numbers; none where there is no such key."""
-    found: list[Any] = [] if value.get(key) is None else _one_of(value, key, list)
-    return tuple(finite_number(item, repr(key)) for item in found)
-
-
-def _texts(value: dict[str, Any], key: str) -> dict[str, str]:
-    found: dict[str, Any] = _one_of(value, key, dict)
-    if not all(isinstance(item, str) for item in found.values()):
-        raise FormatError(f"{shown(key)} holds something that is not text: {shown(found)}")
-    return found

@@ -75,6 +75,6 @@ def _items(value: "list[Any] | tuple[Any, ...] | dict[Any, Any]") -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return ``1 feature``, ``2 features``, ``2 classes``."""
-    plural = f"{noun}es" if noun.endswith(("s", "x", "ch")) else f"{noun}s"
+    """Return ``1 feature``, ``2 features``, ``2 classes``, ``2 batches``, ``2 epochs``."""
+    plural = f"{noun}es" if noun.endswith(("s", "x", "tch")) else f"{noun}s"
     return f"{number} {noun if number == 1 else plural}"

@@ -18,6 +18,11 @@ from tests.end_to_end.sbom import check_sbom, write_sbom
 ROOT = Path(__file__).parent.parent.parent
 XOR = str(ROOT / "tests" / "data" / "xor")
 PARQUET = "import pyarrow.parquet as p, pyarrow; p.write_table(pyarrow.table({'x1': [0.0], 'x2': [1.0]}), 't.parquet')"
+LOADED = f"from parity_runtime.sklearn import load_estimator; print(load_estimator({XOR!r}).predict([[0, 1]]))"
+FITTED = (
+    "from sklearn.datasets import load_wine; from parity_training.sklearn import ParityClassifier; "
+    "ParityClassifier(epochs=2).fit(*load_wine(return_X_y=True)).export('wine')"
+)
 MODULE = "import torch; torch.manual_seed(0); torch.save(torch.nn.Linear(3, 2).state_dict(), 'net.pt')"
 
 
@@ -35,6 +40,7 @@ RUNTIME = (
           ((f"parity predict {XOR} --row 0,1", "[cpu]"), ("parity train xor --out run", "[train]"))),
     Stage("cpu", (f"parity verify {XOR}", f"parity predict {XOR} --row 0,1", f"parity bench {XOR} --seconds 0.02"),
           (("parity train xor --out run", "[train]"), (f"parity predict {XOR} t.parquet", "[tables]"))),
+    Stage("cpu,sklearn", (f'python -c "{LOADED}"',)),
     Stage("cpu,tables", (f'python -c "{PARQUET}"', f"parity predict {XOR} t.parquet")),
 )  # fmt: skip
 TRAINING = (
@@ -52,8 +58,12 @@ EXPORT = (
                                "parity evaluate package run/test.csv")),
     Stage("cpu,export,train,plot,tables", ("parity plot run", "parity report package", f'python -c "{PARQUET}"',
                                            "parity predict package t.parquet")),
+    Stage("cpu,export,train,plot,tables,sklearn", (f'python -c "{FITTED}"', "parity verify wine")),
 )  # fmt: skip
-NEEDED = ("click", "matplotlib", "numpy", "onnx", "onnxruntime", "pyarrow", "safetensors", "tensorboard", "torch")
+NEEDED = (
+    "click", "matplotlib", "numpy", "onnx", "onnxruntime", "pyarrow", "safetensors", "scikit-learn",
+    "tensorboard", "torch",
+)  # fmt: skip
 
 
 def main(wheel: str, sdist: str) -> None:

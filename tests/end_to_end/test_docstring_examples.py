@@ -10,7 +10,9 @@ import pytest
 
 import parity_export
 import parity_runtime
+import parity_runtime.sklearn
 import parity_training
+import parity_training.sklearn
 
 
 def _is_exception(value: object) -> bool:
@@ -20,7 +22,7 @@ def _is_exception(value: object) -> bool:
 DATA = Path(__file__).parent.parent / "data"
 PUBLIC = [
     pytest.param(getattr(package, name), id=f"{package.__name__}.{name}")
-    for package in (parity_runtime, parity_training, parity_export)
+    for package in (parity_runtime, parity_runtime.sklearn, parity_training, parity_training.sklearn, parity_export)
     for name in package.__all__
     if callable(getattr(package, name)) and not _is_exception(getattr(package, name))
 ]

@@ -42,6 +42,10 @@ SAYS = {
     ],
     "clusters.md": ["Dask: 676", "polars: 676", "DuckDB: 676"],
     "training.md": ["TableNetwork"],
+    "scikit-learn.md": [
+        "right after", "['dropout', 'hidden']", "'sent': 'datetime'", "Exported('packages/arrival', binary, 4 features",
+        "True\nTrue", "PackageClassifier(path='packages/arrival')", "(1, 2)",
+    ],
     "drift.md": ["beside 400 rows of training", "row 3 of today.csv", '"prediction"', "much"],
     "report.md": ["runs/mine.html", "['x"],
     "proof.md": ["[ True  True]\n(1, 1)"],

@@ -5,10 +5,14 @@ import pytest
 
 import parity_export
 import parity_runtime
+import parity_runtime.sklearn
 import parity_training
+import parity_training.sklearn
 
 
-@pytest.mark.parametrize("package", [parity_runtime, parity_training, parity_export])
+@pytest.mark.parametrize(
+    "package", [parity_runtime, parity_runtime.sklearn, parity_training, parity_training.sklearn, parity_export]
+)
 def test_the_public_names_are_sorted_documented_and_there(package: object) -> None:
     names = package.__all__  # type: ignore[attr-defined]
     assert names == sorted(names)

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from parity_runtime import DigestError, InputError, ParityError, Predictor
+from parity_runtime.drift.target_profile import TargetProfile
 from parity_runtime.engines.engine import open_engine
 from parity_runtime.engines.part_work import PartWork
 from parity_runtime.engines.worker_predictor import WorkerPredictor
@@ -25,6 +26,7 @@ from parity_runtime.scoring.predict_folder import folder_job
 from parity_runtime.tables.table_parts import TablePart
 from tests.end_to_end.guide import blocks
 from tests.engines.spark_cluster import Cluster, wait_for
+from tests.profiles import RENTS, with_profile
 from tests.runtime.test_imports import BLOCK, python
 
 pyarrow = pytest.importorskip("pyarrow")
@@ -120,12 +122,19 @@ def test_one_file_is_a_folder_of_one_part(engine: str, parity: Any, tables: Path
     assert done.code == 0 and {"_SUCCESS", "part-00.csv"} <= {*files(tmp_path / "out")}
 
 
-def test_metrics_are_those_of_one_machine_and_the_curve_says_its_error(engine: str, parity: Any, tables: Path) -> None:
-    command = ("evaluate", XOR, tables, "--target", "is_one", "--json")
+def test_metrics_are_those_of_one_machine_and_the_curve_says_its_error(
+    engine: str, parity: Any, tables: Path, tmp_path: Path
+) -> None:
+    package = Path(shutil.copytree(XOR, tmp_path / "xor"))
+    with_profile(package, [TargetProfile("label", np.array([40, 60]))])
+    command = ("evaluate", package, tables, "--target", "is_one", "--json")
     one, many = (json.loads(parity(*command, *more).out) for more in ((), ("--engine", engine)))
     area, error = many.pop("roc_auc"), many.pop("roc_auc_error")
     assert 0 < error < 1e-3 and abs(area - one.pop("roc_auc")) <= error
-    assert many == one  # the same bits
+    assert (
+        abs(many.pop("average_precision") - one.pop("average_precision")) <= many.pop("average_precision_error") < 0.1
+    )
+    assert many == one and one["baseline"]["predicts"] == 1  # the same bits
     gate = parity(*command, "--engine", engine, "--at-least", f"roc_auc={area - error / 2}")
     assert gate.code == 3 and "roc_auc is" in gate.err  # it may be less
 
@@ -141,9 +150,11 @@ def test_a_regression_is_evaluated_as_on_one_machine(engine: str, parity: Any, t
             ",".join(map(str, [*row, answer])) for row, answer in zip(rows[start:], answers[start:] + 1.3, strict=True)
         ]
         (tmp_path / f"{start}.csv").write_text("\n".join([",".join([*columns, "cold"]), *lines, ""]))
-    command = ("evaluate", DATA / "rent", *sorted(tmp_path.glob("*.csv")), "--target", "cold", "--json")
+    package = with_profile(Path(shutil.copytree(DATA / "rent", tmp_path / "rent")), RENTS)
+    command = ("evaluate", package, *sorted(tmp_path.glob("*.csv")), "--target", "cold", "--json")
     one, many = parity(*command), parity(*command, "--engine", engine)
     assert (one.code, many.out) == (0, one.out), many
+    assert json.loads(one.out)["baseline"]["predicts"] == RENTS[0].mean
 
 
 def test_what_a_table_lacks_is_one_line_with_its_file_and_row(

@@ -41,11 +41,11 @@ def test_the_threads_of_a_command_name_options_too() -> None:
 
 
 def test_a_command_that_failed_leaves_python_s_names_behind(parity, xor_package: Path, tmp_path: Path) -> None:
-    series = Path(__file__).parent.parent / "data" / "rent"
-    (tmp_path / "t.csv").write_text("area,rooms,age\n1,2,3\n")
-    assert parity("evaluate", series, tmp_path / "t.csv").is_refused(1, "true values with --target")
+    species = Path(__file__).parent.parent / "data" / "species"
+    (tmp_path / "t.csv").write_text("a,b,c,d\n1,2,3,4\n")
+    assert parity("evaluate", species, tmp_path / "t.csv").is_refused(1, "true values with --target")
     with pytest.raises(InputError, match="true values with target$"):
-        evaluate_chunks(Predictor(series), iter([]))
+        evaluate_chunks(Predictor(species), iter([]))
 
 
 @pytest.mark.parametrize(

@@ -103,3 +103,27 @@ def test_a_tensor_reads_back_what_it_prints(text: str) -> None:
 def test_text_that_is_no_tensor_is_refused(text: str) -> None:
     with pytest.raises(InputError):
         TensorSpec.parse(text)
+
+
+def regression(objective: str | None) -> ModelContract:
+    value = TensorSpec("value", "float32", ("batch", 1))
+    return ModelContract("m", "regression", (FEATURES,), (value,), targets=("y",), objective=objective)
+
+
+@pytest.mark.parametrize("objective", ["median", "huber", "poisson", "quantile 0.9", None])
+def test_an_objective_survives_json_and_the_mean_needs_no_word(objective: str | None) -> None:
+    contract = regression(objective)
+    value = json.loads(json.dumps(contract.to_json()))
+    assert ModelContract.from_json(value) == contract and ("objective" in value) == (objective is not None)
+    assert ModelContract.from_json(value | {"objective": "mean"}) == regression(None)
+
+
+@pytest.mark.parametrize("objective", ["mode", "quantile 2", 3, ["median"]])
+def test_what_is_no_objective_is_refused(objective: object) -> None:
+    with pytest.raises(FormatError, match="objective"):
+        ModelContract.from_json(regression(None).to_json() | {"objective": objective})
+
+
+def test_classes_have_no_objective() -> None:
+    with pytest.raises(FormatError, match="goes with a regression; the task is binary"):
+        replace(binary_contract(), objective="median")

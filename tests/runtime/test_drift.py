@@ -1,6 +1,7 @@
 import json
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from hypothesis import strategies as st
 from parity_runtime import DigestError, Feature, FormatError, InputError, Package, compare_with_training
 from parity_runtime.drift.column_counts import ColumnCounts, decile_edges
 from parity_runtime.drift.drift_report import drift_report
-from parity_runtime.drift.profile import Profile, TargetProfile, read_profile
+from parity_runtime.drift.profile import Profile, empty_columns, read_profile
 from parity_runtime.drift.stability import index_by_chance, population_stability_index
 from parity_runtime.drift.table_counts import TableCounts
+from parity_runtime.drift.target_profile import TargetProfile, known_of_targets
 from parity_runtime.feature import MISSING_TIMESTAMP
 from parity_runtime.package.manifest import PROFILE, write_manifest
+from tests.profiles import RENTS
 from tests.runtime.conftest import DATA
 from tests.runtime.test_properties import change_somewhere
 
@@ -180,6 +183,39 @@ def test_a_malformed_profile_is_one_sentence(profiled: Path, change: Any, words:
     with pytest.raises(FormatError, match=words) as error:
         read_profile(profiled)
     assert PROFILE in str(error.value)
+
+
+def rents() -> Any:
+    return Profile(empty_columns(Package.open(DATA / "rent").contract, None), None, RENTS).to_json()
+
+
+def test_a_profile_of_several_targets_comes_back_from_json() -> None:
+    contract = Package.open(DATA / "rent").contract
+    profile = Profile.from_json(rents(), contract, PROFILE)
+    assert profile.target is None and profile.to_json() == rents()
+    assert known_of_targets(profile.trained_on, contract) == {"cold": 12.5, "warm": 20.25}
+    assert known_of_targets(profile.trained_on, replace(contract, objective="huber")) == {"cold": 11.0, "warm": 19.0}
+    assert known_of_targets(profile.trained_on, replace(contract, objective="quantile 0.9")) is None
+    assert known_of_targets((), contract) is None and known_of_targets(profile.trained_on[:1], contract) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"mean": "much"}, "mean is 'much'"),
+        ({"mean": 1001}, "mean is 1001.0, not between 0.0 and 1000.0"),
+        ({"quantiles": [0.5]}, "quantiles is"),
+        ({"quantiles": {"0.5": -1}}, "'0.5' is -1.0, not between"),
+        ({"quantiles": {"1.0": 5}}, "'1.0' is no level"),
+        ({"quantiles": {"half": 5}}, "'half' is no level"),
+        ({"name": "warm"}, "are not those of the contract"),
+    ],
+)
+def test_a_malformed_target_is_one_sentence(change: dict[str, Any], words: str) -> None:
+    value = rents()
+    value["targets"][0].update(change)
+    with pytest.raises(FormatError, match=words):
+        Profile.from_json(value, Package.open(DATA / "rent").contract, PROFILE)
 
 
 ROWS = {

@@ -13,8 +13,11 @@ from parity_runtime.evaluation.metrics import (
     classification_metrics,
     regression_metrics,
 )
-from parity_runtime.evaluation.roc_auc import AllScores, ScoreBins
+from parity_runtime.evaluation.ranking import AllScores, ScoreBins
 from parity_runtime.evaluation.running_stats import RunningStats
+
+SAME = 1e-12
+"""How far a metric may be from scikit-learn's: both round float64 sums of some hundred rows."""
 
 
 def test_a_probability_of_minus_zero_is_zero() -> None:
@@ -72,13 +75,16 @@ def test_classification_metrics_are_those_of_scikit_learn(classes: int) -> None:
     scores = probabilities[:, 1] if classes == 2 else probabilities
     wanted = {
         "accuracy": sklearn.accuracy_score(true, predicted),
+        "balanced_accuracy": sklearn.balanced_accuracy_score(true, predicted),
         "log_loss": sklearn.log_loss(true, probabilities),
         "precision": sklearn.precision_score(true, predicted, average=average),
         "recall": sklearn.recall_score(true, predicted, average=average),
         "f1": sklearn.f1_score(true, predicted, average=average),
         "roc_auc": sklearn.roc_auc_score(true, scores, multi_class="ovr"),
+        "average_precision": sklearn.average_precision_score(true, scores),
+        "brier": sklearn.brier_score_loss(true, probabilities[:, 1] if classes == 2 else probabilities),
     }
-    assert {name: found[name] for name in wanted} == pytest.approx(wanted, rel=1e-6)
+    assert {name: found[name] for name in wanted} == pytest.approx(wanted, rel=SAME)
     assert found["confusion"] == sklearn.confusion_matrix(true, predicted).tolist()
 
 
@@ -113,6 +119,30 @@ def test_one_kind_of_row_has_no_roc_curve() -> None:
     true = np.zeros(3, np.int64)
     assert classification_metrics(true, true, np.full((3, 2), 0.5))["roc_auc"] is None
     assert classification_metrics(true, true, np.full((3, 3), 1 / 3))["roc_auc"] is None
+
+
+def test_always_no_on_rows_of_which_few_are_yes_is_no_good_model() -> None:
+    true, no = np.repeat([0, 1], [97, 3]), np.zeros(100, np.int64)
+    metrics = classification_metrics(true, no, np.tile([0.97, 0.03], (100, 1)))
+    assert metrics["accuracy"] == 0.97 and metrics["recall"] == 0 and metrics["roc_auc"] == 0.5
+    assert metrics["balanced_accuracy"] == 0.5
+    assert metrics["average_precision"] == pytest.approx(0.03, rel=SAME)
+    assert metrics["brier"] == pytest.approx(0.97 * 0.03**2 + 0.03 * 0.97**2, rel=SAME)
+
+
+def test_a_class_without_rows_has_no_recall_to_balance() -> None:
+    sklearn = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
+    true, predicted = np.array([0, 0, 1, 3]), np.array([0, 1, 1, 3])
+    found = classification_metrics(true, predicted, np.eye(5)[predicted])
+    assert found["balanced_accuracy"] == pytest.approx(sklearn.balanced_accuracy_score(true, predicted), rel=SAME)
+    assert found["average_precision"] is None and found["roc_auc"] is None
+    assert found["brier"] == 2 / 4  # one row is wrong, by 1 in two classes
+
+
+def test_a_single_class_is_balanced_in_itself() -> None:
+    ones = np.ones(4, np.int64)
+    found = classification_metrics(ones, np.array([1, 1, 0, 1]), np.full((4, 2), 0.5))
+    assert (found["balanced_accuracy"], found["average_precision"], found["brier"]) == (0.75, None, 0.25)
 
 
 def test_no_rows_are_refused() -> None:
@@ -181,7 +211,8 @@ def test_metrics_of_parts_in_any_order_are_the_bits_of_all_rows(classes: int) ->
             metrics.merge(pickle.loads(pickle.dumps(part)))
     assert merged.result() == whole
     found = binned.result()
-    assert abs(found.pop("roc_auc") - whole.pop("roc_auc")) <= found.pop("roc_auc_error")
+    for area in ("roc_auc", "average_precision"):
+        assert abs(found.pop(area) - whole.pop(area)) <= found.pop(f"{area}_error")
     assert found == whole
 
 
@@ -220,7 +251,8 @@ def test_the_binned_curve_is_as_far_from_the_curve_as_it_says(columns: int, powe
 def test_a_binned_curve_of_equal_scores_says_that_it_knows_nothing_and_without_a_class_none() -> None:
     curve = ScoreBins(1)
     curve.update(np.array([0, 1, 1]), np.full((3, 1), 0.25))
-    assert curve.result() == {"roc_auc": 0.5, "roc_auc_error": 0.5}
+    found = curve.result()
+    assert (found["roc_auc"], found["roc_auc_error"]) == (0.5, 0.5)
     alone = ScoreBins(1)
     alone.update(np.array([1, 1]), np.full((2, 1), 0.25))
-    assert alone.result() == {"roc_auc": None, "roc_auc_error": None}
+    assert set(alone.result().values()) == {None}

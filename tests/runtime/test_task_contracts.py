@@ -9,7 +9,7 @@ import pytest
 from parity_runtime import FormatError, InputError, ModelContract, TensorSpec
 from parity_runtime.contract import Task, added_columns, certified_contract, label_count
 from parity_runtime.errors import ConformanceError
-from parity_runtime.evaluation.evaluate import check_target
+from parity_runtime.evaluation.evaluate import check_targets
 from parity_runtime.inference.output_validation import check_labels
 from parity_runtime.package.summary import summarize
 from parity_runtime.scoring.prediction_columns import prediction_columns, prediction_names
@@ -93,7 +93,7 @@ def test_no_error_bounds_and_no_column_of_truths_go_with_the_task(task: Task) ->
     with pytest.raises(FormatError, match=f"the task {task}"):
         certified_contract(contract_of(task))
     with pytest.raises(InputError, match=f"the task {task}"):
-        check_target(contract_of(task), "y")
+        check_targets(contract_of(task), "y")
     assert "export it" not in no_certified_graph("m", task) and "export it" in no_certified_graph("m", "binary")
 
 

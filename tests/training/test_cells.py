@@ -373,6 +373,14 @@ def test_a_rare_class_is_compared_with_always_answering_the_other(parity, tmp_pa
     path = write_table(tmp_path / "t.csv", {"size": [row % 7 for row in range(200)], "late": late})
     common = ("train", path, "--target", "late", "--epochs", 1, "--out")
     trained = parity(*common, tmp_path / "run")
-    assert "always predicting no would be right in 90.00%; recall: yes " in trained.out
+    assert "90.00% of 20 held-out rows are right, no better than always saying no: 90.00%; recall of yes: 0.00%" in (
+        trained.out
+    )
+    found = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert (found["balanced_accuracy"], found["baseline"]["accuracy"], found["baseline"]["predicts"]) == (
+        0.5,
+        0.9,
+        "no",
+    )
     path = write_table(tmp_path / "t.csv", {"size": [row % 7 for row in range(200)], "late": ["no", "yes"] * 100})
     assert "always" not in parity(*common, tmp_path / "even").out

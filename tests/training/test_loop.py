@@ -240,8 +240,8 @@ def test_hooks_on_accumulated_gradients_fire_once_a_step(
 def test_class_weights_weigh_rows_by_their_class(loss: str) -> None:
     target = torch.tensor([0, 0, 0, 1])
     objective = make_objective(TrainSettings(loss=loss, class_weights="balanced"), "binary", np.array([3, 1]))
-    assert objective.weights is not None
-    assert objective.weights.tolist() == pytest.approx([4 / 6, 2.0])  # scikit-learn's n / (classes * count)
+    assert objective.class_weights is not None
+    assert objective.class_weights.tolist() == pytest.approx([4 / 6, 2.0])  # scikit-learn's n / (classes * count)
     logits = torch.tensor([[0.3], [-0.2], [1.0], [0.1]])
     rows = nn.functional.binary_cross_entropy_with_logits(logits[:, 0], target.float(), reduction="none")
     found = objective.loss_function(torch.device("cpu"))(logits, objective.prepare(target))
@@ -254,6 +254,6 @@ def test_the_losses_of_several_classes_and_of_values_are_torch_s_own() -> None:
     expected = nn.CrossEntropyLoss(torch.tensor([1.0, 2.0, 3.0]))(logits, target)
     assert objective.loss_function(torch.device("cpu"))(logits, objective.prepare(target)) == expected
     values = torch.tensor([10.0, 20.0])
-    objective = make_objective(TrainSettings(), "regression", np.zeros(0, np.int64), scale=5.0)
+    objective = make_objective(TrainSettings(), "regression", np.zeros(0, np.int64), torch.tensor([5.0]))
     squared = objective.loss_function(torch.device("cpu"))
     assert squared(torch.tensor([[15.0], [20.0]]), values) == pytest.approx(0.5)  # in standard deviations

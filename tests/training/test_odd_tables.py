@@ -16,7 +16,7 @@ TRAINS = {
     "categories.csv": ("price", ["garden  boolean", "built   datetime     year, month, day, weekday", "35 missing"]),
     "pandas_index.csv": ("price", ["the unnamed first column is an index and is left out", "regression: 1 feature"]),
     "names_with_spaces.csv": ("Sale Price", ["Home City  categorical  one-hot of 3", "regression: 2 features"]),
-    "imbalanced.csv": ("late", ["always predicting no would be right in 100.00%"]),
+    "imbalanced.csv": ("late", ["are right, no better than always saying no: 100.00%; no row is yes"]),
     "leading_zeros.csv": ("price", ["zip  categorical"]),
 }
 REFUSED = {

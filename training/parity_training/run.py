@@ -26,9 +26,10 @@ from parity_runtime.package.manifest import PROFILE
 from parity_runtime.printable import shown
 from parity_training.data.encode_columns import INDICES, index_sizes, network_inputs
 from parity_training.data.table_features import table_inputs
+from parity_training.networks.ensemble import Ensemble, TableEnsemble
 from parity_training.networks.registry import Network, build_network
 from parity_training.networks.table_network import TableNetwork
-from parity_training.settings import TrainSettings
+from parity_training.settings import MOST_NETWORKS, TrainSettings
 from parity_training.weights.state_dict import apply_state_dict, check_state_dict, load_state_dict
 from parity_training.weights.weights_file import StateDict
 
@@ -72,6 +73,7 @@ class Recipe:
         data: where the rows are from.
         training: optimizer, loss, batch size, epochs, seed.
         preprocessing: arguments of `TableNetwork` around the network; None where it takes rows as they are.
+        members: how many networks answer together, with the mean of what they return.
     """
 
     network: str
@@ -80,6 +82,7 @@ class Recipe:
     data: dict[str, Any]
     training: dict[str, Any]
     preprocessing: dict[str, Any] | None = None
+    members: int = 1
 
     def __repr__(self) -> str:
         return f"Recipe({self.network}, {self.contract.brief})"
@@ -88,7 +91,8 @@ class Recipe:
         """Return the JSON form, with its format and the versions at hand."""
         return {
             "format": FORMAT,
-            "network": {"name": self.network, "arguments": self.arguments, "preprocessing": self.preprocessing},
+            "network": {"name": self.network, "arguments": self.arguments, "preprocessing": self.preprocessing}
+            | ({"members": self.members} if self.members > 1 else {}),
             "contract": self.contract.to_json(),
             "data": self.data,
             "training": self.training,
@@ -113,10 +117,13 @@ class Recipe:
                 preprocessing = value["network"].get("preprocessing")
                 if not isinstance(preprocessing, dict | None):
                     raise FormatError(f"{where}: preprocessing is {shown(preprocessing)}, not an object")
+                members = value["network"].get("members", 1)
+                if not isinstance(members, int) or not 1 <= members <= MOST_NETWORKS:
+                    raise FormatError(f"{where}: members is {shown(members)}; it is 1 to {MOST_NETWORKS}")
                 TrainSettings.from_json(training, where)
                 read = _contract(contract, where)
                 _check_preprocessing(preprocessing, read, where)
-                return cls(name, arguments, read, data, training, preprocessing)
+                return cls(name, arguments, read, data, training, preprocessing, members)
         raise FormatError(f"{where} lacks network, contract, data or training")
 
     def build(self, user_network: Network | None = None) -> nn.Module:
@@ -151,11 +158,13 @@ class Recipe:
             )
 
     def _built(self, user_network: Network | None) -> nn.Module:
-        body = build_network(self.network, self.arguments, user_network)
+        bodies = [build_network(self.network, self.arguments, user_network) for _ in range(self.members)]
         if self.preprocessing is None:
-            return body
+            return bodies[0] if self.members == 1 else Ensemble(bodies)
         try:
-            return TableNetwork(body, **self.preprocessing)
+            if self.members > 1:
+                return TableEnsemble(bodies, **self.preprocessing)
+            return TableNetwork(bodies[0], **self.preprocessing)
         except Exception as error:  # torch's, of every kind
             raise FormatError(
                 f"the recipe's preprocessing {shown(self.preprocessing)} is not understood: {first_line(error)}"

@@ -10,6 +10,7 @@ from parity_runtime.package.manifest import PROFILE
 from parity_runtime.tables.csv_file import write_csv
 from parity_training.data.problem import Problem
 from parity_training.fitting.checkpoint import CHECKPOINT, PREVIOUS
+from parity_training.fitting.cross_validation import FOLDS
 from parity_training.fitting.mlflow_log import MLFLOW
 from parity_training.fitting.training_log import METRICS, TENSORBOARD
 from parity_training.run import EVALUATION, PLOTS, RECIPE, REPLACED, STATE_DICT, TEST_TABLE, Run
@@ -61,7 +62,7 @@ def _is_ours(name: Path) -> bool:
 
 _OURS = {
     RECIPE, CHECKPOINT, PREVIOUS, EVALUATION, TEST_TABLE, PROFILE, STATE_DICT, METRICS, TENSORBOARD, MLFLOW, REPLACED,
-    *PLOTS,
+    FOLDS, *PLOTS,
 }  # fmt: skip
 
 

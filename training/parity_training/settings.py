@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from parity_runtime import FormatError, InputError
 from parity_runtime.printable import shown
@@ -12,7 +12,12 @@ Arguments = dict[str, Any]
 
 DEFAULT_SEED = 1234
 
+Combine = Literal["average", "best"]
+
 _MOST_WORKERS = 1024  # processes; a recipe may ask for any number of them
+
+MOST_NETWORKS = 256
+"""Networks that are trained at once, and folds of a cross-validation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +37,20 @@ class TrainSettings:
         weight_decay: of the optimizer.
         scheduler: a class of torch.optim.lr_scheduler by name, stepped once an epoch; None keeps the rate.
         scheduler_arguments: its keyword arguments.
-        loss: a loss of torch.nn by name; None takes the task's own.
+        loss: a loss of torch.nn by name, or of a regression ``quantile=0.9``, ``poisson``, ``huber``; None takes the
+            task's own.
         class_weights: ``balanced``, or a weight a class; None weighs rows alike.
         clip_norm: the largest norm of all gradients together; None clips nothing.
         patience: early stopping: epochs without a smaller validation loss after which training stops; None never.
         seed: of the initial weights, the order of the rows, the split and dropout.
+        restarts: networks that are trained at once, each from first weights of its own.
+        combine: what is kept of several: ``average``, the mean of what they return, or the ``best`` of them, by the
+            validation loss.
+        folds: of a cross-validation, which says how sure the figures are; None makes none.
+        calibrate: whether logits are divided by a temperature that makes probabilities as sure as they are right, on
+            the validation rows.
+        threshold_for: of two classes: what the threshold is chosen for on the validation rows: ``f1``, ``recall=0.9``,
+            ``precision=0.9``, or ``cost=1,10``, what a false alarm and a miss cost; None keeps it.
         num_workers: processes that load batches; 0 takes them straight from memory.
         device: ``auto`` (CUDA if it is there), ``cpu``, ``cuda``.
     """
@@ -54,12 +68,19 @@ class TrainSettings:
     clip_norm: float | None = None
     patience: int | None = None
     seed: int = DEFAULT_SEED
+    restarts: int = 1
+    combine: Combine = "average"
+    folds: int | None = None
+    calibrate: bool = False
+    threshold_for: str | None = None
     num_workers: int = 0
     device: str = "auto"
 
     def __post_init__(self) -> None:
         check_types(self)
         _check_range("num_workers", self.num_workers, 0, _MOST_WORKERS)
+        _check_range("restarts", self.restarts, 1, MOST_NETWORKS)
+        _check_range("folds", self.folds, 2, MOST_NETWORKS)
         for name, lowest in (("epochs", 1), ("batch_size", 1), ("patience", 1), ("seed", 0)):
             _check_range(name, getattr(self, name), lowest, 2**63 - 1)
         if self.scheduler is None and self.scheduler_arguments:

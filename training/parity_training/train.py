@@ -1,30 +1,31 @@
 """From a problem to a run: the notebook's life-cycle, resumable at any moment."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from parity_runtime import InputError, ParityError
-from parity_runtime.errors import first_line
+from parity_runtime import InputError
 from parity_runtime.files.atomic_write import write_file
 from parity_runtime.files.json_file import dump_json, dump_table, parse_json
 from parity_runtime.files.staged_folder import throw_away
 from parity_runtime.package.manifest import PROFILE
 from parity_training.data.problem import Problem
 from parity_training.data.training_profile import training_profile
+from parity_training.data.training_targets import training_targets
 from parity_training.data.xor import XORSettings, xor_data
 from parity_training.diagnostics.diagnose import diagnose
 from parity_training.fitting.check_classes import check_classes
 from parity_training.fitting.checkpoint import Checkpoints, NotSavedError, restore, saved_weights
+from parity_training.fitting.cross_validation import FOLDS, CrossValidation, check_folds
 from parity_training.fitting.evaluation import inputs_of, metrics_of, outputs_of
+from parity_training.fitting.finish import check_decisions, finish
 from parity_training.fitting.loop import EpochResult, TrainingLoop
 from parity_training.fitting.mlflow_log import Log, as_mlflow_log, destination
 from parity_training.fitting.mlflow_run import MLflowRun, mlflow_run
-from parity_training.fitting.prepare import NetworkChoice, make_recipe, prepare
+from parity_training.fitting.prepare import NetworkChoice, make_recipe, prepare, shapes_in_training
 from parity_training.fitting.process_group import current_group, restarted
+from parity_training.fitting.seeded import explained, seeded
 from parity_training.fitting.stop_signals import StoppedError, StopRequest, stop_requests
 from parity_training.fitting.training_log import check_tensorboard, open_log, read_epochs
 from parity_training.networks.registry import Network
@@ -116,9 +117,11 @@ def train_model(  # noqa: PLR0913 -- what a training is made of, and who watches
         return _already_there(Run.open(target))
     check_folder(target, replace=replace)
     check_classes(training_data)
+    check_decisions(training_data, settings)
+    check_folds(training_data, settings, group.size)
     place = destination(mlflow) if mlflow else None
     recipe = make_recipe(training_data, choice, settings)
-    with group.finishing(), _seeded(settings.seed):
+    with group.finishing(), seeded(settings.seed):
         training = prepare(training_data, recipe, choice.user_network, settings)  # refuses before anything is written
         with begun(target, replace=replace) as folder:
             run = Run(folder, recipe)
@@ -128,7 +131,7 @@ def train_model(  # noqa: PLR0913 -- what a training is made of, and who watches
                 place.write(folder)
             Checkpoints(run.path, training).save()  # from here on it can be resumed
             try:
-                _finish(run, training_data, training, on_epoch)
+                run = _finish(run, training_data, training, choice.user_network, on_epoch)
             except InputError as error:
                 never_ran = training.progress.epoch == 0 and not isinstance(error, NotSavedError)
                 if never_ran:  # there is nothing to keep or to resume
@@ -175,11 +178,12 @@ def resume(
         return _follow(target, training_data, user_network, on_epoch)
     if finished_before(target):
         return _already_there(Run.open(target))
-    with group.finishing(), reopened(target, replace=replace) as run:
+    with group.finishing(), reopened(target, replace=replace) as begun_run:
+        run = begun_run
         if run.recipe.data != training_data.source:
             raise InputError(f"{target} was trained on other rows; resume it with the same data")
         if not (run.path / STATE_DICT).is_file():  # else it was killed between its last file and its name
-            _continue(run, training_data, user_network, on_epoch)
+            run = _continue(run, training_data, user_network, on_epoch)
         else:
             group.told(_plan(run.recipe, train=False))
             _log_again(run.path)
@@ -194,17 +198,17 @@ def _log_again(folder: Path) -> None:
                 mlflow.write(epoch)
 
 
-def _continue(run: Run, training_data: Problem, user_network: Network | None, on_epoch: OnEpoch) -> None:
+def _continue(run: Run, training_data: Problem, user_network: Network | None, on_epoch: OnEpoch) -> Run:
     settings = TrainSettings.from_json(run.recipe.training, str(run.path / RECIPE))
     if user_network is None:  # a recipe may ask for any size: its weights must be there before memory is taken
         weights, path = saved_weights(run.path)
-        check_state_dict(run.recipe.shapes(), weights, str(path))
-    with _seeded(settings.seed):
+        check_state_dict(shapes_in_training(run.recipe, settings), weights, str(path))
+    with seeded(settings.seed):
         training = prepare(training_data, run.recipe, user_network, settings)
         restore(run.path, training)
         if not (run.path / TEST_TABLE).is_file():
             write_test_rows(run.path / TEST_TABLE, training_data)
-        _finish(run, training_data, training, on_epoch)
+        return _finish(run, training_data, training, user_network, on_epoch)
 
 
 def _already_there(run: Run) -> Run:
@@ -230,20 +234,23 @@ def _follow(target: Path, training_data: Problem, user_network: Network | None, 
             raise InputError(f"rank {group.rank} was given other rows than the leading process")
         settings = TrainSettings.from_json(recipe.training, where)
         if plan["train"]:
-            with _seeded(settings.seed):
+            with seeded(settings.seed):
                 training = prepare(training_data, recipe, user_network, settings)
                 training.stop = stop
-                for result in _explained(training):
+                for result in explained(training):
                     on_epoch(result)
                 _refuse_stopped(unfinished_path(target), stop, training)
     return Run(target, recipe)
 
 
-def _finish(run: Run, training_data: Problem, training: TrainingLoop, on_epoch: OnEpoch) -> None:
+def _finish(
+    run: Run, training_data: Problem, training: TrainingLoop, user_network: Network | None, on_epoch: OnEpoch
+) -> Run:
     """Train to the end, or to the next signal, and write what a finished run holds."""
     with mlflow_run(run.path) as mlflow:
         _train(run, training, on_epoch, mlflow)
-        _write_results(run, training_data, training)
+        folds = _folds(run, training_data, user_network, on_epoch)
+        return _write_results(run, training_data, training, folds)
 
 
 def _train(run: Run, training: TrainingLoop, on_epoch: OnEpoch, mlflow: MLflowRun | None) -> None:
@@ -251,36 +258,45 @@ def _train(run: Run, training: TrainingLoop, on_epoch: OnEpoch, mlflow: MLflowRu
         current_group().told(_plan(run.recipe))
         checkpoints = Checkpoints(run.path, training, log.flush)
         training.after_step = checkpoints.save_if_due
-        for result in _explained(training):
+        for result in explained(training):
             log.write(result)
             on_epoch(result)
         checkpoints.save()
         _refuse_stopped(run.path, training.stop, training)
 
 
-def _write_results(run: Run, training_data: Problem, training: TrainingLoop) -> None:
+def _write_results(run: Run, training_data: Problem, training: TrainingLoop, folds: dict[str, Any]) -> Run:
     """Evaluate the best weights, and write what an unfinished run has not."""
-    training.model.load_state_dict(training.progress.best_weights)
-    model = training.model.cpu()
+    settings = TrainSettings.from_json(run.recipe.training, str(run.path / RECIPE))
+    done = finish(training_data, training, settings, run.recipe.contract)
     part = training_data.evaluated_part
-    outputs = outputs_of(model, inputs_of(training_data, part))
-    metrics = metrics_of(training_data, outputs, part)
-    found = diagnose(training_data, model, outputs, part, run.path / TEST_TABLE)
-    write_file(run.path / EVALUATION, dump_table({"part": part} | metrics | found))
-    profile = training_profile(training_data)
+    contract = done.contract
+    trained = training_targets(training_data, contract.objective)
+    outputs = outputs_of(done.model, inputs_of(training_data, part))
+    metrics = metrics_of(training_data, outputs, part, contract=contract, trained=trained)
+    run = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, contract=contract))
+    run.write_json(RECIPE, run.recipe.to_json())  # with the threshold that was chosen
+    found = diagnose(training_data, contract, done.model, outputs, part, run.path / TEST_TABLE)
+    write_file(run.path / EVALUATION, dump_table({"part": part} | metrics | done.decided | folds | found))
+    profile = training_profile(training_data, trained)
     if profile is not None:
         write_file(run.path / PROFILE, profile.dump())
-    save_object(dict(model.state_dict()), run.path / STATE_DICT)  # the last file: a run that has it has finished
+    (run.path / FOLDS).unlink(missing_ok=True)
+    save_object(dict(done.model.state_dict()), run.path / STATE_DICT)  # the last file: a run that has it has finished
+    return run
 
 
-def _explained(training: TrainingLoop) -> Iterator[EpochResult]:
-    """Train, and turn what torch or somebody's own network raises into one sentence."""
-    try:
-        yield from training.epochs()
-    except (ParityError, OSError):
-        raise
-    except Exception as error:  # torch's, of every kind
-        raise InputError(f"training failed in epoch {training.progress.epoch + 1}: {first_line(error)}") from error
+def _folds(run: Run, training_data: Problem, user_network: Network | None, on_epoch: OnEpoch) -> dict[str, Any]:
+    """Return what a cross-validation says, where the settings ask for one."""
+    settings = TrainSettings.from_json(run.recipe.training, str(run.path / RECIPE))
+    if settings.folds is None:
+        return {}
+    with seeded(settings.seed), stop_requests() as stop:
+        folds = CrossValidation(training_data, run.recipe, settings, user_network)
+        found = folds.run(run.path, stop, on_epoch, explained)
+    if found is None:
+        raise StoppedError(f"stopped in the cross-validation and saved in {run.path}", stop.signal_number)
+    return {"folds": found}
 
 
 def _refuse_stopped(path: Path, stop: StopRequest, training: TrainingLoop) -> None:
@@ -290,23 +306,3 @@ def _refuse_stopped(path: Path, stop: StopRequest, training: TrainingLoop) -> No
             f"stopped in epoch {progress.epoch + 1} of {training.num_epochs} and saved in {path}",
             stop.signal_number,
         )
-
-
-@contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Use torch's generators from a seed on, and its deterministic algorithms; all is put back afterwards."""
-    deterministic, warn_only = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        memory = torch.utils.deterministic
-        fill = memory.fill_uninitialized_memory  # type: ignore[attr-defined]
-        memory.fill_uninitialized_memory = False  # type: ignore[attr-defined] # it costs more than it could show
-        try:
-            yield
-        finally:
-            memory.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
-            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)

@@ -166,9 +166,16 @@ def state_after_restart(target: Path, recipe: Recipe) -> Literal["unfinished", "
 def _is_alike(path: Path, made: dict[str, Any]) -> bool:
     """Whether a recipe on disk is that of the same training, on however many processes."""
     found = read_json(path) if path.is_file() else {}
-    return all(found.get(key) == made[key] for key in ("network", "contract", "data")) and _settings(
-        found
-    ) == _settings(made)
+    of_training = all(found.get(key) == made[key] for key in ("network", "data"))
+    return of_training and _meaning(found) == _meaning(made) and _settings(found) == _settings(made)
+
+
+def _meaning(recipe: dict[str, Any]) -> Any:
+    """Return the contract, without a threshold that is chosen when training has ended."""
+    contract, training = recipe.get("contract"), recipe.get("training")
+    if isinstance(contract, dict) and isinstance(training, dict) and training.get("threshold_for") is not None:
+        return {**contract, "threshold": None, "logit_threshold": None}
+    return contract
 
 
 def _settings(recipe: dict[str, Any]) -> Any:

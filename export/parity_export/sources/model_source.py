@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -40,6 +40,9 @@ from parity_training import Run, weights_id
 from parity_training.data.encode_columns import encode_columns, network_inputs
 from parity_training.networks.registry import Network
 from parity_training.run import TEST_TABLE
+
+if TYPE_CHECKING:
+    from parity_training.sklearn.estimator import ParityEstimator
 
 
 @dataclass(frozen=True)
@@ -154,11 +157,48 @@ def source_from_run(run: Run, user_network: Network | None = None) -> ModelSourc
     with run.reading():
         module, sample, profile = run.module(user_network), _test_rows(run), run.profile()
         evaluation = run.evaluation()
+    trained = trained_source(module, run.recipe.contract, run.recipe.training.get("seed"))
+    return replace(trained, sample=sample, profile=profile, evaluation=evaluation)
+
+
+def source_from_estimator(estimator: "ParityEstimator", name: str) -> ModelSource:
+    """Return the source of a fitted `parity_training.sklearn.ParityClassifier` or ``ParityRegressor``.
+
+    >>> from sklearn.datasets import load_wine
+    >>> from parity_export import source_from_estimator
+    >>> from parity_training.sklearn import ParityClassifier
+    >>> estimator = ParityClassifier(epochs=2, random_state=0).fit(*load_wine(return_X_y=True))
+    >>> source_from_estimator(estimator, "wine")
+    ModelSource('wine', TableNetwork, multiclass, 13 features)
+
+    Args:
+        estimator: it keeps none of its rows, so that the gate draws its own from their ranges.
+        name: the model's name.
+
+    Raises:
+        NotFittedError: it is not fitted.
+        InputError: a tensor of it has a dtype that numpy lacks.
+    """
+    fitted = estimator.fitted()
+    contract = replace(fitted.contract, name=name)
+    return replace(trained_source(fitted.network, contract, fitted.seed), profile=fitted.profile)
+
+
+def trained_source(module: nn.Module, contract: ModelContract, seed: int | None) -> ModelSource:
+    """Return the source of a network that Parity trained.
+
+    Args:
+        module: on the CPU, in eval mode.
+        contract: what it takes and gives.
+        seed: of its training, where there was one.
+
+    Raises:
+        InputError: a tensor of it has a dtype that numpy lacks.
+    """
     check_dtypes(module)
-    provenance = {"weights": weights_id(module.state_dict()), "seed": run.recipe.training.get("seed")}
-    contract = replace(run.recipe.contract, provenance=provenance | _versions())
-    example = Example.of(module, network_inputs(contract))
-    return ModelSource(module, contract, example, sample=sample, profile=profile, evaluation=evaluation)
+    provenance = {"weights": weights_id(module.state_dict()), "seed": seed}
+    contract = replace(contract, provenance=provenance | _versions())
+    return ModelSource(module, contract, Example.of(module, network_inputs(contract)))
 
 
 def source_from_module(

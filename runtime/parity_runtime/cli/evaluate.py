@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from parity_runtime.cli.drift_options import DriftWatch, drift_options, refuse_beside_explain_row, show_row
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.engine_options import EngineChoice, engine_options
+from parity_runtime.cli.metric_lines import metric_lines, why_none
 from parity_runtime.cli.options import digest_option, package_argument, provider_option, say_provider
 from parity_runtime.cli.table_options import read_options, refuse_row_of_many, table_file, table_options, tell
 from parity_runtime.contract import ModelContract
 from parity_runtime.drift.explain_row import explain_row
 from parity_runtime.errors import LimitError
-from parity_runtime.evaluation.evaluate import check_target, evaluate_chunks
+from parity_runtime.evaluation.evaluate import check_targets, evaluate_chunks
 from parity_runtime.evaluation.metrics import classification_metrics, regression_metrics
+from parity_runtime.evaluation.result_sentences import result_sentences
 from parity_runtime.files.json_file import dump_json
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.predictor import Predictor
@@ -30,8 +32,6 @@ from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.find_tables import in_parts
 from parity_runtime.tables.table_file import ReadOptions
 from parity_runtime.tables.table_parts import table_parts
-
-_SHOWN = 5  # classes
 
 
 @click.command()
@@ -49,12 +49,14 @@ _SHOWN = 5  # classes
 def evaluate(
     package: Path, tables: tuple[str, ...], target: str | None, as_json: bool, provider: Provider, **options: Any
 ) -> None:
-    """Predict the rows of TABLE and compare with the column TARGET.
+    """Predict the rows of TABLE and compare with the column TARGET, of several targets with all of them.
 
     TABLE is CSV or JSON Lines (also .gz), .npy, Parquet or Arrow; - is stdin; or a folder, a quoted glob or several
     files of one format, whose rows are evaluated as those of one table. --at-least accuracy=0.99 and --at-most
     rmse=50 make it a gate: the metrics are printed all the same. Rows whose target is missing are left out, and
-    counted. After the metrics stands how the rows differ from those of the training; --fail-on makes that a gate too.
+    counted. Beside the metrics stand those of a constant from the training rows, the most frequent class or the mean,
+    where the package has a profile.json; after them how the rows differ from those of the training; --fail-on makes
+    that a gate too.
     """
     limits = {sign: options.pop(sign) for sign in ("at_least", "at_most")}
     fail_on, number = options.pop("fail_on"), options.pop("explain_row")
@@ -74,8 +76,9 @@ def evaluate(
     reading = read_options(options)
     if number is not None:
         chunks = _chunks(predictor, tables, reading, target)
-        target = check_target(predictor.contract, target)
-        show_row(explain_row(predictor, chunks, number, target), as_json=as_json)
+        columns = check_targets(predictor.contract, target)
+        shown = columns[0] if len(columns) == 1 else None
+        show_row(explain_row(predictor, chunks, number, shown), as_json=as_json)
         return
     drift = DriftWatch(predictor, package, fail_on)
     if engine is None:
@@ -106,7 +109,8 @@ def _metrics_here(
         unknown.first(inputs)
         drift.counts.update_evaluated(inputs, outputs, true)
 
-    return evaluate_chunks(predictor, _chunks(predictor, tables, reading, target), target, observe)
+    chunks = _chunks(predictor, tables, reading, target)
+    return evaluate_chunks(predictor, chunks, target, observe, drift.counts.known_of_targets())
 
 
 def _metrics_with(
@@ -147,24 +151,17 @@ class _UnknownWatch:
 
 
 def _show(contract: ModelContract, metrics: dict[str, Any], target: str | None) -> None:
-    left_out = metrics.pop("without_target")
+    left_out = metrics["without_target"]
     if left_out:
-        echo_line(f"parity: {left_out_rows(left_out, target or contract.targets[0])}", err=True)
-    for name, value in metrics.items():
-        text = f"{value:.6g}" if isinstance(value, float) else value
-        echo_line(f"{name:<17} {text if value is not None else _why_none(contract, metrics)}")
-
-
-def _why_none(contract: ModelContract, metrics: dict[str, Any]) -> str:
-    """Return why there is no area under the ROC curve: it takes rows of every class."""
-    missing = [str(label) for label, row in zip(contract.classes, metrics["confusion"], strict=True) if not sum(row)]
-    some = ", ".join([*missing[:_SHOWN], *["..."] * (len(missing) > _SHOWN)])
-    return f"none (it takes rows of every class; no row is {some})"
+        targets = " or ".join(check_targets(contract, target))
+        echo_line(f"parity: {left_out_rows(left_out, targets)}", err=True)
+    for line in [*result_sentences(contract, metrics), "", *metric_lines(contract, metrics)]:
+        echo_line(line)
 
 
 def _found(contract: ModelContract, metrics: dict[str, Any], name: str) -> str:
     error = metrics.get(f"{name}_error")
-    return str(_why_none(contract, metrics) if metrics[name] is None else metrics[name]) + (
+    return str(why_none(contract, metrics, name) if metrics[name] is None else metrics[name]) + (
         f" (to {error:.1g})" if error else ""
     )
 
@@ -189,7 +186,11 @@ def _check_names(contract: ModelContract, names: list[str]) -> None:
     """Refuse limits of metrics that there are not, before any row is read."""
     row = np.zeros(1, np.int64)
     classes = len(contract.classes)
-    some = classification_metrics(row, row, np.eye(classes)[:1]) if classes else regression_metrics(row, row)
+    some = (
+        classification_metrics(row, row, np.eye(classes)[:1])
+        if classes
+        else regression_metrics(row, row, contract.objective)
+    )
     known = [name for name, value in some.items() if not isinstance(value, list)]
     for name in names:
         if name not in known:

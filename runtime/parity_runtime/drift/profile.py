@@ -1,66 +1,18 @@
 """What the rows of a training looked like: profile.json, in a run and in its package."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from parity_runtime.contract import ModelContract
 from parity_runtime.drift.column_counts import ColumnCounts
+from parity_runtime.drift.profile_fields import bin_edges, row_counts
+from parity_runtime.drift.target_profile import TargetProfile
 from parity_runtime.errors import FormatError
 from parity_runtime.feature import Feature
-from parity_runtime.files.json_file import FORMAT, check_format, dump_table, finite_number
+from parity_runtime.files.json_file import FORMAT, check_format, dump_table
 from parity_runtime.package.manifest import PROFILE, Package
 from parity_runtime.printable import shown
-
-_MOST_EDGES = 1000
-
-
-@dataclass(frozen=True)
-class TargetProfile:
-    """What the target of the training rows was.
-
-    Attributes:
-        name: of its column.
-        classes: of a classifier: rows of each class, int64 ``[classes]``; None of a regression.
-        values: of a regression: its bins, and the smallest and the largest value, in the target's unit.
-    """
-
-    name: str
-    classes: NDArray[np.int64] | None = None
-    values: ColumnCounts | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        if self.classes is not None:
-            return {"name": self.name, "classes": self.classes.tolist()}
-        counts = self.values
-        if counts is None:
-            return {"name": self.name}
-        ends = {"low": counts.feature.low, "high": counts.feature.high}
-        return {"name": self.name, **ends, "edges": list(counts.edges), "bins": counts.bins.tolist()}
-
-    @classmethod
-    def from_json(cls, value: Any, contract: ModelContract, where: str) -> Self:
-        """Read the JSON form.
-
-        Raises:
-            FormatError: it is none, or does not go with the contract.
-        """
-        if isinstance(value, dict) and value.get("name") in contract.targets:
-            if contract.is_classifier:
-                return cls(value["name"], _counts(value.get("classes"), len(contract.classes), f"{where}: classes"))
-            low, high = (finite_number(value.get(end), f"{where}: {end}") for end in ("low", "high"))
-            if low > high:
-                raise FormatError(f"{where}: low is {low} and high {high}")
-            feature = Feature(value["name"], "target", 0, low=low, high=high)
-            edges = _edges(value.get("edges"), feature, where)
-            bins = _counts(value.get("bins"), len(edges) + 1, f"{where}: bins")
-            return cls(value["name"], None, ColumnCounts(feature, edges, bins))
-        raise FormatError(f"{where} is {shown(value)}, the target of no such contract")
 
 
 @dataclass(frozen=True)
@@ -69,11 +21,18 @@ class Profile:
 
     Attributes:
         columns: of each feature by its name, in the contract's order.
-        target: what was predicted; None if unknown.
+        target: what was predicted; None if unknown, or where there are several.
+        targets: what was predicted, where there are several, in the contract's order.
     """
 
     columns: dict[str, ColumnCounts]
     target: TargetProfile | None = None
+    targets: tuple[TargetProfile, ...] = ()
+
+    @property
+    def trained_on(self) -> tuple[TargetProfile, ...]:
+        """Every target that is known: none, one or several."""
+        return self.targets if self.target is None else (self.target,)
 
     @property
     def rows(self) -> int:
@@ -87,6 +46,7 @@ class Profile:
             "rows": self.rows,
             "columns": [_column_to_json(counts) for counts in self.columns.values()],
             "target": None if self.target is None else self.target.to_json(),
+            **({"targets": [target.to_json() for target in self.targets]} if self.targets else {}),
         }
 
     def dump(self) -> bytes:
@@ -115,7 +75,7 @@ class Profile:
                 raise FormatError(f"{where}: {name} has {counts.cells} cells, and there are {shown(rows)} rows")
         target = value.get("target")
         read = None if target is None else TargetProfile.from_json(target, contract, f"{where}: target")
-        return cls(columns, read)
+        return cls(columns, read, _several(value.get("targets"), contract, f"{where}: targets"))
 
 
 def read_profile(path: str | Path, package_id: str | None = None) -> Profile | None:
@@ -155,33 +115,23 @@ def _column_to_json(counts: ColumnCounts) -> dict[str, Any]:
 
 
 def _column_from_json(value: dict[str, Any], feature: Feature, where: str) -> ColumnCounts:
-    missing = int(_counts([value.get("missing")], 1, f"{where}: missing")[0])
+    missing = int(row_counts([value.get("missing")], 1, f"{where}: missing")[0])
     if feature.is_text:
-        unknown = int(_counts([value.get("unknown")], 1, f"{where}: unknown")[0])
-        bins = _counts(value.get("categories"), len(feature.categories), f"{where}: categories")
+        unknown = int(row_counts([value.get("unknown")], 1, f"{where}: unknown")[0])
+        bins = row_counts(value.get("categories"), len(feature.categories), f"{where}: categories")
         return ColumnCounts(feature, (), bins, missing, unknown)
-    edges = () if feature.kind == "boolean" else _edges(value.get("edges"), feature, where)
+    edges = () if feature.kind == "boolean" else bin_edges(value.get("edges"), feature, where)
     size = 2 if feature.kind == "boolean" else len(edges) + 1
-    return ColumnCounts(feature, edges, _counts(value.get("bins"), size, f"{where}: bins"), missing)
+    return ColumnCounts(feature, edges, row_counts(value.get("bins"), size, f"{where}: bins"), missing)
+
+
+def _several(value: Any, contract: ModelContract, where: str) -> tuple[TargetProfile, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or [_name_of(target) for target in value] != list(contract.targets):
+        raise FormatError(f"{where} are not those of the contract, {shown(list(contract.targets))}")
+    return tuple(TargetProfile.from_json(target, contract, where) for target in value)
 
 
 def _name_of(column: Any) -> Any:
     return column.get("name") if isinstance(column, dict) else None
-
-
-def _counts(value: Any, size: int, where: str) -> NDArray[np.int64]:
-    """Return numbers of rows; 2^31 at most, so that no sum of them is beyond int64."""
-    plain = isinstance(value, list) and all(type(count) is int and 0 <= count < 2**31 for count in value)
-    if not plain or len(value) != size:
-        raise FormatError(f"{where} is {shown(value)}, not {size} numbers of rows")
-    return np.array(value, np.int64)
-
-
-def _edges(value: Any, feature: Feature, where: str) -> tuple[float, ...]:
-    if not isinstance(value, list) or len(value) > _MOST_EDGES:
-        raise FormatError(f"{where}: edges is {shown(value)}, not a list of {_MOST_EDGES} numbers at most")
-    edges = tuple(finite_number(edge, f"{where}: an edge") for edge in value)
-    largest = 2.0**62 if feature.kind == "datetime" else float(np.finfo(np.float32).max)
-    if any(abs(edge) > largest for edge in edges) or any(first >= then for first, then in pairwise(edges)):
-        raise FormatError(f"{where}: edges is {shown(value)}, which does not ascend or goes beyond what a cell can be")
-    return tuple(map(int, edges)) if feature.kind == "datetime" else edges

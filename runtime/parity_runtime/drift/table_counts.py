@@ -10,6 +10,7 @@ from parity_runtime.contract import LABEL, VALUE, ModelContract
 from parity_runtime.drift.column_counts import ColumnCounts
 from parity_runtime.drift.counts_json import counts_to_json, merge_counts_json
 from parity_runtime.drift.profile import Profile, empty_columns
+from parity_runtime.drift.target_profile import known_of_targets
 from parity_runtime.feature import Feature
 from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.feature_columns import read_cells
@@ -44,6 +45,10 @@ class TableCounts:
         self.predicted_values, self.true_values = (
             None if target is None else ColumnCounts.empty(target.feature, target.edges) for _ in range(2)
         )
+
+    def known_of_targets(self) -> NDArray[np.int64] | dict[str, float] | None:
+        """Return what `parity_runtime.drift.target_profile.known_of_targets` does of the profile; None without one."""
+        return None if self.profile is None else known_of_targets(self.profile.trained_on, self.contract)
 
     def empty(self) -> Self:
         """Return the counts of no row, of the same model and profile."""
@@ -91,10 +96,15 @@ class TableCounts:
             self.predicted_values.update(outputs[VALUE][:, place])
 
     def update_true(self, true: NDArray[Any]) -> None:
-        """Take the true values of rows: class indices, or numbers in the target's unit; ``[rows]``."""
+        """Take the true values of rows: class indices, or numbers in the target's unit; ``[rows]``.
+
+        Of several targets ``[rows, targets]``: the one that the profile knows is counted.
+        """
         if self.contract.is_classifier:
             self.true += np.bincount(true, minlength=len(self.true))
         elif self.true_values is not None:
+            if true.ndim == 2:
+                true = true[:, self.contract.targets.index(self.true_values.feature.name)]
             self.true_values.update(true.astype(np.float32))
 
     def update_evaluated(

@@ -46,7 +46,7 @@ class EvaluationWork:
     Attributes:
         worker: whose predictor answers.
         reading: how the parts are written.
-        target: the column of the true values; None for the contract's.
+        target: the column of the true values; None for the contract's, of several all of them.
         counts: of no row.
     """
 
@@ -74,9 +74,13 @@ class EvaluationWork:
             counts.update_evaluated(inputs, outputs, true)
 
         table = replace(part_table(predictor.contract, part, self.reading), tell=notes.append)
-        evaluation = Evaluation(predictor.contract, self.target, binned=True)
+        evaluation = self.evaluation(predictor)
         evaluation.update(predictor, table.chunks(chunk_size(predictor.contract, None)), observe)
         return EvaluatedPart(part.number, evaluation, counts, notes)
+
+    def evaluation(self, predictor: Predictor) -> Evaluation:
+        """Return the evaluation of no row yet, which takes those of all parts."""
+        return Evaluation(predictor.contract, self.target, binned=True, trained=self.counts.known_of_targets())
 
 
 def evaluate_with(
@@ -98,7 +102,7 @@ def evaluate_with(
     """
     parts = absolute(table_parts(tables, work.reading.format))
     check_files(predictor, [part_table(predictor.contract, part, work.reading) for part in parts], work.target)
-    whole, notes = Evaluation(predictor.contract, work.target, binned=True), list[str]()
+    whole, notes = work.evaluation(predictor), list[str]()
     with engine, closing(engine.map(replace(work, counts=work.counts.empty()), parts)) as results:
         for found in results:
             whole.merge(found.evaluation)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from parity_runtime.evaluation.evaluate import check_target
+from parity_runtime.evaluation.evaluate import check_targets
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.scoring.folder_job import refuse_dependent_rows
 from parity_runtime.scoring.score_table import chunk_size
@@ -21,7 +21,7 @@ def chunks_of_parts(predictor: Predictor, files: Sequence[TableFile], target: st
     Args:
         predictor: answers them.
         files: the tables; each is read once, in constant memory.
-        target: the column of the true values; by default the contract's.
+        target: the column of the true values; by default the contract's, of several all of them.
 
     Raises:
         InputError: a table cannot be read or lacks a column, or rows of the model influence one another.
@@ -39,13 +39,14 @@ def check_files(predictor: Predictor, files: Sequence[TableFile], target: str | 
     """
     refuse_dependent_rows(predictor)
     check_takes_rows(predictor.contract)
-    target = check_target(predictor.contract, target)
+    targets = check_targets(predictor.contract, target)
     size = chunk_size(predictor.contract, None)
     for file in files:
-        _check(predictor, file.head(size), target)
+        _check(predictor, file.head(size), targets)
 
 
-def _check(predictor: Predictor, head: Chunk, target: str) -> None:
+def _check(predictor: Predictor, head: Chunk, targets: Sequence[str]) -> None:
     if not isinstance(head, JsonChunk):  # a key may be in other lines than the first
         read_inputs(predictor.contract, head)
-        head.index(target)
+        for target in targets:
+            head.index(target)

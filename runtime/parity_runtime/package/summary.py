@@ -25,6 +25,8 @@ def summarize(contract: ModelContract) -> list[str]:
         lines.append(f"vectors     {'of the length 1' if contract.unit_norm else 'of any length'}")
     if contract.targets:
         lines.append(f"targets     {', '.join(contract.targets)}")
+    if contract.objective is not None:
+        lines.append(f"objective   {contract.objective}")
     lines.append(f"rows        {'independent' if contract.row_independent else 'influence one another'}")
     for name, tolerance in contract.tolerance.items():
         lines.append(f"tolerance   {name}: rtol {tolerance.rtol:.3g}, atol {tolerance.atol:.3g}, "

@@ -58,6 +58,19 @@ def _folder(out: Path) -> Path | None:
     return next((above for above in out.absolute().parents if above.is_dir()), None)
 
 
+def _of_rows(problem: Problem) -> list[str]:
+    """Return what columns say of the rows themselves, as a person reads it."""
+    source = problem.source
+    said = {
+        "weight": "rows weigh in the loss what {} says",
+        "group": "rows of one {} are in one part",
+        "time": "rows are in the order of {}: the last are held out, and those before them validate",
+        "validation_file": "the rows of {} validate",
+        "test_file": "the rows of {} are held out",
+    }
+    return [text.format(source[name]) for name, text in said.items() if source.get(name)]
+
+
 def _described(columns: Columns, problem: Problem) -> list[str]:
     """Return what a table turned out to be, as a person reads it."""
     contract = problem.contract
@@ -71,6 +84,7 @@ def _described(columns: Columns, problem: Problem) -> list[str]:
         f"{contract.task}{classes}{positive}: {counted(len(contract.features), 'feature')}, "
         f"{counted(train, 'row')} to train on, {validation} to validate, {test} held out",
     ]
+    lines += _of_rows(problem)
     if imputed:
         lines.append(f"missing cells are filled with their column's mean, in {counted(imputed, 'column')}")
     if columns.without_target:

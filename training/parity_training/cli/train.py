@@ -15,8 +15,8 @@ from parity_runtime import InputError
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.progress import progress_bar
 from parity_runtime.cli.table_options import table_options
+from parity_runtime.evaluation.result_sentences import result_sentences
 from parity_runtime.files.json_file import dump_json, parse_json, read_json
-from parity_runtime.printable import counted
 from parity_training.callables import resolve_callable
 from parity_training.cli.launch import MOST_PROCESSES, FailedProcessError, launch
 from parity_training.cli.table_problem import same_table, table_problem
@@ -28,6 +28,7 @@ from parity_training.data.table_settings import TableSettings
 from parity_training.data.xor import XORSettings, xor_data
 from parity_training.fitting.loop import EpochResult
 from parity_training.fitting.mlflow_log import MLflowLog, destination
+from parity_training.fitting.objectives import is_of_regression
 from parity_training.fitting.prepare import PROCESSES, NetworkChoice
 from parity_training.fitting.process_group import LOST, STORE, LostProcessError, current_group, restarted
 from parity_training.fitting.stop_signals import StoppedError
@@ -41,9 +42,7 @@ from parity_training.unfinished_run import UnfinishedRunError, find_unfinished, 
 _XOR_ONLY = ("size", "validation_size", "test_size", "std")
 _TABLE_ONLY = ("memory", *(item.name for item in fields(TableSettings) if item.name != "seed"))
 _TYPED = "parity_training.typed"
-_SHOWN_CLASSES = 10
 _PLAUSIBLE = 8  # processes that a run may ask for on a machine of any size
-_MUCH = 2 / 3  # of the rows: from here on, accuracy alone says little
 _KEPT_ON_RESUME = ("data", "out", "force", "resume_run", "network", "processes")
 
 
@@ -191,7 +190,7 @@ def _trained(data: str, out: Path, given: dict[str, Any], user_network: Network 
             raise InputError("--hidden goes with xor; of an MLP write --arg hidden=[64,64]")
         arguments = {"num_hidden": given["hidden"]} | arguments
     choice = NetworkChoice(given.get("network", name), arguments, user_network)
-    with _progress(settings.epochs) as on_epoch:
+    with _progress(settings.epochs, settings.folds) as on_epoch:
         return train_model(
             training_data,
             choice,
@@ -216,8 +215,8 @@ def _resumed(data: str, out: Path, user_network: Network | None, *, force: bool)
         training_data = xor_data(XORSettings(**{name: value for name, value in source.items() if name in known}))
     else:
         training_data = same_table(data, out, recipe)
-    epochs = TrainSettings.from_json(recipe.training, str(out / RECIPE)).epochs
-    with _progress(epochs) as on_epoch:
+    settings = TrainSettings.from_json(recipe.training, str(out / RECIPE))
+    with _progress(settings.epochs, settings.folds) as on_epoch:
         return resume(out, training_data, user_network, on_epoch, replace=force)
 
 
@@ -232,6 +231,8 @@ def _table(data: str, out: Path, given: dict[str, Any]) -> tuple[Problem, str, T
     _refuse_others(given, _XOR_ONLY, f"xor; DATA is {data}")
     if "target" not in given:
         raise InputError(f"say which column of {data} is to be predicted, with --target")
+    if "task" not in given and is_of_regression(given.get("loss")):
+        given["task"] = "regression"
     problem, seed = table_problem(data, out, given)
     return problem, "MLP", table_defaults(problem, seed)
 
@@ -244,44 +245,20 @@ def _refuse_others(given: dict[str, Any], others: tuple[str, ...], whose: str) -
 
 
 @contextmanager
-def _progress(epochs: int) -> Iterator[Callable[[EpochResult], None]]:
-    """Show a bar with the loss and the metric of each epoch."""
+def _progress(epochs: int, folds: int | None) -> Iterator[Callable[[EpochResult], None]]:
+    """Show a bar with the loss and the metric of each epoch, and behind the training of each fold."""
     if not current_group().leads:
         yield lambda _: None
         return
-    with progress_bar(epochs, "training", _figures) as advance:
-        yield lambda result: advance(result.epoch, result)
+    with progress_bar(epochs * (1 + (folds or 0)), "training", _figures) as advance:
+        yield lambda result: advance(result.fold * epochs + result.epoch, result)
 
 
 def _figures(result: EpochResult) -> str:
     metrics = (f", {name} {value:.4g}" for name, value in result.metrics.items())
-    return f"loss {result.loss:.4f}" + "".join(metrics)
+    fold = f"fold {result.fold}, " if result.fold else ""
+    return f"{fold}loss {result.loss:.4f}" + "".join(metrics)
 
 
 def _summary(run: Run) -> list[str]:
-    evaluation = read_json(run.path / EVALUATION)
-    part = {"test": "held-out", "validation": "validation", "train": "training"}[evaluation["part"]]
-    rows = counted(evaluation["rows"], f"{part} row")
-    if "accuracy" in evaluation:
-        found = [f"{evaluation['accuracy']:.2%} of {rows} are right"]
-        found += _beside_the_majority(evaluation["confusion"], [str(label) for label in run.recipe.contract.classes])
-    else:
-        found = [f"RMSE {evaluation['rmse']:.4g} and R2 {evaluation['r2']:.4f} on {rows}"]
-    return [*found, f"run: {run.path}"]
-
-
-def _beside_the_majority(confusion: list[list[int]], classes: list[str]) -> list[str]:
-    """Return what always predicting the most frequent class reaches, where that is much, and how others are found.
-
-    Args:
-        confusion: rows by true class and predicted class.
-        classes: their names.
-    """
-    rows = [sum(counts) for counts in confusion]
-    most = max(rows)
-    if most <= _MUCH * sum(rows):
-        return []
-    others = [index for index, count in enumerate(rows) if 0 < count < most]
-    recalls = [f"{classes[index]} {confusion[index][index] / rows[index]:.2%}" for index in others[:_SHOWN_CLASSES]]
-    recall = f"; recall: {', '.join(recalls)}" if recalls else ""
-    return [f"always predicting {classes[rows.index(most)]} would be right in {most / sum(rows):.2%}{recall}"]
+    return [*result_sentences(run.recipe.contract, read_json(run.path / EVALUATION)), f"run: {run.path}"]

@@ -24,6 +24,10 @@ def _paired(_context: click.Context, parameter: click.Parameter, texts: tuple[st
     return name_values(parameter.opts[0], texts)
 
 
+def _targets(_context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]) -> Any:
+    return names[0] if len(names) == 1 else names
+
+
 def _size(_context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
     found = None if text is None else _SIZE.fullmatch(text.strip())
     if text is not None and found is None:
@@ -49,7 +53,9 @@ def _pairs(name: str, target: str, text: str) -> Callable[[Any], Any]:
 
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option("--target", help="Table: the column to predict."),
+    click.option(
+        "--target", multiple=True, callback=_targets, help="Table: the column to predict; repeated for several numbers."
+    ),
     _list("--features", "Table: the columns to predict from [default: all others]."),
     _list("--drop-columns", "Table: columns to leave out."),
     _list("--id", "Table: columns that name the rows; left out, and kept in the held-out table.", "id_columns"),
@@ -68,6 +74,15 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option("--validation", type=float, help="Table: fraction that decides when to stop [default: 0.1]."),
     click.option("--test", type=float, help="Table: fraction that is held out until the end [default: 0.1]."),
+    click.option("--validation-file", help="Table: a file whose rows decide when to stop, in place of a fraction."),
+    click.option("--test-file", help="Table: a file whose rows are held out, in place of a fraction."),
+    click.option("--weight", metavar="COLUMN", help="Table: how much each row weighs in the loss, 0 or more."),
+    click.option(
+        "--group", metavar="COLUMN", help="Table: rows of one value stay together: none of them is held out, or all."
+    ),
+    click.option(
+        "--time", metavar="COLUMN", help="Table: when each row was (NAME or NAME=FORMAT); the last are held out."
+    ),
     click.option("--size", type=int, help="xor: training points [default: 5000]."),
     click.option("--validation-size", type=int, help="xor: points that progress is measured on [default: 500]."),
     click.option("--test-size", type=int, help="xor: held-out points [default: 500]."),
@@ -83,11 +98,29 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--weight-decay", type=float, help="Of the optimizer [default: 0]."),
     click.option("--scheduler", help="A class of torch.optim.lr_scheduler, stepped once an epoch."),
     _pairs("--scheduler-arg", "scheduler_arguments", "Of the scheduler: step_size=50; repeatable."),
-    click.option("--loss", help="A loss of torch.nn [default: BCEWithLogitsLoss, CrossEntropyLoss or MSELoss]."),
+    click.option(
+        "--loss", help="A loss of torch.nn, or quantile=0.9 [default: BCEWithLogitsLoss, CrossEntropyLoss or MSELoss]."
+    ),
     click.option("--class-weights", callback=_class_weights, metavar="W", help="balanced, or a weight a class: 1,5."),
     click.option("--clip-norm", type=float, help="The largest norm of all gradients together."),
     click.option("--patience", type=int, help="Stop after as many epochs without a better one [default: table: 20]."),
     click.option("--seed", type=int, help="Of points, split, weights and order [default: 1234]."),
+    click.option(
+        "--restarts", type=int, help="Networks trained at once, each from first weights of its own [default: 1]."
+    ),
+    click.option(
+        "--combine",
+        type=click.Choice(["average", "best"]),
+        help="What is kept of several networks: their average, or the best [default: average].",
+    ),
+    click.option("--folds", type=int, help="Cross-validate on as many folds as well, for mean and spread."),
+    click.option("--calibrate", is_flag=True, help="Table: divide logits by a temperature chosen on validation rows."),
+    click.option(
+        "--threshold-for",
+        metavar="GOAL",
+        help="Two classes: choose the threshold on validation rows for f1, recall=0.9, precision=0.9, or cost=1,10 "
+        "(of a false alarm, and of a miss).",
+    ),
     click.option("--num-workers", type=int, help="Processes that load batches [default: 0, straight from memory]."),
     click.option(
         "--processes",

@@ -38,6 +38,10 @@ class ColumnChoice:
         numeric: columns of numbers, whatever they look like.
         categorical: columns of categories.
         datetime: columns of dates, as ``name`` or ``name=format``.
+        more_targets: the targets beside the first.
+        weight: the column that says how much a row weighs.
+        group: the column that says which rows belong together.
+        time: the column that says when a row was, as ``name`` or ``name=format``.
     """
 
     target: str
@@ -46,10 +50,29 @@ class ColumnChoice:
     numeric: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     datetime: tuple[str, ...] = ()
+    more_targets: tuple[str, ...] = ()
+    weight: str | None = None
+    group: str | None = None
+    time: str | None = None
 
     def formats(self, columns: Sequence[str]) -> dict[str, str | None]:
         """Return the format of each column that is said to hold dates; None for ISO 8601."""
         return dict(_named_format(text, columns) for text in self.datetime)
+
+    def time_column(self, columns: Sequence[str]) -> tuple[str, str | None]:
+        """Return the name of the column of times, and its format; None for ISO 8601 or numbers."""
+        return _named_format(self.time or "", columns)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """All columns to predict."""
+        return (self.target, *self.more_targets)
+
+    def of_rows(self, columns: Sequence[str]) -> dict[str, str]:
+        """Return the columns that say something of the rows themselves, by the argument that names them."""
+        time = None if self.time is None else self.time_column(columns)[0]
+        found = {"weight": self.weight, "group": self.group, "time": time}
+        return {said: name for said, name in found.items() if name is not None}
 
     def wanted(self, columns: Sequence[str]) -> set[str]:
         """Return the columns that somebody names: none of them is left out for what it looks like."""
@@ -122,9 +145,10 @@ def candidates(
     index = [
         name
         for name in (() if choice.features else index_columns(columns))
-        if name not in (choice.target, *choice.dropped, *wanted)
+        if name not in (*choice.targets, *choice.dropped, *wanted)
     ]
-    left_out = {"", choice.target, *choice.dropped, *index}
+    of_rows = {*choice.of_rows(columns).values()} - wanted
+    left_out = {"", *choice.targets, *choice.dropped, *index, *of_rows}
     names = list(choice.features) or [name for name in columns if name not in left_out]
     return names, [LeftOut(name, "index", _index(name)) for name in index]
 
@@ -233,7 +257,9 @@ def _check_names(where: str, columns: Sequence[str], choice: ColumnChoice, hint:
     known = set(columns)
     absent = [
         name
-        for name in dict.fromkeys((choice.target, *choice.features, *choice.dropped, *of_kinds))
+        for name in dict.fromkeys(
+            (*choice.targets, *choice.features, *choice.dropped, *of_kinds, *choice.of_rows(columns).values())
+        )
         if name not in known
     ]
     if absent:
@@ -241,10 +267,16 @@ def _check_names(where: str, columns: Sequence[str], choice: ColumnChoice, hint:
         meant = hint(absent[0]) if hint else ""
         meant = meant or "".join(dict.fromkeys(nearest_column(name, columns) for name in absent))
         raise InputError(f"{where} has no {several} {', '.join(map(repr, absent))}; it has {listed(columns)}{meant}")
-    if choice.target in choice.dropped:
-        raise InputError(f"{choice.target!r} is the target and cannot be dropped")
-    if choice.target in choice.wanted(columns):
-        raise InputError(f"{choice.target!r} is the target and cannot be a feature as well")
+    of_rows = choice.of_rows(columns)
+    for target in choice.targets:
+        if target in choice.dropped:
+            raise InputError(f"{target!r} is the target and cannot be dropped")
+        if target in choice.wanted(columns):
+            raise InputError(f"{target!r} is the target and cannot be a feature as well")
+        if target in of_rows.values() or choice.targets.count(target) > 1:
+            raise InputError(f"{target!r} is the target and is named a second time")
+    if choice.weight is not None and choice.weight in choice.wanted(columns):
+        raise InputError(f"{choice.weight!r} is the weight of the rows and cannot be a feature as well")
     _refuse_contradictions(choice, said)
     for form in choice.formats(columns).values():
         if form is not None:

@@ -25,7 +25,9 @@ from parity_training.data.find_problems import find_problems
 from parity_training.data.leading_zeros import has_codes, refuse_codes
 from parity_training.data.raw_rows import RawRows
 from parity_training.data.read_cells import CellReader
+from parity_training.data.row_columns import RowColumnReader, RowColumns
 from parity_training.data.rows_of_file import row_numbers
+from parity_training.data.table_in_parts import TableInParts
 from parity_training.data.target_column import Target
 from parity_training.data.value_range import ValueRange
 
@@ -48,8 +50,9 @@ class RowSink(Protocol):
         ...
 
 
-MakeSink = Callable[[int, int, int], RowSink]
-"""Makes what takes the rows: for so many columns of numbers (booleans among them), of texts and of dates."""
+MakeSink = Callable[[int, int, int, int], RowSink]
+"""Makes what takes the rows: for so many columns of numbers (booleans among them), of texts, of dates, and of what is
+said of the rows themselves."""
 
 
 @dataclass
@@ -66,6 +69,7 @@ class Columns:
         left_out: the columns that are no features, but for those that somebody said.
         words: the words for a missing cell that were met in the features.
         missing_elsewhere: the columns of numbers and booleans that have a missing cell in a row that was left out.
+        of_row: the columns that say something of the rows themselves.
     """
 
     where: str
@@ -77,6 +81,7 @@ class Columns:
     left_out: tuple[LeftOut, ...] = ()
     words: Counter[str] = field(default_factory=Counter)
     missing_elsewhere: set[str] = field(default_factory=set)
+    of_row: RowColumns = field(default_factory=lambda: RowColumns({}))
 
     def of(self, *kinds: ColumnKind) -> list[str]:
         """Return the names of the features of some kinds, in order."""
@@ -123,7 +128,7 @@ def read_columns(
             break
     following = list(islice(chunks, 1))
     chunks = chain(following, chunks)
-    reader = _Reader(file.name, choice, head, make_sink, goes_on=bool(following))
+    reader = _Reader(file, choice, head, make_sink, goes_on=bool(following))
     reader.cells.bound(most_texts)
     reader.refuse_problems(head, chunks, given or {})
     for chunk in chain(_emptied(head), chunks):
@@ -139,11 +144,16 @@ def _emptied(head: list[Chunk]) -> Iterator[Chunk]:
 
 class _Reader:
     def __init__(
-        self, path: str, choice: ColumnChoice, head: Sequence[Chunk], make_sink: MakeSink, *, goes_on: bool
+        self, file: TableFile, choice: ColumnChoice, head: Sequence[Chunk], make_sink: MakeSink, *, goes_on: bool
     ) -> None:
-        self.path, self.choice, columns = path, choice, head[0].columns
+        path, columns = file.name, head[0].columns
+        self.path, self.choice = path, choice
+        parts = file.part_of_file if isinstance(file, TableInParts) else {}
         names, index = candidates(path, columns, choice, head[0].hint)
-        self.samples = sample_columns(map(self._rows_with_target, head), names, is_head=goes_on)
+        time = choice.of_rows(columns).get("time")
+        sampled = names if time is None or time in names else [*names, time]
+        self.samples = sample_columns(map(self._rows_with_target, head), sampled, is_head=goes_on)
+        self.of_row = RowColumnReader(path, choice, columns, self.samples.get(time or ""), parts)
         self.chosen: ChosenColumns = decide(path, names, self.samples, choice, columns)
         self.wanted = choice.wanted(columns)
         self.left_out = [*index, *self.chosen.left_out]
@@ -152,7 +162,7 @@ class _Reader:
         self.numbers = self.chosen.of("numeric", "boolean")
         self.texts, self.dates = self.chosen.of("categorical", "code"), self.chosen.of("datetime")
         self.cells = CellReader(self.chosen)
-        self.rows = make_sink(len(self.numbers), len(self.texts), len(self.dates))
+        self.rows = make_sink(len(self.numbers), len(self.texts), len(self.dates), self.of_row.layout.width)
         self.same = _Same()
         self.range = ValueRange(len(self.numbers))
         self.targets = Target(choice.target, path)
@@ -196,14 +206,15 @@ class _Reader:
         places = row_numbers(chunk)
         self.range.add(matrix[:, : len(self.numbers)], places)
         self.same.add(codes, seconds)
-        self.rows.append(RawRows(matrix, codes, seconds, target, labels, places))
+        self.rows.append(RawRows(matrix, codes, seconds, target, labels, places, self.of_row.read(chunk)))
 
     def _known(self, chunk: Chunk) -> tuple[list[str], Chunk]:
         """Return the rows that have a target, and its cells."""
         cells = [cell.strip() for cell in chunk.column(self.choice.target)]
         missing = chunk.missing(self.choice.target)
+        self.targets.words.update(cells[row] for row in np.flatnonzero(missing) if cells[row])
+        missing |= self.of_row.missing_targets(chunk)
         if missing.any():
-            self.targets.words.update(cells[row] for row in np.flatnonzero(missing) if cells[row])
             self.without_target += int(missing.sum())
             self._note_missing(chunk.keep(missing))
             cells = [cell for cell, is_missing in zip(cells, missing, strict=True) if not is_missing]
@@ -243,6 +254,7 @@ class _Reader:
             tuple(self.left_out),
             self.cells.words,
             self.missing_elsewhere,
+            self.of_row.layout,
         )
 
     def _useless(self) -> dict[str, Why]:

@@ -22,7 +22,7 @@ def leaks(problem: Problem) -> Iterator[str]:
     ]
     classes = set[int]()
     for data, *indices, target in (piece for part in PARTS for piece in problem.pieces(part)):
-        labels = target.numpy()
+        labels = target.reshape(len(target), -1)[:, 0].numpy()  # of several targets the first
         classes.update(np.unique(labels).tolist() if contract.is_classifier else ())
         found = [(feature, one) for feature, one in found if one.goes_on(_cells(feature, data, indices), labels)]
         if not found:  # the first rows clear most columns

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from parity_runtime import ModelContract
+from parity_runtime import InputError, ModelContract
+from parity_runtime.arguments import argument
 from parity_runtime.drift.column_counts import ColumnCounts
 from parity_runtime.printable import counted
 from parity_training.data.batches import Batch, BatchLoader
@@ -19,6 +20,9 @@ PARTS = ("train", "validation", "test")
 
 ROWS_AT_ONCE = 2**12
 """So that what is computed of a piece of rows, in doubles say, is small beside all of them."""
+
+Prepare = Callable[[Tensor, Tensor | None], Tensor]
+"""Makes of targets, and of the weights of their rows where they have any, what a loss takes."""
 
 
 class Problem(ABC):
@@ -70,20 +74,31 @@ class Problem(ABC):
 
     @abstractmethod
     def target_sample(self) -> NDArray[Any]:
-        """Return the target of the training rows, ``[rows]``; of rows on a disk, in a sample."""
+        """Return the target of the training rows, as `targets`; of rows on a disk, in a sample."""
 
     @abstractmethod
     def targets(self, part: str) -> Tensor:
-        """Return the target of a part's rows, ``[rows]``: class indices, int64; of a regression float32."""
+        """Return the target of a part's rows.
+
+        Class indices, int64 ``[rows]``; of a regression float32 ``[rows]``, of several targets ``[rows, targets]``.
+        """
+
+    def times(self, part: str) -> NDArray[np.float64] | None:  # noqa: ARG002 -- of a table that is split in time
+        """Return when each row of a part was, float64 ``[rows]``; None where rows are not split in time."""
+        return None
 
     @abstractmethod
-    def loader(self, prepare: Callable[[Tensor], Tensor], batch_size: int, seed: int) -> BatchLoader:
+    def weights(self, part: str) -> Tensor | None:
+        """Return what each row of a part weighs in the loss, float32 ``[rows]``; None weighs all alike."""
+
+    @abstractmethod
+    def loader(self, prepare: Prepare, batch_size: int, seed: int) -> BatchLoader:
         """Return the batches that are trained on, in another order each epoch.
 
         A last batch of a single row is left out: batch normalization cannot take it.
 
         Args:
-            prepare: makes of targets what the loss takes.
+            prepare: makes of targets and weights what the loss takes.
             batch_size: rows of a batch.
             seed: of the orders.
         """
@@ -100,6 +115,18 @@ class Problem(ABC):
         parts = ", ".join(f"{self.num_rows(part)} {part}" for part in PARTS)
         return f"{type(self).__name__}({self.contract.brief}, {counted(self.all_rows, 'row')}: {parts})"
 
+    def folds(self, count: int, seed: int) -> Iterator["Problem"]:  # noqa: ARG002 -- of rows in memory
+        """Give the problem once for each fold of a cross-validation, whose rows are its ``test``.
+
+        Args:
+            count: of the folds.
+            seed: makes the same folds every time.
+
+        Raises:
+            InputError: there are too few rows for them, or the rows are on a disk.
+        """
+        raise InputError(f"{argument('folds')} takes rows in memory, and these are on a disk; leave it out")
+
     @property
     def evaluated_part(self) -> str:
         """The part that is evaluated at the end: rows neither trained nor decided on, if there are any."""
@@ -113,7 +140,23 @@ class Problem(ABC):
     @property
     def num_outputs(self) -> int:
         """How many logits or values a network for it returns."""
+        if self.contract.task == "regression":
+            return len(self.contract.targets)
         return len(self.contract.classes) if self.contract.task == "multiclass" else 1
+
+    def mean_weight(self) -> float | None:
+        """Return the mean weight of the training rows; None where all weigh alike.
+
+        Raises:
+            InputError: all of them are 0.
+        """
+        weights = self.weights("train")
+        if weights is None:
+            return None
+        mean = float(weights.double().mean())
+        if not mean > 0:
+            raise InputError("every training row has the weight 0; one at least must weigh more")
+        return mean
 
     def class_counts(self) -> NDArray[np.int64]:
         """Return how many training rows each class has, int64 ``[classes]``."""

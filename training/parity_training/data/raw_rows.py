@@ -25,6 +25,8 @@ class RawRows:
         numbers: float64 ``[rows]``: the target as a number, NaN where it is none.
         labels: int32 ``[rows]``: the target's text as a number, -1 where there are too many to be classes.
         places: int64 ``[rows]``: the number of each row in its table, from 1.
+        of_row: float64 ``[rows, columns]``: what columns say of the rows themselves, as
+            `parity_training.data.row_columns.RowColumns` has them.
     """
 
     data: NDArray[Any]
@@ -33,6 +35,7 @@ class RawRows:
     numbers: NDArray[np.float64]
     labels: NDArray[np.int32]
     places: NDArray[np.int64]
+    of_row: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -49,15 +52,17 @@ class RowsInMemory:
         numbers: columns of ``data`` but for the years of dates.
         texts: columns of ``codes``.
         dates: columns of ``seconds``.
+        of_row: columns of ``of_row``.
 
     Attributes:
         all: the rows, once all are there; their ``places`` are empty.
     """
 
-    def __init__(self, numbers: int, texts: int, dates: int) -> None:
+    def __init__(self, numbers: int, texts: int, dates: int, of_row: int) -> None:
         self._data, self._codes = GrowingRows(np.float32, numbers + dates), GrowingRows(np.int32, texts)
         self._seconds = GrowingRows(np.int64, dates)
         self._numbers, self._labels = GrowingRows(np.float64, 1), GrowingRows(np.int32, 1)
+        self._of_row = GrowingRows(np.float64, of_row)
         self._left_out: list[NDArray[np.int64]] = []
         self._next = 1
         self.all: RawRows
@@ -76,6 +81,7 @@ class RowsInMemory:
         for growing, field in (
             (self._data, piece.data), (self._codes, piece.codes), (self._seconds, piece.seconds),
             (self._numbers, piece.numbers[:, None]), (self._labels, piece.labels[:, None]),
+            (self._of_row, piece.of_row),
         ):  # fmt: skip
             growing.append(field)
 
@@ -93,7 +99,8 @@ class RowsInMemory:
         data = self._data.finish(np.concatenate([numbers, dates]))
         codes, seconds = self._codes.finish(texts), self._seconds.finish(dates)
         target, labels = self._numbers.finish()[:, 0], self._labels.finish()[:, 0]
-        self.all = RawRows(data, codes, seconds, target, labels, np.broadcast_to(np.int64(0), len(data)))
+        places = np.broadcast_to(np.int64(0), len(data))
+        self.all = RawRows(data, codes, seconds, target, labels, places, self._of_row.finish())
 
     def keep(self, rows: NDArray[np.bool_]) -> None:
         """Leave the others out, which have no target."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from parity_training.data.raw_rows import RawRows
 from parity_training.data.record_file import RecordFile
+from parity_training.data.row_columns import WEIGHT, RowColumns
 from parity_training.data.table_features import TableFeatures
 from parity_training.data.target_meaning import TargetMeaning
 
@@ -20,6 +21,7 @@ class RecordWriter:
     Args:
         meaning: what the target is.
         features: of the table.
+        of_row: the columns that say something of the rows themselves.
         folder: where the files lie; None for the system's folder of temporary files.
 
     Attributes:
@@ -27,8 +29,10 @@ class RecordWriter:
         places: the numbers, in the table, of the rows of the first part that has any.
     """
 
-    def __init__(self, meaning: TargetMeaning, features: TableFeatures, folder: Path | None) -> None:
-        self._meaning, self._indices, self._folder = meaning, features.indices, folder
+    def __init__(
+        self, meaning: TargetMeaning, features: TableFeatures, of_row: RowColumns, folder: Path | None
+    ) -> None:
+        self._meaning, self._indices, self._of_row, self._folder = meaning, features.indices, of_row, folder
         self.digest = hashlib.sha256(repr((features.features, meaning.classes)).encode())
         self.places: list[NDArray[np.int64]] = []
 
@@ -48,13 +52,18 @@ class RecordWriter:
 
     def _dtype(self, rows: RawRows, labels: NDArray[Any]) -> np.dtype[Any]:
         indices = [("indices", self._indices.dtype, (self._indices.width,))] if self._indices.width else []
-        return np.dtype([("data", "<f4", (rows.data.shape[1],)), *indices, ("target", labels.dtype)])
+        weight = [("weight", "<f4")] if WEIGHT in self._of_row.places else []
+        target = ("target", labels.dtype, labels.shape[1:])
+        return np.dtype([("data", "<f4", (rows.data.shape[1],)), *indices, target, *weight])
 
     def _write(self, file: RecordFile, rows: RawRows, labels: NDArray[Any]) -> None:
         records = np.empty(len(rows), file.dtype)
         records["data"], records["target"] = rows.data, labels
         if self._indices.width:
             records["indices"] = self._indices.of(rows)
+        weights = self._of_row.column(WEIGHT, rows.of_row)
+        if weights is not None:
+            records["weight"] = weights
         self.digest.update(records.tobytes())
         self.digest.update(rows.seconds.tobytes())  # the network sees parts of them alone
         file.append(records)

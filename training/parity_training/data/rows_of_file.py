@@ -117,10 +117,8 @@ def table_state(file: TableFile) -> State:
     Raises:
         InputError: a file cannot be read twice, or not at all.
     """
-    if isinstance(file, FrameTable | BatchTable | KeptRows):
-        return ()
     parts = file.parts if isinstance(file, TableInParts) else (file,)
-    return tuple(_file_state(part.name) for part in parts)
+    return tuple(_file_state(part.name) for part in parts if not isinstance(part, FrameTable | BatchTable | KeptRows))
 
 
 def _file_state(name: str) -> tuple[int, int]:

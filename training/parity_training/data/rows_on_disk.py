@@ -1,6 +1,6 @@
 """Rows that are read once from a table and kept on a disk, each in its part."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -9,29 +9,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_training.data.columns import Columns
-from parity_training.data.hashed_split import HashedSplit
 from parity_training.data.problem import PARTS
 from parity_training.data.raw_rows import RAW_ROWS_AT_ONCE, RawRows
 from parity_training.data.record_file import RecordFile
+
+PartOf = Callable[[RawRows], NDArray[np.integer]]
 
 
 class RowsOnDisk:
     """Rows in three files, in the order of the table.
 
     Args:
-        widths: columns of numbers (booleans among them), of texts and of dates.
-        split: says which part a row belongs to.
+        widths: columns of numbers (booleans among them), of texts, of dates, and of what is said of the rows.
+        part_of: returns which part each row belongs to: a place in `PARTS`, integers ``[rows]``.
         folder: where the files lie; None for the system's folder of temporary files.
     """
 
-    def __init__(self, widths: tuple[int, int, int], split: HashedSplit, folder: Path | None) -> None:
-        numbers, texts, dates = widths
+    def __init__(self, widths: tuple[int, int, int, int], part_of: PartOf, folder: Path | None) -> None:
+        numbers, texts, dates, of_row = widths
         dtype = np.dtype([
             ("data", "<f4", (numbers + dates,)), ("codes", "<i4", (texts,)), ("seconds", "<i8", (dates,)),
             ("numbers", "<f8"), ("labels", "<i4"), ("places", "<i8"),
+            ("of_row", "<f8", (of_row,)),
         ])  # fmt: skip
         self._files = {part: RecordFile(dtype, folder) for part in PARTS}
-        self._split = split
+        self._part_of = part_of
         self._kept: dict[str, NDArray[np.bool_]] = {}
         self._with_number_only = False
 
@@ -40,7 +42,7 @@ class RowsOnDisk:
 
     def append(self, piece: RawRows) -> None:
         """Take rows, behind those that were taken before."""
-        parts = self._split.part_of(piece.places)
+        parts = self._part_of(piece)
         records = np.empty(len(piece), self._files["train"].dtype)
         with np.errstate(over="ignore", invalid="ignore"):  # the reader refuses what float32 cannot hold
             for item in fields(piece):

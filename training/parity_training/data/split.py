@@ -1,12 +1,13 @@
 """Which rows are trained on, which decide when to stop, and which are held out: seeded, and by class."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime import InputError
-from parity_runtime.arguments import either
+from parity_runtime.arguments import argument, either
 
 Rows = NDArray[np.int64]
 
@@ -24,6 +25,10 @@ class Split:
     train: Rows
     validation: Rows
     test: Rows
+
+    def of(self, rows: Rows) -> "Split":
+        """Return the split of some rows by their numbers, where this one numbers them from 0."""
+        return Split(rows[self.train], rows[self.validation], rows[self.test])
 
     def __repr__(self) -> str:
         return f"Split({len(self.train)} train, {len(self.validation)} validation, {len(self.test)} test)"
@@ -59,6 +64,32 @@ def stratified_split(group: NDArray[np.integer], validation: float, test: float,
     if not len(parts[0]):
         raise none_to_train_on(len(group))
     return Split(*parts)
+
+
+def stratified_folds(group: NDArray[np.integer], count: int, seed: int) -> Iterator[tuple[Rows, Rows]]:
+    """Give the rows of each fold, and all others; every class has its share of each fold, as near as whole rows allow.
+
+    The only row of a class is in no fold: it is trained on by all.
+
+    Args:
+        group: the class of each row, ``[rows]``; all the same where there are none.
+        count: of the folds.
+        seed: makes the same folds every time.
+
+    Raises:
+        InputError: there are fewer rows than folds.
+    """
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(group))
+    order = order[np.argsort(group[order], kind="stable")]  # classes one after the other, shuffled within
+    _, place, rows = np.unique(group, return_inverse=True, return_counts=True)
+    order = order[rows[place][order] > 1]
+    if len(order) < count:
+        raise InputError(f"{len(order)} rows are too few for {argument('folds', str(count))}; give fewer folds")
+    fold = np.full(len(group), -1)
+    fold[order] = np.arange(len(order)) % count
+    for number in range(count):
+        yield np.flatnonzero(fold == number), np.flatnonzero(fold != number)
 
 
 def refuse_fractions(validation: float, test: float) -> None:

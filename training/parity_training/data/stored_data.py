@@ -1,6 +1,6 @@
 """Rows to train on that lie on a disk: what is in memory at once is bounded."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,13 +14,15 @@ from parity_runtime import ModelContract
 from parity_runtime.drift.column_counts import ColumnCounts
 from parity_training.data.batches import Batch, EpochSampler
 from parity_training.data.column_stats import ColumnStats
-from parity_training.data.problem import ROWS_AT_ONCE, Problem
+from parity_training.data.problem import ROWS_AT_ONCE, Prepare, Problem
 from parity_training.data.record_file import RecordFile
 from parity_training.data.rows_of_file import RowsOfFile
 from parity_training.data.stored_batches import StoredLoader
 
 SAMPLE = 2**16
 """Training rows by which the deciles of a column are found where all of them are on a disk."""
+
+_WEIGHT = "weight"
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,7 +31,7 @@ class StoredData(Problem):
 
     Attributes:
         files: of each part its rows as the network takes them: ``data`` float32 ``[features]``, ``indices`` where there
-            are any, and ``target``.
+            are any, ``target``, and ``weight`` where rows have weights of their own.
         memory: bytes for the rows that are in memory at once.
         contract: as in `Problem`, and so are all others.
         table: where the rows of the part that is evaluated can be read as they stand.
@@ -83,12 +85,21 @@ class StoredData(Problem):
         """Return the target of a part's rows."""
         return torch.cat([piece[-1] for piece in self.pieces(part)])
 
-    def loader(self, prepare: Callable[[Tensor], Tensor], batch_size: int, seed: int) -> StoredLoader:
+    def weights(self, part: str) -> Tensor | None:
+        """Return what each row of a part weighs in the loss; None weighs all alike."""
+        file = self.files[part]
+        if _WEIGHT not in (self.files["train"].dtype.names or ()):
+            return None
+        pieces = (file.read(start, start + ROWS_AT_ONCE)[_WEIGHT] for start in range(0, len(file), ROWS_AT_ONCE))
+        return torch.from_numpy(np.concatenate([np.zeros(0, np.float32), *pieces]))
+
+    def loader(self, prepare: Prepare, batch_size: int, seed: int) -> StoredLoader:
         """Return the batches that are trained on."""
 
         def to_batch(records: NDArray[Any]) -> Batch:
             *inputs, target = self._batch(records)
-            return (*inputs, prepare(target))
+            weighted = _WEIGHT in (records.dtype.names or ())
+            return (*inputs, prepare(target, torch.from_numpy(records[_WEIGHT].copy()) if weighted else None))
 
         file = self.files["train"]
         return StoredLoader(file, to_batch, EpochSampler(len(file), shuffle=True, seed=seed), batch_size, self.memory)
@@ -100,7 +111,8 @@ class StoredData(Problem):
         return self.table.read(np.arange(self.num_rows(part)))
 
     def _batch(self, records: NDArray[Any]) -> Batch:
-        return tuple(torch.from_numpy(records[name].copy()) for name in records.dtype.names or ())
+        names = (name for name in records.dtype.names or () if name != _WEIGHT)
+        return tuple(torch.from_numpy(records[name].copy()) for name in names)
 
 
 def sampled(file: RecordFile, most: int) -> NDArray[Any]:

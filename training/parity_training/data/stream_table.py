@@ -13,17 +13,20 @@ from parity_runtime import InputError
 from parity_runtime.arguments import argument, either
 from parity_runtime.drift.column_counts import ColumnCounts
 from parity_runtime.feature import TIMESTAMPS, Feature
+from parity_runtime.tables.table_file import TableFile
 from parity_training.data.batch_table import BatchTable
 from parity_training.data.columns import Columns, read_columns
 from parity_training.data.hashed_split import HashedSplit
 from parity_training.data.number_summary import NumberSummary
-from parity_training.data.open_table import table_file
+from parity_training.data.open_table import table_file, with_part_files
 from parity_training.data.problem import PARTS
 from parity_training.data.raw_rows import RawRows
 from parity_training.data.record_writer import RecordWriter
+from parity_training.data.row_columns import GROUP, PART, RowColumns
 from parity_training.data.rows_of_file import RowsOfFile, table_state
 from parity_training.data.rows_on_disk import RowsOnDisk
 from parity_training.data.split import none_to_train_on
+from parity_training.data.split_rule import no_row_for, refuse_unseen_classes
 from parity_training.data.stored_data import SAMPLE, StoredData
 from parity_training.data.table_contract import table_contract
 from parity_training.data.table_features import TableFeatures
@@ -109,6 +112,8 @@ class _Stream:
     def read(self) -> StreamedTable:
         settings = self.settings
         file = table_file(self.table, settings.reading, tell=self.tell)
+        file = with_part_files(file, settings, tell=self.tell)
+        self._refuse_what_needs_memory(file)
         state = table_state(file)
         if isinstance(file, BatchTable):
             file = replace(file, kept=replace(file.kept, wanted=self._is_held_out, folder=self.folder))
@@ -122,14 +127,17 @@ class _Stream:
                 stats.update(rows, is_training=part == "train")
         features = TableFeatures(columns, stats, settings.max_categories)
         contract = table_contract(columns, meaning, features.features, settings, self.name)
-        taken = RecordWriter(meaning, features, self.folder)
+        taken = RecordWriter(meaning, features, columns.of_row, self.folder)
         files = {part: taken.written(self._pieces(part)) for part in ("test", "validation", "train")}
         if not len(files["train"]):
             raise none_to_train_on(columns.num_rows)
+        for part in self._files:
+            if not len(files[part]):
+                raise no_row_for(part, settings)
         dates = tuple(self._date_counts(feature) for feature in contract.features_of(TIMESTAMPS))
         self.rows.close()
         source = table_source(columns, meaning, settings, taken.digest.hexdigest()) | {"memory": self.memory}
-        plain = (*columns.of("numeric"), *([settings.target] if is_numeric else []))
+        plain = (*columns.of("numeric"), *(settings.targets if is_numeric else ()))
         as_they_stand = file.kept if isinstance(file, BatchTable) else file
         held_out = RowsOfFile(as_they_stand, None, plain, tuple(columns.of("code")), state)
         data = StoredData(files, self.memory, contract, source, held_out, dates, stats)
@@ -144,7 +152,8 @@ class _Stream:
 
     @cached_property
     def _split(self) -> HashedSplit:
-        return HashedSplit(self.settings.validation, self.settings.test, self.settings.seed)
+        fractions = {part: 0.0 if part in self._files else getattr(self.settings, part) for part in PARTS[1:]}
+        return HashedSplit(fractions["validation"], fractions["test"], self.settings.seed)
 
     def _is_held_out(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which rows of batches, which come once, are kept as they stand."""
@@ -169,7 +178,9 @@ class _Stream:
         counts = np.zeros(len(meaning.classes), np.int64)
         for rows in self.rows.pieces("train") if meaning.classes else ():
             counts += np.bincount(meaning.labels(rows), minlength=len(counts))
-        self.meaning, self.untrained = meaning, counts == 0
+        refuse_unseen_classes(meaning.classes, counts, self.settings)
+        free = not self._files and self.settings.group is None  # rows of a group, or of a file, stay together
+        self.meaning, self.untrained = meaning, (counts == 0) & free
 
     def _pieces(self, part: str) -> Iterator[RawRows]:
         """Give the rows of a part; to those that are trained on belong all of a class that would have none there."""
@@ -182,9 +193,32 @@ class _Stream:
             for rows in self.rows.pieces(other):
                 yield rows.take(self.untrained[self.meaning.labels(rows)])
 
-    def _take_rows(self, numbers: int, texts: int, dates: int) -> RowsOnDisk:
-        self.rows = RowsOnDisk((numbers, texts, dates), self._split, self.folder)
+    def _refuse_what_needs_memory(self, file: TableFile) -> None:
+        """Refuse what one pass over the rows cannot decide."""
+        if self.settings.time is not None:
+            way_out = f"name the last rows with {argument('test_file')}, or take the table in memory"
+            raise InputError(f"{argument('time')} sorts all rows, and these are on a disk; {way_out}")
+        if self.settings.group is not None and isinstance(file, BatchTable):
+            raise InputError(f"{argument('group')} goes with a table, not with batches")
+
+    def _take_rows(self, *widths: int) -> RowsOnDisk:
+        numbers, texts, dates, of_row = widths
+        self.rows = RowsOnDisk((numbers, texts, dates, of_row), self._part_of, self.folder)
         return self.rows
+
+    def _part_of(self, rows: RawRows) -> NDArray[np.integer]:
+        """Return the part of each row: by a number of its own, by its group's, or as its file says."""
+        layout = RowColumns.of(self.settings.choice, in_parts=bool(self._files))
+        groups = layout.column(GROUP, rows.of_row)
+        found = self._split.part_of(rows.places if groups is None else groups.astype(np.int64) + 1)
+        given = layout.column(PART, rows.of_row)
+        return found if given is None else np.where(given > 0, given, found).astype(np.int8)
+
+    @property
+    def _files(self) -> list[str]:
+        """The parts that have a file of their own."""
+        said = {"validation": self.settings.validation_file, "test": self.settings.test_file}
+        return [part for part, name in said.items() if name is not None]
 
     def _meaning(self, columns: Columns) -> tuple[TargetMeaning, bool]:
         """Return what the target is, and whether it is a column of numbers; rows of a missing one are left out."""

@@ -1,5 +1,6 @@
 """Training data from a table in memory: which columns, which task, which classes."""
 
+import functools
 import hashlib
 from collections import Counter
 from collections.abc import Callable
@@ -16,11 +17,13 @@ from parity_runtime.printable import counted
 from parity_training.data.column_kinds import KindOf
 from parity_training.data.columns import Columns, read_columns
 from parity_training.data.number_summary import NumberSummary
-from parity_training.data.open_table import table_file
+from parity_training.data.open_table import table_file, with_part_files
 from parity_training.data.problem import PARTS, Problem
 from parity_training.data.raw_rows import RowsInMemory
+from parity_training.data.row_columns import GROUP, PART, TIME, WEIGHT
 from parity_training.data.rows_of_file import RowsOfFile, table_state
-from parity_training.data.split import stratified_split
+from parity_training.data.split import Split
+from parity_training.data.split_rule import SplitRule, refuse_empty_files, refuse_unseen_classes
 from parity_training.data.table_contract import table_contract
 from parity_training.data.table_features import TableFeatures
 from parity_training.data.table_settings import TableSettings
@@ -56,7 +59,8 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
         data: float32 ``[rows, numbers + dates]``: the columns of numbers and booleans, then the year of each date; NaN
             where a cell is missing. What the text of a row is to the network, `table_data` says: only the training
             rows decide which categories have an index.
-        label: class indices, int64 ``[rows]``; of a regression float32 ``[rows]``.
+        label: class indices, int64 ``[rows]``; of a regression float32 ``[rows]``, of several targets ``[rows,
+            targets]``.
         features: the columns' names.
         kinds: of each of them.
         columns: what was read.
@@ -73,17 +77,18 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __init__(self, table: Any, settings: TableSettings, *, tell: Callable[[str], None] = lambda _: None) -> None:
         file = table_file(table, settings.reading, tell=tell)
+        file = with_part_files(file, settings, tell=tell)
         state = table_state(file)
         columns = read_columns(file, settings.choice, self._take_rows, settings.given_lists)
         numbers = self._numbers(columns, settings)
         self.columns, self.meaning = columns, target_meaning(columns, numbers, settings)
         self.data = torch.from_numpy(self.rows.all.data)
         self.label = torch.from_numpy(self.meaning.labels(self.rows.all))
-        plain = (*columns.of("numeric"), *([] if numbers is None else [settings.target]))
-        self.table = RowsOfFile(file, self.rows.places, plain, tuple(columns.of("code")), state)
+        plain = (*columns.of("numeric"), *([] if numbers is None else settings.targets))
+        self.table: RowsOfFile | None = RowsOfFile(file, self.rows.places, plain, tuple(columns.of("code")), state)
 
-    def _take_rows(self, numbers: int, texts: int, dates: int) -> RowsInMemory:
-        self.rows = RowsInMemory(numbers, texts, dates)
+    def _take_rows(self, *widths: int) -> RowsInMemory:
+        self.rows = RowsInMemory(*widths)
         return self.rows
 
     def _numbers(self, columns: Columns, settings: TableSettings) -> NumberSummary | None:
@@ -160,8 +165,29 @@ def table_data(dataset: TableDataset, settings: TableSettings, name: str) -> Tra
         InputError: the fractions leave nothing to train on, or a name cannot be used.
     """
     refuse_threshold(dataset.meaning, settings)
-    group = np.zeros(len(dataset), np.int64) if dataset.task == "regression" else dataset.label.numpy()
-    split = stratified_split(group, settings.validation, settings.test, settings.seed)
+    rule = split_rule(dataset)
+    refuse_empty_files(rule, settings)
+    split = rule.split(settings.validation, settings.test, settings.seed)
+    counts = np.bincount(rule.classes[split.train], minlength=len(dataset.classes))
+    refuse_unseen_classes(dataset.classes, counts[: len(dataset.classes)], settings)
+    return _with_split(dataset, settings, name, split)
+
+
+def split_rule(dataset: TableDataset) -> SplitRule:
+    """Return what decides which rows of a table are in which part."""
+    classes = np.zeros(len(dataset), np.int64) if dataset.task == "regression" else dataset.label.numpy()
+    layout, of_row = dataset.columns.of_row, dataset.rows.all.of_row
+    parts = layout.column(PART, of_row)
+    return SplitRule(
+        classes,
+        layout.column(GROUP, of_row),
+        layout.column(TIME, of_row),
+        None if parts is None else parts.astype(np.int64),
+    )
+
+
+def _with_split(dataset: TableDataset, settings: TableSettings, name: str, split: Split) -> TrainingData:
+    """Return the problem whose rows are in these parts."""
     stats = dataset.columns.stats()
     for part in PARTS:
         for rows in dataset.rows.pieces(getattr(split, part)):
@@ -174,8 +200,21 @@ def table_data(dataset: TableDataset, settings: TableSettings, name: str) -> Tra
     dates = tuple(
         date_counts(feature, seconds[split.train, feature.index]) for feature in contract.features_of(TIMESTAMPS)
     )
+    weights = dataset.columns.of_row.column(WEIGHT, dataset.rows.all.of_row)
     return TrainingData(
-        dataset.data, dataset.label, split, contract, source, True, indices, dataset.table, dates, stats
+        dataset.data,
+        dataset.label,
+        split,
+        contract,
+        source,
+        True,
+        indices,
+        dataset.table,
+        dates,
+        stats,
+        None if weights is None else torch.from_numpy(weights.astype(np.float32)),
+        split_rule(dataset),
+        functools.partial(_with_split, dataset, settings, name),
     )
 
 
@@ -208,4 +247,6 @@ def _fingerprint(dataset: TableDataset, features: TableFeatures, indices: Tensor
         digest.update(repr(features.features).encode())
         digest.update(indices.numpy().reshape(-1).data.cast("B"))
         digest.update(dataset.rows.all.seconds.reshape(-1).data.cast("B"))
+    if dataset.rows.all.of_row.size:
+        digest.update(dataset.rows.all.of_row.tobytes())
     return digest.hexdigest()

@@ -26,10 +26,11 @@ def table_contract(
         InputError: a column or a class has a name that cannot stand in a header, or that predictions take.
     """
     _refuse_taken_names(columns, meaning)
-    _refuse_unprintable_names(columns, meaning, settings.target)
+    for target in settings.targets:
+        _refuse_unprintable_names(columns, meaning, target)
     binary = meaning.task == "binary"
     outputs = (
-        (TensorSpec(VALUE, "float32", ("batch", 1)),)
+        (TensorSpec(VALUE, "float32", ("batch", len(settings.targets))),)
         if meaning.task == "regression"
         else classifier_outputs(len(meaning.classes))
     )
@@ -39,7 +40,7 @@ def table_contract(
         inputs=table_inputs(features),
         outputs=outputs,
         features=features,
-        targets=(settings.target,),
+        targets=settings.targets,
         classes=meaning.classes,
         positive=meaning.classes[1] if binary else None,
         threshold=settings.threshold if binary else None,

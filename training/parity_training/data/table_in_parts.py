@@ -1,8 +1,10 @@
 """The files of a folder or a glob as one table to learn from."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
+from parity_runtime import InputError
 from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.csv_file import CsvDialect
 from parity_runtime.tables.table_file import ReadOptions, TableFile
@@ -15,9 +17,11 @@ class TableInParts(TableFile):
 
     Attributes:
         parts: the files.
+        part_of_file: of each file whose rows validate, or are held out, which part they are: a place in `PARTS`.
     """
 
     parts: tuple[TableFile, ...] = ()
+    part_of_file: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def found(cls, place: str, options: ReadOptions, tell: Callable[[str], None] = lambda _: None) -> "TableInParts":
@@ -34,6 +38,29 @@ class TableInParts(TableFile):
         names = [part.path for part in table_parts([place], options.format)]
         parts = (TableFile.named(name, options, tell=tell if name == names[0] else lambda _: None) for name in names)
         return cls(place, dialect=CsvDialect(values=options.values()), tell=tell, parts=tuple(parts))
+
+    @classmethod
+    def with_others(cls, table: TableFile, others: Mapping[int, TableFile]) -> "TableInParts":
+        """Return a table with files behind it whose rows validate, or are held out.
+
+        Args:
+            table: the rows that are trained on.
+            others: the files by the part that they are, a place in `PARTS`.
+
+        Raises:
+            InputError: a file is named twice: its rows would be trained on as well.
+        """
+        parts = [*(table.parts if isinstance(table, TableInParts) else (table,)), *others.values()]
+        seen = set[str]()
+        for part in parts:
+            place = os.path.realpath(part.name)
+            if place in seen:
+                raise InputError(f"{part.name} is named twice; rows that are trained on tell nothing of others")
+            seen.add(place)
+        part_of_file = {other.name: place for place, other in others.items()}
+        return cls(
+            table.name, table.format, table.dialect, tell=table.tell, parts=tuple(parts), part_of_file=part_of_file
+        )
 
     def chunks(self, size: int | None) -> Iterator[Chunk]:
         """Read at most ``size`` rows at a time; a chunk never holds rows of two files.

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from parity_runtime import InputError
+from parity_runtime.arguments import argument
 from parity_runtime.tables.table_file import ReadOptions
 from parity_training.data.choose_columns import ColumnChoice
 from parity_training.data.table_features import MOST_CATEGORIES
@@ -12,6 +13,9 @@ from parity_training.settings import DEFAULT_SEED
 
 KINDS_SAID = ("numeric", "categorical", "datetime")
 """The settings that say the kind of columns; a recipe keeps them where they are given."""
+
+OF_ROWS_SAID = ("weight", "group", "time", "validation_file", "test_file")
+"""The settings that say something of the rows themselves."""
 
 TableTask = Literal["classification", "regression"]
 
@@ -25,7 +29,7 @@ class TableSettings:
     0.1
 
     Attributes:
-        target: the column to predict.
+        target: the column to predict; or several, all of them numbers.
         features: the columns to predict from; all others by default.
         drop_columns: columns to leave out.
         id_columns: columns that name the rows: they are left out as well. The held-out table keeps all columns.
@@ -38,6 +42,13 @@ class TableSettings:
         threshold: two classes: the probability from which on a row is positive.
         validation: fraction of the rows that decide when to stop and which weights are best.
         test: fraction of the rows that are held out until the end.
+        weight: the column that says how much a row weighs in the loss, 0 or more; no feature.
+        group: the column that says which rows belong together, such as those of a patient: they are all trained on, all
+            validate, or are all held out. No feature, unless it is named as one.
+        time: the column that says when a row was, as ``datetime`` has it or a number: the last rows are held out, and
+            those before them validate. No feature, unless it is named as one.
+        validation_file: a table whose rows validate, in the place of the fraction ``validation``.
+        test_file: a table whose rows are held out, in the place of the fraction ``test``.
         seed: of the split.
         missing_values: the cells that are missing beside the empty one; None for
             `parity_runtime.tables.cell_values.MISSING_TOKENS`. The package reads its tables likewise.
@@ -45,7 +56,7 @@ class TableSettings:
             found: as in `ReadOptions`.
     """
 
-    target: str
+    target: str | tuple[str, ...]
     features: tuple[str, ...] = ()
     drop_columns: tuple[str, ...] = ()
     id_columns: tuple[str, ...] = ()
@@ -58,6 +69,11 @@ class TableSettings:
     threshold: float = 0.5
     validation: float = 0.1
     test: float = 0.1
+    weight: str | None = None
+    group: str | None = None
+    time: str | None = None
+    validation_file: str | None = None
+    test_file: str | None = None
     seed: int = DEFAULT_SEED
     missing_values: tuple[str, ...] | None = None
     format: str | None = None
@@ -76,11 +92,23 @@ class TableSettings:
         if not 1 <= self.max_categories < 2**31:
             raise InputError(f"max_categories is {self.max_categories}; it must be at least 1 and less than 2^31")
 
+        if not self.targets:
+            raise InputError("target names no column; name one")
+        if self.group is not None and self.time is not None:
+            raise InputError(f"rows are split by {argument('group')} or by {argument('time')}; leave out one of them")
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to predict."""
+        return (self.target,) if isinstance(self.target, str) else tuple(self.target)
+
     @property
     def choice(self) -> ColumnChoice:
         """What is said of the columns."""
         dropped = tuple(dict.fromkeys((*self.drop_columns, *self.id_columns)))
-        return ColumnChoice(self.target, self.features, dropped, self.numeric, self.categorical, self.datetime)
+        first, *more = self.targets
+        kinds = (self.numeric, self.categorical, self.datetime)
+        return ColumnChoice(first, self.features, dropped, *kinds, tuple(more), self.weight, self.group, self.time)
 
     @property
     def reading(self) -> ReadOptions:

@@ -8,7 +8,7 @@ from parity_runtime.printable import shown
 from parity_runtime.tables.table_file import ReadOptions
 from parity_training.data.columns import Columns
 from parity_training.data.table_features import MOST_CATEGORIES
-from parity_training.data.table_settings import KINDS_SAID, TableSettings
+from parity_training.data.table_settings import KINDS_SAID, OF_ROWS_SAID, TableSettings
 from parity_training.data.target_meaning import TargetMeaning
 
 
@@ -25,7 +25,7 @@ def table_source(columns: Columns, meaning: TargetMeaning, settings: TableSettin
         "source": "table",
         "rows": columns.num_rows,
         "sha256": digest,
-        "target": settings.target,
+        "target": settings.target if isinstance(settings.target, str) else list(settings.target),
         "features": list(columns.kinds),
         "task": meaning.task,
         "classes": list(meaning.classes),
@@ -36,7 +36,7 @@ def table_source(columns: Columns, meaning: TargetMeaning, settings: TableSettin
     }
     told = asdict(settings.reading)
     source |= {name: told[name] for name in told if told[name] != getattr(ReadOptions(), name)}
-    source |= {item: getattr(settings, item) for item in KINDS_SAID if getattr(settings, item)}
+    source |= {item: getattr(settings, item) for item in (*KINDS_SAID, *OF_ROWS_SAID) if getattr(settings, item)}
     if settings.max_categories != MOST_CATEGORIES:
         source["max_categories"] = settings.max_categories
     return {key: list(value) if isinstance(value, tuple) else value for key, value in source.items()}
@@ -71,8 +71,10 @@ def _settings_from_source(source: dict[str, Any]) -> TableSettings:
     told = {item.name: source[item.name] for item in fields(ReadOptions) if item.name in source}
     said: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
     said |= {item: tuple(source.get(item, ())) for item in KINDS_SAID}
+    said |= {item: source.get(item) for item in OF_ROWS_SAID}
+    target = source["target"]
     return TableSettings(
-        target=source["target"],
+        target=tuple(target) if isinstance(target, list) else target,
         features=tuple(source["features"]),
         task="regression" if source["task"] == "regression" else "classification",
         max_categories=source.get("max_categories", MOST_CATEGORIES),

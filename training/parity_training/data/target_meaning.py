@@ -30,15 +30,20 @@ class TargetMeaning:
         classes: the labels by index, text or integers; empty for a regression.
         values: of classes that are integers, in ascending order; None where they are texts.
         index: the class of each of the ``values``, or of each code of a text; -1 where it is none.
+        more_targets: of a regression of several targets how many there are beside the first.
     """
 
     task: Task
     classes: tuple[str, ...] | tuple[int, ...] = ()
     values: NDArray[np.int64] | None = None
     index: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    more_targets: int = 0
 
     def labels(self, rows: RawRows) -> NDArray[Any]:
-        """Return class indices, int64 ``[rows]``; of a regression float32 ``[rows]``."""
+        """Return class indices, int64 ``[rows]``; of a regression float32 ``[rows]``, or ``[rows, targets]``."""
+        if self.more_targets:
+            columns = rows.numbers[:, None], rows.of_row[:, : self.more_targets]
+            return np.concatenate(columns, axis=1).astype(np.float32)
         if not self.classes:
             return rows.numbers.astype(np.float32)
         found: NDArray[np.int64]
@@ -60,9 +65,15 @@ def target_meaning(columns: Columns, numbers: NumberSummary | None, settings: Ta
     Raises:
         InputError: it can be neither; the sentence says why.
     """
-    if numbers is not None and _is_regression(numbers, settings.task):
+    more = columns.of_row.num_targets
+    if numbers is not None and (more or _is_regression(numbers, settings.task)):
         _check_regression(columns, numbers, settings)
-        return TargetMeaning("regression")
+        return TargetMeaning("regression", more_targets=more)
+    if more:
+        raise InputError(
+            f"{columns.where}: {columns.target.name} holds classes, and several targets are numbers; train a model for "
+            "each"
+        )
     return _classes(columns, numbers, settings)
 
 
@@ -80,7 +91,9 @@ def refuse_no_classes(columns: Columns, settings: TableSettings) -> None:
 def refuse_threshold(meaning: TargetMeaning, settings: TableSettings) -> None:
     """Refuse a threshold that was said of a target which is not of two classes."""
     if meaning.task != "binary" and settings.threshold != 0.5:
-        raise InputError(f"{argument('threshold')} goes with two classes; {settings.target} is a {meaning.task} target")
+        raise InputError(
+            f"{argument('threshold')} goes with two classes; {settings.targets[0]} is a {meaning.task} target"
+        )
 
 
 def _is_regression(numbers: NumberSummary, task: TableTask | None) -> bool:
@@ -92,12 +105,12 @@ def _is_regression(numbers: NumberSummary, task: TableTask | None) -> bool:
 
 def _check_regression(columns: Columns, numbers: NumberSummary, settings: TableSettings) -> None:
     if settings.positive is not None:
-        raise InputError(f"{argument('positive')} goes with two classes; {settings.target} is a regression")
+        raise InputError(f"{argument('positive')} goes with two classes; {settings.targets[0]} is a regression")
     if not numbers.finite or numbers.largest > float(np.finfo(np.float32).max):
-        raise InputError(f"{columns.where}: {settings.target} is infinite, or beyond float32, in some row")
-    if numbers.rounding > COARSEST_STEP * numbers.deviation:
+        raise InputError(f"{columns.where}: {settings.targets[0]} is infinite, or beyond float32, in some row")
+    if numbers.num_distinct > 1 and numbers.rounding > COARSEST_STEP * numbers.deviation:
         raise InputError(
-            f"{columns.where}: float32 cannot tell the values of {settings.target} apart (they differ by some "
+            f"{columns.where}: float32 cannot tell the values of {settings.targets[0]} apart (they differ by some "
             f"{numbers.deviation:.3g} around {numbers.mean:.6g}); subtract an offset, or change the unit"
         )
 
@@ -116,10 +129,10 @@ def _classes(columns: Columns, numbers: NumberSummary | None, settings: TableSet
         if settings.task is None:
             columns.target.refuse_few_rows(classes, columns.num_rows)
     else:
-        raise InputError(f"{columns.where}: {settings.target} has too many different values to be classes")
+        raise InputError(f"{columns.where}: {settings.targets[0]} has too many different values to be classes")
     if len(classes) < 2:
         raise InputError(
-            f"{columns.where}: every {settings.target} is {classes[0]!r}; two classes or more can be told apart"
+            f"{columns.where}: every {settings.targets[0]} is {classes[0]!r}; two classes or more can be told apart"
         )
     if settings.positive is not None and _second(classes, settings.positive):
         classes, index = classes[::-1], np.where(index < 0, index, 1 - index)

@@ -1,7 +1,7 @@
 """Rows to train on that lie in memory, what they mean, and which are for what."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,10 @@ from parity_runtime.drift.column_counts import ColumnCounts
 from parity_runtime.evaluation.running_stats import RunningStats
 from parity_training.data.batches import Batch, EpochSampler, TensorLoader, is_last_dropped
 from parity_training.data.column_stats import ColumnStats
-from parity_training.data.problem import ROWS_AT_ONCE, Problem
+from parity_training.data.problem import ROWS_AT_ONCE, Prepare, Problem
 from parity_training.data.rows_of_file import RowsOfFile
 from parity_training.data.split import Split
+from parity_training.data.split_rule import SplitRule
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,7 +34,8 @@ class TrainingData(Problem):
     Attributes:
         data: float32 ``[rows, features]``; NaN where a cell is missing. Of a table its numbers and booleans, then the
             year of each date; it may have no columns.
-        target: class indices, int64 ``[rows]``; of a regression float32 ``[rows]``, in the target's unit.
+        target: class indices, int64 ``[rows]``; of a regression float32 ``[rows]``, in the target's unit, of several
+            targets ``[rows, targets]``.
         split: which rows are trained on, validated on, held out.
         contract: what a network for it takes and gives; what an export measures is still empty.
         source: where the rows are from, for the recipe; the same rows give the same.
@@ -44,6 +46,10 @@ class TrainingData(Problem):
         date_counts: of each date, in the order of the graph's input, what its training rows hold; the network sees none
             of it.
         stats: of a table: what was counted in its columns.
+        row_weights: what each row weighs in the loss, float32 ``[rows]``, 0 or more; None weighs all alike.
+        rule: what decides which rows are in which part; None: their classes.
+        remade: returns the same rows in other parts, fitted on those that are trained on there; None: nothing else
+            than ``split`` depends on them.
     """
 
     data: Tensor
@@ -56,6 +62,9 @@ class TrainingData(Problem):
     table: RowsOfFile | None = None
     date_counts: tuple[ColumnCounts, ...] = ()
     stats: ColumnStats | None = None
+    row_weights: Tensor | None = None
+    rule: SplitRule | None = field(default=None, repr=False)
+    remade: "Callable[[Split], TrainingData] | None" = field(default=None, repr=False)
 
     __repr__ = Problem.__repr__
 
@@ -73,6 +82,18 @@ class TrainingData(Problem):
     def has_indices(self) -> bool:
         """Whether there are ``indices``."""
         return self.indices is not None
+
+    def folds(self, count: int, seed: int) -> Iterator["TrainingData"]:
+        """Give the problem once for each fold, whose rows are its ``test``; as large a share validates as here.
+
+        Raises:
+            InputError: there are too few rows, groups or times.
+        """
+        classes = self.target.numpy() if self.contract.is_classifier else np.zeros(len(self.data), np.int64)
+        rule = self.rule or SplitRule(classes)
+        others = len(self.split.train) + len(self.split.validation)
+        for split in rule.folds(count, len(self.split.validation) / others, seed):
+            yield self.remade(split) if self.remade else replace(self, split=split)
 
     def part(self, name: str) -> Tensor:
         """Return the row numbers of ``train``, ``validation`` or ``test``, int64."""
@@ -111,23 +132,32 @@ class TrainingData(Problem):
         return found
 
     def targets(self, part: str) -> Tensor:
-        """Return the target of a part's rows, ``[rows]``."""
+        """Return the target of a part's rows."""
         return self.target[self.part(part)]
 
-    def loader(self, prepare: Callable[[Tensor], Tensor], batch_size: int, seed: int) -> TensorLoader:
+    def times(self, part: str) -> NDArray[np.float64] | None:
+        """Return when each row of a part was, float64 ``[rows]``; None where rows are not split in time."""
+        times = self.rule.times if self.rule else None
+        return None if times is None else times[getattr(self.split, part)].astype(np.float64)
+
+    def weights(self, part: str) -> Tensor | None:
+        """Return what each row of a part weighs in the loss, float32 ``[rows]``; None weighs all alike."""
+        return None if self.row_weights is None else self.row_weights[self.part(part)]
+
+    def loader(self, prepare: Prepare, batch_size: int, seed: int) -> TensorLoader:
         """Return the batches that are trained on, in another order each epoch.
 
         A last batch of a single row is left out: batch normalization cannot take it.
 
         Args:
-            prepare: makes of a target what the loss takes.
+            prepare: makes of targets and weights what the loss takes.
             batch_size: rows of a batch.
             seed: of the orders.
         """
         part = self.part("train")
         sampler = EpochSampler(len(part), shuffle=True, seed=seed)
         drop_last = is_last_dropped(len(part), batch_size)
-        target = prepare(self.target)
+        target = prepare(self.target, self.row_weights)
         return TensorLoader(self.inputs, target, sampler, batch_size, drop_last=drop_last, part=part)
 
     def held_out(self, part: str) -> Iterator[list[str]]:
@@ -141,9 +171,10 @@ class TrainingData(Problem):
     def _points(self, rows: Tensor) -> Iterator[list[str]]:
         contract, target = self.contract, self.target[rows].tolist()
         labels = [contract.classes[index] for index in target] if contract.is_classifier else target
-        yield [*(feature.name for feature in contract.features), contract.targets[0]]
+        yield [*(feature.name for feature in contract.features), *contract.targets]
         for row, label in zip(self.data[rows].numpy(), labels, strict=True):
-            yield [*("" if value != value else str(value) for value in row), str(label)]  # noqa: PLR0124 -- NaN
+            true = map(str, label) if isinstance(label, list) else [str(label)]
+            yield [*("" if value != value else str(value) for value in row), *true]  # noqa: PLR0124 -- NaN
 
 
 def moments(pieces: Iterable[Tensor], width: int) -> tuple[Tensor, Tensor]:

@@ -1,40 +1,41 @@
 """What the training rows look like: the counts that a run keeps as profile.json, and its package with it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime import Feature
 from parity_runtime.drift.column_counts import ColumnCounts, decile_edges
-from parity_runtime.drift.profile import Profile, TargetProfile
+from parity_runtime.drift.profile import Profile
+from parity_runtime.drift.target_profile import TargetProfile
 from parity_runtime.feature import CATEGORIES, MISSING_TIMESTAMP, TIMESTAMPS
 from parity_training.data.problem import Problem
+from parity_training.data.training_targets import ROWS_AT_ONCE, training_targets
 
-_ROWS_AT_ONCE = 2**16  # so that what is counted on the way is small beside the rows
 
-
-def training_profile(problem: Problem) -> Profile | None:
+def training_profile(problem: Problem, targets: Sequence[TargetProfile] | None = None) -> Profile | None:
     """Return the counts of the rows that are trained on; None of a problem that has dates and does not say them.
 
     The deciles of a column are found in all of its training rows, or in a sample of rows that lie on a disk; the counts
     between them are of all, and merge in any order.
+
+    Args:
+        problem: the rows.
+        targets: what `parity_training.data.training_targets.training_targets` returned; None finds it.
     """
     contract = problem.contract
     if len(problem.date_counts) != len(contract.features_of(TIMESTAMPS)):
         return None
     counts = {feature.name: _column(problem, feature) for feature in contract.features}
-    target = _target(problem)
-    for data, *indices, labels in problem.pieces("train", _ROWS_AT_ONCE):
+    for data, *indices, _ in problem.pieces("train", ROWS_AT_ONCE):
         for feature in contract.features:
             if feature.input == CATEGORIES:
                 counts[feature.name].update_indices(indices[0][:, feature.index].numpy())
             elif feature.kind != "datetime":
                 counts[feature.name].update(data[:, feature.index].numpy())
-        if isinstance(target, ColumnCounts):
-            target.update(labels.numpy())
-    name = contract.targets[0]
-    if isinstance(target, ColumnCounts):
-        return Profile(counts, TargetProfile(name, None, target))
-    return Profile(counts, TargetProfile(name, target))
+    known = tuple(training_targets(problem) if targets is None else targets)
+    return Profile(counts, known[0]) if len(known) == 1 else Profile(counts, None, known)
 
 
 def date_counts(feature: Feature, seconds: NDArray[np.int64]) -> ColumnCounts:
@@ -56,14 +57,3 @@ def _column(problem: Problem, feature: Feature) -> ColumnCounts:
         return ColumnCounts.empty(feature)
     cells = problem.numbers(feature.index)
     return ColumnCounts.empty(feature, decile_edges(cells[~np.isnan(cells)]))
-
-
-def _target(problem: Problem) -> ColumnCounts | NDArray[np.int64]:
-    """Return the rows of each class, or the counts of a regression's target in no row."""
-    if problem.contract.is_classifier:
-        return problem.class_counts()
-    ends = [(float(target.min()), float(target.max())) for *_, target in problem.pieces("train", _ROWS_AT_ONCE)]
-    low, high = min(low for low, _ in ends), max(high for _, high in ends)
-    return ColumnCounts.empty(
-        Feature(problem.contract.targets[0], "target", 0, low=low, high=high), decile_edges(problem.target_sample())
-    )

@@ -155,8 +155,8 @@ def _restore(path: Path, training: TrainingLoop) -> None:
         raise FormatError(f"{path} is no checkpoint of this run: {first_line(error)}") from error
 
 
-def _check_best(weights: dict[str, Any], model: dict[str, Any]) -> None:
-    if {name: tensor.shape for name, tensor in weights.items()} != {name: found.shape for name, found in model.items()}:
+def _check_best(weights: dict[str, Any], shapes: dict[str, torch.Size]) -> None:
+    if {name: tensor.shape for name, tensor in weights.items()} != shapes:
         raise ValueError("its best weights are not the network's")
 
 
@@ -169,7 +169,7 @@ def _progress(state: dict[str, Any], training: TrainingLoop) -> Progress:
     if not 0 <= int(state["best_epoch"]) <= int(state["epoch"]) <= training.num_epochs:
         raise ValueError("its epochs are none of this training")
     if state["epoch"]:
-        _check_best(state["best_weights"], training.model.state_dict())
+        _check_best(state["best_weights"], training.weight_shapes())
     return Progress(
         epoch=int(state["epoch"]),
         step=int(state["step"]),

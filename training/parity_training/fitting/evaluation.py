@@ -8,8 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from parity_runtime.evaluation.metrics import classification_metrics, regression_metrics
+from parity_runtime import ModelContract
+from parity_runtime.drift.target_profile import TargetProfile, known_of_targets
+from parity_runtime.evaluation.metrics import classification_metrics
 from parity_training.data.problem import ROWS_AT_ONCE, Problem
+from parity_training.data.training_targets import training_targets
+from parity_training.fitting.baseline_metrics import baseline_of, values_compared
 
 
 @torch.no_grad()
@@ -49,19 +53,37 @@ def predicted_of(logits: Tensor, logit_threshold: float | None) -> NDArray[np.in
     return (logits[:, 0] >= (logit_threshold or 0.0) if logits.shape[1] == 1 else logits.argmax(dim=1)).long().numpy()
 
 
-def metrics_of(problem: Problem, outputs: Tensor, part: str) -> dict[str, Any]:
-    """Return the metrics of a part of a problem's rows.
+def metrics_of(
+    problem: Problem,
+    outputs: Tensor,
+    part: str,
+    *,
+    contract: ModelContract | None = None,
+    trained: Sequence[TargetProfile] | None = None,
+) -> dict[str, Any]:
+    """Return the metrics of a part of a problem's rows, and as ``baseline`` those of a prediction that knows nothing.
+
+    Of rows that are split in time that is what the row before was.
 
     Args:
         problem: with the truth.
         outputs: of a network for these rows, float32 ``[rows, outputs]``.
         part: ``train``, ``validation`` or ``test``.
+        contract: of the network, with its threshold and its objective; None for the problem's.
+        trained: what `parity_training.data.training_targets.training_targets` returned; None finds it.
 
     Raises:
         InputError: there are no rows.
     """
+    contract = contract or problem.contract
     true = problem.targets(part).numpy()
-    if problem.contract.task == "regression":
-        return regression_metrics(true, outputs[:, 0].numpy())
-    predicted = predicted_of(outputs, problem.contract.logit_threshold)
-    return classification_metrics(true, predicted, probabilities_of(outputs))
+    targets = training_targets(problem, contract.objective) if trained is None else trained
+    if contract.task == "regression":
+        found = values_compared(contract, true, outputs.numpy())
+    else:
+        predicted = predicted_of(outputs, contract.logit_threshold)
+        found = classification_metrics(true, predicted, probabilities_of(outputs))
+    times = problem.times(part)
+    order = None if times is None else np.argsort(times, kind="stable")
+    baseline = baseline_of(contract, true, known_of_targets(targets, contract), order)
+    return found if baseline is None else found | {"baseline": baseline}

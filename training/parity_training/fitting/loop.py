@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from parity_runtime import InputError
 from parity_training.data.batches import BatchLoader
 from parity_training.fitting.objectives import LossFunction
+from parity_training.fitting.restarts import Restarts
 from parity_training.fitting.stop_signals import StopRequest
 
 Validate = Callable[[], tuple[float, dict[str, float]]]
@@ -27,6 +28,7 @@ class EpochResult:
         validation_loss: mean loss over the validation rows after the epoch; None without any.
         metrics: of the validation rows after the epoch: ``accuracy``, or ``rmse`` in the target's unit.
         best: whether no earlier epoch had a smaller validation loss (without validation: the last one).
+        fold: of a cross-validation, counted from 1; 0 of the training of the run itself.
     """
 
     epoch: int
@@ -34,6 +36,7 @@ class EpochResult:
     validation_loss: float | None
     metrics: dict[str, float]
     best: bool
+    fold: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, a line of metrics.jsonl."""
@@ -95,8 +98,13 @@ class TrainingLoop:
     after_step: Callable[[], None] = lambda: None
     progress: Progress = field(default_factory=Progress)
 
+    @property
+    def kept(self) -> nn.Module:
+        """A module that takes the best weights: the network, or what is kept of several."""
+        return self.model.kept if isinstance(self.model, Restarts) else self.model
+
     def __repr__(self) -> str:
-        names = f"{type(self.model).__name__}, {type(self.optimizer).__name__}"
+        names = f"{type(self.kept).__name__}, {type(self.optimizer).__name__}"
         return f"TrainingLoop({names}, epoch {self.progress.epoch} of {self.num_epochs})"
 
     def epochs(self) -> Iterator[EpochResult]:
@@ -148,10 +156,19 @@ class TrainingLoop:
         outputs = self.model(*inputs)  # Step 2: predictions, [batch, outputs].
         loss = self.loss_function(outputs, targets)  # Step 3: the mean loss of the batch.
         # Step 4: backpropagation into the parameters' gradients, whose hooks it calls.
-        loss.backward()  # type: ignore[no-untyped-call]
+        if isinstance(self.model, Restarts):  # each network learns from its own loss, not from a share of the mean
+            (loss * self.model.stack.count).backward()  # type: ignore[no-untyped-call]
+        else:
+            loss.backward()  # type: ignore[no-untyped-call]
         if self.clip_norm is not None:
-            nn.utils.clip_grad_norm_(parameters, self.clip_norm)
+            self._clip(parameters, self.clip_norm)
         return loss
+
+    def _clip(self, parameters: list[nn.Parameter], most: float) -> None:
+        if isinstance(self.model, Restarts):
+            self.model.stack.clip_gradients(most)
+        else:
+            nn.utils.clip_grad_norm_(parameters, most)
 
     def _end_epoch(self) -> EpochResult:
         progress = self.progress
@@ -169,8 +186,25 @@ class TrainingLoop:
         best = validation_loss is None or validation_loss < progress.best_loss
         if best:
             progress.best_loss, progress.best_epoch = validation_loss or 0.0, progress.epoch
-            progress.best_weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+            progress.best_weights = self._weights()
         return EpochResult(progress.epoch, loss, validation_loss, metrics, best)
+
+    def _weights(self) -> dict[str, Tensor]:
+        if isinstance(self.model, Restarts):
+            return self.model.snapshot()
+        return {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+
+    def weight_shapes(self) -> dict[str, torch.Size]:
+        """Return the names and shapes of ``progress.best_weights``."""
+        if isinstance(self.model, Restarts):
+            return self.model.snapshot_shapes()
+        return {name: tensor.shape for name, tensor in self.model.state_dict().items()}
+
+    def finished_network(self) -> nn.Module:
+        """Return the network with its best weights, on the CPU."""
+        weights, network = self.progress.best_weights, self.kept.cpu()
+        network.load_state_dict(self.model.kept_state(weights) if isinstance(self.model, Restarts) else weights)
+        return network
 
     def _mean_loss(self) -> float:
         """Return the mean over the rows of the epoch."""

@@ -1,14 +1,15 @@
 """What a training needs before its first step: network, fitted preprocessing, loss, optimizer, batches."""
 
+import copy
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from parity_runtime import FormatError, InputError, ModelContract, TensorSpec
@@ -27,6 +28,8 @@ from parity_training.fitting.objectives import LossFunction, Objective, make_obj
 from parity_training.fitting.optimizers import make_optimizer, make_scheduler
 from parity_training.fitting.preprocessing import preprocessing_of
 from parity_training.fitting.process_group import ALONE, ProcessGroup, current_group
+from parity_training.fitting.restarts import Restarts, check_restarts
+from parity_training.fitting.target_checks import refuse_no_counts
 from parity_training.networks.registry import NETWORKS, Network
 from parity_training.networks.table_network import TableNetwork, body_inputs
 from parity_training.run import Recipe
@@ -80,31 +83,54 @@ def make_recipe(problem: Problem, choice: NetworkChoice, settings: TrainSettings
         InputError: the loss or the class weights do not fit the task.
     """
     objective = make_objective(settings, problem.contract.task, _class_counts(problem, settings))
-    training = replace(settings, loss=objective.name).to_json()
+    training = replace(settings, loss=objective.text).to_json()
     if (processes := current_group().size) > 1:
         training[PROCESSES] = processes
     return Recipe(
         choice.name,
         choice.for_data(problem),
-        problem.contract,
+        replace(problem.contract, objective=objective.predicted),
         problem.source,
         training,
-        preprocessing_of(problem) if problem.preprocessed else None,
+        _preprocessing(problem, settings, objective),
+        settings.restarts if settings.combine == "average" else 1,
     )
+
+
+def _preprocessing(problem: Problem, settings: TrainSettings, objective: Objective) -> dict[str, Any] | None:
+    """Return the arguments of the `TableNetwork`; None where the network takes rows as they are.
+
+    Raises:
+        InputError: a setting needs one.
+    """
+    is_poisson = objective.name == "PoissonNLLLoss"
+    if not problem.preprocessed:
+        if settings.calibrate or is_poisson:
+            said = argument("calibrate") if settings.calibrate else f"the loss {objective.name}"
+            raise InputError(f"{said} goes with a table, whose network Parity finishes; leave it out")
+        return None
+    if is_poisson:
+        refuse_no_counts(problem)
+    more = {"link": "log"} if is_poisson else {}
+    return preprocessing_of(problem) | more | ({"calibrated": True} if settings.calibrate else {})
 
 
 def prepare(problem: Problem, recipe: Recipe, user_network: Network | None, settings: TrainSettings) -> TrainingLoop:
     """Return the training of a recipe at its very beginning; the seed has just been set."""
     group = current_group()
     device = own_device(_device(settings.device), group)
+    check_restarts(settings, group.size, validates=problem.num_rows("validation") > 0)
     try:
-        model = recipe.build(user_network)
+        networks, kept = _networks(recipe, user_network, settings)
     except FormatError as error:
         raise InputError(str(error)) from error
-    scale = _fit_preprocessing(model, problem)
-    _check_outputs(model, problem)
+    scale = _fit_preprocessing(networks, problem)
+    _check_outputs(networks[0], problem)
+    model = Restarts(networks, kept, settings.combine) if settings.restarts > 1 else networks[0]
     model.to(device)
-    objective = make_objective(settings, problem.contract.task, _class_counts(problem, settings), scale)
+    objective = make_objective(
+        settings, problem.contract.task, _class_counts(problem, settings), scale, problem.mean_weight()
+    )
     optimizer = make_optimizer(model, settings)
     loss_function = objective.loss_function(device)
     training = TrainingLoop(
@@ -126,6 +152,27 @@ def prepare(problem: Problem, recipe: Recipe, user_network: Network | None, sett
     return distribute(training, group, settings, objective.row_weights, own=user_network is None)
 
 
+def _networks(
+    recipe: Recipe, user_network: Network | None, settings: TrainSettings
+) -> tuple[list[nn.Module], nn.Module]:
+    """Return the networks that are trained, and a module of the kind that is kept of them."""
+    networks = [replace(recipe, members=1).build(user_network) for _ in range(settings.restarts)]
+    return networks, recipe.build(user_network) if settings.restarts > 1 else networks[0]
+
+
+def shapes_in_training(recipe: Recipe, settings: TrainSettings) -> nn.Module:
+    """Return what is trained on the device ``meta``: shapes without elements, which take no memory.
+
+    Raises:
+        FormatError: the network is unknown, or does not take its arguments.
+    """
+    alone, kept = replace(recipe, members=1).shapes(), recipe.shapes()
+    if settings.restarts == 1:
+        return kept
+    with torch.device("meta"):
+        return Restarts([copy.deepcopy(alone) for _ in range(settings.restarts)], kept, settings.combine)
+
+
 def _class_counts(problem: Problem, settings: TrainSettings) -> NDArray[np.int64]:
     """Return the training rows of each class where they weigh; counting them is a pass over all rows."""
     return np.zeros(0, np.int64) if settings.class_weights is None else problem.class_counts()
@@ -142,18 +189,22 @@ def _device(name: str) -> torch.device:
         raise InputError(f"unknown device {name!r}; known are auto, cpu, cuda") from error
 
 
-def _fit_preprocessing(model: nn.Module, problem: Problem) -> float:
-    """Fit a table's preprocessing on the training rows; return the target's standard deviation (1 for classes)."""
-    if not isinstance(model, TableNetwork):
-        return 1.0
+def _fit_preprocessing(networks: Sequence[nn.Module], problem: Problem) -> Tensor | None:
+    """Fit a table's preprocessing on the training rows; return the targets' standard deviations, None for classes."""
+    tables = [network for network in networks if isinstance(network, TableNetwork)]
+    if not tables:
+        return None
     mean, scale = moments((piece[0] for piece in problem.pieces("train")), problem.width)
     scale[_constant_years(problem.contract)] = UNSEEN_YEARS
     if problem.contract.task != "regression":
-        model.fit(mean, scale)
-        return 1.0
-    target_mean, target_scale = moments((piece[-1][:, None] for piece in problem.pieces("train")), 1)
-    model.fit(mean, scale, float(target_mean), float(target_scale))
-    return float(target_scale)
+        for table in tables:
+            table.fit(mean, scale)
+        return None
+    width = problem.num_outputs
+    target_mean, target_scale = moments((piece[-1].reshape(-1, width) for piece in problem.pieces("train")), width)
+    for table in tables:
+        table.fit(mean, scale, target_mean, target_scale)
+    return target_scale.float()
 
 
 def _constant_years(contract: ModelContract) -> list[int]:
@@ -186,7 +237,7 @@ def _loader(problem: Problem, objective: Objective, settings: TrainSettings) -> 
         return problem.loader(objective.prepare, settings.batch_size, settings.seed)
     if not isinstance(problem, TrainingData):
         raise InputError(f"{argument('num_workers')} takes rows from memory, and these are on a disk; leave it out")
-    part, target = problem.part("train"), objective.prepare(problem.target)
+    part, target = problem.part("train"), objective.prepare(problem.target, problem.row_weights)
     return DataLoader(
         Subset(TensorDataset(*problem.inputs, target), part.tolist()),
         settings.batch_size,
@@ -206,16 +257,21 @@ def _validation(
 ) -> Callable[[], tuple[float, dict[str, float]]]:
     """Return what measures the validation rows; a group shares them where its processes have the same buffers."""
     found = problem.targets("validation")
-    target, true = objective.prepare(found), found.numpy()
+    target, true = objective.prepare(found, problem.weights("validation")), found.numpy()
     contract = problem.contract
+
+    def loss_of(outputs: Tensor) -> float:
+        device = next(model.parameters()).device
+        return float(loss_function(outputs.to(device), target.to(device)))
 
     @torch.no_grad()
     def validate() -> tuple[float, dict[str, float]]:
         outputs = shared_outputs(group, model, problem, "validation")
-        device = next(model.parameters()).device
-        loss = float(loss_function(outputs.to(device), target.to(device)))
+        if isinstance(model, Restarts):
+            outputs = model.kept_outputs(outputs, loss_of)
+        loss = loss_of(outputs)
         if contract.task == "regression":
-            return loss, {"rmse": float((outputs[:, 0] - target).square().mean().sqrt())}
+            return loss, {"rmse": float((outputs - found.reshape(outputs.shape)).square().mean().sqrt())}
         return loss, {"accuracy": float((predicted_of(outputs, contract.logit_threshold) == true).mean())}
 
     return validate

@@ -25,7 +25,7 @@ def preprocessing_of(problem: Problem) -> dict[str, Any]:
     told: dict[str, Any] = {
         "num_features": problem.width,
         "impute": bool(imputed or dates),
-        "num_targets": 1 if contract.task == "regression" else 0,
+        "num_targets": problem.num_outputs if contract.task == "regression" else 0,
     }
     optional = {"indicators": _indicators(problem), "tables": _tables(problem)}
     return told | {name: value for name, value in optional.items() if value}

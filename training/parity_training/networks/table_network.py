@@ -70,6 +70,47 @@ class TargetScale(nn.Module):
         return value * self.scale + self.mean
 
 
+class LogLink(TargetScale):
+    """Takes what a network returns as the logarithm of a rate, which is positive: the link of a Poisson regression.
+
+    Attributes:
+        mean: float32 ``[targets]``, the logarithm of the mean over the training rows.
+        scale: float32 ``[targets]``, 1.
+    """
+
+    def forward(self, value: Tensor) -> Tensor:
+        """Return ``exp(value + mean)``, float32 ``[batch, targets]``."""
+        return torch.exp(value + self.mean)
+
+
+class Temperature(nn.Module):
+    """Divides logits by one number, so that probabilities are as sure as they are right.
+
+    The temperature of Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
+
+    Attributes:
+        inverse: float32 ``[1]``, one over the temperature.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inverse: Tensor
+        self.register_buffer("inverse", torch.ones(1))
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Return ``logits * inverse``, float32 ``[batch, outputs]``."""
+        return logits * self.inverse
+
+
+def _last_step(num_targets: int, link: str | None, *, calibrated: bool) -> nn.Module:
+    """Return what is made of what a body returns."""
+    if link not in (None, "log"):
+        raise ValueError(f"link is {link!r}; it is log, or left out")
+    if num_targets:
+        return LogLink(num_targets) if link else TargetScale(num_targets)
+    return Temperature() if calibrated else nn.Identity()
+
+
 class Indicators(nn.Module):
     """Says of some columns whether a cell is missing.
 
@@ -114,9 +155,11 @@ class TableNetwork(nn.Module):
         tables: one for each column of ``indices``, as `parity_training.networks.index_tables.make_table` takes them;
             ``missing`` says of a category whether training has had missing cells.
         num_targets: of a regression; 0 for a classifier.
+        link: ``log`` where the body returns the logarithm of what is predicted; None: what is predicted, standardized.
+        calibrated: whether logits are divided by a temperature.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what a recipe keeps of a table
         self,
         body: nn.Module,
         num_features: int,
@@ -125,6 +168,8 @@ class TableNetwork(nn.Module):
         indicators: Sequence[int] = (),
         tables: Sequence[Mapping[str, Any]] = (),
         num_targets: int = 0,
+        link: str | None = None,
+        calibrated: bool = False,
     ) -> None:
         super().__init__()
         self.imputation = Imputation(num_features) if impute else nn.Identity()
@@ -137,7 +182,7 @@ class TableNetwork(nn.Module):
                 self.tables[str(column)] = table
         self.hidden_categories = HiddenCategories([told["missing"] for told in tables if "missing" in told])
         self.body = body
-        self.target = TargetScale(num_targets) if num_targets else nn.Identity()
+        self.target = _last_step(num_targets, link, calibrated=calibrated)
 
     def forward(self, features: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
         """Return logits or values, float32 ``[batch, outputs]``.
@@ -146,6 +191,12 @@ class TableNetwork(nn.Module):
             features: float32 ``[batch, num_features]``, NaN where a cell is missing; may be left out if there are none.
             indices: int64 ``[batch, tables]``; may be left out if there are none.
         """
+        parts = self.parts(features, indices)
+        value: Tensor = self.target(self.body(parts[0] if len(parts) == 1 else torch.cat(parts, 1)))
+        return value
+
+    def parts(self, features: Tensor | None, indices: Tensor | None) -> list[Tensor]:
+        """Return what the body takes, side by side: numbers, whether cells are missing, and what each table says."""
         parts = []
         if features is not None and features.shape[1]:
             parts.append(self.standardization(self.imputation(features)))
@@ -154,20 +205,23 @@ class TableNetwork(nn.Module):
         if indices is not None:
             indices = self.hidden_categories(indices.long())
             parts += [table(indices[:, int(column)]) for column, table in self.tables.items()]
-        value: Tensor = self.target(self.body(parts[0] if len(parts) == 1 else torch.cat(parts, 1)))
-        return value
+        return parts
 
     @torch.no_grad()
-    def fit(self, mean: Tensor, scale: Tensor, target_mean: float = 0.0, target_scale: float = 1.0) -> None:
-        """Take over what was measured on the training rows: float ``[features]``, and the target's two figures."""
+    def fit(
+        self, mean: Tensor, scale: Tensor, target_mean: Tensor | None = None, target_scale: Tensor | None = None
+    ) -> None:
+        """Take over what was measured on the training rows: float ``[features]``, and ``[targets]`` of a regression."""
         if isinstance(self.standardization, Standardization):
             self.standardization.mean.copy_(mean)
             self.standardization.scale.copy_(scale)
         if isinstance(self.imputation, Imputation):
             self.imputation.fill.copy_(mean)
-        if isinstance(self.target, TargetScale):
-            self.target.mean.fill_(target_mean)
-            self.target.scale.fill_(target_scale)
+        if isinstance(self.target, LogLink) and target_mean is not None:
+            self.target.mean.copy_(target_mean.log())
+        elif isinstance(self.target, TargetScale) and target_mean is not None and target_scale is not None:
+            self.target.mean.copy_(target_mean)
+            self.target.scale.copy_(target_scale)
 
 
 class HiddenCategories(nn.Module):

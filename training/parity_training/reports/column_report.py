@@ -103,7 +103,20 @@ def column_warnings(columns: Columns, problem: Problem) -> Iterator[str]:
     for name in problem.source.get("categorical", ()):
         if name in columns.kinds and columns.kinds[name].kind == "boolean":
             yield f"{_short(name)} holds true and false alone and stays boolean, which tells them apart as well"
+    yield from _unseen(problem)
     yield from leaks(problem)
+
+
+def _unseen(problem: Problem) -> Iterator[str]:
+    """Name the classes of which no row is trained on, such as those that only the last rows in time have."""
+    classes = problem.contract.classes
+    unseen = [str(label) for label, rows in zip(classes, problem.class_counts().tolist(), strict=True) if not rows]
+    if unseen:
+        more = f" and {len(unseen) - _MOST_SHOWN} more" if len(unseen) > _MOST_SHOWN else ""
+        yield (
+            f"{problem.contract.targets[0]}: no row that is trained on is {' or '.join(unseen[:_MOST_SHOWN])}{more}, "
+            "which can never be predicted"
+        )
 
 
 def _unknown_rows(problem: Problem) -> list[int]:

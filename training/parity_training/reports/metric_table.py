@@ -1,12 +1,10 @@
-"""The metrics of an evaluation, beside those of its baseline, and the sentence that sums them up."""
+"""The metrics of an evaluation, beside those of its baseline, and what is said of them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from parity_runtime import ModelContract
-from parity_runtime.printable import printable
-from parity_training.reports.number_text import percent, short
-from parity_training.reports.part_names import PARTS
+from parity_runtime.evaluation.result_sentences import result_sentences
 
 _MEANINGS = {
     "accuracy": "share of the rows that are right; 1 is best",
@@ -59,25 +57,12 @@ def tiles_in(evaluation: Mapping[str, Any]) -> list[Metric]:
     return [found[name] for name in _TILES if name in found][:_MOST_TILES]
 
 
-def verdict(evaluation: Mapping[str, Any], contract: ModelContract) -> str:
-    """Return how good a model is in a sentence, beside its baseline where that is known."""
-    if not _is_number(evaluation.get("rows")) or evaluation.get("part") not in PARTS:
-        return ""
-    rows = f"{evaluation['rows']} {PARTS[evaluation['part']]}"
-    baseline = _baseline(evaluation)
-    if _is_number(evaluation.get("accuracy")):
-        told = f"{percent(evaluation['accuracy'])} of {rows} are right"
-        if _is_number(baseline.get("accuracy")):
-            always = printable(str(baseline.get("predicts")))[:80]
-            told += f"; {percent(baseline['accuracy'])} would be by always predicting {always}"
-        return f"{told}."
-    if not _is_number(evaluation.get("mae")):
-        return ""
-    told = f"The predictions of {rows} are off by {short(evaluation['mae'])} on average"
-    if _is_number(baseline.get("mae")):
-        told += f"; those of the baseline ({baseline.get('name')}) by {short(baseline['mae'])}"
-    target = printable(contract.targets[0])[:80] if contract.targets else "the target"
-    return f"{told}, in the unit of {target}."
+def verdict(evaluation: Mapping[str, Any], contract: ModelContract) -> list[str]:
+    """Return how good a model is in sentences, beside its baseline where that is known; none of a task without them."""
+    if not metrics_in(evaluation):
+        return []
+    # How training ended is another matter, and its sentence names what a caller can change.
+    return result_sentences(contract, {name: value for name, value in evaluation.items() if name != "ended"})
 
 
 def caveat(evaluation: Mapping[str, Any]) -> str:

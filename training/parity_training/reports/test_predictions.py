@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from parity_runtime import InputError, ModelContract
 from parity_runtime.arguments import argument
-from parity_runtime.evaluation.evaluate import class_indices
+from parity_runtime.evaluation.true_cells import class_indices
 from parity_runtime.tables.table_file import TableFile
 from parity_training.data.table_rows import network_rows
 from parity_training.fitting.evaluation import in_pieces, outputs_of, predicted_of, probabilities_of

@@ -9,7 +9,7 @@ from parity_runtime.errors import first_line
 
 
 @contextmanager
-def well_formed(path: Path, names: str) -> Iterator[None]:
+def well_formed(path: Path | str, names: str) -> Iterator[None]:
     """Raise `FormatError` where the block does not find in files what they should hold.
 
     Args:

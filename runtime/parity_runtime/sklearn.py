@@ -1,0 +1,181 @@
+"""A package as a fitted estimator of scikit-learn: inspected, plotted, calibrated, combined; needs the [sklearn] extra.
+
+from parity_runtime.sklearn import load_estimator
+
+estimator = load_estimator("packages/xor")
+
+scikit-learn's functions take a `Predictor` as well. What it is not is a ``BaseEstimator``: it has no parameters that
+``get_params`` could name, and no class that tells a classifier from a regressor.
+"""
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from parity_runtime.errors import InputError, MissingExtraError
+from parity_runtime.inference.predictor import Predictor, Rows
+from parity_runtime.inference.session import Provider
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+except ModuleNotFoundError as error:
+    raise MissingExtraError(
+        "parity_runtime.sklearn needs scikit-learn, which is not installed; "
+        'from a checkout of Parity: pip install ".[cpu,sklearn]"'
+    ) from error
+
+__all__ = ["PackageClassifier", "PackageRegressor", "load_estimator"]
+
+
+class _PackageEstimator:
+    """A package by its path, opened when it is first asked. A pickle of it holds the model."""
+
+    _kind: str
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        provider: Provider = "cpu",
+        threads: int = 1,
+        digest: str | None = None,
+        certified: bool = False,
+    ) -> None:
+        self.path, self.provider, self.threads = path, provider, threads
+        self.digest, self.certified = digest, certified
+
+    @property
+    def predictor_(self) -> Predictor:
+        """The package, opened.
+
+        Raises:
+            InputError: there is none, or it is of the other kind; and as `Predictor`.
+        """
+        if getattr(self, "_opened_with", None) != self._options:
+            predictor = Predictor(self.path, **self._options[1])
+            if predictor.__sklearn_tags__().estimator_type != self._kind:
+                raise InputError(
+                    f"{self.path} is no {self._kind} (its task is {predictor.contract.task}); load_estimator chooses "
+                    "the class that fits"
+                )
+            self._take(predictor)
+        return self._predictor
+
+    @property
+    def _options(self) -> tuple[str, dict[str, Any]]:
+        options = {"provider": self.provider, "threads": self.threads, "digest": self.digest}
+        return str(self.path), options | {"certified": self.certified}
+
+    def _take(self, predictor: Predictor) -> None:
+        self._predictor, self._opened_with = predictor, self._options
+
+    @property
+    def n_features_in_(self) -> int:
+        """How many features a row has."""
+        return self.predictor_.n_features_in_
+
+    @property
+    def feature_names_in_(self) -> NDArray[np.object_]:
+        """The features' names in the order of the columns."""
+        return self.predictor_.feature_names_in_
+
+    def fit(self, X: Any, y: Any = None, **_: Any) -> Self:
+        """Refuse: the model was fitted before it was exported; `sklearn.frozen.FrozenEstimator` has a fit.
+
+        Raises:
+            InputError: always.
+        """
+        self.predictor_.fit(X, y)
+
+    def predict(self, X: Rows) -> NDArray[Any]:
+        """Return the class or the values of each row, as `Predictor.predict`."""
+        return self.predictor_.predict(X)
+
+    def score(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the fraction of rows whose class is right, or R2, as `Predictor.score`."""
+        return self.predictor_.score(X, y, sample_weight)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        return self.predictor_.__sklearn_tags__()
+
+
+class PackageClassifier(_PackageEstimator, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A package of a classifier as a fitted estimator.
+
+    >>> from parity_runtime.sklearn import PackageClassifier
+    >>> classifier = PackageClassifier("tests/data/species")
+    >>> classifier
+    PackageClassifier(path='tests/data/species')
+    >>> classifier.classes_.tolist(), classifier.n_features_in_
+    (['setosa', 'versicolor', 'virginica'], 4)
+
+    Args:
+        path: the package folder.
+        provider: as in `Predictor`.
+        threads: as in `Predictor`.
+        digest: the package id that is expected; None takes any.
+        certified: run the certified graph.
+    """
+
+    _kind = "classifier"
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """The labels by index."""
+        return self.predictor_.classes_
+
+    def predict_proba(self, X: Rows) -> NDArray[np.float32]:
+        """Return the probability of each class, float32 ``[batch, classes]``, in the order of ``classes_``."""
+        return self.predictor_.predict_proba(X)
+
+    def decision_function(self, X: Rows) -> NDArray[np.float32]:
+        """Return how far each row is on the side of a class, as `Predictor.decision_function`."""
+        return self.predictor_.decision_function(X)
+
+
+class PackageRegressor(_PackageEstimator, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """A package of a regression as a fitted estimator.
+
+    >>> from parity_runtime.sklearn import PackageRegressor
+    >>> regressor = PackageRegressor("tests/data/rent", threads=2)
+    >>> regressor.get_params()["threads"], list(regressor.feature_names_in_)
+    (2, ['area', 'rooms', 'age'])
+
+    Args:
+        path: the package folder.
+        provider: as in `Predictor`.
+        threads: as in `Predictor`.
+        digest: the package id that is expected; None takes any.
+        certified: run the certified graph.
+    """
+
+    _kind = "regressor"
+
+
+def load_estimator(path: str | Path, **options: Any) -> PackageClassifier | PackageRegressor:
+    """Open a package as the estimator that it is.
+
+    >>> from parity_runtime.sklearn import load_estimator
+    >>> load_estimator("tests/data/rent")
+    PackageRegressor(path='tests/data/rent')
+
+    Args:
+        path: the package folder.
+        options: of `PackageClassifier` and `PackageRegressor`.
+
+    Raises:
+        InputError: there is no package, or it neither classifies nor predicts values; and as `Predictor`.
+    """
+    predictor = Predictor(path, **options)
+    found = predictor.__sklearn_tags__().estimator_type
+    for kind in (PackageClassifier, PackageRegressor):
+        if found == kind._kind:
+            estimator = kind(path, **options)
+            estimator._take(predictor)
+            return estimator
+    raise InputError(f"{path} has the task {predictor.contract.task}, which scikit-learn has no estimators for")

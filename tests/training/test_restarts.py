@@ -1,0 +1,210 @@
+"""Networks that are trained at once: each learns what it would alone, and their average, or the best, is kept."""
+
+import copy
+import json
+import os
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from parity_runtime import FormatError, InputError, Predictor
+from parity_training import (
+    MLP,
+    NetworkChoice,
+    Run,
+    TrainSettings,
+    XORClassifier,
+    XORSettings,
+    train_model,
+    weights_id,
+    xor_data,
+)
+from parity_training.fitting.prepare import make_recipe, prepare
+from parity_training.networks.network_stack import BatchedNetworks, SideBySide, stack_networks
+from parity_training.networks.table_network import TableNetwork
+from tests.training.tables import write_table
+from tests.warm_process import WarmProcess
+
+TABLES = [
+    {"kind": "one-hot", "size": 5, "missing": True},
+    {"kind": "embedding", "size": 40, "dimension": 4, "missing": True},
+    {"kind": "cyclic", "size": 8},
+]
+
+
+def table_network() -> TableNetwork:
+    return TableNetwork(MLP(3 + 1 + 5 + 4 + 2, 2, [6]), 3, impute=True, indicators=[1], tables=TABLES, num_targets=2)
+
+
+INPUTS = {
+    "xor": (XORClassifier, (torch.randn(9, 2),)),
+    "norm": (lambda: MLP(5, 3, [8, 6], batch_norm=True, activation="GELU"), (torch.randn(9, 5),)),
+    "table": (table_network, (torch.randn(9, 3), torch.randint(1, 8, (9, 3)))),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "optimizer"),
+    [
+        *((name, optimizer) for name in ("xor", "table") for optimizer in ("SGD", "Adam", "AdamW", "RMSprop")),
+        ("norm", "SGD"),  # the gradient of a bias before a normalization is rounding alone, which Adam makes a step of
+    ],
+)
+def test_each_network_takes_the_steps_that_it_would_take_alone(name: str, optimizer: str) -> None:
+    make, inputs = INPUTS[name]
+    inputs = tuple(one.clamp(max=4) if one.dtype == torch.int64 else one for one in inputs)
+    alone = [make() for _ in range(3)]
+    together = stack_networks([_copied(network) for network in alone])
+    assert isinstance(together, BatchedNetworks)
+    options = {"lr": 0.01, "weight_decay": 0.01}
+    for network in alone:
+        _train(network, getattr(torch.optim, optimizer)(network.parameters(), **options), inputs, None)
+    _train(together, getattr(torch.optim, optimizer)(together.parameters(), **options), inputs, together.count)
+    for number, network in enumerate(alone):
+        state = together.member_state(number)
+        assert list(state) == list(network.state_dict())
+        for key, expected in network.state_dict().items():
+            assert torch.allclose(state[key].float(), expected.float(), atol=2e-5), key
+
+
+def _copied(network: nn.Module) -> nn.Module:
+    return copy.deepcopy(network)
+
+
+def _train(
+    model: nn.Module, optimizer: torch.optim.Optimizer, inputs: tuple[torch.Tensor, ...], count: int | None
+) -> None:
+    model.train()
+    torch.manual_seed(0)
+    for _ in range(5):
+        optimizer.zero_grad()
+        outputs = model(*inputs)
+        loss = (outputs - 1).square().flatten(0 if count is None else 1).mean(dim=-1).sum()
+        loss.backward()
+        if count is None:
+            nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        else:
+            model.clip_gradients(0.5)  # type: ignore[operator]
+        optimizer.step()
+
+
+def test_networks_that_cannot_be_stacked_are_asked_one_after_the_other() -> None:
+    networks = [MLP(4, 2, activation="PReLU") for _ in range(3)]
+    stack = stack_networks(networks)
+    assert isinstance(stack, SideBySide) and stack(torch.zeros(5, 4)).shape == (3, 5, 2)
+
+
+def test_a_stack_of_one_seed_learns_what_a_run_alone_learns(tmp_path: Path) -> None:
+    settings = XORSettings(size=300, epochs=3)
+    data, choice = xor_data(settings), NetworkChoice("XORClassifier", {})
+    alone = train_model(data, choice, settings.training(), tmp_path / "one")
+    several = replace(settings.training(), restarts=3)
+    training = prepare(data, make_recipe(data, choice, several), None, several)
+    torch.manual_seed(settings.seed)
+    training = prepare(data, make_recipe(data, choice, several), None, several)
+    list(training.epochs())
+    first = training.model.stack.member_state(0)  # type: ignore[union-attr]
+    for key, expected in alone.state_dict().items():
+        assert torch.allclose(first[key], expected, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    random = np.random.default_rng(0)
+    x = random.normal(size=400).round(4)
+    town = random.integers(0, 40, 400)
+    return write_table(
+        tmp_path_factory.mktemp("mixed") / "t.csv",
+        {"x": x, "town": [f"t{one}" for one in town], "kind": np.where(x + town / 20 > 1, "high", "low")},
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("combine", ["average", "best"])
+def test_a_run_of_several_goes_the_whole_line(parity, mixed: Path, tmp_path: Path, combine: str) -> None:
+    answer = parity(
+        *("train", mixed, "--target", "kind", "--restarts", 4, "--combine", combine, "--epochs", 15),
+        *("--out", tmp_path / "run", "--clip-norm", 1),
+    )
+    assert answer.code == 0, answer.err
+    run = Run.open(tmp_path / "run")
+    assert run.recipe.members == (4 if combine == "average" else 1)
+    exported = parity("export", run.path, tmp_path / "p", "--no-plots", "--certified")
+    assert exported.code == 0, exported.err
+    evaluated = json.loads(parity("evaluate", tmp_path / "p", run.path / "test.csv", "--json").out)
+    trained = json.loads((run.path / "evaluation.json").read_text())
+    assert evaluated["log_loss"] == pytest.approx(trained["log_loss"], abs=1e-6)
+    assert Predictor(tmp_path / "p").contract.classes == ("high", "low")
+
+
+def test_the_average_is_the_mean_of_the_logits(tmp_path: Path) -> None:
+    settings = XORSettings(size=300, epochs=2)
+    data = xor_data(settings)
+    training = replace(settings.training(), restarts=3)
+    run = train_model(data, NetworkChoice("XORClassifier", {}), training, tmp_path / "run")
+    module, points = run.module(), torch.randn(7, 2)
+    each = torch.stack([network(points) for network in module.networks])  # type: ignore[union-attr]
+    assert torch.allclose(module(points), each.mean(dim=0), atol=1e-6)
+    assert len({round(one, 6) for one in each[:, 0, 0].tolist()}) == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"restarts": 0}, "restarts is 0; it must be at least 1"),
+        ({"restarts": 2, "optimizer": "LBFGS"}, "which LBFGS would mix; choose"),
+    ],
+)
+def test_restarts_that_cannot_be_are_refused(tmp_path: Path, settings: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        chosen = TrainSettings(**settings)  # type: ignore[arg-type]
+        train_model(xor_data(XORSettings(size=50)), NetworkChoice(), chosen, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_best_needs_validation_rows(tmp_path: Path) -> None:
+    data = xor_data(XORSettings(size=50, validation_size=0))
+    with pytest.raises(InputError, match="chooses by validation rows, and there are none"):
+        train_model(data, NetworkChoice(), TrainSettings(restarts=2, combine="best"), tmp_path / "run")
+
+
+@pytest.mark.parametrize("members", [0, "8", 10**9, 2.5])
+def test_a_recipe_asks_for_no_odd_number_of_networks(tmp_path: Path, members: object) -> None:
+    settings = XORSettings(size=60, epochs=1)
+    run = train_model(xor_data(settings), NetworkChoice("XORClassifier", {}), settings.training(), tmp_path / "run")
+    path = run.path / "recipe.json"
+    recipe = json.loads(path.read_text())
+    recipe["network"]["members"] = members
+    path.write_text(json.dumps(recipe))
+    with pytest.raises(FormatError, match="members is"):
+        Run.open(run.path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("combine", ["average", "best"])
+def test_a_killed_training_of_several_ends_with_the_weights_of_an_uninterrupted_one(
+    warm: WarmProcess, mixed: Path, tmp_path: Path, combine: str
+) -> None:
+    def command(out: Path) -> list[object]:
+        return ["train", mixed, "--target", "kind", "--restarts", 4, "--combine", combine, "--epochs", 150,
+                "--patience", 150, "--batch-size", 8, "--out", out]  # fmt: skip
+
+    assert warm.run(command(tmp_path / "whole")).returncode == 0
+    out = tmp_path / "run"
+    process = warm.start(command(out))
+    checkpoint = out.with_name("run.unfinished") / "checkpoint.previous.pt"
+    give_up = time.monotonic() + 60
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < give_up:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert checkpoint.exists() and not out.exists()
+    resumed = warm.run(["train", mixed, "--out", out, "--resume"])
+    assert resumed.returncode == 0, resumed.err
+    assert weights_id(Run.open(out).state_dict()) == weights_id(Run.open(tmp_path / "whole").state_dict())

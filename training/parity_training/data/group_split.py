@@ -1,0 +1,80 @@
+"""Rows that belong together, such as those of a patient, come into one part as a whole."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parity_runtime import InputError
+from parity_runtime.arguments import argument, either
+from parity_training.data.split import Rows, Split, refuse_fractions
+
+
+def group_split(
+    groups: NDArray[np.floating], classes: NDArray[np.integer], validation: float, test: float, seed: int
+) -> Split:
+    """Split rows so that no group is in two parts; the parts have their shares as near as whole groups allow.
+
+    A class that would have no training row takes its groups there: what is never trained on cannot be told.
+
+    Args:
+        groups: which rows belong together, ``[rows]``.
+        classes: the class of each row, ``[rows]``; all the same where there are none.
+        validation: fraction of the rows.
+        test: fraction of the rows.
+        seed: makes the same split every time.
+
+    Raises:
+        InputError: a fraction is out of range, or there are fewer groups than parts.
+    """
+    refuse_fractions(validation, test)
+    _, member, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    parts = 1 + (validation > 0) + (test > 0)
+    if len(sizes) < parts:
+        way_out = either("validation=0, test=0", "--validation 0 --test 0")
+        made = f"{len(sizes)} groups" if len(sizes) > 1 else "one group of all rows"
+        raise InputError(
+            f"{argument('group')} makes {made}, too few for {parts} parts; name another column, leave it out, or give "
+            f"{way_out}"
+        )
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    part = np.zeros(len(sizes), np.int64)
+    for place, fraction in ((2, test), (1, validation)):
+        free = order[part[order] == 0]
+        part[_nearest(free, sizes, fraction * len(groups), spare=1 + (place == 2 and validation > 0))] = place
+    missing = np.setdiff1d(classes, classes[part[member] == 0])
+    part[np.unique(member[np.isin(classes, missing)])] = 0
+    train, validating, held_out = (np.flatnonzero(part[member] == place) for place in range(3))
+    return Split(train, validating, held_out)
+
+
+def _nearest(order: NDArray[np.int64], sizes: NDArray[np.int64], rows: float, spare: int) -> NDArray[np.int64]:
+    """Return so many groups, in an order, that their rows are as near as can be to those wanted; one at least."""
+    if rows <= 0:
+        return order[:0]
+    total = np.cumsum(sizes[order])[: len(order) - spare]
+    return order[: int(np.argmin(np.abs(total - rows))) + 1]
+
+
+def group_folds(groups: NDArray[np.floating], count: int, seed: int) -> Iterator[tuple[Rows, Rows]]:
+    """Give the rows of each fold, and all others; no group is in two folds, which have about as many rows.
+
+    Args:
+        groups: which rows belong together, ``[rows]``.
+        count: of the folds.
+        seed: makes the same folds every time.
+
+    Raises:
+        InputError: there are fewer groups than folds.
+    """
+    _, member, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(sizes) < count:
+        folds = argument("folds", str(count))
+        raise InputError(f"{argument('group')} makes {len(sizes)} groups, too few for {folds}; give fewer folds")
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    fold, rows = np.zeros(len(sizes), np.int64), np.zeros(count, np.int64)
+    for group in order[np.argsort(-sizes[order], kind="stable")]:  # the largest first, each to the smallest fold
+        fold[group] = np.argmin(rows)
+        rows[fold[group]] += sizes[group]
+    for number in range(count):
+        yield np.flatnonzero(fold[member] == number), np.flatnonzero(fold[member] != number)

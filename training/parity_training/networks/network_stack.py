@@ -1,0 +1,245 @@
+"""Several networks of one kind that are trained at once: their products are one batched product.
+
+A stack returns float32 ``[networks, batch, outputs]``. Its parameters have the names of one network's, and one axis
+more in front, so that each learns as it would alone: every optimizer that takes parameters element by element takes
+the same steps.
+"""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from parity_training.networks.mlp import MLP
+from parity_training.networks.table_network import TableNetwork
+from parity_training.networks.xor_classifier import XORClassifier
+
+StateDict = dict[str, Tensor]
+
+_SHAPE_AGNOSTIC = (MLP, XORClassifier, nn.Sequential)
+"""Networks whose forward takes any axes in front of the last, if their layers do."""
+
+_ELEMENTWISE = (
+    nn.Identity, nn.Dropout, nn.ReLU, nn.ReLU6, nn.Tanh, nn.Sigmoid, nn.LogSigmoid, nn.GELU, nn.SiLU, nn.Mish, nn.ELU,
+    nn.SELU, nn.CELU, nn.LeakyReLU, nn.Softplus, nn.Softsign, nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Tanhshrink,
+    nn.Softshrink, nn.Hardshrink,
+)  # fmt: skip
+
+
+class NetworkStack(nn.Module):
+    """Networks that are trained at once.
+
+    >>> from parity_training import MLP
+    >>> from parity_training.networks.network_stack import stack_networks
+    >>> import torch
+    >>> stack_networks([MLP(4, 3) for _ in range(5)])(torch.zeros(8, 4)).shape
+    torch.Size([5, 8, 3])
+
+    Attributes:
+        count: how many there are.
+    """
+
+    count: int
+
+    def member_state(self, number: int, state: Mapping[str, Tensor] | None = None) -> StateDict:
+        """Return the state_dict of one of the networks, as copies.
+
+        Args:
+            number: of the network, from 0.
+            state: a state_dict of the stack; None takes what it holds.
+        """
+        raise NotImplementedError
+
+    def clip_gradients(self, most: float) -> None:
+        """Shrink the gradients of each network whose norm, of all of its parameters together, is larger."""
+        raise NotImplementedError
+
+
+class SideBySide(NetworkStack):
+    """Networks of any kind, asked one after the other."""
+
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.count = len(networks)
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Return float32 ``[networks, batch, outputs]``."""
+        return torch.stack([network(*inputs) for network in self.networks])
+
+    def member_state(self, number: int, state: Mapping[str, Tensor] | None = None) -> StateDict:
+        """Return the state_dict of one of the networks, as copies."""
+        whole, prefix = self.state_dict() if state is None else state, f"networks.{number}."
+        names = self.networks[number].state_dict()
+        return {name: whole[prefix + name].clone() for name in names}
+
+    def clip_gradients(self, most: float) -> None:
+        """Shrink the gradients of each network whose norm is larger."""
+        for network in self.networks:
+            nn.utils.clip_grad_norm_(network.parameters(), most)
+
+
+class BatchedNetworks(NetworkStack):
+    """Networks whose layers are stacked, each with one batched product.
+
+    Args:
+        networks: of one kind.
+
+    Raises:
+        TypeError: they have a layer that cannot be stacked.
+    """
+
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.count = len(networks)
+        first = networks[0]
+        tables = [network for network in networks if isinstance(network, TableNetwork)]
+        self.network = _StackedTable(tables) if tables else _stacked(networks)
+        stacked = self.network.state_dict()
+        self._shared = {name for name, value in first.state_dict().items() if stacked[name].shape == value.shape}
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Return float32 ``[networks, batch, outputs]``."""
+        outputs: Tensor = self.network(*inputs)
+        return outputs
+
+    def member_state(self, number: int, state: Mapping[str, Tensor] | None = None) -> StateDict:
+        """Return the state_dict of one of the networks, as copies."""
+        whole = self.state_dict() if state is None else state
+        named = ((name, whole[f"network.{name}"]) for name in self.network.state_dict())
+        return {name: (value if name in self._shared else value[number]).clone() for name, value in named}
+
+    @torch.no_grad()
+    def clip_gradients(self, most: float) -> None:
+        """Shrink the gradients of each network whose norm is larger."""
+        gradients = [parameter.grad for parameter in self.parameters() if parameter.grad is not None]
+        norms = torch.stack([gradient.flatten(1).norm(dim=1) for gradient in gradients]).norm(dim=0)
+        factors = (most / (norms + 1e-6)).clamp(max=1)  # as torch's clip_grad_norm_ has it
+        for gradient in gradients:
+            gradient.mul_(factors.reshape(-1, *[1] * (gradient.dim() - 1)))
+
+
+def stack_networks(networks: Sequence[nn.Module]) -> NetworkStack:
+    """Return networks as one that trains them at once: by batched products where their layers are known."""
+    try:
+        return BatchedNetworks(networks)
+    except TypeError:
+        return SideBySide(networks)
+
+
+class _StackedTable(TableNetwork):
+    """`TableNetwork` whose body and embeddings are stacked; what is measured on the training rows is shared."""
+
+    def __init__(self, networks: Sequence[TableNetwork]) -> None:
+        nn.Module.__init__(self)
+        first = networks[0]
+        for name, child in first.named_children():
+            self.add_module(name, copy.deepcopy(child))
+        self.indicators = self._modules.get("indicators")  # type: ignore[assignment] # None of a table without any
+        self.body = _stacked([network.body for network in networks])
+        for column, table in first.tables.items():
+            if isinstance(table, nn.Embedding):
+                self.tables[column] = _StackedEmbedding([network.tables[column] for network in networks])
+
+    def forward(self, features: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
+        """Return float32 ``[networks, batch, outputs]``."""
+        parts = self.parts(features, indices)
+        learned = next((part for part in parts if part.dim() == 3), None)
+        if learned is not None:
+            parts = [part if part.dim() == 3 else part.expand(len(learned), -1, -1) for part in parts]
+        value: Tensor = self.target(self.body(parts[0] if len(parts) == 1 else torch.cat(parts, -1)))
+        return value
+
+
+class _StackedLinear(nn.Module):
+    """`nn.Linear` of several networks: ``weight`` ``[networks, out, in]``, ``bias`` ``[networks, out]``."""
+
+    def __init__(self, layers: Sequence[nn.Linear]) -> None:
+        super().__init__()
+        self.weight = _parameter([layer.weight for layer in layers])
+        biases = [layer.bias for layer in layers]
+        self.bias = None if biases[0] is None else _parameter(biases)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return ``[networks, batch, out]`` of ``values``, ``[batch, in]`` or ``[networks, batch, in]``."""
+        networks, outputs, inputs = self.weight.shape
+        if values.dim() == 2:  # rows that all networks share: one product
+            rows = functional.linear(
+                values, self.weight.view(-1, inputs), None if self.bias is None else self.bias.view(-1)
+            )
+            return rows.view(-1, networks, outputs).transpose(0, 1)
+        weight = self.weight.transpose(1, 2)
+        return torch.bmm(values, weight) if self.bias is None else torch.baddbmm(self.bias[:, None], values, weight)
+
+
+class _StackedEmbedding(nn.Module):
+    """`nn.Embedding` of several networks: ``weight`` ``[networks, indices, numbers]``."""
+
+    def __init__(self, layers: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.weight = _parameter([layer.weight for layer in layers])  # type: ignore[misc]
+
+    def forward(self, indices: Tensor) -> Tensor:
+        """Return ``[networks, batch, numbers]`` of ``indices``, int64 ``[batch]``."""
+        return self.weight[:, indices]
+
+
+class _StackedBatchNorm(nn.Module):
+    """`nn.BatchNorm1d` of several networks; what it has learned and measured has the networks in front."""
+
+    def __init__(self, layers: Sequence[nn.BatchNorm1d]) -> None:
+        super().__init__()
+        first = layers[0]
+        self.eps, self.momentum = first.eps, first.momentum
+        self.weight = _parameter([layer.weight for layer in layers])
+        self.bias = _parameter([layer.bias for layer in layers])
+        for name in ("running_mean", "running_var", "num_batches_tracked"):
+            self.register_buffer(name, torch.stack([getattr(layer, name) for layer in layers]))
+        self.running_mean: Tensor
+        self.running_var: Tensor
+        self.num_batches_tracked: Tensor
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return ``values``, ``[networks, batch, numbers]``, normalized over the batch of each network."""
+        networks, rows, width = values.shape
+        if self.training:
+            self.num_batches_tracked.add_(1)
+        side_by_side = values.transpose(0, 1).reshape(rows, networks * width)
+        found = functional.batch_norm(
+            side_by_side, self.running_mean.view(-1), self.running_var.view(-1), self.weight.view(-1),
+            self.bias.view(-1), self.training, self.momentum or 0.0, self.eps,
+        )  # fmt: skip
+        return found.view(rows, networks, width).transpose(0, 1)
+
+
+_STACKED: dict[type[nn.Module], Callable[..., nn.Module]] = {
+    nn.Linear: _StackedLinear,
+    nn.BatchNorm1d: _StackedBatchNorm,
+}
+
+
+def _stacked(modules: Sequence[nn.Module]) -> nn.Module:
+    """Return the stack of modules of one kind.
+
+    Raises:
+        TypeError: it cannot be stacked.
+    """
+    kind = type(modules[0])
+    if kind in _ELEMENTWISE:
+        return modules[0]
+    if kind in _STACKED:
+        return _STACKED[kind](modules)
+    if kind not in _SHAPE_AGNOSTIC or any(module.__dict__["_forward_hooks"] for module in modules):
+        raise TypeError(f"{kind.__name__} is not stacked")
+    found = copy.copy(modules[0])
+    found._modules = {  # copied, as the first network keeps its own layers
+        name: _stacked([module._modules[name] for module in modules])  # type: ignore[misc]
+        for name in modules[0]._modules
+    }
+    return found
+
+
+def _parameter(tensors: Sequence[Tensor]) -> nn.Parameter:
+    return nn.Parameter(torch.stack([tensor.detach() for tensor in tensors]))
