@@ -52,5 +52,5 @@ def draw_residuals(residuals: dict[str, Any]) -> Figure:
     outside = histogram["below"] + histogram["above"]
     said = f" ({outside} rows lie outside)" if outside else ""
     lower.set(xlabel=f"residual: true less predicted{said}", ylabel="rows")
-    legend_below(figure, 4)
+    legend_below(figure, 2)
     return figure

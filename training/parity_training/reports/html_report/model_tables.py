@@ -84,13 +84,15 @@ def data_of(facts: Facts) -> Pairs:
         few = ", ".join(cut(label, 40) for label in contract.classes[: _FEW * 2])
         more = f", … ({len(contract.classes)} in all)" if len(contract.classes) > _FEW * 2 else ""
         told.append(("classes", few + more))
+    if contract.threshold is not None:
+        told.append(("threshold", f"{cut(contract.positive, 40)} from probability {contract.threshold:.4g} on"))
     told.append(("features", str(len(contract.features))))
     if facts.profile is not None:
         told.append(("rows that it was trained on", str(facts.profile.rows)))
     if "rows" in found:
         told.append(("rows that it was evaluated on", f"{found['rows']} ({found['part']})"))
     if facts.recipe is not None:
-        left_out = ("features", "classes", "target", "task")
+        left_out = ("features", "classes", "target", "targets", "task", "threshold")
         told += _pairs({name: value for name, value in facts.recipe.data.items() if name not in left_out})
     return told
 
