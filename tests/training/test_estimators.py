@@ -171,6 +171,21 @@ def test_a_frame_of_another_library_is_the_same_table() -> None:
         assert (expected.predict_proba(frame) == expected.predict_proba(X)).all()
 
 
+@pytest.mark.parametrize("restarts", [1, 2])
+def test_a_frame_without_a_number_is_learned_from(restarts: int) -> None:
+    frame, _ = mixed_table()
+    frame = frame[["color", "grade"]]
+    value = np.where(frame["color"] == "red", 1.0, 5.0)
+    regressor = ParityRegressor(restarts=restarts, **QUICK | {"epochs": 60}).fit(frame, value)
+    assert regressor.score(frame, value) > 0.9
+
+
+def test_one_number_is_one_hidden_layer() -> None:
+    X, y = load_wine(return_X_y=True)
+    one, listed = (ParityClassifier(hidden=hidden, **QUICK).fit(X, y) for hidden in (8, (8,)))
+    assert (one.predict_proba(X) == listed.predict_proba(X)).all()
+
+
 def test_an_index_and_an_order_of_rows_say_nothing() -> None:
     X, y = mixed_table()
     rows = np.random.default_rng(1).permutation(len(X))
@@ -330,9 +345,9 @@ def test_it_tells_its_epochs_where_asked(capsys: pytest.CaptureFixture[str]) -> 
         ({"optimizer": "Adamm"}, "torch.optim has no optimizer 'Adamm'"),
         ({"activation": "Relu"}, "torch.nn has no activation 'Relu'"),
         ({"restarts": 2, "optimizer": "LBFGS"}, "restarts"),
-        ({"calibrate": True, "validation_fraction": 0}, "calibrate needs validation rows"),
+        ({"calibrate": True, "validation_fraction": 0}, "needs validation rows; give validation_fraction above 0"),
         ({"network": "CNN"}, "unknown network 'CNN'"),
-        ({"validation_fraction": 1.0}, "validation 1 and test 0 must be"),
+        ({"validation_fraction": 1.0}, "validation_fraction is 1.0; it must be at least 0 and less than 1"),
         ({"learning_rate": 1e6, "optimizer": "SGD", "class_weight": {0: 1e5}}, "lower the learning rate"),
     ],
 )

@@ -26,7 +26,7 @@ from parity_runtime import InputError, MissingExtraError, ModelContract
 from parity_runtime.inference.input_validation import table_inputs
 from parity_runtime.printable import shown
 from parity_training.data.data_frame import is_frame
-from parity_training.data.encode_columns import encode_columns, network_inputs
+from parity_training.data.encode_columns import FEATURES, encode_columns, network_inputs
 from parity_training.data.table import table_defaults
 from parity_training.data.table_settings import TableSettings, TableTask
 from parity_training.data.training_data import TrainingData
@@ -45,7 +45,7 @@ _OF_FRAME = ("numeric", "categorical", "datetime", "drop_columns", "missing_valu
 class ParityEstimator(BaseEstimator):  # type: ignore[misc]
     """A network over a table, fitted as ``parity train`` trains it; its parameters are those of the subclasses."""
 
-    hidden: Sequence[int]
+    hidden: int | Sequence[int]
     activation: str
     dropout: float
     batch_norm: bool
@@ -146,6 +146,8 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
         return [epoch.metrics[name] for epoch in self.fitted_.epochs if name in epoch.metrics]
 
     def _training_data(self, X: Any, target: EstimatorTarget, seed: int) -> TrainingData:
+        if not 0 <= self.validation_fraction < 1:
+            raise InputError(f"validation_fraction is {self.validation_fraction}; it must be at least 0 and less than 1")
         names = self._column_names()
         target = replace(target, names=tuple(_free_name(name, names) for name in target.names))
         lists: dict[str, Any] = {name: tuple(getattr(self, name) or ()) for name in _OF_FRAME}
@@ -204,8 +206,8 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
                 raise InputError("X contains a value too large for float32, in which the network computes")
             return [torch.from_numpy(rows)]
         arrays = encode_columns(self.contract_, table_inputs(self.contract_, self._columns(X)))
-        names = [spec.name for spec in network_inputs(self.contract_)]
-        return [torch.from_numpy(np.array(arrays[name])) for name in names]
+        taken = [torch.from_numpy(np.array(arrays[spec.name])) for spec in network_inputs(self.contract_)]
+        return taken if FEATURES in arrays else [torch.empty(len(taken[0]), 0), *taken]  # numbers come first
 
     def _columns(self, X: Any) -> Any:
         """Return the columns of rows by name: of a frame, or of an array in the order of the frame's columns."""
