@@ -23,10 +23,11 @@ from sklearn.utils.validation import (
 from torch import Tensor, nn
 
 from parity_runtime import InputError, MissingExtraError, ModelContract
+from parity_runtime.feature import FEATURES
 from parity_runtime.inference.input_validation import table_inputs
 from parity_runtime.printable import shown
 from parity_training.data.data_frame import is_frame
-from parity_training.data.encode_columns import FEATURES, encode_columns, network_inputs
+from parity_training.data.encode_columns import encode_columns, network_inputs
 from parity_training.data.table import table_defaults
 from parity_training.data.table_settings import TableSettings, TableTask
 from parity_training.data.training_data import TrainingData
@@ -146,8 +147,9 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
         return [epoch.metrics[name] for epoch in self.fitted_.epochs if name in epoch.metrics]
 
     def _training_data(self, X: Any, target: EstimatorTarget, seed: int) -> TrainingData:
-        if not 0 <= self.validation_fraction < 1:
-            raise InputError(f"validation_fraction is {self.validation_fraction}; it must be at least 0 and less than 1")
+        share = self.validation_fraction
+        if not 0 <= share < 1:
+            raise InputError(f"validation_fraction is {share}; it must be at least 0 and less than 1")
         names = self._column_names()
         target = replace(target, names=tuple(_free_name(name, names) for name in target.names))
         lists: dict[str, Any] = {name: tuple(getattr(self, name) or ()) for name in _OF_FRAME}
