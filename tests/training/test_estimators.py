@@ -186,6 +186,19 @@ def test_one_number_is_one_hidden_layer() -> None:
     assert (one.predict_proba(X) == listed.predict_proba(X)).all()
 
 
+def test_numbers_of_numpy_and_names_in_any_collection_are_taken() -> None:
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    numpys = {"dropout": np.float64(0.1), "batch_norm": np.bool_(True), "epochs": np.int64(2), "calibrate": np.bool_(1)}
+    python = {name: value.item() for name, value in numpys.items()}
+    expected = ParityClassifier(hidden=(8, 4), random_state=0, **python).fit(X, y).predict_proba(X)
+    for hidden in (np.array([8, 4]), (np.int64(8), 4)):
+        found = ParityClassifier(hidden=hidden, random_state=np.int64(0), numeric=X.columns[:2], **numpys).fit(X, y)
+        assert (found.predict_proba(X) == expected).all()
+    named = ParityClassifier(drop_columns="mean radius", **QUICK).fit(X, y)
+    assert len(named.contract_.features) == X.shape[1] - 1
+    assert ParityClassifier(hidden=np.int64(8), **QUICK).fit(X, y).score(X, y) > 0.9
+
+
 def test_an_index_and_an_order_of_rows_say_nothing() -> None:
     X, y = mixed_table()
     rows = np.random.default_rng(1).permutation(len(X))
@@ -339,6 +352,7 @@ def test_it_tells_its_epochs_where_asked(capsys: pytest.CaptureFixture[str]) -> 
     [
         ({"batch_size": "all"}, "batch_size is 'all'; give auto, or a number of rows"),
         ({"class_weight": {5: 1.0}}, "class_weight has '5', which is no class of y"),
+        ({"class_weight": [1, 2, 1]}, "class_weight is [1, 2, 1]; give balanced, or a weight by label"),
         ({"class_weight": "even"}, "class_weights is 'even'; give balanced"),
         ({"numeric": ["x0"]}, "numeric goes with a data frame"),
         ({"epochs": 0}, "epochs is 0; it must be at least 1"),

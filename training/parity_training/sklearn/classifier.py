@@ -176,6 +176,10 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
         given = self.class_weight
         if given is None or isinstance(given, str):
             return given
+        if not isinstance(given, Mapping):
+            raise InputError(
+                f"class_weight is {shown(given)}; give balanced, or a weight by label, such as {{0: 1, 1: 5}}"
+            )
         unknown = [label for label in given if label not in self.classes_]
         if unknown:
             raise InputError(f"class_weight has {shown(str(unknown[0]))}, which is no class of y")

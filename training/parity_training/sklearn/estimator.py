@@ -152,7 +152,7 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
             raise InputError(f"validation_fraction is {share}; it must be at least 0 and less than 1")
         names = self._column_names()
         target = replace(target, names=tuple(_free_name(name, names) for name in target.names))
-        lists: dict[str, Any] = {name: tuple(getattr(self, name) or ()) for name in _OF_FRAME}
+        lists: dict[str, Any] = {name: _names(getattr(self, name)) for name in _OF_FRAME}
         if self.missing_values is None:
             del lists["missing_values"]
         task: TableTask = "classification" if target.classes else "regression"
@@ -224,7 +224,7 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
         own = None if isinstance(self.network, str) else self.network
         builder = own or NETWORKS.get(str(self.network))
         taken = inspect.signature(builder).parameters if builder else ()
-        arguments = {name: getattr(self, name) for name in _OF_NETWORK if name in taken}
+        arguments = {name: _plain(getattr(self, name)) for name in _OF_NETWORK if name in taken}
         name = str(self.network) if own is None else getattr(own, "__qualname__", type(own).__name__)
         return NetworkChoice(name, arguments, own)
 
@@ -250,13 +250,25 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
             restarts=self.restarts,
             combine=self.combine,
             device=self.device,
-            **more,
+            **{name: _plain(value) for name, value in more.items()},
         )
 
     def _told(self, epoch: EpochResult) -> None:
         if self.verbose:
             validated = "" if epoch.validation_loss is None else f", validation loss {epoch.validation_loss:.6f}"
             sys.stdout.write(f"epoch {epoch.epoch}: loss {epoch.loss:.6f}{validated}\n")
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter as Python has it: a search draws numpy's numbers and truth values."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    return tuple(map(_plain, value)) if isinstance(value, tuple) else value
+
+
+def _names(given: Any) -> tuple[str, ...]:
+    """Return names as a tuple: of none, of one as text, or of several in any collection, such as a frame's columns."""
+    return () if given is None else (given,) if isinstance(given, str) else tuple(given)
 
 
 def _exporter() -> Any:
