@@ -151,6 +151,17 @@ def test_an_option_that_would_do_nothing_is_refused(
     assert answer.code == 1 and said in answer.err and answer.err.count("\n") == 1, answer.err
 
 
+def test_a_fold_that_leaves_one_group_to_train_on_is_named(parity, tmp_path: Path) -> None:
+    columns = {"x": range(60), "of": ["a", "b", "c"] * 20, "y": np.arange(60) / 7}
+    path = write_table(tmp_path / "t.csv", columns)
+    options = ("--target", "y", "--group", "of", "--epochs", 1, "--folds", 2, "--out", tmp_path / "run")
+    answer = parity("train", path, *options)
+    assert answer.code == 1 and "of the rows beside a fold of --folds 2, --group makes one group of all" in answer.err
+    assert not (tmp_path / "run").exists() and not (tmp_path / "run.unfinished").exists()
+    answer = parity("train", path, *options, "--validation", 0)
+    assert answer.code == 0, answer.err
+
+
 def test_in_time_it_is_said_which_rows_are_the_last(parity, visits: Path, tmp_path: Path) -> None:
     other = tmp_path / "t.csv"
     other.write_text("\n".join(visits.read_text().splitlines()[:51]) + "\n")

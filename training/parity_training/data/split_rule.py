@@ -74,7 +74,11 @@ class SplitRule:
         rule = self._only(own)
         given = None if self.parts is None else np.flatnonzero(self.parts == PARTS.index("validation"))
         for held_out, others in rule._folds(count, seed):
-            drawn = rule._only(others)._drawn(0 if given is not None and len(given) else validation, 0, seed)
+            share = 0 if given is not None and len(given) else validation
+            try:
+                drawn = rule._only(others)._drawn(share, 0, seed)
+            except InputError as error:
+                raise InputError(f"of the rows beside a fold of {argument('folds', str(count))}, {error}") from error
             found = drawn.of(own[others])
             fold = replace(found, test=own[held_out])
             yield fold if given is None or not len(given) else replace(fold, validation=given)
