@@ -32,7 +32,7 @@ LOSSES: dict[Task, tuple[str, ...]] = {
 }
 """The losses of each task, the last with any quantile; the first is the default."""
 
-_SHORT = {"poisson": "PoissonNLLLoss", "huber": "HuberLoss"}
+_SHORT = {"poisson": "PoissonNLLLoss", "huber": "HuberLoss", "mse": "MSELoss", "mae": "L1Loss"}
 _QUANTILE = "quantile"
 _PREDICTED = {"L1Loss": MEDIAN, "SmoothL1Loss": HUBER, "HuberLoss": HUBER, "PoissonNLLLoss": POISSON}
 
