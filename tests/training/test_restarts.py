@@ -100,6 +100,65 @@ def test_networks_that_cannot_be_stacked_are_asked_one_after_the_other() -> None
     assert isinstance(stack, SideBySide) and stack(torch.zeros(5, 4)).shape == (3, 5, 2)
 
 
+def _frozen() -> nn.Module:
+    first = nn.Linear(5, 6)
+    first.weight.requires_grad_(False)
+    return nn.Sequential(first, nn.Tanh(), nn.Linear(6, 2))
+
+
+def _tied() -> nn.Module:
+    twice = nn.Linear(5, 5)
+    return nn.Sequential(twice, nn.Tanh(), twice, nn.Linear(5, 2))
+
+
+def _hooked() -> nn.Module:
+    layer = nn.Linear(5, 2)
+    layer.register_forward_hook(lambda _module, _inputs, output: output * 0.5)
+    return nn.Sequential(layer)
+
+
+def _gradient_hooked() -> nn.Module:
+    layer = nn.Linear(5, 2)
+    layer.weight.register_hook(lambda gradient: gradient * 0.5)
+    return nn.Sequential(layer)
+
+
+ODD = {
+    "normalized first": lambda: nn.Sequential(nn.BatchNorm1d(5), nn.Linear(5, 2)),
+    "normalized without weights": lambda: nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(6, affine=False)),
+    "normalized without a momentum": lambda: nn.Sequential(nn.Linear(5, 2), nn.BatchNorm1d(2, momentum=None)),
+    "weight norm": lambda: nn.Sequential(nn.utils.weight_norm(nn.Linear(5, 2))),
+    "spectral norm": lambda: nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(5, 2))),
+    "frozen": _frozen,
+    "tied": _tied,
+    "hooked": _hooked,
+    "gradient hooked": _gradient_hooked,
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+@pytest.mark.parametrize("name", ODD)
+def test_a_network_of_ones_own_takes_the_steps_that_it_would_take_alone(name: str) -> None:
+    torch.manual_seed(0)
+    alone = [ODD[name]() for _ in range(3)]
+    torch.manual_seed(0)
+    together = stack_networks([ODD[name]() for _ in range(3)])
+    rows = (torch.randn(9, 5),)
+    for network in alone:
+        _train(network, torch.optim.SGD(network.parameters(), lr=0.1), rows, None)
+    _train(together, torch.optim.SGD(together.parameters(), lr=0.1), rows, together.count)
+    for number, network in enumerate(alone):
+        state = together.member_state(number)
+        assert state.keys() == network.state_dict().keys()
+        for key, expected in network.state_dict().items():
+            assert torch.allclose(state[key].float(), expected.float(), atol=2e-5), key
+
+
+def test_networks_of_several_shapes_are_asked_one_after_the_other() -> None:
+    networks = [nn.Sequential(nn.Linear(4, width), nn.Tanh(), nn.Linear(width, 2)) for width in (3, 5)]
+    assert stack_networks(networks)(torch.zeros(5, 4)).shape == (2, 5, 2)
+
+
 def test_a_stack_of_one_seed_learns_what_a_run_alone_learns(tmp_path: Path) -> None:
     settings = XORSettings(size=300, epochs=3)
     data, choice = xor_data(settings), NetworkChoice("XORClassifier", {})

@@ -98,6 +98,8 @@ class BatchedNetworks(NetworkStack):
         tables = [network for network in networks if isinstance(network, TableNetwork)]
         self.network = _StackedTable(tables) if tables else _stacked(networks)
         stacked = self.network.state_dict()
+        if stacked.keys() != first.state_dict().keys() or _shares_parameters(first):
+            raise TypeError(f"{type(first).__name__} holds parameters that are not stacked")
         self._shared = {name for name, value in first.state_dict().items() if stacked[name].shape == value.shape}
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -192,24 +194,30 @@ class _StackedBatchNorm(nn.Module):
     def __init__(self, layers: Sequence[nn.BatchNorm1d]) -> None:
         super().__init__()
         first = layers[0]
+        if first.momentum is None:
+            raise TypeError("an average over all batches is not stacked")
         self.eps, self.momentum = first.eps, first.momentum
         self.weight = _parameter([layer.weight for layer in layers])
         self.bias = _parameter([layer.bias for layer in layers])
         for name in ("running_mean", "running_var", "num_batches_tracked"):
-            self.register_buffer(name, torch.stack([getattr(layer, name) for layer in layers]))
+            self.register_buffer(name, _stack([getattr(layer, name) for layer in layers]))
         self.running_mean: Tensor
         self.running_var: Tensor
         self.num_batches_tracked: Tensor
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return ``values``, ``[networks, batch, numbers]``, normalized over the batch of each network."""
-        networks, rows, width = values.shape
+        """Return float32 ``[networks, batch, numbers]``, normalized over the batch of each network.
+
+        Args:
+            values: float32 ``[networks, batch, numbers]``, or ``[batch, numbers]`` that all networks share.
+        """
+        networks, rows, width = len(self.running_mean), *values.shape[-2:]
         if self.training:
             self.num_batches_tracked.add_(1)
-        side_by_side = values.transpose(0, 1).reshape(rows, networks * width)
+        side_by_side = values.expand(networks, -1, -1).transpose(0, 1).reshape(rows, networks * width)
         found = functional.batch_norm(
             side_by_side, self.running_mean.view(-1), self.running_var.view(-1), self.weight.view(-1),
-            self.bias.view(-1), self.training, self.momentum or 0.0, self.eps,
+            self.bias.view(-1), self.training, self.momentum, self.eps,
         )  # fmt: skip
         return found.view(rows, networks, width).transpose(0, 1)
 
@@ -227,11 +235,13 @@ def _stacked(modules: Sequence[nn.Module]) -> nn.Module:
         TypeError: it cannot be stacked.
     """
     kind = type(modules[0])
+    if any(type(module) is not kind or _has_hooks(module) for module in modules):
+        raise TypeError(f"{kind.__name__} is not stacked with others, or with hooks")
     if kind in _ELEMENTWISE:
         return modules[0]
     if kind in _STACKED:
         return _STACKED[kind](modules)
-    if kind not in _SHAPE_AGNOSTIC or any(module.__dict__["_forward_hooks"] for module in modules):
+    if kind not in _SHAPE_AGNOSTIC or modules[0]._parameters or modules[0]._buffers:
         raise TypeError(f"{kind.__name__} is not stacked")
     found = copy.copy(modules[0])
     found._modules = {  # copied, as the first network keeps its own layers
@@ -241,5 +251,37 @@ def _stacked(modules: Sequence[nn.Module]) -> nn.Module:
     return found
 
 
-def _parameter(tensors: Sequence[Tensor]) -> nn.Parameter:
-    return nn.Parameter(torch.stack([tensor.detach() for tensor in tensors]))
+def _has_hooks(module: nn.Module) -> bool:
+    """Whether something is called beside a module's forward, such as torch's weight_norm and spectral_norm."""
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return any(module.__dict__[kind] for kind in kinds)
+
+
+def _shares_parameters(network: nn.Module) -> bool:
+    """Whether a parameter has two names: as one tensor it would learn from both."""
+    return len(list(network.named_parameters(remove_duplicate=False))) > len(list(network.parameters()))
+
+
+def _parameter(tensors: Sequence[Tensor | None]) -> nn.Parameter:
+    """Return parameters as one, which learns where they do.
+
+    Raises:
+        TypeError: they are none, some of them learn, or a hook is called with a gradient of theirs.
+    """
+    parameters = [tensor for tensor in tensors if isinstance(tensor, nn.Parameter)]
+    learning = {parameter.requires_grad for parameter in parameters}
+    hooked = any(one._backward_hooks or one._post_accumulate_grad_hooks for one in parameters)  # type: ignore[attr-defined]
+    if len(parameters) < len(tensors) or len(learning) > 1 or hooked:
+        raise TypeError("what is no plain parameter is not stacked")
+    return nn.Parameter(_stack([parameter.detach() for parameter in parameters]), requires_grad=learning.pop())
+
+
+def _stack(tensors: Sequence[Tensor]) -> Tensor:
+    """Return tensors of one shape as one.
+
+    Raises:
+        TypeError: they have several shapes, or are none.
+    """
+    if any(tensor is None or tensor.shape != tensors[0].shape for tensor in tensors):
+        raise TypeError("tensors of several shapes are not stacked")
+    return torch.stack(list(tensors))
