@@ -233,7 +233,29 @@ def test_the_best_needs_validation_rows(tmp_path: Path) -> None:
         train_model(data, NetworkChoice(), TrainSettings(restarts=2, combine="best"), tmp_path / "run")
 
 
-@pytest.mark.parametrize("members", [0, "8", 10**9, 2.5])
+@pytest.mark.slow
+def test_the_average_of_rates_is_what_the_validation_rows_have_seen(parity, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=300).round(4)
+    columns = {"x": x, "z": random.normal(size=300).round(4), "calls": random.poisson(np.exp(x))}
+    table = write_table(tmp_path / "t.csv", columns)
+    answer = parity(
+        *("train", table, "--target", "calls", "--loss", "poisson", "--restarts", 3, "--epochs", 2, "--batch-size", 64),
+        *("--validation", 0.5, "--test", 0, "--seed", 0, "--out", tmp_path / "run"),
+    )
+    assert answer.code == 0, answer.err
+    module, rows = Run.open(tmp_path / "run").module(), torch.randn(20, 2) * 3
+    (parts,) = module.parts(rows, None)  # type: ignore[operator]
+    each = torch.stack([module.target(body(parts)) for body in module.body])  # type: ignore[operator,union-attr]
+    assert torch.allclose(module(rows), each.mean(dim=0), rtol=1e-5)
+    epochs = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    best = min(epochs, key=lambda epoch: epoch["validation_loss"])
+    evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert evaluation["part"] == "validation" and evaluation["rmse"] == pytest.approx(best["rmse"], rel=1e-5)
+    assert parity("export", tmp_path / "run", tmp_path / "p", "--no-plots").code == 0
+
+
+@pytest.mark.parametrize("members", [0, 2, True, "8", 10**9, 2.5])
 def test_a_recipe_asks_for_no_odd_number_of_networks(tmp_path: Path, members: object) -> None:
     settings = XORSettings(size=60, epochs=1)
     run = train_model(xor_data(settings), NetworkChoice("XORClassifier", {}), settings.training(), tmp_path / "run")
@@ -241,7 +263,7 @@ def test_a_recipe_asks_for_no_odd_number_of_networks(tmp_path: Path, members: ob
     recipe = json.loads(path.read_text())
     recipe["network"]["members"] = members
     path.write_text(json.dumps(recipe))
-    with pytest.raises(FormatError, match="members is"):
+    with pytest.raises(FormatError, match="members is .* the training leaves 1"):
         Run.open(run.path)
 
 
