@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from parity_runtime import Predictor
+from parity_runtime.contract import binary_logit_threshold
 from parity_training import Run, weights_id
 from parity_training.fitting.calibration import best_temperature
 from parity_training.fitting.decision_threshold import Goal
@@ -46,6 +47,11 @@ def _cross_entropy(logits: torch.Tensor, true: torch.Tensor) -> float:
 
 def test_rows_that_are_all_right_say_nothing_of_the_temperature() -> None:
     assert best_temperature(torch.tensor([[3.0], [-2.0]]), torch.tensor([1, 0])) == 1.0
+
+
+def test_logits_that_are_far_too_large_get_the_highest_temperature() -> None:
+    assert best_temperature(torch.tensor([[100.0]] * 4), torch.tensor([1, 1, 1, 0])) == 20
+    assert best_temperature(torch.tensor([[3.0], [-2.0]]), torch.tensor([0, 1])) == 1  # none is right
 
 
 @pytest.mark.slow
@@ -87,6 +93,24 @@ def _served(goal: str, positive: np.ndarray, predicted: np.ndarray) -> float:
         case "precision=0.7":
             return float(recall) if precision >= 0.7 else -1.0
     return float(-(alarms + 5 * (positive.sum() - hits)))
+
+
+@pytest.mark.parametrize("goal", ["f1", "recall=0.6", "precision=0.5", "cost=1,5"])
+@pytest.mark.parametrize("logit", [0.5, 1.0, 1.0000001, 3.0, -7.3, 20.0, 25.0, 29.0, 40.0, -29.0, -50.0])
+def test_the_figures_of_a_threshold_are_those_of_the_contract_that_holds_it(goal: str, logit: float) -> None:
+    logits = np.array([logit] * 5, np.float32)
+    for place in range(1, 5):  # neighbours, which a probability may be too coarse to tell apart
+        logits[place] = np.nextafter(logits[place - 1], np.float32(np.inf))
+    positive = np.array([False, True, False, True, True])
+    found = Goal.parse(goal).best(positive, logits)
+    predicted = logits >= np.float32(binary_logit_threshold(found["value"]))
+    hits = (predicted & positive).sum()
+    assert found["recall"] == hits / 3 and found["precision"] == hits / max(predicted.sum(), 1)
+
+
+def test_of_thresholds_that_find_as_many_rows_the_most_precise_is_taken() -> None:
+    found = Goal.parse("precision=0.5").best(np.array([False, True, True]), np.array([0, 1, 2], np.float32))
+    assert found["recall"] == found["precision"] == 1
 
 
 def test_a_precision_that_no_threshold_reaches_is_said_and_the_nearest_is_taken() -> None:
