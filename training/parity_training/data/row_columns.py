@@ -90,14 +90,15 @@ class RowColumnReader:
         """Return which rows lack one of the targets beside the first, bool ``[rows]``."""
         found = np.zeros(len(chunk), np.bool_)
         for name in self._choice.more_targets:
-            found |= chunk.missing(name)
+            cells = (chunk.values.is_missing(cell, in_numbers=True) for cell in chunk.column(name))
+            found |= np.fromiter(cells, np.bool_, len(chunk))
         return found
 
     def read(self, chunk: Chunk) -> NDArray[np.float64]:
         """Return the columns, float64 ``[rows, columns]``; groups are numbered as they come.
 
         Raises:
-            InputError: a weight is negative or missing, or a time is missing or none.
+            InputError: a weight is negative, missing or beyond float32, or a time is missing or none.
         """
         matrix, _, seconds = self._cells.read(chunk, None)
         names = [name for name, found in self._kinds.items() if found.kind == "numeric"]
@@ -120,10 +121,12 @@ class RowColumnReader:
 
 
 def _checked_weights(chunk: Chunk, name: str, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    wrong = np.flatnonzero(~(weights >= 0))
+    most = float(np.finfo(np.float32).max)
+    wrong = np.flatnonzero(~((weights >= 0) & (weights <= most)))
     if len(wrong):
         row = int(wrong[0])
-        what = f"{name} is {shown(chunk.cell(row, name))}; a weight is 0 or more, and 0 leaves the row out of the loss"
+        wanted = f"at most {most:.2g}" if weights[row] > most else "0 or more, and 0 leaves the row out of the loss"
+        what = f"{name} is {shown(chunk.cell(row, name))}; a weight is {wanted}"
         raise chunk.error(row, what, name)
     return weights
 
