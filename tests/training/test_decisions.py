@@ -10,11 +10,23 @@ import numpy as np
 import pytest
 import torch
 
-from parity_runtime import Predictor
+from parity_runtime import FormatError, Predictor
 from parity_runtime.contract import binary_logit_threshold
-from parity_training import Run, weights_id
+from parity_training import (
+    NetworkChoice,
+    Run,
+    StoppedError,
+    TrainingData,
+    TrainSettings,
+    XORSettings,
+    resume,
+    train_model,
+    weights_id,
+    xor_data,
+)
 from parity_training.fitting.calibration import best_temperature
 from parity_training.fitting.decision_threshold import Goal
+from parity_training.fitting.loop import EpochResult
 from tests.training.tables import classes_table, write_table
 from tests.warm_process import WarmProcess
 
@@ -142,6 +154,7 @@ def test_a_threshold_for_a_goal_is_in_the_contract_and_counts_when_it_is_evaluat
         (("--threshold-for", "nonsense"), "--threshold-for is 'nonsense'; it is f1"),
         (("--threshold-for", "f1", "--threshold", "0.3"), "leave out one of them"),
         (("--threshold-for", "f1", "--validation", "0"), "--threshold-for needs validation rows"),
+        (("--threshold-for", "f1", "--validation", "0", "--memory", "5MB"), "--threshold-for needs validation rows"),
         (("--calibrate", "--validation", "0"), "--calibrate needs validation rows"),
     ],
 )
@@ -194,3 +207,35 @@ def test_a_cross_validation_that_is_killed_goes_on_with_the_folds_that_are_left(
         assert resumed.returncode == 0, resumed.err
         for name in ("evaluation.json", "test.csv"):
             assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainingData]:
+    """A run that was stopped in the second of three folds, and its rows."""
+    data, out = xor_data(XORSettings(size=100)), tmp_path_factory.mktemp("stopped") / "run"
+
+    def stop(epoch: EpochResult) -> None:
+        if epoch.fold == 2:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(StoppedError):
+        train_model(data, NetworkChoice("XORClassifier"), TrainSettings(epochs=2, folds=3), out, on_epoch=stop)
+    return out, data
+
+
+@pytest.mark.parametrize("folds", [5, None, [1, 2], [{}], [{"rows": 3.5}], [{"rows": 3, "accuracy": "1"}],
+                                   [{"rows": 3}] * 4])  # fmt: skip
+def test_figures_of_folds_that_are_none_are_refused(stopped: tuple[Path, TrainingData], folds: object) -> None:
+    out, data = stopped
+    path = out.with_name("run.unfinished") / "folds.json"
+    path.write_text(json.dumps({"folds": folds}))
+    with pytest.raises(FormatError, match="folds.json holds no figures of 3 folds at most"):
+        resume(out, data)
+
+
+def test_the_figures_of_folds_are_there_until_the_run_has_its_name(tmp_path: Path) -> None:
+    data, out = xor_data(XORSettings(size=100)), tmp_path / "run"
+    train_model(data, NetworkChoice("XORClassifier"), TrainSettings(epochs=2, folds=3), out)
+    unfinished = out.rename(tmp_path / "run.unfinished")  # as a process that is killed at the very end leaves it
+    (unfinished / "folds.json").write_text('{"folds": []}')
+    assert resume(out, data).path == out and not (out / "folds.json").exists()

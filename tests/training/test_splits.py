@@ -117,6 +117,22 @@ def test_files_give_the_rows_that_validate_and_are_held_out(parity, visits: Path
     assert resumed["test_file"] == str(names["t"]) and resumed["validation_file"] == str(names["v"])
 
 
+@pytest.mark.parametrize("memory", [None, 2**20])
+def test_a_folder_gives_the_rows_that_validate(visits: Path, tmp_path: Path, memory: int | None) -> None:
+    header, *lines = visits.read_text().splitlines()
+    (tmp_path / "held").mkdir()
+    for name, rows in (("a", lines[:300]), ("held/1", lines[300:350]), ("held/2", lines[350:])):
+        (tmp_path / f"{name}.csv").write_text("\n".join([header, *rows]) + "\n")
+    settings = TableSettings("well", features=("dose",), validation_file=str(tmp_path / "held"), test=0)
+    whole = tmp_path / "a.csv"
+    data = (
+        table_data(TableDataset(whole, settings), settings, "v")
+        if memory is None
+        else stream_table(whole, settings, "v", memory=memory).data
+    )
+    assert data.num_rows("train") == 300 and data.num_rows("validation") == 100
+
+
 def test_a_file_is_not_both_trained_on_and_held_out(parity, visits: Path, tmp_path: Path) -> None:
     answer = parity("train", visits, "--target", "well", "--test-file", visits, "--out", tmp_path / "run")
     assert answer.code == 1 and "is named twice" in answer.err and not (tmp_path / "run").exists()
@@ -151,6 +167,14 @@ def test_rows_on_a_disk_are_split_by_group_and_by_files_as_well(visits: Path, tm
         (("--time", "day", "--group", "one"), "leave out one of them"),
         (("--weight", "negative"), "row 2: negative is '-1'; a weight is 0 or more"),
         (("--weight", "zero"), "every training row has the weight 0"),
+        (("--weight", "past", "--time", "day"), "every validation row has the weight 0, so that no epoch is better"),
+        (("--weight", "huge"), "row 2: huge is '1e39'; a weight is at most 3.4e+38"),
+        (("--group", "uneven", "--folds", "2", "--test", "0"), "--group makes one group of all rows, too few for 2"),
+        (
+            ("--folds", "2", "--validation", "0.04"),
+            "--folds 2: in fold 1 the part validation has no rows; give fewer folds",
+        ),
+        (("--folds", "2", "--threshold-for", "f1", "--time", "day", "--test", "0"), "in fold 1 --threshold-for needs"),
         (("--weight", "words"), "words"),
         (("--group", "nowhere"), "has no column 'nowhere'"),
         (("--folds", "200"), "fewer folds"),
@@ -173,6 +197,9 @@ def test_rows_that_cannot_be_split_or_weighed_are_refused_in_one_line(
             "day": range(rows),
             "negative": [-1 if row == 1 else 1 for row in range(rows)],
             "zero": [0] * rows,
+            "past": [1] * 20 + [0] * 10,
+            "huge": ["1e39" if row == 1 else "1" for row in range(rows)],
+            "uneven": [0] * 20 + [1] * 5 + [2] * 5,
             "well": ["yes", "no"] * (rows // 2),
         },
     )

@@ -16,7 +16,7 @@ from parity_training.data.training_targets import training_targets
 from parity_training.data.xor import XORSettings, xor_data
 from parity_training.fitting.check_classes import check_classes
 from parity_training.fitting.checkpoint import Checkpoints, NotSavedError, restore, saved_weights
-from parity_training.fitting.cross_validation import FOLDS, CrossValidation, check_folds
+from parity_training.fitting.cross_validation import CrossValidation, check_folds
 from parity_training.fitting.evaluation import inputs_of, metrics_of, outputs_of
 from parity_training.fitting.finish import check_decisions, finish
 from parity_training.fitting.loop import EpochResult, TrainingLoop
@@ -279,7 +279,6 @@ def _write_results(run: Run, training_data: Problem, training: TrainingLoop, fol
     profile = training_profile(training_data, trained)
     if profile is not None:
         write_file(run.path / PROFILE, profile.dump())
-    (run.path / FOLDS).unlink(missing_ok=True)
     save_object(dict(done.model.state_dict()), run.path / STATE_DICT)  # the last file: a run that has it has finished
     return run
 

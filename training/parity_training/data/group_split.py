@@ -84,7 +84,7 @@ def group_folds(groups: NDArray[np.floating], count: int, seed: int) -> Iterator
     """
     _, member, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     if len(sizes) < count:
-        folds = argument("folds", str(count))
+        folds = argument("folds", count)
         raise InputError(f"{argument('group')} makes {len(sizes)} groups, too few for {folds}; give fewer folds")
     order = np.random.default_rng(seed).permutation(len(sizes))
     fold, rows = np.zeros(len(sizes), np.int64), np.zeros(count, np.int64)

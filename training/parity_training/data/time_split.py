@@ -63,7 +63,7 @@ def time_folds(times: NDArray[np.floating], count: int) -> Iterator[tuple[Rows, 
     values, rows = np.unique(times, return_counts=True)
     if len(values) < count + 1:
         raise InputError(
-            f"{argument('time')} has {len(values)} different times, too few for {argument('folds', str(count))}, each "
+            f"{argument('time')} has {len(values)} different times, too few for {argument('folds', count)}, each "
             "after those that are trained on; give fewer folds"
         )
     before = np.cumsum(rows) - rows

@@ -96,7 +96,7 @@ def check_restarts(settings: TrainSettings, processes: int, *, validates: bool) 
     """
     if settings.restarts == 1:
         return
-    said = argument("restarts", str(settings.restarts))
+    said = argument("restarts", settings.restarts)
     if settings.optimizer not in _ELEMENT_BY_ELEMENT:
         raise InputError(
             f"{said} trains networks side by side, which {settings.optimizer} would mix; choose "
