@@ -55,6 +55,26 @@ def test_rows_of_a_group_are_in_one_part_and_parts_have_about_their_shares(visit
     assert 20 <= len(found["test"]) <= 60 and 20 <= len(found["validation"]) <= 60
 
 
+@pytest.mark.parametrize("memory", [None, 2**20])
+def test_the_same_groups_are_held_out_whatever_the_order_of_the_rows(
+    visits: Path, tmp_path: Path, memory: int | None
+) -> None:
+    header, *lines = visits.read_text().splitlines()
+    shuffled = tmp_path / "shuffled.csv"
+    shuffled.write_text("\n".join([header, *np.random.default_rng(1).permutation(lines)]) + "\n")
+    settings = TableSettings("well", group="patient", drop_columns=("when",))
+    held_out = []
+    for path in (visits, shuffled):
+        data = (
+            table_data(TableDataset(path, settings), settings, "v")
+            if memory is None
+            else stream_table(path, settings, "v", memory=memory).data
+        )
+        names, *rows = data.held_out("test")
+        held_out.append({row[names.index("patient")] for row in rows})
+    assert held_out[0] == held_out[1]
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_one_group_of_most_rows_is_trained_on(seed: int) -> None:
     groups = np.repeat(np.arange(21.0), [900, *[10] * 20])
