@@ -213,6 +213,22 @@ def test_the_average_is_the_mean_of_the_logits(tmp_path: Path) -> None:
     assert len({round(one, 6) for one in each[:, 0, 0].tolist()}) == 3
 
 
+@pytest.mark.parametrize("combine", ["average", "best"])
+def test_validation_rows_see_the_network_that_is_kept_and_an_average_takes_their_memory_once(combine: str) -> None:
+    data, choice = xor_data(XORSettings(size=60)), NetworkChoice("XORClassifier", {})
+    settings = TrainSettings(epochs=1, restarts=5, combine=combine)  # type: ignore[arg-type]
+    training = prepare(data, make_recipe(data, choice, settings), None, settings)
+    list(training.epochs())
+    restarts, points = training.model.eval(), torch.randn(7, 2)
+    with torch.no_grad():
+        outputs = restarts(points)
+    assert outputs.shape == ((7, 1) if combine == "average" else (7, 5))
+    seen = restarts.kept_outputs(outputs, lambda found: -float(found.sum()))  # type: ignore[operator]
+    kept = training.kept.eval()
+    kept.load_state_dict(restarts.kept_state(restarts.snapshot()))  # type: ignore[operator]
+    assert torch.allclose(kept(points), seen, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

@@ -44,22 +44,24 @@ class Restarts(nn.Module):
         """Return what each network gives.
 
         Returns:
-            While they are trained float32 ``[networks, batch, outputs]``, as a loss takes it; else side by side,
-            ``[batch, networks * outputs]``.
+            While they are trained float32 ``[networks, batch, outputs]``, as a loss takes it; else their average,
+            ``[batch, outputs]``, or where the best is to be found all side by side, ``[batch, networks * outputs]``.
         """
         outputs: Tensor = self.stack(*inputs)
-        return outputs if self.training else outputs.transpose(0, 1).flatten(1)
+        if self.training:
+            return outputs
+        return outputs.mean(dim=0) if self._combine == "average" else outputs.transpose(0, 1).flatten(1)
 
     def kept_outputs(self, outputs: Tensor, loss_of: Callable[[Tensor], float]) -> Tensor:
-        """Return what the kept network gives, ``[rows, outputs]``, of what all give, ``[rows, networks * outputs]``.
+        """Return what the kept network gives, ``[rows, outputs]``, of what `forward` returns in eval mode.
 
         Args:
-            outputs: of all networks.
+            outputs: the average, ``[rows, outputs]``, or those of all networks, ``[rows, networks * outputs]``.
             loss_of: returns the loss of one network's outputs, ``[rows, outputs]``: the best has the smallest.
         """
-        each = outputs.view(len(outputs), self.stack.count, -1).unbind(1)
         if self._combine == "average":
-            return torch.stack(each).mean(dim=0)
+            return outputs
+        each = outputs.view(len(outputs), self.stack.count, -1).unbind(1)
         self.best = min(range(len(each)), key=lambda number: loss_of(each[number]))
         found: Tensor = each[self.best]
         return found

@@ -270,7 +270,7 @@ def _parameter(tensors: Sequence[Tensor | None]) -> nn.Parameter:
     """
     parameters = [tensor for tensor in tensors if isinstance(tensor, nn.Parameter)]
     learning = {parameter.requires_grad for parameter in parameters}
-    hooked = any(one._backward_hooks or one._post_accumulate_grad_hooks for one in parameters)  # type: ignore[attr-defined]
+    hooked = any(one._backward_hooks or one._post_accumulate_grad_hooks for one in parameters)
     if len(parameters) < len(tensors) or len(learning) > 1 or hooked:
         raise TypeError("what is no plain parameter is not stacked")
     return nn.Parameter(_stack([parameter.detach() for parameter in parameters]), requires_grad=learning.pop())
