@@ -26,6 +26,7 @@ from parity_training.fitting.prepare import NetworkChoice, make_recipe, prepare,
 from parity_training.fitting.process_group import current_group, restarted
 from parity_training.fitting.seeded import explained, seeded
 from parity_training.fitting.stop_signals import StoppedError, StopRequest, stop_requests
+from parity_training.fitting.target_checks import refuse_no_weights
 from parity_training.fitting.training_log import check_tensorboard, open_log, read_epochs
 from parity_training.networks.registry import Network
 from parity_training.run import EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Recipe, Run, unfinished_path
@@ -117,6 +118,7 @@ def train_model(  # noqa: PLR0913 -- what a training is made of, and who watches
     check_folder(target, replace=replace)
     check_classes(training_data)
     check_decisions(training_data, settings)
+    refuse_no_weights(training_data)
     check_folds(training_data, settings, group.size)
     place = destination(mlflow) if mlflow else None
     recipe = make_recipe(training_data, choice, settings)

@@ -5,6 +5,12 @@ from parity_runtime.arguments import argument
 from parity_training.data.problem import PARTS, Problem
 
 
+def has_validation(problem: Problem) -> bool:
+    """Whether there are validation rows, and one of them weighs anything."""
+    weights = problem.weights("validation")
+    return problem.num_rows("validation") > 0 and (weights is None or bool((weights > 0).any()))
+
+
 def refuse_no_weights(problem: Problem) -> None:
     """Refuse weights that leave no row to train on, or none of those that decide when to stop.
 
@@ -12,8 +18,7 @@ def refuse_no_weights(problem: Problem) -> None:
         InputError: says which rows have none.
     """
     problem.mean_weight()
-    weights = problem.weights("validation")
-    if weights is not None and len(weights) and not bool((weights > 0).any()):
+    if problem.num_rows("validation") and not has_validation(problem):
         raise InputError(
             "every validation row has the weight 0, so that no epoch is better than another; one at least must weigh "
             f"more, or give {argument('validation', 0)}"
