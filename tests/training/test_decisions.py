@@ -120,6 +120,11 @@ def test_the_figures_of_a_threshold_are_those_of_the_contract_that_holds_it(goal
     assert found["recall"] == hits / 3 and found["precision"] == hits / max(predicted.sum(), 1)
 
 
+@pytest.mark.parametrize("text", ["f1", "recall=0.9", "precision=1", "cost=1,10", "cost=0.1234567,12345678"])
+def test_a_goal_is_said_as_it_was_written(text: str) -> None:
+    assert Goal.parse(text).text == text
+
+
 def test_of_thresholds_that_find_as_many_rows_the_most_precise_is_taken() -> None:
     found = Goal.parse("precision=0.5").best(np.array([False, True, True]), np.array([0, 1, 2], np.float32))
     assert found["recall"] == found["precision"] == 1

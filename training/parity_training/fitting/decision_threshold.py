@@ -83,7 +83,7 @@ class Goal:
     @property
     def text(self) -> str:
         """The goal as a person writes it."""
-        figures = ",".join(f"{figure:g}" for figure in self.figures)
+        figures = ",".join(repr(figure).removesuffix(".0") for figure in self.figures)
         return f"{self.name}={figures}" if figures else self.name
 
 
