@@ -13,6 +13,7 @@ SUBJECTS = {
     "streaming": "Training on more rows than memory holds",
     "tables": "Tables: how good, beside scikit-learn",
     "mixed": "Tables with text",
+    "trust": "Restarts and folds",
     "estimators": "scikit-learn's interface, beside skorch",
     "export": "Export",
     "networks": "Networks as people have them",

@@ -5,6 +5,7 @@ is the notebook's job (5,000 points, batch 128, 200 epochs), ``folds`` the train
 columns, its reading and its split, with early stopping as ever. ``--only restarts,folds`` measures a part.
 """
 
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import print_parts, ratio
+from common import print_parts, ratio, run
 
 from parity_training import (
     NetworkChoice,
@@ -42,13 +43,20 @@ def restarts() -> dict[str, Any]:
     """Return how much longer several networks of the notebook's job take than one."""
     with tempfile.TemporaryDirectory() as name:
         out = Path(name) / "run"
-        return {
+        commands = (_command(out, RESTARTS), _command(out, 1))
+        return {f"parity train xor, {RESTARTS} restarts over one, whole processes": ratio(commands, ROUNDS)} | {
             f"{RESTARTS} restarts over one, {combine} kept": ratio(
                 (_xor(out, RESTARTS, combine), _xor(out, 1, "average")), ROUNDS
             )
             | {"target": "at most 1.5"}
             for combine in ("average", "best")
         }
+
+
+def _command(out: Path, restarts: int) -> Callable[[], object]:
+    code = "import sys; from parity_runtime.cli.main import main; main(sys.argv[1:])"
+    options = ["train", "xor", "--out", str(out), "--force", "--restarts", str(restarts)]
+    return lambda: run([sys.executable, "-c", code, *options])
 
 
 def _xor(out: Path, restarts: int, combine: str) -> Callable[[], object]:

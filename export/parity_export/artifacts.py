@@ -1,7 +1,8 @@
 """The files of a package beside its graph: test vectors, the model card, plots."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from onnx import numpy_helper
 
@@ -19,7 +20,11 @@ TEST_DATA, PLOTS, BAND = "test_data_set_0", "plots", "band.png"
 
 
 def artifacts(
-    contract: ModelContract, gate_result: GateResult, bound_report: BoundReport | None, plotted: Sequence[str]
+    contract: ModelContract,
+    gate_result: GateResult,
+    bound_report: BoundReport | None,
+    plotted: Sequence[str],
+    evaluation: Mapping[str, Any],
 ) -> dict[str, bytes]:
     """Return the test vectors and the model card, by their paths in the package.
 
@@ -28,6 +33,7 @@ def artifacts(
         gate_result: of the gate that it passed.
         bound_report: what is proven; None without a certified graph.
         plotted: the pictures' paths in the package.
+        evaluation: what its run knows of held-out rows; empty where nobody knows.
     """
     if gate_result.oracle is None:
         raise InputError("a graph that was not compared has no test vectors")
@@ -35,7 +41,7 @@ def artifacts(
         conformance = select_test_vectors(contract, gate_result.oracle)
     except InputError as error:
         raise InputError(gate_result.with_notes(str(error))) from error
-    card = model_card(contract, gate_result.report, bound_report, plotted, gate_result.notes)
+    card = model_card(contract, gate_result.report, bound_report, plotted, gate_result.notes, evaluation)
     gate_result.oracle.release()
     return {CONFORMANCE: dump_json(conformance.to_json()), CARD: card} | _test_data(conformance.ordinary)
 

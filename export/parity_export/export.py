@@ -87,7 +87,7 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     gate_result.report.mismatches += initializers.mismatches()
     if bound_report is not None and gate_result.oracle is not None:
         gate_result.report.mismatches += check_bounds(bound_report, graph, gate_result.oracle)
-    gated = GatedGraph(graph, initializers, gate_result, bound_report, source.profile)
+    gated = GatedGraph(graph, initializers, gate_result, bound_report, source.profile, source.evaluation)
     contract, package_id = write_package(target, gated, options)
     return Exported(target, package_id, contract, gate_result, bound_report)
 

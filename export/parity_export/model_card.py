@@ -1,15 +1,21 @@
 """The model card: README.md of a package, for a person."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import Any
 
 from parity_export.error_bounds.bound_report import BoundReport
 from parity_export.gate.comparison import COSINE
 from parity_export.gate.report import Report
 from parity_runtime import ModelContract, TensorSpec
 from parity_runtime.contract import TOKENS
+from parity_runtime.package.manifest import EVALUATION
 from parity_runtime.package.summary import summarize
 from parity_runtime.printable import counted
+from parity_training.reports.metric_table import Metric, caveat, metrics_in, verdict
+from parity_training.reports.number_text import short
+from parity_training.reports.well_formed import well_formed
 
 _PLAIN = """```python
 import numpy as np, onnxruntime
@@ -29,6 +35,7 @@ def model_card(
     proven: BoundReport | None = None,
     plots: Sequence[str] = (),
     notes: Sequence[str] = (),
+    evaluation: Mapping[str, Any] = MappingProxyType({}),
 ) -> bytes:
     """Return the card as UTF-8 Markdown.
 
@@ -38,11 +45,13 @@ def model_card(
         proven: what is proven, where there is a certified graph.
         plots: paths of the pictures, from the folder that the card lies in.
         notes: how the module was asked, and what of its answers was compared, a line each.
+        evaluation: what its run knows of held-out rows; empty where nobody knows.
     """
     sections = [
         f"# {contract.name}",
         "Exported from PyTorch to ONNX by Parity, and refused unless both compute the same outputs.",
         "```\n" + "\n".join(line.rstrip() for line in summarize(contract)) + "\n```",
+        _evaluated(contract, evaluation),
         "## What was compared",
         _compared(contract, report),
         "\n".join(f"- {note}" for note in notes),
@@ -57,6 +66,30 @@ def model_card(
         _label_note(contract),
     ]
     return ("\n\n".join(section for section in sections if section) + "\n").encode()
+
+
+def _evaluated(contract: ModelContract, evaluation: Mapping[str, Any]) -> str:
+    """Return the metrics beside the baseline's; nothing of a model that nobody has evaluated."""
+    with well_formed("the run", EVALUATION):
+        metrics = metrics_in(evaluation)
+        if not metrics:
+            return ""
+        held_out = " on held-out rows" if evaluation.get("part") == "test" else ""
+        said = [f"{sentence}." for sentence in verdict(evaluation, contract)]
+        drawn = "`evaluation.json` holds them, and curves, calibration and importance; `parity report` draws them."
+        parts = [f"## How good it is{held_out}", *said, caveat(evaluation), _metrics(metrics, evaluation), drawn]
+        return "\n\n".join(part for part in parts if part)
+
+
+def _metrics(metrics: Sequence[Metric], evaluation: Mapping[str, Any]) -> str:
+    """Return a table of the metrics, the baseline's beside them where there is one."""
+    beside = any(metric.in_baseline for metric in metrics)
+    rows = [f"| metric | model |{' baseline |' * beside}", f"|---|---|{'---|' * beside}"]
+    for metric in metrics:
+        row = f"| {metric.name} | {short(evaluation[metric.name])} |"
+        constant = short(evaluation["baseline"][metric.name]) if metric.in_baseline else ""
+        rows.append(f"{row} {constant} |" if beside else row)
+    return "\n".join(rows)
 
 
 _GROUPS = {

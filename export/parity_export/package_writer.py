@@ -1,7 +1,8 @@
 """The last stage: the folder of a package, or the report of why there is none."""
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ from parity_runtime import InputError, ModelContract, ParityError, ParityRefused
 from parity_runtime.contract import METADATA_KEY, batch_name
 from parity_runtime.drift.profile import Profile
 from parity_runtime.files.atomic_write import write_file
-from parity_runtime.files.json_file import dump_json, dump_table
+from parity_runtime.files.json_file import FORMAT, dump_json, dump_table
 from parity_runtime.files.paths import refuse_unwritable
 from parity_runtime.files.staged_folder import refuse_existing, staged_folder
 from parity_runtime.package.manifest import (
     CERTIFIED_MODEL,
     CONTRACT,
+    EVALUATION,
     MANIFEST,
     MODEL,
     PROFILE,
@@ -46,6 +48,7 @@ class GatedGraph:
         gate_result: of the gate.
         bound_report: what its certified form proves; None without one.
         profile: what the rows of its training looked like; None where nobody knows.
+        evaluation: what its run knows of held-out rows; empty where nobody knows.
     """
 
     graph: ExportGraph
@@ -53,6 +56,7 @@ class GatedGraph:
     gate_result: GateResult
     bound_report: BoundReport | None
     profile: Profile | None = None
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
 
     def facts(self, *, full: bool) -> dict[str, Any]:
         """Return what parity.json holds; ``full`` adds every result of the gate."""
@@ -109,10 +113,22 @@ def _files(gated: GatedGraph, contract: ModelContract, options: ExportOptions) -
     }
     if gated.profile is not None:
         files[PROFILE] = gated.profile.dump()
+    if gated.evaluation:
+        files[EVALUATION] = dump_table(packaged_evaluation(gated.evaluation))
     if bound_report is not None:
         files[CERTIFIED_MODEL] = _with_metadata(bound_report.model.graph.data, contract)
     plotted = plots(contract, gate_result, bound_report) if options.plots else {}
-    return files | plotted | artifacts(contract, gate_result, bound_report, list(plotted))
+    return files | plotted | artifacts(contract, gate_result, bound_report, list(plotted), gated.evaluation)
+
+
+def packaged_evaluation(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a package holds of its run's evaluation.json: all but cells of rows."""
+    found = {"format": FORMAT} | dict(evaluation)
+    worst = found.get("worst_rows")
+    if isinstance(worst, dict) and isinstance(worst.get("rows"), list):
+        rows = [{name: row[name] for name in row if name != "cells"} for row in worst["rows"] if isinstance(row, dict)]
+        found["worst_rows"] = worst | {"rows": rows}
+    return found
 
 
 def _with_metadata(graph: bytes, contract: ModelContract) -> bytes:

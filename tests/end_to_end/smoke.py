@@ -46,7 +46,7 @@ RUNTIME = (
 TRAINING = (
     Stage("train", ("parity train xor --out run --epochs 2",),
           (("parity plot run", "[train,plot]"), ("parity export run package", "[export,cpu]"))),
-    Stage("train,plot", ("parity plot run",)),
+    Stage("train,plot", ("parity plot run", "parity report run")),
 )  # fmt: skip
 EXPORT = (
     Stage("cpu,export", (f'python -c "{MODULE}"',
@@ -56,7 +56,7 @@ EXPORT = (
     Stage("cpu,export,train", ("parity train xor --out run --epochs 20", "parity export run package --certified",
                                "parity certify package", "parity verify package",
                                "parity evaluate package run/test.csv")),
-    Stage("cpu,export,train,plot,tables", ("parity plot run", f'python -c "{PARQUET}"',
+    Stage("cpu,export,train,plot,tables", ("parity plot run", "parity report package", f'python -c "{PARQUET}"',
                                            "parity predict package t.parquet")),
     Stage("cpu,export,train,plot,tables,sklearn", (f'python -c "{FITTED}"', "parity verify wine")),
 )  # fmt: skip

@@ -47,6 +47,7 @@ SAYS = {
         "True\nTrue", "PackageClassifier(path='packages/arrival')", "(1, 2)",
     ],
     "drift.md": ["beside 400 rows of training", "row 3 of today.csv", '"prediction"', "much"],
+    "report.md": ["runs/mine.html", "['x"],
     "proof.md": ["[ True  True]\n(1, 1)"],
 }  # fmt: skip
 """What a guide prints, so that a block that does nothing is found."""

@@ -14,7 +14,7 @@ COMMANDS_ALONE = ("cli",)
 """Folders whose messages are of the command line."""
 
 COMMAND = re.compile(r"\bparity (export|train) ")
-OPTION = re.compile(r"(?<![\w-])--[a-z]")
+OPTION = re.compile(r"(?<![\w-])(?<!var\()--[a-z]")  # var(--ink) is one of CSS
 
 
 def text_of(part: ast.expr) -> str:

@@ -85,7 +85,7 @@ def _train(
     for _ in range(5):
         optimizer.zero_grad()
         outputs = model(*inputs)
-        loss = (outputs - 1).square().flatten(0 if count is None else 1).mean(dim=-1).sum()
+        loss = (outputs - 1).square().mean() * (count or 1)
         loss.backward()
         if count is None:
             nn.utils.clip_grad_norm_(model.parameters(), 0.5)
@@ -97,7 +97,7 @@ def _train(
 def test_networks_that_cannot_be_stacked_are_asked_one_after_the_other() -> None:
     networks = [MLP(4, 2, activation="PReLU") for _ in range(3)]
     stack = stack_networks(networks)
-    assert isinstance(stack, SideBySide) and stack(torch.zeros(5, 4)).shape == (3, 5, 2)
+    assert isinstance(stack, SideBySide) and stack(torch.zeros(5, 4)).shape == (5, 6)
 
 
 def _frozen() -> nn.Module:
@@ -156,7 +156,7 @@ def test_a_network_of_ones_own_takes_the_steps_that_it_would_take_alone(name: st
 
 def test_networks_of_several_shapes_are_asked_one_after_the_other() -> None:
     networks = [nn.Sequential(nn.Linear(4, width), nn.Tanh(), nn.Linear(width, 2)) for width in (3, 5)]
-    assert stack_networks(networks)(torch.zeros(5, 4)).shape == (2, 5, 2)
+    assert stack_networks(networks)(torch.zeros(5, 4)).shape == (5, 4)
 
 
 def test_a_stack_of_one_seed_learns_what_a_run_alone_learns(tmp_path: Path) -> None:

@@ -82,7 +82,8 @@ def test_the_loop_computes_what_the_notebook_computes() -> None:
 def test_the_pictures_show_both_classes(xor_run: Run) -> None:
     plots = plot_run(xor_run)
     assert {path.name for path in plots} == {
-        "loss.png", "samples.png", "boundary.png", "confusion.png", "roc.png", "calibration.png"
+        "loss.png", "samples.png", "boundary.png", "confusion.png", "roc.png", "precision_recall.png",
+        "calibration.png", "importance.png", "partial_dependence.png"
     }  # fmt: skip
     boundary = np.asarray(Image.open(xor_run.path / "boundary.png").convert("RGB")).reshape(-1, 3).astype(int)
     for color in ((31, 119, 180), (255, 127, 14)):

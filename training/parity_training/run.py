@@ -21,6 +21,7 @@ from parity_runtime.feature import FEATURES
 from parity_runtime.files.atomic_write import beside, write_file
 from parity_runtime.files.json_file import FORMAT, check_format, dump_json, parse_json, read_json
 from parity_runtime.files.locks import held
+from parity_runtime.package.manifest import EVALUATION as PACKAGED_EVALUATION
 from parity_runtime.package.manifest import PROFILE
 from parity_runtime.printable import shown
 from parity_training.data.encode_columns import INDICES, index_sizes, network_inputs
@@ -33,15 +34,19 @@ from parity_training.weights.state_dict import apply_state_dict, check_state_dic
 from parity_training.weights.weights_file import StateDict
 
 RECIPE, STATE_DICT = "recipe.json", "state_dict.pt"
-EVALUATION, TEST_TABLE = "evaluation.json", "test.csv"
+EVALUATION, TEST_TABLE = PACKAGED_EVALUATION, "test.csv"
 _TASKS = ("binary", "multiclass", "regression")  # that a run is trained on
 UNFINISHED = ".unfinished"
 REPLACED = ".replaced"
 """Marks a run whose name another one is about to take: under the name of an unfinished run it is nothing to resume."""
 
 PLOTS = tuple(
-    f"{name}.png" for name in ("loss", "samples", "boundary", "confusion", "roc", "calibration", "predictions")
-)
+    f"{name}.png"
+    for name in (
+        "loss", "samples", "boundary", "confusion", "roc", "precision_recall", "calibration", "predictions",
+        "residuals", "importance", "partial_dependence",
+    )
+)  # fmt: skip
 """What ``parity plot`` may add."""
 
 
@@ -279,6 +284,15 @@ class Run:
         """
         path = self.path / PROFILE
         return Profile.from_json(read_json(path), self.recipe.contract, str(path)) if path.is_file() else None
+
+    def evaluation(self) -> dict[str, Any]:
+        """Return what is known of the trained network on the evaluated rows: evaluation.json, empty where it is gone.
+
+        Raises:
+            FormatError: the file is malformed.
+        """
+        path = self.path / EVALUATION
+        return read_json(path) if path.is_file() else {}
 
     def module(self, user_network: Network | None = None) -> nn.Module:
         """Return the trained network, on the CPU, in eval mode.

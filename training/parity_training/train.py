@@ -7,13 +7,14 @@ from typing import Any
 
 from parity_runtime import InputError
 from parity_runtime.files.atomic_write import write_file
-from parity_runtime.files.json_file import dump_json, parse_json
+from parity_runtime.files.json_file import dump_json, dump_table, parse_json
 from parity_runtime.files.staged_folder import throw_away
 from parity_runtime.package.manifest import PROFILE
 from parity_training.data.problem import Problem
 from parity_training.data.training_profile import training_profile
 from parity_training.data.training_targets import training_targets
 from parity_training.data.xor import XORSettings, xor_data
+from parity_training.diagnostics.diagnose import diagnose
 from parity_training.fitting.check_classes import check_classes
 from parity_training.fitting.checkpoint import Checkpoints, NotSavedError, restore, saved_weights
 from parity_training.fitting.cross_validation import CrossValidation, check_folds
@@ -277,7 +278,8 @@ def _write_results(run: Run, training_data: Problem, training: TrainingLoop, fol
     metrics = metrics_of(training_data, outputs, part, contract=contract, trained=trained)
     run = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, contract=contract))
     run.write_json(RECIPE, run.recipe.to_json())  # with the threshold that was chosen
-    run.write_json(EVALUATION, {"part": part} | metrics | done.decided | folds)
+    found = diagnose(training_data, contract, done.model, outputs, part, run.path / TEST_TABLE)
+    write_file(run.path / EVALUATION, dump_table({"part": part} | metrics | done.decided | folds | found))
     profile = training_profile(training_data, trained)
     if profile is not None:
         write_file(run.path / PROFILE, profile.dump())

@@ -64,6 +64,7 @@ class ModelSource:
         module_output: classifiers only: what the module itself returns.
         sample: real rows, by input name; None if there are none.
         profile: what the rows of its training looked like; None where nobody knows.
+        evaluation: evaluation.json of its run: how good it is on held-out rows; empty where nobody knows.
         compared_where: by output, the input where it is compared: where that is not zero.
         blind_masks: the masks that leave some positions nothing to look at: outputs with a value for each position are
             compared only where such a mask lets it be looked at.
@@ -82,6 +83,7 @@ class ModelSource:
     module_output: ModuleOutput = "logits"
     sample: Arrays | None = None
     profile: Profile | None = None
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
     compared_where: Mapping[str, str] = field(default_factory=dict)
     blind_masks: tuple[str, ...] = ()
     samples_only: bool = False
@@ -150,12 +152,13 @@ def source_from_run(run: Run, user_network: Network | None = None) -> ModelSourc
 
     Raises:
         InputError: the run has not finished, its weights do not fit, or one has a dtype that numpy lacks.
-        FormatError: its recipe or its profile is malformed.
+        FormatError: its recipe, its profile or its evaluation is malformed.
     """
     with run.reading():
         module, sample, profile = run.module(user_network), _test_rows(run), run.profile()
+        evaluation = run.evaluation()
     trained = trained_source(module, run.recipe.contract, run.recipe.training.get("seed"))
-    return replace(trained, sample=sample, profile=profile)
+    return replace(trained, sample=sample, profile=profile, evaluation=evaluation)
 
 
 def source_from_estimator(estimator: "ParityEstimator", name: str) -> ModelSource:

@@ -26,6 +26,7 @@ class _Entry(NamedTuple):
 _COMMANDS = {
     "train": _Entry("parity_training.cli.train:train", "train", "Train a network: data in, a run out."),
     "plot": _Entry("parity_training.cli.plot:plot", "train,plot", "Draw the plots of a run."),
+    "report": _Entry("parity_training.cli.report:report", "train,plot", "Write a page about a run or a package."),
     "export": _Entry("parity_export.cli.export:export", "export,cpu", "Write a package that proved itself."),
     "check": _Entry("parity_export.cli.check:check", "export,cpu", "Compare an ONNX file of any exporter."),
     "diff": _Entry("parity_export.cli.diff:diff", "export,cpu", "Name the first node that diverges."),

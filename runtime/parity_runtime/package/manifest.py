@@ -20,6 +20,9 @@ CONFORMANCE, REPORT, CARD = "conformance.json", "parity.json", "README.md"
 PROFILE = "profile.json"
 """What the training rows looked like; also a file of a run. Not every package has one."""
 
+EVALUATION = "evaluation.json"
+"""How good the model is on rows that it was not trained on; also a file of a run. Not every package has one."""
+
 _OLDEST_FORMAT = 2
 _MAX_MANIFEST_BYTES = 2**20  # A package has some dozen files; a longer list was not written by Parity.
 

@@ -97,6 +97,12 @@ class TrainingLoop:
     stop: StopRequest = field(default_factory=StopRequest)
     after_step: Callable[[], None] = lambda: None
     progress: Progress = field(default_factory=Progress)
+    _several: Tensor | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.model, Restarts):  # each network learns from its own loss, not from a share of their mean
+            device = next(self.model.parameters()).device
+            self._several = torch.tensor(float(self.model.stack.count), device=device)
 
     @property
     def kept(self) -> nn.Module:
@@ -156,10 +162,7 @@ class TrainingLoop:
         outputs = self.model(*inputs)  # Step 2: predictions, [batch, outputs].
         loss = self.loss_function(outputs, targets)  # Step 3: the mean loss of the batch.
         # Step 4: backpropagation into the parameters' gradients, whose hooks it calls.
-        if isinstance(self.model, Restarts):  # each network learns from its own loss, not from a share of the mean
-            (loss * self.model.stack.count).backward()  # type: ignore[no-untyped-call]
-        else:
-            loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward(self._several)  # type: ignore[no-untyped-call]
         if self.clip_norm is not None:
             self._clip(parameters, self.clip_norm)
         return loss

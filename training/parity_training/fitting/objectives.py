@@ -24,7 +24,7 @@ from parity_training.settings import TrainSettings
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 """From outputs ``[batch, outputs]`` and prepared targets to the mean loss of a batch; of several networks that are
-trained at once the outputs are ``[networks, batch, outputs]``, and the mean is over all of them."""
+trained at once the outputs are ``[batch, networks, outputs]``, and the mean is over all of them."""
 
 LOSSES: dict[Task, tuple[str, ...]] = {
     "binary": ("BCEWithLogitsLoss", "BCELoss"),
@@ -106,11 +106,12 @@ class Objective:
 
     def _weighted_mean(self, outputs: Tensor, prepared: Tensor) -> Tensor:
         target, weights = self._unpacked(prepared)
-        losses = self._losses(outputs, target, "none") * (weights if target.dim() == 1 else weights[:, None])
+        losses = self._losses(outputs, target, "none")
+        losses = losses * weights.view(-1, *[1] * (losses.dim() - 1))
         of_classes = self.row_weights(prepared)
         if of_classes is None:
             return losses.mean()
-        return losses.sum() / of_classes.expand_as(losses).sum()
+        return losses.sum() / of_classes.view(-1, *[1] * (losses.dim() - 1)).expand_as(losses).sum()
 
     def _unpacked(self, prepared: Tensor) -> tuple[Tensor, Tensor]:
         """Return targets, and the weights of the rows."""
@@ -123,9 +124,11 @@ class Objective:
         weights = self.class_weights
         if self.name == "CrossEntropyLoss":
             return _cross_entropy(outputs, target, weights, reduction)
+        several = outputs.dim() == 3
         if target.dim() == 1:
             outputs = outputs.squeeze(-1)
-        target = target.expand_as(outputs)
+        if several:
+            target = target[:, None].expand_as(outputs)
         match self.name:
             case "BCEWithLogitsLoss":
                 ratio = None if weights is None else weights[1] / weights[0]
@@ -149,7 +152,7 @@ def _cross_entropy(outputs: Tensor, target: Tensor, weights: Tensor | None, redu
     """Return torch's cross entropy; of several networks each has the rows."""
     if outputs.dim() == 2:
         return functional.cross_entropy(outputs, target, weights, reduction=reduction)
-    rows = target.expand(outputs.shape[:-1])
+    rows = target[:, None].expand(outputs.shape[:-1])
     found = functional.cross_entropy(outputs.flatten(0, 1), rows.flatten(), weights, reduction=reduction)
     return found if reduction == "mean" else found.view_as(rows)
 

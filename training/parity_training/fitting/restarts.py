@@ -41,16 +41,17 @@ class Restarts(nn.Module):
         return self._kept[0]
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Return what each network gives.
+        """Return what each network gives, or their average.
 
         Returns:
-            While they are trained float32 ``[networks, batch, outputs]``, as a loss takes it; else their average,
+            While they are trained float32 ``[batch, networks, outputs]``, as a loss takes it; else their average,
             ``[batch, outputs]``, or where the best is to be found all side by side, ``[batch, networks * outputs]``.
         """
         outputs: Tensor = self.stack(*inputs)
+        each = outputs.view(len(outputs), self.stack.count, -1)
         if self.training:
-            return outputs
-        return outputs.mean(dim=0) if self._combine == "average" else outputs.transpose(0, 1).flatten(1)
+            return each
+        return each.mean(dim=1) if self._combine == "average" else outputs
 
     def kept_outputs(self, outputs: Tensor, loss_of: Callable[[Tensor], float]) -> Tensor:
         """Return what the kept network gives, ``[rows, outputs]``, of what `forward` returns in eval mode.

@@ -1,8 +1,8 @@
 """Several networks of one kind that are trained at once: their products are one batched product.
 
-A stack returns float32 ``[networks, batch, outputs]``. Its parameters have the names of one network's, and one axis
-more in front, so that each learns as it would alone: every optimizer that takes parameters element by element takes
-the same steps.
+Values between layers are the networks' side by side, ``[batch, networks * numbers]``. Parameters have the names of one
+network's, one network's behind the other's along the first axis, so that each learns as it would alone: every optimizer
+that takes parameters element by element takes the same steps.
 """
 
 import copy
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from parity_training.networks.mlp import MLP
-from parity_training.networks.table_network import TableNetwork
+from parity_training.networks.table_network import TableNetwork, TargetScale
 from parity_training.networks.xor_classifier import XORClassifier
 
 StateDict = dict[str, Tensor]
@@ -27,6 +27,9 @@ _ELEMENTWISE = (
     nn.Softshrink, nn.Hardshrink,
 )  # fmt: skip
 
+_SMALL = 2**12
+"""Elements of a block-diagonal matrix; one product with it is faster than one for each network."""
+
 
 class NetworkStack(nn.Module):
     """Networks that are trained at once.
@@ -35,7 +38,7 @@ class NetworkStack(nn.Module):
     >>> from parity_training.networks.network_stack import stack_networks
     >>> import torch
     >>> stack_networks([MLP(4, 3) for _ in range(5)])(torch.zeros(8, 4)).shape
-    torch.Size([5, 8, 3])
+    torch.Size([8, 15])
 
     Attributes:
         count: how many there are.
@@ -66,8 +69,8 @@ class SideBySide(NetworkStack):
         self.networks = nn.ModuleList(networks)
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Return float32 ``[networks, batch, outputs]``."""
-        return torch.stack([network(*inputs) for network in self.networks])
+        """Return float32 ``[batch, networks * outputs]``."""
+        return torch.cat([network(*inputs) for network in self.networks], dim=1)
 
     def member_state(self, number: int, state: Mapping[str, Tensor] | None = None) -> StateDict:
         """Return the state_dict of one of the networks, as copies."""
@@ -97,30 +100,35 @@ class BatchedNetworks(NetworkStack):
         first = networks[0]
         tables = [network for network in networks if isinstance(network, TableNetwork)]
         self.network = _StackedTable(tables) if tables else _stacked(networks)
+        self._shapes = {name: value.shape for name, value in first.state_dict().items()}
         stacked = self.network.state_dict()
-        if stacked.keys() != first.state_dict().keys() or _shares_parameters(first):
+        if stacked.keys() != self._shapes.keys() or _shares_parameters(first):
             raise TypeError(f"{type(first).__name__} holds parameters that are not stacked")
-        self._shared = {name for name, value in first.state_dict().items() if stacked[name].shape == value.shape}
+        self._shared = {name for name, shape in self._shapes.items() if stacked[name].shape == shape}
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Return float32 ``[networks, batch, outputs]``."""
+        """Return float32 ``[batch, networks * outputs]``."""
         outputs: Tensor = self.network(*inputs)
         return outputs
 
     def member_state(self, number: int, state: Mapping[str, Tensor] | None = None) -> StateDict:
         """Return the state_dict of one of the networks, as copies."""
         whole = self.state_dict() if state is None else state
-        named = ((name, whole[f"network.{name}"]) for name in self.network.state_dict())
-        return {name: (value if name in self._shared else value[number]).clone() for name, value in named}
+        named = ((name, whole[f"network.{name}"], shape) for name, shape in self._shapes.items())
+        return {
+            name: (value if name in self._shared else value.view(self.count, *shape)[number]).clone()
+            for name, value, shape in named
+        }
 
     @torch.no_grad()
     def clip_gradients(self, most: float) -> None:
         """Shrink the gradients of each network whose norm is larger."""
         gradients = [parameter.grad for parameter in self.parameters() if parameter.grad is not None]
-        norms = torch.stack([gradient.flatten(1).norm(dim=1) for gradient in gradients]).norm(dim=0)
+        of_each = [gradient.view(self.count, -1) for gradient in gradients]
+        norms = torch.stack([gradient.norm(dim=1) for gradient in of_each]).norm(dim=0)
         factors = (most / (norms + 1e-6)).clamp(max=1)  # as torch's clip_grad_norm_ has it
-        for gradient in gradients:
-            gradient.mul_(factors.reshape(-1, *[1] * (gradient.dim() - 1)))
+        for gradient in of_each:
+            gradient.mul_(factors[:, None])
 
 
 def stack_networks(networks: Sequence[nn.Module]) -> NetworkStack:
@@ -136,60 +144,70 @@ class _StackedTable(TableNetwork):
 
     def __init__(self, networks: Sequence[TableNetwork]) -> None:
         nn.Module.__init__(self)
-        first = networks[0]
+        self.count, first = len(networks), networks[0]
         for name, child in first.named_children():
             self.add_module(name, copy.deepcopy(child))
         self.indicators = self._modules.get("indicators")  # type: ignore[assignment] # None of a table without any
         self.body = _stacked([network.body for network in networks])
         for column, table in first.tables.items():
             if isinstance(table, nn.Embedding):
-                self.tables[column] = _StackedEmbedding([network.tables[column] for network in networks])
+                self.tables[column] = _StackedEmbedding([network.tables[column] for network in networks])  # type: ignore[misc]
 
     def forward(self, features: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
-        """Return float32 ``[networks, batch, outputs]``."""
+        """Return float32 ``[batch, networks * outputs]``."""
         parts = self.parts(features, indices)
-        learned = next((part for part in parts if part.dim() == 3), None)
-        if learned is not None:
-            parts = [part if part.dim() == 3 else part.expand(len(learned), -1, -1) for part in parts]
-        value: Tensor = self.target(self.body(parts[0] if len(parts) == 1 else torch.cat(parts, -1)))
-        return value
+        if any(part.dim() == 3 for part in parts):  # embeddings, which each network has its own of
+            each = [part if part.dim() == 3 else part[:, None].expand(-1, self.count, -1) for part in parts]
+            parts = [torch.cat(each, -1).flatten(1)]
+        value: Tensor = self.body(parts[0] if len(parts) == 1 else torch.cat(parts, -1))
+        if isinstance(self.target, TargetScale):  # of each target
+            value = value.unflatten(1, (self.count, -1))  # type: ignore[no-untyped-call]
+        found: Tensor = self.target(value)
+        return found.flatten(1)
 
 
 class _StackedLinear(nn.Module):
-    """`nn.Linear` of several networks: ``weight`` ``[networks, out, in]``, ``bias`` ``[networks, out]``."""
+    """`nn.Linear` of several networks: ``weight`` ``[networks * out, in]``, ``bias`` ``[networks * out]``."""
 
     def __init__(self, layers: Sequence[nn.Linear]) -> None:
         super().__init__()
+        self.count, self.inputs, self.outputs = len(layers), layers[0].in_features, layers[0].out_features
         self.weight = _parameter([layer.weight for layer in layers])
-        biases = [layer.bias for layer in layers]
-        self.bias = None if biases[0] is None else _parameter(biases)
+        self.bias = None if layers[0].bias is None else _parameter([layer.bias for layer in layers])
+        self.is_small = self.count * self.count * self.inputs * self.outputs <= _SMALL
+        self.own: Tensor
+        self.register_buffer(
+            "own", torch.eye(self.count).repeat_interleave(self.outputs, 0)[:, :, None], persistent=False
+        )
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return ``[networks, batch, out]`` of ``values``, ``[batch, in]`` or ``[networks, batch, in]``."""
-        networks, outputs, inputs = self.weight.shape
-        if values.dim() == 2:  # rows that all networks share: one product
-            rows = functional.linear(
-                values, self.weight.view(-1, inputs), None if self.bias is None else self.bias.view(-1)
-            )
-            return rows.view(-1, networks, outputs).transpose(0, 1)
-        weight = self.weight.transpose(1, 2)
-        return torch.bmm(values, weight) if self.bias is None else torch.baddbmm(self.bias[:, None], values, weight)
+        """Return ``[batch, networks * out]`` of ``values``: ``[batch, networks * in]``, or ``[batch, in]`` of all."""
+        if values.shape[1] == self.inputs:
+            return functional.linear(values, self.weight, self.bias)
+        if self.is_small:  # all weights as one block-diagonal matrix, whose zeros cost less than a product each
+            return functional.linear(values, (self.weight[:, None] * self.own).flatten(1), self.bias)
+        rows = values.view(len(values), self.count, self.inputs).transpose(0, 1)
+        each = torch.bmm(rows, self.weight.view(self.count, self.outputs, self.inputs).transpose(1, 2))
+        found = each.transpose(0, 1).flatten(1)
+        return found if self.bias is None else found + self.bias
 
 
 class _StackedEmbedding(nn.Module):
-    """`nn.Embedding` of several networks: ``weight`` ``[networks, indices, numbers]``."""
+    """`nn.Embedding` of several networks: ``weight`` ``[networks * indices, numbers]``."""
 
-    def __init__(self, layers: Sequence[nn.Module]) -> None:
+    def __init__(self, layers: Sequence[nn.Embedding]) -> None:
         super().__init__()
-        self.weight = _parameter([layer.weight for layer in layers])  # type: ignore[misc]
+        self.count = len(layers)
+        self.weight = _parameter([layer.weight for layer in layers])
 
     def forward(self, indices: Tensor) -> Tensor:
-        """Return ``[networks, batch, numbers]`` of ``indices``, int64 ``[batch]``."""
-        return self.weight[:, indices]
+        """Return ``[batch, networks, numbers]`` of ``indices``, int64 ``[batch]``."""
+        each = self.weight.view(self.count, -1, self.weight.shape[1])
+        return each[:, indices].transpose(0, 1)
 
 
 class _StackedBatchNorm(nn.Module):
-    """`nn.BatchNorm1d` of several networks; what it has learned and measured has the networks in front."""
+    """`nn.BatchNorm1d` of several networks; what it has learned and measured is ``[networks * numbers]``."""
 
     def __init__(self, layers: Sequence[nn.BatchNorm1d]) -> None:
         super().__init__()
@@ -199,27 +217,26 @@ class _StackedBatchNorm(nn.Module):
         self.eps, self.momentum = first.eps, first.momentum
         self.weight = _parameter([layer.weight for layer in layers])
         self.bias = _parameter([layer.bias for layer in layers])
-        for name in ("running_mean", "running_var", "num_batches_tracked"):
-            self.register_buffer(name, _stack([getattr(layer, name) for layer in layers]))
+        for name in ("running_mean", "running_var"):
+            self.register_buffer(name, _joined([getattr(layer, name) for layer in layers]))
+        self.register_buffer("num_batches_tracked", torch.zeros((), dtype=torch.int64))
         self.running_mean: Tensor
         self.running_var: Tensor
         self.num_batches_tracked: Tensor
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return float32 ``[networks, batch, numbers]``, normalized over the batch of each network.
+        """Return float32 ``[batch, networks * numbers]``, normalized over the batch.
 
         Args:
-            values: float32 ``[networks, batch, numbers]``, or ``[batch, numbers]`` that all networks share.
+            values: ``[batch, networks * numbers]``, or ``[batch, numbers]`` that all networks share.
         """
-        networks, rows, width = len(self.running_mean), *values.shape[-2:]
         if self.training:
             self.num_batches_tracked.add_(1)
-        side_by_side = values.expand(networks, -1, -1).transpose(0, 1).reshape(rows, networks * width)
-        found = functional.batch_norm(
-            side_by_side, self.running_mean.view(-1), self.running_var.view(-1), self.weight.view(-1),
-            self.bias.view(-1), self.training, self.momentum, self.eps,
+        if values.shape[1] < len(self.running_mean):
+            values = values.repeat(1, len(self.running_mean) // values.shape[1])
+        return functional.batch_norm(
+            values, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps
         )  # fmt: skip
-        return found.view(rows, networks, width).transpose(0, 1)
 
 
 _STACKED: dict[type[nn.Module], Callable[..., nn.Module]] = {
@@ -273,15 +290,15 @@ def _parameter(tensors: Sequence[Tensor | None]) -> nn.Parameter:
     hooked = any(one._backward_hooks or one._post_accumulate_grad_hooks for one in parameters)
     if len(parameters) < len(tensors) or len(learning) > 1 or hooked:
         raise TypeError("what is no plain parameter is not stacked")
-    return nn.Parameter(_stack([parameter.detach() for parameter in parameters]), requires_grad=learning.pop())
+    return nn.Parameter(_joined([parameter.detach() for parameter in parameters]), requires_grad=learning.pop())
 
 
-def _stack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return tensors of one shape as one.
+def _joined(tensors: Sequence[Tensor]) -> Tensor:
+    """Return tensors of one shape one behind the other.
 
     Raises:
         TypeError: they have several shapes, or are none.
     """
     if any(tensor is None or tensor.shape != tensors[0].shape for tensor in tensors):
         raise TypeError("tensors of several shapes are not stacked")
-    return torch.stack(list(tensors))
+    return torch.cat(list(tensors))

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from parity_runtime import Feature
+from parity_runtime import Feature, ModelContract
 from parity_runtime.arguments import argument
 from parity_runtime.feature import TIMESTAMPS, UNKNOWN_INDEX
 from parity_runtime.printable import printable
@@ -53,15 +53,24 @@ def _kind(feature: Feature) -> str:
 def _encoded(feature: Feature, problem: Problem, told: Mapping[str, Any]) -> tuple[str, str]:
     """Return how the network takes a column, and how many cells are missing."""
     missing = problem.stats.missing(feature) if problem.stats else 0
+    return encoding(feature, problem.contract, told), f"{missing} missing" if missing else ""
+
+
+def encoding(feature: Feature, contract: ModelContract, told: Mapping[str, Any]) -> str:
+    """Return how a network takes a column.
+
+    Args:
+        feature: the column.
+        contract: of the network.
+        told: the arguments of its `TableNetwork`.
+    """
     if feature.is_text:
-        way = _category(feature, told)
-    elif feature.kind == "datetime":
-        way = _calendar(feature, len(problem.contract.features_of(TIMESTAMPS)), told)
-    else:
-        way = "standardized"
-        if feature.index in told.get("indicators", ()):
-            way = f"{way}, the mean where missing, and whether it is"
-    return way, f"{missing} missing" if missing else ""
+        return _category(feature, told)
+    if feature.kind == "datetime":
+        return _calendar(feature, len(contract.features_of(TIMESTAMPS)), told)
+    if feature.index in told.get("indicators", ()):
+        return "standardized, the mean where missing, and whether it is"
+    return "standardized"
 
 
 def _category(feature: Feature, told: Mapping[str, Any]) -> str:

@@ -1,6 +1,10 @@
 """How every picture looks, and how it becomes a file: drawn without a display, the same bytes every time."""
 
 import io
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -8,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
+
+from parity_runtime.printable import printable
 
 BLUE, ORANGE = "#1f77b4", "#ff7f0e"
 """Class 0 and class 1, or the first and the second of two things, everywhere."""
@@ -18,7 +24,12 @@ GREY = "#888888"
 CLASS_COLORS = (BLUE, ORANGE, "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#bcbd22", "#17becf")
 """Classes by index, as far as they can be told apart."""
 
+MORE_COLORS = (*CLASS_COLORS, "#17a2a2")
+"""One more, for pictures of ten classes."""
+
 _LONGEST_NAME = 24
+_LONGEST_OF_TWO = 34  # characters of a legend's line where there are two columns
+_MOST_READ = 1000  # characters of a name
 _DOTS_PER_INCH = 150
 
 _UNTIL_STILL = 1  # k-means, until fewer pixels than this change their colour
@@ -28,17 +39,55 @@ _MOST_MOVED = 0.1
 
 
 def class_name(label: str | int) -> str:
-    """Return a class's name as a picture shows it: not too long, and its dollars not taken for mathematics."""
-    text = str(label)
-    short = text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 3]}..."
+    """Return a class's name as a picture shows it: in one printable line that is not too long.
+
+    The middle of a long one is left out: names often begin alike, and end differently. Its dollars are not taken for
+    mathematics.
+    """
+    text = printable(str(label)[:_MOST_READ])
+    half = (_LONGEST_NAME - 3) // 2
+    short = text if len(text) <= _LONGEST_NAME else f"{text[:half].rstrip()}...{text[-half:].lstrip()}"
     return short.replace("$", r"\$")
 
 
-def new_figure() -> tuple[Figure, Axes]:
-    """Return an empty figure of 6 x 5 inches and its axes."""
-    figure = Figure(figsize=(6, 5), dpi=_DOTS_PER_INCH, layout="constrained")
-    FigureCanvasAgg(figure)
+def class_names(labels: Sequence[str | int]) -> list[str]:
+    """Return the name of each class, with its index behind it where several look the same."""
+    names = [class_name(label) for label in labels]
+    counts = Counter(names)
+    return [name if counts[name] == 1 else f"{name} [{index}]" for index, name in enumerate(names)]
+
+
+def new_figure(width: float = 6, height: float = 5) -> tuple[Figure, Axes]:
+    """Return an empty figure and its axes; inches."""
+    figure = empty_figure(width, height)
     return figure, figure.add_subplot()
+
+
+def empty_figure(width: float = 6, height: float = 5) -> Figure:
+    """Return a figure without axes; inches."""
+    figure = Figure(figsize=(width, height), dpi=_DOTS_PER_INCH, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def legend_below(figure: Figure, columns: int = 1) -> None:
+    """Put a legend of all axes under them, where it hides nothing; long lines stand in one column."""
+    found = [axes.get_legend_handles_labels() for axes in figure.axes]
+    pairs = {label: handle for handles, labels in found for handle, label in zip(handles, labels, strict=True)}
+    if max(map(len, pairs), default=0) > _LONGEST_OF_TWO:
+        columns = 1
+    figure.legend(
+        [*pairs.values()], [*pairs], loc="outside lower center", ncols=columns, fontsize="small", frameon=False
+    )
+
+
+@contextmanager
+def any_glyph() -> Iterator[None]:
+    """Draw text in scripts that the font has not: it shows boxes, and that is nobody's mistake."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        warnings.filterwarnings("ignore", "Matplotlib currently does not support", UserWarning)
+        yield
 
 
 def png(figure: Figure) -> bytes:
@@ -48,7 +97,8 @@ def png(figure: Figure) -> bytes:
     edges. A gradient, most of whose pixels would move and show bands, keeps full colour.
     """
     canvas: Any = FigureCanvasAgg(figure)  # its methods are not typed
-    canvas.draw()
+    with any_glyph():
+        canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     few = picture.quantize(method=Image.Quantize.MAXCOVERAGE, kmeans=_UNTIL_STILL, dither=Image.Dither.NONE)
     moved = (np.asarray(few.convert("RGB")) != np.asarray(picture)).any(axis=2).mean()

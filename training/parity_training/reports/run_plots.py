@@ -4,33 +4,36 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_hex
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
-from numpy.typing import NDArray
 
 from parity_runtime.files.atomic_write import write_file
-from parity_training.fitting.evaluation import in_pieces, outputs_of, predicted_of, probabilities_of
+from parity_runtime.files.json_file import read_json
+from parity_training.diagnostics.calibration import calibration
+from parity_training.diagnostics.curves import curves
+from parity_training.diagnostics.residuals import residuals
 from parity_training.fitting.training_log import read_epochs
 from parity_training.networks.registry import Network
-from parity_training.reports.evaluation_plots import draw_calibration, draw_confusion, draw_predictions, draw_roc
-from parity_training.reports.figures import BLUE, CLASS_COLORS, ORANGE, class_name, new_figure, png
+from parity_training.reports.calibration_plot import draw_calibration
+from parity_training.reports.confusion_plot import draw_confusion
+from parity_training.reports.curve_plots import draw_precision_recall, draw_roc
+from parity_training.reports.feature_plots import draw_dependences, draw_importance
+from parity_training.reports.figures import png
+from parity_training.reports.loss_plot import draw_loss, kept_epoch, loss_label
+from parity_training.reports.part_names import PARTS
+from parity_training.reports.plane_plots import draw_boundary, draw_samples
+from parity_training.reports.regression_plots import draw_predictions, draw_residuals
 from parity_training.reports.test_predictions import HeldOutPredictions, predict_test_rows
-from parity_training.run import Run
-
-_GRID_POINTS = 400
-_MARGIN = 0.1  # of the extent of the held-out rows, on each side
+from parity_training.reports.well_formed import well_formed
+from parity_training.run import EVALUATION, Run
 
 
 def plot_run(run: Run, user_network: Network | None = None) -> list[Path]:
     """Draw the pictures that fit a run's task into its folder and return their paths.
 
-    Always loss.png; for two features samples.png and boundary.png; for a classifier confusion.png, roc.png and
-    calibration.png; for a regression predictions.png.
+    Always loss.png, importance.png, and where a feature matters partial_dependence.png; for two features samples.png
+    and boundary.png; for a classifier confusion.png, roc.png, precision_recall.png and calibration.png; for a
+    regression predictions.png and residuals.png. What stands in evaluation.json is drawn from there. A run of an
+    earlier version, which has not measured the importance, gets the others.
 
     No process replaces the run meanwhile.
 
@@ -40,122 +43,62 @@ def plot_run(run: Run, user_network: Network | None = None) -> list[Path]:
 
     Raises:
         InputError: the run has not finished, or another process replaces it.
+        FormatError: evaluation.json is malformed.
     """
     with run.reading():
-        figures = _figures(run, user_network)
+        with well_formed(run.path, EVALUATION):
+            figures = run_figures(run, user_network)
         return [_save(figure, run.path / name) for name, figure in figures.items()]
 
 
-def _figures(run: Run, user_network: Network | None) -> dict[str, Figure]:
+def run_figures(run: Run, user_network: Network | None) -> dict[str, Figure]:
+    """Return the pictures of a run by the names of their files."""
     rows = predict_test_rows(run, user_network)
-    drawers: dict[str, Callable[[HeldOutPredictions], Figure]] = {}
+    evaluation = read_json(run.path / EVALUATION)
+    figures = {"loss.png": _loss(run, evaluation)}
     if rows.contract.is_classifier and rows.is_planar:
-        drawers |= {"samples.png": _draw_samples, "boundary.png": _draw_boundary}
-    if rows.contract.is_classifier:
-        drawers |= {"confusion.png": draw_confusion, "roc.png": draw_roc, "calibration.png": draw_calibration}
-    else:
-        drawers |= {"predictions.png": draw_predictions}
-    return {"loss.png": _draw_loss(run)} | {name: draw(rows) for name, draw in drawers.items()}
+        figures |= {"samples.png": draw_samples(rows), "boundary.png": draw_boundary(rows)}
+    figures |= _classified(rows, evaluation) if rows.contract.is_classifier else _valued(rows, evaluation)
+    if evaluation.get("importance", {}).get("features"):
+        figures["importance.png"] = draw_importance(evaluation["importance"])
+    if evaluation.get("partial_dependence", {}).get("features"):
+        figures["partial_dependence.png"] = draw_dependences(evaluation["partial_dependence"])
+    return figures
 
 
-def _draw_loss(run: Run) -> Figure:
-    """Return the loss of each epoch, and the metric of the validation rows."""
+def _loss(run: Run, evaluation: dict[str, Any]) -> Figure:
     lines = read_epochs(run.path)
-    epochs = [line["epoch"] for line in lines]
-    figure, axes = new_figure()
-    handles = axes.plot(epochs, [line["loss"] for line in lines], color=BLUE, label="loss, training")
-    if lines[0]["validation_loss"] is not None:
-        validation = [line["validation_loss"] for line in lines]
-        handles += axes.plot(epochs, validation, color=BLUE, linestyle=":", label="loss, validation")
-        handles += _draw_metric(axes, epochs, lines)
-    unit = " of the standardized target" if run.recipe.contract.task == "regression" else ""
-    axes.set(xlabel="epoch", ylabel=f"mean {run.recipe.training.get('loss')}{unit}", ylim=(0, None))
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-    axes.set_title("Training")
-    return figure
+    label = loss_label(run.recipe.training, run.recipe.contract.task)
+    return draw_loss(lines, label, kept_epoch(lines, evaluation))
 
 
-def _draw_metric(axes: Axes, epochs: list[int], lines: list[dict[str, Any]]) -> list[Any]:
-    name = next(name for name in ("accuracy", "rmse") if name in lines[0])
-    right = axes.twinx()
-    handles = right.plot(epochs, [line[name] for line in lines], color=ORANGE, label=f"{name}, validation")
-    if name == "accuracy":
-        right.set_ylim(0, 1.02)
-        right.yaxis.set_major_formatter(PercentFormatter(1.0))
-    else:
-        right.set_ylim(0, None)
-    right.set_ylabel("accuracy" if name == "accuracy" else "RMSE, in the target's unit")
-    return handles
+def _classified(rows: HeldOutPredictions, evaluation: dict[str, Any]) -> dict[str, Figure]:
+    classes = rows.contract.classes
+    drawn = _or_made(evaluation, "curves", lambda: curves(rows.true, rows.probabilities, classes))
+    believed = _or_made(
+        evaluation, "calibration", lambda: calibration(rows.true, rows.predicted, rows.probabilities, classes)
+    )
+    return {
+        "confusion.png": draw_confusion(evaluation["confusion"], classes, PARTS[evaluation["part"]]),
+        "roc.png": draw_roc(drawn),
+        "precision_recall.png": draw_precision_recall(drawn),
+        "calibration.png": draw_calibration(believed),
+    }
 
 
-def _draw_samples(rows: HeldOutPredictions) -> Figure:
-    """Return the held-out rows of a classifier over two features."""
-    figure, axes = new_figure()
-    _scatter(axes, rows)
-    axes.set_title(f"Samples: {len(rows.true)} held-out rows")
-    axes.grid(visible=True, alpha=0.3)
-    return figure
+def _valued(rows: HeldOutPredictions, evaluation: dict[str, Any]) -> dict[str, Figure]:
+    predicted, target = rows.outputs[:, 0].numpy(), rows.contract.targets[0]
+    title = f"RMSE {evaluation['rmse']:.4g}, R2 {evaluation['r2']:.4f}"
+    spread = _or_made(evaluation, "residuals", lambda: residuals(rows.true, predicted, target))
+    return {"predictions.png": draw_predictions(rows.true, predicted, target, title)} | (
+        {"residuals.png": draw_residuals(spread)} if "histogram" in spread else {}
+    )
 
 
-def _draw_boundary(rows: HeldOutPredictions) -> Figure:
-    """Return the probability (two classes) or the class that a network gives over the plane."""
-    extent = [_extent(column) for column in rows.features.T]
-    x, y = (np.linspace(*ends, _GRID_POINTS, dtype=np.float32) for ends in extent)
-    points = torch.from_numpy(np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2))  # [grid * grid, 2]
-    logits = outputs_of(rows.module, in_pieces([points]))
-    figure, axes = new_figure()
-    if rows.contract.task == "binary":
-        _shade_probability(figure, axes, rows, (x, y), logits)
-    else:
-        label = predicted_of(logits, None).reshape(_GRID_POINTS, _GRID_POINTS)
-        colors = ListedColormap(_colors(len(rows.contract.classes)))
-        axes.imshow(label, colors, origin="lower", extent=(*extent[0], *extent[1]), aspect="auto", alpha=0.35,
-                    vmin=-0.5, vmax=len(rows.contract.classes) - 0.5, interpolation="nearest")  # fmt: skip
-    _scatter(axes, rows)
-    axes.set(xlim=extent[0], ylim=extent[1])
-    axes.set_title("Decision boundary and held-out rows")
-    return figure
-
-
-def _shade_probability(
-    figure: Figure, axes: Axes, rows: HeldOutPredictions, grid: tuple[NDArray[Any], NDArray[Any]], logits: torch.Tensor
-) -> None:
-    shape = (_GRID_POINTS, _GRID_POINTS)
-    probability = probabilities_of(logits)[:, 1].reshape(shape)
-    colors = LinearSegmentedColormap.from_list("classes", [BLUE, "white", ORANGE])
-    extent = (grid[0][0], grid[0][-1], grid[1][0], grid[1][-1])
-    shown = axes.imshow(probability, colors, origin="lower", extent=extent, vmin=0, vmax=1, interpolation="bilinear")
-    level = rows.contract.logit_threshold
-    margin = logits.numpy().reshape(shape)
-    if margin.min() < (level or 0.0) < margin.max():
-        axes.contour(*grid, margin, levels=[level], colors="#333", linewidths=1)
-    figure.colorbar(shown, ax=axes, label=f"probability of class {rows.contract.positive}", shrink=0.8)
-
-
-def _extent(column: NDArray[Any]) -> tuple[float, float]:
-    known = column[~np.isnan(column)]
-    low, high = float(known.min()), float(known.max())
-    margin = _MARGIN * (high - low) or 1.0
-    return low - margin, high + margin
-
-
-def _scatter(axes: Axes, rows: HeldOutPredictions) -> None:
-    contract = rows.contract
-    for index, color in enumerate(_colors(len(contract.classes))):
-        chosen = rows.features[rows.true == index]
-        axes.scatter(chosen[:, 0], chosen[:, 1], s=14, color=color, edgecolor="#333", linewidth=0.4,
-                     label=class_name(contract.classes[index]))  # fmt: skip
-    spread = np.nanmax(rows.features, axis=0) - np.nanmin(rows.features, axis=0)
-    alike = 0.5 < spread[0] / max(spread[1], 1e-30) < 2
-    axes.set(xlabel=contract.features[0].name, ylabel=contract.features[1].name, aspect="equal" if alike else "auto")
-    if len(contract.classes) <= len(CLASS_COLORS):
-        axes.legend(loc="upper right", framealpha=0.9)
-
-
-def _colors(count: int) -> list[str]:
-    if count <= len(CLASS_COLORS):
-        return list(CLASS_COLORS[:count])
-    return [to_hex(colormaps["turbo"](index / (count - 1))) for index in range(count)]
+def _or_made(evaluation: dict[str, Any], name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return a section of an evaluation; of an earlier version's, which has none, made of its rows."""
+    found = evaluation.get(name)
+    return found if isinstance(found, dict) else make()
 
 
 def _save(figure: Figure, path: Path) -> Path:

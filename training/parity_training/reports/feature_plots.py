@@ -1,0 +1,106 @@
+"""What a network looks at: the importance of its features, and what it predicts for their values."""
+
+import math
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.figure import Figure
+
+from parity_training.reports.figures import (
+    BLUE,
+    CLASS_COLORS,
+    GREY,
+    class_names,
+    empty_figure,
+    legend_below,
+    new_figure,
+)
+
+_MOST_BARS = 20
+_UNITS = {"log_loss": "log loss", "rmse": "RMSE"}
+
+
+def draw_importance(importance: dict[str, Any]) -> Figure:
+    """Return by how much a metric grows where a feature is shuffled, a bar for each of the best 20.
+
+    Args:
+        importance: as in evaluation.json.
+    """
+    shown = importance["features"][:_MOST_BARS]
+    names = class_names([one["name"] for one in shown])
+    figure, axes = new_figure(6, max(2.2, 0.28 * len(shown) + 1.4))
+    errors = [one["std"] or 0.0 for one in shown]
+    axes.barh(names, [one["mean"] for one in shown], xerr=errors, color=BLUE, height=0.7,
+              error_kw={"ecolor": GREY, "elinewidth": 1})  # fmt: skip
+    axes.invert_yaxis()
+    axes.axvline(0, color="black", linewidth=0.8)
+    more = len(importance["features"]) - len(shown) + importance["left_out"]
+    said = f"; {more} less important ones are not drawn" if more else ""
+    metric = _UNITS.get(importance["metric"], importance["metric"])
+    axes.set_xlabel(f"growth of {metric} where a feature is shuffled{said}", fontsize="small" if more else "medium")
+    axes.set_title(f"Importance, by {importance['rows']} rows")
+    return figure
+
+
+def draw_dependences(partial: dict[str, Any]) -> Figure:
+    """Return the partial dependence of all features that were followed, a panel each.
+
+    Args:
+        partial: as ``partial_dependence`` of evaluation.json.
+    """
+    features = partial["features"]
+    columns = 2 if len(features) > 1 else 1
+    rows = math.ceil(len(features) / columns)
+    figure = empty_figure(4 * columns + 1, 2.8 * rows + 0.6)
+    panels = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    for axes, feature in zip(panels.flat, features, strict=False):
+        _panel(axes, feature, partial["of"])
+    for axes in panels.flat[len(features) :]:
+        axes.set_axis_off()
+    if len(features[0]["outputs"]) > 1:
+        legend_below(figure, 2)
+    return figure
+
+
+def draw_dependence(partial: dict[str, Any], place: int) -> Figure:
+    """Return the partial dependence of one of the features that were followed."""
+    figure, axes = new_figure(6, 4)
+    _panel(axes, partial["features"][place], partial["of"])
+    if len(partial["features"][place]["outputs"]) > 1:
+        legend_below(figure, 2)
+    return figure
+
+
+def _panel(axes: Axes, feature: dict[str, Any], of: str) -> None:
+    labels = [output.get("class", output.get("target")) for output in feature["outputs"]]
+    for name, output, color in zip(class_names(labels), feature["outputs"], CLASS_COLORS, strict=False):
+        _draw(axes, feature, output["means"], color, name)
+    axes.set_xlabel(class_names([feature["name"]])[0])
+    single = f" of {class_names(labels)[0]}" if len(labels) == 1 else ""
+    axes.set_ylabel(f"mean {of}{single}", fontsize="small")
+
+
+def _draw(axes: Axes, feature: dict[str, Any], means: list[float], color: str, label: str) -> None:
+    if feature["kind"] == "datetime":
+        dates = date2num(np.array(feature["values"], "datetime64[h]"))  # type: ignore[no-untyped-call]
+        axes.plot(dates, means, color=color, label=label, marker="o", markersize=3)
+        locator = AutoDateLocator(minticks=3)  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    elif feature["kind"] == "numeric":
+        axes.plot(feature["values"], means, color=color, label=label, marker="o", markersize=3)
+    else:
+        names = class_names([_cell(feature, value) for value in feature["values"]])
+        axes.plot(range(len(names)), means, color=color, label=label, marker="o", linestyle="none", markersize=7)
+        turned = sum(map(len, names)) > 24
+        axes.set_xticks(range(len(names)), names, rotation=35 if turned else 0, ha="right" if turned else "center",
+                        rotation_mode="anchor", fontsize="small" if turned else "medium")  # fmt: skip
+        axes.set_xlim(-0.6, len(names) - 0.4)
+
+
+def _cell(feature: dict[str, Any], value: Any) -> str:
+    if feature["kind"] == "boolean":
+        return "true" if value else "false"
+    return "(missing)" if value is None else str(value)
