@@ -91,11 +91,19 @@ class _PackageEstimator:
 
     def predict(self, X: Rows) -> NDArray[Any]:
         """Return the class or the values of each row, as `Predictor.predict`."""
-        return self.predictor_.predict(X)
+        return self.predictor_.predict(self._named(X))
 
     def score(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the fraction of rows whose class is right, or R2, as `Predictor.score`."""
-        return self.predictor_.score(X, y, sample_weight)
+        return self.predictor_.score(self._named(X), y, sample_weight)
+
+    def _named(self, X: Rows) -> Rows:
+        """Return rows as they are; of a frame whose columns have no names that are text, the columns by their place."""
+        columns: Any = getattr(X, "columns", ())
+        if len(columns) != self.n_features_in_ or any(isinstance(name, str) for name in columns):
+            return X
+        frame: Any = X
+        return {name: frame.iloc[:, place] for place, name in enumerate(self.feature_names_in_)}
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
@@ -131,11 +139,11 @@ class PackageClassifier(_PackageEstimator, ClassifierMixin, BaseEstimator):  # t
 
     def predict_proba(self, X: Rows) -> NDArray[np.float32]:
         """Return the probability of each class, float32 ``[batch, classes]``, in the order of ``classes_``."""
-        return self.predictor_.predict_proba(X)
+        return self.predictor_.predict_proba(self._named(X))
 
     def decision_function(self, X: Rows) -> NDArray[np.float32]:
         """Return how far each row is on the side of a class, as `Predictor.decision_function`."""
-        return self.predictor_.decision_function(X)
+        return self.predictor_.decision_function(self._named(X))
 
 
 class PackageRegressor(_PackageEstimator, RegressorMixin, BaseEstimator):  # type: ignore[misc]

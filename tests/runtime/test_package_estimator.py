@@ -55,6 +55,20 @@ def frame_of(contract: ModelContract, rows: int = 300) -> "pandas.DataFrame":
     return pandas.DataFrame(columns)
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_a_frame_whose_names_are_numbers_is_taken_by_place(name: str) -> None:
+    estimator = load_estimator(DATA / name)
+    rows = frame_of(estimator.predictor_.contract)
+    numbered = rows.set_axis(range(rows.shape[1]), axis=1)
+    assert (estimator.predict(numbered) == estimator.predict(rows)).all()
+    assert estimator.score(numbered, estimator.predict(rows)) == 1
+    if name in CLASSIFIERS:
+        assert (estimator.predict_proba(numbered) == estimator.predict_proba(rows)).all()
+        assert (estimator.decision_function(numbered) == estimator.decision_function(rows)).all()
+    with pytest.raises(InputError, match="is missing; found 1"):
+        estimator.predict(numbered.iloc[:, 1:])
+
+
 @pytest.fixture(params=ALL)
 def package(request: pytest.FixtureRequest) -> Path:
     return DATA / str(request.param)

@@ -15,7 +15,7 @@ from parity_training.data.split import Split
 from parity_training.data.split_rule import SplitRule
 from parity_training.data.training_targets import training_targets
 from parity_training.fitting.evaluation import metrics_of
-from tests.training.tables import classes_table, prices_table
+from tests.training.tables import prices_table
 
 
 @pytest.fixture(scope="module")
@@ -54,23 +54,33 @@ def in_time(data: TrainingData) -> TrainingData:
     return replace(data, rule=SplitRule(np.zeros(len(data.data), np.int64), times=-np.arange(len(data.data))))
 
 
-def test_the_last_value_is_that_of_the_row_before_and_the_mean_of_the_first(prices: TrainingData) -> None:
-    true = prices.targets("test").numpy().astype(np.float64)[::-1]
+def test_the_last_value_is_that_of_the_row_before_and_the_mean_of_the_first() -> None:
+    rising = several(np.arange(40, dtype=np.float32)[:, None])
+    data = replace(rising, rule=SplitRule(np.zeros(40, np.int64), times=np.arange(40)))
+    found = metrics_of(data, torch.zeros(10, 1), "test")["baseline"]
+    before = np.array([np.arange(30).mean(), *range(30, 39)])
+    assert found["name"] == "last value" and "predicts" not in found and found["rows"] == 10
+    assert found["mae"] == pytest.approx(np.abs(np.arange(30, 40) - before).mean(), rel=1e-6)
+
+
+def test_a_row_before_that_says_less_than_the_constant_is_no_baseline(prices: TrainingData) -> None:
+    true = prices.targets("test").numpy().astype(np.float64)
     found = metrics_of(in_time(prices), torch.zeros(len(true), 1), "test")["baseline"]
-    before = np.concatenate([[train_prices(prices).mean()], true[:-1]])
-    assert found["name"] == "last value" and "predicts" not in found and found["rows"] == len(true)
-    assert found["mae"] == pytest.approx(np.abs(true - before).mean(), rel=1e-6)
+    assert found == metrics_of(prices, torch.zeros(len(true), 1), "test")["baseline"]
+    assert found["name"] == "mean" and found["rmse"] < np.sqrt(np.mean(np.diff(true) ** 2))
 
 
-def test_of_classes_the_last_value_is_the_class_of_the_row_before(tmp_path: Path) -> None:
-    settings = TableSettings("kind")
-    path = classes_table(tmp_path / "t.csv", classes=("cat", "dog", "owl"))
-    data = table_data(TableDataset(path, settings), settings, "t")
-    true = data.targets("test").numpy()[::-1]
-    found = metrics_of(in_time(data), torch.zeros(len(true), 3), "test")["baseline"]
-    before = np.concatenate([[data.class_counts().argmax()], true[:-1]])
-    assert found["name"] == "last value" and found["accuracy"] == np.mean(before == true)
-    assert "confusion" not in found and found["brier"] == pytest.approx(2 * np.mean(before != true))
+@pytest.mark.parametrize("lasting", [True, False])
+def test_of_classes_the_last_value_is_the_class_of_the_row_before(lasting: bool) -> None:
+    labels = np.zeros(200, np.int64)
+    labels[(slice(185, None) if lasting else slice(9, None, 10))] = 1
+    data = xor_data(XORSettings(size=160, validation_size=20, test_size=20))
+    label = torch.from_numpy(labels).to(data.target.dtype)
+    data = replace(data, target=label, rule=SplitRule(labels, times=np.arange(200)))
+    data = replace(data, split=Split(np.arange(160), np.arange(160, 180), np.arange(180, 200)))
+    found = metrics_of(data, torch.zeros(20, 1), "test")["baseline"]
+    assert found["name"] == ("last value" if lasting else "most frequent class")
+    assert found["accuracy"] == (0.95 if lasting else 0.9) and "confusion" not in found
 
 
 def test_always_the_most_frequent_class_of_the_training() -> None:
@@ -90,7 +100,7 @@ def test_a_constant_target_has_a_baseline_that_is_right() -> None:
 
 
 def test_several_targets_have_a_constant_each() -> None:
-    targets = np.random.default_rng(0).normal([1, 100], [1, 5], (40, 2)).astype(np.float32)
+    targets = np.random.default_rng(0).normal([1, 100], [1, 5], (40, 2)).cumsum(axis=0).astype(np.float32)
     data = several(targets)
     profiles = training_targets(data, "quantile 0.9")
     assert [profile.name for profile in profiles] == ["a", "b"]

@@ -171,6 +171,34 @@ def test_a_frame_of_another_library_is_the_same_table() -> None:
         assert (expected.predict_proba(frame) == expected.predict_proba(X)).all()
 
 
+@pytest.mark.parametrize("restarts", [1, 2])
+def test_a_frame_without_a_number_is_learned_from(restarts: int) -> None:
+    frame, _ = mixed_table()
+    frame = frame[["color", "grade"]]
+    value = np.where(frame["color"] == "red", 1.0, 5.0)
+    regressor = ParityRegressor(restarts=restarts, **QUICK | {"epochs": 60}).fit(frame, value)
+    assert regressor.score(frame, value) > 0.9
+
+
+def test_one_number_is_one_hidden_layer() -> None:
+    X, y = load_wine(return_X_y=True)
+    one, listed = (ParityClassifier(hidden=hidden, **QUICK).fit(X, y) for hidden in (8, (8,)))
+    assert (one.predict_proba(X) == listed.predict_proba(X)).all()
+
+
+def test_numbers_of_numpy_and_names_in_any_collection_are_taken() -> None:
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    numpys = {"dropout": np.float64(0.1), "batch_norm": np.bool_(True), "epochs": np.int64(2), "calibrate": np.bool_(1)}
+    python = {name: value.item() for name, value in numpys.items()}
+    expected = ParityClassifier(hidden=(8, 4), random_state=0, **python).fit(X, y).predict_proba(X)
+    for hidden in (np.array([8, 4]), (np.int64(8), 4)):
+        found = ParityClassifier(hidden=hidden, random_state=np.int64(0), numeric=X.columns[:2], **numpys).fit(X, y)
+        assert (found.predict_proba(X) == expected).all()
+    named = ParityClassifier(drop_columns="mean radius", **QUICK).fit(X, y)
+    assert len(named.contract_.features) == X.shape[1] - 1
+    assert ParityClassifier(hidden=np.int64(8), **QUICK).fit(X, y).score(X, y) > 0.9
+
+
 def test_an_index_and_an_order_of_rows_say_nothing() -> None:
     X, y = mixed_table()
     rows = np.random.default_rng(1).permutation(len(X))
@@ -332,15 +360,16 @@ def test_it_tells_its_epochs_where_asked(capsys: pytest.CaptureFixture[str]) -> 
     [
         ({"batch_size": "all"}, "batch_size is 'all'; give auto, or a number of rows"),
         ({"class_weight": {5: 1.0}}, "class_weight has '5', which is no class of y"),
+        ({"class_weight": [1, 2, 1]}, "class_weight is [1, 2, 1]; give balanced, or a weight by label"),
         ({"class_weight": "even"}, "class_weights is 'even'; give balanced"),
         ({"numeric": ["x0"]}, "numeric goes with a data frame"),
         ({"epochs": 0}, "epochs is 0; it must be at least 1"),
         ({"optimizer": "Adamm"}, "torch.optim has no optimizer 'Adamm'"),
         ({"activation": "Relu"}, "torch.nn has no activation 'Relu'"),
         ({"restarts": 2, "optimizer": "LBFGS"}, "restarts"),
-        ({"calibrate": True, "validation_fraction": 0}, "calibrate needs validation rows"),
+        ({"calibrate": True, "validation_fraction": 0}, "needs validation rows; give validation_fraction above 0"),
         ({"network": "CNN"}, "unknown network 'CNN'"),
-        ({"validation_fraction": 1.0}, "validation 1 and test 0 must be"),
+        ({"validation_fraction": 1.0}, "validation_fraction is 1.0; it must be at least 0 and less than 1"),
         ({"learning_rate": 1e6, "optimizer": "SGD", "class_weight": {0: 1e5}}, "lower the learning rate"),
     ],
 )

@@ -104,6 +104,7 @@ def test_several_targets_are_numbers(parity, tmp_path: Path) -> None:
         (("--target", "below", "--loss", "poisson"), "below holds -1, and a Poisson regression predicts counts"),
         (("--target", "nothing", "--loss", "poisson"), "nothing is 0 in every training row"),
         (("--target", "cost", "--loss", "CrossEntropyLoss"), "does not go with the task regression"),
+        (("--target", "cost", "--loss", "quantile="), "a quantile has a level; write --loss quantile=0.9"),
     ],
 )
 def test_a_loss_that_does_not_fit_is_refused_in_one_line(

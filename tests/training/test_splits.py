@@ -162,6 +162,65 @@ def test_a_file_is_not_both_trained_on_and_held_out(parity, visits: Path, tmp_pa
     assert answer.code == 1 and f"{empty} has no row with a target; leave out --test-file" in answer.err
 
 
+def test_a_group_is_in_one_part_of_files_as_well(parity, visits: Path, tmp_path: Path) -> None:
+    header, *lines = visits.read_text().splitlines()
+    of_few = [line.split(",")[1] in ("p1", "p2") for line in lines]
+    names = {}
+    for name, rows in (("rest", [not few for few in of_few]), ("few", of_few), ("half", [True] * 200 + [False] * 200)):
+        kept = [line for line, row in zip(lines, rows, strict=True) if row]
+        names[name] = tmp_path / f"{name}.csv"
+        names[name].write_text("\n".join([header, *kept]) + "\n")
+    options = ("--target", "well", "--drop-columns", "when", "--group", "patient", "--epochs", 1)
+    for number, memory in enumerate([(), ("--memory", "5MB")]):
+        out = tmp_path / f"run{number}"
+        answer = parity("train", names["rest"], *options, *memory, "--test-file", names["half"], "--out", out)
+        said = f"{names['half']}: 37 of its 39 groups by patient have rows in another part as well; take them out, or"
+        assert answer.code == 1 and said in answer.err and not out.exists(), answer.err
+        answer = parity("train", names["rest"], *options, *memory, "--test-file", names["few"], "--out", out)
+        assert answer.code == 0, answer.err
+        assert {*column(out / "test.csv", "patient")} == {"p1", "p2"}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ("--validation-file", "v.csv", "--validation", "0.2"),
+            "--validation-file stands in the place of --validation",
+        ),
+        (("--test-file", "t.csv", "--test", "0.2"), "--test-file stands in the place of --test; leave out one of them"),
+        (("--threshold-for", "f1", "--threshold", "0.5"), "--threshold-for stands in the place of --threshold; leave"),
+        (("--combine", "best"), "--combine says what is kept of several networks; give --restarts 2 or more"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    parity, visits: Path, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    answer = parity("train", visits, "--target", "well", *options, "--out", tmp_path / "run")
+    assert answer.code == 1 and said in answer.err and answer.err.count("\n") == 1, answer.err
+
+
+def test_a_fold_that_leaves_one_group_to_train_on_is_named(parity, tmp_path: Path) -> None:
+    columns = {"x": range(60), "of": ["a", "b", "c"] * 20, "y": np.arange(60) / 7}
+    path = write_table(tmp_path / "t.csv", columns)
+    options = ("--target", "y", "--group", "of", "--epochs", 1, "--folds", 2, "--out", tmp_path / "run")
+    answer = parity("train", path, *options)
+    assert answer.code == 1 and "of the rows beside a fold of --folds 2, --group makes one group of all" in answer.err
+    assert not (tmp_path / "run").exists() and not (tmp_path / "run.unfinished").exists()
+    answer = parity("train", path, *options, "--validation", 0)
+    assert answer.code == 0, answer.err
+
+
+def test_in_time_it_is_said_which_rows_are_the_last(parity, visits: Path, tmp_path: Path) -> None:
+    other = tmp_path / "t.csv"
+    other.write_text("\n".join(visits.read_text().splitlines()[:51]) + "\n")
+    options = ("--target", "well", "--features", "dose", "--time", "when", "--epochs", 1, "--out", tmp_path / "run")
+    answer = parity("train", visits, *options)
+    assert "in the order of when: the last are held out, and those before them validate\n" in answer.err
+    answer = parity("train", visits, *options, "--test-file", other, "--force")
+    assert "in the order of when: the last validate\n" in answer.err
+
+
 def test_rows_on_a_disk_are_split_by_group_and_by_files_as_well(visits: Path, tmp_path: Path) -> None:
     found = stream_table(visits, TableSettings("well", group="patient", drop_columns=("when",)), "v", memory=2**20).data
     held_out = [row[2] for row in found.held_out("test")][1:]

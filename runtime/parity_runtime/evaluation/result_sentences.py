@@ -26,7 +26,7 @@ def result_sentences(contract: ModelContract, evaluation: Mapping[str, Any]) -> 
         found = _classes([str(label) for label in contract.classes], evaluation, rows)
     else:
         found = _values(contract.objective, evaluation, rows)
-    name = "accuracy" if contract.is_classifier else _measure(contract.objective)[1]
+    name = "accuracy" if contract.is_classifier else measure_of(contract.objective)[1]
     decided = [*_folds(name, evaluation.get("folds")), *_threshold(evaluation.get("threshold"))]
     return [found, *decided, *_limit(evaluation.get("ended"))]
 
@@ -59,9 +59,9 @@ def _recalls(classes: list[str], confusion: list[list[int]], counts: list[int]) 
 
 
 def _values(objective: str | None, evaluation: Mapping[str, Any], rows: str) -> str:
-    label, name = _measure(objective)
+    label, name = measure_of(objective)
     if evaluation.get(name) is None:
-        label, name = _measure(None)
+        label, name = measure_of(None)
     targets, baseline = evaluation.get("targets"), evaluation.get("baseline")
     text = f"{label} {_number(evaluation[name])}"
     if name in ("rmse", "mae"):
@@ -73,8 +73,13 @@ def _values(objective: str | None, evaluation: Mapping[str, Any], rows: str) -> 
     return f"{text}{_beside(beaten)} {_constant_value(baseline)}: {label} {_number(baseline[name])}"
 
 
-def _measure(objective: str | None) -> tuple[str, str]:
-    """Return what an objective is measured by: its name for people, and that of the metric."""
+def measure_of(objective: str | None) -> tuple[str, str]:
+    """Return what an objective is measured by: its name for people, and that of the metric.
+
+    >>> from parity_runtime.evaluation.result_sentences import measure_of
+    >>> measure_of("huber"), measure_of(None)
+    (('MAE', 'mae'), ('RMSE', 'rmse'))
+    """
     if objective in (MEDIAN, HUBER):
         return "MAE", "mae"
     if objective == POISSON:

@@ -1,6 +1,7 @@
 """A table as ``parity train`` reads it, and what is said of it."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -58,13 +59,20 @@ def _folder(out: Path) -> Path | None:
     return next((above for above in out.absolute().parents if above.is_dir()), None)
 
 
+def _in_time(source: Mapping[str, Any]) -> str:
+    """Return which rows their order in time puts into a part: none into one that a file holds."""
+    parts = {"test_file": "are held out", "validation_file": "validate"}
+    said = [verb for name, verb in parts.items() if not source.get(name)]
+    return f": the last {', and those before them '.join(said)}" if said else ""
+
+
 def _of_rows(problem: Problem) -> list[str]:
     """Return what columns say of the rows themselves, as a person reads it."""
     source = problem.source
     said = {
         "weight": "rows weigh in the loss what {} says",
         "group": "rows of one {} are in one part",
-        "time": "rows are in the order of {}: the last are held out, and those before them validate",
+        "time": f"rows are in the order of {{}}{_in_time(source)}",
         "validation_file": "the rows of {} validate",
         "test_file": "the rows of {} are held out",
     }

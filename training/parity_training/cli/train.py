@@ -181,6 +181,7 @@ def _trained(data: str, out: Path, given: dict[str, Any], user_network: Network 
         check_folder(out, replace=force)
         if STORE not in os.environ:  # else whoever has started this process has said so
             _say_where(given["log"])
+    _refuse_idle(given)
     training_data, name, settings = _xor(given) if data == "xor" else _table(data, out, given)
     own = {item.name for item in fields(TrainSettings)}
     settings = replace(settings, **{name: value for name, value in given.items() if name in own})
@@ -235,6 +236,16 @@ def _table(data: str, out: Path, given: dict[str, Any]) -> tuple[Problem, str, T
         given["task"] = "regression"
     problem, seed = table_problem(data, out, given)
     return problem, "MLP", table_defaults(problem, seed)
+
+
+def _refuse_idle(given: dict[str, Any]) -> None:
+    """Refuse an option that another one, given or not, would leave without effect."""
+    if "combine" in given and given.get("restarts", 1) == 1:
+        raise InputError("--combine says what is kept of several networks; give --restarts 2 or more, or leave it out")
+    pairs = (("validation", "validation-file"), ("test", "test-file"), ("threshold", "threshold-for"))
+    for name, other in pairs:
+        if name in given and other.replace("-", "_") in given:
+            raise InputError(f"--{other} stands in the place of --{name}; leave out one of them")
 
 
 def _refuse_others(given: dict[str, Any], others: tuple[str, ...], whose: str) -> None:

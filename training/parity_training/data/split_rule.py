@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from parity_runtime import InputError
 from parity_runtime.arguments import argument
-from parity_runtime.printable import shown
+from parity_runtime.printable import counted, shown
 from parity_training.data.group_split import group_folds, group_split
 from parity_training.data.problem import PARTS
 from parity_training.data.split import Rows, Split, stratified_folds, stratified_split
@@ -74,10 +74,20 @@ class SplitRule:
         rule = self._only(own)
         given = None if self.parts is None else np.flatnonzero(self.parts == PARTS.index("validation"))
         for held_out, others in rule._folds(count, seed):
-            drawn = rule._only(others)._drawn(0 if given is not None and len(given) else validation, 0, seed)
+            share = 0 if given is not None and len(given) else validation
+            try:
+                drawn = rule._only(others)._drawn(share, 0, seed)
+            except InputError as error:
+                raise InputError(f"of the rows beside a fold of {argument('folds', str(count))}, {error}") from error
             found = drawn.of(own[others])
             fold = replace(found, test=own[held_out])
             yield fold if given is None or not len(given) else replace(fold, validation=given)
+
+    def groups_of_parts(self) -> list[NDArray[np.floating]]:
+        """Return which groups have rows in the table itself, and in the files whose rows are of another part."""
+        if self.groups is None or self.parts is None:
+            return [np.empty(0)] * len(PARTS)
+        return [np.unique(self.groups[self.parts == place]) for place in range(len(PARTS))]
 
     def _only(self, rows: Rows) -> "SplitRule":
         """Return the rule of some rows."""
@@ -112,6 +122,28 @@ def refuse_empty_files(rule: SplitRule, settings: TableSettings) -> None:
     for part, name in (("validation", settings.validation_file), ("test", settings.test_file)):
         if name is not None and (rule.parts is None or not (rule.parts == PARTS.index(part)).any()):
             raise no_row_for(part, settings)
+
+
+def refuse_shared_groups(groups: Sequence[NDArray[np.floating]], settings: TableSettings) -> None:
+    """Refuse a file with rows of a group that has rows elsewhere: they were to stay together.
+
+    Args:
+        groups: those that have rows in the table itself, in the file that validates and in the one that is held out.
+        settings: what was said of the table.
+
+    Raises:
+        InputError: names the file and its column, and how many groups they are.
+    """
+    table, validation, test = groups
+    elsewhere = {"validation": np.concatenate([table, test]), "test": table}
+    for part, own in (("validation", validation), ("test", test)):
+        shared, every = len(np.intersect1d(own, elsewhere[part])), len(np.unique(own))
+        if shared:
+            raise InputError(
+                f"{getattr(settings, f'{part}_file')}: {shared} of its {counted(every, 'group')} by {settings.group} "
+                f"{'has' if shared == 1 else 'have'} rows in another part as well; take them out, or leave out "
+                + argument("group")
+            )
 
 
 def no_row_for(part: str, settings: TableSettings) -> InputError:

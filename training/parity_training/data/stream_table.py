@@ -26,7 +26,7 @@ from parity_training.data.row_columns import GROUP, PART, RowColumns
 from parity_training.data.rows_of_file import RowsOfFile, table_state
 from parity_training.data.rows_on_disk import RowsOnDisk
 from parity_training.data.split import none_to_train_on
-from parity_training.data.split_rule import no_row_for, refuse_unseen_classes
+from parity_training.data.split_rule import no_row_for, refuse_shared_groups, refuse_unseen_classes
 from parity_training.data.stored_data import SAMPLE, StoredData
 from parity_training.data.table_contract import table_contract
 from parity_training.data.table_features import TableFeatures
@@ -124,6 +124,7 @@ class _Stream:
         if isinstance(file, BatchTable):
             file = replace(file, kept=replace(file.kept, wanted=self._is_held_out, folder=self.folder))
         columns = read_columns(file, settings.choice, self._take_rows, settings.given_lists, self._most_texts)
+        refuse_shared_groups([np.array([*groups]) for groups in self._groups_of_parts], settings)
         meaning, is_numeric = self._meaning(columns)
         refuse_threshold(meaning, settings)
         self._note_untrained(meaning)
@@ -218,7 +219,15 @@ class _Stream:
         groups = layout.column(GROUP, rows.of_row)
         found = self._split.part_of(rows.places if groups is None else groups.astype(np.int64) + 1)
         given = layout.column(PART, rows.of_row)
+        if groups is not None and given is not None:
+            for place, seen in enumerate(self._groups_of_parts):
+                seen.update(groups[given == place].tolist())
         return found if given is None else np.where(given > 0, given, found).astype(np.int8)
+
+    @cached_property
+    def _groups_of_parts(self) -> tuple[set[float], ...]:
+        """The groups that have had rows so far, in the table itself and in the files of other parts."""
+        return tuple(set() for _ in PARTS)
 
     @property
     def _files(self) -> list[str]:

@@ -23,7 +23,12 @@ from parity_training.data.raw_rows import RowsInMemory
 from parity_training.data.row_columns import GROUP, PART, TIME, WEIGHT
 from parity_training.data.rows_of_file import RowsOfFile, table_state
 from parity_training.data.split import Split
-from parity_training.data.split_rule import SplitRule, refuse_empty_files, refuse_unseen_classes
+from parity_training.data.split_rule import (
+    SplitRule,
+    refuse_empty_files,
+    refuse_shared_groups,
+    refuse_unseen_classes,
+)
 from parity_training.data.table_contract import table_contract
 from parity_training.data.table_features import TableFeatures
 from parity_training.data.table_settings import TableSettings
@@ -168,6 +173,7 @@ def table_data(dataset: TableDataset, settings: TableSettings, name: str) -> Tra
     refuse_threshold(dataset.meaning, settings)
     rule = split_rule(dataset)
     refuse_empty_files(rule, settings)
+    refuse_shared_groups(rule.groups_of_parts(), settings)
     split = rule.split(settings.validation, settings.test, settings.seed)
     counts = np.bincount(rule.classes[split.train], minlength=len(dataset.classes))
     refuse_unseen_classes(dataset.classes, counts[: len(dataset.classes)], settings)

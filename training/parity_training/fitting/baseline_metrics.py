@@ -8,33 +8,58 @@ from numpy.typing import NDArray
 from parity_runtime import ModelContract
 from parity_runtime.evaluation.baseline import LAST_VALUE, ClassBaseline, Trained, ValueBaseline, regression_of
 from parity_runtime.evaluation.metrics import classification_metrics
+from parity_runtime.evaluation.result_sentences import measure_of
 
 
 def baseline_of(
     contract: ModelContract, true: NDArray[Any], trained: Trained | None, order: NDArray[np.int64] | None = None
 ) -> dict[str, Any] | None:
-    """Return the metrics of the constant that the training rows give, or of the row before; None where none is known.
+    """Return the metrics of the constant that the training rows give; in time those of the row before, where better.
+
+    Better is judged as the model is: by the accuracy, or by what the objective minimizes. The row before is a poor
+    guess where a class is rare or a value does not last, and a model that learned nothing would look well beside it.
 
     Args:
         contract: of the model.
         true: of the evaluated rows: class indices ``[rows]``, or numbers ``[rows]`` or ``[rows, targets]``.
         trained: the training rows of each class, or the constant of each target.
         order: of rows that are split in time: their order. Of each is predicted what the row before it was, and of the
-            first, before which none is known, the constant. None: the constant of all.
+            first, before which none is known, the constant. None where time does not matter.
+
+    Returns:
+        None where nothing is known of the training rows.
     """
     if trained is None:
         return None
+    constant = _constant(contract, true, trained)
+    if order is None:
+        return constant
+    before = {"name": LAST_VALUE, **_row_before(contract, true[order], trained)}
+    return before if _is_better(contract, before, constant) else constant
+
+
+def _constant(contract: ModelContract, true: NDArray[Any], trained: Trained) -> dict[str, Any]:
     if isinstance(trained, np.ndarray):
-        if order is not None:
-            return {"name": LAST_VALUE, **_classes_before(true[order], trained)}
         return ClassBaseline(contract.classes, trained).metrics(np.bincount(true, minlength=len(trained)))
-    if order is not None:
-        constants, ordered = np.array([trained[name] for name in contract.targets]), true[order]
-        before = _before(ordered.reshape(len(true), -1), constants)
-        return {"name": LAST_VALUE, **values_compared(contract, ordered, before)}
     baseline = ValueBaseline(contract.objective, {name: trained[name] for name in contract.targets})
     baseline.update(_as_columns(contract, true))
     return baseline.result()
+
+
+def _row_before(contract: ModelContract, ordered: NDArray[Any], trained: Trained) -> dict[str, Any]:
+    if isinstance(trained, np.ndarray):
+        return _classes_before(ordered, trained)
+    constants = np.array([trained[name] for name in contract.targets])
+    return values_compared(contract, ordered, _before(ordered.reshape(len(ordered), -1), constants))
+
+
+def _is_better(contract: ModelContract, one: dict[str, Any], other: dict[str, Any]) -> bool:
+    if contract.is_classifier:
+        return bool(one["accuracy"] > other["accuracy"])
+    name = measure_of(contract.objective)[1]
+    if other[name] is None:  # of Poisson's deviance where a true value is below 0
+        name = measure_of(None)[1]
+    return one[name] is not None and bool(one[name] < other[name])
 
 
 def values_compared(contract: ModelContract, true: NDArray[Any], predicted: NDArray[Any]) -> dict[str, Any]:

@@ -56,13 +56,18 @@ def finish(problem: Problem, training: TrainingLoop, settings: TrainSettings, co
     return Finished(model, contract, decided)
 
 
-def check_decisions(problem: Problem, settings: TrainSettings) -> None:
+def check_decisions(problem: Problem, settings: TrainSettings, validation: str | None = None) -> None:
     """Refuse, before anything is trained, what cannot be decided afterwards.
+
+    Args:
+        problem: the rows.
+        settings: of the training.
+        validation: how the caller names the share of the validation rows, where that is no argument ``validation``.
 
     Raises:
         InputError: says which setting.
     """
-    contract = problem.contract
+    contract, share = problem.contract, validation or argument("validation")
     if settings.calibrate and not contract.is_classifier:
         raise InputError(f"{argument('calibrate')} goes with classes; {contract.targets[0]} is a regression")
     if settings.threshold_for is not None:
@@ -74,10 +79,10 @@ def check_decisions(problem: Problem, settings: TrainSettings) -> None:
             raise InputError(f"{said} chooses the threshold that {argument('threshold')} gives; leave out one of them")
         if len(set(problem.targets("validation").tolist())) == 1:
             raise InputError(f"{said} needs validation rows of both classes; give more rows, or a larger "
-                             + argument("validation"))  # fmt: skip
+                             + share)  # fmt: skip
     for name, asked in (("calibrate", settings.calibrate), ("threshold_for", settings.threshold_for)):
         if asked and not problem.num_rows("validation"):
-            raise InputError(f"{argument(name)} needs validation rows; give {argument('validation')} above 0")
+            raise InputError(f"{argument(name)} needs validation rows; give {share} above 0")
 
 
 @torch.no_grad()

@@ -6,7 +6,6 @@ the sigmoid first, as the notebook does.
 """
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,7 +18,7 @@ from torch.nn import functional
 from parity_runtime import InputError
 from parity_runtime.arguments import argument, did_you_mean
 from parity_runtime.contract import Task
-from parity_runtime.objective import HUBER, MEDIAN, POISSON, quantile_objective
+from parity_runtime.objective import HUBER, MEDIAN, POISSON, level_in, quantile_objective
 from parity_training.settings import TrainSettings
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
@@ -179,12 +178,12 @@ def parse_loss(text: str | None, task: Task) -> tuple[str, float | None]:
         return losses[0], None
     name, equals, share = text.partition("=")
     if name == _QUANTILE and task == "regression":
-        return _QUANTILE, _quantile(share)
+        return _QUANTILE, _quantile(share if equals else None)
     name = _SHORT.get(name, name)
     if equals or name not in losses:
         raise InputError(
             f"the loss {text} does not go with the task {task}; choose {' or '.join(losses)}"
-            + did_you_mean(text, [*losses, *_SHORT])
+            + did_you_mean(text, [*losses, *(short for short, loss in _SHORT.items() if loss in losses)])
         )
     return name, None
 
@@ -195,14 +194,11 @@ def is_of_regression(text: str | None) -> bool:
     return name == _QUANTILE or _SHORT.get(name, name) in LOSSES["regression"]
 
 
-def _quantile(share: str) -> float:
-    try:
-        quantile = float(share)
-    except ValueError:
-        quantile = math.nan
-    if not 0 < quantile < 1:
-        way_out = argument("loss", "quantile=0.9")
-        raise InputError(f"the quantile {share or 'that is not given'} is not between 0 and 1; write {way_out}")
+def _quantile(share: str | None) -> float:
+    quantile = None if share is None else level_in(share)
+    if quantile is None:
+        problem = "a quantile has a level" if not share else f"the quantile {share} is not between 0 and 1"
+        raise InputError(f"{problem}; write {argument('loss', 'quantile=0.9')}")
     return quantile
 
 

@@ -27,7 +27,7 @@ class MLP(nn.Module):
     Args:
         num_inputs: features of a row.
         num_outputs: logits or values of a row.
-        hidden: neurons of each hidden layer.
+        hidden: neurons of each hidden layer; a number for one layer.
         activation: a module of torch.nn by name (ReLU, Tanh, GELU, ...).
         dropout: the probability with which a neuron is silenced in training.
         batch_norm: whether to normalize each hidden layer over the batch.
@@ -37,12 +37,13 @@ class MLP(nn.Module):
         self,
         num_inputs: int,
         num_outputs: int,
-        hidden: Sequence[int] = (100,),
+        hidden: int | Sequence[int] = (100,),
         activation: str = "ReLU",
         dropout: float = 0.0,
         batch_norm: bool = False,
     ) -> None:
         super().__init__()
+        hidden = (hidden,) if isinstance(hidden, int) else hidden
         if not all(width > 0 for width in hidden):
             raise ValueError(f"hidden is {shown(list(hidden))}; every layer has at least one neuron")
         if len(hidden) > MOST_LAYERS:

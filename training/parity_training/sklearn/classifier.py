@@ -34,7 +34,7 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
     is imputed. Preprocessing is part of the network.
 
     Args:
-        hidden: neurons of each hidden layer.
+        hidden: neurons of each hidden layer; a number for one layer.
         activation: a module of torch.nn by name.
         dropout: the probability with which a neuron is silenced in training.
         batch_norm: whether to normalize each hidden layer over the batch.
@@ -83,7 +83,7 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
 
     def __init__(  # noqa: PLR0913 -- scikit-learn reads an estimator's parameters off its signature
         self,
-        hidden: Sequence[int] = (100,),
+        hidden: int | Sequence[int] = (100,),
         *,
         activation: str = "ReLU",
         dropout: float = 0.0,
@@ -176,6 +176,10 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
         given = self.class_weight
         if given is None or isinstance(given, str):
             return given
+        if not isinstance(given, Mapping):
+            raise InputError(
+                f"class_weight is {shown(given)}; give balanced, or a weight by label, such as {{0: 1, 1: 5}}"
+            )
         unknown = [label for label in given if label not in self.classes_]
         if unknown:
             raise InputError(f"class_weight has {shown(str(unknown[0]))}, which is no class of y")

@@ -23,6 +23,7 @@ from sklearn.utils.validation import (
 from torch import Tensor, nn
 
 from parity_runtime import InputError, MissingExtraError, ModelContract
+from parity_runtime.feature import FEATURES
 from parity_runtime.inference.input_validation import table_inputs
 from parity_runtime.printable import shown
 from parity_training.data.data_frame import is_frame
@@ -45,7 +46,7 @@ _OF_FRAME = ("numeric", "categorical", "datetime", "drop_columns", "missing_valu
 class ParityEstimator(BaseEstimator):  # type: ignore[misc]
     """A network over a table, fitted as ``parity train`` trains it; its parameters are those of the subclasses."""
 
-    hidden: Sequence[int]
+    hidden: int | Sequence[int]
     activation: str
     dropout: float
     batch_norm: bool
@@ -146,9 +147,12 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
         return [epoch.metrics[name] for epoch in self.fitted_.epochs if name in epoch.metrics]
 
     def _training_data(self, X: Any, target: EstimatorTarget, seed: int) -> TrainingData:
+        share = self.validation_fraction
+        if not 0 <= share < 1:
+            raise InputError(f"validation_fraction is {share}; it must be at least 0 and less than 1")
         names = self._column_names()
         target = replace(target, names=tuple(_free_name(name, names) for name in target.names))
-        lists: dict[str, Any] = {name: tuple(getattr(self, name) or ()) for name in _OF_FRAME}
+        lists: dict[str, Any] = {name: _names(getattr(self, name)) for name in _OF_FRAME}
         if self.missing_values is None:
             del lists["missing_values"]
         task: TableTask = "classification" if target.classes else "regression"
@@ -204,8 +208,8 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
                 raise InputError("X contains a value too large for float32, in which the network computes")
             return [torch.from_numpy(rows)]
         arrays = encode_columns(self.contract_, table_inputs(self.contract_, self._columns(X)))
-        names = [spec.name for spec in network_inputs(self.contract_)]
-        return [torch.from_numpy(np.array(arrays[name])) for name in names]
+        taken = [torch.from_numpy(np.array(arrays[spec.name])) for spec in network_inputs(self.contract_)]
+        return taken if FEATURES in arrays else [torch.empty(len(taken[0]), 0), *taken]  # numbers come first
 
     def _columns(self, X: Any) -> Any:
         """Return the columns of rows by name: of a frame, or of an array in the order of the frame's columns."""
@@ -220,7 +224,7 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
         own = None if isinstance(self.network, str) else self.network
         builder = own or NETWORKS.get(str(self.network))
         taken = inspect.signature(builder).parameters if builder else ()
-        arguments = {name: getattr(self, name) for name in _OF_NETWORK if name in taken}
+        arguments = {name: _plain(getattr(self, name)) for name in _OF_NETWORK if name in taken}
         name = str(self.network) if own is None else getattr(own, "__qualname__", type(own).__name__)
         return NetworkChoice(name, arguments, own)
 
@@ -246,13 +250,25 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
             restarts=self.restarts,
             combine=self.combine,
             device=self.device,
-            **more,
+            **{name: _plain(value) for name, value in more.items()},
         )
 
     def _told(self, epoch: EpochResult) -> None:
         if self.verbose:
             validated = "" if epoch.validation_loss is None else f", validation loss {epoch.validation_loss:.6f}"
             sys.stdout.write(f"epoch {epoch.epoch}: loss {epoch.loss:.6f}{validated}\n")
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter as Python has it: a search draws numpy's numbers and truth values."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    return tuple(map(_plain, value)) if isinstance(value, tuple) else value
+
+
+def _names(given: Any) -> tuple[str, ...]:
+    """Return names as a tuple: of none, of one as text, or of several in any collection, such as a frame's columns."""
+    return () if given is None else (given,) if isinstance(given, str) else tuple(given)
 
 
 def _exporter() -> Any:

@@ -57,7 +57,7 @@ def fit_network(
         InputError: a setting does not fit, or the loss is no longer finite.
     """
     epochs = []
-    check_decisions(problem, settings)
+    check_decisions(problem, settings, "validation_fraction")
     recipe = make_recipe(problem, choice, settings)
     with seeded(settings.seed):
         training = prepare(problem, recipe, choice.user_network, settings)

@@ -28,7 +28,7 @@ class ParityRegressor(RegressorMixin, ParityEstimator):  # type: ignore[misc]
     Rows and parameters are those of `ParityClassifier`, but for ``class_weight``.
 
     Args:
-        hidden: neurons of each hidden layer.
+        hidden: neurons of each hidden layer; a number for one layer.
         activation: a module of torch.nn by name.
         dropout: the probability with which a neuron is silenced in training.
         batch_norm: whether to normalize each hidden layer over the batch.
@@ -70,7 +70,7 @@ class ParityRegressor(RegressorMixin, ParityEstimator):  # type: ignore[misc]
 
     def __init__(  # noqa: PLR0913 -- scikit-learn reads an estimator's parameters off its signature
         self,
-        hidden: Sequence[int] = (100,),
+        hidden: int | Sequence[int] = (100,),
         *,
         activation: str = "ReLU",
         dropout: float = 0.0,
