@@ -122,3 +122,9 @@ def test_folds_and_a_threshold_have_a_line_each() -> None:
         "over 5 folds: accuracy 91.00%, standard deviation 2.10%",
         "threshold 0.25, for recall=0.9: on the validation rows precision 50.00%, recall 93.00%",
     ]
+
+
+def test_a_threshold_that_gives_accuracy_up_for_its_goal_is_no_failure() -> None:
+    threshold = {"goal": "recall=0.9", "value": 0.25, "precision": 0.5, "recall": 0.93}
+    found = of_classes(MIXED, [[5, 5], [0, 2]], [10, 2]) | {"threshold": threshold}
+    assert "no better" not in result_sentences(MIXED, found)[0]

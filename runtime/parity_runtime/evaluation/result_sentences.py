@@ -26,8 +26,8 @@ def result_sentences(contract: ModelContract, evaluation: Mapping[str, Any]) -> 
         found = _classes([str(label) for label in contract.classes], evaluation, rows)
     else:
         found = _values(contract.objective, evaluation, rows)
-    name = "accuracy" if contract.is_classifier else measure_of(contract.objective)[1]
-    decided = [*_folds(name, evaluation.get("folds")), *_threshold(evaluation.get("threshold"))]
+    measure = ("accuracy", "accuracy") if contract.is_classifier else measure_of(contract.objective)
+    decided = [*_folds(measure, evaluation.get("folds")), *_threshold(evaluation.get("threshold"))]
     return [found, *decided, *_limit(evaluation.get("ended"))]
 
 
@@ -37,7 +37,7 @@ def _classes(classes: list[str], evaluation: Mapping[str, Any], rows: str) -> st
     text = f"{evaluation['accuracy']:.2%} of {rows} {'is' if evaluation['rows'] == 1 else 'are'} right"
     beaten = baseline is None or evaluation["accuracy"] > baseline["accuracy"]
     if baseline is not None:
-        text += f"{_beside(beaten)} {_constant_class(baseline)}: {baseline['accuracy']:.2%}"
+        text += f"{_beside(beaten or bool(evaluation.get('threshold')))} {_constant_class(baseline)}: {baseline['accuracy']:.2%}"
     return text + (_recalls(classes, evaluation["confusion"], counts) if uneven or not beaten else "")
 
 
@@ -105,13 +105,14 @@ def _beside(beaten: bool) -> str:
     return ";" if beaten else ", no better than"
 
 
-def _folds(name: str, folds: Mapping[str, Any] | None) -> list[str]:
-    """Return the mean and the spread of a metric over the folds of a cross-validation."""
+def _folds(measure: tuple[str, str], folds: Mapping[str, Any] | None) -> list[str]:
+    """Return the mean and the spread of a metric, by its name for people and its own, over a cross-validation."""
+    label, name = measure
     if not folds or name not in folds["metrics"]:
         return []
     found = folds["metrics"][name]
     figures = [f"{found[key]:.2%}" if name == "accuracy" else _number(found[key]) for key in ("mean", "std")]
-    return [f"over {folds['count']} folds: {name} {figures[0]}, standard deviation {figures[1]}"]
+    return [f"over {folds['count']} folds: {label} {figures[0]}, standard deviation {figures[1]}"]
 
 
 def _threshold(threshold: Mapping[str, Any] | None) -> list[str]:

@@ -34,7 +34,7 @@ LOSSES: dict[Task, tuple[str, ...]] = {
 
 POISSON_LOSS = "PoissonNLLLoss"
 
-_SHORT = {"poisson": POISSON_LOSS, "huber": "HuberLoss"}
+_SHORT = {"poisson": POISSON_LOSS, "huber": "HuberLoss", "mse": "MSELoss", "mae": "L1Loss"}
 _QUANTILE = "quantile"
 _PREDICTED = {"L1Loss": MEDIAN, "SmoothL1Loss": HUBER, "HuberLoss": HUBER, POISSON_LOSS: POISSON}
 
