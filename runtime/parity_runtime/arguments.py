@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from parity_runtime.errors import InputError
 from parity_runtime.printable import shown
 
-Value = str | bool | list[str] | tuple[str, ...] | None
+Value = str | bool | int | list[str] | tuple[str, ...] | None
 """Of an argument: a list where its option is given once for each, a tuple where it takes them all, with commas."""
 
 _commands_running = 0  # counted for the process, not for a thread: a command's worker threads speak to the same person
@@ -28,11 +28,11 @@ def argument(name: str, value: Value = None, *, option: str | None = None) -> st
     """Return an argument as the caller writes it: ``replace=True``, or ``--force`` on the command line.
 
     >>> from parity_runtime.arguments import argument, options_are_named
-    >>> argument("replace", True, option="--force"), argument("output", "logits")
-    ('replace=True', "output='logits'")
+    >>> argument("replace", True, option="--force"), argument("output", "logits"), argument("folds", 5)
+    ('replace=True', "output='logits'", 'folds=5')
     >>> with options_are_named():
-    ...     argument("replace", True, option="--force"), argument("output", "logits")
-    ('--force', '--output logits')
+    ...     argument("replace", True, option="--force"), argument("output", "logits"), argument("folds", 5)
+    ('--force', '--output logits', '--folds 5')
 
     Args:
         name: Python's keyword.
@@ -45,7 +45,9 @@ def argument(name: str, value: Value = None, *, option: str | None = None) -> st
     option = option or f"--{name.replace('_', '-')}"
     if value is None or isinstance(value, bool):
         return option
-    texts = [value] if isinstance(value, str) else [_comma_list(value)] if isinstance(value, tuple) else value
+    if isinstance(value, str | int):
+        value = [str(value)]
+    texts = [_comma_list(value)] if isinstance(value, tuple) else value
     return " ".join(f"{option} {shlex.quote(text)}" for text in texts)
 
 

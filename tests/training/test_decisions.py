@@ -10,10 +10,23 @@ import numpy as np
 import pytest
 import torch
 
-from parity_runtime import Predictor
-from parity_training import Run, weights_id
+from parity_runtime import FormatError, Predictor
+from parity_runtime.contract import binary_logit_threshold
+from parity_training import (
+    NetworkChoice,
+    Run,
+    StoppedError,
+    TrainingData,
+    TrainSettings,
+    XORSettings,
+    resume,
+    train_model,
+    weights_id,
+    xor_data,
+)
 from parity_training.fitting.calibration import best_temperature
 from parity_training.fitting.decision_threshold import Goal
+from parity_training.fitting.loop import EpochResult
 from tests.training.tables import classes_table, write_table
 from tests.warm_process import WarmProcess
 
@@ -46,6 +59,11 @@ def _cross_entropy(logits: torch.Tensor, true: torch.Tensor) -> float:
 
 def test_rows_that_are_all_right_say_nothing_of_the_temperature() -> None:
     assert best_temperature(torch.tensor([[3.0], [-2.0]]), torch.tensor([1, 0])) == 1.0
+
+
+def test_logits_that_are_far_too_large_get_the_highest_temperature() -> None:
+    assert best_temperature(torch.tensor([[100.0]] * 4), torch.tensor([1, 1, 1, 0])) == 20
+    assert best_temperature(torch.tensor([[3.0], [-2.0]]), torch.tensor([0, 1])) == 1  # none is right
 
 
 @pytest.mark.slow
@@ -89,6 +107,29 @@ def _served(goal: str, positive: np.ndarray, predicted: np.ndarray) -> float:
     return float(-(alarms + 5 * (positive.sum() - hits)))
 
 
+@pytest.mark.parametrize("goal", ["f1", "recall=0.6", "precision=0.5", "cost=1,5"])
+@pytest.mark.parametrize("logit", [0.5, 1.0, 1.0000001, 3.0, -7.3, 20.0, 25.0, 29.0, 40.0, -29.0, -50.0])
+def test_the_figures_of_a_threshold_are_those_of_the_contract_that_holds_it(goal: str, logit: float) -> None:
+    logits = np.array([logit] * 5, np.float32)
+    for place in range(1, 5):  # neighbours, which a probability may be too coarse to tell apart
+        logits[place] = np.nextafter(logits[place - 1], np.float32(np.inf))
+    positive = np.array([False, True, False, True, True])
+    found = Goal.parse(goal).best(positive, logits)
+    predicted = logits >= np.float32(binary_logit_threshold(found["value"]))
+    hits = (predicted & positive).sum()
+    assert found["recall"] == hits / 3 and found["precision"] == hits / max(predicted.sum(), 1)
+
+
+@pytest.mark.parametrize("text", ["f1", "recall=0.9", "precision=1", "cost=1,10", "cost=0.1234567,12345678"])
+def test_a_goal_is_said_as_it_was_written(text: str) -> None:
+    assert Goal.parse(text).text == text
+
+
+def test_of_thresholds_that_find_as_many_rows_the_most_precise_is_taken() -> None:
+    found = Goal.parse("precision=0.5").best(np.array([False, True, True]), np.array([0, 1, 2], np.float32))
+    assert found["recall"] == found["precision"] == 1
+
+
 def test_a_precision_that_no_threshold_reaches_is_said_and_the_nearest_is_taken() -> None:
     found = Goal.parse("precision=0.99").best(
         np.array([True, False, False, True]), np.array([0, 1, 2, 0.5], np.float32)
@@ -118,6 +159,7 @@ def test_a_threshold_for_a_goal_is_in_the_contract_and_counts_when_it_is_evaluat
         (("--threshold-for", "nonsense"), "--threshold-for is 'nonsense'; it is f1"),
         (("--threshold-for", "f1", "--threshold", "0.3"), "leave out one of them"),
         (("--threshold-for", "f1", "--validation", "0"), "--threshold-for needs validation rows"),
+        (("--threshold-for", "f1", "--validation", "0", "--memory", "5MB"), "--threshold-for needs validation rows"),
         (("--calibrate", "--validation", "0"), "--calibrate needs validation rows"),
     ],
 )
@@ -170,3 +212,35 @@ def test_a_cross_validation_that_is_killed_goes_on_with_the_folds_that_are_left(
         assert resumed.returncode == 0, resumed.err
         for name in ("evaluation.json", "test.csv"):
             assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainingData]:
+    """A run that was stopped in the second of three folds, and its rows."""
+    data, out = xor_data(XORSettings(size=100)), tmp_path_factory.mktemp("stopped") / "run"
+
+    def stop(epoch: EpochResult) -> None:
+        if epoch.fold == 2:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(StoppedError):
+        train_model(data, NetworkChoice("XORClassifier"), TrainSettings(epochs=2, folds=3), out, on_epoch=stop)
+    return out, data
+
+
+@pytest.mark.parametrize("folds", [5, None, [1, 2], [{}], [{"rows": 3.5}], [{"rows": 3, "accuracy": "1"}],
+                                   [{"rows": 3}] * 4])  # fmt: skip
+def test_figures_of_folds_that_are_none_are_refused(stopped: tuple[Path, TrainingData], folds: object) -> None:
+    out, data = stopped
+    path = out.with_name("run.unfinished") / "folds.json"
+    path.write_text(json.dumps({"folds": folds}))
+    with pytest.raises(FormatError, match="folds.json holds no figures of 3 folds at most"):
+        resume(out, data)
+
+
+def test_the_figures_of_folds_are_there_until_the_run_has_its_name(tmp_path: Path) -> None:
+    data, out = xor_data(XORSettings(size=100)), tmp_path / "run"
+    train_model(data, NetworkChoice("XORClassifier"), TrainSettings(epochs=2, folds=3), out)
+    unfinished = out.rename(tmp_path / "run.unfinished")  # as a process that is killed at the very end leaves it
+    (unfinished / "folds.json").write_text('{"folds": []}')
+    assert resume(out, data).path == out and not (out / "folds.json").exists()

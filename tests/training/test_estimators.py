@@ -273,6 +273,14 @@ def test_weights_of_rows_move_a_regression(as_frame: bool) -> None:
     assert weighted.predict(X).mean() > plain + 20
 
 
+def test_validation_rows_that_weigh_nothing_decide_nothing() -> None:
+    X, y = load_diabetes(return_X_y=True)
+    weights = np.zeros(len(X))
+    weights[:3] = 1
+    regressor = ParityRegressor(epochs=7, patience=2, random_state=0).fit(X, y, sample_weight=weights)
+    assert regressor.n_iter_ == regressor.best_epoch_ == 7 and regressor.validation_loss_curve_ == []
+
+
 @pytest.mark.parametrize("as_frame", [False, True])
 def test_a_target_that_is_the_same_everywhere_is_predicted(as_frame: bool) -> None:
     X, _ = load_diabetes(return_X_y=True, as_frame=as_frame)

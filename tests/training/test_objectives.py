@@ -69,6 +69,26 @@ def test_several_targets_are_one_model(parity, table: Path, tmp_path: Path) -> N
     assert np.abs(found[:, 0] - rows[:, 3]).mean() < 10 and np.abs(found[:, 1] - rows[:, 4]).mean() < 0.2
 
 
+@pytest.mark.parametrize("memory", [(), ("--memory", "5MB")])
+def test_every_target_is_looked_at_as_the_only_one_is(parity, tmp_path: Path, memory: tuple[str, ...]) -> None:
+    random = np.random.default_rng(0)
+    x, second = random.normal(size=60), [*random.normal(size=60).round(3)]
+    said = {"1e39": "second is infinite, or beyond float32", None: "cannot tell the values of second apart"}
+    for cell, why in said.items():
+        cells = [*second[:-1], cell] if cell else [f"{1e12 + value:.3f}" for value in second]
+        path = write_table(tmp_path / "t.csv", {"x": x, "first": x + 1, "second": cells})
+        answer = parity(
+            "train", path, "--target", "first", "--target", "second", *memory, "--out", tmp_path / "refused"
+        )
+        assert answer.code == 1 and why in answer.err, answer.err
+    path = write_table(tmp_path / "t.csv", {"x": x, "first": x + 1, "second": [*second[:-2], "-", "?"]})
+    answer = parity(
+        "train", path, "--target", "first", "--target", "second", *memory, "--epochs", 1, "--out", tmp_path / "run"
+    )
+    assert answer.code == 0, answer.err
+    assert "2 rows have no first or second and are left out" in answer.err
+
+
 def test_several_targets_are_numbers(parity, tmp_path: Path) -> None:
     path = write_table(tmp_path / "t.csv", {"x": range(20), "y": ["a", "b"] * 10, "z": range(20)})
     answer = parity("train", path, "--target", "y", "--target", "z", "--out", tmp_path / "run")

@@ -100,6 +100,65 @@ def test_networks_that_cannot_be_stacked_are_asked_one_after_the_other() -> None
     assert isinstance(stack, SideBySide) and stack(torch.zeros(5, 4)).shape == (5, 6)
 
 
+def _frozen() -> nn.Module:
+    first = nn.Linear(5, 6)
+    first.weight.requires_grad_(False)
+    return nn.Sequential(first, nn.Tanh(), nn.Linear(6, 2))
+
+
+def _tied() -> nn.Module:
+    twice = nn.Linear(5, 5)
+    return nn.Sequential(twice, nn.Tanh(), twice, nn.Linear(5, 2))
+
+
+def _hooked() -> nn.Module:
+    layer = nn.Linear(5, 2)
+    layer.register_forward_hook(lambda _module, _inputs, output: output * 0.5)
+    return nn.Sequential(layer)
+
+
+def _gradient_hooked() -> nn.Module:
+    layer = nn.Linear(5, 2)
+    layer.weight.register_hook(lambda gradient: gradient * 0.5)
+    return nn.Sequential(layer)
+
+
+ODD = {
+    "normalized first": lambda: nn.Sequential(nn.BatchNorm1d(5), nn.Linear(5, 2)),
+    "normalized without weights": lambda: nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(6, affine=False)),
+    "normalized without a momentum": lambda: nn.Sequential(nn.Linear(5, 2), nn.BatchNorm1d(2, momentum=None)),
+    "weight norm": lambda: nn.Sequential(nn.utils.weight_norm(nn.Linear(5, 2))),
+    "spectral norm": lambda: nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(5, 2))),
+    "frozen": _frozen,
+    "tied": _tied,
+    "hooked": _hooked,
+    "gradient hooked": _gradient_hooked,
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+@pytest.mark.parametrize("name", ODD)
+def test_a_network_of_ones_own_takes_the_steps_that_it_would_take_alone(name: str) -> None:
+    torch.manual_seed(0)
+    alone = [ODD[name]() for _ in range(3)]
+    torch.manual_seed(0)
+    together = stack_networks([ODD[name]() for _ in range(3)])
+    rows = (torch.randn(9, 5),)
+    for network in alone:
+        _train(network, torch.optim.SGD(network.parameters(), lr=0.1), rows, None)
+    _train(together, torch.optim.SGD(together.parameters(), lr=0.1), rows, together.count)
+    for number, network in enumerate(alone):
+        state = together.member_state(number)
+        assert state.keys() == network.state_dict().keys()
+        for key, expected in network.state_dict().items():
+            assert torch.allclose(state[key].float(), expected.float(), atol=2e-5), key
+
+
+def test_networks_of_several_shapes_are_asked_one_after_the_other() -> None:
+    networks = [nn.Sequential(nn.Linear(4, width), nn.Tanh(), nn.Linear(width, 2)) for width in (3, 5)]
+    assert stack_networks(networks)(torch.zeros(5, 4)).shape == (5, 4)
+
+
 def test_a_stack_of_one_seed_learns_what_a_run_alone_learns(tmp_path: Path) -> None:
     settings = XORSettings(size=300, epochs=3)
     data, choice = xor_data(settings), NetworkChoice("XORClassifier", {})
@@ -154,6 +213,22 @@ def test_the_average_is_the_mean_of_the_logits(tmp_path: Path) -> None:
     assert len({round(one, 6) for one in each[:, 0, 0].tolist()}) == 3
 
 
+@pytest.mark.parametrize("combine", ["average", "best"])
+def test_validation_rows_see_the_network_that_is_kept_and_an_average_takes_their_memory_once(combine: str) -> None:
+    data, choice = xor_data(XORSettings(size=60)), NetworkChoice("XORClassifier", {})
+    settings = TrainSettings(epochs=1, restarts=5, combine=combine)  # type: ignore[arg-type]
+    training = prepare(data, make_recipe(data, choice, settings), None, settings)
+    list(training.epochs())
+    restarts, points = training.model.eval(), torch.randn(7, 2)
+    with torch.no_grad():
+        outputs = restarts(points)
+    assert outputs.shape == ((7, 1) if combine == "average" else (7, 5))
+    seen = restarts.kept_outputs(outputs, lambda found: -float(found.sum()))  # type: ignore[operator]
+    kept = training.kept.eval()
+    kept.load_state_dict(restarts.kept_state(restarts.snapshot()))  # type: ignore[operator]
+    assert torch.allclose(kept(points), seen, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -174,7 +249,29 @@ def test_the_best_needs_validation_rows(tmp_path: Path) -> None:
         train_model(data, NetworkChoice(), TrainSettings(restarts=2, combine="best"), tmp_path / "run")
 
 
-@pytest.mark.parametrize("members", [0, "8", 10**9, 2.5])
+@pytest.mark.slow
+def test_the_average_of_rates_is_what_the_validation_rows_have_seen(parity, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=300).round(4)
+    columns = {"x": x, "z": random.normal(size=300).round(4), "calls": random.poisson(np.exp(x))}
+    table = write_table(tmp_path / "t.csv", columns)
+    answer = parity(
+        *("train", table, "--target", "calls", "--loss", "poisson", "--restarts", 3, "--epochs", 2, "--batch-size", 64),
+        *("--validation", 0.5, "--test", 0, "--seed", 0, "--out", tmp_path / "run"),
+    )
+    assert answer.code == 0, answer.err
+    module, rows = Run.open(tmp_path / "run").module(), torch.randn(20, 2) * 3
+    (parts,) = module.parts(rows, None)  # type: ignore[operator]
+    each = torch.stack([module.target(body(parts)) for body in module.body])  # type: ignore[operator,union-attr]
+    assert torch.allclose(module(rows), each.mean(dim=0), rtol=1e-5)
+    epochs = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    best = min(epochs, key=lambda epoch: epoch["validation_loss"])
+    evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert evaluation["part"] == "validation" and evaluation["rmse"] == pytest.approx(best["rmse"], rel=1e-5)
+    assert parity("export", tmp_path / "run", tmp_path / "p", "--no-plots").code == 0
+
+
+@pytest.mark.parametrize("members", [0, 2, True, "8", 10**9, 2.5])
 def test_a_recipe_asks_for_no_odd_number_of_networks(tmp_path: Path, members: object) -> None:
     settings = XORSettings(size=60, epochs=1)
     run = train_model(xor_data(settings), NetworkChoice("XORClassifier", {}), settings.training(), tmp_path / "run")
@@ -182,7 +279,7 @@ def test_a_recipe_asks_for_no_odd_number_of_networks(tmp_path: Path, members: ob
     recipe = json.loads(path.read_text())
     recipe["network"]["members"] = members
     path.write_text(json.dumps(recipe))
-    with pytest.raises(FormatError, match="members is"):
+    with pytest.raises(FormatError, match="members is .* the training leaves 1"):
         Run.open(run.path)
 
 

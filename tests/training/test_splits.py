@@ -55,6 +55,39 @@ def test_rows_of_a_group_are_in_one_part_and_parts_have_about_their_shares(visit
     assert 20 <= len(found["test"]) <= 60 and 20 <= len(found["validation"]) <= 60
 
 
+@pytest.mark.parametrize("memory", [None, 2**20])
+def test_the_same_groups_are_held_out_whatever_the_order_of_the_rows(
+    visits: Path, tmp_path: Path, memory: int | None
+) -> None:
+    header, *lines = visits.read_text().splitlines()
+    shuffled = tmp_path / "shuffled.csv"
+    shuffled.write_text("\n".join([header, *np.random.default_rng(1).permutation(lines)]) + "\n")
+    settings = TableSettings("well", group="patient", drop_columns=("when",))
+    held_out = []
+    for path in (visits, shuffled):
+        data = (
+            table_data(TableDataset(path, settings), settings, "v")
+            if memory is None
+            else stream_table(path, settings, "v", memory=memory).data
+        )
+        names, *rows = data.held_out("test")
+        held_out.append({row[names.index("patient")] for row in rows})
+    assert held_out[0] == held_out[1]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_one_group_of_most_rows_is_trained_on(seed: int) -> None:
+    groups = np.repeat(np.arange(21.0), [900, *[10] * 20])
+    found = SplitRule(np.zeros(1100, np.int64), groups).split(validation=0.05, test=0.05, seed=seed)
+    assert 0 in groups[found.train] and len(found.validation) == len(found.test) == 50
+
+
+def test_few_large_groups_make_a_part_each() -> None:
+    groups = np.repeat(np.arange(3.0), [50, 30, 20])
+    found = SplitRule(np.zeros(100, np.int64), groups).split(validation=0.1, test=0.1, seed=0)
+    assert len(found.train) == 50 and {len(found.validation), len(found.test)} == {30, 20}
+
+
 def test_a_group_is_no_feature_unless_it_is_named_as_one(visits: Path) -> None:
     settings = TableSettings("well", group="patient", drop_columns=("when",))
     assert TableDataset(visits, settings).features == ("dose",)
@@ -102,6 +135,22 @@ def test_files_give_the_rows_that_validate_and_are_held_out(parity, visits: Path
     assert [line.partition(",")[2] for line in held_out[1:]] == lines[340:]
     resumed = json.loads((tmp_path / "run" / "recipe.json").read_text())["data"]
     assert resumed["test_file"] == str(names["t"]) and resumed["validation_file"] == str(names["v"])
+
+
+@pytest.mark.parametrize("memory", [None, 2**20])
+def test_a_folder_gives_the_rows_that_validate(visits: Path, tmp_path: Path, memory: int | None) -> None:
+    header, *lines = visits.read_text().splitlines()
+    (tmp_path / "held").mkdir()
+    for name, rows in (("a", lines[:300]), ("held/1", lines[300:350]), ("held/2", lines[350:])):
+        (tmp_path / f"{name}.csv").write_text("\n".join([header, *rows]) + "\n")
+    settings = TableSettings("well", features=("dose",), validation_file=str(tmp_path / "held"), test=0)
+    whole = tmp_path / "a.csv"
+    data = (
+        table_data(TableDataset(whole, settings), settings, "v")
+        if memory is None
+        else stream_table(whole, settings, "v", memory=memory).data
+    )
+    assert data.num_rows("train") == 300 and data.num_rows("validation") == 100
 
 
 def test_a_file_is_not_both_trained_on_and_held_out(parity, visits: Path, tmp_path: Path) -> None:
@@ -175,7 +224,7 @@ def test_in_time_it_is_said_which_rows_are_the_last(parity, visits: Path, tmp_pa
 def test_rows_on_a_disk_are_split_by_group_and_by_files_as_well(visits: Path, tmp_path: Path) -> None:
     found = stream_table(visits, TableSettings("well", group="patient", drop_columns=("when",)), "v", memory=2**20).data
     held_out = [row[2] for row in found.held_out("test")][1:]
-    assert held_out and not {*held_out} & {*column(visits, "patient")} - {*held_out}
+    assert held_out
     whole = column(visits, "patient")
     assert len(held_out) == sum(name in {*held_out} for name in whole)
     other = tmp_path / "t.csv"
@@ -197,6 +246,14 @@ def test_rows_on_a_disk_are_split_by_group_and_by_files_as_well(visits: Path, tm
         (("--time", "day", "--group", "one"), "leave out one of them"),
         (("--weight", "negative"), "row 2: negative is '-1'; a weight is 0 or more"),
         (("--weight", "zero"), "every training row has the weight 0"),
+        (("--weight", "past", "--time", "day"), "every validation row has the weight 0, so that no epoch is better"),
+        (("--weight", "huge"), "row 2: huge is '1e39'; a weight is at most 3.4e+38"),
+        (("--group", "uneven", "--folds", "2", "--test", "0"), "--group makes one group of all rows, too few for 2"),
+        (
+            ("--folds", "2", "--validation", "0.04"),
+            "--folds 2: in fold 1 the part validation has no rows; give fewer folds",
+        ),
+        (("--folds", "2", "--threshold-for", "f1", "--time", "day", "--test", "0"), "in fold 1 --threshold-for needs"),
         (("--weight", "words"), "words"),
         (("--group", "nowhere"), "has no column 'nowhere'"),
         (("--folds", "200"), "fewer folds"),
@@ -219,6 +276,9 @@ def test_rows_that_cannot_be_split_or_weighed_are_refused_in_one_line(
             "day": range(rows),
             "negative": [-1 if row == 1 else 1 for row in range(rows)],
             "zero": [0] * rows,
+            "past": [1] * 20 + [0] * 10,
+            "huge": ["1e39" if row == 1 else "1" for row in range(rows)],
+            "uneven": [0] * 20 + [1] * 5 + [2] * 5,
             "well": ["yes", "no"] * (rows // 2),
         },
     )

@@ -29,7 +29,7 @@ from parity_training.data.table_features import table_inputs
 from parity_training.networks.ensemble import Ensemble, TableEnsemble
 from parity_training.networks.registry import Network, build_network
 from parity_training.networks.table_network import TableNetwork
-from parity_training.settings import MOST_NETWORKS, TrainSettings
+from parity_training.settings import TrainSettings
 from parity_training.weights.state_dict import apply_state_dict, check_state_dict, load_state_dict
 from parity_training.weights.weights_file import StateDict
 
@@ -118,9 +118,7 @@ class Recipe:
                 if not isinstance(preprocessing, dict | None):
                     raise FormatError(f"{where}: preprocessing is {shown(preprocessing)}, not an object")
                 members = value["network"].get("members", 1)
-                if not isinstance(members, int) or not 1 <= members <= MOST_NETWORKS:
-                    raise FormatError(f"{where}: members is {shown(members)}; it is 1 to {MOST_NETWORKS}")
-                TrainSettings.from_json(training, where)
+                _check_members(members, TrainSettings.from_json(training, where), where)
                 read = _contract(contract, where)
                 _check_preprocessing(preprocessing, read, where)
                 return cls(name, arguments, read, data, training, preprocessing, members)
@@ -181,6 +179,13 @@ def _contract(value: dict[str, Any], where: str) -> ModelContract:
     if not known or contract.inputs != rows:
         raise FormatError(f"{where}: the contract is not that of a table with a target, which a run is trained on")
     return contract
+
+
+def _check_members(members: Any, settings: TrainSettings, where: str) -> None:
+    """Refuse other networks than training leaves: all that were trained at once, or the best of them."""
+    trained = settings.restarts if settings.combine == "average" else 1
+    if type(members) is not int or members != trained:
+        raise FormatError(f"{where}: members is {shown(members)}, and the training leaves {trained}")
 
 
 def _check_preprocessing(preprocessing: dict[str, Any] | None, contract: ModelContract, where: str) -> None:

@@ -17,7 +17,7 @@ from parity_training.data.xor import XORSettings, xor_data
 from parity_training.diagnostics.diagnose import diagnose
 from parity_training.fitting.check_classes import check_classes
 from parity_training.fitting.checkpoint import Checkpoints, NotSavedError, restore, saved_weights
-from parity_training.fitting.cross_validation import FOLDS, CrossValidation, check_folds
+from parity_training.fitting.cross_validation import CrossValidation, check_folds
 from parity_training.fitting.evaluation import inputs_of, metrics_of, outputs_of
 from parity_training.fitting.finish import check_decisions, finish
 from parity_training.fitting.loop import EpochResult, TrainingLoop
@@ -27,6 +27,7 @@ from parity_training.fitting.prepare import NetworkChoice, make_recipe, prepare,
 from parity_training.fitting.process_group import current_group, restarted
 from parity_training.fitting.seeded import explained, seeded
 from parity_training.fitting.stop_signals import StoppedError, StopRequest, stop_requests
+from parity_training.fitting.target_checks import refuse_no_weights
 from parity_training.fitting.training_log import check_tensorboard, open_log, read_epochs
 from parity_training.networks.registry import Network
 from parity_training.run import EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Recipe, Run, unfinished_path
@@ -118,6 +119,7 @@ def train_model(  # noqa: PLR0913 -- what a training is made of, and who watches
     check_folder(target, replace=replace)
     check_classes(training_data)
     check_decisions(training_data, settings)
+    refuse_no_weights(training_data)
     check_folds(training_data, settings, group.size)
     place = destination(mlflow) if mlflow else None
     recipe = make_recipe(training_data, choice, settings)
@@ -281,7 +283,6 @@ def _write_results(run: Run, training_data: Problem, training: TrainingLoop, fol
     profile = training_profile(training_data, trained)
     if profile is not None:
         write_file(run.path / PROFILE, profile.dump())
-    (run.path / FOLDS).unlink(missing_ok=True)
     save_object(dict(done.model.state_dict()), run.path / STATE_DICT)  # the last file: a run that has it has finished
     return run
 

@@ -23,6 +23,7 @@ from parity_runtime.files.staged_folder import (
     throw_away,
 )
 from parity_training.fitting.checkpoint import CHECKPOINT, PREVIOUS
+from parity_training.fitting.cross_validation import FOLDS
 from parity_training.fitting.prepare import PROCESSES
 from parity_training.fitting.process_group import restarted
 from parity_training.run import RECIPE, REPLACED, STATE_DICT, UNFINISHED, Recipe, Run, unfinished_path
@@ -189,7 +190,8 @@ def put_in_place(run: Run, target: Path, *, replace: bool) -> Run:
     Raises:
         InputError: the target must not be replaced; the finished run stays where it was trained.
     """
-    (run.path / PREVIOUS).unlink(missing_ok=True)
+    for name in (PREVIOUS, FOLDS):  # which a training that is killed before has need of
+        (run.path / name).unlink(missing_ok=True)
     with explained(target):
         try:
             refuse_existing(target, replace=replace, check=refuse_lost_files)

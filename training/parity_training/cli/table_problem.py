@@ -97,5 +97,5 @@ def _described(columns: Columns, problem: Problem) -> list[str]:
         lines.append(f"missing cells are filled with their column's mean, in {counted(imputed, 'column')}")
     if columns.without_target:
         words = ", ".join(f"{word}: {count}" for word, count in columns.target.words.most_common())
-        lines.append(left_out_rows(columns.without_target, contract.targets[0]) + f" ({words})" * bool(words))
+        lines.append(left_out_rows(columns.without_target, " or ".join(contract.targets)) + f" ({words})" * bool(words))
     return lines + [f"warning: {line}" for line in column_warnings(columns, problem)]

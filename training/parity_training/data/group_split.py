@@ -13,7 +13,7 @@ from parity_training.data.split import Rows, Split, refuse_fractions
 def group_split(
     groups: NDArray[np.floating], classes: NDArray[np.integer], validation: float, test: float, seed: int
 ) -> Split:
-    """Split rows so that no group is in two parts; the parts have their shares as near as whole groups allow.
+    """Split rows so that no group is in two parts; the parts have about their shares, as far as whole groups allow.
 
     A class that would have no training row takes its groups there: what is never trained on cannot be told.
 
@@ -48,12 +48,27 @@ def group_split(
     return Split(train, validating, held_out)
 
 
-def _nearest(order: NDArray[np.int64], sizes: NDArray[np.int64], rows: float, spare: int) -> NDArray[np.int64]:
-    """Return so many groups, in an order, that their rows are as near as can be to those wanted; one at least."""
+def _nearest(order: NDArray[np.int64], sizes: NDArray[np.int64], rows: float, spare: int) -> list[int]:
+    """Return groups, those that fit in an order, whose rows are about as many as those wanted; one at least.
+
+    A group that is larger than a part stays out of it, as long as there are others.
+    """
     if rows <= 0:
-        return order[:0]
-    total = np.cumsum(sizes[order])[: len(order) - spare]
-    return order[: int(np.argmin(np.abs(total - rows))) + 1]
+        return []
+    chosen: list[int] = []
+    left_out: list[int] = []
+    missing, most = rows, len(order) - spare
+    for group, size in zip(order.tolist(), sizes[order].tolist(), strict=True):
+        if size > missing or len(chosen) == most:
+            left_out.append(group)
+        else:
+            chosen.append(group)
+            missing -= size
+    if left_out and len(chosen) < most:
+        nearest = min(left_out, key=lambda group: abs(sizes[group] - missing))
+        if not chosen or abs(sizes[nearest] - missing) < missing:
+            chosen.append(nearest)
+    return chosen
 
 
 def group_folds(groups: NDArray[np.floating], count: int, seed: int) -> Iterator[tuple[Rows, Rows]]:
@@ -69,7 +84,7 @@ def group_folds(groups: NDArray[np.floating], count: int, seed: int) -> Iterator
     """
     _, member, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     if len(sizes) < count:
-        folds = argument("folds", str(count))
+        folds = argument("folds", count)
         raise InputError(f"{argument('group')} makes {len(sizes)} groups, too few for {folds}; give fewer folds")
     order = np.random.default_rng(seed).permutation(len(sizes))
     fold, rows = np.zeros(len(sizes), np.int64), np.zeros(count, np.int64)

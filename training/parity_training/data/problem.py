@@ -115,12 +115,14 @@ class Problem(ABC):
         parts = ", ".join(f"{self.num_rows(part)} {part}" for part in PARTS)
         return f"{type(self).__name__}({self.contract.brief}, {counted(self.all_rows, 'row')}: {parts})"
 
-    def folds(self, count: int, seed: int) -> Iterator["Problem"]:  # noqa: ARG002 -- of rows in memory
+    def folds(self, count: int, seed: int, *, fitted: bool = True) -> Iterator["Problem"]:  # noqa: ARG002 -- in memory
         """Give the problem once for each fold of a cross-validation, whose rows are its ``test``.
 
         Args:
             count: of the folds.
             seed: makes the same folds every time.
+            fitted: whether what depends on the training rows is found in those of each fold; False looks at targets and
+                weights alone.
 
         Raises:
             InputError: there are too few rows for them, or the rows are on a disk.
@@ -150,13 +152,17 @@ class Problem(ABC):
         Raises:
             InputError: all of them are 0.
         """
-        weights = self.weights("train")
-        if weights is None:
+        total = self._total_weight()
+        if total is None:
             return None
-        mean = float(weights.double().mean())
-        if not mean > 0:
+        if not total > 0:
             raise InputError("every training row has the weight 0; one at least must weigh more")
-        return mean
+        return total / self.num_rows("train")
+
+    def _total_weight(self) -> float | None:
+        """Return the sum of the weights of the training rows; None where all weigh alike."""
+        weights = self.weights("train")
+        return None if weights is None else float(weights.double().sum())
 
     def class_counts(self) -> NDArray[np.int64]:
         """Return how many training rows each class has, int64 ``[classes]``."""

@@ -1,5 +1,6 @@
 """Columns that say something of the rows themselves: how much they weigh, which belong together, when they were."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -76,7 +77,6 @@ class RowColumnReader:
     ) -> None:
         self._choice, self._parts = choice, parts
         self.layout = RowColumns.of(choice, in_parts=bool(parts))
-        self._groups: dict[str, int] = {}
         kinds = {
             name: KindOf("numeric") for name in (*choice.more_targets, *([choice.weight] if choice.weight else []))
         }
@@ -90,14 +90,15 @@ class RowColumnReader:
         """Return which rows lack one of the targets beside the first, bool ``[rows]``."""
         found = np.zeros(len(chunk), np.bool_)
         for name in self._choice.more_targets:
-            found |= chunk.missing(name)
+            cells = (chunk.values.is_missing(cell, in_numbers=True) for cell in chunk.column(name))
+            found |= np.fromiter(cells, np.bool_, len(chunk))
         return found
 
     def read(self, chunk: Chunk) -> NDArray[np.float64]:
-        """Return the columns, float64 ``[rows, columns]``; groups are numbered as they come.
+        """Return the columns, float64 ``[rows, columns]``; a group has the number that its name gives.
 
         Raises:
-            InputError: a weight is negative or missing, or a time is missing or none.
+            InputError: a weight is negative, missing or beyond float32, or a time is missing or none.
         """
         matrix, _, seconds = self._cells.read(chunk, None)
         names = [name for name, found in self._kinds.items() if found.kind == "numeric"]
@@ -106,7 +107,7 @@ class RowColumnReader:
         if self._choice.weight:
             columns.append(_checked_weights(chunk, self._choice.weight, numbers[self._choice.weight]))
         if self._choice.group:
-            columns.append(self._group_codes(chunk, self._choice.group))
+            columns.append(_group_codes(chunk, self._choice.group))
         if self._choice.time:
             is_date = self._kinds[self._time].kind == "datetime"
             columns.append(_checked_times(chunk, self._time, seconds[:, 0] if is_date else numbers[self._time]))
@@ -114,16 +115,26 @@ class RowColumnReader:
             columns.append(np.full(len(chunk), self._parts.get(chunk.where, PARTS.index("train"))))
         return np.stack(columns, axis=1).astype(np.float64) if columns else np.empty((len(chunk), 0))
 
-    def _group_codes(self, chunk: Chunk, name: str) -> NDArray[np.int64]:
-        cells = (cell.strip() for cell in chunk.column(name))
-        return np.array([self._groups.setdefault(cell, len(self._groups)) for cell in cells], np.int64)
+
+def _group_codes(chunk: Chunk, name: str) -> NDArray[np.int64]:
+    """Return a number of each row's group, below 2^48, which a double holds: no list of all names is kept."""
+    cells = [cell.strip() for cell in chunk.column(name)]
+    codes = {cell: _code(cell) for cell in {*cells}}
+    return np.array([codes[cell] for cell in cells], np.int64)
+
+
+def _code(text: str) -> int:
+    """Return a number that two of ten million texts share with a chance of one in five; they stay together then."""
+    return int.from_bytes(hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=6).digest(), "big")
 
 
 def _checked_weights(chunk: Chunk, name: str, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    wrong = np.flatnonzero(~(weights >= 0))
+    most = float(np.finfo(np.float32).max)
+    wrong = np.flatnonzero(~((weights >= 0) & (weights <= most)))
     if len(wrong):
         row = int(wrong[0])
-        what = f"{name} is {shown(chunk.cell(row, name))}; a weight is 0 or more, and 0 leaves the row out of the loss"
+        wanted = f"at most {most:.2g}" if weights[row] > most else "0 or more, and 0 leaves the row out of the loss"
+        what = f"{name} is {shown(chunk.cell(row, name))}; a weight is {wanted}"
         raise chunk.error(row, what, name)
     return weights
 

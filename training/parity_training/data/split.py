@@ -85,7 +85,7 @@ def stratified_folds(group: NDArray[np.integer], count: int, seed: int) -> Itera
     _, place, rows = np.unique(group, return_inverse=True, return_counts=True)
     order = order[rows[place][order] > 1]
     if len(order) < count:
-        raise InputError(f"{len(order)} rows are too few for {argument('folds', str(count))}; give fewer folds")
+        raise InputError(f"{len(order)} rows are too few for {argument('folds', count)}; give fewer folds")
     fold = np.full(len(group), -1)
     fold[order] = np.arange(len(order)) % count
     for number in range(count):

@@ -78,7 +78,7 @@ class SplitRule:
             try:
                 drawn = rule._only(others)._drawn(share, 0, seed)
             except InputError as error:
-                raise InputError(f"of the rows beside a fold of {argument('folds', str(count))}, {error}") from error
+                raise InputError(f"of the rows beside a fold of {argument('folds', count)}, {error}") from error
             found = drawn.of(own[others])
             fold = replace(found, test=own[held_out])
             yield fold if given is None or not len(given) else replace(fold, validation=given)

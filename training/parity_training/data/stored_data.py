@@ -1,5 +1,6 @@
 """Rows to train on that lie on a disk: what is in memory at once is bounded."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -83,15 +84,29 @@ class StoredData(Problem):
 
     def targets(self, part: str) -> Tensor:
         """Return the target of a part's rows."""
+        if not self.num_rows(part):
+            return self._batch(self.files["train"].read(0, 0))[-1]
         return torch.cat([piece[-1] for piece in self.pieces(part)])
 
     def weights(self, part: str) -> Tensor | None:
         """Return what each row of a part weighs in the loss; None weighs all alike."""
-        file = self.files[part]
-        if _WEIGHT not in (self.files["train"].dtype.names or ()):
+        if not self._is_weighted:
             return None
-        pieces = (file.read(start, start + ROWS_AT_ONCE)[_WEIGHT] for start in range(0, len(file), ROWS_AT_ONCE))
-        return torch.from_numpy(np.concatenate([np.zeros(0, np.float32), *pieces]))
+        return torch.from_numpy(np.concatenate([np.zeros(0, np.float32), *self._weight_pieces(part)]))
+
+    @property
+    def _is_weighted(self) -> bool:
+        return _WEIGHT in (self.files["train"].dtype.names or ())
+
+    def _weight_pieces(self, part: str) -> Iterator[NDArray[np.float32]]:
+        file = self.files[part]
+        return (file.read(start, start + ROWS_AT_ONCE)[_WEIGHT] for start in range(0, len(file), ROWS_AT_ONCE))
+
+    def _total_weight(self) -> float | None:
+        """Return the sum of the weights of the training rows, which are never in memory all at once."""
+        if not self._is_weighted:
+            return None
+        return math.fsum(float(piece.sum(dtype=np.float64)) for piece in self._weight_pieces("train"))
 
     def loader(self, prepare: Prepare, batch_size: int, seed: int) -> StoredLoader:
         """Return the batches that are trained on."""

@@ -32,7 +32,13 @@ from parity_training.data.table_contract import table_contract
 from parity_training.data.table_features import TableFeatures
 from parity_training.data.table_settings import TableSettings
 from parity_training.data.table_source import table_source
-from parity_training.data.target_meaning import TargetMeaning, refuse_no_classes, refuse_threshold, target_meaning
+from parity_training.data.target_meaning import (
+    TargetMeaning,
+    other_targets,
+    refuse_no_classes,
+    refuse_threshold,
+    target_meaning,
+)
 from parity_training.data.training_profile import no_date_counts
 
 MEMORY = 2**30
@@ -238,7 +244,8 @@ class _Stream:
         if numbers.missing:
             columns.target.words += columns.target.dashes
             self.rows.leave_out_missing(columns)
-        return target_meaning(columns, numbers, self.settings), True
+        others = other_targets((rows for part in PARTS for rows in self.rows.pieces(part)), columns)
+        return target_meaning(columns, numbers, self.settings, others), True
 
     def _date_counts(self, feature: Feature) -> ColumnCounts:
         """Return the counts of a date in the training rows, between the deciles of a sample of them."""

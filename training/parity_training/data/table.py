@@ -33,7 +33,7 @@ from parity_training.data.table_contract import table_contract
 from parity_training.data.table_features import TableFeatures
 from parity_training.data.table_settings import TableSettings
 from parity_training.data.table_source import table_source
-from parity_training.data.target_meaning import refuse_no_classes, refuse_threshold, target_meaning
+from parity_training.data.target_meaning import other_targets, refuse_no_classes, refuse_threshold, target_meaning
 from parity_training.data.training_data import TrainingData
 from parity_training.data.training_profile import date_counts
 from parity_training.settings import DEFAULT_SEED, TrainSettings
@@ -86,7 +86,8 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
         state = table_state(file)
         columns = read_columns(file, settings.choice, self._take_rows, settings.given_lists)
         numbers = self._numbers(columns, settings)
-        self.columns, self.meaning = columns, target_meaning(columns, numbers, settings)
+        others = other_targets([self.rows.all], columns)
+        self.columns, self.meaning = columns, target_meaning(columns, numbers, settings, others)
         self.data = torch.from_numpy(self.rows.all.data)
         self.label = torch.from_numpy(self.meaning.labels(self.rows.all))
         plain = (*columns.of("numeric"), *([] if numbers is None else settings.targets))

@@ -50,14 +50,15 @@ class TableInParts(TableFile):
         Raises:
             InputError: a file is named twice: its rows would be trained on as well.
         """
-        parts = [*(table.parts if isinstance(table, TableInParts) else (table,)), *others.values()]
+        files = {place: _files(other) for place, other in others.items()}
+        parts = [*_files(table), *(part for found in files.values() for part in found)]
         seen = set[str]()
         for part in parts:
             place = os.path.realpath(part.name)
             if place in seen:
                 raise InputError(f"{part.name} is named twice; rows that are trained on tell nothing of others")
             seen.add(place)
-        part_of_file = {other.name: place for place, other in others.items()}
+        part_of_file = {part.name: place for place, found in files.items() for part in found}
         return cls(
             table.name, table.format, table.dialect, tell=table.tell, parts=tuple(parts), part_of_file=part_of_file
         )
@@ -76,3 +77,7 @@ class TableInParts(TableFile):
                 rows += len(chunk)
                 yield chunk
             before += rows
+
+
+def _files(table: TableFile) -> tuple[TableFile, ...]:
+    return table.parts if isinstance(table, TableInParts) else (table,)

@@ -1,6 +1,6 @@
 """What the target of a table is: classes or numbers, and the label of each row."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,20 +54,35 @@ class TargetMeaning:
         return found
 
 
-def target_meaning(columns: Columns, numbers: NumberSummary | None, settings: TableSettings) -> TargetMeaning:
+def other_targets(pieces: Iterable[RawRows], columns: Columns) -> list[NumberSummary]:
+    """Return what the numbers of the targets beside the first are, in one pass over the rows, if there are any."""
+    found = [NumberSummary() for _ in range(columns.of_row.num_targets)]
+    for rows in pieces if found else ():
+        for place, one in enumerate(found):
+            one.update(rows.of_row[:, place])
+    return found
+
+
+def target_meaning(
+    columns: Columns, numbers: NumberSummary | None, settings: TableSettings, others: Sequence[NumberSummary] = ()
+) -> TargetMeaning:
     """Decide what a target is.
 
     Args:
         columns: the table.
         numbers: what the target's numbers are, if it is a column of numbers; else None.
         settings: what was said of it.
+        others: of several targets, what the numbers of those beside the first are.
 
     Raises:
         InputError: it can be neither; the sentence says why.
     """
     more = columns.of_row.num_targets
     if numbers is not None and (more or _is_regression(numbers, settings.task)):
-        _check_regression(columns, numbers, settings)
+        if settings.positive is not None:
+            raise InputError(f"{argument('positive')} goes with two classes; {settings.targets[0]} is a regression")
+        for name, summary in zip(settings.targets, (numbers, *others), strict=True):
+            _check_numbers(columns.where, name, summary)
         return TargetMeaning("regression", more_targets=more)
     if more:
         raise InputError(
@@ -103,14 +118,13 @@ def _is_regression(numbers: NumberSummary, task: TableTask | None) -> bool:
     return numbers.num_distinct > min(MOST_CLASSES, numbers.rows / 2) or not numbers.whole
 
 
-def _check_regression(columns: Columns, numbers: NumberSummary, settings: TableSettings) -> None:
-    if settings.positive is not None:
-        raise InputError(f"{argument('positive')} goes with two classes; {settings.targets[0]} is a regression")
+def _check_numbers(where: str, name: str, numbers: NumberSummary) -> None:
+    """Refuse numbers that float32 does not hold, or cannot tell apart."""
     if not numbers.finite or numbers.largest > float(np.finfo(np.float32).max):
-        raise InputError(f"{columns.where}: {settings.targets[0]} is infinite, or beyond float32, in some row")
+        raise InputError(f"{where}: {name} is infinite, or beyond float32, in some row")
     if numbers.num_distinct > 1 and numbers.rounding > COARSEST_STEP * numbers.deviation:
         raise InputError(
-            f"{columns.where}: float32 cannot tell the values of {settings.targets[0]} apart (they differ by some "
+            f"{where}: float32 cannot tell the values of {name} apart (they differ by some "
             f"{numbers.deviation:.3g} around {numbers.mean:.6g}); subtract an offset, or change the unit"
         )
 

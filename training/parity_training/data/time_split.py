@@ -35,7 +35,7 @@ def time_split(times: NDArray[np.floating], validation: float, test: float) -> S
             f"name another column, leave it out, or give {way_out}"
         )
     rows = len(times)
-    bounds = [*starts, rows]
+    bounds = np.append(starts, rows)
     first = _nearest(bounds, rows * (1 - test), 1 + (validation > 0), len(starts) - 1) if test else len(starts)
     begin = _nearest(bounds, rows * (1 - test - validation), 1, first - 1) if validation else first
     cut = bounds[begin], bounds[first]
@@ -43,9 +43,9 @@ def time_split(times: NDArray[np.floating], validation: float, test: float) -> S
     return Split(train, validating, held_out)
 
 
-def _nearest(bounds: list[int], wanted: float, low: int, high: int) -> int:
+def _nearest(bounds: NDArray[np.int64], wanted: float, low: int, high: int) -> int:
     """Return the place of the bound that is nearest to a number of rows, between two places."""
-    return min(range(low, high + 1), key=lambda place: abs(bounds[place] - wanted))
+    return low + int(np.argmin(np.abs(bounds[low : high + 1] - wanted)))
 
 
 def time_folds(times: NDArray[np.floating], count: int) -> Iterator[tuple[Rows, Rows]]:
@@ -63,7 +63,7 @@ def time_folds(times: NDArray[np.floating], count: int) -> Iterator[tuple[Rows, 
     values, rows = np.unique(times, return_counts=True)
     if len(values) < count + 1:
         raise InputError(
-            f"{argument('time')} has {len(values)} different times, too few for {argument('folds', str(count))}, each "
+            f"{argument('time')} has {len(values)} different times, too few for {argument('folds', count)}, each "
             "after those that are trained on; give fewer folds"
         )
     before = np.cumsum(rows) - rows

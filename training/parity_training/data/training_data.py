@@ -83,7 +83,7 @@ class TrainingData(Problem):
         """Whether there are ``indices``."""
         return self.indices is not None
 
-    def folds(self, count: int, seed: int) -> Iterator["TrainingData"]:
+    def folds(self, count: int, seed: int, *, fitted: bool = True) -> Iterator["TrainingData"]:
         """Give the problem once for each fold, whose rows are its ``test``; as large a share validates as here.
 
         Raises:
@@ -93,7 +93,7 @@ class TrainingData(Problem):
         rule = self.rule or SplitRule(classes)
         others = len(self.split.train) + len(self.split.validation)
         for split in rule.folds(count, len(self.split.validation) / others, seed):
-            yield self.remade(split) if self.remade else replace(self, split=split)
+            yield self.remade(split) if self.remade and fitted else replace(self, split=split)
 
     def part(self, name: str) -> Tensor:
         """Return the row numbers of ``train``, ``validation`` or ``test``, int64."""

@@ -13,7 +13,8 @@ def best_temperature(logits: Tensor, classes: Tensor) -> float:
     """Return the temperature by which logits are divided so that the mean cross-entropy is smallest.
 
     The loss is convex in one over the temperature (Guo et al., On Calibration of Modern Neural Networks, ICML 2017), so
-    its slope is halved until it is 0. Where rows say nothing, because all of them are right or none is, it is 1.
+    its slope is halved until it is 0. Where rows say nothing, because all of them are right or none is, it is 1; where
+    logits are so large that hardly any would do, it is 20.
 
     >>> import torch
     >>> from parity_training.fitting.calibration import best_temperature
@@ -28,8 +29,10 @@ def best_temperature(logits: Tensor, classes: Tensor) -> float:
     each = torch.cat([torch.zeros_like(logits), logits], 1) if logits.shape[1] == 1 else logits
     found, true = each.double().numpy(), classes.numpy()
     low, high = np.log(1 / _MOST), np.log(1 / _LEAST)
-    if not _slope(found, true, np.exp(low)) < 0 < _slope(found, true, np.exp(high)):
+    if not _slope(found, true, 0.0) < 0 < _slope(found, true, np.exp(high)):
         return 1.0
+    if _slope(found, true, np.exp(low)) >= 0:
+        return _MOST
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (middle, high) if _slope(found, true, np.exp(middle)) < 0 else (low, middle)

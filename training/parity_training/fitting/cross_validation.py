@@ -1,6 +1,7 @@
 """Cross-validation: the same training once for each fold of the rows, which says how sure its figures are."""
 
 import functools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,16 +10,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from parity_runtime import InputError
+from parity_runtime import FormatError, InputError
 from parity_runtime.arguments import argument
 from parity_runtime.files.atomic_write import write_file
 from parity_runtime.files.json_file import dump_json, read_json
-from parity_training.data.problem import Problem
+from parity_training.data.problem import PARTS, Problem
 from parity_training.fitting.evaluation import inputs_of, metrics_of, outputs_of
-from parity_training.fitting.finish import finish
+from parity_training.fitting.finish import check_decisions, finish
 from parity_training.fitting.loop import EpochResult, TrainingLoop
+from parity_training.fitting.objectives import POISSON_LOSS, parse_loss
 from parity_training.fitting.prepare import NetworkChoice, make_recipe, prepare
 from parity_training.fitting.stop_signals import StopRequest
+from parity_training.fitting.target_checks import refuse_no_counts, refuse_no_weights
 from parity_training.networks.registry import Network
 from parity_training.run import Recipe
 from parity_training.settings import TrainSettings
@@ -63,7 +66,7 @@ class CrossValidation:
             the folds (divided by their number less one), and its ``values``; None where somebody asked to stop.
         """
         path = folder / FOLDS
-        done: list[dict[str, Any]] = read_json(path)["folds"] if path.is_file() else []
+        done = _read_folds(path, self._count) if path.is_file() else []
         for number, fold in enumerate(self._problem.folds(self._count, self._settings.seed), 1):
             if number <= len(done):
                 continue
@@ -106,10 +109,39 @@ def check_folds(problem: Problem, settings: TrainSettings, processes: int) -> No
         return
     if processes > 1:
         raise InputError(f"{argument('folds')} takes one process; leave out {argument('processes')}")
-    for fold in problem.folds(settings.folds, settings.seed):
-        if not fold.num_rows("train") or not fold.num_rows("test"):
-            raise InputError(f"{argument('folds', str(settings.folds))} leaves a fold without rows; give fewer folds")
-        break
+    for number, fold in enumerate(problem.folds(settings.folds, settings.seed, fitted=False), 1):
+        try:
+            _check_fold(fold, settings, validates=problem.num_rows("validation") > 0)
+        except InputError as error:
+            raise InputError(f"{argument('folds', settings.folds)}: in fold {number} {error}") from error
+
+
+def _check_fold(fold: Problem, settings: TrainSettings, *, validates: bool) -> None:
+    for part in PARTS if validates else ("train", "test"):
+        if not fold.num_rows(part):
+            raise InputError(f"the part {part} has no rows; give fewer folds, or more rows")
+    check_decisions(fold, settings)
+    refuse_no_weights(fold)
+    if parse_loss(settings.loss, fold.contract.task)[0] == POISSON_LOSS:
+        refuse_no_counts(fold)
+
+
+def _read_folds(path: Path, most: int) -> list[dict[str, Any]]:
+    """Return the figures of the folds that are done.
+
+    Raises:
+        FormatError: the file holds something else.
+    """
+    found = read_json(path).get("folds")
+    if not isinstance(found, list) or len(found) > most or not all(_is_fold(fold) for fold in found):
+        raise FormatError(f"{path} holds no figures of {most} folds at most; without it they are computed again")
+    return found
+
+
+def _is_fold(fold: Any) -> bool:
+    if not isinstance(fold, dict) or type(fold.get("rows")) is not int:
+        return False
+    return all(isinstance(value, float) and math.isfinite(value) for name, value in fold.items() if name != "rows")
 
 
 def _summary(folds: list[dict[str, Any]]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from parity_runtime import InputError
 from parity_runtime.arguments import argument
+from parity_runtime.contract import binary_logit_threshold
 
 _LARGEST_LOGIT = 30.0  # a probability farther from 0 or 1 could not be told from it
 
@@ -68,20 +69,34 @@ class Goal:
             rows say there: ``precision``, ``recall``, ``f1``.
         """
         values, place = np.unique(logits.astype(np.float64), return_inverse=True)
-        hits = np.cumsum(np.bincount(place[positive], minlength=len(values))[::-1])[::-1].astype(np.float64)
-        rows = np.cumsum(np.bincount(place, minlength=len(values))[::-1])[::-1].astype(np.float64)
-        figures = _Figures(hits, rows, float(positive.sum()))
-        chosen, reached = _CHOICES[self.name](figures, self.figures)
-        below = values[chosen - 1] if chosen else values[0] - 1
-        logit = min(max((below + values[chosen]) / 2, -_LARGEST_LOGIT), _LARGEST_LOGIT)
-        found = {name: float(getattr(figures, name)[chosen]) for name in ("precision", "recall", "f1")}
-        return {"goal": self.text, "value": 1 / (1 + math.exp(-logit)), "reached": bool(reached)} | found
+        counts = [np.bincount(place[positive], minlength=len(values)), np.bincount(place, minlength=len(values))]
+        hits, rows = (np.append(np.cumsum(count[::-1])[::-1], 0).astype(np.float64) for count in counts)
+        shares = _between(values)
+        kept = np.searchsorted(values, (np.log(shares) - np.log1p(-shares)).astype(np.float32))
+        chosen, reached = _CHOICES[self.name](_Figures(hits[kept], rows[kept], hits[0]), self.figures)
+        value = float(shares[chosen])
+        kept = np.searchsorted(values, [binary_logit_threshold(value)])  # as the package rounds it
+        figures = _Figures(hits[kept], rows[kept], hits[0])
+        found = {name: float(getattr(figures, name)[0]) for name in ("precision", "recall", "f1")}
+        return {"goal": self.text, "value": value, "reached": bool(reached)} | found
 
     @property
     def text(self) -> str:
         """The goal as a person writes it."""
-        figures = ",".join(f"{figure:g}" for figure in self.figures)
+        figures = ",".join(repr(figure).removesuffix(".0") for figure in self.figures)
         return f"{self.name}={figures}" if figures else self.name
+
+
+def _between(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a probability below each of some ascending logits, and above the one before it, where a float32 is there.
+
+    Far from a half, where probabilities are too coarse to tell logits apart, some stand beside their place.
+    """
+    below = np.append(values[:1] - 1, values[:-1])
+    middles = (below + values) / 2
+    middles = np.where(middles.astype(np.float32) > below, middles, values)
+    shares: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(middles, -_LARGEST_LOGIT, _LARGEST_LOGIT)))
+    return shares
 
 
 class _Figures:
@@ -94,7 +109,7 @@ class _Figures:
     """
 
     def __init__(self, hits: _Counts, rows: _Counts, positives: float) -> None:
-        self.precision, self.recall = hits / rows, hits / positives
+        self.precision, self.recall = hits / np.maximum(rows, 1), hits / positives
         self.f1 = 2 * hits / (rows + positives)
         self.alarms, self.misses = rows - hits, positives - hits
 
@@ -114,11 +129,15 @@ def _with_recall(figures: _Figures, said: tuple[float, ...]) -> tuple[int, bool]
 
 
 def _with_precision(figures: _Figures, said: tuple[float, ...]) -> tuple[int, bool]:
-    """Return the threshold of the largest recall among those that are precise enough, or the most precise one."""
+    """Return the threshold of the largest recall among those that are precise enough, or the most precise one.
+
+    Of those that find as many it is the highest, which raises fewest false alarms.
+    """
     enough = figures.precision >= said[0]
     if not enough.any():
         return int(np.argmax(figures.precision)), False
-    return int(np.argmax(np.where(enough, figures.recall, -1))), True
+    found = np.where(enough, figures.recall, -1)
+    return len(found) - 1 - int(np.argmax(found[::-1])), True
 
 
 _CHOICES: dict[str, Callable[[_Figures, tuple[float, ...]], tuple[int, bool]]] = {

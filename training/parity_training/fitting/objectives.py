@@ -32,9 +32,11 @@ LOSSES: dict[Task, tuple[str, ...]] = {
 }
 """The losses of each task, the last with any quantile; the first is the default."""
 
-_SHORT = {"poisson": "PoissonNLLLoss", "huber": "HuberLoss", "mse": "MSELoss", "mae": "L1Loss"}
+POISSON_LOSS = "PoissonNLLLoss"
+
+_SHORT = {"poisson": POISSON_LOSS, "huber": "HuberLoss", "mse": "MSELoss", "mae": "L1Loss"}
 _QUANTILE = "quantile"
-_PREDICTED = {"L1Loss": MEDIAN, "SmoothL1Loss": HUBER, "HuberLoss": HUBER, "PoissonNLLLoss": POISSON}
+_PREDICTED = {"L1Loss": MEDIAN, "SmoothL1Loss": HUBER, "HuberLoss": HUBER, POISSON_LOSS: POISSON}
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class Objective:
             case "BCELoss":
                 of_rows = None if weights is None else weights[target.long()] / weights[0]
                 return functional.binary_cross_entropy(torch.sigmoid(outputs), target, of_rows, reduction=reduction)
-            case "PoissonNLLLoss":  # the network returns the rate itself
+            case name if name == POISSON_LOSS:  # the network returns the rate itself
                 return functional.poisson_nll_loss(outputs, target, log_input=False, reduction=reduction)
         if self.scale is not None:
             outputs, target = outputs / self.scale, target / self.scale

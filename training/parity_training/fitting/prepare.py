@@ -24,12 +24,12 @@ from parity_training.data.training_data import TrainingData, moments
 from parity_training.fitting.distribute import distribute, own_device, shared_outputs
 from parity_training.fitting.evaluation import inputs_of, outputs_of, predicted_of
 from parity_training.fitting.loop import TrainingLoop
-from parity_training.fitting.objectives import LossFunction, Objective, make_objective
+from parity_training.fitting.objectives import POISSON_LOSS, LossFunction, Objective, make_objective
 from parity_training.fitting.optimizers import make_optimizer, make_scheduler
 from parity_training.fitting.preprocessing import preprocessing_of
 from parity_training.fitting.process_group import ALONE, ProcessGroup, current_group
 from parity_training.fitting.restarts import Restarts, check_restarts
-from parity_training.fitting.target_checks import refuse_no_counts
+from parity_training.fitting.target_checks import has_validation, refuse_no_counts
 from parity_training.networks.registry import NETWORKS, Network
 from parity_training.networks.table_network import TableNetwork, body_inputs
 from parity_training.run import Recipe
@@ -103,7 +103,7 @@ def _preprocessing(problem: Problem, settings: TrainSettings, objective: Objecti
     Raises:
         InputError: a setting needs one.
     """
-    is_poisson = objective.name == "PoissonNLLLoss"
+    is_poisson = objective.name == POISSON_LOSS
     if not problem.preprocessed:
         if settings.calibrate or is_poisson:
             said = argument("calibrate") if settings.calibrate else f"the loss {objective.name}"
@@ -119,7 +119,8 @@ def prepare(problem: Problem, recipe: Recipe, user_network: Network | None, sett
     """Return the training of a recipe at its very beginning; the seed has just been set."""
     group = current_group()
     device = own_device(_device(settings.device), group)
-    check_restarts(settings, group.size, validates=problem.num_rows("validation") > 0)
+    validates = has_validation(problem)
+    check_restarts(settings, group.size, validates=validates)
     try:
         networks, kept = _networks(recipe, user_network, settings)
     except FormatError as error:
@@ -144,7 +145,7 @@ def prepare(problem: Problem, recipe: Recipe, user_network: Network | None, sett
         repeats=settings.optimizer == "LBFGS",
         patience=settings.patience,
         validate=_validation(problem, model, objective, loss_function, ALONE if user_network else group)
-        if problem.num_rows("validation")
+        if validates
         else None,
     )
     if group.size == 1:

@@ -41,23 +41,28 @@ class Restarts(nn.Module):
         return self._kept[0]
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Return what each network gives, ``[batch, networks * outputs]``.
+        """Return what each network gives, or their average.
 
-        While they are trained it is ``[batch, networks, outputs]``, as a loss takes it.
+        Returns:
+            While they are trained float32 ``[batch, networks, outputs]``, as a loss takes it; else their average,
+            ``[batch, outputs]``, or where the best is to be found all side by side, ``[batch, networks * outputs]``.
         """
         outputs: Tensor = self.stack(*inputs)
-        return outputs.view(len(outputs), self.stack.count, -1) if self.training else outputs
+        each = outputs.view(len(outputs), self.stack.count, -1)
+        if self.training:
+            return each
+        return each.mean(dim=1) if self._combine == "average" else outputs
 
     def kept_outputs(self, outputs: Tensor, loss_of: Callable[[Tensor], float]) -> Tensor:
-        """Return what the kept network gives, ``[rows, outputs]``, of what all give, ``[rows, networks * outputs]``.
+        """Return what the kept network gives, ``[rows, outputs]``, of what `forward` returns in eval mode.
 
         Args:
-            outputs: of all networks.
+            outputs: the average, ``[rows, outputs]``, or those of all networks, ``[rows, networks * outputs]``.
             loss_of: returns the loss of one network's outputs, ``[rows, outputs]``: the best has the smallest.
         """
-        each = outputs.view(len(outputs), self.stack.count, -1).unbind(1)
         if self._combine == "average":
-            return torch.stack(each).mean(dim=0)
+            return outputs
+        each = outputs.view(len(outputs), self.stack.count, -1).unbind(1)
         self.best = min(range(len(each)), key=lambda number: loss_of(each[number]))
         found: Tensor = each[self.best]
         return found
@@ -94,7 +99,7 @@ def check_restarts(settings: TrainSettings, processes: int, *, validates: bool) 
     """
     if settings.restarts == 1:
         return
-    said = argument("restarts", str(settings.restarts))
+    said = argument("restarts", settings.restarts)
     if settings.optimizer not in _ELEMENT_BY_ELEMENT:
         raise InputError(
             f"{said} trains networks side by side, which {settings.optimizer} would mix; choose "

@@ -1,8 +1,28 @@
-"""Whether a loss can be taken of a target."""
+"""Whether a loss can be taken of a target, and whether its rows weigh anything."""
 
 from parity_runtime import InputError
 from parity_runtime.arguments import argument
 from parity_training.data.problem import PARTS, Problem
+
+
+def has_validation(problem: Problem) -> bool:
+    """Whether there are validation rows, and one of them weighs anything."""
+    weights = problem.weights("validation")
+    return problem.num_rows("validation") > 0 and (weights is None or bool((weights > 0).any()))
+
+
+def refuse_no_weights(problem: Problem) -> None:
+    """Refuse weights that leave no row to train on, or none of those that decide when to stop.
+
+    Raises:
+        InputError: says which rows have none.
+    """
+    problem.mean_weight()
+    if problem.num_rows("validation") and not has_validation(problem):
+        raise InputError(
+            "every validation row has the weight 0, so that no epoch is better than another; one at least must weigh "
+            f"more, or give {argument('validation', 0)}"
+        )
 
 
 def refuse_no_counts(problem: Problem) -> None:

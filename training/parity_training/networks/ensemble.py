@@ -41,6 +41,8 @@ class Ensemble(nn.Module):
 class TableEnsemble(TableNetwork):
     """`TableNetwork` whose answer is the mean over several bodies, each with embeddings of its own.
 
+    The mean is of logits, or of values in the target's unit: of rates, not of their logarithms.
+
     Preprocessing is the same for all, and computed once.
 
     Args:
@@ -65,9 +67,8 @@ class TableEnsemble(TableNetwork):
         values = []
         for body, tables in zip(self.body, self.embeddings, strict=True):  # type: ignore[call-overload]
             own = [tables[name](part) if name in tables else part for name, part in zip(names, parts, strict=True)]
-            values.append(body(own[0] if len(own) == 1 else torch.cat(own, 1)))
-        value: Tensor = self.target(_mean(values))
-        return value
+            values.append(self.target(body(own[0] if len(own) == 1 else torch.cat(own, 1))))
+        return _mean(values)
 
     def combined(self, states: Sequence[StateDict]) -> StateDict:
         """Return the state_dict of the whole, from those of a `TableNetwork` for each body."""

@@ -102,6 +102,8 @@ class BatchedNetworks(NetworkStack):
         self.network = _StackedTable(tables) if tables else _stacked(networks)
         self._shapes = {name: value.shape for name, value in first.state_dict().items()}
         stacked = self.network.state_dict()
+        if stacked.keys() != self._shapes.keys() or _shares_parameters(first):
+            raise TypeError(f"{type(first).__name__} holds parameters that are not stacked")
         self._shared = {name for name, shape in self._shapes.items() if stacked[name].shape == shape}
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -210,23 +212,30 @@ class _StackedBatchNorm(nn.Module):
     def __init__(self, layers: Sequence[nn.BatchNorm1d]) -> None:
         super().__init__()
         first = layers[0]
+        if first.momentum is None:
+            raise TypeError("an average over all batches is not stacked")
         self.eps, self.momentum = first.eps, first.momentum
         self.weight = _parameter([layer.weight for layer in layers])
         self.bias = _parameter([layer.bias for layer in layers])
         for name in ("running_mean", "running_var"):
-            self.register_buffer(name, torch.cat([getattr(layer, name) for layer in layers]))
+            self.register_buffer(name, _joined([getattr(layer, name) for layer in layers]))
         self.register_buffer("num_batches_tracked", torch.zeros((), dtype=torch.int64))
         self.running_mean: Tensor
         self.running_var: Tensor
         self.num_batches_tracked: Tensor
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return ``values``, ``[batch, networks * numbers]``, normalized over the batch."""
+        """Return float32 ``[batch, networks * numbers]``, normalized over the batch.
+
+        Args:
+            values: ``[batch, networks * numbers]``, or ``[batch, numbers]`` that all networks share.
+        """
         if self.training:
             self.num_batches_tracked.add_(1)
+        if values.shape[1] < len(self.running_mean):
+            values = values.repeat(1, len(self.running_mean) // values.shape[1])
         return functional.batch_norm(
-            values, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum or 0.0,
-            self.eps,
+            values, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps
         )  # fmt: skip
 
 
@@ -243,11 +252,13 @@ def _stacked(modules: Sequence[nn.Module]) -> nn.Module:
         TypeError: it cannot be stacked.
     """
     kind = type(modules[0])
+    if any(type(module) is not kind or _has_hooks(module) for module in modules):
+        raise TypeError(f"{kind.__name__} is not stacked with others, or with hooks")
     if kind in _ELEMENTWISE:
         return modules[0]
     if kind in _STACKED:
         return _STACKED[kind](modules)
-    if kind not in _SHAPE_AGNOSTIC or any(module.__dict__["_forward_hooks"] for module in modules):
+    if kind not in _SHAPE_AGNOSTIC or modules[0]._parameters or modules[0]._buffers:
         raise TypeError(f"{kind.__name__} is not stacked")
     found = copy.copy(modules[0])
     found._modules = {  # copied, as the first network keeps its own layers
@@ -257,5 +268,37 @@ def _stacked(modules: Sequence[nn.Module]) -> nn.Module:
     return found
 
 
-def _parameter(tensors: Sequence[Tensor]) -> nn.Parameter:
-    return nn.Parameter(torch.cat([tensor.detach() for tensor in tensors]))
+def _has_hooks(module: nn.Module) -> bool:
+    """Whether something is called beside a module's forward, such as torch's weight_norm and spectral_norm."""
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return any(module.__dict__[kind] for kind in kinds)
+
+
+def _shares_parameters(network: nn.Module) -> bool:
+    """Whether a parameter has two names: as one tensor it would learn from both."""
+    return len(list(network.named_parameters(remove_duplicate=False))) > len(list(network.parameters()))
+
+
+def _parameter(tensors: Sequence[Tensor | None]) -> nn.Parameter:
+    """Return parameters as one, which learns where they do.
+
+    Raises:
+        TypeError: they are none, some of them learn, or a hook is called with a gradient of theirs.
+    """
+    parameters = [tensor for tensor in tensors if isinstance(tensor, nn.Parameter)]
+    learning = {parameter.requires_grad for parameter in parameters}
+    hooked = any(one._backward_hooks or one._post_accumulate_grad_hooks for one in parameters)
+    if len(parameters) < len(tensors) or len(learning) > 1 or hooked:
+        raise TypeError("what is no plain parameter is not stacked")
+    return nn.Parameter(_joined([parameter.detach() for parameter in parameters]), requires_grad=learning.pop())
+
+
+def _joined(tensors: Sequence[Tensor]) -> Tensor:
+    """Return tensors of one shape one behind the other.
+
+    Raises:
+        TypeError: they have several shapes, or are none.
+    """
+    if any(tensor is None or tensor.shape != tensors[0].shape for tensor in tensors):
+        raise TypeError("tensors of several shapes are not stacked")
+    return torch.cat(list(tensors))

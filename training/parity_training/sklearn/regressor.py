@@ -41,7 +41,7 @@ class ParityRegressor(RegressorMixin, ParityEstimator):  # type: ignore[misc]
         weight_decay: of the optimizer.
         scheduler: a class of torch.optim.lr_scheduler by name, stepped once an epoch.
         scheduler_arguments: its keyword arguments.
-        loss: a loss of torch.nn by name (MSELoss, L1Loss, SmoothL1Loss, HuberLoss).
+        loss: a loss of torch.nn by name, or ``quantile=0.9``, ``poisson``, ``huber``; None takes MSELoss.
         clip_norm: the largest norm of all gradients together.
         patience: epochs without a smaller validation loss after which training ends; None never.
         validation_fraction: of the rows that decide when to stop and which weights are best; 0: none.

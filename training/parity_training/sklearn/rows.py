@@ -19,7 +19,7 @@ from parity_training.data.row_columns import RowColumns
 from parity_training.data.table import TableDataset, table_data
 from parity_training.data.table_settings import TableSettings
 from parity_training.data.target_column import Target
-from parity_training.data.target_meaning import TargetMeaning, target_meaning
+from parity_training.data.target_meaning import TargetMeaning, other_targets, target_meaning
 from parity_training.data.training_data import TrainingData
 from parity_training.data.value_range import ValueRange
 
@@ -73,7 +73,8 @@ class _MatrixDataset(TableDataset):
         self.columns = Columns("y", kinds, (), Target(target.names[0], "y", values=PLAIN), rows, 0, of_row=of_rows)
         self.meaning = TargetMeaning(target.task, target.classes)
         if not target.classes:
-            self.meaning = target_meaning(self.columns, NumberSummary.of([first]), settings)
+            others = other_targets([self.rows.all], self.columns)
+            self.meaning = target_meaning(self.columns, NumberSummary.of([first]), settings, others)
         self.data = torch.from_numpy(self.rows.all.data)
         self.label = torch.from_numpy(target.values if target.classes else self.meaning.labels(self.rows.all))
         self.table = None
