@@ -330,3 +330,9 @@ def test_a_class_that_only_comes_last_is_said(parity, tmp_path: Path) -> None:
     answer = parity(*command, "--out", tmp_path / "run")
     assert answer.code == 0, answer.err
     assert "kind: no row that is trained on is new, which can never be predicted" in answer.err
+
+
+def test_groups_that_are_the_classes_hold_nothing_out_and_are_refused() -> None:
+    classes = np.repeat([0, 1, 2, 3], 30)
+    with pytest.raises(InputError, match="leaves no rows for the part"):
+        SplitRule(classes, groups=classes.astype(np.float64)).split(0.1, 0.1, seed=1)

@@ -7,7 +7,11 @@ from numpy.typing import NDArray
 
 from parity_runtime import InputError
 from parity_runtime.arguments import argument, either
+from parity_training.data.problem import PARTS
 from parity_training.data.split import Rows, Split, refuse_fractions
+
+_TRIES = 20
+"""Orders of the groups that are tried where a part stays empty, because a class has all of its rows there."""
 
 
 def group_split(
@@ -25,7 +29,7 @@ def group_split(
         seed: makes the same split every time.
 
     Raises:
-        InputError: a fraction is out of range, or there are fewer groups than parts.
+        InputError: a fraction is out of range, there are fewer groups than parts, or groups are all of their class.
     """
     refuse_fractions(validation, test)
     _, member, sizes = np.unique(groups, return_inverse=True, return_counts=True)
@@ -37,15 +41,31 @@ def group_split(
             f"{argument('group')} makes {made}, too few for {parts} parts; name another column, leave it out, or give "
             f"{way_out}"
         )
-    order = np.random.default_rng(seed).permutation(len(sizes))
+    random, wanted = np.random.default_rng(seed), (validation, test)
+    for _ in range(_TRIES):
+        part = _drawn(random.permutation(len(sizes)), sizes, (validation * len(groups), test * len(groups)))
+        missing = np.setdiff1d(classes, classes[part[member] == 0])
+        part[np.unique(member[np.isin(classes, missing)])] = 0
+        rows = [np.flatnonzero(part[member] == place) for place in range(3)]
+        empty = [
+            name for name, share, found in zip(PARTS[1:], wanted, rows[1:], strict=True) if share and not len(found)
+        ]
+        if not empty:
+            return Split(*rows)
+    way_out = either(f"{empty[0]}=0", f"--{empty[0]} 0")
+    raise InputError(
+        f"{argument('group')} leaves no rows for the part {empty[0]}: all rows of some class would be in it, which could "
+        f"not be learned; name another column, leave it out, or give {way_out}"
+    )
+
+
+def _drawn(order: NDArray[np.int64], sizes: NDArray[np.int64], rows: tuple[float, float]) -> NDArray[np.int64]:
+    """Return the part of each group, a place in `PARTS`: those held out first, in an order, then those that validate."""
     part = np.zeros(len(sizes), np.int64)
-    for place, fraction in ((2, test), (1, validation)):
+    for place in (2, 1):
         free = order[part[order] == 0]
-        part[_nearest(free, sizes, fraction * len(groups), spare=1 + (place == 2 and validation > 0))] = place
-    missing = np.setdiff1d(classes, classes[part[member] == 0])
-    part[np.unique(member[np.isin(classes, missing)])] = 0
-    train, validating, held_out = (np.flatnonzero(part[member] == place) for place in range(3))
-    return Split(train, validating, held_out)
+        part[_nearest(free, sizes, rows[place - 1], spare=1 + (place == 2 and rows[0] > 0))] = place
+    return part
 
 
 def _nearest(order: NDArray[np.int64], sizes: NDArray[np.int64], rows: float, spare: int) -> list[int]:
