@@ -54,13 +54,13 @@ def group_split(
             return Split(*rows)
     way_out = either(f"{empty[0]}=0", f"--{empty[0]} 0")
     raise InputError(
-        f"{argument('group')} leaves no rows for the part {empty[0]}: all rows of some class would be in it, which could "
-        f"not be learned; name another column, leave it out, or give {way_out}"
+        f"{argument('group')} leaves no rows for the part {empty[0]}: all rows of some class would be in it, which "
+        f"could not be learned; name another column, leave it out, or give {way_out}"
     )
 
 
 def _drawn(order: NDArray[np.int64], sizes: NDArray[np.int64], rows: tuple[float, float]) -> NDArray[np.int64]:
-    """Return the part of each group, a place in `PARTS`: those held out first, in an order, then those that validate."""
+    """Return the part of each group, a place in `PARTS`: in an order those held out, then those that validate."""
     part = np.zeros(len(sizes), np.int64)
     for place in (2, 1):
         free = order[part[order] == 0]
