@@ -433,3 +433,14 @@ def test_without_scikit_learn_the_extra_is_named() -> None:
     last = done.stderr.strip().splitlines()[-1]
     assert "MissingExtraError: parity_training.sklearn needs scikit-learn" in last
     assert 'pip install ".[train,sklearn]"' in last
+
+
+def test_columns_of_which_no_feature_can_be_made_are_named() -> None:
+    pandas = pytest.importorskip("pandas")
+    random = np.random.default_rng(0)
+    y = random.integers(0, 2, 60)
+    frame = pandas.DataFrame({"a": y + random.normal(0, 0.1, 60), "lasted": pandas.to_timedelta(range(60), unit="h")})
+    with pytest.warns(UserWarning, match="lasted of X: no feature can be made of such cells"):
+        fitted = ParityClassifier(epochs=2).fit(frame, y)
+    assert fitted.predict(frame).shape == (60,)
+    ParityClassifier(epochs=2, drop_columns=("lasted",)).fit(frame, y)  # a warning would be an error

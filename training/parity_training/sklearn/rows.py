@@ -1,5 +1,6 @@
 """What an estimator is fitted on, as the rows that training takes: a matrix of numbers, or a data frame."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -109,6 +110,10 @@ def frame_rows(frame: Any, names: Sequence[str], target: EstimatorTarget, settin
     for name, column in zip(target.names, target.columns, strict=True):
         table = table.append_column(name, [np.ascontiguousarray(column)])
     dataset = TableDataset(table, settings)
+    unreadable = [one.name for one in dataset.columns.left_out if one.why == "unreadable"]
+    if unreadable:
+        told = f"{', '.join(unreadable)} of X: no feature can be made of such cells, and the fit is without them"
+        warnings.warn(f"{told}; convert them to numbers, text or dates, or name them in drop_columns", stacklevel=6)
     dataset.meaning = replace(dataset.meaning, classes=target.classes)
     return _data(dataset, settings)
 
