@@ -132,6 +132,14 @@ def test_names_are_printable_short_and_told_apart() -> None:
     assert all(len(name) <= 40 and name.replace(r"\$", "").isprintable() for name in names)
     same = class_names([f"{'a' * 20}{index}{'b' * 20}" for index in range(3)])
     assert len(set(same)) == 3
+    assert class_names(["ab", "ab"]) == ["ab [0]", "ab [1]"]
+
+
+def test_a_name_in_one_picture_is_no_other_class_in_the_next() -> None:
+    classes = [f"A rather long name of a class, which is number {index} of twelve" for index in range(12)]
+    for shown in (classes, classes[::-1], classes[3:8]):
+        names = dict(zip(shown, class_names(shown), strict=True))
+        assert all(f" {label.split()[-3]} of" in name and "[" not in name for label, name in names.items()), names
 
 
 def test_any_name_can_be_drawn() -> None:
@@ -163,9 +171,9 @@ def test_no_class_is_left_out_of_the_curves_without_a_word() -> None:
 def test_a_class_without_rows_is_named() -> None:
     true, probabilities = np.array([0, 1, 0, 1]), np.full((4, 3), 1 / 3)
     found = curves(true, probabilities, ("cat", "dog", "owl"))
-    assert "no curve, as all rows or none are theirs: owl (1)" in legend(draw_roc(found))
+    assert "no curve where a class has every row or none: owl" in legend(draw_roc(found))
     alone = curves(np.zeros(4, int), np.full((4, 2), 0.5), ("cat", "dog"))
-    assert "no curve, as all rows or none are theirs: dog (1)" in legend(draw_roc(alone))
+    assert "no curve where a class has every row or none: dog" in legend(draw_roc(alone))
     png(draw_precision_recall(alone))
 
 

@@ -7,7 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
+from parity_runtime.printable import counted
 from parity_training.reports.figures import (
     BLUE,
     CLASS_COLORS,
@@ -19,6 +21,7 @@ from parity_training.reports.figures import (
 )
 
 _MOST_BARS = 20
+_MOST_TICKS = 5  # small numbers are long ones, such as -0.0025
 _UNITS = {"log_loss": "log loss", "rmse": "RMSE"}
 
 
@@ -35,12 +38,13 @@ def draw_importance(importance: dict[str, Any]) -> Figure:
     axes.barh(names, [one["mean"] for one in shown], xerr=errors, color=BLUE, height=0.7,
               error_kw={"ecolor": GREY, "elinewidth": 1})  # fmt: skip
     axes.invert_yaxis()
+    axes.xaxis.set_major_locator(MaxNLocator(_MOST_TICKS))
     axes.axvline(0, color="black", linewidth=0.8)
     more = len(importance["features"]) - len(shown) + importance["left_out"]
     said = f"; {more} less important ones are not drawn" if more else ""
     metric = _UNITS.get(importance["metric"], importance["metric"])
     axes.set_xlabel(f"growth of {metric} where a feature is shuffled{said}", fontsize="small" if more else "medium")
-    axes.set_title(f"Importance, by {importance['rows']} rows")
+    axes.set_title(f"Importance, by {counted(importance['rows'], 'row')}")
     return figure
 
 

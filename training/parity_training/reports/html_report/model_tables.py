@@ -30,9 +30,15 @@ class Column(NamedTuple):
 
 
 def cut(value: Any, most: int = _LONGEST) -> str:
-    """Return text in one printable line of at most so many characters."""
-    text = printable(str(value)[: most + 1])
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    """Return text in one printable line of at most so many characters.
+
+    The middle of a long one is left out: names often begin alike, and end differently.
+    """
+    text = str(value)
+    half = most // 2
+    short = text if len(text) <= most else f"{text[: half - 1].rstrip()}…{text[-half:].lstrip()}"
+    whole = printable(short)
+    return whole if len(whole) <= most else f"{whole[: most - 1]}…"
 
 
 def columns(facts: Facts) -> list[Column]:
