@@ -26,8 +26,8 @@ def result_sentences(contract: ModelContract, evaluation: Mapping[str, Any]) -> 
         found = _classes([str(label) for label in contract.classes], evaluation, rows)
     else:
         found = _values(contract.objective, evaluation, rows)
-    name = "accuracy" if contract.is_classifier else _measure(contract.objective)[1]
-    decided = [*_folds(name, evaluation.get("folds")), *_threshold(evaluation.get("threshold"))]
+    measured = ("accuracy", "accuracy") if contract.is_classifier else _measure(contract.objective)
+    decided = [*_folds(*measured, evaluation.get("folds")), *_threshold(evaluation.get("threshold"))]
     return [found, *decided, *_limit(evaluation.get("ended"))]
 
 
@@ -100,13 +100,13 @@ def _beside(beaten: bool) -> str:
     return ";" if beaten else ", no better than"
 
 
-def _folds(name: str, folds: Mapping[str, Any] | None) -> list[str]:
+def _folds(label: str, name: str, folds: Mapping[str, Any] | None) -> list[str]:
     """Return the mean and the spread of a metric over the folds of a cross-validation."""
     if not folds or name not in folds["metrics"]:
         return []
     found = folds["metrics"][name]
     figures = [f"{found[key]:.2%}" if name == "accuracy" else _number(found[key]) for key in ("mean", "std")]
-    return [f"over {folds['count']} folds: {name} {figures[0]}, standard deviation {figures[1]}"]
+    return [f"over {folds['count']} folds: {label} {figures[0]}, standard deviation {figures[1]}"]
 
 
 def _threshold(threshold: Mapping[str, Any] | None) -> list[str]:

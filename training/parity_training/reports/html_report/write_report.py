@@ -20,6 +20,7 @@ from parity_training.reports.html_report.model_tables import (
     cut,
     data_of,
     parity_of,
+    plain,
     tolerances_of,
     training_of,
 )
@@ -84,7 +85,7 @@ def _refuse_another_file(target: Path) -> None:
 def _rendered(facts: Facts) -> str:
     folder = files("parity_training.reports.html_report")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"cut": cut, "percent": percent, "short": short}
+    environment.filters |= {"cut": cut, "plain": plain, "percent": percent, "short": short}
     template = environment.from_string((folder / "page.html.j2").read_text("utf-8"))
     style = Markup((folder / "style.css").read_text("utf-8"))  # noqa: S704 -- our own
     try:
@@ -107,6 +108,7 @@ def _names(facts: Facts) -> dict[str, Any]:
         "tiles": tiles_in(found),
         "metrics": metrics_in(found),
         "columns": columns(facts),
+        "features": {feature.name for feature in facts.contract.features},
         "data": data_of(facts),
         "training": training_of(facts),
         "parity": parity_of(facts),
