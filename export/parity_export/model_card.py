@@ -72,11 +72,11 @@ def model_card(
 
 
 def as_text(text: str) -> str:
-    """Return text that Markdown shows as it stands: names of a table are no tags, links or cells of the card.
+    r"""Return text that Markdown shows as it stands: names of a table are no tags, links or cells of the card.
 
     >>> from parity_export.model_card import as_text
     >>> as_text("<b> or <=50K")
-    '\\\\<b> or <=50K'
+    '\\<b> or <=50K'
     """
     return _MARKUP.sub(r"\\\g<0>", printable(text))
 

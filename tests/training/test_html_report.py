@@ -181,7 +181,7 @@ def test_what_other_figures_an_evaluation_holds_is_shown(copy: Run) -> None:
 @pytest.mark.parametrize(
     ("ended", "said"),
     [
-        ({"epochs": 8, "best_epoch": 8, "by": "epochs"}, "the weights of epoch 8 are kept. The limit of epochs ended it "
+        ({"epochs": 8, "best_epoch": 8, "by": "epochs"}, "epoch 8 are kept. The limit of epochs ended it "
          "while the validation loss was still falling: with more of them it may become better."),
         ({"epochs": 8, "best_epoch": None, "by": "epochs"}, "ended after 8 epochs. The limit of epochs ended it."),
         ({"epochs": 1, "best_epoch": 1, "by": "patience"}, "after 1 epoch, and the weights of epoch 1 are kept."),

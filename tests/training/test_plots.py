@@ -30,7 +30,7 @@ from parity_training.reports.figures import class_name, class_names, png
 from parity_training.reports.loss_plot import draw_loss, kept_epoch
 from parity_training.reports.run_plots import plot_run, run_figures
 from parity_training.reports.test_predictions import predict_test_rows
-from tests.training.tables import classes_table
+from tests.training.tables import classes_table, write_table
 
 HOSTILE = ("<script>", "two\nlines", "$x_1$", "\u202eright to left", "word " * 2000, "日本", "a" * 10_000)
 
@@ -140,6 +140,17 @@ def test_a_name_in_one_picture_is_no_other_class_in_the_next() -> None:
     for shown in (classes, classes[::-1], classes[3:8]):
         names = dict(zip(shown, class_names(shown), strict=True))
         assert all(f" {label.split()[-3]} of" in name and "[" not in name for label, name in names.items()), names
+
+
+def test_the_picture_of_the_first_target_has_its_own_figures(tmp_path: Path) -> None:
+    x = np.linspace(-1, 1, 200).round(3)
+    path = write_table(tmp_path / "t.csv", {"x": x, "large": 100 * x, "small": -x})
+    chosen = TableSettings(("large", "small"))
+    run = train_model(table_data(TableDataset(path, chosen), chosen, "t"), NetworkChoice(), TrainSettings(epochs=2),
+                      tmp_path / "run")  # fmt: skip
+    title = run_figures(run, None)["predictions.png"].axes[0].get_title()
+    rmse = run.evaluation()["targets"]["large"]["rmse"]
+    assert title.startswith(f"RMSE {rmse:.4g},") and rmse != pytest.approx(run.evaluation()["rmse"], rel=0.1)
 
 
 def test_any_name_can_be_drawn() -> None:

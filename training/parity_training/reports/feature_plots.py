@@ -22,7 +22,8 @@ from parity_training.reports.figures import (
 
 _MOST_BARS = 20
 _MOST_TICKS = 5  # small numbers are long ones, such as -0.0025
-_UNITS = {"log_loss": "log loss", "rmse": "RMSE"}
+METRIC_NAMES = {"log_loss": "log loss", "rmse": "RMSE", "mae": "mean absolute error", "pinball_loss": "pinball loss",
+                "poisson_deviance": "Poisson deviance"}  # fmt: skip
 
 
 def draw_importance(importance: dict[str, Any]) -> Figure:
@@ -42,7 +43,7 @@ def draw_importance(importance: dict[str, Any]) -> Figure:
     axes.axvline(0, color="black", linewidth=0.8)
     more = len(importance["features"]) - len(shown) + importance["left_out"]
     said = f"; {more} less important ones are not drawn" if more else ""
-    metric = _UNITS.get(importance["metric"], importance["metric"])
+    metric = METRIC_NAMES.get(importance["metric"], importance["metric"])
     axes.set_xlabel(f"growth of {metric} where a feature is shuffled{said}", fontsize="small" if more else "medium")
     axes.set_title(f"Importance, by {counted(importance['rows'], 'row')}")
     return figure

@@ -5,7 +5,6 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from os.path import commonprefix
 from typing import Any
 
 import numpy as np
@@ -58,16 +57,23 @@ def class_names(labels: Sequence[str | int]) -> list[str]:
     Of long names that begin and end alike the first characters and those from where they differ are shown; an index
     would be another one in each picture. It stands, from 0 on, where even these are alike.
     """
-    names = [class_name(label) for label in labels]
-    texts: dict[str, list[str]] = {}
-    for label, name in zip(labels, names, strict=True):
-        texts.setdefault(name, []).append(str(label)[:_MOST_READ])
+    texts = [str(label)[:_MOST_READ] for label in labels]
+    groups: dict[str, list[str]] = {}
+    for label, text in zip(labels, texts, strict=True):
+        groups.setdefault(class_name(label), []).append(text)
+    places = {text: _first_difference(alike) for alike in groups.values() if len(set(alike)) > 1 for text in alike}
     names = [
-        _where_it_differs(str(label)[:_MOST_READ], len(commonprefix(texts[name]))) if len(set(texts[name])) > 1 else name
-        for label, name in zip(labels, names, strict=True)
+        _where_it_differs(text, places[text]) if text in places else class_name(label)
+        for label, text in zip(labels, texts, strict=True)
     ]
     counts = Counter(names)
     return [name if counts[name] == 1 else f"{name} [{index}]" for index, name in enumerate(names)]
+
+
+def _first_difference(texts: Sequence[str]) -> int:
+    """Return the first place at which some texts are not alike."""
+    letters = enumerate(zip(*texts, strict=False))
+    return next((place for place, found in letters if len(set(found)) > 1), min(map(len, texts)))
 
 
 def _where_it_differs(text: str, place: int) -> str:

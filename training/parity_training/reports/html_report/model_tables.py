@@ -116,7 +116,9 @@ def training_of(facts: Facts) -> Pairs:
 
 def _pairs(values: Mapping[str, Any]) -> Pairs:
     return [
-        (cut(name.replace("_", " ")), plain(value)) for name, value in values.items() if value is not None and value != {}
+        (cut(name.replace("_", " ")), plain(value))
+        for name, value in values.items()
+        if value is not None and value != {}
     ]
 
 

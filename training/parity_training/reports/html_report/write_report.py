@@ -12,6 +12,7 @@ from parity_runtime.arguments import argument
 from parity_runtime.files.atomic_write import write_file
 from parity_runtime.package.manifest import EVALUATION, REPORT
 from parity_training.reports.confusion_plot import MOST_CELLS
+from parity_training.reports.feature_plots import METRIC_NAMES
 from parity_training.reports.html_report.charts import charts
 from parity_training.reports.html_report.facts import Facts, read_facts
 from parity_training.reports.html_report.figures_of import figure_of
@@ -113,6 +114,7 @@ def _names(facts: Facts) -> dict[str, Any]:
         "training": training_of(facts),
         "parity": parity_of(facts),
         "tolerances": list(tolerances_of(facts)),
+        "metric_names": METRIC_NAMES,
         "most_cells": MOST_CELLS,
         "most_rows": _MOST_ROWS,
         "most_classes": _MOST_CLASSES,
