@@ -242,6 +242,13 @@ def test_partial_dependence_is_the_mean_of_changed_rows(mixed: tuple[Run, Sample
     assert partial_dependence(rows, []) == {"rows": 180, "of": "probability", "features": []}
 
 
+def test_values_far_from_zero_keep_the_digits_in_which_they_differ() -> None:
+    true = 1_000_000 + np.arange(40.0)
+    groups = residuals(true, true.astype(np.float32), "price")["by_prediction"]
+    assert len({group["true"] for group in groups}) == len(groups) == len({group["low"] for group in groups})
+    assert groups[0]["predicted"] == 1_000_001
+
+
 def test_the_worst_rows_are_rows_of_the_test_table(mixed: tuple[Run, SampledRows]) -> None:
     run, rows = mixed
     with (run.path / "test.csv").open() as file:

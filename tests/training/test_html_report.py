@@ -17,7 +17,7 @@ from parity_training.reports.html_report.model_tables import plain
 from parity_training.reports.html_report.write_report import report_page, write_report
 from parity_training.reports.metric_table import metrics_in
 from parity_training.reports.number_text import short
-from tests.training.tables import classes_table, prices_table
+from tests.training.tables import classes_table, prices_table, write_table
 
 CLASSES = ("<script>alert(1)</script>", 'a"onload="alert(2)', "x" * 10_000, "]]>&amp;", "$x^2$", "{{ 7 * 7 }}",
            "</style></svg><img src=http://example.org/x>", "日本")  # fmt: skip
@@ -207,6 +207,14 @@ def test_long_names_that_begin_alike_are_told_apart_and_columns_have_one_name_ea
     text = " ".join(page.text.split())
     assert all(f"a name that goes on and on {index} " in text for index in range(6))
     assert text.count("row of the data") == 1 and "Of 6 classes the 4 are drawn whose probability" in text
+
+
+def test_no_column_of_a_wide_table_is_left_out_without_a_word(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    columns = {f"x{index}": random.normal(size=100).round(3) for index in range(40)}
+    write_table(tmp_path / "t.csv", columns | {"kind": np.where(columns["x0"] > 0, "a", "b")})
+    text = " ".join(Page(report_page(read_facts(trained(tmp_path, epochs=2).path))).text.split())
+    assert "and 10 more" in text and "20 that matter less are not drawn" in text
 
 
 def test_a_list_is_written_as_names_and_not_as_code() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from parity_runtime import InputError, ModelContract
 from parity_runtime.tables.csv_file import csv_chunks
-from parity_training.diagnostics.numbers import rounded
+from parity_training.diagnostics.numbers import cell, rounded
 from parity_training.diagnostics.row_losses import Truth
 from parity_training.fitting.evaluation import predicted_of, probabilities_of
 
@@ -57,7 +57,7 @@ def _classified(contract: ModelContract, truth: Truth, outputs: Tensor) -> list[
 
 def _valued(truth: Truth, outputs: Tensor) -> list[dict[str, Any]]:
     pairs = zip(truth.values, outputs[:, 0].numpy(), strict=True)
-    return [{"true": rounded(true), "predicted": rounded(predicted)} for true, predicted in pairs]
+    return [{"true": cell(true), "predicted": cell(predicted)} for true, predicted in pairs]
 
 
 def _cells(table: Path, rows: NDArray[np.int64], contract: ModelContract, names: list[str]) -> dict[int, Any]:

@@ -21,6 +21,8 @@ from parity_training.reports.figures import (
 )
 
 _MOST_BARS = 20
+_LONG = 8  # characters
+_MARGIN = 0.05  # of an axis, beyond what it shows
 _MOST_TICKS = 5  # small numbers are long ones, such as -0.0025
 METRIC_NAMES = {"log_loss": "log loss", "rmse": "RMSE", "mae": "mean absolute error", "pinball_loss": "pinball loss",
                 "poisson_deviance": "Poisson deviance"}  # fmt: skip
@@ -42,9 +44,10 @@ def draw_importance(importance: dict[str, Any]) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(_MOST_TICKS))
     axes.axvline(0, color="black", linewidth=0.8)
     more = len(importance["features"]) - len(shown) + importance["left_out"]
-    said = f"; {more} less important ones are not drawn" if more else ""
+    said = f"\n{more} that matter less are not drawn" if more else ""
     metric = METRIC_NAMES.get(importance["metric"], importance["metric"])
-    axes.set_xlabel(f"growth of {metric} where a feature is shuffled{said}", fontsize="small" if more else "medium")
+    where = "right" if max(map(len, names)) > _LONG else "center"  # a label beside long names is wider than its axis
+    axes.set_xlabel(f"growth of {metric} where a feature is shuffled{said}", loc=where)
     axes.set_title(f"Importance, by {counted(importance['rows'], 'row')}")
     return figure
 
@@ -73,9 +76,19 @@ def draw_dependence(partial: dict[str, Any], place: int) -> Figure:
     """Return the partial dependence of one of the features that were followed."""
     figure, axes = new_figure(6, 4)
     _panel(axes, partial["features"][place], partial["of"])
+    axes.set_ylim(*_extent(partial))
     if len(partial["features"][place]["outputs"]) > 1:
         legend_below(figure, 2)
     return figure
+
+
+def _extent(partial: dict[str, Any]) -> tuple[float, float]:
+    """Return the ends of the axis of all features: with its own, one that changes nothing looks like one that does."""
+    outputs = [output for feature in partial["features"] for output in feature["outputs"]]
+    means = [mean for output in outputs for mean in output["means"] if mean is not None]
+    low, high = min(means, default=0.0), max(means, default=0.0)
+    margin = _MARGIN * (high - low) or 0.5
+    return low - margin, high + margin
 
 
 def _panel(axes: Axes, feature: dict[str, Any], of: str) -> None:
