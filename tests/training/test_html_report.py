@@ -217,6 +217,17 @@ def test_no_column_of_a_wide_table_is_left_out_without_a_word(tmp_path: Path) ->
     assert "and 10 more" in text and "20 that matter less are not drawn" in text
 
 
+def test_a_curve_that_cannot_be_drawn_is_a_line_and_no_empty_picture(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    kinds = ["no", "no", "yes"] * 4
+    write_table(tmp_path / "t.csv", {"a": random.normal(size=12).round(3), "kind": kinds})
+    run = trained(tmp_path, epochs=2)
+    assert run.evaluation()["rows"] == 1
+    page = report_page(read_facts(run.path)).decode()
+    assert "There is no curve" in page and "receiver operating" not in page and "Precision over recall" not in page
+    assert "Measured on <data" in page and "held-out row." in page
+
+
 def test_a_list_is_written_as_names_and_not_as_code() -> None:
     assert plain(["left", "right", 3]) == "left, right, 3" and (plain(True), plain(False)) == ("yes", "no")
 

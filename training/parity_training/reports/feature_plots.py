@@ -46,8 +46,8 @@ def draw_importance(importance: dict[str, Any]) -> Figure:
     more = len(importance["features"]) - len(shown) + importance["left_out"]
     said = f"\n{more} that matter less are not drawn" if more else ""
     metric = METRIC_NAMES.get(importance["metric"], importance["metric"])
-    where = "right" if max(map(len, names)) > _LONG else "center"  # a label beside long names is wider than its axis
-    axes.set_xlabel(f"growth of {metric} where a feature is shuffled{said}", loc=where)
+    wide = max(map(len, names)) > _LONG  # beside them the label is wider than its axis
+    axes.set_xlabel(f"growth of {metric} where a feature is shuffled{said}", loc="right" if wide else "center")
     axes.set_title(f"Importance, by {counted(importance['rows'], 'row')}")
     return figure
 
