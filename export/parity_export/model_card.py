@@ -1,5 +1,6 @@
 """The model card: README.md of a package, for a person."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from types import MappingProxyType
@@ -12,7 +13,7 @@ from parity_runtime import ModelContract, TensorSpec
 from parity_runtime.contract import TOKENS
 from parity_runtime.package.manifest import EVALUATION
 from parity_runtime.package.summary import summarize
-from parity_runtime.printable import counted
+from parity_runtime.printable import counted, printable
 from parity_training.reports.metric_table import Metric, caveat, metrics_in, verdict
 from parity_training.reports.number_text import short
 from parity_training.reports.well_formed import well_formed
@@ -25,6 +26,8 @@ inputs = {{{inputs}}}
 outputs = dict(zip([output.name for output in session.get_outputs()], session.run(None, inputs)))
 print(outputs["{output}"])
 ```"""
+
+_MARKUP = re.compile(r"<(?=[A-Za-z/!?])|[\[`|]")  # what begins HTML, a link, code or a cell
 
 _LINE = 108  # characters of the inputs, so that their line has 120
 
@@ -68,6 +71,16 @@ def model_card(
     return ("\n\n".join(section for section in sections if section) + "\n").encode()
 
 
+def as_text(text: str) -> str:
+    r"""Return text that Markdown shows as it stands: names of a table are no tags, links or cells of the card.
+
+    >>> from parity_export.model_card import as_text
+    >>> as_text("<b> or <=50K")
+    '\\<b> or <=50K'
+    """
+    return _MARKUP.sub(r"\\\g<0>", printable(text))
+
+
 def _evaluated(contract: ModelContract, evaluation: Mapping[str, Any]) -> str:
     """Return the metrics beside the baseline's; nothing of a model that nobody has evaluated."""
     with well_formed("the run", EVALUATION):
@@ -75,9 +88,11 @@ def _evaluated(contract: ModelContract, evaluation: Mapping[str, Any]) -> str:
         if not metrics:
             return ""
         held_out = " on held-out rows" if evaluation.get("part") == "test" else ""
-        said = [f"{sentence}." for sentence in verdict(evaluation, contract)]
-        drawn = "`evaluation.json` holds them, and curves, calibration and importance; `parity report` draws them."
-        parts = [f"## How good it is{held_out}", *said, caveat(evaluation), _metrics(metrics, evaluation), drawn]
+        said = [f"{as_text(sentence[:1].upper() + sentence[1:])}." for sentence in verdict(evaluation, contract)]
+        others = "curves, calibration" if contract.is_classifier else "residuals"
+        drawn = f"`evaluation.json` holds them, and {others} and importance; `parity report` draws them."
+        tables = [_metrics(metrics, evaluation), *_of_targets(evaluation)]
+        parts = [f"## How good it is{held_out}", *said, caveat(evaluation), *tables, drawn]
         return "\n\n".join(part for part in parts if part)
 
 
@@ -90,6 +105,16 @@ def _metrics(metrics: Sequence[Metric], evaluation: Mapping[str, Any]) -> str:
         constant = short(evaluation["baseline"][metric.name]) if metric.in_baseline else ""
         rows.append(f"{row} {constant} |" if beside else row)
     return "\n".join(rows)
+
+
+def _of_targets(evaluation: Mapping[str, Any]) -> list[str]:
+    """Return a table for each of several targets: their units differ, and the mean over them says little."""
+    baselines = evaluation.get("baseline", {}).get("targets", {})
+    tables = []
+    for name, found in evaluation.get("targets", {}).items():
+        of_one = dict(found) | ({"baseline": baselines[name]} if name in baselines else {})
+        tables += [f"Of {as_text(name)}:", _metrics(metrics_in(of_one), of_one)]
+    return tables
 
 
 _GROUPS = {
@@ -191,7 +216,7 @@ def _cells_note(contract: ModelContract) -> str:
 
 
 def _label_note(contract: ModelContract) -> str:
-    classes = ", ".join(map(str, contract.classes))
+    classes = as_text(", ".join(map(str, contract.classes)))
     match contract.task:
         case "binary" | "multiclass":
             return f"`label` is an index into `classes`: {classes}."

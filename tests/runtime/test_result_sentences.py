@@ -114,6 +114,13 @@ def test_a_training_that_its_limit_ended_says_so(ended: dict[str, Any] | None, s
     assert lines == [f"training ended at its limit of 200 epochs{text}" for text in said]
 
 
+def test_folds_of_a_regression_name_its_measure_as_the_sentence_does() -> None:
+    found = {"part": "test", "rows": 9, "poisson_deviance": 2.0, "folds": {"count": 3, "metrics": {
+        "poisson_deviance": {"mean": 2.5, "std": 0.5}}}}  # fmt: skip
+    said = result_sentences(replace(RENT, objective="poisson"), found)
+    assert said[1] == "over 3 folds: Poisson deviance 2.5, standard deviation 0.5"
+
+
 def test_folds_and_a_threshold_have_a_line_each() -> None:
     folds = {"count": 5, "metrics": {"accuracy": {"mean": 0.91, "std": 0.021}}}
     threshold = {"goal": "recall=0.9", "value": 0.25, "precision": 0.5, "recall": 0.93}

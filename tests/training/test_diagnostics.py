@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from parity_training.diagnostics.residuals import residuals
 from parity_training.diagnostics.row_losses import Truth
 from parity_training.diagnostics.sampled_rows import SampledRows
 from parity_training.fitting.evaluation import inputs_of, outputs_of
+from tests.training.tables import write_table
 
 
 def evaluation_of(run: Run) -> dict[str, Any]:
@@ -161,6 +163,33 @@ def test_importance_finds_what_the_target_was_made_of(mixed: tuple[Run, SampledR
     assert told["value"] == pytest.approx(evaluation_of(mixed[0])["log_loss"], rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("loss", "metric", "of"),
+    [
+        ("quantile=0.9", "pinball_loss", lambda metrics, *rows: metrics.mean_pinball_loss(*rows, alpha=0.9)),
+        ("poisson", "poisson_deviance", lambda metrics, *rows: metrics.mean_poisson_deviance(*rows)),
+        ("huber", "mae", lambda metrics, *rows: metrics.mean_absolute_error(*rows)),
+        ("MSELoss", "rmse", lambda metrics, *rows: metrics.mean_squared_error(*rows) ** 0.5),
+    ],
+)
+def test_importance_is_measured_by_what_training_minimizes(
+    tmp_path: Path, loss: str, metric: str, of: Callable[..., float]
+) -> None:
+    metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
+    random = np.random.default_rng(0)
+    x, noise = random.normal(size=(2, 400)).round(3)
+    columns: dict[str, Any] = {"x": x, "noise": noise, "y": random.poisson(np.exp(x))}
+    problem = read(write_table(tmp_path / "t.csv", columns), "y", task="regression")
+    run = train_model(problem, NetworkChoice(), TrainSettings(epochs=8, loss=loss), tmp_path / "run")
+    found = evaluation_of(run)
+    true = problem.targets("test").numpy().ravel()
+    predicted = outputs_of(run.module(), inputs_of(problem, "test"))[:, 0].numpy()
+    assert found["importance"]["metric"] == metric and found["importance"]["features"][0]["name"] == "x"
+    assert found["importance"]["value"] == pytest.approx(of(metrics, true, predicted), rel=1e-4)
+    worst = found["worst_rows"]["rows"][0]
+    assert worst["loss"] == pytest.approx(np.abs(true - predicted).max(), rel=1e-4)
+
+
 def test_a_date_is_shuffled_as_a_whole(mixed: tuple[Run, SampledRows]) -> None:
     rows = mixed[1]
     date = next(feature for feature in rows.problem.contract.features if feature.kind == "datetime")
@@ -211,6 +240,13 @@ def test_partial_dependence_is_the_mean_of_changed_rows(mixed: tuple[Run, Sample
     assert told["day"]["outputs"][0]["means"][-1] > told["day"]["outputs"][0]["means"][0] + 0.2
     assert told["open"]["values"] == [0, 1]
     assert partial_dependence(rows, []) == {"rows": 180, "of": "probability", "features": []}
+
+
+def test_values_far_from_zero_keep_the_digits_in_which_they_differ() -> None:
+    true = 1_000_000 + np.arange(40.0)
+    groups = residuals(true, true.astype(np.float32), "price")["by_prediction"]
+    assert len({group["true"] for group in groups}) == len(groups) == len({group["low"] for group in groups})
+    assert groups[0]["predicted"] == 1_000_001
 
 
 def test_the_worst_rows_are_rows_of_the_test_table(mixed: tuple[Run, SampledRows]) -> None:

@@ -13,10 +13,11 @@ from parity_export import ExportOptions, export_package, source_from_run
 from parity_runtime import FormatError, InputError, Package
 from parity_training import NetworkChoice, Run, TableDataset, TableSettings, TrainSettings, table_data, train_model
 from parity_training.reports.html_report.facts import read_facts
+from parity_training.reports.html_report.model_tables import plain
 from parity_training.reports.html_report.write_report import report_page, write_report
 from parity_training.reports.metric_table import metrics_in
 from parity_training.reports.number_text import short
-from tests.training.tables import classes_table, prices_table
+from tests.training.tables import classes_table, prices_table, write_table
 
 CLASSES = ("<script>alert(1)</script>", 'a"onload="alert(2)', "x" * 10_000, "]]>&amp;", "$x^2$", "{{ 7 * 7 }}",
            "</style></svg><img src=http://example.org/x>", "日本")  # fmt: skip
@@ -172,8 +173,63 @@ def test_what_other_figures_an_evaluation_holds_is_shown(copy: Run) -> None:
     paths = check_figures(page, evaluation)
     told = ("balanced_accuracy", "brier", "baseline/accuracy", "ended/best_epoch", "threshold/value", "temperature")
     assert {f"/{path}" for path in (*told, "folds/metrics/accuracy/values/1", "targets/right/rmse")} <= paths
-    assert "always saying <owl>: 37.50%" in page.text and "The limit of epochs ended it" in page.text
+    assert "always saying <owl>: 37.50%" in page.text and "The limit of epochs ended it." in page.text
+    assert "reachedyes" in "".join(page.text.split()) and "True" not in page.text and "False" not in page.text
     check_alone(page)
+
+
+@pytest.mark.parametrize(
+    ("ended", "said"),
+    [
+        ({"epochs": 8, "best_epoch": 8, "by": "epochs"}, "epoch 8 are kept. The limit of epochs ended it "
+         "while the validation loss was still falling: with more of them it may become better."),
+        ({"epochs": 8, "best_epoch": None, "by": "epochs"}, "ended after 8 epochs. The limit of epochs ended it."),
+        ({"epochs": 1, "best_epoch": 1, "by": "patience"}, "after 1 epoch, and the weights of epoch 1 are kept."),
+        ({"epochs": 8}, "Training ended after 8 epochs."),
+    ],
+)  # fmt: skip
+def test_more_epochs_are_advised_only_where_the_last_one_was_the_best(copy: Run, ended: Any, said: str) -> None:
+    copy.write_json("evaluation.json", copy.evaluation() | {"ended": ended})
+    text = " ".join(Page(report_page(read_facts(copy.path))).text.split())
+    assert said in text and ("may become better" in said or "may become better" not in text)
+
+
+def test_a_baseline_of_the_row_before_is_not_said_to_take_training_rows(copy: Run) -> None:
+    found = copy.evaluation()
+    copy.write_json("evaluation.json", found | {"baseline": {"name": "last value", "accuracy": 0.5}})
+    page = Page(report_page(read_facts(copy.path)))
+    assert "what the one before it was" in page.text and "only the training rows" not in page.text
+
+
+def test_long_names_that_begin_alike_are_told_apart_and_columns_have_one_name_each(tmp_path: Path) -> None:
+    classes_table(tmp_path / "t.csv", 300, tuple(f"{'a name that goes on and on' * 4} {index}" for index in range(6)))
+    page = Page(report_page(read_facts(trained(tmp_path, epochs=2).path)))
+    text = " ".join(page.text.split())
+    assert all(f"a name that goes on and on {index} " in text for index in range(6))
+    assert text.count("row of the data") == 1 and "Of 6 classes the 4 are drawn whose probability" in text
+
+
+def test_no_column_of_a_wide_table_is_left_out_without_a_word(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    columns = {f"x{index}": random.normal(size=100).round(3) for index in range(40)}
+    write_table(tmp_path / "t.csv", columns | {"kind": np.where(columns["x0"] > 0, "a", "b")})
+    text = " ".join(Page(report_page(read_facts(trained(tmp_path, epochs=2).path))).text.split())
+    assert "and 10 more" in text and "20 that matter less are not drawn" in text
+
+
+def test_a_curve_that_cannot_be_drawn_is_a_line_and_no_empty_picture(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    kinds = ["no", "no", "yes"] * 4
+    write_table(tmp_path / "t.csv", {"a": random.normal(size=12).round(3), "kind": kinds})
+    run = trained(tmp_path, epochs=2)
+    assert run.evaluation()["rows"] == 1
+    page = report_page(read_facts(run.path)).decode()
+    assert "There is no curve" in page and "receiver operating" not in page and "Precision over recall" not in page
+    assert "Measured on <data" in page and "held-out row." in page
+
+
+def test_a_list_is_written_as_names_and_not_as_code() -> None:
+    assert plain(["left", "right", 3]) == "left, right, 3" and (plain(True), plain(False)) == ("yes", "no")
 
 
 @pytest.mark.parametrize(

@@ -25,12 +25,13 @@ from parity_training.diagnostics.curves import curves
 from parity_training.reports.calibration_plot import draw_calibration
 from parity_training.reports.confusion_plot import draw_confusion, most_confused
 from parity_training.reports.curve_plots import draw_precision_recall, draw_roc
-from parity_training.reports.feature_plots import draw_dependences, draw_importance
+from parity_training.reports.feature_plots import draw_dependence, draw_dependences, draw_importance
 from parity_training.reports.figures import class_name, class_names, png
 from parity_training.reports.loss_plot import draw_loss, kept_epoch
+from parity_training.reports.number_text import short
 from parity_training.reports.run_plots import plot_run, run_figures
 from parity_training.reports.test_predictions import predict_test_rows
-from tests.training.tables import classes_table
+from tests.training.tables import classes_table, write_table
 
 HOSTILE = ("<script>", "two\nlines", "$x_1$", "\u202eright to left", "word " * 2000, "日本", "a" * 10_000)
 
@@ -132,6 +133,45 @@ def test_names_are_printable_short_and_told_apart() -> None:
     assert all(len(name) <= 40 and name.replace(r"\$", "").isprintable() for name in names)
     same = class_names([f"{'a' * 20}{index}{'b' * 20}" for index in range(3)])
     assert len(set(same)) == 3
+    assert class_names(["ab", "ab"]) == ["ab [0]", "ab [1]"]
+
+
+def test_a_name_in_one_picture_is_no_other_class_in_the_next() -> None:
+    classes = [f"A rather long name of a class, which is number {index} of twelve" for index in range(12)]
+    for shown in (classes, classes[::-1], classes[3:8]):
+        names = dict(zip(shown, class_names(shown), strict=True))
+        assert all(f" {label.split()[-3]} of" in name and "[" not in name for label, name in names.items()), names
+
+
+def test_the_picture_of_the_first_target_has_its_own_figures(tmp_path: Path) -> None:
+    x = np.linspace(-1, 1, 200).round(3)
+    path = write_table(tmp_path / "t.csv", {"x": x, "large": 100 * x, "small": -x})
+    chosen = TableSettings(("large", "small"))
+    run = train_model(table_data(TableDataset(path, chosen), chosen, "t"), NetworkChoice(), TrainSettings(epochs=2),
+                      tmp_path / "run")  # fmt: skip
+    title = run_figures(run, None)["predictions.png"].axes[0].get_title()
+    rmse = run.evaluation()["targets"]["large"]["rmse"]
+    assert title.startswith(f"RMSE {rmse:.4g},") and rmse != pytest.approx(run.evaluation()["rmse"], rel=0.1)
+
+
+def test_a_price_of_millions_is_written_without_an_exponent() -> None:
+    assert [short(value) for value in (1_234_567.8, -2e8, 3e9, 999.5)] == ["1234568", "-200000000", "3e+09", "999.5"]
+
+
+def test_features_on_pages_share_an_axis_and_a_long_label_stays_within_the_picture() -> None:
+    features = [
+        {"name": name, "kind": "numeric", "values": [0, 1], "outputs": [{"class": "a", "means": means}]}
+        for name, means in (("strong", [0.1, 0.9]), ("weak", [0.5, 0.51]))
+    ]
+    partial = {"of": "probability", "features": features}
+    ends = [draw_dependence(partial, place).axes[0].get_ylim() for place in range(2)]
+    assert ends[0] == ends[1] and ends[0][0] < 0.1 and ends[0][1] > 0.9
+    told = [{"name": f"a rather long name, number {index}", "mean": 0.1, "std": 0.01} for index in range(30)]
+    figure = draw_importance({"metric": "poisson_deviance", "rows": 9, "features": told, "left_out": 1970})
+    figure.set_size_inches(figure.get_size_inches() * 0.8)  # as a page shows it
+    figure.canvas.draw()
+    box = figure.axes[0].xaxis.label.get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width and "1980 that" in figure.axes[0].get_xlabel()
 
 
 def test_any_name_can_be_drawn() -> None:
@@ -163,9 +203,9 @@ def test_no_class_is_left_out_of_the_curves_without_a_word() -> None:
 def test_a_class_without_rows_is_named() -> None:
     true, probabilities = np.array([0, 1, 0, 1]), np.full((4, 3), 1 / 3)
     found = curves(true, probabilities, ("cat", "dog", "owl"))
-    assert "no curve, as all rows or none are theirs: owl (1)" in legend(draw_roc(found))
+    assert "no curve where a class has every row or none: owl" in legend(draw_roc(found))
     alone = curves(np.zeros(4, int), np.full((4, 2), 0.5), ("cat", "dog"))
-    assert "no curve, as all rows or none are theirs: dog (1)" in legend(draw_roc(alone))
+    assert "no curve where a class has every row or none: dog" in legend(draw_roc(alone))
     png(draw_precision_recall(alone))
 
 
@@ -182,7 +222,7 @@ def test_calibration_is_drawn_by_class_and_with_its_rows() -> None:
 def test_bars_of_importance_stop_at_twenty_and_say_so() -> None:
     features = [{"name": f"column {index}", "mean": 100.0 - index, "std": None} for index in range(30)]
     figure = draw_importance({"metric": "rmse", "rows": 9, "features": features, "left_out": 70})
-    assert len(figure.axes[0].patches) == 20 and "; 80 less important ones are not drawn" in figure.axes[0].get_xlabel()
+    assert len(figure.axes[0].patches) == 20 and "\n80 that matter less are not drawn" in figure.axes[0].get_xlabel()
 
 
 def test_every_kind_of_feature_has_its_panel() -> None:

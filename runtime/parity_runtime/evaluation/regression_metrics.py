@@ -43,15 +43,13 @@ class RegressionMetrics:
     def _losses(self, true: NDArray[np.float64], predicted: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the loss of each row that the objective names, float64 ``[rows]``; nothing for the mean."""
         if self._level is not None:
-            above = true - predicted
-            return np.where(above >= 0, self._level * above, (self._level - 1) * above)
+            return pinball_losses(true, predicted, self._level)
         if not self._poisson:
             return np.zeros(0)
-        known = (predicted > 0) & (true >= 0)
+        losses = poisson_deviances(true, predicted)
+        known = np.isfinite(losses)
         self._outside += len(true) - int(known.sum())
-        y, mu = true[known], predicted[known]
-        log = np.log(np.divide(y, mu, out=np.ones_like(y), where=y > 0))
-        return 2 * (y * log - y + mu)
+        return losses[known]
 
     def merge(self, other: Self) -> None:
         """Take the rows that another one has taken, of the same objective."""
@@ -116,6 +114,20 @@ class SeveralTargets:
             InputError: there are no rows.
         """
         return over_targets({target: metrics.result() for target, metrics in self._of.items()})
+
+
+def pinball_losses(true: NDArray[np.float64], predicted: NDArray[np.float64], level: float) -> NDArray[np.float64]:
+    """Return the loss of a quantile, float64 ``[rows]``, in the target's unit."""
+    above = true - predicted
+    return np.where(above >= 0, level * above, (level - 1) * above)
+
+
+def poisson_deviances(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the deviance of each row, float64 ``[rows]``: NaN where the rate is not above 0, or the count below it."""
+    known = (predicted > 0) & (true >= 0)
+    y, mu = np.where(known, true, 0.0), np.where(known, predicted, 1.0)
+    log = np.log(np.divide(y, mu, out=np.ones_like(y), where=y > 0))
+    return np.where(known, 2 * (y * log - y + mu), np.nan)
 
 
 def over_targets(found: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

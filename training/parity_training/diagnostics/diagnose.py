@@ -36,7 +36,7 @@ def diagnose(
         ``partial_dependence``, ``worst_rows``. Rows are sampled, by a seed, where all of them would take long. Every
         number is finite or None.
     """
-    truth = Truth.of(problem, part)
+    truth = Truth.of(problem, part, contract.objective)
     rows = SampledRows.of(problem, model, part, truth, MOST_ROWS)
     importance = permutation_importance(rows)
     names = [feature["name"] for feature in importance["features"]]

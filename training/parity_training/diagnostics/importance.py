@@ -30,7 +30,7 @@ def permutation_importance(rows: SampledRows) -> dict[str, Any]:
     those alone are measured.
 
     Returns:
-        ``metric`` (``log_loss`` or ``rmse``) and its ``value`` on these ``rows``; ``repeats``, ``seed``; ``features``
+        ``metric`` (that of the rows' `Truth`) and its ``value`` on these ``rows``; ``repeats``, ``seed``; ``features``
         from the most important one on, each with its ``name``, and ``mean`` and ``std`` of the growth over the repeats
         (std None of a single one); ``left_out``, how many features are not among them; ``screened_by``, the rows of the
         first look, None without one.

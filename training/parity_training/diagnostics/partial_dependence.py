@@ -11,7 +11,7 @@ from torch import Tensor
 from parity_runtime import Feature, ModelContract
 from parity_runtime.feature import FIRST_INDEX, MISSING_INDEX
 from parity_training.data.encode_columns import CALENDAR_SIZES
-from parity_training.diagnostics.numbers import rounded, rounded_all
+from parity_training.diagnostics.numbers import cell, cells, rounded_all
 from parity_training.diagnostics.sampled_rows import SampledRows
 from parity_training.fitting.evaluation import probabilities_of
 
@@ -62,9 +62,9 @@ def _means(rows: SampledRows, feature: Feature, values: list[_Value]) -> NDArray
     columns, changed = rows.columns_of(feature), tuple(tensor.clone() for tensor in rows.inputs)
     means: list[NDArray[np.float64]] = []
     for value in values:
-        for tensor, chosen, cells in zip(changed, columns, value.cells, strict=False):
+        for tensor, chosen, changed_to in zip(changed, columns, value.cells, strict=False):
             if chosen:
-                tensor[:, chosen] = cells.to(tensor.dtype)
+                tensor[:, chosen] = changed_to.to(tensor.dtype)
         outputs = rows.predicted(changed)
         answers = probabilities_of(outputs) if rows.truth.is_classifier else outputs[:, :1].numpy()
         means.append(answers.astype(np.float64).mean(axis=0))
@@ -74,7 +74,7 @@ def _means(rows: SampledRows, feature: Feature, values: list[_Value]) -> NDArray
 def _outputs(contract: ModelContract, means: list[NDArray[np.float64]]) -> list[list[dict[str, Any]]]:
     """Return the outputs of each feature, of its means, float64 ``[outputs, values]`` each."""
     if not contract.is_classifier:
-        return [[{"target": contract.targets[0], "means": rounded_all(curves[0])}] for curves in means]
+        return [[{"target": contract.targets[0], "means": cells(curves[0])}] for curves in means]
     chosen = [1]
     if len(contract.classes) > 2 and means:
         spread = np.sum([np.ptp(curves, axis=1) for curves in means], axis=0)
@@ -105,7 +105,7 @@ def _numbers(rows: SampledRows, feature: Feature) -> list[_Value]:
     middles = (grid[1:] + grid[:-1]) / 2
     counts = np.bincount(np.searchsorted(middles, known), minlength=len(grid))
     return [
-        _Value(rounded(value), int(count), (torch.tensor([float(value)]), torch.tensor([])))
+        _Value(cell(value), int(count), (torch.tensor([float(value)]), torch.tensor([])))
         for value, count in zip(grid, counts, strict=True)
     ]
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_training.diagnostics.numbers import rounded, rounded_all
+from parity_training.diagnostics.numbers import cell, cells
 
 _BINS = 30
 _GROUPS = 15
@@ -35,8 +35,8 @@ def residuals(true: NDArray[Any], predicted: NDArray[Any], target: str) -> dict[
     residual = true - predicted
     low, high = np.quantile(residual, _SHOWN)
     counts, edges = np.histogram(residual, _BINS, (low, high) if low < high else (low - 0.5, low + 0.5))
-    quantiles = zip(map(str, _QUANTILES), rounded_all(np.quantile(residual, _QUANTILES)), strict=True)
-    histogram = {"edges": rounded_all(edges), "counts": counts.tolist()}
+    quantiles = zip(map(str, _QUANTILES), cells(np.quantile(residual, _QUANTILES)), strict=True)
+    histogram = {"edges": cells(edges), "counts": counts.tolist()}
     outside = {"below": int((residual < edges[0]).sum()), "above": int((residual > edges[-1]).sum())}
     groups = np.array_split(np.argsort(predicted, kind="stable"), min(_GROUPS, len(predicted)))
     return {
@@ -50,4 +50,4 @@ def residuals(true: NDArray[Any], predicted: NDArray[Any], target: str) -> dict[
 def _group(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, Any]:
     low, high = np.quantile(true, (0.1, 0.9))
     figures = {"predicted": predicted.mean(), "true": true.mean(), "low": low, "high": high}
-    return {"rows": len(true)} | {name: rounded(value) for name, value in figures.items()}
+    return {"rows": len(true)} | {name: cell(value) for name, value in figures.items()}

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from parity_runtime import InputError, ModelContract
 from parity_runtime.tables.csv_file import csv_chunks
-from parity_training.diagnostics.numbers import rounded
+from parity_training.diagnostics.numbers import cell, rounded
 from parity_training.diagnostics.row_losses import Truth
 from parity_training.fitting.evaluation import predicted_of, probabilities_of
 
@@ -33,16 +33,15 @@ def worst_rows(contract: ModelContract, truth: Truth, outputs: Tensor, table: Pa
         ``probability`` of the true class; ``loss``, log loss in nats, or the error in the target's unit; and ``cells``,
         text by column, cut where it is long.
     """
-    losses = truth.losses(outputs)
+    losses = truth.losses(outputs) if truth.is_classifier else truth.distances(outputs)
     worst = np.argsort(-losses, kind="stable")[:_MOST]
     cells = _cells(table, worst, contract, names[:_MOST_COLUMNS])
     chosen = outputs[worst.tolist()]
     told = _classified(contract, truth[worst], chosen) if truth.is_classifier else _valued(truth[worst], chosen)
-    sizes = losses[worst] if truth.is_classifier else np.sqrt(losses[worst])
     return {
         "rows": [
             {"row": int(row) + 1} | one | {"loss": rounded(size), "cells": cells.get(int(row), {})}
-            for row, one, size in zip(worst, told, sizes, strict=True)
+            for row, one, size in zip(worst, told, losses[worst], strict=True)
         ]
     }
 
@@ -58,7 +57,7 @@ def _classified(contract: ModelContract, truth: Truth, outputs: Tensor) -> list[
 
 def _valued(truth: Truth, outputs: Tensor) -> list[dict[str, Any]]:
     pairs = zip(truth.values, outputs[:, 0].numpy(), strict=True)
-    return [{"true": rounded(true), "predicted": rounded(predicted)} for true, predicted in pairs]
+    return [{"true": cell(true), "predicted": cell(predicted)} for true, predicted in pairs]
 
 
 def _cells(table: Path, rows: NDArray[np.int64], contract: ModelContract, names: list[str]) -> dict[int, Any]:

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from parity_training.reports.figures import BLUE, GREY, class_names, new_figure
@@ -87,3 +88,4 @@ def _bars(axes: Axes, counts: NDArray[np.int64], pairs: Sequence[tuple[int, int]
     labels = [f"{length} ({rates[pair]:.0%})" for length, pair in zip(lengths, pairs, strict=True)]
     axes.bar_label(bars, labels, padding=4, fontsize="small")
     axes.set_xlim(0, max(lengths) * 1.3)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no half of a row

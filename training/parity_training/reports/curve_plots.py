@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from parity_runtime.printable import counted
 from parity_training.reports.figures import BLUE, GREY, MORE_COLORS, class_names, legend_below, new_figure
 
 _THICKEST, _THINNEST = 4.0, 1.3  # points: of curves upon one another each is seen
@@ -23,7 +24,7 @@ def draw_roc(curves: dict[str, Any]) -> Figure:
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="chance: area 0.5")
     _draw(axes, curves["roc"], steps=False)
     axes.set(xlabel="false positive rate", ylabel="true positive rate")
-    axes.set_title(f"ROC of {curves['rows']} rows")
+    axes.set_title(f"ROC of {counted(curves['rows'], 'row')}")
     legend_below(figure)
     return figure
 
@@ -41,7 +42,7 @@ def draw_precision_recall(curves: dict[str, Any]) -> Figure:
         axes.plot([0, 1], [share, share], color=GREY, linestyle="--", linewidth=1, label=f"chance: {share:.3g}")
     _draw(axes, told, steps=True)
     axes.set(xlabel="recall", ylabel="precision")
-    axes.set_title(f"Precision and recall of {rows} rows")
+    axes.set_title(f"Precision and recall of {counted(rows, 'row')}")
     legend_below(figure)
     return figure
 
@@ -60,7 +61,7 @@ def _draw(axes: Axes, told: dict[str, Any], *, steps: bool) -> None:
     for curve, name, width, color in zip(shown, names, widths, colors, strict=False):
         x, y = zip(*curve["points"], strict=True)
         axes.plot(x, y, color=color, linewidth=width, drawstyle="steps-pre" if steps else "default",
-                  label=f"{name}: area {curve['area']:.4f}, {curve['rows']} rows")  # fmt: skip
+                  label=f"{name}: area {curve['area']:.4f}, {counted(curve['rows'], 'row')}")  # fmt: skip
     if "mean" in told:
         x, y = zip(*told["mean"]["points"], strict=True)
         label = f"mean of {told['mean']['classes']} classes: area {told['mean']['area']:.4f}"
@@ -76,6 +77,7 @@ def left_out(told: dict[str, Any]) -> list[str]:
         lines.append(f"{told['left_out']} more with larger areas are not drawn")
     if told["undefined"]:
         names = class_names(told["undefined_classes"][:_NAMED])
-        more = ", ..." if told["undefined"] > len(names) else ""
-        lines.append(f"no curve, as all rows or none are theirs: {', '.join(names)}{more} ({told['undefined']})")
+        more = told["undefined"] - len(names)
+        said = f" and {more} more" if more else ""
+        lines.append(f"no curve where a class has every row or none: {', '.join(names)}{said}")
     return lines

@@ -7,7 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
+from parity_runtime.printable import counted
 from parity_training.reports.figures import (
     BLUE,
     CLASS_COLORS,
@@ -19,7 +21,11 @@ from parity_training.reports.figures import (
 )
 
 _MOST_BARS = 20
-_UNITS = {"log_loss": "log loss", "rmse": "RMSE"}
+_LONG = 8  # characters
+_MARGIN = 0.05  # of an axis, beyond what it shows
+_MOST_TICKS = 5  # small numbers are long ones, such as -0.0025
+METRIC_NAMES = {"log_loss": "log loss", "rmse": "RMSE", "mae": "mean absolute error", "pinball_loss": "pinball loss",
+                "poisson_deviance": "Poisson deviance"}  # fmt: skip
 
 
 def draw_importance(importance: dict[str, Any]) -> Figure:
@@ -35,12 +41,14 @@ def draw_importance(importance: dict[str, Any]) -> Figure:
     axes.barh(names, [one["mean"] for one in shown], xerr=errors, color=BLUE, height=0.7,
               error_kw={"ecolor": GREY, "elinewidth": 1})  # fmt: skip
     axes.invert_yaxis()
+    axes.xaxis.set_major_locator(MaxNLocator(_MOST_TICKS))
     axes.axvline(0, color="black", linewidth=0.8)
     more = len(importance["features"]) - len(shown) + importance["left_out"]
-    said = f"; {more} less important ones are not drawn" if more else ""
-    metric = _UNITS.get(importance["metric"], importance["metric"])
-    axes.set_xlabel(f"growth of {metric} where a feature is shuffled{said}", fontsize="small" if more else "medium")
-    axes.set_title(f"Importance, by {importance['rows']} rows")
+    said = f"\n{more} that matter less are not drawn" if more else ""
+    metric = METRIC_NAMES.get(importance["metric"], importance["metric"])
+    wide = max(map(len, names)) > _LONG  # beside them the label is wider than its axis
+    axes.set_xlabel(f"growth of {metric} where a feature is shuffled{said}", loc="right" if wide else "center")
+    axes.set_title(f"Importance, by {counted(importance['rows'], 'row')}")
     return figure
 
 
@@ -68,9 +76,19 @@ def draw_dependence(partial: dict[str, Any], place: int) -> Figure:
     """Return the partial dependence of one of the features that were followed."""
     figure, axes = new_figure(6, 4)
     _panel(axes, partial["features"][place], partial["of"])
+    axes.set_ylim(*_extent(partial))
     if len(partial["features"][place]["outputs"]) > 1:
         legend_below(figure, 2)
     return figure
+
+
+def _extent(partial: dict[str, Any]) -> tuple[float, float]:
+    """Return the ends of the axis of all features: with its own, one that changes nothing looks like one that does."""
+    outputs = [output for feature in partial["features"] for output in feature["outputs"]]
+    means = [mean for output in outputs for mean in output["means"] if mean is not None]
+    low, high = min(means, default=0.0), max(means, default=0.0)
+    margin = _MARGIN * (high - low) or 0.5
+    return low - margin, high + margin
 
 
 def _panel(axes: Axes, feature: dict[str, Any], of: str) -> None:

@@ -28,6 +28,7 @@ MORE_COLORS = (*CLASS_COLORS, "#17a2a2")
 """One more, for pictures of ten classes."""
 
 _LONGEST_NAME = 24
+_BEGINNING, _BEFORE = 6, 3  # characters of a name, and of what stands before that which differs
 _LONGEST_OF_TWO = 34  # characters of a legend's line where there are two columns
 _MOST_READ = 1000  # characters of a name
 _DOTS_PER_INCH = 150
@@ -51,10 +52,36 @@ def class_name(label: str | int) -> str:
 
 
 def class_names(labels: Sequence[str | int]) -> list[str]:
-    """Return the name of each class, with its index behind it where several look the same."""
-    names = [class_name(label) for label in labels]
+    """Return the name of each class, so that no two look the same.
+
+    Of long names that begin and end alike the first characters and those from where they differ are shown; an index
+    would be another one in each picture. It stands, from 0 on, where even these are alike.
+    """
+    texts = [str(label)[:_MOST_READ] for label in labels]
+    groups: dict[str, list[str]] = {}
+    for label, text in zip(labels, texts, strict=True):
+        groups.setdefault(class_name(label), []).append(text)
+    places = {text: _first_difference(alike) for alike in groups.values() if len(set(alike)) > 1 for text in alike}
+    names = [
+        _where_it_differs(text, places[text]) if text in places else class_name(label)
+        for label, text in zip(labels, texts, strict=True)
+    ]
     counts = Counter(names)
     return [name if counts[name] == 1 else f"{name} [{index}]" for index, name in enumerate(names)]
+
+
+def _first_difference(texts: Sequence[str]) -> int:
+    """Return the first place at which some texts are not alike."""
+    letters = enumerate(zip(*texts, strict=False))
+    return next((place for place, found in letters if len(set(found)) > 1), min(map(len, texts)))
+
+
+def _where_it_differs(text: str, place: int) -> str:
+    """Return the beginning of a text, and what stands at a place of it."""
+    start = max(place - _BEFORE, 0)
+    rest = text[start : start + _LONGEST_NAME - _BEGINNING - 6]
+    more = "..." if start + len(rest) < len(text) else ""
+    return printable(f"{text[:_BEGINNING].rstrip()}...{rest.strip()}{more}").replace("$", r"\$")
 
 
 def new_figure(width: float = 6, height: float = 5) -> tuple[Figure, Axes]:

@@ -28,7 +28,7 @@ _MEANINGS = {
     "pinball_loss": "loss of a quantile, in the target's unit; 0 is best",
     "poisson_deviance": "mean deviance of a Poisson rate; 0 is best",
 }
-_TILES = ("accuracy", "balanced_accuracy", "roc_auc", "f1", "rmse", "mae", "r2", "pinball_loss", "poisson_deviance")
+_TILES = ("accuracy", "balanced_accuracy", "roc_auc", "f1", "pinball_loss", "poisson_deviance", "rmse", "mae", "r2")
 _MOST_TILES = 4
 _NOT_METRICS = {"rows", "threshold", "temperature"}
 

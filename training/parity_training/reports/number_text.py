@@ -3,7 +3,7 @@
 from typing import Any
 
 _FEW_DIGITS = 1e-3  # a smaller number is written with an exponent
-_MANY_DIGITS = 1e6
+_MANY_DIGITS, _MOST_DIGITS = 1e6, 1e9  # up to the second one without an exponent: prices are read so
 
 
 def short(value: Any) -> str:
@@ -14,7 +14,7 @@ def short(value: Any) -> str:
         return str(value)
     if value == 0 or _FEW_DIGITS <= abs(value) < _MANY_DIGITS:
         return f"{value:.4f}" if abs(value) < 10 else f"{value:.6g}"
-    return f"{value:.3g}"
+    return f"{value:.0f}" if _MANY_DIGITS <= abs(value) < _MOST_DIGITS else f"{value:.3g}"
 
 
 def percent(value: float) -> str:

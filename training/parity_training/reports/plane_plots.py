@@ -10,6 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_hex
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from parity_runtime.printable import counted
 from parity_training.fitting.evaluation import in_pieces, outputs_of, predicted_of, probabilities_of
 from parity_training.reports.figures import BLUE, CLASS_COLORS, ORANGE, class_name, new_figure
 from parity_training.reports.test_predictions import HeldOutPredictions
@@ -24,7 +25,7 @@ def draw_samples(rows: HeldOutPredictions) -> Figure:
     _scatter(axes, rows)
     classes = len(rows.contract.classes)
     told = f" of {classes} classes, coloured by their order" if classes > len(CLASS_COLORS) else ""
-    axes.set_title(f"Samples: {len(rows.true)} rows{told}")
+    axes.set_title(f"Samples: {counted(len(rows.true), 'row')}{told}")
     axes.grid(visible=True, alpha=0.3)
     return figure
 

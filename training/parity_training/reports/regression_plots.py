@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from parity_runtime.printable import counted
 from parity_training.reports.figures import BLUE, GREY, ORANGE, class_name, empty_figure, legend_below, new_figure
 
 
@@ -44,13 +45,13 @@ def draw_residuals(residuals: dict[str, Any]) -> Figure:
     upper.fill_between(predicted, [group["low"] for group in groups], [group["high"] for group in groups], color=BLUE,
                        alpha=0.2, linewidth=0, label="80 % of the rows")  # fmt: skip
     upper.plot(predicted, [group["true"] for group in groups], color=BLUE, marker="o", markersize=4, label="mean")
-    upper.set(xlabel=f"predicted {name}, {len(groups)} groups of rows", ylabel=f"true {name}")
+    upper.set(xlabel=f"predicted {name}, {counted(len(groups), 'group')} of rows", ylabel=f"true {name}")
     histogram = residuals["histogram"]
     lower.stairs(histogram["counts"], np.array(histogram["edges"]), fill=True, color=BLUE, alpha=0.6)
     lower.axvline(0, color=GREY, linestyle="--", linewidth=1)
     lower.axvline(residuals["quantiles"]["0.5"], color=ORANGE, linewidth=1.5, label="median of the residuals")
     outside = histogram["below"] + histogram["above"]
-    said = f" ({outside} rows lie outside)" if outside else ""
+    said = f" ({counted(outside, 'row')} outside)" if outside else ""
     lower.set(xlabel=f"residual: true less predicted{said}", ylabel="rows")
     legend_below(figure, 2)
     return figure

@@ -88,7 +88,8 @@ def _classified(rows: HeldOutPredictions, evaluation: dict[str, Any]) -> dict[st
 
 def _valued(rows: HeldOutPredictions, evaluation: dict[str, Any]) -> dict[str, Figure]:
     predicted, target = rows.outputs[:, 0].numpy(), rows.contract.targets[0]
-    title = f"RMSE {evaluation['rmse']:.4g}, R2 {evaluation['r2']:.4f}"
+    metrics = evaluation.get("targets", {}).get(target, evaluation)  # of several targets the first is drawn
+    title = f"RMSE {metrics['rmse']:.4g}, R2 {metrics['r2']:.4f}"
     spread = _or_made(evaluation, "residuals", lambda: residuals(rows.true, predicted, target))
     return {"predictions.png": draw_predictions(rows.true, predicted, target, title)} | (
         {"residuals.png": draw_residuals(spread)} if "histogram" in spread else {}

@@ -63,9 +63,11 @@ def charts(facts: Facts) -> dict[str, list[Chart]]:
 
 
 def _has(evaluation: dict[str, Any], section: str) -> bool:
-    """Whether a section has something to draw: an importance has features, residuals that are finite a histogram."""
+    """Whether a section has something to draw: features, a histogram of finite residuals, a curve."""
     told = {"importance": "features", "residuals": "histogram"}.get(section)
     found = evaluation.get(section)
+    if section == "curves" and found:
+        return bool(found["roc"]["classes"] or found["precision_recall"]["classes"])
     return bool(found if told is None or not found else found.get(told))
 
 

@@ -13,6 +13,7 @@ from parity_training.reports.html_report.facts import Facts
 from parity_training.reports.number_text import short
 
 _LONGEST = 80  # characters of a name
+_LONGEST_SETTING = 200
 _FEW = 5  # categories of a column that are named
 MOST_COLUMNS = 200
 
@@ -30,9 +31,15 @@ class Column(NamedTuple):
 
 
 def cut(value: Any, most: int = _LONGEST) -> str:
-    """Return text in one printable line of at most so many characters."""
-    text = printable(str(value)[: most + 1])
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    """Return text in one printable line of at most so many characters.
+
+    The middle of a long one is left out: names often begin alike, and end differently.
+    """
+    text = str(value)
+    half = most // 2
+    short = text if len(text) <= most else f"{text[: half - 1].rstrip()}…{text[-half:].lstrip()}"
+    whole = printable(short)
+    return whole if len(whole) <= most else f"{whole[: most - 1]}…"
 
 
 def columns(facts: Facts) -> list[Column]:
@@ -109,10 +116,19 @@ def training_of(facts: Facts) -> Pairs:
 
 def _pairs(values: Mapping[str, Any]) -> Pairs:
     return [
-        (cut(name.replace("_", " ")), cut(value if isinstance(value, str | int | float) else shown(value), 200))
+        (cut(name.replace("_", " ")), plain(value))
         for name, value in values.items()
         if value is not None and value != {}
     ]
+
+
+def plain(value: Any) -> str:
+    """Return a setting as a person writes it: no quotes about the names of a list, and no ``True``."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple) and all(isinstance(one, str | int | float) for one in value):
+        return cut(", ".join(plain(one) for one in value), _LONGEST_SETTING)
+    return cut(value if isinstance(value, str | int | float) else shown(value), _LONGEST_SETTING)
 
 
 def parity_of(facts: Facts) -> list[dict[str, Any]]:

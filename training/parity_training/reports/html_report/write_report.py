@@ -12,6 +12,7 @@ from parity_runtime.arguments import argument
 from parity_runtime.files.atomic_write import write_file
 from parity_runtime.package.manifest import EVALUATION, REPORT
 from parity_training.reports.confusion_plot import MOST_CELLS
+from parity_training.reports.feature_plots import METRIC_NAMES
 from parity_training.reports.html_report.charts import charts
 from parity_training.reports.html_report.facts import Facts, read_facts
 from parity_training.reports.html_report.figures_of import figure_of
@@ -20,6 +21,7 @@ from parity_training.reports.html_report.model_tables import (
     cut,
     data_of,
     parity_of,
+    plain,
     tolerances_of,
     training_of,
 )
@@ -84,7 +86,7 @@ def _refuse_another_file(target: Path) -> None:
 def _rendered(facts: Facts) -> str:
     folder = files("parity_training.reports.html_report")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"cut": cut, "percent": percent, "short": short}
+    environment.filters |= {"cut": cut, "plain": plain, "percent": percent, "short": short}
     template = environment.from_string((folder / "page.html.j2").read_text("utf-8"))
     style = Markup((folder / "style.css").read_text("utf-8"))  # noqa: S704 -- our own
     try:
@@ -107,10 +109,12 @@ def _names(facts: Facts) -> dict[str, Any]:
         "tiles": tiles_in(found),
         "metrics": metrics_in(found),
         "columns": columns(facts),
+        "features": {feature.name for feature in facts.contract.features},
         "data": data_of(facts),
         "training": training_of(facts),
         "parity": parity_of(facts),
         "tolerances": list(tolerances_of(facts)),
+        "metric_names": METRIC_NAMES,
         "most_cells": MOST_CELLS,
         "most_rows": _MOST_ROWS,
         "most_classes": _MOST_CLASSES,
