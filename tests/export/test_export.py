@@ -215,4 +215,4 @@ def test_two_processes_with_different_hash_seeds_write_the_same_bytes(xor_run: R
         for folder in (tmp_path / "somewhere1" / "package", tmp_path / "somewhere2" / "package")
     )
     assert first == second
-    assert len(first) == 13
+    assert len(first) == 14

@@ -18,7 +18,7 @@ from parity_export.graph.attach_head import attach_head
 from parity_export.graph.trace import trace
 from parity_export.sources import output_spec
 from parity_export.sources.model_source import ModelSource
-from parity_runtime import ParityRefusedError, Predictor, TensorSpec, contract
+from parity_runtime import ParityRefusedError, Predictor, TensorSpec, contract_checks
 from parity_runtime.inference.session import create_session
 
 ONE = "x: float32[batch, 1]"
@@ -165,7 +165,7 @@ def test_the_cut_of_probabilities_is_the_referees_own(monkeypatch) -> None:
 
 def test_the_threshold_is_the_referees_own(tmp_path, monkeypatch) -> None:
     """The contract's constant and the graph's are one number: the referee takes it from the threshold itself."""
-    for module in (contract, output_spec):
+    for module in (contract_checks, output_spec):
         monkeypatch.setattr(module, "binary_logit_threshold", lambda _: 0.25)
     source = source_of(Function(lambda x: x), dataclasses.replace(BINARY, threshold=0.9))
     with pytest.raises(ParityRefusedError, match="of label"):
