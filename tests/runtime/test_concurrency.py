@@ -138,7 +138,8 @@ def test_it_may_be_closed_while_others_ask(xor_package: Path) -> None:
 
 def test_ctrl_c_in_a_long_answer_stops_it(xor_package: Path) -> None:
     code = (
-        "import numpy as np, sys\nfrom parity_runtime import Predictor\n"
+        "import numpy as np, signal, sys\nfrom parity_runtime import Predictor\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job ignores it
         "p = Predictor(sys.argv[1]); x = np.zeros((5_000_000, 2), np.float32)\n"
         "print('ready', flush=True)\nwhile True: p.predict(x)"
     )
