@@ -13,7 +13,7 @@ from parity_training.reports.figures import BLUE, GREY, class_names, new_figure
 
 MOST_CELLS = 12  # classes; more cells than that cannot be read with numbers in each
 _MOST_PAIRS = 15
-_DARK = 0.55  # of a cell: from here on its numbers are white
+_DARK = 0.95  # of a cell: from here on white is told from its blue more easily than black
 
 
 def draw_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str | int], rows: str) -> Figure:
