@@ -90,3 +90,17 @@ def training_constant(objective: str | None, mean: float | None, quantiles: Mapp
     if constant_name(objective) == MEAN:
         return mean
     return quantiles.get(quantile_level(objective) or 0.5)
+
+
+def measure_of(objective: str | None) -> tuple[str, str]:
+    """Return what an objective is measured by: its name for people, and that of the metric.
+
+    >>> from parity_runtime.objective import measure_of
+    >>> measure_of("huber"), measure_of(None)
+    (('MAE', 'mae'), ('RMSE', 'rmse'))
+    """
+    if objective in (MEDIAN, HUBER):
+        return "MAE", "mae"
+    if objective == POISSON:
+        return "Poisson deviance", "poisson_deviance"
+    return ("RMSE", "rmse") if quantile_level(objective) is None else ("pinball loss", "pinball_loss")

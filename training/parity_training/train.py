@@ -294,7 +294,7 @@ def _folds(run: Run, training_data: Problem, user_network: Network | None, on_ep
         return {}
     with seeded(settings.seed), stop_requests() as stop:
         folds = CrossValidation(training_data, run.recipe, settings, user_network)
-        found = folds.run(run.path, stop, on_epoch, explained)
+        found = folds.run(run.path, stop, on_epoch)
     if found is None:
         raise StoppedError(f"stopped in the cross-validation and saved in {run.path}", stop.signal_number)
     return {"folds": found}

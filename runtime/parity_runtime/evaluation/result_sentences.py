@@ -6,7 +6,7 @@ from typing import Any
 from parity_runtime.arguments import argument
 from parity_runtime.contract import ModelContract
 from parity_runtime.evaluation.baseline import LAST_VALUE
-from parity_runtime.objective import HUBER, MEAN, MEDIAN, POISSON, quantile_level
+from parity_runtime.objective import MEAN, MEDIAN, measure_of
 from parity_runtime.printable import counted
 
 _MUCH = 2 / 3  # of the rows in one class: from here on, accuracy alone says little
@@ -72,20 +72,6 @@ def _values(objective: str | None, evaluation: Mapping[str, Any], rows: str) -> 
         return text
     beaten = evaluation[name] < baseline[name]
     return f"{text}{_beside(beaten)} {_constant_value(baseline)}: {label} {_number(baseline[name])}"
-
-
-def measure_of(objective: str | None) -> tuple[str, str]:
-    """Return what an objective is measured by: its name for people, and that of the metric.
-
-    >>> from parity_runtime.evaluation.result_sentences import measure_of
-    >>> measure_of("huber"), measure_of(None)
-    (('MAE', 'mae'), ('RMSE', 'rmse'))
-    """
-    if objective in (MEDIAN, HUBER):
-        return "MAE", "mae"
-    if objective == POISSON:
-        return "Poisson deviance", "poisson_deviance"
-    return ("RMSE", "rmse") if quantile_level(objective) is None else ("pinball loss", "pinball_loss")
 
 
 def _constant_value(baseline: Mapping[str, Any]) -> str:

@@ -72,16 +72,16 @@ class SplitRule:
         """
         own = np.arange(len(self.classes)) if self.parts is None else np.flatnonzero(self.parts == 0)
         rule = self._only(own)
-        given = None if self.parts is None else np.flatnonzero(self.parts == PARTS.index("validation"))
+        given = np.flatnonzero(() if self.parts is None else self.parts == PARTS.index("validation"))
         for held_out, others in rule._folds(count, seed):
-            share = 0 if given is not None and len(given) else validation
+            share = 0 if len(given) else validation
             try:
                 drawn = rule._only(others)._drawn(share, 0, seed)
             except InputError as error:
                 raise InputError(f"of the rows beside a fold of {argument('folds', count)}, {error}") from error
             found = drawn.of(own[others])
             fold = replace(found, test=own[held_out])
-            yield fold if given is None or not len(given) else replace(fold, validation=given)
+            yield replace(fold, validation=given) if len(given) else fold
 
     def groups_of_parts(self) -> list[NDArray[np.floating]]:
         """Return which groups have rows in the table itself, and in the files whose rows are of another part."""

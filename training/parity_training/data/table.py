@@ -177,7 +177,7 @@ def table_data(dataset: TableDataset, settings: TableSettings, name: str) -> Tra
     split = rule.split(settings.validation, settings.test, settings.seed)
     counts = np.bincount(rule.classes[split.train], minlength=len(dataset.classes))
     refuse_unseen_classes(dataset.classes, counts[: len(dataset.classes)], settings)
-    return _with_split(dataset, settings, name, split)
+    return _with_split(dataset, settings, name, rule, split)
 
 
 def split_rule(dataset: TableDataset) -> SplitRule:
@@ -193,7 +193,9 @@ def split_rule(dataset: TableDataset) -> SplitRule:
     )
 
 
-def _with_split(dataset: TableDataset, settings: TableSettings, name: str, split: Split) -> TrainingData:
+def _with_split(
+    dataset: TableDataset, settings: TableSettings, name: str, rule: SplitRule, split: Split
+) -> TrainingData:
     """Return the problem whose rows are in these parts."""
     stats = dataset.columns.stats()
     for part in PARTS:
@@ -220,8 +222,8 @@ def _with_split(dataset: TableDataset, settings: TableSettings, name: str, split
         dates,
         stats,
         None if weights is None else torch.from_numpy(weights.astype(np.float32)),
-        split_rule(dataset),
-        functools.partial(_with_split, dataset, settings, name),
+        rule,
+        functools.partial(_with_split, dataset, settings, name, rule),
     )
 
 

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from parity_runtime.evaluation.classification_metrics import SMALLEST_PROBABILITY
 from parity_runtime.evaluation.regression_metrics import pinball_losses, poisson_deviances
-from parity_runtime.objective import HUBER, MEAN, MEDIAN, POISSON, quantile_level
+from parity_runtime.objective import POISSON, measure_of, quantile_level
 from parity_training.data.problem import Problem
-
-_SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)  # where the metrics cut log_loss as well
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,7 @@ class Truth:
         """
         if self.is_classifier:
             return "log_loss"
-        if quantile_level(self.objective) is not None:
-            return "pinball_loss"
-        return {MEDIAN: "mae", HUBER: "mae", POISSON: "poisson_deviance"}.get(self.objective or MEAN, "rmse")
+        return measure_of(self.objective)[1]
 
     def losses(self, outputs: Tensor) -> NDArray[np.float64]:
         """Return the loss of each row, float64 ``[rows]``: its log loss in nats, or its part of `metric`.
@@ -70,7 +67,7 @@ class Truth:
             outputs = torch.cat([torch.zeros_like(outputs), outputs], 1)
         logs = functional.log_softmax(outputs.double(), 1)
         chosen = logs.gather(1, true[:, None])[:, 0]
-        return np.asarray(-chosen.clamp(min=np.log(_SMALLEST_PROBABILITY)).numpy())
+        return np.asarray(-chosen.clamp(min=np.log(SMALLEST_PROBABILITY)).numpy())
 
     def distances(self, outputs: Tensor) -> NDArray[np.float64]:
         """Return how far each value of a regression is off, float64 ``[rows]``, in the target's unit."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from parity_runtime import ModelContract
 from parity_runtime.evaluation.baseline import LAST_VALUE, ClassBaseline, Trained, ValueBaseline, regression_of
 from parity_runtime.evaluation.metrics import classification_metrics
-from parity_runtime.evaluation.result_sentences import measure_of
+from parity_runtime.objective import measure_of
 
 
 def baseline_of(

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from parity_runtime.files.json_file import dump_json, read_json
 from parity_training.data.problem import PARTS, Problem
 from parity_training.fitting.evaluation import inputs_of, metrics_of, outputs_of
 from parity_training.fitting.finish import check_decisions, finish
-from parity_training.fitting.loop import EpochResult, TrainingLoop
+from parity_training.fitting.loop import EpochResult
 from parity_training.fitting.objectives import POISSON_LOSS, parse_loss
 from parity_training.fitting.prepare import NetworkChoice, make_recipe, prepare
+from parity_training.fitting.seeded import explained
 from parity_training.fitting.stop_signals import StopRequest
 from parity_training.fitting.target_checks import refuse_no_counts, refuse_no_weights
 from parity_training.networks.registry import Network
@@ -30,8 +31,6 @@ FOLDS = "folds.json"
 """The figures of the folds that are done, in the folder of an unfinished run."""
 
 _SIZES = ("num_inputs", "num_outputs")  # of a network, which a fold's own rows decide
-
-Explained = Callable[[TrainingLoop], Iterator[EpochResult]]
 
 
 class CrossValidation:
@@ -50,16 +49,13 @@ class CrossValidation:
         arguments = {name: value for name, value in recipe.arguments.items() if name not in _SIZES}
         self._choice = NetworkChoice(recipe.network, arguments, user_network)
 
-    def run(
-        self, folder: Path, stop: StopRequest, on_epoch: Callable[[EpochResult], None], explained: Explained
-    ) -> dict[str, Any] | None:
+    def run(self, folder: Path, stop: StopRequest, on_epoch: Callable[[EpochResult], None]) -> dict[str, Any] | None:
         """Train what is left of the folds, and return the mean and the spread of each metric.
 
         Args:
             folder: of the run: what each fold gives is kept there, so that a stopped run goes on with the next.
             stop: whether somebody asked to stop.
             on_epoch: called after each epoch.
-            explained: trains, and says what goes wrong.
 
         Returns:
             ``count``, ``rows`` of each fold, and ``metrics``: of each its ``mean``, its standard deviation ``std`` over
@@ -70,7 +66,7 @@ class CrossValidation:
         for number, fold in enumerate(self._problem.folds(self._count, self._settings.seed), 1):
             if number <= len(done):
                 continue
-            metrics = self._fold(fold, stop, explained, functools.partial(_in_fold, on_epoch, number))
+            metrics = self._fold(fold, stop, functools.partial(_in_fold, on_epoch, number))
             if metrics is None:
                 return None
             done.append(metrics)
@@ -78,7 +74,7 @@ class CrossValidation:
         return _summary(done)
 
     def _fold(
-        self, problem: Problem, stop: StopRequest, explained: Explained, on_epoch: Callable[[EpochResult], None]
+        self, problem: Problem, stop: StopRequest, on_epoch: Callable[[EpochResult], None]
     ) -> dict[str, Any] | None:
         settings = self._settings
         torch.manual_seed(settings.seed)  # whichever folds were trained before, in this process or in another

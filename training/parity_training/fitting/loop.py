@@ -12,7 +12,6 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from parity_runtime import InputError
 from parity_training.data.batches import BatchLoader
 from parity_training.fitting.objectives import LossFunction
-from parity_training.fitting.restarts import Restarts
 from parity_training.fitting.stop_signals import StopRequest
 
 Validate = Callable[[], tuple[float, dict[str, float]]]
@@ -97,17 +96,11 @@ class TrainingLoop:
     stop: StopRequest = field(default_factory=StopRequest)
     after_step: Callable[[], None] = lambda: None
     progress: Progress = field(default_factory=Progress)
-    _several: Tensor | None = field(default=None, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        if isinstance(self.model, Restarts):  # each network learns from its own loss, not from a share of their mean
-            device = next(self.model.parameters()).device
-            self._several = torch.tensor(float(self.model.stack.count), device=device)
 
     @property
     def kept(self) -> nn.Module:
-        """A module that takes the best weights: the network, or what is kept of several."""
-        return self.model.kept if isinstance(self.model, Restarts) else self.model
+        """The network that is kept, which takes the best weights."""
+        return self.model
 
     def __repr__(self) -> str:
         names = f"{type(self.kept).__name__}, {type(self.optimizer).__name__}"
@@ -162,16 +155,16 @@ class TrainingLoop:
         outputs = self.model(*inputs)  # Step 2: predictions, [batch, outputs].
         loss = self.loss_function(outputs, targets)  # Step 3: the mean loss of the batch.
         # Step 4: backpropagation into the parameters' gradients, whose hooks it calls.
-        loss.backward(self._several)  # type: ignore[no-untyped-call]
+        self._backward(loss)
         if self.clip_norm is not None:
             self._clip(parameters, self.clip_norm)
         return loss
 
+    def _backward(self, loss: Tensor) -> None:
+        loss.backward()  # type: ignore[no-untyped-call]
+
     def _clip(self, parameters: list[nn.Parameter], most: float) -> None:
-        if isinstance(self.model, Restarts):
-            self.model.stack.clip_gradients(most)
-        else:
-            nn.utils.clip_grad_norm_(parameters, most)
+        nn.utils.clip_grad_norm_(parameters, most)
 
     def _end_epoch(self) -> EpochResult:
         progress = self.progress
@@ -193,21 +186,21 @@ class TrainingLoop:
         return EpochResult(progress.epoch, loss, validation_loss, metrics, best)
 
     def _weights(self) -> dict[str, Tensor]:
-        if isinstance(self.model, Restarts):
-            return self.model.snapshot()
+        """Return the weights of what would be kept now, as copies."""
         return {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
 
     def weight_shapes(self) -> dict[str, torch.Size]:
         """Return the names and shapes of ``progress.best_weights``."""
-        if isinstance(self.model, Restarts):
-            return self.model.snapshot_shapes()
         return {name: tensor.shape for name, tensor in self.model.state_dict().items()}
 
     def finished_network(self) -> nn.Module:
-        """Return the network with its best weights, on the CPU."""
-        weights, network = self.progress.best_weights, self.kept.cpu()
-        network.load_state_dict(self.model.kept_state(weights) if isinstance(self.model, Restarts) else weights)
+        """Return the network that is kept, with its best weights, on the CPU."""
+        network = self.kept.cpu()
+        network.load_state_dict(self._kept_state())
         return network
+
+    def _kept_state(self) -> dict[str, Tensor]:
+        return self.progress.best_weights
 
     def _mean_loss(self) -> float:
         """Return the mean over the rows of the epoch."""

@@ -90,7 +90,7 @@ class Objective:
         """
         if self.name != "CrossEntropyLoss" or self.class_weights is None:
             return None
-        return self.class_weights[self._unpacked(prepared)[0]]
+        return self.class_weights[self._target(prepared)]
 
     def loss_function(self, device: torch.device) -> LossFunction:
         """Return a function from outputs ``[batch, outputs]`` and prepared targets to the mean loss."""
@@ -104,20 +104,19 @@ class Objective:
         return on_device._weighted_mean
 
     def _weighted_mean(self, outputs: Tensor, prepared: Tensor) -> Tensor:
-        target, weights = self._unpacked(prepared)
-        losses = self._losses(outputs, target, "none")
-        losses = losses * weights.view(-1, *[1] * (losses.dim() - 1))
+        losses = self._losses(outputs, self._target(prepared), "none")
+        losses = losses * prepared[:, -1].view(-1, *[1] * (losses.dim() - 1))
         of_classes = self.row_weights(prepared)
         if of_classes is None:
             return losses.mean()
         return losses.sum() / of_classes.view(-1, *[1] * (losses.dim() - 1)).expand_as(losses).sum()
 
-    def _unpacked(self, prepared: Tensor) -> tuple[Tensor, Tensor]:
-        """Return targets, and the weights of the rows."""
+    def _target(self, prepared: Tensor) -> Tensor:
+        """Return the targets, without the weights behind them."""
         if self.mean_weight is None:
-            return prepared, prepared.new_ones(len(prepared))
+            return prepared
         target = prepared[:, 0] if prepared.shape[1] == 2 else prepared[:, :-1]
-        return target.long() if self.name == "CrossEntropyLoss" else target, prepared[:, -1]
+        return target.long() if self.name == "CrossEntropyLoss" else target
 
     def _losses(self, outputs: Tensor, target: Tensor, reduction: str) -> Tensor:
         weights = self.class_weights

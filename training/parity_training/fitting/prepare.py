@@ -29,6 +29,7 @@ from parity_training.fitting.optimizers import make_optimizer, make_scheduler
 from parity_training.fitting.preprocessing import preprocessing_of
 from parity_training.fitting.process_group import ALONE, ProcessGroup, current_group
 from parity_training.fitting.restarts import Restarts, check_restarts
+from parity_training.fitting.restarts_loop import RestartsLoop
 from parity_training.fitting.target_checks import has_validation, refuse_no_counts
 from parity_training.networks.registry import NETWORKS, Network
 from parity_training.networks.table_network import TableNetwork, body_inputs
@@ -134,7 +135,8 @@ def prepare(problem: Problem, recipe: Recipe, user_network: Network | None, sett
     )
     optimizer = make_optimizer(model, settings)
     loss_function = objective.loss_function(device)
-    training = TrainingLoop(
+    loop: Callable[..., TrainingLoop] = RestartsLoop if isinstance(model, Restarts) else TrainingLoop
+    training = loop(
         model,
         _loader(problem, objective, settings),
         optimizer,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from parity_training.networks.mlp import MLP
-from parity_training.networks.table_network import TableNetwork, TargetScale
+from parity_training.networks.table_network import LogLink, TableNetwork, TargetScale
 from parity_training.networks.xor_classifier import XORClassifier
 
 _SHAPE_AGNOSTIC = (MLP, XORClassifier, nn.Sequential)
@@ -48,7 +48,7 @@ class _StackedTable(TableNetwork):
             each = [part if part.dim() == 3 else part[:, None].expand(-1, self.count, -1) for part in parts]
             parts = [torch.cat(each, -1).flatten(1)]
         value: Tensor = self.body(parts[0] if len(parts) == 1 else torch.cat(parts, -1))
-        if isinstance(self.target, TargetScale):  # of each target
+        if isinstance(self.target, TargetScale | LogLink):  # of each target
             value = value.unflatten(1, (self.count, -1))  # type: ignore[no-untyped-call]
         found: Tensor = self.target(value)
         return found.flatten(1)

@@ -70,13 +70,17 @@ class TargetScale(nn.Module):
         return value * self.scale + self.mean
 
 
-class LogLink(TargetScale):
+class LogLink(nn.Module):
     """Takes what a network returns as the logarithm of a rate, which is positive: the link of a Poisson regression.
 
     Attributes:
         mean: float32 ``[targets]``, the logarithm of the mean over the training rows.
-        scale: float32 ``[targets]``, 1.
     """
+
+    def __init__(self, num_targets: int = 1) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.register_buffer("mean", torch.zeros(num_targets))
 
     def forward(self, value: Tensor) -> Tensor:
         """Return ``exp(value + mean)``, float32 ``[batch, targets]``."""
