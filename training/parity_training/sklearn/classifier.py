@@ -115,18 +115,36 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
         missing_values: Sequence[str] | None = None,
         verbose: bool = False,
     ) -> None:
-        self.hidden, self.activation, self.dropout, self.batch_norm = hidden, activation, dropout, batch_norm
-        self.network, self.epochs, self.batch_size = network, epochs, batch_size
-        self.optimizer, self.optimizer_arguments = optimizer, optimizer_arguments
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.scheduler, self.scheduler_arguments = scheduler, scheduler_arguments
-        self.loss, self.class_weight, self.clip_norm = loss, class_weight, clip_norm
-        self.patience, self.validation_fraction = patience, validation_fraction
-        self.restarts, self.combine = restarts, combine
-        self.calibrate, self.threshold_for = calibrate, threshold_for
-        self.random_state, self.device, self.verbose = random_state, device, verbose
-        self.numeric, self.categorical, self.datetime = numeric, categorical, datetime
-        self.drop_columns, self.missing_values = drop_columns, missing_values
+        super().__init__(
+            hidden,
+            activation=activation,
+            dropout=dropout,
+            batch_norm=batch_norm,
+            network=network,
+            epochs=epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            optimizer_arguments=optimizer_arguments,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            scheduler=scheduler,
+            scheduler_arguments=scheduler_arguments,
+            loss=loss,
+            clip_norm=clip_norm,
+            patience=patience,
+            validation_fraction=validation_fraction,
+            restarts=restarts,
+            combine=combine,
+            random_state=random_state,
+            device=device,
+            numeric=numeric,
+            categorical=categorical,
+            datetime=datetime,
+            drop_columns=drop_columns,
+            missing_values=missing_values,
+            verbose=verbose,
+        )
+        self.class_weight, self.calibrate, self.threshold_for = class_weight, calibrate, threshold_for
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train a network.

@@ -28,7 +28,7 @@ from parity_runtime.inference.input_validation import table_inputs
 from parity_runtime.printable import shown
 from parity_training.data.data_frame import is_frame
 from parity_training.data.encode_columns import encode_columns, network_inputs
-from parity_training.data.table import table_defaults
+from parity_training.data.table import PATIENCE, table_defaults
 from parity_training.data.table_settings import TableSettings, TableTask
 from parity_training.data.training_data import TrainingData
 from parity_training.fitting.evaluation import in_pieces, outputs_of
@@ -44,37 +44,52 @@ _OF_FRAME = ("numeric", "categorical", "datetime", "drop_columns", "missing_valu
 
 
 class ParityEstimator(BaseEstimator):  # type: ignore[misc]
-    """A network over a table, fitted as ``parity train`` trains it; its parameters are those of the subclasses."""
-
-    hidden: int | Sequence[int]
-    activation: str
-    dropout: float
-    batch_norm: bool
-    network: str | Callable[..., nn.Module]
-    epochs: int
-    batch_size: int | str
-    optimizer: str
-    optimizer_arguments: Mapping[str, Any] | None
-    learning_rate: float
-    weight_decay: float
-    scheduler: str | None
-    scheduler_arguments: Mapping[str, Any] | None
-    loss: str | None
-    clip_norm: float | None
-    patience: int | None
-    validation_fraction: float
-    restarts: int
-    combine: Combine
-    random_state: Any
-    device: str
-    numeric: Sequence[str]
-    categorical: Sequence[str]
-    datetime: Sequence[str]
-    drop_columns: Sequence[str]
-    missing_values: Sequence[str] | None
-    verbose: bool
+    """A network over a table, fitted as ``parity train`` trains it."""
 
     n_features_in_: int
+
+    def __init__(  # noqa: PLR0913 -- scikit-learn reads an estimator's parameters off its signature
+        self,
+        hidden: int | Sequence[int] = (100,),
+        *,
+        activation: str = "ReLU",
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        network: str | Callable[..., nn.Module] = "MLP",
+        epochs: int = 200,
+        batch_size: int | str = "auto",
+        optimizer: str = "Adam",
+        optimizer_arguments: Mapping[str, Any] | None = None,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        scheduler: str | None = None,
+        scheduler_arguments: Mapping[str, Any] | None = None,
+        loss: str | None = None,
+        clip_norm: float | None = None,
+        patience: int | None = PATIENCE,
+        validation_fraction: float = 0.1,
+        restarts: int = 1,
+        combine: Combine = "average",
+        random_state: Any = None,
+        device: str = "auto",
+        numeric: Sequence[str] = (),
+        categorical: Sequence[str] = (),
+        datetime: Sequence[str] = (),
+        drop_columns: Sequence[str] = (),
+        missing_values: Sequence[str] | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.hidden, self.activation, self.dropout, self.batch_norm = hidden, activation, dropout, batch_norm
+        self.network, self.epochs, self.batch_size = network, epochs, batch_size
+        self.optimizer, self.optimizer_arguments = optimizer, optimizer_arguments
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.scheduler, self.scheduler_arguments = scheduler, scheduler_arguments
+        self.loss, self.clip_norm = loss, clip_norm
+        self.patience, self.validation_fraction = patience, validation_fraction
+        self.restarts, self.combine = restarts, combine
+        self.random_state, self.device, self.verbose = random_state, device, verbose
+        self.numeric, self.categorical, self.datetime = numeric, categorical, datetime
+        self.drop_columns, self.missing_values = drop_columns, missing_values
 
     @property
     def network_(self) -> nn.Module:

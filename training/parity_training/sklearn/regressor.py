@@ -1,16 +1,12 @@
 """A regressor of scikit-learn's kind."""
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import assert_all_finite, column_or_1d
-from torch import nn
 
-from parity_training.data.table import PATIENCE
-from parity_training.settings import Combine
 from parity_training.sklearn.estimator import ParityEstimator, target_names
 from parity_training.sklearn.rows import EstimatorTarget
 
@@ -67,49 +63,6 @@ class ParityRegressor(RegressorMixin, ParityEstimator):  # type: ignore[misc]
         network_: a torch module, preprocessing included, in eval mode on the CPU.
         contract_: what it takes and gives.
     """
-
-    def __init__(  # noqa: PLR0913 -- scikit-learn reads an estimator's parameters off its signature
-        self,
-        hidden: int | Sequence[int] = (100,),
-        *,
-        activation: str = "ReLU",
-        dropout: float = 0.0,
-        batch_norm: bool = False,
-        network: str | Callable[..., nn.Module] = "MLP",
-        epochs: int = 200,
-        batch_size: int | str = "auto",
-        optimizer: str = "Adam",
-        optimizer_arguments: Mapping[str, Any] | None = None,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
-        scheduler: str | None = None,
-        scheduler_arguments: Mapping[str, Any] | None = None,
-        loss: str | None = None,
-        clip_norm: float | None = None,
-        patience: int | None = PATIENCE,
-        validation_fraction: float = 0.1,
-        restarts: int = 1,
-        combine: Combine = "average",
-        random_state: Any = None,
-        device: str = "auto",
-        numeric: Sequence[str] = (),
-        categorical: Sequence[str] = (),
-        datetime: Sequence[str] = (),
-        drop_columns: Sequence[str] = (),
-        missing_values: Sequence[str] | None = None,
-        verbose: bool = False,
-    ) -> None:
-        self.hidden, self.activation, self.dropout, self.batch_norm = hidden, activation, dropout, batch_norm
-        self.network, self.epochs, self.batch_size = network, epochs, batch_size
-        self.optimizer, self.optimizer_arguments = optimizer, optimizer_arguments
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.scheduler, self.scheduler_arguments = scheduler, scheduler_arguments
-        self.loss, self.clip_norm = loss, clip_norm
-        self.patience, self.validation_fraction = patience, validation_fraction
-        self.restarts, self.combine = restarts, combine
-        self.random_state, self.device, self.verbose = random_state, device, verbose
-        self.numeric, self.categorical, self.datetime = numeric, categorical, datetime
-        self.drop_columns, self.missing_values = drop_columns, missing_values
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train a network.
