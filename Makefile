@@ -86,7 +86,7 @@ coverage: $(READY)  ## Run all tests and say which lines they leave out (twice t
 	@$(TESTS) --cov --cov-report=term:skip-covered
 
 lowest: $(LOWEST)/.ready  ## Run the runtime's tests on the lowest versions that pyproject.toml allows, in .venv/lowest.
-	@$(LOWEST)/bin/python -m pytest -q tests/runtime
+	@OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -n 2 --dist loadfile tests/runtime
 
 mlflow: $(MLFLOW)/.ready  ## Run the tests of what needs MLflow in .venv/mlflow: it wants another pyarrow.
 	@OMP_NUM_THREADS=1 $(MLFLOW)/bin/python -W default -m pytest -q -W default tests/engines/test_mlflow.py \
@@ -128,7 +128,7 @@ dist: $(READY)  ## Build the sdist and the wheel, install both outside the check
 # One resolution serves every Python that is allowed. What a lock names already stays as long as it fits.
 COMPILE = $(VENV)/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
     --generate-hashes --no-annotate --custom-compile-command "make lock" $(UPGRADE) pyproject.toml
-TOOLS = grep -E '^(editables|hatchling|hypothesis|pytest)==' constraints.txt
+TOOLS = grep -E '^(editables|hatchling|hypothesis|pytest|pytest-xdist)==' constraints.txt
 COMPILE_LOWEST = $(TOOLS) | $(COMPILE) - --resolution lowest-direct --extra cpu --extra tables
 
 lock: $(VENV)/uv/bin/uv  ## Write locks/ from pyproject.toml and constraints.txt; UPGRADE=--upgrade renews what neither pins.
