@@ -3,12 +3,18 @@
 from parity_export.onnx_module.operators import (
     activations,
     casting,
+    detection,
     elementwise,
     movement,
     normalization,
     pooling,
     products,
+    quantized,
+    recurrent,
     reduction,
+    resize,
+    sequences,
+    signals,
 )
 from parity_export.onnx_module.operators.operator import Operator
 
@@ -19,6 +25,12 @@ OPERATORS: dict[str, Operator] = {
     **normalization.OPERATORS,
     **pooling.OPERATORS,
     **reduction.OPERATORS,
+    **quantized.OPERATORS,
+    **recurrent.OPERATORS,
+    **sequences.OPERATORS,
+    **resize.OPERATORS,
+    **signals.OPERATORS,
+    **detection.OPERATORS,
     **casting.OPERATORS,
     **movement.OPERATORS,
 }
