@@ -141,7 +141,7 @@ class Step:
         if compute is None:
             raise NotThisOperatorError
         attributes = {name: widened(value) for name, value in self._attributes.items()} if double else self._attributes
-        node = Node(attributes, self._versions[self.node.domain], len(self.outputs), double)
+        node = Node(attributes, self._versions[self.node.domain], tuple(map(bool, self.outputs)), double)
 
         def computed(values: Sequence[Value]) -> Sequence[Value]:
             count = max((index + 1 for index, value in enumerate(values) if value is not None), default=0)

@@ -130,14 +130,15 @@ def _conv_integer(x: Inputs, node: Node) -> Tensor:
     return convolved(x, x[1], (given(x, 2), given(x, 3)), node).to(torch.int32)
 
 
-def _column(scale: Tensor, axis: int) -> Tensor:
+def column(scale: Tensor, axis: int) -> Tensor:
+    """Return the scales of a matrix' rows (-1) or columns (-2)."""
     return scale.reshape(()) if scale.numel() == 1 else scale.unsqueeze(axis) if scale.ndim == 1 else scale
 
 
 def _qlinear_matmul(x: Inputs, node: Node) -> Any:
     a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero = x
     sums = product(a, b, a_zero, b_zero).to(a_scale.dtype)
-    return quantized(sums * (_column(a_scale, -1) * _column(b_scale, -2)), y_scale, y_zero, -2)
+    return quantized(sums * (column(a_scale, -1) * column(b_scale, -2)), y_scale, y_zero, -2)
 
 
 def _qlinear_conv(x: Inputs, node: Node) -> Any:

@@ -4,6 +4,8 @@ from parity_export.onnx_module.operators import (
     activations,
     casting,
     detection,
+    microsoft,
+    microsoft_quantized,
     elementwise,
     movement,
     normalization,
@@ -31,6 +33,8 @@ OPERATORS: dict[str, Operator] = {
     **resize.OPERATORS,
     **signals.OPERATORS,
     **detection.OPERATORS,
+    **microsoft.OPERATORS,
+    **microsoft_quantized.OPERATORS,
     **casting.OPERATORS,
     **movement.OPERATORS,
 }
