@@ -39,9 +39,10 @@ def signed(*shape: int) -> np.ndarray[Any, Any]:
 
 
 def alone(operator: str, inputs: Sequence[Any], outputs: Sequence[str], **attributes: Any) -> onnx.ModelProto:
-    """Return a model of one operator of com.microsoft."""
+    """Return a model of one operator of com.microsoft, or of the domain that its name begins with."""
+    domain, _, operator = operator.rpartition("::")
     names = [f"input{index}" if one is not None else "" for index, one in enumerate(inputs)]
-    node = helper.make_node(operator, names, outputs, domain="com.microsoft", **attributes)
+    node = helper.make_node(operator, names, outputs, domain=domain or "com.microsoft", **attributes)
     given = [
         helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.asarray(one).dtype), np.shape(one))
         for name, one in zip(names, inputs, strict=True)
@@ -104,9 +105,73 @@ MICROSOFT: list[tuple[str, list[Any], list[str], dict[str, Any]]] = [
 ]
 
 
+TREE = {
+    "nodes_treeids": [0, 0, 0, 1, 1, 1, 1, 1],
+    "nodes_nodeids": [0, 1, 2, 0, 1, 2, 3, 4],
+    "nodes_featureids": [1, 0, 0, 0, 2, 0, 0, 0],
+    "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF", "BRANCH_LEQ", "BRANCH_LEQ", "LEAF", "LEAF", "LEAF"],
+    "nodes_values": [0.2, 0.0, 0.0, -0.1, 0.5, 0.0, 0.0, 0.0],
+    "nodes_truenodeids": [1, 0, 0, 1, 2, 0, 0, 0],
+    "nodes_falsenodeids": [2, 0, 0, 4, 3, 0, 0, 0],
+}
+LEAVES = {
+    "treeids": [0, 0, 1, 1, 1],
+    "nodeids": [1, 2, 2, 3, 4],
+    "ids": [0, 1, 2, 0, 1],
+    "weights": [1.0, 2, 0.5, 3, 4],
+}
+CLASSIC: list[tuple[str, list[Any], list[str], dict[str, Any]]] = [
+    ("Scaler", [floats(3, 2)], ["y"], {"offset": [0.5, 1.0], "scale": [2.0, 0.1]}),
+    ("Normalizer", [floats(3, 2)], ["y"], {"norm": "L2"}),
+    ("Normalizer", [floats(3, 2) ** 2], ["y"], {"norm": "MAX"}),
+    (
+        "Imputer",
+        [np.float32([[1, np.nan]])],
+        ["y"],
+        {"imputed_value_floats": [3.0, 4.0], "replaced_value_float": np.nan},
+    ),
+    ("LinearRegressor", [floats(3, 2)], ["y"], {"coefficients": [0.5, 2.0], "intercepts": [0.1], "targets": 1}),
+    (
+        "LinearClassifier",
+        [floats(3, 2)],
+        ["label", "scores"],
+        {
+            "coefficients": [0.5, 2.0, -1.0, 1.0, 0.3, 0.2],
+            "intercepts": [0.1, 0.2, 0.3],
+            "classlabels_ints": [4, 5, 6],
+            "post_transform": "SOFTMAX",
+        },
+    ),
+    (
+        "TreeEnsembleRegressor",
+        [floats(9, 3)],
+        ["y"],
+        {
+            **TREE,
+            **{f"target_{name}": value for name, value in LEAVES.items()},
+            "n_targets": 3,
+            "base_values": [1.0, 2, 3],
+        },
+    ),
+    (
+        "TreeEnsembleClassifier",
+        [floats(9, 3)],
+        ["label", "scores"],
+        {
+            **TREE,
+            **{f"class_{name}": value for name, value in LEAVES.items()},
+            "classlabels_int64s": [4, 5, 6],
+            "post_transform": "SOFTMAX",
+        },
+    ),
+    ("FeatureVectorizer", [floats(3, 2), floats(3, 1)], ["y"], {"inputdimensions": [2, 1]}),
+]
+CASES = [*MICROSOFT, *((f"ai.onnx.ml::{name}", *others) for name, *others in CLASSIC)]
+
+
 @pytest.mark.parametrize("double", [False, True], ids=["float32", "float64"])
-@pytest.mark.parametrize("case", MICROSOFT, ids=lambda case: case[0])
-def test_onnxruntimes_own_operators_are_what_its_kernels_compute(case: Any, double: bool) -> None:
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
+def test_operators_beside_onnxs_own_are_what_onnxruntimes_kernels_compute(case: Any, double: bool) -> None:
     operator, inputs, outputs, attributes = case
     model = alone(operator, inputs, outputs, **attributes)
     given = {f"input{index}": np.asarray(one) for index, one in enumerate(inputs) if one is not None}

@@ -3,6 +3,7 @@
 from parity_export.onnx_module.operators import (
     activations,
     casting,
+    classic_ml,
     detection,
     elementwise,
     microsoft,
@@ -33,6 +34,7 @@ OPERATORS: dict[str, Operator] = {
     **resize.OPERATORS,
     **signals.OPERATORS,
     **detection.OPERATORS,
+    **classic_ml.OPERATORS,
     **microsoft.OPERATORS,
     **microsoft_quantized.OPERATORS,
     **casting.OPERATORS,
