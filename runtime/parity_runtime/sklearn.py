@@ -35,7 +35,7 @@ class _PackageEstimator:
 
     _kind: str
 
-    def __init__(  # noqa: PLR0913 -- scikit-learn reads an estimator's parameters off its signature
+    def __init__(
         self,
         path: str | Path,
         *,

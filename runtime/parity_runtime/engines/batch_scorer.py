@@ -29,7 +29,6 @@ from parity_runtime.tables.cell_values import cell_values
 from parity_runtime.tables.feature_columns import check_takes_rows, read_inputs
 from parity_runtime.tables.text_columns import TextColumns
 
-
 _OF_WORKER = ("provider", "threads", "allow_operators")
 
 
@@ -88,7 +87,7 @@ class BatchScorer:
             ParityError: as `WorkerPredictor.of`.
         """
         if not isinstance(package, WorkerPredictor):
-            asked: Any = {name: more[name] for name in _OF_WORKER if name in more}
+            asked: Any = {name: value for name, value in more.items() if name in _OF_WORKER}
             package = WorkerPredictor.of(package, certified=certified, **asked)
             _check_row_independent(package.open().contract)
         outside, prefix = more.get("out_of_range", "ignore"), more.get("prefix", "")
