@@ -1,4 +1,4 @@
-"""An ONNX graph without its large tensors, which stand beside it by name: what is parsed, checked and rewritten is small.
+"""An ONNX graph without its large tensors, which stand beside it by name: what is parsed and checked is small.
 
 The light form refers to them as external data, in the place where a package keeps them; nobody opens it. Sessions are
 handed the tensors in memory.
@@ -13,15 +13,12 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from parity_runtime.package.weights_file import SMALLEST, WEIGHTS
+from parity_runtime.package.weights_file import DTYPES, SMALLEST, WEIGHTS
 
 Weights = Mapping[str, NDArray[Any]]
 """Tensors by the names of their initializers, C-contiguous; nobody writes into them."""
 
-_PLAIN = frozenset(np.dtype(name) for name in (
-    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
-))  # fmt: skip
-"""Types whose elements numpy and a file hold alike; text and numbers of less than a byte stay in the graph."""
+_PLAIN = frozenset(DTYPES.values())
 
 
 def weights_of(model: ir.Model) -> Weights:

@@ -1,4 +1,4 @@
-"""The file of an ONNX graph, written as its tensors come: they are never held once more to be written.
+"""The files of ONNX graphs, written as their tensors come: they are never held once more to be written.
 
 A message of protobuf is its fields one after the other, each of bytes with its length before it
 (https://protobuf.dev/programming-guides/encoding/); the field numbers are those of onnx.proto. The graph is one field
@@ -6,14 +6,15 @@ of the model: readers that would take a second one as another graph, not as more
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import onnx
 
-from parity_export.light_graph import Weights, inline, without
+from parity_export.light_graph import Weights, inline, split_proto, without
 from parity_export.onnx_graph import OnnxGraph
-from parity_runtime.package.manifest import FileEntry
+from parity_runtime.package.entries import FileEntry, TensorEntry
+from parity_runtime.package.weights_file import WEIGHTS, WeightsWriter
 
 LARGEST = 2**31 - 2**20
 """Bytes of a graph with its tensors in one file: protobuf's limit, and a mebibyte for metadata."""
@@ -22,6 +23,51 @@ _GRAPH, _INITIALIZER, _RAW_DATA = 7, 5, 9  # of ModelProto, GraphProto, TensorPr
 _BYTES = 2  # protobuf's wire type of what has a length
 
 Part = bytes | memoryview
+
+
+def write_models(
+    folder: Path, graphs: Mapping[str, OnnxGraph], metadata: bytes, *, external: bool
+) -> tuple[dict[str, FileEntry], dict[str, TensorEntry] | None]:
+    """Write a package's graphs, and return what its manifest says of their files, and of the tensors in weights.bin.
+
+    Args:
+        folder: of the package.
+        graphs: by their files' names.
+        metadata: a serialized ModelProto, merged into each graph's.
+        external: put large tensors into weights.bin, which the graphs share; else that is done where one is too large
+            for a file of its own.
+
+    Raises:
+        OSError: the disk is full, or cannot be written.
+    """
+    if not external and all(graph.size <= LARGEST for graph in graphs.values()):
+        return {name: write_model(folder / name, graph, metadata) for name, graph in graphs.items()}, None
+    parts = {name: _split(graph) for name, graph in graphs.items()}
+    if not any(weights for _, weights in parts.values()):
+        return write_models(folder, graphs, metadata, external=False)
+    with WeightsWriter(folder / WEIGHTS) as writer:
+        placed = dict[str, tuple[int, int]]()
+        for _, weights in parts.values():
+            placed |= {name: writer.add(name, array) for name, array in weights.items() if name not in placed}
+        entry, tensors = writer.close()
+    lights = {name: OnnxGraph(_placed(light, placed)) for name, (light, _) in parts.items()}
+    found = {name: write_model(folder / name, light, metadata) for name, light in lights.items()}
+    return {WEIGHTS: entry, **found}, tensors
+
+
+def _split(graph: OnnxGraph) -> tuple[onnx.ModelProto, Weights]:
+    return (graph.light, graph.weights) if graph.weights else split_proto(graph.light)
+
+
+def _placed(light: onnx.ModelProto, placed: Mapping[str, tuple[int, int]]) -> onnx.ModelProto:
+    """Return a light graph that says where its tensors lie."""
+    found = onnx.ModelProto()
+    found.CopyFrom(light)
+    for tensor in found.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            places = zip(("offset", "length"), placed[tensor.name], strict=True)
+            tensor.external_data.extend(onnx.StringStringEntryProto(key=key, value=str(at)) for key, at in places)
+    return found
 
 
 def write_model(path: Path, graph: OnnxGraph, metadata: bytes) -> FileEntry:

@@ -30,7 +30,9 @@ class TorchFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.flow = Flow()
         self.result = b""
-        self.numbers: set[bytes] = {_digest_of(value) for value in (0.0, 1.0, 20.0)}  # also defaults that are not passed
+        self.numbers: set[bytes] = {
+            _digest_of(value) for value in (0.0, 1.0, 20.0)
+        }  # also defaults that are not passed
         self._prints: dict[int, bytes] = {}
         self._kept: list[torch.Tensor] = []  # an identity is a tensor's own only while that lives
 

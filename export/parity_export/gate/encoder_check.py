@@ -18,7 +18,6 @@ from parity_export.gate.probes import SEED
 from parity_export.gate.text_probes import all_texts
 from parity_export.gate.timestamp_probes import calendar_timestamps, seconds_range
 from parity_export.graph.attach_encoder import encoded_name
-from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import Feature, ModelContract
 from parity_runtime.contract import is_encoded
 from parity_runtime.errors import first_line
