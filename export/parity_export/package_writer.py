@@ -102,8 +102,7 @@ def write_package(target: Path, gated: GatedGraph, options: ExportOptions) -> tu
         _refuse(target, gated, options)
     contract = gated.measured_contract()
     files = _files(gated, contract, options)
-    if gated.gate_result.oracle is not None:
-        gated.gate_result.oracle.release()
+    gated.graph.onnx.give_back()
     package_id = _write(target, files, gated.graphs(), _metadata(contract), options)
     _refused_path(target).unlink(missing_ok=True)
     return contract, package_id
@@ -182,6 +181,7 @@ def _write(
         package_id = write_manifest(staging, tensors, known)
         graphs[MODEL].give_back()
         verify(staging)  # the very bytes that are handed over: digests, contract, test vectors
+        graphs[MODEL].give_back()
         _check_no_rows(Predictor(staging))
     return package_id
 
