@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from parity_export.light_graph import Weights, inline, split_proto, without
@@ -107,7 +108,7 @@ def _initializer(tensor: onnx.TensorProto, weights: Weights) -> list[Part]:
     if tensor.name in weights:
         inline(copy)
         array = weights[tensor.name]
-        data = [_header(_RAW_DATA, array.nbytes), memoryview(array.reshape(-1)).cast("B")]
+        data = [_header(_RAW_DATA, array.nbytes), array.reshape(-1).view(np.uint8).data]
     parts = [copy.SerializeToString(deterministic=True), *data]
     return [_header(_INITIALIZER, sum(map(len, parts))), *parts]
 

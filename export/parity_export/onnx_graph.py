@@ -67,13 +67,14 @@ class OnnxGraph:
 
     def _set_aside(self) -> None:
         """Take the tensors of a large graph out of what holds them."""
-        if isinstance(self._model, ir.Model):
+        if self._model is not None:
             weights = weights_of(self._model)
             self.weights = weights if _nbytes(weights) > LARGE else {}
-        elif (len(self._data) if self._data is not None else self._proto.ByteSize()) > LARGE:  # type: ignore[union-attr]
-            proto = onnx.load_from_string(self._data) if self._proto is None else self._proto
-            self._proto, self.weights = split_proto(proto)
+        elif self._data is not None and len(self._data) > LARGE:
+            self._proto, self.weights = split_proto(onnx.load_from_string(self._data))
             self._data = None
+        elif self._proto is not None and self._proto.ByteSize() > LARGE:
+            self._proto, self.weights = split_proto(self._proto)
 
     @cached_property
     def light(self) -> onnx.ModelProto:

@@ -1,6 +1,7 @@
 """Packages whose large tensors lie in weights.bin, and models that are written as their tensors come."""
 
 import hashlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path

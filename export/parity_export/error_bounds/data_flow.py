@@ -77,4 +77,4 @@ def _mixed(bits: NDArray[np.uint64]) -> np.uint64:
 
 def digest(array: NDArray[np.generic]) -> bytes:
     """Return the sha256 of an array's bytes: the same for the same elements in the same order."""
-    return hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8)).digest()
+    return hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data).digest()

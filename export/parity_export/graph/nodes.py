@@ -37,7 +37,7 @@ class ConstantPool:
     def value(self, array: NDArray[Any] | np.generic) -> ir.Value:
         """Return the initializer that holds an array."""
         array = np.asarray(array)
-        key = (hashlib.sha256(np.ascontiguousarray(array)).digest(), array.shape, array.dtype.str)
+        key = (hashlib.sha256(np.ascontiguousarray(array).data).digest(), array.shape, array.dtype.str)
         if key not in self._values:
             name = f"{self._prefix}constant_{len(self._values)}"
             self._values[key] = _initializer(self._graph, name, array)
