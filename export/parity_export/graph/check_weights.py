@@ -3,6 +3,9 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from parity_export.export_graph import ExportGraph
 
 
@@ -40,8 +43,14 @@ def check_weights(graph: ExportGraph) -> Initializers:
         array = value.const_value.numpy()
         if name not in tensors:
             found.constants.append(f"{name}: {array.dtype}{list(array.shape)}")
-        elif tensors[name].detach().cpu().numpy().tobytes() == array.tobytes():
+        elif _same_bytes(tensors[name].detach().cpu().numpy(), array):
             found.from_module += 1
         else:
             found.differing.append(name)
     return found
+
+
+def _same_bytes(first: NDArray[Any], second: NDArray[Any]) -> bool:
+    """Whether two arrays hold the same bits, in the same order; nothing is copied."""
+    one, other = (np.ascontiguousarray(array).reshape(-1).view(np.uint8) for array in (first, second))
+    return np.array_equal(one, other)

@@ -146,6 +146,7 @@ class Predictor(FittedEstimator):
         model = self._model
         if model.weights is None:
             return create_session(model.data, **self._options)
+        give_back()  # what reading the model took
         with model.weights.arrays() as weights:
             session = create_session(model.data, **self._options, weights=weights)
             del weights  # with it goes the mapping

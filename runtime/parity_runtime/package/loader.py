@@ -14,6 +14,7 @@ from parity_runtime.files.json_file import parse_json
 from parity_runtime.files.open_file import read_regular
 from parity_runtime.operators import check_operators
 from parity_runtime.package.entries import WEIGHTS
+from parity_runtime.package.inline_tensors import LARGE, set_aside
 from parity_runtime.package.manifest import CONTRACT, Package, check_digest
 from parity_runtime.package.model_scan import ModelFacts, scan_model
 from parity_runtime.package.weights import Weights
@@ -94,8 +95,14 @@ def _from_package(package: Package, allowed: frozenset[str], *, certified: bool)
     if not _same_json(facts.metadata.get(METADATA_KEY), package.read_json(CONTRACT)):
         raise DigestError(f"{package.path}: contract.json and the contract inside the model disagree; export again")
     _check_listed(package.contract, facts, where)
-    weights = _weights(package, facts, where) if facts.external else None
-    return LoadedModel(package.contract, model, facts.widest_row, package.id, weights)
+    light, weights = (model, _weights(package, facts, where)) if facts.external else _in_parts(model)
+    return LoadedModel(package.contract, light, facts.widest_row, package.id, weights)
+
+
+def _in_parts(model: bytes) -> tuple[bytes, Weights | None]:
+    """Return a model and its large tensors, if it is large: so onnxruntime holds them fewer times."""
+    light, arrays = set_aside(model) if len(model) > LARGE else (model, {})
+    return light, Weights.in_memory(arrays) if arrays else None
 
 
 def _weights(package: Package, facts: ModelFacts, where: str) -> Weights:
@@ -137,7 +144,8 @@ def _from_file(path: Path, digest: str | None, allowed: frozenset[str]) -> Loade
         )
     else:
         check_digest(sha256, digest, f"{path} is the file")
-    return LoadedModel(contract, model, facts.widest_row, None)
+    light, weights = _in_parts(model)
+    return LoadedModel(contract, light, facts.widest_row, None, weights)
 
 
 def _contract_inside(facts: ModelFacts, path: Path) -> ModelContract:
