@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from onnx import ModelProto
 from torch import nn
 
 from parity_export.sources.argument_binding import Binding, bare, bind
@@ -75,6 +76,8 @@ class ModelSource:
         as_float32: whether what the module's code asks to be in half precision is float32.
         decided_sizes: of the dynamic dimensions but the batch, at which the module's code decides otherwise than in the
             branch that its graph holds.
+        adopted: the graph of an ONNX file that the module evaluates, and that the package's is made of; None where
+            torch traces the module.
     """
 
     module: nn.Module
@@ -92,6 +95,7 @@ class ModelSource:
     outputs: OutputChoice = field(default_factory=OutputChoice)
     as_float32: bool = False
     decided_sizes: tuple[Mapping[str, int], ...] = ()
+    adopted: ModelProto | None = None
 
     def __repr__(self) -> str:
         return f"ModelSource({self.contract.name!r}, {type(self.module).__name__}, {self.contract.brief})"
