@@ -78,8 +78,8 @@ def _origin(contract: ModelContract) -> str:
     producer = contract.provenance.get("producer")
     by = "" if producer is None else f" that {as_text(str(producer))} wrote"
     return (
-        f"Adopted by Parity from an ONNX file{by}, and refused unless onnxruntime answers as the file's own graph does, "
-        "evaluated in float64."
+        f"Adopted by Parity from an ONNX file{by}, and refused unless onnxruntime answers as the file's own graph, "
+        "evaluated in float64, does."
     )
 
 

@@ -18,8 +18,8 @@ _HEAD = 18  # the opset whose operators a head is made of
 def adopt_graph(source: ModelSource) -> ExportGraph:
     """Return the package's graph of a source that `source_from_onnx` made.
 
-    Of the task ``tensors`` its operators are the file's own, so that it answers as the file bit for bit; of another task
-    a head stands behind them, and a Sigmoid or Softmax at their end is part of that.
+    Of the task ``tensors`` its operators are the file's own, so that it answers as the file bit for bit; of another
+    task a head stands behind them, and a Sigmoid or Softmax at their end is part of that.
 
     Raises:
         InputError: the file's opset is too old for the task, and ONNX's converter cannot raise it.

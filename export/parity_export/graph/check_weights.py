@@ -44,7 +44,8 @@ def adopted_weights(graph: ExportGraph) -> Initializers:
     """Compare a graph's initializers with those of the file that it was adopted from."""
     file = ir.from_proto(graph.source.adopted) if graph.source.adopted is not None else None
     given = {} if file is None else file.graph.initializers
-    return _compared(graph, {name: one.const_value.numpy() for name, one in given.items() if one.const_value is not None})
+    arrays = {name: one.const_value.numpy() for name, one in given.items() if one.const_value is not None}
+    return _compared(graph, arrays)
 
 
 def _compared(graph: ExportGraph, tensors: Mapping[str, NDArray[Any]]) -> Initializers:

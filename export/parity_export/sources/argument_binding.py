@@ -109,8 +109,7 @@ class Binding:
         """What a person should know of it; None where names decide, or one input meets the only parameter."""
         known = _named(self.signature)
         other = next((name for name in self.groups if name not in known), None)
-        alone = len(self.groups) == len(self.signature.parameters) == 1
-        if other is None or alone or _in_order(self.module):
+        if other is None or len(self.groups) == len(self.signature.parameters) == 1:
             return None
         spelled = f"forward{_spelled(self.signature)} has no parameter {other}"
         if self.by_name:
@@ -153,7 +152,7 @@ def bind(module: nn.Module | Binding, inputs: Sequence[TensorSpec]) -> Binding:
     if isinstance(module, Binding):
         return module
     signature, names = _signature(module), tuple(spec.name for spec in inputs)
-    groups, by_name = ({name: [name] for name in names}, False) if _in_order(module) else _groups(signature, names)
+    groups, by_name = _groups(signature, names)
     binding = Binding(module, names, signature, groups, by_name)
     bound = binding.arguments(names)
     missing = [name for name in _required(signature) if name not in bound.arguments]
@@ -194,11 +193,6 @@ def _groups(signature: inspect.Signature, names: Sequence[str]) -> tuple[Groups,
         f"the module is called as forward{_spelled(signature)}, which does not fit the inputs {', '.join(names)} "
         f"by position: {reason}; name the inputs as its parameters"
     )
-
-
-def _in_order(module: nn.Module) -> bool:
-    """Whether a module takes its inputs one by one in their order, whatever they are called: an ONNX graph does."""
-    return bool(getattr(module, "inputs_in_order", False))
 
 
 def bare(module: nn.Module) -> nn.Module:

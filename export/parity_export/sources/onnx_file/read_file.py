@@ -106,7 +106,7 @@ def _parsed(data: bytes, path: Path) -> ModelProto:
 
 def _scan(data: bytes, path: Path, allowed: Sequence[str]) -> None:
     try:
-        scan_model(data, str(path))
+        scan_model(data, str(path), allowed=allowed)
     except FormatError as error:
         raise InputError(str(error)) from error
 

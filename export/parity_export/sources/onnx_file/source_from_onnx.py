@@ -1,7 +1,7 @@
 """From an ONNX file of anybody's to the source of a package: its graph is the module that its package is judged by."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from onnx import ModelProto
@@ -46,7 +46,7 @@ class Adoption:
     inputs: Sequence[str] = ()
     output_spec: OutputSpec | None = None
     samples: Path | None = None
-    probes: ProbeOptions = ProbeOptions()
+    probes: ProbeOptions = field(default_factory=ProbeOptions)
     operators: Sequence[str] = ()
 
 
@@ -113,15 +113,18 @@ def _source(
     sample = None
     if adoption.samples is not None:
         sample = load_sample(adoption.samples, inputs.specs, probes.dimensions)
-    said = decides(output_spec.task) and output_spec.output is not None
-    meaning = module_output(output_spec) if said else None
-    of_module = replace(output_spec, output=meaning)
+    of_module = replace(output_spec, output=_module_output(output_spec))
     return source_from_module(module, inputs.specs, of_module, adoption.name or file.path.stem, sample, probes)
 
 
+def _module_output(output_spec: OutputSpec) -> str | list[str] | None:
+    """Return which of the module's tensors is meant: the only one that is left, by its place."""
+    if decides(output_spec.task):
+        return None if output_spec.output in (None, ()) else f"0={module_output(output_spec)}"
+    return None if output_spec.task == "tensors" else [f"0={output_spec.task}"]
+
+
 def _output_choice(names: Sequence[str]) -> OutputChoice:
-    if len(names) == 1:
-        return OutputChoice(((names[0], Leaf("", ())),))
     return OutputChoice(tuple((name, Leaf(str(index), (index,))) for index, name in enumerate(names)))
 
 

@@ -34,7 +34,8 @@ def read(file: OnnxFile) -> Meaning | None:
 def _images(file: OnnxFile, told: dict[str, str]) -> tuple[str, ...]:
     """Return the specification of the one input, images, of the size that they are trained in where it may change."""
     inputs, size = file.model.graph.input, _literal(told.get("imgsz", ""))
-    if len(inputs) != 1 or not (isinstance(size, list) and len(size) == 2 and all(isinstance(one, int) for one in size)):
+    is_size = isinstance(size, list) and len(size) == 2 and all(isinstance(one, int) for one in size)
+    if len(inputs) != 1 or not is_size:
         return ()
     dims = inputs[0].type.tensor_type.shape.dim
     if len(dims) != 2 + len(size):
