@@ -1,6 +1,7 @@
 """Predictions from a model package, with onnxruntime and nothing else."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -130,13 +131,18 @@ class Predictor(FittedEstimator):
             if self._closed:
                 raise InputError(f"this predictor of {self.contract.name} is closed; open another")
             if self._executor is None:
-                session = create_session(self._model.data, **self._options)
+                session = self._session()
                 mismatches = signature_mismatches(session, self.contract, external=False)
                 if mismatches:
                     raise FormatError(f"the model and its contract disagree: {mismatches[0]}")
                 self.provider = session_provider(session)
                 self._executor = Executor(session, self.contract, self._model.widest_row)
             return self._executor
+
+    def _session(self) -> Any:
+        model = self._model
+        with nullcontext() if model.weights is None else model.weights.arrays() as weights:
+            return create_session(model.data, **self._options, weights=weights)
 
     def predict(self, rows: Rows) -> NDArray[Any]:
         """Return what is predicted for each row: its class, of a regression its values.

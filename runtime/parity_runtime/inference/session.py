@@ -1,7 +1,10 @@
 """The one place that makes onnxruntime sessions, and decides what they may do."""
 
 import os
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
+
+from numpy.typing import NDArray
 
 from parity_runtime.errors import FormatError, InputError, MissingExtraError, ProviderError, first_line, out_of_memory
 
@@ -50,16 +53,18 @@ def create_session(
     *,
     tf32: bool = False,
     optimized_model_path: str = "",
+    weights: Mapping[str, NDArray[Any]] | None = None,
 ) -> Any:
     """Return an ``onnxruntime.InferenceSession`` over ``model``.
 
     Args:
-        model: a serialized ONNX ModelProto without external data.
+        model: a serialized ONNX ModelProto; every initializer with external data is one of ``weights``.
         provider: ``cpu``; ``cuda``: CUDA or an error; ``auto``: CUDA where it works, else the CPU.
         threads: threads within an operator; 1 is fastest for small models.
         optimization: how far onnxruntime may rewrite the graph.
         tf32: on CUDA, let products round their factors to 10 bits of mantissa; torch does not by default.
         optimized_model_path: a file for the graph as onnxruntime has rewritten it; empty for none.
+        weights: the data of initializers, by name. They are copied: their memory may be given back afterwards.
 
     Raises:
         InputError: an unknown provider, or fewer than one thread.
@@ -73,10 +78,14 @@ def create_session(
         raise InputError(f"threads is {threads!r}; it must be a whole number from 1 to {_MOST_THREADS}")
     onnxruntime = import_onnxruntime()
     wanted = _wanted_providers(onnxruntime, provider, tf32)
+    options = _options(onnxruntime, threads, optimization, optimized_model_path)
     try:
+        if weights:
+            values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
+            options.add_external_initializers(list(weights), values)
         session = onnxruntime.InferenceSession(
             model,
-            sess_options=_options(onnxruntime, threads, optimization, optimized_model_path),
+            sess_options=options,
             providers=wanted,
             # Without this a failing provider prints a banner and silently becomes the CPU.
             enable_fallback=False,

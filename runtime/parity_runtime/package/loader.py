@@ -2,6 +2,7 @@
 
 import hashlib
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from parity_runtime.files.json_file import parse_json
 from parity_runtime.files.open_file import read_regular
 from parity_runtime.package.manifest import CONTRACT, Package, check_digest
 from parity_runtime.package.model_scan import ModelFacts, scan_model
+from parity_runtime.package.weights import Weights
 from parity_runtime.tasks import no_certified_graph
 
 LARGEST_MODEL = 2**31 - 1
@@ -32,21 +34,26 @@ class LoadedModel:
         data: the serialized ModelProto.
         widest_row: the largest number of elements that one row of any tensor has.
         package_id: sha256 of the package's manifest; None for a bare model.
+        weights: the tensors that are handed over beside ``data``; None where all stand in it.
     """
 
     contract: ModelContract
     data: bytes = field(repr=False)
     widest_row: int
     package_id: str | None
+    weights: Weights | None = None
 
 
-def load_model(path: str | Path, digest: str | None = None, *, certified: bool = False) -> LoadedModel:
+def load_model(
+    path: str | Path, digest: str | None = None, *, certified: bool = False, allow_operators: Collection[str] = ()
+) -> LoadedModel:
     """Read a package folder, or a bare ``.onnx`` file with the contract in its metadata.
 
     Args:
         path: the folder or the file.
         digest: of a package the expected package id, of a bare file the expected sha256; None takes any.
         certified: read the certified graph (a bare file must be one); its outputs stand in the contract then.
+        allow_operators: operators outside the standard that may run, ``com.microsoft::Gelu`` say.
 
     Raises:
         InputError: there is nothing to read at ``path``, or no certified graph.

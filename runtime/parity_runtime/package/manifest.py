@@ -1,9 +1,8 @@
 """A model package on disk: its files, their digests, its contract."""
 
 import hashlib
-import re
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
@@ -11,7 +10,8 @@ from typing import Any, Self
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import DigestError, FormatError, InputError
 from parity_runtime.files.json_file import FORMAT, check_format, check_size, dump_json, parse_json
-from parity_runtime.files.open_file import read_regular
+from parity_runtime.files.open_file import open_regular, read_regular
+from parity_runtime.package.entries import FileEntry, TensorEntry
 from parity_runtime.printable import counted, shown
 
 MANIFEST, CONTRACT, MODEL = "manifest.json", "contract.json", "model.onnx"
@@ -25,14 +25,7 @@ EVALUATION = "evaluation.json"
 
 _OLDEST_FORMAT = 2
 _MAX_MANIFEST_BYTES = 2**20  # A package has some dozen files; a longer list was not written by Parity.
-
-
-@dataclass(frozen=True, slots=True)
-class FileEntry:
-    """What the manifest says of one file: sha256 in lower-case hexadecimal, and its size in bytes."""
-
-    sha256: str
-    size: int
+_BLOCK = 2**20  # bytes of a file that are hashed at once
 
 
 class Package:
@@ -153,18 +146,36 @@ def check_digest(found: str, expected: str, what: str) -> None:
         raise DigestError(f"{what} {found}, not {expected}; take the one that was meant")
 
 
-def write_manifest(folder: Path) -> str:
-    """Write manifest.json over every file in ``folder`` and return the package's id."""
+def write_manifest(
+    folder: Path,
+    tensors: Mapping[str, TensorEntry] | None = None,
+    known: Mapping[str, FileEntry] | None = None,
+) -> str:
+    """Write manifest.json over every file in ``folder`` and return the package's id.
+
+    Args:
+        folder: of the package.
+        tensors: those of weights.bin, by name; None where there is no such file.
+        known: of files that were hashed while they were written, by path in the package; they are not read again.
+    """
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
-    listed = {path.relative_to(folder).as_posix(): _entry_of(path) for path in files}
-    manifest = dump_json({"format": FORMAT, "files": listed})
+    entries = {path.relative_to(folder).as_posix(): path for path in files}
+    listed = {name: ((known or {}).get(name) or _entry_of(path)).to_json() for name, path in entries.items()}
+    value: dict[str, Any] = {"format": FORMAT, "files": listed}
+    if tensors is not None:
+        value["tensors"] = {name: entry.to_json() for name, entry in tensors.items()}
+    manifest = dump_json(value)
     (folder / MANIFEST).write_bytes(manifest)
     return hashlib.sha256(manifest).hexdigest()
 
 
-def _entry_of(path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
-    return {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+def _entry_of(path: Path) -> FileEntry:
+    sha256, size = hashlib.sha256(), 0
+    with open_regular(path) as file:
+        while block := file.read(_BLOCK):
+            sha256.update(block)
+            size += len(block)
+    return FileEntry(sha256.hexdigest(), size)
 
 
 def _parse_manifest(data: bytes, where: str) -> dict[str, FileEntry]:
@@ -173,14 +184,7 @@ def _parse_manifest(data: bytes, where: str) -> dict[str, FileEntry]:
     files = value.get("files")
     if not isinstance(files, dict):
         raise FormatError(f"{where} has no object 'files'")
-    return {_checked_name(name, where): _parse_entry(entry, f"{where}: {name}") for name, entry in files.items()}
-
-
-def _parse_entry(entry: Any, where: str) -> FileEntry:
-    match entry:
-        case {"sha256": str(digest), "size": int(size)} if re.fullmatch("[0-9a-f]{64}", digest) and 0 <= size < 2**31:
-            return FileEntry(digest, size)
-    raise FormatError(f"{where} is written as {{sha256, size}}, found {shown(entry)}")
+    return {_checked_name(name, where): FileEntry.from_json(entry, f"{where}: {name}") for name, entry in files.items()}
 
 
 def _exists(path: Path) -> bool:

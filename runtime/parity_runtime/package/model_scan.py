@@ -8,6 +8,7 @@ https://protobuf.dev/programming-guides/encoding/.
 """
 
 import re
+from collections.abc import Collection, Container
 from dataclasses import dataclass
 
 from parity_runtime.errors import FormatError
@@ -66,6 +67,27 @@ _NUMBERS = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
+class ExternalTensor:
+    """An initializer of the main graph whose data lie in weights.bin.
+
+    Attributes:
+        name: of the initializer.
+        dtype: its ``TensorProto.data_type``.
+        dims: its shape.
+        location: the file's name, beside the model.
+        offset: where its data begin, in bytes.
+        length: of its data, in bytes.
+    """
+
+    name: str
+    dtype: int
+    dims: tuple[int, ...]
+    location: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFacts:
     """What `scan_model` found.
 
@@ -73,14 +95,22 @@ class ModelFacts:
         metadata: the model's ``metadata_props``.
         widest_row: the largest number of elements that one row of any tensor has: the product of its fixed
             dimensions after the first; at least 1.
+        external: the initializers whose data lie in weights.bin.
     """
 
     metadata: dict[str, str]
     widest_row: int
+    external: tuple[ExternalTensor, ...] = ()
 
 
-def scan_model(model: bytes, where: str) -> ModelFacts:
+def scan_model(model: bytes, where: str, *, external: Container[str] = (), allowed: Collection[str] = ()) -> ModelFacts:
     """Read a serialized ModelProto's metadata and refuse what onnxruntime must not be given.
+
+    Args:
+        model: its bytes.
+        where: its name, for the error.
+        external: the names of initializers whose data may lie in weights.bin.
+        allowed: operators outside the standard that may stand in it, ``com.microsoft::Gelu`` say.
 
     Raises:
         FormatError: not a ModelProto, one of more than a million parts, data outside the file, an operator outside
