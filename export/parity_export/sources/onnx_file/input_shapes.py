@@ -212,4 +212,3 @@ def _called(
         return names[size] if isinstance(size, str) else size
     is_first = sizes.index(None) == axis
     return unnamed(name, axis) if is_first or unnamed is not _rows else _apart(name, axis)
-
