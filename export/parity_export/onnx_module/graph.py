@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper
+from onnx import AttributeProto, helper
 
 from parity_export.onnx_module.float64_types import captured
 from parity_export.onnx_module.step import Step, Versions
@@ -25,6 +25,7 @@ class Graph:
         versions: of the operators.
         outputs: the values that are wanted.
         weights: constants that stand beside the graph, by name.
+        inner: whether it is a node's, and takes values from the graph around it.
 
     Attributes:
         constants: by name: what the initializers and the nodes `Constant` hold.
@@ -40,6 +41,8 @@ class Graph:
         versions: Versions,
         outputs: Sequence[str],
         weights: Mapping[str, Any] | None = None,
+        *,
+        inner: bool = False,
     ) -> None:
         beside = weights or {}
         self.outputs = list(outputs)
@@ -48,13 +51,13 @@ class Graph:
             for tensor in proto.initializer
         }
         nodes = []
-        for node in _needed(proto, outputs):
+        for node in _needed(proto, outputs, inner=inner):
             value = _constant(node)
             if value is None:
                 nodes.append(node)
             else:
                 self.constants[node.output[0]] = value
-        self.steps = [Step(node, versions) for node in nodes]
+        self.steps = [Step(node, versions, _bodies(node, versions)) for node in nodes]
         self._last = Counter(name for step in self.steps for name in step.inputs)
 
     def __call__(self, inputs: Mapping[str, Value], *, double: bool) -> list[Value]:
@@ -86,6 +89,15 @@ class Graph:
         return widened(value) if double else value
 
 
+def _bodies(node: onnx.NodeProto, versions: Versions) -> dict[str, "Graph"]:
+    """Return a node's own graphs, by attribute."""
+    return {
+        attribute.name: Graph(attribute.g, versions, [value.name for value in attribute.g.output], inner=True)
+        for attribute in node.attribute
+        if attribute.type == AttributeProto.GRAPH
+    }
+
+
 def _constant(node: onnx.NodeProto) -> Value:
     """Return what a node `Constant` holds; None of any other."""
     if node.op_type != "Constant" or node.domain not in ("", "ai.onnx") or not node.attribute:
@@ -102,7 +114,7 @@ def _constant(node: onnx.NodeProto) -> Value:
     return tensor_of(np.asarray(value, "float32" if "float" in attribute.name else "int64"))
 
 
-def _needed(graph: onnx.GraphProto, outputs: Sequence[str]) -> list[onnx.NodeProto]:
+def _needed(graph: onnx.GraphProto, outputs: Sequence[str], *, inner: bool) -> list[onnx.NodeProto]:
     """Return the nodes that the outputs are computed by, in the graph's order.
 
     Raises:
@@ -115,6 +127,8 @@ def _needed(graph: onnx.GraphProto, outputs: Sequence[str]) -> list[onnx.NodePro
     while waiting:
         name = waiting.pop()
         if name in given or not name:
+            continue
+        if name not in producers and inner:  # of the graph around it
             continue
         if name not in producers:
             raise InputError(f"the graph has no value {name}")

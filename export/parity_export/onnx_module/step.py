@@ -1,7 +1,8 @@
 """One node of a graph, computed by the first that can: torch, onnxruntime's kernel, ONNX's reference evaluator."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import onnx
@@ -9,6 +10,7 @@ import torch
 from onnx import AttributeProto, helper
 from torch import Tensor
 
+from parity_export.onnx_module.control_flow import ControlFlow
 from parity_export.onnx_module.float64_types import captured, in_float64
 from parity_export.onnx_module.kernels import Computed, NodeAlone
 from parity_export.onnx_module.operators.operator import Node, NotThisOperatorError
@@ -51,17 +53,20 @@ class Step:
     Args:
         node: as the file has it.
         versions: of the operators.
+        bodies: its own graphs, by attribute.
 
     Attributes:
         node: as the file has it.
+        bodies: its own graphs, by attribute.
         inputs: the names of the values that it takes, also those that only its subgraphs take.
         outputs: the names of its results.
         moves: whether it moves values alone, and takes constants as they are.
         by: who computed it, of those that did, by whether that was in float64.
     """
 
-    def __init__(self, node: onnx.NodeProto, versions: Versions) -> None:
+    def __init__(self, node: onnx.NodeProto, versions: Versions, bodies: Mapping[str, Any] | None = None) -> None:
         self.node, self._versions = node, versions
+        self.bodies = dict(bodies or {})
         self.inputs = [*node.input, *dict.fromkeys(captured(node))]
         self.outputs = list(node.output)
         self.moves = full_name(node.domain, node.op_type) in MOVING
@@ -117,19 +122,26 @@ class Step:
     def _makers(self, double: bool) -> list[tuple[str, Callable[[list[Value]], Computed]]]:  # noqa: FBT001
         node = in_float64(self.node) if double else self.node
         alone = NodeAlone(node, self._versions.model, self.inputs)
-        makers = [
+        makers: list[tuple[str, Callable[[list[Value]], Computed]]] = [
+            (TORCH, lambda values: self._with_bodies(double=double)),
             (TORCH, lambda values: self._torch(double=double)),
             (KERNEL, alone.onnxruntime),
             (REFERENCE, alone.reference),
         ]
         return [*makers, (FLOAT32_KERNEL, self._narrow)] if double and not self._versions.only_float64 else makers
 
+    def _with_bodies(self, *, double: bool) -> Computed:
+        if not self.bodies:
+            raise NotThisOperatorError
+        run = {name: partial(body, double=double) for name, body in self.bodies.items()}
+        return ControlFlow(self.node, self._versions[""], run, self.inputs[len(self.node.input) :])
+
     def _torch(self, *, double: bool) -> Computed:
         compute = OPERATORS.get(self.operator)
         if compute is None:
             raise NotThisOperatorError
         attributes = {name: widened(value) for name, value in self._attributes.items()} if double else self._attributes
-        node = Node(attributes, self._versions[self.node.domain], len(self.outputs), double)
+        node = Node(attributes, self._versions[self.node.domain], tuple(map(bool, self.outputs)), double)
 
         def computed(values: Sequence[Value]) -> Sequence[Value]:
             count = max((index + 1 for index, value in enumerate(values) if value is not None), default=0)

@@ -16,7 +16,6 @@ Value = Any
 FLOATS = (torch.float32, torch.float16, torch.bfloat16)
 """What is float64 in a graph in float64."""
 
-_SMALL_INTEGERS = {TensorProto.INT4: np.int8, TensorProto.UINT4: np.uint8}
 _HAS_NO_TENSOR = "OSU"  # numpy's kinds of texts
 
 
@@ -31,7 +30,7 @@ def tensor_of(array: NDArray[Any]) -> Value:
     if array.dtype.name == "bfloat16":
         shared: Tensor = tensor_of(array.view(np.int16)).view(torch.bfloat16)
         return shared
-    if array.dtype.kind == "V" or array.dtype.name.startswith("float8"):
+    if not (array.dtype.isbuiltin or array.dtype.kind in "biuf"):  # a format of few bits
         return array
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
@@ -52,9 +51,8 @@ def array_of(value: Value) -> NDArray[Any]:
 
 
 def constant(tensor: onnx.TensorProto) -> Value:
-    """Return the value of a constant; of four-bit integers one of eight bits."""
-    array = numpy_helper.to_array(tensor)
-    return tensor_of(array.astype(_SMALL_INTEGERS.get(tensor.data_type, array.dtype), copy=False))
+    """Return the value of a constant."""
+    return tensor_of(numpy_helper.to_array(tensor))
 
 
 def widened(value: Value) -> Value:

@@ -187,6 +187,8 @@ def _space_to_depth(x: Inputs, node: Node) -> Tensor:
     size = node.integer("blocksize", 1)
     batch, channels, height, width = x[0].shape
     grid = x[0].reshape(batch, channels, height // size, size, width // size, size).permute(0, 3, 5, 1, 2, 4)
+    if node.text("mode", "DCR") == "CRD":
+        grid = grid.permute(0, 3, 1, 2, 4, 5)
     return grid.reshape(batch, channels * size**2, height // size, width // size)
 
 
@@ -232,8 +234,9 @@ def _compress(x: Inputs, node: Node) -> Tensor:
 def _top_k(x: Inputs, node: Node) -> tuple[Tensor, Tensor]:
     axis, largest = node.integer("axis", -1), bool(node.integer("largest", 1))
     count = node.integer("k", 0) if given(x, 1) is None else int(x[1])
-    values, places = torch.topk(x[0], count, axis, largest)
-    return values, places
+    # A stable sort: of equal values ONNX takes the lowest index first, where torch.topk takes any.
+    values, places = torch.sort(x[0], dim=axis, descending=largest, stable=True)
+    return values.narrow(axis, 0, count), places.narrow(axis, 0, count)
 
 
 def _one_hot(x: Inputs, node: Node) -> Tensor:

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from parity_export.onnx_module.operators.operator import Inputs, Node, NotThisOperatorError, Operator, given, per_channel
 
@@ -61,6 +62,25 @@ def _lp_normalization(x: Inputs, node: Node) -> Tensor:
     return torch.where(size == 0, torch.zeros_like(x[0]), x[0] / size)
 
 
+def _mean_variance(x: Inputs, node: Node) -> Tensor:
+    axes = node.integers("axes", [0, 2, 3])
+    centred = x[0] - x[0].mean(axes, keepdim=True)
+    return centred / ((centred * centred).mean(axes, keepdim=True).sqrt() + 1e-9)
+
+
+def _local_response(x: Inputs, node: Node) -> Tensor:
+    size = node.integer("size", 1)
+    before = (size - 1) // 2
+    around = functional.pad((x[0] * x[0]).movedim(1, -1), [before, size - 1 - before])
+    sums = around.unfold(-1, size, 1).sum(-1).movedim(-1, 1)
+    base = node.number("bias", 1.0) + node.number("alpha", _LRN_ALPHA) / size * sums
+    return x[0] / base ** node.number("beta", 0.75)
+
+
+_LRN_ALPHA = 9.999999747378752e-05
+"""1e-4 as float32, LRN's default."""
+
+
 OPERATORS: dict[str, Operator] = {
     "BatchNormalization": _batch_normalization,
     "InstanceNormalization": _instance_normalization,
@@ -68,4 +88,6 @@ OPERATORS: dict[str, Operator] = {
     "GroupNormalization": _group_normalization,
     "RMSNormalization": rms_normalization,
     "LpNormalization": _lp_normalization,
+    "MeanVarianceNormalization": _mean_variance,
+    "LRN": _local_response,
 }

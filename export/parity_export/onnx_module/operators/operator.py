@@ -18,14 +18,19 @@ class Node:
     Attributes:
         attributes: by name; a tensor's as torch's.
         version: of the operator set that it is from.
-        outputs: how many of its results are named.
+        named: which of its results are named.
         double: whether every smaller float is float64.
     """
 
     attributes: dict[str, Any]
     version: int
-    outputs: int = 1
+    named: tuple[bool, ...] = (True,)
     double: bool = False
+
+    @property
+    def outputs(self) -> int:
+        """How many results are counted, up to the last that is named."""
+        return len(self.named)
 
     def number(self, name: str, default: float) -> float:
         """Return an attribute that is a number."""
@@ -50,7 +55,7 @@ class Node:
         Raises:
             NotThisOperatorError: more than the first result is named.
         """
-        if self.outputs > 1:
+        if any(self.named[1:]):
             raise NotThisOperatorError
 
 

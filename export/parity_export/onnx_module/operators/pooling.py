@@ -13,7 +13,7 @@ from parity_export.onnx_module.operators.windows import Windows, beyond, padded,
 _MAX_POOLS: list[Callable[..., Any]] = [functional.max_pool1d, functional.max_pool2d, functional.max_pool3d]
 
 
-def _average_pool(x: Inputs, node: Node) -> Tensor:
+def average_pool(x: Inputs, node: Node) -> Tensor:
     """Sum each window, count its elements, and divide: what padding counts for is what the attributes say."""
     kernel = node.integers("kernel_shape", [])
     window, none = windows(x[0], kernel, node), [0] * len(kernel)
@@ -58,7 +58,7 @@ def _spatial(reduce: Callable[..., Tensor]) -> Operator:
 
 
 OPERATORS: dict[str, Operator] = {
-    "AveragePool": _average_pool,
+    "AveragePool": average_pool,
     "MaxPool": _max_pool,
     "GlobalAveragePool": _spatial(torch.mean),
     "GlobalMaxPool": _spatial(torch.amax),

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from parity_export.onnx_module.operators.operator import Inputs, Node, NotThisOperatorError, Operator, given, per_channel
-from parity_export.onnx_module.operators.windows import padded, windows
+from parity_export.onnx_module.operators.windows import Windows, padded, windows
 
 
 def _matmul(x: Inputs, node: Node) -> Tensor:
@@ -44,15 +44,30 @@ def _conv(x: Inputs, node: Node) -> Tensor:
 
 def _conv_transpose(x: Inputs, node: Node) -> Tensor:
     weight, rank = x[1], x[1].ndim - 2
-    if node.text("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or "output_shape" in node.attributes:
-        raise NotThisOperatorError
-    window = windows(x[0], list(weight.shape[2:]), node)
-    more = node.integers("output_padding", [0] * rank)
+    kernel, more = list(weight.shape[2:]), node.integers("output_padding", [0] * rank)
+    window = _placed(x[0], kernel, more, node)
     arguments = (window.strides, [0] * rank, window.dilations, True, [0] * rank, node.integer("group", 1))
     whole = torch.convolution(x[0], weight, None, *arguments)
     behind = [extra - size for extra, size in zip(more, window.behind, strict=True)]
     cut = padded(whole, [-size for size in window.before], behind)
     return cut if given(x, 2) is None else cut + per_channel(x[2], cut.ndim)
+
+
+def _placed(x: Tensor, kernel: list[int], more: list[int], node: Node) -> Windows:
+    """Return the windows of a ConvTranspose; where its result's size is given, they are padded to fit."""
+    window, auto = windows(x, kernel, node), node.text("auto_pad", "NOTSET")
+    sizes = node.integers("output_shape", [])
+    if auto in ("SAME_UPPER", "SAME_LOWER"):
+        sizes = sizes or [size * stride for size, stride in zip(x.shape[2:], window.strides, strict=True)]
+    if not sizes:
+        return window
+    totals = [
+        (size - 1) * window.strides[axis] + more[axis] + (kernel[axis] - 1) * window.dilations[axis] + 1 - sizes[axis]
+        for axis, size in enumerate(x.shape[2:])
+    ]
+    small, large = [total // 2 for total in totals], [total - total // 2 for total in totals]
+    before, behind = (small, large) if auto == "SAME_UPPER" else (large, small)
+    return Windows(window.strides, window.dilations, before, behind)
 
 
 def _einsum(x: Inputs, node: Node) -> Tensor:

@@ -66,6 +66,14 @@ def _cumulative_sum(x: Inputs, node: Node) -> Tensor:
     return sums.flip(axis) if node.integer("reverse", 0) else sums
 
 
+def _hardmax(x: Inputs, node: Node) -> Tensor:
+    if node.version < _COERCED_BEFORE:
+        raise NotThisOperatorError
+    axis = node.integer("axis", -1)
+    best = x[0].argmax(axis, keepdim=True)
+    return torch.zeros_like(x[0]).scatter(axis, best, 1)
+
+
 OPERATORS: dict[str, Operator] = {
     "ReduceSum": _reduction(lambda x, axes, keep: x.sum(axes, keepdim=keep)),
     "ReduceMean": _reduction(lambda x, axes, keep: x.mean(axes, keepdim=keep), integers=False),
@@ -81,5 +89,6 @@ OPERATORS: dict[str, Operator] = {
     "ArgMin": _arg(torch.argmin),
     "Softmax": _softmax(torch.softmax),
     "LogSoftmax": _softmax(torch.log_softmax),
+    "Hardmax": _hardmax,
     "CumSum": _cumulative_sum,
 }

@@ -3,12 +3,20 @@
 from parity_export.onnx_module.operators import (
     activations,
     casting,
+    detection,
+    microsoft,
+    microsoft_quantized,
     elementwise,
     movement,
     normalization,
     pooling,
     products,
+    quantized,
+    recurrent,
     reduction,
+    resize,
+    sequences,
+    signals,
 )
 from parity_export.onnx_module.operators.operator import Operator
 
@@ -19,6 +27,14 @@ OPERATORS: dict[str, Operator] = {
     **normalization.OPERATORS,
     **pooling.OPERATORS,
     **reduction.OPERATORS,
+    **quantized.OPERATORS,
+    **recurrent.OPERATORS,
+    **sequences.OPERATORS,
+    **resize.OPERATORS,
+    **signals.OPERATORS,
+    **detection.OPERATORS,
+    **microsoft.OPERATORS,
+    **microsoft_quantized.OPERATORS,
     **casting.OPERATORS,
     **movement.OPERATORS,
 }
