@@ -45,7 +45,7 @@ def import_onnxruntime() -> Any:
     return onnxruntime
 
 
-def create_session(
+def create_session(  # noqa: PLR0913 -- what a session may be told, by name
     model: bytes,
     provider: Provider = "cpu",
     threads: int = 1,

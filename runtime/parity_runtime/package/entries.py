@@ -8,6 +8,9 @@ from typing import Any
 from parity_runtime.errors import FormatError
 from parity_runtime.printable import shown
 
+WEIGHTS = "weights.bin"
+"""The file of large tensors; one of ``model.onnx`` that lies in it has exactly this text as its ``location``."""
+
 ALIGNMENT = 4096
 """Where a tensor of weights.bin may begin, in bytes: at its multiples, so that it can be mapped alone."""
 
@@ -82,6 +85,30 @@ def next_offset(end: int) -> int:
     return -(-end // ALIGNMENT) * ALIGNMENT
 
 
+def parse_tensors(value: Any, file: FileEntry | None, where: str) -> dict[str, TensorEntry]:
+    """Read the manifest's object ``tensors``; none where the package has no weights.bin.
+
+    Args:
+        value: the object; None where there is none.
+        file: what the manifest says of weights.bin; None where it does not list it.
+        where: the manifest's name, for the error.
+
+    Raises:
+        FormatError: it is none, or only one of the two is there, or the tensors do not fill the file.
+    """
+    if value is None and file is None:
+        return {}
+    if not isinstance(value, dict) or file is None:
+        raise FormatError(
+            f"{where} has 'tensors' without listing {WEIGHTS}"
+            if file is None
+            else f"{where} lists {WEIGHTS} and has no object 'tensors'"
+        )
+    tensors = {name: TensorEntry.from_json(entry, f"{where}: {shown(name)}") for name, entry in value.items()}
+    check_layout(tensors, file.size, where)
+    return tensors
+
+
 def check_layout(tensors: dict[str, TensorEntry], size: int, where: str) -> None:
     """Refuse tensors that do not fill weights.bin one after another.
 
@@ -109,7 +136,7 @@ def check_layout(tensors: dict[str, TensorEntry], size: int, where: str) -> None
             )
     end = placed[-1][1].end if placed else 0
     if end != size:
-        raise FormatError(f"{where}: its tensors end at {end}, and weights.bin has {size} bytes")
+        raise FormatError(f"{where}: its tensors end at {end}, and {WEIGHTS} has {size} bytes")
 
 
 def _is_size(value: Any) -> bool:

@@ -1,8 +1,9 @@
 """A model package on disk: its files, their digests, its contract."""
 
 import hashlib
+import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
@@ -11,7 +12,8 @@ from parity_runtime.contract import ModelContract
 from parity_runtime.errors import DigestError, FormatError, InputError
 from parity_runtime.files.json_file import FORMAT, check_format, check_size, dump_json, parse_json
 from parity_runtime.files.open_file import open_regular, read_regular
-from parity_runtime.package.entries import FileEntry, TensorEntry
+from parity_runtime.package.entries import WEIGHTS, FileEntry, TensorEntry, parse_tensors
+from parity_runtime.package.weights import WeightsFile
 from parity_runtime.printable import counted, shown
 
 MANIFEST, CONTRACT, MODEL = "manifest.json", "contract.json", "model.onnx"
@@ -24,7 +26,7 @@ EVALUATION = "evaluation.json"
 """How good the model is on rows that it was not trained on; also a file of a run. Not every package has one."""
 
 _OLDEST_FORMAT = 2
-_MAX_MANIFEST_BYTES = 2**20  # A package has some dozen files; a longer list was not written by Parity.
+_MAX_MANIFEST_BYTES = 2**24  # a package has some dozen files, and hundreds of tensors in weights.bin
 _BLOCK = 2**20  # bytes of a file that are hashed at once
 
 
@@ -41,14 +43,15 @@ class Package:
     Attributes:
         path: the folder.
         id: sha256 of manifest.json, in hexadecimal: it identifies the package and all its files.
-        entries: the manifest, by relative path.
+        entries: the manifest's files, by relative path.
+        tensors: the manifest's tensors in weights.bin, by name; none where there is no such file.
     """
 
     def __init__(self, path: Path, manifest: bytes) -> None:
         self.path = path
         self._folder = path.absolute()  # the process may change its folder before the files are read
         self.id = hashlib.sha256(manifest).hexdigest()
-        self.entries = _parse_manifest(manifest, str(path / MANIFEST))
+        self.entries, self.tensors = _parse_manifest(manifest, str(path / MANIFEST))
 
     def __repr__(self) -> str:
         return f"Package({str(self.path)!r}, {counted(len(self.entries), 'file')}, id {self.id[:12]})"
@@ -91,17 +94,46 @@ class Package:
             FormatError: the manifest does not list it.
             DigestError: it is missing, or not the file that was packaged.
         """
+        return b"".join(self.blocks(name, 2**62))
+
+    def blocks(self, name: str, size: int = _BLOCK) -> Iterator[bytes]:
+        """Yield a file's bytes in blocks; at their end they are checked against the manifest.
+
+        Args:
+            name: of the file.
+            size: of a block, in bytes.
+
+        Raises:
+            FormatError: the manifest does not list it.
+            DigestError: it is missing, or not the file that was packaged.
+        """
         entry = self.entries.get(name)
         if entry is None:
             raise FormatError(f"{self.path / MANIFEST} does not list {name}; export the package again")
-        path = self.path / name
+        path, sha256, left = self.path / name, hashlib.sha256(), entry.size + 1
         try:
-            data = read_regular(self._folder / name, entry.size)
+            with open_regular(self._folder / name) as file:
+                left = min(os.fstat(file.fileno()).st_size, entry.size) + 1
+                while block := file.read(min(size, left)):
+                    sha256.update(block)
+                    left -= len(block)
+                    yield block
         except OSError as error:
             raise DigestError(f"{path} cannot be read: {error.strerror}; copy the whole package again") from error
-        if len(data) != entry.size or hashlib.sha256(data).hexdigest() != entry.sha256:
+        if left != 1 or sha256.hexdigest() != entry.sha256:
             raise DigestError(f"{path} is not the file that was packaged (its sha256 differs); copy the package again")
-        return data
+
+    def open_weights(self) -> WeightsFile:
+        """Open weights.bin, which stays readable where the package is replaced.
+
+        Raises:
+            FormatError: the manifest does not list it.
+            DigestError: it is missing, or has another size.
+        """
+        if WEIGHTS not in self.entries:
+            raise FormatError(f"{self.path / MANIFEST} does not list {WEIGHTS}; export the package again")
+        size = self.entries[WEIGHTS].size
+        return WeightsFile(self._folder / WEIGHTS, self.path / WEIGHTS, size, self.tensors)
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Return a JSON file's object, its digest and its format checked.
@@ -178,13 +210,17 @@ def _entry_of(path: Path) -> FileEntry:
     return FileEntry(sha256.hexdigest(), size)
 
 
-def _parse_manifest(data: bytes, where: str) -> dict[str, FileEntry]:
+def _parse_manifest(data: bytes, where: str) -> tuple[dict[str, FileEntry], dict[str, TensorEntry]]:
     value = parse_json(data, where)
     check_format(value, where)
     files = value.get("files")
     if not isinstance(files, dict):
         raise FormatError(f"{where} has no object 'files'")
-    return {_checked_name(name, where): FileEntry.from_json(entry, f"{where}: {name}") for name, entry in files.items()}
+    entries = {
+        _checked_name(name, where): FileEntry.from_json(entry, f"{where}: {shown(name)[1:-1]}")
+        for name, entry in files.items()
+    }
+    return entries, parse_tensors(value.get("tensors"), entries.get(WEIGHTS), where)
 
 
 def _exists(path: Path) -> bool:

@@ -8,10 +8,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_runtime.package.entries import FileEntry, TensorEntry, next_offset
+from parity_runtime.package.entries import WEIGHTS, FileEntry, TensorEntry, next_offset
 
-WEIGHTS = "weights.bin"
-"""Its name; a tensor of ``model.onnx`` that lies in it has exactly this text as its ``location``."""
+__all__ = ["DTYPES", "SMALLEST", "WEIGHTS", "WeightsWriter"]
 
 SMALLEST = 4096
 """Bytes of a tensor from which on it may lie in weights.bin; a smaller one stays in the graph."""
