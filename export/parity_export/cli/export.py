@@ -29,6 +29,8 @@ from parity_runtime.cli.echo import echo_line
 from parity_runtime.printable import counted
 from parity_training import Run
 
+_HOW = ("opset", "ir_version", "rtol", "atol", "report", "effort", "external_weights")
+
 
 @click.command()
 @click.argument("source")
@@ -49,6 +51,11 @@ from parity_training import Run
     help="What parity.json holds: a row for each backend and output, or every batch size and group of probes as well.",
 )
 @effort_option
+@click.option(
+    "--external-weights",
+    is_flag=True,
+    help="Keep large tensors in weights.bin, beside the graph; over 2 GiB that is done in any case.",
+)
 @click.option("--no-plots", is_flag=True, help="Leave the model card's plots out.")
 @click.option("--verbose", is_flag=True, help="Show torch's own reason when it cannot export.")
 def export(source: str, target: Path, force: bool, verbose: bool, **options: Any) -> None:
@@ -57,7 +64,7 @@ def export(source: str, target: Path, force: bool, verbose: bool, **options: Any
     SOURCE is a run folder, or package.module:Callable with --weights (unless it loads them itself) and --input.
     Exits with 3 and writes nothing but TARGET.refused.json if the graph does not answer as the module.
     """
-    chosen_options = {name: options.pop(name) for name in ("opset", "ir_version", "rtol", "atol", "report", "effort")}
+    chosen_options = {name: options.pop(name) for name in _HOW}
     plots, certified = not options.pop("no_plots"), options.pop("certified")
     how = ExportOptions(replace=force, plots=plots, certified=certified, **chosen_options)
     check_source_options(source, options, ("network",))

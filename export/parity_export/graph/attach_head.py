@@ -11,6 +11,7 @@ from onnx_ir.passes.common import ShapeInferencePass
 from parity_export.export_graph import ExportGraph
 from parity_export.graph.head import add_head
 from parity_export.graph.output_shapes import returned_shapes
+from parity_export.light_graph import weights_as_inputs
 from parity_export.sources.model_source import ModelSource
 from parity_export.sources.output_spec import SHAPES
 from parity_runtime import InputError, ModelContract, TensorSpec
@@ -18,7 +19,6 @@ from parity_runtime.arguments import argument
 from parity_runtime.contract import batch_name
 from parity_runtime.errors import whole_text
 
-_LARGE = 2**16  # bytes of a weight
 _EXPRESSION = re.compile(r"(?!unk__|None)[\w +*()-]+")  # not what inference calls a size that it does not know
 
 
@@ -44,22 +44,11 @@ def check_graph(graph: ExportGraph) -> None:
         InputError: the graph is not valid ONNX, such as a length that its opset does not know.
     """
     try:
-        onnx.checker.check_model(_without_weights(graph.model))
+        # The checker takes a model's bytes apart once more for each large tensor, and opens what lies outside.
+        onnx.checker.check_model(weights_as_inputs(graph.onnx.light, graph.onnx.weights))
     except onnx.checker.ValidationError as error:
         raise InputError(f"torch exported a graph that ONNX's checker refuses: {whole_text(error)}") from error
     graph.onnx.give_back()
-
-
-def _without_weights(model: ir.Model) -> onnx.ModelProto:
-    """Return a copy whose large weights are inputs: the checker takes a model's bytes apart once more for each."""
-    light = model.clone()
-    for name, value in list(light.graph.initializers.items()):
-        if value.const_value is not None and value.const_value.nbytes > _LARGE:
-            value.shape, value.dtype = ir.Shape(value.const_value.shape.numpy()), value.const_value.dtype
-            value.const_value = None
-            del light.graph.initializers[name]
-            light.graph.inputs.append(value)
-    return ir.to_proto(light)
 
 
 def with_returned_shapes(source: ModelSource, model: ir.Model) -> ModelContract:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
@@ -56,8 +57,14 @@ def _compared(graph: ExportGraph, tensors: Mapping[str, NDArray[Any]]) -> Initia
         array = value.const_value.numpy()
         if name not in tensors:
             found.constants.append(f"{name}: {array.dtype}{list(array.shape)}")
-        elif tensors[name].tobytes() == array.tobytes():
+        elif _same_bytes(tensors[name], array):
             found.from_module += 1
         else:
             found.differing.append(name)
     return found
+
+
+def _same_bytes(first: NDArray[Any], second: NDArray[Any]) -> bool:
+    """Whether two arrays hold the same bits, in the same order; nothing is copied."""
+    one, other = (np.ascontiguousarray(array).reshape(-1).view(np.uint8) for array in (first, second))
+    return np.array_equal(one, other)

@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from numpy.typing import NDArray
 
 from parity_runtime.errors import FormatError, InputError, MissingExtraError, ProviderError, first_line, out_of_memory
+from parity_runtime.package.weights_file import SMALLEST
 
 Provider = Literal["cpu", "cuda", "auto"]
 PROVIDERS: tuple[Provider, ...] = get_args(Provider)
@@ -63,7 +65,8 @@ def create_session(  # noqa: PLR0913 -- what a session may be told, by name
         threads: threads within an operator; 1 is fastest for small models.
         optimization: how far onnxruntime may rewrite the graph.
         tf32: on CUDA, let products round their factors to 10 bits of mantissa; torch does not by default.
-        optimized_model_path: a file for the graph as onnxruntime has rewritten it; empty for none.
+        optimized_model_path: a file for the graph as onnxruntime has rewritten it; empty for none. With ``weights`` its
+            large tensors go into another file, whose name ends in ``.weights``.
         weights: the data of initializers, by name. They are copied: their memory may be given back afterwards.
 
     Raises:
@@ -83,6 +86,8 @@ def create_session(  # noqa: PLR0913 -- what a session may be told, by name
         if weights:
             values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
             options.add_external_initializers(list(weights), values)
+            if optimized_model_path:
+                _write_weights_beside(options, optimized_model_path)
         session = onnxruntime.InferenceSession(
             model,
             sess_options=options,
@@ -150,3 +155,10 @@ def _options(onnxruntime: Any, threads: int, optimization: Optimization, optimiz
         options.optimized_model_filepath = optimized_model_path
     options.log_severity_level = 4  # What goes wrong is raised; onnxruntime would print it on stderr as well.
     return options
+
+
+def _write_weights_beside(options: Any, path: str) -> None:
+    """Have the large tensors of an optimized graph written beside it: one file of protobuf ends at 2 GiB."""
+    option = "session.optimized_model_external_initializers"
+    options.add_session_config_entry(f"{option}_file_name", f"{Path(path).name}.weights")
+    options.add_session_config_entry(f"{option}_min_size_in_bytes", str(SMALLEST))
