@@ -153,7 +153,8 @@ def _compared(contract: ModelContract, report: Report) -> str:
         )
     backends = "onnxruntime and ONNX's reference evaluator"
     where = counted(len(report.results), "configuration")
-    table = [f"{where} of {backends} against torch in float64:", "\n".join(rows), _legend(contract, compared)]
+    judge = report.judge.removesuffix(" in float64")
+    table = [f"{where} of {backends} against {judge} in float64:", "\n".join(rows), _legend(contract, compared)]
     if report.encoder:
         table.append(
             f"What the graph makes of text and dates before its network was compared by itself, with a reference in "

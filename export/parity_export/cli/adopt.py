@@ -61,6 +61,7 @@ def _probe_options(command: Any) -> Any:
     default="summary",
     help="What parity.json holds: a row for each backend and output, or every batch size and group of probes as well.",
 )
+@click.option("--external-weights", is_flag=True, help="Keep large tensors in weights.bin, beside the graph.")
 @effort_option
 @click.option("--no-plots", is_flag=True, help="Leave the model card's plots out.")
 def adopt(model: Path, target: Path, force: bool, no_plots: bool, **options: Any) -> None:
@@ -70,7 +71,7 @@ def adopt(model: Path, target: Path, force: bool, no_plots: bool, **options: Any
     transformers wrote what they mean, that is taken, and said; --task tensors leaves it. Exits with 3 and writes
     nothing but TARGET.refused.json if onnxruntime does not answer as the graph does in float64.
     """
-    names = ("rtol", "atol", "report", "effort", "certified")
+    names = ("rtol", "atol", "report", "effort", "certified", "external_weights")
     how = ExportOptions(replace=force, plots=not no_plots, **{name: options.pop(name) for name in names})
     said = any(options[name] not in (None, ()) for name in (*NAMES, "outputs"))
     adoption = Adoption(

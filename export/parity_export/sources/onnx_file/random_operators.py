@@ -1,10 +1,9 @@
 """Operators of a graph that draw random numbers: what they answer is compared with nothing."""
 
-from collections.abc import Iterable, Iterator
-
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, numpy_helper
 
+from parity_export.sources.onnx_file.read_file import nodes_of
 from parity_runtime import InputError
 from parity_runtime.arguments import argument
 from parity_runtime.printable import shown
@@ -23,7 +22,7 @@ def check_deterministic(model: ModelProto, where: str) -> None:
         InputError: names the first node that draws, and the input that scales what it draws, where there is one.
     """
     constants = _constants(model)
-    drawing = next((node for node in _nodes(model) if _draws(node, constants)), None)
+    drawing = next((node for node in nodes_of(model) if _draws(node, constants)), None)
     if drawing is None:
         return
     scaled_by = _scaling_inputs(model.graph, drawing)
@@ -54,21 +53,6 @@ def _draws(node: NodeProto, constants: dict[str, np.ndarray]) -> bool:
         return False
     training = node.input[2] if node.op_type == "Dropout" and len(node.input) > 2 else ""
     return node.op_type in _DRAWING or (training in constants and bool(np.any(constants[training])))
-
-
-def _nodes(model: ModelProto) -> Iterator[NodeProto]:
-    """Yield every node of a model, in subgraphs and functions too."""
-    yield from _within(model.graph.node)
-    for function in model.functions:
-        yield from _within(function.node)
-
-
-def _within(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
-    for node in nodes:
-        yield node
-        for attribute in node.attribute:
-            for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                yield from _within(graph.node)
 
 
 def _scaling_inputs(graph: GraphProto, drawing: NodeProto) -> list[str]:

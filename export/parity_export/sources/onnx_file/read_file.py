@@ -19,6 +19,7 @@ from parity_runtime.package.manifest import MANIFEST
 from parity_runtime.package.model_scan import scan_model
 from parity_runtime.printable import shown
 
+_STANDARD = ("", "ai.onnx", "ai.onnx.ml")
 _PICKLE = b"\x80"
 _KINDS = (
     (0, b"PK\x03\x04", "a zip archive, as torch.save writes; a PyTorch module is exported with parity export"),
@@ -116,6 +117,28 @@ def tensors_of(model: ModelProto) -> Iterator[TensorProto]:
     yield from _of_graph(model.graph)
     for function in model.functions:
         yield from _of_nodes(function.node)
+
+
+def nodes_of(model: ModelProto) -> Iterator[NodeProto]:
+    """Yield every node of a model, in subgraphs and functions too."""
+    yield from _within(model.graph.node)
+    for function in model.functions:
+        yield from _within(function.node)
+
+
+def _within(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                yield from _within(graph.node)
+
+
+def operators_outside(model: ModelProto) -> tuple[str, ...]:
+    """Return the operators of a model that are neither the standard's nor its own functions."""
+    own = {(function.domain, function.name) for function in model.functions}
+    used = {(node.domain, node.op_type) for node in nodes_of(model)} - own
+    return tuple(sorted(f"{domain}::{name}" for domain, name in used if domain not in _STANDARD))
 
 
 def _of_graph(graph: GraphProto) -> Iterator[TensorProto]:

@@ -13,7 +13,7 @@ from parity_export.sources.onnx_file.choose_outputs import with_outputs
 from parity_export.sources.onnx_file.input_shapes import GraphInputs, graph_inputs, longer
 from parity_export.sources.onnx_file.published_meaning import ChosenMeaning, chosen_meaning
 from parity_export.sources.onnx_file.random_operators import check_deterministic
-from parity_export.sources.onnx_file.read_file import OnnxFile, read_onnx_file
+from parity_export.sources.onnx_file.read_file import OnnxFile, operators_outside, read_onnx_file
 from parity_export.sources.output_choice import Leaf, OutputChoice
 from parity_export.sources.output_spec import OutputSpec, decides, module_output
 from parity_export.sources.probe_options import ProbeOptions
@@ -76,7 +76,7 @@ def source_from_onnx(path: str | Path, adoption: Adoption | None = None) -> Mode
         check_deterministic(model, str(path))
     source, inputs = _accepted(file, model, meaning, adoption)
     provenance = {"file": file.digest, "parity": __version__} | _producer(model)
-    contract = replace(source.contract, provenance=provenance)
+    contract = replace(source.contract, provenance=provenance, operators=operators_outside(model))
     if contract.task == "tensors":
         contract = replace(contract, outputs=tuple(TensorSpec(name, "float32", ()) for name in names))
     return replace(
