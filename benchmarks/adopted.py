@@ -26,7 +26,7 @@ from parity_export.sources.input_domain import InputDomain
 from parity_runtime import ModelContract, Predictor
 from parity_runtime.verification.test_vectors import VectorSet
 
-_TIMEOUT = 900  # seconds of one adoption
+_TIMEOUT = 400  # seconds of one adoption
 _ROWS = 20  # inputs that a package and its file are asked
 _PARITY = "import sys; from parity_runtime.cli.main import main; sys.exit(main())"
 _ROOT = Path(__file__).parent.parent

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import torch
 from onnx import ModelProto
 
 from parity_export.onnx_module.graph_module import GraphModule
+from parity_export.sources.argument_binding import flatten
 from parity_export.sources.load_module import load_sample
 from parity_export.sources.model_source import ModelSource, source_from_module
 from parity_export.sources.onnx_file.choose_outputs import with_outputs
@@ -19,6 +21,7 @@ from parity_export.sources.output_spec import OutputSpec, decides, module_output
 from parity_export.sources.probe_options import ProbeOptions
 from parity_runtime import InputError, TensorSpec, __version__
 from parity_runtime.arguments import argument
+from parity_runtime.contract import batch_name
 
 _LONG = 512
 """Sizes from here on are tried where a graph takes no smaller ones: a second of sound is cut into as many samples."""
@@ -99,11 +102,34 @@ def _accepted(
     found = graph_inputs(model, [*adoption.inputs, *meaning.inputs], str(file.path))
     for inputs in [*found, *(longer(inputs, adoption.probes.dimensions, _LONG) for inputs in found)]:
         try:
-            return _source(file, module, inputs, meaning.output_spec, adoption), inputs
+            source = _source(file, module, inputs, meaning.output_spec, adoption)
+            length = _length(source)
+            if length is None:
+                return source, inputs
+            known = _with_length(inputs, *length)
+            return _source(file, module, known, meaning.output_spec, adoption), known
         except InputError as error:
             first = first or error
     inputs, dimensions = argument("inputs", option="--input"), argument("dimensions", option="--dimension")
     raise InputError(f"{file.path}: {first}; say which sizes it takes with {inputs} or {dimensions}") from first
+
+
+def _length(source: ModelSource) -> tuple[str, int] | None:
+    """Return the dimension that would count rows, and an output that has no axis of it: then it counts none."""
+    name = batch_name(source.contract)
+    if name in (None, "batch"):
+        return None
+    more = source.example.sizes[str(name)] + 1
+    with torch.no_grad():
+        shapes = [[tensor.shape for tensor in flatten(source.call(*source.example.tensors(sizes)))]
+                  for sizes in (None, {str(name): more})]  # fmt: skip
+    same = [index for index, (one, other) in enumerate(zip(*shapes, strict=True)) if one == other]
+    return (str(name), same[0]) if same else None
+
+
+def _with_length(inputs: GraphInputs, name: str, output: int) -> GraphInputs:
+    note = f"{name} counts no rows, which are asked alone and together: output {output} has no axis of it"
+    return replace(inputs, rules=(*inputs.rules, f"{name} >= 1"), notes=(*inputs.notes, note))
 
 
 def _source(
