@@ -12,7 +12,7 @@ import onnx
 from parity_export.artifacts import artifacts, plots
 from parity_export.error_bounds.bound_report import BoundReport
 from parity_export.export_graph import ExportGraph
-from parity_export.export_options import ExportOptions
+from parity_export.export_options import OLDEST_OPSET, ExportOptions
 from parity_export.gate.run_gate import GateResult, report_to_json
 from parity_export.graph.check_weights import Initializers
 from parity_export.graph.onnx_versions import ML_DOMAIN, oldest_onnxruntime
@@ -79,7 +79,7 @@ class GatedGraph:
             graphs={"default": MODEL, **certified},
             tolerance=self.gate_result.expected.reported_tolerances["ordinary"],
             min_onnxruntime=oldest_onnxruntime(
-                model.opset_imports[""], model.ir_version, text=ML_DOMAIN in model.opset_imports
+                model.opset_imports.get("", OLDEST_OPSET), model.ir_version, model.opset_imports.get(ML_DOMAIN)
             ),
             row_independent=self.gate_result.report.row_independent,
             unit_norm=self.gate_result.expected.unit_norm,

@@ -17,10 +17,10 @@ from parity_export.error_bounds.operator_rule import WorstCase
 from parity_export.error_bounds.registry import RULES
 from parity_export.gate.batching import ModelFunction
 from parity_export.gate.graph_float64 import graph_float64
-from parity_export.onnx_module.operators.table import OPERATORS
 from parity_export.graph.attach_head import attach_head
 from parity_export.graph.trace import trace
 from parity_export.onnx_graph import OnnxGraph
+from parity_export.onnx_module.operators.table import OPERATORS
 from parity_runtime import InputError, TensorSpec
 from tests.older_onnxruntime import refused_before
 from tests.proof.arithmetic import Exact

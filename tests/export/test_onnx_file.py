@@ -194,7 +194,12 @@ def test_random_operators_are_named_with_what_scales_them() -> None:
 
 
 def test_ultralytics_metadata_say_the_classes_and_the_images(tmp_path: Path) -> None:
-    told = {"author": "Ultralytics", "task": "classify", "names": "{0: 'cat', 1: 'dog', 2: 'none'}", "imgsz": "[32, 32]"}
+    told = {
+        "author": "Ultralytics",
+        "task": "classify",
+        "names": "{0: 'cat', 1: 'dog', 2: 'none'}",
+        "imgsz": "[32, 32]",
+    }
     model = with_metadata(parsed("""mine (float[batch, 3, h, w] images) => (float[batch, 3] output0) {
         pooled = GlobalAveragePool (images) flat = Flatten (pooled) output0 = Softmax (flat) }"""), **told)  # fmt: skip
     found = published_meaning(read_onnx_file(saved(model, tmp_path / "m.onnx")))

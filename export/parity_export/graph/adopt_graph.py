@@ -5,7 +5,7 @@ from dataclasses import replace
 import onnx_ir as ir
 
 from parity_export.export_graph import ExportGraph
-from parity_export.graph.attach_head import attach_head, with_returned_shapes
+from parity_export.graph.attach_head import attach_head, declare_returned, with_returned_shapes
 from parity_export.graph.convert_model import converted
 from parity_export.graph.head import name_outputs
 from parity_export.sources.model_source import ModelSource
@@ -33,7 +33,7 @@ def adopt_graph(source: ModelSource) -> ExportGraph:
     model.metadata_props.pop(METADATA_KEY, None)
     _name_inputs(model, source)
     if has_head:
-        with_returned_shapes(source, model)
+        declare_returned(source, model)
         return attach_head(ExportGraph.of(source, model))
     name_outputs(model.graph, source.outputs.names)
     return ExportGraph.of(replace(source, contract=with_returned_shapes(source, model)), model)

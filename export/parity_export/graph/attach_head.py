@@ -57,10 +57,15 @@ def with_returned_shapes(source: ModelSource, model: ir.Model) -> ModelContract:
     torch is asked which axes are which dynamic dimension: the exporter invents names, and fixes sizes, after some
     operators. The graph's own word counts where an axis is computed from others (``2*time``).
     """
+    declare_returned(source, model)
+    return replace(source.contract, outputs=tuple(_spec(value) for value in model.graph.outputs))
+
+
+def declare_returned(source: ModelSource, model: ir.Model) -> None:
+    """Give a graph's outputs the shapes that the source's module returns, in place, and dtypes where they have none."""
     for value, (dtype, shape) in zip(model.graph.outputs, returned_shapes(source), strict=True):
         value.shape = ir.Shape(_known_sizes(value, shape))
         value.dtype = value.dtype or ir.DataType.from_numpy(np.dtype(dtype))
-    return replace(source.contract, outputs=tuple(_spec(value) for value in model.graph.outputs))
 
 
 def _with_lengths(source: ModelSource, model: ir.Model) -> ModelContract:

@@ -36,8 +36,8 @@ def with_outputs(
 
 def _pairs(outputs: dict[str, ValueInfoProto], output_spec: OutputSpec, where: str) -> list[tuple[str, str]]:
     """Return the graph's name of each output that is meant, and what it is called in the package."""
-    pairs, alone = chosen(output_spec), len(outputs) == 1
-    if decides(output_spec.task) and pairs and pairs[0][0] not in outputs and alone and pairs[0][0] in _MEANINGS:
+    pairs = chosen(output_spec)
+    if decides(output_spec.task) and pairs and pairs[0][0] not in outputs and pairs[0][0] in _MEANINGS:
         pairs = []  # it says what the one output is
     for name, _ in pairs:
         if name not in outputs:

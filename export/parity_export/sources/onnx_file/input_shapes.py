@@ -53,7 +53,7 @@ def graph_inputs(model: ModelProto, given: Sequence[str], where: str) -> list[Gr
     said = _given(given, [value.name for value in values])
     sizes = {value.name: _sizes(value, said.get(value.name), where) for value in values}
     names, rules, notes = _named(sizes)
-    found = []
+    found: list[GraphInputs] = []
     for unnamed in (_apart, _by_axis, _rows):
         specs = tuple(_spec(value, sizes[value.name], names, unnamed, said.get(value.name)) for value in values)
         if specs not in [one.specs for one in found]:

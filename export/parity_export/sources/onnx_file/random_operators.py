@@ -59,7 +59,7 @@ def _scaling_inputs(graph: GraphProto, drawing: NodeProto) -> list[str]:
     """Return the inputs alone of which a factor of what is drawn is made: with 0 there nothing random is left."""
     makers = {name: node for node in graph.node for name in node.output if name}
     given = {value.name for value in graph.input}
-    found = []
+    found: list[str] = []
     for node in graph.node:
         if node.op_type == "Mul" and drawing.output[0] in node.input:
             others = [name for name in node.input if name != drawing.output[0]]
@@ -71,7 +71,9 @@ def _scaling_inputs(graph: GraphProto, drawing: NodeProto) -> list[str]:
 
 def _inputs_of(names: list[str], makers: dict[str, NodeProto], given: set[str]) -> set[str]:
     """Return the graph's inputs that values are computed of."""
-    found, seen, waiting = set(), set(), list(names)
+    found: set[str] = set()
+    seen: set[str] = set()
+    waiting = list(names)
     while waiting:
         name = waiting.pop()
         if name in seen:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import onnx
-from google.protobuf.message import DecodeError
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper
 
 from parity_runtime import FormatError, InputError
 from parity_runtime.arguments import either
+from parity_runtime.errors import out_of_memory
 from parity_runtime.files.open_file import open_regular, read_regular
 from parity_runtime.package.loader import LARGEST_MODEL
 from parity_runtime.package.manifest import MANIFEST
@@ -98,7 +98,9 @@ def _refuse_other_formats(data: bytes, path: Path) -> None:
 def _parsed(data: bytes, path: Path) -> ModelProto:
     try:
         model = onnx.load_from_string(data)
-    except DecodeError as error:
+    except Exception as error:  # protobuf's own error, whose module has no types
+        if out_of_memory(error):
+            raise
         raise InputError(f"{path} is no ONNX model, or is encrypted or cut off: its bytes are no protobuf") from error
     if not model.HasField("graph") or not model.opset_import:
         raise InputError(f"{path} is no ONNX model, or is encrypted or cut off: it holds no graph, or no opset")
@@ -227,7 +229,9 @@ def _inside(path: Path, location: str, named: str) -> Path:
 def _bytes_of(tensor: TensorProto) -> int:
     count = math.prod(tensor.dims)
     bits = 4 if tensor.data_type in (TensorProto.UINT4, TensorProto.INT4, TensorProto.FLOAT4E2M1) else None
-    return -(-count * bits // 8) if bits else count * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    if bits is not None:
+        return -(-count * bits // 8)
+    return count * int(helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
 
 
 def _number(told: dict[str, str], key: str, default: int, path: Path, named: str) -> int:

@@ -110,8 +110,8 @@ def _accepted(
             return _source(file, module, known, meaning.output_spec, adoption), known
         except InputError as error:
             first = first or error
-    inputs, dimensions = argument("inputs", option="--input"), argument("dimensions", option="--dimension")
-    raise InputError(f"{file.path}: {first}; say which sizes it takes with {inputs} or {dimensions}") from first
+    way_out = f"{argument('inputs', option='--input')} or {argument('dimensions', option='--dimension')}"
+    raise InputError(f"{file.path}: {first}; say which sizes it takes with {way_out}") from first
 
 
 def _length(source: ModelSource) -> tuple[str, int] | None:
