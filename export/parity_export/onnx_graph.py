@@ -24,6 +24,7 @@ from parity_export.light_graph import (
 from parity_export.memory import LARGE, give_back
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.session import Optimization, Provider, create_session
+from parity_runtime.package.loader import LoadedModel
 
 _KEPT = LARGE // 16
 """Up to this size, in bytes, sessions are kept: those of a graph and of its certified form, eight configurations of
@@ -54,6 +55,15 @@ class OnnxGraph:
             self._set_aside()
         self._sessions: dict[tuple[Provider, int, Optimization], Any] = {}
         self._evaluator: _Evaluator | None = None
+
+    @classmethod
+    def loaded(cls, model: LoadedModel) -> "OnnxGraph":
+        """Return the graph of a package; tensors that lie in its weights.bin are copied."""
+        if model.weights is None:
+            return cls(model.data)
+        with model.weights.arrays() as arrays:
+            weights = {name: array.copy() for name, array in arrays.items()}
+        return cls(onnx.load_from_string(model.data), weights)
 
     def _set_aside(self) -> None:
         """Take the tensors of a large graph out of what holds them."""
