@@ -47,7 +47,7 @@ def _probe_options(command: Any) -> Any:
 @_probe_options
 @click.option(
     "--allow-operator",
-    "operators",
+    "allow_operators",
     multiple=True,
     metavar="DOMAIN::NAME",
     help="An operator outside of the ONNX standard that MODEL may hold, as com.microsoft::Gelu; repeatable.",
@@ -80,7 +80,7 @@ def adopt(model: Path, target: Path, force: bool, no_plots: bool, **options: Any
         output_spec=output_spec(options) if said else None,
         samples=options["samples"],
         probes=probe_options(options),
-        operators=options["operators"],
+        allow_operators=options["allow_operators"],
     )
     adopted = adopt_package(model, target, adoption, how)
     for line in [*adopted.gate_result.notes, *adopted.gate_result.report.remarks()]:

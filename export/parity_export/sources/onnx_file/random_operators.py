@@ -28,7 +28,7 @@ def check_deterministic(model: ModelProto, where: str) -> None:
     scaled_by = _scaling_inputs(model.graph, drawing)
     way_out = "export the model without it"
     if scaled_by:
-        only = f"{argument('sample', option='--samples')} {argument('samples_only', True)}"
+        only = f"{argument('samples')} and {argument('samples_only', True)}"
         way_out = (
             f"where {' or '.join(scaled_by)} makes its factor 0 the answers are the same each time: give such rows "
             f"with {only}"

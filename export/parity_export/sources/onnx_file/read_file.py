@@ -14,6 +14,7 @@ from parity_runtime import FormatError, InputError
 from parity_runtime.arguments import either
 from parity_runtime.errors import out_of_memory
 from parity_runtime.files.open_file import open_regular, read_regular
+from parity_runtime.operators import check_operators
 from parity_runtime.package.loader import LARGEST_MODEL
 from parity_runtime.package.manifest import MANIFEST
 from parity_runtime.package.model_scan import scan_model
@@ -57,9 +58,10 @@ def read_onnx_file(path: Path, allowed: Sequence[str] = ()) -> OnnxFile:
         allowed: operators outside of the standard that may be in it, as ``com.microsoft::Gelu``.
 
     Raises:
-        InputError: there is no such file, it is something else, it holds an operator that is not allowed, or a tensor
-            of it lies outside of its folder.
+        InputError: there is no such file, it is something else, it holds an operator that is not allowed or may never
+            be, or a tensor of it lies outside of its folder.
     """
+    check_operators(allowed)
     if path.is_dir():
         raise InputError(f"{path} is {_folder(path)}")
     try:

@@ -41,8 +41,8 @@ class Adoption:
         output_spec: what its outputs mean; what its writers say by default, else its own outputs without a meaning.
         samples: an .npz of real inputs by name.
         probes: what its dimensions may be, what is compared, and who draws the rows.
-        operators: operators outside of the ONNX standard that are allowed, as ``com.microsoft::Gelu``; a loader has to
-            allow each of them again.
+        allow_operators: operators outside of the ONNX standard that are allowed, as ``com.microsoft::Gelu``; a loader
+            has to allow each of them again.
     """
 
     name: str | None = None
@@ -50,7 +50,7 @@ class Adoption:
     output_spec: OutputSpec | None = None
     samples: Path | None = None
     probes: ProbeOptions = field(default_factory=ProbeOptions)
-    operators: Sequence[str] = ()
+    allow_operators: Sequence[str] = ()
 
 
 def source_from_onnx(path: str | Path, adoption: Adoption | None = None) -> ModelSource:
@@ -72,7 +72,7 @@ def source_from_onnx(path: str | Path, adoption: Adoption | None = None) -> Mode
             shape open that nobody says, or takes none of the sizes that are tried.
     """
     path, adoption = Path(path), adoption or Adoption()
-    file = read_onnx_file(path, adoption.operators)
+    file = read_onnx_file(path, adoption.allow_operators)
     meaning = chosen_meaning(file, adoption.output_spec, adoption.inputs)
     model, names = with_outputs(file.model, meaning.output_spec, meaning.value, str(path))
     if not adoption.probes.samples_only:
