@@ -12,7 +12,7 @@ import onnx
 from parity_export.artifacts import artifacts, plots
 from parity_export.error_bounds.bound_report import BoundReport
 from parity_export.export_graph import ExportGraph
-from parity_export.export_options import ExportOptions
+from parity_export.export_options import OLDEST_OPSET, ExportOptions
 from parity_export.gate.run_gate import GateResult, report_to_json
 from parity_export.graph.check_weights import Initializers
 from parity_export.graph.onnx_versions import ML_DOMAIN, oldest_onnxruntime
@@ -79,7 +79,7 @@ class GatedGraph:
             graphs={"default": MODEL, **certified},
             tolerance=self.gate_result.expected.reported_tolerances["ordinary"],
             min_onnxruntime=oldest_onnxruntime(
-                model.opset_imports[""], model.ir_version, text=ML_DOMAIN in model.opset_imports
+                model.opset_imports.get("", OLDEST_OPSET), model.ir_version, model.opset_imports.get(ML_DOMAIN)
             ),
             row_independent=self.gate_result.report.row_independent,
             unit_norm=self.gate_result.expected.unit_norm,
@@ -103,7 +103,7 @@ def write_package(target: Path, gated: GatedGraph, options: ExportOptions) -> tu
     contract = gated.measured_contract()
     files = _files(gated, contract, options)
     gated.graph.onnx.give_back()
-    package_id = _write(target, files, gated.graphs(), _metadata(contract), options)
+    package_id = _write(target, files, gated.graphs(), contract, options)
     _refused_path(target).unlink(missing_ok=True)
     return contract, package_id
 
@@ -171,18 +171,19 @@ def _refuse(target: Path, gated: GatedGraph, options: ExportOptions) -> None:
 
 
 def _write(
-    target: Path, files: dict[str, bytes], graphs: dict[str, OnnxGraph], metadata: bytes, options: ExportOptions
+    target: Path, files: dict[str, bytes], graphs: dict[str, OnnxGraph], contract: ModelContract, options: ExportOptions
 ) -> str:
     with staged_folder(target, replace=options.replace, check=_refuse_lost_files) as staging:
         for name, data in files.items():
             (staging / name).parent.mkdir(exist_ok=True)
             (staging / name).write_bytes(data)
-        known, tensors = write_models(staging, graphs, metadata, external=options.external_weights)
+        known, tensors = write_models(staging, graphs, _metadata(contract), external=options.external_weights)
         package_id = write_manifest(staging, tensors, known)
         graphs[MODEL].give_back()
-        verify(staging)  # the very bytes that are handed over: digests, contract, test vectors
+        # the very bytes that are handed over: digests, contract, test vectors
+        verify(staging, allow_operators=contract.operators)
         graphs[MODEL].give_back()
-        _check_no_rows(Predictor(staging))
+        _check_no_rows(Predictor(staging, allow_operators=contract.operators))
     return package_id
 
 

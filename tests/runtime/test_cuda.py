@@ -1,11 +1,13 @@
 """On a CUDA device: packages answer as on the CPU, and their test vectors hold there."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from parity_runtime import Predictor, verify
+from tests.runtime.external_weights import externalize
 
 DATA = Path("tests/data").absolute()
 PACKAGES = ("mixed", "parcels", "rent", "rent_certified", "series", "species", "xor", "xor_certified")
@@ -43,3 +45,11 @@ def test_error_bounds_hold_between_cuda_and_the_cpu() -> None:
     certified = here["certified"] & there["certified"]
     assert certified.any()
     assert (here["label"] == there["label"])[certified].all()
+
+
+@pytest.mark.parametrize("name", ["xor_certified", "species", "series"])
+def test_tensors_of_weights_bin_are_handed_to_cuda(name: str, package_copy: Callable[[Path], Path]) -> None:
+    package = externalize(package_copy(DATA / name))
+    found = verify(package, provider="cuda")
+    assert found.provider == "cuda"
+    assert not any(deviation.failed for deviation in found.deviations)

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from parity_runtime import DigestError, FormatError, Package, ParityError, Predictor, verify
+from parity_runtime.inference.session import Optimization, create_session
 from parity_runtime.package.loader import load_model
 from parity_runtime.package.manifest import write_manifest
 from parity_runtime.package.model_scan import scan_model
-from parity_runtime.package.weights import Weights
+from parity_runtime.package.weights import Weights, WeightsFile
 from parity_runtime.package.weights_file import WEIGHTS, WeightsWriter
 from tests.runtime.external_weights import Tensor, change_manifest, externalize, resign
 from tests.runtime.protobuf import field
@@ -156,8 +157,6 @@ def test_a_file_that_changes_while_it_is_read_is_refused(package: Path) -> None:
 
 def test_large_tensors_are_hashed_in_threads_and_each_is_looked_at(tmp_path: Path, package: Path) -> None:
     """The last of them is wrong, and large enough that the digests are computed side by side."""
-    from parity_runtime.package.weights import WeightsFile
-
     with WeightsWriter(tmp_path / WEIGHTS) as writer:
         for name in "abc":
             writer.add(name, np.full(2**21, ord(name), np.float32))
@@ -331,6 +330,38 @@ def test_the_writer_refuses_what_cannot_lie_in_the_file(tmp_path: Path) -> None:
     assert np.frombuffer((tmp_path / WEIGHTS).read_bytes(), "<f4").tolist() == [1, 1, 1]
     with pytest.raises(FileExistsError):
         WeightsWriter(tmp_path / WEIGHTS)
+
+
+@pytest.mark.parametrize("optimization", ["disabled", "all"])
+def test_onnxruntime_copies_what_it_is_handed(tmp_path: Path, optimization: Optimization) -> None:
+    """Of tensors that a product packs anew, and of those that are used as they are; the mapping goes before the run."""
+    onnx = pytest.importorskip("onnx")
+    random = np.random.default_rng(0)
+    arrays = {name: random.standard_normal((64, 64)).astype(np.float32) for name in ("rows", "factor", "added")}
+    with WeightsWriter(tmp_path / WEIGHTS) as writer:
+        places = {name: writer.add(name, array) for name, array in arrays.items()}
+        listed, entries = writer.close()
+    text = """<ir_version: 8, opset_import: ["" : 17]> chain (int64[n] x) => (float[n, 64] y) {
+        taken = Gather (rows, x)
+        product = MatMul (taken, factor)
+        added_to = Gather (added, x)
+        y = Add (product, added_to)
+    }"""
+    model = onnx.parser.parse_model(text)
+    for name, (offset, length) in places.items():
+        tensor = model.graph.initializer.add(name=name, data_type=1, dims=[64, 64], data_location=1)
+        for key, value in (("location", WEIGHTS), ("offset", offset), ("length", length)):
+            tensor.external_data.add(key=key, value=str(value))
+    data = model.SerializeToString()
+    tensors = scan_model(data, "model", external=entries).external
+    with Weights.in_file(
+        WeightsFile(tmp_path / WEIGHTS, Path(WEIGHTS), listed.size, entries), tensors
+    ).arrays() as found:
+        session = create_session(data, optimization=optimization, weights=found)
+    del found
+    assert str(tmp_path / WEIGHTS) not in Path("/proc/self/maps").read_text()
+    rows = arrays["rows"][[3, 5]] @ arrays["factor"] + arrays["added"][[3, 5]]
+    np.testing.assert_allclose(session.run(None, {"x": np.array([3, 5])})[0], rows, rtol=1e-4, atol=1e-4)
 
 
 def test_a_digest_error_is_one_of_ours(package: Path) -> None:

@@ -30,6 +30,9 @@ class TieOrder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not isinstance(func, torch._ops.OpOverload):
             return func(*args, **kwargs)
         name = f"{func.overloadpacket.__name__}.{func._overloadname}"
+        if name == "sort.stable":  # its order is said
+            self.sorts = True
+            self.unordered |= bool(args[0].isnan().any())
         if name not in _ORDERING:
             return func(*args, **kwargs)
         names = [argument.name for argument in func._schema.arguments]

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import ShapeInferencePass
@@ -33,7 +34,7 @@ def attach_head(traced: ExportGraph) -> ExportGraph:
     contract = _with_lengths(source, model)
     add_head(model, contract, source.module_output)
     model = ShapeInferencePass()(model).model
-    return traced.with_model(model, contract if contract.task != "tensors" else _with_outputs(source, model))
+    return traced.with_model(model, contract if contract.task != "tensors" else with_returned_shapes(source, model))
 
 
 def check_graph(graph: ExportGraph) -> None:
@@ -50,15 +51,21 @@ def check_graph(graph: ExportGraph) -> None:
     graph.onnx.give_back()
 
 
-def _with_outputs(source: ModelSource, model: ir.Model) -> ModelContract:
+def with_returned_shapes(source: ModelSource, model: ir.Model) -> ModelContract:
     """Return the contract of tensors with the outputs that a graph gives.
 
     torch is asked which axes are which dynamic dimension: the exporter invents names, and fixes sizes, after some
     operators. The graph's own word counts where an axis is computed from others (``2*time``).
     """
-    for value, (_, shape) in zip(model.graph.outputs, returned_shapes(source), strict=True):
-        value.shape = ir.Shape(_known_sizes(value, shape))
+    declare_returned(source, model)
     return replace(source.contract, outputs=tuple(_spec(value) for value in model.graph.outputs))
+
+
+def declare_returned(source: ModelSource, model: ir.Model) -> None:
+    """Give a graph's outputs the shapes that the source's module returns, in place, and dtypes where they have none."""
+    for value, (dtype, shape) in zip(model.graph.outputs, returned_shapes(source), strict=True):
+        value.shape = ir.Shape(_known_sizes(value, shape))
+        value.dtype = value.dtype or ir.DataType.from_numpy(np.dtype(dtype))
 
 
 def _with_lengths(source: ModelSource, model: ir.Model) -> ModelContract:

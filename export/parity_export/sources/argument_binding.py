@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from parity_export.onnx_module.graph_module import GraphModule
 from parity_export.sources.half_precision import HALF, AsFloat32
 from parity_export.sources.nested_arguments import grouped, packed, with_caches
 from parity_export.sources.output_choice import OutputChoice
@@ -81,7 +82,7 @@ class Binding:
     @property
     def parameters(self) -> dict[str, str]:
         """The parameter of ``forward`` that each input is, or is a part of."""
-        if self.by_name:
+        if self.by_name or self.is_graph:
             return {name: group for group, names in self.groups.items() for name in names}
         taken = [*self.signature.parameters, *self.groups]
         return {name: one for one, names in zip(taken, self.groups.values(), strict=False) for name in names}
@@ -90,6 +91,11 @@ class Binding:
         """Return one value an input in the order of ``forward``'s parameters, which torch.export has its inputs in."""
         bound = self.arguments(values)
         return [*bound.args, *bound.kwargs.values()]
+
+    @property
+    def is_graph(self) -> bool:
+        """Whether the module is an ONNX graph, whose inputs are its arguments, in its order."""
+        return isinstance(self.module, GraphModule)
 
     def exportable(self) -> "Binding":
         """Return a binding whose module takes its tensors one by one and returns them in a tuple, for torch.export.
@@ -107,7 +113,7 @@ class Binding:
     @property
     def note(self) -> str | None:
         """What a person should know of it; None where names decide, or one input meets the only parameter."""
-        known = _named(self.signature)
+        known = self.names if self.is_graph else _named(self.signature)
         other = next((name for name in self.groups if name not in known), None)
         if other is None or len(self.groups) == len(self.signature.parameters) == 1:
             return None
@@ -152,6 +158,8 @@ def bind(module: nn.Module | Binding, inputs: Sequence[TensorSpec]) -> Binding:
     if isinstance(module, Binding):
         return module
     signature, names = _signature(module), tuple(spec.name for spec in inputs)
+    if isinstance(module, GraphModule):  # a dot in a name means nothing there
+        return Binding(module, names, signature, {name: [name] for name in names}, by_name=False)
     groups, by_name = _groups(signature, names)
     binding = Binding(module, names, signature, groups, by_name)
     bound = binding.arguments(names)

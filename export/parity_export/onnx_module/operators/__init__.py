@@ -1,0 +1,1 @@
+"""ONNX's operators by torch's, a file a family."""
