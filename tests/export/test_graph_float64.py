@@ -20,12 +20,21 @@ from parity_export.gate.graph_float64 import graph_float64
 from parity_export.graph.attach_head import attach_head
 from parity_export.graph.trace import trace
 from parity_export.onnx_graph import OnnxGraph
+from parity_export.onnx_module.operators import sequences
 from parity_export.onnx_module.operators.table import OPERATORS
 from parity_runtime import InputError, TensorSpec
 from tests.older_onnxruntime import refused_before
 from tests.proof.arithmetic import Exact
 from tests.proof.evaluator import evaluate
 from tests.proof.graphs import worst_case_graph
+
+LEFT_OUT = (
+    *("training", "cast", "bfloat16", "bf16", "fp16", "e4m3", "e5m2", "float4", "int4", "int2"),
+    *("test_sequence", "optional", "identity_"),  # no tensors; test_graph_module.py has some
+    "symmetric",  # its answers are of a format of few bits
+    "downsample_scales_linear_align_corners",  # computed by the evaluator, which counts fractions of a last element
+    "downsample_scales_cubic_align_corners",
+)
 
 
 @cache
@@ -36,7 +45,7 @@ def examples() -> list[Any]:
         from onnx.backend.test.case.node import collect_testcases
 
         cases = collect_testcases(None)
-    return [case for case in cases if not any(word in case.name for word in ("training", "cast", "bfloat16"))]
+    return [case for case in cases if not any(word in case.name for word in LEFT_OUT)]
 
 
 def model_of(nodes: list[Any], inputs: list[Any], outputs: list[str], constants: dict[str, Any] | None = None) -> bytes:
@@ -53,12 +62,19 @@ def floats(name: str, *shape: Any) -> Any:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 
+UNTOLD = {"Cast", "CastLike", "Swish", "RMSNormalization", "SimplifiedLayerNormalization", "Scatter", "Upsample"}
+"""Operators of which ONNX has no such example, or none but of formats of few bits."""
+
 # Range, expanded, is a Loop of opset 27. Where onnxruntime knows none, ONNX's evaluator answers a dimension too many.
 LOOPS = refused_before("1.32", AssertionError)
 
 
 @pytest.mark.parametrize(
-    "operator", [pytest.param(one, marks=[LOOPS] if one in ("Cast", "Sub") else []) for one in sorted(OPERATORS)]
+    "operator",
+    [
+        pytest.param(one, marks=[LOOPS] if one in ("Cast", "Sub") else [])
+        for one in sorted(set(OPERATORS) - set(sequences.OPERATORS))
+    ],
 )
 def test_operators_are_what_onnx_says(operator: str) -> None:
     """ONNX's own examples of each operator that is written here."""
@@ -69,8 +85,10 @@ def test_operators_are_what_onnx_says(operator: str) -> None:
         given = dict(zip([value.name for value in graph.input], map(np.asarray, inputs), strict=True))
         found = graph_float64(OnnxGraph(case.model), names)(given)
         for name, wanted in zip(names, outputs, strict=True):
-            np.testing.assert_allclose(found[name], wanted, rtol=1e-3, atol=1e-5, err_msg=case.name)
-    assert cases or operator in ("Cast", "Swish", "RMSNormalization")
+            step = 1 if wanted.dtype == np.uint8 else 1e-5  # float32 may round half a step to its other neighbour
+            got = found[name].astype(float) if wanted.dtype.kind in "fiu" else found[name]
+            np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=step, err_msg=case.name)
+    assert cases or operator in UNTOLD or operator.startswith("com.microsoft::")
 
 
 @pytest.mark.parametrize("case", [case for rule in RULES for case in rule.worst_cases()], ids=lambda case: case.name)
@@ -137,7 +155,7 @@ def test_a_subgraph_takes_values_from_outside() -> None:
 
 
 def test_what_cannot_be_evaluated_is_named() -> None:
-    node = helper.make_node("Resize", ["x", "", "s"], ["y"], "enlarged", mode="linear",
+    node = helper.make_node("Resize", ["x", "", "s"], ["y"], "enlarged", mode="linear", antialias=1,
                             coordinate_transformation_mode="align_corners")  # fmt: skip
     model = model_of([node], [floats("x", 1, 1, 3)], ["y"], {"s": np.float32([1, 1, 1.5])})
     with pytest.raises(InputError, match="operator Resize at node enlarged cannot be evaluated in float64: ONNX's"):
@@ -145,5 +163,5 @@ def test_what_cannot_be_evaluated_is_named() -> None:
     with pytest.raises(InputError, match="the graph has no value z"):
         float64(model, ["z"])
     strange = helper.make_node("Strange", ["x"], ["y"], "n", domain="somewhere")
-    with pytest.raises(InputError, match="operator Strange at node n cannot be evaluated in float64: "):
+    with pytest.raises(InputError, match="operator somewhere::Strange at node n cannot be evaluated in float64: "):
         float64(model_of([strange], [floats("x", 1)], ["y"]), ["y"])({"x": np.ones(1, np.float32)})

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from parity_export.onnx_module.graph_module import GraphModule
 from parity_export.sources.model_source import ModelSource
 
 
@@ -20,6 +21,11 @@ def _notes(source: ModelSource) -> Iterator[str]:
     if source.draw is not None:
         name = getattr(source.draw, "__name__", "a callable")
         yield f"{name} drew the rows; beside them and the samples no others were asked"
+
+
+def kernel_notes(source: ModelSource) -> tuple[str, ...]:
+    """Return which operators of a graph that is judged by itself were their own judges, in one line, once it has run."""
+    return source.module.notes if isinstance(source.module, GraphModule) else ()
 
 
 def left_out_note(kinds: Sequence[str]) -> Iterator[str]:

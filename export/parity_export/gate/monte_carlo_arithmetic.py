@@ -31,6 +31,7 @@ _ROUNDING = frozenset({
     *("elu", "celu", "mish", "hardswish", "hardsigmoid", "log_sigmoid_forward", "_softmax", "_log_softmax"),
     *("avg_pool1d", "avg_pool2d", "avg_pool3d", "_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "grid_sampler_2d"),
     *("upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d", "_upsample_bilinear2d_aa", "mkldnn_rnn_layer"),
+    "onnx_node",  # a node of a graph that is judged, by onnxruntime's kernel
     *("_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_attention_math", "upsample_trilinear3d"),
 })  # fmt: skip
 """Names of ATen operators whose results are rounded. A comparison, a maximum or a rounding to integers is exact: given

@@ -8,7 +8,7 @@ import onnx
 
 from parity_export.export_graph import ExportGraph
 from parity_export.export_options import Effort
-from parity_export.gate.asked_notes import asked_notes, left_out_note
+from parity_export.gate.asked_notes import asked_notes, kernel_notes, left_out_note
 from parity_export.gate.backends import DEFAULT
 from parity_export.gate.batching import LazyModel, RememberedAnswers
 from parity_export.gate.decision_constants import code_numbers
@@ -123,7 +123,8 @@ def run_gate(
         report.encoder = {"rows": encoder.rows, "values": encoder.values}
     if external and not report.passed:
         report.mismatches[:0] = shape_mismatches(graph.onnx.session(), graph.contract.outputs)
-    return GateResult(report, oracles[0], (*notes, *left_out_note(oracles[0].sampler.left_out)))
+    notes = (*notes, *left_out_note(oracles[0].sampler.left_out), *kernel_notes(source))
+    return GateResult(report, oracles[0], notes)
 
 
 def report_to_json(contract: ModelContract, gate_result: GateResult, *, full: bool = False) -> dict[str, Any]:

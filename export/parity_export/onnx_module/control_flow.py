@@ -62,7 +62,7 @@ class ControlFlow:
         collected: list[list[Tensor]] = [[] for _ in body.output[1 + len(state) :]]
         count = 0
         while goes_on and (most is None or count < most):
-            given = [torch.tensor(count), torch.tensor(True), *state]  # noqa: FBT003 -- a tensor's value
+            given = [torch.tensor(count), torch.tensor(True), *state]
             keep, *results = self._bodies["body"]({**outside, **dict(zip(names, given, strict=False))})
             state = results[: len(state)]
             for found, one in zip(collected, results[len(state) :], strict=True):

@@ -1,7 +1,7 @@
 """An ONNX graph as the torch module that its own answers are judged by."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import onnx
@@ -11,7 +11,7 @@ from onnx import inliner
 from torch import Tensor, nn
 
 from parity_export.onnx_module.graph import Graph
-from parity_export.onnx_module.step import FLOAT32_KERNEL, Versions
+from parity_export.onnx_module.step import Step, Versions
 from parity_export.onnx_module.values import Value
 
 
@@ -89,19 +89,24 @@ class GraphModule(nn.Module):
         copied._graph = self._graph.with_constants(copied._buffers)
         return copied
 
+    def steps(self) -> list[Step]:
+        """Return the nodes that are computed, in order, those of subgraphs behind the one that runs them."""
+        return list(_steps(self._graph))
+
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was computed otherwise than by torch in float64, a line each, of what has run until now."""
-        found = []
-        for by, said in _SAID.items():
-            nodes = [step for step in self._graph.steps if by in step.by[True]]
-            names = ", ".join(dict.fromkeys(step.operator for step in nodes))
-            if nodes:
-                found.append(f"{names}: {said}")
-        return tuple(found)
+        """Which operators nothing but onnxruntime's own kernels computed in float64, of what has run: a line."""
+        own = dict.fromkeys(step.operator for step in self.steps() if step.judges_itself)
+        if not own:
+            return ()
+        return (
+            f"{', '.join(own)}: nothing computes it in float64; its reference is onnxruntime's own kernel, given what "
+            "float64 computed before it",
+        )
 
 
-_SAID = {
-    FLOAT32_KERNEL: "nothing computes it in float64; its reference is onnxruntime's own float32 kernel",
-}
-"""What is said of who computed a node in float64."""
+def _steps(graph: Graph) -> Iterator[Step]:
+    for step in graph.steps:
+        yield step
+        for body in step.bodies.values():
+            yield from _steps(body)

@@ -26,6 +26,13 @@ from parity_runtime.inference.session import create_session
 _WRONG_REFERENCE = {"Resize": "align_corners"}
 """Operators, and a word in their attributes, that ONNX's reference evaluator computes wrongly."""
 
+_EXACT = frozenset({
+    *("MaxPool", "MaxUnpool", "Unique", "Cast", "CastLike", "Equal", "LabelEncoder", "OneHotEncoder", "CategoryMapper"),
+    *("ArrayFeatureExtractor", "FeatureVectorizer", "Binarizer", "ZipMap", "TfIdfVectorizer", "TreeEnsemble"),
+    *("TreeEnsembleClassifier", "TreeEnsembleRegressor"),
+})  # fmt: skip
+"""Operators that compare and move: given the same operands every backend decides alike."""
+
 Computed = Callable[[Sequence[Value]], Sequence[Value]]
 _Arrays = Callable[[dict[str, Any]], Sequence[Any]]
 
@@ -56,7 +63,7 @@ class NodeAlone:
         def run(given: dict[str, Any]) -> Sequence[Any]:
             return list(session.run(self._names, {name: given[name] for name in given if name in wanted}))
 
-        return self._computed(_as_operator(run))
+        return self._computed(_Kernel(run, exact=self._is_exact))
 
     def reference(self, values: Sequence[Value]) -> Computed:
         """Return ONNX's reference evaluator for such values.
@@ -69,7 +76,12 @@ class NodeAlone:
         if told is not None and told in str(self._node.attribute):
             raise InputError(f"ONNX's reference evaluator is wrong for {told}")
         evaluator = ReferenceEvaluator(self._model(values))
-        return self._computed(_as_operator(lambda given: list(evaluator.run(self._names, given))))
+        run: _Arrays = lambda given: list(evaluator.run(self._names, given))  # noqa: E731 -- its type is said
+        return self._computed(_Kernel(run, exact=self._is_exact))
+
+    @property
+    def _is_exact(self) -> bool:
+        return self._node.op_type in _EXACT
 
     def _computed(self, run: Callable[[list[str], Sequence[Value]], Sequence[Value]]) -> Computed:
         def computed(values: Sequence[Value]) -> Sequence[Value]:
@@ -103,10 +115,11 @@ class _Kernel:
 
     Args:
         run: from arrays by name to arrays.
+        exact: whether it rounds nothing.
     """
 
-    def __init__(self, run: _Arrays) -> None:
-        self.run, self.number = run, next(_NUMBERS)
+    def __init__(self, run: _Arrays, *, exact: bool) -> None:
+        self.run, self.number, self._exact = run, next(_NUMBERS), exact
         self.names: list[str] = []
         _KERNELS[self.number] = self
 
@@ -114,7 +127,7 @@ class _Kernel:
         self.names = names
         if all(isinstance(value, Tensor) for value in values):
             try:
-                return list(_operator()(list(values), self.number))
+                return list(_operator(exact=self._exact)(list(values), self.number))
             except _NoTensorsError as found:
                 return found.values
         return _returned(self.run({name: array_of(value) for name, value in zip(names, values, strict=True)}))
@@ -132,15 +145,11 @@ class _NoTensorsError(Exception):
         self.values = values
 
 
-def _as_operator(run: _Arrays) -> Callable[[list[str], Sequence[Value]], Sequence[Value]]:
-    return _Kernel(run)
-
-
 @cache
-def _operator() -> Any:
-    """Return ``parity::onnx_node``, an operator of torch's that computes a node by its kernel."""
+def _operator(*, exact: bool) -> Any:
+    """Return ``parity::onnx_node``, or ``parity::exact_onnx_node``, which compute a node by its kernel."""
 
-    @torch.library.custom_op("parity::onnx_node", mutates_args=())
+    @torch.library.custom_op(f"parity::{'exact_' if exact else ''}onnx_node", mutates_args=())
     def onnx_node(tensors: Sequence[Tensor], kernel: int) -> list[Tensor]:
         known = _KERNELS[kernel]
         arrays = [np.ascontiguousarray(array_of(one)).reshape(one.shape) for one in tensors]

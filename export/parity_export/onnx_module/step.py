@@ -13,7 +13,7 @@ from torch import Tensor
 from parity_export.onnx_module.control_flow import ControlFlow
 from parity_export.onnx_module.float64_types import captured, in_float64
 from parity_export.onnx_module.kernels import Computed, NodeAlone
-from parity_export.onnx_module.operators.operator import Node, NotThisOperatorError
+from parity_export.onnx_module.operators.operator import Node, NotThisOperatorError, UndefinedError
 from parity_export.onnx_module.operators.table import MOVING, OPERATORS, full_name
 from parity_export.onnx_module.values import Value, constant, kind_of, narrowed, widened
 from parity_runtime import InputError
@@ -61,7 +61,6 @@ class Step:
         inputs: the names of the values that it takes, also those that only its subgraphs take.
         outputs: the names of its results.
         moves: whether it moves values alone, and takes constants as they are.
-        by: who computed it, of those that did, by whether that was in float64.
     """
 
     def __init__(self, node: onnx.NodeProto, versions: Versions, bodies: Mapping[str, Any] | None = None) -> None:
@@ -70,7 +69,7 @@ class Step:
         self.inputs = [*node.input, *dict.fromkeys(captured(node))]
         self.outputs = list(node.output)
         self.moves = full_name(node.domain, node.op_type) in MOVING
-        self.by: dict[bool, set[str]] = {False: set(), True: set()}
+        self._by: dict[tuple[Any, ...], str] = {}
         self._attributes = {one.name: _attribute(one) for one in node.attribute}
         self._known: dict[tuple[Any, ...], Computed] = {}
 
@@ -83,6 +82,21 @@ class Step:
     def operator(self) -> str:
         """Its operator, with the domain where that is not ONNX's own."""
         return full_name(self.node.domain, self.node.op_type)
+
+    @property
+    def by(self) -> dict[bool, set[str]]:
+        """Who computed it until now, by whether that was in float64."""
+        return {double: {by for key, by in self._by.items() if key[0] == double} for double in (False, True)}
+
+    @property
+    def judges_itself(self) -> bool:
+        """Whether onnxruntime's kernel for the file's own dtypes is all that computed it in float64.
+
+        That is so of float32 kernels, and of those in float64 where the file itself has float64.
+        """
+        kernels = {key[1:] for key, by in self._by.items() if key[0] and by == KERNEL}
+        same = any(kinds in kernels for key, by in self._by.items() if not key[0] for kinds in [key[1:]])
+        return FLOAT32_KERNEL in self.by[True] or (same and any("float" in kind for kinds in kernels for kind in kinds))
 
     def __call__(self, values: list[Value], *, double: bool) -> Sequence[Value]:
         """Return the node's results.
@@ -97,34 +111,36 @@ class Step:
         key = (double, *map(kind_of, values))
         if key in self._known:
             return self._known[key](values)
-        failed: Exception | None = None
-        for by, make in self._makers(double):
+        torchs, last = None, None
+        for by, make in self._makers(double=double):
             try:
                 computed = make(values)
                 results = computed(values)
             except NotThisOperatorError:
                 continue
+            except UndefinedError:
+                raise
             except Exception as error:  # torch's, onnxruntime's and the reference evaluator's own
-                failed = failed or error
+                torchs, last = error if by == TORCH else torchs, error
                 continue
             if double and any(isinstance(one, Tensor) and one.dtype == torch.float32 for one in results):
-                failed = failed or InputError("it answers in float32")
+                last = InputError("it answers in float32")
                 continue
             self._known[key] = computed
-            self.by[double].add(by)
+            self._by[key] = by
             return results
-        if isinstance(failed, IndexError | RuntimeError):  # of what it was given
-            raise failed
+        if isinstance(torchs, IndexError | RuntimeError):  # of what it was given
+            raise torchs
         precision = "float64" if double else "float32"
-        reason = "nothing computes it" if failed is None else first_line(failed)
+        reason = "nothing computes it" if last is None else first_line(last)
         raise InputError(f"operator {self.operator} at node {self.name} cannot be evaluated in {precision}: {reason}")
 
-    def _makers(self, double: bool) -> list[tuple[str, Callable[[list[Value]], Computed]]]:  # noqa: FBT001
+    def _makers(self, *, double: bool) -> list[tuple[str, Callable[[list[Value]], Computed]]]:
         node = in_float64(self.node) if double else self.node
         alone = NodeAlone(node, self._versions.model, self.inputs)
         makers: list[tuple[str, Callable[[list[Value]], Computed]]] = [
-            (TORCH, lambda values: self._with_bodies(double=double)),
-            (TORCH, lambda values: self._torch(double=double)),
+            (TORCH, lambda _: self._with_bodies(double=double)),
+            (TORCH, lambda _: self._torch(double=double)),
             (KERNEL, alone.onnxruntime),
             (REFERENCE, alone.reference),
         ]

@@ -45,7 +45,9 @@ def array_of(value: Value) -> NDArray[Any]:
         return np.asarray(value)
     value = value.detach()
     if value.dtype == torch.bfloat16:
-        array: NDArray[Any] = value.view(torch.int16).numpy().view(helper.tensor_dtype_to_np_dtype(TensorProto.BFLOAT16))
+        array: NDArray[Any] = (
+            value.view(torch.int16).numpy().view(helper.tensor_dtype_to_np_dtype(TensorProto.BFLOAT16))
+        )
         return array
     return np.asarray(value.numpy())
 

@@ -17,24 +17,24 @@ def attention(x: Inputs, node: Node) -> Any:
     if node.integer("do_rotary", 0) or given(x, 1) is None:
         raise NotThisOperatorError
     projected = x[0] @ x[1] if given(x, 2) is None else x[0] @ x[1] + x[2]
-    return attended(projected, [None, None, None, given(x, 3), given(x, 4), given(x, 5), given(x, 6)], node)
+    if given(x, 6) is not None:
+        raise NotThisOperatorError
+    return attended(projected, (given(x, 3), given(x, 4), given(x, 5)), node)
 
 
-def attended(projected: Tensor, x: Inputs, node: Node) -> Any:
+def attended(projected: Tensor, others: tuple[Any, Any, Any], node: Node) -> Any:
     """Return what follows the product that gives queries, keys and values, ``[batch, length, 3 * width]``.
 
     Args:
         projected: the product.
-        x: the operator's inputs; those from the mask (3) on are taken.
+        others: the mask, what is kept of earlier steps, and what is added to scores; None where it is left out.
         node: its attributes.
     """
-    mask, past, bias = (given(x, index) for index in (3, 4, 5))
-    if given(x, 6) is not None:
-        raise NotThisOperatorError
+    mask, past, bias = others
     width = projected.shape[-1] // 3
     widths = node.integers("qkv_hidden_sizes", []) or [width] * 3
     heads = node.integer("num_heads", 1)
-    query, key, value = (_heads(part, heads) for part in projected.split(widths, -1))
+    query, key, value = (_heads(part, heads) for part in torch.split(projected, widths, -1))
     if past is not None:
         key, value = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)
     result = _attend(query, key, value, _mask(mask, query, key, node), bias, node)
@@ -47,7 +47,7 @@ def multi_head_attention(x: Inputs, node: Node) -> Any:
     if any(one is None or one.ndim != 3 for one in (query, key, value)) or len(x) > 8:
         raise NotThisOperatorError
     if bias is not None:
-        parts = bias.split([query.shape[-1], key.shape[-1], value.shape[-1]])
+        parts = bias.tensor_split([query.shape[-1], query.shape[-1] + key.shape[-1]])
         query, key, value = (one + part for one, part in zip((query, key, value), parts, strict=True))
     heads = node.integer("num_heads", 1)
     query, key, value = (_heads(one, heads) for one in (query, key, value))

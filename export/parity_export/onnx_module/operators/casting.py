@@ -8,7 +8,7 @@ from torch import Tensor
 from parity_export.onnx_module.operators.operator import Inputs, Node, NotThisOperatorError, Operator
 from parity_export.onnx_module.values import FLOATS, array_of, tensor_of
 
-DTYPES = {
+DTYPES: dict[int, torch.dtype] = {
     TensorProto.FLOAT: torch.float32,
     TensorProto.FLOAT16: torch.float16,
     TensorProto.BFLOAT16: torch.bfloat16,
@@ -45,7 +45,8 @@ def _to(tensor: Tensor, dtype: torch.dtype | None, node: Node) -> Tensor:
         return tensor.double()
     if dtype != torch.float32:
         raise NotThisOperatorError
-    return tensor_of(array_of(tensor).astype(np.float32).astype(np.float64))
+    rounded: Tensor = tensor_of(array_of(tensor).astype(np.float32).astype(np.float64))
+    return rounded
 
 
 OPERATORS: dict[str, Operator] = {"Cast": _cast, "CastLike": _cast_like}

@@ -41,7 +41,12 @@ def _fused_matmul(x: Inputs, node: Node) -> Tensor:
 def _activated(x: Tensor, node: Node) -> Tensor:
     """Return what a fused node's activation makes of it."""
     name = node.text("activation", "")
-    known = {"": lambda: x, "Relu": lambda: x.clamp(min=0), "Tanh": lambda: torch.tanh(x), "Sigmoid": lambda: sigmoid(x)}
+    known = {
+        "": lambda: x,
+        "Relu": lambda: x.clamp(min=0),
+        "Tanh": lambda: torch.tanh(x),
+        "Sigmoid": lambda: sigmoid(x),
+    }
     if name not in known:
         raise NotThisOperatorError
     return known[name]()
@@ -95,17 +100,15 @@ def _rotary(x: Inputs, node: Node) -> Tensor:
         raise NotThisOperatorError
     value, positions, cos, sin = x[:4]
     half = cos.shape[-1]
-    if value.ndim == 4:
-        heads = value  # [batch, heads, length, size]
-    else:
-        heads = value.reshape(*value.shape[:2], -1, 2 * half).transpose(1, 2)
+    apart = value.ndim == 4
+    heads = value if apart else value.reshape(*value.shape[:2], -1, 2 * half).transpose(1, 2)
     length = heads.shape[2]
     where = positions.long()
     where = torch.arange(length)[None] + where if where.numel() == 1 else where
     c, s = cos[where][:, None], sin[where][:, None]
     first, second = heads[..., :half], heads[..., half:]
     turned = torch.cat([first * c - second * s, second * c + first * s], -1)
-    return turned if value.ndim == 4 else turned.transpose(1, 2).reshape(value.shape)
+    return turned if apart else turned.transpose(1, 2).reshape(value.shape)
 
 
 _PLAIN: dict[str, Operator] = {

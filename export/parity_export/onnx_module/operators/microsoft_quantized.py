@@ -37,19 +37,19 @@ def _scaled_product(a: _Quantized, b: _Quantized, bias: Tensor | None) -> Tensor
 def _attention(x: Inputs, node: Node) -> Any:
     """Multiply integers for queries, keys and values, and attend in floats."""
     projected = _scaled_product((x[0], x[3], given(x, 6)), (x[1], x[4], given(x, 7)), x[2])
-    return attended(projected, [None, None, None, given(x, 5), given(x, 8)], node)
+    return attended(projected, (given(x, 5), given(x, 8), None), node)
 
 
 def _two(compute: Callable[[Tensor, Tensor], Tensor]) -> Operator:
     def operator(x: Inputs, node: Node) -> Any:
-        a, b = dequantized(*x[:3]), dequantized(*x[3:6])
+        a, b = dequantized(x[0], x[1], x[2]), dequantized(x[3], x[4], x[5])
         return quantized(compute(a, b), x[6], _zero(x, 7, x[0]))
 
     return operator
 
 
 def _one(compute: Callable[[Tensor, Node], Tensor]) -> Operator:
-    return lambda x, node: quantized(compute(dequantized(*x[:3]), node), x[3], _zero(x, 4, x[0]))
+    return lambda x, node: quantized(compute(dequantized(x[0], x[1], x[2]), node), x[3], _zero(x, 4, x[0]))
 
 
 def _zero(x: Inputs, index: int, like: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ def _global_pooled(x: Tensor, node: Node) -> Tensor:
 
 
 def _concat(x: Inputs, node: Node) -> Any:
-    parts = [dequantized(*x[index : index + 3]) for index in range(2, len(x), 3)]
+    parts = [dequantized(x[index], x[index + 1], x[index + 2]) for index in range(2, len(x), 3)]
     return quantized(torch.cat(parts, node.integer("axis", 0)), x[0], x[1])
 
 
@@ -93,7 +93,7 @@ def _gemm(x: Inputs, node: Node) -> Any:
 def _matmul_few_bits(x: Inputs, node: Node) -> Tensor:
     """Multiply by a matrix of a few bits a number, in blocks with a scale each."""
     bits, size, block = node.integer("bits", 4), node.integer("K", 0), node.integer("block_size", 32)
-    wide = node.integer("accuracy_level", 0) == 4  # the kernel may round the other matrix to integers  # noqa: PLR2004
+    wide = node.integer("accuracy_level", 0) == 4  # the kernel may round the other matrix to integers
     if bits not in (4, 8) or given(x, 4) is not None or wide:
         raise NotThisOperatorError
     rows, scales = node.integer("N", 0), x[2].reshape(node.integer("N", 0), -1)
@@ -106,7 +106,7 @@ def _matmul_few_bits(x: Inputs, node: Node) -> Tensor:
 
 
 def _unpacked(packed: Tensor, bits: int) -> Tensor:
-    if bits == 8:  # noqa: PLR2004 -- a byte
+    if bits == 8:
         return packed
     return torch.stack([packed & 15, packed >> 4], -1).flatten(-2)
 

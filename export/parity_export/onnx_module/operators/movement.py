@@ -93,7 +93,8 @@ def _cut(x: Tensor, axis: int, part: slice) -> Tensor:
 
 def _gather(x: Inputs, node: Node) -> Tensor:
     axis = node.integer("axis", 0) % max(1, x[0].ndim)
-    return x[0][(*[slice(None)] * axis, x[1].long())]
+    place: tuple[Any, ...] = (*[slice(None)] * axis, x[1].long())
+    return x[0][place]
 
 
 def _places(tensor: Tensor, size: int) -> Tensor:
@@ -136,7 +137,8 @@ def _scatter_nd(x: Inputs, node: Node) -> Tensor:
 
 
 def _expand(x: Inputs, node: Node) -> Tensor:
-    return x[0].expand(torch.broadcast_shapes(x[0].shape, tuple(whole(x[1]))))
+    shape = torch.broadcast_shapes(x[0].shape, tuple(whole(x[1])))  # type: ignore[no-untyped-call]
+    return x[0].expand(shape)
 
 
 def _tile(x: Inputs, node: Node) -> Tensor:

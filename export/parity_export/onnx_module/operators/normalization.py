@@ -4,7 +4,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from parity_export.onnx_module.operators.operator import Inputs, Node, NotThisOperatorError, Operator, given, per_channel
+from parity_export.onnx_module.operators.operator import (
+    Inputs,
+    Node,
+    NotThisOperatorError,
+    Operator,
+    given,
+    per_channel,
+)
 
 _EPSILON = 9.999999747378752e-06
 """1e-5 as float32, the default of every normalization in ONNX."""

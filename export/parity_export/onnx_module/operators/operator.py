@@ -11,6 +11,10 @@ class NotThisOperatorError(Exception):
     """An operator, or some attribute of it, is not computed here."""
 
 
+class UndefinedError(RuntimeError):
+    """ONNX leaves open what an operator makes of such a value."""
+
+
 @dataclass(frozen=True)
 class Node:
     """What an operator is told beside its inputs.
@@ -59,8 +63,9 @@ class Node:
             raise NotThisOperatorError
 
 
-Inputs = list[Any]
-"""A node's inputs, those that are left out at its end not among them; None where one in the middle is."""
+Inputs = list[Tensor]
+"""A node's inputs, those that are left out at its end not among them. In the middle one that is left out is None, which
+`given` looks for; of few operators some are no tensors."""
 
 Operator = Callable[[Inputs, Node], Any]
 """Returns the one result, or a tuple of them; raises `NotThisOperatorError` where it does not cover a case."""

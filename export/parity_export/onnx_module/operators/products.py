@@ -1,10 +1,16 @@
 """Matrix products and convolutions."""
 
-
 import torch
 from torch import Tensor
 
-from parity_export.onnx_module.operators.operator import Inputs, Node, NotThisOperatorError, Operator, given, per_channel
+from parity_export.onnx_module.operators.operator import (
+    Inputs,
+    Node,
+    NotThisOperatorError,
+    Operator,
+    given,
+    per_channel,
+)
 from parity_export.onnx_module.operators.windows import Windows, padded, windows
 
 
@@ -77,7 +83,8 @@ def _einsum(x: Inputs, node: Node) -> Tensor:
 
 
 def _det(x: Inputs, node: Node) -> Tensor:
-    return torch.linalg.det(x[0])
+    determinant: Tensor = torch.linalg.det(x[0])
+    return determinant
 
 
 OPERATORS: dict[str, Operator] = {

@@ -9,7 +9,14 @@ from onnx import TensorProto
 from torch import Tensor
 
 from parity_export.onnx_module.operators.casting import DTYPES
-from parity_export.onnx_module.operators.operator import Inputs, Node, NotThisOperatorError, Operator, given
+from parity_export.onnx_module.operators.operator import (
+    Inputs,
+    Node,
+    NotThisOperatorError,
+    Operator,
+    UndefinedError,
+    given,
+)
 from parity_export.onnx_module.operators.products import convolution
 from parity_export.onnx_module.values import array_of, tensor_of
 
@@ -30,7 +37,8 @@ def integers(x: Any) -> Tensor:
     array = array_of(x)
     if _dtype_name(x) not in _LIMITS:
         raise NotThisOperatorError
-    return tensor_of(array.astype(np.int32))
+    found: Tensor = tensor_of(array.astype(np.int32))
+    return found
 
 
 def _dtype_name(x: Any) -> str:
@@ -65,7 +73,9 @@ def quantized(x: Tensor, scale: Tensor, zero: Any, axis: int = 1, block: int = 0
 def limited(steps: Tensor, dtype: str) -> Any:
     """Return whole numbers as integers of a dtype, those beyond its ends at them."""
     low, high = _LIMITS[dtype]
-    whole = steps.nan_to_num(0.0).clamp(low, high)
+    if bool(steps.isnan().any()):
+        raise UndefinedError("NaN has no quantized integer: ONNX leaves open which one stands for it")
+    whole = steps.clamp(low, high)
     if dtype in ("uint8", "int8", "int16", "int32"):
         return whole.to(getattr(torch, dtype))
     if dtype == "uint16":
@@ -84,7 +94,7 @@ def _quantize(x: Inputs, node: Node) -> Any:
         raise NotThisOperatorError
     zero = given(x, 2)
     if zero is None:
-        dtype = DTYPES.get(node.integer("output_dtype", 0) or TensorProto.UINT8)
+        dtype = DTYPES.get(node.integer("output_dtype", 0) or int(TensorProto.UINT8))
         if dtype is None or dtype.is_floating_point:
             raise NotThisOperatorError
         zero = torch.zeros((), dtype=dtype)

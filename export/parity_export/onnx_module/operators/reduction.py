@@ -29,7 +29,7 @@ def _reduction(compute: _Reduce, *, integers: bool = True) -> Operator:
     return operator
 
 
-def _product(x: Tensor, axes: list[int], keep: bool) -> Tensor:  # noqa: FBT001 -- as torch's reductions
+def _product(x: Tensor, axes: list[int], keep: bool) -> Tensor:
     for axis in sorted({axis % x.ndim for axis in axes}, reverse=True):
         x = x.prod(dim=axis, keepdim=keep)
     return x

@@ -108,30 +108,30 @@ def _along(x: Tensor, number: int, axis: _Axis, node: Node) -> Tensor:
 def _places(axis: _Axis, rule: str, floats: Any) -> _Places:
     """Return where each element of the new axis lies in the old one."""
     at, scale, before, after = np.arange(axis.after, dtype=floats), floats(axis.scale), axis.before, axis.after
-    half = floats(0.5)
-    if rule == "asymmetric":
-        return at / scale
-    if rule == "align_corners":
-        return at * 0 if after == 1 else at * floats(before - 1) / floats(after - 1)
-    if rule == "pytorch_half_pixel" and after == 1:
-        return at * 0
-    if rule == "tf_half_pixel_for_nn":
-        return (at + half) / scale
-    if rule == "tf_crop_and_resize":
-        first, last = map(floats, axis.roi)
-        if after == 1:
-            return at + half * (first + last) * floats(before - 1)
-        return first * floats(before - 1) + at * (last - first) * floats(before - 1) / floats(after - 1)
-    places: _Places = (at + half) / scale - half
-    if rule == "half_pixel_symmetric":
-        return floats(before / 2 * (1 - after / (float(axis.scale) * before))) + places
-    return places
+    half, last = floats(0.5), floats(before - 1)
+    centred = (at + half) / scale
+    first, end = map(floats, axis.roi)
+    shift = floats(before / 2 * (1 - after / (float(axis.scale) * before))) - half
+    rules = {
+        "asymmetric": at / scale,
+        "half_pixel": centred - half,
+        "pytorch_half_pixel": at * 0 if after == 1 else centred - half,
+        "tf_half_pixel_for_nn": centred,
+        "half_pixel_symmetric": centred + shift,
+        "align_corners": at * last / floats(max(1, after - 1)),
+        "tf_crop_and_resize": (
+            at + half * (first + end) * last
+            if after == 1
+            else first * last + at * (end - first) * last / floats(after - 1)
+        ),
+    }
+    return np.asarray(rules[rule])
 
 
 _Taps = list[tuple[_Places, _Places | None]]
 
 
-def _nearest(places: _Places, size: int, node: Node) -> _Taps:
+def _nearest(places: _Places, _: int, node: Node) -> _Taps:
     default = "round_prefer_floor" if node.version > _SCALES_ALONE else "floor"
     how = node.text("nearest_mode", default)
     low = np.floor(places)
@@ -144,7 +144,7 @@ def _nearest(places: _Places, size: int, node: Node) -> _Taps:
     return [(rounded[how], None)]
 
 
-def _linear(places: _Places, size: int, node: Node) -> _Taps:
+def _linear(places: _Places, size: int, _: Node) -> _Taps:
     inside = places.clip(0, size - 1)
     low = np.floor(inside)
     return [(low, 1 - (inside - low)), (low + 1, inside - low)]

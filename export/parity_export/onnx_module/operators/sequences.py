@@ -31,8 +31,8 @@ def _split(x: Inputs, node: Node) -> list[Tensor]:
 
 
 def _concat(x: Inputs, node: Node) -> Tensor:
-    joined = torch.stack if node.integer("new_axis", 0) else torch.cat
-    return joined(x[0], node.integer("axis", 0))
+    parts, axis = list(x[0]), node.integer("axis", 0)
+    return torch.stack(parts, axis) if node.integer("new_axis", 0) else torch.cat(parts, axis)
 
 
 def _element(x: Inputs, node: Node) -> Any:

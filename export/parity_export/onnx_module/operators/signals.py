@@ -18,11 +18,13 @@ def _dft(x: Inputs, node: Node) -> Tensor:
     length = signal.shape[axis] if given(x, 1) is None else int(x[1].reshape(-1)[0])
     real, onesided = signal.shape[-1] == 1, bool(node.integer("onesided", 0))
     if onesided and inverse:
-        return torch.fft.irfft(_complex(signal), _length(length, x, signal.shape[axis]), dim=axis).unsqueeze(-1)
+        found: Tensor = torch.fft.irfft(_complex(signal), _length(length, x, signal.shape[axis]), dim=axis)
+        return found.unsqueeze(-1)
     if onesided and real:
         return torch.view_as_real(torch.fft.rfft(signal[..., 0], length, dim=axis))
     transform = torch.fft.ifft if inverse else torch.fft.fft
-    return torch.view_as_real(transform(_complex(signal), length, dim=axis))
+    spectrum: Tensor = transform(_complex(signal), length, dim=axis)
+    return torch.view_as_real(spectrum)
 
 
 def _length(length: int, x: Inputs, size: int) -> int:
@@ -32,7 +34,8 @@ def _length(length: int, x: Inputs, size: int) -> int:
 def _complex(signal: Tensor) -> Tensor:
     if signal.shape[-1] == 1:
         signal = torch.cat([signal, torch.zeros_like(signal)], -1)
-    return torch.view_as_complex(signal.contiguous())
+    pairs: Tensor = torch.view_as_complex(signal.contiguous())
+    return pairs
 
 
 def _stft(x: Inputs, node: Node) -> Tensor:

@@ -4,9 +4,9 @@ from parity_export.onnx_module.operators import (
     activations,
     casting,
     detection,
+    elementwise,
     microsoft,
     microsoft_quantized,
-    elementwise,
     movement,
     normalization,
     pooling,
@@ -44,7 +44,7 @@ MOVING = frozenset({
     *("Identity", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Split", "Slice", "Gather", "Expand"),
     *("GatherElements", "GatherND", "Tile", "DepthToSpace", "SpaceToDepth", "Compress"),
 })  # fmt: skip
-"""Operators that move the values of their first input alone: of a constant what the file holds, before it is widened."""
+"""Operators that move the values of their first input alone: of a constant, before it is widened."""
 
 
 def full_name(domain: str, operator: str) -> str:
