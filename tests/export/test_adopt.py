@@ -164,3 +164,17 @@ def test_a_graph_that_onnxruntime_answers_otherwise_is_no_package(tmp_path: Path
         adopt_package(path, tmp_path / "package", Adoption(inputs=["x: float32[batch, 2] in -30..0"]), QUICK)
     assert not (tmp_path / "package").exists()
     assert json.loads((tmp_path / "package.refused.json").read_text())["reasons"]
+
+
+def test_squares_of_negative_numbers_are_compared(tmp_path: Path) -> None:
+    squares = parsed("mine (float[batch, 2] x) => (float[batch, 2] y) <float two = {2}> { y = Pow (x, two) }")
+    adopted = adopt_package(saved(squares, tmp_path / "squares.onnx"), tmp_path / "package", options=QUICK)
+    assert adopted.gate_result.report.passed
+
+
+def test_a_length_on_the_first_axis_counts_no_rows(tmp_path: Path) -> None:
+    total = parsed("""mine (float[time, 2] x) => (float[time, 2] y, float[2] z) <int64[1] axes = {0}> {
+        y = Relu (x) z = ReduceSum <keepdims = 0> (x, axes) }""")
+    source = source_from_onnx(saved(total, tmp_path / "total.onnx"))
+    assert source.contract.dimensions == {"time": ">= 1"}
+    assert any("time counts no rows" in note for note in source.notes)

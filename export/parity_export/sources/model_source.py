@@ -255,7 +255,8 @@ def source_from_module(
     check_returned(returned)
     check_sizes(call, example, returned)
     sizes = _row_sizes(returned, output_spec)
-    provenance: dict[str, str | int | None] = {"weights": weights_id(module.state_dict())}
+    is_graph = isinstance(module, GraphModule)  # its file's digest names it
+    provenance: dict[str, str | int | None] = {} if is_graph else {"weights": weights_id(module.state_dict())}
     contract = ModelContract(
         name=name,
         task=output_spec.task,

@@ -229,7 +229,7 @@ def _inside(path: Path, location: str, named: str) -> Path:
 
 
 def _bytes_of(tensor: TensorProto) -> int:
-    count = math.prod(tensor.dims)
+    count: int = math.prod(tensor.dims)
     bits = 4 if tensor.data_type in (TensorProto.UINT4, TensorProto.INT4, TensorProto.FLOAT4E2M1) else None
     if bits is not None:
         return -(-count * bits // 8)
