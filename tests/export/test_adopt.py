@@ -10,6 +10,7 @@ import pytest
 from onnx import numpy_helper
 
 from parity_export import Adoption, ExportOptions, OutputSpec, adopt_package, source_from_onnx
+from parity_export.graph.adopt_graph import adopt_graph
 from parity_runtime import FormatError, InputError, Package, ParityRefusedError, Predictor, verify
 from tests.export.onnx_files import parsed, perceptron, saved, with_metadata
 
@@ -178,3 +179,11 @@ def test_a_length_on_the_first_axis_counts_no_rows(tmp_path: Path) -> None:
     source = source_from_onnx(saved(total, tmp_path / "total.onnx"))
     assert source.contract.dimensions == {"time": ">= 1"}
     assert any("time counts no rows" in note for note in source.notes)
+
+
+def test_an_output_that_the_file_declares_with_another_rank_has_the_one_that_it_is_given(tmp_path: Path) -> None:
+    model = parsed("mine (float[batch, 2] x) => (float[batch, 2] y) { y = Relu (x) }")
+    del model.graph.output[0].type.tensor_type.shape.dim[:]
+    model.graph.output[0].type.tensor_type.shape.dim.add().dim_param = "seqlen"
+    source = source_from_onnx(saved(model, tmp_path / "rank.onnx"))
+    assert [str(spec) for spec in adopt_graph(source).contract.outputs] == ["y: float32[batch, 2]"]

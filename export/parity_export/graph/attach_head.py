@@ -108,7 +108,8 @@ _COUNTED = {
 
 
 def _known_sizes(value: ir.Value, returned: tuple[int | str, ...]) -> list[int | str]:
-    declared = returned if value.shape is None else _sizes(value.shape)
+    known = value.shape is not None and len(value.shape) == len(returned)  # exporters also declare another rank
+    declared = _sizes(value.shape) if known and value.shape is not None else returned
     return [_size(mine, theirs) for mine, theirs in zip(returned, declared, strict=True)]
 
 
