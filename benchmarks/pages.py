@@ -16,6 +16,7 @@ SUBJECTS = {
     "trust": "Restarts and folds",
     "estimators": "scikit-learn's interface, beside skorch",
     "export": "Export",
+    "large": "Large models",
     "networks": "Networks as people have them",
     "predictor": "Prediction",
     "install": "What an application installs and waits for",

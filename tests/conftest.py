@@ -72,6 +72,15 @@ def javascript_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def cuda() -> None:
+    """Skip what asks for it where no session runs on a CUDA device."""
+    from parity_runtime.inference.session import import_onnxruntime
+
+    if "CUDAExecutionProvider" not in import_onnxruntime().get_available_providers():
+        pytest.skip("onnxruntime-gpu is not installed")
+
+
 @pytest.fixture
 def xor_copy(xor_package: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(xor_package, tmp_path / "copy"))

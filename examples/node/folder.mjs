@@ -1,5 +1,6 @@
 // A package's folder on disk, as parity-reader reads it.
 
+import { constants as buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { open, readdir } from "node:fs/promises";
@@ -13,9 +14,15 @@ const REASONS = {
   EACCES: "not permitted",
 };
 
+const AT_ONCE = 2 ** 30; // bytes that Node hashes or reads in one call
+
 /** The `source` of `openPackage`. */
 export function folderSource(folder) {
-  const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
+  const sha256 = (bytes) => {
+    const hash = createHash("sha256");
+    for (let at = 0; at < bytes.length; at += AT_ONCE) hash.update(bytes.subarray(at, at + AT_ONCE));
+    return hash.digest("hex");
+  };
   const read = (name, limit) =>
     readRegular(path.join(folder, name), limit).catch((error) => {
       throw new Error(REASONS[error.code] ?? error.message);
@@ -39,10 +46,13 @@ async function readRegular(file, limit) {
   try {
     const status = await handle.stat();
     if (!status.isFile()) throw new Error("it is no regular file");
-    const bytes = new Uint8Array(Math.min(status.size, limit) + 1);
+    const size = Math.min(status.size, limit) + 1;
+    if (size > buffer.MAX_LENGTH)
+      throw new Error(`it has ${status.size} bytes, and an array of this Node holds ${buffer.MAX_LENGTH}; use another`);
+    const bytes = new Uint8Array(size);
     let length = 0;
     for (let more = 1; more > 0 && length < bytes.length; length += more) {
-      more = (await handle.read(bytes, length, bytes.length - length)).bytesRead;
+      more = (await handle.read(bytes, length, Math.min(bytes.length - length, AT_ONCE))).bytesRead;
     }
     return bytes.subarray(0, length);
   } finally {

@@ -27,6 +27,7 @@ class Options:
     port: int
     digest: str | None
     certified: bool
+    allow_operators: tuple[str, ...]
     threads: int
     max_rows: int
     max_bytes: int
@@ -65,6 +66,9 @@ class Server(uvicorn.Server):
 @click.option("--port", default=8000, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option("--digest", help="The package id that is expected.")
 @click.option("--certified", is_flag=True, help="Answer with the certified graph: error bound, and certified.")
+@click.option(
+    "--allow-operator", "allow_operators", multiple=True, help="An operator outside the standard that may run."
+)
 @click.option("--threads", default=1, type=click.IntRange(1, 1024), help="Threads within an operator.")
 @click.option("--max-rows", default=10_000, type=click.IntRange(1), help="The largest batch.")
 @click.option("--max-bytes", default=2**20, type=click.IntRange(1), help="The largest body.")
@@ -90,10 +94,14 @@ def serve(package: Path, options: Options) -> None:
         ParityError: the package is not the one that was exported, or cannot be read.
         OSError: the address cannot be listened on.
     """
-    verified = verify(package, digest=options.digest)
+    verified = verify(package, digest=options.digest, allow_operators=options.allow_operators)
     # Pinned, so that what answers is what was verified, whatever happens to the folder in between.
     with Predictor(
-        package, digest=verified.package_id, certified=options.certified, threads=options.threads
+        package,
+        digest=verified.package_id,
+        certified=options.certified,
+        threads=options.threads,
+        allow_operators=options.allow_operators,
     ) as predictor:
         app = create_app(predictor, Limits(rows=options.max_rows, bytes=options.max_bytes))
         family = socket.AF_INET6 if ":" in options.host else socket.AF_INET

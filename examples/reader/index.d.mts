@@ -82,6 +82,8 @@ export interface Package {
   /** sha256 of the package's manifest: it names every byte of the package. */
   id: string;
   entries: Map<string, { sha256: string; size: number }>;
+  /** The tensors in weights.bin by name; empty where there is no such file. */
+  tensors: Map<string, { offset: number; length: number; sha256: string }>;
   contract: Contract;
   /** A file's bytes, checked against the manifest: use these, never the file again. */
   read(name: string): Promise<Uint8Array>;
@@ -104,6 +106,8 @@ export interface Session {
 /** What the reader uses of onnxruntime-node or onnxruntime-web. */
 export interface OnnxRuntime {
   InferenceSession: { create(model: Uint8Array, options?: object): Promise<unknown> };
+  /** Its version: weights.bin is handed over from 1.22 on. */
+  env?: { versions?: { common?: string } };
   Tensor: new (type: never, data: never, dims: readonly number[]) => unknown;
 }
 

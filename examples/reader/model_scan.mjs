@@ -13,7 +13,8 @@ const CHILDREN = {
   node: { 5: "attribute" },
   attribute: { 5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse" },
   sparse: { 1: "tensor", 2: "tensor" },
-  tensor: {},
+  tensor: { 13: "external" },
+  external: {},
 };
 const STANDARD = new Set(["", "ai.onnx", "ai.onnx.ml"]);
 // Where runtimes have kernels of their own, which they prefer to a function of the same name in the file.
@@ -21,25 +22,29 @@ const RUNTIME =
   /^(|(ai\.onnx|com\.microsoft|com\.ms|com\.amd|com\.intel|com\.nvidia|com\.xilinx|org\.pytorch|trt)(\..*)?)$/su;
 const ORT_FORMAT = "ORTM"; // at byte 4; onnxruntime would read a flatbuffer in place of the ModelProto
 const MOST_FIELDS = 2 ** 20; // a graph of 100,000 nodes has about a million
-const EXTERNAL_DATA = 13;
-const DATA_LOCATION = 14; // of a TensorProto
+const [NAME, DATA_LOCATION] = [8, 14]; // of a TensorProto
+const EXTERNAL = 1; // a data location
 const METADATA = 14; // of a ModelProto
 const DEEPEST = 100; // protobuf's own limit
 const utf8 = (bytes) => new TextDecoder("utf-8", { fatal: true }).decode(bytes);
 
-/** Returns the model's metadata_props as a Map; refuses data outside the file, and operators that are not standard. */
+/**
+ * Returns the model's `metadata`, its metadata_props as a Map, and `external`: of each initializer of the main graph whose
+ * data lie in another file a name and {location, offset, length}. Refuses other data outside the file, and operators that
+ * are not standard.
+ */
 export function scanModel(model, where) {
   if (String.fromCharCode(...model.subarray(4, 8)) === ORT_FORMAT)
     throw new FormatError(`${where} is in onnxruntime's own format (.ort); a package holds an ONNX model`);
   const [metadata, operators, functions] = [new Map(), new Map(), new Map()];
-  const found = { metadata, operators, functions, fields: 0, graphs: 0, outside: false };
+  const found = { metadata, operators, functions, external: new Map(), names: new Map(), fields: 0, graphs: 0 };
   try {
-    walk("model", model, found, 0);
+    walk("model", model, found, []);
     if (found.graphs === 0) throw new Error("it holds no graph");
   } catch (error) {
     throw new FormatError(`${where} is no ONNX model (${firstLine(error)}); copy the package again`);
   }
-  if (found.outside)
+  if (found.outside || [...found.external.keys()].some((name) => found.names.get(name) !== 1))
     throw new FormatError(`${where} keeps a tensor outside the file; a package holds all its data itself`);
   const replaced = [...found.functions].find(([, domain]) => RUNTIME.test(domain));
   if (replaced)
@@ -48,25 +53,41 @@ export function scanModel(model, where) {
     );
   const custom = [...found.operators].find(([key]) => !found.functions.has(key));
   if (custom) throw new FormatError(`${where} uses the operator ${custom[0]}; only those of the ONNX standard are run`);
-  return found.metadata;
+  return found;
 }
 
-function walk(kind, message, found, depth) {
-  if (depth > DEEPEST) throw new Error(`its messages are nested more than ${DEEPEST} deep`);
-  const named = { domain: "", name: "" };
+// `above` are the kinds of the messages that this one lies in.
+function walk(kind, message, found, above) {
+  if (above.length > DEEPEST) throw new Error(`its messages are nested more than ${DEEPEST} deep`);
+  const named = { domain: "", name: "", location: 0, external: undefined };
   for (const [number, value] of fields(message)) {
-    if (kind === "tensor" && (number === EXTERNAL_DATA || (number === DATA_LOCATION && value !== 0)))
-      found.outside = true;
+    if (kind === "tensor" && number === DATA_LOCATION && value !== 0) named.location = value;
     if (typeof value === "number") continue;
     if (++found.fields > MOST_FIELDS) throw new Error(`it has more than ${MOST_FIELDS} parts`);
     const child = CHILDREN[kind][number];
-    if (child) walk(child, value, found, depth + 1);
+    if (child === "external") readExternal(value, named);
+    else if (child) walk(child, value, found, [...above, kind]);
     else readField(kind, number, value, named, found);
   }
   const key = `${named.domain}.${named.name}`;
   if (kind === "graph") found.graphs++;
   if (kind === "node" && !STANDARD.has(named.domain)) found.operators.set(key, named.domain);
   if (kind === "function") found.functions.set(key, named.domain);
+  if (kind === "tensor") leaveTensor(named, found, above.join() === "model,graph");
+}
+
+function leaveTensor({ name, location, external }, found, ofMainGraph) {
+  if (ofMainGraph) found.names.set(name, (found.names.get(name) ?? 0) + 1);
+  if (location === 0 && !external) return;
+  if (ofMainGraph && location === EXTERNAL && external) found.external.set(name, external);
+  else found.outside = true;
+}
+
+function readExternal(entry, named) {
+  const { 1: key = new Uint8Array(), 2: text = new Uint8Array() } = Object.fromEntries(fields(entry));
+  named.external ??= {};
+  if (Object.hasOwn(named.external, utf8(key))) throw new Error(`a tensor says ${utf8(key)} twice`);
+  named.external[utf8(key)] = utf8(text);
 }
 
 function readField(kind, number, value, named, found) {
@@ -74,6 +95,7 @@ function readField(kind, number, value, named, found) {
     const { 1: key = new Uint8Array(), 2: text = new Uint8Array() } = Object.fromEntries(fields(value));
     found.metadata.set(utf8(key), utf8(text));
   }
+  if (kind === "tensor" && number === NAME) named.name = utf8(value);
   if ((kind === "node" && number === 4) || (kind === "function" && number === 1)) named.name = utf8(value);
   if ((kind === "node" && number === 7) || (kind === "function" && number === 10)) named.domain = utf8(value);
 }

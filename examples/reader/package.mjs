@@ -3,9 +3,10 @@
 import { readContract } from "./contract.mjs";
 import { DigestError, FormatError, InputError, firstLine } from "./errors.mjs";
 import { isObject, parseObject } from "./json.mjs";
+import { WEIGHTS, readTensors } from "./weights.mjs";
 
 const MANIFEST = "manifest.json";
-const LARGEST_MANIFEST = 2 ** 20; // some dozen files; a longer list was not written by Parity
+const LARGEST_MANIFEST = 2 ** 24; // some dozen files, and hundreds of tensors in weights.bin
 const LARGEST_JSON = 64 * 2 ** 20;
 
 /**
@@ -23,7 +24,7 @@ export async function openPackage(source, digest) {
   if (manifest.length > LARGEST_MANIFEST) throw new FormatError(`${where}/${MANIFEST} is too large for a manifest`);
   const id = source.sha256(manifest);
   checkDigest(where, id, digest);
-  const opened = new Package(source, id, parseManifest(manifest, `${where}/${MANIFEST}`));
+  const opened = new Package(source, id, ...parseManifest(manifest, `${where}/${MANIFEST}`));
   const contract = await opened.readJson("contract.json");
   return Object.assign(opened, { contractJson: contract, contract: readContract(contract, `${where}/contract.json`) });
 }
@@ -31,11 +32,12 @@ export async function openPackage(source, digest) {
 class Package {
   #source;
 
-  constructor(source, id, entries) {
+  constructor(source, id, entries, tensors) {
     this.#source = source;
     this.where = source.where;
     this.id = id;
     this.entries = entries;
+    this.tensors = tensors;
   }
 
   /** A file's bytes, checked against the manifest: use these, never the file again. */
@@ -74,11 +76,12 @@ function checkDigest(where, found, expected) {
 }
 
 function parseManifest(bytes, where) {
-  const { files } = parseObject(bytes, where);
+  const { files, tensors } = parseObject(bytes, where);
   if (!isObject(files)) throw new FormatError(`${where} has no object "files"; copy the package again`);
-  return new Map(
+  const entries = new Map(
     Object.entries(files).map(([name, entry]) => [checkName(name, where), checkEntry(name, entry, where)]),
   );
+  return [entries, readTensors(tensors, entries.get(WEIGHTS), where)];
 }
 
 function checkName(name, where) {
@@ -92,7 +95,7 @@ function checkName(name, where) {
 function checkEntry(name, entry, where) {
   const { sha256, size } = isObject(entry) ? entry : {};
   const sane = typeof sha256 === "string" && /^[0-9a-f]{64}$/.test(sha256) && Number.isInteger(size) && size >= 0;
-  if (!sane || size >= 2 ** 31) {
+  if (!sane || size >= 2 ** 53) {
     throw new FormatError(`${where}: ${name} is not written as {sha256, size}; copy the package again`);
   }
   return { sha256, size };

@@ -6,6 +6,7 @@ import { sameJson } from "./json.mjs";
 import { scanModel } from "./model_scan.mjs";
 import { checkLabels } from "./output_validation.mjs";
 import { element, shown, sizeOf } from "./tensors.mjs";
+import { checkExternal, weightsOptions } from "./weights.mjs";
 
 /**
  * Opens the package's default graph, or its certified one, with `ort` (onnxruntime-node or onnxruntime-web).
@@ -19,9 +20,10 @@ export async function openSession(opened, ort, options, kind = "default") {
       `${opened.where} has no certified graph; binary, multiclass and regression may be exported with --certified`,
     );
   const bytes = await opened.read(name);
-  checkInside(opened, bytes, `${opened.where}/${name}`);
+  const external = checkInside(opened, bytes, `${opened.where}/${name}`);
   const contract = kind === "certified" ? certifiedContract(opened.contract) : opened.contract;
-  const session = await ort.InferenceSession.create(bytes, options).catch((error) => {
+  const given = { ...options, ...(await weightsOptions(opened, external, ort)) };
+  const session = await ort.InferenceSession.create(bytes, given).catch((error) => {
     throw new FormatError(`${opened.where}/${name} cannot be loaded (${firstLine(error)}); update onnxruntime`);
   });
   checkInterface(session, contract, `${opened.where}/${name}`);
@@ -29,15 +31,18 @@ export async function openSession(opened, ort, options, kind = "default") {
 }
 
 // The contract inside the model must be the one beside it: swapped classes would change no digest that is pinned
-// nowhere, and no expected output.
+// nowhere, and no expected output. Returns the graph's tensors that lie in weights.bin.
 function checkInside(opened, bytes, where) {
-  const inside = scanModel(bytes, where).get("parity.contract");
+  const { metadata, external } = scanModel(bytes, where);
+  checkExternal(external, opened.tensors, where);
+  const inside = metadata.get("parity.contract");
   let same = false;
   try {
     same = sameJson(JSON.parse(inside), opened.contractJson);
   } catch {} // no JSON there: not the same
   if (!same)
     throw new DigestError(`${opened.where}: contract.json and the contract inside the model disagree; export again`);
+  return external;
 }
 
 function checkInterface(session, contract, where) {

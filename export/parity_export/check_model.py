@@ -213,7 +213,7 @@ def _outputs(source: ModelSource, model: OnnxGraph) -> tuple[TensorSpec, ...]:
     names = [tensor.name for tensor in model.session().get_outputs()]
     shapes = returned_shapes(source)
     if len(shapes) != len(names):
-        is_packaged = METADATA_KEY in {entry.key for entry in model.proto.metadata_props}
+        is_packaged = METADATA_KEY in {entry.key for entry in model.light.metadata_props}
         raise InputError(
             f"the module returns {counted(len(shapes), 'tensor')}, and the model {len(names)}: {', '.join(names)}"
             + (f"; it is the graph of a package: {_PACKAGED}" if is_packaged else "")

@@ -15,7 +15,7 @@ from parity_export.sources.model_source import ModelSource
 from parity_runtime import InputError
 from parity_runtime.errors import whole_text
 from parity_runtime.inference.input_validation import Arrays
-from parity_runtime.inference.session import Optimization, Provider, create_session
+from parity_runtime.inference.session import Optimization, Provider
 
 Trace = dict[str, NDArray[Any]]
 """Values by name, in topological order."""
@@ -99,14 +99,15 @@ def onnx_trace(
     An optimized graph is written out as onnxruntime has rewritten it, and its surviving values are read from there:
     asking the original for intermediate values would forbid the very fusions that are to be seen.
     """
+    written = graph if optimization == "disabled" else graph.optimized(_writable(optimization))
     proto = onnx.ModelProto()
-    proto.CopyFrom(graph.proto if optimization == "disabled" else graph.optimized(_writable(optimization)))
+    proto.CopyFrom(written.light)
     operators = {name: node.op_type for node in proto.graph.node for name in node.output if name}
     given = {output.name for output in proto.graph.output}
     for name in operators:
         if name not in given:
             proto.graph.output.add().name = name
-    session = create_session(proto.SerializeToString(), provider, optimization="disabled")
+    session = written.with_light(proto).session(provider, optimization="disabled")
     names = [output.name for output in session.get_outputs()]
     try:
         found = dict(zip(names, session.run(names, call), strict=True))

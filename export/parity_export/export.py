@@ -9,9 +9,10 @@ from parity_export.error_bounds.derive_bounds import derive_bounds
 from parity_export.export_graph import ExportGraph
 from parity_export.export_options import OLDEST_IR, OLDEST_OPSET, ExportOptions
 from parity_export.gate.run_gate import GateResult, run_gate
+from parity_export.graph.adopt_graph import adopt_graph
 from parity_export.graph.attach_encoder import attach_encoder
 from parity_export.graph.attach_head import attach_head, check_graph
-from parity_export.graph.check_weights import Initializers, check_weights
+from parity_export.graph.check_weights import Initializers, adopted_weights, check_weights
 from parity_export.graph.onnx_versions import check_loads
 from parity_export.graph.trace import trace
 from parity_export.package_writer import GatedGraph, check_target, write_package
@@ -94,6 +95,9 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
 
 def _graph(source: ModelSource, options: ExportOptions) -> tuple[ExportGraph, Initializers]:
     """Return the graph of a package, and where its constants are from; what was traced, and holds the weights, ends."""
+    if source.adopted is not None:
+        graph = adopt_graph(source)
+        return graph, adopted_weights(graph)
     traced = trace(source, options)
     initializers = check_weights(traced)
     graph = attach_encoder(attach_head(traced))

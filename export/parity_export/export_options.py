@@ -35,6 +35,8 @@ class ExportOptions:
             assignment of the dimensions and every group of probes as well (``full``).
         effort: how much work and memory the gate may spend: ``quick`` for a first look, ``normal`` seconds, also of a
             large network, ``thorough`` minutes. A small network is run in full with any but ``quick``.
+        external_weights: keep tensors of 4096 bytes and more in weights.bin, beside the graphs, which share it; a
+            package whose graph would exceed the 2 GiB of one file does so in any case.
     """
 
     replace: bool = False
@@ -46,6 +48,7 @@ class ExportOptions:
     certified: bool = False
     report: ReportDetail = "summary"
     effort: Effort = "normal"
+    external_weights: bool = False
 
     def __post_init__(self) -> None:
         newest = onnx.defs.onnx_opset_version()

@@ -52,7 +52,7 @@ def model_card(
     """
     sections = [
         f"# {contract.name}",
-        "Exported from PyTorch to ONNX by Parity, and refused unless both compute the same outputs.",
+        _origin(contract),
         "```\n" + "\n".join(line.rstrip() for line in summarize(contract)) + "\n```",
         _evaluated(contract, evaluation),
         "## What was compared",
@@ -69,6 +69,18 @@ def model_card(
         _label_note(contract),
     ]
     return ("\n\n".join(section for section in sections if section) + "\n").encode()
+
+
+def _origin(contract: ModelContract) -> str:
+    """Return where the graph is from; of an adopted one the contract knows the file."""
+    if "file" not in contract.provenance:
+        return "Exported from PyTorch to ONNX by Parity, and refused unless both compute the same outputs."
+    producer = contract.provenance.get("producer")
+    by = "" if producer is None else f" that {as_text(str(producer))} wrote"
+    return (
+        f"Adopted by Parity from an ONNX file{by}, and refused unless onnxruntime answers as the file's own graph, "
+        "evaluated in float64, does."
+    )
 
 
 def as_text(text: str) -> str:
@@ -141,7 +153,8 @@ def _compared(contract: ModelContract, report: Report) -> str:
         )
     backends = "onnxruntime and ONNX's reference evaluator"
     where = counted(len(report.results), "configuration")
-    table = [f"{where} of {backends} against torch in float64:", "\n".join(rows), _legend(contract, compared)]
+    judge = report.judge.removesuffix(" in float64")
+    table = [f"{where} of {backends} against {judge} in float64:", "\n".join(rows), _legend(contract, compared)]
     if report.encoder:
         table.append(
             f"What the graph makes of text and dates before its network was compared by itself, with a reference in "

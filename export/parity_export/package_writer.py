@@ -12,11 +12,12 @@ import onnx
 from parity_export.artifacts import artifacts, plots
 from parity_export.error_bounds.bound_report import BoundReport
 from parity_export.export_graph import ExportGraph
-from parity_export.export_options import ExportOptions
+from parity_export.export_options import OLDEST_OPSET, ExportOptions
 from parity_export.gate.run_gate import GateResult, report_to_json
 from parity_export.graph.check_weights import Initializers
 from parity_export.graph.onnx_versions import ML_DOMAIN, oldest_onnxruntime
-from parity_export.memory import LARGE, give_back
+from parity_export.model_file import write_models
+from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import InputError, ModelContract, ParityError, ParityRefusedError, Predictor
 from parity_runtime.contract import METADATA_KEY, batch_name
 from parity_runtime.drift.profile import Profile
@@ -64,6 +65,11 @@ class GatedGraph:
         facts |= {"initializers": self.initializers.to_json()}
         return facts if self.bound_report is None else facts | {"error_bounds": self.bound_report.to_json()}
 
+    def graphs(self) -> dict[str, OnnxGraph]:
+        """Return the graphs by their files' names."""
+        certified = {} if self.bound_report is None else {CERTIFIED_MODEL: self.bound_report.model.graph}
+        return {MODEL: self.graph.onnx, **certified}
+
     def measured_contract(self) -> ModelContract:
         """Return the contract with what was measured."""
         model = self.graph.model
@@ -73,7 +79,7 @@ class GatedGraph:
             graphs={"default": MODEL, **certified},
             tolerance=self.gate_result.expected.reported_tolerances["ordinary"],
             min_onnxruntime=oldest_onnxruntime(
-                model.opset_imports[""], model.ir_version, text=ML_DOMAIN in model.opset_imports
+                model.opset_imports.get("", OLDEST_OPSET), model.ir_version, model.opset_imports.get(ML_DOMAIN)
             ),
             row_independent=self.gate_result.report.row_independent,
             unit_norm=self.gate_result.expected.unit_norm,
@@ -96,18 +102,16 @@ def write_package(target: Path, gated: GatedGraph, options: ExportOptions) -> tu
         _refuse(target, gated, options)
     contract = gated.measured_contract()
     files = _files(gated, contract, options)
-    if gated.gate_result.oracle is not None:
-        gated.gate_result.oracle.release()
-    package_id = _write(target, files, replace_existing=options.replace)
+    gated.graph.onnx.give_back()
+    package_id = _write(target, files, gated.graphs(), contract, options)
     _refused_path(target).unlink(missing_ok=True)
     return contract, package_id
 
 
 def _files(gated: GatedGraph, contract: ModelContract, options: ExportOptions) -> dict[str, bytes]:
-    """Return every file of a package but its manifest, by its path in the package."""
+    """Return the files of a package but its graphs, their weights and its manifest, by path in the package."""
     gate_result, bound_report = gated.gate_result, gated.bound_report
     files = {
-        MODEL: _with_metadata(gated.graph.data, contract),
         CONTRACT: dump_json(contract.to_json()),
         REPORT: dump_table(gated.facts(full=options.report == "full")),
     }
@@ -115,8 +119,6 @@ def _files(gated: GatedGraph, contract: ModelContract, options: ExportOptions) -
         files[PROFILE] = gated.profile.dump()
     if gated.evaluation:
         files[EVALUATION] = dump_table(packaged_evaluation(gated.evaluation))
-    if bound_report is not None:
-        files[CERTIFIED_MODEL] = _with_metadata(bound_report.model.graph.data, contract)
     plotted = plots(contract, gate_result, bound_report) if options.plots else {}
     return files | plotted | artifacts(contract, gate_result, bound_report, list(plotted), gated.evaluation)
 
@@ -131,15 +133,15 @@ def packaged_evaluation(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _with_metadata(graph: bytes, contract: ModelContract) -> bytes:
-    """Return a serialized graph with the contract in its metadata.
+def _metadata(contract: ModelContract) -> bytes:
+    """Return a serialized ModelProto with the contract in its metadata and nothing else.
 
     Two serialized protobuf messages, one after the other, are the two merged: the graph is not built again.
     """
     text = json.dumps(contract.to_json(), ensure_ascii=False)
     entry = onnx.StringStringEntryProto(key=METADATA_KEY, value=text)
     metadata: bytes = onnx.ModelProto(metadata_props=[entry]).SerializeToString(deterministic=True)
-    return graph + metadata
+    return metadata
 
 
 def _refuse_lost_files(target: Path) -> None:
@@ -168,18 +170,20 @@ def _refuse(target: Path, gated: GatedGraph, options: ExportOptions) -> None:
     raise ParityRefusedError(f"no package: {gated.gate_result.reason()}; the whole report is {path}")
 
 
-def _write(target: Path, files: dict[str, bytes], *, replace_existing: bool) -> str:
-    with staged_folder(target, replace=replace_existing, check=_refuse_lost_files) as staging:
-        while files:
-            name, data = files.popitem()
+def _write(
+    target: Path, files: dict[str, bytes], graphs: dict[str, OnnxGraph], contract: ModelContract, options: ExportOptions
+) -> str:
+    with staged_folder(target, replace=options.replace, check=_refuse_lost_files) as staging:
+        for name, data in files.items():
             (staging / name).parent.mkdir(exist_ok=True)
             (staging / name).write_bytes(data)
-            del data
-        package_id = write_manifest(staging)
-        if (staging / MODEL).stat().st_size > LARGE:
-            give_back()
-        verify(staging)  # the very bytes that are handed over: digests, contract, test vectors
-        _check_no_rows(Predictor(staging))
+        known, tensors = write_models(staging, graphs, _metadata(contract), external=options.external_weights)
+        package_id = write_manifest(staging, tensors, known)
+        graphs[MODEL].give_back()
+        # the very bytes that are handed over: digests, contract, test vectors
+        verify(staging, allow_operators=contract.operators)
+        graphs[MODEL].give_back()
+        _check_no_rows(Predictor(staging, allow_operators=contract.operators))
     return package_id
 
 

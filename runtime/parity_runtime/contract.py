@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from parity_runtime.contract_checks import check_binary, check_classes, check_dimensions, check_features, check_names
+from parity_runtime.contract_checks import (
+    check_allowable,
+    check_binary,
+    check_classes,
+    check_dimensions,
+    check_features,
+    check_names,
+)
 from parity_runtime.dimension_rule import DimensionRule, parsed_rules
 from parity_runtime.errors import FormatError
 from parity_runtime.feature import COLUMN_KINDS, Feature
@@ -106,6 +113,8 @@ class ModelContract:
             for `parity_runtime.tables.cell_values.MISSING_TOKENS`.
         dimensions: by dynamic dimension, what was said of its size, as `parity_runtime.dimension_rule` reads it:
             ``{"time": "in 1..512", "total": "= past + time"}``.
+        operators: those outside the ONNX standard that the graph uses, ``com.microsoft::Gelu`` say; whoever loads it
+            has to allow each.
     """
 
     name: str
@@ -129,6 +138,7 @@ class ModelContract:
     logit_thresholds: tuple[float, ...] = ()
     unit_norm: bool | None = None
     objective: str | None = None
+    operators: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_names([self.name], self.features, self.targets, self.classes)
@@ -145,6 +155,7 @@ class ModelContract:
         check_outputs(self.task, self.outputs, len(self.classes), len(self.targets))
         check_objective(self.objective, self.task)
         check_features(self.inputs, self.features)
+        check_allowable(self.operators)
 
     @property
     def is_classifier(self) -> bool:
@@ -211,6 +222,8 @@ class ModelContract:
             told["unit_norm"] = self.unit_norm
         if self.objective is not None:
             told["objective"] = self.objective
+        if self.operators:
+            told["operators"] = list(self.operators)
         return {
             "format": FORMAT,
             "name": self.name,
@@ -264,6 +277,7 @@ class ModelContract:
                 logit_thresholds=numbers(value, "logit_thresholds"),
                 unit_norm=one_of(value, "unit_norm", bool, type(None)),
                 objective=None if value.get("objective") == "mean" else one_of(value, "objective", str, type(None)),
+                operators=names(value, "operators") if "operators" in value else (),
             )
         except FormatError as error:
             raise FormatError(f"{where}: {error}") from error

@@ -6,6 +6,7 @@ from typing import Any
 from parity_runtime.dimension_rule import DimensionRule
 from parity_runtime.errors import FormatError, InputError
 from parity_runtime.feature import Feature
+from parity_runtime.operators import check_operators
 from parity_runtime.printable import counted, shown
 from parity_runtime.tasks import FEWEST_CLASSES, TASKS, binary_logit_threshold
 from parity_runtime.tensor_spec import TensorSpec
@@ -87,6 +88,18 @@ def check_binary(
             f"logit_threshold is {shown(logit_threshold)}, but the float32 logit of threshold "
             f"{shown(threshold)} is {shown(binary_logit_threshold(threshold))}"
         )
+
+
+def check_allowable(operators: Sequence[str]) -> None:
+    """Refuse operators that nobody may allow.
+
+    Raises:
+        FormatError: names the first of them.
+    """
+    try:
+        check_operators(operators)
+    except InputError as error:
+        raise FormatError(f"operators: {error}") from error
 
 
 def check_features(inputs: Sequence[TensorSpec], features: Sequence[Feature]) -> None:

@@ -4,7 +4,7 @@ import functools
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from parity_runtime.arguments import did_you_mean
@@ -40,6 +40,7 @@ class DimensionRule:
         multiple: what divides every size.
         terms: of a derived dimension: how often each other dimension is in it.
         constant: of a derived dimension: what is added.
+        is_length: whether any size is allowed, and that was said: then the dimension is a length and counts no rows.
     """
 
     name: str
@@ -48,6 +49,7 @@ class DimensionRule:
     multiple: int = 1
     terms: tuple[tuple[str, int], ...] = ()
     constant: int = 0
+    is_length: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -62,6 +64,7 @@ class DimensionRule:
         clauses = [clause.strip() for clause in match["rest"].split(",")]
         terms, constant = _sum(clauses.pop(0)[1:], text) if clauses[0].startswith("=") else ((), 0)
         rule = cls(match["name"], *_bounds(clauses, text), terms, constant)
+        rule = rule if rule.text else replace(rule, is_length=True)
         if rule.high is not None and rule.nearest(rule.low) is None:
             raise InputError(f"{shown(text)}: no size satisfies that")
         return rule
@@ -99,7 +102,8 @@ class DimensionRule:
         """What is said of the dimension, without its name: ``in 8..512, multiple of 8``, ``= past + time``."""
         said = [f"= {self._expression()}"] if self.terms else []
         said += [f"in {self.low}..{self.high}"] if self.high is not None else [f">= {self.low}"] * (self.low > 1)
-        return ", ".join([*said, *[f"multiple of {self.multiple}"] * (self.multiple > 1)])
+        said += [f"multiple of {self.multiple}"] * (self.multiple > 1)
+        return ", ".join(said) or ">= 1" * self.is_length
 
     def _expression(self) -> str:
         parts = [(factor, name if abs(factor) == 1 else f"{abs(factor)}*{name}") for name, factor in self.terms]

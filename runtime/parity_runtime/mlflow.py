@@ -6,6 +6,7 @@ with mlflow.start_run():
     log_model("packages/xor", name="xor")
 """
 
+from collections.abc import Collection
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,8 @@ class ParityModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
             DigestError: it is not the one that was logged.
         """
         asked = context.model_config
-        worker = WorkerPredictor(context.artifacts[_PACKAGE], asked["package_id"], certified=asked["certified"])
+        options = {"certified": asked["certified"], "operators": tuple(asked["operators"])}
+        worker = WorkerPredictor(context.artifacts[_PACKAGE], asked["package_id"], **options)
         names = prediction_names(worker.open().contract, certified=worker.certified)
         self._scorer = BatchScorer(worker, tuple(names))
 
@@ -112,7 +114,14 @@ def _answers(contract: ModelContract, certified: bool) -> list[ColSpec]:
     ]
 
 
-def log_model(package: str | Path, name: str = "model", *, certified: bool = False, **options: Any) -> Any:
+def log_model(
+    package: str | Path,
+    name: str = "model",
+    *,
+    certified: bool = False,
+    allow_operators: Collection[str] = (),
+    **options: Any,
+) -> Any:
     """Log a package as a model of the active run, and return MLflow's ``ModelInfo``.
 
     The package and Parity's runtime go with it, so that whoever serves it needs no more than MLflow and the libraries
@@ -123,19 +132,20 @@ def log_model(package: str | Path, name: str = "model", *, certified: bool = Fal
         package: its folder.
         name: of the model in the run.
         certified: also say what is proven of each row.
+        allow_operators: as in `Predictor`.
         options: further ones of ``mlflow.pyfunc.log_model``, such as ``registered_model_name`` and ``input_example``.
 
     Raises:
         InputError: there is no package, or it takes no table.
     """
-    with Predictor(package, certified=certified) as predictor:
+    with Predictor(package, certified=certified, allow_operators=allow_operators) as predictor:
         contract, found = predictor.contract, predictor.package_id
     if found is None:
         raise InputError(f"{package} is a bare model without an id to be held to; give a package folder")
     asked: dict[str, Any] = {
         "signature": signature(contract, certified=certified),
         "code_paths": [str(Path(parity_runtime.__file__).parent)],
-        "model_config": {"package_id": found, "certified": certified},
+        "model_config": {"package_id": found, "certified": certified, "operators": list(contract.operators)},
         "pip_requirements": [f"{library}=={version(library)}" for library in _NEEDS],
     }
     artifacts = {_PACKAGE: str(Path(package).absolute())}

@@ -32,8 +32,8 @@ class Scorer:
         columns: those to give, of the dataset's and the answers; empty for all.
         errors: what becomes of a row that cannot be predicted: ``stop``, ``skip`` or ``null``.
         certified: also say what is proven of each row.
-        more: ``out_of_range``, ``prefix``, ``provider`` (``cuda`` goes with ``num_gpus`` of map_batches), ``threads``:
-            `MoreOptions`.
+        more: ``out_of_range``, ``prefix``, ``provider`` (``cuda`` goes with ``num_gpus`` of map_batches), ``threads``,
+            ``allow_operators``: `MoreOptions`.
 
     Raises:
         InputError: the package cannot be read on this node, or its rows influence one another.

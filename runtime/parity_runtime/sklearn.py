@@ -8,6 +8,7 @@ scikit-learn's functions take a `Predictor` as well. What it is not is a ``BaseE
 ``get_params`` could name, and no class that tells a classifier from a regressor.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Self
 
@@ -42,9 +43,10 @@ class _PackageEstimator:
         threads: int = 1,
         digest: str | None = None,
         certified: bool = False,
+        allow_operators: Collection[str] = (),
     ) -> None:
         self.path, self.provider, self.threads = path, provider, threads
-        self.digest, self.certified = digest, certified
+        self.digest, self.certified, self.allow_operators = digest, certified, allow_operators
 
     @property
     def predictor_(self) -> Predictor:
@@ -66,7 +68,7 @@ class _PackageEstimator:
     @property
     def _options(self) -> tuple[str, dict[str, Any]]:
         options = {"provider": self.provider, "threads": self.threads, "digest": self.digest}
-        return str(self.path), options | {"certified": self.certified}
+        return str(self.path), options | {"certified": self.certified, "allow_operators": self.allow_operators}
 
     def _take(self, predictor: Predictor) -> None:
         self._predictor, self._opened_with = predictor, self._options
@@ -128,6 +130,7 @@ class PackageClassifier(_PackageEstimator, ClassifierMixin, BaseEstimator):  # t
         threads: as in `Predictor`.
         digest: the package id that is expected; None takes any.
         certified: run the certified graph.
+        allow_operators: as in `Predictor`.
     """
 
     _kind = "classifier"
@@ -160,6 +163,7 @@ class PackageRegressor(_PackageEstimator, RegressorMixin, BaseEstimator):  # typ
         threads: as in `Predictor`.
         digest: the package id that is expected; None takes any.
         certified: run the certified graph.
+        allow_operators: as in `Predictor`.
     """
 
     _kind = "regressor"

@@ -5,7 +5,7 @@ from parity_runtime import spark
 scored = spark.predict(points, "packages/xor")
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -40,6 +40,7 @@ def predict(  # noqa: PLR0913 -- the options of parity predict, by name
     certified: bool = False,
     prefix: str = "",
     ship: bool = False,
+    allow_operators: Collection[str] = (),
 ) -> "DataFrame":
     """Return a DataFrame with the columns that ``parity predict`` adds to a table, and the same bits in them.
 
@@ -66,6 +67,7 @@ def predict(  # noqa: PLR0913 -- the options of parity predict, by name
         certified: run the certified graph, which adds what is proven of each row.
         prefix: what the names of the added columns begin with.
         ship: bring the package to the workers with Spark (``SparkContext.addArchive``), where they do not see its path.
+        allow_operators: as in `Predictor`.
 
     Raises:
         InputError: a column is missing, or is there already; there is no package, or no such option; or the model
@@ -79,7 +81,7 @@ def predict(  # noqa: PLR0913 -- the options of parity predict, by name
             f"{type(df).__module__}.{type(df).__name__} is no DataFrame of Spark's; make one with "
             "SparkSession.createDataFrame"
         )
-    worker = WorkerPredictor.of(package, certified=certified)
+    worker = WorkerPredictor.of(package, certified=certified, allow_operators=allow_operators)
     columns = (columns,) if isinstance(columns, str) else tuple(columns)
     scorer = BatchScorer(worker, columns, errors, out_of_range, prefix)
     return answered(df, PartitionTask(scorer, _archive(df.sparkSession, worker, ship=ship)))
@@ -92,6 +94,7 @@ def predict_udf(
     out_of_range: OutsideRange = "ignore",
     certified: bool = False,
     ship: bool = False,
+    allow_operators: Collection[str] = (),
 ) -> Any:
     """Return a function of columns for ``withColumn`` and ``select``, and for SQL after ``spark.udf.register``.
 
@@ -113,6 +116,7 @@ def predict_udf(
         out_of_range: as in `predict`.
         certified: as in `predict`.
         ship: as in `predict`, with the active session.
+        allow_operators: as in `Predictor`.
 
     Raises:
         InputError: as in `predict`.
@@ -125,7 +129,7 @@ def predict_udf(
     except ImportError as error:
         raise MissingExtraError(f"this pyspark has no arrow_udf, which came with 4.1; {_INSTALL}") from error
     check_choice("errors", errors, ("stop", "null"))
-    worker = WorkerPredictor.of(package, certified=certified)
+    worker = WorkerPredictor.of(package, certified=certified, allow_operators=allow_operators)
     scorer, contract = BatchScorer(worker, (), errors, out_of_range), worker.open().contract
     answers = answers_schema(scorer, contract)
     task = SparkTask(replace(scorer, columns=tuple(answers.names)), _archive(None, worker, ship=ship))

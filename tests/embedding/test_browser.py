@@ -19,6 +19,7 @@ from tests.embedding.cells import REFUSED, TABLES, CellTable
 from tests.embedding.conftest import DAMAGES, NO_CLASS, change_expected
 from tests.embedding.parcels import CELL_ROWS, PARCELS, check_inputs, check_outputs
 from tests.embedding.rare import CASES, ROWS, check_probabilities
+from tests.embedding.weights import weights_package
 
 pytestmark = pytest.mark.slow
 
@@ -158,6 +159,11 @@ def test_the_rows_of_parcels_are_read_and_answered_as_recorded(site: tuple[Path,
 @pytest.mark.parametrize("name", ["rent", "series", "parcels"])
 def test_without_a_plane_there_are_the_results(check, packages: dict[str, Path], name: str) -> None:
     done = check(packages[name], "--expect", "table")
+    assert done.returncode == 0, done.stderr
+
+
+def test_weights_in_a_file_of_their_own_are_painted(check, tmp_path: Path) -> None:
+    done = check(weights_package(tmp_path))
     assert done.returncode == 0, done.stderr
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from parity_runtime import Predictor
+from tests.embedding import weights
 from tests.embedding.cells import REFUSED, TABLES, CellTable
 from tests.embedding.conftest import (
     DAMAGES,
@@ -28,6 +29,7 @@ from tests.embedding.conftest import (
 )
 from tests.embedding.parcels import CELL_ROWS, PARCELS, check_outputs
 from tests.embedding.rare import CASES, ROWS, check_probabilities
+from tests.embedding.weights import weights_package
 
 pytestmark = pytest.mark.slow
 
@@ -110,6 +112,33 @@ def test_the_bits_are_pythons(folder: Path, packages: dict[str, Path], name: str
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [line.count(", 0 differ") for line in done.stdout.splitlines()] == [1, 1]
+
+
+def test_weights_in_a_file_of_their_own_give_the_same_bits(
+    folder: Path, program: Program, packages: dict[str, Path], tmp_path: Path
+) -> None:
+    package = weights_package(tmp_path)
+    assert program("verify", package).returncode == 0
+    rows = ("--certified", "0,1", "1,1", "0.25,0.75")
+    done = program("predict", *rows[:1], package, *rows[1:])
+    assert (done.returncode, done.stdout) == (0, program("predict", *rows[:1], packages["xor"], *rows[1:]).stdout)
+
+
+@pytest.mark.parametrize("damage", weights.DAMAGES)
+def test_weights_that_are_not_the_packaged_ones_are_refused(program: Program, tmp_path: Path, damage: str) -> None:
+    package = weights_package(tmp_path)
+    edit, words = weights.DAMAGES[damage]
+    edit(package)
+    done = program("predict", package, "0,1")
+    assert (done.returncode in (1, 3), done.stdout, len(done.stderr.splitlines())) == (True, "", 1)
+    assert words in done.stderr
+
+
+@pytest.mark.parametrize("graph", weights.GRAPHS)
+def test_a_graph_that_looks_for_its_weights_elsewhere_is_refused(program: Program, tmp_path: Path, graph: str) -> None:
+    done = program("predict", weights_package(tmp_path, weights.GRAPHS[graph]), "0,1")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert "model.onnx" in done.stderr
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 
 from parity_runtime import Predictor
+from tests.embedding import weights
 from tests.embedding.conftest import (
     DAMAGES,
     DATA,
@@ -26,6 +27,7 @@ from tests.embedding.conftest import (
     write_table,
 )
 from tests.embedding.rare import CASES, ROWS, check_probabilities
+from tests.embedding.weights import weights_package
 from tests.runtime.protobuf import field
 
 pytestmark = pytest.mark.slow
@@ -95,6 +97,32 @@ def test_a_damaged_package_is_refused(node, packages: dict[str, Path], tmp_path:
         done = node(package, *options, table=b"x1,x2\n0,1\n")
         assert done.returncode in (1, 3) and done.stdout == b""
         assert len(done.stderr.splitlines()) == 1 and words in done.stderr.decode(), done.stderr
+
+
+def test_weights_in_a_file_of_their_own_give_the_same_bytes(node, packages: dict[str, Path], tmp_path: Path) -> None:
+    package = weights_package(tmp_path)
+    table = b"x1,x2\n0,1\n1,1\n0.25,0.75\n"
+    assert node(package, "--verify").returncode == 0
+    done = node(package, "--certified", table=table)
+    assert (done.returncode, done.stdout) == (0, node(packages["xor"], "--certified", table=table).stdout)
+
+
+def test_weights_that_are_not_the_packaged_ones_are_refused(folder: Path, tmp_path: Path) -> None:
+    """All in one process: each opens a damaged copy, and prints why not."""
+    words = {}
+    for place, (edit, word) in enumerate(weights.DAMAGES.values()):
+        copy = weights_package(tmp_path / str(place))
+        edit(copy)
+        words[str(copy)] = word
+    for place, change in enumerate(weights.GRAPHS.values()):
+        words[str(weights_package(tmp_path / f"graph-{place}", change))] = "model.onnx"
+    code = f"""import {{ ParityError, loadPackage }} from "./parity.mjs";
+    for (const copy of {json.dumps(list(words))})
+      await loadPackage(copy).catch((error) => console.log(error instanceof ParityError && error.message));"""
+    command = ["node", "--input-type=module", "--eval", code]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    for line, word in zip(done.stdout.splitlines(), words.values(), strict=True):
+        assert word in line
 
 
 def test_another_output_than_the_expected_one_fails(node, packages: dict[str, Path], tmp_path: Path) -> None:

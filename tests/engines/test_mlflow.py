@@ -22,6 +22,7 @@ import pandas as pd
 
 from parity_runtime import DigestError, InputError, Predictor, UncheckedModelWarning
 from parity_runtime.mlflow import log_model, signature
+from tests.runtime.external_weights import externalize
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 PARCELS = {"weight": [1.0, None], "city": ["Bern", None], "carrier": [7, None], "fragile": [True, None],
@@ -40,9 +41,9 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.chdir(before)
 
 
-def logged(package: str, **options: Any) -> str:
+def logged(package: str | Path, **options: Any) -> str:
     with mlflow.start_run():
-        return log_model(DATA / package, name=package, **options).model_uri
+        return log_model(DATA / package, name=Path(package).name, **options).model_uri
 
 
 @pytest.mark.usefixtures("tracked")
@@ -64,6 +65,13 @@ def test_cells_of_every_kind_may_be_missing_where_the_model_takes_that() -> None
     assert found["label"].tolist() == Predictor(DATA / "parcels").predict(frame).tolist()
     with pytest.raises(mlflow.MlflowException, match="missing inputs"):
         mlflow.pyfunc.load_model(logged("parcels")).predict(frame.drop(columns="city"))
+
+
+@pytest.mark.usefixtures("tracked")
+def test_weights_in_a_file_of_their_own_go_with_it(tmp_path: Path) -> None:
+    package = externalize(Path(shutil.copytree(DATA / "xor", tmp_path / "weights")))
+    frame = pd.DataFrame({"x1": [0.1, 1.0], "x2": [0.9, 1.0]})
+    assert mlflow.pyfunc.load_model(logged(package)).predict(frame)["label"].tolist() == [1, 0]
 
 
 @pytest.mark.usefixtures("tracked")

@@ -19,6 +19,7 @@ from parity_runtime import DigestError, InputError, MissingExtraError, ParityErr
 from parity_runtime.engines import spark_errors, worker_predictor
 from tests.end_to_end.guide import blocks
 from tests.engines.spark_cluster import Cluster, wait_for
+from tests.runtime.external_weights import externalize
 from tests.runtime.test_imports import BLOCK, python
 
 pyarrow = pytest.importorskip("pyarrow")
@@ -149,7 +150,7 @@ def test_a_package_that_is_not_the_drivers_is_refused_by_the_workers(session: An
 
 
 def test_a_package_that_was_shipped_needs_no_path_on_the_workers(session: Any, tmp_path: Path) -> None:
-    package = Path(shutil.copytree(XOR, tmp_path / "p"))
+    package = externalize(Path(shutil.copytree(XOR, tmp_path / "p")))
     answers = [spark.predict(points(session, 100), package, ship=True) for _ in range(2)]
     function = spark.predict_udf(package, ship=True)
     shutil.rmtree(package)

@@ -328,8 +328,9 @@ def test_a_regression_over_an_input_of_such_a_name_is_exported(name: str, tmp_pa
 def test_a_graph_of_text_needs_an_onnxruntime_that_knows_its_encoder() -> None:
     """LabelEncoder of ai.onnx.ml 4 came with onnxruntime 1.17; a graph of numbers alone may need an older one."""
     assert oldest_onnxruntime(18, 8) == "1.14"
-    assert oldest_onnxruntime(18, 8, text=True) == "1.17"
-    assert oldest_onnxruntime(21, 10, text=True) == "1.18"
+    assert oldest_onnxruntime(18, 8, 4) == "1.17"
+    assert oldest_onnxruntime(21, 10, 4) == "1.18"
+    assert oldest_onnxruntime(18, 8, 5) == "1.21"
 
 
 def test_an_onnxruntime_without_the_encoder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

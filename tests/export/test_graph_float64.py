@@ -158,6 +158,15 @@ def test_a_subgraph_takes_values_from_outside() -> None:
     assert abs(answer({"x": np.float32(0.25)})["y"] - torch.erf(torch.tensor(0.125).double()).item()) < 1e-7
 
 
+def test_one_column_of_texts_stays_a_column() -> None:
+    """Numpy takes a torch tensor of one element for a number, and would drop the axis."""
+    texts = helper.make_tensor_value_info("x", TensorProto.STRING, ["n", 3])
+    node = helper.make_node("Gather", ["x", "index"], ["y"], axis=1)
+    model = model_of([node], [texts], ["y"], {"index": np.array([1])})
+    found = float64(model, ["y"])({"x": np.array([["a", "b", "c"], ["d", "e", "f"]], object)})
+    assert found["y"].tolist() == [["b"], ["e"]]
+
+
 def test_what_cannot_be_evaluated_is_named() -> None:
     node = helper.make_node("Resize", ["x", "", "s"], ["y"], "enlarged", mode="linear", antialias=1,
                             coordinate_transformation_mode="align_corners")  # fmt: skip

@@ -71,6 +71,8 @@ static bool parse_contract(const struct place *place, struct contract *contract)
         !features_parse(place, contract->json, &contract->features) ||
         !missing_read(place, contract->json, &contract->missing) || !parse_graphs(place, contract))
         return false;
+    if (json_array_size(json_object_get(contract->json, "operators")) > 0)
+        return malformed(place, "it uses operators outside the ONNX standard, which this program does not allow");
     contract->classes = get_array(place, contract->json, "classes");
     contract->targets = contract->classes == NULL ? NULL : get_array(place, contract->json, "targets");
     return contract->targets != NULL && contract_check(contract, place) &&

@@ -8,9 +8,11 @@
 
 #include "folder.h"
 
+const char WEIGHTS[] = "weights.bin";
 static const char MANIFEST[] = "manifest.json";
-static const size_t LARGEST_MANIFEST = (size_t)1 << 20;
-static const json_int_t LARGEST_SIZE = 0x7fffffff; /* protobuf's limit for a model */
+static const size_t LARGEST_MANIFEST = (size_t)1 << 24;
+static const json_int_t LARGEST_SIZE = (json_int_t)1 << 53; /* numbers up to it are exact in every language */
+static const json_int_t ALIGNMENT = 4096;
 
 /* Whether a name is a relative path with '/' that has no part "", "." or "..". */
 static bool stays_inside(const char *name)
@@ -29,13 +31,44 @@ static bool stays_inside(const char *name)
     return true;
 }
 
-static bool is_entry(const json_t *entry)
+static bool is_size(const json_t *size, json_int_t largest)
+{
+    return json_is_integer(size) && json_integer_value(size) >= 0 && json_integer_value(size) <= largest;
+}
+
+static bool has_digest(const json_t *entry)
 {
     const char *digest = json_string_value(json_object_get(entry, "sha256"));
-    const json_t *size = json_object_get(entry, "size");
     return digest != NULL && strlen(digest) == SHA256_TEXT - 1 &&
-           strspn(digest, "0123456789abcdef") == SHA256_TEXT - 1 && json_is_integer(size) &&
-           json_integer_value(size) >= 0 && json_integer_value(size) <= LARGEST_SIZE;
+           strspn(digest, "0123456789abcdef") == SHA256_TEXT - 1;
+}
+
+static bool is_entry(const json_t *entry)
+{
+    return has_digest(entry) && is_size(json_object_get(entry, "size"), LARGEST_SIZE);
+}
+
+static bool is_tensor(const json_t *entry, json_int_t file)
+{
+    const json_t *offset = json_object_get(entry, "offset"), *length = json_object_get(entry, "length");
+    return has_digest(entry) && is_size(offset, file) && is_size(length, file - json_integer_value(offset)) &&
+           json_integer_value(offset) % ALIGNMENT == 0;
+}
+
+/* What lies where in weights.bin: the object is there if the file is. */
+static bool read_tensors(struct package *package, const struct place *place)
+{
+    const json_t *file = json_object_get(package->files, WEIGHTS);
+    const char *name;
+    json_t *entry;
+    package->tensors = json_object_get(package->manifest, "tensors");
+    if ((package->tensors != NULL) != (file != NULL) || (file != NULL && !json_is_object(package->tensors)))
+        return malformed(place, "it has only one of 'tensors' and %s", WEIGHTS);
+    json_object_foreach(package->tensors, name, entry) {
+        if (!is_tensor(entry, json_integer_value(json_object_get(file, "size"))))
+            return malformed(place, "the tensor %s has no place in %s", name, WEIGHTS);
+    }
+    return true;
 }
 
 static bool read_manifest(struct package *package, const struct bytes *bytes, struct failure *failure)
@@ -56,7 +89,7 @@ static bool read_manifest(struct package *package, const struct bytes *bytes, st
         if (!is_entry(entry))
             return malformed(&place, "the entry of %s is not written as {sha256, size}", name);
     }
-    return true;
+    return read_tensors(package, &place);
 }
 
 static bool check_id(const struct package *package, const char *digest, struct failure *failure)

@@ -5,11 +5,15 @@
 #include "file.h"
 #include "json.h"
 
+/* The file of large tensors; a graph's tensor that lies in it has exactly this text as its location. */
+extern const char WEIGHTS[];
+
 struct package {
     const char *folder;
     char id[SHA256_TEXT]; /* sha256 of manifest.json: it names every byte of the package */
     json_t *manifest;
     json_t *files; /* name -> {sha256, size}; every entry has been checked for its form */
+    json_t *tensors; /* name -> {offset, length, sha256} in weights.bin; NULL where there is no such file */
 };
 
 /* `digest` is the package id that is expected; NULL takes any. */

@@ -18,13 +18,28 @@ static bool set_options(const OrtApi *api, OrtSessionOptions *options, const str
            runtime_done(runtime, api->SetSessionLogSeverityLevel(options, ORT_LOGGING_LEVEL_FATAL), "start", failure);
 }
 
-static bool create(struct session *session, const struct bytes *model, struct failure *failure)
+/* Hands weights.bin over from memory; onnxruntime copies what it needs, and opens no file. */
+static bool set_weights(const struct runtime *runtime, OrtSessionOptions *options, const struct bytes *weights,
+                        struct failure *failure)
+{
+    const ORTCHAR_T *names[] = {WEIGHTS};
+    char *buffers[] = {(char *)weights->data};
+    return weights->data == NULL ||
+           runtime_done(runtime,
+                        runtime->api->AddExternalInitializersFromFilesInMemory(options, names, buffers,
+                                                                               &weights->size, 1),
+                        "take the weights", failure);
+}
+
+static bool create(struct session *session, const struct bytes *model, const struct bytes *weights,
+                   struct failure *failure)
 {
     const struct runtime *runtime = session->runtime;
     const OrtApi *api = runtime->api;
     OrtSessionOptions *options = NULL;
     bool created = runtime_done(runtime, api->CreateSessionOptions(&options), "start", failure) &&
                    set_options(api, options, runtime, failure) &&
+                   set_weights(runtime, options, weights, failure) &&
                    runtime_done(runtime,
                                 api->CreateSessionFromArray(runtime->env, model->data, model->size, options,
                                                             &session->session),
@@ -37,7 +52,8 @@ static bool create(struct session *session, const struct bytes *model, struct fa
 bool session_open(struct session *session, const struct runtime *runtime, const struct package *package,
                   const struct contract *contract, enum graph graph, struct failure *failure)
 {
-    struct bytes model;
+    struct bytes model, weights = {0};
+    bool external;
     const char *file = contract->files[graph];
     *session = (struct session){runtime, &contract->inputs, &contract->outputs[graph], NULL};
     if (file == NULL)
@@ -47,8 +63,10 @@ bool session_open(struct session *session, const struct runtime *runtime, const 
     if (!package_read(package, file, &model, failure))
         return false;
     const struct place place = {package->folder, file, failure};
-    bool opened = model_scan(&model, &place) && create(session, &model, failure) &&
-                  session_check(session, contract, &place);
+    bool opened = model_scan(&model, package->tensors, &external, &place) &&
+                  (!external || package_read(package, WEIGHTS, &weights, failure)) &&
+                  create(session, &model, &weights, failure) && session_check(session, contract, &place);
+    free(weights.data);
     free(model.data);
     if (!opened)
         session_close(session);

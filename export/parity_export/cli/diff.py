@@ -54,7 +54,7 @@ def diff(source: str, model: Path, between: str, rtol: float, atol: float, **opt
     """
     ExportOptions(rtol=rtol, atol=atol)
     first, second = _sides(between)
-    graph = OnnxGraph(load_model(model).data) if model.is_dir() else read_model(model)
+    graph = OnnxGraph.loaded(load_model(model)) if model.is_dir() else read_model(model)
     compared = compared_source(source, bare_module(source, options), options, graph, model.stem)
     for line in compared.said:
         echo_line(line, err=True)

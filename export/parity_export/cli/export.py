@@ -11,36 +11,25 @@ from parity_export.cli.module_options import (
     effort_option,
     input_specs,
     is_run,
-    labels,
     module_options,
     run_network,
     sample,
     user_module,
 )
+from parity_export.cli.output_options import output_options, output_spec
 from parity_export.cli.probe_options import probe_options
 from parity_export.error_bounds.bound_report import BoundReport
 from parity_export.export import Exported, export_package
 from parity_export.export_options import ExportOptions, ReportDetail
 from parity_export.gate.comparison import COSINE
 from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
-from parity_export.sources.output_spec import OutputSpec
 from parity_export.sources.pretrained import METHOD
 from parity_runtime import InputError
 from parity_runtime.cli.echo import echo_line
-from parity_runtime.cli.options import names
-from parity_runtime.contract import TASKS
 from parity_runtime.printable import counted
 from parity_training import Run
 
-
-def _probabilities(
-    context: click.Context, parameter: click.Parameter, text: str | None
-) -> float | tuple[float, ...] | None:
-    """Read ``0.3``, or ``0.3,0.5`` as one for each class."""
-    if text is None:
-        return None
-    found = tuple(float(click.FLOAT(part.strip(), parameter, context)) for part in text.split(","))
-    return found[0] if len(found) == 1 else found
+_HOW = ("opset", "ir_version", "rtol", "atol", "report", "effort", "external_weights")
 
 
 @click.command()
@@ -48,17 +37,7 @@ def _probabilities(
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace a package that stands there already.")
 @module_options
-@click.option("--task", type=click.Choice(TASKS), help="What your module's output means [default: tensors].")
-@click.option("--classes", metavar="A,B,...", help="Labels by index [default: 0,1,...].")
-@click.option("--positive", help="The class that a binary output speaks of; must be the second.")
-@click.option(
-    "--threshold",
-    metavar="P[,P,...]",
-    callback=_probabilities,
-    help="Probability from which on a row is positive; of multilabel one for all classes, or for each [default: 0.5].",
-)
-@click.option("--features", metavar="A,B,...", help="Column names [default: x1,x2,...].")
-@click.option("--targets", metavar="A,B,...", help="Names of the predicted columns.")
+@output_options
 @click.option("--name", help="The model's name [default: the callable's].")
 @click.option("--opset", type=int, help="The ONNX opset [default: torch's choice].")
 @click.option("--ir-version", type=int, help="The ONNX IR version [default: torch's choice].")
@@ -72,6 +51,11 @@ def _probabilities(
     help="What parity.json holds: a row for each backend and output, or every batch size and group of probes as well.",
 )
 @effort_option
+@click.option(
+    "--external-weights",
+    is_flag=True,
+    help="Keep large tensors in weights.bin, beside the graph; over 2 GiB that is done in any case.",
+)
 @click.option("--no-plots", is_flag=True, help="Leave the model card's plots out.")
 @click.option("--verbose", is_flag=True, help="Show torch's own reason when it cannot export.")
 def export(source: str, target: Path, force: bool, verbose: bool, **options: Any) -> None:
@@ -80,7 +64,7 @@ def export(source: str, target: Path, force: bool, verbose: bool, **options: Any
     SOURCE is a run folder, or package.module:Callable with --weights (unless it loads them itself) and --input.
     Exits with 3 and writes nothing but TARGET.refused.json if the graph does not answer as the module.
     """
-    chosen_options = {name: options.pop(name) for name in ("opset", "ir_version", "rtol", "atol", "report", "effort")}
+    chosen_options = {name: options.pop(name) for name in _HOW}
     plots, certified = not options.pop("no_plots"), options.pop("certified")
     how = ExportOptions(replace=force, plots=plots, certified=certified, **chosen_options)
     check_source_options(source, options, ("network",))
@@ -131,16 +115,7 @@ def _run_source(source: str, options: dict[str, Any]) -> ModelSource:
 
 def _module_source(source: str, options: dict[str, Any]) -> ModelSource:
     loaded, inputs = user_module(source, options), input_specs(options)
-    output_spec = OutputSpec(
-        task=options["task"] or "tensors",
-        output=options["outputs"],
-        classes=labels(options["classes"]),
-        positive=options["positive"],
-        threshold=options["threshold"],
-        features=names(options["features"]),
-        targets=names(options["targets"]),
-    )
     name = options["name"] or source.rpartition(":")[2].removesuffix(f".{METHOD}")
     real, probes = sample(options, inputs), probe_options(options)
-    found = source_from_module(loaded.module, options["inputs"], output_spec, name, real, probes)
+    found = source_from_module(loaded.module, options["inputs"], output_spec(options), name, real, probes)
     return found.noting(*loaded.notes)

@@ -45,11 +45,11 @@ def refuse_inexact_fusions(graph: OnnxGraph, outputs: Sequence[str]) -> None:
     Raises:
         CannotCertifyError: an operator appears that is none of `EXACT_FUSIONS`, or one appears more often.
     """
-    model = graph.proto
+    model = graph.light
     nodes = _needed(model.graph, outputs)
     written = Counter(name for node in nodes for name in (*_names(node), *_definition(node, model)))
     for level in OPTIMIZATIONS:
-        made = Counter(name for node in _needed(graph.optimized(level).graph, outputs) for name in _names(node))
+        made = Counter(name for node in _needed(graph.optimized(level).light.graph, outputs) for name in _names(node))
         more = [name for name in made if made[name] > written[name] and name not in EXACT_FUSIONS]
         if more:
             raise CannotCertifyError(

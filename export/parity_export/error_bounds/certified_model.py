@@ -70,10 +70,10 @@ class CertifiedModel:
             ParityError: the package cannot be opened.
         """
         package = Package.open(path)
-        plain = OnnxGraph(load_model(path, package.id).data)
+        plain = OnnxGraph.loaded(load_model(path, package.id))
         if "certified" not in package.contract.graphs:
             return cls.of(package.contract, plain)
-        graph = OnnxGraph(load_model(path, package.id, certified=True).data)
+        graph = OnnxGraph.loaded(load_model(path, package.id, certified=True))
         bound_report = package.read_json(REPORT).get("error_bounds")
         gaps = bound_report.get("torch_gaps") if isinstance(bound_report, dict) else None
         measured = backends(functions_of(plain, package.contract))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _COMMUTING = ("add", "mul")
+_PART = 2**16  # numbers that are mixed at a time: each takes 8 bytes, several times
 _FIRST, _SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 """Odd numbers of no pattern, as in SplitMix64 and xxHash: they spread the bits of a number over 64."""
 
@@ -59,10 +60,21 @@ def joined(name: str, operands: Sequence[bytes]) -> bytes:
 
 def content(array: NDArray[np.generic]) -> bytes:
     """Return the print of a constant: the same for the same numbers in any order, or one number repeated."""
-    bits = np.ascontiguousarray(array, np.float32).reshape(-1).view(np.uint32).astype(np.uint64)
+    bits = np.ascontiguousarray(array, np.float32).reshape(-1).view(np.uint32)
     if bits.size and (bits == bits[0]).all():
         bits = bits[:1]
+    total = np.zeros(1, np.uint64)
+    for start in range(0, bits.size, _PART):
+        total += _mixed(bits[start : start + _PART].astype(np.uint64))
+    return joined(f"constant of {bits.size}", [total.tobytes()])
+
+
+def _mixed(bits: NDArray[np.uint64]) -> np.uint64:
     mixed = (bits + _FIRST) * _FIRST
     mixed = (mixed ^ (mixed >> np.uint64(29))) * _SECOND
-    total = (mixed ^ (mixed >> np.uint64(32))).sum(dtype=np.uint64)
-    return joined(f"constant of {bits.size}", [total.tobytes()])
+    return np.uint64((mixed ^ (mixed >> np.uint64(32))).sum(dtype=np.uint64))
+
+
+def digest(array: NDArray[np.generic]) -> bytes:
+    """Return the sha256 of an array's bytes: the same for the same elements in the same order."""
+    return hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data).digest()

@@ -86,7 +86,7 @@ class _Algebra:
             elif constant.dtype == np.float32 and constant.size and (constant == constant.reshape(-1)[0]).all():
                 self._known[value] = _cleaned({(): float(constant.reshape(-1)[0])})
             else:
-                digest = hashlib.sha256(np.ascontiguousarray(constant).tobytes()).hexdigest()
+                digest = hashlib.sha256(np.ascontiguousarray(constant).data).hexdigest()
                 self._known[value] = self._atom(f"constant {constant.shape} {digest}")
         return self._known[value]
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import NodeProto, numpy_helper
+from onnx import NodeProto
 
 from parity_export.error_bounds.data_flow import Flow, content, joined
 from parity_export.error_bounds.registry import OPERATORS, moving
+from parity_export.onnx_graph import OnnxGraph
 
 _MOVED = moving("keeps", "selects")
 
@@ -17,7 +17,7 @@ class GraphFlow:
     """Follows a graph to one of its outputs.
 
     Args:
-        graph: of the model.
+        graph: the model.
         output: one of its outputs.
         given: the values that the module's inputs are, in their order; by default the graph's inputs.
 
@@ -26,14 +26,15 @@ class GraphFlow:
         result: the print of the output.
     """
 
-    def __init__(self, graph: onnx.GraphProto, output: str, given: Sequence[str] = ()) -> None:
+    def __init__(self, graph: OnnxGraph, output: str, given: Sequence[str] = ()) -> None:
         self.flow = Flow()
-        self._producers = {name: node for node in graph.node for name in node.output}
-        self._constants = {initializer.name: numpy_helper.to_array(initializer) for initializer in graph.initializer}
-        inputs = given or [value.name for value in graph.input if value.name not in self._constants]
+        written = graph.light.graph
+        self._producers = {name: node for node in written.node for name in node.output}
+        self._constants = graph.constants()
+        inputs = given or [value.name for value in written.input if value.name not in self._constants]
         self._prints = {name: joined(f"input {index}", []) for index, name in enumerate(inputs)}
         needed = self._needed(output)
-        for node in graph.node:
+        for node in written.node:
             if node.output[0] in needed:
                 value = self._of(node)
                 self._prints |= dict.fromkeys(node.output, value)

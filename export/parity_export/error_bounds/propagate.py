@@ -19,6 +19,7 @@ from parity_export.error_bounds.known_encoder import encoded_values
 from parity_export.error_bounds.preconditions import INTEGERS, check_graph, check_node
 from parity_export.error_bounds.registry import COMPARISONS, moving, rule_of
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
+from parity_export.light_graph import full_model
 from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import ModelContract
 from parity_runtime.arguments import argument
@@ -57,9 +58,9 @@ def propagate_error_bounds(graph: OnnxGraph, contract: ModelContract) -> OnnxGra
             "multiclass and regression alone"
         )
     check_graph(graph.model, contract)
-    shaped = _with_shapes(graph.proto, strict=False)
+    shaped = _with_shapes(graph.light, strict=False)
     del shaped.metadata_props[:]
-    model = ir.from_proto(shaped)
+    model = full_model(shaped, graph.weights)
     outputs = {str(value.name): value for value in model.graph.outputs}
     answer = outputs[contract.bounded]
     builder = BoundBuilder(model.graph)
@@ -78,8 +79,8 @@ def propagate_error_bounds(graph: OnnxGraph, contract: ModelContract) -> OnnxGra
     if contract.is_classifier:
         certified = _certified(builder, (outputs[LABEL], answer, bound), contract)
         _add_output(model.graph, certified, CERTIFIED, ir.DataType.BOOL, outputs[LABEL].shape)
-    finished = _with_shapes(ir.to_proto(passes.RemoveUnusedNodesPass()(model).model), strict=True)
-    certified_graph = OnnxGraph(finished)
+    finished = OnnxGraph(passes.RemoveUnusedNodesPass()(model).model)
+    certified_graph = finished.with_light(_with_shapes(finished.light, strict=True))
     written = [name for name in (contract.bounded, LABEL) if name in outputs]
     refuse_inexact_fusions(graph, written)
     refuse_inexact_fusions(certified_graph, [*written, ERROR_BOUND, *[CERTIFIED] * contract.is_classifier])

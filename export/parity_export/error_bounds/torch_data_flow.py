@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from parity_export.error_bounds.aten_operator import tensors
-from parity_export.error_bounds.data_flow import Flow, content, joined
+from parity_export.error_bounds.data_flow import Flow, content, digest, joined
 from parity_export.error_bounds.registry import ATEN
 from parity_export.gate.final_activation import FinalActivation
 
@@ -23,14 +23,16 @@ class TorchFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]
     Attributes:
         flow: its operations.
         result: the print of what it returned.
-        numbers: every number and tensor that an operator was given, as float32 bytes.
+        numbers: the `digest` of every number and tensor that an operator was given, in float32.
     """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.flow = Flow()
         self.result = b""
-        self.numbers: set[bytes] = {_bytes(value) for value in (0.0, 1.0, 20.0)}  # also defaults that are not passed
+        self.numbers: set[bytes] = {
+            _digest_of(value) for value in (0.0, 1.0, 20.0)
+        }  # also defaults that are not passed
         self._prints: dict[int, bytes] = {}
         self._kept: list[torch.Tensor] = []  # an identity is a tensor's own only while that lives
 
@@ -61,9 +63,9 @@ class TorchFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]
         given = dict(zip((argument.name for argument in func._schema.arguments), args, strict=False)) | kwargs
         for value in tree_leaves((args, kwargs)):
             if isinstance(value, int | float):
-                self.numbers.add(_bytes(value))
+                self.numbers.add(_digest_of(value))
             elif isinstance(value, torch.Tensor) and value.dtype == torch.float32:
-                self.numbers.add(value.detach().numpy().tobytes())
+                self.numbers.add(digest(value.detach().numpy()))
         operands = self._operands(name, args)
         result = func(*args, **kwargs)
         value = self._recorded(name, given, operands)
@@ -99,6 +101,6 @@ class TorchFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._prints[id(tensor)] = value
 
 
-def _bytes(value: float) -> bytes:
+def _digest_of(value: float) -> bytes:
     with np.errstate(over="ignore"):
-        return np.float32(value).tobytes()
+        return digest(np.array(value, np.float32))

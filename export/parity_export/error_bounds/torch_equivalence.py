@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import numpy_helper
 
+from parity_export.error_bounds.data_flow import digest
 from parity_export.error_bounds.graph_data_flow import GraphFlow
 from parity_export.error_bounds.torch_data_flow import TorchFlow
 from parity_export.export_graph import ExportGraph
@@ -22,8 +22,8 @@ def torch_gaps(graph: ExportGraph) -> list[str]:
     source = graph.source
     torch_flow = TorchFlow.of(source.call, source.example.tensors(), squashed=source.module_output == "probabilities")
     given = [encoded_name(source.contract, spec.name) for spec in source.module_inputs]
-    graph_flow = GraphFlow(graph.onnx.proto.graph, source.contract.bounded, given)
-    strange = [name for name, array in _of_code(graph).items() if array.tobytes() not in torch_flow.numbers]
+    graph_flow = GraphFlow(graph.onnx, source.contract.bounded, given)
+    strange = [name for name, array in _of_code(graph).items() if digest(array) not in torch_flow.numbers]
     gaps = [f"torch was never given the graph's constant {name}" for name in strange]
     return gaps + (_counts(torch_flow, graph_flow) or _wiring(torch_flow, graph_flow))
 
@@ -58,12 +58,11 @@ def _of_code(graph: ExportGraph) -> dict[str, NDArray[np.float32]]:
     """Return a graph's float32 constants that are no tensors of its module, without those of head and encoder."""
     module = graph.source.module
     tensors = {*module.state_dict(), *dict(module.named_buffers())}
-    arrays = {
-        initializer.name: numpy_helper.to_array(initializer)
-        for initializer in graph.onnx.proto.graph.initializer
-        if initializer.name not in tensors and not initializer.name.startswith(("head.", PREFIX))
+    return {
+        name: array
+        for name, array in graph.onnx.constants().items()
+        if name not in tensors and not name.startswith(("head.", PREFIX)) and array.dtype == np.float32
     }
-    return {name: array for name, array in arrays.items() if array.dtype == np.float32}
 
 
 def _short(array: NDArray[Any]) -> bool:

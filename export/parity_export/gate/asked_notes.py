@@ -24,7 +24,7 @@ def _notes(source: ModelSource) -> Iterator[str]:
 
 
 def kernel_notes(source: ModelSource) -> tuple[str, ...]:
-    """Return which operators of a graph that is judged by itself were their own judges, in a line, once it has run."""
+    """Return in a line which operators of a graph that is judged by itself were their own judges, once it has run."""
     return source.module.notes if isinstance(source.module, GraphModule) else ()
 
 

@@ -51,7 +51,7 @@ class CodeNumbers:
 
 def code_numbers(graph: ExportGraph) -> CodeNumbers:
     """Return the numbers of a graph and of its module: one of the two may be wrong."""
-    written = graph.onnx.proto.graph
+    written = graph.onnx.light.graph
     compared = dict.fromkeys([*_of_module(graph.source), *(value for value, _ in _of_graph(written, _COMPARING))])
     whole = dict.fromkeys(int(value) for value, integer in _of_graph(written, _CUTTING) if integer)
     lengths = sorted({abs(value) + 1 for value in whole if 2 < abs(value) < _LONGEST})

@@ -18,7 +18,6 @@ from parity_export.gate.probes import SEED
 from parity_export.gate.text_probes import all_texts
 from parity_export.gate.timestamp_probes import calendar_timestamps, seconds_range
 from parity_export.graph.attach_encoder import encoded_name
-from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import Feature, ModelContract
 from parity_runtime.contract import is_encoded
 from parity_runtime.errors import first_line
@@ -55,14 +54,14 @@ def check_encoder(graph: ExportGraph) -> EncoderReport | None:
         return None
     names = {spec.name: encoded_name(contract, spec.name) for spec in network_inputs(contract)}
     computed = {name: inner for name, inner in names.items() if inner != name}
-    made = {name for node in graph.onnx.proto.graph.node for name in node.output}
+    made = {name for node in graph.onnx.light.graph.node for name in node.output}
     lost = [inner for inner in computed.values() if inner not in made]
     if lost:
         return EncoderReport(0, 0, [f"the graph has no value {lost[0]}, which its encoder computes"], [])
-    inputs = _rows(contract, _texts_of(graph.onnx.proto.graph))
+    inputs = _rows(contract, _texts_of(graph.onnx.light.graph))
     report = EncoderReport(len(next(iter(inputs.values()))), 0, [], [])
     wanted = encode_columns(contract, inputs)
-    alone = OnnxGraph(_alone(graph.onnx.proto, list(computed.values())))
+    alone = graph.onnx.with_light(_alone(graph.onnx.light, list(computed.values())))
     for backend in backends(alone):
         try:
             found = backend.load_values(alone, list(computed.values()))(inputs)

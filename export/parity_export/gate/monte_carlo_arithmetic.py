@@ -83,7 +83,7 @@ class MonteCarloArithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _moved(self, value: Any) -> Any:
         if not isinstance(value, Tensor) or value.dtype != torch.float32:
             return value
-        return value * (1 + self._reach * self._signs(value))
+        return value * self._signs(value).mul_(self._reach).add_(1)  # in place: it may be a layer's weights
 
     def _moved_but_for_whole(self, value: Any) -> Any:
         """Move all but whole numbers."""
@@ -94,4 +94,4 @@ class MonteCarloArithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _signs(self, tensor: Tensor) -> Tensor:
         """Return -1, 0 or 1 for each element."""
-        return (torch.rand(tensor.shape, generator=self._random) * 3).floor_().sub_(1)
+        return torch.rand(tensor.shape, generator=self._random).mul_(3).floor_().sub_(1)

@@ -35,6 +35,8 @@ from parity_export.gate.probes import (
 from parity_export.gate.rounding_envelope import Envelope
 from parity_export.gate.tolerances import FAR, check_precision, groups
 from parity_export.gate.torch_reference import TorchReference
+from parity_export.memory import LARGE as LARGE_MODULE
+from parity_export.memory import give_back
 from parity_export.sources.model_source import ModelSource
 from parity_export.sources.probe_options import drawn_rows
 from parity_runtime import InputError
@@ -78,6 +80,12 @@ class GateSetting:
         """Let the float64 copy and the default backend go until they are run again."""
         self.torch_float64.release()
         self.default_backend.release()
+
+    def make_room(self, source: ModelSource) -> None:
+        """Let them go if the module is large: what follows runs it in float32, and holds copies of some weights."""
+        if sum(tensor.nbytes for tensor in source.module.state_dict().values()) > LARGE_MODULE:
+            self.release()
+            give_back(collect=False)
 
 
 class Oracle:
@@ -263,6 +271,7 @@ class Oracle:
 
     def _run(self, batch: int) -> ExpectedOutputs:
         answered = self._answered or self._answers(batch)
+        self._setting.make_room(self._source)
         envelope = Envelope(answered.float32)
         samples = float32_samples(self._source, self.plan, independent=self.row_independent)
         envelope.run(samples, self.batches, self.probes, np.arange(len(self.probes)), batch)

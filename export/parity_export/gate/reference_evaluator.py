@@ -9,7 +9,6 @@ from parity_export.gate.comparison import close
 from parity_export.onnx_graph import OnnxGraph
 from parity_runtime.errors import first_line
 from parity_runtime.inference.input_validation import Arrays
-from parity_runtime.inference.session import create_session
 
 _RTOL, _ATOL = 1e-3, 1e-5  # onnx.backend.test's relative tolerance, and a value of it near zero
 
@@ -23,9 +22,8 @@ def differing_operator(graph: OnnxGraph, call: Arrays) -> str:
         graph: the model.
         call: the model's inputs.
     """
-    proto = graph.proto
-    values = _onnxruntime_values(proto, call)
-    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    proto, constants = graph.light, graph.constants()
+    values = _onnxruntime_values(graph, call)
     versions = {entry.domain: entry.version for entry in proto.opset_import}
     known = {**constants, **values, **call}
     for node in proto.graph.node:
@@ -37,9 +35,9 @@ def differing_operator(graph: OnnxGraph, call: Arrays) -> str:
     return "no operator by itself"
 
 
-def _onnxruntime_values(proto: onnx.ModelProto, call: Arrays) -> dict[str, NDArray[np.generic]]:
+def _onnxruntime_values(graph: OnnxGraph, call: Arrays) -> dict[str, NDArray[np.generic]]:
     shown = onnx.ModelProto()
-    shown.CopyFrom(proto)
+    shown.CopyFrom(graph.light)
     given = {output.name for output in shown.graph.output}
     shown.graph.output.extend(
         onnx.ValueInfoProto(name=name)
@@ -47,7 +45,7 @@ def _onnxruntime_values(proto: onnx.ModelProto, call: Arrays) -> dict[str, NDArr
         for name in node.output
         if name and name not in given
     )
-    session = create_session(shown.SerializeToString(), optimization="disabled")
+    session = graph.with_light(shown).session(optimization="disabled")
     names = [output.name for output in session.get_outputs()]
     found = zip(names, session.run(names, call), strict=True)
     return {name: array for name, array in found if isinstance(array, np.ndarray)}

@@ -114,6 +114,7 @@ def run_gate(
     setting.release()  # missing cells and closer looks have loaded the float64 copy again
     graph.onnx.give_back()
     report.plan = plans.to_json()
+    report.judge = "torch" if source.adopted is None else "the file's own graph in float64"
     report.not_run += refused
     encoder = None if external else check_encoder(graph)  # another exporter's has values of other names
     if encoder is not None:

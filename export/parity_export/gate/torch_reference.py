@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from parity_export.gate.final_activation import FinalActivation
@@ -49,7 +49,7 @@ class TorchReference:
     ) -> None:
         module = source.module
         if double:
-            module = copy.deepcopy(module).double()
+            module = _double_copy(module)
         self._call = source.calling(module.eval())
         self._arrays = source.arrays
         self._double, self._prepare = double, prepare
@@ -125,6 +125,17 @@ class TorchReference:
     def _log_odds(self, probabilities: Tensor) -> Tensor:
         kept = probabilities.clamp(_CUT, 1 - _CUT)
         return kept.log() if self._chooses else kept.log() - torch.log1p(-kept)
+
+
+def _double_copy(module: nn.Module) -> nn.Module:
+    """Return a copy in float64; its weights are made of the module's, not of another copy in float32."""
+    made: dict[int, Any] = {}
+    for tensor in (*module.parameters(), *module.buffers()):
+        if type(tensor) in (torch.Tensor, nn.Parameter) and tensor.is_floating_point():
+            double = tensor.detach().double()
+            is_parameter = isinstance(tensor, nn.Parameter)
+            made[id(tensor)] = nn.Parameter(double, tensor.requires_grad) if is_parameter else double
+    return copy.deepcopy(module, made).double()
 
 
 class _Promoting(TorchDispatchMode):  # type: ignore[no-untyped-call]

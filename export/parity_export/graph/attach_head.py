@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import ShapeInferencePass
@@ -10,6 +11,7 @@ from onnx_ir.passes.common import ShapeInferencePass
 from parity_export.export_graph import ExportGraph
 from parity_export.graph.head import add_head
 from parity_export.graph.output_shapes import returned_shapes
+from parity_export.light_graph import weights_as_inputs
 from parity_export.sources.model_source import ModelSource
 from parity_export.sources.output_spec import SHAPES
 from parity_runtime import InputError, ModelContract, TensorSpec
@@ -17,7 +19,6 @@ from parity_runtime.arguments import argument
 from parity_runtime.contract import batch_name
 from parity_runtime.errors import whole_text
 
-_LARGE = 2**16  # bytes of a weight
 _EXPRESSION = re.compile(r"(?!unk__|None)[\w +*()-]+")  # not what inference calls a size that it does not know
 
 
@@ -33,7 +34,7 @@ def attach_head(traced: ExportGraph) -> ExportGraph:
     contract = _with_lengths(source, model)
     add_head(model, contract, source.module_output)
     model = ShapeInferencePass()(model).model
-    return traced.with_model(model, contract if contract.task != "tensors" else _with_outputs(source, model))
+    return traced.with_model(model, contract if contract.task != "tensors" else with_returned_shapes(source, model))
 
 
 def check_graph(graph: ExportGraph) -> None:
@@ -43,33 +44,28 @@ def check_graph(graph: ExportGraph) -> None:
         InputError: the graph is not valid ONNX, such as a length that its opset does not know.
     """
     try:
-        onnx.checker.check_model(_without_weights(graph.model))
+        # The checker takes a model's bytes apart once more for each large tensor, and opens what lies outside.
+        onnx.checker.check_model(weights_as_inputs(graph.onnx.light, graph.onnx.weights))
     except onnx.checker.ValidationError as error:
         raise InputError(f"torch exported a graph that ONNX's checker refuses: {whole_text(error)}") from error
     graph.onnx.give_back()
 
 
-def _without_weights(model: ir.Model) -> onnx.ModelProto:
-    """Return a copy whose large weights are inputs: the checker takes a model's bytes apart once more for each."""
-    light = model.clone()
-    for name, value in list(light.graph.initializers.items()):
-        if value.const_value is not None and value.const_value.nbytes > _LARGE:
-            value.shape, value.dtype = ir.Shape(value.const_value.shape.numpy()), value.const_value.dtype
-            value.const_value = None
-            del light.graph.initializers[name]
-            light.graph.inputs.append(value)
-    return ir.to_proto(light)
-
-
-def _with_outputs(source: ModelSource, model: ir.Model) -> ModelContract:
+def with_returned_shapes(source: ModelSource, model: ir.Model) -> ModelContract:
     """Return the contract of tensors with the outputs that a graph gives.
 
     torch is asked which axes are which dynamic dimension: the exporter invents names, and fixes sizes, after some
     operators. The graph's own word counts where an axis is computed from others (``2*time``).
     """
-    for value, (_, shape) in zip(model.graph.outputs, returned_shapes(source), strict=True):
-        value.shape = ir.Shape(_known_sizes(value, shape))
+    declare_returned(source, model)
     return replace(source.contract, outputs=tuple(_spec(value) for value in model.graph.outputs))
+
+
+def declare_returned(source: ModelSource, model: ir.Model) -> None:
+    """Give a graph's outputs the shapes that the source's module returns, in place, and dtypes where they have none."""
+    for value, (dtype, shape) in zip(model.graph.outputs, returned_shapes(source), strict=True):
+        value.shape = ir.Shape(_known_sizes(value, shape))
+        value.dtype = value.dtype or ir.DataType.from_numpy(np.dtype(dtype))
 
 
 def _with_lengths(source: ModelSource, model: ir.Model) -> ModelContract:
@@ -112,7 +108,8 @@ _COUNTED = {
 
 
 def _known_sizes(value: ir.Value, returned: tuple[int | str, ...]) -> list[int | str]:
-    declared = returned if value.shape is None else _sizes(value.shape)
+    known = value.shape is not None and len(value.shape) == len(returned)  # exporters also declare another rank
+    declared = _sizes(value.shape) if known and value.shape is not None else returned
     return [_size(mine, theirs) for mine, theirs in zip(returned, declared, strict=True)]
 
 

@@ -31,7 +31,7 @@ def add_head(model: ir.Model, contract: ModelContract, module_output: ModuleOutp
     """
     graph = model.graph
     if contract.task == "tensors":
-        _name_outputs(graph, [spec.name for spec in contract.outputs])
+        name_outputs(graph, [spec.name for spec in contract.outputs])
         replace_sigmoids(graph)
         return
     if len(graph.outputs) != 1:
@@ -183,7 +183,7 @@ def _set_outputs(graph: ir.Graph, contract: ModelContract, values: dict[str, ir.
         graph.outputs.append(value)
 
 
-def _name_outputs(graph: ir.Graph, names: Sequence[str]) -> None:
+def name_outputs(graph: ir.Graph, names: Sequence[str]) -> None:
     """Name the outputs of a tensors task."""
     _free_names(graph, names)
     outputs = list(graph.outputs)

@@ -1,5 +1,6 @@
 """Nodes and constants that are added to a graph that torch exported; those of its head begin with ``head.``."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,7 +37,7 @@ class ConstantPool:
     def value(self, array: NDArray[Any] | np.generic) -> ir.Value:
         """Return the initializer that holds an array."""
         array = np.asarray(array)
-        key = (array.tobytes(), array.shape, array.dtype.str)
+        key = (hashlib.sha256(np.ascontiguousarray(array).data).digest(), array.shape, array.dtype.str)
         if key not in self._values:
             name = f"{self._prefix}constant_{len(self._values)}"
             self._values[key] = _initializer(self._graph, name, array)

@@ -27,6 +27,9 @@ ML_DOMAIN, ML_OPSET = "ai.onnx.ml", 4
 _ML_RELEASE = "1.17"
 """The first onnxruntime with the LabelEncoder of that opset: it builds with ONNX 1.15, which brought it."""
 
+_ML_RELEASES = ((3, "1.14"), (ML_OPSET, _ML_RELEASE), (5, "1.21"))
+"""(newest ai.onnx.ml opset, onnxruntime): 1.20.1 lacks the TreeEnsemble of 5 in double, 1.21.1 has it."""
+
 
 def check_loads(opset: int, ir_version: int, *, text: bool = False) -> None:
     """Ask the installed onnxruntime whether it loads a graph of an opset and an IR version.
@@ -54,7 +57,7 @@ def check_loads(opset: int, ir_version: int, *, text: bool = False) -> None:
         )
 
 
-def oldest_onnxruntime(opset: int, ir_version: int, *, text: bool = False) -> str:
+def oldest_onnxruntime(opset: int, ir_version: int, ml_opset: int | None = None) -> str:
     """Return the oldest onnxruntime release (major.minor) that is known to load an opset and an IR version.
 
     That is the installed one at the latest.
@@ -62,16 +65,20 @@ def oldest_onnxruntime(opset: int, ir_version: int, *, text: bool = False) -> st
     Args:
         opset: of ai.onnx.
         ir_version: of the file.
-        text: whether the graph takes text.
+        ml_opset: of ai.onnx.ml, where the graph has any of its operators.
 
     Raises:
         InputError: the installed one does not.
     """
-    check_loads(opset, ir_version, text=text)
+    check_loads(opset, ir_version)
     installed = ".".join(import_onnxruntime().__version__.split(".")[:2])
     known = [release for release, newest, newest_ir in _RELEASES if opset <= newest and ir_version <= newest_ir]
     oldest = min([*known, installed], key=_version)
-    return max(oldest, _ML_RELEASE, key=_version) if text else oldest
+    if ml_opset is None:
+        return oldest
+    return max(
+        oldest, next((release for newest, release in _ML_RELEASES if ml_opset <= newest), installed), key=_version
+    )
 
 
 def _version(release: str) -> tuple[int, ...]:

@@ -16,18 +16,14 @@ from parity_runtime import InputError
 from parity_runtime.contract import batch_name
 
 _LARGER = 8  # times the sizes of an example
-_MAX_BYTES = 2**31 - 2**20  # protobuf's limit, and a mebibyte for what is no weight
 
 
 def trace(source: ModelSource, options: ExportOptions) -> ExportGraph:
     """Return the graph of a source's module.
 
     Raises:
-        InputError: the module is too large, or cannot be exported.
+        InputError: the module cannot be exported.
     """
-    weights = sum(tensor.nbytes for tensor in source.module.state_dict().values())
-    if weights > _MAX_BYTES:
-        raise InputError(f"the weights take {weights} bytes; a package is one file of less than 2 GiB")
     source, model, guards = _traced(source, options)
     model.ir_version = options.ir_version or model.ir_version
     guards = with_limits(guards, position_limits(source))

@@ -15,7 +15,7 @@ from parity_export.onnx_module.float64_types import captured, in_float64
 from parity_export.onnx_module.kernels import Computed, NodeAlone
 from parity_export.onnx_module.operators.operator import Node, NotThisOperatorError, UndefinedError
 from parity_export.onnx_module.operators.table import MOVING, OPERATORS, full_name
-from parity_export.onnx_module.values import Value, constant, kind_of, narrowed, widened
+from parity_export.onnx_module.values import Value, constant, is_text, kind_of, narrowed, widened
 from parity_runtime import InputError
 from parity_runtime.errors import first_line
 
@@ -160,6 +160,8 @@ class Step:
         node = Node(attributes, self._versions[self.node.domain], tuple(map(bool, self.outputs)), double)
 
         def computed(values: Sequence[Value]) -> Sequence[Value]:
+            if any(map(is_text, values)):
+                raise NotThisOperatorError
             count = max((index + 1 for index, value in enumerate(values) if value is not None), default=0)
             results = compute(list(values[:count]), node)
             results = list(results) if isinstance(results, tuple) else [results]

@@ -77,6 +77,11 @@ def narrowed(value: Value) -> Value:
     return [narrowed(one) for one in value] if isinstance(value, list) else value
 
 
+def is_text(value: Value) -> bool:
+    """Whether a value is an array of texts, which numpy would index by torch's rules, but for one number."""
+    return isinstance(value, np.ndarray) and value.dtype.kind in _HAS_NO_TENSOR
+
+
 def kind_of(value: Value) -> str:
     """Return what decides how a node is computed: of a tensor its dtype and rank."""
     if isinstance(value, Tensor | np.ndarray):

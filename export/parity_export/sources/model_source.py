@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from onnx import ModelProto
 from torch import nn
 
+from parity_export.onnx_module.graph_module import GraphModule
 from parity_export.sources.argument_binding import Binding, bare, bind
 from parity_export.sources.example_inputs import Example
 from parity_export.sources.half_precision import BFloat16Watch, half_inputs, in_float32, in_float32_spec
@@ -75,6 +77,8 @@ class ModelSource:
         as_float32: whether what the module's code asks to be in half precision is float32.
         decided_sizes: of the dynamic dimensions but the batch, at which the module's code decides otherwise than in the
             branch that its graph holds.
+        adopted: the graph of an ONNX file that the module evaluates, and that the package's is made of; None where
+            torch traces the module.
     """
 
     module: nn.Module
@@ -92,6 +96,7 @@ class ModelSource:
     outputs: OutputChoice = field(default_factory=OutputChoice)
     as_float32: bool = False
     decided_sizes: tuple[Mapping[str, int], ...] = ()
+    adopted: ModelProto | None = None
 
     def __repr__(self) -> str:
         return f"ModelSource({self.contract.name!r}, {type(self.module).__name__}, {self.contract.brief})"
@@ -238,7 +243,7 @@ def source_from_module(
             + argument("inputs", ["features: float32[batch, 2]"], option="--input")
         )
     options, specs = probes or ProbeOptions(), specifications(inputs)
-    module, converted = in_float32(_eval_copy(bare(module)))
+    module, converted = _computing_in_float32(_eval_copy(bare(module)))
     check_dtypes(module)
     call = replace(bind(module, specs), as_float32=converted is not None)
     example, inferred = settled_example(call, specs, options.dimensions, sample)
@@ -250,7 +255,8 @@ def source_from_module(
     check_returned(returned)
     check_sizes(call, example, returned)
     sizes = _row_sizes(returned, output_spec)
-    provenance: dict[str, str | int | None] = {"weights": weights_id(module.state_dict())}
+    is_graph = isinstance(module, GraphModule)  # its file's digest names it
+    provenance: dict[str, str | int | None] = {} if is_graph else {"weights": weights_id(module.state_dict())}
     contract = ModelContract(
         name=name,
         task=output_spec.task,
@@ -285,6 +291,11 @@ def specifications(inputs: Sequence[TensorSpec | str]) -> list[TensorSpec]:
 def _eval_copy(module: nn.Module) -> nn.Module:
     """Return the module, or a copy of it where a part of it is in train mode: the caller's stays as it is."""
     return copy.deepcopy(module).eval() if any(part.training for part in module.modules()) else module
+
+
+def _computing_in_float32(module: nn.Module) -> tuple[nn.Module, str | None]:
+    """Return a module in float32 where it is in half precision, and a line that says so; a graph has its own dtypes."""
+    return (module, None) if isinstance(module, GraphModule) else in_float32(module)
 
 
 def _answering(call: Binding, example: Example, output_spec: OutputSpec) -> tuple[Binding, str | None, Any]:

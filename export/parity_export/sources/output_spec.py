@@ -70,7 +70,7 @@ class OutputSpec:
 def _check_choices(output_spec: OutputSpec) -> None:
     """Refuse a task or an output that there is not, and a text where a list of names belongs."""
     check_choice("task", output_spec.task, TASKS)
-    if _decides(output_spec.task):
+    if decides(output_spec.task):
         _check_meaning(output_spec)
     for name in ("classes", "features", "targets"):
         given = getattr(output_spec, name)
@@ -78,7 +78,7 @@ def _check_choices(output_spec: OutputSpec) -> None:
             raise InputError(f"{name} is the text {shown(given)}; give a list of names, such as {[given]!r}")
 
 
-def _decides(task: Task) -> bool:
+def decides(task: Task) -> bool:
     """Whether a task decides by logits or probabilities."""
     return task in ("binary", "multiclass", "multilabel", "tagging")
 
@@ -122,11 +122,11 @@ def choose_outputs(returned: Any, output_spec: OutputSpec) -> OutputChoice:
     """
     pairs, everything = chosen(output_spec), all_outputs(returned)
     alone = len(everything.known) == 1 and not everything.known[0].name
-    if pairs and not (_decides(output_spec.task) and alone and pairs[0][0] == pairs[0][1]):
+    if pairs and not (decides(output_spec.task) and alone and pairs[0][0] == pairs[0][1]):
         everything = chosen_outputs(returned, pairs)
     if output_spec.task != "tensors" and len(everything.names) > 1:
         listed = ", ".join(leaf.name for leaf in everything.known)
-        meaning = "=logits" if _decides(output_spec.task) else ""
+        meaning = "=logits" if decides(output_spec.task) else ""
         way_out = argument("output", f"{everything.known[0].name}{meaning}")
         raise InputError(
             f"{argument('task', output_spec.task)} takes one tensor, and the module returns {listed}; choose one, as "

@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from parity_runtime.cli.options import digest_option, package_argument, provider_option
+from parity_runtime.cli.options import digest_option, operators_option, package_argument, provider_option
 from parity_runtime.evaluation.benchmark import Benchmark
-from parity_runtime.inference.session import Provider
 
 
 @click.command()
@@ -23,12 +22,13 @@ from parity_runtime.inference.session import Provider
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @provider_option
 @digest_option
-def bench(package: Path, threads: str, seconds: float, as_json: bool, provider: Provider, digest: str | None) -> None:
+@operators_option
+def bench(package: Path, threads: str, as_json: bool, **options: Any) -> None:
     """Measure PACKAGE on this machine: latency, throughput, start and memory, beside bare onnxruntime.
 
     Both are asked in turn in the same process. The rows are random, within the features' ranges where they are known.
     """
-    measured = Benchmark(package, provider, _numbers(threads), seconds, digest)
+    measured = Benchmark(package, threads=_numbers(threads), **options)
     figures: dict[str, Any] = {"latency": measured.latency()}
     if not as_json:
         _say_latency(figures["latency"])

@@ -13,7 +13,7 @@ from parity_runtime.cli.drift_options import DriftWatch, drift_options, refuse_b
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.engine_options import EngineChoice, engine_options
 from parity_runtime.cli.metric_lines import metric_lines, why_none
-from parity_runtime.cli.options import digest_option, package_argument, provider_option, say_provider
+from parity_runtime.cli.options import digest_option, operators_option, package_argument, provider_option, say_provider
 from parity_runtime.cli.table_options import read_options, refuse_row_of_many, table_file, table_options, tell
 from parity_runtime.contract import ModelContract
 from parity_runtime.drift.explain_row import explain_row
@@ -46,6 +46,7 @@ from parity_runtime.tables.table_parts import table_parts
 @engine_options
 @provider_option
 @digest_option
+@operators_option
 def evaluate(
     package: Path, tables: tuple[str, ...], target: str | None, as_json: bool, provider: Provider, **options: Any
 ) -> None:
@@ -70,7 +71,8 @@ def evaluate(
         raise click.UsageError(
             "parity evaluate reads paths that all workers see, not what has a scheme; mount it there"
         )
-    predictor = Predictor(package, provider=provider, digest=options.pop("digest"))
+    asked = {name: options.pop(name) for name in ("digest", "allow_operators")}
+    predictor = Predictor(package, provider=provider, **asked)
     say_provider(provider, predictor.provider)
     _check_names(predictor.contract, [name for _, name, _ in known])
     reading = read_options(options)

@@ -28,6 +28,7 @@ _COMMANDS = {
     "plot": _Entry("parity_training.cli.plot:plot", "train,plot", "Draw the plots of a run."),
     "report": _Entry("parity_training.cli.report:report", "train,plot", "Write a page about a run or a package."),
     "export": _Entry("parity_export.cli.export:export", "export,cpu", "Write a package that proved itself."),
+    "adopt": _Entry("parity_export.cli.adopt:adopt", "export,cpu", "Make a package of anybody's ONNX file."),
     "check": _Entry("parity_export.cli.check:check", "export,cpu", "Compare an ONNX file of any exporter."),
     "diff": _Entry("parity_export.cli.diff:diff", "export,cpu", "Name the first node that diverges."),
     "certify": _Entry("parity_export.cli.certify:certify", "export,cpu", "Say which labels are proven."),

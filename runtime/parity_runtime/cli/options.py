@@ -25,6 +25,14 @@ digest_option: Callable[[Any], Any] = click.option(
     help="The package id that is expected (parity info prints it); of a bare .onnx file its sha256.",
 )
 
+operators_option: Callable[[Any], Any] = click.option(
+    "--allow-operator",
+    "allow_operators",
+    multiple=True,
+    metavar="DOMAIN::NAME",
+    help="An operator outside the ONNX standard that may run, com.microsoft::Gelu say; may be repeated.",
+)
+
 
 def names(text: str | None) -> tuple[str, ...]:
     """Return the names of a comma-separated list; one that holds a comma is quoted as in CSV."""

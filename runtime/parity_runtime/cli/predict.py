@@ -8,7 +8,14 @@ import click
 
 from parity_runtime.cli.drift_options import DriftWatch, drift_options, refuse_beside_explain_row, show_row
 from parity_runtime.cli.engine_options import EngineChoice, engine_options
-from parity_runtime.cli.options import digest_option, names, package_argument, provider_option, say_provider
+from parity_runtime.cli.options import (
+    digest_option,
+    names,
+    operators_option,
+    package_argument,
+    provider_option,
+    say_provider,
+)
 from parity_runtime.cli.predict_table import TableRun, typed_rows
 from parity_runtime.cli.table_options import (
     TABLE_OPTIONS,
@@ -71,6 +78,7 @@ from parity_runtime.tables.table_file import TableFile
 @engine_options
 @provider_option
 @digest_option
+@operators_option
 def predict(package: Path, tables: tuple[str, ...], rows: tuple[str, ...], **options: Any) -> None:
     """Predict the rows of TABLE: CSV or JSON Lines (also .gz), .npy, Parquet or Arrow; - is stdin.
 
@@ -133,7 +141,7 @@ def predict(package: Path, tables: tuple[str, ...], rows: tuple[str, ...], **opt
 
 def _predictor(package: Path, options: dict[str, Any]) -> Predictor:
     """Return the predictor that the options ask for, which are taken out of them."""
-    asked = {name: options.pop(name) for name in ("provider", "digest", "certified")}
+    asked = {name: options.pop(name) for name in ("provider", "digest", "certified", "allow_operators")}
     predictor = Predictor(package, **asked)
     say_provider(asked["provider"], predictor.provider)
     check_gives_columns(predictor.contract)

@@ -1,6 +1,6 @@
 """Arrow record batches through a worker's predictor: the columns that are added are those of ``parity predict``."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypedDict, get_args
@@ -29,6 +29,8 @@ from parity_runtime.tables.cell_values import cell_values
 from parity_runtime.tables.feature_columns import check_takes_rows, read_inputs
 from parity_runtime.tables.text_columns import TextColumns
 
+_OF_WORKER = ("provider", "threads", "allow_operators")
+
 
 class MoreOptions(TypedDict, total=False):
     """What an engine's functions take beside the columns, the errors and the proof.
@@ -39,12 +41,14 @@ class MoreOptions(TypedDict, total=False):
         prefix: what the names of the added columns begin with.
         provider: what the workers' sessions run on: ``cpu``, ``cuda`` or ``auto``.
         threads: within an operator.
+        allow_operators: as in `Predictor`.
     """
 
     out_of_range: OutsideRange
     prefix: str
     provider: Provider
     threads: int
+    allow_operators: Collection[str]
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,8 @@ class BatchScorer:
             ParityError: as `WorkerPredictor.of`.
         """
         if not isinstance(package, WorkerPredictor):
-            provider, threads = more.get("provider", "cpu"), more.get("threads", 1)
-            package = WorkerPredictor.of(package, certified=certified, provider=provider, threads=threads)
+            asked: Any = {name: value for name, value in more.items() if name in _OF_WORKER}
+            package = WorkerPredictor.of(package, certified=certified, **asked)
             _check_row_independent(package.open().contract)
         outside, prefix = more.get("out_of_range", "ignore"), more.get("prefix", "")
         return cls(package, tuple(columns), errors, outside, prefix)

@@ -52,6 +52,8 @@ def _archive(folder: str, package_id: str) -> Path:
         with zipfile.ZipFile(partial, "w") as archive:
             archive.write(Path(folder) / MANIFEST, MANIFEST)
             for name in package.entries:
-                archive.writestr(name, package.read(name))
+                with archive.open(name, "w", force_zip64=True) as member:
+                    for block in package.blocks(name):
+                        member.write(block)
         partial.replace(file)
     return file

@@ -2,6 +2,7 @@
 
 import functools
 import platform
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -31,6 +32,7 @@ class WorkerPredictor:
         provider: what the workers' sessions run on.
         threads: within an operator.
         onnxruntime: its version on the driver.
+        operators: outside the ONNX standard that the driver has allowed.
     """
 
     path: str
@@ -40,16 +42,20 @@ class WorkerPredictor:
     provider: Provider = "cpu"
     threads: int = 1
     onnxruntime: str = field(default_factory=lambda: str(import_onnxruntime().__version__))
+    operators: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, package: str | Path, *, certified: bool = False, provider: Provider = "cpu", threads: int = 1) -> Self:
+    def of(
+        cls, package: str | Path, *, certified: bool = False, provider: Provider = "cpu", threads: int = 1,
+        allow_operators: Collection[str] = (),
+    ) -> Self:  # fmt: skip
         """Return a package that the driver reads itself first, so that what is wrong with it is said at once.
 
         Raises:
             InputError: there is no package, or it is a bare model without an id.
             ParityError: as `Predictor`.
         """
-        with Predictor(package, certified=certified) as predictor:
+        with Predictor(package, certified=certified, allow_operators=allow_operators) as predictor:
             return replace(cls.like(predictor, package), provider=provider, threads=threads)
 
     @classmethod
@@ -64,7 +70,10 @@ class WorkerPredictor:
             raise InputError(f"{package} is a bare model without an id that workers are held to; give a package folder")
         certified, path = predictor.has_error_bounds, str(Path(package).absolute())
         provider: Any = predictor.provider  # what auto has chosen
-        return cls(path, found, __version__, certified, provider)
+        named = cls(path, found, __version__, certified, provider)
+        return replace(
+            named, operators=predictor.contract.operators
+        )  # the driver has them allowed, else it would not run
 
     def open(self) -> Predictor:
         """Return this process's predictor; it is loaded once.
@@ -89,9 +98,10 @@ def _opened(worker: WorkerPredictor) -> Predictor:
             f"the worker {platform.node()} has onnxruntime {here}, and the driver {worker.onnxruntime}; install one "
             "version on both"
         )
-    options = {"certified": worker.certified, "provider": worker.provider, "threads": worker.threads}
+    options: dict[str, Any] = {"certified": worker.certified, "provider": worker.provider, "threads": worker.threads}
+    options["allow_operators"] = worker.operators
     try:
-        return Predictor(worker.path, digest=worker.package_id, **options)  # type: ignore[arg-type]
+        return Predictor(worker.path, digest=worker.package_id, **options)
     except (DigestError, MissingExtraError, ProviderError) as error:
         raise type(error)(f"on the worker {platform.node()}: {error}") from error
     except ParityError as error:

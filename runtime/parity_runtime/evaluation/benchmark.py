@@ -44,6 +44,7 @@ class Benchmark:
         threads: numbers of threads within an operator that are tried.
         seconds: that each figure may take, about.
         digest: the package id that is expected, of a bare ``.onnx`` file its sha256; None takes any.
+        allow_operators: as in `Predictor`.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class Benchmark:
     threads: tuple[int, ...] = (1,)
     seconds: float = 0.5
     digest: str | None = None
+    allow_operators: tuple[str, ...] = ()
 
     def latency(self) -> dict[str, Any]:
         """Return percentiles of single rows in microseconds, of the predictor and of bare onnxruntime."""
@@ -74,26 +76,38 @@ class Benchmark:
     def start(self) -> dict[str, dict[str, float]]:
         """Return what a new process takes to its first answer: seconds, and its peak memory in MB."""
         model = self.path / MODEL if self.path.is_dir() else self.path
-        predictor = Predictor(self.path, provider=self.provider, digest=self.digest)
+        predictor = self._predictor()
         inputs = random_inputs(predictor.contract, 1)
         zeros = {name: (array.dtype.name, array.shape) for name, array in inputs.items()}
         provider = EXECUTION_PROVIDERS[predictor.provider]
         return {
-            "parity": _started(_PARITY + _PEAK, str(self.path), self.provider, self.digest or ""),
+            "parity": _started(
+                _PARITY + _PEAK, str(self.path), self.provider, self.digest or "", *self.allow_operators
+            ),
             "onnxruntime": _started(_ONNXRUNTIME + _PEAK, str(model), provider, json.dumps(zeros)),
         }
 
     def _load(self, threads: int) -> tuple[ModelContract, Callable[[Arrays], tuple[Job, Job]]]:
         """Return what makes, of inputs, the two jobs: the same output of the predictor and of a bare session."""
-        predictor = Predictor(self.path, provider=self.provider, threads=threads, digest=self.digest)
-        model, contract = load_model(self.path, self.digest), predictor.contract
-        session = create_session(model.data, self.provider, threads)
+        predictor = self._predictor(threads)
+        contract, session = predictor.contract, self._session(threads)
         plain = contract.is_classifier or contract.task == "regression"
         if not plain or len(contract.inputs) > 1 or contract.inputs[0].dtype == "string":
             return contract, lambda inputs: (lambda: predictor.run(inputs), lambda: session.run(None, inputs))
         answer = predictor.predict_proba if contract.is_classifier else predictor.predict
         names, only = [PROBABILITIES if contract.is_classifier else VALUE], contract.inputs[0].name
         return contract, lambda inputs: (lambda: answer(inputs[only]), lambda: session.run(names, inputs))
+
+    def _predictor(self, threads: int = 1) -> Predictor:
+        options: dict[str, Any] = {"digest": self.digest, "allow_operators": self.allow_operators}
+        return Predictor(self.path, provider=self.provider, threads=threads, **options)
+
+    def _session(self, threads: int) -> Any:
+        model = load_model(self.path, self.digest, allow_operators=self.allow_operators)
+        if model.weights is None:
+            return create_session(model.data, self.provider, threads)
+        with model.weights.arrays() as weights:
+            return create_session(model.data, self.provider, threads, weights=weights)
 
 
 def random_inputs(contract: ModelContract, batch: int) -> Arrays:
@@ -156,7 +170,7 @@ _PARITY = """
 import sys
 from parity_runtime import Predictor
 from parity_runtime.evaluation.benchmark import random_inputs
-predictor = Predictor(sys.argv[1], provider=sys.argv[2], digest=sys.argv[3] or None)
+predictor = Predictor(sys.argv[1], provider=sys.argv[2], digest=sys.argv[3] or None, allow_operators=sys.argv[4:])
 predictor.run(random_inputs(predictor.contract, 1))
 """
 

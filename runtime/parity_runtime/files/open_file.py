@@ -22,13 +22,22 @@ def open_regular(path: Path) -> BinaryIO:
     Raises:
         OSError: it cannot be read, or is no regular file (a pipe would be waited for, a device never ends).
     """
+    return open(open_descriptor(path), "rb")
+
+
+def open_descriptor(path: Path) -> int:
+    """Open a file for reading; the caller closes its descriptor.
+
+    Raises:
+        OSError: as `open_regular`.
+    """
+    flags = ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
     # Without O_NONBLOCK the opening of a pipe waits for a writer.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-    file = open(descriptor, "rb")  # noqa: PTH123, SIM115 -- a descriptor, and the caller closes it
+    descriptor = os.open(path, sum((getattr(os, flag, 0) for flag in flags), os.O_RDONLY))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        file.close()
+        os.close(descriptor)
         raise OSError(0, "it is no regular file")
-    return file
+    return descriptor
 
 
 def open_stream(path: Path) -> BinaryIO:

@@ -1,6 +1,6 @@
 """Predictions from a model package, with onnxruntime and nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -26,6 +26,7 @@ from parity_runtime.inference.executor import Executor
 from parity_runtime.inference.fitted_estimator import FittedEstimator
 from parity_runtime.inference.fork_safety import survive_forks
 from parity_runtime.inference.input_validation import Arrays, named_inputs, table_inputs
+from parity_runtime.inference.memory import give_back
 from parity_runtime.inference.output_validation import check_finite, check_labels
 from parity_runtime.inference.ready_inputs import ReadyInputs
 from parity_runtime.inference.session import Provider, create_session, session_provider
@@ -66,6 +67,8 @@ class Predictor(FittedEstimator):
         tf32: on CUDA, let products round their factors to 10 bits of mantissa; torch does not by default.
         digest: the package id that is expected (``parity info`` prints it; of a bare file its sha256); None takes any.
         certified: run the certified graph, so that `certified`, `error_bound` and `run` tell what is proven.
+        allow_operators: operators outside the ONNX standard that may run, of those that onnxruntime ships and the
+            contract lists: ``("com.microsoft::Gelu",)``.
 
     Raises:
         InputError: there is no package at ``path``, an option is unknown, or the package has no certified graph.
@@ -85,7 +88,7 @@ class Predictor(FittedEstimator):
     classes_: NDArray[Any]
     """The labels by index, ``[classes]``; empty unless a classifier or a tagger."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what may be said of a package, by name
         self,
         path: str | Path,
         *,
@@ -94,8 +97,9 @@ class Predictor(FittedEstimator):
         tf32: bool = False,
         digest: str | None = None,
         certified: bool = False,
+        allow_operators: Collection[str] = (),
     ) -> None:
-        model = load_model(path, digest, certified=certified)
+        model = load_model(path, digest, certified=certified, allow_operators=allow_operators)
         self._model = model
         self._options: dict[str, Any] = {"provider": provider, "threads": threads, "tf32": tf32}
         self._lock = Lock()
@@ -130,13 +134,24 @@ class Predictor(FittedEstimator):
             if self._closed:
                 raise InputError(f"this predictor of {self.contract.name} is closed; open another")
             if self._executor is None:
-                session = create_session(self._model.data, **self._options)
+                session = self._session()
                 mismatches = signature_mismatches(session, self.contract, external=False)
                 if mismatches:
                     raise FormatError(f"the model and its contract disagree: {mismatches[0]}")
                 self.provider = session_provider(session)
                 self._executor = Executor(session, self.contract, self._model.widest_row)
             return self._executor
+
+    def _session(self) -> Any:
+        model = self._model
+        if model.weights is None:
+            return create_session(model.data, **self._options)
+        give_back()  # what reading the model took
+        with model.weights.arrays() as weights:
+            session = create_session(model.data, **self._options, weights=weights)
+            del weights  # with it goes the mapping
+        give_back()
+        return session
 
     def predict(self, rows: Rows) -> NDArray[Any]:
         """Return what is predicted for each row: its class, of a regression its values.

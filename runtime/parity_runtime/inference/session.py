@@ -1,9 +1,14 @@
 """The one place that makes onnxruntime sessions, and decides what they may do."""
 
 import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, get_args
 
+from numpy.typing import NDArray
+
 from parity_runtime.errors import FormatError, InputError, MissingExtraError, ProviderError, first_line, out_of_memory
+from parity_runtime.package.weights_file import SMALLEST
 
 Provider = Literal["cpu", "cuda", "auto"]
 PROVIDERS: tuple[Provider, ...] = get_args(Provider)
@@ -42,7 +47,7 @@ def import_onnxruntime() -> Any:
     return onnxruntime
 
 
-def create_session(
+def create_session(  # noqa: PLR0913 -- what a session may be told, by name
     model: bytes,
     provider: Provider = "cpu",
     threads: int = 1,
@@ -50,16 +55,19 @@ def create_session(
     *,
     tf32: bool = False,
     optimized_model_path: str = "",
+    weights: Mapping[str, NDArray[Any]] | None = None,
 ) -> Any:
     """Return an ``onnxruntime.InferenceSession`` over ``model``.
 
     Args:
-        model: a serialized ONNX ModelProto without external data.
+        model: a serialized ONNX ModelProto; every initializer with external data is one of ``weights``.
         provider: ``cpu``; ``cuda``: CUDA or an error; ``auto``: CUDA where it works, else the CPU.
         threads: threads within an operator; 1 is fastest for small models.
         optimization: how far onnxruntime may rewrite the graph.
         tf32: on CUDA, let products round their factors to 10 bits of mantissa; torch does not by default.
-        optimized_model_path: a file for the graph as onnxruntime has rewritten it; empty for none.
+        optimized_model_path: a file for the graph as onnxruntime has rewritten it; empty for none. With ``weights`` its
+            large tensors go into another file, whose name ends in ``.weights``.
+        weights: the data of initializers, by name. They are copied: their memory may be given back afterwards.
 
     Raises:
         InputError: an unknown provider, or fewer than one thread.
@@ -73,10 +81,16 @@ def create_session(
         raise InputError(f"threads is {threads!r}; it must be a whole number from 1 to {_MOST_THREADS}")
     onnxruntime = import_onnxruntime()
     wanted = _wanted_providers(onnxruntime, provider, tf32)
+    options = _options(onnxruntime, threads, optimization, optimized_model_path)
     try:
+        if weights:
+            values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
+            options.add_external_initializers(list(weights), values)
+            if optimized_model_path:
+                _write_weights_beside(options, optimized_model_path)
         session = onnxruntime.InferenceSession(
             model,
-            sess_options=_options(onnxruntime, threads, optimization, optimized_model_path),
+            sess_options=options,
             providers=wanted,
             # Without this a failing provider prints a banner and silently becomes the CPU.
             enable_fallback=False,
@@ -141,3 +155,10 @@ def _options(onnxruntime: Any, threads: int, optimization: Optimization, optimiz
         options.optimized_model_filepath = optimized_model_path
     options.log_severity_level = 4  # What goes wrong is raised; onnxruntime would print it on stderr as well.
     return options
+
+
+def _write_weights_beside(options: Any, path: str) -> None:
+    """Have the large tensors of an optimized graph written beside it: one file of protobuf ends at 2 GiB."""
+    option = "session.optimized_model_external_initializers"
+    options.add_session_config_entry(f"{option}_file_name", f"{Path(path).name}.weights")
+    options.add_session_config_entry(f"{option}_min_size_in_bytes", str(SMALLEST))

@@ -1,9 +1,9 @@
 """A model package on disk: its files, their digests, its contract."""
 
 import hashlib
-import re
+import os
 import shlex
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
@@ -11,7 +11,9 @@ from typing import Any, Self
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import DigestError, FormatError, InputError
 from parity_runtime.files.json_file import FORMAT, check_format, check_size, dump_json, parse_json
-from parity_runtime.files.open_file import read_regular
+from parity_runtime.files.open_file import open_regular, read_regular
+from parity_runtime.package.entries import WEIGHTS, FileEntry, TensorEntry, parse_tensors
+from parity_runtime.package.weights import WeightsFile
 from parity_runtime.printable import counted, shown
 
 MANIFEST, CONTRACT, MODEL = "manifest.json", "contract.json", "model.onnx"
@@ -24,15 +26,8 @@ EVALUATION = "evaluation.json"
 """How good the model is on rows that it was not trained on; also a file of a run. Not every package has one."""
 
 _OLDEST_FORMAT = 2
-_MAX_MANIFEST_BYTES = 2**20  # A package has some dozen files; a longer list was not written by Parity.
-
-
-@dataclass(frozen=True, slots=True)
-class FileEntry:
-    """What the manifest says of one file: sha256 in lower-case hexadecimal, and its size in bytes."""
-
-    sha256: str
-    size: int
+_MAX_MANIFEST_BYTES = 2**24  # a package has some dozen files, and hundreds of tensors in weights.bin
+_BLOCK = 2**20  # bytes of a file that are hashed at once
 
 
 class Package:
@@ -48,14 +43,15 @@ class Package:
     Attributes:
         path: the folder.
         id: sha256 of manifest.json, in hexadecimal: it identifies the package and all its files.
-        entries: the manifest, by relative path.
+        entries: the manifest's files, by relative path.
+        tensors: the manifest's tensors in weights.bin, by name; none where there is no such file.
     """
 
     def __init__(self, path: Path, manifest: bytes) -> None:
         self.path = path
         self._folder = path.absolute()  # the process may change its folder before the files are read
         self.id = hashlib.sha256(manifest).hexdigest()
-        self.entries = _parse_manifest(manifest, str(path / MANIFEST))
+        self.entries, self.tensors = _parse_manifest(manifest, str(path / MANIFEST))
 
     def __repr__(self) -> str:
         return f"Package({str(self.path)!r}, {counted(len(self.entries), 'file')}, id {self.id[:12]})"
@@ -98,17 +94,46 @@ class Package:
             FormatError: the manifest does not list it.
             DigestError: it is missing, or not the file that was packaged.
         """
+        return b"".join(self.blocks(name, 2**62))
+
+    def blocks(self, name: str, size: int = _BLOCK) -> Iterator[bytes]:
+        """Yield a file's bytes in blocks; at their end they are checked against the manifest.
+
+        Args:
+            name: of the file.
+            size: of a block, in bytes.
+
+        Raises:
+            FormatError: the manifest does not list it.
+            DigestError: it is missing, or not the file that was packaged.
+        """
         entry = self.entries.get(name)
         if entry is None:
             raise FormatError(f"{self.path / MANIFEST} does not list {name}; export the package again")
-        path = self.path / name
+        path, sha256, left = self.path / name, hashlib.sha256(), entry.size + 1
         try:
-            data = read_regular(self._folder / name, entry.size)
+            with open_regular(self._folder / name) as file:
+                left = min(os.fstat(file.fileno()).st_size, entry.size) + 1
+                while block := file.read(min(size, left)):
+                    sha256.update(block)
+                    left -= len(block)
+                    yield block
         except OSError as error:
             raise DigestError(f"{path} cannot be read: {error.strerror}; copy the whole package again") from error
-        if len(data) != entry.size or hashlib.sha256(data).hexdigest() != entry.sha256:
+        if left != 1 or sha256.hexdigest() != entry.sha256:
             raise DigestError(f"{path} is not the file that was packaged (its sha256 differs); copy the package again")
-        return data
+
+    def open_weights(self) -> WeightsFile:
+        """Open weights.bin, which stays readable where the package is replaced.
+
+        Raises:
+            FormatError: the manifest does not list it.
+            DigestError: it is missing, or has another size.
+        """
+        if WEIGHTS not in self.entries:
+            raise FormatError(f"{self.path / MANIFEST} does not list {WEIGHTS}; export the package again")
+        size = self.entries[WEIGHTS].size
+        return WeightsFile(self._folder / WEIGHTS, self.path / WEIGHTS, size, self.tensors)
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Return a JSON file's object, its digest and its format checked.
@@ -153,34 +178,49 @@ def check_digest(found: str, expected: str, what: str) -> None:
         raise DigestError(f"{what} {found}, not {expected}; take the one that was meant")
 
 
-def write_manifest(folder: Path) -> str:
-    """Write manifest.json over every file in ``folder`` and return the package's id."""
+def write_manifest(
+    folder: Path,
+    tensors: Mapping[str, TensorEntry] | None = None,
+    known: Mapping[str, FileEntry] | None = None,
+) -> str:
+    """Write manifest.json over every file in ``folder`` and return the package's id.
+
+    Args:
+        folder: of the package.
+        tensors: those of weights.bin, by name; None where there is no such file.
+        known: of files that were hashed while they were written, by path in the package; they are not read again.
+    """
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
-    listed = {path.relative_to(folder).as_posix(): _entry_of(path) for path in files}
-    manifest = dump_json({"format": FORMAT, "files": listed})
+    entries = {path.relative_to(folder).as_posix(): path for path in files}
+    listed = {name: ((known or {}).get(name) or _entry_of(path)).to_json() for name, path in entries.items()}
+    value: dict[str, Any] = {"format": FORMAT, "files": listed}
+    if tensors is not None:
+        value["tensors"] = {name: entry.to_json() for name, entry in tensors.items()}
+    manifest = dump_json(value)
     (folder / MANIFEST).write_bytes(manifest)
     return hashlib.sha256(manifest).hexdigest()
 
 
-def _entry_of(path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
-    return {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+def _entry_of(path: Path) -> FileEntry:
+    sha256, size = hashlib.sha256(), 0
+    with open_regular(path) as file:
+        while block := file.read(_BLOCK):
+            sha256.update(block)
+            size += len(block)
+    return FileEntry(sha256.hexdigest(), size)
 
 
-def _parse_manifest(data: bytes, where: str) -> dict[str, FileEntry]:
+def _parse_manifest(data: bytes, where: str) -> tuple[dict[str, FileEntry], dict[str, TensorEntry]]:
     value = parse_json(data, where)
     check_format(value, where)
     files = value.get("files")
     if not isinstance(files, dict):
         raise FormatError(f"{where} has no object 'files'")
-    return {_checked_name(name, where): _parse_entry(entry, f"{where}: {name}") for name, entry in files.items()}
-
-
-def _parse_entry(entry: Any, where: str) -> FileEntry:
-    match entry:
-        case {"sha256": str(digest), "size": int(size)} if re.fullmatch("[0-9a-f]{64}", digest) and 0 <= size < 2**31:
-            return FileEntry(digest, size)
-    raise FormatError(f"{where} is written as {{sha256, size}}, found {shown(entry)}")
+    entries = {
+        _checked_name(name, where): FileEntry.from_json(entry, f"{where}: {shown(name)[1:-1]}")
+        for name, entry in files.items()
+    }
+    return entries, parse_tensors(value.get("tensors"), entries.get(WEIGHTS), where)
 
 
 def _exists(path: Path) -> bool:

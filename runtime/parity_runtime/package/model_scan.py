@@ -8,16 +8,16 @@ https://protobuf.dev/programming-guides/encoding/.
 """
 
 import re
+from collections import Counter
+from collections.abc import Collection, Container
 from dataclasses import dataclass
 
 from parity_runtime.errors import FormatError
+from parity_runtime.package.external_tensor import MOST_DIMS, ExternalTensor, OutsideError, external_tensor
+from parity_runtime.package.operator_check import checked_operators
 from parity_runtime.printable import shown
 
 _STANDARD_DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
-_RUNTIME_DOMAINS = re.compile(
-    r"(ai\.onnx|com\.microsoft|com\.ms|com\.intel|com\.xilinx|org\.pytorch|trt)(\..*)?|", re.S
-)
-"""Where runtimes have kernels of their own, which they prefer to a function of the same name in the file."""
 
 # message -> field -> message
 _CHILDREN = {
@@ -28,7 +28,8 @@ _CHILDREN = {
     "node": {5: "attribute"},
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
     "sparse": {1: "tensor", 2: "tensor"},
-    "tensor": {},
+    "tensor": {13: "external"},
+    "external": {},
     "entry": {},
     "value": {2: "type"},
     "type": {1: "tensor type"},
@@ -41,10 +42,12 @@ _TEXTS = {
     "node": {4: "name", 7: "domain"},
     "function": {1: "name", 10: "domain"},
     "entry": {1: "name", 2: "text"},
-    "tensor": {13: "external data", 14: "data location"},
+    "external": {1: "name", 2: "text"},
+    "tensor": {1: "dims", 8: "name", 14: "data location"},
 }
 _NOTHING: dict[int, str] = {}
-_DATA_LOCATION = 14  # of a TensorProto
+_DIMS, _DATA_TYPE, _DATA_LOCATION = 1, 2, 14  # of a TensorProto
+_EXTERNAL = 1  # a data location
 _DIMENSION_VALUE = 1
 _ORT_FORMAT = b"ORTM"  # at byte 4; onnxruntime would read a flatbuffer in place of the ModelProto
 
@@ -55,11 +58,11 @@ _DEEPEST = 100  # protobuf's own limit
 _MOST_FIELDS = 2**20  # one to two seconds; a graph of 100,000 nodes has about a million
 _WIDEST = 2**62  # elements of a row, at most
 
-# A run of fields that hold a number and mean nothing here; left out are the varints of field 1 (a dimension's size) and
-# field 14 (where a tensor's data lie). Attributes hold long lists of numbers, the trees of a forest say: a regular
-# expression steps over them a hundred times faster.
+# A run of fields that hold a number and mean nothing here; left out are the varints of field 1 (a dimension's size),
+# field 2 (a tensor's data type) and field 14 (where its data lie). Attributes hold long lists of numbers, the trees of
+# a forest say: a regular expression steps over them a hundred times faster.
 _NUMBERS = re.compile(
-    rb"(?s:[\x10\x18\x20\x28\x30\x38\x40\x48\x50\x58\x60\x68\x78][\x80-\xff]{0,9}+[\x00-\x7f]"
+    rb"(?s:[\x18\x20\x28\x30\x38\x40\x48\x50\x58\x60\x68\x78][\x80-\xff]{0,9}+[\x00-\x7f]"
     rb"|[\x0d\x15\x1d\x25\x2d\x35\x3d\x45\x4d\x55\x5d\x65\x6d\x75\x7d].{4}"
     rb"|[\x09\x11\x19\x21\x29\x31\x39\x41\x49\x51\x59\x61\x69\x71\x79].{8})*+"
 )
@@ -73,14 +76,24 @@ class ModelFacts:
         metadata: the model's ``metadata_props``.
         widest_row: the largest number of elements that one row of any tensor has: the product of its fixed
             dimensions after the first; at least 1.
+        external: the initializers whose data lie in weights.bin.
+        operators: those outside the standard that it uses, ``com.microsoft::Gelu`` say.
     """
 
     metadata: dict[str, str]
     widest_row: int
+    external: tuple[ExternalTensor, ...] = ()
+    operators: frozenset[str] = frozenset()
 
 
-def scan_model(model: bytes, where: str) -> ModelFacts:
+def scan_model(model: bytes, where: str, *, external: Container[str] = (), allowed: Collection[str] = ()) -> ModelFacts:
     """Read a serialized ModelProto's metadata and refuse what onnxruntime must not be given.
+
+    Args:
+        model: its bytes.
+        where: its name, for the error.
+        external: the names of initializers whose data may lie in weights.bin.
+        allowed: operators outside the standard that may stand in it, ``com.microsoft::Gelu`` say.
 
     Raises:
         FormatError: not a ModelProto, one of more than a million parts, data outside the file, an operator outside
@@ -88,35 +101,41 @@ def scan_model(model: bytes, where: str) -> ModelFacts:
     """
     if model[4:8] == _ORT_FORMAT:
         raise FormatError(f"{where} is in onnxruntime's own format (.ort); give the ONNX model that it was made of")
-    found = _Found(where)
+    found = _Found(where, external)
     try:
         _walk(model, found)
-    except _OutsideError:
+        found.check_names()
+    except OutsideError as error:
         raise FormatError(
-            f"{where} keeps a tensor outside the file, which would be read from wherever that file is opened; save the "
-            "model as one file (onnx.load it where its data lie, and onnx.save it)"
+            f"{where} keeps {error} outside the file, which would be read from wherever that file is opened; load the "
+            "package that it stands in, make one of it (parity adopt), or save it as one file (onnx.load it where its "
+            "data lie, and onnx.save it)"
         ) from None
     except (ValueError, IndexError) as error:
         raise FormatError(f"{where} is no ONNX model: {error}") from error
-    found.check_operators()
-    return ModelFacts(found.metadata, found.widest)
-
-
-class _OutsideError(Exception):
-    """A tensor's data lie outside the file."""
+    if not found.graphs:
+        raise FormatError(f"{where} is no ONNX model: it holds no graph")
+    operators = checked_operators(where, found.operators, found.functions, allowed)
+    return ModelFacts(found.metadata, found.widest, tuple(found.external), operators)
 
 
 class _Message:
-    """A message that is being walked through; ``texts`` are those of its fields that are read, ``size`` a number."""
+    """A message that is being walked through; ``texts`` are those of its fields that are read, ``size`` a number.
 
-    __slots__ = ("children", "depth", "end", "kind", "parent", "read", "size", "texts")
+    Of a tensor ``dims`` and ``size``, its data type, count, and where its data lie: ``location``, and ``entries``.
+    """
+
+    __slots__ = ("children", "depth", "dims", "end", "entries", "kind", "location", "parent", "read", "size", "texts")
 
     def __init__(self, kind: str, end: int, parent: "_Message | None") -> None:
         self.kind, self.end, self.parent = kind, end, parent
         self.children, self.read = _CHILDREN[kind], _TEXTS.get(kind, _NOTHING)
         self.depth: int = 0 if parent is None else parent.depth + 1
         self.texts: dict[str, str] = {}
-        self.size = 0
+        self.size = self.location = 0
+        if kind == "tensor":  # alone: there may be a million messages
+            self.dims: list[int] = []
+            self.entries: list[tuple[str, str]] = []
         if self.depth > _DEEPEST:
             raise ValueError(f"its messages are nested more than {_DEEPEST} deep")
 
@@ -124,9 +143,12 @@ class _Message:
 class _Found:
     """What the walk has gathered."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, known: Container[str]) -> None:
         self.where = where
         self.metadata: dict[str, str] = {}
+        self.external: list[ExternalTensor] = []
+        self.initializers: Counter[str] = Counter()  # of the main graph
+        self._known = known
         self.operators: set[tuple[str, str]] = set()  # those outside the standard
         self.functions: set[tuple[str, str]] = set()
         self.graphs, self.widest = 0, 1
@@ -145,6 +167,8 @@ class _Found:
                 self.functions.add((texts.get("domain", ""), texts.get("name", "")))
             case "entry":
                 self.metadata[texts.get("name", "")] = texts.get("text", "")
+            case "tensor" | "external":
+                self._leave_tensor(message)
             case "dimension":
                 self._rank += 1
                 if self._rank > 1 and 0 < message.size < 2**31:
@@ -153,24 +177,25 @@ class _Found:
                 self.widest = max(self.widest, self._row)
                 self._rank, self._row = 0, 1
 
-    def check_operators(self) -> None:
-        """Refuse operators that are neither the standard's nor a function of the model's own."""
-        if not self.graphs:
-            raise FormatError(f"{self.where} is no ONNX model: it holds no graph")
-        for domain, name in sorted(self.functions):
-            if _RUNTIME_DOMAINS.fullmatch(domain):
-                raise FormatError(
-                    f"{self.where} brings a function {shown(name)[1:-1]} of {shown(domain)}, a domain of the "
-                    "runtime's own operators: its kernel would run in place of that body; write the body into the "
-                    "graph (onnx.inliner.inline_local_functions)"
-                )
-        custom = self.operators - self.functions
-        if custom:
-            domain, name = min(custom)
-            raise FormatError(
-                f"{self.where} uses the operator {shown(name)[1:-1]} of {shown(domain)}; only those of the ONNX "
-                "standard are run"
-            )
+    def _leave_tensor(self, message: _Message) -> None:
+        name, around = message.texts.get("name", ""), message.parent
+        if message.kind == "external" and around is not None:
+            around.entries.append((name, message.texts.get("text", "")))
+            return
+        of_main = around is not None and around.kind == "graph" and around.depth == 1
+        if of_main:
+            self.initializers[name] += 1
+        if not message.location and not message.entries:
+            return
+        if not of_main or message.location != _EXTERNAL:
+            raise OutsideError("a tensor")
+        self.external.append(external_tensor(name, message.size, message.dims, message.entries, self._known))
+
+    def check_names(self) -> None:
+        """Refuse a tensor that is handed over by a name which another one has as well."""
+        repeated = [tensor.name for tensor in self.external if self.initializers[tensor.name] > 1]
+        if repeated:
+            raise ValueError(f"two of its tensors are called {shown(repeated[0])}")
 
 
 def _walk(data: bytes, found: _Found) -> None:
@@ -228,19 +253,34 @@ def _step_over_numbers(data: bytes, position: int, message: _Message) -> tuple[i
 
 
 def _take_number(message: _Message, number: int, value: int) -> None:
-    if message.kind == "tensor" and number == _DATA_LOCATION and value:
-        raise _OutsideError
     if message.kind == "dimension" and number == _DIMENSION_VALUE:
         message.size = value
+    elif message.kind == "tensor":
+        if number == _DIMS:
+            message.dims.append(value)
+        elif number == _DATA_TYPE:
+            message.size = value
+        elif number == _DATA_LOCATION and value:
+            message.location = value
 
 
 def _take(message: _Message, number: int, value: bytes) -> None:
     """Take a text; of two the last one counts, as in every protobuf reader."""
     if number == 0:
         raise ValueError("a field has the number 0")
-    if message.kind == "tensor":
-        raise _OutsideError
+    if message.kind == "tensor" and number == _DIMS:  # in one field, as protobuf's readers take them too
+        _take_dims(message, value)
+        return
+    if message.kind == "tensor" and number == _DATA_LOCATION:
+        raise OutsideError("a tensor")
     message.texts[message.read[number]] = str(value, "utf-8")
+
+
+def _take_dims(message: _Message, packed: bytes) -> None:
+    position = 0
+    while position < len(packed) and len(message.dims) <= MOST_DIMS:
+        size, position = _varint(packed, position)
+        message.dims.append(size)
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:

@@ -33,6 +33,8 @@ def summarize(contract: ModelContract) -> list[str]:
                      f"floor {tolerance.floor:.3g}")  # fmt: skip
     if "certified" in contract.graphs:
         lines.append("certified   the certified graph adds a proven bound of its rounding error to every prediction")
+    if contract.operators:
+        lines.append(f"operators   {', '.join(contract.operators)}: outside the ONNX standard; allow each to load it")
     lines.append(f"needs       onnxruntime {contract.min_onnxruntime} or later")
     return lines + [f"{key:<11} {value}" for key, value in contract.provenance.items() if value is not None]
 

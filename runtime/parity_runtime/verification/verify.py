@@ -1,7 +1,9 @@
 """Whether a package is the one that was exported, and answers here as it did there."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from parity_runtime.errors import ConformanceError, DigestError, FormatError
 from parity_runtime.inference.predictor import Predictor
@@ -36,8 +38,20 @@ class Verification:
         return f"Verification(id {self.package_id[:12]}, {self.files} files, {values} values compared, {self.provider})"
 
 
-def verify(path: str | Path, *, provider: Provider = "cpu", digest: str | None = None) -> Verification:
+def verify(
+    path: str | Path,
+    *,
+    provider: Provider = "cpu",
+    digest: str | None = None,
+    allow_operators: Collection[str] = (),
+) -> Verification:
     """Check every file of a package and replay its test vectors here.
+
+    Args:
+        path: the package folder.
+        provider: what the sessions run on.
+        digest: the package id that is expected; None takes any.
+        allow_operators: as in `Predictor`.
 
     >>> from parity_runtime import Package, verify
     >>> verify("tests/data/xor").package_id == Package.open("tests/data/xor").id
@@ -50,27 +64,30 @@ def verify(path: str | Path, *, provider: Provider = "cpu", digest: str | None =
     """
     package = Package.open(path, digest)
     try:
-        return _verify(package, provider)
+        return _verify(package, provider, allow_operators)
     except DigestError:
         if not package.was_replaced():
             raise
-    return verify(path, provider=provider, digest=digest)
+    return verify(path, provider=provider, digest=digest, allow_operators=allow_operators)
 
 
-def _verify(package: Package, provider: Provider) -> Verification:
+def _verify(package: Package, provider: Provider, allowed: Collection[str]) -> Verification:
     for name in package.entries:
-        package.read(name)
+        for _ in package.blocks(name):
+            pass
     unlisted = package.unlisted()
     if unlisted:
         raise DigestError(f"{package.path} holds {unlisted[0]}, which its manifest does not list; remove it")
     conformance = VectorSet.from_json(package.read_json(CONFORMANCE), str(package.path / CONFORMANCE))
-    predictor = Predictor(package.path, provider=provider, digest=package.id)
+    options: dict[str, Any] = {"provider": provider, "digest": package.id, "allow_operators": allowed}
+    predictor = Predictor(package.path, **options)
     names = {spec.name for spec in package.contract.outputs}
     if set(conformance.ordinary.outputs) != names:
         raise FormatError(f"{package.path / CONFORMANCE} does not hold test vectors of {', '.join(sorted(names))}")
     deviations = replay(conformance, predictor)
     if "certified" in package.contract.graphs:
-        proven = Predictor(package.path, provider=provider, digest=package.id, certified=True)
+        predictor.close()  # two sessions would hold the weights twice
+        proven = Predictor(package.path, **options, certified=True)
         deviations += [replace(found, vectors=f"{found.vectors}, certified") for found in replay(conformance, proven)]
     failed = [deviation for deviation in deviations if deviation.failed]
     if failed or not sum(deviation.compared for deviation in deviations):

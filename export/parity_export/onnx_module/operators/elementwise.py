@@ -34,6 +34,8 @@ def _mod(x: Inputs, node: Node) -> Tensor:
 def _pow(x: Inputs, node: Node) -> Tensor:
     if not x[0].is_floating_point():
         raise NotThisOperatorError
+    if x[1].numel() == 1 and x[1].ndim <= x[0].ndim and float(x[1]).is_integer():
+        return torch.pow(x[0], float(x[1]))  # honest evaluations move no number: x^2.0000001 is NaN below 0
     return torch.pow(x[0], x[1].to(x[0].dtype))
 
 

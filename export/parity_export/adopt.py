@@ -1,0 +1,37 @@
+"""From an ONNX file of anybody's to a package."""
+
+from pathlib import Path
+
+from parity_export.export import Exported, export_package
+from parity_export.export_options import ExportOptions
+from parity_export.package_writer import check_target
+from parity_export.sources.onnx_file.source_from_onnx import Adoption, source_from_onnx
+
+
+def adopt_package(
+    path: str | Path, target: str | Path, adoption: Adoption | None = None, options: ExportOptions | None = None
+) -> Exported:
+    """Make a package of an ONNX file, if onnxruntime answers as the file's own graph does in float64.
+
+    >>> import onnx
+    >>> from parity_export import ExportOptions, adopt_package
+    >>> from parity_runtime import Predictor
+    >>> graph = "mine (float[batch, 2] x) => (float[batch, 2] y) { y = Relu(x) }"
+    >>> onnx.save(onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 18]> {graph}'), "relu.onnx")
+    >>> adopted = adopt_package("relu.onnx", "packages/relu", options=ExportOptions(replace=True, plots=False))
+    >>> Predictor(adopted.path).run({"x": [[-1.0, 2.0]]})["y"].tolist()
+    [[0.0, 2.0]]
+
+    Args:
+        path: of the file.
+        target: the package folder.
+        adoption: what a person says of the file.
+        options: tolerance, effort, whether to replace.
+
+    Raises:
+        ParityRefusedError: onnxruntime does not answer as the graph means, in some configuration; the report is kept
+            beside the target as ``<target>.refused.json``.
+        InputError: the file is none that can be adopted, or the target exists.
+    """
+    check_target(Path(target), options or ExportOptions())
+    return export_package(source_from_onnx(path, adoption), target, options)

@@ -1,0 +1,1 @@
+"""ONNX files that somebody else exported: read, and asked what they take and mean."""

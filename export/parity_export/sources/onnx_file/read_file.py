@@ -1,0 +1,243 @@
+"""An ONNX file of anybody's with all of its tensors; or one line that says what the file is."""
+
+import hashlib
+import math
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import onnx
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper
+
+from parity_runtime import FormatError, InputError
+from parity_runtime.arguments import either
+from parity_runtime.errors import out_of_memory
+from parity_runtime.files.open_file import open_regular, read_regular
+from parity_runtime.operators import check_operators
+from parity_runtime.package.loader import LARGEST_MODEL
+from parity_runtime.package.manifest import MANIFEST
+from parity_runtime.package.model_scan import scan_model
+from parity_runtime.printable import shown
+
+_STANDARD = ("", "ai.onnx", "ai.onnx.ml")
+_PICKLE = b"\x80"
+_KINDS = (
+    (0, b"PK\x03\x04", "a zip archive, as torch.save writes; a PyTorch module is exported with parity export"),
+    (4, b"ORTM", "in onnxruntime's own format (.ort); give the ONNX model that it was made of"),
+    (4, b"TFL3", "a TensorFlow Lite model; convert it to ONNX first (tf2onnx --tflite)"),
+    (0, b"GGUF", "a GGUF file, which holds weights and no graph; give the ONNX model"),
+    (0, b"\x89HDF", "an HDF5 file, as Keras writes; convert it to ONNX first (tf2onnx)"),
+    (0, b"version https://git-lfs", "a pointer of Git LFS, not the file itself; fetch it with git lfs pull"),
+    (0, b"<?xml", "XML, as OpenVINO's models are; give the ONNX model that it was made of"),
+)
+"""Offset and first bytes of files that are given in the place of an ONNX model, and what they are."""
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxFile:
+    """An ONNX file.
+
+    Attributes:
+        path: where it was read from.
+        model: with every tensor in it, those of files beside it too; initializers are not among its inputs, as they are
+            before IR version 4.
+        digest: sha256 of the file itself.
+    """
+
+    path: Path
+    model: ModelProto
+    digest: str
+
+
+def read_onnx_file(path: Path, allowed: Sequence[str] = ()) -> OnnxFile:
+    """Read an ONNX file and what lies beside it.
+
+    Args:
+        path: of the file.
+        allowed: operators outside of the standard that may be in it, as ``com.microsoft::Gelu``.
+
+    Raises:
+        InputError: there is no such file, it is something else, it holds an operator that is not allowed or may never
+            be, or a tensor of it lies outside of its folder.
+    """
+    check_operators(allowed)
+    if path.is_dir():
+        raise InputError(f"{path} is {_folder(path)}")
+    try:
+        data = read_regular(path, LARGEST_MODEL)
+    except OSError as error:
+        raise InputError(f"cannot read the model {path}: {error.strerror}") from error
+    if len(data) > LARGEST_MODEL:
+        raise InputError(f"{path} is larger than 2 GiB, which no ONNX model in one file can be")
+    _refuse_other_formats(data, path)
+    model = _parsed(data, path)
+    outside = [tensor for tensor in tensors_of(model) if tensor.data_location == TensorProto.EXTERNAL]
+    _scan(_without_references(model).SerializeToString() if outside else data, path, allowed)
+    for tensor in outside:
+        _load(tensor, path)
+    _drop_listed_initializers(model)
+    return OnnxFile(path, model, hashlib.sha256(data).hexdigest())
+
+
+def _folder(path: Path) -> str:
+    if (path / MANIFEST).is_file():
+        command = f"parity verify {shlex.quote(str(path))}"
+        return f"a package already; {either(f'verify({str(path)!r})', command)} checks it"
+    return "a folder; give the .onnx file itself"
+
+
+def _refuse_other_formats(data: bytes, path: Path) -> None:
+    for offset, start, kind in _KINDS:
+        if data[offset : offset + len(start)] == start:
+            raise InputError(f"{path} is no ONNX model: it is {kind}")
+    if data[:1] == _PICKLE and data[1:2] <= b"\x05":
+        raise InputError(f"{path} is no ONNX model: it is a pickle, which is never loaded; export its module")
+    if not data:
+        raise InputError(f"{path} is empty")
+
+
+def _parsed(data: bytes, path: Path) -> ModelProto:
+    try:
+        model = onnx.load_from_string(data)
+    except Exception as error:  # protobuf's own error, whose module has no types
+        if out_of_memory(error):
+            raise
+        raise InputError(f"{path} is no ONNX model, or is encrypted or cut off: its bytes are no protobuf") from error
+    if not model.HasField("graph") or not model.opset_import:
+        raise InputError(f"{path} is no ONNX model, or is encrypted or cut off: it holds no graph, or no opset")
+    return model
+
+
+def _scan(data: bytes, path: Path, allowed: Sequence[str]) -> None:
+    try:
+        scan_model(data, str(path), allowed=allowed)
+    except FormatError as error:
+        raise InputError(str(error)) from error
+
+
+def tensors_of(model: ModelProto) -> Iterator[TensorProto]:
+    """Yield every tensor of a model: initializers and attributes, in subgraphs and functions too."""
+    yield from _of_graph(model.graph)
+    for function in model.functions:
+        yield from _of_nodes(function.node)
+
+
+def nodes_of(model: ModelProto) -> Iterator[NodeProto]:
+    """Yield every node of a model, in subgraphs and functions too."""
+    yield from _within(model.graph.node)
+    for function in model.functions:
+        yield from _within(function.node)
+
+
+def _within(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                yield from _within(graph.node)
+
+
+def operators_outside(model: ModelProto) -> tuple[str, ...]:
+    """Return the operators of a model that are neither the standard's nor its own functions."""
+    own = {(function.domain, function.name) for function in model.functions}
+    used = {(node.domain, node.op_type) for node in nodes_of(model)} - own
+    return tuple(sorted(f"{domain}::{name}" for domain, name in used if domain not in _STANDARD))
+
+
+def _of_graph(graph: GraphProto) -> Iterator[TensorProto]:
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    yield from _of_nodes(graph.node)
+
+
+def _of_nodes(nodes: Iterable[NodeProto]) -> Iterator[TensorProto]:
+    for node in nodes:
+        for attribute in node.attribute:
+            yield from _of_attribute(attribute)
+
+
+def _of_attribute(attribute: AttributeProto) -> Iterator[TensorProto]:
+    if attribute.HasField("t"):
+        yield attribute.t
+    yield from attribute.tensors
+    for sparse in (*([attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []),
+                   *attribute.sparse_tensors):  # fmt: skip
+        yield from (sparse.values, sparse.indices)
+    for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+        yield from _of_graph(graph)
+
+
+def _without_references(model: ModelProto) -> ModelProto:
+    """Return a copy whose tensors refer to no file; those that did are empty."""
+    copied = ModelProto()
+    copied.CopyFrom(model)
+    for tensor in tensors_of(copied):
+        if tensor.data_location == TensorProto.EXTERNAL:
+            tensor.ClearField("external_data")
+            tensor.ClearField("data_location")
+    return copied
+
+
+def _drop_listed_initializers(model: ModelProto) -> None:
+    """Take initializers off the list of inputs: what a graph brings with it, nobody gives it."""
+    names = {tensor.name for tensor in model.graph.initializer}
+    for index in reversed([index for index, value in enumerate(model.graph.input) if value.name in names]):
+        del model.graph.input[index]
+
+
+def _load(tensor: TensorProto, path: Path) -> None:
+    """Read a tensor from the file beside the model that it refers to.
+
+    Raises:
+        InputError: that file lies outside of the model's folder, is missing, or too short.
+    """
+    told = {entry.key: entry.value for entry in tensor.external_data}
+    named, location = shown(tensor.name), told.get("location", "")
+    source = _inside(path, location, named)
+    size = _bytes_of(tensor)
+    offset, length = (_number(told, key, default, path, named) for key, default in (("offset", 0), ("length", size)))
+    if length != size:
+        raise InputError(f"{path}: the tensor {named} takes {size} bytes, and is said to have {length} in {source}")
+    try:
+        with open_regular(source) as file:
+            file.seek(offset)
+            data = file.read(size)
+    except OSError as error:
+        raise InputError(f"{path}: cannot read {source}, where its tensor {named} lies: {error.strerror}") from error
+    if len(data) != size:
+        raise InputError(
+            f"{path}: its tensor {named} lies at {offset} to {offset + size} of {source}, which is cut off before that"
+        )
+    tensor.raw_data = data
+    tensor.ClearField("external_data")
+    tensor.ClearField("data_location")
+
+
+def _inside(path: Path, location: str, named: str) -> Path:
+    """Return the file of a location in the model's folder, which no link may lead out of."""
+    parts = PurePosixPath(location)
+    source = path.parent / parts
+    leaves = not location or "\\" in location or ":" in location or parts.is_absolute() or ".." in parts.parts
+    if leaves or not source.resolve().is_relative_to(path.parent.resolve()):
+        raise InputError(
+            f"{path} keeps its tensor {named} in {shown(location)}, outside of the model's folder, which is never "
+            "opened; lay that file beside the model, and name it so (onnx.save with save_as_external_data)"
+        )
+    return source
+
+
+def _bytes_of(tensor: TensorProto) -> int:
+    count: int = math.prod(tensor.dims)
+    bits = 4 if tensor.data_type in (TensorProto.UINT4, TensorProto.INT4, TensorProto.FLOAT4E2M1) else None
+    if bits is not None:
+        return -(-count * bits // 8)
+    return count * int(helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
+
+
+def _number(told: dict[str, str], key: str, default: int, path: Path, named: str) -> int:
+    text = told.get(key, str(default))
+    if not (text.isdecimal() and text.isascii() and len(text) < 20):
+        raise InputError(f"{path}: the {key} of its tensor {named} is {shown(text)}, no number of bytes")
+    return int(text)

@@ -1,0 +1,159 @@
+"""From an ONNX file of anybody's to the source of a package: its graph is the module that its package is judged by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from onnx import ModelProto
+
+from parity_export.onnx_module.graph_module import GraphModule
+from parity_export.sources.argument_binding import flatten
+from parity_export.sources.load_module import load_sample
+from parity_export.sources.model_source import ModelSource, source_from_module
+from parity_export.sources.onnx_file.choose_outputs import with_outputs
+from parity_export.sources.onnx_file.input_shapes import GraphInputs, graph_inputs, longer
+from parity_export.sources.onnx_file.published_meaning import ChosenMeaning, chosen_meaning
+from parity_export.sources.onnx_file.random_operators import check_deterministic
+from parity_export.sources.onnx_file.read_file import OnnxFile, operators_outside, read_onnx_file
+from parity_export.sources.output_choice import Leaf, OutputChoice
+from parity_export.sources.output_spec import OutputSpec, decides, module_output
+from parity_export.sources.probe_options import ProbeOptions
+from parity_runtime import InputError, TensorSpec, __version__
+from parity_runtime.arguments import argument
+from parity_runtime.contract import batch_name
+
+_LONG = 512
+"""Sizes from here on are tried where a graph takes no smaller ones: a second of sound is cut into as many samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What a person says of an ONNX file; the defaults take all of it from the file.
+
+    >>> from parity_export import Adoption
+    >>> Adoption(inputs=["image: float32[batch, 3, 48, width] in 0..1"]).name is None
+    True
+
+    Attributes:
+        name: the model's name; the file's without its suffix by default.
+        inputs: specifications of some inputs, named as in the file: sizes that it leaves open, and what they hold.
+        output_spec: what its outputs mean; what its writers say by default, else its own outputs without a meaning.
+        samples: an .npz of real inputs by name.
+        probes: what its dimensions may be, what is compared, and who draws the rows.
+        allow_operators: operators outside of the ONNX standard that are allowed, as ``com.microsoft::Gelu``; a loader
+            has to allow each of them again.
+    """
+
+    name: str | None = None
+    inputs: Sequence[str] = ()
+    output_spec: OutputSpec | None = None
+    samples: Path | None = None
+    probes: ProbeOptions = field(default_factory=ProbeOptions)
+    allow_operators: Sequence[str] = ()
+
+
+def source_from_onnx(path: str | Path, adoption: Adoption | None = None) -> ModelSource:
+    """Return the source of an ONNX file, its own graph evaluated operator by operator as the module.
+
+    >>> import onnx
+    >>> from parity_export import source_from_onnx
+    >>> graph = "mine (float[batch, 2] x) => (float[batch, 2] y) { y = Relu(x) }"
+    >>> onnx.save(onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 18]> {graph}'), "relu.onnx")
+    >>> source_from_onnx("relu.onnx")
+    ModelSource('relu', GraphModule, tensors, 1 input)
+
+    Args:
+        path: of the file.
+        adoption: what a person says of it.
+
+    Raises:
+        InputError: the file is no ONNX model, holds an operator that is not allowed, draws random numbers, leaves a
+            shape open that nobody says, or takes none of the sizes that are tried.
+    """
+    path, adoption = Path(path), adoption or Adoption()
+    file = read_onnx_file(path, adoption.allow_operators)
+    meaning = chosen_meaning(file, adoption.output_spec, adoption.inputs)
+    model, names = with_outputs(file.model, meaning.output_spec, meaning.value, str(path))
+    if not adoption.probes.samples_only:
+        check_deterministic(model, str(path))
+    source, inputs = _accepted(file, model, meaning, adoption)
+    provenance = {"file": file.digest, "parity": __version__} | _producer(model)
+    contract = replace(source.contract, provenance=provenance, operators=operators_outside(model))
+    if contract.task == "tensors":
+        contract = replace(contract, outputs=tuple(TensorSpec(name, "float32", ()) for name in names))
+    return replace(
+        source.noting(*meaning.notes, *inputs.notes),
+        contract=contract,
+        adopted=model,
+        outputs=_output_choice(names) if contract.task == "tensors" else source.outputs,
+    )
+
+
+def _accepted(
+    file: OnnxFile, model: ModelProto, meaning: ChosenMeaning, adoption: Adoption
+) -> tuple[ModelSource, GraphInputs]:
+    """Return the source with the most general inputs that the graph takes.
+
+    Raises:
+        InputError: it takes none of the sizes that are tried.
+    """
+    module, first = GraphModule(model), None
+    found = graph_inputs(model, [*adoption.inputs, *meaning.inputs], str(file.path))
+    for inputs in [*found, *(longer(inputs, adoption.probes.dimensions, _LONG) for inputs in found)]:
+        try:
+            source = _source(file, module, inputs, meaning.output_spec, adoption)
+            length = _length(source)
+            if length is None:
+                return source, inputs
+            known = _with_length(inputs, *length)
+            return _source(file, module, known, meaning.output_spec, adoption), known
+        except InputError as error:
+            first = first or error
+    way_out = f"{argument('inputs', option='--input')} or {argument('dimensions', option='--dimension')}"
+    raise InputError(f"{file.path}: {first}; say which sizes it takes with {way_out}") from first
+
+
+def _length(source: ModelSource) -> tuple[str, int] | None:
+    """Return the dimension that would count rows, and an output that has no axis of it: then it counts none."""
+    name = batch_name(source.contract)
+    if name in (None, "batch"):
+        return None
+    more = source.example.sizes[str(name)] + 1
+    with torch.no_grad():
+        shapes = [[tensor.shape for tensor in flatten(source.call(*source.example.tensors(sizes)))]
+                  for sizes in (None, {str(name): more})]  # fmt: skip
+    same = [index for index, (one, other) in enumerate(zip(*shapes, strict=True)) if one == other]
+    return (str(name), same[0]) if same else None
+
+
+def _with_length(inputs: GraphInputs, name: str, output: int) -> GraphInputs:
+    note = f"{name} counts no rows, which are asked alone and together: output {output} has no axis of it"
+    return replace(inputs, rules=(*inputs.rules, f"{name} >= 1"), notes=(*inputs.notes, note))
+
+
+def _source(
+    file: OnnxFile, module: GraphModule, inputs: GraphInputs, output_spec: OutputSpec, adoption: Adoption
+) -> ModelSource:
+    probes = replace(adoption.probes, dimensions=[*inputs.rules, *adoption.probes.dimensions])
+    sample = None
+    if adoption.samples is not None:
+        sample = load_sample(adoption.samples, inputs.specs, probes.dimensions)
+    of_module = replace(output_spec, output=_module_output(output_spec))
+    return source_from_module(module, inputs.specs, of_module, adoption.name or file.path.stem, sample, probes)
+
+
+def _module_output(output_spec: OutputSpec) -> str | list[str] | None:
+    """Return which of the module's tensors is meant: the only one that is left, by its place."""
+    if decides(output_spec.task):
+        return None if output_spec.output in (None, ()) else f"0={module_output(output_spec)}"
+    return None if output_spec.task == "tensors" else [f"0={output_spec.task}"]
+
+
+def _output_choice(names: Sequence[str]) -> OutputChoice:
+    return OutputChoice(tuple((name, Leaf(str(index), (index,))) for index, name in enumerate(names)))
+
+
+def _producer(model: ModelProto) -> dict[str, str]:
+    told = f"{model.producer_name} {model.producer_version}".strip()
+    return {"producer": told[:100]} if told else {}
