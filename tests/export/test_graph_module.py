@@ -150,7 +150,18 @@ CLASSIC: list[tuple[str, list[Any], list[str], dict[str, Any]]] = [
             **TREE,
             **{f"target_{name}": value for name, value in LEAVES.items()},
             "n_targets": 3,
-            "base_values": [1.0, 2, 3],
+        },
+    ),
+    (
+        "TreeEnsembleRegressor",
+        [floats(9, 3)],
+        ["y"],
+        {
+            **TREE,
+            **{f"target_{name}": value for name, value in LEAVES.items()},
+            "target_ids": [0] * 5,
+            "n_targets": 1,
+            "base_values": [0.5],
         },
     ),
     (

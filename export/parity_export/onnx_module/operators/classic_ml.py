@@ -108,20 +108,22 @@ def _leaves(features: Tensor, node: Node) -> Tensor:
         raise NotThisOperatorError
     places = {key: index for index, key in enumerate(zip(trees, numbers, strict=True))}
     ways = [
-        torch.tensor([places.get(key, index) for index, key in enumerate(zip(trees, node.integers(name, []), strict=True))])
+        torch.tensor([places.get(key, 0) for key in zip(trees, node.integers(name, []), strict=True)])
         for name in ("nodes_truenodeids", "nodes_falsenodeids")
-    ]  # fmt: skip
+    ]
     is_leaf = torch.tensor([mode == "LEAF" for mode in modes])
     columns = torch.tensor(node.integers("nodes_featureids", []))
     limits = _values(node, "nodes_values", features)
     missing = torch.tensor(node.integers("nodes_missing_value_tracks_true", [0] * len(modes))).bool()
     compare = _MODES[kinds.pop()] if kinds else torch.le
     at = torch.tensor([places[key] for key in _roots(node, places)]).expand(len(features), -1)
-    while not bool(is_leaf[at].all()):
+    for _ in range(len(modes)):  # no way is longer, unless it goes in a circle
+        if bool(is_leaf[at].all()):
+            return at
         cells = features.gather(1, columns[at])
         goes = compare(cells, limits[at]) | (cells.isnan() & missing[at])
         at = torch.where(is_leaf[at], at, torch.where(goes, ways[0][at], ways[1][at]))
-    return at
+    raise NotThisOperatorError
 
 
 def _roots(node: Node, places: dict[tuple[int, int], int]) -> list[tuple[int, int]]:
@@ -156,6 +158,8 @@ def _scores(x: Inputs, node: Node, kind: str, count: int) -> Tensor:
     if together is None:
         raise NotThisOperatorError
     base = _values(node, "base_values", features)
+    if count > 1 and base.any():  # onnxruntime leaves it out where no leaf that a row reaches speaks of a target
+        raise NotThisOperatorError
     return together(found, 1) + (base if base.numel() else 0)
 
 
