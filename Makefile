@@ -89,7 +89,7 @@ lowest: $(LOWEST)/.ready  ## Run the runtime's tests on the lowest versions that
 	@OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -n 2 --dist loadfile tests/runtime
 
 mlflow: $(MLFLOW)/.ready  ## Run the tests of what needs MLflow in .venv/mlflow: it wants another pyarrow.
-	@OMP_NUM_THREADS=1 $(MLFLOW)/bin/python -W default -m pytest -q -W default tests/engines/test_mlflow.py \
+	@OMP_NUM_THREADS=1 $(MLFLOW)/bin/python -W default -m pytest -q -n 2 -W default tests/engines/test_mlflow.py \
 	    tests/engines/test_mlflow_log.py tests/end_to_end/test_no_network.py -k mlflow
 
 soak: $(READY) $(LOWEST)/.ready $(LOWEST_ALL)/.ready  ## Property tests at length, fuzzing of every parser, 400 kills, right graphs that must pass, and the search for a hole in the proof (3 hours).
