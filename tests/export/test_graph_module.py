@@ -194,6 +194,24 @@ def test_operators_beside_onnxs_own_are_what_onnxruntimes_kernels_compute(case: 
     assert {by for step in module.steps() for by in step.by[double]} == {"torch"}
 
 
+@pytest.mark.parametrize("direction", ["reverse", "bidirectional"])
+@pytest.mark.parametrize(("operator", "gates"), [("GRU", 3), ("LSTM", 4)])
+def test_recurrent_networks_run_backwards_as_onnxruntimes_do(operator: str, gates: int, direction: str) -> None:
+    count = 2 if direction == "bidirectional" else 1
+    sizes = {"x": (6, 2, 3), "w": (count, gates * 4, 3), "r": (count, gates * 4, 4), "b": (count, 2 * gates * 4)}
+    more = {"linear_before_reset": 1} if operator == "GRU" else {}
+    node = helper.make_node(operator, [*sizes], ["y", "last"], hidden_size=4, direction=direction, **more)
+    given = [helper.make_tensor_value_info(name, TensorProto.FLOAT, size) for name, size in sizes.items()]
+    wanted = [onnx.ValueInfoProto(name=name) for name in ("y", "last")]
+    graph = helper.make_graph([node], "g", given, wanted)
+    model = helper.make_model(graph, opset_imports=OPSETS, ir_version=9)
+    arrays = {name: floats(*size) for name, size in sizes.items()}
+    expected = create_session(model.SerializeToString()).run(None, arrays)
+    for module in (GraphModule(model), GraphModule(model).double()):
+        for found, one in zip(module(*map(tensor_of, arrays.values())), expected, strict=True):
+            np.testing.assert_allclose(found.numpy(), one, rtol=1e-5, atol=1e-6)
+
+
 CONTROL = """mine (float[n] x, int64 count) => (float[n] y, float[k, n] steps) {
     yes = Constant <value: tensor = bool {1}> ()
     two = Constant <value: tensor = float {2}> ()

@@ -1,4 +1,4 @@
-"""RNN, GRU and LSTM, step by step, as ONNX writes them down."""
+"""RNN, GRU and LSTM: by torch's kernels where those are the same, else step by step, as ONNX writes them down."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -90,8 +90,9 @@ def _recurrent(kind: str) -> Operator:
         parts = [_direction(kind, x, node, index) for index in range(len(x[1]))]
         states = [_initial(x, kind, series, index, batch_first) for index in range(len(x[1]))]
         backwards = node.text("direction", "forward")
+        run = _kernel if _has_kernel(kind, x, node) else _run
         ran = [
-            _run(_CELLS[kind], one, series, state, given(x, 4), reverse=backwards == "reverse" or index == 1)
+            run(kind, one, series, state, lengths=given(x, 4), reverse=backwards == "reverse" or index == 1)
             for index, (one, state) in enumerate(zip(parts, states, strict=True))
         ]
         everything = torch.stack([steps for steps, _ in ran], 1)  # [time, directions, batch, hidden]
@@ -127,11 +128,45 @@ def _initial(x: Inputs, kind: str, series: Tensor, index: int, batch_first: int)
     ]
 
 
+def _has_kernel(kind: str, x: Inputs, node: Node) -> bool:
+    """Whether torch has a kernel that computes the same; that of an RNN takes longer than its steps do."""
+    if given(x, 4) is not None or given(x, 7) is not None or "activations" in node.attributes or not len(x[0]):
+        return False
+    if kind == "GRU":
+        return bool(node.integer("linear_before_reset", 0))
+    return kind == "LSTM" and not node.integer("input_forget", 0)
+
+
+_ORDERS = {"GRU": (1, 0, 2), "LSTM": (0, 2, 3, 1)}
+"""Which of ONNX's gates each of torch's is."""
+
+_KERNELS: dict[str, Callable[..., Any]] = {"GRU": torch.gru, "LSTM": torch.lstm}
+
+
+def _kernel(
+    kind: str, one: _Direction, series: Tensor, state: list[Tensor], *, lengths: Tensor | None, reverse: bool
+) -> tuple[Tensor, list[Tensor]]:
+    """Return what `_run` does, by torch's kernel; all rows have the whole length."""
+    order = _ORDERS[kind]
+
+    def reordered(tensor: Tensor) -> Tensor:
+        parts = tensor.chunk(len(order))
+        return torch.cat([parts[gate] for gate in order])
+
+    weights = [reordered(part) for part in (one.weights, one.recurrent, *one.bias)]
+    first = [part[None].contiguous() for part in state]
+    asked = series.flip(0) if reverse else series
+    hidden: Any = first if kind == "LSTM" else first[0]
+    results = _KERNELS[kind](asked, hidden, weights, True, 1, 0.0, False, False, False)
+    steps = results[0].flip(0) if reverse else results[0]
+    return steps, [part[0] for part in results[1:]]
+
+
 def _run(
-    cell: _Cell, one: _Direction, series: Tensor, state: list[Tensor], lengths: Tensor | None, *, reverse: bool
+    kind: str, one: _Direction, series: Tensor, state: list[Tensor], *, lengths: Tensor | None, reverse: bool
 ) -> tuple[Tensor, list[Tensor]]:
     """Return all hidden states of one direction, ``[time, batch, hidden]``, and the last ones of each row."""
-    times, batch = series.shape[:2]
+    cell, (times, batch) = _CELLS[kind], series.shape[:2]
     ends = torch.full((batch,), times) if lengths is None else lengths.long()
     steps = [state[0].new_zeros(state[0].shape)] * times
     for time in reversed(range(times)) if reverse else range(times):
