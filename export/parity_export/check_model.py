@@ -19,13 +19,12 @@ from parity_export.graph.output_shapes import returned_shapes
 from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.batch_axis import rows_first
 from parity_export.sources.model_source import ModelSource, source_from_module, specifications
+from parity_export.sources.onnx_file.read_file import model_bytes
 from parity_export.sources.output_spec import OutputSpec
 from parity_runtime import FormatError, InputError, ModelContract, ParityRefusedError, TensorSpec
 from parity_runtime.contract import METADATA_KEY
-from parity_runtime.files.open_file import read_regular
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.signature import ONNXRUNTIME_DTYPES
-from parity_runtime.package.loader import LARGEST_MODEL
 from parity_runtime.package.manifest import MANIFEST
 from parity_runtime.package.model_scan import scan_model
 from parity_runtime.printable import counted
@@ -154,13 +153,7 @@ def read_model(path: Path) -> OnnxGraph:
     """
     if path.is_dir():
         raise InputError(f"{path} is a {_folder(path)}")
-    try:
-        data = read_regular(path, LARGEST_MODEL)
-    except OSError as error:
-        raise InputError(f"cannot read the model {path}: {error.strerror}") from error
-    if len(data) > LARGEST_MODEL:
-        raise InputError(f"{path} is larger than 2 GiB, which no ONNX model in one file can be")
-    return checked_model(data, str(path))
+    return checked_model(model_bytes(path), str(path))
 
 
 _PACKAGED = "parity verify PACKAGE checks it, and parity diff SOURCE PACKAGE compares its values with the module's"
@@ -182,7 +175,7 @@ def checked_model(data: bytes, where: str) -> OnnxGraph:
         InputError: they are no ONNX model, keep weights in other files, or use custom operators.
     """
     try:
-        scan_model(data, where)
+        scan_model(data, where, allowed=None)
     except FormatError as error:
         raise InputError(str(error)) from error
     return OnnxGraph(data)

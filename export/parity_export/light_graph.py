@@ -22,8 +22,14 @@ _PLAIN = frozenset(DTYPES.values())
 
 
 def weights_of(model: ir.Model) -> Weights:
-    """Return the large tensors of an onnx_ir model's main graph: views of the memory that it holds them in."""
-    tensors = {name: value.const_value for name, value in model.graph.initializers.items()}
+    """Return the large tensors of an onnx_ir model's main graph: views of the memory that it holds them in.
+
+    One that nothing takes is none: onnxruntime drops it, and then misses it.
+    """
+    values = model.graph.initializers
+    tensors = {
+        name: value.const_value for name, value in values.items() if value.uses() or value in model.graph.outputs
+    }
     arrays = {
         name: np.ascontiguousarray(tensor.numpy())
         for name, tensor in tensors.items()
@@ -56,12 +62,14 @@ def full_model(light: onnx.ModelProto, weights: Weights) -> ir.Model:
 
 
 def split_proto(proto: onnx.ModelProto) -> tuple[onnx.ModelProto, Weights]:
-    """Return a light copy of a protobuf, and its large tensors."""
+    """Return a light copy of a protobuf, and its large tensors that its nodes take, or that it gives."""
+    taken = {name for node in proto.graph.node for name in node.input} | {value.name for value in proto.graph.output}
     light = without(proto, "graph")
     light.graph.CopyFrom(without(proto.graph, "initializer"))
     weights = dict[str, NDArray[Any]]()
     for tensor in proto.graph.initializer:
-        array = numpy_helper.to_array(tensor) if tensor.ByteSize() >= SMALLEST else np.zeros(0)
+        is_large = tensor.ByteSize() >= SMALLEST and tensor.name in taken
+        array = numpy_helper.to_array(tensor) if is_large else np.zeros(0)
         if array.nbytes >= SMALLEST and array.dtype in _PLAIN:
             weights[tensor.name] = array
             light.graph.initializer.append(_reference(tensor))

@@ -15,6 +15,7 @@ import onnx
 from parity_export.light_graph import Weights, inline, split_proto, without
 from parity_export.onnx_graph import OnnxGraph
 from parity_runtime.package.entries import FileEntry, TensorEntry
+from parity_runtime.package.varint import written_varint
 from parity_runtime.package.weights_file import WEIGHTS, WeightsWriter
 
 LARGEST = 2**31 - 2**20
@@ -114,13 +115,4 @@ def _initializer(tensor: onnx.TensorProto, weights: Weights) -> list[Part]:
 
 
 def _header(field: int, length: int) -> bytes:
-    return _varint(field << 3 | _BYTES) + _varint(length)
-
-
-def _varint(value: int) -> bytes:
-    """Return a number in base 128, the lowest digit first; all but the last have the eighth bit set."""
-    found = bytearray()
-    while value > 0x7F:
-        found.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*found, value])
+    return written_varint(field << 3 | _BYTES) + written_varint(length)

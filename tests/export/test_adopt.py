@@ -10,6 +10,7 @@ import pytest
 from onnx import numpy_helper
 
 from parity_export import Adoption, ExportOptions, OutputSpec, adopt_package, source_from_onnx
+from parity_export.check_model import read_model
 from parity_export.graph.adopt_graph import adopt_graph
 from parity_runtime import FormatError, InputError, Package, ParityRefusedError, Predictor, verify
 from tests.export.onnx_files import parsed, perceptron, saved, with_metadata
@@ -128,9 +129,19 @@ def test_an_allowed_operator_is_recorded_and_has_to_be_allowed_again(parity, tmp
     with pytest.raises(FormatError, match="Gelu"):
         Predictor(package)
     verify(package, allow_operators=["com.microsoft::Gelu"])
+    again = parity("certify", package, "--allow-operator", "com.microsoft::Gelu")
+    assert "--allow-operator" in parity("certify", package).err
+    assert "--allow-operator" not in again.err
     never = parity("adopt", path, tmp_path / "other", "--allow-operator", "com.microsoft::EPContext")
     assert never.code == 1
     assert "never allowed" in never.err
+
+
+def test_check_names_no_option_that_it_has_not(tmp_path: Path) -> None:
+    model = parsed("mine (float[batch, 2] x) => (float[batch, 2] y) { y = com.microsoft.Gelu(x) }",
+                   extra=', "com.microsoft": 1')  # fmt: skip
+    with pytest.raises(InputError, match="only those of the ONNX standard are run$"):
+        read_model(saved(model, tmp_path / "gelu.onnx"))
 
 
 def test_a_graph_that_answers_differently_each_time_is_refused(parity, tmp_path: Path) -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 import torch
 from torch import nn
 
 from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
 from parity_export.error_bounds.certified_model import CertifiedModel
+from parity_export.light_graph import split_proto, weights_of
 from parity_export.model_file import write_model, write_models
 from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.model_source import ModelSource
@@ -158,3 +160,18 @@ def test_a_disk_that_fills_is_one_line_and_the_old_package_stays(package: Path, 
     assert "no room to write" in ran.stdout and ran.stdout.count("\n") == 1, ran.stdout + ran.stderr
     assert before == {path: path.read_bytes() for path in (tmp_path / "m").rglob("*") if path.is_file()}
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+@pytest.mark.parametrize("form", ["protobuf", "onnx_ir"])
+def test_a_tensor_that_no_node_takes_is_not_handed_over(form: str, tmp_path: Path) -> None:
+    """onnxruntime drops it, and would miss it: an adopted file may hold one."""
+    proto = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["": 18]> g (float[n, 64] x) => (float[n, 64] y) { y = MatMul (x, w) }'
+    )
+    values = {name: np.full((64, 64), size, np.float32) for size, name in enumerate(("w", "unused"))}
+    proto.graph.initializer.extend(onnx.numpy_helper.from_array(array, name) for name, array in values.items())
+    weights = split_proto(proto)[1] if form == "protobuf" else weights_of(ir.from_proto(proto))
+    assert set(weights) == {"w"}
+    write_models(tmp_path, {"model.onnx": OnnxGraph(proto)}, b"", external=True)
+    session = create_session((tmp_path / "model.onnx").read_bytes(), weights=weights)
+    assert session.run(None, {"x": np.ones((1, 64), np.float32)})[0].shape == (1, 64)

@@ -66,6 +66,16 @@ def test_what_is_written_in_an_unusual_way_stays_in_the_model(model: bytes) -> N
     assert set_aside(model) == (model, {})
 
 
+def test_a_tensor_that_no_node_takes_stays_in_the_model() -> None:
+    """onnxruntime drops it, and fails where it is handed over."""
+    model = _model(_tensor(b"w", W), _tensor(b"b", B), _tensor(b"unused", W))
+    light, arrays = set_aside(model)
+    assert set(arrays) == {"w"}
+    rows = {"x": np.ones((2, ROWS), np.float32)}
+    found = create_session(light, weights=arrays).run(None, rows)[0]
+    assert found.tobytes() == create_session(model).run(None, rows)[0].tobytes()
+
+
 def test_a_large_package_is_loaded_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = np.random.default_rng(0).standard_normal((64, 2)).astype(np.float32)
     wanted = Predictor("tests/data/xor").run({"features": rows})

@@ -14,7 +14,7 @@ from parity_export.artifacts import BAND, band
 from parity_export.error_bounds.certificate import DRAWN_ROWS, Certificate, UncertifiedRow, drawn_chunks, table_chunks
 from parity_export.error_bounds.certified_model import CertifiedModel
 from parity_runtime.cli.echo import echo_line
-from parity_runtime.cli.options import package_argument
+from parity_runtime.cli.options import operators_option, package_argument
 from parity_runtime.cli.table_options import read_options, table_file, table_options
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
@@ -41,6 +41,7 @@ _LISTED = 10  # features or numbers of a row
     help="A folder of its own for the rows that are not proven, and the picture.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@operators_option
 @table_options
 def certify(package: Path, table: str | None, out: Path | None, as_json: bool, **options: Any) -> None:
     """Say which labels of PACKAGE no compliant backend can change, over the rows of TABLE.
@@ -51,7 +52,7 @@ def certify(package: Path, table: str | None, out: Path | None, as_json: bool, *
     A package without a certified graph is certified in memory, and stays as it is. docs/proof.md says what is proven.
     """
     _check_out(out, package)
-    opened, model = _open(package)
+    opened, model = _open(package, options.pop("allow_operators"))
     _refuse_other_inputs(opened)
     reading = read_options(options)
     if table is None and reading != ReadOptions():
@@ -100,9 +101,9 @@ def _check_out(out: Path | None, package: Path) -> None:
     refuse_unwritable(target)
 
 
-def _open(path: Path) -> tuple[Package, CertifiedModel]:
+def _open(path: Path, allowed: tuple[str, ...]) -> tuple[Package, CertifiedModel]:
     """Return a package and its certified graph: of one package, although an export may replace it meanwhile."""
-    package, model = Package.open(path), CertifiedModel.open(path)
+    package, model = Package.open(path), CertifiedModel.open(path, allowed)
     if package.was_replaced():
         raise InputError(f"{path} was replaced while it was read; give the command again")
     return package, model

@@ -20,6 +20,7 @@ from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import GateError
 from parity_runtime.cli.echo import echo_line
+from parity_runtime.cli.options import operators_option
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.session import Optimization
 from parity_runtime.package.loader import load_model
@@ -40,6 +41,7 @@ _SIDES = {
 @click.argument("source")
 @click.argument("model", type=click.Path(path_type=Path))
 @module_options
+@operators_option
 @click.option(
     "--between", default="torch,disabled", metavar="A,B", help="Two of torch, disabled, basic, extended, cuda."
 )
@@ -54,7 +56,7 @@ def diff(source: str, model: Path, between: str, rtol: float, atol: float, **opt
     """
     ExportOptions(rtol=rtol, atol=atol)
     first, second = _sides(between)
-    graph = OnnxGraph.loaded(load_model(model)) if model.is_dir() else read_model(model)
+    graph = _graph(model, options.pop("allow_operators"))
     compared = compared_source(source, bare_module(source, options), options, graph, model.stem)
     for line in compared.said:
         echo_line(line, err=True)
@@ -75,6 +77,12 @@ def diff(source: str, model: Path, between: str, rtol: float, atol: float, **opt
         f"{divergence.name}, the output of {divergence.operator}, is the first value that diverges: by up to "
         f"{divergence.max_abs:.3g}"
     )
+
+
+def _graph(model: Path, allowed: tuple[str, ...]) -> OnnxGraph:
+    if model.is_dir():
+        return OnnxGraph.loaded(load_model(model, allow_operators=allowed))
+    return read_model(model)
 
 
 def _sides(between: str) -> tuple[str, str]:

@@ -2,13 +2,12 @@
 
 import traceback
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 
 from parity_export.cli.module_options import (
     check_source_options,
-    effort_option,
     input_specs,
     is_run,
     module_options,
@@ -17,10 +16,10 @@ from parity_export.cli.module_options import (
     user_module,
 )
 from parity_export.cli.output_options import output_options, output_spec
+from parity_export.cli.package_options import export_options, package_options
 from parity_export.cli.probe_options import probe_options
 from parity_export.error_bounds.bound_report import BoundReport
 from parity_export.export import Exported, export_package
-from parity_export.export_options import ExportOptions, ReportDetail
 from parity_export.gate.comparison import COSINE
 from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
 from parity_export.sources.pretrained import METHOD
@@ -29,44 +28,24 @@ from parity_runtime.cli.echo import echo_line
 from parity_runtime.printable import counted
 from parity_training import Run
 
-_HOW = ("opset", "ir_version", "rtol", "atol", "report", "effort", "external_weights")
-
 
 @click.command()
 @click.argument("source")
 @click.argument("target", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Replace a package that stands there already.")
 @module_options
 @output_options
 @click.option("--name", help="The model's name [default: the callable's].")
 @click.option("--opset", type=int, help="The ONNX opset [default: torch's choice].")
 @click.option("--ir-version", type=int, help="The ONNX IR version [default: torch's choice].")
-@click.option("--rtol", type=float, help="Widens the tolerance (with --atol); the report and the card say so.")
-@click.option("--atol", type=float, help="Widens the tolerance (with --rtol).")
-@click.option("--certified", is_flag=True, help="Add a graph whose every answer carries its proven rounding error.")
-@click.option(
-    "--report",
-    type=click.Choice(get_args(ReportDetail)),
-    default="summary",
-    help="What parity.json holds: a row for each backend and output, or every batch size and group of probes as well.",
-)
-@effort_option
-@click.option(
-    "--external-weights",
-    is_flag=True,
-    help="Keep large tensors in weights.bin, beside the graph; over 2 GiB that is done in any case.",
-)
-@click.option("--no-plots", is_flag=True, help="Leave the model card's plots out.")
+@package_options
 @click.option("--verbose", is_flag=True, help="Show torch's own reason when it cannot export.")
-def export(source: str, target: Path, force: bool, verbose: bool, **options: Any) -> None:
+def export(source: str, target: Path, verbose: bool, **options: Any) -> None:
     """Export SOURCE into the package folder TARGET, if both compute the same outputs.
 
     SOURCE is a run folder, or package.module:Callable with --weights (unless it loads them itself) and --input.
     Exits with 3 and writes nothing but TARGET.refused.json if the graph does not answer as the module.
     """
-    chosen_options = {name: options.pop(name) for name in _HOW}
-    plots, certified = not options.pop("no_plots"), options.pop("certified")
-    how = ExportOptions(replace=force, plots=plots, certified=certified, **chosen_options)
+    how = export_options(options, "opset", "ir_version")
     check_source_options(source, options, ("network",))
     try:
         chosen = _run_source(source, options) if is_run(source) else _module_source(source, options)

@@ -1,6 +1,6 @@
 """A certified graph that can be asked, and for whom it speaks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,18 +62,22 @@ class CertifiedModel:
         return cls(certified_contract(contract), graph, backends(functions_of(plain, contract)), torch_gaps)
 
     @classmethod
-    def open(cls, path: str | Path) -> "CertifiedModel":
+    def open(cls, path: str | Path, allow_operators: Collection[str] = ()) -> "CertifiedModel":
         """Take a package's certified graph, or certify its graph now.
+
+        Args:
+            path: the package folder.
+            allow_operators: operators outside the standard that may run, ``com.microsoft::Gelu`` say.
 
         Raises:
             CannotCertifyError: an operator has no rule.
             ParityError: the package cannot be opened.
         """
         package = Package.open(path)
-        plain = OnnxGraph.loaded(load_model(path, package.id))
+        plain = OnnxGraph.loaded(load_model(path, package.id, allow_operators=allow_operators))
         if "certified" not in package.contract.graphs:
             return cls.of(package.contract, plain)
-        graph = OnnxGraph.loaded(load_model(path, package.id, certified=True))
+        graph = OnnxGraph.loaded(load_model(path, package.id, certified=True, allow_operators=allow_operators))
         bound_report = package.read_json(REPORT).get("error_bounds")
         gaps = bound_report.get("torch_gaps") if isinstance(bound_report, dict) else None
         measured = backends(functions_of(plain, package.contract))

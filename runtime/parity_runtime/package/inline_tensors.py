@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_runtime.package.varint import read_varint, written_varint
 from parity_runtime.package.weights_file import DTYPES, SMALLEST, WEIGHTS
 
 LARGE = 2**24
 """Bytes of a model from which on its tensors are taken out; below, that takes longer than it saves."""
 
-_GRAPH, _INITIALIZER = 7, 5  # of ModelProto, GraphProto
+_GRAPH, _NODE, _INITIALIZER, _OUTPUT = 7, 1, 5, 12  # of ModelProto, and of GraphProto
+_FIRST = 1  # of NodeProto what it takes, of ValueInfoProto its name
 _DIMS, _DATA_TYPE, _NAME, _RAW_DATA, _DOC_STRING, _EXTERNAL_DATA, _DATA_LOCATION = 1, 2, 8, 9, 12, 13, 14
 _VARINT, _FIXED64, _BYTES = 0, 1, 2  # protobuf's wire types; the fourth has four bytes
 _EXTERNAL = b"\x01"  # TensorProto.EXTERNAL
@@ -30,7 +32,8 @@ def set_aside(model: bytes) -> tuple[bytes, dict[str, NDArray[Any]]]:
     """Return a model that refers to its large tensors as external data, and these by name, to be handed over.
 
     Args:
-        model: a ModelProto that `scan_model` let through; what is written in an unusual way stays in it.
+        model: a ModelProto that `scan_model` let through. What is written in an unusual way stays in it, and so does a
+            tensor that none of the main graph's nodes takes: onnxruntime drops it, and then misses it.
     """
     fields = list(_fields(memoryview(model)))
     graphs = [value for number, value, _ in fields if number == _GRAPH]
@@ -43,16 +46,25 @@ def set_aside(model: bytes) -> tuple[bytes, dict[str, NDArray[Any]]]:
 
 def _light(graph: memoryview) -> tuple[bytes, dict[str, NDArray[Any]]]:
     parts, arrays, names = list[bytes | memoryview](), dict[str, NDArray[Any]](), Counter[str]()
+    taken = _taken(graph)
     for number, value, whole in _fields(graph):
         part: bytes | memoryview = whole
         if number == _INITIALIZER and not isinstance(value, int):
             tensor = list(_fields(value))
-            name, array = _name(tensor), _array(tensor)
+            name = _name(tensor)
+            array = _array(tensor) if name in taken else None
             names[name] += 1
             if array is not None:
                 arrays[name], part = array, _field(_INITIALIZER, _reference(tensor))
         parts.append(part)
     return (b"".join(parts), arrays) if max(names.values(), default=0) <= 1 else (b"", {})
+
+
+def _taken(graph: memoryview) -> set[str]:
+    """Return the names of the values that the graph's nodes take, or that it gives."""
+    parts = [value for number, value, _ in _fields(graph) if number in (_NODE, _OUTPUT)]
+    fields = [field for part in parts if isinstance(part, memoryview) for field in _fields(part)]
+    return {str(value, "utf-8") for number, value, _ in fields if number == _FIRST and isinstance(value, memoryview)}
 
 
 def _name(tensor: list[Field]) -> str:
@@ -87,33 +99,19 @@ def _fields(data: memoryview) -> Iterator[Field]:
     at = 0
     while at < len(data):
         start = at
-        key, at = _varint(data, at)
+        key, at = read_varint(data, at)
         value: int | memoryview = 0
         match key & 7:
             case wire if wire == _VARINT:
-                value, at = _varint(data, at)
+                value, at = read_varint(data, at)
             case wire if wire == _BYTES:
-                size, at = _varint(data, at)
+                size, at = read_varint(data, at)
                 value, at = data[at : at + size], at + size
             case wire:
                 at += 8 if wire == _FIXED64 else 4
         yield key >> 3, value, data[start:at]
 
 
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte, at = data[at], at + 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-
-
 def _field(number: int, data: bytes) -> bytes:
     """Return a field of bytes."""
-    size, length = len(data), bytearray()
-    while size > 0x7F:
-        length.append(size & 0x7F | 0x80)
-        size >>= 7
-    return bytes([number << 3 | _BYTES, *length, size]) + data
+    return bytes([number << 3 | _BYTES]) + written_varint(len(data)) + data

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from parity_runtime.errors import FormatError
 from parity_runtime.package.external_tensor import MOST_DIMS, ExternalTensor, OutsideError, external_tensor
 from parity_runtime.package.operator_check import checked_operators
+from parity_runtime.package.varint import read_varint
 from parity_runtime.printable import shown
 
 _STANDARD_DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
@@ -52,7 +53,6 @@ _DIMENSION_VALUE = 1
 _ORT_FORMAT = b"ORTM"  # at byte 4; onnxruntime would read a flatbuffer in place of the ModelProto
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_LONGEST_VARINT = 10
 _FIELD_NUMBERS = 2**29
 _DEEPEST = 100  # protobuf's own limit
 _MOST_FIELDS = 2**20  # one to two seconds; a graph of 100,000 nodes has about a million
@@ -86,14 +86,17 @@ class ModelFacts:
     operators: frozenset[str] = frozenset()
 
 
-def scan_model(model: bytes, where: str, *, external: Container[str] = (), allowed: Collection[str] = ()) -> ModelFacts:
+def scan_model(
+    model: bytes, where: str, *, external: Container[str] = (), allowed: Collection[str] | None = ()
+) -> ModelFacts:
     """Read a serialized ModelProto's metadata and refuse what onnxruntime must not be given.
 
     Args:
         model: its bytes.
         where: its name, for the error.
         external: the names of initializers whose data may lie in weights.bin.
-        allowed: operators outside the standard that may stand in it, ``com.microsoft::Gelu`` say.
+        allowed: operators outside the standard that may stand in it, ``com.microsoft::Gelu`` say; None where nobody
+            could allow any.
 
     Raises:
         FormatError: not a ModelProto, one of more than a million parts, data outside the file, an operator outside
@@ -216,7 +219,7 @@ def _walk(data: bytes, found: _Found) -> None:
         size = data[position]
         position += 1
         if size > 0x7F:
-            size, position = _varint(data, position - 1)
+            size, position = read_varint(data, position - 1)
         if size > message.end - position:
             raise ValueError("a field reaches beyond its message")
         child = message.children.get(key >> 3)
@@ -234,14 +237,14 @@ def _step_over_numbers(data: bytes, position: int, message: _Message) -> tuple[i
     beyond = _NUMBERS.match(data, position, message.end).end()  # type: ignore[union-attr] # it matches nothing as well
     if beyond > position:
         return 0, beyond
-    key, position = _varint(data, position)
+    key, position = read_varint(data, position)
     number, wire = key >> 3, key & 7
     if not 0 < number < _FIELD_NUMBERS:  # other readers cut off the upper bits, and would find another field
         raise ValueError(f"a field has the number {number}")
     if wire == _BYTES:
         return key, position
     if wire == _VARINT:
-        value, position = _varint(data, position)
+        value, position = read_varint(data, position)
         _take_number(message, number, value)
     elif wire in (_FIXED64, _FIXED32):
         position += 8 if wire == _FIXED64 else 4
@@ -279,17 +282,5 @@ def _take(message: _Message, number: int, value: bytes) -> None:
 def _take_dims(message: _Message, packed: bytes) -> None:
     position = 0
     while position < len(packed) and len(message.dims) <= MOST_DIMS:
-        size, position = _varint(packed, position)
+        size, position = read_varint(packed, position)
         message.dims.append(size)
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    for _ in range(_LONGEST_VARINT):
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-    raise ValueError("a number has more than 10 bytes")

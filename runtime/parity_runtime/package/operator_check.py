@@ -15,14 +15,16 @@ _RUNTIME_DOMAINS = re.compile(
 _Names = set[tuple[str, str]]  # (domain, name)
 
 
-def checked_operators(where: str, operators: _Names, functions: _Names, allowed: Collection[str]) -> frozenset[str]:
+def checked_operators(
+    where: str, operators: _Names, functions: _Names, allowed: Collection[str] | None
+) -> frozenset[str]:
     """Return the operators outside the standard that a model uses, as ``com.microsoft::Gelu``.
 
     Args:
         where: the model's name, for the error.
         operators: those of its nodes outside the standard's domains.
         functions: that it defines itself.
-        allowed: operators that may run.
+        allowed: operators that may run; None where nobody could allow any, and no way out says so.
 
     Raises:
         FormatError: one is neither allowed nor a function of the model's, or a function is in a runtime's own domain.
@@ -35,12 +37,12 @@ def checked_operators(where: str, operators: _Names, functions: _Names, allowed:
                 "graph (onnx.inliner.inline_local_functions)"
             )
     custom = {f"{domain}::{name}": (domain, name) for domain, name in operators - functions}
-    refused = {text: custom[text] for text in custom if text not in allowed}
+    refused = {text: custom[text] for text in custom if text not in (allowed or ())}
     if refused:
         domain, name = min(refused.values())
         raise FormatError(
             f"{where} uses the operator {shown(name)[1:-1]} of {shown(domain)}; only those of the ONNX standard are "
-            f"run{_way_out(refused)}"
+            f"run{'' if allowed is None else _way_out(refused)}"
         )
     return frozenset(custom)
 

@@ -64,12 +64,7 @@ def read_onnx_file(path: Path, allowed: Sequence[str] = ()) -> OnnxFile:
     check_operators(allowed)
     if path.is_dir():
         raise InputError(f"{path} is {_folder(path)}")
-    try:
-        data = read_regular(path, LARGEST_MODEL)
-    except OSError as error:
-        raise InputError(f"cannot read the model {path}: {error.strerror}") from error
-    if len(data) > LARGEST_MODEL:
-        raise InputError(f"{path} is larger than 2 GiB, which no ONNX model in one file can be")
+    data = model_bytes(path)
     _refuse_other_formats(data, path)
     model = _parsed(data, path)
     outside = [tensor for tensor in tensors_of(model) if tensor.data_location == TensorProto.EXTERNAL]
@@ -78,6 +73,21 @@ def read_onnx_file(path: Path, allowed: Sequence[str] = ()) -> OnnxFile:
         _load(tensor, path)
     _drop_listed_initializers(model)
     return OnnxFile(path, model, hashlib.sha256(data).hexdigest())
+
+
+def model_bytes(path: Path) -> bytes:
+    """Return the bytes of an ONNX file.
+
+    Raises:
+        InputError: it cannot be read, or is larger than an ONNX file can be.
+    """
+    try:
+        data = read_regular(path, LARGEST_MODEL)
+    except OSError as error:
+        raise InputError(f"cannot read the model {path}: {error.strerror}") from error
+    if len(data) > LARGEST_MODEL:
+        raise InputError(f"{path} is larger than 2 GiB, which no ONNX model in one file can be")
+    return data
 
 
 def _folder(path: Path) -> str:
