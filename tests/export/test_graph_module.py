@@ -293,6 +293,17 @@ def test_arrays_beside_the_graph_are_not_copied() -> None:
     assert module(torch.ones(1, 3))[0].numpy() == pytest.approx(weight.sum(0)[None])
 
 
+@pytest.mark.parametrize(("operator", "gates"), [("GRU", 3), ("LSTM", 4), ("RNN", 1)])
+def test_a_state_of_another_batch_is_refused(operator: str, gates: int) -> None:
+    """Which sizes of an adopted graph are equal is found by asking it, and torch's kernels take any state."""
+    inputs = [floats(5, 2, 3), floats(1, gates * 4, 3), floats(1, gates * 4, 4), None, None, floats(1, 7, 4)]
+    inputs += [floats(1, 7, 4)] * (operator == "LSTM")
+    attributes = {"linear_before_reset": 1} if operator == "GRU" else {}
+    module = GraphModule(alone(f"ai.onnx::{operator}", inputs, ["y"], hidden_size=4, **attributes))
+    with pytest.raises(IndexError, match="has the shape"):
+        module(*(tensor_of(one) for one in inputs if one is not None))
+
+
 def test_what_a_kernel_computes_is_moved_as_torchs_operators_are() -> None:
     node = helper.make_node("DeformConv", ["x", "w", "o"], ["y"], kernel_shape=[2, 2])
     inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * 4) for name in "xwo"]

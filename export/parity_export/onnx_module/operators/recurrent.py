@@ -118,14 +118,16 @@ def _direction(kind: str, x: Inputs, node: Node, index: int) -> _Direction:
 
 
 def _initial(x: Inputs, kind: str, series: Tensor, index: int, batch_first: int) -> list[Tensor]:
-    hidden = x[2].shape[-1]
+    shape = (series.shape[1], x[2].shape[-1])
     states = [given(x, 5), given(x, 6)][: 2 if kind == "LSTM" else 1]
-    return [
-        series.new_zeros(series.shape[1], hidden)
-        if state is None
-        else (state.transpose(0, 1) if batch_first else state)[index]
+    found = [
+        series.new_zeros(shape) if state is None else (state.transpose(0, 1) if batch_first else state)[index]
         for state in states
     ]
+    for state in found:
+        if state.shape != shape:  # torch's kernels do not look, and steps would broadcast
+            raise IndexError(f"a state of {kind} has the shape {list(state.shape)}, and its rows need {list(shape)}")
+    return found
 
 
 def _has_kernel(kind: str, x: Inputs, node: Node) -> bool:
