@@ -25,7 +25,7 @@ _PICKLE = b"\x80"
 _KINDS = (
     (0, b"PK\x03\x04", "a zip archive, as torch.save writes; a PyTorch module is exported with parity export"),
     (4, b"ORTM", "in onnxruntime's own format (.ort); give the ONNX model that it was made of"),
-    (4, b"TFL3", "a TensorFlow Lite model; convert it to ONNX first (tf2onnx --tflite)"),
+    (4, b"TFL3", "a TensorFlow Lite model; convert it to ONNX first (tf2onnx)"),
     (0, b"GGUF", "a GGUF file, which holds weights and no graph; give the ONNX model"),
     (0, b"\x89HDF", "an HDF5 file, as Keras writes; convert it to ONNX first (tf2onnx)"),
     (0, b"version https://git-lfs", "a pointer of Git LFS, not the file itself; fetch it with git lfs pull"),
