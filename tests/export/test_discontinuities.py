@@ -9,11 +9,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from parity_export import ExportOptions, OutputSpec, assert_parity, export_package, source_from_module
+from parity_export.export_graph import ExportGraph
 from parity_export.gate.monte_carlo_arithmetic import MonteCarloArithmetic
 from parity_export.gate.rounding_envelope import Envelope
+from parity_export.gate.run_gate import run_gate
 from parity_export.gate.tie_order import TieOrder
+from parity_export.graph.attach_head import attach_head
+from parity_export.graph.trace import trace
+from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import Predictor, TensorSpec
-from tests.export.test_sabotage import Function, append, exported, refused
+from tests.export.test_sabotage import Function, append, exported, refused, set_weight
 from tests.older_onnxruntime import refused_before
 
 TWELVE = ["x: float32[batch, 12]"]
@@ -64,6 +69,31 @@ def test_a_gather_by_a_wrong_index_is_found_all_the_same() -> None:
     )
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(11), "eleven"))
     refused(Function(best), model, TWELVE, "ordinary probes")
+
+
+class Stumps(nn.Module):
+    """Logits as a forest gives them: each of forty comparisons adds its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        random = np.random.default_rng(0)
+        self.register_buffer("features", torch.tensor(random.integers(0, 4, 40)))
+        self.register_buffer("thresholds", torch.tensor(random.uniform(-1, 1, 40), dtype=torch.float32))
+        self.register_buffer("gains", torch.tensor(random.normal(size=(40, 3)) * 3, dtype=torch.float32))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x[:, self.features] > self.thresholds).to(x.dtype) @ self.gains
+
+
+@pytest.mark.slow
+def test_a_wrong_leaf_of_a_forest_is_found() -> None:
+    """The decisions of a forest lie at its thresholds, so that half of the probes are beside a jump."""
+    spec = OutputSpec("multiclass", output="logits")
+    graph = attach_head(trace(source_from_module(Stumps(), ["x: float32[batch, 4]"], spec, "m"), ExportOptions()))
+    model = onnx.load_from_string(graph.data)
+    set_weight(model, "gains", lambda gains: gains + np.float32(0.01) * (np.arange(40) == 3)[:, None])
+    result = run_gate(ExportGraph(graph.source, OnnxGraph(model.SerializeToString())), effort="quick")
+    assert any("of logits (ordinary probes)" in reason for reason in result.report.reasons()), result.report.reasons()
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from torch import nn
 
 from parity_export import ExportOptions, OutputSpec, source_from_module
 from parity_export.gate.run_gate import run_gate
-from parity_export.gate.tolerances import FACTOR, FAR_FACTOR, column_floors, row_floors
+from parity_export.gate.tolerances import FACTOR, FAR_FACTOR, Deviations, floors, row_floors
 from parity_export.graph.attach_head import attach_head
 from parity_export.graph.trace import trace
 
@@ -27,8 +27,14 @@ def permuted(layers: list[nn.Module], rows: torch.Tensor, random: np.random.Gene
     return rows
 
 
-@pytest.mark.parametrize("floors", [column_floors, row_floors])
-def test_a_wide_network_that_ends_in_relu_is_not_refused_for_its_silent_columns(floors) -> None:
+def column_floors(deviation: np.ndarray, exact: np.ndarray, **other: np.ndarray) -> np.ndarray:
+    """The floors of ordinary rows, which were drawn and which torch itself answers exactly unless it is said."""
+    fields = {"own": np.zeros_like(exact), "drawn": np.ones(len(exact), bool)} | other
+    return floors("ordinary", Deviations(exact, deviation, **fields))
+
+
+@pytest.mark.parametrize("allowing", [column_floors, row_floors])
+def test_a_wide_network_that_ends_in_relu_is_not_refused_for_its_silent_columns(allowing) -> None:
     """Rows from 1e2 to 1e6, as the large probes are: a column may be zero on all but a row, and err there like any."""
     torch.manual_seed(0)
     random = np.random.default_rng(0)
@@ -40,16 +46,16 @@ def test_a_wide_network_that_ends_in_relu_is_not_refused_for_its_silent_columns(
         float32 = module(x).numpy()
         others = [permuted(layers, x, random).numpy() for _ in range(6)]
         float64 = module.double()(x.double()).numpy()
-    allowed = np.maximum(1e-5 + 1.3e-6 * np.abs(float64), floors(np.abs(float32 - float64), float64))
+    allowed = np.maximum(1e-5 + 1.3e-6 * np.abs(float64), allowing(np.abs(float32 - float64), float64))
     assert sum(int((np.abs(other - float64) > allowed).sum()) for other in others) == 0  # of 115,200
 
 
 def test_a_small_column_beside_a_large_one_keeps_its_own_floor() -> None:
     random = np.random.default_rng(0)
     exact = random.uniform(0.5, 1, (100, 2)) * [1e6, 1e-3]
-    floors = column_floors(np.abs(1e-7 * random.uniform(-1, 1, exact.shape) * exact), exact)
-    assert FACTOR * 1e-7 * 1e6 / 2 < floors[0] < FACTOR * 1e-7 * 1e6 * 2
-    assert FACTOR * 1e-7 * 1e-3 / 2 < floors[1] < FACTOR * 1e-7 * 1e-3 * 20
+    found = column_floors(np.abs(1e-7 * random.uniform(-1, 1, exact.shape) * exact), exact)
+    assert FACTOR * 1e-7 * 1e6 / 2 < found[0] < FACTOR * 1e-7 * 1e6 * 2
+    assert FACTOR * 1e-7 * 1e-3 / 2 < found[1] < FACTOR * 1e-7 * 1e-3 * 20
 
 
 def test_a_column_that_torch_computes_exactly_has_the_floor_of_those_of_its_scale() -> None:
@@ -57,8 +63,8 @@ def test_a_column_that_torch_computes_exactly_has_the_floor_of_those_of_its_scal
     exact = random.standard_normal((50, 4))
     deviation = np.abs(1e-7 * random.uniform(-1, 1, exact.shape) * exact)
     deviation[:, 2] = 0
-    floors = column_floors(deviation, exact)
-    assert floors[2] > floors.max() / 10
+    found = column_floors(deviation, exact)
+    assert found[2] > found.max() / 10
 
 
 def test_a_jump_widens_the_tolerance_of_no_other_value() -> None:
@@ -69,13 +75,28 @@ def test_a_jump_widens_the_tolerance_of_no_other_value() -> None:
     assert column_floors(deviation, exact) == without
 
 
+def test_rows_that_a_search_brought_to_a_jump_do_not_make_it_rounding() -> None:
+    exact, deviation = np.ones((200, 1)), np.full((200, 1), 1e-7)
+    without = column_floors(deviation, exact)
+    deviation[100:] = 24.0
+    assert column_floors(deviation, exact, drawn=np.arange(200) < 100) == without
+
+
+def test_where_every_moved_row_jumps_torch_itself_says_what_rounding_is() -> None:
+    """Floor of whole numbers: each of them lies at a jump, and only evaluations of moved inputs land beside it."""
+    exact = np.ones((200, 1))
+    assert column_floors(np.full((200, 1), 1.0), exact, own=np.full((200, 1), 1e-7)) < 1e-3
+    honest = np.full((200, 1), 3e-3)  # an ill-conditioned module, which errs as much where nothing is moved
+    assert column_floors(honest, exact, own=honest / 2) == pytest.approx(FACTOR * 3e-3)
+
+
 def test_a_far_row_answers_for_itself() -> None:
     exact = np.ones((3, 2)) * [[1e2], [1e4], [1e6]]
     deviation = exact * [[1e-7], [0.0], [1e-2]]
-    floors = row_floors(deviation, exact)
-    assert floors.shape == exact.shape
-    assert (floors[1] == 0).all()
-    np.testing.assert_allclose(floors[[0, 2]], FAR_FACTOR * deviation[[0, 2]])
+    found = row_floors(deviation, exact)
+    assert found.shape == exact.shape
+    assert (found[1] == 0).all()
+    np.testing.assert_allclose(found[[0, 2]], FAR_FACTOR * deviation[[0, 2]])
 
 
 def test_nothing_but_zeros_has_no_floor() -> None:

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_export.gate.batching import by_row
+from parity_export.gate.jumps import drawn
 from parity_export.gate.probability_tolerance import relative_tolerance
 from parity_export.gate.probes import Probes
 from parity_export.gate.rounding_envelope import Envelope
-from parity_export.gate.tolerances import FAR, FAR_RTOL, TORCH_TESTING, floors, groups, tolerance_of
+from parity_export.gate.tolerances import FAR, FAR_RTOL, TORCH_TESTING, Deviations, floors, groups, tolerance_of
 from parity_runtime import ModelContract, Tolerance
 from parity_runtime.contract import EMBEDDING, LOGITS, PROBABILITIES
 from parity_runtime.inference.input_validation import Arrays
@@ -129,13 +130,20 @@ class ExpectedOutputs:
         They are those of the envelope before it was widened beside jumps: what is allowed is what is said to be.
         """
         found = {}
-        for name, values in self.float64.items():
+        for name in self.float64:
             if self._dtypes.get(name) in TORCH_TESTING and not self.follows_logits(name):
-                deviation = self.envelope.deviation(name, values)
                 for group, rows in groups(self.probes).items():
                     if rows.any():
-                        found[name, group] = floors(group, deviation[rows], values[rows])
+                        found[name, group] = floors(group, self.deviations(name, rows))
         return found
+
+    def deviations(self, name: str, rows: NDArray[np.bool_], *, own: bool = False) -> Deviations:
+        """Return how far honest evaluations of some rows lie from float64; ``own``: torch's own answers alone."""
+        exact = self.float64[name][rows]
+        with np.errstate(invalid="ignore"):
+            unmoved = np.abs(self.float32[name][rows].astype(np.float64) - exact)
+        largest = unmoved if own else self.envelope.deviation(name, exact, np.flatnonzero(rows))
+        return Deviations(exact, largest, unmoved, drawn(self.probes)[rows])
 
     def follows_logits(self, name: str) -> bool:
         """Whether an output holds the probabilities that logits beside it stand for."""

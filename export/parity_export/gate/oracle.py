@@ -315,8 +315,7 @@ class Oracle:
     def _check_precision(self, expected: ExpectedOutputs) -> None:
         for name, tolerance in expected.reported_tolerances["ordinary"].items():
             if not expected.follows_logits(name):
-                own, exact = expected.float32[name][self.ordinary], expected.float64[name][self.ordinary]
-                check_precision(name, own, exact, tolerance)
+                check_precision(name, expected.deviations(name, self.ordinary, own=True), tolerance)
 
     def look_closer(self, rows: NDArray[np.int64]) -> bool:
         """Ask the module many times a few ulps beside rows that some backend answers otherwise.

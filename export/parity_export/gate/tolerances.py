@@ -4,11 +4,12 @@ docs/parity.md states the rule and its chance of a false refusal.
 """
 
 import math
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_export.gate.jumps import jumps
 from parity_export.gate.probes import CALENDAR, EXTREME, GAUSSIAN, LARGE, SMALL, SPECIAL, SUBNORMAL, Probes
 from parity_runtime import ParityRefusedError, Tolerance
 from parity_runtime.arguments import argument
@@ -42,7 +43,6 @@ _KINDS = {
 }
 _LARGEST = float(np.finfo(np.float32).max)  # beyond it nothing is compared, and a square overflows
 _TELLING = 0.25  # of the rows: a column with fewer numbers that are not zero has no scale of its own
-_JUMP = 1e-3  # of a column's scale, and a thousand times what 90 % of the values deviate by at most
 _BUCKET = 4.0  # columns whose scales differ by less share one
 
 
@@ -52,35 +52,53 @@ def groups(probes: Probes) -> dict[str, NDArray[np.bool_]]:
     return {"ordinary": ~np.any(list(members.values()), axis=0)} | members
 
 
-def floors(group: str, deviation: NDArray[np.float64], exact: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the deviation that is allowed whatever the value is, broadcast against ``exact``.
+@dataclass(frozen=True, eq=False)
+class Deviations:
+    """How far honest float32 evaluations of rows lie from float64.
+
+    Attributes:
+        exact: the float64 answers ``[rows, ..., columns]``.
+        largest: the largest deviation of all honest evaluations, of the same shape.
+        own: the deviation of torch's own float32 answers, of the same shape.
+        drawn: which rows no search brought to where they are ``[rows]``.
+    """
+
+    exact: NDArray[np.float64]
+    largest: NDArray[np.float64]
+    own: NDArray[np.float64]
+    drawn: NDArray[np.bool_]
+
+    def jumps(self) -> NDArray[np.bool_]:
+        """Return which deviations are no rounding ``[values, columns]``."""
+        scale = _scales(_matrix(self.exact))
+        largest, own = (_relative(_matrix(array), scale) for array in (self.largest, self.own))
+        return jumps(largest, own, np.repeat(self.drawn, math.prod(self.exact.shape[1:-1])))
+
+
+def floors(group: str, deviations: Deviations) -> NDArray[np.float64]:
+    """Return the deviation that is allowed whatever the value is, broadcast against the exact answers.
 
     Args:
         group: of the rows.
-        deviation: the largest of the honest evaluations, of the shape of ``exact``.
-        exact: the answers ``[rows, ..., columns]``.
+        deviations: of their honest evaluations.
     """
-    return row_floors(deviation, exact) if group in FAR else column_floors(deviation, exact)
+    if group in FAR:
+        return row_floors(deviations.largest, deviations.exact)
+    return column_floors(deviations)
 
 
-def column_floors(deviation: NDArray[np.float64], exact: NDArray[np.float64]) -> NDArray[np.float64]:
+def column_floors(deviations: Deviations) -> NDArray[np.float64]:
     """Return `FACTOR` times the largest honest deviation, for each place along the last axis.
 
     Columns whose scales are alike share it, each relative to its scale: the largest of a few values alone may be small
     by chance. A column of small numbers beside one of large numbers keeps a floor of its own. Values beside a jump of
-    the module are left out: there an honest answer is another one altogether.
-
-    Args:
-        deviation: ``[rows, ..., columns]``, as in `floors`.
-        exact: the same shape.
+    the module are left out.
     """
-    rows, columns = _matrix(exact), _matrix(deviation)
-    scale = _scales(rows)
-    relative = np.divide(columns, scale, out=np.zeros_like(columns), where=scale > 0)
-    largest = np.where(_jumps(relative), 0.0, relative).max(axis=0, initial=0.0)
+    columns, scale = _matrix(deviations.largest), _scales(_matrix(deviations.exact))
+    largest = np.where(deviations.jumps(), 0.0, _relative(columns, scale)).max(axis=0, initial=0.0)
     unscaled = np.where(scale > 0, 0.0, columns.max(axis=0, initial=0.0))
     found: NDArray[np.float64] = FACTOR * (_shared(largest, scale) * scale + unscaled)
-    return found if exact.ndim > 1 else found[0]
+    return found if deviations.exact.ndim > 1 else found[0]
 
 
 def row_floors(deviation: NDArray[np.float64], exact: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -89,14 +107,14 @@ def row_floors(deviation: NDArray[np.float64], exact: NDArray[np.float64]) -> ND
     Rows differ by 1e4 among the large probes, so that each answers for itself.
 
     Args:
-        deviation: ``[rows, ..., columns]``, as in `floors`.
-        exact: the same shape.
+        deviation: the largest of the honest evaluations ``[rows, ..., columns]``.
+        exact: the answers, the same shape.
     """
     columns = exact.shape[-1] if exact.ndim > 1 else 1
     scale = _scales(_matrix(exact))
     inner = math.prod(exact.shape[1:-1])
     largest = deviation.reshape(len(exact), inner, columns).max(axis=1, initial=0.0)  # [rows, columns]
-    relative = np.divide(largest, scale, out=np.zeros_like(largest), where=scale > 0)
+    relative = _relative(largest, scale)
     found = FAR_FACTOR * np.maximum(_shared(relative, scale) * scale, largest)
     shape = (len(exact), *[1] * (exact.ndim - 2), columns) if exact.ndim > 1 else (len(exact),)
     return np.asarray(found.reshape(shape))
@@ -106,6 +124,10 @@ def _matrix(array: NDArray[np.float64]) -> NDArray[np.float64]:
     columns = array.shape[-1] if array.ndim > 1 else 1
     matrix = array.astype(np.float64).reshape(math.prod(array.shape) // max(1, columns), columns)
     return np.asarray(np.where(np.abs(matrix) <= _LARGEST, matrix, 0.0))  # NaN is neither
+
+
+def _relative(columns: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.divide(columns, scale, out=np.zeros_like(columns), where=scale > 0))
 
 
 def _scales(exact: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -137,30 +159,19 @@ def _shared(relative: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArra
     return found
 
 
-def _jumps(relative: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which deviations are no rounding: large, and few, where all others are a thousand times smaller."""
-    usual = float(np.quantile(relative, 0.9)) if relative.size else 0.0
-    return np.asarray(relative > max(_JUMP, 1000 * usual))
-
-
-def check_precision(name: str, float32: NDArray[Any], exact: NDArray[Any], tolerance: Tolerance) -> None:
+def check_precision(name: str, deviations: Deviations, tolerance: Tolerance) -> None:
     """Refuse a module that float32 cannot evaluate: a tolerance derived from its own error would let anything pass.
 
     Args:
         name: of the output.
-        float32: torch's own answers to ordinary probes.
-        exact: the same in float64.
+        deviations: of torch's own answers to ordinary probes; the ``largest`` are its ``own``.
         tolerance: derived for the output.
 
     Raises:
         ParityRefusedError: torch's own float32 answers deviate by more than `WORST_PRECISION` of the largest value.
     """
-    values = np.abs(exact[np.isfinite(exact)])
-    with np.errstate(invalid="ignore"):
-        deviation = _matrix(np.abs(float32.astype(np.float64) - exact))
-    scale = _scales(_matrix(exact))
-    relative = np.divide(deviation, scale, out=np.zeros_like(deviation), where=scale > 0)
-    worst = float(np.where(_jumps(relative), 0.0, deviation).max(initial=0.0))
+    values = np.abs(deviations.exact[np.isfinite(deviations.exact)])
+    worst = float(np.where(deviations.jumps(), 0.0, _matrix(deviations.own)).max(initial=0.0))
     largest = float(values.max(initial=0.0))
     if worst > max(WORST_PRECISION * largest, tolerance.atol):
         raise ParityRefusedError(
