@@ -1,12 +1,11 @@
-"""What an export costs: time over the bare torch.onnx.export, memory over the weights, and how often it does a thing.
+"""What an export costs: time over the bare torch.onnx.export, by size, and how often it does a thing.
 
-Prints one JSON object. Time is the median of ratios of neighbouring runs in one process, warm, without plots; memory
-is the peak of a process of its own above one that has torch and onnxruntime imported.
+Prints one JSON object. Time is the median of ratios of neighbouring runs in one process, warm, without plots. What it
+takes in memory is measured in large.py.
 """
 
 import contextlib
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -36,15 +35,10 @@ _COUNTED: dict[str, tuple[Any, str]] = {
     "example inputs": (Example, "of"),
 }
 
-_IDLE = "import resource, torch, onnxruntime; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-
 
 def main() -> None:
     """Measure and print."""
-    if sys.argv[1:2] == ["--large"]:
-        print(export_large())
-        return
-    print_parts(__doc__, {"time": time_ratio, "memory": memory_ratio, "growth": growth, "work": work})
+    print_parts(__doc__, {"time": time_ratio, "growth": growth, "work": work})
 
 
 def time_ratio() -> dict[str, Any]:
@@ -55,15 +49,6 @@ def time_ratio() -> dict[str, Any]:
         package = Path(folder) / "package"
         found = ratio((lambda: export_package(source_from_run(run), package, options), _bare), _REPEATS)
     return {"an export with its gate over a bare torch.onnx.export": found | {"target": "at most 2"}}
-
-
-def memory_ratio() -> dict[str, Any]:
-    """Return the peak memory of exporting a 100 MB model above an idle process, in units of its weights."""
-    idle = int(subprocess.run([sys.executable, "-c", _IDLE], capture_output=True, check=True).stdout)
-    command = [sys.executable, __file__, "--large"]
-    peak, weights = map(int, subprocess.run(command, capture_output=True, check=True).stdout.split())
-    ratio_to_weights = round((peak - idle) * 1024 / weights, 2)
-    return {"peak memory over the weights, 100 MB": {"ratio": ratio_to_weights, "target": "at most 5"}}
 
 
 def growth() -> dict[str, Any]:
@@ -116,20 +101,6 @@ def deep_source(depth: int, width: int) -> ModelSource:
     return source_from_module(
         module, (TensorSpec("x", "float32", ("batch", 16)),), OutputSpec("multiclass", "logits", ("a", "b")), "net"
     )
-
-
-def export_large() -> str:
-    """Export a network of 100 MB and return the peak memory in KiB and the weights in bytes."""
-    import resource
-
-    width = 2500
-    layers = [layer for _ in range(4) for layer in (torch.nn.Linear(width, width), torch.nn.ReLU())]
-    module = torch.nn.Sequential(*layers).eval()
-    source = source_from_module(module, (TensorSpec("x", "float32", ("batch", width)),), OutputSpec(), "large")
-    with tempfile.TemporaryDirectory() as folder:
-        export_package(source, Path(folder) / "package", ExportOptions(plots=False))
-    weights = sum(tensor.nbytes for tensor in module.state_dict().values())
-    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss} {weights}"
 
 
 def _bare() -> None:

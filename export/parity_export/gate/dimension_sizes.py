@@ -72,7 +72,7 @@ def accepted_sizes(
         asked.append(dimensions)
         reason = source.refusal(dimensions)
         if reason is not None:
-            refused.append(f"torch at {dimensions}: {reason}")
+            refused.append(f"{source.answerer} at {dimensions}: {reason}")
         else:
             left -= wanted.few
             yield dimensions

@@ -175,7 +175,7 @@ class Oracle:
                         f"the module itself fails on a batch of {counted(batch, 'row')}: {error}; fix its size with "
                         + argument("inputs", option="--input")
                     ) from error
-                self.refused.append(f"torch in batches of {batch}: {error}")
+                self.refused.append(f"{self._source.answerer} in batches of {batch}: {error}")
                 self._declined.add(batch)
 
     def accepts(self, batch: int) -> bool:
@@ -260,7 +260,7 @@ class Oracle:
                 f"{argument('sample', option='--samples')}, and say what its inputs are with "
                 f"{argument('inputs', option='--input')}"
             ) from error
-        self.refused.append(f"torch on {kind} probes: {first_line(error)}")
+        self.refused.append(f"{self._source.answerer} on {kind} probes: {first_line(error)}")
 
     def _accepts(self, inputs: Arrays) -> bool:
         try:

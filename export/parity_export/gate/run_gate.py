@@ -114,7 +114,7 @@ def run_gate(
     setting.release()  # missing cells and closer looks have loaded the float64 copy again
     graph.onnx.give_back()
     report.plan = plans.to_json()
-    report.judge = "torch" if source.adopted is None else "the file's own graph in float64"
+    report.judge = source.answerer if source.adopted is None else f"{source.answerer} in float64"
     report.not_run += refused
     encoder = None if external else check_encoder(graph)  # another exporter's has values of other names
     if encoder is not None:
@@ -182,6 +182,6 @@ def _check_one_row(source: ModelSource) -> None:
         ]
         options = argument("inputs", [str(spec) for spec in fixed], option="--input")
         raise InputError(
-            f"torch takes no batch of one row here ({reason}), and a model with the dimension {batch} must; give "
-            f"normalizations running statistics, or fix the size: {options}"
+            f"{source.answerer} takes no batch of one row here ({reason}), and a model with the dimension {batch} "
+            f"must; give normalizations running statistics, or fix the size: {options}"
         )

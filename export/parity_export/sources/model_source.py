@@ -107,6 +107,11 @@ class ModelSource:
         return network_inputs(self.contract)
 
     @property
+    def answerer(self) -> str:
+        """Who answers for the module, as messages name it."""
+        return "torch" if self.adopted is None else "the file's own graph"
+
+    @property
     def call(self) -> Binding:
         """The module as a function of its own inputs."""
         return self.calling(self.module)
