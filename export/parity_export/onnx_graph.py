@@ -58,12 +58,10 @@ class OnnxGraph:
 
     @classmethod
     def loaded(cls, model: LoadedModel) -> "OnnxGraph":
-        """Return the graph of a package; tensors that lie in its weights.bin are copied."""
+        """Return the graph of a package; tensors that lie in its weights.bin are read."""
         if model.weights is None:
             return cls(model.data)
-        with model.weights.arrays() as arrays:
-            weights = {name: array.copy() for name, array in arrays.items()}
-        return cls(onnx.load_from_string(model.data), weights)
+        return cls(onnx.load_from_string(model.data), model.weights.arrays())
 
     def _set_aside(self) -> None:
         """Take the tensors of a large graph out of what holds them."""

@@ -77,9 +77,9 @@ def test_tensors_of_a_file_beside_the_model_are_read(tmp_path: Path) -> None:
         ({"location": "/etc/passwd"}, "outside of the model's folder"),
         ({"location": ""}, "outside of the model's folder"),
         ({"location": "link.data"}, "outside of the model's folder"),
-        ({"location": "absent.data"}, "cannot read .*absent.data"),
+        ({"location": "absent.data"}, "absent.data', which cannot be read: No such file"),
         ({"offset": "100000"}, "is cut off before that"),
-        ({"offset": "-4"}, "the offset of its tensor 'first' is '-4', no number of bytes"),
+        ({"offset": "-4"}, "its tensor 'first' has the offset '-4', no number of bytes"),
         ({"length": "12"}, "takes 64 bytes, and is said to have 12"),
     ],
 )
@@ -90,6 +90,37 @@ def test_a_tensor_that_lies_elsewhere_is_refused(changes: dict[str, str], messag
     (folder / "link.data").symlink_to(tmp_path / "secret")
     with pytest.raises(InputError, match=message):
         read_onnx_file(outside(folder, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data_type": 99}, "has numbers of type 99"),
+        ({"dims": [-4]}, r"has the dimensions \[-4\]"),
+        ({"dims": [2**33]}, "takes 34359738368 bytes, and has 16"),
+        ({"raw_data": b"abc"}, "takes 16 bytes, and has 3; fetch the file again"),
+        ({"raw_data": None, "float_data": [1.0]}, "cannot be read: cannot reshape"),
+    ],
+)
+def test_a_tensor_that_holds_not_what_it_says_is_refused(
+    changes: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    fields = {"name": "w", "data_type": 1, "dims": [4], "raw_data": bytes(16)} | changes
+    model = parsed("mine (float[4] x) => (float[4] y) { y = Identity(x) }")
+    model.graph.initializer.append(
+        onnx.TensorProto(**{key: value for key, value in fields.items() if value is not None})
+    )
+    with pytest.raises(InputError, match=f"its tensor 'w' {message}"):
+        read_onnx_file(saved(model, tmp_path / "m.onnx"))
+
+
+def test_a_size_that_no_file_has_takes_no_memory(tmp_path: Path) -> None:
+    model = parsed("mine (float[4] x) => (float[4] y) { y = Identity(x) }")
+    tensor = model.graph.initializer.add(name="w", data_type=1, dims=[2**59], data_location=1)
+    tensor.external_data.add(key="location", value="w.bin")
+    (tmp_path / "w.bin").write_bytes(bytes(16))
+    with pytest.raises(InputError, match=f"lies at 0 to {2**61} of .*, which is cut off before that"):
+        read_onnx_file(saved(model, tmp_path / "m.onnx"))
 
 
 def test_an_operator_outside_the_standard_is_refused(tmp_path: Path) -> None:

@@ -104,10 +104,8 @@ class Benchmark:
 
     def _session(self, threads: int) -> Any:
         model = load_model(self.path, self.digest, allow_operators=self.allow_operators)
-        if model.weights is None:
-            return create_session(model.data, self.provider, threads)
-        with model.weights.arrays() as weights:
-            return create_session(model.data, self.provider, threads, weights=weights)
+        weights = None if model.weights is None else model.weights.arrays()
+        return create_session(model.data, self.provider, threads, weights=weights)
 
 
 def random_inputs(contract: ModelContract, batch: int) -> Arrays:

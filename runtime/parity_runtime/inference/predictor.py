@@ -147,10 +147,8 @@ class Predictor(FittedEstimator):
         if model.weights is None:
             return create_session(model.data, **self._options)
         give_back()  # what reading the model took
-        with model.weights.arrays() as weights:
-            session = create_session(model.data, **self._options, weights=weights)
-            del weights  # with it goes the mapping
-        give_back()
+        session = create_session(model.data, **self._options, weights=model.weights.arrays())
+        give_back()  # the arrays, which onnxruntime has copied
         return session
 
     def predict(self, rows: Rows) -> NDArray[Any]:

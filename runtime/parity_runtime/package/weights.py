@@ -1,11 +1,10 @@
 """The large tensors of one graph, which are handed to onnxruntime beside it."""
 
-import contextlib
 import hashlib
-import mmap
 import os
+import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +21,7 @@ from parity_runtime.package.weights_file import DTYPES
 from parity_runtime.printable import shown
 
 _IN_THREADS = 2**24  # bytes; fewer are hashed before threads have started
+_BLOCK = 2**20  # bytes that are copied and hashed while the cache holds them
 _MOST_THREADS = 4  # more of them wait for memory, not for a core
 
 Bytes = NDArray[np.uint8]
@@ -31,8 +31,7 @@ class Weights:
     """The large tensors of one graph. It pickles, with the tensors in it.
 
     >>> import numpy as np
-    >>> with Weights.in_memory({"w": np.ones(3)}).arrays() as arrays:
-    ...     float(arrays["w"].sum())
+    >>> float(Weights.in_memory({"w": np.ones(3)}).arrays()["w"].sum())
     3.0
     """
 
@@ -59,23 +58,19 @@ class Weights:
         """
         return cls({}, file, tensors)
 
-    @contextlib.contextmanager
-    def arrays(self) -> Iterator[dict[str, NDArray[Any]]]:
-        """Give the tensors by name, read-only where they lie in a file; use them within the block alone.
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the tensors by name; what lies in a file is read anew, so that its memory goes with the arrays.
 
         Raises:
-            DigestError: the file does not hold what was packaged, or changes before the block ends.
+            DigestError: the file does not hold what was packaged.
         """
         if self._file is None:
-            yield dict(self._arrays)
-            return
-        with self._file.mapped(tensor.name for tensor in self._tensors) as data:
-            yield {one.name: data[one.name].view(DTYPES[one.dtype]).reshape(one.dims) for one in self._tensors}
+            return dict(self._arrays)
+        data = self._file.read([tensor.name for tensor in self._tensors])
+        return {one.name: data[one.name].view(DTYPES[one.dtype]).reshape(one.dims) for one in self._tensors}
 
     def __getstate__(self) -> dict[str, Any]:
-        with self.arrays() as arrays:
-            copies = self._arrays if self._file is None else {name: array.copy() for name, array in arrays.items()}
-        return {"_arrays": copies, "_file": None, "_tensors": ()}
+        return {"_arrays": self.arrays(), "_file": None, "_tensors": ()}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self  # nothing changes it
@@ -101,52 +96,68 @@ class WeightsFile:
         except OSError as error:
             raise DigestError(f"{named} cannot be read: {error.strerror}; copy the whole package again") from error
         weakref.finalize(self, os.close, self._descriptor)
+        self._lock = threading.Lock()
         found = os.fstat(self._descriptor).st_size
         if found != size:
             raise DigestError(f"{named} has {found} bytes, and {size} were packaged; copy the package again")
 
-    @contextlib.contextmanager
-    def mapped(self, names: Iterator[str]) -> Iterator[dict[str, Bytes]]:
-        """Give the bytes of tensors by name, uint8 ``[length]``, checked; their memory goes with the last of them.
+    def read(self, names: Iterable[str]) -> dict[str, Bytes]:
+        """Return the bytes of tensors by name, uint8 ``[length]``, as they were packaged.
+
+        They are copied and hashed piece by piece. A mapping would show whatever somebody writes into the file after its
+        digest was compared, and end the process where the file is cut short meanwhile.
 
         Raises:
-            DigestError: a digest differs, bytes between tensors are not zero, or the file changes within the block.
+            DigestError: a digest differs, the file ends too early, or bytes between tensors are not zero.
         """
-        before = self._state()
-        whole = np.frombuffer(mmap.mmap(self._descriptor, self._size, access=mmap.ACCESS_READ), np.uint8)
-        data = {name: whole[self._entries[name].offset : self._entries[name].end] for name in names}
-        self._check_gaps(whole)
-        self._check_digests(data)
-        yield data
-        if self._state() != before:
-            raise DigestError(f"{self._named} was changed while it was read; copy the package again")
+        self._check_gaps()
+        data = {name: np.empty(self._entries[name].length, np.uint8) for name in names}
+        largest_first = sorted(data, key=lambda name: -len(data[name]))
+        threads = min(_MOST_THREADS, os.cpu_count() or 1, len(data))
+        if threads > 1 and sum(map(len, data.values())) >= _IN_THREADS:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(self._read_tensor, largest_first, map(data.get, largest_first)))
+        else:
+            for name, array in data.items():
+                self._read_tensor(name, array)
+        return data
 
-    def _state(self) -> tuple[int, int, int]:
-        found = os.fstat(self._descriptor)
-        return found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-    def _check_gaps(self, whole: Bytes) -> None:
+    def _check_gaps(self) -> None:
         placed = sorted(self._entries.values(), key=lambda entry: entry.offset)
         for before, entry in pairwise(placed):
-            if whole[before.end : entry.offset].any():
+            gap = np.empty(entry.offset - before.end, np.uint8)
+            self._fill(gap, before.end)
+            if gap.any():
                 raise DigestError(
                     f"{self._named} holds something else than zeros before byte {entry.offset}; copy the package again"
                 )
 
-    def _check_digests(self, data: Mapping[str, Bytes]) -> None:
-        threads = min(_MOST_THREADS, os.cpu_count() or 1, len(data))
-        largest_first = sorted(data, key=lambda name: -len(data[name]))
-        digests: dict[str, str] = {}
-        if threads > 1 and sum(map(len, data.values())) >= _IN_THREADS:
-            with ThreadPoolExecutor(threads) as pool:
-                digests = dict(zip(largest_first, pool.map(_digest, map(data.get, largest_first)), strict=True))
-        for name in data:
-            if (digests.get(name) or _digest(data[name])) != self._entries[name].sha256:
-                raise DigestError(
-                    f"{self._named}: the tensor {shown(name)} is not the one that was packaged (its sha256 differs); "
-                    "copy the package again"
-                )
+    def _read_tensor(self, name: str, data: Bytes) -> None:
+        entry, sha256 = self._entries[name], hashlib.sha256()
+        for start in range(0, len(data), _BLOCK):
+            block = data[start : start + _BLOCK]
+            self._fill(block, entry.offset + start)
+            sha256.update(block)
+        if sha256.hexdigest() != entry.sha256:
+            raise DigestError(
+                f"{self._named}: the tensor {shown(name)} is not the one that was packaged (its sha256 differs); "
+                "copy the package again"
+            )
 
+    def _fill(self, data: Bytes, place: int) -> None:
+        done = 0
+        while done < len(data):
+            count = self._read_at(data.data[done:], place + done)
+            if count <= 0:
+                raise DigestError(f"{self._named} was changed while it was read; copy the package again")
+            done += count
 
-def _digest(data: Any) -> str:
-    return hashlib.sha256(data).hexdigest()
+    def _read_at(self, data: memoryview, place: int) -> int:
+        """Read some bytes from a place; processes that share the descriptor disturb each other only without preadv."""
+        if hasattr(os, "preadv"):
+            return os.preadv(self._descriptor, [data], place)
+        with self._lock:  # on Windows, where no process is forked
+            os.lseek(self._descriptor, place, os.SEEK_SET)
+            found = os.read(self._descriptor, len(data))
+        data[: len(found)] = found
+        return len(found)

@@ -1,24 +1,23 @@
 """An ONNX file of anybody's with all of its tensors; or one line that says what the file is."""
 
 import hashlib
-import math
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import onnx
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
+from parity_export.sources.onnx_file.tensor_data import check_tensor, load_external
 from parity_runtime import FormatError, InputError
 from parity_runtime.arguments import either
 from parity_runtime.errors import out_of_memory
-from parity_runtime.files.open_file import open_regular, read_regular
+from parity_runtime.files.open_file import read_regular
 from parity_runtime.operators import check_operators
 from parity_runtime.package.loader import LARGEST_MODEL
 from parity_runtime.package.manifest import MANIFEST
 from parity_runtime.package.model_scan import scan_model
-from parity_runtime.printable import shown
 
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml")
 _PICKLE = b"\x80"
@@ -59,7 +58,7 @@ def read_onnx_file(path: Path, allowed: Sequence[str] = ()) -> OnnxFile:
 
     Raises:
         InputError: there is no such file, it is something else, it holds an operator that is not allowed or may never
-            be, or a tensor of it lies outside of its folder.
+            be, a tensor of it lies outside of its folder, or holds not what it says.
     """
     check_operators(allowed)
     if path.is_dir():
@@ -70,7 +69,9 @@ def read_onnx_file(path: Path, allowed: Sequence[str] = ()) -> OnnxFile:
     outside = [tensor for tensor in tensors_of(model) if tensor.data_location == TensorProto.EXTERNAL]
     _scan(_without_references(model).SerializeToString() if outside else data, path, allowed)
     for tensor in outside:
-        _load(tensor, path)
+        load_external(tensor, path)
+    for tensor in tensors_of(model):
+        check_tensor(tensor, path)
     _drop_listed_initializers(model)
     return OnnxFile(path, model, hashlib.sha256(data).hexdigest())
 
@@ -195,59 +196,3 @@ def _drop_listed_initializers(model: ModelProto) -> None:
     names = {tensor.name for tensor in model.graph.initializer}
     for index in reversed([index for index, value in enumerate(model.graph.input) if value.name in names]):
         del model.graph.input[index]
-
-
-def _load(tensor: TensorProto, path: Path) -> None:
-    """Read a tensor from the file beside the model that it refers to.
-
-    Raises:
-        InputError: that file lies outside of the model's folder, is missing, or too short.
-    """
-    told = {entry.key: entry.value for entry in tensor.external_data}
-    named, location = shown(tensor.name), told.get("location", "")
-    source = _inside(path, location, named)
-    size = _bytes_of(tensor)
-    offset, length = (_number(told, key, default, path, named) for key, default in (("offset", 0), ("length", size)))
-    if length != size:
-        raise InputError(f"{path}: the tensor {named} takes {size} bytes, and is said to have {length} in {source}")
-    try:
-        with open_regular(source) as file:
-            file.seek(offset)
-            data = file.read(size)
-    except OSError as error:
-        raise InputError(f"{path}: cannot read {source}, where its tensor {named} lies: {error.strerror}") from error
-    if len(data) != size:
-        raise InputError(
-            f"{path}: its tensor {named} lies at {offset} to {offset + size} of {source}, which is cut off before that"
-        )
-    tensor.raw_data = data
-    tensor.ClearField("external_data")
-    tensor.ClearField("data_location")
-
-
-def _inside(path: Path, location: str, named: str) -> Path:
-    """Return the file of a location in the model's folder, which no link may lead out of."""
-    parts = PurePosixPath(location)
-    source = path.parent / parts
-    leaves = not location or "\\" in location or ":" in location or parts.is_absolute() or ".." in parts.parts
-    if leaves or not source.resolve().is_relative_to(path.parent.resolve()):
-        raise InputError(
-            f"{path} keeps its tensor {named} in {shown(location)}, outside of the model's folder, which is never "
-            "opened; lay that file beside the model, and name it so (onnx.save with save_as_external_data)"
-        )
-    return source
-
-
-def _bytes_of(tensor: TensorProto) -> int:
-    count: int = math.prod(tensor.dims)
-    bits = 4 if tensor.data_type in (TensorProto.UINT4, TensorProto.INT4, TensorProto.FLOAT4E2M1) else None
-    if bits is not None:
-        return -(-count * bits // 8)
-    return count * int(helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
-
-
-def _number(told: dict[str, str], key: str, default: int, path: Path, named: str) -> int:
-    text = told.get(key, str(default))
-    if not (text.isdecimal() and text.isascii() and len(text) < 20):
-        raise InputError(f"{path}: the {key} of its tensor {named} is {shown(text)}, no number of bytes")
-    return int(text)
