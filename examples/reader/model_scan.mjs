@@ -23,6 +23,7 @@ const RUNTIME =
 const ORT_FORMAT = "ORTM"; // at byte 4; onnxruntime would read a flatbuffer in place of the ModelProto
 const MOST_FIELDS = 2 ** 20; // a graph of 100,000 nodes has about a million
 const [NAME, DATA_LOCATION] = [8, 14]; // of a TensorProto
+const PLACES = ["location", "offset", "length"];
 const EXTERNAL = 1; // a data location
 const METADATA = 14; // of a ModelProto
 const DEEPEST = 100; // protobuf's own limit
@@ -46,13 +47,16 @@ export function scanModel(model, where) {
   }
   if (found.outside || [...found.external.keys()].some((name) => found.names.get(name) !== 1))
     throw new FormatError(`${where} keeps a tensor outside the file; a package holds all its data itself`);
-  const replaced = [...found.functions].find(([, domain]) => RUNTIME.test(domain));
+  const replaced = [...found.functions.values()].find(({ domain }) => RUNTIME.test(domain));
   if (replaced)
     throw new FormatError(
-      `${where} brings a function ${replaced[0]}, and the runtime's own kernel would run in its place; export again`,
+      `${where} brings a function ${replaced.domain}.${replaced.name}, and the runtime's own kernel would run in its place; export again`,
     );
-  const custom = [...found.operators].find(([key]) => !found.functions.has(key));
-  if (custom) throw new FormatError(`${where} uses the operator ${custom[0]}; only those of the ONNX standard are run`);
+  const custom = [...found.operators].find(([key]) => !found.functions.has(key))?.[1];
+  if (custom)
+    throw new FormatError(
+      `${where} uses the operator ${custom.domain}.${custom.name}; only those of the ONNX standard are run`,
+    );
   return found;
 }
 
@@ -69,10 +73,10 @@ function walk(kind, message, found, above) {
     else if (child) walk(child, value, found, [...above, kind]);
     else readField(kind, number, value, named, found);
   }
-  const key = `${named.domain}.${named.name}`;
+  const key = JSON.stringify([named.domain, named.name]); // either may hold a dot
   if (kind === "graph") found.graphs++;
-  if (kind === "node" && !STANDARD.has(named.domain)) found.operators.set(key, named.domain);
-  if (kind === "function") found.functions.set(key, named.domain);
+  if (kind === "node" && !STANDARD.has(named.domain)) found.operators.set(key, named);
+  if (kind === "function") found.functions.set(key, named);
   if (kind === "tensor") leaveTensor(named, found, above.join() === "model,graph");
 }
 
@@ -86,6 +90,7 @@ function leaveTensor({ name, location, external }, found, ofMainGraph) {
 function readExternal(entry, named) {
   const { 1: key = new Uint8Array(), 2: text = new Uint8Array() } = Object.fromEntries(fields(entry));
   named.external ??= {};
+  if (!PLACES.includes(utf8(key))) throw new Error(`a tensor says ${utf8(key)} of where its data lie`);
   if (Object.hasOwn(named.external, utf8(key))) throw new Error(`a tensor says ${utf8(key)} twice`);
   named.external[utf8(key)] = utf8(text);
 }

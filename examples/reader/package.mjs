@@ -95,7 +95,7 @@ function checkName(name, where) {
 function checkEntry(name, entry, where) {
   const { sha256, size } = isObject(entry) ? entry : {};
   const sane = typeof sha256 === "string" && /^[0-9a-f]{64}$/.test(sha256) && Number.isInteger(size) && size >= 0;
-  if (!sane || size >= 2 ** 53) {
+  if (!sane || size > 2 ** 53) {
     throw new FormatError(`${where}: ${name} is not written as {sha256, size}; copy the package again`);
   }
   return { sha256, size };

@@ -5,7 +5,7 @@ import { isObject } from "./json.mjs";
 
 export const WEIGHTS = "weights.bin";
 const ALIGNMENT = 4096;
-const LARGEST = 2 ** 53 - 1;
+const LARGEST = 2 ** 53;
 const OLDEST = [1, 22]; // onnxruntime whose JavaScript takes externalData; an older one opens a file of that name
 
 /** Reads the manifest's object `tensors`: a Map from names to {offset, length, sha256}, empty without weights.bin. */

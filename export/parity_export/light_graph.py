@@ -13,12 +13,10 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from parity_runtime.package.weights_file import DTYPES, SMALLEST, WEIGHTS
+from parity_runtime.package.weights_file import SMALLEST, WEIGHTS, may_lie_outside
 
 Weights = Mapping[str, NDArray[Any]]
 """Tensors by the names of their initializers, C-contiguous; nobody writes into them."""
-
-_PLAIN = frozenset(DTYPES.values())
 
 
 def weights_of(model: ir.Model) -> Weights:
@@ -35,7 +33,7 @@ def weights_of(model: ir.Model) -> Weights:
         for name, tensor in tensors.items()
         if tensor is not None and tensor.nbytes >= SMALLEST
     }
-    return {name: array for name, array in arrays.items() if array.dtype in _PLAIN}
+    return {name: array for name, array in arrays.items() if may_lie_outside(array.dtype, array.shape)}
 
 
 def light_proto(model: ir.Model, weights: Weights) -> onnx.ModelProto:
@@ -70,7 +68,7 @@ def split_proto(proto: onnx.ModelProto) -> tuple[onnx.ModelProto, Weights]:
     for tensor in proto.graph.initializer:
         is_large = tensor.ByteSize() >= SMALLEST and tensor.name in taken
         array = numpy_helper.to_array(tensor) if is_large else np.zeros(0)
-        if array.nbytes >= SMALLEST and array.dtype in _PLAIN:
+        if may_lie_outside(array.dtype, array.shape):
             weights[tensor.name] = array
             light.graph.initializer.append(_reference(tensor))
         else:

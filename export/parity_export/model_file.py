@@ -6,11 +6,13 @@ of the model: readers that would take a second one as another graph, not as more
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from parity_export.light_graph import Weights, inline, split_proto, without
 from parity_export.onnx_graph import OnnxGraph
@@ -48,13 +50,22 @@ def write_models(
     if not any(weights for _, weights in parts.values()):
         return write_models(folder, graphs, metadata, external=False)
     with WeightsWriter(folder / WEIGHTS) as writer:
-        placed = dict[str, tuple[int, int]]()
-        for _, weights in parts.values():
-            placed |= {name: writer.add(name, array) for name, array in weights.items() if name not in placed}
+        placed = {name: writer.add(name, array) for name, array in _shared(parts.values()).items()}
         entry, tensors = writer.close()
     lights = {name: OnnxGraph(_placed(light, placed)) for name, (light, _) in parts.items()}
     found = {name: write_model(folder / name, light, metadata) for name, light in lights.items()}
     return {WEIGHTS: entry, **found}, tensors
+
+
+def _shared(parts: Iterable[tuple[onnx.ModelProto, Weights]]) -> Weights:
+    """Return the tensors of all graphs by name; of one name there may be one tensor alone."""
+    found = dict[str, NDArray[Any]]()
+    for _, weights in parts:
+        for name, array in weights.items():
+            other = found.setdefault(name, array)
+            if other is not array and (other.dtype != array.dtype or not np.array_equal(other, array, equal_nan=True)):
+                raise ValueError(f"two graphs of a package have different tensors called {name}")
+    return found
 
 
 def _split(graph: OnnxGraph) -> tuple[onnx.ModelProto, Weights]:

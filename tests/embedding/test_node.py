@@ -262,6 +262,11 @@ def _operator(domain: str, body: bytes = b"") -> bytes:
     [
         (_operator("com.microsoft"), "brings a function com.microsoft.Gelu"),
         (_operator("ai.onnx"), "brings a function ai.onnx.Gelu"),
+        (
+            field(7, field(1, field(4, b"Gelu") + field(7, b"com.microsoft")))
+            + field(25, field(1, b"microsoft.Gelu") + field(10, b"com")),
+            "uses the operator com.microsoft.Gelu",
+        ),
         (_operator("own", field(7, field(4, b"Evil") + field(7, b"own"))), "uses the operator own.Evil"),
         (
             field(7, field(1, field(4, b"\x1b[2J\n\xe2\x80\xae" + b"x" * 5000) + field(7, b"own"))),
@@ -269,7 +274,14 @@ def _operator(domain: str, body: bytes = b"") -> bytes:
         ),
         (field(7, b"\x0a\x00" * 2**21), "more than 1048576 parts"),
     ],
-    ids=["custom", "standard", "within a function", "a name that does not print", "countless nodes"],
+    ids=[
+        "custom",
+        "standard",
+        "a name with a dot",
+        "within a function",
+        "a name that does not print",
+        "countless nodes",
+    ],
 )
 def test_models_that_would_run_something_else_are_refused(node, tmp_path: Path, added: bytes, words: str) -> None:
     package = Path(shutil.copytree(DATA / "xor", tmp_path / "package"))

@@ -47,6 +47,7 @@ GRAPHS: dict[str, Callable[[Tensor], object]] = {
     "another file": lambda tensor: tensor.external.update(location="/etc/passwd"),
     "a file outside": lambda tensor: tensor.external.update(location=f"../{WEIGHTS}"),
     "another place": lambda tensor: tensor.external.update(offset="4096"),
+    "a key of its own": lambda tensor: tensor.external.update(checksum="0"),
     "another length": lambda tensor: tensor.external.update(length="64"),
     "a tensor that nobody hands over": lambda tensor: setattr(tensor, "name", "unknown"),
 }

@@ -21,6 +21,7 @@ from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import Package, Predictor, verify
 from parity_runtime.inference.session import create_session
+from parity_runtime.package.inline_tensors import set_aside
 from parity_runtime.package.weights_file import WEIGHTS
 
 CLASSES = ("a", "b", "c")
@@ -69,6 +70,27 @@ def test_a_model_that_is_written_as_its_tensors_come_is_the_same_model(
     wanted.metadata_props.add(key="k", value="v")
     assert read == wanted
     onnx.checker.check_model(read, full_check=True)
+
+
+def test_one_row_of_integers_stays_in_the_graph() -> None:
+    """onnxruntime asks for the sizes of a Split's parts before it is handed any tensor."""
+    names = ", ".join(f"p{index}" for index in range(600))
+    text = f"m (float[n, 1200] x) => (float[n, 2] p0) {{ s = Mul(x, w) {names} = Split<axis = 1>(s, sizes) }}"
+    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 18]> {text}')
+    for name, array in (("w", np.ones(1200, np.float32)), ("sizes", np.full(600, 2))):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+    light, weights = split_proto(model)
+    assert (
+        set(weights) == set(weights_of(ir.from_proto(model))) == set(set_aside(model.SerializeToString())[1]) == {"w"}
+    )
+    rows = {"x": np.ones((3, 1200), np.float32)}
+    assert (create_session(light.SerializeToString(), weights=weights).run(["p0"], rows)[0] == 1).all()
+
+
+def test_two_tensors_of_one_name_are_no_package(tmp_path: Path) -> None:
+    graphs = {"model.onnx": _graph(), "certified.onnx": _graph(41)}
+    with pytest.raises(ValueError, match="different tensors called w"):
+        write_models(tmp_path, graphs, b"", external=True)
 
 
 def test_only_one_graph_field_stands_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,6 +76,15 @@ def test_a_function_in_a_domain_of_the_runtime_s_is_refused(name: str, domain: s
         scan_model(model, "model")
 
 
+@pytest.mark.parametrize("outputs", [("y", "", "z"), ("", "y"), ("y", "")])
+def test_a_split_with_an_output_without_a_name_is_refused(outputs: tuple[str, ...]) -> None:
+    """onnxruntime 1.32 ends the process when it runs one."""
+    given = b"".join(field(2, name.encode()) for name in outputs)
+    with pytest.raises(FormatError, match="Split nodes leaves an output without a name; give it one"):
+        scan_model(field(GRAPH, field(NODE, given + field(4, b"Split"))), "model")
+    scan_model(field(GRAPH, field(NODE, given + field(4, b"LSTM"))), "model")
+
+
 def test_onnxruntime_prefers_its_own_kernel_to_a_function_of_that_name() -> None:
     """Why such a function is refused: what is scanned is not what runs."""
     onnx = pytest.importorskip("onnx")

@@ -79,8 +79,8 @@ def test_a_tensor_that_no_node_takes_stays_in_the_model() -> None:
 def test_a_large_package_is_loaded_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = np.random.default_rng(0).standard_normal((64, 2)).astype(np.float32)
     wanted = Predictor("tests/data/xor").run({"features": rows})
-    for name, limit in (("SMALLEST", 16), ("LARGE", 16)):
-        monkeypatch.setattr(inline_tensors, name, limit)
+    monkeypatch.setattr("parity_runtime.package.weights_file.SMALLEST", 16)
+    monkeypatch.setattr(inline_tensors, "LARGE", 16)
     monkeypatch.setattr("parity_runtime.package.loader.LARGE", 16)
     loaded = load_model("tests/data/xor")
     assert loaded.weights is not None

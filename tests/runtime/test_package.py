@@ -132,6 +132,14 @@ def test_a_malformed_manifest_is_one_sentence(xor_copy: Path, text: str) -> None
         Package.open(xor_copy)
 
 
+def test_a_key_that_stands_twice_is_refused(xor_copy: Path) -> None:
+    """Some readers of JSON take the first, some the last of them."""
+    text = (xor_copy / "manifest.json").read_text()
+    (xor_copy / "manifest.json").write_text(text.replace("{", '{"format": "parity/1",', 1))
+    with pytest.raises(FormatError, match=r"manifest\.json is not valid JSON: an object has the key 'format' twice"):
+        Package.open(xor_copy)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_json_is_utf_8_without_a_mark(encoding: str) -> None:
     from parity_runtime.files.json_file import parse_json

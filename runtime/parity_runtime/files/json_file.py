@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,8 @@ def parse_json(data: bytes, where: str) -> dict[str, Any]:
     if data.count(b"[") + data.count(b"{") > _MOST_CONTAINERS or data.count(b",") > _MOST_VALUES:
         raise FormatError(f"{where} holds more than {_MOST_VALUES} values; such a file has some 100,000 at most")
     try:
-        value = json.loads(data.decode(), parse_constant=_refuse_constant)  # json alone would take UTF-16 as well
+        text = data.decode()  # json alone would take UTF-16 as well
+        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{where} is not valid JSON: {error}") from error
     if not isinstance(value, dict):
@@ -114,6 +116,15 @@ def _member(value: Any) -> str:
 
 def _line(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; of a key that stands in it twice readers would take one or the other."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        repeated = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"an object has the key {shown(repeated)} twice")
+    return found
 
 
 def _refuse_constant(text: str) -> None:

@@ -12,7 +12,7 @@ WEIGHTS = "weights.bin"
 """The file of large tensors; one of ``model.onnx`` that lies in it has exactly this text as its ``location``."""
 
 ALIGNMENT = 4096
-"""Where a tensor of weights.bin may begin, in bytes: at its multiples, so that a reader in another language may map it alone."""
+"""Where a tensor of weights.bin may begin, in bytes: at its multiples, so that a reader may map it alone."""
 
 _LARGEST = 2**53  # bytes; a reader whose numbers are doubles knows every smaller one
 _DIGEST = re.compile("[0-9a-f]{64}")

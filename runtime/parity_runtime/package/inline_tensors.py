@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.package.varint import read_varint, written_varint
-from parity_runtime.package.weights_file import DTYPES, SMALLEST, WEIGHTS
+from parity_runtime.package.weights_file import DTYPES, WEIGHTS, may_lie_outside
 
 LARGE = 2**24
 """Bytes of a model from which on its tensors are taken out; below, that takes longer than it saves."""
@@ -81,10 +81,10 @@ def _array(tensor: list[Field]) -> NDArray[Any] | None:
     sizes = [value for number, value, _ in tensor if number == _DIMS]
     if set(given) - {_DIMS, _DATA_TYPE, _NAME, _RAW_DATA, _DOC_STRING} or dtype is None or not _name(tensor):
         return None
-    if not isinstance(raw, memoryview) or len(raw) < SMALLEST or not all(isinstance(size, int) for size in sizes):
+    if not isinstance(raw, memoryview) or not all(isinstance(size, int) for size in sizes):
         return None
     dims: list[int] = sizes  # type: ignore[assignment]
-    if len(raw) != math.prod(dims) * dtype.itemsize:
+    if len(raw) != math.prod(dims) * dtype.itemsize or not may_lie_outside(dtype, dims):
         return None
     return np.frombuffer(raw, dtype).reshape(dims).copy()
 

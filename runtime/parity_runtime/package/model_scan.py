@@ -40,7 +40,7 @@ _CHILDREN = {
 }
 # message -> field -> what its bytes are
 _TEXTS = {
-    "node": {4: "name", 7: "domain"},
+    "node": {2: "output", 4: "name", 7: "domain"},
     "function": {1: "name", 10: "domain"},
     "entry": {1: "name", 2: "text"},
     "external": {1: "name", 2: "text"},
@@ -50,6 +50,7 @@ _NOTHING: dict[int, str] = {}
 _DIMS, _DATA_TYPE, _DATA_LOCATION = 1, 2, 14  # of a TensorProto
 _EXTERNAL = 1  # a data location
 _DIMENSION_VALUE = 1
+_NODE_OUTPUT = 2
 _ORT_FORMAT = b"ORTM"  # at byte 4; onnxruntime would read a flatbuffer in place of the ModelProto
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -125,10 +126,14 @@ def scan_model(
 class _Message:
     """A message that is being walked through; ``texts`` are those of its fields that are read, ``size`` a number.
 
-    Of a tensor ``dims`` and ``size``, its data type, count, and where its data lie: ``location``, and ``entries``.
+    Of a tensor ``dims`` and ``size``, its data type, count, and where its data lie: ``location``, and ``entries``; of a
+    node whether an output is ``unnamed``.
     """
 
-    __slots__ = ("children", "depth", "dims", "end", "entries", "kind", "location", "parent", "read", "size", "texts")
+    __slots__ = (
+        *("children", "depth", "dims", "end", "entries", "kind", "location", "parent", "read", "size", "texts"),
+        "unnamed",
+    )
 
     def __init__(self, kind: str, end: int, parent: "_Message | None") -> None:
         self.kind, self.end, self.parent = kind, end, parent
@@ -136,6 +141,7 @@ class _Message:
         self.depth: int = 0 if parent is None else parent.depth + 1
         self.texts: dict[str, str] = {}
         self.size = self.location = 0
+        self.unnamed = False
         if kind == "tensor":  # alone: there may be a million messages
             self.dims: list[int] = []
             self.entries: list[tuple[str, str]] = []
@@ -164,8 +170,7 @@ class _Found:
             case "graph":
                 self.graphs += 1
             case "node":
-                if texts.get("domain", "") not in _STANDARD_DOMAINS:
-                    self.operators.add((texts.get("domain", ""), texts.get("name", "")))
+                self._leave_node(texts.get("domain", ""), texts.get("name", ""), message)
             case "function":
                 self.functions.add((texts.get("domain", ""), texts.get("name", "")))
             case "entry":
@@ -179,6 +184,12 @@ class _Found:
             case "value":
                 self.widest = max(self.widest, self._row)
                 self._rank, self._row = 0, 1
+
+    def _leave_node(self, domain: str, name: str, node: _Message) -> None:
+        if domain not in _STANDARD_DOMAINS:
+            self.operators.add((domain, name))
+        elif node.unnamed and name == "Split":  # onnxruntime 1.32 ends the process at it
+            raise ValueError("one of its Split nodes leaves an output without a name; give it one")
 
     def _leave_tensor(self, message: _Message) -> None:
         name, around = message.texts.get("name", ""), message.parent
@@ -276,6 +287,8 @@ def _take(message: _Message, number: int, value: bytes) -> None:
         return
     if message.kind == "tensor" and number == _DATA_LOCATION:
         raise OutsideError("a tensor")
+    if message.kind == "node" and not value:
+        message.unnamed = message.unnamed or number == _NODE_OUTPUT
     message.texts[message.read[number]] = str(value, "utf-8")
 
 

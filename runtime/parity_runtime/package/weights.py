@@ -137,7 +137,7 @@ class WeightsFile:
         for start in range(0, len(data), _BLOCK):
             block = data[start : start + _BLOCK]
             self._fill(block, entry.offset + start)
-            sha256.update(block)
+            sha256.update(block.data)
         if sha256.hexdigest() != entry.sha256:
             raise DigestError(
                 f"{self._named}: the tensor {shown(name)} is not the one that was packaged (its sha256 differs); "

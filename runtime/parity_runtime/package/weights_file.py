@@ -1,6 +1,8 @@
 """weights.bin: the large tensors of a package's graphs, one after another, each at a multiple of 4096 bytes."""
 
 import hashlib
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from parity_runtime.package.entries import WEIGHTS, FileEntry, TensorEntry, next_offset
 
-__all__ = ["DTYPES", "SMALLEST", "WEIGHTS", "WeightsWriter"]
+__all__ = ["DTYPES", "SMALLEST", "WEIGHTS", "WeightsWriter", "may_lie_outside"]
 
 SMALLEST = 4096
 """Bytes of a tensor from which on it may lie in weights.bin; a smaller one stays in the graph."""
@@ -31,7 +33,22 @@ DTYPES: dict[int, np.dtype[Any]] = {
 }
 """By ``TensorProto.data_type``: what may lie in weights.bin. Text, and types that numpy has not, stay in the graph."""
 
+_SHAPES = frozenset((np.dtype("<i4"), np.dtype("<i8")))  # of shapes, axes, splits
+
 _BLOCK = 2**20  # bytes that are hashed twice and written while the cache holds them
+
+
+def may_lie_outside(dtype: np.dtype[Any], dims: Sequence[int]) -> bool:
+    """Whether a tensor may be handed to onnxruntime beside its graph.
+
+    One row of integers may be the shape that another tensor gets, or the sizes of its parts: onnxruntime reads such a
+    tensor before it is handed any.
+
+    >>> may_lie_outside(np.dtype("f4"), [32, 32]), may_lie_outside(np.dtype("i8"), [600])
+    (True, False)
+    """
+    large = math.prod(dims) * dtype.itemsize >= SMALLEST
+    return large and dtype in DTYPES.values() and not (len(dims) == 1 and dtype in _SHAPES)
 
 
 class WeightsWriter:
