@@ -135,6 +135,28 @@ def test_initializers_that_are_listed_as_inputs_are_none(tmp_path: Path) -> None
     assert [str(spec) for spec in graph_inputs(file.model, (), "old")[0].specs] == ["x: float32[N, 2]"]
 
 
+def imports(**versions: int) -> ModelProto:
+    """Return a model that names ONNX's own operators as a file does: `ai_onnx` or `standard`."""
+    model = parsed(RELU)
+    names = {"ai_onnx": "ai.onnx", "standard": ""}
+    model.graph.node[0].domain = "ai.onnx"
+    del model.opset_import[:]
+    model.opset_import.extend(helper.make_opsetid(names[name], version) for name, version in versions.items())
+    return model
+
+
+@pytest.mark.parametrize("versions", [{"ai_onnx": 18}, {"ai_onnx": 18, "standard": 18}, {"standard": 18, "ai_onnx": 18}])
+def test_onnxs_own_operators_have_one_name(versions: dict[str, int], tmp_path: Path) -> None:
+    model = read_onnx_file(saved(imports(**versions), tmp_path / "relu.onnx")).model
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 18)]
+    assert model.graph.node[0].domain == ""
+
+
+def test_two_opsets_of_onnxs_own_operators_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has two opsets"):
+        read_onnx_file(saved(imports(standard=18, ai_onnx=17), tmp_path / "relu.onnx"))
+
+
 def taking(*inputs: tuple[str, int, list[str | int | None] | None]) -> ModelProto:
     """Return a model that takes inputs of some shapes, and gives the first."""
     given = [helper.make_tensor_value_info(*one) for one in inputs]

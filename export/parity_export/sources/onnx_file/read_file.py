@@ -20,6 +20,7 @@ from parity_runtime.package.manifest import MANIFEST
 from parity_runtime.package.model_scan import scan_model
 
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml")
+_ALIAS = "ai.onnx"
 _PICKLE = b"\x80"
 _KINDS = (
     (0, b"PK\x03\x04", "a zip archive, as torch.save writes; a PyTorch module is exported with parity export"),
@@ -39,8 +40,8 @@ class OnnxFile:
 
     Attributes:
         path: where it was read from.
-        model: with every tensor in it, those of files beside it too; initializers are not among its inputs, as they are
-            before IR version 4.
+        model: with every tensor in it, those of files beside it too; ONNX's own operators are of the domain "";
+            initializers are not among its inputs, as they are before IR version 4.
         digest: sha256 of the file itself.
     """
 
@@ -72,6 +73,7 @@ def read_onnx_file(path: Path, allowed: Sequence[str] = ()) -> OnnxFile:
         load_external(tensor, path)
     for tensor in tensors_of(model):
         check_tensor(tensor, path)
+    _name_standard(model, path)
     _drop_listed_initializers(model)
     return OnnxFile(path, model, hashlib.sha256(data).hexdigest())
 
@@ -189,6 +191,26 @@ def _without_references(model: ModelProto) -> ModelProto:
             tensor.ClearField("external_data")
             tensor.ClearField("data_location")
     return copied
+
+
+def _name_standard(model: ModelProto, path: Path) -> None:
+    """Call ONNX's own operators by one name of the two: "", which every tool knows, in the place of "ai.onnx".
+
+    Raises:
+        InputError: the file names a version for each, and they differ.
+    """
+    for node in nodes_of(model):
+        node.domain = "" if node.domain == _ALIAS else node.domain
+    for function in model.functions:
+        function.domain = "" if function.domain == _ALIAS else function.domain
+    for imports in (model.opset_import, *(function.opset_import for function in model.functions)):
+        standard = [index for index, entry in enumerate(imports) if entry.domain in ("", _ALIAS)]
+        if len({imports[index].version for index in standard}) > 1:
+            raise InputError(f"{path} has two opsets of ONNX's own operators; export the model anew")
+        for index in reversed(standard[1:]):
+            del imports[index]
+        if standard:
+            imports[standard[0]].domain = ""
 
 
 def _drop_listed_initializers(model: ModelProto) -> None:
