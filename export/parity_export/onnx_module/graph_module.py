@@ -7,9 +7,9 @@ from typing import Any
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import inliner
 from torch import Tensor, nn
 
+from parity_export.onnx_module.functions import without_functions
 from parity_export.onnx_module.graph import Graph
 from parity_export.onnx_module.step import Step, Versions
 from parity_export.onnx_module.values import Value
@@ -44,7 +44,8 @@ class GraphModule(nn.Module):
         outputs: the names of what it returns.
 
     Raises:
-        InputError: the graph has no such value. When called: nothing computes an operator.
+        InputError: the graph has no such value, or holds an operator, or calls a function, in a form of another opset
+            that nobody computes here. When called: nothing computes an operator.
     """
 
     def __init__(
@@ -56,8 +57,7 @@ class GraphModule(nn.Module):
         only_float64: bool = False,
     ) -> None:
         super().__init__()
-        if model.functions:
-            model = inliner.inline_local_functions(model)
+        model = without_functions(model)
         initializers = {tensor.name for tensor in model.graph.initializer}
         self.inputs = [value.name for value in model.graph.input if value.name not in initializers]
         self.outputs = [value.name for value in model.graph.output] if outputs is None else list(outputs)

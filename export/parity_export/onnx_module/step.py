@@ -13,11 +13,13 @@ from torch import Tensor
 from parity_export.onnx_module.control_flow import ControlFlow
 from parity_export.onnx_module.float64_types import captured, in_float64
 from parity_export.onnx_module.kernels import Computed, NodeAlone
+from parity_export.onnx_module.old_forms import OLD, is_old_form
 from parity_export.onnx_module.operators.operator import Node, NotThisOperatorError, UndefinedError
 from parity_export.onnx_module.operators.table import MOVING, OPERATORS, full_name
 from parity_export.onnx_module.values import Value, constant, is_text, kind_of, narrowed, widened
 from parity_runtime import InputError
 from parity_runtime.errors import first_line
+from parity_runtime.printable import shown
 
 TORCH, KERNEL, REFERENCE, FLOAT32_KERNEL = "torch", "onnxruntime", "reference", "onnxruntime in float32"
 """Who computes a node."""
@@ -43,8 +45,8 @@ class Versions:
 
     def __getitem__(self, domain: str) -> int:
         """Return the version of a domain's operators."""
-        domain = "" if domain == "ai.onnx" else domain
-        return next((entry.version for entry in self.model.opset_import if entry.domain == domain), 1)
+        names = ("", "ai.onnx") if domain in ("", "ai.onnx") else (domain,)
+        return next((entry.version for entry in self.model.opset_import if entry.domain in names), 1)
 
 
 class Step:
@@ -61,6 +63,9 @@ class Step:
         inputs: the names of the values that it takes, also those that only its subgraphs take.
         outputs: the names of its results.
         moves: whether it moves values alone, and takes constants as they are.
+
+    Raises:
+        InputError: in its opset the operator means something that nobody computes here.
     """
 
     def __init__(self, node: onnx.NodeProto, versions: Versions, bodies: Mapping[str, Any] | None = None) -> None:
@@ -69,9 +74,18 @@ class Step:
         self.inputs = [*node.input, *dict.fromkeys(captured(node))]
         self.outputs = list(node.output)
         self.moves = full_name(node.domain, node.op_type) in MOVING
-        self._by: dict[tuple[Any, ...], str] = {}
+        self._by: dict[tuple[Any, ...], set[str]] = {}
         self._attributes = {one.name: _attribute(one) for one in node.attribute}
-        self._known: dict[tuple[Any, ...], Computed] = {}
+        self._known: dict[tuple[Any, ...], tuple[str, Computed]] = {}
+        if self._is_standard and is_old_form(node, versions[""]):
+            raise InputError(
+                f"operator {self.operator} at node {shown(self.name)} is in a form of opset {versions['']} that is not "
+                "computed here; export the model anew with opset 13 or later of its exporter"
+            )
+
+    @property
+    def _is_standard(self) -> bool:
+        return self.node.domain in ("", "ai.onnx")
 
     @property
     def name(self) -> str:
@@ -86,7 +100,9 @@ class Step:
     @property
     def by(self) -> dict[bool, set[str]]:
         """Who computed it until now, by whether that was in float64."""
-        return {double: {by for key, by in self._by.items() if key[0] == double} for double in (False, True)}
+        return {
+            double: {one for key, by in self._by.items() if key[0] == double for one in by} for double in (False, True)
+        }
 
     @property
     def judges_itself(self) -> bool:
@@ -94,8 +110,8 @@ class Step:
 
         That is so of float32 kernels, and of those in float64 where the file itself has float64.
         """
-        kernels = {key[1:] for key, by in self._by.items() if key[0] and by == KERNEL}
-        same = any(kinds in kernels for key, by in self._by.items() if not key[0] for kinds in [key[1:]])
+        kernels = {key[1:] for key, by in self._by.items() if key[0] and KERNEL in by}
+        same = any(key[1:] in kernels for key in self._by if not key[0])
         return FLOAT32_KERNEL in self.by[True] or (same and any("float" in kind for kinds in kernels for kind in kinds))
 
     def __call__(self, values: list[Value], *, double: bool) -> Sequence[Value]:
@@ -110,7 +126,9 @@ class Step:
         """
         key = (double, *map(kind_of, values))
         if key in self._known:
-            return self._known[key](values)
+            results = self._as_before(key, values)
+            if results is not None:
+                return results
         torchs, last = None, None
         for by, make in self._makers(double=double):
             try:
@@ -126,14 +144,26 @@ class Step:
             if double and any(isinstance(one, Tensor) and one.dtype == torch.float32 for one in results):
                 last = InputError("it answers in float32")
                 continue
-            self._known[key] = computed
-            self._by[key] = by
+            self._known[key] = (by, computed)
+            self._by.setdefault(key, set()).add(by)
             return results
         if isinstance(torchs, IndexError | RuntimeError):  # of what it was given
             raise torchs
         precision = "float64" if double else "float32"
         reason = "nothing computes it" if last is None else first_line(last)
         raise InputError(f"operator {self.operator} at node {self.name} cannot be evaluated in {precision}: {reason}")
+
+    def _as_before(self, key: tuple[Any, ...], values: list[Value]) -> Sequence[Value] | None:
+        """Return what the one computes that did so for values of such dtypes and ranks; None where it does not."""
+        by, computed = self._known[key]
+        try:
+            return computed(values)
+        except NotThisOperatorError:  # of other values: of axes that stand in an input, there are none
+            return None
+        except Exception as error:
+            if by == TORCH or isinstance(error, UndefinedError):
+                raise
+            return None
 
     def _makers(self, *, double: bool) -> list[tuple[str, Callable[[list[Value]], Computed]]]:
         node = in_float64(self.node) if double else self.node
@@ -142,8 +172,9 @@ class Step:
             (TORCH, lambda _: self._with_bodies(double=double)),
             (TORCH, lambda _: self._torch(double=double)),
             (KERNEL, alone.onnxruntime),
-            (REFERENCE, alone.reference),
         ]
+        if not (self._is_standard and self._versions[""] < OLD):
+            makers.append((REFERENCE, alone.reference))
         return [*makers, (FLOAT32_KERNEL, self._narrow)] if double and not self._versions.only_float64 else makers
 
     def _with_bodies(self, *, double: bool) -> Computed:

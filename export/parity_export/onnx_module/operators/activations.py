@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from parity_export.onnx_module.operators.operator import Inputs, Node, Operator
+from parity_export.onnx_module.operators.operator import Inputs, Node, NotThisOperatorError, Operator, per_channel
 
 
 def sigmoid(x: Tensor) -> Tensor:
@@ -66,7 +66,19 @@ _FIFTH = 0.20000000298023224
 
 
 def _leaky(x: Inputs, node: Node) -> Tensor:
-    slope = x[1] if len(x) > 1 else node.number("alpha", 0.009999999776482582)
+    return torch.where(x[0] >= 0, x[0], node.number("alpha", 0.009999999776482582) * x[0])
+
+
+_BROADCAST_SINCE = 7
+"""Before that opset PRelu had a slope for each channel, or one."""
+
+
+def _prelu(x: Inputs, node: Node) -> Tensor:
+    slope = x[1]
+    if node.version < _BROADCAST_SINCE:
+        if slope.numel() != 1 and slope.shape != x[0].shape[1:2]:
+            raise NotThisOperatorError
+        slope = slope.reshape(()) if slope.numel() == 1 else per_channel(slope, x[0].ndim)
     return torch.where(x[0] >= 0, x[0], slope * x[0])
 
 
@@ -75,6 +87,8 @@ def _thresholded(x: Inputs, node: Node) -> Tensor:
 
 
 def _shrink(x: Inputs, node: Node) -> Tensor:
+    if not x[0].is_floating_point():
+        raise NotThisOperatorError
     bias, reach = node.number("bias", 0.0), node.number("lambd", 0.5)
     inner = torch.where(x[0] > reach, x[0] - bias, torch.zeros_like(x[0]))
     return torch.where(x[0] < -reach, x[0] + bias, inner)
@@ -99,7 +113,7 @@ OPERATORS: dict[str, Operator] = {
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": lambda x, _: x[0] * (x[0] / 6 + 0.5).clamp(0, 1),
     "LeakyRelu": _leaky,
-    "PRelu": _leaky,
+    "PRelu": _prelu,
     "ThresholdedRelu": _thresholded,
     "Shrink": _shrink,
     "Swish": _swish,

@@ -37,7 +37,7 @@ def attended(projected: Tensor, others: tuple[Any, Any, Any], node: Node) -> Any
     query, key, value = (_heads(part, heads) for part in torch.split(projected, widths, -1))
     if past is not None:
         key, value = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)
-    result = _attend(query, key, value, _mask(mask, query, key, node), bias, node)
+    result = _attend(query, key, value, _mask(mask, query, key, past, node), bias, node)
     return result if node.outputs == 1 else (result, torch.stack([key, value]))
 
 
@@ -53,7 +53,7 @@ def multi_head_attention(x: Inputs, node: Node) -> Any:
     query, key, value = (_heads(one, heads) for one in (query, key, value))
     if past_key is not None:
         key, value = torch.cat([past_key, key], 2), torch.cat([past_value, value], 2)
-    result = _attend(query, key, value, _mask(mask, query, key, node), scores, node)
+    result = _attend(query, key, value, _mask(mask, query, key, past_key, node), scores, node)
     return (result, key, value)[: node.outputs] if node.outputs > 1 else result
 
 
@@ -68,16 +68,16 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, bias: Tenso
     return (weights @ value).transpose(1, 2).flatten(2)
 
 
-def _mask(mask: Tensor | None, query: Tensor, key: Tensor, node: Node) -> Tensor:
-    """Return what is added to scores ``[batch, heads, length, keys]``."""
-    batch, length, keys = len(query), query.shape[2], key.shape[2]
+def _mask(mask: Tensor | None, query: Tensor, key: Tensor, past: Tensor | None, node: Node) -> Tensor:
+    """Return what is added to scores ``[batch, heads, length, keys]``; a query's place counts from what is past."""
+    batch, length, keys, earlier = len(query), query.shape[2], key.shape[2], 0 if past is None else past.shape[-2]
     filtered = node.number("mask_filter_value", _FILTER)
     kept = torch.ones(batch, 1, length, keys, dtype=torch.bool)
     if mask is not None:
         kept = kept & _kept(mask, batch, keys)
     added = torch.where(kept, 0.0, filtered)
     if node.integer("unidirectional", 0):
-        later = torch.ones(length, keys, dtype=torch.bool).triu(keys - length + 1)
+        later = torch.ones(length, keys, dtype=torch.bool).triu(earlier + 1)
         added = torch.where(later, torch.full_like(added, torch.finfo(torch.float32).min), added)
     return added.to(query.dtype)
 

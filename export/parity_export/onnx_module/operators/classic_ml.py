@@ -175,6 +175,18 @@ def _tree_classifier(x: Inputs, node: Node) -> Any:
     return _chosen(labels, scores.argmax(-1)), _transformed(scores, node)
 
 
+def _row(x: Tensor) -> Tensor:
+    return x.unsqueeze(0) if x.ndim == 1 else x
+
+
+def _vectorized(x: Inputs, node: Node) -> Tensor:
+    parts = [_row(_floats(one, node)) for one in x]
+    sizes = [one.shape[-1] for one in parts]
+    if node.integers("inputdimensions", sizes) != sizes:
+        raise NotThisOperatorError
+    return torch.cat(parts, -1)
+
+
 _PLAIN: dict[str, Operator] = {
     "Scaler": _scaler,
     "Normalizer": _normalizer,
@@ -183,8 +195,8 @@ _PLAIN: dict[str, Operator] = {
     "LinearClassifier": _linear_classifier,
     "TreeEnsembleRegressor": _tree_regressor,
     "TreeEnsembleClassifier": _tree_classifier,
-    "ArrayFeatureExtractor": lambda x, _: x[0][..., x[1].reshape(-1).long()],
-    "FeatureVectorizer": lambda x, node: torch.cat([_floats(one, node) for one in x], -1),
+    "ArrayFeatureExtractor": lambda x, _: _row(x[0])[..., x[1].reshape(-1).long()],
+    "FeatureVectorizer": _vectorized,
     "Binarizer": lambda x, node: (x[0] > node.number("threshold", 0.0)).to(x[0].dtype),
 }
 

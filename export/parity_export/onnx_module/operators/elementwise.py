@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,30 +14,47 @@ def _one(compute: Callable[[Tensor], Tensor]) -> Operator:
     return lambda x, _: compute(x[0])
 
 
+_BROADCAST_SINCE = 7
+"""Before that opset the second operand's axes were the first's from ``axis`` on, its last ones by default."""
+
+
+def _meeting(x: Inputs, node: Node) -> tuple[Tensor, Tensor]:
+    """Return both operands in shapes that torch broadcasts as ONNX does."""
+    first, second = x
+    if node.version >= _BROADCAST_SINCE or first.shape == second.shape:
+        return first, second
+    if not node.integer("broadcast", 0):
+        raise IndexError(f"shapes {list(first.shape)} and {list(second.shape)} of operands that are not broadcast")
+    if second.numel() == 1:
+        return first, second.reshape(())
+    axis = node.integer("axis", first.ndim - second.ndim)
+    if axis < 0 or first.shape[axis : axis + second.ndim] != second.shape:
+        raise IndexError(f"an operand {list(second.shape)} is no part of {list(first.shape)} from axis {axis} on")
+    return first, second.reshape(*second.shape, *[1] * (first.ndim - axis - second.ndim))
+
+
 def _two(compute: Callable[[Tensor, Tensor], Tensor]) -> Operator:
-    return lambda x, _: compute(x[0], x[1])
+    return lambda x, node: compute(*_meeting(x, node))
 
 
 def _many(compute: Callable[[Tensor, Tensor], Tensor]) -> Operator:
     return lambda x, _: functools.reduce(compute, x)
 
 
-def _div(x: Inputs, node: Node) -> Tensor:
-    if x[0].is_floating_point():
-        return x[0] / x[1]
-    return torch.div(x[0], x[1], rounding_mode="trunc")
+def _div(first: Tensor, second: Tensor) -> Tensor:
+    return first / second if first.is_floating_point() else torch.div(first, second, rounding_mode="trunc")
 
 
 def _mod(x: Inputs, node: Node) -> Tensor:
     return torch.fmod(x[0], x[1]) if node.integer("fmod", 0) else torch.remainder(x[0], x[1])
 
 
-def _pow(x: Inputs, node: Node) -> Tensor:
-    if not x[0].is_floating_point():
+def _pow(base: Tensor, exponent: Tensor) -> Tensor:
+    if not base.is_floating_point():
         raise NotThisOperatorError
-    if x[1].numel() == 1 and x[1].ndim <= x[0].ndim and float(x[1]).is_integer():
-        return torch.pow(x[0], float(x[1]))  # honest evaluations move no number: x^2.0000001 is NaN below 0
-    return torch.pow(x[0], x[1].to(x[0].dtype))
+    if exponent.numel() == 1 and exponent.ndim <= base.ndim and float(exponent).is_integer():
+        return torch.pow(base, float(exponent))  # honest evaluations move no number: x^2.0000001 is NaN below 0
+    return torch.pow(base, exponent.to(base.dtype))
 
 
 def _sign(x: Tensor) -> Tensor:
@@ -48,9 +66,17 @@ def _clip(x: Inputs, node: Node) -> Tensor:
     low = node.attributes.get("min", low)
     high = node.attributes.get("max", high)
     result = x[0]
+    if result.is_floating_point():  # ONNX's defaults are the ends of the dtype, not infinite
+        ends = torch.finfo(torch.float32 if node.double else result.dtype)
+        low, high = (_end(one, result, end) for one, end in ((low, ends.min), (high, ends.max)))
     if low is not None:
         result = torch.maximum(result, torch.as_tensor(low, dtype=result.dtype))
     return result if high is None else torch.minimum(result, torch.as_tensor(high, dtype=result.dtype))
+
+
+def _end(limit: Any, values: Tensor, end: float) -> Any:
+    """Return a limit; where none is given, the dtype's end if a value is infinite."""
+    return end if limit is None and bool(values.isinf().any()) else limit
 
 
 def _is_inf(x: Inputs, node: Node) -> Tensor:
@@ -72,16 +98,17 @@ def _bit_shift(x: Inputs, node: Node) -> Tensor:
 def _equal(x: Inputs, node: Node) -> Tensor:
     if not all(isinstance(one, Tensor) for one in x):
         raise NotThisOperatorError
-    return x[0] == x[1]
+    first, second = _meeting(x, node)
+    return first == second
 
 
 OPERATORS: dict[str, Operator] = {
     "Add": _two(torch.add),
     "Sub": _two(torch.sub),
     "Mul": _two(torch.mul),
-    "Div": _div,
+    "Div": _two(_div),
     "Mod": _mod,
-    "Pow": _pow,
+    "Pow": _two(_pow),
     "Max": _many(torch.maximum),
     "Min": _many(torch.minimum),
     "Sum": _many(torch.add),

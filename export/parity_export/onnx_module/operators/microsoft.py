@@ -7,7 +7,7 @@ from torch import Tensor
 
 from parity_export.onnx_module.operators.activations import gelu, sigmoid, tanh_gelu
 from parity_export.onnx_module.operators.attention import attention, multi_head_attention
-from parity_export.onnx_module.operators.normalization import normalized, rms_normalization
+from parity_export.onnx_module.operators.normalization import normalized, rms_normalization, root_mean_square
 from parity_export.onnx_module.operators.operator import Inputs, Node, NotThisOperatorError, Operator, given
 from parity_export.onnx_module.operators.products import convolution, scaled
 
@@ -68,8 +68,8 @@ def _skip_normalization(x: Inputs, node: Node) -> Any:
 def _skip_simplified(x: Inputs, node: Node) -> Any:
     bias = given(x, 3)
     total = x[0] + x[1] if bias is None else x[0] + x[1] + bias
-    square = (total * total).mean(-1, keepdim=True) + node.number("epsilon", _EPSILON)
-    return _with_sum(total / torch.sqrt(square) * x[2], total, node)
+    normal = root_mean_square(total, [-1], node.number("epsilon", _EPSILON))
+    return _with_sum(normal * x[2], total, node)
 
 
 def _with_sum(normal: Tensor, total: Tensor, node: Node) -> Any:

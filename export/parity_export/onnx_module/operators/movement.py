@@ -52,8 +52,12 @@ def _unsqueeze(x: Inputs, node: Node) -> Tensor:
     return result
 
 
+_AXIS_IS_SAID = 4
+"""Before that opset Concat had a default axis."""
+
+
 def _concat(x: Inputs, node: Node) -> Tensor:
-    return torch.cat(x, node.integer("axis", 0))
+    return torch.cat(x, node.integer("axis", 1 if node.version < _AXIS_IS_SAID else 0))
 
 
 def _split(x: Inputs, node: Node) -> tuple[Tensor, ...]:
@@ -85,9 +89,9 @@ def _cut(x: Tensor, axis: int, part: slice) -> Tensor:
         start, stop, step = part.indices(size)
         return x[(*[slice(None)] * axis, slice(start, max(start, stop), step))]
     last = max(size - 1, 0)
-    start = min(part.start + size if part.start < 0 else part.start, last)
+    start = min(max(part.start + size if part.start < 0 else part.start, 0), last)
     stop = max(part.stop + size if part.stop < 0 else part.stop, -1)
-    places = torch.arange(start, min(stop, start), part.step) if size and start >= 0 else torch.arange(0)
+    places = torch.arange(start, min(stop, start), part.step) if size else torch.arange(0)
     return x.index_select(axis, places)
 
 
@@ -164,6 +168,8 @@ def _pad(x: Inputs, node: Node) -> Tensor:
 
 
 def _mirrored(size: int, before: int, behind: int, mode: str) -> Tensor:
+    if mode != "edge" and min(before, behind) < 0 < max(before, behind):
+        raise NotThisOperatorError  # ONNX leaves open whether what is taken away is mirrored
     places = torch.arange(-before, size + behind)
     if mode == "edge":
         return places.clamp(0, size - 1)
@@ -234,6 +240,8 @@ def _compress(x: Inputs, node: Node) -> Tensor:
 
 
 def _top_k(x: Inputs, node: Node) -> tuple[Tensor, Tensor]:
+    if not node.integer("sorted", 1):  # in any order
+        raise NotThisOperatorError
     axis, largest = node.integer("axis", -1), bool(node.integer("largest", 1))
     count = node.integer("k", 0) if given(x, 1) is None else int(x[1])
     # A stable sort: of equal values ONNX takes the lowest index first, where torch.topk takes any.
@@ -259,9 +267,13 @@ def _reverse_sequence(x: Inputs, node: Node) -> Tensor:
     return rows[torch.arange(len(rows))[:, None], places].movedim((0, 1), (batch, time))
 
 
+_MASK_IS_SAID = 12
+"""Before that opset it was open what Dropout's mask holds where nothing is dropped."""
+
+
 def _dropout(x: Inputs, node: Node) -> Any:
     trains = given(x, 2)
-    if trains is not None and bool(trains):
+    if (trains is not None and bool(trains)) or (node.outputs > 1 and node.version < _MASK_IS_SAID):
         raise NotThisOperatorError
     return x[0] if node.outputs == 1 else (x[0], torch.ones(x[0].shape, dtype=torch.bool))
 

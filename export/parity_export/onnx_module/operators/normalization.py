@@ -11,6 +11,7 @@ from parity_export.onnx_module.operators.operator import (
     Operator,
     given,
     per_channel,
+    wide_half,
 )
 
 _EPSILON = 9.999999747378752e-06
@@ -26,9 +27,16 @@ def _batch_normalization(x: Inputs, node: Node) -> Tensor:
 
 
 def normalized(x: Tensor, axes: list[int], epsilon: float) -> Tensor:
-    """Return a tensor with mean 0 and variance 1 over some axes."""
-    centred = x - x.mean(dim=axes, keepdim=True)
-    return centred / torch.sqrt((centred * centred).mean(dim=axes, keepdim=True) + epsilon)
+    """Return a tensor with mean 0 and variance 1 over some axes, computed in float32 of floats of 16 bits."""
+    wide = wide_half(x)
+    centred = wide - wide.mean(dim=axes, keepdim=True)
+    return (centred / torch.sqrt((centred * centred).mean(dim=axes, keepdim=True) + epsilon)).to(x.dtype)
+
+
+def root_mean_square(x: Tensor, axes: list[int], epsilon: float) -> Tensor:
+    """Return a tensor with mean square 1 over some axes, computed in float32 of floats of 16 bits."""
+    wide = wide_half(x)
+    return (wide / torch.sqrt((wide * wide).mean(dim=axes, keepdim=True) + epsilon)).to(x.dtype)
 
 
 def _instance_normalization(x: Inputs, node: Node) -> Tensor:
@@ -59,8 +67,7 @@ def rms_normalization(x: Inputs, node: Node) -> Tensor:
     """Return RMSNormalization of ``(x, scale)``."""
     node.one_result()
     axes = list(range(node.integer("axis", -1) % x[0].ndim, x[0].ndim))
-    square = (x[0] * x[0]).mean(dim=axes, keepdim=True) + node.number("epsilon", _EPSILON)
-    return x[0] / torch.sqrt(square) * x[1]
+    return root_mean_square(x[0], axes, node.number("epsilon", _EPSILON)) * x[1]
 
 
 def _lp_normalization(x: Inputs, node: Node) -> Tensor:
@@ -69,19 +76,26 @@ def _lp_normalization(x: Inputs, node: Node) -> Tensor:
     return torch.where(size == 0, torch.zeros_like(x[0]), x[0] / size)
 
 
+_MEAN_VARIANCE_SINCE = 9
+"""Before that opset MeanVarianceNormalization was onnxruntime's own, with other attributes."""
+
+
 def _mean_variance(x: Inputs, node: Node) -> Tensor:
-    axes = node.integers("axes", [0, 2, 3])
-    centred = x[0] - x[0].mean(axes, keepdim=True)
-    return centred / ((centred * centred).mean(axes, keepdim=True).sqrt() + 1e-9)
+    if node.version < _MEAN_VARIANCE_SINCE:
+        raise NotThisOperatorError
+    axes, wide = node.integers("axes", [0, 2, 3]), wide_half(x[0])
+    centred = wide - wide.mean(axes, keepdim=True)
+    return (centred / ((centred * centred).mean(axes, keepdim=True).sqrt() + 1e-9)).to(x[0].dtype)
 
 
 def _local_response(x: Inputs, node: Node) -> Tensor:
     size = node.integer("size", 1)
     before = (size - 1) // 2
-    around = functional.pad((x[0] * x[0]).movedim(1, -1), [before, size - 1 - before])
+    wide = wide_half(x[0])
+    around = functional.pad((wide * wide).movedim(1, -1), [before, size - 1 - before])
     sums = around.unfold(-1, size, 1).sum(-1).movedim(-1, 1)
     base = node.number("bias", 1.0) + node.number("alpha", _LRN_ALPHA) / size * sums
-    return x[0] / base ** node.number("beta", 0.75)
+    return (wide / base ** node.number("beta", 0.75)).to(x[0].dtype)
 
 
 _LRN_ALPHA = 9.999999747378752e-05

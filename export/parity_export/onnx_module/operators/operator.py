@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -79,6 +80,11 @@ def given(x: Inputs, index: int) -> Any:
 def whole(tensor: Tensor) -> list[int]:
     """Return a tensor of integers as a list."""
     return [int(one) for one in tensor.reshape(-1).tolist()]
+
+
+def wide_half(tensor: Tensor) -> Tensor:
+    """Return floats of 16 bits as float32: their squares would be infinite from 256 on."""
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
 def per_channel(tensor: Tensor, rank: int) -> Tensor:

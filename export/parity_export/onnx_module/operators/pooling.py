@@ -30,6 +30,23 @@ def average_pool(x: Inputs, node: Node) -> Tensor:
     return mean.reshape(*x[0].shape[:2], *mean.shape[2:])
 
 
+def _lp_pool(x: Inputs, node: Node) -> Tensor:
+    """Sum powers over each window; what is padded adds nothing."""
+    kernel, power = node.integers("kernel_shape", []), node.number("p", 2)
+    window, none = windows(x[0], kernel, node), [0] * len(kernel)
+    planes = padded(x[0].reshape(-1, 1, *x[0].shape[2:]), window.before, window.behind)
+    planes = padded(planes, none, _missing(planes, kernel, window, node)).abs() ** power
+    ones = torch.ones(1, 1, *kernel, dtype=x[0].dtype)
+    sums = torch.convolution(planes, ones, None, window.strides, none, window.dilations, False, none, 1)
+    result: Tensor = sums.clamp(min=0) ** (1 / power)
+    return result.reshape(*x[0].shape[:2], *result.shape[2:])
+
+
+def _global_lp_pool(x: Inputs, node: Node) -> Tensor:
+    norm: Tensor = torch.linalg.vector_norm(x[0], node.number("p", 2), dim=list(range(2, x[0].ndim)), keepdim=True)
+    return norm
+
+
 def _max_pool(x: Inputs, node: Node) -> Tensor:
     node.one_result()
     kernel = node.integers("kernel_shape", [])
@@ -60,6 +77,8 @@ def _spatial(reduce: Callable[..., Tensor]) -> Operator:
 OPERATORS: dict[str, Operator] = {
     "AveragePool": average_pool,
     "MaxPool": _max_pool,
+    "LpPool": _lp_pool,
+    "GlobalLpPool": _global_lp_pool,
     "GlobalAveragePool": _spatial(torch.mean),
     "GlobalMaxPool": _spatial(torch.amax),
 }

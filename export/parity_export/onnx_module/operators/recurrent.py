@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from parity_export.onnx_module.operators import activations
-from parity_export.onnx_module.operators.operator import Inputs, Node, NotThisOperatorError, Operator, given
+from parity_export.onnx_module.operators.operator import Inputs, Node, Operator, given
+from parity_export.onnx_module.operators.recurrent_activations import Activation, activations_of
 
-_Activation = Callable[[Tensor], Tensor]
 _Cell = Callable[["_Direction", Tensor, list[Tensor]], list[Tensor]]
 
 
@@ -23,7 +22,7 @@ class _Direction:
         recurrent: R, ``[gates * hidden, hidden]``.
         bias: of both, ``[2, gates * hidden]``.
         peepholes: of an LSTM, ``[3, hidden]``; None without.
-        activations: in ONNX's order.
+        activations: in ONNX's order; each clips what it is given, where that is asked for.
         node: with the other attributes.
     """
 
@@ -31,7 +30,7 @@ class _Direction:
     recurrent: Tensor
     bias: Tensor
     peepholes: Tensor | None
-    activations: list[_Activation]
+    activations: list[Activation]
     node: Node
 
 
@@ -71,23 +70,14 @@ def _lstm_cell(one: _Direction, x: Tensor, state: list[Tensor]) -> list[Tensor]:
 
 _CELLS: dict[str, _Cell] = {"RNN": _rnn_cell, "GRU": _gru_cell, "LSTM": _lstm_cell}
 _DEFAULTS = {"RNN": ["Tanh"], "GRU": ["Sigmoid", "Tanh"], "LSTM": ["Sigmoid", "Tanh", "Tanh"]}
-_FUNCTIONS: dict[str, _Activation] = {
-    "relu": lambda x: x.clamp(min=0),
-    "tanh": torch.tanh,
-    "sigmoid": activations.sigmoid,
-    "softsign": lambda x: x / (1 + x.abs()),
-    "softplus": activations.softplus,
-}
-"""Those without parameters; ONNX's other ones are left to others."""
-
 
 def _recurrent(kind: str) -> Operator:
     def operator(x: Inputs, node: Node) -> Any:
         batch_first = node.integer("layout", 0)
-        if "clip" in node.attributes:
-            raise NotThisOperatorError
         series = x[0].transpose(0, 1) if batch_first else x[0]  # [time, batch, input]
-        parts = [_direction(kind, x, node, index) for index in range(len(x[1]))]
+        functions = activations_of(node, _DEFAULTS[kind] * len(x[1]))
+        count = len(_DEFAULTS[kind])
+        parts = [_direction(x, node, index, functions[index * count :][:count]) for index in range(len(x[1]))]
         states = [_initial(x, kind, series, index, batch_first) for index in range(len(x[1]))]
         backwards = node.text("direction", "forward")
         run = _kernel if _has_kernel(kind, x, node) else _run
@@ -104,17 +94,12 @@ def _recurrent(kind: str) -> Operator:
     return operator
 
 
-def _direction(kind: str, x: Inputs, node: Node, index: int) -> _Direction:
+def _direction(x: Inputs, node: Node, index: int, functions: list[Activation]) -> _Direction:
     width = x[1].shape[1]
     bias = x[0].new_zeros(2 * width) if given(x, 3) is None else x[3][index]
     peepholes = given(x, 7)
-    names = [one.decode() for one in node.attributes.get("activations", [])] or _DEFAULTS[kind] * len(x[1])
-    count = len(_DEFAULTS[kind])
-    own = [name.lower() for name in names[index * count : (index + 1) * count]]
-    if any(name not in _FUNCTIONS for name in own):
-        raise NotThisOperatorError
     shaped = None if peepholes is None else peepholes[index].reshape(3, -1)
-    return _Direction(x[1][index], x[2][index], bias.reshape(2, -1), shaped, [_FUNCTIONS[name] for name in own], node)
+    return _Direction(x[1][index], x[2][index], bias.reshape(2, -1), shaped, functions, node)
 
 
 def _initial(x: Inputs, kind: str, series: Tensor, index: int, batch_first: int) -> list[Tensor]:
@@ -132,7 +117,9 @@ def _initial(x: Inputs, kind: str, series: Tensor, index: int, batch_first: int)
 
 def _has_kernel(kind: str, x: Inputs, node: Node) -> bool:
     """Whether torch has a kernel that computes the same; that of an RNN takes longer than its steps do."""
-    if given(x, 4) is not None or given(x, 7) is not None or "activations" in node.attributes or not len(x[0]):
+    if given(x, 4) is not None or given(x, 7) is not None or not len(x[0]):
+        return False
+    if "activations" in node.attributes or "clip" in node.attributes:
         return False
     if kind == "GRU":
         return bool(node.integer("linear_before_reset", 0))

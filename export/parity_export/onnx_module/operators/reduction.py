@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from parity_export.onnx_module.operators.operator import Inputs, Node, NotThisOperatorError, Operator, given, whole
+from parity_export.onnx_module.operators.operator import Inputs, Node, NotThisOperatorError, Operator, given, whole, wide_half
 
 _COERCED_BEFORE = 13
 """Before that opset a softmax took its input for a matrix."""
@@ -27,6 +27,11 @@ def _reduction(compute: _Reduce, *, integers: bool = True) -> Operator:
         return compute(x[0], axes, bool(node.integer("keepdims", 1))).to(x[0].dtype)
 
     return operator
+
+
+def _squares(x: Tensor) -> Tensor:
+    wide = wide_half(x)
+    return wide * wide
 
 
 def _product(x: Tensor, axes: list[int], keep: bool) -> Tensor:
@@ -66,12 +71,8 @@ def _cumulative_sum(x: Inputs, node: Node) -> Tensor:
     return sums.flip(axis) if node.integer("reverse", 0) else sums
 
 
-def _hardmax(x: Inputs, node: Node) -> Tensor:
-    if node.version < _COERCED_BEFORE:
-        raise NotThisOperatorError
-    axis = node.integer("axis", -1)
-    best = x[0].argmax(axis, keepdim=True)
-    return torch.zeros_like(x[0]).scatter(axis, best, 1)
+def _hardmax(x: Tensor, dim: int) -> Tensor:
+    return torch.zeros_like(x).scatter(dim, x.argmax(dim, keepdim=True), 1)
 
 
 OPERATORS: dict[str, Operator] = {
@@ -81,14 +82,14 @@ OPERATORS: dict[str, Operator] = {
     "ReduceMin": _reduction(lambda x, axes, keep: x.amin(axes, keepdim=keep)),
     "ReduceProd": _reduction(_product),
     "ReduceL1": _reduction(lambda x, axes, keep: x.abs().sum(axes, keepdim=keep)),
-    "ReduceL2": _reduction(lambda x, axes, keep: (x * x).sum(axes, keepdim=keep).sqrt(), integers=False),
-    "ReduceSumSquare": _reduction(lambda x, axes, keep: (x * x).sum(axes, keepdim=keep)),
+    "ReduceL2": _reduction(lambda x, axes, keep: _squares(x).sum(axes, keepdim=keep).sqrt(), integers=False),
+    "ReduceSumSquare": _reduction(lambda x, axes, keep: _squares(x).sum(axes, keepdim=keep)),
     "ReduceLogSum": _reduction(lambda x, axes, keep: x.sum(axes, keepdim=keep).log(), integers=False),
     "ReduceLogSumExp": _reduction(lambda x, axes, keep: x.logsumexp(axes, keepdim=keep), integers=False),
     "ArgMax": _arg(torch.argmax),
     "ArgMin": _arg(torch.argmin),
     "Softmax": _softmax(torch.softmax),
     "LogSoftmax": _softmax(torch.log_softmax),
-    "Hardmax": _hardmax,
+    "Hardmax": _softmax(_hardmax),
     "CumSum": _cumulative_sum,
 }

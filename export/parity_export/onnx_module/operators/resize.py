@@ -48,8 +48,7 @@ def _axes(x: Inputs, node: Node) -> dict[int, _Axis]:
     if given(x, 2) is not None and x[2].numel():
         found = [_scaled(shape[number], scale) for number, scale in zip(numbers, x[2].tolist(), strict=True)]
     else:
-        sizes = _kept(whole(x[3]), [shape[number] for number in numbers], node)
-        found = [_Axis(shape[number], size, size / shape[number]) for number, size in zip(numbers, sizes, strict=True)]
+        found = _sized(whole(x[3]), [shape[number] for number in numbers], node)
     return {
         number: _Axis(one.before, one.after, one.scale, part)
         for number, one, part in zip(numbers, found, roi, strict=True)
@@ -67,14 +66,14 @@ def _roi(x: Inputs, node: Node, count: int) -> list[tuple[float, float]]:
     return list(zip(ends[:count], ends[count:], strict=True))
 
 
-def _kept(sizes: list[int], before: list[int], node: Node) -> list[int]:
-    """Return sizes that keep the proportions, where that is asked for."""
+def _sized(sizes: list[int], before: list[int], node: Node) -> list[_Axis]:
+    """Return axes of given sizes; where proportions are kept, all have one scale, and the sizes follow from that."""
     policy = node.text("keep_aspect_ratio_policy", "stretch")
-    if policy == "stretch":
-        return sizes
     scales = [size / old for size, old in zip(sizes, before, strict=True)]
+    if policy == "stretch":
+        return [_Axis(*one) for one in zip(before, sizes, scales, strict=True)]
     scale = min(scales) if policy == "not_larger" else max(scales)
-    return [int(np.floor(scale * old + 0.5)) for old in before]
+    return [_Axis(old, int(np.floor(scale * old + 0.5)), scale) for old in before]
 
 
 def _rule(node: Node) -> str:
@@ -91,6 +90,8 @@ def _along(x: Tensor, number: int, axis: _Axis, node: Node) -> Tensor:
     if taps is None:
         raise NotThisOperatorError
     parts = []
+    if mode == "nearest" and node.version <= _SCALES_ALONE and axis.scale < 1:
+        places = np.ceil(places)  # ONNX left it open; onnxruntime takes the lower one only where an axis grows
     for index, weight in taps(places, axis.before, node):
         chosen = x.index_select(number, tensor_of(index.clip(0, axis.before - 1).astype(np.int64)))
         shape = [-1 if one == number else 1 for one in range(x.ndim)]

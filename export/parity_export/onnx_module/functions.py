@@ -1,0 +1,61 @@
+"""A model's own functions, laid into its graph."""
+
+from collections.abc import Iterable, Iterator
+
+import onnx
+from onnx import defs, inliner
+
+from parity_export.onnx_module.float64_types import subgraphs
+from parity_runtime import InputError
+from parity_runtime.printable import shown
+
+
+def without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model in whose graph the nodes of its own functions stand where those were called.
+
+    A function may be of another opset than the model, if its operators are the same in both: onnxruntime reads it by the
+    model's, and ONNX's converter does not keep what every operator means.
+
+    Raises:
+        InputError: an operator of a function that is called means something else in the model's opset.
+    """
+    if not model.functions:
+        return model
+    aligned = onnx.ModelProto()
+    aligned.CopyFrom(model)
+    versions = {entry.domain: entry.version for entry in model.opset_import}
+    for function in aligned.functions:
+        for entry in function.opset_import:
+            wanted = versions.get(entry.domain, entry.version)
+            if wanted != entry.version and _same_forms(function, entry, wanted):
+                entry.version = wanted
+    inlined = inliner.inline_local_functions(aligned)
+    left = {(function.domain, function.name): function for function in inlined.functions}
+    for node in _within(inlined.graph.node):
+        if (node.domain, node.op_type) in left:
+            raise InputError(
+                f"function {shown(node.domain)}::{shown(node.op_type)} is of another opset than its model, in which its "
+                "operators mean something else; export the model anew, or inline it by "
+                "onnx.inliner.inline_local_functions(model, convert_version=True)"
+            )
+    return inlined
+
+
+def _same_forms(function: onnx.FunctionProto, entry: onnx.OperatorSetIdProto, wanted: int) -> bool:
+    """Whether a function's operators of a domain are defined alike in two versions of that."""
+    names = {node.op_type for node in _within(function.node) if node.domain == entry.domain}
+    try:
+        return all(
+            len({defs.get_schema(name, version, entry.domain).since_version for version in (entry.version, wanted)}) == 1
+            for name in names
+        )
+    except defs.SchemaError:
+        return False
+
+
+def _within(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            for graph in subgraphs(attribute):
+                yield from _within(graph.node)
