@@ -1,5 +1,6 @@
 """The operations that torch runs, in the terms of `data_flow`."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,21 +38,22 @@ class TorchFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._kept: list[torch.Tensor] = []  # an identity is a tensor's own only while that lives
 
     @classmethod
-    def of(cls, module: Callable[..., Any], inputs: Sequence[torch.Tensor], *, squashed: bool) -> "TorchFlow":
+    def of(cls, module: Callable[..., Any], inputs: Sequence[torch.Tensor], squashing: FinalActivation | None) -> "TorchFlow":
         """Run a module.
 
         Args:
             module: in eval mode, float32, as a function of its inputs.
             inputs: examples of them.
-            squashed: whether to leave out the Sigmoid or Softmax that it ends in, which stands behind the logits.
+            squashing: watches for the Sigmoid or Softmax that it ends in, which stands behind the logits, and is left
+                out; None leaves out none.
         """
         recorder = cls()
         for index, tensor in enumerate(inputs):
             recorder._name(tensor, joined(f"input {index}", []))
-        with torch.no_grad(), recorder, FinalActivation() as squashing:
+        with torch.no_grad(), recorder, squashing or contextlib.nullcontext():
             returned = tree_leaves(module(*inputs))[0]
         recorder.result = recorder._print(returned)
-        logits = squashing.logits_of(returned) if squashed else None
+        logits = squashing.logits_of(returned) if squashing is not None else None
         if logits is not None:
             recorder.flow.leave_out(recorder.result)
             recorder.result = recorder._print(logits)

@@ -10,6 +10,7 @@ from parity_export.error_bounds.data_flow import digest
 from parity_export.error_bounds.graph_data_flow import GraphFlow
 from parity_export.error_bounds.torch_data_flow import TorchFlow
 from parity_export.export_graph import ExportGraph
+from parity_export.gate.final_activation import watch
 from parity_export.graph.attach_encoder import encoded_name
 from parity_export.graph.encoder_nodes import PREFIX
 
@@ -20,7 +21,7 @@ def torch_gaps(graph: ExportGraph) -> list[str]:
     The Sigmoid or Softmax that a module ends in stands behind the logits, and is left out.
     """
     source = graph.source
-    torch_flow = TorchFlow.of(source.call, source.example.tensors(), squashed=source.module_output == "probabilities")
+    torch_flow = TorchFlow.of(source.call, source.example.tensors(), watch(source))
     given = [encoded_name(source.contract, spec.name) for spec in source.module_inputs]
     graph_flow = GraphFlow(graph.onnx, source.contract.bounded, given)
     strange = [name for name, array in _of_code(graph).items() if digest(array) not in torch_flow.numbers]

@@ -253,17 +253,17 @@ def _decision_difference(
     compared, flipped, first = 0, 0, rows[0]
     for piece in _pieces(found[LOGITS]):
         here = rows[piece]
-        decided = _decided(contract, expected, here)
+        clear = decided(contract, expected, here)
         if group == "extreme":
-            decided &= _of_decision(contract, np.isfinite(found[LOGITS][piece]))
-        differs = decided & (answers[piece] != wanted[here])
+            clear &= _of_decision(contract, np.isfinite(found[LOGITS][piece]))
+        differs = clear & (answers[piece] != wanted[here])
         if not flipped and differs.any():
             first = here[int(by_row(differs).any(axis=1).argmax())]
-        compared, flipped = compared + int(decided.sum()), flipped + int(differs.sum())
+        compared, flipped = compared + int(clear.sum()), flipped + int(differs.sum())
     return Difference(name, group, compared, flipped, worst_probe=int(first), values=answers.size)
 
 
-def _decided(contract: ModelContract, expected: ExpectedOutputs, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+def decided(contract: ModelContract, expected: ExpectedOutputs, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return which decisions honest rounding cannot change, of the decision's shape.
 
     A logit that all evaluations agree is -infinity is a number here: what is masked is never chosen.

@@ -7,8 +7,11 @@ other's mistakes.
 from typing import Any
 
 import torch
+from onnx import ModelProto
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from parity_export.sources.model_source import ModelSource
 
 _MOVES = {
     "view",
@@ -26,13 +29,40 @@ _MOVES = {
 """ATen operators that change the shape of a tensor and none of its values."""
 
 
+_RESHAPES = ("Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose")
+
+
+def watch(source: ModelSource) -> "FinalActivation | None":
+    """Return what remembers the logits of a source's probabilities; None where no activation of its own makes these.
+
+    Of an ONNX file the graph says it: a LinearClassifier ends in a sigmoid of each class by itself, and what goes into
+    that are no logits of the probabilities that come out.
+    """
+    if source.module_output != "probabilities" or not (source.adopted is None or _ends_in_one(source.adopted)):
+        return None
+    return FinalActivation(chooses=source.contract.task in ("multiclass", "tagging"))
+
+
+def _ends_in_one(adopted: ModelProto) -> bool:
+    makers = {name: node for node in adopted.graph.node for name in node.output if name}
+    maker = makers.get(adopted.graph.output[0].name)
+    while maker is not None and maker.op_type in _RESHAPES:
+        maker = makers.get(maker.input[0])
+    return maker is not None and maker.op_type in ("Sigmoid", "Softmax")
+
+
 class FinalActivation(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Remembers what went into each sigmoid and softmax, so that logits need not be recovered from it."""
+    """Remembers what went into each activation of a task, so that logits need not be recovered from it.
+
+    Args:
+        chooses: the task chooses one of several classes, whose probabilities are a softmax; else each is a sigmoid.
+    """
 
     supports_higher_order_operators = True
 
-    def __init__(self) -> None:
+    def __init__(self, *, chooses: bool) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._activations = ("_softmax",) if chooses else ("sigmoid", "sigmoid_")
         self._logits: dict[int, Tensor] = {}
         self._kept: list[Tensor] = []  # an identity is a tensor's own only while that lives
 
@@ -44,7 +74,7 @@ class FinalActivation(TorchDispatchMode):  # type: ignore[no-untyped-call]
         known = self._logits.get(id(first)) if isinstance(first, Tensor) else None
         before = first.clone() if name == "sigmoid_" else first  # type: ignore[union-attr]
         result = func(*args, **kwargs)
-        if name in ("sigmoid", "sigmoid_", "_softmax"):
+        if name in self._activations:
             self._remember(result, before)
         elif known is not None and name in _MOVES:
             self._remember(result, func(known, *args[1:], **kwargs))

@@ -15,6 +15,7 @@ from parity_export.gate.decision_constants import code_numbers
 from parity_export.gate.encoder_check import check_encoder
 from parity_export.gate.expected_outputs import ExpectedOutputs
 from parity_export.gate.oracle import GateSetting, Oracle
+from parity_export.gate.own_label_check import check_own_labels
 from parity_export.gate.report import Report, compare_backends
 from parity_export.gate.size_plans import plan_sizes
 from parity_export.gate.torch_reference import TorchReference
@@ -111,6 +112,7 @@ def run_gate(
         graph.onnx.give_back(collect=False)
     setting.release()
     report = compare_backends(graph.onnx, graph.contract, oracles)
+    report.mismatches += check_own_labels(source, oracles[0])
     setting.release()  # missing cells and closer looks have loaded the float64 copy again
     graph.onnx.give_back()
     report.plan = plans.to_json()

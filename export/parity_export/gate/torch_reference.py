@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from parity_export.gate.final_activation import FinalActivation
+from parity_export.gate.final_activation import watch
 from parity_export.gate.tie_order import TieOrder
 from parity_export.sources.argument_binding import flatten
 from parity_export.sources.model_source import ModelSource
@@ -55,6 +55,7 @@ class TorchReference:
         self._double, self._prepare = double, prepare
         self._contract = source.contract
         self._module_output = source.module_output
+        self._source = source
         self.explained = True
         self.order = TieOrder(lowest=not highest_first)
         self._has_run = False
@@ -63,7 +64,7 @@ class TorchReference:
         """Return every output by name for one batch of inputs by name."""
         tensors = [self._tensor(array) for array in self._arrays(inputs)]
         # What is not asked for is not watched: that takes twenty microseconds of every operator.
-        final_activation = FinalActivation() if self._module_output == "probabilities" else None
+        final_activation = watch(self._source)
         with torch.no_grad(), contextlib.ExitStack() as contexts:
             if self._double:
                 contexts.enter_context(_in_double())
@@ -75,7 +76,9 @@ class TorchReference:
         self._has_run = True
         if self._contract.task == "tensors":
             return _named(self._contract, returned)
-        before = returned if final_activation is None else final_activation.logits_of(returned)
+        before = returned if self._module_output == "logits" else None
+        if final_activation is not None:
+            before = final_activation.logits_of(returned)
         returned = returned.detach()
         columns = returned[:, None] if returned.ndim == 1 else returned  # [batch, ..., columns]
         if self._contract.task in ("regression", "embedding"):

@@ -26,6 +26,7 @@ from parity_export.sources.output_spec import (
     module_output,
     task_fields,
 )
+from parity_export.sources.own_labels import OwnLabels
 from parity_export.sources.probe_options import Draw, ProbeOptions, compared_where
 from parity_export.sources.settled_example import settled_example
 from parity_export.sources.watched_call import watched_call
@@ -79,6 +80,7 @@ class ModelSource:
             branch that its graph holds.
         adopted: the graph of an ONNX file that the module evaluates, and that the package's is made of; None where
             torch traces the module.
+        own_labels: what an ONNX file decides itself, beside the scores that its package decides by; None without such.
     """
 
     module: nn.Module
@@ -97,6 +99,7 @@ class ModelSource:
     as_float32: bool = False
     decided_sizes: tuple[Mapping[str, int], ...] = ()
     adopted: ModelProto | None = None
+    own_labels: OwnLabels | None = None
 
     def __repr__(self) -> str:
         return f"ModelSource({self.contract.name!r}, {type(self.module).__name__}, {self.contract.brief})"

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from onnx import ModelProto, NodeProto, ValueInfoProto
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
 
+from parity_export.sources.onnx_file.sklearn_meaning import before_zip_map
 from parity_export.sources.output_spec import OutputSpec, chosen, decides
 from parity_runtime import InputError
 from parity_runtime.arguments import argument, did_you_mean
@@ -13,8 +14,11 @@ _MEANINGS = ("logits", "probabilities")
 
 def with_outputs(
     model: ModelProto, output_spec: OutputSpec, value: str | None, where: str
-) -> tuple[ModelProto, list[str]]:
-    """Return a graph with the outputs that are meant, and what they are called in the package.
+) -> tuple[ModelProto, list[str], tuple[str, ...]]:
+    """Return a graph with the outputs that are meant, what they are called in the package, and what was left of them.
+
+    An output of sklearn-onnx's dictionaries is the tensor that they are made of. Text is left out where nobody asks
+    for it: what is compared are numbers.
 
     Args:
         model: as it was read; it is not changed.
@@ -28,10 +32,21 @@ def with_outputs(
     """
     outputs = {one.name: one for one in model.graph.output}
     pairs = [(value, value)] if value is not None else _pairs(outputs, output_spec, where)
-    kept = [outputs[name] if name in outputs else ValueInfoProto(name=name) for name, _ in pairs]
+    found = [(before_zip_map(model.graph.node, name), called) for name, called in pairs]
+    notes = [f"{name} is taken as it is before the dictionaries of ZipMap"
+             for (name, _), (tensor, _) in zip(pairs, found, strict=True) if tensor != name]  # fmt: skip
+    text = [] if chosen(output_spec) else [name for name, _ in found if name in outputs and _is_text(outputs[name])]
+    if 0 < len(text) < len(found):
+        found = [pair for pair in found if pair[0] not in text]
+        notes.append(f"{', '.join(text)} answers text, and is left out: what is compared are numbers")
+    kept = [outputs[name] if name in outputs else ValueInfoProto(name=name) for name, _ in found]
     _check_tensors(kept, where)
-    called = [name for _, name in pairs]
-    return (model, called) if [name for name, _ in pairs] == list(outputs) else (_cut(model, kept), called)
+    names, called = [name for name, _ in found], [name for _, name in found]
+    return model if names == list(outputs) else cut(model, kept), called, tuple(notes)
+
+
+def _is_text(value: ValueInfoProto) -> bool:
+    return value.type.tensor_type.elem_type == TensorProto.STRING
 
 
 def _pairs(outputs: dict[str, ValueInfoProto], output_spec: OutputSpec, where: str) -> list[tuple[str, str]]:
@@ -57,14 +72,16 @@ def _pairs(outputs: dict[str, ValueInfoProto], output_spec: OutputSpec, where: s
 def _check_tensors(outputs: Sequence[ValueInfoProto], where: str) -> None:
     for value in outputs:
         kind = value.type.WhichOneof("value")
-        if kind not in (None, "tensor_type"):
-            raise InputError(
-                f"{where} answers {value.name} with a {str(kind).removesuffix('_type')}, which no contract has; choose "
-                f"its other outputs with {argument('output')} (sklearn-onnx: convert with zipmap=False)"
-            )
+        if kind in (None, "tensor_type") and not _is_text(value):
+            continue
+        what = "text" if kind == "tensor_type" else f"a {str(kind).removesuffix('_type')}"
+        raise InputError(
+            f"{where} answers {value.name} with {what}, which is not compared; choose its other outputs with "
+            + argument("output")
+        )
 
 
-def _cut(model: ModelProto, outputs: Sequence[ValueInfoProto]) -> ModelProto:
+def cut(model: ModelProto, outputs: Sequence[ValueInfoProto]) -> ModelProto:
     """Return a copy with other outputs, without the nodes and initializers that none of them is made of."""
     needed, kept = {value.name for value in outputs}, []
     for node in reversed(model.graph.node):

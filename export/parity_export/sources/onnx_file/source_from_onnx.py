@@ -11,15 +11,17 @@ from parity_export.onnx_module.graph_module import GraphModule
 from parity_export.sources.argument_binding import flatten
 from parity_export.sources.load_module import load_sample
 from parity_export.sources.model_source import ModelSource, source_from_module
-from parity_export.sources.onnx_file.choose_outputs import with_outputs
+from parity_export.sources.onnx_file.choose_outputs import cut, with_outputs
 from parity_export.sources.onnx_file.input_shapes import GraphInputs, graph_inputs, longer
 from parity_export.sources.onnx_file.published_meaning import ChosenMeaning, chosen_meaning
 from parity_export.sources.onnx_file.random_operators import check_deterministic
 from parity_export.sources.onnx_file.read_file import OnnxFile, operators_outside, read_onnx_file
+from parity_export.sources.onnx_file.sklearn_meaning import class_labels
 from parity_export.sources.output_choice import Leaf, OutputChoice
 from parity_export.sources.output_spec import OutputSpec, decides, module_output
+from parity_export.sources.own_labels import OwnLabels, label_outputs
 from parity_export.sources.probe_options import ProbeOptions
-from parity_runtime import InputError, TensorSpec, __version__
+from parity_runtime import InputError, ModelContract, TensorSpec, __version__
 from parity_runtime.arguments import argument
 from parity_runtime.contract import batch_name
 
@@ -74,7 +76,7 @@ def source_from_onnx(path: str | Path, adoption: Adoption | None = None) -> Mode
     path, adoption = Path(path), adoption or Adoption()
     file = read_onnx_file(path, adoption.allow_operators)
     meaning = chosen_meaning(file, adoption.output_spec, adoption.inputs)
-    model, names = with_outputs(file.model, meaning.output_spec, meaning.value, str(path))
+    model, names, left = with_outputs(file.model, meaning.output_spec, meaning.value, str(path))
     if not adoption.probes.samples_only:
         check_deterministic(model, str(path))
     source, inputs = _accepted(file, model, meaning, adoption)
@@ -83,9 +85,10 @@ def source_from_onnx(path: str | Path, adoption: Adoption | None = None) -> Mode
     if contract.task == "tensors":
         contract = replace(contract, outputs=tuple(TensorSpec(name, "float32", ()) for name in names))
     return replace(
-        source.noting(*meaning.notes, *inputs.notes),
+        source.noting(*meaning.notes, *left, *inputs.notes),
         contract=contract,
         adopted=model,
+        own_labels=_own_labels(file, model, contract),
         outputs=_output_choice(names) if contract.task == "tensors" else source.outputs,
     )
 
@@ -148,6 +151,14 @@ def _module_output(output_spec: OutputSpec) -> str | list[str] | None:
     if decides(output_spec.task):
         return None if output_spec.output in (None, ()) else f"0={module_output(output_spec)}"
     return None if output_spec.task == "tensors" else [f"0={output_spec.task}"]
+
+
+def _own_labels(file: OnnxFile, model: ModelProto, contract: ModelContract) -> OwnLabels | None:
+    """Return what the file itself decides, where its package decides as well."""
+    if contract.task not in ("binary", "multiclass"):
+        return None
+    outputs = label_outputs(file.model, [value.name for value in model.graph.output])
+    return OwnLabels(cut(file.model, outputs), class_labels(file.model)) if outputs else None
 
 
 def _output_choice(names: Sequence[str]) -> OutputChoice:
