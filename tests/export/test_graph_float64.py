@@ -66,7 +66,16 @@ def floats(name: str, *shape: Any) -> Any:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 
-UNTOLD = {"Cast", "CastLike", "Swish", "RMSNormalization", "SimplifiedLayerNormalization", "Scatter", "Upsample"}
+UNTOLD = {
+    "Cast",
+    "CastLike",
+    "Swish",
+    "RMSNormalization",
+    "SimplifiedLayerNormalization",
+    "Scatter",
+    "Upsample",
+    "GlobalLpPool",
+}
 """Operators of which ONNX has no such example, or none but of formats of few bits."""
 
 # Range, expanded, is a Loop of opset 27. Where onnxruntime knows none, ONNX's evaluator answers a dimension too many.

@@ -145,7 +145,9 @@ def imports(**versions: int) -> ModelProto:
     return model
 
 
-@pytest.mark.parametrize("versions", [{"ai_onnx": 18}, {"ai_onnx": 18, "standard": 18}, {"standard": 18, "ai_onnx": 18}])
+@pytest.mark.parametrize(
+    "versions", [{"ai_onnx": 18}, {"ai_onnx": 18, "standard": 18}, {"standard": 18, "ai_onnx": 18}]
+)
 def test_onnxs_own_operators_have_one_name(versions: dict[str, int], tmp_path: Path) -> None:
     model = read_onnx_file(saved(imports(**versions), tmp_path / "relu.onnx")).model
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 18)]

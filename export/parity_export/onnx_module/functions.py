@@ -6,6 +6,7 @@ import onnx
 from onnx import defs, inliner
 
 from parity_export.onnx_module.float64_types import subgraphs
+from parity_export.onnx_module.operators.table import full_name
 from parity_runtime import InputError
 from parity_runtime.printable import shown
 
@@ -13,8 +14,8 @@ from parity_runtime.printable import shown
 def without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a model in whose graph the nodes of its own functions stand where those were called.
 
-    A function may be of another opset than the model, if its operators are the same in both: onnxruntime reads it by the
-    model's, and ONNX's converter does not keep what every operator means.
+    A function may be of another opset than the model, if its operators are the same in both: onnxruntime reads it by
+    the model's, and ONNX's converter does not keep what every operator means.
 
     Raises:
         InputError: an operator of a function that is called means something else in the model's opset.
@@ -34,9 +35,8 @@ def without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
     for node in _within(inlined.graph.node):
         if (node.domain, node.op_type) in left:
             raise InputError(
-                f"function {shown(node.domain)}::{shown(node.op_type)} is of another opset than its model, in which its "
-                "operators mean something else; export the model anew, or inline it by "
-                "onnx.inliner.inline_local_functions(model, convert_version=True)"
+                f"function {shown(full_name(node.domain, node.op_type))} is of another opset than its model, where its "
+                "operators mean something else; export the model anew, its functions of one opset"
             )
     return inlined
 
@@ -45,12 +45,14 @@ def _same_forms(function: onnx.FunctionProto, entry: onnx.OperatorSetIdProto, wa
     """Whether a function's operators of a domain are defined alike in two versions of that."""
     names = {node.op_type for node in _within(function.node) if node.domain == entry.domain}
     try:
-        return all(
-            len({defs.get_schema(name, version, entry.domain).since_version for version in (entry.version, wanted)}) == 1
-            for name in names
-        )
+        return all(_form(name, entry, entry.version) == _form(name, entry, wanted) for name in names)
     except defs.SchemaError:
         return False
+
+
+def _form(name: str, entry: onnx.OperatorSetIdProto, version: int) -> int:
+    """Return since when an operator is what it is in a version."""
+    return defs.get_schema(name, version, entry.domain).since_version
 
 
 def _within(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:

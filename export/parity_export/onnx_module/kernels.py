@@ -27,7 +27,7 @@ _WRONG_REFERENCE = {
     "Resize": "align_corners", "SVMClassifier": "", "SVMRegressor": "", "LpPool": "", "MeanVarianceNormalization": "",
     "RNN": "", "GRU": "", "LSTM": "", "Dropout": "", "AveragePool": "",
 }  # fmt: skip
-"""Operators, and a word in their attributes, that ONNX's reference evaluator computes wrongly, in some form at least."""
+"""Operators, and a word in their attributes, that ONNX's reference evaluator computes wrongly in some form."""
 
 _EXACT = frozenset({
     *("MaxPool", "MaxUnpool", "Unique", "Cast", "CastLike", "Equal", "LabelEncoder", "OneHotEncoder", "CategoryMapper"),

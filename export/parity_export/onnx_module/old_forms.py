@@ -3,7 +3,7 @@
 import onnx
 
 OLD = 7
-"""Before that opset operators had other rules of broadcasting, modes of training, and attributes in the place of inputs.
+"""Before that opset operators had other rules of broadcasting, modes of training, attributes in the place of inputs;
 ONNX's reference evaluator computes them by today's."""
 
 _BEFORE = {"Cast": 6, "Tile": 6, "Upsample": 7, "BatchNormalization": 7, "Dropout": 7, "Selu": 6}

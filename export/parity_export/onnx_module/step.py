@@ -84,10 +84,6 @@ class Step:
             )
 
     @property
-    def _is_standard(self) -> bool:
-        return self.node.domain in ("", "ai.onnx")
-
-    @property
     def name(self) -> str:
         """What the node is called in messages."""
         return self.node.name or next((name for name in self.outputs if name), "")
@@ -161,9 +157,13 @@ class Step:
         except NotThisOperatorError:  # of other values: of axes that stand in an input, there are none
             return None
         except Exception as error:
-            if by == TORCH or isinstance(error, UndefinedError):
+            if by == TORCH and isinstance(error, IndexError | RuntimeError):  # of what it was given
                 raise
             return None
+
+    @property
+    def _is_standard(self) -> bool:
+        return self.node.domain in ("", "ai.onnx")
 
     def _makers(self, *, double: bool) -> list[tuple[str, Callable[[list[Value]], Computed]]]:
         node = in_float64(self.node) if double else self.node

@@ -71,6 +71,7 @@ def _lstm_cell(one: _Direction, x: Tensor, state: list[Tensor]) -> list[Tensor]:
 _CELLS: dict[str, _Cell] = {"RNN": _rnn_cell, "GRU": _gru_cell, "LSTM": _lstm_cell}
 _DEFAULTS = {"RNN": ["Tanh"], "GRU": ["Sigmoid", "Tanh"], "LSTM": ["Sigmoid", "Tanh", "Tanh"]}
 
+
 def _recurrent(kind: str) -> Operator:
     def operator(x: Inputs, node: Node) -> Any:
         batch_first = node.integer("layout", 0)

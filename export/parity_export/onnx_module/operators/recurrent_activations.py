@@ -24,8 +24,8 @@ _FUNCTIONS: dict[str, tuple[_Two, tuple[float | None, ...]]] = {
     "thresholdedrelu": (lambda x, alpha, _: torch.where(x >= alpha, x, torch.zeros_like(x)), (1.0,)),
     "elu": (lambda x, alpha, _: torch.where(x >= 0, x, alpha * torch.expm1(x)), (1.0,)),
 }
-"""By name in small letters: the function of numbers, alpha and beta, and the defaults of those that it takes; None where
-ONNX has none."""
+"""By name in small letters: the function of numbers, alpha and beta, and the defaults of those that it takes; None
+where ONNX has none."""
 
 
 def activations_of(node: Node, default: Sequence[str]) -> list[Activation]:

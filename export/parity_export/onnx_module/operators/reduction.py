@@ -5,7 +5,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from parity_export.onnx_module.operators.operator import Inputs, Node, NotThisOperatorError, Operator, given, whole, wide_half
+from parity_export.onnx_module.operators.operator import (
+    Inputs,
+    Node,
+    NotThisOperatorError,
+    Operator,
+    given,
+    whole,
+    wide_half,
+)
 
 _COERCED_BEFORE = 13
 """Before that opset a softmax took its input for a matrix."""
