@@ -157,7 +157,7 @@ def test_what_is_neither_index_nor_mask_keeps_every_integer() -> None:
 def test_what_was_inferred_is_said_with_the_way_out() -> None:
     source = source_from_module(modules.Masked(), MASKED, OutputSpec(), "m")
     (note,) = source.notes
-    assert note.startswith("attention_mask: 0 or 1, a prefix of ones in each row (forward only compares")
+    assert note.startswith("attention_mask: 0 or 1, a prefix of ones in each row (it is compared")
     with options_are_named():
         (note,) = source_from_module(modules.Masked(), MASKED, OutputSpec(), "m").notes
     assert "--input 'attention_mask: int64[batch, time] in 0..1'" in note

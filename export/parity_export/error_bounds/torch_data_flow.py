@@ -38,7 +38,9 @@ class TorchFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._kept: list[torch.Tensor] = []  # an identity is a tensor's own only while that lives
 
     @classmethod
-    def of(cls, module: Callable[..., Any], inputs: Sequence[torch.Tensor], squashing: FinalActivation | None) -> "TorchFlow":
+    def of(
+        cls, module: Callable[..., Any], inputs: Sequence[torch.Tensor], squashing: FinalActivation | None
+    ) -> "TorchFlow":
         """Run a module.
 
         Args:

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_export.gate.probes import Probes, concatenate
+from parity_runtime import InputError
+from parity_runtime.arguments import argument
 from parity_runtime.inference.input_validation import Arrays
 
 
@@ -42,4 +44,13 @@ def _take(answers: Arrays, rows: NDArray[np.int64]) -> Arrays:
 
 
 def _concatenated(parts: list[Arrays]) -> Arrays:
+    for name in parts[0]:
+        shapes = list(dict.fromkeys(part[name].shape[1:] for part in parts))
+        if len(shapes) > 1:
+            raise InputError(
+                f"the size of a row of {name} follows how many rows are asked together ({list(shapes[0])} and "
+                f"{list(shapes[1])}): it mixes rows; call the first dimension otherwise than batch in "
+                f"{argument('inputs', option='--input')}, rows say, and say that it counts none: "
+                + argument("dimensions", ["rows >= 1"], option="--dimension")
+            )
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -180,7 +180,7 @@ class ExpectedOutputs:
     def _tolerance(self, name: str, group: str, rows: NDArray[np.bool_]) -> Tolerance:
         if self.follows_logits(name):
             exact = self.float64[name][rows]
-            with np.errstate(invalid="ignore", divide="ignore"):
+            with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
                 relative = np.where(exact > _TINY, (self.allowed[name][rows] - _TINY) / exact, 0.0)
             return Tolerance(_finite_max(relative), _TINY, 0.0, "a part of each probability, explained by the logits'")
         largest = _finite_max(self._floors[name, group]) if rows.any() else 0.0

@@ -315,7 +315,8 @@ class Oracle:
     def _check_precision(self, expected: ExpectedOutputs) -> None:
         for name, tolerance in expected.reported_tolerances["ordinary"].items():
             if not expected.follows_logits(name):
-                check_precision(name, expected.deviations(name, self.ordinary, own=True), tolerance)
+                own, adopted = expected.deviations(name, self.ordinary, own=True), self._source.adopted is not None
+                check_precision(name, own, tolerance, adopted=adopted)
 
     def look_closer(self, rows: NDArray[np.int64]) -> bool:
         """Ask the module many times a few ulps beside rows that some backend answers otherwise.

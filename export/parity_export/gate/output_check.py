@@ -31,9 +31,9 @@ def check_output_spec(source: ModelSource, probes: Probes) -> None:
     finite = values[np.isfinite(values).all(axis=-1)]
     chooses = source.contract.task != "multilabel" and values.shape[-1] > 1
     if source.module_output == "probabilities":
-        _check_probabilities(finite, chooses=chooses)
+        _check_probabilities(source, finite, chooses=chooses)
     elif _look_like_probabilities(finite, chooses=chooses):
-        way_out = f"export it with {argument('output', 'probabilities')}"
+        way_out = f"say so with {argument('output', _called(source, 'probabilities'))}"
         if source.contract.task == "language_model":
             way_out = f"return what they are made of: {argument('task', source.contract.task)} takes logits"
         raise InputError(
@@ -52,15 +52,21 @@ def _returned(source: ModelSource, probes: Probes) -> NDArray[np.float32]:
     return columns
 
 
-def _check_probabilities(values: NDArray[np.float32], *, chooses: bool) -> None:
+def _check_probabilities(source: ModelSource, values: NDArray[np.float32], *, chooses: bool) -> None:
     if values.size and (values.min() < 0 or values.max() > 1):
         outside = values.min() if values.min() < 0 else values.max()
         raise InputError(
             f"the module was declared to return probabilities, but it returned {outside:.4g}; "
-            f"export it with {argument('output', 'logits')}"
+            f"say so with {argument('output', _called(source, 'logits'))}"
         )
     if chooses and not _sum_to_one(values):
-        raise InputError("the module was declared to return probabilities, but its rows do not sum to 1")
+        raise InputError("the module was declared to return probabilities, but its rows do not sum to 1; "
+                         f"leave them without a meaning: {argument('task', 'tensors')}")  # fmt: skip
+
+
+def _called(source: ModelSource, meaning: str) -> str:
+    """Return how an option says what the one output is: of a file with several, which one."""
+    return meaning if source.adopted is None else f"{source.adopted.graph.output[0].name}={meaning}"
 
 
 def _look_like_probabilities(values: NDArray[np.float32], *, chooses: bool) -> bool:

@@ -17,8 +17,10 @@ from parity_export.gate.expected_outputs import ExpectedOutputs
 from parity_export.gate.oracle import GateSetting, Oracle
 from parity_export.gate.own_label_check import check_own_labels
 from parity_export.gate.report import Report, compare_backends
+from parity_export.gate.saturating_products import saturation_note
 from parity_export.gate.size_plans import plan_sizes
 from parity_export.gate.torch_reference import TorchReference
+from parity_export.numpy_warnings import quiet
 from parity_export.sources.model_source import ModelSource
 from parity_export.sources.probe_options import check_compared, with_blind_masks
 from parity_runtime import InputError, ModelContract
@@ -62,6 +64,7 @@ class GateResult:
         return self.oracle(len(self.oracle.probes))
 
 
+@quiet
 def run_gate(
     graph: ExportGraph,
     given: tuple[float, float] | None = None,
@@ -126,6 +129,8 @@ def run_gate(
     if external and not report.passed:
         report.mismatches[:0] = shape_mismatches(graph.onnx.session(), graph.contract.outputs)
     notes = (*notes, *left_out_note(oracles[0].sampler.left_out), *kernel_notes(source))
+    if not report.passed:
+        notes = (*notes, *saturation_note(graph.onnx))
     return GateResult(report, oracles[0], notes)
 
 

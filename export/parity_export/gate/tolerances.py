@@ -159,13 +159,14 @@ def _shared(relative: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArra
     return found
 
 
-def check_precision(name: str, deviations: Deviations, tolerance: Tolerance) -> None:
+def check_precision(name: str, deviations: Deviations, tolerance: Tolerance, *, adopted: bool = False) -> None:
     """Refuse a module that float32 cannot evaluate: a tolerance derived from its own error would let anything pass.
 
     Args:
         name: of the output.
         deviations: of torch's own answers to ordinary probes; the ``largest`` are its ``own``.
         tolerance: derived for the output.
+        adopted: the answers are those of an ONNX file's own graph.
 
     Raises:
         ParityRefusedError: torch's own float32 answers deviate by more than `WORST_PRECISION` of the largest value.
@@ -174,11 +175,12 @@ def check_precision(name: str, deviations: Deviations, tolerance: Tolerance) -> 
     worst = float(np.where(deviations.jumps(), 0.0, _matrix(deviations.own)).max(initial=0.0))
     largest = float(values.max(initial=0.0))
     if worst > max(WORST_PRECISION * largest, tolerance.atol):
+        who = f"the file's own graph answers float32 {name} that" if adopted else f"torch's own float32 {name}"
+        why = "does the module compute in another dtype, or saturate before its last layer (then return logits)? "
+        why = "" if adopted else why
         raise ParityRefusedError(
-            f"torch's own float32 {name} deviate from float64 by {worst:.3g}, and the largest is "
-            f"{largest:.3g}: nothing can be compared with that; does the module compute in another dtype, or "
-            f"saturate before its last layer (then return logits)? {argument('rtol')} and "
-            f"{argument('atol')} override this"
+            f"{who} deviate from float64 by {worst:.3g}, and the largest is {largest:.3g}: nothing can be compared "
+            f"with that; {why}{argument('rtol')} and {argument('atol')} override this"
         )
 
 

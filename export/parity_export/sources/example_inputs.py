@@ -19,6 +19,10 @@ EXAMPLE_SIZES = (2, 4, 16, 64)
 """Sizes of dynamic dimensions that are tried until the module accepts one (pooling needs a certain width)."""
 
 
+class NotAcceptedError(InputError):
+    """A module takes none of the sizes that are tried."""
+
+
 @dataclass(frozen=True)
 class Example:
     """Arguments that a module accepts.
@@ -44,7 +48,7 @@ class Example:
         """Return the first example that a module accepts.
 
         Raises:
-            InputError: it accepts none of the sizes that are tried.
+            NotAcceptedError: it accepts none of the sizes that are tried.
         """
         call, reason = bind(module, inputs), ""
         choices = DimensionChoices(tuple(inputs), tuple(rules))
@@ -61,7 +65,7 @@ class Example:
                 reason = reason or first_line(error)
             else:
                 return found
-        raise InputError(f"the module does not accept {'; '.join(map(str, inputs))}: {reason}")
+        raise NotAcceptedError(f"the module does not accept {'; '.join(map(str, inputs))}: {reason}")
 
     @property
     def choices(self) -> DimensionChoices:

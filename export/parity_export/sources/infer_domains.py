@@ -79,7 +79,7 @@ def check_indices(module: nn.Module | Binding, example: Example) -> None:
             what = f"the {length} rows of {weight}" if weight else f"an axis of {length}"
             domain = replace(InputDomain.of(spec), high=length, below=True)
             fitting = argument("inputs", [str(replace(spec, domain=str(domain)))], option="--input")
-            raise InputError(f"{spec}: the module's forward looks it up in {what}; write {fitting}")
+            raise InputError(f"{spec}: the module looks it up in {what}; write {fitting}")
 
 
 def blind_masks(module: nn.Module | Binding, example: Example) -> list[str]:
@@ -166,8 +166,8 @@ def _mask(spec: TensorSpec, parameter: str, watched: tuple[Uses, Uses], batch: s
     rows = {"prefix": ", a prefix of ones in each row", "padding": ", a prefix of zeros in each row"}.get(shape, "")
     domain = str(InputDomain.of(replace(spec, domain=f"in 0..1, {shape}" if shape else "in 0..1")))
     other = "in 0..1" if shape else ">= 0"
-    does = "compares or multiplies" if compared else "multiplies"
-    return Inferred(domain, f"{spec.name}: 0 or 1{rows} (forward only {does} it); {_otherwise(spec, other)}")
+    does = "it is compared or multiplied" if compared else "it is multiplied"
+    return Inferred(domain, f"{spec.name}: 0 or 1{rows} ({does} and nothing else); {_otherwise(spec, other)}")
 
 
 def _side(zeros: Uses, ones: Uses) -> str:

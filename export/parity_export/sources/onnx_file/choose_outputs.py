@@ -1,6 +1,6 @@
 """Which values of an adopted graph are its package's outputs: the graph cut down to them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
 
@@ -31,7 +31,7 @@ def with_outputs(
             tensor.
     """
     outputs = {one.name: one for one in model.graph.output}
-    pairs = [(value, value)] if value is not None else _pairs(outputs, output_spec, where)
+    pairs = [(value, value)] if value is not None else _pairs(outputs, output_spec, where, _zipped(model))
     found = [(before_zip_map(model.graph.node, name), called) for name, called in pairs]
     notes = [f"{name} is taken as it is before the dictionaries of ZipMap"
              for (name, _), (tensor, _) in zip(pairs, found, strict=True) if tensor != name]  # fmt: skip
@@ -45,17 +45,24 @@ def with_outputs(
     return model if names == list(outputs) else cut(model, kept), called, tuple(notes)
 
 
+def _zipped(model: ModelProto) -> set[str]:
+    """Return the tensors that dictionaries are made of."""
+    return {node.input[0] for node in model.graph.node if node.op_type == "ZipMap"}
+
+
 def _is_text(value: ValueInfoProto) -> bool:
     return value.type.tensor_type.elem_type == TensorProto.STRING
 
 
-def _pairs(outputs: dict[str, ValueInfoProto], output_spec: OutputSpec, where: str) -> list[tuple[str, str]]:
+def _pairs(
+    outputs: dict[str, ValueInfoProto], output_spec: OutputSpec, where: str, zipped: Collection[str]
+) -> list[tuple[str, str]]:
     """Return the graph's name of each output that is meant, and what it is called in the package."""
     pairs = chosen(output_spec)
     if decides(output_spec.task) and pairs and pairs[0][0] not in outputs and pairs[0][0] in _MEANINGS:
         pairs = []  # it says what the one output is
     for name, _ in pairs:
-        if name not in outputs:
+        if name not in outputs and name not in zipped:
             raise InputError(f"{where} has no output {name}, but {', '.join(outputs)}{did_you_mean(name, outputs)}")
     pairs = pairs or [(name, name) for name in outputs]
     if output_spec.task != "tensors" and len(pairs) > 1:

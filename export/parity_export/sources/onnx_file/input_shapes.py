@@ -50,6 +50,8 @@ def graph_inputs(model: ModelProto, given: Sequence[str], where: str) -> list[Gr
             else does, or what a person says contradicts the file.
     """
     values = model.graph.input
+    if not values:
+        raise InputError(f"{where} takes no inputs: its answer is always the same, and a package answers inputs")
     said = _given(given, [value.name for value in values])
     sizes = {value.name: _sizes(value, said.get(value.name), where) for value in values}
     names, rules, notes = _named(sizes)
@@ -61,16 +63,19 @@ def graph_inputs(model: ModelProto, given: Sequence[str], where: str) -> list[Gr
     return found
 
 
-def longer(inputs: GraphInputs, said: Sequence[str], least: int) -> GraphInputs:
-    """Return the same inputs with larger sizes, where neither the file nor a person says anything of a size."""
+def unspoken(inputs: GraphInputs, said: Sequence[str]) -> list[str]:
+    """Return the sizes but the batch of which neither the file nor a person says anything."""
     sizes = dict.fromkeys(size for spec in inputs.specs for size in spec.shape if isinstance(size, str))
     batch = row_dimension(inputs.specs, {})
     spoken_of = {text.split()[0] for text in (*inputs.rules, *said) if text.strip()}
-    names = [name for name in sizes if name != batch and name not in spoken_of]
-    notes = [f"{name} is at least {least}: the graph takes no smaller size that was tried" for name in names]
-    return replace(
-        inputs, rules=(*inputs.rules, *(f"{name} >= {least}" for name in names)), notes=(*inputs.notes, *notes)
-    )
+    return [name for name in sizes if name != batch and name not in spoken_of]
+
+
+def longer(inputs: GraphInputs, least: Mapping[str, int]) -> GraphInputs:
+    """Return the same inputs with sizes from some number on."""
+    notes = [f"{name} is at least {size}: the graph takes none that was tried below" for name, size in least.items()]
+    rules = [f"{name} >= {size}" for name, size in least.items()]
+    return replace(inputs, rules=(*inputs.rules, *rules), notes=(*inputs.notes, *notes))
 
 
 def _given(texts: Sequence[str], names: Sequence[str]) -> dict[str, TensorSpec]:
@@ -92,7 +97,8 @@ def _sizes(value: ValueInfoProto, said: TensorSpec | None, where: str) -> list[S
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
         what = (kind or "value of no type").removesuffix("_type").replace("_", " ")
-        raise InputError(f"{where} takes {shown(value.name)}, a {what}; a package takes tensors")
+        article = "an" if what[0] in "aeiou" else "a"
+        raise InputError(f"{where} takes {shown(value.name)}, {article} {what}; a package takes tensors")
     dtype = _dtype(value, where)
     if dtype == "string":
         raise InputError(f"{where} takes text ({value.name}); what is compared are numbers")

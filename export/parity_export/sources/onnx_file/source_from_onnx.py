@@ -1,5 +1,6 @@
 """From an ONNX file of anybody's to the source of a package: its graph is the module that its package is judged by."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -7,12 +8,15 @@ from pathlib import Path
 import torch
 from onnx import ModelProto
 
+from parity_export.numpy_warnings import quiet
 from parity_export.onnx_module.graph_module import GraphModule
 from parity_export.sources.argument_binding import flatten
+from parity_export.sources.example_inputs import EXAMPLE_SIZES, NotAcceptedError
 from parity_export.sources.load_module import load_sample
 from parity_export.sources.model_source import ModelSource, source_from_module
 from parity_export.sources.onnx_file.choose_outputs import cut, with_outputs
-from parity_export.sources.onnx_file.input_shapes import GraphInputs, graph_inputs, longer
+from parity_export.sources.onnx_file.graph_domains import graph_domains, with_domains
+from parity_export.sources.onnx_file.input_shapes import GraphInputs, graph_inputs, longer, unspoken
 from parity_export.sources.onnx_file.published_meaning import ChosenMeaning, chosen_meaning
 from parity_export.sources.onnx_file.random_operators import check_deterministic
 from parity_export.sources.onnx_file.read_file import OnnxFile, operators_outside, read_onnx_file
@@ -55,6 +59,7 @@ class Adoption:
     allow_operators: Sequence[str] = ()
 
 
+@quiet
 def source_from_onnx(path: str | Path, adoption: Adoption | None = None) -> ModelSource:
     """Return the source of an ONNX file, its own graph evaluated operator by operator as the module.
 
@@ -103,18 +108,73 @@ def _accepted(
     """
     module, first = GraphModule(model), None
     found = graph_inputs(model, [*adoption.inputs, *meaning.inputs], str(file.path))
-    for inputs in [*found, *(longer(inputs, adoption.probes.dimensions, _LONG) for inputs in found)]:
+    found = [with_domains(inputs, graph_domains(model)) for inputs in found]
+    for inputs in found:
         try:
-            source = _source(file, module, inputs, meaning.output_spec, adoption)
-            length = _length(source)
-            if length is None:
-                return source, inputs
-            known = _with_length(inputs, *length)
-            return _source(file, module, known, meaning.output_spec, adoption), known
+            return _counted(_Asked(file, module, meaning.output_spec, adoption), inputs)
         except InputError as error:
             first = first or error
+    for inputs in found if isinstance(first, NotAcceptedError) else ():
+        with contextlib.suppress(InputError):
+            return _lengthened(_Asked(file, module, meaning.output_spec, adoption), inputs)
     way_out = f"{argument('inputs', option='--input')} or {argument('dimensions', option='--dimension')}"
-    raise InputError(f"{file.path}: {first}; say which sizes it takes with {way_out}") from first
+    more = f"; say which sizes it takes with {way_out}" if isinstance(first, NotAcceptedError) else ""
+    raise InputError(f"{file.path}: {first}{more}") from first
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A file's graph, and what is said of it."""
+
+    file: OnnxFile
+    module: GraphModule
+    output_spec: OutputSpec
+    adoption: Adoption
+
+    def source(self, inputs: GraphInputs) -> ModelSource:
+        """Return the source with some inputs.
+
+        Raises:
+            InputError: the graph does not take them.
+        """
+        adoption, spec = self.adoption, self.output_spec
+        probes = replace(adoption.probes, dimensions=[*inputs.rules, *adoption.probes.dimensions])
+        sample = None
+        if adoption.samples is not None:
+            sample = load_sample(adoption.samples, inputs.specs, probes.dimensions)
+        of_module = replace(spec, output=_module_output(spec))
+        name = adoption.name or self.file.path.stem
+        return source_from_module(self.module, inputs.specs, of_module, name, sample, probes)
+
+
+def _counted(asked: _Asked, inputs: GraphInputs) -> tuple[ModelSource, GraphInputs]:
+    """Return the source, its first dimension a length where it counts no rows."""
+    source = asked.source(inputs)
+    length = _length(source)
+    if length is None:
+        return source, inputs
+    known = _with_length(inputs, *length)
+    return asked.source(known), known
+
+
+def _lengthened(asked: _Asked, inputs: GraphInputs) -> tuple[ModelSource, GraphInputs]:
+    """Return the source with larger sizes, the smallest that halving finds between those that were tried.
+
+    Raises:
+        InputError: the graph takes none of them.
+    """
+    names = unspoken(inputs, asked.adoption.probes.dimensions)
+    least = dict.fromkeys(names, _LONG)
+    source, _ = _counted(asked, longer(inputs, least))
+    for name in names:
+        refused = EXAMPLE_SIZES[-1]
+        while least[name] - refused > 1:
+            middle = (refused + least[name]) // 2
+            taken = source.refusal({name: middle}) is None
+            refused, least[name] = (refused, middle) if taken else (middle, least[name])
+    with contextlib.suppress(InputError):
+        return _counted(asked, longer(inputs, least))
+    return _counted(asked, longer(inputs, dict.fromkeys(names, _LONG)))
 
 
 def _length(source: ModelSource) -> tuple[str, int] | None:
@@ -122,28 +182,26 @@ def _length(source: ModelSource) -> tuple[str, int] | None:
     name = batch_name(source.contract)
     if name in (None, "batch"):
         return None
-    more = source.example.sizes[str(name)] + 1
-    with torch.no_grad():
-        shapes = [[tensor.shape for tensor in flatten(source.call(*source.example.tensors(sizes)))]
-                  for sizes in (None, {str(name): more})]  # fmt: skip
-    same = [index for index, (one, other) in enumerate(zip(*shapes, strict=True)) if one == other]
-    return (str(name), same[0]) if same else None
+    name = str(name)
+    more = source.example.sizes[name] + 1
+    try:
+        with torch.no_grad():
+            one, other = ([tensor.shape for tensor in flatten(source.call(*source.example.tensors(sizes)))]
+                          for sizes in (None, {name: more}))  # fmt: skip
+    except Exception:  # a graph that takes no such size: the gate asks its own
+        return None
+    without = [index for index, shapes in enumerate(zip(one, other, strict=True)) if not _has_axis(*shapes)]
+    return (name, without[0]) if without else None
+
+
+def _has_axis(shape: Sequence[int], longer: Sequence[int]) -> bool:
+    """Whether an axis is longer by the one by which a dimension is."""
+    return len(shape) == len(longer) and any(more - size == 1 for size, more in zip(shape, longer, strict=True))
 
 
 def _with_length(inputs: GraphInputs, name: str, output: int) -> GraphInputs:
     note = f"{name} counts no rows, which are asked alone and together: output {output} has no axis of it"
     return replace(inputs, rules=(*inputs.rules, f"{name} >= 1"), notes=(*inputs.notes, note))
-
-
-def _source(
-    file: OnnxFile, module: GraphModule, inputs: GraphInputs, output_spec: OutputSpec, adoption: Adoption
-) -> ModelSource:
-    probes = replace(adoption.probes, dimensions=[*inputs.rules, *adoption.probes.dimensions])
-    sample = None
-    if adoption.samples is not None:
-        sample = load_sample(adoption.samples, inputs.specs, probes.dimensions)
-    of_module = replace(output_spec, output=_module_output(output_spec))
-    return source_from_module(module, inputs.specs, of_module, adoption.name or file.path.stem, sample, probes)
 
 
 def _module_output(output_spec: OutputSpec) -> str | list[str] | None:

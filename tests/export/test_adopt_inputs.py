@@ -1,0 +1,92 @@
+"""parity adopt: what a graph's operators say of its integers, and graphs whose rows are none."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from parity_export import Adoption, ExportOptions, ProbeOptions, adopt_package, source_from_onnx
+from parity_export.gate.saturating_products import saturation_note
+from parity_export.onnx_graph import OnnxGraph
+from parity_export.sources.onnx_file.graph_domains import graph_domains
+from parity_runtime import InputError, Predictor
+from tests.export.onnx_files import parsed, saved
+
+QUICK = ExportOptions(plots=False, effort="quick")
+
+BODY = """<body = b (int64 i, bool ci, float[N, 4] s) => (bool co, float[N, 4] t) { co = Identity(ci) t = Tanh(s) }>"""
+
+
+@pytest.mark.parametrize(
+    ("graph", "words"),
+    [
+        ("(int64[N, T] x) => (float[N, T, 6] y) <int64 d = {6}, float[2] v = {0, 1}> { y = OneHot (x, d, v) }",
+         "in 0..5"),
+        ("(int64[N] x) => (float[N, 3] y) <int64 d = {3}, float[2] v = {0, 1}> { "
+         "c = Cast <to = 6> (x) y = OneHot (c, d, v) }", "in 0..2"),
+        (f"(float[N, 4] a, int64 x) => (float[N, 4] y) <bool c = {{1}}> {{ y = Loop (x, c, a) {BODY} }}", "in 0..16"),
+        ("(int64[N] a, int64[N] x) => (int64[N] y) { y = Div (a, x) }", ">= 1"),
+        ("(int64[N] a, int64[N] x) => (int64[N] y) { y = Div (x, a) }", None),
+        ("(int64[N] x) => (int64[N] y) { y = Add (x, x) }", None),
+    ],
+)  # fmt: skip
+def test_operators_say_what_an_integer_holds(graph: str, words: str | None) -> None:
+    found = graph_domains(parsed(f"mine {graph}")).get("x")
+    assert (None if found is None else found.words) == words
+
+
+def test_keys_and_what_lies_beside_them_are_asked() -> None:
+    model = parsed("""mine (int64[N] x) => (int64[N] y) {
+        y = ai.onnx.ml.LabelEncoder <keys_int64s = [3, 7], values_int64s = [0, 1], default_int64 = -1> (x) }""",
+        extra=', "ai.onnx.ml": 3')  # fmt: skip
+    assert graph_domains(model)["x"].words == "in 2..8"
+
+
+def test_a_trip_count_is_small_and_a_person_says_another(tmp_path: Path) -> None:
+    graph = f"mine (float[N, 4] a, int64 n) => (float[N, 4] y) <bool c = {{1}}> {{ y = Loop (n, c, a) {BODY} }}"
+    source = source_from_onnx(saved(parsed(graph), tmp_path / "m.onnx"))
+    assert [spec.domain for spec in source.contract.inputs] == ["", "in 0..16"]
+    assert "n: in 0..16 (Loop counts by it); declare it otherwise as inputs=['n: int64[] in 0..32']" in source.notes[0]
+
+
+def test_a_graph_without_inputs_is_refused(tmp_path: Path) -> None:
+    path = saved(parsed("mine () => (float[2] y) { y = Constant <value = float[2] {1, 2}> () }"), tmp_path / "m.onnx")
+    with pytest.raises(InputError, match="takes no inputs: its answer is always the same"):
+        source_from_onnx(path)
+
+
+def test_what_the_sizes_do_not_decide_names_no_sizes(tmp_path: Path) -> None:
+    path = saved(parsed("mine (float[N, 4] x) => (int64[2, M] y) { y = NonZero (x) }"), tmp_path / "m.onnx")
+    with pytest.raises(InputError, match=r"fixed number of the best \(topk\)$"):
+        source_from_onnx(path)
+
+
+def test_the_smallest_length_is_found_by_halving(tmp_path: Path) -> None:
+    path = saved(parsed("""mine (float[batch, T] x) => (float[batch, 1] y)
+        <int64[1] first = {191}, int64[1] last = {192}, int64[1] axis = {1}, int64[2] shape = {0, 1}> {
+        cut = Slice (x, first, last, axis)
+        y = Reshape (cut, shape) }"""), tmp_path / "m.onnx")  # fmt: skip
+    source = source_from_onnx(path)
+    assert dict(source.contract.dimensions) == {"T": ">= 192"}
+    assert "T is at least 192: the graph takes none that was tried below" in source.notes
+
+
+@pytest.mark.slow
+def test_a_reshape_that_mixes_rows_is_asked_at_lengths_or_refused(tmp_path: Path) -> None:
+    graph = "mine (float[{}, 4] x) => (float[a, b] y) <int64[2] s = {{2, -1}}> {{ y = Reshape (x, s) }}"
+    path = saved(parsed(graph.format("batch")), tmp_path / "m.onnx")
+    with pytest.raises(InputError, match="the size of a row of y follows how many rows are asked together"):
+        adopt_package(path, tmp_path / "p", options=QUICK)
+    said = Adoption(inputs=["x: float32[rows, 4]"], probes=ProbeOptions(dimensions=["rows >= 1"]))
+    assert source_from_onnx(path, said).contract.dimensions == {"rows": ">= 1"}
+    adopted = adopt_package(saved(parsed(graph.format("N")), path), tmp_path / "p", options=QUICK)
+    assert adopted.contract.row_independent is False
+    x = np.random.default_rng(3).normal(size=(6, 4)).astype(np.float32)
+    assert np.array_equal(Predictor(adopted.path).run({"x": x})["y"], x.reshape(2, -1))
+
+
+def test_saturating_products_are_named_where_they_saturate() -> None:
+    graph = "mine (uint8[N, 4] x, int8[4, 4] w) => (int32[N, 4] y) { y = MatMulInteger (x, w) }"
+    notes = list(saturation_note(OnnxGraph(parsed(graph))))
+    assert all("MatMulInteger is wrong on this processor, which has no VNNI" in note for note in notes)
+    assert not list(saturation_note(OnnxGraph(parsed("mine (float[N, 4] x) => (float[N, 4] y) { y = Relu (x) }"))))
