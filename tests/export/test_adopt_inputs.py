@@ -25,6 +25,8 @@ BODY = """<body = b (int64 i, bool ci, float[N, 4] s) => (bool co, float[N, 4] t
         ("(int64[N] x) => (float[N, 3] y) <int64 d = {3}, float[2] v = {0, 1}> { "
          "c = Cast <to = 6> (x) y = OneHot (c, d, v) }", "in 0..2"),
         (f"(float[N, 4] a, int64 x) => (float[N, 4] y) <bool c = {{1}}> {{ y = Loop (x, c, a) {BODY} }}", "in 0..16"),
+        ("(int64[N, 2] x, float[N, 7] a, float[N, 2] u) => (float[N, 7] y) { "
+         "y = ScatterElements <axis = -1> (a, x, u) }", "in 0..6"),
         ("(int64[N] a, int64[N] x) => (int64[N] y) { y = Div (a, x) }", ">= 1"),
         ("(int64[N] a, int64[N] x) => (int64[N] y) { y = Div (x, a) }", None),
         ("(int64[N] x) => (int64[N] y) { y = Add (x, x) }", None),

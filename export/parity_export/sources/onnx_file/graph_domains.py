@@ -1,6 +1,6 @@
 """What a graph's operators say of the integers that they take: how many places, rounds or keys there are."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,12 +37,20 @@ class Domain:
         return f">= {self.low}" if self.high is None else f"in {self.low}..{self.high}"
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What a graph says of its values: single numbers, and shapes, 0 where a size is dynamic."""
+
+    numbers: Mapping[str, np.ndarray]
+    shapes: Mapping[str, Sequence[int]]
+
+
 def graph_domains(model: ModelProto) -> dict[str, Domain]:
     """Return the domains of the inputs of which an operator says something."""
-    nodes, constants = list(_nodes(model.graph)), _constants(model.graph)
+    nodes, known = list(_nodes(model.graph)), _Known(_constants(model.graph), _shapes(model.graph))
     found = {}
     for value in model.graph.input:
-        domains = list(_domains(value.name, nodes, constants))
+        domains = list(_domains(value.name, nodes, known))
         if domains:
             highs = [one for one in domains if one.high is not None]
             found[value.name] = min(highs, key=lambda one: one.high or 0) if highs else domains[0]
@@ -63,28 +71,33 @@ def with_domains(inputs: GraphInputs, domains: Mapping[str, Domain]) -> GraphInp
     return replace(inputs, specs=tuple(specs), notes=(*inputs.notes, *notes))
 
 
-def _domains(name: str, nodes: list[NodeProto], constants: Mapping[str, np.ndarray]) -> Iterator[Domain]:
+def _domains(name: str, nodes: list[NodeProto], known: _Known) -> Iterator[Domain]:
     """Yield what the operators say that take a value as it is."""
     waiting, seen = [name], {name}
     while waiting:
         value = waiting.pop()
         for node in nodes:
             for place in (index for index, taken in enumerate(node.input) if taken == value):
-                yield from _said(node, place, constants)
+                yield from _said(node, place, known)
                 if node.op_type in _PASSING and (place == 0 or node.op_type == "Concat"):
                     waiting += [output for output in node.output if output not in seen]
                     seen.update(node.output)
 
 
-def _said(node: NodeProto, place: int, constants: Mapping[str, np.ndarray]) -> Iterator[Domain]:
+def _said(node: NodeProto, place: int, known: _Known) -> Iterator[Domain]:
     operator = node.op_type
     if place in _COUNTS.get(operator, ()):
         yield Domain(int(operator == "Expand"), _MOST, f"{operator} counts by it")
     elif operator in ("Div", "Mod") and place == 1:
         yield Domain(1, None, f"{operator} divides by it")
-    elif operator == "OneHot" and place == 0 and node.input[1] in constants:
-        depth = int(constants[node.input[1]].reshape(-1)[0])
+    elif operator == "OneHot" and place == 0 and node.input[1] in known.numbers:
+        depth = int(known.numbers[node.input[1]].reshape(-1)[0])
         yield Domain(0, max(0, depth - 1), f"OneHot has {depth} places")
+    elif operator in ("Scatter", "ScatterElements") and place == 1:
+        axis = next((one.i for one in node.attribute if one.name == "axis"), 0)
+        sizes = known.shapes.get(node.input[0], ())
+        if -len(sizes) <= axis < len(sizes) and sizes[axis]:
+            yield Domain(0, sizes[axis] - 1, f"{operator} writes to {sizes[axis]} places")
     elif operator in ("LabelEncoder", "CategoryMapper", "OneHotEncoder"):
         keys = _keys(node)
         if len(keys):
@@ -112,6 +125,12 @@ def _bodies(node: NodeProto) -> Iterable[GraphProto]:
     for attribute in node.attribute:
         yield from ([attribute.g] if attribute.HasField("g") else [])
         yield from attribute.graphs
+
+
+def _shapes(graph: GraphProto) -> dict[str, Sequence[int]]:
+    declared = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+                for value in (*graph.input, *graph.value_info)}  # fmt: skip
+    return declared | {one.name: list(one.dims) for one in graph.initializer}
 
 
 def _constants(graph: GraphProto) -> dict[str, np.ndarray]:
