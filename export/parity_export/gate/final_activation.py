@@ -11,6 +11,7 @@ from onnx import ModelProto
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from parity_export.onnx_module.node_search import maker_of
 from parity_export.sources.model_source import ModelSource
 
 _MOVES = {
@@ -44,10 +45,7 @@ def watch(source: ModelSource) -> "FinalActivation | None":
 
 
 def _ends_in_one(adopted: ModelProto) -> bool:
-    makers = {name: node for node in adopted.graph.node for name in node.output if name}
-    maker = makers.get(adopted.graph.output[0].name)
-    while maker is not None and maker.op_type in _RESHAPES:
-        maker = makers.get(maker.input[0])
+    maker, _ = maker_of(adopted.graph.output[0].name, adopted.graph.node, dict.fromkeys(_RESHAPES, 0))
     return maker is not None and maker.op_type in ("Sigmoid", "Softmax")
 
 

@@ -74,16 +74,16 @@ class Report:
     @property
     def _decisive(self) -> list[BackendResult]:
         """The failed results that refuse: ONNX's reference evaluator does not refuse alone."""
-        return [
-            result for result in self.results if result.failed and not (result.backend == REFERENCE and self.evaluator)
-        ]
+        return [result for result in self.results if result.failed and not self._excuses(result)]
 
     def differences(self, output: str, group: str) -> list[Difference]:
         """Return one output's differences on one group of probes, one of each result that is gated."""
-        excused = [result for result in self.results if result.failed and result.backend == REFERENCE]
-        counting = [result for result in self.results if not (self.evaluator and result in excused)]
-        found = [difference for result in counting for difference in result.differences]
+        gated = [result for result in self.results if not self._excuses(result)]
+        found = [difference for result in gated for difference in result.differences]
         return [difference for difference in found if (difference.output, difference.group) == (output, group)]
+
+    def _excuses(self, result: BackendResult) -> bool:
+        return bool(self.evaluator) and result.failed and result.backend == REFERENCE
 
     def reasons(self) -> list[str]:
         """Return why the gate says no, a line each, the results in order."""

@@ -176,11 +176,10 @@ def check_precision(name: str, deviations: Deviations, tolerance: Tolerance, *, 
     largest = float(values.max(initial=0.0))
     if worst > max(WORST_PRECISION * largest, tolerance.atol):
         who = f"the file's own graph answers float32 {name} that" if adopted else f"torch's own float32 {name}"
-        why = "does the module compute in another dtype, or saturate before its last layer (then return logits)? "
-        why = "" if adopted else why
+        asked = "does the module compute in another dtype, or saturate before its last layer (then return logits)? "
         raise ParityRefusedError(
             f"{who} deviate from float64 by {worst:.3g}, and the largest is {largest:.3g}: nothing can be compared "
-            f"with that; {why}{argument('rtol')} and {argument('atol')} override this"
+            f"with that; {'' if adopted else asked}{argument('rtol')} and {argument('atol')} override this"
         )
 
 

@@ -1,10 +1,10 @@
 """A node whose floats are all float64, for a kernel that computes it so."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import onnx
 from onnx import AttributeProto, TensorProto, helper, numpy_helper
+
+from parity_export.onnx_module.node_search import subgraphs
 
 _FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16}
 _TYPE_ATTRIBUTES = ("to", "dtype")  # of Cast, EyeLike, RandomNormal, ...: which type the result has
@@ -51,20 +51,3 @@ def _widen_attribute(node: onnx.NodeProto, attribute: AttributeProto) -> None:
 def _widen_tensor(tensor: TensorProto) -> None:
     if tensor.data_type in _FLOATS:
         tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float64), tensor.name))
-
-
-def subgraphs(attribute: AttributeProto) -> Iterator[onnx.GraphProto]:
-    """Yield the graphs that an attribute holds."""
-    if attribute.type == AttributeProto.GRAPH:
-        yield attribute.g
-    yield from attribute.graphs
-
-
-def captured(node: onnx.NodeProto) -> Iterator[str]:
-    """Yield the values from outside that a node's subgraphs take."""
-    for attribute in node.attribute:
-        for graph in subgraphs(attribute):
-            own = {value.name for value in (*graph.input, *graph.initializer)}
-            own |= {name for inner in graph.node for name in inner.output} | {""}
-            taken = [name for inner in graph.node for name in (*inner.input, *captured(inner))]
-            yield from (name for name in (*taken, *(value.name for value in graph.output)) if name not in own)

@@ -1,11 +1,9 @@
 """A model's own functions, laid into its graph."""
 
-from collections.abc import Iterable, Iterator
-
 import onnx
 from onnx import defs, inliner
 
-from parity_export.onnx_module.float64_types import subgraphs
+from parity_export.onnx_module.node_search import nodes_within
 from parity_export.onnx_module.operators.table import full_name
 from parity_runtime import InputError
 from parity_runtime.printable import shown
@@ -32,7 +30,7 @@ def without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
                 entry.version = wanted
     inlined = inliner.inline_local_functions(aligned)
     left = {(function.domain, function.name): function for function in inlined.functions}
-    for node in _within(inlined.graph.node):
+    for node in nodes_within(inlined.graph.node):
         if (node.domain, node.op_type) in left:
             raise InputError(
                 f"function {shown(full_name(node.domain, node.op_type))} is of another opset than its model, where its "
@@ -43,7 +41,7 @@ def without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _same_forms(function: onnx.FunctionProto, entry: onnx.OperatorSetIdProto, wanted: int) -> bool:
     """Whether a function's operators of a domain are defined alike in two versions of that."""
-    names = {node.op_type for node in _within(function.node) if node.domain == entry.domain}
+    names = {node.op_type for node in nodes_within(function.node) if node.domain == entry.domain}
     try:
         return all(_form(name, entry, entry.version) == _form(name, entry, wanted) for name in names)
     except defs.SchemaError:
@@ -53,11 +51,3 @@ def _same_forms(function: onnx.FunctionProto, entry: onnx.OperatorSetIdProto, wa
 def _form(name: str, entry: onnx.OperatorSetIdProto, version: int) -> int:
     """Return since when an operator is what it is in a version."""
     return defs.get_schema(name, version, entry.domain).since_version
-
-
-def _within(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
-    for node in nodes:
-        yield node
-        for attribute in node.attribute:
-            for graph in subgraphs(attribute):
-                yield from _within(graph.node)

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, helper
 
-from parity_export.onnx_module.float64_types import captured
+from parity_export.onnx_module.node_search import captured
 from parity_export.onnx_module.step import Step, Versions
 from parity_export.onnx_module.values import Value, constant, tensor_of, widened
 from parity_runtime import InputError

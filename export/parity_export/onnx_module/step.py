@@ -11,8 +11,9 @@ from onnx import AttributeProto, helper
 from torch import Tensor
 
 from parity_export.onnx_module.control_flow import ControlFlow
-from parity_export.onnx_module.float64_types import captured, in_float64
+from parity_export.onnx_module.float64_types import in_float64
 from parity_export.onnx_module.kernels import Computed, NodeAlone
+from parity_export.onnx_module.node_search import captured
 from parity_export.onnx_module.old_forms import OLD, is_old_form
 from parity_export.onnx_module.operators.operator import Node, NotThisOperatorError, UndefinedError
 from parity_export.onnx_module.operators.table import MOVING, OPERATORS, full_name

@@ -1,14 +1,18 @@
 """The decision that an ONNX file of a classifier answers by itself, beside the scores that its package decides by."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
 
+from parity_export.onnx_module.node_search import maker_of
+
 _TYPES = (TensorProto.INT64, TensorProto.INT32, TensorProto.STRING)
 _NAMES = ("label", "class", "predict")
 _DECIDING = ("ArgMax", "LinearClassifier", "SVMClassifier", "TreeEnsembleClassifier")
-_PASSING = ("Identity", "Cast", "Reshape", "Squeeze", "Flatten", "ArrayFeatureExtractor", "LabelEncoder")
+_PASSING = dict.fromkeys(("Identity", "Cast", "Reshape", "Squeeze", "Flatten", "LabelEncoder"), 0) | {
+    "ArrayFeatureExtractor": 1
+}
 
 
 @dataclass(frozen=True)
@@ -31,19 +35,15 @@ def label_outputs(model: ModelProto, chosen: Collection[str]) -> list[ValueInfoP
         model: the file's.
         chosen: the outputs that are taken, which are none.
     """
-    makers = {name: node for node in model.graph.node for name in node.output if name}
     return [
         value
         for value in model.graph.output
         if value.name not in chosen
         and value.type.tensor_type.elem_type in _TYPES
-        and (any(word in value.name.lower() for word in _NAMES) or _decides(value.name, makers))
+        and (any(word in value.name.lower() for word in _NAMES) or _decides(value.name, model.graph.node))
     ]
 
 
-def _decides(name: str, makers: Mapping[str, NodeProto]) -> bool:
-    maker = makers.get(name)
-    while maker is not None and maker.op_type in _PASSING:
-        name = maker.input[-1 if maker.op_type == "ArrayFeatureExtractor" else 0]
-        maker = makers.get(name)
+def _decides(name: str, nodes: Sequence[NodeProto]) -> bool:
+    maker, name = maker_of(name, nodes, _PASSING)
     return maker is not None and maker.op_type in _DECIDING and maker.output[0] == name

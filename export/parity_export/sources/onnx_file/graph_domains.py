@@ -1,11 +1,12 @@
 """What a graph's operators say of the integers that they take: how many places, rounds or keys there are."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper
 
+from parity_export.onnx_module.node_search import nodes_within
 from parity_export.sources.onnx_file.input_shapes import GraphInputs
 from parity_runtime.arguments import argument
 
@@ -47,7 +48,7 @@ class _Known:
 
 def graph_domains(model: ModelProto) -> dict[str, Domain]:
     """Return the domains of the inputs of which an operator says something."""
-    nodes, known = list(_nodes(model.graph)), _Known(_constants(model.graph), _shapes(model.graph))
+    nodes, known = list(nodes_within(model.graph.node)), _Known(_constants(model.graph), _shapes(model.graph))
     found = {}
     for value in model.graph.input:
         domains = list(_domains(value.name, nodes, known))
@@ -114,19 +115,6 @@ def _keys(node: NodeProto) -> np.ndarray:
     return np.zeros(0, np.int64)
 
 
-def _nodes(graph: GraphProto) -> Iterator[NodeProto]:
-    for node in graph.node:
-        yield node
-        for body in _bodies(node):
-            yield from _nodes(body)
-
-
-def _bodies(node: NodeProto) -> Iterable[GraphProto]:
-    for attribute in node.attribute:
-        yield from ([attribute.g] if attribute.HasField("g") else [])
-        yield from attribute.graphs
-
-
 def _shapes(graph: GraphProto) -> dict[str, Sequence[int]]:
     declared = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
                 for value in (*graph.input, *graph.value_info)}  # fmt: skip
@@ -136,7 +124,7 @@ def _shapes(graph: GraphProto) -> dict[str, Sequence[int]]:
 def _constants(graph: GraphProto) -> dict[str, np.ndarray]:
     """Return the single numbers among the constants, by name."""
     found = {one.name: numpy_helper.to_array(one) for one in graph.initializer if np.prod(one.dims) == 1}
-    for node in _nodes(graph):
+    for node in nodes_within(graph.node):
         for attribute in node.attribute if node.op_type == "Constant" else ():
             if attribute.HasField("t") and np.prod(attribute.t.dims) == 1:
                 found[node.output[0]] = numpy_helper.to_array(attribute.t)

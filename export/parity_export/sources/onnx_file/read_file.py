@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
+from parity_export.onnx_module.node_search import nodes_within, subgraphs
 from parity_export.sources.onnx_file.tensor_data import check_tensor, load_external
 from parity_runtime import FormatError, InputError
 from parity_runtime.arguments import either
@@ -138,17 +139,9 @@ def tensors_of(model: ModelProto) -> Iterator[TensorProto]:
 
 def nodes_of(model: ModelProto) -> Iterator[NodeProto]:
     """Yield every node of a model, in subgraphs and functions too."""
-    yield from _within(model.graph.node)
+    yield from nodes_within(model.graph.node)
     for function in model.functions:
-        yield from _within(function.node)
-
-
-def _within(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
-    for node in nodes:
-        yield node
-        for attribute in node.attribute:
-            for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                yield from _within(graph.node)
+        yield from nodes_within(function.node)
 
 
 def operators_outside(model: ModelProto) -> tuple[str, ...]:
@@ -178,7 +171,7 @@ def _of_attribute(attribute: AttributeProto) -> Iterator[TensorProto]:
     for sparse in (*([attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []),
                    *attribute.sparse_tensors):  # fmt: skip
         yield from (sparse.values, sparse.indices)
-    for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+    for graph in subgraphs(attribute):
         yield from _of_graph(graph)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
 
+from parity_export.onnx_module.node_search import maker_of
 from parity_export.sources.onnx_file.meaning import Meaning
 from parity_export.sources.onnx_file.read_file import OnnxFile
 from parity_export.sources.output_spec import OutputSpec
@@ -70,10 +71,7 @@ def _class_labels(nodes: Sequence[NodeProto]) -> Iterator[tuple[str | int, ...]]
 
 def _are_scores(nodes: Sequence[NodeProto], name: str) -> bool:
     """Whether what sklearn-onnx calls probabilities are the scores of a linear classifier that fits none."""
-    makers = {output: node for node in nodes for output in node.output}
-    maker = makers.get(name)
-    while maker is not None and maker.op_type in ("Cast", "Identity", "ArrayFeatureExtractor"):
-        maker = makers.get(maker.input[0])
+    maker, _ = maker_of(name, nodes, dict.fromkeys(("Cast", "Identity", "ArrayFeatureExtractor"), 0))
     if maker is None or maker.op_type != "LinearClassifier":
         return False
     return all(one.s == b"NONE" for one in maker.attribute if one.name == "post_transform")
