@@ -51,7 +51,7 @@ def load_external(tensor: TensorProto, path: Path) -> None:
         raise _refusal(path, tensor, "holds text, which no other file can hold; save the model as one file")
     offset, length = (_number(told, key, default, path, tensor) for key, default in (("offset", 0), ("length", size)))
     if length != size:
-        raise _refusal(path, tensor, f"takes {size} bytes, and is said to have {length} in {source}")
+        raise _refusal(path, tensor, f"takes {size} bytes, and is said to have {length} in {_named(source, path)}")
     tensor.raw_data = _read(source, offset, size, path, tensor)
     tensor.ClearField("external_data")
     tensor.ClearField("data_location")
@@ -67,9 +67,14 @@ def _read(source: Path, offset: int, size: int, path: Path, tensor: TensorProto)
                     return data
     except (OSError, ValueError) as error:  # a name with NUL in it is a ValueError
         reason = error.strerror if isinstance(error, OSError) else error
-        raise _refusal(path, tensor, f"lies in {shown(str(source))}, which cannot be read: {reason}") from error
-    place = f"lies at {offset} to {offset + size} of {source}, which is cut off before that; fetch that file again"
-    raise _refusal(path, tensor, place)
+        raise _refusal(path, tensor, f"lies in {_named(source, path)}, which cannot be read: {reason}") from error
+    place = f"lies at {offset} to {offset + size} of {_named(source, path)}, which is cut off before that"
+    raise _refusal(path, tensor, f"{place}; fetch that file again")
+
+
+def _named(source: Path, path: Path) -> str:
+    """Return a file's name as the model says it: somebody else wrote that."""
+    return shown(str(source.relative_to(path.parent)))
 
 
 def _inside(path: Path, location: str, tensor: TensorProto) -> Path:
