@@ -102,6 +102,7 @@ def test_a_far_row_answers_for_itself() -> None:
 def test_nothing_but_zeros_has_no_floor() -> None:
     assert (column_floors(np.zeros((5, 3)), np.zeros((5, 3))) == 0).all()
     assert column_floors(np.zeros(5), np.zeros(5)) == 0
+    assert column_floors(np.zeros((5, 2, 0)), np.zeros((5, 2, 0))).shape == (0,)
     assert (row_floors(np.zeros((5, 3)), np.zeros((5, 3))) == 0).all()
 
 

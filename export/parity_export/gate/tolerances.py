@@ -72,7 +72,7 @@ class Deviations:
         """Return which deviations are no rounding ``[values, columns]``."""
         scale = _scales(_matrix(self.exact))
         largest, own = (_relative(_matrix(array), scale) for array in (self.largest, self.own))
-        return jumps(largest, own, np.repeat(self.drawn, math.prod(self.exact.shape[1:-1])))
+        return jumps(largest, own, np.repeat(self.drawn, len(largest) // max(1, len(self.drawn))))
 
 
 def floors(group: str, deviations: Deviations) -> NDArray[np.float64]:
