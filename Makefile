@@ -93,6 +93,7 @@ mlflow: $(MLFLOW)/.ready  ## Run the tests of what needs MLflow in .venv/mlflow:
 	    tests/engines/test_mlflow_log.py tests/end_to_end/test_no_network.py -k mlflow
 
 soak: $(READY) $(LOWEST)/.ready $(LOWEST_ALL)/.ready  ## Property tests at length, fuzzing of every parser, 400 kills, right graphs that must pass, and the search for a hole in the proof (3 hours).
+	@$(TESTS) --soak
 	@$(LOWEST_ALL)/bin/python -m pytest -q tests/training tests/export tests/parity
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/runtime/test_properties.py
 	@PARITY_KILLS=50 $(BIN)/python -m pytest tests/training/test_resume.py

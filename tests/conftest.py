@@ -27,12 +27,21 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "slow: trains, exports, searches or starts processes for more than half a second; make quick leaves it out",
     )
+    config.addinivalue_line("markers", "soak: one more case of what a shorter test shows; make soak runs it")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="run the tests that are marked soak, and no others")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+    asked = bool(config.getoption("--soak"))
+    left = [item for item in items if (item.get_closest_marker("soak") is not None) != asked]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in set(left)]
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,7 @@ from tests.embedding.conftest import DAMAGES, NO_CLASS, change_expected
 from tests.embedding.parcels import CELL_ROWS, PARCELS, check_inputs, check_outputs
 from tests.embedding.rare import CASES, ROWS, check_probabilities
 from tests.embedding.weights import weights_package
+from tests.soak import sampled
 
 pytestmark = pytest.mark.slow
 
@@ -76,8 +77,9 @@ def check(site: tuple[Path, str], tmp_path: Path):  # type: ignore[no-untyped-de
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("xor", []), ("xor", ["--dark", "--width", "360"]), ("iris", []), ("iris", ["--width", "360"]), ("shop", []),
-        ("shop", ["--width", "360"]),
+        pytest.param("xor", [], marks=pytest.mark.soak), ("xor", ["--dark", "--width", "360"]), ("iris", []),
+        pytest.param("iris", ["--width", "360"], marks=pytest.mark.soak),
+        pytest.param("shop", [], marks=pytest.mark.soak), ("shop", ["--width", "360"]),
     ],
 )  # fmt: skip
 def test_the_boundary_is_painted_and_a_click_is_predicted(
@@ -189,7 +191,7 @@ def test_without_what_it_loads_the_page_says_how_to_get_it(
     assert "npm run vendor" in done.stdout
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", sampled(DAMAGES, {"a flipped bit", "a missing file", "an older format"}))
 def test_a_damaged_package_is_a_message_and_nothing_else(
     check, packages: dict[str, Path], tmp_path: Path, damage: str
 ) -> None:

@@ -28,6 +28,7 @@ from tests.end_to_end.guide import blocks
 from tests.engines.spark_cluster import Cluster, wait_for
 from tests.profiles import RENTS, with_profile
 from tests.runtime.test_imports import BLOCK, python
+from tests.soak import sampled
 
 pyarrow = pytest.importorskip("pyarrow")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # the engines' own
@@ -237,7 +238,9 @@ def workers_of_ray() -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("engine", "victim"), [("spark", "python"), ("spark", "executor"), ("ray", "python")], indirect=["engine"]
+    ("engine", "victim"),
+    [("spark", "python"), pytest.param("spark", "executor", marks=pytest.mark.soak), ("ray", "python")],
+    indirect=["engine"],
 )
 def test_a_worker_that_is_killed_costs_nothing(
     engine: str, victim: str, request: pytest.FixtureRequest, parity: Any, tables: Path, tmp_path: Path
@@ -294,7 +297,7 @@ def test_a_signal_ends_an_engine_as_it_ends_any_command(tables: Path, tmp_path: 
     assert process.returncode == 143 and not (out / "_SUCCESS").exists() and not list(out.rglob(".*.partial"))
 
 
-@pytest.mark.parametrize("format_name", ["csv", "parquet", "jsonl"])
+@pytest.mark.parametrize("format_name", sampled(["csv", "parquet", "jsonl"], {"parquet"}))
 def test_what_has_a_scheme_is_read_and_written_by_the_engine(
     engine: str, parity: Any, tables: Path, tmp_path: Path, format_name: str
 ) -> None:

@@ -34,6 +34,7 @@ from parity_runtime.inference.session import OPTIMIZATIONS, import_onnxruntime
 from parity_runtime.verification.verify import verify
 from parity_training.data.encode_columns import CALENDAR_SIZES, calendar_indices, encode_columns, network_inputs, year
 from tests.export.table_models import AGE, ALL, CITY, JOINED, MEMBER, PLAN, table_contract, table_rows, table_source
+from tests.soak import sampled
 
 _TABLES = {
     "every kind": ALL,
@@ -232,9 +233,12 @@ _WRONG = {
 }
 
 
-@pytest.mark.parametrize("change", _WRONG.values(), ids=_WRONG.keys())
-def test_the_gate_refuses_a_wrong_encoder(change: Callable[[onnx.GraphProto], None]) -> None:
+@pytest.mark.parametrize(
+    "name", sampled(_WRONG, {"an unknown category is missing", "days are truncated", "a missing timestamp has a year"})
+)
+def test_the_gate_refuses_a_wrong_encoder(name: str) -> None:
     """Whatever it does wrong, the report names the column and the cell."""
+    change = _WRONG[name]
     report = run_gate(changed(encoded_graph((AGE, CITY, JOINED)), change)).report
     assert not report.passed
     named = "city" if change in (_other_index, _unknown_is_missing, _one_key_more) else "joined"
@@ -242,7 +246,12 @@ def test_the_gate_refuses_a_wrong_encoder(change: Callable[[onnx.GraphProto], No
 
 
 @pytest.mark.parametrize(
-    "change", [_other_index, _unknown_is_missing, _month_off_before_1970, _untouched_missing, _julian]
+    "change",
+    sampled(
+        [_other_index, _unknown_is_missing, _month_off_before_1970, _untouched_missing, _julian],
+        {"_other_index", "_month_off_before_1970"},
+        lambda change: change.__name__,
+    ),
 )
 def test_the_answers_alone_refuse_a_wrong_encoder(change: Callable[[onnx.GraphProto], None]) -> None:
     """Without the comparison of the encoder by itself, the probes that are asked of the whole graph show it too."""

@@ -19,9 +19,11 @@ from parity_runtime.arguments import options_are_named
 from tests.export import sequence_modules as modules
 from tests.parity.architectures import Recurrence, Tagger
 from tests.parity.report_modules import Call
+from tests.soak import sampled
 
 MASKED = ["x: float32[batch, time, 8]", "attention_mask: int64[batch, time]"]
 SHORT = ["time in 2..9"]
+MASKS = sampled([modules.Masked, modules.Causal, modules.Window], {"Window"}, lambda module: module.__name__)
 
 
 def exported(module: nn.Module, specs: list[str], folder: Path, sample=None, **options: object) -> Exported:
@@ -197,7 +199,7 @@ def test_an_example_satisfies_the_domains() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", [modules.Masked, modules.Causal, modules.Window])
+@pytest.mark.parametrize("module", MASKS)
 def test_an_attention_with_a_mask_exports_undeclared_and_declared(module: type[nn.Module], tmp_path: Path) -> None:
     found = exported(module(), MASKED, tmp_path / "inferred", dimensions=SHORT)
     declared = exported(module(), [MASKED[0], f"{MASKED[1]} in 0..1, prefix"], tmp_path / "said", dimensions=SHORT)
@@ -272,8 +274,8 @@ class Additive(nn.Module):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pairs", [False, True])
-@pytest.mark.parametrize("dtype", ["int64", "float32"])
+@pytest.mark.parametrize("pairs", [False, pytest.param(True, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("dtype", sampled(["int64", "float32"], {"int64"}))
 def test_a_large_negative_number_times_a_mask_hides_no_wrong_graph(dtype: str, pairs: bool, tmp_path: Path) -> None:
     specs = ["x: float32[batch, time, 8] in -1..1", f"mask: {dtype}[batch, time] in 0..1, prefix"]
     found = exported(Additive(drops_scores=False, pairs=pairs), specs, tmp_path / "right", dimensions=SHORT)

@@ -20,6 +20,7 @@ from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.example_inputs import Example
 from parity_runtime import TensorSpec
 from tests.export.task_modules import CASES, source_of
+from tests.soak import sampled
 
 pytestmark = pytest.mark.slow
 
@@ -225,7 +226,7 @@ COMPARISONS = {
 }
 
 
-@pytest.mark.parametrize("name", COMPARISONS)
+@pytest.mark.parametrize("name", sampled(COMPARISONS, {"an age", "buckets", "rounding"}))
 def test_a_decision_is_asked_where_it_lies(name: str) -> None:
     right, wrong = (Function(function) for function in COMPARISONS[name])
     assert_parity(right, exported(right, TABLE).SerializeToString(), TABLE)
@@ -242,7 +243,7 @@ CUTS = {
 }
 
 
-@pytest.mark.parametrize("name", CUTS)
+@pytest.mark.parametrize("name", sampled(CUTS, {"a prefix"}))
 def test_a_sequence_is_asked_beyond_where_it_is_cut(name: str) -> None:
     right, wrong = (Function(function) for function in CUTS[name])
     assert_parity(right, exported(right, SEQUENCE).SerializeToString(), SEQUENCE)
@@ -310,7 +311,7 @@ TASK_DEFECTS: dict[str, tuple[str, Callable[[onnx.ModelProto], None], str]] = {
 }
 
 
-@pytest.mark.parametrize("effort", EFFORTS)
+@pytest.mark.parametrize("effort", sampled(EFFORTS, {"quick"}))
 @pytest.mark.parametrize("name", TASK_DEFECTS)
 def test_a_head_that_is_wrong_is_found(name: str, effort: Effort) -> None:
     case, change, words = TASK_DEFECTS[name]

@@ -65,8 +65,8 @@ class Stretched(nn.Module):
 @pytest.mark.parametrize(
     ("module", "last"),
     [
-        (Recurrent(nn.LSTM(6, 5, batch_first=True, bidirectional=True)), 3),
-        (Recurrent(nn.GRU(6, 5, batch_first=True)), 3),
+        pytest.param(Recurrent(nn.LSTM(6, 5, batch_first=True, bidirectional=True)), 3, marks=pytest.mark.soak),
+        pytest.param(Recurrent(nn.GRU(6, 5, batch_first=True)), 3, marks=pytest.mark.soak),
         (Two(), 4),
     ],
 )

@@ -8,11 +8,12 @@ from benchmarks.zoo.network import Network
 
 from parity_export import ExportOptions, export_package, source_from_module
 from tests.parity.small_networks import SMALL
+from tests.soak import sampled
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("network", SMALL, ids=[network.name for network in SMALL])
+@pytest.mark.parametrize("network", sampled(SMALL, {"dlrm", "ft-transformer", "tabnet"}, lambda one: one.name))
 def test_it_is_exported_and_answers_at_new_sizes(network: Network, tmp_path: Path) -> None:
     module = network.build()
     source = source_from_module(module, network.inputs, network.output_spec, network.name)

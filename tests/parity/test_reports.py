@@ -94,7 +94,13 @@ POOLING = (
 )
 
 
+LONG = {"pytorch/pytorch#191855", "pytorch/pytorch#110347", "pytorch/pytorch#60179"}
+"""Those that take ten seconds and more."""
+
+
 def marks(report: Report) -> list[pytest.MarkDecorator]:
+    if report.number in LONG:
+        return [pytest.mark.soak]
     if report.number in POOLING:  # mistakes of onnxruntime's pooling
         return [refused_before("1.21", (ParityRefusedError, AssertionError))]
     return [pytest.mark.xfail(reason=report.gap)] if report.gap else []

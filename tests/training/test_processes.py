@@ -31,7 +31,7 @@ from tests.warm_process import Forked, WarmProcess
 
 slow = pytest.mark.slow
 linux = pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="asks /proc which process is which")
-EPOCHS = 80
+EPOCHS = 40
 NETWORK = (
     *("--target", "kind", "--arg", "hidden=[16,16]", "--arg", "dropout=0.2", "--class-weights", "balanced"),
     *("--epochs", str(EPOCHS), "--patience", "1000", "--batch-size", "9", "--scheduler", "ReduceLROnPlateau"),

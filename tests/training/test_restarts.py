@@ -28,6 +28,7 @@ from parity_training import (
 from parity_training.fitting.prepare import make_recipe, prepare
 from parity_training.networks.network_stack import BatchedNetworks, SideBySide, stack_networks
 from parity_training.networks.table_network import TableNetwork
+from tests.soak import sampled
 from tests.training.tables import write_table
 from tests.warm_process import WarmProcess
 
@@ -284,7 +285,7 @@ def test_a_recipe_asks_for_no_odd_number_of_networks(tmp_path: Path, members: ob
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("combine", ["average", "best"])
+@pytest.mark.parametrize("combine", sampled(["average", "best"], {"best"}))
 def test_a_killed_training_of_several_ends_with_the_weights_of_an_uninterrupted_one(
     warm: WarmProcess, mixed: Path, tmp_path: Path, combine: str
 ) -> None:

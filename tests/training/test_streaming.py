@@ -389,14 +389,14 @@ def test_killed_in_the_middle_of_an_epoch_it_goes_on_to_the_same_bits(
 
 
 @pytest.mark.slow
-def test_two_processes_take_the_batches_of_one(warm: WarmProcess, folder: Path, finished: Run, tmp_path: Path) -> None:
-    done = warm.run(
-        ["train", folder, "--out", tmp_path / "run", *NETWORK, "--processes", "2"], environment=unmeasured()
-    )
-    assert done.returncode == 0, done.err
+def test_two_processes_take_the_batches_of_one(warm: WarmProcess, folder: Path, tmp_path: Path) -> None:
+    command = ["train", folder, *NETWORK, "--batch-size", "64"]  # thousands of steps of eight rows wait for each other
+    for out, more in (("one", []), ("two", ["--processes", "2"])):
+        done = warm.run([*command, "--out", tmp_path / out, *more], environment=unmeasured())
+        assert done.returncode == 0, done.err
     one, two = (
-        [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
-        for path in (finished.path, tmp_path / "run")
+        [json.loads(line) for line in (tmp_path / out / "metrics.jsonl").read_text().splitlines()]
+        for out in ("one", "two")
     )
     for first, second in zip(one, two, strict=True):
         assert second == pytest.approx(first, rel=1e-3, abs=1e-4)

@@ -148,12 +148,13 @@ def row_name(columns: Sequence[str]) -> str:
 def _columns(chunk: Chunk) -> list[str]:
     """Return the columns that a table can hold: a spreadsheet's empty ones and lists are left out."""
     names = [name for place, name in enumerate(chunk.columns) if name or not place]
-    return [name for name in names if _is_text(chunk, name)]
+    first = chunk.keep(np.arange(len(chunk)) < 1)
+    return [name for name in names if _is_text(first, name)]
 
 
 def _is_text(chunk: Chunk, name: str) -> bool:
     try:
-        chunk.keep(np.arange(len(chunk)) < 1).column(name)
+        chunk.column(name)
     except InputError:
         return False
     return True

@@ -21,6 +21,9 @@ _MOST_REFINED = 100  # features of a wide table that are measured a second time
 WORK = 2 * 10**10
 """Multiplications, about, of one pass over the features: some seconds of one core."""
 
+_CALL = 10**6
+"""How many multiplications take as long as to call a network at all."""
+
 
 def permutation_importance(rows: SampledRows) -> dict[str, Any]:
     """Return by how much a metric grows where the cells of a feature are shuffled among the rows.
@@ -37,14 +40,13 @@ def permutation_importance(rows: SampledRows) -> dict[str, Any]:
     """
     features, repeats = list(rows.problem.contract.features), _REPEATS
     screened_by = None
-    affordable = WORK // rows.cost_of_a_row
-    if len(features) * repeats * len(rows) > affordable and len(features) > _MOST_REFINED:
-        few = rows.first(max(affordable // len(features), _FEWEST_ROWS))
+    if _affordable(rows, len(features) * repeats) < len(rows) and len(features) > _MOST_REFINED:
+        few = rows.first(max(_affordable(rows, len(features)), _FEWEST_ROWS))
         screened_by, found = len(few), _grown(few, features, 1)[:, 0]
         features = [features[place] for place in np.argsort(-found, kind="stable")[:_MOST_REFINED]]
-    while repeats > 1 and len(features) * repeats * min(len(rows), _FEWEST_ROWS) > affordable:
+    while repeats > 1 and _affordable(rows, len(features) * repeats) < min(len(rows), _FEWEST_ROWS):
         repeats -= 1
-    rows = rows.first(max(affordable // (len(features) * repeats), _FEWEST_ROWS))
+    rows = rows.first(max(_affordable(rows, len(features) * repeats), _FEWEST_ROWS))
     grown = _grown(rows, features, repeats)  # [features, repeats]
     order = np.argsort(-grown.mean(axis=1), kind="stable")
     return {
@@ -57,6 +59,11 @@ def permutation_importance(rows: SampledRows) -> dict[str, Any]:
         "left_out": len(rows.problem.contract.features) - len(features),
         "screened_by": screened_by,
     }
+
+
+def _affordable(rows: SampledRows, calls: int) -> int:
+    """Return how many rows each of some calls of the network can have; negative where so many calls are too many."""
+    return (WORK // calls - _CALL) // rows.cost_of_a_row
 
 
 def _told(feature: Feature, grown: NDArray[np.float64]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Some of the rows that a network is evaluated on, and what it says of them and of changed ones."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -64,15 +65,20 @@ class SampledRows:
 
     def columns_of(self, feature: Feature) -> tuple[list[int], ...]:
         """Return where a feature stands: the columns of each of `inputs`; a date has its year and its calendar."""
-        features = self.problem.contract.features
-        texts = sum(one.is_text for one in features)
-        numbers = sum(not one.is_text and one.kind != "datetime" for one in features)
+        texts, numbers = self._kinds
         if feature.is_text:
             return [], [feature.index]
         if feature.kind == "datetime":
             first = texts + len(CALENDAR_SIZES) * feature.index
             return [numbers + feature.index], [*range(first, first + len(CALENDAR_SIZES))]
         return [feature.index], []
+
+    @cached_property
+    def _kinds(self) -> tuple[int, int]:
+        """How many features are texts, and how many are numbers."""
+        features = self.problem.contract.features
+        texts = sum(one.is_text for one in features)
+        return texts, sum(not one.is_text and one.kind != "datetime" for one in features)
 
 
 def _read(problem: Problem, part: str, chosen: NDArray[np.int64]) -> tuple[Tensor, ...]:
