@@ -210,6 +210,7 @@ def _preload() -> None:
     for name in PRELOADED:
         with contextlib.suppress(ImportError):  # where the runtime is tested alone there is no torch
             importlib.import_module(name)
+    runpy.run_path(str(Path(__file__).with_name("torchlib_sources.py")))["parse_now"]()
     gc.collect()
     gc.freeze()
 
