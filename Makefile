@@ -88,12 +88,15 @@ coverage: $(READY)  ## Run all tests and say which lines they leave out (twice t
 lowest: $(LOWEST)/.ready  ## Run the runtime's tests on the lowest versions that pyproject.toml allows, in .venv/lowest.
 	@OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -n 2 --dist loadfile tests/runtime
 
-mlflow: $(MLFLOW)/.ready  ## Run the tests of what needs MLflow in .venv/mlflow: it wants another pyarrow.
-	@OMP_NUM_THREADS=1 $(MLFLOW)/bin/python -W default -m pytest -q -n 2 -W default tests/engines/test_mlflow.py \
-	    tests/engines/test_mlflow_log.py tests/end_to_end/test_no_network.py -k mlflow
+MLFLOW_TESTS := OMP_NUM_THREADS=1 $(MLFLOW)/bin/python -W default -m pytest -q -n 2 -W default -k mlflow \
+    tests/engines/test_mlflow.py tests/engines/test_mlflow_log.py tests/end_to_end/test_no_network.py
 
-soak: $(READY) $(LOWEST)/.ready $(LOWEST_ALL)/.ready  ## Property tests at length, fuzzing of every parser, 400 kills, right graphs that must pass, and the search for a hole in the proof (3 hours).
+mlflow: $(MLFLOW)/.ready  ## Run the tests of what needs MLflow in .venv/mlflow: it wants another pyarrow.
+	@$(MLFLOW_TESTS)
+
+soak: $(READY) $(LOWEST)/.ready $(LOWEST_ALL)/.ready $(MLFLOW)/.ready  ## Property tests at length, fuzzing of every parser, 400 kills, right graphs that must pass, and the search for a hole in the proof (3 hours).
 	@$(TESTS) --soak
+	@$(MLFLOW_TESTS) --soak
 	@$(LOWEST_ALL)/bin/python -m pytest -q tests/training tests/export tests/parity
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/runtime/test_properties.py
 	@PARITY_KILLS=50 $(BIN)/python -m pytest tests/training/test_resume.py

@@ -104,6 +104,7 @@ def test_the_weights_go_there_where_that_is_asked_for_and_mlflow_knows_the_exper
     assert not (plain.path / "mlflow.json").exists()
 
 
+@pytest.mark.soak
 def test_a_training_that_is_killed_again_and_again_is_one_run_with_each_epoch_once(here: Path) -> None:
     kills = 0
     for options in ([*LOGGED, "--epochs", EPOCHS], ["--resume"], ["--resume"]):
@@ -189,6 +190,7 @@ def test_a_server_that_dies_costs_a_warning_and_gets_what_it_missed_once_it_is_b
         server.kill()
 
 
+@pytest.mark.soak
 def test_a_server_that_stays_away_leaves_the_run_whole(here: Path) -> None:
     server = MLflowServer(here)
     server.start()
