@@ -94,7 +94,7 @@ MLFLOW_TESTS := OMP_NUM_THREADS=1 $(MLFLOW)/bin/python -W default -m pytest -q -
 mlflow: $(MLFLOW)/.ready  ## Run the tests of what needs MLflow in .venv/mlflow: it wants another pyarrow.
 	@$(MLFLOW_TESTS)
 
-soak: $(READY) $(LOWEST)/.ready $(LOWEST_ALL)/.ready $(MLFLOW)/.ready  ## Property tests at length, fuzzing of every parser, 400 kills, right graphs that must pass, and the search for a hole in the proof (3 hours).
+soak: $(READY) $(LOWEST)/.ready $(LOWEST_ALL)/.ready $(MLFLOW)/.ready  ## The long cases of tests, property tests at length, fuzzing of every parser, 400 kills, right graphs that must pass, and the search for a hole in the proof (4 hours).
 	@$(TESTS) --soak
 	@$(MLFLOW_TESTS) --soak
 	@$(LOWEST_ALL)/bin/python -m pytest -q tests/training tests/export tests/parity

@@ -8,6 +8,7 @@ Prints a line a file as it goes, and a table at the end.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shlex
@@ -47,11 +48,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--only", action="append", default=[])
     given = parser.parse_args()
-    found = []
-    for path in sorted(given.folder.rglob("*.onnx")):
+    found: list[dict[str, Any]] = []
+    known: dict[str, dict[str, Any]] = {}
+    for path in sorted(given.folder.rglob("*.onnx"), key=lambda path: (path.stat().st_size, path)):
         name = str(path.relative_to(given.folder))
         if not given.only or any(text in name for text in given.only):
-            found.append({"file": name, "package": path.relative_to(given.folder).parts[0]} | adopt(path, given))
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()  # several packages ship the same file
+            if digest not in known:
+                known[digest] = adopt(path, given)
+            found.append({"file": name, "package": path.relative_to(given.folder).parts[0]} | known[digest])
             print(json.dumps(found[-1]), flush=True)
             if given.out is not None:
                 given.out.write_text(json.dumps(found, indent=1))

@@ -1,4 +1,4 @@
-"""torch.onnx parses the sources of onnxscript's 500 functions for each export, half a second; the tests make hundreds."""
+"""torch.onnx parses the sources of 500 functions of onnxscript for each export, half a second; tests make hundreds."""
 
 import sys
 from functools import cached_property

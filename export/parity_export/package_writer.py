@@ -15,10 +15,12 @@ from parity_export.export_graph import ExportGraph
 from parity_export.export_options import OLDEST_OPSET, ExportOptions
 from parity_export.gate.run_gate import GateResult, report_to_json
 from parity_export.graph.check_weights import Initializers
+from parity_export.graph.convert_model import own_opset
 from parity_export.graph.onnx_versions import ML_DOMAIN, oldest_onnxruntime
 from parity_export.model_file import write_models
 from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import InputError, ModelContract, ParityError, ParityRefusedError, Predictor
+from parity_runtime.arguments import argument
 from parity_runtime.contract import METADATA_KEY, batch_name
 from parity_runtime.drift.profile import Profile
 from parity_runtime.files.atomic_write import write_file
@@ -167,7 +169,20 @@ def _refuse(target: Path, gated: GatedGraph, options: ExportOptions) -> None:
     path = _refused_path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, dump_table(gated.facts(full=options.report == "full")))
-    raise ParityRefusedError(f"no package: {gated.gate_result.reason()}; the whole report is {path}")
+    raise ParityRefusedError(f"no package: {gated.gate_result.reason()}; {_of_opset(gated)}the whole report is {path}")
+
+
+def _of_opset(gated: GatedGraph) -> str:
+    """Return what may mend a graph that ONNX's converter made of an older one; nothing of another."""
+    adopted = gated.graph.source.adopted
+    own = None if adopted is None else own_opset(adopted)
+    made = gated.graph.model.opset_imports.get("")
+    if own is None or own == made:
+        return ""
+    return (
+        f"ONNX's converter, which made this graph of opset {made} from the file's of opset {own}, may have changed it: "
+        f"export the model anew with {argument('opset', 18)} of its exporter; "
+    )
 
 
 def _write(

@@ -110,6 +110,23 @@ def test_an_operator_that_opset_18_has_no_more_is_converted(tmp_path: Path) -> N
     assert np.array_equal(Predictor(tmp_path / "package").run({"x": x})["y"], answers(path, {"x": x})["y"])
 
 
+def test_a_graph_that_onnx_s_converter_changed_is_refused_with_a_way_out(tmp_path: Path) -> None:
+    old = parsed("""mine (float[batch, 3, 3] x) => (float[batch, 3, 3] y)
+        <float[3] slope = {0.1, 0.5, 2.0}> { y = PRelu(x, slope) }""", opset=6, ir_version=3)  # fmt: skip
+    words = (
+        "ONNX's converter, which made .* opset 18 from the file's of opset 6, .*: export the model anew with opset=18"
+    )
+    with pytest.raises(ParityRefusedError, match=words):
+        adopt_package(saved(old, tmp_path / "old.onnx"), tmp_path / "package", options=QUICK)
+    assert not (tmp_path / "package").exists()
+
+
+def test_the_best_of_a_missing_cell_is_nobody_s(tmp_path: Path) -> None:
+    """Where a NaN is among the cells, backends choose another as the largest."""
+    text = "mine (float[batch, 3] x) => (float[batch, 3] y) { y = Hardmax(x) }"
+    adopt_package(saved(parsed(text), tmp_path / "a.onnx"), tmp_path / "package", options=QUICK)
+
+
 def test_an_opset_that_no_converter_takes_is_refused(tmp_path: Path) -> None:
     old = parsed("""mine (float[2, 3, 4] x) => (float[2, 3, 4] y) {
         y = Scan <num_scan_inputs = 1, body = each (float[1] one) => (float[1] same) { same = Identity(one) }> (x)

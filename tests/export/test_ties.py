@@ -158,7 +158,7 @@ def test_a_reference_sorts_as_onnx_does_and_the_other_way_round() -> None:
         reference = TorchReference(source, highest_first=highest_first)
         found.append(reference({"x": rows})["output"].tolist())
         assert reference({"x": rows})["output"].tolist() == found[-1]
-        assert (reference.order.sorts, reference.order.ties, reference.order.unordered) == (True, True, False)
+        assert (reference.order.orders, reference.order.ties, reference.order.unordered) == (True, True, False)
     assert found == [[[1, 2]] * 2, [[4, 2]] * 2]
 
 

@@ -21,7 +21,7 @@ _FACTOR = 64.0  # of torch's own float32 deviation on the row
 def missing_cells(answer: ModelFunction, oracle: Oracle) -> Iterator[str]:
     """Yield which outputs a backend answers otherwise where cells are missing, a line each.
 
-    None of a module that sorts NaN: backends put it in different places.
+    None of a module that sorts NaN, or takes the largest of them: backends put it in different places.
 
     Args:
         answer: the backend's.

@@ -167,7 +167,7 @@ def compare_backends(graph: OnnxGraph, contract: ModelContract, oracles: Sequenc
     report.mismatches += missing_cells(default, oracles[0])
     if oracles[0].torch_float32.order.unordered:
         report.not_run.append(
-            "rows with missing cells (NaN): the module sorts them, and backends order NaN differently"
+            "rows with missing cells (NaN): the module sorts or chooses among them, and backends order NaN differently"
         )
     return report
 

@@ -13,7 +13,7 @@ class TieOrder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     torch leaves their order open. ONNX's TopK takes the lowest index.
 
     Attributes:
-        sorts: whether the module sorts at all.
+        orders: whether the module sorts, or takes the best, at all.
         ties: whether equal values were met.
         unordered: whether a NaN was met, which backends put in different places.
     """
@@ -23,7 +23,7 @@ class TieOrder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, *, lowest: bool) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._lowest = lowest
-        self.sorts = self.ties = self.unordered = False
+        self.orders = self.ties = self.unordered = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
@@ -31,7 +31,10 @@ class TieOrder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return func(*args, **kwargs)
         name = f"{func.overloadpacket.__name__}.{func._overloadname}"
         if name == "sort.stable":  # its order is said
-            self.sorts = True
+            self.orders = True
+            self.unordered |= bool(args[0].isnan().any())
+        if name in _FIRST:
+            self.orders = True
             self.unordered |= bool(args[0].isnan().any())
         if name not in _ORDERING:
             return func(*args, **kwargs)
@@ -52,7 +55,7 @@ class TieOrder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _sorted(self, tensor: Tensor, axis: int, *, descending: bool) -> tuple[Tensor, Tensor]:
         source = tensor if self._lowest else tensor.flip(axis)
         values, indices = torch.sort(source, dim=axis, descending=descending, stable=True)
-        self.sorts = True
+        self.orders = True
         self.unordered |= bool(values.isnan().any())
         if tensor.shape[axis] > 1:
             rest = tensor.shape[axis] - 1
@@ -62,3 +65,6 @@ class TieOrder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 _ORDERING = {"topk.default", "sort.default"}
 """Whose order of equal values torch leaves open. Its argmax and max give the first of them, as documented."""
+
+_FIRST = {"argmax.default", "argmin.default"}
+"""Whose answer of a NaN ONNX leaves open: torch takes the NaN, onnxruntime passes it over."""

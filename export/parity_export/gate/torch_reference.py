@@ -70,7 +70,7 @@ class TorchReference:
                 contexts.enter_context(_in_double())
             if final_activation is not None:
                 contexts.enter_context(final_activation)
-            if self.order.sorts or not self._has_run:  # the first run tells whether the module sorts
+            if self.order.orders or not self._has_run:  # the first run tells whether the module sorts
                 contexts.enter_context(self.order)
             returned = self._call(*tensors)
         self._has_run = True

@@ -28,7 +28,7 @@ def converted(model: ModelProto, opset: int | None, where: str) -> tuple[ModelPr
     Raises:
         InputError: ONNX's converter cannot convert it.
     """
-    own = next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), None)
+    own = own_opset(model)
     model = _with_ir_version(model)
     if own is None or own >= (OLDEST_ADOPTED if opset is None else opset):
         return model, ()
@@ -44,6 +44,11 @@ def converted(model: ModelProto, opset: int | None, where: str) -> tuple[ModelPr
         f"{where} has opset {own}, and ONNX's converter cannot make one of it that is at least "
         f"{opset or OLDEST_ADOPTED}: {reason}; export the model anew with {argument('opset', 18)} of its exporter"
     )
+
+
+def own_opset(model: ModelProto) -> int | None:
+    """Return which opset a graph has; None where it has no operator of ONNX's."""
+    return next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), None)
 
 
 def _with_ir_version(model: ModelProto) -> ModelProto:
