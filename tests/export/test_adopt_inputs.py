@@ -145,7 +145,11 @@ def test_a_test_vector_allows_what_a_backend_was_seen_to_deviate_by(tmp_path: Pa
 def test_an_evaluation_that_fails_where_it_is_moved_says_nothing(tmp_path: Path) -> None:
     """A size that is computed of floats is another where they are moved by an ulp, and the graph fails at it."""
     sized = parsed("""mine (float[batch, 6] x) => (float[batch, 6] y)
-        <float[1] six = {6.0}, int64[1] rows = {-1}, float[1] third = {0.33333334}, float[1] three = {3.0}> {
-        a = Mul (six, third) b = Mul (a, three) c = Floor (b) d = Cast <to = 7> (c)
+        <float[1] six = {6.0}, int64[1] rows = {-1}, float[1] three = {3.0}, int64[1] zero = {0}> {
+        thirds = Expand (third, many)
+        a = Mul (six, thirds) least = ReduceMin <keepdims = 0> (a, zero) b = Mul (least, three)
+        c = Floor (b) d = Cast <to = 7> (c)
         shape = Concat <axis = 0> (rows, d) z = Reshape (x, shape) y = Add (x, z) }""")
+    sized.graph.initializer.append(numpy_helper.from_array(np.array([1 / 3], np.float32), "third"))
+    sized.graph.initializer.append(numpy_helper.from_array(np.array([12]), "many"))
     assert adopt_package(saved(sized, tmp_path / "s.onnx"), tmp_path / "p", options=QUICK).gate_result.report.passed
