@@ -94,8 +94,13 @@ def _run(command: list[Any]) -> "subprocess.CompletedProcess[str]":
 
 
 def same_answers(path: Path, package: Path, allowed: list[str]) -> str:
-    """Return whether a package and a bare session on its file give the same bits for inputs that nobody compared."""
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    """Return whether a package and a bare session on its file give the same bits for inputs that nobody compared.
+
+    The session has one thread, as the predictor: two of them add up otherwise.
+    """
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
     predictor = Predictor(package, allow_operators=allowed)
     contract, random = predictor.contract, np.random.default_rng(1)
     names = [value.name for value in session.get_outputs()]
