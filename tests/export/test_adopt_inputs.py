@@ -8,8 +8,13 @@ import torch
 from onnx import numpy_helper
 
 from parity_export import Adoption, ExportOptions, ProbeOptions, adopt_package, source_from_onnx
+from parity_export.gate.backends import DEFAULT
+from parity_export.gate.batching import LazyModel, RememberedAnswers
+from parity_export.gate.oracle import GateSetting, Oracle
 from parity_export.gate.run_gate import run_gate
 from parity_export.gate.saturating_products import saturation_note
+from parity_export.gate.size_plans import plan_sizes
+from parity_export.gate.torch_reference import TorchReference
 from parity_export.graph.adopt_graph import adopt_graph
 from parity_export.onnx_graph import OnnxGraph
 from parity_export.onnx_module.operators.operator import UndefinedError
@@ -153,3 +158,17 @@ def test_an_evaluation_that_fails_where_it_is_moved_says_nothing(tmp_path: Path)
     sized.graph.initializer.append(numpy_helper.from_array(np.array([1 / 3], np.float32), "third"))
     sized.graph.initializer.append(numpy_helper.from_array(np.array([12]), "many"))
     assert adopt_package(saved(sized, tmp_path / "s.onnx"), tmp_path / "p", options=QUICK).gate_result.report.passed
+
+
+@pytest.mark.parametrize("mixes", [False, True])
+def test_rows_that_mix_at_some_sizes_mix_at_all(tmp_path: Path, mixes: bool) -> None:
+    """A few rows of other sizes may show nothing of it: where an earlier size did, they are asked in equal batches."""
+    model = parsed("mine (float[batch, 2] x) => (float[batch, 2] y) { y = Relu (x) }")
+    graph = adopt_graph(source_from_onnx(saved(model, tmp_path / "relu.onnx")))
+    sizes = plan_sizes(graph.source, "quick", ()).sizes[0]
+    setting = GateSetting(
+        LazyModel(lambda: DEFAULT.load(graph.onnx, graph.contract)),
+        RememberedAnswers(LazyModel(lambda: TorchReference(graph.source, double=True))),
+        mixes=mixes,
+    )
+    assert Oracle(sizes.source, sizes.dimensions, sizes.plan, setting).row_independent is not mixes
