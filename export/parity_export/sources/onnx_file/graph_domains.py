@@ -70,7 +70,10 @@ def with_domains(inputs: GraphInputs, domains: Mapping[str, Domain]) -> GraphInp
         if domain is None or spec.domain or spec.numpy_dtype.kind not in "iu":
             specs.append(spec)
             continue
-        words = domain.words if not domain.counts_length else _up_to_the_length(domain, inputs)
+        words = _up_to_the_length(domain, inputs) if domain.counts_length else domain.words
+        if not words:
+            specs.append(spec)
+            continue
         specs.append(replace(spec, domain=words))
         other = argument("inputs", [f"{spec} in {domain.low}..{2 * (domain.high or 8)}"], option="--input")
         notes.append(f"{spec.name}: {words} ({domain.why}); declare it otherwise as {other}")
@@ -78,9 +81,9 @@ def with_domains(inputs: GraphInputs, domains: Mapping[str, Domain]) -> GraphInp
 
 
 def _up_to_the_length(domain: Domain, inputs: GraphInputs) -> str:
-    """Return the words of a length: up to the one dimension that is no first axis; 1 where there is none."""
+    """Return the words of a length: up to the one dimension that is no first axis; none where there is not just one."""
     lengths = {size for spec in inputs.specs for size in spec.shape[1:] if isinstance(size, str)}
-    return f"in {domain.low}..{lengths.pop()}" if len(lengths) == 1 else f"in {domain.low}..1"
+    return f"in {domain.low}..{lengths.pop()}" if len(lengths) == 1 else ""
 
 
 def _domains(name: str, nodes: list[NodeProto], known: _Known) -> Iterator[Domain]:
