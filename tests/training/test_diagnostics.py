@@ -215,9 +215,10 @@ def test_a_wide_table_is_screened_and_costs_no_more_than_it_may(
 ) -> None:
     rows = mixed[1]
     monkeypatch.setattr(importance, "_MOST_REFINED", 3)
-    monkeypatch.setattr(importance, "WORK", rows.cost_of_a_row * 6 * 100)
+    monkeypatch.setattr(importance, "_CALL", rows.cost_of_a_row * 20)  # a call costs as much as 20 rows
+    monkeypatch.setattr(importance, "WORK", rows.cost_of_a_row * 6 * (100 + 20))
     found = permutation_importance(rows)
-    assert (found["screened_by"], found["rows"], found["repeats"], found["left_out"]) == (100, 50, 4, 3)
+    assert (found["screened_by"], found["rows"], found["repeats"], found["left_out"]) == (100, 60, 3, 3)
     assert next(feature["name"] for feature in found["features"]) == "size"
 
 
