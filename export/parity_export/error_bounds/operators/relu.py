@@ -5,6 +5,7 @@ import onnx_ir as ir
 from parity_export.error_bounds.aten_operator import aten
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
+from parity_export.error_bounds.norms.error_norm import elementwise
 from parity_export.error_bounds.operator_rule import OperatorRule, WorstCase
 from parity_export.error_bounds.operators.shared.worst_case_graphs import at_its_steepest, behind_gemm
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U
@@ -21,7 +22,7 @@ def relu(builder: BoundBuilder, node: ir.Node) -> Bound:
     reach = builder.emit("Add", [x, builder.emit("Mul", [total, builder.number(2 * UNIT * scale * (1 + 8 * U))])])
     steep = builder.emit("Mul", [reach, builder.number(1 / FLUSH)])
     slope = builder.emit("Clip", [steep, builder.number(0.0), builder.number(1.0)])
-    return Bound(builder.emit("Mul", [total, slope]), scale, 0.0, 3 * FLUSHED)
+    return elementwise(builder, x, Bound(builder.emit("Mul", [total, slope]), scale, 0.0, 3 * FLUSHED))
 
 
 def worst_cases() -> list[WorstCase]:

@@ -1,7 +1,7 @@
 """Inner products, the error bound that Gemm, MatMul and Conv share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,22 @@ from numpy.typing import NDArray
 from parity_export.error_bounds.bound import Bound, Folding
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.norms.linear_norm import (
+    Before,
+    LinearMap,
+    SpectralNorms,
+    after,
+    before,
+    choose,
+    linear_map,
+    takes_norm,
+)
+from parity_export.error_bounds.norms.spectral_norm import spectral_norm
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, gamma
 
-_ROUNDINGS_BESIDE_THE_SUM = 8
-"""Of the bound's own evaluation: two of |v'| times its factor plus t, one of each rounded constant, some to spare."""
+_ROUNDINGS_BESIDE_THE_SUM = 12
+"""Of the bound's own evaluation: two of |v'| times its factor plus t, two of the norm's part, one of each rounded constant,
+some to spare."""
 
 Evaluate = Callable[[ir.Value, ir.Value, ir.Value], ir.Value]
 
@@ -29,6 +41,8 @@ class InnerProducts:
         bias: float32 ``[outputs]``, or None.
         extra: roundings of a term beside those of its sum.
         amplified: what a flushed number may be multiplied by.
+        norm_axes: of x, the axes that a norm before the map is taken over; by default the last.
+        spectral_norms: bounds the norms of the map between those axes; by default those of the matrix.
     """
 
     weight: NDArray[np.float32]
@@ -36,6 +50,8 @@ class InnerProducts:
     bias: NDArray[np.float32] | None
     extra: int = 0
     amplified: float = 1.0
+    norm_axes: tuple[int, ...] = ()
+    spectral_norms: SpectralNorms = lambda weight, magnitudes: (spectral_norm(weight), spectral_norm(magnitudes))
 
     @property
     def terms(self) -> int:
@@ -54,6 +70,8 @@ def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts
     order: a product or the bias that becomes zero leaves the sum as it was, and a partial sum can only be flushed if
     two of the terms under it were not; so every flush uses up a term. One more is the result, where it is read. A
     flushed weight changes its product by 2^-126 (|x'| + 2e): a subnormal one grows by 2^-101 / q, q below.
+
+    Behind several linear maps a norm of the operand's error may say more than its elements' bounds (`linear_norm`).
 
     In units of u/2, with e = s t + a |x'| + c, it is ``W' (t + (q/p) |x'|) + b'`` with p = (1 + 2 gamma_n) s,
     q = (1 + 2 gamma_n) a + 2 gamma_n / u and W' = p |W|: one more product like the node's own.
@@ -74,20 +92,44 @@ def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts
     folding = Folding(n, float(used.min(initial=np.inf)), float(used.max(initial=0.0)))
     p, q = (1 + 2 * error) * bound.scale, (1 + 2 * error) * bound.relative + error / UNIT
     weight = np.where((weight > 0) & (weight < FLUSH), weight + FLUSH / UNIT / q, weight)
+    evaluated = 1 + gamma(terms + _ROUNDINGS_BESIDE_THE_SUM)
+    flushes = (n + 1) * (1 + error) * FLUSHED * products.amplified
+    constant = weight.sum(axis=products.axes) * ((1 + 2 * error) * bound.constant + (q + 3 * p) * FLUSH) + flushes
+    if products.bias is not None:
+        constant = constant + error / UNIT * np.abs(products.bias.astype(np.float64))
+    given, linear = _norms(builder, node, products, weight)
+    rest, column = bound.tensor, None
+    if given is not None and linear is not None and rest is not None and takes_norm(given):
+        rest, column = choose(builder, rest, given, linear.ratio)
     if bound.tensor is None and not bound.relative:  # the same exact x everywhere
         operand, factor = builder.magnitude(x), q
     else:
         operand, factor = builder.emit("Mul", [builder.magnitude(x), builder.number(q / p)]), p
         # Something is always added: a factor alone might be fused into the sum behind it, and could not overflow here.
-        rest = builder.number(FLUSHED) if bound.tensor is None else bound.tensor
-        operand = builder.emit("Add", [operand, rest])
-    evaluated = 1 + gamma(terms + _ROUNDINGS_BESIDE_THE_SUM)
-    constant = weight.sum(axis=products.axes) * ((1 + 2 * error) * bound.constant + (q + 3 * p) * FLUSH)
-    constant = constant + (n + 1) * (1 + error) * FLUSHED * products.amplified
-    if products.bias is not None:
-        constant = constant + error / UNIT * np.abs(products.bias.astype(np.float64))
+        operand = builder.emit("Add", [operand, builder.number(FLUSHED) if rest is None else rest])
     total = evaluate(operand, builder.number(factor * evaluated * weight), builder.number(evaluated * constant))
-    return Bound(total, folding=folding)
+    if column is not None and given is not None and given.known is not None and linear is not None:
+        rows = (1 + 2 * error) * evaluated * given.known.scale * linear.rows
+        total = builder.emit("Add", [total, builder.emit("Mul", [column, builder.number(rows)])])
+    result = Bound(total, folding=folding)
+    if given is None or linear is None:
+        return result
+    return after(builder, node, given, linear, (error, flushes), result)
+
+
+def _norms(
+    builder: BoundBuilder, node: ir.Node, products: InnerProducts, magnitudes: NDArray[np.float64]
+) -> tuple[Before, LinearMap] | tuple[None, None]:
+    """Return what is known of the operand's norm, and the map's norms; nothing where no norm is known."""
+    x = builder.operand(node)
+    axes = products.norm_axes or (len(x.shape) - 1 if x.shape is not None else 0,)
+    given = before(builder, x, axes)
+    if given is None:
+        return None, None
+    weights = products.weight.astype(np.float64), magnitudes
+    linear = linear_map(weights, products.bias, (products.axes, axes), products.spectral_norms)
+    behind = [1] * (products.weight.ndim - 2) if products.norm_axes else []
+    return given, replace(linear, rows=linear.rows.reshape(-1, *behind))
 
 
 def weight_constant(builder: BoundBuilder, node: ir.Node, index: int) -> NDArray[np.float32]:
