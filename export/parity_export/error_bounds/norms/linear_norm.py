@@ -29,15 +29,25 @@ from numpy.typing import NDArray
 
 from parity_export.error_bounds.bound import Bound, Norm
 from parity_export.error_bounds.bound_graph import BoundBuilder
-from parity_export.error_bounds.norms.error_norm import as_tensor, elements, length, norm_of, of_elements, widened
-from parity_export.error_bounds.rounding_model import UNIT, U
+from parity_export.error_bounds.norms.error_norm import (
+    Axes,
+    as_tensor,
+    constant_of,
+    elements,
+    length,
+    norm_of,
+    of_elements,
+    widened,
+)
+from parity_export.error_bounds.norms.spectral_norm import spectral_norm
+from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U, gamma
 
 _NEEDED_LAYERS = 3
 """So many linear maps stand before the first that takes a norm: with fewer the elements' bounds are hardly larger, and a
 small network's graph stays as small as it is."""
 
 _FLOAT64 = 1 + 2.0**-40
-"""More than float64 loses in a sum of squares."""
+"""More than float64 loses in a sum of squares of some million numbers."""
 
 SpectralNorms = Callable[[NDArray[np.float64], NDArray[np.float64]], tuple[float, float]]
 """From W and |W| to bounds of ||W|| and || |W| ||, W as the matrix of the whole map between the axes of the norms."""
@@ -49,28 +59,28 @@ class LinearMap:
 
     Attributes:
         axes: of x, over which a norm before it is taken; those of a norm before it may be more.
-        rows: ``[outputs, 1, ...]``, the norm of each result's weights; broadcasts against y.
-        ratio: s sqrt(k) of the module's docstring, k elements of x.
+        rows: ``[outputs]``, ||w_i||.
+        columns: ``[inputs, 1]``, the norms of the columns of |W|; None for a map of many places at once.
+        mean: the sum of |W| over that of the rows' norms, for each product of a sum.
         signed: at least ||W||.
         absolute: at least || |W| ||.
         bias: ||b|| for one place of y.
-        outputs: results of one place.
     """
 
-    axes: tuple[int, ...]
+    axes: Axes
     rows: NDArray[np.float64]
-    ratio: float
+    columns: NDArray[np.float64] | None
+    mean: float
     signed: float
     absolute: float
     bias: float
-    outputs: int
 
 
 def linear_map(
     weights: tuple[NDArray[np.float64], NDArray[np.float64]],
     bias: NDArray[np.float32] | None,
-    axes: tuple[tuple[int, ...], tuple[int, ...]],
-    norms: SpectralNorms,
+    axes: tuple[Axes, Axes],
+    norms: SpectralNorms | None,
 ) -> LinearMap:
     """Return what the norms of a linear map need.
 
@@ -78,70 +88,74 @@ def linear_map(
         weights: W, and |W| or more.
         bias: ``[outputs]``, or None.
         axes: of W that are summed over, and of x that a norm is taken over.
-        norms: bounds the spectral norms.
+        norms: bounds the spectral norms of a map of many places at once; None for that of the matrix W.
     """
     weight, magnitudes = weights
-    summed = axes[0]
-    rows = np.sqrt((weight**2).sum(axis=summed)) * _FLOAT64
-    signed, absolute = norms(weight, magnitudes)
-    length_of_bias = 0.0 if bias is None else float(np.linalg.norm(bias.astype(np.float64))) * _FLOAT64
-    ratio = float(magnitudes.sum()) / max(float(rows.sum()), 1e-300)
-    return LinearMap(axes[1], rows, ratio, signed, absolute, length_of_bias, rows.size)
+    rows = _root_of_squares(weight, axes[0])
+    terms = weight.size // rows.size
+    mean = float(magnitudes.sum()) / max(terms * float(rows.sum()), 1e-300)
+    size_of_bias = 0.0 if bias is None else float(_root_of_squares(bias.astype(np.float64), (0,)))
+    if norms is not None:
+        return LinearMap(axes[1], rows, None, mean, *norms(weight, magnitudes), size_of_bias)
+    columns = _root_of_squares(magnitudes, (1 - axes[0][0],))[:, None]
+    return LinearMap(axes[1], rows, columns, mean, spectral_norm(weight), spectral_norm(magnitudes), size_of_bias)
+
+
+def _root_of_squares(array: NDArray[np.float64], axes: Axes) -> NDArray[np.float64]:
+    return np.asarray(np.sqrt((array**2).sum(axis=axes)) * _FLOAT64)
 
 
 @dataclass(frozen=True)
 class Before:
-    """What is known of the norm of a linear map's operand, of the part of its error that t stands for.
+    """What is known of a linear map's operand: norms of the part of its error that t stands for.
 
     Attributes:
-        least: the smaller of what its rules and its elements' bounds say.
-        known: what its rules say; None where the norm begins.
+        least: the smallest.
+        known: by its rules; None where the norm begins.
         count: how many elements of x it is over.
-        elements: what its elements' bounds say.
+        summed: of the elements' bounds, which a norm does not exceed; None where the norm begins.
     """
 
     least: Norm
     known: Norm | None
     count: int
-    elements: Norm
+    summed: Norm | None
 
 
-def before(builder: BoundBuilder, x: ir.Value, axes: tuple[int, ...]) -> Before | None:
+def before(builder: BoundBuilder, x: ir.Value, axes: Axes) -> Before | None:
     """Return what is known of an operand's norm; None where its elements' errors are the first, or its size is unknown."""
     known = norm_of(builder, x)
     if known is not None:
         known = widened(builder, x, known, axes)
-    if known is not None:
-        known = as_tensor(builder, x, known)
-    wanted = axes if known is None else known.axes
-    implied, count = of_elements(builder, x, wanted), elements(x, wanted)
-    if implied is None or count is None:
-        return None
     if known is None:
-        return Before(replace(implied, layers=1), None, count, implied)
-    least = builder.emit("Min", [known.tensor, implied.tensor])
-    scale = max(known.scale, implied.scale)
-    return Before(replace(known, tensor=least, scale=scale, constant=implied.constant), known, count, implied)
-
-
-def choose(builder: BoundBuilder, total: ir.Value, given: Before, ratio: float) -> tuple[ir.Value, ir.Value]:
-    """Return t, 0 in rows where the norm is smaller, and the norm, 0 in the other rows.
-
-    A comparison with NaN is false, and its row takes the norm, which is NaN.
-    """
-    known = given.known
-    assert known is not None  # noqa: S101
-    factor = ratio / math.sqrt(given.count) * given.elements.scale / known.scale
-    implied = builder.emit("Mul", [given.elements.tensor, builder.number(factor)])
-    smaller = builder.emit("Less", [implied, known.tensor])
-    nothing = builder.number(0.0)
-    most = builder.emit("Where", [smaller, builder.initializer(np.float32(np.inf)), nothing])
-    return builder.emit("Min", [total, most]), builder.emit("Where", [smaller, nothing, known.tensor])
+        begun, count = of_elements(builder, x, axes), elements(x, axes)
+        return None if begun is None or count is None else Before(replace(begun, layers=1), None, count, None)
+    known, count, bound = as_tensor(builder, x, known), elements(x, known.axes), builder.bound(x)
+    if count is None or bound.tensor is None:
+        return None
+    total = builder.emit("ReduceSum", [bound.tensor, builder.initializer(np.array(known.axes))], {"keepdims": 1})
+    summed = replace(known, tensor=total, scale=bound.scale * (1 + gamma(count + 4)))
+    least = builder.emit("Min", [known.tensor, total])
+    return Before(replace(known, tensor=least, scale=max(known.scale, summed.scale)), known, count, summed)
 
 
 def takes_norm(given: Before | None) -> bool:
     """Whether a linear map bounds its results by the norm as well."""
     return given is not None and given.known is not None and given.known.layers >= _NEEDED_LAYERS
+
+
+def choose(builder: BoundBuilder, x: ir.Value, given: Before, linear: LinearMap) -> tuple[ir.Value, ir.Value]:
+    """Return t, 0 in rows where the norm is smaller, and the norm, 0 in the other rows.
+
+    A comparison with NaN is false, and its row takes the norm, which is NaN.
+    """
+    known, summed, total = given.known, given.summed, builder.bound(x).tensor
+    assert known is not None and summed is not None and total is not None  # noqa: S101
+    factor = constant_of(builder, x, linear.mean * summed.scale / known.scale)
+    smaller = builder.emit("Less", [builder.emit("Mul", [summed.tensor, factor]), known.tensor])
+    nothing, everything = (builder.initializer(np.full((1,) * len(x.shape or ()), end, np.float32)) for end in (0, np.inf))
+    most = builder.emit("Where", [smaller, everything, nothing])
+    return builder.emit("Min", [total, most]), builder.emit("Where", [smaller, nothing, known.tensor])
 
 
 def after(
@@ -159,17 +173,22 @@ def after(
     """
     x, y = builder.operand(node), node.outputs[0]
     bound, (error, flushes) = builder.bound(x), rounding
-    results = elements(y, given.least.axes)
+    axes, results = given.least.axes, elements(y, given.least.axes)
     if results is None:
         return result
-    known = length(builder, x, given.least.axes, given.count)
     carried = linear.signed + 2 * error * linear.absolute
-    own = error / UNIT * linear.absolute + carried * bound.relative
-    constant = carried * (given.least.constant + bound.constant) + own * known.constant
-    constant = constant * math.sqrt(given.count) + math.sqrt(results) * flushes
-    constant += error / UNIT * linear.bias * math.sqrt(results / linear.outputs)
-    first = builder.emit("Mul", [given.least.tensor, builder.number(carried * given.least.scale)])
-    second = builder.emit("Mul", [known.tensor, builder.number(own * known.scale)])
-    total = builder.emit("Add", [builder.emit("Add", [first, second]), builder.number(constant)])
-    layers = given.least.layers + 1
-    return replace(result, norm=Norm(total, given.least.axes, layers, result.tensor, 1 + 8 * U))
+    constant = carried * (given.least.constant + bound.constant) * math.sqrt(given.count)
+    constant += math.sqrt(results) * flushes + error / UNIT * linear.bias * math.sqrt(results / linear.rows.size)
+    if linear.columns is not None and axes == linear.axes:
+        columns = error / UNIT * linear.columns + carried * bound.relative
+        weights = builder.number(columns * (1 + gamma(given.count + 8)))
+        own = builder.emit("MatMul", [builder.magnitude(x), weights])
+        constant += float(columns.sum()) * FLUSHED
+    else:
+        size, factor = length(builder, x, axes, given.count), error / UNIT * linear.absolute + carried * bound.relative
+        own = builder.emit("Mul", [size.tensor, constant_of(builder, x, factor * size.scale)])
+        constant += factor * size.constant * math.sqrt(given.count)
+    own = builder.emit("Add", [own, constant_of(builder, x, constant)])
+    before = builder.emit("Mul", [given.least.tensor, constant_of(builder, x, carried * given.least.scale)])
+    total = builder.emit("Add", [before, own])
+    return replace(result, norm=Norm(total, axes, given.least.layers + 1, result.tensor, 1 + 8 * U))

@@ -15,7 +15,7 @@ from torch import Tensor
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.elementary_functions import Elementary, measured_function
-from parity_export.error_bounds.norms.error_norm import elementwise
+from parity_export.error_bounds.norms.passing import elementwise
 from parity_export.error_bounds.operator_rule import ErrorRule
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
 

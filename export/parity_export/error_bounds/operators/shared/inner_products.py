@@ -1,7 +1,7 @@
 """Inner products, the error bound that Gemm, MatMul and Conv share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,6 @@ from parity_export.error_bounds.norms.linear_norm import (
     linear_map,
     takes_norm,
 )
-from parity_export.error_bounds.norms.spectral_norm import spectral_norm
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, gamma
 
 _ROUNDINGS_BESIDE_THE_SUM = 12
@@ -41,8 +40,8 @@ class InnerProducts:
         bias: float32 ``[outputs]``, or None.
         extra: roundings of a term beside those of its sum.
         amplified: what a flushed number may be multiplied by.
-        norm_axes: of x, the axes that a norm before the map is taken over; by default the last.
-        spectral_norms: bounds the norms of the map between those axes; by default those of the matrix.
+        norms: of a map of all places of x at once, axes 1 and later, bounds the spectral norms; None for one of the
+            last axis alone, whose norms are those of the matrix.
     """
 
     weight: NDArray[np.float32]
@@ -50,8 +49,7 @@ class InnerProducts:
     bias: NDArray[np.float32] | None
     extra: int = 0
     amplified: float = 1.0
-    norm_axes: tuple[int, ...] = ()
-    spectral_norms: SpectralNorms = lambda weight, magnitudes: (spectral_norm(weight), spectral_norm(magnitudes))
+    norms: SpectralNorms | None = None
 
     @property
     def terms(self) -> int:
@@ -99,22 +97,30 @@ def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts
         constant = constant + error / UNIT * np.abs(products.bias.astype(np.float64))
     given, linear = _norms(builder, node, products, weight)
     rest, column = bound.tensor, None
-    if given is not None and linear is not None and rest is not None and takes_norm(given):
-        rest, column = choose(builder, rest, given, linear.ratio)
+    if given is not None and linear is not None and takes_norm(given):
+        rest, column = choose(builder, x, given, linear)
     if bound.tensor is None and not bound.relative:  # the same exact x everywhere
         operand, factor = builder.magnitude(x), q
     else:
         operand, factor = builder.emit("Mul", [builder.magnitude(x), builder.number(q / p)]), p
         # Something is always added: a factor alone might be fused into the sum behind it, and could not overflow here.
         operand = builder.emit("Add", [operand, builder.number(FLUSHED) if rest is None else rest])
-    total = evaluate(operand, builder.number(factor * evaluated * weight), builder.number(evaluated * constant))
-    if column is not None and given is not None and given.known is not None and linear is not None:
-        rows = (1 + 2 * error) * evaluated * given.known.scale * linear.rows
-        total = builder.emit("Add", [total, builder.emit("Mul", [column, builder.number(rows)])])
-    result = Bound(total, folding=folding)
+    weight, constant = factor * evaluated * weight, evaluated * constant
     if given is None or linear is None:
-        return result
-    return after(builder, node, given, linear, (error, flushes), result)
+        return Bound(evaluate(operand, builder.number(weight), builder.number(constant)), folding=folding)
+    if column is None or given.known is None:
+        total = evaluate(operand, builder.number(weight), builder.number(constant))
+    else:
+        rows = (1 + 2 * error) * evaluated * given.known.scale * linear.rows
+        if products.norms is None and given.known.axes == linear.axes:  # one product more of each sum
+            operand = builder.emit("Concat", [operand, column], {"axis": linear.axes[0]})
+            weight = np.concatenate([weight, np.expand_dims(rows, products.axes[0])], axis=products.axes[0])
+            total = evaluate(operand, builder.number(weight), builder.number(constant))
+        else:
+            rows = rows.reshape(-1, *[1] * (products.weight.ndim - 2))
+            total = evaluate(operand, builder.number(weight), builder.number(constant))
+            total = builder.emit("Add", [total, builder.emit("Mul", [column, builder.number(rows)])])
+    return after(builder, node, given, linear, (error, flushes), Bound(total, folding=folding))
 
 
 def _norms(
@@ -122,14 +128,13 @@ def _norms(
 ) -> tuple[Before, LinearMap] | tuple[None, None]:
     """Return what is known of the operand's norm, and the map's norms; nothing where no norm is known."""
     x = builder.operand(node)
-    axes = products.norm_axes or (len(x.shape) - 1 if x.shape is not None else 0,)
-    given = before(builder, x, axes)
+    rank = len(x.shape) if x.shape is not None else 0
+    axes = (rank - 1,) if products.norms is None else tuple(range(1, rank))
+    given = before(builder, x, axes) if rank > 1 else None
     if given is None:
         return None, None
     weights = products.weight.astype(np.float64), magnitudes
-    linear = linear_map(weights, products.bias, (products.axes, axes), products.spectral_norms)
-    behind = [1] * (products.weight.ndim - 2) if products.norm_axes else []
-    return given, replace(linear, rows=linear.rows.reshape(-1, *behind))
+    return given, linear_map(weights, products.bias, (products.axes, axes), products.norms)
 
 
 def weight_constant(builder: BoundBuilder, node: ir.Node, index: int) -> NDArray[np.float32]:

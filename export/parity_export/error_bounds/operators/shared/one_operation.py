@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from parity_export.error_bounds.bound import Bound, Factor
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
-from parity_export.error_bounds.norms.error_norm import added, elementwise
+from parity_export.error_bounds.norms.passing import added, elementwise
 from parity_export.error_bounds.operators.shared.affine_map import AffineMap, after_linear
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
 
@@ -60,7 +60,8 @@ def _add_constant(builder: BoundBuilder, node: ir.Node, index: int, constant: ND
         return after_linear(builder, node, AffineMap(np.ones(1), np.abs(constant), 1), index)
     if bound.tensor is not None or bound.relative:
         bound = Bound(*builder.tensor(builder.operand(node, index)))
-    return Bound(bound.tensor, bound.scale * _ONCE, ROUNDED, _ONCE * bound.constant + 4 * FLUSHED)
+    result = Bound(bound.tensor, bound.scale * _ONCE, ROUNDED, _ONCE * bound.constant + 4 * FLUSHED)
+    return elementwise(builder, builder.operand(node, index), result, _ONCE)
 
 
 def scaled(builder: BoundBuilder, node: ir.Node, index: int, factor: NDArray[np.float64], folded: int = 1) -> Bound:
@@ -91,7 +92,8 @@ def scaled(builder: BoundBuilder, node: ir.Node, index: int, factor: NDArray[np.
     total, scale = builder.tensor(builder.operand(node, index))
     total = builder.emit("Mul", [total, builder.number(factor)])
     constant = 2 * largest * FLUSH + 4 * FLUSHED
-    return Bound(total, scale * _ONCE * _ONCE * _ONCE, rounded, constant, factor=known)
+    result = Bound(total, scale * _ONCE * _ONCE * _ONCE, rounded, constant, factor=known)
+    return elementwise(builder, builder.operand(node, index), result, largest * _ONCE)
 
 
 def checked_constant(
