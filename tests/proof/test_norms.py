@@ -162,7 +162,8 @@ NETWORKS: dict[str, tuple[list[Any], list[int], int]] = {
         2,
     ),
     "a mean of images": (
-        [conv(4, 2, 3, 3), conv(4, 4, 2, 1), "Relu", conv(4, 4, 1, 1), ("GlobalAveragePool", [], {}), shape(-1, 4), gemm(2, 4)],
+        [conv(4, 2, 3, 3), conv(4, 4, 2, 1), "Relu", conv(4, 4, 1, 1), ("GlobalAveragePool", [], {}), shape(-1, 4),
+         gemm(2, 4)],
         [2, 6, 4],
         2,
     ),
@@ -212,7 +213,7 @@ def test_no_evaluation_leaves_the_norm_of_any_value(name: str) -> None:
 
 
 def _with_norms(graph: bytes) -> tuple[bytes, dict[str, tuple[str, float, tuple[int, ...]]]]:
-    """Return a graph that answers the norm of every value of which one is known, its scale and its axes by the value."""
+    """Return a graph that answers the norm of every value that has one; the norm, its scale and axes by the value."""
     model = ir.from_proto(onnx.shape_inference.infer_shapes(onnx.load_from_string(graph), data_prop=True))
     builder = BoundBuilder(model.graph)
     builder.begin(model.graph.inputs[0], Bound(constant=FLUSHED))
@@ -250,7 +251,7 @@ def test_the_error_bound_with_a_norm_holds_on_every_evaluator(name: str, at_once
 
 
 def _lossy() -> tuple[bytes, Any, np.ndarray]:
-    """Return sums in which every half of a last place is lost, with the same sign, and the mean of what is lost, three times.
+    """Return sums in which every half of a last place is lost, of one sign, and the mean of what is lost, three times.
 
     1 is taken away from what the first layer computes, so that the later ones hardly add to the error.
     """
@@ -263,8 +264,9 @@ def _lossy() -> tuple[bytes, Any, np.ndarray]:
 def test_errors_of_one_sign_come_near_to_the_norm(at_once: None) -> None:
     graph, contract, rows = _lossy()
     certified, inputs = certified_graph(graph, contract), {"features": rows}
-    error = np.abs(evaluate(graph, inputs, EVALUATORS["adversarial -1"])["value"] - evaluate(graph, inputs, Exact())["value"])
-    for bound in (create_session(certified).run(["error_bound"], inputs)[0], evaluate(certified, inputs, Compliant())["error_bound"]):
+    exact, found = (evaluate(graph, inputs, one)["value"] for one in (Exact(), EVALUATORS["adversarial -1"]))
+    error, by_hand = np.abs(found - exact), evaluate(certified, inputs, Compliant())["error_bound"]
+    for bound in (create_session(certified).run(["error_bound"], inputs)[0], by_hand):
         assert 0.1 < (error / bound).max() < 1
 
 

@@ -74,8 +74,8 @@ class Bound:
     v is the exact value, v' the one that the graph at hand computed, a unit is `arithmetic.UNIT`. Where a number is not
     finite nothing is claimed. The parts are added up in the graph only where a rule needs their sum.
 
-    The error of an evaluation is the sum of two: each element of the first is at most ``scale t``, each of the second at
-    most ``relative |v'| + constant``. Of the first a norm may be known as well.
+    The error of an evaluation is the sum of two: each element of the first is at most ``scale t``, each of the second
+    at most ``relative |v'| + constant``. Of the first a norm may be known as well.
 
     Attributes:
         tensor: t, computed in the graph, of v's shape; None where there is none.

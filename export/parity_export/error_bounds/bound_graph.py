@@ -117,8 +117,8 @@ class BoundBuilder:
             scale *= 1 + 4 * U  # four roundings above; the error bound is a sum of numbers that are not negative
             norm = None if bound.norm is None or bound.norm.beside is not bound.tensor else bound.norm
             if norm is not None:  # t now stands for the whole error
-                more = {"relative": norm.relative + bound.relative, "constant": norm.constant + bound.constant}
-                norm = replace(norm, beside=total, **more)
+                relative, constant = norm.relative + bound.relative, norm.constant + bound.constant
+                norm = replace(norm, beside=total, relative=relative, constant=constant)
             self._bounds[value] = Bound(total, scale, folding=bound.folding, factor=bound.factor, norm=norm)
         return total, scale
 

@@ -205,7 +205,8 @@ def deep(b: Builder) -> None:
             b.go_on(linear_map(b, b.shape[-1]))
         kind = b.random.integers(6)
         if kind < 3:
-            b.go_on(b.node(str(b.random.choice(["Relu", "Tanh", "Sigmoid", "Gelu", "LeakyRelu", "Abs", "Neg"])), b.current))
+            name = str(b.random.choice(["Relu", "Tanh", "Sigmoid", "Gelu", "LeakyRelu", "Abs", "Neg"]))
+            b.go_on(b.node(name, b.current))
         elif kind == 3:
             (batch_normalization if b.chance(0.5) else affine)(b)
         elif kind == 4:

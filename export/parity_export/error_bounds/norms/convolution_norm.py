@@ -1,15 +1,16 @@
 """The spectral norm of a convolution as one map of whole images, bounded from above, whatever their sizes.
 
-A convolution of a padded image is one of the infinite grid between an image that is zero outside and a part of the result, so
-that its norm is no larger than that of the infinite grid's, which is the largest that the matrix
+A convolution of a padded image is one of the infinite grid between an image that is zero outside and a part of the
+result, so that its norm is no larger than that of the infinite grid's, which is the largest that the matrix
 
     W(f) = sum over a of P_a exp(-i f a)        [outputs, inputs]
 
-has at any frequency f. P are the taps, a tap at the place p with stride s as one at a = p // s of the channel p mod s (an image
-is s^2 images of every s-th element). Frequencies are tried at N points of each axis. Between them the norm is not much larger:
-for the vectors with which W(f) attains it, the real part of u* W(f) v, turned to be real at its largest, is a trigonometric
-polynomial of degree A/2 but for a factor of modulus 1, A the largest a; near its maximum M it is at least M cos((A/2) t) at the
-distance t (M. Riesz, 1914), and some point lies within pi / N: the largest of the points, divided by cos(pi A / 2N) for each axis.
+has at any frequency f. P are the taps, a tap at the place p with stride s as one at a = p // s of the channel p mod s
+(an image is s^2 images of every s-th element). Frequencies are tried at N points of each axis. Between them the norm
+is not much larger: for the vectors with which W(f) attains it, the real part of u* W(f) v, turned to be real at its
+largest, is a trigonometric polynomial of degree A/2 but for a factor of modulus 1, A the largest a; near its maximum
+M it is at least M cos((A/2) t) at the distance t (M. Riesz, 1914), and some point lies within pi / N: the largest of
+the points, divided by cos(pi A / 2N) for each axis.
 """
 
 import math
@@ -21,7 +22,8 @@ from numpy.typing import NDArray
 from parity_export.error_bounds.norms.spectral_norm import rounded_up, spectral_norm
 
 _POINTS = ((8, 1e10), (4, 2e11))
-"""Points of an axis for each element of A, and how many operations they may cost; beyond the last the taps are added up."""
+"""Points of an axis for each element of A, and how many operations they may cost; beyond the last the taps are added
+up."""
 
 _ROUNDED = 2.0**-40
 """More than float64 loses in W(f), of the sum of magnitudes: some ten of its units for each of a few dozen taps."""
@@ -61,7 +63,7 @@ def convolution_norms(
 
 
 def _signed(taps: NDArray[np.float64]) -> float:
-    """Return at least the norm of the infinite grid's map, but for rounding; the taps are ``[groups, ., ., *(A + 1)]``."""
+    """Return at least the norm of the infinite grid's map, but for rounding; taps ``[groups, ., ., *(A + 1)]``."""
     rows, columns = sorted(taps.shape[1:3])
     for points, most in _POINTS:
         counts = [max(1, points * (size - 1)) for size in taps.shape[3:]]

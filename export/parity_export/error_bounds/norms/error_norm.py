@@ -1,15 +1,17 @@
 """The norm of an error, carried by the graph: how a rule reads it, and how it hands one on.
 
-Let d be v~ - v, its norm taken over some axes of v and for each place of the other axes on its own. An evaluation's error is
-bounded by its elements and by its norm independently of one another: where the one claims nothing the other may.
+Let d be v~ - v, its norm taken over some axes of v and for each place of the other axes on its own. An evaluation's
+error is bounded by its elements and by its norm independently of one another: where the one claims nothing the other
+may.
 
-The length of a value that the graph computes, ||v'||, is the root of a sum of n squares. Each square and each partial sum may be
-flushed, at most n of them that matter and the sum itself (`inner_products`), and the rest is rounded n times at most, so that
+The length of a value that the graph computes, ||v'||, is the root of a sum of n squares. Each square and each partial
+sum may be flushed, at most n of them that matter and the sum itself (`inner_products`), and the rest is rounded n
+times at most, so that
 
     ||v'|| <= sqrt(s' (1 + gamma_(n+1)) + 2 n 2^-126) <= sqrt(s') (1 + gamma_(n+1)) + 2^-62 sqrt(n)
 
-with s' as it is computed, and the root itself may be off by 2^-18 of itself. Where a square overflows the length is infinite, and
-then nothing is claimed of the norm.
+with s' as it is computed, and the root itself may be off by 2^-18 of itself. Where a square overflows the length is
+infinite, and then nothing is claimed of the norm.
 """
 
 import math
@@ -41,8 +43,8 @@ def elements(value: ir.Value, axes: Axes) -> int | None:
     """Return how many elements a value has over some axes; None if that is not known."""
     if value.shape is None:
         return None
-    sizes = [value.shape[axis] for axis in axes]
-    return math.prod(size for size in sizes if isinstance(size, int)) if all(isinstance(n, int) for n in sizes) else None
+    sizes = [size for axis in axes if isinstance(size := value.shape[axis], int)]
+    return math.prod(sizes) if len(sizes) == len(axes) else None
 
 
 def constant_of(builder: BoundBuilder, value: ir.Value, number: float) -> ir.Value:

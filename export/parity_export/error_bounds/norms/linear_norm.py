@@ -5,18 +5,26 @@ y = W x + b is computed as y~ = W x~ + b + r, r the roundings and flushes of its
     ||y~ - y|| <= ||W|| rho + ||r||
     |y~_i - y_i| <= min(sum_j |w_ij| e_j, ||w_i|| rho) + |r_i|
 
-where |r| <= gamma_n (|W| |x~| + |b|) + f, f the flushes (`inner_products`), and |x~| <= |x'| + |x~ - x'|. Of x~ - x', a difference
-of two errors, the same holds with 2 e and 2 rho, so that
+where |r| <= gamma_n (|W| |x~| + |b|) + f, f the flushes (`inner_products`), and |x~| <= |x'| + |x~ - x'|. A subnormal
+weight may be read as zero: it counts as 2^-126 / gamma_n more in |W|. Of x~ - x', a difference of two errors, the
+same holds with 2 e and 2 rho, so that
 
-    ||r|| <= gamma_n (|| |W| || (||x'|| + 2 rho) + ||b||) + sqrt(m) f                    m results
+    ||r|| <= gamma_n (|| |W| |x'| || + 2 || |W| || rho + ||b||) + sqrt(m) f                    m results
     |r_i| <= gamma_n (|w_i| |x'| + 2 min(|w_i| e, ||w_i|| rho) + |b_i|) + f
 
-The smaller of both is not taken for every result, which would take another product with |W|, but for every row: where
-s ||e|| < rho the elements' bounds stand in the product and the norm is left out, elsewhere the other way round. Each is a bound,
-whichever is chosen; s is the ratio of both for errors of one size, |W| 1 to ||w_i|| sqrt(k) added up over i.
+|| |W| |x'| || is at most the sum of |x'_j| times the norms of |W|'s columns, which lie so near to one direction that
+little is lost, and at most || |W| || ||x'||, which is taken for a map of many places at once.
 
-The overflow guard (docs/proof.md) holds: rho is at least gamma_n || |W| |x'| + |b| || and so in units at least 2 n times the sum of
-the magnitudes of any result.
+The smaller of both is not taken for every result, which would take another product with |W|, but for every row: where
+
+    (sum of |W|) / count sum_j e_j < (sum_i ||w_i||) rho
+
+the elements' bounds stand in the product and the norm is left out, elsewhere the other way round. Each is a bound,
+whichever is chosen; on the left is what the elements make of all results of one place where their errors are of one
+size.
+
+The overflow guard (docs/proof.md) holds: rho is at least gamma_n || |W| |x'| + |b| || and so in units at least 2 n
+times the sum of the magnitudes of any result.
 """
 
 import math
@@ -40,11 +48,11 @@ from parity_export.error_bounds.norms.error_norm import (
     widened,
 )
 from parity_export.error_bounds.norms.spectral_norm import spectral_norm
-from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U, gamma
+from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
 
 _NEEDED_LAYERS = 3
-"""So many linear maps stand before the first that takes a norm: with fewer the elements' bounds are hardly larger, and a
-small network's graph stays as small as it is."""
+"""So many linear maps stand before the first that takes a norm: with fewer the elements' bounds are hardly larger,
+and a small network's graph stays as small as it is."""
 
 _FLOAT64 = 1 + 2.0**-40
 """More than float64 loses in a sum of squares of some million numbers."""
@@ -61,7 +69,7 @@ class LinearMap:
         axes: of x, over which a norm before it is taken; those of a norm before it may be more.
         rows: ``[outputs]``, ||w_i||.
         columns: ``[inputs, 1]``, the norms of the columns of |W|; None for a map of many places at once.
-        mean: the sum of |W| over that of the rows' norms, for each product of a sum.
+        ratio: the sum of |W| over that of the rows' norms.
         signed: at least ||W||.
         absolute: at least || |W| ||.
         bias: ||b|| for one place of y.
@@ -70,35 +78,38 @@ class LinearMap:
     axes: Axes
     rows: NDArray[np.float64]
     columns: NDArray[np.float64] | None
-    mean: float
+    ratio: float
     signed: float
     absolute: float
     bias: float
 
 
 def linear_map(
-    weights: tuple[NDArray[np.float64], NDArray[np.float64]],
+    weight: NDArray[np.float64],
     bias: NDArray[np.float32] | None,
     axes: tuple[Axes, Axes],
+    n: int,
     norms: SpectralNorms | None,
 ) -> LinearMap:
     """Return what the norms of a linear map need.
 
     Args:
-        weights: W, and |W| or more.
+        weight: W.
         bias: ``[outputs]``, or None.
         axes: of W that are summed over, and of x that a norm is taken over.
+        n: roundings of a term.
         norms: bounds the spectral norms of a map of many places at once; None for that of the matrix W.
     """
-    weight, magnitudes = weights
-    rows = _root_of_squares(weight, axes[0])
-    terms = weight.size // rows.size
-    mean = float(magnitudes.sum()) / max(terms * float(rows.sum()), 1e-300)
+    magnitudes = np.abs(weight)
+    flushed = (magnitudes > 0) & (magnitudes < FLUSH)
+    magnitudes = np.where(flushed, magnitudes + FLUSH / gamma(n), magnitudes)
+    rows = _root_of_squares(weight, axes[0]) + 4 * FLUSH * np.sqrt(flushed.sum(axis=axes[0]))
+    ratio = float(magnitudes.sum()) / max(float(rows.sum()), FLUSH)
     size_of_bias = 0.0 if bias is None else float(_root_of_squares(bias.astype(np.float64), (0,)))
     if norms is not None:
-        return LinearMap(axes[1], rows, None, mean, *norms(weight, magnitudes), size_of_bias)
+        return LinearMap(axes[1], rows, None, ratio, *norms(weight, magnitudes), size_of_bias)
     columns = _root_of_squares(magnitudes, (1 - axes[0][0],))[:, None]
-    return LinearMap(axes[1], rows, columns, mean, spectral_norm(weight), spectral_norm(magnitudes), size_of_bias)
+    return LinearMap(axes[1], rows, columns, ratio, spectral_norm(weight), spectral_norm(magnitudes), size_of_bias)
 
 
 def _root_of_squares(array: NDArray[np.float64], axes: Axes) -> NDArray[np.float64]:
@@ -110,69 +121,64 @@ class Before:
     """What is known of a linear map's operand: norms of the part of its error that t stands for.
 
     Attributes:
+        linear: the map.
         least: the smallest.
-        known: by its rules; None where the norm begins.
         count: how many elements of x it is over.
+        known: by its rules; None where the norm begins.
         summed: of the elements' bounds, which a norm does not exceed; None where the norm begins.
     """
 
+    linear: LinearMap
     least: Norm
-    known: Norm | None
     count: int
-    summed: Norm | None
+    known: Norm | None = None
+    summed: Norm | None = None
 
 
-def before(builder: BoundBuilder, x: ir.Value, axes: Axes) -> Before | None:
-    """Return what is known of an operand's norm; None where its elements' errors are the first, or its size is unknown."""
+def before(builder: BoundBuilder, x: ir.Value, linear: LinearMap) -> Before | None:
+    """Return what is known of an operand's norm; None where its error is the first, or its size unknown."""
     known = norm_of(builder, x)
     if known is not None:
-        known = widened(builder, x, known, axes)
+        known = widened(builder, x, known, linear.axes)
     if known is None:
-        begun, count = of_elements(builder, x, axes), elements(x, axes)
-        return None if begun is None or count is None else Before(replace(begun, layers=1), None, count, None)
+        begun, count = of_elements(builder, x, linear.axes), elements(x, linear.axes)
+        return None if begun is None or count is None else Before(linear, replace(begun, layers=1), count)
     known, count, bound = as_tensor(builder, x, known), elements(x, known.axes), builder.bound(x)
     if count is None or bound.tensor is None:
         return None
     total = builder.emit("ReduceSum", [bound.tensor, builder.initializer(np.array(known.axes))], {"keepdims": 1})
     summed = replace(known, tensor=total, scale=bound.scale * (1 + gamma(count + 4)))
-    least = builder.emit("Min", [known.tensor, total])
-    return Before(replace(known, tensor=least, scale=max(known.scale, summed.scale)), known, count, summed)
+    least = replace(known, tensor=builder.emit("Min", [known.tensor, total]), scale=max(known.scale, summed.scale))
+    return Before(linear, least, count, known, summed)
 
 
-def takes_norm(given: Before | None) -> bool:
-    """Whether a linear map bounds its results by the norm as well."""
-    return given is not None and given.known is not None and given.known.layers >= _NEEDED_LAYERS
-
-
-def choose(builder: BoundBuilder, x: ir.Value, given: Before, linear: LinearMap) -> tuple[ir.Value, ir.Value]:
-    """Return t, 0 in rows where the norm is smaller, and the norm, 0 in the other rows.
+def choose(builder: BoundBuilder, x: ir.Value, given: Before) -> tuple[ir.Value | None, ir.Value | None]:
+    """Return t, 0 in rows where the norm is smaller, and the norm, 0 in the other rows; t and None where none is taken.
 
     A comparison with NaN is false, and its row takes the norm, which is NaN.
     """
     known, summed, total = given.known, given.summed, builder.bound(x).tensor
-    assert known is not None and summed is not None and total is not None  # noqa: S101
-    factor = constant_of(builder, x, linear.mean * summed.scale / known.scale)
+    if known is None or summed is None or total is None or known.layers < _NEEDED_LAYERS:
+        return total, None
+    factor = constant_of(builder, x, given.linear.ratio / given.count * summed.scale / known.scale)
     smaller = builder.emit("Less", [builder.emit("Mul", [summed.tensor, factor]), known.tensor])
-    nothing, everything = (builder.initializer(np.full((1,) * len(x.shape or ()), end, np.float32)) for end in (0, np.inf))
+    nothing, everything = constant_of(builder, x, 0.0), constant_of(builder, x, np.inf)
     most = builder.emit("Where", [smaller, everything, nothing])
     return builder.emit("Min", [total, most]), builder.emit("Where", [smaller, nothing, known.tensor])
 
 
-def after(
-    builder: BoundBuilder, node: ir.Node, given: Before, linear: LinearMap, rounding: tuple[float, float], result: Bound
-) -> Bound:
+def after(builder: BoundBuilder, node: ir.Node, given: Before, rounding: tuple[float, float], result: Bound) -> Bound:
     """Return the error bound of y with its norm.
 
     Args:
         builder: the graph.
         node: the linear map, of x.
         given: of x.
-        linear: the map.
         rounding: gamma_n, and what one result's flushes may be, in units.
         result: the bound of y.
     """
     x, y = builder.operand(node), node.outputs[0]
-    bound, (error, flushes) = builder.bound(x), rounding
+    bound, linear, (error, flushes) = builder.bound(x), given.linear, rounding
     axes, results = given.least.axes, elements(y, given.least.axes)
     if results is None:
         return result

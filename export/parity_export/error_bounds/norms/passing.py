@@ -15,7 +15,6 @@ from parity_export.error_bounds.bound import Bound, Norm
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.norms.error_norm import (
     Axes,
-    as_tensor,
     constant_of,
     elements,
     length,
@@ -31,8 +30,8 @@ Parts = Sequence[tuple[float, ir.Value]]
 def elementwise(builder: BoundBuilder, x: ir.Value, result: Bound, slope: float = 1.0) -> Bound:
     """Return the error bound of v = f(x), element by element, with its norm: slope times that of x.
 
-    An element's error is f(x~) - f(x), at most slope |x~ - x|, which is what t stands for, and what computing f adds, which
-    is what the relative and the constant part stand for.
+    An element's error is f(x~) - f(x), at most slope |x~ - x|, which is what t stands for, and what computing f adds,
+    which is what the relative and the constant part stand for.
 
     Args:
         builder: the graph.
@@ -83,7 +82,8 @@ def added(
 def reshaped(builder: BoundBuilder, node: ir.Node, result: Bound) -> Bound:
     """Return the error bound of elements that stay in their order, with the norm over the axes behind those that stay.
 
-    The first axes that both shapes share say which elements belong together; the norm is taken over all axes behind them.
+    The first axes that both shapes share say which elements belong together; the norm is taken over all axes behind
+    them.
     """
     value, output = builder.operand(node), node.outputs[0]
     norm = norm_of(builder, value)
@@ -117,14 +117,15 @@ def transposed(builder: BoundBuilder, node: ir.Node, result: Bound) -> Bound:
     norm = norm_of(builder, value)
     if norm is None or value.shape is None or result.tensor is None:
         return result
-    places = list(node.attributes["perm"].as_ints()) if "perm" in node.attributes else list(range(len(value.shape)))[::-1]
+    given = node.attributes.get("perm")
+    places = list(range(len(value.shape)))[::-1] if given is None else list(given.as_ints())
     moved = builder.emit("Transpose", [norm.tensor], {"perm": places})
     axes = tuple(sorted(places.index(axis) for axis in norm.axes))
     return replace(result, norm=replace(norm, tensor=moved, axes=axes, beside=result.tensor))
 
 
 def joined(builder: BoundBuilder, values: Sequence[ir.Value], axis: int, result: Bound) -> Bound:
-    """Return the error bound of tensors that are joined along an axis of their norms: the root of the norms' squares' sum."""
+    """Return the error bound of tensors that are joined along an axis of their norms, with the norm of all of them."""
     known = [norm for value in values if (norm := norm_of(builder, value)) is not None]
     axes = known[0].axes if known else ()
     norms = [whole(builder, value, axes) for value in values] if axis in axes else []
@@ -171,13 +172,15 @@ def scaled_and_shifted(
     return replace(result, norm=replace(norm, tensor=total, scale=1 + 8 * U, beside=result.tensor))
 
 
-def over_windows(builder: BoundBuilder, node: ir.Node, result: Bound, axes: Axes, factors: tuple[float, float]) -> Bound:
+def over_windows(
+    builder: BoundBuilder, node: ir.Node, result: Bound, axes: Axes, factors: tuple[float, float]
+) -> Bound:
     """Return the error bound of sums or maxima over windows or whole axes, with its norm.
 
     Args:
         builder: the graph.
         node: of x, its first input.
-        result: of the node's result; its tensor stands for what x's error makes of it, and for the roundings of the sums.
+        result: of the node's result; its tensor stands for what x's error makes of it, and for the sums' roundings.
         axes: of x that the windows lie in.
         factors: at least the norm of the map; what is added, in units, of the norm of x' itself.
     """

@@ -1,9 +1,9 @@
 """The spectral norm of a constant matrix, bounded from above; what float64 loses on the way is paid for.
 
-With G = A A* and c a guess that is a little too large, c I - G is positive definite, and Cholesky's algorithm says so: if it
-runs to completion on a Hermitian matrix M of order d in floating point, the computed R has R* R = M + E with
-||E|| <= gamma_(d+1) ||R||_F^2 <= gamma_(d+1) / (1 - gamma_(d+1)) trace(M), so that no eigenvalue of M lies below minus that
-(S. M. Rump, Verification of positive definiteness, BIT 46, 2006; Higham, theorem 10.3). Hence
+With G = A A* and c a guess that is a little too large, c I - G is positive definite, and Cholesky's algorithm says
+so: if it runs to completion on a Hermitian matrix M of order d in floating point, the computed R has R* R = M + E
+with ||E|| <= gamma_(d+1) ||R||_F^2 <= gamma_(d+1) / (1 - gamma_(d+1)) trace(M), so that no eigenvalue of M lies below
+minus that (S. M. Rump, Verification of positive definiteness, BIT 46, 2006; Higham, theorem 10.3). Hence
 
     ||A||^2 = ||G|| <= c + d c gamma + ||A||_F^2 gamma
 

@@ -34,9 +34,7 @@ def conv(builder: BoundBuilder, node: ir.Node) -> Bound:
     )  # fmt: skip
 
 
-def _norms(
-    node: ir.Node, weight: NDArray[np.float64], magnitudes: NDArray[np.float64]
-) -> tuple[float, float]:
+def _norms(node: ir.Node, weight: NDArray[np.float64], magnitudes: NDArray[np.float64]) -> tuple[float, float]:
     """Return bounds of the spectral norms of the convolution of a whole image, and of that with the magnitudes."""
     ones = (1,) * (weight.ndim - 2)
     strides, dilations = (tuple(attribute(node, name, ones)) for name in ("strides", "dilations"))

@@ -11,21 +11,12 @@ from numpy.typing import NDArray
 from parity_export.error_bounds.bound import Bound, Folding
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
-from parity_export.error_bounds.norms.linear_norm import (
-    Before,
-    LinearMap,
-    SpectralNorms,
-    after,
-    before,
-    choose,
-    linear_map,
-    takes_norm,
-)
+from parity_export.error_bounds.norms.linear_norm import Before, SpectralNorms, after, before, choose, linear_map
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, gamma
 
 _ROUNDINGS_BESIDE_THE_SUM = 12
-"""Of the bound's own evaluation: two of |v'| times its factor plus t, two of the norm's part, one of each rounded constant,
-some to spare."""
+"""Of the bound's own evaluation: two of |v'| times its factor plus t, two of the norm's part, one of each rounded
+constant, some to spare."""
 
 Evaluate = Callable[[ir.Value, ir.Value, ir.Value], ir.Value]
 
@@ -95,46 +86,40 @@ def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts
     constant = weight.sum(axis=products.axes) * ((1 + 2 * error) * bound.constant + (q + 3 * p) * FLUSH) + flushes
     if products.bias is not None:
         constant = constant + error / UNIT * np.abs(products.bias.astype(np.float64))
-    given, linear = _norms(builder, node, products, weight)
-    rest, column = bound.tensor, None
-    if given is not None and linear is not None and takes_norm(given):
-        rest, column = choose(builder, x, given, linear)
+    given = _before(builder, node, products, n)
+    rest, column = (bound.tensor, None) if given is None else choose(builder, x, given)
     if bound.tensor is None and not bound.relative:  # the same exact x everywhere
         operand, factor = builder.magnitude(x), q
     else:
         operand, factor = builder.emit("Mul", [builder.magnitude(x), builder.number(q / p)]), p
         # Something is always added: a factor alone might be fused into the sum behind it, and could not overflow here.
         operand = builder.emit("Add", [operand, builder.number(FLUSHED) if rest is None else rest])
-    weight, constant = factor * evaluated * weight, evaluated * constant
-    if given is None or linear is None:
-        return Bound(evaluate(operand, builder.number(weight), builder.number(constant)), folding=folding)
-    if column is None or given.known is None:
-        total = evaluate(operand, builder.number(weight), builder.number(constant))
+    weight, constant = factor * evaluated * weight, builder.number(evaluated * constant)
+    if given is None or given.known is None or column is None:
+        total = evaluate(operand, builder.number(weight), constant)
     else:
-        rows = (1 + 2 * error) * evaluated * given.known.scale * linear.rows
-        if products.norms is None and given.known.axes == linear.axes:  # one product more of each sum
-            operand = builder.emit("Concat", [operand, column], {"axis": linear.axes[0]})
+        rows = (1 + 2 * error) * evaluated * given.known.scale * given.linear.rows
+        if given.linear.columns is not None and given.known.axes == given.linear.axes:  # one product more of each sum
+            operand = builder.emit("Concat", [operand, column], {"axis": given.linear.axes[0]})
             weight = np.concatenate([weight, np.expand_dims(rows, products.axes[0])], axis=products.axes[0])
-            total = evaluate(operand, builder.number(weight), builder.number(constant))
+            total = evaluate(operand, builder.number(weight), constant)
         else:
             rows = rows.reshape(-1, *[1] * (products.weight.ndim - 2))
-            total = evaluate(operand, builder.number(weight), builder.number(constant))
-            total = builder.emit("Add", [total, builder.emit("Mul", [column, builder.number(rows)])])
-    return after(builder, node, given, linear, (error, flushes), Bound(total, folding=folding))
+            part = builder.emit("Mul", [column, builder.number(rows)])
+            total = builder.emit("Add", [evaluate(operand, builder.number(weight), constant), part])
+    result = Bound(total, folding=folding)
+    return result if given is None else after(builder, node, given, (error, flushes), result)
 
 
-def _norms(
-    builder: BoundBuilder, node: ir.Node, products: InnerProducts, magnitudes: NDArray[np.float64]
-) -> tuple[Before, LinearMap] | tuple[None, None]:
-    """Return what is known of the operand's norm, and the map's norms; nothing where no norm is known."""
+def _before(builder: BoundBuilder, node: ir.Node, products: InnerProducts, n: int) -> Before | None:
+    """Return what is known of the operand's norm; None where its error is the first, or where it has one axis."""
     x = builder.operand(node)
-    rank = len(x.shape) if x.shape is not None else 0
+    rank = 0 if x.shape is None else len(x.shape)
+    if rank < 2 or builder.bound(x).tensor is None:
+        return None
     axes = (rank - 1,) if products.norms is None else tuple(range(1, rank))
-    given = before(builder, x, axes) if rank > 1 else None
-    if given is None:
-        return None, None
-    weights = products.weight.astype(np.float64), magnitudes
-    return given, linear_map(weights, products.bias, (products.axes, axes), products.norms)
+    weight = products.weight.astype(np.float64)
+    return before(builder, x, linear_map(weight, products.bias, (products.axes, axes), n, products.norms))
 
 
 def weight_constant(builder: BoundBuilder, node: ir.Node, index: int) -> NDArray[np.float32]:
