@@ -50,7 +50,7 @@ from parity_export.error_bounds.norms.error_norm import (
 from parity_export.error_bounds.norms.spectral_norm import spectral_norm
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
 
-_NEEDED_LAYERS = 3
+NEEDED_LAYERS = 3
 """So many linear maps stand before the first that takes a norm: with fewer the elements' bounds are hardly larger,
 and a small network's graph stays as small as it is."""
 
@@ -158,7 +158,7 @@ def choose(builder: BoundBuilder, x: ir.Value, given: Before) -> tuple[ir.Value 
     A comparison with NaN is false, and its row takes the norm, which is NaN.
     """
     known, summed, total = given.known, given.summed, builder.bound(x).tensor
-    if known is None or summed is None or total is None or known.layers < _NEEDED_LAYERS:
+    if known is None or summed is None or total is None or known.layers < NEEDED_LAYERS:
         return total, None
     factor = constant_of(builder, x, given.linear.ratio / given.count * summed.scale / known.scale)
     smaller = builder.emit("Less", [builder.emit("Mul", [summed.tensor, factor]), known.tensor])
