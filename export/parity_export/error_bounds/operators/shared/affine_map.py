@@ -70,5 +70,5 @@ def after_linear(builder: BoundBuilder, node: ir.Node, affine: AffineMap, index:
         total = builder.emit("Add", [total, builder.number(gamma(n) / UNIT * affine.shift)])
     constant = growth * largest * (bound.constant + 4 * FLUSH) + (n + 1) * (1 + gamma(n)) * FLUSHED
     result = Bound(total, bound.scale * growth * (1 + 4 * U), 0.0, constant, Folding(n, low, high, alpha), factor)
-    parts = growth * largest, 0.0, gamma(n) / UNIT * affine.shift
+    parts = growth * float(scale.max()), 0.0, gamma(n) / UNIT * affine.shift
     return scaled_and_shifted(builder, builder.operand(node, index), result, parts)
