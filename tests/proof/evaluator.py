@@ -192,6 +192,18 @@ def _reduce(kind: str) -> Callable[..., Array]:
     return run
 
 
+def _sum_of_squares(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
+    axes = tuple(int(axis) for axis in x[1])
+    moved = np.moveaxis(x[0], axes, range(-len(axes), 0))
+    rows = moved.reshape(*moved.shape[: -len(axes)], -1)
+    squares = a.rounded(a.read(rows).astype(np.float64) ** 2)
+    return np.expand_dims(a.dot(squares, np.ones((rows.shape[-1], 1), rows.dtype), None)[..., 0], axes)
+
+
+def _cast(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    return x[0].astype({1: a.dtype, 7: np.int64, 6: np.int32}[attributes["to"]])
+
+
 def _clip(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
     low, high = (x[1] if len(x) > 1 else None), (x[2] if len(x) > 2 else None)
     low, high = (-np.inf if low is None else low), (np.inf if high is None else high)
@@ -255,6 +267,9 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "Equal": _exactly(np.equal),
     "IsNaN": _exactly(np.isnan),
     "Where": _exactly(np.where),
-    "Cast": lambda a, x, attributes: x[0].astype({7: np.int64, 6: np.int32}[attributes["to"]]),
+    "Cast": _cast,
+    "ReduceSumSquare": _sum_of_squares,
+    "Sqrt": lambda a, x, attributes: a.rounded(np.sqrt(a.read(x[0]).astype(np.float64))),
+    "Min": _exactly(np.minimum),
     "GatherElements": lambda a, x, attributes: np.take_along_axis(x[0], x[1], axis=attributes["axis"]),
 }

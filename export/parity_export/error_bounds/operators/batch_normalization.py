@@ -11,6 +11,7 @@ from parity_export.error_bounds.aten_operator import AtenOperator, Operand
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.norms.passing import scaled_and_shifted
 from parity_export.error_bounds.operator_rule import Node, OperatorRule, WorstCase
 from parity_export.error_bounds.operators.shared.affine_map import AffineMap, after_linear
 from parity_export.error_bounds.operators.shared.worst_case_graphs import behind_gemm, uniform
@@ -65,8 +66,10 @@ def batch_normalization(builder: BoundBuilder, node: ir.Node) -> Bound:
     part = builder.emit("Mul", [builder.magnitude(x), builder.number(error / UNIT / p)])
     total = builder.emit("Mul", [builder.emit("Add", [total, part]), builder.number(factor)])
     total = builder.emit("Add", [total, builder.number(error / UNIT / p * added)])
-    constant = (_ROUNDINGS + 4) * FLUSHED * max(1.0, float(factor.max()))
-    return Bound(total, p * (1 + 8 * U), 0.0, constant)
+    largest = float(factor.max())
+    result = Bound(total, p * (1 + 8 * U), 0.0, (_ROUNDINGS + 4) * FLUSHED * max(1.0, largest))
+    parts = largest * (1 + 2 * error), largest * error / UNIT, error / UNIT * added
+    return scaled_and_shifted(builder, x, result, parts)
 
 
 def _subnormal(array: NDArray[np.float64]) -> bool:

@@ -15,6 +15,7 @@ from torch import Tensor
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.elementary_functions import Elementary, measured_function
+from parity_export.error_bounds.norms.passing import elementwise
 from parity_export.error_bounds.operator_rule import ErrorRule
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
 
@@ -58,7 +59,7 @@ def with_one_slope(builder: BoundBuilder, function: Elementary, x: ir.Value) -> 
     if function.slope < 1:
         total = builder.emit("Mul", [builder.shielded(total), builder.number(function.slope)])
     scale *= steepest * (1 + 2 * function.accuracy().alpha) * (1 + 4 * U)
-    return replace(_evaluated(function), tensor=total, scale=scale)
+    return _with_norm(builder, function, x, replace(_evaluated(function), tensor=total, scale=scale))
 
 
 def with_local_slope(
@@ -77,7 +78,13 @@ def with_local_slope(
     bend = builder.emit("Mul", [total, builder.number(2 * curvature * UNIT * scale * (1 + 16 * U))])
     slope = builder.emit("Add", [base, bend])
     scale *= (1 + 2 * function.accuracy().alpha) * (1 + 16 * U)
-    return replace(_evaluated(function), tensor=builder.emit("Mul", [slope, total]), scale=scale)
+    result = replace(_evaluated(function), tensor=builder.emit("Mul", [slope, total]), scale=scale)
+    return _with_norm(builder, function, x, result)
+
+
+def _with_norm(builder: BoundBuilder, function: Elementary, x: ir.Value, result: Bound) -> Bound:
+    """Return an error bound with its norm: the slope over all reals times that of x."""
+    return elementwise(builder, x, result, function.slope * (1 + 2 * function.accuracy().alpha))
 
 
 def _evaluated(function: Elementary) -> Bound:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from parity_export.error_bounds.bound import Bound, Factor
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.norms.passing import added, elementwise
 from parity_export.error_bounds.operators.shared.affine_map import AffineMap, after_linear
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
 
@@ -39,13 +40,16 @@ def add_or_subtract(builder: BoundBuilder, node: ir.Node) -> Bound:
     foldings = [builder.bound(value).folding for value in values]
     (first, first_scale), (second, second_scale) = map(builder.tensor, values)
     total, scale = builder.emit("Add", [first, second]), max(first_scale, second_scale)
+    growth, parts = 1.0, []
     for folding, other in zip(foldings, reversed(values), strict=True):
         if folding is not None:
             error = gamma(folding.roundings + 1)
             part = builder.emit("Mul", [builder.magnitude(other), builder.number(error / UNIT)])
             total = builder.emit("Add", [total, part])
-            scale *= error / gamma(folding.roundings) * (1 + 2 * error) * _ONCE
-    return Bound(total, scale * _ONCE * _ONCE, ROUNDED, 4 * FLUSHED)
+            growth *= error / gamma(folding.roundings) * (1 + 2 * error) * _ONCE
+            parts.append((error / UNIT, other))
+    growth *= _ONCE * _ONCE
+    return added(builder, values, parts, growth, Bound(total, scale * growth, ROUNDED, 4 * FLUSHED))
 
 
 def _add_constant(builder: BoundBuilder, node: ir.Node, index: int, constant: NDArray[np.float64]) -> Bound:
@@ -56,7 +60,8 @@ def _add_constant(builder: BoundBuilder, node: ir.Node, index: int, constant: ND
         return after_linear(builder, node, AffineMap(np.ones(1), np.abs(constant), 1), index)
     if bound.tensor is not None or bound.relative:
         bound = Bound(*builder.tensor(builder.operand(node, index)))
-    return Bound(bound.tensor, bound.scale * _ONCE, ROUNDED, _ONCE * bound.constant + 4 * FLUSHED)
+    result = Bound(bound.tensor, bound.scale * _ONCE, ROUNDED, _ONCE * bound.constant + 4 * FLUSHED)
+    return elementwise(builder, builder.operand(node, index), result, _ONCE)
 
 
 def scaled(builder: BoundBuilder, node: ir.Node, index: int, factor: NDArray[np.float64], folded: int = 1) -> Bound:
@@ -87,7 +92,8 @@ def scaled(builder: BoundBuilder, node: ir.Node, index: int, factor: NDArray[np.
     total, scale = builder.tensor(builder.operand(node, index))
     total = builder.emit("Mul", [total, builder.number(factor)])
     constant = 2 * largest * FLUSH + 4 * FLUSHED
-    return Bound(total, scale * _ONCE * _ONCE * _ONCE, rounded, constant, factor=known)
+    result = Bound(total, scale * _ONCE * _ONCE * _ONCE, rounded, constant, factor=known)
+    return elementwise(builder, builder.operand(node, index), result, largest * _ONCE)
 
 
 def checked_constant(
