@@ -90,10 +90,12 @@ def needed_betas(found: NDArray[np.float32], exact: NDArray[np.float64], part: i
         part: how many neighbours share one figure.
     """
     with np.errstate(invalid="ignore", over="ignore"):
-        error = np.where(np.abs(exact) > LARGEST, 0.0, np.abs(found - exact))
+        outside = np.isnan(exact) | (np.abs(exact) > LARGEST)  # the logarithm of a negative number, say
+        error = np.where(outside, 0.0, np.abs(found - exact))
     pad = -len(error) % part
     error = np.pad(np.nan_to_num(error, nan=np.inf, posinf=np.inf), (0, pad)).reshape(-1, part).max(axis=1)
-    size = np.pad(np.abs(exact), (0, pad), mode="edge").reshape(-1, part).min(axis=1)
+    known = np.nan_to_num(np.abs(exact), nan=0.0, posinf=LARGEST)
+    size = np.pad(known, (0, pad), mode="edge").reshape(-1, part).min(axis=1)
     needed: NDArray[np.float64] = (error - ALPHAS[:, None] * np.minimum(size, LARGEST)).max(axis=1)
     return needed
 

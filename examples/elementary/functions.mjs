@@ -46,6 +46,8 @@ export const FUNCTIONS = {
   Tanh: Math.tanh,
   Sigmoid: sigmoid,
   Erf: erf,
+  Exp: Math.exp,
+  Log: Math.log,
   HardSigmoid: (x) => clamped(x * SIXTH + 0.5),
   Gelu: (x) => 0.5 * x * erfc(-x / Math.SQRT2),
   GeluTanh: (x) => x / (1 + Math.exp(-2 * SQRT_2_OVER_PI * (x + 0.044715 * x ** 3))),

@@ -26,6 +26,7 @@ def evaluate(graph: bytes, inputs: dict[str, Array], arithmetic: Arithmetic) -> 
     for name, array in {**{i.name: numpy_helper.to_array(i) for i in model.initializer}, **inputs}.items():
         values[name] = array.astype(arithmetic.dtype) if array.dtype == np.float32 else array
     folded: set[str] = set()
+    constants = {i.name for i in model.initializer}
     with np.errstate(all="ignore"):
         for node in model.node:
             if node.output[0] in folded:
@@ -42,7 +43,10 @@ def evaluate(graph: bytes, inputs: dict[str, Array], arithmetic: Arithmetic) -> 
             if node.op_type == "Mul" and (x := _argument_of_silu(model, node)) is not None:
                 values[node.output[0]] = arithmetic.function("Silu", values[x])
                 continue
-            values[node.output[0]] = OPERATORS[node.op_type](arithmetic, arguments, attributes)
+            compute = OPERATORS[node.op_type]
+            if node.op_type == "Div" and node.input[1] not in constants:
+                compute = _binary(np.divide)  # nobody multiplies by the reciprocal of what is computed
+            values[node.output[0]] = compute(arithmetic, arguments, attributes)
     return values
 
 
@@ -206,20 +210,90 @@ def _slice(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
     return x[0][tuple(cut)]
 
 
-def _softmax(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
-    shifted = np.exp(x[0] - x[0].max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
+def _normalize(a: Arithmetic, x: list[Array], axes: tuple[int, ...], parameters: tuple[Array, Array, float]) -> Array:
+    """By two passes; where constants are folded the variance is mean(x^2) - mean^2, and scale and shift are folded."""
+    gain, shift, epsilon = (np.asarray(one, np.float64) for one in parameters)
+    rows, count = a.read(x[0]), np.prod([x[0].shape[axis] for axis in axes])
+
+    def mean(values: Array) -> Array:
+        flat = np.moveaxis(values, axes, range(-len(axes), 0))
+        flat = flat.reshape(*flat.shape[: -len(axes)], -1)
+        total = a.dot(flat, np.ones((flat.shape[-1], 1), flat.dtype), None)[..., 0]
+        return np.expand_dims(a.rounded(total.astype(np.float64) / count), axes).astype(np.float64)
+
+    middle, folded = mean(rows), isinstance(a, Compliant) and a.fold
+    centre = a.rounded(rows.astype(np.float64) - middle).astype(np.float64)
+    squares = rows.astype(np.float64) if folded else centre
+    variance = mean(a.rounded(squares * squares))
+    if folded:
+        variance = a.rounded(variance - a.rounded(middle * middle).astype(np.float64)).astype(np.float64)
+    root = a.rounded(np.sqrt(a.rounded(variance + epsilon).astype(np.float64))).astype(np.float64)
+    if folded:
+        factor = a.rounded(a.rounded(1 / root).astype(np.float64) * gain).astype(np.float64)
+        rest = a.rounded(shift - a.rounded(middle * factor)).astype(np.float64)
+        return a.rounded(a.rounded(rows * factor).astype(np.float64) + rest)
+    scaled = a.rounded(a.rounded(centre / root).astype(np.float64) * gain).astype(np.float64)
+    return a.rounded(scaled + shift)
+
+
+def _layer_norm(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    rank, first = x[0].ndim, attributes.get("axis", -1) % x[0].ndim
+    parameters = x[1], x[2] if len(x) > 2 else np.zeros(1), float(np.float32(attributes.get("epsilon", 1e-5)))
+    return _normalize(a, x, tuple(range(first, rank)), parameters)
+
+
+def _instance_norm(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    channels = (-1, *[1] * (x[0].ndim - 2))
+    epsilon = float(np.float32(attributes.get("epsilon", 1e-5)))
+    return _normalize(a, x, tuple(range(2, x[0].ndim)), (x[1].reshape(channels), x[2].reshape(channels), epsilon))
+
+
+def _matmul(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
+    """Of two stacks of matrices too, each product by itself."""
+    if x[1].ndim == 2:
+        return a.dot(x[0], x[1], None)
+    stack = np.broadcast_shapes(x[0].shape[:-2], x[1].shape[:-2])
+    first, second = (np.broadcast_to(one, (*stack, *one.shape[-2:])).reshape(-1, *one.shape[-2:]) for one in x[:2])
+    found = np.stack([a.dot(one, other, None) for one, other in zip(first, second, strict=True)])
+    return found.reshape(*stack, *found.shape[-2:])
+
+
+def _power(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
+    exponent, base = float(x[1]), a.read(x[0]).astype(np.float64)
+    if exponent == 3 and isinstance(a, Compliant):
+        return a.rounded(a.rounded(base * base).astype(np.float64) * base)
+    return a.rounded(np.power(base, exponent))
+
+
+def _softmax(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    """The quotient as a division, or where constants are folded as a product with the reciprocal."""
+    rows = np.moveaxis(a.read(x[0]), attributes.get("axis", -1), -1)
+    below = a.rounded(rows.astype(np.float64) - rows.max(axis=-1, keepdims=True))
+    powers = a.function("Exp", below)
+    total = a.dot(powers, np.ones((powers.shape[-1], 1), powers.dtype), None).astype(np.float64)
+    if isinstance(a, Compliant) and a.fold:
+        found = a.rounded(powers.astype(np.float64) * a.rounded(1 / total))
+    else:
+        found = a.rounded(powers.astype(np.float64) / total)
+    return np.moveaxis(found, -1, attributes.get("axis", -1))
 
 
 OPERATORS: dict[str, Callable[..., Array]] = {
     "Gemm": _gemm,
-    "MatMul": lambda a, x, attributes: a.dot(x[0], x[1], None),
+    "MatMul": _matmul,
+    "LayerNormalization": _layer_norm,
+    "InstanceNormalization": _instance_norm,
     "Conv": _conv,
     "BatchNormalization": _batch_norm,
     "Add": _binary(np.add),
     "Sub": _binary(np.subtract),
     "Mul": _binary(np.multiply),
     "Div": _divide,
+    "Exp": _function("Exp"),
+    "Log": _function("Log"),
+    "Sqrt": lambda a, x, attributes: a.rounded(np.sqrt(a.read(x[0]).astype(np.float64))),
+    "Reciprocal": lambda a, x, attributes: a.rounded(1 / a.read(x[0]).astype(np.float64)),
+    "Pow": _power,
     "Neg": _exactly(np.negative),
     "Abs": _exactly(np.abs),
     "Identity": _exactly(lambda x: x),

@@ -78,7 +78,9 @@ def test_it_holds_on_random_and_subnormal_rows(case: WorstCase) -> None:
         exact = evaluate(graph, inputs, Exact())["value"]
         for name, backend in COMPLIANT.items():
             found = evaluate(certified, inputs, backend)
-            assert (np.abs(found["value"] - exact) <= found["error_bound"]).all(), (name, scale)
+            with np.errstate(invalid="ignore"):  # the root of a negative number, of which nothing is claimed
+                kept = np.abs(found["value"] - exact) <= found["error_bound"]
+            assert (kept | np.isposinf(found["error_bound"])).all(), (name, scale)
 
 
 def value_of(nodes: list[Node], constants: dict[str, Any]) -> Any:
@@ -110,12 +112,12 @@ ONE, AXIS = np.float32([1.0]), np.array([1])
         ("Cast", [("Greater", ["features", "c"], {}), ("Cast", ["Greater0"], {"to": 1})], {"c": ONE}),
         ("Gemm", [("Gemm", ["features", "w"], {"alpha": 2.0})], {"w": np.eye(3, dtype=np.float32)}),
         ("Gemm", [("Gemm", ["features", "w", "b"], {"beta": 0.5})], {"w": np.eye(3, dtype=np.float32), "b": ONE}),
-        ("Exp", [("Exp", ["features"], {})], {}),
-        ("Div", [("Div", ["c", "features"], {})], {"c": ONE}),
-        ("MatMul", [("MatMul", ["features", "features"], {})], {}),
+        ("Sin", [("Sin", ["features"], {})], {}),
+        ("Div", [("Div", ["features", "c"], {})], {"c": 0 * ONE}),
+        ("Pow", [("Pow", ["features", "c"], {})], {"c": np.float32([1.5])}),
+        ("Pow", [("Pow", ["c", "features"], {})], {"c": ONE}),
         ("Elu", [("Elu", ["features"], {"alpha": 2.0})], {}),
         ("HardSigmoid", [("HardSigmoid", ["features"], {})], {}),
-        ("LayerNormalization", [("LayerNormalization", ["features", "c"], {})], {"c": np.ones(3, np.float32)}),
         ("Mul", [("Mul", ["features", "c"], {})], {"c": np.float32([1e-40])}),
     ],
 )
