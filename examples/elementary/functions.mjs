@@ -48,6 +48,7 @@ export const FUNCTIONS = {
   Erf: erf,
   Exp: Math.exp,
   Log: Math.log,
+  Sqrt: Math.sqrt,
   HardSigmoid: (x) => clamped(x * SIXTH + 0.5),
   Gelu: (x) => 0.5 * x * erfc(-x / Math.SQRT2),
   GeluTanh: (x) => x / (1 + Math.exp(-2 * SQRT_2_OVER_PI * (x + 0.044715 * x ** 3))),

@@ -102,7 +102,7 @@ def _fold(a: Compliant, gemm: onnx.NodeProto, arguments: list[Array], follower: 
 
 def _normalizer(a: Arithmetic, constants: list[Array]) -> Array:
     scale, _, _, variance = constants
-    root = a.rounded(np.sqrt(a.rounded(variance.astype(float) + EPSILON).astype(float)))
+    root = a.function("Sqrt", a.rounded(variance.astype(float) + EPSILON))
     return a.rounded(a.rounded(1 / root.astype(float)).astype(float) * scale)
 
 
@@ -227,7 +227,7 @@ def _normalize(a: Arithmetic, x: list[Array], axes: tuple[int, ...], parameters:
     variance = mean(a.rounded(squares * squares))
     if folded:
         variance = a.rounded(variance - a.rounded(middle * middle).astype(np.float64)).astype(np.float64)
-    root = a.rounded(np.sqrt(a.rounded(variance + epsilon).astype(np.float64))).astype(np.float64)
+    root = a.function("Sqrt", a.rounded(variance + epsilon)).astype(np.float64)
     if folded:
         factor = a.rounded(a.rounded(1 / root).astype(np.float64) * gain).astype(np.float64)
         rest = a.rounded(shift - a.rounded(middle * factor)).astype(np.float64)
@@ -291,7 +291,7 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "Div": _divide,
     "Exp": _function("Exp"),
     "Log": _function("Log"),
-    "Sqrt": lambda a, x, attributes: a.rounded(np.sqrt(a.read(x[0]).astype(np.float64))),
+    "Sqrt": _function("Sqrt"),
     "Reciprocal": lambda a, x, attributes: a.rounded(1 / a.read(x[0]).astype(np.float64)),
     "Pow": _power,
     "Neg": _exactly(np.negative),

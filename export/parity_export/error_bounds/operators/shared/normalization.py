@@ -10,14 +10,14 @@ norm of c, which is a projection of x, by at most D = rms(e):
     |c~ / sigma~ - c / sigma| <= (dc + |c| D / sigma) / sigma~
 
 **What its own evaluation adds.** The mean is off by at most eta = gamma_(n+10) mean(|x|), the variance by at most
-gamma_(n+16) (mean(x^2) + 2 |mu| mean(|x|)): that is of mean(x^2) - mu^2, and more than that of the mean of squares, which
+gamma_(n+20) (mean(x^2) + 2 |mu| mean(|x|)): that is of mean(x^2) - mu^2, and more than that of the mean of squares, which
 is at most gamma_(n+4) of it and eta^2. Of sigma^2 it is the share r; then 1 / sigma is off by at most its share
 (r / 2)(1 + r), for r up to 1/4, in which the roundings of sigma's own sum, root and reciprocal are counted. Each
 of x, mu and b takes part in at most 5 roundings beside:
 
     |g| (eta + |c| (r / 2)(1 + r) + gamma_5 (|x| + |mu|)) (1 + r) / sigma + gamma_5 |b|
 
-**From what the graph computes**, by two passes of its own: any sigma is within W = 2 D + eta + gamma_(n+16) sigma' of
+**From what the graph computes**, by two passes of its own: any sigma is within W = 2 D + eta + gamma_(n+32) sigma' of
 sigma', and nothing is claimed unless 2 W < sigma' and r < 1/4. The sum of squares times four must not overflow.
 """
 
@@ -159,7 +159,7 @@ def _variance(builder: BoundBuilder, emit: _Nodes, row: _Row, low: ir.Value, n: 
     squares = emit.sum(emit("Mul", highest, highest), emit("Mul", row.middle, row.middle))
     cross = emit("Mul", row.middle, row.size)
     squares = emit("Mul", emit.sum(squares, cross, cross), 4.0 * n)
-    share = gamma(n) * (1 + 2 * gamma(n)) + gamma(16)
+    share = gamma(n) * (1 + 2 * gamma(n)) + gamma(20)
     relative = emit("Mul", builder.shielded(squares), share * (1 + gamma(2 * n + 64)) / (4.0 * n))
     return emit("Div", emit("Div", relative, low), low)
 

@@ -30,9 +30,12 @@ def over(builder: BoundBuilder, total: ir.Value, divisor: ir.Value) -> ir.Value:
 def root_error(builder: BoundBuilder, x: ir.Value) -> tuple[ir.Value, float]:
     """Return what an error e of x makes of its square root, in units, and the scale that is left to apply.
 
-    |sqrt(x~) - sqrt(x)| = |x~ - x| / (sqrt(x~) + sqrt(x)) <= e / (2 sqrt(x' - 2e)); the graph's own root may be read
-    with 4u too much.
+    |sqrt(x~) - sqrt(x)| = |x~ - x| / (sqrt(x~) + sqrt(x)) <= e / (2 sqrt(x' - 2e)); the graph's own root may be 5u too
+    large. Above 2^125, where 8 x' overflows, nothing is claimed: there a step of Newton's method by 1 / x, as
+    onnxruntime 1.20 takes it, loses what is flushed.
     """
     total, scale = builder.tensor(x)
     root = builder.emit("Sqrt", [lowest(builder, x, x)])
+    eight = builder.emit("Mul", [x, builder.number(8.0)])
+    total = builder.emit("Add", [total, builder.emit("Sub", [eight, eight])])  # 0, or no number
     return over(builder, total, builder.emit("Add", [root, root])), scale * (1 + 16 * U)
