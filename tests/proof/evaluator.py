@@ -46,7 +46,8 @@ def evaluate(graph: bytes, inputs: dict[str, Array], arithmetic: Arithmetic) -> 
             compute = OPERATORS[node.op_type]
             if node.op_type == "Div" and node.input[1] not in constants:
                 compute = _binary(np.divide)  # nobody multiplies by the reciprocal of what is computed
-            values[node.output[0]] = compute(arithmetic, arguments, attributes)
+            found = compute(arithmetic, arguments, attributes)
+            values |= zip(node.output, found, strict=True) if node.op_type == "Split" else {node.output[0]: found}
     return values
 
 
@@ -278,6 +279,40 @@ def _softmax(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
     return np.moveaxis(found, -1, attributes.get("axis", -1))
 
 
+def _pad(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    pads = np.asarray(x[1]).reshape(2, -1).T.tolist()
+    if attributes.get("mode", b"constant") == b"reflect":
+        return np.pad(x[0], pads, mode="reflect")
+    return np.pad(x[0], pads, constant_values=x[2] if len(x) > 2 else 0)
+
+
+def _conv_transpose(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    """Two axes, one group, no padding: every place takes the products that reach it, one after the other."""
+    (batch, channels, *sizes), (_, outputs, *kernel), strides = x[0].shape, x[1].shape, attributes["strides"]
+    reach = [(size - 1) * stride + k for size, stride, k in zip(sizes, strides, kernel, strict=True)]
+    spread = np.zeros((batch, channels, *((size - 1) * stride + 1 for size, stride in zip(sizes, strides, strict=True))),
+                      x[0].dtype)  # fmt: skip
+    spread[:, :, :: strides[0], :: strides[1]] = x[0]
+    weight = x[1].transpose(1, 0, 2, 3)[:, :, ::-1, ::-1].copy()
+    edge = [k - 1 for k in kernel]
+    found = _conv(a, [spread, weight, *x[2:]], {"pads": [*edge, *edge]})
+    assert found.shape == (batch, outputs, *reach)
+    return found
+
+
+def _cumulative(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    axis = int(x[1])
+    size = x[0].shape[axis]
+    rows, one = np.moveaxis(x[0], axis, -1), np.ones((1, 1), x[0].dtype)
+    sums = [a.dot(rows[..., : index + 1], np.repeat(one, index + 1, 0), None)[..., 0] for index in range(size)]
+    return np.moveaxis(np.stack(sums, -1), -1, axis)
+
+
+def _softsign(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
+    value = a.read(x[0]).astype(np.float64)
+    return a.rounded(value / a.rounded(1 + np.abs(value)).astype(np.float64))
+
+
 OPERATORS: dict[str, Callable[..., Array]] = {
     "Gemm": _gemm,
     "MatMul": _matmul,
@@ -321,6 +356,13 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "Flatten": lambda a, x, attributes: x[0].reshape(int(np.prod(x[0].shape[: attributes.get("axis", 1)])), -1),
     "Gather": lambda a, x, attributes: x[0].take(x[1], axis=attributes.get("axis", 0)),
     "Softmax": _softmax,
+    "Max": _exactly(lambda *x: np.maximum.reduce(np.broadcast_arrays(*x))),
+    "Min": _exactly(lambda *x: np.minimum.reduce(np.broadcast_arrays(*x))),
+    "Softsign": _softsign,
+    "CumSum": _cumulative,
+    "Pad": _pad,
+    "Split": lambda a, x, attributes: np.split(x[0], 2, axis=attributes["axis"]),
+    "ConvTranspose": _conv_transpose,
     "ArgMax": lambda a, x, attributes: x[0].argmax(axis=attributes["axis"]),
     "GreaterOrEqual": _exactly(np.greater_equal),
     "Greater": _exactly(np.greater),

@@ -29,6 +29,8 @@ class InnerProducts:
         bias: float32 ``[outputs]``, or None.
         extra: roundings of a term beside those of its sum.
         amplified: what a flushed number may be multiplied by.
+        count: how many products one output sums at most, where it is not all of ``axes``.
+        groups: of outputs, each of which takes weights of its own along the first axis.
     """
 
     weight: NDArray[np.float32]
@@ -36,11 +38,20 @@ class InnerProducts:
     bias: NDArray[np.float32] | None
     extra: int = 0
     amplified: float = 1.0
+    count: int | None = None
+    groups: int = 1
 
     @property
     def terms(self) -> int:
         """How many products one output sums."""
-        return int(np.prod([self.weight.shape[axis] for axis in self.axes]))
+        return self.count if self.count is not None else int(np.prod([self.weight.shape[axis] for axis in self.axes]))
+
+    def summed(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sums of weights, one for each output, or one for each group and its outputs."""
+        if self.groups == 1:
+            return np.asarray(weight.sum(axis=self.axes))
+        parts = weight.reshape(self.groups, -1, *weight.shape[1:])
+        return np.asarray(parts.sum(axis=tuple(axis + 1 for axis in self.axes))).reshape(-1)
 
 
 def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts, evaluate: Evaluate) -> Bound:
@@ -82,7 +93,7 @@ def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts
         rest = builder.number(FLUSHED) if bound.tensor is None else bound.tensor
         operand = builder.emit("Add", [operand, rest])
     evaluated = 1 + gamma(terms + _ROUNDINGS_BESIDE_THE_SUM)
-    constant = weight.sum(axis=products.axes) * ((1 + 2 * error) * bound.constant + (q + 3 * p) * FLUSH)
+    constant = products.summed(weight) * ((1 + 2 * error) * bound.constant + (q + 3 * p) * FLUSH)
     constant = constant + (n + 1) * (1 + error) * FLUSHED * products.amplified
     if products.bias is not None:
         constant = constant + error / UNIT * np.abs(products.bias.astype(np.float64))

@@ -50,11 +50,22 @@ def pooled_sum(builder: BoundBuilder, node: ir.Node, *, divided: bool) -> Bound:
         node: sums x, its first input.
         divided: whether it divides by k.
     """
-    x, count = builder.operand(node), _window(builder, node)
+    count = _window(builder, node)
     if "ceil_mode" in node.attributes and node.attributes["ceil_mode"].as_int():
         raise refusal(node, "ceil_mode: backends divide by different numbers")
-    n = count + divided
-    error = gamma(n)
+    return summed_again(builder, node, count, count + divided)
+
+
+def summed_again(builder: BoundBuilder, node: ir.Node, count: int, n: int) -> Bound:
+    """Return the error bound of what a node sums, by the same sums of (1 + 2 gamma_n) e + gamma_n |x'|.
+
+    Args:
+        builder: the graph.
+        node: sums x, its first input.
+        count: how many numbers, at most.
+        n: roundings that one takes part in.
+    """
+    x, error = builder.operand(node), gamma(n)
     total, scale = builder.tensor(x)
     p = (1 + 2 * error) * scale
     part = builder.emit("Mul", [builder.magnitude(x), builder.number(error / UNIT / p)])
