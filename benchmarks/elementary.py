@@ -130,15 +130,18 @@ def markdown() -> list[str]:
         known = accuracy(name)
         rows = [row for row in elementary_functions.table() if row["function"] == name]
         parts = {_named(row): f"{_named(row)} {row['beta']:.2g}" for row in rows if "source" not in row}
-        parts |= {"CUDA": "CUDA 5u"} if any("source" in row for row in rows) else {}
-        lines.append(f"| {name} | {known.alpha * 2**24:g} u | {known.beta:.3g} | {', '.join(parts.values())} |")
+        documented = [f"CUDA {row['alpha'] * 2**24:g}u" for row in rows if "source" in row]
+        lines.append(
+            f"| {name} | {known.alpha * 2**24:g} u | {known.beta:.3g} | {', '.join([*parts.values(), *documented])} |"
+        )
     return lines
 
 
 def _named(row: dict[str, Any]) -> str:
     name, _, rest = row["backend"].partition(",")
-    sampled = f" (every {row['stride']}th)" if row["stride"] > 1 else ""
-    return (name.split()[0] + (" wasm" if "WebAssembly" in rest else "") + sampled).replace(
+    older = f" {name.split()[1]}" if row["backend"].startswith("onnxruntime 1.20") else ""
+    sampled = f" (every {row['stride']}{'rd' if row['stride'] == 3 else 'th'})" if row["stride"] > 1 else ""
+    return (name.split()[0] + older + (" wasm" if "WebAssembly" in rest else "") + sampled).replace(
         "onnxruntime-web wasm", "WebAssembly"
     )
 

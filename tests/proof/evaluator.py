@@ -290,8 +290,8 @@ def _conv_transpose(a: Arithmetic, x: list[Array], attributes: Attributes) -> Ar
     """Two axes, one group, no padding: every place takes the products that reach it, one after the other."""
     (batch, channels, *sizes), (_, outputs, *kernel), strides = x[0].shape, x[1].shape, attributes["strides"]
     reach = [(size - 1) * stride + k for size, stride, k in zip(sizes, strides, kernel, strict=True)]
-    spread = np.zeros((batch, channels, *((size - 1) * stride + 1 for size, stride in zip(sizes, strides, strict=True))),
-                      x[0].dtype)  # fmt: skip
+    apart = [(size - 1) * stride + 1 for size, stride in zip(sizes, strides, strict=True)]
+    spread = np.zeros((batch, channels, *apart), x[0].dtype)
     spread[:, :, :: strides[0], :: strides[1]] = x[0]
     weight = x[1].transpose(1, 0, 2, 3)[:, :, ::-1, ::-1].copy()
     edge = [k - 1 for k in kernel]

@@ -13,8 +13,8 @@ COMPARING = frozenset({"Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equa
 def decided_alike(builder: BoundBuilder, node: ir.Node) -> bool:
     """Return whether a node compares an input's numbers, and comes out alike in every evaluation.
 
-    What begins an evaluation is NaN everywhere or nowhere. It is compared alike with a constant that is normal: a number
-    that is read as zero instead of a subnormal one stands on the same side of that.
+    What begins an evaluation is NaN everywhere or nowhere. It is compared alike with a constant that is normal: zero
+    stands on the same side of that as the subnormal number in whose place it is read.
     """
     if node.op_type == "IsNaN":
         return builder.begins(node.inputs[0])

@@ -204,7 +204,8 @@ def chosen(b: Builder) -> None:
     """A Where by the inputs themselves, of the shape of the current value."""
     if b.shape != b.inputs:
         return
-    compared = b.node(str(b.random.choice(["Less", "GreaterOrEqual"])), "features", np.float32(b.random.choice([0.5, -2.0])))
+    threshold = np.float32(b.random.choice([0.5, -2.0]))
+    compared = b.node(str(b.random.choice(["Less", "GreaterOrEqual"])), "features", threshold)
     other = _same_shape(b) if b.chance(0.6) else b.scalar()
     b.go_on(b.node("Where", compared, *either(b, b.current, other)))
 

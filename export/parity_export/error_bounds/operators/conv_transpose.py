@@ -19,10 +19,11 @@ from parity_export.error_bounds.rounding_model import U
 
 
 def conv_transpose(builder: BoundBuilder, node: ir.Node) -> Bound:
-    """The transposed convolution of X with W [C, outputs / groups, kernel], plus B: see `inner_products.inner_products`.
+    """Return the error bound of the transposed convolution of X with W, plus B: see `inner_products.inner_products`.
 
-    A place of the result takes, along each axis, every stride-th of the kernel's k numbers: at most ceil(k / stride); all
-    k where a dilation brings others there. In all at most k = C / groups times their product.
+    W is [C, outputs / groups, kernel]. A place of the result takes, along each axis, every stride-th of the kernel's
+    numbers: at most ceil(kernel / stride), and all of them where a dilation brings others there. In all it sums at most
+    k products, C / groups times what comes of the axes.
     """
     weight, groups = weight_constant(builder, node, 1), int(attribute(node, "group", 1))
     bias = None if len(node.inputs) < 3 or node.inputs[2] is None else weight_constant(builder, node, 2)

@@ -58,7 +58,7 @@ def worst_cases() -> list[WorstCase]:
     divisor = np.array([0.9 + 321 * 2.0**-20], np.float32)
     rows = narrow(2) * np.array([1, 0.875], np.float32)
     summed: list[Node] = [("Gemm", ["features", "w", "b"], {"transB": 1}), ("Div", ["c", "Gemm0"], {})]
-    constants = {"w": ones(4, K), "b": ones(4), "c": np.float32([3.0])}
+    constants = {"w": ones(4, K), "b": ones(4), "c": np.full(1, 3, np.float32)}
     return [
         WorstCase("Div constant", [("Div", ["features", "c"], {})], {"c": divisor}, narrow()),
         WorstCase("Div", [*two_columns(), ("Div", ["Slice0", "Slice1"], {})], INTEGERS, rows, overflows=False),

@@ -1,4 +1,4 @@
-"""MatMul: inner products, whose scalar factors may be fused behind the sum; with a constant matrix or a computed one."""
+"""MatMul: inner products with a constant or a computed matrix, whose scalar factors may be fused behind the sum."""
 
 from dataclasses import replace
 

@@ -10,7 +10,7 @@ from parity_export.error_bounds.operators.shared.worst_case_graphs import INTEGE
 
 def worst_cases() -> list[WorstCase]:
     """Return a Gemm's error, which must pass, beside a constant and beside features."""
-    constant = np.float32([-8])
+    constant = np.full(1, -8, np.float32)
     return [
         behind_gemm("Max constant", [("Max", ["Gemm0", "c"], {})], {"c": constant}),
         behind_gemm(

@@ -40,10 +40,10 @@ def softmax(builder: BoundBuilder, node: ir.Node) -> Bound:
         E_j = e_j + u (|x'_j - m'| + 2e_j + 2 max e)
 
     of the exact x. The logarithm of softmax_i has the slope 1 - y_i in x_i and -y_k in x_k. Between two such x each
-    y_k changes by a factor of at most b = exp(4 A + lambda), A = max E, so that by the mean value theorem log y_i changes
-    by at most
+    y_k changes by a factor of at most b = exp(4 A + lambda), A = max E, which is at most 1 + 2 (4 A + lambda) up to
+    A = 1/5. By the mean value theorem log y_i changes by at most
 
-        G_i = b ((1 - y'_i + 2 lambda) E_i + sum over k of y'_k E_k - y'_i E_i),   b <= 1 + 2 (4 A + lambda) up to A = 1/5
+        G_i = b ((1 - y'_i + 2 lambda) E_i + sum over k of y'_k E_k - y'_i E_i)
 
     What exp, the sum and the quotient round is lambda = 2 alpha + gamma_(n+1), of the logarithm. With z = G_i + lambda
 
@@ -111,7 +111,7 @@ def _chosen(builder: BoundBuilder, known: tuple[ir.Value, ir.Value, ir.Value, fl
 
 
 def worst_cases() -> list[WorstCase]:
-    """Return numbers over a range, a sum of powers that loses its halves, and one number that errs beside one that does not."""
+    """Return numbers over a range, a sum of powers that loses its halves, and a number that errs beside another."""
     lost = np.full((1, K), -16.6356, np.float32)  # e^x just below u
     lost[0, 0] = 0
     beside: list[Node] = [

@@ -19,7 +19,7 @@ SQRT = Elementary("Sqrt", torch.sqrt, torch.sqrt, one_node("Sqrt"), math.inf)
 
 
 def sqrt(builder: BoundBuilder, node: ir.Node) -> Bound:
-    """V = sqrt(x): L = 1 / (2 sqrt(x' - 2e)), infinite where that reaches zero (`quotients.root_error`).
+    """V = x^(1/2): the slope where x is least, infinite where that reaches zero (`quotients.root_error`).
 
     onnxruntime 1.20 computes it by Newton's method, within 4.6 u, and of a subnormal x as zero.
     """

@@ -58,7 +58,7 @@ def worst_cases() -> list[WorstCase]:
         ("Less", ["Slice1", "c"], {}),
         ("Where", ["Less2", "Gemm0", "Slice1"], {}),
     ]
-    constants = dict(INTEGERS) | {"w": ones(4, K), "b": ones(4), "c": np.float32([0.5])}
+    constants = dict(INTEGERS) | {"w": ones(4, K), "b": ones(4), "c": np.full(1, 0.5, np.float32)}
     return [*filled_cases("Where"), WorstCase("Where, chosen", nodes, constants, halves_lost(), 4)]
 
 

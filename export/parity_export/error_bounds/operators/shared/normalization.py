@@ -1,19 +1,22 @@
 """Normalization by mean and variance, the error bound that LayerNormalization and InstanceNormalization share.
 
-y = g (x - mu) / sigma + b over n numbers, mu their mean and sigma = sqrt(variance + epsilon). A compliant evaluation sums
-in any order, takes the variance as the mean of (x - mu)^2 or as that of x^2 less mu^2, and y as it is written or as
-x (g / sigma) + (b - mu g / sigma), also with g behind. Let rms be the root of a mean of squares, mean(x) that of x.
+y = g (x - mu) / sigma + b over n numbers, mu their mean and sigma = sqrt(variance + epsilon). A compliant evaluation
+sums in any order, takes the variance as the mean of (x - mu)^2 or as that of x^2 less mu^2, and y as it is written or
+as x (g / sigma) + (b - mu g / sigma), also with g behind. rms is the root of the mean of squares.
 
 **What the error e of x makes of it.** The centre c = x - mu moves by at most dc = e + mean(e), and sigma, a Euclidean
 norm of c, which is a projection of x, by at most D = rms(e):
 
     |c~ / sigma~ - c / sigma| <= (dc + |c| D / sigma) / sigma~
 
-**What its own evaluation adds.** The mean is off by at most eta = gamma_(n+10) mean(|x|), the variance by at most
-gamma_(n+20) (mean(x^2) + 2 |mu| mean(|x|)): that is of mean(x^2) - mu^2, and more than that of the mean of squares, which
-is at most gamma_(n+4) of it and eta^2. Of sigma^2 it is the share r; then 1 / sigma is off by at most its share
-(r / 2)(1 + r), for r up to 1/4, in which the roundings of sigma's own sum, root and reciprocal are counted. Each
-of x, mu and b takes part in at most 5 roundings beside:
+**What its own evaluation adds.** The mean is off by at most eta = gamma_(n+10) mean(|x|). The variance is off by at
+most gamma_(n+20) (mean(x^2) + 2 |mu| mean(|x|)). By one pass mean(x^2) is rounded n + 2 times, mu^2 is off by
+2 |mu| eta + eta^2 and one rounding, and their difference rounds once. By two passes the centre is off by eta, which is
+orthogonal to it, so that its mean of squares is off by eta^2 and gamma_(n+4) of itself. eta^2 is at most gamma_n^2 of
+mean(x^2), which enlarges gamma_n where it counts. What is left of the 20 holds the sum with epsilon, the square root
+(5 u), and the reciprocal or quotient, twice each, since 1 / sigma takes half. Of sigma^2 all that is the share r;
+1 / sigma is off by at most (r / 2)(1 + r) of itself, for r up to 1/4. Each of x, mu and b takes part in at most 5
+roundings beside:
 
     |g| (eta + |c| (r / 2)(1 + r) + gamma_5 (|x| + |mu|)) (1 + r) / sigma + gamma_5 |b|
 
@@ -94,13 +97,14 @@ class _Nodes:
         return self._builder.emit(op_type, values)
 
     def sum(self, *operands: ir.Value | float) -> ir.Value:
-        first, *rest = operands
-        for one in rest:
-            first = self("Add", first, one)
-        assert isinstance(first, ir.Value)
-        return first
+        """Append a sum, from the first operand on."""
+        total = self("Add", *operands[:2])
+        for one in operands[2:]:
+            total = self("Add", total, one)
+        return total
 
     def mean(self, value: ir.Value) -> ir.Value:
+        """Append the mean over the axes, which are kept."""
         return self._builder.emit("ReduceMean", [value, self._axes], {"keepdims": 1})
 
 
@@ -134,9 +138,7 @@ def normalized(builder: BoundBuilder, node: ir.Node, what: Normalization) -> Bou
     return Bound(claimed, scale * (1 + gamma(2 * n + 64)), 0.0, 16 * FLUSHED * max(1.0, float(what.gain.max())))
 
 
-def _row(
-    builder: BoundBuilder, emit: _Nodes, known: tuple[ir.Value, ir.Value, float], what: Normalization
-) -> _Row:
+def _row(builder: BoundBuilder, emit: _Nodes, known: tuple[ir.Value, ir.Value, float], what: Normalization) -> _Row:
     """Return the numbers of one mean and variance; of x, its error in units, and its scale."""
     (x, total, scale), n = known, what.count
     absolute = UNIT * scale * (1 + gamma(n + 32))
