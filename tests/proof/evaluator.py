@@ -249,16 +249,6 @@ def _instance_norm(a: Arithmetic, x: list[Array], attributes: Attributes) -> Arr
     return _normalize(a, x, tuple(range(2, x[0].ndim)), (x[1].reshape(channels), x[2].reshape(channels), epsilon))
 
 
-def _matmul(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
-    """Of two stacks of matrices too, each product by itself."""
-    if x[1].ndim == 2:
-        return a.dot(x[0], x[1], None)
-    stack = np.broadcast_shapes(x[0].shape[:-2], x[1].shape[:-2])
-    first, second = (np.broadcast_to(one, (*stack, *one.shape[-2:])).reshape(-1, *one.shape[-2:]) for one in x[:2])
-    found = np.stack([a.dot(one, other, None) for one, other in zip(first, second, strict=True)])
-    return found.reshape(*stack, *found.shape[-2:])
-
-
 def _power(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
     exponent, base = float(x[1]), a.read(x[0]).astype(np.float64)
     if exponent == 3 and isinstance(a, Compliant):
@@ -315,7 +305,7 @@ def _softsign(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
 
 OPERATORS: dict[str, Callable[..., Array]] = {
     "Gemm": _gemm,
-    "MatMul": _matmul,
+    "MatMul": lambda a, x, attributes: a.dot(x[0], x[1], None),
     "LayerNormalization": _layer_norm,
     "InstanceNormalization": _instance_norm,
     "Conv": _conv,

@@ -23,31 +23,28 @@ def where(builder: BoundBuilder, node: ir.Node) -> Bound:
 
     c is made of integers, of whether an input is NaN, and of an input's numbers compared with constants.
     """
-    condition, *values = node.inputs
+    condition, *chosen = node.inputs
     if not builder.alike(condition):
         raise refusal(node, "it chooses by a computed value")
-    parts = [_known(builder, node, value) for value in values]
-    if all(part.tensor is None for part in parts):
-        return Bound(None, 1.0, max(one.relative for one in parts), max(one.constant for one in parts) + 2 * FLUSHED)
-    scale = max(part.scale for part in parts)
-    totals = [builder.number(2 * FLUSHED) if part.tensor is None else part.tensor for part in parts]
-    return Bound(builder.emit("Where", [condition, *totals]), scale, 0.0, 2 * FLUSHED)
+    values = [value for value in chosen if value is not None]
+    computed = [value for value in values if not _is_constant(builder, node, value)]
+    bounds = [builder.bound(value) for value in computed]
+    if all(bound.tensor is None for bound in bounds):
+        relative = max((bound.relative for bound in bounds), default=0.0)
+        return Bound(None, 1.0, relative, max((bound.constant for bound in bounds), default=0.0) + 3 * FLUSHED)
+    parts = [builder.tensor(value) if value in computed else (builder.number(2 * FLUSHED), 1.0) for value in values]
+    total = builder.emit("Where", [condition, *(part for part, _ in parts)])
+    return Bound(total, max(scale for _, scale in parts), 0.0, 2 * FLUSHED)
 
 
-def _known(builder: BoundBuilder, node: ir.Node, value: ir.Value | None) -> Bound:
-    """Return the whole error bound of what may be chosen, without a tensor where it is a constant or an input."""
+def _is_constant(builder: BoundBuilder, node: ir.Node, value: ir.Value | None) -> bool:
+    """Whether what may be chosen is a constant, which must be finite; anything else must have an error bound."""
     constant = builder.constant(value)
-    if constant is not None:
-        if constant.dtype != np.float32 or not np.isfinite(constant).all():
-            raise refusal(node, "what it chooses is not finite, or no float32")
-        return Bound(constant=FLUSHED)
-    if value is None or not builder.knows(value):
+    if constant is None and (value is None or not builder.knows(value)):
         raise refusal(node, "it chooses something that has no error bound")
-    bound = builder.bound(value)
-    if bound.tensor is None and not bound.relative:
-        return bound
-    total, scale = builder.tensor(value)
-    return Bound(total, scale)
+    if constant is not None and (constant.dtype != np.float32 or not np.isfinite(constant).all()):
+        raise refusal(node, "what it chooses is not finite, or no float32")
+    return constant is not None
 
 
 def worst_cases() -> list[WorstCase]:

@@ -116,9 +116,9 @@ def lost_mean(name: str, nodes: list[Node], gain: str, shift: str) -> list[Worst
         gain: the constant's name that is to be ones; as many as there are numbers, or one where it is ``one``.
         shift: the constant's name that is to be zeros, likewise.
     """
-    many, few = 1024, 8
-    row = np.full((1, many), 1 + 2.0**-10 - 2.0**-23, np.float32)
-    row[0, 0] = 2.0**14
+    many, few = 256, 8
+    row = np.full((1, many), 1 + 2.0**-12 - 2.0**-23, np.float32)
+    row[0, 0] = 2.0**12
     own = WorstCase(name, nodes, _ones_and_zeros(gain, shift, many), row, many)
     start: list[Node] = [
         ("Gemm", ["features", "w", "b"], {"transB": 1}),
