@@ -10,7 +10,7 @@ from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.elementary_functions import Elementary, one_node
 from parity_export.error_bounds.operator_rule import OperatorRule, WorstCase
-from parity_export.error_bounds.operators.shared.elementary import evaluated
+from parity_export.error_bounds.operators.shared.elementary import ended, evaluated
 from parity_export.error_bounds.operators.shared.worst_case_graphs import at_its_steepest, over_a_range
 from parity_export.error_bounds.rounding_model import FLUSH, UNIT, U
 
@@ -29,7 +29,8 @@ def exp(builder: BoundBuilder, node: ir.Node) -> Bound:
     growth = builder.emit("Exp", [reach])
     largest = builder.emit("Add", [f, builder.number(known.beta + 4 * FLUSH)])
     total = builder.emit("Mul", [builder.emit("Mul", [largest, growth]), total])
-    return evaluated(EXP, total, scale * (1 + 2 * known.alpha) * (1 + 2 * known.alpha) * (1 + 16 * U))
+    scale *= (1 + 2 * known.alpha) * (1 + 2 * known.alpha) * (1 + 16 * U)
+    return evaluated(EXP, ended(builder, f, total), scale, ends=True)
 
 
 def worst_cases() -> list[WorstCase]:

@@ -78,7 +78,13 @@ def with_local_slope(
     return evaluated(function, builder.emit("Mul", [slope, total]), scale)
 
 
-def evaluated(function: Elementary, total: ir.Value, scale: float) -> Bound:
+def ended(builder: BoundBuilder, value: ir.Value, total: ir.Value) -> ir.Value:
+    """Return an error bound that is NaN where 8 |v| overflows, and the same elsewhere: there the table ends."""
+    eight = builder.emit("Mul", [value, builder.number(8.0)])
+    return builder.emit("Add", [total, builder.emit("Sub", [eight, eight])])  # 0, or no number
+
+
+def evaluated(function: Elementary, total: ir.Value, scale: float, *, ends: bool = False) -> Bound:
     """Return the error bound of f, of what its argument's error makes of it and what its own evaluation adds.
 
     That is alpha |f'| + beta, and the flushed result.
@@ -87,9 +93,10 @@ def evaluated(function: Elementary, total: ir.Value, scale: float) -> Bound:
         function: f.
         total: L e (1 + 2 alpha), in units, but for the scale.
         scale: to apply.
+        ends: whether the total claims nothing where the table ends (`ended`).
     """
     known = function.accuracy()
     more = 1 + 4 * known.alpha + 4 * U
     relative = known.alpha / UNIT * more
-    kept = relative if function.bounded else max(relative, _GROWING)
+    kept = relative if function.bounded or ends else max(relative, _GROWING)
     return Bound(total, scale, kept, known.beta / UNIT * more + 2 * FLUSHED)

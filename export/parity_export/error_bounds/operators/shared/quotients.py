@@ -3,6 +3,7 @@
 import onnx_ir as ir
 
 from parity_export.error_bounds.bound_graph import BoundBuilder
+from parity_export.error_bounds.operators.shared.elementary import ended
 from parity_export.error_bounds.rounding_model import UNIT, U
 
 
@@ -36,6 +37,4 @@ def root_error(builder: BoundBuilder, x: ir.Value) -> tuple[ir.Value, float]:
     """
     total, scale = builder.tensor(x)
     root = builder.emit("Sqrt", [lowest(builder, x, x)])
-    eight = builder.emit("Mul", [x, builder.number(8.0)])
-    total = builder.emit("Add", [total, builder.emit("Sub", [eight, eight])])  # 0, or no number
-    return over(builder, total, builder.emit("Add", [root, root])), scale * (1 + 16 * U)
+    return over(builder, ended(builder, x, total), builder.emit("Add", [root, root])), scale * (1 + 16 * U)
