@@ -78,7 +78,9 @@ def test_it_holds_on_random_and_subnormal_rows(case: WorstCase) -> None:
         exact = evaluate(graph, inputs, Exact())["value"]
         for name, backend in COMPLIANT.items():
             found = evaluate(certified, inputs, backend)
-            assert (np.abs(found["value"] - exact) <= found["error_bound"]).all(), (name, scale)
+            with np.errstate(invalid="ignore"):  # the root of a negative number, of which nothing is claimed
+                kept = np.abs(found["value"] - exact) <= found["error_bound"]
+            assert (kept | np.isposinf(found["error_bound"])).all(), (name, scale)
 
 
 def value_of(nodes: list[Node], constants: dict[str, Any]) -> Any:
@@ -101,21 +103,26 @@ ONE, AXIS = np.float32([1.0]), np.array([1])
             [("Cast", ["features"], {"to": 7}), ("Gather", ["features", "Cast0"], {})],
             {},
         ),
-        ("Where", [("Greater", ["features", "c"], {}), ("Where", ["Greater0", "features", "c"], {})], {"c": ONE}),
+        ("Where", [("Greater", ["features", "c"], {}), ("Where", ["Greater0", "features", "c"], {})], {"c": 0 * ONE}),
+        (
+            "Less",
+            [("Tanh", ["features"], {}), ("Less", ["Tanh0", "c"], {}), ("Where", ["Less1", "features", "c"], {})],
+            {"c": ONE},
+        ),
         (
             "Where",
             [("Mul", ["features", "c"], {}), ("IsNaN", ["Mul0"], {}), ("Where", ["IsNaN1", "c", "Mul0"], {})],
             {"c": np.float32([2.0])},
         ),
-        ("Cast", [("Greater", ["features", "c"], {}), ("Cast", ["Greater0"], {"to": 1})], {"c": ONE}),
+        ("Cast", [("Greater", ["features", "c"], {}), ("Cast", ["Greater0"], {"to": 1})], {"c": 0 * ONE}),
         ("Gemm", [("Gemm", ["features", "w"], {"alpha": 2.0})], {"w": np.eye(3, dtype=np.float32)}),
         ("Gemm", [("Gemm", ["features", "w", "b"], {"beta": 0.5})], {"w": np.eye(3, dtype=np.float32), "b": ONE}),
-        ("Exp", [("Exp", ["features"], {})], {}),
-        ("Div", [("Div", ["c", "features"], {})], {"c": ONE}),
-        ("MatMul", [("MatMul", ["features", "features"], {})], {}),
+        ("Sin", [("Sin", ["features"], {})], {}),
+        ("Div", [("Div", ["features", "c"], {})], {"c": 0 * ONE}),
+        ("Pow", [("Pow", ["features", "c"], {})], {"c": np.float32([1.5])}),
+        ("Pow", [("Pow", ["c", "features"], {})], {"c": ONE}),
         ("Elu", [("Elu", ["features"], {"alpha": 2.0})], {}),
         ("HardSigmoid", [("HardSigmoid", ["features"], {})], {}),
-        ("LayerNormalization", [("LayerNormalization", ["features", "c"], {})], {"c": np.ones(3, np.float32)}),
         ("Mul", [("Mul", ["features", "c"], {})], {"c": np.float32([1e-40])}),
     ],
 )

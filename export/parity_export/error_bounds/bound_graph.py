@@ -62,6 +62,10 @@ class BoundBuilder:
         """Whether an input of a node depends on a comparison."""
         return any(value in self._chosen for value in node.inputs)
 
+    def alike(self, value: ir.Value | None) -> bool:
+        """Whether a truth value that no rule knows comes out alike in every evaluation."""
+        return value is not None and value not in self._bounds and value not in self._chosen
+
     def knows(self, value: ir.Value | None) -> bool:
         """Whether a value has an error bound."""
         return value in self._bounds

@@ -33,6 +33,8 @@ class InnerProducts:
         amplified: what a flushed number may be multiplied by.
         norms: of a map of all places of x at once, axes 1 and later, bounds the spectral norms; None for one of the
             last axis alone, whose norms are those of the matrix.
+        count: how many products one output sums at most, where it is not all of ``axes``.
+        groups: of outputs, each of which takes weights of its own along the first axis.
     """
 
     weight: NDArray[np.float32]
@@ -41,11 +43,20 @@ class InnerProducts:
     extra: int = 0
     amplified: float = 1.0
     norms: SpectralNorms | None = None
+    count: int | None = None
+    groups: int = 1
 
     @property
     def terms(self) -> int:
         """How many products one output sums."""
-        return int(np.prod([self.weight.shape[axis] for axis in self.axes]))
+        return self.count if self.count is not None else int(np.prod([self.weight.shape[axis] for axis in self.axes]))
+
+    def summed(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sums of weights, one for each output, or one for each group and its outputs."""
+        if self.groups == 1:
+            return np.asarray(weight.sum(axis=self.axes))
+        parts = weight.reshape(self.groups, -1, *weight.shape[1:])
+        return np.asarray(parts.sum(axis=tuple(axis + 1 for axis in self.axes))).reshape(-1)
 
 
 def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts, evaluate: Evaluate) -> Bound:
@@ -83,7 +94,7 @@ def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts
     weight = np.where((weight > 0) & (weight < FLUSH), weight + FLUSH / UNIT / q, weight)
     evaluated = 1 + gamma(terms + _ROUNDINGS_BESIDE_THE_SUM)
     flushes = (n + 1) * (1 + error) * FLUSHED * products.amplified
-    constant = weight.sum(axis=products.axes) * ((1 + 2 * error) * bound.constant + (q + 3 * p) * FLUSH) + flushes
+    constant = products.summed(weight) * ((1 + 2 * error) * bound.constant + (q + 3 * p) * FLUSH) + flushes
     if products.bias is not None:
         constant = constant + error / UNIT * np.abs(products.bias.astype(np.float64))
     given = _before(builder, node, products, n)
@@ -112,10 +123,14 @@ def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts
 
 
 def _before(builder: BoundBuilder, node: ir.Node, products: InnerProducts, n: int) -> Before | None:
-    """Return what is known of the operand's norm; None where its error is the first, or where it has one axis."""
+    """Return what is known of the operand's norm; None where its error is the first, or where it has one axis.
+
+    None too where the outputs sum different numbers of products: ||w_i|| is then no norm of a row of ``weight``, and no
+    norm of the whole map is derived.
+    """
     x = builder.operand(node)
     rank = 0 if x.shape is None else len(x.shape)
-    if rank < 2 or builder.bound(x).tensor is None:
+    if rank < 2 or builder.bound(x).tensor is None or products.count is not None:
         return None
     axes = (rank - 1,) if products.norms is None else tuple(range(1, rank))
     weight = products.weight.astype(np.float64)

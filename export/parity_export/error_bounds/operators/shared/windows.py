@@ -57,19 +57,31 @@ def pooled_sum(builder: BoundBuilder, node: ir.Node, *, divided: bool) -> Bound:
         node: sums x, its first input.
         divided: whether it divides by k.
     """
-    x, count = builder.operand(node), _window(builder, node)
+    count = _window(builder, node)
     if "ceil_mode" in node.attributes and node.attributes["ceil_mode"].as_int():
         raise refusal(node, "ceil_mode: backends divide by different numbers")
     n = count + divided
-    error = gamma(n)
+    result, error = summed_again(builder, node, count, n), gamma(n)
+    norm = math.sqrt(_overlap(node) * (_of_the_padding(node) / count if divided else count))
+    return over_windows(builder, node, result, _axes(builder, node), (norm * (1 + 2 * error), norm * error / UNIT))
+
+
+def summed_again(builder: BoundBuilder, node: ir.Node, count: int, n: int) -> Bound:
+    """Return the error bound, without a norm, of what a node sums: the same sums of (1 + 2 gamma_n) e + gamma_n |x'|.
+
+    Args:
+        builder: the graph.
+        node: sums x, its first input.
+        count: how many numbers, at most.
+        n: roundings that one takes part in.
+    """
+    x, error = builder.operand(node), gamma(n)
     total, scale = builder.tensor(x)
     p = (1 + 2 * error) * scale
     part = builder.emit("Mul", [builder.magnitude(x), builder.number(error / UNIT / p)])
     summed = _again(builder, node, builder.emit("Add", [total, part]))
     constant = (n + 1) * (1 + error) * FLUSHED + 4 * count * FLUSH
-    result = Bound(summed, p * (1 + gamma(count + 8)), 0.0, constant)
-    norm = math.sqrt(_overlap(node) * (_of_the_padding(node) / count if divided else count))
-    return over_windows(builder, node, result, _axes(builder, node), (norm * (1 + 2 * error), norm * error / UNIT))
+    return Bound(summed, p * (1 + gamma(count + 8)), 0.0, constant)
 
 
 def _again(builder: BoundBuilder, node: ir.Node, value: ir.Value) -> ir.Value:
