@@ -6,11 +6,12 @@ from parity_runtime import ModelContract
 from tests.proof.fuzzing import formulas, layers
 from tests.proof.fuzzing.activations import activation
 from tests.proof.fuzzing.builder import Block, Builder
+from tests.proof.fuzzing.deep import deep
 from tests.proof.fuzzing.odd_numbers import Random, rows
 
 ANY: dict[str, tuple[float, Block]] = {
     "linear": (3, layers.linear), "activation": (6, activation), "residual": (2, layers.residual),
-    "deep": (1.5, layers.deep),
+    "deep": (1.5, deep),
     "gate": (1, layers.gate), "batch normalization": (1, layers.batch_normalization), "affine": (2, layers.affine),
     "scaled products": (1, layers.scaled_products), "reduce": (0.4, layers.reduce), "nothing": (1, layers.nothing),
     "move": (1, layers.move), "same twice": (0.4, layers.same_twice),

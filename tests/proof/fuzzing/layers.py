@@ -194,25 +194,6 @@ def same_twice(b: Builder) -> None:
     b.go_on(b.node(str(b.random.choice(["Add", "Mul", "Sub"])), first, second))
 
 
-def deep(b: Builder) -> None:
-    """Several linear maps of one width, with what is often between them: there a norm bounds errors as well."""
-    for _ in range(b.random.integers(2, 6)):
-        if len(b.shape) > 2 and b.chance(0.6):
-            b.go_on(convolution(b, b.shape[0]))
-        elif b.chance(0.4):
-            residual(b)
-        else:
-            b.go_on(linear_map(b, b.shape[-1]))
-        kind = b.random.integers(6)
-        if kind < 3:
-            name = str(b.random.choice(["Relu", "Tanh", "Sigmoid", "Gelu", "LeakyRelu", "Abs", "Neg"]))
-            b.go_on(b.node(name, b.current))
-        elif kind == 3:
-            (batch_normalization if b.chance(0.5) else affine)(b)
-        elif kind == 4:
-            (nothing if b.chance(0.5) else move)(b)
-
-
 def extremes(b: Builder) -> None:
     """The larger or smaller of two values, or of one and a constant."""
     other = _same_shape(b) if b.chance(0.6) else b.scalar()
