@@ -311,8 +311,12 @@ def _cumulative(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
 
 
 def _softsign(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
+    """A quotient, or where constants are folded a product with the reciprocal, as onnxruntime computes it."""
     value = a.read(x[0]).astype(np.float64)
-    return a.rounded(value / a.rounded(1 + np.abs(value)).astype(np.float64))
+    total = a.rounded(1 + np.abs(value)).astype(np.float64)
+    if isinstance(a, Compliant) and a.fold:
+        return a.rounded(value * a.rounded(1 / total).astype(np.float64))
+    return a.rounded(value / total)
 
 
 OPERATORS: dict[str, Callable[..., Array]] = {

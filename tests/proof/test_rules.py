@@ -83,6 +83,18 @@ def test_it_holds_on_random_and_subnormal_rows(case: WorstCase) -> None:
             assert (kept | np.isposinf(found["error_bound"])).all(), (name, scale)
 
 
+def test_a_softsign_claims_nothing_where_a_reciprocal_is_flushed_and_holds_below() -> None:
+    """In onnxruntime it is x times the reciprocal of 1 + |x|: zero for 2^127 where subnormal numbers are flushed."""
+    graph, contract = value_graph([("Softsign", ["features"], {})], {}, [1], 1)
+    rows = np.ldexp(np.linspace(1, 2, 2000, dtype=np.float32)[:-1, None], [[-3, 0, 1, 20, 124]]).reshape(-1, 1)
+    inputs = {"features": np.float32(np.concatenate([rows, [[2.0**127]], [[-(2.0**127)]]]))}
+    session = create_session(certified_graph(graph, contract))
+    bound, value = session.run(["error_bound", "value"], inputs)
+    error = np.abs(value - evaluate(graph, inputs, Exact())["value"])
+    assert np.isposinf(bound[-2:]).all() and (error <= bound).all()
+    assert (error / bound).max() > 0.6
+
+
 def value_of(nodes: list[Node], constants: dict[str, Any]) -> Any:
     graph, contract = value_graph(nodes, constants, [3], 3)
     return certified_graph(graph, contract)

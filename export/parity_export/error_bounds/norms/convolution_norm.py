@@ -9,8 +9,9 @@ has at any frequency f. P are the taps, a tap at the place p with stride s as on
 (an image is s^2 images of every s-th element). Frequencies are tried at N points of each axis. Between them the norm
 is not much larger: for the vectors with which W(f) attains it, the real part of u* W(f) v, turned to be real at its
 largest, is a trigonometric polynomial of degree A/2 but for a factor of modulus 1, A the largest a; near its maximum
-M it is at least M cos((A/2) t) at the distance t (M. Riesz, 1914), and some point lies within pi / N: the largest of
-the points, divided by cos(pi A / 2N) for each axis.
+M it is at least M cos((A/2) t) at the distance t (M. Riesz, 1914; for odd A, where the degree is no integer, R. J.
+Duffin and A. C. Schaeffer, 1938), and some point lies within pi / N: the largest of the points, divided by
+cos(pi A / 2N) for each axis.
 """
 
 import math

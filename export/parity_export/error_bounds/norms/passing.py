@@ -31,7 +31,8 @@ def elementwise(builder: BoundBuilder, x: ir.Value, result: Bound, slope: float 
     """Return the error bound of v = f(x), element by element, with its norm: slope times that of x.
 
     An element's error is f(x~) - f(x), at most slope |x~ - x|, which is what t stands for, and what computing f adds,
-    which is what the relative and the constant part stand for.
+    which is what the relative and the constant part stand for. A rule whose t claims nothing for any other reason than
+    the error of x (`elementary.ended`) must not ask: its norm would stay finite there.
 
     Args:
         builder: the graph.
