@@ -105,19 +105,19 @@ def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts
         operand, factor = builder.emit("Mul", [builder.magnitude(x), builder.number(q / p)]), p
         # Something is always added: a factor alone might be fused into the sum behind it, and could not overflow here.
         operand = builder.emit("Add", [operand, builder.number(FLUSHED) if rest is None else rest])
-    weight, constant = factor * evaluated * weight, builder.number(evaluated * constant)
+    weight, offset = factor * evaluated * weight, builder.number(evaluated * constant)
     if given is None or given.known is None or column is None:
-        total = evaluate(operand, builder.number(weight), constant)
+        total = evaluate(operand, builder.number(weight), offset)
     else:
         rows = (1 + 2 * error) * evaluated * given.known.scale * given.linear.rows
         if given.linear.columns is not None and given.known.axes == given.linear.axes:  # one product more of each sum
             operand = builder.emit("Concat", [operand, column], {"axis": given.linear.axes[0]})
             weight = np.concatenate([weight, np.expand_dims(rows, products.axes[0])], axis=products.axes[0])
-            total = evaluate(operand, builder.number(weight), constant)
+            total = evaluate(operand, builder.number(weight), offset)
         else:
             rows = rows.reshape(-1, *[1] * (products.weight.ndim - 2))
             part = builder.emit("Mul", [column, builder.number(rows)])
-            total = builder.emit("Add", [evaluate(operand, builder.number(weight), constant), part])
+            total = builder.emit("Add", [evaluate(operand, builder.number(weight), offset), part])
     result = Bound(total, folding=folding)
     return result if given is None else after(builder, node, given, (error, flushes), result)
 
