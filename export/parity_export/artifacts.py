@@ -38,7 +38,7 @@ def artifacts(
     if gate_result.oracle is None:
         raise InputError("a graph that was not compared has no test vectors")
     try:
-        conformance = select_test_vectors(contract, gate_result.oracle)
+        conformance = select_test_vectors(contract, gate_result.oracle, gate_result.report.largest("ordinary"))
     except InputError as error:
         raise InputError(gate_result.with_notes(str(error))) from error
     card = model_card(contract, gate_result.report, bound_report, plotted, gate_result.notes, evaluation)

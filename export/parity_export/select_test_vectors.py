@@ -1,6 +1,7 @@
 """The test vectors of a package, chosen from the probes; their format is the runtime's."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,25 +30,28 @@ _LONGEST_TEXT = 64  # characters of a text that is recorded: a person reads the 
 _NEAR_SECONDS = 150 * 365.25 * 86_400
 
 
-def select_test_vectors(contract: ModelContract, oracle: Oracle) -> VectorSet:
+def select_test_vectors(contract: ModelContract, oracle: Oracle, seen: Mapping[str, float]) -> VectorSet:
     """Return the ordinary test vectors and, for a classifier, the hard probes of a model.
 
     Args:
         contract: of the model, its tolerance measured.
         oracle: the probes; the chosen rows are asked again, as the batch that they are recorded as.
+        seen: the largest deviation of any backend from the exact answers to ordinary probes, by output.
     """
     expected = oracle(len(oracle.probes))
     hard = _hard(contract, expected, oracle) if contract.is_classifier else None
-    return VectorSet(_ordinary(contract, expected, oracle), hard)
+    return VectorSet(_ordinary(contract, expected, oracle, seen), hard)
 
 
-def _ordinary(contract: ModelContract, expected: ExpectedOutputs, oracle: Oracle) -> OrdinaryVectors:
+def _ordinary(
+    contract: ModelContract, expected: ExpectedOutputs, oracle: Oracle, seen: Mapping[str, float]
+) -> OrdinaryVectors:
     """Choose rows that any honest runner reproduces at `RTOL` and `ATOL`.
 
     Where a model has too few of them (an output that is near zero on every row), atol grows to what the gate's
     tolerance needs.
     """
-    need = _needed_atol(expected)
+    need = _needed_atol(expected, seen)
     rows = np.flatnonzero(_usable(contract, expected))
     if not len(rows):
         raise InputError(nothing_to_record(contract, expected))
@@ -133,8 +137,12 @@ def _writable(contract: ModelContract, expected: ExpectedOutputs) -> NDArray[np.
     return writable
 
 
-def _needed_atol(expected: ExpectedOutputs) -> NDArray[np.float64]:
-    """Return the atol that each row needs beside `RTOL`, 0 where `RTOL` and `ATOL` allow enough."""
+def _needed_atol(expected: ExpectedOutputs, seen: Mapping[str, float]) -> NDArray[np.float64]:
+    """Return the atol that each row needs beside `RTOL`, 0 where `RTOL` and `ATOL` allow enough.
+
+    What torch's own float32 deviates by counts, and what the worst backend was seen to: of a picture of values near
+    zero, as a detector's, that is often more.
+    """
     need, dated = np.zeros(len(expected.probes)), is_encoded(expected.contract) and TIMESTAMPS in expected.probes.inputs
     for name in expected.reported_tolerances["ordinary"]:
         values = np.nan_to_num(np.abs(expected.float64[name]), posinf=0.0)
@@ -142,7 +150,7 @@ def _needed_atol(expected: ExpectedOutputs) -> NDArray[np.float64]:
             deviation = np.abs(expected.float32[name].astype(np.float64) - expected.float64[name])
         typical = float(np.nan_to_num(deviation[groups(expected.probes)["ordinary"]]).max(initial=0.0))
         own = np.nan_to_num(deviation, posinf=0.0) if dated else 0.0
-        short = _SAFETY * np.maximum(typical, own) - RTOL * values
+        short = np.maximum(_SAFETY * np.maximum(typical, own), 2 * seen.get(name, 0.0)) - RTOL * values
         short = np.where(np.isfinite(short) & (short > ATOL), short, 0.0)
         need = np.maximum(need, by_row(short).max(axis=1, initial=0.0))
     return need

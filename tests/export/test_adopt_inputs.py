@@ -4,10 +4,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from onnx import numpy_helper
 
 from parity_export import Adoption, ExportOptions, ProbeOptions, adopt_package, source_from_onnx
+from parity_export.gate.backends import DEFAULT
+from parity_export.gate.batching import LazyModel, RememberedAnswers
+from parity_export.gate.oracle import GateSetting, Oracle
+from parity_export.gate.run_gate import run_gate
 from parity_export.gate.saturating_products import saturation_note
+from parity_export.gate.size_plans import plan_sizes
+from parity_export.gate.torch_reference import TorchReference
+from parity_export.graph.adopt_graph import adopt_graph
 from parity_export.onnx_graph import OnnxGraph
+from parity_export.onnx_module.operators.operator import UndefinedError
+from parity_export.select_test_vectors import select_test_vectors
 from parity_export.sources.onnx_file.graph_domains import graph_domains
 from parity_runtime import InputError, Predictor
 from parity_runtime.inference.session import create_session
@@ -97,3 +108,67 @@ def test_saturating_products_are_named_where_they_saturate() -> None:
     assert len(notes) == (not exact)
     assert exact or "MatMulInteger is wrong on this processor, which has no VNNI" in notes[0]
     assert not list(saturation_note(OnnxGraph(parsed("mine (float[N, 4] x) => (float[N, 4] y) { y = Relu (x) }"))))
+
+
+def test_a_pooling_is_asked_at_sizes_that_its_window_fits(tmp_path: Path) -> None:
+    """onnxruntime answers a window of 16 over 4 elements as well, which ONNX's formula knows nothing of."""
+    pools = parsed("""mine (float[batch, 1, time] x) => (float[batch, 1, n] y) {
+        y = MaxPool <kernel_shape = [16], strides = [16]> (x) }""")
+    source = source_from_onnx(saved(pools, tmp_path / "pool.onnx"))
+    assert source.example.sizes["time"] >= 16
+    with pytest.raises(UndefinedError, match="a window of 16 elements moves over 4"):
+        source.module(torch.zeros(2, 1, 4))
+    assert adopt_package(tmp_path / "pool.onnx", tmp_path / "package", options=QUICK).gate_result.report.passed
+
+
+def test_lengths_of_a_recurrent_operator_end_at_the_length_of_its_rows(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    recurs = parsed("""mine (float[batch, time, 3] x, int64[batch] lengths) => (float[batch, 4] y) {
+        steps = Transpose <perm = [1, 0, 2]> (x)
+        count = Cast <to = 6> (lengths)
+        all, last = GRU <hidden_size = 4> (steps, w, r, , count)
+        y = Squeeze (last, zero) }""")
+    recurs.graph.initializer.extend(
+        numpy_helper.from_array(random.normal(size=shape).astype(np.float32), name)
+        for name, shape in (("w", (1, 12, 3)), ("r", (1, 12, 4)))
+    )
+    recurs.graph.initializer.append(numpy_helper.from_array(np.array([0]), "zero"))
+    source = source_from_onnx(saved(recurs, tmp_path / "gru.onnx"))
+    assert [spec.domain for spec in source.contract.inputs] == ["", "in 1..time"]
+    assert any("lengths: in 1..time (GRU ends each row there)" in note for note in source.notes)
+
+
+def test_a_test_vector_allows_what_a_backend_was_seen_to_deviate_by(tmp_path: Path) -> None:
+    model = parsed("mine (float[batch, 2] x) => (float[batch, 2] y) { y = Relu (x) }")
+    graph = adopt_graph(source_from_onnx(saved(model, tmp_path / "relu.onnx")))
+    result = run_gate(graph, effort="quick")
+    assert result.report.largest("ordinary") == {"y": 0.0}
+    atols = [select_test_vectors(graph.contract, result.oracle, {"y": seen}).ordinary.atol for seen in (0.0, 1e-3)]
+    assert atols[0] == 1e-7 and atols[1] >= 1e-3
+
+
+def test_an_evaluation_that_fails_where_it_is_moved_says_nothing(tmp_path: Path) -> None:
+    """A size that is computed of floats is another where they are moved by an ulp, and the graph fails at it."""
+    sized = parsed("""mine (float[batch, 6] x) => (float[batch, 6] y)
+        <float[1] six = {6.0}, int64[1] rows = {-1}, float[1] three = {3.0}, int64[1] zero = {0}> {
+        thirds = Expand (third, many)
+        a = Mul (six, thirds) least = ReduceMin <keepdims = 0> (a, zero) b = Mul (least, three)
+        c = Floor (b) d = Cast <to = 7> (c)
+        shape = Concat <axis = 0> (rows, d) z = Reshape (x, shape) y = Add (x, z) }""")
+    sized.graph.initializer.append(numpy_helper.from_array(np.array([1 / 3], np.float32), "third"))
+    sized.graph.initializer.append(numpy_helper.from_array(np.array([12]), "many"))
+    assert adopt_package(saved(sized, tmp_path / "s.onnx"), tmp_path / "p", options=QUICK).gate_result.report.passed
+
+
+@pytest.mark.parametrize("mixes", [False, True])
+def test_rows_that_mix_at_some_sizes_mix_at_all(tmp_path: Path, mixes: bool) -> None:
+    """A few rows of other sizes may show nothing of it: where an earlier size did, they are asked in equal batches."""
+    model = parsed("mine (float[batch, 2] x) => (float[batch, 2] y) { y = Relu (x) }")
+    graph = adopt_graph(source_from_onnx(saved(model, tmp_path / "relu.onnx")))
+    sizes = plan_sizes(graph.source, "quick", ()).sizes[0]
+    setting = GateSetting(
+        LazyModel(lambda: DEFAULT.load(graph.onnx, graph.contract)),
+        RememberedAnswers(LazyModel(lambda: TorchReference(graph.source, double=True))),
+        mixes=mixes,
+    )
+    assert Oracle(sizes.source, sizes.dimensions, sizes.plan, setting).row_independent is not mixes

@@ -296,7 +296,7 @@ def test_vectors_record_every_trait_of_a_cell() -> None:
     result = run_gate(graph)
     assert result.oracle is not None
     contract = replace(graph.contract, tolerance=result.expected.reported_tolerances["ordinary"])
-    vectors = select_test_vectors(contract, result.oracle)
+    vectors = select_test_vectors(contract, result.oracle, {})
     assert vectors.hard is not None
     for inputs in (vectors.ordinary.inputs, vectors.hard.inputs):
         traits = row_traits(contract, inputs)
@@ -312,7 +312,7 @@ def test_a_moment_before_1970_is_recorded_although_training_saw_none() -> None:
     result = run_gate(graph)
     assert result.oracle is not None
     contract = replace(graph.contract, tolerance=result.expected.reported_tolerances["ordinary"])
-    traits = row_traits(contract, select_test_vectors(contract, result.oracle).ordinary.inputs)
+    traits = row_traits(contract, select_test_vectors(contract, result.oracle, {}).ordinary.inputs)
     assert traits["timestamp before 1970"].any()
     assert traits["missing timestamp"].any()
 

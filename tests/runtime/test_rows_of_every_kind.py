@@ -1,6 +1,7 @@
 """Rows of text, dates, truth values and numbers through a predictor, from every library that people have them in."""
 
 import datetime
+import json
 import pickle
 from dataclasses import replace
 from decimal import Decimal
@@ -350,3 +351,11 @@ def test_missing_text_and_dates_where_the_model_has_no_answer(predictor: Predict
     assert not ReadyInputs(told).accept(READY) and ReadyInputs(predictor.contract).accept(READY)
     with pytest.raises(InputError, match="row 1: code is missing"):
         named_inputs(told, READY | {"categories": np.array([["red", ""]], object)})
+
+
+def test_float32_is_spelled_as_short_as_it_is_read_back() -> None:
+    array = np.random.default_rng(0).integers(0, 2**31, 20_000).astype(np.int32).view(np.float32)
+    array = np.concatenate([array[np.isfinite(array)], np.array([0.1, -0.0, 1e-45, 3.4e38], np.float32)])
+    text = json.dumps(array_to_json(array)["data"])
+    assert (np.array(json.loads(text), np.float32).view(np.int32) == array.view(np.int32)).all()
+    assert len(text) < 17 * len(array)  # of their doubles 22

@@ -1,5 +1,6 @@
 """The parity gate: the same probes through torch and every backend; one no is a no."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,6 +66,14 @@ class Report:
         agree = "agrees" if self.compared == 1 else "agree"
         where = counted(len(self.results), "configuration")
         return f"{counted(self.compared, 'value')} in {where} {agree} with {self.judge}"
+
+    def largest(self, group: str) -> dict[str, float]:
+        """Return the largest deviation from float64 of any backend on a group of probes, by output, in its unit."""
+        found: dict[str, float] = {}
+        for one in (one for result in self.results for one in result.differences):
+            if one.group == group and math.isfinite(one.max_abs):
+                found[one.output] = max(found.get(one.output, 0.0), one.max_abs)
+        return found
 
     @property
     def passed(self) -> bool:

@@ -111,6 +111,7 @@ def run_gate(
         oracle = Oracle(sizes.source, sizes.dimensions, sizes.plan, setting)
         oracle.prepare()
         oracles.append(oracle)
+        setting = replace(setting, mixes=not oracle.row_independent)
         refused += [f"{line}{_at(oracle.dimensions)}" for line in oracle.refused]
         graph.onnx.give_back(collect=False)
     setting.release()

@@ -1,7 +1,7 @@
 """Arrays in JSON, exact, in any language.
 
-A float is the shortest decimal of its double; text is a string; an integer beyond 2**53, which a reader of doubles
-would round, is the string of its decimal.
+A float32 is the shortest decimal that is read as it, a float64 its own; text is a string; an integer beyond 2**53,
+which a reader of doubles would round, is the string of its decimal.
 """
 
 from typing import Any
@@ -19,10 +19,18 @@ _EXACT = 2**53
 def array_to_json(array: NDArray[Any]) -> dict[str, Any]:
     """Return ``{"dtype", "shape", "data"}``, the data flat in row-major order; all numbers must be finite."""
     dtype = "string" if array.dtype.kind in "OU" else str(array.dtype)
-    data = array.reshape(-1).tolist()
+    data = _shortest(array.reshape(-1)).tolist()
     if array.dtype.kind in "iu":
         data = [number if abs(number) <= _EXACT else str(number) for number in data]
     return {"dtype": dtype, "shape": list(array.shape), "data": data}
+
+
+def _shortest(array: NDArray[Any]) -> NDArray[Any]:
+    """Return float32 numbers as the float64 whose text is shortest: half of what the exact ones are spelled with."""
+    if array.dtype != np.float32:
+        return array
+    short = array.astype("U").astype(np.float64)
+    return np.where(short.astype(np.float32) == array, short, array.astype(np.float64))
 
 
 def array_from_json(value: Any, where: str) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from parity_export.onnx_module.operators.operator import Inputs, Node, NotThisOperatorError, Operator
-from parity_export.onnx_module.operators.windows import Windows, beyond, padded, windows
+from parity_export.onnx_module.operators.windows import Windows, beyond, check_fits, padded, windows
 
 _MAX_POOLS: list[Callable[..., Any]] = [functional.max_pool1d, functional.max_pool2d, functional.max_pool3d]
 
@@ -62,6 +62,7 @@ def _max_pool(x: Inputs, node: Node) -> Tensor:
 def _missing(planes: Tensor, kernel: list[int], window: Windows, node: Node) -> list[int]:
     """Return how far the last window reaches beyond each padded axis, where such a one counts."""
     if not node.integer("ceil_mode", 0):
+        check_fits(planes, kernel, window)
         return [0] * len(kernel)
     reaches = [(size - 1) * dilation + 1 for size, dilation in zip(kernel, window.dilations, strict=True)]
     return [

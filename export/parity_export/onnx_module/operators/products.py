@@ -11,7 +11,7 @@ from parity_export.onnx_module.operators.operator import (
     given,
     per_channel,
 )
-from parity_export.onnx_module.operators.windows import Windows, padded, windows
+from parity_export.onnx_module.operators.windows import Windows, check_fits, padded, windows
 
 
 def _matmul(x: Inputs, node: Node) -> Tensor:
@@ -39,7 +39,9 @@ def convolution(x: Inputs, node: Node) -> Tensor:
     weight, rank = x[1], x[1].ndim - 2
     window = windows(x[0], list(weight.shape[2:]), node)
     arguments = (window.strides, [0] * rank, window.dilations, False, [0] * rank, node.integer("group", 1))
-    return torch.convolution(padded(x[0], window.before, window.behind), weight, given(x, 2), *arguments)
+    planes = padded(x[0], window.before, window.behind)
+    check_fits(planes, list(weight.shape[2:]), window)
+    return torch.convolution(planes, weight, given(x, 2), *arguments)
 
 
 def _conv(x: Inputs, node: Node) -> Tensor:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional
 
-from parity_export.onnx_module.operators.operator import Node
+from parity_export.onnx_module.operators.operator import Node, UndefinedError
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,17 @@ def windows(x: Tensor, kernel: list[int], node: Node) -> Windows:
             small = total // 2
             before[axis], behind[axis] = (small, total - small) if auto == "SAME_UPPER" else (total - small, small)
     return Windows(strides, dilations, before, behind)
+
+
+def check_fits(planes: Tensor, kernel: list[int], window: Windows) -> None:
+    """Raise `UndefinedError` where a window is larger than the padded tensor ``[batch, channels, ...]``.
+
+    By ONNX's formula there are no windows then; onnxruntime, which divides towards zero, answers with one.
+    """
+    for size, elements, dilation in zip(planes.shape[2:], kernel, window.dilations, strict=True):
+        reach = (elements - 1) * dilation + 1
+        if 0 < size < reach:
+            raise UndefinedError(f"a window of {reach} elements moves over {size}: ONNX leaves its result open")
 
 
 def padded(x: Tensor, before: list[int], behind: list[int], value: float = 0.0) -> Tensor:

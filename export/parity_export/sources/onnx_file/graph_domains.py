@@ -13,8 +13,10 @@ from parity_runtime.arguments import argument
 _COUNTS = {"Loop": (0,), "Range": (0, 1, 2), "Tile": (1,), "Expand": (1,), "ConstantOfShape": (0,)}
 """Inputs that say how often, or how much: a large number takes hours, or all memory."""
 
+_LENGTHS = 4  # sequence_lens, of a recurrent operator
 _MOST = 16
-_PASSING = ("Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Slice", "Split", "Concat")
+_PASSING = ("Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Slice", "Split", "Concat",
+            "TopK")  # fmt: skip
 _KEYS = ("keys_int64s", "keys_tensor", "cats_int64s")
 
 
@@ -26,11 +28,13 @@ class Domain:
         low: its lowest value.
         high: its highest; None without a limit.
         why: what says so.
+        counts_length: its highest is the length of the rows, where they have one.
     """
 
     low: int
     high: int | None
     why: str
+    counts_length: bool = False
 
     @property
     def words(self) -> str:
@@ -66,10 +70,17 @@ def with_domains(inputs: GraphInputs, domains: Mapping[str, Domain]) -> GraphInp
         if domain is None or spec.domain or spec.numpy_dtype.kind not in "iu":
             specs.append(spec)
             continue
-        specs.append(replace(spec, domain=domain.words))
+        words = domain.words if not domain.counts_length else _up_to_the_length(domain, inputs)
+        specs.append(replace(spec, domain=words))
         other = argument("inputs", [f"{spec} in {domain.low}..{2 * (domain.high or 8)}"], option="--input")
-        notes.append(f"{spec.name}: {domain.words} ({domain.why}); declare it otherwise as {other}")
+        notes.append(f"{spec.name}: {words} ({domain.why}); declare it otherwise as {other}")
     return replace(inputs, specs=tuple(specs), notes=(*inputs.notes, *notes))
+
+
+def _up_to_the_length(domain: Domain, inputs: GraphInputs) -> str:
+    """Return the words of a length: up to the one dimension that is no first axis; 1 where there is none."""
+    lengths = {size for spec in inputs.specs for size in spec.shape[1:] if isinstance(size, str)}
+    return f"in {domain.low}..{lengths.pop()}" if len(lengths) == 1 else f"in {domain.low}..1"
 
 
 def _domains(name: str, nodes: list[NodeProto], known: _Known) -> Iterator[Domain]:
@@ -81,8 +92,9 @@ def _domains(name: str, nodes: list[NodeProto], known: _Known) -> Iterator[Domai
             for place in (index for index, taken in enumerate(node.input) if taken == value):
                 yield from _said(node, place, known)
                 if node.op_type in _PASSING and (place == 0 or node.op_type == "Concat"):
-                    waiting += [output for output in node.output if output not in seen]
-                    seen.update(node.output)
+                    outputs = node.output[:1] if node.op_type == "TopK" else node.output  # sorted, and their places
+                    waiting += [output for output in outputs if output not in seen]
+                    seen.update(outputs)
 
 
 def _said(node: NodeProto, place: int, known: _Known) -> Iterator[Domain]:
@@ -91,6 +103,8 @@ def _said(node: NodeProto, place: int, known: _Known) -> Iterator[Domain]:
         yield Domain(int(operator == "Expand"), _MOST, f"{operator} counts by it")
     elif operator in ("Div", "Mod") and place == 1:
         yield Domain(1, None, f"{operator} divides by it")
+    elif operator in ("RNN", "GRU", "LSTM") and place == _LENGTHS:
+        yield Domain(1, None, f"{operator} ends each row there", counts_length=True)
     elif operator == "OneHot" and place == 0 and node.input[1] in known.numbers:
         depth = int(known.numbers[node.input[1]].reshape(-1)[0])
         yield Domain(0, max(0, depth - 1), f"OneHot has {depth} places")

@@ -1,7 +1,8 @@
 """From an ONNX file of anybody's to the source of a package: its graph is the module that its package is judged by."""
 
 import contextlib
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from parity_export.sources.probe_options import ProbeOptions
 from parity_runtime import InputError, ModelContract, TensorSpec, __version__
 from parity_runtime.arguments import argument
 from parity_runtime.contract import batch_name
+from parity_runtime.errors import first_line
 
 _LONG = 512
 """Sizes from here on are tried where a graph takes no smaller ones: a second of sound is cut into as many samples."""
@@ -144,7 +146,11 @@ class _Asked:
             sample = load_sample(adoption.samples, inputs.specs, probes.dimensions)
         of_module = replace(spec, output=_module_output(spec))
         name = adoption.name or self.file.path.stem
-        return source_from_module(self.module, inputs.specs, of_module, name, sample, probes)
+        source = source_from_module(self.module, inputs.specs, of_module, name, sample, probes)
+        reason = _refusal_in_float64(source, {})
+        if reason is not None:
+            raise NotAcceptedError(f"the graph does not accept {'; '.join(map(str, inputs.specs))}: {reason}")
+        return source
 
 
 def _counted(asked: _Asked, inputs: GraphInputs) -> tuple[ModelSource, GraphInputs]:
@@ -170,11 +176,21 @@ def _lengthened(asked: _Asked, inputs: GraphInputs) -> tuple[ModelSource, GraphI
         refused = EXAMPLE_SIZES[-1]
         while least[name] - refused > 1:
             middle = (refused + least[name]) // 2
-            taken = source.refusal({name: middle}) is None
+            taken = source.refusal({name: middle}) is None and _refusal_in_float64(source, {name: middle}) is None
             refused, least[name] = (refused, middle) if taken else (middle, least[name])
     with contextlib.suppress(InputError):
         return _counted(asked, longer(inputs, least))
     return _counted(asked, longer(inputs, dict.fromkeys(names, _LONG)))
+
+
+def _refusal_in_float64(source: ModelSource, sizes: Mapping[str, int]) -> str | None:
+    """Return why the graph cannot be judged at sizes, as where a window is larger than what it moves over."""
+    tensors = [one.double() if one.is_floating_point() else one for one in source.example.tensors(sizes)]
+    try:
+        copy.copy(source.module).double()(*tensors)
+    except Exception as error:  # the file's own nodes
+        return first_line(error)
+    return None
 
 
 def _length(source: ModelSource) -> tuple[str, int] | None:
