@@ -90,10 +90,12 @@ def needed_betas(found: NDArray[np.float32], exact: NDArray[np.float64], part: i
         part: how many neighbours share one figure.
     """
     with np.errstate(invalid="ignore", over="ignore"):
-        error = np.where(np.abs(exact) > LARGEST, 0.0, np.abs(found - exact))
+        outside = np.isnan(exact) | (np.abs(exact) > LARGEST)  # the logarithm of a negative number, say
+        error = np.where(outside, 0.0, np.abs(found - exact))
     pad = -len(error) % part
     error = np.pad(np.nan_to_num(error, nan=np.inf, posinf=np.inf), (0, pad)).reshape(-1, part).max(axis=1)
-    size = np.pad(np.abs(exact), (0, pad), mode="edge").reshape(-1, part).min(axis=1)
+    known = np.nan_to_num(np.abs(exact), nan=0.0, posinf=LARGEST)
+    size = np.pad(known, (0, pad), mode="edge").reshape(-1, part).min(axis=1)
     needed: NDArray[np.float64] = (error - ALPHAS[:, None] * np.minimum(size, LARGEST)).max(axis=1)
     return needed
 
@@ -128,15 +130,18 @@ def markdown() -> list[str]:
         known = accuracy(name)
         rows = [row for row in elementary_functions.table() if row["function"] == name]
         parts = {_named(row): f"{_named(row)} {row['beta']:.2g}" for row in rows if "source" not in row}
-        parts |= {"CUDA": "CUDA 5u"} if any("source" in row for row in rows) else {}
-        lines.append(f"| {name} | {known.alpha * 2**24:g} u | {known.beta:.3g} | {', '.join(parts.values())} |")
+        documented = [f"CUDA {row['alpha'] * 2**24:g}u" for row in rows if "source" in row]
+        lines.append(
+            f"| {name} | {known.alpha * 2**24:g} u | {known.beta:.3g} | {', '.join([*parts.values(), *documented])} |"
+        )
     return lines
 
 
 def _named(row: dict[str, Any]) -> str:
     name, _, rest = row["backend"].partition(",")
-    sampled = f" (every {row['stride']}th)" if row["stride"] > 1 else ""
-    return (name.split()[0] + (" wasm" if "WebAssembly" in rest else "") + sampled).replace(
+    older = f" {name.split()[1]}" if row["backend"].startswith("onnxruntime 1.20") else ""
+    sampled = f" (every {row['stride']}{'rd' if row['stride'] == 3 else 'th'})" if row["stride"] > 1 else ""
+    return (name.split()[0] + older + (" wasm" if "WebAssembly" in rest else "") + sampled).replace(
         "onnxruntime-web wasm", "WebAssembly"
     )
 

@@ -33,7 +33,7 @@ function values(start, stride) {
 function compare(x, found, reference, { alpha, beta }, worst) {
   for (let index = 0; index < x.length; index++) {
     const exact = reference(x[index]);
-    if (Math.abs(exact) > LARGEST) continue;
+    if (Number.isNaN(exact) || Math.abs(exact) > LARGEST) continue; // no logarithm of a negative number
     const error = Math.abs(found[index] - exact);
     const share = error / (alpha * Math.abs(exact) + beta + FLUSHED);
     worst.beta = Math.max(worst.beta, error - alpha * Math.abs(exact));

@@ -64,9 +64,10 @@ class Compliant:
             return self.read(np.asarray(x, np.float64).astype(np.float32))
 
     def dot(self, x: Array, weight: Array, bias: Array | None) -> Array:
-        """Return ``x [..., k] @ weight [k, m] + bias [m]``, term by term."""
+        """Return ``x [..., k] @ weight [k, m] + bias [m]``, term by term; or of stacks, ``weight [..., k, m]``."""
         x, weight = self.read(x).astype(np.float64), self.read(weight).astype(np.float64)
-        terms = [x[..., index, None] * weight[index] for index in range(len(weight))]  # exact in float64
+        parts = list(weight) if weight.ndim == 2 else np.split(weight, weight.shape[-2], axis=-2)
+        terms = [x[..., index, None] * part for index, part in enumerate(parts)]  # exact in float64
         if bias is not None:
             terms.append(np.broadcast_to(self.read(bias).astype(np.float64), terms[0].shape))
         if self.wide:

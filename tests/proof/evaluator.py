@@ -26,6 +26,7 @@ def evaluate(graph: bytes, inputs: dict[str, Array], arithmetic: Arithmetic) -> 
     for name, array in {**{i.name: numpy_helper.to_array(i) for i in model.initializer}, **inputs}.items():
         values[name] = array.astype(arithmetic.dtype) if array.dtype == np.float32 else array
     folded: set[str] = set()
+    constants = {i.name for i in model.initializer}
     with np.errstate(all="ignore"):
         for node in model.node:
             if node.output[0] in folded:
@@ -42,7 +43,11 @@ def evaluate(graph: bytes, inputs: dict[str, Array], arithmetic: Arithmetic) -> 
             if node.op_type == "Mul" and (x := _argument_of_silu(model, node)) is not None:
                 values[node.output[0]] = arithmetic.function("Silu", values[x])
                 continue
-            values[node.output[0]] = OPERATORS[node.op_type](arithmetic, arguments, attributes)
+            compute = OPERATORS[node.op_type]
+            if node.op_type == "Div" and node.input[1] not in constants:
+                compute = _binary(np.divide)  # nobody multiplies by the reciprocal of what is computed
+            found = compute(arithmetic, arguments, attributes)
+            values |= zip(node.output, found, strict=True) if node.op_type == "Split" else {node.output[0]: found}
     return values
 
 
@@ -98,7 +103,7 @@ def _fold(a: Compliant, gemm: onnx.NodeProto, arguments: list[Array], follower: 
 
 def _normalizer(a: Arithmetic, constants: list[Array]) -> Array:
     scale, _, _, variance = constants
-    root = a.rounded(np.sqrt(a.rounded(variance.astype(float) + EPSILON).astype(float)))
+    root = a.function("Sqrt", a.rounded(variance.astype(float) + EPSILON))
     return a.rounded(a.rounded(1 / root.astype(float)).astype(float) * scale)
 
 
@@ -192,6 +197,18 @@ def _reduce(kind: str) -> Callable[..., Array]:
     return run
 
 
+def _sum_of_squares(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
+    axes = tuple(int(axis) for axis in x[1])
+    moved = np.moveaxis(x[0], axes, range(-len(axes), 0))
+    rows = moved.reshape(*moved.shape[: -len(axes)], -1)
+    squares = a.rounded(a.read(rows).astype(np.float64) ** 2)
+    return np.expand_dims(a.dot(squares, np.ones((rows.shape[-1], 1), rows.dtype), None)[..., 0], axes)
+
+
+def _cast(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    return x[0].astype({1: a.dtype, 7: np.int64, 6: np.int32}[attributes["to"]])
+
+
 def _clip(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
     low, high = (x[1] if len(x) > 1 else None), (x[2] if len(x) > 2 else None)
     low, high = (-np.inf if low is None else low), (np.inf if high is None else high)
@@ -206,20 +223,118 @@ def _slice(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
     return x[0][tuple(cut)]
 
 
-def _softmax(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
-    shifted = np.exp(x[0] - x[0].max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
+def _normalize(a: Arithmetic, x: list[Array], axes: tuple[int, ...], parameters: tuple[Array, Array, float]) -> Array:
+    """By two passes; where constants are folded the variance is mean(x^2) - mean^2, and scale and shift are folded."""
+    gain, shift, epsilon = (np.asarray(one, np.float64) for one in parameters)
+    rows, count = a.read(x[0]), np.prod([x[0].shape[axis] for axis in axes])
+
+    def mean(values: Array) -> Array:
+        flat = np.moveaxis(values, axes, range(-len(axes), 0))
+        flat = flat.reshape(*flat.shape[: -len(axes)], -1)
+        total = a.dot(flat, np.ones((flat.shape[-1], 1), flat.dtype), None)[..., 0]
+        return np.expand_dims(a.rounded(total.astype(np.float64) / count), axes).astype(np.float64)
+
+    middle, folded = mean(rows), isinstance(a, Compliant) and a.fold
+    centre = a.rounded(rows.astype(np.float64) - middle).astype(np.float64)
+    squares = rows.astype(np.float64) if folded else centre
+    variance = mean(a.rounded(squares * squares))
+    if folded:
+        variance = a.rounded(variance - a.rounded(middle * middle).astype(np.float64)).astype(np.float64)
+    root = a.function("Sqrt", a.rounded(variance + epsilon)).astype(np.float64)
+    if folded:
+        factor = a.rounded(a.rounded(1 / root).astype(np.float64) * gain).astype(np.float64)
+        rest = a.rounded(shift - a.rounded(middle * factor)).astype(np.float64)
+        return a.rounded(a.rounded(rows * factor).astype(np.float64) + rest)
+    scaled = a.rounded(a.rounded(centre / root).astype(np.float64) * gain).astype(np.float64)
+    return a.rounded(scaled + shift)
+
+
+def _layer_norm(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    rank, first = x[0].ndim, attributes.get("axis", -1) % x[0].ndim
+    parameters = x[1], x[2] if len(x) > 2 else np.zeros(1), float(np.float32(attributes.get("epsilon", 1e-5)))
+    return _normalize(a, x, tuple(range(first, rank)), parameters)
+
+
+def _instance_norm(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    channels = (-1, *[1] * (x[0].ndim - 2))
+    epsilon = float(np.float32(attributes.get("epsilon", 1e-5)))
+    return _normalize(a, x, tuple(range(2, x[0].ndim)), (x[1].reshape(channels), x[2].reshape(channels), epsilon))
+
+
+def _power(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
+    exponent, base = float(x[1]), a.read(x[0]).astype(np.float64)
+    if exponent == 3 and isinstance(a, Compliant):
+        return a.rounded(a.rounded(base * base).astype(np.float64) * base)
+    return a.rounded(np.power(base, exponent))
+
+
+def _softmax(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    """The quotient as a division, or where constants are folded as a product with the reciprocal."""
+    rows = np.moveaxis(a.read(x[0]), attributes.get("axis", -1), -1)
+    below = a.rounded(rows.astype(np.float64) - rows.max(axis=-1, keepdims=True))
+    powers = a.function("Exp", below)
+    total = a.dot(powers, np.ones((powers.shape[-1], 1), powers.dtype), None).astype(np.float64)
+    if isinstance(a, Compliant) and a.fold:
+        found = a.rounded(powers.astype(np.float64) * a.rounded(1 / total))
+    else:
+        found = a.rounded(powers.astype(np.float64) / total)
+    return np.moveaxis(found, -1, attributes.get("axis", -1))
+
+
+def _pad(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    pads = np.asarray(x[1]).reshape(2, -1).T.tolist()
+    if attributes.get("mode", b"constant") == b"reflect":
+        return np.pad(x[0], pads, mode="reflect")
+    return np.pad(x[0], pads, constant_values=x[2] if len(x) > 2 else 0)
+
+
+def _conv_transpose(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    """Two axes, one group, no padding: every place takes the products that reach it, one after the other."""
+    (batch, channels, *sizes), (_, outputs, *kernel), strides = x[0].shape, x[1].shape, attributes["strides"]
+    reach = [(size - 1) * stride + k for size, stride, k in zip(sizes, strides, kernel, strict=True)]
+    apart = [(size - 1) * stride + 1 for size, stride in zip(sizes, strides, strict=True)]
+    spread = np.zeros((batch, channels, *apart), x[0].dtype)
+    spread[:, :, :: strides[0], :: strides[1]] = x[0]
+    weight = x[1].transpose(1, 0, 2, 3)[:, :, ::-1, ::-1].copy()
+    edge = [k - 1 for k in kernel]
+    found = _conv(a, [spread, weight, *x[2:]], {"pads": [*edge, *edge]})
+    assert found.shape == (batch, outputs, *reach)
+    return found
+
+
+def _cumulative(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    axis = int(x[1])
+    size = x[0].shape[axis]
+    rows, one = np.moveaxis(x[0], axis, -1), np.ones((1, 1), x[0].dtype)
+    sums = [a.dot(rows[..., : index + 1], np.repeat(one, index + 1, 0), None)[..., 0] for index in range(size)]
+    return np.moveaxis(np.stack(sums, -1), -1, axis)
+
+
+def _softsign(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
+    """A quotient, or where constants are folded a product with the reciprocal, as onnxruntime computes it."""
+    value = a.read(x[0]).astype(np.float64)
+    total = a.rounded(1 + np.abs(value)).astype(np.float64)
+    if isinstance(a, Compliant) and a.fold:
+        return a.rounded(value * a.rounded(1 / total).astype(np.float64))
+    return a.rounded(value / total)
 
 
 OPERATORS: dict[str, Callable[..., Array]] = {
     "Gemm": _gemm,
     "MatMul": lambda a, x, attributes: a.dot(x[0], x[1], None),
+    "LayerNormalization": _layer_norm,
+    "InstanceNormalization": _instance_norm,
     "Conv": _conv,
     "BatchNormalization": _batch_norm,
     "Add": _binary(np.add),
     "Sub": _binary(np.subtract),
     "Mul": _binary(np.multiply),
     "Div": _divide,
+    "Exp": _function("Exp"),
+    "Log": _function("Log"),
+    "Sqrt": _function("Sqrt"),
+    "Reciprocal": lambda a, x, attributes: a.rounded(1 / a.read(x[0]).astype(np.float64)),
+    "Pow": _power,
     "Neg": _exactly(np.negative),
     "Abs": _exactly(np.abs),
     "Identity": _exactly(lambda x: x),
@@ -247,6 +362,13 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "Flatten": lambda a, x, attributes: x[0].reshape(int(np.prod(x[0].shape[: attributes.get("axis", 1)])), -1),
     "Gather": lambda a, x, attributes: x[0].take(x[1], axis=attributes.get("axis", 0)),
     "Softmax": _softmax,
+    "Max": _exactly(lambda *x: np.maximum.reduce(np.broadcast_arrays(*x))),
+    "Min": _exactly(lambda *x: np.minimum.reduce(np.broadcast_arrays(*x))),
+    "Softsign": _softsign,
+    "CumSum": _cumulative,
+    "Pad": _pad,
+    "Split": lambda a, x, attributes: np.split(x[0], 2, axis=attributes["axis"]),
+    "ConvTranspose": _conv_transpose,
     "ArgMax": lambda a, x, attributes: x[0].argmax(axis=attributes["axis"]),
     "GreaterOrEqual": _exactly(np.greater_equal),
     "Greater": _exactly(np.greater),
@@ -255,6 +377,7 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "Equal": _exactly(np.equal),
     "IsNaN": _exactly(np.isnan),
     "Where": _exactly(np.where),
-    "Cast": lambda a, x, attributes: x[0].astype({7: np.int64, 6: np.int32}[attributes["to"]]),
+    "Cast": _cast,
+    "ReduceSumSquare": _sum_of_squares,
     "GatherElements": lambda a, x, attributes: np.take_along_axis(x[0], x[1], axis=attributes["axis"]),
 }

@@ -11,6 +11,9 @@ from parity_export.error_bounds.operator_rule import Node, WorstCase
 from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import ModelContract, TensorSpec
 
+TWO = ("TopK", "Split")
+"""Operators whose second result is named as the first, with ``.second`` behind it."""
+
 
 def certified_graph(graph: bytes, contract: ModelContract) -> bytes:
     """Return a serialized graph with its error bounds."""
@@ -31,7 +34,7 @@ def value_graph(
     """
     names = [f"{op_type}{index}" for index, (op_type, _, _) in enumerate(nodes[:-1])] + ["value"]
     made = [
-        helper.make_node(op_type, taken, [name, f"{name}.indices"][: 1 + (op_type == "TopK")], name=name, **attributes)
+        helper.make_node(op_type, taken, [name, *[f"{name}.second"] * (op_type in TWO)], name=name, **attributes)
         for (op_type, taken, attributes), name in zip(nodes, names, strict=True)
     ]
     graph = helper.make_graph(

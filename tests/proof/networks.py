@@ -75,8 +75,8 @@ def _answered(module: nn.Module, rows: np.ndarray) -> np.ndarray:
         return module(torch.from_numpy(rows)).numpy().reshape(len(rows), -1)
 
 
-def _subject(name: str, run: Any) -> Subject:
-    source = source_from_run(run)
+def _subject(name: str, run: Any, user_network: Any = None) -> Subject:
+    source = source_from_run(run, user_network=user_network)
     plain = attach_head(trace(source, ExportOptions())).data
     return Subject(name, source, plain, certified_graph(plain, source.contract))
 
@@ -95,7 +95,7 @@ def _table(name: str, data: Any, choice: NetworkChoice, epochs: int) -> Subject:
         settings = TableSettings("kind")
         problem = table_data(TableDataset(table, settings), settings, "table")
         train = TrainSettings(epochs=epochs, batch_size=32, learning_rate=1e-2, optimizer="Adam")
-        return _subject(name, train_model(problem, choice, train, Path(folder) / "run"))
+        return _subject(name, train_model(problem, choice, train, Path(folder) / "run"), choice.user_network)
 
 
 def iris() -> Subject:
@@ -110,6 +110,42 @@ def cancer() -> Subject:
     return _table("breast cancer, 30-100-1 ReLU", load_breast_cancer(), NetworkChoice(), 10)
 
 
+class Block(nn.Module):
+    """A residual block: x and two linear maps of it, a ReLU between them."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.second(torch.relu(self.first(x)))
+
+
+class ResidualMLP(nn.Module):
+    """Three residual blocks of 64."""
+
+    def __init__(self, num_inputs: int, num_outputs: int) -> None:
+        super().__init__()
+        blocks = [Block(64) for _ in range(3)]
+        self.layers = nn.Sequential(nn.Linear(num_inputs, 64), *blocks, nn.ReLU(), nn.Linear(64, num_outputs))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.layers(features)
+
+
+def digits() -> Subject:
+    from sklearn.datasets import load_digits
+
+    return _table("digits, 64-64x8-10 ReLU", load_digits(), NetworkChoice(arguments={"hidden": [64] * 8}), 10)
+
+
+def residual() -> Subject:
+    from sklearn.datasets import load_digits
+
+    choice = NetworkChoice(f"{__name__}:ResidualMLP", {}, ResidualMLP)
+    return _table("digits, 3 residual blocks of 64", load_digits(), choice, 10)
+
+
 def deep() -> Subject:
     from sklearn.datasets import load_breast_cancer
 
@@ -119,5 +155,6 @@ def deep() -> Subject:
 
 SUBJECTS: dict[str, Callable[[], Subject]] = {
     "xor": cache(xor), "iris": cache(iris), "cancer": cache(cancer), "deep": cache(deep),
+    "digits": cache(digits), "residual": cache(residual),
 }  # fmt: skip
 """Each is trained and exported once in a process; nothing changes them."""

@@ -316,3 +316,28 @@ def classifier(threshold: float, logit: float = 0.25) -> tuple[bytes, ModelContr
 def test_a_label_of_another_threshold() -> None:
     with pytest.raises(CannotCertifyError, match="the label is not the comparison"):
         certified_graph(*classifier(0.5))
+
+
+def test_a_bias_that_is_added_last_before_a_normalization() -> None:
+    """onnxruntime's SkipLayerNormalization computes (p + q) + c for (p + c) + q, which errs far more here."""
+    width, large = 8, 2.0**8
+    nodes: list[Node] = [
+        ("Slice", ["features", "0", "1", "1"], {}),
+        ("Slice", ["features", "1", "2", "1"], {}),
+        ("Add", ["Slice0", "c"], {}),
+        ("Add", ["Add2", "Slice1"], {}),
+        ("LayerNormalization", ["Add3", "g"], {}),
+        ("Reshape", ["LayerNormalization4", "flat"], {}),
+    ]
+    constants = {str(number): np.array([number]) for number in range(3)} | {
+        "c": np.full(width, -large, np.float32), "g": np.ones(width, np.float32), "flat": np.array([-1, width])
+    }  # fmt: skip
+    graph, contract = value_graph(nodes, constants, [2, width], width)
+    rows = np.full((20, 2, width), large, np.float32)
+    rows[:, 1] = np.random.default_rng(0).uniform(-1, 1, (20, width))
+    exact = evaluate(graph, {"features": rows}, Exact())["value"]
+    bound = create_session(certified_graph(graph, contract)).run(["error_bound"], {"features": rows})[0]
+    found = [create_session(graph, optimization=level).run(["value"], {"features": rows})[0] for level in OPTIMIZATIONS]
+    errors = [float(np.abs(value - exact).max()) for value in found]
+    assert max(errors) > 50 * min(errors)
+    assert np.isfinite(bound).all() and all((np.abs(value - exact) <= bound).all() for value in found)

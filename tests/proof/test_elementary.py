@@ -12,7 +12,11 @@ from parity_export.error_bounds.registry import ELEMENTARY
 DENSE = torch.linspace(-30, 30, 3_000_001, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("name", ELEMENTARY)
+STEEP = [name for name, function in ELEMENTARY.items() if math.isinf(function.slope)]
+"""Functions without a Lipschitz constant over all reals."""
+
+
+@pytest.mark.parametrize("name", [name for name in ELEMENTARY if name not in STEEP])
 def test_no_function_is_steeper_than_its_slope(name: str) -> None:
     values = ELEMENTARY[name].exact(DENSE)
     steepest = float(((values[1:] - values[:-1]).abs() / (DENSE[1] - DENSE[0])).max())
@@ -51,6 +55,9 @@ def test_the_float64_values_are_those_of_more_digits(name: str) -> None:
         "Tanh": mpmath.tanh,
         "Sigmoid": sigmoid,
         "Erf": mpmath.erf,
+        "Exp": mpmath.exp,
+        "Log": mpmath.log,
+        "Sqrt": mpmath.sqrt,
         "HardSigmoid": lambda x: min(max(x * sixth + mpmath.mpf("0.5"), mpmath.mpf(0)), mpmath.mpf(1)),
         "Gelu": lambda x: x * mpmath.erfc(-x / mpmath.sqrt(2)) / 2,
         "GeluTanh": lambda x: x / (1 + mpmath.exp(-2 * root * (x + mpmath.mpf("0.044715") * x**3))),
@@ -63,6 +70,8 @@ def test_the_float64_values_are_those_of_more_digits(name: str) -> None:
         "HardSwish": lambda x: x * min(max(x / 6 + mpmath.mpf("0.5"), mpmath.mpf(0)), mpmath.mpf(1)),
     }[name]
     rows = np.concatenate([np.linspace(-20, 20, 401), np.geomspace(1e-30, 1e3, 50)]).astype(np.float32)
+    if name in ("Log", "Sqrt", "Exp"):
+        rows = rows[(rows > 0) & (rows < 80)]
     found = ELEMENTARY[name].exact(torch.from_numpy(rows).double()).numpy()
     for x, value in zip(rows.tolist(), found.tolist(), strict=True):
         exact = precise(mpmath.mpf(x))

@@ -78,7 +78,21 @@ def test_it_holds_on_random_and_subnormal_rows(case: WorstCase) -> None:
         exact = evaluate(graph, inputs, Exact())["value"]
         for name, backend in COMPLIANT.items():
             found = evaluate(certified, inputs, backend)
-            assert (np.abs(found["value"] - exact) <= found["error_bound"]).all(), (name, scale)
+            with np.errstate(invalid="ignore"):  # the root of a negative number, of which nothing is claimed
+                kept = np.abs(found["value"] - exact) <= found["error_bound"]
+            assert (kept | np.isposinf(found["error_bound"])).all(), (name, scale)
+
+
+def test_a_softsign_claims_nothing_where_a_reciprocal_is_flushed_and_holds_below() -> None:
+    """In onnxruntime it is x times the reciprocal of 1 + |x|: zero for 2^127 where subnormal numbers are flushed."""
+    graph, contract = value_graph([("Softsign", ["features"], {})], {}, [1], 1)
+    rows = np.ldexp(np.linspace(1, 2, 2000, dtype=np.float32)[:-1, None], [[-3, 0, 1, 20, 124]]).reshape(-1, 1)
+    inputs = {"features": np.float32(np.concatenate([rows, [[2.0**127]], [[-(2.0**127)]]]))}
+    session = create_session(certified_graph(graph, contract))
+    bound, value = session.run(["error_bound", "value"], inputs)
+    error = np.abs(value - evaluate(graph, inputs, Exact())["value"])
+    assert np.isposinf(bound[-2:]).all() and (error <= bound).all()
+    assert (error / bound).max() > 0.6
 
 
 def value_of(nodes: list[Node], constants: dict[str, Any]) -> Any:
@@ -101,21 +115,26 @@ ONE, AXIS = np.float32([1.0]), np.array([1])
             [("Cast", ["features"], {"to": 7}), ("Gather", ["features", "Cast0"], {})],
             {},
         ),
-        ("Where", [("Greater", ["features", "c"], {}), ("Where", ["Greater0", "features", "c"], {})], {"c": ONE}),
+        ("Where", [("Greater", ["features", "c"], {}), ("Where", ["Greater0", "features", "c"], {})], {"c": 0 * ONE}),
+        (
+            "Less",
+            [("Tanh", ["features"], {}), ("Less", ["Tanh0", "c"], {}), ("Where", ["Less1", "features", "c"], {})],
+            {"c": ONE},
+        ),
         (
             "Where",
             [("Mul", ["features", "c"], {}), ("IsNaN", ["Mul0"], {}), ("Where", ["IsNaN1", "c", "Mul0"], {})],
             {"c": np.float32([2.0])},
         ),
-        ("Cast", [("Greater", ["features", "c"], {}), ("Cast", ["Greater0"], {"to": 1})], {"c": ONE}),
+        ("Cast", [("Greater", ["features", "c"], {}), ("Cast", ["Greater0"], {"to": 1})], {"c": 0 * ONE}),
         ("Gemm", [("Gemm", ["features", "w"], {"alpha": 2.0})], {"w": np.eye(3, dtype=np.float32)}),
         ("Gemm", [("Gemm", ["features", "w", "b"], {"beta": 0.5})], {"w": np.eye(3, dtype=np.float32), "b": ONE}),
-        ("Exp", [("Exp", ["features"], {})], {}),
-        ("Div", [("Div", ["c", "features"], {})], {"c": ONE}),
-        ("MatMul", [("MatMul", ["features", "features"], {})], {}),
+        ("Sin", [("Sin", ["features"], {})], {}),
+        ("Div", [("Div", ["features", "c"], {})], {"c": 0 * ONE}),
+        ("Pow", [("Pow", ["features", "c"], {})], {"c": np.float32([1.5])}),
+        ("Pow", [("Pow", ["c", "features"], {})], {"c": ONE}),
         ("Elu", [("Elu", ["features"], {"alpha": 2.0})], {}),
         ("HardSigmoid", [("HardSigmoid", ["features"], {})], {}),
-        ("LayerNormalization", [("LayerNormalization", ["features", "c"], {})], {"c": np.ones(3, np.float32)}),
         ("Mul", [("Mul", ["features", "c"], {})], {"c": np.float32([1e-40])}),
     ],
 )

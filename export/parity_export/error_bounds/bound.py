@@ -42,11 +42,40 @@ class Folding:
 
 
 @dataclass(frozen=True)
+class Norm:
+    """What the Euclidean norm over some axes says of the part of an error that t stands for (`Bound`).
+
+    It is at most ``scale tensor + relative ||v'|| + constant sqrt(n)`` units, n the number of elements of the axes.
+
+    Attributes:
+        tensor: computed in the graph, of v's shape with 1 in the place of the axes.
+        axes: of v, in ascending order.
+        layers: how many linear maps the value has behind it.
+        beside: the t that it stands beside; a bound with another t has no norm, so that a rule that says nothing of the
+            norm cannot keep one that is not its own.
+        scale: at least 1 for what the tensor's own evaluation may have lost by rounding.
+        relative: of the norm of v'.
+        constant: the same for every element.
+    """
+
+    tensor: ir.Value
+    axes: tuple[int, ...]
+    layers: int
+    beside: ir.Value | None
+    scale: float = 1.0
+    relative: float = 0.0
+    constant: float = 0.0
+
+
+@dataclass(frozen=True)
 class Bound:
     """Every compliant evaluation of a tensor v lies within ``scale t + relative |v'| + constant`` units of v.
 
     v is the exact value, v' the one that the graph at hand computed, a unit is `arithmetic.UNIT`. Where a number is not
     finite nothing is claimed. The parts are added up in the graph only where a rule needs their sum.
+
+    The error of an evaluation is the sum of two: each element of the first is at most ``scale t``, each of the second
+    at most ``relative |v'| + constant``. Of the first a norm may be known as well.
 
     Attributes:
         tensor: t, computed in the graph, of v's shape; None where there is none.
@@ -55,6 +84,7 @@ class Bound:
         constant: the same for every element.
         folding: where v comes from a linear map.
         factor: what v was multiplied by last.
+        norm: of the first part; read by `norms.norm_of` alone.
     """
 
     tensor: ir.Value | None = None
@@ -63,3 +93,4 @@ class Bound:
     constant: float = 0.0
     folding: Folding | None = None
     factor: Factor = Factor()
+    norm: Norm | None = None

@@ -1,6 +1,7 @@
 """The graph that is being certified: what is known of its values, and how nodes are added."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ class BoundBuilder:
         self._begins: set[ir.Value] = set()
         self.initializer = ConstantPool(graph, "error_bound.").value
         self._magnitudes: dict[ir.Value, ir.Value] = {}
+        self._lengths: dict[tuple[ir.Value, tuple[int, ...]], ir.Value] = {}
         self._count = 0
 
     def constant(self, value: ir.Value | None) -> NDArray[Any] | None:
@@ -59,6 +61,10 @@ class BoundBuilder:
     def chosen(self, node: ir.Node) -> bool:
         """Whether an input of a node depends on a comparison."""
         return any(value in self._chosen for value in node.inputs)
+
+    def alike(self, value: ir.Value | None) -> bool:
+        """Whether a truth value that no rule knows comes out alike in every evaluation."""
+        return value is not None and value not in self._bounds and value not in self._chosen
 
     def knows(self, value: ir.Value | None) -> bool:
         """Whether a value has an error bound."""
@@ -113,7 +119,11 @@ class BoundBuilder:
             total = self.emit("Add", [total, self.number(bound.constant + FLUSHED)])
         if total is not bound.tensor:
             scale *= 1 + 4 * U  # four roundings above; the error bound is a sum of numbers that are not negative
-            self._bounds[value] = Bound(total, scale, folding=bound.folding, factor=bound.factor)
+            norm = None if bound.norm is None or bound.norm.beside is not bound.tensor else bound.norm
+            if norm is not None:  # t now stands for the whole error
+                relative, constant = norm.relative + bound.relative, norm.constant + bound.constant
+                norm = replace(norm, beside=total, relative=relative, constant=constant)
+            self._bounds[value] = Bound(total, scale, folding=bound.folding, factor=bound.factor, norm=norm)
         return total, scale
 
     def never_negative(self, value: ir.Value) -> None:
@@ -125,6 +135,14 @@ class BoundBuilder:
         if value not in self._magnitudes:
             self._magnitudes[value] = self.emit("Abs", [value])
         return self._magnitudes[value]
+
+    def length(self, value: ir.Value, axes: tuple[int, ...]) -> ir.Value:
+        """Return the Euclidean norm of a value over some axes, which stay with one element: see `norms.LENGTH`."""
+        key = (value, axes)
+        if key not in self._lengths:
+            inputs = [value, self.initializer(np.array(axes))]
+            self._lengths[key] = self.emit("Sqrt", [self.emit("ReduceSumSquare", inputs, {"keepdims": 1})])
+        return self._lengths[key]
 
     def shielded(self, total: ir.Value) -> ir.Value:
         """Return an error bound that may now be multiplied by less than 1.

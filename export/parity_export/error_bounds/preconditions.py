@@ -3,16 +3,22 @@
 import numpy as np
 import onnx_ir as ir
 
+from parity_export.error_bounds.decisions import COMPARING
 from parity_export.error_bounds.errors import CannotCertifyError, refusal
 from parity_export.error_bounds.operator_rule import OLDEST_OPSET
 from parity_runtime import InputError, ModelContract
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, LOGITS
 
-INTEGERS = frozenset(
+INTEGERS = COMPARING | frozenset(
     {"Shape", "Size", "Gather", "Concat", "Squeeze", "Unsqueeze", "Slice", "Cast", "Add", "Sub", "Mul", "Reshape",
-     "Identity", "Expand"}
+     "Identity", "Expand", "Transpose", "ConstantOfShape", "Range", "Where", "And", "Or", "Xor", "Not", "Clip",
+     "Max", "Min", "ReduceSum", "CumSum", "IsNaN"}
 )  # fmt: skip
-"""Operators that may compute sizes and places from sizes and from the inputs' own integers."""
+"""Operators that may compute sizes, places and truth values from sizes and from the inputs' own integers."""
+
+FLOATS_OF_INTEGERS = frozenset({"Cast", "Expand", "ConstantOfShape"})
+"""Operators whose float result is the same number everywhere where only its integers are computed: an integer rounded
+to float32, and a constant repeated."""
 
 
 def check_graph(model: ir.Model, contract: ModelContract) -> None:
@@ -44,7 +50,7 @@ def check_node(node: ir.Node) -> None:
         raise refusal(node, f"of the domain {node.domain}")
     if {attribute.type for attribute in node.attributes.values()} & {ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS}:
         raise refusal(node, "it has a subgraph")
-    if len(node.outputs) != 1:
+    if len(node.outputs) != 1 and node.op_type != "Split":
         raise refusal(node, "it has several results")
 
 

@@ -13,10 +13,11 @@ from onnx_ir.passes import common as passes
 from parity_export.error_bounds.backend_fusions import refuse_inexact_fusions
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
+from parity_export.error_bounds.decisions import decided_alike
 from parity_export.error_bounds.errors import WITH_RULES, CannotCertifyError, refusal
 from parity_export.error_bounds.gelu_fusion import refuse_written_gelus
 from parity_export.error_bounds.known_encoder import encoded_values
-from parity_export.error_bounds.preconditions import INTEGERS, check_graph, check_node
+from parity_export.error_bounds.preconditions import FLOATS_OF_INTEGERS, INTEGERS, check_graph, check_node
 from parity_export.error_bounds.registry import COMPARISONS, moving, rule_of
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
 from parity_export.light_graph import full_model
@@ -136,8 +137,8 @@ def _apply(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> None
     check_node(node)
     constants = [builder.constant(value) for value in node.inputs if value is not None]
     result = node.outputs[0]
-    if node.op_type == "IsNaN" and builder.begins(node.inputs[0]):
-        return  # the same in every evaluation: all read the same number, or none
+    if decided_alike(builder, node):
+        return  # the same truth value in every evaluation
     if node.op_type in COMPARISONS:
         builder.choose(result)
     elif builder.chosen(node) and (node.op_type != "Where" or result.dtype != ir.DataType.FLOAT):
@@ -147,7 +148,9 @@ def _apply(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> None
     elif node.op_type in _FROM_CONSTANTS and result.dtype == ir.DataType.FLOAT:
         _asked(builder, node, opsets)
     elif node.op_type == "Shape" or not any(builder.knows(value) for value in node.inputs):
-        if result.dtype is None or result.dtype.is_floating_point() or node.op_type not in INTEGERS:
+        if result.dtype == ir.DataType.FLOAT and node.op_type in FLOATS_OF_INTEGERS:
+            builder.begin(result, Bound(constant=FLUSHED))
+        elif result.dtype is None or result.dtype.is_floating_point() or node.op_type not in INTEGERS:
             raise refusal(node, "it computes from constants or integers")
     else:
         _asked(builder, node, opsets)
@@ -173,7 +176,8 @@ def _apply_rule(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) ->
     if rule.never_negative:
         builder.never_negative(node.outputs[0])
     if rule.moves and all(builder.begins(value) for value in node.inputs if builder.knows(value)):
-        builder.begin(node.outputs[0], builder.bound(node.outputs[0]))
+        for value in node.outputs:
+            builder.begin(value, builder.bound(value))
 
 
 def _evaluate(node: ir.Node, inputs: list[NDArray[Any]], opsets: dict[str, int]) -> NDArray[Any]:

@@ -34,10 +34,14 @@ class Builder:
 
     def node(self, op_type: str, *inputs: Any, **attributes: Any) -> str:
         """Append a node and return its result's name; an array or a number among its inputs becomes a constant."""
+        return self.nodes(op_type, 1, *inputs, **attributes)[0]
+
+    def nodes(self, op_type: str, results: int, *inputs: Any, **attributes: Any) -> list[str]:
+        """Append a node of several results and return their names."""
         names = [taken if isinstance(taken, str) else self.constant(taken) for taken in inputs]
-        result = f"{op_type}{len(self._nodes)}"
-        self._nodes.append(helper.make_node(op_type, names, [result], name=result, **attributes))
-        return result
+        found = [f"{op_type}{len(self._nodes)}{f'.{index}' * (index > 0)}" for index in range(results)]
+        self._nodes.append(helper.make_node(op_type, names, found, name=found[0], **attributes))
+        return found
 
     def constant(self, array: Any) -> str:
         name = f"c{len(self._constants)}"

@@ -86,15 +86,46 @@ def written_mish(b: Builder) -> None:
 
 
 def layer_normalization(b: Builder) -> None:
-    """LayerNormFusion, SimplifiedLayerNormFusion, SkipLayerNormFusion: no rule takes them, whole or written out."""
-    x, axes = b.current, np.array([-1])
-    if b.chance(0.5):
-        b.go_on(b.node("LayerNormalization", x, b.weights(b.shape[-1]), b.weights(b.shape[-1])))
+    """LayerNormFusion, SimplifiedLayerNormFusion, SkipLayerNormFusion: one operator, or written out."""
+    if b.chance(0.6):
+        _summands(b)
+        size = b.shape[-1]
+        b.go_on(b.node("LayerNormalization", b.current, b.weights(size), *[b.weights(size)] * b.chance(0.7),
+                       epsilon=float(b.random.choice([1e-5, 1e-12, 1.0]))))  # fmt: skip
         return
-    centred = b.node("Sub", x, b.node("ReduceMean", x, axes)) if b.chance(0.7) else x
+    x, axes = b.current, np.array([-1])
+    centred = b.node("Sub", x, b.node("ReduceMean", x, axes)) if b.chance(0.3) else x
     square = b.node("Pow", centred, 2.0) if b.chance(0.5) else b.node("Mul", centred, centred)
     root = b.node("Sqrt", b.node("Add", b.node("ReduceMean", square, axes), np.float32(1e-5)))
-    b.go_on(b.node("Add", b.node("Mul", b.node("Div", centred, root), b.weights(b.shape[-1])), b.weights(b.shape[-1])))
+    if b.chance(0.5):
+        divided = b.node("Div", centred, root)
+    else:
+        divided = b.node("Mul", *either(b, centred, b.node("Reciprocal", root)))
+    b.go_on(b.node("Mul", divided, b.weights(b.shape[-1])))
+    if b.chance(0.5):
+        b.go_on(b.node("Add", b.current, b.weights(b.shape[-1])))
+
+
+def _summands(b: Builder) -> None:
+    """SkipLayerNormFusion: a residual, and a bias that it may add last."""
+    if b.chance(0.6):
+        x = b.current
+        first = linear_map(b, b.shape[-1]) if b.chance(0.5) else b.node("Tanh", x)
+        if b.chance(0.6):
+            first = b.node("Add", *either(b, first, b.weights(b.shape[-1])))
+        b.go_on(b.node("Add", *either(b, first, x)))
+
+
+def instance_normalization(b: Builder) -> None:
+    """As the exporter writes GroupNorm: of groups of channels, scaled by channel."""
+    channels, size = b.shape[0], int(np.prod(b.shape[1:]))
+    groups = int(b.random.choice([count for count in range(1, channels + 1) if channels % count == 0]))
+    grouped = b.node("Reshape", b.current, np.array([0, groups, channels // groups * size]))
+    ones, zeros = np.ones(groups, np.float32), np.zeros(groups, np.float32)
+    found = b.node("InstanceNormalization", grouped, ones, zeros, epsilon=1e-5)
+    found = b.node("Reshape", found, np.array([0, *b.shape]))
+    shape = (channels, *[1] * (len(b.shape) - 1))
+    b.go_on(b.node("Add", b.node("Mul", found, b.weights(*shape)), b.weights(*shape)))
 
 
 def written_variance(b: Builder) -> None:
@@ -103,13 +134,45 @@ def written_variance(b: Builder) -> None:
     b.go_on(b.node("Mul", centred, centred))
 
 
+def softmax(b: Builder) -> None:
+    """BiasSoftmaxFusion: of a sum, over any axis."""
+    if b.chance(0.4):
+        b.go_on(b.node("Add", *either(b, b.current, b.weights(b.shape[-1]))))
+    b.go_on(b.node("Softmax", b.current, axis=int(b.random.integers(1, len(b.shape) + 1))))
+
+
 def attention(b: Builder) -> None:
-    """AttentionFusion, BiasSoftmaxFusion, MatMulScaleFusion: no rule takes them."""
-    query, key = linear_map(b, b.shape[-1]), linear_map(b, b.shape[-1])
-    scores = b.node("Mul", b.node("Mul", query, key), np.float32(0.5))
-    b.go_on(b.node("Mul", b.node("Softmax", scores), b.current))
+    """AttentionFusion, BiasSoftmaxFusion, MatMulScaleFusion, MatmulTransposeFusion: as the exporter writes it."""
+    width, axes = b.shape[-1], [*range(len(b.shape) - 1), len(b.shape), len(b.shape) - 1]
+    query, key, value = (linear_map(b, width) for _ in range(3))
+    key = b.node("Transpose", key, perm=axes)
+    scale = np.float32([b.random.choice([0.5, 0.7, 1.0])])
+    if b.chance(0.5):
+        query, key = b.node("Mul", query, scale), b.node("Mul", key, scale)
+    scores = b.node("MatMul", query, key)
+    if b.chance(0.5):
+        scores = b.node(str(b.random.choice(["Mul", "Div"])), scores, scale)
+    if b.chance(0.3):
+        scores = b.node("Add", scores, b.weights(b.shape[-2]))
+    b.go_on(b.node("MatMul", b.node("Softmax", scores), value))
 
 
 def reciprocal(b: Builder) -> None:
-    """DivMulFusion: 1 / x times y; no rule takes a computed divisor."""
+    """DivMulFusion: 1 / x times y."""
     b.go_on(b.node("Mul", b.node("Div", np.float32(1), b.node("Sigmoid", b.current)), b.current))
+
+
+def power(b: Builder) -> None:
+    """Roots, logarithms, exponentials and quotients of what is positive, mostly."""
+    positive = b.node("Add", b.node("Abs", b.current), np.float32(b.random.choice([0.0, 1e-3, 1.0])))
+    choices = [
+        lambda: b.node("Sqrt", positive),
+        lambda: b.node("Log", positive),
+        lambda: b.node("Exp", b.node("Neg", positive)),
+        lambda: b.node("Reciprocal", positive),
+        lambda: b.node("Pow", b.current, np.float32(b.random.choice([2.0, 3.0]))),
+        lambda: b.node("Pow", positive, np.float32(0.5)),
+        lambda: b.node("Div", b.current, positive),
+        lambda: b.node("Div", b.weights(b.shape[-1]), positive),
+    ]
+    b.go_on(choices[b.random.integers(len(choices))]())

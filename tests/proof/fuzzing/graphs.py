@@ -6,10 +6,12 @@ from parity_runtime import ModelContract
 from tests.proof.fuzzing import formulas, layers
 from tests.proof.fuzzing.activations import activation
 from tests.proof.fuzzing.builder import Block, Builder
+from tests.proof.fuzzing.deep import deep
 from tests.proof.fuzzing.odd_numbers import Random, rows
 
 ANY: dict[str, tuple[float, Block]] = {
     "linear": (3, layers.linear), "activation": (6, activation), "residual": (2, layers.residual),
+    "deep": (1.5, deep),
     "gate": (1, layers.gate), "batch normalization": (1, layers.batch_normalization), "affine": (2, layers.affine),
     "scaled products": (1, layers.scaled_products), "reduce": (0.4, layers.reduce), "nothing": (1, layers.nothing),
     "move": (1, layers.move), "same twice": (0.4, layers.same_twice),
@@ -17,12 +19,16 @@ ANY: dict[str, tuple[float, Block]] = {
     "QuickGelu": (0.6, formulas.quick_gelu), "BiasGelu": (0.6, formulas.bias_gelu),
     "written HardSwish": (0.3, formulas.written_hard_swish), "ReluClip": (0.3, formulas.relu_clip),
     "written Mish": (0.3, formulas.written_mish), "LayerNorm": (0.05, formulas.layer_normalization),
-    "written variance": (0.3, formulas.written_variance), "attention": (0.05, formulas.attention),
-    "reciprocal": (0.05, formulas.reciprocal), "normal distribution": (0.2, formulas.normal_distribution),
+    "written variance": (0.3, formulas.written_variance), "Softmax": (0.6, formulas.softmax),
+    "reciprocal": (0.2, formulas.reciprocal), "normal distribution": (0.2, formulas.normal_distribution),
+    "power": (0.6, formulas.power), "max and min": (0.4, layers.extremes), "chosen": (0.4, layers.chosen),
+    "pad and split": (0.4, layers.pad_and_split), "cumulative sum": (0.3, layers.cumulative_sum),
+    "Softsign": (0.2, layers.softsign),
 }  # fmt: skip
 IMAGE: dict[str, tuple[float, Block]] = {
     "conv": (5, layers.conv), "strided conv": (2, layers.strided_conv), "pool": (1, layers.pool),
-    "global pool": (0.3, layers.global_pool),
+    "global pool": (0.3, layers.global_pool), "attention": (0.6, formulas.attention),
+    "InstanceNorm": (0.6, formulas.instance_normalization), "conv transpose": (0.6, layers.transposed_convolution),
 }  # fmt: skip
 """Every block, and how often it is drawn beside the others; the second for values of channels and sizes."""
 

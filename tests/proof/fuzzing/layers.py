@@ -192,3 +192,55 @@ def same_twice(b: Builder) -> None:
     weight, name = b.constant(b.weights(b.shape[-1], b.shape[-1])), str(b.random.choice(["Tanh", "Relu", "Gelu"]))
     first, second = (b.node(name, b.node("MatMul", b.current, weight)) for _ in range(2))
     b.go_on(b.node(str(b.random.choice(["Add", "Mul", "Sub"])), first, second))
+
+
+def extremes(b: Builder) -> None:
+    """The larger or smaller of two values, or of one and a constant."""
+    other = _same_shape(b) if b.chance(0.6) else b.scalar()
+    b.go_on(b.node(str(b.random.choice(["Max", "Min"])), *either(b, b.current, other)))
+
+
+def chosen(b: Builder) -> None:
+    """A Where by the inputs themselves, of the shape of the current value."""
+    if b.shape != b.inputs:
+        return
+    threshold = np.float32(b.random.choice([0.5, -2.0]))
+    compared = b.node(str(b.random.choice(["Less", "GreaterOrEqual"])), "features", threshold)
+    other = _same_shape(b) if b.chance(0.6) else b.scalar()
+    b.go_on(b.node("Where", compared, *either(b, b.current, other)))
+
+
+def pad_and_split(b: Builder) -> None:
+    """PadFusion: elements around, constant or its own, and parts of them."""
+    rank, size = len(b.shape), b.shape[-1]
+    before, behind = int(b.random.integers(0, 3)), int(b.random.integers(0, 3))
+    mode = str(b.random.choice(["constant", "edge"]))
+    pads = np.array([*[0] * rank, before, *[0] * rank, behind])
+    filling = [b.scalar().reshape(())] if mode == "constant" and b.chance(0.5) else []
+    b.go_on(b.node("Pad", b.current, pads, *filling, mode=mode), *b.shape[:-1], size + before + behind)
+    if size + before + behind == 2 * size:
+        parts = b.nodes("Split", 2, b.current, axis=rank, num_outputs=2)
+        b.go_on(b.node("Mul", *either(b, parts[0], b.node("Sigmoid", parts[1]))), *b.shape[:-1], size)
+
+
+def cumulative_sum(b: Builder) -> None:
+    reverse, exclusive = (int(b.chance(0.3)) for _ in range(2))
+    b.go_on(b.node("CumSum", b.current, np.array(len(b.shape)), reverse=reverse, exclusive=exclusive))
+
+
+def transposed_convolution(b: Builder) -> None:
+    """Strides and dilations, groups of channels."""
+    channels, rank = b.shape[0], len(b.shape) - 1
+    group = channels if b.chance(0.3) else 1
+    outputs = int(b.random.integers(1, 4))
+    kernel, strides = ([int(size) for size in b.random.integers(1, 4, rank)] for _ in range(2))
+    dilations = [int(b.random.choice([1, 1, 2])) for _ in range(rank)]
+    bias = [b.weights(group * outputs)] if b.chance(0.6) else []
+    value = b.node("ConvTranspose", b.current, b.weights(channels, outputs, *kernel), *bias,
+                   kernel_shape=kernel, strides=strides, dilations=dilations, group=group)  # fmt: skip
+    sizes = zip(b.shape[1:], strides, kernel, dilations, strict=True)
+    b.go_on(value, group * outputs, *((size - 1) * stride + (k - 1) * apart + 1 for size, stride, k, apart in sizes))
+
+
+def softsign(b: Builder) -> None:
+    b.go_on(b.node("Softsign", b.current))

@@ -11,6 +11,7 @@ from parity_export.error_bounds.aten_operator import AtenOperator, Operand
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.norms.passing import scaled_and_shifted
 from parity_export.error_bounds.operator_rule import Node, OperatorRule, WorstCase
 from parity_export.error_bounds.operators.shared.affine_map import AffineMap, after_linear
 from parity_export.error_bounds.operators.shared.worst_case_graphs import behind_gemm, uniform
@@ -23,17 +24,17 @@ _LARGEST_VARIANCE = 2.0**125
 """onnxruntime 1.20 takes the root by a step of Newton's method that computes 1 / variance: where that is subnormal, and
 the process flushes such numbers, it is 3/2 of the root."""
 
-_ROUNDINGS = 7
+_ROUNDINGS = 11
 """That a term of scale (x - mean) / sqrt(var + epsilon) + B takes part in at most, in every formula below. In s:
-epsilon as binary32 and var + epsilon, which the square root halves; the square root; the reciprocal; the product with
-scale. Beside s: the product with mean or x, and two sums."""
+epsilon as binary32 and var + epsilon, which the square root halves; the square root, within 5 u (`sqrt`); the
+reciprocal; the product with scale. Beside s: the product with mean or x, and two sums."""
 
 
 def batch_normalization(builder: BoundBuilder, node: ir.Node) -> Bound:
     """V = s x + B - s mean with s = scale / sqrt(var + epsilon), constants by channel.
 
     Computed as (x - mean) s + B, or as x s + (B - mean s), or folded into a linear map before it
-    (`affine_map.after_linear`). With m = 7 roundings of every term:
+    (`affine_map.after_linear`). With m = 11 roundings of every term:
 
         |v - exact| <= |s| e (1 + 2 gamma_m) + gamma_m (|s| |x'| + |s| |mean| + |B|) + flushes
     """
@@ -65,8 +66,10 @@ def batch_normalization(builder: BoundBuilder, node: ir.Node) -> Bound:
     part = builder.emit("Mul", [builder.magnitude(x), builder.number(error / UNIT / p)])
     total = builder.emit("Mul", [builder.emit("Add", [total, part]), builder.number(factor)])
     total = builder.emit("Add", [total, builder.number(error / UNIT / p * added)])
-    constant = (_ROUNDINGS + 4) * FLUSHED * max(1.0, float(factor.max()))
-    return Bound(total, p * (1 + 8 * U), 0.0, constant)
+    largest = float(factor.max())
+    result = Bound(total, p * (1 + 8 * U), 0.0, (_ROUNDINGS + 4) * FLUSHED * max(1.0, largest))
+    parts = largest * (1 + 2 * error), largest * error / UNIT, error / UNIT * added
+    return scaled_and_shifted(builder, x, result, parts)
 
 
 def _subnormal(array: NDArray[np.float64]) -> bool:
@@ -103,7 +106,7 @@ def worst_cases() -> list[WorstCase]:
 
 OPERATOR = OperatorRule(
     "BatchNormalization",
-    "abs(s) e (1 + 2 gamma_7) + gamma_7 (abs(s x') + abs(s mean) + abs(B)), s = scale / sqrt(var + epsilon)",
+    "abs(s) e (1 + 2 gamma_11) + gamma_11 (abs(s x') + abs(s mean) + abs(B)), s = scale / sqrt(var + epsilon)",
     batch_normalization,
     worst_cases,
     aten=(AtenOperator("native_batch_norm", _operands),),

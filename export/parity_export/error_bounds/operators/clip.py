@@ -7,6 +7,7 @@ from parity_export.error_bounds.aten_operator import aten
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.norms.passing import elementwise
 from parity_export.error_bounds.operator_rule import OperatorRule, WorstCase
 from parity_export.error_bounds.operators.shared.worst_case_graphs import behind_gemm
 from parity_export.error_bounds.rounding_model import FLUSHED
@@ -19,8 +20,9 @@ def clip(builder: BoundBuilder, node: ir.Node) -> Bound:
     for bound in node.inputs[1:]:
         if bound is not None and builder.constant(bound) is None:
             raise refusal(node, "its bounds must be constant")
-    total, scale = builder.tensor(builder.operand(node, 0))
-    return Bound(total, scale, 0.0, 2 * FLUSHED)
+    x = builder.operand(node)
+    total, scale = builder.tensor(x)
+    return elementwise(builder, x, Bound(total, scale, 0.0, 2 * FLUSHED))
 
 
 def worst_cases() -> list[WorstCase]:

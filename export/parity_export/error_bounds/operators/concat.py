@@ -5,6 +5,7 @@ import onnx_ir as ir
 from parity_export.error_bounds.aten_operator import aten
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
+from parity_export.error_bounds.norms.passing import joined
 from parity_export.error_bounds.operator_rule import OperatorRule, WorstCase
 from parity_export.error_bounds.operators.shared.worst_case_graphs import K, behind_gemm
 
@@ -19,7 +20,12 @@ def concat(builder: BoundBuilder, node: ir.Node) -> Bound:
         return Bound(None, 1.0, max(bound.relative for bound in bounds), max(bound.constant for bound in bounds))
     parts = [builder.tensor(value) for value in values]
     total = builder.emit("Concat", [part for part, _ in parts], dict(node.attributes))
-    return Bound(total, max(scale for _, scale in parts))
+    return joined(builder, values, _axis(node), Bound(total, max(scale for _, scale in parts)))
+
+
+def _axis(node: ir.Node) -> int:
+    axis, result = node.attributes["axis"].as_int(), node.outputs[0]
+    return axis if axis >= 0 else axis + len(result.shape or ())
 
 
 def worst_cases() -> list[WorstCase]:

@@ -7,37 +7,62 @@ from parity_export.error_bounds.aten_operator import aten
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
-from parity_export.error_bounds.operator_rule import OperatorRule
-from parity_export.error_bounds.operators.shared.worst_case_graphs import filled_cases
+from parity_export.error_bounds.operator_rule import Node, OperatorRule, WorstCase
+from parity_export.error_bounds.operators.shared.worst_case_graphs import (
+    INTEGERS,
+    K,
+    filled_cases,
+    halves_lost,
+    ones,
+)
 from parity_export.error_bounds.rounding_model import FLUSHED
 
 
 def where(builder: BoundBuilder, node: ir.Node) -> Bound:
-    """V = IsNaN(x) ? fill : x, or IsNaN(x) ? c : d; x read from inputs, fill, c and d constant.
+    """V = c ? x : y, c the same in every evaluation: the error of the one that is chosen; a constant has one flush.
 
-    Every backend reads the same x, NaN in the same places, and so chooses alike. What it chooses is a constant, or x
-    itself: one flush where it is written and one where it is read.
+    c is made of integers, of whether an input is NaN, and of an input's numbers compared with constants.
     """
-    condition, filling, other = node.inputs
-    asked = None if condition is None else condition.producer()
-    if asked is None or asked.op_type != "IsNaN" or not builder.begins(asked.inputs[0]):
-        raise refusal(node, "it chooses by something else than an input's IsNaN")
-    if other is not asked.inputs[0]:
-        _check_constant(builder, node, other)
-    _check_constant(builder, node, filling)
-    return Bound(constant=2 * FLUSHED)
+    condition, *chosen = node.inputs
+    if not builder.alike(condition):
+        raise refusal(node, "it chooses by a computed value")
+    values = [value for value in chosen if value is not None]
+    computed = [value for value in values if not _is_constant(builder, node, value)]
+    bounds = [builder.bound(value) for value in computed]
+    if all(bound.tensor is None for bound in bounds):
+        relative = max((bound.relative for bound in bounds), default=0.0)
+        return Bound(None, 1.0, relative, max((bound.constant for bound in bounds), default=0.0) + 3 * FLUSHED)
+    parts = [builder.tensor(value) if value in computed else (builder.number(2 * FLUSHED), 1.0) for value in values]
+    total = builder.emit("Where", [condition, *(part for part, _ in parts)])
+    return Bound(total, max(scale for _, scale in parts), 0.0, 2 * FLUSHED)
 
 
-def _check_constant(builder: BoundBuilder, node: ir.Node, value: ir.Value | None) -> None:
+def _is_constant(builder: BoundBuilder, node: ir.Node, value: ir.Value | None) -> bool:
+    """Whether what may be chosen is a constant, which must be finite; anything else must have an error bound."""
     constant = builder.constant(value)
-    if constant is None or not np.isfinite(constant).all():
-        raise refusal(node, "it puts something else than a constant in the place of a missing number")
+    if constant is None and (value is None or not builder.knows(value)):
+        raise refusal(node, "it chooses something that has no error bound")
+    if constant is not None and (constant.dtype != np.float32 or not np.isfinite(constant).all()):
+        raise refusal(node, "what it chooses is not finite, or no float32")
+    return constant is not None
+
+
+def worst_cases() -> list[WorstCase]:
+    """Return features that are filled where they are missing, and a sum or the features, by what these are."""
+    nodes: list[Node] = [
+        ("Gemm", ["features", "w", "b"], {"transB": 1}),
+        ("Slice", ["features", "0", "4", "1"], {}),
+        ("Less", ["Slice1", "c"], {}),
+        ("Where", ["Less2", "Gemm0", "Slice1"], {}),
+    ]
+    constants = dict(INTEGERS) | {"w": ones(4, K), "b": ones(4), "c": np.full(1, 0.5, np.float32)}
+    return [*filled_cases("Where"), WorstCase("Where, chosen", nodes, constants, halves_lost(), 4)]
 
 
 OPERATOR = OperatorRule(
     "Where",
-    "one flush, of constants chosen by whether an input is NaN, or of one in its place",
+    "e of the one that is chosen, by what is the same in every evaluation; of a constant two flushes",
     where,
-    lambda: filled_cases("Where"),
+    worst_cases,
     aten=aten("where"),
 )

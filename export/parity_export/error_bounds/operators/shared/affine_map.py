@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from parity_export.error_bounds.bound import Bound, Factor, Folding
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.norms.passing import scaled_and_shifted
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
 
 _LARGEST_WEIGHT = 2.0**126
@@ -68,5 +69,6 @@ def after_linear(builder: BoundBuilder, node: ir.Node, affine: AffineMap, index:
     if affine.shift.any():
         total = builder.emit("Add", [total, builder.number(gamma(n) / UNIT * affine.shift)])
     constant = growth * largest * (bound.constant + 4 * FLUSH) + (n + 1) * (1 + gamma(n)) * FLUSHED
-    kept = Folding(n, low, high, alpha)
-    return Bound(total, bound.scale * growth * (1 + 4 * U), 0.0, constant, kept, factor)
+    result = Bound(total, bound.scale * growth * (1 + 4 * U), 0.0, constant, Folding(n, low, high, alpha), factor)
+    parts = growth * float(scale.max()), 0.0, gamma(n) / UNIT * affine.shift
+    return scaled_and_shifted(builder, builder.operand(node, index), result, parts)

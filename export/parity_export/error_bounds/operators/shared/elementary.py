@@ -6,8 +6,6 @@ L is the Lipschitz constant over [x' - 2e, x' + 2e], and f' one compliant result
                     <= L e (1 + 2 alpha) + (alpha |f'| + beta)(1 + 4 alpha) + flushes
 """
 
-from dataclasses import replace
-
 import onnx_ir as ir
 import torch
 from torch import Tensor
@@ -15,6 +13,7 @@ from torch import Tensor
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.elementary_functions import Elementary, measured_function
+from parity_export.error_bounds.norms.passing import elementwise
 from parity_export.error_bounds.operator_rule import ErrorRule
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
 
@@ -58,7 +57,7 @@ def with_one_slope(builder: BoundBuilder, function: Elementary, x: ir.Value) -> 
     if function.slope < 1:
         total = builder.emit("Mul", [builder.shielded(total), builder.number(function.slope)])
     scale *= steepest * (1 + 2 * function.accuracy().alpha) * (1 + 4 * U)
-    return replace(_evaluated(function), tensor=total, scale=scale)
+    return _with_norm(builder, function, x, evaluated(function, total, scale))
 
 
 def with_local_slope(
@@ -77,13 +76,33 @@ def with_local_slope(
     bend = builder.emit("Mul", [total, builder.number(2 * curvature * UNIT * scale * (1 + 16 * U))])
     slope = builder.emit("Add", [base, bend])
     scale *= (1 + 2 * function.accuracy().alpha) * (1 + 16 * U)
-    return replace(_evaluated(function), tensor=builder.emit("Mul", [slope, total]), scale=scale)
+    return _with_norm(builder, function, x, evaluated(function, builder.emit("Mul", [slope, total]), scale))
 
 
-def _evaluated(function: Elementary) -> Bound:
-    """Return what a function's own evaluation adds, in units: alpha |f'| + beta, and the flushed result."""
+def _with_norm(builder: BoundBuilder, function: Elementary, x: ir.Value, result: Bound) -> Bound:
+    """Return an error bound with its norm: the slope over all reals times that of x."""
+    return elementwise(builder, x, result, function.slope * (1 + 2 * function.accuracy().alpha))
+
+
+def ended(builder: BoundBuilder, value: ir.Value, total: ir.Value) -> ir.Value:
+    """Return an error bound that is NaN where 8 |v| overflows, and the same elsewhere: there the table ends."""
+    eight = builder.emit("Mul", [value, builder.number(8.0)])
+    return builder.emit("Add", [total, builder.emit("Sub", [eight, eight])])  # 0, or no number
+
+
+def evaluated(function: Elementary, total: ir.Value, scale: float, *, ends: bool = False) -> Bound:
+    """Return the error bound of f, of what its argument's error makes of it and what its own evaluation adds.
+
+    That is alpha |f'| + beta, and the flushed result.
+
+    Args:
+        function: f.
+        total: L e (1 + 2 alpha), in units, but for the scale.
+        scale: to apply.
+        ends: whether the total claims nothing where the table ends (`ended`).
+    """
     known = function.accuracy()
     more = 1 + 4 * known.alpha + 4 * U
     relative = known.alpha / UNIT * more
-    kept = relative if function.bounded else max(relative, _GROWING)
-    return Bound(None, 1.0, kept, known.beta / UNIT * more + 2 * FLUSHED)
+    kept = relative if function.bounded or ends else max(relative, _GROWING)
+    return Bound(total, scale, kept, known.beta / UNIT * more + 2 * FLUSHED)

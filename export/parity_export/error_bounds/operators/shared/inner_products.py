@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from parity_export.error_bounds.bound import Bound, Folding
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.norms.linear_norm import Before, SpectralNorms, after, before, choose, linear_map
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, gamma
 
-_ROUNDINGS_BESIDE_THE_SUM = 8
-"""Of the bound's own evaluation: two of |v'| times its factor plus t, one of each rounded constant, some to spare."""
+_ROUNDINGS_BESIDE_THE_SUM = 12
+"""Of the bound's own evaluation: two of |v'| times its factor plus t, two of the norm's part, one of each rounded
+constant, some to spare."""
 
 Evaluate = Callable[[ir.Value, ir.Value, ir.Value], ir.Value]
 
@@ -29,6 +31,10 @@ class InnerProducts:
         bias: float32 ``[outputs]``, or None.
         extra: roundings of a term beside those of its sum.
         amplified: what a flushed number may be multiplied by.
+        norms: of a map of all places of x at once, axes 1 and later, bounds the spectral norms; None for one of the
+            last axis alone, whose norms are those of the matrix.
+        count: how many products one output sums at most, where it is not all of ``axes``.
+        groups: of outputs, each of which takes weights of its own along the first axis.
     """
 
     weight: NDArray[np.float32]
@@ -36,11 +42,21 @@ class InnerProducts:
     bias: NDArray[np.float32] | None
     extra: int = 0
     amplified: float = 1.0
+    norms: SpectralNorms | None = None
+    count: int | None = None
+    groups: int = 1
 
     @property
     def terms(self) -> int:
         """How many products one output sums."""
-        return int(np.prod([self.weight.shape[axis] for axis in self.axes]))
+        return self.count if self.count is not None else int(np.prod([self.weight.shape[axis] for axis in self.axes]))
+
+    def summed(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sums of weights, one for each output, or one for each group and its outputs."""
+        if self.groups == 1:
+            return np.asarray(weight.sum(axis=self.axes))
+        parts = weight.reshape(self.groups, -1, *weight.shape[1:])
+        return np.asarray(parts.sum(axis=tuple(axis + 1 for axis in self.axes))).reshape(-1)
 
 
 def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts, evaluate: Evaluate) -> Bound:
@@ -54,6 +70,8 @@ def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts
     order: a product or the bias that becomes zero leaves the sum as it was, and a partial sum can only be flushed if
     two of the terms under it were not; so every flush uses up a term. One more is the result, where it is read. A
     flushed weight changes its product by 2^-126 (|x'| + 2e): a subnormal one grows by 2^-101 / q, q below.
+
+    Behind several linear maps a norm of the operand's error may say more than its elements' bounds (`linear_norm`).
 
     In units of u/2, with e = s t + a |x'| + c, it is ``W' (t + (q/p) |x'|) + b'`` with p = (1 + 2 gamma_n) s,
     q = (1 + 2 gamma_n) a + 2 gamma_n / u and W' = p |W|: one more product like the node's own.
@@ -74,20 +92,49 @@ def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts
     folding = Folding(n, float(used.min(initial=np.inf)), float(used.max(initial=0.0)))
     p, q = (1 + 2 * error) * bound.scale, (1 + 2 * error) * bound.relative + error / UNIT
     weight = np.where((weight > 0) & (weight < FLUSH), weight + FLUSH / UNIT / q, weight)
+    evaluated = 1 + gamma(terms + _ROUNDINGS_BESIDE_THE_SUM)
+    flushes = (n + 1) * (1 + error) * FLUSHED * products.amplified
+    constant = products.summed(weight) * ((1 + 2 * error) * bound.constant + (q + 3 * p) * FLUSH) + flushes
+    if products.bias is not None:
+        constant = constant + error / UNIT * np.abs(products.bias.astype(np.float64))
+    given = _before(builder, node, products, n)
+    rest, column = (bound.tensor, None) if given is None else choose(builder, x, given)
     if bound.tensor is None and not bound.relative:  # the same exact x everywhere
         operand, factor = builder.magnitude(x), q
     else:
         operand, factor = builder.emit("Mul", [builder.magnitude(x), builder.number(q / p)]), p
         # Something is always added: a factor alone might be fused into the sum behind it, and could not overflow here.
-        rest = builder.number(FLUSHED) if bound.tensor is None else bound.tensor
-        operand = builder.emit("Add", [operand, rest])
-    evaluated = 1 + gamma(terms + _ROUNDINGS_BESIDE_THE_SUM)
-    constant = weight.sum(axis=products.axes) * ((1 + 2 * error) * bound.constant + (q + 3 * p) * FLUSH)
-    constant = constant + (n + 1) * (1 + error) * FLUSHED * products.amplified
-    if products.bias is not None:
-        constant = constant + error / UNIT * np.abs(products.bias.astype(np.float64))
-    total = evaluate(operand, builder.number(factor * evaluated * weight), builder.number(evaluated * constant))
-    return Bound(total, folding=folding)
+        operand = builder.emit("Add", [operand, builder.number(FLUSHED) if rest is None else rest])
+    weight, offset = factor * evaluated * weight, builder.number(evaluated * constant)
+    if given is None or given.known is None or column is None:
+        total = evaluate(operand, builder.number(weight), offset)
+    else:
+        rows = (1 + 2 * error) * evaluated * given.known.scale * given.linear.rows
+        if given.linear.columns is not None and given.known.axes == given.linear.axes:  # one product more of each sum
+            operand = builder.emit("Concat", [operand, column], {"axis": given.linear.axes[0]})
+            weight = np.concatenate([weight, np.expand_dims(rows, products.axes[0])], axis=products.axes[0])
+            total = evaluate(operand, builder.number(weight), offset)
+        else:
+            rows = rows.reshape(-1, *[1] * (products.weight.ndim - 2))
+            part = builder.emit("Mul", [column, builder.number(rows)])
+            total = builder.emit("Add", [evaluate(operand, builder.number(weight), offset), part])
+    result = Bound(total, folding=folding)
+    return result if given is None else after(builder, node, given, (error, flushes), result)
+
+
+def _before(builder: BoundBuilder, node: ir.Node, products: InnerProducts, n: int) -> Before | None:
+    """Return what is known of the operand's norm; None where its error is the first, or where it has one axis.
+
+    None too where the outputs sum different numbers of products: ||w_i|| is then no norm of a row of ``weight``, and no
+    norm of the whole map is derived.
+    """
+    x = builder.operand(node)
+    rank = 0 if x.shape is None else len(x.shape)
+    if rank < 2 or builder.bound(x).tensor is None or products.count is not None:
+        return None
+    axes = (rank - 1,) if products.norms is None else tuple(range(1, rank))
+    weight = products.weight.astype(np.float64)
+    return before(builder, x, linear_map(weight, products.bias, (products.axes, axes), n, products.norms))
 
 
 def weight_constant(builder: BoundBuilder, node: ir.Node, index: int) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.norms.passing import elementwise
 from parity_export.error_bounds.operators.shared.one_operation import ROUNDED
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, U
 
@@ -24,4 +25,5 @@ def leaky(builder: BoundBuilder, node: ir.Node, slope: NDArray[np.generic]) -> B
         raise refusal(node, "its slope is not finite, or subnormal")
     total, scale = builder.tensor(x)
     steepest = max(1.0, float(np.abs(slope).max()))
-    return Bound(total, scale * steepest * (1 + 2 * U), ROUNDED, 4 * steepest * FLUSHED)
+    result = Bound(total, scale * steepest * (1 + 2 * U), ROUNDED, 4 * steepest * FLUSHED)
+    return elementwise(builder, x, result, steepest * (1 + 2 * U))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from parity_export.error_bounds.bound import Bound, Factor
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.norms.passing import added, elementwise
 from parity_export.error_bounds.operators.shared.affine_map import AffineMap, after_linear
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
 
@@ -39,13 +40,43 @@ def add_or_subtract(builder: BoundBuilder, node: ir.Node) -> Bound:
     foldings = [builder.bound(value).folding for value in values]
     (first, first_scale), (second, second_scale) = map(builder.tensor, values)
     total, scale = builder.emit("Add", [first, second]), max(first_scale, second_scale)
+    growth, parts = 1.0, []
+    regrouped = _regrouped(builder, node)
     for folding, other in zip(foldings, reversed(values), strict=True):
         if folding is not None:
             error = gamma(folding.roundings + 1)
             part = builder.emit("Mul", [builder.magnitude(other), builder.number(error / UNIT)])
             total = builder.emit("Add", [total, part])
-            scale *= error / gamma(folding.roundings) * (1 + 2 * error) * _ONCE
-    return Bound(total, scale * _ONCE * _ONCE, ROUNDED, 4 * FLUSHED)
+            growth *= error / gamma(folding.roundings) * (1 + 2 * error) * _ONCE
+            parts.append((error / UNIT, other))
+    growth *= _ONCE * _ONCE
+    if regrouped is not None:  # of which nothing is in the norms of x and y: none is said of the sum
+        growth *= (1 + 2 * gamma(2)) * _ONCE
+        return Bound(builder.emit("Add", [total, regrouped]), scale * growth, ROUNDED, 4 * FLUSHED)
+    return added(builder, values, parts, growth, Bound(total, scale * growth, ROUNDED, 4 * FLUSHED))
+
+
+def _regrouped(builder: BoundBuilder, node: ir.Node) -> ir.Value | None:
+    """Return what it costs to add a constant last, in (p + c) + q before a normalization; None elsewhere.
+
+    onnxruntime's SkipLayerNormalization computes (p + q) + c. In any order each of the three is rounded at most twice:
+    gamma_2 (|p'| + |c| + |q'|), which the errors of p and q raise by 2 gamma_2 of themselves. Behind a linear map p the
+    sum is one of its terms, the constant and a residual anyhow.
+    """
+    if not any(use.node.op_type == "LayerNormalization" for use in node.outputs[0].uses()):
+        return None
+    for value, other in (node.inputs, node.inputs[::-1]):
+        inner = None if value is None else value.producer()
+        if inner is None or value is None or other is None or inner.op_type not in ("Add", "Sub"):
+            continue
+        constants = [builder.constant(one) for one in inner.inputs]
+        if builder.bound(value).folding is None and any(array is not None for array in constants):
+            parts = [builder.number(np.abs(array.astype(np.float64))) if array is not None else builder.magnitude(one)
+                     for one, array in zip(inner.inputs, constants, strict=True) if one is not None]  # fmt: skip
+            first, second, third = (*parts, builder.magnitude(other))
+            size = builder.emit("Add", [builder.emit("Add", [first, second]), third])
+            return builder.emit("Mul", [size, builder.number(gamma(2) / UNIT * (1 + 4 * U))])
+    return None
 
 
 def _add_constant(builder: BoundBuilder, node: ir.Node, index: int, constant: NDArray[np.float64]) -> Bound:
@@ -56,7 +87,8 @@ def _add_constant(builder: BoundBuilder, node: ir.Node, index: int, constant: ND
         return after_linear(builder, node, AffineMap(np.ones(1), np.abs(constant), 1), index)
     if bound.tensor is not None or bound.relative:
         bound = Bound(*builder.tensor(builder.operand(node, index)))
-    return Bound(bound.tensor, bound.scale * _ONCE, ROUNDED, _ONCE * bound.constant + 4 * FLUSHED)
+    result = Bound(bound.tensor, bound.scale * _ONCE, ROUNDED, _ONCE * bound.constant + 4 * FLUSHED)
+    return elementwise(builder, builder.operand(node, index), result, _ONCE)
 
 
 def scaled(builder: BoundBuilder, node: ir.Node, index: int, factor: NDArray[np.float64], folded: int = 1) -> Bound:
@@ -87,7 +119,8 @@ def scaled(builder: BoundBuilder, node: ir.Node, index: int, factor: NDArray[np.
     total, scale = builder.tensor(builder.operand(node, index))
     total = builder.emit("Mul", [total, builder.number(factor)])
     constant = 2 * largest * FLUSH + 4 * FLUSHED
-    return Bound(total, scale * _ONCE * _ONCE * _ONCE, rounded, constant, factor=known)
+    result = Bound(total, scale * _ONCE * _ONCE * _ONCE, rounded, constant, factor=known)
+    return elementwise(builder, builder.operand(node, index), result, largest * _ONCE)
 
 
 def checked_constant(

@@ -1,11 +1,14 @@
 """Sums and maxima over windows or axes, the error bounds that pooling and reductions share."""
 
+import math
+
 import numpy as np
 import onnx_ir as ir
 
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.norms.passing import over_windows
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, gamma
 
 
@@ -21,7 +24,8 @@ def maximum(builder: BoundBuilder, node: ir.Node) -> Bound:
     total, scale = builder.tensor(x)
     infinite = builder.initializer(np.array([np.inf], np.float32))
     known = builder.emit("Where", [builder.emit("Less", [total, infinite]), total, infinite])
-    return Bound(_again(builder, node, known), scale, 0.0, 2 * FLUSHED)
+    result = Bound(_again(builder, node, known), scale, 0.0, 2 * FLUSHED)
+    return over_windows(builder, node, result, _axes(builder, node), (math.sqrt(_overlap(node)), 0.0))
 
 
 def _refuse_empty_windows(node: ir.Node) -> None:
@@ -42,6 +46,9 @@ def _refuse_empty_windows(node: ir.Node) -> None:
 def pooled_sum(builder: BoundBuilder, node: ir.Node, *, divided: bool) -> Bound:
     """V = sum of k elements, or that / k: the same sum of (1 + 2 gamma_n) e + gamma_n |x'|.
 
+    The norm of the map is at most the root of its largest sum of a row times that of a column: each element is in some
+    windows, with 1, 1/k, or with fewer elements beside the padding up to 1.
+
     The bound of `inner_products.inner_products` with weights 1 and n = k. With weights 1/k a term takes part in k - 1
     additions, the rounding of 1/k or none, and one product or quotient: n = k + 1.
 
@@ -50,20 +57,64 @@ def pooled_sum(builder: BoundBuilder, node: ir.Node, *, divided: bool) -> Bound:
         node: sums x, its first input.
         divided: whether it divides by k.
     """
-    x, count = builder.operand(node), _window(builder, node)
+    count = _window(builder, node)
     if "ceil_mode" in node.attributes and node.attributes["ceil_mode"].as_int():
         raise refusal(node, "ceil_mode: backends divide by different numbers")
     n = count + divided
-    error = gamma(n)
+    result, error = summed_again(builder, node, count, n), gamma(n)
+    norm = math.sqrt(_overlap(node) * (_of_the_padding(node) / count if divided else count))
+    return over_windows(builder, node, result, _axes(builder, node), (norm * (1 + 2 * error), norm * error / UNIT))
+
+
+def summed_again(builder: BoundBuilder, node: ir.Node, count: int, n: int) -> Bound:
+    """Return the error bound, without a norm, of what a node sums: the same sums of (1 + 2 gamma_n) e + gamma_n |x'|.
+
+    Args:
+        builder: the graph.
+        node: sums x, its first input.
+        count: how many numbers, at most.
+        n: roundings that one takes part in.
+    """
+    x, error = builder.operand(node), gamma(n)
     total, scale = builder.tensor(x)
     p = (1 + 2 * error) * scale
     part = builder.emit("Mul", [builder.magnitude(x), builder.number(error / UNIT / p)])
     summed = _again(builder, node, builder.emit("Add", [total, part]))
-    return Bound(summed, p * (1 + gamma(count + 8)), 0.0, (n + 1) * (1 + error) * FLUSHED + 4 * count * FLUSH)
+    constant = (n + 1) * (1 + error) * FLUSHED + 4 * count * FLUSH
+    return Bound(summed, p * (1 + gamma(count + 8)), 0.0, constant)
 
 
 def _again(builder: BoundBuilder, node: ir.Node, value: ir.Value) -> ir.Value:
     return builder.emit(node.op_type, [value, *node.inputs[1:]], dict(node.attributes))
+
+
+def _overlap(node: ir.Node) -> int:
+    """Return how many windows an element lies in, at most."""
+    if "kernel_shape" not in node.attributes:
+        return 1
+    kernel = list(node.attributes["kernel_shape"].as_ints())
+    strides, dilations = (
+        list(node.attributes[name].as_ints()) if name in node.attributes else [1] * len(kernel)
+        for name in ("strides", "dilations")
+    )
+    parts = zip(kernel, strides, dilations, strict=True)
+    return math.prod(math.ceil(size / stride) if dilation == 1 else size for size, stride, dilation in parts)
+
+
+def _of_the_padding(node: ir.Node) -> int:
+    """Return how many times fewer elements a window beside the padding may count: all but one, or none."""
+    counted = "count_include_pad" in node.attributes and node.attributes["count_include_pad"].as_int()
+    padded = "pads" in node.attributes and any(node.attributes["pads"].as_ints())
+    return math.prod(node.attributes["kernel_shape"].as_ints()) if padded and not counted else 1
+
+
+def _axes(builder: BoundBuilder, node: ir.Node) -> tuple[int, ...]:
+    """Return the axes that windows lie in."""
+    rank = len(builder.operand(node).shape or ())
+    if not node.op_type.startswith("Reduce"):
+        return tuple(range(2, rank))
+    given = builder.constant(node.inputs[1])
+    return tuple(sorted(int(axis) % rank for axis in (() if given is None else given.reshape(-1))))
 
 
 def _window(builder: BoundBuilder, node: ir.Node) -> int:

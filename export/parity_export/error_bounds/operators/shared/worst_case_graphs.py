@@ -103,3 +103,43 @@ def filled_cases(name: str) -> list[WorstCase]:
         ("Gemm", ["Where1", "w", "b"], {"transB": 1}),
     ]
     return [WorstCase(name, nodes, {"fill": ones(1), "w": ones(1, K), "b": ones(1)}, halves_lost())]
+
+
+def lost_mean(name: str, nodes: list[Node], gain: str, shift: str) -> list[WorstCase]:
+    """Return the worst cases of a normalization of rows: a mean that loses halves, and one sum's error beside zeros.
+
+    Summed forward, every number behind the first loses just less than half of the first one's last place.
+
+    Args:
+        name: the operator's.
+        nodes: that normalize ``features``, each of which a row of numbers.
+        gain: the constant's name that is to be ones; as many as there are numbers, or one where it is ``one``.
+        shift: the constant's name that is to be zeros, likewise.
+    """
+    many, few = 256, 8
+    row = np.full((1, many), 1 + 2.0**-12 - 2.0**-23, np.float32)
+    row[0, 0] = 2.0**12
+    own = WorstCase(name, nodes, _ones_and_zeros(gain, shift, many), row, many)
+    start: list[Node] = [
+        ("Gemm", ["features", "w", "b"], {"transB": 1}),
+        ("Slice", ["features", "0", "7", "1"], {}),
+        ("Concat", ["Gemm0", "Slice1"], {"axis": 1}),
+    ]
+    behind = [_later(node, len(start), "Concat2", {"epsilon": 1.0}) for node in nodes]
+    constants = _ones_and_zeros(gain, shift, few) | {"w": ones(1, K), "b": ones(1)}
+    return [own, WorstCase(f"{name} of a sum", [*start, *behind], constants, halves_lost(), few, least=0.4)]
+
+
+def _ones_and_zeros(gain: str, shift: str, count: int) -> dict[str, Any]:
+    size = 1 if gain == "one" else count
+    return dict(INTEGERS) | {gain: ones(size), shift: 0 * ones(size)}
+
+
+def _later(node: Node, by: int, source: str, attributes: dict[str, Any]) -> Node:
+    """Return a node that stands some places later and takes another value for ``features``."""
+    op_type, names, own = node
+    moved = [
+        source if name == "features" else f"{name[:-1]}{int(name[-1]) + by}" if name[-1].isdigit() and name[0].isalpha()
+        else name for name in names
+    ]  # fmt: skip
+    return op_type, moved, own | (attributes if op_type.endswith("Normalization") else {})

@@ -1,0 +1,1 @@
+"""Euclidean norms of errors, beside the errors of the elements: what a deep network does not multiply up."""

@@ -1,0 +1,174 @@
+"""Normalization by mean and variance, the error bound that LayerNormalization and InstanceNormalization share.
+
+y = g (x - mu) / sigma + b over n numbers, mu their mean and sigma = sqrt(variance + epsilon). A compliant evaluation
+sums in any order, takes the variance as the mean of (x - mu)^2 or as that of x^2 less mu^2, and y as it is written or
+as x (g / sigma) + (b - mu g / sigma), also with g behind. rms is the root of the mean of squares.
+
+**What the error e of x makes of it.** The centre c = x - mu moves by at most dc = e + mean(e), and sigma, a Euclidean
+norm of c, which is a projection of x, by at most D = rms(e):
+
+    |c~ / sigma~ - c / sigma| <= (dc + |c| D / sigma) / sigma~
+
+**What its own evaluation adds.** The mean is off by at most eta = gamma_(n+10) mean(|x|). The variance is off by at
+most gamma_(n+20) (mean(x^2) + 2 |mu| mean(|x|)). By one pass mean(x^2) is rounded n + 2 times, mu^2 is off by
+2 |mu| eta + eta^2 and one rounding, and their difference rounds once. By two passes the centre is off by eta, which is
+orthogonal to it, so that its mean of squares is off by eta^2 and gamma_(n+4) of itself. eta^2 is at most gamma_n^2 of
+mean(x^2), which enlarges gamma_n where it counts. What is left of the 20 holds the sum with epsilon, the square root
+(5 u), and the reciprocal or quotient, twice each, since 1 / sigma takes half. Of sigma^2 all that is the share r;
+1 / sigma is off by at most (r / 2)(1 + r) of itself, for r up to 1/4. Each of x, mu and b takes part in at most 5
+roundings beside:
+
+    |g| (eta + |c| (r / 2)(1 + r) + gamma_5 (|x| + |mu|)) (1 + r) / sigma + gamma_5 |b|
+
+**From what the graph computes**, by two passes of its own: any sigma is within W = 2 D + eta + gamma_(n+32) sigma' of
+sigma', and nothing is claimed unless 2 W < sigma' and r < 1/4. The sum of squares times four must not overflow.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from parity_export.error_bounds.bound import Bound
+from parity_export.error_bounds.bound_graph import BoundBuilder
+from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
+
+_SMALLEST, _LARGEST = 2.0**-60, 2.0**60
+"""Of epsilon and of g: then no quotient here is flushed, and none overflows by itself."""
+
+_OUTSIDE = 5
+"""Roundings that x, mu and b take part in beside those of sums."""
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """What is normalized, and by what.
+
+    Attributes:
+        axes: of x that are normalized over.
+        count: n, how many numbers that are.
+        gain: |g|, of a shape that broadcasts against x.
+        shift: |b|, alike.
+        epsilon: that is added to the variance.
+    """
+
+    axes: tuple[int, ...]
+    count: int
+    gain: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    epsilon: float
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Numbers of one mean and variance, each a tensor of the graph.
+
+    Attributes:
+        error: the mean of e, in units, but for its scale.
+        spread: the root of the mean of e^2, likewise.
+        centre: x' - mu', of x's shape.
+        size: at least the mean of |x|, of any x.
+        middle: at least |mu|, of any x.
+        sigma: sigma'.
+        reach: W.
+    """
+
+    error: ir.Value
+    spread: ir.Value
+    centre: ir.Value
+    size: ir.Value
+    middle: ir.Value
+    sigma: ir.Value
+    reach: ir.Value
+
+
+class _Nodes:
+    """Nodes by a word each."""
+
+    def __init__(self, builder: BoundBuilder, axes: Sequence[int]) -> None:
+        self._builder, self._axes = builder, builder.initializer(np.array(axes))
+
+    def __call__(self, op_type: str, *operands: ir.Value | float) -> ir.Value:
+        """Append a node, numbers among its operands rounded upward."""
+        values = [self._builder.number([x]) if isinstance(x, float) else x for x in operands]
+        return self._builder.emit(op_type, values)
+
+    def sum(self, *operands: ir.Value | float) -> ir.Value:
+        """Append a sum, from the first operand on."""
+        total = self("Add", *operands[:2])
+        for one in operands[2:]:
+            total = self("Add", total, one)
+        return total
+
+    def mean(self, value: ir.Value) -> ir.Value:
+        """Append the mean over the axes, which are kept."""
+        return self._builder.emit("ReduceMean", [value, self._axes], {"keepdims": 1})
+
+
+def normalized(builder: BoundBuilder, node: ir.Node, what: Normalization) -> Bound:
+    """Return the error bound of a normalization of a node's first input: see the module's text."""
+    n, x = what.count, builder.operand(node)
+    used = what.gain[what.gain > 0]
+    if not _SMALLEST <= what.epsilon <= _LARGEST or (used < _SMALLEST).any() or (used > _LARGEST).any():
+        raise refusal(node, "its epsilon or its scale is tiny or huge")
+    if ((what.shift > 0) & (what.shift < FLUSH)).any():
+        raise refusal(node, "its bias is subnormal")
+    total, scale = builder.tensor(x)
+    emit = _Nodes(builder, what.axes)
+    row = _row(builder, emit, (x, total, scale), what)
+    low = emit("Sub", row.sigma, row.reach)
+    share = _variance(builder, emit, row, low, n)
+    inverse = emit("Div", emit("Add", share, 1 + 8 * U), low)  # (1 + r) / sigma, at most
+    slope = emit("Div", row.spread, low)
+    slope = emit.sum(slope, emit("Mul", emit("Mul", share, emit("Add", share, 1.0)), 0.5 / UNIT))
+    own = emit("Add", emit("Mul", slope, 2 * UNIT * scale * (1 + 8 * U)), 1 + 16 * U)
+    each = emit("Mul", emit("Add", total, row.error), own)
+    each = emit.sum(each, emit("Mul", emit("Abs", row.centre), slope))
+    each = emit.sum(each, emit("Mul", builder.magnitude(x), gamma(_OUTSIDE) / UNIT))
+    common = emit.sum(emit("Mul", row.reach, slope), emit("Mul", row.size, gamma(n + 10) / UNIT))
+    common = emit.sum(common, emit("Mul", row.middle, gamma(_OUTSIDE) / UNIT), 8 * FLUSHED)
+    each = emit("Mul", emit("Add", each, common), inverse)
+    each = builder.emit("Mul", [builder.shielded(each), builder.number(what.gain)])
+    if what.shift.any():
+        each = builder.emit("Add", [each, builder.number(gamma(_OUTSIDE) / UNIT * what.shift)])
+    claimed = _where_claimed(builder, emit, (row, share), each)
+    return Bound(claimed, scale * (1 + gamma(2 * n + 64)), 0.0, 16 * FLUSHED * max(1.0, float(what.gain.max())))
+
+
+def _row(builder: BoundBuilder, emit: _Nodes, known: tuple[ir.Value, ir.Value, float], what: Normalization) -> _Row:
+    """Return the numbers of one mean and variance; of x, its error in units, and its scale."""
+    (x, total, scale), n = known, what.count
+    absolute = UNIT * scale * (1 + gamma(n + 32))
+    error = emit.mean(total)
+    spread = emit("Add", emit("Sqrt", emit.mean(emit("Mul", total, total))), 2.0**-62)  # what is flushed of squares
+    mean = emit.mean(x)
+    centre = emit("Sub", x, mean)
+    squares = emit.mean(emit("Mul", centre, centre))
+    sigma = builder.emit("Sqrt", [emit("Add", squares, float(np.float32(what.epsilon)))])
+    size = emit.sum(emit.mean(builder.magnitude(x)), emit("Mul", error, 2 * absolute))
+    eta = emit("Mul", size, gamma(n + 10) * (1 + gamma(n + 32)))
+    middle = emit.sum(emit("Abs", mean), emit("Mul", error, 2 * absolute), eta)
+    reach = emit.sum(emit("Mul", spread, 2 * absolute), eta, emit("Mul", sigma, gamma(n + 32)))
+    return _Row(error, spread, centre, size, middle, sigma, reach)
+
+
+def _variance(builder: BoundBuilder, emit: _Nodes, row: _Row, low: ir.Value, n: int) -> ir.Value:
+    """Return r, of which the sum of squares must not overflow: four times it does not."""
+    highest = emit("Add", row.sigma, row.reach)
+    squares = emit.sum(emit("Mul", highest, highest), emit("Mul", row.middle, row.middle))
+    cross = emit("Mul", row.middle, row.size)
+    squares = emit("Mul", emit.sum(squares, cross, cross), 4.0 * n)
+    share = gamma(n) * (1 + 2 * gamma(n)) + gamma(20)
+    relative = emit("Mul", builder.shielded(squares), share * (1 + gamma(2 * n + 64)) / (4.0 * n))
+    return emit("Div", emit("Div", relative, low), low)
+
+
+def _where_claimed(builder: BoundBuilder, emit: _Nodes, known: tuple[_Row, ir.Value], each: ir.Value) -> ir.Value:
+    row, share = known
+    infinite = builder.initializer(np.array([np.inf], np.float32))
+    far = emit("Less", emit("Add", row.reach, row.reach), row.sigma)
+    small = builder.emit("Less", [share, builder.initializer(np.array([0.25], np.float32))])
+    return builder.emit("Where", [builder.emit("And", [far, small]), each, infinite])

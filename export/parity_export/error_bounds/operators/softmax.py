@@ -1,0 +1,137 @@
+"""Softmax: e^(x_i - m) over the sum of all of them, m the largest x."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from parity_export.error_bounds.aten_operator import AtenOperator
+from parity_export.error_bounds.bound import Bound
+from parity_export.error_bounds.bound_graph import BoundBuilder
+from parity_export.error_bounds.elementary_functions import accuracy
+from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.operator_rule import Node, OperatorRule, WorstCase
+from parity_export.error_bounds.operators.shared.worst_case_graphs import INTEGERS, K, behind_gemm, ones, uniform
+from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
+
+_LARGEST = 0.25
+"""A softmax is bounded by its slopes where its logarithm moves by less than this; elsewhere by 1."""
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """The axis of a softmax.
+
+    Attributes:
+        axis: its index, as ONNX has it.
+        local: lambda, by how much the logarithm of a result may change by its own evaluation.
+    """
+
+    axis: int
+    local: float
+
+
+def softmax(builder: BoundBuilder, node: ir.Node) -> Bound:
+    """Y = exp(x - m) / s, s the sum of n of them in any order; the quotient may be a product with 1 / s.
+
+    A common summand of all x changes nothing, so m may be any number. The difference x_j - m rounds once, so that every
+    evaluation computes, but for lambda below, a softmax of numbers within
+
+        E_j = e_j + u (|x'_j - m'| + 2e_j + 2 max e)
+
+    of the exact x. The logarithm of softmax_i has the slope 1 - y_i in x_i and -y_k in x_k. Between two such x each
+    y_k changes by a factor of at most b = exp(4 A + lambda), A = max E, which is at most 1 + 2 (4 A + lambda) up to
+    A = 1/5. By the mean value theorem log y_i changes by at most
+
+        G_i = b ((1 - y'_i + 2 lambda) E_i + sum over k of y'_k E_k - y'_i E_i)
+
+    What exp, the sum and the quotient round is lambda = 2 alpha + gamma_(n+1), of the logarithm. With z = G_i + lambda
+
+        |y - exact| <= y'_i e^z (e^z - 1) + flushes <= y'_i z (1 + 2z) + flushes      for z up to 1/4
+
+    Every y lies between 0 and 1 + lambda: where z or A is larger, that bounds it. What exp's beta and flushed results
+    change is at most (n + 2)(beta + 2^-126) / s, and s is at least 1 - alpha, which its largest term is.
+    """
+    x = builder.operand(node)
+    axis = _axis(node, x)
+    total, scale = builder.tensor(x)
+    largest = builder.emit("ReduceMax", _reduced(builder, x, axis), {"keepdims": 1})
+    below = builder.emit("Mul", [builder.emit("Sub", [largest, x]), builder.number(2 * (1 + 16 * U) / scale)])
+    error = builder.emit("Add", [total, below])  # E, in units, but for the scale and 8u of the largest
+    return _bounded(builder, node, (error, scale * (1 + 32 * U)), axis)
+
+
+def _axis(node: ir.Node, x: ir.Value) -> _Axis:
+    """Return the axis, whose size must be known."""
+    axis = node.attributes["axis"].as_int() if "axis" in node.attributes else -1
+    size = None if x.shape is None or not -len(x.shape) <= axis < len(x.shape) else x.shape[axis]
+    if not isinstance(size, int) or size < 1:
+        raise refusal(node, "how many numbers it sums is unknown")
+    known = 2 * accuracy("Exp").alpha + gamma(size + 1)
+    if known > 2.0**-8:
+        raise refusal(node, f"a sum of {size} numbers")
+    return _Axis(axis, known * (1 + 4 * known))
+
+
+def _reduced(builder: BoundBuilder, value: ir.Value, axis: _Axis) -> list[ir.Value]:
+    return [value, builder.initializer(np.array([axis.axis]))]
+
+
+def _bounded(builder: BoundBuilder, node: ir.Node, known: tuple[ir.Value, float], axis: _Axis) -> Bound:
+    """Return the error bound of y, of E in units and its scale."""
+    y, (error, scale), local = node.outputs[0], known, axis.local
+    infinite = builder.initializer(np.array([np.inf], np.float32))
+    finite = builder.emit("Less", [error, infinite])
+    largest = builder.emit("ReduceMax", _reduced(builder, builder.emit("Where", [finite, error, infinite]), axis),
+                           {"keepdims": 1})  # fmt: skip
+    weighted = builder.emit("Mul", [y, error])
+    mean = builder.emit("ReduceSum", _reduced(builder, weighted, axis), {"keepdims": 1})
+    mean = builder.emit("Mul", [mean, builder.number(1 + 2 * local)])
+    rest = builder.emit("Add", [mean, builder.emit("Mul", [largest, builder.number(64 * U)])])
+    own = builder.emit("Sub", [builder.number(1 + 4 * local), builder.emit("Add", [y, y])])
+    moved = builder.emit("Add", [builder.emit("Mul", [own, error]), rest])
+    growth = builder.emit("Mul", [largest, builder.number(8 * UNIT * scale**2 * (1 + 16 * U))])
+    growth = builder.emit("Add", [growth, builder.number((1 + 2 * local) * scale)])
+    z = builder.emit("Add", [builder.emit("Mul", [growth, moved]), builder.number(local / UNIT)])
+    bend = builder.emit("Add", [builder.emit("Mul", [z, builder.number(2 * UNIT)]), builder.number(1.0)])
+    total = builder.emit("Mul", [builder.emit("Mul", [y, z]), bend])
+    return _chosen(builder, (total, z, largest, scale), axis)
+
+
+def _chosen(builder: BoundBuilder, known: tuple[ir.Value, ir.Value, ir.Value, float], axis: _Axis) -> Bound:
+    """Return what is claimed: y z (1 + 2z), or 1 where z or A is large, or infinity where A is not finite."""
+    total, z, largest, scale = known
+    one, infinite = builder.number([(1 + 2 * axis.local) / UNIT]), builder.initializer(np.array([np.inf], np.float32))
+    asked = builder.emit("Add", [z, builder.emit("Mul", [largest, builder.number(1.25 * scale)])])
+    near = builder.emit("Less", [asked, builder.initializer(np.array([_LARGEST / UNIT], np.float32))])
+    far = builder.emit("Where", [builder.emit("Less", [largest, infinite]), one, infinite])
+    n, beta = round(axis.local / U) + 4, accuracy("Exp").beta
+    constant = (n + 8) * (FLUSHED + 2 * (beta + FLUSH) / UNIT)
+    return Bound(builder.emit("Where", [near, total, far]), 1 + 64 * U, 0.0, constant)
+
+
+def worst_cases() -> list[WorstCase]:
+    """Return numbers over a range, a sum of powers that loses its halves, and a number that errs beside another."""
+    lost = np.full((1, K), -16.6356, np.float32)  # e^x just below u
+    lost[0, 0] = 0
+    beside: list[Node] = [
+        ("Slice", ["features", "0", "1", "1"], {}),
+        ("Concat", ["Gemm0", "Slice1"], {"axis": 1}),
+        ("Softmax", ["Concat2"], {}),
+    ]
+    one = dict(INTEGERS) | {"w": ones(1, K), "b": ones(1)}
+    return [
+        WorstCase("Softmax", [("Softmax", ["features"], {"axis": 1})], {}, uniform(-4, 4, 200, 3), 3, overflows=False),
+        WorstCase("Softmax, halves lost", [("Softmax", ["features"], {})], {}, lost, K, overflows=False),
+        behind_gemm("Softmax of a sum", beside, one, outputs=2),
+    ]
+
+
+OPERATOR = OperatorRule(
+    "Softmax",
+    "y' z (1 + 2z), z = (1 - y') e + sum of y' e + 2 alpha + gamma_(n+1), and u abs(x' - max) in e; never above 1",
+    softmax,
+    worst_cases,
+    aten=(AtenOperator("_softmax"),),
+    never_negative=True,
+)
