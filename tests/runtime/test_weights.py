@@ -14,11 +14,12 @@ import pytest
 
 from parity_runtime import DigestError, FormatError, Package, ParityError, Predictor, verify
 from parity_runtime.inference.session import Optimization, create_session
+from parity_runtime.package.external_tensor import ExternalTensor
 from parity_runtime.package.loader import load_model
 from parity_runtime.package.manifest import write_manifest
 from parity_runtime.package.model_scan import scan_model
 from parity_runtime.package.weights import Weights, WeightsFile
-from parity_runtime.package.weights_file import WEIGHTS, WeightsWriter
+from parity_runtime.package.weights_file import DTYPES, WEIGHTS, WeightsWriter
 from tests.runtime.external_weights import Tensor, change_manifest, externalize, resign
 from tests.runtime.protobuf import field
 
@@ -153,6 +154,37 @@ def test_what_is_written_into_the_file_after_its_digest_reaches_nobody(package: 
             weights.arrays()
 
 
+def test_what_is_made_of_wrong_tensors_while_they_are_checked_never_leaves(package: Path) -> None:
+    weights = load_model(package).weights
+    assert weights is not None
+    with weights.while_checked() as arrays:
+        made = {name: array.copy() for name, array in arrays.items()}
+    with (package / WEIGHTS).open("r+b") as file:
+        file.write(b"\x7f")
+    reached = False
+    with pytest.raises(DigestError, match="is not the one that was packaged"), weights.while_checked() as arrays:
+        reached = any((array != made[name]).any() for name, array in arrays.items())
+        raise ValueError("what made no sense of them")
+    assert reached
+
+
+@pytest.mark.parametrize(("dtype", "reached"), [("<i8", False), ("<f8", True)])
+def test_integers_are_checked_before_they_are_handed_out(dtype: str, reached: bool, tmp_path: Path) -> None:
+    """They may be the places at which something is read."""
+    with WeightsWriter(tmp_path / WEIGHTS) as writer:
+        writer.add("w", np.zeros((2, 300), dtype))
+        listed, entries = writer.close()
+    with (tmp_path / WEIGHTS).open("r+b") as file:
+        file.write(b"\x7f")
+    code = next(code for code, known in DTYPES.items() if known == np.dtype(dtype))
+    tensor = ExternalTensor("w", code, (2, 300), WEIGHTS, 0, entries["w"].length)
+    weights = Weights.in_file(WeightsFile(tmp_path / WEIGHTS, Path(WEIGHTS), listed.size, entries), (tensor,))
+    found = []
+    with pytest.raises(DigestError), weights.while_checked() as arrays:
+        found.append(arrays)
+    assert bool(found) is reached
+
+
 @pytest.mark.parametrize("preadv", [True, False])
 def test_a_file_that_is_cut_short_while_it_is_read_is_refused(
     package: Path, preadv: bool, monkeypatch: pytest.MonkeyPatch
@@ -174,13 +206,15 @@ def test_large_tensors_are_hashed_in_threads_and_each_is_looked_at(tmp_path: Pat
             writer.add(name, np.full(2**21, ord(name), np.float32))
         entry, entries = writer.close()
     file = WeightsFile(tmp_path / WEIGHTS, Path(WEIGHTS), entry.size, entries)
-    found = {name: array.view("<f4")[-1] for name, array in file.read("abc").items()}
+    data = file.read("abc")
+    file.check(data)
+    found = {name: array.view("<f4")[-1] for name, array in data.items()}
     assert found == {"a": 97, "b": 98, "c": 99}
     with (tmp_path / WEIGHTS).open("r+b") as stream:
         stream.seek(-1, os.SEEK_END)
         stream.write(b"\x7f")
     with pytest.raises(DigestError, match="the tensor 'c' is not"):
-        file.read("abc")
+        file.check(file.read("abc"))
 
 
 @pytest.mark.parametrize(

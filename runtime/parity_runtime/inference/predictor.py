@@ -147,7 +147,9 @@ class Predictor(FittedEstimator):
         if model.weights is None:
             return create_session(model.data, **self._options)
         give_back()  # what reading the model took
-        session = create_session(model.data, **self._options, weights=model.weights.arrays())
+        with model.weights.while_checked() as weights:
+            session = create_session(model.data, **self._options, weights=weights)
+        del weights
         give_back()  # the arrays, which onnxruntime has copied
         return session
 

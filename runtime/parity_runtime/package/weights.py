@@ -4,8 +4,9 @@ import hashlib
 import os
 import threading
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
@@ -21,7 +22,6 @@ from parity_runtime.package.weights_file import DTYPES
 from parity_runtime.printable import shown
 
 _IN_THREADS = 2**24  # bytes; fewer are hashed before threads have started
-_BLOCK = 2**20  # bytes that are copied and hashed while the cache holds them
 _MOST_THREADS = 4  # more of them wait for memory, not for a core
 
 Bytes = NDArray[np.uint8]
@@ -64,10 +64,31 @@ class Weights:
         Raises:
             DigestError: the file does not hold what was packaged.
         """
+        with self.while_checked() as arrays:
+            return arrays
+
+    @contextmanager
+    def while_checked(self) -> Iterator[dict[str, NDArray[Any]]]:
+        """Hand out the tensors by name, and compare their digests meanwhile.
+
+        A session is made of a GB as fast as its digests are computed, so both go on side by side; it must not be used
+        before the block is left. Integers, which may be the places of other elements, are compared beforehand.
+
+        Raises:
+            DigestError: the file does not hold what was packaged, whatever the block raised of it.
+        """
         if self._file is None:
-            return dict(self._arrays)
+            yield dict(self._arrays)
+            return
         data = self._file.read([tensor.name for tensor in self._tensors])
-        return {one.name: data[one.name].view(DTYPES[one.dtype]).reshape(one.dims) for one in self._tensors}
+        floats = {one.name for one in self._tensors if DTYPES[one.dtype].kind == "f"}
+        self._file.check({name: array for name, array in data.items() if name not in floats})
+        with ThreadPoolExecutor(1) as pool:
+            checked = pool.submit(self._file.check, {name: data[name] for name in floats})
+            try:
+                yield {one.name: data[one.name].view(DTYPES[one.dtype]).reshape(one.dims) for one in self._tensors}
+            finally:
+                checked.result()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_arrays": self.arrays(), "_file": None, "_tensors": ()}
@@ -102,25 +123,26 @@ class WeightsFile:
             raise DigestError(f"{named} has {found} bytes, and {size} were packaged; copy the package again")
 
     def read(self, names: Iterable[str]) -> dict[str, Bytes]:
-        """Return the bytes of tensors by name, uint8 ``[length]``, as they were packaged.
+        """Return the bytes of tensors by name, uint8 ``[length]``, to be used once `check` has compared them.
 
-        They are copied and hashed piece by piece. A mapping would show whatever somebody writes into the file after its
-        digest was compared, and end the process where the file is cut short meanwhile.
+        They are copied. A mapping would show whatever somebody writes into the file after its digest was compared, and
+        end the process where the file is cut short meanwhile.
 
         Raises:
-            DigestError: a digest differs, the file ends too early, or bytes between tensors are not zero.
+            DigestError: the file ends too early, or bytes between tensors are not zero.
         """
         self._check_gaps()
         data = {name: np.empty(self._entries[name].length, np.uint8) for name in names}
-        largest_first = sorted(data, key=lambda name: -len(data[name]))
-        threads = min(_MOST_THREADS, os.cpu_count() or 1, len(data))
-        if threads > 1 and sum(map(len, data.values())) >= _IN_THREADS:
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(self._read_tensor, largest_first, map(data.get, largest_first)))
-        else:
-            for name, array in data.items():
-                self._read_tensor(name, array)
+        _each(data, lambda name, array: self._fill(array, self._entries[name].offset))
         return data
+
+    def check(self, data: Mapping[str, Bytes]) -> None:
+        """Compare what `read` returned with the manifest's digests.
+
+        Raises:
+            DigestError: a digest differs.
+        """
+        _each(data, self._check_tensor)
 
     def _check_gaps(self) -> None:
         placed = sorted(self._entries.values(), key=lambda entry: entry.offset)
@@ -132,13 +154,8 @@ class WeightsFile:
                     f"{self._named} holds something else than zeros before byte {entry.offset}; copy the package again"
                 )
 
-    def _read_tensor(self, name: str, data: Bytes) -> None:
-        entry, sha256 = self._entries[name], hashlib.sha256()
-        for start in range(0, len(data), _BLOCK):
-            block = data[start : start + _BLOCK]
-            self._fill(block, entry.offset + start)
-            sha256.update(block.data)
-        if sha256.hexdigest() != entry.sha256:
+    def _check_tensor(self, name: str, data: Bytes) -> None:
+        if hashlib.sha256(data.data).hexdigest() != self._entries[name].sha256:
             raise DigestError(
                 f"{self._named}: the tensor {shown(name)} is not the one that was packaged (its sha256 differs); "
                 "copy the package again"
@@ -161,3 +178,15 @@ class WeightsFile:
             found = os.read(self._descriptor, len(data))
         data[: len(found)] = found
         return len(found)
+
+
+def _each(data: Mapping[str, Bytes], do: Callable[[str, Bytes], None]) -> None:
+    """Do something to each tensor, of many bytes in threads, the largest first."""
+    largest_first = sorted(data, key=lambda name: -len(data[name]))
+    threads = min(_MOST_THREADS, os.cpu_count() or 1, len(data))
+    if threads > 1 and sum(map(len, data.values())) >= _IN_THREADS:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(do, largest_first, map(data.get, largest_first)))
+    else:
+        for name, array in data.items():
+            do(name, array)
