@@ -93,6 +93,13 @@ def test_check_and_diff_refuse_what_export_refuses(parity, tmp_path: Path, comma
 
 
 @pytest.mark.parametrize("command", ["export", "check", "diff"])
+def test_a_file_of_python_is_asked_for_its_callable(parity, tmp_path: Path, command: str) -> None:
+    model = tmp_path / "package" if command == "export" else "tests/data/xor/model.onnx"
+    answer = parity(command, "nets/mine.py", model)
+    assert answer.code == 2 and "of nets/mine.py name one: mine:Net" in answer.err
+
+
+@pytest.mark.parametrize("command", ["export", "check", "diff"])
 def test_a_module_takes_no_network_of_a_run(parity, tmp_path: Path, command: str) -> None:
     torch.save(torch.nn.Linear(2, 1).state_dict(), tmp_path / "w.pt")
     model = tmp_path / "package" if command == "export" else "tests/data/xor/model.onnx"

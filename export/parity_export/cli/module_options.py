@@ -103,6 +103,8 @@ def check_source_options(source: str, options: dict[str, Any], for_run: Sequence
     elif Path(source).is_dir():
         wrong = set(given).difference(for_run)
         reason = f"package.module:Callable; {source} is a run, which says it itself"
+    elif Path(source).suffix == ".py":
+        raise click.UsageError(f"SOURCE is a run folder or a callable; of {source} name one: {Path(source).stem}:Net")
     else:  # neither: that is said when it is opened
         return
     for parameter in click.get_current_context().command.params:
