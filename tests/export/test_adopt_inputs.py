@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from onnx import numpy_helper
@@ -11,8 +12,8 @@ from parity_export import Adoption, ExportOptions, ProbeOptions, adopt_package, 
 from parity_export.gate.backends import DEFAULT
 from parity_export.gate.batching import LazyModel, RememberedAnswers
 from parity_export.gate.oracle import GateSetting, Oracle
+from parity_export.gate.quantized_kernels import quantized_notes
 from parity_export.gate.run_gate import run_gate
-from parity_export.gate.saturating_products import saturation_note
 from parity_export.gate.size_plans import plan_sizes
 from parity_export.gate.torch_reference import TorchReference
 from parity_export.graph.adopt_graph import adopt_graph
@@ -101,13 +102,32 @@ def test_a_reshape_that_mixes_rows_is_asked_at_lengths_or_refused(tmp_path: Path
 
 def test_saturating_products_are_named_where_they_saturate() -> None:
     graph = "mine (uint8[N, 4] x, int8[4, 4] w) => (int32[N, 4] y) { y = MatMulInteger (x, w) }"
-    notes = list(saturation_note(OnnxGraph(parsed(graph))))
+    notes = list(quantized_notes(OnnxGraph(parsed(graph))))
     data = parsed("mine (uint8[1, 96] x, int8[96, 80] w) => (int32[1, 80] y) { y = MatMulInteger (x, w) }")
     given = {"x": np.full((1, 96), 200, np.uint8), "w": np.full((96, 80), -128, np.int8)}
     exact = bool((create_session(data.SerializeToString()).run(None, given)[0] == 96 * 200 * -128).all())
     assert len(notes) == (not exact)
     assert exact or "MatMulInteger is wrong on this processor, which has no VNNI" in notes[0]
-    assert not list(saturation_note(OnnxGraph(parsed("mine (float[N, 4] x) => (float[N, 4] y) { y = Relu (x) }"))))
+    assert not list(quantized_notes(OnnxGraph(parsed("mine (float[N, 4] x) => (float[N, 4] y) { y = Relu (x) }"))))
+
+
+def test_a_kernel_that_answers_otherwise_with_two_threads_is_named() -> None:
+    """So it does: its state is quantized for the rows of each thread."""
+    random = np.random.default_rng(1)
+    graph = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["": 15, "com.microsoft": 1]>
+mine (float[time, 4, 16] x) => (float[time, 1, 4, 16] y) <float[1] s = {0.015625}, int8[1] z = {0}> {
+  y = com.microsoft.DynamicQuantizeLSTM <hidden_size = 16> (x, W, R, , , , , , s, z, s, z)
+}""")
+    for name in "WR":
+        weights = random.integers(-60, 60, (1, 16, 64)).astype(np.int8)
+        graph.graph.initializer.append(numpy_helper.from_array(weights, name))
+    assert any("depend on the number of threads" in note for note in quantized_notes(OnnxGraph(graph)))
+    rows = random.normal(size=(6, 4, 16)).astype(np.float32)
+    rows[:, :2] *= 0.01
+    one, two = (
+        create_session(graph.SerializeToString(), threads=threads).run(None, {"x": rows})[0] for threads in (1, 2)
+    )
+    assert np.abs(one - two).max() > 1e-3
 
 
 def test_a_pooling_is_asked_at_sizes_that_its_window_fits(tmp_path: Path) -> None:
