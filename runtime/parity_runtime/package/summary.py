@@ -1,10 +1,11 @@
-"""A contract in words, for ``parity info`` and the model card."""
+"""A contract in words, for ``parity info``."""
 
 from parity_runtime.contract import ModelContract
 from parity_runtime.feature import Feature, timestamp_text
 from parity_runtime.printable import counted, shown
 
 _FEW = 8  # categories that are written out
+_MANY = 100  # features that are
 
 
 def summarize(contract: ModelContract) -> list[str]:
@@ -13,7 +14,9 @@ def summarize(contract: ModelContract) -> list[str]:
     lines += [f"input       {spec}" for spec in contract.inputs]
     lines += [f"output      {spec}" for spec in contract.outputs]
     lines += [f"dimension   {name} {text}" for name, text in contract.dimensions.items()]
-    lines += [f"feature     {feature.name} ({_told(feature)})" for feature in contract.features]
+    lines += [f"feature     {feature.name} ({_told(feature)})" for feature in contract.features[:_MANY]]
+    if len(contract.features) > _MANY:
+        lines.append(f"            and {len(contract.features) - _MANY} more features, which contract.json lists")
     if contract.classes:
         lines.append(f"classes     {', '.join(map(str, contract.classes))}")
     if contract.task == "binary":
