@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from parity_export import Adoption, ExportOptions, ProbeOptions, adopt_package, source_from_onnx
 from parity_export.gate.backends import DEFAULT
@@ -139,6 +139,39 @@ def test_a_pooling_is_asked_at_sizes_that_its_window_fits(tmp_path: Path) -> Non
     with pytest.raises(UndefinedError, match="a window of 16 elements moves over 4"):
         source.module(torch.zeros(2, 1, 4))
     assert adopt_package(tmp_path / "pool.onnx", tmp_path / "package", options=QUICK).gate_result.report.passed
+
+
+def test_an_image_that_is_halved_has_multiples_and_inner_shapes_keep_their_names(
+    tmp_path: Path,
+) -> None:
+    """One element would do as well: it is added to any number of them. onnxruntime plans by the inner shapes."""
+    halved = parsed("""mine (float[N, 1, "in.h", "in.w"] x) => (float[N, 1, a, b] y)
+    <float[4] twice = {1, 1, 2, 2}, float[1, 1, 3, 3] w = {1, 0, 1, 0, 1, 0, 1, 0, 1}> {
+        half = Conv <kernel_shape = [3, 3], strides = [2, 2], pads = [1, 1, 1, 1]> (x, w)
+        quarter = Conv <kernel_shape = [3, 3], strides = [2, 2], pads = [1, 1, 1, 1]> (half, w)
+        back = Resize <mode = "nearest", coordinate_transformation_mode = "asymmetric", nearest_mode = "floor"> (
+            quarter, , twice)
+        sum = Add (half, back)
+        whole = Resize <mode = "nearest", coordinate_transformation_mode = "asymmetric", nearest_mode = "floor"> (
+            sum, , twice)
+        y = Add (x, whole) }""")
+    sizes = ["N", 1, "in.h", "in.w"]
+    halved.graph.value_info.append(helper.make_tensor_value_info("whole", TensorProto.FLOAT, sizes))
+    graph = adopt_graph(source_from_onnx(saved(halved, tmp_path / "m.onnx")))
+    assert graph.contract.dimensions == {"in_h": "multiple of 4", "in_w": "multiple of 4"}
+    assert graph.contract.outputs[0].shape == ("N", 1, "in_h", "in_w")
+    (whole,) = (value for value in graph.onnx.light.graph.value_info if value.name == "whole")
+    assert [dim.dim_param or dim.dim_value for dim in whole.type.tensor_type.shape.dim] == ["N", 1, "in_h", "in_w"]
+
+
+def test_a_length_that_ends_is_no_multiple(tmp_path: Path) -> None:
+    table = parsed("""mine (float[N, time, 2] x) => (float[N, time, 2] y)
+    <int64[1] zero = {0}, int64[1] one = {1}> {
+        length = Shape <start = 1, end = 2> (x)
+        rows = Slice (positions, zero, length, zero)
+        y = Add (x, rows) }""")
+    table.graph.initializer.append(numpy_helper.from_array(np.ones((24, 2), np.float32), "positions"))
+    assert source_from_onnx(saved(table, tmp_path / "m.onnx")).contract.dimensions == {}
 
 
 @pytest.mark.parametrize(("time", "domain"), [("time", "in 1..time"), ("16", "")])
