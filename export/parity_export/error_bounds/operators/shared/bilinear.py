@@ -13,6 +13,9 @@ from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, g
 _TINY = 2.0**-100
 """What is added to a magnitude that may have been read as zero."""
 
+_LARGEST_FACTOR = 2.0**126
+"""Of scalars that are multiplied with one another."""
+
 
 @dataclass(frozen=True)
 class _Operand:
@@ -48,8 +51,7 @@ def bilinear(builder: BoundBuilder, node: ir.Node) -> Bound:
     terms = _terms(node)
     factor = _both(first.factor, second.factor)
     n = terms + 1 + factor.roundings
-    if terms * factor.low < 1:
-        raise refusal(node, f"the factor {factor.low:g} before it: fused, the sum may overflow before it is multiplied")
+    check_factor(node, factor, terms)
     rounding = builder.emit("Mul", [first.size, builder.number(gamma(n) / UNIT)])
     error = builder.number(FLUSHED) if first.error is None else first.error
     total = builder.emit("MatMul", [builder.emit("Add", [rounding, error]), second.size])
@@ -86,3 +88,11 @@ def _terms(node: ir.Node) -> int:
     if len(found) < 2 or not known:
         raise refusal(node, "how many numbers it sums is unknown")
     return known[0]
+
+
+def check_factor(node: ir.Node, factor: Factor, terms: int) -> None:
+    """Refuse scalars before a MatMul of which a backend may multiply by the product behind the sum, and overflow."""
+    if terms * factor.low < 1:
+        raise refusal(node, f"the factor {factor.low:g} before it: fused, the sum may overflow before it is multiplied")
+    if factor.high > _LARGEST_FACTOR:  # an infinite one makes NaN of a zero
+        raise refusal(node, f"the factors before it, {factor.high:g} together: fused, they may overflow by themselves")
