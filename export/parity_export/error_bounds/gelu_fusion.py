@@ -13,6 +13,7 @@ from itertools import product
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
@@ -80,10 +81,10 @@ class _Algebra:
 
     def _of(self, value: ir.Value) -> Polynomial:
         if value not in self._known:
-            constant = self._scope.constant(value)
+            constant = self._scope.constant(value, masks=True)
             if constant is None:
                 self._known[value] = self._atom(f"input {value.name}")
-            elif constant.dtype == np.float32 and constant.size and (constant == constant.reshape(-1)[0]).all():
+            elif constant.dtype == np.float32 and np.isfinite(constant).all() and _repeated(constant):
                 self._known[value] = _cleaned({(): float(constant.reshape(-1)[0])})
             else:
                 digest = hashlib.sha256(np.ascontiguousarray(constant).data).hexdigest()
@@ -113,6 +114,11 @@ def _keeps(node: ir.Node) -> bool:
     if node.op_type in ("Concat", "Clip"):
         return all(value is None for value in node.inputs[1:])
     return given is not None and given.shape is not None and given.shape == result.shape
+
+
+def _repeated(array: NDArray[np.generic]) -> bool:
+    """Whether an array holds one number alone."""
+    return bool(array.size and (array == array.reshape(-1)[0]).all())
 
 
 def _sum(first: Polynomial, second: Polynomial) -> Polynomial:

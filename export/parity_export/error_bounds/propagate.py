@@ -1,34 +1,32 @@
 """A graph in, the same graph with an error bound beside its logits or values out."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import onnx
 import onnx_ir as ir
-from numpy.typing import NDArray
-from onnx.reference import ReferenceEvaluator
 from onnx_ir.passes import common as passes
 
 from parity_export.error_bounds.backend_fusions import refuse_inexact_fusions
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
+from parity_export.error_bounds.constants import fold
 from parity_export.error_bounds.decisions import decided_alike
 from parity_export.error_bounds.errors import WITH_RULES, CannotCertifyError, refusal
 from parity_export.error_bounds.gelu_fusion import refuse_written_gelus
 from parity_export.error_bounds.known_encoder import encoded_values
 from parity_export.error_bounds.preconditions import FLOATS_OF_INTEGERS, INTEGERS, check_graph, check_node
-from parity_export.error_bounds.registry import COMPARISONS, moving, rule_of
+from parity_export.error_bounds.registry import COMPARISONS, rule_of
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
 from parity_export.light_graph import full_model
 from parity_export.onnx_graph import OnnxGraph
+from parity_export.error_bounds.whole_numbers import made_of_integers
 from parity_runtime import ModelContract
 from parity_runtime.arguments import argument
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL
 from parity_runtime.errors import first_line
 from parity_runtime.tasks import CERTIFIABLE
 
-_EXACT_ON_CONSTANTS = moving("keeps") | {"Slice"}
 _FROM_CONSTANTS = frozenset({"Gather", "Where"})
 """Operators that may take numbers out of constants alone: rows of a table, what stands for a missing cell."""
 
@@ -135,16 +133,13 @@ def _apply(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> None
         CannotCertifyError: nothing is.
     """
     check_node(node)
-    constants = [builder.constant(value) for value in node.inputs if value is not None]
     result = node.outputs[0]
-    if decided_alike(builder, node):
-        return  # the same truth value in every evaluation
+    if decided_alike(builder, node) or fold(builder, node, opsets) or made_of_integers(builder, node):
+        return  # the same truth value in every evaluation, the same constant, or as good as that
     if node.op_type in COMPARISONS:
         builder.choose(result)
     elif builder.chosen(node) and (node.op_type != "Where" or result.dtype != ir.DataType.FLOAT):
         raise refusal(node, "it depends on a comparison")
-    elif node.op_type in _EXACT_ON_CONSTANTS and all(array is not None for array in constants):
-        builder.fold(result, _evaluate(node, [array for array in constants if array is not None], opsets))
     elif node.op_type in _FROM_CONSTANTS and result.dtype == ir.DataType.FLOAT:
         _asked(builder, node, opsets)
     elif node.op_type == "Shape" or not any(builder.knows(value) for value in node.inputs):
@@ -178,16 +173,6 @@ def _apply_rule(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) ->
     if rule.moves and all(builder.begins(value) for value in node.inputs if builder.knows(value)):
         for value in node.outputs:
             builder.begin(value, builder.bound(value))
-
-
-def _evaluate(node: ir.Node, inputs: list[NDArray[Any]], opsets: dict[str, int]) -> NDArray[Any]:
-    names = [str(value.name) for value in node.inputs if value is not None]
-    evaluator = ReferenceEvaluator(ir.to_proto(node), opsets=dict(opsets))
-    try:
-        result: NDArray[Any] = evaluator.run(None, dict(zip(names, inputs, strict=True)))[0]  # type: ignore[index]
-    except Exception as error:  # the reference evaluator's own
-        raise refusal(node, first_line(error)) from error
-    return result
 
 
 def _finish(builder: BoundBuilder, answer: ir.Value) -> ir.Value:

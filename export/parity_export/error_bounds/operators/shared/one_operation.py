@@ -9,6 +9,8 @@ One operation rounds once: a compliant result differs from ``x op y`` of its own
 where the four flushes are of this result and of v', written and read. In units of u/2 the factor of |v'| is 2 (1 + 2u).
 """
 
+from dataclasses import replace
+
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
@@ -25,6 +27,9 @@ ROUNDED = 2 * (1 + 2 * U)
 
 _ONCE = 1 + 2 * U
 
+_MOST_ROUNDINGS = 1024
+"""That a constant may count: what they are to second order is then less than one more."""
+
 
 def add_or_subtract(builder: BoundBuilder, node: ir.Node) -> Bound:
     """V = x + y, or x - y: pre = e_x + e_y. What is added to a linear map may be fused into it as its bias.
@@ -33,7 +38,7 @@ def add_or_subtract(builder: BoundBuilder, node: ir.Node) -> Bound:
     gamma_(n+1) |y'| is added, e_x grows by gamma_(n+1) / gamma_n, and e_y by 1 + 2 gamma_(n+1).
     """
     for index in (0, 1):
-        constant = builder.constant(node.inputs[1 - index])
+        constant = builder.constant(node.inputs[1 - index], masks=node.op_type == "Add")
         if constant is not None:
             return _add_constant(builder, node, index, checked_constant(builder, node, index, constant))
     values = builder.operand(node, 0), builder.operand(node, 1)
@@ -70,7 +75,8 @@ def _regrouped(builder: BoundBuilder, node: ir.Node) -> ir.Value | None:
         if inner is None or value is None or other is None or inner.op_type not in ("Add", "Sub"):
             continue
         constants = [builder.constant(one) for one in inner.inputs]
-        if builder.bound(value).folding is None and any(array is not None for array in constants):
+        added = any(map(builder.is_rounded, inner.inputs)) or any(array is not None for array in constants)
+        if builder.bound(value).folding is None and added:
             parts = [builder.number(np.abs(array.astype(np.float64))) if array is not None else builder.magnitude(one)
                      for one, array in zip(inner.inputs, constants, strict=True) if one is not None]  # fmt: skip
             first, second, third = (*parts, builder.magnitude(other))
@@ -81,6 +87,12 @@ def _regrouped(builder: BoundBuilder, node: ir.Node) -> ir.Value | None:
 
 def _add_constant(builder: BoundBuilder, node: ir.Node, index: int, constant: NDArray[np.float64]) -> Bound:
     bound = builder.bound(builder.operand(node, index))
+    if not np.isfinite(constant).all():  # a mask: nothing is claimed where it is minus infinity; gamma_(n+1) <= 2 gamma_n
+        total, scale = builder.tensor(builder.operand(node, index))
+        n = 1 if bound.folding is None else bound.folding.roundings + 1
+        total = builder.emit("Add", [total, builder.number(gamma(n) / UNIT * np.abs(constant))])
+        folding = bound.folding and replace(bound.folding, roundings=n)
+        return Bound(total, 2 * scale * _ONCE, ROUNDED, 4 * FLUSHED, folding)
     if not constant.any() and (index == 0 or node.op_type == "Add"):
         return bound
     if bound.folding is not None:
@@ -135,3 +147,27 @@ def checked_constant(
     if value.shape is None or result.shape is None or value.shape != result.shape:
         raise refusal(node, "its constant has more elements than what it is combined with")
     return constant.astype(np.float64)
+
+
+def rounded_factor(
+    builder: BoundBuilder, node: ir.Node, index: int, value: ir.Value | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Return the least and the largest magnitudes of a constant that is computed with roundings, and how many count.
+
+    Every evaluation takes c (1 + delta) with |delta| <= R / (|c'| - R), which is at most gamma_k for k = |delta| / u
+    rounded upward; one more pays for what k roundings are to second order.
+
+    Args:
+        builder: the graph.
+        node: takes it.
+        index: of the other operand.
+        value: the constant.
+    """
+    array, error = builder.rounded_constant(value)
+    size = np.abs(checked_constant(builder, node, index, array))
+    if not (error < size / 2).all():
+        raise refusal(node, "its constant may be zero")
+    count = int(np.ceil((error / (size - error)).max(initial=0.0) / U)) + 1
+    if count > _MOST_ROUNDINGS:
+        raise refusal(node, "its constant is computed with too large an error")
+    return size - error, size + error, count
