@@ -56,6 +56,11 @@ def worst_cases() -> list[WorstCase]:
         WorstCase("Mul constant", [("Mul", ["features", "c"], {})], {"c": factor}, narrow()),
         WorstCase("Mul", [*two_columns(), ("Mul", ["Slice0", "Slice1"], {})], INTEGERS, narrow(2)),
         behind_gemm("Gemm, Mul", [("Mul", ["Gemm0", "c"], {})], {"c": np.full(4, 0.7, np.float32)}),
+        behind_gemm(
+            "Gemm, Mul by a root",
+            [("Sqrt", ["c"], {}), ("Mul", ["Gemm0", "Sqrt1"], {})],
+            {"c": np.full(4, 0.7, np.float32)},
+        ),
         behind_gemm("Mul by a half", [("Relu", ["Gemm0"], {}), ("Mul", ["Relu1", "c"], {})], {"c": half}),
     ]
 

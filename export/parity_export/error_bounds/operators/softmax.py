@@ -1,6 +1,6 @@
 """Softmax: e^(x_i - m) over the sum of all of them, m the largest x."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
@@ -72,10 +72,7 @@ def softmax(builder: BoundBuilder, node: ir.Node) -> Bound:
     if far is not None:
         error = builder.emit("Where", [far, builder.initializer(np.float32([0])), error])
     bound = _bounded(builder, node, (error, scale * (1 + 32 * U)), axis)
-    if far is None:
-        return bound
-    claimed = builder.emit("Where", [far, builder.number([FLUSHED]), bound.tensor])
-    return Bound(claimed, bound.scale, 0.0, 2 * bound.constant)
+    return bound if far is None else replace(bound, constant=2 * bound.constant)
 
 
 def _far(builder: BoundBuilder, x: ir.Value, axis: _Axis) -> ir.Value | None:
@@ -149,6 +146,10 @@ def worst_cases() -> list[WorstCase]:
     """Return numbers over a range, a sum of powers that loses its halves, and a number that errs beside another."""
     lost = np.full((1, K), -16.6356, np.float32)  # e^x just below u
     lost[0, 0] = 0
+    masked: list[Node] = [("Add", ["features", "mask"], {}), ("Softmax", ["Add0"], {})]
+    put: list[Node] = [("Where", ["masked", "lowest", "features"], {}), ("Softmax", ["Where0"], {})]
+    last = np.arange(K) == K - 1
+    some = {"mask": np.where(last, -np.inf, 0).astype(np.float32), "masked": last, "lowest": np.float32(-1e9)}
     beside: list[Node] = [
         ("Slice", ["features", "0", "1", "1"], {}),
         ("Concat", ["Gemm0", "Slice1"], {"axis": 1}),
@@ -158,6 +159,8 @@ def worst_cases() -> list[WorstCase]:
     return [
         WorstCase("Softmax", [("Softmax", ["features"], {"axis": 1})], {}, uniform(-4, 4, 200, 3), 3, overflows=False),
         WorstCase("Softmax, halves lost", [("Softmax", ["features"], {})], {}, lost, K, overflows=False),
+        WorstCase("Softmax, masked", masked, some, lost, K, overflows=False),
+        WorstCase("Softmax, some put away", put, some, lost, K, overflows=False),
         behind_gemm("Softmax of a sum", beside, one, outputs=2),
     ]
 

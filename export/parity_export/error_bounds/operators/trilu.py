@@ -14,8 +14,10 @@ def worst_cases() -> list[WorstCase]:
         ("Reshape", ["Gemm0", "square"], {}),
         ("Trilu", ["Reshape1"], {"upper": 0}),
         ("Reshape", ["Trilu2", "flat"], {}),
+        ("Gather", ["Reshape3", "kept"], {"axis": 1}),  # what stands beside it is zero in any case
     ]
-    return [behind_gemm("Trilu", nodes, {"square": np.array([-1, 2, 2]), "flat": np.array([-1, 4])})]
+    constants = {"square": np.array([-1, 2, 2]), "flat": np.array([-1, 4]), "kept": np.array([0, 2, 3])}
+    return [behind_gemm("Trilu", nodes, constants, outputs=3)]
 
 
 OPERATOR = OperatorRule("Trilu", "e, moved alike", moved, worst_cases, aten=aten("tril", "triu"), operands=1)

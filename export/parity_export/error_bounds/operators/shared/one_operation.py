@@ -87,12 +87,8 @@ def _regrouped(builder: BoundBuilder, node: ir.Node) -> ir.Value | None:
 
 def _add_constant(builder: BoundBuilder, node: ir.Node, index: int, constant: NDArray[np.float64]) -> Bound:
     bound = builder.bound(builder.operand(node, index))
-    if not np.isfinite(constant).all():  # a mask: nothing is claimed where it is minus infinity; gamma_(n+1) <= 2 gamma_n
-        total, scale = builder.tensor(builder.operand(node, index))
-        n = 1 if bound.folding is None else bound.folding.roundings + 1
-        total = builder.emit("Add", [total, builder.number(gamma(n) / UNIT * np.abs(constant))])
-        folding = bound.folding and replace(bound.folding, roundings=n)
-        return Bound(total, 2 * scale * _ONCE, ROUNDED, 4 * FLUSHED, folding)
+    if not np.isfinite(constant).all():
+        return _add_mask(builder, builder.operand(node, index), constant)
     if not constant.any() and (index == 0 or node.op_type == "Add"):
         return bound
     if bound.folding is not None:
@@ -101,6 +97,21 @@ def _add_constant(builder: BoundBuilder, node: ir.Node, index: int, constant: ND
         bound = Bound(*builder.tensor(builder.operand(node, index)))
     result = Bound(bound.tensor, bound.scale * _ONCE, ROUNDED, _ONCE * bound.constant + 4 * FLUSHED)
     return elementwise(builder, builder.operand(node, index), result, _ONCE)
+
+
+def _add_mask(builder: BoundBuilder, x: ir.Value, mask: NDArray[np.float64]) -> Bound:
+    """Return the error bound of x and a constant that is minus infinity somewhere: there it is infinite.
+
+    Elsewhere it is that of a sum; behind a linear map gamma_(n+1) is at most twice gamma_n.
+    """
+    total, scale = builder.tensor(x)
+    folding = builder.bound(x).folding
+    if folding is None:
+        return Bound(builder.emit("Add", [total, builder.number(np.where(np.isinf(mask), np.inf, 0))]),
+                     scale * _ONCE, ROUNDED, 4 * FLUSHED)  # fmt: skip
+    n = folding.roundings + 1
+    total = builder.emit("Add", [total, builder.number(gamma(n) / UNIT * np.abs(mask))])
+    return Bound(total, 2 * scale * _ONCE, ROUNDED, 4 * FLUSHED, replace(folding, roundings=n))
 
 
 def scaled(builder: BoundBuilder, node: ir.Node, index: int, factor: NDArray[np.float64], folded: int = 1) -> Bound:
