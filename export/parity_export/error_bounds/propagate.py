@@ -1,5 +1,6 @@
 """A graph in, the same graph with an error bound beside its logits or values out."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,8 +14,9 @@ from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.constants import fold
 from parity_export.error_bounds.decisions import decided_alike
 from parity_export.error_bounds.errors import WITH_RULES, CannotCertifyError, refusal
-from parity_export.error_bounds.gelu_fusion import refuse_written_gelus
+from parity_export.error_bounds.gelu_fusion import WrittenGelus
 from parity_export.error_bounds.known_encoder import encoded_values
+from parity_export.error_bounds.operators.shared.written_gelu import bound_written
 from parity_export.error_bounds.preconditions import FLOATS_OF_INTEGERS, INTEGERS, check_graph, check_node
 from parity_export.error_bounds.registry import COMPARISONS, rule_of
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
@@ -67,10 +69,7 @@ def propagate_error_bounds(graph: OnnxGraph, contract: ModelContract) -> OnnxGra
     for value in (*model.graph.inputs, *encoded):
         if value.dtype == ir.DataType.FLOAT:
             builder.begin(value, Bound(constant=FLUSHED))
-    needed = _needed(answer, encoded)
-    for node in needed:
-        _apply(builder, node, model.opset_imports)
-    refuse_written_gelus(builder, needed)
+    fused = _bound_all(builder, _needed(answer, encoded), model.opset_imports)
     if not builder.knows(answer):
         raise CannotCertifyError(f"cannot certify: {answer.name} is not computed from the inputs")
     bound = _finish(builder, answer)
@@ -81,9 +80,24 @@ def propagate_error_bounds(graph: OnnxGraph, contract: ModelContract) -> OnnxGra
     finished = OnnxGraph(passes.RemoveUnusedNodesPass()(model).model)
     certified_graph = finished.with_light(_with_shapes(finished.light, strict=True))
     written = [name for name in (contract.bounded, LABEL) if name in outputs]
-    refuse_inexact_fusions(graph, written)
-    refuse_inexact_fusions(certified_graph, [*written, ERROR_BOUND, *[CERTIFIED] * contract.is_classifier])
+    refuse_inexact_fusions(graph, written, fused)
+    refuse_inexact_fusions(certified_graph, [*written, ERROR_BOUND, *[CERTIFIED] * contract.is_classifier], fused)
     return certified_graph
+
+
+def _bound_all(builder: BoundBuilder, nodes: Sequence[ir.Node], opsets: dict[str, int]) -> Counter[str]:
+    """Record what is known of the nodes' results; return which operators a backend may put in their place, how often."""
+    gelus, fused = WrittenGelus(builder), Counter[str]()
+    for node in nodes:
+        _apply(builder, node, opsets)
+        gelu = gelus.find(node)
+        if gelu is not None:
+            bound_written(builder, node.outputs[0], gelu)
+            fused["Gelu by tanh" if gelu.by_tanh else "Gelu"] += 1
+        rule = rule_of(builder, node)
+        if rule is not None and rule.becomes:
+            fused[rule.becomes] += 1
+    return fused
 
 
 def _add_output(graph: ir.Graph, value: ir.Value, name: str, dtype: ir.DataType, shape: ir.Shape | None) -> None:
@@ -109,7 +123,9 @@ def functions_of(graph: OnnxGraph, contract: ModelContract) -> set[str]:
     builder = BoundBuilder(graph.model.graph)
     nodes = _needed(outputs[contract.bounded], encoded_values(graph.model.graph, contract))
     found = [rule.function(node) for node in nodes if (rule := rule_of(builder, node)) is not None]
-    return {function.name for function in found if function is not None}
+    gelus = WrittenGelus(builder)
+    written = {"GeluTanh" if gelu.by_tanh else "Gelu" for node in nodes if (gelu := gelus.find(node)) is not None}
+    return written | {function.name for function in found if function is not None}
 
 
 def _needed(answer: ir.Value, given: Sequence[ir.Value]) -> list[ir.Node]:

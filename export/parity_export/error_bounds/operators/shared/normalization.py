@@ -108,9 +108,9 @@ class _Nodes:
         return self._builder.emit("ReduceMean", [value, self._axes], {"keepdims": 1})
 
 
-def normalized(builder: BoundBuilder, node: ir.Node, what: Normalization) -> Bound:
-    """Return the error bound of a normalization of a node's first input: see the module's text."""
-    n, x = what.count, builder.operand(node)
+def normalized(builder: BoundBuilder, node: ir.Node, what: Normalization, x: ir.Value | None = None) -> Bound:
+    """Return the error bound of a normalization of x, by default a node's first input: see the module's text."""
+    n, x = what.count, x or builder.operand(node)
     used = what.gain[what.gain > 0]
     if not _SMALLEST <= what.epsilon <= _LARGEST or (used < _SMALLEST).any() or (used > _LARGEST).any():
         raise refusal(node, "its epsilon or its scale is tiny or huge")
