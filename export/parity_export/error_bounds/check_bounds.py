@@ -15,9 +15,10 @@ from parity_export.gate.graph_float64 import graph_float64
 from parity_export.gate.oracle import Oracle
 from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import ModelContract
-from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL
+from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, PROBABILITIES
 from parity_runtime.errors import first_line
 from parity_runtime.inference.input_validation import Arrays
+from parity_runtime.inference.probability_bound import probability_error_bound
 
 _FLOAT64 = 1 + 2.0**-20  # what float64's own rounding may add to an error of float32's size
 
@@ -95,6 +96,10 @@ def _compare(backend: str, found: Arrays, first: Arrays, exact: Arrays, report: 
         report.violations.append(f"{backend}: {int((share > _FLOAT64).sum())} values leave their proven error bound")
     if not (_share(found[output], first[output][:count], bound + others) <= _FLOAT64).all():
         report.violations.append(f"{backend} and the first engine are further apart than both their error bounds")
+    if report.model.bounds_probabilities and PROBABILITIES in found:
+        allowed = probability_error_bound(first[output][:count], first[ERROR_BOUND][:count])
+        if not (_share(found[PROBABILITIES], exact[PROBABILITIES][:count], allowed.astype(np.float64)) <= _FLOAT64).all():
+            report.violations.append(f"{backend}: probabilities leave their error bound")
     if CERTIFIED in first:
         other = found[LABEL] != exact[LABEL][:count]
         if other[first[CERTIFIED][:count]].any():

@@ -75,12 +75,14 @@ class WrittenGelus:
         self._algebra = _Algebra(builder)
 
     def find(self, node: ir.Node) -> WrittenGelu | None:
-        """Return what a node's result is, if that is a Gelu.
+        """Return what a node's result is, if that is a Gelu; None where the node only hands one on.
 
         Raises:
             CannotCertifyError: it is one with constants that are not float32's nearest, or nearly.
         """
         value = self._algebra.add(node)
+        if self._algebra.hands_on(node, value):
+            return None
         for atom, (operator, argument) in self._algebra.functions.items():
             if _is_gelu(value, atom, operator, argument):
                 return self._exactly(node, value, atom, (operator, argument))
@@ -122,6 +124,10 @@ class _Algebra:
                 self.functions[next(iter(value))[0]] = (node.op_type, operands[0])
         self._known[node.outputs[0]] = value
         return value
+
+    def hands_on(self, node: ir.Node, value: Polynomial) -> bool:
+        """Whether an operand of a node is the same as its result."""
+        return any(self._known.get(operand) == value for operand in node.inputs if operand is not None)
 
     def of(self, wanted: Polynomial) -> Iterator[ir.Value]:
         """Yield the values that are the same polynomial, each that is no copy of another."""

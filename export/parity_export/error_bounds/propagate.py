@@ -17,6 +17,7 @@ from parity_export.error_bounds.errors import WITH_RULES, CannotCertifyError, re
 from parity_export.error_bounds.gelu_fusion import WrittenGelus
 from parity_export.error_bounds.known_encoder import encoded_values
 from parity_export.error_bounds.operators.shared.written_gelu import bound_written
+from parity_export.error_bounds.own_head import are_of_logits
 from parity_export.error_bounds.preconditions import FLOATS_OF_INTEGERS, INTEGERS, check_graph, check_node
 from parity_export.error_bounds.registry import COMPARISONS, rule_of
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
@@ -25,8 +26,9 @@ from parity_export.onnx_graph import OnnxGraph
 from parity_export.error_bounds.whole_numbers import made_of_integers
 from parity_runtime import ModelContract
 from parity_runtime.arguments import argument
-from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL
+from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, PROBABILITIES
 from parity_runtime.errors import first_line
+from parity_runtime.inference.probability_bound import OF_LOGITS
 from parity_runtime.tasks import CERTIFIABLE
 
 _FROM_CONSTANTS = frozenset({"Gather", "Where"})
@@ -77,9 +79,12 @@ def propagate_error_bounds(graph: OnnxGraph, contract: ModelContract) -> OnnxGra
     if contract.is_classifier:
         certified = _certified(builder, (outputs[LABEL], answer, bound), contract)
         _add_output(model.graph, certified, CERTIFIED, ir.DataType.BOOL, outputs[LABEL].shape)
+    written = [name for name in (contract.bounded, LABEL) if name in outputs]
+    if contract.is_classifier and are_of_logits(outputs):
+        model.metadata_props.update([OF_LOGITS])
+        written.append(PROBABILITIES)
     finished = OnnxGraph(passes.RemoveUnusedNodesPass()(model).model)
     certified_graph = finished.with_light(_with_shapes(finished.light, strict=True))
-    written = [name for name in (contract.bounded, LABEL) if name in outputs]
     refuse_inexact_fusions(graph, written, fused)
     refuse_inexact_fusions(certified_graph, [*written, ERROR_BOUND, *[CERTIFIED] * contract.is_classifier], fused)
     return certified_graph

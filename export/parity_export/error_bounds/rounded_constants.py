@@ -58,7 +58,8 @@ def rounded(builder: BoundBuilder, node: ir.Node) -> tuple[NDArray[np.float32], 
     graph.outputs.extend([copy.outputs[0], total])
     found, units = _run(node, ir.to_proto(ir.Model(graph, ir_version=10)), given)
     wide = found.astype(np.float64)
-    error = 2 * units.astype(np.float64) * UNIT * scale + 4 * U * np.abs(wide) * (node.op_type == "Div")
+    with np.errstate(all="ignore"):
+        error = 2 * units.astype(np.float64) * UNIT * scale + 4 * U * np.abs(wide) * (node.op_type == "Div")
     if not (np.isfinite(wide).all() and np.isfinite(error).all()):
         raise refusal(node, "nothing can be claimed of the constants that it computes")
     return found, np.broadcast_to(error * _FLOAT64, found.shape)
