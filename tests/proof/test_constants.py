@@ -53,7 +53,13 @@ COMPUTED: dict[str, list[Node]] = {
         ("Div", ["features", "Sqrt2"], {}),
     ],
 }
-CONSTANTS = {"w": SQUARE, "c": SOME, "d": np.float32([0.1]), "triangle": HIDDEN.astype(np.float32), "row": np.array([1, 4])}
+CONSTANTS = {
+    "w": SQUARE,
+    "c": SOME,
+    "d": np.float32([0.1]),
+    "triangle": HIDDEN.astype(np.float32),
+    "row": np.array([1, 4]),
+}
 
 
 @pytest.mark.parametrize("name", COMPUTED)
@@ -91,7 +97,9 @@ def scores(*masking: Node) -> list[Node]:
 
 MASKS: dict[str, list[Node]] = {
     "minus infinity is added": scores(("Add", ["MatMul1", "infinite"], {})),
-    "the lowest number is added, then a bias": scores(("Add", ["MatMul1", "lowest"], {}), ("Add", ["Add2", "bias"], {})),
+    "the lowest number is added, then a bias": scores(
+        ("Add", ["MatMul1", "lowest"], {}), ("Add", ["Add2", "bias"], {})
+    ),
     "minus infinity is put in": scores(("Where", ["hidden", "below", "MatMul1"], {})),
     "what is left of 1, times the lowest": scores(
         ("Cast", ["hidden"], {"to": 1}),

@@ -98,7 +98,9 @@ def _compare(backend: str, found: Arrays, first: Arrays, exact: Arrays, report: 
         report.violations.append(f"{backend} and the first engine are further apart than both their error bounds")
     if report.model.bounds_probabilities and PROBABILITIES in found:
         allowed = probability_error_bound(first[output][:count], first[ERROR_BOUND][:count])
-        if not (_share(found[PROBABILITIES], exact[PROBABILITIES][:count], allowed.astype(np.float64)) <= _FLOAT64).all():
+        if not (
+            _share(found[PROBABILITIES], exact[PROBABILITIES][:count], allowed.astype(np.float64)) <= _FLOAT64
+        ).all():
             report.violations.append(f"{backend}: probabilities leave their error bound")
     if CERTIFIED in first:
         other = found[LABEL] != exact[LABEL][:count]

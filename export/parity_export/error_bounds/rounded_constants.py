@@ -37,7 +37,11 @@ def rounded(builder: BoundBuilder, node: ir.Node) -> tuple[NDArray[np.float32], 
     """
     operands = [_operand(builder, node, index) for index in range(len(node.inputs))]
     copy = ir.node(node.op_type, operands, dict(node.attributes), name=node.name)
-    copy.outputs[0].name, copy.outputs[0].dtype, copy.outputs[0].shape = "found", ir.DataType.FLOAT, node.outputs[0].shape
+    copy.outputs[0].name, copy.outputs[0].dtype, copy.outputs[0].shape = (
+        "found",
+        ir.DataType.FLOAT,
+        node.outputs[0].shape,
+    )
     inputs = [value for value in operands if value.const_value is None]
     graph = ir.Graph(inputs, [], nodes=[copy], opset_imports={"": _OPSET}, name="constants")
     for value in operands:

@@ -29,6 +29,7 @@ IMAGE: dict[str, tuple[float, Block]] = {
     "conv": (5, layers.conv), "strided conv": (2, layers.strided_conv), "pool": (1, layers.pool),
     "global pool": (0.3, layers.global_pool), "attention": (0.6, formulas.attention),
     "InstanceNorm": (0.6, formulas.instance_normalization), "conv transpose": (0.6, layers.transposed_convolution),
+    "resize": (0.6, layers.resize),
 }  # fmt: skip
 """Every block, and how often it is drawn beside the others; the second for values of channels and sizes."""
 
