@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import floor
 
 import numpy as np
 import onnx_ir as ir
@@ -96,16 +97,14 @@ def _axes(builder: BoundBuilder, node: ir.Node) -> list[_Axis]:
     sizes = list(zip(x.shape, result.shape, strict=True))
     if not kept or not all(isinstance(before, int) and isinstance(after, int) for before, after in sizes[2:]):
         raise refusal(node, "its sizes must be known, and batch and channels stay")
-    return [
-        _Axis(
-            before,
-            after,
-            Fraction(float(scales[axis + 2])) if given and scales is not None else Fraction(after, before),
-            mode,
-        )
-        for axis, (before, after) in enumerate(sizes[2:])
-        if isinstance(before, int) and isinstance(after, int)
-    ]
+    found = []
+    for place, (before, after) in enumerate(sizes[2:], 2):
+        if isinstance(before, int) and isinstance(after, int):
+            scale = Fraction(float(scales[place])) if given and scales is not None else Fraction(after, before)
+            if {floor(before * scale), floor(np.float32(before) * np.float32(float(scale)))} != {after} and given:
+                raise refusal(node, "its scales give other sizes where they are rounded; give it sizes")
+            found.append(_Axis(before, after, scale, mode))
+    return found
 
 
 def _keeps(builder: BoundBuilder, node: ir.Node, x: ir.Value) -> bool:
