@@ -38,7 +38,9 @@ def test_the_nearest_of_two_that_are_as_near_is_refused(size: int, after: int, m
         certified_graph(*resized(size, after, coordinate_transformation_mode=mode, nearest_mode=rounding))
 
 
-def test_what_makes_no_mean_of_elements_is_refused() -> None:
+def test_what_is_no_mean_of_elements_or_of_no_certain_size_is_refused() -> None:
+    with pytest.raises(CannotCertifyError, match="its scales give other sizes where they are rounded"):
+        certified_graph(*resized(6, 10, mode="linear"))
     for attributes in ({"mode": "cubic"}, {"mode": "linear", "antialias": 1}):
         with pytest.raises(CannotCertifyError, match="operator Resize at node Resize0"):
             certified_graph(*resized(4, 8, **attributes))

@@ -251,14 +251,11 @@ def resize(b: Builder) -> None:
     if len(b.shape) != 3:
         return
     mode, places = str(b.random.choice(["nearest", "linear"])), ["asymmetric", "half_pixel", "align_corners"]
-    sizes = [
-        int(size * b.random.choice([1, 2, 3])) if b.chance(0.7) else int(b.random.integers(1, 12))
-        for size in b.shape[1:]
-    ]
-    scales = np.float32([1, 1, *(after / before for after, before in zip(sizes, b.shape[1:], strict=True))])
-    sizes = [int(np.floor(size * np.float64(scale))) for size, scale in zip(b.shape[1:], scales[2:], strict=True)]
+    factors = [float(b.random.choice([1, 2, 3, 0.5, 1.5, 2.25])) for _ in range(2)]
+    sizes = [int(size * factor) for size, factor in zip(b.shape[1:], factors, strict=True)]
     if min(sizes) < 1:
         return
-    value = b.node("Resize", b.current, "", scales, mode=mode, nearest_mode=str(b.random.choice(["floor", "round_prefer_floor"])),
+    rounding = str(b.random.choice(["floor", "round_prefer_floor"]))
+    value = b.node("Resize", b.current, "", np.float32([1, 1, *factors]), mode=mode, nearest_mode=rounding,
                    coordinate_transformation_mode=str(b.random.choice(places)))  # fmt: skip
     b.go_on(value, b.shape[0], *sizes)
