@@ -63,7 +63,7 @@ class Transformer(nn.Module):
 
 
 class Attending(nn.Module):
-    """A layer of causal attention of 4 heads, and two linear maps with a Gelu, each normalized before and added to x."""
+    """Causal attention of 4 heads, and two linear maps with a Gelu; each is normalized before, and added to x."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -58,8 +58,9 @@ class WrittenGelu:
         """Return how far the function of the graph's constants is from the Gelu, at most.
 
         A factor 1 + h in the argument of Erf changes x / 2 (1 + erf(t)), t = x / sqrt 2, by at most |x| / 2 times h |t|
-        times the slope 2 / sqrt(pi) e^(-t^2): sqrt(2 / pi) h t^2 e^(-t^2) <= 0.294 h. In that of Tanh, where x is at most
-        sqrt(pi / 2) of the argument A, by 0.627 h A^2 / cosh(A)^2 <= 0.276 h. Of h up to 1e-6 a fiftieth pays for the rest.
+        times the slope 2 / sqrt(pi) e^(-t^2): sqrt(2 / pi) h t^2 e^(-t^2) <= 0.294 h. In that of Tanh, where |x| is at
+        most sqrt(pi / 2) times the argument's |A|, by 0.627 h A^2 / cosh(A)^2 <= 0.276 h. h is at most 1e-6: a fiftieth
+        pays for what is of second order.
         """
         return 0.3 * self.factor
 
@@ -130,11 +131,8 @@ class _Algebra:
         return any(self._known.get(operand) == value for operand in node.inputs if operand is not None)
 
     def of(self, wanted: Polynomial) -> Iterator[ir.Value]:
-        """Yield the values that are the same polynomial, each that is no copy of another."""
-        for value, polynomial in self._known.items():
-            maker = value.producer()
-            if polynomial == wanted and (maker is None or maker.op_type not in _KEEPING):
-                yield value
+        """Yield the values that are the same polynomial, copies among them: a backend may take any."""
+        return (value for value, polynomial in self._known.items() if polynomial == wanted)
 
     def _of(self, value: ir.Value) -> Polynomial:
         if value not in self._known:

@@ -15,6 +15,8 @@ def are_of_logits(outputs: Mapping[str, ir.Value]) -> bool:
 
     A module that returns probabilities gives them itself, and a graph of anybody's may compute them in another way.
     """
+    if PROBABILITIES not in outputs:
+        return False
     logits = ir.Value(name=LOGITS)
     graph = ir.Graph([logits], [], nodes=[])
     shape = outputs[LOGITS].shape

@@ -16,14 +16,14 @@ from parity_export.error_bounds.decisions import decided_alike
 from parity_export.error_bounds.errors import WITH_RULES, CannotCertifyError, refusal
 from parity_export.error_bounds.gelu_fusion import WrittenGelus
 from parity_export.error_bounds.known_encoder import encoded_values
-from parity_export.error_bounds.operators.shared.written_gelu import bound_written
 from parity_export.error_bounds.own_head import are_of_logits
 from parity_export.error_bounds.preconditions import FLOATS_OF_INTEGERS, INTEGERS, check_graph, check_node
 from parity_export.error_bounds.registry import COMPARISONS, rule_of
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
+from parity_export.error_bounds.whole_numbers import made_of_integers
+from parity_export.error_bounds.written_gelu import bound_written
 from parity_export.light_graph import full_model
 from parity_export.onnx_graph import OnnxGraph
-from parity_export.error_bounds.whole_numbers import made_of_integers
 from parity_runtime import ModelContract
 from parity_runtime.arguments import argument
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, PROBABILITIES
@@ -91,7 +91,7 @@ def propagate_error_bounds(graph: OnnxGraph, contract: ModelContract) -> OnnxGra
 
 
 def _bound_all(builder: BoundBuilder, nodes: Sequence[ir.Node], opsets: dict[str, int]) -> Counter[str]:
-    """Record what is known of the nodes' results; return which operators a backend may put in their place, how often."""
+    """Record what is known of nodes' results; return which operators a backend may put in their place, how often."""
     gelus, fused = WrittenGelus(builder), Counter[str]()
     for node in nodes:
         _apply(builder, node, opsets)
@@ -155,7 +155,7 @@ def _apply(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> None
     """
     check_node(node)
     result = node.outputs[0]
-    if decided_alike(builder, node) or fold(builder, node, opsets) or made_of_integers(builder, node):
+    if decided_alike(builder, node) or _known_beforehand(builder, node, opsets):
         return  # the same truth value in every evaluation, the same constant, or as good as that
     if node.op_type in COMPARISONS:
         builder.choose(result)
@@ -170,6 +170,16 @@ def _apply(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> None
             raise refusal(node, "it computes from constants or integers")
     else:
         _asked(builder, node, opsets)
+
+
+def _known_beforehand(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> bool:
+    """Record a result that is made of constants or integers alone, and return whether it is."""
+    try:
+        return fold(builder, node, opsets) or made_of_integers(builder, node)
+    except CannotCertifyError:  # a ValueError too
+        raise
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise refusal(node, f"its parts do not fit: {first_line(error)}") from error
 
 
 def _asked(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> None:

@@ -20,7 +20,7 @@ from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
 from parity_runtime.errors import first_line
 
 ROUNDED = frozenset({"Add", "Sub", "Mul", "Div", "Sqrt", "Reciprocal", "Pow", "Exp", "Log"})
-"""Operators of which constants are known but for roundings. A Sigmoid is not among them: x times that is one function."""
+"""Operators of constants that are known but for roundings. A Sigmoid is none: x times that is one function."""
 
 _OPSET = 22
 _FLOAT64 = 1 + 2.0**-20  # what float64's own rounding may lose of an error

@@ -160,7 +160,7 @@ def attention(b: Builder) -> None:
 
 
 def _masked(b: Builder, scores: str, size: int) -> str:
-    """AttentionFusion's and BiasSoftmaxFusion's mask: added or put in, causal or of some keys, as a constant or made."""
+    """AttentionFusion's and BiasSoftmaxFusion's mask: added or put in, causal or of some keys, constant or made."""
     lowest = np.float32(b.random.choice([-np.inf, np.finfo(np.float32).min, -1e9, -1e4, -100.0, -1.0]))
     hidden = np.triu(np.ones((size, size), bool), 1) if b.chance(0.5) else b.random.random(size) < 0.4
     kind = b.random.integers(4)
@@ -182,7 +182,8 @@ def computed_constant(b: Builder) -> None:
     """ConstantFolding: a factor, divisor or summand that is computed from constants, before or behind a linear map."""
     c = np.abs(b.weights(b.shape[-1])) + np.float32(0.1)
     makers = [
-        lambda: b.node("Sqrt", c), lambda: b.node("Exp", b.weights(b.shape[-1])), lambda: b.node("Div", np.float32(1), c),
+        lambda: b.node("Sqrt", c), lambda: b.node("Exp", b.weights(b.shape[-1])),
+        lambda: b.node("Div", np.float32(1), c),
         lambda: b.node("Reciprocal", b.node("Sqrt", np.float32([b.shape[-1]]))), lambda: b.node("Add", c, c + 1),
         lambda: b.node("Mul", c, b.node("Pow", c, np.float32(0.5))), lambda: b.node("Cast", np.array([3, 0]), to=1),
     ]  # fmt: skip

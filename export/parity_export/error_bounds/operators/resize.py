@@ -46,14 +46,14 @@ class _Axis:
 def resize(builder: BoundBuilder, node: ir.Node) -> Bound:
     """Nearest: e, moved alike, where all evaluations take the same element. Linear: a mean of e, and what it rounds.
 
-    **Nearest.** A place is computed in float32, within 4u of 1 + itself: it takes a scale, a product or quotient, and a sum. The element that is taken is the same where no
-    place is that near to the middle of two (to an element where it is rounded down or up), but for places that are
-    exact in float32: quotients by a whole scale that are integers.
+    **Nearest.** A place is computed in float32, within 4u of 1 + itself: it takes a scale, a product or quotient, and a
+    sum. The element that is taken is the same where no place is that near to the middle of two (to an element where it
+    is rounded down or up), but for quotients by a whole scale that are integers, which are exact.
 
-    **Linear**, along d axes. The interpolation is a function of the place, continuous and linear between neighbours. A
-    place that is off by eps changes it by at most eps times the difference of two neighbours, which is at most 2M, M the
-    largest magnitude within one element. Its weights are not negative and their sum is 1; a term is rounded at most 12
-    times, weights of the elements beside it among them. With x~ within e of x,
+    **Linear**, along d axes. The interpolation is a function of the place, continuous, and linear between neighbours. A
+    place that is off by eps changes it by at most eps times the difference of two neighbours, which is at most 2M, M
+    the largest magnitude within one element. Its weights are not negative and their sum is 1; a term is rounded at most
+    12 times, weights of the elements beside it among them. With x~ within e of x,
 
         |y~ - y| <= mean of e + (2 d eps + gamma_12) M,   eps = 4u (1 + size),   M = max of |x'| + 2e nearby
     """
@@ -143,7 +143,7 @@ def worst_cases() -> list[WorstCase]:
     end: Node = ("Reshape", ["Resize2", "flat"], {})
     nearest = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     constants = {"w": ones(4, K), "b": ones(4), "image": np.array([-1, 1, 2, 2]), "flat": np.array([-1, 16]),
-                 "scales": np.float32([1, 1, 2, 2]), "sizes": np.array([1, 1, 4, 4])}  # fmt: skip
+                 "scales": np.array([1, 1, 2, 2], np.float32), "sizes": np.array([1, 1, 4, 4])}  # fmt: skip
     rows = np.full((1, K), U, np.float32)
     linear: Node = ("Resize", ["Reshape1", "", "scales"], {"mode": "linear"})
     return [

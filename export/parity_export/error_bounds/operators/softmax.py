@@ -70,7 +70,7 @@ def softmax(builder: BoundBuilder, node: ir.Node) -> Bound:
     error = builder.emit("Add", [total, below])  # E, in units, but for the scale and 8u of the largest
     far = _far(builder, x, axis)
     if far is not None:
-        error = builder.emit("Where", [far, builder.initializer(np.float32([0])), error])
+        error = builder.emit("Where", [far, builder.initializer(np.zeros(1, np.float32)), error])
     bound = _bounded(builder, node, (error, scale * (1 + 32 * U)), axis)
     return bound if far is None else replace(bound, constant=2 * bound.constant)
 
@@ -90,7 +90,9 @@ def _far(builder: BoundBuilder, x: ir.Value, axis: _Axis) -> ir.Value | None:
     known = builder.emit("Less", [total, builder.initializer(np.array([np.inf], np.float32))])
     low = builder.emit("Where", [known, low, builder.initializer(np.array([-np.inf], np.float32))])
     floor = builder.emit("ReduceMax", _reduced(builder, low, axis), {"keepdims": 1})
-    return builder.emit("Less", [builder.emit("Sub", [above, floor]), builder.initializer(np.float32([-_FAR]))])
+    return builder.emit(
+        "Less", [builder.emit("Sub", [above, floor]), builder.initializer(np.array([-_FAR], np.float32))]
+    )
 
 
 def _axis(node: ir.Node, x: ir.Value) -> _Axis:

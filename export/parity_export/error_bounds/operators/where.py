@@ -40,7 +40,7 @@ def where(builder: BoundBuilder, node: ir.Node) -> Bound:
 
 def _of_constant(builder: BoundBuilder, value: ir.Value) -> ir.Value:
     """Return the error bound of a constant, in units: two flushes, or infinity beside that."""
-    finite = np.isfinite(builder.constant(value, masks=True))
+    finite = np.isfinite(np.asarray(builder.constant(value, masks=True)))
     return builder.number(2 * FLUSHED if finite.all() else np.where(finite, 2 * FLUSHED, np.inf))
 
 

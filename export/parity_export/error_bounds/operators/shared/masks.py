@@ -1,8 +1,8 @@
 """Masks of attention: what is added to scores, or put in their place, so that a Softmax gives those nothing.
 
 A masked score is minus infinity, float32's lowest number or -1e9: no error bound of it says anything, and none is
-needed, because e to its power is zero in every evaluation. What the Softmax asks instead is a **ceiling**: a number that
-no evaluation's score exceeds, and the exact one neither.
+needed, because e to its power is zero in every evaluation. What the Softmax asks instead is a **ceiling**: a number
+that no evaluation's score exceeds, and the exact one neither.
 """
 
 import numpy as np
@@ -36,10 +36,10 @@ def ceiling(builder: BoundBuilder, value: ir.Value | None) -> ir.Value | None:
         found = ceiling(builder, node.inputs[0])
         return None if found is None else builder.emit(node.op_type, [found, *node.inputs[1:]], dict(node.attributes))
     if node.op_type == "Add":
-        for value, other in (node.inputs, node.inputs[::-1]):
-            masked = ceiling(builder, value)
+        for summand, other in (node.inputs, node.inputs[::-1]):
+            masked = ceiling(builder, summand)
             mask = _mask(builder, other, _MASKING if masked is None else np.inf)
-            base = masked if masked is not None or mask is None else _base(builder, value)
+            base = masked if masked is not None or mask is None else _base(builder, summand)
             if mask is not None and base is not None:
                 return builder.emit("Add", [base, mask])
     if node.op_type == "Where" and builder.alike(node.inputs[0]):

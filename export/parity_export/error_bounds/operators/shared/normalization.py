@@ -169,9 +169,10 @@ def _norm(builder: BoundBuilder, emit: _Nodes, known: tuple[Norm, _Row, Bound], 
     size = emit("Add", emit("Mul", emit("Add", emit("Add", middle, middle), highest), gamma(_OUTSIDE)), row.eta)
     own = emit("Mul", emit.sum(own, emit("Mul", size, 1 / UNIT), 8 * FLUSHED), root)
     total = emit("Mul", emit("Add", emit("Mul", norm.tensor, norm.scale), own), inverse)
-    shift = np.broadcast_to(what.shift, np.broadcast_shapes(what.shift.shape, what.gain.shape))
-    most = float(np.sqrt((shift**2).sum() * n / shift.size)) if shift.size > 1 else float(shift.max()) * root
-    total = emit("Add", emit("Mul", total, 1 + gamma(2 * n + 128)), gamma(_OUTSIDE) / UNIT * most + 64 * root * gain * FLUSHED)
+    most = float(what.shift.max()) * root
+    total = emit(
+        "Add", emit("Mul", total, 1 + gamma(2 * n + 128)), gamma(_OUTSIDE) / UNIT * most + 64 * root * gain * FLUSHED
+    )
     claimed = _where_claimed(builder, emit, (replace(row, reach=reach), share), total)
     return replace(norm, tensor=claimed, layers=norm.layers + 1, beside=result.tensor, scale=1 + 8 * U)
 
