@@ -64,9 +64,9 @@ def add_or_subtract(builder: BoundBuilder, node: ir.Node) -> Bound:
 def _regrouped(builder: BoundBuilder, node: ir.Node) -> ir.Value | None:
     """Return what it costs to add a constant last, in (p + c) + q before a normalization; None elsewhere.
 
-    It may be written out, beginning with a mean. onnxruntime's SkipLayerNormalization computes (p + q) + c. In any order each of the three is rounded at most twice:
-    gamma_2 (|p'| + |c| + |q'|), which the errors of p and q raise by 2 gamma_2 of themselves. Behind a linear map p the
-    sum is one of its terms, the constant and a residual anyhow.
+    It may be written out, beginning with a mean. onnxruntime's SkipLayerNormalization computes (p + q) + c. In any order
+    each of the three is rounded at most twice: gamma_2 (|p'| + |c| + |q'|), which the errors of p and q raise by 2
+    gamma_2 of themselves. Behind a linear map p the sum is one of its terms, the constant and a residual anyhow.
     """
     if not any(use.node.op_type in ("LayerNormalization", "ReduceMean") for use in node.outputs[0].uses()):
         return None
