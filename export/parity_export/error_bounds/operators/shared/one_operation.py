@@ -64,9 +64,9 @@ def add_or_subtract(builder: BoundBuilder, node: ir.Node) -> Bound:
 def _regrouped(builder: BoundBuilder, node: ir.Node) -> ir.Value | None:
     """Return what it costs to add a constant last, in (p + c) + q before a normalization; None elsewhere.
 
-    It may be written out, beginning with a mean. onnxruntime's SkipLayerNormalization computes (p + q) + c. In any order
-    each of the three is rounded at most twice: gamma_2 (|p'| + |c| + |q'|), which the errors of p and q raise by 2
-    gamma_2 of themselves. Behind a linear map p the sum is one of its terms, the constant and a residual anyhow.
+    It may be written out, beginning with a mean. onnxruntime's SkipLayerNormalization computes (p + q) + c. In any
+    order each of the three is rounded at most twice: gamma_2 (|p'| + |c| + |q'|), which the errors of p and q raise by
+    2 gamma_2 of themselves. Behind a linear map p the sum is one of its terms, the constant and a residual anyhow.
     """
     if not any(use.node.op_type in ("LayerNormalization", "ReduceMean") for use in node.outputs[0].uses()):
         return None
@@ -163,7 +163,7 @@ def checked_constant(
 def rounded_factor(
     builder: BoundBuilder, node: ir.Node, index: int, value: ir.Value | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
-    """Return the least and the largest magnitudes of a constant that is computed with roundings, and how many count.
+    """Return a constant that is computed with roundings, its magnitude at least and at most, and how many it counts.
 
     Every evaluation takes c (1 + delta) with |delta| <= R / (|c'| - R), which is at most gamma_k for k = |delta| / u
     rounded upward; one more pays for what k roundings are to second order.
@@ -181,4 +181,5 @@ def rounded_factor(
     count = int(np.ceil((error / (size - error)).max(initial=0.0) / U)) + 1
     if count > _MOST_ROUNDINGS:
         raise refusal(node, "its constant is computed with too large an error")
-    return size - error, size + error, count
+    sign = np.where(array < 0, -1.0, 1.0)
+    return sign * (size - error), sign * (size + error), count
