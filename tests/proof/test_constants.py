@@ -43,6 +43,12 @@ COMPUTED: dict[str, list[Node]] = {
         ("Reshape", ["Reciprocal2", "row"], {}),
         ("Mul", ["MatMul0", "Reshape3"], {}),
     ],
+    "a summand behind a linear map, and a factor": [
+        ("MatMul", ["features", "w"], {}),
+        ("Sqrt", ["c"], {}),
+        ("Add", ["MatMul0", "Sqrt1"], {}),
+        ("Mul", ["Add2", "c"], {}),
+    ],
     "a divisor": [("Mul", ["c", "c"], {}), ("Sqrt", ["Mul0"], {}), ("Div", ["features", "Sqrt1"], {})],
     "a summand": [("Sub", ["c", "d"], {}), ("Add", ["Sub0", "features"], {})],
     "weights that are masked, exactly": [("Mul", ["w", "triangle"], {}), ("MatMul", ["features", "Mul0"], {})],

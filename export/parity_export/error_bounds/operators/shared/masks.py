@@ -19,32 +19,38 @@ _SLACK = 2.0**-8
 """Of a mask: more than it may be off by, with what is rounded where it is added, also as the bias of a long sum."""
 
 _LONGEST = 2**15
+_MOST_SUMS = 3
 _MOVING = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand", "Identity"})
 
 
-def ceiling(builder: BoundBuilder, value: ir.Value | None) -> ir.Value | None:
+def ceiling(builder: BoundBuilder, value: ir.Value | None, sums: int = _MOST_SUMS) -> ir.Value | None:
     """Return the ceiling of a value, of a shape that broadcasts against it; None where nothing masks it.
 
-    Of s + m, m a mask: s' + 4e_s + m + |m| / 256. Every s is at most s' + 2e_s; what is rounded in the sum with m is at
+    Of s + m, m a mask: s' + 8e_s + m + |m| / 256. Every s is at most s' + 2e_s; what is rounded in the sum with m is at
     most gamma_(n+1) / gamma_n <= 2 times what e_s holds of it, if m is fused as the bias of the n products that give s,
-    and gamma_(n+1) |m| more. Of Where(c, m, s): m + |m| / 256 or s' + 4e_s. Minus infinity stays.
+    and gamma_(n+1) |m| more. Of Where(c, m, s): m + |m| / 256 or s' + 8e_s. Minus infinity stays.
+
+    Args:
+        builder: the graph.
+        value: of a node.
+        sums: with masks and constants, one in another, that are looked through: gamma_(n+3) <= 4 gamma_n.
     """
     node = None if value is None else value.producer()
     if node is None:
         return None
     if node.op_type in _MOVING:
-        found = ceiling(builder, node.inputs[0])
+        found = ceiling(builder, node.inputs[0], sums)
         return None if found is None else builder.emit(node.op_type, [found, *node.inputs[1:]], dict(node.attributes))
-    if node.op_type == "Add":
+    if node.op_type == "Add" and sums:
         for summand, other in (node.inputs, node.inputs[::-1]):
-            masked = ceiling(builder, summand)
+            masked = ceiling(builder, summand, sums - 1)
             mask = _mask(builder, other, _MASKING if masked is None else np.inf)
             base = masked if masked is not None or mask is None else _base(builder, summand)
             if mask is not None and base is not None:
                 return builder.emit("Add", [base, mask])
-    if node.op_type == "Where" and builder.alike(node.inputs[0]):
+    if node.op_type == "Where" and sums and builder.alike(node.inputs[0]):
         parts = [_mask(builder, part) for part in node.inputs[1:]]
-        others = [mask or ceiling(builder, part) or _base(builder, part)
+        others = [mask or ceiling(builder, part, sums - 1) or _base(builder, part)
                   for part, mask in zip(node.inputs[1:], parts, strict=True)]  # fmt: skip
         if any(part is not None for part in parts) and None not in others:
             return builder.emit("Where", [node.inputs[0], *others])
@@ -52,14 +58,14 @@ def ceiling(builder: BoundBuilder, value: ir.Value | None) -> ir.Value | None:
 
 
 def _base(builder: BoundBuilder, value: ir.Value | None) -> ir.Value | None:
-    """Return s' + 4e_s and 16 u |s'|, which pay for the roundings of that sum."""
+    """Return s' + 8e_s and 16 u |s'|, which pay for the roundings of that sum."""
     if value is None or not builder.knows(value):
         return None
     folding = builder.bound(value).folding
     if folding is not None and folding.roundings > _LONGEST:
         return None
     total, scale = builder.tensor(value)
-    reach = builder.emit("Mul", [total, builder.number(4 * UNIT * scale * (1 + 32 * U))])
+    reach = builder.emit("Mul", [total, builder.number(8 * UNIT * scale * (1 + 32 * U))])
     size = builder.emit("Mul", [builder.magnitude(value), builder.number(16 * U)])
     return builder.emit("Add", [builder.emit("Add", [value, reach]), size])
 

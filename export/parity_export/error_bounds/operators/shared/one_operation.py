@@ -38,6 +38,11 @@ def add_or_subtract(builder: BoundBuilder, node: ir.Node) -> Bound:
     gamma_(n+1) |y'| is added, e_x grows by gamma_(n+1) / gamma_n, and e_y by 1 + 2 gamma_(n+1).
     """
     for index in (0, 1):
+        if (
+            builder.is_rounded(node.inputs[1 - index])
+            and builder.bound(builder.operand(node, index)).folding is not None
+        ):
+            return _add_rounded(builder, node, index)
         constant = builder.constant(node.inputs[1 - index], masks=node.op_type == "Add")
         if constant is not None:
             return _add_constant(builder, node, index, checked_constant(builder, node, index, constant))
@@ -97,6 +102,18 @@ def _add_constant(builder: BoundBuilder, node: ir.Node, index: int, constant: ND
         bound = Bound(*builder.tensor(builder.operand(node, index)))
     result = Bound(bound.tensor, bound.scale * _ONCE, ROUNDED, _ONCE * bound.constant + 4 * FLUSHED)
     return elementwise(builder, builder.operand(node, index), result, _ONCE)
+
+
+def _add_rounded(builder: BoundBuilder, node: ir.Node, index: int) -> Bound:
+    """Return the error bound of a linear map and a constant c~ within R of c, which may be folded into its bias.
+
+    Where c~ takes part in n roundings it is off by at most gamma_n (|c| + R) + R: as if |c| were R + R / gamma_n more.
+    """
+    array, error = builder.rounded_constant(node.inputs[1 - index])
+    folding = builder.bound(builder.operand(node, index)).folding
+    size = np.abs(checked_constant(builder, node, index, array)) + error
+    size = size + error / gamma(1 if folding is None else folding.roundings + 1)
+    return after_linear(builder, node, AffineMap(np.ones(1), size, 1), index)
 
 
 def _add_mask(builder: BoundBuilder, x: ir.Value, mask: NDArray[np.float64]) -> Bound:
