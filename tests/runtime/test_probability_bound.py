@@ -51,8 +51,9 @@ def test_two_classes_have_one_logit() -> None:
 
 
 def test_without_an_error_bound_of_every_logit_there_is_none() -> None:
-    bound = probability_error_bound(np.float32([[1, 2, 3], [1, np.nan, 3]]), np.float32([[0, np.inf, 0], [0, 0, 0]]))
-    assert np.isposinf(bound).all()
+    logits = np.float32([[1, 2, 3], [1, np.nan, 3], [1, 2, 3], [1, 2, 3]])
+    reach = np.float32([[0, np.inf, 0], [0, 0, 0], [0, -1, 0], [0, np.nan, 0]])
+    assert np.isposinf(probability_error_bound(logits, reach)).all()
 
 
 def test_a_graph_that_does_not_say_where_its_probabilities_come_from_is_refused(certified_package: Path) -> None:

@@ -32,7 +32,8 @@ def probability_error_bound(logits: NDArray[Any], error_bound: NDArray[Any]) -> 
     z, reach = logits.astype(np.float64), error_bound.astype(np.float64)
     if z.shape[1] == 1:
         z, reach = (np.concatenate([np.zeros_like(one), one], axis=1) for one in (z, reach))
-    known = np.isfinite(z).all(axis=1, keepdims=True) & (reach < np.inf).all(axis=1, keepdims=True)
+    claimed = np.isfinite(z) & (reach >= 0) & (reach < np.inf)
+    known = claimed.all(axis=1, keepdims=True)
     z, reach = np.where(known, z, 0.0), np.where(known, reach, 0.0)
     classes = z.shape[1]
     span = z.max(axis=1, keepdims=True) - z.min(axis=1, keepdims=True) + 4 * reach.max(axis=1, keepdims=True)
