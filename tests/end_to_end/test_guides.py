@@ -16,6 +16,7 @@ import parity_training
 from parity_runtime.cli.main import parity
 from tests.end_to_end.guide import LANGUAGES, blocks
 from tests.python_path import python_path
+from tests.soak import sampled
 from tests.warm_process import WarmProcess
 
 ROOT = Path(__file__).parent.parent.parent
@@ -23,6 +24,7 @@ GUIDES = [
     *(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
+LONG = {"trust.md", "training.md", "scikit-learn.md", "report.md"}
 DRIVER = Path(__file__).parent / "guide.py"
 
 SAYS = {
@@ -57,6 +59,9 @@ def runs(guide: Path) -> bool:
     return any(language in LANGUAGES and not left_out for language, _, left_out in blocks(guide.read_text()))
 
 
+RUNNING = [guide for guide in GUIDES if runs(guide)]
+
+
 @pytest.fixture(scope="module")
 def commands(warm: WarmProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a ``parity`` that runs in a fork of the warm process, and this Python's own commands."""
@@ -80,7 +85,7 @@ def test_guides_import_what_these_tests_import(commands: Path, tmp_path: Path) -
     assert done.stdout.splitlines() == [package.__file__ for package in packages]
 
 
-@pytest.mark.parametrize("guide", [guide for guide in GUIDES if runs(guide)], ids=lambda guide: guide.name)
+@pytest.mark.parametrize("guide", sampled(RUNNING, {guide.name for guide in RUNNING} - LONG, lambda guide: guide.name))
 def test_a_guide_runs_as_it_stands(commands: Path, guide: Path, tmp_path: Path) -> None:
     for folder in ("tests/data", "examples/elementary"):
         ignored = shutil.ignore_patterns("node_modules")

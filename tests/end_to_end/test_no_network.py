@@ -12,6 +12,7 @@ import pytest
 
 from tests.engines.spark_cluster import absent
 from tests.python_path import python_path
+from tests.soak import sampled
 
 pytestmark = pytest.mark.slow
 
@@ -107,7 +108,7 @@ def test_a_log_in_mlflow_connects_to_nothing_unless_it_is_given_an_address(tmp_p
     assert refused.returncode == 77
 
 
-@pytest.mark.parametrize("engine", ["spark", "ray"])
+@pytest.mark.parametrize("engine", sampled(["spark", "ray"], {"spark"}))
 def test_an_engine_without_an_address_talks_through_the_loopback_interface_alone(engine: str, tmp_path: Path) -> None:
     """Where the system lets a test do so, all sockets of the processes that it starts are looked up."""
     pytest.importorskip("ray" if engine == "ray" else "pyspark")

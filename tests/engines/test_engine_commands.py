@@ -181,6 +181,7 @@ def test_what_a_table_lacks_is_one_line_with_its_file_and_row(
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.parametrize("engine", sampled(["spark", "ray"], {"spark"}), indirect=True)
 def test_a_worker_that_cannot_do_the_job_is_named(engine: str, tables: Path, tmp_path: Path) -> None:
     package = Path(shutil.copytree(XOR, tmp_path / "p"))
     job, parts = folder_job(Predictor(package), str(tables), tmp_path / "out")
@@ -298,6 +299,7 @@ def test_a_signal_ends_an_engine_as_it_ends_any_command(tables: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("format_name", sampled(["csv", "parquet", "jsonl"], {"parquet"}))
+@pytest.mark.parametrize("engine", sampled(["spark", "ray"], {"spark"}), indirect=True)
 def test_what_has_a_scheme_is_read_and_written_by_the_engine(
     engine: str, parity: Any, tables: Path, tmp_path: Path, format_name: str
 ) -> None:

@@ -3,16 +3,17 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from parity_export import Adoption, ExportOptions, ProbeOptions, adopt_package, source_from_onnx
 from parity_export.gate.backends import DEFAULT
 from parity_export.gate.batching import LazyModel, RememberedAnswers
 from parity_export.gate.oracle import GateSetting, Oracle
+from parity_export.gate.quantized_kernels import quantized_notes
 from parity_export.gate.run_gate import run_gate
-from parity_export.gate.saturating_products import saturation_note
 from parity_export.gate.size_plans import plan_sizes
 from parity_export.gate.torch_reference import TorchReference
 from parity_export.graph.adopt_graph import adopt_graph
@@ -101,13 +102,32 @@ def test_a_reshape_that_mixes_rows_is_asked_at_lengths_or_refused(tmp_path: Path
 
 def test_saturating_products_are_named_where_they_saturate() -> None:
     graph = "mine (uint8[N, 4] x, int8[4, 4] w) => (int32[N, 4] y) { y = MatMulInteger (x, w) }"
-    notes = list(saturation_note(OnnxGraph(parsed(graph))))
+    notes = list(quantized_notes(OnnxGraph(parsed(graph))))
     data = parsed("mine (uint8[1, 96] x, int8[96, 80] w) => (int32[1, 80] y) { y = MatMulInteger (x, w) }")
     given = {"x": np.full((1, 96), 200, np.uint8), "w": np.full((96, 80), -128, np.int8)}
     exact = bool((create_session(data.SerializeToString()).run(None, given)[0] == 96 * 200 * -128).all())
     assert len(notes) == (not exact)
     assert exact or "MatMulInteger is wrong on this processor, which has no VNNI" in notes[0]
-    assert not list(saturation_note(OnnxGraph(parsed("mine (float[N, 4] x) => (float[N, 4] y) { y = Relu (x) }"))))
+    assert not list(quantized_notes(OnnxGraph(parsed("mine (float[N, 4] x) => (float[N, 4] y) { y = Relu (x) }"))))
+
+
+def test_a_kernel_that_answers_otherwise_with_two_threads_is_named() -> None:
+    """So it does: its state is quantized for the rows of each thread."""
+    random = np.random.default_rng(1)
+    graph = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["": 15, "com.microsoft": 1]>
+mine (float[time, 4, 16] x) => (float[time, 1, 4, 16] y) <float[1] s = {0.015625}, int8[1] z = {0}> {
+  y = com.microsoft.DynamicQuantizeLSTM <hidden_size = 16> (x, W, R, , , , , , s, z, s, z)
+}""")
+    for name in "WR":
+        weights = random.integers(-60, 60, (1, 16, 64)).astype(np.int8)
+        graph.graph.initializer.append(numpy_helper.from_array(weights, name))
+    assert any("depend on the number of threads" in note for note in quantized_notes(OnnxGraph(graph)))
+    rows = random.normal(size=(6, 4, 16)).astype(np.float32)
+    rows[:, :2] *= 0.01
+    one, two = (
+        create_session(graph.SerializeToString(), threads=threads).run(None, {"x": rows})[0] for threads in (1, 2)
+    )
+    assert np.abs(one - two).max() > 1e-3
 
 
 def test_a_pooling_is_asked_at_sizes_that_its_window_fits(tmp_path: Path) -> None:
@@ -119,6 +139,39 @@ def test_a_pooling_is_asked_at_sizes_that_its_window_fits(tmp_path: Path) -> Non
     with pytest.raises(UndefinedError, match="a window of 16 elements moves over 4"):
         source.module(torch.zeros(2, 1, 4))
     assert adopt_package(tmp_path / "pool.onnx", tmp_path / "package", options=QUICK).gate_result.report.passed
+
+
+def test_an_image_that_is_halved_has_multiples_and_inner_shapes_keep_their_names(
+    tmp_path: Path,
+) -> None:
+    """One element would do as well: it is added to any number of them. onnxruntime plans by the inner shapes."""
+    halved = parsed("""mine (float[N, 1, "in.h", "in.w"] x) => (float[N, 1, a, b] y)
+    <float[4] twice = {1, 1, 2, 2}, float[1, 1, 3, 3] w = {1, 0, 1, 0, 1, 0, 1, 0, 1}> {
+        half = Conv <kernel_shape = [3, 3], strides = [2, 2], pads = [1, 1, 1, 1]> (x, w)
+        quarter = Conv <kernel_shape = [3, 3], strides = [2, 2], pads = [1, 1, 1, 1]> (half, w)
+        back = Resize <mode = "nearest", coordinate_transformation_mode = "asymmetric", nearest_mode = "floor"> (
+            quarter, , twice)
+        sum = Add (half, back)
+        whole = Resize <mode = "nearest", coordinate_transformation_mode = "asymmetric", nearest_mode = "floor"> (
+            sum, , twice)
+        y = Add (x, whole) }""")
+    sizes = ["N", 1, "in.h", "in.w"]
+    halved.graph.value_info.append(helper.make_tensor_value_info("whole", TensorProto.FLOAT, sizes))
+    graph = adopt_graph(source_from_onnx(saved(halved, tmp_path / "m.onnx")))
+    assert graph.contract.dimensions == {"in_h": "multiple of 4", "in_w": "multiple of 4"}
+    assert graph.contract.outputs[0].shape == ("N", 1, "in_h", "in_w")
+    (whole,) = (value for value in graph.onnx.light.graph.value_info if value.name == "whole")
+    assert [dim.dim_param or dim.dim_value for dim in whole.type.tensor_type.shape.dim] == ["N", 1, "in_h", "in_w"]
+
+
+def test_a_length_that_ends_is_no_multiple(tmp_path: Path) -> None:
+    table = parsed("""mine (float[N, time, 2] x) => (float[N, time, 2] y)
+    <int64[1] zero = {0}, int64[1] one = {1}> {
+        length = Shape <start = 1, end = 2> (x)
+        rows = Slice (positions, zero, length, zero)
+        y = Add (x, rows) }""")
+    table.graph.initializer.append(numpy_helper.from_array(np.ones((24, 2), np.float32), "positions"))
+    assert source_from_onnx(saved(table, tmp_path / "m.onnx")).contract.dimensions == {}
 
 
 @pytest.mark.parametrize(("time", "domain"), [("time", "in 1..time"), ("16", "")])

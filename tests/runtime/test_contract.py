@@ -5,6 +5,7 @@ import pytest
 
 from parity_runtime import Feature, FormatError, InputError, ModelContract, TensorSpec, Tolerance
 from parity_runtime.contract import binary_logit_threshold, classifier_outputs
+from parity_runtime.package.summary import summarize
 
 FEATURES = TensorSpec("features", "float32", ("batch", 2))
 
@@ -127,3 +128,11 @@ def test_what_is_no_objective_is_refused(objective: object) -> None:
 def test_classes_have_no_objective() -> None:
     with pytest.raises(FormatError, match="goes with a regression; the task is binary"):
         replace(binary_contract(), objective="median")
+
+
+def test_a_wide_table_is_told_by_its_first_columns() -> None:
+    inputs = (TensorSpec("features", "float32", ("batch", 150)),)
+    features = tuple(Feature(f"c{place}", "features", place) for place in range(150))
+    lines = summarize(replace(regression(None), inputs=inputs, features=features))
+    assert sum(line.startswith("feature ") for line in lines) == 100
+    assert "            and 50 more features, which contract.json lists" in lines

@@ -186,6 +186,7 @@ def test_processes_whose_launcher_is_killed_save_and_end(warm: WarmProcess, data
 
 
 @slow
+@pytest.mark.soak
 @linux
 def test_torchrun_starts_them_again_and_they_end_as_if_nothing_had_happened(
     data: Path, together: tuple[Run, Forked], tmp_path: Path

@@ -60,7 +60,13 @@ def start(warm: WarmProcess, data: Path, out: Path, *options: str) -> Forked:
     return process
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.soak),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.soak),
+    ],
+)  # fmt: skip
 def test_a_signal_saves_says_how_to_go_on_and_going_on_gives_the_same_weights(
     warm: WarmProcess, data: Path, uninterrupted: Run, tmp_path: Path, number: int, code: int
 ) -> None:

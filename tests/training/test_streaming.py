@@ -403,6 +403,7 @@ def test_two_processes_take_the_batches_of_one(warm: WarmProcess, folder: Path, 
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is Linux's")
 def test_memory_does_not_grow_with_the_table(tmp_path: Path) -> None:
     """What a process takes at most, for a table and for one of four times its rows."""

@@ -16,8 +16,8 @@ from parity_export.gate.encoder_check import check_encoder
 from parity_export.gate.expected_outputs import ExpectedOutputs
 from parity_export.gate.oracle import GateSetting, Oracle
 from parity_export.gate.own_label_check import check_own_labels
+from parity_export.gate.quantized_kernels import quantized_notes
 from parity_export.gate.report import Report, compare_backends
-from parity_export.gate.saturating_products import saturation_note
 from parity_export.gate.size_plans import plan_sizes
 from parity_export.gate.torch_reference import TorchReference
 from parity_export.numpy_warnings import quiet
@@ -131,7 +131,7 @@ def run_gate(
         report.mismatches[:0] = shape_mismatches(graph.onnx.session(), graph.contract.outputs)
     notes = (*notes, *left_out_note(oracles[0].sampler.left_out), *kernel_notes(source))
     if not report.passed:
-        notes = (*notes, *saturation_note(graph.onnx))
+        notes = (*notes, *quantized_notes(graph.onnx))
     return GateResult(report, oracles[0], notes)
 
 

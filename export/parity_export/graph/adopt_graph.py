@@ -1,6 +1,8 @@
 """From the graph of somebody else's file to the graph of a package: its names, its shapes, and its head."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from typing import Any, TypeGuard
 
 import onnx_ir as ir
 
@@ -40,10 +42,29 @@ def adopt_graph(source: ModelSource) -> ExportGraph:
 
 
 def _name_inputs(model: ir.Model, source: ModelSource) -> None:
-    """Give the inputs the contract's dimensions; what the file says of inner shapes has its own names of them."""
+    """Give the inputs the contract's dimensions, and what the file says of inner shapes their names.
+
+    onnxruntime plans by what a file says of inner shapes: without that its answers differ in their last bits.
+    """
+    names: dict[str, int | str] = {}
     for value, spec in zip(model.graph.inputs, source.contract.inputs, strict=True):
+        named = [] if value.shape is None else list(value.shape)
+        names |= {str(dim.value): size for dim, size in zip(named, spec.shape, strict=False) if _has_name(dim)}
         value.shape = ir.Shape(spec.shape)
+    taken = {size for spec in source.contract.inputs for size in spec.shape}
     for node in model.graph:
         for value in node.outputs:
-            if value not in model.graph.outputs:
-                value.shape = None
+            if value not in model.graph.outputs and value.shape is not None:
+                value.shape = ir.Shape([_renamed(dim, names, taken) for dim in value.shape])
+
+
+def _has_name(dim: int | ir.SymbolicDim) -> TypeGuard[ir.SymbolicDim]:
+    return isinstance(dim, ir.SymbolicDim) and dim.value is not None
+
+
+def _renamed(dim: int | ir.SymbolicDim, names: Mapping[str, int | str], taken: Collection[int | str]) -> Any:
+    """Return a size of an inner tensor; a name of the file's own that a contract gives to another size is left out."""
+    if not _has_name(dim):
+        return dim
+    name = str(dim.value)
+    return names.get(name, None if name in taken else name)

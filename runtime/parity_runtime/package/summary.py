@@ -1,10 +1,13 @@
-"""A contract in words, for ``parity info`` and the model card."""
+"""A contract in words, for ``parity info``."""
+
+from collections.abc import Sequence
 
 from parity_runtime.contract import ModelContract
 from parity_runtime.feature import Feature, timestamp_text
 from parity_runtime.printable import counted, shown
 
 _FEW = 8  # categories that are written out
+_MANY = 100  # features that are
 
 
 def summarize(contract: ModelContract) -> list[str]:
@@ -13,7 +16,7 @@ def summarize(contract: ModelContract) -> list[str]:
     lines += [f"input       {spec}" for spec in contract.inputs]
     lines += [f"output      {spec}" for spec in contract.outputs]
     lines += [f"dimension   {name} {text}" for name, text in contract.dimensions.items()]
-    lines += [f"feature     {feature.name} ({_told(feature)})" for feature in contract.features]
+    lines += _features(contract.features)
     if contract.classes:
         lines.append(f"classes     {', '.join(map(str, contract.classes))}")
     if contract.task == "binary":
@@ -37,6 +40,12 @@ def summarize(contract: ModelContract) -> list[str]:
         lines.append(f"operators   {', '.join(contract.operators)}: outside the ONNX standard; allow each to load it")
     lines.append(f"needs       onnxruntime {contract.min_onnxruntime} or later")
     return lines + [f"{key:<11} {value}" for key, value in contract.provenance.items() if value is not None]
+
+
+def _features(features: Sequence[Feature]) -> list[str]:
+    lines = [f"feature     {feature.name} ({_told(feature)})" for feature in features[:_MANY]]
+    more = len(features) - _MANY
+    return [*lines, f"            and {more} more features, which contract.json lists"] if more > 0 else lines
 
 
 def _told(feature: Feature) -> str:

@@ -78,6 +78,13 @@ def longer(inputs: GraphInputs, least: Mapping[str, int]) -> GraphInputs:
     return replace(inputs, rules=(*inputs.rules, *rules), notes=(*inputs.notes, *notes))
 
 
+def multiples(inputs: GraphInputs, names: Sequence[str], multiple: int) -> GraphInputs:
+    """Return the same inputs with sizes that are multiples of some number."""
+    notes = [f"{name} is a multiple of {multiple}: the graph refuses sizes between" for name in names]
+    rules = [f"{name} multiple of {multiple}" for name in names]
+    return replace(inputs, rules=(*inputs.rules, *rules), notes=(*inputs.notes, *notes))
+
+
 def _given(texts: Sequence[str], names: Sequence[str]) -> dict[str, TensorSpec]:
     """Read what a person says; the file's names need not be identifiers."""
     found = {}

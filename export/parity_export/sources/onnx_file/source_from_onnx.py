@@ -17,10 +17,11 @@ from parity_export.sources.load_module import load_sample
 from parity_export.sources.model_source import ModelSource, source_from_module
 from parity_export.sources.onnx_file.choose_outputs import cut, with_outputs
 from parity_export.sources.onnx_file.graph_domains import graph_domains, with_domains
-from parity_export.sources.onnx_file.input_shapes import GraphInputs, graph_inputs, longer, unspoken
+from parity_export.sources.onnx_file.input_shapes import GraphInputs, graph_inputs, longer, multiples, unspoken
 from parity_export.sources.onnx_file.published_meaning import ChosenMeaning, chosen_meaning
 from parity_export.sources.onnx_file.random_operators import check_deterministic
 from parity_export.sources.onnx_file.read_file import OnnxFile, operators_outside, read_onnx_file
+from parity_export.sources.onnx_file.size_multiples import size_multiple
 from parity_export.sources.onnx_file.sklearn_meaning import class_labels
 from parity_export.sources.output_choice import Leaf, OutputChoice
 from parity_export.sources.output_spec import OutputSpec, decides, module_output
@@ -154,13 +155,18 @@ class _Asked:
 
 
 def _counted(asked: _Asked, inputs: GraphInputs) -> tuple[ModelSource, GraphInputs]:
-    """Return the source, its first dimension a length where it counts no rows."""
+    """Return the source with what its sizes show: lengths that count no rows, and multiples."""
     source = asked.source(inputs)
     length = _length(source)
-    if length is None:
+    if length is not None:
+        inputs = _with_length(inputs, *length)
+        source = asked.source(inputs)
+    names = unspoken(inputs, asked.adoption.probes.dimensions)
+    multiple = size_multiple(source, names)
+    if multiple == 1:
         return source, inputs
-    known = _with_length(inputs, *length)
-    return asked.source(known), known
+    inputs = multiples(inputs, names, multiple)
+    return asked.source(inputs), inputs
 
 
 def _lengthened(asked: _Asked, inputs: GraphInputs) -> tuple[ModelSource, GraphInputs]:

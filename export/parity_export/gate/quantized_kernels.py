@@ -1,4 +1,4 @@
-"""Whether onnxruntime multiplies small integers exactly on this processor."""
+"""Why a quantized graph may be refused: what onnxruntime's own kernels of small integers do otherwise."""
 
 from collections.abc import Iterator
 
@@ -18,15 +18,22 @@ _GRAPH = f"""<ir_version: 8, opset_import: ["": 15]>
 mine (uint8[1, {_LENGTH}] x, int8[{_LENGTH}, 64] w) => (int32[1, 64] y) {{ y = MatMulInteger (x, w) }}"""
 
 
-def saturation_note(graph: OnnxGraph) -> Iterator[str]:
-    """Yield why a quantized graph's sums are wrong on this processor, in one line; nothing where they are not.
+def quantized_notes(graph: OnnxGraph) -> Iterator[str]:
+    """Yield why a quantized graph is answered otherwise here, or by another number of threads, each in one line.
 
-    Processors with AVX2 and without VNNI add two products of uint8 and int8 in 16 bits, which saturate.
+    Processors with AVX2 and without VNNI add two products of uint8 and int8 in 16 bits, which saturate. A recurrent
+    kernel gives each thread some rows of the batch, and the state of these has a range and quantum of its own.
 
     Args:
         graph: that was refused.
     """
-    used = sorted({node.op_type for node in graph.light.graph.node} & _PRODUCTS)
+    operators = {node.op_type for node in graph.light.graph.node}
+    used = sorted(operators & _PRODUCTS)
+    if "DynamicQuantizeLSTM" in operators:
+        yield (
+            "onnxruntime's DynamicQuantizeLSTM quantizes its state by the range of the rows that one thread takes: "
+            "the answers of a batch depend on the number of threads"
+        )
     if used and _saturates():
         yield (
             f"onnxruntime's {', '.join(used)} is wrong on this processor, which has no VNNI: it adds products of "
