@@ -10,7 +10,7 @@ from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.operator_rule import Node, OperatorRule, WorstCase
-from parity_export.error_bounds.operators.shared.bilinear import bilinear
+from parity_export.error_bounds.operators.shared.bilinear import bilinear, refuse_overflowing
 from parity_export.error_bounds.operators.shared.inner_products import InnerProducts, inner_products, weight_constant
 from parity_export.error_bounds.operators.shared.worst_case_graphs import INTEGERS, K, one_and_halves_lost, ones
 
@@ -29,6 +29,7 @@ def matmul(builder: BoundBuilder, node: ir.Node) -> Bound:
         return bilinear(builder, node)
     weight = weight_constant(builder, node, 1)
     factor = builder.bound(builder.operand(node)).factor
+    refuse_overflowing(node, factor)
     products = InnerProducts(weight, (0,), None, extra=1 + factor.roundings, amplified=factor.high)
     if products.terms * factor.low < 1:
         raise refusal(node, f"the factor {factor.low:g} before it: fused, the sum may overflow before it is multiplied")

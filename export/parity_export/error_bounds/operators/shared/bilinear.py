@@ -13,6 +13,8 @@ from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, g
 _TINY = 2.0**-100
 """What is added to a magnitude that may have been read as zero."""
 
+_LARGEST_FACTOR = 2.0**126
+
 
 @dataclass(frozen=True)
 class _Operand:
@@ -47,6 +49,7 @@ def bilinear(builder: BoundBuilder, node: ir.Node) -> Bound:
     first, second = (_operand(builder, node, index) for index in (0, 1))
     terms = _terms(node)
     factor = _both(first.factor, second.factor)
+    refuse_overflowing(node, factor)
     n = terms + 1 + factor.roundings
     if terms * factor.low < 1:
         raise refusal(node, f"the factor {factor.low:g} before it: fused, the sum may overflow before it is multiplied")
@@ -86,3 +89,9 @@ def _terms(node: ir.Node) -> int:
     if len(found) < 2 or not known:
         raise refusal(node, "how many numbers it sums is unknown")
     return known[0]
+
+
+def refuse_overflowing(node: ir.Node, factor: Factor) -> None:
+    """Refuse scalars before a product whose own product, which a backend may fuse, leaves float32's range."""
+    if factor.high > _LARGEST_FACTOR:
+        raise refusal(node, f"the factors before it, multiplied with one another, are {factor.high:g}")
