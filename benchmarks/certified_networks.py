@@ -44,12 +44,50 @@ def _convolutions() -> nn.Module:
     )  # fmt: skip
 
 
+class Transformer(nn.Module):
+    """Layers of attention over the 16 rows of 4 numbers that an image of 8 x 8 has, each seeing those before it."""
+
+    def __init__(self, layers: int, width: int = 64) -> None:
+        super().__init__()
+        self.embed, self.places = nn.Linear(4, width), nn.Parameter(torch.randn(16, width) * 0.1)
+        self.layers = nn.ModuleList([Attending(width) for _ in range(layers)])
+        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, 10)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return logits ``[batch, 10]`` of ``[batch, 64]``."""
+        x = self.embed(features.unflatten(1, (16, 4))) + self.places  # [batch, 16, width]
+        for layer in self.layers:
+            x = layer(x)
+        logits: Tensor = self.head(self.norm(x).mean(1))
+        return logits
+
+
+class Attending(nn.Module):
+    """Causal attention of 4 heads, and two linear maps with a Gelu; each is normalized before, and added to x."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.mixed, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.wide, self.narrow = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``[batch, time, width]`` of as much."""
+        q, k, v = self.mixed(self.first(x)).unflatten(2, (3, 4, -1)).permute(2, 0, 3, 1, 4)  # [batch, heads, time, -1]
+        heard = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.out(heard.transpose(1, 2).flatten(2))
+        inner: Tensor = self.narrow(functional.gelu(self.wide(self.second(x))))
+        return x + inner
+
+
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "digits, 3 residual blocks of 64": lambda: _residual(3),
     "digits, 6 residual blocks of 64": lambda: _residual(6),
     "digits, 64-64x8-10 ReLU": lambda: _chain(*[64] * 9, 10),
     "digits, 64-512-512-10 ReLU": lambda: _chain(64, 512, 512, 10),
     "digits, three convolutions": _convolutions,
+    "digits, 1 causal transformer layer, 64 x 16": lambda: Transformer(1),
+    "digits, 2 causal transformer layers, 64 x 16": lambda: Transformer(2),
     "breast cancer, 30-128x3-1 tanh": lambda: _chain(30, 128, 128, 128, 1, activation=nn.Tanh),
 }
 """By the data that it is trained on, and its layers."""

@@ -322,9 +322,23 @@ def _scatter(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
     return found
 
 
-def _repeat(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
-    assert attributes["nearest_mode"] == b"floor" and attributes["coordinate_transformation_mode"] == b"asymmetric"
-    return a.read(x[0]).repeat(int(x[2][2]), axis=2).repeat(int(x[2][3]), axis=3)
+def _resize(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    """The last two axes, by scales: the nearest below, or linear with the places of half pixels."""
+    found, scales = a.read(x[0]), x[2]
+    for axis in (2, 3):
+        size = found.shape[axis]
+        index = np.arange(int(size * scales[axis]))
+        if attributes["mode"] == b"nearest":
+            found = found.take((index / scales[axis]).astype(int), axis=axis)
+            continue
+        place = np.clip(a.rounded((index + 0.5) / scales[axis] - 0.5), 0, size - 1)
+        low = np.minimum(place.astype(int), size - 1)
+        high, shape = np.minimum(low + 1, size - 1), [-1 if one == axis else 1 for one in range(4)]
+        share = a.rounded(place - low).astype(np.float64).reshape(shape)
+        parts = found.take(low, axis=axis).astype(np.float64), found.take(high, axis=axis).astype(np.float64)
+        first, second = a.rounded(parts[0] * a.rounded(1 - share)), a.rounded(parts[1] * share)
+        found = a.rounded(first.astype(np.float64) + second)
+    return found
 
 
 def _cumulative(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
@@ -386,15 +400,17 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "Slice": _slice,
     "Flatten": lambda a, x, attributes: x[0].reshape(int(np.prod(x[0].shape[: attributes.get("axis", 1)])), -1),
     "Gather": lambda a, x, attributes: x[0].take(x[1], axis=attributes.get("axis", 0)),
+    "Shape": lambda a, x, attributes: np.array(x[0].shape[attributes.get("start", 0) : attributes.get("end")]),
     "Softmax": _softmax,
+    "Trilu": lambda a, x, attributes: np.triu(x[0]) if attributes.get("upper", 1) else np.tril(x[0]),
     "Max": _exactly(lambda *x: np.maximum.reduce(np.broadcast_arrays(*x))),
     "Min": _exactly(lambda *x: np.minimum.reduce(np.broadcast_arrays(*x))),
     "Softsign": _softsign,
     "CumSum": _cumulative,
+    "Resize": _resize,
     "Pad": _pad,
     "Split": lambda a, x, attributes: np.split(x[0], 2, axis=attributes["axis"]),
     "ConvTranspose": _conv_transpose,
-    "Resize": _repeat,
     "TopK": _largest,
     "ScatterElements": _scatter,
     "ArgMax": lambda a, x, attributes: x[0].argmax(axis=attributes["axis"]),

@@ -124,6 +124,13 @@ def test_factors_on_both_sides_of_a_product() -> None:
     refused(nodes, constants, [1], "operator Mul at node value .multiplied with the factor before the sum")
 
 
+def test_factors_whose_product_overflows() -> None:
+    """Fused they are infinite, where one after the other is not."""
+    nodes: list[Node] = [("Mul", ["features", "c"], {}), ("Div", ["Mul0", "half"], {}), ("MatMul", ["Div1", "w"], {})]
+    constants = {"c": np.float32([2.7e38]), "half": np.float32([0.5]), "w": np.ones((1, 1), np.float32)}
+    refused(nodes, constants, [1], "operator MatMul at node value .the factors before it, multiplied with one another")
+
+
 def test_factors_whose_product_is_harmless() -> None:
     nodes: list[Node] = [
         ("Mul", ["features", "small"], {}),

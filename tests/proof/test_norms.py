@@ -164,7 +164,8 @@ NETWORKS: dict[str, tuple[list[Any], list[int], int]] = {
     "images": (
         [conv(4, 2, 3, 3, pads=[1] * 4), "Relu", conv(4, 4, 3, 3, pads=[1] * 4, strides=[2, 1]),
          ("MaxPool", [], {"kernel_shape": [2, 2], "strides": [1, 2], "pads": [1, 1, 1, 1]}),
-         conv(4, 4, 2, 1), ("AveragePool", [], {"kernel_shape": [2, 2], "pads": [0, 1, 0, 1]}), "Tanh",
+         conv(4, 4, 2, 1),
+         ("AveragePool", [], {"kernel_shape": [2, 2], "pads": [0, 1, 0, 1], "count_include_pad": 1}), "Tanh",
          conv(3, 4, 1, 1), ("Flatten", [], {"axis": 1}), gemm(2, 24)],
         [2, 6, 4],
         2,
@@ -198,6 +199,7 @@ NETWORKS: dict[str, tuple[list[Any], list[int], int]] = {
 NETWORKS["sequences"][0].pop()  # of a matrix
 POSITIVE: list[Any] = ["Abs", ("Add", [np.full(6, 0.5, np.float32)], {})]
 LAYER_NORM = "LayerNormalization", [np.float32([1, -2, 0.5, 1, 3, 1]), np.float32(np.linspace(-1, 1, 6))], {}
+TWICE = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
 TWO = [gemm(), gemm()]
 NETWORKS |= {
     "functions": (
@@ -244,6 +246,7 @@ NETWORKS |= {
         [conv(4, 2, 3, 3, pads=[1] * 4), "Relu", conv(4, 4, 1, 1),
          ("ConvTranspose", [_weights(4, 3, 2, 2)], {"strides": [2, 1]}), conv(3, 3, 1, 1),
          ("InstanceNormalization", [np.float32([1, 2, 3]), np.float32([-1, 0, 1])], {}), conv(3, 3, 1, 1),
+         ("Resize", [np.float32([]), np.float32([1, 1, 2, 2])], TWICE), conv(3, 3, 1, 1),
          ("ConvTranspose", [_weights(3, 2, 2, 2), np.float32([1, 2])], {"strides": [1, 1]}), conv(2, 2, 3, 3),
          ("GlobalMaxPool", [], {}), ("Flatten", [], {"axis": 1}), gemm(3, 2), gemm(2, 3)],
         [2, 3, 3],
@@ -253,7 +256,8 @@ NETWORKS |= {
         [product(6, 4), product(6, 6), "save", product(6, 6), ("Transpose", ("saved",), {"perm": [0, 2, 1]}),
          ("MatMul", ("MatMul2", "current"), {}), ("Mul", [np.float32(0.4)], {}), ("Softmax", [], {"axis": 2}),
          ("MatMul", ("current", "saved"), {}), ("Add", [], {}), LAYER_NORM, product(6, 6),
-         ("Gelu", [], {}), product(4, 6), ("Sub", ["features"], {}), shape(-1, 12), gemm(3, 12)],
+         ("Gelu", [], {}), product(6, 6),
+         ("Trilu", [], {"upper": 0}), product(4, 6), ("Sub", ["features"], {}), shape(-1, 12), gemm(3, 12)],
         [3, 4],
         3,
     ),
@@ -267,8 +271,8 @@ def network(name: str) -> tuple[bytes, Any]:
 
 
 WITHOUT_A_NORM = {
-    "ConvTranspose", "CumSum", "Exp", "Expand", "Gather", "InstanceNormalization", "LayerNormalization", "Log", "Max",
-    "Min", "Pad", "Pow", "Reciprocal", "Slice", "Softmax", "Softsign", "Split", "Sqrt", "Where",
+    "ConvTranspose", "CumSum", "Exp", "Expand", "Gather", "InstanceNormalization", "Log", "Max", "Min", "Pad",
+    "Pow", "Reciprocal", "Resize", "Slice", "Softmax", "Softsign", "Split", "Sqrt", "Trilu", "Where",
 }  # fmt: skip
 """Of what has a norm. Mul, Div and MatMul have none either of two values that are computed."""
 

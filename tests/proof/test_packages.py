@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 import onnx
 import pytest
@@ -16,7 +15,6 @@ from onnx import numpy_helper
 from torch import nn
 
 from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
-from parity_export.cli.package_options import export_options, package_options
 from parity_export.error_bounds import CannotCertifyError
 from parity_export.error_bounds.certificate import Certificate
 from parity_export.error_bounds.certified_model import CertifiedModel
@@ -29,7 +27,7 @@ from parity_export.graph.attach_head import attach_head
 from parity_export.graph.trace import trace
 from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.model_source import ModelSource
-from parity_runtime import ParityRefusedError, Predictor, TensorSpec, verify
+from parity_runtime import InputError, ParityRefusedError, Predictor, TensorSpec, verify
 from parity_runtime.package.manifest import write_manifest
 from tests.export.modules import NotebookClassifier
 from tests.proof.networks import SUBJECTS, Subject
@@ -60,6 +58,33 @@ def package(subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export_package(subject.source, tmp_path_factory.mktemp("p") / "xor", ExportOptions(certified=True)).path
 
 
+def test_its_probabilities_have_an_error_bound(package: Path, subject: Subject) -> None:
+    proven = Predictor(package, certified=True)
+    rows = np.random.default_rng(0).uniform(-0.5, 1.5, (5000, 2)).astype(np.float32)
+    positive = 1 / (1 + np.exp(-subject.exact(rows)[:, 0]))
+    error = np.abs(proven.predict_proba(rows) - np.stack([1 - positive, positive], axis=1))
+    bound = proven.probability_error_bound(rows)
+    assert (error <= bound).all() and (error / bound).max() > 0.02 and bound.max() < 1e-5
+
+
+class Probabilities(nn.Module):
+    """Returns probabilities that no operator at its end explains."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(self.layer(x)) * 1.0
+
+
+def test_probabilities_that_a_module_returns_have_none(tmp_path: Path) -> None:
+    source = source_of(Probabilities(), OutputSpec("binary", "probabilities", ("no", "yes")))
+    package = export_package(source, tmp_path / "p", ExportOptions(certified=True, plots=False, effort="quick")).path
+    with pytest.raises(InputError, match="from a module that returns logits"):
+        Predictor(package, certified=True).probability_error_bound([[0, 1]])
+
+
 def test_the_package_holds_the_proof(package: Path) -> None:
     assert (package / "model_certified.onnx").exists() and (package / "plots" / "band.png").exists()
     report = json.loads((package / "parity.json").read_text())["error_bounds"]
@@ -80,18 +105,6 @@ def test_a_package_with_tight_bounds_says_so_and_holds_them(subject: Subject, pa
     rows = np.float32([[0.1, 0.9], [0.5, 0.4]])
     fast, tight = (Predictor(one, certified=True).error_bound(rows) for one in (package, path))
     assert (tight <= fast).all()
-
-
-@pytest.mark.parametrize(
-    ("given", "bounds"), [((), None), (("--certified",), "fast"), (("--certified", "tight"), "tight")]
-)
-def test_the_command_says_how_bounds_are_made(given: tuple[str, ...], bounds: str | None) -> None:
-    @click.command()
-    @package_options
-    def command(**options: Any) -> None:
-        assert export_options(options).bounds == bounds
-
-    assert command.main([*given, "--force"], standalone_mode=False) is None
 
 
 def test_hard_probes_are_held_to_the_error_bound(package: Path) -> None:

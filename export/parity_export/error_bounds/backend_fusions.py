@@ -28,7 +28,7 @@ EXACT_FUSIONS = {
     "SkipLayerNormalization": "a LayerNormalization of a sum, which may add its bias last: shared/one_operation.py",
     "SimplifiedLayerNormalization": "x times 1 / sqrt(mean(x^2) + epsilon), or over the root, as it is written",
     "SkipSimplifiedLayerNormalization": "the same of a sum",
-    "Upsample": "a Resize that repeats elements: shared/tiles.py",
+    "Upsample": "a Resize that repeats elements (shared/tiles.py), or with the channels in blocks",
     "ReorderInput": "moves elements", "ReorderOutput": "moves elements",
     **dict.fromkeys(("Reshape", "Transpose", "Slice", "Split", "Squeeze", "Unsqueeze", "Expand", "Identity"),
                     "moves elements"),
@@ -40,19 +40,20 @@ EXACT_FUSIONS = {
 _CONTAINED = {"BiasGelu": "Gelu", "FastGelu": "Gelu by tanh", "QuickGelu": "Sigmoid"}
 
 
-def refuse_inexact_fusions(graph: OnnxGraph, outputs: Sequence[str]) -> None:
+def refuse_inexact_fusions(graph: OnnxGraph, outputs: Sequence[str], bounded: Counter[str]) -> None:
     """Refuse a graph in which the installed onnxruntime, at some optimization level, puts another function.
 
     Args:
         graph: without external data.
         outputs: what must be computed as written; the head behind them may be fused.
+        bounded: operators that are not written, and that error bounds allow in the place of written ones, as often.
 
     Raises:
         CannotCertifyError: an operator appears that is none of `EXACT_FUSIONS`, or one appears more often.
     """
     model = graph.light
     nodes = _needed(model.graph, outputs)
-    written = Counter(name for node in nodes for name in (*_names(node), *_definition(node, model)))
+    written = Counter(name for node in nodes for name in (*_names(node), *_definition(node, model))) + bounded
     for level in OPTIMIZATIONS:
         made = Counter(name for node in _needed(graph.optimized(level).light.graph, outputs) for name in _names(node))
         more = [name for name in made if made[name] > written[name] and name not in EXACT_FUSIONS]

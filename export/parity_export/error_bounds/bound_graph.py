@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from parity_export.error_bounds.adjoints.adjoint import Step
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.errors import CannotCertifyError, refusal
-from parity_export.error_bounds.rounding_model import FLUSHED, U, upward
+from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U, upward
 from parity_export.graph.nodes import ConstantPool
 
 _NEGLIGIBLE_SCALE = 1 + 2.0**-10
@@ -43,29 +43,62 @@ class BoundBuilder:
         self._once: dict[tuple[str, tuple[ir.Value, ...]], ir.Value] = {}
         self._bounds: dict[ir.Value, Bound] = {}
         self._folded: dict[ir.Value, NDArray[Any]] = {}
+        self._rounded: dict[ir.Value, tuple[NDArray[np.float32], NDArray[np.float64]]] = {}
         self._chosen: set[ir.Value] = set()
         self._begins: set[ir.Value] = set()
+        self._least: dict[ir.Value, float] = {}
         self.initializer = ConstantPool(graph, "error_bound.").value
         self._magnitudes: dict[ir.Value, ir.Value] = {}
         self._lengths: dict[tuple[ir.Value, tuple[int, ...]], ir.Value] = {}
         self._count = 0
 
-    def constant(self, value: ir.Value | None) -> NDArray[Any] | None:
-        """Return what a value is in every evaluation; None if it is computed."""
+    def constant(self, value: ir.Value | None, *, masks: bool = False) -> NDArray[Any] | None:
+        """Return what a value is in every evaluation; None if it is computed.
+
+        Args:
+            value: of a node.
+            masks: whether it may hold minus infinity, as what is added before a Softmax.
+
+        Raises:
+            CannotCertifyError: it is not finite.
+        """
         if value is None:
             return None
-        if value in self._folded:
-            return self._folded[value]
-        if value.const_value is None or value.is_graph_input():  # a caller may replace an input's default
-            return None
-        array: NDArray[Any] = value.const_value.numpy()
-        if array.dtype == np.float32 and not np.isfinite(array).all():
+        array = self._folded.get(value)
+        if array is None:
+            if value.const_value is None or value.is_graph_input():  # a caller may replace an input's default
+                return None
+            array = value.const_value.numpy()
+        if array.dtype == np.float32 and not (array < np.inf if masks else np.isfinite(array)).all():
             raise CannotCertifyError(f"cannot certify: the constant {value.name} is not finite")
         return array
 
-    def fold(self, value: ir.Value, array: NDArray[Any]) -> None:
-        """Record that a computed value is constant, exactly."""
-        self._folded[value] = array
+    def rounded_constant(self, value: ir.Value | None) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """Return what a value of constants alone is in one evaluation, and how far any may be from that.
+
+        Raises:
+            KeyError: it is computed from anything else.
+        """
+        array = self.constant(value)
+        if array is not None:
+            return array, np.zeros(array.shape)
+        return self._rounded[value]  # type: ignore[index]
+
+    def is_constant(self, value: ir.Value | None) -> bool:
+        """Whether a value is computed from constants alone, and known but for roundings at most."""
+        return value in self._rounded or self.constant(value, masks=True) is not None
+
+    def is_rounded(self, value: ir.Value | None) -> bool:
+        """Whether a value is computed from constants alone, and every evaluation may round it differently."""
+        return value in self._rounded
+
+    def fold(self, value: ir.Value, array: NDArray[Any], error: NDArray[np.float64] | None = None) -> None:
+        """Record what a value of constants alone is: exactly, or within an error, which is then its error bound too."""
+        if error is None:
+            self._folded[value] = array
+            return
+        self._rounded[value] = array, error
+        self._bounds[value] = Bound(self.number(error / UNIT + FLUSHED))
 
     def choose(self, value: ir.Value) -> None:
         """Record that a value depends on a comparison, so that only the rule of Where may take it."""
@@ -113,6 +146,14 @@ class BoundBuilder:
     def begins(self, value: ir.Value | None) -> bool:
         """Whether every evaluation reads the same numbers of a value."""
         return value in self._begins
+
+    def never_subnormal(self, value: ir.Value, least: float) -> None:
+        """Record that a value which begins is made of integers, and its least magnitude that is not zero."""
+        self._least[value] = least
+
+    def least(self, value: ir.Value | None) -> float | None:
+        """Return the least magnitude but zero of a value that is made of integers; None of any other."""
+        return None if value is None else self._least.get(value)
 
     def tensor(self, value: ir.Value) -> tuple[ir.Value, float]:
         """Return the whole error bound of a value as one tensor of the graph, and the scale that is left to apply.

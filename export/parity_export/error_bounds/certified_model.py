@@ -17,6 +17,7 @@ from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import ModelContract
 from parity_runtime.contract import certified_contract
 from parity_runtime.inference.input_validation import Arrays, table_inputs
+from parity_runtime.inference.probability_bound import OF_LOGITS
 from parity_runtime.package.loader import load_model
 from parity_runtime.package.manifest import REPORT, Package
 
@@ -86,6 +87,11 @@ class CertifiedModel:
         gaps, bounds = known.get("torch_gaps"), known.get("bounds", "fast")
         measured = backends(functions_of(plain, package.contract))
         return cls(certified_contract(package.contract), graph, measured, gaps, bounds)
+
+    @property
+    def bounds_probabilities(self) -> bool:
+        """Whether its probabilities are computed from its logits by Parity's head, so that they are bounded too."""
+        return OF_LOGITS in {(entry.key, entry.value) for entry in self.graph.light.metadata_props}
 
     def on_inputs(self) -> LazyModel:
         """Return what answers inputs by name with every output by name."""

@@ -15,9 +15,10 @@ from parity_export.gate.graph_float64 import graph_float64
 from parity_export.gate.oracle import Oracle
 from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import ModelContract
-from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL
+from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, PROBABILITIES
 from parity_runtime.errors import first_line
 from parity_runtime.inference.input_validation import Arrays
+from parity_runtime.inference.probability_bound import probability_error_bound
 
 _FLOAT64 = 1 + 2.0**-20  # what float64's own rounding may add to an error of float32's size
 
@@ -38,8 +39,8 @@ def check_bounds(report: BoundReport, plain: ExportGraph, oracle: Oracle) -> lis
         The report's violations.
     """
     contract = report.model.contract
-    answers = tuple(spec for spec in contract.outputs if spec.name not in (ERROR_BOUND, CERTIFIED))
-    plain_contract = replace(contract, outputs=answers)
+    plain_outputs = tuple(spec for spec in contract.outputs if spec.name not in (ERROR_BOUND, CERTIFIED))
+    plain_contract = replace(contract, outputs=plain_outputs)
     graphs = {"": (report.model.graph, contract), ", plain graph": (plain.onnx, plain_contract)}
     try:
         exact = _exact(plain.onnx, plain_contract, oracle)
@@ -60,7 +61,8 @@ def check_bounds(report: BoundReport, plain: ExportGraph, oracle: Oracle) -> lis
             _compare(f"{backend}{name}", found | bound, first, exact, report)
     if first is not None and not report.model.torch_gaps:
         expected = oracle(len(oracle.probes))
-        _compare("torch float32", {**expected.float32, ERROR_BOUND: first[ERROR_BOUND]}, first, exact, report)
+        answers = {name: array for name, array in expected.float32.items() if name != PROBABILITIES}  # of no head
+        _compare("torch float32", answers | {ERROR_BOUND: first[ERROR_BOUND]}, first, exact, report)
     if first is not None:
         _record(first, oracle, report)
     return report.violations
@@ -95,6 +97,12 @@ def _compare(backend: str, found: Arrays, first: Arrays, exact: Arrays, report: 
         report.violations.append(f"{backend}: {int((share > _FLOAT64).sum())} values leave their proven error bound")
     if not (_share(found[output], first[output][:count], bound + others) <= _FLOAT64).all():
         report.violations.append(f"{backend} and the first engine are further apart than both their error bounds")
+    if report.model.bounds_probabilities and PROBABILITIES in found:
+        allowed = probability_error_bound(first[output][:count], first[ERROR_BOUND][:count])
+        if not (
+            _share(found[PROBABILITIES], exact[PROBABILITIES][:count], allowed.astype(np.float64)) <= _FLOAT64
+        ).all():
+            report.violations.append(f"{backend}: probabilities leave their error bound")
     if CERTIFIED in first:
         other = found[LABEL] != exact[LABEL][:count]
         if other[first[CERTIFIED][:count]].any():

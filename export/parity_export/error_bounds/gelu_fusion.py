@@ -4,15 +4,19 @@ It compares the constants to 1e-5, and looks through what changes nothing. So ev
 what it is computed from, and a Gelu is found however its factors are ordered:
 
     x (1 + erf(x / sqrt 2)) / 2        x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2
+
+With float32's nearest constants it has the error bound of both: as it is written, and as the one operator.
 """
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
@@ -25,6 +29,9 @@ _NEARLY = 4e-3
 """How far a factor may be from a Gelu's and still be taken for one's: one constant of a Gelu may then be off by 1e-3, a
 hundred times as far as onnxruntime allows, since a factor is a product of at most four of them."""
 
+_EXACTLY = 1e-6
+"""How far a constant may be from a Gelu's so that its error bound can say so: more than float32's nearest is."""
+
 _WHY = "it ends a written-out Gelu, which onnxruntime may compute with its own constants; use torch.nn.GELU"
 
 _MOST_TERMS, _HIGHEST_DEGREE = 64, 8
@@ -33,24 +40,65 @@ _MAYBE_KEEPING = moving("selects", "joins") | {"Clip"}
 _SCALE, _CUBIC = math.sqrt(2 / math.pi), 0.044715
 
 
-def refuse_written_gelus(builder: BoundBuilder, nodes: Iterable[ir.Node]) -> None:
-    """Refuse a graph in which a value is a written-out Gelu.
+@dataclass(frozen=True)
+class WrittenGelu:
+    """A value that is a Gelu by its terms.
+
+    Attributes:
+        by_tanh: whether it is the one by a Tanh.
+        arguments: values of its shape that are x.
+        factor: how far a constant of the argument of Erf or Tanh is from the Gelu's, relatively.
+    """
+
+    by_tanh: bool
+    arguments: tuple[ir.Value, ...]
+    factor: float
+
+    def difference(self) -> float:
+        """Return how far the function of the graph's constants is from the Gelu, at most.
+
+        A factor 1 + h in the argument of Erf changes x / 2 (1 + erf(t)), t = x / sqrt 2, by at most |x| / 2 times h |t|
+        times the slope 2 / sqrt(pi) e^(-t^2): sqrt(2 / pi) h t^2 e^(-t^2) <= 0.294 h. In that of Tanh, where |x| is at
+        most sqrt(pi / 2) times the argument's |A|, by 0.627 h A^2 / cosh(A)^2 <= 0.276 h. h is at most 1e-6: a fiftieth
+        pays for what is of second order.
+        """
+        return 0.3 * self.factor
+
+
+class WrittenGelus:
+    """Finds them among nodes that it is given in the graph's order.
 
     Args:
         builder: knows the graph's constants.
-        nodes: all that take part, in the graph's order.
-
-    Raises:
-        CannotCertifyError: a node's result is one.
     """
-    algebra = _Algebra(builder)
-    for node in nodes:
-        value = algebra.add(node)
-        if any(_is_gelu(value, atom, *function) for atom, function in algebra.functions.items()):
-            raise refusal(
-                node,
-                "it ends a written-out Gelu, which onnxruntime may compute with its own constants; use torch.nn.GELU",
-            )
+
+    def __init__(self, builder: BoundBuilder) -> None:
+        self._algebra = _Algebra(builder)
+
+    def find(self, node: ir.Node) -> WrittenGelu | None:
+        """Return what a node's result is, if that is a Gelu; None where the node only hands one on.
+
+        Raises:
+            CannotCertifyError: it is one with constants that are not float32's nearest, or nearly.
+        """
+        value = self._algebra.add(node)
+        if self._algebra.hands_on(node, value):
+            return None
+        for atom, (operator, argument) in self._algebra.functions.items():
+            if _is_gelu(value, atom, operator, argument):
+                return self._exactly(node, value, atom, (operator, argument))
+        return None
+
+    def _exactly(self, node: ir.Node, value: Polynomial, atom: int, function: tuple[str, Polynomial]) -> WrittenGelu:
+        operator, argument = function
+        x, times = _parts(value, atom)
+        wanted = _of_gelu(operator, x)
+        factor = min(_farthest(argument, wanted), _farthest(argument, _negative(wanted))) if wanted else np.inf
+        result = node.outputs[0]
+        arguments = tuple(one for one in self._algebra.of(x) if one.shape is not None and one.shape == result.shape)
+        if x not in (times, _negative(times)) or factor > _EXACTLY or not arguments:
+            raise refusal(node, _WHY)
+        return WrittenGelu(operator == "Tanh", arguments, factor)
 
 
 class _Algebra:
@@ -78,12 +126,20 @@ class _Algebra:
         self._known[node.outputs[0]] = value
         return value
 
+    def hands_on(self, node: ir.Node, value: Polynomial) -> bool:
+        """Whether an operand of a node is the same as its result."""
+        return any(self._known.get(operand) == value for operand in node.inputs if operand is not None)
+
+    def of(self, wanted: Polynomial) -> Iterator[ir.Value]:
+        """Yield the values that are the same polynomial, copies among them: a backend may take any."""
+        return (value for value, polynomial in self._known.items() if polynomial == wanted)
+
     def _of(self, value: ir.Value) -> Polynomial:
         if value not in self._known:
-            constant = self._scope.constant(value)
+            constant = self._scope.constant(value, masks=True)
             if constant is None:
                 self._known[value] = self._atom(f"input {value.name}")
-            elif constant.dtype == np.float32 and constant.size and (constant == constant.reshape(-1)[0]).all():
+            elif constant.dtype == np.float32 and np.isfinite(constant).all() and _repeated(constant):
                 self._known[value] = _cleaned({(): float(constant.reshape(-1)[0])})
             else:
                 digest = hashlib.sha256(np.ascontiguousarray(constant).data).hexdigest()
@@ -103,6 +159,9 @@ class _Algebra:
             return _product(operands[0], {(): -1.0})
         if node.op_type == "Div" and len(operands[1]) == 1 and () in operands[1]:
             return _product(operands[0], {(): 1 / operands[1][()]})
+        if node.op_type == "Pow" and operands[1] in ({(): 2.0}, {(): 3.0}):
+            square = _product(operands[0], operands[0])
+            return square if operands[1][()] == 2 or square is None else _product(square, operands[0])
         compute = _ARITHMETIC.get(node.op_type)
         return None if compute is None else compute(*operands)
 
@@ -113,6 +172,11 @@ def _keeps(node: ir.Node) -> bool:
     if node.op_type in ("Concat", "Clip"):
         return all(value is None for value in node.inputs[1:])
     return given is not None and given.shape is not None and given.shape == result.shape
+
+
+def _repeated(array: NDArray[np.generic]) -> bool:
+    """Whether an array holds one number alone."""
+    return bool(array.size and (array == array.reshape(-1)[0]).all())
 
 
 def _sum(first: Polynomial, second: Polynomial) -> Polynomial:
@@ -148,14 +212,23 @@ def _is_gelu(value: Polynomial, atom: int, operator: str, argument: Polynomial) 
     """Whether a value is x/2 + x/2 f, with f an Erf or a Tanh of what a Gelu takes of that x; either sign of f."""
     if not any(atom in key for key in value):
         return False
-    rest = {key: factor for key, factor in value.items() if atom not in key}
-    times = {tuple(other for other in key if other != atom): factor for key, factor in value.items() if atom in key}
-    x: Polynomial = {key: 2 * factor for key, factor in rest.items()}
-    same = {key: 2 * factor for key, factor in times.items()}
+    x, same = _parts(value, atom)
     if not (_near(x, same) or _near(x, _negative(same))):
         return False
-    wanted = _product(x, {(): math.sqrt(0.5)}) if operator == "Erf" else _cubic(x)
+    wanted = _of_gelu(operator, x)
     return wanted is not None and (_near(argument, wanted) or _near(argument, _negative(wanted)))
+
+
+def _parts(value: Polynomial, atom: int) -> tuple[Polynomial, Polynomial]:
+    """Return twice what stands without an atom, and twice what that is multiplied by."""
+    rest = {key: 2 * factor for key, factor in value.items() if atom not in key}
+    return rest, {tuple(other for other in key if other != atom): 2 * factor
+                  for key, factor in value.items() if atom in key}  # fmt: skip
+
+
+def _of_gelu(operator: str, x: Polynomial) -> Polynomial | None:
+    """Return what a Gelu takes the Erf or Tanh of."""
+    return _product(x, {(): math.sqrt(0.5)}) if operator == "Erf" else _cubic(x)
 
 
 def _cubic(x: Polynomial) -> Polynomial | None:
@@ -178,3 +251,10 @@ def _near(first: Polynomial, second: Polynomial) -> bool:
     return first.keys() == second.keys() and all(
         abs(factor - second[key]) <= _NEARLY * abs(factor) for key, factor in first.items()
     )
+
+
+def _farthest(first: Polynomial, second: Polynomial) -> float:
+    """Return by how much a factor differs at most, relatively; infinite where the terms differ."""
+    if first.keys() != second.keys():
+        return math.inf
+    return max((abs(factor / second[key] - 1) for key, factor in first.items()), default=0.0) + 1e-12

@@ -30,7 +30,7 @@ def encoded_values(graph: ir.Graph, contract: ModelContract) -> list[ir.Value]:
     values = []
     for name, value in wanted.items():
         inner = found.get(encoded_name(contract, name))
-        if inner is None or not _same(inner, value, set()):
+        if inner is None or not is_same(inner, value, set()):
             raise CannotCertifyError(
                 f"cannot certify: {encoded_name(contract, name)} is not computed by the encoder that parity export "
                 "writes for these columns; export it again"
@@ -39,7 +39,7 @@ def encoded_values(graph: ir.Graph, contract: ModelContract) -> list[ir.Value]:
     return values
 
 
-def _same(found: ir.Value | None, wanted: ir.Value | None, known: set[tuple[ir.Value, ir.Value]]) -> bool:
+def is_same(found: ir.Value | None, wanted: ir.Value | None, known: set[tuple[ir.Value, ir.Value]]) -> bool:
     """Whether a value is computed as another is, down to inputs of the same names and equal constants.
 
     It goes as deep as the wanted one, whatever the found one stands behind; pairs that were met are known.
@@ -56,7 +56,7 @@ def _same(found: ir.Value | None, wanted: ir.Value | None, known: set[tuple[ir.V
         (mine.domain, mine.op_type, len(mine.outputs), len(mine.inputs))
         == (theirs.domain, theirs.op_type, len(theirs.outputs), len(theirs.inputs))
         and _attributes(mine) == _attributes(theirs)
-        and all(_same(one, other, known) for one, other in zip(mine.inputs, theirs.inputs, strict=True))
+        and all(is_same(one, other, known) for one, other in zip(mine.inputs, theirs.inputs, strict=True))
     )
 
 

@@ -68,6 +68,7 @@ class OperatorRule:
         functions: the elementary functions that it computes, by its attributes one of them.
         ends_in: of a pattern, the operator of its last node.
         matches: of a pattern, whether a node ends one.
+        becomes: of a pattern, the operator that a backend may put in its place, which the error bound allows as well.
     """
 
     name: str
@@ -85,6 +86,7 @@ class OperatorRule:
     functions: tuple[Elementary, ...] = ()
     ends_in: str = ""
     matches: Callable[[BoundBuilder, ir.Node], bool] | None = None
+    becomes: str = ""
 
     @property
     def onnx(self) -> str:

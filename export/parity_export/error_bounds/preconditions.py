@@ -12,7 +12,7 @@ from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, LOGITS
 INTEGERS = COMPARING | frozenset(
     {"Shape", "Size", "Gather", "Concat", "Squeeze", "Unsqueeze", "Slice", "Cast", "Add", "Sub", "Mul", "Reshape",
      "Identity", "Expand", "Transpose", "ConstantOfShape", "Range", "Where", "And", "Or", "Xor", "Not", "Clip",
-     "Max", "Min", "ReduceSum", "CumSum", "IsNaN"}
+     "Max", "Min", "ReduceSum", "CumSum", "IsNaN", "Trilu"}
 )  # fmt: skip
 """Operators that may compute sizes, places and truth values from sizes and from the inputs' own integers."""
 

@@ -2,35 +2,36 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import onnx
 import onnx_ir as ir
-from numpy.typing import NDArray
-from onnx.reference import ReferenceEvaluator
 from onnx_ir.passes import common as passes
 
 from parity_export.error_bounds.backend_fusions import refuse_inexact_fusions
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.claims import Answer, claims
+from parity_export.error_bounds.constants import fold
 from parity_export.error_bounds.decisions import decided_alike
 from parity_export.error_bounds.errors import WITH_RULES, CannotCertifyError, refusal
-from parity_export.error_bounds.gelu_fusion import refuse_written_gelus
+from parity_export.error_bounds.gelu_fusion import WrittenGelus
 from parity_export.error_bounds.known_encoder import encoded_values
+from parity_export.error_bounds.own_head import are_of_logits
 from parity_export.error_bounds.preconditions import FLOATS_OF_INTEGERS, INTEGERS, check_graph, check_node
-from parity_export.error_bounds.registry import COMPARISONS, moving, rule_of
+from parity_export.error_bounds.registry import COMPARISONS, rule_of
 from parity_export.error_bounds.rounding_model import FLUSHED
+from parity_export.error_bounds.whole_numbers import made_of_integers
+from parity_export.error_bounds.written_gelu import bound_written
 from parity_export.export_options import Bounds
 from parity_export.light_graph import full_model
 from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import ModelContract
 from parity_runtime.arguments import argument
-from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL
+from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, PROBABILITIES
 from parity_runtime.errors import first_line
+from parity_runtime.inference.probability_bound import OF_LOGITS
 from parity_runtime.tasks import CERTIFIABLE
 
-_EXACT_ON_CONSTANTS = moving("keeps") | {"Slice"}
 _FROM_CONSTANTS = frozenset({"Gather", "Where"})
 """Operators that may take numbers out of constants alone: rows of a table, what stands for a missing cell."""
 
@@ -74,9 +75,7 @@ def propagate_error_bounds(graph: OnnxGraph, contract: ModelContract, bounds: Bo
     for value in (*model.graph.inputs, *encoded):
         if value.dtype == ir.DataType.FLOAT:
             builder.begin(value, Bound(constant=FLUSHED))
-    for node in needed:
-        _apply(builder, node, model.opset_imports)
-    refuse_written_gelus(builder, needed)
+    fused = _bound_all(builder, needed, model.opset_imports)
     if not builder.knows(answer):
         raise CannotCertifyError(f"cannot certify: {answer.name} is not computed from the inputs")
     label = outputs[LABEL] if contract.is_classifier else None
@@ -84,15 +83,33 @@ def propagate_error_bounds(graph: OnnxGraph, contract: ModelContract, bounds: Bo
     _add_output(model.graph, bound, ERROR_BOUND, ir.DataType.FLOAT, answer.shape)
     if certified is not None and label is not None:
         _add_output(model.graph, certified, CERTIFIED, ir.DataType.BOOL, label.shape)
+    written = [name for name in (contract.bounded, LABEL) if name in outputs]
+    if contract.is_classifier and are_of_logits(outputs):
+        model.metadata_props.update([OF_LOGITS])
+        written.append(PROBABILITIES)
     finished = OnnxGraph(passes.RemoveUnusedNodesPass()(model).model)
     light = _with_shapes(finished.light, strict=True)
     if bounds == "tight":  # a backend infers them itself, and of so many values they are a fifth of a small graph
         _without_shapes(light.graph)
     certified_graph = finished.with_light(light)
-    written = [name for name in (contract.bounded, LABEL) if name in outputs]
-    refuse_inexact_fusions(graph, written)
-    refuse_inexact_fusions(certified_graph, [*written, ERROR_BOUND, *[CERTIFIED] * contract.is_classifier])
+    refuse_inexact_fusions(graph, written, fused)
+    refuse_inexact_fusions(certified_graph, [*written, ERROR_BOUND, *[CERTIFIED] * contract.is_classifier], fused)
     return certified_graph
+
+
+def _bound_all(builder: BoundBuilder, nodes: Sequence[ir.Node], opsets: dict[str, int]) -> Counter[str]:
+    """Record what is known of nodes' results; return which operators a backend may put in their place, how often."""
+    gelus, fused = WrittenGelus(builder), Counter[str]()
+    for node in nodes:
+        _apply(builder, node, opsets)
+        gelu = gelus.find(node)
+        if gelu is not None:
+            bound_written(builder, node.outputs[0], gelu)
+            fused["Gelu by tanh" if gelu.by_tanh else "Gelu"] += 1
+        rule = rule_of(builder, node)
+        if rule is not None and rule.becomes:
+            fused[rule.becomes] += 1
+    return fused
 
 
 def _add_output(graph: ir.Graph, value: ir.Value, name: str, dtype: ir.DataType, shape: ir.Shape | None) -> None:
@@ -125,7 +142,9 @@ def functions_of(graph: OnnxGraph, contract: ModelContract) -> set[str]:
     builder = BoundBuilder(graph.model.graph)
     nodes = _needed(outputs[contract.bounded], encoded_values(graph.model.graph, contract))
     found = [rule.function(node) for node in nodes if (rule := rule_of(builder, node)) is not None]
-    return {function.name for function in found if function is not None}
+    gelus = WrittenGelus(builder)
+    written = {"GeluTanh" if gelu.by_tanh else "Gelu" for node in nodes if (gelu := gelus.find(node)) is not None}
+    return written | {function.name for function in found if function is not None}
 
 
 def _needed(answer: ir.Value, given: Sequence[ir.Value]) -> list[ir.Node]:
@@ -149,16 +168,13 @@ def _apply(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> None
         CannotCertifyError: nothing is.
     """
     check_node(node)
-    constants = [builder.constant(value) for value in node.inputs if value is not None]
     result = node.outputs[0]
-    if decided_alike(builder, node):
-        return  # the same truth value in every evaluation
+    if decided_alike(builder, node) or _known_beforehand(builder, node, opsets):
+        return  # the same truth value in every evaluation, the same constant, or as good as that
     if node.op_type in COMPARISONS:
         builder.choose(result)
     elif builder.chosen(node) and (node.op_type != "Where" or result.dtype != ir.DataType.FLOAT):
         raise refusal(node, "it depends on a comparison")
-    elif node.op_type in _EXACT_ON_CONSTANTS and all(array is not None for array in constants):
-        builder.fold(result, _evaluate(node, [array for array in constants if array is not None], opsets))
     elif node.op_type in _FROM_CONSTANTS and result.dtype == ir.DataType.FLOAT:
         _asked(builder, node, opsets)
     elif node.op_type == "Shape" or not any(builder.knows(value) for value in node.inputs):
@@ -168,6 +184,16 @@ def _apply(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> None
             raise refusal(node, "it computes from constants or integers")
     else:
         _asked(builder, node, opsets)
+
+
+def _known_beforehand(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> bool:
+    """Record a result that is made of constants or integers alone, and return whether it is."""
+    try:
+        return fold(builder, node, opsets) or made_of_integers(builder, node)
+    except CannotCertifyError:  # a ValueError too
+        raise
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise refusal(node, f"its parts do not fit: {first_line(error)}") from error
 
 
 def _asked(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) -> None:
@@ -192,13 +218,3 @@ def _apply_rule(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) ->
     if rule.moves and all(builder.begins(value) for value in node.inputs if builder.knows(value)):
         for value in node.outputs:
             builder.begin(value, builder.bound(value))
-
-
-def _evaluate(node: ir.Node, inputs: list[NDArray[Any]], opsets: dict[str, int]) -> NDArray[Any]:
-    names = [str(value.name) for value in node.inputs if value is not None]
-    evaluator = ReferenceEvaluator(ir.to_proto(node), opsets=dict(opsets))
-    try:
-        result: NDArray[Any] = evaluator.run(None, dict(zip(names, inputs, strict=True)))[0]  # type: ignore[index]
-    except Exception as error:  # the reference evaluator's own
-        raise refusal(node, first_line(error)) from error
-    return result

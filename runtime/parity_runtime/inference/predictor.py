@@ -28,6 +28,7 @@ from parity_runtime.inference.fork_safety import survive_forks
 from parity_runtime.inference.input_validation import Arrays, named_inputs, table_inputs
 from parity_runtime.inference.memory import give_back
 from parity_runtime.inference.output_validation import check_finite, check_labels
+from parity_runtime.inference.probability_bound import OF_LOGITS, probability_error_bound
 from parity_runtime.inference.ready_inputs import ReadyInputs
 from parity_runtime.inference.session import Provider, create_session, session_provider
 from parity_runtime.inference.signature import signature_mismatches
@@ -117,6 +118,7 @@ class Predictor(FittedEstimator):
         self._ready = ReadyInputs(self.contract)
         self._unknown = UnknownCategories(self.contract)
         self._executor: Executor | None = None
+        self._of_logits = False
         self._running()
         survive_forks(self)
 
@@ -139,6 +141,7 @@ class Predictor(FittedEstimator):
                 if mismatches:
                     raise FormatError(f"the model and its contract disagree: {mismatches[0]}")
                 self.provider = session_provider(session)
+                self._of_logits = OF_LOGITS in session.get_modelmeta().custom_metadata_map.items()
                 self._executor = Executor(session, self.contract, self._model.widest_row)
             return self._executor
 
@@ -243,6 +246,31 @@ class Predictor(FittedEstimator):
         """
         error_bound: NDArray[np.float32] = self._run(self._certified_output(ERROR_BOUND), rows)
         return error_bound
+
+    def probability_error_bound(self, rows: Rows) -> NDArray[np.float32]:
+        """Return how far any compliant evaluation's probabilities can be from the exact ones.
+
+        They follow from `error_bound` of the logits; how, docs/proof.md says.
+
+        Args:
+            rows: as in `predict`.
+
+        Returns:
+            float32, of the shape of ``probabilities``; infinite where nothing is proven.
+
+        Raises:
+            InputError: the rows do not fit the contract, the model is no classifier, the predictor was not made with
+                ``certified=True``, or the certified graph does not say that its probabilities are those of its logits:
+                the module returns them itself, or an older version exported it.
+        """
+        self._certified_output(CERTIFIED)
+        if not self._of_logits:
+            raise InputError(
+                f"{self.contract.name} has no error bound of its probabilities: its certified graph does not say that "
+                "they are computed from its logits; export it again, from a module that returns logits"
+            )
+        logits, error_bound = self._run((LOGITS, self._certified_output(ERROR_BOUND)), rows)
+        return probability_error_bound(logits, error_bound)
 
     @property
     def has_error_bounds(self) -> bool:

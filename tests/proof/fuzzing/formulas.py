@@ -154,7 +154,46 @@ def attention(b: Builder) -> None:
         scores = b.node(str(b.random.choice(["Mul", "Div"])), scores, scale)
     if b.chance(0.3):
         scores = b.node("Add", scores, b.weights(b.shape[-2]))
+    if b.chance(0.6):
+        scores = _masked(b, scores, b.shape[-2])
     b.go_on(b.node("MatMul", b.node("Softmax", scores), value))
+
+
+def _masked(b: Builder, scores: str, size: int) -> str:
+    """AttentionFusion's and BiasSoftmaxFusion's mask: added or put in, causal or of some keys, constant or made."""
+    lowest = np.float32(b.random.choice([-np.inf, np.finfo(np.float32).min, -1e9, -1e4, -100.0, -1.0]))
+    hidden = np.triu(np.ones((size, size), bool), 1) if b.chance(0.5) else b.random.random(size) < 0.4
+    kind = b.random.integers(4)
+    if kind == 0:
+        return b.node("Add", *either(b, scores, np.where(hidden, lowest, np.float32(0))))
+    if kind == 1:
+        return b.node("Where", hidden, lowest, scores)
+    if kind == 2:  # as the exporter writes a causal mask
+        ones = b.node("Expand", np.float32(1), np.array([size, size]))
+        mask = b.node("Where", b.node("Equal", b.node("Trilu", ones, upper=0), np.float32(0)), lowest, np.float32(0))
+        return b.node("Add", scores, mask)
+    kept = b.node("Cast", np.logical_not(hidden), to=1)  # as Hugging Face's models have it
+    lowest = np.float32(max(lowest, np.finfo(np.float32).min))
+    mask = b.node("Mul", b.node("Sub", np.float32(1), kept), lowest)
+    return b.node("Add", scores, mask)
+
+
+def computed_constant(b: Builder) -> None:
+    """ConstantFolding: a factor, divisor or summand that is computed from constants, before or behind a linear map."""
+    c = np.abs(b.weights(b.shape[-1])) + np.float32(0.1)
+    makers = [
+        lambda: b.node("Sqrt", c), lambda: b.node("Exp", b.weights(b.shape[-1])),
+        lambda: b.node("Div", np.float32(1), c),
+        lambda: b.node("Reciprocal", b.node("Sqrt", np.float32([b.shape[-1]]))), lambda: b.node("Add", c, c + 1),
+        lambda: b.node("Mul", c, b.node("Pow", c, np.float32(0.5))), lambda: b.node("Cast", np.array([3, 0]), to=1),
+    ]  # fmt: skip
+    index = int(b.random.integers(len(makers) - (b.shape[-1] != 2)))
+    name = str(b.random.choice(["Mul", "Mul", "Add", "Sub", "Div"]))
+    constant = makers[index]()
+    if name == "Div" and index != 6:
+        b.go_on(b.node(name, b.current, constant))
+    elif name != "Div":
+        b.go_on(b.node(name, *either(b, b.current, constant)))
 
 
 def reciprocal(b: Builder) -> None:

@@ -23,12 +23,13 @@ ANY: dict[str, tuple[float, Block]] = {
     "reciprocal": (0.2, formulas.reciprocal), "normal distribution": (0.2, formulas.normal_distribution),
     "power": (0.6, formulas.power), "max and min": (0.4, layers.extremes), "chosen": (0.4, layers.chosen),
     "pad and split": (0.4, layers.pad_and_split), "cumulative sum": (0.3, layers.cumulative_sum),
-    "Softsign": (0.2, layers.softsign),
+    "Softsign": (0.2, layers.softsign), "computed constant": (0.8, formulas.computed_constant),
 }  # fmt: skip
 IMAGE: dict[str, tuple[float, Block]] = {
     "conv": (5, layers.conv), "strided conv": (2, layers.strided_conv), "pool": (1, layers.pool),
     "global pool": (0.3, layers.global_pool), "attention": (0.6, formulas.attention),
     "InstanceNorm": (0.6, formulas.instance_normalization), "conv transpose": (0.6, layers.transposed_convolution),
+    "resize": (0.6, layers.resize),
 }  # fmt: skip
 """Every block, and how often it is drawn beside the others; the second for values of channels and sizes."""
 

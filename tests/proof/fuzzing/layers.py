@@ -244,3 +244,18 @@ def transposed_convolution(b: Builder) -> None:
 
 def softsign(b: Builder) -> None:
     b.go_on(b.node("Softsign", b.current))
+
+
+def resize(b: Builder) -> None:
+    """NchwcTransformer puts an Upsample of its own: an image of another size, nearest or linear."""
+    if len(b.shape) != 3:
+        return
+    mode, places = str(b.random.choice(["nearest", "linear"])), ["asymmetric", "half_pixel", "align_corners"]
+    factors = [float(b.random.choice([1, 2, 3, 0.5, 1.5, 2.25])) for _ in range(2)]
+    sizes = [int(size * factor) for size, factor in zip(b.shape[1:], factors, strict=True)]
+    if min(sizes) < 1:
+        return
+    rounding = str(b.random.choice(["floor", "round_prefer_floor"]))
+    value = b.node("Resize", b.current, "", np.float32([1, 1, *factors]), mode=mode, nearest_mode=rounding,
+                   coordinate_transformation_mode=str(b.random.choice(places)))  # fmt: skip
+    b.go_on(value, b.shape[0], *sizes)

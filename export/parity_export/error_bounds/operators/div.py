@@ -8,7 +8,12 @@ from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.operator_rule import Node, OperatorRule, WorstCase
-from parity_export.error_bounds.operators.shared.one_operation import ROUNDED, checked_constant, scaled
+from parity_export.error_bounds.operators.shared.one_operation import (
+    ROUNDED,
+    checked_constant,
+    rounded_factor,
+    scaled,
+)
 from parity_export.error_bounds.operators.shared.quotients import lowest
 from parity_export.error_bounds.operators.shared.worst_case_graphs import (
     INTEGERS,
@@ -23,6 +28,9 @@ from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
 
 def divide(builder: BoundBuilder, node: ir.Node) -> Bound:
     """V = x / c: pre = e_x / |c| (`one_operation.scaled`), c not zero. V = x / y: see `quotient`."""
+    if builder.is_rounded(node.inputs[1]):
+        least, _, count = rounded_factor(builder, node, 0, node.inputs[1])
+        return scaled(builder, node, 0, 1 / least, folded=2 + count, alike=False)
     constant = builder.constant(node.inputs[1])
     if constant is None:
         return quotient(builder, node)

@@ -7,15 +7,27 @@ from parity_export.error_bounds.aten_operator import AtenOperator, tensors_and_n
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.operator_rule import OperatorRule, WorstCase
-from parity_export.error_bounds.operators.shared.one_operation import ROUNDED, checked_constant, scaled
+from parity_export.error_bounds.operators.shared.one_operation import (
+    ROUNDED,
+    checked_constant,
+    rounded_factor,
+    scaled,
+)
 from parity_export.error_bounds.operators.shared.worst_case_graphs import INTEGERS, behind_gemm, narrow, two_columns
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
 
 
 def multiply(builder: BoundBuilder, node: ir.Node) -> Bound:
-    """V = x c: pre = |c| e_x (`one_operation.scaled`). V = x y: see `product`."""
+    """V = x c: pre = |c| e_x (`one_operation.scaled`). V = x y: see `product`.
+
+    The roundings of a c that is computed from constants count beside the product's own: a backend may fold it.
+    """
     for index in (0, 1):
-        constant = builder.constant(node.inputs[1 - index])
+        other = node.inputs[1 - index]
+        if builder.is_rounded(other):
+            _, largest, count = rounded_factor(builder, node, index, other)
+            return scaled(builder, node, index, largest, folded=1 + count, alike=False)
+        constant = builder.constant(other)
         if constant is not None:
             return scaled(builder, node, index, checked_constant(builder, node, index, constant))
     return product(builder, node)
@@ -44,6 +56,11 @@ def worst_cases() -> list[WorstCase]:
         WorstCase("Mul constant", [("Mul", ["features", "c"], {})], {"c": factor}, narrow()),
         WorstCase("Mul", [*two_columns(), ("Mul", ["Slice0", "Slice1"], {})], INTEGERS, narrow(2)),
         behind_gemm("Gemm, Mul", [("Mul", ["Gemm0", "c"], {})], {"c": np.full(4, 0.7, np.float32)}),
+        behind_gemm(
+            "Gemm, Mul by a root",
+            [("Sqrt", ["c"], {}), ("Mul", ["Gemm0", "Sqrt1"], {})],
+            {"c": np.full(4, 0.7, np.float32)},
+        ),
         behind_gemm("Mul by a half", [("Relu", ["Gemm0"], {}), ("Mul", ["Relu1", "c"], {})], {"c": half}),
     ]
 

@@ -1,6 +1,6 @@
 """Softmax: e^(x_i - m) over the sum of all of them, m the largest x."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
@@ -11,11 +11,16 @@ from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.elementary_functions import accuracy
 from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.operator_rule import Node, OperatorRule, WorstCase
+from parity_export.error_bounds.operators.shared.masks import ceiling
 from parity_export.error_bounds.operators.shared.worst_case_graphs import INTEGERS, K, behind_gemm, ones, uniform
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
 
 _LARGEST = 0.25
 """A softmax is bounded by its slopes where its logarithm moves by less than this; elsewhere by 1."""
+
+
+_FAR = 128.0
+"""Below the largest: e to its power is far below what may be flushed."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,11 @@ def softmax(builder: BoundBuilder, node: ir.Node) -> Bound:
 
     Every y lies between 0 and 1 + lambda: where z or A is larger, that bounds it. What exp's beta and flushed results
     change is at most (n + 2)(beta + 2^-126) / s, and s is at least 1 - alpha, which its largest term is.
+
+    **Masked numbers** (`masks`). Let F be those whose ceiling lies 128 below the floor of the largest: in every
+    evaluation, and exactly, e^(x_j - m) is less than e^-100 < 2^-126 / 8 there, or zero where x_j is minus infinity,
+    and is computed as at most 2^-126. To the others that is one more number that is flushed: all above holds of them
+    alone, with E_j = 0 for the rest, whose y_j, computed and exact, are at most 2^-126 + beta.
     """
     x = builder.operand(node)
     axis = _axis(node, x)
@@ -58,7 +68,31 @@ def softmax(builder: BoundBuilder, node: ir.Node) -> Bound:
     largest = builder.emit("ReduceMax", _reduced(builder, x, axis), {"keepdims": 1})
     below = builder.emit("Mul", [builder.emit("Sub", [largest, x]), builder.number(2 * (1 + 16 * U) / scale)])
     error = builder.emit("Add", [total, below])  # E, in units, but for the scale and 8u of the largest
-    return _bounded(builder, node, (error, scale * (1 + 32 * U)), axis)
+    far = _far(builder, x, axis)
+    if far is not None:
+        error = builder.emit("Where", [far, builder.initializer(np.zeros(1, np.float32)), error])
+    bound = _bounded(builder, node, (error, scale * (1 + 32 * U)), axis)
+    return bound if far is None else replace(bound, constant=2 * bound.constant)
+
+
+def _far(builder: BoundBuilder, x: ir.Value, axis: _Axis) -> ir.Value | None:
+    """Return which numbers lie 128 below the largest in every evaluation; None where no mask can have put them there.
+
+    The largest is at least the largest x' - 2e. A number that is not finite has no such floor.
+    """
+    above = ceiling(builder, x)
+    if above is None:
+        return None
+    total, scale = builder.tensor(x)
+    reach = builder.emit("Mul", [total, builder.number(2 * UNIT * scale * (1 + 32 * U))])
+    size = builder.emit("Mul", [builder.magnitude(x), builder.number(16 * U)])
+    low = builder.emit("Sub", [builder.emit("Sub", [x, reach]), size])
+    known = builder.emit("Less", [total, builder.initializer(np.array([np.inf], np.float32))])
+    low = builder.emit("Where", [known, low, builder.initializer(np.array([-np.inf], np.float32))])
+    floor = builder.emit("ReduceMax", _reduced(builder, low, axis), {"keepdims": 1})
+    return builder.emit(
+        "Less", [builder.emit("Sub", [above, floor]), builder.initializer(np.array([-_FAR], np.float32))]
+    )
 
 
 def _axis(node: ir.Node, x: ir.Value) -> _Axis:
@@ -114,6 +148,10 @@ def worst_cases() -> list[WorstCase]:
     """Return numbers over a range, a sum of powers that loses its halves, and a number that errs beside another."""
     lost = np.full((1, K), -16.6356, np.float32)  # e^x just below u
     lost[0, 0] = 0
+    masked: list[Node] = [("Add", ["features", "mask"], {}), ("Softmax", ["Add0"], {})]
+    put: list[Node] = [("Where", ["masked", "lowest", "features"], {}), ("Softmax", ["Where0"], {})]
+    last = np.arange(K) == K - 1
+    some = {"mask": np.where(last, -np.inf, 0).astype(np.float32), "masked": last, "lowest": np.float32(-1e9)}
     beside: list[Node] = [
         ("Slice", ["features", "0", "1", "1"], {}),
         ("Concat", ["Gemm0", "Slice1"], {"axis": 1}),
@@ -123,6 +161,8 @@ def worst_cases() -> list[WorstCase]:
     return [
         WorstCase("Softmax", [("Softmax", ["features"], {"axis": 1})], {}, uniform(-4, 4, 200, 3), 3, overflows=False),
         WorstCase("Softmax, halves lost", [("Softmax", ["features"], {})], {}, lost, K, overflows=False),
+        WorstCase("Softmax, masked", masked, some, lost, K, overflows=False),
+        WorstCase("Softmax, some put away", put, some, lost, K, overflows=False),
         behind_gemm("Softmax of a sum", beside, one, outputs=2),
     ]
 

@@ -21,7 +21,8 @@ from parity_export.error_bounds.rounding_model import FLUSHED
 def where(builder: BoundBuilder, node: ir.Node) -> Bound:
     """V = c ? x : y, c the same in every evaluation: the error of the one that is chosen; a constant has one flush.
 
-    c is made of integers, of whether an input is NaN, and of an input's numbers compared with constants.
+    c is made of integers, of whether an input is NaN, and of an input's numbers compared with constants. Where minus
+    infinity is put nothing is claimed; a Softmax behind it knows better (`masks`).
     """
     condition, *chosen = node.inputs
     if not builder.alike(condition):
@@ -32,18 +33,24 @@ def where(builder: BoundBuilder, node: ir.Node) -> Bound:
     if all(bound.tensor is None for bound in bounds):
         relative = max((bound.relative for bound in bounds), default=0.0)
         return Bound(None, 1.0, relative, max((bound.constant for bound in bounds), default=0.0) + 3 * FLUSHED)
-    parts = [builder.tensor(value) if value in computed else (builder.number(2 * FLUSHED), 1.0) for value in values]
+    parts = [builder.tensor(value) if value in computed else (_of_constant(builder, value), 1.0) for value in values]
     total = builder.emit("Where", [condition, *(part for part, _ in parts)])
     return Bound(total, max(scale for _, scale in parts), 0.0, 2 * FLUSHED)
 
 
+def _of_constant(builder: BoundBuilder, value: ir.Value) -> ir.Value:
+    """Return the error bound of a constant, in units: two flushes, or infinity beside that."""
+    finite = np.isfinite(np.asarray(builder.constant(value, masks=True)))
+    return builder.number(2 * FLUSHED if finite.all() else np.where(finite, 2 * FLUSHED, np.inf))
+
+
 def _is_constant(builder: BoundBuilder, node: ir.Node, value: ir.Value | None) -> bool:
-    """Whether what may be chosen is a constant, which must be finite; anything else must have an error bound."""
-    constant = builder.constant(value)
+    """Whether what may be chosen is a constant; anything else must have an error bound."""
+    constant = builder.constant(value, masks=True)
     if constant is None and (value is None or not builder.knows(value)):
         raise refusal(node, "it chooses something that has no error bound")
-    if constant is not None and (constant.dtype != np.float32 or not np.isfinite(constant).all()):
-        raise refusal(node, "what it chooses is not finite, or no float32")
+    if constant is not None and constant.dtype != np.float32:
+        raise refusal(node, "what it chooses is no float32")
     return constant is not None
 
 

@@ -26,13 +26,13 @@ class AffineMap:
         scale: magnitudes.
         shift: the sum of the magnitudes of all that is added.
         roundings: m, that a term takes part in at most.
-        slope: scale with its signs.
+        slope: scale with its signs; None where evaluations round the constants differently: a backward pass ends.
     """
 
     scale: NDArray[np.float64]
     shift: NDArray[np.float64]
     roundings: int
-    slope: NDArray[np.float64]
+    slope: NDArray[np.float64] | None
 
 
 def after_linear(builder: BoundBuilder, node: ir.Node, affine: AffineMap, index: int = 0) -> Bound:
@@ -95,7 +95,7 @@ def _record(
     computed as such, and (gamma_(n+m) - gamma_n) |scale| P is more than the roundings of this node.
     """
     z = builder.operand(node, index)
-    if not fits(builder, node, z) or ends_at(builder, z):
+    if affine.slope is None or not fits(builder, node, z) or ends_at(builder, z):
         return
     handed = handed_on(builder, z)
     if handed is None:

@@ -91,8 +91,9 @@ def _terms(node: ir.Node) -> int:
 
 
 def check_factor(node: ir.Node, factor: Factor, terms: int) -> None:
-    """Refuse scalars before a MatMul of which a backend may multiply by the product behind the sum, and overflow."""
+    """Refuse scalars before a product of which a backend may multiply by their own product behind the sum."""
     if terms * factor.low < 1:
         raise refusal(node, f"the factor {factor.low:g} before it: fused, the sum may overflow before it is multiplied")
     if factor.high > _LARGEST_FACTOR:  # an infinite one makes NaN of a zero
-        raise refusal(node, f"the factors before it, {factor.high:g} together: fused, they may overflow by themselves")
+        found = f"the factors before it, multiplied with one another, are {factor.high:g}"
+        raise refusal(node, f"{found}: fused, they may overflow by themselves")

@@ -20,20 +20,30 @@ roundings beside:
 
     |g| (eta + |c| (r / 2)(1 + r) + gamma_5 (|x| + |mu|)) (1 + r) / sigma + gamma_5 |b|
 
+**Norms.** The exact function c -> c / sigma has the Jacobian (I - c c* / (n sigma^2)) / sigma, whose norm is at most
+1 / sigma, and on the way from c to c~ no sigma is below sigma' - 2 rho / sqrt(n), rho the norm of x's error: it is
+multiplied by at most max |g| / low. What an evaluation adds has a norm of at most sqrt(n) times
+
+    |g| (eta + sigma (r / 2)(1 + r) + gamma_5 (sigma + 2 |mu|)) (1 + r) / low
+
+because the mean of squares of c is at most sigma^2, and that of x at most (sigma + |mu|)^2.
+
 **From what the graph computes**, by two passes of its own: any sigma is within W = 2 D + eta + gamma_(n+32) sigma' of
 sigma', and nothing is claimed unless 2 W < sigma' and r < 1/4. The sum of squares times four must not overflow.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from parity_export.error_bounds.bound import Bound
+from parity_export.error_bounds.bound import Bound, Norm
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.norms.error_norm import norm_of, whole
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
 
 _SMALLEST, _LARGEST = 2.0**-60, 2.0**60
@@ -73,6 +83,7 @@ class _Row:
         size: at least the mean of |x|, of any x.
         middle: at least |mu|, of any x.
         sigma: sigma'.
+        eta: how far any mean may be off.
         reach: W.
     """
 
@@ -82,6 +93,7 @@ class _Row:
     size: ir.Value
     middle: ir.Value
     sigma: ir.Value
+    eta: ir.Value
     reach: ir.Value
 
 
@@ -108,9 +120,9 @@ class _Nodes:
         return self._builder.emit("ReduceMean", [value, self._axes], {"keepdims": 1})
 
 
-def normalized(builder: BoundBuilder, node: ir.Node, what: Normalization) -> Bound:
-    """Return the error bound of a normalization of a node's first input: see the module's text."""
-    n, x = what.count, builder.operand(node)
+def normalized(builder: BoundBuilder, node: ir.Node, what: Normalization, x: ir.Value | None = None) -> Bound:
+    """Return the error bound of a normalization of x, by default a node's first input: see the module's text."""
+    n, x = what.count, x or builder.operand(node)
     used = what.gain[what.gain > 0]
     if not _SMALLEST <= what.epsilon <= _LARGEST or (used < _SMALLEST).any() or (used > _LARGEST).any():
         raise refusal(node, "its epsilon or its scale is tiny or huge")
@@ -118,7 +130,9 @@ def normalized(builder: BoundBuilder, node: ir.Node, what: Normalization) -> Bou
         raise refusal(node, "its bias is subnormal")
     total, scale = builder.tensor(x)
     emit = _Nodes(builder, what.axes)
-    row = _row(builder, emit, (x, total, scale), what)
+    norm = None if norm_of(builder, x) is None else whole(builder, x, what.axes)
+    norm = norm if norm is not None and norm.axes == what.axes else None
+    row = _row(builder, emit, (x, total, scale), what, norm)
     low = emit("Sub", row.sigma, row.reach)
     share = _variance(builder, emit, row, low, n)
     inverse = emit("Div", emit("Add", share, 1 + 8 * U), low)  # (1 + r) / sigma, at most
@@ -135,15 +149,52 @@ def normalized(builder: BoundBuilder, node: ir.Node, what: Normalization) -> Bou
     if what.shift.any():
         each = builder.emit("Add", [each, builder.number(gamma(_OUTSIDE) / UNIT * what.shift)])
     claimed = _where_claimed(builder, emit, (row, share), each)
-    return Bound(claimed, scale * (1 + gamma(2 * n + 64)), 0.0, 16 * FLUSHED * max(1.0, float(what.gain.max())))
+    result = Bound(claimed, scale * (1 + gamma(2 * n + 64)), 0.0, 16 * FLUSHED * max(1.0, float(what.gain.max())))
+    if norm is None:
+        return result
+    return replace(result, norm=_norm(builder, emit, (norm, row, result), what))
 
 
-def _row(builder: BoundBuilder, emit: _Nodes, known: tuple[ir.Value, ir.Value, float], what: Normalization) -> _Row:
-    """Return the numbers of one mean and variance; of x, its error in units, and its scale."""
+def _norm(builder: BoundBuilder, emit: _Nodes, known: tuple[Norm, _Row, Bound], what: Normalization) -> Norm:
+    """Return the norm over the normalized axes: see the module's text."""
+    (norm, row, result), n = known, what.count
+    root, gain = math.sqrt(n) * (1 + 2.0**-40), max(float(what.gain.max()), _SMALLEST)
+    spread = emit("Mul", norm.tensor, norm.scale * UNIT / math.sqrt(n) * (1 + 2.0**-20))  # rho / sqrt(n)
+    reach = emit.sum(emit("Add", spread, spread), row.eta, emit("Mul", row.sigma, gamma(n + 32)))
+    low, highest = emit("Sub", row.sigma, reach), emit("Add", row.sigma, reach)
+    middle = emit("Add", row.middle, emit("Add", spread, spread))
+    share = _variance(builder, emit, replace(row, reach=reach, middle=middle), low, n)
+    inverse = emit("Div", emit("Mul", emit("Add", share, 1 + 8 * U), gain), low)
+    own = emit("Mul", emit("Mul", emit("Mul", share, emit("Add", share, 1.0)), highest), 0.5 / UNIT)
+    size = emit("Add", emit("Mul", emit("Add", emit("Add", middle, middle), highest), gamma(_OUTSIDE)), row.eta)
+    own = emit("Mul", emit.sum(own, emit("Mul", size, 1 / UNIT), 8 * FLUSHED), root)
+    total = emit("Mul", emit("Add", emit("Mul", norm.tensor, norm.scale), own), inverse)
+    most = float(what.shift.max()) * root
+    total = emit(
+        "Add", emit("Mul", total, 1 + gamma(2 * n + 128)), gamma(_OUTSIDE) / UNIT * most + 64 * root * gain * FLUSHED
+    )
+    claimed = _where_claimed(builder, emit, (replace(row, reach=reach), share), total)
+    return replace(norm, tensor=claimed, layers=norm.layers + 1, beside=result.tensor, scale=1 + 8 * U)
+
+
+def _row(
+    builder: BoundBuilder,
+    emit: _Nodes,
+    known: tuple[ir.Value, ir.Value, float],
+    what: Normalization,
+    norm: Norm | None,
+) -> _Row:
+    """Return the numbers of one mean and variance; of x, its error in units, and its scale.
+
+    The mean of |x~ - x| and the root of the mean of its squares are both at most its norm over sqrt(n).
+    """
     (x, total, scale), n = known, what.count
     absolute = UNIT * scale * (1 + gamma(n + 32))
     error = emit.mean(total)
     spread = emit("Add", emit("Sqrt", emit.mean(emit("Mul", total, total))), 2.0**-62)  # what is flushed of squares
+    if norm is not None:
+        most = emit("Mul", norm.tensor, norm.scale / scale / math.sqrt(n) * (1 + 2.0**-20))
+        error, spread = emit("Min", error, most), emit("Min", spread, most)
     mean = emit.mean(x)
     centre = emit("Sub", x, mean)
     squares = emit.mean(emit("Mul", centre, centre))
@@ -152,7 +203,7 @@ def _row(builder: BoundBuilder, emit: _Nodes, known: tuple[ir.Value, ir.Value, f
     eta = emit("Mul", size, gamma(n + 10) * (1 + gamma(n + 32)))
     middle = emit.sum(emit("Abs", mean), emit("Mul", error, 2 * absolute), eta)
     reach = emit.sum(emit("Mul", spread, 2 * absolute), eta, emit("Mul", sigma, gamma(n + 32)))
-    return _Row(error, spread, centre, size, middle, sigma, reach)
+    return _Row(error, spread, centre, size, middle, sigma, eta, reach)
 
 
 def _variance(builder: BoundBuilder, emit: _Nodes, row: _Row, low: ir.Value, n: int) -> ir.Value:

@@ -26,7 +26,6 @@ from parity_export.error_bounds.adjoints.steps import (
     pass_through,
     record,
     same,
-    through,
     with_share,
 )
 from parity_export.error_bounds.bound import Bound, Factor
@@ -41,6 +40,9 @@ ROUNDED = 2 * (1 + 2 * U)
 
 _ONCE = 1 + 2 * U
 
+_MOST_ROUNDINGS = 1024
+"""That a constant may count: what they are to second order is then less than one more."""
+
 
 def add_or_subtract(builder: BoundBuilder, node: ir.Node) -> Bound:
     """V = x + y, or x - y: pre = e_x + e_y. What is added to a linear map may be fused into it as its bias.
@@ -49,7 +51,12 @@ def add_or_subtract(builder: BoundBuilder, node: ir.Node) -> Bound:
     gamma_(n+1) |y'| is added, e_x grows by gamma_(n+1) / gamma_n, and e_y by 1 + 2 gamma_(n+1).
     """
     for index in (0, 1):
-        constant = builder.constant(node.inputs[1 - index])
+        if (
+            builder.is_rounded(node.inputs[1 - index])
+            and builder.bound(builder.operand(node, index)).folding is not None
+        ):
+            return _add_rounded(builder, node, index)
+        constant = builder.constant(node.inputs[1 - index], masks=node.op_type == "Add")
         if constant is not None:
             return _add_constant(builder, node, index, checked_constant(builder, node, index, constant))
     values = builder.operand(node, 0), builder.operand(node, 1)
@@ -109,18 +116,19 @@ def _record_sum(
 def _regrouped(builder: BoundBuilder, node: ir.Node) -> ir.Value | None:
     """Return what it costs to add a constant last, in (p + c) + q before a normalization; None elsewhere.
 
-    onnxruntime's SkipLayerNormalization computes (p + q) + c. In any order each of the three is rounded at most twice:
-    gamma_2 (|p'| + |c| + |q'|), which the errors of p and q raise by 2 gamma_2 of themselves. Behind a linear map p the
-    sum is one of its terms, the constant and a residual anyhow.
+    It may be written out, beginning with a mean. onnxruntime's SkipLayerNormalization computes (p + q) + c. In any
+    order each of the three is rounded at most twice: gamma_2 (|p'| + |c| + |q'|), which the errors of p and q raise by
+    2 gamma_2 of themselves. Behind a linear map p the sum is one of its terms, the constant and a residual anyhow.
     """
-    if not any(use.node.op_type == "LayerNormalization" for use in node.outputs[0].uses()):
+    if not any(use.node.op_type in ("LayerNormalization", "ReduceMean") for use in node.outputs[0].uses()):
         return None
     for value, other in (node.inputs, node.inputs[::-1]):
         inner = None if value is None else value.producer()
         if inner is None or value is None or other is None or inner.op_type not in ("Add", "Sub"):
             continue
         constants = [builder.constant(one) for one in inner.inputs]
-        if builder.bound(value).folding is None and any(array is not None for array in constants):
+        added = any(map(builder.is_rounded, inner.inputs)) or any(array is not None for array in constants)
+        if builder.bound(value).folding is None and added:
             parts = [builder.number(np.abs(array.astype(np.float64))) if array is not None else builder.magnitude(one)
                      for one, array in zip(inner.inputs, constants, strict=True) if one is not None]  # fmt: skip
             first, second, third = (*parts, builder.magnitude(other))
@@ -132,6 +140,8 @@ def _regrouped(builder: BoundBuilder, node: ir.Node) -> ir.Value | None:
 def _add_constant(builder: BoundBuilder, node: ir.Node, index: int, constant: NDArray[np.float64]) -> Bound:
     x = builder.operand(node, index)
     bound, sign = builder.bound(x), -1.0 if index == 1 and node.op_type == "Sub" else 1.0
+    if not np.isfinite(constant).all():
+        return _add_mask(builder, x, constant)
     if not constant.any() and (index == 0 or node.op_type == "Add"):
         return same(builder, node, x)
     if bound.folding is not None:
@@ -147,7 +157,43 @@ def _add_constant(builder: BoundBuilder, node: ir.Node, index: int, constant: ND
     return elementwise(builder, x, result, _ONCE)
 
 
-def scaled(builder: BoundBuilder, node: ir.Node, index: int, factor: NDArray[np.float64], folded: int = 1) -> Bound:
+def _add_rounded(builder: BoundBuilder, node: ir.Node, index: int) -> Bound:
+    """Return the error bound of a linear map and a constant c~ within R of c, which may be folded into its bias.
+
+    Where c~ takes part in n roundings it is off by at most gamma_n (|c| + R) + R: as if |c| were R + R / gamma_n more.
+    A backward pass ends here, as at every constant that evaluations round differently.
+    """
+    array, error = builder.rounded_constant(node.inputs[1 - index])
+    folding = builder.bound(builder.operand(node, index)).folding
+    size = np.abs(checked_constant(builder, node, index, array)) + error
+    size = size + error / gamma(1 if folding is None else folding.roundings + 1)
+    return after_linear(builder, node, AffineMap(np.ones(1), size, 1, None), index)
+
+
+def _add_mask(builder: BoundBuilder, x: ir.Value, mask: NDArray[np.float64]) -> Bound:
+    """Return the error bound of x and a constant that is minus infinity somewhere: there it is infinite.
+
+    Elsewhere it is that of a sum; behind a linear map gamma_(n+1) is at most twice gamma_n.
+    """
+    total, scale = builder.tensor(x)
+    folding = builder.bound(x).folding
+    if folding is None:
+        return Bound(builder.emit("Add", [total, builder.number(np.where(np.isinf(mask), np.inf, 0))]),
+                     scale * _ONCE, ROUNDED, 4 * FLUSHED)  # fmt: skip
+    n = folding.roundings + 1
+    total = builder.emit("Add", [total, builder.number(gamma(n) / UNIT * np.abs(mask))])
+    return Bound(total, 2 * scale * _ONCE, ROUNDED, 4 * FLUSHED, replace(folding, roundings=n))
+
+
+def scaled(
+    builder: BoundBuilder,
+    node: ir.Node,
+    index: int,
+    factor: NDArray[np.float64],
+    folded: int = 1,
+    *,
+    alike: bool = True,
+) -> Bound:
     """Return the error bound of x times constants: pre = |c| e_x; nothing is rounded where |c| is 1, 1/2, 1/4, ...
 
     After a linear map the factor may be folded into the weights (`after_linear`).
@@ -157,18 +203,20 @@ def scaled(builder: BoundBuilder, node: ir.Node, index: int, factor: NDArray[np.
         node: takes x.
         index: of x among the node's inputs.
         factor: c.
-        folded: roundings of a term: 1, or 2 where c is a divisor, whose reciprocal is rounded itself.
+        folded: roundings of a term: 1, or 2 where c is a divisor, whose reciprocal is rounded itself; more for a c
+            that is computed with roundings.
+        alike: whether c is the same in every evaluation. Elsewhere no slope is known, and a backward pass ends.
     """
     x = builder.operand(node, index)
-    bound, slope, factor = builder.bound(x), factor, np.abs(factor)
-    pull = constant_slope(builder, x, slope)
-    if (factor == 1).all():
+    bound, slope, factor = builder.bound(x), factor if alike else None, np.abs(factor)
+    pull = None if slope is None else constant_slope(builder, x, slope)
+    if pull is not None and (factor == 1).all():
         return same(builder, node, x, pull)
     if ((factor != 0) & (factor < 2 * FLUSH)).any():
         raise refusal(node, "its factor is subnormal")
     if bound.folding is not None:
         return after_linear(builder, node, AffineMap(factor, np.zeros(1), folded, slope), index)
-    exact = bool((np.frexp(factor)[0] == 0.5).all() and factor.max() <= 1)
+    exact = alike and bool((np.frexp(factor)[0] == 0.5).all() and factor.max() <= 1)
     rounded, largest = (0.0 if exact else folded * ROUNDED), float(factor.max())
     known = bound.factor.then(largest, folded) if factor.size == 1 else Factor()
     if bound.tensor is None and not bound.relative:  # the same exact x everywhere
@@ -178,8 +226,10 @@ def scaled(builder: BoundBuilder, node: ir.Node, index: int, factor: NDArray[np.
         error = builder.emit("Mul", [total, builder.number(factor)])
         return Bound(error, scale * _ONCE * _ONCE * _ONCE, rounded, 2 * largest * FLUSH + 4 * FLUSHED)
 
-    result = replace(through(builder, node, x, Passing(rule, pull, 0.0 if exact else 4 * folded * U)), factor=known)
-    return elementwise(builder, x, result, largest * _ONCE)
+    result = rule(*builder.tensor(x))
+    if pull is not None:
+        pass_through(builder, node, x, Passing(rule, pull, 0.0 if exact else 4 * folded * U), result)
+    return elementwise(builder, x, replace(result, factor=known), largest * _ONCE)
 
 
 def checked_constant(
@@ -194,3 +244,28 @@ def checked_constant(
     if value.shape is None or result.shape is None or value.shape != result.shape:
         raise refusal(node, "its constant has more elements than what it is combined with")
     return constant.astype(np.float64)
+
+
+def rounded_factor(
+    builder: BoundBuilder, node: ir.Node, index: int, value: ir.Value | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Return a constant that is computed with roundings, its magnitude at least and at most, and how many it counts.
+
+    Every evaluation takes c (1 + delta) with |delta| <= R / (|c'| - R), which is at most gamma_k for k = |delta| / u
+    rounded upward; one more pays for what k roundings are to second order.
+
+    Args:
+        builder: the graph.
+        node: takes it.
+        index: of the other operand.
+        value: the constant.
+    """
+    array, error = builder.rounded_constant(value)
+    size = np.abs(checked_constant(builder, node, index, array))
+    if not (error < size / 2).all():
+        raise refusal(node, "its constant may be zero")
+    count = int(np.ceil((error / (size - error)).max(initial=0.0) / U)) + 1
+    if count > _MOST_ROUNDINGS:
+        raise refusal(node, "its constant is computed with too large an error")
+    sign = np.where(array < 0, -1.0, 1.0)
+    return sign * (size - error), sign * (size + error), count
