@@ -34,8 +34,8 @@ def test_no_probability_leaves_its_error_bound(scale: float, spread: float) -> N
     for index in range(z.shape[1]):
         for sign in (1, -1):  # the other classes against this one
             moved = np.where(np.arange(z.shape[1]) == index, sign, -sign) * reach
-            exact = z - moved  # z is within reach of it, and so is every compliant answer
-            for computed in (head(z), head((exact + moved).astype(np.float32)), softmax(exact + moved)):
+            exact = z - moved  # z is within reach of it, and so is another answer, on its other side
+            for computed in (head(z), head(np.float32(exact - moved)), softmax(z), softmax(exact - moved)):
                 share = np.abs(computed - softmax(exact)) / bound
                 assert (share <= 1).all()
                 worst = max(worst, float(share.max()))
