@@ -1,6 +1,7 @@
 """A connection of uvicorn's that is cut off where its client sends its headers, or reads its answer, too slowly."""
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 import h11
@@ -73,9 +74,9 @@ def connection_class(limits: Limits) -> type[H11Protocol]:
                 body = orjson.dumps({"error": text})
                 headers: list[Any] = [(b"content-type", b"application/json"), (b"connection", b"close")]
                 headers.append((b"content-length", str(len(body)).encode()))
-                events = (h11.Response(status_code=status, headers=headers), h11.Data(data=body), h11.EndOfMessage())
-                for event in events:
-                    self.transport.write(self.conn.send(event) or b"")
+                start = h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase.encode())
+                events = (start, h11.Data(data=body), h11.EndOfMessage())
+                self.transport.write(b"".join(self.conn.send(event) or b"" for event in events))
             self.transport.close()
 
     return Connection

@@ -181,5 +181,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
     else:
         text = str(getattr(error, "detail", error))
         status, headers = getattr(error, "status_code", 500), dict(getattr(error, "headers", None) or {})
+        if headers.get("Allow") == "GET":
+            headers["Allow"] = "GET, HEAD"  # each path that answers one answers both
     exchange_of(request.scope).error = text
     return JSONResponse({"error": text}, status, headers)

@@ -168,6 +168,8 @@ def _parameters(value: dict[str, Any], what: str) -> dict[str, Any]:
     for key in _NOT_OFFERED:
         if key in found:
             raise RequestError(f"{what} asks for {key}, which this server does not offer")
+    if found.get("content_type") == "base64":  # of MLServer's codecs; taken as text, it would be another text
+        raise RequestError(f"{what} has the content_type base64, which this server does not read; send text as it is")
     return found
 
 
