@@ -123,6 +123,7 @@ BAD: list[Any] = [
     {"inputs": [tensor()], "outputs": []},
     {"inputs": [tensor()], "outputs": [{"name": "label", "parameters": {"binary_data": 1}}]},
     {"inputs": [tensor()], "outputs": [{"name": "label", "parameters": {"classification": 2}}]},
+    {"inputs": [tensor()], "outputs": [{"name": "label"}, {"name": "label"}]},
     {"inputs": [tensor()], "id": 7},
     {"inputs": [tensor()], "parameters": []},
     {"inputs": [tensor()], "parameters": {"binary_data_output": "true"}},

@@ -165,7 +165,8 @@ class Service:
 
 def _get(app: FastAPI, path: str, endpoint: Callable[..., Any], model: type, *, listed: bool = True) -> None:
     """Add a route that answers GET, and HEAD as well."""
-    app.add_api_route(path, endpoint, methods=["GET"], response_model=model, include_in_schema=listed)
+    summary = (endpoint.__doc__ or "").partition("\n")[0]
+    app.add_api_route(path, endpoint, methods=["GET"], response_model=model, summary=summary, include_in_schema=listed)
     app.add_api_route(path, endpoint, methods=["HEAD"], response_model=model, include_in_schema=False)
 
 

@@ -140,9 +140,11 @@ def _binary(name: str, size: Any, rest: memoryview, start: int) -> tuple[memoryv
 
 
 def _outputs(value: dict[str, Any], binary: bool) -> dict[str, bool]:
-    wanted = {}
+    wanted: dict[str, bool] = {}
     for item in _tensors(value, "outputs"):
         name = _name(item)
+        if name in wanted:
+            raise RequestError(f"the output {shown(name)} is wanted more than once")
         wanted[name] = _flag(_parameters(item, f"the output {shown(name)}"), "binary_data", f"{shown(name)}", binary)
     return wanted
 

@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
 from parity_runtime.serving.datatypes import BYTES, DATATYPES, NUMPY_DTYPES
 from parity_runtime.serving.served_model import ServedModel
@@ -111,12 +112,12 @@ def _request(model: ServedModel) -> dict[str, Any]:
         "required": ["name"],
         "properties": {"name": {"enum": names}, "parameters": {"$ref": f"{_SCHEMA}OutputParameters"}},
     }
-    inputs = [_tensor(spec) for spec in model.contract.inputs]
+    inputs = [_tensor(spec, model.max_rows) for spec in model.contract.inputs]
     return {
         "type": "object",
         "required": ["inputs"],
         "properties": {
-            "id": {"type": "string"},
+            "id": {"type": ["string", "null"]},
             "parameters": {"$ref": f"{_SCHEMA}RequestParameters"},
             "inputs": {
                 "type": "array",
@@ -124,14 +125,18 @@ def _request(model: ServedModel) -> dict[str, Any]:
                 "minItems": len(inputs),
                 "maxItems": len(inputs),
             },
-            "outputs": {"type": "array", "items": wanted, "minItems": 1, "uniqueItems": True},
+            "outputs": {"type": ["array", "null"], "items": wanted, "minItems": 1, "uniqueItems": True},
         },
     }
 
 
-def _tensor(spec: TensorSpec) -> dict[str, Any]:
+def _tensor(spec: TensorSpec, max_rows: int) -> dict[str, Any]:
     """Describe an input as JSON; that its data fits its shape is more than a schema can say."""
-    sizes = [{"const": size} if isinstance(size, int) else {"type": "integer", "minimum": 1} for size in spec.shape]
+    sizes: list[dict[str, Any]] = [
+        {"const": size} if isinstance(size, int) else {"type": "integer", "minimum": 1} for size in spec.shape
+    ]
+    if sizes and "minimum" in sizes[0]:
+        sizes[0]["maximum"] = max_rows
     return {
         "type": "object",
         "required": ["name", "datatype", "shape", "data"],
@@ -140,7 +145,7 @@ def _tensor(spec: TensorSpec) -> dict[str, Any]:
             "datatype": {"const": DATATYPES[spec.dtype]},
             "shape": {"type": "array", "prefixItems": sizes, "minItems": len(sizes), "maxItems": len(sizes)},
             "data": {"type": "array", "items": _cell(spec)},
-            "parameters": {"type": "object", "properties": {"binary_data_size": False}},
+            "parameters": {"type": ["object", "null"], "properties": {"binary_data_size": False}},
         },
     }
 
@@ -196,13 +201,20 @@ def _schemas() -> dict[str, Any]:
         },
     }
     binary = {"description": "true is for clients that read the binary extension.", **flag}
+    _, answers = models_json_schema(
+        [(ModelMetadata, "serialization"), (ModelReady, "serialization")], ref_template=f"{_SCHEMA}{{model}}"
+    )
     return {
+        **answers["$defs"],
         "Error": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}},
         "RequestParameters": {
-            "type": "object",
+            "type": ["object", "null"],
             "properties": {"binary_data_output": {**binary, "const": False}},
         },
-        "OutputParameters": {"type": "object", "properties": {"binary_data": {**binary, "const": False}}},
+        "OutputParameters": {
+            "type": ["object", "null"],
+            "properties": {"binary_data": {**binary, "const": False}},
+        },
         "InferAnswer": {
             "type": "object",
             "required": ["model_name", "model_version", "outputs"],

@@ -38,13 +38,14 @@ class ServedModel:
         name: of the model.
         version: the package's id.
         contract: of the model.
+        max_rows: as given.
         inline_bytes: how long a body may be that is answered sooner than it is handed to a thread; 0 where none is.
     """
 
     def __init__(self, predictor: Predictor, max_rows: int) -> None:
         self.contract: ModelContract = predictor.contract
         self.name, self.version = self.contract.name, predictor.package_id or ""
-        self._predictor = predictor
+        self._predictor, self.max_rows = predictor, max_rows
         self._inputs = ModelInputs(self.contract, max_rows)
         self._names = [spec.name for spec in self.contract.outputs]
         self._texts: dict[str, TextOutput] = {}
