@@ -15,9 +15,13 @@ import pytest
 from parity_runtime import Predictor
 from tests.unmeasured import unmeasured
 
-for needed in ("fastapi", "uvicorn", "prometheus_client", "orjson"):
-    pytest.importorskip(needed, reason="parity serve needs [serve]")
-httpx = pytest.importorskip("httpx")
+pytest.importorskip("fastapi", reason="parity serve needs [serve]")
+pytest.importorskip("orjson", reason="parity serve needs [serve]")
+pytest.importorskip("prometheus_client", reason="parity serve needs [serve]")
+pytest.importorskip("uvicorn", reason="parity serve needs [serve]")
+pytest.importorskip("httpx")
+
+import httpx
 
 from parity_runtime.serving.served_model import ServedModel
 

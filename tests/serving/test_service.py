@@ -61,12 +61,14 @@ def test_compressed_requests(service: Running, coding: str, packed: bytes) -> No
     assert answer.json()["outputs"][0]["data"] == [1, 0]
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate", "br, gzip;q=0.5", "gzip;q=0", "br"])
-def test_large_answers_are_compressed_for_clients_that_ask(service: Running, coding: str) -> None:
+@pytest.mark.parametrize(
+    ("coding", "found"),
+    [("gzip", "gzip"), ("deflate", "deflate"), ("br, gzip;q=0.5", "gzip"), ("gzip;q=0", None), ("br", None)],
+)
+def test_large_answers_are_compressed_for_clients_that_ask(service: Running, coding: str, found: str | None) -> None:
     sent = body(tensor(shape=[1000, 2], data=[0.5] * 2000))
     answer = service.client.post(INFER, content=sent, headers={"accept-encoding": coding})
-    asked = coding not in ("gzip;q=0", "br")
-    assert answer.headers.get("content-encoding") == (coding.split(";")[0].split()[-1] if asked else None)
+    assert answer.headers.get("content-encoding") == found
     assert len(answer.json()["outputs"][0]["data"]) == 1000
 
 

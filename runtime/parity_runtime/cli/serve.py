@@ -31,5 +31,5 @@ def serve(packages: tuple[Path, ...], access_log: bool, max_rows: int, max_bytes
     Every file is checked, and the test vectors are replayed, before it listens.
     """
     limits = Limits(rows=max_rows, bytes=max_bytes, held_bytes=max(Limits().held_bytes, 2 * max_bytes))
-    log = open(sys.stderr.fileno(), "wb", buffering=0, closefd=False) if access_log else None  # noqa: SIM115, PTH123
+    log = open(sys.stderr.fileno(), "wb", buffering=0, closefd=False) if access_log else None  # noqa: SIM115
     serve_packages(packages, ServeOptions(**options, limits=limits), echo_line, log)

@@ -30,7 +30,7 @@ def inflate(body: bytes, coding: str, limit: int) -> bytes:
     if coding in ("", "identity"):
         return body
     if coding not in _WINDOWS:
-        raise RequestError(f"the body's Content-Encoding is none of gzip, deflate and identity", 415)
+        raise RequestError("the body's Content-Encoding is none of gzip, deflate and identity", 415)
     try:
         return _inflated(body, _WINDOWS[coding], limit)
     except zlib.error:
@@ -55,8 +55,8 @@ def _inflated(body: bytes, window: int, limit: int) -> bytes:
 def accepted_coding(header: str) -> str | None:
     """Return the coding in which a client wants its answer, None if it takes it as it is.
 
-    >>> accepted_coding("gzip, deflate, br"), accepted_coding("deflate"), accepted_coding("gzip;q=0"), accepted_coding("")
-    ('gzip', 'deflate', None, None)
+    >>> accepted_coding("br, gzip, deflate"), accepted_coding("deflate"), accepted_coding("gzip;q=0")
+    ('gzip', 'deflate', None)
 
     Args:
         header: ``Accept-Encoding``.

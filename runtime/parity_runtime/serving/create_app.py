@@ -1,4 +1,4 @@
-"""The routes of the Open Inference Protocol (version 2, REST): health, metadata, inference, and what is told of them."""
+"""The routes of the Open Inference Protocol (version 2, REST): health, metadata, inference; and of metrics."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -60,9 +60,7 @@ class Service:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="inference")
         self._log = log
         self.app = Exchanges(self._routes(), limits, self._told)
-        self._metrics = Metrics(
-            [(model.name, model.version) for model in models], lambda: self.app.in_flight
-        )
+        self._metrics = Metrics([(model.name, model.version) for model in models], lambda: self.app.in_flight)
 
     def _routes(self) -> FastAPI:
         app = FastAPI(title="Parity", version=__version__, docs_url=None, redoc_url=None)  # they load scripts

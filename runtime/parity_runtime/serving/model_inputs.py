@@ -1,4 +1,4 @@
-"""The tensors of a request, made the inputs of a model: by the inputs' names, by its columns' names, or the only one."""
+"""The tensors of a request, made the inputs of a model: by the inputs' names, by the columns', or the only one."""
 
 import re
 from typing import Any
@@ -83,7 +83,7 @@ class ModelInputs:
                 f"the column {shown(tensor.name)} has the shape {list(tensor.shape)}; it takes [rows] or [rows, 1]"
             )
         feature = self._columns[tensor.name]
-        missing = missing_cell(feature)
+        missing: str | float | None = missing_cell(feature)
         if isinstance(tensor.data, list) and tensor.datatype != "BYTES":
             missing = MISSING_TIMESTAMP if feature.kind == "datetime" else float("nan")
         column = tensor_array(tensor, missing).reshape(-1)

@@ -81,7 +81,9 @@ def open_api(described: dict[str, Any], models: list[ServedModel]) -> dict[str, 
     paths["/metrics"] = {
         "get": {
             "summary": "Metrics, in the text format of Prometheus.",
-            "responses": {"200": {"description": "Metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+            "responses": {
+                "200": {"description": "Metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+            },
         }
     }
     return {**described, "paths": paths, "components": {"schemas": schemas}}
@@ -136,7 +138,7 @@ def _tensor(spec: TensorSpec, max_rows: int) -> dict[str, Any]:
         {"const": size} if isinstance(size, int) else {"type": "integer", "minimum": 1} for size in spec.shape
     ]
     if sizes and "minimum" in sizes[0]:
-        sizes[0]["maximum"] = max_rows
+        sizes[0] = {"type": "integer", "minimum": 0, "maximum": max_rows}
     return {
         "type": "object",
         "required": ["name", "datatype", "shape", "data"],

@@ -81,9 +81,7 @@ def serve_packages(
 
 
 def _open(path: str | Path, options: ServeOptions) -> Predictor:
-    verified = verify(
-        path, provider=options.provider, digest=options.digest, allow_operators=options.allow_operators
-    )
+    verified = verify(path, provider=options.provider, digest=options.digest, allow_operators=options.allow_operators)
     # Pinned, so that what answers is what was verified, whatever happens to the folder in between.
     return Predictor(
         path,

@@ -56,9 +56,7 @@ def _cells(tensor: RequestTensor, flat: list[Any], missing: Any) -> NDArray[Any]
     try:
         return np.array(flat, np.float64 if floating else dtype)
     except (ValueError, OverflowError) as error:
-        raise RequestError(
-            f"the data of input {shown(tensor.name)} does not fit {tensor.datatype}: {error}"
-        ) from error
+        raise RequestError(f"the data of input {shown(tensor.name)} does not fit {tensor.datatype}: {error}") from error
 
 
 def _flat(tensor: RequestTensor) -> list[Any]:
@@ -71,9 +69,7 @@ def _flat(tensor: RequestTensor) -> list[Any]:
             if nested:
                 data = list(chain.from_iterable(data))
         if not nested:
-            raise RequestError(
-                f"the data of input {shown(tensor.name)} does not have the shape {list(tensor.shape)}"
-            )
+            raise RequestError(f"the data of input {shown(tensor.name)} does not have the shape {list(tensor.shape)}")
     if len(data) != tensor.size:
         raise RequestError(
             f"input {shown(tensor.name)} holds {len(data)} values; its shape {list(tensor.shape)} takes {tensor.size}"

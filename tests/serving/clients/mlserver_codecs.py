@@ -1,9 +1,8 @@
 """MLServer's codecs at their defaults, in an environment of their own: python mlserver_codecs.py URL."""
 
-import json
 import sys
-import urllib.request
 
+import httpx
 import numpy as np
 import pandas as pd
 from mlserver.codecs import NumpyCodec, NumpyRequestCodec, PandasCodec
@@ -11,16 +10,13 @@ from mlserver.types import InferenceRequest, InferenceResponse, MetadataModelRes
 
 URL = sys.argv[1]
 ROWS = np.array([[0.1, 0.9], [0.5, 0.5]])
-CITIES = pd.DataFrame({"weight": [1.5, None], "fragile": [True, False], "city": ["Oslo", None], "zone": [3, 4],
-                       "sent": pd.to_datetime(["1970-01-02", "2020-02-29T10:00:00"])})  # fmt: skip
+PARCELS = pd.DataFrame({"weight": [1.5, None], "fragile": [True, False], "city": ["Oslo", None], "carrier": [3, 4],
+                       "sent": pd.to_datetime(["1970-01-02T00:00:00", "2020-02-29T10:00:00"])})  # fmt: skip
 
 
 def post(model: str, request: InferenceRequest) -> InferenceResponse:
-    sent = request.model_dump_json().encode()
-    path = f"{URL}/v2/models/{model}/infer"
-    asked = urllib.request.Request(path, sent, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(asked, timeout=30) as answer:
-        return InferenceResponse.model_validate_json(answer.read())
+    sent = {"content": request.model_dump_json(), "headers": {"content-type": "application/json"}}
+    return InferenceResponse.model_validate_json(httpx.post(f"{URL}/v2/models/{model}/infer", **sent).text)
 
 
 for request in (
@@ -33,8 +29,7 @@ for request in (
     assert NumpyCodec.decode_output(found["label"]).tolist() == [1, 0]
     answer.outputs = [found["label"], found["class"]]
     assert PandasCodec.decode_response(answer)["class"].tolist() == ["1", "0"]
-columns = json.loads(sys.argv[2])  # of parcels, by what they hold
-frame = CITIES.rename(columns=columns)
-assert len(NumpyCodec.decode_output(post("parcels", PandasCodec.encode_request(frame)).outputs[0])) == 2
-with urllib.request.urlopen(f"{URL}/v2/models/parcels", timeout=30) as described:
-    assert MetadataModelResponse.model_validate_json(described.read()).name == "parcels"
+answer = post("parcels", PandasCodec.encode_request(PARCELS))  # text, whole numbers, dates, and missing cells
+assert len(NumpyCodec.decode_output(answer.outputs[0])) == 2
+described = httpx.get(f"{URL}/v2/models/parcels").text
+assert MetadataModelResponse.model_validate_json(described).name == "parcels"
