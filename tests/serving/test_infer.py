@@ -129,6 +129,7 @@ BAD: list[Any] = [
     {"inputs": [tensor()], "parameters": {"binary_data_output": "true"}},
     {"inputs": [tensor(parameters=1)]},
     {"inputs": [tensor(parameters={"content_type": "base64"})]},
+    {"inputs": [tensor(parameters={"content_type": "pd_json"})]},
     {"inputs": [tensor(parameters={"shared_memory_region": "a"})]},
     {"inputs": [tensor(parameters={"binary_data_size": 16})]},
 ]

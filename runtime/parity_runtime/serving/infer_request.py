@@ -16,6 +16,9 @@ _MOST_TENSORS = 2**14
 _NOT_OFFERED = ("shared_memory_region", "classification")
 """Extensions of Triton's that change what a tensor means: ignored, they would be answered wrongly."""
 
+_ENCODED = ("base64", "pd_json")
+"""Of MLServer's codecs: taken as text, such a tensor would be another text."""
+
 
 @dataclass(frozen=True, slots=True)
 class RequestTensor:
@@ -170,8 +173,11 @@ def _parameters(value: dict[str, Any], what: str) -> dict[str, Any]:
     for key in _NOT_OFFERED:
         if key in found:
             raise RequestError(f"{what} asks for {key}, which this server does not offer")
-    if found.get("content_type") == "base64":  # of MLServer's codecs; taken as text, it would be another text
-        raise RequestError(f"{what} has the content_type base64, which this server does not read; send text as it is")
+    content_type = found.get("content_type")
+    if content_type in _ENCODED:
+        raise RequestError(
+            f"{what} has the content_type {content_type}, which this server does not read; send text as it is"
+        )
     return found
 
 

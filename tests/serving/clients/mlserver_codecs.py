@@ -10,8 +10,9 @@ from mlserver.types import InferenceRequest, InferenceResponse, MetadataModelRes
 
 URL = sys.argv[1]
 ROWS = np.array([[0.1, 0.9], [0.5, 0.5]])
-PARCELS = pd.DataFrame({"weight": [1.5, None], "fragile": [True, False], "city": ["Oslo", None], "carrier": [3, 4],
-                       "sent": pd.to_datetime(["1970-01-02T00:00:00", "2020-02-29T10:00:00"])})  # fmt: skip
+TEXT = pd.DataFrame({"city": ["Oslo", ""], "sent": ["1970-01-02", "2020-02-29T10:00:00"]}, dtype=object)
+NUMBERS = pd.DataFrame({"weight": [1.5, None], "fragile": [True, False], "carrier": [3, 4]})
+PARCELS = pd.concat([TEXT, NUMBERS], axis=1)
 
 
 def post(model: str, request: InferenceRequest) -> InferenceResponse:
@@ -29,7 +30,7 @@ for request in (
     assert NumpyCodec.decode_output(found["label"]).tolist() == [1, 0]
     answer.outputs = [found["label"], found["class"]]
     assert PandasCodec.decode_response(answer)["class"].tolist() == ["1", "0"]
-answer = post("parcels", PandasCodec.encode_request(PARCELS))  # text, whole numbers, dates, and missing cells
+answer = post("parcels", PandasCodec.encode_request(PARCELS))  # text, dates, numbers, truth values, missing cells
 assert len(NumpyCodec.decode_output(answer.outputs[0])) == 2
 described = httpx.get(f"{URL}/v2/models/parcels").text
 assert MetadataModelResponse.model_validate_json(described).name == "parcels"
