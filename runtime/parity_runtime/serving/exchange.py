@@ -22,6 +22,7 @@ class Exchange:
 
     Attributes:
         scope: of ASGI.
+        headers: of the request, by their names in lower case.
         request_id: the client's own, or a new one.
         traceparent: the client's, empty where it sent none.
         started: by the clock of `perf_counter`.
@@ -33,6 +34,7 @@ class Exchange:
     """
 
     scope: Scope
+    headers: dict[bytes, bytes]
     request_id: str
     traceparent: str
     started: float = field(default_factory=perf_counter)
@@ -76,10 +78,10 @@ class Exchanges:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        exchange = Exchange(scope, _identity(headers), _trace(headers))
+        exchange = Exchange(scope, headers, _identity(headers), _trace(headers))
         scope[KEY] = exchange
         self.in_flight += 1
-        wire = _Wire(exchange, receive, send, headers)
+        wire = _Wire(exchange, receive, send)
         try:
             await self._app(scope, wire.receive, lambda message: self._send(wire, message))
         finally:
@@ -107,7 +109,8 @@ class _Wire:
 
     __slots__ = ("_receive", "_waits", "exchange", "send", "whole")
 
-    def __init__(self, exchange: Exchange, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
+    def __init__(self, exchange: Exchange, receive: Receive, send: Send) -> None:
+        headers = exchange.headers
         self.exchange, self._receive, self.send = exchange, receive, send
         self.whole = b"transfer-encoding" not in headers and headers.get(b"content-length", b"0") == b"0"
         self._waits = headers.get(b"expect", b"").lower() == b"100-continue"
