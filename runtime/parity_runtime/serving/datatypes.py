@@ -29,6 +29,9 @@ NUMPY_DTYPES: dict[str, np.dtype[Any]] = {
 """The dtype of an array of each datatype, little-endian as the binary extension has it; text lies in objects."""
 
 
+_NAMES = {np.dtype(dtype): name for dtype, name in DATATYPES.items() if dtype != "string"}
+
+
 def datatype_of(dtype: "np.dtype[Any]") -> str:
     """Return the protocol's name of an array's dtype; text (``object`` or numpy's ``U``) is BYTES.
 
@@ -36,4 +39,4 @@ def datatype_of(dtype: "np.dtype[Any]") -> str:
     >>> datatype_of(np.dtype("float32")), datatype_of(np.dtype("U3"))
     ('FP32', 'BYTES')
     """
-    return DATATYPES.get(dtype.name, BYTES)
+    return _NAMES.get(dtype, BYTES)

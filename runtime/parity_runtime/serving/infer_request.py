@@ -79,7 +79,7 @@ def parse_request(body: bytes, header_length: str | None = None) -> InferRequest
         raise RequestError(f"the body is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise RequestError("the body is no JSON object")
-    parameters = _parameters(value, "the request")
+    parameters = _parameters(value, "the request", "")
     binary = _flag(parameters, "binary_data_output", "the request")
     outputs = None if value.get("outputs") is None else _outputs(value, binary)
     return InferRequest(_optional(value, "id", str, "the request"), _inputs(value, rest), outputs, binary)
@@ -113,7 +113,7 @@ def _inputs(value: dict[str, Any], rest: memoryview) -> tuple[RequestTensor, ...
 
 def _input(item: Any, rest: memoryview, start: int) -> tuple[RequestTensor, int]:
     name = _name(item)
-    parameters = _parameters(item, f"the tensor {shown(name)}")
+    parameters = _parameters(item, "the tensor ", name)
     datatype, shape = item.get("datatype"), item.get("shape")
     if not isinstance(datatype, str) or datatype not in NUMPY_DTYPES:
         raise RequestError(
@@ -148,7 +148,7 @@ def _outputs(value: dict[str, Any], binary: bool) -> dict[str, bool]:
         name = _name(item)
         if name in wanted:
             raise RequestError(f"the output {shown(name)} is wanted more than once")
-        wanted[name] = _flag(_parameters(item, f"the output {shown(name)}"), "binary_data", f"{shown(name)}", binary)
+        wanted[name] = _flag(_parameters(item, "the output ", name), "binary_data", "an output", binary)
     return wanted
 
 
@@ -168,16 +168,18 @@ def _name(item: Any) -> str:
     return name
 
 
-def _parameters(value: dict[str, Any], what: str) -> dict[str, Any]:
-    found: dict[str, Any] = _optional(value, "parameters", dict, what) or {}
+def _parameters(value: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
+    found: dict[str, Any] | None = value.get("parameters")
+    if not found and (found is None or isinstance(found, dict)):
+        return {}
+    what = f"{kind}{shown(name)}" if name else kind
+    _optional(value, "parameters", dict, what)
     for key in _NOT_OFFERED:
         if key in found:
             raise RequestError(f"{what} asks for {key}, which this server does not offer")
-    content_type = found.get("content_type")
-    if content_type in _ENCODED:
-        raise RequestError(
-            f"{what} has the content_type {content_type}, which this server does not read; send text as it is"
-        )
+    encoded = found.get("content_type")
+    if encoded in _ENCODED:
+        raise RequestError(f"{what} has the content_type {encoded}, which is not read here; send text as it is")
     return found
 
 

@@ -4,11 +4,9 @@ from math import prod
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
 from parity_runtime.contract import ModelContract, batch_name
 from parity_runtime.errors import ConformanceError, InputError
-from parity_runtime.inference.input_validation import Arrays
+from parity_runtime.inference.output_validation import check_finite
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.printable import shown
 from parity_runtime.serving.datatypes import BYTES, DATATYPES
@@ -52,6 +50,8 @@ class ServedModel:
         if self.contract.is_classifier:
             self._names.append(CLASS)
             self._texts[CLASS] = TextOutput(predictor.classes_.astype(str).tolist())
+        names = () if self.contract.task == "tensors" else _FINITE
+        self._finite = [name for name in self._names if name in names]
         self._head = {"model_name": self.name, "model_version": self.version}
         self.inline_bytes = self._inline_bytes()
 
@@ -83,11 +83,12 @@ class ServedModel:
         wanted = self._wanted(request)
         try:
             outputs = self._predictor.run(self._inputs.of(request.tensors))
+            for name in self._finite:
+                check_finite(outputs[name])
         except InputError as error:
             raise RequestError(str(error)) from error
         except ConformanceError as error:  # the model's fault, whatever the rows
             raise RequestError(str(error), 500) from error
-        self._check_finite(outputs)
         if CLASS in wanted:
             outputs[CLASS] = outputs["label"]
         head = self._head if request.id is None else {**self._head, "id": request.id}
@@ -100,15 +101,6 @@ class ServedModel:
         if unknown:
             raise RequestError(f"there is no output {shown(unknown[0])}; the model gives {', '.join(self._names)}")
         return request.outputs
-
-    def _check_finite(self, outputs: Arrays) -> None:
-        """Refuse rows whose outputs are no numbers."""
-        if self.contract.task == "tensors":
-            return
-        for name in _FINITE:
-            if name in outputs and not np.isfinite(outputs[name]).all():
-                row = int(np.argmin(np.isfinite(outputs[name]).reshape(len(outputs[name]), -1).all(axis=1)))
-                raise RequestError(f"row {row + 1}: the model computes no finite output for these numbers")
 
     def _inline_bytes(self) -> int:
         """Return how long a body may be that is surely answered within `_QUICK`; 0 where none is.

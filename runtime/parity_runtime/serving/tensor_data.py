@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_runtime.inference.input_validation import all_finite
 from parity_runtime.printable import shown
 from parity_runtime.serving.datatypes import BYTES, NUMPY_DTYPES
 from parity_runtime.serving.infer_request import RequestTensor
@@ -21,8 +22,8 @@ _LENGTH = 4  # bytes that say how long a text of the binary extension is, little
 def tensor_array(tensor: RequestTensor, missing: Any = None) -> NDArray[Any]:
     """Return a tensor's data as an array of its shape.
 
-    Numbers of JSON are float64 where the datatype is one of floats: what does not fit float32 is refused later, by
-    whoever knows what the model takes.
+    Numbers of JSON are float64 where the datatype is one of floats and one of them does not fit: it is refused later,
+    by whoever knows what the model takes.
 
     >>> tensor_array(RequestTensor("x", "FP32", (2,), [1, None])).tolist()
     [1.0, nan]
@@ -54,6 +55,11 @@ def _cells(tensor: RequestTensor, flat: list[Any], missing: Any) -> NDArray[Any]
         flat = [missing if cell is None else cell for cell in flat]
         floating = isinstance(missing, float)
     try:
+        if dtype.char == "f" and _NONE not in found:
+            with np.errstate(over="ignore"):
+                single = np.array(flat, dtype)
+            if all_finite(single):
+                return single
         return np.array(flat, np.float64 if floating else dtype)
     except (ValueError, OverflowError) as error:
         raise RequestError(f"the data of input {shown(tensor.name)} does not fit {tensor.datatype}: {error}") from error
