@@ -51,11 +51,12 @@ class Running:
 
 
 @contextmanager
-def serving(*arguments: object) -> Iterator[Running]:
+def serving(*arguments: object, environment: dict[str, str] | None = None) -> Iterator[Running]:
     """Start a service, and stop it: it exits with 0 and has told nothing but its answers."""
     command = [str(PARITY), "serve", *map(str, arguments), "--port", "0"]
     command += [] if "--drain" in arguments else ["--drain", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=unmeasured())
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env=environment or unmeasured())  # fmt: skip
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line, process.communicate()[1]

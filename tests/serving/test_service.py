@@ -16,6 +16,7 @@ import pytest
 
 from parity_runtime import InputError, Package, Predictor
 from parity_runtime.serving.serve_packages import ServeOptions, serve_packages
+from tests.python_path import python_path
 from tests.serving.conftest import DATA, PARITY, Running, body, serving, tensor
 from tests.unmeasured import unmeasured
 
@@ -269,3 +270,29 @@ def test_predictions_of_many_threads_are_each_their_own(service: Running) -> Non
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+NO_CONNECTION = """
+import os, sys
+
+def refuse(event, arguments):
+    if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo"):
+        os.write(2, f"{event} {arguments}\\n".encode())
+        os._exit(77)
+
+sys.addaudithook(refuse)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="asks /proc which process is which")
+def test_it_listens_at_the_loopback_interface_alone_and_connects_to_nobody(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(NO_CONNECTION)
+    environment = unmeasured() | {"PYTHONPATH": python_path(str(tmp_path))}
+    with serving(DATA / "xor", environment=environment) as running:
+        assert running.client.post(INFER, content=body()).status_code == 200
+        own = {link.readlink().name for link in Path(f"/proc/{running.process.pid}/fd").iterdir() if link.is_symlink()}
+        lines = [
+            line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()
+        ]
+        found = {words[1] for words in lines if f"socket:[{words[9]}]" in own}
+    assert found == {f"0100007F:{running.port:04X}"}

@@ -1,4 +1,4 @@
-"""The path that is asked for predictions, as ASGI alone: what a framework adds to a request costs more than an answer."""
+"""The path that is asked for predictions, as ASGI alone: what a framework adds to it costs more than an answer."""
 
 import asyncio
 import logging
