@@ -1,7 +1,7 @@
 """python benchmarks/serving.py: what a request of ``parity serve`` takes, beside a bare recipe of the same model.
 
-The recipe is what a tutorial writes: FastAPI, a pydantic model of the body, onnxruntime, lists. Both run in uvicorn with
-the same connections. Figures are of the processor, of the server's process alone: they hold on a machine that is busy.
+The recipe is what a tutorial writes: FastAPI, a pydantic model of the body, onnxruntime, lists. Both run in uvicorn,
+asked over as many connections. Figures are of the processor, of the server's process alone.
 """
 
 import asyncio
@@ -81,8 +81,10 @@ def main(package: str, clients: int, seconds: float) -> None:
         costs[name] = cost
         failed += sum(load.problems.values())
         times = 1e3 * np.percentile(load.seconds or [0.0], [50, 99])
-        click.echo(f"{name}: {1e6 * cost:.0f} us of the processor a request, {len(load.seconds)} answers, "
-                   f"50 % within {times[0]:.1f} ms, 99 % {times[1]:.1f}; {dict(load.problems) or 'no error'}")  # fmt: skip
+        click.echo(
+            f"{name}: {1e6 * cost:.0f} us of the processor a request, {len(load.seconds)} answers, "
+            f"50 % within {times[0]:.1f} ms, 99 % {times[1]:.1f}; {dict(load.problems) or 'no error'}"
+        )
     click.echo(f"beside the recipe {costs['parity, 1 row'] / costs['recipe, 1 row']:.2f}")
     for name in ("JSON", "binary"):
         click.echo(f"{name}: {costs[f'parity, 1,000 rows, {name}'] / own:.1f} times the model")

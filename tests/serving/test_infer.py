@@ -160,6 +160,13 @@ def test_a_hostile_shape_is_refused_at_once(xor: ServedModel, shape: list[int]) 
     assert time.monotonic() - started < 30
 
 
+def test_millions_of_lists_are_refused_before_they_are_made(xor: ServedModel) -> None:
+    for sent in (b'{"inputs":[' + b"[]," * 200_000 + b"[]]}", b"[" * 200_000, b'{"inputs":[' + b'{"a":[]},' * 99_999):
+        with pytest.raises(RequestError, match="holds more than 131072 lists and objects") as refused:
+            xor.infer(sent)
+        assert refused.value.status == 413
+
+
 def test_more_rows_than_the_limit_are_refused_with_413(xor: ServedModel) -> None:
     with pytest.raises(RequestError, match="a batch of 101 rows is more than 100") as refused:
         xor.infer(body(tensor(shape=[101, 2], data=[0] * 202)))

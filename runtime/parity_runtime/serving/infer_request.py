@@ -13,6 +13,8 @@ from parity_runtime.serving.request_error import RequestError
 _LARGEST_SIZE = 2**31
 _MOST_DIMENSIONS = 16
 _MOST_TENSORS = 2**14
+MOST_CONTAINERS = 2**17
+"""Lists and objects of a body: a parser that makes millions of them stands still for seconds, and everyone with it."""
 _NOT_OFFERED = ("shared_memory_region", "classification")
 """Extensions of Triton's that change what a tensor means: ignored, they would be answered wrongly."""
 
@@ -59,7 +61,9 @@ class InferRequest:
     binary: bool
 
 
-def parse_request(body: bytes, header_length: str | None = None) -> InferRequest:
+def parse_request(
+    body: bytes, header_length: str | None = None, most_containers: int = MOST_CONTAINERS
+) -> InferRequest:
     """Take apart the body of an inference.
 
     >>> parse_request(b'{"inputs": [{"name": "x", "shape": [1], "datatype": "FP32", "data": [2]}]}').tensors
@@ -68,11 +72,14 @@ def parse_request(body: bytes, header_length: str | None = None) -> InferRequest
     Args:
         body: JSON, and behind it the tensors of the binary extension.
         header_length: the header ``Inference-Header-Content-Length``: how many bytes the JSON has; None if all.
+        most_containers: how many lists and objects it may hold.
 
     Raises:
         RequestError: the body is not what the protocol says.
     """
     head, rest = _split(body, header_length)
+    if body.count(b"[", 0, len(head)) + body.count(b"{", 0, len(head)) > most_containers:
+        raise RequestError(f"the JSON holds more than {most_containers} lists and objects; send data flat", 413)
     try:
         value = orjson.loads(head)
     except ValueError as error:

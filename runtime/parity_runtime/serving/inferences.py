@@ -101,6 +101,8 @@ class Inferences:
             answer = await self._answer(exchange, receive)
         except RequestError as error:
             answer = refusal(exchange, error)
+        except asyncio.CancelledError:  # uvicorn's, of what is not answered when the service must stop
+            answer = refusal(exchange, RequestError("the service has stopped; ask another", 503))
         except Exception as error:
             if out_of_memory(error):
                 text = "there is not enough memory for this request; send it in parts"

@@ -20,6 +20,7 @@ from parity_runtime.serving.served_model import ServedModel
 from parity_runtime.serving.server import Server
 from parity_runtime.verification.verify import verify
 
+_MOST_THREADS = 4  # each may hold twenty times its body
 _BACKLOG = 2048  # connections that wait to be taken
 
 
@@ -74,10 +75,16 @@ def serve_packages(
         access_log = AccessLog(log) if log is not None else None
         if access_log is not None:
             stack.callback(access_log.close)
-        service = Service(models, options.limits, os.cpu_count() or 1, access_log.add if access_log else None)
+        service = Service(models, options.limits, _threads(), access_log.add if access_log else None)
         for model in models:
             listening(f"{model.name} ({model.version}) on port {listener.getsockname()[1]}")
         Server(service.app, options.limits, options.drain).run(sockets=[listener])
+
+
+def _threads() -> int:
+    """Return how many bodies are worked on at once: one a core, and no more than bounded memory allows."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _MOST_THREADS)
 
 
 def _open(path: str | Path, options: ServeOptions) -> Predictor:

@@ -11,7 +11,7 @@ from parity_runtime.inference.predictor import Predictor
 from parity_runtime.printable import shown
 from parity_runtime.serving.datatypes import BYTES, DATATYPES
 from parity_runtime.serving.infer_answer import InferAnswer, TextOutput, encode_answer
-from parity_runtime.serving.infer_request import InferRequest, parse_request
+from parity_runtime.serving.infer_request import MOST_CONTAINERS, InferRequest, parse_request
 from parity_runtime.serving.model_inputs import ModelInputs, zeros
 from parity_runtime.serving.request_error import RequestError
 from parity_runtime.tensor_spec import TensorSpec
@@ -44,6 +44,7 @@ class ServedModel:
         self.contract: ModelContract = predictor.contract
         self.name, self.version = self.contract.name, predictor.package_id or ""
         self._predictor, self.max_rows = predictor, max_rows
+        self._most_containers = max(MOST_CONTAINERS, 2 * max_rows)  # rows may be lists
         self._inputs = ModelInputs(self.contract, max_rows)
         self._names = [spec.name for spec in self.contract.outputs]
         self._texts: dict[str, TextOutput] = {}
@@ -79,7 +80,7 @@ class ServedModel:
         Raises:
             RequestError: it cannot be answered.
         """
-        request = parse_request(body, header_length)
+        request = parse_request(body, header_length, self._most_containers)
         wanted = self._wanted(request)
         try:
             outputs = self._predictor.run(self._inputs.of(request.tensors))
