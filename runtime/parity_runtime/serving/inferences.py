@@ -123,7 +123,7 @@ class Inferences:
             raise RequestError(f"{text}, or {_BINARY.decode()}", 415)
         body = await self._bodies.read(receive, headers.get(b"content-length", b""))
         try:
-            if len(body) <= model.inline_bytes and b"content-encoding" not in headers:
+            if len(body) <= model.inline_bytes[_LENGTH in headers] and b"content-encoding" not in headers:
                 return _encoded(model.infer(body, _length(headers)), None)
             return await asyncio.get_running_loop().run_in_executor(self._threads, self._work, model, headers, body)
         finally:

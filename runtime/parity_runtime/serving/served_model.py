@@ -17,7 +17,8 @@ from parity_runtime.serving.request_error import RequestError
 from parity_runtime.tensor_spec import TensorSpec
 
 _QUICK = 1e-3  # seconds; handing a body to a thread costs a quarter of it, and holds up no one
-_LARGEST_INLINE = 2**13  # bytes; reading a larger body takes that long
+_LARGEST_INLINE = (2**13, 2**16)  # bytes, of JSON and with binary tensors; reading a larger body takes that long
+_CELL_BYTES = (2, 1)  # that a cell of a row has at least
 _MANY = 64  # rows, of which the time of one more is told
 _FINITE = ("probabilities", "value", "embedding")  # beside others a label would mean nothing
 PLATFORM = "onnx_onnxv1"
@@ -37,7 +38,8 @@ class ServedModel:
         version: the package's id.
         contract: of the model.
         max_rows: as given.
-        inline_bytes: how long a body may be that is answered sooner than it is handed to a thread; 0 where none is.
+        inline_bytes: how long a body may be, of JSON and with binary tensors, that is answered sooner than it is handed
+            to a thread; 0 where none is.
     """
 
     def __init__(self, predictor: Predictor, max_rows: int) -> None:
@@ -103,18 +105,22 @@ class ServedModel:
             raise RequestError(f"there is no output {shown(unknown[0])}; the model gives {', '.join(self._names)}")
         return request.outputs
 
-    def _inline_bytes(self) -> int:
-        """Return how long a body may be that is surely answered within `_QUICK`; 0 where none is.
+    def _inline_bytes(self) -> tuple[int, int]:
+        """Return how long bodies may be that are surely answered within `_QUICK`; 0 where none is.
 
-        A cell of a row has two bytes at least. Where a row has a length of its own, its bytes say nothing of the time.
+        Where a row has a length of its own, its bytes say nothing of the time.
         """
         sizes = {size for spec in self.contract.inputs for size in spec.shape if isinstance(size, str)}
         if sizes != {batch_name(self.contract)}:
-            return 0
+            return 0, 0
         one, many = self._seconds(1), self._seconds(_MANY)
         rows = (_QUICK - one) / max(1e-9, (many - one) / (_MANY - 1))
         cells = sum(prod(int(size) for size in spec.shape[1:]) for spec in self.contract.inputs)
-        return int(min(_LARGEST_INLINE, max(0.0, rows) * cells * 2))
+        json, binary = (
+            int(min(largest, max(0.0, rows) * cells * size))
+            for largest, size in zip(_LARGEST_INLINE, _CELL_BYTES, strict=True)
+        )
+        return json, binary
 
     def _seconds(self, rows: int) -> float:
         """Return how long some rows take; the first run is not counted."""
