@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from parity_export.error_bounds.adjoints.adjoint import Step
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.errors import CannotCertifyError, refusal
+from parity_export.error_bounds.precision import FLOAT32, Precision
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U, upward
 from parity_export.graph.nodes import ConstantPool
 
@@ -21,10 +22,14 @@ class BoundBuilder:
     """A graph, the error bounds of its float values, and its constants.
 
     Args:
-        graph: nodes are appended to it, their names begin with ``error_bound.``.
+        graph: nodes are appended to it.
         takers: how often each value is taken on the way to the answer, for a backward pass; None without one.
+        precision: that the bounded evaluations may compute in.
+        names: that those of nodes begin with; others for each builder of a graph.
 
     Attributes:
+        precision: as given.
+        overflow: tensors that are infinite in rows where a value may leave the range of the precision's format, else 0.
         initializer: returns the constant of an array as it is; one for equal ones.
         backwards: whether rules record their steps (`adjoints.steps`).
         takers: as given.
@@ -34,8 +39,15 @@ class BoundBuilder:
         prepaid: at least gamma of the sums of every linear map, the other way round.
     """
 
-    def __init__(self, graph: ir.Graph, takers: Mapping[ir.Value, int] | None = None) -> None:
-        self._graph = graph
+    def __init__(
+        self,
+        graph: ir.Graph,
+        takers: Mapping[ir.Value, int] | None = None,
+        precision: Precision = FLOAT32,
+        names: str = "error_bound.",
+    ) -> None:
+        self._graph, self._names = graph, names
+        self.precision, self.overflow = precision, list[ir.Value]()
         self.backwards, self.takers = takers is not None, {} if takers is None else takers
         self.steps: dict[ir.Value, Step] = {}
         self.handed_on: set[ir.Value] = set()
@@ -47,7 +59,7 @@ class BoundBuilder:
         self._chosen: set[ir.Value] = set()
         self._begins: set[ir.Value] = set()
         self._least: dict[ir.Value, float] = {}
-        self.initializer = ConstantPool(graph, "error_bound.").value
+        self.initializer = ConstantPool(graph, names).value
         self._magnitudes: dict[ir.Value, ir.Value] = {}
         self._lengths: dict[tuple[ir.Value, tuple[int, ...]], ir.Value] = {}
         self._count = 0
@@ -218,7 +230,7 @@ class BoundBuilder:
 
     def topmost(self, value: ir.Value, count: int) -> ir.Value:
         """Return the places of the largest numbers along the last axis."""
-        name = f"error_bound.TopK_{self._count}"
+        name = f"{self._names}TopK_{self._count}"
         self._count += 1
         node = ir.node("TopK", [value, self.initializer(np.array([count]))], num_outputs=2, name=name)
         for output, kind in zip(node.outputs, ("values", "places"), strict=True):
@@ -235,7 +247,7 @@ class BoundBuilder:
 
     def emit(self, op_type: str, inputs: Sequence[ir.Value | None], attributes: Any = None) -> ir.Value:
         """Append a node with one output and return that."""
-        name = f"error_bound.{op_type}_{self._count}"
+        name = f"{self._names}{op_type}_{self._count}"
         self._count += 1
         node = ir.node(op_type, inputs, attributes, name=name)
         node.outputs[0].name = name

@@ -50,11 +50,12 @@ def bilinear(builder: BoundBuilder, node: ir.Node) -> Bound:
     first, second = (_operand(builder, node, index) for index in (0, 1))
     terms = _terms(node)
     factor = _both(first.factor, second.factor)
-    n = terms + 1 + factor.roundings
+    n = builder.precision.roundings(terms + 1 + factor.roundings)
+    error = builder.precision.of_products(n) if None in (first.error, second.error) else gamma(n)
     check_factor(node, factor, terms)
-    rounding = builder.emit("Mul", [first.size, builder.number(gamma(n) / UNIT)])
-    error = builder.number(FLUSHED) if first.error is None else first.error
-    total = builder.emit("MatMul", [builder.emit("Add", [rounding, error]), second.size])
+    rounding = builder.emit("Mul", [first.size, builder.number(error / UNIT)])
+    known = builder.number(FLUSHED) if first.error is None else first.error
+    total = builder.emit("MatMul", [builder.emit("Add", [rounding, known]), second.size])
     if second.error is not None:
         total = builder.emit("Add", [total, builder.emit("MatMul", [first.size, second.error])])
     scale = max(first.scale, second.scale) * (1 + gamma(terms + 16))

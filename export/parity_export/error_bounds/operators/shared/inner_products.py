@@ -102,8 +102,8 @@ def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts
     x = builder.operand(node)
     bound = builder.bound(x)
     terms = products.terms
-    n = terms + (products.bias is not None) + products.extra
-    error = gamma(n)
+    n = builder.precision.roundings(terms + (products.bias is not None) + products.extra)
+    error = builder.precision.of_products(n)
     weight = np.abs(products.weight.astype(np.float64))
     used = weight[weight > 0]
     folding = Folding(n, float(used.min(initial=np.inf)), float(used.max(initial=0.0)))
@@ -176,7 +176,8 @@ def _record(builder: BoundBuilder, node: ir.Node, products: InnerProducts, evalu
     operand = builder.emit("Mul", [builder.magnitude(x), builder.number(made.error / UNIT)])
     operand = builder.emit("Add", [operand, builder.number(FLUSHED)])
     own = Bound(evaluate(operand, magnitudes, builder.number(made.offset)))
-    own = with_share(builder, own, Bound(made.total), 2 * gamma(products.terms + 2 + products.extra) * (1 + 4 * U))
+    count = builder.precision.roundings(products.terms + 2 + products.extra)
+    own = with_share(builder, own, Bound(made.total), 2 * builder.precision.of_products(count) * (1 + 4 * U))
     builder.prepaid = max(builder.prepaid, rounding(back.terms))
     sizes = tuple(size for size in (x.shape or ())[1:] if isinstance(size, int))
     record(builder, node, own, [(x, linear(builder, Transposed(back.apply, back.terms, made.norm, sizes)))])
