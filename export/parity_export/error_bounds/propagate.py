@@ -92,11 +92,9 @@ def propagate_error_bounds(
     if not builder.knows(answer):
         raise CannotCertifyError(f"cannot certify: {answer.name} is not computed from the inputs")
     label = outputs[LABEL] if contract.is_classifier else None
-    known = (
-        Answer(answer, label)
-        if low is None
-        else _at_hand(builder, low, Answer(answer, label), contract, model.opset_imports)
-    )
+    known = Answer(answer, label)
+    if low is not None:
+        known = _at_hand(builder, low, known, contract, model)
     bound, certified = claims(builder, needed, known, contract)
     _add_output(model.graph, bound, ERROR_BOUND, ir.DataType.FLOAT, answer.shape)
     if certified is not None and label is not None:
@@ -105,11 +103,11 @@ def propagate_error_bounds(
     if contract.is_classifier and are_of_logits(outputs):
         model.metadata_props.update([OF_LOGITS])
         written.append(PROBABILITIES)
-    finished = OnnxGraph(passes.RemoveUnusedNodesPass()(model).model)
-    light = _with_shapes(finished.light, strict=True)
+    pruned = OnnxGraph(passes.RemoveUnusedNodesPass()(model).model)
+    light = _with_shapes(pruned.light, strict=True)
     if bounds == "tight":  # a backend infers them itself, and of so many values they are a fifth of a small graph
         _without_shapes(light.graph)
-    certified_graph = finished.with_light(light)
+    certified_graph = pruned.with_light(light)
     refuse_inexact_fusions(graph, written, fused)
     refuse_inexact_fusions(certified_graph, [*written, ERROR_BOUND, *[CERTIFIED] * contract.is_classifier], fused)
     return certified_graph

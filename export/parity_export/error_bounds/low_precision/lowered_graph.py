@@ -154,8 +154,9 @@ def _round_inputs(graph: ir.Graph, found: Lowered, storage: Storage) -> None:
         makers = [node for node in graph if value in node.outputs]
         low = ir.node("Cast", [value], {"to": storage.dtype}, name=f"{_PREFIX}low.{value.name}")
         back = ir.node("Cast", [low.outputs[0]], {"to": ir.DataType.FLOAT}, name=f"{_PREFIX}{value.name}")
-        for node, dtype in ((low, storage.dtype), (back, ir.DataType.FLOAT)):
-            node.outputs[0].name, node.outputs[0].shape, node.outputs[0].dtype = node.name, value.shape, dtype
+        _like(low, value)
+        _like(back, value)
+        low.outputs[0].dtype = storage.dtype
         if makers:
             graph.insert_after(makers[0], [low, back])
         else:
@@ -168,9 +169,9 @@ def _round_inputs(graph: ir.Graph, found: Lowered, storage: Storage) -> None:
 
 
 def _like(node: ir.Node, value: ir.Value) -> None:
-    """Give a node's result its name, and the shape and type of another value."""
+    """Give a node's result its name, and the shape of another float."""
     result = node.outputs[0]
-    result.name, result.shape, result.type = node.name, value.shape, value.type
+    result.name, result.shape, result.dtype = node.name, value.shape, ir.DataType.FLOAT
 
 
 def _constant(value: ir.Value | None) -> NDArray[np.generic] | None:

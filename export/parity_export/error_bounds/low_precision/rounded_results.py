@@ -121,7 +121,7 @@ def _guard(builder: BoundBuilder, value: ir.Value, largest: float) -> None:
     least = builder.initializer(np.float32(largest * (1 - 4 * U)))
     infinite, zero = builder.initializer(np.float32(np.inf)), builder.initializer(np.float32(0))
     beyond = builder.emit("Where", [builder.emit("Less", [size, least]), zero, infinite])
-    beyond.shape = value.shape
+    beyond.shape, beyond.dtype = value.shape, ir.DataType.FLOAT
     builder.overflow.append(beyond)
 
 
