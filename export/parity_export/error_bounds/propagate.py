@@ -25,7 +25,7 @@ from parity_export.error_bounds.own_head import are_of_logits
 from parity_export.error_bounds.precision import FLOAT32, Precision
 from parity_export.error_bounds.preconditions import FLOATS_OF_INTEGERS, INTEGERS, check_graph, check_node
 from parity_export.error_bounds.registry import COMPARISONS, OPERATORS, rule_of
-from parity_export.error_bounds.rounding_model import FLUSHED
+from parity_export.error_bounds.rounding_model import FLUSHED, U
 from parity_export.error_bounds.whole_numbers import made_of_integers
 from parity_export.error_bounds.written_gelu import bound_written
 from parity_export.export_options import Bounds
@@ -56,7 +56,8 @@ def propagate_error_bounds(
         contract: of the model.
         bounds: ``tight`` for smaller bounds by a pass backwards from the answers, which takes longer.
         precision: that the bounded evaluations may compute in. With a lower one than float32 the graph is that which is
-            computed in it (`low_precision`), in float32, and both outputs speak of evaluations in that precision.
+            computed in it (`low_precision`), in float32, and both outputs speak of evaluations in that precision:
+            ``error_bound`` of how far they may be from the values beside it.
 
     Raises:
         CannotCertifyError: an operator has no rule, the installed onnxruntime puts another function in the place of
@@ -96,6 +97,9 @@ def propagate_error_bounds(
     if low is not None:
         known = _at_hand(builder, low, known, contract, model)
     bound, certified = claims(builder, needed, known, contract)
+    if known.near is not None:  # of the values at hand, which the graph answers beside it
+        both = builder.emit("Add", [bound, known.near])
+        bound = builder.emit("Mul", [both, builder.number([[1 + 4 * U]])])
     _add_output(model.graph, bound, ERROR_BOUND, ir.DataType.FLOAT, answer.shape)
     if certified is not None and label is not None:
         _add_output(model.graph, certified, CERTIFIED, ir.DataType.BOOL, label.shape)
