@@ -1,7 +1,7 @@
 """The graph that a lower precision computes, in float32: constants and inputs rounded, each sum and operand on its own.
 
-Roundings that are known are made: those of constants and of inputs, to nearest, ties to even. What remains is bounded:
-`Lowered.twice` says where a rule's one rounding is not all of it.
+Roundings that are known are made: those of constants and of inputs, to nearest, ties to even. Scalars stay as they are,
+because a backend may leave them so, and are noted: `rounded_results` bounds what remains.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from parity_export.error_bounds.decisions import COMPARING
 from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.precision import Precision, Storage
 
@@ -18,7 +19,8 @@ _PRODUCTS = frozenset({"Gemm", "MatMul", "Conv", "ConvTranspose"})
 """Operators whose operands a tensor core rounds."""
 
 _SCALED, _SHIFTED = frozenset({"Mul", "Div"}), frozenset({"Add", "Sub", "Clip", "Max", "Min", "Where", "Pad"})
-"""What takes a scalar that a backend may leave in float32, torch a number of Python's: relatively, and by itself."""
+"""What takes a scalar that a backend may leave in float32, as torch does a number of Python's: rounding it changes the
+result relatively, or by no more than itself."""
 
 _PREFIX = "error_bound.lowered."
 
@@ -44,12 +46,14 @@ class Lowered:
         given: the values that an evaluation begins with.
         nodes: what the answer is computed by, in order.
         loose: of nodes that take scalars.
+        biased: sums that add a bias: a weight, of which a single one is no scalar.
         operands: results that stand for an operand of a product, rounded.
     """
 
     given: list[ir.Value]
     nodes: list[ir.Node]
     loose: dict[ir.Node, Loose] = field(default_factory=dict)
+    biased: set[ir.Node] = field(default_factory=set)
     operands: set[ir.Value] = field(default_factory=set)
 
 
@@ -112,11 +116,11 @@ def _add_biases_last(graph: ir.Graph, found: Lowered) -> None:
         node.resize_inputs(2)
         node.replace_input_with(0, products.outputs[0])
         node.replace_input_with(1, _initializer(graph, f"{node.name}.bias", array.reshape(*array.shape, *[1] * axes)))
-        found.loose[node] = Loose()  # a weight, however few: never left in float32
+        found.biased.add(node)
 
 
 def _round_constants(graph: ir.Graph, found: Lowered, storage: Storage) -> None:
-    """Round every float constant that a node takes, and say what it is worth that a scalar may not be rounded."""
+    """Round every float constant that a node takes, or note it where it is a scalar."""
     known: dict[ir.Value, ir.Value] = {}
     for node in found.nodes:
         for index, value in enumerate(node.inputs):
@@ -126,25 +130,27 @@ def _round_constants(graph: ir.Graph, found: Lowered, storage: Storage) -> None:
             rounded = storage.rounded(array)
             if (np.isinf(rounded) & np.isfinite(array)).any():
                 raise refusal(node, f"its constant {value.name} is above the range of {storage.dtype.name.lower()}")
-            if array.size == 1 and node not in found.loose:
+            if np.array_equal(rounded, array):
+                continue
+            if array.size == 1 and node.op_type in _SCALED | _SHIFTED and node not in found.biased:
                 _note_scalar(found, node, float(array.reshape(())), float(rounded.reshape(())))
-            if not np.array_equal(rounded, array):
-                if value not in known:
-                    known[value] = _initializer(graph, str(value.name), rounded)
-                node.replace_input_with(index, known[value])
+                continue
+            if node.op_type in COMPARING:
+                raise refusal(node, f"what it compares with is no number of {storage.dtype.name.lower()}")
+            if value not in known:
+                known[value] = _initializer(graph, str(value.name), rounded)
+            node.replace_input_with(index, known[value])
 
 
 def _note_scalar(found: Lowered, node: ir.Node, exact: float, rounded: float) -> None:
-    apart = abs(exact - rounded)
-    if not apart:
-        return
-    loose = found.loose.get(node, Loose())
-    if node.op_type in _SCALED and rounded:
-        found.loose[node] = Loose(loose.relative + apart / (abs(rounded) - apart), loose.constant)
-    elif node.op_type in _SHIFTED:
-        found.loose[node] = Loose(loose.relative, loose.constant + apart)
+    """Leave a scalar as it is, and note what a result is off by where it is rounded."""
+    apart, known = abs(exact - rounded), found.loose.get(node, Loose())
+    if node.op_type not in _SCALED:
+        found.loose[node] = Loose(known.relative, known.constant + apart)
+    elif apart < abs(exact):
+        found.loose[node] = Loose(known.relative + apart / (abs(exact) - apart), known.constant)
     else:
-        raise refusal(node, f"its scalar {exact:g} may be rounded or not")
+        raise refusal(node, f"its factor {exact:g} is rounded to 0")
 
 
 def _round_inputs(graph: ir.Graph, found: Lowered, storage: Storage) -> None:
