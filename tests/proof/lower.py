@@ -19,7 +19,8 @@ TYPES: dict[str, Any] = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16}
 PRODUCTS = {"Gemm", "MatMul", "Conv", "ConvTranspose"}
 KEEPING = {
     "Abs", "Clip", "Concat", "Expand", "Flatten", "Gather", "GlobalMaxPool", "Identity", "Max", "MaxPool", "Min", "Neg",
-    "Pad", "ReduceMax", "Relu", "Reshape", "Resize", "Slice", "Split", "Squeeze", "Transpose", "Trilu", "Unsqueeze", "Where",
+    "Pad", "ReduceMax", "Relu", "Reshape", "Resize", "Slice", "Split", "Squeeze", "Transpose", "Trilu", "Unsqueeze",
+    "Where",
 }  # fmt: skip
 """Operators whose results are numbers that they were given."""
 

@@ -56,7 +56,8 @@ def _store(builder: BoundBuilder, node: ir.Node, value: ir.Value, storage: Stora
         if not np.array_equal(storage.rounded(constant), constant):
             raise refusal(node, f"it computes a constant that is rounded to {builder.precision.name}")
         return
-    if builder.is_rounded(value) or (builder.begins(value) and node.op_type not in _MOVING):
+    chosen = node.op_type in _MOVING or (node.op_type == "Where" and loose == Loose())
+    if builder.is_rounded(value) or (builder.begins(value) and not chosen):
         raise refusal(
             node, f"it computes a constant, or a number of integers, that is rounded to {builder.precision.name}"
         )
