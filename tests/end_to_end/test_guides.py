@@ -50,7 +50,7 @@ SAYS = {
     ],
     "drift.md": ["beside 400 rows of training", "row 3 of today.csv", '"prediction"', "much"],
     "report.md": ["runs/mine.html", "['x"],
-    "proof.md": ["[ True  True]\n(1, 1)"],
+    "proof.md": ["[ True  True]\n(1, 1)", "certified in bfloat16", "[ True  True]\n(2, 1)"],
 }  # fmt: skip
 """What a guide prints, so that a block that does nothing is found."""
 

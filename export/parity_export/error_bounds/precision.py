@@ -47,6 +47,11 @@ class Precision:
     storage: Storage | None = None
     sums: int = 1
 
+    @property
+    def unit(self) -> float:
+        """The unit roundoff of the format that results are kept in; 0 where they are not rounded to any."""
+        return 0.0 if self.storage is None else self.storage.unit
+
     def roundings(self, count: int) -> int:
         """Return how many roundings of binary32 a term counts that takes part in so many of a sum's."""
         return self.sums * count

@@ -72,8 +72,8 @@ def _store(builder: BoundBuilder, node: ir.Node, value: ir.Value, storage: Stora
         more = more * (1 + unit) + storage.tiny * (1 + _SILU * twice)
     if relative or more:
         _round(builder, value, relative, more)
-    if np.isfinite(storage.largest):
-        _guard(builder, value, storage.largest)
+        if np.isfinite(storage.largest):
+            _guard(builder, value, storage.largest)
 
 
 def _round(builder: BoundBuilder, value: ir.Value, relative: float, more: float) -> None:
