@@ -24,7 +24,7 @@ from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.low_precision.lowered_graph import Loose, Lowered
 from parity_export.error_bounds.precision import Storage
 from parity_export.error_bounds.registry import moving, rule_of
-from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
+from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U
 
 _MOVING = moving("keeps", "selects", "joins")
 _REPRESENTED = _MOVING | {
@@ -45,7 +45,8 @@ def round_result(builder: BoundBuilder, node: ir.Node, graph: Lowered) -> None:
     """
     for value in node.outputs:
         if value in graph.operands:
-            _round(builder, value, builder.precision.operands, 2.0**-126)
+            if builder.knows(value):  # else it is a weight, whose rounding stands in the rule of the product
+                _round(builder, value, builder.precision.operands, FLUSH)
         elif builder.precision.storage is not None and value.dtype == ir.DataType.FLOAT:
             _store(builder, node, value, builder.precision.storage, graph.loose.get(node, Loose()))
 
