@@ -24,6 +24,9 @@ KEEPING = {
 }  # fmt: skip
 """Operators whose results are numbers that they were given."""
 
+OF_SCALARS = {"Mul", "Div", "Add", "Sub", "Clip", "Max", "Min", "Where", "Pad"}
+"""Operators that may take a number of Python's."""
+
 
 @dataclass
 class Truncating(Compliant):
@@ -91,14 +94,13 @@ class Lower:
         model = onnx.load_from_string(graph).graph
         stored = self.precision in TYPES
         values: dict[str, Any] = {"": None}
-        for one in model.initializer:
-            array = numpy_helper.to_array(one)
-            left = not stored or (self.scalars and array.size == 1 and not one.name.startswith("bias"))
-            values[one.name] = array if left else self.to_nearest(array)
+        constants = {one.name: numpy_helper.to_array(one) for one in model.initializer}
+        values |= {name: self.to_nearest(array) if stored else array for name, array in constants.items()}
+        left = {name: array for name, array in constants.items() if array.size == 1 and self.scalars}
         values |= {name: self.to_nearest(array) if stored else array for name, array in inputs.items()}
         with np.errstate(all="ignore"):
             for node in model.node:
-                found = self._node(model, node, values)
+                found = self._node(model, node, values | left if node.op_type in OF_SCALARS else values)
                 if stored and node.op_type not in KEEPING:
                     found = [self.rounded(array) for array in found]
                 values |= zip(node.output, found, strict=True)
