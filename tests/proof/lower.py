@@ -78,7 +78,7 @@ class Lower:
         share = signs.get(self.how)
         if share is None:
             share = self.random.choice([-1, 1] if self.how == "random" else [-1, 0, 0, 1], x.shape)
-        return (x + share * most).astype(np.float32)
+        return np.where(np.isinf(x), x, x + share * most).astype(np.float32)
 
     def to_nearest(self, x: Array) -> Array:
         if x.dtype != np.float32:

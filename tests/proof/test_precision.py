@@ -35,6 +35,12 @@ ALL: dict[str, tuple[list[Any], list[int], int]] = NETWORKS | {
         [WIDTH],
         WIDTH,
     ),
+    "lowest masks": (
+        [gemm(), ("Add", [np.float32([0, np.finfo(np.float32).min, 0, 0, np.finfo(np.float32).min, 0])], {}),
+         ("Softmax", [], {"axis": 1}), gemm(2)],
+        [WIDTH],
+        2,
+    ),
     "of many kinds": (
         [gemm(), "save", ("Relu", [], {}), gemm(), "Add", "save", "Tanh", gemm(), ("Add", [], {}), LAYER_NORM,
          ("Gelu", [], {}), ("Mul", [np.float32(0.3)], {}), gemm(), "save", "Sigmoid", ("Mul", ("current", "saved"), {}),
@@ -43,7 +49,7 @@ ALL: dict[str, tuple[list[Any], list[int], int]] = NETWORKS | {
         2,
     ),
 }  # fmt: skip
-OFTEN = ("of many kinds", "images", "moved weights")
+OFTEN = ("of many kinds", "images", "moved weights", "lowest masks")
 SQUARES = np.random.default_rng(3).standard_normal((2, WIDTH, WIDTH)).astype(np.float32)
 
 

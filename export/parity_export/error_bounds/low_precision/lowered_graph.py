@@ -22,6 +22,9 @@ _SCALED, _SHIFTED = frozenset({"Mul", "Div"}), frozenset({"Add", "Sub", "Clip", 
 """What takes a scalar that a backend may leave in float32, as torch does a number of Python's: rounding it changes the
 result relatively, or by no more than itself."""
 
+_MASKING = frozenset({"Add", "Where"})
+"""What puts scores to float32's lowest number, or adds it: in the format minus infinity, which is the same to a Softmax."""
+
 _PREFIX = "error_bound.lowered."
 
 
@@ -128,11 +131,13 @@ def _round_constants(graph: ir.Graph, found: Lowered, storage: Storage) -> None:
             if value is None or array is None or array.dtype != np.float32:
                 continue
             rounded = storage.rounded(array)
-            if (np.isinf(rounded) & np.isfinite(array)).any():
+            beyond = np.isinf(rounded) & np.isfinite(array)
+            masks = node.op_type in _MASKING and not (beyond & (array > 0)).any()
+            if beyond.any() and not masks:
                 raise refusal(node, f"its constant {value.name} is above the range of {storage.dtype.name.lower()}")
             if np.array_equal(rounded, array):
                 continue
-            if array.size == 1 and node.op_type in _SCALED | _SHIFTED and node not in found.biased:
+            if array.size == 1 and not beyond.any() and node.op_type in _SCALED | _SHIFTED and node not in found.biased:
                 _note_scalar(found, node, float(array.reshape(())), float(rounded.reshape(())))
                 continue
             if node.op_type in COMPARING:

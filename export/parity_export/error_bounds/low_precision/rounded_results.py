@@ -116,13 +116,18 @@ def _own(builder: BoundBuilder, own: Bound, whole: Bound, rounding: tuple[float,
 
 
 def _guard(builder: BoundBuilder, value: ir.Value, largest: float) -> None:
-    """Note in which rows a value may be larger than the format's largest number: there nothing is claimed."""
+    """Note in which rows a value may be larger than the format's largest number: there nothing is claimed.
+
+    What a mask has put to minus infinity is that in every evaluation.
+    """
     total, scale = builder.tensor(value)
     reach = builder.emit("Mul", [total, builder.number(2 * UNIT * scale * (1 + 8 * U))])
     size = builder.emit("Add", [builder.magnitude(value), reach])
     least = builder.initializer(np.float32(largest * (1 - 4 * U)))
     infinite, zero = builder.initializer(np.float32(np.inf)), builder.initializer(np.float32(0))
-    beyond = builder.emit("Where", [builder.emit("Less", [size, least]), zero, infinite])
+    masked = builder.emit("Equal", [value, builder.initializer(np.float32(-np.inf))])
+    held = builder.emit("Or", [builder.emit("Less", [size, least]), masked])
+    beyond = builder.emit("Where", [held, zero, infinite])
     beyond.shape, beyond.dtype = value.shape, ir.DataType.FLOAT
     builder.overflow.append(beyond)
 
