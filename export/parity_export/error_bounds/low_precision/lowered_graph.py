@@ -23,7 +23,7 @@ _SCALED, _SHIFTED = frozenset({"Mul", "Div"}), frozenset({"Add", "Sub", "Clip", 
 result relatively, or by no more than itself."""
 
 _MASKING = frozenset({"Add", "Where"})
-"""What puts scores to float32's lowest number, or adds it: in the format minus infinity, which is the same to a Softmax."""
+"""What puts scores to float32's lowest number, or adds that: in the format it is minus infinity, alike to a Softmax."""
 
 _PREFIX = "error_bound.lowered."
 
@@ -132,7 +132,7 @@ def _round_constants(graph: ir.Graph, found: Lowered, storage: Storage) -> None:
                 continue
             rounded = storage.rounded(array)
             beyond = np.isinf(rounded) & np.isfinite(array)
-            masks = node.op_type in _MASKING and not (beyond & (array > 0)).any()
+            masks = node.op_type in _MASKING and not (beyond & (rounded > 0)).any()
             if beyond.any() and not masks:
                 raise refusal(node, f"its constant {value.name} is above the range of {storage.dtype.name.lower()}")
             if np.array_equal(rounded, array):
