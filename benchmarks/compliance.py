@@ -201,7 +201,7 @@ def markdown() -> list[str]:
 
 def _excess(row: dict[str, Any]) -> str:
     if row["allowed"] > FLUSH:
-        return f"{row['function']} beta {row['beta']:.2g} ({row['allowed']:.2g})"
+        return f"{row['function']} beta {row['beta']:.4g} ({row['allowed']:.4g})"
     needed = "more than 20" if row["alpha"] is None else f"{row['alpha']:g}"
     return f"{row['function']} {needed} u ({accuracy(row['function']).alpha * 2**24:g} u)"
 
