@@ -1,0 +1,243 @@
+"""LSTM and GRU: the certified graph computes each once more, written out step by step, with its error bounds.
+
+What is written out is one more compliant evaluation of the same exact values, so that its error bounds are those of
+every evaluation, the operator's own among them. Each step is made of operators that have rules, which are asked; a Scan
+repeats it, over a sequence of any length.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from parity_export.error_bounds.bound import Bound
+from parity_export.error_bounds.bound_graph import BoundBuilder
+from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.operator_rule import ErrorRule
+from parity_export.error_bounds.operators.shared.inner_products import attribute, weight_constant
+from parity_export.error_bounds.rounding_model import FLUSHED, U
+
+_X, _WEIGHTS, _RECURRENT, _BIAS, _LENGTHS, _STATES = 0, 1, 2, 3, 4, (5, 6)
+_DIRECTIONS = ("forward", "reverse", "bidirectional")
+_LAST = -(2**62)
+
+
+@dataclass(frozen=True)
+class Gates:
+    """The constants of one direction, in the graph.
+
+    Attributes:
+        weights: W, ``[gates * hidden, features]``.
+        recurrent: R, ``[gates * hidden, hidden]``.
+        biases: Wb and Rb, ``[gates * hidden]`` each.
+    """
+
+    weights: ir.Value
+    recurrent: ir.Value
+    biases: tuple[ir.Value, ir.Value]
+
+
+Cell = Callable[["Step", Gates, ir.Value, Sequence[ir.Value]], Sequence[ir.Value]]
+"""From a place of the sequence ``[batch, features]`` and the states ``[batch, hidden]`` to the next states."""
+
+
+class Step:
+    """One step of a recurrence, which nodes that have rules are written into.
+
+    Args:
+        builder: of the step's own graph.
+        outer: of the graph around it.
+    """
+
+    def __init__(self, builder: BoundBuilder, outer: BoundBuilder) -> None:
+        self.builder, self._outer = builder, outer
+
+    def ask(
+        self, rule: ErrorRule, op_type: str, inputs: Sequence[ir.Value], columns: int, attributes: object = None
+    ) -> ir.Value:
+        """Append a node whose result is ``[batch, columns]``, ask its rule, and return the result."""
+        value = _shaped(self.builder.emit(op_type, inputs, attributes), inputs, columns)
+        node = value.producer()
+        assert node is not None  # it was just made
+        self.builder.set(value, rule(self.builder, node))
+        return value
+
+    def split(self, rule: ErrorRule, value: ir.Value, sizes: Sequence[int]) -> Sequence[ir.Value]:
+        """Return a value's parts, one behind the other."""
+        given = [value, self.builder.initializer(np.array(sizes))]
+        parts = self.builder.several("Split", given, [str(index) for index in range(len(sizes))], {"axis": 1})
+        for part, size in zip(parts, sizes, strict=True):
+            _shaped(part, [value], size)
+        node = parts[0].producer()
+        assert node is not None  # it was just made
+        self.builder.set(parts[0], rule(self.builder, node))
+        return parts
+
+    def joined(self, first: ir.Value, second: ir.Value) -> ir.Value:
+        """Return two matrices of constants, one beside the other: a node, so that they are not stored twice."""
+        arrays = [self._outer.constant(value) for value in (first, second)]
+        return _folded(self._outer, "Concat", [first, second], np.concatenate(arrays, axis=1), {"axis": 1})  # type: ignore[arg-type]
+
+    def rows(self, value: ir.Value, start: int, end: int) -> ir.Value:
+        """Return some rows of a constant."""
+        places = [self._outer.initializer(np.array([number])) for number in (start, end, 0)]
+        array: NDArray[np.float32] = self._outer.constant(value)  # type: ignore[assignment]
+        return _folded(self._outer, "Slice", [value, *places], array[start:end])
+
+
+def _shaped(value: ir.Value, inputs: Sequence[ir.Value], columns: int) -> ir.Value:
+    rows = next(one.shape[0] for one in inputs if one.shape is not None and len(one.shape) == 2)
+    value.shape, value.dtype = ir.Shape([rows, columns]), ir.DataType.FLOAT
+    return value
+
+
+def _folded(
+    builder: BoundBuilder, op_type: str, inputs: Sequence[ir.Value], array: NDArray[np.float32], attributes: object = None
+) -> ir.Value:
+    """Return a constant that the graph makes of constants by moving them, so that it is exact."""
+    value = builder.emit(op_type, inputs, attributes)
+    value.shape, value.dtype = ir.Shape(array.shape), ir.DataType.FLOAT
+    builder.fold(value, array)
+    return value
+
+
+def recurrence(builder: BoundBuilder, node: ir.Node, gates: int, states: int, cell: Cell) -> Bound:
+    """Return the error bound of all steps, ``Y``, and record those of the last one, ``Y_h`` and ``Y_c``.
+
+    Args:
+        builder: the graph.
+        node: LSTM or GRU.
+        gates: how many rows of W, R, Wb and Rb belong to one element of a state.
+        states: how many there are: h alone, or h and c.
+        cell: writes a step.
+    """
+    directions = _directions(node)
+    hidden = _check(builder, node, gates, len(directions))
+    found = [_one_direction(builder, node, place, (gates, states, hidden), cell) for place in range(len(directions))]
+    place = builder.initializer(np.array([1])), builder.initializer(np.array([0]))
+    steps = [builder.emit("Unsqueeze", [errors[-1], place[0]]) for errors in found]
+    last = [[builder.emit("Unsqueeze", [errors[state], place[1]]) for errors in found] for state in range(states)]
+    for output, errors in zip(node.outputs[1:], last, strict=False):
+        builder.set(output, Bound(_beside(builder, errors, 0)))
+    return Bound(_beside(builder, steps, 1))
+
+
+def _beside(builder: BoundBuilder, values: Sequence[ir.Value], axis: int) -> ir.Value:
+    return values[0] if len(values) == 1 else builder.emit("Concat", values, {"axis": axis})
+
+
+def _directions(node: ir.Node) -> list[bool]:
+    """Return, for each direction, whether it goes backwards."""
+    given = str(attribute(node, "direction", "forward"))
+    if given not in _DIRECTIONS:
+        raise refusal(node, f"its direction is {given}")
+    return {"forward": [False], "reverse": [True], "bidirectional": [False, True]}[given]
+
+
+def _check(builder: BoundBuilder, node: ir.Node, gates: int, directions: int) -> int:
+    """Return how many elements a state has.
+
+    Raises:
+        CannotCertifyError: lengths of their own for each row, peepholes, other activations or a layout that torch never
+            writes, or constants that do not fit.
+    """
+    inputs = [*node.inputs, *[None] * 8]
+    if inputs[_LENGTHS] is not None or inputs[7] is not None:
+        raise refusal(node, "its rows have lengths of their own, or it has peepholes")
+    if {"activations", "clip"} & {*node.attributes} or attribute(node, "layout", 0) or attribute(node, "input_forget", 0):
+        raise refusal(node, "its activations or its layout are others than torch's")
+    width = weight_constant(builder, node, _RECURRENT).shape
+    shapes = [weight_constant(builder, node, index).shape for index in (_WEIGHTS, _BIAS)]
+    hidden = width[-1]
+    if width != (directions, gates * hidden, hidden) or shapes[1] != (directions, 2 * gates * hidden):
+        raise refusal(node, "its weights have other shapes than torch's")
+    return int(hidden)
+
+
+def _one_direction(
+    builder: BoundBuilder, node: ir.Node, place: int, sizes: tuple[int, int, int], cell: Cell
+) -> list[ir.Value]:
+    """Return the errors of the last states, and then those of h at every step, in units."""
+    gates, states, hidden = sizes
+    x, backwards = builder.operand(node), _directions(node)[place]
+    error, scale = builder.tensor(x)
+    series = [_reversed(builder, value) if backwards else value for value in (x, error)]
+    begins = [_initial(builder, node, index, place, hidden) for index in _STATES[:states]]
+    body = ir.Graph([], [], nodes=[], name=f"step_{place}")
+    step = Step(builder.within(body), builder)
+    batch = _batch(x)
+    names = [f"{kind}{index}" for index in range(states) for kind in ("state", "error")] + ["x", "error"]
+    columns = [hidden] * 2 * states + [weight_constant(builder, node, _WEIGHTS).shape[2]] * 2
+    given = [_input(f"{step.builder.prefix}in{index}.{name}", batch, count)
+             for index, (name, count) in enumerate(zip(names, columns, strict=True))]  # fmt: skip
+    body.inputs.extend(given)
+    for value, known in zip(given[0:-2:2], given[1:-2:2], strict=True):
+        step.builder.set(value, Bound(known))
+    step.builder.set(given[-2], Bound(given[-1], scale))
+    following = cell(step, _gates(builder, node, place, gates * hidden), given[-2], given[0:-2:2])
+    results = []
+    for value in following:
+        total, factor = step.builder.tensor(value)
+        results += [value, step.builder.emit("Mul", [total, step.builder.number([[factor * (1 + 4 * U)]])])]
+    body.outputs.extend([*results, step.builder.emit("Identity", [results[1]])])
+    for value in body.outputs:
+        value.dtype, value.shape = ir.DataType.FLOAT, ir.Shape([batch, hidden])
+    flat = [value for begin in begins for value in begin] + series
+    kinds = [str(index) for index in range(len(results) + 1)]
+    found = builder.several("Scan", flat, kinds, {"body": body, "num_scan_inputs": 2})
+    steps = _reversed(builder, found[-1]) if backwards else found[-1]
+    return [*found[1:-1:2], steps]
+
+
+def _input(name: str, batch: int | ir.SymbolicDim, columns: int) -> ir.Value:
+    return ir.Value(name=name, shape=ir.Shape([batch, columns]), type=ir.TensorType(ir.DataType.FLOAT))
+
+
+def _batch(x: ir.Value) -> int | ir.SymbolicDim:
+    """Return how many rows a step has, by a name of its own where that is unknown."""
+    rows = None if x.shape is None or len(x.shape) != 3 else x.shape[1]
+    return rows if isinstance(rows, int) or (rows is not None and rows.value is not None) else ir.SymbolicDim("rows")
+
+
+def _reversed(builder: BoundBuilder, series: ir.Value) -> ir.Value:
+    """Return a sequence, the last place first."""
+    numbers = [builder.initializer(np.array([number])) for number in (-1, _LAST, 0, -1)]
+    return builder.emit("Slice", [series, *numbers])
+
+
+def _initial(
+    builder: BoundBuilder, node: ir.Node, index: int, place: int, hidden: int
+) -> tuple[ir.Value, ir.Value]:
+    """Return the state that a direction begins with, ``[batch, hidden]``, and its error bound."""
+    if len(node.inputs) <= index or node.inputs[index] is None:
+        x, axis = builder.operand(node), builder.initializer(np.array([hidden]))
+        rows = builder.emit("Shape", [x], {"start": 1, "end": 2})
+        shape = builder.emit("Concat", [rows, axis], {"axis": 0})
+        numbers = (np.zeros((1, 1)), np.full((1, 1), FLUSHED))
+        first, second = (builder.emit("Expand", [builder.number(number), shape]) for number in numbers)
+        return first, second
+    value = builder.operand(node, index)
+    error, scale = builder.tensor(value)
+    error = builder.emit("Mul", [error, builder.number([[[scale * (1 + 4 * U)]]])])
+    where = builder.initializer(np.array(place))
+    state, known = (builder.emit("Gather", [one, where], {"axis": 0}) for one in (value, error))
+    return state, known
+
+
+def _gates(builder: BoundBuilder, node: ir.Node, place: int, rows: int) -> Gates:
+    """Return the constants of a direction, as nodes that take them out of the operator's own."""
+    parts = []
+    for index in (_WEIGHTS, _RECURRENT, _BIAS):
+        array, value = weight_constant(builder, node, index), node.inputs[index]
+        assert value is not None  # it is a constant
+        where = builder.initializer(np.array(place))
+        parts.append(_folded(builder, "Gather", [value, where], array[place], {"axis": 0}))
+    ends = [builder.initializer(np.array([number])) for number in (0, rows, 2 * rows)]
+    bias: NDArray[np.float32] = builder.constant(parts[2])  # type: ignore[assignment]
+    biases = (
+        _folded(builder, "Slice", [parts[2], ends[0], ends[1]], bias[:rows]),
+        _folded(builder, "Slice", [parts[2], ends[1], ends[2]], bias[rows:]),
+    )
+    return Gates(parts[0], parts[1], biases)
