@@ -1,6 +1,6 @@
 """The graph that is being certified: what is known of its values, and how nodes are added."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +33,7 @@ class BoundBuilder:
         seeds: how many adjoints of each value the pass carries.
         prepaid: at least gamma of the sums of every linear map, the other way round.
         prefix: what the names of nodes begin with.
+        apply: asks the rule of a node that a rule has written; set by who knows all rules.
     """
 
     def __init__(self, graph: ir.Graph, takers: Mapping[ir.Value, int] | None = None) -> None:
@@ -52,12 +53,13 @@ class BoundBuilder:
         self._magnitudes: dict[ir.Value, ir.Value] = {}
         self._lengths: dict[tuple[ir.Value, tuple[int, ...]], ir.Value] = {}
         self._count, self.prefix = 0, "error_bound."
+        self.apply: Callable[[BoundBuilder, ir.Node], None] = _unknown
 
     def within(self, body: ir.Graph) -> "BoundBuilder":
         """Return what builds the body of a node of this graph; their constants are this graph's."""
         inner = BoundBuilder(body)
         inner.prefix, inner.initializer = f"{self.prefix}{self._count}.", self.initializer
-        inner._folded, inner._rounded = self._folded, self._rounded
+        inner._folded, inner._rounded, inner.apply = self._folded, self._rounded, self.apply
         self._count += 1
         return inner
 
@@ -263,3 +265,7 @@ class BoundBuilder:
         node.outputs[0].name = name
         self._graph.append(node)
         return node.outputs[0]
+
+
+def _unknown(_: BoundBuilder, node: ir.Node) -> None:
+    raise refusal(node, "nobody knows its rule")

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 import onnx
 import onnx_ir as ir
@@ -72,6 +73,7 @@ def propagate_error_bounds(graph: OnnxGraph, contract: ModelContract, bounds: Bo
     needed = _needed(answer, encoded)
     takers = Counter(value for node in needed for value in node.inputs if value is not None)
     builder = BoundBuilder(model.graph, takers + Counter([answer]) if bounds == "tight" else None)
+    builder.apply = partial(_apply_rule, opsets=model.opset_imports)
     for value in (*model.graph.inputs, *encoded):
         if value.dtype == ir.DataType.FLOAT:
             builder.begin(value, Bound(constant=FLUSHED))
@@ -141,10 +143,12 @@ def functions_of(graph: OnnxGraph, contract: ModelContract) -> set[str]:
     outputs = {str(value.name): value for value in graph.model.graph.outputs}
     builder = BoundBuilder(graph.model.graph)
     nodes = _needed(outputs[contract.bounded], encoded_values(graph.model.graph, contract))
-    found = [rule.function(node) for node in nodes if (rule := rule_of(builder, node)) is not None]
+    rules = [(rule, node) for node in nodes if (rule := rule_of(builder, node)) is not None]
+    found = [rule.function(node) for rule, node in rules]
+    inner = {name for rule, _ in rules for name in rule.inner_functions}
     gelus = WrittenGelus(builder)
     written = {"GeluTanh" if gelu.by_tanh else "Gelu" for node in nodes if (gelu := gelus.find(node)) is not None}
-    return written | {function.name for function in found if function is not None}
+    return written | inner | {function.name for function in found if function is not None}
 
 
 def _needed(answer: ir.Value, given: Sequence[ir.Value]) -> list[ir.Node]:

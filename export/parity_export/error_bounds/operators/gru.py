@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import reduce
+from typing import Any
 
 import onnx_ir as ir
 
@@ -9,15 +10,9 @@ from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.operator_rule import OperatorRule, WorstCase
-from parity_export.error_bounds.operators.concat import concat
-from parity_export.error_bounds.operators.gemm import gemm
-from parity_export.error_bounds.operators.mul import multiply
 from parity_export.error_bounds.operators.shared.inner_products import attribute
-from parity_export.error_bounds.operators.shared.one_operation import add_or_subtract
 from parity_export.error_bounds.operators.shared.recurrence import Gates, Step, recurrence
-from parity_export.error_bounds.operators.sigmoid import sigmoid
-from parity_export.error_bounds.operators.split import split
-from parity_export.error_bounds.operators.tanh import tanh
+from parity_export.error_bounds.operators.shared.worst_case_graphs import K, recurrent_case
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U, gamma
 
 
@@ -37,23 +32,15 @@ def gru(builder: BoundBuilder, node: ir.Node) -> Bound:
 def _step(step: Step, gates: Gates, x: ir.Value, states: Sequence[ir.Value]) -> Sequence[ir.Value]:
     (h,) = states
     size = int(h.shape[1])  # type: ignore[index, arg-type]
-    first, second = ([step.rows(value, *ends) for value in (gates.weights, gates.recurrent, *gates.biases)]
-                     for ends in ((0, 2 * size), (2 * size, 3 * size)))  # fmt: skip
-    both = step.ask(concat, "Concat", [x, h], size + int(x.shape[1]), {"axis": 1})  # type: ignore[index, arg-type]
-    weights = step.joined(first[0], first[1])
-    sums = step.ask(gemm, "Gemm", [both, weights, first[2]], 2 * size, {"transB": 1})
-    sums = step.ask(add_or_subtract, "Add", [sums, first[3]], 2 * size)
-    z, r = step.split(split, step.ask(sigmoid, "Sigmoid", [sums], 2 * size), [size] * 2)
-    for gate in (z, r):
-        step.builder.never_negative(gate)
-    of_x, of_h = (step.ask(gemm, "Gemm", [value, second[index], second[index + 2]], size, {"transB": 1})
-                  for index, value in enumerate((x, h)))  # fmt: skip
-    bent = step.ask(add_or_subtract, "Add", [of_x, step.ask(multiply, "Mul", [r, of_h], size)], size)
-    n = step.ask(tanh, "Tanh", [bent], size)
-    return [blend(step, z, n, h)]
+    sums = step.gates(x, h, step.rows(gates, 0, 2 * size))
+    z, r = step.split(step.compute("Sigmoid", sums), 2)
+    last = step.rows(gates, 2 * size, 3 * size)
+    reset = step.compute("Mul", r, step.sums(h, last.recurrent, last.biases[1]))
+    n = step.compute("Tanh", step.compute("Add", step.sums(x, last.weights, last.biases[0]), reset))
+    return [blend(step.builder, z, n, h)]
 
 
-def blend(step: Step, z: ir.Value, n: ir.Value, h: ir.Value) -> ir.Value:
+def blend(builder: BoundBuilder, z: ir.Value, n: ir.Value, h: ir.Value) -> ir.Value:
     """Return v = (1 - z) n + z h, with its error bound; it may be computed so, or as n + z (h - n).
 
     v is the same function of z, n and h in both, and with d the errors of one evaluation's
@@ -68,7 +55,6 @@ def blend(step: Step, z: ir.Value, n: ir.Value, h: ir.Value) -> ir.Value:
     No magnitude of an evaluation's exceeds that of what is computed here and twice its error, and |h - n| is at most
     |h' - n'| + e_h + e_n. Of what is flushed on the way nothing is multiplied by more than one.
     """
-    builder = step.builder
     parts = [builder.tensor(value) for value in (z, n, h)]
     (e_z, e_n, e_h), scale = (error for error, _ in parts), max(factor for _, factor in parts)
     difference = builder.emit("Sub", [h, n])
@@ -91,17 +77,23 @@ def blend(step: Step, z: ir.Value, n: ir.Value, h: ir.Value) -> ir.Value:
 
 def _products(builder: BoundBuilder, pairs: Sequence[tuple[ir.Value, ir.Value]]) -> ir.Value:
     """Return a sum of products."""
-    return reduce(lambda first, second: builder.emit("Add", [first, second]), [builder.emit("Mul", pair) for pair in pairs])
+    return reduce(
+        lambda first, second: builder.emit("Add", [first, second]), [builder.emit("Mul", pair) for pair in pairs]
+    )
 
 
 def worst_cases() -> list[WorstCase]:
-    return []
+    """Return a step whose candidate is a sum that loses halves, and takes the place of the state."""
+    rows: list[tuple[float, float]] = [(0.0, -50.0), (0.0, 0.0), (1.0, 0.25)]  # of z, r and n
+    constants: dict[str, Any] = {"w": [[weight] * K for weight, _ in rows], "b": [bias for _, bias in rows]}
+    return [recurrent_case("GRU", constants)]
 
 
 OPERATOR = OperatorRule(
     "GRU",
-    "written out once more, every step by the rules of Gemm, Sigmoid, Tanh and Mul",
+    "written out once more, each step by the rules of Gemm, Add, Sigmoid, Tanh and Mul",
     gru,
     worst_cases,
-    no_aten="torch runs a GRU of its own, whose sums nothing compares",
+    no_aten="torch runs one operator whose sums nothing compares with the graph's",
+    inner_functions=("Sigmoid", "Tanh"),
 )

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
-from parity_export.error_bounds.operator_rule import ErrorRule
 from parity_export.error_bounds.operators.shared.inner_products import attribute, weight_constant
 from parity_export.error_bounds.rounding_model import FLUSHED, U
 
@@ -55,46 +54,72 @@ class Step:
         self.builder, self._outer = builder, outer
 
     def ask(
-        self, rule: ErrorRule, op_type: str, inputs: Sequence[ir.Value], columns: int, attributes: object = None
-    ) -> ir.Value:
-        """Append a node whose result is ``[batch, columns]``, ask its rule, and return the result."""
-        value = _shaped(self.builder.emit(op_type, inputs, attributes), inputs, columns)
-        node = value.producer()
-        assert node is not None  # it was just made
-        self.builder.set(value, rule(self.builder, node))
-        return value
+        self, op_type: str, inputs: Sequence[ir.Value], columns: Sequence[int], attributes: object = None
+    ) -> Sequence[ir.Value]:
+        """Append a node whose results are ``[batch, columns]``, ask its rule, and return the results."""
+        kinds = [str(index) for index in range(len(columns))]
+        results = self.builder.several(op_type, inputs, kinds, attributes)
+        rows = next(one.shape[0] for one in inputs if one.shape is not None and len(one.shape) == 2)
+        for value, count in zip(results, columns, strict=True):
+            value.shape, value.dtype = ir.Shape([rows, count]), ir.DataType.FLOAT
+        node = results[0].producer()
+        if node is not None:  # it was just made
+            self.builder.apply(self.builder, node)
+        return results
 
-    def split(self, rule: ErrorRule, value: ir.Value, sizes: Sequence[int]) -> Sequence[ir.Value]:
-        """Return a value's parts, one behind the other."""
-        given = [value, self.builder.initializer(np.array(sizes))]
-        parts = self.builder.several("Split", given, [str(index) for index in range(len(sizes))], {"axis": 1})
-        for part, size in zip(parts, sizes, strict=True):
-            _shaped(part, [value], size)
-        node = parts[0].producer()
-        assert node is not None  # it was just made
-        self.builder.set(parts[0], rule(self.builder, node))
-        return parts
+    def compute(self, op_type: str, *inputs: ir.Value) -> ir.Value:
+        """Append a node that works element by element, and return its result."""
+        return self.ask(op_type, inputs, [columns_of(inputs[0])])[0]
 
-    def joined(self, first: ir.Value, second: ir.Value) -> ir.Value:
-        """Return two matrices of constants, one beside the other: a node, so that they are not stored twice."""
-        arrays = [self._outer.constant(value) for value in (first, second)]
-        return _folded(self._outer, "Concat", [first, second], np.concatenate(arrays, axis=1), {"axis": 1})  # type: ignore[arg-type]
+    def split(self, value: ir.Value, parts: int) -> Sequence[ir.Value]:
+        """Return as many parts of one size, one behind the other; of what is never negative they are not."""
+        size = columns_of(value) // parts
+        sizes = self.builder.initializer(np.array([size] * parts))
+        found = self.ask("Split", [value, sizes], [size] * parts, {"axis": 1})
+        if self.builder.magnitude(value) is value:
+            for part in found:
+                self.builder.never_negative(part)
+        return found
 
-    def rows(self, value: ir.Value, start: int, end: int) -> ir.Value:
-        """Return some rows of a constant."""
+    def sums(self, x: ir.Value, weights: ir.Value, bias: ir.Value) -> ir.Value:
+        """Return weights x + bias."""
+        return self.ask("Gemm", [x, weights, bias], [len(self.constant(weights))], {"transB": 1})[0]
+
+    def gates(self, x: ir.Value, h: ir.Value, gates: Gates) -> ir.Value:
+        """Return W x + R h + Wb + Rb, sums of ``features + hidden`` products and two numbers, in any order."""
+        both = self.ask("Concat", [x, h], [columns_of(x) + columns_of(h)], {"axis": 1})[0]
+        arrays = [self.constant(value) for value in (gates.weights, gates.recurrent)]
+        inputs = [gates.weights, gates.recurrent]
+        weights = _folded(self._outer, "Concat", inputs, np.concatenate(arrays, axis=1), {"axis": 1})
+        return self.compute("Add", self.sums(both, weights, gates.biases[0]), gates.biases[1])
+
+    def constant(self, value: ir.Value) -> NDArray[np.float32]:
+        """Return a constant of the graph around the step."""
+        array = self._outer.constant(value)
+        return np.zeros(0, np.float32) if array is None else array
+
+    def rows(self, gates: Gates, start: int, end: int) -> Gates:
+        """Return the constants of some of the rows."""
         places = [self._outer.initializer(np.array([number])) for number in (start, end, 0)]
-        array: NDArray[np.float32] = self._outer.constant(value)  # type: ignore[assignment]
-        return _folded(self._outer, "Slice", [value, *places], array[start:end])
+        first, second, third, fourth = (
+            _folded(self._outer, "Slice", [value, *places], self.constant(value)[start:end])
+            for value in (gates.weights, gates.recurrent, *gates.biases)
+        )
+        return Gates(first, second, (third, fourth))
 
 
-def _shaped(value: ir.Value, inputs: Sequence[ir.Value], columns: int) -> ir.Value:
-    rows = next(one.shape[0] for one in inputs if one.shape is not None and len(one.shape) == 2)
-    value.shape, value.dtype = ir.Shape([rows, columns]), ir.DataType.FLOAT
-    return value
+def columns_of(value: ir.Value) -> int:
+    """Return how many columns a value ``[batch, columns]`` of a step has."""
+    size = None if value.shape is None else value.shape[1]
+    return size if isinstance(size, int) else 0  # every value of a step has its sizes
 
 
 def _folded(
-    builder: BoundBuilder, op_type: str, inputs: Sequence[ir.Value], array: NDArray[np.float32], attributes: object = None
+    builder: BoundBuilder,
+    op_type: str,
+    inputs: Sequence[ir.Value],
+    array: NDArray[np.float32],
+    attributes: object = None,
 ) -> ir.Value:
     """Return a constant that the graph makes of constants by moving them, so that it is exact."""
     value = builder.emit(op_type, inputs, attributes)
@@ -146,8 +171,9 @@ def _check(builder: BoundBuilder, node: ir.Node, gates: int, directions: int) ->
     inputs = [*node.inputs, *[None] * 8]
     if inputs[_LENGTHS] is not None or inputs[7] is not None:
         raise refusal(node, "its rows have lengths of their own, or it has peepholes")
-    if {"activations", "clip"} & {*node.attributes} or attribute(node, "layout", 0) or attribute(node, "input_forget", 0):
-        raise refusal(node, "its activations or its layout are others than torch's")
+    others = [name for name in ("layout", "input_forget") if attribute(node, name, 0)]
+    if others or {"activations", "clip"} & {*node.attributes}:
+        raise refusal(node, "it has another layout, or other gates, than torch writes")
     width = weight_constant(builder, node, _RECURRENT).shape
     shapes = [weight_constant(builder, node, index).shape for index in (_WEIGHTS, _BIAS)]
     hidden = width[-1]
@@ -207,9 +233,7 @@ def _reversed(builder: BoundBuilder, series: ir.Value) -> ir.Value:
     return builder.emit("Slice", [series, *numbers])
 
 
-def _initial(
-    builder: BoundBuilder, node: ir.Node, index: int, place: int, hidden: int
-) -> tuple[ir.Value, ir.Value]:
+def _initial(builder: BoundBuilder, node: ir.Node, index: int, place: int, hidden: int) -> tuple[ir.Value, ir.Value]:
     """Return the state that a direction begins with, ``[batch, hidden]``, and its error bound."""
     if len(node.inputs) <= index or node.inputs[index] is None:
         x, axis = builder.operand(node), builder.initializer(np.array([hidden]))
@@ -231,9 +255,9 @@ def _gates(builder: BoundBuilder, node: ir.Node, place: int, rows: int) -> Gates
     parts = []
     for index in (_WEIGHTS, _RECURRENT, _BIAS):
         array, value = weight_constant(builder, node, index), node.inputs[index]
-        assert value is not None  # it is a constant
-        where = builder.initializer(np.array(place))
-        parts.append(_folded(builder, "Gather", [value, where], array[place], {"axis": 0}))
+        if value is not None:  # it is a constant
+            where = builder.initializer(np.array(place))
+            parts.append(_folded(builder, "Gather", [value, where], array[place], {"axis": 0}))
     ends = [builder.initializer(np.array([number])) for number in (0, rows, 2 * rows)]
     bias: NDArray[np.float32] = builder.constant(parts[2])  # type: ignore[assignment]
     biases = (

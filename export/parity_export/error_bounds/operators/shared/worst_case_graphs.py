@@ -105,6 +105,29 @@ def filled_cases(name: str) -> list[WorstCase]:
     return [WorstCase(name, nodes, {"fill": ones(1), "w": ones(1, K), "b": ones(1)}, halves_lost())]
 
 
+def recurrent_case(op_type: str, constants: dict[str, Any]) -> WorstCase:
+    """Return one step of a recurrence with one element of a state, whose sums lose halves.
+
+    Args:
+        op_type: LSTM or GRU.
+        constants: ``w [gates, K]`` and ``b [gates]``, the biases of W; all others are zero.
+    """
+    gates = len(constants["b"])
+    arrays = {
+        "w": np.float32(constants["w"])[None],
+        "r": np.zeros((1, gates, 1), np.float32),
+        "b": np.float32([[*constants["b"], *[0] * gates]]),
+        "flat": np.array([-1, 1]),
+    }
+    attributes: dict[str, Any] = {"hidden_size": 1} | ({"linear_before_reset": 1} if op_type == "GRU" else {})
+    nodes: list[Node] = [
+        ("Unsqueeze", ["features", "0"], {}),
+        (op_type, ["Unsqueeze0", "w", "r", "b"], attributes),
+        ("Reshape", [f"{op_type}1", "flat"], {}),
+    ]
+    return WorstCase(op_type, nodes, dict(INTEGERS) | arrays, halves_lost(), least=0.4)
+
+
 def lost_mean(name: str, nodes: list[Node], gain: str, shift: str) -> list[WorstCase]:
     """Return the worst cases of a normalization of rows: a mean that loses halves, and one sum's error beside zeros.
 
