@@ -498,7 +498,7 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "CumSum": _cumulative,
     "Resize": _resize,
     "Pad": _pad,
-    "Split": lambda a, x, attributes: np.split(x[0], 2, axis=attributes["axis"]),
+    "Split": lambda a, x, attributes: np.split(x[0], np.cumsum(x[1])[:-1] if len(x) > 1 else 2, attributes["axis"]),
     "ConvTranspose": _conv_transpose,
     "TopK": _largest,
     "ScatterElements": _scatter,

@@ -83,27 +83,20 @@ class Step:
 
     def sums(self, x: ir.Value, weights: ir.Value, bias: ir.Value) -> ir.Value:
         """Return weights x + bias."""
-        return self.ask("Gemm", [x, weights, bias], [len(self.constant(weights))], {"transB": 1})[0]
+        return self.ask("Gemm", [x, weights, bias], [len(_array(self._outer, weights))], {"transB": 1})[0]
 
     def gates(self, x: ir.Value, h: ir.Value, gates: Gates) -> ir.Value:
         """Return W x + R h + Wb + Rb, sums of ``features + hidden`` products and two numbers, in any order."""
         both = self.ask("Concat", [x, h], [columns_of(x) + columns_of(h)], {"axis": 1})[0]
-        arrays = [self.constant(value) for value in (gates.weights, gates.recurrent)]
+        arrays = [_array(self._outer, value) for value in (gates.weights, gates.recurrent)]
         inputs = [gates.weights, gates.recurrent]
         weights = _folded(self._outer, "Concat", inputs, np.concatenate(arrays, axis=1), {"axis": 1})
         return self.compute("Add", self.sums(both, weights, gates.biases[0]), gates.biases[1])
 
-    def constant(self, value: ir.Value) -> NDArray[np.float32]:
-        """Return a constant of the graph around the step."""
-        array = self._outer.constant(value)
-        return np.zeros(0, np.float32) if array is None else array
-
     def rows(self, gates: Gates, start: int, end: int) -> Gates:
         """Return the constants of some of the rows."""
-        places = [self._outer.initializer(np.array([number])) for number in (start, end, 0)]
         first, second, third, fourth = (
-            _folded(self._outer, "Slice", [value, *places], self.constant(value)[start:end])
-            for value in (gates.weights, gates.recurrent, *gates.biases)
+            _some_rows(self._outer, value, start, end) for value in (gates.weights, gates.recurrent, *gates.biases)
         )
         return Gates(first, second, (third, fourth))
 
@@ -112,6 +105,16 @@ def columns_of(value: ir.Value) -> int:
     """Return how many columns a value ``[batch, columns]`` of a step has."""
     size = None if value.shape is None else value.shape[1]
     return size if isinstance(size, int) else 0  # every value of a step has its sizes
+
+
+def _array(builder: BoundBuilder, value: ir.Value) -> NDArray[np.float32]:
+    array = builder.constant(value)
+    return np.zeros(0, np.float32) if array is None else array  # it is one: `_check`
+
+
+def _some_rows(builder: BoundBuilder, value: ir.Value, start: int, end: int) -> ir.Value:
+    places = [builder.initializer(np.array([number])) for number in (start, end, 0)]
+    return _folded(builder, "Slice", [value, *places], _array(builder, value)[start:end])
 
 
 def _folded(
@@ -171,6 +174,8 @@ def _check(builder: BoundBuilder, node: ir.Node, gates: int, directions: int) ->
     inputs = [*node.inputs, *[None] * 8]
     if inputs[_LENGTHS] is not None or inputs[7] is not None:
         raise refusal(node, "its rows have lengths of their own, or it has peepholes")
+    if inputs[_BIAS] is None:
+        raise refusal(node, "it has no biases")
     others = [name for name in ("layout", "input_forget") if attribute(node, name, 0)]
     if others or {"activations", "clip"} & {*node.attributes}:
         raise refusal(node, "it has another layout, or other gates, than torch writes")
@@ -258,10 +263,5 @@ def _gates(builder: BoundBuilder, node: ir.Node, place: int, rows: int) -> Gates
         if value is not None:  # it is a constant
             where = builder.initializer(np.array(place))
             parts.append(_folded(builder, "Gather", [value, where], array[place], {"axis": 0}))
-    ends = [builder.initializer(np.array([number])) for number in (0, rows, 2 * rows)]
-    bias: NDArray[np.float32] = builder.constant(parts[2])  # type: ignore[assignment]
-    biases = (
-        _folded(builder, "Slice", [parts[2], ends[0], ends[1]], bias[:rows]),
-        _folded(builder, "Slice", [parts[2], ends[1], ends[2]], bias[rows:]),
-    )
-    return Gates(parts[0], parts[1], biases)
+    biases = [_some_rows(builder, parts[2], *ends) for ends in ((0, rows), (rows, 2 * rows))]
+    return Gates(parts[0], parts[1], (biases[0], biases[1]))
