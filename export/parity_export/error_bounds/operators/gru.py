@@ -11,7 +11,7 @@ from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.operator_rule import OperatorRule, WorstCase
 from parity_export.error_bounds.operators.shared.inner_products import attribute
-from parity_export.error_bounds.operators.shared.recurrence import Gates, Step, recurrence
+from parity_export.error_bounds.operators.shared.recurrence import Gates, Step, columns_of, recurrence
 from parity_export.error_bounds.operators.shared.worst_case_graphs import K, recurrent_case
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U, gamma
 
@@ -31,7 +31,7 @@ def gru(builder: BoundBuilder, node: ir.Node) -> Bound:
 
 def _step(step: Step, gates: Gates, x: ir.Value, states: Sequence[ir.Value]) -> Sequence[ir.Value]:
     (h,) = states
-    size = int(h.shape[1])  # type: ignore[index, arg-type]
+    size = columns_of(h)
     sums = step.gates(x, h, step.rows(gates, 0, 2 * size))
     z, r = step.split(step.compute("Sigmoid", sums), 2)
     last = step.rows(gates, 2 * size, 3 * size)
@@ -59,7 +59,7 @@ def blend(builder: BoundBuilder, z: ir.Value, n: ir.Value, h: ir.Value) -> ir.Va
     (e_z, e_n, e_h), scale = (error for error, _ in parts), max(factor for _, factor in parts)
     difference = builder.emit("Sub", [h, n])
     value = builder.emit("Add", [n, builder.emit("Mul", [z, difference])])
-    value.shape, value.dtype = h.shape, h.dtype
+    value.shape, value.dtype = h.shape, ir.DataType.FLOAT
 
     def reach(size: ir.Value, error: ir.Value, times: float) -> ir.Value:
         more = builder.emit("Mul", [error, builder.number([[times * UNIT * scale * (1 + 4 * U)]])])

@@ -9,7 +9,7 @@ import onnx_ir as ir
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.operator_rule import OperatorRule, WorstCase
-from parity_export.error_bounds.operators.shared.recurrence import Gates, Step, recurrence
+from parity_export.error_bounds.operators.shared.recurrence import Gates, Step, columns_of, recurrence
 from parity_export.error_bounds.operators.shared.worst_case_graphs import K, recurrent_case
 
 
@@ -25,7 +25,7 @@ def lstm(builder: BoundBuilder, node: ir.Node) -> Bound:
 
 def _step(step: Step, gates: Gates, x: ir.Value, states: Sequence[ir.Value]) -> Sequence[ir.Value]:
     h, c = states
-    size = int(h.shape[1])  # type: ignore[index, arg-type]
+    size = columns_of(h)
     sums = step.gates(x, h, gates)
     sizes = step.builder.initializer(np.array([3 * size, size]))
     between, candidate = step.ask("Split", [sums, sizes], [3 * size, size], {"axis": 1})

@@ -119,9 +119,9 @@ def recurrent_case(op_type: str, constants: dict[str, Any]) -> WorstCase:
     """
     gates = len(constants["b"])
     arrays = {
-        "w": np.float32(constants["w"])[None],
+        "w": np.array([constants["w"]], np.float32),
         "r": np.zeros((1, gates, 1), np.float32),
-        "b": np.float32([[*constants["b"], *[0] * gates]]),
+        "b": np.array([[*constants["b"], *[0] * gates]], np.float32),
         "flat": np.array([-1, 1]),
     }
     attributes: dict[str, Any] = {"hidden_size": 1} | ({"linear_before_reset": 1} if op_type == "GRU" else {})
