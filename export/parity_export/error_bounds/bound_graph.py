@@ -1,6 +1,6 @@
 """The graph that is being certified: what is known of its values, and how nodes are added."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,6 +37,8 @@ class BoundBuilder:
         handed_on: values whose own error stands in that of the operator that takes them.
         seeds: how many adjoints of each value the pass carries.
         prepaid: at least gamma of the sums of every linear map, the other way round.
+        prefix: what the names of nodes begin with.
+        apply: asks the rule of a node that a rule has written; set by who knows all rules.
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class BoundBuilder:
         precision: Precision = FLOAT32,
         names: str = "error_bound.",
     ) -> None:
-        self._graph, self._names = graph, names
+        self._graph, self.prefix = graph, names
         self.precision, self.overflow = precision, list[ir.Value]()
         self.backwards, self.takers = takers is not None, {} if takers is None else takers
         self.steps: dict[ir.Value, Step] = {}
@@ -63,6 +65,15 @@ class BoundBuilder:
         self._magnitudes: dict[ir.Value, ir.Value] = {}
         self._lengths: dict[tuple[ir.Value, tuple[int, ...]], ir.Value] = {}
         self._count = 0
+        self.apply: Callable[[BoundBuilder, ir.Node], None] = _unknown
+
+    def within(self, body: ir.Graph) -> "BoundBuilder":
+        """Return what builds the body of a node of this graph; their constants are this graph's."""
+        inner = BoundBuilder(body, precision=self.precision, names=f"{self.prefix}{self._count}.")
+        inner.initializer = self.initializer
+        inner._folded, inner._rounded, inner.apply = self._folded, self._rounded, self.apply
+        self._count += 1
+        return inner
 
     def constant(self, value: ir.Value | None, *, masks: bool = False) -> NDArray[Any] | None:
         """Return what a value is in every evaluation; None if it is computed.
@@ -230,13 +241,26 @@ class BoundBuilder:
 
     def topmost(self, value: ir.Value, count: int) -> ir.Value:
         """Return the places of the largest numbers along the last axis."""
-        name = f"{self._names}TopK_{self._count}"
+        return self.several("TopK", [value, self.initializer(np.array([count]))], ("values", "places"))[1]
+
+    def several(
+        self, op_type: str, inputs: Sequence[ir.Value], kinds: Sequence[str], attributes: Any = None
+    ) -> Sequence[ir.Value]:
+        """Append a node with several outputs and return those.
+
+        Args:
+            op_type: its operator.
+            inputs: of it.
+            kinds: what the outputs' names end in.
+            attributes: of it.
+        """
+        name = f"{self.prefix}{op_type}_{self._count}"
         self._count += 1
-        node = ir.node("TopK", [value, self.initializer(np.array([count]))], num_outputs=2, name=name)
-        for output, kind in zip(node.outputs, ("values", "places"), strict=True):
+        node = ir.node(op_type, inputs, attributes, num_outputs=len(kinds), name=name)
+        for output, kind in zip(node.outputs, kinds, strict=True):
             output.name = f"{name}.{kind}"
         self._graph.append(node)
-        return node.outputs[1]
+        return node.outputs
 
     def once(self, op_type: str, inputs: Sequence[ir.Value]) -> ir.Value:
         """Append a node without attributes, unless it is there already."""
@@ -247,9 +271,13 @@ class BoundBuilder:
 
     def emit(self, op_type: str, inputs: Sequence[ir.Value | None], attributes: Any = None) -> ir.Value:
         """Append a node with one output and return that."""
-        name = f"{self._names}{op_type}_{self._count}"
+        name = f"{self.prefix}{op_type}_{self._count}"
         self._count += 1
         node = ir.node(op_type, inputs, attributes, name=name)
         node.outputs[0].name = name
         self._graph.append(node)
         return node.outputs[0]
+
+
+def _unknown(_: BoundBuilder, node: ir.Node) -> None:
+    raise refusal(node, "nobody knows its rule")

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import onnx
@@ -88,6 +89,7 @@ def propagate_error_bounds(
         given, needed = low.given, low.nodes
     takers = Counter(value for node in needed for value in node.inputs if value is not None)
     builder = BoundBuilder(model.graph, takers + Counter([answer]) if bounds == "tight" else None, precision)
+    builder.apply = partial(_apply_rule, opsets=model.opset_imports)
     _begin(builder, given)
     fused = _bound_all(builder, needed, model.opset_imports, low)
     if not builder.knows(answer):
@@ -147,6 +149,7 @@ def _at_hand(builder: BoundBuilder, low: Lowered, answer: Answer, contract: Mode
     A binary label's threshold may be rounded as any constant, or not: that is added.
     """
     alone = BoundBuilder(model.graph, names="error_bound.float32.")
+    alone.apply = builder.apply
     _begin(alone, low.given)
     _bound_all(alone, low.nodes, model.opset_imports)
     near = finished(alone, answer.values)
@@ -187,10 +190,12 @@ def functions_of(graph: OnnxGraph, contract: ModelContract) -> set[str]:
     outputs = {str(value.name): value for value in graph.model.graph.outputs}
     builder = BoundBuilder(graph.model.graph)
     nodes = _needed(outputs[contract.bounded], encoded_values(graph.model.graph, contract))
-    found = [rule.function(node) for node in nodes if (rule := rule_of(builder, node)) is not None]
+    rules = [(rule, node) for node in nodes if (rule := rule_of(builder, node)) is not None]
+    found = [rule.function(node) for rule, node in rules]
+    inner = {name for rule, _ in rules for name in rule.inner_functions}
     gelus = WrittenGelus(builder)
     written = {"GeluTanh" if gelu.by_tanh else "Gelu" for node in nodes if (gelu := gelus.find(node)) is not None}
-    return written | {function.name for function in found if function is not None}
+    return written | inner | {function.name for function in found if function is not None}
 
 
 def _needed(answer: ir.Value, given: Sequence[ir.Value]) -> list[ir.Node]:

@@ -23,7 +23,8 @@ ANY: dict[str, tuple[float, Block]] = {
     "reciprocal": (0.2, formulas.reciprocal), "normal distribution": (0.2, formulas.normal_distribution),
     "power": (0.6, formulas.power), "max and min": (0.4, layers.extremes), "chosen": (0.4, layers.chosen),
     "pad and split": (0.4, layers.pad_and_split), "cumulative sum": (0.3, layers.cumulative_sum),
-    "Softsign": (0.2, layers.softsign), "computed constant": (0.8, formulas.computed_constant),
+    "Softsign": (0.2, layers.softsign), "LSTM or GRU": (0.3, layers.recurrent),
+    "computed constant": (0.8, formulas.computed_constant),
 }  # fmt: skip
 IMAGE: dict[str, tuple[float, Block]] = {
     "conv": (5, layers.conv), "strided conv": (2, layers.strided_conv), "pool": (1, layers.pool),
