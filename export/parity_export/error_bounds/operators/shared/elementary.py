@@ -172,14 +172,14 @@ def ended(builder: BoundBuilder, value: ir.Value, total: ir.Value) -> ir.Value:
     return builder.emit("Add", [total, builder.emit("Sub", [eight, eight])])  # 0, or no number
 
 
-def evaluated(function: Elementary, total: ir.Value, scale: float, *, ends: bool = False) -> Bound:
+def evaluated(function: Elementary, total: ir.Value | None, scale: float, *, ends: bool = False) -> Bound:
     """Return the error bound of f, of what its argument's error makes of it and what its own evaluation adds.
 
     That is alpha |f'| + beta, and the flushed result.
 
     Args:
         function: f.
-        total: L e (1 + 2 alpha), in units, but for the scale.
+        total: L e (1 + 2 alpha), in units, but for the scale; None for what the evaluation adds alone.
         scale: to apply.
         ends: whether the total claims nothing where the table ends (`ended`).
     """

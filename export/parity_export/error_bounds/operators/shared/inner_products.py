@@ -139,7 +139,9 @@ def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts
             part = builder.emit("Mul", [column, builder.number(rows)])
             total = builder.emit("Add", [evaluate(operand, builder.number(weight), offset), part])
     if factor == p and given is not None:
-        made = _Made(weight, evaluated * own, error / p, total, given.linear.signed)
+        signed = given.linear.signed
+        norms = signed, max(1.0, given.linear.absolute / signed) if signed > FLUSH else 1.0
+        made = _Made(weight, evaluated * own, error / p, total, norms)
         _record(builder, node, products, evaluate, made)
     result = Bound(total, folding=folding)
     return result if given is None else after(builder, node, given, (error, flushes), result)
@@ -154,14 +156,14 @@ class _Made:
         offset: what is added for bias and flushes.
         error: gamma_n / p.
         total: the error bound.
-        norm: at least ||W||.
+        norms: at least ||W||, and || |W| || / ||W||.
     """
 
     weight: NDArray[np.float64]
     offset: NDArray[np.float64]
     error: float
     total: ir.Value
-    norm: float
+    norms: tuple[float, float]
 
 
 def _record(builder: BoundBuilder, node: ir.Node, products: InnerProducts, evaluate: Evaluate, made: _Made) -> None:
@@ -177,9 +179,9 @@ def _record(builder: BoundBuilder, node: ir.Node, products: InnerProducts, evalu
     operand = builder.emit("Add", [operand, builder.number(FLUSHED)])
     own = Bound(evaluate(operand, magnitudes, builder.number(made.offset)))
     own = with_share(builder, own, Bound(made.total), 2 * gamma(products.terms + 2 + products.extra) * (1 + 4 * U))
-    builder.prepaid = max(builder.prepaid, rounding(back.terms))
+    builder.prepaid = max(builder.prepaid, rounding(back.terms) * made.norms[1])
     sizes = tuple(size for size in (x.shape or ())[1:] if isinstance(size, int))
-    record(builder, node, own, [(x, linear(builder, Transposed(back.apply, back.terms, made.norm, sizes)))])
+    record(builder, node, own, [(x, linear(builder, Transposed(back.apply, back.terms, *made.norms, sizes)))])
 
 
 def _before(builder: BoundBuilder, node: ir.Node, products: InnerProducts, n: int) -> Before | None:

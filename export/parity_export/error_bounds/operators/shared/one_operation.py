@@ -95,12 +95,14 @@ def _record_sum(
         result: the whole error bound.
     """
     values = [builder.operand(node, index) for index in (0, 1)]
-    if not all(fits(builder, node, value) for value in values):
+    known = [builder.least(value) is not None for value in values]  # made of integers: a mask, which may be broadcast
+    if not all(fits(builder, node, value) or whole for value, whole in zip(values, known, strict=True)):
         return
-    ended = [ends_at(builder, value) for value in values]
+    ended = [whole or ends_at(builder, value) for value, whole in zip(values, known, strict=True)]
     if all(ended):
         return
-    handed = [(value, own) for value in values if (own := handed_on(builder, value)) is not None]
+    handed = [(value, builder.bound(value) if whole else own) for value, whole in zip(values, known, strict=True)
+              if (own := None if whole else handed_on(builder, value)) is not None or whole]  # fmt: skip
     errors = [builder.summed(value, own) for value, own in handed]
     growth, share = grown
     tensors = [*(error for error, _ in errors), *sizes]
@@ -141,7 +143,7 @@ def _add_constant(builder: BoundBuilder, node: ir.Node, index: int, constant: ND
     x = builder.operand(node, index)
     bound, sign = builder.bound(x), -1.0 if index == 1 and node.op_type == "Sub" else 1.0
     if not np.isfinite(constant).all():
-        return _add_mask(builder, x, constant)
+        return _add_mask(builder, node, x, constant)
     if not constant.any() and (index == 0 or node.op_type == "Add"):
         return same(builder, node, x)
     if bound.folding is not None:
@@ -170,7 +172,7 @@ def _add_rounded(builder: BoundBuilder, node: ir.Node, index: int) -> Bound:
     return after_linear(builder, node, AffineMap(np.ones(1), size, 1, None), index)
 
 
-def _add_mask(builder: BoundBuilder, x: ir.Value, mask: NDArray[np.float64]) -> Bound:
+def _add_mask(builder: BoundBuilder, node: ir.Node, x: ir.Value, mask: NDArray[np.float64]) -> Bound:
     """Return the error bound of x and a constant that is minus infinity somewhere: there it is infinite.
 
     Elsewhere it is that of a sum; behind a linear map gamma_(n+1) is at most twice gamma_n.
@@ -178,11 +180,18 @@ def _add_mask(builder: BoundBuilder, x: ir.Value, mask: NDArray[np.float64]) -> 
     total, scale = builder.tensor(x)
     folding = builder.bound(x).folding
     if folding is None:
-        return Bound(builder.emit("Add", [total, builder.number(np.where(np.isinf(mask), np.inf, 0))]),
-                     scale * _ONCE, ROUNDED, 4 * FLUSHED)  # fmt: skip
-    n = folding.roundings + 1
-    total = builder.emit("Add", [total, builder.number(gamma(n) / UNIT * np.abs(mask))])
-    return Bound(total, 2 * scale * _ONCE, ROUNDED, 4 * FLUSHED, replace(folding, roundings=n))
+        size, grown = np.where(np.isinf(mask), np.inf, 0), 1.0
+    else:
+        size, grown = gamma(folding.roundings + 1) / UNIT * np.abs(mask), 2.0
+        folding = replace(folding, roundings=folding.roundings + 1)
+
+    def rule(total: ir.Value, scale: float) -> Bound:
+        error = builder.emit("Add", [total, builder.number(size)])
+        return Bound(error, grown * scale * _ONCE, ROUNDED, 4 * FLUSHED)
+
+    result = replace(rule(total, scale), folding=folding)
+    pass_through(builder, node, x, Passing(rule, unchanged, 4 * U), result)
+    return result
 
 
 def scaled(
