@@ -33,6 +33,7 @@ class BoundBuilder:
         handed_on: values whose own error stands in that of the operator that takes them.
         seeds: how many adjoints of each value the pass carries.
         rows: where those of the batch stand in values, where that is known (`adjoints.rows`).
+        paid: what the backward pass has paid for on its way, in units, each ``[batch or 1, seeds, 1]``.
         prepaid: at least gamma of the sums of every linear map, the other way round, times || |W| || / ||W||.
     """
 
@@ -43,6 +44,7 @@ class BoundBuilder:
         self.handed_on: set[ir.Value] = set()
         self.seeds, self.prepaid = 1, 0.0
         self.rows: dict[ir.Value, Rows] = {}
+        self.paid: list[ir.Value] = []
         self._once: dict[tuple[str, tuple[ir.Value, ...]], ir.Value] = {}
         self._bounds: dict[ir.Value, Bound] = {}
         self._folded: dict[ir.Value, NDArray[Any]] = {}

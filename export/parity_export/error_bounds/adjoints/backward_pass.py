@@ -51,7 +51,7 @@ class Sums:
     Attributes:
         seeds: the answers.
         nominal: of |a|.
-        radius: of rho.
+        radius: of rho, and what was paid for on the way.
         differences: of |a_j - a_label|.
         factor: at least what |a| . own is to be multiplied by, of every value.
         norm_factor: at least what rho ||own|| is.
@@ -88,6 +88,7 @@ def backward_pass(builder: BoundBuilder, nodes: Sequence[ir.Node], answer: ir.Va
                 _count(builder, value, adjoint, sums)
             for operand, pull in () if step is None else step.passages:
                 waiting.setdefault(operand, []).append(pull(adjoint))
+    sums.radius += builder.paid
     return sums
 
 

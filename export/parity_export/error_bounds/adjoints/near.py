@@ -1,16 +1,17 @@
 """Operators whose S lies near to a linear map that the graph computes.
 
-The elements of x and of y lie in blocks, and S is one matrix for each block: the numbers of one normalization, of one
-softmax, of one product of two matrices. With d the nominal map, and for each block C at least ||S - d|| and R at least
-||S||,
+With d the nominal map, y~ - y = d (x~ - x) + (S - d)(x~ - x) + eta. The second is paid for where it arises: x~ - x is at
+most the error bound of x, so that it is of second order, and it is own as eta is. What is carried back is d alone,
 
-    A_x - a_x = S^T (A_y - a_y) + (S - d)^T a_y + (a_x - d^T a_y)
+    A_x - a_x = d^T (A_y - a_y) + (d^T a_y - a_x)
     ||A_x - a_x|| <= max R rho_y + ||(C + p R) a_y||
 
-because the norm of blocks that do not overlap is the root of the sum of their squares. What d^T a_y rounds is at most
-so many times the norm of a block of a_y as C holds for it.
+where the elements of x and of y lie in blocks, and d is one matrix for each: the numbers of one normalization, of one
+softmax, of one product of two matrices. R is at least ||d|| of a block, and C R what d^T a_y rounds; the norm of blocks
+that do not overlap is the root of the sum of their squares.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,28 +19,28 @@ import numpy as np
 import onnx_ir as ir
 
 from parity_export.error_bounds.adjoints.adjoint import Adjoint, Pull
-from parity_export.error_bounds.adjoints.pulls import behind_seeds, carried, euclidean
+from parity_export.error_bounds.adjoints.pulls import behind_seeds, carried, euclidean, plus
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.norms.error_norm import length
-from parity_export.error_bounds.rounding_model import FLUSH, U, gamma
+from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
 
 
 @dataclass(frozen=True)
 class Near:
-    """A linear S that lies near to d.
+    """A linear map d that S lies near to.
 
     Attributes:
         apply: d^T: appends the nodes that make of an adjoint of y, ``[batch or 1, seeds, *sizes]``, one of x.
         sizes: of x, without the batch.
-        off: C, at least ||S - d|| and what d^T a rounds, of each block; it broadcasts against y.
-        reach: R, at least ||S||, likewise.
+        reach: R, at least ||d|| of each block; it broadcasts against y.
+        rounded: C.
         flushes: how often an element of x may be flushed on the way, each times what it is multiplied by.
     """
 
     apply: Callable[[ir.Value], ir.Value]
     sizes: tuple[int, ...]
-    off: ir.Value
     reach: ir.Value
+    rounded: float
     flushes: float = 16.0
 
 
@@ -48,14 +49,60 @@ def near(builder: BoundBuilder, made: Callable[[], Near]) -> Pull:
 
     def pull(adjoint: Adjoint) -> Adjoint:
         known = made()
-        more = builder.number((adjoint.relative + builder.prepaid) * (1 + 8 * U))
-        column = builder.emit("Add", [known.off, builder.emit("Mul", [known.reach, more])])
-        found = euclidean(builder, adjoint, column)
-        flushes = known.flushes * FLUSH * np.prod([*adjoint.sizes, *known.sizes], dtype=np.float64)
+        more = (known.rounded + adjoint.relative + builder.prepaid) * (1 + 8 * U)
+        found = euclidean(builder, adjoint, builder.emit("Mul", [known.reach, builder.number(more)]))
+        flushes = known.flushes * FLUSH * math.prod([*adjoint.sizes, *known.sizes])
         steepest = largest(builder, known.reach)
-        return carried(builder, adjoint, (steepest, found, float(flushes)), known.apply(adjoint.nominal), known.sizes)
+        return carried(builder, adjoint, (steepest, found, flushes), known.apply(adjoint.nominal), known.sizes)
 
     return pull
+
+
+@dataclass(frozen=True)
+class Curved:
+    """A bound of (S - d)(x~ - x) by the norm of each block: of a block of c, of any adjoint A, A . (S - d)(x~ - x) <= ||c A||.
+
+    Attributes:
+        column: c, which broadcasts against y.
+        axes: of y that a block has, the batch's counted.
+        count: elements of a block.
+    """
+
+    column: ir.Value
+    axes: tuple[int, ...]
+    count: int
+
+
+def paid_for(builder: BoundBuilder, pull: Pull, made: Callable[[], Curved]) -> Pull:
+    """Return a pull that adds what S - d is worth to the answers: ||c a|| of each block, and rho c."""
+
+    def pull_and_pay(adjoint: Adjoint) -> Adjoint:
+        curved = made()
+        product = builder.emit("Mul", [adjoint.nominal, behind_seeds(builder, curved.column)])
+        known = length(builder, product, tuple(axis + 1 for axis in curved.axes), curved.count)
+        blocks = math.prod(adjoint.sizes) // curved.count
+        scale = known.scale * (1 + gamma(blocks + 16)) * (1 + adjoint.relative) / UNIT
+        total = builder.emit("Mul", [_summed(builder, known.tensor), builder.number([[[scale]]])])
+        lost = builder.number([[[blocks * scale * known.constant * math.sqrt(curved.count) + FLUSHED]]])
+        total = builder.emit("Add", [total, lost])
+        if adjoint.norm is not None or adjoint.floor:
+            axes = builder.initializer(np.array(curved.axes))
+            most = builder.emit("ReduceMax", [curved.column, axes], {"keepdims": 1})
+            most = builder.emit("ReduceSum", [builder.once("Reshape", [most, builder.initializer(np.array([0, -1, 1]))]),
+                                              builder.initializer(np.array([1]))], {"keepdims": 1})  # fmt: skip
+            norm = plus(builder, adjoint.norm, builder.number([[[adjoint.floor + FLUSH]]]))
+            more = builder.emit("Mul", [norm, builder.number([[[adjoint.scale * scale]]])])
+            total = builder.emit("Add", [total, builder.emit("Mul", [more, most])])
+        builder.paid.append(total)
+        return pull(adjoint)
+
+    return pull_and_pay
+
+
+def _summed(builder: BoundBuilder, blocks: ir.Value) -> ir.Value:
+    """Return the sum over everything behind the seeds."""
+    rows = builder.emit("Reshape", [blocks, builder.initializer(np.array([0, 0, -1]))])
+    return builder.emit("ReduceSum", [rows, builder.initializer(np.array([2]))], {"keepdims": 1})
 
 
 def largest(builder: BoundBuilder, tensor: ir.Value) -> ir.Value:
@@ -121,11 +168,8 @@ def by_elements(builder: BoundBuilder, sizes: tuple[tuple[int, ...], ...], made:
             places = builder.initializer(np.array([axis + 1 for axis in axes]))
             return builder.emit("ReduceSum", [products, places], {"keepdims": 1})
 
-        off, reach = slopes.off, slopes.reach
-        if axes:
-            off, reach = (block_norm(builder, one, axes, count) for one in (off, reach))
-        rounded = builder.emit("Mul", [reach, builder.number(gamma(count + 1) * (1 + 8 * U))])
-        return Near(apply, operand, builder.emit("Add", [off, rounded]), reach)
+        reach = block_norm(builder, slopes.reach, axes, count) if axes else slopes.reach
+        return Near(apply, operand, reach, gamma(count + 1))
 
     return near(builder, found)
 

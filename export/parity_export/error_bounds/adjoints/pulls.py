@@ -95,17 +95,6 @@ class Length:
     constant: float = 0.0
 
 
-def uncertain(builder: BoundBuilder, adjoint: Adjoint, column: ir.Value) -> Length:
-    """Return a bound of ||c a||, c a column ``[batch, *sizes]``: of one axis the sum of |a| . c.
-
-    Over several places that would be larger by the root of their number, so that squares are added up.
-    """
-    count = math.prod(adjoint.sizes)
-    if len(adjoint.sizes) == 1:
-        return Length(weighed(builder, flat(builder, adjoint), column), 1 + gamma(count + 8))
-    return euclidean(builder, adjoint, column)
-
-
 def euclidean(builder: BoundBuilder, adjoint: Adjoint, column: ir.Value) -> Length:
     """Return ||c a||, of a column that may be broadcast."""
     count, axes = math.prod(adjoint.sizes), tuple(range(2, 2 + len(adjoint.sizes)))
@@ -121,21 +110,26 @@ def behind_seeds(builder: BoundBuilder, tensor: ir.Value) -> ir.Value:
 
 
 def sloped(builder: BoundBuilder, made: Callable[[], Slopes]) -> Pull:
-    """S between numbers that the graph computes, which are put into it only where the pass goes through.
+    """S near to slopes that the graph computes, which are put into it only where the pass goes through.
 
-    The column is D + (p + u + gamma) G, gamma that of the linear map which may stand before.
+    Rho takes (p + u + gamma) G of |a|, gamma that of the linear map which may stand before.
     """
 
     def pull(adjoint: Adjoint) -> Adjoint:
         slopes = made()
-        more = (adjoint.relative + U * slopes.rounded + builder.prepaid) * (1 + 8 * U)
-        column = builder.emit("Add", [slopes.off, builder.emit("Mul", [slopes.reach, builder.number(more)])])
-        found = uncertain(builder, adjoint, column)
+        found = rounded_off(builder, adjoint, slopes)
         nominal = builder.emit("Mul", [adjoint.nominal, behind_seeds(builder, slopes.nominal)])
         flushes = _FLUSHES * math.prod(adjoint.sizes)
         return carried(builder, adjoint, (slopes.steepest, found, flushes), nominal, adjoint.sizes)
 
     return pull
+
+
+def rounded_off(builder: BoundBuilder, adjoint: Adjoint, slopes: Slopes) -> Length:
+    """Return a bound of (p + u + gamma) G |a|, element by element, in its norm: the sum of |a| . G is at least that."""
+    more = (adjoint.relative + U * slopes.rounded + builder.prepaid) * (1 + 8 * U)
+    column = builder.emit("Mul", [slopes.reach, builder.number(more)])
+    return Length(weighed(builder, flat(builder, adjoint), column), 1 + gamma(math.prod(adjoint.sizes) + 8))
 
 
 def carried(

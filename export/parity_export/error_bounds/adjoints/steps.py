@@ -30,16 +30,25 @@ class Passing:
         rule: is asked with the whole error of x, and with the own errors that x hands on.
         pull: through f.
         share: of y's whole error, that its own roundings take as well: they are of f(x~), which is not f(x').
+        remainder: makes a bound of (S - d)(x~ - x), which is own as well; None where d is S.
     """
 
     rule: Rule
     pull: Pull
     share: float = 0.0
+    remainder: Callable[[], Bound] | None = None
 
 
-def sloping(rule: Rule, builder: BoundBuilder, made: Callable[[], Slopes], share: float = 0.0) -> Passing:
-    """Return how an operator works whose slopes the graph computes."""
-    return Passing(rule, sloped(builder, made), share)
+def sloping(
+    rule: Rule, builder: BoundBuilder, operand: ir.Value, made: Callable[[], Slopes], share: float = 0.0
+) -> Passing:
+    """Return how an operator of an operand works whose slopes the graph computes; D e is its own."""
+
+    def remainder() -> Bound:
+        total, scale = builder.tensor(operand)
+        return Bound(builder.emit("Mul", [total, made().off]), scale * (1 + 8 * U))
+
+    return Passing(rule, sloped(builder, made), share, remainder)
 
 
 def through(builder: BoundBuilder, node: ir.Node, operand: ir.Value, passing: Passing) -> Bound:
@@ -57,6 +66,8 @@ def pass_through(
         return
     own = passing.rule(*builder.summed(operand, handed_on(builder, operand) or _NOTHING))
     own = with_share(builder, own, result, passing.share)
+    if passing.remainder is not None:
+        own = with_share(builder, own, passing.remainder(), 1.0)
     record(builder, node, own, [(operand, passing.pull)])
 
 

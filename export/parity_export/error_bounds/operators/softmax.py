@@ -6,9 +6,9 @@ from functools import partial
 import numpy as np
 import onnx_ir as ir
 
-from parity_export.error_bounds.adjoints.near import Near, block_norm, near
+from parity_export.error_bounds.adjoints.near import Near, near
 from parity_export.error_bounds.adjoints.pulls import behind_seeds
-from parity_export.error_bounds.adjoints.steps import fits, handed_on, record, sizes_of
+from parity_export.error_bounds.adjoints.steps import fits, handed_on, record, sizes_of, with_share
 from parity_export.error_bounds.aten_operator import AtenOperator
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
@@ -135,24 +135,40 @@ def _record(
     error = builder.emit("Add", [error, builder.emit("Mul", [most, builder.number(8 * U)])])
     part = _moved(builder, node, (error, scale * (1 + 32 * U)), whole, axis)
     own = replace(_claimed(builder, node, part, axis, moved), constant=result.constant)
+    builder.set(node.outputs[0], result)
+    own = with_share(builder, own, _remainder(builder, node, (x, far), axis), 1.0)
     record(builder, node, own, [(x, near(builder, partial(_jacobian, builder, node, far, axis)))])
 
 
-def _jacobian(builder: BoundBuilder, node: ir.Node, far: ir.Value | None, axis: _Axis) -> Near:
-    """Return diag(y') - y' y'^T, and how far any is from it.
+def _remainder(builder: BoundBuilder, node: ir.Node, given: tuple[ir.Value, ir.Value | None], axis: _Axis) -> Bound:
+    """Return a bound of (S - d)(x~ - x), d = diag(y') - y' y'^T.
 
-    Every softmax of numbers between x and x~ lies within 2e of y', so that with m the length of 2e a Jacobian differs by
-    at most m + m (||y'|| + ||y'|| + m), and ||y'|| is at most 1 + lambda. Its own norm is at most 1/2. a y', its sum over
-    n numbers, a difference and a product with y' round at most n + 3 times: gamma_(n+4) (||y' a|| + ||y'||^2 ||a||).
+    Every softmax Y of numbers between x and x~ lies within m = 2e_y of y', and the same of Y y^T: by elements it is at
+    most m_i (e_i + sum of y'_k e_k) + (y'_i + m_i) sum of m_k e_k. Masked numbers count as constant.
+    """
+    (x, far), y = given, node.outputs[0]
+    (total, scale), moved = builder.tensor(x), builder.absolute(y, 2.0)
+    if far is not None:
+        total = builder.emit("Where", [far, builder.initializer(np.zeros(1, np.float32)), total])
+    sums = [
+        builder.emit("ReduceSum", _reduced(builder, builder.emit("Mul", [one, total]), axis), {"keepdims": 1})
+        for one in (y, moved)
+    ]
+    first = builder.emit("Mul", [moved, builder.emit("Add", [total, sums[0]])])
+    second = builder.emit("Mul", [builder.emit("Add", [y, moved]), sums[1]])
+    return Bound(builder.emit("Add", [first, second]), scale * (1 + gamma(round(axis.local / U) + 16)))
+
+
+def _jacobian(builder: BoundBuilder, node: ir.Node, far: ir.Value | None, axis: _Axis) -> Near:
+    """Return diag(y') - y' y'^T, whose norm is at most 1/2 and a little.
+
+    a y', its sum over n numbers, a difference and a product with y' round at most n + 3 times, which is no more than
+    gamma_(n+4) (||y' a|| + ||y'||^2 ||a||). Masked numbers have no part in it.
     """
     y = node.outputs[0]
     rank = len(y.shape or ())
     place = axis.axis % rank
     reduced = builder.initializer(np.array([place + 1]))
-    size = sizes_of(y)[place - 1]
-    moved = block_norm(builder, builder.absolute(y, 2.0), (place,), size)
-    off = builder.emit("Mul", [builder.emit("Add", [moved, builder.number(3.1)]), moved])
-    off = builder.emit("Add", [off, builder.number(3 * gamma(size + 4))])
 
     def apply(adjoint: ir.Value) -> ir.Value:
         beside = behind_seeds(builder, y)
@@ -162,8 +178,8 @@ def _jacobian(builder: BoundBuilder, node: ir.Node, far: ir.Value | None, axis: 
             return found
         return builder.emit("Where", [behind_seeds(builder, far), builder.initializer(np.zeros(1, np.float32)), found])
 
-    reach = builder.number(np.full((1,) * rank, 0.5 * (1 + 16 * U)))
-    return Near(apply, sizes_of(y), off, reach)
+    reach = builder.number(np.full((1,) * rank, 0.5625))
+    return Near(apply, sizes_of(y), reach, 4 * gamma(sizes_of(y)[place - 1] + 4))
 
 
 def _far(builder: BoundBuilder, x: ir.Value, axis: _Axis) -> ir.Value | None:

@@ -72,7 +72,8 @@ def bilinear(builder: BoundBuilder, node: ir.Node) -> Bound:
 def _record(builder: BoundBuilder, node: ir.Node, operands: tuple[_Operand, _Operand], n: int, result: Bound) -> None:
     """Record the step of A~ B~ - A B = (A~ - A) B~ + A (B~ - B), one block for each product of two matrices.
 
-    Its own error is gamma_n |A~| |B~|, and flushes; B~ lies within 2e of B', the exact A within e of A'.
+    Its own error is gamma_n |A~| |B~|, and flushes. B~ lies within 2e of B' and the exact A within e of A', which make
+    3 e_A e_B beside (A~ - A) B' + A' (B~ - B).
     """
     places = [index for index in (0, 1) if operands[index].error is not None]
     shapes = [value.shape for value in (*node.inputs, *node.outputs)]
@@ -83,7 +84,11 @@ def _record(builder: BoundBuilder, node: ir.Node, operands: tuple[_Operand, _Ope
     first, second = operands
     size = builder.emit("Mul", [first.size, builder.number(gamma(n) / UNIT)])
     size = builder.emit("Add", [size, builder.number(FLUSHED)])
-    own = replace(result, tensor=builder.emit("MatMul", [size, second.size]))
+    total, scale = builder.emit("MatMul", [size, second.size]), 1 + gamma(sizes_of(builder.operand(node))[-1] + 16)
+    if first.error is not None and second.error is not None:
+        errors = [builder.absolute(builder.operand(node), 3.0), second.error]
+        total, scale = builder.emit("Add", [total, builder.emit("MatMul", errors)]), scale * second.scale
+    own = replace(result, tensor=total, scale=scale)
     record(builder, node, own, [
         (builder.operand(node, index), _pull(builder, node, operands, index)) for index in places
     ])  # fmt: skip
@@ -106,12 +111,7 @@ def _pull(builder: BoundBuilder, node: ir.Node, operands: tuple[_Operand, _Opera
             return builder.emit("MatMul", [adjoint, matrix] if index == 0 else [matrix, adjoint])
 
         reach = block_norm(builder, operands[1 - index].size, axes, count)
-        rounded = builder.emit("Mul", [reach, builder.number(gamma(terms + 2) * (1 + 8 * U))])
-        error = operands[1 - index].error
-        if error is not None:
-            off = block_norm(builder, builder.absolute(other, 2.0 - index), axes, count)
-            rounded = builder.emit("Add", [rounded, off])
-        return Near(apply, sizes_of(value), rounded, reach)
+        return Near(apply, sizes_of(value), reach, gamma(terms + 2))
 
     return near(builder, made)
 

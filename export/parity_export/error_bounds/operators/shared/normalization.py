@@ -35,13 +35,13 @@ sigma', and nothing is claimed unless 2 W < sigma' and r < 1/4. The sum of squar
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from parity_export.error_bounds.adjoints.near import Near, near
+from parity_export.error_bounds.adjoints.near import Curved, Near, near, paid_for
 from parity_export.error_bounds.adjoints.pulls import behind_seeds
 from parity_export.error_bounds.adjoints.steps import fits, record, sizes_of
 from parity_export.error_bounds.bound import Bound, Norm
@@ -169,7 +169,11 @@ def normalized(builder: BoundBuilder, node: ir.Node, what: Normalization, x: ir.
 
 
 def _record(
-    builder: BoundBuilder, node: ir.Node, x: ir.Value, known: tuple[Nodes, Row, ir.Value], whole: tuple[Normalization, Bound]
+    builder: BoundBuilder,
+    node: ir.Node,
+    x: ir.Value,
+    known: tuple[Nodes, Row, ir.Value],
+    whole: tuple[Normalization, Bound],
 ) -> None:
     """Record the step: what an evaluation adds of its own, of any x~, and the Jacobian where x is.
 
@@ -188,29 +192,35 @@ def _record(
         each = builder.emit("Add", [each, builder.number(gamma(OUTSIDE) / UNIT * what.shift)])
     own = where_claimed(builder, emit, (row, share), each)
     bound = Bound(own, 1 + gamma(n + 32), 0.0, result.constant)
-    record(builder, node, bound, [(x, near(builder, partial(_jacobian, builder, (emit, row, share), what, sizes_of(x))))])
+    jacobian = cache(partial(_jacobian, builder, (emit, row, share), what, sizes_of(x)))
+    pull = paid_for(builder, near(builder, lambda: jacobian()[0]), lambda: jacobian()[1])
+    record(builder, node, bound, [(x, pull)])
 
 
 def _jacobian(
     builder: BoundBuilder, known: tuple[Nodes, Row, ir.Value], what: Normalization, sizes: tuple[int, ...]
-) -> Near:
+) -> tuple[Near, Curved]:
     """Return J = (1 / sigma) (1 - 1 1^T / n - h h^T / n) diag(g), transposed, and how far any is from it.
 
-    With q = (W + what an evaluation adds) / low, at least ||h - c / sigma|| / sqrt(n) and W / sigma', h' h'^T / n is at
-    most (1 + q)^2 and h h^T / n at most q (2 + q) off, 1 / sigma at most q / low:
-
-        ||S - d|| <= (q / low) ((1 + q)^2 + 2 + q)
-
-    and what d^T a rounds is at most gamma_(n+8) (3 + 2q + q^2) / low.
+    J without g changes by at most 2 / (sqrt(3) sqrt(n) sigma^2) times what x moves by, and x is moved by at most 1.5
+    sqrt(n) D in the mean between x and x~. The J that is computed at x' is off by its own h and sigma': with q at least
+    ||h - c / sigma|| / sqrt(n) and what sigma' is off by, over low, by at most (q / low) (3 + 3q + q^2). Times x~ - x,
+    at most sqrt(n) D.
     """
     (emit, row, share), n = known, what.count
     low, highest = emit("Sub", row.sigma, row.reach), emit("Add", row.sigma, row.reach)
     added = emit("Mul", emit("Mul", emit("Mul", share, emit("Add", share, 1.0)), highest), 0.5)
     added = emit.sum(added, emit("Mul", emit.sum(highest, row.middle, row.middle), gamma(OUTSIDE)), row.eta)
-    added = emit("Mul", added, emit("Add", share, 1 + 8 * U))
-    q = emit("Mul", emit("Div", emit.sum(row.reach, added, 8 * FLUSH), low), 1 + gamma(n + 64))
+    added = emit.sum(emit("Mul", added, emit("Add", share, 1 + 8 * U)), row.eta, emit("Mul", row.sigma, gamma(n + 32)))
+    q = emit("Div", emit("Add", added, 8 * FLUSH), low)
     curve = emit("Add", emit("Mul", emit("Add", q, 3.0), q), 3.0)  # 3 + 3q + q^2
-    off = emit("Mul", emit("Mul", emit("Add", q, gamma(n + 8)), curve), 1 + 64 * U)
+    spread = emit("Mul", row.spread, UNIT * row.scale)
+    bend = emit("Add", emit("Mul", emit("Div", spread, low), 3 / math.sqrt(3)), emit("Mul", q, curve))
+    gain = builder.number(np.maximum(what.gain, FLUSH) * (1 + 16 * U))
+    reach = emit("Div", gain, low)
+    most = emit("Mul", emit("Mul", bend, spread), math.sqrt(n) * (1 + gamma(n + 64)))
+    curved = Curved(emit("Mul", reach, most), what.axes, n)
+    grown = emit("Mul", emit("Add", q, 1 + 8 * U), emit("Add", q, 1 + 8 * U))
     inverse = emit("Div", builder.number([1.0]), row.sigma)
     h = emit("Mul", row.centre, inverse)
     axes = builder.initializer(np.array([axis + 1 for axis in what.axes]))
@@ -224,9 +234,7 @@ def _jacobian(
         rest = builder.emit("Sub", [rest, builder.emit("Mul", [beside, along])])
         return builder.emit("Mul", [rest, behind_seeds(builder, inverse)])
 
-    gain = builder.number(what.gain * (1 + 16 * U))
-    over = emit("Div", gain, low)
-    return Near(apply, sizes, emit("Mul", over, off), over, flushes=2.0**34)
+    return Near(apply, sizes, emit("Mul", reach, grown), 3 * gamma(n + 8), flushes=2.0**34), curved
 
 
 def _norm(builder: BoundBuilder, emit: Nodes, known: tuple[Norm, Row, Bound], what: Normalization) -> Norm:

@@ -1,6 +1,7 @@
 """The step of an operator that works element by element, with a slope in each of its computed operands."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import onnx_ir as ir
 
@@ -25,13 +26,20 @@ def record_operands(
         node: computes v.
         own: what f adds of its own, told by |v'|; of |v~| it is so much, and twice the whole error is to be told by.
         result: the whole error bound.
-        operands: those that are computed, and what makes their slopes.
+        operands: those that are computed, and what makes their slopes; |S - d| e is own.
     """
     if not all(fits_broadcast(builder, node, value) for value, _ in operands):
         return
     share = own.relative * U * (1 + 8 * U)
     bound = with_share(builder, own, result, share)
+    builder.set(node.outputs[0], result)  # slopes may be told by it
+    slopes = [cache(made) for _, made in operands]
+    for (value, _), made in zip(operands, slopes, strict=True):
+        total, scale = builder.tensor(value)
+        moved = Bound(builder.emit("Mul", [total, made().off]), scale * (1 + 8 * U))
+        bound = with_share(builder, bound, moved, 1.0)
     after = sizes_of(node.outputs[0])
     record(builder, node, bound, [
-        (value, by_elements(builder, (sizes_of(value), after), made)) for value, made in operands
+        (value, by_elements(builder, (sizes_of(value), after), made))
+        for (value, _), made in zip(operands, slopes, strict=True)
     ])  # fmt: skip

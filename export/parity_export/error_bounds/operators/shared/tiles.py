@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from parity_export.error_bounds.adjoints.adjoint import Adjoint, Pull
-from parity_export.error_bounds.adjoints.pulls import Slopes, behind_seeds, carried, uncertain
+from parity_export.error_bounds.adjoints.pulls import Slopes, behind_seeds, carried, rounded_off
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.rounding_model import FLUSH, UNIT, U
 
@@ -113,8 +113,8 @@ def repeated(builder: BoundBuilder, parts: Tiles, images: ir.Value) -> ir.Value:
 
 def largest_of(
     builder: BoundBuilder, node: ir.Node, parts: Tiles, pooled: Callable[[ir.Value], ir.Value]
-) -> Pull:
-    """Return the pull through a maximum.
+) -> tuple[Pull, Callable[[], Slopes]]:
+    """Return the pull through a maximum, and its slopes, of which G and D are sums over each window.
 
     max x~ - max x = sum of S_i (x~_i - x_i) with S_i >= 0, their sum 1, and S_i = 0 for an element that is the largest
     in no evaluation: where x'_i + 2e_i < max (x'_j - 2e_j). A single other one has S = 1; of several each has 0 to 1.
@@ -155,11 +155,9 @@ def largest_of(
 
     def pull(adjoint: Adjoint) -> Adjoint:
         known = slopes()
-        more = builder.number((adjoint.relative + builder.prepaid) * (1 + 8 * U))
-        column = builder.emit("Add", [known.off, builder.emit("Mul", [known.reach, more])])
         nominal = _enlarged(builder, parts, adjoint.nominal)
         nominal = builder.emit("Mul", [nominal, behind_seeds(builder, known.nominal)])
-        norms = 1.0, uncertain(builder, adjoint, column), 8 * FLUSH * math.prod(parts.of_x)
+        norms = 1.0, rounded_off(builder, adjoint, known), 8 * FLUSH * math.prod(parts.of_x)
         return carried(builder, adjoint, norms, nominal, parts.of_x)
 
-    return pull
+    return pull, slopes
