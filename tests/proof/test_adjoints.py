@@ -11,6 +11,7 @@ import onnx_ir as ir
 import pytest
 
 from parity_export.error_bounds.adjoints.backward_pass import backward_pass, worth
+from parity_export.error_bounds.adjoints.rows import find_rows
 from parity_export.error_bounds.adjoints.seeds import MOST, all_answers
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
@@ -52,13 +53,35 @@ class Made:
     ended: set[str]
 
 
-def made(graph: bytes, *, alone: bool = False) -> Made:
-    """Go backwards through a graph; with ``alone`` no value hands its own error on."""
+REMAINDERS = [
+    f"parity_export.error_bounds.{module}.with_remainder"
+    for module in ("adjoints.steps", "operators.shared.several_operands", "operators.softmax",
+                   "operators.shared.bilinear")
+]  # fmt: skip
+
+
+def bare(graph: bytes) -> Made:
+    """Go backwards through a graph, own errors without what the slopes' errors make of those of operands."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in REMAINDERS:
+            patch.setattr(name, lambda builder, own, remainder: own)
+        return made(graph)
+
+
+def made(graph: bytes, *, alone: bool = False, error: float = 0.0) -> Made:
+    """Go backwards through a graph.
+
+    Args:
+        graph: serialized.
+        alone: whether no value hands its own error on.
+        error: of ``features``.
+    """
     model = ir.from_proto(onnx.shape_inference.infer_shapes(onnx.load_from_string(graph), data_prop=True))
     nodes, answer = list(model.graph), model.graph.outputs[0]
     taken = Counter(value for node in nodes for value in node.inputs if value is not None)
     builder = BoundBuilder(model.graph, defaultdict(lambda: 2) if alone else taken + Counter([answer]))
-    builder.begin(model.graph.inputs[0], Bound(constant=FLUSHED))
+    builder.begin(model.graph.inputs[0], Bound(constant=FLUSHED + error / UNIT))
+    builder.rows = find_rows(nodes, model.graph.inputs)
     _bound_all(builder, nodes, model.opset_imports)
     last = np.eye(answer.shape[1], dtype=np.float32)[-1:]
     seeds = all_answers(builder, answer.shape[1], None)
@@ -125,6 +148,12 @@ def network(name: str) -> tuple[bytes, ModelContract]:
 def rows_of(name: str, count: int = 6, size: float = 1.0) -> dict[str, np.ndarray]:
     random = np.random.default_rng(21)
     return {"features": (random.standard_normal((count, *NETWORKS[name][1])) * size).astype(np.float32)}
+
+
+def asked(pass_made: Made, inputs: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Return all that a pass is made of, by name."""
+    names = [one.name for one in onnx.load_from_string(pass_made.graph).graph.output]
+    return dict(zip(names, create_session(pass_made.graph).run(None, inputs), strict=True))
 
 
 def _node(node: onnx.NodeProto, values: dict[str, Any]) -> np.ndarray:
@@ -226,14 +255,14 @@ def test_own_errors_with_the_worst_signs_reach_the_bound_and_do_not_pass_it(name
     Where the pass ends that is the whole error, what its operands' errors make of the value included.
     """
     graph, _ = network(name)
-    pass_made, inputs, model = made(graph), rows_of(name), onnx.load_from_string(graph).graph
-    known = dict(zip([one.name for one in onnx.load_from_string(pass_made.graph).graph.output],
-                     create_session(pass_made.graph).run(None, inputs), strict=True))  # fmt: skip
+    inputs, model = rows_of(name), onnx.load_from_string(graph).graph
+    (_, bounds), (pass_made, known) = ((one, asked(one, inputs)) for one in (made(graph), bare(graph)))
+    names = made(graph).bound
     whole = evaluate(graph, inputs, Exact()) | inputs
     exact = whole["value"]
     seeds, reached = exact.shape[1], []
     for seed, other in [(index, None) for index in range(seeds)] + [(0, seeds - 1)] * (seeds > 1):
-        bound = known[pass_made.bound[other is not None]][:, seed].astype(float) * UNIT
+        bound = bounds[names[other is not None]][:, seed].astype(float) * UNIT
         values = {one.name: onnx.numpy_helper.to_array(one) for one in model.initializer}
         values |= {name: array.astype(np.float64) for name, array in inputs.items()}
         for node in [None, *model.node]:
@@ -253,6 +282,28 @@ def test_own_errors_with_the_worst_signs_reach_the_bound_and_do_not_pass_it(name
         assert min(reached) > 0.8, reached
 
 
+@pytest.mark.parametrize("name", sorted(WITH_STEPS | OTHERS))
+@pytest.mark.parametrize("error", [1e-4, 3e-3])
+def test_an_error_of_the_input_stays_within_the_bound_to_second_order(name: str, error: float) -> None:
+    """The exact input is as far off as it may be, and another evaluation's twice as far, to the same side."""
+    graph, _ = network(name)
+    pass_made, inputs = made(graph, error=error), rows_of(name)
+    known, random = asked(pass_made, inputs), np.random.default_rng(8)
+    bounds = [known[one].astype(float) * UNIT for one in pass_made.bound]
+    largest = 0.0
+    for _ in range(20):
+        signs = error * random.choice([-1, 1], inputs["features"].shape)
+        exact, other = (
+            evaluate(graph, {"features": inputs["features"].astype(float) + times * signs}, Exact())["value"]
+            for times in (1, 2)
+        )
+        moved = other - exact
+        for found, bound in zip((moved, moved - moved[:, -1:]), bounds, strict=True):
+            assert not (np.abs(found) > bound).any()
+            largest = max(largest, float(np.nanmax(np.abs(found) / bound)))
+    assert largest > 0.05
+
+
 @pytest.mark.parametrize("activation", ["Relu", ("LeakyRelu", [], {"alpha": -0.5}), "MaxPool"])
 def test_a_slope_that_is_not_known_is_paid_for(activation: Any) -> None:
     """What is exactly zero, or the largest of equal ones, may lie on either side after what came before has erred."""
@@ -266,10 +317,9 @@ def test_a_slope_that_is_not_known_is_paid_for(activation: Any) -> None:
     kinds = [*first, *(pooled if activation == "MaxPool" else [activation])]
     last = sums[:, :1] if activation == "MaxPool" else sums
     graph, _ = value_graph(*_layers(*kinds, ("Gemm", [last], {"transB": 1})), [2], 1)
-    pass_made, inputs = made(graph), {"features": np.float32([[0.3, 0], [-0.2, 0], [1, 1]])}
-    outputs = [one.name for one in onnx.load_from_string(pass_made.graph).graph.output]
-    known = dict(zip(outputs, create_session(pass_made.graph).run(None, inputs), strict=True))
-    bound = known[pass_made.bound[0]][:, 0].astype(float) * UNIT
+    inputs = {"features": np.float32([[0.3, 0], [-0.2, 0], [1, 1]])}
+    whole, pass_made = made(graph), bare(graph)
+    known, bound = asked(pass_made, inputs), asked(whole, inputs)[whole.bound[0]][:, 0].astype(float) * UNIT
     exact, model = evaluate(graph, inputs, Exact())["value"], onnx.load_from_string(graph).graph
     random, reached = np.random.default_rng(2), np.zeros(3)
     for _ in range(300):

@@ -7,7 +7,7 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes import common as passes
 
-from parity_export.error_bounds.adjoints.rows import rows_of
+from parity_export.error_bounds.adjoints.rows import find_rows
 from parity_export.error_bounds.backend_fusions import refuse_inexact_fusions
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
@@ -74,7 +74,7 @@ def propagate_error_bounds(graph: OnnxGraph, contract: ModelContract, bounds: Bo
     takers = Counter(value for node in needed for value in node.inputs if value is not None)
     builder = BoundBuilder(model.graph, takers + Counter([answer]) if bounds == "tight" else None)
     given = (*model.graph.inputs, *encoded)
-    builder.rows = rows_of(needed, given)
+    builder.rows = find_rows(needed, given)
     for value in given:
         if value.dtype == ir.DataType.FLOAT:
             builder.begin(value, Bound(constant=FLUSHED))

@@ -44,7 +44,7 @@ FIRST = Rows()
 """The first axis is the batch."""
 
 
-def rows_of(nodes: Sequence[ir.Node], inputs: Sequence[ir.Value]) -> dict[ir.Value, Rows]:
+def find_rows(nodes: Sequence[ir.Node], inputs: Sequence[ir.Value]) -> dict[ir.Value, Rows]:
     """Return where the rows stand, of each value of which it is known; and name the first axis of those by the batch.
 
     Args:

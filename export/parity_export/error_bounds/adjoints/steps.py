@@ -67,7 +67,7 @@ def pass_through(
     own = passing.rule(*builder.summed(operand, handed_on(builder, operand) or _NOTHING))
     own = with_share(builder, own, result, passing.share)
     if passing.remainder is not None:
-        own = with_share(builder, own, passing.remainder(), 1.0)
+        own = with_remainder(builder, own, passing.remainder())
     record(builder, node, own, [(operand, passing.pull)])
 
 
@@ -115,6 +115,11 @@ def with_share(builder: BoundBuilder, own: Bound, total: Bound, share: float) ->
         tensor = builder.emit("Add", [own.tensor, tensor])
     relative, constant = own.relative + share * total.relative, own.constant + share * total.constant
     return Bound(tensor, own.scale * (1 + 4 * U), relative, constant)
+
+
+def with_remainder(builder: BoundBuilder, own: Bound, remainder: Bound) -> Bound:
+    """Return an own error and (S - d)(x~ - x), which is paid for where it arises."""
+    return with_share(builder, own, remainder, 1.0)
 
 
 def fits(builder: BoundBuilder, node: ir.Node, operand: ir.Value, *, alike: bool = True) -> bool:

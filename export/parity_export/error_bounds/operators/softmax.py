@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 from parity_export.error_bounds.adjoints.near import Near, near
 from parity_export.error_bounds.adjoints.pulls import behind_seeds
-from parity_export.error_bounds.adjoints.steps import fits, handed_on, record, sizes_of, with_share
+from parity_export.error_bounds.adjoints.steps import fits, handed_on, record, sizes_of, with_remainder
 from parity_export.error_bounds.aten_operator import AtenOperator
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
@@ -136,7 +136,7 @@ def _record(
     part = _moved(builder, node, (error, scale * (1 + 32 * U)), whole, axis)
     own = replace(_claimed(builder, node, part, axis, moved), constant=result.constant)
     builder.set(node.outputs[0], result)
-    own = with_share(builder, own, _remainder(builder, node, (x, far), axis), 1.0)
+    own = with_remainder(builder, own, _remainder(builder, node, (x, far), axis))
     record(builder, node, own, [(x, near(builder, partial(_jacobian, builder, node, far, axis)))])
 
 

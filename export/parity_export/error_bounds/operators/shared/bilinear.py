@@ -9,7 +9,7 @@ import onnx_ir as ir
 from parity_export.error_bounds.adjoints.adjoint import Pull
 from parity_export.error_bounds.adjoints.near import Near, block_norm, near
 from parity_export.error_bounds.adjoints.pulls import behind_seeds
-from parity_export.error_bounds.adjoints.steps import fits, record, sizes_of
+from parity_export.error_bounds.adjoints.steps import fits, record, sizes_of, with_remainder
 from parity_export.error_bounds.bound import Bound, Factor, Folding
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
@@ -85,10 +85,10 @@ def _record(builder: BoundBuilder, node: ir.Node, operands: tuple[_Operand, _Ope
     size = builder.emit("Mul", [first.size, builder.number(gamma(n) / UNIT)])
     size = builder.emit("Add", [size, builder.number(FLUSHED)])
     total, scale = builder.emit("MatMul", [size, second.size]), 1 + gamma(sizes_of(builder.operand(node))[-1] + 16)
-    if first.error is not None and second.error is not None:
-        errors = [builder.absolute(builder.operand(node), 3.0), second.error]
-        total, scale = builder.emit("Add", [total, builder.emit("MatMul", errors)]), scale * second.scale
     own = replace(result, tensor=total, scale=scale)
+    if first.error is not None and second.error is not None:
+        both = builder.emit("MatMul", [builder.absolute(builder.operand(node), 3.0), second.error])
+        own = with_remainder(builder, own, Bound(both, scale * second.scale))
     record(builder, node, own, [
         (builder.operand(node, index), _pull(builder, node, operands, index)) for index in places
     ])  # fmt: skip

@@ -6,7 +6,7 @@ from functools import cache
 import onnx_ir as ir
 
 from parity_export.error_bounds.adjoints.near import Factors, by_elements
-from parity_export.error_bounds.adjoints.steps import fits_broadcast, record, sizes_of, with_share
+from parity_export.error_bounds.adjoints.steps import fits_broadcast, record, sizes_of, with_remainder, with_share
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.rounding_model import U
@@ -37,7 +37,7 @@ def record_operands(
     for (value, _), made in zip(operands, slopes, strict=True):
         total, scale = builder.tensor(value)
         moved = Bound(builder.emit("Mul", [total, made().off]), scale * (1 + 8 * U))
-        bound = with_share(builder, bound, moved, 1.0)
+        bound = with_remainder(builder, bound, moved)
     after = sizes_of(node.outputs[0])
     record(builder, node, bound, [
         (value, by_elements(builder, (sizes_of(value), after), made))
