@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from parity_export.error_bounds.rounding_model import growth
+
 
 @dataclass(frozen=True)
 class Factor:
@@ -29,16 +31,22 @@ class Folding:
     """What a value must be known by if a backend may fold a following affine map into the linear map that gives it.
 
     Attributes:
-        roundings: n; the error bound of the value is at least gamma_n times the sum of its terms' magnitudes.
+        roundings: n; of the sum of its terms' magnitudes the error bound holds as much as `rounding_model.of_a_sum`.
         smallest: the smallest magnitude of a weight that is not zero.
         largest: the largest magnitude of a weight.
         alpha: the smallest and the largest scalar that may be multiplied by at the end.
+        spare: how many roundings more of each term the error bound pays for already.
     """
 
     roundings: int
     smallest: float
     largest: float
     alpha: tuple[float, float] = (1.0, 1.0)
+    spare: int = 0
+
+    def grown(self, more: int) -> float:
+        """Return by how much an error bound grows if each term is rounded so many times more."""
+        return growth(self.roundings, max(0, more - self.spare))
 
 
 @dataclass(frozen=True)

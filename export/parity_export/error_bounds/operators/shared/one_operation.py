@@ -48,7 +48,7 @@ def add_or_subtract(builder: BoundBuilder, node: ir.Node) -> Bound:
     """V = x + y, or x - y: pre = e_x + e_y. What is added to a linear map may be fused into it as its bias.
 
     A constant: `after_linear`. A computed y takes part in at most n + 1 roundings then, as do the terms of the map:
-    gamma_(n+1) |y'| is added, e_x grows by gamma_(n+1) / gamma_n, and e_y by 1 + 2 gamma_(n+1).
+    gamma_(n+1) |y'| is added, e_x grows by 1 + 2 / (n + 1) (`rounding_model.growth`), and e_y by 1 + 2 gamma_(n+1).
     """
     for index in (0, 1):
         if (
@@ -63,22 +63,22 @@ def add_or_subtract(builder: BoundBuilder, node: ir.Node) -> Bound:
     foldings = [builder.bound(value).folding for value in values]
     (first, first_scale), (second, second_scale) = map(builder.tensor, values)
     total, scale = builder.emit("Add", [first, second]), max(first_scale, second_scale)
-    growth, parts, sizes = 1.0, [], list[ir.Value]()
+    grown, parts, sizes = 1.0, [], list[ir.Value]()
     regrouped = _regrouped(builder, node)
     for folding, other in zip(foldings, reversed(values), strict=True):
         if folding is not None:
             error = gamma(folding.roundings + 1)
             sizes.append(builder.emit("Mul", [builder.magnitude(other), builder.number(error / UNIT)]))
             total = builder.emit("Add", [total, sizes[-1]])
-            growth *= error / gamma(folding.roundings) * (1 + 2 * error) * _ONCE
+            grown *= folding.grown(1) * (1 + 2 * error) * _ONCE
             parts.append((error / UNIT, other))
-    growth *= _ONCE * _ONCE
+    grown *= _ONCE * _ONCE
     if regrouped is not None:  # of which nothing is in the norms of x and y: none is said of the sum
-        growth *= (1 + 2 * gamma(2)) * _ONCE
-        return Bound(builder.emit("Add", [total, regrouped]), scale * growth, ROUNDED, 4 * FLUSHED)
-    result = Bound(total, scale * growth, ROUNDED, 4 * FLUSHED)
-    _record_sum(builder, node, sizes, (growth, 2 * sum(factor for factor, _ in parts) * UNIT), result)
-    return added(builder, values, parts, growth, result)
+        grown *= (1 + 2 * gamma(2)) * _ONCE
+        return Bound(builder.emit("Add", [total, regrouped]), scale * grown, ROUNDED, 4 * FLUSHED)
+    result = Bound(total, scale * grown, ROUNDED, 4 * FLUSHED)
+    _record_sum(builder, node, sizes, (grown, 2 * sum(factor for factor, _ in parts) * UNIT), result)
+    return added(builder, values, parts, grown, result)
 
 
 def _record_sum(
@@ -104,10 +104,10 @@ def _record_sum(
     handed = [(value, builder.bound(value) if whole else own) for value, whole in zip(values, known, strict=True)
               if (own := None if whole else handed_on(builder, value)) is not None or whole]  # fmt: skip
     errors = [builder.summed(value, own) for value, own in handed]
-    growth, share = grown
+    more, share = grown
     tensors = [*(error for error, _ in errors), *sizes]
     total = reduce(lambda first, second: builder.emit("Add", [first, second]), tensors) if tensors else None
-    scale = max((scale for _, scale in errors), default=1.0) * growth * (1 + 4 * U)
+    scale = max((scale for _, scale in errors), default=1.0) * more * (1 + 4 * U)
     own = with_share(builder, Bound(total, scale, ROUNDED, 4 * FLUSHED), result, (share + 4 * U) * (1 + 4 * U))
     signs = [unchanged, negated(builder) if node.op_type == "Sub" else unchanged]
     record(builder, node, own, [
