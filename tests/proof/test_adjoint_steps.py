@@ -1,4 +1,4 @@
-"""The backward pass through what is linear only near to where it is: normalizations, softmax, products, parts of a row."""
+"""The backward pass through what is linear only near to where it is, and through what takes parts of a row."""
 
 from typing import Any
 

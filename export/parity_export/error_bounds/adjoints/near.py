@@ -1,7 +1,7 @@
 """Operators whose S lies near to a linear map that the graph computes.
 
-With d the nominal map, y~ - y = d (x~ - x) + (S - d)(x~ - x) + eta. The second is paid for where it arises: x~ - x is at
-most the error bound of x, so that it is of second order, and it is own as eta is. What is carried back is d alone,
+With d the nominal map, y~ - y = d (x~ - x) + (S - d)(x~ - x) + eta. The second is paid for where it arises: x~ - x is
+at most the error bound of x, so that it is of second order, and it is own as eta is. What is carried back is d alone,
 
     A_x - a_x = d^T (A_y - a_y) + (d^T a_y - a_x)
     ||A_x - a_x|| <= max R rho_y + ||(C + p R) a_y||
@@ -60,7 +60,7 @@ def near(builder: BoundBuilder, made: Callable[[], Near]) -> Pull:
 
 @dataclass(frozen=True)
 class Curved:
-    """A bound of (S - d)(x~ - x) by the norm of each block: of a block of c, of any adjoint A, A . (S - d)(x~ - x) <= ||c A||.
+    """A bound of (S - d)(x~ - x), by the norm of each block: A . (S - d)(x~ - x) <= ||c A|| for any adjoint A of it.
 
     Attributes:
         column: c, which broadcasts against y.
@@ -88,8 +88,8 @@ def paid_for(builder: BoundBuilder, pull: Pull, made: Callable[[], Curved]) -> P
         if adjoint.norm is not None or adjoint.floor:
             axes = builder.initializer(np.array(curved.axes))
             most = builder.emit("ReduceMax", [curved.column, axes], {"keepdims": 1})
-            most = builder.emit("ReduceSum", [builder.once("Reshape", [most, builder.initializer(np.array([0, -1, 1]))]),
-                                              builder.initializer(np.array([1]))], {"keepdims": 1})  # fmt: skip
+            most = builder.emit("Reshape", [most, builder.initializer(np.array([0, -1, 1]))])
+            most = builder.emit("ReduceSum", [most, builder.initializer(np.array([1]))], {"keepdims": 1})
             norm = plus(builder, adjoint.norm, builder.number([[[adjoint.floor + FLUSH]]]))
             more = builder.emit("Mul", [norm, builder.number([[[adjoint.scale * scale]]])])
             total = builder.emit("Add", [total, builder.emit("Mul", [more, most])])
@@ -172,5 +172,3 @@ def by_elements(builder: BoundBuilder, sizes: tuple[tuple[int, ...], ...], made:
         return Near(apply, operand, reach, gamma(count + 1))
 
     return near(builder, found)
-
-

@@ -13,11 +13,12 @@ import onnx_ir as ir
 
 _REGROUPING = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 _TAKING = frozenset({"Slice", "Gather"})
+_REDUCING = frozenset({"ReduceMean", "ReduceSum", "ReduceMax"})
 _KEEPING = frozenset({
     "Abs", "Add", "AveragePool", "BatchNormalization", "Clip", "Conv", "Div", "Elu", "Erf", "Exp", "Gelu", "Gemm",
-    "GlobalAveragePool", "GlobalMaxPool", "Identity", "InstanceNormalization", "LayerNormalization", "LeakyRelu", "Log", "MatMul", "Max",
-    "MaxPool", "Min", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Sigmoid", "Softmax", "Softsign", "Sqrt",
-    "Sub", "Tanh", "Where",
+    "GlobalAveragePool", "GlobalMaxPool", "Identity", "InstanceNormalization", "LayerNormalization", "LeakyRelu", "Log",
+    "MatMul", "Max", "MaxPool", "Min", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Sigmoid", "Softmax",
+    "Softsign", "Sqrt", "Sub", "Tanh", "Where",
 })  # fmt: skip
 """Operators whose result has as many axes as its operands, and the rows where they have them."""
 _WITH_A_BATCH = frozenset({
@@ -81,25 +82,26 @@ def _only(value: ir.Value, axis: int) -> bool:
 def _after(node: ir.Node, found: dict[ir.Value, Rows]) -> Rows | None:
     """Return where the rows stand in a node's result; None where that is not known."""
     x, y = node.inputs[0] if node.inputs else None, node.outputs[0]
-    before = None if x is None else found.get(x)
-    if y.shape is None:
-        return None
-    if node.op_type in _KEEPING:
+    if y.shape is not None and node.op_type in _KEEPING:
         return _kept(node, found)
-    if before is None or x is None or x.shape is None:
+    if x is None or x not in found or x.shape is None or y.shape is None:
         return None
+    before = found[x]
     if node.op_type == "Transpose" and "perm" in node.attributes:
         return Rows(list(node.attributes["perm"].as_ints()).index(before.axis), before.places)
     if node.op_type in _REGROUPING:
         return _regrouped(before, x, y)
-    rank, after = len(x.shape), [place for place, size in enumerate(y.shape) if not isinstance(size, int)]
-    if node.op_type in _TAKING and len(after) == 1 and _along(node) is not None:
-        axis = (_along(node) or 0) % rank
-        kept = before.axis - (axis < before.axis and len(y.shape) < rank)
-        return Rows(kept, before.places) if axis != before.axis and after == [kept] else None
-    if node.op_type in ("ReduceMean", "ReduceSum", "ReduceMax") and after == [0] and before.axis == 0:
-        return before
-    return None
+    if node.op_type in _TAKING:
+        return _taken(node, before, (len(x.shape), len(y.shape)))
+    return before if node.op_type in _REDUCING and before.axis == 0 else None
+
+
+def _taken(node: ir.Node, before: Rows, ranks: tuple[int, int]) -> Rows | None:
+    """Return where the rows stand behind what takes elements out along another axis."""
+    along = _along(node)
+    if along is None or along % ranks[0] == before.axis:
+        return None
+    return Rows(before.axis - (along % ranks[0] < before.axis and ranks[1] < ranks[0]), before.places)
 
 
 def _along(node: ir.Node) -> int | None:

@@ -300,6 +300,7 @@ def _variance(builder: BoundBuilder, emit: Nodes, row: Row, low: ir.Value, n: in
 
 
 def where_claimed(builder: BoundBuilder, emit: Nodes, known: tuple[Row, ir.Value], each: ir.Value) -> ir.Value:
+    """Return an error bound where 2W < sigma' and r < 1/4, and infinity elsewhere."""
     row, share = known
     infinite = builder.initializer(np.array([np.inf], np.float32))
     far = emit("Less", emit("Add", row.reach, row.reach), row.sigma)
