@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from parity_export.error_bounds.rounding_model import growth
-
 
 @dataclass(frozen=True)
 class Factor:
@@ -43,10 +41,6 @@ class Folding:
     largest: float
     alpha: tuple[float, float] = (1.0, 1.0)
     spare: int = 0
-
-    def grown(self, more: int) -> float:
-        """Return by how much an error bound grows if each term is rounded so many times more."""
-        return growth(self.roundings, max(0, more - self.spare))
 
 
 @dataclass(frozen=True)

@@ -73,11 +73,14 @@ def _back(builder: BoundBuilder, node: ir.Node, x: ir.Value, part: TakenOut) -> 
         places = [perm.index(axis) + 1 for axis in range(len(perm))]
         return lambda adjoint: builder.emit("Transpose", [adjoint], {"perm": [0, *places]})
     taken, rank = part(node, x), len(x.shape)
-    if taken is None or not isinstance(x.shape[taken[0]], int):
+    if taken is None:
         return None
     axis, first, last = taken
+    size = x.shape[axis]
+    if not isinstance(size, int):
+        return None
     around = [0] * (2 * (rank + 1))
-    around[axis + 1], around[rank + 1 + axis + 1] = first, int(x.shape[axis]) - last
+    around[axis + 1], around[rank + 1 + axis + 1] = first, size - last
     pads, without = builder.initializer(np.array(around)), len(node.outputs[0].shape) < rank
 
     def put_back(adjoint: ir.Value) -> ir.Value:

@@ -60,7 +60,7 @@ def _slopes(builder: BoundBuilder, x: ir.Value, times: int) -> Factors:
     if times == 1:
         nominal, off = builder.emit("Add", [x, x]), builder.emit("Mul", [error, builder.number([3.0])])
     else:
-        nominal = builder.emit("Mul", [builder.emit("Mul", [x, x]), builder.initializer(np.float32([3.0]))])
+        nominal = builder.emit("Mul", [builder.emit("Mul", [x, x]), builder.initializer(np.array([3.0], np.float32))])
         parts = [builder.emit("Mul", [one, builder.number([by])]) for one, by in ((size, 9.0), (error, 7.0))]
         off = builder.emit("Mul", [builder.emit("Add", parts), error])
     off = loosened(builder, builder.emit("Add", [off, builder.number([FLUSH])]), builder.magnitude(nominal))

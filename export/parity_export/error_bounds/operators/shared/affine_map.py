@@ -35,6 +35,11 @@ class AffineMap:
     slope: NDArray[np.float64] | None
 
 
+def grown_by(folding: Folding, more: int) -> float:
+    """Return by how much an error bound grows if each term is rounded so many times more."""
+    return growth(folding.roundings, max(0, more - folding.spare))
+
+
 def after_linear(builder: BoundBuilder, node: ir.Node, affine: AffineMap, index: int = 0) -> Bound:
     """Return the error bound of y = scale z + shift where z = W x + b is a linear node's.
 
@@ -68,7 +73,7 @@ def after_linear(builder: BoundBuilder, node: ir.Node, affine: AffineMap, index:
         factor = bound.factor.then(scalar, affine.roundings)
     if alpha[0] < 2 * FLUSH or alpha[1] > _LARGEST_WEIGHT:
         raise refusal(node, "multiplied with the factor before the sum, it would leave float32's normal range")
-    grown, spare = folding.grown(affine.roundings), max(0, folding.spare - affine.roundings)
+    grown, spare = grown_by(folding, affine.roundings), max(0, folding.spare - affine.roundings)
 
     def rule(part: Bound) -> Bound:
         error = part.tensor

@@ -76,7 +76,7 @@ def _record(builder: BoundBuilder, node: ir.Node, operands: tuple[_Operand, _Ope
     3 e_A e_B beside (A~ - A) B' + A' (B~ - B).
     """
     places = [index for index in (0, 1) if operands[index].error is not None]
-    shapes = [value.shape for value in (*node.inputs, *node.outputs)]
+    shapes = [value.shape for value in (*node.inputs, *node.outputs) if value is not None]
     if any(shape is None or len(shape) < 3 or list(shape[:-2]) != list(shapes[-1] or ())[:-2] for shape in shapes):
         return
     if not all(fits(builder, node, builder.operand(node, index), alike=False) for index in places):

@@ -32,7 +32,7 @@ from parity_export.error_bounds.bound import Bound, Factor
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.norms.passing import added, elementwise
-from parity_export.error_bounds.operators.shared.affine_map import AffineMap, after_linear
+from parity_export.error_bounds.operators.shared.affine_map import AffineMap, after_linear, grown_by
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
 
 ROUNDED = 2 * (1 + 2 * U)
@@ -70,7 +70,7 @@ def add_or_subtract(builder: BoundBuilder, node: ir.Node) -> Bound:
             error = gamma(folding.roundings + 1)
             sizes.append(builder.emit("Mul", [builder.magnitude(other), builder.number(error / UNIT)]))
             total = builder.emit("Add", [total, sizes[-1]])
-            grown *= folding.grown(1) * (1 + 2 * error) * _ONCE
+            grown *= grown_by(folding, 1) * (1 + 2 * error) * _ONCE
             parts.append((error / UNIT, other))
     grown *= _ONCE * _ONCE
     if regrouped is not None:  # of which nothing is in the norms of x and y: none is said of the sum
@@ -101,8 +101,9 @@ def _record_sum(
     ended = [whole or ends_at(builder, value) for value, whole in zip(values, known, strict=True)]
     if all(ended):
         return
-    handed = [(value, builder.bound(value) if whole else own) for value, whole in zip(values, known, strict=True)
-              if (own := None if whole else handed_on(builder, value)) is not None or whole]  # fmt: skip
+    owns = [builder.bound(value) if whole else handed_on(builder, value)
+            for value, whole in zip(values, known, strict=True)]  # fmt: skip
+    handed = [(value, own) for value, own in zip(values, owns, strict=True) if own is not None]
     errors = [builder.summed(value, own) for value, own in handed]
     more, share = grown
     tensors = [*(error for error, _ in errors), *sizes]
