@@ -20,6 +20,9 @@ _ROUNDINGS_BESIDE_THE_SUM = 12
 """Of the bound's own evaluation: two of |v'| times its factor plus t, two of the norm's part, one of each rounded
 constant, some to spare."""
 
+_LONG = 128
+"""Products of a sum whose partial sums are worth three more operations for each result, also in fast bounds."""
+
 Evaluate = Callable[[ir.Value, ir.Value, ir.Value], ir.Value]
 
 
@@ -104,7 +107,8 @@ def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts
     terms = products.terms
     n = terms + (products.bias is not None) + products.extra
     spare = _followed_by(node.outputs[0])
-    error, (of_terms, of_sum) = gamma(n), of_a_sum(n, spare)
+    by_partial_sums = builder.backwards or n >= _LONG
+    error, (of_terms, of_sum) = gamma(n), of_a_sum(n, spare) if by_partial_sums else (gamma(n + spare), 0.0)
     weight = np.abs(products.weight.astype(np.float64))
     used = weight[weight > 0]
     folding = Folding(n, float(used.min(initial=np.inf)), float(used.max(initial=0.0)), spare=spare)
