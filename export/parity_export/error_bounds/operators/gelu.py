@@ -10,10 +10,8 @@ from torch.nn import functional
 
 from parity_export.error_bounds.aten_operator import aten
 from parity_export.error_bounds.bound_graph import BoundBuilder
-from parity_export.error_bounds.elementary_functions import Elementary, one_node
+from parity_export.error_bounds.elementary_functions import Elementary, accuracy, one_node
 from parity_export.error_bounds.operator_rule import OperatorRule, WorstCase
-from parity_export.error_bounds.operators.erf import ERF
-from parity_export.error_bounds.operators.exp import EXP
 from parity_export.error_bounds.operators.shared.elementary import Derivative, formula, of_one_slope
 from parity_export.error_bounds.operators.shared.worst_case_graphs import activation_cases, over_a_range
 from parity_export.error_bounds.rounding_model import U
@@ -51,7 +49,7 @@ def _derivative(builder: BoundBuilder, _: ir.Node, x: ir.Value) -> tuple[ir.Valu
     density = builder.emit(
         "Mul", [builder.emit("Exp", [power]), builder.initializer(np.float32(1 / math.sqrt(2 * math.pi)))]
     )
-    errors = [ERF.accuracy(), EXP.accuracy()]
+    errors = [accuracy("Erf"), accuracy("Exp")]
     loose = builder.number(sum(one.alpha + one.beta for one in errors) + 32 * U)
     return builder.emit("Add", [below, builder.emit("Mul", [x, density])]), loose
 

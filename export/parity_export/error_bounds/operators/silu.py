@@ -6,7 +6,7 @@ from torch.nn import functional
 from parity_export.error_bounds.aten_operator import aten
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
-from parity_export.error_bounds.elementary_functions import Elementary, one_node
+from parity_export.error_bounds.elementary_functions import Elementary, accuracy, one_node
 from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.operator_rule import Node, OperatorRule, WorstCase
 from parity_export.error_bounds.operators.shared.elementary import (
@@ -17,7 +17,6 @@ from parity_export.error_bounds.operators.shared.elementary import (
     with_one_slope,
 )
 from parity_export.error_bounds.operators.shared.worst_case_graphs import over_a_range
-from parity_export.error_bounds.operators.sigmoid import SIGMOID
 from parity_export.error_bounds.rounding_model import U
 
 SILU = Elementary(
@@ -47,7 +46,7 @@ def _derivative(builder: BoundBuilder, node: ir.Node, x: ir.Value) -> tuple[ir.V
     s = next(value for value in node.inputs if value is not None and value is not x)
     one = builder.number(1.0)
     rest = builder.emit("Mul", [x, builder.emit("Sub", [one, s])])
-    known = SIGMOID.accuracy()
+    known = accuracy("Sigmoid")
     loose = builder.number(1.01 * (known.alpha + known.beta) + 8 * U)
     loose = builder.emit("Mul", [builder.emit("Add", [builder.magnitude(x), builder.number(1.0001)]), loose])
     return builder.emit("Mul", [s, builder.emit("Add", [one, rest])]), loose
