@@ -197,11 +197,8 @@ WHERE_IT_ENDS: dict[str, tuple[list[Any], set[str]]] = {
     "a root that may be folded into weights": (behind_two_maps(ROOT, ("Mul", ("current", "Gemm1"), {})), {"Mul3"}),
     "a root that may be folded into a bias": (behind_two_maps(ROOT, ("Sub", ("Gemm1", "current"), {})), {"Sub3"}),
     "a written-out Gelu": (NETWORKS["written out"][0][:8] + behind_two_maps()[2:], {"Mul6"}),
-    "a written-out LayerNormalization": (NETWORKS["written out"][0], {"Add16"}),
-    "a mask, and a LayerNormalization": (
-        NETWORKS["masked attention"][0],
-        {"LayerNormalization11", "MatMul8", "MatMul0"},
-    ),
+    "a written-out Gelu before a LayerNormalization": (NETWORKS["written out"][0], {"Mul6"}),
+    "a mask that others take": (NETWORKS["masked attention"][0], {"Softmax7", "MatMul0"}),
 }
 
 
