@@ -9,6 +9,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from parity_export.error_bounds.adjoints.adjoint import Step
+from parity_export.error_bounds.adjoints.rows import Rows
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.errors import CannotCertifyError, refusal
 from parity_export.error_bounds.precision import FLOAT32, Precision
@@ -36,7 +37,9 @@ class BoundBuilder:
         steps: of the operators that a backward pass goes through, by their results.
         handed_on: values whose own error stands in that of the operator that takes them.
         seeds: how many adjoints of each value the pass carries.
-        prepaid: at least gamma of the sums of every linear map, the other way round.
+        rows: where those of the batch stand in values, where that is known (`adjoints.rows`).
+        paid: what the backward pass has paid for on its way, in units, each ``[batch or 1, seeds, 1]``.
+        prepaid: at least gamma of the sums of every linear map, the other way round, times || |W| || / ||W||.
         prefix: what the names of nodes begin with.
         apply: asks the rule of a node that a rule has written; set by who knows all rules.
     """
@@ -54,6 +57,8 @@ class BoundBuilder:
         self.steps: dict[ir.Value, Step] = {}
         self.handed_on: set[ir.Value] = set()
         self.seeds, self.prepaid = 1, 0.0
+        self.rows: dict[ir.Value, Rows] = {}
+        self.paid: list[ir.Value] = []
         self._once: dict[tuple[str, tuple[ir.Value, ...]], ir.Value] = {}
         self._bounds: dict[ir.Value, Bound] = {}
         self._folded: dict[ir.Value, NDArray[Any]] = {}
@@ -161,8 +166,10 @@ class BoundBuilder:
     def begin(self, value: ir.Value, bound: Bound) -> None:
         """Record the error bound of a value that an evaluation begins with: an input, or elements of inputs.
 
-        Every evaluation reads the same numbers there, but for a flush, and NaN in the same places.
+        Every evaluation reads the same numbers there, but for a flush, and NaN in the same places. A backward pass ends
+        there: what was taken out of an input does not depend on what is missing elsewhere in it.
         """
+        self.steps.pop(value, None)
         self._begins.add(value)
         self._bounds[value] = bound
 
@@ -192,6 +199,11 @@ class BoundBuilder:
                 norm = replace(norm, beside=total, relative=relative, constant=constant)
             self._bounds[value] = Bound(total, scale, folding=bound.folding, factor=bound.factor, norm=norm)
         return total, scale
+
+    def absolute(self, value: ir.Value, times: float = 1.0) -> ir.Value:
+        """Return so many times the error bound of a value, in the value's own unit."""
+        total, scale = self.tensor(value)
+        return self.emit("Mul", [total, self.number(times * UNIT * scale * (1 + 8 * U))])
 
     def summed(self, value: ir.Value, bound: Bound) -> tuple[ir.Value, float]:
         """Return an error bound of a value as `tensor` does, also one that is not its whole one."""

@@ -10,6 +10,7 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes import common as passes
 
+from parity_export.error_bounds.adjoints.rows import find_rows
 from parity_export.error_bounds.backend_fusions import refuse_inexact_fusions
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
@@ -82,6 +83,7 @@ def propagate_error_bounds(
     answer = outputs[contract.bounded]
     encoded = encoded_values(model.graph, contract)
     given = [value for value in (*model.graph.inputs, *encoded) if value.dtype == ir.DataType.FLOAT]
+    others = [value for value in (*model.graph.inputs, *encoded) if value.dtype != ir.DataType.FLOAT]
     needed = _needed(answer, encoded)
     low = None
     if precision is not FLOAT32:
@@ -90,6 +92,7 @@ def propagate_error_bounds(
     takers = Counter(value for node in needed for value in node.inputs if value is not None)
     builder = BoundBuilder(model.graph, takers + Counter([answer]) if bounds == "tight" else None, precision)
     builder.apply = partial(_apply_rule, opsets=model.opset_imports)
+    builder.rows = find_rows(needed, [*given, *others])
     _begin(builder, given)
     fused = _bound_all(builder, needed, model.opset_imports, low)
     if not builder.knows(answer):
