@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from parity_runtime.cli import main
-from tests.torchlib_sources import parse_once, register_once
+from tests.torchlib_sources import make_once
 from tests.warm_process import WarmProcess
 
 SLOW_FIXTURES = {"javascript_examples", "warm", "xor_run"}
@@ -50,8 +50,7 @@ def _seeded() -> None:
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
     np.random.seed(0)  # noqa: NPY002 -- modules under test may use the global generator
-    parse_once()
-    register_once()
+    make_once()
 
 
 @pytest.fixture(scope="session")
