@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from parity_runtime.cli import main
+from tests.shared import made_once
 from tests.torchlib_sources import make_once
 from tests.warm_process import WarmProcess
 
@@ -56,17 +57,21 @@ def _seeded() -> None:
 @pytest.fixture(scope="session")
 def xor_run(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The notebook's run, trained once."""
-    from parity_training import train_xor
+    from parity_training import Run, train_xor
 
-    return train_xor(tmp_path_factory.mktemp("runs") / "xor")
+    return Run.open(made_once(tmp_path_factory, "runs", lambda folder: train_xor(folder / "xor")) / "xor")
 
 
 @pytest.fixture(scope="session")
 def xor_package(xor_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its package; tests that change files copy it first (``xor_copy``)."""
-    from parity_export import export_package, source_from_run
 
-    return export_package(source_from_run(xor_run), tmp_path_factory.mktemp("packages") / "xor").path
+    def make(folder: Path) -> None:
+        from parity_export import export_package, source_from_run
+
+        export_package(source_from_run(xor_run), folder / "xor")
+
+    return made_once(tmp_path_factory, "packages", make) / "xor"
 
 
 @pytest.fixture(scope="session")
