@@ -49,8 +49,9 @@ def decompose_once() -> None:
     """Let torch collect what it decomposes once for as many operators as there are, a tenth of a small export."""
     export = sys.modules.get("torch.export.exported_program")
     made = sys.modules.get("torch.onnx._internal.exporter._decomp")
-    collect, table = getattr(export, "_collect_all_valid_cia_ops", None), getattr(
-        made, "create_onnx_friendly_decomposition_table", None
+    collect, table = (
+        getattr(export, "_collect_all_valid_cia_ops", None),
+        getattr(made, "create_onnx_friendly_decomposition_table", None),
     )
     if collect is None or table is None or hasattr(collect, "kept"):
         return

@@ -107,7 +107,12 @@ def test_a_name_that_is_no_parameter_is_taken_otherwise_and_the_export_says_so(
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*is deprecated:DeprecationWarning")  # torch.compile's own
 @pytest.mark.parametrize(
-    "wrap", [nn.DataParallel, torch.compile, lambda module: torch.compile(nn.DataParallel(module))]
+    "wrap",
+    [
+        pytest.param(nn.DataParallel, marks=pytest.mark.soak),
+        pytest.param(torch.compile, marks=pytest.mark.soak),
+        lambda module: torch.compile(nn.DataParallel(module)),
+    ],
 )
 def test_a_wrapper_takes_the_names_of_what_it_wraps(wrap: Callable[[nn.Module], nn.Module], tmp_path: Path) -> None:
     found, inputs, notes = answer(wrap(Difference()), ("shift", "x"), tmp_path / "p")

@@ -37,7 +37,10 @@ def assert_same(estimator: Any, predictor: Predictor, rows: Any) -> None:
         np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("labels", [[0, 1], ["benign", "malignant"], [False, True]], ids=["integers", "text", "bools"])
+@pytest.mark.parametrize("labels", [
+    pytest.param([0, 1], id="integers", marks=pytest.mark.soak), pytest.param(["benign", "malignant"], id="text"),
+    pytest.param([False, True], id="bools", marks=pytest.mark.soak),
+])  # fmt: skip
 def test_a_classifier_of_an_array(labels: list[Any], tmp_path: Path) -> None:
     X, y = load_breast_cancer(return_X_y=True)
     X[::7, 3] = np.nan

@@ -20,6 +20,7 @@ from parity_export.sources import output_spec
 from parity_export.sources.model_source import ModelSource
 from parity_runtime import ParityRefusedError, Predictor, TensorSpec, contract_checks
 from parity_runtime.inference.session import create_session
+from tests.soak import sampled
 
 ONE = "x: float32[batch, 1]"
 BINARY, OWN = OutputSpec("binary", "logits"), OutputSpec("binary", "probabilities")
@@ -91,7 +92,7 @@ def test_two_classes(function, declared: OutputSpec, tmp_path) -> None:
         assert (np.diff(ask(neighbours(start))) >= 0).all()
 
 
-@pytest.mark.parametrize("classes", [2, 3, 12])
+@pytest.mark.parametrize("classes", sampled([2, 3, 12], {"3"}))
 def test_many_classes(classes: int, tmp_path) -> None:
     steps = torch.linspace(-1, 1, classes)
     predictor = package(Function(lambda x: torch.cat([x, x[:, :1] * 0 + steps[1:]], 1)), CLASSES, tmp_path)

@@ -220,7 +220,9 @@ def test_one_specification_alone_is_no_list_of_them(inputs: object) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("text", "classes"), [("01,02,03", ["01", "02", "03"]), ("-1,0,1", [-1, 0, 1])])
+@pytest.mark.parametrize(
+    ("text", "classes"), [("01,02,03", ["01", "02", "03"]), pytest.param("-1,0,1", [-1, 0, 1], marks=pytest.mark.soak)]
+)
 def test_class_names_are_kept_as_they_are_written(parity, state_dict, tmp_path: Path, text: str, classes: list) -> None:
     torch.save(state_dict, tmp_path / "w.pt")
     answer = parity(*EXPORT, tmp_path / "p", "--weights", tmp_path / "w.pt", *INPUT, "--task", "multiclass",

@@ -186,7 +186,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("combine", ["average", "best"])
+@pytest.mark.parametrize("combine", sampled(["average", "best"], {"average"}))
 def test_a_run_of_several_goes_the_whole_line(parity, mixed: Path, tmp_path: Path, combine: str) -> None:
     answer = parity(
         *("train", mixed, "--target", "kind", "--restarts", 4, "--combine", combine, "--epochs", 15),
@@ -290,8 +290,8 @@ def test_a_killed_training_of_several_ends_with_the_weights_of_an_uninterrupted_
     warm: WarmProcess, mixed: Path, tmp_path: Path, combine: str
 ) -> None:
     def command(out: Path) -> list[object]:
-        return ["train", mixed, "--target", "kind", "--restarts", 4, "--combine", combine, "--epochs", 150,
-                "--patience", 150, "--batch-size", 8, "--out", out]  # fmt: skip
+        return ["train", mixed, "--target", "kind", "--restarts", 4, "--combine", combine, "--epochs", 80,
+                "--patience", 80, "--batch-size", 8, "--out", out]  # fmt: skip
 
     assert warm.run(command(tmp_path / "whole")).returncode == 0
     out = tmp_path / "run"
