@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from parity_runtime.cli import main
+from tests.longest_first import longest_first
 from tests.shared import made_once
 from tests.torchlib_sources import make_once
 from tests.warm_process import WarmProcess
@@ -43,7 +44,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     asked = bool(config.getoption("--soak"))
     left = [item for item in items if (item.get_closest_marker("soak") is not None) != asked]
     config.hook.pytest_deselected(items=left)
-    items[:] = [item for item in items if item not in set(left)]
+    out = set(left)
+    items[:] = longest_first(item for item in items if item not in out)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each process a file at a time, the longest first, whatever the number of its tests."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from tests.schedule import Files
+
+    config.option.loadscopereorder = False
+    return Files(config, log)
 
 
 @pytest.fixture(autouse=True)

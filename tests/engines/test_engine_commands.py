@@ -288,7 +288,7 @@ def test_a_package_that_is_replaced_while_the_job_runs_ends_it(
 def test_a_signal_ends_an_engine_as_it_ends_any_command(tables: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray")  # which has handlers of its own
     for number in range(PARTS):
-        write_part(tables / f"part-{number:02}.csv", number, 5000)
+        write_part(tables / f"part-{number:02}.csv", number, 2000)
     out = tmp_path / "out"
     command = [*START, "predict", str(XOR), str(tables), "--out", str(out), "--engine", "ray", *SLOWLY]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
