@@ -4,13 +4,10 @@ from collections.abc import Iterable
 
 import pytest
 
-TOGETHER = "tests/engines/"
-"""A folder that one process runs: its clusters are started once."""
+TOGETHER = ("tests/engines/", "tests/embedding/")
+"""Folders that one process runs each: its clusters are started, its npm workspace is installed once."""
 
-FIRST = (
-    TOGETHER, "tests/end_to_end/test_guides.py", "tests/training/test_streaming.py", "tests/embedding/",
-    "tests/end_to_end/", "tests/export/", "tests/training/", "tests/proof/",
-)  # fmt: skip
+FIRST = (*TOGETHER, "tests/end_to_end/", "tests/export/", "tests/training/", "tests/proof/")
 
 
 def longest_first(items: Iterable[pytest.Item]) -> list[pytest.Item]:

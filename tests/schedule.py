@@ -9,4 +9,5 @@ class Files(LoadFileScheduling):  # type: ignore[misc]
     """Gives a process a file at a time, in the order of the collection."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return TOGETHER if nodeid.startswith(TOGETHER) else str(super()._split_scope(nodeid))
+        together = next(filter(nodeid.startswith, TOGETHER), None)
+        return together or str(super()._split_scope(nodeid))

@@ -69,7 +69,7 @@ def floats(*names: str) -> dict[str, np.ndarray]:
 def answer(module: nn.Module, names: tuple[str, ...], target: Path) -> tuple[np.ndarray, dict[str, np.ndarray], str]:
     """Export a module with these inputs; return the package's answer, the inputs, and what the export said."""
     source = source_from_module(module, specs(*names), OutputSpec(), "m")
-    exported = export_package(source, target, ExportOptions(plots=False))
+    exported = export_package(source, target, ExportOptions(plots=False, effort="quick"))
     assert [spec.name for spec in exported.contract.inputs] == list(names)
     inputs = floats(*names)
     return Predictor(target).run(inputs)["output"], inputs, " ".join(exported.gate_result.notes)

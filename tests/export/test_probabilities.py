@@ -176,14 +176,13 @@ def test_the_threshold_is_the_referees_own(tmp_path, monkeypatch) -> None:
 @pytest.mark.parametrize(
     "function",
     [
-        lambda x: torch.sigmoid(x).clamp(1e-7, 1 - 1e-7),
-        lambda x: torch.sigmoid(x) * 1.0,
-        lambda x: torch.where(x > -3, torch.sigmoid(x), 0.0),
-        lambda x: torch.sigmoid(x.double()).float(),
-        lambda x: 0.5 * (1 + torch.tanh(x / 2)),
-        lambda x: x.clone().sigmoid_(),
+        pytest.param(lambda x: torch.sigmoid(x).clamp(1e-7, 1 - 1e-7), id="clamped"),
+        pytest.param(lambda x: torch.sigmoid(x) * 1.0, id="times one", marks=pytest.mark.soak),
+        pytest.param(lambda x: torch.where(x > -3, torch.sigmoid(x), 0.0), id="masked", marks=pytest.mark.soak),
+        pytest.param(lambda x: torch.sigmoid(x.double()).float(), id="in double"),
+        pytest.param(lambda x: 0.5 * (1 + torch.tanh(x / 2)), id="by tanh", marks=pytest.mark.soak),
+        pytest.param(lambda x: x.clone().sigmoid_(), id="in place"),
     ],
-    ids=["clamped", "times one", "masked", "in double", "by tanh", "in place"],
 )
 def test_probabilities_as_people_write_them_lie_between_zero_and_one(function, tmp_path) -> None:
     predictor = package(Function(function), OWN, tmp_path)

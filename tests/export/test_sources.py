@@ -82,7 +82,7 @@ def test_real_samples_are_asked_and_bad_ones_refused(tmp_path: Path) -> None:
     rows = np.random.default_rng(1).normal(size=(40, 5)).astype(np.float32)
     np.savez(tmp_path / "s.npz", x=rows)
     source = source_from_module(modules.Linear(), TABLE5, OutputSpec(), "m", load_sample(tmp_path / "s.npz", TABLE5))
-    exported = export_package(source, tmp_path / "p", ExportOptions(plots=False))
+    exported = export_package(source, tmp_path / "p", ExportOptions(plots=False, effort="quick"))
     assert exported.gate_result.oracle is not None
     assert exported.gate_result.oracle.probes.counts()["sample"] == 40
     np.savez(tmp_path / "wide.npz", x=rows[:, :3])

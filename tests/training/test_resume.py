@@ -19,7 +19,7 @@ from tests.warm_process import Forked, WarmProcess
 pytestmark = pytest.mark.slow
 
 EPOCHS = 80
-KILLS = int(os.environ.get("PARITY_KILLS", "3"))  # make soak asks for 50
+KILLS = int(os.environ.get("PARITY_KILLS", "2"))  # make soak asks for 50
 NETWORK = (
     *("--arg", "hidden=[16,16]", "--arg", "dropout=0.2", "--scheduler", "StepLR", "--scheduler-arg", "step_size=20"),
     *("--patience", "1000", "--epochs", str(EPOCHS), "--batch-size", "8", "--class-weights", "balanced"),
@@ -213,6 +213,6 @@ def test_a_signal_in_the_last_step_of_an_epoch_is_resumed_like_any_other(
 def test_processes_that_load_batches_leave_the_random_numbers_of_dropout_alone(
     warm: WarmProcess, data: Path, tmp_path: Path
 ) -> None:
-    options = ("--target", "kind", "--epochs", "6", "--patience", "9", "--batch-size", "4", "--arg", "dropout=0.5")
+    options = ("--target", "kind", "--epochs", "2", "--patience", "9", "--batch-size", "4", "--arg", "dropout=0.5")
     ids = {finish(warm, data, tmp_path / workers, *options, "--num-workers", workers) for workers in ("0", "1")}
     assert len(ids) == 1
