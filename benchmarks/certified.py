@@ -2,7 +2,8 @@
 
 The cost is the time of a batch of 1024 rows against the plain graph's, one thread, in turn: the median of the ratios of
 neighbouring measurements, with its quartiles. Tightness is of networks trained on scikit-learn's digits and breast
-cancer, over the rows that they were not trained on, without a norm of the error and with it. Prints one JSON object.
+cancer, over the rows that they were not trained on: without a norm of the error, with it (fast bounds), and with a
+backward pass (tight ones). Prints one JSON object.
 """
 
 import statistics
@@ -17,7 +18,7 @@ from torch import nn
 from parity_export import OutputSpec, source_from_module
 from parity_export.error_bounds import propagate_error_bounds
 from parity_export.error_bounds.norms import linear_norm
-from parity_export.export_options import ExportOptions
+from parity_export.export_options import Bounds, ExportOptions
 from parity_export.graph.attach_head import attach_head
 from parity_export.graph.trace import trace
 from parity_export.onnx_graph import OnnxGraph
@@ -27,6 +28,9 @@ from parity_runtime.inference.session import create_session
 from parity_training import MLP, XORClassifier
 
 _ROWS, _ROUNDS, _CALLS = 1024, 101, 20
+_FEWER = 2
+"""Calls of a tight graph, which takes some ten times as long."""
+
 _MEANING = OutputSpec("binary", "logits", ("no", "yes"))
 _DIGITS = OutputSpec("multiclass", "logits", tuple("0123456789"))
 
@@ -41,6 +45,7 @@ def cost() -> dict[str, Any]:
     """Return the time of a certified answer over that of a plain one."""
     deep = {"num_inputs": 30, "num_outputs": 1, "hidden": (128, 128, 128)}
     residual, chain = "digits, 3 residual blocks of 64", "digits, 64-64x8-10 ReLU"
+    wide = "digits, 64-512-512-10 ReLU"
     return {
         "certified over plain, XOR, 2-4-1 tanh": _cost(XORClassifier(), 2) | {"target": "at most 3"},
         "certified over plain, 30-128-128-128-1 tanh": _cost(MLP(**deep, activation="Tanh"), 30)
@@ -48,6 +53,14 @@ def cost() -> dict[str, Any]:
         "certified over plain, 30-128-128-128-1 ReLU": _cost(MLP(**deep), 30) | {"target": "at most 3.5"},
         f"certified over plain, {chain}": _cost(NETWORKS[chain](), 64, _DIGITS) | {"target": "at most 3.5"},
         f"certified over plain, {residual}": _cost(NETWORKS[residual](), 64, _DIGITS) | {"target": "at most 3.5"},
+        "tight over plain, 30-128-128-128-1 tanh, one answer": _cost(MLP(**deep, activation="Tanh"), 30, bounds="tight")
+        | {"target": "at most 10"},
+        f"tight over plain, {chain}, ten answers": _cost(NETWORKS[chain](), 64, _DIGITS, "tight")
+        | {"target": "at most 34"},
+        f"tight over plain, {residual}, ten answers": _cost(NETWORKS[residual](), 64, _DIGITS, "tight")
+        | {"target": "at most 34"},
+        f"tight over plain, {wide}, ten answers": _cost(NETWORKS[wide](), 64, _DIGITS, "tight")
+        | {"target": "at most 34"},
     }
 
 
@@ -80,9 +93,12 @@ def _tightness(module: nn.Module, rows: Any) -> dict[str, float]:
     outputs = int(module(torch.from_numpy(rows[:1])).shape[1])
     plain, contract = _plain(module, rows.shape[1], _DIGITS if outputs > 1 else _MEANING)
     found, needed = {}, linear_norm.NEEDED_LAYERS
-    for kind, layers in (("elements alone", 10**6), ("with norms", needed)):
+    kinds: list[tuple[str, int, Bounds]] = [
+        ("elements alone", 10**6, "fast"), ("fast", needed, "fast"), ("tight", needed, "tight"),
+    ]  # fmt: skip
+    for kind, layers, bounds in kinds:
         linear_norm.NEEDED_LAYERS = layers
-        graph = propagate_error_bounds(OnnxGraph(plain), contract).data
+        graph = propagate_error_bounds(OnnxGraph(plain), contract, bounds).data
         bound, certified = create_session(graph).run([ERROR_BOUND, CERTIFIED], {"features": rows})
         found |= {
             f"median error bound by network, {kind}": float(np.median(bound)),
@@ -92,10 +108,10 @@ def _tightness(module: nn.Module, rows: Any) -> dict[str, float]:
     return found
 
 
-def _cost(module: nn.Module, columns: int, meaning: OutputSpec = _MEANING) -> dict[str, Any]:
-    rows = _random(_ROWS, columns)
-    jobs = [_asked(session, rows, _CALLS) for session in _sessions(module, columns, meaning)]
-    return ratio((jobs[1], jobs[0]), _ROUNDS)
+def _cost(module: nn.Module, columns: int, meaning: OutputSpec = _MEANING, bounds: Bounds = "fast") -> dict[str, Any]:
+    rows, calls = _random(_ROWS, columns), _CALLS if bounds == "fast" else _FEWER
+    jobs = [_asked(session, rows, calls) for session in _sessions(module, columns, meaning, bounds)]
+    return ratio((jobs[1], jobs[0]), _ROUNDS if bounds == "fast" else _ROUNDS // 2)
 
 
 def _nanoseconds(sessions: list[Any], count: int, columns: int) -> list[float]:
@@ -105,9 +121,9 @@ def _nanoseconds(sessions: list[Any], count: int, columns: int) -> list[float]:
     return [round(1e9 * statistics.median(column) / calls / count, 1) for column in zip(*times, strict=True)]
 
 
-def _sessions(module: nn.Module, columns: int, meaning: OutputSpec = _MEANING) -> list[Any]:
+def _sessions(module: nn.Module, columns: int, meaning: OutputSpec = _MEANING, bounds: Bounds = "fast") -> list[Any]:
     plain, contract = _plain(module, columns, meaning)
-    return [create_session(plain), create_session(propagate_error_bounds(OnnxGraph(plain), contract).data)]
+    return [create_session(plain), create_session(propagate_error_bounds(OnnxGraph(plain), contract, bounds).data)]
 
 
 def _plain(module: nn.Module, columns: int, meaning: OutputSpec) -> tuple[bytes, ModelContract]:

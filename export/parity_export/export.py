@@ -82,7 +82,7 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     text = bool(source.contract.features_of(CATEGORIES))
     check_loads(options.opset or OLDEST_OPSET, options.ir_version or OLDEST_IR, text=text)
     graph, initializers = _graph(source, options)
-    bound_report = derive_bounds(graph) if options.certified else None
+    bound_report = None if options.bounds is None else derive_bounds(graph, options.bounds)
     bounds = None if bound_report is None else bound_report.exact_bounds()
     gate_result = run_gate(graph, options.tolerance, bounds, effort=options.effort)
     gate_result.report.mismatches += initializers.mismatches()

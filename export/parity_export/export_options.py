@@ -13,6 +13,8 @@ OLDEST_IR = 8
 
 ReportDetail = Literal["summary", "full"]
 Effort = Literal["quick", "normal", "thorough"]
+Bounds = Literal["fast", "tight"]
+"""How a graph's error bounds are made: forward alone, or by a pass backwards from the answers as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class ExportOptions:
         rtol: replaces torch.testing's relative tolerance; given together with ``atol``, or not at all.
         atol: replaces torch.testing's absolute tolerance, in the output's unit.
         plots: draw the model card's plots, where matplotlib is installed.
-        certified: add a graph whose every answer carries its proven rounding error.
+        certified: add a graph whose every answer carries its proven rounding error: by ``fast`` bounds, as True says,
+            or by ``tight`` ones, which are smaller and take some answers' time for each class.
         report: what parity.json holds: a row for each backend and output (``summary``), or every batch size, every
             assignment of the dimensions and every group of probes as well (``full``).
         effort: how much work and memory the gate may spend: ``quick`` for a first look, ``normal`` seconds, also of a
@@ -45,7 +48,7 @@ class ExportOptions:
     rtol: float | None = None
     atol: float | None = None
     plots: bool = True
-    certified: bool = False
+    certified: bool | Bounds = False
     report: ReportDetail = "summary"
     effort: Effort = "normal"
     external_weights: bool = False
@@ -62,8 +65,17 @@ class ExportOptions:
             )
         if not all(0 <= value < float("inf") for value in (self.rtol or 0.0, self.atol or 0.0)):
             raise InputError("rtol and atol must be finite and at least 0")
+        if not isinstance(self.certified, bool):
+            check_choice("certified", self.certified, get_args(Bounds))
         check_choice("report", self.report, get_args(ReportDetail))
         check_choice("effort", self.effort, get_args(Effort))
+
+    @property
+    def bounds(self) -> Bounds | None:
+        """How error bounds are made; None without a certified graph."""
+        if isinstance(self.certified, bool):
+            return "fast" if self.certified else None
+        return self.certified
 
     @property
     def tolerance(self) -> tuple[float, float] | None:

@@ -47,7 +47,8 @@ def evaluate(graph: bytes, inputs: dict[str, Array], arithmetic: Arithmetic) -> 
             if node.op_type == "Div" and node.input[1] not in constants:
                 compute = _binary(np.divide)  # nobody multiplies by the reciprocal of what is computed
             found = compute(arithmetic, arguments, attributes)
-            values |= zip(node.output, found, strict=True) if node.op_type == "Split" else {node.output[0]: found}
+            several = node.op_type in ("Split", "TopK")
+            values |= zip(node.output, found, strict=True) if several else {node.output[0]: found}
     return values
 
 
@@ -289,16 +290,35 @@ def _pad(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
 
 
 def _conv_transpose(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
-    """Two axes, one group, no padding: every place takes the products that reach it, one after the other."""
-    (batch, channels, *sizes), (_, outputs, *kernel), strides = x[0].shape, x[1].shape, attributes["strides"]
-    reach = [(size - 1) * stride + k for size, stride, k in zip(sizes, strides, kernel, strict=True)]
+    """Of two axes: every place takes the products that reach it, one after the other."""
+    groups = attributes.get("group", 1)
+    if groups > 1:
+        parts = zip(np.split(x[0], groups, 1), np.split(x[1], groups), strict=True)
+        return np.concatenate([_conv_transpose(a, [*part, *x[2:]], attributes | {"group": 1}) for part in parts], 1)
+    (batch, channels, *sizes), (_, outputs, *kernel) = x[0].shape, x[1].shape
+    strides, dilations = (attributes.get(name, [1, 1]) for name in ("strides", "dilations"))
+    reach = [(k - 1) * dilation + 1 for k, dilation in zip(kernel, dilations, strict=True)]
     apart = [(size - 1) * stride + 1 for size, stride in zip(sizes, strides, strict=True)]
     spread = np.zeros((batch, channels, *apart), x[0].dtype)
     spread[:, :, :: strides[0], :: strides[1]] = x[0]
-    weight = x[1].transpose(1, 0, 2, 3)[:, :, ::-1, ::-1].copy()
-    edge = [k - 1 for k in kernel]
-    found = _conv(a, [spread, weight, *x[2:]], {"pads": [*edge, *edge]})
-    assert found.shape == (batch, outputs, *reach)
+    weight = np.zeros((outputs, channels, *reach), x[1].dtype)
+    weight[:, :, :: dilations[0], :: dilations[1]] = x[1].transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
+    pads, more = attributes.get("pads", [0] * 4), attributes.get("output_padding", [0, 0])
+    edge = [size - 1 for size in reach]
+    padded = np.pad(spread, [(0, 0), (0, 0), *((size, size + extra) for size, extra in zip(edge, more, strict=True))])
+    found = _conv(a, [padded, weight, *x[2:]], {})
+    high, wide = (size - pad for size, pad in zip(found.shape[2:], pads[2:], strict=True))
+    return found[:, :, pads[0] : high, pads[1] : wide]
+
+
+def _largest(a: Arithmetic, x: list[Array], _: Attributes) -> list[Array]:
+    places = np.argsort(-x[0], axis=-1)[..., : int(x[1][0])]
+    return [np.take_along_axis(x[0], places, -1), places]
+
+
+def _scatter(a: Arithmetic, x: list[Array], attributes: Attributes) -> Array:
+    found = x[0].copy()
+    np.put_along_axis(found, x[1], x[2], axis=attributes["axis"])
     return found
 
 
@@ -391,6 +411,8 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "Pad": _pad,
     "Split": lambda a, x, attributes: np.split(x[0], 2, axis=attributes["axis"]),
     "ConvTranspose": _conv_transpose,
+    "TopK": _largest,
+    "ScatterElements": _scatter,
     "ArgMax": lambda a, x, attributes: x[0].argmax(axis=attributes["axis"]),
     "GreaterOrEqual": _exactly(np.greater_equal),
     "Greater": _exactly(np.greater),

@@ -8,6 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from parity_export.error_bounds import propagate_error_bounds
 from parity_export.error_bounds.operator_rule import Node, WorstCase
+from parity_export.export_options import Bounds
 from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import ModelContract, TensorSpec
 
@@ -15,9 +16,9 @@ TWO = ("TopK", "Split")
 """Operators whose second result is named as the first, with ``.second`` behind it."""
 
 
-def certified_graph(graph: bytes, contract: ModelContract) -> bytes:
+def certified_graph(graph: bytes, contract: ModelContract, bounds: Bounds = "fast") -> bytes:
     """Return a serialized graph with its error bounds."""
-    return propagate_error_bounds(OnnxGraph(graph), contract).data
+    return propagate_error_bounds(OnnxGraph(graph), contract, bounds).data
 
 
 def worst_case_graph(case: WorstCase) -> tuple[bytes, ModelContract]:

@@ -3,7 +3,7 @@
 import copy
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -40,17 +40,24 @@ class Subject:
         source: the torch module and its contract.
         plain: the serialized graph.
         certified: the same, certified.
+        batch: rows that it is asked at most at once.
     """
 
     name: str
     source: ModelSource
     plain: bytes
     certified: bytes
+    batch: int = 2**17
 
     @property
     def graph(self) -> ExportGraph:
         """The plain graph with its source."""
         return ExportGraph.of(self.source, self.plain)
+
+    @cached_property
+    def tight(self) -> "Subject":
+        """The same with tight error bounds, which take the memory of some more rows for each."""
+        return replace(self, certified=certified_graph(self.plain, self.source.contract, "tight"), batch=2**12)
 
     def uniform(self, count: int, random: np.random.Generator) -> np.ndarray:
         """Draw rows over the features' ranges, a quarter wider on both sides."""

@@ -1,6 +1,6 @@
 """Is the proof ever wrong? Random, boundary and adversarial points, on every backend that is at hand.
 
-    python -m tests.proof.soundness [--points 100000000] [xor iris cancer deep digits residual]
+    python -m tests.proof.soundness [--points 100000000] [--bounds tight] [xor iris cancer deep digits residual]
 
 prints a line a network. Every point is asked of torch, of onnxruntime and of the certified graph, in a configuration
 that changes from chunk to chunk; a part of the points also of ONNX's reference evaluator, and of float32 evaluators
@@ -14,13 +14,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import cycle
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import onnx
 import torch
 from onnx.reference import ReferenceEvaluator
 
+from parity_export.export_options import Bounds
 from parity_export.gate.backends import session_answer
 from parity_runtime import ModelContract
 from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, LOGITS, certified_contract
@@ -172,8 +173,17 @@ def _sessions(graph: bytes, subject: Subject, flushed: Backend) -> Iterator[tupl
     for level in OPTIMIZATIONS:
         for threads in (1, 2):
             session = create_session(graph, threads=threads, optimization=level)
-            yield f"onnxruntime: {level}, {threads} thread(s)", _asking(session, contract)
-        yield f"onnxruntime, denormals as zero: {level}", _flushing(flushed, graph, level)
+            yield f"onnxruntime: {level}, {threads} thread(s)", _in_batches(_asking(session, contract), subject.batch)
+        asked = _in_batches(_flushing(flushed, graph, level), subject.batch)
+        yield f"onnxruntime, denormals as zero: {level}", asked
+
+
+def _in_batches(ask: Any, batch: int) -> Any:
+    def ask_all(rows: np.ndarray) -> dict[str, np.ndarray]:
+        answers = [ask(rows[at : at + batch]) for at in range(0, len(rows), batch)]
+        return {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
+
+    return ask_all
 
 
 def _flushing(backend: Backend, graph: bytes, level: str) -> Any:
@@ -227,10 +237,11 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("subjects", nargs="*", default=list(SUBJECTS))
     parser.add_argument("--points", type=int, default=1_000_000, help="of all networks together")
+    parser.add_argument("--bounds", choices=get_args(Bounds), default="fast")
     options = parser.parse_args()
     violations = 0
     for name in options.subjects:
-        subject = SUBJECTS[name]()
+        subject = SUBJECTS[name]().tight if options.bounds == "tight" else SUBJECTS[name]()
         found = search(subject, int(options.points * SHARES[name]))
         print(json.dumps({"network": subject.name} | found.to_json()), flush=True)  # noqa: T201
         violations += found.violations

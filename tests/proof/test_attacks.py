@@ -278,7 +278,7 @@ def test_an_error_bound_that_is_negative_or_no_number_certifies_nothing(
     monkeypatch: pytest.MonkeyPatch, sign: float
 ) -> None:
     graph, contract = classifier(0.5, logit=0.0)
-    monkeypatch.setattr("parity_export.error_bounds.propagate.UNIT", sign * UNIT)
+    monkeypatch.setattr("parity_export.error_bounds.claims.UNIT", sign * UNIT)
     session = create_session(certified_graph(graph, contract))
     rows = np.random.default_rng(0).uniform(-2, 2, (64, 2)).astype(np.float32)
     bound, certified = session.run(["error_bound", "certified"], {"features": rows})
@@ -348,3 +348,20 @@ def test_a_bias_that_is_added_last_before_a_normalization() -> None:
     errors = [float(np.abs(value - exact).max()) for value in found]
     assert max(errors) > 50 * min(errors)
     assert np.isfinite(bound).all() and all((np.abs(value - exact) <= bound).all() for value in found)
+
+
+def test_factors_that_overflow_when_they_are_fused_are_refused() -> None:
+    """Onnxruntime multiplies them with one another first: an infinite factor of FusedMatMul times 0 is NaN."""
+    factors = {
+        "a": np.float32([1.7e38]),
+        "b": np.float32([1.7]),
+        "c": np.float32(0.6),
+        "w": np.full((6, 6), 1e-38, np.float32),
+    }
+    nodes = [("Mul", ["features", "a"], {}), ("Mul", ["Mul0", "b"], {}), ("Div", ["Mul1", "c"], {})]
+    graph, contract = value_graph([*nodes, ("MatMul", ["Div2", "w"], {})], factors, [6], 6)
+    assert np.isnan(
+        create_session(graph, optimization="all").run(None, {"features": np.zeros((1, 6), np.float32)})[0]
+    ).all()
+    with pytest.raises(CannotCertifyError, match=r"fused, they may overflow by themselves"):
+        certified_graph(graph, contract)

@@ -164,7 +164,8 @@ NETWORKS: dict[str, tuple[list[Any], list[int], int]] = {
     "images": (
         [conv(4, 2, 3, 3, pads=[1] * 4), "Relu", conv(4, 4, 3, 3, pads=[1] * 4, strides=[2, 1]),
          ("MaxPool", [], {"kernel_shape": [2, 2], "strides": [1, 2], "pads": [1, 1, 1, 1]}),
-         conv(4, 4, 2, 1), ("AveragePool", [], {"kernel_shape": [2, 2], "pads": [0, 1, 0, 1]}), "Tanh",
+         conv(4, 4, 2, 1),
+         ("AveragePool", [], {"kernel_shape": [2, 2], "pads": [0, 1, 0, 1], "count_include_pad": 1}), "Tanh",
          conv(3, 4, 1, 1), ("Flatten", [], {"axis": 1}), gemm(2, 24)],
         [2, 6, 4],
         2,

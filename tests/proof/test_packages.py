@@ -17,6 +17,7 @@ from torch import nn
 from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
 from parity_export.error_bounds import CannotCertifyError
 from parity_export.error_bounds.certificate import Certificate
+from parity_export.error_bounds.certified_model import CertifiedModel
 from parity_export.error_bounds.check_bounds import check_bounds
 from parity_export.error_bounds.derive_bounds import derive_bounds
 from parity_export.error_bounds.elementary_functions import Accuracy
@@ -26,7 +27,7 @@ from parity_export.graph.attach_head import attach_head
 from parity_export.graph.trace import trace
 from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.model_source import ModelSource
-from parity_runtime import InputError, ParityRefusedError, Predictor, TensorSpec
+from parity_runtime import InputError, ParityRefusedError, Predictor, TensorSpec, verify
 from parity_runtime.package.manifest import write_manifest
 from tests.export.modules import NotebookClassifier
 from tests.proof.networks import SUBJECTS, Subject
@@ -91,6 +92,19 @@ def test_the_package_holds_the_proof(package: Path) -> None:
     assert 0 < max(report["nearest"].values()) < 1
     assert report["certified"] > 0.8 * report["rows"]
     assert "It speaks for the graph and the torch module" in (package / "README.md").read_text()
+
+
+def test_a_package_with_tight_bounds_says_so_and_holds_them(subject: Subject, package: Path, tmp_path: Path) -> None:
+    options = ExportOptions(certified="tight", plots=False, effort="quick")
+    path = export_package(subject.source, tmp_path / "tight", options).path
+    reports = [json.loads((one / "parity.json").read_text())["error_bounds"] for one in (package, path)]
+    kinds = [report["bounds"] for report in reports]
+    assert kinds == ["fast", "tight"] == [CertifiedModel.open(one).bounds for one in (package, path)]
+    assert reports[1]["violations"] == []
+    verify(path)
+    rows = np.float32([[0.1, 0.9], [0.5, 0.4]])
+    fast, tight = (Predictor(one, certified=True).error_bound(rows) for one in (package, path))
+    assert (tight <= fast).all()
 
 
 def test_hard_probes_are_held_to_the_error_bound(package: Path) -> None:

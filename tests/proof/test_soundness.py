@@ -27,6 +27,12 @@ def test_no_backend_leaves_an_error_bound_or_changes_a_certified_label(subject: 
         assert found.bound / found.deviation <= LARGEST_RATIO
 
 
+def test_no_backend_leaves_a_tight_error_bound() -> None:
+    found = search(SUBJECTS["iris"]().tight, CHUNK, seed=1)
+    assert found.violations == 0
+    assert found.certified / found.points["uniform"] > 0.999
+
+
 def test_an_error_bound_that_is_too_small_is_found(subject: Subject) -> None:
     """The search itself must be able to fail."""
     rows = subject.uniform(20_000, np.random.default_rng(1))

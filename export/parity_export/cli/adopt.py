@@ -7,6 +7,7 @@ import click
 
 from parity_export.adopt import adopt_package
 from parity_export.cli.export import summary
+from parity_export.cli.optional_values import OptionalValues
 from parity_export.cli.output_options import NAMES, output_options, output_spec
 from parity_export.cli.package_options import export_options, package_options
 from parity_export.cli.probe_options import OPTIONS as PROBE_OPTIONS
@@ -22,7 +23,7 @@ def _probe_options(command: Any) -> Any:
     return command
 
 
-@click.command()
+@click.command(cls=OptionalValues)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option("--name", help="The model's name [default: the file's].")

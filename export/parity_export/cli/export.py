@@ -15,6 +15,7 @@ from parity_export.cli.module_options import (
     sample,
     user_module,
 )
+from parity_export.cli.optional_values import OptionalValues
 from parity_export.cli.output_options import output_options, output_spec
 from parity_export.cli.package_options import export_options, package_options
 from parity_export.cli.probe_options import probe_options
@@ -29,7 +30,7 @@ from parity_runtime.printable import counted
 from parity_training import Run
 
 
-@click.command()
+@click.command(cls=OptionalValues)
 @click.argument("source")
 @click.argument("target", type=click.Path(path_type=Path))
 @module_options

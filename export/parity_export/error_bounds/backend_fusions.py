@@ -28,7 +28,7 @@ EXACT_FUSIONS = {
     "SkipLayerNormalization": "a LayerNormalization of a sum, which may add its bias last: shared/one_operation.py",
     "SimplifiedLayerNormalization": "x times 1 / sqrt(mean(x^2) + epsilon), or over the root, as it is written",
     "SkipSimplifiedLayerNormalization": "the same of a sum",
-    "Upsample": "a Resize with the channels in blocks",
+    "Upsample": "a Resize that repeats elements (shared/tiles.py), or with the channels in blocks",
     "ReorderInput": "moves elements", "ReorderOutput": "moves elements",
     **dict.fromkeys(("Reshape", "Transpose", "Slice", "Split", "Squeeze", "Unsqueeze", "Expand", "Identity"),
                     "moves elements"),

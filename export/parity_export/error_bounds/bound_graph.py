@@ -1,6 +1,6 @@
 """The graph that is being certified: what is known of its values, and how nodes are added."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from parity_export.error_bounds.adjoints.adjoint import Step
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.errors import CannotCertifyError, refusal
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U, upward
@@ -21,13 +22,25 @@ class BoundBuilder:
 
     Args:
         graph: nodes are appended to it, their names begin with ``error_bound.``.
+        takers: how often each value is taken on the way to the answer, for a backward pass; None without one.
 
     Attributes:
         initializer: returns the constant of an array as it is; one for equal ones.
+        backwards: whether rules record their steps (`adjoints.steps`).
+        takers: as given.
+        steps: of the operators that a backward pass goes through, by their results.
+        handed_on: values whose own error stands in that of the operator that takes them.
+        seeds: how many adjoints of each value the pass carries.
+        prepaid: at least gamma of the sums of every linear map, the other way round.
     """
 
-    def __init__(self, graph: ir.Graph) -> None:
+    def __init__(self, graph: ir.Graph, takers: Mapping[ir.Value, int] | None = None) -> None:
         self._graph = graph
+        self.backwards, self.takers = takers is not None, {} if takers is None else takers
+        self.steps: dict[ir.Value, Step] = {}
+        self.handed_on: set[ir.Value] = set()
+        self.seeds, self.prepaid = 1, 0.0
+        self._once: dict[tuple[str, tuple[ir.Value, ...]], ir.Value] = {}
         self._bounds: dict[ir.Value, Bound] = {}
         self._folded: dict[ir.Value, NDArray[Any]] = {}
         self._rounded: dict[ir.Value, tuple[NDArray[np.float32], NDArray[np.float64]]] = {}
@@ -148,6 +161,17 @@ class BoundBuilder:
         It is NaN or infinite wherever the value is not finite.
         """
         bound = self._bounds[value]
+        total, scale = self.summed(value, bound)
+        if total is not bound.tensor:
+            norm = None if bound.norm is None or bound.norm.beside is not bound.tensor else bound.norm
+            if norm is not None:  # t now stands for the whole error
+                relative, constant = norm.relative + bound.relative, norm.constant + bound.constant
+                norm = replace(norm, beside=total, relative=relative, constant=constant)
+            self._bounds[value] = Bound(total, scale, folding=bound.folding, factor=bound.factor, norm=norm)
+        return total, scale
+
+    def summed(self, value: ir.Value, bound: Bound) -> tuple[ir.Value, float]:
+        """Return an error bound of a value as `tensor` does, also one that is not its whole one."""
         total, scale = bound.tensor, bound.scale
         if total is None:  # x - x is 0, or NaN where x is not finite
             total, scale = self.emit("Sub", [value, value]), 1.0
@@ -160,11 +184,6 @@ class BoundBuilder:
             total = self.emit("Add", [total, self.number(bound.constant + FLUSHED)])
         if total is not bound.tensor:
             scale *= 1 + 4 * U  # four roundings above; the error bound is a sum of numbers that are not negative
-            norm = None if bound.norm is None or bound.norm.beside is not bound.tensor else bound.norm
-            if norm is not None:  # t now stands for the whole error
-                relative, constant = norm.relative + bound.relative, norm.constant + bound.constant
-                norm = replace(norm, beside=total, relative=relative, constant=constant)
-            self._bounds[value] = Bound(total, scale, folding=bound.folding, factor=bound.factor, norm=norm)
         return total, scale
 
     def never_negative(self, value: ir.Value) -> None:
@@ -196,6 +215,23 @@ class BoundBuilder:
     def number(self, array: Any) -> ir.Value:
         """Return a float32 constant, rounded upward."""
         return self.initializer(upward(array))
+
+    def topmost(self, value: ir.Value, count: int) -> ir.Value:
+        """Return the places of the largest numbers along the last axis."""
+        name = f"error_bound.TopK_{self._count}"
+        self._count += 1
+        node = ir.node("TopK", [value, self.initializer(np.array([count]))], num_outputs=2, name=name)
+        for output, kind in zip(node.outputs, ("values", "places"), strict=True):
+            output.name = f"{name}.{kind}"
+        self._graph.append(node)
+        return node.outputs[1]
+
+    def once(self, op_type: str, inputs: Sequence[ir.Value]) -> ir.Value:
+        """Append a node without attributes, unless it is there already."""
+        key = (op_type, tuple(inputs))
+        if key not in self._once:
+            self._once[key] = self.emit(op_type, inputs)
+        return self._once[key]
 
     def emit(self, op_type: str, inputs: Sequence[ir.Value | None], attributes: Any = None) -> ir.Value:
         """Append a node with one output and return that."""

@@ -48,4 +48,5 @@ class BoundReport:
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, without the graph."""
         figures = {name: value for name, value in vars(self).items() if name != "model"}
-        return {"torch_gaps": self.model.torch_gaps, "measured": self.model.measured} | figures
+        made = {"bounds": self.model.bounds, "torch_gaps": self.model.torch_gaps, "measured": self.model.measured}
+        return made | figures

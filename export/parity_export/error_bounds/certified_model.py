@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from parity_export.error_bounds import functions_of, propagate_error_bounds
 from parity_export.error_bounds.elementary_functions import backends
+from parity_export.export_options import Bounds
 from parity_export.gate.backends import DEFAULT
 from parity_export.gate.batching import LazyModel
 from parity_export.onnx_graph import OnnxGraph
@@ -37,30 +38,32 @@ class CertifiedModel:
         measured: backends whose elementary functions were measured or are documented.
         torch_gaps: why it does not speak for the torch module; empty where it does, None where that is unknown
             because the graph was certified without the module.
+        bounds: how its error bounds are made.
     """
 
     contract: ModelContract
     graph: OnnxGraph
     measured: Sequence[str]
     torch_gaps: Sequence[str] | None = None
+    bounds: Bounds = "fast"
 
     def __repr__(self) -> str:
         return f"CertifiedModel({self.contract.name!r}, {self.contract.brief}, speaks for {self.subject()})"
 
     @classmethod
-    def of(cls, contract: ModelContract, plain: OnnxGraph, torch_gaps: Sequence[str] | None = None) -> "CertifiedModel":
+    def of(cls, contract: ModelContract, plain: OnnxGraph, *, bounds: Bounds = "fast") -> "CertifiedModel":
         """Certify a graph.
 
         Args:
             contract: of the plain graph.
             plain: with its head.
-            torch_gaps: as in the class.
+            bounds: as in the class.
 
         Raises:
             CannotCertifyError: an operator has no rule.
         """
-        graph = propagate_error_bounds(plain, contract)
-        return cls(certified_contract(contract), graph, backends(functions_of(plain, contract)), torch_gaps)
+        graph = propagate_error_bounds(plain, contract, bounds)
+        return cls(certified_contract(contract), graph, backends(functions_of(plain, contract)), bounds=bounds)
 
     @classmethod
     def open(cls, path: str | Path, allow_operators: Collection[str] = ()) -> "CertifiedModel":
@@ -80,9 +83,10 @@ class CertifiedModel:
             return cls.of(package.contract, plain)
         graph = OnnxGraph.loaded(load_model(path, package.id, certified=True, allow_operators=allow_operators))
         bound_report = package.read_json(REPORT).get("error_bounds")
-        gaps = bound_report.get("torch_gaps") if isinstance(bound_report, dict) else None
+        known = bound_report if isinstance(bound_report, dict) else {}
+        gaps, bounds = known.get("torch_gaps"), known.get("bounds", "fast")
         measured = backends(functions_of(plain, package.contract))
-        return cls(certified_contract(package.contract), graph, measured, gaps)
+        return cls(certified_contract(package.contract), graph, measured, gaps, bounds)
 
     @property
     def bounds_probabilities(self) -> bool:

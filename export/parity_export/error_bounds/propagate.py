@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
 import onnx
 import onnx_ir as ir
 from onnx_ir.passes import common as passes
@@ -11,6 +10,7 @@ from onnx_ir.passes import common as passes
 from parity_export.error_bounds.backend_fusions import refuse_inexact_fusions
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
+from parity_export.error_bounds.claims import Answer, claims
 from parity_export.error_bounds.constants import fold
 from parity_export.error_bounds.decisions import decided_alike
 from parity_export.error_bounds.errors import WITH_RULES, CannotCertifyError, refusal
@@ -19,9 +19,10 @@ from parity_export.error_bounds.known_encoder import encoded_values
 from parity_export.error_bounds.own_head import are_of_logits
 from parity_export.error_bounds.preconditions import FLOATS_OF_INTEGERS, INTEGERS, check_graph, check_node
 from parity_export.error_bounds.registry import COMPARISONS, rule_of
-from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
+from parity_export.error_bounds.rounding_model import FLUSHED
 from parity_export.error_bounds.whole_numbers import made_of_integers
 from parity_export.error_bounds.written_gelu import bound_written
+from parity_export.export_options import Bounds
 from parity_export.light_graph import full_model
 from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import ModelContract
@@ -35,7 +36,7 @@ _FROM_CONSTANTS = frozenset({"Gather", "Where"})
 """Operators that may take numbers out of constants alone: rows of a table, what stands for a missing cell."""
 
 
-def propagate_error_bounds(graph: OnnxGraph, contract: ModelContract) -> OnnxGraph:
+def propagate_error_bounds(graph: OnnxGraph, contract: ModelContract, bounds: Bounds = "fast") -> OnnxGraph:
     """Return a graph that also answers ``error_bound``, and for a classifier ``certified``.
 
     The nodes that compute the answers stay as they are. ``error_bound`` float32 has the shape of ``logits`` or
@@ -45,6 +46,7 @@ def propagate_error_bounds(graph: OnnxGraph, contract: ModelContract) -> OnnxGra
     Args:
         graph: without external data; its metadata is left out.
         contract: of the model.
+        bounds: ``tight`` for smaller bounds by a pass backwards from the answers, which takes longer.
 
     Raises:
         CannotCertifyError: an operator has no rule, the installed onnxruntime puts another function in the place of
@@ -66,25 +68,30 @@ def propagate_error_bounds(graph: OnnxGraph, contract: ModelContract) -> OnnxGra
     model = full_model(shaped, graph.weights)
     outputs = {str(value.name): value for value in model.graph.outputs}
     answer = outputs[contract.bounded]
-    builder = BoundBuilder(model.graph)
     encoded = encoded_values(model.graph, contract)
+    needed = _needed(answer, encoded)
+    takers = Counter(value for node in needed for value in node.inputs if value is not None)
+    builder = BoundBuilder(model.graph, takers + Counter([answer]) if bounds == "tight" else None)
     for value in (*model.graph.inputs, *encoded):
         if value.dtype == ir.DataType.FLOAT:
             builder.begin(value, Bound(constant=FLUSHED))
-    fused = _bound_all(builder, _needed(answer, encoded), model.opset_imports)
+    fused = _bound_all(builder, needed, model.opset_imports)
     if not builder.knows(answer):
         raise CannotCertifyError(f"cannot certify: {answer.name} is not computed from the inputs")
-    bound = _finish(builder, answer)
+    label = outputs[LABEL] if contract.is_classifier else None
+    bound, certified = claims(builder, needed, Answer(answer, label), contract)
     _add_output(model.graph, bound, ERROR_BOUND, ir.DataType.FLOAT, answer.shape)
-    if contract.is_classifier:
-        certified = _certified(builder, (outputs[LABEL], answer, bound), contract)
-        _add_output(model.graph, certified, CERTIFIED, ir.DataType.BOOL, outputs[LABEL].shape)
+    if certified is not None and label is not None:
+        _add_output(model.graph, certified, CERTIFIED, ir.DataType.BOOL, label.shape)
     written = [name for name in (contract.bounded, LABEL) if name in outputs]
     if contract.is_classifier and are_of_logits(outputs):
         model.metadata_props.update([OF_LOGITS])
         written.append(PROBABILITIES)
     finished = OnnxGraph(passes.RemoveUnusedNodesPass()(model).model)
-    certified_graph = finished.with_light(_with_shapes(finished.light, strict=True))
+    light = _with_shapes(finished.light, strict=True)
+    if bounds == "tight":  # a backend infers them itself, and of so many values they are a fifth of a small graph
+        _without_shapes(light.graph)
+    certified_graph = finished.with_light(light)
     refuse_inexact_fusions(graph, written, fused)
     refuse_inexact_fusions(certified_graph, [*written, ERROR_BOUND, *[CERTIFIED] * contract.is_classifier], fused)
     return certified_graph
@@ -120,6 +127,13 @@ def _with_shapes(model: onnx.ModelProto, *, strict: bool) -> onnx.ModelProto:
         return onnx.shape_inference.infer_shapes(model, strict_mode=strict, data_prop=True)
     except onnx.shape_inference.InferenceError as error:
         raise CannotCertifyError(f"cannot certify: its shapes contradict one another: {first_line(error)}") from error
+
+
+def _without_shapes(graph: onnx.GraphProto) -> None:
+    """Remove the shapes of what was added, in place."""
+    kept = [value for value in graph.value_info if not value.name.startswith("error_bound.")]
+    del graph.value_info[:]
+    graph.value_info.extend(kept)
 
 
 def functions_of(graph: OnnxGraph, contract: ModelContract) -> set[str]:
@@ -204,47 +218,3 @@ def _apply_rule(builder: BoundBuilder, node: ir.Node, opsets: dict[str, int]) ->
     if rule.moves and all(builder.begins(value) for value in node.inputs if builder.knows(value)):
         for value in node.outputs:
             builder.begin(value, builder.bound(value))
-
-
-def _finish(builder: BoundBuilder, answer: ir.Value) -> ir.Value:
-    """Return the error bound in the answer's own unit, +inf where nothing is claimed: where it is NaN, or negative."""
-    total, scale = builder.tensor(answer)
-    bound = builder.emit("Mul", [builder.shielded(total), builder.number([[UNIT * scale * (1 + 4 * U)]])])
-    infinite = builder.initializer(np.array([[np.inf]], np.float32))
-    zero = builder.initializer(np.array([[0.0]], np.float32))
-    known = builder.emit(
-        "And", [builder.emit("Less", [bound, infinite]), builder.emit("GreaterOrEqual", [bound, zero])]
-    )  # fmt: skip
-    return builder.emit("Where", [known, bound, infinite])
-
-
-def _certified(builder: BoundBuilder, values: tuple[ir.Value, ir.Value, ir.Value], contract: ModelContract) -> ir.Value:
-    label, logits, bound = values
-    if contract.task == "binary":
-        return _binary(builder, logits, bound, contract.logit_threshold or 0.0)
-    return _multiclass(builder, logits, bound, label, len(contract.classes))
-
-
-def _binary(builder: BoundBuilder, logits: ir.Value, bound: ir.Value, threshold: float) -> ir.Value:
-    """Certify z >= c: |z' - c| > 2 R, because z' lies within R of the exact z, and so does every compliant one.
-
-    The difference rounds by at most u of itself, which 2 R (1 + 8u) pays for. Nothing that is NaN is greater.
-    """
-    constant = builder.initializer(np.array([[threshold]], np.float32))
-    margin = builder.emit("Abs", [builder.emit("Sub", [logits, constant])])
-    reach = builder.emit("Mul", [bound, builder.number([[2 * (1 + 8 * U)]])])
-    return builder.emit("Squeeze", [builder.emit("Greater", [margin, reach]), builder.initializer(np.array([1]))])
-
-
-def _multiclass(builder: BoundBuilder, logits: ir.Value, bound: ir.Value, label: ir.Value, classes: int) -> ir.Value:
-    """Certify the largest logit: z'_i - z'_j > 2 (R_i + R_j) for every other j, counted.
-
-    The label itself is never counted (0 > 4 R_i is false), so that all others are iff there are one less than classes.
-    """
-    column = builder.emit("Unsqueeze", [label, builder.initializer(np.array([1]))])
-    best, best_bound = (builder.emit("GatherElements", [values, column], {"axis": 1}) for values in (logits, bound))
-    margin = builder.emit("Sub", [best, logits])
-    reach = builder.emit("Mul", [builder.emit("Add", [best_bound, bound]), builder.number([[2 * (1 + 8 * U)]])])
-    behind = builder.emit("Cast", [builder.emit("Greater", [margin, reach])], {"to": ir.DataType.INT32})
-    count = builder.emit("ReduceSum", [behind, builder.initializer(np.array([1]))], {"keepdims": 0})
-    return builder.emit("Equal", [count, builder.initializer(np.array([classes - 1], np.int32))])

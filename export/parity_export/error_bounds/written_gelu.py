@@ -19,7 +19,7 @@ def bound_written(builder: BoundBuilder, result: ir.Value, gelu: WrittenGelu) ->
     The exact value is f_c(x), f_c the function with the graph's constants. A backend that computes it as it is written
     stays within the error bound that the rules found, one with an operator of its own within that of Gelu and
     |f_c - f|: the larger of both holds for either. v' may be computed in one way and the other bound be told by its
-    magnitude: 4u of what it is off by.
+    magnitude: 4u of what it is off by. A backward pass ends there, with all of that.
     """
     known = [_total(builder, result, builder.bound(result))]
     function = GELU_BY_TANH if gelu.by_tanh else GELU
@@ -30,6 +30,7 @@ def bound_written(builder: BoundBuilder, result: ir.Value, gelu: WrittenGelu) ->
     finite = [builder.emit("Where", [builder.emit("Less", [total, infinite]), total, infinite]) for total, _ in known]
     scale = max(scale for _, scale in known) * (1 + 8 * U)
     builder.set(result, Bound(builder.emit("Max", finite), scale))
+    builder.steps.pop(result, None)
 
 
 def _total(builder: BoundBuilder, value: ir.Value, bound: Bound) -> tuple[ir.Value, float]:

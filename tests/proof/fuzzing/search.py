@@ -1,9 +1,11 @@
 """Is the proof ever wrong on a graph that nobody thought of? Random graphs, on every onnxruntime that is at hand.
 
-    python -m tests.proof.fuzzing.search [--outputs 30000000] [--seed 0] [--first 0] [--python OTHER/bin/python ...]
+    python -m tests.proof.fuzzing.search [--outputs 30000000] [--seed 0] [--first 0] [--bounds tight]
+        [--python OTHER/bin/python ...]
 
 prints what was found; every graph is named by its number, and ``--first N --outputs 1`` asks graph N again. A graph
-that cannot be certified is counted by reason. Of one that is, every value of the plain and of the certified graph, at
+that cannot be certified is counted by reason. Graphs of even numbers get fast bounds and the others tight ones, unless
+one kind is asked for. Of one that is certified, every value of the plain and of the certified graph, at
 every optimization level of each onnxruntime, subnormal numbers kept and flushed, must lie within the smallest error
 bound that any of them claims of the exact value.
 """
@@ -15,11 +17,12 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from parity_export.error_bounds import CannotCertifyError
+from parity_export.export_options import Bounds
 from parity_export.gate.graph_float64 import graph_float64
 from parity_export.onnx_graph import OnnxGraph
 from tests.proof.fuzzing.backends import Backends
@@ -66,15 +69,17 @@ class Found:
         }
 
 
-def search(backends: Backends, outputs: int, seed: int = 0, first: int = 0) -> Found:
-    """Ask random graphs until so many outputs were compared."""
+def search(
+    backends: Backends, outputs: int, seed: int = 0, first: int = 0, bounds: Sequence[Bounds] = get_args(Bounds)
+) -> Found:
+    """Ask random graphs until so many outputs were compared; their bounds are of each kind in turn."""
     found, number = Found(), first
     while found.outputs.total() < outputs:
         random = np.random.default_rng([seed, number])
         graph, contract, blocks = random_graph(random)
         found.graphs += 1
         try:
-            certified = certified_graph(graph, contract)
+            certified = certified_graph(graph, contract, bounds[number % len(bounds)])
         except CannotCertifyError as error:
             found.refused[_reason(str(error))] += 1
         else:
@@ -135,9 +140,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--python", action="append", default=[], help="an interpreter with another onnxruntime")
+    parser.add_argument("--bounds", action="append", choices=get_args(Bounds))
     options = parser.parse_args(arguments)
+    kinds = options.bounds or get_args(Bounds)
     with Backends([sys.executable, *options.python]) as backends:
-        found = search(backends, options.outputs, options.seed, options.first)
+        found = search(backends, options.outputs, options.seed, options.first, kinds)
     print(json.dumps(found.to_json(), indent=1))  # noqa: T201
     return int(bool(found.violations))
 

@@ -7,6 +7,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from parity_export.error_bounds.adjoints.pulls import scaled
+from parity_export.error_bounds.adjoints.steps import Passing, through
 from parity_export.error_bounds.aten_operator import AtenOperator, Operand
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
@@ -59,15 +61,18 @@ def batch_normalization(builder: BoundBuilder, node: ir.Node) -> Bound:
         raise refusal(node, "its scale is subnormal")
     added = factor * np.abs(mean) + np.abs(shift)
     if builder.bound(x).folding is not None:
-        return after_linear(builder, node, AffineMap(factor, added, _ROUNDINGS))
-    error = gamma(_ROUNDINGS)
-    total, total_scale = builder.tensor(x)
-    p = (1 + 2 * error) * total_scale
-    part = builder.emit("Mul", [builder.magnitude(x), builder.number(error / UNIT / p)])
-    total = builder.emit("Mul", [builder.emit("Add", [total, part]), builder.number(factor)])
-    total = builder.emit("Add", [total, builder.number(error / UNIT / p * added)])
-    largest = float(factor.max())
-    result = Bound(total, p * (1 + 8 * U), 0.0, (_ROUNDINGS + 4) * FLUSHED * max(1.0, largest))
+        return after_linear(builder, node, AffineMap(factor, added, _ROUNDINGS, scale / np.sqrt(variance + epsilon)))
+    error, largest = gamma(_ROUNDINGS), float(factor.max())
+
+    def rule(total: ir.Value, total_scale: float) -> Bound:
+        p = (1 + 2 * error) * total_scale
+        part = builder.emit("Mul", [builder.magnitude(x), builder.number(error / UNIT / p)])
+        total = builder.emit("Mul", [builder.emit("Add", [total, part]), builder.number(factor)])
+        total = builder.emit("Add", [total, builder.number(error / UNIT / p * added)])
+        return Bound(total, p * (1 + 8 * U), 0.0, (_ROUNDINGS + 4) * FLUSHED * max(1.0, largest))
+
+    pull = scaled(builder, x, scale / np.sqrt(variance + epsilon))
+    result = through(builder, node, x, Passing(rule, pull, 2 * error * (1 + 4 * U)))
     parts = largest * (1 + 2 * error), largest * error / UNIT, error / UNIT * added
     return scaled_and_shifted(builder, x, result, parts)
 

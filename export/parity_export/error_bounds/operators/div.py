@@ -30,7 +30,7 @@ def divide(builder: BoundBuilder, node: ir.Node) -> Bound:
     """V = x / c: pre = e_x / |c| (`one_operation.scaled`), c not zero. V = x / y: see `quotient`."""
     if builder.is_rounded(node.inputs[1]):
         least, _, count = rounded_factor(builder, node, 0, node.inputs[1])
-        return scaled(builder, node, 0, 1 / least, folded=2 + count)
+        return scaled(builder, node, 0, 1 / least, folded=2 + count, alike=False)
     constant = builder.constant(node.inputs[1])
     if constant is None:
         return quotient(builder, node)

@@ -11,6 +11,7 @@ from parity_export.error_bounds.operator_rule import OperatorRule, WorstCase
 from parity_export.error_bounds.operators.shared.inner_products import (
     InnerProducts,
     attribute,
+    back_of_matrix,
     inner_products,
     weight_constant,
 )
@@ -29,7 +30,8 @@ def gemm(builder: BoundBuilder, node: ir.Node) -> Bound:
         if bias.shape not in ((), (1,), (outputs,), (1, 1), (1, outputs)):
             raise refusal(node, f"C has the shape {list(bias.shape)}, not one number for each output")
         bias = np.broadcast_to(bias.reshape(-1), outputs)
-    products = InnerProducts(weight, (1 if transposed else 0,), bias)
+    summed = 1 if transposed else 0
+    products = InnerProducts(weight, (summed,), bias, back=back_of_matrix(builder, node, weight, summed))
     return inner_products(
         builder, node, products, lambda a, b, c: builder.emit("Gemm", [a, b, c], {"transB": int(transposed)})
     )

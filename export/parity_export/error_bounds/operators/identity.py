@@ -2,6 +2,7 @@
 
 import onnx_ir as ir
 
+from parity_export.error_bounds.adjoints.steps import same
 from parity_export.error_bounds.aten_operator import aten
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
@@ -11,7 +12,7 @@ from parity_export.error_bounds.operators.shared.worst_case_graphs import behind
 
 def identity(builder: BoundBuilder, node: ir.Node) -> Bound:
     """V = x: all that is known of x, because a backend may leave the operator out."""
-    return builder.bound(builder.operand(node))
+    return same(builder, node, builder.operand(node))
 
 
 def worst_cases() -> list[WorstCase]:

@@ -8,10 +8,14 @@ import onnx_ir as ir
 from parity_export.error_bounds.aten_operator import aten
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
-from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.operator_rule import Node, OperatorRule, WorstCase
-from parity_export.error_bounds.operators.shared.bilinear import bilinear, refuse_overflowing
-from parity_export.error_bounds.operators.shared.inner_products import InnerProducts, inner_products, weight_constant
+from parity_export.error_bounds.operators.shared.bilinear import bilinear, check_factor
+from parity_export.error_bounds.operators.shared.inner_products import (
+    InnerProducts,
+    back_of_matrix,
+    inner_products,
+    weight_constant,
+)
 from parity_export.error_bounds.operators.shared.worst_case_graphs import INTEGERS, K, one_and_halves_lost, ones
 
 
@@ -29,10 +33,9 @@ def matmul(builder: BoundBuilder, node: ir.Node) -> Bound:
         return bilinear(builder, node)
     weight = weight_constant(builder, node, 1)
     factor = builder.bound(builder.operand(node)).factor
-    refuse_overflowing(node, factor)
-    products = InnerProducts(weight, (0,), None, extra=1 + factor.roundings, amplified=factor.high)
-    if products.terms * factor.low < 1:
-        raise refusal(node, f"the factor {factor.low:g} before it: fused, the sum may overflow before it is multiplied")
+    back = back_of_matrix(builder, node, weight, 0)
+    products = InnerProducts(weight, (0,), None, extra=1 + factor.roundings, amplified=factor.high, back=back)
+    check_factor(node, factor, products.terms)
     bound = inner_products(
         builder, node, products, lambda a, b, c: builder.emit("Add", [builder.emit("MatMul", [a, b]), c])
     )  # fmt: skip

@@ -26,7 +26,7 @@ def multiply(builder: BoundBuilder, node: ir.Node) -> Bound:
         other = node.inputs[1 - index]
         if builder.is_rounded(other):
             _, largest, count = rounded_factor(builder, node, index, other)
-            return scaled(builder, node, index, largest, folded=1 + count)
+            return scaled(builder, node, index, largest, folded=1 + count, alike=False)
         constant = builder.constant(other)
         if constant is not None:
             return scaled(builder, node, index, checked_constant(builder, node, index, constant))

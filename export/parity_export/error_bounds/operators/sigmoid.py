@@ -27,7 +27,7 @@ def sigmoid(builder: BoundBuilder, node: ir.Node) -> Bound:
     middle = builder.emit("Sub", [node.outputs[0], builder.number(0.5)])
     highest = 0.25 + 1.01 * (known.alpha + known.beta)
     base = builder.emit("Sub", [builder.number(highest + 16 * U), builder.emit("Mul", [middle, middle])])
-    return with_local_slope(builder, SIGMOID, builder.operand(node), base, CURVATURE)
+    return with_local_slope(builder, SIGMOID, node, base, CURVATURE)
 
 
 OPERATOR = OperatorRule(

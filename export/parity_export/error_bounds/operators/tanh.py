@@ -27,7 +27,7 @@ def tanh(builder: BoundBuilder, node: ir.Node) -> Bound:
     known, f = TANH.accuracy(), node.outputs[0]
     highest = 1 + 2.01 * (known.alpha + known.beta)
     base = builder.emit("Sub", [builder.number(highest + 16 * U), builder.emit("Mul", [f, f])])
-    return with_local_slope(builder, TANH, builder.operand(node), base, CURVATURE)
+    return with_local_slope(builder, TANH, node, base, CURVATURE)
 
 
 OPERATOR = OperatorRule(

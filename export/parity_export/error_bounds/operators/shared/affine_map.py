@@ -1,11 +1,14 @@
 """Affine maps with constants behind a linear map: a backend may fold them into its weights and its bias."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from parity_export.error_bounds.adjoints.pulls import scaled
+from parity_export.error_bounds.adjoints.steps import ends_at, fits, handed_on, record
 from parity_export.error_bounds.bound import Bound, Factor, Folding
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
@@ -23,11 +26,13 @@ class AffineMap:
         scale: magnitudes.
         shift: the sum of the magnitudes of all that is added.
         roundings: m, that a term takes part in at most.
+        slope: scale with its signs; None where evaluations round the constants differently: a backward pass ends.
     """
 
     scale: NDArray[np.float64]
     shift: NDArray[np.float64]
     roundings: int
+    slope: NDArray[np.float64] | None
 
 
 def after_linear(builder: BoundBuilder, node: ir.Node, affine: AffineMap, index: int = 0) -> Bound:
@@ -64,11 +69,40 @@ def after_linear(builder: BoundBuilder, node: ir.Node, affine: AffineMap, index:
     if alpha[0] < 2 * FLUSH or alpha[1] > _LARGEST_WEIGHT:
         raise refusal(node, "multiplied with the factor before the sum, it would leave float32's normal range")
     growth = gamma(n) / gamma(folding.roundings)
-    if (scale != 1).any():
-        total = builder.emit("Mul", [builder.shielded(total) if (scale < 1).any() else total, builder.number(scale)])
-    if affine.shift.any():
-        total = builder.emit("Add", [total, builder.number(gamma(n) / UNIT * affine.shift)])
-    constant = growth * largest * (bound.constant + 4 * FLUSH) + (n + 1) * (1 + gamma(n)) * FLUSHED
-    result = Bound(total, bound.scale * growth * (1 + 4 * U), 0.0, constant, Folding(n, low, high, alpha), factor)
+
+    def rule(part: Bound) -> Bound:
+        error = part.tensor
+        if error is not None and (scale != 1).any():
+            kept = builder.shielded(error) if (scale < 1).any() else error
+            error = builder.emit("Mul", [kept, builder.number(scale)])
+        if error is not None and affine.shift.any():
+            error = builder.emit("Add", [error, builder.number(gamma(n) / UNIT * affine.shift)])
+        constant = growth * largest * (part.constant + 4 * FLUSH) + (n + 1) * (1 + gamma(n)) * FLUSHED
+        return Bound(error, part.scale * growth * (1 + 4 * U), 0.0, constant)
+
+    result = replace(rule(bound), folding=Folding(n, low, high, alpha), factor=factor)
+    _record(builder, node, index, rule, growth, affine)
     parts = growth * float(scale.max()), 0.0, gamma(n) / UNIT * affine.shift
     return scaled_and_shifted(builder, builder.operand(node, index), result, parts)
+
+
+def _record(
+    builder: BoundBuilder, node: ir.Node, index: int, rule: Callable[[Bound], Bound], growth: float, affine: AffineMap
+) -> None:
+    """Record the step: of gamma_(n+m) (|scale| P + |shift|), P a sum of magnitudes, the map before it counts gamma_n P.
+
+    Where the map hands its own error on, the rule makes the whole of that. Where several nodes take its result it is
+    computed as such, and (gamma_(n+m) - gamma_n) |scale| P is more than the roundings of this node.
+    """
+    z = builder.operand(node, index)
+    if affine.slope is None or not fits(builder, node, z) or ends_at(builder, z):
+        return
+    handed = handed_on(builder, z)
+    if handed is None:
+        known = builder.steps[z].own if z in builder.steps else builder.bound(z)
+        total, scale = builder.summed(z, known)
+        rest = builder.number(scale * (growth - 1) / growth * (1 + 4 * U))
+        own = rule(Bound(builder.emit("Mul", [builder.shielded(total), rest])))
+    else:
+        own = rule(Bound(*builder.summed(z, handed)))
+    record(builder, node, own, [(z, scaled(builder, z, affine.slope))])

@@ -14,6 +14,7 @@ _TINY = 2.0**-100
 """What is added to a magnitude that may have been read as zero."""
 
 _LARGEST_FACTOR = 2.0**126
+"""Of scalars that are multiplied with one another."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,8 @@ def bilinear(builder: BoundBuilder, node: ir.Node) -> Bound:
     first, second = (_operand(builder, node, index) for index in (0, 1))
     terms = _terms(node)
     factor = _both(first.factor, second.factor)
-    refuse_overflowing(node, factor)
     n = terms + 1 + factor.roundings
-    if terms * factor.low < 1:
-        raise refusal(node, f"the factor {factor.low:g} before it: fused, the sum may overflow before it is multiplied")
+    check_factor(node, factor, terms)
     rounding = builder.emit("Mul", [first.size, builder.number(gamma(n) / UNIT)])
     error = builder.number(FLUSHED) if first.error is None else first.error
     total = builder.emit("MatMul", [builder.emit("Add", [rounding, error]), second.size])
@@ -91,7 +90,10 @@ def _terms(node: ir.Node) -> int:
     return known[0]
 
 
-def refuse_overflowing(node: ir.Node, factor: Factor) -> None:
-    """Refuse scalars before a product whose own product, which a backend may fuse, leaves float32's range."""
-    if factor.high > _LARGEST_FACTOR:
-        raise refusal(node, f"the factors before it, multiplied with one another, are {factor.high:g}")
+def check_factor(node: ir.Node, factor: Factor, terms: int) -> None:
+    """Refuse scalars before a product of which a backend may multiply by their own product behind the sum."""
+    if terms * factor.low < 1:
+        raise refusal(node, f"the factor {factor.low:g} before it: fused, the sum may overflow before it is multiplied")
+    if factor.high > _LARGEST_FACTOR:  # an infinite one makes NaN of a zero
+        found = f"the factors before it, multiplied with one another, are {factor.high:g}"
+        raise refusal(node, f"{found}: fused, they may overflow by themselves")

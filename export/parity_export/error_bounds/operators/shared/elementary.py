@@ -6,16 +6,26 @@ L is the Lipschitz constant over [x' - 2e, x' + 2e], and f' one compliant result
                     <= L e (1 + 2 alpha) + (alpha |f'| + beta)(1 + 4 alpha) + flushes
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+
 import onnx_ir as ir
 import torch
 from torch import Tensor
 
+from parity_export.error_bounds.adjoints.pulls import Slopes
+from parity_export.error_bounds.adjoints.steps import pass_through, sloping, through
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.elementary_functions import Elementary, measured_function
 from parity_export.error_bounds.norms.passing import elementwise
 from parity_export.error_bounds.operator_rule import ErrorRule
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
+
+_LOOSE = 4.1
+"""By how many times alpha + beta a slope that is computed from a result may be off: 2 x 2.01, for Tanh."""
 
 _GROWING = 8.0
 """Units of |f| that a function without a bound has at least: 8 |f| overflows at 2^125, where the table ends."""
@@ -37,9 +47,35 @@ def exact_elu(x: Tensor) -> Tensor:
     return torch.where(x > 0, x, torch.expm1(x))
 
 
-def of_one_slope(*functions: Elementary) -> ErrorRule:
-    """Return the rule of an operator that is one of some functions, by its attributes: see `with_one_slope`."""
-    return lambda builder, node: with_one_slope(builder, measured_function(node, functions), builder.operand(node))
+@dataclass(frozen=True)
+class Derivative:
+    """The derivative of a function where x is, for a backward pass.
+
+    Attributes:
+        compute: appends it, from the function's node and x, and how far it may be off.
+        curvature: the largest |f''| over all reals, rounded upward.
+    """
+
+    compute: Callable[[BoundBuilder, ir.Node, ir.Value], tuple[ir.Value, ir.Value]]
+    curvature: float
+
+
+def of_one_slope(*functions: Elementary, derivatives: Mapping[str, Derivative] = MappingProxyType({})) -> ErrorRule:
+    """Return the rule of an operator that is one of some functions, by its attributes: see `with_one_slope`.
+
+    Args:
+        functions: told apart by the node's attributes.
+        derivatives: of those that a backward pass goes through, by their names.
+    """
+
+    def rule(builder: BoundBuilder, node: ir.Node) -> Bound:
+        function, x = measured_function(node, functions), builder.operand(node)
+        result = with_one_slope(builder, function, x)
+        if function.name in derivatives:
+            go_through(builder, function, node, (x, derivatives[function.name]), result)
+        return result
+
+    return rule
 
 
 def formula(*functions: Elementary) -> str:
@@ -60,23 +96,69 @@ def with_one_slope(builder: BoundBuilder, function: Elementary, x: ir.Value) -> 
     return _with_norm(builder, function, x, evaluated(function, total, scale))
 
 
+def go_through(
+    builder: BoundBuilder, function: Elementary, node: ir.Node, taken: tuple[ir.Value, Derivative], result: Bound
+) -> None:
+    """Record the step of a function whose derivative is known where x is.
+
+    Args:
+        builder: the graph.
+        function: f.
+        node: computes f(x).
+        taken: x, and f'.
+        result: the whole error bound.
+    """
+    x, derivative = taken
+
+    @cache
+    def slopes() -> Slopes:
+        nominal, loose = derivative.compute(builder, node, x)
+        total, scale = builder.tensor(x)
+        bend = builder.emit("Mul", [total, builder.number(2 * derivative.curvature * UNIT * scale * (1 + 16 * U))])
+        off = builder.emit("Add", [bend, loose])
+        reach = builder.emit("Add", [builder.magnitude(nominal), off])
+        return Slopes(nominal, reach, off, function.slope)
+
+    def rule(error: ir.Value, factor: float) -> Bound:
+        return evaluated(function, builder.emit("Mul", [error, slopes().reach]), factor * (1 + 8 * U))
+
+    pass_through(builder, node, x, sloping(rule, builder, slopes, share(function)), result)
+
+
 def with_local_slope(
-    builder: BoundBuilder, function: Elementary, x: ir.Value, base: ir.Value, curvature: float
+    builder: BoundBuilder, function: Elementary, node: ir.Node, base: ir.Value, curvature: float
 ) -> Bound:
     """V = f(x), the slope taken where x is: e (base + 2 curvature e) and what the evaluation adds.
 
     Args:
         builder: the graph.
         function: f, whose values are bounded.
-        x: its argument.
-        base: at least |f(x')|'s slope and 16 u, which pay for the roundings here.
+        node: takes x.
+        base: at least |f'(x')|'s slope and 16 u, which pay for the roundings here; more by at most `_LOOSE` of
+            alpha + beta, and 32 u.
         curvature: the largest |f''| over all reals, rounded upward.
     """
+    x, known = builder.operand(node), function.accuracy()
     total, scale = builder.tensor(x)
     bend = builder.emit("Mul", [total, builder.number(2 * curvature * UNIT * scale * (1 + 16 * U))])
     slope = builder.emit("Add", [base, bend])
-    scale *= (1 + 2 * function.accuracy().alpha) * (1 + 16 * U)
-    return _with_norm(builder, function, x, evaluated(function, builder.emit("Mul", [slope, total]), scale))
+
+    def rule(error: ir.Value, factor: float) -> Bound:
+        factor *= (1 + 2 * known.alpha) * (1 + 16 * U)
+        return evaluated(function, builder.emit("Mul", [slope, error]), factor)
+
+    @cache
+    def slopes() -> Slopes:
+        loose = builder.number(_LOOSE * (known.alpha + known.beta) + 40 * U)
+        return Slopes(base, slope, builder.emit("Add", [bend, loose]), function.slope)
+
+    passing = sloping(rule, builder, slopes, share(function))
+    return _with_norm(builder, function, x, through(builder, node, x, passing))
+
+
+def share(function: Elementary) -> float:
+    """Return which part of the whole error of f(x) its evaluation errs by: alpha |f(x~)| <= alpha (|f'| + 2 L e)."""
+    return 2 * function.accuracy().alpha * (1 + 2.0**-10)
 
 
 def _with_norm(builder: BoundBuilder, function: Elementary, x: ir.Value, result: Bound) -> Bound:

@@ -8,17 +8,32 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from parity_export.error_bounds.adjoints.pulls import Transposed, linear, rounding
+from parity_export.error_bounds.adjoints.steps import fits, record, with_share
 from parity_export.error_bounds.bound import Bound, Folding
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.norms.linear_norm import Before, SpectralNorms, after, before, choose, linear_map
-from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, gamma
+from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
 
 _ROUNDINGS_BESIDE_THE_SUM = 12
 """Of the bound's own evaluation: two of |v'| times its factor plus t, two of the norm's part, one of each rounded
 constant, some to spare."""
 
 Evaluate = Callable[[ir.Value, ir.Value, ir.Value], ir.Value]
+
+
+@dataclass(frozen=True)
+class Back:
+    """A linear node, the other way round.
+
+    Attributes:
+        apply: appends the nodes that make of an adjoint of y one of x.
+        terms: how many products it sums for one element of x at most.
+    """
+
+    apply: Callable[[ir.Value], ir.Value]
+    terms: int
 
 
 @dataclass(frozen=True)
@@ -35,6 +50,7 @@ class InnerProducts:
             last axis alone, whose norms are those of the matrix.
         count: how many products one output sums at most, where it is not all of ``axes``.
         groups: of outputs, each of which takes weights of its own along the first axis.
+        back: of the same node; None where no backward pass goes through it.
     """
 
     weight: NDArray[np.float32]
@@ -45,6 +61,7 @@ class InnerProducts:
     norms: SpectralNorms | None = None
     count: int | None = None
     groups: int = 1
+    back: Back | None = None
 
     @property
     def terms(self) -> int:
@@ -94,9 +111,11 @@ def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts
     weight = np.where((weight > 0) & (weight < FLUSH), weight + FLUSH / UNIT / q, weight)
     evaluated = 1 + gamma(terms + _ROUNDINGS_BESIDE_THE_SUM)
     flushes = (n + 1) * (1 + error) * FLUSHED * products.amplified
-    constant = products.summed(weight) * ((1 + 2 * error) * bound.constant + (q + 3 * p) * FLUSH) + flushes
+    summed = products.summed(weight)
+    own = summed * (q + 3 * p) * FLUSH + flushes
     if products.bias is not None:
-        constant = constant + error / UNIT * np.abs(products.bias.astype(np.float64))
+        own = own + error / UNIT * np.abs(products.bias.astype(np.float64))
+    constant = own + summed * (1 + 2 * error) * bound.constant
     given = _before(builder, node, products, n)
     rest, column = (bound.tensor, None) if given is None else choose(builder, x, given)
     if bound.tensor is None and not bound.relative:  # the same exact x everywhere
@@ -110,7 +129,8 @@ def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts
         total = evaluate(operand, builder.number(weight), offset)
     else:
         rows = (1 + 2 * error) * evaluated * given.known.scale * given.linear.rows
-        if given.linear.columns is not None and given.known.axes == given.linear.axes:  # one product more of each sum
+        beside = given.linear.columns is not None and given.known.axes == given.linear.axes
+        if beside and not builder.backwards:  # one product more of each sum; a backward pass takes the weights as well
             operand = builder.emit("Concat", [operand, column], {"axis": given.linear.axes[0]})
             weight = np.concatenate([weight, np.expand_dims(rows, products.axes[0])], axis=products.axes[0])
             total = evaluate(operand, builder.number(weight), offset)
@@ -118,8 +138,48 @@ def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts
             rows = rows.reshape(-1, *[1] * (products.weight.ndim - 2))
             part = builder.emit("Mul", [column, builder.number(rows)])
             total = builder.emit("Add", [evaluate(operand, builder.number(weight), offset), part])
+    if factor == p and given is not None:
+        made = _Made(weight, evaluated * own, error / p, total, given.linear.signed)
+        _record(builder, node, products, evaluate, made)
     result = Bound(total, folding=folding)
     return result if given is None else after(builder, node, given, (error, flushes), result)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What the error bound was made of.
+
+    Attributes:
+        weight: W', at least p |W|.
+        offset: what is added for bias and flushes.
+        error: gamma_n / p.
+        total: the error bound.
+        norm: at least ||W||.
+    """
+
+    weight: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    error: float
+    total: ir.Value
+    norm: float
+
+
+def _record(builder: BoundBuilder, node: ir.Node, products: InnerProducts, evaluate: Evaluate, made: _Made) -> None:
+    """Record the step of a linear map: gamma_n (|W| |x~| + |b|) and flushes, |x~| <= |x'| + 2e.
+
+    The whole error bound is at least |W| e, so that 2 gamma_n of it stands for the second part of |x~|.
+    """
+    x, weight, back = builder.operand(node), products.weight, products.back
+    if back is None or not fits(builder, node, x, alike=False) or ((weight != 0) & (np.abs(weight) < FLUSH)).any():
+        return
+    magnitudes = builder.number(made.weight)
+    operand = builder.emit("Mul", [builder.magnitude(x), builder.number(made.error / UNIT)])
+    operand = builder.emit("Add", [operand, builder.number(FLUSHED)])
+    own = Bound(evaluate(operand, magnitudes, builder.number(made.offset)))
+    own = with_share(builder, own, Bound(made.total), 2 * gamma(products.terms + 2 + products.extra) * (1 + 4 * U))
+    builder.prepaid = max(builder.prepaid, rounding(back.terms))
+    sizes = tuple(size for size in (x.shape or ())[1:] if isinstance(size, int))
+    record(builder, node, own, [(x, linear(builder, Transposed(back.apply, back.terms, made.norm, sizes)))])
 
 
 def _before(builder: BoundBuilder, node: ir.Node, products: InnerProducts, n: int) -> Before | None:
@@ -148,3 +208,23 @@ def weight_constant(builder: BoundBuilder, node: ir.Node, index: int) -> NDArray
 def attribute(node: ir.Node, name: str, default: Any) -> Any:
     """Return an attribute's value."""
     return node.attributes[name].value if name in node.attributes else default
+
+
+def back_of_matrix(builder: BoundBuilder, node: ir.Node, weight: NDArray[np.float32], summed: int) -> Back | None:
+    """Return a product with a matrix, the other way round.
+
+    Args:
+        builder: the graph.
+        node: takes the matrix as its second input.
+        weight: the matrix.
+        summed: which axis of it the product sums over.
+    """
+    given = node.inputs[1]
+    if given is None:
+        return None
+
+    def apply(adjoint: ir.Value) -> ir.Value:
+        matrix = given if summed == 1 else builder.emit("Transpose", [given], {"perm": [1, 0]})
+        return builder.emit("MatMul", [adjoint, matrix])
+
+    return Back(apply, weight.shape[1 - summed])

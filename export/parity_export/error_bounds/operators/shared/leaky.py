@@ -1,15 +1,19 @@
-"""Piecewise linear functions with a slope below zero, the error bound that LeakyRelu and PRelu share."""
+"""Piecewise linear functions: on which side of zero an operand lies, and what LeakyRelu and PRelu share."""
+
+from functools import cache
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from parity_export.error_bounds.adjoints.pulls import Slopes
+from parity_export.error_bounds.adjoints.steps import sloping, through
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.norms.passing import elementwise
 from parity_export.error_bounds.operators.shared.one_operation import ROUNDED
-from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, U
+from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U
 
 
 def leaky(builder: BoundBuilder, node: ir.Node, slope: NDArray[np.generic]) -> Bound:
@@ -23,7 +27,42 @@ def leaky(builder: BoundBuilder, node: ir.Node, slope: NDArray[np.generic]) -> B
     x = builder.operand(node)
     if not np.isfinite(slope).all() or ((slope != 0) & (np.abs(slope) < FLUSH)).any():
         raise refusal(node, "its slope is not finite, or subnormal")
-    total, scale = builder.tensor(x)
     steepest = max(1.0, float(np.abs(slope).max()))
-    result = Bound(total, scale * steepest * (1 + 2 * U), ROUNDED, 4 * steepest * FLUSHED)
+
+    def rule(total: ir.Value, scale: float) -> Bound:
+        return Bound(total, scale * steepest * (1 + 2 * U), ROUNDED, 4 * steepest * FLUSHED)
+
+    @cache
+    def slopes() -> Slopes:
+        """S is 1 above zero and a below; where x may lie on both sides it lies between."""
+        side, _, off = between_zero_and_one(builder, x, not_below(builder, x))
+        below = slope.astype(np.float64)
+        nominal = builder.emit("Mul", [side, builder.initializer((1 - below).astype(np.float32))])
+        nominal = builder.emit("Add", [nominal, builder.initializer(below.astype(np.float32))])
+        off = builder.emit("Mul", [off, builder.number(np.abs(1 - below))])
+        off = builder.emit("Add", [off, builder.number(8 * U * steepest)])
+        reach = builder.emit("Add", [builder.magnitude(nominal), off])
+        return Slopes(nominal, reach, off, steepest)
+
+    result = through(builder, node, x, sloping(rule, builder, slopes, 4 * U))
     return elementwise(builder, x, result, steepest * (1 + 2 * U))
+
+
+def not_below(builder: BoundBuilder, x: ir.Value) -> ir.Value:
+    """Return 1 where x' + 2e >= 0, and 0 where every compliant x is negative, or where x' or e is NaN."""
+    total, scale = builder.tensor(x)
+    lowest = builder.emit("Mul", [total, builder.number(-2 * UNIT * scale * (1 + 8 * U))])
+    return builder.emit("Cast", [builder.emit("GreaterOrEqual", [x, lowest])], {"to": ir.DataType.FLOAT})
+
+
+def between_zero_and_one(builder: BoundBuilder, x: ir.Value, reaches: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
+    """Return the middle, the largest and half the width of the slopes of max(x, 0): 0, 1, or anything between.
+
+    Where e is NaN all of it is 0; there the operand's own error is NaN, or the whole one where the pass ends.
+    """
+    total, scale = builder.tensor(x)
+    highest = builder.emit("Mul", [total, builder.number(2 * UNIT * scale * (1 + 8 * U))])
+    stays = builder.emit("Cast", [builder.emit("Greater", [x, highest])], {"to": ir.DataType.FLOAT})
+    half = builder.number(0.5)
+    middle = builder.emit("Mul", [builder.emit("Add", [reaches, stays]), half])
+    return middle, reaches, builder.emit("Mul", [builder.emit("Sub", [reaches, stays]), half])

@@ -1,9 +1,15 @@
 """Operators that move elements and change none: the same operator moves the error bound."""
 
+import math
+from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import onnx_ir as ir
 
+from parity_export.error_bounds.adjoints.pulls import moved as moved_back
+from parity_export.error_bounds.adjoints.pulls import negated
+from parity_export.error_bounds.adjoints.steps import ends_at, fits, handed_on, record, record_same
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
@@ -21,14 +27,50 @@ def moved(builder: BoundBuilder, node: ir.Node) -> Bound:
             raise refusal(node, "where it takes elements from is computed")
     if bound.tensor is None:
         return bound
-    total = builder.emit(node.op_type, [bound.tensor, *node.inputs[1:]], dict(node.attributes))
-    result = replace(bound, tensor=total)  # also its folding: a backend may look through what only moves elements
+
+    def rule(part: Bound) -> Bound:
+        total = part.tensor
+        if total is not None:
+            total = builder.emit(node.op_type, [total, *node.inputs[1:]], dict(node.attributes))
+        return replace(part, tensor=total)  # also its folding: a backend may look through what only moves elements
+
+    result = rule(bound)
+    _record(builder, node, rule)
     if node.op_type in _IN_ORDER:
         return reshaped(builder, node, result)
     return transposed(builder, node, result) if node.op_type == "Transpose" else result
 
 
+def _record(builder: BoundBuilder, node: ir.Node, rule: Callable[[Bound], Bound]) -> None:
+    """Record the step of an operator that keeps all elements of each row; nothing is rounded."""
+    x, back = builder.operand(node), _back(builder, node)
+    if back is None or not fits(builder, node, x, alike=False) or ends_at(builder, x):
+        return
+    handed = handed_on(builder, x)
+    record(builder, node, Bound() if handed is None else rule(handed), [(x, moved_back(back, _sizes(x)))])
+
+
+def _sizes(value: ir.Value) -> tuple[int, ...]:
+    """Return a value's sizes behind the batch, of those that are known."""
+    return tuple(size for size in (value.shape or ())[1:] if isinstance(size, int))
+
+
+def _back(builder: BoundBuilder, node: ir.Node) -> Callable[[ir.Value], ir.Value] | None:
+    """Return what moves adjoints back, which have an axis for the seeds behind the first; None where rows are mixed."""
+    before, after = _sizes(builder.operand(node)), _sizes(node.outputs[0])
+    if node.op_type in _IN_ORDER and math.prod(before) == math.prod(after):
+        shape = builder.initializer(np.array([0, 0, *before]))
+        return lambda adjoint: builder.emit("Reshape", [adjoint, shape])
+    given = node.attributes.get("perm")
+    if node.op_type != "Transpose" or given is None or given.as_ints()[0] != 0:
+        return None
+    places = [list(given.as_ints()).index(axis) for axis in range(1, len(before) + 1)]
+    return lambda adjoint: builder.emit("Transpose", [adjoint], {"perm": [0, 1, *(place + 1 for place in places)]})
+
+
 def unchanged(builder: BoundBuilder, node: ir.Node) -> Bound:
-    """V = -x or |x|: exact, and no two values come further apart."""
+    """V = -x or |x|: exact, and no two values come further apart. A backward pass goes through the first."""
+    if node.op_type == "Neg":
+        record_same(builder, node, builder.operand(node), negated(builder))
     bound = builder.bound(builder.operand(node))
     return Bound(bound.tensor, bound.scale, bound.relative, bound.constant, norm=bound.norm)

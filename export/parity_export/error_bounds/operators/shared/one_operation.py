@@ -10,11 +10,24 @@ where the four flushes are of this result and of v', written and read. In units 
 """
 
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from parity_export.error_bounds.adjoints.pulls import negated, unchanged
+from parity_export.error_bounds.adjoints.pulls import scaled as constant_slope
+from parity_export.error_bounds.adjoints.steps import (
+    Passing,
+    ends_at,
+    fits,
+    handed_on,
+    pass_through,
+    record,
+    same,
+    with_share,
+)
 from parity_export.error_bounds.bound import Bound, Factor
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
@@ -50,20 +63,54 @@ def add_or_subtract(builder: BoundBuilder, node: ir.Node) -> Bound:
     foldings = [builder.bound(value).folding for value in values]
     (first, first_scale), (second, second_scale) = map(builder.tensor, values)
     total, scale = builder.emit("Add", [first, second]), max(first_scale, second_scale)
-    growth, parts = 1.0, []
+    growth, parts, sizes = 1.0, [], list[ir.Value]()
     regrouped = _regrouped(builder, node)
     for folding, other in zip(foldings, reversed(values), strict=True):
         if folding is not None:
             error = gamma(folding.roundings + 1)
-            part = builder.emit("Mul", [builder.magnitude(other), builder.number(error / UNIT)])
-            total = builder.emit("Add", [total, part])
+            sizes.append(builder.emit("Mul", [builder.magnitude(other), builder.number(error / UNIT)]))
+            total = builder.emit("Add", [total, sizes[-1]])
             growth *= error / gamma(folding.roundings) * (1 + 2 * error) * _ONCE
             parts.append((error / UNIT, other))
     growth *= _ONCE * _ONCE
     if regrouped is not None:  # of which nothing is in the norms of x and y: none is said of the sum
         growth *= (1 + 2 * gamma(2)) * _ONCE
         return Bound(builder.emit("Add", [total, regrouped]), scale * growth, ROUNDED, 4 * FLUSHED)
-    return added(builder, values, parts, growth, Bound(total, scale * growth, ROUNDED, 4 * FLUSHED))
+    result = Bound(total, scale * growth, ROUNDED, 4 * FLUSHED)
+    _record_sum(builder, node, sizes, (growth, 2 * sum(factor for factor, _ in parts) * UNIT), result)
+    return added(builder, values, parts, growth, result)
+
+
+def _record_sum(
+    builder: BoundBuilder, node: ir.Node, sizes: list[ir.Value], grown: tuple[float, float], result: Bound
+) -> None:
+    """Record the step of x + y, or x - y.
+
+    Args:
+        builder: the graph.
+        node: adds.
+        sizes: gamma_(n+1) times the magnitude of what may be fused as a bias.
+        grown: of own errors that are handed on, by how much they grow; twice those gamma_(n+1), by which the whole
+            error of such a bias counts as well.
+        result: the whole error bound.
+    """
+    values = [builder.operand(node, index) for index in (0, 1)]
+    if not all(fits(builder, node, value) for value in values):
+        return
+    ended = [ends_at(builder, value) for value in values]
+    if all(ended):
+        return
+    handed = [(value, own) for value in values if (own := handed_on(builder, value)) is not None]
+    errors = [builder.summed(value, own) for value, own in handed]
+    growth, share = grown
+    tensors = [*(error for error, _ in errors), *sizes]
+    total = reduce(lambda first, second: builder.emit("Add", [first, second]), tensors) if tensors else None
+    scale = max((scale for _, scale in errors), default=1.0) * growth * (1 + 4 * U)
+    own = with_share(builder, Bound(total, scale, ROUNDED, 4 * FLUSHED), result, (share + 4 * U) * (1 + 4 * U))
+    signs = [unchanged, negated(builder) if node.op_type == "Sub" else unchanged]
+    record(builder, node, own, [
+        (value, sign) for value, sign, end in zip(values, signs, ended, strict=True) if not end
+    ])  # fmt: skip
 
 
 def _regrouped(builder: BoundBuilder, node: ir.Node) -> ir.Value | None:
@@ -91,29 +138,36 @@ def _regrouped(builder: BoundBuilder, node: ir.Node) -> ir.Value | None:
 
 
 def _add_constant(builder: BoundBuilder, node: ir.Node, index: int, constant: NDArray[np.float64]) -> Bound:
-    bound = builder.bound(builder.operand(node, index))
+    x = builder.operand(node, index)
+    bound, sign = builder.bound(x), -1.0 if index == 1 and node.op_type == "Sub" else 1.0
     if not np.isfinite(constant).all():
-        return _add_mask(builder, builder.operand(node, index), constant)
+        return _add_mask(builder, x, constant)
     if not constant.any() and (index == 0 or node.op_type == "Add"):
-        return bound
+        return same(builder, node, x)
     if bound.folding is not None:
-        return after_linear(builder, node, AffineMap(np.ones(1), np.abs(constant), 1), index)
+        return after_linear(builder, node, AffineMap(np.ones(1), np.abs(constant), 1, np.full(1, sign)), index)
     if bound.tensor is not None or bound.relative:
-        bound = Bound(*builder.tensor(builder.operand(node, index)))
+        bound = Bound(*builder.tensor(x))
+
+    def rule(total: ir.Value, scale: float) -> Bound:
+        return Bound(total, scale * _ONCE, ROUNDED, 4 * FLUSHED)
+
     result = Bound(bound.tensor, bound.scale * _ONCE, ROUNDED, _ONCE * bound.constant + 4 * FLUSHED)
-    return elementwise(builder, builder.operand(node, index), result, _ONCE)
+    pass_through(builder, node, x, Passing(rule, constant_slope(builder, x, np.full(1, sign)), 4 * U), result)
+    return elementwise(builder, x, result, _ONCE)
 
 
 def _add_rounded(builder: BoundBuilder, node: ir.Node, index: int) -> Bound:
     """Return the error bound of a linear map and a constant c~ within R of c, which may be folded into its bias.
 
     Where c~ takes part in n roundings it is off by at most gamma_n (|c| + R) + R: as if |c| were R + R / gamma_n more.
+    A backward pass ends here, as at every constant that evaluations round differently.
     """
     array, error = builder.rounded_constant(node.inputs[1 - index])
     folding = builder.bound(builder.operand(node, index)).folding
     size = np.abs(checked_constant(builder, node, index, array)) + error
     size = size + error / gamma(1 if folding is None else folding.roundings + 1)
-    return after_linear(builder, node, AffineMap(np.ones(1), size, 1), index)
+    return after_linear(builder, node, AffineMap(np.ones(1), size, 1, None), index)
 
 
 def _add_mask(builder: BoundBuilder, x: ir.Value, mask: NDArray[np.float64]) -> Bound:
@@ -131,7 +185,15 @@ def _add_mask(builder: BoundBuilder, x: ir.Value, mask: NDArray[np.float64]) -> 
     return Bound(total, 2 * scale * _ONCE, ROUNDED, 4 * FLUSHED, replace(folding, roundings=n))
 
 
-def scaled(builder: BoundBuilder, node: ir.Node, index: int, factor: NDArray[np.float64], folded: int = 1) -> Bound:
+def scaled(
+    builder: BoundBuilder,
+    node: ir.Node,
+    index: int,
+    factor: NDArray[np.float64],
+    folded: int = 1,
+    *,
+    alike: bool = True,
+) -> Bound:
     """Return the error bound of x times constants: pre = |c| e_x; nothing is rounded where |c| is 1, 1/2, 1/4, ...
 
     After a linear map the factor may be folded into the weights (`after_linear`).
@@ -141,26 +203,33 @@ def scaled(builder: BoundBuilder, node: ir.Node, index: int, factor: NDArray[np.
         node: takes x.
         index: of x among the node's inputs.
         factor: c.
-        folded: roundings of a term: 1, or 2 where c is a divisor, whose reciprocal is rounded itself.
+        folded: roundings of a term: 1, or 2 where c is a divisor, whose reciprocal is rounded itself; more for a c
+            that is computed with roundings.
+        alike: whether c is the same in every evaluation. Elsewhere no slope is known, and a backward pass ends.
     """
-    bound = builder.bound(builder.operand(node, index))
-    factor = np.abs(factor)
-    if (factor == 1).all():
-        return bound
+    x = builder.operand(node, index)
+    bound, slope, factor = builder.bound(x), factor if alike else None, np.abs(factor)
+    pull = None if slope is None else constant_slope(builder, x, slope)
+    if pull is not None and (factor == 1).all():
+        return same(builder, node, x, pull)
     if ((factor != 0) & (factor < 2 * FLUSH)).any():
         raise refusal(node, "its factor is subnormal")
     if bound.folding is not None:
-        return after_linear(builder, node, AffineMap(factor, np.zeros(1), folded), index)
-    exact = bool((np.frexp(factor)[0] == 0.5).all() and factor.max() <= 1)
+        return after_linear(builder, node, AffineMap(factor, np.zeros(1), folded, slope), index)
+    exact = alike and bool((np.frexp(factor)[0] == 0.5).all() and factor.max() <= 1)
     rounded, largest = (0.0 if exact else folded * ROUNDED), float(factor.max())
     known = bound.factor.then(largest, folded) if factor.size == 1 else Factor()
     if bound.tensor is None and not bound.relative:  # the same exact x everywhere
         return Bound(None, 1.0, rounded, largest * bound.constant + 4 * FLUSHED, factor=known)
-    total, scale = builder.tensor(builder.operand(node, index))
-    total = builder.emit("Mul", [total, builder.number(factor)])
-    constant = 2 * largest * FLUSH + 4 * FLUSHED
-    result = Bound(total, scale * _ONCE * _ONCE * _ONCE, rounded, constant, factor=known)
-    return elementwise(builder, builder.operand(node, index), result, largest * _ONCE)
+
+    def rule(total: ir.Value, scale: float) -> Bound:
+        error = builder.emit("Mul", [total, builder.number(factor)])
+        return Bound(error, scale * _ONCE * _ONCE * _ONCE, rounded, 2 * largest * FLUSH + 4 * FLUSHED)
+
+    result = rule(*builder.tensor(x))
+    if pull is not None:
+        pass_through(builder, node, x, Passing(rule, pull, 0.0 if exact else 4 * folded * U), result)
+    return elementwise(builder, x, replace(result, factor=known), largest * _ONCE)
 
 
 def checked_constant(

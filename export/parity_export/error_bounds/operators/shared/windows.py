@@ -1,15 +1,19 @@
 """Sums and maxima over windows or axes, the error bounds that pooling and reductions share."""
 
 import math
+from functools import partial
 
 import numpy as np
 import onnx_ir as ir
 
+from parity_export.error_bounds.adjoints.pulls import uncertainty
+from parity_export.error_bounds.adjoints.steps import Passing, Rule, pass_through
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.norms.passing import over_windows
-from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, gamma
+from parity_export.error_bounds.operators.shared.tiles import largest_of, shared_out, tiles
+from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
 
 
 def maximum(builder: BoundBuilder, node: ir.Node) -> Bound:
@@ -21,11 +25,18 @@ def maximum(builder: BoundBuilder, node: ir.Node) -> Bound:
     _refuse_empty_windows(node)
     if _window(builder, node) < 1:
         raise refusal(node, "it takes the maximum of nothing")
-    total, scale = builder.tensor(x)
-    infinite = builder.initializer(np.array([np.inf], np.float32))
-    known = builder.emit("Where", [builder.emit("Less", [total, infinite]), total, infinite])
-    result = Bound(_again(builder, node, known), scale, 0.0, 2 * FLUSHED)
-    return over_windows(builder, node, result, _axes(builder, node), (math.sqrt(_overlap(node)), 0.0))
+    axes, infinite = _axes(builder, node), builder.initializer(np.array([np.inf], np.float32))
+
+    def rule(total: ir.Value, scale: float) -> Bound:
+        known = builder.emit("Where", [builder.emit("Less", [total, infinite]), total, infinite])
+        return Bound(_again(builder, node, known), scale, 0.0, 2 * FLUSHED)
+
+    result, parts = rule(*builder.tensor(x)), tiles(node, axes)
+    if parts is not None and parts.are_of_images and not node.op_type.startswith("Reduce"):
+        slopes, pull = largest_of(builder, node, parts, partial(_again, builder, node))
+        passing = Passing(rule, pull, 0.0, uncertainty(builder, slopes))
+        pass_through(builder, node, x, passing, result, alike=False)
+    return over_windows(builder, node, result, axes, (math.sqrt(_overlap(node)), 0.0))
 
 
 def _refuse_empty_windows(node: ir.Node) -> None:
@@ -61,9 +72,14 @@ def pooled_sum(builder: BoundBuilder, node: ir.Node, *, divided: bool) -> Bound:
     if "ceil_mode" in node.attributes and node.attributes["ceil_mode"].as_int():
         raise refusal(node, "ceil_mode: backends divide by different numbers")
     n = count + divided
-    result, error = summed_again(builder, node, count, n), gamma(n)
+    x, axes, error = builder.operand(node), _axes(builder, node), gamma(n)
+    result, parts = summed_again(builder, node, count, n), tiles(node, axes)
+    if parts is not None:
+        pull = shared_out(builder, parts, 1 / count if divided else 1.0)
+        passing = Passing(_summing(builder, node, count, n), pull, 2 * error * (1 + 4 * U))
+        pass_through(builder, node, x, passing, result, alike=False)
     norm = math.sqrt(_overlap(node) * (_of_the_padding(node) / count if divided else count))
-    return over_windows(builder, node, result, _axes(builder, node), (norm * (1 + 2 * error), norm * error / UNIT))
+    return over_windows(builder, node, result, axes, (norm * (1 + 2 * error), norm * error / UNIT))
 
 
 def summed_again(builder: BoundBuilder, node: ir.Node, count: int, n: int) -> Bound:
@@ -75,13 +91,20 @@ def summed_again(builder: BoundBuilder, node: ir.Node, count: int, n: int) -> Bo
         count: how many numbers, at most.
         n: roundings that one takes part in.
     """
+    return _summing(builder, node, count, n)(*builder.tensor(builder.operand(node)))
+
+
+def _summing(builder: BoundBuilder, node: ir.Node, count: int, n: int) -> Rule:
     x, error = builder.operand(node), gamma(n)
-    total, scale = builder.tensor(x)
-    p = (1 + 2 * error) * scale
-    part = builder.emit("Mul", [builder.magnitude(x), builder.number(error / UNIT / p)])
-    summed = _again(builder, node, builder.emit("Add", [total, part]))
-    constant = (n + 1) * (1 + error) * FLUSHED + 4 * count * FLUSH
-    return Bound(summed, p * (1 + gamma(count + 8)), 0.0, constant)
+
+    def rule(total: ir.Value, scale: float) -> Bound:
+        p = (1 + 2 * error) * scale
+        part = builder.emit("Mul", [builder.magnitude(x), builder.number(error / UNIT / p)])
+        summed = _again(builder, node, builder.emit("Add", [total, part]))
+        constant = (n + 1) * (1 + error) * FLUSHED + 4 * count * FLUSH
+        return Bound(summed, p * (1 + gamma(count + 8)), 0.0, constant)
+
+    return rule
 
 
 def _again(builder: BoundBuilder, node: ir.Node, value: ir.Value) -> ir.Value:

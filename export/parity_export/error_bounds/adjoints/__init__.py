@@ -1,0 +1,1 @@
+"""Backwards from the margin: how much of every operator's own roundings reaches a logit, or a difference of two."""
