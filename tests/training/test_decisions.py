@@ -147,7 +147,7 @@ def test_a_threshold_for_a_goal_is_in_the_contract_and_counts_when_it_is_evaluat
     contract = Run.open(tmp_path / "run").recipe.contract
     assert contract.threshold == evaluation["threshold"]["value"] != 0.5
     assert evaluation["threshold"]["recall"] >= 0.9 and evaluation["recall"] > 0.7
-    assert parity("export", tmp_path / "run", tmp_path / "p", "--no-plots").code == 0
+    assert parity("export", tmp_path / "run", tmp_path / "p", "--no-plots", "--effort", "quick").code == 0
     evaluated = json.loads(parity("evaluate", tmp_path / "p", tmp_path / "run" / "test.csv", "--json").out)
     assert evaluated["confusion"] == evaluation["confusion"]
 

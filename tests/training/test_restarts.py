@@ -195,7 +195,7 @@ def test_a_run_of_several_goes_the_whole_line(parity, mixed: Path, tmp_path: Pat
     assert answer.code == 0, answer.err
     run = Run.open(tmp_path / "run")
     assert run.recipe.members == (4 if combine == "average" else 1)
-    exported = parity("export", run.path, tmp_path / "p", "--no-plots", "--certified")
+    exported = parity("export", run.path, tmp_path / "p", "--no-plots", "--effort", "quick", "--certified")
     assert exported.code == 0, exported.err
     evaluated = json.loads(parity("evaluate", tmp_path / "p", run.path / "test.csv", "--json").out)
     trained = json.loads((run.path / "evaluation.json").read_text())
@@ -269,7 +269,7 @@ def test_the_average_of_rates_is_what_the_validation_rows_have_seen(parity, tmp_
     best = min(epochs, key=lambda epoch: epoch["validation_loss"])
     evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert evaluation["part"] == "validation" and evaluation["rmse"] == pytest.approx(best["rmse"], rel=1e-5)
-    assert parity("export", tmp_path / "run", tmp_path / "p", "--no-plots").code == 0
+    assert parity("export", tmp_path / "run", tmp_path / "p", "--no-plots", "--effort", "quick").code == 0
 
 
 @pytest.mark.parametrize("members", [0, 2, True, "8", 10**9, 2.5])

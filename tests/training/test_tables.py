@@ -222,7 +222,7 @@ def test_a_classifier_over_a_table_goes_the_whole_line(parity, tmp_path: Path) -
     assert "multiclass (cat, dog, owl): 2 features" in trained.err
     assert "missing cells are filled" in trained.err
     assert parity("plot", tmp_path / "run").code == 0
-    assert parity("export", tmp_path / "run", tmp_path / "package", "--no-plots").code == 0
+    assert parity("export", tmp_path / "run", tmp_path / "package", "--no-plots", "--effort", "quick").code == 0
     evaluated = json.loads(parity("evaluate", tmp_path / "package", tmp_path / "run" / "test.csv", "--json").out)
     assert evaluated.pop("without_target") == 0
     assert evaluated.pop("drift")["training_rows"]
@@ -245,7 +245,7 @@ def test_a_regression_over_a_table_goes_the_whole_line(parity, tmp_path: Path) -
     assert "R2" in trained.out
     assert parity("plot", tmp_path / "run").code == 0
     assert (tmp_path / "run" / "predictions.png").stat().st_size > 5000
-    assert parity("export", tmp_path / "run", tmp_path / "package", "--no-plots").code == 0
+    assert parity("export", tmp_path / "run", tmp_path / "package", "--no-plots", "--effort", "quick").code == 0
     evaluated = json.loads(parity("evaluate", tmp_path / "package", tmp_path / "run" / "test.csv", "--json").out)
     assert evaluated.pop("without_target") == 0
     assert evaluated.pop("drift")["training_rows"]
@@ -280,6 +280,8 @@ def test_a_network_of_one_s_own_is_trained_exported_and_named_again(
     assert Run.open(tmp_path / "run").state_dict()["body.0.weight"].shape == (5, 3)  # an indicator as well
     refused = parity("export", tmp_path / "run", tmp_path / "package")
     assert refused.is_refused(1, "unknown network 'my_nets:Wide'", "--network my_nets:Wide")
-    exported = parity("export", tmp_path / "run", tmp_path / "package", "--network", "my_nets:Wide", "--no-plots")
+    exported = parity(
+        "export", tmp_path / "run", tmp_path / "package", "--network", "my_nets:Wide", "--no-plots", "--effort", "quick"
+    )
     assert exported.code == 0, exported
     assert parity("plot", tmp_path / "run", "--network", "my_nets:Wide").code == 0
