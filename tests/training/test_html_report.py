@@ -184,9 +184,10 @@ def test_what_other_figures_an_evaluation_holds_is_shown(copy: Run) -> None:
     [
         ({"epochs": 8, "best_epoch": 8, "by": "epochs"}, "epoch 8 are kept. The limit of epochs ended it "
          "while the validation loss was still falling: with more of them it may become better."),
-        ({"epochs": 8, "best_epoch": None, "by": "epochs"}, "ended after 8 epochs. The limit of epochs ended it."),
+        pytest.param({"epochs": 8, "best_epoch": None, "by": "epochs"},
+                     "ended after 8 epochs. The limit of epochs ended it.", marks=pytest.mark.soak),
         ({"epochs": 1, "best_epoch": 1, "by": "patience"}, "after 1 epoch, and the weights of epoch 1 are kept."),
-        ({"epochs": 8}, "Training ended after 8 epochs."),
+        pytest.param({"epochs": 8}, "Training ended after 8 epochs.", marks=pytest.mark.soak),
     ],
 )  # fmt: skip
 def test_more_epochs_are_advised_only_where_the_last_one_was_the_best(copy: Run, ended: Any, said: str) -> None:
