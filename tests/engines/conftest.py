@@ -10,7 +10,7 @@ from tests.python_path import python_path
 
 @pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A master and two workers, for all tests of this folder; no other's processes have the cluster's environment."""
+    """A master and two workers, for all tests of this folder; no other folder's processes have the cluster's environment."""
     if reason := absent():
         pytest.skip(reason)
     with Cluster(tmp_path_factory.mktemp("spark")) as started:
@@ -56,13 +56,10 @@ def ray_cluster() -> Iterator[None]:
     from ray.cluster_utils import Cluster as Nodes
 
     node = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
-    with (
-        pytest.MonkeyPatch.context() as patched
-    ):  # workers have the nodes' environment: those of a job's own start late
-        patched.setenv("PYTHONPATH", python_path(str(ROOT)))
-        nodes = Nodes(initialize_head=True, head_node_args=node | {"include_dashboard": False})
-        nodes.add_node(**node)
-    ray.init(address=nodes.address, log_to_driver=False)
+    nodes = Nodes(initialize_head=True, head_node_args=node | {"include_dashboard": False})
+    nodes.add_node(**node)
+    paths = {"env_vars": {"PYTHONPATH": python_path(str(ROOT))}}
+    ray.init(address=nodes.address, log_to_driver=False, runtime_env=paths)
     ray.data.DataContext.get_current().enable_progress_bars = False
     yield
     ray.shutdown()

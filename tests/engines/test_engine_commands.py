@@ -247,7 +247,7 @@ def test_a_worker_that_is_killed_costs_nothing(
     engine: str, victim: str, request: pytest.FixtureRequest, parity: Any, tables: Path, tmp_path: Path
 ) -> None:
     for number in range(PARTS):  # longer ones, and that the killed ones are in the middle of
-        write_part(tables / f"part-{number:02}.csv", number, 250)
+        write_part(tables / f"part-{number:02}.csv", number, 800)
     assert parity("predict", XOR, tables, "--out", tmp_path / "one").code == 0
     victims = workers_of_ray
     if engine == "spark":
@@ -266,7 +266,7 @@ def test_a_package_that_is_replaced_while_the_job_runs_ends_it(
     engine: str, request: pytest.FixtureRequest, parity: Any, tables: Path, tmp_path: Path
 ) -> None:
     for number in range(PARTS):
-        write_part(tables / f"part-{number:02}.csv", number, 250)
+        write_part(tables / f"part-{number:02}.csv", number, 800)
     package, other = (shutil.copytree(DATA / name, tmp_path / name) for name in ("xor", "xor_certified"))
     workers = workers_of_ray
     if engine == "spark":
