@@ -22,7 +22,7 @@ from tests.warm_process import WarmProcess
 ROOT = Path(__file__).parent.parent.parent
 GUIDES = [
     *(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
 ]
 LONG = {"trust.md", "training.md", "scikit-learn.md", "report.md", "proof.md"}  # of proof.md the tutorial has most
 RUN = """
@@ -62,6 +62,7 @@ SAYS = {
     ],
     "drift.md": ["beside 400 rows of training", "row 3 of today.csv", '"prediction"', "much"],
     "report.md": ["runs/mine.html", "['x"],
+    "error-bounds.md": ["labels are certified", "(2, 1)\n[ True  True]"],
     "proof.md": ["[ True  True]\n(1, 1)"],
 }  # fmt: skip
 """What a guide prints, so that a block that does nothing is found."""
