@@ -10,7 +10,7 @@ from tests.python_path import python_path
 
 @pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A master and two workers, for all tests of this folder; no other folder's processes have the cluster's environment."""
+    """A master and two workers, for all tests of this folder; no other's processes have its environment."""
     if reason := absent():
         pytest.skip(reason)
     with Cluster(tmp_path_factory.mktemp("spark")) as started:
