@@ -10,7 +10,8 @@ CLIENTS := $(VENV)/clients
 MLSERVER := $(VENV)/mlserver
 RUN ?= runs/xor
 PACKAGE ?= packages/xor
-PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+# What is imported is compiled then: compiling all of torch, which few use, takes longer.
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo train plots export verify predict evaluate test lowest mlflow clients soak bench lint format typecheck dist lock clean

@@ -3,27 +3,33 @@
 The cost is the time of a batch of 1024 rows against the plain graph's, one thread, in turn: the median of the ratios of
 neighbouring measurements, with its quartiles. Tightness is of networks trained on scikit-learn's digits and breast
 cancer, over the rows that they were not trained on: without a norm of the error, with it (fast bounds), and with a
-backward pass (tight ones). Prints one JSON object.
+backward pass (tight ones). Precision is of the same networks in tf32, float16 and bfloat16. Prints one JSON object.
 """
 
+import copy
 import statistics
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from certified_networks import NETWORKS, trained
 from common import SIZES, ScoringJob, print_parts, ratio, timed
 from torch import nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from parity_export import OutputSpec, source_from_module
-from parity_export.error_bounds import propagate_error_bounds
+from parity_export.error_bounds import CannotCertifyError, propagate_error_bounds
+from parity_export.error_bounds.certified_model import CertifiedModel
+from parity_export.error_bounds.low_precision.low_precision_model import LowerPrecision, LowPrecisionModel
 from parity_export.error_bounds.norms import linear_norm
 from parity_export.export_options import Bounds, ExportOptions
 from parity_export.graph.attach_head import attach_head
 from parity_export.graph.trace import trace
 from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import ModelContract, TensorSpec
-from parity_runtime.contract import CERTIFIED, ERROR_BOUND
+from parity_runtime.contract import CERTIFIED, ERROR_BOUND, LABEL, LOGITS
 from parity_runtime.inference.session import create_session
 from parity_training import MLP, XORClassifier
 
@@ -38,7 +44,7 @@ _DIGITS = OutputSpec("multiclass", "logits", tuple("0123456789"))
 def main() -> None:
     """Measure and print."""
     torch.manual_seed(0)
-    print_parts(__doc__, {"cost": cost, "growth": growth, "tightness": tightness})
+    print_parts(__doc__, {"cost": cost, "growth": growth, "tightness": tightness, "precision": precision})
 
 
 def cost() -> dict[str, Any]:
@@ -106,6 +112,55 @@ def _tightness(module: nn.Module, rows: Any) -> dict[str, float]:
             f"bytes of the certified graph over the plain one's by network, {kind}": len(graph) / len(plain),
         }
     return found
+
+
+def precision() -> dict[str, Any]:
+    """Return which labels stay in a lower precision, by network: certified, and as torch computes them in it.
+
+    In tf32 the factors of linear maps and convolutions are cut off, which a CPU does not do by itself.
+    """
+    found: dict[str, Any] = {}
+    for name in NETWORKS:
+        module, rows = trained(name)
+        outputs = int(module(torch.from_numpy(rows[:1])).shape[1])
+        plain, contract = _plain(module, rows.shape[1], _DIGITS if outputs > 1 else _MEANING)
+        certified = CertifiedModel.of(contract, OnnxGraph(plain), bounds="tight")
+        for lower in get_args(LowerPrecision):
+            try:
+                model = LowPrecisionModel.from_certified(certified, OnnxGraph(plain), contract, lower)
+            except CannotCertifyError as error:
+                found.setdefault("refused", {})[f"{name}, {lower}"] = str(error)
+                continue
+            for kind, value in _of_precision(model, module, rows).items():
+                found.setdefault(f"{kind}, {lower}", {})[name] = float(f"{value:.3g}")
+    return found
+
+
+def _of_precision(model: LowPrecisionModel, module: nn.Module, rows: Any) -> dict[str, float]:
+    found, name = model.on_rows()(rows), model.lower.name
+    with torch.no_grad(), TruncatedFactors() if name == "tf32" else nullcontext():
+        dtype = torch.float32 if name == "tf32" else getattr(torch, name)
+        logits = copy.deepcopy(module).to(dtype)(torch.from_numpy(rows).to(dtype)).float().numpy()
+    labels = logits.argmax(axis=1) if logits.shape[1] > 1 else (logits[:, 0] >= 0).astype(int)
+    flipped, share = labels != found[LABEL], np.abs(logits - found[LOGITS]) / found[ERROR_BOUND]
+    return {
+        "share of labels certified": float(found[CERTIFIED].mean()),
+        "labels flipped": int(flipped.sum()),
+        "of them certified": int((flipped & found[CERTIFIED]).sum()),
+        "median error bound": float(np.median(found[ERROR_BOUND])),
+        "largest deviation over error bound": float(share.max()),
+    }
+
+
+class TruncatedFactors(TorchFunctionMode):
+    """Linear maps, convolutions and products of factors that are cut off after 11 bits."""
+
+    def __torch_function__(self, function: Any, _: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call a function of torch's."""
+        if function in (functional.linear, functional.conv2d, torch.conv2d, torch.matmul, torch.bmm):
+            cut = [(one.contiguous().view(torch.int32) & ~0x1FFF).view(torch.float32) for one in args[:2]]
+            args = (*cut, *args[2:])
+        return function(*args, **(kwargs or {}))
 
 
 def _cost(module: nn.Module, columns: int, meaning: OutputSpec = _MEANING, bounds: Bounds = "fast") -> dict[str, Any]:

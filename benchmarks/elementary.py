@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
+from onnx.reference import ReferenceEvaluator
 
 from parity_export.error_bounds import elementary_functions
 from parity_export.error_bounds.elementary_functions import accuracy, functions_graph
@@ -32,6 +34,9 @@ ALPHAS = 2.0**-25 * np.arange(41)
 
 LARGEST = 2.0**125
 """Beyond it a backend may overflow where the function does not: torch computes HardSwish as x (x + 3) / 6."""
+
+_NUMPY = ("Exp", "Log", "Tanh")
+"""What ONNX's reference evaluator, and whoever else computes with numpy, takes as numpy's own function."""
 
 _CHUNK = 2**22  # values asked at once
 _PART = 2**14  # neighbouring float32 that share one figure, the smallest |f| among them
@@ -70,8 +75,10 @@ def measure(name: str, stride: int) -> list[dict[str, Any]]:
         f"onnxruntime {onnxruntime.__version__}, optimization {level}": _session(name, level)
         for level in ("disabled", "all")
     }
+    if name in _NUMPY:
+        backends[f"numpy {np.__version__}, ONNX reference evaluator"] = _reference(name)
     betas = {backend: np.zeros(len(ALPHAS)) for backend in backends}
-    for x in _all_float32(stride):
+    for x in all_float32(stride):
         exact = ELEMENTARY[name].exact(torch.from_numpy(x).double()).numpy()
         for backend, answer in backends.items():
             betas[backend] = np.maximum(betas[backend], needed_betas(answer(x), exact, max(1, _PART // stride)))
@@ -113,7 +120,18 @@ def _session(name: str, level: Any) -> PredictionColumn:
     return lambda x: np.asarray(session.run(None, {"x": x})[0])
 
 
-def _all_float32(stride: int) -> Iterator[NDArray[np.float32]]:
+def _reference(name: str) -> PredictionColumn:
+    session = ReferenceEvaluator(onnx.load_from_string(functions_graph([ELEMENTARY[name]])))
+
+    def answer(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        with np.errstate(all="ignore"):
+            return np.asarray(session.run(None, {"x": x})[0])
+
+    return answer
+
+
+def all_float32(stride: int) -> Iterator[NDArray[np.float32]]:
+    """Yield every ``stride``-th finite float32 by its bits, in parts."""
     for start in range(0, 2**32, _CHUNK * stride):
         print(f"\r{start / 2**32:4.0%}", end="", file=sys.stderr)
         bits = np.arange(start, min(start + _CHUNK * stride, 2**32), stride, dtype=np.uint64).astype(np.uint32)

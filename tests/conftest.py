@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 from parity_runtime.cli import main
-from tests.torchlib_sources import parse_once, register_once
+from tests.longest_first import longest_first
+from tests.shared import made_once
+from tests.torchlib_sources import make_once
 from tests.warm_process import WarmProcess
 
 SLOW_FIXTURES = {"javascript_examples", "warm", "xor_run"}
@@ -42,7 +44,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     asked = bool(config.getoption("--soak"))
     left = [item for item in items if (item.get_closest_marker("soak") is not None) != asked]
     config.hook.pytest_deselected(items=left)
-    items[:] = [item for item in items if item not in set(left)]
+    out = set(left)
+    items[:] = longest_first(item for item in items if item not in out)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each process a file at a time, the longest first, whatever the number of its tests."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from tests.schedule import Files
+
+    config.option.loadscopereorder = False
+    return Files(config, log)
 
 
 @pytest.fixture(autouse=True)
@@ -50,24 +64,27 @@ def _seeded() -> None:
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
     np.random.seed(0)  # noqa: NPY002 -- modules under test may use the global generator
-    parse_once()
-    register_once()
+    make_once()
 
 
 @pytest.fixture(scope="session")
 def xor_run(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The notebook's run, trained once."""
-    from parity_training import train_xor
+    from parity_training import Run, train_xor
 
-    return train_xor(tmp_path_factory.mktemp("runs") / "xor")
+    return Run.open(made_once(tmp_path_factory, "runs", lambda folder: train_xor(folder / "xor")) / "xor")
 
 
 @pytest.fixture(scope="session")
 def xor_package(xor_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its package; tests that change files copy it first (``xor_copy``)."""
-    from parity_export import export_package, source_from_run
 
-    return export_package(source_from_run(xor_run), tmp_path_factory.mktemp("packages") / "xor").path
+    def make(folder: Path) -> None:
+        from parity_export import export_package, source_from_run
+
+        export_package(source_from_run(xor_run), folder / "xor")
+
+    return made_once(tmp_path_factory, "packages", make) / "xor"
 
 
 @pytest.fixture(scope="session")

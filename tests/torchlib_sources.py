@@ -6,6 +6,13 @@ from functools import cached_property
 from typing import Any
 
 
+def make_once() -> None:
+    """Let torch's exporter keep what it makes alike for each export, where it is imported."""
+    parse_once()
+    register_once()
+    decompose_once()
+
+
 def parse_once() -> None:
     """Let a function that was parsed stay parsed, where onnxscript is imported; the parsed functions do not change."""
     values = sys.modules.get("onnxscript._internal.values")
@@ -38,10 +45,42 @@ def register_once() -> None:
     registry.from_torchlib = staticmethod(copied)  # called on an instance as well
 
 
+def decompose_once() -> None:
+    """Let torch collect what it decomposes once for as many operators as there are, a tenth of a small export."""
+    export = sys.modules.get("torch.export.exported_program")
+    made = sys.modules.get("torch.onnx._internal.exporter._decomp")
+    collect, table = (
+        getattr(export, "_collect_all_valid_cia_ops", None),
+        getattr(made, "create_onnx_friendly_decomposition_table", None),
+    )
+    if collect is None or table is None or hasattr(collect, "kept"):
+        return
+    kept: dict[Any, Any] = {}
+
+    def operators() -> tuple[int, int]:
+        torch = sys.modules["torch"]
+        found = torch._C._dispatch_get_registrations_for_dispatch_key("CompositeImplicitAutograd")
+        return len(found), len(torch.ops._dir)
+
+    def collected() -> Any:
+        if (key := operators()) not in kept:
+            kept[key] = collect()
+        return set(kept[key])
+
+    def tabled(registered: Any) -> Any:
+        key = (operators(), frozenset(registered))
+        if key not in kept:
+            kept[key] = table(registered)
+        return dict(kept[key])
+
+    collected.kept = kept  # type: ignore[attr-defined]
+    export._collect_all_valid_cia_ops = collected  # type: ignore[union-attr]
+    made.create_onnx_friendly_decomposition_table = tabled  # type: ignore[union-attr]
+
+
 def parse_now() -> None:
     """Parse them all, for the processes that are forked from this one."""
-    parse_once()
-    register_once()
+    make_once()
     if "onnxscript" in sys.modules:
         from torch.onnx._internal._lazy_import import onnxscript_apis
 

@@ -1,11 +1,10 @@
 """Packages for the examples, and the damages that each of them must refuse."""
 
+import contextlib
 import csv
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -14,42 +13,58 @@ import numpy as np
 import pytest
 
 from parity_runtime import Predictor
+from parity_runtime.cli import main
 from tests.embedding.cells import TABLES, CellTable, make_cell_table
 from tests.embedding.rare import CASES, make_package
 from tests.runtime.protobuf import field
 from tests.runtime.strange_labels import shift_labels
+from tests.shared import made_once
 
 TASKS = ("multilabel", "tagging", "language model", "unit embedding")
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
 DATA = ROOT / "tests" / "data"
-PARITY = Path(sys.executable).parent / "parity"
 
 Edit = Callable[[Path], None]
+
+
+def run_line(folder: Path, *commands: str) -> None:
+    """Run commands of parity in this process, in a folder."""
+    with contextlib.chdir(folder):
+        for command in commands:
+            with pytest.raises(SystemExit) as ended:
+                main.main(command.split())
+            assert not ended.value.code, command
 
 
 @pytest.fixture(scope="session")
 def iris_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three classes over four features, with a certified graph."""
+    return made_once(tmp_path_factory, "iris", make_iris) / "iris"
+
+
+def make_iris(folder: Path) -> None:
     from sklearn.datasets import load_iris
 
-    folder, data = tmp_path_factory.mktemp("iris"), load_iris()
+    data = load_iris()
     names = [name.removesuffix(" (cm)").replace(" ", "_") for name in data.feature_names]
     with (folder / "iris.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*names, "species"])
         writer.writerows([*row, data.target_names[kind]] for row, kind in zip(data.data, data.target, strict=True))
-    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}  # several take longer for so small a network
-    for command in ("train iris.csv --target species --out run --epochs 100", "export run iris --certified --no-plots"):
-        subprocess.run([PARITY, *command.split()], cwd=folder, env=one_thread, check=True, capture_output=True)
-    return folder / "iris"
+    train = "train iris.csv --target species --out run --epochs 100"
+    run_line(folder, train, "export run iris --certified --no-plots")
 
 
 @pytest.fixture(scope="session")
 def shop_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two classes over columns of every kind, with a certified graph; `SHOP` is its table's header."""
-    folder, random = tmp_path_factory.mktemp("shop"), np.random.default_rng(3)
+    return made_once(tmp_path_factory, "shop", make_shop) / "shop"
+
+
+def make_shop(folder: Path) -> None:
+    random = np.random.default_rng(3)
     colors = {"red": 1, "green": -1, "crème brûlée": 0.5, "日本": -2, "missing": 2, "": 0}
     with (folder / "shop.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -63,11 +78,8 @@ def shop_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
             cells = [round(weight, 2) if row % 30 else "", color, when if row % 20 else "NA", str(new), round(price, 2)]
             writer.writerow([*cells, shelf, "yes" if score > 0.5 else "no"])
-    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
     train = "train shop.csv --target sold --out run --epochs 40 --categorical shelf"
-    for command in (train, "export run shop --certified --no-plots"):
-        subprocess.run([PARITY, *command.split()], cwd=folder, env=one_thread, check=True, capture_output=True)
-    return folder / "shop"
+    run_line(folder, train, "export run shop --certified --no-plots")
 
 
 @pytest.fixture(scope="session")
@@ -79,13 +91,16 @@ def species_package() -> Path:
 @pytest.fixture(scope="session")
 def task_packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Models whose answers are labels, tags, tokens and vectors."""
-    from parity_export import ExportOptions, export_package
-    from tests.export.task_modules import CASES as MODULES
-    from tests.export.task_modules import source_of
 
-    folder = tmp_path_factory.mktemp("tasks")
-    for name in TASKS:
-        export_package(source_of(*MODULES[name]), folder / name, ExportOptions(plots=False))
+    def make(folder: Path) -> None:
+        from parity_export import ExportOptions, export_package
+        from tests.export.task_modules import CASES as MODULES
+        from tests.export.task_modules import source_of
+
+        for name in TASKS:
+            export_package(source_of(*MODULES[name]), folder / name, ExportOptions(plots=False, effort="quick"))
+
+    folder = made_once(tmp_path_factory, "tasks", make)
     return {name: folder / name for name in TASKS}
 
 
@@ -98,8 +113,8 @@ def strange_package(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def rare_packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Linear models of one number, whose probabilities are as rare as float32 holds."""
-    folder = tmp_path_factory.mktemp("rare")
-    return {name: make_package(folder, name) for name in CASES}
+    folder = made_once(tmp_path_factory, "rare", lambda made: [make_package(made, name) for name in CASES])
+    return {name: folder / name for name in CASES}
 
 
 @pytest.fixture(scope="session")

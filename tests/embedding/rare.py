@@ -55,7 +55,7 @@ def make_package(folder: Path, name: str) -> Path:
         linear.eval(), [TensorSpec.parse("z: float32[batch, 1]")],
         OutputSpec(task, "logits", classes, features=("z",)), name,
     )  # fmt: skip
-    return export_package(source, folder / name, ExportOptions(certified=True, plots=False)).path
+    return export_package(source, folder / name, ExportOptions(certified=True, plots=False, effort="quick")).path
 
 
 def check_probabilities(name: str, logits: NDArray[np.float32], probabilities: NDArray[np.float32]) -> None:

@@ -93,7 +93,7 @@ def test_the_boundary_is_painted_and_a_click_is_predicted(
     assert (wanted in done.stdout) == (name == "shop")
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", sampled(TABLES, {"told"}))
 def test_every_cell_reaches_the_graph_as_it_should(
     check, site: tuple[Path, str], cell_tables: dict[str, CellTable], name: str
 ) -> None:
@@ -126,7 +126,7 @@ def test_a_label_that_is_no_class_is_a_message_and_nothing_else(check, strange_p
     assert NO_CLASS.format(7) in done.stdout or NO_CLASS.format(8) in done.stdout, done.stdout
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", sampled(CASES, {"skew"}))
 def test_rare_probabilities_are_exact_and_never_fall(
     site: tuple[Path, str], rare_packages: dict[str, Path], name: str
 ) -> None:
@@ -158,7 +158,7 @@ def test_the_rows_of_parcels_are_read_and_answered_as_recorded(site: tuple[Path,
     check_outputs(answers["certified"])
 
 
-@pytest.mark.parametrize("name", ["rent", "series", "parcels"])
+@pytest.mark.parametrize("name", sampled(["rent", "series", "parcels"], {"series", "parcels"}))
 def test_without_a_plane_there_are_the_results(check, packages: dict[str, Path], name: str) -> None:
     done = check(packages[name], "--expect", "table")
     assert done.returncode == 0, done.stderr
@@ -177,7 +177,7 @@ def test_another_output_than_the_expected_one_is_red(check, packages: dict[str, 
     assert check(package).returncode == 1
 
 
-@pytest.mark.parametrize("missing", ["vendor", "vendor/parity-reader", "vendor/noble"])
+@pytest.mark.parametrize("missing", sampled(["vendor", "vendor/parity-reader", "vendor/noble"], {"vendor/noble"}))
 def test_without_what_it_loads_the_page_says_how_to_get_it(
     check, site: tuple[Path, str], packages: dict[str, Path], missing: str
 ) -> None:
@@ -191,7 +191,7 @@ def test_without_what_it_loads_the_page_says_how_to_get_it(
     assert "npm run vendor" in done.stdout
 
 
-@pytest.mark.parametrize("damage", sampled(DAMAGES, {"a flipped bit", "a missing file", "an older format"}))
+@pytest.mark.parametrize("damage", sampled(DAMAGES, {"a flipped bit", "an older format"}))
 def test_a_damaged_package_is_a_message_and_nothing_else(
     check, packages: dict[str, Path], tmp_path: Path, damage: str
 ) -> None:

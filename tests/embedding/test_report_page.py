@@ -14,6 +14,7 @@ import pytest
 from parity_training import NetworkChoice, TableDataset, TableSettings, TrainSettings, table_data, train_model
 from parity_training.reports.html_report.write_report import write_report
 from tests.embedding.test_browser import CHROMIUM
+from tests.soak import sampled
 from tests.training.tables import classes_table, prices_table, write_table
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
@@ -55,7 +56,7 @@ TABLES = {
 }
 
 
-@pytest.fixture(scope="module", params=TABLES)
+@pytest.fixture(scope="module", params=sampled(TABLES, set(TABLES) - {"twelve classes"}))
 def looked(request: pytest.FixtureRequest, javascript_examples: Path, tmp_path_factory: Any) -> list[dict[str, Any]]:
     """What a browser finds on the page of a run over a table, in four windows."""
     folder = tmp_path_factory.mktemp("page")

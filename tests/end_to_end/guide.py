@@ -1,4 +1,4 @@
-"""python guide.py GUIDE.md: run every command and every Python block of a guide, in its order, in one session.
+"""Run every command and every Python block of a guide, in its order, in one session.
 
 Blocks of Python share their names, blocks of sh the folder. A block behind a line ``<!-- not run: reason -->`` is left
 out.
@@ -41,7 +41,3 @@ def main(guide: str) -> None:
             subprocess.run(["bash", "-euo", "pipefail", "-c", code], check=True)
         else:
             exec(compile(code, guide, "exec"), names)  # noqa: S102 -- a guide of our own
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

@@ -103,7 +103,14 @@ def install(folder: Path, requirement: str) -> None:
     frozen = subprocess.run([*pip, "freeze", "--all", "--exclude-editable"], check=True, capture_output=True, text=True)
     versions.write_text(frozen.stdout)
     there = ["--python", str(folder / "venv" / "bin" / "python")]
-    subprocess.run([*pip, *there, "install", "--constraint", str(versions), requirement], check=True)
+    install = [
+        "install",
+        "--no-compile",
+        "--constraint",
+        str(versions),
+        requirement,
+    ]  # what is imported is compiled then
+    subprocess.run([*pip, *there, *install], check=True)
 
 
 def run(folder: Path, command: str) -> "subprocess.CompletedProcess[str]":

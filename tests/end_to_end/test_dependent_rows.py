@@ -26,7 +26,7 @@ class Centred(torch.nn.Module):
 def test_the_whole_table_is_one_batch(parity, tmp_path: Path) -> None:
     specs = [TensorSpec("features", "float32", ("batch", 2))]
     source = source_from_module(Centred(), specs, OutputSpec("regression", targets=("y",)), "centred")
-    package = export_package(source, tmp_path / "package", ExportOptions(plots=False)).path
+    package = export_package(source, tmp_path / "package", ExportOptions(plots=False, effort="quick")).path
     assert Predictor(package).contract.row_independent is False
     rows = np.random.default_rng(0).random((70_000, 2), np.float32)
     table = tmp_path / "t.csv"

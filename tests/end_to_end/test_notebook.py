@@ -80,7 +80,8 @@ def test_a_state_dict_of_the_notebook_gives_the_notebook_s_probabilities(tmp_pat
     subprocess.run(
         [*PARITY, "export", "notebook:XOR_Classifier_Module", "packages/xor", "--weights", "our_model.tar",
          "--arg", "num_inputs=2", "--arg", "num_hidden=4", "--arg", "num_outputs=1",
-         "--input", "features: float32[batch, 2]", "--task", "binary", "--output", "probabilities"],
+         "--input", "features: float32[batch, 2]", "--task", "binary", "--output", "probabilities",
+         "--no-plots", "--effort", "quick"],
         cwd=tmp_path, check=True, capture_output=True,
     )  # fmt: skip
     answers = np.load(tmp_path / "answers.npz")

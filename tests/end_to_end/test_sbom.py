@@ -9,7 +9,7 @@ import pytest
 
 from tests.end_to_end.sbom import check_sbom, write_sbom
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]  # `make dist` writes and checks the bill of what users install
 
 
 @pytest.fixture(scope="module")

@@ -8,16 +8,16 @@ from tests.engines.spark_cluster import ROOT, Cluster, absent
 from tests.python_path import python_path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A master and two workers, for all tests of a file; no other file's processes have the cluster's environment."""
+    """A master and two workers, for all tests of this folder; no other's processes have its environment."""
     if reason := absent():
         pytest.skip(reason)
     with Cluster(tmp_path_factory.mktemp("spark")) as started:
         yield started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def session(cluster: Cluster) -> Iterator[Any]:
     """A ``SparkSession`` on the cluster, with an executor on each worker."""
     from pyspark import SparkContext
@@ -49,7 +49,7 @@ def session(cluster: Cluster) -> Iterator[Any]:
         os.environ.update(before)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def ray_cluster() -> Iterator[None]:
     """Two nodes, each of its own processes, that this process is connected to."""
     ray = pytest.importorskip("ray", reason="the extra [ray] is not installed")

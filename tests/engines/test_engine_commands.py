@@ -261,6 +261,7 @@ def test_a_worker_that_is_killed_costs_nothing(
     assert files(out) == files(tmp_path / "one")
 
 
+@pytest.mark.parametrize("engine", sampled(["spark", "ray"], {"spark"}), indirect=True)
 def test_a_package_that_is_replaced_while_the_job_runs_ends_it(
     engine: str, request: pytest.FixtureRequest, parity: Any, tables: Path, tmp_path: Path
 ) -> None:
@@ -288,7 +289,7 @@ def test_a_package_that_is_replaced_while_the_job_runs_ends_it(
 def test_a_signal_ends_an_engine_as_it_ends_any_command(tables: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray")  # which has handlers of its own
     for number in range(PARTS):
-        write_part(tables / f"part-{number:02}.csv", number, 5000)
+        write_part(tables / f"part-{number:02}.csv", number, 2000)
     out = tmp_path / "out"
     command = [*START, "predict", str(XOR), str(tables), "--out", str(out), "--engine", "ray", *SLOWLY]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

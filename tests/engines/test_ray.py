@@ -38,13 +38,14 @@ def parts(table: "pyarrow.Table", count: int) -> "ray.data.Dataset":
 
 
 @pytest.mark.usefixtures("ray_cluster")
-def test_answers_are_the_same_bits_whatever_the_blocks_and_the_actors() -> None:
+@pytest.mark.parametrize(("blocks", "actors", "batch"), [pytest.param(1, 1, 3000, marks=pytest.mark.soak), (9, 2, 70)])
+def test_answers_are_the_same_bits_whatever_the_blocks_and_the_actors(blocks: int, actors: int, batch: int) -> None:
+    """As in this process, in one batch."""
     table = points()
-    whole = rows_of(predict(parts(table, 1), XOR, concurrency=1))
-    split = rows_of(predict(parts(table, 9), XOR, concurrency=2, batch_size=70))
-    assert whole == split == Scorer(XOR)(table).combine_chunks()
+    found = rows_of(predict(parts(table, blocks), XOR, concurrency=actors, batch_size=batch))
+    assert found == Scorer(XOR)(table).combine_chunks()
     features = np.stack([table["x1"], table["x2"]], axis=1)
-    assert split["label"].to_pylist() == Predictor(XOR).predict(features).tolist()
+    assert found["label"].to_pylist() == Predictor(XOR).predict(features).tolist()
 
 
 @pytest.mark.usefixtures("ray_cluster")

@@ -69,7 +69,7 @@ def floats(*names: str) -> dict[str, np.ndarray]:
 def answer(module: nn.Module, names: tuple[str, ...], target: Path) -> tuple[np.ndarray, dict[str, np.ndarray], str]:
     """Export a module with these inputs; return the package's answer, the inputs, and what the export said."""
     source = source_from_module(module, specs(*names), OutputSpec(), "m")
-    exported = export_package(source, target, ExportOptions(plots=False))
+    exported = export_package(source, target, ExportOptions(plots=False, effort="quick"))
     assert [spec.name for spec in exported.contract.inputs] == list(names)
     inputs = floats(*names)
     return Predictor(target).run(inputs)["output"], inputs, " ".join(exported.gate_result.notes)
@@ -107,7 +107,12 @@ def test_a_name_that_is_no_parameter_is_taken_otherwise_and_the_export_says_so(
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*is deprecated:DeprecationWarning")  # torch.compile's own
 @pytest.mark.parametrize(
-    "wrap", [nn.DataParallel, torch.compile, lambda module: torch.compile(nn.DataParallel(module))]
+    "wrap",
+    [
+        pytest.param(nn.DataParallel, marks=pytest.mark.soak),
+        pytest.param(torch.compile, marks=pytest.mark.soak),
+        lambda module: torch.compile(nn.DataParallel(module)),
+    ],
 )
 def test_a_wrapper_takes_the_names_of_what_it_wraps(wrap: Callable[[nn.Module], nn.Module], tmp_path: Path) -> None:
     found, inputs, notes = answer(wrap(Difference()), ("shift", "x"), tmp_path / "p")

@@ -110,7 +110,7 @@ def exported(
 ) -> tuple[list[str], str]:
     """Export a module; return the names of the outputs, and what was said."""
     source = source_from_module(module.eval(), inputs, output_spec, "m")
-    found = export_package(source, target, ExportOptions(plots=False))
+    found = export_package(source, target, ExportOptions(plots=False, effort="quick"))
     return [spec.name for spec in found.contract.outputs], " ".join(found.gate_result.notes)
 
 

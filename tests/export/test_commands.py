@@ -29,7 +29,7 @@ def test_export_tells_what_it_compared(parity, xor_run: Run, tmp_path: Path) -> 
 
 def test_an_external_module_is_exported_from_the_command_line(parity, weights: Path, tmp_path: Path) -> None:
     answer = parity("export", MODULE, tmp_path / "p", "--weights", weights, *OPTIONS, "--classes", "no,yes",
-                    "--features", "a,b")  # fmt: skip
+                    "--features", "a,b", "--no-plots", "--effort", "quick")  # fmt: skip
     assert answer.code == 0, answer
     (tmp_path / "t.csv").write_text("b,a\n0.5,0.25\n")
     assert parity("predict", tmp_path / "p", tmp_path / "t.csv").out.startswith(
@@ -74,7 +74,12 @@ def test_a_mistake_has_its_exit_code_and_its_word(
 def test_a_module_of_int32_goes_the_whole_line(parity, tmp_path: Path) -> None:
     torch.save(torch.nn.Embedding(9, 3).state_dict(), tmp_path / "w.pt")
     arguments = ("--weights", tmp_path / "w.pt", "--arg", "num_embeddings=9", "--arg", "embedding_dim=3")
-    assert parity("export", "torch.nn:Embedding", tmp_path / "p", *arguments, "--input", "x: int32[batch, 4]").code == 0
+    assert (
+        parity(
+            "export", "torch.nn:Embedding", tmp_path / "p", *arguments, "--input", "x: int32[batch, 4]", "--no-plots"
+        ).code
+        == 0
+    )
     answer = parity("bench", tmp_path / "p", "--seconds", "0.01", "--json")
     assert answer.code == 0, answer
 

@@ -112,7 +112,7 @@ def test_the_contract_carries_the_rules_where_they_were_said() -> None:
 def test_a_module_of_multiples_exports_and_its_predictor_holds_to_them(tmp_path: Path) -> None:
     rules = ("height in 4..16, multiple of 4", "width in 4..24, multiple of 4")
     one = source(["image: float32[batch, 1, height, width] in 0..1"], *rules, module=modules.Skip())
-    predictor = Predictor(export_package(one, tmp_path / "p", ExportOptions(plots=False)).path)
+    predictor = Predictor(export_package(one, tmp_path / "p", ExportOptions(plots=False, effort="quick")).path)
     assert predictor.run({"image": np.zeros((1, 1, 8, 20), np.float32)})
     with pytest.raises(InputError, match=r"width = 21; the model takes width in 4..24, multiple of 4"):
         predictor.run({"image": np.zeros((1, 1, 8, 21), np.float32)})

@@ -37,7 +37,10 @@ def assert_same(estimator: Any, predictor: Predictor, rows: Any) -> None:
         np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("labels", [[0, 1], ["benign", "malignant"], [False, True]], ids=["integers", "text", "bools"])
+@pytest.mark.parametrize("labels", [
+    pytest.param([0, 1], id="integers", marks=pytest.mark.soak), pytest.param(["benign", "malignant"], id="text"),
+    pytest.param([False, True], id="bools", marks=pytest.mark.soak),
+])  # fmt: skip
 def test_a_classifier_of_an_array(labels: list[Any], tmp_path: Path) -> None:
     X, y = load_breast_cancer(return_X_y=True)
     X[::7, 3] = np.nan
@@ -54,7 +57,7 @@ def test_a_classifier_of_an_array(labels: list[Any], tmp_path: Path) -> None:
 def test_a_classifier_of_a_mixed_frame(tmp_path: Path) -> None:
     X, y = mixed_table()
     estimator = ParityClassifier(**QUICK).fit(X, y)
-    predictor = Predictor(estimator.export(tmp_path / "loud", plots=False).path)
+    predictor = Predictor(estimator.export(tmp_path / "loud", plots=False, effort="quick").path)
     assert_same(estimator, predictor, X)
     changed = X.assign(color="violet", sent=X["sent"] + np.timedelta64(400, "D"))
     changed["size"] = np.nan
@@ -66,7 +69,7 @@ def test_a_classifier_of_a_mixed_frame(tmp_path: Path) -> None:
 def test_a_regressor(tmp_path: Path) -> None:
     X, y = load_diabetes(return_X_y=True, as_frame=True)
     estimator = ParityRegressor(**QUICK).fit(X, y)
-    predictor = Predictor(estimator.export(tmp_path / "diabetes", plots=False).path)
+    predictor = Predictor(estimator.export(tmp_path / "diabetes", plots=False, effort="quick").path)
     assert_same(estimator, predictor, X)
     assert predictor.contract.targets == ("target",)
     assert predictor.score(X, y) == pytest.approx(estimator.score(X, y))
@@ -76,7 +79,7 @@ def test_several_targets(tmp_path: Path) -> None:
     X, y = load_diabetes(return_X_y=True)
     both = np.column_stack([y, y**0.5])
     estimator = ParityRegressor(**QUICK).fit(X, both)
-    predictor = Predictor(estimator.export(tmp_path / "both", plots=False).path)
+    predictor = Predictor(estimator.export(tmp_path / "both", plots=False, effort="quick").path)
     assert_same(estimator, predictor, X)
     assert predictor.score(X, both) == pytest.approx(estimator.score(X, both))
 
@@ -85,7 +88,7 @@ def test_what_is_decided_after_training_is_in_the_package(tmp_path: Path) -> Non
     X, y = load_breast_cancer(return_X_y=True)
     decided = {"calibrate": True, "threshold_for": "recall=0.99", "restarts": 2, "validation_fraction": 0.3}
     estimator = ParityClassifier(**decided, **QUICK).fit(X, y)
-    predictor = Predictor(estimator.export(tmp_path / "cancer", plots=False).path)
+    predictor = Predictor(estimator.export(tmp_path / "cancer", plots=False, effort="quick").path)
     assert predictor.contract.threshold == estimator.contract_.threshold != 0.5
     assert_same(estimator, predictor, X)
     np.testing.assert_allclose(predictor.decision_function(X), estimator.decision_function(X), atol=1e-4)
@@ -94,7 +97,7 @@ def test_what_is_decided_after_training_is_in_the_package(tmp_path: Path) -> Non
 def test_a_network_of_ones_own_with_its_error_bounds(tmp_path: Path) -> None:
     X, y = load_wine(return_X_y=True)
     estimator = ParityClassifier(network=Linear, **QUICK).fit(X, y)
-    estimator.export(tmp_path / "wine", certified=True, plots=False)
+    estimator.export(tmp_path / "wine", certified=True, plots=False, effort="quick")
     predictor = Predictor(tmp_path / "wine", certified=True)
     assert_same(estimator, predictor, X)
     assert predictor.certified(X).mean() > 0.9
@@ -104,11 +107,11 @@ def test_a_package_that_is_there_is_only_replaced_where_asked(tmp_path: Path) ->
     X, y = load_wine(return_X_y=True)
     with pytest.raises(NotFittedError):
         ParityClassifier().export(tmp_path / "wine")
-    first = ParityClassifier(**QUICK).fit(X, y).export(tmp_path / "wine", plots=False)
+    first = ParityClassifier(**QUICK).fit(X, y).export(tmp_path / "wine", plots=False, effort="quick")
     other = ParityClassifier(**QUICK | {"random_state": 1}).fit(X, y)
     with pytest.raises(InputError, match="exists"):
-        other.export(tmp_path / "wine", plots=False)
-    assert other.export(tmp_path / "wine", replace=True, plots=False).package_id != first.package_id
+        other.export(tmp_path / "wine", plots=False, effort="quick")
+    assert other.export(tmp_path / "wine", replace=True, plots=False, effort="quick").package_id != first.package_id
     assert_same(other, Predictor(tmp_path / "wine"), X)
 
 

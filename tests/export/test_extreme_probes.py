@@ -80,7 +80,10 @@ EVALUATOR_FAULTS = {
 }
 
 
-@pytest.mark.parametrize("operator", ["Resize", pytest.param("MaxPool", marks=refused_before("1.29")), "GridSample"])
+@pytest.mark.parametrize("operator", [
+    "Resize", pytest.param("MaxPool", marks=[refused_before("1.29"), pytest.mark.soak]),
+    pytest.param("GridSample", marks=pytest.mark.soak),
+])  # fmt: skip
 def test_the_reference_evaluator_does_not_refuse_alone(operator: str, tmp_path: Path) -> None:
     report = export(Function(EVALUATOR_FAULTS[operator]), IMAGE, tmp_path).gate_result.report
     told = report.evaluator + report.not_run

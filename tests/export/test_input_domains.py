@@ -28,7 +28,7 @@ MASKS = sampled([modules.Masked, modules.Causal, modules.Window], {"Window"}, la
 
 def exported(module: nn.Module, specs: list[str], folder: Path, sample=None, **options: object) -> Exported:
     source = source_from_module(module.eval(), specs, OutputSpec(), "m", sample, ProbeOptions(**options))
-    return export_package(source, folder / "p", ExportOptions(plots=False))
+    return export_package(source, folder / "p", ExportOptions(plots=False, effort="quick"))
 
 
 @pytest.mark.parametrize(

@@ -63,11 +63,18 @@ def append(model: onnx.ModelProto, nodes: list[onnx.NodeProto], constants: dict[
     model.graph.initializer.extend(numpy_helper.from_array(array, key) for key, array in constants.items())
 
 
-def refused(module: nn.Module, model: onnx.ModelProto, inputs: list[str], words: str) -> None:
+Refused = Callable[[nn.Module, onnx.ModelProto, list[str], str], None]
+
+
+@pytest.fixture(params=sampled(EFFORTS, {"quick"}))
+def refused(request: pytest.FixtureRequest) -> Refused:
     """Check that a model is refused, by the least effort as well."""
-    for effort in EFFORTS:
+
+    def check(module: nn.Module, model: onnx.ModelProto, inputs: list[str], words: str) -> None:
         with pytest.raises(AssertionError, match=words):
-            assert_parity(module, model.SerializeToString(), inputs, effort=effort)
+            assert_parity(module, model.SerializeToString(), inputs, effort=request.param)
+
+    return check
 
 
 def scaled_beyond(axis: int, size: int) -> tuple[list[onnx.NodeProto], dict[str, np.ndarray]]:
@@ -82,22 +89,22 @@ def scaled_beyond(axis: int, size: int) -> tuple[list[onnx.NodeProto], dict[str,
     return nodes, {"axis": np.array(axis), "size": np.array(size)}
 
 
-@pytest.mark.parametrize("rows", [64, 600])
-def test_a_defect_of_large_batches_alone_is_found(rows: int) -> None:
+@pytest.mark.parametrize("rows", [pytest.param(64, marks=pytest.mark.soak), 600])
+def test_a_defect_of_large_batches_alone_is_found(refused: Refused, rows: int) -> None:
     module = nn.Linear(4, 3)
     model = exported(module, TABLE)
     append(model, *scaled_beyond(0, rows))
     refused(module, model, TABLE, "batch 1000")
 
 
-def test_a_defect_of_long_sequences_alone_is_found() -> None:
+def test_a_defect_of_long_sequences_alone_is_found(refused: Refused) -> None:
     module = nn.Linear(4, 3)
     model = exported(module, SEQUENCE)
     append(model, *scaled_beyond(1, 7))
     refused(module, model, SEQUENCE, "time 17")
 
 
-def test_a_sequence_that_is_cut_short_is_found() -> None:
+def test_a_sequence_that_is_cut_short_is_found(refused: Refused) -> None:
     module = nn.Linear(4, 3)
     model = exported(module, SEQUENCE)
     cut = helper.make_node("Slice", ["raw", "zero", "five", "one"], ["OUT"])
@@ -106,7 +113,7 @@ def test_a_sequence_that_is_cut_short_is_found() -> None:
     refused(module, model, SEQUENCE, "time 17")
 
 
-def test_every_row_of_an_embedding_is_asked() -> None:
+def test_every_row_of_an_embedding_is_asked(refused: Refused) -> None:
     module = nn.Embedding(50, 6)
     model = exported(module, ["x: int64[batch, time]"])
 
@@ -118,14 +125,14 @@ def test_every_row_of_an_embedding_is_asked() -> None:
     refused(module, model, ["x: int64[batch, time]"], "differ, by up to 1")
 
 
-def test_negative_integers_are_asked_where_torch_takes_them() -> None:
+def test_negative_integers_are_asked_where_torch_takes_them(refused: Refused) -> None:
     module = Function(lambda _, x: torch.abs(x) * 2)
     model = exported(module, ["x: int64[batch, 3]"])
     next(node for node in model.graph.node if node.op_type == "Abs").op_type = "Identity"
     refused(module, model, ["x: int64[batch, 3]"], "differ")
 
 
-def test_a_small_column_beside_a_large_one_has_a_tolerance_of_its_own() -> None:
+def test_a_small_column_beside_a_large_one_has_a_tolerance_of_its_own(refused: Refused) -> None:
     module = Function(
         lambda self, x: torch.cat([self.l(x) * 1e6, torch.sigmoid(self.k(x))], 1), l=nn.Linear(4, 1), k=nn.Linear(4, 1)
     )
@@ -134,7 +141,7 @@ def test_a_small_column_beside_a_large_one_has_a_tolerance_of_its_own() -> None:
     refused(module, model, TABLE, "ordinary probes")
 
 
-def test_an_infinity_that_torch_means_must_be_answered() -> None:
+def test_an_infinity_that_torch_means_must_be_answered(refused: Refused) -> None:
     module = Function(lambda _, x: x.masked_fill(x > 0, float("-inf")))
     honest = exported(module, TABLE)
     assert_parity(module, honest.SerializeToString(), TABLE)
@@ -143,7 +150,7 @@ def test_an_infinity_that_torch_means_must_be_answered() -> None:
 
 
 @pytest.mark.parametrize("bound", [50.0, 1e4])
-def test_a_clip_that_matters_for_large_numbers_alone_is_found(bound: float) -> None:
+def test_a_clip_that_matters_for_large_numbers_alone_is_found(refused: Refused, bound: float) -> None:
     module = nn.Linear(4, 3)
     model = exported(module, TABLE)
     clip = helper.make_node("Clip", ["raw", "low", "high"], ["OUT"])
@@ -151,7 +158,7 @@ def test_a_clip_that_matters_for_large_numbers_alone_is_found(bound: float) -> N
     refused(module, model, TABLE, "large probes")
 
 
-def test_another_dtype_of_the_output_is_found() -> None:
+def test_another_dtype_of_the_output_is_found(refused: Refused) -> None:
     module = nn.Linear(4, 3)
     model = exported(module, TABLE)
     append(model, [helper.make_node("Cast", ["raw"], ["OUT"], to=onnx.TensorProto.DOUBLE)], {})
@@ -159,7 +166,7 @@ def test_another_dtype_of_the_output_is_found() -> None:
     refused(module, model, TABLE, r"float64\[batch, 3\]; expected .*float32")
 
 
-def test_a_length_that_is_baked_in_fails_with_one_sentence() -> None:
+def test_a_length_that_is_baked_in_fails_with_one_sentence(refused: Refused) -> None:
     module = nn.Linear(4, 3)
     model = exported(module, SEQUENCE)
     append(model, [helper.make_node("Reshape", ["raw", "baked"], ["OUT"])], {"baked": np.array([-1, 3, 3])})
@@ -180,7 +187,7 @@ def test_honest_modules_that_cast_return_nothing_or_decide_are_not_refused() -> 
 
 
 @pytest.mark.parametrize("epsilon", [1e-12, 1e-3])
-def test_another_epsilon_is_found_among_small_rows(epsilon: float) -> None:
+def test_another_epsilon_is_found_among_small_rows(refused: Refused, epsilon: float) -> None:
     module = nn.LayerNorm(16, eps=1e-6)
     model = exported(module, ["x: float32[batch, 16]"])
     node = next(node for node in model.graph.node if node.op_type == "LayerNormalization")
@@ -188,13 +195,15 @@ def test_another_epsilon_is_found_among_small_rows(epsilon: float) -> None:
     refused(module, model, ["x: float32[batch, 16]"], r"\(small probes\)")
 
 
-def test_a_threshold_near_zero_is_found() -> None:
+def test_a_threshold_near_zero_is_found(refused: Refused) -> None:
     module = Function(lambda _, x: nn.functional.threshold(x, 1e-3, 0.0))
     refused(module, exported(Function(lambda _, x: torch.relu(x)), TABLE), TABLE, r"\(small probes\)")
 
 
-@pytest.mark.parametrize("through", [onnx.TensorProto.FLOAT, onnx.TensorProto.INT32])
-def test_ids_and_seconds_that_lose_digits_are_found(through: int) -> None:
+@pytest.mark.parametrize(
+    "through", [onnx.TensorProto.FLOAT, pytest.param(onnx.TensorProto.INT32, marks=pytest.mark.soak)]
+)
+def test_ids_and_seconds_that_lose_digits_are_found(refused: Refused, through: int) -> None:
     module = Function(lambda _, x: x + 1)
     model = exported(module, ["x: int64[batch, 3]"])
     append(model, [helper.make_node("Cast", ["raw"], ["lost"], to=through),
@@ -203,7 +212,7 @@ def test_ids_and_seconds_that_lose_digits_are_found(through: int) -> None:
 
 
 @pytest.mark.parametrize("fill", [None, 0.4])
-def test_a_missing_cell_that_is_filled_otherwise_is_found(fill: float | None) -> None:
+def test_a_missing_cell_that_is_filled_otherwise_is_found(refused: Refused, fill: float | None) -> None:
     def imputed(self: Function, x: Tensor, value: float | None = 0.3) -> Tensor:
         return self.l(x if value is None else torch.where(torch.isnan(x), value, x))
 
@@ -227,7 +236,7 @@ COMPARISONS = {
 
 
 @pytest.mark.parametrize("name", sampled(COMPARISONS, {"an age", "buckets", "rounding"}))
-def test_a_decision_is_asked_where_it_lies(name: str) -> None:
+def test_a_decision_is_asked_where_it_lies(refused: Refused, name: str) -> None:
     right, wrong = (Function(function) for function in COMPARISONS[name])
     assert_parity(right, exported(right, TABLE).SerializeToString(), TABLE)
     refused(right, exported(wrong, TABLE), TABLE, "special probes")
@@ -244,7 +253,7 @@ CUTS = {
 
 
 @pytest.mark.parametrize("name", sampled(CUTS, {"a prefix"}))
-def test_a_sequence_is_asked_beyond_where_it_is_cut(name: str) -> None:
+def test_a_sequence_is_asked_beyond_where_it_is_cut(refused: Refused, name: str) -> None:
     right, wrong = (Function(function) for function in CUTS[name])
     assert_parity(right, exported(right, SEQUENCE).SerializeToString(), SEQUENCE)
     refused(right, exported(wrong, SEQUENCE), SEQUENCE, "time (128|101|100|33)")

@@ -74,7 +74,7 @@ def test_what_stands_behind_a_recurrent_layer_keeps_the_length_s_name(
     module: nn.Module, last: int, tmp_path: Path
 ) -> None:
     source = source_from_module(module, [TensorSpec.parse(SEQUENCE)], OutputSpec(), "m")
-    exported = export_package(source, tmp_path / "p", ExportOptions(plots=False))
+    exported = export_package(source, tmp_path / "p", ExportOptions(plots=False, effort="quick"))
     assert exported.contract.outputs[0].shape == ("batch", "time", last)
     for batch, time in ((1, 1), (3, 11), (5, 40)):
         x = np.random.default_rng(time).standard_normal((batch, time, 6)).astype(np.float32)
@@ -142,21 +142,22 @@ def test_a_size_that_has_no_name_is_declared_as_one_that_changes(tmp_path: Path)
     assert contract.outputs[0].shape == ("batch", 3, "2*height", "2*width")
 
 
-@pytest.fixture
-def declared_too_narrowly(tmp_path: Path) -> tuple[nn.Module, Path]:
+@pytest.fixture(scope="module")
+def declared_too_narrowly(tmp_path_factory: pytest.TempPathFactory) -> tuple[nn.Module, Path]:
     """A right file of torch's own exporter, which declares the length of its example."""
     module = Recurrent(nn.LSTM(6, 5, batch_first=True)).eval()
     example = Example.of(module, [TensorSpec.parse(SEQUENCE)])
     model = onnx.load_from_string(OnnxGraph(export_graph(module, example)).data)
     model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 3
-    onnx.save(model, tmp_path / "m.onnx")
-    assert create_session((tmp_path / "m.onnx").read_bytes()).get_outputs()[0].shape == ["batch", 3, 3]
-    return module, tmp_path / "m.onnx"
+    path = tmp_path_factory.mktemp("narrow") / "m.onnx"
+    onnx.save(model, path)
+    assert create_session(path.read_bytes()).get_outputs()[0].shape == ["batch", 3, 3]
+    return module, path
 
 
 def test_a_file_is_checked_by_the_shapes_of_its_outputs_and_not_by_what_it_declares(declared_too_narrowly) -> None:
     module, path = declared_too_narrowly
-    assert_parity(module, path, [SEQUENCE])
+    assert_parity(module, path, [SEQUENCE], effort="quick")
 
 
 @pytest.mark.parametrize(
@@ -183,4 +184,4 @@ def test_a_file_whose_answers_have_other_shapes_is_refused(
     output = onnx.helper.make_tensor_value_info("output", onnx.TensorProto.FLOAT, None)
     model.graph.output[0].CopyFrom(output)
     with pytest.raises(AssertionError, match=words):
-        assert_parity(module, model.SerializeToString(), [SEQUENCE])
+        assert_parity(module, model.SerializeToString(), [SEQUENCE], effort="quick")

@@ -137,11 +137,11 @@ class Two(nn.Module):
 @pytest.mark.parametrize(
     ("decide", "sizes"),
     [
-        (lambda a, b: a == b, {"a": 6, "b": 6}),
+        pytest.param(lambda a, b: a == b, {"a": 6, "b": 6}, marks=pytest.mark.soak),
         (lambda a, b: a * b > 30_000, {"a": 59, "b": 512}),
-        (lambda a, b: a * b == 42, {"a": 6, "b": 7}),
-        (lambda a, b: a // 50 == 3, {"a": 150, "b": 4}),
-        (lambda a, b: (a - 3) * (a - 3) == 100, {"a": 13, "b": 4}),
+        pytest.param(lambda a, b: a * b == 42, {"a": 6, "b": 7}, marks=pytest.mark.soak),
+        pytest.param(lambda a, b: a // 50 == 3, {"a": 150, "b": 4}, marks=pytest.mark.soak),
+        pytest.param(lambda a, b: (a - 3) * (a - 3) == 100, {"a": 13, "b": 4}, marks=pytest.mark.soak),
         (lambda a, b: a % 6 == 5, {"a": 11, "b": 4}),
         (lambda a, b: a // (b - 1) == 6, {"a": 30, "b": 6}),
     ],

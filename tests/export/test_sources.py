@@ -82,7 +82,7 @@ def test_real_samples_are_asked_and_bad_ones_refused(tmp_path: Path) -> None:
     rows = np.random.default_rng(1).normal(size=(40, 5)).astype(np.float32)
     np.savez(tmp_path / "s.npz", x=rows)
     source = source_from_module(modules.Linear(), TABLE5, OutputSpec(), "m", load_sample(tmp_path / "s.npz", TABLE5))
-    exported = export_package(source, tmp_path / "p", ExportOptions(plots=False))
+    exported = export_package(source, tmp_path / "p", ExportOptions(plots=False, effort="quick"))
     assert exported.gate_result.oracle is not None
     assert exported.gate_result.oracle.probes.counts()["sample"] == 40
     np.savez(tmp_path / "wide.npz", x=rows[:, :3])
@@ -220,7 +220,9 @@ def test_one_specification_alone_is_no_list_of_them(inputs: object) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("text", "classes"), [("01,02,03", ["01", "02", "03"]), ("-1,0,1", [-1, 0, 1])])
+@pytest.mark.parametrize(
+    ("text", "classes"), [("01,02,03", ["01", "02", "03"]), pytest.param("-1,0,1", [-1, 0, 1], marks=pytest.mark.soak)]
+)
 def test_class_names_are_kept_as_they_are_written(parity, state_dict, tmp_path: Path, text: str, classes: list) -> None:
     torch.save(state_dict, tmp_path / "w.pt")
     answer = parity(*EXPORT, tmp_path / "p", "--weights", tmp_path / "w.pt", *INPUT, "--task", "multiclass",

@@ -104,7 +104,9 @@ def predictors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Predictor]
     folder = tmp_path_factory.mktemp("tasks")
     made = ("multilabel", "tagging", "language model", "unit embedding")
     for name in made:
-        export_package(source_of(*CASES[name]), folder / name, ExportOptions(plots=name == "multilabel"))
+        export_package(
+            source_of(*CASES[name]), folder / name, ExportOptions(plots=name == "multilabel", effort="quick")
+        )
     return {name: Predictor(folder / name) for name in made}
 
 

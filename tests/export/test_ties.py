@@ -18,6 +18,7 @@ from parity_runtime import Predictor
 from tests.export.test_decisions import expected_of, logits_of
 from tests.export.test_sabotage import Function, exported, refused
 from tests.runtime.test_task_contracts import contract_of
+from tests.soak import sampled
 
 TWELVE = ["x: float32[batch, 12]"]
 IDS = ["ids: int64[batch, 12]"]
@@ -73,10 +74,14 @@ TIED: dict[str, tuple[nn.Module, list[str]]] = {
     "a beam": (Function(lambda self, x: self.l(x).log_softmax(1).topk(5, 1), l=nn.Linear(12, 30)), TWELVE),
     "a size that is no whole multiple": (nn.Upsample(scale_factor=2.3), ["input: float32[batch, 3, 9, 10]"]),
 }
+FEW_TIED = {
+    "a detector whose scores tie", "a segmentation of ties", "integers", "rounded numbers", "a sigmoid beside a half",
+    "a size that is no whole multiple",
+}  # fmt: skip
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TIED)
+@pytest.mark.parametrize("name", sampled(TIED, FEW_TIED))
 def test_an_honest_module_exports_and_answers_like_torch(name: str, tmp_path) -> None:
     module, inputs = TIED[name]
     torch.manual_seed(0)

@@ -53,7 +53,7 @@ class Changing(nn.Linear):
 
 def exported(module: nn.Module, target: Path, spec: str = TABLE) -> Path:
     source = source_from_module(module.eval(), [TensorSpec.parse(spec)], OutputSpec(), "m")
-    return export_package(source, target, ExportOptions(plots=False)).path
+    return export_package(source, target, ExportOptions(plots=False, effort="quick")).path
 
 
 @pytest.mark.parametrize(

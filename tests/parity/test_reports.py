@@ -94,16 +94,20 @@ POOLING = (
 )
 
 
-LONG = {"pytorch/pytorch#191855", "pytorch/pytorch#110347", "pytorch/pytorch#60179"}
-"""Those that take ten seconds and more."""
+LONG = {
+    "microsoft/onnxscript#562", "onnx/onnx#8203", "pytorch/pytorch#42653", "pytorch/pytorch#58368",
+    "pytorch/pytorch#60179", "pytorch/pytorch#61034", "pytorch/pytorch#80783", "pytorch/pytorch#86690",
+    "pytorch/pytorch#110347", "pytorch/pytorch#128930", "pytorch/pytorch#166797", "pytorch/pytorch#183528",
+    "pytorch/pytorch#186146", "pytorch/pytorch#191855",
+}  # fmt: skip
+"""Those that take longest."""
 
 
 def marks(report: Report) -> list[pytest.MarkDecorator]:
-    if report.number in LONG:
-        return [pytest.mark.soak]
+    found = [pytest.mark.soak] if report.number in LONG else []
     if report.number in POOLING:  # mistakes of onnxruntime's pooling
-        return [refused_before("1.21", (ParityRefusedError, AssertionError))]
-    return [pytest.mark.xfail(reason=report.gap)] if report.gap else []
+        return [*found, refused_before("1.21", (ParityRefusedError, AssertionError))]
+    return [*found, pytest.mark.xfail(reason=report.gap)] if report.gap else found
 
 
 @pytest.mark.parametrize("report", [pytest.param(report, id=report.number, marks=marks(report)) for report in REPORTS])

@@ -25,31 +25,55 @@ def evaluate(graph: bytes, inputs: dict[str, Array], arithmetic: Arithmetic) -> 
     values: dict[str, Any] = {"": None}
     for name, array in {**{i.name: numpy_helper.to_array(i) for i in model.initializer}, **inputs}.items():
         values[name] = array.astype(arithmetic.dtype) if array.dtype == np.float32 else array
-    folded: set[str] = set()
-    constants = {i.name for i in model.initializer}
     with np.errstate(all="ignore"):
-        for node in model.node:
-            if node.output[0] in folded:
-                continue
-            attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-            arguments = [values[name] for name in node.input]
-            if isinstance(arithmetic, Compliant) and arithmetic.fold and node.op_type == "Gemm":
-                follower = _foldable(model, node)
-                if follower is not None:
-                    arguments = _fold(arithmetic, node, arguments, follower, values)
-                    folded.add(follower.output[0])
-                    values[follower.output[0]] = _gemm(arithmetic, arguments, attributes | {"transB": 0})
-                    continue
-            if node.op_type == "Mul" and (x := _argument_of_silu(model, node)) is not None:
-                values[node.output[0]] = arithmetic.function("Silu", values[x])
-                continue
-            compute = OPERATORS[node.op_type]
-            if node.op_type == "Div" and node.input[1] not in constants:
-                compute = _binary(np.divide)  # nobody multiplies by the reciprocal of what is computed
-            found = compute(arithmetic, arguments, attributes)
-            several = node.op_type in ("Split", "TopK")
-            values |= zip(node.output, found, strict=True) if several else {node.output[0]: found}
+        _compute(model, values, arithmetic, {i.name for i in model.initializer})
     return values
+
+
+def _compute(model: onnx.GraphProto, values: dict[str, Any], arithmetic: Arithmetic, constants: set[str]) -> None:
+    """Compute the values of a graph's nodes, from those that are known."""
+    folded: set[str] = set()
+    for node in model.node:
+        if node.output[0] in folded:
+            continue
+        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        arguments = [values[name] for name in node.input]
+        if isinstance(arithmetic, Compliant) and arithmetic.fold and node.op_type == "Gemm":
+            follower = _foldable(model, node, constants)
+            if follower is not None:
+                arguments = _fold(arithmetic, node, arguments, follower, values)
+                folded.add(follower.output[0])
+                values[follower.output[0]] = _gemm(arithmetic, arguments, attributes | {"transB": 0})
+                continue
+        if node.op_type == "Mul" and (x := _argument_of_silu(model, node)) is not None:
+            values[node.output[0]] = arithmetic.function("Silu", values[x])
+            continue
+        if node.op_type == "Scan":
+            found = _scan(attributes, values, arguments, arithmetic, constants)
+            values |= zip(node.output, found, strict=True)
+            continue
+        compute = OPERATORS[node.op_type]
+        if node.op_type == "Div" and node.input[1] not in constants:
+            compute = _binary(np.divide)  # nobody multiplies by the reciprocal of what is computed
+        found = compute(arithmetic, arguments, attributes)
+        several = node.op_type in ("Split", "TopK", "LSTM", "GRU")
+        values |= zip(node.output, found, strict=False) if several else {node.output[0]: found}
+
+
+def _scan(attributes: Attributes, outer: dict[str, Any], x: list[Array], a: Arithmetic, constants: set[str]) -> list:
+    """Return the last states of a step that is repeated along the first axis, and its further results, stacked."""
+    body, count = attributes["body"], attributes["num_scan_inputs"]
+    names = [value.name for value in body.input]
+    states, series = x[:-count], x[-count:]
+    kept: list[list[Array]] = [[] for _ in body.output[len(states) :]]
+    for index in range(len(series[0])):
+        values = outer | dict(zip(names, [*states, *(one[index] for one in series)], strict=True))
+        _compute(body, values, a, constants)
+        found = [values[value.name] for value in body.output]
+        states = found[: len(states)]
+        for steps, one in zip(kept, found[len(states) :], strict=True):
+            steps.append(one)
+    return [*states, *(np.stack(steps) for steps in kept)]
 
 
 def _without_probabilities(model: onnx.GraphProto) -> None:
@@ -58,7 +82,8 @@ def _without_probabilities(model: onnx.GraphProto) -> None:
     for index in reversed(range(len(model.node))):
         node = model.node[index]
         if needed & {*node.output}:
-            needed |= {*node.input}
+            bodies = [attribute.g for attribute in node.attribute]
+            needed |= {*node.input, *(name for body in bodies for inner in body.node for name in inner.input)}
         else:
             del model.node[index]
 
@@ -72,9 +97,8 @@ def _argument_of_silu(model: onnx.GraphProto, product: onnx.NodeProto) -> str | 
     return None
 
 
-def _foldable(model: onnx.GraphProto, gemm: onnx.NodeProto) -> onnx.NodeProto | None:
+def _foldable(model: onnx.GraphProto, gemm: onnx.NodeProto, constants: set[str]) -> onnx.NodeProto | None:
     """Return the only consumer of a Gemm if it is an affine map with constants."""
-    constants = {i.name for i in model.initializer}
     users = [node for node in model.node if gemm.output[0] in node.input]
     if len(users) != 1 or users[0].op_type not in ("BatchNormalization", "Mul", "Add"):
         return None
@@ -358,7 +382,72 @@ def _softsign(a: Arithmetic, x: list[Array], _: Attributes) -> Array:
     return a.rounded(value / total)
 
 
+def _recurrent(cell: Callable[..., list[Array]], states: int) -> Callable[..., Array]:
+    """An operator that repeats a cell over the first axis, in one direction or in both."""
+
+    def run(a: Arithmetic, x: list[Array], attributes: Attributes) -> list[Array]:
+        direction, hidden = attributes.get("direction", b"forward"), attributes["hidden_size"]
+        given = [*x, *[None] * 7]
+        zero = np.zeros((len(x[1]), x[0].shape[1], hidden), x[0].dtype)
+        first = [zero if state is None else state for state in given[5 : 5 + states]]
+        everything, last = [], []
+        for index in range(len(x[1])):
+            backwards = direction == b"reverse" or index == 1
+            state, steps = [one[index] for one in first], []
+            for row in x[0][::-1] if backwards else x[0]:
+                state = cell(a, row, state, [x[1][index], x[2][index], *np.split(x[3][index], 2)])
+                steps.append(state[0])
+            everything.append(np.stack(steps[::-1] if backwards else steps))
+            last.append(state)
+        return [np.stack(everything, 1), *(np.stack(one) for one in zip(*last, strict=True))]
+
+    return run
+
+
+def _gate_sums(a: Arithmetic, x: Array, h: Array, constants: list[Array]) -> Array:
+    """W x + R h + Wb + Rb: as one sum with the biases added first, or as two sums that are added."""
+    weights, recurrent, first, second = constants
+    if isinstance(a, Compliant) and a.fold:
+        bias = a.rounded(first.astype(np.float64) + second)
+        return a.dot(np.concatenate([x, h], 1), np.concatenate([weights, recurrent], 1).T, bias)
+    parts = a.dot(x, weights.T, first), a.dot(h, recurrent.T, second)
+    return a.rounded(parts[0].astype(np.float64) + parts[1])
+
+
+def _times(a: Arithmetic, first: Array, second: Array) -> Array:
+    return a.rounded(a.read(first).astype(np.float64) * a.read(second))
+
+
+def _lstm_cell(a: Arithmetic, x: Array, states: list[Array], constants: list[Array]) -> list[Array]:
+    i, o, f, g = np.split(_gate_sums(a, x, states[0], constants), 4, 1)
+    kept, taken = a.function("Sigmoid", f), a.function("Sigmoid", i)
+    new = _times(a, taken, a.function("Tanh", g)).astype(np.float64)
+    if isinstance(a, Compliant) and a.fused:
+        c = a.rounded(kept.astype(np.float64) * states[1] + new)
+    else:
+        c = a.rounded(_times(a, kept, states[1]) + new)
+    return [_times(a, a.function("Sigmoid", o), a.function("Tanh", c)), c]
+
+
+def _gru_cell(a: Arithmetic, x: Array, states: list[Array], constants: list[Array]) -> list[Array]:
+    """The last line as it is written, or where constants are folded as n + z (h - n)."""
+    (h,) = states
+    size = h.shape[1]
+    z, r = np.split(_gate_sums(a, x, h, [one[: 2 * size] for one in constants]), 2, 1)
+    z, r = a.function("Sigmoid", z), a.function("Sigmoid", r)
+    weights, recurrent, first, second = (one[2 * size :] for one in constants)
+    reset = _times(a, r, a.dot(h, recurrent.T, second)).astype(np.float64)
+    n = a.function("Tanh", a.rounded(a.dot(x, weights.T, first) + reset))
+    if isinstance(a, Compliant) and a.fold:
+        apart = a.rounded(h.astype(np.float64) - n)
+        return [a.rounded(_times(a, z, apart).astype(np.float64) + n)]
+    rest = a.rounded(1 - z.astype(np.float64))
+    return [a.rounded(_times(a, rest, n).astype(np.float64) + _times(a, z, h))]
+
+
 OPERATORS: dict[str, Callable[..., Array]] = {
+    "LSTM": _recurrent(_lstm_cell, 2),
+    "GRU": _recurrent(_gru_cell, 1),
     "Gemm": _gemm,
     "MatMul": lambda a, x, attributes: a.dot(x[0], x[1], None),
     "LayerNormalization": _layer_norm,
@@ -409,7 +498,7 @@ OPERATORS: dict[str, Callable[..., Array]] = {
     "CumSum": _cumulative,
     "Resize": _resize,
     "Pad": _pad,
-    "Split": lambda a, x, attributes: np.split(x[0], 2, axis=attributes["axis"]),
+    "Split": lambda a, x, attributes: np.split(x[0], np.cumsum(x[1])[:-1] if len(x) > 1 else 2, attributes["axis"]),
     "ConvTranspose": _conv_transpose,
     "TopK": _largest,
     "ScatterElements": _scatter,

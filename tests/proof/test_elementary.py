@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from parity_export.error_bounds.elementary_functions import accuracy
 from parity_export.error_bounds.operators import sigmoid, tanh, thresholded_softplus
 from parity_export.error_bounds.registry import ELEMENTARY
+from parity_runtime.inference import probability_bound
 
 DENSE = torch.linspace(-30, 30, 3_000_001, dtype=torch.float64)
 
@@ -76,3 +78,7 @@ def test_the_float64_values_are_those_of_more_digits(name: str) -> None:
     for x, value in zip(rows.tolist(), found.tolist(), strict=True):
         exact = precise(mpmath.mpf(x))
         assert abs(value - float(exact)) <= 2.0**-45 * (abs(float(exact)) + 2.0**-30), (name, x)
+
+
+def test_the_runtime_knows_how_exact_an_exponential_is() -> None:
+    assert accuracy("Exp").alpha == probability_bound.EXP_ERROR * 2.0**-24

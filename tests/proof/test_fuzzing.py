@@ -31,7 +31,9 @@ def test_no_onnxruntime_leaves_an_error_bound_on_a_random_graph(backends: Backen
 
 def test_a_rule_that_claims_too_much_is_found(backends: Backends, monkeypatch: pytest.MonkeyPatch) -> None:
     """The search itself must be able to fail."""
-    monkeypatch.setattr("parity_export.error_bounds.operators.shared.inner_products.gamma", lambda n: n * 2.0**-34)
+    monkeypatch.setattr(
+        "parity_export.error_bounds.operators.shared.inner_products.of_a_sum", lambda n, spare: (n * 2.0**-34, 0.0)
+    )
     monkeypatch.setattr("parity_export.error_bounds.elementary_functions.accuracy", lambda name: Accuracy(0.0, 0.0))
     assert search(backends, 100_000, seed=7).violations
 

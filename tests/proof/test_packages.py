@@ -191,7 +191,7 @@ MIDDLES = [
     (nn.Softplus(),), (nn.Mish(),), (nn.Hardswish(),), (nn.Hardsigmoid(),), (nn.Hardtanh(),), (nn.LeakyReLU(0.25),),
     (nn.PReLU(),), (nn.GELU("tanh"),), (nn.BatchNorm1d(6), nn.ReLU()), (nn.ReLU(), nn.Dropout(0.5)),
 ]  # fmt: skip
-FEW_MIDDLES = {"BatchNorm1d", "ELU", "GELU", "Hardswish", "Softplus", "Tanh"}
+FEW_MIDDLES = {"BatchNorm1d", "GELU", "Hardswish", "Tanh"}
 
 
 @pytest.mark.parametrize("middle", sampled(MIDDLES, FEW_MIDDLES, lambda middle: type(middle[0]).__name__))
@@ -433,7 +433,7 @@ def test_the_sigmoid_that_a_module_ends_in_is_told_from_those_before_it(
     assert derive_bounds(attach_head(trace(source, ExportOptions()))).model.torch_gaps == []
 
 
-@pytest.mark.parametrize("certified", [True, False])
+@pytest.mark.parametrize("certified", [True, pytest.param(False, marks=pytest.mark.soak)])
 def test_certify_of_images_says_where_their_proofs_are_found(parity, tmp_path: Path, certified: bool) -> None:
     module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
     spec = OutputSpec("multiclass", output="logits")

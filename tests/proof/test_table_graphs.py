@@ -1,6 +1,6 @@
 """Certified graphs of tables with text and timestamps: what is claimed holds, and no other encoder passes for ours."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import onnx
@@ -18,6 +18,7 @@ from parity_runtime import Feature
 from parity_runtime.feature import MISSING_TIMESTAMP
 from tests.export.table_models import AGE, ALL, CITY, JOINED, MEMBER, PLAN, table_contract, table_rows
 from tests.export.test_encoder import changed, encoded_graph, node_of
+from tests.soak import sampled
 
 _TABLES = {
     "every kind": ALL,
@@ -28,10 +29,10 @@ _TABLES = {
 }
 
 
-@pytest.mark.parametrize("features", _TABLES.values(), ids=_TABLES.keys())
-def test_the_bounds_hold_on_every_probe_and_speak_for_torch(features: Sequence[Feature]) -> None:
+@pytest.mark.parametrize("name", sampled(_TABLES, {"every kind", "timestamps alone"}))
+def test_the_bounds_hold_on_every_probe_and_speak_for_torch(name: str) -> None:
     """Texts, moments at the ends of int64, missing cells: no engine leaves its error bound."""
-    graph = encoded_graph(features)
+    graph = encoded_graph(_TABLES[name])
     report = derive_bounds(graph)
     result = run_gate(graph, None, report.exact_bounds())
     assert result.report.passed, result.report.reasons()

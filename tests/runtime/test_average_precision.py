@@ -3,6 +3,7 @@ import pytest
 
 from parity_runtime.evaluation.average_precision import average_precision
 from parity_runtime.evaluation.ranking import AllScores, ScoreBins
+from tests.soak import sampled
 
 SAME = 1e-12
 """How far it may be from scikit-learn's: both round a float64 sum of some hundred rows."""
@@ -40,7 +41,7 @@ def test_rows_of_one_kind_have_none(positive: list[bool]) -> None:
 
 
 @pytest.mark.parametrize("power", [1, 3])
-@pytest.mark.parametrize("columns", [1, 3, 2000])
+@pytest.mark.parametrize("columns", sampled([1, 3, 300, 2000], {"1", "3", "300"}))
 @pytest.mark.parametrize("decimals", [2, 5, 9])
 def test_binned_it_is_as_far_from_the_exact_one_as_it_says(columns: int, power: int, decimals: int) -> None:
     random = np.random.default_rng(power)
@@ -55,7 +56,7 @@ def test_binned_it_is_as_far_from_the_exact_one_as_it_says(columns: int, power: 
     average, error = found["average_precision"], found["average_precision_error"]
     assert wanted is not None and average is not None and error is not None
     assert abs(average - wanted) <= error
-    assert error < (0.5 if columns == 2000 else 0.02 if decimals > 2 else 0.06)  # 0.5: of 0.3 % of rows, in few bins
+    assert error < (0.5 if columns >= 300 else 0.02 if decimals > 2 else 0.06)  # 0.5: of 0.3 % of rows, in few bins
 
 
 @pytest.mark.parametrize("order", ["best", "worst"])

@@ -151,7 +151,7 @@ def test_a_package_is_beside_the_constant_that_its_run_was_beside(
     table = prices_table(tmp_path / "t.csv")
     trained = parity("train", table, "--target", "price", "--loss", loss, "--epochs", 2, "--out", tmp_path / "run")
     assert trained.code == 0 and f"always predicting the training {name}" in trained.out, trained
-    assert parity("export", tmp_path / "run", tmp_path / "package", "--no-plots").code == 0
+    assert parity("export", tmp_path / "run", tmp_path / "package", "--no-plots", "--effort", "quick").code == 0
     contract = json.loads((tmp_path / "package" / "contract.json").read_text())
     assert contract.get("objective") == objective and ("objective" in contract) == (objective is not None)
     evaluated = parity("evaluate", tmp_path / "package", tmp_path / "run" / "test.csv", "--json")

@@ -56,7 +56,7 @@ def test_a_row_without_a_target_is_counted_and_evaluated_without(parity, tmp_pat
     trained = parity("train", path, "--target", "price", "--out", tmp_path / "run", "--epochs", 2)
     assert trained.code == 0 and "regression: 1 feature" in trained.err
     assert "1 row has no price and is left out (NA: 1)" in trained.err
-    assert parity("export", tmp_path / "run", tmp_path / "package", "--no-plots").code == 0
+    assert parity("export", tmp_path / "run", tmp_path / "package", "--no-plots", "--effort", "quick").code == 0
     evaluated = parity("evaluate", tmp_path / "package", path, "--json")
     assert (json.loads(evaluated.out)["rows"], json.loads(evaluated.out)["without_target"]) == (59, 1)
     assert "1 row has no price and is left out" in parity("evaluate", tmp_path / "package", path).err
@@ -107,7 +107,7 @@ def test_a_package_reads_missing_cells_as_it_was_trained_to(parity, tmp_path: Pa
     told = ("--missing-values", "absent,-999")
     trained = parity("train", path, "--target", "kind", "--out", tmp_path / "run", "--epochs", 1, *told)
     assert trained.code == 0 and "binary (None, some)" in trained.err
-    assert parity("export", tmp_path / "run", tmp_path / "package", "--no-plots").code == 0
+    assert parity("export", tmp_path / "run", tmp_path / "package", "--no-plots", "--effort", "quick").code == 0
     contract = json.loads((tmp_path / "package" / "contract.json").read_text())
     assert contract["missing_values"] == ["absent", "-999"]
     evaluated = json.loads(parity("evaluate", tmp_path / "package", path, "--json").out)
@@ -234,7 +234,10 @@ def test_semicolons_and_decimal_commas_are_found_in_every_command(parity, tmp_pa
     trained = parity("train", path, "--target", "price", "--out", tmp_path / "run", "--epochs", 1)
     assert trained.code == 0 and said in trained.err and "2 features" in trained.err
     assert TableDataset(path, TableSettings("price")).data[0].tolist() == [50, 0.5]
-    assert parity("export", tmp_path / "run", tmp_path / "package", "--no-plots", "--certified").code == 0
+    assert (
+        parity("export", tmp_path / "run", tmp_path / "package", "--no-plots", "--effort", "quick", "--certified").code
+        == 0
+    )
     for command in ("predict", "evaluate", "certify"):
         options = ("--columns", "size,share") if command == "predict" else ()
         done = parity(command, tmp_path / "package", path, *options)
@@ -265,7 +268,7 @@ def test_an_index_is_left_out_named_and_passes_through(parity, tmp_path: Path) -
     path = write_table(tmp_path / "t.csv", {"": range(60), "size": SIZES, "price": PRICES})
     trained = parity("train", path, "--target", "price", "--out", tmp_path / "run", "--epochs", 1)
     assert "1 feature" in trained.err and "the unnamed first column is an index and is left out" in trained.err
-    assert parity("export", tmp_path / "run", tmp_path / "package", "--no-plots").code == 0
+    assert parity("export", tmp_path / "run", tmp_path / "package", "--no-plots", "--effort", "quick").code == 0
     answered = parity("predict", tmp_path / "package", path, "--columns", ",size").out.splitlines()
     assert answered[:2] == [",size", "0,50"]
     named = pyarrow.table({"size": SIZES, "price": PRICES, "__index_level_0__": list(range(60))})

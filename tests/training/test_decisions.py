@@ -68,11 +68,11 @@ def test_logits_that_are_far_too_large_get_the_highest_temperature() -> None:
 
 @pytest.mark.slow
 def test_a_temperature_is_a_buffer_that_travels_into_the_package(parity, noisy: Path, tmp_path: Path) -> None:
-    options = ("--target", "kind", "--epochs", 150, "--patience", 150, "--arg", "hidden=[64,64]")
+    options = ("--target", "kind", "--epochs", 50, "--patience", 50, "--arg", "hidden=[64,64]")
     for name, more in (("plain", ()), ("calibrated", ("--calibrate",))):
         answer = parity("train", noisy, *options, *more, "--out", tmp_path / name)
         assert answer.code == 0, answer.err
-        assert parity("export", tmp_path / name, tmp_path / f"{name}-p", "--no-plots", "--certified").code == 0
+        assert parity("export", tmp_path / name, tmp_path / f"{name}-p", "--no-plots", "--effort", "quick").code == 0
     evaluation = json.loads((tmp_path / "calibrated" / "evaluation.json").read_text())
     assert evaluation["temperature"] != 1
     state = Run.open(tmp_path / "calibrated").state_dict()
@@ -147,7 +147,7 @@ def test_a_threshold_for_a_goal_is_in_the_contract_and_counts_when_it_is_evaluat
     contract = Run.open(tmp_path / "run").recipe.contract
     assert contract.threshold == evaluation["threshold"]["value"] != 0.5
     assert evaluation["threshold"]["recall"] >= 0.9 and evaluation["recall"] > 0.7
-    assert parity("export", tmp_path / "run", tmp_path / "p", "--no-plots").code == 0
+    assert parity("export", tmp_path / "run", tmp_path / "p", "--no-plots", "--effort", "quick").code == 0
     evaluated = json.loads(parity("evaluate", tmp_path / "p", tmp_path / "run" / "test.csv", "--json").out)
     assert evaluated["confusion"] == evaluation["confusion"]
 
@@ -196,7 +196,7 @@ def test_a_cross_validation_that_is_killed_goes_on_with_the_folds_that_are_left(
     warm: WarmProcess, noisy: Path, tmp_path: Path
 ) -> None:
     def command(out: Path, *more: str) -> list[object]:
-        return ["train", noisy, "--target", "kind", "--epochs", "40", "--folds", "5", "--out", out, *more]
+        return ["train", noisy, "--target", "kind", "--epochs", "20", "--folds", "3", "--out", out, *more]
 
     assert warm.run(command(tmp_path / "whole")).returncode == 0
     for number in (signal.SIGKILL, signal.SIGTERM):

@@ -43,7 +43,7 @@ def train(parity, table: Path, out: Path, *options: object) -> Run:  # type: ign
 def test_a_quantile_is_above_as_many_rows_as_it_says(parity, table: Path, tmp_path: Path) -> None:
     run = train(parity, table, tmp_path / "run", "--target", "cost", "--loss", "quantile=0.9", "--epochs", 60)
     assert run.recipe.training["loss"] == "quantile=0.9"
-    assert parity("export", run.path, tmp_path / "p", "--no-plots").code == 0
+    assert parity("export", run.path, tmp_path / "p", "--no-plots", "--effort", "quick").code == 0
     rows = np.genfromtxt(table, delimiter=",", skip_header=1)
     found = Predictor(tmp_path / "p").predict(rows[:, :2].astype(np.float32))
     assert 0.85 < (rows[:, 3] <= np.ravel(found)).mean() < 0.95
@@ -52,7 +52,7 @@ def test_a_quantile_is_above_as_many_rows_as_it_says(parity, table: Path, tmp_pa
 def test_a_poisson_regression_predicts_rates_that_are_positive(parity, table: Path, tmp_path: Path) -> None:
     run = train(parity, table, tmp_path / "run", "--target", "visits", "--loss", "poisson", "--epochs", 60)
     assert run.recipe.preprocessing is not None and run.recipe.preprocessing["link"] == "log"
-    assert parity("export", run.path, tmp_path / "p", "--no-plots").code == 0
+    assert parity("export", run.path, tmp_path / "p", "--no-plots", "--effort", "quick").code == 0
     grid = np.linspace(-2, 2, 9, dtype=np.float32)
     found = np.ravel(Predictor(tmp_path / "p").predict(np.stack([grid, np.zeros(9, np.float32)], axis=1)))
     assert (found > 0).all()
@@ -62,7 +62,7 @@ def test_a_poisson_regression_predicts_rates_that_are_positive(parity, table: Pa
 def test_several_targets_are_one_model(parity, table: Path, tmp_path: Path) -> None:
     run = train(parity, table, tmp_path / "run", "--target", "cost", "--target", "length", "--epochs", 40)
     assert run.recipe.contract.targets == ("cost", "length")
-    assert parity("export", run.path, tmp_path / "p", "--no-plots").code == 0
+    assert parity("export", run.path, tmp_path / "p", "--no-plots", "--effort", "quick").code == 0
     rows = np.genfromtxt(table, delimiter=",", skip_header=1)
     found = Predictor(tmp_path / "p").predict(rows[:, :2].astype(np.float32))
     assert found.shape == (ROWS, 2)

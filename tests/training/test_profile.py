@@ -66,7 +66,7 @@ def test_a_run_and_its_package_carry_the_profile(parity, table: Path, tmp_path: 
         "train", table, "--target", target, "--drop-columns", other, "--epochs", 1, "--out", tmp_path / "run"
     )
     assert trained.code == 0, trained
-    exported = parity("export", tmp_path / "run", tmp_path / "package", "--no-plots")
+    exported = parity("export", tmp_path / "run", tmp_path / "package", "--no-plots", "--effort", "quick")
     assert exported.code == 0, exported
     data = (tmp_path / "run" / "profile.json").read_bytes()
     assert (tmp_path / "package" / "profile.json").read_bytes() == data
@@ -98,7 +98,7 @@ def test_a_run_without_a_profile_gives_a_package_without_one(tmp_path: Path) -> 
     run = train_xor(tmp_path / "run", XORSettings(size=200, epochs=1))
     (run.path / "profile.json").unlink()
     assert Run.open(run.path).profile() is None
-    exported = export_package(source_from_run(run), tmp_path / "package", ExportOptions(plots=False))
+    exported = export_package(source_from_run(run), tmp_path / "package", ExportOptions(plots=False, effort="quick"))
     assert "profile.json" not in Package.open(exported.path).entries
     assert read_profile(exported.path) is None
 

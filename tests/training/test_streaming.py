@@ -335,7 +335,7 @@ def test_a_full_disk_is_said(tmp_path: Path) -> None:
     assert "rows cannot be kept in" in done.stderr and "File too large" in done.stderr
 
 
-NETWORK = ("--target", "dear", "--memory", "1MiB", "--epochs", "4", "--batch-size", "8", "--arg", "hidden=[16]")
+NETWORK = ("--target", "dear", "--memory", "1MiB", "--epochs", "2", "--batch-size", "8", "--arg", "hidden=[16]")
 
 
 @pytest.fixture(scope="module")

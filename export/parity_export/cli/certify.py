@@ -13,6 +13,8 @@ import click
 from parity_export.artifacts import BAND, band
 from parity_export.error_bounds.certificate import DRAWN_ROWS, Certificate, UncertifiedRow, drawn_chunks, table_chunks
 from parity_export.error_bounds.certified_model import CertifiedModel
+from parity_export.error_bounds.low_precision.low_precision_model import LowerPrecision, LowPrecisionModel
+from parity_export.error_bounds.precision import PRECISIONS
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import operators_option, package_argument
 from parity_runtime.cli.table_options import read_options, table_file, table_options
@@ -40,20 +42,31 @@ _LISTED = 10  # features or numbers of a row
     type=click.Path(path_type=Path),
     help="A folder of its own for the rows that are not proven, and the picture.",
 )
+@click.option(
+    "--precision",
+    type=click.Choice(list(PRECISIONS)),
+    help="Say instead which labels stay the same where the model is computed in this format.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @operators_option
 @table_options
-def certify(package: Path, table: str | None, out: Path | None, as_json: bool, **options: Any) -> None:
+def certify(
+    package: Path, table: str | None, out: Path | None, precision: LowerPrecision | None, as_json: bool, **options: Any
+) -> None:
     """Say which labels of PACKAGE no compliant backend can change, over the rows of TABLE.
 
     TABLE is CSV, JSON Lines, .npy, Parquet or Arrow; - is stdin.
 
     Without a TABLE rows are drawn evenly over what the features ranged over in training, and a quarter beyond.
     A package without a certified graph is certified in memory, and stays as it is. docs/proof.md says what is proven.
+
+    With --precision a label is certified where every evaluation in that format gives the one that float32 gives:
+    float16 and bfloat16 round constants, inputs and every operator's result, tf32 the factors of products and
+    convolutions, and all of them add up in float32.
     """
     _check_out(out, package)
-    opened, model = _open(package, options.pop("allow_operators"))
-    _refuse_other_inputs(opened)
+    opened, model = _open(package, options.pop("allow_operators"), precision)
+    _refuse_other_inputs(opened, precision)
     reading = read_options(options)
     if table is None and reading != ReadOptions():
         raise click.UsageError("how a table is written is for a TABLE, and there is none")
@@ -101,22 +114,29 @@ def _check_out(out: Path | None, package: Path) -> None:
     refuse_unwritable(target)
 
 
-def _open(path: Path, allowed: tuple[str, ...]) -> tuple[Package, CertifiedModel]:
+def _open(path: Path, allowed: tuple[str, ...], precision: LowerPrecision | None) -> tuple[Package, CertifiedModel]:
     """Return a package and its certified graph: of one package, although an export may replace it meanwhile."""
-    package, model = Package.open(path), CertifiedModel.open(path, allowed)
+    package = Package.open(path)
+    if precision is None:
+        model = CertifiedModel.open(path, allowed)
+    else:
+        model = LowPrecisionModel.open_lower(path, precision, allowed)
     if package.was_replaced():
         raise InputError(f"{path} was replaced while it was read; give the command again")
     return package, model
 
 
-def _refuse_other_inputs(package: Package) -> None:
+def _refuse_other_inputs(package: Package, precision: LowerPrecision | None) -> None:
     """Refuse a model of images or other tensors, of which a table has no rows, and say where its proofs are found."""
     contract = package.contract
     if contract.features:
         return
-    certified = "certified" in contract.graphs
+    certified = "certified" in contract.graphs or precision is not None
     first = "" if certified else "export it with parity export ... --certified --force, then "
-    call = f"Predictor({str(package.path)!r}, certified=True).run({{{contract.inputs[0].name!r}: ...}})"
+    inputs = f"{{{contract.inputs[0].name!r}: ...}}"
+    call = f"Predictor({str(package.path)!r}, certified=True).run({inputs})"
+    if precision is not None:
+        call = f"LowPrecisionModel.open_lower({str(package.path)!r}, {precision!r}).on_inputs()({inputs})"
     raise InputError(
         f"{contract.name} takes {', '.join(map(str, contract.inputs))}, and certify takes rows of a table; {first}give "
         f"inputs of your own in Python: {call} returns error_bound{' and certified' * contract.is_classifier}"
@@ -135,10 +155,13 @@ def _summary(contract: ModelContract, figures: dict[str, Any], where: str) -> li
     """Return what was found, for a person."""
     what = "labels are certified" if contract.is_classifier else "values have a proven error bound"
     unit = "of a logit" if contract.is_classifier else "in the targets' own unit"
+    lower = f" in {figures['precision']}" if "precision" in figures else ""
+    changed = [f"{figures['changed']} labels are proven to be others{lower}"] if figures.get("changed") else []
     return [
-        f"{contract.name}: {figures['certified']} of {figures['rows']} {what} "
+        f"{contract.name}: {figures['certified']} of {figures['rows']} {what}{lower} "
         f"({100 * figures['share']:.4f} %), over {where}",
-        f"error bound {unit}: at most {figures['largest_bound']:.3g}, median {figures['median_bound']:.3g}",
+        *changed,
+        f"error bound {unit}{lower}: at most {figures['largest_bound']:.3g}, median {figures['median_bound']:.3g}",
     ]
 
 

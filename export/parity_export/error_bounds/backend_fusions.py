@@ -30,7 +30,7 @@ EXACT_FUSIONS = {
     "SkipSimplifiedLayerNormalization": "the same of a sum",
     "Upsample": "a Resize that repeats elements (shared/tiles.py), or with the channels in blocks",
     "ReorderInput": "moves elements", "ReorderOutput": "moves elements",
-    **dict.fromkeys(("Reshape", "Transpose", "Slice", "Split", "Squeeze", "Unsqueeze", "Expand", "Identity"),
+    **dict.fromkeys(("Reshape", "Transpose", "Slice", "Gather", "Split", "Squeeze", "Unsqueeze", "Expand", "Identity"),
                     "moves elements"),
 }  # fmt: skip
 """Operators that onnxruntime may put in for others, and why each computes what the graph says, by the rules
@@ -66,8 +66,8 @@ def refuse_inexact_fusions(graph: OnnxGraph, outputs: Sequence[str], bounded: Co
 
 
 def _needed(graph: onnx.GraphProto, outputs: Sequence[str]) -> list[onnx.NodeProto]:
-    """Return the nodes that some outputs are computed by."""
-    producers = {name: node for node in graph.node for name in node.output}
+    """Return the nodes that some outputs are computed by, those of a step that a Scan repeats among them."""
+    producers = {name: node for node in _all(graph) for name in node.output}
     found: dict[str, onnx.NodeProto] = {}
     waiting = list(outputs)
     while waiting:
@@ -75,7 +75,15 @@ def _needed(graph: onnx.GraphProto, outputs: Sequence[str]) -> list[onnx.NodePro
         if node is not None and node.output[0] not in found:
             found[node.output[0]] = node
             waiting += node.input
+            waiting += [value.name for attribute in node.attribute for value in attribute.g.output]
     return list(found.values())
+
+
+def _all(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            yield from _all(attribute.g)
 
 
 def _names(node: onnx.NodeProto) -> Iterator[str]:

@@ -29,16 +29,18 @@ class Folding:
     """What a value must be known by if a backend may fold a following affine map into the linear map that gives it.
 
     Attributes:
-        roundings: n; the error bound of the value is at least gamma_n times the sum of its terms' magnitudes.
+        roundings: n; of the sum of its terms' magnitudes the error bound holds as much as `rounding_model.of_a_sum`.
         smallest: the smallest magnitude of a weight that is not zero.
         largest: the largest magnitude of a weight.
         alpha: the smallest and the largest scalar that may be multiplied by at the end.
+        spare: how many roundings more of each term the error bound pays for already.
     """
 
     roundings: int
     smallest: float
     largest: float
     alpha: tuple[float, float] = (1.0, 1.0)
+    spare: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The graph that is being certified: what is known of its values, and how nodes are added."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +9,10 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from parity_export.error_bounds.adjoints.adjoint import Step
+from parity_export.error_bounds.adjoints.rows import Rows
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.errors import CannotCertifyError, refusal
+from parity_export.error_bounds.precision import FLOAT32, Precision
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U, upward
 from parity_export.graph.nodes import ConstantPool
 
@@ -21,25 +23,42 @@ class BoundBuilder:
     """A graph, the error bounds of its float values, and its constants.
 
     Args:
-        graph: nodes are appended to it, their names begin with ``error_bound.``.
+        graph: nodes are appended to it.
         takers: how often each value is taken on the way to the answer, for a backward pass; None without one.
+        precision: that the bounded evaluations may compute in.
+        names: that those of nodes begin with; others for each builder of a graph.
 
     Attributes:
+        precision: as given.
+        overflow: tensors that are infinite in rows where a value may leave the range of the precision's format, else 0.
         initializer: returns the constant of an array as it is; one for equal ones.
         backwards: whether rules record their steps (`adjoints.steps`).
         takers: as given.
         steps: of the operators that a backward pass goes through, by their results.
         handed_on: values whose own error stands in that of the operator that takes them.
         seeds: how many adjoints of each value the pass carries.
-        prepaid: at least gamma of the sums of every linear map, the other way round.
+        rows: where those of the batch stand in values, where that is known (`adjoints.rows`).
+        paid: what the backward pass has paid for on its way, in units, each ``[batch or 1, seeds, 1]``.
+        prepaid: at least gamma of the sums of every linear map, the other way round, times || |W| || / ||W||.
+        prefix: what the names of nodes begin with.
+        apply: asks the rule of a node that a rule has written; set by who knows all rules.
     """
 
-    def __init__(self, graph: ir.Graph, takers: Mapping[ir.Value, int] | None = None) -> None:
-        self._graph = graph
+    def __init__(
+        self,
+        graph: ir.Graph,
+        takers: Mapping[ir.Value, int] | None = None,
+        precision: Precision = FLOAT32,
+        names: str = "error_bound.",
+    ) -> None:
+        self._graph, self.prefix = graph, names
+        self.precision, self.overflow = precision, list[ir.Value]()
         self.backwards, self.takers = takers is not None, {} if takers is None else takers
         self.steps: dict[ir.Value, Step] = {}
         self.handed_on: set[ir.Value] = set()
         self.seeds, self.prepaid = 1, 0.0
+        self.rows: dict[ir.Value, Rows] = {}
+        self.paid: list[ir.Value] = []
         self._once: dict[tuple[str, tuple[ir.Value, ...]], ir.Value] = {}
         self._bounds: dict[ir.Value, Bound] = {}
         self._folded: dict[ir.Value, NDArray[Any]] = {}
@@ -47,10 +66,19 @@ class BoundBuilder:
         self._chosen: set[ir.Value] = set()
         self._begins: set[ir.Value] = set()
         self._least: dict[ir.Value, float] = {}
-        self.initializer = ConstantPool(graph, "error_bound.").value
+        self.initializer = ConstantPool(graph, names).value
         self._magnitudes: dict[ir.Value, ir.Value] = {}
         self._lengths: dict[tuple[ir.Value, tuple[int, ...]], ir.Value] = {}
         self._count = 0
+        self.apply: Callable[[BoundBuilder, ir.Node], None] = _unknown
+
+    def within(self, body: ir.Graph) -> "BoundBuilder":
+        """Return what builds the body of a node of this graph; their constants are this graph's."""
+        inner = BoundBuilder(body, precision=self.precision, names=f"{self.prefix}{self._count}.")
+        inner.initializer = self.initializer
+        inner._folded, inner._rounded, inner.apply = self._folded, self._rounded, self.apply
+        self._count += 1
+        return inner
 
     def constant(self, value: ir.Value | None, *, masks: bool = False) -> NDArray[Any] | None:
         """Return what a value is in every evaluation; None if it is computed.
@@ -138,8 +166,10 @@ class BoundBuilder:
     def begin(self, value: ir.Value, bound: Bound) -> None:
         """Record the error bound of a value that an evaluation begins with: an input, or elements of inputs.
 
-        Every evaluation reads the same numbers there, but for a flush, and NaN in the same places.
+        Every evaluation reads the same numbers there, but for a flush, and NaN in the same places. A backward pass ends
+        there: what was taken out of an input does not depend on what is missing elsewhere in it.
         """
+        self.steps.pop(value, None)
         self._begins.add(value)
         self._bounds[value] = bound
 
@@ -169,6 +199,11 @@ class BoundBuilder:
                 norm = replace(norm, beside=total, relative=relative, constant=constant)
             self._bounds[value] = Bound(total, scale, folding=bound.folding, factor=bound.factor, norm=norm)
         return total, scale
+
+    def absolute(self, value: ir.Value, times: float = 1.0) -> ir.Value:
+        """Return so many times the error bound of a value, in the value's own unit."""
+        total, scale = self.tensor(value)
+        return self.emit("Mul", [total, self.number(times * UNIT * scale * (1 + 8 * U))])
 
     def summed(self, value: ir.Value, bound: Bound) -> tuple[ir.Value, float]:
         """Return an error bound of a value as `tensor` does, also one that is not its whole one."""
@@ -218,13 +253,26 @@ class BoundBuilder:
 
     def topmost(self, value: ir.Value, count: int) -> ir.Value:
         """Return the places of the largest numbers along the last axis."""
-        name = f"error_bound.TopK_{self._count}"
+        return self.several("TopK", [value, self.initializer(np.array([count]))], ("values", "places"))[1]
+
+    def several(
+        self, op_type: str, inputs: Sequence[ir.Value], kinds: Sequence[str], attributes: Any = None
+    ) -> Sequence[ir.Value]:
+        """Append a node with several outputs and return those.
+
+        Args:
+            op_type: its operator.
+            inputs: of it.
+            kinds: what the outputs' names end in.
+            attributes: of it.
+        """
+        name = f"{self.prefix}{op_type}_{self._count}"
         self._count += 1
-        node = ir.node("TopK", [value, self.initializer(np.array([count]))], num_outputs=2, name=name)
-        for output, kind in zip(node.outputs, ("values", "places"), strict=True):
+        node = ir.node(op_type, inputs, attributes, num_outputs=len(kinds), name=name)
+        for output, kind in zip(node.outputs, kinds, strict=True):
             output.name = f"{name}.{kind}"
         self._graph.append(node)
-        return node.outputs[1]
+        return node.outputs
 
     def once(self, op_type: str, inputs: Sequence[ir.Value]) -> ir.Value:
         """Append a node without attributes, unless it is there already."""
@@ -235,9 +283,13 @@ class BoundBuilder:
 
     def emit(self, op_type: str, inputs: Sequence[ir.Value | None], attributes: Any = None) -> ir.Value:
         """Append a node with one output and return that."""
-        name = f"error_bound.{op_type}_{self._count}"
+        name = f"{self.prefix}{op_type}_{self._count}"
         self._count += 1
         node = ir.node(op_type, inputs, attributes, name=name)
         node.outputs[0].name = name
         self._graph.append(node)
         return node.outputs[0]
+
+
+def _unknown(_: BoundBuilder, node: ir.Node) -> None:
+    raise refusal(node, "nobody knows its rule")

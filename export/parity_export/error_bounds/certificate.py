@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_export.error_bounds.certified_model import CertifiedModel, is_bounded
+from parity_export.error_bounds.low_precision.low_precision_model import CHANGES, LowPrecisionModel
 from parity_export.gate.probe_ranges import Ends, ranges, widened
 from parity_export.gate.probes import SEED
 from parity_export.gate.text_probes import drawn_texts
@@ -51,11 +52,13 @@ class Certificate:
         model: what is asked.
         rows: how many were asked.
         certified: of them, rows whose label is proven; of a regression, rows with a finite error bound.
+        changed: rows whose label is proven to be another one in the model's lower precision.
     """
 
     model: CertifiedModel
     rows: int = 0
     certified: int = 0
+    changed: int = 0
     _bounds: list[NDArray[np.float32]] = field(default_factory=list)
 
     def run(self, chunks: Iterable[Arrays]) -> Iterator[UncertifiedRow]:
@@ -71,6 +74,7 @@ class Certificate:
             proven = found.get(CERTIFIED, claimed) & claimed
             yield from (_uncertified(self, int(row), chunk, found) for row in np.flatnonzero(~proven))
             self._bounds.append(found[ERROR_BOUND][claimed].max(axis=1))
+            self.changed += int(found[CHANGES].sum()) if CHANGES in found else 0
             self.rows, self.certified = self.rows + len(claimed), self.certified + int(proven.sum())
 
     @property
@@ -82,8 +86,11 @@ class Certificate:
         """Return the JSON form: the rows, and the finite error bounds in the output's own unit, 0 if there is none."""
         bounds = np.concatenate([np.zeros(0, np.float32), *self._bounds])
         largest, median = (float(bounds.max()), float(np.median(bounds))) if len(bounds) else (0.0, 0.0)
-        return {"rows": self.rows, "certified": self.certified, "share": self.share,
-                "largest_bound": largest, "median_bound": median}  # fmt: skip
+        found: dict[str, Any] = {"rows": self.rows, "certified": self.certified, "share": self.share,
+                 "largest_bound": largest, "median_bound": median}  # fmt: skip
+        if isinstance(self.model, LowPrecisionModel):
+            found |= {"precision": self.model.lower.name, "changed": self.changed}
+        return found
 
 
 def _uncertified(certificate: Certificate, index: int, chunk: Arrays, found: Arrays) -> UncertifiedRow:

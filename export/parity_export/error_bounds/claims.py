@@ -23,10 +23,15 @@ class Answer:
     Attributes:
         values: logits or values.
         label: ``[batch]``, of a classifier.
+        near: an error bound of the values that the graph at hand computes, where that is known better than what every
+            bounded evaluation keeps to.
+        beyond: infinite in rows where nothing may be claimed, else 0.
     """
 
     values: ir.Value
     label: ir.Value | None
+    near: ir.Value | None = None
+    beyond: ir.Value | None = None
 
 
 def claims(
@@ -36,7 +41,9 @@ def claims(
 
     With a backward pass the smaller of both bounds is taken, where the forward one is finite.
     """
-    bound = _finish(builder, answer.values)
+    bound = finished(builder, answer.values)
+    if answer.beyond is not None:
+        bound = builder.emit("Add", [bound, answer.beyond])
     several = answer.label is not None and contract.task != "binary"
     column = builder.emit("Unsqueeze", [answer.label, builder.initializer(np.array([1]))]) if several else None
     margins: Callable[[ir.Value], ir.Value] = _unchanged
@@ -48,8 +55,8 @@ def claims(
     if answer.label is None:
         return bound, None
     if column is None:
-        return bound, _binary(builder, answer.values, bound, contract.logit_threshold or 0.0)
-    return bound, _multiclass(builder, answer.values, bound, column, margins)
+        return bound, _binary(builder, answer, bound, contract.logit_threshold or 0.0)
+    return bound, _multiclass(builder, answer, bound, column, margins)
 
 
 def _unchanged(bounds: ir.Value) -> ir.Value:
@@ -71,7 +78,7 @@ def _in_its_unit(builder: BoundBuilder, found: ir.Value) -> ir.Value:
     return builder.emit("Mul", [builder.shielded(found), builder.number([[UNIT * (1 + 8 * U)]])])
 
 
-def _finish(builder: BoundBuilder, answer: ir.Value) -> ir.Value:
+def finished(builder: BoundBuilder, answer: ir.Value) -> ir.Value:
     """Return the error bound in the answer's own unit, +inf where nothing is claimed: where it is NaN, or negative."""
     found, scale = builder.tensor(answer)
     bound = builder.emit("Mul", [builder.shielded(found), builder.number([[UNIT * scale * (1 + 4 * U)]])])
@@ -83,20 +90,27 @@ def _finish(builder: BoundBuilder, answer: ir.Value) -> ir.Value:
     return builder.emit("Where", [known, bound, infinite])
 
 
-def _binary(builder: BoundBuilder, logits: ir.Value, bound: ir.Value, threshold: float) -> ir.Value:
+def _binary(builder: BoundBuilder, answer: Answer, bound: ir.Value, threshold: float) -> ir.Value:
     """Certify z >= c: |z' - c| > 2 R, because z' lies within R of the exact z, and so does every compliant one.
 
     The difference rounds by at most u of itself, which 2 R (1 + 8u) pays for. Nothing that is NaN is greater.
     """
     constant = builder.initializer(np.array([[threshold]], np.float32))
-    margin = builder.emit("Abs", [builder.emit("Sub", [logits, constant])])
-    reach = builder.emit("Mul", [bound, builder.number([[_TWICE]])])
+    margin = builder.emit("Abs", [builder.emit("Sub", [answer.values, constant])])
+    reach = _apart(builder, bound, answer.near)
     return builder.emit("Squeeze", [builder.emit("Greater", [margin, reach]), builder.initializer(np.array([1]))])
+
+
+def _apart(builder: BoundBuilder, bound: ir.Value, near: ir.Value | None) -> ir.Value:
+    """Return 2 R, or R and the error bound of the values at hand, which need not be as large."""
+    if near is None:
+        return builder.emit("Mul", [bound, builder.number([[_TWICE]])])
+    return builder.emit("Mul", [builder.emit("Add", [bound, near]), builder.number([[_TWICE / 2]])])
 
 
 def _multiclass(
     builder: BoundBuilder,
-    logits: ir.Value,
+    answer: Answer,
     bound: ir.Value,
     column: ir.Value,
     margins: Callable[[ir.Value], ir.Value],
@@ -105,18 +119,19 @@ def _multiclass(
 
     Args:
         builder: the graph.
-        logits: z, ``[batch, classes]``.
+        answer: z, ``[batch, classes]``.
         bound: R.
         column: the label, ``[batch, 1]``.
         margins: makes of R_i + R_j the smaller of that and R_ij.
 
     The label itself is never counted (0 > 4 R_i is false), so that all others are iff there are one less than classes.
     """
-    margin, reach = _compared(builder, logits, bound, column)
-    reach = builder.emit("Mul", [margins(reach), builder.number([[_TWICE]])])
+    margin, reach = _compared(builder, answer.values, bound, column)
+    near = None if answer.near is None else _compared(builder, answer.values, answer.near, column)[1]
+    reach = _apart(builder, margins(reach), near)
     behind = builder.emit("Cast", [builder.emit("Greater", [margin, reach])], {"to": ir.DataType.INT32})
     count = builder.emit("ReduceSum", [behind, builder.initializer(np.array([1]))], {"keepdims": 0})
-    classes = int(logits.shape[1])  # type: ignore[index, arg-type]  # as many as the contract's (`check_graph`)
+    classes = int(answer.values.shape[1])  # type: ignore[index, arg-type]  # as many as the contract's (`check_graph`)
     return builder.emit("Equal", [count, builder.initializer(np.array([classes - 1], np.int32))])
 
 

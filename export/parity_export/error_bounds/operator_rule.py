@@ -66,6 +66,7 @@ class OperatorRule:
             ``selects`` some of them, or ``joins`` those of all inputs.
         never_negative: whether its result is zero or more, in every evaluation.
         functions: the elementary functions that it computes, by its attributes one of them.
+        inner_functions: names of the elementary functions that it computes on the way, all of them.
         ends_in: of a pattern, the operator of its last node.
         matches: of a pattern, whether a node ends one.
         becomes: of a pattern, the operator that a backend may put in its place, which the error bound allows as well.
@@ -84,6 +85,7 @@ class OperatorRule:
     moves: Literal["keeps", "selects", "joins"] | None = None
     never_negative: bool = False
     functions: tuple[Elementary, ...] = ()
+    inner_functions: tuple[str, ...] = ()
     ends_in: str = ""
     matches: Callable[[BoundBuilder, ir.Node], bool] | None = None
     becomes: str = ""

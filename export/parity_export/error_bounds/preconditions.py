@@ -21,6 +21,10 @@ FLOATS_OF_INTEGERS = frozenset({"Cast", "Expand", "ConstantOfShape"})
 to float32, and a constant repeated."""
 
 
+_SEVERAL = frozenset({"Split", "LSTM", "GRU"})
+"""Operators of several results whose rules know all of them."""
+
+
 def check_graph(model: ir.Model, contract: ModelContract) -> None:
     """Refuse a graph that the rules are not written for.
 
@@ -50,7 +54,7 @@ def check_node(node: ir.Node) -> None:
         raise refusal(node, f"of the domain {node.domain}")
     if {attribute.type for attribute in node.attributes.values()} & {ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS}:
         raise refusal(node, "it has a subgraph")
-    if len(node.outputs) != 1 and node.op_type != "Split":
+    if len(node.outputs) != 1 and node.op_type not in _SEVERAL:
         raise refusal(node, "it has several results")
 
 

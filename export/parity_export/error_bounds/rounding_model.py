@@ -36,6 +36,31 @@ def gamma(n: int) -> float:
     return n * U / (1 - n * U)
 
 
+def of_a_sum(n: int, spare: int = 0) -> tuple[float, float]:
+    """Return how much of the sum of its terms' magnitudes, and of its own, a sum of products may err by at most.
+
+    A term takes part in n roundings, of which one is its own and n - 1 of sums. Each of those errs by u of a partial
+    sum, the sum of some of the terms: no more than the positive terms, or than the negative ones. Of S, the sum of all
+    magnitudes, and y, the sum, the larger of both is (S + |y|) / 2; what has been rounded before adds gamma_n S:
+
+        u S + (n - 1) u ((S + |y|) / 2 + gamma_n S)        |y| <= |y'| + what y' is off by
+
+    Args:
+        n: as above.
+        spare: roundings of each term that are paid for beside, u S each.
+    """
+    terms = (n + 1) / 2 * U + spare * U + 2 * (n + spare) * U * gamma(n + spare)
+    return terms * (1 + 8 * U), (n - 1) / 2 * U * (1 + 8 * U)
+
+
+def growth(n: int, more: int) -> float:
+    """Return by how much an error grows that holds `of_a_sum` of n, if each term is rounded so many times more.
+
+    That is u S each, and (n + 1) / 2 u S is what it holds of S at least.
+    """
+    return (1 + 2 * more / (n + 1)) * (1 + 4 * gamma(n + more)) if more else 1.0
+
+
 def upward(array: Any) -> NDArray[np.float32]:
     """Round float64 numbers to binary32, never down."""
     exact = np.asarray(array, np.float64)

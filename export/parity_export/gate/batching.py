@@ -129,7 +129,7 @@ class Batches:
         axis = row_axis(spec, self.name)
         if axis is None:
             return np.asarray(array[rows[0]], order="C")  # ascontiguousarray gives a number an axis
-        return np.ascontiguousarray(np.moveaxis(array[rows], 0, axis))
+        return np.ascontiguousarray(np.moveaxis(array[rows], 0, axis) if axis else array[rows])
 
     def _rows_first(self, outputs: Arrays, size: int) -> Arrays:
         return {spec.name: self._row_wise(spec, outputs[spec.name], size) for spec in self._contract.outputs}
@@ -138,4 +138,4 @@ class Batches:
         axis = row_axis(spec, self.name)
         if axis is None or axis >= array.ndim:
             return np.broadcast_to(array, (size, *array.shape))
-        return np.moveaxis(array, axis, 0)
+        return np.moveaxis(array, axis, 0) if axis else array

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 OF_LOGITS = "parity.probabilities", "logits"
 """What the metadata of a certified graph says where its probabilities are computed from its logits by Parity's head."""
 
+EXP_ERROR = 4
+"""How far a compliant exponential may be from the exact one, relatively, in u: docs/proof.md has the table."""
+
 _U = 2.0**-24  # the unit roundoff of float32
 _FLUSHED = 2.0**-124  # a power of e, or a result, that is flushed or within Exp's absolute error
 _FLOAT64 = 1 + 2.0**-20  # what float64's own rounding may lose
@@ -37,7 +40,7 @@ def probability_error_bound(logits: NDArray[Any], error_bound: NDArray[Any]) -> 
     z, reach = np.where(known, z, 0.0), np.where(known, reach, 0.0)
     classes = z.shape[1]
     span = z.max(axis=1, keepdims=True) - z.min(axis=1, keepdims=True) + 4 * reach.max(axis=1, keepdims=True)
-    moved = reach + _largest_of_others(reach) + 2 * _U * span + (classes + 8) * _U * (1 + 2.0**-10)
+    moved = reach + _largest_of_others(reach) + 2 * _U * span + (classes + 4 + 2 * EXP_ERROR) * _U * (1 + 2.0**-10)
     powers = np.exp(z - z.max(axis=1, keepdims=True))
     p = powers / powers.sum(axis=1, keepdims=True)
     growth = np.exp(np.minimum(2 * moved, 80.0))

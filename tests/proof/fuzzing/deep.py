@@ -11,7 +11,8 @@ _BETWEEN: list[tuple[float, Block]] = [
     (0.5, layers.batch_normalization), (0.5, layers.affine), (0.5, layers.nothing), (0.5, layers.move),
 ]  # fmt: skip
 _OF_IMAGES: list[tuple[float, Block]] = [
-    (1, formulas.attention), (1, formulas.instance_normalization), (0.6, layers.transposed_convolution),
+    (1, formulas.attention), (0.6, formulas.heads), (1, formulas.instance_normalization),
+    (0.6, layers.transposed_convolution),
 ]  # fmt: skip
 _LARGEST = 400  # numbers of a value that a transposed convolution or a join may still enlarge
 

@@ -159,6 +159,21 @@ def attention(b: Builder) -> None:
     b.go_on(b.node("MatMul", b.node("Softmax", scores), value))
 
 
+def heads(b: Builder) -> None:
+    """Queries, keys and values of one map, which stand before the batch for a while, or share its axis."""
+    *before, width = b.shape
+    axes = list(range(1, len(before) + 1))
+    mixed = b.node("Reshape", linear_map(b, 3 * width), np.array([0, *before, 3, width]))
+    moved = b.node("Transpose", mixed, perm=[len(before) + 1, 0, *axes, len(before) + 2])
+    parts = [b.node("Slice", moved, np.array([index]), np.array([index + 1]), np.array([0])) for index in range(3)]
+    query, key, value = (b.node("Squeeze", part, np.array([0])) for part in parts)
+    if b.chance(0.5) and before:
+        together = b.node("Reshape", key, np.array([-1, before[-1], width]))
+        turned = b.node("Transpose", b.node("Transpose", together, perm=[0, 2, 1]), perm=[0, 2, 1])
+        key = b.node("Reshape", turned, np.array([-1, *before, width]))
+    b.go_on(b.node("Add", query, b.node("Mul", b.node("Tanh", key), value)))
+
+
 def _masked(b: Builder, scores: str, size: int) -> str:
     """AttentionFusion's and BiasSoftmaxFusion's mask: added or put in, causal or of some keys, constant or made."""
     lowest = np.float32(b.random.choice([-np.inf, np.finfo(np.float32).min, -1e9, -1e4, -100.0, -1.0]))

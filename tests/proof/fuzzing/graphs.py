@@ -18,16 +18,17 @@ ANY: dict[str, tuple[float, Block]] = {
     "Gelu by Erf": (0.2, formulas.erf_gelu), "Gelu by Tanh": (0.2, formulas.tanh_gelu),
     "QuickGelu": (0.6, formulas.quick_gelu), "BiasGelu": (0.6, formulas.bias_gelu),
     "written HardSwish": (0.3, formulas.written_hard_swish), "ReluClip": (0.3, formulas.relu_clip),
-    "written Mish": (0.3, formulas.written_mish), "LayerNorm": (0.05, formulas.layer_normalization),
+    "written Mish": (0.3, formulas.written_mish), "LayerNorm": (0.3, formulas.layer_normalization),
     "written variance": (0.3, formulas.written_variance), "Softmax": (0.6, formulas.softmax),
     "reciprocal": (0.2, formulas.reciprocal), "normal distribution": (0.2, formulas.normal_distribution),
     "power": (0.6, formulas.power), "max and min": (0.4, layers.extremes), "chosen": (0.4, layers.chosen),
     "pad and split": (0.4, layers.pad_and_split), "cumulative sum": (0.3, layers.cumulative_sum),
-    "Softsign": (0.2, layers.softsign), "computed constant": (0.8, formulas.computed_constant),
+    "Softsign": (0.2, layers.softsign), "LSTM or GRU": (0.3, layers.recurrent),
+    "computed constant": (0.8, formulas.computed_constant),
 }  # fmt: skip
 IMAGE: dict[str, tuple[float, Block]] = {
     "conv": (5, layers.conv), "strided conv": (2, layers.strided_conv), "pool": (1, layers.pool),
-    "global pool": (0.3, layers.global_pool), "attention": (0.6, formulas.attention),
+    "global pool": (0.3, layers.global_pool), "attention": (0.8, formulas.attention), "heads": (0.6, formulas.heads),
     "InstanceNorm": (0.6, formulas.instance_normalization), "conv transpose": (0.6, layers.transposed_convolution),
     "resize": (0.6, layers.resize),
 }  # fmt: skip

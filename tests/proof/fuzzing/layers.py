@@ -1,8 +1,8 @@
 """Layers, what is added to them or taken from them, and what only moves elements or does nothing.
 
 Each names the passes of onnxruntime's optimizer that look for it; all of their names stand in its shared library
-(``strings libonnxruntime.so | grep Fusion``). Passes for quantized, recurrent or half-precision graphs are left out,
-because none of their operators has a rule.
+(``strings libonnxruntime.so | grep Fusion``). Passes for quantized or half-precision graphs are left out, because none
+of their operators has a rule.
 """
 
 from collections.abc import Callable
@@ -259,3 +259,21 @@ def resize(b: Builder) -> None:
     value = b.node("Resize", b.current, "", np.float32([1, 1, *factors]), mode=mode, nearest_mode=rounding,
                    coordinate_transformation_mode=str(b.random.choice(places)))  # fmt: skip
     b.go_on(value, b.shape[0], *sizes)
+
+
+def recurrent(b: Builder) -> None:
+    """An LSTM or a GRU over the first axis of a row, its only one as one place."""
+    if len(b.shape) > 2:
+        return
+    kind, hidden = str(b.random.choice(["LSTM", "GRU"])), int(b.random.integers(1, 5))
+    series = (
+        b.node("Transpose", b.current, perm=[1, 0, 2]) if len(b.shape) == 2 else b.node("Unsqueeze", b.current, [0])
+    )
+    direction = str(b.random.choice(["forward", "reverse", "bidirectional"]))
+    ways, rows = 1 + (direction == "bidirectional"), hidden * (4 if kind == "LSTM" else 3)
+    constants = [b.weights(ways, rows, b.shape[-1]), b.weights(ways, rows, hidden), b.weights(ways, 2 * rows)]
+    more = {"linear_before_reset": 1} if kind == "GRU" else {}
+    steps = b.node(kind, series, *constants, hidden_size=hidden, direction=direction, **more)
+    flat = [*b.shape[:-1], ways * hidden]
+    moved = b.node("Transpose", steps, perm=[2, 0, 1, 3])
+    b.go_on(b.node("Reshape", moved, np.array([-1, *flat])), *flat)

@@ -27,9 +27,8 @@ class Adjoint:
         scale: at least 1 for what rho's own evaluation may have lost by rounding.
         relative: of |a|, element by element.
         floor: the same for every row.
-        paid: rho holds so many times ||a||_1 already, for the roundings of the product with a matrix.
+        paid: rho holds so many times ||a|| already, for the roundings of the product with a matrix.
         terms: of the sums that a is from; 0 where it is from no product with a matrix, or not from that alone.
-        uncertain: what is to be added to rho where the operator that gives v has no certain slope (`Step.uncertain`).
     """
 
     nominal: ir.Value
@@ -40,7 +39,6 @@ class Adjoint:
     floor: float = 0.0
     paid: float = 0.0
     terms: int = 0
-    uncertain: ir.Value | None = None
 
 
 Pull = Callable[[Adjoint], Adjoint]
@@ -54,10 +52,7 @@ class Step:
     Attributes:
         own: bounds eta, in the form of an error bound.
         passages: operands, and how the adjoint of the result becomes theirs.
-        uncertain: makes, from `Adjoint.relative`, a tensor of the result's shape whose product with |a|, summed, is to
-            be added to rho; None where S is known.
     """
 
     own: Bound
     passages: tuple[tuple[ir.Value, Pull], ...]
-    uncertain: Callable[[float], ir.Value] | None = None

@@ -10,14 +10,14 @@ one evaluation. Where the pass ends, own is the whole error. With A = a + d
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import reduce
 
 import numpy as np
 import onnx_ir as ir
 
 from parity_export.error_bounds.adjoints.adjoint import Adjoint
-from parity_export.error_bounds.adjoints.pulls import added, flat, flattened
+from parity_export.error_bounds.adjoints.pulls import added, flat, flattened, weighed
 from parity_export.error_bounds.adjoints.seeds import Seeds
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
@@ -51,7 +51,7 @@ class Sums:
     Attributes:
         seeds: the answers.
         nominal: of |a|.
-        radius: of rho.
+        radius: of rho, and what was paid for on the way.
         differences: of |a_j - a_label|.
         factor: at least what |a| . own is to be multiplied by, of every value.
         norm_factor: at least what rho ||own|| is.
@@ -86,11 +86,9 @@ def backward_pass(builder: BoundBuilder, nodes: Sequence[ir.Node], answer: ir.Va
             adjoint, step = added(builder, waiting.pop(value)), builder.steps.get(value)
             if value not in builder.handed_on and (step is None or step.own != _NOTHING):
                 _count(builder, value, adjoint, sums)
-            if step is not None and step.uncertain is not None:
-                column = step.uncertain(adjoint.relative)
-                adjoint = replace(adjoint, uncertain=_product(builder, flat(builder, adjoint), column))
             for operand, pull in () if step is None else step.passages:
                 waiting.setdefault(operand, []).append(pull(adjoint))
+    sums.radius += builder.paid
     return sums
 
 
@@ -109,7 +107,7 @@ def _count(builder: BoundBuilder, value: ir.Value, adjoint: Adjoint, sums: Sums)
     sums.counted.append(Counted(value, adjoint, own, scale))
     factor = scale * (1 + gamma(math.prod(adjoint.sizes) + 8)) * (1 + 8 * U)
     sums.factor, sums.relative = max(sums.factor, factor), max(sums.relative, adjoint.relative)
-    sums.nominal.append(_product(builder, flat(builder, adjoint), own))
+    sums.nominal.append(weighed(builder, flat(builder, adjoint), own))
     if adjoint.norm is not None or adjoint.floor:
         found, more = _of_norms(builder, adjoint, own)
         sums.radius.append(found)
@@ -117,17 +115,7 @@ def _count(builder: BoundBuilder, value: ir.Value, adjoint: Adjoint, sums: Sums)
     if sums.seeds.apart is not None:
         places = flattened(builder, adjoint.nominal, adjoint.sizes)
         difference = builder.emit("Abs", [builder.emit("MatMul", [sums.seeds.apart, places])])
-        sums.differences.append(_product(builder, difference, own))
-
-
-def _product(builder: BoundBuilder, rows: ir.Value, tensor: ir.Value) -> ir.Value:
-    """Return the sums of rows ``[., seeds, n]`` times a tensor of n elements a row, ``[batch, seeds, 1]``."""
-    if builder.seeds == 1:  # onnxruntime multiplies many vectors one by one faster so
-        row = builder.once("Reshape", [tensor, builder.initializer(np.array([0, 1, -1]))])
-        products = builder.emit("Mul", [rows, row])
-        return builder.emit("ReduceSum", [products, builder.initializer(np.array([2]))], {"keepdims": 1})
-    column = builder.once("Reshape", [tensor, builder.initializer(np.array([0, -1, 1]))])
-    return builder.emit("MatMul", [rows, column])
+        sums.differences.append(weighed(builder, difference, own))
 
 
 def _of_norms(builder: BoundBuilder, adjoint: Adjoint, own: ir.Value) -> tuple[ir.Value, float]:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from parity_export.error_bounds.adjoints.adjoint import Adjoint, Pull
 from parity_export.error_bounds.bound_graph import BoundBuilder
+from parity_export.error_bounds.norms.error_norm import length as length_of
 from parity_export.error_bounds.rounding_model import FLUSH, U, gamma
 
 _FLUSHES = 4 * FLUSH
@@ -39,14 +40,14 @@ class Slopes:
         nominal: d, of the operand's shape.
         reach: G, at least |S|.
         off: D, at least |S - d|.
-        steepest: L, at least every |S|.
+        steepest: L, at least every |S|; a number, or one of each row ``[batch, 1, 1]``.
         rounded: whether a product with d is.
     """
 
     nominal: ir.Value
     reach: ir.Value
     off: ir.Value
-    steepest: float
+    steepest: float | ir.Value
     rounded: bool = True
 
 
@@ -58,12 +59,14 @@ class Transposed:
         apply: from an adjoint of y to that of x.
         terms: m, how many products are summed for one element of x at most.
         norm: at least ||W||.
+        ratio: at least || |W| || / ||W||.
         sizes: of x, without the batch.
     """
 
     apply: Callable[[ir.Value], ir.Value]
     terms: int
     norm: float
+    ratio: float
     sizes: tuple[int, ...]
 
 
@@ -77,32 +80,87 @@ def negated(builder: BoundBuilder) -> Pull:
     return lambda adjoint: replace(adjoint, nominal=builder.emit("Neg", [adjoint.nominal]))
 
 
-def uncertainty(builder: BoundBuilder, made: Callable[[], Slopes]) -> Callable[[float], ir.Value]:
-    """Return what makes D + (p + u + gamma) G, gamma that of the linear map which may stand before."""
+@dataclass(frozen=True)
+class Length:
+    """A norm, at most ``scale tensor + constant``.
 
-    def column(relative: float) -> ir.Value:
-        slopes = made()
-        more = (relative + U * slopes.rounded + builder.prepaid) * (1 + 8 * U)
-        return builder.emit("Add", [slopes.off, builder.emit("Mul", [slopes.reach, builder.number(more)])])
+    Attributes:
+        tensor: ``[batch or 1, seeds, 1]``.
+        scale: at least 1.
+        constant: what flushing may have lost.
+    """
 
-    return column
+    tensor: ir.Value
+    scale: float
+    constant: float = 0.0
+
+
+def euclidean(builder: BoundBuilder, adjoint: Adjoint, column: ir.Value) -> Length:
+    """Return ||c a||, of a column that may be broadcast."""
+    count, axes = math.prod(adjoint.sizes), tuple(range(2, 2 + len(adjoint.sizes)))
+    product = builder.emit("Mul", [adjoint.nominal, behind_seeds(builder, column)])
+    known = length_of(builder, product, axes, count)
+    tensor = builder.emit("Reshape", [known.tensor, builder.initializer(np.array([0, 0, 1]))])
+    return Length(tensor, known.scale * (1 + 8 * U), known.constant * math.sqrt(count) * (1 + 8 * U))
+
+
+def behind_seeds(builder: BoundBuilder, tensor: ir.Value) -> ir.Value:
+    """Return a tensor of a value's shape with an axis for the seeds."""
+    return builder.once("Unsqueeze", [tensor, builder.initializer(np.array([1]))])
 
 
 def sloped(builder: BoundBuilder, made: Callable[[], Slopes]) -> Pull:
-    """S between numbers that the graph computes, which are put into it only where the pass goes through."""
+    """S near to slopes that the graph computes, which are put into it only where the pass goes through.
+
+    Rho takes (p + u + gamma) G of |a|, gamma that of the linear map which may stand before.
+    """
 
     def pull(adjoint: Adjoint) -> Adjoint:
         slopes = made()
-        norm = adjoint.uncertain
-        if adjoint.norm is not None:
-            factor = builder.number([[[slopes.steepest * (1 + 4 * U)]]])
-            norm = builder.emit("Add", [builder.emit("Mul", [adjoint.norm, factor]), norm])
-        place = builder.initializer(np.array([1]))
-        nominal = builder.emit("Mul", [adjoint.nominal, builder.emit("Unsqueeze", [slopes.nominal, place])])
-        floor = slopes.steepest * adjoint.floor + _FLUSHES * math.prod(adjoint.sizes)
-        return Adjoint(nominal, adjoint.sizes, norm, summed(adjoint), 0.0, floor, builder.prepaid)
+        found = rounded_off(builder, adjoint, slopes)
+        nominal = builder.emit("Mul", [adjoint.nominal, behind_seeds(builder, slopes.nominal)])
+        flushes = _FLUSHES * math.prod(adjoint.sizes)
+        return carried(builder, adjoint, (slopes.steepest, found, flushes), nominal, adjoint.sizes)
 
     return pull
+
+
+def rounded_off(builder: BoundBuilder, adjoint: Adjoint, slopes: Slopes) -> Length:
+    """Return a bound of (p + u + gamma) G |a|, element by element, in its norm: the sum of |a| . G is at least that."""
+    more = (adjoint.relative + U * slopes.rounded + builder.prepaid) * (1 + 8 * U)
+    column = builder.emit("Mul", [slopes.reach, builder.number(more)])
+    return Length(weighed(builder, flat(builder, adjoint), column), 1 + gamma(math.prod(adjoint.sizes) + 8))
+
+
+def carried(
+    builder: BoundBuilder,
+    adjoint: Adjoint,
+    norms: tuple[float | ir.Value, Length, float],
+    nominal: ir.Value,
+    sizes: tuple[int, ...],
+) -> Adjoint:
+    """Return the adjoint of x, which holds what the next product with a matrix rounds.
+
+    Args:
+        builder: the graph.
+        adjoint: of y.
+        norms: at least ||S||, a number or one of each row ``[batch, 1, 1]``; what is added to rho; what is flushed.
+        nominal: of x.
+        sizes: of x.
+    """
+    steepest, found, flushes = norms
+    norm, floor = adjoint.norm, adjoint.floor
+    if not isinstance(steepest, float):
+        norm, floor = plus(builder, norm, builder.number([[[floor + flushes + FLUSH]]])), 0.0
+        norm = builder.emit("Mul", [norm, steepest])
+    elif norm is not None:
+        norm = builder.emit("Mul", [norm, builder.number([[[steepest * (1 + 4 * U)]]])])
+        floor *= steepest
+    else:
+        floor *= steepest
+    norm = plus(builder, norm, found.tensor)
+    scale, floor = adjoint.scale * found.scale * (1 + 8 * U), floor + found.constant + flushes
+    return Adjoint(nominal, sizes, norm, scale, 0.0, floor, builder.prepaid)
 
 
 def summed(adjoint: Adjoint) -> float:
@@ -138,7 +196,7 @@ def linear(builder: BoundBuilder, transposed: Transposed) -> Pull:
 
     def pull(adjoint: Adjoint) -> Adjoint:
         norm, scale = adjoint.norm, adjoint.scale
-        owed = adjoint.relative + (rounded if adjoint.paid < rounded else 0.0)
+        owed = adjoint.relative + (rounded if adjoint.paid < rounded * transposed.ratio else 0.0)
         if owed:
             norm = plus(builder, norm, builder.emit("Mul", [length(builder, adjoint), builder.number([[[owed]]])]))
             scale = summed(adjoint)
@@ -187,6 +245,16 @@ def _sum(builder: BoundBuilder, first: Adjoint, second: Adjoint) -> Adjoint:
     scale = max(summed(first), summed(second))
     floor = first.floor + second.floor + 2 * _FLUSHES * count
     return Adjoint(nominal, first.sizes, norm, scale, U * (1 + 4 * U), floor)
+
+
+def weighed(builder: BoundBuilder, rows: ir.Value, tensor: ir.Value) -> ir.Value:
+    """Return the sums of rows ``[., seeds, n]`` times a tensor of n elements a row, ``[batch, seeds, 1]``."""
+    if builder.seeds == 1:  # onnxruntime multiplies many vectors one by one faster so
+        row = builder.once("Reshape", [tensor, builder.initializer(np.array([0, 1, -1]))])
+        products = builder.emit("Mul", [rows, row])
+        return builder.emit("ReduceSum", [products, builder.initializer(np.array([2]))], {"keepdims": 1})
+    column = builder.once("Reshape", [tensor, builder.initializer(np.array([0, -1, 1]))])
+    return builder.emit("MatMul", [rows, column])
 
 
 def length(builder: BoundBuilder, adjoint: Adjoint) -> ir.Value:

@@ -11,15 +11,13 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from parity_export.error_bounds.adjoints.adjoint import Pull, Step
-from parity_export.error_bounds.adjoints.pulls import Slopes, sloped, uncertainty, unchanged
+from parity_export.error_bounds.adjoints.pulls import Slopes, sloped, unchanged
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.rounding_model import U
 
 Rule = Callable[[ir.Value, float], Bound]
 """From an error of the operand, a tensor and its scale, to that of the result."""
-
-Uncertain = Callable[[float], ir.Value]
 
 _NOTHING = Bound()
 
@@ -32,18 +30,25 @@ class Passing:
         rule: is asked with the whole error of x, and with the own errors that x hands on.
         pull: through f.
         share: of y's whole error, that its own roundings take as well: they are of f(x~), which is not f(x').
-        uncertain: as in `Step`.
+        remainder: makes a bound of (S - d)(x~ - x), which is own as well; None where d is S.
     """
 
     rule: Rule
     pull: Pull
     share: float = 0.0
-    uncertain: Uncertain | None = None
+    remainder: Callable[[], Bound] | None = None
 
 
-def sloping(rule: Rule, builder: BoundBuilder, made: Callable[[], Slopes], share: float = 0.0) -> Passing:
-    """Return how an operator works whose slopes the graph computes."""
-    return Passing(rule, sloped(builder, made), share, uncertainty(builder, made))
+def sloping(
+    rule: Rule, builder: BoundBuilder, operand: ir.Value, made: Callable[[], Slopes], share: float = 0.0
+) -> Passing:
+    """Return how an operator of an operand works whose slopes the graph computes; D e is its own."""
+
+    def remainder() -> Bound:
+        total, scale = builder.tensor(operand)
+        return Bound(builder.emit("Mul", [total, made().off]), scale * (1 + 8 * U))
+
+    return Passing(rule, sloped(builder, made), share, remainder)
 
 
 def through(builder: BoundBuilder, node: ir.Node, operand: ir.Value, passing: Passing) -> Bound:
@@ -61,7 +66,9 @@ def pass_through(
         return
     own = passing.rule(*builder.summed(operand, handed_on(builder, operand) or _NOTHING))
     own = with_share(builder, own, result, passing.share)
-    record(builder, node, own, [(operand, passing.pull)], passing.uncertain)
+    if passing.remainder is not None:
+        own = with_remainder(builder, own, passing.remainder())
+    record(builder, node, own, [(operand, passing.pull)])
 
 
 def same(builder: BoundBuilder, node: ir.Node, operand: ir.Value, pull: Pull = unchanged) -> Bound:
@@ -77,15 +84,11 @@ def record_same(builder: BoundBuilder, node: ir.Node, operand: ir.Value, pull: P
 
 
 def record(
-    builder: BoundBuilder,
-    node: ir.Node,
-    own: Bound,
-    passages: Sequence[tuple[ir.Value, Pull]],
-    uncertain: Uncertain | None = None,
+    builder: BoundBuilder, node: ir.Node, own: Bound, passages: Sequence[tuple[ir.Value, Pull]], output: int = 0
 ) -> None:
-    """Record the step of a node."""
+    """Record the step of a node, of one of its results."""
     own = Bound(own.tensor, own.scale, own.relative, own.constant)
-    builder.steps[node.outputs[0]] = Step(own, tuple(passages), uncertain)
+    builder.steps[node.outputs[output]] = Step(own, tuple(passages))
 
 
 def ends_at(builder: BoundBuilder, operand: ir.Value) -> bool:
@@ -114,6 +117,11 @@ def with_share(builder: BoundBuilder, own: Bound, total: Bound, share: float) ->
     return Bound(tensor, own.scale * (1 + 4 * U), relative, constant)
 
 
+def with_remainder(builder: BoundBuilder, own: Bound, remainder: Bound) -> Bound:
+    """Return an own error and (S - d)(x~ - x), which is paid for where it arises."""
+    return with_share(builder, own, remainder, 1.0)
+
+
 def fits(builder: BoundBuilder, node: ir.Node, operand: ir.Value, *, alike: bool = True) -> bool:
     """Whether a backward pass may go from a node's result to an operand.
 
@@ -135,3 +143,21 @@ def fits(builder: BoundBuilder, node: ir.Node, operand: ir.Value, *, alike: bool
     if alike:  # also in the number of rows, which one operand of a sum may have for itself alone
         return before == after and not isinstance(first, int) and first.value is not None
     return not isinstance(first, int) and not isinstance(after[0], int)
+
+
+def sizes_of(value: ir.Value) -> tuple[int, ...]:
+    """Return a value's sizes behind the batch, of those that are known."""
+    return tuple(size for size in (value.shape or ())[1:] if isinstance(size, int))
+
+
+def fits_broadcast(builder: BoundBuilder, node: ir.Node, operand: ir.Value) -> bool:
+    """Whether a backward pass may go from a node's result to an operand that is broadcast against it.
+
+    Both have as many axes, and a row of their own for each row of the batch.
+    """
+    before, after = operand.shape, node.outputs[0].shape
+    if not builder.backwards or before is None or after is None or not 2 <= len(before) == len(after):
+        return False
+    if any(not isinstance(size, int) for size in (*before[1:], *after[1:])):
+        return False
+    return not isinstance(before[0], int) and before[0] == after[0] and before[0].value is not None

@@ -2,6 +2,8 @@
 
 import onnx_ir as ir
 
+from parity_export.error_bounds.adjoints.places import taken_out
+from parity_export.error_bounds.adjoints.steps import fits, record, sizes_of
 from parity_export.error_bounds.aten_operator import aten
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
@@ -20,7 +22,21 @@ def concat(builder: BoundBuilder, node: ir.Node) -> Bound:
         return Bound(None, 1.0, max(bound.relative for bound in bounds), max(bound.constant for bound in bounds))
     parts = [builder.tensor(value) for value in values]
     total = builder.emit("Concat", [part for part, _ in parts], dict(node.attributes))
+    _record(builder, node, values)
     return joined(builder, values, _axis(node), Bound(total, max(scale for _, scale in parts)))
+
+
+def _record(builder: BoundBuilder, node: ir.Node, values: list[ir.Value]) -> None:
+    """Record the step: each value has the adjoint of its part."""
+    axis, start, passages = _axis(node), 0, []
+    if axis == 0 or not all(fits(builder, node, value, alike=False) for value in values):
+        return
+    for value in values:
+        sizes = sizes_of(value)
+        last = start + sizes[axis - 1]
+        passages.append((value, taken_out(builder, sizes, [(axis, start, last)])))
+        start = last
+    record(builder, node, Bound(), passages)
 
 
 def _axis(node: ir.Node) -> int:

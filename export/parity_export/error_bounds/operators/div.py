@@ -1,8 +1,12 @@
 """Div: a quotient, by constants perhaps, which some backends compute as a product with the rounded reciprocals."""
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import onnx_ir as ir
 
+from parity_export.error_bounds.adjoints.near import Factors
 from parity_export.error_bounds.aten_operator import AtenOperator, tensors_and_numbers
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
@@ -14,7 +18,8 @@ from parity_export.error_bounds.operators.shared.one_operation import (
     rounded_factor,
     scaled,
 )
-from parity_export.error_bounds.operators.shared.quotients import lowest
+from parity_export.error_bounds.operators.shared.quotients import inverse, loosened, lowest
+from parity_export.error_bounds.operators.shared.several_operands import record_operands
 from parity_export.error_bounds.operators.shared.worst_case_graphs import (
     INTEGERS,
     K,
@@ -45,6 +50,8 @@ def quotient(builder: BoundBuilder, node: ir.Node) -> Bound:
     |x~/y~ - x/y| <= (|x~ - x| + |x| |y~ - y| / |y|) / |y~|, where |y| and |y~| are at least low. What is flushed in
     e_y / low is less than 2^-125 of |v'|, or low is half of |y'| at most and nothing is; what is flushed in the product
     is less than 2u of e_x, which is at least one flush.
+
+    For a backward pass x~ / y~ - x / y = (x~ - x) / y~ - (x / y) (y~ - y) / y~.
     """
     y = builder.operand(node, 1)
     (e_y, scale), low = builder.tensor(y), lowest(builder, y, builder.magnitude(y))
@@ -58,7 +65,22 @@ def quotient(builder: BoundBuilder, node: ir.Node) -> Bound:
     else:
         e_x, size = builder.number(FLUSHED), builder.number(np.abs(constant.astype(np.float64)))
     pre = builder.emit("Add", [e_x, builder.emit("Mul", [size, builder.emit("Div", [e_y, low])])])
-    return Bound(builder.emit("Div", [pre, low]), scale * (1 + 32 * U), ROUNDED, 6 * FLUSHED)
+    result = Bound(builder.emit("Div", [pre, low]), scale * (1 + 32 * U), ROUNDED, 6 * FLUSHED)
+    divisor: list[tuple[ir.Value, Callable[[], Factors]]] = [(y, partial(_of_divisor, builder, node, (y, low)))]
+    divided = [] if constant is not None else [(builder.operand(node, 0), partial(inverse, builder, (y, low)))]
+    record_operands(builder, node, Bound(None, 1.0, ROUNDED, 6 * FLUSHED), result, [*divided, *divisor])
+    return result
+
+
+def _of_divisor(builder: BoundBuilder, node: ir.Node, divisor: tuple[ir.Value, ir.Value]) -> Factors:
+    """Return -(x / y) / y~, of the exact quotient v: within (e_v + 2 |v'| e_y / |y'|) / low of -v' / y'."""
+    (y, low), v = divisor, node.outputs[0]
+    nominal = builder.emit("Neg", [builder.emit("Div", [v, y])])
+    moved = builder.emit("Mul", [builder.magnitude(nominal), builder.absolute(y, 2.0)])
+    off = builder.emit("Div", [builder.emit("Add", [moved, builder.absolute(v)]), low])
+    reach = builder.emit("Div", [builder.emit("Add", [builder.magnitude(v), builder.absolute(v)]), low])
+    reach = builder.emit("Mul", [reach, builder.number([1 + 16 * U])])
+    return Factors(nominal, loosened(builder, off, reach), reach)
 
 
 def worst_cases() -> list[WorstCase]:

@@ -1,16 +1,19 @@
 """Exp: e^x."""
 
 import math
+from functools import partial
 
 import onnx_ir as ir
 import torch
 
+from parity_export.error_bounds.adjoints.near import Factors
 from parity_export.error_bounds.aten_operator import aten
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.elementary_functions import Elementary, one_node
 from parity_export.error_bounds.operator_rule import OperatorRule, WorstCase
 from parity_export.error_bounds.operators.shared.elementary import ended, evaluated
+from parity_export.error_bounds.operators.shared.several_operands import record_operands
 from parity_export.error_bounds.operators.shared.worst_case_graphs import at_its_steepest, over_a_range
 from parity_export.error_bounds.rounding_model import FLUSH, UNIT, U
 
@@ -30,7 +33,16 @@ def exp(builder: BoundBuilder, node: ir.Node) -> Bound:
     largest = builder.emit("Add", [f, builder.number(known.beta + 4 * FLUSH)])
     total = builder.emit("Mul", [builder.emit("Mul", [largest, growth]), total])
     scale *= (1 + 2 * known.alpha) * (1 + 2 * known.alpha) * (1 + 16 * U)
-    return evaluated(EXP, ended(builder, f, total), scale, ends=True)
+    result = evaluated(EXP, ended(builder, f, total), scale, ends=True)
+    own = evaluated(EXP, None, 1.0, ends=True)
+    record_operands(builder, node, own, result, [(builder.operand(node), partial(_slopes, builder, f))])
+    return result
+
+
+def _slopes(builder: BoundBuilder, f: ir.Value) -> Factors:
+    """Return e^x between x and x~, which lies within 2e_f of f'."""
+    off = builder.absolute(f, 2.0)
+    return Factors(f, off, builder.emit("Add", [f, off]))
 
 
 def worst_cases() -> list[WorstCase]:

@@ -21,10 +21,10 @@ def instance_normalization(builder: BoundBuilder, node: ir.Node) -> Bound:
     count = int(np.prod([int(size) for size in sizes if isinstance(size, int)]))
     channels = (-1, *[1] * len(sizes))
     gain, shift = (
-        np.abs(weight_constant(builder, node, index).astype(np.float64)).reshape(channels) for index in (1, 2)
+        weight_constant(builder, node, index).astype(np.float64).reshape(channels) for index in (1, 2)
     )  # fmt: skip
     axes, epsilon = tuple(range(2, 2 + len(sizes))), float(attribute(node, "epsilon", 1e-5))
-    return normalized(builder, node, Normalization(axes, count, gain, shift, epsilon))
+    return normalized(builder, node, Normalization(axes, count, gain, np.abs(shift), epsilon))
 
 
 def worst_cases() -> list[WorstCase]:

@@ -26,7 +26,7 @@ def layer_normalization(builder: BoundBuilder, node: ir.Node) -> Bound:
     sizes = [x.shape[axis] for axis in range(first, rank)]
     if not all(isinstance(size, int) for size in sizes):
         raise refusal(node, "it normalizes over a dynamic dimension")
-    gain = np.abs(weight_constant(builder, node, 1).astype(np.float64))
+    gain = weight_constant(builder, node, 1).astype(np.float64)
     shift = np.zeros(1)
     if len(node.inputs) > 2 and node.inputs[2] is not None:
         shift = np.abs(weight_constant(builder, node, 2).astype(np.float64))

@@ -1,6 +1,7 @@
 """Log: the natural logarithm."""
 
 import math
+from functools import partial
 
 import numpy as np
 import onnx_ir as ir
@@ -12,7 +13,8 @@ from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.elementary_functions import Elementary, one_node
 from parity_export.error_bounds.operator_rule import OperatorRule, WorstCase
 from parity_export.error_bounds.operators.shared.elementary import evaluated
-from parity_export.error_bounds.operators.shared.quotients import lowest, over
+from parity_export.error_bounds.operators.shared.quotients import inverse, lowest, over
+from parity_export.error_bounds.operators.shared.several_operands import record_operands
 from parity_export.error_bounds.operators.shared.worst_case_graphs import behind_gemm
 from parity_export.error_bounds.rounding_model import U
 
@@ -23,8 +25,10 @@ def log(builder: BoundBuilder, node: ir.Node) -> Bound:
     """V = log x: L = 1 / (x' - 2e), because every x lies in [x' - 2e, x' + 2e]; infinite where that reaches zero."""
     x = builder.operand(node)
     total, scale = builder.tensor(x)
-    total = over(builder, total, lowest(builder, x, x))
-    return evaluated(LOG, total, scale * (1 + 2 * LOG.accuracy().alpha) * (1 + 16 * U))
+    low = lowest(builder, x, x)
+    result = evaluated(LOG, over(builder, total, low), scale * (1 + 2 * LOG.accuracy().alpha) * (1 + 16 * U))
+    record_operands(builder, node, evaluated(LOG, None, 1.0), result, [(x, partial(inverse, builder, (x, low)))])
+    return result
 
 
 def worst_cases() -> list[WorstCase]:

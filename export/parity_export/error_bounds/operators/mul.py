@@ -1,8 +1,11 @@
 """Mul: the product of two tensors, or of one and constants."""
 
+from functools import partial
+
 import numpy as np
 import onnx_ir as ir
 
+from parity_export.error_bounds.adjoints.near import Factors
 from parity_export.error_bounds.aten_operator import AtenOperator, tensors_and_numbers
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
@@ -13,6 +16,7 @@ from parity_export.error_bounds.operators.shared.one_operation import (
     rounded_factor,
     scaled,
 )
+from parity_export.error_bounds.operators.shared.several_operands import record_operands
 from parity_export.error_bounds.operators.shared.worst_case_graphs import INTEGERS, behind_gemm, narrow, two_columns
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
 
@@ -38,6 +42,8 @@ def product(builder: BoundBuilder, node: ir.Node) -> Bound:
 
     For compliant x, y and the exact X, Y: |x y - X Y| <= |x| |y - Y| + |Y| |x - X|, where |x| <= |x'| + 2 e_x and
     |Y| <= |y'| + e_y. A magnitude may be read as zero when it is subnormal: 2^-100 is added to it.
+
+    For a backward pass x~ y~ - x y = y~ (x~ - x) + x (y~ - y): S is y~ in x, and the exact x in y.
     """
     x, y = builder.operand(node, 0), builder.operand(node, 1)
     (e_x, x_scale), (e_y, y_scale) = builder.tensor(x), builder.tensor(y)
@@ -46,7 +52,17 @@ def product(builder: BoundBuilder, node: ir.Node) -> Bound:
     reach = builder.emit("Add", [builder.emit("Add", [reach, tiny]), builder.magnitude(x)])
     first = builder.emit("Mul", [reach, e_y])
     second = builder.emit("Mul", [builder.emit("Add", [builder.magnitude(y), tiny]), e_x])
-    return Bound(builder.emit("Add", [first, second]), scale * (1 + 12 * U), ROUNDED, 5 * FLUSHED)
+    result = Bound(builder.emit("Add", [first, second]), scale * (1 + 12 * U), ROUNDED, 5 * FLUSHED)
+    record_operands(builder, node, Bound(None, 1.0, ROUNDED, 5 * FLUSHED), result, [
+        (x, partial(_factors, builder, y, 2.0)), (y, partial(_factors, builder, x, 1.0))
+    ])  # fmt: skip
+    return result
+
+
+def _factors(builder: BoundBuilder, other: ir.Value, times: float) -> Factors:
+    """Return the slopes of x y in x, which are y~; and in y, which are the exact x: within 2e and e of y' and x'."""
+    off = builder.absolute(other, times)
+    return Factors(other, off, builder.emit("Add", [builder.magnitude(other), off]))
 
 
 def worst_cases() -> list[WorstCase]:

@@ -3,11 +3,14 @@
 import numpy as np
 import onnx_ir as ir
 
+from parity_export.error_bounds.adjoints.places import taken_out
+from parity_export.error_bounds.adjoints.steps import fits, record, sizes_of
 from parity_export.error_bounds.aten_operator import AtenOperator
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.operator_rule import Node, OperatorRule, WorstCase
+from parity_export.error_bounds.operators.shared.inner_products import attribute
 from parity_export.error_bounds.operators.shared.worst_case_graphs import INTEGERS, behind_gemm
 from parity_export.error_bounds.rounding_model import FLUSHED
 
@@ -28,7 +31,21 @@ def pad(builder: BoundBuilder, node: ir.Node) -> Bound:
     if total is not None:
         inputs = [total, node.inputs[1], builder.number(FLUSHED), *node.inputs[3:]]
         total = builder.emit("Pad", inputs, dict(node.attributes))
+    _record(builder, node)
     return Bound(total, bound.scale, bound.relative, bound.constant + FLUSHED)
+
+
+def _record(builder: BoundBuilder, node: ir.Node) -> None:
+    """Record the step of what puts constants around x: x has the adjoint of its part, and around it is a flush."""
+    x, around = builder.operand(node), builder.constant(node.inputs[1])
+    rank = len(x.shape or ())
+    constant = attribute(node, "mode", "constant") == "constant"
+    if not constant or around is None or len(node.inputs) > 3 or (around < 0).any() or around[:: max(rank, 1)].any():
+        return
+    if fits(builder, node, x, alike=False):
+        sizes = sizes_of(x)
+        parts = [(axis, int(around[axis]), int(around[axis]) + sizes[axis - 1]) for axis in range(1, rank)]
+        record(builder, node, Bound(None, 1.0, 0.0, 2 * FLUSHED), [(x, taken_out(builder, sizes, parts))])
 
 
 def worst_cases() -> list[WorstCase]:

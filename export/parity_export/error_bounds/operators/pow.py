@@ -1,17 +1,22 @@
 """Pow with a constant exponent of 2, 3 or 1/2: a product or a root."""
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import onnx_ir as ir
 
+from parity_export.error_bounds.adjoints.near import Factors
 from parity_export.error_bounds.aten_operator import AtenOperator, tensors_and_numbers
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.operator_rule import OperatorRule, WorstCase
 from parity_export.error_bounds.operators.shared.one_operation import ROUNDED
-from parity_export.error_bounds.operators.shared.quotients import root_error
+from parity_export.error_bounds.operators.shared.quotients import loosened, root_error, root_slopes
+from parity_export.error_bounds.operators.shared.several_operands import record_operands
 from parity_export.error_bounds.operators.shared.worst_case_graphs import behind_gemm, narrow
-from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
+from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U
 
 _AS_A_POWER = 1.125
 """Roundings of a power that a backend computes by logarithms in double and rounds: a little more than one."""
@@ -28,7 +33,10 @@ def power(builder: BoundBuilder, node: ir.Node) -> Bound:
     x = builder.operand(node)
     if chosen == 0.5:
         total, scale = root_error(builder, x)
-        return Bound(total, scale * (1 + 2 * U), ROUNDED * _AS_A_POWER, 4 * FLUSHED)
+        own = Bound(None, 1.0, ROUNDED * _AS_A_POWER, 4 * FLUSHED)
+        result = replace(own, tensor=total, scale=scale * (1 + 2 * U))
+        record_operands(builder, node, own, result, [(x, partial(root_slopes, builder, node.outputs[0]))])
+        return result
     if chosen not in (2.0, 3.0):
         raise refusal(node, "its exponent must be the constant 2, 3 or 0.5")
     total, scale = builder.tensor(x)
@@ -37,8 +45,26 @@ def power(builder: BoundBuilder, node: ir.Node) -> Bound:
     times = int(chosen) - 1
     for _ in range(times):
         total = builder.emit("Mul", [size, total])
-    relative = ROUNDED * times * _AS_A_POWER
-    return Bound(total, scale * chosen * (1 + 24 * U), relative, 8 * FLUSHED)
+    own = Bound(None, 1.0, ROUNDED * times * _AS_A_POWER, 8 * FLUSHED)
+    result = replace(own, tensor=total, scale=scale * chosen * (1 + 24 * U))
+    record_operands(builder, node, own, result, [(x, partial(_slopes, builder, x, times))])
+    return result
+
+
+def _slopes(builder: BoundBuilder, x: ir.Value, times: int) -> Factors:
+    """Return x + x~, or x^2 + x x~ + x~^2: within 3e of 2x', or within 9e |x'| + 7e^2 of 3x'^2.
+
+    x lies within e of x' and x~ within 2e.
+    """
+    error, size = builder.absolute(x), builder.magnitude(x)
+    if times == 1:
+        nominal, off = builder.emit("Add", [x, x]), builder.emit("Mul", [error, builder.number([3.0])])
+    else:
+        nominal = builder.emit("Mul", [builder.emit("Mul", [x, x]), builder.initializer(np.array([3.0], np.float32))])
+        parts = [builder.emit("Mul", [one, builder.number([by])]) for one, by in ((size, 9.0), (error, 7.0))]
+        off = builder.emit("Mul", [builder.emit("Add", parts), error])
+    off = loosened(builder, builder.emit("Add", [off, builder.number([FLUSH])]), builder.magnitude(nominal))
+    return Factors(nominal, off, builder.emit("Add", [builder.magnitude(nominal), off]))
 
 
 def worst_cases() -> list[WorstCase]:

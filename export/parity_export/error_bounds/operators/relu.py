@@ -31,7 +31,7 @@ def relu(builder: BoundBuilder, node: ir.Node) -> Bound:
     def slopes() -> Slopes:
         return Slopes(*between_zero_and_one(builder, x, reaches), 1.0, rounded=False)
 
-    return elementwise(builder, x, through(builder, node, x, sloping(rule, builder, slopes)))
+    return elementwise(builder, x, through(builder, node, x, sloping(rule, builder, x, slopes)))
 
 
 def worst_cases() -> list[WorstCase]:

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import onnx_ir as ir
 
+from parity_export.error_bounds.adjoints.places import Part, put_back
+from parity_export.error_bounds.adjoints.steps import fits, record, sizes_of
 from parity_export.error_bounds.aten_operator import aten
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
@@ -26,8 +28,17 @@ def split(builder: BoundBuilder, node: ir.Node) -> Bound:
             raise refusal(node, "its sizes are unknown")
         parts.append(_part(builder, bound, (start, start + size), axis))
         builder.set(output, parts[-1])
+        _record(builder, node, len(parts) - 1, (axis, start, start + size))
         start += size
     return parts[0]
+
+
+def _record(builder: BoundBuilder, node: ir.Node, output: int, part: Part) -> None:
+    """Record the step of one part."""
+    x, (axis, *places) = builder.operand(node), part
+    axis %= len(x.shape or ())
+    if axis and fits(builder, node, x, alike=False):
+        record(builder, node, Bound(), [(x, put_back(builder, sizes_of(x), (axis, places[0], places[1])))], output)
 
 
 def _part(builder: BoundBuilder, bound: Bound, places: tuple[int, int], axis: int) -> Bound:

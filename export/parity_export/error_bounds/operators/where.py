@@ -1,8 +1,12 @@
 """Where, which chooses by a comparison: only where every backend chooses alike."""
 
+from functools import partial
+
 import numpy as np
 import onnx_ir as ir
 
+from parity_export.error_bounds.adjoints.pulls import moved
+from parity_export.error_bounds.adjoints.steps import fits, record, sizes_of
 from parity_export.error_bounds.aten_operator import aten
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
@@ -35,7 +39,27 @@ def where(builder: BoundBuilder, node: ir.Node) -> Bound:
         return Bound(None, 1.0, relative, max((bound.constant for bound in bounds), default=0.0) + 3 * FLUSHED)
     parts = [builder.tensor(value) if value in computed else (_of_constant(builder, value), 1.0) for value in values]
     total = builder.emit("Where", [condition, *(part for part, _ in parts)])
+    _record(builder, node, computed)
     return Bound(total, max(scale for _, scale in parts), 0.0, 2 * FLUSHED)
+
+
+def _record(builder: BoundBuilder, node: ir.Node, computed: list[ir.Value]) -> None:
+    """Record the step: what is chosen has the adjoint there, and 0 elsewhere; the constant's flushes are its own."""
+    if not all(fits(builder, node, value) and not builder.begins(value) for value in computed):
+        return
+    condition, *chosen = node.inputs
+    if condition is None or condition.shape is None or len(set(map(id, computed))) < len(computed):
+        return
+    whole = len(condition.shape) == len(node.outputs[0].shape or ())
+
+    def pull(first: bool, adjoint: ir.Value) -> ir.Value:
+        where = builder.once("Unsqueeze", [condition, builder.initializer(np.array([1]))]) if whole else condition
+        parts = [adjoint, builder.initializer(np.zeros(1, np.float32))]
+        return builder.emit("Where", [where, *(parts if first else parts[::-1])])
+
+    record(builder, node, Bound(None, 1.0, 0.0, 2 * FLUSHED), [
+        (value, moved(partial(pull, value is chosen[0]), sizes_of(value))) for value in computed
+    ])  # fmt: skip
 
 
 def _of_constant(builder: BoundBuilder, value: ir.Value) -> ir.Value:

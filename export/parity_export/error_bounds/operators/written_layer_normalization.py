@@ -35,7 +35,7 @@ def written_layer_normalization(builder: BoundBuilder, node: ir.Node) -> Bound:
         raise refusal(node)
     sizes = [found.x.shape[axis] for axis in found.axes]
     count = int(np.prod([size for size in sizes if isinstance(size, int)]))
-    what = Normalization(found.axes, count, np.abs(found.gain), np.abs(found.shift), found.epsilon)
+    what = Normalization(found.axes, count, found.gain, np.abs(found.shift), found.epsilon)
     return normalized(builder, node, what, found.x)
 
 

@@ -1,10 +1,11 @@
 """``parity report``: a run or a package as one page of HTML that loads nothing."""
 
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, UndefinedError
+from jinja2 import Environment, StrictUndefined, Template, UndefinedError
 from markupsafe import Markup
 
 from parity_runtime import InputError
@@ -83,12 +84,18 @@ def _refuse_another_file(target: Path) -> None:
                 )
 
 
-def _rendered(facts: Facts) -> str:
+@cache
+def _template() -> tuple[Template, Markup]:
+    """Return the page's template and its style; to compile it takes a tenth of the time of a page."""
     folder = files("parity_training.reports.html_report")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"cut": cut, "plain": plain, "percent": percent, "short": short}
     template = environment.from_string((folder / "page.html.j2").read_text("utf-8"))
-    style = Markup((folder / "style.css").read_text("utf-8"))  # noqa: S704 -- our own
+    return template, Markup((folder / "style.css").read_text("utf-8"))  # noqa: S704 -- our own
+
+
+def _rendered(facts: Facts) -> str:
+    template, style = _template()
     try:
         return template.render(style=style, **_names(facts))
     except UndefinedError as error:

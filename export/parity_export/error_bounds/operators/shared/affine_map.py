@@ -13,7 +13,7 @@ from parity_export.error_bounds.bound import Bound, Factor, Folding
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.norms.passing import scaled_and_shifted
-from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
+from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma, growth
 
 _LARGEST_WEIGHT = 2.0**126
 
@@ -35,15 +35,20 @@ class AffineMap:
     slope: NDArray[np.float64] | None
 
 
+def grown_by(folding: Folding, more: int) -> float:
+    """Return by how much an error bound grows if each term is rounded so many times more."""
+    return growth(folding.roundings, max(0, more - folding.spare))
+
+
 def after_linear(builder: BoundBuilder, node: ir.Node, affine: AffineMap, index: int = 0) -> Bound:
     """Return the error bound of y = scale z + shift where z = W x + b is a linear node's.
 
     A backend may compute it as written, or fold it into W and b beforehand. Either way a term of W x, of b or of
     ``shift`` takes part in at most n + m roundings, so that
 
-        |y - exact| <= |scale| e_z gamma_(n+m) / gamma_n + gamma_(n+m) |shift| + (n + m + 1) 2^-126
+        |y - exact| <= |scale| e_z (1 + 2m / (n + 1)) + gamma_(n+m) |shift| + (n + m + 1) 2^-126
 
-    because e_z is at least |W| e + gamma_n (|W| |x| + |b|) (`inner_products.inner_products`). Folded weights must
+    because e_z is at least |W| e + (n + 1) / 2 u (|W| |x| + |b|) (`rounding_model.growth`). Folded weights must
     stay normal.
 
     Args:
@@ -68,7 +73,7 @@ def after_linear(builder: BoundBuilder, node: ir.Node, affine: AffineMap, index:
         factor = bound.factor.then(scalar, affine.roundings)
     if alpha[0] < 2 * FLUSH or alpha[1] > _LARGEST_WEIGHT:
         raise refusal(node, "multiplied with the factor before the sum, it would leave float32's normal range")
-    growth = gamma(n) / gamma(folding.roundings)
+    grown, spare = grown_by(folding, affine.roundings), max(0, folding.spare - affine.roundings)
 
     def rule(part: Bound) -> Bound:
         error = part.tensor
@@ -77,17 +82,17 @@ def after_linear(builder: BoundBuilder, node: ir.Node, affine: AffineMap, index:
             error = builder.emit("Mul", [kept, builder.number(scale)])
         if error is not None and affine.shift.any():
             error = builder.emit("Add", [error, builder.number(gamma(n) / UNIT * affine.shift)])
-        constant = growth * largest * (part.constant + 4 * FLUSH) + (n + 1) * (1 + gamma(n)) * FLUSHED
-        return Bound(error, part.scale * growth * (1 + 4 * U), 0.0, constant)
+        constant = grown * largest * (part.constant + 4 * FLUSH) + (n + 1) * (1 + gamma(n)) * FLUSHED
+        return Bound(error, part.scale * grown * (1 + 4 * U), 0.0, constant)
 
-    result = replace(rule(bound), folding=Folding(n, low, high, alpha), factor=factor)
-    _record(builder, node, index, rule, growth, affine)
-    parts = growth * float(scale.max()), 0.0, gamma(n) / UNIT * affine.shift
+    result = replace(rule(bound), folding=Folding(n, low, high, alpha, spare), factor=factor)
+    _record(builder, node, index, rule, grown, affine)
+    parts = grown * float(scale.max()), 0.0, gamma(n) / UNIT * affine.shift
     return scaled_and_shifted(builder, builder.operand(node, index), result, parts)
 
 
 def _record(
-    builder: BoundBuilder, node: ir.Node, index: int, rule: Callable[[Bound], Bound], growth: float, affine: AffineMap
+    builder: BoundBuilder, node: ir.Node, index: int, rule: Callable[[Bound], Bound], grown: float, affine: AffineMap
 ) -> None:
     """Record the step: of gamma_(n+m) (|scale| P + |shift|), P a sum of magnitudes, the map before it counts gamma_n P.
 
@@ -97,11 +102,12 @@ def _record(
     z = builder.operand(node, index)
     if affine.slope is None or not fits(builder, node, z) or ends_at(builder, z):
         return
-    handed = handed_on(builder, z)
+    handed, n = handed_on(builder, z), (builder.bound(z).folding or Folding(1, 1.0, 1.0)).roundings
     if handed is None:
         known = builder.steps[z].own if z in builder.steps else builder.bound(z)
         total, scale = builder.summed(z, known)
-        rest = builder.number(scale * (growth - 1) / growth * (1 + 4 * U))
+        alone = growth(n, affine.roundings)  # what is spare is of z, which others take too
+        rest = builder.number(scale * (alone - 1) / grown * (1 + 4 * U))
         own = rule(Bound(builder.emit("Mul", [builder.shielded(total), rest])))
     else:
         own = rule(Bound(*builder.summed(z, handed)))

@@ -27,6 +27,9 @@ from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
 _LOOSE = 4.1
 """By how many times alpha + beta a slope that is computed from a result may be off: 2 x 2.01, for Tanh."""
 
+_ON_THE_WAY = 0.75 * (1 + 2 * U)
+"""Of 2e: how far points between x and x~ are from x' in the mean, since x is within e of it and x~ - x within e."""
+
 _GROWING = 8.0
 """Units of |f| that a function without a bound has at least: 8 |f| overflows at 2^125, where the table ends."""
 
@@ -115,14 +118,14 @@ def go_through(
         nominal, loose = derivative.compute(builder, node, x)
         total, scale = builder.tensor(x)
         bend = builder.emit("Mul", [total, builder.number(2 * derivative.curvature * UNIT * scale * (1 + 16 * U))])
-        off = builder.emit("Add", [bend, loose])
-        reach = builder.emit("Add", [builder.magnitude(nominal), off])
+        reach = builder.emit("Add", [builder.magnitude(nominal), builder.emit("Add", [bend, loose])])
+        off = builder.emit("Add", [builder.emit("Mul", [bend, builder.number(_ON_THE_WAY)]), loose])
         return Slopes(nominal, reach, off, function.slope)
 
     def rule(error: ir.Value, factor: float) -> Bound:
         return evaluated(function, builder.emit("Mul", [error, slopes().reach]), factor * (1 + 8 * U))
 
-    pass_through(builder, node, x, sloping(rule, builder, slopes, share(function)), result)
+    pass_through(builder, node, x, sloping(rule, builder, x, slopes, share(function)), result)
 
 
 def with_local_slope(
@@ -150,9 +153,10 @@ def with_local_slope(
     @cache
     def slopes() -> Slopes:
         loose = builder.number(_LOOSE * (known.alpha + known.beta) + 40 * U)
-        return Slopes(base, slope, builder.emit("Add", [bend, loose]), function.slope)
+        middle = builder.emit("Mul", [bend, builder.number(_ON_THE_WAY)])
+        return Slopes(base, slope, builder.emit("Add", [middle, loose]), function.slope)
 
-    passing = sloping(rule, builder, slopes, share(function))
+    passing = sloping(rule, builder, x, slopes, share(function))
     return _with_norm(builder, function, x, through(builder, node, x, passing))
 
 
@@ -172,14 +176,14 @@ def ended(builder: BoundBuilder, value: ir.Value, total: ir.Value) -> ir.Value:
     return builder.emit("Add", [total, builder.emit("Sub", [eight, eight])])  # 0, or no number
 
 
-def evaluated(function: Elementary, total: ir.Value, scale: float, *, ends: bool = False) -> Bound:
+def evaluated(function: Elementary, total: ir.Value | None, scale: float, *, ends: bool = False) -> Bound:
     """Return the error bound of f, of what its argument's error makes of it and what its own evaluation adds.
 
     That is alpha |f'| + beta, and the flushed result.
 
     Args:
         function: f.
-        total: L e (1 + 2 alpha), in units, but for the scale.
+        total: L e (1 + 2 alpha), in units, but for the scale; None for what the evaluation adds alone.
         scale: to apply.
         ends: whether the total claims nothing where the table ends (`ended`).
     """

@@ -14,11 +14,15 @@ from parity_export.error_bounds.bound import Bound, Folding
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.norms.linear_norm import Before, SpectralNorms, after, before, choose, linear_map
-from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
+from parity_export.error_bounds.precision import FLOAT32
+from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma, of_a_sum
 
 _ROUNDINGS_BESIDE_THE_SUM = 12
 """Of the bound's own evaluation: two of |v'| times its factor plus t, two of the norm's part, one of each rounded
 constant, some to spare."""
+
+_LONG = 128
+"""Products of a sum whose partial sums are worth three more operations for each result, also in fast bounds."""
 
 Evaluate = Callable[[ir.Value, ir.Value, ir.Value], ir.Value]
 
@@ -81,9 +85,9 @@ def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts
 
     With n = k + 1 (k without a bias) and every compliant x within e of the exact one, |x| <= |x'| + 2e and
 
-        |y - exact| <= |W| e + gamma_n (|W| (|x'| + 2e) + |b|) + (n + 1)(1 + gamma_n) 2^-126
+        |y - exact| <= |W| e (1 + 2 gamma_n) + g S + h |y'| + (n + 1)(1 + gamma_n) 2^-126,    S = |W| |x'| + |b|
 
-    (Higham, section 3.1, for the first two terms). At most n values can be flushed while the sum is formed, in whatever
+    with g and h of `rounding_model.of_a_sum`. At most n values can be flushed while the sum is formed, in whatever
     order: a product or the bias that becomes zero leaves the sum as it was, and a partial sum can only be flushed if
     two of the terms under it were not; so every flush uses up a term. One more is the result, where it is read. A
     flushed weight changes its product by 2^-126 (|x'| + 2e): a subnormal one grows by 2^-101 / q, q below.
@@ -91,7 +95,7 @@ def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts
     Behind several linear maps a norm of the operand's error may say more than its elements' bounds (`linear_norm`).
 
     In units of u/2, with e = s t + a |x'| + c, it is ``W' (t + (q/p) |x'|) + b'`` with p = (1 + 2 gamma_n) s,
-    q = (1 + 2 gamma_n) a + 2 gamma_n / u and W' = p |W|: one more product like the node's own.
+    q = (1 + 2 gamma_n) a + 2 g / u and W' = p |W|: one more product like the node's own.
 
     Args:
         builder: the graph.
@@ -102,19 +106,18 @@ def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts
     x = builder.operand(node)
     bound = builder.bound(x)
     terms = products.terms
-    n = terms + (products.bias is not None) + products.extra
-    error = gamma(n)
+    n, spare, error, (of_terms, of_sum) = _rounded(builder, node, products)
     weight = np.abs(products.weight.astype(np.float64))
     used = weight[weight > 0]
-    folding = Folding(n, float(used.min(initial=np.inf)), float(used.max(initial=0.0)))
-    p, q = (1 + 2 * error) * bound.scale, (1 + 2 * error) * bound.relative + error / UNIT
+    folding = Folding(n, float(used.min(initial=np.inf)), float(used.max(initial=0.0)), spare=spare)
+    p, q = (1 + 2 * error) * bound.scale, (1 + 2 * error) * bound.relative + of_terms / UNIT
     weight = np.where((weight > 0) & (weight < FLUSH), weight + FLUSH / UNIT / q, weight)
     evaluated = 1 + gamma(terms + _ROUNDINGS_BESIDE_THE_SUM)
     flushes = (n + 1) * (1 + error) * FLUSHED * products.amplified
     summed = products.summed(weight)
     own = summed * (q + 3 * p) * FLUSH + flushes
     if products.bias is not None:
-        own = own + error / UNIT * np.abs(products.bias.astype(np.float64))
+        own = own + of_terms / UNIT * np.abs(products.bias.astype(np.float64))
     constant = own + summed * (1 + 2 * error) * bound.constant
     given = _before(builder, node, products, n)
     rest, column = (bound.tensor, None) if given is None else choose(builder, x, given)
@@ -138,11 +141,53 @@ def inner_products(builder: BoundBuilder, node: ir.Node, products: InnerProducts
             rows = rows.reshape(-1, *[1] * (products.weight.ndim - 2))
             part = builder.emit("Mul", [column, builder.number(rows)])
             total = builder.emit("Add", [evaluate(operand, builder.number(weight), offset), part])
+    if of_sum:
+        part = builder.emit("Mul", [builder.magnitude(node.outputs[0]), builder.number(of_sum / UNIT * evaluated)])
+        total = builder.emit("Add", [total, part])
     if factor == p and given is not None:
-        made = _Made(weight, evaluated * own, error / p, total, given.linear.signed)
+        signed = given.linear.signed
+        norms = signed, max(1.0, given.linear.absolute / signed) if signed > FLUSH else 1.0
+        made = _Made(weight, evaluated * own, (of_terms / p, of_sum), total, norms)
         _record(builder, node, products, evaluate, made)
     result = Bound(total, folding=folding)
     return result if given is None else after(builder, node, given, (error, flushes), result)
+
+
+def _rounded(
+    builder: BoundBuilder, node: ir.Node, products: InnerProducts
+) -> tuple[int, int, float, tuple[float, float]]:
+    """Return n, how many roundings more are paid for, gamma_n, and what is rounded of S and of |y|, relatively.
+
+    An addition of a lower precision may err by more than its result's rounding: there it is gamma_n S.
+    """
+    precision = builder.precision
+    n = precision.roundings(products.terms + (products.bias is not None) + products.extra)
+    if precision is not FLOAT32:
+        error = precision.of_products(n)
+        return n, 0, error, (error, 0.0)
+    spare = _followed_by(node.outputs[0])
+    by_partial_sums = builder.backwards or n >= _LONG
+    return n, spare, gamma(n), of_a_sum(n, spare) if by_partial_sums else (gamma(n + spare), 0.0)
+
+
+_ROUNDINGS = {"Add": 1, "Sub": 1, "Mul": 1, "Div": 2, "BatchNormalization": 11}
+_MOVING = frozenset({"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten"})
+_MOST_FOLLOWING = 4
+
+
+def _followed_by(value: ir.Value) -> int:
+    """Return how many roundings what may be folded into a linear map adds to each of its terms.
+
+    They are paid for where the terms are known: later the whole error would have to grow.
+    """
+    count = 0
+    for _ in range(_MOST_FOLLOWING):
+        takers = [use.node for use in value.uses()]
+        count += max((_ROUNDINGS.get(node.op_type, 0) for node in takers), default=0)
+        if len(takers) != 1 or takers[0].op_type not in _ROUNDINGS.keys() | _MOVING:
+            break
+        value = takers[0].outputs[0]
+    return count
 
 
 @dataclass(frozen=True)
@@ -152,16 +197,16 @@ class _Made:
     Attributes:
         weight: W', at least p |W|.
         offset: what is added for bias and flushes.
-        error: gamma_n / p.
+        errors: what is rounded of the terms' magnitudes, over p, and of the sum's.
         total: the error bound.
-        norm: at least ||W||.
+        norms: at least ||W||, and || |W| || / ||W||.
     """
 
     weight: NDArray[np.float64]
     offset: NDArray[np.float64]
-    error: float
+    errors: tuple[float, float]
     total: ir.Value
-    norm: float
+    norms: tuple[float, float]
 
 
 def _record(builder: BoundBuilder, node: ir.Node, products: InnerProducts, evaluate: Evaluate, made: _Made) -> None:
@@ -173,13 +218,14 @@ def _record(builder: BoundBuilder, node: ir.Node, products: InnerProducts, evalu
     if back is None or not fits(builder, node, x, alike=False) or ((weight != 0) & (np.abs(weight) < FLUSH)).any():
         return
     magnitudes = builder.number(made.weight)
-    operand = builder.emit("Mul", [builder.magnitude(x), builder.number(made.error / UNIT)])
+    operand = builder.emit("Mul", [builder.magnitude(x), builder.number(made.errors[0] / UNIT)])
     operand = builder.emit("Add", [operand, builder.number(FLUSHED)])
-    own = Bound(evaluate(operand, magnitudes, builder.number(made.offset)))
-    own = with_share(builder, own, Bound(made.total), 2 * gamma(products.terms + 2 + products.extra) * (1 + 4 * U))
-    builder.prepaid = max(builder.prepaid, rounding(back.terms))
+    own = Bound(evaluate(operand, magnitudes, builder.number(made.offset)), 1.0, made.errors[1] / UNIT)
+    count = builder.precision.roundings(products.terms + 2 + products.extra)
+    own = with_share(builder, own, Bound(made.total), 2 * builder.precision.of_products(count) * (1 + 4 * U))
+    builder.prepaid = max(builder.prepaid, rounding(back.terms) * made.norms[1])
     sizes = tuple(size for size in (x.shape or ())[1:] if isinstance(size, int))
-    record(builder, node, own, [(x, linear(builder, Transposed(back.apply, back.terms, made.norm, sizes)))])
+    record(builder, node, own, [(x, linear(builder, Transposed(back.apply, back.terms, *made.norms, sizes)))])
 
 
 def _before(builder: BoundBuilder, node: ir.Node, products: InnerProducts, n: int) -> Before | None:

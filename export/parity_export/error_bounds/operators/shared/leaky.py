@@ -44,7 +44,7 @@ def leaky(builder: BoundBuilder, node: ir.Node, slope: NDArray[np.generic]) -> B
         reach = builder.emit("Add", [builder.magnitude(nominal), off])
         return Slopes(nominal, reach, off, steepest)
 
-    result = through(builder, node, x, sloping(rule, builder, slopes, 4 * U))
+    result = through(builder, node, x, sloping(rule, builder, x, slopes, 4 * U))
     return elementwise(builder, x, result, steepest * (1 + 2 * U))
 
 

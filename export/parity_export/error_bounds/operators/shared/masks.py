@@ -18,6 +18,9 @@ _MASKING = -128.0
 _SLACK = 2.0**-8
 """Of a mask: more than it may be off by, with what is rounded where it is added, also as the bias of a long sum."""
 
+_KEPT = 5
+"""Roundings to the format of a lower precision: of up to three sums, and of the mask; one to spare."""
+
 _LONGEST = 2**15
 _MOST_SUMS = 3
 _MOVING = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand", "Identity"})
@@ -58,7 +61,7 @@ def ceiling(builder: BoundBuilder, value: ir.Value | None, sums: int = _MOST_SUM
 
 
 def _base(builder: BoundBuilder, value: ir.Value | None) -> ir.Value | None:
-    """Return s' + 8e_s and 16 u |s'|, which pay for the roundings of that sum."""
+    """Return s' + 8e_s and 16 u |s'|, which pay for the roundings of that sum, with those to a lower precision."""
     if value is None or not builder.knows(value):
         return None
     folding = builder.bound(value).folding
@@ -66,7 +69,7 @@ def _base(builder: BoundBuilder, value: ir.Value | None) -> ir.Value | None:
         return None
     total, scale = builder.tensor(value)
     reach = builder.emit("Mul", [total, builder.number(8 * UNIT * scale * (1 + 32 * U))])
-    size = builder.emit("Mul", [builder.magnitude(value), builder.number(16 * U)])
+    size = builder.emit("Mul", [builder.magnitude(value), builder.number(16 * U + _KEPT * builder.precision.unit)])
     return builder.emit("Add", [builder.emit("Add", [value, reach]), size])
 
 
@@ -76,16 +79,17 @@ def _mask(builder: BoundBuilder, value: ir.Value | None, least: float = _MASKING
     A mask is a constant some of which is less than `least`, or a number that is computed from integers and constants
     alone: every evaluation computes the same, but for a flush, within a few roundings of the exact one.
     """
+    slack = _SLACK + _KEPT * builder.precision.unit
     constant = None if value is None else builder.constant(value, masks=True)
     if constant is not None:
         if constant.dtype != np.float32 or not (constant < least).any():
             return None
-        return builder.number(_raised(constant.astype(np.float64)))
+        return builder.number(_raised(constant.astype(np.float64), slack))
     if value is None or builder.least(value) is None:
         return None
-    parts = [builder.emit("Mul", [value, builder.number(1 + sign * _SLACK)]) for sign in (1, -1)]
+    parts = [builder.emit("Mul", [value, builder.number(1 + sign * slack)]) for sign in (1, -1)]
     return builder.emit("Max", parts)
 
 
-def _raised(mask: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.where(np.isfinite(mask), mask + np.abs(np.where(np.isfinite(mask), mask, 0)) * _SLACK, mask)
+def _raised(mask: NDArray[np.float64], slack: float) -> NDArray[np.float64]:
+    return np.where(np.isfinite(mask), mask + np.abs(np.where(np.isfinite(mask), mask, 0)) * slack, mask)

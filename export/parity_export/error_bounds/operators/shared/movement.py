@@ -3,12 +3,17 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import onnx_ir as ir
 
+from parity_export.error_bounds.adjoints.adjoint import Pull
+from parity_export.error_bounds.adjoints.chains import chain
+from parity_export.error_bounds.adjoints.places import Part, put_back
 from parity_export.error_bounds.adjoints.pulls import moved as moved_back
 from parity_export.error_bounds.adjoints.pulls import negated
+from parity_export.error_bounds.adjoints.rows import FIRST
 from parity_export.error_bounds.adjoints.steps import ends_at, fits, handed_on, record, record_same
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
@@ -44,6 +49,16 @@ def moved(builder: BoundBuilder, node: ir.Node) -> Bound:
 def _record(builder: BoundBuilder, node: ir.Node, rule: Callable[[Bound], Bound]) -> None:
     """Record the step of an operator that keeps all elements of each row; nothing is rounded."""
     x, back = builder.operand(node), _back(builder, node)
+    if fits(builder, node, x, alike=False):
+        pull = _put_back(builder, node, x)
+        if pull is not None:
+            record(builder, node, Bound(), [(x, pull)])
+            return
+    if builder.rows.get(node.outputs[0]) == FIRST and builder.rows.get(x) != FIRST:
+        found = chain(builder, node, partial(_part, builder))
+        if found is not None and not builder.begins(found[0]):
+            record(builder, node, Bound(), [found])
+        return
     if back is None or not fits(builder, node, x, alike=False) or ends_at(builder, x):
         return
     handed = handed_on(builder, x)
@@ -53,6 +68,37 @@ def _record(builder: BoundBuilder, node: ir.Node, rule: Callable[[Bound], Bound]
 def _sizes(value: ir.Value) -> tuple[int, ...]:
     """Return a value's sizes behind the batch, of those that are known."""
     return tuple(size for size in (value.shape or ())[1:] if isinstance(size, int))
+
+
+def _put_back(builder: BoundBuilder, node: ir.Node, x: ir.Value) -> Pull | None:
+    """Return the pull through a Slice by one step, a Gather of places in a row, or a triangle; None of another node."""
+    if builder.rows.get(x, FIRST) != FIRST:
+        return None
+    if node.op_type == "Trilu" and len(x.shape or ()) > 2:
+        more, given = node.inputs[1:], dict(node.attributes)
+        return moved_back(lambda adjoint: builder.emit("Trilu", [adjoint, *more], given), _sizes(x))
+    part = _part(builder, node, x)
+    if part is None or part[0] == 0:
+        return None
+    return put_back(builder, _sizes(x), part, without=len(x.shape or ()) > len(node.outputs[0].shape or ()))
+
+
+def _part(builder: BoundBuilder, node: ir.Node, x: ir.Value) -> Part | None:
+    """Return which part of x a node takes out along one axis; None where that is not known."""
+    given, rank = [builder.constant(value) for value in node.inputs[1:]], len(x.shape or ())
+    places = None
+    if node.op_type == "Slice" and len(given) > 2 and all(one is not None and one.size == 1 for one in given):
+        first, last, axis, step = (int(one.reshape(())) for one in [*given, np.array(1)][:4] if one is not None)
+        axis %= rank
+        whole = (x.shape or ())[axis]
+        places = np.arange(whole)[first:last] if isinstance(whole, int) and step == 1 else None
+    elif node.op_type == "Gather" and given[0] is not None and given[0].ndim < 2:
+        axis = int(node.attributes["axis"].as_int() if "axis" in node.attributes else 0) % rank
+        whole = (x.shape or ())[axis]
+        places = given[0].reshape(-1) % whole if isinstance(whole, int) else None
+    if places is None or not len(places) or (np.diff(places) != 1).any():
+        return None
+    return axis, int(places[0]), int(places[-1]) + 1
 
 
 def _back(builder: BoundBuilder, node: ir.Node) -> Callable[[ir.Value], ir.Value] | None:

@@ -35,11 +35,15 @@ sigma', and nothing is claimed unless 2 W < sigma' and r < 1/4. The sum of squar
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from parity_export.error_bounds.adjoints.near import Curved, Near, near, paid_for
+from parity_export.error_bounds.adjoints.pulls import behind_seeds
+from parity_export.error_bounds.adjoints.steps import fits, record, sizes_of
 from parity_export.error_bounds.bound import Bound, Norm
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
@@ -49,7 +53,7 @@ from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, g
 _SMALLEST, _LARGEST = 2.0**-60, 2.0**60
 """Of epsilon and of g: then no quotient here is flushed, and none overflows by itself."""
 
-_OUTSIDE = 5
+OUTSIDE = 5
 """Roundings that x, mu and b take part in beside those of sums."""
 
 
@@ -60,20 +64,25 @@ class Normalization:
     Attributes:
         axes: of x that are normalized over.
         count: n, how many numbers that are.
-        gain: |g|, of a shape that broadcasts against x.
+        factor: g, of a shape that broadcasts against x.
         shift: |b|, alike.
         epsilon: that is added to the variance.
     """
 
     axes: tuple[int, ...]
     count: int
-    gain: NDArray[np.float64]
+    factor: NDArray[np.float64]
     shift: NDArray[np.float64]
     epsilon: float
 
+    @property
+    def gain(self) -> NDArray[np.float64]:
+        """|g|."""
+        return np.abs(self.factor)
+
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
     """Numbers of one mean and variance, each a tensor of the graph.
 
     Attributes:
@@ -85,6 +94,7 @@ class _Row:
         sigma: sigma'.
         eta: how far any mean may be off.
         reach: W.
+        scale: of ``error`` and ``spread``.
     """
 
     error: ir.Value
@@ -95,9 +105,10 @@ class _Row:
     sigma: ir.Value
     eta: ir.Value
     reach: ir.Value
+    scale: float
 
 
-class _Nodes:
+class Nodes:
     """Nodes by a word each."""
 
     def __init__(self, builder: BoundBuilder, axes: Sequence[int]) -> None:
@@ -129,7 +140,7 @@ def normalized(builder: BoundBuilder, node: ir.Node, what: Normalization, x: ir.
     if ((what.shift > 0) & (what.shift < FLUSH)).any():
         raise refusal(node, "its bias is subnormal")
     total, scale = builder.tensor(x)
-    emit = _Nodes(builder, what.axes)
+    emit = Nodes(builder, what.axes)
     norm = None if norm_of(builder, x) is None else whole(builder, x, what.axes)
     norm = norm if norm is not None and norm.axes == what.axes else None
     row = _row(builder, emit, (x, total, scale), what, norm)
@@ -141,21 +152,92 @@ def normalized(builder: BoundBuilder, node: ir.Node, what: Normalization, x: ir.
     own = emit("Add", emit("Mul", slope, 2 * UNIT * scale * (1 + 8 * U)), 1 + 16 * U)
     each = emit("Mul", emit("Add", total, row.error), own)
     each = emit.sum(each, emit("Mul", emit("Abs", row.centre), slope))
-    each = emit.sum(each, emit("Mul", builder.magnitude(x), gamma(_OUTSIDE) / UNIT))
+    each = emit.sum(each, emit("Mul", builder.magnitude(x), gamma(OUTSIDE) / UNIT))
     common = emit.sum(emit("Mul", row.reach, slope), emit("Mul", row.size, gamma(n + 10) / UNIT))
-    common = emit.sum(common, emit("Mul", row.middle, gamma(_OUTSIDE) / UNIT), 8 * FLUSHED)
+    common = emit.sum(common, emit("Mul", row.middle, gamma(OUTSIDE) / UNIT), 8 * FLUSHED)
     each = emit("Mul", emit("Add", each, common), inverse)
     each = builder.emit("Mul", [builder.shielded(each), builder.number(what.gain)])
     if what.shift.any():
-        each = builder.emit("Add", [each, builder.number(gamma(_OUTSIDE) / UNIT * what.shift)])
-    claimed = _where_claimed(builder, emit, (row, share), each)
+        each = builder.emit("Add", [each, builder.number(gamma(OUTSIDE) / UNIT * what.shift)])
+    claimed = where_claimed(builder, emit, (row, share), each)
     result = Bound(claimed, scale * (1 + gamma(2 * n + 64)), 0.0, 16 * FLUSHED * max(1.0, float(what.gain.max())))
+    if fits(builder, node, x) and min(what.axes) > 0:
+        _record(builder, node, x, (emit, row, share), (what, result))
     if norm is None:
         return result
     return replace(result, norm=_norm(builder, emit, (norm, row, result), what))
 
 
-def _norm(builder: BoundBuilder, emit: _Nodes, known: tuple[Norm, _Row, Bound], what: Normalization) -> Norm:
+def _record(
+    builder: BoundBuilder,
+    node: ir.Node,
+    x: ir.Value,
+    known: tuple[Nodes, Row, ir.Value],
+    whole: tuple[Normalization, Bound],
+) -> None:
+    """Record the step: what an evaluation adds of its own, of any x~, and the Jacobian where x is.
+
+    |c~| is at most |c'| + 2 (e + mean(e)) + eta, and r holds for any x.
+    """
+    (emit, row, share), (what, result) = known, whole
+    n, low = what.count, emit("Sub", row.sigma, row.reach)
+    inverse = emit("Div", emit("Add", share, 1 + 8 * U), low)
+    half = emit("Mul", emit("Mul", share, emit("Add", share, 1.0)), 0.5)
+    reached = emit("Add", builder.absolute(x, 2.0), emit("Mul", row.error, 2 * UNIT * row.scale))
+    centre = emit.sum(emit("Abs", row.centre), reached, row.eta)
+    size = emit.sum(builder.magnitude(x), reached, row.middle)
+    each = emit.sum(emit("Mul", centre, half), row.eta, emit("Mul", size, gamma(OUTSIDE)), 8 * FLUSH)
+    each = emit("Mul", emit("Mul", each, inverse), builder.number(what.gain * (1 + gamma(n + 64)) / UNIT))
+    if what.shift.any():
+        each = builder.emit("Add", [each, builder.number(gamma(OUTSIDE) / UNIT * what.shift)])
+    own = where_claimed(builder, emit, (row, share), each)
+    bound = Bound(own, 1 + gamma(n + 32), 0.0, result.constant)
+    jacobian = cache(partial(_jacobian, builder, (emit, row, share), what, sizes_of(x)))
+    pull = paid_for(builder, near(builder, lambda: jacobian()[0]), lambda: jacobian()[1])
+    record(builder, node, bound, [(x, pull)])
+
+
+def _jacobian(
+    builder: BoundBuilder, known: tuple[Nodes, Row, ir.Value], what: Normalization, sizes: tuple[int, ...]
+) -> tuple[Near, Curved]:
+    """Return J = (1 / sigma) (1 - 1 1^T / n - h h^T / n) diag(g), transposed, and how far any is from it.
+
+    J without g changes by at most 2 / (sqrt(3) sqrt(n) sigma^2) times what x moves by, and x is moved by at most 1.5
+    sqrt(n) D in the mean between x and x~. The J that is computed at x' is off by its own h and sigma': with q at least
+    ||h - c / sigma|| / sqrt(n) and what sigma' is off by, over low, by at most (q / low) (3 + 3q + q^2). Times x~ - x,
+    at most sqrt(n) D.
+    """
+    (emit, row, share), n = known, what.count
+    low, highest = emit("Sub", row.sigma, row.reach), emit("Add", row.sigma, row.reach)
+    added = emit("Mul", emit("Mul", emit("Mul", share, emit("Add", share, 1.0)), highest), 0.5)
+    added = emit.sum(added, emit("Mul", emit.sum(highest, row.middle, row.middle), gamma(OUTSIDE)), row.eta)
+    added = emit.sum(emit("Mul", added, emit("Add", share, 1 + 8 * U)), row.eta, emit("Mul", row.sigma, gamma(n + 32)))
+    q = emit("Div", emit("Add", added, 8 * FLUSH), low)
+    curve = emit("Add", emit("Mul", emit("Add", q, 3.0), q), 3.0)  # 3 + 3q + q^2
+    spread = emit("Mul", row.spread, UNIT * row.scale)
+    bend = emit("Add", emit("Mul", emit("Div", spread, low), 3 / math.sqrt(3)), emit("Mul", q, curve))
+    gain = builder.number(np.maximum(what.gain, FLUSH) * (1 + 16 * U))
+    reach = emit("Div", gain, low)
+    most = emit("Mul", emit("Mul", bend, spread), math.sqrt(n) * (1 + gamma(n + 64)))
+    curved = Curved(emit("Mul", reach, most), what.axes, n)
+    grown = emit("Mul", emit("Add", q, 1 + 8 * U), emit("Add", q, 1 + 8 * U))
+    inverse = emit("Div", builder.number([1.0]), row.sigma)
+    h = emit("Mul", row.centre, inverse)
+    axes = builder.initializer(np.array([axis + 1 for axis in what.axes]))
+
+    def apply(adjoint: ir.Value) -> ir.Value:
+        beside = behind_seeds(builder, h)
+        times = builder.emit("Mul", [adjoint, builder.initializer(what.factor.astype(np.float32))])
+        mean = builder.emit("ReduceMean", [times, axes], {"keepdims": 1})
+        along = builder.emit("ReduceMean", [builder.emit("Mul", [times, beside]), axes], {"keepdims": 1})
+        rest = builder.emit("Sub", [times, mean])
+        rest = builder.emit("Sub", [rest, builder.emit("Mul", [beside, along])])
+        return builder.emit("Mul", [rest, behind_seeds(builder, inverse)])
+
+    return Near(apply, sizes, emit("Mul", reach, grown), 3 * gamma(n + 8), flushes=2.0**34), curved
+
+
+def _norm(builder: BoundBuilder, emit: Nodes, known: tuple[Norm, Row, Bound], what: Normalization) -> Norm:
     """Return the norm over the normalized axes: see the module's text."""
     (norm, row, result), n = known, what.count
     root, gain = math.sqrt(n) * (1 + 2.0**-40), max(float(what.gain.max()), _SMALLEST)
@@ -166,24 +248,24 @@ def _norm(builder: BoundBuilder, emit: _Nodes, known: tuple[Norm, _Row, Bound], 
     share = _variance(builder, emit, replace(row, reach=reach, middle=middle), low, n)
     inverse = emit("Div", emit("Mul", emit("Add", share, 1 + 8 * U), gain), low)
     own = emit("Mul", emit("Mul", emit("Mul", share, emit("Add", share, 1.0)), highest), 0.5 / UNIT)
-    size = emit("Add", emit("Mul", emit("Add", emit("Add", middle, middle), highest), gamma(_OUTSIDE)), row.eta)
+    size = emit("Add", emit("Mul", emit("Add", emit("Add", middle, middle), highest), gamma(OUTSIDE)), row.eta)
     own = emit("Mul", emit.sum(own, emit("Mul", size, 1 / UNIT), 8 * FLUSHED), root)
     total = emit("Mul", emit("Add", emit("Mul", norm.tensor, norm.scale), own), inverse)
     most = float(what.shift.max()) * root
     total = emit(
-        "Add", emit("Mul", total, 1 + gamma(2 * n + 128)), gamma(_OUTSIDE) / UNIT * most + 64 * root * gain * FLUSHED
+        "Add", emit("Mul", total, 1 + gamma(2 * n + 128)), gamma(OUTSIDE) / UNIT * most + 64 * root * gain * FLUSHED
     )
-    claimed = _where_claimed(builder, emit, (replace(row, reach=reach), share), total)
+    claimed = where_claimed(builder, emit, (replace(row, reach=reach), share), total)
     return replace(norm, tensor=claimed, layers=norm.layers + 1, beside=result.tensor, scale=1 + 8 * U)
 
 
 def _row(
     builder: BoundBuilder,
-    emit: _Nodes,
+    emit: Nodes,
     known: tuple[ir.Value, ir.Value, float],
     what: Normalization,
     norm: Norm | None,
-) -> _Row:
+) -> Row:
     """Return the numbers of one mean and variance; of x, its error in units, and its scale.
 
     The mean of |x~ - x| and the root of the mean of its squares are both at most its norm over sqrt(n).
@@ -203,10 +285,10 @@ def _row(
     eta = emit("Mul", size, gamma(n + 10) * (1 + gamma(n + 32)))
     middle = emit.sum(emit("Abs", mean), emit("Mul", error, 2 * absolute), eta)
     reach = emit.sum(emit("Mul", spread, 2 * absolute), eta, emit("Mul", sigma, gamma(n + 32)))
-    return _Row(error, spread, centre, size, middle, sigma, eta, reach)
+    return Row(error, spread, centre, size, middle, sigma, eta, reach, scale * (1 + gamma(n + 32)))
 
 
-def _variance(builder: BoundBuilder, emit: _Nodes, row: _Row, low: ir.Value, n: int) -> ir.Value:
+def _variance(builder: BoundBuilder, emit: Nodes, row: Row, low: ir.Value, n: int) -> ir.Value:
     """Return r, of which the sum of squares must not overflow: four times it does not."""
     highest = emit("Add", row.sigma, row.reach)
     squares = emit.sum(emit("Mul", highest, highest), emit("Mul", row.middle, row.middle))
@@ -217,7 +299,8 @@ def _variance(builder: BoundBuilder, emit: _Nodes, row: _Row, low: ir.Value, n: 
     return emit("Div", emit("Div", relative, low), low)
 
 
-def _where_claimed(builder: BoundBuilder, emit: _Nodes, known: tuple[_Row, ir.Value], each: ir.Value) -> ir.Value:
+def where_claimed(builder: BoundBuilder, emit: Nodes, known: tuple[Row, ir.Value], each: ir.Value) -> ir.Value:
+    """Return an error bound where 2W < sigma' and r < 1/4, and infinity elsewhere."""
     row, share = known
     infinite = builder.initializer(np.array([np.inf], np.float32))
     far = emit("Less", emit("Add", row.reach, row.reach), row.sigma)

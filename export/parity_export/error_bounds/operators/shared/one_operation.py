@@ -32,7 +32,7 @@ from parity_export.error_bounds.bound import Bound, Factor
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.norms.passing import added, elementwise
-from parity_export.error_bounds.operators.shared.affine_map import AffineMap, after_linear
+from parity_export.error_bounds.operators.shared.affine_map import AffineMap, after_linear, grown_by
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
 
 ROUNDED = 2 * (1 + 2 * U)
@@ -48,7 +48,7 @@ def add_or_subtract(builder: BoundBuilder, node: ir.Node) -> Bound:
     """V = x + y, or x - y: pre = e_x + e_y. What is added to a linear map may be fused into it as its bias.
 
     A constant: `after_linear`. A computed y takes part in at most n + 1 roundings then, as do the terms of the map:
-    gamma_(n+1) |y'| is added, e_x grows by gamma_(n+1) / gamma_n, and e_y by 1 + 2 gamma_(n+1).
+    gamma_(n+1) |y'| is added, e_x grows by 1 + 2 / (n + 1) (`rounding_model.growth`), and e_y by 1 + 2 gamma_(n+1).
     """
     for index in (0, 1):
         if (
@@ -63,22 +63,22 @@ def add_or_subtract(builder: BoundBuilder, node: ir.Node) -> Bound:
     foldings = [builder.bound(value).folding for value in values]
     (first, first_scale), (second, second_scale) = map(builder.tensor, values)
     total, scale = builder.emit("Add", [first, second]), max(first_scale, second_scale)
-    growth, parts, sizes = 1.0, [], list[ir.Value]()
+    grown, parts, sizes = 1.0, [], list[ir.Value]()
     regrouped = _regrouped(builder, node)
     for folding, other in zip(foldings, reversed(values), strict=True):
         if folding is not None:
             error = gamma(folding.roundings + 1)
             sizes.append(builder.emit("Mul", [builder.magnitude(other), builder.number(error / UNIT)]))
             total = builder.emit("Add", [total, sizes[-1]])
-            growth *= error / gamma(folding.roundings) * (1 + 2 * error) * _ONCE
+            grown *= grown_by(folding, 1) * (1 + 2 * error) * _ONCE
             parts.append((error / UNIT, other))
-    growth *= _ONCE * _ONCE
+    grown *= _ONCE * _ONCE
     if regrouped is not None:  # of which nothing is in the norms of x and y: none is said of the sum
-        growth *= (1 + 2 * gamma(2)) * _ONCE
-        return Bound(builder.emit("Add", [total, regrouped]), scale * growth, ROUNDED, 4 * FLUSHED)
-    result = Bound(total, scale * growth, ROUNDED, 4 * FLUSHED)
-    _record_sum(builder, node, sizes, (growth, 2 * sum(factor for factor, _ in parts) * UNIT), result)
-    return added(builder, values, parts, growth, result)
+        grown *= (1 + 2 * gamma(2)) * _ONCE
+        return Bound(builder.emit("Add", [total, regrouped]), scale * grown, ROUNDED, 4 * FLUSHED)
+    result = Bound(total, scale * grown, ROUNDED, 4 * FLUSHED)
+    _record_sum(builder, node, sizes, (grown, 2 * sum(factor for factor, _ in parts) * UNIT), result)
+    return added(builder, values, parts, grown, result)
 
 
 def _record_sum(
@@ -95,17 +95,20 @@ def _record_sum(
         result: the whole error bound.
     """
     values = [builder.operand(node, index) for index in (0, 1)]
-    if not all(fits(builder, node, value) for value in values):
+    known = [builder.least(value) is not None for value in values]  # made of integers: a mask, which may be broadcast
+    if not all(fits(builder, node, value) or whole for value, whole in zip(values, known, strict=True)):
         return
-    ended = [ends_at(builder, value) for value in values]
+    ended = [whole or ends_at(builder, value) for value, whole in zip(values, known, strict=True)]
     if all(ended):
         return
-    handed = [(value, own) for value in values if (own := handed_on(builder, value)) is not None]
+    owns = [builder.bound(value) if whole else handed_on(builder, value)
+            for value, whole in zip(values, known, strict=True)]  # fmt: skip
+    handed = [(value, own) for value, own in zip(values, owns, strict=True) if own is not None]
     errors = [builder.summed(value, own) for value, own in handed]
-    growth, share = grown
+    more, share = grown
     tensors = [*(error for error, _ in errors), *sizes]
     total = reduce(lambda first, second: builder.emit("Add", [first, second]), tensors) if tensors else None
-    scale = max((scale for _, scale in errors), default=1.0) * growth * (1 + 4 * U)
+    scale = max((scale for _, scale in errors), default=1.0) * more * (1 + 4 * U)
     own = with_share(builder, Bound(total, scale, ROUNDED, 4 * FLUSHED), result, (share + 4 * U) * (1 + 4 * U))
     signs = [unchanged, negated(builder) if node.op_type == "Sub" else unchanged]
     record(builder, node, own, [
@@ -141,7 +144,7 @@ def _add_constant(builder: BoundBuilder, node: ir.Node, index: int, constant: ND
     x = builder.operand(node, index)
     bound, sign = builder.bound(x), -1.0 if index == 1 and node.op_type == "Sub" else 1.0
     if not np.isfinite(constant).all():
-        return _add_mask(builder, x, constant)
+        return _add_mask(builder, node, x, constant)
     if not constant.any() and (index == 0 or node.op_type == "Add"):
         return same(builder, node, x)
     if bound.folding is not None:
@@ -170,7 +173,7 @@ def _add_rounded(builder: BoundBuilder, node: ir.Node, index: int) -> Bound:
     return after_linear(builder, node, AffineMap(np.ones(1), size, 1, None), index)
 
 
-def _add_mask(builder: BoundBuilder, x: ir.Value, mask: NDArray[np.float64]) -> Bound:
+def _add_mask(builder: BoundBuilder, node: ir.Node, x: ir.Value, mask: NDArray[np.float64]) -> Bound:
     """Return the error bound of x and a constant that is minus infinity somewhere: there it is infinite.
 
     Elsewhere it is that of a sum; behind a linear map gamma_(n+1) is at most twice gamma_n.
@@ -178,11 +181,18 @@ def _add_mask(builder: BoundBuilder, x: ir.Value, mask: NDArray[np.float64]) -> 
     total, scale = builder.tensor(x)
     folding = builder.bound(x).folding
     if folding is None:
-        return Bound(builder.emit("Add", [total, builder.number(np.where(np.isinf(mask), np.inf, 0))]),
-                     scale * _ONCE, ROUNDED, 4 * FLUSHED)  # fmt: skip
-    n = folding.roundings + 1
-    total = builder.emit("Add", [total, builder.number(gamma(n) / UNIT * np.abs(mask))])
-    return Bound(total, 2 * scale * _ONCE, ROUNDED, 4 * FLUSHED, replace(folding, roundings=n))
+        size, grown = np.where(np.isinf(mask), np.inf, 0), 1.0
+    else:
+        size, grown = gamma(folding.roundings + 1) / UNIT * np.abs(mask), 2.0
+        folding = replace(folding, roundings=folding.roundings + 1)
+
+    def rule(total: ir.Value, scale: float) -> Bound:
+        error = builder.emit("Add", [total, builder.number(size)])
+        return Bound(error, grown * scale * _ONCE, ROUNDED, 4 * FLUSHED)
+
+    result = replace(rule(total, scale), folding=folding)
+    pass_through(builder, node, x, Passing(rule, unchanged, 4 * U), result)
+    return result
 
 
 def scaled(

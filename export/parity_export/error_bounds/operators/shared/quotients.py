@@ -2,6 +2,7 @@
 
 import onnx_ir as ir
 
+from parity_export.error_bounds.adjoints.near import Factors
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.operators.shared.elementary import ended
 from parity_export.error_bounds.rounding_model import UNIT, U
@@ -38,3 +39,29 @@ def root_error(builder: BoundBuilder, x: ir.Value) -> tuple[ir.Value, float]:
     total, scale = builder.tensor(x)
     root = builder.emit("Sqrt", [lowest(builder, x, x)])
     return over(builder, ended(builder, x, total), builder.emit("Add", [root, root])), scale * (1 + 16 * U)
+
+
+def root_slopes(builder: BoundBuilder, v: ir.Value) -> Factors:
+    """Return 1 / (2 sqrt(x)) between x and x~, whose roots lie within 2e_v of v' = sqrt(x): off by e_v / (v' low)."""
+    low, half = lowest(builder, v, v), builder.number([0.5])
+    nominal = builder.emit("Div", [half, v])
+    reach = builder.emit("Div", [builder.number([0.5 * (1 + 16 * U)]), low])
+    off = builder.emit("Mul", [builder.emit("Mul", [builder.absolute(v, 2.0), nominal]), reach])
+    off = builder.emit("Mul", [off, builder.number([2 * (1 + 64 * U)])])
+    return Factors(nominal, builder.emit("Add", [off, builder.emit("Mul", [reach, builder.number([8 * U])])]), reach)
+
+
+def inverse(builder: BoundBuilder, divisor: tuple[ir.Value, ir.Value]) -> Factors:
+    """Return 1 / y~, which is at most 1 / low, and within 2e / (low |y'|) of 1 / y'; that rounds once."""
+    y, low = divisor
+    one = builder.number([1.0])
+    nominal, reach = builder.emit("Div", [one, y]), builder.emit("Div", [builder.number([1 + 16 * U]), low])
+    off = builder.emit("Mul", [builder.emit("Mul", [builder.absolute(y, 2.0), reach]), builder.magnitude(nominal)])
+    return Factors(nominal, loosened(builder, off, reach), reach)
+
+
+def loosened(builder: BoundBuilder, off: ir.Value, reach: ir.Value) -> ir.Value:
+    """Return off, and what its own evaluation and that of the nominal slope round."""
+    rounded = builder.emit("Mul", [reach, builder.number([8 * U])])
+    grown = builder.emit("Mul", [off, builder.number([1 + 64 * U])])
+    return builder.emit("Add", [grown, rounded])

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import onnx_ir as ir
 
 from parity_export.error_bounds.adjoints.adjoint import Adjoint, Pull
-from parity_export.error_bounds.adjoints.pulls import Slopes, summed
+from parity_export.error_bounds.adjoints.pulls import Slopes, behind_seeds, carried, rounded_off
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.rounding_model import FLUSH, UNIT, U
 
@@ -113,8 +113,8 @@ def repeated(builder: BoundBuilder, parts: Tiles, images: ir.Value) -> ir.Value:
 
 def largest_of(
     builder: BoundBuilder, node: ir.Node, parts: Tiles, pooled: Callable[[ir.Value], ir.Value]
-) -> tuple[Callable[[], Slopes], Pull]:
-    """Return the slopes of a maximum, summed over each window, and the pull through it.
+) -> tuple[Pull, Callable[[], Slopes]]:
+    """Return the pull through a maximum, and its slopes, of which G and D are sums over each window.
 
     max x~ - max x = sum of S_i (x~_i - x_i) with S_i >= 0, their sum 1, and S_i = 0 for an element that is the largest
     in no evaluation: where x'_i + 2e_i < max (x'_j - 2e_j). A single other one has S = 1; of several each has 0 to 1.
@@ -154,13 +154,10 @@ def largest_of(
         return Slopes(nominal, summed, builder.emit("Mul", [width, summed]), 1.0, rounded=False)
 
     def pull(adjoint: Adjoint) -> Adjoint:
-        norm, axis = adjoint.uncertain, builder.initializer(np.array([1]))
-        if adjoint.norm is not None and norm is not None:
-            norm = builder.emit("Add", [adjoint.norm, norm])
+        known = slopes()
         nominal = _enlarged(builder, parts, adjoint.nominal)
-        nominal = builder.emit("Mul", [nominal, builder.emit("Unsqueeze", [slopes().nominal, axis])])
-        floor = adjoint.floor + 8 * FLUSH * math.prod(parts.of_x)
-        made = replace(adjoint, nominal=nominal, sizes=parts.of_x, norm=norm, floor=floor, uncertain=None)
-        return replace(made, scale=summed(adjoint), relative=0.0, paid=builder.prepaid)
+        nominal = builder.emit("Mul", [nominal, behind_seeds(builder, known.nominal)])
+        norms = 1.0, rounded_off(builder, adjoint, known), 8 * FLUSH * math.prod(parts.of_x)
+        return carried(builder, adjoint, norms, nominal, parts.of_x)
 
-    return slopes, pull
+    return pull, slopes

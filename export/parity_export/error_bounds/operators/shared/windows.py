@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 import onnx_ir as ir
 
-from parity_export.error_bounds.adjoints.pulls import uncertainty
 from parity_export.error_bounds.adjoints.steps import Passing, Rule, pass_through
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
@@ -33,9 +32,13 @@ def maximum(builder: BoundBuilder, node: ir.Node) -> Bound:
 
     result, parts = rule(*builder.tensor(x)), tiles(node, axes)
     if parts is not None and parts.are_of_images and not node.op_type.startswith("Reduce"):
-        slopes, pull = largest_of(builder, node, parts, partial(_again, builder, node))
-        passing = Passing(rule, pull, 0.0, uncertainty(builder, slopes))
-        pass_through(builder, node, x, passing, result, alike=False)
+        pull, slopes = largest_of(builder, node, parts, partial(_again, builder, node))
+
+        def remainder() -> Bound:
+            total, scale = builder.summed(node.outputs[0], result)
+            return Bound(builder.emit("Mul", [slopes().off, total]), scale * (1 + 8 * U))
+
+        pass_through(builder, node, x, Passing(rule, pull, 0.0, remainder), result, alike=False)
     return over_windows(builder, node, result, axes, (math.sqrt(_overlap(node)), 0.0))
 
 

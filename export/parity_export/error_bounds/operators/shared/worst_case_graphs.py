@@ -71,12 +71,17 @@ def at_its_steepest(op_type: str, at: float, attributes: dict[str, Any] | None =
     Summed forward it is 2^10, then halves of its last place that are lost, then -2^10: 0 in place of 62 * 2^-14. Both
     large numbers count among the magnitudes, and only one of them was rounded.
     """
-    rows = np.full((1, K), _BIG * U, np.float32)
-    rows[0, 0], rows[0, -1] = _BIG, -_BIG
     gemm: Node = ("Gemm", ["features", "w", "b"], {"transB": 1})
     constants = {"w": ones(1, K), "b": np.array([at], np.float32)}
     name = f"{op_type} where it is steepest"
-    return WorstCase(name, [gemm, (op_type, ["Gemm0"], attributes or {})], constants, rows, least=0.4)
+    return WorstCase(name, [gemm, (op_type, ["Gemm0"], attributes or {})], constants, _cancelling(), least=0.4)
+
+
+def _cancelling() -> NDArray[np.float32]:
+    """Return a row whose sum loses most of it."""
+    rows = np.full((1, K), _BIG * U, np.float32)
+    rows[0, 0], rows[0, -1] = _BIG, -_BIG
+    return rows
 
 
 def activation_cases(op_type: str, at: float, attributes: dict[str, Any] | None = None) -> list[WorstCase]:
@@ -103,6 +108,29 @@ def filled_cases(name: str) -> list[WorstCase]:
         ("Gemm", ["Where1", "w", "b"], {"transB": 1}),
     ]
     return [WorstCase(name, nodes, {"fill": ones(1), "w": ones(1, K), "b": ones(1)}, halves_lost())]
+
+
+def recurrent_case(op_type: str, constants: dict[str, Any]) -> WorstCase:
+    """Return one step of a recurrence with one element of a state, whose sums lose what `at_its_steepest` says.
+
+    Args:
+        op_type: LSTM or GRU.
+        constants: ``w [gates, K]`` and ``b [gates]``, the biases of W; all others are zero.
+    """
+    gates = len(constants["b"])
+    arrays = {
+        "w": np.array([constants["w"]], np.float32),
+        "r": np.zeros((1, gates, 1), np.float32),
+        "b": np.array([[*constants["b"], *[0] * gates]], np.float32),
+        "flat": np.array([-1, 1]),
+    }
+    attributes: dict[str, Any] = {"hidden_size": 1} | ({"linear_before_reset": 1} if op_type == "GRU" else {})
+    nodes: list[Node] = [
+        ("Unsqueeze", ["features", "0"], {}),
+        (op_type, ["Unsqueeze0", "w", "r", "b"], attributes),
+        ("Reshape", [f"{op_type}1", "flat"], {}),
+    ]
+    return WorstCase(op_type, nodes, dict(INTEGERS) | arrays, _cancelling(), least=0.4)
 
 
 def lost_mean(name: str, nodes: list[Node], gain: str, shift: str) -> list[WorstCase]:
