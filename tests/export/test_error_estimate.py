@@ -66,6 +66,16 @@ def test_rows_are_estimated_alike_alone_and_together() -> None:
     assert together.beyond is not None and together.beyond.all()
 
 
+def test_a_value_that_all_rows_share_counts_for_each_alone() -> None:
+    nodes = [("Exp", ["c"], {}), ("Mul", ["features", "Exp0"], {}), ("Gemm", ["Mul1", "w"], {})]
+    graph, contract = value_graph(nodes, {"c": np.ones((1, 4), np.float32), "w": np.ones((4, 1), np.float32)}, [4], 1)
+    rows = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
+    known = OnnxGraph(graph)
+    together = ErrorEstimate(contract, known).of_inputs({"features": rows}).error_estimate
+    alone = [ErrorEstimate(contract, known).of_inputs({"features": row[None]}).error_estimate[0] for row in rows]
+    np.testing.assert_allclose(together, alone, rtol=1e-9)
+
+
 def test_a_tie_is_not_beyond_its_estimate() -> None:
     source = OnnxGraph((DATA / "xor" / "model.onnx").read_bytes())
     contract = ErrorEstimate.open(DATA / "xor").contract

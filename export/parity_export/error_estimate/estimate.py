@@ -85,7 +85,7 @@ class ErrorEstimate:
             )
         self.contract = contract
         self._module = GraphModule(graph.light, [contract.bounded], graph.weights, only_float64=True).double()
-        self._rows = 1
+        self._rows, self._most = 1, _ROWS
 
     def __repr__(self) -> str:
         return f"ErrorEstimate({self.contract.name!r}, {self.contract.brief})"
@@ -113,9 +113,13 @@ class ErrorEstimate:
         count = len(next(iter(inputs.values())))
         found, start = list[Estimated](), 0
         while start < count:
-            part = {name: array[start : start + self._rows] for name, array in inputs.items()}
-            found.append(self._chunk(part))
-            start += self._rows_of(part)
+            rows = min(self._rows, count - start)
+            one = self._chunk({name: array[start : start + rows] for name, array in inputs.items()}, rows)
+            if one is None:  # a value that has no rows of its own, or elsewhere: what it is worth to each is not apart
+                self._rows, self._most = 1, 1
+                continue
+            found.append(one)
+            start += rows
         beyond = [one.beyond for one in found if one.beyond is not None]
         return Estimated(
             np.concatenate([one.answers for one in found]),
@@ -123,16 +127,16 @@ class ErrorEstimate:
             np.concatenate(beyond) if beyond else None,
         )
 
-    def _rows_of(self, part: Arrays) -> int:
-        return len(next(iter(part.values())))
-
-    def _chunk(self, inputs: Arrays) -> Estimated:
-        tape = _Tape(self._rows_of(inputs))
+    def _chunk(self, inputs: Arrays, rows: int) -> Estimated | None:
+        """Return what is estimated of some rows; None if they have to be asked one by one."""
+        tape = _Tape(rows)
         tensors = [tensor_of(inputs[name]) if name in inputs else None for name in self._module.inputs]
         (answers,) = self._module.observed(tensors, tape.after)
         answers = answers.reshape(len(answers), -1)
-        if tape.apart and self._rows == 1:  # from now on as many rows at once as fit
-            self._rows = max(1, min(_ROWS, _NUMBERS // max(1, tape.numbers)))
+        if rows > 1 and not tape.apart:
+            return None
+        if tape.apart and rows == 1:  # from now on as many rows at once as fit
+            self._rows = max(1, min(self._most, _NUMBERS // max(1, tape.numbers)))
         kept = answers.detach()
         count = min(MOST_ANSWERS, kept.shape[1])
         order = torch.argsort(kept, dim=1, descending=True, stable=True)[:, :count]
@@ -160,7 +164,8 @@ class _Tape:
     """What every operator of one evaluation rounds, and zeros that are added to each result, to ask what it is worth.
 
     Attributes:
-        apart: whether every result has its rows along the first axis.
+        apart: whether every result has as many places along its first axis as there are rows. Where that is so of one
+            row and of several, they are the rows.
         numbers: of all results.
     """
 
