@@ -16,10 +16,13 @@ def draw(known: dict[str, Figures], folder: Path) -> None:
     """Draw benchmarks.png and growth.png of what ``benchmarks/results`` keeps."""
     subjects = [found["figures"] for found in known.values()]
     _save(_targets([row for found in subjects for row in walk(found)]), folder / "benchmarks.png")
-    _save(
-        _growth([item for found in subjects for item in series(found).items() if " by " in item[0]]),
-        folder / "growth.png",
-    )
+    growing = [item for found in subjects for item in series(found).items() if _grows(item[0])]
+    _save(_growth(growing), folder / "growth.png")
+
+
+def _grows(title: str) -> bool:
+    """Whether a series is one of sizes; one by network has no order."""
+    return " by " in title and " by network" not in title
 
 
 def _targets(nodes: list[tuple[str, Any]]) -> Any:

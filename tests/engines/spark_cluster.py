@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """For processes that live for a minute: they start in half the time."""
 
-WAIT = 60.0  # seconds for a busy machine
+WAIT = 180.0  # seconds for a busy machine
 WORKER = ("org.apache.spark.deploy.worker.Worker", "--cores", "1", "--memory", "640M")
 
 

@@ -18,7 +18,7 @@ from parity_export.graph.attach_head import attach_head
 from parity_export.graph.trace import trace
 from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import Predictor, TensorSpec
-from tests.export.test_sabotage import Function, append, exported, refused, set_weight
+from tests.export.test_sabotage import Function, append, check_refused, exported, set_weight
 from tests.older_onnxruntime import refused_before
 
 TWELVE = ["x: float32[batch, 12]"]
@@ -68,7 +68,7 @@ def test_a_gather_by_a_wrong_index_is_found_all_the_same() -> None:
         list(model.graph.node).index(gather), helper.make_node("Sub", ["eleven", index], ["shifted"])
     )
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(11), "eleven"))
-    refused(Function(best), model, TWELVE, "ordinary probes")
+    check_refused(Function(best), model, TWELVE, "ordinary probes")
 
 
 class Stumps(nn.Module):
@@ -99,7 +99,7 @@ def test_a_wrong_leaf_of_a_forest_is_found() -> None:
 @pytest.mark.slow
 def test_a_wrong_period_is_found() -> None:
     module, other = (Function(lambda _, x, n=n: torch.remainder(x, n)) for n in (24.0, 12.0))
-    refused(module, exported(other, TWELVE), TWELVE, "ordinary probes")
+    check_refused(module, exported(other, TWELVE), TWELVE, "ordinary probes")
 
 
 @pytest.mark.slow
@@ -112,7 +112,7 @@ def test_a_comparison_is_asked_at_equality_itself(operator: str) -> None:
     if operator == "GreaterOrEqual":
         assert_parity(module, model.SerializeToString(), TWELVE)
     else:
-        refused(module, model, TWELVE, "special probes")
+        check_refused(module, model, TWELVE, "special probes")
 
 
 def test_moved_operands_answer_both_sides_of_a_jump_and_change_nothing_exact() -> None:
@@ -153,7 +153,7 @@ def test_the_first_of_equal_values_is_what_argmax_says() -> None:
     assert_parity(module, model.SerializeToString(), TWELVE)
     node = next(node for node in model.graph.node if node.op_type == "ArgMax")
     next(one for one in node.attribute if one.name == "select_last_index").i = 1
-    refused(module, model, TWELVE, "ordinary probes")
+    check_refused(module, model, TWELVE, "ordinary probes")
 
 
 @pytest.mark.slow
@@ -161,7 +161,7 @@ def test_a_constant_shift_at_the_end_is_found_where_a_module_jumps() -> None:
     module = Function(JUMPS["hour of the day"])
     model = exported(module, TWELVE)
     append(model, [helper.make_node("Add", ["raw", "shift"], ["OUT"])], {"shift": np.array(1e-3, np.float32)})
-    refused(module, model, TWELVE, "ordinary probes")
+    check_refused(module, model, TWELVE, "ordinary probes")
 
 
 def test_beside_a_jump_a_value_may_lie_as_far_outside_as_the_neighbours_lie_apart() -> None:

@@ -12,7 +12,7 @@ from torch.nn import functional
 from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
 from parity_export.export import Exported
 from parity_runtime import TensorSpec
-from tests.export.test_sabotage import TABLE, Function, append, exported, refused
+from tests.export.test_sabotage import TABLE, Function, append, check_refused, exported
 from tests.older_onnxruntime import refused_before
 from tests.parity.architectures import STATES, Recurrence
 
@@ -54,7 +54,7 @@ def test_a_saturated_answer_that_is_wrong_for_large_numbers_alone_is_found() -> 
     model = exported(module, TABLE)
     nodes = [helper.make_node("Clip", ["raw", "low", "high"], ["OUT"])]
     append(model, nodes, {"low": np.array(-0.9, np.float32), "high": np.array(0.9, np.float32)})
-    refused(module, model, TABLE, r"\(large probes\)")
+    check_refused(module, model, TABLE, r"\(large probes\)")
 
 
 def test_a_nan_for_large_numbers_alone_is_found() -> None:
@@ -65,7 +65,7 @@ def test_a_nan_for_large_numbers_alone_is_found() -> None:
         helper.make_node("Log", ["grown"], ["OUT"]),
     ]
     append(model, nodes, {})
-    refused(module, model, TABLE, r"by up to inf")
+    check_refused(module, model, TABLE, r"by up to inf")
 
 
 def sampled(_: object, x: Tensor) -> Tensor:
@@ -97,13 +97,13 @@ def test_a_wrong_graph_is_refused_although_the_evaluator_has_faults() -> None:
     model = exported(module, IMAGE)
     pool = next(node for node in model.graph.node if node.op_type == "MaxPool")
     next(one for one in pool.attribute if one.name == "storage_order").i = 1
-    refused(module, model, IMAGE, "onnxruntime")
+    check_refused(module, model, IMAGE, "onnxruntime")
 
 
 def test_log_sigmoid_is_refused_where_it_answers_infinity() -> None:
     module = nn.Sequential(nn.Linear(4, 2), nn.LogSigmoid())
     nn.init.constant_(module[0].weight, 60.0)
-    refused(module, exported(module, TABLE), TABLE, "by up to inf")
+    check_refused(module, exported(module, TABLE), TABLE, "by up to inf")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Graphs that are wrong in one place, each found only by the question that was made for it."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import onnx
@@ -66,15 +67,17 @@ def append(model: onnx.ModelProto, nodes: list[onnx.NodeProto], constants: dict[
 Refused = Callable[[nn.Module, onnx.ModelProto, list[str], str], None]
 
 
+def check_refused(
+    module: nn.Module, model: onnx.ModelProto, inputs: list[str], words: str, effort: Effort = "quick"
+) -> None:
+    with pytest.raises(AssertionError, match=words):
+        assert_parity(module, model.SerializeToString(), inputs, effort=effort)
+
+
 @pytest.fixture(params=sampled(EFFORTS, {"quick"}))
 def refused(request: pytest.FixtureRequest) -> Refused:
-    """Check that a model is refused, by the least effort as well."""
-
-    def check(module: nn.Module, model: onnx.ModelProto, inputs: list[str], words: str) -> None:
-        with pytest.raises(AssertionError, match=words):
-            assert_parity(module, model.SerializeToString(), inputs, effort=request.param)
-
-    return check
+    """Check that a model is refused, by the least effort, or by another one as well."""
+    return partial(check_refused, effort=request.param)
 
 
 def scaled_beyond(axis: int, size: int) -> tuple[list[onnx.NodeProto], dict[str, np.ndarray]]:

@@ -16,7 +16,7 @@ from parity_export.gate.torch_reference import TorchReference
 from parity_export.select_test_vectors import nothing_to_record
 from parity_runtime import Predictor
 from tests.export.test_decisions import expected_of, logits_of
-from tests.export.test_sabotage import Function, exported, refused
+from tests.export.test_sabotage import Function, check_refused, exported
 from tests.runtime.test_task_contracts import contract_of
 from tests.soak import sampled
 
@@ -118,7 +118,7 @@ def test_a_value_that_is_gathered_where_nothing_ties_must_be_right() -> None:
     name, gather.output[0] = gather.output[0], "raw"
     model.graph.node.append(helper.make_node("Mul", ["raw", "more"], [name]))
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(1.001, np.float32), "more"))
-    refused(Function(best), model, TWELVE, "ordinary probes")
+    check_refused(Function(best), model, TWELVE, "ordinary probes")
 
 
 @pytest.mark.slow
@@ -127,7 +127,7 @@ def test_the_smallest_in_the_place_of_the_best_are_found() -> None:
     next(
         one for one in next(n for n in model.graph.node if n.op_type == "TopK").attribute if one.name == "largest"
     ).i = 0
-    refused(Function(best), model, TWELVE, "ordinary probes")
+    check_refused(Function(best), model, TWELVE, "ordinary probes")
 
 
 @pytest.mark.slow

@@ -277,6 +277,8 @@ WITHOUT_A_NORM = {
 """Of what has a norm. Mul, Div and MatMul have none either of two values that are computed."""
 
 WITHOUT_AN_ERROR = {"Greater", "IsNaN"}
+WRITTEN_OUT = {"GRU", "LSTM"}
+"""Their errors are computed by other operators beside them, without a norm (`test_recurrence`)."""
 REGROUPED = {"Add10"}  # of "normalized"
 
 
@@ -297,7 +299,7 @@ def test_every_operator_hands_on_the_norm_that_is_derived_for_it_or_none() -> No
     products = {"Mul of two", "Div of two", "MatMul of two"}
     assert lost == WITHOUT_A_NORM | products
     assert not kept & lost
-    known = {rule.onnx for rule in RULES} - WITHOUT_AN_ERROR
+    known = {rule.onnx for rule in RULES} - WITHOUT_AN_ERROR - WRITTEN_OUT
     assert known <= kept | lost, known - kept - lost
 
 

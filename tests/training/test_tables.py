@@ -191,19 +191,17 @@ def test_parquet_and_arrow_give_what_csv_gives(tmp_path: Path, kind: str) -> Non
 
 
 @pytest.mark.slow
-def test_thousands_of_columns_are_learned_from(tmp_path: Path) -> None:
+def test_ten_thousand_columns_are_learned_from(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    header = ",".join(f"c{index}" for index in range(3_000)) + ",y"
-    lines = [",".join(map(str, random.normal(size=3_000).round(3))) + f",{row % 2}" for row in range(40)]
+    header = ",".join(f"c{index}" for index in range(10_000)) + ",y"
+    lines = [",".join(map(str, random.normal(size=10_000).round(3))) + f",{row % 2}" for row in range(40)]
     (tmp_path / "wide.csv").write_text("\n".join([header, *lines]) + "\n")
     settings = TableSettings("y")
     training_data = table_data(TableDataset(tmp_path / "wide.csv", settings), settings, "wide")
     run = train_model(training_data, NetworkChoice("MLP", {"hidden": [4]}), QUICK, tmp_path / "run")
-    assert run.state_dict()["body.layers.0.weight"].shape == (4, 3_000)
+    assert run.state_dict()["body.layers.0.weight"].shape == (4, 10_000)
     importance = json.loads((run.path / "evaluation.json").read_text())["importance"]
-    assert (
-        importance["screened_by"] and importance["left_out"] == 2_900
-    )  # 15,000 calls of the network take half a minute
+    assert importance["screened_by"] and importance["left_out"] == 9_900  # 50,000 calls of the network take a minute
 
 
 def test_a_column_whose_name_holds_a_comma_can_be_named(parity, tmp_path: Path) -> None:

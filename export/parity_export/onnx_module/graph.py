@@ -2,7 +2,7 @@
 
 import copy
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from parity_export.onnx_module.node_search import captured
 from parity_export.onnx_module.step import Step, Versions
 from parity_export.onnx_module.values import Value, constant, tensor_of, widened
 from parity_runtime import InputError
+
+After = Callable[[Step, Sequence[Value], Sequence[Value]], Sequence[Value]]
 
 _TEXTS = ("value_string", "value_strings")
 
@@ -60,8 +62,14 @@ class Graph:
         self.steps = [Step(node, versions, _bodies(node, versions)) for node in nodes]
         self._last = Counter(name for step in self.steps for name in step.inputs)
 
-    def __call__(self, inputs: Mapping[str, Value], *, double: bool) -> list[Value]:
-        """Return the outputs of inputs by name; what a subgraph takes from outside stands among them."""
+    def __call__(self, inputs: Mapping[str, Value], *, double: bool, after: After | None = None) -> list[Value]:
+        """Return the outputs of inputs by name; what a subgraph takes from outside stands among them.
+
+        Args:
+            inputs: of the graph.
+            double: compute in float64.
+            after: is given each node, its operands and its results, and returns what stands in their place.
+        """
         values: dict[str, Value] = {"": None, **{name: widened(value) if double else value
                                                 for name, value in inputs.items()}}  # fmt: skip
         left = self._last.copy()
@@ -69,6 +77,7 @@ class Graph:
         for step in self.steps:
             given = [self._value(name, values, double=double and not step.moves) for name in step.inputs]
             results = step(given, double=double)
+            results = results if after is None else after(step, given, results)
             values |= {name: result for name, result in zip(step.outputs, results, strict=False) if name}
             left.subtract(step.inputs)
             for name in {*step.inputs} - kept:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from parity_export.onnx_module.functions import without_functions
-from parity_export.onnx_module.graph import Graph
+from parity_export.onnx_module.graph import After, Graph
 from parity_export.onnx_module.step import Step, Versions
 from parity_export.onnx_module.values import Value
 
@@ -71,6 +71,15 @@ class GraphModule(nn.Module):
         """Return the outputs of one tensor for each input."""
         with torch.no_grad():
             return tuple(self._graph(dict(zip(self.inputs, inputs, strict=True)), double=self._double))
+
+    def observed(self, inputs: Sequence[Value], after: After) -> list[Value]:
+        """Return the outputs, which torch may differentiate, and show what every node computes.
+
+        Args:
+            inputs: one for each input.
+            after: is given each node, its operands and its results, and returns what stands in their place.
+        """
+        return self._graph(dict(zip(self.inputs, inputs, strict=True)), double=self._double, after=after)
 
     def double(self) -> "GraphModule":
         """Compute in float64 from now on; the constants stay as they are."""

@@ -32,6 +32,7 @@ _COMMANDS = {
     "check": _Entry("parity_export.cli.check:check", "export,cpu", "Compare an ONNX file of any exporter."),
     "diff": _Entry("parity_export.cli.diff:diff", "export,cpu", "Name the first node that diverges."),
     "certify": _Entry("parity_export.cli.certify:certify", "export,cpu", "Say which labels are proven."),
+    "estimate": _Entry("parity_export.cli.estimate:estimate", "export,cpu", "Estimate the rounding error; no proof."),
     "info": _Entry("parity_runtime.cli.info:info", "cpu", "Say what a package holds."),
     "verify": _Entry("parity_runtime.cli.verify:verify", "cpu", "Check digests, replay the test vectors."),
     "predict": _Entry("parity_runtime.cli.predict:predict", "cpu", "Predict the rows of a table."),

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import Any
 
 import onnx_ir as ir
 
@@ -11,8 +10,8 @@ from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.operator_rule import OperatorRule, WorstCase
 from parity_export.error_bounds.operators.shared.inner_products import attribute
-from parity_export.error_bounds.operators.shared.recurrence import Gates, Step, columns_of, recurrence
-from parity_export.error_bounds.operators.shared.worst_case_graphs import K, recurrent_case
+from parity_export.error_bounds.operators.shared.recurrence import WRITTEN_OUT, Gates, Step, columns_of, recurrence
+from parity_export.error_bounds.operators.shared.worst_case_graphs import recurrent_case
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U, gamma
 
 
@@ -84,14 +83,12 @@ def _products(builder: BoundBuilder, pairs: Sequence[tuple[ir.Value, ir.Value]])
 
 def worst_cases() -> list[WorstCase]:
     """Return a step whose candidate is a sum that cancels, and takes the place of the state."""
-    rows: list[tuple[float, float]] = [(0.0, -50.0), (0.0, 0.0), (1.0, 0.0)]  # of z, r and n
-    constants: dict[str, Any] = {"w": [[weight] * K for weight, _ in rows], "b": [bias for _, bias in rows]}
-    return [recurrent_case("GRU", constants)]
+    return [recurrent_case("GRU", [(0.0, -50.0), (0.0, 0.0), (1.0, 0.0)])]  # of z, r and n
 
 
 OPERATOR = OperatorRule(
     "GRU",
-    "written out once more, each step by the rules of Gemm, Add, Sigmoid, Tanh and Mul",
+    WRITTEN_OUT,
     gru,
     worst_cases,
     no_aten="torch runs one operator whose sums nothing compares with the graph's",

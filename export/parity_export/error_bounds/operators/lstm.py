@@ -1,7 +1,6 @@
 """LSTM: written out once more, each gate by the rules of sums, Sigmoid and Tanh."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -9,8 +8,8 @@ import onnx_ir as ir
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.operator_rule import OperatorRule, WorstCase
-from parity_export.error_bounds.operators.shared.recurrence import Gates, Step, columns_of, recurrence
-from parity_export.error_bounds.operators.shared.worst_case_graphs import K, recurrent_case
+from parity_export.error_bounds.operators.shared.recurrence import WRITTEN_OUT, Gates, Step, columns_of, recurrence
+from parity_export.error_bounds.operators.shared.worst_case_graphs import recurrent_case
 
 
 def lstm(builder: BoundBuilder, node: ir.Node) -> Bound:
@@ -37,14 +36,12 @@ def _step(step: Step, gates: Gates, x: ir.Value, states: Sequence[ir.Value]) -> 
 
 def worst_cases() -> list[WorstCase]:
     """Return a step whose candidate is a sum that cancels, its gates open."""
-    rows: list[tuple[float, float]] = [(0.0, 50.0), (0.0, 50.0), (0.0, -50.0), (1.0, 0.0)]  # of i, o, f and g
-    constants: dict[str, Any] = {"w": [[weight] * K for weight, _ in rows], "b": [bias for _, bias in rows]}
-    return [recurrent_case("LSTM", constants)]
+    return [recurrent_case("LSTM", [(0.0, 50.0), (0.0, 50.0), (0.0, -50.0), (1.0, 0.0)])]  # of i, o, f and g
 
 
 OPERATOR = OperatorRule(
     "LSTM",
-    "written out once more, each step by the rules of Gemm, Add, Sigmoid, Tanh and Mul",
+    WRITTEN_OUT,
     lstm,
     worst_cases,
     no_aten="torch runs an LSTM of oneDNN's, whose functions were not measured",

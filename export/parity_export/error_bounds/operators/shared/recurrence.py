@@ -132,6 +132,10 @@ def _folded(
     return value
 
 
+WRITTEN_OUT = "written out once more, each step by the rules of Gemm, Add, Sigmoid, Tanh and Mul"
+"""The error bound of LSTM and GRU in a line."""
+
+
 def recurrence(builder: BoundBuilder, node: ir.Node, gates: int, states: int, cell: Cell) -> Bound:
     """Return the error bound of all steps, ``Y``, and record those of the last one, ``Y_h`` and ``Y_c``.
 

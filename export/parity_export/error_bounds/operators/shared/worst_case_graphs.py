@@ -1,5 +1,6 @@
 """Inputs on which float32 loses what it can, and graphs that bring them to an operator."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -110,18 +111,17 @@ def filled_cases(name: str) -> list[WorstCase]:
     return [WorstCase(name, nodes, {"fill": ones(1), "w": ones(1, K), "b": ones(1)}, halves_lost())]
 
 
-def recurrent_case(op_type: str, constants: dict[str, Any]) -> WorstCase:
+def recurrent_case(op_type: str, gates: Sequence[tuple[float, float]]) -> WorstCase:
     """Return one step of a recurrence with one element of a state, whose sums lose what `at_its_steepest` says.
 
     Args:
         op_type: LSTM or GRU.
-        constants: ``w [gates, K]`` and ``b [gates]``, the biases of W; all others are zero.
+        gates: of each what all weights of its row of W are, and its bias; all other numbers are zero.
     """
-    gates = len(constants["b"])
     arrays = {
-        "w": np.array([constants["w"]], np.float32),
-        "r": np.zeros((1, gates, 1), np.float32),
-        "b": np.array([[*constants["b"], *[0] * gates]], np.float32),
+        "w": np.array([[[weight] * K for weight, _ in gates]], np.float32),
+        "r": np.zeros((1, len(gates), 1), np.float32),
+        "b": np.array([[*(bias for _, bias in gates), *[0] * len(gates)]], np.float32),
         "flat": np.array([-1, 1]),
     }
     attributes: dict[str, Any] = {"hidden_size": 1} | ({"linear_before_reset": 1} if op_type == "GRU" else {})
