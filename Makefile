@@ -6,13 +6,15 @@ READY := $(VENV)/.ready
 LOWEST := $(VENV)/lowest
 LOWEST_ALL := $(VENV)/lowest-all
 MLFLOW := $(VENV)/mlflow
+CLIENTS := $(VENV)/clients
+MLSERVER := $(VENV)/mlserver
 RUN ?= runs/xor
 PACKAGE ?= packages/xor
 # What is imported is compiled then: compiling all of torch, which few use, takes longer.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo train plots export verify predict evaluate test lowest mlflow soak bench lint format typecheck dist lock clean
+.PHONY: help install demo train plots export verify predict evaluate test lowest mlflow clients soak bench lint format typecheck dist lock clean
 
 help:  ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,7 +24,7 @@ install: $(READY)  ## Make .venv with everything that training, export, runtime 
 $(READY): locks/dev.txt pyproject.toml
 	$(call install_locked,$(VENV),locks/dev.txt)
 
-# Environments of their own: $(LOWEST), $(LOWEST_ALL), $(MLFLOW).
+# Environments of their own: $(LOWEST), $(LOWEST_ALL), $(MLFLOW), $(CLIENTS), $(MLSERVER).
 $(VENV)/%/.ready: locks/%.txt pyproject.toml
 	$(call install_locked,$(VENV)/$*,locks/$*.txt)
 
@@ -95,9 +97,15 @@ MLFLOW_TESTS := OMP_NUM_THREADS=1 $(MLFLOW)/bin/python -W default -m pytest -q -
 mlflow: $(MLFLOW)/.ready  ## Run the tests of what needs MLflow in .venv/mlflow: it wants another pyarrow.
 	@$(MLFLOW_TESTS)
 
-soak: $(READY) $(LOWEST)/.ready $(LOWEST_ALL)/.ready $(MLFLOW)/.ready  ## The long cases of tests, property tests at length, fuzzing of every parser, 400 kills, right graphs that must pass, and the search for a hole in the proof (4 hours).
+CLIENT_TESTS := $(BIN)/python -m pytest -q tests/serving/test_clients.py
+
+clients: $(READY) $(CLIENTS)/.ready $(MLSERVER)/.ready  ## Ask parity serve with Triton's, KServe's and MLServer's clients and Schemathesis, in .venv/clients and .venv/mlserver: they want other versions.
+	@$(CLIENT_TESTS)
+
+soak: $(READY) $(LOWEST)/.ready $(LOWEST_ALL)/.ready $(MLFLOW)/.ready $(CLIENTS)/.ready $(MLSERVER)/.ready  ## The long cases of tests, property tests at length, fuzzing of every parser, 400 kills, right graphs that must pass, and the search for a hole in the proof (4 hours).
 	@$(TESTS) --soak
 	@$(MLFLOW_TESTS) --soak
+	@$(CLIENT_TESTS)
 	@$(LOWEST_ALL)/bin/python -m pytest -q tests/training tests/export tests/parity
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/runtime/test_properties.py
 	@PARITY_KILLS=50 $(BIN)/python -m pytest tests/training/test_resume.py
@@ -121,9 +129,8 @@ format: $(READY)  ## Format the code.
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-typecheck: $(READY)  ## mypy --strict over the three packages and the service.
+typecheck: $(READY)  ## mypy --strict over the three packages.
 	@$(BIN)/mypy
-	@MYPYPATH=examples/python-service $(BIN)/mypy --strict examples/python-service
 
 dist: $(READY)  ## Build the sdist and the wheel, install both outside the checkout, use every extra, write the SBOM (4 minutes).
 	@rm -rf dist
@@ -134,6 +141,8 @@ dist: $(READY)  ## Build the sdist and the wheel, install both outside the check
 COMPILE = $(VENV)/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
     --generate-hashes --no-annotate --custom-compile-command "make lock" $(UPGRADE) pyproject.toml
 TOOLS = grep -E '^(editables|hatchling|hypothesis|pytest|pytest-xdist)==' constraints.txt
+BUILD_TOOLS = grep -E '^(editables|hatchling)==' constraints.txt
+COMPILE_CLIENTS = $(subst pyproject.toml,-,$(COMPILE)) --output-file
 COMPILE_LOWEST = $(TOOLS) | $(COMPILE) - --resolution lowest-direct --extra cpu --extra tables
 
 lock: $(VENV)/uv/bin/uv  ## Write locks/ from pyproject.toml and constraints.txt; UPGRADE=--upgrade renews what neither pins.
@@ -143,7 +152,9 @@ lock: $(VENV)/uv/bin/uv  ## Write locks/ from pyproject.toml and constraints.txt
 	@$(COMPILE_LOWEST) --extra train --extra export --extra plot --output-file locks/lowest-all.txt
 	@{ $(TOOLS); grep -E '^(tensorboard|torch)==' constraints.txt; } | $(COMPILE) - --extra cpu --extra spark --extra mlflow \
 	    --extra train --output-file locks/mlflow.txt
-	@for lock in locks/*.txt; do awk '/^[^ ]/ { skip = /^(torch|triton|nvidia-|cuda-)/ } \
+	@{ $(BUILD_TOOLS); printf '%s\n' click numpy 'kserve>=0.21' 'schemathesis>=4' 'tritonclient[http]>=2.70'; } | $(COMPILE_CLIENTS) locks/clients.txt
+	@{ $(BUILD_TOOLS); printf '%s\n' click numpy httpx 'mlserver>=1.7.1'; } | $(COMPILE_CLIENTS) locks/mlserver.txt
+	@for lock in locks/*.txt; do awk '/^[^ ]/ { skip = /^(torch|triton==|nvidia-|cuda-)/ } \
 	    /^torch==/ { print "# " $$1 " without hashes: each index has builds of its own" } !skip' $$lock >$$lock.new && mv $$lock.new $$lock; done
 
 $(VENV)/uv/bin/uv: constraints.txt

@@ -39,8 +39,10 @@ RUNTIME = (
     Stage("", ("parity --help", "python -c 'import parity_runtime'", f"parity info {XOR}"),
           ((f"parity predict {XOR} --row 0,1", "[cpu]"), ("parity train xor --out run", "[train]"))),
     Stage("cpu", (f"parity verify {XOR}", f"parity predict {XOR} --row 0,1", f"parity bench {XOR} --seconds 0.02"),
-          (("parity train xor --out run", "[train]"), (f"parity predict {XOR} t.parquet", "[tables]"))),
+          (("parity train xor --out run", "[train]"), (f"parity predict {XOR} t.parquet", "[tables]"),
+           (f"parity serve {XOR}", "[cpu,serve]"))),
     Stage("cpu,sklearn", (f'python -c "{LOADED}"',)),
+    Stage("cpu,serve", ("parity serve --help",)),
     Stage("cpu,tables", (f'python -c "{PARQUET}"', f"parity predict {XOR} t.parquet")),
 )  # fmt: skip
 TRAINING = (

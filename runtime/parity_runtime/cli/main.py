@@ -36,6 +36,7 @@ _COMMANDS = {
     "info": _Entry("parity_runtime.cli.info:info", "cpu", "Say what a package holds."),
     "verify": _Entry("parity_runtime.cli.verify:verify", "cpu", "Check digests, replay the test vectors."),
     "predict": _Entry("parity_runtime.cli.predict:predict", "cpu", "Predict the rows of a table."),
+    "serve": _Entry("parity_runtime.cli.serve:serve", "cpu,serve", "Answer over HTTP."),
     "bench": _Entry("parity_runtime.cli.bench:bench", "cpu", "Measure a package on this machine."),
     "evaluate": _Entry("parity_runtime.cli.evaluate:evaluate", "cpu", "Compare predictions with a known column."),
 }
