@@ -115,8 +115,7 @@ def _back(builder: BoundBuilder, node: ir.Node) -> Callable[[ir.Value], ir.Value
 
 
 def unchanged(builder: BoundBuilder, node: ir.Node) -> Bound:
-    """V = -x or |x|: exact, and no two values come further apart. A backward pass goes through the first."""
-    if node.op_type == "Neg":
-        record_same(builder, node, builder.operand(node), negated(builder))
+    """V = -x: exact, and no two values come further apart."""
+    record_same(builder, node, builder.operand(node), negated(builder))
     bound = builder.bound(builder.operand(node))
     return Bound(bound.tensor, bound.scale, bound.relative, bound.constant, norm=bound.norm)
