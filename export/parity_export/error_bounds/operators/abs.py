@@ -1,6 +1,5 @@
 """Abs: the magnitude of x, which is exact."""
 
-from dataclasses import replace
 from functools import cache
 
 import onnx_ir as ir
@@ -31,7 +30,8 @@ def absolute(builder: BoundBuilder, node: ir.Node) -> Bound:
     def rule(total: ir.Value, scale: float) -> Bound:
         return Bound(total, scale, 0.0, 2 * FLUSHED)
 
-    result = replace(builder.bound(x), folding=None, factor=None)
+    bound = builder.bound(x)
+    result = Bound(bound.tensor, bound.scale, bound.relative, bound.constant, norm=bound.norm)
     pass_through(builder, node, x, sloping(rule, builder, x, slopes), result)
     return result
 
