@@ -82,5 +82,5 @@ def worst_cases() -> list[WorstCase]:
 
 
 OPERATOR = OperatorRule(
-    "Conv", "inner product, n = k + 1, or k without a bias", conv, worst_cases, aten=aten("convolution")
+    "Conv", "as Gemm, n = k + 1, or k without a bias", conv, worst_cases, aten=aten("convolution")
 )
