@@ -70,8 +70,8 @@ NETWORKS: dict[str, tuple[list[Any], list[int], int]] = {
     "the smaller of two": row("save", "Tanh", ("Neg", [], {}), ("Min", ("saved", "current"), {})),
     "the larger of a number and constants": row(("Max", [np.full(6, -0.2, np.float32)], {})),
     "repeated": row(
-        shape(0, 1, 6), ("Expand", [np.array([1, 2, 6])], {}), ("Mul", [np.linspace(1, 2, 12, dtype=np.float32).reshape(1, 2, 6)], {}),
-        shape(0, 12), width=12,
+        shape(0, 1, 6), ("Expand", [np.array([1, 2, 6])], {}),
+        ("Mul", [np.linspace(1, 2, 12, dtype=np.float32).reshape(1, 2, 6)], {}), shape(0, 12), width=12,
     ),
     "parts": row(
         "save", LAST, ("Concat", [], {"axis": 1}), ("Pad", [np.array([0, 1, 0, 3])], {}),

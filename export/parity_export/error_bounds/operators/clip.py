@@ -35,9 +35,7 @@ def clip(builder: BoundBuilder, node: ir.Node) -> Bound:
     return elementwise(builder, x, result)
 
 
-def _go_through(
-    builder: BoundBuilder, node: ir.Node, limits: list[NDArray[np.generic] | None], result: Bound
-) -> None:
+def _go_through(builder: BoundBuilder, node: ir.Node, limits: list[NDArray[np.generic] | None], result: Bound) -> None:
     """Record the step: a slope of 1 between the bounds, 0 outside, and between where x' is within 2e of one."""
     x = builder.operand(node)
 

@@ -10,8 +10,8 @@ from parity_export.error_bounds.adjoints.near import Factors
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
-from parity_export.error_bounds.operators.shared.one_operation import checked_constant
 from parity_export.error_bounds.operators.shared.leaky import above, middle
+from parity_export.error_bounds.operators.shared.one_operation import checked_constant
 from parity_export.error_bounds.operators.shared.several_operands import record_operands
 from parity_export.error_bounds.rounding_model import FLUSHED, U
 

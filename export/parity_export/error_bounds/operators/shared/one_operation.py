@@ -109,8 +109,8 @@ def _record_sum(
     handed = [(value, own) for value, own in zip(values, owns, strict=True) if own is not None]
     errors = [builder.summed(value, own) for value, own in handed]
     more, share = grown
-    maps = [_of_map(builder, value) for value in values
-            if builder.takers[value] == 1 and not holds_a_map(builder, value) and not ends_at(builder, value)]  # fmt: skip
+    fused = [value for value, end in zip(values, ended, strict=True) if not end and builder.takers[value] == 1]
+    maps = [_of_map(builder, value) for value in fused if not holds_a_map(builder, value)]
     errors += [builder.summed(values[0], own) for own in maps if own is not None]
     tensors = [*(error for error, _ in errors), *sizes]
     total = reduce(lambda first, second: builder.emit("Add", [first, second]), tensors) if tensors else None
