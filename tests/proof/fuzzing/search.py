@@ -29,7 +29,7 @@ from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.export_options import Bounds
 from parity_export.gate.graph_float64 import graph_float64
 from parity_export.onnx_graph import OnnxGraph
-from parity_runtime import FormatError
+from parity_runtime import FormatError, ModelContract
 from tests.proof.fuzzing.backends import Backends
 from tests.proof.fuzzing.graphs import ANY, IMAGE, random_graph, random_rows
 from tests.proof.graphs import certified_graph
@@ -97,16 +97,22 @@ def search(backends: Backends, outputs: int, drawn: Drawn) -> Found:
     while found.outputs.total() < outputs:
         random = np.random.default_rng([drawn.seed, number])
         graph, contract, blocks = random_graph(random, drawn.often)
-        found.graphs += 1
-        try:
-            certified = certified_graph(graph, contract, bounds[number % len(bounds)])
-        except (CannotCertifyError, FormatError) as error:  # the second where onnxruntime cannot load the plain graph
-            found.refused[_reason(str(error))] += 1
-        else:
+        certified = certified_or_counted(found, graph, contract, bounds[number % len(bounds)])
+        if certified is not None:
             found.blocks.update({*blocks})
             run_gate(found, f"graph {number} {blocks}", graph, certified, random_rows(random, contract, ROWS), backends)
         number += 1
     return found
+
+
+def certified_or_counted(found: Found, graph: bytes, contract: ModelContract, bounds: Bounds) -> bytes | None:
+    """Return a certified graph; None of one that is refused, which is counted by its reason."""
+    found.graphs += 1
+    try:
+        return certified_graph(graph, contract, bounds)
+    except (CannotCertifyError, FormatError) as error:  # the second where onnxruntime cannot load the plain graph
+        found.refused[_reason(str(error))] += 1
+        return None
 
 
 def run_gate(found: Found, name: str, plain: bytes, certified: bytes, rows: np.ndarray, backends: Backends) -> None:
