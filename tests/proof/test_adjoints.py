@@ -295,7 +295,13 @@ def test_a_factor_counts_behind_part_of_a_map_and_behind_what_others_take(name: 
     assert 0.7 < (np.abs(value - exact) / bound).max() <= 1
 
 
-@pytest.mark.parametrize("activation", ["Relu", ("LeakyRelu", [], {"alpha": -0.5}), "MaxPool"])
+KINKS: list[Any] = [
+    "Relu", ("LeakyRelu", [], {"alpha": -0.5}), "MaxPool", "Abs", ("Clip", [np.float32(-9), np.float32(0)], {}),
+    ("Max", [np.zeros(4, np.float32)], {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("activation", KINKS)
 def test_a_slope_that_is_not_known_is_paid_for(activation: Any) -> None:
     """What is exactly zero, or the largest of equal ones, may lie on either side after what came before has erred."""
     doubled, apart = (
