@@ -80,8 +80,8 @@ def _store(builder: BoundBuilder, node: ir.Node, value: ir.Value, storage: Stora
 def _of_a_sigmoid(storage: Storage) -> tuple[float, float]:
     """Return the relative and the absolute part of what x s errs by, where s was rounded before and x s is after.
 
-    s = s0 (1 + d) + h, |h| <= t and |h| <= |s0|, x s0 within Silu's row. |x h| is at most 90 t up to |x| = 90; above, s0
-    is nearly 1 and |x h| at most t (1 + 2^-10) |x s0|; below, |x h| <= |x s0| <= beta + 1e-37, since silu(x) is less.
+    s = s0 (1 + d) + h, |h| <= t and |h| <= |s0|, x s0 within Silu's row. |x h| is at most 90 t up to |x| = 90. Above,
+    s0 is nearly 1 and |x h| at most t (1 + 2^-10) |x s0|. Below, |x h| <= |x s0| <= beta + 1e-37: silu(x) is less.
     """
     beta = accuracy("Silu").beta * (1 + 2.0**-10) + 1e-37
     return (1 + storage.unit) ** 2 - 1 + storage.tiny * (1 + 2.0**-9), max(_SILU * storage.tiny, beta)
