@@ -33,6 +33,9 @@ PRELOADED = (
     *(f"parity_runtime.cli.{name}" for name in ("info", "verify", "predict", "bench", "evaluate")),
     "parity_training.cli.train", "parity_training.reports.run_plots", "parity_export.cli.export",
     "parity_export.cli.certify",
+    # What torch and matplotlib import when they first train, export or draw: a second or two for each command.
+    "torch._dynamo", "torch.export._trace", "torch.onnx._internal.exporter._compat", "torch._inductor.sizevars",
+    "torch._subclasses.schema_check_mode", "jinja2", "matplotlib.backends.backend_agg", "PIL.PngImagePlugin",
 )  # fmt: skip
 _LARGEST = 2**20  # bytes of a request: its environment
 _START = 120.0  # seconds in which a busy machine imports torch
@@ -211,7 +214,7 @@ def _preload() -> None:
     for name in PRELOADED:
         with contextlib.suppress(ImportError):  # where the runtime is tested alone there is no torch
             importlib.import_module(name)
-    runpy.run_path(str(Path(__file__).with_name("torchlib_sources.py")))["parse_now"]()
+    runpy.run_path(str(Path(__file__).with_name("torchlib_sources.py")))["make_now"]()
     gc.collect()
     gc.freeze()
 
