@@ -68,7 +68,7 @@ def looked(request: pytest.FixtureRequest, javascript_examples: Path, tmp_path_f
     page = write_report(run.path)
     browser = javascript_examples / "browser"
     shutil.copy(Path(__file__).parent / "report_page.mjs", browser)
-    command = ["node", "report_page.mjs", page.absolute().as_uri(), str(folder / "page.png")]
+    command = ["node", "report_page.mjs", page.absolute().as_uri()]
     environment = os.environ | {"CHROMIUM": str(CHROMIUM)}
     done = subprocess.run(command, cwd=browser, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
