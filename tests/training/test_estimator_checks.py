@@ -21,7 +21,7 @@ def expected(estimator: Any) -> dict[str, str]:
 
 
 @parametrize_with_checks(
-    [ParityClassifier(epochs=40, learning_rate=0.01), ParityRegressor(epochs=40, learning_rate=0.01)],
+    [ParityClassifier(epochs=30, learning_rate=0.03, batch_size=32), ParityRegressor(epochs=30, learning_rate=0.03, batch_size=32)],
     expected_failed_checks=expected,
 )
 def test_the_check_passes(estimator: Any, check: Any) -> None:
