@@ -56,12 +56,10 @@ def ray_cluster() -> Iterator[None]:
     from ray.cluster_utils import Cluster as Nodes
 
     node = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
-    unread = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("PYTHONPATH", python_path(str(ROOT)))  # a runtime_env would have no use for the waiting workers
-        nodes = Nodes(initialize_head=True, head_node_args=node | unread)
-        nodes.add_node(**node)
-        ray.init(address=nodes.address, log_to_driver=False)
+    nodes = Nodes(initialize_head=True, head_node_args=node | {"include_dashboard": False})
+    nodes.add_node(**node)
+    paths = {"env_vars": {"PYTHONPATH": python_path(str(ROOT))}}
+    ray.init(address=nodes.address, log_to_driver=False, runtime_env=paths)
     ray.data.DataContext.get_current().enable_progress_bars = False
     yield
     ray.shutdown()
