@@ -152,7 +152,7 @@ lock: $(VENV)/uv/bin/uv  ## Write locks/ from pyproject.toml and constraints.txt
 	@$(COMPILE_LOWEST) --extra train --extra export --extra plot --output-file locks/lowest-all.txt
 	@{ $(TOOLS); grep -E '^(tensorboard|torch)==' constraints.txt; } | $(COMPILE) - --extra cpu --extra spark --extra mlflow \
 	    --extra train --output-file locks/mlflow.txt
-	@{ $(BUILD_TOOLS); printf '%s\n' click numpy 'kserve>=0.21' 'schemathesis>=4' 'tritonclient[http]>=2.70'; } | $(COMPILE_CLIENTS) locks/clients.txt
+	@{ $(BUILD_TOOLS); printf '%s\n' click numpy 'kserve>=0.21' 'schemathesis>=4' 'tritonclient[http,grpc]>=2.70'; } | $(COMPILE_CLIENTS) locks/clients.txt
 	@{ $(BUILD_TOOLS); printf '%s\n' click numpy httpx 'mlserver>=1.7.1'; } | $(COMPILE_CLIENTS) locks/mlserver.txt
 	@for lock in locks/*.txt; do awk '/^[^ ]/ { skip = /^(torch|triton==|nvidia-|cuda-)/ } \
 	    /^torch==/ { print "# " $$1 " without hashes: each index has builds of its own" } !skip' $$lock >$$lock.new && mv $$lock.new $$lock; done

@@ -16,30 +16,30 @@ from parity_runtime.deployment.model_config import TritonOptions
 from parity_runtime.deployment.row_batches import why_not_merged
 from parity_runtime.deployment.triton_repository import deploy_triton
 
-_SHARED: list[Callable[[Any], Any]] = [
+_Option = Callable[[Any], Any]
+
+_PACKAGES: list[_Option] = [
     click.argument("packages", nargs=-1, required=True, metavar="PACKAGE...", type=click.Path(path_type=Path)),
-    click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder to write."),
-    click.option("--force", is_flag=True, help="Replace a folder that this command wrote."),
+    click.option("--out", "target", required=True, type=click.Path(path_type=Path), help="The folder to write."),
+    click.option("--force", "replace", is_flag=True, help="Replace a folder that this command wrote."),
     click.option("--certified", is_flag=True, help="Serve the certified graphs: error bound, and certified."),
     digest_option,
     operators_option,
 ]
 
-_TRITON: list[Callable[[Any], Any]] = [
-    click.option(
-        "--max-rows", default=TritonOptions().max_rows, type=click.IntRange(1, 2**31 - 1), help="The largest batch."
-    ),
-    click.option("--instances", default=1, type=click.IntRange(1, 1024), help="Of a model; on each GPU."),
+_TRITON: list[_Option] = [
+    click.option("--max-rows", default=1024, type=click.IntRange(1, 2**31 - 1), help="The largest batch."),
+    click.option("--instances", default=1, type=click.IntRange(1, 1024), help="Of each model; with GPUs on each."),
     click.option("--threads", default=1, type=click.IntRange(1, 1024), help="Threads within an operator."),
-    click.option("--gpus", default=0, type=click.IntRange(0, 1024), help="How many GPUs to run on; 0 is the CPU."),
+    click.option("--gpus", default=0, type=click.IntRange(0, 1024), help="GPUs to run on; 0 is the CPU."),
 ]
 
-_memory_option: Callable[[Any], Any] = click.option(
+_memory_option: _Option = click.option(
     "--memory", metavar="MIB", type=click.IntRange(64), help="The limit [default: from the packages' sizes]."
 )
 
 
-def _with(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+def _taking(*options: _Option) -> _Option:
     return lambda command: functools.reduce(lambda made, option: option(made), reversed(options), command)
 
 
@@ -52,54 +52,50 @@ def deploy() -> None:
 
 
 @deploy.command(context_settings={"show_default": True})
-@_with(_SHARED + _TRITON)
-def triton(
-    packages: tuple[Path, ...], out: Path, force: bool, max_rows: int, instances: int, threads: int, gpus: int,
-    **taken: Any,
-) -> None:  # fmt: skip
+@_taking(*_PACKAGES, *_TRITON)
+def triton(packages: tuple[Path, ...], target: Path, replace: bool, **options: Any) -> None:
     """Write a model repository for NVIDIA's Triton."""
-    options = TritonOptions(max_rows, instances, threads, gpus)
-    models = deploy_triton(packages, out, PackageOptions(**taken), options, replace=force)
-    _say(models, out, options)
+    taken, served = _taken(options), TritonOptions(**options)
+    _say(deploy_triton(packages, target, taken, served, replace=replace), target, served)
 
 
 @deploy.command(context_settings={"show_default": True})
-@_with(_SHARED + _TRITON)
+@_taking(*_PACKAGES, *_TRITON)
 @click.option("--storage-uri", required=True, help="Where the folder models will lie: s3://bucket/models, say.")
 @click.option("--name", help="The service's [default: the model's].")
 @click.option("--runtime-version", default="25.12-py3", help="The tag of Triton's image.")
 @_memory_option
-def kserve(
-    packages: tuple[Path, ...], out: Path, force: bool, storage_uri: str, name: str | None, runtime_version: str,
-    memory: int | None, max_rows: int, instances: int, threads: int, gpus: int, **taken: Any,
-) -> None:  # fmt: skip
+def kserve(packages: tuple[Path, ...], target: Path, replace: bool, storage_uri: str, **options: Any) -> None:
     """Write an InferenceService for KServe, and the model repository that Triton reads there."""
-    triton_options = TritonOptions(max_rows, instances, threads, gpus)
-    options = KServeOptions(storage_uri, name, runtime_version, memory, triton_options)
-    models = deploy_kserve(packages, out, PackageOptions(**taken), options, replace=force)
-    _say(models, out / REPOSITORY_FOLDER, triton_options)
-    echo_line(f"{out / MANIFEST_FILE}: for kubectl apply, once {out / REPOSITORY_FOLDER} lies at {storage_uri}")
+    taken = _taken(options)
+    service = {name: options.pop(name) for name in ("name", "runtime_version", "memory")}
+    served = KServeOptions(storage_uri, **service, triton=TritonOptions(**options))
+    models = deploy_kserve(packages, target, taken, served, replace=replace)
+    _say(models, target / REPOSITORY_FOLDER, served.triton)
+    echo_line(f"{target / MANIFEST_FILE}: for kubectl apply, once {target / REPOSITORY_FOLDER} lies at {storage_uri}")
 
 
 @deploy.command()
-@_with(_SHARED)
+@_taking(*_PACKAGES)
 @click.option(
     "--wheel", required=True, type=click.Path(path_type=Path), help="Of this Parity: pip wheel --no-deps makes it."
 )
 @click.option("--base", help="An image with Python and pip [default: the slim one of this Python].")
 @_memory_option
-def docker(
-    packages: tuple[Path, ...], out: Path, force: bool, wheel: Path, base: str | None, memory: int | None, **taken: Any
-) -> None:
+def docker(packages: tuple[Path, ...], target: Path, replace: bool, **options: Any) -> None:
     """Write an image of parity serve with the packages in it, and a compose file."""
-    options = DockerOptions(wheel, base, memory)
-    for model in deploy_docker(packages, out, PackageOptions(**taken), options, replace=force):
-        echo_line(f"{out}/packages/{model.name} ({model.package.id})")
-    echo_line(f"{out}/compose.yaml: for docker compose up --build")
+    taken = _taken(options)
+    for model in deploy_docker(packages, target, taken, DockerOptions(**options), replace=replace):
+        echo_line(f"{target / 'packages' / model.name} ({model.package.id})")
+    echo_line(f"{target / 'compose.yaml'}: for docker compose up --build")
+
+
+def _taken(options: dict[str, Any]) -> PackageOptions:
+    return PackageOptions(**{name: options.pop(name) for name in ("digest", "certified", "allow_operators")})
 
 
 def _say(models: Sequence[DeployedModel], repository: Path, options: TritonOptions) -> None:
     for model in models:
         alone = why_not_merged(model.contract)
-        merged = f"batches of up to {options.max_rows} rows" if alone is None else f"no batches: {alone}"
+        merged = f"batches of up to {options.max_rows} rows" if alone is None else f"no batches, since {alone}"
         echo_line(f"{repository / model.name} ({model.package.id}): {merged}")

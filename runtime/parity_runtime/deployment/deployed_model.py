@@ -109,9 +109,7 @@ def open_models(paths: Sequence[str | Path], options: PackageOptions) -> list[De
 def _open(path: Path, options: PackageOptions) -> DeployedModel:
     verified = verify(path, digest=options.digest, allow_operators=options.allow_operators)
     package = Package.open(path, verified.package_id)
-    loaded = load_model(
-        path, verified.package_id, certified=options.certified, allow_operators=options.allow_operators
-    )
+    loaded = load_model(path, verified.package_id, certified=options.certified, allow_operators=options.allow_operators)
     return DeployedModel(
         package,
         loaded.contract,

@@ -97,7 +97,7 @@ def deploy_docker(
     """
     check_folder(target, "docker", replace=replace)
     base = _base(options)
-    pinned = pinned_versions(wheel_requirements(options.wheel), EXTRAS)
+    pinned = pinned_versions(wheel_requirements(options.wheel, EXTRAS), EXTRAS)
     models = open_models(packages, taken)
     memory = options.memory or memory_limit(sum(model.model_bytes for model in models))
     wheel = options.wheel.name

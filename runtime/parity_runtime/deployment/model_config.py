@@ -11,7 +11,7 @@ from parity_runtime.contract import PROBABILITIES, ModelContract
 from parity_runtime.deployment.deployed_model import DeployedModel
 from parity_runtime.deployment.row_batches import why_not_merged
 from parity_runtime.deployment.text_proto import Message, Word, text_proto
-from parity_runtime.deployment.warm_up import WarmUpSample
+from parity_runtime.deployment.warm_up import WarmUpTensor
 from parity_runtime.serving.datatypes import BYTES, DATATYPES
 
 LABELS_FILE = "labels.txt"
@@ -37,12 +37,12 @@ class TritonOptions:
     gpus: int = 0
 
 
-def model_config(model: DeployedModel, samples: Sequence[WarmUpSample], options: TritonOptions) -> str:
+def model_config(model: DeployedModel, warm_up: Sequence[WarmUpTensor], options: TritonOptions) -> str:
     """Return the text of ``config.pbtxt``.
 
     Args:
         model: what is served.
-        samples: what the model answers before it is ready.
+        warm_up: the inputs of a request that the model answers before it is ready.
         options: how.
     """
     contract = model.contract
@@ -62,7 +62,7 @@ def model_config(model: DeployedModel, samples: Sequence[WarmUpSample], options:
         *_float32_products(options),
         ("parameters", _parameter("intra_op_thread_count", str(options.threads))),
         ("parameters", _parameter("parity_package", model.package.id)),
-        *(("model_warmup", _sample(sample)) for sample in samples),
+        ("model_warmup", _request(warm_up)),
     )
     return text_proto(message)
 
@@ -124,9 +124,9 @@ def _parameter(key: str, value: str) -> Message:
     return ("key", key), ("value", (("string_value", value),))
 
 
-def _sample(sample: WarmUpSample) -> Message:
+def _request(tensors: Sequence[WarmUpTensor]) -> Message:
     inputs: list[tuple[str, Message]] = []
-    for tensor in sample.tensors:
+    for tensor in tensors:
         described = ("data_type", data_type(tensor.dtype)), ("dims", [*tensor.dims]), ("input_data_file", tensor.file)
         inputs.append(("inputs", (("key", tensor.name), ("value", described))))
-    return ("name", sample.name), ("batch_size", 1), *inputs
+    return ("name", "test_vectors"), ("batch_size", 1), *inputs

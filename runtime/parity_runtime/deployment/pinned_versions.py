@@ -13,18 +13,23 @@ from parity_runtime.printable import shown
 from parity_runtime.version import __version__
 
 _NAME = "parity-onnx"
+_FILE = re.compile(r"parity_onnx-[\w.+-]+\.whl")  # pip reads name and version from it
 _LARGEST_METADATA = 2**20  # bytes
 _REQUIREMENT = re.compile(r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[(?P<extras>[^\]]*)\])?[^;]*(;(?P<marker>.*))?")
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
 
 
-def wheel_requirements(path: Path) -> list[str]:
+def wheel_requirements(path: Path, extras: Iterable[str]) -> list[str]:
     """Return what a wheel of this very version of Parity needs, as its metadata says it.
+
+    Args:
+        path: the wheel.
+        extras: that it must have.
 
     Raises:
         InputError: it is no such wheel.
     """
-    way_out = "make one in a checkout of Parity: pip wheel --no-deps --wheel-dir dist ."
+    way_out = "make one in a checkout of Parity: python -m build -w"
     try:
         with zipfile.ZipFile(path) as archive:
             entry = next(info for info in archive.infolist() if info.filename.endswith(".dist-info/METADATA"))
@@ -34,11 +39,14 @@ def wheel_requirements(path: Path) -> list[str]:
         reason = error.strerror if isinstance(error, OSError) else "it is no wheel"
         raise InputError(f"{path} cannot be read: {reason}; {way_out}") from error
     found = f"{metadata['Name']} {metadata['Version']}"
-    if found != f"{_NAME} {__version__}" or not re.fullmatch(rf"parity_onnx-{re.escape(__version__)}-[\w.-]+", path.name):
+    if found != f"{_NAME} {__version__}" or not _FILE.fullmatch(path.name):
         raise InputError(
-            f"{argument('wheel')} is {shown(path.name)} ({shown(found)}), not the wheel of {_NAME} {__version__}, which "
-            f"checked the packages; {way_out}"
+            f"{argument('wheel')} is {shown(path.name)} ({shown(found)}), not a wheel of {_NAME} {__version__}, which "
+            f"checks the packages here; {way_out}"
         )
+    missing = set(extras) - set(metadata.get_all("Provides-Extra", []))
+    if missing:
+        raise InputError(f"{path} has no extra {min(missing)}: it is older than the code that runs here; {way_out}")
     return metadata.get_all("Requires-Dist", [])
 
 

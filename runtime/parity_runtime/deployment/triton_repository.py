@@ -6,7 +6,7 @@ from pathlib import Path
 from parity_runtime.deployment.deployed_model import DeployedModel, PackageOptions, open_models
 from parity_runtime.deployment.model_config import LABELS_FILE, TritonOptions, has_labels, model_config
 from parity_runtime.deployment.row_batches import why_not_merged
-from parity_runtime.deployment.warm_up import WARM_UP_FOLDER, warm_up_samples
+from parity_runtime.deployment.warm_up import WARM_UP_FOLDER, warm_up_tensors
 from parity_runtime.deployment.written_folder import check_folder, header, written_folder
 from parity_runtime.errors import InputError
 from parity_runtime.package.manifest import CONTRACT, MODEL
@@ -62,11 +62,11 @@ def _write_model(folder: Path, model: DeployedModel, options: TritonOptions) -> 
     contract = model.contract
     if has_labels(contract):
         (folder / LABELS_FILE).write_text("".join(f"{label}\n" for label in contract.classes), encoding="utf-8")
-    samples = warm_up_samples(contract, model.vectors)
+    warm_up = warm_up_tensors(contract, model.vectors)
     (folder / WARM_UP_FOLDER).mkdir()
-    for tensor in (tensor for sample in samples for tensor in sample.tensors):
+    for tensor in warm_up:
         (folder / WARM_UP_FOLDER / tensor.file).write_bytes(tensor.data)
-    config = model_config(model, samples, options)
+    config = model_config(model, warm_up, options)
     (folder / CONFIG).write_text(f"{header('triton')}{_notes(model)}{config}", encoding="utf-8")
 
 

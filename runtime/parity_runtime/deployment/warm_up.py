@@ -1,4 +1,4 @@
-"""What Triton asks a model before it says that the model is ready: rows of the package's test vectors."""
+"""What Triton asks a model before it says that the model is ready: test vectors of the package."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,12 +13,10 @@ from parity_runtime.verification.test_vectors import OrdinaryVectors
 WARM_UP_FOLDER = "warmup"
 """Where Triton looks for the data, in the model's folder."""
 
-_MOST_ROWS = 4
-
 
 @dataclass(frozen=True, slots=True)
 class WarmUpTensor:
-    """One input of a sample.
+    """One input of a request.
 
     Attributes:
         name: of the input.
@@ -35,55 +33,29 @@ class WarmUpTensor:
     data: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class WarmUpSample:
-    """One request.
-
-    Attributes:
-        name: for Triton's log.
-        tensors: every input.
-    """
-
-    name: str
-    tensors: tuple[WarmUpTensor, ...]
-
-
-def warm_up_samples(contract: ModelContract, vectors: OrdinaryVectors) -> list[WarmUpSample]:
-    """Return the first rows of the ordinary test vectors, a sample each; the whole batch where rows hang together.
+def warm_up_tensors(contract: ModelContract, vectors: OrdinaryVectors) -> list[WarmUpTensor]:
+    """Return the inputs of one request: the first row of the ordinary test vectors, or all where rows hang together.
 
     Args:
         contract: of the model.
         vectors: of its package.
     """
-    if why_not_merged(contract) is not None:
-        return [_sample("test_vectors", contract, vectors.inputs, batch=False)]
-    rows = len(vectors.inputs[contract.inputs[0].name])
-    return [
-        _sample(
-            f"test_vector_{row + 1}",
-            contract,
-            {name: array[row : row + 1] for name, array in vectors.inputs.items()},
-            batch=True,
-        )
-        for row in range(min(rows, _MOST_ROWS))
-    ]
-
-
-def _sample(name: str, contract: ModelContract, arrays: dict[str, NDArray[Any]], *, batch: bool) -> WarmUpSample:
+    merged = why_not_merged(contract) is None
     tensors = []
     for index, spec in enumerate(contract.inputs):
-        array = arrays[spec.name]
-        dims = array.shape[1:] if batch else array.shape
-        tensors.append(WarmUpTensor(spec.name, spec.dtype, dims or (1,), f"{name}.input_{index}", tensor_bytes(array)))
-    return WarmUpSample(name, tuple(tensors))
+        array = vectors.inputs[spec.name]
+        row = array[0] if merged else array
+        data = tensor_bytes(np.asarray(row, array.dtype))
+        tensors.append(WarmUpTensor(spec.name, spec.dtype, np.shape(row) or (1,), f"input_{index}", data))
+    return tensors
 
 
 def tensor_bytes(array: NDArray[Any]) -> bytes:
     """Return an array as Triton reads it.
 
     >>> import numpy as np
-    >>> tensor_bytes(np.array(["Oslo", ""], object)), tensor_bytes(np.array([1], np.int16))
-    (b'\\x04\\x00\\x00\\x00Oslo\\x00\\x00\\x00\\x00', b'\\x01\\x00')
+    >>> tensor_bytes(np.array(["Oslo", ""], object)).hex(" ", 4), tensor_bytes(np.array([1], np.int16)).hex()
+    ('04000000 4f736c6f 00000000', '0100')
     """
     if array.dtype.kind not in "OU":
         return np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"))).tobytes()

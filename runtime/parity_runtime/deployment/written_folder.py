@@ -22,8 +22,8 @@ _OTHERS = {
 def header(target: str) -> str:
     """Return the first line of a configuration, a comment in every language that it is written in.
 
-    >>> header("triton")
-    '# Written by parity deploy triton\\n'
+    >>> print(header("triton"), end="")
+    # Written by parity deploy triton
     """
     return f"# Written by parity deploy {target}\n"
 
