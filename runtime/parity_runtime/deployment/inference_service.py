@@ -125,7 +125,7 @@ def _service_name(models: Sequence[DeployedModel], options: KServeOptions) -> st
         raise InputError(f"a service of {len(models)} models needs a name; add {argument('name', 'models')}")
     if not _NAME.fullmatch(name):
         raise InputError(
-            f"the service would be called {shown(name)}, and Kubernetes takes a letter of a-z, and behind it up to 62 of "
+            f"the service would be called {shown(name)}, and Kubernetes takes a letter of a-z, and then up to 62 of "
             f"a-z, 0-9 and -; add {argument('name', _suggested(name))}"
         )
     return name

@@ -1,0 +1,26 @@
+"""Environments of their own for clients that others wrote, since they want other versions: ``make clients``."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+VENV = Path(__file__).parent.parent / ".venv"
+ENVIRONMENTS = {"clients": "PARITY_CLIENTS", "mlserver": "PARITY_MLSERVER"}
+
+
+def run(environment: str, program: str, *arguments: object) -> None:
+    """Run a program of an environment of its own."""
+    done = subprocess.run([str(folder_of(environment) / "bin" / program), *map(str, arguments)], check=False, text=True,
+                          capture_output=True, env={**os.environ, "PYTHONPATH": ""})  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def folder_of(environment: str) -> Path:
+    return Path(os.environ.get(ENVIRONMENTS[environment], VENV / environment))
+
+
+def present(environment: str) -> pytest.MarkDecorator:
+    missing = not (folder_of(environment) / "bin" / "python").exists()
+    return pytest.mark.skipif(missing, reason=f"{folder_of(environment)} is missing; make clients makes it")
