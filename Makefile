@@ -97,9 +97,9 @@ MLFLOW_TESTS := OMP_NUM_THREADS=1 $(MLFLOW)/bin/python -W default -m pytest -q -
 mlflow: $(MLFLOW)/.ready  ## Run the tests of what needs MLflow in .venv/mlflow: it wants another pyarrow.
 	@$(MLFLOW_TESTS)
 
-CLIENT_TESTS := $(BIN)/python -m pytest -q tests/serving/test_clients.py
+CLIENT_TESTS := $(BIN)/python -m pytest -q tests/serving/test_clients.py tests/deployment
 
-clients: $(READY) $(CLIENTS)/.ready $(MLSERVER)/.ready  ## Ask parity serve with Triton's, KServe's and MLServer's clients and Schemathesis, in .venv/clients and .venv/mlserver: they want other versions.
+clients: $(READY) $(CLIENTS)/.ready $(MLSERVER)/.ready  ## Ask parity serve with Triton's, KServe's and MLServer's clients and Schemathesis, and have the first two read what parity deploy writes, in .venv/clients and .venv/mlserver: they want other versions.
 	@$(CLIENT_TESTS)
 
 soak: $(READY) $(LOWEST)/.ready $(LOWEST_ALL)/.ready $(MLFLOW)/.ready $(CLIENTS)/.ready $(MLSERVER)/.ready  ## The long cases of tests, property tests at length, fuzzing of every parser, 400 kills, right graphs that must pass, and the search for a hole in the proof (4 hours).

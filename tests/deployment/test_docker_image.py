@@ -86,7 +86,7 @@ def test_compose_gives_few_rights(image: Path) -> None:
     (service,) = yaml.safe_load((image / "compose.yaml").read_text())["services"].values()
     assert service["read_only"] is True and service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"] and service["ports"] == ["127.0.0.1:8000:8000"]
-    assert service["mem_limit"] == "1280m" and service["tmpfs"][0].startswith("/tmp:")
+    assert service["mem_limit"] == "1280m" and "noexec" in service["tmpfs"][0]
 
 
 @pytest.mark.slow
@@ -94,7 +94,7 @@ def test_the_images_command_answers_its_health_check(image: Path) -> None:
     lines = lines_of(image)
     start = [*json.loads(lines["ENTRYPOINT"]), *json.loads(lines["CMD"])]
     here = [str(image / part[1:]) if part.startswith("/packages/") else part for part in start]
-    assert here[:4] == ["parity", "serve", "--host", "0.0.0.0"]
+    assert here[:3] == ["parity", "serve", "--host"]
     here[0] = str(Path(sys.executable).parent / "parity")
     server = subprocess.Popen([*here, "--port", "0", "--host", "127.0.0.1", "--drain", "0"], stdout=subprocess.PIPE,
                               text=True, cwd="/", env=unmeasured() | {"PYTHONPATH": python_path()})  # fmt: skip

@@ -1,6 +1,5 @@
 """An image of ``parity serve`` with packages in it, and how to run it with few rights."""
 
-import json
 import re
 import shutil
 import sys
@@ -10,54 +9,14 @@ from pathlib import Path
 
 from parity_runtime.arguments import argument
 from parity_runtime.deployment.deployed_model import DeployedModel, PackageOptions, open_models
+from parity_runtime.deployment.dockerfile import EXTRAS, compose_file, dockerfile, ignored_files, serve_arguments
 from parity_runtime.deployment.memory_limit import memory_limit
 from parity_runtime.deployment.pinned_versions import pinned_versions, wheel_requirements
 from parity_runtime.deployment.written_folder import check_folder, header, written_folder
 from parity_runtime.errors import InputError
 from parity_runtime.printable import shown
 
-EXTRAS = ("cpu", "serve")
-_IMAGE = re.compile(r"[a-z0-9][\w.:/@-]*")
-_HEALTH = (
-    "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8000, timeout=2); "
-    "c.request('GET', '/v2/health/ready'); raise SystemExit(c.getresponse().status != 200)"
-)
-_USER = "10001:10001"
-
-_DOCKERFILE = """\
-FROM {base}
-ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
-COPY {wheel} constraints.txt /install/
-RUN pip install --no-cache-dir --disable-pip-version-check -c /install/constraints.txt "/install/{wheel}[{extras}]"
-COPY --chown={user} packages /packages
-USER {user}
-EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 CMD {health}
-ENTRYPOINT {entry}
-CMD {arguments}
-"""
-
-_COMPOSE = """\
-services:
-  parity:
-    build: .
-    ports: ["127.0.0.1:8000:8000"]
-    read_only: true
-    tmpfs: ["/tmp:size=16m,mode=1777,noexec,nosuid,nodev"]
-    cap_drop: [ALL]
-    security_opt: ["no-new-privileges:true"]
-    mem_limit: {memory}m
-    pids_limit: 128
-    stop_grace_period: 40s
-    restart: unless-stopped
-"""
-
-_IGNORED = """\
-*
-!packages
-!constraints.txt
-!{wheel}
-"""
+_IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9_.:/@-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,31 +65,11 @@ def deploy_docker(
         shutil.copyfile(options.wheel, staging / wheel)
         for model in models:
             model.copy_package(staging / "packages" / model.name)
-        dockerfile = _dockerfile(base, wheel, _arguments(models, taken))
-        (staging / "Dockerfile").write_text(header("docker") + dockerfile, encoding="utf-8")
-        (staging / "compose.yaml").write_text(_COMPOSE.format(memory=memory))
-        (staging / ".dockerignore").write_text(_IGNORED.format(wheel=wheel))
+        told = serve_arguments([(model.name, model.package.id) for model in models], taken)
+        (staging / "Dockerfile").write_text(header("docker") + dockerfile(base, wheel, told), encoding="utf-8")
+        (staging / "compose.yaml").write_text(compose_file(memory))
+        (staging / ".dockerignore").write_text(ignored_files(wheel))
     return models
-
-
-def _dockerfile(base: str, wheel: str, arguments: list[str]) -> str:
-    return _DOCKERFILE.format(
-        base=base,
-        wheel=wheel,
-        extras=",".join(EXTRAS),
-        user=_USER,
-        health=json.dumps(["python", "-c", _HEALTH]),
-        entry=json.dumps(["parity", "serve", "--host", "0.0.0.0", "--port", "8000"]),  # noqa: S104 -- in a container
-        arguments=json.dumps(arguments, ensure_ascii=False),
-    )
-
-
-def _arguments(models: Sequence[DeployedModel], taken: PackageOptions) -> list[str]:
-    """Return what ``parity serve`` is told: of one package also its id, which a changed image would not have."""
-    told = [f"/packages/{model.name}" for model in models]
-    told += ["--digest", models[0].package.id] if len(models) == 1 else []
-    told += ["--certified"] if taken.certified else []
-    return told + [part for name in taken.allow_operators for part in ("--allow-operator", name)]
 
 
 def _base(options: DockerOptions) -> str:
