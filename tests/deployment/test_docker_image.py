@@ -62,7 +62,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_image_holds_the_wheel_the_versions_and_the_package(image: Path) -> None:
     assert {path.name for path in image.iterdir()} == {
-        "Dockerfile", "compose.yaml", ".dockerignore", "constraints.txt", NAME, "packages"
+        "Dockerfile", "compose.yaml", ".dockerignore", "constraints.txt", "deployment.json", NAME, "packages"
     }  # fmt: skip
     pinned = dict(line.split("==") for line in (image / "constraints.txt").read_text().splitlines())
     for name in ("numpy", "click", "onnxruntime", "fastapi", "uvicorn", "orjson", "prometheus-client", "starlette"):

@@ -149,12 +149,24 @@ def test_nothing_is_replaced_that_was_not_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="exists"):
         deploy_triton([DATA / "rent"], target, PLAIN, TritonOptions())
     deploy_triton([DATA / "rent"], target, PLAIN, TritonOptions(), replace=True)
-    assert [path.name for path in target.iterdir()] == ["rent"]
-    (target / "mine").mkdir()
-    (target / "mine" / "config.pbtxt").write_text('name: "mine"\n')
-    with pytest.raises(InputError, match="holds mine, which parity deploy triton did not write"):
+    assert sorted(path.name for path in target.iterdir()) == ["deployment.json", "rent"]
+    config = target / "rent" / "config.pbtxt"
+    written = config.read_text()
+    for changed in (config, target / "mine.txt"):
+        changed.write_text("mine")
+        with pytest.raises(InputError, match=rf"holds .*{changed.name}, which parity deploy triton did not write"):
+            deploy_triton([DATA / "rent"], target, PLAIN, TritonOptions(), replace=True)
+        assert changed.read_text() == "mine" and [*tmp_path.iterdir()] == [target]
+        config.write_text(written)
+    (target / "deployment.json").unlink()
+    with pytest.raises(InputError, match="is not empty and was not written by parity deploy triton"):
         deploy_triton([DATA / "rent"], target, PLAIN, TritonOptions(), replace=True)
-    assert (target / "mine" / "config.pbtxt").exists() and [*tmp_path.iterdir()] == [target]
+
+
+def test_a_package_is_not_taken_for_a_repository(tmp_path: Path) -> None:
+    package = shutil.copytree(DATA / "rent", tmp_path / "rent")
+    with pytest.raises(InputError, match="was not written by parity deploy triton; it is not replaced"):
+        deploy_triton([DATA / "xor"], Path(package), PLAIN, TritonOptions(), replace=True)
 
 
 def test_a_damaged_package_leaves_nothing(tmp_path: Path) -> None:
