@@ -1,4 +1,4 @@
-"""Environments of their own for clients that others wrote, since they want other versions: ``make clients``."""
+"""Environments of their own for what others wrote and wants other versions: ``make clients`` and ``make triton``."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 VENV = Path(__file__).parent.parent / ".venv"
-ENVIRONMENTS = {"clients": "PARITY_CLIENTS", "mlserver": "PARITY_MLSERVER"}
+ENVIRONMENTS = {"clients": "PARITY_CLIENTS", "mlserver": "PARITY_MLSERVER", "triton": "PARITY_TRITON"}
 
 
 def run(environment: str, program: str, *arguments: object) -> None:
@@ -23,4 +23,5 @@ def folder_of(environment: str) -> Path:
 
 def present(environment: str) -> pytest.MarkDecorator:
     missing = not (folder_of(environment) / "bin" / "python").exists()
-    return pytest.mark.skipif(missing, reason=f"{folder_of(environment)} is missing; make clients makes it")
+    command = "make triton" if environment == "triton" else "make clients"
+    return pytest.mark.skipif(missing, reason=f"{folder_of(environment)} is missing; {command} makes it")
