@@ -64,8 +64,8 @@ def server(repository: Path, tmp_path: Path) -> Iterator[str]:
         pytest.skip("Triton's backend needs a shared libpython of this version")
     stand_in(repository, tmp_path / "models")
     port = free_port()
-    command = [program, f"--model-repository={tmp_path / 'models'}", f"--backend-directory={tmp_path / 'backends'}",
-               "--http-address=127.0.0.1", f"--http-port={port}", "--allow-grpc=false", "--allow-metrics=false"]  # fmt: skip
+    command = [program, f"--model-repository={tmp_path / 'models'}", f"--backend-directory={tmp_path / 'backends'}"]
+    command += ["--http-address=127.0.0.1", f"--http-port={port}", "--allow-grpc=false", "--allow-metrics=false"]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:

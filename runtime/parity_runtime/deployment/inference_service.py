@@ -29,7 +29,7 @@ class KServeOptions:
     Attributes:
         storage_uri: where the repository will lie: ``s3://...``, ``gs://...``, ``pvc://CLAIM/...``.
         name: of the service; None takes the model's, where there is one.
-        runtime_version: the tag of Triton's image; KServe's own default is too old for packages.
+        runtime_version: the tag of Triton's image; KServe's own default may be too old for packages.
         memory: the limit in MiB; None takes `memory_limit`.
         triton: how Triton runs them.
     """

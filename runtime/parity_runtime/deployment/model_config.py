@@ -17,8 +17,6 @@ from parity_runtime.serving.datatypes import BYTES, DATATYPES
 LABELS_FILE = "labels.txt"
 """The classes by index, a line each."""
 
-_ONE_HALF = 0.5
-
 
 @dataclass(frozen=True, slots=True)
 class TritonOptions:
@@ -73,7 +71,7 @@ def has_labels(contract: ModelContract) -> bool:
     It takes the largest probabilities, row by row where it knows of rows. A threshold other than one half decides
     otherwise, so that the names would not be the model's answers.
     """
-    decided = contract.task in ("multiclass", "multilabel") or contract.threshold == _ONE_HALF
+    decided = contract.task in ("multiclass", "multilabel") or contract.threshold == 0.5
     return decided and why_not_merged(contract) is None
 
 
