@@ -10,10 +10,10 @@ VENV = Path(__file__).parent.parent / ".venv"
 ENVIRONMENTS = {"clients": "PARITY_CLIENTS", "mlserver": "PARITY_MLSERVER", "triton": "PARITY_TRITON"}
 
 
-def run(environment: str, program: str, *arguments: object) -> None:
+def run(environment: str, program: str, *arguments: object, cwd: Path | None = None) -> None:
     """Run a program of an environment of its own."""
     done = subprocess.run([str(folder_of(environment) / "bin" / program), *map(str, arguments)], check=False, text=True,
-                          capture_output=True, env={**os.environ, "PYTHONPATH": ""})  # fmt: skip
+                          capture_output=True, cwd=cwd, env={**os.environ, "PYTHONPATH": ""})  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 
 

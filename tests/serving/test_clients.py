@@ -30,6 +30,7 @@ def test_mlservers_codecs(both: Running) -> None:
 
 
 @present("clients")
-def test_schemathesis_finds_nothing_in_the_description(both: Running) -> None:
+def test_schemathesis_finds_nothing_in_the_description(both: Running, tmp_path: Path) -> None:
     run("clients", "st", "--config-file", HERE / "schemathesis.toml", "run", f"{both.url}/openapi.json",
-        "--phases", "examples,coverage,fuzzing", "--max-examples", "20", "--seed", "1", "--no-color")  # fmt: skip
+        "--phases", "examples,coverage,fuzzing", "--max-examples", "20", "--seed", "1", "--no-color",
+        cwd=tmp_path)  # fmt: skip
