@@ -100,16 +100,24 @@ def xor_package(xor_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def javascript_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the examples' npm workspace, installed once as its READMEs say: a folder for each example."""
+    """A copy of the examples' npm workspace, with what its READMEs install: a folder for each example."""
     for tool in ("node", "npm"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
-    ignored = shutil.ignore_patterns("node_modules", "vendor", "package", "c", "python-service")
-    copy = tmp_path_factory.mktemp("javascript") / "examples"
-    folder = Path(shutil.copytree(Path(__file__).parent.parent / "examples", copy, ignore=ignored))
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    installed = made_once(tmp_path_factory, "javascript", install_examples)
+    folder = copy_examples(tmp_path_factory.mktemp("javascript"))
+    (folder / "node_modules").symlink_to(installed / "examples" / "node_modules")
     return folder
+
+
+def install_examples(folder: Path) -> None:
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    subprocess.run(command, cwd=copy_examples(folder), check=True, capture_output=True)
+
+
+def copy_examples(folder: Path) -> Path:
+    ignored = shutil.ignore_patterns("node_modules", "vendor", "package", "c", "python-service")
+    return Path(shutil.copytree(Path(__file__).parent.parent / "examples", folder / "examples", ignore=ignored))
 
 
 @pytest.fixture(scope="session")
