@@ -56,7 +56,7 @@ TABLES = {
 }
 
 
-@pytest.fixture(scope="module", params=sampled(TABLES, set(TABLES) - {"twelve classes"}))
+@pytest.fixture(scope="module", params=sampled(TABLES, {"two classes of a mixed table", "a hundred classes"}))
 def looked(request: pytest.FixtureRequest, javascript_examples: Path, tmp_path_factory: Any) -> list[dict[str, Any]]:
     """What a browser finds on the page of a run over a table, in four windows."""
     folder = tmp_path_factory.mktemp("page")
