@@ -89,8 +89,10 @@ quick: $(READY)  ## Run the tests that take no half second each: under a minute,
 coverage: $(READY)  ## Run all tests and say which lines they leave out (twice the time).
 	@$(TESTS) --cov --cov-report=term:skip-covered
 
-lowest: $(LOWEST)/.ready  ## Run the runtime's tests on the lowest versions that pyproject.toml allows, in .venv/lowest.
-	@OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -n 2 --dist loadfile tests/runtime
+LOWEST_TESTS := OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -n 2 --dist loadfile tests/runtime
+
+lowest: $(LOWEST)/.ready  ## Run the runtime's quick tests on the lowest versions that pyproject.toml allows, in .venv/lowest.
+	@$(LOWEST_TESTS) -m "not slow"
 
 MLFLOW_TESTS := OMP_NUM_THREADS=1 $(MLFLOW)/bin/python -W default -m pytest -q -n 2 -W default -k mlflow \
     tests/engines/test_mlflow.py tests/engines/test_mlflow_log.py tests/end_to_end/test_no_network.py
@@ -110,6 +112,7 @@ soak: $(READY) $(LOWEST)/.ready $(LOWEST_ALL)/.ready $(MLFLOW)/.ready $(CLIENTS)
 	@$(TESTS) --soak
 	@$(MLFLOW_TESTS) --soak
 	@$(CLIENT_TESTS)
+	@$(LOWEST_TESTS) -m slow
 	@$(LOWEST_ALL)/bin/python -m pytest -q tests/training tests/export tests/parity
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/runtime/test_properties.py
 	@PARITY_KILLS=50 $(BIN)/python -m pytest tests/training/test_resume.py

@@ -5,6 +5,7 @@ the versions of the environment that this runs in. What a set can do is done; wh
 that names the extra. The environment with every extra is described beside the sdist, in its name with ``.cdx.json``.
 """
 
+import functools
 import shutil
 import subprocess
 import sys
@@ -71,8 +72,11 @@ NEEDED = (
 
 
 def main(wheel: str, sdist: str) -> None:
-    """Try every chain with the wheel, and the shortest with the sdist; write the bill of the last."""
-    for release, chain in ((wheel, RUNTIME), (sdist, RUNTIME), (wheel, TRAINING), (wheel, EXPORT)):
+    """Try every chain with the wheel, and one stage with the sdist; write the bill of the last.
+
+    The wheel is built from the sdist: what that lacks, the wheel lacks.
+    """
+    for release, chain in ((wheel, RUNTIME), (sdist, RUNTIME[1:2]), (wheel, TRAINING), (wheel, EXPORT)):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
@@ -102,8 +106,7 @@ def install(folder: Path, requirement: str) -> None:
     """Add a requirement to a folder's environment, which has no pip of its own: nothing is there that is not needed."""
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     versions = folder / "versions.txt"
-    frozen = subprocess.run([*pip, "freeze", "--all", "--exclude-editable"], check=True, capture_output=True, text=True)
-    versions.write_text(frozen.stdout)
+    versions.write_text(tested_versions())
     there = ["--python", str(folder / "venv" / "bin" / "python")]
     install = [
         "install",
@@ -113,6 +116,13 @@ def install(folder: Path, requirement: str) -> None:
         requirement,
     ]  # what is imported is compiled then
     subprocess.run([*pip, *there, *install], check=True)
+
+
+@functools.cache
+def tested_versions() -> str:
+    """Return what is installed where this runs, as constraints."""
+    command = [sys.executable, "-m", "pip", "freeze", "--quiet", "--disable-pip-version-check", "--all"]
+    return subprocess.run([*command, "--exclude-editable"], check=True, capture_output=True, text=True).stdout
 
 
 def run(folder: Path, command: str) -> "subprocess.CompletedProcess[str]":

@@ -24,7 +24,9 @@ GUIDES = [
     *(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-LONG = {"trust.md", "training.md", "scikit-learn.md", "report.md", "proof.md"}  # of proof.md the tutorial has most
+LONG = {"trust.md", "training.md", "scikit-learn.md", "report.md", "proof.md", "error-bounds.md", "tutorial.md"}
+"""What `make soak` runs; the README has all the commands of the tutorial, and of what explains error bounds."""
+
 RUN = """
 import sys
 import warnings
@@ -78,15 +80,16 @@ RUNNING = [guide for guide in GUIDES if runs(guide)]
 
 @pytest.fixture(scope="module")
 def commands(warm: WarmProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a ``parity`` that runs in a fork of the warm process, and this Python's own commands."""
+    """A folder with a ``parity`` and a ``python -c`` that run in forks of the warm process."""
     folder = tmp_path_factory.mktemp("commands")
-    (folder / "parity").write_text(f'#!/bin/sh\nexec {warm.command} "$@"\n')
-    (folder / "parity").chmod(0o755)
+    for name in ("parity", "python"):
+        (folder / name).write_text(f'#!/bin/sh\nexec {warm.command} "$@"\n')
+        (folder / name).chmod(0o755)
     return folder
 
 
 def environment(commands: Path) -> dict[str, str]:
-    """Of a guide: the commands of this Python, and the code that these tests import."""
+    """Of a guide: the warm process's commands, this Python's others, and the code that these tests import."""
     path = f"{commands}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     return os.environ | {"PATH": path, "PYTHONPATH": python_path(".")}
 
