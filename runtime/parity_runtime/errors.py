@@ -52,10 +52,15 @@ class InputError(ParityError, ValueError):
     """
 
     def __init__(
-        self, problem: str, *, path: str | None = None, row: int | None = None, column: str | None = None
+        self, problem: str, path: str | None = None, row: int | None = None, column: str | None = None
     ) -> None:
-        super().__init__(problem)
+        row = None if row is None else int(row)  # of numpy's integers: JSON takes none of them
+        # All of it: queues that write errors as JSON, as Celery does, make them again from `args` alone.
+        super().__init__(problem, path, row, column)
         self.problem, self.path, self.row, self.column = problem, path, row, column
+
+    def __repr__(self) -> str:
+        return f"InputError({str(self)!r})"
 
     def __str__(self) -> str:
         place = [part for part in (self.path, None if self.row is None else f"row {self.row}") if part]
