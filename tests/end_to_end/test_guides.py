@@ -54,7 +54,9 @@ SAYS = {
         "0,abc,,,", "(1000, 2)", "0;0,75;1;", '0,"$1,000.50",', "0,absent,,,",
         "probability_1,out_of_range", "1e30,0,,,", "a,0,1,1,", "2 2 False", "1,yes,red,1.5,2020-01-01,true,3.0,yes,",
     ],
-    "clusters.md": ["Dask: 676", "polars: 676", "DuckDB: 676"],
+    "dask.md": ["Dask: 676", "opened once a process: 676"],
+    "polars.md": ["[1 1 1 1 1]", "polars: 676"],
+    "duckdb.md": ["DuckDB: 676", "SQL: [(676,)]"],
     "training.md": ["TableNetwork"],
     "scikit-learn.md": [
         "right after", "['dropout', 'hidden']", "'sent': 'datetime'", "Exported('packages/arrival', binary, 4 features",
