@@ -17,6 +17,7 @@ from tests.end_to_end.sbom import check_sbom, write_sbom
 
 ROOT = Path(__file__).parent.parent.parent
 XOR = str(ROOT / "tests" / "data" / "xor")
+WHEEL = f"--wheel {ROOT / 'dist'}/*.whl"
 PARQUET = "import pyarrow.parquet as p, pyarrow; p.write_table(pyarrow.table({'x1': [0.0], 'x2': [1.0]}), 't.parquet')"
 LOADED = f"from parity_runtime.sklearn import load_estimator; print(load_estimator({XOR!r}).predict([[0, 1]]))"
 FITTED = (
@@ -38,11 +39,12 @@ class Stage:
 RUNTIME = (
     Stage("", ("parity --help", "python -c 'import parity_runtime'", f"parity info {XOR}"),
           ((f"parity predict {XOR} --row 0,1", "[cpu]"), ("parity train xor --out run", "[train]"))),
-    Stage("cpu", (f"parity verify {XOR}", f"parity predict {XOR} --row 0,1", f"parity bench {XOR} --seconds 0.02"),
+    Stage("cpu", (f"parity verify {XOR}", f"parity predict {XOR} --row 0,1", f"parity bench {XOR} --seconds 0.02",
+                  f"parity deploy triton {XOR} --out models"),
           (("parity train xor --out run", "[train]"), (f"parity predict {XOR} t.parquet", "[tables]"),
-           (f"parity serve {XOR}", "[cpu,serve]"))),
+           (f"parity serve {XOR}", "[cpu,serve]"), (f"parity deploy docker {XOR} {WHEEL} --out image", "[cpu,serve]"))),
     Stage("cpu,sklearn", (f'python -c "{LOADED}"',)),
-    Stage("cpu,serve", ("parity serve --help",)),
+    Stage("cpu,serve", ("parity serve --help", f"parity deploy docker {XOR} {WHEEL} --out image")),
     Stage("cpu,tables", (f'python -c "{PARQUET}"', f"parity predict {XOR} t.parquet")),
 )  # fmt: skip
 TRAINING = (

@@ -1,17 +1,14 @@
 """Clients that others wrote, at their defaults, in environments of their own: ``make clients``."""
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.client_environments import present, run
 from tests.serving.conftest import DATA, Running, serving
 
 HERE = Path(__file__).parent / "clients"
-VENV = Path(__file__).parent.parent.parent / ".venv"
-ENVIRONMENTS = {"clients": "PARITY_CLIENTS", "mlserver": "PARITY_MLSERVER"}
 pytestmark = pytest.mark.slow
 
 
@@ -19,22 +16,6 @@ pytestmark = pytest.mark.slow
 def both() -> Iterator[Running]:
     with serving(DATA / "xor", DATA / "parcels", "--no-access-log") as running:
         yield running
-
-
-def run(environment: str, program: str, *arguments: object, cwd: Path = HERE) -> None:
-    """Run a program of an environment of its own."""
-    done = subprocess.run([str(folder_of(environment) / "bin" / program), *map(str, arguments)], check=False, text=True,
-                          capture_output=True, cwd=cwd, env={**os.environ, "PYTHONPATH": ""})  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def folder_of(environment: str) -> Path:
-    return Path(os.environ.get(ENVIRONMENTS[environment], VENV / environment))
-
-
-def present(environment: str) -> pytest.MarkDecorator:
-    missing = not (folder_of(environment) / "bin" / "python").exists()
-    return pytest.mark.skipif(missing, reason=f"{folder_of(environment)} is missing; make clients makes it")
 
 
 @present("clients")
