@@ -60,7 +60,7 @@ class InputError(ParityError, ValueError):
         self.problem, self.path, self.row, self.column = problem, path, row, column
 
     def __repr__(self) -> str:
-        return f"InputError({str(self)!r})"
+        return f"{type(self).__name__}({str(self)!r})"
 
     def __str__(self) -> str:
         place = [part for part in (self.path, None if self.row is None else f"row {self.row}") if part]

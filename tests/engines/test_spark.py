@@ -335,7 +335,7 @@ def test_the_guide_runs_as_it_stands(session: Any, tmp_path: Path, monkeypatch: 
     shutil.copytree(DATA, tmp_path / "tests" / "data")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    found = [code for language, code, _ in blocks((ROOT / "docs" / "how-to" / "spark.md").read_text()) if language == "python"]
+    found = [code for language, code, _ in blocks((ROOT / "docs/how-to/spark.md").read_text()) if language == "python"]
     for code in found:
         here = code.replace('parquet("', f'parquet("{tmp_path}/')  # Java's own folder is that of the session's start
         exec(compile(here, "spark.md", "exec"), names)  # noqa: S102 -- a guide of our own
