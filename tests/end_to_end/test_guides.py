@@ -124,6 +124,12 @@ def test_every_block_says_what_it_is(guide: Path) -> None:
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.name)
+def test_every_test_that_runs_a_block_elsewhere_is_there(guide: Path) -> None:
+    named = re.findall(r"<!-- not run: .*?\b(tests/[\w/]+(?:\.py)?)", guide.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.name)
 def test_every_link_leads_somewhere(guide: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", guide.read_text()):
         path, _, anchor = target.partition("#")
