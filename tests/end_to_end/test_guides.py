@@ -52,11 +52,12 @@ SAYS = {
     "scoring.md": [
         "id,x1,x2,label,probability_0,probability_1", '"a;b";1', '{"x1": 0, "x2": 1, "tags": ["a", "b"], "label": 1, ',
         "0,abc,,,", "(1000, 2)", "0;0,75;1;", '0,"$1,000.50",', "0,absent,,,",
-        "probability_1,out_of_range", "1e30,0,,,", "a,0,1,1,", "2 2 False", "1,yes,red,1.5,2020-01-01,true,3.0,yes,",
+        "probability_1,out_of_range", "1e30,0,,,", "a,0,1,1,", "2 2 False", "[1 -- 0]\nbatch 2, row 5:",
+        "1,yes,red,1.5,2020-01-01,true,3.0,yes,",
     ],
-    "dask.md": ["Dask: 676", "opened once a process: 676"],
-    "polars.md": ["[1 1 1 1 1]", "polars: 676"],
-    "duckdb.md": ["DuckDB: 676", "SQL: [(676,)]"],
+    "dask.md": ["Dask: 676", "Dask: 1 row", "opened once a process: 676"],
+    "polars.md": ["[1 1 1 1 1]", "polars: 676", "polars: 1 row"],
+    "duckdb.md": ["DuckDB: 676", "SQL: [(676,)]", "DuckDB: [(77,)] 78"],
     "deploy.md": ["batches of up to 1024 rows", 'input_data_file: "input_0"', "runtime: kserve-tritonserver"],
     "training.md": ["TableNetwork"],
     "scikit-learn.md": [
