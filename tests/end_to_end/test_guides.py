@@ -54,10 +54,13 @@ SAYS = {
     "scoring.md": [
         "id,x1,x2,label,probability_0,probability_1", '"a;b";1', '{"x1": 0, "x2": 1, "tags": ["a", "b"], "label": 1, ',
         "0,abc,,,", "(1000, 2)", "0;0,75;1;", '0,"$1,000.50",', "0,absent,,,",
-        "probability_1,out_of_range", "1e30,0,,,", "a,0,1,1,", "2 2 False", "1,yes,red,1.5,2020-01-01,true,3.0,yes,",
+        "probability_1,out_of_range", "1e30,0,,,", "a,0,1,1,", "2 2 False", "[1 -- 0]\nbatch 2, row 5:",
+        "1,yes,red,1.5,2020-01-01,true,3.0,yes,",
     ],
+    "dask.md": ["Dask: 676", "Dask: 1 row", "opened once a process: 676"],
+    "polars.md": ["[1 1 1 1 1]", "polars: 676", "polars: 1 row"],
+    "duckdb.md": ["DuckDB: 676", "SQL: [(676,)]", "DuckDB: [(77,)] 78"],
     "deploy.md": ["batches of up to 1024 rows", 'input_data_file: "input_0"', "runtime: kserve-tritonserver"],
-    "clusters.md": ["Dask: 676", "polars: 676", "DuckDB: 676"],
     "training.md": ["TableNetwork"],
     "scikit-learn.md": [
         "right after", "['dropout', 'hidden']", "'sent': 'datetime'", "Exported('packages/arrival', binary, 4 features",
@@ -122,6 +125,12 @@ def test_a_guide_runs_as_it_stands(warm: WarmProcess, commands: Path, guide: Pat
 def test_every_block_says_what_it_is(guide: Path) -> None:
     for language, code, _ in blocks(guide.read_text()):
         assert language in LANGUAGES | {"json", "text"}, code
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.name)
+def test_every_test_that_runs_a_block_elsewhere_is_there(guide: Path) -> None:
+    named = re.findall(r"<!-- not run: .*?\b(tests/[\w/]+(?:\.py)?)", guide.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.name)
