@@ -1,4 +1,4 @@
-"""How a loss changes with what an activation takes, by how it changes with what the activation gives: ATen's kernels."""
+"""How a loss changes with what an activation takes, of how it changes with what that gives: kernels of ATen."""
 
 from collections.abc import Callable
 from typing import Any, cast

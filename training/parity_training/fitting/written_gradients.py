@@ -39,7 +39,7 @@ def loss_gradient(objective: Objective, device: torch.device) -> LossGradient:
 
 def _logistic(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     logits = outputs.view_as(targets)
-    loss = functional.binary_cross_entropy_with_logits(logits, targets)
+    loss = torch.binary_cross_entropy_with_logits(logits, targets, None, None, 1)  # the mean
     return loss, torch.sigmoid(logits).sub_(targets).div_(targets.numel()).view_as(outputs)
 
 
