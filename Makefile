@@ -8,13 +8,14 @@ LOWEST_ALL := $(VENV)/lowest-all
 MLFLOW := $(VENV)/mlflow
 CLIENTS := $(VENV)/clients
 MLSERVER := $(VENV)/mlserver
+TRITON := $(VENV)/triton
 RUN ?= runs/xor
 PACKAGE ?= packages/xor
 # What is imported is compiled then: compiling all of torch, which few use, takes longer.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo train plots export verify predict evaluate test lowest mlflow clients soak bench lint format typecheck dist lock clean
+.PHONY: help install demo train plots export verify predict evaluate test lowest mlflow clients triton soak bench lint format typecheck dist lock clean
 
 help:  ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +25,7 @@ install: $(READY)  ## Make .venv with everything that training, export, runtime 
 $(READY): locks/dev.txt pyproject.toml
 	$(call install_locked,$(VENV),locks/dev.txt)
 
-# Environments of their own: $(LOWEST), $(LOWEST_ALL), $(MLFLOW), $(CLIENTS), $(MLSERVER).
+# Environments of their own: $(LOWEST), $(LOWEST_ALL), $(MLFLOW), $(CLIENTS), $(MLSERVER), $(TRITON).
 $(VENV)/%/.ready: locks/%.txt pyproject.toml
 	$(call install_locked,$(VENV)/$*,locks/$*.txt)
 
@@ -88,8 +89,10 @@ quick: $(READY)  ## Run the tests that take no half second each: under a minute,
 coverage: $(READY)  ## Run all tests and say which lines they leave out (twice the time).
 	@$(TESTS) --cov --cov-report=term:skip-covered
 
-lowest: $(LOWEST)/.ready  ## Run the runtime's tests on the lowest versions that pyproject.toml allows, in .venv/lowest.
-	@OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -n 2 --dist loadfile tests/runtime
+LOWEST_TESTS := OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -n 2 --dist loadfile tests/runtime
+
+lowest: $(LOWEST)/.ready  ## Run the runtime's quick tests on the lowest versions that pyproject.toml allows, in .venv/lowest.
+	@$(LOWEST_TESTS) -m "not slow"
 
 MLFLOW_TESTS := OMP_NUM_THREADS=1 $(MLFLOW)/bin/python -W default -m pytest -q -n 2 -W default -k mlflow \
     tests/engines/test_mlflow.py tests/engines/test_mlflow_log.py tests/end_to_end/test_no_network.py
@@ -97,15 +100,19 @@ MLFLOW_TESTS := OMP_NUM_THREADS=1 $(MLFLOW)/bin/python -W default -m pytest -q -
 mlflow: $(MLFLOW)/.ready  ## Run the tests of what needs MLflow in .venv/mlflow: it wants another pyarrow.
 	@$(MLFLOW_TESTS)
 
-CLIENT_TESTS := $(BIN)/python -m pytest -q tests/serving/test_clients.py
+CLIENT_TESTS := $(BIN)/python -m pytest -q tests/serving/test_clients.py tests/deployment
 
-clients: $(READY) $(CLIENTS)/.ready $(MLSERVER)/.ready  ## Ask parity serve with Triton's, KServe's and MLServer's clients and Schemathesis, in .venv/clients and .venv/mlserver: they want other versions.
+clients: $(READY) $(CLIENTS)/.ready $(MLSERVER)/.ready  ## Ask parity serve with Triton's, KServe's and MLServer's clients and Schemathesis, and have the first two read what parity deploy writes, in .venv/clients and .venv/mlserver: they want other versions.
 	@$(CLIENT_TESTS)
+
+triton: $(READY) $(TRITON)/.ready  ## Serve what parity deploy writes on Triton itself, in .venv/triton (Python 3.11 or 3.12: it wants numpy 1).
+	@$(BIN)/python -m pytest -q tests/deployment/test_triton_server.py
 
 soak: $(READY) $(LOWEST)/.ready $(LOWEST_ALL)/.ready $(MLFLOW)/.ready $(CLIENTS)/.ready $(MLSERVER)/.ready  ## The long cases of tests, property tests at length, fuzzing of every parser, 400 kills, right graphs that must pass, and the search for a hole in the proof (4 hours).
 	@$(TESTS) --soak
 	@$(MLFLOW_TESTS) --soak
 	@$(CLIENT_TESTS)
+	@$(LOWEST_TESTS) -m slow
 	@$(LOWEST_ALL)/bin/python -m pytest -q tests/training tests/export tests/parity
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/runtime/test_properties.py
 	@PARITY_KILLS=50 $(BIN)/python -m pytest tests/training/test_resume.py
@@ -152,9 +159,10 @@ lock: $(VENV)/uv/bin/uv  ## Write locks/ from pyproject.toml and constraints.txt
 	@$(COMPILE_LOWEST) --extra train --extra export --extra plot --output-file locks/lowest-all.txt
 	@{ $(TOOLS); grep -E '^(tensorboard|torch)==' constraints.txt; } | $(COMPILE) - --extra cpu --extra spark --extra mlflow \
 	    --extra train --output-file locks/mlflow.txt
-	@{ $(BUILD_TOOLS); printf '%s\n' click numpy 'kserve>=0.21' 'schemathesis>=4' 'tritonclient[http]>=2.70'; } | $(COMPILE_CLIENTS) locks/clients.txt
+	@{ $(BUILD_TOOLS); printf '%s\n' click numpy 'kserve>=0.21' 'schemathesis>=4' 'tritonclient[http,grpc]>=2.70'; } | $(COMPILE_CLIENTS) locks/clients.txt
 	@{ $(BUILD_TOOLS); printf '%s\n' click numpy httpx 'mlserver>=1.7.1'; } | $(COMPILE_CLIENTS) locks/mlserver.txt
-	@for lock in locks/*.txt; do awk '/^[^ ]/ { skip = /^(torch|triton==|nvidia-|cuda-)/ } \
+	@{ $(BUILD_TOOLS); printf '%s\n' click 'nvidia-pytriton>=0.7' 'onnxruntime>=1.20'; } | $(COMPILE_CLIENTS) locks/triton.txt
+	@for lock in locks/*.txt; do awk '/^[^ ]/ { skip = /^(torch|triton==|nvidia-[^p]|cuda-)/ } \
 	    /^torch==/ { print "# " $$1 " without hashes: each index has builds of its own" } !skip' $$lock >$$lock.new && mv $$lock.new $$lock; done
 
 $(VENV)/uv/bin/uv: constraints.txt

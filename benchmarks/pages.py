@@ -22,6 +22,7 @@ SUBJECTS = {
     "install": "What an application installs and waits for",
     "scoring": "Files",
     "engines": "Clusters",
+    "serving": "A service",
     "scale": "Rates of one core",
     "parts_on_workers": "Clusters: folders in parts",
     "certified": "Proof",

@@ -1,7 +1,9 @@
-"""python benchmarks/serving.py: what a request of ``parity serve`` takes, beside a bare recipe of the same model.
+"""What a request of ``parity serve`` takes, beside a bare recipe of the same model and beside the model itself.
 
-The recipe is what a tutorial writes: FastAPI, a pydantic model of the body, onnxruntime, lists. Both run in uvicorn,
-asked over as many connections. Figures are of the processor, of the server's process alone.
+Prints one JSON object. The recipe is what a tutorial writes: FastAPI, a pydantic model of the body, onnxruntime,
+lists. Both run in uvicorn and are asked over as many connections, in turn; what is compared is the processor's time of
+the server's process alone. The model's own time is that of ``session.run`` for the same rows. Clients ask again as soon
+as they have their answer; they share the cores with the server, so that they wait for themselves as well.
 """
 
 import asyncio
@@ -9,17 +11,27 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
-import click
 import numpy as np
 import orjson
+from common import ROOT, print_parts, summary
 
-from parity_runtime import Package, Predictor
+from parity_runtime import Package
+from parity_runtime.inference.session import create_session
+
+XOR = ROOT / "tests" / "data" / "xor"
+ROWS, CLIENTS = 1000, 200
+ROUNDS, SECONDS = 7, 3.0
+LONG_SECONDS = 30.0
 
 RECIPE = """
 import sys, onnxruntime, numpy, uvicorn, socket
@@ -57,50 +69,133 @@ class Load:
     problems: Counter[str] = field(default_factory=Counter)
 
 
-@click.command(context_settings={"show_default": True})
-@click.option("--package", default="tests/data/xor", help="Of a model with one input of numbers.")
-@click.option("--clients", default=200, type=click.IntRange(1), help="At once, each on a connection of its own.")
-@click.option("--seconds", default=10.0, type=click.FloatRange(0.5), help="For each figure.")
-def main(package: str, clients: int, seconds: float) -> None:
-    """Measure; exits with 3 where a request failed."""
-    rows = np.random.default_rng(0).random((1000, len(Package.open(package).contract.features)), np.float32)
-    own = _own_seconds(package, rows)
-    click.echo(f"the model's own time: {1e6 * own:.0f} us of the processor for 1,000 rows")
-    service = [str(Path(sys.executable).parent / "parity"), "serve", package, "--port", "0", "--drain", "0"]
-    recipe = [sys.executable, "-c", RECIPE.replace("ACCESS", "True"), package]
-    path = f"/v2/models/{Package.open(package).contract.name}/infer"
-    failed = 0
-    costs = {}
-    for name, command, request, at_once in (
-        ("recipe, 1 row", recipe, http("/predict", orjson.dumps({"rows": rows[:1].tolist()})), clients),
-        ("parity, 1 row", service, http(path, written(rows[:1], outputs=True)), clients),
-        ("parity, 1,000 rows, JSON", service, http(path, written(rows)), 1),
-        ("parity, 1,000 rows, binary", service, binary(path, rows), 1),
-    ):
-        load, cost = measure(command, request, at_once, seconds)
-        costs[name] = cost
-        failed += sum(load.problems.values())
-        times = 1e3 * np.percentile(load.seconds or [0.0], [50, 99])
-        click.echo(
-            f"{name}: {1e6 * cost:.0f} us of the processor a request, {len(load.seconds)} answers, "
-            f"50 % within {times[0]:.1f} ms, 99 % {times[1]:.1f}; {dict(load.problems) or 'no error'}"
-        )
-    click.echo(f"beside the recipe {costs['parity, 1 row'] / costs['recipe, 1 row']:.2f}")
-    for name in ("JSON", "binary"):
-        click.echo(f"{name}: {costs[f'parity, 1,000 rows, {name}'] / own:.1f} times the model")
-    raise SystemExit(3 if failed else 0)
+def main() -> None:
+    """Measure and print."""
+    print_parts(__doc__, {"recipe": recipe, "rows": rows, "waiting": waiting})
 
 
-def _own_seconds(package: str, rows: "np.ndarray") -> float:
-    """Return what a predictor takes for the rows, every output of it."""
-    with Predictor(package) as predictor:
-        inputs = {predictor.contract.inputs[0].name: rows}
-        for _ in range(100):
-            predictor.run(inputs)
+def recipe() -> dict[str, Any]:
+    """Return what one row takes of the processor over what it takes in the recipe."""
+    features = random_rows(1, 2)
+    requests = (
+        http(_path(XOR), written(features, outputs=True)),
+        http("/predict", orjson.dumps({"rows": features.tolist()})),
+    )
+    with ExitStack() as servers:
+        pair = [servers.enter_context(running(command)) for command in (serve(XOR), bare(XOR))]
+        costs = [
+            [cost(server, request, CLIENTS) for server, request in zip(pair, requests, strict=True)]
+            for _ in range(ROUNDS + 1)
+        ][1:]
+    ratios = summary([ours / theirs for ours, theirs in costs])
+    return {f"one row of XOR, {CLIENTS} connections: parity over the recipe": ratios | {"target": "at most 1.15"}}
+
+
+def rows() -> dict[str, Any]:
+    """Return what 1,000 rows a request take over the model's own time, of a small model and of a middling one."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, package in (("XOR", XOR), ("digits, 64-256-256-10", _digits(Path(folder)))):
+            features = random_rows(ROWS, len(Package.open(package).contract.features))
+            own = own_seconds(package, features)
+            bodies = {"binary": binary(_path(package), features), "JSON": http(_path(package), written(features))}
+            with running(serve(package)) as server:
+                for form, limit in (("binary", 3), ("JSON", 15)):
+                    taken = [cost(server, bodies[form], 1) for _ in range(ROUNDS + 1)][1:]
+                    found[f"1,000 rows, {form}, over the model's own time, {name}"] = summary(
+                        [one / own for one in taken]
+                    ) | {"target": f"at most {limit}", "model's own microseconds": round(1e6 * own)}
+    return found
+
+
+def waiting() -> dict[str, Any]:
+    """Return how long clients wait, at three loads; the largest goes on for 30 s."""
+    request, found = http(_path(XOR), written(random_rows(1, 2))), {}
+    with running(serve(XOR)) as server:
+        for clients in (1, 20, CLIENTS):
+            load, seconds = Load(), LONG_SECONDS if clients == CLIENTS else 10.0
+            asyncio.run(run_clients(server.port, request, clients, seconds, load))
+            median, most = 1e3 * np.percentile(load.seconds, [50, 99])
+            found[f"one row of XOR, {clients} at once"] = {
+                "p50 (ms)": round(float(median), 2),
+                "p99 (ms)": round(float(most), 2),
+                "answers a second": round(len(load.seconds) / seconds),
+                "errors": load.problems.total(),
+            }
+    return found
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server in a process of its own."""
+
+    process: int
+    port: int
+
+
+def serve(package: Path) -> list[str]:
+    """Return the command of the service, with its log."""
+    return [str(Path(sys.executable).parent / "parity"), "serve", str(package), "--port", "0", "--drain", "0"]
+
+
+def bare(package: Path) -> list[str]:
+    """Return the command of the recipe, with its log."""
+    return [sys.executable, "-c", RECIPE.replace("ACCESS", "True"), str(package)]
+
+
+@contextmanager
+def running(command: list[str]) -> Iterator[Server]:
+    """Start a server, and stop it."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        told = process.stdout.readline()
+        try:
+            yield Server(process.pid, int(told.strip().rpartition(" ")[2]))
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+def cost(server: Server, request: bytes, clients: int) -> float:
+    """Return the processor's seconds that a request takes of the server.
+
+    Raises:
+        RuntimeError: a request failed.
+    """
+    load, before = Load(), _processor_seconds(server.process)
+    asyncio.run(run_clients(server.port, request, clients, SECONDS, load))
+    if load.problems:
+        raise RuntimeError(f"requests failed: {dict(load.problems)}")
+    return (_processor_seconds(server.process) - before) / len(load.seconds)
+
+
+def own_seconds(package: Path, features: "np.ndarray") -> float:
+    """Return the processor's seconds of ``session.run``, every output of it."""
+    session, times = create_session((package / "model.onnx").read_bytes()), []
+    for _ in range(ROUNDS):
         start = time.process_time()
-        for _ in range(2000):
-            predictor.run(inputs)
-        return (time.process_time() - start) / 2000
+        for _ in range(500):
+            session.run(None, {"features": features})
+        times.append((time.process_time() - start) / 500)
+    return sorted(times)[ROUNDS // 2]
+
+
+def random_rows(count: int, columns: int) -> "np.ndarray":
+    """Return rows of numbers, float32 ``[count, columns]``."""
+    return np.random.default_rng(0).random((count, columns), np.float32)
+
+
+def _path(package: Path) -> str:
+    return f"/v2/models/{Package.open(package).contract.name}/infer"
+
+
+def _digits(folder: Path) -> Path:
+    """Export a network as digits have, of random weights."""
+    from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
+    from parity_training import MLP
+
+    meaning = OutputSpec("multiclass", "logits", tuple("0123456789"))
+    source = source_from_module(MLP(64, 10, hidden=(256, 256)), ["features: float32[batch, 64]"], meaning, "digits")
+    return export_package(source, folder / "digits", ExportOptions(plots=False)).path
 
 
 def written(rows: "np.ndarray", *, outputs: bool = False) -> bytes:
@@ -126,22 +221,6 @@ def http(path: str, body: bytes, more: str = "") -> bytes:
     """Return a whole HTTP request."""
     lines = f"POST {path} HTTP/1.1\r\nHost: load\r\nContent-Type: application/json\r\n{more}Content-Length: {len(body)}"
     return f"{lines}\r\n\r\n".encode() + body
-
-
-def measure(command: list[str], request: bytes, clients: int, seconds: float) -> tuple[Load, float]:
-    """Start a server, load it, stop it; return what the clients saw and its processor time a request."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        line = process.stdout.readline() if process.stdout else ""
-        port = line.strip().rpartition(" ")[2]
-        if not port:
-            raise click.ClickException("the server did not start")
-        load = Load()
-        asyncio.run(run_clients(int(port), request, clients, min(1.0, seconds / 4), Load()))
-        before = _processor_seconds(process.pid)  # its start is not counted
-        asyncio.run(run_clients(int(port), request, clients, seconds, load))
-        cost = (_processor_seconds(process.pid) - before) / max(1, len(load.seconds))
-        process.send_signal(signal.SIGTERM)
-    return load, cost
 
 
 async def run_clients(port: int, request: bytes, clients: int, seconds: float, load: Load) -> None:

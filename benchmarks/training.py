@@ -66,10 +66,10 @@ def speed() -> dict[str, Any]:
             accuracy[name] = job()
             seconds[name].append(time.perf_counter() - start)
     targets = {
-        "notebook": "at least 2.5",
-        "skorch": "at least 4",
-        "lightning": "at least 5",
-        "scikit-learn": "at least 1",
+        "notebook": "at least 4",
+        "skorch": "at least 6",
+        "lightning": "at least 8",
+        "scikit-learn": "at least 1.67",
     }
     results: dict[str, Any] = {
         "parity's seconds": round(statistics.median(seconds["parity"][1:]), 3),

@@ -3,6 +3,7 @@
 tests/runtime must run where torch has never been: torch and what needs it are imported by the fixtures that use them.
 """
 
+import gc
 import shutil
 import subprocess
 import sys
@@ -19,12 +20,16 @@ from tests.shared import made_once
 from tests.torchlib_sources import make_once
 from tests.warm_process import WarmProcess
 
+COLLECT_EVERY = 20_000
+"""Objects between two collections of garbage: at Python's 700 a tenth of the tests' time goes into them."""
+
 SLOW_FIXTURES = {"javascript_examples", "warm", "xor_run"}
 """Processes, trainings and installed packages: what asks for them is slow without saying so."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers here: the wheel's tests run without the checkout's pyproject.toml."""
+    gc.set_threshold(COLLECT_EVERY, *gc.get_threshold()[1:])
     config.addinivalue_line("markers", "cuda: needs a CUDA device and onnxruntime-gpu")
     config.addinivalue_line(
         "markers",
@@ -46,6 +51,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=left)
     out = set(left)
     items[:] = longest_first(item for item in items if item not in out)
+
+
+def pytest_collection_finish() -> None:
+    """Let no later collection walk through what the tests' modules hold for as long as the process lives."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -89,16 +100,24 @@ def xor_package(xor_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def javascript_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the examples' npm workspace, installed once as its READMEs say: a folder for each example."""
+    """A copy of the examples' npm workspace, with what its READMEs install: a folder for each example."""
     for tool in ("node", "npm"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
-    ignored = shutil.ignore_patterns("node_modules", "vendor", "package", "c", "python-service")
-    copy = tmp_path_factory.mktemp("javascript") / "examples"
-    folder = Path(shutil.copytree(Path(__file__).parent.parent / "examples", copy, ignore=ignored))
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    installed = made_once(tmp_path_factory, "javascript", install_examples)
+    folder = copy_examples(tmp_path_factory.mktemp("javascript"))
+    (folder / "node_modules").symlink_to(installed / "examples" / "node_modules")
     return folder
+
+
+def install_examples(folder: Path) -> None:
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    subprocess.run(command, cwd=copy_examples(folder), check=True, capture_output=True)
+
+
+def copy_examples(folder: Path) -> Path:
+    ignored = shutil.ignore_patterns("node_modules", "vendor", "package", "c", "python-service")
+    return Path(shutil.copytree(Path(__file__).parent.parent / "examples", folder / "examples", ignore=ignored))
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,8 @@ import pytest
 TOGETHER = ("tests/engines/", "tests/embedding/")
 """Folders that one process runs each: its clusters are started, its npm workspace is installed once."""
 
-FIRST = (*TOGETHER, "tests/end_to_end/", "tests/export/", "tests/training/", "tests/proof/")
+FIRST = (*TOGETHER, "tests/serving/", "tests/end_to_end/", "tests/export/", "tests/training/", "tests/proof/")
+"""The longest, and what waits for slow clients while there is other work for the processor."""
 
 
 def longest_first(items: Iterable[pytest.Item]) -> list[pytest.Item]:

@@ -78,10 +78,11 @@ def decompose_once() -> None:
     made.create_onnx_friendly_decomposition_table = tabled  # type: ignore[union-attr]
 
 
-def parse_now() -> None:
-    """Parse them all, for the processes that are forked from this one."""
+def make_now() -> None:
+    """Make it all, for the processes that are forked from this one."""
     make_once()
-    if "onnxscript" in sys.modules:
-        from torch.onnx._internal._lazy_import import onnxscript_apis
+    if "torch.onnx._internal.exporter._compat" in sys.modules:
+        from torch.onnx._internal.exporter import _decomp, _registration
 
-        onnxscript_apis.get_torchlib_ops()
+        registry = _registration.ONNXRegistry.from_torchlib()
+        _decomp.create_onnx_friendly_decomposition_table(set(_decomp.get_onnx_implemented_overloads(registry)))

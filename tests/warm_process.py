@@ -6,7 +6,8 @@ that signals, kills, full disks and locks are the system's. What a fork cannot s
 imported, what the environment changes at the start of Python, how the interpreter ends.
 
 ``python tests/warm_process.py SOCKET`` is that process; ``python tests/warm_process.py SOCKET ARGUMENT...`` runs one
-command in it, with the caller's descriptors, folder and environment.
+command in it, with the caller's descriptors, folder and environment. ``-c CODE`` in the place of a command is run as
+Python runs it.
 """
 
 import contextlib
@@ -33,6 +34,9 @@ PRELOADED = (
     *(f"parity_runtime.cli.{name}" for name in ("info", "verify", "predict", "bench", "evaluate")),
     "parity_training.cli.train", "parity_training.reports.run_plots", "parity_export.cli.export",
     "parity_export.cli.certify",
+    # What torch and matplotlib import when they first train, export or draw: a second or two for each command.
+    "torch._dynamo", "torch.export._trace", "torch.onnx._internal.exporter._compat", "torch._inductor.sizevars",
+    "torch._subclasses.schema_check_mode", "jinja2", "matplotlib.backends.backend_agg", "PIL.PngImagePlugin",
 )  # fmt: skip
 _LARGEST = 2**20  # bytes of a request: its environment
 _START = 120.0  # seconds in which a busy machine imports torch
@@ -132,7 +136,7 @@ class WarmProcess:
         """Start a command of parity.
 
         Args:
-            arguments: of the command line, without ``parity``.
+            arguments: of the command line, without ``parity``; or ``-c`` and the code that is run in its place.
             cwd: its folder; the caller's without one.
             environment: its own; the caller's without one.
             limits: of the system's resources, by their numbers, such as ``resource.RLIMIT_FSIZE``.
@@ -211,7 +215,7 @@ def _preload() -> None:
     for name in PRELOADED:
         with contextlib.suppress(ImportError):  # where the runtime is tested alone there is no torch
             importlib.import_module(name)
-    runpy.run_path(str(Path(__file__).with_name("torchlib_sources.py")))["parse_now"]()
+    runpy.run_path(str(Path(__file__).with_name("torchlib_sources.py")))["make_now"]()
     gc.collect()
     gc.freeze()
 
@@ -252,8 +256,11 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
             signal.signal(number, signal.SIG_IGN)
         if request["script"] is not None:
             runpy.run_path(request["script"])
-        sys.argv = ["parity", *request["arguments"]]
-        importlib.import_module("parity_runtime.cli.main").main(request["arguments"])
+        if request["arguments"][:1] == ["-c"]:
+            code = _run_code(request["arguments"][1])
+        else:
+            sys.argv = ["parity", *request["arguments"]]
+            importlib.import_module("parity_runtime.cli.main").main(request["arguments"])
     except SystemExit as stop:
         code = stop.code or 0
     except BaseException:
@@ -263,6 +270,14 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
+
+
+def _run_code(code: str) -> int:
+    """Run what follows ``python -c``; return the code of an end without an error."""
+    sys.argv = ["-c"]
+    sys.path.insert(0, "")
+    exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102 -- a test's own
+    return 0
 
 
 def _forward(address: str, arguments: list[str]) -> int:

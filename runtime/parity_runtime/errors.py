@@ -12,9 +12,13 @@ ParityError                 exit 1   one sentence: what was wrong, where, and th
     └── LimitError                   a metric, or a table's drift, is beyond the limit that was given
 """
 
-from typing import ClassVar
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, Self
 
 from parity_runtime.printable import printable, sentence
+
+RowFault = tuple[int, str, str | None]
+"""What is wrong with a row: its number, from 1, the problem, and the column where it is one column's fault."""
 
 
 class ParityError(Exception):
@@ -52,10 +56,39 @@ class InputError(ParityError, ValueError):
     """
 
     def __init__(
-        self, problem: str, *, path: str | None = None, row: int | None = None, column: str | None = None
+        self, problem: str, path: str | None = None, row: int | None = None, column: str | None = None
     ) -> None:
-        super().__init__(problem)
+        row = None if row is None else int(row)  # of numpy's integers: JSON takes none of them
+        # All of it: queues that write errors as JSON, as Celery does, make them again from `args` alone.
+        super().__init__(problem, path, row, column)
         self.problem, self.path, self.row, self.column = problem, path, row, column
+        self._other_rows: Iterator[RowFault] = iter(())
+
+    @classmethod
+    def of_rows(cls, faults: Iterable[RowFault]) -> Self:
+        """Return the error of the first of the rows that a check refuses; `of_each_row` gives those of all.
+
+        Args:
+            faults: of the rows, in their order; what is behind the first is taken when somebody asks.
+        """
+        others = iter(faults)
+        row, problem, column = next(others)
+        error = cls(problem, row=row, column=column)
+        error._other_rows = others
+        return error
+
+    def of_each_row(self) -> Iterator[Self]:
+        """Yield this error, and once those of all other rows that the same check refuses, where it has told them."""
+        yield self
+        for row, problem, column in self._other_rows:
+            yield type(self)(problem, path=self.path, row=row, column=column)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave the other rows, which are no more than looked for, behind."""
+        return type(self), self.args, {name: value for name, value in vars(self).items() if name != "_other_rows"}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
 
     def __str__(self) -> str:
         place = [part for part in (self.path, None if self.row is None else f"row {self.row}") if part]

@@ -9,9 +9,10 @@ with mlflow.start_run():
 from collections.abc import Collection
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import parity_runtime
+from parity_runtime.arguments import check_choice
 from parity_runtime.contract import ModelContract
 from parity_runtime.engines.batch_scorer import BatchScorer
 from parity_runtime.engines.worker_predictor import WorkerPredictor
@@ -59,10 +60,13 @@ class ParityModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         options = {"certified": asked["certified"], "operators": tuple(asked["operators"])}
         worker = WorkerPredictor(context.artifacts[_PACKAGE], asked["package_id"], **options)
         names = prediction_names(worker.open().contract, certified=worker.certified)
-        self._scorer = BatchScorer(worker, tuple(names))
+        self._scorer = BatchScorer(worker, tuple(names), _checked_errors(asked["errors"]))
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def] # noqa: ARG002
         """Return the columns that ``parity predict`` adds, as a ``pandas.DataFrame`` with the index of the rows.
+
+        Of a model that leaves answers empty, numbers and truth values are of pandas' types that may be missing
+        (``Int64``, ``Float32``, ``boolean``); of others they are of numpy's.
 
         Args:
             context: MLflow's.
@@ -70,13 +74,25 @@ class ParityModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
             params: none are known.
 
         Raises:
-            InputError: a row cannot be predicted; the sentence names it.
+            InputError: a row cannot be predicted, and the model was logged with ``raise``; the sentence names it.
         """
         import pyarrow  # noqa: PLC0415 -- of mlflow
 
         batch = pyarrow.RecordBatch.from_pandas(model_input, preserve_index=False)
         (answers,) = self._scorer.answers([batch], "the input")
-        return answers.to_pandas().set_index(model_input.index)
+        frame = answers.to_pandas(integer_object_nulls=True).set_index(model_input.index)
+        return frame if self._scorer.errors == "raise" else frame.astype(_nullable(answers.schema))
+
+
+def _checked_errors(errors: Any) -> Literal["raise", "null"]:
+    check_choice("errors", errors, ("raise", "null"))
+    return errors  # type: ignore[no-any-return] # checked above
+
+
+def _nullable(answers: Any) -> dict[str, str]:
+    """Return pandas' types that take a missing cell, of the columns of a ``pyarrow.Schema`` whose own do not."""
+    types = {"int64": "Int64", "bool": "boolean", "float": "Float32"}
+    return {field.name: types[str(field.type)] for field in answers if str(field.type) in types}
 
 
 def signature(contract: ModelContract, *, certified: bool = False) -> ModelSignature:
@@ -119,6 +135,7 @@ def log_model(
     name: str = "model",
     *,
     certified: bool = False,
+    errors: Literal["raise", "null"] = "raise",
     allow_operators: Collection[str] = (),
     **options: Any,
 ) -> Any:
@@ -132,12 +149,17 @@ def log_model(
         package: its folder.
         name: of the model in the run.
         certified: also say what is proven of each row.
+        errors: what becomes of a row that cannot be predicted: ``raise`` refuses all rows of the call, ``null`` leaves
+            its answers missing (in JSON ``null``); none is left out, since MLflow's answers stand beside its rows.
+            Whoever loads the model may choose again: ``load_model(uri, model_config={"errors": "null"})``. MLflow's
+            ``spark_udf`` takes no missing whole number or truth value: there `parity_runtime.spark` serves better.
         allow_operators: as in `Predictor`.
         options: further ones of ``mlflow.pyfunc.log_model``, such as ``registered_model_name`` and ``input_example``.
 
     Raises:
-        InputError: there is no package, or it takes no table.
+        InputError: there is no package, it takes no table, or ``errors`` is something else.
     """
+    _checked_errors(errors)
     with Predictor(package, certified=certified, allow_operators=allow_operators) as predictor:
         contract, found = predictor.contract, predictor.package_id
     if found is None:
@@ -145,7 +167,12 @@ def log_model(
     asked: dict[str, Any] = {
         "signature": signature(contract, certified=certified),
         "code_paths": [str(Path(parity_runtime.__file__).parent)],
-        "model_config": {"package_id": found, "certified": certified, "operators": list(contract.operators)},
+        "model_config": {
+            "package_id": found,
+            "certified": certified,
+            "errors": errors,
+            "operators": list(contract.operators),
+        },
         "pip_requirements": [f"{library}=={version(library)}" for library in _NEEDS],
     }
     artifacts = {_PACKAGE: str(Path(package).absolute())}

@@ -30,10 +30,10 @@ class Scorer:
         package: its folder, on a path that all nodes see; or what `WorkerPredictor.of` returned for it on the driver:
             then every actor is held to its id, as `predict` does.
         columns: those to give, of the dataset's and the answers; empty for all.
-        errors: what becomes of a row that cannot be predicted: ``stop``, ``skip`` or ``null``.
+        errors: what becomes of a row that cannot be predicted: ``raise``, ``skip`` or ``null``.
         certified: also say what is proven of each row.
-        more: ``out_of_range``, ``prefix``, ``provider`` (``cuda`` goes with ``num_gpus`` of map_batches), ``threads``,
-            ``allow_operators``: `MoreOptions`.
+        more: ``out_of_range``, ``prefix``, ``reasons``, ``provider`` (``cuda`` goes with ``num_gpus`` of map_batches),
+            ``threads``, ``allow_operators``: `MoreOptions`.
 
     Raises:
         InputError: the package cannot be read on this node, or its rows influence one another.
@@ -45,7 +45,7 @@ class Scorer:
         package: str | Path | WorkerPredictor,
         *,
         columns: Sequence[str] = (),
-        errors: Errors = "stop",
+        errors: Errors = "raise",
         certified: bool = False,
         **more: Unpack[MoreOptions],
     ) -> None:
@@ -56,7 +56,7 @@ class Scorer:
         """Return the answers to a ``pyarrow.Table``, as one.
 
         Raises:
-            InputError: a column is missing or is there already; or, with ``stop``, names the first row of the batch
+            InputError: a column is missing or is there already; or, with ``raise``, names the first row of the batch
                 that cannot be predicted.
         """
         import pyarrow  # noqa: PLC0415 -- of the [ray] extra
@@ -74,7 +74,7 @@ def predict(
     package: str | Path,
     *,
     columns: Sequence[str] = (),
-    errors: Errors = "stop",
+    errors: Errors = "raise",
     certified: bool = False,
     **options: Any,
 ) -> Any:
@@ -86,7 +86,7 @@ def predict(
         dataset: a ``ray.data.Dataset`` with the model's columns.
         package: its folder, on a path that all nodes see.
         columns: those to give, of the dataset's and the answers; empty for all.
-        errors: what becomes of a row that cannot be predicted: ``stop``, ``skip`` or ``null``.
+        errors: what becomes of a row that cannot be predicted: ``raise``, ``skip`` or ``null``.
         certified: also say what is proven of each row.
         options: further ones of `Scorer`; all others are those of ``Dataset.map_batches``, such as ``concurrency``,
             ``num_cpus``, ``num_gpus`` and ``batch_size`` (32,768 rows unless one says).

@@ -35,8 +35,9 @@ def predict(  # noqa: PLR0913 -- the options of parity predict, by name
     package: str | Path,
     *,
     columns: Sequence[str] = (),
-    errors: Errors = "stop",
+    errors: Errors = "raise",
     out_of_range: OutsideRange = "ignore",
+    reasons: str = "",
     certified: bool = False,
     prefix: str = "",
     ship: bool = False,
@@ -60,10 +61,11 @@ def predict(  # noqa: PLR0913 -- the options of parity predict, by name
         package: the package folder. Workers open the same path, and check that the package there has the id that the
             driver's has.
         columns: those to give, of the DataFrame and of the answers; empty for all.
-        errors: what becomes of a row that cannot be predicted: ``stop`` ends the job, ``skip`` leaves it out, ``null``
+        errors: what becomes of a row that cannot be predicted: ``raise`` ends the job, ``skip`` leaves it out, ``null``
             leaves its answers null.
         out_of_range: what becomes of a row outside what the model has seen in training: ``ignore``, ``mark`` (the
             column ``out_of_range``), ``refuse`` (as a row that cannot be predicted).
+        reasons: with ``null``, the name of a column behind all others that says why a row has no answer.
         certified: run the certified graph, which adds what is proven of each row.
         prefix: what the names of the added columns begin with.
         ship: bring the package to the workers with Spark (``SparkContext.addArchive``), where they do not see its path.
@@ -83,15 +85,16 @@ def predict(  # noqa: PLR0913 -- the options of parity predict, by name
         )
     worker = WorkerPredictor.of(package, certified=certified, allow_operators=allow_operators)
     columns = (columns,) if isinstance(columns, str) else tuple(columns)
-    scorer = BatchScorer(worker, columns, errors, out_of_range, prefix)
+    scorer = BatchScorer(worker, columns, errors, out_of_range, prefix, reasons=reasons)
     return answered(df, PartitionTask(scorer, _archive(df.sparkSession, worker, ship=ship)))
 
 
-def predict_udf(
+def predict_udf(  # noqa: PLR0913 -- as `predict`
     package: str | Path,
     *,
-    errors: Literal["stop", "null"] = "stop",
+    errors: Literal["raise", "null"] = "raise",
     out_of_range: OutsideRange = "ignore",
+    reasons: str = "",
     certified: bool = False,
     ship: bool = False,
     allow_operators: Collection[str] = (),
@@ -111,9 +114,10 @@ def predict_udf(
 
     Args:
         package: as in `predict`.
-        errors: what becomes of a row that cannot be predicted: ``stop`` ends the job; ``null`` leaves its answers null.
-            A function of columns cannot leave a row out.
+        errors: what becomes of a row that cannot be predicted: ``raise`` ends the job; ``null`` leaves its answers
+            null. A function of columns cannot leave a row out.
         out_of_range: as in `predict`.
+        reasons: as in `predict`, the name of the struct's last field.
         certified: as in `predict`.
         ship: as in `predict`, with the active session.
         allow_operators: as in `Predictor`.
@@ -128,11 +132,12 @@ def predict_udf(
         from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined] # noqa: PLC0415 -- its stub lacks it
     except ImportError as error:
         raise MissingExtraError(f"this pyspark has no arrow_udf, which came with 4.1; {_INSTALL}") from error
-    check_choice("errors", errors, ("stop", "null"))
+    check_choice("errors", errors, ("raise", "null"))
     worker = WorkerPredictor.of(package, certified=certified, allow_operators=allow_operators)
-    scorer, contract = BatchScorer(worker, (), errors, out_of_range), worker.open().contract
+    scorer, contract = BatchScorer(worker, (), errors, out_of_range, reasons=reasons), worker.open().contract
     answers = answers_schema(scorer, contract)
-    task = SparkTask(replace(scorer, columns=tuple(answers.names)), _archive(None, worker, ship=ship))
+    columns = tuple(name for name in answers.names if name != reasons)
+    task = SparkTask(replace(scorer, columns=columns), _archive(None, worker, ship=ship))
     given = ColumnsTask(task, [feature.name for feature in contract.row_features])
     # Spark takes the kind of the function from its annotations, or from their absence.
     function = lambda *columns, **named: given.answers(columns, named)  # noqa: E731

@@ -1,11 +1,11 @@
-// node report_page.mjs FILE_URL SCREENSHOT
+// node report_page.mjs FILE_URL
 //
 // Opens a page of `parity report` in a real Chromium, light and dark, wide and as on a phone, with every <details> open, and
 // prints what was found there as JSON.
 
 import { chromium } from "playwright-core";
 
-const [url, screenshot] = process.argv.slice(2);
+const [url] = process.argv.slice(2);
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: ["--no-sandbox"],
@@ -28,7 +28,6 @@ async function look(width, colorScheme) {
   await page.goto(url);
   await page.evaluate(() => document.querySelectorAll("details").forEach((one) => (one.open = true)));
   const seen = await page.evaluate(measure);
-  await page.screenshot({ path: screenshot, fullPage: true });
   await page.emulateMedia({ media: "print", colorScheme });
   const printed = getBackground(await page.evaluate(() => getComputedStyle(document.body).backgroundColor));
   await page.close();

@@ -24,7 +24,7 @@ from tests.warm_process import Forked, WarmProcess
 HOOK = Path(__file__).with_name("kill_hook.py")
 TRAIN = ["train", "xor", "--out", "runs/x", "--size", "256", "--epochs", "4"]
 RESUME = ["train", "xor", "--out", "runs/x", "--resume", "--force"]
-EXPORT = ["export", "runs/x", "packages/x", "--force", "--effort", "quick"]
+EXPORT = ["export", "runs/x", "packages/x", "--force", "--effort", "quick", "--no-plots"]
 CERTIFY = ["certify", "packages/x", "rows.csv", "--out", "certified"]
 PREDICT = ["predict", "packages/x", "rows.csv", "--out", "scored.csv"]
 PREDICT_FOLDER = ["predict", "packages/x", "tables", "--out", "scored", "--summary"]

@@ -5,6 +5,7 @@ the versions of the environment that this runs in. What a set can do is done; wh
 that names the extra. The environment with every extra is described beside the sdist, in its name with ``.cdx.json``.
 """
 
+import functools
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from tests.end_to_end.sbom import check_sbom, write_sbom
 
 ROOT = Path(__file__).parent.parent.parent
 XOR = str(ROOT / "tests" / "data" / "xor")
+WHEEL = f"--wheel {ROOT / 'dist'}/*.whl"
 PARQUET = "import pyarrow.parquet as p, pyarrow; p.write_table(pyarrow.table({'x1': [0.0], 'x2': [1.0]}), 't.parquet')"
 LOADED = f"from parity_runtime.sklearn import load_estimator; print(load_estimator({XOR!r}).predict([[0, 1]]))"
 FITTED = (
@@ -38,11 +40,12 @@ class Stage:
 RUNTIME = (
     Stage("", ("parity --help", "python -c 'import parity_runtime'", f"parity info {XOR}"),
           ((f"parity predict {XOR} --row 0,1", "[cpu]"), ("parity train xor --out run", "[train]"))),
-    Stage("cpu", (f"parity verify {XOR}", f"parity predict {XOR} --row 0,1", f"parity bench {XOR} --seconds 0.02"),
+    Stage("cpu", (f"parity verify {XOR}", f"parity predict {XOR} --row 0,1", f"parity bench {XOR} --seconds 0.02",
+                  f"parity deploy triton {XOR} --out models"),
           (("parity train xor --out run", "[train]"), (f"parity predict {XOR} t.parquet", "[tables]"),
-           (f"parity serve {XOR}", "[cpu,serve]"))),
+           (f"parity serve {XOR}", "[cpu,serve]"), (f"parity deploy docker {XOR} {WHEEL} --out image", "[cpu,serve]"))),
     Stage("cpu,sklearn", (f'python -c "{LOADED}"',)),
-    Stage("cpu,serve", ("parity serve --help",)),
+    Stage("cpu,serve", ("parity serve --help", f"parity deploy docker {XOR} {WHEEL} --out image")),
     Stage("cpu,tables", (f'python -c "{PARQUET}"', f"parity predict {XOR} t.parquet")),
 )  # fmt: skip
 TRAINING = (
@@ -69,8 +72,11 @@ NEEDED = (
 
 
 def main(wheel: str, sdist: str) -> None:
-    """Try every chain with the wheel, and the shortest with the sdist; write the bill of the last."""
-    for release, chain in ((wheel, RUNTIME), (sdist, RUNTIME), (wheel, TRAINING), (wheel, EXPORT)):
+    """Try every chain with the wheel, and one stage with the sdist; write the bill of the last.
+
+    The wheel is built from the sdist: what that lacks, the wheel lacks.
+    """
+    for release, chain in ((wheel, RUNTIME), (sdist, RUNTIME[1:2]), (wheel, TRAINING), (wheel, EXPORT)):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
@@ -100,8 +106,7 @@ def install(folder: Path, requirement: str) -> None:
     """Add a requirement to a folder's environment, which has no pip of its own: nothing is there that is not needed."""
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     versions = folder / "versions.txt"
-    frozen = subprocess.run([*pip, "freeze", "--all", "--exclude-editable"], check=True, capture_output=True, text=True)
-    versions.write_text(frozen.stdout)
+    versions.write_text(tested_versions())
     there = ["--python", str(folder / "venv" / "bin" / "python")]
     install = [
         "install",
@@ -111,6 +116,13 @@ def install(folder: Path, requirement: str) -> None:
         requirement,
     ]  # what is imported is compiled then
     subprocess.run([*pip, *there, *install], check=True)
+
+
+@functools.cache
+def tested_versions() -> str:
+    """Return what is installed where this runs, as constraints."""
+    command = [sys.executable, "-m", "pip", "freeze", "--quiet", "--disable-pip-version-check", "--all"]
+    return subprocess.run([*command, "--exclude-editable"], check=True, capture_output=True, text=True).stdout
 
 
 def run(folder: Path, command: str) -> "subprocess.CompletedProcess[str]":

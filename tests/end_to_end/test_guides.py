@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from click import Context
+from click import Context, Group
 
 import parity_export
 import parity_runtime
@@ -24,7 +24,9 @@ GUIDES = [
     *(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-LONG = {"trust.md", "training.md", "scikit-learn.md", "report.md", "proof.md"}  # of proof.md the tutorial has most
+LONG = {"trust.md", "training.md", "scikit-learn.md", "report.md", "proof.md", "error-bounds.md", "tutorial.md"}
+"""What `make soak` runs; the README has all the commands of the tutorial, and of what explains error bounds."""
+
 RUN = """
 import sys
 import warnings
@@ -52,9 +54,13 @@ SAYS = {
     "scoring.md": [
         "id,x1,x2,label,probability_0,probability_1", '"a;b";1', '{"x1": 0, "x2": 1, "tags": ["a", "b"], "label": 1, ',
         "0,abc,,,", "(1000, 2)", "0;0,75;1;", '0,"$1,000.50",', "0,absent,,,",
-        "probability_1,out_of_range", "1e30,0,,,", "a,0,1,1,", "2 2 False", "1,yes,red,1.5,2020-01-01,true,3.0,yes,",
+        "probability_1,out_of_range", "1e30,0,,,", "a,0,1,1,", "2 2 False", "[1 -- 0]\nbatch 2, row 5:",
+        "1,yes,red,1.5,2020-01-01,true,3.0,yes,",
     ],
-    "clusters.md": ["Dask: 676", "polars: 676", "DuckDB: 676"],
+    "dask.md": ["Dask: 676", "Dask: 1 row", "opened once a process: 676"],
+    "polars.md": ["[1 1 1 1 1]", "polars: 676", "polars: 1 row"],
+    "duckdb.md": ["DuckDB: 676", "SQL: [(676,)]", "DuckDB: [(77,)] 78"],
+    "deploy.md": ["batches of up to 1024 rows", 'input_data_file: "input_0"', "runtime: kserve-tritonserver"],
     "training.md": ["TableNetwork"],
     "scikit-learn.md": [
         "right after", "['dropout', 'hidden']", "'sent': 'datetime'", "Exported('packages/arrival', binary, 4 features",
@@ -77,15 +83,16 @@ RUNNING = [guide for guide in GUIDES if runs(guide)]
 
 @pytest.fixture(scope="module")
 def commands(warm: WarmProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a ``parity`` that runs in a fork of the warm process, and this Python's own commands."""
+    """A folder with a ``parity`` and a ``python -c`` that run in forks of the warm process."""
     folder = tmp_path_factory.mktemp("commands")
-    (folder / "parity").write_text(f'#!/bin/sh\nexec {warm.command} "$@"\n')
-    (folder / "parity").chmod(0o755)
+    for name in ("parity", "python"):
+        (folder / name).write_text(f'#!/bin/sh\nexec {warm.command} "$@"\n')
+        (folder / name).chmod(0o755)
     return folder
 
 
 def environment(commands: Path) -> dict[str, str]:
-    """Of a guide: the commands of this Python, and the code that these tests import."""
+    """Of a guide: the warm process's commands, this Python's others, and the code that these tests import."""
     path = f"{commands}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     return os.environ | {"PATH": path, "PYTHONPATH": python_path(".")}
 
@@ -121,6 +128,12 @@ def test_every_block_says_what_it_is(guide: Path) -> None:
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.name)
+def test_every_test_that_runs_a_block_elsewhere_is_there(guide: Path) -> None:
+    named = re.findall(r"<!-- not run: .*?\b(tests/[\w/]+(?:\.py)?)", guide.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.name)
 def test_every_link_leads_somewhere(guide: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", guide.read_text()):
         path, _, anchor = target.partition("#")
@@ -136,8 +149,9 @@ def test_every_link_leads_somewhere(guide: Path) -> None:
 
 def test_every_option_is_in_some_guide() -> None:
     text = "".join(guide.read_text() for guide in GUIDES)
-    for name in parity.list_commands(Context(parity)):
-        command = parity.get_command(Context(parity), name)
+    found = [(name, parity.get_command(Context(parity), name)) for name in parity.list_commands(Context(parity))]
+    found += [(name, inner) for _, one in found if isinstance(one, Group) for name, inner in one.commands.items()]
+    for name, command in found:
         assert command is not None
         options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
         assert [option for option in options if not re.search(rf"{option}(?![\w-])", text)] == [], name

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.spark_cluster import absent
+from tests.engines.spark_cluster import JAVA_OPTIONS, absent
 from tests.python_path import python_path
 from tests.soak import sampled
 
@@ -54,6 +54,7 @@ LINE = (
     "evaluate package run/test.csv",
     "bench package --seconds 0.02",
 )
+SOON = {"PYSPARK_SUBMIT_ARGS": f"--driver-java-options '{JAVA_OPTIONS}' pyspark-shell"}
 ONE_BY_ONE = """
 from parity_runtime.cli.main import main
 
@@ -132,7 +133,7 @@ def test_an_engine_without_an_address_talks_through_the_loopback_interface_alone
     (tmp_path / "points.csv").write_text("x1,x2\n" + "0,1\n" * 2000)
     command = [*prefix, str(PARITY), "predict", str(XOR), "points.csv", "--out", "scored", "--engine", engine]
     process = subprocess.Popen([*command, "--batch-size", "1"], cwd=tmp_path, stderr=subprocess.PIPE, text=True,
-                               env=os.environ | {"PYTHONPATH": python_path()})  # fmt: skip
+                               env=os.environ | {"PYTHONPATH": python_path()} | SOON)  # fmt: skip
     found: set[str] = set()
     while process.poll() is None:
         found |= listening(process.pid)

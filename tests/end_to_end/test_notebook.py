@@ -2,13 +2,13 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from parity_runtime import Predictor
+from tests.warm_process import WarmProcess
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +55,7 @@ def main():
     loss_module = nn.BCELoss()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.03)
     model.train()
-    for epoch in range(20):
+    for epoch in range(4):
         for data_inputs, data_labels in loader:
             optimizer.zero_grad()
             preds = model(data_inputs).squeeze(dim=1)
@@ -71,19 +71,21 @@ if __name__ == "__main__":
     main()
 """
 
-PARITY = [sys.executable, "-c", "from parity_runtime.cli.main import main; main()"]
+AS_A_SCRIPT = "import runpy; runpy.run_path('notebook.py', run_name='__main__')"
 
 
-def test_a_state_dict_of_the_notebook_gives_the_notebook_s_probabilities(tmp_path: Path) -> None:
+def test_a_state_dict_of_the_notebook_gives_the_notebook_s_probabilities(warm: WarmProcess, tmp_path: Path) -> None:
     (tmp_path / "notebook.py").write_text(NOTEBOOK)
-    subprocess.run([sys.executable, "notebook.py"], cwd=tmp_path, check=True)
-    subprocess.run(
-        [*PARITY, "export", "notebook:XOR_Classifier_Module", "packages/xor", "--weights", "our_model.tar",
+    learned = warm.run(["-c", AS_A_SCRIPT], cwd=tmp_path)
+    assert learned.returncode == 0, learned.err
+    exported = warm.run(
+        ["export", "notebook:XOR_Classifier_Module", "packages/xor", "--weights", "our_model.tar",
          "--arg", "num_inputs=2", "--arg", "num_hidden=4", "--arg", "num_outputs=1",
          "--input", "features: float32[batch, 2]", "--task", "binary", "--output", "probabilities",
          "--no-plots", "--effort", "quick"],
-        cwd=tmp_path, check=True, capture_output=True,
+        cwd=tmp_path,
     )  # fmt: skip
+    assert exported.returncode == 0, exported.err
     answers = np.load(tmp_path / "answers.npz")
     found = Predictor(tmp_path / "packages" / "xor").predict_proba(answers["points"])[:, 1:]
     assert np.abs(found - answers["preds"]).max() <= 2e-6

@@ -1,14 +1,13 @@
 """docs/proof.md: its tables are made from the rules, and the files that it names are there."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from parity_export.error_bounds.operator_table import BEGIN, END, with_table
 from parity_export.error_bounds.registry import COMPARISONS, RULES
+from tests.warm_process import WarmProcess
 
 ROOT = Path(__file__).parent.parent.parent
 ERROR_BOUNDS = ROOT / "export" / "parity_export" / "error_bounds"
@@ -16,11 +15,20 @@ PAGE = ROOT / "docs" / "proof.md"
 TEXT = PAGE.read_text()
 
 
+def said(warm: WarmProcess, run: str, program: object, *arguments: object) -> str:
+    """What a script or a module of Python's prints that is run by itself."""
+    argv = [str(program), *map(str, arguments)]
+    folder = str(Path(argv[0]).parent)
+    code = f"import runpy, sys; sys.argv = {argv!r}; sys.path[0] = {folder!r}; {run}({argv[0]!r}, run_name='__main__')"
+    done = warm.run(["-c", code], cwd=ROOT)
+    assert done.returncode == 0, done.err
+    return done.out
+
+
 @pytest.mark.parametrize("script", ["elementary", "compliance"])
-def test_its_tables_of_functions_and_backends_are_those_that_were_measured(script: str) -> None:
-    command = [sys.executable, ROOT / "benchmarks" / f"{script}.py", "--markdown"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() in TEXT
+def test_its_tables_of_functions_and_backends_are_those_that_were_measured(warm: WarmProcess, script: str) -> None:
+    found = said(warm, "runpy.run_path", ROOT / "benchmarks" / f"{script}.py", "--markdown")
+    assert found.strip() in TEXT
 
 
 def test_its_table_of_operators_is_made_from_the_rules() -> None:
@@ -30,16 +38,15 @@ def test_its_table_of_operators_is_made_from_the_rules() -> None:
     assert {*COMPARISONS} == {"IsNaN", "Greater"}
 
 
-def test_the_command_that_it_names_writes_the_table(tmp_path: Path) -> None:
+def test_the_command_that_it_names_writes_the_table(warm: WarmProcess, tmp_path: Path) -> None:
     copy = tmp_path / "proof.md"
     table = TEXT[TEXT.index(BEGIN) + len(BEGIN) : TEXT.index(END)]
     copy.write_text(TEXT.replace(table, "\n| old |\n"))
     module = re.search(r"python -m (\S+) docs/proof.md", BEGIN)
     assert module is not None
-    subprocess.run([sys.executable, "-m", module[1], copy], check=True)
+    said(warm, "runpy.run_module", module[1], copy)
     assert copy.read_text() == TEXT
-    printed = subprocess.run([sys.executable, "-m", module[1]], capture_output=True, text=True, check=True)
-    assert printed.stdout == table.lstrip("\n")
+    assert said(warm, "runpy.run_module", module[1]) == table.lstrip("\n")
 
 
 @pytest.mark.parametrize("page", ["no table", f"{END}\n{BEGIN}", f"{BEGIN}\n{BEGIN}\n{END}"])

@@ -60,6 +60,22 @@ def test_a_row_that_cannot_be_predicted_is_named_by_partition_and_row_or_left_ou
     assert [row for row, label in enumerate(null["label"].to_pylist()) if label is None] == [13]
 
 
+def test_rows_without_an_answer_are_counted_in_the_log_and_told_in_a_column(caplog: pytest.LogCaptureFixture) -> None:
+    batch = points(9).set_column(1, "x1", pyarrow.array([None, *[0.5] * 6, float("inf"), None], pyarrow.float32()))
+    one = scorer(errors="null", columns=("label",), reasons="why")
+    found = pyarrow.Table.from_batches(one.answers([batch.slice(0, 5), batch.slice(5)], "partition 2", first=11))
+    assert found.schema == one.schema(batch.schema, Predictor(one.worker.path).contract)
+    assert [row for row, why in enumerate(found["why"].to_pylist()) if why] == [0, 7, 8]
+    assert found["label"].is_null().equals(found["why"].is_valid())
+    assert [why[:11] for why in found["why"].to_pylist() if why] == ["x1 is missi", "x1 is 'inf'", "x1 is missi"]
+    (record,) = caplog.records
+    assert record.getMessage().startswith("3 rows were left without a prediction; the first: partition 2, row 11: x1")
+    with pytest.raises(InputError, match="reasons is a column of rows that stay.*add errors='null'"):
+        scorer(errors="skip", reasons="why")
+    with pytest.raises(InputError, match="there is a column 'id' already; choose another reasons"):
+        scorer(errors="null", reasons="id").schema(batch.schema, Predictor(one.worker.path).contract)
+
+
 def test_a_column_that_a_partition_lacks_or_has_already_is_named() -> None:
     with pytest.raises(InputError, match="partition 3 has no column 'x2'"):
         list(scorer().answers([points(3).select(["id", "x1"])], "partition 3"))
@@ -79,7 +95,7 @@ def test_what_no_batch_can_mend_is_said_before_there_is_one() -> None:
         "does not say what its features ranged over": lambda: scorer(DATA / "rent", out_of_range="mark").added(
             Predictor(DATA / "rent").contract
         ),
-        "errors is 'stopp'.*did you mean stop": lambda: scorer(errors="stopp"),
+        "errors is 'rais'.*did you mean raise": lambda: scorer(errors="rais"),
         "out_of_range is 'marc'.*did you mean mark": lambda: scorer(out_of_range="marc"),
     }.items():
         with pytest.raises(InputError, match=problem):

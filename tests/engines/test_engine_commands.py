@@ -445,7 +445,7 @@ def test_without_its_extra_or_its_cluster_an_engine_says_so(
 def test_the_guide_runs_as_it_stands(parity: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(XOR, tmp_path / "tests" / "data" / "xor")
     monkeypatch.chdir(tmp_path)
-    (code,) = [code for _, code, _ in blocks((ROOT / "docs" / "clusters.md").read_text()) if "--engine ray" in code]
+    (code,) = [code for _, code, _ in blocks((ROOT / "docs/how-to/clusters.md").read_text()) if "--engine ray" in code]
     for line in code.splitlines():
         words = shlex.split(line, comments=True)
         if words[0] == "parity":

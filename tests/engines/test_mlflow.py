@@ -1,5 +1,6 @@
 """Packages as MLflow models, in the environment of ``make mlflow``: logged, loaded, served and run by Spark."""
 
+import io
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ pytest.importorskip("mlflow", reason="mlflow wants another pyarrow than the test
 
 import mlflow
 import pandas as pd
+from mlflow.pyfunc.scoring_server import predictions_to_json
 
 from parity_runtime import DigestError, InputError, Predictor, UncheckedModelWarning
 from parity_runtime.mlflow import log_model, signature
@@ -65,6 +67,23 @@ def test_cells_of_every_kind_may_be_missing_where_the_model_takes_that() -> None
     assert found["label"].tolist() == Predictor(DATA / "parcels").predict(frame).tolist()
     with pytest.raises(mlflow.MlflowException, match="missing inputs"):
         mlflow.pyfunc.load_model(logged("parcels")).predict(frame.drop(columns="city"))
+
+
+@pytest.mark.usefixtures("tracked")
+def test_a_row_that_cannot_be_predicted_ends_the_call_or_has_no_answers() -> None:
+    frame = pd.DataFrame({"x1": [0.1, None, 0.9], "x2": [0.9, 0.5, 1.1]}, index=[7, 8, 9])
+    uri = logged("xor", errors="null")
+    found = mlflow.pyfunc.load_model(uri).predict(frame)
+    assert found["label"].dtype == "Int64" and found["label"].tolist() == [1, pd.NA, 0]
+    assert found["probability_1"].isna().tolist() == [False, True, False]
+    predictions_to_json(found, answer := io.StringIO())  # as `mlflow models serve` does
+    assert json.loads(answer.getvalue())["predictions"][1] == dict.fromkeys(found.columns)
+    assert mlflow.pyfunc.load_model(uri).predict(frame.drop(index=8))["label"].dtype == "Int64"
+    strict = mlflow.pyfunc.load_model(uri, model_config={"errors": "raise"})
+    with pytest.raises(InputError, match="the input, row 2: x1 is missing"):
+        strict.predict(frame)
+    with pytest.raises(InputError, match="errors is 'skip', none of 'raise', 'null'"):
+        logged("xor", errors="skip")
 
 
 @pytest.mark.usefixtures("tracked")

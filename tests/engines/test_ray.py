@@ -91,6 +91,10 @@ def test_the_driver_says_which_row_cannot_be_predicted() -> None:
         rows_of(predict(dataset, XOR, concurrency=1))
     left = rows_of(predict(dataset, XOR, concurrency=1, errors="skip", columns=["id", "label"]))
     assert len(left) == ROWS - 1 and left.column_names == ["id", "label"]
+    null = rows_of(predict(dataset, XOR, concurrency=1, errors="null", columns=["id", "label"], reasons="why"))
+    (told,) = null.filter(null["label"].is_null()).to_pylist()
+    assert told["id"] == 1234 and told["why"].startswith("x1 is missing")
+    assert null["why"].null_count == ROWS - 1
 
 
 @pytest.mark.usefixtures("ray_cluster")

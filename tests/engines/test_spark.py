@@ -109,8 +109,10 @@ def test_a_row_that_cannot_be_predicted_is_named_by_partition_and_row(session: A
     assert (caught.value.path, caught.value.row) == ("partition 1", 278)
     assert str(caught.value).startswith("partition 1, row 278: x1 is missing")
     assert "errors='null'" in str(caught.value)
-    kept = spark.predict(holed, XOR, errors="null", columns=["id", "label"]).where("label IS NULL").collect()
-    assert [row.id for row in kept] == [777]
+    null = spark.predict(holed, XOR, errors="null", columns=["id", "label"], reasons="why")
+    assert null.schema["label"].dataType.typeName() == "long"
+    (kept,) = null.where("label IS NULL OR why IS NOT NULL").collect()
+    assert (kept.id, kept.label) == (777, None) and kept.why.startswith("x1 is missing")
     assert spark.predict(holed, XOR, errors="skip").count() == 999
 
 
@@ -128,8 +130,8 @@ def test_what_is_wrong_with_columns_and_options_is_said_before_a_job_runs(sessio
             frame.withColumnRenamed("id", "label"), XOR
         ),
         "no column 'labl'": lambda: spark.predict(frame, XOR, columns=["labl"]),
-        "errors is 'stopp'.*did you mean stop": lambda: spark.predict(frame, XOR, errors="stopp"),  # type: ignore[arg-type]
-        "errors is 'skip', none of 'stop', 'null'": lambda: spark.predict_udf(XOR, errors="skip"),  # type: ignore[arg-type]
+        "errors is 'rais'.*did you mean raise": lambda: spark.predict(frame, XOR, errors="rais"),  # type: ignore[arg-type]
+        "errors is 'skip', none of 'raise', 'null'": lambda: spark.predict_udf(XOR, errors="skip"),  # type: ignore[arg-type]
         "list is no DataFrame of Spark's": lambda: spark.predict([[0, 1]], XOR),  # type: ignore[arg-type]
         "is no package": lambda: spark.predict(frame, DATA),
         "returns tensors": lambda: spark.predict(frame, DATA / "series"),
@@ -186,8 +188,9 @@ def test_the_function_takes_columns_in_order_by_name_or_in_a_struct(session: Any
     with pytest.raises(InputError, match="partition 1, row 28: x2 is missing"), spark.parity_errors():
         session.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", 10)
         frame.select(xor("x1", functions.expr("IF(id = 277, NULL, x2)"))).collect()
-    nulls = spark.predict_udf(XOR, errors="null")("x1", functions.expr("IF(id = 277, NULL, x2)"))
-    assert frame.select("id", nulls.label.alias("y")).where("y IS NULL").collect()[0].id == 277
+    nulls = spark.predict_udf(XOR, errors="null", reasons="why")("x1", functions.expr("IF(id = 277, NULL, x2)"))
+    (row,) = frame.select("id", nulls.label.alias("y"), nulls.why.alias("why")).where("y IS NULL").collect()
+    assert row.id == 277 and row.why.startswith("x2 is missing")
 
 
 def _slowly(batches: Iterator[Any]) -> Iterator[Any]:
@@ -335,7 +338,7 @@ def test_the_guide_runs_as_it_stands(session: Any, tmp_path: Path, monkeypatch: 
     shutil.copytree(DATA, tmp_path / "tests" / "data")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    found = [code for language, code, _ in blocks((ROOT / "docs" / "spark.md").read_text()) if language == "python"]
+    found = [code for language, code, _ in blocks((ROOT / "docs/how-to/spark.md").read_text()) if language == "python"]
     for code in found:
         here = code.replace('parquet("', f'parquet("{tmp_path}/')  # Java's own folder is that of the session's start
         exec(compile(here, "spark.md", "exec"), names)  # noqa: S102 -- a guide of our own

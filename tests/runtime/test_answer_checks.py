@@ -55,7 +55,7 @@ def test_a_stream_refuses_it(strange: Path) -> None:
 
 
 @pytest.mark.parametrize(("shift", "label"), [(7, 8), (-3, -2)])
-@pytest.mark.parametrize("errors", ["stop", "skip", "null"])
+@pytest.mark.parametrize("errors", ["raise", "skip", "null"])
 def test_the_commands_refuse_it(parity, strange: Path, tmp_path: Path, shift: int, label: int, errors: str) -> None:
     (tmp_path / "t.csv").write_text(f"x1,x2,truth\n0,1,1\n{row(shift)[0]},0,1\n")
     for command in (["predict", "--errors", errors], ["evaluate", "--target", "truth"]):

@@ -20,8 +20,11 @@ def expected(estimator: Any) -> dict[str, str]:
     return found | ({"check_regressor_multioutput": FLOAT32} if isinstance(estimator, ParityRegressor) else {})
 
 
+SETTINGS: dict[str, Any] = {"epochs": 30, "learning_rate": 0.03, "batch_size": 32}
+
+
 @parametrize_with_checks(
-    [ParityClassifier(epochs=40, learning_rate=0.01), ParityRegressor(epochs=40, learning_rate=0.01)],
+    [ParityClassifier(**SETTINGS), ParityRegressor(**SETTINGS)],
     expected_failed_checks=expected,
 )
 def test_the_check_passes(estimator: Any, check: Any) -> None:

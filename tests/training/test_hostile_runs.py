@@ -4,8 +4,6 @@ import io
 import json
 import pickle
 import shutil
-import subprocess
-import sys
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -22,6 +20,7 @@ from parity_training.data.xor import XORSettings, xor_data
 from parity_training.settings import TrainSettings
 from parity_training.train import resume, train_xor
 from parity_training.weights.weights_file import load_object, save_object
+from tests.warm_process import WarmProcess
 
 pytestmark = pytest.mark.slow
 
@@ -172,7 +171,7 @@ def test_a_hostile_checkpoint_is_one_sentence(run: Path, name: str) -> None:
     "damage", ["torch.ones(1)", "torch.ones(1).expand(value.shape)", "value.double().to(torch.int64)"]
 )
 def test_an_optimizer_s_state_that_does_not_fit_is_refused_and_not_read_beyond_its_end(
-    tmp_path: Path, damage: str
+    warm: WarmProcess, tmp_path: Path, damage: str
 ) -> None:
     """In a process of its own: torch's fused kernels corrupt the heap."""
     code = f"""
@@ -201,9 +200,9 @@ try:
 except ParityError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done
-    assert "no checkpoint of this run: its exp_avg" in done.stdout or "int64" in damage, done
+    done = warm.run(["-c", code])
+    assert done.returncode == 0, done.err
+    assert "no checkpoint of this run: its exp_avg" in done.out or "int64" in damage, done.out
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_a_stopped_training_is_continued_or_discarded_by_the_commands_that_are_n
     old = train_xor("runs/x", QUICK)
     before = {path.name: path.read_bytes() for path in old.path.iterdir() if path.is_file()}
     assert parity("train", "xor", "--out", "runs/x").is_refused(1, "exists", "--force")
-    err = stop(start(warm, tmp_path, "--force", "--epochs", "400"))
+    err = stop(start(warm, tmp_path, "--force", "--epochs", "150"))
     assert {path.name: path.read_bytes() for path in old.path.iterdir() if path.is_file()} == before
     going_on = shlex.split(err.rpartition("to continue: parity ")[2])
     assert going_on == ["train", "xor", "--out", "runs/x", "--force", "--resume"]

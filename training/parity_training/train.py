@@ -256,7 +256,8 @@ def _finish(
 
 
 def _train(run: Run, training: TrainingLoop, on_epoch: OnEpoch, mlflow: MLflowRun | None) -> None:
-    with stop_requests() as training.stop, open_log(run.path, training.progress.epoch, mlflow) as log:
+    gradients = str(training.gradients or "autograd's")
+    with stop_requests() as training.stop, open_log(run.path, training.progress.epoch, mlflow, gradients) as log:
         current_group().told(_plan(run.recipe))
         checkpoints = Checkpoints(run.path, training, log.flush)
         training.after_step = checkpoints.save_if_due

@@ -37,6 +37,7 @@ _COMMANDS = {
     "verify": _Entry("parity_runtime.cli.verify:verify", "cpu", "Check digests, replay the test vectors."),
     "predict": _Entry("parity_runtime.cli.predict:predict", "cpu", "Predict the rows of a table."),
     "serve": _Entry("parity_runtime.cli.serve:serve", "cpu,serve", "Answer over HTTP."),
+    "deploy": _Entry("parity_runtime.cli.deploy:deploy", "cpu", "Write what Triton, KServe or Docker reads."),
     "bench": _Entry("parity_runtime.cli.bench:bench", "cpu", "Measure a package on this machine."),
     "evaluate": _Entry("parity_runtime.cli.evaluate:evaluate", "cpu", "Compare predictions with a known column."),
 }

@@ -53,8 +53,8 @@ from parity_runtime.tables.table_file import TableFile
 )
 @click.option(
     "--errors",
-    type=click.Choice(["stop", "skip", "null"]),
-    default="stop",
+    type=click.Choice(["raise", "skip", "null"]),
+    default="raise",
     show_default=True,
     help="At a row that cannot be predicted: write nothing, leave it out, or leave its predictions empty.",
 )

@@ -14,6 +14,7 @@ from parity_runtime.errors import InputError
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.printable import counted
 from parity_runtime.scoring.prediction_columns import BESIDE_TARGET, beside_target_note
+from parity_runtime.scoring.rejected_rows import rejected_sentence
 from parity_runtime.scoring.score_chunk import Scored
 from parity_runtime.scoring.score_table import ScoringJob
 from parity_runtime.tables.chunk import Chunk
@@ -92,10 +93,9 @@ class TableRun:
         if not self._rows and self._job.prefix is None and first.startswith(BESIDE_TARGET):
             say(beside_target_note(scored.chunk.where, first))
         self._rows += len(scored.chunk) - int(scored.unpredicted.sum())
-        for place, reason in scored.refused.items():
-            self._refused += 1
-            if self._refused <= MOST_SHOWN:
-                say(f"parity: {place}: {reason}")
+        for fault in scored.refused[: max(MOST_SHOWN - self._refused, 0)]:
+            say(f"parity: {fault}")
+        self._refused += len(scored.refused)
 
 
 def say(text: str) -> None:
@@ -107,8 +107,7 @@ def say(text: str) -> None:
 def say_refused(rows: int, job: ScoringJob) -> None:
     """Say what became of rows that cannot be predicted, where there are some."""
     if rows:
-        done = "left out" if job.errors == "skip" else "left without a prediction"
-        say(f"parity: {counted(rows, 'row')} {'was' if rows == 1 else 'were'} {done}")
+        say(f"parity: {rejected_sentence(rows, job.errors)}")
 
 
 def typed_rows(contract: ModelContract, rows: tuple[str, ...], options: ReadOptions) -> Chunk:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self, TypedDict, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from parity_runtime.arguments import argument, check_choice
 from parity_runtime.contract import ModelContract, certified_contract
@@ -22,6 +23,7 @@ from parity_runtime.scoring.prediction_columns import (
     prediction_names,
     prefix_way_out,
 )
+from parity_runtime.scoring.rejected_rows import RejectedRows, way_out_named
 from parity_runtime.scoring.score_chunk import Errors, OutsideRange, in_order, score
 from parity_runtime.scoring.writer import Layout
 from parity_runtime.tables.arrow_file import ArrowChunk
@@ -39,6 +41,8 @@ class MoreOptions(TypedDict, total=False):
         out_of_range: what becomes of a row outside what the model has seen in training: ``ignore``, ``mark`` or
             ``refuse``.
         prefix: what the names of the added columns begin with.
+        reasons: with ``null``, the name of a column behind all others that says why a row has no answer; empty for
+            none.
         provider: what the workers' sessions run on: ``cpu``, ``cuda`` or ``auto``.
         threads: within an operator.
         allow_operators: as in `Predictor`.
@@ -46,6 +50,7 @@ class MoreOptions(TypedDict, total=False):
 
     out_of_range: OutsideRange
     prefix: str
+    reasons: str
     provider: Provider
     threads: int
     allow_operators: Collection[str]
@@ -62,18 +67,23 @@ class BatchScorer:
         out_of_range: what becomes of a row outside what the model has seen in training.
         prefix: what the names of the added columns begin with.
         text: whether columns of text hold the cells of a text file, so that numbers may be spelled there.
+        reasons: the name of a column that says why a row has no answer; empty for none.
     """
 
     worker: WorkerPredictor
     columns: tuple[str, ...] = ()
-    errors: Errors = "stop"
+    errors: Errors = "raise"
     out_of_range: OutsideRange = "ignore"
     prefix: str = ""
     text: bool = False
+    reasons: str = ""
 
     def __post_init__(self) -> None:
         check_choice("errors", self.errors, get_args(Errors))
         check_choice("out_of_range", self.out_of_range, get_args(OutsideRange))
+        if self.reasons and self.errors != "null":
+            named, needed = argument("reasons"), argument("errors", "null")
+            raise InputError(f"{named} is a column of rows that stay without an answer; add {needed}")
 
     @classmethod
     def of(
@@ -91,7 +101,7 @@ class BatchScorer:
             package = WorkerPredictor.of(package, certified=certified, **asked)
             _check_row_independent(package.open().contract)
         outside, prefix = more.get("out_of_range", "ignore"), more.get("prefix", "")
-        return cls(package, tuple(columns), errors, outside, prefix)
+        return cls(package, tuple(columns), errors, outside, prefix, reasons=more.get("reasons", ""))
 
     def schema(self, table: Any, contract: ModelContract, where: str = "the table") -> Any:
         """Return the ``pyarrow.Schema`` of the answers to batches of a schema; no model is run.
@@ -111,7 +121,7 @@ class BatchScorer:
         answers = self._no_answers(contract)
         chunk = self._chunk(where, empty, 1, contract)
         read_inputs(contract, chunk)
-        return self._chosen(chunk, empty, answers, np.zeros(0, bool)).schema
+        return self._with_reasons(self._chosen(chunk, empty, answers, np.zeros(0, bool)), np.zeros(0, bool), []).schema
 
     def added(self, contract: ModelContract) -> Any:
         """Return the ``pyarrow.Schema`` of the answers alone.
@@ -124,7 +134,7 @@ class BatchScorer:
         check_takes_rows(contract)
         nothing = pyarrow.RecordBatch.from_pylist([], schema=pyarrow.schema([]))
         answers = [answer.renamed(self.prefix) for answer in self._no_answers(contract)]
-        return with_predictions(nothing, answers, np.zeros(0, bool)).schema
+        return self._with_reasons(with_predictions(nothing, answers, np.zeros(0, bool)), np.zeros(0, bool), []).schema
 
     def answers(self, batches: Iterable[Any], where: str, *, first: int = 1, threads: int = 1) -> Iterator[Any]:
         """Yield the answers to each ``pyarrow.RecordBatch``, in order.
@@ -135,14 +145,22 @@ class BatchScorer:
             first: the number of the first row.
             threads: how many batches are answered at once; as many, and one, are taken ahead.
 
+        How many rows have no answer, and why the first, is logged on the worker when the batches are done.
+
         Raises:
-            InputError: a column is missing or is there already; or, with ``stop``, names the first row of the partition
-                that cannot be predicted.
+            InputError: a column is missing or is there already; or, with ``raise``, names the first row of the
+                partition that cannot be predicted.
         """
         predictor = self.worker.open()
         _check_row_independent(predictor.contract)
         chunks = self._chunks(where, batches, first, predictor.contract)
-        yield from in_order(lambda chunk: self._answer(predictor, chunk), chunks, threads)
+        rejected = RejectedRows(self.errors)
+        try:
+            for answer, faults in in_order(lambda chunk: self._answer(predictor, chunk), chunks, threads):
+                rejected.add(faults)
+                yield answer
+        finally:
+            rejected.log()
 
     def _chunks(self, where: str, batches: Iterable[Any], first: int, contract: ModelContract) -> Iterator[ArrowChunk]:
         for batch in batches:
@@ -154,16 +172,24 @@ class BatchScorer:
         chunk.values = cell_values(contract.missing_values)
         return chunk
 
-    def _answer(self, predictor: Predictor, chunk: ArrowChunk) -> Any:
-        try:
+    def _answer(self, predictor: Predictor, chunk: ArrowChunk) -> tuple[Any, list[InputError]]:
+        with way_out_named(predictor.contract):
             scored = score(predictor, chunk, self.errors, self.out_of_range)
-        except InputError as error:
-            if error.row is None or any(argument("errors", other) in error.problem for other in ("skip", "null")):
-                raise
-            problem = f"{error.problem}; {argument('errors', 'null')} leaves the answers of such rows empty"
-            raise InputError(problem, path=error.path, row=error.row, column=error.column) from error
         kept: Any = scored.chunk
-        return self._chosen(chunk, kept.batch, scored.predictions, scored.unpredicted)
+        answers = self._chosen(chunk, kept.batch, scored.predictions, scored.unpredicted)
+        return self._with_reasons(answers, scored.unpredicted, scored.refused), scored.refused
+
+    def _with_reasons(self, answers: Any, unpredicted: NDArray[np.bool_], faults: list[InputError]) -> Any:
+        """Return a ``pyarrow.RecordBatch`` with the column that says why a row has no answer, if it was asked for."""
+        import pyarrow  # noqa: PLC0415 -- of the [tables] extra
+
+        if not self.reasons:
+            return answers
+        if self.reasons in answers.schema.names:
+            raise InputError(f"there is a column {self.reasons!r} already; choose another {argument('reasons')}")
+        reasons = np.full(len(unpredicted), None, object)
+        reasons[unpredicted] = [fault.problem for fault in faults]
+        return answers.append_column(self.reasons, pyarrow.array(reasons, pyarrow.string()))
 
     def _chosen(self, chunk: ArrowChunk, batch: Any, predictions: list[PredictionColumn], unpredicted: Any) -> Any:
         """Return the columns that were asked for."""

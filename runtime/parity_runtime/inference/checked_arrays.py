@@ -1,6 +1,6 @@
 """Arrays and columns that callers hand in: of the dtype and shape that a graph takes, or refused with a sentence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from parity_runtime.contract import ModelContract, batch_name
 from parity_runtime.dimension_rule import check_sizes
-from parity_runtime.errors import InputError, first_line
+from parity_runtime.errors import InputError, RowFault, first_line
 from parity_runtime.feature import MISSING_CATEGORY, MISSING_TIMESTAMP, Feature
 from parity_runtime.tables.cell_values import CellValues, cell_values, is_nothing, missing_cell
 from parity_runtime.tables.chunk import nearest_column, shown
@@ -98,11 +98,23 @@ def check_cells(contract: ModelContract, name: str, array: NDArray[Any]) -> None
         if feature.missing == "refuse":
             refused[..., feature.index] |= np.isnan(array[..., feature.index])
     if refused.any():
-        place = tuple(int(index) for index in np.argwhere(refused)[0])
-        named = next((feature.name for feature in features if feature.index == place[-1]), f"column {place[-1]}")
-        infinite = f"{named} is {array[place]}; this model takes finite numbers there"
-        problem = missing_cell(named) if np.isnan(array[place]) else infinite
-        raise InputError(problem, row=place[0] + 1, column=named)
+        names = {feature.index: feature.name for feature in features}
+        raise InputError.of_rows(_cell_fault(array, place, names) for place in _first_cells(refused))
+
+
+def _first_cells(refused: NDArray[np.bool_]) -> Iterator[tuple[int, ...]]:
+    """Yield the place of the first refused cell of each row that has one."""
+    shape = refused.shape[1:]
+    cells = refused.reshape(len(refused), -1)
+    rows = np.flatnonzero(cells.any(axis=1))
+    for row, cell in zip(rows.tolist(), cells[rows].argmax(axis=1).tolist(), strict=True):
+        yield row, *(int(index) for index in np.unravel_index(cell, shape))
+
+
+def _cell_fault(array: NDArray[Any], place: tuple[int, ...], names: Mapping[int, str]) -> RowFault:
+    named = names.get(place[-1], f"column {place[-1]}")
+    infinite = f"{named} is {array[place]}; this model takes finite numbers there"
+    return place[0] + 1, missing_cell(named) if np.isnan(array[place]) else infinite, named
 
 
 def _refuse_missing(features: Sequence[Feature], array: NDArray[Any]) -> None:
@@ -111,8 +123,8 @@ def _refuse_missing(features: Sequence[Feature], array: NDArray[Any]) -> None:
         if feature.missing == "refuse" and (feature.is_text or feature.kind == "datetime"):
             missing = array[..., feature.index] == (MISSING_CATEGORY if feature.is_text else MISSING_TIMESTAMP)
             if missing.any():
-                row = int(np.argmax(missing)) + 1
-                raise InputError(missing_cell(feature.name), row=row, column=feature.name)
+                problem, name = missing_cell(feature.name), feature.name
+                raise InputError.of_rows((place[0] + 1, problem, name) for place in _first_cells(missing))
 
 
 def all_finite(array: NDArray[Any]) -> bool:
@@ -178,22 +190,38 @@ def number_cells(contract: ModelContract, array: NDArray[Any], name: str) -> NDA
         return array
     values = cell_values(contract.missing_values)
     if array.dtype.kind in "OUT":
-        array = np.array([_cell(values, cell, row, name) for row, cell in enumerate(array.tolist(), 1)], np.float64)
+        array = _numbers(values, array.tolist(), name)
     if values.missing_numbers and array.dtype.kind in "iuf":
         array = np.where(np.isin(array, values.missing_numbers), np.nan, array)
     return array
 
 
-def _cell(values: CellValues, cell: Any, row: int, name: str) -> float:
+def _numbers(values: CellValues, cells: list[Any], name: str) -> NDArray[np.float64]:
+    try:
+        return np.array([_cell(values, cell) for cell in cells], np.float64)
+    except ValueError:
+        raise InputError.of_rows(_no_numbers(values, cells, name)) from None
+
+
+def _no_numbers(values: CellValues, cells: list[Any], name: str) -> Iterator[RowFault]:
+    for row, cell in enumerate(cells, 1):
+        try:
+            _cell(values, cell)
+        except ValueError as error:
+            yield row, f"{name} is {error}; it takes numbers", name
+
+
+def _cell(values: CellValues, cell: Any) -> float:
+    """Return a cell as a number; raises ValueError with what it is instead."""
     if is_nothing(cell):
         return float("nan")
     if isinstance(cell, str):
         if values.is_missing(cell, in_numbers=True):
             return float("nan")
-        raise InputError(f"{name} is {shown(cell)}, which is text; it takes numbers", row=row, column=name)
+        raise ValueError(f"{shown(cell)}, which is text")
     no_number = isinstance(cell, bool | np.bool_ | np.ndarray) or np.iscomplexobj(cell)
     if no_number or not hasattr(cell, "__float__"):
-        raise InputError(f"{name} is a {type(cell).__name__}; it takes numbers", row=row, column=name)
+        raise ValueError(f"a {type(cell).__name__}")
     try:
         return float(cell)
     except OverflowError:  # an integer beyond float64
@@ -266,8 +294,11 @@ def _refuse_unheld(
     """Refuse the first number that a dtype cannot hold; by its row, from 1, and its column where it is in a table."""
     if not refused.any():
         return
-    place = tuple(int(index) for index in np.argwhere(refused)[0])
     if not names:
+        place = tuple(int(index) for index in np.argwhere(refused)[0])
         raise InputError(f"{what} holds {array[place]} at {list(place)}, {problem}")
-    name = names[place[1] if len(place) > 1 else 0]
-    raise InputError(f"{name} is {array[place]}, {problem}", row=place[0] + 1, column=name)
+    raise InputError.of_rows(
+        (place[0] + 1, f"{name} is {array[place]}, {problem}", name)
+        for place in _first_cells(refused)
+        for name in [names[place[1] if len(place) > 1 else 0]]
+    )

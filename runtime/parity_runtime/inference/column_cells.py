@@ -1,12 +1,12 @@
 """One column of a caller's rows, from whatever library, as the cells of its kind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_runtime.errors import InputError
+from parity_runtime.errors import InputError, RowFault
 from parity_runtime.feature import Feature
 from parity_runtime.inference.checked_arrays import as_array
 from parity_runtime.tables.arrow_cells import arrow_booleans, arrow_categories, arrow_timestamps
@@ -41,10 +41,14 @@ def category_column(feature: Feature, column: Any, values: CellValues) -> Texts:
     try:
         return value_texts(cells, feature.kind, values)
     except TypeError:
-        row, cell = next((row, cell) for row, cell in enumerate(cells, 1) if not _has_text(cell))
-        way_out = "; decode it to text first" if isinstance(cell, bytes) else "; it takes text or a whole number"
-        found = f"{feature.name} is {_typed(cell)}{way_out}"
-        raise InputError(found, row=row, column=feature.name) from None
+        raise InputError.of_rows(_no_texts(feature, cells)) from None
+
+
+def _no_texts(feature: Feature, cells: list[Any]) -> Iterator[RowFault]:
+    for row, cell in enumerate(cells, 1):
+        if not _has_text(cell):
+            way_out = "; decode it to text first" if isinstance(cell, bytes) else "; it takes text or a whole number"
+            yield row, f"{feature.name} is {_typed(cell)}{way_out}", feature.name
 
 
 def timestamp_column(feature: Feature, column: Any, values: CellValues) -> Seconds:
@@ -75,9 +79,7 @@ def timestamp_column(feature: Feature, column: Any, values: CellValues) -> Secon
             timestamp_array(array) if array.dtype.kind == "M" else timestamp_values(cells, feature.format, values)
         )
     if odd:
-        cell = cells[odd[0]]
-        text = shown(cell) if isinstance(cell, str) else _typed(cell)
-        raise InputError(no_date(feature.name, text, feature.format), row=odd[0] + 1, column=feature.name)
+        raise InputError.of_rows((row + 1, _no_date(feature, cells[row]), feature.name) for row in odd)
     return seconds
 
 
@@ -103,9 +105,12 @@ def boolean_column(feature: Feature, column: Any, values: CellValues) -> NDArray
         plain = array.dtype.kind not in "OUT"
         numbers, odd = truth_numbers(array.astype(np.float64) if plain else _truths(cells, values))
     if odd:
-        text = str(cells[odd[0]])
-        raise InputError(no_truth(feature.name, shown(text)), row=odd[0] + 1, column=feature.name)
+        raise InputError.of_rows((row + 1, no_truth(feature.name, shown(str(cells[row]))), feature.name) for row in odd)
     return numbers
+
+
+def _no_date(feature: Feature, cell: Any) -> str:
+    return no_date(feature.name, shown(cell) if isinstance(cell, str) else _typed(cell), feature.format)
 
 
 def _truths(cells: list[Any], values: CellValues) -> NDArray[np.float64]:

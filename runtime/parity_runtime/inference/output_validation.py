@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_runtime.contract import ModelContract, label_count
+from parity_runtime.contract import EMBEDDING, LOGITS, PROBABILITIES, VALUE, ModelContract, label_count
 from parity_runtime.errors import ConformanceError, InputError
-from parity_runtime.inference.input_validation import all_finite
+from parity_runtime.inference.input_validation import Arrays, all_finite
 
 NO_FINITE_OUTPUT = "the model computes no finite output for these numbers"
 """Said of a row whose probabilities or values are NaN or infinite: what the model computes went beyond float32."""
@@ -58,3 +58,22 @@ def check_finite(outputs: NDArray[Any]) -> None:
     if not all_finite(outputs):
         finite = np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)
         raise InputError(NO_FINITE_OUTPUT, row=int(np.argmin(finite)) + 1)
+
+
+def rows_without_answer(contract: ModelContract, outputs: Arrays) -> NDArray[np.intp]:
+    """Return the rows, from 0, of which the model computes no finite probabilities, values or vectors.
+
+    Args:
+        contract: of the model; of one that returns tensors no row is without an answer.
+        outputs: every output by name, each ``[batch, ...]``.
+    """
+    vectors = {"regression": VALUE, "embedding": EMBEDDING, "language_model": LOGITS}
+    name = vectors.get(contract.task, PROBABILITIES)
+    if name not in outputs or contract.task == "tensors":
+        return np.zeros(0, np.intp)
+    found = outputs[name]
+    if contract.task == "language_model":  # minus infinity is a token that is never chosen
+        found = np.ascontiguousarray(found.max(axis=-1))
+    if all_finite(found):
+        return np.zeros(0, np.intp)
+    return np.flatnonzero(~np.isfinite(found).reshape(len(found), -1).all(axis=1))

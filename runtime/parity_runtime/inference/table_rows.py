@@ -1,13 +1,13 @@
 """Rows of a table with columns of several kinds, as the arrays of the graph's inputs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.contract import ModelContract, is_encoded
-from parity_runtime.errors import InputError
+from parity_runtime.errors import InputError, RowFault
 from parity_runtime.feature import Feature
 from parity_runtime.inference.checked_arrays import (
     Arrays,
@@ -92,12 +92,15 @@ def _texts(contract: ModelContract, spec: TensorSpec, value: Any) -> NDArray[Any
     if flat is None and array.size:
         raise InputError(f"input {spec.name!r} holds {array.dtype}; it takes text")
     if flat and not all_text(flat):
-        place = next(place for place, cell in enumerate(flat) if not isinstance(cell, str))
-        width = array.shape[-1] if array.ndim > 1 else 1
-        kind = type(flat[place]).__name__
-        way_out = 'a missing text is "" there' if flat[place] is None else "it takes text"
-        raise InputError(f"input {spec.name!r} holds a {kind}; {way_out}", row=place // width + 1)
+        raise InputError.of_rows(_no_texts(spec, flat, array.shape[-1] if array.ndim > 1 else 1))
     return checked_array(contract, spec, array)
+
+
+def _no_texts(spec: TensorSpec, cells: list[Any], width: int) -> Iterator[RowFault]:
+    for place, cell in enumerate(cells):
+        if not isinstance(cell, str):
+            way_out = 'a missing text is "" there' if cell is None else "it takes text"
+            yield place // width + 1, f"input {spec.name!r} holds a {type(cell).__name__}; {way_out}", None
 
 
 def _columns(contract: ModelContract, rows: Any) -> Mapping[str, Any]:

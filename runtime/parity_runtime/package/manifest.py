@@ -43,6 +43,7 @@ class Package:
     Attributes:
         path: the folder.
         id: sha256 of manifest.json, in hexadecimal: it identifies the package and all its files.
+        manifest: the bytes of manifest.json.
         entries: the manifest's files, by relative path.
         tensors: the manifest's tensors in weights.bin, by name; none where there is no such file.
     """
@@ -50,6 +51,7 @@ class Package:
     def __init__(self, path: Path, manifest: bytes) -> None:
         self.path = path
         self._folder = path.absolute()  # the process may change its folder before the files are read
+        self.manifest = manifest
         self.id = hashlib.sha256(manifest).hexdigest()
         self.entries, self.tensors = _parse_manifest(manifest, str(path / MANIFEST))
 

@@ -25,7 +25,7 @@ JOB, RECORDS, LOCK, SUCCESS = "_parity.json", "_parity", "_parity/lock", "_SUCCE
 _NO_CHANGE = ("threads", "batch_size", "observe")  # of a `ScoringJob`: they change no answer
 
 
-_NO_MATTER: tuple[tuple[str, Any], ...] = (("errors", "stop"), ("counts", True))
+_NO_MATTER: tuple[tuple[str, Any], ...] = (("errors", "raise"), ("counts", True))
 
 
 @dataclass(frozen=True)

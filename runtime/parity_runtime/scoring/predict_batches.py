@@ -1,22 +1,31 @@
 """Batches through a predictor, from Python."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from parity_runtime.contract import ModelContract, is_encoded
 from parity_runtime.errors import InputError
-from parity_runtime.inference.input_validation import Arrays, table_inputs
+from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.unknown_categories import UnknownCategories
 from parity_runtime.scoring.arrow_writer import with_predictions
+from parity_runtime.scoring.faulty_rows import row_count, taken_names
 from parity_runtime.scoring.prediction_columns import prediction_names
-from parity_runtime.scoring.score_chunk import in_order, score
+from parity_runtime.scoring.python_rows import answer_rows
+from parity_runtime.scoring.rejected_rows import RejectedRows, check_errors, way_out_named
+from parity_runtime.scoring.score_chunk import Errors, in_order, score
 from parity_runtime.tables.arrow_file import ArrowChunk
 from parity_runtime.tables.cell_values import cell_values
 
 
 def predict_batches(
-    predictor: Predictor, batches: Iterable[Any], *, threads: int = 1, prefix: str = ""
+    predictor: Predictor,
+    batches: Iterable[Any],
+    *,
+    threads: int = 1,
+    prefix: str = "",
+    errors: Errors = "raise",
+    rejected: Callable[[InputError], object] | None = None,
 ) -> Iterator[Any]:
     """Answer batches one after the other, in their order and in constant memory.
 
@@ -27,73 +36,107 @@ def predict_batches(
     [1]
     [0 0]
 
+    A row that cannot be predicted need not end the job (a warning of the logger ``parity_runtime`` counts them):
+
+    >>> found = []
+    >>> batches = [[[0.1, 0.9]], [[0.9, None], [0, 0]]]
+    >>> for outputs in predict_batches(predictor, batches, errors="null", rejected=found.append):
+    ...     print(outputs["label"])
+    [1]
+    [-- 0]
+    >>> found[0].row, found[0].column
+    (2, 'x2')
+
     Args:
         predictor: answers each batch.
         batches: any mixture of rows as `Predictor.predict` takes them, and of Arrow record batches; of a model with
             several inputs mappings, as `Predictor.run` takes them.
         threads: how many batches are answered at once; as many, and one, are taken ahead.
         prefix: of record batches: what the names of the added columns begin with.
+        errors: what becomes of a row that cannot be predicted: ``raise`` ends the stream, ``skip`` leaves it out,
+            ``null`` leaves its answers empty.
+        rejected: with ``skip`` and ``null``, is called with the `InputError` of each such row, before its batch is
+            given: a list's ``append``, say. Its ``row`` counts from 1 over the whole stream.
 
     Yields:
-        For rows what `Predictor.run` returns, every output by name. For a ``pyarrow.RecordBatch`` the same batch with
-        the columns that ``parity predict`` adds.
+        For rows what `Predictor.run` returns, every output by name; with ``null`` the floats of a row without an
+        answer are NaN, and integers and truth values are masked arrays, also where every row is answered. For a
+        ``pyarrow.RecordBatch`` the same batch with the columns that ``parity predict`` adds, null where a row has no
+        answer.
 
     Raises:
-        InputError: a batch does not fit the contract; the batches before it have been answered.
+        InputError: a batch does not fit the contract; the batches before it have been answered. With ``skip`` and
+            ``null`` too, where the fault is no row's: a column that is missing or of another type, another number of
+            columns. Or an argument is none of its values, or rows of the model influence one another and ``errors``
+            is not ``raise``.
+        ConformanceError: the graph predicts a label that is no class of the contract.
     """
     if threads < 1:
         raise InputError(f"threads is {threads}; at least one thread works")
-    return in_order(lambda counted: _answer(predictor, prefix, *counted), _counted(batches), threads)
+    check_errors(predictor.contract, errors)
+    stream = _Stream(predictor, prefix, errors)
+    answers = in_order(lambda counted: stream.answer(*counted), stream.counted(batches), threads)
+    return _told(answers, RejectedRows(errors, rejected))
 
 
-def _counted(batches: Iterable[Any]) -> Iterator[tuple[int, int, Any]]:
-    """Return each batch with its number, from 1, and the number of its first row in the whole stream, from 1."""
-    first = 1
-    for number, batch in enumerate(batches, 1):
-        yield number, first, batch
-        first += _length(batch)
-
-
-def _length(batch: Any) -> int:
-    """Return the rows of a batch; 0 where it has none, which answering it says."""
-    columns = list(batch.values()) if isinstance(batch, Mapping) else [batch]
+def _told(answers: Iterator[tuple[Any, list[InputError]]], rows: RejectedRows) -> Iterator[Any]:
+    """Yield the answers; say of rows that have none what was wrong with them, and at the end how many there were."""
     try:
-        return len(columns[0])
-    except (IndexError, TypeError):
-        return 0
+        for answer, faults in answers:
+            if faults:
+                rows.add(faults)
+            yield answer
+    finally:
+        rows.log()
 
 
-def _run(predictor: Predictor, number: int, first: int, batch: Any) -> Any:
-    contract = predictor.contract
-    names = {spec.name for spec in contract.inputs}
-    is_run = isinstance(batch, Mapping) and set(batch) == names
-    try:
-        if is_encoded(contract):
-            return predictor.run(batch if is_run else _inputs(contract, number, batch))
-        return predictor.run({next(iter(names)): batch} if len(names) == 1 else batch)
-    except InputError as error:
-        row = None if error.row is None else first + error.row - 1
-        raise InputError(error.problem, path=f"batch {number}", row=row, column=error.column) from error
+@dataclass(frozen=True)
+class _Stream:
+    """How the batches of a stream are answered."""
 
+    predictor: Predictor
+    prefix: str
+    errors: Errors
 
-def _inputs(contract: ModelContract, number: int, batch: Any) -> Arrays:
-    inputs = table_inputs(contract, batch)
-    _warn(contract, number, batch, inputs)
-    return inputs
+    def counted(self, batches: Iterable[Any]) -> Iterator[tuple[int, int, Any]]:
+        """Return each batch with its number, and the number of its first row in the whole stream, both from 1."""
+        first, taken = 1, taken_names(self.predictor.contract)
+        for number, batch in enumerate(batches, 1):
+            yield number, first, batch
+            first += row_count(batch, taken)
 
+    def answer(self, number: int, first: int, batch: Any) -> tuple[Any, list[InputError]]:
+        """Return a batch's answers, and the errors of rows that have none."""
+        is_arrow = type(batch).__name__ == "RecordBatch" and type(batch).__module__.startswith("pyarrow")
+        with way_out_named(self.predictor.contract):
+            return (self._record_batch if is_arrow else self._rows)(number, first, batch)
 
-def _warn(contract: ModelContract, number: int, batch: Any, inputs: Arrays) -> None:
-    """Warn of categories that are spelled otherwise than in training, in the first batch."""
-    if number == 1:
-        UnknownCategories(contract).warn(batch, inputs, 2)
+    def _rows(self, number: int, first: int, batch: Any) -> tuple[Any, list[InputError]]:
+        where = f"batch {number}"
+        try:
+            outputs, faults = answer_rows(self.predictor, batch, self.errors, lambda *given: self._warn(number, *given))
+        except InputError as error:
+            row = None if error.row is None else first + error.row - 1
+            raise InputError(error.problem, path=where, row=row, column=error.column) from error
+        return outputs, [
+            InputError(fault.problem, path=where, row=first + place, column=fault.column)
+            for place, fault in faults.items()
+        ]
 
+    def _record_batch(self, number: int, first: int, batch: Any) -> tuple[Any, list[InputError]]:
+        contract = self.predictor.contract
+        chunk = ArrowChunk(f"batch {number}", batch, first)
+        chunk.values = cell_values(contract.missing_values)
+        names = prediction_names(contract, certified=self.predictor.has_error_bounds)
+        chunk.refuse_columns((self.prefix + name for name in names), "give the added ones a prefix='predicted_'")
+        scored = score(
+            self.predictor, chunk, self.errors, observe=lambda _, inputs, *__: self._warn(number, batch, inputs)
+        )
+        answers = [answer.renamed(self.prefix) for answer in scored.predictions]
+        kept: Any = scored.chunk
+        return with_predictions(kept.batch, answers, scored.unpredicted), scored.refused
 
-def _answer(predictor: Predictor, prefix: str, number: int, first: int, batch: Any) -> Any:
-    if type(batch).__name__ != "RecordBatch" or not type(batch).__module__.startswith("pyarrow"):
-        return _run(predictor, number, first, batch)
-    chunk = ArrowChunk(f"batch {number}", batch, first)
-    chunk.values = cell_values(predictor.contract.missing_values)
-    names = prediction_names(predictor.contract, certified=predictor.has_error_bounds)
-    chunk.refuse_columns((prefix + name for name in names), "give the added ones a prefix='predicted_'")
-    scored = score(predictor, chunk, observe=lambda _, inputs, *__: _warn(predictor.contract, number, batch, inputs))
-    return with_predictions(batch, [answer.renamed(prefix) for answer in scored.predictions], scored.unpredicted)
+    def _warn(self, number: int, batch: Any, inputs: Arrays) -> None:
+        """Warn of categories that are spelled otherwise than in training, in the first batch."""
+        if number == 1:
+            UnknownCategories(self.predictor.contract).warn(batch, inputs, 2)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.arguments import argument, either
+from parity_runtime.errors import InputError
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.output_validation import NO_FINITE_OUTPUT
 from parity_runtime.inference.predictor import Predictor
@@ -20,8 +21,8 @@ from parity_runtime.tables.feature_columns import blank_rows, is_missing_cell, r
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-Errors = Literal["stop", "skip", "null"]
-"""What becomes of a row that cannot be predicted: the job stops, the row is left out, or it has no prediction."""
+Errors = Literal["raise", "skip", "null"]
+"""What becomes of a row that cannot be predicted: it ends the job, is left out, or has no prediction."""
 
 OutsideRange = Literal["ignore", "mark", "refuse"]
 """What becomes of a row outside what the model has seen: nothing, a column says so, or it cannot be predicted."""
@@ -41,21 +42,21 @@ class Scored:
         chunk: the rows.
         predictions: the added columns, each ``[rows]``.
         unpredicted: bool ``[rows]``: the rows whose answers mean nothing.
-        refused: what was wrong with the rows that were skipped or not answered, by place: ``t.csv, row 7``.
+        refused: the errors that the rows are which were skipped or not answered, in their order.
         observed: what was made of the rows beside their answers; None where nothing was asked for.
     """
 
     chunk: Chunk
     predictions: list[PredictionColumn]
     unpredicted: NDArray[np.bool_]
-    refused: dict[str, str]
+    refused: list[InputError]
     observed: Any = None
 
 
 def score(
     predictor: Predictor,
     chunk: Chunk,
-    errors: Errors = "stop",
+    errors: Errors = "raise",
     out_of_range: OutsideRange = "ignore",
     observe: Observe | None = None,
 ) -> Scored:
@@ -64,16 +65,16 @@ def score(
     ``observe`` sees all of them, those that are left out of the predictions as well.
 
     Raises:
-        InputError: a column is missing; or, with ``stop``, names the first row that cannot be predicted.
+        InputError: a column is missing; or, with ``raise``, names the first row that cannot be predicted.
         ConformanceError: the graph predicts a label that is no class of the contract.
     """
     inputs, refused = read_inputs(predictor.contract, chunk)
     outside = None if out_of_range == "ignore" else out_of_range_cells(predictor.contract, inputs)
     if outside is not None and out_of_range == "refuse":
-        way_out = _stop_way_out() if errors == "stop" else ""
+        way_out = _outside_way_out() if errors == "raise" else ""
         refused = out_of_range_reasons(predictor.contract, chunk, outside, way_out) | refused
         blank_rows(inputs, refused)
-    if errors == "stop":
+    if errors == "raise":
         chunk.refuse(_with_way_out(refused) if predictor.contract.row_independent else refused)
     outputs = predictor.run(inputs)
     predictions = prediction_columns(predictor.contract, outputs)
@@ -81,17 +82,17 @@ def score(
         predictions.append(PredictionColumn(OUT_OF_RANGE, np.asarray(outside.any(axis=1))))
     for row in no_predictions(predictions):
         refused.setdefault(row, Refusal(NO_FINITE_OUTPUT))
-    if errors == "stop":
+    if errors == "raise":
         chunk.refuse(refused)
     unpredicted = np.zeros(len(chunk), np.bool_)
     unpredicted[list(refused)] = True
-    places = {chunk.place(row): refused[row].problem for row in sorted(refused)}
+    faults = [chunk.error(row, *refused[row]) for row in sorted(refused)]
     observed = None if observe is None else observe(chunk, inputs, unpredicted, outputs)
     if errors == "skip" and refused:
         kept = ~unpredicted
         answers = [answer.keep(kept) for answer in predictions]
-        return Scored(chunk.keep(kept), answers, unpredicted[kept], places, observed)
-    return Scored(chunk, predictions, unpredicted, places, observed)
+        return Scored(chunk.keep(kept), answers, unpredicted[kept], faults, observed)
+    return Scored(chunk, predictions, unpredicted, faults, observed)
 
 
 def _with_way_out(refused: Refused) -> Refused:
@@ -103,7 +104,7 @@ def _with_way_out(refused: Refused) -> Refused:
     }
 
 
-def _stop_way_out() -> str:
+def _outside_way_out() -> str:
     """Return what else can become of a row that is out of range than the end of the job; said once, where it ends."""
     skip, mark = argument("errors", "skip"), argument("out_of_range", "mark")
     return f"; {skip} leaves such rows out, {mark} predicts and marks them"

@@ -127,7 +127,7 @@ class _PartProgress:
         self.rows += len(scored.chunk) - int(scored.unpredicted.sum())
         self.refused += len(scored.refused)
         room = _MOST_REASONS - len(self.reasons)
-        self.reasons += [f"{place}: {reason}" for place, reason in list(scored.refused.items())[:room]]
+        self.reasons += [str(fault) for fault in scored.refused[:room]]
         self._watch(scored)
 
 

@@ -12,6 +12,7 @@ from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.training_range import check_has_ranges
 from parity_runtime.scoring.create_writer import create_writer
 from parity_runtime.scoring.prediction_columns import BESIDE_TARGET, OUT_OF_RANGE, prediction_names, prefix_way_out
+from parity_runtime.scoring.rejected_rows import check_errors
 from parity_runtime.scoring.score_chunk import Errors, Observe, OutsideRange, Scored, in_order, score
 from parity_runtime.scoring.writer import Layout
 from parity_runtime.tables.chunk import Chunk
@@ -38,7 +39,7 @@ class ScoringJob:
     """
 
     columns: tuple[str, ...] = ()
-    errors: Errors = "stop"
+    errors: Errors = "raise"
     threads: int = 1
     batch_size: int | None = None
     out_of_range: OutsideRange = "ignore"
@@ -93,10 +94,7 @@ class ScoringJob:
         Raises:
             InputError: as `run`, of columns and options.
         """
-        if self.errors != "stop" and not predictor.contract.row_independent:
-            raise InputError(
-                f"rows of {predictor.contract.name} influence one another: leaving one out would change the others"
-            )
+        check_errors(predictor.contract, self.errors)
         if self.out_of_range != "ignore":
             check_has_ranges(predictor.contract)
         names = prediction_names(predictor.contract, certified=predictor.has_error_bounds)

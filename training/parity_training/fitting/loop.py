@@ -11,8 +11,10 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from parity_runtime import InputError
 from parity_training.data.batches import BatchLoader
-from parity_training.fitting.objectives import LossFunction
+from parity_training.fitting.objectives import LossFunction, Objective
+from parity_training.fitting.optimizers import step_of
 from parity_training.fitting.stop_signals import StopRequest
+from parity_training.fitting.written_gradients import WrittenGradients
 
 Validate = Callable[[], tuple[float, dict[str, float]]]
 
@@ -81,6 +83,7 @@ class TrainingLoop:
         stop: whether somebody asked to stop.
         after_step: is called when a step is done, and ``progress`` says so.
         progress: where it starts, and how far it has come.
+        objective: the loss, of which the gradients may be written out; None leaves all of them to autograd.
     """
 
     model: nn.Module
@@ -96,6 +99,16 @@ class TrainingLoop:
     stop: StopRequest = field(default_factory=StopRequest)
     after_step: Callable[[], None] = lambda: None
     progress: Progress = field(default_factory=Progress)
+    objective: Objective | None = None
+    _written: WrittenGradients | None = field(default=None, init=False, repr=False)
+
+    @property
+    def gradients(self) -> WrittenGradients | None:
+        """The gradients, where they are written out: to the bit what autograd computes, in less time.
+
+        Chosen for each epoch, since layers may get hooks between two.
+        """
+        return None if self.objective is None else WrittenGradients.of(self.model, self.objective)
 
     @property
     def kept(self) -> nn.Module:
@@ -130,6 +143,8 @@ class TrainingLoop:
         self.model.train()
         progress.loss_sum = progress.loss_sum.to(device)
         self.loader.sampler.set_epoch(progress.epoch, progress.step * self.loader.batch_size)
+        self._written = self.gradients
+        step = self.optimizer.step if self._written is None else step_of(self.optimizer)
         for batch in self.loader:
             # Step 0: the batch goes to the device where the model lies.
             *inputs, targets = (tensor.to(device) for tensor in batch)
@@ -137,7 +152,7 @@ class TrainingLoop:
                 loss: Any = self.optimizer.step(lambda: self._loss_and_gradients(parameters, inputs, targets))  # noqa: B023
             else:
                 loss = self._loss_and_gradients(parameters, inputs, targets)
-                self.optimizer.step()  # Step 5: the parameters go against their gradients.
+                step()  # Step 5: the parameters go against their gradients.
             progress.loss_sum.add_(
                 loss.detach(), alpha=self._rows_until(progress.step + 1) - self._rows_until(progress.step)
             )
@@ -150,12 +165,14 @@ class TrainingLoop:
         return bool(self.stop.signal_number)
 
     def _loss_and_gradients(self, parameters: list[nn.Parameter], inputs: list[Tensor], targets: Tensor) -> Any:
-        for parameter in parameters:  # Step 1: no gradients. optimizer.zero_grad() takes a sixth of a small step.
-            parameter.grad = None
-        outputs = self.model(*inputs)  # Step 2: predictions, [batch, outputs].
-        loss = self.loss_function(outputs, targets)  # Step 3: the mean loss of the batch.
-        # Step 4: backpropagation into the parameters' gradients, whose hooks it calls.
-        self._backward(loss)
+        if self._written is not None:  # Steps 1 to 4 without autograd.
+            loss: Any = self._written(inputs, targets)
+        else:
+            for parameter in parameters:  # Step 1: no gradients. optimizer.zero_grad() takes a sixth of a small step.
+                parameter.grad = None
+            outputs = self.model(*inputs)  # Step 2: predictions, [batch, outputs].
+            loss = self.loss_function(outputs, targets)  # Step 3: the mean loss of the batch.
+            self._backward(loss)  # Step 4: backpropagation into the parameters' gradients, whose hooks it calls.
         if self.clip_norm is not None:
             self._clip(parameters, self.clip_norm)
         return loss

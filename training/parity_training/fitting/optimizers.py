@@ -1,11 +1,12 @@
 """Optimizers and schedulers of torch.optim by name."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer, lr_scheduler
+from torch.optim import SGD, Optimizer, lr_scheduler
 
 from parity_runtime import InputError
 from parity_runtime.arguments import did_you_mean
@@ -13,6 +14,7 @@ from parity_runtime.errors import first_line
 from parity_runtime.printable import shown
 from parity_training.settings import TrainSettings
 
+_MORE_THAN_DESCENT = ("momentum", "dampening", "weight_decay", "nesterov", "maximize", "differentiable")
 _SCHEDULERS = (lr_scheduler.LRScheduler, lr_scheduler.ReduceLROnPlateau)
 
 
@@ -67,6 +69,24 @@ def make_scheduler(optimizer: Optimizer, settings: TrainSettings) -> Any:
             f"the scheduler {settings.scheduler} does not take {shown(settings.scheduler_arguments)}: "
             f"{first_line(error)}"
         ) from error
+
+
+def step_of(optimizer: Optimizer) -> Callable[[], object]:
+    """Return what moves the parameters against their gradients until the learning rate changes.
+
+    Of plain gradient descent that is one operator, where nobody counts or watches its steps; each parameter needs a
+    gradient then.
+    """
+    groups = optimizer.param_groups
+    watched = optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks
+    own_step: Any = getattr(optimizer.step, "__func__", None)  # a scheduler puts a counter in its place
+    if type(optimizer) is not SGD or len(groups) > 1 or watched or own_step is not SGD.step:
+        return optimizer.step
+    if any(groups[0][name] for name in _MORE_THAN_DESCENT) or not isinstance(groups[0]["lr"], float):
+        return optimizer.step
+    parameters, rate = groups[0]["params"], groups[0]["lr"]
+    values = [parameter.detach() for parameter in parameters]
+    return lambda: torch._foreach_add_(values, [parameter.grad for parameter in parameters], alpha=-rate)
 
 
 def _is_class(value: object, *bases: type) -> bool:

@@ -74,13 +74,16 @@ def _metrics(line: dict[str, Any]) -> list[str]:
 
 
 @contextlib.contextmanager
-def open_log(folder: Path, finished_epochs: int, mlflow: MLflowRun | None = None) -> Iterator[TrainingLog]:
+def open_log(
+    folder: Path, finished_epochs: int, mlflow: MLflowRun | None = None, gradients: str = "autograd's"
+) -> Iterator[TrainingLog]:
     """Open the log of a run, after the epochs that a checkpoint has; later ones, of a killed process, are dropped.
 
     Args:
         folder: of the run.
         finished_epochs: how many lines stay.
         mlflow: the run there; it gets the epochs that it lacks, those of an earlier process too.
+        gradients: whose they are, which TensorBoard shows.
     """
     from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 -- half a second that an export does not need
 
@@ -111,5 +114,6 @@ def open_log(folder: Path, finished_epochs: int, mlflow: MLflowRun | None = None
             if mlflow:
                 mlflow.flush()
 
+        board.add_text("gradients", gradients, finished_epochs)
         flush()
         yield TrainingLog(write, flush)

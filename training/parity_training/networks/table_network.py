@@ -195,9 +195,13 @@ class TableNetwork(nn.Module):
             features: float32 ``[batch, num_features]``, NaN where a cell is missing; may be left out if there are none.
             indices: int64 ``[batch, tables]``; may be left out if there are none.
         """
-        parts = self.parts(features, indices)
-        value: Tensor = self.target(self.body(parts[0] if len(parts) == 1 else torch.cat(parts, 1)))
+        value: Tensor = self.target(self.body(self.body_input(features, indices)))
         return value
+
+    def body_input(self, features: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
+        """Return what the body takes, float32 ``[batch, numbers]``."""
+        parts = self.parts(features, indices)
+        return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
     def parts(self, features: Tensor | None, indices: Tensor | None) -> list[Tensor]:
         """Return what the body takes, side by side: numbers, whether cells are missing, and what each table says."""

@@ -21,7 +21,7 @@ _ROUNDINGS_BESIDE_THE_SUM = 12
 """Of the bound's own evaluation: two of |v'| times its factor plus t, two of the norm's part, one of each rounded
 constant, some to spare."""
 
-_LONG = 128
+_LONG = 256
 """Products of a sum whose partial sums are worth three more operations for each result, also in fast bounds."""
 
 Evaluate = Callable[[ir.Value, ir.Value, ir.Value], ir.Value]
