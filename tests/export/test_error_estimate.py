@@ -58,13 +58,17 @@ def test_float32_keeps_to_it_by_far(name: str) -> None:
     assert 0.01 < share.max() < 0.5
 
 
-@pytest.mark.parametrize("name", ["tanh", "residual"])
-def test_orders_of_sums_that_are_chosen_to_hurt_take_more_of_it_and_here_not_all(name: str) -> None:
-    nodes, constants = _layers(*NETWORKS[name])
-    graph, contract = value_graph(nodes, constants, [WIDTH], 2)
-    taken = shares(graph, contract, np.random.default_rng(0).standard_normal((50, WIDTH)).astype(np.float32))
+def test_orders_of_sums_that_are_chosen_to_hurt_take_more_of_it_and_here_not_all() -> None:
+    random, nodes = np.random.default_rng(0), list[Any]()
+    constants = {f"w{index}": (random.standard_normal((16, 16)) / 4).astype(np.float32) for index in range(4)}
+    for index in range(4):
+        nodes.append(("Gemm", [f"Relu{2 * index - 1}" if index else "features", f"w{index}"], {}))
+        nodes.append(("Relu", [f"Gemm{2 * index}"], {}))
+    graph, contract = value_graph(nodes[:-1], constants, [16], 16)
+    taken = shares(graph, contract, random.standard_normal((20, 16)).astype(np.float32))
     hurt = [share for evaluator, share in taken.items() if evaluator.startswith("hurting")]
-    assert max(taken.values()) == max(hurt) and 0.3 < max(hurt) < 1, taken
+    others = [share for evaluator, share in taken.items() if not evaluator.startswith("hurting")]
+    assert 1.2 * max(others) < max(hurt) < 1, taken
 
 
 def test_equal_numbers_that_are_added_one_after_the_other_exceed_it() -> None:
