@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity_export.cli.estimate import refuse_images
+from parity_export.cli.estimate import _with_inputs
+from parity_export.cli.table_rows import refuse_other_inputs
 from parity_export.error_bounds.registry import OPERATORS
 from parity_export.error_estimate.estimate import LAMBDA, ErrorEstimate
 from parity_export.error_estimate.roundings import EXACT, FUNCTIONS, known_operators
@@ -16,6 +17,7 @@ from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import InputError
 from parity_runtime.inference.session import create_session
 from tests.proof.graphs import value_graph
+from tests.proof.orders import shares
 from tests.proof.test_norms import LAYER_NORM, WIDTH, _layers, gemm
 
 DATA = Path(__file__).parent.parent / "data"
@@ -54,6 +56,29 @@ def test_float32_keeps_to_it_by_far(name: str) -> None:
     error = np.abs(create_session(graph).run([contract.bounded], {"features": rows})[0] - found.answers)
     share = error / found.error_estimate
     assert 0.01 < share.max() < 0.5
+
+
+def test_orders_of_sums_that_are_chosen_to_hurt_take_more_of_it_and_here_not_all() -> None:
+    random, nodes = np.random.default_rng(0), list[Any]()
+    constants = {f"w{index}": (random.standard_normal((16, 16)) / 4).astype(np.float32) for index in range(4)}
+    for index in range(4):
+        nodes.append(("Gemm", [f"Relu{2 * index - 1}" if index else "features", f"w{index}"], {}))
+        nodes.append(("Relu", [f"Gemm{2 * index}"], {}))
+    graph, contract = value_graph(nodes[:-1], constants, [16], 16)
+    taken = shares(graph, contract, random.standard_normal((20, 16)).astype(np.float32))
+    hurt = [share for evaluator, share in taken.items() if evaluator.startswith("hurting")]
+    others = [share for evaluator, share in taken.items() if not evaluator.startswith("hurting")]
+    assert 1.2 * max(others) < max(hurt) < 1, taken
+
+
+def test_equal_numbers_that_are_added_one_after_the_other_exceed_it() -> None:
+    """Their roundings are the same over long stretches, and not independent: it is no bound."""
+    count, numbers = 4096, np.random.default_rng(0).uniform(1, 2, 100).astype(np.float32)
+    sums = np.cumsum(np.broadcast_to(numbers, (count, 100)), axis=0, dtype=np.float32)[-1]
+    graph, contract = value_graph([("ReduceSum", ["features", "axis"], {})], {"axis": np.array([1])}, [count], 1)
+    rows = np.ascontiguousarray(np.broadcast_to(numbers[:, None], (100, count)))
+    found = ErrorEstimate(contract, OnnxGraph(graph)).of_inputs({"features": rows})
+    assert (np.abs(sums - found.answers[:, 0]) / found.error_estimate[:, 0]).max() > 1.5
 
 
 def test_rows_are_estimated_alike_alone_and_together() -> None:
@@ -133,4 +158,4 @@ def test_other_tasks_and_images_are_refused(parity) -> None:
     assert "series has the task tensors" in parity("estimate", DATA / "series").err
     _, contract = value_graph([("Gemm", ["features", "w"], {})], {"w": np.ones((2, 1), np.float32)}, [2], 1)
     with pytest.raises(InputError, match=r"ErrorEstimate.open\('images'\).of_inputs\({'features': ...}\)"):
-        refuse_images(contract, Path("images"))
+        refuse_other_inputs(contract, "estimate", _with_inputs(contract, Path("images")))

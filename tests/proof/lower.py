@@ -73,7 +73,8 @@ class Lower:
         unit, tiny = UNITS[self.precision]
         if self.how == "nearest" or x.dtype != np.float32:
             return self.to_nearest(x)
-        most = (unit * np.abs(x.astype(np.float64)) + tiny) * (1 - 2.0**-12)
+        size = np.abs(x.astype(np.float64))
+        most = (unit * size + np.minimum(tiny, size)) * (1 - 2.0**-12)  # to nearest: nothing errs by more than itself
         signs: dict[str, Any] = {"up": 1, "down": -1, "out": np.sign(x), "in": -np.sign(x)}
         share = signs.get(self.how)
         if share is None:
@@ -111,6 +112,10 @@ class Lower:
         taken = [values[name] for name in node.input]
         if node.op_type == "Mul" and not self.apart and (x := _argument_of_silu(model, node)) is not None:
             return [self.arithmetic.function("Silu", values[x])]
+        if node.op_type == "Mul" and self.precision in TYPES and (x := _argument_of_silu(model, node)) is not None:
+            nearly = self.arithmetic.function("Silu", values[x]).astype(np.float64) / values[x]  # x s0 within its row
+            sigmoid = self.rounded(np.where(values[x] == 0, 0.5, nearly).astype(np.float32))
+            return [OPERATORS["Mul"](self.arithmetic, [values[x], sigmoid], {})]
         compute = OPERATORS[node.op_type]
         if node.op_type not in PRODUCTS:
             found = compute(self.arithmetic, taken, attributes)

@@ -58,6 +58,21 @@ NETWORKS: dict[str, tuple[list[Any], list[int], int]] = {
     "Log": row("Sigmoid", ("Add", [np.full(6, 0.5, np.float32)], {}), "Log"),
     "a cube": row(("Pow", [np.float32(3)], {})),
     "a root": row("Sigmoid", ("Add", [np.full(6, 0.5, np.float32)], {}), ("Pow", [np.float32(0.5)], {})),
+    "Elu": row("Elu"), "Celu": row("Celu"), "Softplus": row("Softplus"), "Erf": row("Erf"),
+    "Softsign": row("Softsign"), "Abs": row("Abs"),
+    "Softplus as torch has it": row(
+        ("Mul", [np.float32(30)], {}), "save", ("Greater", [np.float32(20)], {}),
+        ("Softplus", ("saved",), {}), ("Where", ("Greater3", "saved", "Softplus4"), {}),
+    ),
+    "Clip": row(("Clip", [np.float32(-0.4), np.float32(0.5)], {})),
+    "Clip from below": row(("Clip", [np.float32(0.1)], {})),
+    "the larger of two": row("save", "Tanh", ("Neg", [], {}), ("Max", ("current", "saved"), {})),
+    "the smaller of two": row("save", "Tanh", ("Neg", [], {}), ("Min", ("saved", "current"), {})),
+    "the larger of a number and constants": row(("Max", [np.full(6, -0.2, np.float32)], {})),
+    "repeated": row(
+        shape(0, 1, 6), ("Expand", [np.array([1, 2, 6])], {}),
+        ("Mul", [np.linspace(1, 2, 12, dtype=np.float32).reshape(1, 2, 6)], {}), shape(0, 12), width=12,
+    ),
     "parts": row(
         "save", LAST, ("Concat", [], {"axis": 1}), ("Pad", [np.array([0, 1, 0, 3])], {}),
         ("Split", [], {"axis": 1, "num_outputs": 2}), ("Gather", [np.array([2, 3, 4])], {"axis": 1}), width=3,

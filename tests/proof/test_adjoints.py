@@ -265,7 +265,43 @@ def test_own_errors_with_the_worst_signs_reach_the_bound_and_do_not_pass_it(name
         assert min(reached) > 0.8, reached
 
 
-@pytest.mark.parametrize("activation", ["Relu", ("LeakyRelu", [], {"alpha": -0.5}), "MaxPool"])
+BEHIND_ONE_PRODUCT: dict[str, list[Any]] = {
+    "a Slice": [("Slice", [np.array([1]), np.array([3]), np.array([1])], {}), ("Mul", [np.float32([1.7])], {})],
+    "a Gather": [("Gather", [np.array([1, 2])], {"axis": 1}), ("Mul", [np.float32([1.7])], {})],
+    "a Split": [("Split", [], {"axis": 1, "num_outputs": 2}), ("Mul", [np.float32([1.7])], {})],
+    "an Identity of what others take": [
+        "save", "Identity", ("Mul", [np.float32([1.7])], {}), ("Concat", ("current", "saved"), {"axis": 1})
+    ],
+    "a Reshape of what others take": [
+        "save", shape(-1, 4), ("Mul", [np.float32([1.7])], {}), ("Concat", ("current", "saved"), {"axis": 1})
+    ],
+    "two factors of what others take": [
+        "save", ("Mul", [np.float32([1.7])], {}), ("Mul", [np.float32([1.3])], {}),
+        ("Concat", ("current", "saved"), {"axis": 1}),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BEHIND_ONE_PRODUCT)
+def test_a_factor_counts_behind_part_of_a_map_and_behind_what_others_take(name: str) -> None:
+    """Of single products, whose map adds no more than the factor does: rounded once by each."""
+    weight = np.float32([[1.1], [1.3], [1.37], [1.9]])
+    kinds = [("Gemm", [weight], {"transB": 1}), *BEHIND_ONE_PRODUCT[name]]
+    graph, contract = value_graph(*_layers(*kinds), [1], 2 if len(kinds) == 3 else 8)
+    inputs = {"features": np.linspace(1, 2, 20_000, dtype=np.float32)[:, None]}
+    exact = evaluate(graph, inputs, Exact())["value"]
+    session = create_session(certified_graph(graph, contract, "tight"), optimization="disabled")
+    value, bound = session.run(["value", "error_bound"], inputs)
+    assert 0.7 < (np.abs(value - exact) / bound).max() <= 1
+
+
+KINKS: list[Any] = [
+    "Relu", ("LeakyRelu", [], {"alpha": -0.5}), "MaxPool", "Abs", ("Clip", [np.float32(-9), np.float32(0)], {}),
+    ("Max", [np.zeros(4, np.float32)], {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("activation", KINKS)
 def test_a_slope_that_is_not_known_is_paid_for(activation: Any) -> None:
     """What is exactly zero, or the largest of equal ones, may lie on either side after what came before has erred."""
     doubled, apart = (

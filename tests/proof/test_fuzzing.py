@@ -10,7 +10,7 @@ import pytest
 from parity_export.error_bounds.elementary_functions import Accuracy
 from tests.proof.fuzzing.backends import Backends
 from tests.proof.fuzzing.builder import Builder
-from tests.proof.fuzzing.search import search
+from tests.proof.fuzzing.search import Drawn, Found, certified_or_counted, search
 
 OLDEST = Path(sys.prefix) / "lowest/bin/python"  # after `make lowest`
 pytestmark = pytest.mark.slow
@@ -23,7 +23,7 @@ def backends() -> Iterator[Backends]:
 
 
 def test_no_onnxruntime_leaves_an_error_bound_on_a_random_graph(backends: Backends) -> None:
-    found = search(backends, 500_000, seed=7)
+    found = search(backends, 500_000, Drawn(seed=7))
     assert found.violations == []
     assert found.graphs > 20 and len(found.blocks) > 20
     assert 0.1 < found.worst < 1 and found.unclaimed < found.outputs.total() / 10
@@ -35,7 +35,15 @@ def test_a_rule_that_claims_too_much_is_found(backends: Backends, monkeypatch: p
         "parity_export.error_bounds.operators.shared.inner_products.of_a_sum", lambda n, spare: (n * 2.0**-34, 0.0)
     )
     monkeypatch.setattr("parity_export.error_bounds.elementary_functions.accuracy", lambda name: Accuracy(0.0, 0.0))
-    assert search(backends, 100_000, seed=7).violations
+    assert search(backends, 100_000, Drawn(seed=7)).violations
+
+
+def test_a_graph_that_is_refused_is_counted_by_its_reason() -> None:
+    builder, found = Builder(np.random.default_rng(), (3,)), Found()
+    builder.go_on(builder.node("Sin", "features"))
+    assert certified_or_counted(found, *builder.finish(), "tight") is None
+    [reason] = found.refused
+    assert reason.startswith("operator Sin (it has no rule)") and found.graphs == 1
 
 
 def test_every_level_is_asked_with_subnormal_numbers_kept_and_flushed(backends: Backends) -> None:

@@ -95,6 +95,17 @@ def test_no_evaluation_leaves_its_error_bound(name: str, precision: str) -> None
             assert (np.isinf(bound) | (error <= bound)).all(), (evaluation, error.max(), bound.max())
 
 
+@pytest.mark.parametrize("precision", STORED)
+def test_x_times_its_rounded_sigmoid_keeps_to_it_far_out(precision: str) -> None:
+    """Below -90 the sigmoid is next to nothing, but what it is off by is multiplied by x."""
+    graph, contract = value_graph(*_layers("save", "Sigmoid", ("Mul", ("current", "saved"), {})), [1], 1)
+    inputs = {"features": np.float32([[-100], [-2048], [-3e4], [-80], [2048], [5], [0]])}
+    value, bound = bounded(graph, contract, precision, inputs)
+    errors = [np.abs(one.evaluate(graph, inputs)["value"] - value.astype(float)) for one in evaluations(precision)]
+    share = np.max(errors, axis=0) / bound
+    assert 0.4 < share.max() <= 1, share
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_one_rounding_is_hardly_less_than_its_error_bound(precision: str) -> None:
     """Of a product with 1: a result is rounded once, of tf32 both factors are."""

@@ -11,13 +11,14 @@ from typing import IO, Any
 import click
 
 from parity_export.artifacts import BAND, band
-from parity_export.error_bounds.certificate import DRAWN_ROWS, Certificate, UncertifiedRow, drawn_chunks, table_chunks
+from parity_export.cli.table_rows import inputs_of_ones_own, refuse_other_inputs, table_or_drawn
+from parity_export.error_bounds.certificate import DRAWN_ROWS, Certificate, UncertifiedRow
 from parity_export.error_bounds.certified_model import CertifiedModel
 from parity_export.error_bounds.low_precision.low_precision_model import LowerPrecision, LowPrecisionModel
 from parity_export.error_bounds.precision import PRECISIONS
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import operators_option, package_argument
-from parity_runtime.cli.table_options import read_options, table_file, table_options
+from parity_runtime.cli.table_options import table_options
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.feature import MISSING_TIMESTAMP, Feature, timestamp_text
@@ -27,7 +28,6 @@ from parity_runtime.files.staged_folder import refuse_existing, staged_folder
 from parity_runtime.package.manifest import Package
 from parity_runtime.printable import shown
 from parity_runtime.tables.csv_file import write_csv
-from parity_runtime.tables.table_file import ReadOptions
 
 _FIGURES, _UNCERTIFIED = "certificate.json", "uncertified.csv"
 _SHOWN = 5
@@ -66,13 +66,8 @@ def certify(
     """
     _check_out(out, package)
     opened, model = _open(package, options.pop("allow_operators"), precision)
-    _refuse_other_inputs(opened, precision)
-    reading = read_options(options)
-    if table is None and reading != ReadOptions():
-        raise click.UsageError("how a table is written is for a TABLE, and there is none")
-    chunks = drawn_chunks(model.contract)
-    if table is not None:
-        chunks = table_chunks(model.contract, table_file(model.contract, table, reading))
+    refuse_other_inputs(opened.contract, "certify", _with_inputs(opened, precision))
+    chunks = table_or_drawn(model.contract, table, options)
     certificate, first = Certificate(model), list[UncertifiedRow]()
     with tempfile.TemporaryFile() as rows:
         write_csv(
@@ -126,21 +121,17 @@ def _open(path: Path, allowed: tuple[str, ...], precision: LowerPrecision | None
     return package, model
 
 
-def _refuse_other_inputs(package: Package, precision: LowerPrecision | None) -> None:
-    """Refuse a model of images or other tensors, of which a table has no rows, and say where its proofs are found."""
+def _with_inputs(package: Package, precision: LowerPrecision | None) -> str:
+    """Return where the proofs of inputs that are no rows are found."""
     contract = package.contract
-    if contract.features:
-        return
     certified = "certified" in contract.graphs or precision is not None
     first = "" if certified else "export it with parity export ... --certified --force, then "
-    inputs = f"{{{contract.inputs[0].name!r}: ...}}"
+    inputs = inputs_of_ones_own(contract)
     call = f"Predictor({str(package.path)!r}, certified=True).run({inputs})"
     if precision is not None:
         call = f"LowPrecisionModel.open_lower({str(package.path)!r}, {precision!r}).on_inputs()({inputs})"
-    raise InputError(
-        f"{contract.name} takes {', '.join(map(str, contract.inputs))}, and certify takes rows of a table; {first}give "
-        f"inputs of your own in Python: {call} returns error_bound{' and certified' * contract.is_classifier}"
-    )
+    found = f"error_bound{' and certified' * contract.is_classifier}"
+    return f"{first}give inputs of your own in Python: {call} returns {found}"
 
 
 def _first(rows: Iterator[UncertifiedRow], first: list[UncertifiedRow]) -> Iterator[UncertifiedRow]:

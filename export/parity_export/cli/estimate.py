@@ -9,15 +9,14 @@ from typing import Any
 import click
 import numpy as np
 
-from parity_export.error_bounds.certificate import drawn_chunks, table_chunks
+from parity_export.cli.table_rows import inputs_of_ones_own, refuse_other_inputs, table_or_drawn
 from parity_export.error_estimate.estimate import ErrorEstimate
 from parity_runtime import ModelContract
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import operators_option, package_argument
-from parity_runtime.cli.table_options import read_options, table_file, table_options
+from parity_runtime.cli.table_options import table_options
 from parity_runtime.errors import InputError
 from parity_runtime.inference.input_validation import Arrays
-from parity_runtime.tables.table_file import ReadOptions
 
 _DRAWN = 1000
 
@@ -38,14 +37,11 @@ def estimate(package: Path, table: str | None, as_json: bool, **options: Any) ->
     parity certify, which proves.
     """
     allowed = options.pop("allow_operators")
-    reading = read_options(options)
-    if table is None and reading != ReadOptions():
-        raise click.UsageError("how a table is written is for a TABLE, and there is none")
     model = ErrorEstimate.open(package, allowed)
-    refuse_images(model.contract, package)
-    chunks: Iterator[Arrays] = _drawn(model.contract)
-    if table is not None:
-        chunks = table_chunks(model.contract, table_file(model.contract, table, reading))
+    refuse_other_inputs(model.contract, "estimate", _with_inputs(model.contract, package))
+    chunks = table_or_drawn(model.contract, table, options)
+    if table is None:
+        chunks = ({name: array[:_DRAWN] for name, array in chunk.items()} for chunk in islice(chunks, 1))
     figures = _figures(model, chunks, table)
     if as_json:
         click.echo(json.dumps(figures))
@@ -55,20 +51,12 @@ def estimate(package: Path, table: str | None, as_json: bool, **options: Any) ->
         echo_line(line)
 
 
-def refuse_images(contract: ModelContract, package: Path) -> None:
-    """Refuse a model of images or other tensors, of which a table has no rows."""
-    if not contract.features:
-        inputs = f"{{{contract.inputs[0].name!r}: ...}}"
-        raise InputError(
-            f"{contract.name} takes {', '.join(map(str, contract.inputs))}, and estimate takes rows of a table; give "
-            f"inputs of your own in Python: from parity_export.error_estimate.estimate import ErrorEstimate; "
-            f"ErrorEstimate.open({str(package)!r}).of_inputs({inputs})"
-        )
-
-
-def _drawn(contract: ModelContract) -> Iterator[Arrays]:
-    for chunk in islice(drawn_chunks(contract), 1):
-        yield {name: array[:_DRAWN] for name, array in chunk.items()}
+def _with_inputs(contract: ModelContract, package: Path) -> str:
+    """Return how inputs that are no rows are estimated."""
+    return (
+        "give inputs of your own in Python: from parity_export.error_estimate.estimate import ErrorEstimate; "
+        f"ErrorEstimate.open({str(package)!r}).of_inputs({inputs_of_ones_own(contract)})"
+    )
 
 
 def _figures(model: ErrorEstimate, chunks: Iterator[Arrays], table: str | None) -> dict[str, Any]:

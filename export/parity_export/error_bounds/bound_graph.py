@@ -36,6 +36,8 @@ class BoundBuilder:
         takers: as given.
         steps: of the operators that a backward pass goes through, by their results.
         handed_on: values whose own error stands in that of the operator that takes them.
+        held: makes what a linear map adds of its own, of values behind it that may be folded into it (`steps.held`).
+        whole: values whose step's own error holds that as well.
         seeds: how many adjoints of each value the pass carries.
         rows: where those of the batch stand in values, where that is known (`adjoints.rows`).
         paid: what the backward pass has paid for on its way, in units, each ``[batch or 1, seeds, 1]``.
@@ -56,6 +58,8 @@ class BoundBuilder:
         self.backwards, self.takers = takers is not None, {} if takers is None else takers
         self.steps: dict[ir.Value, Step] = {}
         self.handed_on: set[ir.Value] = set()
+        self.held: dict[ir.Value, Callable[[], Bound]] = {}
+        self.whole: set[ir.Value] = set()
         self.seeds, self.prepaid = 1, 0.0
         self.rows: dict[ir.Value, Rows] = {}
         self.paid: list[ir.Value] = []

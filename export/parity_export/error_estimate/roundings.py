@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from parity_export.error_bounds.elementary_functions import accuracy
+from parity_export.error_bounds.registry import OPERATORS
 from parity_export.onnx_module.step import Step
 from parity_export.onnx_module.values import Value
 from parity_runtime import InputError
@@ -49,10 +50,7 @@ EXACT = frozenset({
 })  # fmt: skip
 """Operators that take, move or compare numbers."""
 
-FUNCTIONS = frozenset({
-    "Celu", "Elu", "Erf", "Exp", "HardSigmoid", "HardSwish", "Log", "Mish", "Selu", "Sigmoid", "Softplus", "Sqrt",
-    "Tanh",
-})  # fmt: skip
+FUNCTIONS = frozenset(name for name, rule in OPERATORS.items() if [one.name for one in rule.functions] == [name])
 """Operators that are a function of the table of docs/proof.md, by its name there."""
 
 _OPERATIONS = {"Add": 1, "Sub": 1, "Mul": 1, "Div": 2, "Reciprocal": 1, "LeakyRelu": 1, "PRelu": 1, "Softsign": 3}

@@ -1,13 +1,14 @@
 """Is the proof ever wrong on a graph that nobody thought of? Random graphs, on every onnxruntime that is at hand.
 
     python -m tests.proof.fuzzing.search [--outputs 30000000] [--seed 0] [--first 0] [--bounds tight]
-        [--python OTHER/bin/python ...]
+        [--often deep ...] [--backwards-alone] [--python OTHER/bin/python ...]
 
 prints what was found; every graph is named by its number, and ``--first N --outputs 1`` asks graph N again. A graph
 that cannot be certified is counted by reason. Graphs of even numbers get fast bounds and the others tight ones, unless
 one kind is asked for. Of one that is certified, every value of the plain and of the certified graph, at
 every optimization level of each onnxruntime, subnormal numbers kept and flushed, must lie within the smallest error
-bound that any of them claims of the exact value.
+bound that any of them claims of the exact value. ``--often`` draws a block (`graphs`) more often, and
+``--backwards-alone`` claims what the backward pass says, also where the forward bound is smaller.
 """
 
 import argparse
@@ -20,13 +21,17 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import numpy as np
+import onnx_ir as ir
 
 from parity_export.error_bounds import CannotCertifyError
+from parity_export.error_bounds.adjoints import seeds
+from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.export_options import Bounds
 from parity_export.gate.graph_float64 import graph_float64
 from parity_export.onnx_graph import OnnxGraph
+from parity_runtime import FormatError, ModelContract
 from tests.proof.fuzzing.backends import Backends
-from tests.proof.fuzzing.graphs import random_graph, random_rows
+from tests.proof.fuzzing.graphs import ANY, IMAGE, random_graph, random_rows
 from tests.proof.graphs import certified_graph
 
 ROWS = 32
@@ -69,24 +74,45 @@ class Found:
         }
 
 
-def search(
-    backends: Backends, outputs: int, seed: int = 0, first: int = 0, bounds: Sequence[Bounds] = get_args(Bounds)
-) -> Found:
-    """Ask random graphs until so many outputs were compared; their bounds are of each kind in turn."""
-    found, number = Found(), first
+@dataclass(frozen=True)
+class Drawn:
+    """Which graphs are asked, and of which bounds.
+
+    Attributes:
+        seed: of all graphs.
+        first: number of the first graph.
+        bounds: kinds, in turn.
+        often: blocks that are drawn more often.
+    """
+
+    seed: int = 0
+    first: int = 0
+    bounds: Sequence[Bounds] = get_args(Bounds)
+    often: Sequence[str] = ()
+
+
+def search(backends: Backends, outputs: int, drawn: Drawn) -> Found:
+    """Ask random graphs until so many outputs were compared."""
+    found, number, bounds = Found(), drawn.first, drawn.bounds
     while found.outputs.total() < outputs:
-        random = np.random.default_rng([seed, number])
-        graph, contract, blocks = random_graph(random)
-        found.graphs += 1
-        try:
-            certified = certified_graph(graph, contract, bounds[number % len(bounds)])
-        except CannotCertifyError as error:
-            found.refused[_reason(str(error))] += 1
-        else:
+        random = np.random.default_rng([drawn.seed, number])
+        graph, contract, blocks = random_graph(random, drawn.often)
+        certified = certified_or_counted(found, graph, contract, bounds[number % len(bounds)])
+        if certified is not None:
             found.blocks.update({*blocks})
             run_gate(found, f"graph {number} {blocks}", graph, certified, random_rows(random, contract, ROWS), backends)
         number += 1
     return found
+
+
+def certified_or_counted(found: Found, graph: bytes, contract: ModelContract, bounds: Bounds) -> bytes | None:
+    """Return a certified graph; None of one that is refused, which is counted by its reason."""
+    found.graphs += 1
+    try:
+        return certified_graph(graph, contract, bounds)
+    except (CannotCertifyError, FormatError) as error:  # the second where onnxruntime cannot load the plain graph
+        found.refused[_reason(str(error))] += 1
+        return None
 
 
 def run_gate(found: Found, name: str, plain: bytes, certified: bytes, rows: np.ndarray, backends: Backends) -> None:
@@ -133,6 +159,13 @@ def _reason(message: str) -> str:
     return re.sub(r" at node \S+", "", re.sub(r"(?<!\w)[-+]?\d[\d.e+-]*", "N", message))
 
 
+def _the_first(builder: BoundBuilder, found: ir.Value, known: ir.Value) -> ir.Value:
+    """Return the first of two bounds where it is a number, in the place of the smaller one."""
+    says = builder.emit("Less", [found, builder.initializer(np.array([[np.inf]], np.float32))])
+    finite = builder.emit("Less", [known, builder.initializer(np.array([[np.inf]], np.float32))])
+    return builder.emit("Where", [builder.emit("And", [says, finite]), found, known])
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Search and print; the exit code says whether anything was wrong."""
     parser = argparse.ArgumentParser()
@@ -141,10 +174,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--python", action="append", default=[], help="an interpreter with another onnxruntime")
     parser.add_argument("--bounds", action="append", choices=get_args(Bounds))
+    parser.add_argument("--often", action="append", default=[], choices=[*ANY, *IMAGE], help="a block to draw more of")
+    parser.add_argument("--backwards-alone", action="store_true", help="also where the forward bound is smaller")
     options = parser.parse_args(arguments)
-    kinds = options.bounds or get_args(Bounds)
+    drawn = Drawn(options.seed, options.first, options.bounds or get_args(Bounds), options.often)
+    if options.backwards_alone:
+        seeds.smaller = _the_first
     with Backends([sys.executable, *options.python]) as backends:
-        found = search(backends, options.outputs, options.seed, options.first, kinds)
+        found = search(backends, options.outputs, drawn)
     print(json.dumps(found.to_json(), indent=1))  # noqa: T201
     return int(bool(found.violations))
 

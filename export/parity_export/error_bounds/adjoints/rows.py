@@ -15,10 +15,10 @@ _REGROUPING = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 _TAKING = frozenset({"Slice", "Gather"})
 _REDUCING = frozenset({"ReduceMean", "ReduceSum", "ReduceMax"})
 _KEEPING = frozenset({
-    "Abs", "Add", "AveragePool", "BatchNormalization", "Clip", "Conv", "Div", "Elu", "Erf", "Exp", "Gelu", "Gemm",
-    "GlobalAveragePool", "GlobalMaxPool", "Identity", "InstanceNormalization", "LayerNormalization", "LeakyRelu", "Log",
-    "MatMul", "Max", "MaxPool", "Min", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Sigmoid", "Softmax",
-    "Softsign", "Sqrt", "Sub", "Tanh", "Where",
+    "Abs", "Add", "AveragePool", "BatchNormalization", "Celu", "Clip", "Conv", "Div", "Elu", "Erf", "Exp", "Gelu",
+    "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Identity", "InstanceNormalization", "LayerNormalization",
+    "LeakyRelu", "Log", "MatMul", "Max", "MaxPool", "Min", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu",
+    "Sigmoid", "Softmax", "Softplus", "Softsign", "Sqrt", "Sub", "Tanh", "Where",
 })  # fmt: skip
 """Operators whose result has as many axes as its operands, and the rows where they have them."""
 _WITH_A_BATCH = frozenset({

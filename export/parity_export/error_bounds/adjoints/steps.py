@@ -7,6 +7,7 @@ both. Where the pass ends at the operand, it ends at the result, whose whole err
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import onnx_ir as ir
 
@@ -74,6 +75,8 @@ def pass_through(
 def same(builder: BoundBuilder, node: ir.Node, operand: ir.Value, pull: Pull = unchanged) -> Bound:
     """Return the error bound of x for a result that is x, or -x: all that is known of x."""
     record_same(builder, node, operand, pull)
+    if builder.bound(operand).folding is not None and builder.backwards:
+        hold(builder, node.outputs[0], lambda: held(builder, operand), whole=holds_a_map(builder, operand))
     return builder.bound(operand)
 
 
@@ -104,6 +107,35 @@ def handed_on(builder: BoundBuilder, operand: ir.Value) -> Bound | None:
         return builder.bound(operand)
     builder.handed_on.add(operand)
     return builder.steps[operand].own
+
+
+def hold(builder: BoundBuilder, value: ir.Value, made: Callable[[], Bound], *, whole: bool) -> None:
+    """Say what of the own error of a linear map arrives at a value behind it, if it has a step.
+
+    Args:
+        builder: the graph.
+        value: the map's result, or what may be folded into the map.
+        made: makes that error, of the value's shape; asked only where the value's step does not hold it.
+        whole: whether the value's step holds it.
+    """
+    if whole and value in builder.steps:
+        builder.whole.add(value)
+        builder.held[value] = lambda: builder.steps[value].own
+    else:
+        builder.held[value] = cache(made)
+
+
+def held(builder: BoundBuilder, value: ir.Value) -> Bound:
+    """Return what of the own error of a linear map arrives at a value behind it; the value's whole error elsewhere.
+
+    That is (n + 1) / 2 u of the sum of the terms' magnitudes at least, and tells what roundings more make of them.
+    """
+    return builder.held[value]() if value in builder.held else builder.bound(value)
+
+
+def holds_a_map(builder: BoundBuilder, value: ir.Value) -> bool:
+    """Whether the own error that a value hands on is that of the linear map before it, and so grows with it."""
+    return value in builder.whole and builder.takers[value] == 1
 
 
 def with_share(builder: BoundBuilder, own: Bound, total: Bound, share: float) -> Bound:

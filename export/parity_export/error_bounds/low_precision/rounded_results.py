@@ -20,6 +20,7 @@ import onnx_ir as ir
 from parity_export.error_bounds.adjoints.steps import with_share
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
+from parity_export.error_bounds.elementary_functions import accuracy
 from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.low_precision.lowered_graph import Loose, Lowered
 from parity_export.error_bounds.precision import Storage
@@ -33,8 +34,7 @@ _REPRESENTED = _MOVING | {
 """Operators whose result is one of their operands', or a constant's, but for a sign: it is in the format already."""
 
 _SILU = 90.0
-"""At least |x| as far as the sigmoid of x is no less than `Storage.tiny`; beyond, |x| times the sigmoid is less than at
-that point. In float16 it is 17.4, in bfloat16 87.4."""
+"""The |x| up to which what rounding adds to its sigmoid counts by its absolute part; see `_of_a_sigmoid`."""
 
 
 def round_result(builder: BoundBuilder, node: ir.Node, graph: Lowered) -> None:
@@ -68,13 +68,23 @@ def _store(builder: BoundBuilder, node: ir.Node, value: ir.Value, storage: Stora
     if node.op_type not in _REPRESENTED:
         rule = rule_of(builder, node)
         twice = rule is not None and rule.name == "Silu"  # the sigmoid may be rounded before
-        unit = (1 + storage.unit) ** (1 + twice) - 1
+        unit, lost = _of_a_sigmoid(storage) if twice else (storage.unit, 0.0)
         relative = unit + relative * (1 + unit)
-        more = more * (1 + unit) + storage.tiny * (1 + _SILU * twice)
+        more = more * (1 + unit) + storage.tiny + lost
     if relative or more:
         _round(builder, value, relative, more)
         if np.isfinite(storage.largest):
             _guard(builder, value, storage.largest)
+
+
+def _of_a_sigmoid(storage: Storage) -> tuple[float, float]:
+    """Return the relative and the absolute part of what x s errs by, where s was rounded before and x s is after.
+
+    s = s0 (1 + d) + h, |h| <= t and |h| <= |s0|, x s0 within Silu's row. |x h| is at most 90 t up to |x| = 90. Above,
+    s0 is nearly 1 and |x h| at most t (1 + 2^-10) |x s0|. Below, |x h| <= |x s0| <= beta + 1e-37: silu(x) is less.
+    """
+    beta = accuracy("Silu").beta * (1 + 2.0**-10) + 1e-37
+    return (1 + storage.unit) ** 2 - 1 + storage.tiny * (1 + 2.0**-9), max(_SILU * storage.tiny, beta)
 
 
 def _round(builder: BoundBuilder, value: ir.Value, relative: float, more: float) -> None:

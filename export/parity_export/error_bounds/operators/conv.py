@@ -81,6 +81,4 @@ def worst_cases() -> list[WorstCase]:
     return [WorstCase("Conv", nodes, constants, rows)]
 
 
-OPERATOR = OperatorRule(
-    "Conv", "inner product, n = k + 1, or k without a bias", conv, worst_cases, aten=aten("convolution")
-)
+OPERATOR = OperatorRule("Conv", "as Gemm, n = k + 1, or k without a bias", conv, worst_cases, aten=aten("convolution"))

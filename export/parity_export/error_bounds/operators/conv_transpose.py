@@ -55,7 +55,7 @@ def worst_cases() -> list[WorstCase]:
 
 OPERATOR = OperatorRule(
     "ConvTranspose",
-    "inner product, n = k + 1, k = C / groups times the product of ceil(kernel / stride)",
+    "as Gemm, n = k + 1, k = C / groups times the product of ceil(kernel / stride)",
     conv_transpose,
     worst_cases,
     no_aten="torch runs convolution, which stands for Conv",

@@ -59,8 +59,8 @@ def worst_cases() -> list[WorstCase]:
 
 OPERATOR = OperatorRule(
     "Gemm",
-    "inner product: abs(W) e (1 + 2 gamma_n) + u S + (n - 1) u (S + abs(y')) / 2, S = abs(W) abs(x') + abs(b), "
-    "n = k + 1, or k without b",
+    "abs(W) e (1 + 2 gamma_n) + u S + (n - 1) u (S + abs(y')) / 2, S = abs(W) abs(x') + abs(b), n = k + 1, or k "
+    "without b; in fast bounds of short sums gamma_n S for both",
     gemm,
     worst_cases,
     aten=(

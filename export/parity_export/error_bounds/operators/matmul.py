@@ -72,7 +72,7 @@ def worst_cases() -> list[WorstCase]:
 
 OPERATOR = OperatorRule(
     "MatMul",
-    "inner product, n = k + 1, and one more for each scalar factor before it, two for a divisor; of two computed "
+    "as Gemm, n = k + 1, and one more for each scalar factor before it, two for a divisor; of two computed "
     "e_A (abs(B') + 2e_B) + (abs(A') + e_A) e_B + gamma_n (abs(A') + 2e_A) (abs(B') + 2e_B)",
     matmul,
     worst_cases,

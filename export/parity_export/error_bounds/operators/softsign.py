@@ -3,10 +3,11 @@
 import numpy as np
 import onnx_ir as ir
 
+from parity_export.error_bounds.adjoints.steps import pass_through, sloping
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.operator_rule import OperatorRule, WorstCase
-from parity_export.error_bounds.operators.shared.elementary import ended
+from parity_export.error_bounds.operators.shared.elementary import Derivative, ended, slopes_of
 from parity_export.error_bounds.operators.shared.one_operation import ROUNDED
 from parity_export.error_bounds.operators.shared.worst_case_graphs import behind_gemm, ones, uniform
 from parity_export.error_bounds.rounding_model import FLUSHED, U
@@ -19,7 +20,23 @@ def softsign(builder: BoundBuilder, node: ir.Node) -> Bound:
     """
     x = builder.operand(node)
     total, scale = builder.tensor(x)
-    return Bound(ended(builder, x, total), scale * (1 + 8 * U), 3 * ROUNDED, 6 * FLUSHED)
+    result = Bound(ended(builder, x, total), scale * (1 + 8 * U), 3 * ROUNDED, 6 * FLUSHED)
+    slopes = slopes_of(builder, node, (x, Derivative(_derivative, 2.0)), 1.0)
+
+    def rule(error: ir.Value, factor: float) -> Bound:
+        return Bound(builder.emit("Mul", [error, slopes().reach]), factor * (1 + 8 * U), 3 * ROUNDED, 6 * FLUSHED)
+
+    pass_through(builder, node, x, sloping(rule, builder, x, slopes, 8 * U), result)
+    return result
+
+
+def _derivative(builder: BoundBuilder, node: ir.Node, _: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Return (1 - |f|)^2, which is 1 / (1 + |x|)^2 of the exact f; f is within 3.01 u, so that it is within 10 u.
+
+    Its slope is -2 / (1 + |x|)^3 or the same with the other sign; it has no jump.
+    """
+    rest = builder.emit("Sub", [builder.number(1.0), builder.magnitude(node.outputs[0])])
+    return builder.emit("Mul", [rest, rest]), builder.number(16 * U)
 
 
 def worst_cases() -> list[WorstCase]:

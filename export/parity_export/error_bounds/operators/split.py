@@ -1,12 +1,13 @@
 """Split: a tensor's parts along an axis."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import onnx_ir as ir
 
 from parity_export.error_bounds.adjoints.places import Part, put_back
-from parity_export.error_bounds.adjoints.steps import fits, record, sizes_of
+from parity_export.error_bounds.adjoints.steps import fits, held, hold, record, sizes_of
 from parity_export.error_bounds.aten_operator import aten
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
@@ -29,6 +30,9 @@ def split(builder: BoundBuilder, node: ir.Node) -> Bound:
         parts.append(_part(builder, bound, (start, start + size), axis))
         builder.set(output, parts[-1])
         _record(builder, node, len(parts) - 1, (axis, start, start + size))
+        if bound.folding is not None and builder.backwards:
+            places = start, start + size
+            hold(builder, output, partial(_held, builder, builder.operand(node), places, axis), whole=False)
         start += size
     return parts[0]
 
@@ -39,6 +43,10 @@ def _record(builder: BoundBuilder, node: ir.Node, output: int, part: Part) -> No
     axis %= len(x.shape or ())
     if axis and fits(builder, node, x, alike=False):
         record(builder, node, Bound(), [(x, put_back(builder, sizes_of(x), (axis, places[0], places[1])))], output)
+
+
+def _held(builder: BoundBuilder, x: ir.Value, places: tuple[int, int], axis: int) -> Bound:
+    return _part(builder, held(builder, x), places, axis)
 
 
 def _part(builder: BoundBuilder, bound: Bound, places: tuple[int, int], axis: int) -> Bound:

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
+from parity_export.error_bounds.adjoints.pulls import unchanged
+from parity_export.error_bounds.adjoints.steps import ends_at, fits, handed_on, record
 from parity_export.error_bounds.aten_operator import aten
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
@@ -20,9 +22,14 @@ JUMP = 2.07e-9
 def thresholded_softplus(builder: BoundBuilder, node: ir.Node) -> Bound:
     """V = x > 20 ? x : softplus(x): the error bound of softplus(x), and the jump.
 
-    At 20 it jumps by log(1 + e^-20), which is added once: of two compliant x, one may lie on the other side.
+    At 20 it jumps by log(1 + e^-20), which is added once: of two compliant x, one may lie on the other side. In a
+    backward pass it is what v adds of its own; where an evaluation takes x~ its Softplus counts as exact.
     """
-    bound = builder.bound(builder.operand(node, 2))
+    softplus = builder.operand(node, 2)
+    bound = builder.bound(softplus)
+    if fits(builder, node, softplus) and builder.takers[softplus] == 1 and not ends_at(builder, softplus):
+        own = handed_on(builder, softplus) or Bound()
+        record(builder, node, replace(own, constant=own.constant + JUMP / UNIT), [(softplus, unchanged)])
     return replace(bound, constant=bound.constant + JUMP / UNIT)
 
 

@@ -8,7 +8,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from parity_export.error_bounds.adjoints.pulls import scaled
-from parity_export.error_bounds.adjoints.steps import ends_at, fits, handed_on, record
+from parity_export.error_bounds.adjoints.steps import ends_at, fits, handed_on, held, hold, holds_a_map, record
 from parity_export.error_bounds.bound import Bound, Factor, Folding
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
@@ -96,19 +96,20 @@ def _record(
 ) -> None:
     """Record the step: of gamma_(n+m) (|scale| P + |shift|), P a sum of magnitudes, the map before it counts gamma_n P.
 
-    Where the map hands its own error on, the rule makes the whole of that. Where several nodes take its result it is
-    computed as such, and (gamma_(n+m) - gamma_n) |scale| P is more than the roundings of this node.
+    Where z hands the map's own error on, the rule makes the whole of that. Elsewhere that counts by itself, and this
+    node adds (gamma_(n+m) - gamma_n) |scale| P, told by it: also where z is computed as such, whose roundings are less.
     """
     z = builder.operand(node, index)
     if affine.slope is None or not fits(builder, node, z) or ends_at(builder, z):
         return
-    handed, n = handed_on(builder, z), (builder.bound(z).folding or Folding(1, 1.0, 1.0)).roundings
+    y, n = node.outputs[0], (builder.bound(z).folding or Folding(1, 1.0, 1.0)).roundings
+    handed = handed_on(builder, z) if holds_a_map(builder, z) else None
     if handed is None:
-        known = builder.steps[z].own if z in builder.steps else builder.bound(z)
-        total, scale = builder.summed(z, known)
-        alone = growth(n, affine.roundings)  # what is spare is of z, which others take too
+        total, scale = builder.summed(z, held(builder, z))
+        alone = growth(n, affine.roundings)  # what is spare is of the map's result, which others may take too
         rest = builder.number(scale * (alone - 1) / grown * (1 + 4 * U))
         own = rule(Bound(builder.emit("Mul", [builder.shielded(total), rest])))
     else:
         own = rule(Bound(*builder.summed(z, handed)))
     record(builder, node, own, [(z, scaled(builder, z, affine.slope))])
+    hold(builder, y, lambda: rule(Bound(*builder.summed(z, held(builder, z)))), whole=handed is not None)

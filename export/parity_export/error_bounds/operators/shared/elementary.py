@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
+import numpy as np
 import onnx_ir as ir
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from parity_export.error_bounds.adjoints.pulls import Slopes
 from parity_export.error_bounds.adjoints.steps import pass_through, sloping, through
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
-from parity_export.error_bounds.elementary_functions import Elementary, measured_function
+from parity_export.error_bounds.elementary_functions import Elementary, accuracy, measured_function
 from parity_export.error_bounds.norms.passing import elementwise
 from parity_export.error_bounds.operator_rule import ErrorRule
 from parity_export.error_bounds.rounding_model import FLUSHED, UNIT, U
@@ -56,11 +57,25 @@ class Derivative:
 
     Attributes:
         compute: appends it, from the function's node and x, and how far it may be off.
-        curvature: the largest |f''| over all reals, rounded upward.
+        curvature: the largest |f''| over all reals, rounded upward; where f' has kinks, of all between them.
     """
 
     compute: Callable[[BoundBuilder, ir.Node, ir.Value], tuple[ir.Value, ir.Value]]
     curvature: float
+
+
+def _of_an_exponential(builder: BoundBuilder, node: ir.Node, _: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Return the derivative of x, or e^x - 1 below zero, from the result: 1 + f below zero, else 1.
+
+    Below zero |f| < 1, so that f' lies within alpha + beta of f; the sum rounds by at most u.
+    """
+    known = accuracy(node.op_type)
+    below = builder.emit("Min", [node.outputs[0], builder.initializer(np.zeros(1, np.float32))])
+    return builder.emit("Add", [below, builder.number(1.0)]), builder.number(known.alpha + known.beta + 4 * U)
+
+
+EXPONENTIAL = Derivative(_of_an_exponential, 1.0)
+"""Of Elu and Celu: e^x is at most 1 below zero, and f' = 1 on both sides of it."""
 
 
 def of_one_slope(*functions: Elementary, derivatives: Mapping[str, Derivative] = MappingProxyType({})) -> ErrorRule:
@@ -111,6 +126,26 @@ def go_through(
         taken: x, and f'.
         result: the whole error bound.
     """
+    x, _ = taken
+    slopes = slopes_of(builder, node, taken, function.slope)
+
+    def rule(error: ir.Value, factor: float) -> Bound:
+        return evaluated(function, builder.emit("Mul", [error, slopes().reach]), factor * (1 + 8 * U))
+
+    pass_through(builder, node, x, sloping(rule, builder, x, slopes, share(function)), result)
+
+
+def slopes_of(
+    builder: BoundBuilder, node: ir.Node, taken: tuple[ir.Value, Derivative], steepest: float
+) -> Callable[[], Slopes]:
+    """Return what makes the slopes of a function whose derivative is known where x is.
+
+    Args:
+        builder: the graph.
+        node: computes f(x).
+        taken: x, and f'.
+        steepest: the largest |f'| over all reals.
+    """
     x, derivative = taken
 
     @cache
@@ -120,12 +155,9 @@ def go_through(
         bend = builder.emit("Mul", [total, builder.number(2 * derivative.curvature * UNIT * scale * (1 + 16 * U))])
         reach = builder.emit("Add", [builder.magnitude(nominal), builder.emit("Add", [bend, loose])])
         off = builder.emit("Add", [builder.emit("Mul", [bend, builder.number(_ON_THE_WAY)]), loose])
-        return Slopes(nominal, reach, off, function.slope)
+        return Slopes(nominal, reach, off, steepest)
 
-    def rule(error: ir.Value, factor: float) -> Bound:
-        return evaluated(function, builder.emit("Mul", [error, slopes().reach]), factor * (1 + 8 * U))
-
-    pass_through(builder, node, x, sloping(rule, builder, x, slopes, share(function)), result)
+    return slopes
 
 
 def with_local_slope(

@@ -9,7 +9,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from parity_export.error_bounds.adjoints.pulls import Transposed, linear, rounding
-from parity_export.error_bounds.adjoints.steps import fits, record, with_share
+from parity_export.error_bounds.adjoints.steps import fits, hold, record, with_share
 from parity_export.error_bounds.bound import Bound, Folding
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
@@ -226,6 +226,7 @@ def _record(builder: BoundBuilder, node: ir.Node, products: InnerProducts, evalu
     builder.prepaid = max(builder.prepaid, rounding(back.terms) * made.norms[1])
     sizes = tuple(size for size in (x.shape or ())[1:] if isinstance(size, int))
     record(builder, node, own, [(x, linear(builder, Transposed(back.apply, back.terms, *made.norms, sizes)))])
+    hold(builder, node.outputs[0], lambda: own, whole=True)
 
 
 def _before(builder: BoundBuilder, node: ir.Node, products: InnerProducts, n: int) -> Before | None:

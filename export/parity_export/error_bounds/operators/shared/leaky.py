@@ -60,9 +60,31 @@ def between_zero_and_one(builder: BoundBuilder, x: ir.Value, reaches: ir.Value) 
 
     Where e is NaN all of it is 0; there the operand's own error is NaN, or the whole one where the pass ends.
     """
-    total, scale = builder.tensor(x)
-    highest = builder.emit("Mul", [total, builder.number(2 * UNIT * scale * (1 + 8 * U))])
-    stays = builder.emit("Cast", [builder.emit("Greater", [x, highest])], {"to": ir.DataType.FLOAT})
+    stays = builder.emit("Cast", [builder.emit("Greater", [x, builder.absolute(x, 2.0)])], {"to": ir.DataType.FLOAT})
+    return middle(builder, reaches, stays)
+
+
+def middle(builder: BoundBuilder, reaches: ir.Value, stays: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
+    """Return the middle, the largest and half the width of slopes from one to another, which are 0 or 1."""
     half = builder.number(0.5)
-    middle = builder.emit("Mul", [builder.emit("Add", [reaches, stays]), half])
-    return middle, reaches, builder.emit("Mul", [builder.emit("Sub", [reaches, stays]), half])
+    found = builder.emit("Mul", [builder.emit("Add", [reaches, stays]), half])
+    return found, reaches, builder.emit("Mul", [builder.emit("Sub", [reaches, stays]), half])
+
+
+def above(builder: BoundBuilder, first: ir.Value, second: ir.Value, error: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Return 1 where x may be above y, and 1 where it is in every evaluation; 0 elsewhere, and where any is NaN.
+
+    The difference rounds once and keeps its sign: x and y are taken by other nodes as well, so that neither is left
+    out. Flushed to zero it is neither surely above nor surely below.
+
+    Args:
+        builder: the graph.
+        first: x.
+        second: y.
+        error: at least what x and y may both be off by from x' and y', in their own unit, and a few u of that.
+    """
+    apart = builder.emit("Sub", [first, second])
+    may = builder.emit("GreaterOrEqual", [apart, builder.emit("Neg", [error])])
+    surely = builder.emit("Greater", [apart, error])
+    one, other = (builder.emit("Cast", [found], {"to": ir.DataType.FLOAT}) for found in (may, surely))
+    return one, other

@@ -14,7 +14,16 @@ from parity_export.error_bounds.adjoints.places import Part, put_back
 from parity_export.error_bounds.adjoints.pulls import moved as moved_back
 from parity_export.error_bounds.adjoints.pulls import negated
 from parity_export.error_bounds.adjoints.rows import FIRST
-from parity_export.error_bounds.adjoints.steps import ends_at, fits, handed_on, record, record_same
+from parity_export.error_bounds.adjoints.steps import (
+    ends_at,
+    fits,
+    handed_on,
+    held,
+    hold,
+    holds_a_map,
+    record,
+    record_same,
+)
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
@@ -39,8 +48,12 @@ def moved(builder: BoundBuilder, node: ir.Node) -> Bound:
             total = builder.emit(node.op_type, [total, *node.inputs[1:]], dict(node.attributes))
         return replace(part, tensor=total)  # also its folding: a backend may look through what only moves elements
 
-    result = rule(bound)
+    result, x = rule(bound), builder.operand(node)
     _record(builder, node, rule)
+    if bound.folding is not None and builder.backwards:
+        hands_on = node.outputs[0] in builder.steps and x in builder.handed_on
+        whole = hands_on and holds_a_map(builder, x)
+        hold(builder, node.outputs[0], lambda: rule(held(builder, x)), whole=whole)
     if node.op_type in _IN_ORDER:
         return reshaped(builder, node, result)
     return transposed(builder, node, result) if node.op_type == "Transpose" else result
@@ -115,8 +128,7 @@ def _back(builder: BoundBuilder, node: ir.Node) -> Callable[[ir.Value], ir.Value
 
 
 def unchanged(builder: BoundBuilder, node: ir.Node) -> Bound:
-    """V = -x or |x|: exact, and no two values come further apart. A backward pass goes through the first."""
-    if node.op_type == "Neg":
-        record_same(builder, node, builder.operand(node), negated(builder))
+    """V = -x: exact, and no two values come further apart."""
+    record_same(builder, node, builder.operand(node), negated(builder))
     bound = builder.bound(builder.operand(node))
     return Bound(bound.tensor, bound.scale, bound.relative, bound.constant, norm=bound.norm)

@@ -23,6 +23,9 @@ from parity_export.error_bounds.adjoints.steps import (
     ends_at,
     fits,
     handed_on,
+    held,
+    hold,
+    holds_a_map,
     pass_through,
     record,
     same,
@@ -33,7 +36,7 @@ from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.errors import refusal
 from parity_export.error_bounds.norms.passing import added, elementwise
 from parity_export.error_bounds.operators.shared.affine_map import AffineMap, after_linear, grown_by
-from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
+from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma, growth
 
 ROUNDED = 2 * (1 + 2 * U)
 """The factor of |v'| in units of u/2."""
@@ -106,6 +109,9 @@ def _record_sum(
     handed = [(value, own) for value, own in zip(values, owns, strict=True) if own is not None]
     errors = [builder.summed(value, own) for value, own in handed]
     more, share = grown
+    fused = [value for value, end in zip(values, ended, strict=True) if not end and builder.takers[value] == 1]
+    maps = [_of_map(builder, value) for value in fused if not holds_a_map(builder, value)]
+    errors += [builder.summed(values[0], own) for own in maps if own is not None]
     tensors = [*(error for error, _ in errors), *sizes]
     total = reduce(lambda first, second: builder.emit("Add", [first, second]), tensors) if tensors else None
     scale = max((scale for _, scale in errors), default=1.0) * more * (1 + 4 * U)
@@ -114,6 +120,19 @@ def _record_sum(
     record(builder, node, own, [
         (value, sign) for value, sign, end in zip(values, signs, ended, strict=True) if not end
     ])  # fmt: skip
+
+
+def _of_map(builder: BoundBuilder, value: ir.Value) -> Bound | None:
+    """Return what one rounding more makes of a linear map's terms, where a value does not hand on what they add.
+
+    That is at most as much as the map adds of its own; None of a value that comes from no such map.
+    """
+    folding = builder.bound(value).folding
+    if folding is None:
+        return None
+    total, scale = builder.summed(value, held(builder, value))
+    share = builder.number(scale * (growth(folding.roundings, 1) - 1) * (1 + 4 * U))
+    return Bound(builder.emit("Mul", [builder.shielded(total), share]))
 
 
 def _regrouped(builder: BoundBuilder, node: ir.Node) -> ir.Value | None:
@@ -191,7 +210,11 @@ def _add_mask(builder: BoundBuilder, node: ir.Node, x: ir.Value, mask: NDArray[n
         return Bound(error, grown * scale * _ONCE, ROUNDED, 4 * FLUSHED)
 
     result = replace(rule(total, scale), folding=folding)
-    pass_through(builder, node, x, Passing(rule, unchanged, 4 * U), result)
+    whole = builder.backwards and holds_a_map(builder, x)
+    more = None if whole or folding is None else lambda: _of_map(builder, x) or Bound()
+    pass_through(builder, node, x, Passing(rule, unchanged, 4 * U, more), result)
+    if folding is not None and builder.backwards:
+        hold(builder, node.outputs[0], lambda: rule(*builder.summed(x, held(builder, x))), whole=whole)
     return result
 
 
