@@ -24,9 +24,11 @@ from mlflow.pyfunc.scoring_server import predictions_to_json
 
 from parity_runtime import DigestError, InputError, Predictor, UncheckedModelWarning
 from parity_runtime.mlflow import log_model, signature
+from tests.end_to_end.guide import blocks
 from tests.runtime.external_weights import externalize
 
-DATA = Path(__file__).resolve().parents[1] / "data"
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "tests" / "data"
 PARCELS = {"weight": [1.0, None], "city": ["Bern", None], "carrier": [7, None], "fragile": [True, None],
            "sent": ["2024-01-02", None]}  # fmt: skip
 
@@ -46,6 +48,23 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def logged(package: str | Path, **options: Any) -> str:
     with mlflow.start_run():
         return log_model(DATA / package, name=Path(package).name, **options).model_uri
+
+
+@pytest.mark.usefixtures("tracked")
+def test_the_guide_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(DATA / "xor", tmp_path / "packages" / "xor")
+    monkeypatch.chdir(tmp_path)
+    tracking, rows = mlflow.get_tracking_uri(), pd.DataFrame({"x1": [0.0, 1.0], "x2": [1.0, 1.0]})
+    (code,) = [
+        code for language, code, _ in blocks((ROOT / "docs/how-to/mlflow.md").read_text()) if language == "python"
+    ]
+    names: dict[str, Any] = {"rows": rows}
+    shown = code.replace("mlflow.pyfunc.load_model", "answers = mlflow.pyfunc.load_model")
+    try:
+        exec(compile(shown, "mlflow.md", "exec"), names)  # noqa: S102 -- a guide of our own
+    finally:
+        mlflow.set_tracking_uri(tracking)
+    assert names["answers"]["label"].tolist() == [1, 0]
 
 
 @pytest.mark.usefixtures("tracked")
