@@ -164,10 +164,11 @@ def test_nothing_is_replaced_that_was_not_written(tmp_path: Path) -> None:
         deploy_triton([DATA / "rent"], target, PLAIN, TritonOptions(), replace=True)
 
 
-def test_a_package_is_not_taken_for_a_repository(tmp_path: Path) -> None:
+@pytest.mark.parametrize("replace", [True, False])  # nobody is told to say --force where that is refused as well
+def test_a_package_is_not_taken_for_a_repository(tmp_path: Path, replace: bool) -> None:
     package = shutil.copytree(DATA / "rent", tmp_path / "rent")
     with pytest.raises(InputError, match="was not written by parity deploy triton; it is not replaced"):
-        deploy_triton([DATA / "xor"], Path(package), PLAIN, TritonOptions(), replace=True)
+        deploy_triton([DATA / "xor"], Path(package), PLAIN, TritonOptions(), replace=replace)
 
 
 def test_a_damaged_package_leaves_nothing(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from parity_runtime import Predictor
+from parity_runtime.serving.infer_request import RequestTensor
 from parity_runtime.serving.request_error import RequestError
 from parity_runtime.serving.served_model import ServedModel
+from parity_runtime.serving.tensor_data import tensor_array
 from tests.embedding.parcels import FACTS, check_outputs
 from tests.runtime.strange_labels import STEP, shift_labels
 from tests.serving.conftest import DATA, body, tensor
@@ -145,7 +147,7 @@ def test_bad_bodies_are_refused_in_a_line(xor: ServedModel, sent: Any) -> None:
 
 @pytest.mark.parametrize(
     ("cell", "words"),
-    [("NaN", "not JSON"), ("-Infinity", "not JSON"), ("null", "row 2: x2 is missing"), ("1e999", "not JSON|inf")],
+    [("NaN", "not read as JSON"), ("-Infinity", "not read as JSON"), ("null", "row 2: x2 is missing"), ("1e999", "not read as JSON|inf")],
 )
 def test_cells_that_are_no_numbers(xor: ServedModel, cell: str, words: str) -> None:
     with pytest.raises(RequestError, match=words):
@@ -223,6 +225,14 @@ def test_a_null_is_a_missing_cell_of_any_kind(parcels: ServedModel) -> None:
     assert nothing == ask(parcels, row(categories=["", ""], timestamps=[-(2**63)]))
 
 
+def test_a_null_of_a_column_leaves_the_other_cells_as_they_are() -> None:
+    """As float64 the first would be another code."""
+    given = RequestTensor("code", "INT64", (3,), [2**53 + 1, None, -1])
+    assert tensor_array(given, keep_nulls=True).tolist() == [2**53 + 1, None, -1]
+    with pytest.raises(RequestError, match="does not fit INT8"):
+        tensor_array(RequestTensor("code", "INT8", (2,), [300, None]), keep_nulls=True)
+
+
 def test_columns_of_every_kind(parcels: ServedModel) -> None:
     """A date may be text, as in a table; whole numbers are seconds."""
     kinds = {feature.name: feature for feature in parcels.contract.features}
@@ -240,6 +250,12 @@ def test_columns_of_every_kind(parcels: ServedModel) -> None:
         sent = [{"name": other, "shape": [1], "datatype": types[type(cell)], "data": [None if other == name else cell]}
                 for other, cell in given.items()]  # fmt: skip
         assert ask(parcels, body(*sent))["outputs"]
+    seconds, text = (
+        ask(parcels, body(*({"name": name, "shape": [1], "datatype": kind if name == moment else types[type(cell)],
+                             "data": [None if name == moment else cell]} for name, cell in given.items())))["outputs"]
+        for kind in ("INT64", "BYTES")
+    )  # fmt: skip
+    assert seconds == text
 
 
 def test_the_rows_of_parcels_are_answered_as_recorded(parcels: ServedModel) -> None:
@@ -255,14 +271,14 @@ def test_the_rows_of_parcels_are_answered_as_recorded(parcels: ServedModel) -> N
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ({"categories": ["red", 3]}, "'categories' holds a int; it takes BYTES"),
-        ({"categories": ["red", True]}, "'categories' holds a bool"),
+        ({"categories": ["red", 3]}, "'categories' holds a number; it takes BYTES"),
+        ({"categories": ["red", True]}, "'categories' holds a truth value"),
         ({"categories": ["red", "\ud800"]}, "surrogate"),
         ({"categories": ["red"]}, "it takes categories: string"),
-        ({"timestamps": [0.5]}, "'timestamps' holds a float; it takes INT64"),
-        ({"timestamps": ["2020-01-01"]}, "'timestamps' holds a str"),
+        ({"timestamps": [0.5]}, "'timestamps' holds a number; it takes INT64"),
+        ({"timestamps": ["2020-01-01"]}, "'timestamps' holds a text"),
         ({"timestamps": [2**63]}, "does not fit INT64"),
-        ({"timestamps": [True]}, "'timestamps' holds a bool"),
+        ({"timestamps": [True]}, "'timestamps' holds a truth value"),
     ],
 )
 def test_bad_cells_are_refused(parcels: ServedModel, data: dict[str, Any], words: str) -> None:

@@ -3,9 +3,11 @@
 import gzip
 import json
 import re
+import resource
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -59,7 +61,8 @@ def test_an_inference(service: Running, path: str) -> None:
 
 
 @pytest.mark.parametrize(("coding", "content"), [
-    ("gzip", packed(body())), ("deflate", zlib.compress(body())), ("GZIP", packed(body())),
+    ("gzip", packed(body())), ("gzip", packed(body()[:50]) + packed(body()[50:])), ("GZIP", packed(body())),
+    ("deflate", zlib.compress(body())),
     ("deflate", zlib.compress(body())[2:-4]), ("identity", body()),
 ])  # fmt: skip
 def test_compressed_requests(service: Running, coding: str, content: bytes) -> None:
@@ -84,6 +87,7 @@ def test_large_answers_are_compressed_for_clients_that_ask(service: Running, cod
     (400, INFER, {}, b"x"),
     (400, INFER, {}, packed(body())[:-1]),
     (400, INFER, {}, packed(body()) + b"x"),
+    (400, INFER, {}, packed(b"") * 1001),
     (400, INFER, {"content-encoding": "deflate"}, b"x"),
     (415, INFER, {"content-encoding": "br"}, b"x"),
     (415, INFER, {"content-encoding": "gzip, gzip"}, b"x"),
@@ -229,7 +233,7 @@ def test_a_tampered_package_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("packages", "options", "words"), [
     (("xor", "xor_certified"), {}, "are both called xor"),
     (("xor", "rent"), {"digest": "0" * 64}, "digest is of one package"),
-    (("xor",), {"host": "192.0.2.1"}, "choose another port"),
+    (("xor",), {"host": "192.0.2.1"}, "choose another host"),
 ])  # fmt: skip
 def test_what_cannot_be_served_is_an_error(packages: tuple[str, ...], options: dict[str, Any], words: str) -> None:
     folders = [DATA / package for package in packages]
@@ -254,6 +258,39 @@ def test_stops_after_the_last_answer() -> None:
                 answer += piece
         assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"}")
         assert running.process.wait(20) == 0
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="Linux alone changes another process's limits")
+def test_connections_that_the_system_does_not_give_are_said_once() -> None:
+    with serving(DATA / "xor", "--no-access-log") as running:
+        fds = len(list(Path(f"/proc/{running.process.pid}/fd").iterdir()))
+        resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (fds + 3, fds + 3))
+        clients = [socket.create_connection(("127.0.0.1", running.port)) for _ in range(10)]
+        time.sleep(1.5)
+        for client in clients:
+            client.close()
+        assert running.client.post(INFER, content=body()).status_code == 200
+    (told,) = running.told.splitlines()
+    assert "Too many open files; raise ulimit -n" in json.loads(told)["error"]
+
+
+def test_it_runs_without_stdout_and_without_stderr() -> None:
+    for closed in ("stdout", "stderr"):
+        code = f"import sys; sys.{closed} = None; from parity_runtime.cli.main import parity; parity()"
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        command = [sys.executable, "-c", code, "serve", str(DATA / "xor"), "--port", str(port), "--drain", "0"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=unmeasured()) as process:
+            until = time.monotonic() + 60
+            while time.monotonic() < until and process.poll() is None:
+                try:
+                    assert httpx.get(f"http://127.0.0.1:{port}/v2/health/live").status_code == 200
+                    break
+                except httpx.ConnectError:
+                    time.sleep(0.1)
+            process.terminate()
+            told = process.communicate(timeout=20)[1]
+        assert process.returncode == 0 and b"Traceback" not in told, told
 
 
 def test_predictions_of_many_threads_are_each_their_own(service: Running) -> None:

@@ -20,7 +20,9 @@ from parity_runtime.serving.serve_packages import ServeOptions, serve_packages
 @click.option("--threads", default=1, type=click.IntRange(1, 1024), help="Threads within an operator.")
 @click.option("--max-rows", default=Limits().rows, type=click.IntRange(1), help="The largest batch.")
 @click.option("--max-bytes", default=Limits().bytes, type=click.IntRange(1), help="The largest body.")
-@click.option("--drain", default=5.0, type=click.FloatRange(0), help="Seconds from SIGTERM until the socket is closed.")
+@click.option(
+    "--drain", default=5, type=click.IntRange(0, 3600), help="Seconds from SIGTERM until the socket is closed."
+)
 @click.option("--access-log/--no-access-log", default=True, help="A line of JSON on stderr for each answer.")
 @provider_option
 @digest_option
@@ -31,5 +33,6 @@ def serve(packages: tuple[Path, ...], access_log: bool, max_rows: int, max_bytes
     Every file is checked, and the test vectors are replayed, before it listens.
     """
     limits = Limits(rows=max_rows, bytes=max_bytes, held_bytes=max(Limits().held_bytes, 2 * max_bytes))
-    log = open(sys.stderr.fileno(), "wb", buffering=0, closefd=False) if access_log else None  # noqa: SIM115
+    told = access_log and sys.stderr is not None  # it is None where it was closed
+    log = open(sys.stderr.fileno(), "wb", buffering=0, closefd=False) if told else None  # noqa: SIM115
     serve_packages(packages, ServeOptions(**options, limits=limits), echo_line, log)

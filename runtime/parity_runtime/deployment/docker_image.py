@@ -73,7 +73,7 @@ def deploy_docker(
 
 
 def _base(options: DockerOptions) -> str:
-    base = options.base or f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
+    base = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim" if options.base is None else options.base
     if not _IMAGE.fullmatch(base):
         raise InputError(f"{argument('base')} is {shown(base)}, no name of an image; python:3.13-slim is one")
     return base

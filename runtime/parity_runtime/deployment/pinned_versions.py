@@ -13,7 +13,7 @@ from parity_runtime.printable import shown
 from parity_runtime.version import __version__
 
 _NAME = "parity-onnx"
-_FILE = re.compile(r"parity_onnx-[\w.+-]+\.whl")  # pip reads name and version from it
+_FILE = re.compile(rf"parity_onnx-{re.escape(__version__)}-[\w.+-]+\.whl")  # pip reads name and version from it
 _LARGEST_METADATA = 2**20  # bytes
 _REQUIREMENT = re.compile(r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[(?P<extras>[^\]]*)\])?[^;]*(;(?P<marker>.*))?")
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
@@ -29,7 +29,7 @@ def wheel_requirements(path: Path, extras: Iterable[str]) -> list[str]:
     Raises:
         InputError: it is no such wheel.
     """
-    way_out = "make one in a checkout of Parity: python -m build -w"
+    way_out = "make one in a checkout of Parity: pip wheel --no-deps --wheel-dir dist ."
     try:
         with zipfile.ZipFile(path) as archive:
             entry = next(info for info in archive.infolist() if info.filename.endswith(".dist-info/METADATA"))

@@ -121,13 +121,13 @@ def refuse_existing(target: Path, *, replace: bool, check: Check = lambda _: Non
     blocking = next((parent for parent in target.parents if parent.exists() and not parent.is_dir()), None)
     if blocking is not None:
         raise InputError(f"{target} cannot be made: {blocking} is a file")
+    if target.exists() and any(target.iterdir()):
+        check(target)  # first: nobody is told of a way out that ends here
     if target.exists() and not replace:
         raise InputError(
             f"{target} exists; choose another name, or let it be replaced with "
             + argument("replace", True, option="--force")
         )
-    if target.exists() and any(target.iterdir()):
-        check(target)
 
 
 def exchange(first: Path, second: Path) -> None:

@@ -1,11 +1,14 @@
 """Bodies that are compressed: gzip and deflate, never inflated to more than a limit."""
 
 import gzip
+import io
 import zlib
 
 from parity_runtime.serving.request_error import RequestError
 
-_WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+_GZIP = ("gzip", "x-gzip")
+_MEMBER = b"\x1f\x8b\x08"  # begins each; a body may have several, one behind the other (RFC 1952, 2.2)
+_MOST_MEMBERS = 1000  # each costs some microseconds, however small it is
 _LEVEL = 1  # the lowest: a server's processor is dearer than the wire
 SMALLEST = 4096
 """Bytes of an answer from which on it is compressed for clients that ask for it."""
@@ -29,26 +32,40 @@ def inflate(body: bytes, coding: str, limit: int) -> bytes:
     coding = coding.strip().lower()
     if coding in ("", "identity"):
         return body
-    if coding not in _WINDOWS:
+    if coding not in _GZIP and coding != "deflate":
         raise RequestError("the body's Content-Encoding is none of gzip, deflate and identity", 415)
     try:
-        return _inflated(body, _WINDOWS[coding], limit)
-    except zlib.error:
-        if coding != "deflate":
-            raise RequestError(f"the body is not compressed as {coding}") from None
-    try:
-        return _inflated(body, -zlib.MAX_WBITS, limit)  # what some clients mean by deflate: without zlib's header
-    except zlib.error:
-        raise RequestError("the body is not compressed as deflate") from None
-
-
-def _inflated(body: bytes, window: int, limit: int) -> bytes:
-    machine = zlib.decompressobj(window)
-    found = machine.decompress(body, limit + 1)
+        found = _gunzip(body, limit) if coding in _GZIP else _inflated(body, limit)
+    except EOFError:
+        raise RequestError("the compressed body ends too early") from None
+    except (zlib.error, gzip.BadGzipFile):
+        raise RequestError(f"the body, or what stands behind it, is not compressed as {coding}") from None
     if len(found) > limit:
         raise RequestError(f"the body has more than {limit} bytes when it is inflated; send it in parts", 413)
-    if not machine.eof or machine.unused_data:
-        raise RequestError("the compressed body ends too early, or something stands behind it")
+    return found
+
+
+def _gunzip(body: bytes, limit: int) -> bytes:
+    if body.count(_MEMBER) > _MOST_MEMBERS:
+        raise RequestError(f"the body has more than {_MOST_MEMBERS} members of gzip; compress it whole")
+    with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
+        return file.read(limit + 1)
+
+
+def _inflated(body: bytes, limit: int) -> bytes:
+    try:
+        return _deflated(body, zlib.MAX_WBITS, limit)
+    except zlib.error:
+        return _deflated(body, -zlib.MAX_WBITS, limit)  # what some clients mean by deflate: without zlib's header
+
+
+def _deflated(body: bytes, window: int, limit: int) -> bytes:
+    machine = zlib.decompressobj(window)
+    found = machine.decompress(body, limit + 1)
+    if len(found) <= limit and not machine.eof:
+        raise EOFError
+    if machine.unused_data:
+        raise zlib.error("something stands behind it")
     return found
 
 

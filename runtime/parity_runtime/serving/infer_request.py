@@ -1,5 +1,6 @@
 """The body of an inference: its JSON, and what stands behind it in binary, taken apart and not yet converted."""
 
+from collections import Counter
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -17,6 +18,10 @@ MOST_CONTAINERS = 2**17
 """Lists and objects of a body: a parser that makes millions of them stands still for seconds, and everyone with it."""
 _NOT_OFFERED = ("shared_memory_region", "classification")
 """Extensions of Triton's that change what a tensor means: ignored, they would be answered wrongly."""
+
+_JSON_NAMES = {
+    dict: "an object", list: "a list", str: "a text", bool: "a truth value", int: "a number", float: "a number",
+}  # fmt: skip
 
 _ENCODED = ("base64", "pd_json")
 """Of MLServer's codecs: taken as text, such a tensor would be another text."""
@@ -83,7 +88,7 @@ def parse_request(
     try:
         value = orjson.loads(head)
     except ValueError as error:
-        raise RequestError(f"the body is not JSON: {error}") from error
+        raise RequestError(f"the body is not read as JSON: {error}") from error
     if not isinstance(value, dict):
         raise RequestError("the body is no JSON object")
     parameters = _parameters(value, "the request", "")
@@ -113,8 +118,9 @@ def _inputs(value: dict[str, Any], rest: memoryview) -> tuple[RequestTensor, ...
         start = end
     if start != len(rest):
         raise RequestError(f"{len(rest) - start} bytes stand behind the JSON that no input's binary_data_size counts")
-    if len({tensor.name for tensor in tensors}) != len(tensors):
-        raise RequestError("an input is there more than once")
+    for name, count in Counter(tensor.name for tensor in tensors).items():
+        if count > 1:
+            raise RequestError(f"input {shown(name)} is there {count} times")
     return tuple(tensors)
 
 
@@ -129,7 +135,10 @@ def _input(item: Any, rest: memoryview, start: int) -> tuple[RequestTensor, int]
     # Before any product of them is taken: a long list of large sizes would hold up the process for seconds.
     fits = isinstance(shape, list) and len(shape) <= _MOST_DIMENSIONS
     if not fits or not all(type(size) is int and 0 <= size <= _LARGEST_SIZE for size in shape):
-        raise RequestError(f"the shape of input {shown(name)} is no list of sizes")
+        raise RequestError(
+            f"input {shown(name)} has the shape {shown(shape)}; it takes a list of at most {_MOST_DIMENSIONS} sizes, "
+            f"each from 0 to {_LARGEST_SIZE}"
+        )
     size, data = parameters.get("binary_data_size"), item.get("data")
     if size is not None:
         if data is not None:
@@ -162,7 +171,7 @@ def _outputs(value: dict[str, Any], binary: bool) -> dict[str, bool]:
 def _tensors(value: dict[str, Any], key: str) -> list[Any]:
     found = value.get(key)
     if not isinstance(found, list) or not found:
-        raise RequestError(f"{key!r} is no list of tensors")
+        raise RequestError(f"{key!r} is {shown(found)}; it takes a list of at least one tensor")
     if len(found) > _MOST_TENSORS:
         raise RequestError(f"{key!r} lists {len(found)} tensors, more than {_MOST_TENSORS}", 413)
     return found
@@ -170,7 +179,7 @@ def _tensors(value: dict[str, Any], key: str) -> list[Any]:
 
 def _name(item: Any) -> str:
     if not isinstance(item, dict) or not isinstance(item.get("name"), str):
-        raise RequestError("a tensor has no name")
+        raise RequestError(f"{shown(item)} is no tensor: it takes an object with a name")
     name: str = item["name"]
     return name
 
@@ -200,5 +209,14 @@ def _flag(parameters: dict[str, Any], key: str, what: str, default: bool = False
 def _optional(value: dict[str, Any], key: str, kind: type, what: str) -> Any:
     found = value.get(key)
     if found is not None and not isinstance(found, kind):
-        raise RequestError(f"{key!r} of {what} is a {type(found).__name__}, not a {kind.__name__}")
+        raise RequestError(f"{key!r} of {what} is {json_name(type(found))}; it takes {json_name(kind)}")
     return found
+
+
+def json_name(kind: type) -> str:
+    """Return what JSON calls a type of Python.
+
+    >>> json_name(dict), json_name(int)
+    ('an object', 'a number')
+    """
+    return _JSON_NAMES.get(kind, kind.__name__)

@@ -11,6 +11,7 @@ from parity_runtime.errors import InputError
 from parity_runtime.feature import MISSING_CATEGORY, MISSING_TIMESTAMP, Feature
 from parity_runtime.inference.input_validation import Arrays, table_inputs
 from parity_runtime.printable import shown
+from parity_runtime.serving.datatypes import BYTES, NUMPY_DTYPES
 from parity_runtime.serving.infer_request import RequestTensor
 from parity_runtime.serving.request_error import RequestError
 from parity_runtime.serving.tensor_data import tensor_array
@@ -83,12 +84,15 @@ class ModelInputs:
                 f"the column {shown(tensor.name)} has the shape {list(tensor.shape)}; it takes [rows] or [rows, 1]"
             )
         feature = self._columns[tensor.name]
-        missing: str | float | None = missing_cell(feature)
-        if isinstance(tensor.data, list) and tensor.datatype != "BYTES":
-            missing = MISSING_TIMESTAMP if feature.kind == "datetime" else float("nan")
-        column = tensor_array(tensor, missing).reshape(-1)
-        # Seconds since 1970, UTC, as in the input of timestamps; the smallest of them is NaT.
-        return column.astype("datetime64[s]") if feature.kind == "datetime" and column.dtype.kind == "i" else column
+        if feature.kind != "datetime" or tensor.datatype == BYTES:
+            return tensor_array(tensor, keep_nulls=True).reshape(-1)
+        if NUMPY_DTYPES[tensor.datatype].kind not in "iu":
+            raise RequestError(
+                f"the column {shown(tensor.name)} holds timestamps, and comes as {tensor.datatype}; send INT64, "
+                "seconds since 1970 in UTC, or BYTES, dates as text"
+            )
+        # As in the input of timestamps; the smallest of them is NaT.
+        return tensor_array(tensor, MISSING_TIMESTAMP).astype("datetime64[s]").reshape(-1)
 
 
 def missing_cell(feature: Feature) -> "str | int | None":

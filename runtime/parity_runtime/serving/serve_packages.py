@@ -1,5 +1,6 @@
 """Packages, opened, verified and served until a signal comes."""
 
+import errno
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -47,7 +48,7 @@ class ServeOptions:
     allow_operators: tuple[str, ...] = ()
     provider: Provider = "cpu"
     threads: int = 1
-    drain: float = 5.0
+    drain: int = 5
     limits: Limits = field(default_factory=Limits)
 
 
@@ -118,8 +119,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
+        named = "port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "host"
         raise InputError(
-            f"{host}:{port} cannot be listened on: {error.strerror or error}; choose another {argument('port')}"
+            f"{host}:{port} cannot be listened on: {error.strerror or error}; choose another {argument(named)}"
         ) from error
     # Connections inherit it; asyncio sets it for sockets that it made itself alone. Without it the end of an answer of
     # two packets waits for the client's acknowledgement of the first, 40 ms.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from parity_runtime.inference.input_validation import all_finite
 from parity_runtime.printable import shown
 from parity_runtime.serving.datatypes import BYTES, NUMPY_DTYPES
-from parity_runtime.serving.infer_request import RequestTensor
+from parity_runtime.serving.infer_request import RequestTensor, json_name
 from parity_runtime.serving.request_error import RequestError
 
 _NONE = type(None)
@@ -19,7 +19,7 @@ _CELLS: dict[str, set[type]] = {"f": {float, int}, "i": {int}, "u": {int}, "b": 
 _LENGTH = 4  # bytes that say how long a text of the binary extension is, little-endian
 
 
-def tensor_array(tensor: RequestTensor, missing: Any = None) -> NDArray[Any]:
+def tensor_array(tensor: RequestTensor, missing: Any = None, *, keep_nulls: bool = False) -> NDArray[Any]:
     """Return a tensor's data as an array of its shape.
 
     Numbers of JSON are float64 where the datatype is one of floats and one of them does not fit: it is refused later,
@@ -32,6 +32,7 @@ def tensor_array(tensor: RequestTensor, missing: Any = None) -> NDArray[Any]:
         tensor: as a client sent it.
         missing: what stands for a null of JSON; among floats it is NaN. None where there is no such value, and a null
             is refused.
+        keep_nulls: a null that is no float stays None, in an array of objects.
 
     Raises:
         RequestError: the data does not have the shape, or does not fit the datatype.
@@ -39,22 +40,25 @@ def tensor_array(tensor: RequestTensor, missing: Any = None) -> NDArray[Any]:
     if isinstance(tensor.data, memoryview):
         array = _texts(tensor) if tensor.datatype == BYTES else _numbers(tensor)
     else:
-        array = _cells(tensor, _flat(tensor), missing)
+        array = _cells(tensor, _flat(tensor), missing, keep_nulls=keep_nulls)
     return array.reshape(tensor.shape)
 
 
-def _cells(tensor: RequestTensor, flat: list[Any], missing: Any) -> NDArray[Any]:
+def _cells(tensor: RequestTensor, flat: list[Any], missing: Any, *, keep_nulls: bool) -> NDArray[Any]:
     dtype = NUMPY_DTYPES[tensor.datatype]
     floating = dtype.kind == "f"
     found = set(map(type, flat))
     strange = found - _CELLS[dtype.kind] - {_NONE}
-    if strange or (_NONE in found and not floating and missing is None):
-        kind = min(kind.__name__ for kind in strange) if strange else "null"
-        raise RequestError(f"the data of input {shown(tensor.name)} holds a {kind}; it takes {tensor.datatype}")
-    if _NONE in found and not floating:
+    nulls = _NONE in found and not floating
+    if strange or (nulls and missing is None and not keep_nulls):
+        kind = min(map(json_name, strange)) if strange else "null"
+        raise RequestError(f"the data of input {shown(tensor.name)} holds {kind}; it takes {tensor.datatype}")
+    if nulls and not keep_nulls:
         flat = [missing if cell is None else cell for cell in flat]
-        floating = isinstance(missing, float)
     try:
+        if nulls and keep_nulls:
+            np.array([cell for cell in flat if cell is not None], dtype)  # refuses what does not fit
+            return _objects(flat)
         if dtype.char == "f" and _NONE not in found:
             with np.errstate(over="ignore"):
                 single = np.array(flat, dtype)
@@ -119,6 +123,10 @@ def _texts(tensor: RequestTensor) -> NDArray[Any]:
         raise wrong from error
     if end != len(data):
         raise wrong
-    array = np.empty(len(texts), object)
-    array[:] = texts
+    return _objects(texts)
+
+
+def _objects(cells: list[Any]) -> NDArray[Any]:
+    array = np.empty(len(cells), object)
+    array[:] = cells
     return array
