@@ -147,7 +147,12 @@ def test_bad_bodies_are_refused_in_a_line(xor: ServedModel, sent: Any) -> None:
 
 @pytest.mark.parametrize(
     ("cell", "words"),
-    [("NaN", "not read as JSON"), ("-Infinity", "not read as JSON"), ("null", "row 2: x2 is missing"), ("1e999", "not read as JSON|inf")],
+    [
+        ("NaN", "not read as JSON"),
+        ("-Infinity", "not read as JSON"),
+        ("null", "row 2: x2 is missing"),
+        ("1e999", "not read as JSON|inf"),
+    ],
 )
 def test_cells_that_are_no_numbers(xor: ServedModel, cell: str, words: str) -> None:
     with pytest.raises(RequestError, match=words):

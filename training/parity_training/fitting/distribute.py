@@ -33,7 +33,7 @@ def distribute(
     """
     _refuse(training.model, settings, group)
     validate = training.validate
-    taken = {item.name: getattr(training, item.name) for item in fields(TrainingLoop)}
+    taken = {item.name: getattr(training, item.name) for item in fields(TrainingLoop) if item.init}
     taken["loader"] = SharedLoader(training.loader, group, weights)
     if validate is not None:
         taken["validate"] = lambda: group.told(validate())
