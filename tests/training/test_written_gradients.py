@@ -68,8 +68,8 @@ def by_autograd(network: nn.Module, objective: Objective, inputs: list[Tensor], 
 def written(network: nn.Module, objective: Objective, inputs: list[Tensor], targets: Tensor) -> list[Tensor]:
     gradients = WrittenGradients.of(network, objective)
     assert gradients
-    loss = gradients(inputs, targets)
-    return [loss, *(parameter.grad for parameter in network.parameters())]  # type: ignore[list-item]
+    loss, found = gradients(inputs, targets)
+    return [loss, *found]
 
 
 def same(network: nn.Module, objective: Objective, inputs: list[Tensor], targets: Tensor) -> bool:
@@ -131,9 +131,8 @@ def check_by_differences(network: nn.Module, objective: Objective, outputs: int)
 
     class Loss(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, *parameters: Tensor) -> Tensor:
-            loss = gradients([inputs], targets if targets.dtype == torch.int64 else targets.double())
-            ctx.found = [parameter.grad.clone() for parameter in parameters]
+        def forward(ctx: Any, *_: Tensor) -> Tensor:
+            loss, ctx.found = gradients([inputs], targets if targets.dtype == torch.int64 else targets.double())
             return loss
 
         @staticmethod

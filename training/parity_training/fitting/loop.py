@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from parity_runtime import InputError
 from parity_training.data.batches import BatchLoader
 from parity_training.fitting.objectives import LossFunction, Objective
-from parity_training.fitting.optimizers import step_of
+from parity_training.fitting.optimizers import plain_descent
 from parity_training.fitting.stop_signals import StopRequest
 from parity_training.fitting.written_gradients import WrittenGradients
 
@@ -144,15 +144,19 @@ class TrainingLoop:
         progress.loss_sum = progress.loss_sum.to(device)
         self.loader.sampler.set_epoch(progress.epoch, progress.step * self.loader.batch_size)
         self._written = self.gradients
-        step = self.optimizer.step if self._written is None else step_of(self.optimizer)
+        descend = None if self._written is None or self.clip_norm is not None else plain_descent(self.optimizer)
         for batch in self.loader:
             # Step 0: the batch goes to the device where the model lies.
+            loss: Any
             *inputs, targets = (tensor.to(device) for tensor in batch)
-            if self.repeats:  # such as LBFGS, which asks for the loss several times a step
-                loss: Any = self.optimizer.step(lambda: self._loss_and_gradients(parameters, inputs, targets))  # noqa: B023
+            if self._written is not None and descend is not None:  # steps 1 to 5 without autograd and bookkeeping
+                loss, gradients = self._written(inputs, targets)
+                descend(gradients)
+            elif self.repeats:  # such as LBFGS, which asks for the loss several times a step
+                loss = self.optimizer.step(lambda: self._loss_and_gradients(parameters, inputs, targets))  # noqa: B023
             else:
                 loss = self._loss_and_gradients(parameters, inputs, targets)
-                step()  # Step 5: the parameters go against their gradients.
+                self.optimizer.step()  # Step 5: the parameters go against their gradients.
             progress.loss_sum.add_(
                 loss.detach(), alpha=self._rows_until(progress.step + 1) - self._rows_until(progress.step)
             )
@@ -166,7 +170,9 @@ class TrainingLoop:
 
     def _loss_and_gradients(self, parameters: list[nn.Parameter], inputs: list[Tensor], targets: Tensor) -> Any:
         if self._written is not None:  # Steps 1 to 4 without autograd.
-            loss: Any = self._written(inputs, targets)
+            loss, gradients = self._written(inputs, targets)
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = gradient
         else:
             for parameter in parameters:  # Step 1: no gradients. optimizer.zero_grad() takes a sixth of a small step.
                 parameter.grad = None

@@ -71,22 +71,20 @@ def make_scheduler(optimizer: Optimizer, settings: TrainSettings) -> Any:
         ) from error
 
 
-def step_of(optimizer: Optimizer) -> Callable[[], object]:
-    """Return what moves the parameters against their gradients until the learning rate changes.
+def plain_descent(optimizer: Optimizer) -> Callable[[list[Tensor]], None] | None:
+    """Return what moves all parameters against their gradients until the learning rate changes, in one operator.
 
-    Of plain gradient descent that is one operator, where nobody counts or watches its steps; each parameter needs a
-    gradient then.
+    None where an optimizer does more than that, or somebody counts or watches its steps.
     """
     groups = optimizer.param_groups
     watched = optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks
     own_step: Any = getattr(optimizer.step, "__func__", None)  # a scheduler puts a counter in its place
     if type(optimizer) is not SGD or len(groups) > 1 or watched or own_step is not SGD.step:
-        return optimizer.step
+        return None
     if any(groups[0][name] for name in _MORE_THAN_DESCENT) or not isinstance(groups[0]["lr"], float):
-        return optimizer.step
-    parameters, rate = groups[0]["params"], groups[0]["lr"]
-    values = [parameter.detach() for parameter in parameters]
-    return lambda: torch._foreach_add_(values, [parameter.grad for parameter in parameters], alpha=-rate)
+        return None
+    values, rate = [parameter.detach() for parameter in groups[0]["params"]], groups[0]["lr"]
+    return lambda gradients: torch._foreach_add_(values, gradients, alpha=-rate)
 
 
 def _is_class(value: object, *bases: type) -> bool:

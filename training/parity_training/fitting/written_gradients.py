@@ -55,12 +55,11 @@ class WrittenGradients:
 
     >>> import torch
     >>> from torch import nn
-    >>> from parity_training.fitting.derivatives import DERIVATIVES
-    from parity_training.fitting.objectives import Objective
+    >>> from parity_training.fitting.objectives import Objective
     >>> network = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
     >>> gradients = WrittenGradients.of(network, Objective("BCEWithLogitsLoss"))
-    >>> loss = gradients([torch.zeros(8, 2)], torch.ones(8))
-    >>> [tuple(parameter.grad.shape) for parameter in network.parameters()]
+    >>> loss, found = gradients([torch.zeros(8, 2)], torch.ones(8))
+    >>> [tuple(gradient.shape) for gradient in found]
     [(4, 2), (4,), (1, 4), (1,)]
 
     Args:
@@ -89,8 +88,8 @@ class WrittenGradients:
     def __str__(self) -> str:
         return f"written out, of {', '.join(type(layer).__name__ for layer in self.layers)}"
 
-    def __call__(self, inputs: Sequence[Tensor], targets: Tensor) -> Tensor:
-        """Set the gradient of every parameter; return the mean loss of the batch, float32, a scalar.
+    def __call__(self, inputs: Sequence[Tensor], targets: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the mean loss of a batch, float32, a scalar, and its gradient by each of the network's parameters.
 
         Args:
             inputs: what the network takes, ``[batch, ...]``.
@@ -100,9 +99,11 @@ class WrittenGradients:
         for step in self._steps:
             values.append(step.forward(values[-1]))
         loss, gradient = self._loss(values[-1], targets)
+        found: list[Tensor] = []  # from the last to the first
         for place in range(len(self._steps) - 1, -1, -1):
-            gradient = self._steps[place].backward(gradient, values[place], values[place + 1])
-        return loss
+            gradient = self._steps[place].backward(gradient, values[place], values[place + 1], found)
+        found.reverse()
+        return loss, found
 
 
 def _itself(value: Tensor) -> Tensor:
@@ -111,16 +112,16 @@ def _itself(value: Tensor) -> Tensor:
 
 class _Linear:
     def __init__(self, layer: nn.Linear, *, first: bool) -> None:
-        self._layer, self._first = layer, first
+        self._first = first
         self._weight, self._bias = layer.weight.detach(), None if layer.bias is None else layer.bias.detach()
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.linear(x, self._weight, self._bias)
 
-    def backward(self, gradient: Tensor, x: Tensor, _: Tensor) -> Tensor:
-        self._layer.weight.grad = gradient.t().mm(x)
+    def backward(self, gradient: Tensor, x: Tensor, _: Tensor, found: list[Tensor]) -> Tensor:
         if self._bias is not None:
-            self._layer.bias.grad = gradient.sum(0)
+            found.append(gradient.sum(0))
+        found.append(gradient.t().mm(x))
         return gradient if self._first else gradient.mm(self._weight)  # nobody asks for that of the inputs
 
 
@@ -128,4 +129,7 @@ class _Activation:
     def __init__(self, layer: nn.Module) -> None:
         derivative, names = DERIVATIVES[type(layer)]
         self.forward = layer.forward
-        self.backward = derivative(*(getattr(layer, name) for name in names))
+        self._derivative = derivative(*(getattr(layer, name) for name in names))
+
+    def backward(self, gradient: Tensor, x: Tensor, y: Tensor, _: list[Tensor]) -> Tensor:
+        return self._derivative(gradient, x, y)
