@@ -12,14 +12,11 @@ import pytest
 
 from parity_runtime import InputError, Predictor
 from parity_runtime.ray import Scorer, predict
-from tests.end_to_end.guide import blocks
 
 pyarrow = pytest.importorskip("pyarrow")
-parquet = pytest.importorskip("pyarrow.parquet")
 ray = pytest.importorskip("ray", reason="the extra [ray] is not installed")
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT / "tests" / "data"
+DATA = Path(__file__).resolve().parents[1] / "data"
 XOR = DATA / "xor"
 ROWS = 3000
 
@@ -120,18 +117,6 @@ def test_a_package_that_is_replaced_fails_the_job(tmp_path: Path) -> None:
     shutil.copytree(DATA / "species", tmp_path / "p")
     with pytest.raises(Exception, match="on the worker"):
         rows_of(answers)
-
-
-@pytest.mark.usefixtures("ray_cluster")
-def test_the_guide_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(XOR, tmp_path / "packages" / "xor")
-    parquet.write_table(points(), tmp_path / "points.parquet")
-    monkeypatch.chdir(tmp_path)
-    (code,) = [code for language, code, _ in blocks((ROOT / "docs/how-to/ray.md").read_text()) if language == "python"]
-    here = code.replace('parquet("', f'parquet("{tmp_path}/')  # Ray's workers have other folders
-    exec(compile(here, "ray.md", "exec"), {})  # noqa: S102 -- a guide of our own
-    answers = parquet.read_table(tmp_path / "answers").sort_by("id").combine_chunks()
-    assert answers == Scorer(XOR)(points()).select(["id", "label"]).combine_chunks()
 
 
 def test_what_is_wrong_with_a_package_is_said_before_anything_runs(tmp_path: Path) -> None:
