@@ -69,6 +69,7 @@ def written(network: nn.Module, objective: Objective, inputs: list[Tensor], targ
     gradients = WrittenGradients.of(network, objective)
     assert gradients
     loss, found = gradients(inputs, targets)
+    assert not any(one.requires_grad for one in (loss, *found))  # else each step would hold the one before
     return [loss, *found]
 
 
@@ -190,6 +191,7 @@ def tied() -> nn.Module:
         nn.Sequential(nn.Conv1d(1, 1, 1)),
         nn.Sequential(nn.Tanh()),
         nn.Sequential(nn.Linear(2, 1).double()),
+        nn.Sequential(nn.Linear(2, 3), nn.SiLU(inplace=True), nn.Linear(3, 1)),
         nn.Sequential(weight_norm(nn.Linear(2, 1))),
         MLP(2, 1, batch_norm=True),
         tied(),

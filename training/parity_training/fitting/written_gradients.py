@@ -30,9 +30,10 @@ def loss_gradient(objective: Objective, device: torch.device) -> LossGradient:
     loss_function = objective.loss_function(device)
 
     def by_autograd(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        leaf = outputs.detach().requires_grad_()  # the outputs go on into derivatives, which autograd must not follow
         with torch.enable_grad():
-            loss = loss_function(outputs.requires_grad_(), targets)
-        return loss.detach(), torch.autograd.grad(loss, outputs)[0]
+            loss = loss_function(leaf, targets)
+        return loss.detach(), torch.autograd.grad(loss, leaf)[0]
 
     return by_autograd
 

@@ -17,8 +17,9 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 def linear_stack(network: nn.Module, others: Collection[type[nn.Module]]) -> list[nn.Module] | None:
     """Return the Linear layers and activations of a stack, in their order; None where a network is anything else.
 
-    Subclasses, hooks, frozen or shared parameters, and types beside float32 make it something else. Of a `TableNetwork`
-    it is the body and what stands behind it, where what stands before it learns nothing.
+    Subclasses, hooks, frozen or shared parameters, types beside float32, and layers that overwrite what they take
+    (derivatives need it) make it something else. Of a `TableNetwork` it is the body and what stands behind it, where
+    what stands before it learns nothing.
 
     >>> from parity_training import MLP
     >>> linear_stack(MLP(2, 1, hidden=[4], activation="Tanh"), [nn.Tanh])
@@ -54,7 +55,8 @@ def _layers(network: nn.Module) -> Iterator[nn.Module]:
 
 
 def _is_plain(module: nn.Module) -> bool:
-    return "forward" not in vars(module) and not any(getattr(module, hooks) for hooks in _HOOKS)
+    overwrites = "forward" in vars(module) or getattr(module, "inplace", False)
+    return not overwrites and not any(getattr(module, hooks) for hooks in _HOOKS)
 
 
 def _learns(parameter: Tensor) -> bool:
