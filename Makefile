@@ -15,10 +15,10 @@ PACKAGE ?= packages/xor
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo train plots export verify predict evaluate test lowest mlflow clients triton soak bench lint format typecheck dist lock clean
+.PHONY: help install demo train plots export verify predict evaluate test lowest mlflow clients triton soak bench bench-compare instructions lint format typecheck dist lock clean
 
 help:  ## Say what each target does.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(READY)  ## Make .venv with everything that training, export, runtime and tests need.
 
@@ -126,6 +126,12 @@ soak: $(READY) $(LOWEST)/.ready $(LOWEST_ALL)/.ready $(MLFLOW)/.ready $(CLIENTS)
 bench: $(READY)  ## Measure everything beside what others do (45 minutes), and write docs/benchmarks.md.
 	@$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable ".[bench]"
 	@$(BIN)/python benchmarks/report.py
+
+bench-compare: $(READY)  ## Say which figures left their quartiles since the commit before them, or since BASE=COMMIT; NAMES="predictor scoring" are some.
+	@$(BIN)/python benchmarks/compare.py $(NAMES) $(if $(BASE),--base $(BASE))
+
+instructions: $(READY)  ## Count the instructions of the hot paths under valgrind, and fail where they are 5 % more than what is kept.
+	@$(BIN)/python benchmarks/instructions.py --check
 
 lint: $(READY)  ## Check style, and that imports point one way.
 	@$(BIN)/ruff check .
