@@ -27,8 +27,24 @@ SUBJECTS = {
     "parts_on_workers": "Clusters: folders in parts",
     "certified": "Proof",
     "instructions": "Instructions of the hot paths",
+    "cuda": "CUDA",
 }
 Figures = dict[str, Any]
+
+_SCRIPTS = {"cuda": "on_cuda"}
+"""Scripts that are not called as their subject: torch imports a package ``cuda``, which beside a script is another."""
+
+_UNMEASURED = {
+    "cuda": """No GPU was at hand: nothing is measured. On a machine with one, whose `python3` has torch,
+onnxruntime-gpu, pytest, hypothesis and what the extras `[train]` and `[export]` need, this runs the tests of CUDA and
+writes the figures here:
+
+<!-- not run: it needs a GPU -->
+```sh
+make cuda CUDA_PYTHON=python3
+```
+"""
+}
 
 _UNITS = ("ratio", "mb", "instructions")
 
@@ -40,11 +56,20 @@ def page(known: dict[str, Figures]) -> str:
     common = max(places, key=places.count) if places else ""
     parts.append(f"Measured on {common}.\n")
     for name, title in SUBJECTS.items():
-        if name in known:
+        if name not in known:
+            parts += (
+                [f"## {title}\n\n`python {script(name)}`\n", f"{_UNMEASURED[name]}\n"] if name in _UNMEASURED else []
+            )
+        else:
             place = _place(known[name])
-            parts.append(f"## {title}\n\n`python benchmarks/{name}.py`{'' if place == common else f', on {place}'}\n")
+            parts.append(f"## {title}\n\n`python {script(name)}`{'' if place == common else f', on {place}'}\n")
             parts += tables(known[name]["figures"])
     return "\n".join(parts)
+
+
+def script(name: str) -> str:
+    """Return the script that measures a subject, from the root."""
+    return f"benchmarks/{_SCRIPTS.get(name, name)}.py"
 
 
 def _place(found: Figures) -> str:

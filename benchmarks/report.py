@@ -14,13 +14,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pages
-import pictures
 from common import ROOT, clean_environment
 
 RESULTS = ROOT / "benchmarks" / "results"
 LIBRARIES = (
     "numpy",
     "onnxruntime",
+    "onnxruntime-gpu",
     "torch",
     "transformers",
     "onnx",
@@ -44,7 +44,7 @@ def main() -> None:
     measured = commit()
     for name in [] if arguments.render else arguments.only.split(","):
         print(f"measuring {name}", file=sys.stderr)
-        command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py")]
+        command = [sys.executable, str(ROOT / pages.script(name))]
         found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=clean_environment()).stdout
         if not found:
             continue
@@ -53,7 +53,12 @@ def main() -> None:
     files = {name: RESULTS / f"{name}.json" for name in pages.SUBJECTS}
     known = {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
     (ROOT / "docs" / "benchmarks.md").write_text(pages.page(known), encoding="utf-8")
-    pictures.draw(known, ROOT / "docs" / "images")
+    try:
+        import pictures
+    except ModuleNotFoundError as error:  # where there is a GPU there may be no matplotlib
+        print(f"docs/benchmarks.md has the figures, its pictures have not: {error}", file=sys.stderr)
+    else:
+        pictures.draw(known, ROOT / "docs" / "images")
 
 
 def commit() -> str:
