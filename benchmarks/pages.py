@@ -56,14 +56,12 @@ def page(known: dict[str, Figures]) -> str:
     common = max(places, key=places.count) if places else ""
     parts.append(f"Measured on {common}.\n")
     for name, title in SUBJECTS.items():
-        if name not in known:
-            parts += (
-                [f"## {title}\n\n`python {script(name)}`\n", f"{_UNMEASURED[name]}\n"] if name in _UNMEASURED else []
-            )
-        else:
+        if name in known:
             place = _place(known[name])
             parts.append(f"## {title}\n\n`python {script(name)}`{'' if place == common else f', on {place}'}\n")
             parts += tables(known[name]["figures"])
+        elif name in _UNMEASURED:
+            parts.append(f"## {title}\n\n`python {script(name)}`\n\n{_UNMEASURED[name]}")
     return "\n".join(parts)
 
 

@@ -1,5 +1,6 @@
 """On a CUDA device: packages answer as on the CPU, and their test vectors hold there."""
 
+import gc
 import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -82,6 +83,17 @@ def test_work_that_fills_a_tensor_is_waited_for() -> None:
             found = predictor.run_on_device({"features": rows})["probabilities"].numpy()
         expected = predictor.predict_proba(np.full((100_000, 2), value, np.float32))
         np.testing.assert_array_equal(found, expected)
+
+
+def test_outputs_outlive_the_predictor() -> None:
+    torch = pytest.importorskip("torch")
+    rows = torch.rand(1000, 2, device="cuda")
+    with Predictor(DATA / "xor", provider="cuda") as predictor:
+        expected = predictor.predict_proba(rows.cpu().numpy())
+        probabilities = torch.from_dlpack(predictor.run_on_device({"features": rows})["probabilities"])
+    del predictor, rows
+    gc.collect()
+    np.testing.assert_array_equal(probabilities.cpu().numpy(), expected)
 
 
 def test_a_tensor_in_memory_is_refused() -> None:

@@ -1,5 +1,6 @@
 """Tensors that lie where the model runs are taken without a copy, and checked as arrays are."""
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,16 @@ def test_memory_is_shared_with_the_caller() -> None:
     second = predictor.run_on_device({"features": points})["probabilities"].numpy()
     assert (first != second).any()
     np.testing.assert_array_equal(second, predictor.predict_proba(points))
+
+
+@needs_dlpack
+def test_outputs_outlive_the_predictor() -> None:
+    with Predictor(DATA / "xor") as predictor:
+        expected = predictor.predict_proba(POINTS)
+        probabilities = np.from_dlpack(predictor.run_on_device({"features": POINTS.copy()})["probabilities"])
+    del predictor
+    gc.collect()
+    np.testing.assert_array_equal(probabilities, expected)
 
 
 @needs_dlpack
