@@ -319,6 +319,7 @@ class Predictor(FittedEstimator):
     def run_on_device(self, inputs: Mapping[str, SupportsDLPack], *, check: bool = True) -> dict[str, Any]:
         """Return what `run` does, of tensors that lie where the model runs, on the device and without copying them.
 
+        >>> import numpy as np
         >>> from parity_runtime import Predictor
         >>> points = np.ones((2, 2), np.float32)
         >>> found = Predictor("tests/data/xor").run_on_device({"features": points})
