@@ -14,6 +14,7 @@ from parity_runtime.arguments import argument, either
 from parity_runtime.feature import ColumnKind
 from parity_runtime.tables.cell_values import plain_number
 from parity_runtime.tables.chunk import Chunk, Refusal, Refused, shown
+from parity_runtime.tables.line_blocks import count_newlines, line_ends
 from parity_runtime.tables.plain_numbers import Layout, plain_numbers, regular
 from parity_runtime.tables.plain_texts import plain_texts
 
@@ -42,22 +43,31 @@ class CsvChunk(Chunk):
 
     Args:
         header: of the file.
-        records: the rows' bytes, UTF-8, without line ends.
+        rows: the rows' bytes, UTF-8, without line ends and none of them empty: of each row, or as one block with a
+            newline between each.
         first_row: the number of the first in the file.
         cells: the rows' cells where they are known; None where no cell is quoted, and they are read when needed.
     """
 
     def __init__(
-        self, header: CsvHeader, records: list[bytes], first_row: int = 1, cells: list[list[str]] | None = None
+        self, header: CsvHeader, rows: bytes | list[bytes], first_row: int = 1, cells: list[list[str]] | None = None
     ) -> None:
-        self.header, self.records, self.first_row = header, records, first_row
+        self.header, self._rows, self.first_row = header, rows, first_row
         self.where, self.columns = header.where, header.columns
         self.quoted = cells is not None
         if cells is not None:
             self.cells = cells
+        self._length = len(rows) if isinstance(rows, list) else count_newlines(rows) + bool(rows)
 
     def __len__(self) -> int:
-        return len(self.records)
+        return self._length
+
+    @cached_property
+    def records(self) -> list[bytes]:
+        """The bytes of each row."""
+        if isinstance(self._rows, list):
+            return self._rows
+        return self._rows.split(b"\n") if self._rows else []
 
     @cached_property
     def cells(self) -> list[list[str]]:
@@ -67,13 +77,20 @@ class CsvChunk(Chunk):
     @cached_property
     def block(self) -> bytes:
         """The rows' bytes, a newline between each."""
-        return b"\n".join(self.records)
+        return b"\n".join(self._rows) if isinstance(self._rows, list) else self._rows
+
+    @property
+    def ends(self) -> NDArray[np.integer]:
+        """Where each row ends in the block, before the newline."""
+        if isinstance(self._rows, list):  # newlines stand within quoted cells as well
+            return np.cumsum([len(row) + 1 for row in self._rows]) - 1
+        return np.append(line_ends(self._rows), len(self._rows))
 
     @cached_property
     def malformed(self) -> Refused:
         """The rows that have more or fewer cells than the header."""
         width = len(self.columns)
-        if not self.quoted and self.records and regular(self.block, width, self.header.delimiter):
+        if not self.quoted and self._length and regular(self.block, width, self.header.delimiter):
             return {}
         return {
             row: Refusal(f"{len(cells)} cells, but the header names {width} columns")
@@ -116,7 +133,9 @@ class CsvChunk(Chunk):
         """Return columns as pyarrow's arrays of text; None where the rows have to be split."""
         if self.quoted or "cells" in self.__dict__ or self.malformed:
             return None
-        return plain_texts(self.records, indices, Layout(len(self.columns), self.header.delimiter, self.values))
+        return plain_texts(
+            self.block, len(self), indices, Layout(len(self.columns), self.header.delimiter, self.values)
+        )
 
     def _cells(self, name: str) -> list[str]:
         index, malformed = self.index(name), self.malformed
@@ -141,9 +160,9 @@ class CsvChunk(Chunk):
 
     def _read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
         indices = [self.index(name) for name in names]
-        if not self.quoted and self.records and self.values.is_plain:
+        if not self.quoted and self._length and self.values.is_plain:
             layout = Layout(len(self.columns), self.header.delimiter, self.values)
-            matrix = plain_numbers(self.records, indices, layout)
+            matrix = plain_numbers(self.block, len(self), indices, layout)
             if matrix is not None:
                 return matrix, self._check(matrix, names, indices)
         return self._read_cells(names, indices)
