@@ -9,7 +9,7 @@ from parity_runtime.scoring.formula_injection import neutralize_formulas
 from parity_runtime.scoring.prediction_columns import PredictionColumn
 from parity_runtime.scoring.score_chunk import Scored
 from parity_runtime.scoring.writer import Layout, Text, Writer
-from parity_runtime.tables.arrow_lines import Choices, Floats, Part, arrow_lines, worth_joining
+from parity_runtime.tables.arrow_lines import Choices, Column, Floats, arrow_lines, worth_joining
 from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.csv_chunk import CsvChunk
 from parity_runtime.tables.csv_file import csv_line
@@ -43,34 +43,33 @@ class CsvWriter(Writer[list[Text]]):
 
     def encode(self, scored: Scored) -> list[Text]:
         """Return the rows' lines."""
-        chunk, parts = scored.chunk, self._parts(scored)
+        chunk = scored.chunk
         if not len(chunk):
             return []
-        if self._keeps(chunk) and not scored.unpredicted.any() and self._decimal == "." \
-                and worth_joining(chunk.block, len(chunk), parts):  # fmt: skip
+        columns = [self._column(answer) for answer in self.layout.chosen(scored.predictions)]
+        if self._keeps(chunk) and not scored.unpredicted.any() and self._is_joined(chunk, columns):
             # The newline behind a row is the one that stands before the next row in the block.
-            behind = [*parts, self._newline.removesuffix(b"\n")]
-            return [arrow_lines(chunk.block, chunk.ends, behind), b"\n"]
-        return [interleaved(self._records(scored), self._endings(scored, parts))]
+            return [arrow_lines(chunk.block, chunk.ends, columns, self._delimiter.encode()), b"\n"]
+        return [interleaved(self._records(scored), self._endings(scored, columns))]
+
+    def _is_joined(self, chunk: CsvChunk, columns: list[Column]) -> bool:
+        """Whether pyarrow puts the lines together, which end as the block's, and writes no decimal commas."""
+        plain = self._newline == b"\n" and self._decimal == "."
+        return plain and worth_joining(chunk.block, len(chunk), columns)
 
     def write(self, piece: list[Text]) -> None:
         """Write encoded rows."""
         self.file.writelines(piece)
 
-    def _parts(self, scored: Scored) -> list[Part]:
-        """Return what stands behind the rows of the table."""
-        predictions = self.layout.chosen(scored.predictions)
+    def _endings(self, scored: Scored, columns: list[Column]) -> list[bytes]:
         between = self._delimiter.encode()
-        parts = [part for answer in predictions for part in (between, self._column(answer))]
-        return parts if self.layout.table else parts[1:]
-
-    def _endings(self, scored: Scored, parts: list[Part]) -> list[bytes]:
-        endings = joined([*map(self._cells, parts), self._newline], len(scored.chunk))
-        nothing = b"".join(part for part in parts if isinstance(part, bytes))
-        if len(parts) + len(self.layout.table) == 1:
-            nothing = b'""'  # an empty line would be no row
+        before = [between] * len(columns)
+        if columns and not self.layout.table:
+            before[0] = b""
+        parts = [part for cut, column in zip(before, columns, strict=True) for part in (cut, self._cells(column))]
+        endings = joined([*parts, self._newline], len(scored.chunk))
         for row in np.flatnonzero(scored.unpredicted):
-            endings[row] = nothing + self._newline
+            endings[row] = (b"".join(before) if len(before) + len(self.layout.table) > 1 else b'""') + self._newline
         return endings
 
     def _records(self, scored: Scored) -> list[bytes]:
@@ -85,17 +84,15 @@ class CsvWriter(Writer[list[Text]]):
         """Whether the rows are written as they stand in the file."""
         return isinstance(chunk, CsvChunk) and self.layout.table == chunk.columns and not self._safe
 
-    def _column(self, answer: PredictionColumn) -> Floats | Choices:
+    def _column(self, answer: PredictionColumn) -> Column:
         if answer.values.dtype == np.float32:
             return Floats(answer.values)
         texts = [self._line([str(label)]) for label in answer.classes or ("false", "true")]
         return Choices(answer.values.astype(np.intp), texts)
 
-    def _cells(self, part: Part) -> Cells | bytes:
-        if isinstance(part, bytes):
-            return part
-        cells = part.cells()
-        if self._decimal == "." or isinstance(part, Choices):
+    def _cells(self, column: Column) -> Cells:
+        cells = column.cells()
+        if self._decimal == "." or isinstance(column, Choices):
             return cells
         cells = np.where(cells == ord("."), np.uint8(ord(self._decimal)), cells)
         if self._decimal != self._delimiter:

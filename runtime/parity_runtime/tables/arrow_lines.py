@@ -13,6 +13,7 @@ from parity_runtime.tables.plain_numbers import LARGEST, worth_pyarrow
 _WIDEST = 32  # bytes; no number's text is as long
 _SMALLEST = np.float32(1e-4)  # above it, and up to where all float32 are integers, the two spellings are the same
 _INTEGERS = np.float32(2**23)
+_FEW = 64  # rows
 
 
 class Floats(NamedTuple):
@@ -36,17 +37,18 @@ class Floats(NamedTuple):
         pyarrow writes ``1`` for ``1.0`` and has exponents where Python has none: those numbers `float_text` spells.
         """
         import pyarrow  # noqa: PLC0415 -- of the [tables] extra
-        from pyarrow import compute  # noqa: PLC0415
 
-        found = arrow_array(self.values).cast(pyarrow.string()).cast(pyarrow.binary())
+        texts = arrow_array(self.values).cast(pyarrow.string()).view(pyarrow.binary())
         with np.errstate(invalid="ignore"):  # a signaling NaN
             size = np.abs(self.values)
             alike = (size > _SMALLEST) & (size < _INTEGERS) & (self.values != np.rint(self.values))
         others = np.flatnonzero(~alike)
-        if not len(others):
-            return found
+        if len(others) <= _FEW:
+            return _replaced_few(texts, others, [self.spell(value).encode() for value in self.values[others]])
+        from pyarrow import compute  # noqa: PLC0415
+
         spelled = joined([float32_cells(self.values[others], self.spell)], len(others))
-        return compute.replace_with_mask(found, arrow_array(~alike), arrow_texts(spelled, pyarrow.binary()))
+        return compute.replace_with_mask(texts, arrow_array(~alike), arrow_texts(spelled, pyarrow.binary()))
 
 
 class Choices(NamedTuple):
@@ -71,8 +73,11 @@ class Choices(NamedTuple):
         return arrow_texts(self.choices, pyarrow.binary()).take(arrow_array(self.indices.astype(np.int64)))
 
 
-Part = bytes | Floats | Choices
-"""What stands in every row of a column: the same bytes, or the row's own text."""
+Column = Floats | Choices
+"""Texts of which each row has its own."""
+
+Part = bytes | Column
+"""What stands in every row: the same bytes, or the row's own text."""
 
 
 def worth_joining(block: bytes, rows: int, parts: Sequence[Part]) -> bool:
@@ -80,13 +85,14 @@ def worth_joining(block: bytes, rows: int, parts: Sequence[Part]) -> bool:
     return worth_pyarrow(rows) and len(block) + rows * sum(map(_width, parts)) < LARGEST
 
 
-def arrow_lines(block: bytes, ends: NDArray[np.integer], parts: Sequence[Part]) -> memoryview:
+def arrow_lines(block: bytes, ends: NDArray[np.integer], parts: Sequence[Part], between: bytes = b"") -> memoryview:
     """Return the pieces of a block, each with its row's parts behind it, as one text.
 
     Args:
         block: of text.
         ends: where each piece ends, and the next one begins, ``[rows]``; the last at the block's end.
         parts: what stands behind a piece.
+        between: what stands before each part.
     """
     import pyarrow  # noqa: PLC0415
     from pyarrow import compute  # noqa: PLC0415
@@ -95,7 +101,7 @@ def arrow_lines(block: bytes, ends: NDArray[np.integer], parts: Sequence[Part]) 
     buffers = [None, pyarrow.py_buffer(bounds), pyarrow.py_buffer(block)]
     pieces = pyarrow.Array.from_buffers(pyarrow.binary(), len(ends), buffers)
     columns = [pyarrow.scalar(part, pyarrow.binary()) if isinstance(part, bytes) else part.texts() for part in parts]
-    lines = compute.binary_join_element_wise(pieces, *columns, pyarrow.scalar(b"", pyarrow.binary()))
+    lines = compute.binary_join_element_wise(pieces, *columns, pyarrow.scalar(between, pyarrow.binary()))
     _, offsets, data = lines.buffers()
     return memoryview(data)[: int(np.frombuffer(offsets, np.int32)[len(ends)])]
 
@@ -104,3 +110,15 @@ def _width(part: Part) -> int:
     if isinstance(part, Choices):
         return max(map(len, part.choices))
     return _WIDEST if isinstance(part, Floats) else len(part)
+
+
+def _replaced_few(texts: Any, rows: NDArray[np.intp], others: list[bytes]) -> Any:
+    """Return texts with others in some rows: whole runs are copied between them."""
+    import pyarrow  # noqa: PLC0415
+
+    pieces, start = [], 0
+    spelled = arrow_texts(others, pyarrow.binary())
+    for place, row in enumerate(rows.tolist()):
+        pieces += [texts.slice(start, row - start), spelled.slice(place, 1)]
+        start = row + 1
+    return pyarrow.concat_arrays([*pieces, texts.slice(start)])

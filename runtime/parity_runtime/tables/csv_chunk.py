@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from parity_runtime.arguments import argument, either
 from parity_runtime.feature import ColumnKind
 from parity_runtime.tables.cell_values import plain_number
-from parity_runtime.tables.chunk import Chunk, Refusal, Refused, shown
-from parity_runtime.tables.line_blocks import count_newlines, line_ends
+from parity_runtime.tables.chunk import Refusal, Refused, shown
 from parity_runtime.tables.plain_numbers import Layout, plain_numbers, regular
 from parity_runtime.tables.plain_texts import plain_texts
+from parity_runtime.tables.text_chunk import TextChunk
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,12 @@ class CsvHeader:
     newline: bytes = b"\n"
 
 
-class CsvChunk(Chunk):
+class CsvChunk(TextChunk):
     """Some rows of a CSV file.
 
     Args:
         header: of the file.
-        rows: the rows' bytes, UTF-8, without line ends and none of them empty: of each row, or as one block with a
-            newline between each.
+        rows: as in `TextChunk`.
         first_row: the number of the first in the file.
         cells: the rows' cells where they are known; None where no cell is quoted, and they are read when needed.
     """
@@ -52,22 +51,12 @@ class CsvChunk(Chunk):
     def __init__(
         self, header: CsvHeader, rows: bytes | list[bytes], first_row: int = 1, cells: list[list[str]] | None = None
     ) -> None:
-        self.header, self._rows, self.first_row = header, rows, first_row
+        super().__init__(rows)
+        self.header, self.first_row = header, first_row
         self.where, self.columns = header.where, header.columns
         self.quoted = cells is not None
         if cells is not None:
             self.cells = cells
-        self._length = len(rows) if isinstance(rows, list) else count_newlines(rows) + bool(rows)
-
-    def __len__(self) -> int:
-        return self._length
-
-    @cached_property
-    def records(self) -> list[bytes]:
-        """The bytes of each row."""
-        if isinstance(self._rows, list):
-            return self._rows
-        return self._rows.split(b"\n") if self._rows else []
 
     @cached_property
     def cells(self) -> list[list[str]]:
@@ -75,22 +64,10 @@ class CsvChunk(Chunk):
         return [record.decode().split(self.header.delimiter) for record in self.records]
 
     @cached_property
-    def block(self) -> bytes:
-        """The rows' bytes, a newline between each."""
-        return b"\n".join(self._rows) if isinstance(self._rows, list) else self._rows
-
-    @property
-    def ends(self) -> NDArray[np.integer]:
-        """Where each row ends in the block, before the newline."""
-        if isinstance(self._rows, list):  # newlines stand within quoted cells as well
-            return np.cumsum([len(row) + 1 for row in self._rows]) - 1
-        return np.append(line_ends(self._rows), len(self._rows))
-
-    @cached_property
     def malformed(self) -> Refused:
         """The rows that have more or fewer cells than the header."""
         width = len(self.columns)
-        if not self.quoted and self._length and regular(self.block, width, self.header.delimiter):
+        if not self.quoted and len(self) and regular(self.block, width, self.header.delimiter):
             return {}
         return {
             row: Refusal(f"{len(cells)} cells, but the header names {width} columns")
@@ -160,7 +137,7 @@ class CsvChunk(Chunk):
 
     def _read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
         indices = [self.index(name) for name in names]
-        if not self.quoted and self._length and self.values.is_plain:
+        if not self.quoted and len(self) and self.values.is_plain:
             layout = Layout(len(self.columns), self.header.delimiter, self.values)
             matrix = plain_numbers(self.block, len(self), indices, layout)
             if matrix is not None:
@@ -174,6 +151,8 @@ class CsvChunk(Chunk):
     def _check(self, matrix: NDArray[np.float64], names: Sequence[str], indices: list[int]) -> Refused:
         """Return the rows with a NaN that is no missing cell: the fast readers spell it in more ways than we do."""
         unknown = np.isnan(matrix)
+        if not unknown.any():
+            return {}
         odd = np.zeros(len(self), np.bool_)
         for row in np.flatnonzero(unknown.any(axis=1)):
             cells = self.records[row].decode().split(self.header.delimiter)
