@@ -21,7 +21,7 @@ class Floats(NamedTuple):
 
     Attributes:
         values: float32 ``[rows]``.
-        spell: writes NaN, infinities and what takes an exponent.
+        spell: writes a number, where numpy and pyarrow do not: NaN, say, or what takes an exponent.
     """
 
     values: NDArray[np.float32]
