@@ -1,6 +1,7 @@
 """numpy's arrays as pyarrow's, and back, over the same memory.
 
-pyarrow's own ``array`` and ``to_numpy`` import pandas where that is installed, which takes longer than a million rows.
+pyarrow's own ``array``, ``scalar`` and ``to_numpy`` import pandas where that is installed, which takes as long as the
+work on some hundred thousand rows.
 """
 
 from collections.abc import Sequence

@@ -100,10 +100,17 @@ def arrow_lines(block: bytes, ends: NDArray[np.integer], parts: Sequence[Part], 
     bounds = np.concatenate([[0], ends]).astype(np.int32)
     buffers = [None, pyarrow.py_buffer(bounds), pyarrow.py_buffer(block)]
     pieces = pyarrow.Array.from_buffers(pyarrow.binary(), len(ends), buffers)
-    columns = [pyarrow.scalar(part, pyarrow.binary()) if isinstance(part, bytes) else part.texts() for part in parts]
-    lines = compute.binary_join_element_wise(pieces, *columns, pyarrow.scalar(between, pyarrow.binary()))
+    columns = [_scalar(part) if isinstance(part, bytes) else part.texts() for part in parts]
+    lines = compute.binary_join_element_wise(pieces, *columns, _scalar(between))
     _, offsets, data = lines.buffers()
     return memoryview(data)[: int(np.frombuffer(offsets, np.int32)[len(ends)])]
+
+
+def _scalar(text: bytes) -> Any:
+    """Return a ``pyarrow.BinaryScalar``; pyarrow's own ``scalar`` would import pandas."""
+    import pyarrow  # noqa: PLC0415
+
+    return arrow_texts([text], pyarrow.binary())[0]
 
 
 def _width(part: Part) -> int:
