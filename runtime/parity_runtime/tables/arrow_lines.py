@@ -38,7 +38,7 @@ class Floats(NamedTuple):
         """
         import pyarrow  # noqa: PLC0415 -- of the [tables] extra
 
-        texts = arrow_array(self.values).cast(pyarrow.string()).view(pyarrow.binary())
+        texts = arrow_array(self.values).cast(pyarrow.string()).cast(pyarrow.binary())
         with np.errstate(invalid="ignore"):  # a signaling NaN
             size = np.abs(self.values)
             alike = (size > _SMALLEST) & (size < _INTEGERS) & (self.values != np.rint(self.values))

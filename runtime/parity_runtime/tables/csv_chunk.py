@@ -110,9 +110,8 @@ class CsvChunk(TextChunk):
         """Return columns as pyarrow's arrays of text; None where the rows have to be split."""
         if self.quoted or "cells" in self.__dict__ or self.malformed:
             return None
-        return plain_texts(
-            self.block, len(self), indices, Layout(len(self.columns), self.header.delimiter, self.values)
-        )
+        layout = Layout(len(self.columns), self.header.delimiter, self.values)
+        return plain_texts(self.block, len(self), indices, layout)
 
     def _cells(self, name: str) -> list[str]:
         index, malformed = self.index(name), self.malformed
