@@ -83,7 +83,8 @@ def parse_request(
         RequestError: the body is not what the protocol says.
     """
     head, rest = _split(body, header_length)
-    if body.count(b"[", 0, len(head)) + body.count(b"{", 0, len(head)) > most_containers:
+    # A body has no more of them than bytes.
+    if len(head) > most_containers and sum(body.count(one, 0, len(head)) for one in (b"[", b"{")) > most_containers:
         raise RequestError(f"the JSON holds more than {most_containers} lists and objects; send data flat", 413)
     try:
         value = orjson.loads(head)
