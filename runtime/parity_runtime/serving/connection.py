@@ -43,6 +43,8 @@ class Connection(HttpToolsProtocol):
 
     _timer: asyncio.TimerHandle | None = None  # until a head has arrived; of a refused client, until it is closed
     _stalled: asyncio.TimerHandle | None = None
+    _idle: asyncio.TimerHandle | None = None  # after an answer at once, until the next request must have begun
+    _idle_since = 0.0
     _in_head = _in_body = False
     _began = 0  # requests, among the bytes that are being read
     _head_and_framing = _body = 0  # bytes of the request so far
@@ -61,6 +63,8 @@ class Connection(HttpToolsProtocol):
         """Forget the timers."""
         self._expect_nothing()
         self._cancel_stalled()
+        if self._idle is not None:
+            self._idle.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -194,14 +198,29 @@ class Connection(HttpToolsProtocol):
         self.transport.write(answer.encoded(self.server_state.default_headers, closes=not keeps))
         if not keeps:
             self.transport.close()
-        self.on_response_complete()
+            self._see_it_read()
+        self.server_state.total_requests += 1
+        self._idle_since = self.loop.time()
+        if self._idle is None:
+            self._idle = self.loop.call_later(self.timeout_keep_alive, self._close_idle)
+
+    def _close_idle(self) -> None:
+        """Close a connection on which nothing more came; a timer for each answer would cost more than it is worth."""
+        self._idle = None
+        if self._in_head or self._in_body or self._waits() or self.timeout_keep_alive_task:
+            return
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._idle = self.loop.call_later(left, self._close_idle)
+        elif self._refused is None:
+            self.timeout_keep_alive_handler()
 
     def _waits(self) -> bool:
         """Whether a request waits for its answer."""
         return self.cycle is not None and not self.cycle.response_complete
 
     def _is_idle(self) -> bool:
-        return not (self._in_body or self._waits() or self.timeout_keep_alive_task)
+        return not (self._in_body or self._waits() or self._idle or self.timeout_keep_alive_task)
 
     def _expect_head(self) -> None:
         if self._timer is None and not self.transport.is_closing():

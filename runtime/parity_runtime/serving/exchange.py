@@ -3,8 +3,8 @@
 import asyncio
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +15,7 @@ from parity_runtime.serving.limits import Limits
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
 KEY = "parity.exchange"
+_BYTES, _MANY = 16, 256  # of an identity of ours; the system is asked for many at a time
 
 
 @dataclass(slots=True)
@@ -106,7 +107,7 @@ class Exchanges:
             return None
         exchange.status, exchange.received, exchange.sent = answer.status, len(body), len(answer.body)
         self._told(exchange)
-        return replace(answer, headers=[*answer.headers, *exchange.repeated()], closes=self.draining)
+        return Answer(answer.status, answer.headers + exchange.repeated(), answer.body, self.draining)
 
     async def _send(self, wire: "_Wire", message: Message) -> None:
         exchange = wire.exchange
@@ -163,11 +164,20 @@ def _exchange(scope: Scope) -> Exchange:
     return Exchange(scope, headers, _identity(headers), _trace(headers))
 
 
+def _identities() -> Iterator[str]:
+    while True:
+        drawn = os.urandom(_BYTES * _MANY).hex()
+        yield from (drawn[start : start + 2 * _BYTES] for start in range(0, len(drawn), 2 * _BYTES))
+
+
+_NEW = _identities()
+
+
 def _identity(headers: dict[bytes, bytes]) -> str:
-    given = headers.get(b"x-request-id", b"")
-    return given.decode() if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+    given = headers.get(b"x-request-id")
+    return given.decode() if given and _REQUEST_ID.fullmatch(given) else next(_NEW)
 
 
 def _trace(headers: dict[bytes, bytes]) -> str:
-    given = headers.get(b"traceparent", b"")
-    return given.decode() if _TRACEPARENT.fullmatch(given) else ""
+    given = headers.get(b"traceparent")
+    return given.decode() if given and _TRACEPARENT.fullmatch(given) else ""

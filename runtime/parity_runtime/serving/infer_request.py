@@ -119,7 +119,8 @@ def _inputs(value: dict[str, Any], rest: memoryview) -> tuple[RequestTensor, ...
         start = end
     if start != len(rest):
         raise RequestError(f"{len(rest) - start} bytes stand behind the JSON that no input's binary_data_size counts")
-    for name, count in Counter(tensor.name for tensor in tensors).items():
+    counts = Counter(tensor.name for tensor in tensors) if len(tensors) > 1 else {}
+    for name, count in counts.items():
         if count > 1:
             raise RequestError(f"input {shown(name)} is there {count} times")
     return tuple(tensors)

@@ -24,15 +24,17 @@ def check_head(url: bytes, headers: Headers, version: str, limits: Limits) -> No
     Raises:
         RequestError: says why.
     """
-    if len(url) + sum(len(name) + len(value) + _OVERHEAD for name, value in headers) > limits.head_bytes:
-        raise RequestError(f"the head has more than {limits.head_bytes} bytes", 431)
-    hosts = codings = 0
+    size, hosts, codings = len(url), 0, 0
     for name, value in headers:
-        hosts += name == b"host"
-        if name == b"transfer-encoding":
+        size += len(name) + len(value) + _OVERHEAD
+        if name == b"host":
+            hosts += 1
+        elif name == b"transfer-encoding":
             codings += 1
             if codings > 1 or value.lower() != b"chunked" or version == "1.0":
                 raise RequestError("the only Transfer-Encoding that is read here is chunked, of HTTP/1.1")
+    if size > limits.head_bytes:
+        raise RequestError(f"the head has more than {limits.head_bytes} bytes", 431)
     if hosts > 1 or (hosts == 0 and version == "1.1"):
         raise RequestError(f"the head names {hosts} hosts; HTTP/1.1 wants one Host")
 
