@@ -44,6 +44,13 @@ def test_answers_come_in_the_order_of_their_requests(port: int) -> None:
     assert b"no request of HTTP/1.1" in found
 
 
+def test_a_body_that_breaks_off_is_refused_after_the_answers_before_it(port: int) -> None:
+    for broken in (b"1\r\nx", b"10000\r\n" + b" " * 65536):  # the second stops the reading for a while
+        found = talk(port, post(body()) * 3 + CHUNKED + broken + b"\r\nno chunk")
+        assert statuses(found) == [200, 200, 200, 400], found
+    assert statuses(talk(port, CHUNKED + b"1\r\nx", b"\r\nno chunk", pause=0.1)) == [400]
+
+
 def test_no_more_requests_wait_on_one_connection_than_the_limit_says(port: int) -> None:
     found = statuses(talk(port, b"GET /v2 HTTP/1.1\r\nHost: a\r\n\r\n" * 1000))
     assert found == [200] * 21 + [400]

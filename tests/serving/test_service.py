@@ -6,6 +6,7 @@ import re
 import resource
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -163,6 +164,19 @@ def test_what_is_no_http_is_refused_in_the_protocols_form(service: Running, requ
     answer = raw(service, request_)
     assert answer.startswith(b"HTTP/1.1 400 Bad Request")
     assert list(json.loads(answer.partition(b"\r\n\r\n")[2])) == ["error"]
+
+
+def test_clients_that_go_away_leave_no_traceback() -> None:
+    """`serving` looks at every line that the service tells."""
+    slow = head(f"Content-Length: {len(packed(body()))}", "Content-Encoding: gzip") + packed(body())
+    with serving(DATA / "xor") as running:
+        for request in (slow, slow + b"no http\r\n\r\n", b"no http\r\n\r\n", slow * 3 + slow[:-5], head() + b"{"):
+            for number in range(40):
+                with socket.create_connection(("127.0.0.1", running.port)) as connection:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+                    connection.sendall(request)
+                    time.sleep(5e-5 * number)
+        assert running.client.post(INFER, content=body()).status_code == 200
 
 
 def test_curl_at_its_defaults(service: Running) -> None:

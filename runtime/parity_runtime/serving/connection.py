@@ -1,6 +1,7 @@
 """A connection of uvicorn's that answers small requests at once, and bounds what a client may cost it."""
 
 import asyncio
+from contextlib import suppress
 from typing import Protocol
 
 import httptools
@@ -77,15 +78,15 @@ class Connection(HttpToolsProtocol):
         self._began, self._answered, before = 0, False, self._body
         try:
             self._feed(data)
+            self._hand_over()  # what has not come whole
         except httptools.HttpParserError as error:
-            self._refuse(self._refused or _reason(error))
+            self._refuse(_reason(error))
             return
         if self._began <= known:  # else how much of it belongs to the last is not known, and is little
             self._head_and_framing += len(data) - (self._body - before if not self._began else self._body)
         if self._head_and_framing > self.limits.head_bytes + _FRAMES_A_BYTE * self._body:
             self._refuse(self._too_long())
             return
-        self._hand_over()
         if self._in_head or self._is_idle():
             self._expect_head()
 
@@ -105,7 +106,7 @@ class Connection(HttpToolsProtocol):
         """Check the head, and begin to answer."""
         self._in_head = False
         self._expect_nothing()
-        if self.parser.get_method() == b"CONNECT":
+        if self.parser.get_method() == b"CONNECT" or self.transport.is_closing():
             raise _NO_HTTP
         if self.parser.should_upgrade():
             return  # it is read once more, without that wish
@@ -113,11 +114,11 @@ class Connection(HttpToolsProtocol):
         if len(self.pipeline) >= self.limits.waiting:
             raise RequestError(f"more than {self.limits.waiting} requests wait here for their answers")
         self.url = origin_form(self.url)
-        self._in_body = True
         if self._may_be_answered_at_once():
             self._held = b""
         else:
             super().on_headers_complete()
+        self._in_body = True
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
@@ -142,9 +143,10 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Go on with what waits, or close."""
+        was_last = not self.pipeline
         super().on_response_complete()
         self._see_it_read()
-        if self._refused is not None and self.cycle.response_complete:
+        if self._refused is not None and was_last:
             self._tell(self._refused)
 
     def timeout_keep_alive_handler(self) -> None:
@@ -249,8 +251,7 @@ class Connection(HttpToolsProtocol):
         self._expect_nothing()
         if self._in_body and self._waits():  # its own application waits for its body
             if self.pipeline:
-                self.pipeline.popleft()
-                self.cycle.response_complete = True
+                self.pipeline.popleft()  # it has not begun
                 return
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -267,7 +268,9 @@ class Connection(HttpToolsProtocol):
             return
         self._told = True
         self.transport.write(refusal(error).encoded(self.server_state.default_headers, closes=True))
-        self.transport.write_eof()
+        with suppress(OSError):  # the client is gone
+            self.transport.write_eof()
+        self.flow.resume_reading()
         self._unset_keepalive_if_required()
         self._timer = self.loop.call_later(self.limits.dropped_seconds, self.transport.abort)
 
