@@ -21,6 +21,7 @@ SMALL = 2**13
 
 _QUICK = 1e-3  # seconds
 _MOST_OBJECTS = 64  # of a larger one; each tensor is one, and is looked at for some microseconds
+_AROUND = 2**9  # bytes, or commas, around the cells of a few tensors
 _STEP = 4  # times as many rows, until they take too long
 _DAY = 86400.0  # seconds
 _TEXT = b"\x01\0\0\x000"  # "0" of the binary extension, behind its length
@@ -44,7 +45,9 @@ class QuickBodies:
         named = {size for spec in contract.inputs for size in spec.shape if isinstance(size, str)}
         # Where a row has a length of its own, its bytes say nothing of the time.
         most = min(max_rows, LARGEST // max(1, cells)) if named == {batch_name(contract)} else 0
-        self._cells, self._bytes = (cells * self._rows(most, binary=binary) for binary in (False, True))
+        rows = [self._rows(most, binary=binary) for binary in (False, True)]
+        # Where every batch is quick, what stands around its cells counts for nothing.
+        self._cells, self._bytes = (cells * count + (_AROUND if 0 < count == most else 0) for count in rows)
 
     def has(self, body: bytes, *, binary: bool) -> bool:
         """Whether a body is quick: a cell has a byte at least, and in JSON a comma behind it."""
