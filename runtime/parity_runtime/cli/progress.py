@@ -91,5 +91,5 @@ def _size(table: TableFile) -> int | None:
 def chunk_bytes(chunk: Any) -> int:
     """Return the bytes that rows take in their file; 0 where that is unknown."""
     if isinstance(chunk, CsvChunk | JsonChunk):
-        return sum(map(len, chunk.records)) + len(chunk)
+        return len(chunk.block) + 1
     return chunk.array.nbytes if isinstance(chunk, ArrayChunk) else 0
