@@ -116,7 +116,7 @@ class Predictor(FittedEstimator):
         self._names = [spec.name for spec in self.contract.outputs]
         # Of numbers alone: other rows are looked at cell by cell.
         self._bound_dtype = None if is_encoded(self.contract) else self.contract.inputs[0].numpy_dtype
-        self._ready = ReadyInputs(self.contract)
+        self._ready = ReadyInputs(self.contract, model.widest_row)
         self._unknown = UnknownCategories(self.contract)
         self._executor: Executor | None = None
         self._of_logits = False
