@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,12 +26,15 @@ from parity_runtime.cli.table_options import (
     table_options,
 )
 from parity_runtime.errors import InputError
+from parity_runtime.files.paths import refuse_unwritable, resolved
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.scoring.chunk_observer import ChunkObserver
 from parity_runtime.scoring.prediction_columns import check_gives_columns
 from parity_runtime.scoring.score_table import ScoringJob, chunk_size
 from parity_runtime.tables.find_tables import in_parts
-from parity_runtime.tables.table_file import TableFile
+
+if TYPE_CHECKING:
+    from parity_runtime.tables.table_file import TableFile
 
 
 @click.command()
@@ -148,7 +151,7 @@ def _predictor(package: Path, options: dict[str, Any]) -> Predictor:
     return predictor
 
 
-def _explain_row(predictor: Predictor, table: TableFile, number: int) -> None:
+def _explain_row(predictor: Predictor, table: "TableFile", number: int) -> None:
     from parity_runtime.drift.explain_row import explain_row  # noqa: PLC0415 -- not where nobody asks for it
 
     show_row(explain_row(predictor, table.chunks(chunk_size(predictor.contract, None)), number))
@@ -178,9 +181,6 @@ def _output(name: str | None, package: Path, table: str | None) -> Path | None:
     """
     if name is not None and name not in ("-", "/dev/stdout"):
         out = Path(name)
-        # half of this command's start where it is not needed
-        from parity_runtime.files.paths import refuse_unwritable, resolved  # noqa: PLC0415
-
         target = resolved(out)
         if resolved(package) in (target, *target.parents):
             raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another")

@@ -73,19 +73,26 @@ class BufferPool:
             return None
         return self._copied(buffers, free)
 
-    def accepts(self, rows: NDArray[Any], outputs: Arrays) -> bool:
-        """Whether all are small, and not of ever other shapes."""
-        small = max(array.nbytes for array in (rows, *outputs.values())) <= _MOST_BYTES
-        return small and (len(self._free) < _MOST_SHAPES or (_output_names(outputs), rows.shape) in self._free)
+    def comes_again(self, rows: NDArray[Any], outputs: Arrays) -> bool:
+        """Whether rows of this shape came before; for the first time `run` would take several times as long.
+
+        Never of large arrays, nor of ever other shapes.
+        """
+        key = _output_names(outputs), rows.shape
+        if key in self._free:
+            return True
+        if len(self._free) < _MOST_SHAPES and max(array.nbytes for array in (rows, *outputs.values())) <= _MOST_BYTES:
+            self._free[key] = []
+        return False
 
     def run(self, rows: NDArray[Any], outputs: Arrays) -> list[NDArray[Any]]:
         """Return outputs, and keep the buffers for the next run of this shape.
 
         Args:
-            rows: checked, of the input's dtype.
+            rows: checked, of the input's dtype and of a shape that `comes_again`.
             outputs: by the outputs' names arrays of their shapes and dtypes, which new buffers keep.
         """
-        free = self._free.setdefault((_output_names(outputs), rows.shape), [])
+        free = self._free[_output_names(outputs), rows.shape]
         try:
             buffers = free.pop()
         except IndexError:

@@ -72,7 +72,7 @@ class Executor:
         if self._pool is not None and self._allocatable.issuperset(names):
             (rows,) = arrays.values()
             outputs = {name: self._allocate(name, sizes) for name in names}
-            if len(names) <= _MOST_BOUND and self._pool.accepts(rows, outputs):
+            if len(names) <= _MOST_BOUND and self._pool.comes_again(rows, outputs):
                 return self._pool.run(rows, outputs)
             tile = self._tile(sizes)
             if self._contract.row_independent and len(rows) > tile:

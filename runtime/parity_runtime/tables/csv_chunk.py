@@ -59,6 +59,11 @@ class CsvChunk(Chunk):
     def __len__(self) -> int:
         return len(self.records)
 
+    @property
+    def file_bytes(self) -> int:
+        """The bytes of the rows in their file."""
+        return sum(map(len, self.records)) + len(self)
+
     @cached_property
     def cells(self) -> list[list[str]]:
         """The cells of each row."""

@@ -37,6 +37,11 @@ class JsonChunk(Chunk):
     def __len__(self) -> int:
         return len(self.records)
 
+    @property
+    def file_bytes(self) -> int:
+        """The bytes of the rows in their file."""
+        return sum(map(len, self.records)) + len(self)
+
     @cached_property
     def _parsed(self) -> tuple[list[dict[str, Any]], Refused]:
         objects: list[dict[str, Any]] = []
