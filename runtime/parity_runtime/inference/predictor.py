@@ -112,6 +112,7 @@ class Predictor(FittedEstimator):
         self._decision = self.contract.decision
         beside = LOGITS if self.contract.task == "language_model" else PROBABILITIES
         self._decided = None if self._decision is None else (self._decision, beside)
+        self._no_probabilities = _no_probabilities(self.contract)
         self._names = [spec.name for spec in self.contract.outputs]
         # Of numbers alone: other rows are looked at cell by cell.
         self._bound_dtype = None if is_encoded(self.contract) else self.contract.inputs[0].numpy_dtype
@@ -207,10 +208,8 @@ class Predictor(FittedEstimator):
         Raises:
             InputError: the rows do not fit the contract, or the model gives no probabilities.
         """
-        if self._decided is None:
-            raise InputError(f"{self.contract.name} is no classifier (its task is {self.contract.task})")
-        if self.contract.task == "language_model":
-            raise InputError(f"{self.contract.name} gives no probabilities over its vocabulary; run() gives its logits")
+        if self._no_probabilities is not None:
+            raise InputError(self._no_probabilities)
         probabilities: NDArray[np.float32] = self._run(PROBABILITIES, rows)
         return probabilities
 
@@ -353,7 +352,7 @@ class Predictor(FittedEstimator):
         """Return one output as an array, several as a list."""
         executor = self._executor or self._running()
         # A few rows of the right dtype, of a shape that was run before: the buffers are there.
-        if type(rows) is np.ndarray and self._bound_dtype is not None and rows.dtype == self._bound_dtype:
+        if type(rows) is np.ndarray and rows.dtype is self._bound_dtype:  # another object of it goes the longer way
             output = executor.run_cached(names, rows)
             if output is not None:
                 return output
@@ -365,3 +364,12 @@ class Predictor(FittedEstimator):
         """In a forked child: give up the parent's session, which must not be destroyed here, and return it."""
         executor, self._executor, self._lock = self._executor, None, Lock()
         return executor
+
+
+def _no_probabilities(contract: ModelContract) -> str | None:
+    """Return why a model gives no probabilities; None where it does."""
+    if contract.decision is None:
+        return f"{contract.name} is no classifier (its task is {contract.task})"
+    if contract.task == "language_model":
+        return f"{contract.name} gives no probabilities over its vocabulary; run() gives its logits"
+    return None

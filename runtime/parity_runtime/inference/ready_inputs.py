@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from parity_runtime.contract import ModelContract, batch_name, is_encoded
+from parity_runtime.contract import ModelContract, batch_name
 from parity_runtime.inference.checked_arrays import all_finite
 
-_FEW = 16  # numbers, which Python sums up sooner than numpy looks at them
+FEW = 16
+"""Numbers which Python sums up sooner than numpy looks at them."""
+
 _MOST_CELLS = 2**9  # of an array; beyond, looking at each in the general way costs nothing beside the work
 
 
@@ -17,17 +19,18 @@ class ReadyInputs:
     """Tells inputs that the graph takes as they are, in a microsecond for one row.
 
     Args:
-        contract: of the model; of one without text and timestamps no inputs are told (they have bound buffers).
+        contract: of the model; of one that takes anything but rows of a fixed width no inputs are told.
     """
 
     def __init__(self, contract: ModelContract) -> None:
         batch = batch_name(contract)
-        tables = [spec for spec in contract.inputs if len(spec.shape) == 2 and spec.shape[0] == batch]
+        tables = [(spec, spec.shape[1]) for spec in contract.inputs if len(spec.shape) == 2 and spec.shape[0] == batch]
         takes_missing = all(
             one.missing == "impute" for one in contract.features if one.is_text or one.kind == "datetime"
         )
-        whole = is_encoded(contract) and takes_missing and len(tables) == len(contract.inputs)
-        self._checks = [_Check(spec.name, spec.numpy_dtype, int(spec.shape[1])) for spec in tables if whole]
+        whole = takes_missing and not contract.dimensions and len(tables) == len(contract.inputs)
+        checks = [_Check(spec.name, spec.numpy_dtype, width) for spec, width in tables if isinstance(width, int)]
+        self._checks = checks if whole and len(checks) == len(tables) else []
         self._count = len(self._checks) or None
 
     def accept(self, inputs: Mapping[str, Any]) -> bool:
@@ -64,7 +67,7 @@ class _Check:
         if shape != self._one_row and (len(shape) != 2 or shape[1] != self._width or array.size > _MOST_CELLS):
             return 0
         if self._is_float:
-            if array.size > _FEW:
+            if array.size > FEW:
                 return shape[0] if all_finite(np.ascontiguousarray(array)) else 0
             total = sum(array.tolist()[0] if shape == self._one_row else array.ravel().tolist())
             return shape[0] if total - total == 0.0 else 0  # what is not finite has no difference of 0
