@@ -99,6 +99,26 @@ def test_a_start_imports_no_module_that_it_does_not_need(
     assert {name for name in tops if not name.startswith("_")} <= set(others.split())
 
 
+def test_every_file_of_a_package_is_read_once(xor_package: Path) -> None:
+    code = (
+        "import sys\nfrom parity_runtime import Predictor\nimport onnxruntime\nopened = []\n"
+        "sys.addaudithook(lambda event, told: opened.append(str(told[0])) if event == 'open' else None)\n"
+        f"Predictor({str(xor_package)!r}).predict([[0, 1]])\n"
+        f"print(*sorted(name for name in opened if name.startswith({str(xor_package)!r})), sep='\\n')"
+    )
+    names = ("contract.json", "manifest.json", "model.onnx")
+    assert python(code).stdout.split() == [str(xor_package / name) for name in names]
+
+
+def test_cycles_are_looked_for_again_when_a_command_was_imported() -> None:
+    code = (
+        "import gc, click\nfrom parity_runtime.cli.main import parity\n"
+        "parity.get_command(click.Context(parity), 'predict'); print(gc.isenabled())\n"
+        "gc.disable(); parity.get_command(click.Context(parity), 'info'); print(gc.isenabled())"
+    )
+    assert python(code).stdout.split() == ["True", "False"]
+
+
 def test_the_runtime_answers_where_torch_and_onnx_do_not_exist(xor_package: Path) -> None:
     code = BLOCK.format(absent=["torch", "onnx", "onnxscript", "onnx_ir"]) + (
         "from parity_runtime import Predictor\n"
