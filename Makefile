@@ -15,10 +15,10 @@ PACKAGE ?= packages/xor
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo train plots export verify predict evaluate test lowest mlflow clients triton soak bench lint format typecheck dist lock clean
+.PHONY: help install demo train plots export verify predict evaluate test lowest mlflow clients triton soak bench bench-compare instructions cuda lint format typecheck dist lock clean
 
 help:  ## Say what each target does.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(READY)  ## Make .venv with everything that training, export, runtime and tests need.
 
@@ -126,6 +126,20 @@ soak: $(READY) $(LOWEST)/.ready $(LOWEST_ALL)/.ready $(MLFLOW)/.ready $(CLIENTS)
 bench: $(READY)  ## Measure everything beside what others do (45 minutes), and write docs/benchmarks.md.
 	@$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable ".[bench]"
 	@$(BIN)/python benchmarks/report.py
+
+bench-compare: $(READY)  ## Say which figures left their quartiles since the commit before them, or since BASE=COMMIT; NAMES="predictor scoring" are some.
+	@$(BIN)/python benchmarks/compare.py $(NAMES) $(if $(BASE),--base $(BASE))
+
+instructions: $(READY)  ## Count the instructions of the hot paths under valgrind, and fail where they are 5 % more than what is kept.
+	@$(BIN)/python benchmarks/instructions.py --check
+
+# A machine with a GPU may have torch and onnxruntime-gpu elsewhere: CUDA_PYTHON=python3.
+CUDA_PYTHON ?= $(BIN)/python
+CUDA_RUN = PYTHONPATH=$(CURDIR)/runtime:$(CURDIR)/training:$(CURDIR)/export $(CUDA_PYTHON)
+
+cuda: $(if $(filter $(BIN)/python,$(CUDA_PYTHON)),$(READY))  ## Run the tests that need a GPU, measure what one gives, and write it into docs/benchmarks.md; without a GPU, say so.
+	@failed=0; $(CUDA_RUN) -m pytest -q -rs -m cuda tests/runtime/test_cuda.py tests/export/test_cuda_gate.py || failed=1; \
+	    $(CUDA_RUN) benchmarks/report.py --only cuda || failed=1; exit $$failed
 
 lint: $(READY)  ## Check style, and that imports point one way.
 	@$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """The page that shows the figures: a table a subject, with the target and whether it is met.
 
-A *figure* is a dictionary with a target and a ratio, or a size in 10^6 bytes (``mb``); a *series* is a dictionary of
-numbers by size, one of several that grow together.
+A *figure* is a dictionary with a target and a ratio, a size in 10^6 bytes (``mb``) or a count of ``instructions``; a
+*series* is a dictionary of numbers by size, one of several that grow together.
 """
 
 from collections.abc import Iterator
@@ -27,8 +27,27 @@ SUBJECTS = {
     "scale": "Rates of one core",
     "parts_on_workers": "Clusters: folders in parts",
     "certified": "Proof",
+    "instructions": "Instructions of the hot paths",
+    "cuda": "CUDA",
 }
 Figures = dict[str, Any]
+
+_SCRIPTS = {"cuda": "on_cuda"}
+"""Scripts that are not called as their subject: torch imports a package ``cuda``, which beside a script is another."""
+
+_UNMEASURED = {
+    "cuda": """No GPU was at hand: nothing is measured. On a machine with one, whose `python3` has torch,
+onnxruntime-gpu, pytest, hypothesis and what the extras `[train]` and `[export]` need, this runs the tests of CUDA and
+writes the figures here:
+
+<!-- not run: it needs a GPU -->
+```sh
+make cuda CUDA_PYTHON=python3
+```
+"""
+}
+
+_UNITS = ("ratio", "mb", "instructions")
 
 
 def page(known: dict[str, Figures]) -> str:
@@ -40,9 +59,16 @@ def page(known: dict[str, Figures]) -> str:
     for name, title in SUBJECTS.items():
         if name in known:
             place = _place(known[name])
-            parts.append(f"## {title}\n\n`python benchmarks/{name}.py`{'' if place == common else f', on {place}'}\n")
+            parts.append(f"## {title}\n\n`python {script(name)}`{'' if place == common else f', on {place}'}\n")
             parts += tables(known[name]["figures"])
+        elif name in _UNMEASURED:
+            parts.append(f"## {title}\n\n`python {script(name)}`\n\n{_UNMEASURED[name]}")
     return "\n".join(parts)
+
+
+def script(name: str) -> str:
+    """Return the script that measures a subject, from the root."""
+    return f"benchmarks/{_SCRIPTS.get(name, name)}.py"
 
 
 def _place(found: Figures) -> str:
@@ -97,19 +123,31 @@ def met(figures: Figures) -> bool | None:
     return bool(value(figures) >= float(words[2])) if words[:2] == ["at", "least"] else None
 
 
+def direction(figures: Figures) -> int:
+    """Return 1 of a figure that had better be large, -1 of one that had better be small, 0 where nobody says."""
+    words = str(figures["target"]).split()[:2]
+    known = {"most": -1, "least": 1}.get(words[-1]) if words[:1] == ["at"] else None
+    return known or ("ratio" not in figures and -1) or 0
+
+
 def value(figures: Figures) -> float:
     """Return a figure's number."""
-    return float(figures["ratio"] if "ratio" in figures else figures["mb"])
+    return float(figures[next(unit for unit in _UNITS if unit in figures)])
+
+
+def number(found: float) -> str:
+    """Return a figure's number as it is shown."""
+    return f"{found:,.0f}" if abs(found) >= 1000 else f"{found:.3g}"
 
 
 def _row(name: str, figures: Figures) -> str:
     gate_result = {True: "met", False: "**missed**", None: ""}[met(figures)]
-    unit = "" if "ratio" in figures else " MB"
-    spread = " to ".join(f"{quartile:.3g}" for quartile in figures.get("quartiles", []))
-    others = {key: item for key, item in figures.items() if key not in {"ratio", "mb", "quartiles", "target"}}
+    unit = " MB" if "mb" in figures else ""
+    spread = " to ".join(map(number, figures.get("quartiles", [])))
+    others = {key: item for key, item in figures.items() if key not in {*_UNITS, "quartiles", "target"}}
     remark = f" ({', '.join(f'{key} {_text(item)}' for key, item in others.items())})" if others else ""
     target = figures["target"] + (unit if met(figures) is not None else "")
-    return f"| {name}{remark} | {value(figures):.3g}{unit} | {spread} | {target} | {gate_result} |\n"
+    return f"| {name}{remark} | {number(value(figures))}{unit} | {spread} | {target} | {gate_result} |\n"
 
 
 def _table(title: str, columns: dict[str, dict[str, float]]) -> str:
@@ -131,7 +169,8 @@ _HEAD = """# Benchmarks
 
 `make bench` measures all of this again and writes this page; the figures stand in `benchmarks/results`. A ratio is of
 jobs that take turns in one run, "A over B" the time of A divided by the time of B: the median, with the quartiles
-beside it. The peers are the extra `[bench]`. A target that is missed says so.
+beside it. The peers are the extra `[bench]`. A target that is missed says so. `make bench-compare` says which figures
+moved since the commit before, or since `BASE=COMMIT`.
 
 ![Every ratio that has a target, with its quartiles.](images/benchmarks.png)
 

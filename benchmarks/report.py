@@ -1,7 +1,7 @@
 """Runs every benchmark, keeps its figures in benchmarks/results, and writes docs/benchmarks.md with its pictures.
 
 ``--only training,scoring`` runs some of them; ``--render`` runs none and writes the page from the figures that are
-kept.
+kept. One that cannot be measured here says why and prints nothing, and what is kept of it stays.
 """
 
 import argparse
@@ -14,13 +14,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pages
-import pictures
 from common import ROOT, clean_environment
 
 RESULTS = ROOT / "benchmarks" / "results"
 LIBRARIES = (
     "numpy",
     "onnxruntime",
+    "onnxruntime-gpu",
     "torch",
     "transformers",
     "onnx",
@@ -41,16 +41,30 @@ def main() -> None:
     parser.add_argument("--render", action="store_true")
     arguments = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
+    measured = commit()
     for name in [] if arguments.render else arguments.only.split(","):
         print(f"measuring {name}", file=sys.stderr)
-        command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py")]
+        command = [sys.executable, str(ROOT / pages.script(name))]
         found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=clean_environment()).stdout
-        facts = {"machine": machine(), "versions": versions(), "figures": json.loads(found)}
+        if not found:
+            continue
+        facts = {"commit": measured, "machine": machine(), "versions": versions(), "figures": json.loads(found)}
         (RESULTS / f"{name}.json").write_text(json.dumps(facts, indent=2) + "\n")
     files = {name: RESULTS / f"{name}.json" for name in pages.SUBJECTS}
     known = {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
     (ROOT / "docs" / "benchmarks.md").write_text(pages.page(known), encoding="utf-8")
-    pictures.draw(known, ROOT / "docs" / "images")
+    try:
+        import pictures
+    except ModuleNotFoundError as error:  # where there is a GPU there may be no matplotlib
+        print(f"docs/benchmarks.md has the figures, its pictures have not: {error}", file=sys.stderr)
+    else:
+        pictures.draw(known, ROOT / "docs" / "images")
+
+
+def commit() -> str:
+    """Return the commit that is measured, ``-dirty`` if what lies here is not quite it."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
 
 
 def machine() -> str:

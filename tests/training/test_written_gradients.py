@@ -23,11 +23,13 @@ from parity_training import (
     xor_data,
 )
 from parity_training.data.problem import Problem
+from parity_training.fitting.checkpoint import Checkpoints, restore
 from parity_training.fitting.derivatives import DERIVATIVES
 from parity_training.fitting.loop import TrainingLoop
+from parity_training.fitting.loss_gradients import loss_gradient
 from parity_training.fitting.objectives import LOSSES, Objective
 from parity_training.fitting.prepare import make_recipe, prepare
-from parity_training.fitting.written_gradients import WrittenGradients, loss_gradient
+from parity_training.fitting.written_gradients import WrittenGradients
 from parity_training.networks.linear_stack import linear_stack
 from tests.training.tables import classes_table, prices_table
 
@@ -68,14 +70,15 @@ def by_autograd(network: nn.Module, objective: Objective, inputs: list[Tensor], 
 def written(network: nn.Module, objective: Objective, inputs: list[Tensor], targets: Tensor) -> list[Tensor]:
     gradients = WrittenGradients.of(network, objective)
     assert gradients
-    loss, found = gradients(inputs, targets)
-    assert not any(one.requires_grad for one in (loss, *found))  # else each step would hold the one before
-    return [loss, *found]
+    kept, found = gradients(inputs, targets)
+    assert not any(one.requires_grad for one in (kept, *found))  # else each step would hold the one before
+    return [gradients.loss.total([kept], [targets]) / len(targets), *found]
 
 
 def same(network: nn.Module, objective: Objective, inputs: list[Tensor], targets: Tensor) -> bool:
     found, expected = (job(network, objective, inputs, targets) for job in (written, by_autograd))
-    return all(map(torch.equal, found, expected))
+    torch.testing.assert_close(found[0].float(), expected[0], rtol=1e-6, atol=0)  # summed in float64
+    return all(map(torch.equal, found[1:], expected[1:]))
 
 
 @pytest.mark.parametrize("kind", ACTIVATIONS, ids=lambda kind: kind.__name__)
@@ -133,8 +136,9 @@ def check_by_differences(network: nn.Module, objective: Objective, outputs: int)
     class Loss(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, *_: Tensor) -> Tensor:
-            loss, ctx.found = gradients([inputs], targets if targets.dtype == torch.int64 else targets.double())
-            return loss
+            true = targets if targets.dtype == torch.int64 else targets.double()
+            kept, ctx.found = gradients([inputs], true)
+            return gradients.loss.total([kept], [true]) / len(targets)
 
         @staticmethod
         def backward(ctx: Any, gradient: Tensor) -> Any:
@@ -223,18 +227,25 @@ def test_torch_may_be_asked_to_watch() -> None:
         hook.remove()
 
 
-def trained(problem: Problem, choice: NetworkChoice, settings: Any, *, write: bool) -> tuple[TrainingLoop, list[Any]]:
+def begun(problem: Problem, choice: NetworkChoice, settings: Any) -> TrainingLoop:
     torch.manual_seed(0)
     training = prepare(problem, make_recipe(problem, choice, settings), None, settings)
     assert training.gradients
+    return training
+
+
+def trained(problem: Problem, choice: NetworkChoice, settings: Any, *, write: bool) -> tuple[TrainingLoop, list[Any]]:
+    training = begun(problem, choice, settings)
     if not write:
         training.objective = None
     return training, list(training.epochs())
 
 
 def learns_alike(problem: Problem, choice: NetworkChoice, settings: Any) -> bool:
-    """Whether epochs and weights are the same to the bit."""
+    """Whether weights and what validation says of them are the same to the bit; losses are added up otherwise."""
     (one, epochs), (two, others) = (trained(problem, choice, settings, write=write) for write in (True, False))
+    assert [epoch.loss for epoch in epochs] == pytest.approx([epoch.loss for epoch in others], rel=1e-6)
+    epochs, others = ([replace(epoch, loss=0.0) for epoch in found] for found in (epochs, others))
     weights = zip(one.model.state_dict().values(), two.model.state_dict().values(), strict=True)
     return epochs == others and all(torch.equal(*pair) for pair in weights)
 
@@ -269,3 +280,33 @@ def test_a_hook_that_comes_between_epochs_is_called() -> None:
     for _ in training.epochs():
         training.model.register_forward_hook(lambda module, *_: calls.append(module.training))
     assert calls.count(True) == len(training.loader)
+
+
+def test_a_stop_in_the_middle_of_an_epoch_changes_nothing(tmp_path: Path) -> None:
+    settings = XORSettings(size=5000, epochs=2)
+    problem, choice = xor_data(settings), NetworkChoice("XORClassifier", {})
+    whole, epochs = trained(problem, choice, settings.training(), write=True)
+    stopped = begun(problem, choice, settings.training())
+    stopped.after_step = lambda: setattr(stopped.stop, "signal_number", 15)
+    assert not list(stopped.epochs())
+    assert 0 < stopped.progress.step < len(stopped.loader)
+    Checkpoints(tmp_path, stopped).save()
+    resumed = begun(problem, choice, settings.training())
+    restore(tmp_path, resumed)
+    assert list(resumed.epochs()) == epochs
+    weights = zip(resumed.model.parameters(), whole.model.parameters(), strict=True)
+    assert all(torch.equal(*pair) for pair in weights)
+
+
+def test_small_steps_take_one_thread_and_give_the_others_back() -> None:
+    settings, threads = XORSettings(size=300, epochs=1), []
+    training = begun(xor_data(settings), NetworkChoice("XORClassifier", {}), settings.training())
+    training.after_step = lambda: threads.append(torch.get_num_threads())
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert len(list(training.epochs())) == 1
+        assert threads == [1]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

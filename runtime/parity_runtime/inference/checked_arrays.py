@@ -1,7 +1,7 @@
 """Arrays and columns that callers hand in: of the dtype and shape that a graph takes, or refused with a sentence."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,15 @@ def as_array(what: str, value: Any) -> NDArray[Any]:
         raise InputError(f"{what} is no array, or its rows differ in length ({first_line(error)})") from error
 
 
-def dimensions(contract: ModelContract, arrays: Mapping[str, NDArray[Any]]) -> dict[str, int]:
+class Shaped(Protocol):
+    """What has sizes: an array, a tensor on a device."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes."""
+
+
+def dimensions(contract: ModelContract, arrays: Mapping[str, Shaped]) -> dict[str, int]:
     """Return the size of every named dimension in one call.
 
     Raises:

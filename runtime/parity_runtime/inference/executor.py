@@ -1,6 +1,6 @@
 """How checked arrays go through a session: whole, in tiles that fit the cache, or through bound buffers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from parity_runtime.contract import ModelContract, batch_name
 from parity_runtime.errors import InputError
 from parity_runtime.inference.buffer_pool import BufferPool, OutputNames, bind, refused
+from parity_runtime.inference.device_tensors import DeviceTensor
 from parity_runtime.inference.input_validation import Arrays, dimensions
 from parity_runtime.inference.session import session_provider
 
@@ -36,7 +37,8 @@ class Executor:
         self._outputs = {spec.name: spec for spec in contract.outputs}
         self._batch = batch_name(contract)
         first = {spec.shape[:1] for spec in (*contract.inputs, *contract.outputs)}
-        self._in_rows = first == {(self._batch,)} and session_provider(session) == "cpu"
+        self._provider = session_provider(session)
+        self._in_rows = first == {(self._batch,)} and self._provider == "cpu"
         bound = self._in_rows and len(contract.inputs) == 1 and contract.inputs[0].dtype != "string"
         self._pool = BufferPool(session, contract.inputs[0]) if bound else None
         named = {size for spec in contract.inputs for size in spec.shape if isinstance(size, str)}
@@ -90,6 +92,24 @@ class Executor:
         except Exception as error:  # onnxruntime's exceptions derive from Exception directly
             raise refused(error) from error
         return found
+
+    def run_on_device(self, names: Sequence[str], tensors: Mapping[str, DeviceTensor]) -> list[Any]:
+        """Return outputs in the order of ``names``, each an ``onnxruntime.OrtValue`` on the device of the inputs.
+
+        Raises:
+            InputError: onnxruntime refuses the values.
+        """
+        binding = self._session.io_binding()
+        try:
+            for name, tensor in tensors.items():
+                binding.bind_ortvalue_input(name, tensor.value)
+            for name in names:
+                binding.bind_output(name, self._provider, 0)
+            binding.synchronize_inputs()  # onnxruntime's stream does not wait for the one that fills them
+            self._session.run_with_iobinding(binding)
+        except Exception as error:  # onnxruntime's exceptions derive from Exception directly
+            raise refused(error) from error
+        return list(binding.get_outputs())
 
     def _slices(self, names: Sequence[str], arrays: Arrays, tile: int) -> list[NDArray[Any]]:
         """Run tiles of several inputs, or of text, whose memory cannot be bound."""

@@ -23,7 +23,7 @@ from parity_runtime.inference.checked_arrays import (
 )
 from parity_runtime.inference.table_rows import input_by_kind, reads_kinds, rows_by_kind
 
-__all__ = ["Arrays", "all_finite", "dimensions", "named_inputs", "table_inputs"]
+__all__ = ["Arrays", "all_finite", "check_names", "dimensions", "named_inputs", "table_inputs"]
 
 
 def table_inputs(contract: ModelContract, rows: Any) -> Arrays:
@@ -59,17 +59,8 @@ def named_inputs(contract: ModelContract, arrays: Mapping[str, ArrayLike]) -> Ar
     Raises:
         InputError: an input is missing, unknown, or does not fit.
     """
+    check_names(contract, arrays, "run()")
     specs = {spec.name: spec for spec in contract.inputs}
-    if not isinstance(arrays, Mapping):
-        raise InputError(
-            f"run() takes the inputs by name, a mapping of {', '.join(specs)}; found a {type(arrays).__name__}"
-        )
-    for name in arrays:
-        if name not in specs:
-            raise InputError(f"{contract.name} has no input {name!r}; it takes {', '.join(specs)}")
-    for name in specs:
-        if name not in arrays:
-            raise InputError(f"the input {name!r} is missing; {contract.name} takes {', '.join(specs)}")
     if len(specs) == 1 and not is_encoded(contract) and contract.inputs[0].dtype != "string":
         return table_inputs(contract, *arrays.values())
     checked = {name: input_by_kind(contract, spec, arrays[name]) for name, spec in specs.items()}
@@ -77,6 +68,25 @@ def named_inputs(contract: ModelContract, arrays: Mapping[str, ArrayLike]) -> Ar
     for name, array in checked.items():
         check_cells(contract, name, array)
     return checked
+
+
+def check_names(contract: ModelContract, inputs: Mapping[str, Any], method: str) -> None:
+    """Refuse inputs that are not by name, or not those of the contract; ``method`` takes them.
+
+    Raises:
+        InputError: an input is missing or unknown.
+    """
+    names = [spec.name for spec in contract.inputs]
+    if not isinstance(inputs, Mapping):
+        raise InputError(
+            f"{method} takes the inputs by name, a mapping of {', '.join(names)}; found a {type(inputs).__name__}"
+        )
+    for name in inputs:
+        if name not in names:
+            raise InputError(f"{contract.name} has no input {name!r}; it takes {', '.join(names)}")
+    for name in names:
+        if name not in inputs:
+            raise InputError(f"the input {name!r} is missing; {contract.name} takes {', '.join(names)}")
 
 
 def _stack_columns(contract: ModelContract, rows: Any, found: Sequence[Any]) -> NDArray[Any]:

@@ -22,6 +22,7 @@ from parity_runtime.contract import (
 )
 from parity_runtime.errors import FormatError, InputError
 from parity_runtime.inference.buffer_pool import OutputNames
+from parity_runtime.inference.device_tensors import SupportsDLPack, check_device_cells, device_tensors
 from parity_runtime.inference.executor import Executor
 from parity_runtime.inference.fitted_estimator import FittedEstimator
 from parity_runtime.inference.fork_safety import survive_forks
@@ -312,6 +313,42 @@ class Predictor(FittedEstimator):
         outputs = dict(zip(self._names, found, strict=True))
         if self._decision is not None:
             check_labels(self.contract, outputs[self._decision])
+        return outputs
+
+    def run_on_device(self, inputs: Mapping[str, SupportsDLPack], *, check: bool = True) -> dict[str, Any]:
+        """Return what `run` does, of tensors that lie where the model runs, on the device and without copying them.
+
+        >>> import numpy as np
+        >>> from parity_runtime import Predictor
+        >>> points = np.ones((2, 2), np.float32)
+        >>> found = Predictor("tests/data/xor").run_on_device({"features": points})
+        >>> np.from_dlpack(found["label"])
+        array([0, 0])
+
+        Args:
+            inputs: every input of the contract by name, of its shape and dtype, C-contiguous, with at least one row, of
+                any library that has DLPack: torch, cupy, jax, numpy. On ``cuda`` they lie on the first CUDA device,
+                whose work is waited for; on ``cpu`` in memory, also tensors of torch. They may be changed, or be
+                freed, when this returns.
+            check: copy a table's cells and the predicted labels from the device, to refuse what `run` does; without,
+                infinite cells, missing ones and strange labels are the caller's matter.
+
+        Returns:
+            Each an ``onnxruntime.OrtValue``, which ``torch.from_dlpack`` and ``cupy.from_dlpack`` take without a copy;
+            ``numpy()`` copies it from the device.
+
+        Raises:
+            InputError: an input is missing, unknown, text, on another device, empty, not contiguous, or does not fit;
+                or this onnxruntime takes no DLPack.
+            ConformanceError: the graph predicts a label that is no class of the contract.
+        """
+        executor = self._executor or self._running()
+        tensors = device_tensors(self.contract, inputs, self.provider)
+        if check:
+            check_device_cells(self.contract, tensors)
+        outputs = dict(zip(self._names, executor.run_on_device(self._names, tensors), strict=True))
+        if check and self._decision is not None:
+            check_labels(self.contract, outputs[self._decision].numpy())
         return outputs
 
     def close(self) -> None:

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from parity_runtime import InputError
-from parity_training.data.batches import BatchLoader
+from parity_training.data.batches import Batch, BatchLoader
 from parity_training.fitting.objectives import LossFunction, Objective
 from parity_training.fitting.optimizers import plain_descent
 from parity_training.fitting.stop_signals import StopRequest
+from parity_training.fitting.threads import threads_for
 from parity_training.fitting.written_gradients import WrittenGradients
 
 Validate = Callable[[], tuple[float, dict[str, float]]]
@@ -100,7 +101,6 @@ class TrainingLoop:
     after_step: Callable[[], None] = lambda: None
     progress: Progress = field(default_factory=Progress)
     objective: Objective | None = None
-    _written: WrittenGradients | None = field(default=None, init=False, repr=False)
 
     @property
     def gradients(self) -> WrittenGradients | None:
@@ -126,10 +126,12 @@ class TrainingLoop:
             InputError: the loss is no longer finite.
         """
         while not self._finished():
-            self._train_epoch()
-            if self._stopping():
-                return
-            yield self._end_epoch()
+            with threads_for(self.model, self.loader.batch_size):
+                self._train_epoch()
+                if self._stopping():
+                    return
+                result = self._end_epoch()
+            yield result
 
     def _finished(self) -> bool:
         """Whether all epochs are done, or early stopping ends the training: no better epoch within the patience."""
@@ -139,46 +141,77 @@ class TrainingLoop:
 
     def _train_epoch(self) -> None:
         progress, device = self.progress, next(self.model.parameters()).device
-        parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.model.train()
         progress.loss_sum = progress.loss_sum.to(device)
         self.loader.sampler.set_epoch(progress.epoch, progress.step * self.loader.batch_size)
-        self._written = self.gradients
-        descend = None if self._written is None or self.clip_norm is not None else plain_descent(self.optimizer)
-        for batch in self.loader:
-            # Step 0: the batch goes to the device where the model lies.
+        written = None if self.repeats else self.gradients
+        for steps, losses in self._steps(device) if written is None else self._written_steps(written, device):
+            progress.loss_sum.add_(losses)
+            progress.step += steps
+            self.after_step()
+            if self._stopping():
+                return
+
+    def _batches(self, device: torch.device) -> Iterator[Batch]:
+        """Give the batches, on the device where the model lies."""
+        if device.type == "cpu":
+            return iter(self.loader)  # where they are already
+        return (tuple(tensor.to(device) for tensor in batch) for batch in self.loader)
+
+    def _steps(self, device: torch.device) -> Iterator[tuple[int, Tensor]]:
+        """Take a step for each batch, and yield how many steps that is, and their mean losses times their rows."""
+        parameters = self._learning()
+        for *inputs, targets in self._batches(device):  # Step 0: the batch.
             loss: Any
-            *inputs, targets = (tensor.to(device) for tensor in batch)
-            if self._written is not None and descend is not None:  # steps 1 to 5 without autograd and bookkeeping
-                loss, gradients = self._written(inputs, targets)
-                descend(gradients)
-            elif self.repeats:  # such as LBFGS, which asks for the loss several times a step
+            if self.repeats:  # such as LBFGS, which asks for the loss several times a step
                 loss = self.optimizer.step(lambda: self._loss_and_gradients(parameters, inputs, targets))  # noqa: B023
             else:
                 loss = self._loss_and_gradients(parameters, inputs, targets)
                 self.optimizer.step()  # Step 5: the parameters go against their gradients.
-            progress.loss_sum.add_(
-                loss.detach(), alpha=self._rows_until(progress.step + 1) - self._rows_until(progress.step)
-            )
-            progress.step += 1
-            self.after_step()
-            if self._stopping():
-                return
+            rows = self._rows_until(self.progress.step + 1) - self._rows_until(self.progress.step)
+            yield 1, loss.detach().double() * rows
+
+    def _written_steps(self, written: WrittenGradients, device: torch.device) -> Iterator[tuple[int, Tensor]]:
+        """Do the same without autograd; several small steps at once, whose losses are computed together."""
+        move, at_once = self._move(), written.steps_at_once(self.loader.batch_size)
+        kept: list[Tensor] = []
+        true: list[Tensor] = []
+        for *inputs, targets in self._batches(device):
+            of_loss, gradients = written(inputs, targets)
+            move(gradients)
+            kept.append(of_loss)
+            true.append(targets)
+            if len(kept) == at_once:
+                yield at_once, written.loss.total(kept, true)
+                kept, true = [], []
+        if kept:
+            yield len(kept), written.loss.total(kept, true)
+
+    def _learning(self) -> list[nn.Parameter]:
+        return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+
+    def _move(self) -> Callable[[list[Tensor]], None]:
+        """Return what moves the parameters against their gradients."""
+        parameters = self._learning()
+
+        def step(gradients: list[Tensor]) -> None:
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = gradient
+            if self.clip_norm is not None:
+                self._clip(parameters, self.clip_norm)
+            self.optimizer.step()
+
+        return (plain_descent(self.optimizer) if self.clip_norm is None else None) or step
 
     def _stopping(self) -> bool:
         return bool(self.stop.signal_number)
 
     def _loss_and_gradients(self, parameters: list[nn.Parameter], inputs: list[Tensor], targets: Tensor) -> Any:
-        if self._written is not None:  # Steps 1 to 4 without autograd.
-            loss, gradients = self._written(inputs, targets)
-            for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter.grad = gradient
-        else:
-            for parameter in parameters:  # Step 1: no gradients. optimizer.zero_grad() takes a sixth of a small step.
-                parameter.grad = None
-            outputs = self.model(*inputs)  # Step 2: predictions, [batch, outputs].
-            loss = self.loss_function(outputs, targets)  # Step 3: the mean loss of the batch.
-            self._backward(loss)  # Step 4: backpropagation into the parameters' gradients, whose hooks it calls.
+        for parameter in parameters:  # Step 1: no gradients. optimizer.zero_grad() takes a sixth of a small step.
+            parameter.grad = None
+        outputs = self.model(*inputs)  # Step 2: predictions, [batch, outputs].
+        loss = self.loss_function(outputs, targets)  # Step 3: the mean loss of the batch.
+        self._backward(loss)  # Step 4: backpropagation into the parameters' gradients, whose hooks it calls.
         if self.clip_norm is not None:
             self._clip(parameters, self.clip_norm)
         return loss

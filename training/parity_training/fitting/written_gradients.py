@@ -4,51 +4,19 @@ A small step of torch's autograd is mostly bookkeeping. A step here is the opera
 and nothing beside them.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from parity_training.fitting.derivatives import DERIVATIVES
+from parity_training.fitting.loss_gradients import LossGradient, loss_gradient
 from parity_training.fitting.objectives import Objective
 from parity_training.networks.linear_stack import linear_stack
 from parity_training.networks.table_network import TableNetwork
 
-_ATEN = cast("Any", torch.ops.aten)
-
-LossGradient = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""From outputs and prepared targets to the mean loss of a batch and its gradient by the outputs."""
-
-
-def loss_gradient(objective: Objective, device: torch.device) -> LossGradient:
-    """Return a loss and its gradient: written out for the default losses, of all others by autograd, of it alone."""
-    written = {"BCEWithLogitsLoss": _logistic, "CrossEntropyLoss": _cross_entropy}.get(objective.name)
-    if written and objective.class_weights is None and objective.mean_weight is None:
-        return written
-    loss_function = objective.loss_function(device)
-
-    def by_autograd(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        leaf = outputs.detach().requires_grad_()  # the outputs go on into derivatives, which autograd must not follow
-        with torch.enable_grad():
-            loss = loss_function(leaf, targets)
-        return loss.detach(), torch.autograd.grad(loss, leaf)[0]
-
-    return by_autograd
-
-
-def _logistic(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    logits = outputs.view_as(targets)
-    loss = torch.binary_cross_entropy_with_logits(logits, targets, None, None, 1)  # the mean
-    return loss, torch.sigmoid(logits).sub_(targets).div_(targets.numel()).view_as(outputs)
-
-
-def _cross_entropy(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    logarithms = torch.log_softmax(outputs, 1)
-    loss, rows = _ATEN.nll_loss_forward.default(logarithms, targets, None, 1, -100)
-    gradient = _ATEN.nll_loss_backward.default(torch.ones_like(loss), logarithms, targets, None, 1, -100, rows)
-    return loss, _ATEN._log_softmax_backward_data.default(gradient, logarithms, 1, torch.float32)
+_ROWS_AT_ONCE = 2**11
+_WORK_AT_ONCE = 2**22  # multiplications, a moment: whoever asks a training to stop waits no longer
 
 
 class WrittenGradients:
@@ -59,18 +27,21 @@ class WrittenGradients:
     >>> from parity_training.fitting.objectives import Objective
     >>> network = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
     >>> gradients = WrittenGradients.of(network, Objective("BCEWithLogitsLoss"))
-    >>> loss, found = gradients([torch.zeros(8, 2)], torch.ones(8))
+    >>> targets = torch.ones(8)
+    >>> kept, found = gradients([torch.zeros(8, 2)], targets)
     >>> [tuple(gradient.shape) for gradient in found]
     [(4, 2), (4,), (1, 4), (1,)]
+    >>> gradients.loss.total([kept], [targets]).dtype
+    torch.float64
 
     Args:
         network: a `linear_stack`.
         layers: of it.
-        loss: from outputs and targets to the mean loss and its gradient.
+        loss: of a batch, and its gradient by the outputs.
     """
 
     def __init__(self, network: nn.Module, layers: Sequence[nn.Module], loss: LossGradient) -> None:
-        self.layers, self._loss = layers, loss
+        self.layers, self.loss = layers, loss
         self._first = network.body_input if isinstance(network, TableNetwork) else _itself
         self._steps: list[_Linear | _Activation] = []
         for layer in layers:
@@ -89,8 +60,13 @@ class WrittenGradients:
     def __str__(self) -> str:
         return f"written out, of {', '.join(type(layer).__name__ for layer in self.layers)}"
 
+    def steps_at_once(self, batch_size: int) -> int:
+        """Return of how many steps the losses are computed together: in one step they take a third of its time."""
+        weights = sum(parameter.numel() for layer in self.layers for parameter in layer.parameters())
+        return max(1, min(_ROWS_AT_ONCE // batch_size, _WORK_AT_ONCE // (batch_size * weights)))
+
     def __call__(self, inputs: Sequence[Tensor], targets: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return the mean loss of a batch, float32, a scalar, and its gradient by each of the network's parameters.
+        """Return what `loss` keeps of a batch, and the gradient of its mean loss by each of the network's parameters.
 
         Args:
             inputs: what the network takes, ``[batch, ...]``.
@@ -99,12 +75,12 @@ class WrittenGradients:
         values = [self._first(*inputs)]
         for step in self._steps:
             values.append(step.forward(values[-1]))
-        loss, gradient = self._loss(values[-1], targets)
+        kept, gradient = self.loss.step(values[-1], targets)
         found: list[Tensor] = []  # from the last to the first
         for place in range(len(self._steps) - 1, -1, -1):
             gradient = self._steps[place].backward(gradient, values[place], values[place + 1], found)
         found.reverse()
-        return loss, found
+        return kept, found
 
 
 def _itself(value: Tensor) -> Tensor:
@@ -115,9 +91,10 @@ class _Linear:
     def __init__(self, layer: nn.Linear, *, first: bool) -> None:
         self._first = first
         self._weight, self._bias = layer.weight.detach(), None if layer.bias is None else layer.bias.detach()
+        self._transposed = self._weight.t()
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.linear(x, self._weight, self._bias)
+        return x.mm(self._transposed) if self._bias is None else torch.addmm(self._bias, x, self._transposed)
 
     def backward(self, gradient: Tensor, x: Tensor, _: Tensor, found: list[Tensor]) -> Tensor:
         if self._bias is not None:
