@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from parity_runtime.contract import ModelContract, batch_name
 from parity_runtime.errors import InputError
 from parity_runtime.inference.buffer_pool import BufferPool, OutputNames, bind, refused
-from parity_runtime.inference.device_tensors import DeviceTensor
 from parity_runtime.inference.input_validation import Arrays, dimensions
 from parity_runtime.inference.session import session_provider
+
+if TYPE_CHECKING:
+    from parity_runtime.inference.device_tensors import DeviceTensor
 
 _TILE_BYTES = 2**20  # the second-level cache of a core; tiles of a quarter or of four times are slower
 _MOST_BOUND = 2  # outputs that buffers are kept for: as many as one method of a predictor asks for
@@ -93,7 +95,7 @@ class Executor:
             raise refused(error) from error
         return found
 
-    def run_on_device(self, names: Sequence[str], tensors: Mapping[str, DeviceTensor]) -> list[Any]:
+    def run_on_device(self, names: Sequence[str], tensors: Mapping[str, "DeviceTensor"]) -> list[Any]:
         """Return outputs in the order of ``names``, each an ``onnxruntime.OrtValue`` on the device of the inputs.
 
         Raises:

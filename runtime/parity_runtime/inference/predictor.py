@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +22,6 @@ from parity_runtime.contract import (
 )
 from parity_runtime.errors import FormatError, InputError
 from parity_runtime.inference.buffer_pool import OutputNames
-from parity_runtime.inference.device_tensors import SupportsDLPack, check_device_cells, device_tensors
 from parity_runtime.inference.executor import Executor
 from parity_runtime.inference.fitted_estimator import FittedEstimator
 from parity_runtime.inference.fork_safety import survive_forks
@@ -37,6 +36,9 @@ from parity_runtime.inference.training_range import check_has_ranges, out_of_ran
 from parity_runtime.inference.unknown_categories import UnknownCategories
 from parity_runtime.package.loader import load_model
 from parity_runtime.tasks import no_certified_graph
+
+if TYPE_CHECKING:
+    from parity_runtime.inference.device_tensors import SupportsDLPack
 
 Rows = ArrayLike | Mapping[str, ArrayLike]
 
@@ -315,7 +317,7 @@ class Predictor(FittedEstimator):
             check_labels(self.contract, outputs[self._decision])
         return outputs
 
-    def run_on_device(self, inputs: Mapping[str, SupportsDLPack], *, check: bool = True) -> dict[str, Any]:
+    def run_on_device(self, inputs: Mapping[str, "SupportsDLPack"], *, check: bool = True) -> dict[str, Any]:
         """Return what `run` does, of tensors that lie where the model runs, on the device and without copying them.
 
         >>> import numpy as np
@@ -343,6 +345,11 @@ class Predictor(FittedEstimator):
             ConformanceError: the graph predicts a label that is no class of the contract.
         """
         executor = self._executor or self._running()
+        from parity_runtime.inference.device_tensors import (  # noqa: PLC0415 -- not where nobody asks for it
+            check_device_cells,
+            device_tensors,
+        )
+
         tensors = device_tensors(self.contract, inputs, self.provider)
         if check:
             check_device_cells(self.contract, tensors)
