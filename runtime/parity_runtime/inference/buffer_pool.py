@@ -1,5 +1,6 @@
 """Small batches through memory that onnxruntime is bound to once, which halves the cost of asking for a row."""
 
+from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
@@ -53,7 +54,7 @@ class BufferPool:
         self._run = session.run_with_iobinding
         self._session = session
         self._source = source
-        self._free: dict[tuple[OutputNames, tuple[int, ...]], list[Buffers]] = {}
+        self._free: dict[tuple[OutputNames, tuple[int, ...]], deque[Buffers]] = {}
 
     def run_cached(self, names: OutputNames, rows: NDArray[Any]) -> Any:
         """Return an output for rows like those of an earlier `run`, or None where these must be looked at first.
@@ -89,7 +90,7 @@ class BufferPool:
         if key in self._free:
             return True
         if len(self._free) < _MOST_SHAPES and max(array.nbytes for array in (rows, *outputs.values())) <= _MOST_BYTES:
-            self._free[key] = []
+            self._free[key] = deque(maxlen=_MOST_SPARE)  # of more that come back the oldest is let go
         return False
 
     def run(self, rows: NDArray[Any], outputs: Arrays) -> list[NDArray[Any]]:
@@ -108,14 +109,13 @@ class BufferPool:
         output = self._copied(buffers, free)
         return output if len(outputs) > 1 else [output]
 
-    def _copied(self, buffers: Buffers, free: list[Buffers]) -> Any:
+    def _copied(self, buffers: Buffers, free: deque[Buffers]) -> Any:
         try:
             self._run(buffers.binding)
         except Exception as error:  # onnxruntime's exceptions derive from Exception directly
             raise refused(error) from error
         output = buffers.output.copy()
-        if len(free) < _MOST_SPARE:
-            free.append(buffers)
+        free.append(buffers)
         return output
 
 

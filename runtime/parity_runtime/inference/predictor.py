@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy import ndarray
 from numpy.typing import ArrayLike, NDArray
 
 from parity_runtime.contract import (
@@ -396,7 +397,7 @@ class Predictor(FittedEstimator):
         """Return one output as an array, several as a list."""
         executor = self._executor or self._running()
         # A few rows of the right dtype, of a shape that was run before: the buffers are there.
-        if type(rows) is np.ndarray and rows.dtype is self._bound_dtype:  # another object of it goes the longer way
+        if type(rows) is ndarray and rows.dtype is self._bound_dtype:  # another object of it goes the longer way
             output = executor.run_cached(names, rows)
             if output is not None:
                 return output
