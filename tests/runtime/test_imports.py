@@ -23,14 +23,14 @@ NUMPY_ONNXRUNTIME_AND_CLICK = "import numpy, onnxruntime, click"
 HELP = {"": "arguments errors printable version", "cli": "echo main signals"}
 PREDICT_ROW = {
     "": (
-        "arguments contract contract_checks dimension_rule errors feature json_fields objective "
+        "arguments available_cores contract contract_checks dimension_rule errors feature json_fields objective "
         "operators printable tasks tensor_spec tolerance version"
     ),
     "cli": ("drift_options echo engine_options main options predict predict_table progress signals table_options"),
     "files": "json_file open_file paths",
     "inference": (
         "buffer_pool checked_arrays column_cells executor fitted_estimator fork_safety "
-        "input_validation memory output_validation predictor probability_bound ready_inputs "
+        "input_validation memory output_array output_validation predictor probability_bound ready_inputs "
         "session signature table_rows training_range truth_classes unknown_categories"
     ),
     "package": (
@@ -41,9 +41,9 @@ PREDICT_ROW = {
         "prediction_columns rejected_rows score_chunk score_table writer"
     ),
     "tables": (
-        "arrow_cells category_cells cell_values chunk csv_chunk csv_file feature_columns "
-        "find_tables float_text plain_numbers plain_texts read_options timestamp_cells "
-        "typed_rows"
+        "arrow_arrays arrow_cells arrow_lines category_cells cell_values chunk csv_chunk csv_file feature_columns "
+        "find_tables float_text line_blocks plain_numbers plain_texts read_options timestamp_cells "
+        "text_chunk typed_rows"
     ),
 }
 
@@ -164,3 +164,28 @@ def test_prediction_writes_no_file_and_starts_no_thread_of_telemetry(xor_package
     assert result.stderr == ""
     assert list(tmp_path.rglob("*")) == []
     assert int(result.stdout) == 1
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "arrow"])
+def test_scoring_with_pyarrow_does_not_import_pandas(xor_package: Path, tmp_path: Path, suffix: str) -> None:
+    """pyarrow imports it for one of its arrays, and that takes as long as some hundred thousand rows."""
+    pytest.importorskip("pandas")
+    arrow = pytest.importorskip("pyarrow")
+    table, rows = tmp_path / f"t.{suffix}", [(row, row / 5000, 0.5) for row in range(5000)]
+    columns = arrow.table(dict(zip(("id", "x1", "x2"), map(list, zip(*rows, strict=True)), strict=True)))
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow.parquet").write_table(columns, table)
+    elif suffix == "arrow":
+        with arrow.ipc.new_file(table, columns.schema) as file:
+            file.write_table(columns)
+    elif suffix == "csv":
+        table.write_text("id,x1,x2\n" + "".join(f"{i},{x},{y}\n" for i, x, y in rows))
+    else:
+        table.write_text("".join(f'{{"id": {i}, "x1": {x}, "x2": {y}}}\n' for i, x, y in rows))
+    command = ["predict", str(xor_package), str(table), "--out", str(tmp_path / f"out.{suffix}")]
+    result = python(
+        "import sys\nfrom parity_runtime.cli.main import main\n"
+        f"try: main({command!r})\n"
+        "finally: print(*sorted({'pandas', 'pyarrow'} & {*sys.modules}))"
+    )
+    assert result.stdout == "pyarrow\n", result.stderr

@@ -1,6 +1,7 @@
 """``parity predict``."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,9 @@ if TYPE_CHECKING:
     help="At a row with a feature outside what the model has seen in training: predict it as any other, say so in a "
     "column out_of_range (true or false), or treat it as a row that cannot be predicted.",
 )
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Batches worked on at once.")
+@click.option(
+    "--threads", type=click.IntRange(1), help="Batches worked on at once [default: one a core, and four at most]."
+)
 @click.option("--batch-size", type=click.IntRange(1), metavar="ROWS", help="Rows predicted at once [default: 32768].")
 @click.option(
     "--prefix", metavar="TEXT", help="What the added columns' names begin with [default: predicted_ beside the target]."
@@ -139,7 +142,8 @@ def predict(package: Path, tables: tuple[str, ...], rows: tuple[str, ...], **opt
         file = table_file(predictor.contract, tables[0], asked)
         TableRun(predictor, file, job, watch).write(file.chunks(chunk_size(predictor.contract, job.batch_size)), out)
     else:
-        TableRun(predictor, None, job, watch).write(iter([typed_rows(predictor.contract, rows, asked)]), out)
+        alone = replace(job, threads=1)  # the rows are one batch, and threads are imported with their logging
+        TableRun(predictor, None, alone, watch).write(iter([typed_rows(predictor.contract, rows, asked)]), out)
 
 
 def _predictor(package: Path, options: dict[str, Any]) -> Predictor:
@@ -166,8 +170,7 @@ def _predict_locations(engine: EngineChoice, package: Path, tables: tuple[str, .
 
     out, spelled, drift = (options.pop(name) for name in ("out", "table", "more"))
     unread = {name: options.pop(name) for name in ("spreadsheet_safe", "batch_size")}
-    threads = {"threads": options["threads"] != 1}
-    refuse_beside_locations(spelled | drift | unread | threads, engine)
+    refuse_beside_locations(spelled | drift | unread | {"threads": options["threads"] not in (None, 1)}, engine)
     predictor = _predictor(package, options)
     job = ScoringJob(**options | {"columns": names(options["columns"])})
     predict_locations(engine, engine.worker(predictor, package), tables, out, (spelled["format_name"], job))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 from parity_runtime.engines.engine import Engine, absolute
@@ -40,6 +41,7 @@ def predict_parts(
         ParityError: as `parity_runtime.predict_folder`, or as `Engine.map`.
     """
     scoring, reading, watch = jobs
+    scoring = replace(scoring, threads=scoring.threads or 1)  # a worker has a core
     job, parts = folder_job(predictor, tables, out.absolute(), scoring, reading, counts=watch.tally is not None)
     work = PartWork(worker, job, watch.tally)
     try:

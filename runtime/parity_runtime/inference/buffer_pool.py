@@ -90,7 +90,7 @@ class BufferPool:
         if key in self._free:
             return True
         if len(self._free) < _MOST_SHAPES and max(array.nbytes for array in (rows, *outputs.values())) <= _MOST_BYTES:
-            self._free[key] = deque(maxlen=_MOST_SPARE)  # of more that come back the oldest is let go
+            self._free.setdefault(key, deque(maxlen=_MOST_SPARE))  # of more that come back the oldest is let go
         return False
 
     def run(self, rows: NDArray[Any], outputs: Arrays) -> list[NDArray[Any]]:

@@ -200,20 +200,38 @@ class Predictor(FittedEstimator):
         vectors: NDArray[np.float32] = self._run(name, rows)
         return vectors[:, 0] if name == VALUE and vectors.shape[1] == 1 else vectors
 
-    def predict_proba(self, rows: Rows) -> NDArray[np.float32]:
+    def predict_proba(self, rows: Rows, *, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """Return the probability of each class, float32 ``[batch, classes]``, in the order of ``classes_``.
 
         Of a tagger they are those of each position, ``[batch, time, classes]``; of a multilabel classifier each is for
         itself, and they do not sum to 1. Probabilities are NaN where the model computes no finite ones.
 
+        >>> import numpy as np
+        >>> from parity_runtime import Predictor
+        >>> predictor, batch = Predictor("tests/data/xor"), np.zeros((1000, 2), np.float32)
+        >>> probabilities = np.empty((1000, 2), np.float32)
+        >>> for _ in range(3):  # in one array, call after call
+        ...     found = predictor.predict_proba(batch, out=probabilities)
+        >>> found is probabilities
+        True
+
         Args:
             rows: as in `predict`.
+            out: where the probabilities are written: of their shape, float32, C-contiguous, and apart from the rows;
+                None for a new array, whose memory takes a tenth of the time of millions of rows.
+
+        Returns:
+            ``out`` itself where it is given.
 
         Raises:
-            InputError: the rows do not fit the contract, or the model gives no probabilities.
+            InputError: the rows do not fit the contract, the model gives no probabilities, or they cannot be written
+                into ``out``.
         """
         if self._no_probabilities is not None:
             raise InputError(self._no_probabilities)
+        if out is not None:
+            self._run_into(PROBABILITIES, rows, out)
+            return out
         probabilities: NDArray[np.float32] = self._run(PROBABILITIES, rows)
         return probabilities
 
@@ -404,6 +422,12 @@ class Predictor(FittedEstimator):
         inputs = table_inputs(self.contract, rows)
         self._unknown.warn(rows, inputs, 3)
         return executor.run([names], inputs)[0] if isinstance(names, str) else executor.run(names, inputs)
+
+    def _run_into(self, name: str, rows: Rows, out: NDArray[Any]) -> None:
+        executor = self._executor or self._running()
+        inputs = table_inputs(self.contract, rows)
+        self._unknown.warn(rows, inputs, 3)
+        executor.run_into(name, inputs, out)
 
     def _forget_session(self) -> Executor | None:
         """In a forked child: give up the parent's session, which must not be destroyed here, and return it."""

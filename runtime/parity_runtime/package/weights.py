@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_runtime.available_cores import available_cores
 from parity_runtime.errors import DigestError
 from parity_runtime.files.open_file import open_descriptor
 from parity_runtime.package.entries import TensorEntry
@@ -185,7 +186,7 @@ class WeightsFile:
 def _each(data: Mapping[str, Bytes], do: Callable[[str, Bytes], None]) -> None:
     """Do something to each tensor, of many bytes in threads, the largest first."""
     largest_first = sorted(data, key=lambda name: -len(data[name]))
-    threads = min(_MOST_THREADS, os.cpu_count() or 1, len(data))
+    threads = min(_MOST_THREADS, available_cores(), len(data))
     if threads > 1 and sum(map(len, data.values())) >= _IN_THREADS:
         with _pool(threads) as pool:
             list(pool.map(do, largest_first, map(data.get, largest_first)))
