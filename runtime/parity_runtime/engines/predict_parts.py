@@ -13,7 +13,7 @@ from parity_runtime.scoring.predict_folder import folder_job
 from parity_runtime.scoring.score_folder import FolderResult, FolderWatch, score_folder
 from parity_runtime.scoring.score_part import PartResult
 from parity_runtime.scoring.score_table import ScoringJob
-from parity_runtime.tables.table_file import ReadOptions
+from parity_runtime.tables.read_options import ReadOptions
 from parity_runtime.tables.table_parts import TablePart
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from parity_runtime.contract import ModelContract, batch_name
 from parity_runtime.errors import InputError
 from parity_runtime.inference.buffer_pool import BufferPool, OutputNames, bind, refused
-from parity_runtime.inference.device_tensors import DeviceTensor
 from parity_runtime.inference.input_validation import Arrays, dimensions
 from parity_runtime.inference.output_array import check_out
 from parity_runtime.inference.session import session_provider
+
+if TYPE_CHECKING:
+    from parity_runtime.inference.device_tensors import DeviceTensor
 
 _TILE_BYTES = 2**21  # about what caches hold for a core; tiles of a quarter or of four times are slower
 _MOST_BOUND = 2  # outputs that buffers are kept for: as many as one method of a predictor asks for
@@ -100,7 +102,7 @@ class Executor:
         if self._pool is not None and self._allocatable.issuperset(names):
             (rows,) = arrays.values()
             outputs = {name: self._allocate(name, sizes) for name in names}
-            if len(names) <= _MOST_BOUND and self._pool.accepts(rows, outputs):
+            if len(names) <= _MOST_BOUND and self._pool.comes_again(rows, outputs):
                 return self._pool.run(rows, outputs)
             tile = self._tile(sizes)
             if self._contract.row_independent and len(rows) > tile:
@@ -119,7 +121,7 @@ class Executor:
             raise refused(error) from error
         return found
 
-    def run_on_device(self, names: Sequence[str], tensors: Mapping[str, DeviceTensor]) -> list[Any]:
+    def run_on_device(self, names: Sequence[str], tensors: Mapping[str, "DeviceTensor"]) -> list[Any]:
         """Return outputs in the order of ``names``, each an ``onnxruntime.OrtValue`` on the device of the inputs.
 
         Raises:

@@ -9,7 +9,9 @@ from numpy import ndarray
 from parity_runtime.contract import ModelContract, batch_name
 from parity_runtime.inference.checked_arrays import all_finite
 
-_FEW = 16  # numbers, which Python sums up sooner than numpy looks at them
+FEW = 16
+"""Numbers which Python sums up sooner than numpy looks at them."""
+
 _MOST_CELLS = 2**13  # of an array; beyond, looking at each in the general way costs nothing beside the work
 _MOST_TEXTS = 2**9  # likewise: each is looked at by itself
 _MOST_BYTES = 2**20  # of the widest tensor: more rows go through the session in tiles
@@ -74,7 +76,7 @@ class _Check:
         if shape != self._one_row and (len(shape) != 2 or shape[1] != self._width or array.size > self._most):
             return 0
         if self._is_float:
-            if array.size > _FEW:
+            if array.size > FEW:
                 return shape[0] if all_finite(np.ascontiguousarray(array)) else 0
             total = sum(array.tolist()[0] if shape == self._one_row else array.ravel().tolist())
             return shape[0] if total - total == 0.0 else 0  # what is not finite has no difference of 0

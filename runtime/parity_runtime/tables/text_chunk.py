@@ -24,6 +24,11 @@ class TextChunk(Chunk):
     def __len__(self) -> int:
         return self._length
 
+    @property
+    def file_bytes(self) -> int:
+        """The bytes of the rows in their file."""
+        return len(self.block) + 1
+
     @cached_property
     def records(self) -> list[bytes]:
         """The bytes of each row."""
