@@ -21,6 +21,9 @@ XOR = str(ROOT / "tests" / "data" / "xor")
 WHEEL = f"--wheel {ROOT / 'dist'}/*.whl"
 PARQUET = "import pyarrow.parquet as p, pyarrow; p.write_table(pyarrow.table({'x1': [0.0], 'x2': [1.0]}), 't.parquet')"
 LOADED = f"from parity_runtime.sklearn import load_estimator; print(load_estimator({XOR!r}).predict([[0, 1]]))"
+SCHEMA = (
+    "from importlib.resources import files; (files('parity_runtime') / 'schemas/contract.schema.json').read_bytes()"
+)
 FITTED = (
     "from sklearn.datasets import load_wine; from parity_training.sklearn import ParityClassifier; "
     "ParityClassifier(epochs=2).fit(*load_wine(return_X_y=True)).export('wine')"
@@ -38,7 +41,8 @@ class Stage:
 
 
 RUNTIME = (
-    Stage("", ("parity --help", "python -c 'import parity_runtime'", f"parity info {XOR}"),
+    Stage("", ("parity --help", "python -c 'import parity_runtime'", f"parity info {XOR}",
+               f'python -c "{SCHEMA}"'),
           ((f"parity predict {XOR} --row 0,1", "[cpu]"), ("parity train xor --out run", "[train]"))),
     Stage("cpu", (f"parity verify {XOR}", f"parity predict {XOR} --row 0,1", f"parity bench {XOR} --seconds 0.02",
                   f"parity deploy triton {XOR} --out models"),

@@ -60,6 +60,7 @@ RECIPES: dict[str, Callable[[dict[str, Any]], Any]] = {
         name="MLP", arguments={"num_inputs": 2, "num_outputs": 1, "activation": 5}),
     "a huge preprocessing": lambda r: r["network"].update(preprocessing={"num_features": HUGE}),
     "a list for preprocessing": lambda r: r["network"].update(preprocessing=[]),
+    "null for tables": lambda r: r["network"].update(preprocessing={"num_features": 2, "tables": None}),
     "another network": lambda r: r["network"].update(name="os:system"),
     "another model's contract": lambda r: r["contract"]["features"].pop(),
     "no targets": lambda r: r["contract"].update(targets=[]),

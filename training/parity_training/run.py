@@ -191,6 +191,8 @@ def _check_members(members: Any, settings: TrainSettings, where: str) -> None:
 def _check_preprocessing(preprocessing: dict[str, Any] | None, contract: ModelContract, where: str) -> None:
     """Refuse tables for other indices than the contract has: the encoder in the graph would point beside them."""
     found = [] if preprocessing is None else preprocessing.get("tables", [])
+    if not isinstance(found, list):
+        raise FormatError(f"{where}: preprocessing has the tables {shown(found)}, not a list")
     sizes = [table.get("size") if isinstance(table, dict) else None for table in found]
     wanted = list(index_sizes(contract)) if is_encoded(contract) else []
     if sizes != wanted:
