@@ -40,6 +40,7 @@ _COMMANDS = {
     "deploy": _Entry("parity_runtime.cli.deploy:deploy", "cpu", "Write what Triton, KServe or Docker reads."),
     "bench": _Entry("parity_runtime.cli.bench:bench", "cpu", "Measure a package on this machine."),
     "evaluate": _Entry("parity_runtime.cli.evaluate:evaluate", "cpu", "Compare predictions with a known column."),
+    "doctor": _Entry("parity_runtime.cli.doctor:doctor", "cpu", "Say what works here, and how to mend the rest."),
 }
 
 _OURS = {"parity_runtime", "parity_training", "parity_export"}

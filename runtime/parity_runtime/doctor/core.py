@@ -1,0 +1,78 @@
+"""What everything needs: Python, Parity itself, numpy, click and onnxruntime."""
+
+import platform
+import sys
+from collections.abc import Iterator
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+
+from parity_runtime.doctor.finding import Finding, pip_install, pip_uninstall
+from parity_runtime.doctor.requirement import Requirement
+from parity_runtime.version import __version__
+
+_NAME = "parity-onnx"
+_RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+
+
+def own_distribution() -> Distribution | None:
+    """Return what is installed of Parity; None where its code runs from a folder or an archive."""
+    try:
+        return distribution(_NAME)
+    except PackageNotFoundError:
+        return None
+
+
+def own_requirements() -> list[Requirement]:
+    """Return what Parity needs on this Python and system, that of its extras included."""
+    own = own_distribution()
+    read = [Requirement.parse(line) for line in (own and own.requires) or ()]
+    return [requirement for requirement in read if requirement.applies]
+
+
+def check_core() -> Iterator[Finding]:
+    """Yield a finding for each thing that `parity predict` needs; onnxruntime's wheel, but not whether it works."""
+    yield Finding("core", "Python", "ok", f"{platform.python_version()}, {sys.executable}")
+    yield _own(own_distribution())
+    for requirement in own_requirements():
+        if requirement.extra is None:
+            yield _needed(requirement)
+    yield _runtime({name: found for each in _runtimes() if (found := each.installed) for name in (each.name,)})
+
+
+def _runtimes() -> list[Requirement]:
+    known = {each.name: each for each in own_requirements()}
+    return [known.get(name) or Requirement.parse(name) for name in _RUNTIMES]
+
+
+def _own(own: Distribution | None) -> Finding:
+    place = f"{__version__}, {Path(__file__).parent.parent}"
+    if own is None:
+        found = f"{place}; its metadata is not installed, so that the versions of other packages are not checked"
+        return Finding("core", _NAME, "warning", found)
+    if own.version == __version__:
+        return Finding("core", _NAME, "ok", place)
+    found = f"{place}; the metadata is of {own.version}: ranges of versions may be old; install Parity once more"
+    return Finding("core", _NAME, "warning", found)
+
+
+def _needed(requirement: Requirement) -> Finding:
+    installed, remedy = requirement.installed, pip_install([str(requirement)])
+    if installed is None:
+        return Finding("core", requirement.name, "error", f"not installed (needed: {requirement.range})", remedy)
+    if not requirement.allows(installed):
+        return Finding("core", requirement.name, "error", f"{installed} (needed: {requirement.range})", remedy)
+    return Finding("core", requirement.name, "ok", f"{installed} (needed: {requirement.range})")
+
+
+def _runtime(installed: dict[str, str]) -> Finding:
+    """Return the finding of onnxruntime's wheels, of which there must be one."""
+    if not installed:
+        found = "not installed: no package can be opened for predictions"
+        return Finding("core", "onnxruntime", "error", found, pip_install([str(_runtimes()[0])]))
+    if len(installed) > 1:
+        both = " and ".join(f"{name} {found}" for name, found in installed.items())
+        found = f"{both} are both installed and overwrite each other's files"
+        remedy = f"{pip_uninstall(_RUNTIMES)} && {pip_install([str(_runtimes()[1])])}"
+        return Finding("core", "onnxruntime", "warning", found, remedy)
+    (name,) = installed
+    return _needed(next(each for each in _runtimes() if each.name == name))
