@@ -8,6 +8,7 @@ import warnings
 from typing import Any, NamedTuple, TextIO
 
 import click
+from click.shell_completion import CompletionItem
 
 from parity_runtime.arguments import options_are_named
 from parity_runtime.cli.echo import echo_line
@@ -64,7 +65,7 @@ class LazyGroup(click.Group):
         except BrokenPipeError as error:
             raise _ReaderLeftError from error
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command."""
         entry = _COMMANDS.get(cmd_name)
         if entry is None:
@@ -73,6 +74,8 @@ class LazyGroup(click.Group):
         try:
             command: click.Command = getattr(importlib.import_module(module), name)
         except ModuleNotFoundError as error:
+            if ctx.resilient_parsing:  # a shell asks what may follow, and is no place for a sentence
+                return click.Command(cmd_name, add_help_option=False)
             if error.name is None or error.name.partition(".")[0] in _OURS:
                 raise
             raise MissingExtraError(
@@ -80,6 +83,12 @@ class LazyGroup(click.Group):
                 f'from a checkout of Parity: pip install ".[{entry.extras}]"'
             ) from error
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete a command's name from the table, without importing them."""
+        found = [CompletionItem(name, help=entry.summary) for name, entry in _COMMANDS.items()]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [item for item in found if item.value.startswith(incomplete)] + options
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands from the table, without importing them."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
-from parity_runtime.doctor.finding import Finding, pip_install, pip_uninstall
+from parity_runtime.doctor.finding import Finding
+from parity_runtime.doctor.pip_commands import pip_install, pip_uninstall
 from parity_runtime.doctor.requirement import Requirement
 from parity_runtime.version import __version__
 

@@ -13,6 +13,7 @@ _SHOWN = (
     "ORT_DISABLE_TELEMETRY", "KMP_DUPLICATE_LIB_OK", "PYTHONPATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "JAVA_HOME",
     "SPARK_HOME", "RAY_ADDRESS", "TMPDIR", "NO_COLOR",
 )  # fmt: skip
+_ON = ("1", "true", "yes", "on")  # as onnxruntime and OpenMP read them
 
 
 def check_environment() -> Iterator[Finding]:
@@ -21,8 +22,9 @@ def check_environment() -> Iterator[Finding]:
         value = os.environ.get(name)
         if value is not None:
             told, remedy = _PROBLEMS.get(name, _none)(value)
-            level = "warning" if told else "ok"
-            yield Finding("environment", name, level, f"{shown(value)}{told and '; '}{told}", remedy)
+            yield Finding(
+                "environment", name, "warning" if told else "ok", f"{shown(value)}{told and '; '}{told}", remedy
+            )
 
 
 Problem = tuple[str, str]
@@ -44,15 +46,18 @@ def _threads(value: str) -> Problem:
 
 
 def _telemetry(value: str) -> Problem:
-    if value == "1":
+    if value.lower() in _ON:
         return "", ""
-    return "only 1 keeps onnxruntime 1.29 and later from reporting to its makers", "export ORT_DISABLE_TELEMETRY=1"
+    return "lets onnxruntime 1.29 and later report to its makers", "export ORT_DISABLE_TELEMETRY=1"
 
 
 def _duplicates(value: str) -> Problem:
-    if value.lower() not in ("1", "true", "yes", "on"):
+    if value.lower() not in _ON:
         return "", ""
-    return "lets two copies of OpenMP run in one process, which may crash or compute wrongly", "unset KMP_DUPLICATE_LIB_OK"
+    return (
+        "lets two copies of OpenMP run in one process, which may crash or compute wrongly",
+        "unset KMP_DUPLICATE_LIB_OK",
+    )
 
 
 def _temporary(value: str) -> Problem:

@@ -7,6 +7,7 @@ from parity_runtime.doctor.environment import check_environment
 from parity_runtime.doctor.extras import check_extras
 from parity_runtime.doctor.finding import Finding
 from parity_runtime.doctor.machine import check_machine
+from parity_runtime.doctor.openmp import check_openmp
 from parity_runtime.doctor.providers import check_providers
 
 
@@ -22,4 +23,6 @@ def examine(*, deep: bool = False) -> Iterator[Finding]:
         yield from check_providers()
     yield from check_extras(deep=deep)
     yield from check_machine()
+    if deep:
+        yield from check_openmp()
     yield from check_environment()

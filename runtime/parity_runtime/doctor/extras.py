@@ -1,23 +1,23 @@
 """Which of Parity's extras are installed and work."""
 
-import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 
 from parity_runtime.doctor.core import own_requirements
-from parity_runtime.doctor.finding import Finding, pip_install
+from parity_runtime.doctor.finding import Finding
 from parity_runtime.doctor.own_process import QUIET, last_line
+from parity_runtime.doctor.pip_commands import pip_install, pip_reinstall
 from parity_runtime.doctor.requirement import Requirement, with_extras
+from parity_runtime.engines.java import LOWEST_JAVA, NEEDED_JAVA, find_java, place_of_java
 
 _ALTERNATIVES = {"cpu", "gpu"}  # of the core
 _CONTRIBUTORS = {"bench", "dev", "fuzz"}  # of those who work on Parity
-_MODULES = {"onnxruntime-gpu": "onnxruntime", "pillow": "PIL", "scikit-learn": "sklearn"}
-_LOWEST_JAVA = 17
+_APART = {"mlflow": "; it takes no recent pyarrow, and wants an environment of its own"}
+_MODULES = {"pillow": "PIL", "scikit-learn": "sklearn"}
 _JAVA_SECONDS = 20.0
 _IMPORT_SECONDS = 120.0  # torch from a slow disk
 
@@ -57,7 +57,7 @@ def _installed(extra: str, requirements: list[Requirement]) -> Finding:
     missing = [each for each, version in found.items() if version is None]
     if missing:
         names = ", ".join(dict.fromkeys(each.name for each in missing))
-        return Finding("extras", extra, "absent", f"not installed: {names}", _remedy(missing))
+        return Finding("extras", extra, "absent", f"not installed: {names}{_APART.get(extra, '')}", _remedy(missing))
     unfit = [each for each, version in found.items() if version is not None and not each.allows(version)]
     if unfit:
         told = ", ".join(f"{each.name} {found[each]} (needed: {each.range})" for each in unfit)
@@ -72,21 +72,19 @@ def _remedy(requirements: list[Requirement]) -> str:
 
 def _with_java(finding: Finding) -> Finding:
     """Return the finding of Spark's packages, or that the Java which Spark needs beside them is not there."""
-    home = os.environ.get("JAVA_HOME")
-    java = shutil.which(str(Path(home) / "bin" / "java") if home else "java")
-    where = f"in JAVA_HOME, {home}" if home else "on the PATH"
+    java = find_java()
     version = java and _java_version(java)
-    needed = f"Spark needs Java {_LOWEST_JAVA} or later (Debian: openjdk-17-jre-headless)"
-    if version and version >= _LOWEST_JAVA:
-        return Finding("extras", finding.name, "ok", f"{finding.found}, Java {version}")
-    told = f"Java {version} is" if version else "a Java that does not say its version is" if java else "none is"
-    remedy = "unset JAVA_HOME" if home and not java else ""
-    return Finding("extras", finding.name, "warning", f"{needed}; {told} {where}", remedy)
+    if version and version >= LOWEST_JAVA:
+        return replace(finding, found=f"{finding.found}, Java {version}")
+    told = f"Java {version}" if version else "a Java that does not say its version" if java else "none"
+    remedy = "unset JAVA_HOME" if "JAVA_HOME" in os.environ and not java else ""
+    return replace(finding, level="warning", found=f"{NEEDED_JAVA}; there is {told} {place_of_java()}", remedy=remedy)
 
 
 def _java_version(java: str) -> int | None:
+    command = [java, "-version"]
     try:
-        done = subprocess.run([java, "-version"], capture_output=True, text=True, check=False, timeout=_JAVA_SECONDS)  # noqa: S603 -- Spark runs it as well
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_JAVA_SECONDS)  # noqa: S603 -- what Spark runs
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = re.search(r'version "(?:1\.)?(\d+)', done.stderr)
@@ -96,14 +94,11 @@ def _java_version(java: str) -> int | None:
 def _imported(finding: Finding, requirements: list[Requirement]) -> Finding:
     """Return the finding of an extra, or what happens when it is imported."""
     modules = [_MODULES.get(each.name, each.name.replace("-", "_")) for each in requirements]
+    again = pip_reinstall(map(str, requirements))
     told = last_line([sys.executable, "-P", "-c", _IMPORT, *modules], _IMPORT_SECONDS, QUIET)
     if isinstance(told, str):
-        return Finding("extras", finding.name, "warning", f"importing {', '.join(modules)} {told}", _again(requirements))
+        return replace(finding, level="warning", found=f"importing {', '.join(modules)} {told}", remedy=again)
     if told:
         reasons = "; ".join(f"{name} cannot be imported ({reason})" for name, reason in told.items())
-        return Finding("extras", finding.name, "warning", reasons, _again(requirements))
-    return Finding("extras", finding.name, "ok", f"{finding.found}; imported")
-
-
-def _again(requirements: list[Requirement]) -> str:
-    return pip_install(["--force-reinstall", "--no-deps", *map(str, requirements)])
+        return replace(finding, level="warning", found=reasons, remedy=again)
+    return replace(finding, found=f"{finding.found}; imported")

@@ -1,10 +1,5 @@
 """What an examination says: one line a thing, with the command that mends it."""
 
-import importlib.util
-import shlex
-import shutil
-import sys
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -33,21 +28,3 @@ class Finding:
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
         return asdict(self)
-
-
-def pip_install(requirements: Iterable[str]) -> str:
-    """Return the command that installs requirements into the environment of this very Python."""
-    return shlex.join([*_pip("install"), *requirements])
-
-
-def pip_uninstall(names: Iterable[str]) -> str:
-    """Return the command that removes distributions from the environment of this very Python."""
-    command = _pip("uninstall")
-    return shlex.join([*command, *([] if command[0] == "uv" else ["--yes"]), *names])
-
-
-def _pip(verb: str) -> list[str]:
-    """Return pip's command; uv's, whose environments have no pip, where it is there in its place."""
-    if importlib.util.find_spec("pip") is None and shutil.which("uv"):
-        return ["uv", "pip", verb, "--python", sys.executable]
-    return [sys.executable, "-m", "pip", verb]

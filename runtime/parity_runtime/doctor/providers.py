@@ -8,13 +8,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from parity_runtime.doctor.finding import Finding, pip_install, pip_uninstall
+from parity_runtime.doctor.finding import Finding
 from parity_runtime.doctor.own_process import QUIET, last_line
+from parity_runtime.doctor.pip_commands import pip_install, pip_reinstall, pip_uninstall
 
 _SECONDS = 120.0  # CUDA's first start may compile kernels
 _GPU_WHEEL = "onnxruntime-gpu"
 _MOST_NORMALIZATION_ERROR = 0.01
-_TWO_PASSES = "onnxruntime>=1.25"
+_TWO_PASSES = "onnxruntime>=1.27"  # docs/proof.md, normalization
 _CUDA = "CUDAExecutionProvider"
 _OURS = {"CPUExecutionProvider", _CUDA}
 
@@ -52,7 +53,7 @@ def _answered(provider: str, found: dict[str, Any] | str, level: Any) -> Finding
 
 def _reinstall(provider: str) -> str:
     wheel = _GPU_WHEEL if provider == "cuda" or _installed(_GPU_WHEEL) else "onnxruntime"
-    return pip_install(["--force-reinstall", "--no-deps", f"{wheel}=={_installed(wheel)}"]) if _installed(wheel) else ""
+    return pip_reinstall([f"{wheel}=={_installed(wheel)}"]) if _installed(wheel) else ""
 
 
 def _installed(name: str) -> str:
@@ -65,8 +66,8 @@ def _installed(name: str) -> str:
 def _kernels(found: dict[str, Any]) -> Iterator[Finding]:
     if found["int8_saturates"]:
         told = (
-            "wrong on this processor, which has no VNNI: products of uint8 and int8 are added in pairs of 16 bits, which "
-            "saturate; quantize with weights of 7 bits (reduce_range=True). Other models are not concerned"
+            "quantized models answer wrongly on this processor, which has no VNNI: products of uint8 and int8 are "
+            "added in pairs of 16 bits, which saturate; quantize with weights of 7 bits (reduce_range=True)"
         )
         yield Finding("providers", "int8 products", "warning", told)
     else:
