@@ -20,6 +20,7 @@ from parity_runtime.doctor.core import check_core, own_requirements
 from parity_runtime.doctor.environment import check_environment
 from parity_runtime.doctor.extras import check_extras
 from parity_runtime.doctor.kernels import GRAPHS, normalization_error
+from parity_runtime.doctor.machine import cores_finding, processor_finding
 from parity_runtime.doctor.probe import SAMPLE
 from parity_runtime.doctor.providers import check_providers
 from parity_runtime.doctor.requirement import Requirement, release
@@ -89,12 +90,25 @@ def range_of(name: str, extra: str | None) -> str:
 
 
 @pytest.mark.slow
-def test_without_onnxruntime_the_error_has_the_line_that_installs_it_here(tmp_path: Path) -> None:
-    installed = Installed(tmp_path / "venv", "numpy", "click")
-    found = installed.doctor(code=1)["core onnxruntime"]
-    assert found["level"] == "error"
-    assert shlex.split(found["remedy"])[-1] == f"onnxruntime{range_of('onnxruntime', 'cpu')}"
-    assert str(installed.python) in shlex.split(found["remedy"])
+def test_without_numpy_and_onnxruntime_the_errors_have_the_line_that_installs_them_here(tmp_path: Path) -> None:
+    installed = Installed(tmp_path / "venv", "click")
+    found = installed.doctor(code=1)
+    for name, extra in (("numpy", None), ("onnxruntime", "cpu")):
+        assert found[f"core {name}"]["level"] == "error"
+        words = shlex.split(found[f"core {name}"]["remedy"])
+        assert words[-1] == f"{name}{range_of(name, extra)}" and str(installed.python) in words
+
+
+@pytest.mark.slow
+def test_code_without_its_metadata_is_told_with_the_line_that_installs_it(tmp_path: Path) -> None:
+    installed = Installed(tmp_path / "venv", "click", "numpy", "onnxruntime")
+    shutil.rmtree(installed.packages / "parity_onnx-1.dist-info")
+    found = installed.doctor(code=0)
+    assert found["core parity-onnx"]["level"] == "warning" and found["providers cpu"]["level"] == "ok"
+    installed.metadata("parity-onnx", Version="0.0.1")
+    found = installed.doctor(code=0)["core parity-onnx"]
+    assert found["level"] == "warning" and "that of 0.0.1" in found["found"]
+    assert not RUNTIME.is_dir() or shlex.split(found["remedy"])[-1] == f"{RUNTIME.parent}[cpu]"
 
 
 @pytest.mark.slow
@@ -145,13 +159,13 @@ def test_a_person_reads_aligned_lines_without_color_where_no_terminal_is(parity:
     assert "\x1b" not in answer.out
     lines = answer.out.splitlines()
     assert lines[0] == "core" and lines[-1].startswith("Parity can predict here: 0 errors, ")
-    marked = [line for line in lines if line.startswith("  ") and "mend: " not in line]
+    marked = [line for line in lines if line.startswith("  ") and not line.startswith(" " * 12)]
     assert {line[2:9].strip() for line in marked} <= {"ok", "absent", "warning", "error"}
     assert all(line[9:11] == "  " and line[11] != " " and line[33:35] == "  " for line in marked), marked
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("variable", "colored"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
+@pytest.mark.parametrize(("variable", "colored"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_a_terminal_shows_colors_unless_it_is_asked_for_none(variable: dict[str, str], colored: bool) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TERM")}
     command = [sys.executable, "-c", MAIN]
@@ -209,6 +223,22 @@ def test_spark_without_its_java_is_a_warning(monkeypatch: pytest.MonkeyPatch, tm
     assert spark().level == "warning" and "there is Java 8 in JAVA_HOME" in spark().found
     monkeypatch.delenv("JAVA_HOME")
     assert spark().level == "ok" and ", Java " in spark().found
+
+
+def test_a_quota_below_the_cores_wants_fewer_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert cores_finding(4, None).level == cores_finding(4, 4.0).level == "ok"
+    assert cores_finding(4, 2.5).remedy == "export OMP_NUM_THREADS=2"
+    assert cores_finding(4, 0.5).remedy == "export OMP_NUM_THREADS=1"
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert cores_finding(4, 2.5).level == "ok"
+
+
+def test_a_processor_without_avx2_is_told() -> None:
+    assert processor_finding("x86_64", {"sse2"}).level == "warning"
+    found = processor_finding("x86_64", {"sse2", "avx2", "avx_vnni"})
+    assert (found.level, found.found) == ("ok", "x86_64: AVX2, AVX-VNNI")
+    assert processor_finding("aarch64", {"asimd"}).level == processor_finding("arm64", None).level == "ok"
 
 
 @pytest.mark.parametrize("group", ["/", "/pod/box"])

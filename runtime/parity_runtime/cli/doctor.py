@@ -51,7 +51,8 @@ def _say(findings: Iterable[Finding]) -> Iterator[Finding]:
         mark = click.style(mark, fg=_COLORS[finding.level]) if _in_color() else mark
         click.echo(f"  {mark}  {printable(finding.name):<22}  {printable(finding.found)}")
         if finding.remedy:
-            click.echo(f"  {'':{_WIDTH}}  {'':22}  mend: {printable(finding.remedy)}")
+            verb = "get" if finding.level == "absent" else "mend"
+            click.echo(f"  {'':{_WIDTH}}  {'':22}  {verb}: {printable(finding.remedy)}")
         yield finding
 
 

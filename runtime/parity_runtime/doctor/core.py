@@ -7,6 +7,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 from parity_runtime.doctor.finding import Finding
+from parity_runtime.doctor.machine import shows_gpu
 from parity_runtime.doctor.pip_commands import pip_install, pip_uninstall
 from parity_runtime.doctor.requirement import Requirement
 from parity_runtime.version import __version__
@@ -37,7 +38,7 @@ def check_core() -> Iterator[Finding]:
     for requirement in own_requirements():
         if requirement.extra is None:
             yield _needed(requirement)
-    yield _runtime({name: found for each in _runtimes() if (found := each.installed) for name in (each.name,)})
+    yield _runtime({each.name: found for each in _runtimes() if (found := each.installed)})
 
 
 def _runtimes() -> list[Requirement]:
@@ -47,13 +48,16 @@ def _runtimes() -> list[Requirement]:
 
 def _own(own: Distribution | None) -> Finding:
     place = f"{__version__}, {Path(__file__).parent.parent}"
-    if own is None:
-        found = f"{place}; its metadata is not installed, so that the versions of other packages are not checked"
-        return Finding("core", _NAME, "warning", found)
-    if own.version == __version__:
+    if own is not None and own.version == __version__:
         return Finding("core", _NAME, "ok", place)
-    found = f"{place}; the metadata is of {own.version}: ranges of versions may be old; install Parity once more"
-    return Finding("core", _NAME, "warning", found)
+    there = "none" if own is None else f"that of {own.version}"
+    told = f"{place}; the metadata installed is {there}: what extras and versions this code needs is not known"
+    checkout = Path(__file__).parents[3]
+    return Finding("core", _NAME, "warning", told, pip_install([f"{checkout}[cpu]"]) if _is_checkout(checkout) else "")
+
+
+def _is_checkout(folder: Path) -> bool:
+    return (folder / "pyproject.toml").is_file() and (folder / "runtime").is_dir()
 
 
 def _needed(requirement: Requirement) -> Finding:
@@ -73,7 +77,7 @@ def _runtime(installed: dict[str, str]) -> Finding:
     if len(installed) > 1:
         both = " and ".join(f"{name} {found}" for name, found in installed.items())
         found = f"{both} are both installed and overwrite each other's files"
-        remedy = f"{pip_uninstall(_RUNTIMES)} && {pip_install([str(_runtimes()[1])])}"
+        remedy = f"{pip_uninstall(_RUNTIMES)} && {pip_install([str(_runtimes()[shows_gpu()])])}"
         return Finding("core", "onnxruntime", "warning", found, remedy)
     (name,) = installed
     return _needed(next(each for each in _runtimes() if each.name == name))

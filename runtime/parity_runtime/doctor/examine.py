@@ -12,7 +12,7 @@ from parity_runtime.doctor.providers import check_providers
 
 
 def examine(*, deep: bool = False) -> Iterator[Finding]:
-    """Yield what is found here; nothing is sent anywhere, and no file is written.
+    """Yield what is found here; nothing is sent anywhere.
 
     Args:
         deep: import every extra that is installed, which takes some seconds.

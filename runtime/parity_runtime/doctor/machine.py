@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,13 +19,23 @@ _INSTRUCTIONS = {
 
 def check_machine() -> Iterator[Finding]:
     """Yield what the processor, the cores and the memory are that the process may use."""
-    yield _processor()
-    yield _cores()
+    yield processor_finding(platform.machine(), _flags())
+    yield cores_finding(usable_cores(), cgroup_cores())
     yield _memory()
 
 
-def _processor() -> Finding:
-    machine, flags = platform.machine(), _flags()
+def shows_gpu() -> bool:
+    """Whether the machine shows a GPU of NVIDIA's to this process."""
+    return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
+
+
+def processor_finding(machine: str, flags: set[str] | None) -> Finding:
+    """Return what a processor has.
+
+    Args:
+        machine: its architecture, as ``platform.machine`` names it.
+        flags: its instructions, by Linux's names; None where they are not known.
+    """
     if flags is None:
         return Finding("machine", "processor", "ok", f"{machine}; its instructions are told on Linux alone")
     there = [name for flag, name in _INSTRUCTIONS.items() if flag in flags]
@@ -48,8 +59,13 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _cores() -> Finding:
-    cores, quota = usable_cores(), cgroup_cores()
+def cores_finding(cores: int, quota: float | None) -> Finding:
+    """Return what cores there are.
+
+    Args:
+        cores: that the process may run on.
+        quota: of processor time, in cores; None without one.
+    """
     told = f"{cores} of {os.cpu_count() or cores} may be used"
     if quota is None:
         return Finding("machine", "cores", "ok", told)

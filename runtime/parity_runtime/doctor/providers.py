@@ -1,14 +1,13 @@
 """Which of onnxruntime's execution providers really run, and answer right."""
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from parity_runtime.doctor.finding import Finding
+from parity_runtime.doctor.machine import shows_gpu
 from parity_runtime.doctor.own_process import QUIET, last_line
 from parity_runtime.doctor.pip_commands import pip_install, pip_reinstall, pip_uninstall
 
@@ -96,11 +95,7 @@ def _cuda(built_in: list[str]) -> Finding:
             return Finding("providers", "cuda", "warning", told, "unset CUDA_VISIBLE_DEVICES")
         return _answered("cuda", _probe("cuda"), "warning")
     told = "this onnxruntime is built without CUDA"
-    if not _has_gpu():
+    if not shows_gpu():
         return Finding("providers", "cuda", "absent", f"{told}, and this machine shows no GPU of NVIDIA's")
     remedy = f"{pip_uninstall(['onnxruntime'])} && {pip_install([f'{_GPU_WHEEL}>=1.20'])}"
     return Finding("providers", "cuda", "absent", f"{told}; this machine has a GPU of NVIDIA's", remedy)
-
-
-def _has_gpu() -> bool:
-    return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
