@@ -11,7 +11,8 @@ MLSERVER := $(VENV)/mlserver
 TRITON := $(VENV)/triton
 RUN ?= runs/xor
 PACKAGE ?= packages/xor
-# What is imported is compiled then: compiling all of torch, which few use, takes longer.
+# What is imported is compiled then, and kept: compiling all of torch, which few use, takes longer.
+unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 
 .DEFAULT_GOAL := help

@@ -53,7 +53,7 @@ def application() -> dict[str, Any]:
         command = [str(ours / "bin" / "parity"), "predict", str(PACKAGE), "--row", "0,1"]
         embedded = [_python(ours), "-c", PREDICTOR, str(PACKAGE)]
         pairs = {
-            "parity predict --row over bare imports": (command, [_python(ours), "-c", IMPORTS], (1.35, 1.3)),
+            "parity predict --row over bare imports": (command, [_python(ours), "-c", IMPORTS], (1.2, 1.3)),
             "Predictor over a script of onnxruntime's": (embedded, [_python(raw), "-c", ONNXRUNTIME, str(PACKAGE)], ()),
             "torch over Predictor": ([_python(torch), "-c", TORCH, weights], embedded, ()),
         }

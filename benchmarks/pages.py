@@ -19,6 +19,7 @@ SUBJECTS = {
     "large": "Large models",
     "networks": "Networks as people have them",
     "predictor": "Prediction",
+    "start": "A first answer",
     "install": "What an application installs and waits for",
     "scoring": "Files",
     "engines": "Clusters",

@@ -1,9 +1,12 @@
 """What a request of ``parity serve`` takes, beside a bare recipe of the same model and beside the model itself.
 
 Prints one JSON object. The recipe is what a tutorial writes: FastAPI, a pydantic model of the body, onnxruntime,
-lists. Both run in uvicorn and are asked over as many connections, in turn; what is compared is the processor's time of
-the server's process alone. The model's own time is that of ``session.run`` for the same rows. Clients ask again as soon
-as they have their answer; they share the cores with the server, so that they wait for themselves as well.
+lists. Both run in uvicorn with httptools and are asked over as many connections, in turn; what is compared is the
+processor's time of the server's process alone. The model's own time is that of ``session.run`` for the same rows, in a
+loop that does nothing else. What HTTP takes by itself is told beside it: a handler of ASGI in uvicorn that reads a
+request and sends an answer of as many bytes, and a protocol of asyncio that does not even look at them, in turn with
+the service. Clients ask again as soon as they have their answer; they share the cores with the server, so that they
+wait for themselves as well.
 """
 
 import asyncio
@@ -18,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -57,8 +61,54 @@ async def predict(asked: Rows) -> Predictions:
 listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
 listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 print("recipe on port", listener.getsockname()[1], flush=True)
-uvicorn.Server(uvicorn.Config(app, http="h11", log_level="warning", access_log=ACCESS)).run(sockets=[listener])
+uvicorn.Server(uvicorn.Config(app, http="httptools", log_level="warning", access_log=ACCESS)).run(sockets=[listener])
 """
+
+NOTHING = """
+import socket, sys, uvicorn
+answer = bytes(int(sys.argv[1]))
+headers = [(b"content-type", b"application/json"), (b"content-length", sys.argv[1].encode())]
+
+async def app(scope, receive, send):
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
+
+listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+print("nothing on port", listener.getsockname()[1], flush=True)
+config = uvicorn.Config(app, http="httptools", log_level="error", access_log=False, lifespan="off", ws="none")
+uvicorn.Server(config).run(sockets=[listener])
+"""
+"""Reads a request and sends an answer of so many bytes."""
+
+WIRE = """
+import asyncio, socket, sys
+size, request = map(int, sys.argv[1:])
+answer = b"HTTP/1.1 200 OK\\r\\ncontent-length: %d\\r\\n\\r\\n" % size + bytes(size)
+
+class Wire(asyncio.Protocol):
+    read = 0
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        self.read += len(data)
+        if self.read == request:
+            self.read = 0
+            self.transport.write(answer)
+
+async def main():
+    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    print("wire on port", listener.getsockname()[1], flush=True)
+    await (await asyncio.get_running_loop().create_server(Wire, sock=listener)).serve_forever()
+
+asyncio.run(main())
+"""
+"""Sends so many bytes of an answer for so many of a request."""
 
 
 @dataclass
@@ -98,14 +148,33 @@ def rows() -> dict[str, Any]:
         for name, package in (("XOR", XOR), ("digits, 64-256-256-10", _digits(Path(folder)))):
             features = random_rows(ROWS, len(Package.open(package).contract.features))
             own = own_seconds(package, features)
-            bodies = {"binary": binary(_path(package), features), "JSON": http(_path(package), written(features))}
-            with running(serve(package)) as server:
-                for form, limit in (("binary", 3), ("JSON", 15)):
-                    taken = [cost(server, bodies[form], 1) for _ in range(ROUNDS + 1)][1:]
-                    found[f"1,000 rows, {form}, over the model's own time, {name}"] = summary(
-                        [one / own for one in taken]
-                    ) | {"target": f"at most {limit}", "model's own microseconds": round(1e6 * own)}
+            for form, limit, request in (
+                ("binary", 3, binary(_path(package), features)),
+                ("JSON", 15, http(_path(package), written(features))),
+            ):
+                taken = beside_nothing(package, request)
+                found[f"1,000 rows, {form}, over the model's own time, {name}"] = summary(
+                    [one / own for one in taken["service"]]
+                ) | {
+                    "target": f"at most {limit}",
+                    "a handler that does nothing": round(median(taken["nothing"]) / own, 1),
+                    "the wire alone": round(median(taken["wire"]) / own, 1),
+                    "model's own microseconds": round(1e6 * own),
+                }
     return found
+
+
+def beside_nothing(package: Path, request: bytes) -> dict[str, list[float]]:
+    """Return the processor's seconds of a request: of the service, of a handler that does nothing, of the wire."""
+    with ExitStack() as servers:
+        service = servers.enter_context(running(serve(package)))
+        size = str(asyncio.run(answer_bytes(service.port, request)))
+        commands = {"nothing": [NOTHING, size], "wire": [WIRE, size, str(len(request))]}
+        asked = {"service": service} | {
+            name: servers.enter_context(running([sys.executable, "-c", *command])) for name, command in commands.items()
+        }
+        rounds = [{name: cost(server, request, 1) for name, server in asked.items()} for _ in range(ROUNDS + 1)][1:]
+    return {name: [one[name] for one in rounds] for name in asked}
 
 
 def waiting() -> dict[str, Any]:
@@ -115,9 +184,9 @@ def waiting() -> dict[str, Any]:
         for clients in (1, 20, CLIENTS):
             load, seconds = Load(), LONG_SECONDS if clients == CLIENTS else 10.0
             asyncio.run(run_clients(server.port, request, clients, seconds, load))
-            median, most = 1e3 * np.percentile(load.seconds, [50, 99])
+            middle, most = 1e3 * np.percentile(load.seconds, [50, 99])
             found[f"one row of XOR, {clients} at once"] = {
-                "p50 (ms)": round(float(median), 2),
+                "p50 (ms)": round(float(middle), 2),
                 "p99 (ms)": round(float(most), 2),
                 "answers a second": round(len(load.seconds) / seconds),
                 "errors": load.problems.total(),
@@ -229,6 +298,19 @@ async def run_clients(port: int, request: bytes, clients: int, seconds: float, l
     await asyncio.gather(*(_client(port, request, until, load) for _ in range(clients)))
 
 
+async def answer_bytes(port: int, request: bytes) -> int:
+    """Return how long the body of the answer to a request is."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    length = _length(await reader.readuntil(b"\r\n\r\n"))
+    writer.close()
+    return length
+
+
+def _length(head: bytes) -> int:
+    return int(head.lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0])
+
+
 async def _client(port: int, request: bytes, until: float, load: Load) -> None:
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -236,8 +318,7 @@ async def _client(port: int, request: bytes, until: float, load: Load) -> None:
             start = perf_counter()
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0])
-            await reader.readexactly(length)
+            await reader.readexactly(_length(head))
             load.seconds.append(perf_counter() - start)
             if not head.startswith(b"HTTP/1.1 200 "):
                 load.problems[head.partition(b"\r\n")[0].decode()] += 1

@@ -65,7 +65,7 @@ def test_the_image_holds_the_wheel_the_versions_and_the_package(image: Path) -> 
         "Dockerfile", "compose.yaml", ".dockerignore", "constraints.txt", "deployment.json", NAME, "packages"
     }  # fmt: skip
     pinned = dict(line.split("==") for line in (image / "constraints.txt").read_text().splitlines())
-    for name in ("numpy", "click", "onnxruntime", "fastapi", "uvicorn", "orjson", "prometheus-client", "starlette"):
+    for name in ("numpy", "click", "onnxruntime", "fastapi", "httptools", "orjson", "prometheus-client", "starlette"):
         assert pinned[name] == version(name)
     assert "torch" not in pinned
     assert verify(image / "packages" / "xor").package_id == Package.open(DATA / "xor_certified").id

@@ -89,6 +89,36 @@ def test_buffers_are_not_kept_for_ever_more_shapes(series_package: Path, xor_pac
     assert len(executor._pool._free) == 64
 
 
+def test_a_shape_that_comes_once_gets_no_buffers_and_the_same_answers(xor_package: Path) -> None:
+    predictor = Predictor(xor_package)
+    rows = np.random.default_rng(0).random((3, 2), np.float32)
+    answers = []
+    for kept in (0, 1, 1):
+        answers.append(predictor.predict_proba(rows))
+        executor = predictor._executor
+        assert executor is not None and executor._pool is not None
+        assert [len(free) for free in executor._pool._free.values()] == [kept]
+    assert all((one == answers[0]).all() for one in answers)
+    assert len({array.ctypes.data for array in answers}) == 3
+
+
+@pytest.mark.parametrize("rows", [1, 9])
+def test_every_output_of_ready_rows_is_that_of_a_list_and_bad_cells_are_refused(xor_package: Path, rows: int) -> None:
+    predictor = Predictor(xor_package)
+    good = np.random.default_rng(0).random((rows, 2), np.float32)
+    ready, listed = predictor.run({"features": good}), predictor.run({"features": good.tolist()})
+    assert {name: array.tolist() for name, array in ready.items()} == {
+        name: array.tolist() for name, array in listed.items()
+    }
+    for bad in (np.nan, np.inf):
+        wrong = good.copy()
+        wrong[-1, 1] = bad
+        with refused_at(row=rows, column="x2"):
+            predictor.run({"features": wrong})
+    with pytest.raises(InputError, match="it takes features"):
+        predictor.run({"features": np.zeros((rows, 3), np.float32)})
+
+
 def test_asking_again_and_again_keeps_no_more_memory(xor_package: Path, rent_package: Path) -> None:
     xor, rent = Predictor(xor_package), Predictor(rent_package)
     for _ in range(50):

@@ -20,7 +20,7 @@ from parity_runtime.tables import plain_numbers
 from parity_runtime.tables.cell_patterns import decimal_comma, spelling
 from parity_runtime.tables.cell_values import MISSING_IN_NUMBERS, MISSING_TOKENS, PLAIN, CellValues
 from parity_runtime.tables.csv_file import CsvDialect, csv_chunks
-from parity_runtime.tables.table_file import ReadOptions
+from parity_runtime.tables.read_options import ReadOptions
 from tests.refusals import refused_at
 
 TOKENS = ["", " ", *MISSING_TOKENS, *MISSING_IN_NUMBERS]

@@ -113,7 +113,7 @@ def test_no_package_is_one_sentence(tmp_path: Path) -> None:
         Predictor(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../b", "", ".", "a\\b"])
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../b", "", ".", "a\\b", "//", "a//b", "a/", "./a"])
 def test_a_manifest_cannot_name_files_outside_its_package(xor_copy: Path, name: str) -> None:
     manifest = json.loads((xor_copy / "manifest.json").read_text())
     manifest["files"][name] = manifest["files"]["README.md"]

@@ -348,7 +348,7 @@ def test_missing_text_and_dates_where_the_model_has_no_answer(predictor: Predict
         (tmp_path / "t.csv").write_text(",".join(COLUMNS) + "\n" + ",".join("" if c is None else str(c) for c in row))
         _, refused = read_inputs(told, read_table(str(tmp_path / "t.csv")))
         assert refused[0].problem.startswith(f"{name} is missing") and refused[0].column == name
-    assert not ReadyInputs(told).accept(READY) and ReadyInputs(predictor.contract).accept(READY)
+    assert not ReadyInputs(told, 25).accept(READY) and ReadyInputs(predictor.contract, 25).accept(READY)
     with pytest.raises(InputError, match="row 1: code is missing"):
         named_inputs(told, READY | {"categories": np.array([["red", ""]], object)})
 

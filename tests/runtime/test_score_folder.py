@@ -15,7 +15,7 @@ from parity_runtime.scoring.part_record import PartRecord
 from parity_runtime.scoring.score_folder import FolderWatch, score_folder
 from parity_runtime.scoring.score_part import PartResult, score_part
 from parity_runtime.scoring.score_table import ScoringJob
-from parity_runtime.tables.table_file import ReadOptions
+from parity_runtime.tables.read_options import ReadOptions
 from parity_runtime.tables.table_parts import TablePart, table_parts
 from tests.refusals import refused_at
 from tests.runtime.folder_tables import NAMES, answers, everything, write_table

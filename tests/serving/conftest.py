@@ -2,8 +2,11 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ from parity_runtime import Predictor
 from tests.unmeasured import unmeasured
 
 pytest.importorskip("fastapi", reason="parity serve needs [serve]")
+pytest.importorskip("httptools", reason="parity serve needs [serve]")
 pytest.importorskip("orjson", reason="parity serve needs [serve]")
 pytest.importorskip("prometheus_client", reason="parity serve needs [serve]")
 pytest.importorskip("uvicorn", reason="parity serve needs [serve]")
@@ -23,7 +27,10 @@ pytest.importorskip("httpx")
 
 import httpx
 
+from parity_runtime.serving.create_app import Service
+from parity_runtime.serving.limits import Limits
 from parity_runtime.serving.served_model import ServedModel
+from parity_runtime.serving.server import Server
 
 DATA = Path(__file__).parent.parent / "data"
 PARITY = Path(sys.executable).parent / "parity"
@@ -89,6 +96,45 @@ def xor() -> ServedModel:
 @pytest.fixture(scope="session")
 def parcels() -> ServedModel:
     return ServedModel(Predictor(DATA / "parcels"), 100)
+
+
+LIMITS = Limits(bytes=2**20, seconds=0.5, held_bytes=2**20, dropped_bytes=2**21, dropped_seconds=0.5,
+                waiting=20, header_seconds=0.4, stalled_seconds=0.4)  # fmt: skip
+POST = b"POST /v2/models/xor/infer HTTP/1.1\r\nHost: a\r\n"
+
+
+@pytest.fixture(scope="session")
+def port(xor: ServedModel) -> Iterator[int]:
+    """Of a service with short limits, in this process."""
+    service = Service([xor], LIMITS, 1)
+    server = Server(service.app, LIMITS, 0)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # what is not read stays with the server
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield listener.getsockname()[1]
+        server.should_exit = True
+        thread.join(30)
+
+
+def talk(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
+    """Send pieces with pauses, then read until the server closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+            time.sleep(pause)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    return answer
+
+
+def post(content: bytes, *lines: bytes) -> bytes:
+    return POST + b"".join(line + b"\r\n" for line in lines) + b"Content-Length: %d\r\n\r\n" % len(content) + content
+
+
+def answered(port: int) -> bool:
+    return talk(port, post(body(), b"Connection: close")).startswith(b"HTTP/1.1 200 ")
 
 
 def tensor(**changes: Any) -> dict[str, Any]:

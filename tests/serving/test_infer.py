@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 import shutil
 import time
 from typing import Any
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 
 from parity_runtime import Predictor
+from parity_runtime.serving.infer_answer import TextOutput, encode_answer
 from parity_runtime.serving.infer_request import RequestTensor
+from parity_runtime.serving.quick_bodies import LARGEST
 from parity_runtime.serving.request_error import RequestError
 from parity_runtime.serving.served_model import ServedModel
 from parity_runtime.serving.tensor_data import tensor_array
@@ -290,3 +293,50 @@ def test_bad_cells_are_refused(parcels: ServedModel, data: dict[str, Any], words
     with pytest.raises(RequestError) as refused:
         parcels.infer(row(**data))
     assert words in str(refused.value) and refused.value.status == 400
+
+
+@pytest.mark.parametrize("count", [1, 64, 65, 1000])
+@pytest.mark.parametrize(
+    ("cell", "kind"), [(True, "a truth value"), ("1", "a text"), ([1], "a list"), ({}, "an object")]
+)
+def test_a_cell_that_is_no_number_is_found_among_any_number_of_them(count: int, cell: Any, kind: str) -> None:
+    for others in ([0.25] * count, [0, 1.0] * count):
+        place = random.Random(count).randrange(1, len(others) + 1)  # a list in front says that all are lists
+        data = [*others[:place], cell, *others[place:]]
+        with pytest.raises(RequestError, match=f"'x' holds {kind}; it takes FP32"):
+            tensor_array(RequestTensor("x", "FP32", (len(data),), data))
+
+
+def test_numbers_are_rounded_to_float32_as_numpy_does() -> None:
+    drawn = random.Random(0)
+    data = [drawn.uniform(-1, 1) * 10 ** drawn.uniform(-46, 38) for _ in range(2000)]
+    data += [0, 1, -0.0, 16_777_217, 2**64, 2**100, 1 + 2**-24, 1 + 3 * 2**-24]
+    found = tensor_array(RequestTensor("x", "FP32", (len(data),), data))
+    assert found.dtype == np.float32
+    assert found.tobytes() == np.array(data, np.float32).tobytes()
+    for large in (3.5e38, 1e300):
+        beyond = tensor_array(RequestTensor("x", "FP32", (2,), [large, 1]))
+        assert (beyond.dtype, beyond[0]) == (np.float64, large)
+
+
+@pytest.mark.parametrize("texts", [
+    ["a", "b"], ["a", "longer than the others"], ['"', "\\", "\0", "\n", "", "é", "\U0001f600"], ["x" * 100, "y"],
+])  # fmt: skip
+def test_texts_of_a_vocabulary_come_back_as_they_are(texts: list[str]) -> None:
+    for shape in ((0,), (5,), (3, 2)):
+        indices = np.random.default_rng(0).integers(0, len(texts), shape)
+        expected = [texts[index] for index in indices.reshape(-1)]
+        vocabulary = {"class": TextOutput(texts)}
+        answer = encode_answer({}, {"class": indices}, {"class": False}, vocabulary)
+        assert json.loads(answer.body)["outputs"][0]["data"] == expected
+        answer = encode_answer({}, {"class": indices}, {"class": True}, vocabulary)
+        counted = (len(text.encode()).to_bytes(4, "little") + text.encode() for text in expected)
+        assert answer.body[answer.header_length :] == b"".join(counted)
+
+
+def test_bodies_that_may_take_long_are_none_of_the_event_loops(xor: ServedModel, parcels: ServedModel) -> None:
+    tensors = body(*[tensor(name=f"x{number}", shape=[1], data=[0]) for number in range(200)])
+    rows = body(tensor(shape=[5000, 2], data=[0.5] * 10_000))
+    for model, sent in ((xor, tensors), (xor, rows), (xor, b" " * (LARGEST + 1)), (parcels, b" " * 10_000)):
+        assert not model.is_quick(sent, binary=False)
+    assert not xor.is_quick(b" " * (LARGEST + 1), binary=True)

@@ -1,52 +1,13 @@
 """Clients that send or read slowly: each is cut off, and the others are answered. The server runs in this process."""
 
 import socket
-import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from parity_runtime.serving.create_app import Service
-from parity_runtime.serving.limits import Limits
-from parity_runtime.serving.served_model import ServedModel
-from parity_runtime.serving.server import Server
-from tests.serving.conftest import body
+from tests.serving.conftest import POST, answered, post, talk
 
 pytestmark = pytest.mark.slow
-
-LIMITS = Limits(bytes=2**20, seconds=0.5, held_bytes=2**20, dropped_bytes=2**21, dropped_seconds=0.5,
-                header_seconds=0.4, stalled_seconds=0.4)  # fmt: skip
-POST = b"POST /v2/models/xor/infer HTTP/1.1\r\nHost: a\r\n"
-
-
-@pytest.fixture(scope="module")
-def port(xor: ServedModel) -> Iterator[int]:
-    service = Service([xor], LIMITS, 1)
-    server = Server(service.app, LIMITS, 0)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        yield listener.getsockname()[1]
-        server.should_exit = True
-        thread.join(30)
-
-
-def talk(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
-    """Send pieces with pauses, then read until the server closes."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
-        for piece in pieces:
-            connection.sendall(piece)
-            time.sleep(pause)
-        answer = b""
-        while piece := connection.recv(65536):
-            answer += piece
-    return answer
-
-
-def answered(port: int) -> bool:
-    request = POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body()) + body()
-    return talk(port, request).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize("pieces", [(), (b"GET /v2 HT",), (b"GET /v2 HTTP/1.1\r\n", b"X: y\r\n", b"Y: z\r\n")])
@@ -77,7 +38,7 @@ def test_bodies_are_refused_where_others_take_all_the_room(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=20) as slow:
         slow.sendall(POST + b"Content-Length: 1048576\r\n\r\n" + b" " * 1_000_000)
         time.sleep(0.2)
-        large = POST + b"Connection: close\r\nContent-Length: 100000\r\n\r\n" + b" " * 100_000
+        large = post(b" " * 100_000, b"Connection: close")
         refused = talk(port, large)
         assert answered(port)
         assert slow.recv(100).startswith(b"HTTP/1.1 408 ")
@@ -94,3 +55,34 @@ def test_a_client_that_does_not_read_its_answers_is_cut_off(port: int) -> None:
             while True:
                 connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 50)
     assert answered(port)
+
+
+def test_a_client_that_does_not_read_its_last_answer_is_cut_off(port: int) -> None:
+    """A socket that is closed waits until all of it is read, and what fits asyncio's buffer pauses nobody."""
+    get = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n"
+    request = 4 * (get + b"\r\n") + get + b"Connection: close\r\n\r\n"
+    whole = talk(port, request)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        connection.settimeout(20)
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(request)
+        time.sleep(1.5)
+        found = b""
+        while piece := connection.recv(4096):
+            found += piece
+    assert len(found) < len(whole)
+    assert answered(port)
+
+
+@pytest.mark.parametrize("piece", [b"\r\n", b"G"])
+def test_a_connection_that_is_kept_has_no_longer_for_its_next_head(port: int, piece: bytes) -> None:
+    """Neither after an answer of the event loop nor after one of a thread does a byte now and then hold it open."""
+    for first in (post(b"{}"), b"GET /v2 HTTP/1.1\r\nHost: a\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            connection.sendall(first)
+            until = time.monotonic() + 15
+            with pytest.raises(OSError, match="reset|Broken pipe"):
+                while time.monotonic() < until:
+                    connection.sendall(piece)
+                    time.sleep(0.3)

@@ -10,7 +10,7 @@ from parity_runtime import ModelContract
 from parity_runtime.cli.table_options import read_options, table_file
 from parity_runtime.errors import InputError
 from parity_runtime.inference.input_validation import Arrays
-from parity_runtime.tables.table_file import ReadOptions
+from parity_runtime.tables.read_options import ReadOptions
 
 
 def table_or_drawn(contract: ModelContract, table: str | None, options: dict[str, Any]) -> Iterator[Arrays]:

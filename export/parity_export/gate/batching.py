@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_export.sources.batch_axis import row_axis
-from parity_runtime import ModelContract, TensorSpec
+from parity_runtime import ModelContract
 from parity_runtime.contract import batch_name
 from parity_runtime.inference.input_validation import Arrays
 
@@ -55,7 +55,7 @@ class RememberedAnswers:
 
     def __call__(self, inputs: Arrays) -> Arrays:
         """Return the outputs by name; nobody may write into them."""
-        key = _digest(inputs)
+        key = digest(inputs)
         found = self._known.get(key)
         if found is None:
             found = self._answer(inputs)
@@ -69,12 +69,13 @@ class RememberedAnswers:
         self._answer.release()
 
 
-def _digest(inputs: Arrays) -> bytes:
-    digest = hashlib.sha256()
-    for name, array in inputs.items():
-        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
-        digest.update(repr(array.tolist()).encode() if array.dtype == object else array.tobytes())
-    return digest.digest()
+def digest(arrays: Arrays) -> bytes:
+    """Return what tells arrays by name from any others: sha256 of names, dtypes, shapes and bytes."""
+    sha256 = hashlib.sha256()
+    for name, array in arrays.items():
+        sha256.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        sha256.update(repr(array.tolist()).encode() if array.dtype == object else array.tobytes())
+    return sha256.digest()
 
 
 def by_row(array: NDArray[Any]) -> NDArray[Any]:
@@ -95,8 +96,11 @@ class Batches:
     """
 
     def __init__(self, contract: ModelContract, where: Mapping[str, str] | None = None) -> None:
-        self._contract, self._where = contract, dict(where or {})
+        self._where = dict(where or {})
         self.name = batch_name(contract)
+        # A gate makes thousands of calls of one row each.
+        self._inputs = [(spec.name, row_axis(spec, self.name)) for spec in contract.inputs]
+        self._outputs = [(spec.name, row_axis(spec, self.name)) for spec in contract.outputs]
 
     def run(self, answer: ModelFunction, inputs: Arrays, rows: NDArray[np.int64], batch: int) -> Arrays:
         """Return the outputs for ``rows`` of ``inputs``, rows first, asked ``batch`` at a time, the last call fewer."""
@@ -123,19 +127,19 @@ class Batches:
 
     def call(self, inputs: Arrays, rows: NDArray[np.int64]) -> Arrays:
         """Return the model's inputs for some rows."""
-        return {spec.name: self._placed(spec, inputs[spec.name], rows) for spec in self._contract.inputs}
-
-    def _placed(self, spec: TensorSpec, array: NDArray[np.generic], rows: NDArray[np.int64]) -> NDArray[np.generic]:
-        axis = row_axis(spec, self.name)
-        if axis is None:
-            return np.asarray(array[rows[0]], order="C")  # ascontiguousarray gives a number an axis
-        return np.ascontiguousarray(np.moveaxis(array[rows], 0, axis) if axis else array[rows])
+        return {name: _placed(axis, inputs[name], rows) for name, axis in self._inputs}
 
     def _rows_first(self, outputs: Arrays, size: int) -> Arrays:
-        return {spec.name: self._row_wise(spec, outputs[spec.name], size) for spec in self._contract.outputs}
+        return {name: _row_wise(axis, outputs[name], size) for name, axis in self._outputs}
 
-    def _row_wise(self, spec: TensorSpec, array: NDArray[np.generic], size: int) -> NDArray[np.generic]:
-        axis = row_axis(spec, self.name)
-        if axis is None or axis >= array.ndim:
-            return np.broadcast_to(array, (size, *array.shape))
-        return np.moveaxis(array, axis, 0) if axis else array
+
+def _placed(axis: int | None, array: NDArray[np.generic], rows: NDArray[np.int64]) -> NDArray[np.generic]:
+    if axis is None:
+        return np.asarray(array[rows[0]], order="C")  # ascontiguousarray gives a number an axis
+    return np.ascontiguousarray(np.moveaxis(array[rows], 0, axis) if axis else array[rows])
+
+
+def _row_wise(axis: int | None, array: NDArray[np.generic], size: int) -> NDArray[np.generic]:
+    if axis is None or axis >= array.ndim:
+        return np.broadcast_to(array, (size, *array.shape))
+    return np.moveaxis(array, axis, 0) if axis else array

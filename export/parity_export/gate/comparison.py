@@ -126,6 +126,7 @@ def _piece_difference(
 ) -> Difference:
     found, exact = answers[name], expected.float64[name][rows].astype(np.float64)
     compared = _compared(name, group, found, expected, rows)
+    beyond = expected.beyond(name, found.astype(np.float64), rows)
     distance = np.where(compared, _distance(found.astype(np.float64), exact), 0.0)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         relative = np.where(distance > 0, distance / np.abs(exact), 0.0)
@@ -135,13 +136,13 @@ def _piece_difference(
         name,
         group,
         compared=int(compared.sum()),
-        outside=int((compared & outside(name, answers, expected, rows)).sum()),
+        outside=int((compared & _outside(name, answers, expected, rows, beyond)).sum()),
         max_abs=float(distance.max(initial=0.0)),
         max_rel=float(relative.max(initial=0.0)),
         max_ulp=float(np.nan_to_num(ulp, nan=np.inf).max(initial=0.0)),
         worst_probe=int(rows[worst]),
         values=compared.size,
-        share=_share(expected.beyond(name, found.astype(np.float64), rows), expected.allowed[name][rows], compared),
+        share=_share(beyond, expected.allowed[name][rows], compared),
     )
 
 
@@ -163,16 +164,27 @@ def away(found: Arrays, expected: ExpectedOutputs, rows: NDArray[np.int64]) -> N
     mask = np.zeros(len(rows), bool)
     for name, wanted in expected.float64.items():
         for piece in _pieces(found[name]) if found[name].shape == (len(rows), *wanted.shape[1:]) else ():
-            left = outside(name, {key: values[piece] for key, values in found.items()}, expected, rows[piece])
+            here, asked = {key: values[piece] for key, values in found.items()}, rows[piece]
+            left = _outside(name, here, expected, asked, expected.beyond(name, here[name].astype(np.float64), asked))
             mask[piece] |= by_row(left).any(axis=1)
     return np.unique(rows[mask])
 
 
-def outside(name: str, answers: Arrays, expected: ExpectedOutputs, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which values leave what is allowed, whether or not they can be judged."""
+def _outside(
+    name: str, answers: Arrays, expected: ExpectedOutputs, rows: NDArray[np.int64], beyond: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Return which values leave what is allowed, whether or not they can be judged.
+
+    Args:
+        name: of the output.
+        answers: by output, one row for each of ``rows``.
+        expected: torch's answers to all probes.
+        rows: which probes were asked.
+        beyond: how far the values lie outside of the envelope.
+    """
     found, exact = answers[name].astype(np.float64), expected.float64[name][rows].astype(np.float64)
     allowed = np.where(np.isinf(exact), 0.0, expected.allowed[name][rows])
-    away = expected.beyond(name, found, rows) > np.nan_to_num(allowed, nan=np.inf, posinf=np.inf)
+    away = beyond > np.nan_to_num(allowed, nan=np.inf, posinf=np.inf)
     away |= np.isnan(exact) & ~np.isnan(found)
     if expected.follows_logits(name) and expected.explained:
         away |= unexplained(answers[name], answers[LOGITS], sigmoid=expected.contract.task in ("binary", "multilabel"))

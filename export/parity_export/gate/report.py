@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from parity_export.gate.backend_result import BackendResult
 from parity_export.gate.backends import DEFAULT, REFERENCE, Backend, backends
 from parity_export.gate.batching import LazyModel, ModelFunction
-from parity_export.gate.comparison import Difference, away, close, compare
+from parity_export.gate.comparison import Difference, away, close
 from parity_export.gate.missing_cells_check import missing_cells
 from parity_export.gate.oracle import Oracle
 from parity_export.gate.reference_evaluator import differing_operator
+from parity_export.gate.remembered_differences import RememberedDifferences
 from parity_export.gate.report_summary import batch_sizes, dimensions, summary_rows
 from parity_export.onnx_graph import OnnxGraph
 from parity_runtime import ModelContract
@@ -160,11 +161,11 @@ def compare_backends(graph: OnnxGraph, contract: ModelContract, oracles: Sequenc
         contract: what it must take and give.
         oracles: the probes and torch's outputs, one for each assignment of the dynamic dimensions.
     """
-    report = Report()
+    report, known = Report(), RememberedDifferences(contract)
     for backend in backends(graph):
         planned = [oracle for oracle in oracles if backend.is_planned(oracle.plan)]
         if planned:
-            report.results += _backend_results(backend, graph, contract, planned, report)
+            report.results += _backend_results(backend, graph, planned, known, report)
             graph.give_back(collect=False)
     report.evaluator = list(_evaluator_alone(graph, oracles, report))
     if not report.passed:  # its answers may not even have the shapes that the rest compares
@@ -199,21 +200,21 @@ def _evaluator_alone(graph: OnnxGraph, oracles: Sequence[Oracle], report: Report
 
 
 def _backend_results(
-    backend: Backend, graph: OnnxGraph, contract: ModelContract, oracles: Sequence[Oracle], report: Report
+    backend: Backend, graph: OnnxGraph, oracles: Sequence[Oracle], known: RememberedDifferences, report: Report
 ) -> list[BackendResult]:
     """Load an engine, ask it everything, and let it go: it holds the weights once more."""
     try:
-        answer = backend.load(graph, contract)
+        answer = backend.load(graph, known.contract)
     except Exception as error:  # the reference evaluator's own, which knows not every operator
         if backend != REFERENCE:
             raise
         report.not_run.append(f"{backend} cannot load the graph: {first_line(error)}")
         return []
-    return [result for one in oracles for result in _results(backend, answer, contract, one, report)]
+    return [result for one in oracles for result in _results(backend, answer, one, known, report)]
 
 
 def _results(
-    backend: Backend, answer: ModelFunction, contract: ModelContract, oracle: Oracle, report: Report
+    backend: Backend, answer: ModelFunction, oracle: Oracle, known: RememberedDifferences, report: Report
 ) -> Iterator[BackendResult]:
     sizes = backend.batch_sizes(oracle.plan) if oracle.batches.name is not None else (1,)
     for batch in filter(oracle.accepts, sizes):
@@ -231,9 +232,10 @@ def _results(
             else:
                 report.mismatches.append(f"{where}: {whole_text(error)}")
             return
-        differences = tuple(compare(found, contract, expected, rows))
+        differences = known.compare(found, expected, rows)
         if any(one.outside for one in differences) and oracle.look_closer(away(found, expected, rows)):
-            differences = tuple(compare(found, contract, expected, rows))
+            known.forget()
+            differences = known.compare(found, expected, rows)
         yield BackendResult(backend, batch, oracle.dimensions, count, differences)
 
 

@@ -1,5 +1,7 @@
 """Which onnxruntime is old enough, and which is too old, for a graph."""
 
+import functools
+
 import onnx
 from onnx import TensorProto, helper
 
@@ -43,7 +45,7 @@ def check_loads(opset: int, ir_version: int, *, text: bool = False) -> None:
         InputError: it does not, so that nothing could be compared.
     """
     try:
-        create_session(_tiny_graph(opset, ir_version))
+        _load(opset, ir_version)
     except FormatError as error:
         raise InputError(
             f"the installed onnxruntime does not load opset {opset} with IR version {ir_version}, so nothing could be "
@@ -55,6 +57,12 @@ def check_loads(opset: int, ir_version: int, *, text: bool = False) -> None:
             f"the installed onnxruntime {import_onnxruntime().__version__} has no LabelEncoder of {ML_DOMAIN} "
             f"{ML_OPSET}, which columns of text take: pip install 'onnxruntime>={_ML_RELEASE}'"
         )
+
+
+@functools.cache
+def _load(opset: int, ir_version: int) -> None:
+    """Load a graph of an opset and an IR version; an export asks twice, and the answer stays what it is."""
+    create_session(_tiny_graph(opset, ir_version))
 
 
 def oldest_onnxruntime(opset: int, ir_version: int, ml_opset: int | None = None) -> str:

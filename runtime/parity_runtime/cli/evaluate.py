@@ -30,7 +30,7 @@ from parity_runtime.scoring.score_table import chunk_size
 from parity_runtime.tables.cell_values import left_out_rows
 from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.find_tables import in_parts
-from parity_runtime.tables.table_file import ReadOptions
+from parity_runtime.tables.read_options import ReadOptions
 from parity_runtime.tables.table_parts import table_parts
 
 

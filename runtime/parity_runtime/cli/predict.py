@@ -1,8 +1,9 @@
 """``parity predict``."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,12 +27,15 @@ from parity_runtime.cli.table_options import (
     table_options,
 )
 from parity_runtime.errors import InputError
+from parity_runtime.files.paths import refuse_unwritable, resolved
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.scoring.chunk_observer import ChunkObserver
 from parity_runtime.scoring.prediction_columns import check_gives_columns
 from parity_runtime.scoring.score_table import ScoringJob, chunk_size
 from parity_runtime.tables.find_tables import in_parts
-from parity_runtime.tables.table_file import TableFile
+
+if TYPE_CHECKING:
+    from parity_runtime.tables.table_file import TableFile
 
 
 @click.command()
@@ -66,7 +70,9 @@ from parity_runtime.tables.table_file import TableFile
     help="At a row with a feature outside what the model has seen in training: predict it as any other, say so in a "
     "column out_of_range (true or false), or treat it as a row that cannot be predicted.",
 )
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Batches worked on at once.")
+@click.option(
+    "--threads", type=click.IntRange(1), help="Batches worked on at once [default: one a core, and four at most]."
+)
 @click.option("--batch-size", type=click.IntRange(1), metavar="ROWS", help="Rows predicted at once [default: 32768].")
 @click.option(
     "--prefix", metavar="TEXT", help="What the added columns' names begin with [default: predicted_ beside the target]."
@@ -136,7 +142,8 @@ def predict(package: Path, tables: tuple[str, ...], rows: tuple[str, ...], **opt
         file = table_file(predictor.contract, tables[0], asked)
         TableRun(predictor, file, job, watch).write(file.chunks(chunk_size(predictor.contract, job.batch_size)), out)
     else:
-        TableRun(predictor, None, job, watch).write(iter([typed_rows(predictor.contract, rows, asked)]), out)
+        alone = replace(job, threads=1)  # the rows are one batch, and threads are imported with their logging
+        TableRun(predictor, None, alone, watch).write(iter([typed_rows(predictor.contract, rows, asked)]), out)
 
 
 def _predictor(package: Path, options: dict[str, Any]) -> Predictor:
@@ -148,7 +155,7 @@ def _predictor(package: Path, options: dict[str, Any]) -> Predictor:
     return predictor
 
 
-def _explain_row(predictor: Predictor, table: TableFile, number: int) -> None:
+def _explain_row(predictor: Predictor, table: "TableFile", number: int) -> None:
     from parity_runtime.drift.explain_row import explain_row  # noqa: PLC0415 -- not where nobody asks for it
 
     show_row(explain_row(predictor, table.chunks(chunk_size(predictor.contract, None)), number))
@@ -163,8 +170,7 @@ def _predict_locations(engine: EngineChoice, package: Path, tables: tuple[str, .
 
     out, spelled, drift = (options.pop(name) for name in ("out", "table", "more"))
     unread = {name: options.pop(name) for name in ("spreadsheet_safe", "batch_size")}
-    threads = {"threads": options["threads"] != 1}
-    refuse_beside_locations(spelled | drift | unread | threads, engine)
+    refuse_beside_locations(spelled | drift | unread | {"threads": options["threads"] not in (None, 1)}, engine)
     predictor = _predictor(package, options)
     job = ScoringJob(**options | {"columns": names(options["columns"])})
     predict_locations(engine, engine.worker(predictor, package), tables, out, (spelled["format_name"], job))
@@ -178,9 +184,6 @@ def _output(name: str | None, package: Path, table: str | None) -> Path | None:
     """
     if name is not None and name not in ("-", "/dev/stdout"):
         out = Path(name)
-        # half of this command's start where it is not needed
-        from parity_runtime.files.paths import refuse_unwritable, resolved  # noqa: PLC0415
-
         target = resolved(out)
         if resolved(package) in (target, *target.parents):
             raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another")

@@ -7,7 +7,7 @@ from pathlib import Path
 from parity_runtime.cli.drift_options import DriftWatch
 from parity_runtime.cli.engine_options import EngineChoice
 from parity_runtime.cli.predict_table import MOST_SHOWN, say, say_refused
-from parity_runtime.cli.progress import WORTH_A_BAR, chunk_bytes, progress_bar
+from parity_runtime.cli.progress import WORTH_A_BAR, progress_bar
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.printable import counted
 from parity_runtime.scoring.folder_job import SUCCESS
@@ -16,7 +16,7 @@ from parity_runtime.scoring.score_chunk import Scored
 from parity_runtime.scoring.score_folder import FolderResult, FolderWatch
 from parity_runtime.scoring.score_part import PartResult
 from parity_runtime.scoring.score_table import ScoringJob
-from parity_runtime.tables.table_file import ReadOptions
+from parity_runtime.tables.read_options import ReadOptions
 from parity_runtime.tables.table_parts import TablePart
 
 
@@ -103,7 +103,7 @@ class _PartsBar(ExitStack):
             self._show = self.enter_context(progress_bar(total, "", lambda part: part.name))
 
     def chunk(self, part: TablePart, scored: Scored) -> None:
-        self._inside = min(self._inside + chunk_bytes(scored.chunk), part.size)
+        self._inside = min(self._inside + scored.chunk.file_bytes, part.size)
         if self._show is not None:
             self._show(self._done + self._inside, part)
 

@@ -4,7 +4,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from parity_runtime.cli.drift_options import DriftWatch
 from parity_runtime.cli.echo import echo_line
@@ -19,8 +19,11 @@ from parity_runtime.scoring.score_chunk import Scored
 from parity_runtime.scoring.score_table import ScoringJob
 from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.feature_columns import check_takes_rows
-from parity_runtime.tables.table_file import TEXT, ReadOptions, TableFile, table_format
+from parity_runtime.tables.read_options import TEXT, ReadOptions, table_format
 from parity_runtime.tables.typed_rows import TypedRows
+
+if TYPE_CHECKING:
+    from parity_runtime.tables.table_file import TableFile
 
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
@@ -32,7 +35,7 @@ class TableRun:
     """A table, or rows that were typed, on their way, and what is said of them on stderr."""
 
     def __init__(
-        self, predictor: Predictor, table: TableFile | None, job: ScoringJob, watch: DriftWatch | None
+        self, predictor: Predictor, table: "TableFile | None", job: ScoringJob, watch: DriftWatch | None
     ) -> None:
         self._predictor, self._table, self._job, self._watch = predictor, table, job, watch
         self._format = "csv" if table is None else table.format

@@ -4,15 +4,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from parity_runtime.scoring.score_chunk import Scored
-from parity_runtime.tables.csv_chunk import CsvChunk
-from parity_runtime.tables.json_lines import JsonChunk
-from parity_runtime.tables.npy_file import ArrayChunk
-from parity_runtime.tables.table_file import TableFile
+
+if TYPE_CHECKING:
+    from parity_runtime.tables.table_file import TableFile
 
 WORTH_A_BAR = 2**22
 """Bytes; a smaller file is answered before one could read it."""
@@ -48,7 +47,7 @@ def progress_bar(length: int, label: str, describe: Callable[[Any], str]) -> Ite
 
 
 @contextmanager
-def table_progress(table: TableFile | None, *, quiet: bool) -> Iterator[Callable[[Scored], None]]:
+def table_progress(table: "TableFile | None", *, quiet: bool) -> Iterator[Callable[[Scored], None]]:
     """Show a bar on stderr where that is a terminal; a count of rows where the file's length is unknown.
 
     Args:
@@ -65,7 +64,7 @@ def table_progress(table: TableFile | None, *, quiet: bool) -> Iterator[Callable
             click.echo(err=True)
     else:
         with click.progressbar(length=size, file=sys.stderr) as bar:
-            yield lambda scored: bar.update(chunk_bytes(scored.chunk))
+            yield lambda scored: bar.update(scored.chunk.file_bytes)
             bar.update(size - bar.pos)  # header, and rows that were left out
 
 
@@ -78,18 +77,11 @@ class _Counter:
         click.echo(f"\r{self._rows:,} {'row' if self._rows == 1 else 'rows'}", err=True, nl=False)
 
 
-def _size(table: TableFile) -> int | None:
-    """Return the bytes of what `_bytes` counts; None where they are unknown."""
+def _size(table: "TableFile") -> int | None:
+    """Return the bytes of what `Chunk.file_bytes` counts; None where they are unknown."""
     if table.name == "-" or table.name.lower().endswith(".gz"):
         return None
     try:
         return os.stat(table.name).st_size if table.format in ("csv", "jsonl", "npy") else None  # noqa: PTH116
     except OSError:
         return None
-
-
-def chunk_bytes(chunk: Any) -> int:
-    """Return the bytes that rows take in their file; 0 where that is unknown."""
-    if isinstance(chunk, CsvChunk | JsonChunk):
-        return sum(map(len, chunk.records)) + len(chunk)
-    return chunk.array.nbytes if isinstance(chunk, ArrayChunk) else 0

@@ -1,7 +1,7 @@
 """Options that say how a table is written."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,7 +10,10 @@ from parity_runtime.cli.options import names
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.tables.cell_values import MISSING_TOKENS
-from parity_runtime.tables.table_file import FORMATS, ReadOptions, TableFile
+from parity_runtime.tables.read_options import FORMATS, ReadOptions
+
+if TYPE_CHECKING:
+    from parity_runtime.tables.table_file import TableFile
 
 _FORMATS = tuple(dict.fromkeys(FORMATS.values()))
 
@@ -57,8 +60,10 @@ def read_options(given: dict[str, Any]) -> ReadOptions:
         raise click.UsageError(str(error)) from error
 
 
-def table_file(contract: ModelContract, name: str, options: ReadOptions) -> TableFile:
+def table_file(contract: ModelContract, name: str, options: ReadOptions) -> "TableFile":
     """Return the table that the options describe, as the model reads it."""
+    from parity_runtime.tables.table_file import TableFile  # noqa: PLC0415 -- with every format's reader
+
     columns = [feature.name for feature in contract.row_features]
     try:
         return TableFile.named(name, options, trained=contract.missing_values, columns=columns, tell=tell)

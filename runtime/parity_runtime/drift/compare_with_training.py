@@ -14,7 +14,8 @@ from parity_runtime.inference.input_validation import table_inputs
 from parity_runtime.package.manifest import Package
 from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.feature_columns import check_takes_rows, read_inputs
-from parity_runtime.tables.table_file import ReadOptions, TableFile
+from parity_runtime.tables.read_options import ReadOptions
+from parity_runtime.tables.table_file import TableFile
 
 _ROWS_AT_ONCE = 2**15
 
@@ -39,7 +40,7 @@ def compare_with_training(package: str | Path, rows: Any, reading: ReadOptions |
             `Predictor.predict` takes them: a data frame, columns by name each ``[rows]``, an array
             ``[rows, features]``.
         reading: of a file: how it is written, where its name does not say so; a
-            `parity_runtime.tables.table_file.ReadOptions`.
+            `parity_runtime.tables.read_options.ReadOptions`.
 
     Returns:
         Shares from 0 to 1 and stability indices, by column. Of a file, each cell that can be read counts, whatever else

@@ -18,7 +18,7 @@ from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.unknown_categories import UnknownCategories
 from parity_runtime.scoring.folder_job import part_table
 from parity_runtime.scoring.score_table import chunk_size
-from parity_runtime.tables.table_file import ReadOptions
+from parity_runtime.tables.read_options import ReadOptions
 from parity_runtime.tables.table_parts import TablePart, table_parts
 
 

@@ -14,7 +14,7 @@ from parity_runtime.errors import InputError
 from parity_runtime.scoring.score_table import ScoringJob
 from parity_runtime.tables.arrow_file import ArrowChunk
 from parity_runtime.tables.chunk import listed
-from parity_runtime.tables.table_file import table_format
+from parity_runtime.tables.read_options import table_format
 
 _SCHEME = re.compile(r"[A-Za-z][\w+.-]*://")
 READABLE = ("parquet", "csv", "jsonl")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 from parity_runtime.engines.engine import Engine, absolute
@@ -12,7 +13,7 @@ from parity_runtime.scoring.predict_folder import folder_job
 from parity_runtime.scoring.score_folder import FolderResult, FolderWatch, score_folder
 from parity_runtime.scoring.score_part import PartResult
 from parity_runtime.scoring.score_table import ScoringJob
-from parity_runtime.tables.table_file import ReadOptions
+from parity_runtime.tables.read_options import ReadOptions
 from parity_runtime.tables.table_parts import TablePart
 
 
@@ -40,6 +41,7 @@ def predict_parts(
         ParityError: as `parity_runtime.predict_folder`, or as `Engine.map`.
     """
     scoring, reading, watch = jobs
+    scoring = replace(scoring, threads=scoring.threads or 1)  # a worker has a core
     job, parts = folder_job(predictor, tables, out.absolute(), scoring, reading, counts=watch.tally is not None)
     work = PartWork(worker, job, watch.tally)
     try:

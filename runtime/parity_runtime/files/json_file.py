@@ -48,7 +48,7 @@ def parse_json(data: bytes, where: str) -> dict[str, Any]:
         raise FormatError(f"{where} holds more than {_MOST_VALUES} values; such a file has some 100,000 at most")
     try:
         text = data.decode()  # json alone would take UTF-16 as well
-        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
+        value = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{where} is not valid JSON: {error}") from error
     if not isinstance(value, dict):
@@ -129,3 +129,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is not a JSON number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_object)

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import tempfile
 from pathlib import Path
 
 from parity_runtime.errors import InputError
@@ -28,6 +27,8 @@ def refuse_unwritable(target: Path) -> None:
         InputError: the folder that it would stand in, or the nearest one that exists, cannot be written, or a part of
             its name is too long.
     """
+    import tempfile  # noqa: PLC0415 -- with what shutil unpacks and random needs, where a file is written alone
+
     folder = target.parent
     try:
         _check_name(target.name)

@@ -1,5 +1,6 @@
 """Small batches through memory that onnxruntime is bound to once, which halves the cost of asking for a row."""
 
+from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from parity_runtime.errors import InputError, first_line, out_of_memory
 from parity_runtime.inference.input_validation import Arrays
+from parity_runtime.inference.ready_inputs import FEW
 from parity_runtime.tensor_spec import TensorSpec
 
 OutputNames = str | tuple[str, ...]
@@ -32,11 +34,12 @@ class _Together:
 class Buffers:
     """One input and one output, or several, of fixed shapes, bound to a session; used by one thread at a time."""
 
-    __slots__ = ("binding", "finite", "output", "rows")
+    __slots__ = ("binding", "cells", "finite", "output", "rows")
 
     def __init__(self, session: Any, rows: tuple[str, NDArray[Any]], outputs: Arrays) -> None:
         self.rows = rows[1]
         self.output = _Together(outputs.values()) if len(outputs) > 1 else next(iter(outputs.values()))
+        self.cells = self.rows.reshape(-1) if self.rows.size <= FEW else None
         self.finite = np.empty(self.rows.shape, bool)
         self.binding = session.io_binding()
         bind(self.binding.bind_input, *rows)
@@ -51,7 +54,7 @@ class BufferPool:
         self._run = session.run_with_iobinding
         self._session = session
         self._source = source
-        self._free: dict[tuple[OutputNames, tuple[int, ...]], list[Buffers]] = {}
+        self._free: dict[tuple[OutputNames, tuple[int, ...]], deque[Buffers]] = {}
 
     def run_cached(self, names: OutputNames, rows: NDArray[Any]) -> Any:
         """Return an output for rows like those of an earlier `run`, or None where these must be looked at first.
@@ -68,24 +71,36 @@ class BufferPool:
         except IndexError:
             return None
         buffers.rows[...] = rows
-        if 0 in isfinite(rows, buffers.finite).tobytes():
-            free.append(buffers)
-            return None
-        return self._copied(buffers, free)
+        if buffers.cells is not None:
+            total = sum(buffers.cells.tolist())
+            finite = total - total == 0.0  # what is not finite has no difference of 0
+        else:
+            finite = 0 not in isfinite(buffers.rows, buffers.finite).tobytes()
+        if finite:
+            return self._copied(buffers, free)
+        free.append(buffers)
+        return None
 
-    def accepts(self, rows: NDArray[Any], outputs: Arrays) -> bool:
-        """Whether all are small, and not of ever other shapes."""
-        small = max(array.nbytes for array in (rows, *outputs.values())) <= _MOST_BYTES
-        return small and (len(self._free) < _MOST_SHAPES or (_output_names(outputs), rows.shape) in self._free)
+    def comes_again(self, rows: NDArray[Any], outputs: Arrays) -> bool:
+        """Whether rows of this shape came before; for the first time `run` would take several times as long.
+
+        Never of large arrays, nor of ever other shapes.
+        """
+        key = _output_names(outputs), rows.shape
+        if key in self._free:
+            return True
+        if len(self._free) < _MOST_SHAPES and max(array.nbytes for array in (rows, *outputs.values())) <= _MOST_BYTES:
+            self._free.setdefault(key, deque(maxlen=_MOST_SPARE))  # of more that come back the oldest is let go
+        return False
 
     def run(self, rows: NDArray[Any], outputs: Arrays) -> list[NDArray[Any]]:
         """Return outputs, and keep the buffers for the next run of this shape.
 
         Args:
-            rows: checked, of the input's dtype.
+            rows: checked, of the input's dtype and of a shape that `comes_again`.
             outputs: by the outputs' names arrays of their shapes and dtypes, which new buffers keep.
         """
-        free = self._free.setdefault((_output_names(outputs), rows.shape), [])
+        free = self._free[_output_names(outputs), rows.shape]
         try:
             buffers = free.pop()
         except IndexError:
@@ -94,14 +109,13 @@ class BufferPool:
         output = self._copied(buffers, free)
         return output if len(outputs) > 1 else [output]
 
-    def _copied(self, buffers: Buffers, free: list[Buffers]) -> Any:
+    def _copied(self, buffers: Buffers, free: deque[Buffers]) -> Any:
         try:
             self._run(buffers.binding)
         except Exception as error:  # onnxruntime's exceptions derive from Exception directly
             raise refused(error) from error
         output = buffers.output.copy()
-        if len(free) < _MOST_SPARE:
-            free.append(buffers)
+        free.append(buffers)
         return output
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 from parity_runtime.contract import ModelContract, batch_name
 from parity_runtime.errors import InputError
 from parity_runtime.inference.buffer_pool import BufferPool, OutputNames, bind, refused
-from parity_runtime.inference.device_tensors import DeviceTensor
 from parity_runtime.inference.input_validation import Arrays, dimensions
+from parity_runtime.inference.output_array import check_out
 from parity_runtime.inference.session import session_provider
 
-_TILE_BYTES = 2**20  # the second-level cache of a core; tiles of a quarter or of four times are slower
+if TYPE_CHECKING:
+    from parity_runtime.inference.device_tensors import DeviceTensor
+
+_TILE_BYTES = 2**21  # about what caches hold for a core; tiles of a quarter or of four times are slower
 _MOST_BOUND = 2  # outputs that buffers are kept for: as many as one method of a predictor asks for
 _SMALLEST_TILE = 64  # rows; fewer pay more for the call than for the work
 
@@ -70,11 +73,36 @@ class Executor:
         except Exception as error:  # onnxruntime's exceptions derive from Exception directly
             raise refused(error) from error
 
+    def run_into(self, name: str, arrays: Arrays, out: NDArray[Any]) -> None:
+        """Write an output into an array.
+
+        Args:
+            name: of the output.
+            arrays: as in `run`.
+            out: of the output's shape and dtype.
+
+        Raises:
+            InputError: as `run`; or ``out`` cannot take the output. Where onnxruntime refuses the values, ``out`` holds
+                the output of some rows.
+        """
+        sizes, spec = dimensions(self._contract, arrays), self._outputs[name]
+        if self._pool is None or name not in self._allocatable or not all(array.size for array in arrays.values()):
+            (found,) = self.run([name], arrays)
+            check_out(out, found.shape, spec.dtype, arrays.values())
+            out[...] = found
+            return
+        (rows,) = arrays.values()
+        check_out(out, self._shape(name, sizes), spec.dtype, [rows])
+        try:
+            self._tiles(rows, {name: out}, self._tile(sizes) if self._contract.row_independent else len(rows))
+        except Exception as error:  # onnxruntime's exceptions derive from Exception directly
+            raise refused(error) from error
+
     def _run(self, names: Sequence[str], arrays: Arrays, sizes: Sizes) -> list[NDArray[Any]]:
         if self._pool is not None and self._allocatable.issuperset(names):
             (rows,) = arrays.values()
             outputs = {name: self._allocate(name, sizes) for name in names}
-            if len(names) <= _MOST_BOUND and self._pool.accepts(rows, outputs):
+            if len(names) <= _MOST_BOUND and self._pool.comes_again(rows, outputs):
                 return self._pool.run(rows, outputs)
             tile = self._tile(sizes)
             if self._contract.row_independent and len(rows) > tile:
@@ -93,7 +121,7 @@ class Executor:
             raise refused(error) from error
         return found
 
-    def run_on_device(self, names: Sequence[str], tensors: Mapping[str, DeviceTensor]) -> list[Any]:
+    def run_on_device(self, names: Sequence[str], tensors: Mapping[str, "DeviceTensor"]) -> list[Any]:
         """Return outputs in the order of ``names``, each an ``onnxruntime.OrtValue`` on the device of the inputs.
 
         Raises:
@@ -121,8 +149,10 @@ class Executor:
         return parts[0] if len(parts) == 1 else [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
 
     def _allocate(self, name: str, sizes: Sizes) -> NDArray[Any]:
-        spec = self._outputs[name]
-        return np.empty([sizes[size] if isinstance(size, str) else size for size in spec.shape], spec.dtype)
+        return np.empty(self._shape(name, sizes), self._outputs[name].dtype)
+
+    def _shape(self, name: str, sizes: Sizes) -> list[int]:
+        return [sizes[size] if isinstance(size, str) else size for size in self._outputs[name].shape]
 
     def _tiles(self, rows: NDArray[Any], outputs: Arrays, tile: int) -> None:
         binding = self._session.io_binding()

@@ -30,8 +30,13 @@ class FileEntry:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, value: Any, where: str) -> "FileEntry":
+    def from_json(cls, value: Any, manifest: str, name: str) -> "FileEntry":
         """Read the JSON form.
+
+        Args:
+            value: it.
+            manifest: the manifest's path, for the error.
+            name: of the file, for the error.
 
         Raises:
             FormatError: it is none.
@@ -39,7 +44,7 @@ class FileEntry:
         match value:
             case {"sha256": str(digest), "size": size} if _DIGEST.fullmatch(digest) and _is_size(size):
                 return cls(digest, size)
-        raise FormatError(f"{where} is written as {{sha256, size}}, found {shown(value)}")
+        raise FormatError(f"{manifest}: {shown(name)[1:-1]} is written as {{sha256, size}}, found {shown(value)}")
 
 
 @dataclass(frozen=True, slots=True)

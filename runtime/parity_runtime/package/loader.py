@@ -15,7 +15,7 @@ from parity_runtime.files.open_file import read_regular
 from parity_runtime.operators import check_operators
 from parity_runtime.package.entries import WEIGHTS
 from parity_runtime.package.inline_tensors import LARGE, set_aside
-from parity_runtime.package.manifest import CONTRACT, Package, check_digest
+from parity_runtime.package.manifest import Package, check_digest
 from parity_runtime.package.model_scan import ModelFacts, scan_model
 from parity_runtime.package.weights import Weights
 from parity_runtime.printable import shown
@@ -92,7 +92,7 @@ def _from_package(package: Package, allowed: frozenset[str], *, certified: bool)
         raise FormatError(f"{where} is larger than 2 GiB, which no ONNX model in one file can be")
     model = package.read(name)
     facts = scan_model(model, where, external=package.tensors, allowed=allowed)
-    if not _same_json(facts.metadata.get(METADATA_KEY), package.read_json(CONTRACT)):
+    if not _same_json(facts.metadata.get(METADATA_KEY), package.contract_json):
         raise DigestError(f"{package.path}: contract.json and the contract inside the model disagree; export again")
     _check_listed(package.contract, facts, where)
     light, weights = (model, _weights(package, facts, where)) if facts.external else _in_parts(model)

@@ -72,14 +72,15 @@ class Package:
             DigestError: the package is not the one that ``digest`` names.
         """
         path = Path(path)
-        if not _exists(path / MANIFEST):
-            raise InputError(f"{path} is no package: it has no {MANIFEST}; write one with parity export")
+        file = path / MANIFEST
         try:
-            manifest = read_regular(path / MANIFEST, _MAX_MANIFEST_BYTES)
+            manifest = read_regular(file, _MAX_MANIFEST_BYTES)
+        except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # the last of a name that no file has
+            raise InputError(f"{path} is no package: it has no {MANIFEST}; write one with parity export") from error
         except OSError as error:
-            raise InputError(f"{path / MANIFEST} cannot be read: {error.strerror}") from error
+            raise InputError(f"{file} cannot be read: {error.strerror}") from error
         if len(manifest) > _MAX_MANIFEST_BYTES:
-            raise FormatError(f"{path / MANIFEST} is larger than {_MAX_MANIFEST_BYTES} bytes")
+            raise FormatError(f"{file} is larger than {_MAX_MANIFEST_BYTES} bytes")
         package = cls(path, manifest)
         if digest is not None:
             check_digest(package.id, digest, f"{path} is the package")
@@ -112,7 +113,7 @@ class Package:
         entry = self.entries.get(name)
         if entry is None:
             raise FormatError(f"{self.path / MANIFEST} does not list {name}; export the package again")
-        path, sha256, left = self.path / name, hashlib.sha256(), entry.size + 1
+        sha256, left = hashlib.sha256(), entry.size + 1
         try:
             with open_regular(self._folder / name) as file:
                 left = min(os.fstat(file.fileno()).st_size, entry.size) + 1
@@ -121,9 +122,13 @@ class Package:
                     left -= len(block)
                     yield block
         except OSError as error:
-            raise DigestError(f"{path} cannot be read: {error.strerror}; copy the whole package again") from error
+            raise DigestError(
+                f"{self.path / name} cannot be read: {error.strerror}; copy the whole package again"
+            ) from error
         if left != 1 or sha256.hexdigest() != entry.sha256:
-            raise DigestError(f"{path} is not the file that was packaged (its sha256 differs); copy the package again")
+            raise DigestError(
+                f"{self.path / name} is not the file that was packaged (its sha256 differs); copy the package again"
+            )
 
     def open_weights(self) -> WeightsFile:
         """Open weights.bin, which stays readable where the package is replaced.
@@ -143,22 +148,28 @@ class Package:
         Raises:
             FormatError: an earlier Parity wrote it: a certified graph's outputs had other names then.
         """
+        where = str(self.path / name)
         if name in self.entries:
-            check_size(self.entries[name].size, str(self.path / name))
-        value = parse_json(self.read(name), str(self.path / name))
-        if check_format(value, str(self.path / name)) < _OLDEST_FORMAT:
+            check_size(self.entries[name].size, where)
+        value = parse_json(self.read(name), where)
+        if check_format(value, where) < _OLDEST_FORMAT:
             certified = CERTIFIED_MODEL in self.entries
             raise FormatError(
-                f"{self.path / name} has the format {value['format']}, which an earlier Parity wrote, and this version "
+                f"{where} has the format {value['format']}, which an earlier Parity wrote, and this version "
                 f"reads {FORMAT}; make the package anew: parity export ... {shlex.quote(str(self.path))} --force"
                 f"{' --certified' if certified else ''}"
             )
         return value
 
     @cached_property
+    def contract_json(self) -> dict[str, Any]:
+        """What contract.json holds."""
+        return self.read_json(CONTRACT)
+
+    @cached_property
     def contract(self) -> ModelContract:
         """The contract in contract.json."""
-        contract = ModelContract.from_json(self.read_json(CONTRACT), str(self.path / CONTRACT))
+        contract = ModelContract.from_json(self.contract_json, str(self.path / CONTRACT))
         if "default" not in contract.graphs:
             raise FormatError(f"{self.path / CONTRACT} names no default graph")
         return contract
@@ -218,29 +229,13 @@ def _parse_manifest(data: bytes, where: str) -> tuple[dict[str, FileEntry], dict
     files = value.get("files")
     if not isinstance(files, dict):
         raise FormatError(f"{where} has no object 'files'")
-    entries = {
-        _checked_name(name, where): FileEntry.from_json(entry, f"{where}: {shown(name)[1:-1]}")
-        for name, entry in files.items()
-    }
+    for name in files:
+        _check_name(name, where)
+    entries = {name: FileEntry.from_json(entry, where, name) for name, entry in files.items()}
     return entries, parse_tensors(value.get("tensors"), entries.get(WEIGHTS), where)
 
 
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError as error:  # a folder that may not be entered, a name that is too long
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _checked_name(name: str, where: str) -> str:
-    parts = PurePosixPath(name).parts
-    if (
-        not parts
-        or name != "/".join(parts)
-        or ".." in parts
-        or parts[0] == "/"
-        or "\\" in name
-        or not name.isprintable()
-    ):
+def _check_name(name: str, where: str) -> None:
+    """Refuse a name that is no path of a file inside the package, written in the one way that there is."""
+    if "\\" in name or not name.isprintable() or any(part in ("", ".", "..") for part in name.split("/")):
         raise FormatError(f"{where} lists {shown(name)}, which is no path inside the package")
-    return name

@@ -46,12 +46,21 @@ _TEXTS = {
     "external": {1: "name", 2: "text"},
     "tensor": {1: "dims", 8: "name", 14: "data location"},
 }
-_NOTHING: dict[int, str] = {}
 _DIMS, _DATA_TYPE, _DATA_LOCATION = 1, 2, 14  # of a TensorProto
 _EXTERNAL = 1  # a data location
 _DIMENSION_VALUE = 1
 _NODE_OUTPUT = 2
+_ELEMENT_TYPE = 1  # of a TypeProto.Tensor
+_NUMBERS_OF = {
+    "dimension": (_DIMENSION_VALUE,),
+    "tensor": (_DIMS, _DATA_TYPE, _DATA_LOCATION),
+    "tensor type": (_ELEMENT_TYPE,),  # every tensor has it, and nothing is made of it
+}
+"""The fields whose numbers are read one by one."""
+
 _ORT_FORMAT = b"ORTM"  # at byte 4; onnxruntime would read a flatbuffer in place of the ModelProto
+
+_BEYOND = "a field reaches beyond its message"
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIELD_NUMBERS = 2**29
@@ -124,29 +133,57 @@ def scan_model(
 
 
 class _Message:
-    """A message that is being walked through; ``texts`` are those of its fields that are read, ``size`` a number.
+    """What is kept of a message that is being walked through: ``texts``, those of its fields that are read.
 
-    Of a tensor ``dims`` and ``size``, its data type, count, and where its data lie: ``location``, and ``entries``; of a
-    node whether an output is ``unnamed``.
+    Of a tensor ``dims`` and ``dtype``, and where its data lie: ``location``, and ``entries``; of a node whether an
+    output is ``unnamed``.
     """
 
-    __slots__ = (
-        *("children", "depth", "dims", "end", "entries", "kind", "location", "parent", "read", "size", "texts"),
-        "unnamed",
-    )
+    __slots__ = ("dims", "dtype", "entries", "location", "texts", "unnamed")
 
-    def __init__(self, kind: str, end: int, parent: "_Message | None") -> None:
-        self.kind, self.end, self.parent = kind, end, parent
-        self.children, self.read = _CHILDREN[kind], _TEXTS.get(kind, _NOTHING)
-        self.depth: int = 0 if parent is None else parent.depth + 1
+    def __init__(self, *, of_tensor: bool) -> None:
         self.texts: dict[str, str] = {}
-        self.size = self.location = 0
         self.unnamed = False
-        if kind == "tensor":  # alone: there may be a million messages
+        if of_tensor:  # alone: there may be a million messages
+            self.dtype = self.location = 0
             self.dims: list[int] = []
             self.entries: list[tuple[str, str]] = []
-        if self.depth > _DEEPEST:
-            raise ValueError(f"its messages are nested more than {_DEEPEST} deep")
+
+
+class _Kind:
+    """A kind of message, and its fields by their keys: of bytes a field's number times 8 and 2, of a number and 0.
+
+    Attributes:
+        name: as `_CHILDREN` has it.
+        children: the kinds of the messages that are its fields of bytes.
+        texts: the names of its fields of bytes that are read.
+        numbers: the keys of its fields of `_NUMBERS_OF`; each takes one byte.
+        keeps: whether a `_Message` is made of it.
+    """
+
+    __slots__ = ("children", "keeps", "name", "numbers", "texts")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.children: dict[int, _Kind] = {}
+        self.texts = {number << 3 | _BYTES: text for number, text in _TEXTS.get(name, {}).items()}
+        self.numbers = frozenset(number << 3 | _VARINT for number in _NUMBERS_OF.get(name, ()))
+        self.keeps = bool(self.texts)
+
+
+def _linked() -> dict[str, _Kind]:
+    kinds = {name: _Kind(name) for name in _CHILDREN}
+    for name, children in _CHILDREN.items():
+        kinds[name].children = {number << 3 | _BYTES: kinds[child] for number, child in children.items()}
+    return kinds
+
+
+_KINDS = _linked()
+_TENSOR, _DIMENSION = _KINDS["tensor"], _KINDS["dimension"]
+_NOTHING_KEPT = _Message(of_tensor=False)  # what stands in the place of one that is not kept; nothing is written to it
+
+_Place = tuple[int, _Kind, _Message]
+"""A message: where it ends, its kind, what is kept of it."""
 
 
 class _Found:
@@ -162,48 +199,58 @@ class _Found:
         self.functions: set[tuple[str, str]] = set()
         self.graphs, self.widest = 0, 1
         self._rank, self._row = 0, 1  # of the shape at hand
+        self.size = 0  # of the dimension at hand
+        self.leave = {
+            "graph": self._leave_graph,
+            "node": self._leave_node,
+            "function": self._leave_function,
+            "entry": self._leave_entry,
+            "tensor": self._leave_tensor,
+            "external": self._leave_external,
+            "dimension": self._leave_dimension,
+            "value": self._leave_value,
+        }
+        """By kind, what is done with a message that was walked through; nothing with any other."""
 
-    def leave(self, message: _Message) -> None:
-        """Take a message that was walked through."""
-        texts = message.texts
-        match message.kind:
-            case "graph":
-                self.graphs += 1
-            case "node":
-                self._leave_node(texts.get("domain", ""), texts.get("name", ""), message)
-            case "function":
-                self.functions.add((texts.get("domain", ""), texts.get("name", "")))
-            case "entry":
-                self.metadata[texts.get("name", "")] = texts.get("text", "")
-            case "tensor" | "external":
-                self._leave_tensor(message)
-            case "dimension":
-                self._rank += 1
-                if self._rank > 1 and 0 < message.size < 2**31:
-                    self._row = min(self._row * message.size, _WIDEST)
-            case "value":
-                self.widest = max(self.widest, self._row)
-                self._rank, self._row = 0, 1
+    def _leave_graph(self, _graph: _Message, _outer: list[_Place]) -> None:
+        self.graphs += 1
 
-    def _leave_node(self, domain: str, name: str, node: _Message) -> None:
+    def _leave_node(self, node: _Message, _outer: list[_Place]) -> None:
+        domain, name = node.texts.get("domain", ""), node.texts.get("name", "")
         if domain not in _STANDARD_DOMAINS:
             self.operators.add((domain, name))
         elif node.unnamed and name == "Split":  # onnxruntime 1.32 ends the process at it
             raise ValueError("one of its Split nodes leaves an output without a name; give it one")
 
-    def _leave_tensor(self, message: _Message) -> None:
-        name, around = message.texts.get("name", ""), message.parent
-        if message.kind == "external" and around is not None:
-            around.entries.append((name, message.texts.get("text", "")))
-            return
-        of_main = around is not None and around.kind == "graph" and around.depth == 1
+    def _leave_function(self, function: _Message, _outer: list[_Place]) -> None:
+        self.functions.add((function.texts.get("domain", ""), function.texts.get("name", "")))
+
+    def _leave_entry(self, entry: _Message, _outer: list[_Place]) -> None:
+        self.metadata[entry.texts.get("name", "")] = entry.texts.get("text", "")
+
+    def _leave_dimension(self, _dimension: _Message, _outer: list[_Place]) -> None:
+        self._rank += 1
+        if self._rank > 1 and 0 < self.size < 2**31:
+            self._row = min(self._row * self.size, _WIDEST)
+        self.size = 0
+
+    def _leave_value(self, _value: _Message, _outer: list[_Place]) -> None:
+        self.widest = max(self.widest, self._row)
+        self._rank, self._row = 0, 1
+
+    def _leave_external(self, entry: _Message, outer: list[_Place]) -> None:
+        outer[-1][2].entries.append((entry.texts.get("name", ""), entry.texts.get("text", "")))
+
+    def _leave_tensor(self, tensor: _Message, outer: list[_Place]) -> None:
+        name = tensor.texts.get("name", "")
+        of_main = len(outer) == 2 and outer[1][1].name == "graph"
         if of_main:
             self.initializers[name] += 1
-        if not message.location and not message.entries:
+        if not tensor.location and not tensor.entries:
             return
-        if not of_main or message.location != _EXTERNAL:
+        if not of_main or tensor.location != _EXTERNAL:
             raise OutsideError("a tensor")
-        self.external.append(external_tensor(name, message.size, message.dims, message.entries, self._known))
+        self.external.append(external_tensor(name, tensor.dtype, tensor.dims, tensor.entries, self._known))
 
     def check_names(self) -> None:
         """Refuse a tensor that is handed over by a name which another one has as well."""
@@ -212,40 +259,53 @@ class _Found:
             raise ValueError(f"two of its tensors are called {shown(repeated[0])}")
 
 
-def _walk(data: bytes, found: _Found) -> None:
-    position, message = 0, _Message("model", len(data), None)
+def _walk(data: bytes, found: _Found) -> None:  # noqa: C901, PLR0912 -- each call in this loop is felt at every start
+    position, end, kind, message = 0, len(data), _KINDS["model"], _NOTHING_KEPT
+    outer: list[_Place] = []  # the messages around the one at hand, outermost first
+    leave_of = found.leave.get
     for _ in range(_MOST_FIELDS):
-        while position == message.end:
-            found.leave(message)
-            if message.parent is None:
+        while position == end:
+            if (leave := leave_of(kind.name)) is not None:
+                leave(message, outer)
+            if not outer:
                 return
-            message = message.parent
+            end, kind, message = outer.pop()
         key = data[position]
-        if key & 7 != _BYTES or key > 0x7F:
-            key, position = _step_over_numbers(data, position, message)
+        if key & 7 == _BYTES and key <= 0x7F:
+            position += 1
+        elif key in kind.numbers:
+            value, position = read_varint(data, position + 1)
+            if position > end:
+                raise ValueError(_BEYOND)
+            _take_number(found, kind, message, key >> 3, value)
+            continue
+        else:
+            key, position = _step_over_numbers(data, position, end, (found, kind, message))
             if not key:
                 continue
-        else:
-            position += 1
         size = data[position]
         position += 1
         if size > 0x7F:
             size, position = read_varint(data, position - 1)
-        if size > message.end - position:
-            raise ValueError("a field reaches beyond its message")
-        child = message.children.get(key >> 3)
+        if size > end - position:
+            raise ValueError(_BEYOND)
+        child = kind.children.get(key)
         if child is not None:
-            message = _Message(child, position + size, message)
+            outer.append((end, kind, message))
+            if len(outer) > _DEEPEST:
+                raise ValueError(f"its messages are nested more than {_DEEPEST} deep")
+            end, kind = position + size, child
+            message = _Message(of_tensor=child is _TENSOR) if child.keeps else _NOTHING_KEPT
             continue
-        if key >> 3 in message.read or key < 1 << 3:
-            _take(message, key >> 3, data[position : position + size])
+        if key in kind.texts or key < 1 << 3:
+            _take(kind, message, key, data[position : position + size])
         position += size
     raise ValueError(f"it has more than {_MOST_FIELDS} parts")
 
 
-def _step_over_numbers(data: bytes, position: int, message: _Message) -> tuple[int, int]:
+def _step_over_numbers(data: bytes, position: int, end: int, place: tuple[_Found, _Kind, _Message]) -> tuple[int, int]:
     """Step over fields that hold numbers, one at least; or return the key of a field of bytes, and where it ends."""
-    beyond = _NUMBERS.match(data, position, message.end).end()  # type: ignore[union-attr] # it matches nothing as well
+    beyond = _NUMBERS.match(data, position, end).end()  # type: ignore[union-attr] # it matches nothing as well
     if beyond > position:
         return 0, beyond
     key, position = read_varint(data, position)
@@ -256,40 +316,41 @@ def _step_over_numbers(data: bytes, position: int, message: _Message) -> tuple[i
         return key, position
     if wire == _VARINT:
         value, position = read_varint(data, position)
-        _take_number(message, number, value)
+        _take_number(*place, number, value)
     elif wire in (_FIXED64, _FIXED32):
         position += 8 if wire == _FIXED64 else 4
     else:
         raise ValueError(f"a field has the wire type {wire}")
-    if position > message.end:
-        raise ValueError("a field reaches beyond its message")
+    if position > end:
+        raise ValueError(_BEYOND)
     return 0, position
 
 
-def _take_number(message: _Message, number: int, value: int) -> None:
-    if message.kind == "dimension" and number == _DIMENSION_VALUE:
-        message.size = value
-    elif message.kind == "tensor":
+def _take_number(found: _Found, kind: _Kind, message: _Message, number: int, value: int) -> None:
+    if kind is _DIMENSION and number == _DIMENSION_VALUE:
+        found.size = value
+    elif kind is _TENSOR:
         if number == _DIMS:
             message.dims.append(value)
         elif number == _DATA_TYPE:
-            message.size = value
+            message.dtype = value
         elif number == _DATA_LOCATION and value:
             message.location = value
 
 
-def _take(message: _Message, number: int, value: bytes) -> None:
+def _take(kind: _Kind, message: _Message, key: int, value: bytes) -> None:
     """Take a text; of two the last one counts, as in every protobuf reader."""
+    number = key >> 3
     if number == 0:
         raise ValueError("a field has the number 0")
-    if message.kind == "tensor" and number == _DIMS:  # in one field, as protobuf's readers take them too
+    if kind is _TENSOR and number == _DIMS:  # in one field, as protobuf's readers take them too
         _take_dims(message, value)
         return
-    if message.kind == "tensor" and number == _DATA_LOCATION:
+    if kind is _TENSOR and number == _DATA_LOCATION:
         raise OutsideError("a tensor")
-    if message.kind == "node" and not value:
-        message.unnamed = message.unnamed or number == _NODE_OUTPUT
-    message.texts[message.read[number]] = str(value, "utf-8")
+    if not value and number == _NODE_OUTPUT and kind.name == "node":
+        message.unnamed = True
+    message.texts[kind.texts[key]] = str(value, "utf-8")
 
 
 def _take_dims(message: _Message, packed: bytes) -> None:

@@ -5,21 +5,24 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parity_runtime.available_cores import available_cores
 from parity_runtime.errors import DigestError
 from parity_runtime.files.open_file import open_descriptor
 from parity_runtime.package.entries import TensorEntry
 from parity_runtime.package.external_tensor import ExternalTensor
 from parity_runtime.package.weights_file import DTYPES
 from parity_runtime.printable import shown
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 _IN_THREADS = 2**24  # bytes; fewer are hashed before threads have started
 _MOST_THREADS = 4  # more of them wait for memory, not for a core
@@ -83,7 +86,7 @@ class Weights:
         data = self._file.read([tensor.name for tensor in self._tensors])
         floats = {one.name for one in self._tensors if DTYPES[one.dtype].kind == "f"}
         self._file.check({name: array for name, array in data.items() if name not in floats})
-        with ThreadPoolExecutor(1) as pool:
+        with _pool(1) as pool:
             checked = pool.submit(self._file.check, {name: data[name] for name in floats})
             try:
                 yield {one.name: data[one.name].view(DTYPES[one.dtype]).reshape(one.dims) for one in self._tensors}
@@ -183,10 +186,16 @@ class WeightsFile:
 def _each(data: Mapping[str, Bytes], do: Callable[[str, Bytes], None]) -> None:
     """Do something to each tensor, of many bytes in threads, the largest first."""
     largest_first = sorted(data, key=lambda name: -len(data[name]))
-    threads = min(_MOST_THREADS, os.cpu_count() or 1, len(data))
+    threads = min(_MOST_THREADS, available_cores(), len(data))
     if threads > 1 and sum(map(len, data.values())) >= _IN_THREADS:
-        with ThreadPoolExecutor(threads) as pool:
+        with _pool(threads) as pool:
             list(pool.map(do, largest_first, map(data.get, largest_first)))
     else:
         for name, array in data.items():
             do(name, array)
+
+
+def _pool(threads: int) -> "ThreadPoolExecutor":
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 -- with its logging, for large weights alone
+
+    return ThreadPoolExecutor(threads)

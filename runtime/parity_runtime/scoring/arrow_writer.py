@@ -10,6 +10,7 @@ from parity_runtime.errors import InputError
 from parity_runtime.scoring.prediction_columns import PredictionColumn
 from parity_runtime.scoring.score_chunk import Scored
 from parity_runtime.scoring.writer import Layout, Writer
+from parity_runtime.tables.arrow_arrays import arrow_array, arrow_texts
 from parity_runtime.tables.arrow_file import ArrowChunk
 from parity_runtime.tables.chunk import Chunk
 
@@ -82,8 +83,11 @@ def with_predictions(batch: Any, predictions: Sequence[PredictionColumn], unpred
 def _column(answer: PredictionColumn, unpredicted: NDArray[np.bool_]) -> Any:
     import pyarrow  # noqa: PLC0415
 
-    values = pyarrow.array(answer.values, mask=unpredicted if unpredicted.any() else None)
+    values = arrow_array(answer.values, unpredicted)
     if not answer.classes:
         return values
-    classes = pyarrow.array(answer.classes)
-    return pyarrow.DictionaryArray.from_arrays(values, classes).cast(classes.type)
+    if all(isinstance(label, str) for label in answer.classes):
+        classes = arrow_texts([str(label).encode() for label in answer.classes], pyarrow.string())
+    else:
+        classes = arrow_array(np.array(answer.classes, np.int64))
+    return classes.take(values)

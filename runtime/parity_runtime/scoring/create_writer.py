@@ -4,13 +4,9 @@ from typing import Any, BinaryIO
 
 from parity_runtime.arguments import argument
 from parity_runtime.errors import InputError
-from parity_runtime.scoring.arrow_writer import ArrowWriter
 from parity_runtime.scoring.csv_writer import CsvWriter
-from parity_runtime.scoring.json_writer import JsonWriter
-from parity_runtime.scoring.npy_writer import NpyWriter
 from parity_runtime.scoring.writer import Layout, Writer
 from parity_runtime.tables.chunk import Chunk
-from parity_runtime.tables.json_lines import JsonChunk
 
 
 def create_writer(
@@ -32,10 +28,18 @@ def create_writer(
         return CsvWriter(file, layout, head, spreadsheet_safe=spreadsheet_safe)
     if spreadsheet_safe:
         raise InputError(f"{argument('spreadsheet_safe')} is for CSV, not for {format_name}")
+    # Each format brings its reader: a command waits for that of its own alone.
     if format_name == "jsonl":
+        from parity_runtime.scoring.json_writer import JsonWriter  # noqa: PLC0415
+        from parity_runtime.tables.json_lines import JsonChunk  # noqa: PLC0415
+
         if not isinstance(head, JsonChunk):
             raise InputError("JSON Lines are written from JSON Lines; name the answers .csv")
         return JsonWriter(file, layout)
     if format_name == "npy":
+        from parity_runtime.scoring.npy_writer import NpyWriter  # noqa: PLC0415
+
         return NpyWriter(file, layout, head)
+    from parity_runtime.scoring.arrow_writer import ArrowWriter  # noqa: PLC0415
+
     return ArrowWriter(file, layout, head, parquet=format_name == "parquet")

@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from typing import BinaryIO, TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
 
 from parity_runtime.scoring.formula_injection import neutralize_formulas
 from parity_runtime.scoring.prediction_columns import PredictionColumn
 from parity_runtime.scoring.score_chunk import Scored
-from parity_runtime.scoring.writer import Layout, Writer
+from parity_runtime.scoring.writer import Layout, Text, Writer
+from parity_runtime.tables.arrow_lines import Choices, Column, Floats, arrow_lines, worth_joining
 from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.csv_chunk import CsvChunk
 from parity_runtime.tables.csv_file import csv_line
-from parity_runtime.tables.float_text import Cells, choice_cells, float32_cells, interleaved, joined
+from parity_runtime.tables.float_text import Cells, interleaved, joined
 
 
-class CsvWriter(Writer[bytes]):
+class CsvWriter(Writer[list[Text]]):
     """Writes CSV, with the delimiter, the decimal sign and the line ends of a CSV table.
 
     Args:
@@ -41,23 +41,32 @@ class CsvWriter(Writer[bytes]):
         """Write the names of the columns."""
         self.file.write(self._header)
 
-    def encode(self, scored: Scored) -> bytes:
+    def encode(self, scored: Scored) -> list[Text]:
         """Return the rows' lines."""
-        if not len(scored.chunk):
-            return b""
-        return interleaved(self._records(scored), self._endings(scored))
+        chunk = scored.chunk
+        if not len(chunk):
+            return []
+        columns = [self._column(answer) for answer in self.layout.chosen(scored.predictions)]
+        if self._keeps(chunk) and not scored.unpredicted.any() and self._is_joined(chunk, columns):
+            # The newline behind a row is the one that stands before the next row in the block.
+            return [arrow_lines(chunk.block, chunk.ends, columns, self._delimiter.encode()), b"\n"]
+        return [interleaved(self._records(scored), self._endings(scored, columns))]
 
-    def write(self, piece: bytes) -> None:
+    def _is_joined(self, chunk: CsvChunk, columns: list[Column]) -> bool:
+        """Whether pyarrow puts the lines together, which end as the block's, and writes no decimal commas."""
+        plain = self._newline == b"\n" and self._decimal == "."
+        return plain and worth_joining(chunk.block, len(chunk), columns)
+
+    def write(self, piece: list[Text]) -> None:
         """Write encoded rows."""
-        self.file.write(piece)
+        self.file.writelines(piece)
 
-    def _endings(self, scored: Scored) -> list[bytes]:
-        predictions = self.layout.chosen(scored.predictions)
+    def _endings(self, scored: Scored, columns: list[Column]) -> list[bytes]:
         between = self._delimiter.encode()
-        before = [between] * len(predictions)
-        if predictions and not self.layout.table:
+        before = [between] * len(columns)
+        if columns and not self.layout.table:
             before[0] = b""
-        parts = [part for cut, answer in zip(before, predictions, strict=True) for part in (cut, self._cells(answer))]
+        parts = [part for cut, column in zip(before, columns, strict=True) for part in (cut, self._cells(column))]
         endings = joined([*parts, self._newline], len(scored.chunk))
         for row in np.flatnonzero(scored.unpredicted):
             endings[row] = (b"".join(before) if len(before) + len(self.layout.table) > 1 else b'""') + self._newline
@@ -75,15 +84,15 @@ class CsvWriter(Writer[bytes]):
         """Whether the rows are written as they stand in the file."""
         return isinstance(chunk, CsvChunk) and self.layout.table == chunk.columns and not self._safe
 
-    def _cells(self, answer: PredictionColumn) -> Cells:
+    def _column(self, answer: PredictionColumn) -> Column:
         if answer.values.dtype == np.float32:
-            return self._numbers(answer.values)
+            return Floats(answer.values)
         texts = [self._line([str(label)]) for label in answer.classes or ("false", "true")]
-        return choice_cells(answer.values.astype(np.intp), texts)
+        return Choices(answer.values.astype(np.intp), texts)
 
-    def _numbers(self, values: NDArray[np.float32]) -> Cells:
-        cells = float32_cells(values)
-        if self._decimal == ".":
+    def _cells(self, column: Column) -> Cells:
+        cells = column.cells()
+        if self._decimal == "." or isinstance(column, Choices):
             return cells
         cells = np.where(cells == ord("."), np.uint8(ord(self._decimal)), cells)
         if self._decimal != self._delimiter:

@@ -15,7 +15,8 @@ from parity_runtime.inference.session import import_onnxruntime
 from parity_runtime.scoring.part_record import PartRecord
 from parity_runtime.scoring.score_table import ScoringJob
 from parity_runtime.tables.chunk import listed
-from parity_runtime.tables.table_file import ReadOptions, TableFile, table_format
+from parity_runtime.tables.read_options import ReadOptions, table_format
+from parity_runtime.tables.table_file import TableFile
 from parity_runtime.tables.table_parts import TablePart, answers_name
 from parity_runtime.version import __version__
 

@@ -11,7 +11,7 @@ from parity_runtime.scoring.folder_job import FolderJob
 from parity_runtime.scoring.score_folder import FolderResult, FolderWatch, score_folder
 from parity_runtime.scoring.score_part import PartResult, score_part
 from parity_runtime.scoring.score_table import ScoringJob
-from parity_runtime.tables.table_file import ReadOptions
+from parity_runtime.tables.read_options import ReadOptions
 from parity_runtime.tables.table_parts import TablePart, table_parts
 
 
@@ -50,7 +50,7 @@ def predict_folder(
         scoring: how each table is answered, a `parity_runtime.scoring.score_table.ScoringJob`:
             ``ScoringJob(columns=("id", "label"), errors="null", threads=4)``.
         reading: how the tables are written, where their names do not say so, a
-            `parity_runtime.tables.table_file.ReadOptions`.
+            `parity_runtime.tables.read_options.ReadOptions`.
         watch: is told how the job goes on.
 
     Raises:

@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Any, BinaryIO
 
 from parity_runtime.arguments import argument
+from parity_runtime.available_cores import available_cores
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.inference.predictor import Predictor
@@ -20,6 +21,8 @@ from parity_runtime.tables.chunk import Chunk
 BATCH = 2**15
 """Rows of one chunk, unless one says: enough to make the work between them small, and a few megabytes."""
 
+_MOST_THREADS = 4
+
 
 @dataclass(frozen=True)
 class ScoringJob:
@@ -28,7 +31,8 @@ class ScoringJob:
     Attributes:
         columns: the columns to write, of the table's and the answers; empty for all.
         errors: what becomes of a row that cannot be predicted.
-        threads: how many chunks are worked on at once.
+        threads: how many chunks are worked on at once, beside reading and writing; None for a thread a core that this
+            process may use, and four at most: no more are kept busy by one that reads and writes.
         batch_size: rows of one chunk; None for `BATCH`, or all where rows influence one another.
         out_of_range: what becomes of a row outside what the model has seen in training.
         spreadsheet_safe: of CSV: write an apostrophe before what a spreadsheet would run.
@@ -40,7 +44,7 @@ class ScoringJob:
 
     columns: tuple[str, ...] = ()
     errors: Errors = "raise"
-    threads: int = 1
+    threads: int | None = None
     batch_size: int | None = None
     out_of_range: OutsideRange = "ignore"
     spreadsheet_safe: bool = False
@@ -76,7 +80,8 @@ class ScoringJob:
             return scored, writer.encode(scored)
 
         begun = False
-        for scored, piece in in_order(work, chain([head], chunks), self.threads):
+        threads = self.threads or min(available_cores(), _MOST_THREADS)
+        for scored, piece in in_order(work, chain([head], chunks), threads):
             if not begun:  # not before rows are answered: where the first cannot be, nothing is written
                 writer.begin()
                 begun = True

@@ -12,6 +12,9 @@ from parity_runtime.tables.chunk import listed
 
 Piece = TypeVar("Piece")
 
+Text = bytes | memoryview
+"""Some lines of a text file."""
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -3,7 +3,8 @@
 import queue
 import threading
 from datetime import UTC, datetime
-from time import perf_counter
+from functools import lru_cache
+from time import perf_counter, time
 from typing import BinaryIO
 
 import orjson
@@ -65,11 +66,17 @@ def _write_all(file: BinaryIO, data: bytes) -> None:
         data = data[file.write(data) or 0 :]
 
 
+@lru_cache(1)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:-6]
+
+
 def _told(exchange: Exchange) -> dict[str, str | int | float]:
     scope = exchange.scope
     client = scope.get("client")
+    now = time()
     told: dict[str, str | int | float] = {
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "time": f"{_second(int(now))}.{int(1e3 * (now % 1)):03}+00:00",
         "request_id": exchange.request_id,
         "client": client[0] if client else "",
         "method": scope["method"][:_LONGEST],
@@ -79,5 +86,7 @@ def _told(exchange: Exchange) -> dict[str, str | int | float]:
         "bytes_in": exchange.received,
         "bytes_out": exchange.sent,
     }
-    more = {"traceparent": exchange.traceparent, "model": exchange.model, "error": exchange.error}
-    return told | {name: text for name, text in more.items() if text}
+    for name in ("traceparent", "model", "error"):
+        if text := getattr(exchange, name):
+            told[name] = text
+    return told

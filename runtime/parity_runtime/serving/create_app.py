@@ -41,7 +41,7 @@ class Service:
         self._infer = Inferences(self._models, limits, threads)
         self._others = self._routes()
         self._log = log
-        self.app = Exchanges(self._route, limits, self._told)
+        self.app = Exchanges(self._route, self._infer.at_once, limits, self._told)
         self._metrics = Metrics([(model.name, model.version) for model in models], lambda: self.app.in_flight)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -3,17 +3,19 @@
 import asyncio
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from parity_runtime.serving.answer import Answer, Headers
 from parity_runtime.serving.limits import Limits
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
 KEY = "parity.exchange"
+_BYTES, _MANY = 16, 256  # of an identity of ours; the system is asked for many at a time
 
 
 @dataclass(slots=True)
@@ -44,6 +46,13 @@ class Exchange:
     model: str = ""
     error: str = ""
 
+    def repeated(self) -> Headers:
+        """Return the headers that every answer has."""
+        found = [(b"x-request-id", self.request_id.encode())]
+        if self.traceparent:
+            found.append((b"traceparent", self.traceparent.encode()))
+        return found
+
 
 def exchange_of(scope: Scope) -> Exchange:
     """Return the exchange that a request belongs to."""
@@ -55,10 +64,11 @@ class Exchanges:
     """An ASGI application around another one.
 
     Every answer repeats the request's id and its traceparent. Of a body that nobody read the rest is read and dropped
-    before a refusal is sent: a connection that is closed on unread data is reset, and its client never sees the answer.
+    before an answer is sent: a connection that is closed on unread data is reset, and its client never sees the answer.
 
     Args:
         app: what answers.
+        at_once: answers a request and its whole body without waiting; None of one that ``app`` shall answer.
         limits: of the service.
         told: is called once for every answer.
 
@@ -67,8 +77,11 @@ class Exchanges:
         draining: whether the service is about to stop, and asks its clients to come back on a new connection.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits, told: Callable[[Exchange], None]) -> None:
-        self._app, self._limits, self._told = app, limits, told
+    def __init__(
+        self, app: ASGIApp, at_once: Callable[[Exchange, bytes], Answer | None], limits: Limits,
+        told: Callable[[Exchange], None],
+    ) -> None:  # fmt: skip
+        self._app, self._at_once, self._limits, self._told = app, at_once, limits, told
         self.in_flight = 0
         self.draining = False
 
@@ -77,9 +90,7 @@ class Exchanges:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        exchange = Exchange(scope, headers, _identity(headers), _trace(headers))
-        scope[KEY] = exchange
+        exchange = scope[KEY] = _exchange(scope)
         self.in_flight += 1
         wire = _Wire(exchange, receive, send)
         try:
@@ -88,15 +99,22 @@ class Exchanges:
             self.in_flight -= 1
             self._told(exchange)
 
+    def at_once(self, scope: Scope, body: bytes) -> Answer | None:
+        """Answer a request that came whole; None where it would take time, or is for ASGI."""
+        exchange = _exchange(scope)
+        answer = self._at_once(exchange, body)
+        if answer is None:
+            return None
+        exchange.status, exchange.received, exchange.sent = answer.status, len(body), len(answer.body)
+        self._told(exchange)
+        return Answer(answer.status, answer.headers + exchange.repeated(), answer.body, self.draining)
+
     async def _send(self, wire: "_Wire", message: Message) -> None:
         exchange = wire.exchange
         if message["type"] == "http.response.start":
             exchange.status = message["status"]
-            added = [(b"x-request-id", exchange.request_id.encode())]
-            if exchange.traceparent:
-                added.append((b"traceparent", exchange.traceparent.encode()))
-            read = exchange.status < 400 or await wire.drop(self._limits)
-            if not read or self.draining:
+            added = exchange.repeated()
+            if not await wire.drop(self._limits) or self.draining:
                 added.append((b"connection", b"close"))
             message["headers"] = [*message.get("headers", ()), *added]
         else:
@@ -124,8 +142,10 @@ class _Wire:
 
     async def drop(self, limits: Limits) -> bool:
         """Read the rest of the body and drop it; return whether all of it was read."""
+        if self.whole:
+            return True
         if self._waits and not self.exchange.received:
-            return self.whole  # the client sends its body only after it is asked to
+            return False  # the client sends its body only after it is asked to
         left = limits.dropped_bytes
         try:
             async with asyncio.timeout(limits.dropped_seconds):
@@ -139,11 +159,25 @@ class _Wire:
         return self.whole
 
 
+def _exchange(scope: Scope) -> Exchange:
+    headers = dict(scope["headers"])
+    return Exchange(scope, headers, _identity(headers), _trace(headers))
+
+
+def _identities() -> Iterator[str]:
+    while True:
+        drawn = os.urandom(_BYTES * _MANY).hex()
+        yield from (drawn[start : start + 2 * _BYTES] for start in range(0, len(drawn), 2 * _BYTES))
+
+
+_NEW = _identities()
+
+
 def _identity(headers: dict[bytes, bytes]) -> str:
-    given = headers.get(b"x-request-id", b"")
-    return given.decode() if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+    given = headers.get(b"x-request-id")
+    return given.decode() if given and _REQUEST_ID.fullmatch(given) else next(_NEW)
 
 
 def _trace(headers: dict[bytes, bytes]) -> str:
-    given = headers.get(b"traceparent", b"")
-    return given.decode() if _TRACEPARENT.fullmatch(given) else ""
+    given = headers.get(b"traceparent")
+    return given.decode() if given and _TRACEPARENT.fullmatch(given) else ""

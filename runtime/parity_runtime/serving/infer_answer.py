@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from parity_runtime.serving.datatypes import BYTES, NUMPY_DTYPES, datatype_of
 
+_LONGEST = 32  # bytes of a text that is copied with what fills it up
 _LENGTH = 4  # bytes in front of a text that say how long it is, little-endian
 
 
@@ -34,16 +35,36 @@ class TextOutput:
 
     def __init__(self, texts: list[str]) -> None:
         self._texts = np.array(texts, object)
-        self._encoded = np.array([_counted(text) for text in texts], object)
+        encoded = [_counted(text) for text in texts]
+        self._encoded = np.array(encoded, object)
+        widths = set(map(len, encoded))
+        self._equally_wide: NDArray[Any] | None = (
+            np.frombuffer(b"".join(encoded), f"V{widths.pop()}") if len(widths) == 1 else None
+        )
+        self._json = _spelled(texts)
 
-    def json(self, indices: NDArray[Any]) -> list[str]:
+    def json(self, indices: NDArray[Any]) -> "list[str] | orjson.Fragment":
         """Return the texts of indices of any shape, flat."""
-        found: list[str] = self._texts[indices.reshape(-1)].tolist()
-        return found
+        if self._json is None:
+            found: list[str] = self._texts[indices.reshape(-1)].tolist()
+            return found
+        joined = self._json[indices.reshape(-1)].tobytes().replace(b"\0", b"")  # JSON spells the character otherwise
+        return orjson.Fragment(b"[" + joined[:-1] + b"]")
 
     def binary(self, indices: NDArray[Any]) -> bytes:
         """Return the same in the binary extension's form."""
+        if self._equally_wide is not None:
+            return self._equally_wide.take(indices.reshape(-1)).tobytes()
         return b"".join(self._encoded[indices.reshape(-1)].tolist())
+
+
+def _spelled(texts: list[str]) -> "NDArray[Any] | None":
+    """Return texts as JSON has them, a comma behind each, in as many bytes as the longest; None where it is long."""
+    try:
+        spelled = [orjson.dumps(text) + b"," for text in texts]
+    except TypeError:  # half a pair of surrogates is no text to JSON
+        return None
+    return np.array(spelled) if spelled and max(map(len, spelled)) <= _LONGEST else None
 
 
 def encode_answer(

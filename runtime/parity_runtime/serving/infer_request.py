@@ -83,7 +83,8 @@ def parse_request(
         RequestError: the body is not what the protocol says.
     """
     head, rest = _split(body, header_length)
-    if body.count(b"[", 0, len(head)) + body.count(b"{", 0, len(head)) > most_containers:
+    # A body has no more of them than bytes.
+    if len(head) > most_containers and sum(body.count(one, 0, len(head)) for one in (b"[", b"{")) > most_containers:
         raise RequestError(f"the JSON holds more than {most_containers} lists and objects; send data flat", 413)
     try:
         value = orjson.loads(head)
@@ -118,7 +119,8 @@ def _inputs(value: dict[str, Any], rest: memoryview) -> tuple[RequestTensor, ...
         start = end
     if start != len(rest):
         raise RequestError(f"{len(rest) - start} bytes stand behind the JSON that no input's binary_data_size counts")
-    for name, count in Counter(tensor.name for tensor in tensors).items():
+    counts = Counter(tensor.name for tensor in tensors) if len(tensors) > 1 else {}
+    for name, count in counts.items():
         if count > 1:
             raise RequestError(f"input {shown(name)} is there {count} times")
     return tuple(tensors)

@@ -4,55 +4,25 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
-import orjson
 from starlette.types import Receive, Scope, Send
 
 from parity_runtime.errors import out_of_memory
 from parity_runtime.printable import shown
+from parity_runtime.serving.answer import JSON, Answer, refusal
 from parity_runtime.serving.content_coding import SMALLEST, accepted_coding, compress, inflate
 from parity_runtime.serving.exchange import Exchange, exchange_of
-from parity_runtime.serving.infer_answer import InferAnswer
 from parity_runtime.serving.limits import Limits
+from parity_runtime.serving.quick_bodies import SMALL
 from parity_runtime.serving.request_body import RequestBodies
 from parity_runtime.serving.request_error import RequestError
 from parity_runtime.serving.served_model import ServedModel
 
-_MEDIA_TYPES = {b"", b"application/json", b"application/octet-stream", b"application/x-www-form-urlencoded"}
+_BINARY = b"application/octet-stream"
+_MEDIA_TYPES = {b"", JSON, _BINARY, b"application/x-www-form-urlencoded"}
 """What a body may be called: JSON, JSON with binary tensors, what curl says of any body, and nothing at all."""
 
-_BINARY, _JSON = b"application/octet-stream", b"application/json"
 _LENGTH = b"inference-header-content-length"
-Headers = list[tuple[bytes, bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer of HTTP.
-
-    Attributes:
-        status: of it.
-        headers: without its length.
-        body: its bytes.
-    """
-
-    status: int
-    headers: Headers
-    body: bytes
-
-    async def send(self, send: Send) -> None:
-        """Send it."""
-        headers = [*self.headers, (b"content-length", b"%d" % len(self.body))]
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": self.body})
-
-
-def refusal(exchange: Exchange, error: RequestError) -> Answer:
-    """Return an error in the protocol's form."""
-    exchange.error = str(error)
-    more = [(b"retry-after", b"1")] if error.status == 503 else []
-    return Answer(error.status, [(b"content-type", _JSON), *more], orjson.dumps({"error": str(error)}))
 
 
 class Models:
@@ -99,41 +69,48 @@ class Inferences:
         exchange = exchange_of(scope)
         try:
             answer = await self._answer(exchange, receive)
-        except RequestError as error:
-            answer = refusal(exchange, error)
-        except asyncio.CancelledError:  # uvicorn's, of what is not answered when the service must stop
-            answer = refusal(exchange, RequestError("the service has stopped; ask another", 503))
-        except Exception as error:
-            if out_of_memory(error):
-                text = "there is not enough memory for this request; send it in parts"
-                answer = refusal(exchange, RequestError(text, 503))
-            else:
-                logging.getLogger("uvicorn.error").exception("an inference failed")
-                text = "the service failed on this request; its log says why"
-                answer = refusal(exchange, RequestError(text, 500))
+        except (Exception, asyncio.CancelledError) as error:
+            answer = _refused(exchange, error)
         await answer.send(send)
 
+    def at_once(self, exchange: Exchange, body: bytes) -> Answer | None:
+        """Answer a request and its whole body; None where that would hold up others, or it is no inference."""
+        if not is_inference(exchange.scope) or not self._bodies.has_room(len(body)):
+            return None
+        try:
+            model = self._asked(exchange)
+            return _answered(model, exchange.headers, body) if _is_quick(model, exchange.headers, body) else None
+        except Exception as error:
+            return _refused(exchange, error)
+
     async def _answer(self, exchange: Exchange, receive: Receive) -> Answer:
-        _, _, _, name, *more = exchange.scope["path"].split("/")
-        model = self._models.asked(exchange, name, more[1] if len(more) == 3 else None)
-        headers = exchange.headers
-        kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if kind not in _MEDIA_TYPES:
-            text = f"a body of {shown(kind.decode('latin-1'))} is not read here; send {_JSON.decode()}"
-            raise RequestError(f"{text}, or {_BINARY.decode()}", 415)
+        model, headers = self._asked(exchange), exchange.headers
         body = await self._bodies.read(receive, headers.get(b"content-length", b""))
         try:
-            if len(body) <= model.inline_bytes[_LENGTH in headers] and b"content-encoding" not in headers:
-                return _encoded(model.infer(body, _length(headers)), None)
+            if _is_quick(model, headers, body):
+                return _answered(model, headers, body)
             return await asyncio.get_running_loop().run_in_executor(self._threads, self._work, model, headers, body)
         finally:
             self._bodies.release(len(body))
 
+    def _asked(self, exchange: Exchange) -> ServedModel:
+        """Return the model that is asked.
+
+        Raises:
+            RequestError: there is none, or a body of that type is not read.
+        """
+        _, _, _, name, *more = exchange.scope["path"].split("/")
+        model = self._models.asked(exchange, name, more[1] if len(more) == 3 else None)
+        kind = exchange.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if kind not in _MEDIA_TYPES:
+            text = f"a body of {shown(kind.decode('latin-1'))} is not read here; send {JSON.decode()}"
+            raise RequestError(f"{text}, or {_BINARY.decode()}", 415)
+        return model
+
     def _work(self, model: ServedModel, headers: dict[bytes, bytes], body: bytes) -> Answer:
         """Answer a body in a thread; whatever takes time is done there."""
         inflated = inflate(body, headers.get(b"content-encoding", b"").decode("latin-1"), self._limits.bytes)
-        wanted = accepted_coding(headers.get(b"accept-encoding", b"").decode("latin-1"))
-        return _encoded(model.infer(inflated, _length(headers)), wanted)
+        return _answered(model, headers, inflated, _wanted(headers))
 
 
 def is_inference(scope: Scope) -> bool:
@@ -149,17 +126,41 @@ def is_inference(scope: Scope) -> bool:
     return len(parts) == 5 or (len(parts) == 7 and parts[4] == "versions")
 
 
-def _length(headers: dict[bytes, bytes]) -> str | None:
-    found = headers.get(_LENGTH)
-    return None if found is None else found.decode("latin-1")
+def _is_quick(model: ServedModel, headers: dict[bytes, bytes], body: bytes) -> bool:
+    """Whether a body is answered sooner than it is handed to a thread; what is compressed is worth one."""
+    binary = _LENGTH in headers
+    if b"content-encoding" in headers or not model.is_quick(body, binary=binary):
+        return False
+    return binary or len(body) <= SMALL or _wanted(headers) is None
 
 
-def _encoded(answer: InferAnswer, wanted: str | None) -> Answer:
-    """Return an answer with its headers, compressed where a client asked for it and it is worth it."""
-    body, headers = answer.body, [(b"content-type", _JSON if answer.header_length is None else _BINARY)]
-    if answer.header_length is not None:
-        headers.append((_LENGTH, b"%d" % answer.header_length))
-    if wanted and len(body) >= SMALLEST:
-        body = compress(body, wanted)
-        headers += [(b"content-encoding", wanted.encode()), (b"vary", b"accept-encoding")]
-    return Answer(200, headers, body)
+def _wanted(headers: dict[bytes, bytes]) -> str | None:
+    found = headers.get(b"accept-encoding")
+    return None if found is None else accepted_coding(found.decode("latin-1"))
+
+
+def _answered(model: ServedModel, headers: dict[bytes, bytes], body: bytes, wanted: str | None = None) -> Answer:
+    """Answer a body, compressed where a client asked for it and it is worth it."""
+    length = headers.get(_LENGTH)
+    found = model.infer(body, None if length is None else length.decode("latin-1"))
+    answer, told = found.body, [(b"content-type", JSON if found.header_length is None else _BINARY)]
+    if found.header_length is not None:
+        told.append((_LENGTH, b"%d" % found.header_length))
+    if wanted and len(answer) >= SMALLEST:
+        answer = compress(answer, wanted)
+        told += [(b"content-encoding", wanted.encode()), (b"vary", b"accept-encoding")]
+    return Answer(200, told, answer)
+
+
+def _refused(exchange: Exchange, error: BaseException) -> Answer:
+    """Return the answer where there is none: the client's fault, a lack of memory, the end of the service, or ours."""
+    if isinstance(error, asyncio.CancelledError):  # uvicorn's, of what is not answered when the service must stop
+        error = RequestError("the service has stopped; ask another", 503)
+    elif not isinstance(error, RequestError):
+        if out_of_memory(error):
+            error = RequestError("there is not enough memory for this request; send it in parts", 503)
+        else:
+            logging.getLogger("uvicorn.error").error("an inference failed", exc_info=error)
+            error = RequestError("the service failed on this request; its log says why", 500)
+    exchange.error = str(error)
+    return refusal(error)

@@ -3,10 +3,9 @@
 import re
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from parity_runtime.contract import ModelContract, batch_name
+from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.feature import MISSING_CATEGORY, MISSING_TIMESTAMP, Feature
 from parity_runtime.inference.input_validation import Arrays, table_inputs
@@ -100,16 +99,3 @@ def missing_cell(feature: Feature) -> "str | int | None":
     if feature.kind == "datetime":
         return MISSING_TIMESTAMP
     return MISSING_CATEGORY if feature.is_text else None
-
-
-def zeros(contract: ModelContract, rows: int) -> Arrays:
-    """Return rows of zeros and empty texts, every other dynamic dimension 1."""
-    batch = batch_name(contract)
-    return {
-        spec.name: np.full(
-            [size if isinstance(size, int) else rows if size == batch else 1 for size in spec.shape],
-            "" if spec.dtype == "string" else 0,
-            spec.numpy_dtype,
-        )
-        for spec in contract.inputs
-    }

@@ -45,6 +45,10 @@ class RequestBodies:
             raise
         return bytes(body)
 
+    def has_room(self, size: int) -> bool:
+        """Whether some bytes are no more than a body may have, and than there is room for."""
+        return size <= self._limits.bytes and self._held + size <= self._limits.held_bytes
+
     def release(self, size: int) -> None:
         """Hold some bytes no longer."""
         self._held -= size

@@ -1,7 +1,6 @@
 """Packages, opened, verified and served until a signal comes."""
 
 import errno
-import os
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from parity_runtime.arguments import argument
+from parity_runtime.available_cores import available_cores
 from parity_runtime.errors import InputError
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.session import Provider
@@ -84,8 +84,7 @@ def serve_packages(
 
 def _threads() -> int:
     """Return how many bodies are worked on at once: one a core, and no more than bounded memory allows."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, _MOST_THREADS)
+    return min(available_cores(), _MOST_THREADS)
 
 
 def _open(path: str | Path, options: ServeOptions) -> Predictor:

@@ -1,10 +1,8 @@
 """A predictor, as the Open Inference Protocol sees a model."""
 
-from math import prod
-from time import perf_counter
 from typing import Any
 
-from parity_runtime.contract import ModelContract, batch_name
+from parity_runtime.contract import ModelContract
 from parity_runtime.errors import ConformanceError, InputError
 from parity_runtime.inference.output_validation import check_finite
 from parity_runtime.inference.predictor import Predictor
@@ -12,14 +10,11 @@ from parity_runtime.printable import shown
 from parity_runtime.serving.datatypes import BYTES, DATATYPES
 from parity_runtime.serving.infer_answer import InferAnswer, TextOutput, encode_answer
 from parity_runtime.serving.infer_request import MOST_CONTAINERS, InferRequest, parse_request
-from parity_runtime.serving.model_inputs import ModelInputs, zeros
+from parity_runtime.serving.model_inputs import ModelInputs
+from parity_runtime.serving.quick_bodies import QuickBodies
 from parity_runtime.serving.request_error import RequestError
 from parity_runtime.tensor_spec import TensorSpec
 
-_QUICK = 1e-3  # seconds; handing a body to a thread costs a quarter of it, and holds up no one
-_LARGEST_INLINE = (2**13, 2**16)  # bytes, of JSON and with binary tensors; reading a larger body takes that long
-_CELL_BYTES = (2, 1)  # that a cell of a row has at least
-_MANY = 64  # rows, of which the time of one more is told
 _FINITE = ("probabilities", "value", "embedding")  # beside others a label would mean nothing
 PLATFORM = "onnx_onnxv1"
 CLASS = "class"
@@ -38,8 +33,6 @@ class ServedModel:
         version: the package's id.
         contract: of the model.
         max_rows: as given.
-        inline_bytes: how long a body may be, of JSON and with binary tensors, that is answered sooner than it is handed
-            to a thread; 0 where none is.
     """
 
     def __init__(self, predictor: Predictor, max_rows: int) -> None:
@@ -56,7 +49,7 @@ class ServedModel:
         names = () if self.contract.task == "tensors" else _FINITE
         self._finite = [name for name in self._names if name in names]
         self._head = {"model_name": self.name, "model_version": self.version}
-        self.inline_bytes = self._inline_bytes()
+        self._quick = QuickBodies(self.contract, max_rows, self.infer)
 
     def metadata(self) -> dict[str, Any]:
         """Return the model's inputs and outputs."""
@@ -71,6 +64,10 @@ class ServedModel:
             "inputs": [tensor_metadata(spec) for spec in self.contract.inputs],
             "outputs": outputs,
         }
+
+    def is_quick(self, body: bytes, *, binary: bool) -> bool:
+        """Whether a body, with binary tensors or without, is answered sooner than it is handed to a thread."""
+        return self._quick.has(body, binary=binary)
 
     def infer(self, body: bytes, header_length: str | None = None) -> InferAnswer:
         """Answer the body of an inference.
@@ -104,32 +101,6 @@ class ServedModel:
         if unknown:
             raise RequestError(f"there is no output {shown(unknown[0])}; the model gives {', '.join(self._names)}")
         return request.outputs
-
-    def _inline_bytes(self) -> tuple[int, int]:
-        """Return how long bodies may be that are surely answered within `_QUICK`; 0 where none is.
-
-        Where a row has a length of its own, its bytes say nothing of the time.
-        """
-        sizes = {size for spec in self.contract.inputs for size in spec.shape if isinstance(size, str)}
-        if sizes != {batch_name(self.contract)}:
-            return 0, 0
-        one, many = self._seconds(1), self._seconds(_MANY)
-        rows = (_QUICK - one) / max(1e-9, (many - one) / (_MANY - 1))
-        cells = sum(prod(int(size) for size in spec.shape[1:]) for spec in self.contract.inputs)
-        json, binary = (
-            int(min(largest, max(0.0, rows) * cells * size))
-            for largest, size in zip(_LARGEST_INLINE, _CELL_BYTES, strict=True)
-        )
-        return json, binary
-
-    def _seconds(self, rows: int) -> float:
-        """Return how long some rows take; the first run is not counted."""
-        batch, times = zeros(self.contract, rows), []
-        for _ in range(3):
-            start = perf_counter()
-            self._predictor.run(batch)
-            times.append(perf_counter() - start)
-        return min(times[1:])
 
 
 def tensor_metadata(spec: TensorSpec) -> dict[str, Any]:

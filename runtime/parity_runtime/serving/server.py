@@ -37,7 +37,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=connection_class(limits),
+                http=connection_class(limits, app),
                 ws="none",
                 lifespan="off",
                 log_config=None,  # what goes wrong goes to stderr by itself, also where stdout is closed

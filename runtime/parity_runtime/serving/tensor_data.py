@@ -1,12 +1,13 @@
 """The data of a tensor that a client sent, made an array: a list of JSON's, or bytes of the binary extension."""
 
 from itertools import chain
+from struct import error as StructError  # noqa: N812 -- it is a class
+from struct import pack
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_runtime.inference.input_validation import all_finite
 from parity_runtime.printable import shown
 from parity_runtime.serving.datatypes import BYTES, NUMPY_DTYPES
 from parity_runtime.serving.infer_request import RequestTensor, json_name
@@ -16,6 +17,7 @@ _NONE = type(None)
 _CELLS: dict[str, set[type]] = {"f": {float, int}, "i": {int}, "u": {int}, "b": {bool}, "O": {str}}
 """The types that cells of JSON may have, by the kind of the datatype's dtype."""
 
+_FEW = 64  # cells; up to here each is looked at
 _LENGTH = 4  # bytes that say how long a text of the binary extension is, little-endian
 
 
@@ -46,6 +48,8 @@ def tensor_array(tensor: RequestTensor, missing: Any = None, *, keep_nulls: bool
 
 def _cells(tensor: RequestTensor, flat: list[Any], missing: Any, *, keep_nulls: bool) -> NDArray[Any]:
     dtype = NUMPY_DTYPES[tensor.datatype]
+    if dtype.char == "f" and (packed := _packed(flat)) is not None:
+        return packed
     floating = dtype.kind == "f"
     found = set(map(type, flat))
     strange = found - _CELLS[dtype.kind] - {_NONE}
@@ -59,14 +63,22 @@ def _cells(tensor: RequestTensor, flat: list[Any], missing: Any, *, keep_nulls: 
         if nulls and keep_nulls:
             np.array([cell for cell in flat if cell is not None], dtype)  # refuses what does not fit
             return _objects(flat)
-        if dtype.char == "f" and _NONE not in found:
-            with np.errstate(over="ignore"):
-                single = np.array(flat, dtype)
-            if all_finite(single):
-                return single
         return np.array(flat, np.float64 if floating else dtype)
     except (ValueError, OverflowError) as error:
         raise RequestError(f"the data of input {shown(tensor.name)} does not fit {tensor.datatype}: {error}") from error
+
+
+def _packed(flat: list[Any]) -> "NDArray[np.float32] | None":
+    """Return numbers as float32, rounded to nearest; None where a cell is something else, or does not fit."""
+    try:
+        array = np.frombuffer(pack(f"<{len(flat)}f", *flat), "<f4")
+    except (StructError, OverflowError):
+        return None
+    # A truth value packs as 0 or 1: only what has become one of them can have been one.
+    if len(flat) > _FEW:
+        places = np.flatnonzero((array == 0) | (array == 1))
+        flat = flat if 4 * len(places) > len(flat) else [flat[place] for place in places.tolist()]
+    return None if bool in set(map(type, flat)) else array
 
 
 def _flat(tensor: RequestTensor) -> list[Any]:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parity_runtime.feature import MISSING_CATEGORY, MISSING_TIMESTAMP, ColumnKind
+from parity_runtime.tables.arrow_arrays import float64_values, int64_values, null_rows
 from parity_runtime.tables.category_cells import (
     Texts,
     category_texts,
@@ -33,7 +34,7 @@ def arrow_categories(array: Any, kind: ColumnKind, values: CellValues) -> Texts:
     texts = category_texts(_texts(encoded.dictionary), kind, values)
     known = np.append(texts, object_array([MISSING_CATEGORY]))
     places = encoded.indices.cast(pyarrow.int64()).fill_null(len(texts))
-    cells: Texts = known[places.to_numpy(zero_copy_only=False)]
+    cells: Texts = known[int64_values(places)]
     return cells
 
 
@@ -75,7 +76,7 @@ def arrow_booleans(array: Any, values: CellValues) -> tuple[NDArray[np.float64],
         array = array.cast(pyarrow.string())
     elif not (types.is_integer(array.type) or types.is_floating(array.type)):
         raise TypeError(str(array.type))
-    return truth_numbers(array.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False))
+    return truth_numbers(float64_values(array.cast(pyarrow.float64(), safe=False)))
 
 
 def _encoded(array: Any) -> Any:
@@ -97,8 +98,10 @@ def _decoded(array: Any) -> Any:
 
 def _integers(array: Any, kind: Any, to_seconds: Any) -> Seconds:
     """Return an array's numbers, of that type of Arrow's, as seconds; missing ones as such."""
-    numbers = array.cast(kind).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
-    return np.where(array.is_valid().to_numpy(zero_copy_only=False), to_seconds(numbers), MISSING_TIMESTAMP)
+    import pyarrow  # noqa: PLC0415
+
+    numbers = int64_values(array.cast(kind).fill_null(0).cast(pyarrow.int64()))
+    return np.where(null_rows(array), MISSING_TIMESTAMP, to_seconds(numbers))
 
 
 def _is_text(kind: Any) -> bool:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from parity_runtime.errors import InputError, MissingExtraError
 from parity_runtime.feature import ColumnKind
 from parity_runtime.files.open_file import open_regular
+from parity_runtime.tables.arrow_arrays import arrow_array, float64_values
 from parity_runtime.tables.arrow_cells import arrow_booleans, arrow_categories, arrow_timestamps
 from parity_runtime.tables.category_cells import no_truth
 from parity_runtime.tables.chunk import Chunk, Refusal, Refused, refuse_doubled, shown
@@ -97,9 +98,7 @@ class ArrowChunk(Chunk):
         return matrix, {}
 
     def _keep(self, rows: NDArray[np.bool_]) -> Self:
-        import pyarrow  # noqa: PLC0415 -- of the [tables] extra
-
-        return type(self)(self.where, self.batch.filter(pyarrow.array(rows)), self.first_row)
+        return type(self)(self.where, self.batch.filter(arrow_array(rows)), self.first_row)
 
     def _numbers(self, name: str) -> Any:
         import pyarrow  # noqa: PLC0415
@@ -113,7 +112,7 @@ class ArrowChunk(Chunk):
                 return self._nothing(name)
             elif not (types.is_integer(array.type) or types.is_floating(array.type) or types.is_null(array.type)):
                 raise self._no_numbers(name)
-            return array.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
+            return float64_values(array.cast(pyarrow.float64(), safe=False))
         except pyarrow.ArrowException as error:
             raise self._no_numbers(name) from error
 

@@ -52,6 +52,11 @@ class Chunk(ABC):
     def __len__(self) -> int:
         """Return the number of rows."""
 
+    @property
+    def file_bytes(self) -> int:
+        """The bytes that the rows take in their file; 0 where that is unknown."""
+        return 0
+
     @abstractmethod
     def column(self, name: str) -> list[str]:
         """Return one column's cells as text; a missing one is empty.

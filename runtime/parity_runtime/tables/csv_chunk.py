@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from parity_runtime.arguments import argument, either
 from parity_runtime.feature import ColumnKind
 from parity_runtime.tables.cell_values import plain_number
-from parity_runtime.tables.chunk import Chunk, Refusal, Refused, shown
+from parity_runtime.tables.chunk import Refusal, Refused, shown
 from parity_runtime.tables.plain_numbers import Layout, plain_numbers, regular
 from parity_runtime.tables.plain_texts import plain_texts
+from parity_runtime.tables.text_chunk import TextChunk
 
 
 @dataclass(frozen=True)
@@ -37,27 +38,25 @@ class CsvHeader:
     newline: bytes = b"\n"
 
 
-class CsvChunk(Chunk):
+class CsvChunk(TextChunk):
     """Some rows of a CSV file.
 
     Args:
         header: of the file.
-        records: the rows' bytes, UTF-8, without line ends.
+        rows: as in `TextChunk`.
         first_row: the number of the first in the file.
         cells: the rows' cells where they are known; None where no cell is quoted, and they are read when needed.
     """
 
     def __init__(
-        self, header: CsvHeader, records: list[bytes], first_row: int = 1, cells: list[list[str]] | None = None
+        self, header: CsvHeader, rows: bytes | list[bytes], first_row: int = 1, cells: list[list[str]] | None = None
     ) -> None:
-        self.header, self.records, self.first_row = header, records, first_row
+        super().__init__(rows)
+        self.header, self.first_row = header, first_row
         self.where, self.columns = header.where, header.columns
         self.quoted = cells is not None
         if cells is not None:
             self.cells = cells
-
-    def __len__(self) -> int:
-        return len(self.records)
 
     @cached_property
     def cells(self) -> list[list[str]]:
@@ -65,15 +64,10 @@ class CsvChunk(Chunk):
         return [record.decode().split(self.header.delimiter) for record in self.records]
 
     @cached_property
-    def block(self) -> bytes:
-        """The rows' bytes, a newline between each."""
-        return b"\n".join(self.records)
-
-    @cached_property
     def malformed(self) -> Refused:
         """The rows that have more or fewer cells than the header."""
         width = len(self.columns)
-        if not self.quoted and self.records and regular(self.block, width, self.header.delimiter):
+        if not self.quoted and len(self) and regular(self.block, width, self.header.delimiter):
             return {}
         return {
             row: Refusal(f"{len(cells)} cells, but the header names {width} columns")
@@ -116,7 +110,8 @@ class CsvChunk(Chunk):
         """Return columns as pyarrow's arrays of text; None where the rows have to be split."""
         if self.quoted or "cells" in self.__dict__ or self.malformed:
             return None
-        return plain_texts(self.records, indices, Layout(len(self.columns), self.header.delimiter, self.values))
+        layout = Layout(len(self.columns), self.header.delimiter, self.values)
+        return plain_texts(self.block, len(self), indices, layout)
 
     def _cells(self, name: str) -> list[str]:
         index, malformed = self.index(name), self.malformed
@@ -141,9 +136,9 @@ class CsvChunk(Chunk):
 
     def _read(self, names: Sequence[str]) -> tuple[NDArray[np.float64], Refused]:
         indices = [self.index(name) for name in names]
-        if not self.quoted and self.records and self.values.is_plain:
+        if not self.quoted and len(self) and self.values.is_plain:
             layout = Layout(len(self.columns), self.header.delimiter, self.values)
-            matrix = plain_numbers(self.records, indices, layout)
+            matrix = plain_numbers(self.block, len(self), indices, layout)
             if matrix is not None:
                 return matrix, self._check(matrix, names, indices)
         return self._read_cells(names, indices)
@@ -155,6 +150,8 @@ class CsvChunk(Chunk):
     def _check(self, matrix: NDArray[np.float64], names: Sequence[str], indices: list[int]) -> Refused:
         """Return the rows with a NaN that is no missing cell: the fast readers spell it in more ways than we do."""
         unknown = np.isnan(matrix)
+        if not unknown.any():
+            return {}
         odd = np.zeros(len(self), np.bool_)
         for row in np.flatnonzero(unknown.any(axis=1)):
             cells = self.records[row].decode().split(self.header.delimiter)

@@ -5,19 +5,18 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain
 from typing import BinaryIO
 
 from parity_runtime.errors import InputError
 from parity_runtime.tables.cell_values import PLAIN, CellValues
 from parity_runtime.tables.chunk import refuse_doubled
 from parity_runtime.tables.csv_chunk import CsvChunk, CsvHeader
+from parity_runtime.tables.line_blocks import LineBlocks, count_newlines, without_empty_lines
 
 _BOM = b"\xef\xbb\xbf"
 _LONGEST_HEADER = 2**24  # bytes
 _LONGEST_CELL = 2**24  # bytes; a quote that is left open would take the rest of the file
-_LONGEST_BLOCK = 2**25  # bytes; fewer rows are read at once where they are long
-_FEW_LINES = 1024
 _DELIMITERS = ",;\t|"
 _SAMPLED = 1024  # rows that show the decimal sign
 _QUOTED = re.compile(rb'"[^"]*(?:"|$)')
@@ -62,12 +61,12 @@ def csv_chunks(file: BinaryIO, where: str, size: int | None, dialect: CsvDialect
     values = replace(dialect.values, decimal=dialect.decimal or reader.decimal())
     first = 1
     while True:
-        records, cells, at_end = reader.take(size)
-        if records or (first == 1 and at_end):
-            chunk = CsvChunk(header, records, first, cells)
+        rows, cells, at_end = reader.take(size)
+        chunk = CsvChunk(header, rows, first, cells)
+        if len(chunk) or (first == 1 and at_end):
             chunk.values = values
             yield chunk
-        first += len(records)
+        first += len(chunk)
         if at_end:
             return
 
@@ -90,8 +89,8 @@ class _Reader:
     """Takes records from a file: lines, but where a quoted cell holds a line end."""
 
     def __init__(self, file: BinaryIO, where: str, delimiter: str | None) -> None:
-        self._file: Iterator[bytes] = file
         self._first = file.readline(_LONGEST_HEADER)
+        self._blocks = LineBlocks(file)
         self._where, self._delimiter = where, delimiter or ","
         self._is_told = delimiter is not None
         self._lines = 0  # taken so far
@@ -100,21 +99,26 @@ class _Reader:
         self._refuse_other_files()
         first = self._first.removeprefix(_BOM)
         newline = b"\r\n" if first.endswith(b"\r\n") else b"\n"
-        self._file = chain([first] if first else [], self._file)
+        self._blocks.give_back(first)
         if not self._is_told:
             self._delimiter = self._found_delimiter(len(columns))
         if columns:
             names, line = list(columns), csv_line(columns, self._delimiter)
         else:
-            records, cells, at_end = self.take(1)
-            while not records and not at_end:  # empty lines
-                records, cells, at_end = self.take(1)
-            if not records:
-                raise InputError(f"{self._where} is empty; its first line must name the columns")
-            found = cells[0] if cells else records[0].decode().split(self._delimiter)
-            names, line = [name.strip() for name in found], records[0]
+            line, cells = self._first_record()
+            found = cells[0] if cells else line.decode().split(self._delimiter)
+            names = [name.strip() for name in found]
         refuse_doubled(self._where, [name for name in names if name])  # spreadsheets end lines with empty cells
         return CsvHeader(self._where, names, line, self._delimiter, newline)
+
+    def _first_record(self) -> tuple[bytes, list[list[str]] | None]:
+        """Return the first line that is not empty, and its cells where some are quoted."""
+        rows, cells, at_end = self.take(1)
+        while not rows and not at_end:
+            rows, cells, at_end = self.take(1)
+        if not rows:
+            raise InputError(f"{self._where} is empty; its first line must name the columns")
+        return (rows if isinstance(rows, bytes) else rows[0]), cells
 
     def decimal(self) -> str:
         """Return the decimal sign; a file that commas delimit is read with points, as they would have to be quoted."""
@@ -122,21 +126,16 @@ class _Reader:
             return "."
         from parity_runtime.tables.cell_patterns import decimal_comma  # noqa: PLC0415 -- few tables need it
 
-        lines, _ = self._some_lines(_SAMPLED)
-        self._file = chain(lines, self._file)
-        text = b"".join(lines).decode(errors="replace")
+        lines, _ = self._blocks.take(_SAMPLED)
+        self._blocks.give_back(lines)
+        text = lines.decode(errors="replace")
         cells = (cell.strip(' "\r') for line in text.split("\n") for cell in line.split(self._delimiter))
         return "," if "," in text and decimal_comma(cells) else "."
 
     def _found_delimiter(self, width: int) -> str:
         """Return what separates the cells of the first line, of which there are ``width`` where that is known."""
-        lines = list(islice(self._file, 1))
-        while lines and not lines[-1].strip():
-            more = list(islice(self._file, 1))
-            if not more:
-                break
-            lines += more
-        self._file = chain(lines, self._file)
+        lines = list(self._first_lines())
+        self._blocks.give_back(b"".join(lines))
         bare = _QUOTED.sub(b"", lines[-1] if lines else b"")
         counts = {delimiter: bare.count(delimiter.encode()) for delimiter in _DELIMITERS}
         fitting = [
@@ -144,35 +143,28 @@ class _Reader:
         ]
         return fitting[0] if fitting else ","
 
-    def take(self, size: int | None) -> tuple[list[bytes], list[list[str]] | None, bool]:
-        """Return records, their cells where some are quoted, and whether the file ends there."""
-        lines, at_end = self._some_lines(size)
-        block = b"".join(lines)
-        self._decode(block, self._lines)
+    def _first_lines(self) -> Iterator[bytes]:
+        """Take lines up to the first that is not empty."""
+        for line in self._blocks.lines():
+            yield line
+            if line.strip():
+                return
+
+    def take(self, size: int | None) -> tuple[bytes | list[bytes], list[list[str]] | None, bool]:
+        """Return records, their cells where some are quoted, and whether the file ends there.
+
+        The records are one block, a newline between each; those with quoted cells, which may hold newlines, a list.
+        """
+        block, at_end = self._blocks.take(size)
+        self._check_text(block, self._lines)
         if b'"' in block:
-            return *self._quoted(lines), at_end
-        self._lines += len(lines)
+            return *self._quoted(_lines(block)), at_end
+        self._lines += count_newlines(block)
         if b"\r" in block:
             block = block.replace(b"\r\n", b"\n").removesuffix(b"\r")
             if b"\r" in block:
                 raise self._stray_return()
-        records = block.removesuffix(b"\n").split(b"\n")
-        return ([record for record in records if record] if b"" in records else records), None, at_end
-
-    def _some_lines(self, size: int | None) -> tuple[list[bytes], bool]:
-        """Return at most ``size`` lines, fewer where they are long, and whether the file ends there."""
-        if size is None:
-            return list(self._file), True
-        lines: list[bytes] = []
-        length = 0
-        while len(lines) < size and length < _LONGEST_BLOCK:
-            wanted = min(size - len(lines), _FEW_LINES)
-            more = list(islice(self._file, wanted))
-            lines += more
-            length += sum(map(len, more))
-            if len(more) < wanted:
-                return lines, True
-        return lines, False
+        return without_empty_lines(block), None, at_end
 
     def _quoted(self, lines: list[bytes]) -> tuple[list[bytes], list[list[str]]]:
         """Return the records of ``lines``, of which the last may take more lines to its end, and their cells."""
@@ -180,7 +172,7 @@ class _Reader:
 
         def texts() -> Iterator[str]:
             beyond = 0
-            for line in chain(lines, self._file):
+            for line in chain(lines, self._blocks.lines()):
                 beyond += len(line) if len(taken) >= len(lines) else 0
                 if beyond > _LONGEST_CELL:
                     raise csv.Error("a cell does not end")
@@ -217,6 +209,10 @@ class _Reader:
     def _stray_return(self) -> InputError:
         return InputError(f"{self._where} has a carriage return within a line; end its lines with a newline")
 
+    def _check_text(self, block: bytes, before: int) -> None:
+        if not block.isascii():
+            self._decode(block, before)
+
     def _decode(self, block: bytes, before: int) -> str:
         try:
             return block.decode()
@@ -232,3 +228,8 @@ class _Reader:
             raise InputError(f"{self._where} is no text, or UTF-16: convert it to UTF-8")
         if len(self._first) == _LONGEST_HEADER or b"\r" in self._first.rstrip(b"\r\n"):
             raise InputError(f"{self._where} has no newline at the end of its first line; end its lines with newlines")
+
+
+def _lines(block: bytes) -> list[bytes]:
+    """Return lines with their ends."""
+    return io.BytesIO(block).readlines()

@@ -1,9 +1,10 @@
 """JSON Lines: one object a line."""
 
+import io
 import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import compress, islice
+from itertools import compress
 from typing import Any, BinaryIO, NoReturn, Self
 
 import numpy as np
@@ -12,30 +13,37 @@ from numpy.typing import NDArray
 from parity_runtime.arguments import argument
 from parity_runtime.errors import InputError
 from parity_runtime.feature import ColumnKind
+from parity_runtime.tables.arrow_json import number_column, parsed_lines
 from parity_runtime.tables.category_cells import value_texts
-from parity_runtime.tables.chunk import Chunk, Refusal, Refused
+from parity_runtime.tables.chunk import Refusal, Refused
+from parity_runtime.tables.line_blocks import LineBlocks, line_ends
+from parity_runtime.tables.text_chunk import TextChunk
 from parity_runtime.tables.timestamp_cells import no_date, timestamp_values
 
 _NUMBERS = {int, float, type(None)}
 _NOTHING = object()
 _BOM = b"\xef\xbb\xbf"
+_SPACE = ord(" ")
 
 
-class JsonChunk(Chunk):
+class JsonChunk(TextChunk):
     """Some lines of a JSON Lines file.
 
     Args:
         where: the file's name.
         columns: the keys of the file's first object.
-        records: the lines' bytes, without white space around them.
+        rows: the lines, as in `TextChunk`, without white space around them.
         first_row: the number of the first in the file.
     """
 
-    def __init__(self, where: str, columns: list[str], records: list[bytes], first_row: int) -> None:
-        self.where, self.columns, self.records, self.first_row = where, columns, records, first_row
+    def __init__(self, where: str, columns: list[str], rows: bytes | list[bytes], first_row: int) -> None:
+        super().__init__(rows)
+        self.where, self.columns, self.first_row = where, columns, first_row
 
-    def __len__(self) -> int:
-        return len(self.records)
+    @cached_property
+    def table(self) -> Any:
+        """The lines as a ``pyarrow.Table``, every one an object; None where they have to be looked at one by one."""
+        return parsed_lines(self.block, self.ends) if "_parsed" not in self.__dict__ else None
 
     @cached_property
     def _parsed(self) -> tuple[list[dict[str, Any]], Refused]:
@@ -57,7 +65,7 @@ class JsonChunk(Chunk):
     @property
     def malformed(self) -> Refused:
         """The lines that hold no object."""
-        return self._parsed[1]
+        return self._parsed[1] if self.table is None else {}
 
     def column(self, name: str) -> list[str]:
         """Return one key's values as text: text as it is, anything else as JSON."""
@@ -112,6 +120,10 @@ class JsonChunk(Chunk):
         refused = dict(self.malformed)
         matrix = np.full((len(self), len(names)), np.nan)
         for place, name in enumerate(names):
+            numbers = None if self.table is None else number_column(self.table, name, self.block)
+            if numbers is not None:
+                matrix[:, place] = numbers
+                continue
             if self.first_row == 1 and all(name not in value for value in self.objects):
                 self.index(name)
             values = [value.get(name, _NOTHING) for value in self.objects]
@@ -183,21 +195,32 @@ def json_chunks(file: BinaryIO, where: str, size: int | None) -> Iterator[JsonCh
     Raises:
         InputError: the first line holds no object.
     """
+    blocks = LineBlocks(file)
     columns: list[str] | None = None
-    first = 1
-    while True:
-        lines = list(islice(file, size))
-        records = [record for line in lines if (record := line.strip())]
-        if columns is None and records:
-            records[0] = records[0].removeprefix(_BOM)
-            columns = _keys(where, records)
-        if columns is not None and (records or first == 1):
-            yield JsonChunk(where, columns, records, first)
-        first += len(records)
-        if size is None or len(lines) < size:
-            break
+    first, at_end = 1, False
+    while not at_end:
+        block, at_end = blocks.take(size)
+        if columns is None:
+            block = block.lstrip().removeprefix(_BOM)
+        rows = _stripped(block)
+        if columns is None and rows:
+            columns = _keys(where, rows)
+        if columns is not None and (rows or first == 1):
+            chunk = JsonChunk(where, columns, rows, first)
+            yield chunk
+            first += len(chunk)
     if columns is None:
         raise InputError(f'{where} is empty; its lines must hold objects, such as {{"x": 1}}')
+
+
+def _stripped(block: bytes) -> bytes | list[bytes]:
+    """Return lines without white space around them, and without those that are empty."""
+    block = block.strip()
+    ends = line_ends(block)
+    values = np.frombuffer(block, np.uint8)
+    if (values[ends - 1] > _SPACE).all() and (values[ends + 1] > _SPACE).all():
+        return block
+    return [record for line in block.split(b"\n") if (record := line.strip())]
 
 
 def _parse_object(record: bytes) -> dict[str, Any]:
@@ -223,12 +246,12 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _keys(where: str, records: list[bytes]) -> list[str]:
+def _keys(where: str, rows: bytes | list[bytes]) -> list[str]:
     """Return the keys of the first line that holds an object."""
     problem: Exception | None = None
-    for record in records:
+    for record in rows if isinstance(rows, list) else io.BytesIO(rows):
         try:
-            return list(_parse_object(record))
+            return list(_parse_object(record.rstrip()))
         except (ValueError, RecursionError) as error:
             problem = problem or error
     raise InputError(f"{where}, row 1: no JSON object: {problem}; each line holds one") from problem

@@ -32,6 +32,11 @@ class ArrayChunk(Chunk):
     def __len__(self) -> int:
         return len(self.array)
 
+    @property
+    def file_bytes(self) -> int:
+        """The bytes of the rows in their file."""
+        return self.array.nbytes
+
     def column(self, name: str) -> list[str]:
         """Return one column as text."""
         self.index(name)

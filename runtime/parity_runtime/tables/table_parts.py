@@ -10,7 +10,7 @@ from parity_runtime.arguments import argument
 from parity_runtime.errors import InputError
 from parity_runtime.tables.chunk import listed
 from parity_runtime.tables.find_tables import places
-from parity_runtime.tables.table_file import FORMATS, plain_name, table_format
+from parity_runtime.tables.read_options import FORMATS, plain_name, table_format
 
 MOST_PARTS = 100_000
 """What one job takes; the list of them is a file that is read whole."""

@@ -238,7 +238,7 @@ def _plain_matrix(chunk: Chunk, names: Sequence[str]) -> NDArray[np.float64] | N
     if not isinstance(chunk, CsvChunk) or chunk.quoted or not names:
         return None
     between = re.escape(chunk.header.delimiter.encode())
-    if re.search(rb"(?:^|[ \n]|" + between + rb")[+-]?0[0-9]", b"\n".join(chunk.records)):
+    if re.search(rb"(?:^|[ \n]|" + between + rb")[+-]?0[0-9]", chunk.block):
         return None
     matrix, refused = chunk.read(names)
     return None if refused else matrix

@@ -7,7 +7,8 @@ from parity_runtime import InputError
 from parity_runtime.arguments import argument
 from parity_runtime.tables.csv_file import CsvDialect
 from parity_runtime.tables.find_tables import in_parts
-from parity_runtime.tables.table_file import ReadOptions, TableFile
+from parity_runtime.tables.read_options import ReadOptions
+from parity_runtime.tables.table_file import TableFile
 from parity_training.data.batch_table import BatchTable
 from parity_training.data.data_frame import NAME, FrameTable, arrow_table
 from parity_training.data.problem import PARTS

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from parity_runtime import InputError
 from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.csv_file import CsvDialect
-from parity_runtime.tables.table_file import ReadOptions, TableFile
+from parity_runtime.tables.read_options import ReadOptions
+from parity_runtime.tables.table_file import TableFile
 from parity_runtime.tables.table_parts import table_parts
 
 

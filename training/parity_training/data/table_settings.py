@@ -5,7 +5,7 @@ from typing import Literal
 
 from parity_runtime import InputError
 from parity_runtime.arguments import argument
-from parity_runtime.tables.table_file import ReadOptions
+from parity_runtime.tables.read_options import ReadOptions
 from parity_training.data.choose_columns import ColumnChoice
 from parity_training.data.table_features import MOST_CATEGORIES
 from parity_training.field_types import check_types

@@ -5,7 +5,7 @@ from typing import Any
 
 from parity_runtime import FormatError, InputError
 from parity_runtime.printable import shown
-from parity_runtime.tables.table_file import ReadOptions
+from parity_runtime.tables.read_options import ReadOptions
 from parity_training.data.columns import Columns
 from parity_training.data.table_features import MOST_CATEGORIES
 from parity_training.data.table_settings import KINDS_SAID, OF_ROWS_SAID, TableSettings

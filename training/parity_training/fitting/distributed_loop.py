@@ -33,6 +33,10 @@ class DistributedLoop(TrainingLoop):
     _parallel: Any = field(default=None, init=False)
     _somebody_stops: bool = field(default=False, init=False)
 
+    @property
+    def gradients(self) -> None:
+        """None are written out: those of autograd have hooks, which sum them over the processes."""
+
     def epochs(self) -> Iterator[EpochResult]:
         """Train, and yield after each epoch; ends early, on all processes in the same step, when one is asked to stop.
 
@@ -84,7 +88,9 @@ class DistributedLoop(TrainingLoop):
         )
 
     def _say_what_it_costs(self) -> None:
-        said = slower(self.group, self.model, self._in_parallel, self.loss_function, self.loader)
+        if self.objective is None:
+            return
+        said = slower(self.group, self.model, self._in_parallel, self.objective, self.loader)
         if said and self.group.leads:
             warnings.warn(said, stacklevel=2)
 

@@ -14,6 +14,7 @@ from parity_runtime.evaluation.metrics import classification_metrics
 from parity_training.data.problem import ROWS_AT_ONCE, Problem
 from parity_training.data.training_targets import training_targets
 from parity_training.fitting.baseline_metrics import baseline_of, values_compared
+from parity_training.fitting.threads import threads_for
 
 
 @torch.no_grad()
@@ -27,7 +28,10 @@ def outputs_of(model: nn.Module, pieces: Iterable[Sequence[Tensor]]) -> Tensor:
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    outputs = [model(*(tensor.to(device) for tensor in inputs)).cpu() for inputs in pieces]
+    outputs = []
+    for inputs in pieces:
+        with threads_for(model, len(inputs[0])):
+            outputs.append(model(*(tensor.to(device) for tensor in inputs)).cpu())
     model.train(was_training)
     return torch.cat(outputs)
 

@@ -149,7 +149,7 @@ def prepare(problem: Problem, recipe: Recipe, user_network: Network | None, sett
         validate=_validation(problem, model, objective, loss_function, ALONE if user_network else group)
         if validates
         else None,
-        objective=objective if group.size == 1 else None,
+        objective=objective,
     )
     if group.size == 1:
         return training

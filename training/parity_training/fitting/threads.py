@@ -1,4 +1,4 @@
-"""How many threads torch takes for a step: a small one is over before a second thread has woken up."""
+"""How many threads torch takes for a batch: a small one is over before a second thread has woken up."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ _ONE_PRODUCT = (nn.Linear, nn.Embedding, nn.LayerNorm, nn.BatchNorm1d, nn.PReLU)
 
 @contextlib.contextmanager
 def threads_for(model: nn.Module, batch_size: int) -> Iterator[None]:
-    """Let torch compute small steps in one thread while the block runs, and as it did before behind it.
+    """Let torch compute small batches in one thread while the block runs, and as it did before behind it.
 
     Where other processes want the cores, threads wait for one another in each of a step's products: a training of the
     2-4-1 network took eight times as long.
 
     Args:
-        model: whose steps they are.
-        batch_size: rows of a step.
+        model: what computes.
+        batch_size: rows of a batch.
     """
     before = torch.get_num_threads()
     if before > 1 and is_small(model, batch_size):
@@ -31,7 +31,7 @@ def threads_for(model: nn.Module, batch_size: int) -> Iterator[None]:
 
 
 def is_small(model: nn.Module, batch_size: int) -> bool:
-    """Whether a step multiplies at most 2**20 numbers forwards, as far as the kinds of layers tell.
+    """Whether a batch multiplies at most 2**20 numbers forwards, as far as the kinds of layers tell.
 
     >>> from torch import nn
     >>> from parity_training.fitting.threads import is_small
