@@ -105,6 +105,7 @@ def test_code_without_its_metadata_is_told_with_the_line_that_installs_it(tmp_pa
     shutil.rmtree(installed.packages / "parity_onnx-1.dist-info")
     found = installed.doctor(code=0)
     assert found["core parity-onnx"]["level"] == "warning" and found["providers cpu"]["level"] == "ok"
+    assert found["core onnxruntime"]["found"] == version("onnxruntime")
     installed.metadata("parity-onnx", Version="0.0.1")
     found = installed.doctor(code=0)["core parity-onnx"]
     assert found["level"] == "warning" and "that of 0.0.1" in found["found"]
@@ -281,6 +282,7 @@ def test_versions_are_ordered_as_packaging_orders_them() -> None:
     for one, other in itertools.product(texts, repeat=2):
         assert (release(one) < release(other)) is (Version(one) < Version(other)), (one, other)
     assert release("2.13.0+cpu") == release("2.13")
+    assert Requirement.parse("a>=1,<2").allows("1.5") and not Requirement.parse("a>=1,<2").allows("master")
 
 
 def test_what_is_shipped_is_what_its_maker_makes(tmp_path: Path) -> None:

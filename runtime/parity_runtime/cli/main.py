@@ -9,10 +9,9 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import click
-from click.shell_completion import CompletionItem
 
 from parity_runtime.arguments import options_are_named
 from parity_runtime.cli.echo import echo_line
@@ -20,6 +19,9 @@ from parity_runtime.cli.signals import Terminated, termination_raises
 from parity_runtime.errors import MissingExtraError, ParityError, memory_reason, out_of_memory
 from parity_runtime.printable import printable, sentence
 from parity_runtime.version import __version__
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class _Entry(NamedTuple):
@@ -101,8 +103,10 @@ class LazyGroup(click.Group):
             ) from error
         return command
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
         """Complete a command's name from the table, without importing them."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 -- a shell's alone
+
         found = [CompletionItem(name, help=entry.summary) for name, entry in _COMMANDS.items()]
         options = click.Command.shell_complete(self, ctx, incomplete)
         return [item for item in found if item.value.startswith(incomplete)] + options

@@ -61,12 +61,11 @@ def _is_checkout(folder: Path) -> bool:
 
 
 def _needed(requirement: Requirement) -> Finding:
-    installed, remedy = requirement.installed, pip_install([str(requirement)])
-    if installed is None:
-        return Finding("core", requirement.name, "error", f"not installed (needed: {requirement.range})", remedy)
-    if not requirement.allows(installed):
-        return Finding("core", requirement.name, "error", f"{installed} (needed: {requirement.range})", remedy)
-    return Finding("core", requirement.name, "ok", f"{installed} (needed: {requirement.range})")
+    installed, name = requirement.installed, requirement.name
+    needed = f" (needed: {requirement.range})" if requirement.range else ""
+    if installed is not None and requirement.allows(installed):
+        return Finding("core", name, "ok", f"{installed}{needed}")
+    return Finding("core", name, "error", f"{installed or 'not installed'}{needed}", pip_install([str(requirement)]))
 
 
 def _runtime(installed: dict[str, str]) -> Finding:

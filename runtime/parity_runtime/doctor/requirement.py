@@ -70,15 +70,18 @@ class Requirement:
 
     @property
     def installed(self) -> str | None:
-        """The version that is installed, if one is."""
+        """The version that is installed; None where there is none, or nothing but a rest of its metadata."""
         try:
-            return version(self.name)
-        except PackageNotFoundError:
+            return version(self.name) or None
+        except (PackageNotFoundError, KeyError):
             return None
 
     def allows(self, found: str) -> bool:
-        """Whether a version lies within the bounds."""
-        return all(_COMPARE[sign](release(found), release(bound)) for sign, bound in self.bounds)
+        """Whether a version lies within the bounds; none does that begins with no number."""
+        try:
+            return all(_COMPARE[sign](release(found), release(bound)) for sign, bound in self.bounds)
+        except ValueError:
+            return False
 
 
 def release(text: str) -> tuple[tuple[int, ...], bool]:
