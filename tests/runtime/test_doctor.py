@@ -114,10 +114,16 @@ def test_code_without_its_metadata_is_told_with_the_line_that_installs_it(tmp_pa
 
 @pytest.mark.slow
 def test_versions_out_of_range_and_two_wheels_are_found(runtime: Installed) -> None:
+    shutil.rmtree(runtime.packages / "onnxruntime-1.dist-info")
+    found = runtime.doctor(code=0)
+    assert "of another wheel" in found["core onnxruntime"]["found"] and found["providers cpu"]["level"] == "ok"
+    runtime.metadata("onnxruntime")
+    runtime.metadata("parity-onnx", **{"Requires-Python": ">=99"})
     runtime.metadata("numpy", Version="1.2.3")
     runtime.metadata("onnxruntime", Name="onnxruntime-gpu", Version="1.30.0")
     found = runtime.doctor(code=1)
-    assert (found["core numpy"]["level"], found["core onnxruntime"]["level"]) == ("error", "warning")
+    assert found["core Python"]["level"] == found["core numpy"]["level"] == "error"
+    assert found["core onnxruntime"]["level"] == "warning" and "(needed: >=99)" in found["core Python"]["found"]
     assert "1.2.3 (needed: " in found["core numpy"]["found"]
     assert "overwrite each other's files" in found["core onnxruntime"]["found"]
     assert "uninstall" in found["core onnxruntime"]["remedy"]

@@ -45,7 +45,7 @@ def _say(findings: Iterable[Finding]) -> Iterator[Finding]:
     area = ""
     for finding in findings:
         if finding.area != area:
-            click.echo(f"{area and chr(10)}{finding.area}")
+            click.echo(f"\n{finding.area}" if area else finding.area)
             area = finding.area
         mark = finding.level.ljust(_WIDTH)
         mark = click.style(mark, fg=_COLORS[finding.level]) if _in_color() else mark

@@ -1,5 +1,6 @@
 """What everything needs: Python, Parity itself, numpy, click and onnxruntime."""
 
+import importlib.util
 import platform
 import sys
 from collections.abc import Iterator
@@ -33,12 +34,23 @@ def own_requirements() -> list[Requirement]:
 
 def check_core() -> Iterator[Finding]:
     """Yield a finding for each thing that `parity predict` needs; onnxruntime's wheel, but not whether it works."""
-    yield Finding("core", "Python", "ok", f"{platform.python_version()}, {sys.executable}")
-    yield _own(own_distribution())
+    own = own_distribution()
+    yield _python(Requirement.parse(f"Python{(own and own.metadata['Requires-Python']) or ''}"))
+    yield _own(own)
     for requirement in own_requirements():
         if requirement.extra is None:
             yield _needed(requirement)
     yield _runtime({each.name: found for each in _runtimes() if (found := each.installed)})
+
+
+def _python(requirement: Requirement) -> Finding:
+    found = f"{platform.python_version()}{_told(requirement)}, {sys.executable}"
+    fits = requirement.allows(platform.python_version())
+    return Finding("core", "Python", "ok" if fits else "error", found)
+
+
+def _told(requirement: Requirement) -> str:
+    return f" (needed: {requirement.range})" if requirement.range else ""
 
 
 def _runtimes() -> list[Requirement]:
@@ -61,8 +73,7 @@ def _is_checkout(folder: Path) -> bool:
 
 
 def _needed(requirement: Requirement) -> Finding:
-    installed, name = requirement.installed, requirement.name
-    needed = f" (needed: {requirement.range})" if requirement.range else ""
+    installed, name, needed = requirement.installed, requirement.name, _told(requirement)
     if installed is not None and requirement.allows(installed):
         return Finding("core", name, "ok", f"{installed}{needed}")
     return Finding("core", name, "error", f"{installed or 'not installed'}{needed}", pip_install([str(requirement)]))
@@ -70,6 +81,8 @@ def _needed(requirement: Requirement) -> Finding:
 
 def _runtime(installed: dict[str, str]) -> Finding:
     """Return the finding of onnxruntime's wheels, of which there must be one."""
+    if not installed and importlib.util.find_spec("onnxruntime"):
+        return Finding("core", "onnxruntime", "ok", f"of another wheel than {' or '.join(_RUNTIMES)}")
     if not installed:
         found = "not installed: no package can be opened for predictions"
         return Finding("core", "onnxruntime", "error", found, pip_install([str(_runtimes()[0])]))

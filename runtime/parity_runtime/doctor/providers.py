@@ -45,7 +45,8 @@ def _answered(provider: str, found: dict[str, Any] | str, level: Any) -> Finding
         return Finding("providers", provider, level, f"onnxruntime {found}", _reinstall(provider))
     if "error" in found:
         cause = f" ({found['cause']})" if found["cause"] else ""
-        return Finding("providers", provider, level, f"{found['error']}{cause}", _reinstall(provider))
+        remedy = "" if cause else _reinstall(provider)  # wheels bring neither a driver nor CUDA
+        return Finding("providers", provider, level, f"{found['error']}{cause}", remedy)
     told = f"onnxruntime {found['version']} gives the {found['values']} values of the test vectors, largest deviation"
     return Finding("providers", provider, "ok", f"{told} {found['largest']:.2g}")
 
