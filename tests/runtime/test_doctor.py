@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
-from parity_runtime.doctor.cgroup import cgroup_cores, cgroup_memory
+from parity_runtime.cgroup import cgroup_cores, cgroup_memory
 from parity_runtime.doctor.core import check_core, own_requirements
 from parity_runtime.doctor.environment import check_environment
 from parity_runtime.doctor.extras import check_extras

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from parity_runtime.available_cores import allowed_cores
 from parity_runtime.doctor.finding import Finding
-from parity_runtime.doctor.machine import usable_cores
 from parity_runtime.printable import shown
 
 _SHOWN = (
@@ -36,7 +36,7 @@ def _none(_: str) -> Problem:
 
 
 def _threads(value: str) -> Problem:
-    cores = usable_cores()
+    cores = allowed_cores()
     first = value.partition(",")[0].strip()  # OpenMP takes a list, a number for each level of nesting
     if not first.isdecimal() or not int(first):
         return "no number of threads, and is passed over", f"export OMP_NUM_THREADS={cores}"

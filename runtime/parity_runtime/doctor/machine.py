@@ -6,7 +6,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from parity_runtime.doctor.cgroup import cgroup_cores, cgroup_memory
+from parity_runtime.available_cores import allowed_cores
+from parity_runtime.cgroup import cgroup_cores, cgroup_memory
 from parity_runtime.doctor.finding import Finding
 
 _INSTRUCTIONS = {
@@ -20,7 +21,7 @@ _INSTRUCTIONS = {
 def check_machine() -> Iterator[Finding]:
     """Yield what the processor, the cores and the memory are that the process may use."""
     yield processor_finding(platform.machine(), _flags())
-    yield cores_finding(usable_cores(), cgroup_cores())
+    yield cores_finding(allowed_cores(), cgroup_cores())
     yield _memory()
 
 
@@ -52,11 +53,6 @@ def _flags() -> set[str] | None:
         return None
     lines = (line.partition(":") for line in text.splitlines())
     return next((set(value.split()) for key, _, value in lines if key.strip() in ("flags", "Features")), None)
-
-
-def usable_cores() -> int:
-    """Return how many cores the process may run on, without the cgroup's quota."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cores_finding(cores: int, quota: float | None) -> Finding:
