@@ -1,13 +1,16 @@
-"""Commands whose stderr is a terminal."""
+"""Commands whose stderr, or stdout as well, is a terminal."""
 
 import os
 import pty
 import subprocess
 import threading
+from collections.abc import Mapping
 
 
-def on_terminal(command: list[str], stdin: bytes = b"") -> tuple[bytes, str]:
-    """Run a command and return its stdout, and what it showed on a terminal as stderr."""
+def on_terminal(
+    command: list[str], stdin: bytes = b"", *, both: bool = False, environment: Mapping[str, str] | None = None
+) -> tuple[bytes, str]:
+    """Run a command and return its stdout, and what it showed on a terminal as stderr; with `both` as stdout, too."""
     ours, theirs = pty.openpty()
     shown: list[bytes] = []
 
@@ -22,7 +25,8 @@ def on_terminal(command: list[str], stdin: bytes = b"") -> tuple[bytes, str]:
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        done = subprocess.run(command, input=stdin, stdout=subprocess.PIPE, stderr=theirs, check=True)
+        out = theirs if both else subprocess.PIPE
+        done = subprocess.run(command, input=stdin, stdout=out, stderr=theirs, check=True, env=environment)
     finally:
         os.close(theirs)
         watcher.join()

@@ -45,7 +45,7 @@ RUNTIME = (
                f'python -c "{SCHEMA}"'),
           ((f"parity predict {XOR} --row 0,1", "[cpu]"), ("parity train xor --out run", "[train]"))),
     Stage("cpu", (f"parity verify {XOR}", f"parity predict {XOR} --row 0,1", f"parity bench {XOR} --seconds 0.02",
-                  f"parity deploy triton {XOR} --out models"),
+                  "parity doctor", f"parity deploy triton {XOR} --out models"),
           (("parity train xor --out run", "[train]"), (f"parity predict {XOR} t.parquet", "[tables]"),
            (f"parity serve {XOR}", "[cpu,serve]"), (f"parity deploy docker {XOR} {WHEEL} --out image", "[cpu,serve]"))),
     Stage("cpu,sklearn", (f'python -c "{LOADED}"',)),

@@ -53,6 +53,7 @@ LINE = (
     "predict package run/test.csv --columns x1,x2",
     "evaluate package run/test.csv",
     "bench package --seconds 0.02",
+    "doctor",
 )
 SOON = {"PYSPARK_SUBMIT_ARGS": f"--driver-java-options '{JAVA_OPTIONS}' pyspark-shell"}
 ONE_BY_ONE = """

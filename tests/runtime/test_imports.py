@@ -23,7 +23,7 @@ NUMPY_ONNXRUNTIME_AND_CLICK = "import numpy, onnxruntime, click"
 HELP = {"": "arguments errors printable version", "cli": "echo main signals"}
 PREDICT_ROW = {
     "": (
-        "arguments available_cores contract contract_checks dimension_rule errors feature json_fields objective "
+        "arguments available_cores cgroup contract contract_checks dimension_rule errors feature json_fields objective "
         "operators printable tasks tensor_spec tolerance version"
     ),
     "cli": ("drift_options echo engine_options main options predict predict_table progress signals table_options"),

@@ -9,7 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import click
 
@@ -19,6 +19,9 @@ from parity_runtime.cli.signals import Terminated, termination_raises
 from parity_runtime.errors import MissingExtraError, ParityError, memory_reason, out_of_memory
 from parity_runtime.printable import printable, sentence
 from parity_runtime.version import __version__
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class _Entry(NamedTuple):
@@ -44,6 +47,7 @@ _COMMANDS = {
     "deploy": _Entry("parity_runtime.cli.deploy:deploy", "cpu", "Write what Triton, KServe or Docker reads."),
     "bench": _Entry("parity_runtime.cli.bench:bench", "cpu", "Measure a package on this machine."),
     "evaluate": _Entry("parity_runtime.cli.evaluate:evaluate", "cpu", "Compare predictions with a known column."),
+    "doctor": _Entry("parity_runtime.cli.doctor:doctor", "cpu", "Say what works here, and how to mend the rest."),
 }
 
 _OURS = {"parity_runtime", "parity_training", "parity_export"}
@@ -79,7 +83,7 @@ class LazyGroup(click.Group):
         except BrokenPipeError as error:
             raise _ReaderLeftError from error
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command."""
         entry = _COMMANDS.get(cmd_name)
         if entry is None:
@@ -89,6 +93,8 @@ class LazyGroup(click.Group):
             with _no_collecting():
                 command: click.Command = getattr(importlib.import_module(module), name)
         except ModuleNotFoundError as error:
+            if ctx.resilient_parsing:  # a shell asks what may follow, and is no place for a sentence
+                return click.Command(cmd_name, add_help_option=False)
             if error.name is None or error.name.partition(".")[0] in _OURS:
                 raise
             raise MissingExtraError(
@@ -96,6 +102,14 @@ class LazyGroup(click.Group):
                 f'from a checkout of Parity: pip install ".[{entry.extras}]"'
             ) from error
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Complete a command's name from the table, without importing them."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 -- a shell's alone
+
+        found = [CompletionItem(name, help=entry.summary) for name, entry in _COMMANDS.items()]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [item for item in found if item.value.startswith(incomplete)] + options
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands from the table, without importing them."""

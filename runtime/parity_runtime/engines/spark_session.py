@@ -3,14 +3,13 @@
 import contextlib
 import os
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from parity_runtime.arguments import argument
+from parity_runtime.engines.java import NEEDED_JAVA, find_java, place_of_java
 from parity_runtime.engines.knock import knock
 from parity_runtime.engines.processes_stderr import stderr_into
 from parity_runtime.errors import InputError, MissingExtraError, first_line
@@ -69,10 +68,8 @@ def spark_session(address: str | None) -> Iterator["SparkSession"]:
 
 
 def _check_java() -> None:
-    home = os.environ.get("JAVA_HOME")
-    if shutil.which(str(Path(home) / "bin" / "java") if home else "java") is None:
-        where = f"there is none in JAVA_HOME, {home}" if home else "there is none on the PATH"
-        raise MissingExtraError(f"Spark needs Java 17 or later (Debian: openjdk-17-jre-headless); {where}")
+    if find_java() is None:
+        raise MissingExtraError(f"{NEEDED_JAVA}; there is none {place_of_java()}")
 
 
 def _started(address: str | None) -> "SparkSession":

@@ -1,0 +1,30 @@
+"""Commands of pip that mend the environment of this very Python when they are pasted into a shell."""
+
+import importlib.util
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable
+
+
+def pip_install(requirements: Iterable[str]) -> str:
+    """Return the command that installs requirements."""
+    return shlex.join([*_pip("install"), *requirements])
+
+
+def pip_reinstall(requirements: Iterable[str]) -> str:
+    """Return the command that writes the files of distributions anew, and of no others."""
+    return pip_install(["--force-reinstall", "--no-deps", *requirements])
+
+
+def pip_uninstall(names: Iterable[str]) -> str:
+    """Return the command that removes distributions."""
+    command = _pip("uninstall")
+    return shlex.join([*command, *([] if command[0] == "uv" else ["--yes"]), *names])
+
+
+def _pip(verb: str) -> list[str]:
+    """Return pip's command; uv's, whose environments have no pip, where it is there in its place."""
+    if importlib.util.find_spec("pip") is None and shutil.which("uv"):
+        return ["uv", "pip", verb, "--python", sys.executable]
+    return [sys.executable, "-m", "pip", verb]
