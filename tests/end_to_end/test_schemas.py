@@ -1,11 +1,9 @@
 """The JSON Schemas agree with what Parity writes, with what it refuses, and with what the documentation says."""
 
-import functools
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from copy import deepcopy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +29,18 @@ from parity_runtime.verification.test_vectors import VectorSet
 from parity_training import NetworkChoice, Run, TableDataset, TableSettings, TrainSettings, table_data, train_model
 from parity_training.fitting.training_log import read_epochs
 from parity_training.run import Recipe
-from tests.end_to_end.schemas import SCHEMAS, objects, schema_of, validator
+from tests.end_to_end.schemas import (
+    SCHEMAS,
+    changes,
+    files_in,
+    objects,
+    places,
+    refused,
+    refuses,
+    replaced,
+    schema_of,
+    validator,
+)
 from tests.export.onnx_files import parsed, saved
 from tests.export.task_modules import CASES, source_of
 from tests.shared import made_once
@@ -74,7 +83,7 @@ def make(folder: Path) -> None:
     trained(table, TableSettings("home", features=("age", "city")), TrainSettings(epochs=1), "homes")
     said = ProbeOptions(dimensions=["time in 1..16"])
     steps = source_from_module(
-        nn.Linear(4, 3), ["x: float32[batch, time, 4] in 0..1"], OutputSpec("tensors"), "m", probes=said
+        nn.Linear(4, 256), ["x: float32[batch, time, 4] in 0..1"], OutputSpec("tensors"), "m", probes=said
     )
     export_package(steps, folder / "steps", ExportOptions(plots=False, effort="quick", external_weights=True))
 
@@ -110,6 +119,7 @@ def test_every_file_that_is_written_is_valid_and_each_of_its_keys_described(
 ) -> None:
     paths = files_in(made, xor_run.path, xor_package)
     assert {schema_of(path.name) for path in paths} == {*SCHEMAS}
+    assert "tensors" in objects(made / "steps" / "manifest.json")[0]
     assert refused(paths, closed=True) == {}
 
 
@@ -123,8 +133,8 @@ def test_a_package_that_is_kept_is_valid(package: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_the_contract_of_a_task_is_valid_before_it_is_exported(case: str) -> None:
     contract = source_of(*CASES[case]).contract.to_json()
-    recipe = {"$ref": f"{SCHEMAS['contract']['$id']}#/$defs/contract"}
-    assert list(validator("contract", closed=True).evolve(schema=recipe).iter_errors(contract)) == []
+    unmeasured = {"$ref": f"{SCHEMAS['contract']['$id']}#/$defs/contract"}
+    assert list(validator("contract", closed=True).evolve(schema=unmeasured).iter_errors(contract)) == []
 
 
 @pytest.mark.slow
@@ -265,54 +275,9 @@ def test_a_reader_ignores_what_it_does_not_know_and_so_does_a_schema(tmp_path: P
     assert refuses("contract", KEPT["contract.json"] | {"color": "red"}, closed=True)
 
 
-def files_in(*folders: Path) -> list[Path]:
-    """Return the files that have a schema."""
-    listed = [path for folder in folders for path in sorted(folder.rglob("*.json*"))]
-    return [path for path in listed if schema_of(path.name) in SCHEMAS]
-
-
-def refuses(name: str, value: Any, *, closed: bool = False) -> list[str]:
-    """Return what a schema has against a value."""
-    return [f"{error.json_path}: {error.message[:200]}" for error in validator(name, closed=closed).iter_errors(value)]
-
-
-def refused(paths: list[Path], *, closed: bool = False) -> dict[str, list[list[str]]]:
-    """Return what the schemas have against files, a list for each object, by the files' paths."""
-    found = {str(path): [refuses(schema_of(path.name), one, closed=closed) for one in objects(path)] for path in paths}
-    return {path: errors for path, errors in found.items() if any(errors)}
-
-
 def code_refuses(file: str, value: Any, folder: Path) -> bool:
     try:
         READERS[file](value, folder)
     except ParityError:
         return True
     return False
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield where the values of an object are; of a list of plain values only the first."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in inner:
-        if isinstance(value, list) and key and not isinstance(item, dict | list):
-            return
-        yield (*path, key)
-        yield from places(item, (*path, key))
-
-
-def changes(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
-    """Yield a value without what is at a place, and with values of other types there."""
-    *outer, last = path
-    now = functools.reduce(lambda inner, key: inner[key], path, value)
-    if isinstance(last, str):
-        yield "left out", replaced(value, outer, lambda inner: inner.pop(last))
-    for other in (None, True, 1.5, "text", [], {}):
-        if type(other) is not type(now):
-            yield repr(other), replaced(value, outer, lambda inner, other=other: inner.__setitem__(last, other))
-
-
-def replaced(value: Any, outer: list[Any], edit: Callable[[Any], object]) -> Any:
-    """Return a copy of a value that is edited at a place."""
-    copy = deepcopy(value)
-    edit(functools.reduce(lambda inner, key: inner[key], outer, copy))
-    return copy
