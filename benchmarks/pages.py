@@ -7,6 +7,8 @@ A *figure* is a dictionary with a target and a ratio, a size in 10^6 bytes (``mb
 from collections.abc import Iterator
 from typing import Any
 
+from limits import LIMITS
+
 SUBJECTS = {
     "training": "Training",
     "processes": "Training on several processes",
@@ -61,6 +63,7 @@ def page(known: dict[str, Figures]) -> str:
             place = _place(known[name])
             parts.append(f"## {title}\n\n`python {script(name)}`{'' if place == common else f', on {place}'}\n")
             parts += tables(known[name]["figures"])
+            parts += [f"{LIMITS[name]}\n"] if name in LIMITS else []
         elif name in _UNMEASURED:
             parts.append(f"## {title}\n\n`python {script(name)}`\n\n{_UNMEASURED[name]}")
     return "\n".join(parts)

@@ -28,7 +28,7 @@ def _grows(title: str) -> bool:
 def _targets(nodes: list[tuple[str, Any]]) -> Any:
     rows = [row for row in nodes if is_figure(row[1]) and "ratio" in row[1] and _fits(row[1])][::-1]
     figure, axes = plt.subplots(figsize=(10, 0.32 * len(rows) + 1.3), layout="constrained")
-    axes.set(xscale="log", xlim=(0.005, 20), ylim=(-0.6, len(rows) - 0.4))
+    axes.set(xscale="log", xlim=(0.02, 40), ylim=(-0.6, len(rows) - 0.4))
     for place, (_, figures) in enumerate(rows):
         _, side, target = figures["target"].split()
         limit, color = float(target), _MET if met(figures) else _MISSED
