@@ -19,6 +19,7 @@ pytest.importorskip("torch", reason="make mlflow has it")
 import mlflow
 
 from parity_training import MLflowLog, XORSettings, train_xor
+from parity_training.fitting import checkpoint
 from parity_training.fitting.loop import EpochResult
 from parity_training.run_folder import refuse_lost_files
 from tests.engines.mlflow_server import MLflowServer
@@ -171,6 +172,7 @@ def test_a_server_that_dies_costs_a_warning_and_gets_what_it_missed_once_it_is_b
     server = MLflowServer(here)
     server.start()
     mlflow.set_tracking_uri(server.uri)
+    monkeypatch.setattr(checkpoint, "_SHARE", 0)  # on a busy disk, else, the next checkpoint is due after seconds
 
     def on_epoch(result: EpochResult) -> None:
         if result.epoch in (3, 5):
