@@ -124,7 +124,7 @@ soak: $(READY) $(LOWEST)/.ready $(LOWEST_ALL)/.ready $(MLFLOW)/.ready $(CLIENTS)
 	@$(BIN)/python $(PIP_INSTALL) --no-deps --require-hashes --requirement locks/fuzz.txt
 	@$(BIN)/python -W ignore -m tests.fuzz.run --seconds 300
 
-bench: $(READY)  ## Measure everything beside what others do (45 minutes), and write docs/benchmarks.md.
+bench: $(READY)  ## Measure everything beside what others do (45 minutes), and write docs/reference/benchmarks.md.
 	@$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable ".[bench]"
 	@$(BIN)/python benchmarks/report.py
 
@@ -138,7 +138,7 @@ instructions: $(READY)  ## Count the instructions of the hot paths under valgrin
 CUDA_PYTHON ?= $(BIN)/python
 CUDA_RUN = PYTHONPATH=$(CURDIR)/runtime:$(CURDIR)/training:$(CURDIR)/export $(CUDA_PYTHON)
 
-cuda: $(if $(filter $(BIN)/python,$(CUDA_PYTHON)),$(READY))  ## Run the tests that need a GPU, measure what one gives, and write it into docs/benchmarks.md; without a GPU, say so.
+cuda: $(if $(filter $(BIN)/python,$(CUDA_PYTHON)),$(READY))  ## Run the tests that need a GPU, measure what one gives, and write it into docs/reference/benchmarks.md; without a GPU, say so.
 	@failed=0; $(CUDA_RUN) -m pytest -q -rs -m cuda tests/runtime/test_cuda.py tests/export/test_cuda_gate.py || failed=1; \
 	    $(CUDA_RUN) benchmarks/report.py --only cuda || failed=1; exit $$failed
 
