@@ -142,10 +142,16 @@ cuda: $(if $(filter $(BIN)/python,$(CUDA_PYTHON)),$(READY))  ## Run the tests th
 	@failed=0; $(CUDA_RUN) -m pytest -q -rs -m cuda tests/runtime/test_cuda.py tests/export/test_cuda_gate.py || failed=1; \
 	    $(CUDA_RUN) benchmarks/report.py --only cuda || failed=1; exit $$failed
 
-lint: $(READY)  ## Check style, and that imports point one way.
+lint: $(READY) prose  ## Check style, prose, and that imports point one way.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
+
+PROSE = README.md CONTRIBUTING.md SECURITY.md CHANGELOG.md $(shell find docs -name '*.md' | sort)
+.PHONY: prose
+
+prose: $(READY)  ## Check the prose of the Markdown files with proselint, and none of their code.
+	@$(BIN)/python -m tests.prose $(PROSE)
 
 format: $(READY)  ## Format the code.
 	@$(BIN)/ruff check --fix .
