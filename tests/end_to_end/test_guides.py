@@ -24,7 +24,10 @@ GUIDES = [
     *(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-LONG = {"trust.md", "training.md", "scikit-learn.md", "report.md", "proof.md", "error-bounds.md", "xor.md"}
+LONG = {
+    "trust.md", "training.md", "large-tables.md", "several-processes.md", "scikit-learn.md", "report.md", "proof.md",
+    "error-bounds.md", "xor.md",
+}  # fmt: skip
 """What `make soak` runs; the README has all the commands of the tutorial, and of what explains error bounds."""
 
 RUN = """
@@ -62,6 +65,7 @@ SAYS = {
     "duckdb.md": ["DuckDB: 676", "SQL: [(676,)]", "DuckDB: [(77,)] 78"],
     "deploy.md": ["batches of up to 1024 rows", 'input_data_file: "input_0"', "runtime: kserve-tritonserver"],
     "training.md": ["TableNetwork"],
+    "large-tables.md": ["StoredData(binary, 2 features, 10000 rows"],
     "scikit-learn.md": [
         "right after", "['dropout', 'hidden']", "'sent': 'datetime'", "Exported('packages/arrival', binary, 4 features",
         "True\nTrue", "PackageClassifier(path='packages/arrival')", "(1, 2)",
