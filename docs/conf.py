@@ -23,7 +23,7 @@ exclude_patterns = ["site"]
 default_role = "literal"  # docstrings put names between single backticks
 source_suffix = {".md": "markdown", ".markdown": "markdown", ".rst": "restructuredtext"}
 
-smartquotes = False  # -- begins an option
+smartquotes_action = "D"  # dashes; quotes stay as they are
 myst_heading_anchors = 4  # links name headings as GitHub does
 autodoc_mock_imports = ["mlflow"]  # has an environment of its own: it wants another pyarrow
 napoleon_use_ivar = True  # attributes of a docstring may be properties, which have entries of their own
