@@ -20,7 +20,7 @@ CONFIG = ROOT / ".proselintrc.json"
 _NO_PROSE = re.compile(
     r"^( *)```.*?^\1```$"  # a fenced block
     r"|<!--.*?-->"
-    r"|(?<!`)(`+)(?!`).+?(?<!`)\2(?!`)"  # code in a line
+    r"|(?<!`)(`+)(?!`)(?:(?!\n\n).)+?(?<!`)\2(?!`)"  # code in a paragraph
     r"|(?<=\])\([^)\s]+\)"  # where a link leads
     r"|(?<![\w'])(?![aI]\b)\w\b",  # a variable: h h is a product
     re.DOTALL | re.MULTILINE,
