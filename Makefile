@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo train plots export verify predict evaluate test lowest mlflow clients triton soak bench bench-compare instructions cuda lint format typecheck dist lock clean
+.PHONY: help install demo train plots export verify predict evaluate test lowest mlflow clients triton soak bench bench-compare instructions cuda lint format typecheck docs dist lock clean
 
 help:  ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -153,6 +153,10 @@ format: $(READY)  ## Format the code.
 
 typecheck: $(READY)  ## mypy --strict over the three packages.
 	@$(BIN)/mypy
+
+docs: $(READY)  ## Build the site into build/site, strictly: a warning or a link to nowhere is an error.
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --jobs 2 --builder html docs build/site
+	@echo "The site is build/site/index.html: $(BIN)/python -m http.server --directory build/site --bind 127.0.0.1"
 
 dist: $(READY)  ## Build the sdist and the wheel, install both outside the checkout, use every extra, write the SBOM (4 minutes).
 	@rm -rf dist
