@@ -19,6 +19,7 @@ from tests.embedding.cells import REFUSED, TABLES, CellTable
 from tests.embedding.conftest import DAMAGES, NO_CLASS, change_expected
 from tests.embedding.parcels import CELL_ROWS, PARCELS, check_inputs, check_outputs
 from tests.embedding.rare import CASES, ROWS, check_probabilities
+from tests.embedding.test_view import viewing
 from tests.embedding.weights import weights_package
 from tests.soak import sampled
 
@@ -91,6 +92,16 @@ def test_the_boundary_is_painted_and_a_click_is_predicted(
     assert "an emptied field has no prediction; the uncertified band is found; 1e30 is marked as" in done.stdout
     wanted = "3 choices are predicted; a date and a missing one are predicted"
     assert (wanted in done.stdout) == (name == "shop")
+
+
+def test_parity_view_serves_the_page_that_paints_it(site: tuple[Path, str], packages: dict[str, Path]) -> None:
+    folder, _ = site
+    with viewing(packages["xor"], folder.parent) as (_, url):
+        done = subprocess.run(
+            ["node", "check.mjs", url], cwd=folder, env=os.environ | {"CHROMIUM": str(CHROMIUM)}, capture_output=True,
+            text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", sampled(TABLES, {"told"}))
