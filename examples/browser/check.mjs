@@ -144,14 +144,12 @@ async function clicked(page) {
   return `a click predicts "${await page.locator("#announcement").textContent()}"`;
 }
 
-// Each of them paints another picture; the button brings the first one back.
+// Each of them paints another view; the button brings the first one back.
 async function gestures(page) {
   await page.locator("#canvas").scrollIntoViewIfNeeded();
-  await page.locator("#whole").click();
-  await page.mouse.move(0, 0);
+  const whole = await wholeView(page);
   const box = await page.locator("#canvas").boundingBox();
   const at = (x, y) => [box.x + box.width * x, box.y + box.height * y];
-  const whole = await settled(page);
   const moves = {
     "the wheel": async () => {
       await page.mouse.move(...at(0.5, 0.5));
@@ -165,15 +163,31 @@ async function gestures(page) {
     },
     "two fingers": () => pinch(page, at),
   };
+  const widths = [];
   for (const [name, move] of Object.entries(moves)) {
     await move();
-    await page.mouse.move(0, 0);
-    if ((await settled(page)) === whole) throw new Error(`${name} did not change the picture`);
-    await page.locator("#whole").click();
-    await page.mouse.move(0, 0);
-    if ((await settled(page)) !== whole) throw new Error(`after ${name} the whole range is not what it was`);
+    const view = await viewOtherThan(page, whole, name);
+    widths.push((view.x[1] - view.x[0]) / (JSON.parse(whole).x[1] - JSON.parse(whole).x[0]));
+    if ((await wholeView(page)) !== whole) throw new Error(`after ${name} the whole range is not what it was`);
   }
-  return "the wheel, dragging and two fingers change the view";
+  const [wheel, drag, fingers] = widths;
+  if (!(wheel < 0.9 && Math.abs(drag - 1) < 1e-6 && fingers < 0.9))
+    throw new Error(`the views are ${widths.join(", ")} times as wide as the whole range`);
+  return "the wheel and two fingers zoom, dragging moves";
+}
+
+async function wholeView(page) {
+  await page.mouse.move(0, 0);
+  await page.locator("#whole").click();
+  return settledView(page);
+}
+
+async function viewOtherThan(page, whole, name) {
+  const isOther = (old) => document.querySelector("#canvas").dataset.view !== old;
+  await page.waitForFunction(isOther, whole, { timeout: 5000 }).catch(() => {
+    throw new Error(`${name} does not change the view`);
+  });
+  return JSON.parse(await settledView(page));
 }
 
 async function pinch(page, at) {
@@ -188,12 +202,12 @@ async function pinch(page, at) {
   await client.detach();
 }
 
-// The picture once it has stayed the same for a while.
-async function settled(page) {
+// The view that is painted, once it has stayed the same for a while.
+async function settledView(page) {
   let last;
-  for (let same = 0; same < 3; ) {
-    await page.waitForTimeout(120);
-    const found = await page.evaluate(pictureData);
+  for (let same = 0; same < 4; ) {
+    await page.waitForTimeout(100);
+    const found = await page.locator("#canvas").getAttribute("data-view");
     same = found === last ? same + 1 : 0;
     last = found;
   }
@@ -206,10 +220,18 @@ async function slider(page) {
   const before = await page.locator("#announcement").textContent();
   const { low, high } = await range.evaluate(({ min, max }) => ({ low: Number(min), high: Number(max) }));
   await range.focus();
-  for (const [key, end] of [["Home", low], ["End", high]]) {
+  await page.mouse.move(0, 0); // the page may have scrolled the picture below the pointer
+  await range.press("Home"); // where it stands already, beside a point that lies outside the range
+  for (const [key, end] of [
+    ["End", high],
+    ["Home", low],
+  ]) {
     await range.press(key);
-    const found = Number(await field.inputValue());
-    if (Math.abs(found - end) > 1e-6 * Math.max(1, Math.abs(end))) throw new Error(`the slider's ${key} is ${found}, not ${end}`);
+    const reached = (wanted) => {
+      const found = Number(document.querySelector("#point input[type=number]").value);
+      return Math.abs(found - wanted) <= 1e-6 * Math.max(1, Math.abs(wanted));
+    };
+    await page.waitForFunction(reached, end, { timeout: 5000 });
   }
   await page.waitForFunction((old) => document.querySelector("#announcement").textContent !== old, before, {
     timeout: 5000,
@@ -221,6 +243,8 @@ async function slider(page) {
 
 // By pointer and by keyboard, within the window; Escape puts it away.
 async function explained(page) {
+  await page.mouse.move(0, 0);
+  await settledView(page);
   const words = await page.locator(".term:visible").all();
   for (const word of words) {
     await word.focus();

@@ -12,7 +12,7 @@ const DIGITS = 12; // of a number that was rounded: 0.1 for 0.1000000000000001
  * Makes the controls; calls `onPoint(index, value)`, `onNone(reason)` while what stands in one is no value, `onLeave()`
  * when it is left, `onAxes(axes)`, and `onTarget(index)`. Returns how to show a point.
  */
-export function makeControls(contract, { features, numbers }, axes, { signal, onPoint, onNone, onLeave, onAxes, onTarget }) {
+export function makeControls(contract, { features, numbers, classifier }, axes, { signal, onPoint, onNone, onLeave, onAxes, onTarget }) {
   const controls = features.map((feature, index) => {
     const onValue = (value) => onPoint(index, value);
     return controlOf(contract, feature, { name: `feature-${index}`, onValue, onNone, onLeave });
@@ -25,7 +25,7 @@ export function makeControls(contract, { features, numbers }, axes, { signal, on
   );
   byId("point").addEventListener("submit", (event) => event.preventDefault(), { signal });
   makeAxes(features, numbers, axes, { signal, onAxes });
-  makeTargets(contract.targets, { signal, onTarget });
+  makeTargets(classifier ? [] : contract.targets, { signal, onTarget });
   byId("axes").hidden = byId("axis-x").parentElement.hidden && byId("target").parentElement.hidden;
   return (point, shown) => {
     const outside = outOfRangeAt(features, point);

@@ -1,6 +1,6 @@
 // What the colours of the picture mean.
 
-import { byId, element, short, swatch } from "./dom.mjs";
+import { byId, element, swatch } from "./dom.mjs";
 import { classColor } from "./palette.mjs";
 import { isClassifier } from "./reader.mjs";
 import { term } from "./terms.mjs";
@@ -15,7 +15,9 @@ export function showLegend(contract, painted, { certified, flat, ranged }) {
   if (painted.uncertified)
     entries.push([swatch(null, "hatched"), term("certified", "not certified"), ": another runtime may give another label"]);
   const items = entries.map(([mark, ...words]) => element("li", {}, mark, element("span", {}, ...words)));
-  byId("legend").replaceChildren(...items);
+  const legend = byId("legend");
+  const text = items.map(({ outerHTML }) => outerHTML).join("");
+  if (legend.innerHTML !== text) legend.replaceChildren(...items); // a word that has the focus keeps it
 }
 
 const classes = (contract) => contract.classes.map((name, index) => [swatch(classColor(index)), String(name)]);
@@ -23,7 +25,7 @@ const classes = (contract) => contract.classes.map((name, index) => [swatch(clas
 function values({ targets }, { axes, target, low, high }) {
   if (axes.length === 1) return [[swatch(classColor(0), "line"), targets[target]]];
   const scale = element("span", { class: "scale", "aria-hidden": "true" });
-  return [[scale, `${targets[target]}, ${short(low)} to ${short(high)} in this view`]];
+  return [[scale, `${targets[target]}, ${rounded(low)} to ${rounded(high)} in this view`]];
 }
 
 function vectors(flat) {
@@ -37,3 +39,5 @@ function boundary(isThin) {
   if (!isThin) return [swatch(null, "line"), word];
   return [swatch(null, "line"), word, "; the ", term("uncertified band"), " along it is thinner than a pixel here"];
 }
+
+const rounded = (value) => String(Number(value.toPrecision(4)));

@@ -5,6 +5,7 @@ import { paintCrossHair, paintPoints } from "./drawing.mjs";
 import { drawAxes, frameOf } from "./frame.mjs";
 import { pageColors } from "./palette.mjs";
 import { pictureOf } from "./pictures.mjs";
+import { isClassifier } from "./reader.mjs";
 import { paintTrainingRange } from "./training_range.mjs";
 
 const SMALLEST = 80; // pixels: the axes alone take sixty
@@ -31,6 +32,7 @@ export class Painter {
     const read = picture.read(predictions, { contract: this.contract, view, size, target });
     this.painted = { axes, grid, target, ...read };
     this.#draw(picture);
+    this.canvas.dataset.view = JSON.stringify(view); // for scripts that look at the page
   }
 
   #draw(picture) {
@@ -44,7 +46,8 @@ export class Painter {
     this.colors = pageColors();
     picture.draw(context, this.frame, this.painted, this.colors);
     const names = axes.map((axis) => this.features[axis].name);
-    drawAxes(context, this.frame, view, [...names, this.contract.targets[target] ?? "probability"], this.colors);
+    const upward = isClassifier(this.contract) ? "probability" : this.contract.targets[target];
+    drawAxes(context, this.frame, view, [...names, upward], this.colors);
     const ranges = axes.map((axis) => this.features[axis].range);
     paintTrainingRange(context, this.frame, ranges, this.colors);
     const points = picture.points(this.points, axes, this.painted);

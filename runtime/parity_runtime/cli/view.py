@@ -1,5 +1,6 @@
 """``parity view``."""
 
+import contextlib
 from pathlib import Path
 
 import click
@@ -26,13 +27,10 @@ def view(package: Path, port: int, opens: bool, libraries: Path | None, digest: 
     The page runs the model itself, and is served on 127.0.0.1 alone.
     """
     libraries = libraries or default_libraries(Path(click.get_app_dir("parity")) / "view")
-    with view_server(package, libraries, port=port, digest=digest) as server:
+    with contextlib.suppress(KeyboardInterrupt), view_server(package, libraries, port=port, digest=digest) as server:
         echo_line(f"{package} is shown at {server.url} until Ctrl-C")
         if opens:
             import webbrowser  # noqa: PLC0415 -- only where it is asked for
 
             webbrowser.open(server.url)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            return  # as intended
+        server.serve_forever()
