@@ -21,7 +21,8 @@ export async function start(libraries) {
   explainTerms();
   listenForFolders((files) => show(async () => openFiles(await files, libraries), libraries));
   const named = new URLSearchParams(location.search).get("package");
-  if (named || (await isThere(BESIDE).catch(() => false))) await show(() => fetchPackage(named || BESIDE, libraries), libraries);
+  if (named || (await isThere(BESIDE).catch(() => false)))
+    await show(() => fetchPackage(named || BESIDE, libraries), libraries);
   else if (!shown.started) showWelcome();
 }
 

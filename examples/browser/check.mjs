@@ -59,9 +59,13 @@ async function check() {
   });
   const problems = watch(page);
   await page.goto(url);
-  await page.waitForFunction(() => document.querySelector("#result:not([hidden]), #problem:not(:empty), #welcome:not([hidden])"), null, {
-    timeout: 60_000,
-  });
+  await page.waitForFunction(
+    () => document.querySelector("#result:not([hidden]), #problem:not(:empty), #welcome:not([hidden])"),
+    null,
+    {
+      timeout: 60_000,
+    },
+  );
   const said = [];
   for (const expected of CHECKS[options.expect]) said.push(await expected(page));
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
@@ -205,7 +209,7 @@ async function pinch(page, at) {
 // The view that is painted, once it has stayed the same for a while.
 async function settledView(page) {
   let last;
-  for (let same = 0; same < 4; ) {
+  for (let same = 0; same < 4;) {
     await page.waitForTimeout(100);
     const found = await page.locator("#canvas").getAttribute("data-view");
     same = found === last ? same + 1 : 0;
@@ -254,7 +258,8 @@ async function explained(page) {
       return { text: shown.hidden ? "" : shown.textContent, inside };
     });
     const name = await word.textContent();
-    if (text.length < 20 || !inside) throw new Error(`${name} is explained by "${text}", ${inside ? "" : "not "}in the window`);
+    if (text.length < 20 || !inside)
+      throw new Error(`${name} is explained by "${text}", ${inside ? "" : "not "}in the window`);
   }
   await page.keyboard.press("Escape");
   if (await page.locator("#explanation").isVisible()) throw new Error("Escape leaves an explanation on the page");

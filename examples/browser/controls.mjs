@@ -12,7 +12,12 @@ const DIGITS = 12; // of a number that was rounded: 0.1 for 0.1000000000000001
  * Makes the controls; calls `onPoint(index, value)`, `onNone(reason)` while what stands in one is no value, `onLeave()`
  * when it is left, `onAxes(axes)`, and `onTarget(index)`. Returns how to show a point.
  */
-export function makeControls(contract, { features, numbers, classifier }, axes, { signal, onPoint, onNone, onLeave, onAxes, onTarget }) {
+export function makeControls(
+  contract,
+  { features, numbers, classifier },
+  axes,
+  { signal, onPoint, onNone, onLeave, onAxes, onTarget },
+) {
   const controls = features.map((feature, index) => {
     const onValue = (value) => onPoint(index, value);
     return controlOf(contract, feature, { name: `feature-${index}`, onValue, onNone, onLeave });
@@ -67,7 +72,13 @@ function sliderOf({ name, range, low, high }, onValue) {
   const [min, max] = range ?? [low, high];
   if (!(max > min)) return undefined;
   const step = 10 ** Math.floor(Math.log10((max - min) / STEPS));
-  const attributes = { type: "range", min: String(min), max: String(max), step: "any", "aria-label": `${name}, slider` };
+  const attributes = {
+    type: "range",
+    min: String(min),
+    max: String(max),
+    step: "any",
+    "aria-label": `${name}, slider`,
+  };
   const slider = element("input", attributes);
   slider.addEventListener("input", () => {
     const value = slider.valueAsNumber;

@@ -20,7 +20,9 @@ export const curve = {
   },
   draw(context, frame, { view, curves, size }) {
     const column = (at) => frame.toX(view.x[0] + ((view.x[1] - view.x[0]) * at) / (size - 1));
-    clip(context, frame, () => curves.forEach((heights, place) => stroke(context, frame, heights, column, classColor(place))));
+    clip(context, frame, () =>
+      curves.forEach((heights, place) => stroke(context, frame, heights, column, classColor(place))),
+    );
   },
   /** A regression's test vectors stand where their value is. */
   points: (points, [x], { target }) =>

@@ -22,7 +22,8 @@ export const decisionBoundary = {
     if (predictions.certified) hatch(context, frame, predictions.certified, size, colors);
     line(context, frame, changes, size, colors);
   },
-  points: (points, [x, y]) => points.map(({ point, label }) => ({ x: point[x], y: point[y], color: classColor(label) })),
+  points: (points, [x, y]) =>
+    points.map(({ point, label }) => ({ x: point[x], y: point[y], color: classColor(label) })),
 };
 
 function shades({ labels, probabilities }, size, paper) {

@@ -91,7 +91,10 @@ export class Explorer {
 
   step(shares) {
     const ends = Object.values(this.view);
-    this.move(this.at(this.point).map((value, side) => value + shares[side] * (ends[side][1] - ends[side][0])), true);
+    this.move(
+      this.at(this.point).map((value, side) => value + shares[side] * (ends[side][1] - ends[side][0])),
+      true,
+    );
     this.look(holding(this.view, this.at(this.point)));
   }
 

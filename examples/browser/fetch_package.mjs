@@ -6,7 +6,9 @@ import { InputError, openPackage } from "./reader.mjs";
 export function fetchPackage(relative, { sha256 }) {
   const folder = folderUrl(relative);
   if (folder.origin !== new URL(document.baseURI).origin) {
-    throw new InputError(`the package ${folder.href} is on another server; copy it beside this page, or drop its folder on it`);
+    throw new InputError(
+      `the package ${folder.href} is on another server; copy it beside this page, or drop its folder on it`,
+    );
   }
   return openPackage({ where: relative.replace(/\/+$/, ""), sha256, read: (name) => fetchBytes(folder, name) });
 }

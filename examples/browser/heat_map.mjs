@@ -13,7 +13,9 @@ export const heatMap = {
     return { view, size, shown, bounds, ...extremes(shown) };
   },
   draw(context, { left, top, right, bottom }, { shown, size, low, high }) {
-    const image = pixels(size, (cell) => (Number.isFinite(shown[cell]) ? rampColor(share(shown[cell], low, high)) : null));
+    const image = pixels(size, (cell) =>
+      Number.isFinite(shown[cell]) ? rampColor(share(shown[cell], low, high)) : null,
+    );
     context.drawImage(image, left, top, right - left, bottom - top);
   },
   points: (points, [x, y], { low, high, target }) =>

@@ -13,7 +13,11 @@ export function showLegend(contract, painted, { certified, flat, ranged }) {
   if (plane && isClassifier(contract)) entries.push(boundary(certified && !painted.uncertified));
   if (ranged) entries.push([swatch(null, "dashed"), term("training range", "range of the training data")]);
   if (painted.uncertified)
-    entries.push([swatch(null, "hatched"), term("certified", "not certified"), ": another runtime may give another label"]);
+    entries.push([
+      swatch(null, "hatched"),
+      term("certified", "not certified"),
+      ": another runtime may give another label",
+    ]);
   const items = entries.map(([mark, ...words]) => element("li", {}, mark, element("span", {}, ...words)));
   const legend = byId("legend");
   const text = items.map(({ outerHTML }) => outerHTML).join("");

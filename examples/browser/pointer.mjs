@@ -67,7 +67,8 @@ class Gesture {
     const width = this.#spread();
     this.#down.set(event.pointerId, at);
     this.#pan(before, this.#middle());
-    if (this.#down.size > 1 && this.#spread() > 0) this.calls.onZoomAt(this.place(this.#middle()), width / this.#spread());
+    if (this.#down.size > 1 && this.#spread() > 0)
+      this.calls.onZoomAt(this.place(this.#middle()), width / this.#spread());
   }
 
   up(event) {

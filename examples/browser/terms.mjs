@@ -5,7 +5,8 @@ import { byId, element } from "./dom.mjs";
 const TERMS = {
   package:
     "A folder with the model as ONNX, a contract that says what goes in and comes out, test vectors, and a manifest with the sha256 of each file.",
-  "package id": "The sha256 of the manifest. It names every byte of the package: two packages with one id are the same.",
+  "package id":
+    "The sha256 of the manifest. It names every byte of the package: two packages with one id are the same.",
   "test vectors":
     "Inputs that were recorded at the export, with the outputs expected for them. Replaying them shows that this browser computes what was exported.",
   tolerance: "How far a value may lie from the expected one. The package says it for each output.",
@@ -14,7 +15,8 @@ const TERMS = {
   certified:
     "Rounding cannot change this label: every compliant runtime gives the same one. It does not say that the label is right.",
   "uncertified band": "The points so near to the boundary that rounding could change their label.",
-  "error bound": "How far any compliant runtime's answer can lie from the exact one by rounding, in the unit of the value.",
+  "error bound":
+    "How far any compliant runtime's answer can lie from the exact one by rounding, in the unit of the value.",
   "decision boundary": "Where the predicted label changes.",
   "training range":
     "From the least to the largest value in the training data. Outside of it, the model answers what it was never shown.",

@@ -35,8 +35,7 @@ export interface Feature {
 /** contract.json, checked. */
 export interface Contract {
   name: string;
-  task:
-    "binary" | "multiclass" | "multilabel" | "tagging" | "embedding" | "language_model" | "regression" | "tensors";
+  task: "binary" | "multiclass" | "multilabel" | "tagging" | "embedding" | "language_model" | "regression" | "tensors";
   inputs: TensorSpec[];
   outputs: TensorSpec[];
   features: Feature[];

@@ -36,7 +36,9 @@ export class Predictor {
   async predict(rows) {
     if (isClassifier(this.contract)) return this.#classes(rows);
     if (this.contract.task !== "regression")
-      throw new InputError(`predict() answers classifiers of one class and regressions; of ${this.contract.name} use run()`);
+      throw new InputError(
+        `predict() answers classifiers of one class and regressions; of ${this.contract.name} use run()`,
+      );
     const width = this.contract.targets.length;
     const values = (await this.#runRows(rows, ["value"])).value.data;
     return width === 1 ? values : perRow(rows, values, width);
