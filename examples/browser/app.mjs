@@ -21,9 +21,10 @@ export async function start(libraries) {
   explainTerms();
   listenForFolders((files) => show(async () => openFiles(await files, libraries), libraries));
   const named = new URLSearchParams(location.search).get("package");
-  if (named || (await isThere(BESIDE).catch(() => false)))
-    await show(() => fetchPackage(named || BESIDE, libraries), libraries);
-  else if (!shown.started) showWelcome();
+  const isBeside = !named && (await isThere(BESIDE).catch(() => false));
+  if (shown.started) return; // a folder was dropped meanwhile
+  if (named || isBeside) await show(() => fetchPackage(named || BESIDE, libraries), libraries);
+  else showWelcome();
 }
 
 /** Shows the package that `open()` opens, in place of the one before. */

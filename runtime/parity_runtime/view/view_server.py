@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from parity_runtime.arguments import argument
 from parity_runtime.errors import InputError
@@ -88,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         if len(hosts) != 1 or hosts[0].lower() not in self.server.hosts:
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "This server answers 127.0.0.1 and localhost alone")
             return
-        path = self.server.files.get(unquote(urlsplit(self.path).path))
+        path = self.server.files.get(unquote(self.path.partition("?")[0]))
         try:
             file = open_regular(path) if path else None
         except OSError:
