@@ -1,11 +1,13 @@
-// node check.mjs URL [SCREENSHOT] [--expect plane|table|red|alert|late] [--width 1100] [--dark]
+// node check.mjs URL [SCREENSHOT] [--expect plane|heat|curve|table|results|red|alert|late|welcome] [--width 1100] [--dark]
 //
 // Opens the page in a real Chromium and exits with 1 and a line where it does not do what it should. `plane` (the
 // default) expects green results, a painted plane, a prediction after a click, none beside an emptied field, a zoom to
 // the uncertified band of a certified graph, a mark on a number far outside the range of the training data, and of text,
-// truth values and dates a prediction for each choice, a missing one among them; `table` results without a plane; `red`
-// results of which some are red; `alert` a message, and nothing else; `late` a plane, and a message after a number whose
-// label is no class.
+// truth values and dates a prediction for each choice, a missing one among them; `heat` and `curve` a regression's picture
+// over two numbers or one, or a classifier's over one, and that the wheel, dragging, two fingers, a slider and explained
+// words do what they should; `table` results without a picture; `results` no more than them; `red` results of
+// which some are red; `alert` a message, and nothing else; `late` a plane, and a message after a number whose label is no
+// class; `welcome` what to do, without a package.
 
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
@@ -23,15 +25,19 @@ const {
 });
 const CHECKS = {
   plane: [results, plane, emptied, band, outOfRange, choices, dates],
+  heat: [results, picture, clicked, gestures, slider, explained],
+  curve: [results, picture, clicked, gestures, slider, explained],
+  results: [results],
+  welcome: [welcome],
   late: [plane, late],
   table: [results, noPlane],
   red: [redResult],
   alert: [alerted],
 };
-const MESSAGES = ["alert", "late"]; // that the page shows them is what is expected
+const MESSAGES = ["alert", "late", "welcome"]; // that the page shows them is what is expected
 const HEIGHT = 900;
 
-if (!url || !CHECKS[options.expect]) stop("give a URL, and --expect plane, table, red, alert or late", 2);
+if (!url || !CHECKS[options.expect]) stop("give a URL, and what to --expect", 2);
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: ["--no-sandbox"],
@@ -49,12 +55,17 @@ async function check() {
   const page = await browser.newPage({
     viewport: { width: Number(options.width), height: HEIGHT },
     colorScheme: options.dark ? "dark" : "light",
+    hasTouch: true,
   });
   const problems = watch(page);
   await page.goto(url);
-  await page.waitForFunction(() => document.querySelector("#result:not([hidden]), #problem:not(:empty)"), null, {
-    timeout: 60_000,
-  });
+  await page.waitForFunction(
+    () => document.querySelector("#result:not([hidden]), #problem:not(:empty), #welcome:not([hidden])"),
+    null,
+    {
+      timeout: 60_000,
+    },
+  );
   const said = [];
   for (const expected of CHECKS[options.expect]) said.push(await expected(page));
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
@@ -120,6 +131,152 @@ async function plane(page) {
   return `painted (${blue} blue pixels, ${orange} orange ones); a click predicts "${await page.locator("#announcement").textContent()}"`;
 }
 
+async function picture(page) {
+  await page.waitForSelector("#prediction .label", { timeout: 30_000 });
+  const colors = await page.evaluate(countHues);
+  const least = options.expect === "heat" ? 12 : 1;
+  if (colors < least) throw new Error(`the picture has ${colors} colours`);
+  return `painted in ${colors} colours`;
+}
+
+async function clicked(page) {
+  const before = await page.locator("#announcement").textContent();
+  await page.locator("#canvas").click({ position: { x: 130, y: 90 } });
+  await page.waitForFunction((old) => document.querySelector("#announcement").textContent !== old, before, {
+    timeout: 5000,
+  });
+  return `a click predicts "${await page.locator("#announcement").textContent()}"`;
+}
+
+// Each of them paints another view; the button brings the first one back.
+async function gestures(page) {
+  await page.locator("#canvas").scrollIntoViewIfNeeded();
+  const whole = await wholeView(page);
+  const box = await page.locator("#canvas").boundingBox();
+  const at = (x, y) => [box.x + box.width * x, box.y + box.height * y];
+  const moves = {
+    "the wheel": async () => {
+      await page.mouse.move(...at(0.5, 0.5));
+      await page.mouse.wheel(0, -300);
+    },
+    dragging: async () => {
+      await page.mouse.move(...at(0.6, 0.4));
+      await page.mouse.down();
+      await page.mouse.move(...at(0.4, 0.5), { steps: 3 });
+      await page.mouse.up();
+    },
+    "two fingers": () => pinch(page, at),
+  };
+  const widths = [];
+  for (const [name, move] of Object.entries(moves)) {
+    await move();
+    const view = await viewOtherThan(page, whole, name);
+    widths.push((view.x[1] - view.x[0]) / (JSON.parse(whole).x[1] - JSON.parse(whole).x[0]));
+    if ((await wholeView(page)) !== whole) throw new Error(`after ${name} the whole range is not what it was`);
+  }
+  const [wheel, drag, fingers] = widths;
+  if (!(wheel < 0.9 && Math.abs(drag - 1) < 1e-6 && fingers < 0.9))
+    throw new Error(`the views are ${widths.join(", ")} times as wide as the whole range`);
+  return "the wheel and two fingers zoom, dragging moves";
+}
+
+async function wholeView(page) {
+  await page.mouse.move(0, 0);
+  await page.locator("#whole").click();
+  return settledView(page);
+}
+
+async function viewOtherThan(page, whole, name) {
+  const isOther = (old) => document.querySelector("#canvas").dataset.view !== old;
+  await page.waitForFunction(isOther, whole, { timeout: 5000 }).catch(() => {
+    throw new Error(`${name} does not change the view`);
+  });
+  return JSON.parse(await settledView(page));
+}
+
+async function pinch(page, at) {
+  const client = await page.context().newCDPSession(page);
+  const touch = (type, ...places) =>
+    client.send("Input.dispatchTouchEvent", { type, touchPoints: places.map(([x, y], id) => ({ x, y, id })) });
+  await touch("touchStart", at(0.45, 0.5));
+  await touch("touchStart", at(0.45, 0.5), at(0.55, 0.45));
+  await touch("touchMove", at(0.35, 0.55), at(0.65, 0.4));
+  await touch("touchMove", at(0.3, 0.6), at(0.7, 0.35));
+  await touch("touchEnd");
+  await client.detach();
+}
+
+// The view that is painted, once it has stayed the same for a while.
+async function settledView(page) {
+  let last;
+  for (let same = 0; same < 4;) {
+    await page.waitForTimeout(100);
+    const found = await page.locator("#canvas").getAttribute("data-view");
+    same = found === last ? same + 1 : 0;
+    last = found;
+  }
+  return last;
+}
+
+async function slider(page) {
+  const range = page.locator("#point input[type=range]").first();
+  const field = page.locator("#point input[type=number]").first();
+  const before = await page.locator("#announcement").textContent();
+  const { low, high } = await range.evaluate(({ min, max }) => ({ low: Number(min), high: Number(max) }));
+  await range.focus();
+  await page.mouse.move(0, 0); // the page may have scrolled the picture below the pointer
+  await range.press("Home"); // where it stands already, beside a point that lies outside the range
+  for (const [key, end] of [
+    ["End", high],
+    ["Home", low],
+  ]) {
+    await range.press(key);
+    const reached = (wanted) => {
+      const found = Number(document.querySelector("#point input[type=number]").value);
+      return Math.abs(found - wanted) <= 1e-6 * Math.max(1, Math.abs(wanted));
+    };
+    await page.waitForFunction(reached, end, { timeout: 5000 });
+  }
+  await page.waitForFunction((old) => document.querySelector("#announcement").textContent !== old, before, {
+    timeout: 5000,
+  });
+  if (await field.evaluate((input) => input.classList.contains("out-of-range")))
+    throw new Error("an end of the slider is marked as out of range");
+  return `a slider reaches from ${low} to ${high}`;
+}
+
+// By pointer and by keyboard, within the window; Escape puts it away.
+async function explained(page) {
+  await page.mouse.move(0, 0);
+  await settledView(page);
+  const words = await page.locator(".term:visible").all();
+  for (const word of words) {
+    await word.focus();
+    const { text, inside } = await page.locator("#explanation").evaluate((shown) => {
+      const { left, right, top, bottom } = shown.getBoundingClientRect();
+      const inside = left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight;
+      return { text: shown.hidden ? "" : shown.textContent, inside };
+    });
+    const name = await word.textContent();
+    if (text.length < 20 || !inside)
+      throw new Error(`${name} is explained by "${text}", ${inside ? "" : "not "}in the window`);
+  }
+  await page.keyboard.press("Escape");
+  if (await page.locator("#explanation").isVisible()) throw new Error("Escape leaves an explanation on the page");
+  await words[0].scrollIntoViewIfNeeded();
+  await page.waitForTimeout(200); // until the page has scrolled, which puts an explanation away
+  await words[0].hover();
+  if (!(await page.locator("#explanation").isVisible())) throw new Error("a word that is pointed at is not explained");
+  await page.mouse.move(0, 0);
+  return `${words.length} words are explained`;
+}
+
+async function welcome(page) {
+  const text = await page.locator("#welcome").innerText();
+  if (!/parity view/.test(text) || !/\?package=/.test(text)) throw new Error(`it does not say what to do: "${text}"`);
+  return "it says what to do";
+}
+
 async function emptied(page) {
   const field = page.locator("#point input[type=number]").first();
   const before = await field.inputValue();
@@ -176,7 +333,7 @@ async function choices(page) {
     await select.selectOption({ index: 0 });
     await said(page, `${name} ${texts[0]}`);
     await page.waitForTimeout(1000); // for the plane, which is painted after the prediction
-    const before = await page.evaluate(picture);
+    const before = await page.evaluate(pictureData);
     for (const text of texts.slice(1)) {
       await select.selectOption({ label: text });
       await said(page, `${name} ${text}`);
@@ -207,7 +364,7 @@ async function dates(page) {
 }
 
 // Runs in the page.
-function picture() {
+function pictureData() {
   return document.querySelector("#canvas").toDataURL();
 }
 
@@ -255,6 +412,19 @@ function countColors() {
     if (red > blue + 15) found.orange++;
   }
   return found;
+}
+
+// Runs in the page: how many colours, coarsely, that are no grey.
+function countHues() {
+  const canvas = document.querySelector("#canvas");
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const found = new Set();
+  for (let at = 0; at < data.length; at += 4) {
+    const [red, green, blue] = data.subarray(at, at + 3);
+    if (data[at + 3] && Math.max(red, green, blue) - Math.min(red, green, blue) > 40)
+      found.add((red >> 4) * 256 + (green >> 4) * 16 + (blue >> 4));
+  }
+  return found.size;
 }
 
 function stop(reason, code) {

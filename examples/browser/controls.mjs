@@ -5,28 +5,39 @@ import { byId, element, short } from "./dom.mjs";
 import { MISSING_CATEGORY, MISSING_TIMESTAMP, cellReader, isText } from "./reader.mjs";
 import { outOfRangeAt } from "./training_range.mjs";
 
+const STEPS = 1000; // of a slider at least: its numbers are round, its ends are exact
+const DIGITS = 12; // of a number that was rounded: 0.1 for 0.1000000000000001
+
 /**
  * Makes the controls; calls `onPoint(index, value)`, `onNone(reason)` while what stands in one is no value, `onLeave()`
- * when it is left, and `onAxes([x, y])`. Returns how to show a point.
+ * when it is left, `onAxes(axes)`, and `onTarget(index)`. Returns how to show a point.
  */
-export function makeControls(contract, { features, numbers }, axes, { onPoint, onNone, onLeave, onAxes }) {
+export function makeControls(
+  contract,
+  { features, numbers, classifier },
+  axes,
+  { signal, onPoint, onNone, onLeave, onAxes, onTarget },
+) {
   const controls = features.map((feature, index) => {
     const onValue = (value) => onPoint(index, value);
     return controlOf(contract, feature, { name: `feature-${index}`, onValue, onNone, onLeave });
   });
   byId("point").replaceChildren(
-    ...controls.map(({ control }, index) =>
-      element("label", {}, element("span", {}, labelOf(features[index])), control),
-    ),
+    ...controls.map(({ control, slider }, index) => {
+      const label = element("label", {}, element("span", {}, labelOf(features[index])), control);
+      return element("div", { class: "field" }, label, ...(slider ? [slider] : []));
+    }),
   );
-  byId("point").addEventListener("submit", (event) => event.preventDefault());
-  if (numbers.length > 2) makeAxes(features, numbers, axes, onAxes);
-  return (point, [x, y]) => {
+  byId("point").addEventListener("submit", (event) => event.preventDefault(), { signal });
+  makeAxes(features, numbers, axes, { signal, onAxes });
+  makeTargets(classifier ? [] : contract.targets, { signal, onTarget });
+  byId("axes").hidden = byId("axis-x").parentElement.hidden && byId("target").parentElement.hidden;
+  return (point, shown) => {
     const outside = outOfRangeAt(features, point);
     controls.forEach(({ control, show }, index) => {
-      control.classList.toggle("fixed", index !== x && index !== y);
+      control.classList.toggle("fixed", !shown.includes(index));
       control.classList.toggle("out-of-range", outside.includes(index));
-      if (control !== document.activeElement) show(point[index]);
+      show(point[index]);
     });
   };
 }
@@ -39,7 +50,8 @@ function controlOf(contract, feature, options) {
   return choice(feature, options);
 }
 
-function numberInput({ name: label }, { name, onValue, onNone, onLeave }) {
+function numberInput(feature, { name, onValue, onNone, onLeave }) {
+  const { name: label } = feature;
   const control = inputOf("number", label, { name, step: "any" }, onLeave);
   control.addEventListener("input", () => {
     const value = Math.fround(control.valueAsNumber);
@@ -47,7 +59,37 @@ function numberInput({ name: label }, { name, onValue, onNone, onLeave }) {
     if (Number.isFinite(value)) onValue(value);
     else onNone(Number.isNaN(value) ? `Enter a number for ${label}` : `${label} is larger than float32 holds`);
   });
-  return { control, show: (value) => (control.value = short(value)) };
+  const slider = sliderOf(feature, onValue);
+  const show = (value) => {
+    unlessUsed(control, short(value));
+    if (slider) unlessUsed(slider, String(value));
+  };
+  return { control, slider, show };
+}
+
+// Over what training saw; where the contract does not know that, over what is painted.
+function sliderOf({ name, range, low, high }, onValue) {
+  const [min, max] = range ?? [low, high];
+  if (!(max > min)) return undefined;
+  const step = 10 ** Math.floor(Math.log10((max - min) / STEPS));
+  const attributes = {
+    type: "range",
+    min: String(min),
+    max: String(max),
+    step: "any",
+    "aria-label": `${name}, slider`,
+  };
+  const slider = element("input", attributes);
+  slider.addEventListener("input", () => {
+    const value = slider.valueAsNumber;
+    const end = [min, max].find((one) => Math.abs(value - one) < (max - min) / STEPS);
+    onValue(Math.fround(end ?? Number((Math.round(value / step) * step).toPrecision(DIGITS))));
+  });
+  return slider;
+}
+
+function unlessUsed(control, value) {
+  if (control !== document.activeElement) control.value = value;
 }
 
 // A date and a time in UTC; nothing at all is a missing one, where the model takes that.
@@ -66,9 +108,8 @@ function dateInput(contract, feature, { name, onValue, onNone, onLeave }) {
   control.addEventListener("input", enter);
   // A date that is begun is no input yet: its value is as empty as it was.
   control.addEventListener("keyup", () => control.validity.badInput && enter());
-  const show = (value) => {
-    control.value = value === MISSING_TIMESTAMP ? "" : cellText(feature, value).replace(/Z$/, "");
-  };
+  const show = (value) =>
+    unlessUsed(control, value === MISSING_TIMESTAMP ? "" : cellText(feature, value).replace(/Z$/, ""));
   return { control, show };
 }
 
@@ -91,7 +132,7 @@ function choice(feature, { name, onValue }) {
   const options = texts.map((text, index) => element("option", { value: String(index) }, text));
   const control = element("select", { name, "aria-label": feature.name }, ...options);
   control.addEventListener("change", () => onValue(values[Number(control.value)]));
-  const show = (value) => (control.value = String(values.findIndex((known) => Object.is(known, value))));
+  const show = (value) => unlessUsed(control, String(values.findIndex((known) => Object.is(known, value))));
   return { control, show };
 }
 
@@ -101,19 +142,27 @@ function otherText({ categories }) {
   return text;
 }
 
-function makeAxes(features, numbers, axes, onAxes) {
+function makeAxes(features, numbers, axes, { signal, onAxes }) {
   const selects = ["axis-x", "axis-y"].map(byId);
   selects.forEach((select, side) => {
+    select.parentElement.hidden = numbers.length <= axes.length;
     select.replaceChildren(
       ...numbers.map((index) => element("option", { value: String(index) }, features[index].name)),
     );
     select.value = String(axes[side]);
-    select.addEventListener("change", () => {
+    const turn = () => {
       const chosen = selects.map(({ value }) => Number(value));
       if (chosen[0] === chosen[1]) selects[1 - side].value = String(axes[side]); // the two change places
       axes = selects.map(({ value }) => Number(value));
       onAxes(axes);
-    });
+    };
+    select.addEventListener("change", turn, { signal });
   });
-  byId("axes").hidden = false;
+}
+
+function makeTargets(targets, { signal, onTarget }) {
+  const select = byId("target");
+  select.parentElement.hidden = targets.length < 2;
+  select.replaceChildren(...targets.map((name, index) => element("option", { value: String(index) }, name)));
+  select.addEventListener("change", () => onTarget(Number(select.value)), { signal });
 }

@@ -3,12 +3,12 @@
 import { coalesced } from "./coalesce.mjs";
 import { makeControls } from "./controls.mjs";
 import { byId } from "./dom.mjs";
-import { predictor } from "./feature_plane.mjs";
 import { showLegend } from "./legend.mjs";
 import { Painter } from "./painter.mjs";
 import { listen } from "./pointer.mjs";
 import { predictionText, showNone, showPrediction } from "./prediction.mjs";
-import { holding, wholeView, zoomed } from "./view.mjs";
+import { pictureTitle } from "./pictures.mjs";
+import { holding, panned, wholeView, zoomed, zoomedAt } from "./view.mjs";
 import { zoomToBand } from "./zoom_to_band.mjs";
 
 const SAY_AFTER = 400; // milliseconds of rest: moving on is not a stream of words
@@ -18,47 +18,58 @@ export class Explorer {
   #hover = null; // where the pointer is, while it keeps nothing
   #none = null; // why nothing is predicted, while what stands in a field is no value
 
-  constructor(contract, plane, { sessions, points, onError }) {
-    const { features, numbers } = plane;
-    this.contract = contract;
-    this.features = features;
-    this.#axes = numbers.slice(0, 2);
-    this.certified = Boolean(sessions.certified);
-    this.predict = predictor(plane, sessions);
-    this.painter = new Painter(byId("canvas"), { predict: this.predict, contract, features, points });
+  /** Shows a plane along its first axes until `signal`; `predict` is the plane's `predictor`. */
+  constructor(contract, plane, { axes, predict, certified, points, signal, onError }) {
+    const { features } = plane;
+    Object.assign(this, { contract, features, predict, certified, signal });
+    this.#axes = axes;
+    this.target = 0; // of a regression
+    this.painter = new Painter(byId("canvas"), { predict, contract, features, points });
     this.point = features.map(({ value }) => value);
-    this.view = wholeView(features, this.#axes);
-    this.paint = coalesced(() => this.#paint(), onError);
-    this.refresh = coalesced(() => this.#refresh(), onError);
-    this.showPoint = makeControls(contract, plane, this.#axes, {
+    this.view = wholeView(features, axes);
+    const report = (error) => signal.aborted || onError(error); // a closed session is no error of another package
+    this.paint = coalesced(() => this.#paint(), report);
+    this.refresh = coalesced(() => this.#refresh(), report);
+    this.showPoint = makeControls(contract, plane, axes, {
+      signal,
       onPoint: (index, value) => this.enter(index, value),
       onNone: (reason) => this.showNone(reason),
       onLeave: () => this.leave(),
-      onAxes: (axes) => this.turn(axes),
+      onAxes: (turned) => this.turn(turned),
+      onTarget: (target) => this.turnTo(target),
     });
-    byId("certified-note").hidden = !this.certified;
+    byId("plane-title").textContent = pictureTitle(contract, axes);
+    byId("certified-note").hidden = !certified || !plane.classifier;
+    byId("band-note").hidden = true;
     byId("no-range-note").hidden = features.some(({ range }) => range);
-    this.#wire(onError);
+    this.#wire(report);
   }
 
-  #wire(onError) {
+  #wire(report) {
     const onZoom = (factor) => this.look(zoomed(this.view, this.at(this.point), factor));
     const onWhole = () => this.look(wholeView(this.features, this.#axes));
+    const { signal } = this;
     const canvas = byId("canvas");
+    const click = (id, act) => byId(id).addEventListener("click", act, { signal });
     listen(canvas, () => this.painter.frame, {
+      signal,
       onZoom,
       onWhole,
+      onZoomAt: (place, factor) => this.look(zoomedAt(this.view, place, factor)),
+      onPan: (shares) => this.look(panned(this.view, shares)),
       onHover: (place) => this.move(place, false),
       onKeep: (place) => this.move(place, true),
       onMove: (by) => this.step(by),
     });
-    byId("zoom-in").addEventListener("click", () => onZoom(0.25));
-    byId("zoom-out").addEventListener("click", () => onZoom(4));
-    byId("whole").addEventListener("click", onWhole);
-    byId("zoom-to-band").addEventListener("click", () => zoomToBand(this).catch(onError));
-    byId("zoom-to-band").hidden = !this.certified;
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.paint());
-    new ResizeObserver(() => this.paint()).observe(canvas);
+    click("zoom-in", () => onZoom(0.25));
+    click("zoom-out", () => onZoom(4));
+    click("whole", onWhole);
+    click("zoom-to-band", () => zoomToBand(this).catch(report));
+    byId("zoom-to-band").hidden = !this.certified || this.contract.task === "regression" || this.#axes.length < 2;
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.paint(), { signal });
+    const resized = new ResizeObserver(() => this.paint());
+    resized.observe(canvas);
+    signal.addEventListener("abort", () => resized.disconnect());
   }
 
   get axes() {
@@ -78,10 +89,12 @@ export class Explorer {
     this.refresh();
   }
 
-  step([x, y]) {
-    const [atX, atY] = this.at(this.point);
-    const wide = ([low, high]) => high - low;
-    this.move([atX + x * wide(this.view.x), atY + y * wide(this.view.y)], true);
+  step(shares) {
+    const ends = Object.values(this.view);
+    this.move(
+      this.at(this.point).map((value, side) => value + shares[side] * (ends[side][1] - ends[side][0])),
+      true,
+    );
     this.look(holding(this.view, this.at(this.point)));
   }
 
@@ -112,6 +125,12 @@ export class Explorer {
     this.look(wholeView(this.features, axes));
   }
 
+  /** Shows another target of a regression. */
+  turnTo(target) {
+    this.target = target;
+    this.paint();
+  }
+
   /** Turns to another view. What was painted stands if neither the view nor the slice is another. */
   look(view) {
     this.view = view;
@@ -126,25 +145,26 @@ export class Explorer {
   }
 
   async #paint() {
+    if (this.signal.aborted) return;
     const shown = this.#shown();
-    await this.painter.paint({ view: this.view, axes: this.#axes, point: this.point });
+    await this.painter.paint({ view: this.view, axes: this.#axes, point: this.point, target: this.target });
     this.painted = shown;
-    showLegend(this.contract, {
+    showLegend(this.contract, this.painter.painted, {
       certified: this.certified,
-      flat: this.features.length === 2,
+      flat: this.features.length === this.#axes.length,
       ranged: this.#axes.some((axis) => this.features[axis].range),
-      uncertified: this.painter.painted.uncertified,
     });
     await this.refresh();
   }
 
   async #refresh() {
+    if (this.signal.aborted) return;
     const point = this.#hover ?? this.point;
     this.painter.drawCrossHair(point);
     this.showPoint(point, this.#axes);
     if (this.#none) return;
     const predictions = await this.predict([this.at(point)], { point, axes: this.#axes });
-    if (this.#none) return; // a field was emptied meanwhile
+    if (this.#none || this.signal.aborted) return; // a field was emptied meanwhile, or another package opened
     showPrediction(byId("prediction"), this.contract, predictions, this.features, point);
     clearTimeout(this.saying);
     if (!this.#hover)

@@ -1,11 +1,11 @@
-// The plane of two numbers that is painted, and the predictions of the model on it.
+// The plane of two numbers that is painted, or the one number of a curve, and the predictions of the model there.
 
 import { MISSING_TIMESTAMP, isClassifier, isText, rowFeatures, trainingRange } from "./reader.mjs";
 
 const ARRAYS = { float32: Float32Array, int64: BigInt64Array, string: Array };
 
 /**
- * Returns `{inputs, features, numbers}`: the graph's inputs; the features, each with the value that it has at first and
+ * Returns `{inputs, features, numbers, classifier}`: the graph's inputs; the features, each with the value that it has at first and
  * its `range` in training, those with numbers also with the `low` and `high` that are painted; and the places of these.
  * Or `{problem}`, why there is no plane. Where the contract knows no range, the extremes of the test vectors' inputs are
  * painted.
@@ -19,32 +19,30 @@ export function planeOf(contract, testVectors) {
       ? { ...known, ...extentOf(feature, testVectors.ordinary.inputs[feature.input]) }
       : { ...known, value: firstValue(known) };
   });
-  return { inputs: contract.inputs, features, numbers: numbersOf(features) };
+  return { inputs: contract.inputs, features, numbers: numbersOf(features), classifier: isClassifier(contract) };
 }
 
 const numbersOf = (features) => features.flatMap(({ kind }, index) => (kind === "numeric" ? [index] : []));
 
 function whyNone(contract) {
-  if (contract.task === "regression")
-    return "This model is a regression: it has no classes, and so no boundary to paint.";
   if (contract.task === "multilabel")
     return "The labels of this model are independent of one another: there is no one boundary to paint.";
-  if (!isClassifier(contract)) return "This model returns no class of a row: there is no boundary to paint.";
+  if (!isClassifier(contract) && contract.task !== "regression")
+    return "This model returns neither a class nor a value of a row: there is nothing to paint.";
   const width = ({ name }) => contract.features.filter(({ input }) => input === name).length;
   if (
     !contract.inputs.every((spec) => spec.dtype in ARRAYS && spec.shape.length === 2 && spec.shape[1] === width(spec))
   )
-    return "This model does not take the rows of a table: there is no plane to paint.";
-  if (numbersOf(contract.features).length < 2)
-    return "This model takes fewer than two numbers: there is no plane to paint.";
+    return "This model does not take the rows of a table: there is nothing to paint.";
+  if (numbersOf(contract.features).length < 1) return "This model takes no numbers: there is nothing to paint.";
   if (!contract.row_independent) return "The rows of a batch influence one another: points cannot be painted at once.";
 }
 
 // The range of training, widened by a quarter on both sides.
 function extentOf({ low, high, index }, { data, dims }) {
-  const inputs = Array.from(data).filter((_, at) => at % dims[1] === index);
-  const from = low ?? Math.min(...inputs);
-  const to = high ?? Math.max(...inputs);
+  const inputs = Array.from(data).filter((cell, at) => at % dims[1] === index && Number.isFinite(cell));
+  const from = low ?? Math.min(...inputs, ...(inputs.length ? [] : [0]));
+  const to = high ?? Math.max(...inputs, ...(inputs.length ? [] : [1]));
   const margin = (to - from) / 4 || Math.abs(from) / 4 || 1;
   return { low: from - margin, high: to + margin, value: Math.fround(((from + to) / 2).toPrecision(4)) };
 }
@@ -60,20 +58,22 @@ function firstValue(feature) {
  * (`rowsAt`).
  */
 export function predictor(plane, { default: model, certified: certifiedModel }) {
+  const wanted = plane.classifier ? "certified" : "error_bound";
   return async (points, slice) => {
     const inputs = rowsAt(plane, points, slice);
-    const { label, probabilities, logits } = await model.run(inputs);
-    const certified = certifiedModel && (await certifiedModel.run(inputs, ["certified"])).certified.data;
+    const { label, probabilities, logits, value } = await model.run(inputs);
+    const certificate = certifiedModel && (await certifiedModel.run(inputs, [wanted]))[wanted].data;
+    if (!plane.classifier) return { values: value.data, bounds: certificate };
     return {
       labels: Array.from(label.data, Number),
       probabilities: probabilities.data,
       logits: logits.data,
-      certified,
+      certified: certificate,
     };
   };
 }
 
-/** The graph's inputs for points `[[x, y], ...]` of the plane through `point` along two of its numbers. */
+/** The graph's inputs for points `[[x, y], ...]`, of a curve `[[x], ...]`, of the plane through `point` along its axes. */
 function rowsAt({ inputs, features }, points, { point, axes }) {
   const tensors = {};
   for (const { name, dtype, shape } of inputs) {
@@ -92,13 +92,4 @@ function rowsAt({ inputs, features }, points, { point, axes }) {
 /** The row of a batch of inputs, a value for each feature. */
 export function rowOf({ features }, inputs, row) {
   return features.map(({ input, index }) => inputs[input].data[row * inputs[input].dims[1] + index]);
-}
-
-/** The centres of size x size cells over a view `{x: [low, high], y: [low, high]}`, row by row from the top. */
-export function cells({ x, y }, size) {
-  const at = ([low, high], index) => low + ((high - low) * (index + 0.5)) / size;
-  return Array.from({ length: size * size }, (_, cell) => [
-    at(x, cell % size),
-    at(y, size - 1 - Math.floor(cell / size)),
-  ]);
 }

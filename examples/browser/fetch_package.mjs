@@ -4,12 +4,22 @@ import { InputError, openPackage } from "./reader.mjs";
 
 /** Opens the package in the folder `relative`, a URL on the page's own server. */
 export function fetchPackage(relative, { sha256 }) {
-  const folder = new URL(`${relative.replace(/\/+$/, "")}/`, document.baseURI);
+  const folder = folderUrl(relative);
   if (folder.origin !== new URL(document.baseURI).origin) {
-    throw new InputError(`the package ${folder.href} is on another server; copy it beside this page`);
+    throw new InputError(
+      `the package ${folder.href} is on another server; copy it beside this page, or drop its folder on it`,
+    );
   }
   return openPackage({ where: relative.replace(/\/+$/, ""), sha256, read: (name) => fetchBytes(folder, name) });
 }
+
+/** Whether there is a package, whatever is in it. */
+export async function isThere(relative) {
+  const answer = await fetch(new URL("manifest.json", folderUrl(relative)), { method: "HEAD", redirect: "error" });
+  return answer.ok;
+}
+
+const folderUrl = (relative) => new URL(`${relative.replace(/\/+$/, "")}/`, document.baseURI);
 
 async function fetchBytes(folder, name) {
   const url = new URL(name.split("/").map(encodeURIComponent).join("/"), folder);

@@ -1,40 +1,42 @@
-// The canvas: the plane on a layer of its own, painted when the view changes, and the cross-hair over it.
+// The canvas: the picture on a layer of its own, painted when the view changes, and the cross-hair over it.
 
-import { paintCrossHair, paintPlane, paintPoints } from "./decision_boundary.mjs";
-import { cells } from "./feature_plane.mjs";
-import { frameOf } from "./frame.mjs";
-import { labelChanges } from "./label_changes.mjs";
+import { heightsAt } from "./curve.mjs";
+import { paintCrossHair, paintPoints } from "./drawing.mjs";
+import { drawAxes, frameOf } from "./frame.mjs";
 import { pageColors } from "./palette.mjs";
+import { pictureOf } from "./pictures.mjs";
+import { isClassifier } from "./reader.mjs";
 import { paintTrainingRange } from "./training_range.mjs";
 
-const MOST_CELLS = 200; // across
-const FEWEST_CELLS = 40;
 const SMALLEST = 80; // pixels: the axes alone take sixty
-const SLOW = 150; // milliseconds that the predictions for all of them may take
+const SLOW = 150; // milliseconds that the predictions for a whole picture may take
+const COARSEST = 0.2; // of the points that a picture has at most, along each axis
 
 export class Painter {
   #layer = document.createElement("canvas");
-  #size = MOST_CELLS;
+  #fineness = 1;
 
   constructor(canvas, { predict, contract, features, points }) {
     Object.assign(this, { canvas, predict, contract, features, points });
   }
 
-  /** Predicts over the view and paints the plane; `painted` says what of. */
-  async paint({ view, axes, point }) {
-    const size = this.#size;
-    const grid = cells(view, size);
+  /** Predicts over the view and paints the picture; `painted` says what of. */
+  async paint({ view, axes, point, target }) {
+    const picture = pictureOf(this.contract, axes);
+    const size = Math.floor(picture.most * this.#fineness);
+    const grid = picture.grid(view, size);
     const started = performance.now();
     const predictions = await this.predict(grid, { point, axes });
     const slower = (performance.now() - started) / SLOW;
-    if (slower > 1) this.#size = Math.max(FEWEST_CELLS, Math.floor(size / Math.sqrt(slower)));
-    const changes = labelChanges(predictions, size, this.contract.logit_threshold);
-    this.painted = { view, axes, grid, changes, uncertified: Boolean(predictions.certified?.includes(0)) };
-    this.#draw({ predictions, changes, size });
+    if (slower > 1) this.#fineness = Math.max(COARSEST, this.#fineness / slower ** (1 / axes.length));
+    const read = picture.read(predictions, { contract: this.contract, view, size, target });
+    this.painted = { axes, grid, target, ...read };
+    this.#draw(picture);
+    this.canvas.dataset.view = JSON.stringify(view); // for scripts that look at the page
   }
 
-  #draw(plane) {
-    const { view, axes } = this.painted;
+  #draw(picture) {
+    const { view, axes, target } = this.painted;
     const { clientWidth: width, clientHeight: height } = this.canvas;
     this.frame = undefined; // nothing is drawn while the page is hidden; its observer paints when it is shown
     if (width < SMALLEST || height < SMALLEST) return;
@@ -42,19 +44,14 @@ export class Painter {
     this.#fresh(this.canvas, width, height);
     this.frame = frameOf(width, height, view);
     this.colors = pageColors();
-    paintPlane(context, this.frame, plane, {
-      view,
-      names: axes.map((axis) => this.features[axis].name),
-      colors: this.colors,
-    });
-    paintTrainingRange(
-      context,
-      this.frame,
-      axes.map((axis) => this.features[axis].range),
-      this.colors,
-    );
-    const points = this.points.map(({ point, label }) => ({ x: point[axes[0]], y: point[axes[1]], label }));
-    paintPoints(context, this.frame, points, this.features.length === 2, this.colors);
+    picture.draw(context, this.frame, this.painted, this.colors);
+    const names = axes.map((axis) => this.features[axis].name);
+    const upward = isClassifier(this.contract) ? "probability" : this.contract.targets[target];
+    drawAxes(context, this.frame, view, [...names, upward], this.colors);
+    const ranges = axes.map((axis) => this.features[axis].range);
+    paintTrainingRange(context, this.frame, ranges, this.colors);
+    const points = picture.points(this.points, axes, this.painted);
+    paintPoints(context, this.frame, points, this.features.length === axes.length, this.colors);
   }
 
   // Sized in the screen's own pixels, drawn on in CSS pixels.
@@ -73,6 +70,9 @@ export class Painter {
     const { clientWidth: width, clientHeight: height } = this.canvas;
     context.clearRect(0, 0, width, height);
     context.drawImage(this.#layer, 0, 0, width, height);
-    paintCrossHair(context, this.frame, ...this.painted.axes.map((axis) => point[axis]), this.colors);
+    const [x, y] = this.painted.axes.map((axis) => point[axis]);
+    const flat = this.painted.axes.length === 1;
+    const heights = flat ? heightsAt(this.painted, x) : [y];
+    paintCrossHair(context, this.frame, x, heights, { flat, colors: this.colors });
   }
 }

@@ -4,6 +4,15 @@ const CLASSES = ["#2f74c0", "#e6791e", "#2f9464", "#9159b8", "#c9477f", "#128a93
 
 export const classColor = (index) => CLASSES[index % CLASSES.length];
 
+// From low to high, in even steps of lightness: it reads without colour as well.
+const RAMP = ["#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"];
+
+/** The colour of a share between the lowest value and the highest, as `[red, green, blue]`. */
+export function rampColor(share) {
+  const at = Math.min(RAMP.length - 2, Math.floor(share * (RAMP.length - 1)));
+  return mix(RAMP[at], RAMP[at + 1], share * (RAMP.length - 1) - at);
+}
+
 /** The page's own colours, which follow the reader's choice of light or dark. */
 export function pageColors() {
   const style = getComputedStyle(document.documentElement);

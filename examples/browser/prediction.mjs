@@ -1,27 +1,39 @@
 // What the model predicts at one point, shown and said.
 
 import { cellText } from "./cell_text.mjs";
-import { element, swatch } from "./dom.mjs";
+import { brief, element, short, swatch } from "./dom.mjs";
 import { classColor } from "./palette.mjs";
 import { NO_FINITE_OUTPUT } from "./reader.mjs";
+import { term } from "./terms.mjs";
 import { outOfRangeText } from "./training_range.mjs";
 
 const NOT_FINITE = NO_FINITE_OUTPUT[0].toUpperCase() + NO_FINITE_OUTPUT.slice(1);
 
 /** Shows the first row of `predictions`, which are at a point of the features. */
 export function showPrediction(target, contract, predictions, features, point) {
-  const { label, probability, probabilities } = read(contract, predictions);
-  if (!probabilities.every(Number.isFinite)) return showNone(target, NOT_FINITE);
+  const found = read(contract, predictions);
+  if (!found.numbers.every(Number.isFinite)) return showNone(target, NOT_FINITE);
   const outside = outOfRangeText(features, point);
-  const rows = contract.classes.map((name, index) => bar(name, index, probabilities[index], index === label));
-  const heading = element("p", { class: "label" }, swatch(classColor(label)), String(contract.classes[label]));
-  const sure = element("p", { class: "probability" }, `probability ${percent(probability)}`);
   target.replaceChildren(
-    element("div", { class: "found" }, heading, sure),
-    element("div", { class: "bars" }, ...rows),
+    ...(predictions.values ? valueParts(contract, found) : classParts(contract, found)),
     ...(outside ? [element("p", { class: "badge open" }, outside)] : []),
     ...certificate(predictions, outside),
   );
+}
+
+function classParts({ classes }, { label, probability, numbers }) {
+  const bars = classes.map((name, index) => bar(name, index, numbers[index], index === label));
+  const heading = element("p", { class: "label" }, swatch(classColor(label)), String(classes[label]));
+  const sure = element("p", { class: "probability" }, term("probability"), ` ${percent(probability)}`);
+  return [element("div", { class: "found" }, heading, sure), element("div", { class: "bars" }, ...bars)];
+}
+
+function valueParts({ targets }, { numbers, bounds }) {
+  return targets.map((name, index) => {
+    const value = element("p", { class: "label" }, short(numbers[index]));
+    const bound = bounds && [" ", term("error bound", `\u00b1 ${brief(bounds[index])}`)];
+    return element("div", { class: "found" }, element("p", { class: "probability" }, name, ...(bound ?? [])), value);
+  });
 }
 
 /** Shows why there is no prediction, in the place of any. */
@@ -31,17 +43,26 @@ export function showNone(target, reason) {
 
 /** The same as one sentence, for who does not see the page. */
 export function predictionText(contract, predictions, features, point) {
-  const { label, probability, probabilities } = read(contract, predictions);
-  if (!probabilities.every(Number.isFinite)) return NOT_FINITE;
+  const found = read(contract, predictions);
+  if (!found.numbers.every(Number.isFinite)) return NOT_FINITE;
   const place = features.map((feature, index) => `${feature.name} ${cellText(feature, point[index])}`).join(", ");
-  const certified = predictions.certified ? (predictions.certified[0] ? ", certified" : ", not certified") : "";
   const outside = outOfRangeText(features, point);
-  return `${place}: ${contract.classes[label]}, probability ${percent(probability)}${certified}${outside && `. ${outside}`}`;
+  return `${place}: ${predictions.values ? valueText(contract, found) : classText(contract, found, predictions)}${outside && `. ${outside}`}`;
 }
 
-function read(contract, { labels, probabilities: all }) {
-  const probabilities = Array.from(all.subarray(0, contract.classes.length));
-  return { label: labels[0], probability: probabilities[labels[0]], probabilities };
+function classText({ classes }, { label, probability }, { certified }) {
+  const guarantee = certified ? (certified[0] ? ", certified" : ", not certified") : "";
+  return `${classes[label]}, probability ${percent(probability)}${guarantee}`;
+}
+
+const valueText = ({ targets }, { numbers }) => targets.map((name, at) => `${name} ${short(numbers[at])}`).join(", ");
+
+// Of the first row: a regression's values and bounds, or a label and the probabilities.
+function read(contract, { labels, probabilities, values, bounds }) {
+  const width = contract.targets.length;
+  if (values) return { numbers: Array.from(values.subarray(0, width)), bounds: bounds?.subarray(0, width) };
+  const numbers = Array.from(probabilities.subarray(0, contract.classes.length));
+  return { label: labels[0], probability: numbers[labels[0]], numbers };
 }
 
 function bar(name, index, probability, chosen) {

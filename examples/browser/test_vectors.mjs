@@ -2,6 +2,7 @@
 
 import { brief, byId, element, short } from "./dom.mjs";
 import { rowsOf, timestampText } from "./reader.mjs";
+import { term } from "./terms.mjs";
 
 const MOST_VALUES = 6; // of an input or an output; the rest is counted
 
@@ -10,15 +11,17 @@ export function showTestVectors(contract, { passed, deviations, testVectors }) {
   const numbers = deviations.filter(({ output }) => output !== "label");
   const largest = Math.max(...numbers.map(({ largest: found }) => found));
   const agree = passed ? "All of them agree" : `${total("failed")} of them do not agree`;
-  byId("overall").textContent =
-    `${total("compared")} expected values were compared with what this browser computes. ${agree} within the tolerances ` +
-    `of the package; ${total("within")} lie within 1e-6, and the largest absolute difference is ${brief(largest)}.`;
+  byId("overall").replaceChildren(
+    `${total("compared")} expected values were compared with what this browser computes. ${agree} within the `,
+    term("tolerance", "tolerances"),
+    ` of the package; ${total("within")} lie within 1e-6, and the largest absolute difference is ${brief(largest)}.`,
+  );
   byId("outputs").replaceChildren(
-    head(["vectors", "result", "output", "values", "outside", "within 1e-6", "largest difference"]),
+    head(["vectors", "result", "output", "values", "outside", "within 1e-6", term("largest difference")]),
     outputs(deviations),
   );
   byId("vectors").replaceChildren(
-    head(["vector", "result", "largest difference", "expected", "inputs"]),
+    head(["vector", "result", term("largest difference"), "expected", "inputs"]),
     vectors(contract, deviations, testVectors),
   );
   byId("test-vectors").hidden = false;
@@ -31,7 +34,7 @@ function head(names) {
 function outputs(deviations) {
   const rows = deviations.map(({ graph, vectors: kind, output, compared, failed, within, largest }) => {
     const difference = output === "label" ? `${largest} differ` : brief(largest);
-    const name = graph === "certified" ? `${kind}, certified graph` : kind;
+    const name = graph === "certified" ? [`${kind}, `, term("certified graph")] : [kind];
     return row(name, failed === 0, [output, compared, failed, within, difference]);
   });
   return element("tbody", {}, ...rows);
@@ -86,5 +89,5 @@ const valueText = (value) => (typeof value === "string" ? JSON.stringify(value) 
 function row(name, good, after) {
   const cell = (content) => element("td", {}, content instanceof Node ? content : String(content));
   const mark = element("span", { class: good ? "mark good" : "mark bad" }, good ? "agrees" : "differs");
-  return element("tr", {}, element("th", { scope: "row" }, name), ...[mark, ...after].map(cell));
+  return element("tr", {}, element("th", { scope: "row" }, ...[name].flat()), ...[mark, ...after].map(cell));
 }

@@ -2,25 +2,13 @@
 // any static server without node_modules, which many servers and deployments leave out.
 
 import { existsSync } from "node:fs";
-import { cp, mkdir, readdir, rm } from "node:fs/promises";
+import { cp, mkdir, readFile, readdir, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const VENDOR = fileURLToPath(new URL("vendor/", import.meta.url));
-const FILES = {
-  "onnxruntime-web": {
-    "dist/ort.wasm.bundle.min.mjs": "onnxruntime/ort.mjs",
-    "dist/ort-wasm-simd-threaded.wasm": "onnxruntime/ort-wasm-simd-threaded.wasm",
-  },
-  "@noble/hashes": {
-    "sha2.js": "noble/sha2.js",
-    "_md.js": "noble/_md.js",
-    "_u64.js": "noble/_u64.js",
-    "utils.js": "noble/utils.js",
-    LICENSE: "noble/LICENSE",
-  },
-};
+const FILES = JSON.parse(await readFile(new URL("vendor.json", import.meta.url), "utf8")); // parity view serves the same
 
 // A workspace has its packages in the node_modules of a folder above.
 function folderOf(name) {

@@ -35,8 +35,7 @@ export interface Feature {
 /** contract.json, checked. */
 export interface Contract {
   name: string;
-  task:
-    "binary" | "multiclass" | "multilabel" | "tagging" | "embedding" | "language_model" | "regression" | "tensors";
+  task: "binary" | "multiclass" | "multilabel" | "tagging" | "embedding" | "language_model" | "regression" | "tensors";
   inputs: TensorSpec[];
   outputs: TensorSpec[];
   features: Feature[];
@@ -96,11 +95,69 @@ export interface Package {
  */
 export function openPackage(source: Source, digest?: string): Promise<Package>;
 
+/**
+ * A cell of a row: a number; of text a string, a whole number or a boolean; of dates a `Date` or text; of truth values a
+ * boolean, 0 or 1, or text. Null is missing, as NaN and the contract's words for it are.
+ */
+export type RowCell = Cell | Date | null;
+/** Rows of cells in the order of `rowFeatures`, or columns by feature name, a cell for each row. */
+export type Rows = ArrayLike<RowCell>[] | Record<string, ArrayLike<RowCell>>;
+
+/**
+ * Predictions for rows: arrays of cells, columns by name, or flat, a Float32Array of rows x features of a model that takes
+ * float32 numbers alone. A flat array is handed to onnxruntime as it is, and answers are flat as well.
+ */
+export class Predictor {
+  private constructor();
+  /** sha256 of the package's manifest: it names every byte of the package. */
+  readonly packageId: string;
+  readonly contract: Contract;
+  /** The labels by index; empty unless a classifier. */
+  readonly classes: Label[];
+  /** Whether it runs the certified graph. */
+  readonly hasErrorBounds: boolean;
+  /**
+   * A classifier's classes, or an InputError where the probabilities of a row are not finite; a regression's values, of
+   * several targets an array for each row.
+   */
+  predict(rows: Rows): Promise<Label[] | Float32Array | Float32Array[]>;
+  predict(rows: Float32Array): Promise<Label[] | Float32Array>;
+  /** The probability of each class, in the order of `classes`: an array for each row, of flat rows one array. */
+  predictProba(rows: Rows): Promise<Float32Array[]>;
+  predictProba(rows: Float32Array): Promise<Float32Array>;
+  /** Whether each row's label is certified: no compliant backend gives another. Needs `{certified: true}`. */
+  certified(rows: Rows | Float32Array): Promise<boolean[]>;
+  /**
+   * How far any compliant evaluation can be from the exact logits or values, in their own unit, an array for each row;
+   * infinite where nothing is certified. Needs `{certified: true}`.
+   */
+  errorBound(rows: Rows): Promise<Float32Array[]>;
+  errorBound(rows: Float32Array): Promise<Float32Array>;
+  /** Which cells lie outside the range of the training data, an array for each row. */
+  outOfRange(rows: Rows | Float32Array): boolean[][];
+  /** Timestamps are BigInt, seconds since 1970, UTC; a missing one is `-(2n ** 63n)`, a missing text empty. */
+  run(inputs: Record<string, { dims: readonly number[]; data: ArrayLike<Cell> }>): Promise<Tensors>;
+  /** Frees the session's memory once the calls that were made have ended; what is called later is an InputError. */
+  close(): Promise<void>;
+}
+
+/** Opens a graph of a package as a Predictor; `options` are onnxruntime's own. */
+export function openPredictor(
+  opened: Package,
+  ort: OnnxRuntime,
+  options?: object,
+  graph?: { certified?: boolean },
+): Promise<Predictor>;
+/** Rows as the graph's inputs; the cells are checked for their kind, a flat array for its length. */
+export function rowsInputs(contract: Contract, rows: Rows | Float32Array): Tensors;
+
 export interface Session {
   /** Of the graph that was opened: the certified one has more outputs. */
   contract: Contract;
   /** Calls wait for one another. Without `names` every output is computed. */
   run(inputs: Tensors, names?: string[]): Promise<Tensors>;
+  /** Frees its memory once the calls that were made have ended; what is called later is an InputError. */
+  close(): Promise<void>;
 }
 
 /** What the reader uses of onnxruntime-node or onnxruntime-web. */
@@ -147,6 +204,8 @@ export interface Replay {
   deviations: Deviation[];
   testVectors: TestVectors;
   sessions: { default: Session; certified?: Session };
+  /** Closes the sessions. */
+  close(): Promise<void>;
 }
 
 /** Replays a package's test vectors through each of its graphs. */

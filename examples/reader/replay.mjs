@@ -7,8 +7,8 @@ import { readTestVectors, rowsOf } from "./test_vectors.mjs";
 const CLOSE = 1e-6; // reported beside what counts, the file's own tolerance
 
 /**
- * Replays a package's test vectors through each of its graphs. Returns `{passed, deviations, testVectors, sessions}`; a
- * deviation is one output of one batch: how many values were `compared`, how many `failed`, the `largest` absolute
+ * Replays a package's test vectors through each of its graphs. Returns `{passed, deviations, testVectors, sessions, close}`,
+ * where `close()` frees the sessions; a deviation is one output of one batch: how many values were `compared`, how many `failed`, the `largest` absolute
  * difference (of labels: how many differ), how many lie `within` 1e-6 of the expected ones, and all that of each row.
  */
 export async function replayPackage(opened, ort, options) {
@@ -17,8 +17,19 @@ export async function replayPackage(opened, ort, options) {
     opened.contract,
     `${opened.where}/conformance.json`,
   );
-  const deviations = [];
   const sessions = {};
+  const close = async () => void (await Promise.all(Object.values(sessions).map((session) => session.close())));
+  try {
+    const deviations = await replayAll(opened, ort, options, testVectors, sessions);
+    return { passed: deviations.every(({ failed }) => failed === 0), deviations, testVectors, sessions, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function replayAll(opened, ort, options, testVectors, sessions) {
+  const deviations = [];
   for (const graph of ["default", "certified"]) {
     if (!Object.hasOwn(opened.contract.graphs, graph)) continue;
     sessions[graph] = await openSession(opened, ort, options, graph);
@@ -30,7 +41,7 @@ export async function replayPackage(opened, ort, options) {
       `${opened.where}/conformance.json has nothing to compare, so that nothing is verified; export the model again`,
     );
   }
-  return { passed: deviations.every(({ failed }) => failed === 0), deviations, testVectors, sessions };
+  return deviations;
 }
 
 async function replay({ ordinary, hard }, run) {

@@ -10,8 +10,8 @@ import { checkExternal, weightsOptions } from "./weights.mjs";
 
 /**
  * Opens the package's default graph, or its certified one, with `ort` (onnxruntime-node or onnxruntime-web).
- * Returns `{contract, run}`: the contract of that graph, and `run(inputs, names)`, from tensors to tensors
- * `{type, dims, data}` by name.
+ * Returns `{contract, run, close}`: the contract of that graph, `run(inputs, names)`, from tensors to tensors
+ * `{type, dims, data}` by name, and `close()`, which frees its memory.
  */
 export async function openSession(opened, ort, options, kind = "default") {
   const name = Object.hasOwn(opened.contract.graphs, kind) ? opened.contract.graphs[kind] : undefined;
@@ -27,7 +27,7 @@ export async function openSession(opened, ort, options, kind = "default") {
     throw new FormatError(`${opened.where}/${name} cannot be loaded (${firstLine(error)}); update onnxruntime`);
   });
   checkInterface(session, contract, `${opened.where}/${name}`);
-  return { contract, run: queued((inputs, names) => runSession(session, ort, contract, inputs, names)) };
+  return { contract, ...queued(session, (...request) => runSession(session, ort, contract, ...request)) };
 }
 
 // The contract inside the model must be the one beside it: swapped classes would change no digest that is pinned
@@ -88,12 +88,15 @@ function checkTexts(inputs) {
   }
 }
 
-// onnxruntime-web refuses a second run while the first one goes on.
-function queued(run) {
+// onnxruntime-web refuses a second run while the first one goes on, and a session that goes while it runs ends the process.
+function queued(session, work) {
   let last = Promise.resolve();
-  return (...request) => {
-    const outputs = last.then(() => run(...request));
+  let closed;
+  const run = async (...request) => {
+    if (closed) throw new InputError("the session was closed; open the package again");
+    const outputs = last.then(() => work(...request));
     last = outputs.catch(() => {});
     return outputs;
   };
+  return { run, close: () => (closed ??= last.then(() => session.release())) };
 }

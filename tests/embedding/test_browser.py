@@ -19,6 +19,7 @@ from tests.embedding.cells import REFUSED, TABLES, CellTable
 from tests.embedding.conftest import DAMAGES, NO_CLASS, change_expected
 from tests.embedding.parcels import CELL_ROWS, PARCELS, check_inputs, check_outputs
 from tests.embedding.rare import CASES, ROWS, check_probabilities
+from tests.embedding.test_view import viewing
 from tests.embedding.weights import weights_package
 from tests.soak import sampled
 
@@ -63,7 +64,7 @@ def check(site: tuple[Path, str], tmp_path: Path):  # type: ignore[no-untyped-de
         shutil.copytree(package, folder / "package")
         picture = tmp_path / "page.png"
         picture.unlink(missing_ok=True)
-        command = ["node", "check.mjs", address, str(picture), *options]
+        command = ["node", "check.mjs", f"{address}?package=package", str(picture), *options]
         done = subprocess.run(
             command, cwd=folder, env=os.environ | {"CHROMIUM": str(CHROMIUM)}, capture_output=True, text=True,
             check=False,
@@ -93,6 +94,16 @@ def test_the_boundary_is_painted_and_a_click_is_predicted(
     assert (wanted in done.stdout) == (name == "shop")
 
 
+def test_parity_view_serves_the_page_that_paints_it(site: tuple[Path, str], packages: dict[str, Path]) -> None:
+    folder, _ = site
+    with viewing(packages["xor"], folder.parent) as (_, url):
+        done = subprocess.run(
+            ["node", "check.mjs", url], cwd=folder, env=os.environ | {"CHROMIUM": str(CHROMIUM)}, capture_output=True,
+            text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("name", sampled(TABLES, {"told"}))
 def test_every_cell_reaches_the_graph_as_it_should(
     check, site: tuple[Path, str], cell_tables: dict[str, CellTable], name: str
@@ -109,7 +120,7 @@ def test_every_cell_reaches_the_graph_as_it_should(
     answers = json.loads(done.stdout)
     assert answers["taken"] == []
     assert np.array_equal(np.array(answers["value"], np.float32).reshape(table.answers.shape), table.answers)
-    replayed = check(table.package, "--expect", "table")
+    replayed = check(table.package, "--expect", "curve")  # of its one number
     assert replayed.returncode == 0, replayed.stderr
 
 
@@ -158,9 +169,55 @@ def test_the_rows_of_parcels_are_read_and_answered_as_recorded(site: tuple[Path,
     check_outputs(answers["certified"])
 
 
-@pytest.mark.parametrize("name", sampled(["rent", "series", "parcels"], {"parcels"}))
-def test_without_a_plane_there_are_the_results(check, packages: dict[str, Path], name: str) -> None:
-    done = check(packages[name], "--expect", "table")
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("rent", ["--expect", "heat"]), ("parcels", ["--expect", "curve", "--dark", "--width", "390"]),
+        ("series", ["--expect", "table"]),
+        pytest.param("rent", ["--expect", "heat", "--dark", "--width", "390"], marks=pytest.mark.soak),
+    ],
+)  # fmt: skip
+def test_a_regression_is_colour_one_number_is_a_curve_and_tensors_are_results(
+    check, packages: dict[str, Path], name: str, options: list[str]
+) -> None:
+    done = check(packages[name], *options)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_folder_that_is_dropped_or_chosen_is_shown_in_place_of_the_one_before(
+    site: tuple[Path, str], packages: dict[str, Path], tmp_path: Path, beside: bool
+) -> None:
+    folder, address = site
+    shutil.rmtree(folder / "package", ignore_errors=True)
+    if beside:
+        shutil.copytree(packages["xor"], folder / "package")
+    damaged = Path(shutil.copytree(packages["xor"], tmp_path / "damaged"))
+    DAMAGES["a flipped bit"][0](damaged)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("no package")
+    shutil.copy(Path(__file__).parent / "drop_in_page.mjs", folder)
+    dropped = [packages["rent"], damaged, tmp_path / "empty", packages["iris"]]
+    done = subprocess.run(
+        ["node", "drop_in_page.mjs", address, *map(str, dropped)], cwd=folder, capture_output=True, text=True,
+        env=os.environ | {"CHROMIUM": str(CHROMIUM)}, check=True,
+    )  # fmt: skip
+    rent, bad, none, iris, chosen = map(json.loads, done.stdout.splitlines())
+    assert (rent["title"], rent["problem"], rent["fields"]) == ("rent", "", 3)
+    assert "model.onnx is not the file that was packaged" in bad["problem"] and bad["plane"] is False
+    assert "it has no manifest.json" in none["problem"] and none["plane"] is False
+    assert (iris["plane"], iris["fields"], iris["problem"]) == ("The decision boundary", 4, "")
+    assert iris["across"].startswith("petal"), "the lengths of sepals say less of a species"
+    assert chosen == iris | {"uncaught": []}
+
+
+def test_a_bare_address_says_what_to_do(site: tuple[Path, str]) -> None:
+    folder, address = site
+    shutil.rmtree(folder / "package", ignore_errors=True)
+    done = subprocess.run(
+        ["node", "check.mjs", address, "--expect", "welcome", "--width", "390"], cwd=folder, capture_output=True,
+        env=os.environ | {"CHROMIUM": str(CHROMIUM)}, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
 
 

@@ -36,7 +36,7 @@ def test_every_cell_reaches_the_graph_as_it_should(node, cell_tables: dict[str, 
 def test_the_rows_of_parcels_are_read_and_answered_as_recorded(folder: Path) -> None:
     code = f"""import {{ text }} from "node:stream/consumers";
     import {{ loadPackage }} from "./parity.mjs";
-    import {{ rowsInputs }} from "./rows.mjs";
+    import {{ rowsInputs }} from "parity-reader";
     const rows = JSON.parse(await text(process.stdin));
     const predictor = await loadPackage({json.dumps(str(PARCELS))});
     const names = Object.keys(rows[0]);

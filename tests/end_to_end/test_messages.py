@@ -10,7 +10,7 @@ ROOMS = [ROOT / "runtime/parity_runtime", ROOT / "training/parity_training", ROO
 SPEAKERS = {"argument", "either"}
 """What chooses between Python's name and the option."""
 
-COMMANDS_ALONE = ("cli", "dockerfile.py", "pinned_versions.py", "pip_commands.py")
+COMMANDS_ALONE = ("cli", "dockerfile.py", "npm_command.py", "pinned_versions.py", "pip_commands.py")
 """Folders and files whose texts are of the command line, or whole commands."""
 
 COMMAND = re.compile(r"\bparity (export|train) ")

@@ -44,6 +44,7 @@ _COMMANDS = {
     "verify": _Entry("parity_runtime.cli.verify:verify", "cpu", "Check digests, replay the test vectors."),
     "predict": _Entry("parity_runtime.cli.predict:predict", "cpu", "Predict the rows of a table."),
     "serve": _Entry("parity_runtime.cli.serve:serve", "cpu,serve", "Answer over HTTP."),
+    "view": _Entry("parity_runtime.cli.view:view", "cpu", "Show a package on a page of your browser."),
     "deploy": _Entry("parity_runtime.cli.deploy:deploy", "cpu", "Write what Triton, KServe or Docker reads."),
     "bench": _Entry("parity_runtime.cli.bench:bench", "cpu", "Measure a package on this machine."),
     "evaluate": _Entry("parity_runtime.cli.evaluate:evaluate", "cpu", "Compare predictions with a known column."),

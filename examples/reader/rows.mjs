@@ -1,19 +1,17 @@
 // What callers hand in as rows, made into the graph's inputs, or refused with the row and the feature.
 
-import {
-  InputError,
-  element,
-  isMissingCell,
-  kindProblem,
-  rowFeatures,
-  shown,
-  typedArray,
-  valueReader,
-} from "parity-reader";
+import { isMissingCell, kindProblem, valueReader } from "./cells.mjs";
+import { rowFeatures } from "./contract.mjs";
+import { InputError } from "./errors.mjs";
+import { element, shown, typedArray } from "./tensors.mjs";
 
-/** Rows `[[...], ...]` of cells, or columns by name `{name: [...]}`, as the graph's inputs: `{type, dims, data}` by name. */
+/**
+ * Rows `[[...], ...]` of cells, columns by name `{name: [...]}`, or a flat Float32Array of rows x features, as the graph's
+ * inputs: `{type, dims, data}` by name.
+ */
 export function rowsInputs(contract, rows) {
   const features = rowColumns(contract);
+  if (rows instanceof Float32Array) return flatInputs(contract, features, rows);
   const columns = Array.isArray(rows) ? fromRows(rows, features) : fromColumns(contract, features, rows);
   const count = columns[0].length;
   const inputs = {};
@@ -30,6 +28,19 @@ export function rowsInputs(contract, rows) {
   return inputs;
 }
 
+// The array itself becomes the input: no cell is looked at, and none is copied.
+function flatInputs(contract, features, values) {
+  const [{ name, dtype }] = contract.inputs;
+  const other = features.find(({ kind }) => kind !== undefined && kind !== "numeric");
+  if (other || contract.inputs.length > 1 || dtype !== "float32")
+    throw new InputError(
+      `${contract.name} takes ${other ? `the ${other.kind} ${other.name}` : dtype} beside or in place of float32 numbers; give rows of cells, not one Float32Array`,
+    );
+  if (values.length % features.length !== 0)
+    throw new InputError(`${values.length} numbers are no whole rows of ${features.length} features each`);
+  return { [name]: { type: dtype, dims: [values.length / features.length, features.length], data: values } };
+}
+
 /** Refuses infinities, and missing cells where the contract says so, in each input that features describe. */
 export function checkCells(contract, inputs) {
   for (const [name, { data, dims }] of Object.entries(inputs)) {
@@ -38,7 +49,7 @@ export function checkCells(contract, inputs) {
     const width = dims.at(-1);
     const owners = [];
     for (const feature of features) owners[feature.index] = feature;
-    const at = data.findIndex((cell, index) => isRefused(owners[index % width], cell));
+    const at = refusedAt(data, owners, width);
     if (at < 0) continue;
     const feature = owners[at % width]?.name ?? `column ${at % width}`;
     const place = `row ${Math.floor((at * dims[0]) / data.length)}: ${feature}`;
@@ -50,8 +61,15 @@ export function checkCells(contract, inputs) {
   }
 }
 
+// A plain loop: a finite number, which nearly all cells are, costs no call.
+function refusedAt(data, owners, width) {
+  for (let at = 0; at < data.length; at++) {
+    if (!Number.isFinite(data[at]) && isRefused(owners[at % width], data[at])) return at;
+  }
+  return -1;
+}
+
 function isRefused(feature, cell) {
-  if (typeof cell === "number" && Number.isFinite(cell)) return false;
   const missing = feature ? isMissingCell(feature, cell) : Number.isNaN(cell);
   return missing ? feature?.missing === "refuse" : typeof cell === "number";
 }

@@ -1,0 +1,36 @@
+"""``parity view``."""
+
+import contextlib
+from pathlib import Path
+
+import click
+
+from parity_runtime.cli.echo import echo_line
+from parity_runtime.cli.options import digest_option, package_argument
+from parity_runtime.view.page_files import default_libraries
+from parity_runtime.view.view_package import view_server
+
+
+@click.command()
+@package_argument
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="By default a free one.")
+@click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
+@click.option(
+    "--libraries",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder where npm installed onnxruntime-web and @noble/hashes.",
+)
+@digest_option
+def view(package: Path, port: int, opens: bool, libraries: Path | None, digest: str | None) -> None:
+    """Show a package on a page of this machine's browser, until Ctrl-C.
+
+    The page runs the model itself, and is served on 127.0.0.1 alone.
+    """
+    libraries = libraries or default_libraries(Path(click.get_app_dir("parity")) / "view")
+    with contextlib.suppress(KeyboardInterrupt), view_server(package, libraries, port=port, digest=digest) as server:
+        echo_line(f"{package} is shown at {server.url} until Ctrl-C")
+        if opens:
+            import webbrowser  # noqa: PLC0415 -- only where it is asked for
+
+            webbrowser.open(server.url)
+        server.serve_forever()
