@@ -131,6 +131,10 @@ bench: $(READY)  ## Measure everything beside what others do (45 minutes), and w
 bench-compare: $(READY)  ## Say which figures left their quartiles since the commit before them, or since BASE=COMMIT; NAMES="predictor scoring" are some.
 	@$(BIN)/python benchmarks/compare.py $(NAMES) $(if $(BASE),--base $(BASE))
 
+.PHONY: notebooks
+notebooks: $(READY)  ## Run examples/notebooks and store what they show (a minute).
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.end_to_end.notebooks
+
 instructions: $(READY)  ## Count the instructions of the hot paths under valgrind, and fail where they are 5 % more than what is kept.
 	@$(BIN)/python benchmarks/instructions.py --check
 

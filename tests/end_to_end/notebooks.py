@@ -1,4 +1,4 @@
-"""python -m tests.end_to_end.notebooks: run the notebooks of the examples in kernels of their own, and store what they show.
+"""python -m tests.end_to_end.notebooks: run the notebooks of the examples, each in a kernel, and store what they show.
 
 What is stored says nothing of the machine: no times, no metadata, and of a progress bar nothing, which is no picture
 but a widget that lives in the kernel.
@@ -39,7 +39,8 @@ def executed(path: Path, folder: Path) -> Any:
     notebook = read(path)
     client = NotebookClient(
         notebook, timeout=_SECONDS, kernel_name="python3", record_timing=False, store_widget_state=False,
-        resources={"metadata": {"path": str(folder)}},
+        coalesce_streams=True, resources={"metadata": {"path": str(folder)}}, startup_timeout=_SECONDS,
+        extra_arguments=["--log-level=ERROR"],
     )  # fmt: skip
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": programs, "PYTHONPATH": python_path(".")}
