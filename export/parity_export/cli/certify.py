@@ -58,7 +58,7 @@ def certify(
     TABLE is CSV, JSON Lines, .npy, Parquet or Arrow; - is stdin.
 
     Without a TABLE rows are drawn evenly over what the features ranged over in training, and a quarter beyond.
-    A package without a certified graph is certified in memory, and stays as it is. docs/proof.md says what is proven.
+    A package without a certified graph is certified in memory, and stays as it is. proof.md says what is proven.
 
     With --precision a label is certified where every evaluation in that format gives the one that float32 gives:
     float16 and bfloat16 round constants, inputs and every operator's result, tf32 the factors of products and
