@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo train plots export verify predict evaluate test lowest mlflow clients triton soak bench bench-compare instructions cuda lint format typecheck docs dist lock clean
+.PHONY: help install demo train plots export verify predict evaluate test lowest mlflow clients triton soak bench bench-compare instructions cuda lint format typecheck docs notebooks dist lock clean
 
 help:  ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -130,6 +130,9 @@ bench: $(READY)  ## Measure everything beside what others do (45 minutes), and w
 
 bench-compare: $(READY)  ## Say which figures left their quartiles since the commit before them, or since BASE=COMMIT; NAMES="predictor scoring" are some.
 	@$(BIN)/python benchmarks/compare.py $(NAMES) $(if $(BASE),--base $(BASE))
+
+notebooks: $(READY)  ## Run examples/notebooks and store what they show (a minute).
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.end_to_end.notebooks
 
 instructions: $(READY)  ## Count the instructions of the hot paths under valgrind, and fail where they are 5 % more than what is kept.
 	@$(BIN)/python benchmarks/instructions.py --check

@@ -29,6 +29,7 @@ from parity_training.data.table_features import table_inputs
 from parity_training.networks.ensemble import Ensemble, TableEnsemble
 from parity_training.networks.registry import Network, build_network
 from parity_training.networks.table_network import TableNetwork
+from parity_training.run_view import run_view
 from parity_training.settings import TrainSettings
 from parity_training.weights.state_dict import apply_state_dict, check_state_dict, load_state_dict
 from parity_training.weights.weights_file import StateDict
@@ -249,6 +250,12 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, {self.recipe.network}, {self.recipe.contract.brief})"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        drawn = [self.path / name for name in PLOTS if (self.path / name).is_file()]
+        title, recipe = f"Run {self.path}: {self.recipe.network}", self.recipe
+        return run_view(title, recipe.contract, recipe.training, self.evaluation(), drawn)
 
     @classmethod
     def open(cls, path: str | Path) -> Self:

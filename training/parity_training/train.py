@@ -1,7 +1,6 @@
 """From a problem to a run: the notebook's life-cycle, resumable at any moment."""
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,12 @@ from parity_training.fitting.checkpoint import Checkpoints, NotSavedError, resto
 from parity_training.fitting.cross_validation import CrossValidation, check_folds
 from parity_training.fitting.evaluation import inputs_of, metrics_of, outputs_of
 from parity_training.fitting.finish import check_decisions, finish
-from parity_training.fitting.loop import EpochResult, TrainingLoop
+from parity_training.fitting.loop import TrainingLoop
 from parity_training.fitting.mlflow_log import Log, as_mlflow_log, destination
 from parity_training.fitting.mlflow_run import MLflowRun, mlflow_run
 from parity_training.fitting.prepare import NetworkChoice, make_recipe, prepare, shapes_in_training
 from parity_training.fitting.process_group import current_group, restarted
+from parity_training.fitting.progress_bar import OnEpoch, shown, with_bar
 from parity_training.fitting.seeded import explained, seeded
 from parity_training.fitting.stop_signals import StoppedError, StopRequest, stop_requests
 from parity_training.fitting.target_checks import refuse_no_weights
@@ -37,8 +37,6 @@ from parity_training.unfinished_run import begun, finished_before, put_in_place,
 from parity_training.weights.state_dict import check_state_dict
 from parity_training.weights.weights_file import save_object
 
-OnEpoch = Callable[[EpochResult], None]
-
 
 def train_xor(
     out: str | Path,
@@ -46,6 +44,7 @@ def train_xor(
     *,
     replace: bool = False,
     on_epoch: OnEpoch = lambda _: None,
+    progress: bool = False,
     log: Log = "tensorboard",
 ) -> Run:
     """Train the notebook's network on the continuous XOR problem and write a run.
@@ -58,16 +57,21 @@ def train_xor(
         out: the run folder to make.
         settings: the notebook's figures by default.
         replace: take the place of a run that stands there already; it is whole until this one has finished.
-        on_epoch: called after each epoch, for a progress bar.
+        on_epoch: called after each epoch.
+        progress: show a bar with the epoch, its loss and its metrics, in a notebook or on stderr; needs the extra
+            ``notebook``.
         log: ``mlflow``, or a `MLflowLog`, logs to MLflow as well.
 
     Raises:
         InputError: the folder exists, a setting is out of range, or MLflow cannot be reached.
+        MissingExtraError: tensorboard, or what was asked for (tqdm, mlflow), is not installed.
     """
     settings = settings or XORSettings()
     choice = NetworkChoice("XORClassifier", {"num_hidden": settings.hidden})
     data = xor_data(settings)
-    return train_model(data, choice, settings.training(), out, replace=replace, on_epoch=on_epoch, log=log)
+    return train_model(
+        data, choice, settings.training(), out, replace=replace, on_epoch=on_epoch, progress=progress, log=log
+    )
 
 
 def train_model(  # noqa: PLR0913 -- what a training is made of, and who watches it
@@ -78,6 +82,7 @@ def train_model(  # noqa: PLR0913 -- what a training is made of, and who watches
     *,
     replace: bool = False,
     on_epoch: OnEpoch = lambda _: None,
+    progress: bool = False,
     log: Log = "tensorboard",
 ) -> Run:
     """Train a network on a problem and write a run.
@@ -95,6 +100,7 @@ def train_model(  # noqa: PLR0913 -- what a training is made of, and who watches
         replace: take the place of a run that stands there already; it is whole until this one has
             finished. An unfinished one is discarded.
         on_epoch: called after each epoch.
+        progress: show a bar, as `train_xor` does.
         log: ``mlflow``, or a `MLflowLog`, logs to MLflow as well: settings, the figures of each epoch, the evaluation.
             It is no part of the recipe; a resumed run goes on where it was logged. Once training has begun, a server
             that is away costs a warning and no more.
@@ -102,7 +108,7 @@ def train_model(  # noqa: PLR0913 -- what a training is made of, and who watches
     Raises:
         InputError: the folder exists, a setting does not fit, the classes are numbers of too few rows each, MLflow
             cannot be reached, or the loss is no longer finite.
-        MissingExtraError: tensorboard, or the mlflow that was asked for, is not installed.
+        MissingExtraError: tensorboard, or what was asked for (tqdm, mlflow), is not installed.
         UnfinishedRunError: one that was stopped stands in ``<out>.unfinished``.
         StoppedError: SIGTERM, SIGHUP or Ctrl-C came; the run can be resumed.
         LostProcessError: in a `process_group`: another process has ended; the run can be resumed.
@@ -111,6 +117,7 @@ def train_model(  # noqa: PLR0913 -- what a training is made of, and who watches
     mlflow, target, group = as_mlflow_log(log), Path(out), current_group()
     if not group.leads:
         return _follow(target, training_data, choice.user_network, on_epoch)
+    on_epoch = with_bar(on_epoch, progress=progress)
     state = state_after_restart(target, make_recipe(training_data, choice, settings)) if restarted() else None
     if state == "unfinished":
         return resume(target, training_data, choice.user_network, on_epoch, replace=replace)
@@ -149,6 +156,7 @@ def resume(
     on_epoch: OnEpoch = lambda _: None,
     *,
     replace: bool = False,
+    progress: bool = False,
 ) -> Run:
     """Continue a run that was stopped or killed, and write what an uninterrupted one would have written.
 
@@ -169,6 +177,7 @@ def resume(
         user_network: the network's callable, where it is none of Parity's.
         on_epoch: called after each epoch that is still to come.
         replace: take the place of a run that stands there already.
+        progress: show a bar, as `train_xor` does; it begins where the training goes on.
 
     Raises:
         InputError: there is no run, it has finished, or the rows are not its own.
@@ -178,6 +187,7 @@ def resume(
     target, group = Path(out), current_group()
     if not group.leads:
         return _follow(target, training_data, user_network, on_epoch)
+    on_epoch = with_bar(on_epoch, progress=progress)
     if finished_before(target):
         return _already_there(Run.open(target))
     with group.finishing(), reopened(target, replace=replace) as begun_run:
@@ -201,7 +211,7 @@ def _log_again(folder: Path) -> None:
 
 
 def _continue(run: Run, training_data: Problem, user_network: Network | None, on_epoch: OnEpoch) -> Run:
-    settings = TrainSettings.from_json(run.recipe.training, str(run.path / RECIPE))
+    settings = _settings_of(run)
     if user_network is None:  # a recipe may ask for any size: its weights must be there before memory is taken
         weights, path = saved_weights(run.path)
         check_state_dict(shapes_in_training(run.recipe, settings), weights, str(path))
@@ -211,6 +221,10 @@ def _continue(run: Run, training_data: Problem, user_network: Network | None, on
         if not (run.path / TEST_TABLE).is_file():
             write_test_rows(run.path / TEST_TABLE, training_data)
         return _finish(run, training_data, training, user_network, on_epoch)
+
+
+def _settings_of(run: Run) -> TrainSettings:
+    return TrainSettings.from_json(run.recipe.training, str(run.path / RECIPE))
 
 
 def _already_there(run: Run) -> Run:
@@ -249,7 +263,8 @@ def _finish(
     run: Run, training_data: Problem, training: TrainingLoop, user_network: Network | None, on_epoch: OnEpoch
 ) -> Run:
     """Train to the end, or to the next signal, and write what a finished run holds."""
-    with mlflow_run(run.path) as mlflow:
+    settings = _settings_of(run)
+    with mlflow_run(run.path) as mlflow, shown(on_epoch, settings, training.progress.epoch):
         _train(run, training, on_epoch, mlflow)
         folds = _folds(run, training_data, user_network, on_epoch)
         return _write_results(run, training_data, training, folds)
@@ -270,7 +285,7 @@ def _train(run: Run, training: TrainingLoop, on_epoch: OnEpoch, mlflow: MLflowRu
 
 def _write_results(run: Run, training_data: Problem, training: TrainingLoop, folds: dict[str, Any]) -> Run:
     """Evaluate the best weights, and write what an unfinished run has not."""
-    settings = TrainSettings.from_json(run.recipe.training, str(run.path / RECIPE))
+    settings = _settings_of(run)
     done = finish(training_data, training, settings, run.recipe.contract)
     part = training_data.evaluated_part
     contract = done.contract
@@ -290,7 +305,7 @@ def _write_results(run: Run, training_data: Problem, training: TrainingLoop, fol
 
 def _folds(run: Run, training_data: Problem, user_network: Network | None, on_epoch: OnEpoch) -> dict[str, Any]:
     """Return what a cross-validation says, where the settings ask for one."""
-    settings = TrainSettings.from_json(run.recipe.training, str(run.path / RECIPE))
+    settings = _settings_of(run)
     if settings.folds is None:
         return {}
     with seeded(settings.seed), stop_requests() as stop:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
 from parity_runtime.contract import ModelContract
-from parity_runtime.errors import DigestError, FormatError, InputError
+from parity_runtime.errors import DigestError, FormatError, InputError, ParityError
 from parity_runtime.files.json_file import FORMAT, check_format, check_size, dump_json, parse_json
 from parity_runtime.files.open_file import open_regular, read_regular
 from parity_runtime.package.entries import WEIGHTS, FileEntry, TensorEntry, parse_tensors
@@ -57,6 +57,23 @@ class Package:
 
     def __repr__(self) -> str:
         return f"Package({str(self.path)!r}, {counted(len(self.entries), 'file')}, id {self.id[:12]})"
+
+    def _repr_html_(self) -> str | None:
+        """Return what a notebook shows; None, which is `repr`, where the contract cannot be read."""
+        from parity_runtime.package.contract_view import contract_view  # noqa: PLC0415 -- for notebooks alone
+
+        try:
+            contract = self.contract
+        except ParityError:
+            return None
+        size = sum(entry.size for entry in self.entries.values())
+        told = [
+            ("error bounds", "in a certified graph" if "certified" in contract.graphs else "none"),
+            ("files", f"{len(self.entries)}, {size:,} bytes"),
+            ("path", self.path),
+            ("package id", self.id),
+        ]
+        return contract_view(f"Package {contract.name}", contract, told)
 
     @classmethod
     def open(cls, path: str | Path, digest: str | None = None) -> Self:

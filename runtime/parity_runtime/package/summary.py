@@ -6,7 +6,9 @@ from parity_runtime.contract import ModelContract
 from parity_runtime.feature import Feature, timestamp_text
 from parity_runtime.printable import counted, shown
 
-_FEW = 8  # categories that are written out
+FEW = 8
+"""Categories that are written out."""
+
 _MANY = 100  # features that are
 
 
@@ -52,17 +54,24 @@ def _told(feature: Feature) -> str:
     """Return what a column holds, in a few words."""
     kind = [] if feature.kind == "numeric" else [feature.kind]
     if feature.is_text:
-        names = [shown(text)[1:-1] for text in feature.categories[:_FEW]]
-        more = len(feature.categories) - len(names)
-        listed = ", ".join(names) + (f" and {more} more" if more else "")
-        return f"{feature.kind}; {counted(len(feature.categories), 'value')} in training: {listed}".removesuffix(": ")
-    return "; ".join([*kind, f"missing: {feature.missing}", *_seen(feature)])
+        count = counted(len(feature.categories), "value")
+        return f"{feature.kind}; {count} in training: {few_categories(feature)}".removesuffix(": ")
+    seen = range_in_training(feature)
+    return "; ".join([*kind, f"missing: {feature.missing}", *([f"{seen} in training"] if seen else [])])
 
 
-def _seen(feature: Feature) -> list[str]:
+def few_categories(feature: Feature) -> str:
+    """Return the first categories of a column of text, and how many more there are."""
+    names = [shown(text)[1:-1] for text in feature.categories[:FEW]]
+    more = len(feature.categories) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "")
+
+
+def range_in_training(feature: Feature) -> str:
+    """Return between which values a column lay in training; empty where that is not known or says nothing."""
     if feature.range is None or feature.kind == "boolean":
-        return []
+        return ""
     if feature.kind == "datetime":
         low, high = (timestamp_text(end).partition("T")[0] for end in feature.range)
-        return [f"{low} to {high} in training"]
-    return ["{:.4g} to {:.4g} in training".format(*feature.range)]
+        return f"{low} to {high}"
+    return "{:.4g} to {:.4g}".format(*feature.range)

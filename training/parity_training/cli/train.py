@@ -31,6 +31,7 @@ from parity_training.fitting.mlflow_log import MLflowLog, destination
 from parity_training.fitting.objectives import is_of_regression
 from parity_training.fitting.prepare import PROCESSES, NetworkChoice
 from parity_training.fitting.process_group import LOST, STORE, LostProcessError, current_group, restarted
+from parity_training.fitting.progress_bar import figures
 from parity_training.fitting.stop_signals import StoppedError
 from parity_training.networks.registry import Network
 from parity_training.run import EVALUATION, RECIPE, Recipe, Run, unfinished_path
@@ -261,14 +262,8 @@ def _progress(epochs: int, folds: int | None) -> Iterator[Callable[[EpochResult]
     if not current_group().leads:
         yield lambda _: None
         return
-    with progress_bar(epochs * (1 + (folds or 0)), "training", _figures) as advance:
+    with progress_bar(epochs * (1 + (folds or 0)), "training", figures) as advance:
         yield lambda result: advance(result.fold * epochs + result.epoch, result)
-
-
-def _figures(result: EpochResult) -> str:
-    metrics = (f", {name} {value:.4g}" for name, value in result.metrics.items())
-    fold = f"fold {result.fold}, " if result.fold else ""
-    return f"{fold}loss {result.loss:.4f}" + "".join(metrics)
 
 
 def _summary(run: Run) -> list[str]:
