@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from parity_runtime.cli.echo import echo_line
+from parity_runtime.cli.sectioned_help import section
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError, LimitError
 from parity_runtime.files.json_file import dump_json
@@ -27,14 +28,15 @@ _NO_PROFILE = (
 
 def drift_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --fail-on and --explain-row."""
+    drift = section("Differences from the training rows")
     for option in reversed((
-        click.option("--fail-on", multiple=True, metavar="FIGURE[:COLUMN]=X",
-                     help="Exit with 3 if more than this share of a column is unknown, missing or outside the training "
-                          "rows' range (unknown=1%, missing:age=5%), or if its stability index is more (psi=0.25); may "
-                          "be repeated."),
-        click.option("--explain-row", type=click.IntRange(1), metavar="N",
-                     help="Print row N of TABLE alone (from 1, without a header): its features as the graph takes "
-                          "them, which are missing, unknown or outside, and the prediction."),
+        drift("--fail-on", multiple=True, metavar="FIGURE[:COLUMN]=X",
+              help="Exit with 3 if too many cells of a column are unknown, missing or outside the range of the "
+                   "training rows (unknown=1%, missing:age=5%), or if its stability index is too large (psi=0.25); "
+                   "repeatable."),
+        drift("--explain-row", type=click.IntRange(1), metavar="N",
+              help="Print only row N of TABLE, counted from 1 without the header: its features as the model reads "
+                   "them, which of them are missing, unknown or out of range, and the prediction."),
     )):  # fmt: skip
         command = option(command)
     return command
