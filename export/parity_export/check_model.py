@@ -137,8 +137,8 @@ def _brief(report: Report) -> list[str]:
         return reasons
     failed = sum(result.failed for result in report.results)
     return [
-        f"the model does not answer as the module in {failed} of {len(report.results)} configurations; the first "
-        f"{_SHOWN} of {len(reasons)} reasons:",
+        f"the model computes something else than the module in {failed} of {len(report.results)} configurations; the "
+        f"first {_SHOWN} of {len(reasons)} reasons:",
         *reasons[:_SHOWN],
         "the others: check_model(source_from_module(module, inputs, OutputSpec(), 'model'), model).report.reasons()",
     ]

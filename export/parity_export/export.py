@@ -71,7 +71,7 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
         options: opset, tolerance, whether to replace.
 
     Raises:
-        ParityRefusedError: the graph does not answer as the module; the report is kept beside the target as
+        ParityRefusedError: the graph computes something else than the module; the report is kept beside the target as
             ``<target>.refused.json``. Or nothing can be compared: the module answers differently each time, or its
             own float32 answers are too coarse.
         InputError: the module cannot be exported, the target exists, the installed onnxruntime does not know the opset

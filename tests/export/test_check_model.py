@@ -90,7 +90,7 @@ def test_check_compares_a_file_from_the_command_line(parity, files: dict[str, st
     assert answer.code == 0, answer
     assert "agree with torch" in answer.out
     answer = parity("check", "tests.export.modules:Linear", files["bad.onnx"], *options, "--out", files["report.json"])
-    assert answer.is_refused(3, "does not answer as the module", "differ"), answer
+    assert answer.is_refused(3, "computes something else than the module", "differ"), answer
     assert '"passed": false' in Path(files["report.json"]).read_text()
     answer = parity("check", "tests.export.modules:Linear", "absent.onnx", *options)
     assert answer.is_refused(1, "cannot read the model absent.onnx"), answer

@@ -93,7 +93,7 @@ def test_nothing_but_the_samples_is_asked(tmp_path: Path) -> None:
 def test_samples_alone_need_samples_and_no_callable() -> None:
     with pytest.raises(InputError, match="there is none; give sample"):
         source_from_module(nn.Linear(3, 1), TABLE, OutputSpec(), "m", probes=ProbeOptions(samples_only=True))
-    with options_are_named(), pytest.raises(InputError, match="--samples-only asks nothing .* --draw"):
+    with options_are_named(), pytest.raises(InputError, match="--samples-only compares on the sample only.* --draw"):
         ProbeOptions(samples_only=True, draw=lambda *_: {})
 
 

@@ -411,7 +411,7 @@ def test_tensors_are_not_certified_and_nothing_is_written(tmp_path: Path) -> Non
 
 def test_export_says_what_is_proven(parity, xor_run, tmp_path: Path) -> None:
     answer = parity("export", xor_run.path, tmp_path / "p", "--certified", "--no-plots")
-    assert "probes have an error bound" in answer.out and "it speaks for the graph and the torch module" in answer.out
+    assert "probes have an error bound" in answer.out and "it holds for the graph and the torch module" in answer.out
 
 
 class Gated(nn.Module):

@@ -191,7 +191,7 @@ def _listed(parts: Iterable[str]) -> str:
 
 def _scope(model: CertifiedModel) -> list[str]:
     """Return for whom that holds."""
-    return [f"it speaks for {model.subject()}", f"elementary functions: {model.precision()}"]
+    return [f"it holds for {model.subject()}", f"elementary functions: {model.precision()}"]
 
 
 def _no_picture(out: Path | None, model: CertifiedModel) -> list[str]:

@@ -53,9 +53,7 @@ def check(source: str, model: Path, out: Path | None, report: ReportDetail | Non
     if out is not None:
         refuse_unwritable(resolved(out))
     elif report is not None:
-        raise click.UsageError(
-            "--report says what the report holds, and there is no file for it; add --out report.json"
-        )
+        raise click.UsageError("--report needs a file for the report; add --out report.json")
     loaded, graph = bare_module(source, options), read_model(model)
     judged = compared_source(source, loaded, options, graph, model.stem)
     gate_result = check_model(judged, graph, tolerance, effort=effort)
@@ -64,7 +62,8 @@ def check(source: str, model: Path, out: Path | None, report: ReportDetail | Non
     if not gate_result.report.passed:
         where = "" if out is None else f"; the whole report is {out}"
         raise ParityRefusedError(
-            f"the model does not answer as the module: {gate_result.reason()}{where}; parity diff names the operator"
+            f"the model computes something else than the module: {gate_result.reason()}{where}; parity diff names the "
+            "operator"
         )
     if not any(isinstance(size, str) for spec in judged.contract.inputs for size in spec.shape):
         echo_line(f"{model} takes one fixed shape only; say what it should take with --input", err=True)

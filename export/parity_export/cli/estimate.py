@@ -97,10 +97,10 @@ def _summary(contract: ModelContract, figures: dict[str, Any], where: str) -> li
     rest = f", but for {left} whose answers are not finite" if left else ""
     labels = []
     if contract.is_classifier:
-        labels = [f"{figures['labels_beyond_estimate']} of {figures['rows']} labels lead by more than it"]
+        labels = [f"{figures['labels_beyond_estimate']} of {figures['rows']} labels have a margin above the estimate"]
     return [
         f"{contract.name}: error estimate {unit}: at most {figures['largest_error_estimate']:.3g}, median "
         f"{figures['median_error_estimate']:.3g}, over {where}{rest}",
         *labels,
-        "an estimate, no proof: it takes roundings as independent and of mean zero; parity certify proves",
+        "an estimate, no proof: it assumes independent rounding errors of mean zero; parity certify proves a bound",
     ]

@@ -102,7 +102,7 @@ def _bounds_summary(report: BoundReport) -> list[str]:
     return [
         f"proof: {report.bounded} of {report.rows} probes have an error bound (at most {report.largest_bound:.3g} "
         f"on ordinary ones){labels}",
-        f"  it speaks for {report.model.subject()}",
+        f"  it holds for {report.model.subject()}",
     ]
 
 

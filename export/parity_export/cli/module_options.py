@@ -114,7 +114,7 @@ def check_source_options(source: str, options: dict[str, Any], for_run: Sequence
         wrong, reason = {"network"}.intersection(given), f"a run folder; {source} names the network itself"
     elif Path(source).is_dir():
         wrong = set(given).difference(for_run)
-        reason = f"package.module:Callable; {source} is a run, which says it itself"
+        reason = f"package.module:Callable; {source} is a run, which records it"
     elif Path(source).suffix == ".py":
         raise click.UsageError(f"SOURCE is a run folder or a callable; of {source} name one: {Path(source).stem}:Net")
     else:  # neither: that is said when it is opened
@@ -171,8 +171,8 @@ def compared_source(
     if table is not None:
         if any(options[one] for one in PROBE_NAMES):
             raise click.UsageError(
-                "--dimension, --compare, --samples-only and --draw go with the inputs of a module; what a run's table "
-                "holds is known"
+                "--dimension, --compare, --samples-only and --draw go with the inputs of a module; a run records "
+                "what its table holds"
             )
         return replace(table, contract=replace(table.contract, name=name))
     texts = [spec for spec in inputs if spec.dtype == "string"]

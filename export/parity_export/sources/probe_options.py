@@ -57,7 +57,7 @@ class ProbeOptions:
                 raise InputError(f"{name} is {shown(given)} alone; give a list: {name}=[{given!r}]")
         if self.samples_only and self.draw is not None:
             raise InputError(
-                f"{argument('samples_only', True)} asks nothing but the sample, and {argument('draw')} draws other "
+                f"{argument('samples_only', True)} compares on the sample only, and {argument('draw')} draws other "
                 "rows; leave one of them out"
             )
 

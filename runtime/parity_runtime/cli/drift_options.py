@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from parity_runtime.drift.table_counts import TableCounts
 
 _NO_PROFILE = (
-    "has no profile.json, so that nothing says what its training rows were like; packages of runs that this version "
+    "has no profile.json, which records the training rows; packages of runs that this version "
     "trains have one: parity train ..., then parity export RUN {} --force"
 )
 
@@ -50,9 +50,7 @@ def refuse_beside_explain_row(given: dict[str, Any]) -> None:
     """
     for name, value in given.items():
         if value:
-            raise click.UsageError(
-                f"--explain-row prints one row and answers no other; leave out --{name.replace('_', '-')}"
-            )
+            raise click.UsageError(f"--explain-row prints one row only; leave out --{name.replace('_', '-')}")
 
 
 def show_row(explained: "ExplainedRow", *, as_json: bool = False) -> None:
@@ -137,7 +135,7 @@ class DriftWatch:
 
 def _without_profile(package: Path) -> str:
     if package.is_file():
-        return f"{package} is a model alone; what its training rows were like stands in its package: give that folder"
+        return f"{package} is a model file without a record of its training rows; give the folder of its package"
     return f"{package} {_NO_PROFILE.format(shlex.quote(str(package)))}"
 
 

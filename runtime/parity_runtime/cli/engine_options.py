@@ -53,12 +53,12 @@ class EngineChoice:
         name, address = options.pop("engine"), options.pop("engine_address")
         if name is None:
             if address is not None:
-                raise click.UsageError("--engine-address is of an engine; add --engine spark or --engine ray")
+                raise click.UsageError("--engine-address needs an engine; add --engine spark or --engine ray")
             return None
         if not tables:
             raise click.UsageError("--engine works on TABLEs, not on --row")
         if "-" in tables:
-            raise click.UsageError("--engine works on files that its workers open, and stdin is none; give their names")
+            raise click.UsageError("--engine reads files, not stdin; give their names")
         return cls(name, address)
 
     def open(self, predictor: Predictor) -> "Engine":

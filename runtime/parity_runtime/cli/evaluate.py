@@ -88,9 +88,7 @@ def evaluate(
     if engine is not None or in_parts(tables):
         refuse_row_of_many(number)
     if engine is not None and engine.reads(*tables):
-        raise click.UsageError(
-            "parity evaluate reads paths that all workers see, not what has a scheme; mount it there"
-        )
+        raise click.UsageError("parity evaluate reads paths, not URLs; mount the storage under one path on all workers")
     asked = {name: options.pop(name) for name in ("digest", "allow_operators")}
     predictor = Predictor(package, provider=provider, **asked)
     say_provider(provider, predictor.provider)

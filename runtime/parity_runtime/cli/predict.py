@@ -220,7 +220,7 @@ def _output(name: str | None, package: Path, table: str | None) -> Path | None:
         if resolved(package) in (target, *target.parents):
             raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another")
         if table is not None and target.is_file() and target == resolved(Path(table)):
-            raise InputError(f"{out} is the table itself, of which rows or columns may be lost; choose another")
+            raise InputError(f"{out} is the table itself, which would be overwritten; choose another")
         if out.is_file() or not out.exists():  # a pipe is written to as it is
             refuse_unwritable(target)
         return out

@@ -92,7 +92,7 @@ def refuse_stdout_of_many(out: str | None) -> None:
         click.UsageError: names the option.
     """
     if out is None or out in ("-", "/dev/stdout"):
-        raise click.UsageError("the predictions of many tables are many files; say in which folder: --out FOLDER")
+        raise click.UsageError("many tables give many files of predictions; name their folder: --out FOLDER")
 
 
 def tell(text: str) -> None:

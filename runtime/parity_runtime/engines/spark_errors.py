@@ -59,7 +59,7 @@ def _found(error: Exception) -> ParityError | None:
         )
     if _ENDED.search(text):
         return ParityError(
-            "a worker's process ended in the middle of a task, as it does where memory runs out: give executors more "
+            "a worker's process ended in the middle of a task, probably for lack of memory: give executors more "
             "(spark.executor.memoryOverhead), or fewer rows at once (spark.sql.execution.arrow.maxRecordsPerBatch)"
         )
     return None

@@ -267,7 +267,7 @@ def _refuse_idle(given: dict[str, Any]) -> None:
     pairs = (("validation", "validation-file"), ("test", "test-file"), ("threshold", "threshold-for"))
     for name, other in pairs:
         if name in given and other.replace("-", "_") in given:
-            raise InputError(f"--{other} stands in the place of --{name}; leave out one of them")
+            raise InputError(f"--{other} replaces --{name}; leave out one of them")
 
 
 def _refuse_others(given: dict[str, Any], others: tuple[str, ...], whose: str) -> None:
