@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo train plots export verify predict evaluate test lowest mlflow clients triton soak bench bench-compare instructions cuda lint format typecheck dist lock clean
+.PHONY: help install demo train plots export verify predict evaluate test lowest mlflow clients triton soak bench bench-compare instructions cuda lint format typecheck docs dist lock clean
 
 help:  ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -124,7 +124,7 @@ soak: $(READY) $(LOWEST)/.ready $(LOWEST_ALL)/.ready $(MLFLOW)/.ready $(CLIENTS)
 	@$(BIN)/python $(PIP_INSTALL) --no-deps --require-hashes --requirement locks/fuzz.txt
 	@$(BIN)/python -W ignore -m tests.fuzz.run --seconds 300
 
-bench: $(READY)  ## Measure everything beside what others do (45 minutes), and write docs/benchmarks.md.
+bench: $(READY)  ## Measure everything beside what others do (45 minutes), and write docs/reference/benchmarks.md.
 	@$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable ".[bench]"
 	@$(BIN)/python benchmarks/report.py
 
@@ -138,7 +138,7 @@ instructions: $(READY)  ## Count the instructions of the hot paths under valgrin
 CUDA_PYTHON ?= $(BIN)/python
 CUDA_RUN = PYTHONPATH=$(CURDIR)/runtime:$(CURDIR)/training:$(CURDIR)/export $(CUDA_PYTHON)
 
-cuda: $(if $(filter $(BIN)/python,$(CUDA_PYTHON)),$(READY))  ## Run the tests that need a GPU, measure what one gives, and write it into docs/benchmarks.md; without a GPU, say so.
+cuda: $(if $(filter $(BIN)/python,$(CUDA_PYTHON)),$(READY))  ## Run the tests that need a GPU, measure what one gives, and write it into docs/reference/benchmarks.md; without a GPU, say so.
 	@failed=0; $(CUDA_RUN) -m pytest -q -rs -m cuda tests/runtime/test_cuda.py tests/export/test_cuda_gate.py || failed=1; \
 	    $(CUDA_RUN) benchmarks/report.py --only cuda || failed=1; exit $$failed
 
@@ -153,6 +153,10 @@ format: $(READY)  ## Format the code.
 
 typecheck: $(READY)  ## mypy --strict over the three packages.
 	@$(BIN)/mypy
+
+docs: $(READY)  ## Build the site into build/site, strictly: a warning or a link to nowhere is an error.
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --jobs 2 --builder html docs build/site
+	@echo "The site is build/site/index.html: $(BIN)/python -m http.server --directory build/site --bind 127.0.0.1"
 
 dist: $(READY)  ## Build the sdist and the wheel, install both outside the checkout, use every extra, write the SBOM (4 minutes).
 	@rm -rf dist

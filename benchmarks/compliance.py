@@ -7,7 +7,7 @@ BACKEND is one of `compliance_backend.BACKENDS`, PYTHON an interpreter that has 
 absolute error that the table's alpha leaves over every N-th normal float32, but for one flush, ``allowed`` the table's,
 and ``alpha`` the relative error, in u = 2^-24, that the table's beta needs (null: more than 20). Of MatMul and Conv
 ``share`` is the largest error over what any order of summation may lose. ``--write`` replaces a backend's rows in
-results/compliance.json, ``--markdown`` prints the table of docs/proof.md.
+results/compliance.json, ``--markdown`` prints the table of docs/explanation/proof.md.
 """
 
 import argparse
@@ -186,7 +186,7 @@ def product_graph(operator: str) -> bytes:
 
 
 def markdown() -> list[str]:
-    """Return the table as docs/proof.md shows it, a line a backend."""
+    """Return the table as docs/explanation/proof.md shows it, a line a backend."""
     lines = [
         "| backend | products and convolutions | functions that leave the table (what it allows) |",
         "|---|---|---|",

@@ -142,7 +142,7 @@ def all_float32(stride: int) -> Iterator[NDArray[np.float32]]:
 
 
 def markdown() -> list[str]:
-    """Return the table as docs/proof.md shows it, a line a function."""
+    """Return the table as docs/explanation/proof.md shows it, a line a function."""
     lines = ["| function | alpha | beta | of that, by backend |", "|---|---|---|---|"]
     for name in ELEMENTARY:
         known = accuracy(name)

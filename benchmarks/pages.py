@@ -175,7 +175,7 @@ jobs that take turns in one run, "A over B" the time of A divided by the time of
 beside it. The peers are the extra `[bench]`. A target that is missed says so. `make bench-compare` says which figures
 moved since the commit before, or since `BASE=COMMIT`.
 
-![Every ratio that has a target, with its quartiles.](images/benchmarks.png)
+![Every ratio that has a target, with its quartiles.](../images/benchmarks.png)
 
-![How answers and exports grow with rows, width and depth.](images/growth.png)
+![How answers and exports grow with rows, width and depth.](../images/growth.png)
 """

@@ -1,4 +1,4 @@
-"""The plots of docs/benchmarks.md: ratios beside their targets, and growth."""
+"""The plots of docs/reference/benchmarks.md: ratios beside their targets, and growth."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Runs every benchmark, keeps its figures in benchmarks/results, and writes docs/benchmarks.md with its pictures.
+"""Runs every benchmark, keeps its figures in benchmarks/results, and writes benchmarks.md with its pictures.
 
 ``--only training,scoring`` runs some of them; ``--render`` runs none and writes the page from the figures that are
 kept. One that cannot be measured here says why and prints nothing, and what is kept of it stays.
@@ -52,11 +52,11 @@ def main() -> None:
         (RESULTS / f"{name}.json").write_text(json.dumps(facts, indent=2) + "\n")
     files = {name: RESULTS / f"{name}.json" for name in pages.SUBJECTS}
     known = {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
-    (ROOT / "docs" / "benchmarks.md").write_text(pages.page(known), encoding="utf-8")
+    (ROOT / "docs" / "reference" / "benchmarks.md").write_text(pages.page(known), encoding="utf-8")
     try:
         import pictures
     except ModuleNotFoundError as error:  # where there is a GPU there may be no matplotlib
-        print(f"docs/benchmarks.md has the figures, its pictures have not: {error}", file=sys.stderr)
+        print(f"docs/reference/benchmarks.md has the figures, its pictures have not: {error}", file=sys.stderr)
     else:
         pictures.draw(known, ROOT / "docs" / "images")
 

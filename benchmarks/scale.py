@@ -1,4 +1,4 @@
-"""Rates by which docs/operations.md says what many rows take: of one core, by columns, and the memory beside them.
+"""Rates by which operations.md says what many rows take: of one core, by columns, and the memory beside them.
 
 Prints one JSON object. Scoring is ``parity predict`` over a folder of files, as a whole process, less one that scores a
 single row; training is a pass of reading and an epoch of ``stream_table``. Everything has one thread.

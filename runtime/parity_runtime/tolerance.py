@@ -23,7 +23,7 @@ class Tolerance:
         rtol: relative part, dimensionless.
         atol: absolute part, in the output's unit.
         floor: an absolute deviation that is always allowed, in the output's unit: 8 x the largest deviation
-            of honest float32 evaluations from float64 (docs/parity.md).
+            of honest float32 evaluations from float64 (docs/explanation/parity.md).
         source: where the figures are from, for a person.
     """
 

@@ -2,7 +2,7 @@
 
 The package is of a run over a table of every kind of column: numbers, truth values, text that is not ASCII, codes and
 moments before 1970. ``parcels_rows.json`` holds cells as they stand in tables, what the graph takes for them, and what
-it answers; docs/package-format.md says how it is written. Both are checked in, so that Python, C, Node and the browser
+it answers; package-format.md says how it is written. Both are checked in, so that Python, C, Node and the browser
 answer the same rows. Make them again only when the format has to change.
 """
 

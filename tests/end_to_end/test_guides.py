@@ -24,7 +24,7 @@ GUIDES = [
     *(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-LONG = {"trust.md", "training.md", "scikit-learn.md", "report.md", "proof.md", "error-bounds.md", "tutorial.md"}
+LONG = {"trust.md", "training.md", "scikit-learn.md", "report.md", "proof.md", "error-bounds.md", "xor.md"}
 """What `make soak` runs; the README has all the commands of the tutorial, and of what explains error bounds."""
 
 RUN = """
@@ -43,7 +43,7 @@ sys.exit()
 
 SAYS = {
     "README.md": ["[1 0]", "accuracy", "labels are certified"],
-    "tutorial.md": ["XORClassifier(", "17 parameters", "[0 1 1 0]", "[ True  True  True  True]"],
+    "xor.md": ["XORClassifier(", "17 parameters", "[0 1 1 0]", "[ True  True  True  True]"],
     "your-module.md": ["width", "(3, 2)", "mask: int64[batch, time] in 0..1, prefix"],
     "operations.md": ["accuracy"],
     "runtime.md": [

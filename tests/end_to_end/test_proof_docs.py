@@ -1,4 +1,4 @@
-"""docs/proof.md: its tables are made from the rules, and the files that it names are there."""
+"""docs/explanation/proof.md: its tables are made from the rules, and the files that it names are there."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.warm_process import WarmProcess
 
 ROOT = Path(__file__).parent.parent.parent
 ERROR_BOUNDS = ROOT / "export" / "parity_export" / "error_bounds"
-PAGE = ROOT / "docs" / "proof.md"
+PAGE = ROOT / "docs" / "explanation" / "proof.md"
 TEXT = PAGE.read_text()
 
 
@@ -32,7 +32,8 @@ def test_its_tables_of_functions_and_backends_are_those_that_were_measured(warm:
 
 
 def test_its_table_of_operators_is_made_from_the_rules() -> None:
-    assert with_table(TEXT) == TEXT, "run: python -m parity_export.error_bounds.operator_table docs/proof.md"
+    command = "python -m parity_export.error_bounds.operator_table docs/explanation/proof.md"
+    assert with_table(TEXT) == TEXT, f"run: {command}"
     for rule in RULES:
         assert f"\n| {rule.name} " in TEXT
     assert {*COMPARISONS} == {"IsNaN", "Greater"}
@@ -42,7 +43,7 @@ def test_the_command_that_it_names_writes_the_table(warm: WarmProcess, tmp_path:
     copy = tmp_path / "proof.md"
     table = TEXT[TEXT.index(BEGIN) + len(BEGIN) : TEXT.index(END)]
     copy.write_text(TEXT.replace(table, "\n| old |\n"))
-    module = re.search(r"python -m (\S+) docs/proof.md", BEGIN)
+    module = re.search(r"python -m (\S+) docs/explanation/proof.md", BEGIN)
     assert module is not None
     said(warm, "runpy.run_module", module[1], copy)
     assert copy.read_text() == TEXT

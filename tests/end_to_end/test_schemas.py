@@ -48,7 +48,9 @@ from tests.training.tables import write_table
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = ROOT / "tests" / "data"
-PACKAGE_FORMAT, RUN_FORMAT = ((ROOT / "docs" / f"{name}-format.md").read_text() for name in ("package", "run"))
+PACKAGE_FORMAT, RUN_FORMAT = (
+    (ROOT / "docs" / "reference" / f"{name}-format.md").read_text() for name in ("package", "run")
+)
 QUICK = ExportOptions(plots=False, effort="quick")
 CERTIFIED = ExportOptions(plots=False, effort="quick", certified=True)
 EVERY_KIND = TableSettings("sold", ("city", "age", "day", "open", "code"), categorical=("code",), missing_values=("-",))

@@ -1,6 +1,6 @@
 """Public reports: a PyTorch model answered otherwise as ONNX, or could not be exported. Each is tried here.
 
-docs/parity.md has the same list as a table. The modules and graphs are our own; a report gives its kind and number.
+parity.md has the same list as a table. The modules and graphs are our own; a report gives its kind and number.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,7 @@ class Report:
 
     @property
     def row(self) -> tuple[str, str, str]:
-        """The report's row in the table of docs/parity.md."""
+        """The report's row in the table of docs/explanation/parity.md."""
         return self.kind, self.number, f"known gap: {self.gap}" if self.gap else self.outcome
 
 

@@ -23,7 +23,7 @@ Inputs = dict[str, np.ndarray]
 
 OTHERWISE = 1e-3  # far above what two float32 results differ by
 
-DOCS = Path(__file__).parents[2] / "docs" / "parity.md"
+DOCS = Path(__file__).parents[2] / "docs" / "explanation" / "parity.md"
 
 
 LONGEST = 9

@@ -1,4 +1,4 @@
-"""Evaluations in a lower precision, node by node: as hardware rounds, and as badly as docs/proof.md lets them.
+"""Evaluations in a lower precision, node by node: as hardware rounds, and as badly as proof.md lets them.
 
 Shares no code with the product: what rounds where is said here once more.
 """

@@ -1,4 +1,4 @@
-"""The package ``parcels`` and its rows, which every language answers alike: docs/package-format.md."""
+"""The package ``parcels`` and its rows, which every language answers alike: docs/reference/package-format.md."""
 
 import json
 from pathlib import Path

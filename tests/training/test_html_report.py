@@ -314,7 +314,8 @@ def test_a_malformed_evaluation_is_one_sentence(parity, copy: Run, tmp_path: Pat
     for command in (("report", copy.path), ("plot", copy.path)):
         answer = parity(*command)
         if answer.code:
-            assert answer.is_refused(1, "evaluation.json", "is not written as docs/run-format.md says"), answer
+            page = "docs/reference/run-format.md"
+            assert answer.is_refused(1, "evaluation.json", f"is not written as {page} says"), answer
     assert parity("report", copy.path).code == 1 or name == "baseline"
 
 

@@ -34,7 +34,7 @@ EXACT_FUSIONS = {
                     "moves elements"),
 }  # fmt: skip
 """Operators that onnxruntime may put in for others, and why each computes what the graph says, by the rules
-(docs/proof.md, 5. of what is compliant). Every other operator may at most stay; those in the layouts of the level
+(proof.md, 5. of what is compliant). Every other operator may at most stay; those in the layouts of the level
 ``all`` (com.microsoft.nchwc) have ONNX's own names, and sum what ONNX's sum, in another order."""
 
 _CONTAINED = {"BiasGelu": "Gelu", "FastGelu": "Gelu by tanh", "QuickGelu": "Sigmoid"}

@@ -1,7 +1,7 @@
 """What an elementary function is for a proof, and how exactly each backend computes it.
 
 A backend computes f within ``alpha |f(x)| + beta``. The pairs stand in elementary_functions.json: measured over every
-float32 by benchmarks/elementary.py, or documented by the vendor. docs/proof.md says what that covers. Each function
+float32 by benchmarks/elementary.py, or documented by the vendor. proof.md says what that covers. Each function
 stands in the file of its operator.
 """
 

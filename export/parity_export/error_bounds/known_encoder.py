@@ -2,7 +2,7 @@
 
 The encoder's texts, integers and comparisons of integers are exact, and the year that it casts to float32 is rounded
 alike everywhere: what it computes is the same in every evaluation, and takes the place of inputs. That is argued of one
-graph, which docs/proof.md describes: the encoder that is written for the contract. Another one is refused.
+graph, which docs/explanation/proof.md describes: the encoder that is written for the contract. Another one is refused.
 """
 
 from typing import Any

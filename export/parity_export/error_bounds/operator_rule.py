@@ -51,7 +51,7 @@ class OperatorRule:
 
     Attributes:
         name: the operator's in ONNX; of a pattern, one of ours.
-        formula: its error bound in a line, for the table in docs/proof.md; of its operands' errors e.
+        formula: its error bound in a line, for the table in docs/explanation/proof.md; of its operands' errors e.
         error_rule: from a node to the error bound of its result; the derivation stands in its docstring. None for a
             comparison, whose result only the rule of Where may take.
         worst_cases: makes the worst cases that the tests ask.

@@ -1,6 +1,6 @@
-"""The table of operators in docs/proof.md, made from the rules.
+"""The table of operators in docs/explanation/proof.md, made from the rules.
 
-python -m parity_export.error_bounds.operator_table [docs/proof.md]
+python -m parity_export.error_bounds.operator_table [docs/explanation/proof.md]
 
 prints it, or writes it into a page, between the comments `BEGIN` and `END`.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from parity_export.error_bounds.operator_rule import OperatorRule
 from parity_export.error_bounds.registry import RULES
 
-BEGIN = "<!-- operators: python -m parity_export.error_bounds.operator_table docs/proof.md -->"
+BEGIN = "<!-- operators: python -m parity_export.error_bounds.operator_table docs/explanation/proof.md -->"
 END = "<!-- end of operators -->"
 
 

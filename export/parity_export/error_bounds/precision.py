@@ -1,4 +1,4 @@
-"""What "computed in tf32, float16 or bfloat16" means; docs/proof.md says it in words, and who computes so."""
+"""What "computed in tf32, float16 or bfloat16" means; proof.md says it in words, and who computes so."""
 
 from dataclasses import dataclass
 
@@ -64,7 +64,7 @@ class Precision:
 FLOAT32 = Precision("float32")
 
 _SUMS = 4
-"""A tensor core cuts off where binary32 rounds, with a bit or more to spare: docs/proof.md."""
+"""A tensor core cuts off where binary32 rounds, with a bit or more to spare: docs/explanation/proof.md."""
 
 PRECISIONS: dict[str, Precision] = {
     one.name: one

@@ -50,7 +50,7 @@ def propagate_error_bounds(
     """Return a graph that also answers ``error_bound``, and for a classifier ``certified``.
 
     The nodes that compute the answers stay as they are. ``error_bound`` float32 has the shape of ``logits`` or
-    ``value``: every compliant evaluation (docs/proof.md) lies within it of the exact value. ``certified`` bool
+    ``value``: every compliant evaluation (proof.md) lies within it of the exact value. ``certified`` bool
     ``[batch]``: every compliant evaluation gives the same label.
 
     Args:

@@ -53,7 +53,7 @@ class Estimated:
 
 
 class ErrorEstimate:
-    """How far a graph's answers in float32 probably are from the exact ones. **No proof**: see `docs/proof.md`.
+    """How far a graph's answers in float32 probably are from the exact ones. **No proof**: see `proof.md`.
 
     Each operator's roundings are taken as independent and of mean zero: n of them make no more than lambda sqrt(n) u S
     of a sum S of magnitudes, lambda = 8 (Higham and Mary, *A new approach to probabilistic rounding error analysis*,

@@ -51,7 +51,7 @@ EXACT = frozenset({
 """Operators that take, move or compare numbers."""
 
 FUNCTIONS = frozenset(name for name, rule in OPERATORS.items() if [one.name for one in rule.functions] == [name])
-"""Operators that are a function of the table of docs/proof.md, by its name there."""
+"""Operators that are a function of the table of docs/explanation/proof.md, by its name there."""
 
 _OPERATIONS = {"Add": 1, "Sub": 1, "Mul": 1, "Div": 2, "Reciprocal": 1, "LeakyRelu": 1, "PRelu": 1, "Softsign": 3}
 """Roundings of an element."""
@@ -141,7 +141,7 @@ _BATCH_NORMALIZATION = 11
 
 
 def _normalization(step: Step, given: Given, result: Tensor) -> Rounded:
-    """Return what a mean and a variance by one pass, a root and two products round; docs/proof.md, normalization."""
+    """Return what a mean and a variance by one pass, a root and two products round; proof.md, normalization."""
     x, scale = given[0], given[1]
     shift = given[2] if len(given) > 2 and given[2] is not None else torch.zeros((), dtype=torch.float64)
     if step.operator == "InstanceNormalization":

@@ -15,7 +15,7 @@ ULP = 2.0**-23
 """The largest relative distance of neighbouring float32 numbers."""
 
 KERNEL_ERROR = 3e-7
-"""|torch.tanh - onnxruntime's Tanh| over all float32 is at most 2.99e-7, of Sigmoid 1.79e-7 (docs/proof.md): such a
+"""|torch.tanh - onnxruntime's Tanh| over all float32 is at most 2.99e-7, of Sigmoid 1.79e-7 (proof.md): such a
 kernel is exact to an absolute error, whatever it is multiplied by afterwards."""
 
 _ROUNDING = frozenset({

@@ -1,6 +1,6 @@
 """How far a backend may lie from float64: what honest float32 evaluations of the module deviate by, and some room.
 
-docs/parity.md states the rule and its chance of a false refusal.
+docs/explanation/parity.md states the rule and its chance of a false refusal.
 """
 
 import math

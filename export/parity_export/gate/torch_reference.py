@@ -21,7 +21,7 @@ from parity_runtime.contract import EMBEDDING, LABEL, LABELS, LOGITS, PROBABILIT
 from parity_runtime.inference.input_validation import Arrays
 
 _CUT = 2.0**-16
-"""docs/parity.md: a probability that no activation explains is cut to [2^-16, 1 - 2^-16] to make a logit of it. Written
+"""parity.md: a probability that no activation explains is cut to [2^-16, 1 - 2^-16] to make a logit of it. Written
 here once more, because a referee that takes the number from the graph's head finds it right whatever it is."""
 
 

@@ -14,7 +14,7 @@ from parity_runtime.doctor.pip_commands import pip_install, pip_reinstall, pip_u
 _SECONDS = 120.0  # CUDA's first start may compile kernels
 _GPU_WHEEL = "onnxruntime-gpu"
 _MOST_NORMALIZATION_ERROR = 0.01
-_TWO_PASSES = "onnxruntime>=1.27"  # docs/proof.md, normalization
+_TWO_PASSES = "onnxruntime>=1.27"  # docs/explanation/proof.md, normalization
 _CUDA = "CUDAExecutionProvider"
 _OURS = {"CPUExecutionProvider", _CUDA}
 

@@ -238,7 +238,7 @@ class Predictor(FittedEstimator):
     def certified(self, rows: Rows) -> NDArray[np.bool_]:
         """Return whether each row's label is proven, bool ``[batch]``: no compliant backend gives another.
 
-        docs/proof.md says what a compliant backend is.
+        docs/explanation/proof.md says what a compliant backend is.
 
         Args:
             rows: as in `predict`.
@@ -271,7 +271,7 @@ class Predictor(FittedEstimator):
     def probability_error_bound(self, rows: Rows) -> NDArray[np.float32]:
         """Return how far any compliant evaluation's probabilities can be from the exact ones.
 
-        They follow from `error_bound` of the logits; how, docs/proof.md says.
+        They follow from `error_bound` of the logits; how, docs/explanation/proof.md says.
 
         Args:
             rows: as in `predict`.

@@ -9,7 +9,7 @@ OF_LOGITS = "parity.probabilities", "logits"
 """What the metadata of a certified graph says where its probabilities are computed from its logits by Parity's head."""
 
 EXP_ERROR = 4
-"""How far a compliant exponential may be from the exact one, relatively, in u: docs/proof.md has the table."""
+"""How far a compliant exponential may be from the exact one, relatively, in u: proof.md has the table."""
 
 _U = 2.0**-24  # the unit roundoff of float32
 _FLUSHED = 2.0**-124  # a power of e, or a result, that is flushed or within Exp's absolute error
@@ -20,7 +20,7 @@ def probability_error_bound(logits: NDArray[Any], error_bound: NDArray[Any]) -> 
     """Return how far the probabilities of any compliant evaluation can be from the exact ones, by class.
 
     With R the error bounds of the logits z, the logarithm of the odds of class i moves by at most R_i and the largest R
-    of another class. What the head rounds (docs/proof.md, probabilities) is added to both: D. From exact odds to those
+    of another class. What the head rounds (proof.md, probabilities) is added to both: D. From exact odds to those
     of z it is at most D too, and between them p (1 - p), the slope, changes by a factor of at most e^(2D):
 
         |p~ - p| <= min(1/4, p'(1 - p') e^(2D)) D + 3u p' e^(2D), and flushes; never above 1

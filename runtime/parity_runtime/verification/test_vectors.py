@@ -98,7 +98,8 @@ class VectorSet:
             conformance = cls(_ordinary(value["ordinary"], where), _hard(value["hard"], where))
             _check_shapes(conformance)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise FormatError(f"{where} is not written as docs/package-format.md says: {shown(error)}") from error
+            page = "docs/reference/package-format.md"
+            raise FormatError(f"{where} is not written as {page} says: {shown(error)}") from error
         return conformance
 
 

@@ -72,13 +72,16 @@ class Destination:
         """Read the mlflow.json of a run.
 
         Raises:
-            FormatError: it is not written as docs/run-format.md says.
+            FormatError: it is not written as docs/reference/run-format.md says.
         """
         match read_json(folder / MLFLOW):
             case {"tracking_uri": str(uri), "experiment_id": str(experiment_id), "weights": bool(weights),
                   "run_id": str() | None as run_id}:  # fmt: skip
                 return cls(uri, experiment_id, weights, run_id)
-        raise FormatError(f"{folder / MLFLOW} is not written as docs/run-format.md says; move it away to go on without")
+        raise FormatError(
+            f"{folder / MLFLOW} is not written as docs/reference/run-format.md says; "
+            "move it away to go on without MLflow"
+        )
 
     def write(self, folder: Path) -> None:
         """Write the mlflow.json of a run."""

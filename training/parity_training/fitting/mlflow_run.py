@@ -32,7 +32,7 @@ class MLflowRun:
         folder: of the run, with its recipe and its mlflow.json.
 
     Raises:
-        FormatError: mlflow.json is not written as docs/run-format.md says.
+        FormatError: mlflow.json is not written as docs/reference/run-format.md says.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -141,7 +141,7 @@ def mlflow_run(folder: Path) -> Iterator[MLflowRun | None]:
     """Log to MLflow while the block runs, and say there how it ended; None for a run that has no mlflow.json.
 
     Raises:
-        FormatError: mlflow.json is not written as docs/run-format.md says.
+        FormatError: mlflow.json is not written as docs/reference/run-format.md says.
     """
     if not (folder / MLFLOW).is_file():
         yield None

@@ -40,7 +40,7 @@ def read_epochs(folder: Path) -> list[dict[str, Any]]:
     """Read the epochs of a run, the lines of metrics.jsonl.
 
     Raises:
-        InputError: there are none, or a line is not written as docs/run-format.md says.
+        InputError: there are none, or a line is not written as docs/reference/run-format.md says.
     """
     path = folder / METRICS
     try:
@@ -51,7 +51,7 @@ def read_epochs(folder: Path) -> list[dict[str, Any]]:
         raise InputError(f"{path} holds no epochs; train the run again")
     epochs = [parse_json(line, str(path)) for line in lines]
     if not all(_is_epoch(epoch, epochs[0]) for epoch in epochs):
-        raise InputError(f"{path} is not written as docs/run-format.md says; train the run again")
+        raise InputError(f"{path} is not written as docs/reference/run-format.md says; train the run again")
     return epochs
 
 

@@ -22,6 +22,6 @@ def well_formed(path: Path | str, names: str) -> Iterator[None]:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise FormatError(
-            f"{path}: {names} is not written as docs/run-format.md says ({type(error).__name__}: {first_line(error)}); "
-            "train or export it again"
+            f"{path}: {names} is not written as docs/reference/run-format.md says "
+            f"({type(error).__name__}: {first_line(error)}); train or export it again"
         ) from error

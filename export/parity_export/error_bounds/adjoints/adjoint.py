@@ -4,7 +4,7 @@ For an operator y = F(x, ...) and every compliant evaluation
 
     y~ - y = sum over its operands of S (x~ - x) + eta,    |eta| <= own
 
-with a linear S that lies within known bounds (docs/proof.md, "Backwards from the margin"). So an error of an answer is
+with a linear S that lies within known bounds (proof.md, "Backwards from the margin"). So an error of an answer is
 the sum over all operators of A . eta, where A, the adjoint of y, is the product of all S behind it.
 """
 

@@ -23,7 +23,7 @@ the elements' bounds stand in the product and the norm is left out, elsewhere th
 whichever is chosen; on the left is what the elements make of all results of one place where their errors are of one
 size.
 
-The overflow guard (docs/proof.md) holds: rho is at least gamma_n || |W| |x'| + |b| || and so in units at least 2 n
+The overflow guard (proof.md) holds: rho is at least gamma_n || |W| |x'| + |b| || and so in units at least 2 n
 times the sum of the magnitudes of any result.
 """
 

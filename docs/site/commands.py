@@ -1,0 +1,55 @@
+"""The reference of the command line: a page for each command, made from what ``--help`` says."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from click import Command, Context, Group, Parameter
+from page_files import heading, write_pages
+
+from parity_runtime.cli.main import parity
+
+
+def write_command_pages(folder: Path) -> None:
+    """Write a page for each command of ``parity``."""
+    with Context(parity, info_name="parity") as context:
+        names = parity.list_commands(context)
+        commands = {name: parity.get_command(context, name) for name in names}
+        pages = {
+            f"{name}.rst": "".join(_parts(command, context, name)) for name, command in commands.items() if command
+        }
+    listed = "".join(f"   {name}\n" for name in names)
+    pages["index.rst"] = (
+        heading("Command line") + "Every command with its options, as ``parity COMMAND --help`` says it.\n\n"
+        f".. toctree::\n   :maxdepth: 1\n\n{listed}"
+    )
+    write_pages(folder, pages)
+
+
+def _parts(command: Command, parent: Context, name: str, line: str = "=") -> Iterator[str]:
+    """Yield the page of a command, and of the commands below it."""
+    with Context(command, parent=parent, info_name=name) as context:
+        yield heading(context.command_path, line)
+        yield f".. program:: {context.command_path}\n\n.. code-block:: text\n\n   {command.get_usage(context)}\n\n"
+        yield _escaped(inspect.cleandoc(command.help or "")) + "\n\n"
+        for parameter in command.params:
+            yield _option(parameter, context)
+        if isinstance(command, Group):
+            for below in command.list_commands(context):
+                inner = command.get_command(context, below)
+                if inner:
+                    yield from _parts(inner, context, below, "-")
+
+
+def _option(parameter: Parameter, context: Context) -> str:
+    names, text = parameter.get_help_record(context) or ("", "")
+    if not text:
+        return ""  # an argument: the command's help says what it is
+    return f".. option:: {names}\n\n   {_escaped(text)}\n\n"
+
+
+def _escaped(text: str) -> str:
+    r"""Return plain text as reStructuredText that shows it; click's ``\b``, which keeps lines apart, is left out."""
+    plain = re.sub(r"([*_`|\\<])", r"\\\1", text.replace("\b\n", "").replace("\f", ""))
+    return re.sub(r"(?<![\w-])--[a-z][a-z-]*[a-z]", r"``\g<0>``", plain)
