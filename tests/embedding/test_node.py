@@ -192,7 +192,7 @@ def test_a_predictors_methods_return_what_pythons_do(folder: Path, packages: dic
 def test_a_predictor_without_them_says_so(folder: Path, species_package: Path) -> None:
     for call, words in [
         ("errorBound([[0, 0, 0, 0]])", "was not opened with {certified: true}"),
-        ("outOfRange([[0, 0, 0, 0]])", "does not say what its features ranged over"),
+        ("outOfRange([[0, 0, 0, 0]])", "does not record the range of the training rows"),
     ]:
         said = printed(folder, species_package, call)
         assert said.startswith("InputError ") and words in said

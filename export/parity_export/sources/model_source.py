@@ -111,7 +111,7 @@ class ModelSource:
 
     @property
     def answerer(self) -> str:
-        """Who answers for the module, as messages name it."""
+        """The name of the module in messages."""
         return "torch" if self.adopted is None else "the file's own graph"
 
     @property

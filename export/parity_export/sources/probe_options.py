@@ -26,7 +26,7 @@ _WHERE = re.compile(r"\s*(\S+)\s+where\s+(\S+)\s*")
 
 @dataclass(frozen=True)
 class ProbeOptions:
-    """Choices of what a module is asked, and of what is compared; the defaults fit.
+    """On which inputs a module is compared, and which outputs; the defaults suit most modules.
 
     >>> from parity_export import ProbeOptions
     >>> ProbeOptions(dimensions=["time in 1..512"], compare=["hidden where mask"]).compare

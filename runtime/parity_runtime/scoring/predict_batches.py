@@ -27,7 +27,7 @@ def predict_batches(
     errors: Errors = "raise",
     rejected: Callable[[InputError], object] | None = None,
 ) -> Iterator[Any]:
-    """Answer batches one after the other, in their order and in constant memory.
+    """Predict batches one after the other, in their order and in constant memory.
 
     >>> from parity_runtime import Predictor, predict_batches
     >>> predictor = Predictor("tests/data/xor")

@@ -45,7 +45,7 @@ def verify(
     digest: str | None = None,
     allow_operators: Collection[str] = (),
 ) -> Verification:
-    """Check every file of a package and replay its test vectors here.
+    """Check every file of a package against its manifest, and run its test vectors on this machine.
 
     Args:
         path: the package folder.
