@@ -453,5 +453,5 @@ def test_certify_of_images_says_where_their_proofs_are_found(parity, tmp_path: P
 
 def test_an_operator_without_a_rule_is_refused_with_the_ways_out(tmp_path: Path) -> None:
     source = small(Sine())
-    with pytest.raises(CannotCertifyError, match=r"Sin .*no rule\); docs/proof\.md lists .* without a"):
+    with pytest.raises(CannotCertifyError, match=r"Sin .*no rule\); docs/explanation/proof\.md lists .* without a"):
         export_package(source, tmp_path / "p", ExportOptions(certified=True))
