@@ -35,6 +35,7 @@ def _parts(command: Command, parent: Context, name: str, line: str = "=") -> Ite
         yield _escaped(inspect.cleandoc(command.help or "")) + "\n\n"
         for parameter in command.params:
             yield _option(parameter, context)
+        yield _examples(command)
         if isinstance(command, Group):
             for below in command.list_commands(context):
                 inner = command.get_command(context, below)
@@ -47,6 +48,15 @@ def _option(parameter: Parameter, context: Context) -> str:
     if not text:
         return ""  # an argument: the command's help says what it is
     return f".. option:: {names}\n\n   {_escaped(text)}\n\n"
+
+
+def _examples(command: Command) -> str:
+    lines = getattr(command, "examples", [])
+    return (
+        ".. rubric:: Examples\n\n.. code-block:: sh\n\n" + "".join(f"   {line}\n" for line in lines) + "\n"
+        if lines
+        else ""
+    )
 
 
 def _escaped(text: str) -> str:

@@ -114,7 +114,7 @@ const CODE = /^(0|-?[1-9][0-9]*)$/;
 
 function checkFeatures({ features, inputs }) {
   const places = new Set(features.map(({ input, index }) => JSON.stringify([input, index])));
-  if (places.size !== features.length) return "two features stand in the same column";
+  if (places.size !== features.length) return "two features have the same column";
   const dated = new Set(features.filter(({ kind }) => kind === "datetime").map(({ input }) => input));
   for (const feature of features) {
     const { name, input, index, low, high } = feature;

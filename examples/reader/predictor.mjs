@@ -85,7 +85,7 @@ export class Predictor {
     const ranges = features.map(trainingRange);
     if (!ranges.some(Boolean))
       throw new InputError(
-        `the contract of ${this.contract.name} does not say what its features ranged over in training, so that nothing can be said to lie outside`,
+        `the contract of ${this.contract.name} does not record the range of the training rows, so that no row can be out of range`,
       );
     const inputs = rowsInputs(this.contract, rows);
     const isOutside = ({ input, index }, place, row) =>

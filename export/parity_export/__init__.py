@@ -1,4 +1,4 @@
-"""Export: a run, or any module, into a model package that proved itself."""
+"""Export a run or any ``torch.nn.Module`` to an ONNX package, and validate it: both compute the same outputs."""
 
 from parity_export.adopt import adopt_package
 from parity_export.check_model import assert_parity, check_model

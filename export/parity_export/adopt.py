@@ -11,7 +11,7 @@ from parity_export.sources.onnx_file.source_from_onnx import Adoption, source_fr
 def adopt_package(
     path: str | Path, target: str | Path, adoption: Adoption | None = None, options: ExportOptions | None = None
 ) -> Exported:
-    """Make a package of an ONNX file, if onnxruntime answers as the file's own graph does in float64.
+    """Make a package from an ONNX file, if onnxruntime computes what the file's own graph computes in float64.
 
     >>> import onnx
     >>> from parity_export import ExportOptions, adopt_package

@@ -39,7 +39,7 @@ def check_model(
     *,
     effort: Effort = "normal",
 ) -> GateResult:
-    """Judge an ONNX model against a module.
+    """Compare an ONNX model with a module, and return the result.
 
     Names are the file's own: inputs of the same name meet, in whatever order they stand, and so do outputs where the
     module returns tensors of all these names; else a module's tensors meet the file's outputs in their order.
@@ -81,7 +81,7 @@ def assert_parity(
     atol: float | None = None,
     effort: Effort = "normal",
 ) -> None:
-    """Fail unless an ONNX model answers as a torch module does; for pytest.
+    """Fail unless an ONNX model computes the outputs of a torch module; for pytest.
 
     >>> import onnx
     >>> from torch import nn
@@ -137,8 +137,8 @@ def _brief(report: Report) -> list[str]:
         return reasons
     failed = sum(result.failed for result in report.results)
     return [
-        f"the model does not answer as the module in {failed} of {len(report.results)} configurations; the first "
-        f"{_SHOWN} of {len(reasons)} reasons:",
+        f"the model computes something else than the module in {failed} of {len(report.results)} configurations; the "
+        f"first {_SHOWN} of {len(reasons)} reasons:",
         *reasons[:_SHOWN],
         "the others: check_model(source_from_module(module, inputs, OutputSpec(), 'model'), model).report.reasons()",
     ]

@@ -1,4 +1,4 @@
-"""From a source to a package that proved itself, stage by stage."""
+"""Export a source to a package, stage by stage: make the graph, compare it with the module, write the package."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +54,7 @@ class Exported:
 
 
 def export_package(source: ModelSource, target: str | Path, options: ExportOptions | None = None) -> Exported:
-    """Export a source, gate it, and write the package; nothing is written under ``target`` if the gate says no.
+    """Export a source to ONNX, compare both, and write the package; if they differ, write no package.
 
     >>> from torch import nn
     >>> from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
@@ -71,7 +71,7 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
         options: opset, tolerance, whether to replace.
 
     Raises:
-        ParityRefusedError: the graph does not answer as the module; the report is kept beside the target as
+        ParityRefusedError: the graph computes something else than the module; the report is kept beside the target as
             ``<target>.refused.json``. Or nothing can be compared: the module answers differently each time, or its
             own float32 answers are too coarse.
         InputError: the module cannot be exported, the target exists, the installed onnxruntime does not know the opset

@@ -19,14 +19,14 @@ Bounds = Literal["fast", "tight"]
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """Choices of an export; the defaults fit.
+    """How a package is exported and validated; the defaults suit most models.
 
     >>> from parity_export import ExportOptions
     >>> ExportOptions(rtol=1e-3, atol=1e-5, certified=True).tolerance
     (0.001, 1e-05)
 
     Attributes:
-        replace: exchange a package that stands there already.
+        replace: replace an existing package.
         opset: the ONNX opset; torch's own choice if None.
         ir_version: the ONNX IR version; torch's own choice if None.
         rtol: replaces torch.testing's relative tolerance; given together with ``atol``, or not at all.
@@ -79,5 +79,5 @@ class ExportOptions:
 
     @property
     def tolerance(self) -> tuple[float, float] | None:
-        """The tolerance that a person set, as (rtol, atol)."""
+        """The tolerance that was set by hand, as ``(rtol, atol)``; None without one."""
         return None if self.rtol is None or self.atol is None else (self.rtol, self.atol)

@@ -1,4 +1,4 @@
-"""The runtime of Parity: the contract, the package, the predictor. numpy and onnxruntime, never torch.
+"""Predict with a model package: open it, verify it, and predict rows, with numpy and onnxruntime and without torch.
 
 from parity_runtime import Predictor
 

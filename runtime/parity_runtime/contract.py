@@ -144,7 +144,9 @@ class ModelContract:
         check_names([self.name], self.features, self.targets, self.classes)
         clash = {feature.name for feature in self.features} & set(added_columns(self))
         if clash:
-            raise FormatError(f"a feature is called {shown(min(clash))}, as a column that predictions add; rename it")
+            raise FormatError(
+                f"a feature is called {shown(min(clash))}, the name of a column that predictions add; rename it"
+            )
         check_dimensions(self.inputs, self.dimensions)
         check_classes(self.task, self.classes)
         if not self.inputs or not self.outputs:

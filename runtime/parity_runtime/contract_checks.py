@@ -111,7 +111,7 @@ def check_features(inputs: Sequence[TensorSpec], features: Sequence[Feature]) ->
     specs = {spec.name: spec for spec in inputs}
     places = [(feature.input, feature.index) for feature in features]
     if len(set(places)) != len(places):
-        raise FormatError("two features stand in the same column")
+        raise FormatError("two features have the same column")
     dated = {feature.input for feature in features if feature.kind == "datetime"}
     for feature in features:
         spec = specs.get(feature.input)

@@ -60,7 +60,7 @@ class DimensionRule:
         """
         match = _RULE.fullmatch(text) if isinstance(text, str) else None
         if match is None or not match["rest"].strip():
-            raise InputError(f"{shown(text)} says nothing of a dimension; write {_FORMS}")
+            raise InputError(f"{shown(text)} is no rule for a dimension; write {_FORMS}")
         clauses = [clause.strip() for clause in match["rest"].split(",")]
         terms, constant = _sum(clauses.pop(0)[1:], text) if clauses[0].startswith("=") else ((), 0)
         rule = cls(match["name"], *_bounds(clauses, text), terms, constant)
@@ -76,7 +76,7 @@ class DimensionRule:
             InputError: no size satisfies both, or both say what it follows from.
         """
         if self.terms and other.terms:
-            raise InputError(f"{self} and {other}: a dimension follows from others in one way; leave one of them out")
+            raise InputError(f"{self} and {other} both derive the same dimension; leave one of them out")
         first, second = (other, self) if other.terms else (self, other)
         said = ", ".join(filter(None, (first.text, second.text)))
         return DimensionRule.parse(f"{self.name} {said}") if said else self
@@ -176,7 +176,7 @@ def with_derived(rules: Iterable[DimensionRule], sizes: Mapping[str, int]) -> di
         ready = [rule for rule in left if all(name in known for name, _ in rule.terms)]
         if not ready:
             said = "; ".join(map(str, left))
-            raise InputError(f"{said}: each of these sizes follows from another of them; leave one of the rules out")
+            raise InputError(f"{said}: these rules derive each size from another in a circle; leave one of them out")
         known |= {rule.name: rule.derived(known) for rule in ready}
         left = [rule for rule in left if rule not in ready]
     return known

@@ -5,7 +5,7 @@ ParityError                 exit 1   one sentence: what was wrong, where, and th
 ├── FormatError             exit 1   a run or package whose files are not what its format says
 ├── MissingExtraError       exit 1   a library that this command needs is not installed; an ImportError too
 ├── ProviderError           exit 1   an execution provider that is not there
-└── GateError               exit 3   a gate said no
+└── GateError               exit 3   a check failed
     ├── ParityRefusedError           the graph does not answer as the network does, or nobody can tell
     ├── DigestError                  a file is not the one that its manifest lists
     ├── ConformanceError             a package does not answer as its contract or its test vectors say
@@ -109,13 +109,13 @@ class ProviderError(ParityError):
 
 
 class GateError(ParityError):
-    """A gate said no; the process exits with 3."""
+    """A check failed, such as the comparison of an export; the process exits with 3."""
 
     exit_code: ClassVar[int] = 3
 
 
 class ParityRefusedError(GateError):
-    """The ONNX graph does not answer as the torch module does, or the module is one of which that cannot be told."""
+    """The ONNX graph computes other outputs than the torch module, or the two cannot be compared."""
 
 
 class DigestError(GateError):
@@ -123,7 +123,7 @@ class DigestError(GateError):
 
 
 class ConformanceError(GateError):
-    """A package does not answer on this machine as its contract or its test vectors say."""
+    """A package computes other outputs on this machine than its contract or its test vectors say."""
 
 
 class LimitError(GateError):

@@ -163,7 +163,7 @@ def log_model(
     with Predictor(package, certified=certified, allow_operators=allow_operators) as predictor:
         contract, found = predictor.contract, predictor.package_id
     if found is None:
-        raise InputError(f"{package} is a bare model without an id to be held to; give a package folder")
+        raise InputError(f"{package} is a bare model without a package id; give a package folder")
     asked: dict[str, Any] = {
         "signature": signature(contract, certified=certified),
         "code_paths": [str(Path(parity_runtime.__file__).parent)],

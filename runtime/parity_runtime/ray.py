@@ -1,4 +1,4 @@
-"""Scoring Ray datasets: an actor holds a predictor, and answers Arrow batches.
+"""Predict the rows of Ray datasets: each actor holds a predictor, and predicts Arrow batches.
 
 from parity_runtime.ray import predict
 

@@ -170,7 +170,7 @@ class PackageRegressor(_PackageEstimator, RegressorMixin, BaseEstimator):  # typ
 
 
 def load_estimator(path: str | Path, **options: Any) -> PackageClassifier | PackageRegressor:
-    """Open a package as the estimator that it is.
+    """Open a package as a classifier or as a regressor, whichever it is.
 
     >>> from parity_runtime.sklearn import load_estimator
     >>> load_estimator("tests/data/rent")

@@ -185,7 +185,7 @@ def test_a_damaged_package_leaves_nothing(tmp_path: Path) -> None:
     [
         (["xor", "xor_certified"], PLAIN, "are both called xor; deploy each into a folder of its own"),
         (["xor"], PackageOptions(certified=True), "xor has no certified graph; export it with"),
-        (["xor", "rent"], PackageOptions(digest="0" * 64), "digest is of one package, and 2 are deployed"),
+        (["xor", "rent"], PackageOptions(digest="0" * 64), "digest names one package, and 2 are deployed"),
     ],
 )
 def test_packages_that_are_not_deployed(tmp_path: Path, names: list[str], options: PackageOptions, line: str) -> None:

@@ -249,7 +249,7 @@ def test_a_closed_predictor_ends_what_it_began_and_begins_no_more(folder: Path, 
 def test_a_predictor_without_them_says_so(folder: Path, species_package: Path) -> None:
     for call, words in [
         ("errorBound([[0, 0, 0, 0]])", "was not opened with {certified: true}"),
-        ("outOfRange([[0, 0, 0, 0]])", "does not say what its features ranged over"),
+        ("outOfRange([[0, 0, 0, 0]])", "does not record the range of the training rows"),
     ]:
         said = printed(folder, species_package, call)
         assert said.startswith("InputError ") and words in said

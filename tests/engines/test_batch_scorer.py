@@ -92,7 +92,7 @@ def test_what_no_batch_can_mend_is_said_before_there_is_one() -> None:
         "rows of xor influence one another.*parity predict": lambda: scorer().schema(
             table, replace(contract, row_independent=False)
         ),
-        "does not say what its features ranged over": lambda: scorer(DATA / "rent", out_of_range="mark").added(
+        "does not record the range of the training rows": lambda: scorer(DATA / "rent", out_of_range="mark").added(
             Predictor(DATA / "rent").contract
         ),
         "errors is 'rais'.*did you mean raise": lambda: scorer(errors="rais"),

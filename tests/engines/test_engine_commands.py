@@ -203,7 +203,7 @@ def test_a_worker_that_cannot_do_the_job_is_named(engine: str, tables: Path, tmp
     nowhere = error_of(PartWork(replace(worker, path=str(tmp_path / "nowhere")), job))
     assert isinstance(nowhere, InputError) and "cannot use the package" in str(nowhere)
     assert "ended in the middle of a task" in str(error_of(_die))
-    assert "memory runs out" in str(error_of(_exhaust))
+    assert "for lack of memory" in str(error_of(_exhaust))
 
 
 def _die(part: TablePart) -> None:
@@ -412,12 +412,12 @@ def test_what_no_engine_can_do_is_refused_before_it_starts(
 ) -> None:
     out = ("--out", tmp_path / "out", "--engine", name)
     for words, arguments in {
-        "stdin is none": ("predict", XOR, "-", *out),
+        "not stdin": ("predict", XOR, "-", *out),
         "not on --row": ("predict", XOR, "--row", "0,1", *out),
         "--explain-row": ("predict", XOR, tables, "--explain-row", "1", "--engine", name),
         "--out FOLDER": ("predict", XOR, tables, "--engine", name),
-        "--engine-address is of an engine": ("predict", XOR, tables, "--engine-address", "x:1", *out[:2]),
-        "not what has a scheme": ("evaluate", XOR, "s3://bucket/points", "--engine", name),
+        "--engine-address needs an engine": ("predict", XOR, tables, "--engine-address", "x:1", *out[:2]),
+        "not URLs": ("evaluate", XOR, "s3://bucket/points", "--engine", name),
     }.items():
         refused = parity(*arguments)
         assert refused.code == 2 and words in refused.err, refused

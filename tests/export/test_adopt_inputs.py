@@ -66,7 +66,7 @@ def test_a_trip_count_is_small_and_a_person_says_another(tmp_path: Path) -> None
 
 def test_a_graph_without_inputs_is_refused(tmp_path: Path) -> None:
     path = saved(parsed("mine () => (float[2] y) { y = Constant <value = float[2] {1, 2}> () }"), tmp_path / "m.onnx")
-    with pytest.raises(InputError, match="takes no inputs: its answer is always the same"):
+    with pytest.raises(InputError, match="takes no inputs: its output is always the same"):
         source_from_onnx(path)
 
 

@@ -87,13 +87,13 @@ def test_nothing_but_the_samples_is_asked(tmp_path: Path) -> None:
     found = exported(Function(lambda _, x: x.log()), TABLE, tmp_path, sample, samples_only=True)
     assert found.gate_result.oracle is not None
     assert found.gate_result.oracle.probes.counts() == {"sample": 40}
-    assert "only the given rows were asked" in (found.path / "README.md").read_text()
+    assert "only the given rows were compared" in (found.path / "README.md").read_text()
 
 
 def test_samples_alone_need_samples_and_no_callable() -> None:
     with pytest.raises(InputError, match="there is none; give sample"):
         source_from_module(nn.Linear(3, 1), TABLE, OutputSpec(), "m", probes=ProbeOptions(samples_only=True))
-    with options_are_named(), pytest.raises(InputError, match="--samples-only asks nothing .* --draw"):
+    with options_are_named(), pytest.raises(InputError, match="--samples-only compares on the sample only.* --draw"):
         ProbeOptions(samples_only=True, draw=lambda *_: {})
 
 

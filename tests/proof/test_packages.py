@@ -347,7 +347,7 @@ def test_a_constant_that_torch_never_saw_is_not_covered() -> None:
     source = source_of(WithAlpha())
     gaps = derive_bounds(attach_head(trace(source, ExportOptions()))).model.torch_gaps
     assert any("sub with alpha" in gap for gap in gaps) and any(
-        "never given the graph's constant" in gap for gap in gaps
+        "did not get the graph's constant" in gap for gap in gaps
     )
 
 
@@ -384,7 +384,7 @@ def test_certify_takes_a_package_without_a_certified_graph(parity) -> None:
     assert "500 of 500 labels are certified" in parity("certify", data / "xor", data / "test.csv").out
     assert sorted(path.name for path in (data / "xor").iterdir()) == before
     assert parity("certify", data / "series").is_refused(1, "series returns tensors without a meaning")
-    assert parity("certify", data / "rent").is_refused(1, "rent does not say", "give a table of rows")
+    assert parity("certify", data / "rent").is_refused(1, "rent does not record", "give a table of rows")
     assert parity("certify", data / "xor", "--out", data / "xor" / "x").is_refused(1, "lies inside the package")
     assert parity("certify", data / "absent").is_refused(1, "is no package")
 
@@ -411,7 +411,7 @@ def test_tensors_are_not_certified_and_nothing_is_written(tmp_path: Path) -> Non
 
 def test_export_says_what_is_proven(parity, xor_run, tmp_path: Path) -> None:
     answer = parity("export", xor_run.path, tmp_path / "p", "--certified", "--no-plots")
-    assert "probes have an error bound" in answer.out and "it speaks for the graph and the torch module" in answer.out
+    assert "probes have an error bound" in answer.out and "it holds for the graph and the torch module" in answer.out
 
 
 class Gated(nn.Module):

@@ -217,7 +217,7 @@ def test_certify_says_which_labels_stay(parity, tmp_path: Path) -> None:
     answer = parity("certify", DATA / "xor", table, "--precision", "float16", "--out", tmp_path / "out")
     assert answer.code == 0 and "of 4 labels are certified in float16" in answer.out
     assert "error bound of a logit in float16: at most" in answer.out
-    assert "it speaks for every evaluation of the graph with constants, inputs and every operator" in answer.out
+    assert "it holds for every evaluation of the graph with constants, inputs and every operator" in answer.out
     assert "not proven: row 4: x1=1000000, x2=1000000" in answer.out
     assert json.loads((tmp_path / "out" / "certificate.json").read_text())["precision"] == "float16"
     figures = json.loads(parity("certify", DATA / "xor", table, "--precision", "tf32", "--json").out)

@@ -80,7 +80,7 @@ def test_tensors_of_torch_come_in_and_go_out() -> None:
         ({"features": POINTS.astype(np.int64)}, "is int64; it takes float32"),
         ({"features": POINTS[:, :1].copy()}, "has the shape [1000, 1]; it takes features: float32[batch, 2]"),
         ({"features": POINTS[0]}, "has the shape [2]"),
-        ({"features": POINTS[:0]}, "is empty; run() answers that"),
+        ({"features": POINTS[:0]}, "is empty; give it to run()"),
         ({"features": POINTS[::2]}, "is not contiguous"),
         ({"features": POINTS.tolist()}, "is a list, and no tensor on a device"),
         ({}, "the input 'features' is missing"),
@@ -108,7 +108,7 @@ def test_a_tensor_of_another_device_is_refused_before_its_memory_is_taken() -> N
 
 @needs_dlpack
 def test_text_stays_in_run() -> None:
-    with pytest.raises(InputError, match="is text, which lies on no device; run"):
+    with pytest.raises(InputError, match="is text, which no device holds; give it to run"):
         predictor = Predictor(DATA / "mixed")
         predictor.run_on_device({spec.name: POINTS for spec in predictor.contract.inputs})
 

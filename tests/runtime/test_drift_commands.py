@@ -108,7 +108,7 @@ def test_a_bare_model_points_to_its_package(parity, moved: Path) -> None:
     model = DATA / "mixed" / "model.onnx"
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
     answer = parity("predict", model, moved, "--summary", "--digest", digest)
-    assert "is a model alone" in answer.err and "--force" not in answer.err
+    assert "is a model file without a record of its training rows" in answer.err and "--force" not in answer.err
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,16 @@ sys.meta_path.insert(0, Absent())
 NUMPY_ONNXRUNTIME_AND_CLICK = "import numpy, onnxruntime, click"
 
 # Of parity_runtime, by folder.
-HELP = {"": "arguments errors printable version", "cli": "echo main signals"}
+HELP = {"": "arguments errors printable version", "cli": "echo main sectioned_help signals"}
 PREDICT_ROW = {
     "": (
         "arguments available_cores cgroup contract contract_checks dimension_rule errors feature json_fields objective "
         "operators printable tasks tensor_spec tolerance version"
     ),
-    "cli": ("drift_options echo engine_options main options predict predict_table progress signals table_options"),
+    "cli": (
+        "drift_options echo engine_options main options predict predict_table progress sectioned_help signals "
+        "table_options"
+    ),
     "files": "json_file open_file paths",
     "inference": (
         "buffer_pool checked_arrays column_cells executor fitted_estimator fork_safety "

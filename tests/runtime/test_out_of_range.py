@@ -64,7 +64,7 @@ def test_missing_cells_and_unknown_ranges_are_not_outside(package_copy, species_
 
 @pytest.mark.parametrize("name", ["species_package", "series_package"])
 def test_without_any_range_nothing_can_be_said(name: str, request: pytest.FixtureRequest) -> None:
-    with pytest.raises(InputError, match="does not say what its features ranged over"):
+    with pytest.raises(InputError, match="does not record the range of the training rows"):
         Predictor(request.getfixturevalue(name)).out_of_range([[0, 0, 0, 0]])
 
 
@@ -125,7 +125,7 @@ def test_every_format_holds_the_mark(parity, xor_package: Path, tmp_path: Path) 
 def test_a_contract_without_ranges_is_one_sentence(parity, species_package: Path, choice: str) -> None:
     answer = parity("predict", species_package, "--row", "0,0,0,0", "--out-of-range", choice)
     assert (answer.code, answer.out) == (1, "")
-    assert answer.err.startswith("parity: the contract of species does not say what its features ranged over")
+    assert answer.err.startswith("parity: the contract of species does not record the range of the training rows")
 
 
 def test_a_column_of_that_name_is_not_lost(parity, xor_package: Path, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_a_column_of_parquet_without_numbers_is_told_before_the_first_is_answere
         (["tables/part-0.csv", "tables/year=2024/part-0.csv"], ["in one file, part-0.csv", "the folder"]),
         (["tables/part-0.csv", "tables/part-0.csv"], ["in one file"]),
         (["tables/part-0.csv", "tables/_x.csv"], ["_x.csv", "begin with . or _", "rename"]),
-        (["tables", "-"], ["stdin is one table"]),
+        (["tables", "-"], ["stdin cannot be one of several tables"]),
     ],
 )
 def test_tables_that_are_none_are_refused(

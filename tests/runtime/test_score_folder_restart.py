@@ -69,7 +69,7 @@ def remake(tables: Path, out: Path, how: str) -> list[str]:
         ("input", ["part-1.csv was changed since it was answered"]),
         ("size", ["part-1.csv was changed since it was answered"]),
         ("added", ["holds the answers of other tables", "part-7.csv was none of them"]),
-        ("removed", ["holds the answers of other tables", "part-1.csv is no more there"]),
+        ("removed", ["holds the answers of other tables", "part-1.csv is gone"]),
         ("stranger", ["notes.txt"]),
         ("version", ["was answered with parity 9."]),
         ("job", ["_parity.json does not say"]),

@@ -75,8 +75,8 @@ def test_an_array_that_is_no_table_is_one_line(
 
 @pytest.mark.parametrize(
     ("source", "out", "words"),
-    [("t.csv", "o.jsonl", "JSON Lines are written from"), ("t.csv", "o.npy", "written from an .npy"),
-     ("t.csv", "o.parquet", "written from Parquet"), ("t.npy", "o.jsonl", "JSON Lines are written from")],
+    [("t.csv", "o.jsonl", "only a table of JSON Lines"), ("t.csv", "o.npy", "only an .npy table"),
+     ("t.csv", "o.parquet", "only a table in Parquet"), ("t.npy", "o.jsonl", "only a table of JSON Lines")],
 )  # fmt: skip
 def test_answers_have_the_format_of_the_table_or_are_csv(
     parity, xor_package: Path, tmp_path: Path, source: str, out: str, words: str

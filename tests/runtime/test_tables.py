@@ -150,7 +150,7 @@ def test_a_name_without_a_known_suffix_has_the_tables_format(
     text = (tmp_path / name).read_text()
     assert text.startswith("x1,x2,label") if name == "O.CSV" else json.loads(text)["label"] == 1
     refused = parity("predict", xor_package, tmp_path / "t.jsonl", "--out", tmp_path / "o.csv.gz")
-    assert refused.is_refused(1, "not compressed")
+    assert refused.is_refused(1, "not written compressed")
 
 
 def test_standard_output_by_name_is_appended_to(xor_package: Path, tmp_path: Path) -> None:

@@ -115,5 +115,5 @@ def test_texts_whose_lengths_lie_are_refused(parcels: ServedModel, packed: bytes
 
 def test_two_inputs_cannot_share_their_bytes(parcels: ServedModel) -> None:
     tensors = [sent("features", [1, 2], "FP32", 8), sent("timestamps", [1, 1], "INT64", 8)]
-    with pytest.raises(RequestError, match="0 bytes stand behind"):
+    with pytest.raises(RequestError, match="0 bytes follow"):
         parcels.infer(*binary(b"\0" * 8, tensors=tensors))

@@ -245,7 +245,7 @@ def test_a_tampered_package_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("packages", "options", "words"), [
     (("xor", "xor_certified"), {}, "are both called xor"),
-    (("xor", "rent"), {"digest": "0" * 64}, "digest is of one package"),
+    (("xor", "rent"), {"digest": "0" * 64}, "digest names one package"),
     (("xor",), {"host": "192.0.2.1"}, "choose another host"),
 ])  # fmt: skip
 def test_what_cannot_be_served_is_an_error(packages: tuple[str, ...], options: dict[str, Any], words: str) -> None:

@@ -244,7 +244,7 @@ def test_a_feature_that_tells_the_target_is_named(tmp_path: Path) -> None:
     kinds = cells("cat", "dog", "owl")
     sounds = cells("miaow", "woof", "hoot")
     path = write_table(tmp_path / "u.csv", {"size": SIZES, "sound": sounds, "code": cells(7, 9, 5), "kind": kinds})
-    assert [told.partition(" stands")[0] for told in column_warnings_of(path, "kind")] == ["code", "sound"]
+    assert [told.partition(" corresponds")[0] for told in column_warnings_of(path, "kind")] == ["code", "sound"]
     path = write_table(tmp_path / "v.csv", {"size": SIZES, "sound": [*sounds[:-1], "miaow"], "kind": kinds})
     assert column_warnings_of(path, "kind") == []
 

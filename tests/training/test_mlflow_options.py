@@ -38,7 +38,7 @@ def test_a_run_that_was_logged_goes_on_where_mlflow_is_missing_with_a_warning(
         warnings.simplefilter("always")
         run = resume(stopped, xor_data(SETTINGS))
     first, last = (str(one.message) for one in said)
-    assert "needs MLflow 3" in first and "the training goes on" in first and "lacks the end" in last
+    assert "needs MLflow 3" in first and "the training continues" in first and "is incomplete" in last
     whole = train_xor(stopped.with_name("whole"), SETTINGS)
     assert weights_id(run.state_dict()) == weights_id(whole.state_dict())
     assert json.loads((stopped / "mlflow.json").read_text()) == PLACE

@@ -111,7 +111,7 @@ def test_losses_are_those_of_one_process_and_the_run_has_the_same_files(
     for name in ("test.csv", "profile.json"):
         assert (run.path / name).read_bytes() == (alone.path / name).read_bytes()
     assert (run.recipe.training.pop("processes"), alone.recipe.training) == (2, run.recipe.training)
-    assert "parity: 2 processes do not pay here: a step of 9 rows takes" in done.err
+    assert "parity: 2 processes are slower here than one: a step of 9 rows takes" in done.err
     assert done.err.count("rows to train on") == done.out.count("run: ") == 1
 
 

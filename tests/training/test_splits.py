@@ -186,10 +186,10 @@ def test_a_group_is_in_one_part_of_files_as_well(parity, visits: Path, tmp_path:
     [
         (
             ("--validation-file", "v.csv", "--validation", "0.2"),
-            "--validation-file stands in the place of --validation",
+            "--validation-file replaces --validation",
         ),
-        (("--test-file", "t.csv", "--test", "0.2"), "--test-file stands in the place of --test; leave out one of them"),
-        (("--threshold-for", "f1", "--threshold", "0.5"), "--threshold-for stands in the place of --threshold; leave"),
+        (("--test-file", "t.csv", "--test", "0.2"), "--test-file replaces --test; leave out one of them"),
+        (("--threshold-for", "f1", "--threshold", "0.5"), "--threshold-for replaces --threshold; leave"),
         (("--combine", "best"), "--combine says what is kept of several networks; give --restarts 2 or more"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Training: data, networks, the loop, and the run that they leave."""
+"""Train a network on a table, or on data of your own, and write a run: its weights, and what rebuilds the network."""
 
 from parity_training.data.batch_sources import batches_from
 from parity_training.data.batches import TensorLoader, data_loader

@@ -22,7 +22,7 @@ MOST_NETWORKS = 256
 
 @dataclass(frozen=True, slots=True)
 class TrainSettings:
-    """The figures of a training.
+    """How a network is trained: epochs, optimizer, loss, early stopping, and so on.
 
     >>> from parity_training import TrainSettings
     >>> TrainSettings(optimizer="SGD", learning_rate=0.1, optimizer_arguments={"momentum": 0.9}).epochs

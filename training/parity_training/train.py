@@ -56,7 +56,7 @@ def train_xor(
     Args:
         out: the run folder to make.
         settings: the notebook's figures by default.
-        replace: take the place of a run that stands there already; it is whole until this one has finished.
+        replace: replace an existing run; it stays as it is until this one has finished.
         on_epoch: called after each epoch.
         progress: show a bar with the epoch, its loss and its metrics, in a notebook or on stderr; needs the extra
             ``notebook``.
@@ -97,8 +97,7 @@ def train_model(  # noqa: PLR0913 -- what a training is made of, and who watches
         choice: the network.
         settings: how it is trained.
         out: the run folder to make.
-        replace: take the place of a run that stands there already; it is whole until this one has
-            finished. An unfinished one is discarded.
+        replace: replace an existing run; it stays as it is until this one has finished. An unfinished one is discarded.
         on_epoch: called after each epoch.
         progress: show a bar, as `train_xor` does.
         log: ``mlflow``, or a `MLflowLog`, logs to MLflow as well: settings, the figures of each epoch, the evaluation.
@@ -158,7 +157,7 @@ def resume(
     replace: bool = False,
     progress: bool = False,
 ) -> Run:
-    """Continue a run that was stopped or killed, and write what an uninterrupted one would have written.
+    """Continue a run that was stopped or killed. The result is the one of an uninterrupted training.
 
     >>> from parity_training import StoppedError, XORSettings, resume, train_xor, xor_data
     >>> import signal
@@ -176,7 +175,7 @@ def resume(
         training_data: the same rows.
         user_network: the network's callable, where it is none of Parity's.
         on_epoch: called after each epoch that is still to come.
-        replace: take the place of a run that stands there already.
+        replace: replace an existing run.
         progress: show a bar, as `train_xor` does; it begins where the training goes on.
 
     Raises:

@@ -15,6 +15,7 @@ from parity_export.cli.probe_options import probe_options
 from parity_export.sources.onnx_file.source_from_onnx import Adoption
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import operators_option
+from parity_runtime.cli.sectioned_help import section
 
 
 def _probe_options(command: Any) -> Any:
@@ -23,36 +24,50 @@ def _probe_options(command: Any) -> Any:
     return command
 
 
-@click.command(cls=OptionalValues)
+_EXAMPLES = """
+    # Make a package from an ONNX file
+    parity adopt model.onnx packages/adopted
+    # Say what the outputs mean
+    parity adopt model.onnx packages/species --task multiclass --output scores=logits --classes setosa,virginica
+    # Say which sizes and values the model takes
+    parity adopt ocr.onnx packages/ocr --input "x: float32[batch, 3, 48, width] in 0..1" --dimension "width in 32..512"
+"""
+_model = section("The ONNX model")
+
+
+@click.command(cls=OptionalValues, examples=_EXAMPLES)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path))
-@click.option("--name", help="The model's name [default: the file's].")
-@click.option(
+@_model("--name", help="The name of the model [default: the name of the file].")
+@_model(
     "--input",
     "inputs",
     multiple=True,
     metavar="SPEC",
-    help='"x: float32[batch, 3, 48, width] in 0..1": sizes that MODEL leaves open, and what it takes; repeatable.',
+    help="The sizes and values that an input takes, if MODEL leaves them open, such as "
+    '"x: float32[batch, 3, 48, width] in 0..1"; repeatable.',
 )
-@click.option(
+@_model(
     "--output",
     "outputs",
     multiple=True,
     metavar="NAME[=OTHER]",
-    help="An output of MODEL, under another name in the package; of a classifier what it is, logits or probabilities; "
-    "repeatable [default: all].",
+    help="An output to keep, and its name in the package; of a classifier, the output with its logits or "
+    "probabilities, such as scores=logits; repeatable [default: all outputs].",
 )
 @output_options
-@click.option("--samples", type=click.Path(path_type=Path), help="An .npz of real inputs by name.")
 @_probe_options
 @operators_option
 @package_options
 def adopt(model: Path, target: Path, **options: Any) -> None:
-    """Make the package folder TARGET of the ONNX file MODEL, from any exporter.
+    """Make the package folder TARGET from the ONNX file MODEL, which any exporter wrote.
 
-    The contract is the file's own: its inputs, and its outputs bit for bit; where ultralytics, sklearn-onnx or
-    transformers wrote what they mean, that is taken, and said; --task tensors leaves it. Exits with 3 and writes
-    nothing but TARGET.refused.json if onnxruntime does not answer as the graph does in float64.
+    The package takes the inputs and returns the outputs of the file, bit for bit. If ultralytics, sklearn-onnx or
+    transformers recorded in the file what the outputs mean, the command uses that and says so; --task tensors ignores
+    it.
+
+    The reference is the graph itself, computed in float64. If onnxruntime computes something else, the command exits
+    with 3, and writes no package, but a report: TARGET.refused.json.
     """
     how = export_options(options)
     said = any(options[name] not in (None, ()) for name in (*NAMES, "outputs"))

@@ -18,6 +18,7 @@ from parity_export.error_bounds.low_precision.low_precision_model import LowerPr
 from parity_export.error_bounds.precision import PRECISIONS
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import operators_option, package_argument
+from parity_runtime.cli.sectioned_help import SectionedCommand
 from parity_runtime.cli.table_options import table_options
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
@@ -34,18 +35,28 @@ _SHOWN = 5
 _LISTED = 10  # features or numbers of a row
 
 
-@click.command()
+_EXAMPLES = """
+    # Count the certified labels of random rows
+    parity certify packages/xor
+    # Count those of a table, and write the other rows into a folder
+    parity certify packages/xor points.csv --out certified
+    # Count the labels that bfloat16 cannot change
+    parity certify packages/xor points.csv --precision bfloat16
+"""
+
+
+@click.command(cls=SectionedCommand, examples=_EXAMPLES)
 @package_argument
 @click.argument("table", required=False)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="A folder of its own for the rows that are not proven, and the picture.",
+    help="Write the rows that are not certified, and a plot, into this folder, which holds nothing else.",
 )
 @click.option(
     "--precision",
     type=click.Choice(list(PRECISIONS)),
-    help="Say instead which labels stay the same where the model is computed in this format.",
+    help="Count the labels that stay the same if the model is computed in this format instead of float32.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @operators_option
@@ -53,16 +64,17 @@ _LISTED = 10  # features or numbers of a row
 def certify(
     package: Path, table: str | None, out: Path | None, precision: LowerPrecision | None, as_json: bool, **options: Any
 ) -> None:
-    """Say which labels of PACKAGE no compliant backend can change, over the rows of TABLE.
+    """Count the labels of PACKAGE that no compliant runtime can change by rounding, over the rows of TABLE.
 
-    TABLE is CSV, JSON Lines, .npy, Parquet or Arrow; - is stdin.
+    TABLE is CSV, JSON Lines, .npy, Parquet or Arrow; - is stdin. Without a TABLE the rows are random: evenly
+    distributed over the range of the training rows, and a quarter of it beyond.
 
-    Without a TABLE rows are drawn evenly over what the features ranged over in training, and a quarter beyond.
-    A package without a certified graph is certified in memory, and stays as it is. proof.md says what is proven.
+    A compliant runtime is one whose rounding stays within the limits that the documentation gives. If PACKAGE has no
+    certified graph, the command makes one in memory; the package stays as it is.
 
-    With --precision a label is certified where every evaluation in that format gives the one that float32 gives:
-    float16 and bfloat16 round constants, inputs and every operator's result, tf32 the factors of products and
-    convolutions, and all of them add up in float32.
+    With --precision, a label is certified if every computation in that format gives the label of float32. float16 and
+    bfloat16 round constants, inputs and the result of every operator. tf32 rounds the factors of products and
+    convolutions. All three accumulate in float32.
     """
     _check_out(out, package)
     opened, model = _open(package, options.pop("allow_operators"), precision)
@@ -179,7 +191,7 @@ def _listed(parts: Iterable[str]) -> str:
 
 def _scope(model: CertifiedModel) -> list[str]:
     """Return for whom that holds."""
-    return [f"it speaks for {model.subject()}", f"elementary functions: {model.precision()}"]
+    return [f"it holds for {model.subject()}", f"elementary functions: {model.precision()}"]
 
 
 def _no_picture(out: Path | None, model: CertifiedModel) -> list[str]:

@@ -11,40 +11,49 @@ from parity_export.export_options import Effort, ExportOptions, ReportDetail
 from parity_export.gate.run_gate import report_to_json
 from parity_runtime import ParityRefusedError
 from parity_runtime.cli.echo import echo_line
+from parity_runtime.cli.sectioned_help import SectionedCommand, section
 from parity_runtime.files.atomic_write import write_file
 from parity_runtime.files.json_file import dump_table
 from parity_runtime.files.paths import refuse_unwritable, resolved
 
+_EXAMPLES = """
+    # Compare an ONNX file with the run that it was exported from
+    parity check runs/mine model.onnx
+    # Compare it with your own module, and write the whole report
+    parity check my_package.models:Net model.onnx --weights net.pt --out report.json --report full
+"""
+_gate = section("How it is validated")
 
-@click.command()
+
+@click.command(cls=SectionedCommand, examples=_EXAMPLES)
 @click.argument("source")
 @click.argument("model", type=click.Path(path_type=Path))
-@module_options
-@click.option("--rtol", type=float, help="Widens the tolerance (with --atol).")
-@click.option("--atol", type=float, help="Widens the tolerance (with --rtol).")
-@effort_option
-@click.option("--out", type=click.Path(path_type=Path), help="A file for the report, as JSON.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the report to this file, as JSON.")
 @click.option(
     "--report",
     type=click.Choice(get_args(ReportDetail)),
-    help="What it holds: a row for each backend and output [default: summary], or every batch size and group of probes "
-    "as well; where MODEL is refused, always all.",
+    help="What the report holds: a row for each backend and output [default: summary], or also for every batch size "
+    "and group of inputs. If the model is refused, the report is always full.",
 )
+@module_options
+@_gate("--rtol", type=float, help="Allow this relative difference. Give --atol as well.")
+@_gate("--atol", type=float, help="Allow this absolute difference. Give --rtol as well.")
+@effort_option
 def check(source: str, model: Path, out: Path | None, report: ReportDetail | None, **options: Any) -> None:
-    """Compare the ONNX file MODEL, from any exporter, with SOURCE, by the gate that parity export applies.
+    """Compare the ONNX file MODEL, which any exporter wrote, with the PyTorch model SOURCE.
 
-    SOURCE is a run folder, or package.module:Callable with --weights; its own outputs are compared with MODEL's, by
-    name where the module has all of MODEL's names, else in order. Without --input the inputs are MODEL's. Exits with 3
-    if MODEL does not answer as the module.
+    SOURCE is the folder of a run, or package.module:Callable with --weights. The comparison is the one that parity
+    export makes. The command compares outputs by name if the module has all names of MODEL, else in their order.
+    Without --input it uses the inputs of MODEL.
+
+    It exits with 3 if MODEL computes something else than the module.
     """
     tolerance = ExportOptions(rtol=options.pop("rtol"), atol=options.pop("atol")).tolerance
     effort: Effort = options.pop("effort")
     if out is not None:
         refuse_unwritable(resolved(out))
     elif report is not None:
-        raise click.UsageError(
-            "--report says what the report holds, and there is no file for it; add --out report.json"
-        )
+        raise click.UsageError("--report needs a file for the report; add --out report.json")
     loaded, graph = bare_module(source, options), read_model(model)
     judged = compared_source(source, loaded, options, graph, model.stem)
     gate_result = check_model(judged, graph, tolerance, effort=effort)
@@ -53,7 +62,8 @@ def check(source: str, model: Path, out: Path | None, report: ReportDetail | Non
     if not gate_result.report.passed:
         where = "" if out is None else f"; the whole report is {out}"
         raise ParityRefusedError(
-            f"the model does not answer as the module: {gate_result.reason()}{where}; parity diff names the operator"
+            f"the model computes something else than the module: {gate_result.reason()}{where}; parity diff names the "
+            "operator"
         )
     if not any(isinstance(size, str) for spec in judged.contract.inputs for size in spec.shape):
         echo_line(f"{model} takes one fixed shape only; say what it should take with --input", err=True)

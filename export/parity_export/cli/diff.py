@@ -21,6 +21,7 @@ from parity_export.sources.model_source import ModelSource
 from parity_runtime import GateError
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import operators_option
+from parity_runtime.cli.sectioned_help import SectionedCommand
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.session import Optimization
 from parity_runtime.package.loader import load_model
@@ -37,22 +38,37 @@ _SIDES = {
 }
 
 
-@click.command(context_settings={"show_default": True})
+_EXAMPLES = """
+    # Find the first operator that differs between PyTorch and onnxruntime
+    parity diff my_package.models:Net model.onnx --weights net.pt
+    # Find the first one that onnxruntime's optimizations change
+    parity diff runs/mine packages/mine --between disabled,extended
+"""
+
+
+@click.command(cls=SectionedCommand, context_settings={"show_default": True}, examples=_EXAMPLES)
 @click.argument("source")
 @click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--between",
+    default="torch,disabled",
+    metavar="A,B",
+    help="The two sides to compare, of torch, disabled, basic, extended and cuda.",
+)
+@click.option("--rtol", default=_RTOL, help="A value differs from this relative difference on.")
+@click.option("--atol", default=_ATOL, help="A value differs from this absolute difference on.")
 @module_options
 @operators_option
-@click.option(
-    "--between", default="torch,disabled", metavar="A,B", help="Two of torch, disabled, basic, extended, cuda."
-)
-@click.option("--rtol", default=_RTOL, help="Relative deviation from which on a value diverges.")
-@click.option("--atol", default=_ATOL, help="Absolute deviation from which on a value diverges.")
 def diff(source: str, model: Path, between: str, rtol: float, atol: float, **options: Any) -> None:
-    """Name the first node, in topological order, whose output diverges between two ways of computing it.
+    """Name the first operator of MODEL whose output differs between two ways of computing it.
 
-    SOURCE is a run folder, or package.module:Callable with --weights; MODEL is a package or an ONNX file. The sides
-    are torch, onnxruntime with its optimizations disabled, basic or extended, and cuda. Values are matched by
-    name, which torch.onnx.export keeps. Exits with 3 if a value diverges.
+    SOURCE is the folder of a run, or package.module:Callable with --weights. MODEL is a package or an ONNX file.
+
+    The sides are torch, and onnxruntime: with its optimizations disabled, with the basic or the extended ones, or on
+    cuda. Values are matched by their names in the graph, which torch.onnx.export keeps. The first operator is the first
+    in the order of computation.
+
+    The command exits with 3 if a value differs.
     """
     ExportOptions(rtol=rtol, atol=atol)
     first, second = _sides(between)

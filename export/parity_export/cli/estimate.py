@@ -14,6 +14,7 @@ from parity_export.error_estimate.estimate import ErrorEstimate
 from parity_runtime import ModelContract
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import operators_option, package_argument
+from parity_runtime.cli.sectioned_help import SectionedCommand
 from parity_runtime.cli.table_options import table_options
 from parity_runtime.errors import InputError
 from parity_runtime.inference.input_validation import Arrays
@@ -21,20 +22,28 @@ from parity_runtime.inference.input_validation import Arrays
 _DRAWN = 1000
 
 
-@click.command()
+_EXAMPLES = """
+    # Estimate the error on random rows
+    parity estimate packages/xor
+    # Estimate it on the rows of a table
+    parity estimate packages/xor points.csv
+"""
+
+
+@click.command(cls=SectionedCommand, examples=_EXAMPLES)
 @package_argument
 @click.argument("table", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @operators_option
 @table_options
 def estimate(package: Path, table: str | None, as_json: bool, **options: Any) -> None:
-    """Estimate how far PACKAGE's answers in float32 are from the exact ones, over the rows of TABLE. No proof.
+    """Estimate the rounding error of PACKAGE's outputs in float32, over the rows of TABLE. This proves nothing.
 
-    TABLE is CSV, JSON Lines, .npy, Parquet or Arrow; - is stdin. Without one, 1,000 rows are drawn over what the
-    features ranged over in training, and a quarter beyond.
+    TABLE is CSV, JSON Lines, .npy, Parquet or Arrow; - is stdin. Without a TABLE, 1,000 rows are drawn over the range
+    of the training rows, and a quarter of it beyond.
 
-    The estimate takes roundings as independent and of mean zero. It says something of networks that are too deep for
-    parity certify, which proves.
+    The estimate assumes that rounding errors are independent and zero on average. It also works for networks that are
+    too deep for parity certify, which proves a bound.
     """
     allowed = options.pop("allow_operators")
     model = ErrorEstimate.open(package, allowed)
@@ -88,10 +97,10 @@ def _summary(contract: ModelContract, figures: dict[str, Any], where: str) -> li
     rest = f", but for {left} whose answers are not finite" if left else ""
     labels = []
     if contract.is_classifier:
-        labels = [f"{figures['labels_beyond_estimate']} of {figures['rows']} labels lead by more than it"]
+        labels = [f"{figures['labels_beyond_estimate']} of {figures['rows']} labels have a margin above the estimate"]
     return [
         f"{contract.name}: error estimate {unit}: at most {figures['largest_error_estimate']:.3g}, median "
         f"{figures['median_error_estimate']:.3g}, over {where}{rest}",
         *labels,
-        "an estimate, no proof: it takes roundings as independent and of mean zero; parity certify proves",
+        "an estimate, no proof: it assumes independent rounding errors of mean zero; parity certify proves a bound",
     ]

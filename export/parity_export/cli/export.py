@@ -26,25 +26,42 @@ from parity_export.sources.model_source import ModelSource, source_from_module, 
 from parity_export.sources.pretrained import METHOD
 from parity_runtime import InputError
 from parity_runtime.cli.echo import echo_line
+from parity_runtime.cli.sectioned_help import section
 from parity_runtime.printable import counted
 from parity_training import Run
 
+_EXAMPLES = """
+    # Export a run of parity train, and replace an existing package
+    parity export runs/mine packages/mine --force
+    # Add a graph that computes a proven error bound beside each prediction
+    parity export runs/mine packages/certified --certified
+    # Export your own module and its weights
+    parity export my_package.models:Net packages/net --weights net.pt --input "x: float32[batch, 2]"
+    # Export a classifier with the names of its classes, compared on real inputs as well
+    parity export my_package.models:Net packages/animals --weights net.pt --input "image: float32[batch, 3, 64, 64]" \\
+      --task multiclass --output logits --classes cat,dog,other --samples images.npz
+"""
+_model = section("The ONNX model")
 
-@click.command(cls=OptionalValues)
+
+@click.command(cls=OptionalValues, examples=_EXAMPLES)
 @click.argument("source")
 @click.argument("target", type=click.Path(path_type=Path))
 @module_options
 @output_options
-@click.option("--name", help="The model's name [default: the callable's].")
-@click.option("--opset", type=int, help="The ONNX opset [default: torch's choice].")
-@click.option("--ir-version", type=int, help="The ONNX IR version [default: torch's choice].")
+@_model("--name", help="The name of the model [default: the name of SOURCE's class or function]. A run has its own.")
+@_model("--opset", type=int, help="The version of the ONNX operators [default: what torch chooses].")
+@_model("--ir-version", type=int, help="The version of the ONNX file format [default: what torch chooses].")
 @package_options
-@click.option("--verbose", is_flag=True, help="Show torch's own reason when it cannot export.")
+@click.option("--verbose", is_flag=True, help="If torch cannot export the module, print torch's own error as well.")
 def export(source: str, target: Path, verbose: bool, **options: Any) -> None:
-    """Export SOURCE into the package folder TARGET, if both compute the same outputs.
+    """Export SOURCE to ONNX, compare both, and write the package folder TARGET if they agree.
 
-    SOURCE is a run folder, or package.module:Callable with --weights (unless it loads them itself) and --input.
-    Exits with 3 and writes nothing but TARGET.refused.json if the graph does not answer as the module.
+    SOURCE is the folder of a run, or package.module:Callable: a class or function that returns your module. Your module
+    needs --input, and --weights unless it loads its weights itself.
+
+    If the ONNX model computes something else than the module, the command exits with 3, and writes no package, but a
+    report: TARGET.refused.json.
     """
     how = export_options(options, "opset", "ir_version")
     check_source_options(source, options, ("network",))
@@ -85,7 +102,7 @@ def _bounds_summary(report: BoundReport) -> list[str]:
     return [
         f"proof: {report.bounded} of {report.rows} probes have an error bound (at most {report.largest_bound:.3g} "
         f"on ordinary ones){labels}",
-        f"  it speaks for {report.model.subject()}",
+        f"  it holds for {report.model.subject()}",
     ]
 
 

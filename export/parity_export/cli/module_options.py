@@ -20,54 +20,66 @@ from parity_export.sources.output_spec import OutputSpec
 from parity_export.sources.pretrained import is_pretrained, stay_offline
 from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.cli.options import names
+from parity_runtime.cli.sectioned_help import section
 from parity_runtime.contract import is_encoded
 from parity_runtime.inference.input_validation import Arrays
 from parity_training import Run
 from parity_training.callables import resolve_callable
 from parity_training.cli.arguments import name_values
 
+_module = section("Your module, and its weights")
+
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option(
+    _module(
         "--weights",
         type=click.Path(path_type=Path),
-        help="The state_dict of your module: a file, the index of several, or a folder.",
+        help="The state_dict of your module: a file, the index of several files, or a folder with them.",
     ),
-    click.option("--weights-key", help="The entry of a checkpoint that is meant, where several fit, such as ema."),
-    click.option(
+    _module("--weights-key", help="Which state_dict to take, if the checkpoint has several, such as ema."),
+    _module(
         "--strip-prefix",
         default="",
         show_default=False,
-        help="Taken off every tensor's name, where several prefixes fit, such as student.",
+        help="Remove this prefix from the tensors' names, such as student. Needed only if several prefixes fit.",
     ),
-    click.option(
+    _module(
         "--ignore",
         multiple=True,
         metavar="PATTERN",
-        help='Tensors that a checkpoint may hold beside your module\'s, such as "criterion.*"; repeatable.',
+        help='Ignore tensors of the checkpoint that your module does not have, such as "criterion.*"; repeatable.',
     ),
-    click.option("--arg", "arguments", multiple=True, metavar="NAME=VALUE", help="Keyword arguments of the callable."),
-    click.option(
-        "--input", "inputs", multiple=True, metavar="SPEC", help='"x: float32[batch, 2]" of forward(x); repeatable.'
+    _module(
+        "--arg",
+        "arguments",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A keyword argument of SOURCE, such as hidden=64; repeatable.",
     ),
-    click.option(
+    _module(
+        "--input",
+        "inputs",
+        multiple=True,
+        metavar="SPEC",
+        help='An input of forward, with its type and shape, such as "x: float32[batch, 2]"; repeatable.',
+    ),
+    _module(
         "--output",
         "outputs",
         multiple=True,
         metavar="NAME[=OTHER]",
-        help="What a classifier returns, logits or probabilities; else an output of your module, under another name in "
-        "the package; repeatable [default: all].",
+        help="What a classifier returns, logits or probabilities. Of another module, an output to keep, and its name "
+        "in the package; repeatable [default: all outputs].",
     ),
-    click.option("--network", help="The package.module:Callable of a run whose network is not Parity's."),
-    click.option("--samples", type=click.Path(path_type=Path), help="An .npz of real inputs by name."),
+    click.option("--network", help="The package.module:Callable that made the network of the run, if Parity did not."),
     *PROBE_OPTIONS,
 )
 
-effort_option = click.option(
+effort_option = section("How it is validated")(
     "--effort",
     type=click.Choice(get_args(Effort)),
     default="normal",
     show_default=True,
-    help="How much work the gate may spend on a large network; the report says what more would add.",
+    help="How long to compare a large network: quick is for a first look, normal takes seconds, thorough minutes.",
 )
 
 RUN_OPTIONS = ("network", "inputs", "samples", *PROBE_NAMES)
@@ -102,7 +114,7 @@ def check_source_options(source: str, options: dict[str, Any], for_run: Sequence
         wrong, reason = {"network"}.intersection(given), f"a run folder; {source} names the network itself"
     elif Path(source).is_dir():
         wrong = set(given).difference(for_run)
-        reason = f"package.module:Callable; {source} is a run, which says it itself"
+        reason = f"package.module:Callable; {source} is a run, which records it"
     elif Path(source).suffix == ".py":
         raise click.UsageError(f"SOURCE is a run folder or a callable; of {source} name one: {Path(source).stem}:Net")
     else:  # neither: that is said when it is opened
@@ -159,8 +171,8 @@ def compared_source(
     if table is not None:
         if any(options[one] for one in PROBE_NAMES):
             raise click.UsageError(
-                "--dimension, --compare, --samples-only and --draw go with the inputs of a module; what a run's table "
-                "holds is known"
+                "--dimension, --compare, --samples-only and --draw go with the inputs of a module; a run records "
+                "what its table holds"
             )
         return replace(table, contract=replace(table.contract, name=name))
     texts = [spec for spec in inputs if spec.dtype == "string"]

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
+from parity_runtime.cli.sectioned_help import SectionedCommand
 
-class OptionalValues(click.Command):
+
+class OptionalValues(SectionedCommand):
     """A command of whose options one with a ``flag_value`` takes the next word only if that is one of its choices.
 
     click gives it whatever word comes next.

@@ -8,6 +8,7 @@ import click
 from parity_export.cli.module_options import labels
 from parity_export.sources.output_spec import OutputSpec
 from parity_runtime.cli.options import names
+from parity_runtime.cli.sectioned_help import section
 from parity_runtime.contract import TASKS
 
 NAMES = ("task", "classes", "positive", "threshold", "features", "targets")
@@ -23,19 +24,21 @@ def _probabilities(
     return found[0] if len(found) == 1 else found
 
 
+_meaning = section("What the outputs mean")
+
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option("--task", type=click.Choice(TASKS), help="What the output means [default: tensors]."),
-    click.option("--classes", metavar="A,B,...", help="Labels by index [default: 0,1,...]."),
-    click.option("--positive", help="The class that a binary output speaks of; must be the second."),
-    click.option(
+    _meaning("--task", type=click.Choice(TASKS), help="What the model predicts [default: tensors, without a meaning]."),
+    _meaning("--classes", metavar="A,B,...", help="The names of the classes, by index [default: 0,1,...]."),
+    _meaning("--positive", help="Two classes: the one whose probability the model predicts. It must be the second."),
+    _meaning(
         "--threshold",
         metavar="P[,P,...]",
         callback=_probabilities,
-        help="Probability from which on a row is positive; of multilabel one for all classes, or for each "
+        help="A row is positive from this probability on. A multilabel model may have one for each class "
         "[default: 0.5].",
     ),
-    click.option("--features", metavar="A,B,...", help="Column names [default: x1,x2,...]."),
-    click.option("--targets", metavar="A,B,...", help="Names of the predicted columns."),
+    _meaning("--features", metavar="A,B,...", help="The names of a table's columns [default: x1,x2,...]."),
+    _meaning("--targets", metavar="A,B,...", help="The names of the predicted columns of a regression."),
 )
 
 

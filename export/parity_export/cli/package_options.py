@@ -7,33 +7,38 @@ import click
 
 from parity_export.cli.module_options import effort_option
 from parity_export.export_options import Bounds, ExportOptions, ReportDetail
+from parity_runtime.cli.sectioned_help import section
+
+_gate = section("How it is validated")
+_package = section("What the package holds")
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option("--force", is_flag=True, help="Replace a package that stands there already."),
-    click.option("--rtol", type=float, help="Widens the tolerance (with --atol); the report and the card say so."),
-    click.option("--atol", type=float, help="Widens the tolerance (with --rtol)."),
-    click.option(
+    click.option("--force", is_flag=True, help="Replace an existing package."),
+    _gate("--rtol", type=float, help="Allow this relative difference. Give --atol as well; the report names both."),
+    _gate("--atol", type=float, help="Allow this absolute difference. Give --rtol as well."),
+    effort_option,
+    _package(
         "--certified",
         is_flag=False,
         flag_value="fast",
         type=click.Choice(get_args(Bounds)),
-        help="Add a graph whose every answer carries its proven rounding error, fast if nothing is said; tight ones "
-        "are smaller, and take some answers' time for each class.",
+        help="Add a graph that computes a proven error bound beside each prediction: fast if you name no kind; "
+        "tight bounds are smaller, and take the time of some predictions for each class.",
     ),
-    click.option(
+    _package(
         "--report",
         type=click.Choice(get_args(ReportDetail)),
         default="summary",
-        help="What parity.json holds: a row for each backend and output, or every batch size and group of probes as "
-        "well.",
+        show_default=True,
+        help="What parity.json holds: a row for each backend and output, or also for every batch size and group of "
+        "inputs.",
     ),
-    effort_option,
-    click.option(
+    _package(
         "--external-weights",
         is_flag=True,
-        help="Keep large tensors in weights.bin, beside the graph; over 2 GiB that is done in any case.",
+        help="Keep large tensors in weights.bin, beside the graph. A graph of more than 2 GiB always does.",
     ),
-    click.option("--no-plots", is_flag=True, help="Leave the model card's plots out."),
+    _package("--no-plots", is_flag=True, help="Leave the plots out of the model card."),
 )
 
 

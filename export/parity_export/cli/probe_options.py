@@ -1,31 +1,43 @@
-"""The options that say what a module is asked, and what is compared, for export, check and diff."""
+"""The options that say on which inputs outputs are compared, for export, adopt, check and diff."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
 from parity_export.sources.probe_options import ProbeOptions
+from parity_runtime.cli.sectioned_help import section
 from parity_training.callables import resolve_callable
 
 NAMES = ("dimensions", "compare", "samples_only", "draw")
 
+_compared = section("On which inputs the outputs are compared")
+
 OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option(
+    _compared(
+        "--samples", type=click.Path(path_type=Path), help="An .npz file of real inputs, with an array for each input."
+    ),
+    _compared(
         "--dimension",
         "dimensions",
         multiple=True,
         metavar="RULE",
-        help='"time in 1..512", "width multiple of 32", "total = past + time"; repeatable.',
+        help='The sizes that a dimension may have: "time in 1..512", "width multiple of 32", "total = past + time"; '
+        "repeatable.",
     ),
-    click.option(
+    _compared(
         "--compare",
         multiple=True,
         metavar='"OUTPUT where INPUT"',
-        help="Compare an output only where an input is not 0; repeatable.",
+        help="Compare an output only at the positions at which an input, such as a mask, is not 0; repeatable.",
     ),
-    click.option("--samples-only", is_flag=True, default=None, help="Ask nothing but the rows of --samples."),
-    click.option("--draw", metavar="MODULE:CALLABLE", help="Draws the probes: draw(random, rows, sizes)."),
+    _compared("--samples-only", is_flag=True, default=None, help="Compare on the rows of --samples only."),
+    _compared(
+        "--draw",
+        metavar="MODULE:CALLABLE",
+        help="A function that draws the random inputs: it is called as draw(random, rows, sizes).",
+    ),
 )
 
 

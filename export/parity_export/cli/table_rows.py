@@ -23,7 +23,7 @@ def table_or_drawn(contract: ModelContract, table: str | None, options: dict[str
     if table is not None:
         return table_chunks(contract, table_file(contract, table, reading))
     if reading != ReadOptions():
-        raise click.UsageError("how a table is written is for a TABLE, and there is none")
+        raise click.UsageError("options that say how a table is written need a TABLE; add one, or leave them out")
     return drawn_chunks(contract)
 
 

@@ -296,4 +296,4 @@ class BoundBuilder:
 
 
 def _unknown(_: BoundBuilder, node: ir.Node) -> None:
-    raise refusal(node, "nobody knows its rule")
+    raise refusal(node, "its rule is unknown")

@@ -37,9 +37,7 @@ class BoundReport:
     violations: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
-        return (
-            f"BoundReport({self.bounded} of {counted(self.rows, 'probe')} bounded, speaks for {self.model.subject()})"
-        )
+        return f"BoundReport({self.bounded} of {counted(self.rows, 'probe')} bounded, holds for {self.model.subject()})"
 
     def exact_bounds(self) -> LazyModel | None:
         """Return the certified graph, where its bounds hold for torch's float64 answers as well; else None."""

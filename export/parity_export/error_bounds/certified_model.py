@@ -48,7 +48,7 @@ class CertifiedModel:
     bounds: Bounds = "fast"
 
     def __repr__(self) -> str:
-        return f"CertifiedModel({self.contract.name!r}, {self.contract.brief}, speaks for {self.subject()})"
+        return f"CertifiedModel({self.contract.name!r}, {self.contract.brief}, holds for {self.subject()})"
 
     @classmethod
     def of(cls, contract: ModelContract, plain: OnnxGraph, *, bounds: Bounds = "fast") -> "CertifiedModel":

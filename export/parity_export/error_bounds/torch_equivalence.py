@@ -25,7 +25,7 @@ def torch_gaps(graph: ExportGraph) -> list[str]:
     given = [encoded_name(source.contract, spec.name) for spec in source.module_inputs]
     graph_flow = GraphFlow(graph.onnx, source.contract.bounded, given)
     strange = [name for name, array in _of_code(graph).items() if digest(array) not in torch_flow.numbers]
-    gaps = [f"torch was never given the graph's constant {name}" for name in strange]
+    gaps = [f"torch did not get the graph's constant {name}" for name in strange]
     return gaps + (_counts(torch_flow, graph_flow) or _wiring(torch_flow, graph_flow))
 
 

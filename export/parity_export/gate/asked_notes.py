@@ -14,13 +14,13 @@ def asked_notes(source: ModelSource) -> tuple[str, ...]:
 def _notes(source: ModelSource) -> Iterator[str]:
     yield from source.said
     for output, name in source.compared_where.items():
-        blind = ": elsewhere an attention has nothing to look at" if name in source.blind_masks else ""
+        blind = ": elsewhere every position is masked" if name in source.blind_masks else ""
         yield f"{output} was compared only where {name} is not 0{blind}"
     if source.samples_only:
-        yield "only the given rows were asked: no other values, no other sizes, no searches"
+        yield "only the given rows were compared: no other values, no other sizes, no searches"
     if source.draw is not None:
         name = getattr(source.draw, "__name__", "a callable")
-        yield f"{name} drew the rows; beside them and the samples no others were asked"
+        yield f"{name} drew the rows; only these and the samples were compared"
 
 
 def kernel_notes(source: ModelSource) -> tuple[str, ...]:
@@ -31,4 +31,4 @@ def kernel_notes(source: ModelSource) -> tuple[str, ...]:
 def left_out_note(kinds: Sequence[str]) -> Iterator[str]:
     """Yield which kinds of probes no input's domain holds, in one line; nothing where all were asked."""
     if kinds:
-        yield f"not asked, because no input holds such values: {', '.join(kinds)} probes"
+        yield f"not compared, because no input holds such values: {', '.join(kinds)} probes"

@@ -28,7 +28,9 @@ def check_determinism(module: nn.Module, answer: Callable[[Arrays], Arrays], inp
     answer(inputs)
     changed = [what for what, value in _state(module) if not _equal(value, before.get(what))]
     drawn = not torch.equal(random, torch.get_rng_state())
-    raise ParityRefusedError(f"the module answers the same rows differently each time; {_seen(changed, drawn=drawn)}")
+    raise ParityRefusedError(
+        f"the module returns different outputs for the same rows each time; {_seen(changed, drawn=drawn)}"
+    )
 
 
 def _seen(changed: list[str], *, drawn: bool) -> str:

@@ -20,7 +20,7 @@ def ranges(contract: ModelContract) -> Ends:
     known = [feature.range for feature in numbers if feature.range is not None]
     if not contract.columns or len(known) != len(numbers):
         raise InputError(
-            f"{contract.name} does not say what its features ranged over in training, so no rows can be drawn; give a "
+            f"{contract.name} does not record the range of the training rows, so no rows can be drawn; give a "
             "table of rows"
         )
     low, high = np.array(known, np.float64).reshape(-1, 2).T

@@ -74,7 +74,7 @@ class InputDomain:
         for clause in map(str.strip, spec.domain.split(",")) if spec.domain.strip() else ():
             for name, value in _clause(spec, clause):
                 if name in given:
-                    raise InputError(f"{spec}: {shown(clause)} says once more what was said before it")
+                    raise InputError(f"{spec}: {shown(clause)} repeats what was said before it")
                 given[name] = value
         domain = cls(**given)
         _check(domain, spec)
@@ -174,7 +174,7 @@ def _clause(spec: TensorSpec, clause: str) -> Iterator[tuple[str, Any]]:
     else:
         near = did_you_mean(word, _WORDS)
         raise InputError(
-            f"{shown(str(spec))}: {shown(clause)} says nothing that an input may hold{near}; write one of {_FORMS}"
+            f"{shown(str(spec))}: {shown(clause)} is no rule for the values of an input{near}; write one of {_FORMS}"
         )
 
 
@@ -198,7 +198,7 @@ def _check(domain: InputDomain, spec: TensorSpec) -> None:
     if kind == "O":
         problem = "text has no domain; a column's categories say what it may hold"
     elif not spec.shape and words:
-        problem = f"{words[0]} speaks of the last axis, and there is none"
+        problem = f"{words[0]} is about the last axis, and there is none"
     elif len([word for word in words if word != "sorted"]) > 1 or (domain.sorted and domain.is_shaped):
         problem = f"{' and '.join(words)} exclude one another"
     elif domain.unit_norm and kind != "f":

@@ -152,7 +152,7 @@ def load_sample(path: Path, inputs: Sequence[TensorSpec], dimensions: Sequence[s
         if out_of_memory(error):
             raise
         reason = error.strerror if isinstance(error, OSError) else None
-        only = f"; {argument('samples_only', True)} asks nothing but the rows of a file" if str(path) == "only" else ""
+        only = f"; {argument('samples_only', True)} compares on the rows of a file only" if str(path) == "only" else ""
         raise InputError(f"cannot read the sample {path}: {reason or first_line(error)}{only}") from error
     said = {rule.name: rule.text for rule in map(DimensionRule.parse, dimensions) if rule.text}
     output = (TensorSpec("output", "float32", ()),)

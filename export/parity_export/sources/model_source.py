@@ -111,7 +111,7 @@ class ModelSource:
 
     @property
     def answerer(self) -> str:
-        """Who answers for the module, as messages name it."""
+        """The name of the module in messages."""
         return "torch" if self.adopted is None else "the file's own graph"
 
     @property
@@ -349,7 +349,7 @@ def _batch(batch: str | None, inputs: Sequence[TensorSpec], output_spec: OutputS
 def _only(samples_only: bool, sample: Arrays | None) -> bool:
     if samples_only and sample is None:
         raise InputError(
-            f"{argument('samples_only', True)} asks nothing but the sample, and there is none; give "
+            f"{argument('samples_only', True)} compares on the sample only, and there is none; give "
             f"{argument('sample', option='--samples')}"
         )
     return samples_only

@@ -44,7 +44,7 @@ def check_returned(returned: object) -> None:
     """
     leaves = _tensors(returned)
     if not leaves:
-        raise InputError("the module returns no tensor; a graph answers with one at least")
+        raise InputError("the module returns no tensor; a graph returns at least one")
     for leaf in leaves:
         if not isinstance(leaf, torch.Tensor):
             raise InputError(

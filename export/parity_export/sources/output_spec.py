@@ -16,7 +16,7 @@ ModuleOutput = Literal["logits", "probabilities"]
 
 @dataclass(frozen=True, slots=True)
 class OutputSpec:
-    """What the outputs of a user's module mean; the options of ``parity export``.
+    """What the outputs of a module mean, as the options of ``parity export`` say.
 
     >>> from parity_export import OutputSpec
     >>> OutputSpec("binary", output="logits", classes=("no", "yes"), threshold=0.3)

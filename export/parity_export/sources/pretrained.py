@@ -62,8 +62,8 @@ def safe_arguments(build: Callable[..., Any], arguments: Mapping[str, Any]) -> d
     for name, value in _RUN_CODE.items():
         if name in arguments and bool(arguments[name]) == value:
             raise InputError(
-                f"{name}={arguments[name]} would run code of the folder, which no export does; write that code down as "
-                "a module of yours, look at it, and name it in the place of from_pretrained"
+                f"{name}={arguments[name]} would run code of the folder, which no export does; copy that code into "
+                "a module of your own, review it, and name it in the place of from_pretrained"
             )
     taken = inspect.signature(build).parameters.values()
     given = {name: value for name, value in arguments.items() if name != _FOLDER}

@@ -26,7 +26,7 @@ _WHERE = re.compile(r"\s*(\S+)\s+where\s+(\S+)\s*")
 
 @dataclass(frozen=True)
 class ProbeOptions:
-    """Choices of what a module is asked, and of what is compared; the defaults fit.
+    """On which inputs a module is compared, and which outputs; the defaults suit most modules.
 
     >>> from parity_export import ProbeOptions
     >>> ProbeOptions(dimensions=["time in 1..512"], compare=["hidden where mask"]).compare
@@ -57,7 +57,7 @@ class ProbeOptions:
                 raise InputError(f"{name} is {shown(given)} alone; give a list: {name}=[{given!r}]")
         if self.samples_only and self.draw is not None:
             raise InputError(
-                f"{argument('samples_only', True)} asks nothing but the sample, and {argument('draw')} draws other "
+                f"{argument('samples_only', True)} compares on the sample only, and {argument('draw')} draws other "
                 "rows; leave one of them out"
             )
 

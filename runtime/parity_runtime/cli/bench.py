@@ -8,25 +8,38 @@ from typing import Any
 import click
 
 from parity_runtime.cli.options import digest_option, operators_option, package_argument, provider_option
+from parity_runtime.cli.sectioned_help import SectionedCommand
 from parity_runtime.evaluation.benchmark import Benchmark
 
+_EXAMPLES = """
+    # Measure for about a second
+    parity bench packages/xor --seconds 0.05
+    # Measure with one and with four threads, as JSON
+    parity bench packages/xor --threads 1,4 --json
+"""
 
-@click.command()
+
+@click.command(cls=SectionedCommand, examples=_EXAMPLES)
 @package_argument
 @click.option(
-    "--threads", default="", metavar="N,N,...", help="Threads within an operator to try [default: 1 and all cores]."
+    "--threads", default="", metavar="N,N,...", help="Numbers of threads to measure with [default: 1 and all cores]."
 )
 @click.option(
-    "--seconds", type=click.FloatRange(0.01, 60), default=0.5, show_default=True, help="For each figure, about."
+    "--seconds",
+    type=click.FloatRange(0.01, 60),
+    default=0.5,
+    show_default=True,
+    help="About how many seconds to measure each figure.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @provider_option
 @digest_option
 @operators_option
 def bench(package: Path, threads: str, as_json: bool, **options: Any) -> None:
-    """Measure PACKAGE on this machine: latency, throughput, start and memory, beside bare onnxruntime.
+    """Measure latency, throughput, start time and memory of PACKAGE on this machine, beside bare onnxruntime.
 
-    Both are asked in turn in the same process. The rows are random, within the features' ranges where they are known.
+    Both run alternately in the same process, on the same random rows. The rows lie within the range of the training
+    rows, if the package records it.
     """
     measured = Benchmark(package, threads=_numbers(threads), **options)
     figures: dict[str, Any] = {"latency": measured.latency()}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import click
 
+from parity_runtime.cli.sectioned_help import SectionedCommand
 from parity_runtime.doctor.examine import examine
 from parity_runtime.doctor.finding import Finding
 from parity_runtime.printable import counted, printable
@@ -15,13 +16,22 @@ _COLORS = {"ok": "green", "absent": "bright_black", "warning": "yellow", "error"
 _WIDTH = max(map(len, _COLORS))
 
 
-@click.command()
-@click.option("--deep", is_flag=True, help="Import every extra that is installed, some seconds each.")
+_EXAMPLES = """
+    # Check this installation
+    parity doctor
+    # Import every installed extra as well, and print JSON
+    parity doctor --deep --json
+"""
+
+
+@click.command(cls=SectionedCommand, examples=_EXAMPLES)
+@click.option("--deep", is_flag=True, help="Also import every installed extra, which takes some seconds for each.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def doctor(deep: bool, as_json: bool) -> int:
-    """Say what is installed, which extras and execution providers work, and how to mend what does not.
+    """Show what is installed, which extras and execution providers work, and how to repair what does not.
 
-    Exits with 1 if Parity cannot predict here. Nothing is sent anywhere.
+    An execution provider is what onnxruntime runs on: the CPU or CUDA. The command exits with 1 if Parity cannot
+    predict here. It sends nothing over the network.
     """
     findings = examine(deep=deep)
     if as_json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from parity_runtime.cli.echo import echo_line
+from parity_runtime.cli.sectioned_help import section
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError, LimitError
 from parity_runtime.files.json_file import dump_json
@@ -20,21 +21,22 @@ if TYPE_CHECKING:
     from parity_runtime.drift.table_counts import TableCounts
 
 _NO_PROFILE = (
-    "has no profile.json, so that nothing says what its training rows were like; packages of runs that this version "
+    "has no profile.json, which records the training rows; packages of runs that this version "
     "trains have one: parity train ..., then parity export RUN {} --force"
 )
 
 
 def drift_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --fail-on and --explain-row."""
+    drift = section("Differences from the training rows")
     for option in reversed((
-        click.option("--fail-on", multiple=True, metavar="FIGURE[:COLUMN]=X",
-                     help="Exit with 3 if more than this share of a column is unknown, missing or outside the training "
-                          "rows' range (unknown=1%, missing:age=5%), or if its stability index is more (psi=0.25); may "
-                          "be repeated."),
-        click.option("--explain-row", type=click.IntRange(1), metavar="N",
-                     help="Print row N of TABLE alone (from 1, without a header): its features as the graph takes "
-                          "them, which are missing, unknown or outside, and the prediction."),
+        drift("--fail-on", multiple=True, metavar="FIGURE[:COLUMN]=X",
+              help="Exit with 3 if too many cells of a column are unknown, missing or outside the range of the "
+                   "training rows (unknown=1%, missing:age=5%), or if its stability index is too large (psi=0.25); "
+                   "repeatable."),
+        drift("--explain-row", type=click.IntRange(1), metavar="N",
+              help="Print only row N of TABLE, counted from 1 without the header: its features as the model reads "
+                   "them, which of them are missing, unknown or out of range, and the prediction."),
     )):  # fmt: skip
         command = option(command)
     return command
@@ -48,9 +50,7 @@ def refuse_beside_explain_row(given: dict[str, Any]) -> None:
     """
     for name, value in given.items():
         if value:
-            raise click.UsageError(
-                f"--explain-row prints one row and answers no other; leave out --{name.replace('_', '-')}"
-            )
+            raise click.UsageError(f"--explain-row prints one row only; leave out --{name.replace('_', '-')}")
 
 
 def show_row(explained: "ExplainedRow", *, as_json: bool = False) -> None:
@@ -135,7 +135,7 @@ class DriftWatch:
 
 def _without_profile(package: Path) -> str:
     if package.is_file():
-        return f"{package} is a model alone; what its training rows were like stands in its package: give that folder"
+        return f"{package} is a model file without a record of its training rows; give the folder of its package"
     return f"{package} {_NO_PROFILE.format(shlex.quote(str(package)))}"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from parity_runtime.cli.sectioned_help import section
 from parity_runtime.inference.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -14,16 +15,17 @@ if TYPE_CHECKING:
     from parity_runtime.engines.worker_predictor import WorkerPredictor
 
 _ENGINES = ("spark", "ray")
+_where = section("Where it runs")
 
 
 def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --engine and --engine-address."""
     for option in reversed((
-        click.option("--engine", type=click.Choice(_ENGINES),
-                     help="What works on the tables: a cluster, or processes of this machine."),
-        click.option("--engine-address", metavar="ADDRESS",
-                     help="Of the cluster: a master of Spark's (spark://host:7077), Ray's head (host:6379) [default: "
-                          "what the engine's own configuration says; else this machine]."),
+        _where("--engine", type=click.Choice(_ENGINES),
+                     help="Divide the tables among the workers of Spark or Ray, on a cluster or on this machine."),
+        _where("--engine-address", metavar="ADDRESS",
+                     help="The cluster: a Spark master (spark://host:7077) or a Ray head (host:6379) [default: what "
+                          "the engine's own configuration says, or this machine]."),
     )):  # fmt: skip
         command = option(command)
     return command
@@ -51,12 +53,12 @@ class EngineChoice:
         name, address = options.pop("engine"), options.pop("engine_address")
         if name is None:
             if address is not None:
-                raise click.UsageError("--engine-address is of an engine; add --engine spark or --engine ray")
+                raise click.UsageError("--engine-address needs an engine; add --engine spark or --engine ray")
             return None
         if not tables:
             raise click.UsageError("--engine works on TABLEs, not on --row")
         if "-" in tables:
-            raise click.UsageError("--engine works on files that its workers open, and stdin is none; give their names")
+            raise click.UsageError("--engine reads files, not stdin; give their names")
         return cls(name, address)
 
     def open(self, predictor: Predictor) -> "Engine":

@@ -14,6 +14,7 @@ from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.engine_options import EngineChoice, engine_options
 from parity_runtime.cli.metric_lines import metric_lines, why_none
 from parity_runtime.cli.options import digest_option, operators_option, package_argument, provider_option, say_provider
+from parity_runtime.cli.sectioned_help import SectionedCommand
 from parity_runtime.cli.table_options import read_options, refuse_row_of_many, table_file, table_options, tell
 from parity_runtime.contract import ModelContract
 from parity_runtime.drift.explain_row import explain_row
@@ -33,14 +34,31 @@ from parity_runtime.tables.find_tables import in_parts
 from parity_runtime.tables.read_options import ReadOptions
 from parity_runtime.tables.table_parts import table_parts
 
+_EXAMPLES = """
+    # Print the metrics of a table of known targets
+    parity evaluate packages/homes homes.csv
+    # Fail if the model is not good enough
+    parity evaluate packages/homes homes.csv --at-most rmse=2000 --at-least r2=0.9
+    # Fail if the rows are unlike the training rows
+    parity evaluate packages/homes homes.csv --fail-on psi=0.25
+    # Print JSON; the true values stand in another column
+    parity evaluate packages/homes homes.csv --target sold_for --json
+"""
 
-@click.command()
+
+@click.command(cls=SectionedCommand, examples=_EXAMPLES)
 @package_argument
 @click.argument("tables", nargs=-1, required=True, metavar="TABLE...")
-@click.option("--target", help="The column that holds the true values; by default the one that training used.")
+@click.option(
+    "--target", metavar="COLUMN", help="The column with the true values [default: the target of the training]."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--at-least", multiple=True, metavar="METRIC=X", help="Exit with 3 if a metric is less; may be repeated.")
-@click.option("--at-most", multiple=True, metavar="METRIC=X", help="Exit with 3 if a metric is more.")
+@click.option(
+    "--at-least", multiple=True, metavar="METRIC=X", help="Exit with 3 if this metric is less than X; repeatable."
+)
+@click.option(
+    "--at-most", multiple=True, metavar="METRIC=X", help="Exit with 3 if this metric is more than X; repeatable."
+)
 @drift_options
 @table_options
 @engine_options
@@ -50,14 +68,16 @@ from parity_runtime.tables.table_parts import table_parts
 def evaluate(
     package: Path, tables: tuple[str, ...], target: str | None, as_json: bool, provider: Provider, **options: Any
 ) -> None:
-    """Predict the rows of TABLE and compare with the column TARGET, of several targets with all of them.
+    """Predict the rows of TABLE, compare them with the true values, and print metrics.
 
-    TABLE is CSV or JSON Lines (also .gz), .npy, Parquet or Arrow; - is stdin; or a folder, a quoted glob or several
-    files of one format, whose rows are evaluated as those of one table. --at-least accuracy=0.99 and --at-most
-    rmse=50 make it a gate: the metrics are printed all the same. Rows whose target is missing are left out, and
-    counted. Beside the metrics stand those of a constant from the training rows, the most frequent class or the mean,
-    where the package has a profile.json; after them how the rows differ from those of the training; --fail-on makes
-    that a gate too.
+    TABLE is CSV or JSON Lines (.gz as well), .npy, Parquet or Arrow; - is stdin. A folder, a quoted glob or several
+    files of one format are read as one table. A row without a true value is left out, and counted.
+
+    If the package has a profile.json, which records the training rows, the command prints two more things. Beside each
+    metric stands its baseline: that of always predicting the most frequent class or the mean. After the metrics comes
+    how the rows differ from the training rows.
+
+    --at-least, --at-most and --fail-on make the command a test: it prints the metrics, and exits with 3 if one fails.
     """
     limits = {sign: options.pop(sign) for sign in ("at_least", "at_most")}
     fail_on, number = options.pop("fail_on"), options.pop("explain_row")
@@ -68,9 +88,7 @@ def evaluate(
     if engine is not None or in_parts(tables):
         refuse_row_of_many(number)
     if engine is not None and engine.reads(*tables):
-        raise click.UsageError(
-            "parity evaluate reads paths that all workers see, not what has a scheme; mount it there"
-        )
+        raise click.UsageError("parity evaluate reads paths, not URLs; mount the storage under one path on all workers")
     asked = {name: options.pop(name) for name in ("digest", "allow_operators")}
     predictor = Predictor(package, provider=provider, **asked)
     say_provider(provider, predictor.provider)

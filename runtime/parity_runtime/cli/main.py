@@ -15,6 +15,7 @@ import click
 
 from parity_runtime.arguments import options_are_named
 from parity_runtime.cli.echo import echo_line
+from parity_runtime.cli.sectioned_help import SectionedGroup
 from parity_runtime.cli.signals import Terminated, termination_raises
 from parity_runtime.errors import MissingExtraError, ParityError, memory_reason, out_of_memory
 from parity_runtime.printable import printable, sentence
@@ -30,26 +31,55 @@ class _Entry(NamedTuple):
     summary: str
 
 
-_COMMANDS = {
-    "train": _Entry("parity_training.cli.train:train", "train", "Train a network: data in, a run out."),
-    "plot": _Entry("parity_training.cli.plot:plot", "train,plot", "Draw the plots of a run."),
-    "report": _Entry("parity_training.cli.report:report", "train,plot", "Write a page about a run or a package."),
-    "export": _Entry("parity_export.cli.export:export", "export,cpu", "Write a package that proved itself."),
-    "adopt": _Entry("parity_export.cli.adopt:adopt", "export,cpu", "Make a package of anybody's ONNX file."),
-    "check": _Entry("parity_export.cli.check:check", "export,cpu", "Compare an ONNX file of any exporter."),
-    "diff": _Entry("parity_export.cli.diff:diff", "export,cpu", "Name the first node that diverges."),
-    "certify": _Entry("parity_export.cli.certify:certify", "export,cpu", "Say which labels are proven."),
-    "estimate": _Entry("parity_export.cli.estimate:estimate", "export,cpu", "Estimate the rounding error; no proof."),
-    "info": _Entry("parity_runtime.cli.info:info", "cpu", "Say what a package holds."),
-    "verify": _Entry("parity_runtime.cli.verify:verify", "cpu", "Check digests, replay the test vectors."),
-    "predict": _Entry("parity_runtime.cli.predict:predict", "cpu", "Predict the rows of a table."),
-    "serve": _Entry("parity_runtime.cli.serve:serve", "cpu,serve", "Answer over HTTP."),
-    "view": _Entry("parity_runtime.cli.view:view", "cpu", "Show a package on a page of your browser."),
-    "deploy": _Entry("parity_runtime.cli.deploy:deploy", "cpu", "Write what Triton, KServe or Docker reads."),
-    "bench": _Entry("parity_runtime.cli.bench:bench", "cpu", "Measure a package on this machine."),
-    "evaluate": _Entry("parity_runtime.cli.evaluate:evaluate", "cpu", "Compare predictions with a known column."),
-    "doctor": _Entry("parity_runtime.cli.doctor:doctor", "cpu", "Say what works here, and how to mend the rest."),
+_SECTIONS = {
+    "Train": {
+        "train": _Entry("parity_training.cli.train:train", "train", "Train a network on a table."),
+        "plot": _Entry("parity_training.cli.plot:plot", "train,plot", "Draw the plots of a training run."),
+        "report": _Entry(
+            "parity_training.cli.report:report", "train,plot", "Write an HTML report about a run or a package."
+        ),
+    },
+    "Make and check a package": {
+        "export": _Entry(
+            "parity_export.cli.export:export", "export,cpu", "Export a PyTorch model to a package, and validate it."
+        ),
+        "adopt": _Entry("parity_export.cli.adopt:adopt", "export,cpu", "Make a package from an ONNX file."),
+        "check": _Entry("parity_export.cli.check:check", "export,cpu", "Compare an ONNX file with a PyTorch model."),
+        "diff": _Entry("parity_export.cli.diff:diff", "export,cpu", "Find the first operator whose outputs differ."),
+        "certify": _Entry(
+            "parity_export.cli.certify:certify", "export,cpu", "Count the labels that rounding cannot change."
+        ),
+        "estimate": _Entry(
+            "parity_export.cli.estimate:estimate", "export,cpu", "Estimate the rounding error, without a proof."
+        ),
+    },
+    "Use a package": {
+        "info": _Entry("parity_runtime.cli.info:info", "cpu", "Show the inputs, outputs and origin of a package."),
+        "verify": _Entry(
+            "parity_runtime.cli.verify:verify", "cpu", "Check the files of a package, and run its test vectors."
+        ),
+        "predict": _Entry("parity_runtime.cli.predict:predict", "cpu", "Predict the rows of a table."),
+        "evaluate": _Entry(
+            "parity_runtime.cli.evaluate:evaluate", "cpu", "Measure predictions against a column of true values."
+        ),
+        "bench": _Entry("parity_runtime.cli.bench:bench", "cpu", "Measure the speed of a package on this machine."),
+    },
+    "Run it as a service": {
+        "serve": _Entry("parity_runtime.cli.serve:serve", "cpu,serve", "Serve predictions over HTTP."),
+        "view": _Entry("parity_runtime.cli.view:view", "cpu", "Show a package on a page in your browser."),
+        "deploy": _Entry(
+            "parity_runtime.cli.deploy:deploy", "cpu", "Write the files that Triton, KServe or Docker needs."
+        ),
+    },
+    "Find problems": {
+        "doctor": _Entry(
+            "parity_runtime.cli.doctor:doctor", "cpu", "Check this installation, and say how to repair it."
+        ),
+    },
 }
+"""The commands by what a user wants, in the order of the work."""
+
+_COMMANDS = {name: entry for section in _SECTIONS.values() for name, entry in section.items()}
 
 _OURS = {"parity_runtime", "parity_training", "parity_export"}
 
@@ -70,7 +100,7 @@ def _no_collecting() -> Iterator[None]:
             gc.enable()
 
 
-class LazyGroup(click.Group):
+class LazyGroup(SectionedGroup):
     """A group that knows its commands by name and imports the one that is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
@@ -114,14 +144,27 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands from the table, without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.summary) for name, entry in _COMMANDS.items()])
+        width = max(map(len, _COMMANDS))
+        for title, commands in _SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), entry.summary) for name, entry in commands.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    examples="""
+        # Train on a table, export the network to ONNX, and predict
+        parity train data.csv --target label --out runs/mine
+        parity export runs/mine packages/mine
+        parity predict packages/mine new.csv --out predicted.csv
+        # Show the options and the examples of a command
+        parity train --help
+    """,
+)
 @click.version_option(__version__, prog_name="parity")
 def parity() -> None:
-    """Train a model in PyTorch, ship it as ONNX, prove that both compute the same outputs."""
+    """Train a model in PyTorch, ship it as ONNX, and prove that both compute the same outputs."""
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -8,29 +8,32 @@ from typing import Any
 import click
 
 from parity_runtime.cli.echo import echo_line
+from parity_runtime.cli.sectioned_help import section
 from parity_runtime.inference.session import PROVIDERS, Provider
 
 package_argument: Callable[[Any], Any] = click.argument("package", type=click.Path(path_type=Path))
 
-provider_option: Callable[[Any], Any] = click.option(
+provider_option: Callable[[Any], Any] = section("Where it runs")(
     "--provider",
     type=click.Choice(PROVIDERS),
     default="cpu",
     show_default=True,
-    help="cuda means CUDA or an error; auto says what it chose.",
+    help="Run on the CPU or on CUDA. cuda fails without CUDA; auto takes CUDA if it can, and says what it took.",
 )
 
-digest_option: Callable[[Any], Any] = click.option(
+_accepted = section("Which package is accepted")
+
+digest_option: Callable[[Any], Any] = _accepted(
     "--digest",
-    help="The package id that is expected (parity info prints it); of a bare .onnx file its sha256.",
+    help="Refuse any package but the one with this id, which parity info prints; of a bare .onnx file, its SHA-256.",
 )
 
-operators_option: Callable[[Any], Any] = click.option(
+operators_option: Callable[[Any], Any] = _accepted(
     "--allow-operator",
     "allow_operators",
     multiple=True,
     metavar="DOMAIN::NAME",
-    help="An operator outside the ONNX standard that may run, com.microsoft::Gelu say; may be repeated.",
+    help="Allow an operator outside the ONNX standard, such as com.microsoft::Gelu; repeatable.",
 )
 
 

@@ -18,6 +18,7 @@ from parity_runtime.cli.options import (
     say_provider,
 )
 from parity_runtime.cli.predict_table import TableRun, typed_rows
+from parity_runtime.cli.sectioned_help import SectionedCommand, section
 from parity_runtime.cli.table_options import (
     TABLE_OPTIONS,
     read_options,
@@ -38,67 +39,98 @@ if TYPE_CHECKING:
     from parity_runtime.tables.table_file import TableFile
 
 
-@click.command()
+_EXAMPLES = """
+    # Predict a table, and write the predictions beside its columns
+    parity predict packages/homes homes.csv --out predicted.csv
+    # Predict one row
+    parity predict packages/homes --row 75,York,false,1960-05-01
+    # Write two columns only, and mark rows outside of the training range
+    parity predict packages/homes homes.csv --columns id,price --out-of-range mark --out predicted.csv
+    # Predict a folder of Parquet files, and leave out rows that cannot be predicted
+    parity predict packages/homes 'homes/part*.parquet' --errors skip --out predicted
+    # Read a table from stdin; fail if more than 1 % of the cities are unknown
+    parity predict packages/homes - --fail-on unknown:city=1% < homes.csv
+"""
+_output_option = section("What is written")
+_where = section("Where it runs")
+
+
+@click.command(cls=SectionedCommand, examples=_EXAMPLES)
 @package_argument
 @click.argument("tables", nargs=-1, metavar="[TABLE]...")
 @click.option(
-    "--row", "rows", multiple=True, metavar="A,B,...", help="One row of cells, written as in CSV; may be repeated."
+    "--row", "rows", multiple=True, metavar="A,B,...", help="Predict this row, written as in CSV; repeatable."
 )
 @click.option(
-    "--out",
-    type=click.Path(),
-    help="Where the predictions are written: a file, of many tables a folder; without it stdout.",
-)
-@click.option(
-    "--certified", is_flag=True, help="Also say what is proven of each row: certified, or error_bound_<target>."
-)
-@click.option(
-    "--columns", metavar="A,B,...", help="The columns to write, of the table's and the predictions [default: all]."
+    "--certified",
+    is_flag=True,
+    help="Also write what is proven of each row: certified (true or false), or error_bound_<target> of a regression.",
 )
 @click.option(
     "--errors",
     type=click.Choice(["raise", "skip", "null"]),
     default="raise",
     show_default=True,
-    help="At a row that cannot be predicted: write nothing, leave it out, or leave its predictions empty.",
+    help="What to do if a row cannot be predicted: write nothing, leave out the row, or leave its predictions empty.",
 )
 @click.option(
     "--out-of-range",
     type=click.Choice(["ignore", "mark", "refuse"]),
     default="ignore",
     show_default=True,
-    help="At a row with a feature outside what the model has seen in training: predict it as any other, say so in a "
-    "column out_of_range (true or false), or treat it as a row that cannot be predicted.",
+    help="What to do if a feature is outside the range of the training rows: predict the row, predict it and write "
+    "true in the column out_of_range, or treat it as a row that cannot be predicted.",
 )
-@click.option(
-    "--threads", type=click.IntRange(1), help="Batches worked on at once [default: one a core, and four at most]."
+@_output_option(
+    "--out",
+    type=click.Path(),
+    help="Where to write the predictions: a file, or a folder if there are many tables [default: stdout].",
 )
-@click.option("--batch-size", type=click.IntRange(1), metavar="ROWS", help="Rows predicted at once [default: 32768].")
-@click.option(
-    "--prefix", metavar="TEXT", help="What the added columns' names begin with [default: predicted_ beside the target]."
+@_output_option(
+    "--columns", metavar="A,B,...", help="The columns to write, of the table and of the predictions [default: all]."
 )
-@click.option("--spreadsheet-safe", is_flag=True, help="CSV: an apostrophe before cells that a spreadsheet would run.")
-@click.option("--summary", is_flag=True, help="Print on stderr how the rows differ from those of the training.")
+@_output_option(
+    "--prefix",
+    metavar="TEXT",
+    help="Begin the names of the added columns with this [default: none, or as in predicted_label if the table has "
+    "the target].",
+)
+@_output_option(
+    "--spreadsheet-safe",
+    is_flag=True,
+    help="CSV: write an apostrophe before cells that a spreadsheet would run as a formula.",
+)
 @drift_options
+@section("Differences from the training rows")(
+    "--summary", is_flag=True, help="Print on stderr how the rows differ from the training rows."
+)
 @table_options
+@_where(
+    "--threads",
+    type=click.IntRange(1),
+    help="How many batches to predict at the same time [default: one for each core, at most four].",
+)
+@_where("--batch-size", type=click.IntRange(1), metavar="ROWS", help="Rows in one batch [default: 32768].")
 @engine_options
 @provider_option
 @digest_option
 @operators_option
 def predict(package: Path, tables: tuple[str, ...], rows: tuple[str, ...], **options: Any) -> None:
-    """Predict the rows of TABLE: CSV or JSON Lines (also .gz), .npy, Parquet or Arrow; - is stdin.
+    """Predict the rows of TABLE with the model in PACKAGE.
 
-    Adds the columns label and probability_<class> (for a regression, the target's name) behind the table's own,
-    which pass through as they are; in a table that has the target itself, as held-out rows have, their names begin
-    with predicted_, or with what --prefix says. The predictions have the table's format, or are CSV where --out ends
-    in .csv; a table of any size takes the same memory. The file named by --out is complete or absent; absent as well
-    where --fail-on says no.
+    TABLE is CSV or JSON Lines (.gz as well), .npy, Parquet or Arrow; - is stdin. Its size does not matter for the
+    memory.
 
-    TABLE may also be a folder, a quoted glob such as 'data/*.parquet', or several files, all of one format. Then --out
-    is a folder: each table's predictions stand there in a file of its name, and the empty file _SUCCESS when all of
-    them are there. A job that was cut short goes on where it was when the same command is given again.
+    The output has the columns of TABLE unchanged, and after them the predictions: label and probability_<class>, or a
+    number under the name of the target. If TABLE has the target itself, the names are predicted_label and so on. The
+    output has the format of TABLE, or is CSV if --out ends in .csv. The file --out appears when it is complete, and not
+    at all if --fail-on fails.
 
-    Cells that a spreadsheet would run as formulas pass through as well, unless --spreadsheet-safe is given.
+    TABLE may also be a folder, a quoted glob such as 'data/part*.parquet', or several files of one format. Then --out
+    is a folder with one file of predictions for each table, and with an empty file _SUCCESS at the end. If the job is
+    interrupted, the same command continues it.
+
+    Cells that a spreadsheet would run as formulas stay as they are, unless you give --spreadsheet-safe.
     """
     if bool(tables) == bool(rows):
         raise click.UsageError("give either a TABLE or at least one --row")
@@ -188,7 +220,7 @@ def _output(name: str | None, package: Path, table: str | None) -> Path | None:
         if resolved(package) in (target, *target.parents):
             raise InputError(f"{out} lies inside the package {package}, whose files must not change; choose another")
         if table is not None and target.is_file() and target == resolved(Path(table)):
-            raise InputError(f"{out} is the table itself, of which rows or columns may be lost; choose another")
+            raise InputError(f"{out} is the table itself, which would be overwritten; choose another")
         if out.is_file() or not out.exists():  # a pipe is written to as it is
             refuse_unwritable(target)
         return out

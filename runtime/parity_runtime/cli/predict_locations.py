@@ -26,8 +26,8 @@ def refuse_beside_locations(given: dict[str, Any], engine: EngineChoice) -> None
         is_said = value or (name == "missing_values" and value is not None)
         if is_said and name != "format_name":
             raise click.UsageError(
-                f"--{name.replace('_', '-')} is of files that Parity reads itself, and {engine.name.title()} reads "
-                "what has a scheme; leave it out, or give paths"
+                f"--{name.replace('_', '-')} is for files that Parity reads itself, and {engine.name.title()} reads "
+                "URLs; leave it out, or give paths"
             )
 
 

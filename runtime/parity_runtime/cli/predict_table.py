@@ -56,7 +56,7 @@ class TableRun:
         from parity_runtime.files.atomic_write import atomic_write  # noqa: PLC0415
 
         if out.suffix.lower() in _COMPRESSED:
-            raise InputError(f"{out}: predictions are not compressed; pipe them through a program that does")
+            raise InputError(f"{out}: predictions are not written compressed; pipe them through gzip")
         found = table_format(str(out), self._format)
         with atomic_write(out) as file:
             self._answer(chunks, file, found, quiet=False)

@@ -7,6 +7,7 @@ import click
 
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import names
+from parity_runtime.cli.sectioned_help import section
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.tables.cell_values import MISSING_TOKENS
@@ -27,21 +28,24 @@ def _listed(_context: click.Context, _parameter: click.Parameter, text: str | No
 
 def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --format, --delimiter, --header, --missing-values, --decimal, --thousands, --currency and --percent."""
+    file = section("How the file is read")
     for option in reversed((
-        click.option("--format", "format_name", type=click.Choice(_FORMATS),
-                     help="The table's format [default: by its suffix; CSV for - and for any other]."),
-        click.option("--delimiter", metavar="CHAR",
-                     help="What separates the cells of CSV; tab for a tab [default: found in the first line]."),
-        click.option("--header", callback=_listed, metavar="A,B,...", help="The columns of CSV without a header line."),
-        click.option("--missing-values", callback=_listed, metavar="A,B,...",
-                     help="The cells that are missing, beside the empty one; '' for none "
-                          f"[default: {', '.join(MISSING_TOKENS)}; among numbers also - ? and .]."),
-        click.option("--decimal", metavar="CHAR", help="The decimal sign of numbers in CSV: . or , "
-                                                       "[default: a point; without commas between cells, as found]."),
-        click.option("--thousands", metavar="CHAR", help="What separates thousands in CSV: , . ' or a space."),
-        click.option("--currency", callback=_listed, metavar="A,B,...",
-                     help="Signs or codes beside numbers in CSV, such as $,EUR: they are left out."),
-        click.option("--percent", is_flag=True, default=None, help="Read 45% in CSV as 0.45."),
+        file("--format", "format_name", type=click.Choice(_FORMATS),
+             help="The format of the table [default: by the file's suffix; CSV for - and for an unknown suffix]."),
+        file("--delimiter", metavar="CHAR",
+             help="The character between the cells of CSV; tab for a tab [default: found in the first line]."),
+        file("--header", callback=_listed, metavar="A,B,...",
+             help="The names of the columns, for CSV without a header line."),
+        file("--missing-values", callback=_listed, metavar="A,B,...",
+             help="Cells that mean missing, besides the empty cell; '' for no others "
+                  f"[default: {', '.join(MISSING_TOKENS)}; in columns of numbers also - ? and .]."),
+        file("--decimal", metavar="CHAR",
+             help="The decimal sign of numbers in CSV: . or , [default: a point; found in the numbers, if the cells "
+                  "are not separated by commas]."),
+        file("--thousands", metavar="CHAR", help="The thousands separator of numbers in CSV: , . ' or a space."),
+        file("--currency", callback=_listed, metavar="A,B,...",
+             help="Currency signs or codes to remove from numbers in CSV, such as $,EUR."),
+        file("--percent", is_flag=True, default=None, help="Read 45% in CSV as 0.45."),
     )):  # fmt: skip
         command = option(command)
     return command
@@ -88,7 +92,7 @@ def refuse_stdout_of_many(out: str | None) -> None:
         click.UsageError: names the option.
     """
     if out is None or out in ("-", "/dev/stdout"):
-        raise click.UsageError("the predictions of many tables are many files; say in which folder: --out FOLDER")
+        raise click.UsageError("many tables give many files of predictions; name their folder: --out FOLDER")
 
 
 def tell(text: str) -> None:

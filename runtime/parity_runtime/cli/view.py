@@ -7,13 +7,22 @@ import click
 
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.options import digest_option, package_argument
+from parity_runtime.cli.sectioned_help import SectionedCommand
 from parity_runtime.view.page_files import default_libraries
 from parity_runtime.view.view_package import view_server
 
 
-@click.command()
+_EXAMPLES = """
+# open the page of a package in the browser
+parity view packages/xor --open
+# at a port of your choice
+parity view packages/xor --port 8080
+"""
+
+
+@click.command(cls=SectionedCommand, examples=_EXAMPLES)
 @package_argument
-@click.option("--port", default=0, type=click.IntRange(0, 65535), help="By default a free one.")
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="The port to listen on [default: a free one].")
 @click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
 @click.option(
     "--libraries",

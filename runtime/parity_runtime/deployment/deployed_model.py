@@ -100,7 +100,9 @@ def open_models(paths: Sequence[str | Path], options: PackageOptions) -> list[De
         InputError: two models have one name, or a name has no path of its own.
     """
     if options.digest is not None and len(paths) != 1:
-        raise InputError(f"{argument('digest')} is of one package, and {len(paths)} are deployed; deploy it alone")
+        raise InputError(
+            f"{argument('digest')} names one package, and {len(paths)} are deployed; deploy that one alone"
+        )
     models = [_open(Path(path), options) for path in paths]
     _check_names(models)
     return models

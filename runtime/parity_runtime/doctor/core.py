@@ -63,7 +63,7 @@ def _own(own: Distribution | None) -> Finding:
     if own is not None and own.version == __version__:
         return Finding("core", _NAME, "ok", place)
     there = "none" if own is None else f"that of {own.version}"
-    told = f"{place}; the metadata installed is {there}: what extras and versions this code needs is not known"
+    told = f"{place}; the metadata installed is {there}: which extras and versions this code needs is unknown"
     checkout = Path(__file__).parents[3]
     return Finding("core", _NAME, "warning", told, pip_install([f"{checkout}[cpu]"]) if _is_checkout(checkout) else "")
 

@@ -48,7 +48,7 @@ def _threads(value: str) -> Problem:
 def _telemetry(value: str) -> Problem:
     if value.lower() in _ON:
         return "", ""
-    return "lets onnxruntime 1.29 and later report to its makers", "export ORT_DISABLE_TELEMETRY=1"
+    return "lets onnxruntime 1.29 and later send usage data to Microsoft", "export ORT_DISABLE_TELEMETRY=1"
 
 
 def _duplicates(value: str) -> Problem:

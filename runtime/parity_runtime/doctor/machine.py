@@ -38,7 +38,7 @@ def processor_finding(machine: str, flags: set[str] | None) -> Finding:
         flags: its instructions, by Linux's names; None where they are not known.
     """
     if flags is None:
-        return Finding("machine", "processor", "ok", f"{machine}; its instructions are told on Linux alone")
+        return Finding("machine", "processor", "ok", f"{machine}; its instructions are known on Linux only")
     there = [name for flag, name in _INSTRUCTIONS.items() if flag in flags]
     told = f"{machine}: {', '.join(there) or 'none of the instructions that kernels are written for'}"
     if machine in ("x86_64", "AMD64") and "avx2" not in flags:
@@ -80,7 +80,7 @@ def _memory() -> Finding:
     address = _address_limit()
     if address is not None:
         told.append(f"a limit of {address / 2**30:.3g} GiB of addresses (ulimit -v)")
-    return Finding("machine", "memory", "ok", ", ".join(told) or "not told by this system")
+    return Finding("machine", "memory", "ok", ", ".join(told) or "unknown on this system")
 
 
 _MEMORY = {"MemTotal": "in all", "MemAvailable": "available"}

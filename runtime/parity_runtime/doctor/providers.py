@@ -66,8 +66,8 @@ def _installed(name: str) -> str:
 def _kernels(found: dict[str, Any]) -> Iterator[Finding]:
     if found["int8_saturates"]:
         told = (
-            "quantized models answer wrongly on this processor, which has no VNNI: products of uint8 and int8 are "
-            "added in pairs of 16 bits, which saturate; quantize with weights of 7 bits (reduce_range=True)"
+            "quantized models compute wrong results on this processor, which has no VNNI: products of uint8 and int8 "
+            "are added in pairs of 16 bits, which saturate; quantize with weights of 7 bits (reduce_range=True)"
         )
         yield Finding("providers", "int8 products", "warning", told)
     else:

@@ -102,7 +102,7 @@ class TargetDrift:
 
 @dataclass(frozen=True)
 class DriftReport:
-    """A table beside the rows that a model was trained on.
+    """How the rows of a table differ from the rows that a model was trained on.
 
     >>> from parity_runtime import compare_with_training
     >>> report = compare_with_training("tests/data/xor", [[0.1, 0.9], [0.2, 7.0]])
@@ -142,7 +142,7 @@ class DriftReport:
         raise KeyError(name)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON form: the attributes; a figure that nobody knows is None."""
+        """Return the JSON form: the attributes; an unknown figure is None."""
         told = asdict(self)
         return told | {"columns": list(told["columns"]), "classes": list(told["classes"])}
 

@@ -219,6 +219,6 @@ def _check_row_independent(contract: ModelContract) -> None:
     """Refuse a model whose answers would depend on how an engine parts a table."""
     if not contract.row_independent:
         raise InputError(
-            f"rows of {contract.name} influence one another, and an engine parts a table as it likes: predict the "
+            f"rows of {contract.name} influence one another, and an engine divides a table into parts: predict the "
             "table on one machine, as one batch (parity predict)"
         )

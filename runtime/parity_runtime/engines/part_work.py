@@ -58,8 +58,8 @@ def check_seen(*paths: str) -> None:
     for path in paths:
         if not Path(path).exists():
             raise InputError(
-                f"the worker {platform.node()} does not see {path}; tables, answers and package lie where all workers "
-                "see them under one path: on a shared file system, or on the only machine"
+                f"the worker {platform.node()} does not see {path}; put tables, predictions and package where "
+                "all workers see them under one path: on a shared file system, or on the only machine"
             )
 
 

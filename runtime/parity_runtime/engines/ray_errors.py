@@ -47,6 +47,6 @@ def _of_task(error: Any) -> ParityError:
 
 def _ended() -> ParityError:
     return ParityError(
-        "a worker's process ended in the middle of a task, as it does where memory runs out: give its node more, or "
+        "a worker's process ended in the middle of a task, probably for lack of memory: give its node more, or "
         f"answer fewer rows at once ({argument('batch_size')})"
     )

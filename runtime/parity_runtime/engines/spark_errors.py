@@ -13,7 +13,7 @@ _ENDED = re.compile(r"Python worker exited unexpectedly|ExecutorLostFailure|^Mem
 
 @contextlib.contextmanager
 def parity_errors() -> Iterator[None]:
-    """Raise, in place of Spark's exception, the error of Parity that ended the job on a worker.
+    """In the block, raise the error of Parity that ended the job on a worker, instead of Spark's exception.
 
     A DataFrame is answered when something asks for its rows, so that a row that cannot be predicted ends the action,
     as ``write`` or ``collect``, and not the call of `predict`. Exceptions of other kinds pass as they are.
@@ -59,7 +59,7 @@ def _found(error: Exception) -> ParityError | None:
         )
     if _ENDED.search(text):
         return ParityError(
-            "a worker's process ended in the middle of a task, as it does where memory runs out: give executors more "
+            "a worker's process ended in the middle of a task, probably for lack of memory: give executors more "
             "(spark.executor.memoryOverhead), or fewer rows at once (spark.sql.execution.arrow.maxRecordsPerBatch)"
         )
     return None

@@ -67,7 +67,9 @@ class WorkerPredictor:
         """
         found = predictor.package_id
         if found is None:
-            raise InputError(f"{package} is a bare model without an id that workers are held to; give a package folder")
+            raise InputError(
+                f"{package} is a bare model without a package id, which workers check; give a package folder"
+            )
         certified, path = predictor.has_error_bounds, str(Path(package).absolute())
         provider: Any = predictor.provider  # what auto has chosen
         named = cls(path, found, __version__, certified, provider)

@@ -54,7 +54,7 @@ def device_tensors(
     check_names(contract, tensors, "run_on_device()")
     for spec in contract.inputs:
         if spec.dtype == "string":
-            raise InputError(f"input {spec.name!r} is text, which lies on no device; run() takes it")
+            raise InputError(f"input {spec.name!r} is text, which no device holds; give it to run()")
     found = {spec.name: _tensor(spec, tensors[spec.name], provider) for spec in contract.inputs}
     dimensions(contract, found)
     return found
@@ -81,7 +81,7 @@ def _tensor(spec: TensorSpec, tensor: SupportsDLPack, provider: str) -> DeviceTe
     if not _fits(spec.shape, shape):
         raise InputError(f"{what} has the shape {list(shape)}; it takes {spec}")
     if 0 in shape:
-        raise InputError(f"{what} is empty; run() answers that")
+        raise InputError(f"{what} is empty; give it to run()")
     return DeviceTensor(value, shape)
 
 

@@ -124,8 +124,8 @@ class FittedEstimator(ABC):
             InputError: always.
         """
         raise InputError(
-            f"{self.contract.name} is a fitted model and is not fitted again; where a tool of scikit-learn fits what "
-            "it is given, hand it sklearn.frozen.FrozenEstimator(predictor)"
+            f"{self.contract.name} is already fitted, and cannot be fitted again; where a tool of scikit-learn fits "
+            "what it is given, hand it sklearn.frozen.FrozenEstimator(predictor)"
         )
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -382,7 +382,7 @@ class Predictor(FittedEstimator):
         return outputs
 
     def close(self) -> None:
-        """Let the session go. Runs in flight finish; later ones raise `InputError`."""
+        """Close the session. Calls that are running finish; later calls raise `InputError`."""
         with self._lock:
             self._closed = True
             self._executor = None

@@ -19,8 +19,8 @@ def check_has_ranges(contract: ModelContract) -> None:
     """
     if all(feature.range is None for feature in contract.features):
         raise InputError(
-            f"the contract of {contract.name} does not say what its features ranged over in training, so that nothing "
-            "can be said to lie outside"
+            f"the contract of {contract.name} does not record the range of the training rows, so that no row "
+            "can be out of range"
         )
 
 

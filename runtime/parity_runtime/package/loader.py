@@ -26,7 +26,7 @@ LARGEST_MODEL = 2**31 - 1
 
 
 class UncheckedModelWarning(UserWarning):
-    """A bare model was loaded: nothing says that its bytes are those that were exported."""
+    """A bare model file was loaded, which has no digests: whether it is the exported one is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

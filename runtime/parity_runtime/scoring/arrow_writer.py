@@ -23,7 +23,7 @@ class ArrowWriter(Writer[Any]):
     def __init__(self, file: BinaryIO, layout: Layout, head: Chunk, *, parquet: bool) -> None:
         super().__init__(file, layout)
         if not isinstance(head, ArrowChunk):
-            raise InputError("Parquet and Arrow are written from Parquet or Arrow; name the answers .csv")
+            raise InputError("only a table in Parquet or Arrow gives predictions in them; name the predictions .csv")
         self._parquet = parquet
         self._writer: Any = None
         self._waiting: list[Any] = []

@@ -66,8 +66,8 @@ class FolderJob:
         """
         if predictor.package_id is None:
             raise InputError(
-                f"{predictor.contract.name} is a bare model without an id that a folder of answers could be held to; "
-                "give a package folder, or one table"
+                f"{predictor.contract.name} is a bare model without a package id, which a folder of predictions "
+                "records; give a package folder, or one table"
             )
         refuse_dependent_rows(predictor)
         versions = {"parity": __version__, "onnxruntime": import_onnxruntime().__version__}
@@ -145,7 +145,7 @@ class FolderJob:
         more = [name for name in now if name not in set(before)]
         fewer = [str(name) for name in before if name not in set(now)]
         if more or fewer:
-            told = f"{listed(more[:3])} was none of them" if more else f"{listed(fewer[:3])} is no more there"
+            told = f"{listed(more[:3])} was none of them" if more else f"{listed(fewer[:3])} is gone"
             raise self.refused(f"{self.out} holds the answers of other tables: {told}")
 
     def refused(self, why: str) -> InputError:
@@ -170,8 +170,8 @@ def refuse_dependent_rows(predictor: Predictor) -> None:
     name = predictor.contract.name
     if not predictor.contract.row_independent:
         raise InputError(
-            f"rows of {name} influence one another, and what a part means would hang on where the table was cut; give "
-            "each table by itself"
+            f"rows of {name} influence one another, so that the predictions would depend on where the table is cut; "
+            "give each table by itself"
         )
 
 

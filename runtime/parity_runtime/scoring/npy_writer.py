@@ -24,7 +24,9 @@ class NpyWriter(Writer[NDArray[Any]]):
     def __init__(self, file: BinaryIO, layout: Layout, head: Chunk) -> None:
         super().__init__(file, layout)
         if not isinstance(head, ArrayChunk) or not file.seekable():
-            raise InputError("an .npy file of answers is written from an .npy file, to a file; name it .csv")
+            raise InputError(
+                "only an .npy table gives predictions in .npy, and only in a file; name the predictions .csv"
+            )
         self._dtype: np.dtype[Any] | None = None
         self._rows = 0
 

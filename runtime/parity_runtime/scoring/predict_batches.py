@@ -27,7 +27,7 @@ def predict_batches(
     errors: Errors = "raise",
     rejected: Callable[[InputError], object] | None = None,
 ) -> Iterator[Any]:
-    """Answer batches one after the other, in their order and in constant memory.
+    """Predict batches one after the other, in their order and in constant memory.
 
     >>> from parity_runtime import Predictor, predict_batches
     >>> predictor = Predictor("tests/data/xor")
@@ -72,7 +72,7 @@ def predict_batches(
         ConformanceError: the graph predicts a label that is no class of the contract.
     """
     if threads < 1:
-        raise InputError(f"threads is {threads}; at least one thread works")
+        raise InputError(f"threads is {threads}; it must be at least 1")
     check_errors(predictor.contract, errors)
     stream = _Stream(predictor, prefix, errors)
     answers = in_order(lambda counted: stream.answer(*counted), stream.counted(batches), threads)

@@ -23,7 +23,7 @@ def predict_folder(
     reading: ReadOptions | None = None,
     watch: FolderWatch | None = None,
 ) -> FolderResult:
-    r"""Answer all tables of a folder, or of a glob, into another folder.
+    r"""Predict all tables of a folder, or of a glob, and write the predictions into another folder.
 
     Each table's answers are in a file of its own name, with the bytes that ``parity predict`` writes for it alone, in
     constant memory. Call it again after a job was cut short, by a kill even: tables whose answers are there are not

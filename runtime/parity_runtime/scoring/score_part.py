@@ -92,7 +92,7 @@ def score_part(
         progress.prefix_is_given = scoring.prefix is not None
         scoring.run(predictor, chunks, file, job.format_of(part, table), progress)
         if _state(part.path) != before:
-            raise InputError(f"{part.path} was changed while it was read; start again when it is as it shall be")
+            raise InputError(f"{part.path} was changed while it was read; start again when it no longer changes")
     counts = None if progress.counts is None else progress.counts.to_json()
     record = PartRecord(part.name, progress.rows, progress.refused, read, _digest(target), counts)
     with atomic_write(job.record_of(part), durable=False) as file:

@@ -243,7 +243,7 @@ class Connection(HttpToolsProtocol):
     def _too_long(self) -> RequestError:
         if self._in_head:
             return RequestError(f"the head has more than {self.limits.head_bytes} bytes", 431)
-        return RequestError("what stands around the pieces of the body, or behind it, is longer than they are")
+        return RequestError("the chunk headers and trailers of the body are longer than its data")
 
     def _refuse(self, error: RequestError) -> None:
         """Answer what came before, then refuse what came last, and read nothing more."""

@@ -39,7 +39,7 @@ def inflate(body: bytes, coding: str, limit: int) -> bytes:
     except EOFError:
         raise RequestError("the compressed body ends too early") from None
     except (zlib.error, gzip.BadGzipFile):
-        raise RequestError(f"the body, or what stands behind it, is not compressed as {coding}") from None
+        raise RequestError(f"the body, or what follows it, is not compressed as {coding}") from None
     if len(found) > limit:
         raise RequestError(f"the body has more than {limit} bytes when it is inflated; send it in parts", 413)
     return found
@@ -65,7 +65,7 @@ def _deflated(body: bytes, window: int, limit: int) -> bytes:
     if len(found) <= limit and not machine.eof:
         raise EOFError
     if machine.unused_data:
-        raise zlib.error("something stands behind it")
+        raise zlib.error("more data follows it")
     return found
 
 

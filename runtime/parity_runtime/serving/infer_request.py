@@ -118,7 +118,7 @@ def _inputs(value: dict[str, Any], rest: memoryview) -> tuple[RequestTensor, ...
         tensors.append(tensor)
         start = end
     if start != len(rest):
-        raise RequestError(f"{len(rest) - start} bytes stand behind the JSON that no input's binary_data_size counts")
+        raise RequestError(f"{len(rest) - start} bytes follow the JSON that no input's binary_data_size counts")
     counts = Counter(tensor.name for tensor in tensors) if len(tensors) > 1 else {}
     for name, count in counts.items():
         if count > 1:
@@ -154,7 +154,7 @@ def _input(item: Any, rest: memoryview, start: int) -> tuple[RequestTensor, int]
 def _binary(name: str, size: Any, rest: memoryview, start: int) -> tuple[memoryview, int]:
     if type(size) is not int or size < 0 or start + size > len(rest):
         raise RequestError(
-            f"the binary_data_size of input {shown(name)} is {shown(size)}; {len(rest) - start} bytes stand behind "
+            f"the binary_data_size of input {shown(name)} is {shown(size)}; {len(rest) - start} bytes follow "
             "the JSON (Inference-Header-Content-Length says where it ends)"
         )
     return rest[start : start + size], start + size
@@ -165,7 +165,7 @@ def _outputs(value: dict[str, Any], binary: bool) -> dict[str, bool]:
     for item in _tensors(value, "outputs"):
         name = _name(item)
         if name in wanted:
-            raise RequestError(f"the output {shown(name)} is wanted more than once")
+            raise RequestError(f"the output {shown(name)} is requested more than once")
         wanted[name] = _flag(_parameters(item, "the output ", name), "binary_data", "an output", binary)
     return wanted
 

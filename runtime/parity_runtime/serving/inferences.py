@@ -155,7 +155,7 @@ def _answered(model: ServedModel, headers: dict[bytes, bytes], body: bytes, want
 def _refused(exchange: Exchange, error: BaseException) -> Answer:
     """Return the answer where there is none: the client's fault, a lack of memory, the end of the service, or ours."""
     if isinstance(error, asyncio.CancelledError):  # uvicorn's, of what is not answered when the service must stop
-        error = RequestError("the service has stopped; ask another", 503)
+        error = RequestError("the service is shutting down; send the request to another", 503)
     elif not isinstance(error, RequestError):
         if out_of_memory(error):
             error = RequestError("there is not enough memory for this request; send it in parts", 503)

@@ -101,7 +101,7 @@ def _infer(model: ServedModel) -> dict[str, Any]:
         "413": "The body, or the batch, is too large.",
         "415": "The body is of another type, or compressed in a way that is not known.",
         "500": "The package is at fault.",
-        "503": "The service holds as much as it may.",
+        "503": "The service is at its limit of memory or of requests.",
     }.items():
         operation["responses"][status] = _answer(text, f"{_SCHEMA}Error")
     return operation

@@ -64,7 +64,7 @@ class RequestBodies:
         if len(body) > self._limits.bytes:
             raise self._too_large()
         if self._held > self._limits.held_bytes:
-            raise RequestError("the service holds as many bodies as it may; try again", 503)
+            raise RequestError("the service is at its memory limit for request bodies; try again", 503)
         return bool(message.get("more_body", False))
 
     def _too_large(self) -> RequestError:

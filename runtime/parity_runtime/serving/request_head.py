@@ -36,7 +36,7 @@ def check_head(url: bytes, headers: Headers, version: str, limits: Limits) -> No
     if size > limits.head_bytes:
         raise RequestError(f"the head has more than {limits.head_bytes} bytes", 431)
     if hosts > 1 or (hosts == 0 and version == "1.1"):
-        raise RequestError(f"the head names {hosts} hosts; HTTP/1.1 wants one Host")
+        raise RequestError(f"the head names {hosts} hosts; HTTP/1.1 requires exactly one Host")
 
 
 def origin_form(url: bytes) -> bytes:

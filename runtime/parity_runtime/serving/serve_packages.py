@@ -68,7 +68,9 @@ def serve_packages(
         InputError: two models have one name, a name has no path of its own, or the address cannot be listened on.
     """
     if options.digest is not None and len(packages) != 1:
-        raise InputError(f"{argument('digest')} is of one package, and {len(packages)} are served; serve it alone")
+        raise InputError(
+            f"{argument('digest')} names one package, and {len(packages)} are served; serve that one alone"
+        )
     with ExitStack() as stack:
         models = [ServedModel(stack.enter_context(_open(path, options)), options.limits.rows) for path in packages]
         _check_names(packages, models)
@@ -120,7 +122,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         named = "port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "host"
         raise InputError(
-            f"{host}:{port} cannot be listened on: {error.strerror or error}; choose another {argument(named)}"
+            f"{host}:{port}: cannot listen there: {error.strerror or error}; choose another {argument(named)}"
         ) from error
     # Connections inherit it; asyncio sets it for sockets that it made itself alone. Without it the end of an answer of
     # two packets waits for the client's acknowledgement of the first, 40 ms.

@@ -41,7 +41,7 @@ def places(table: str) -> list[tuple[str, str]]:
     if Path(table).is_dir():
         return list(_inside(table, "", ()))
     if table == "-":
-        raise InputError("stdin is one table, and a part of many is a file; give its name")
+        raise InputError("stdin cannot be one of several tables; give the name of a file")
     if not _is_glob(table):
         if Path(table).name.startswith(_PASSED_OVER):
             raise InputError(

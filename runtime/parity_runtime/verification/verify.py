@@ -45,7 +45,7 @@ def verify(
     digest: str | None = None,
     allow_operators: Collection[str] = (),
 ) -> Verification:
-    """Check every file of a package and replay its test vectors here.
+    """Check every file of a package against its manifest, and run its test vectors on this machine.
 
     Args:
         path: the package folder.
@@ -98,5 +98,5 @@ def _verify(package: Package, provider: Provider, allowed: Collection[str]) -> V
             if worst
             else "it has no test vectors to compare"
         )
-        raise ConformanceError(f"{package.path} does not answer here as it was recorded: {found}")
+        raise ConformanceError(f"{package.path} computes something else here than its test vectors record: {found}")
     return Verification(package.id, len(package.entries), predictor.provider, tuple(deviations))

@@ -150,6 +150,6 @@ def _how(one: _Started, processes: int) -> str:
     name = f"rank {one.rank} of {processes} processes (PID {one.process.pid})"
     code = one.code or 0
     if code < 0:
-        memory = ", as the system does where memory runs out" if -code == signal.SIGKILL else ""
+        memory = ", probably for lack of memory" if -code == signal.SIGKILL else ""
         return f"{name} was killed by {signal.Signals(-code).name}{memory}"
     return f"{name} failed: {one.last_line() or f'it ended with code {code}'}"

@@ -70,8 +70,8 @@ def _of_rows(problem: Problem) -> list[str]:
     """Return what columns say of the rows themselves, as a person reads it."""
     source = problem.source
     said = {
-        "weight": "rows weigh in the loss what {} says",
-        "group": "rows of one {} are in one part",
+        "weight": "the loss weighs rows by {}",
+        "group": "rows with the same {} are in the same part",
         "time": f"rows are in the order of {{}}{_in_time(source)}",
         "validation_file": "the rows of {} validate",
         "test_file": "the rows of {} are held out",

@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from parity_runtime import InputError
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.progress import progress_bar
+from parity_runtime.cli.sectioned_help import SectionedCommand
 from parity_runtime.cli.table_options import table_options
 from parity_runtime.evaluation.result_sentences import result_sentences
 from parity_runtime.files.json_file import dump_json, parse_json, read_json
@@ -47,7 +48,7 @@ _PLAUSIBLE = 8  # processes that a run may ask for on a machine of any size
 _KEPT_ON_RESUME = ("data", "out", "force", "resume_run", "network", "processes")
 
 
-class _TrainCommand(click.Command):
+class _TrainCommand(SectionedCommand):
     """Knows what was typed, so that a message can say what to type instead."""
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
@@ -55,23 +56,44 @@ class _TrainCommand(click.Command):
         return super().parse_args(context, args)
 
 
-@click.command(cls=_TrainCommand)
+_EXAMPLES = """
+    # Train on a table; the values of the target decide between classes and numbers
+    parity train data.csv --target label --out runs/mine
+    # Predict a price with a larger network, stop early, and repeat it exactly
+    parity train homes.csv --target price --arg hidden=[128,64] --patience 10 --seed 7 --out runs/homes
+    # Keep the rows of a patient together, and ask for a recall of 95 %
+    parity train visits.parquet --target ill --group patient --threshold-for recall=0.95 --out runs/ill
+    # Train five networks, keep their average, and cross-validate
+    parity train data.csv --target label --restarts 5 --folds 5 --out runs/five
+    # Continue a training that was stopped with Ctrl-C
+    parity train data.csv --out runs/mine --resume
+"""
+
+
+@click.command(cls=_TrainCommand, examples=_EXAMPLES)
 @click.argument("data")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The run folder to make.")
-@click.option("--force", is_flag=True, help="Replace a run that stands there, and discard a stopped one.")
-@click.option("--resume", "resume_run", is_flag=True, help="Continue the run in --out, with its own settings.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder of the run to write.")
+@click.option("--force", is_flag=True, help="Replace an existing run, and discard one that was stopped.")
+@click.option(
+    "--resume",
+    "resume_run",
+    is_flag=True,
+    help="Continue the stopped run in --out, with the settings that it started with.",
+)
 @train_options
 @table_options
 @click.pass_context
 def train(context: click.Context, /, data: str, out: Path, force: bool, resume_run: bool, **options: Any) -> None:
     """Train a network on DATA and write a run.
 
-    DATA is a table with a header (CSV or JSON Lines; Parquet, Arrow or Feather with the [tables] extra), or xor, the
-    notebook's continuous XOR problem. A table's numbers are standardized and its missing cells filled by the network
-    itself.
+    A run is a folder with the trained weights, and with what rebuilds the network. parity export makes a package of it.
 
-    The run appears under --out when it has finished; until then it stands in OUT.unfinished, and a run that it
-    replaces is whole. Ctrl-C, SIGTERM or SIGHUP saves it there; --resume continues it.
+    DATA is a table with a header: CSV or JSON Lines, or Parquet, Arrow or Feather with the [tables] extra. DATA may
+    also be xor, the continuous XOR problem of the notebook. The network standardizes a table's numbers and fills its
+    missing cells itself.
+
+    The folder --out appears when the training has finished. Until then the run is in OUT.unfinished, and an existing
+    run stays as it is. Ctrl-C, SIGTERM and SIGHUP stop the training and save it there; --resume continues it.
     """
     given = {name: value for name, value in options.items() if _is_given(context, name)}
     if "format_name" in given:
@@ -246,7 +268,7 @@ def _refuse_idle(given: dict[str, Any]) -> None:
     pairs = (("validation", "validation-file"), ("test", "test-file"), ("threshold", "threshold-for"))
     for name, other in pairs:
         if name in given and other.replace("-", "_") in given:
-            raise InputError(f"--{other} stands in the place of --{name}; leave out one of them")
+            raise InputError(f"--{other} replaces --{name}; leave out one of them")
 
 
 def _refuse_others(given: dict[str, Any], others: tuple[str, ...], whose: str) -> None:

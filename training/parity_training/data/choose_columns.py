@@ -198,7 +198,7 @@ def said_of(name: str, found: KindOf) -> str:
     if found.formats:
         return f"{name} holds dates, {_formats(name, found)}"
     if found.why == "unreadable":
-        return f"{name} holds what no cell of a feature can be"
+        return f"{name} holds values that no feature can have"
     if found.why == "identifier":
         return f"{name} looks like an identifier: {_many_values(name, found)}"
     if found.why == "row number":

@@ -31,7 +31,7 @@ def leaks(problem: Problem) -> Iterator[str]:
         if not contract.is_classifier:
             yield f"{feature.name} equals {name} in every row: {_way_out(feature.name)}"
         elif one.classes == classes:
-            yield f"{feature.name} stands one to one with the classes of {name}: {_way_out(feature.name)}"
+            yield f"{feature.name} corresponds one to one with the classes of {name}: {_way_out(feature.name)}"
 
 
 def _cells(feature: Feature, data: Any, indices: list[Any]) -> NDArray[Any]:

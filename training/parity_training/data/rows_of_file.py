@@ -128,13 +128,13 @@ def _file_state(name: str) -> tuple[int, int]:
         InputError: it cannot be read twice, or not at all.
     """
     if name == "-":
-        raise InputError("training reads a table twice, for its held-out rows as they stand; give a file, not stdin")
+        raise InputError("training reads a table twice; give a file, not stdin")
     try:
         found = os.stat(Path(name))  # noqa: PTH116 -- both figures of one moment
     except OSError as error:
         raise InputError(f"cannot read the table {name}: {error.strerror}") from error
     if stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode):
-        raise InputError(f"training reads a table twice, for its held-out rows as they stand; {name} is a pipe, "
+        raise InputError(f"training reads a table twice; {name} is a pipe, "
                          "save it as a file")  # fmt: skip
     return found.st_size, found.st_mtime_ns
 

@@ -57,7 +57,7 @@ class TableInParts(TableFile):
         for part in parts:
             place = os.path.realpath(part.name)
             if place in seen:
-                raise InputError(f"{part.name} is named twice; rows that are trained on tell nothing of others")
+                raise InputError(f"{part.name} is named twice; a file cannot be trained on and held out as well")
             seen.add(place)
         part_of_file = {part.name: place for place, found in files.items() for part in found}
         return cls(

@@ -22,7 +22,7 @@ TableTask = Literal["classification", "regression"]
 
 @dataclass(frozen=True, slots=True)
 class TableSettings:
-    """What a table is to mean.
+    """How a table is read and split, and which of its columns are predicted from which.
 
     >>> from parity_training import TableSettings
     >>> TableSettings("species", drop_columns=("id",), task="classification").test

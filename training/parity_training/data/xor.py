@@ -60,7 +60,7 @@ class XORDataset(Dataset[tuple[Tensor, Tensor]]):
 
 @dataclass(frozen=True, slots=True)
 class XORSettings:
-    """The notebook's figures.
+    """How many points the XOR problem has, how noisy they are, and how the notebook trains on them.
 
     >>> from parity_training import XORSettings
     >>> XORSettings(size=1000, epochs=20).learning_rate

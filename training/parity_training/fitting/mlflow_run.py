@@ -50,11 +50,11 @@ class MLflowRun:
     def flush(self) -> None:
         """Log the epochs that MLflow has not yet."""
         if time.monotonic() >= self._not_before:
-            self._attempt(self._send, "the training goes on without, and offers it again later")
+            self._attempt(self._send, "the training continues, and tries again later")
 
     def end(self, status: str) -> None:
         """Log what is left, and say how the training ended: ``FINISHED``, ``FAILED`` or ``KILLED``."""
-        self._attempt(lambda: self._end(status), "its run there lacks the end, and the one on disk nothing")
+        self._attempt(lambda: self._end(status), "its run in MLflow is incomplete; the run on disk is complete")
 
     def _attempt(self, action: Callable[[], None], otherwise: str) -> None:
         begun = time.monotonic()
@@ -66,7 +66,7 @@ class MLflowRun:
             self._not_before = now + max(_PAUSE, _SHARE * (now - begun))
             if otherwise not in self._warned:
                 self._warned.add(otherwise)
-                warnings.warn(f"MLflow does not take what is logged: {reason(error)}; {otherwise}", stacklevel=4)
+                warnings.warn(f"MLflow does not accept the log: {reason(error)}; {otherwise}", stacklevel=4)
 
     def _send(self) -> None:
         if self._client is None:

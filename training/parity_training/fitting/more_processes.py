@@ -57,8 +57,8 @@ def slower(
     if together < alone * _NOTICEABLE:
         return None
     return (
-        f"{group.size} processes do not pay here: a step of {rows} rows takes {1e3 * together:.3g} ms, and "
-        f"{1e3 * alone:.3g} in one; larger networks and batches gain, this one trains faster in one process"
+        f"{group.size} processes are slower here than one: a step of {rows} rows takes {1e3 * together:.3g} ms, and "
+        f"{1e3 * alone:.3g} in one; larger networks and batches gain; train this one in one process"
     )
 
 

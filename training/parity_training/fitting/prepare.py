@@ -47,7 +47,7 @@ PROCESSES = "processes"
 
 @dataclass(frozen=True)
 class NetworkChoice:
-    """Which network is trained.
+    """Which network is trained, and with which arguments.
 
     >>> from parity_training import NetworkChoice, XORSettings, xor_data
     >>> NetworkChoice("MLP", {"hidden": [16, 16]}).for_data(xor_data(XORSettings(size=10)))

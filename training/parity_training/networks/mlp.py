@@ -12,7 +12,7 @@ MOST_LAYERS = 1000
 
 
 class MLP(nn.Module):
-    """A multilayer perceptron: per hidden layer a linear map, batch normalization if asked for, activation, dropout.
+    """A multilayer perceptron: each hidden layer is a linear map, optional batch normalization, activation, dropout.
 
     >>> from parity_training import MLP
     >>> MLP(4, 3, hidden=[8], activation="Tanh")

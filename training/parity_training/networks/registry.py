@@ -42,5 +42,5 @@ def build_network(name: str, arguments: Mapping[str, Any], user_network: Network
         return (user_network or NETWORKS[name])(**arguments)
     except Exception as error:  # torch's, of every kind, and the user's own code
         if out_of_memory(error):
-            raise MemoryError(f"the network {name} takes too much ({first_line(error)})") from error
+            raise MemoryError(f"the network {name} takes too much memory ({first_line(error)})") from error
         raise FormatError(f"the network {name} does not take {shown(dict(arguments))}: {first_line(error)}") from error

@@ -115,7 +115,7 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
 
         Args:
             path: the package folder; its name is the model's.
-            replace: exchange a package that stands there already.
+            replace: replace an existing package.
             options: those of `parity_export.ExportOptions`, such as ``certified=True``.
 
         Returns:

@@ -21,7 +21,7 @@ def load_weights(
     strip_prefix: str = "",
     ignore: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """Load a checkpoint of any usual make into a module, and return what was done to make it fit.
+    """Load a checkpoint of any usual form into a module, and return what was changed to make it fit.
 
     Every tensor of the module is loaded, exactly: from half precision into float32, a tied one from its twin. Wrappers'
     prefixes (``module.``, ``model.``, ``_orig_mod.``) and the entry of a checkpoint that fits are found by themselves;

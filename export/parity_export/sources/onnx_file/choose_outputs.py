@@ -38,7 +38,7 @@ def with_outputs(
     text = [] if chosen(output_spec) else [name for name, _ in found if name in outputs and _is_text(outputs[name])]
     if 0 < len(text) < len(found):
         found = [pair for pair in found if pair[0] not in text]
-        notes.append(f"{', '.join(text)} answers text, and is left out: what is compared are numbers")
+        notes.append(f"{', '.join(text)} is text, and is left out: only numbers are compared")
     kept = [outputs[name] if name in outputs else ValueInfoProto(name=name) for name, _ in found]
     _check_tensors(kept, where)
     names, called = [name for name, _ in found], [name for _, name in found]

@@ -51,7 +51,7 @@ def graph_inputs(model: ModelProto, given: Sequence[str], where: str) -> list[Gr
     """
     values = model.graph.input
     if not values:
-        raise InputError(f"{where} takes no inputs: its answer is always the same, and a package answers inputs")
+        raise InputError(f"{where} takes no inputs: its output is always the same, and a package needs inputs")
     said = _given(given, [value.name for value in values])
     sizes = {value.name: _sizes(value, said.get(value.name), where) for value in values}
     names, rules, notes = _named(sizes)
@@ -108,7 +108,7 @@ def _sizes(value: ValueInfoProto, said: TensorSpec | None, where: str) -> list[S
         raise InputError(f"{where} takes {shown(value.name)}, {article} {what}; a package takes tensors")
     dtype = _dtype(value, where)
     if dtype == "string":
-        raise InputError(f"{where} takes text ({value.name}); what is compared are numbers")
+        raise InputError(f"{where} takes text ({value.name}); only numbers are compared")
     declared = value.type.tensor_type
     if not declared.HasField("shape"):
         if said is None:

@@ -38,7 +38,7 @@ _LONG = 512
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """What a person says of an ONNX file; the defaults take all of it from the file.
+    """What the inputs and outputs of an ONNX file mean; the defaults take it from the file.
 
     >>> from parity_export import Adoption
     >>> Adoption(inputs=["image: float32[batch, 3, 48, width] in 0..1"]).name is None

@@ -41,13 +41,13 @@ def charts(facts: Facts) -> dict[str, list[Chart]]:
     if "confusion" in found:
         rows = PARTS[found["part"]]
         figure = draw_confusion(found["confusion"], facts.contract.classes, rows)
-        drawn["confusion"] = [_chart(figure, "confusion", "Which classes are taken for which.")]
+        drawn["confusion"] = [_chart(figure, "confusion", "Which classes are predicted as which.")]
     makers: dict[str, dict[str, tuple[Callable[[dict[str, Any]], Figure], str]]] = {
         "curves": {
             "roc": (draw_roc, "The receiver operating characteristic."),
             "precision": (draw_precision_recall, "Precision over recall."),
         },
-        "calibration": {"calibration": (draw_calibration, "How often a class comes, over its probability.")},
+        "calibration": {"calibration": (draw_calibration, "How often a class occurs, over its predicted probability.")},
         "residuals": {"residuals": (draw_residuals, "True over predicted values, and their differences.")},
         "importance": {"importance": (draw_importance, "The importance of the features.")},
     }
