@@ -11,7 +11,6 @@ from parity_runtime.cli.sectioned_help import SectionedCommand
 from parity_runtime.view.page_files import default_libraries
 from parity_runtime.view.view_package import view_server
 
-
 _EXAMPLES = """
 # open the page of a package in the browser
 parity view packages/xor --open
