@@ -183,7 +183,7 @@ def test_a_server_that_dies_costs_a_warning_and_gets_what_it_missed_once_it_is_b
             server.start()
 
     try:
-        with pytest.warns(UserWarning, match="MLflow does not take what is logged") as said:
+        with pytest.warns(UserWarning, match="MLflow does not accept the log") as said:
             train_xor("run", XORSettings(size=200, epochs=9), on_epoch=on_epoch, log="mlflow")
         assert len([one for one in said if "MLflow does not" in str(one.message)]) == 1
         run = check_whole(here / "run")
