@@ -29,7 +29,6 @@ from parity_runtime.inference.fork_safety import survive_forks
 from parity_runtime.inference.input_validation import Arrays, named_inputs, table_inputs
 from parity_runtime.inference.memory import give_back
 from parity_runtime.inference.output_validation import check_finite, check_labels
-from parity_runtime.inference.predictor_view import predictor_view
 from parity_runtime.inference.probability_bound import OF_LOGITS, probability_error_bound
 from parity_runtime.inference.ready_inputs import ReadyInputs
 from parity_runtime.inference.session import Provider, create_session, session_provider
@@ -134,6 +133,8 @@ class Predictor(FittedEstimator):
         return f"Predictor({', '.join(told)})"
 
     def _repr_html_(self) -> str:
+        from parity_runtime.inference.predictor_view import predictor_view  # noqa: PLC0415 -- for notebooks alone
+
         return predictor_view(self.contract, self.package_id, self.provider, self.has_error_bounds, self._closed)
 
     def _running(self) -> Executor:
