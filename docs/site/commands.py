@@ -5,10 +5,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from click import Command, Context, Group, Parameter
-from page_files import heading, write_pages
+from click import Command, Context, Group, Option, Parameter
+from page_files import heading, toctree, write_pages
 
 from parity_runtime.cli.main import parity
+from parity_runtime.cli.sectioned_help import SectionedCommand
 
 
 def write_command_pages(folder: Path) -> None:
@@ -19,10 +20,10 @@ def write_command_pages(folder: Path) -> None:
         pages = {
             f"{name}.rst": "".join(_parts(command, context, name)) for name, command in commands.items() if command
         }
-    listed = "".join(f"   {name}\n" for name in names)
     pages["index.rst"] = (
-        heading("Command line") + "Every command with its options, as ``parity COMMAND --help`` says it.\n\n"
-        f".. toctree::\n   :maxdepth: 1\n\n{listed}"
+        heading("Command line")
+        + "Every command with its options, as ``parity COMMAND --help`` says it.\n\n"
+        + toctree(names)
     )
     write_pages(folder, pages)
 
@@ -33,8 +34,9 @@ def _parts(command: Command, parent: Context, name: str, line: str = "=") -> Ite
         yield heading(context.command_path, line)
         yield f".. program:: {context.command_path}\n\n.. code-block:: text\n\n   {command.get_usage(context)}\n\n"
         yield _escaped(inspect.cleandoc(command.help or "")) + "\n\n"
-        for parameter in command.params:
-            yield _option(parameter, context)
+        for title, options in _sections(command, context).items():
+            yield f".. rubric:: {title}\n\n" if options else ""
+            yield from (_option(option, context) for option in options)
         yield _examples(command)
         if isinstance(command, Group):
             for below in command.list_commands(context):
@@ -43,10 +45,14 @@ def _parts(command: Command, parent: Context, name: str, line: str = "=") -> Ite
                     yield from _parts(inner, context, below, "-")
 
 
+def _sections(command: Command, context: Context) -> dict[str, list[Parameter]]:
+    if isinstance(command, SectionedCommand):
+        return command.sections(context)
+    return {"Options": [one for one in command.params if isinstance(one, Option)]}
+
+
 def _option(parameter: Parameter, context: Context) -> str:
     names, text = parameter.get_help_record(context) or ("", "")
-    if not text:
-        return ""  # an argument: the command's help says what it is
     return f".. option:: {names}\n\n   {_escaped(text)}\n\n"
 
 

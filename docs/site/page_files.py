@@ -1,11 +1,18 @@
 """Pages that are made from the code, as files in reStructuredText."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 
 def heading(text: str, line: str = "=") -> str:
     """Return a heading; ``=`` underlines a page's, ``-`` a section's."""
     return f"{text}\n{line * len(text)}\n\n"
+
+
+def toctree(names: Iterable[str], *, hidden: bool = False) -> str:
+    """Return links to the pages of these names, which stand in the same folder."""
+    options = "   :hidden:\n" if hidden else "   :maxdepth: 1\n"
+    return f".. toctree::\n{options}\n" + "".join(f"   {name}\n" for name in names)
 
 
 def write_pages(folder: Path, pages: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from page_files import heading, write_pages
+from page_files import heading, toctree, write_pages
 from sphinx.errors import PycodeError
 from sphinx.ext.autodoc import mock
 from sphinx.pycode import ModuleAnalyzer
@@ -39,7 +39,7 @@ def write_name_pages(folder: Path) -> None:
     pages["index.rst"] = (
         heading("Python")
         + "Every public name of Parity's packages. What is not listed here is private, and may change at any time.\n\n"
-        + _toctree(PACKAGES)
+        + toctree(PACKAGES)
     )
     write_pages(folder, pages)
 
@@ -69,7 +69,7 @@ def _package_page(package: ModuleType) -> str:
         heading(name)
         + f"{docstring}\n\n"
         + "".join(_listed(package))
-        + _toctree([f"{name}.{public}" for public in _public(package)], hidden=True)
+        + toctree([f"{name}.{public}" for public in _public(package)], hidden=True)
     )
 
 
@@ -107,7 +107,3 @@ def _name_page(package: ModuleType, name: str) -> str:
         return f"{where}.. data:: {package.__name__}.{name}\n\n   {_docstring_below(package, name)}\n"
     directive = {"Classes": "autoclass", "Functions": "autofunction"}.get(group, "autoexception")
     return f"{where}.. {directive}:: {package.__name__}.{name}\n"
-
-
-def _toctree(names: "list[str] | tuple[str, ...]", *, hidden: bool = False) -> str:
-    return ".. toctree::\n" + ("   :hidden:\n" if hidden else "") + "\n" + "".join(f"   {name}\n" for name in names)

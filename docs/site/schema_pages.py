@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from page_files import heading, write_pages
+from page_files import heading, toctree, write_pages
 
 from parity_runtime import __file__ as runtime
 
@@ -17,12 +17,11 @@ def write_schema_pages(folder: Path) -> None:
     pages = {
         f"{name}.rst": _page(json.loads(file.read_text(encoding="utf-8")), file.name) for name, file in found.items()
     }
-    listed = "".join(f"   {name}\n" for name in found)
     pages["index.rst"] = (
         heading("JSON Schemas")
         + "JSON Schemas (draft 2020-12) of the files that Parity writes. "
         + "The wheel has them in ``parity_runtime/schemas``.\n\n"
-        + f".. toctree::\n   :maxdepth: 1\n\n{listed}"
+        + toctree(found)
     )
     pages |= {file.name: file.read_text(encoding="utf-8") for file in found.values()}
     write_pages(folder, pages)

@@ -45,8 +45,6 @@ class _Examples(click.Command):
     def __init__(self, *args: Any, examples: str = "", **attributes: Any) -> None:
         super().__init__(*args, **attributes)
         self.examples = inspect.cleandoc(examples).splitlines()
-        if examples:  # Sphinx reads the epilog
-            self.epilog = "\n".join(["\b", "Examples:", *(f"  {line}" for line in self.examples)])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the examples, each line as it is: it is there to be copied."""
