@@ -47,7 +47,10 @@ sys.exit()
 SAYS = {
     "README.md": ["[1 0]", "accuracy", "labels are certified"],
     "xor.md": ["XORClassifier(", "17 parameters", "[0 1 1 0]", "[ True  True  True  True]"],
-    "your-module.md": ["width", "(3, 2)", "mask: int64[batch, time] in 0..1, prefix"],
+    "your-module.md": ["width", "(3, 2)"],
+    "module-tensors.md": ["mask: int64[batch, time] in 0..1, prefix"],
+    "module-weights.md": ["2 tensors are bfloat16; read as float32, exactly"],
+    "check-onnx.md": ["exit 3"],
     "operations.md": ["accuracy"],
     "runtime.md": [
         "['setosa' 'virginica']", "x: float32[batch, time, 3]", "{'output_0': (2, 7, 4), 'output_1': (2, 2)}",
